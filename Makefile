@@ -1,0 +1,65 @@
+# Two commands set everything up by themselves: `make round` and `make test`.
+PYTHON ?= python3
+VENV := .venv
+BIN := $(VENV)/bin
+READY := $(VENV)/.ready
+
+.DEFAULT_GOAL := help
+.PHONY: help setup round status ui test test-services chaos check format lint types contracts docs lock clean
+
+help: ## this list
+	@grep -hE '^[a-z-]+:.*##' $(MAKEFILE_LIST) | sed 's/:.*## /\t/' | expand -t 16
+
+setup: $(READY) ## virtual environment with every dependency pinned
+
+$(READY): requirements.txt
+	@test -x $(BIN)/python || $(PYTHON) -m venv $(VENV)
+	$(BIN)/pip install --quiet --disable-pip-version-check -r requirements.txt
+	@touch $@
+
+round: setup ## one whole round on the embedded default; again for the next one
+	@$(BIN)/python -m flows round --new
+
+status: setup ## champion, candidate, last rounds
+	@$(BIN)/python -m flows status
+
+ui: setup ## compare rounds in the MLflow UI at http://127.0.0.1:5000
+	MLFLOW_SERVER_ENABLE_JOB_EXECUTION=false MLFLOW_DISABLE_TELEMETRY=true $(BIN)/mlflow server --host 127.0.0.1 --port 5000 \
+		--workers 1 --backend-store-uri sqlite:///$(CURDIR)/mlflow.db --artifacts-destination $(CURDIR)/mlruns
+
+test: setup ## unit tests and real rounds of the tiny profile
+	$(BIN)/python -m pytest -q -m "not services and not chaos and not gpu"
+
+test-services: setup ## tests with a real Prefect server and worker, and a browser
+	$(BIN)/python -m pytest -q -m services
+
+chaos: setup ## a round is killed again and again
+	$(BIN)/python -m pytest -q -m chaos
+
+check: lint types contracts ## everything that needs no test run
+
+lint: setup
+	$(BIN)/ruff format --check .
+	$(BIN)/ruff check .
+
+types: setup
+	$(BIN)/mypy
+
+contracts: setup
+	$(BIN)/lint-imports
+
+format: setup ## put the code into its form
+	$(BIN)/ruff format .
+	$(BIN)/ruff check --fix .
+
+docs: setup ## write the generated pages anew
+	$(BIN)/python -m flows.reference
+
+lock: ## resolve pyproject.toml anew into requirements.txt
+	rm -rf build/lock && $(PYTHON) -m venv build/lock
+	build/lock/bin/pip install --quiet --disable-pip-version-check torch==2.13.0
+	build/lock/bin/pip install --quiet --disable-pip-version-check $$($(PYTHON) -c "import tomllib; p = tomllib.load(open('pyproject.toml', 'rb'))['project']; print(' '.join(repr(d) for d in p['dependencies'] + p['optional-dependencies']['dev']))")
+	build/lock/bin/pip freeze | sed 's/+cpu$$//' > requirements.txt
+
+clean: ## remove the virtual environment and caches; data/ and mlflow.db stay
+	rm -rf $(VENV) .mypy_cache .ruff_cache .pytest_cache .import_linter_cache build

@@ -1,0 +1,90 @@
+"""Settings from outside: a YAML file and `KEY=VALUE` overrides, read into typed, frozen, bounded knobs."""
+
+import difflib
+from collections.abc import Iterable, Mapping
+from pathlib import Path
+from typing import Any, TypeVar
+
+import yaml
+from pydantic import BaseModel, ValidationError
+
+from core.errors import BadParams
+
+Settings = TypeVar("Settings", bound=BaseModel)
+
+
+def read(path: Path) -> dict[str, Any]:
+    """The mapping in a YAML file.
+
+    Raises:
+        BadParams: no such file, not YAML, or not a mapping.
+    """
+    if not path.exists():
+        raise BadParams(f"{path} is missing; a workspace needs one (the project's own is the default)")
+    try:
+        values = yaml.safe_load(path.read_text(encoding="utf-8")) or {}
+    except yaml.YAMLError as error:
+        raise BadParams(f"{path} is not YAML: {error}") from error
+    if not isinstance(values, dict):
+        raise BadParams(f"{path} must hold sections with knobs, not a {type(values).__name__}")
+    return values
+
+
+def override(values: Mapping[str, Any], overrides: Iterable[str]) -> dict[str, Any]:
+    """`values` with each `section.knob=VALUE` applied; VALUE is read as YAML, a list or mapping replaces the old one.
+
+    Raises:
+        BadParams: not of the form KEY=VALUE, or the value is no YAML.
+    """
+    changed = _copy(values)
+    for text in overrides:
+        key, equals, value = text.partition("=")
+        if not equals or not key.strip():
+            raise BadParams(f"-S {text!r}: expected KEY=VALUE, for example -S policy.kl.target=6")
+        try:
+            parsed = yaml.safe_load(value)
+        except yaml.YAMLError as error:
+            raise BadParams(f"-S {text!r}: the value is not YAML: {error}") from error
+        *path, last = key.strip().split(".")
+        place = changed
+        for name in path:
+            place = place.setdefault(name, {})
+            if not isinstance(place, dict):
+                raise BadParams(f"-S {text!r}: {name!r} is a value, not a group of knobs")
+        place[last] = parsed
+    return changed
+
+
+def _copy(values: Mapping[str, Any]) -> dict[str, Any]:
+    return {key: _copy(value) if isinstance(value, Mapping) else value for key, value in values.items()}
+
+
+def parse(model: type[Settings], values: Mapping[str, Any], origin: str) -> Settings:
+    """`values` as settings of type `model`.
+
+    Raises:
+        BadParams: names each knob that is unknown or out of bounds, and what was meant where that can be guessed.
+    """
+    try:
+        return model.model_validate(values)
+    except ValidationError as error:
+        problems = "\n".join(f"  {_problem(detail, model)}" for detail in error.errors())
+        raise BadParams(f"{origin}:\n{problems}") from error
+
+
+def _problem(detail: Any, model: type[BaseModel]) -> str:
+    name = ".".join(str(part) for part in detail["loc"])
+    if detail["type"] == "extra_forbidden":
+        close = difflib.get_close_matches(str(detail["loc"][-1]), _known(model), n=1)
+        return f"{name}: there is no such knob" + (f"; did you mean {close[0]!r}?" if close else "")
+    return f"{name}: {detail['msg']} (got {detail['input']!r})"
+
+
+def _known(model: type[BaseModel]) -> list[str]:
+    names = list(model.model_fields)
+    for field in model.model_fields.values():
+        if isinstance(field.annotation, type) and issubclass(field.annotation, BaseModel):
+            names += _known(field.annotation)
+    return names
+
+

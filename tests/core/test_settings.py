@@ -1,0 +1,53 @@
+from pathlib import Path
+
+import pytest
+from pydantic import Field
+
+from core.errors import BadParams
+from core.knobs import Knobs
+from core.settings import override, parse, read
+
+
+class KL(Knobs):
+    target: float = Field(6, gt=0)
+
+
+class Policy(Knobs):
+    kl: KL = KL()
+    steps: int = 15
+
+
+def test_an_override_reaches_a_nested_knob_and_leaves_the_original() -> None:
+    values = {"kl": {"target": 6}, "steps": 15}
+    assert override(values, ["kl.target=4.5"]) == {"kl": {"target": 4.5}, "steps": 15}
+    assert values == {"kl": {"target": 6}, "steps": 15}
+
+
+def test_an_override_is_read_as_yaml() -> None:
+    assert override({}, ["sources=[{use: hh_rlhf, path: a.gz}]"]) == {"sources": [{"use": "hh_rlhf", "path": "a.gz"}]}
+
+
+@pytest.mark.parametrize("text", ["steps", "=3", "steps=[1", "steps.few=3"])
+def test_an_override_that_cannot_be_read_says_which(text: str) -> None:
+    with pytest.raises(BadParams, match="-S"):
+        override({"steps": 15}, [text])
+
+
+def test_an_unknown_knob_is_refused_with_what_was_meant() -> None:
+    with pytest.raises(BadParams, match=r"kl\.traget: there is no such knob; did you mean 'target'\?"):
+        parse(Policy, {"kl": {"traget": 3}}, "params.yaml")
+
+
+def test_a_wrong_type_and_a_wrong_bound_are_both_named() -> None:
+    with pytest.raises(BadParams) as caught:
+        parse(Policy, {"kl": {"target": -1}, "steps": "many"}, "params.yaml")
+    assert "kl.target: Input should be greater than 0 (got -1)" in str(caught.value)
+    assert "steps: Input should be a valid integer" in str(caught.value)
+
+
+def test_a_file_that_is_no_mapping_is_refused(tmp_path: Path) -> None:
+    (tmp_path / "params.yaml").write_text("- 1\n")
+    with pytest.raises(BadParams, match="sections with knobs, not a list"):
+        read(tmp_path / "params.yaml")
+    with pytest.raises(BadParams, match="is missing"):
+        read(tmp_path / "other.yaml")
