@@ -1,0 +1,50 @@
+"""Handing in feedback: durable before it is acknowledged; enough of it starts a round."""
+
+import hashlib
+from collections.abc import Sequence
+from pathlib import Path
+
+from rich.console import Console
+
+from core.errors import BadFeedback
+from core.files import replacing
+from feedback.schema import Rejected
+from feedback.sources import Intake
+from feedback.sources.jsonl import JSONL
+from tasks.workspace import Workspace, current
+
+
+def hand_in(folder: Path | None, files: Sequence[Path]) -> None:
+    """Check files of feedback, put them into the inbox, and say so to whoever waits for it.
+
+    Raises:
+        BadFeedback: a record cannot be used; names file, line and reason. Then nothing was taken in.
+    """
+    from tasks.events import feedback_ready
+    from tasks.ingest import pending
+    from tasks.opening import effective
+
+    place = current(folder)
+    for file in files:
+        _check(file)
+    for file in files:
+        _keep(place, file)
+    waiting, threshold = pending(place), effective(place, ()).ingest.threshold
+    console = Console()
+    console.print(f"{waiting} records wait in {place.inbox}; a round starts by itself at {threshold}.")
+    if waiting >= threshold and feedback_ready(place, waiting, threshold):
+        console.print("The Prefect server was told that a round can start.")
+
+
+def _check(file: Path) -> None:
+    bad = [record for record in JSONL(path=file).read(Intake(0, 0)) if isinstance(record, Rejected)]
+    if bad:
+        shown = "\n".join(f"  {record.where}: {record.reason}" for record in bad[:5])
+        raise BadFeedback(f"{file}: {len(bad)} records cannot be used, nothing was taken in:\n{shown}")
+
+
+def _keep(place: Workspace, file: Path) -> None:
+    """Copy under a name made from the content: handed in twice, it is the same file."""
+    content = file.read_bytes()
+    with replacing(place.inbox / f"{hashlib.sha256(content).hexdigest()[:16]}.jsonl") as draft:
+        draft.write_bytes(content)

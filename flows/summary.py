@@ -1,0 +1,126 @@
+"""The end of a round, as a person wants to read it."""
+
+from collections.abc import Iterator, Mapping
+from typing import Any
+
+from rich.console import Group, RenderableType
+from rich.panel import Panel
+from rich.table import Table
+from rich.text import Text
+
+from tasks.workspace import Workspace
+
+COLOURS = {"promote": "green", "hold": "yellow", "reject": "red"}
+
+
+def summary(record: Mapping[str, Any], place: Workspace) -> RenderableType:
+    """A finished round: what went in, what came out, how good it is, the verdict with reasons, and where to look."""
+    result = record["verdict"]["result"]
+    parts = [_facts(record), _reasons(record), _examples(record), _times(record), _next(record, place)]
+    title = f"[bold]Round {record['number']}[/bold]: [{COLOURS[result]}]{result}[/{COLOURS[result]}]"
+    return Panel(Group(*parts), title=title, title_align="left", padding=(1, 2))
+
+
+def _facts(record: Mapping[str, Any]) -> Table:
+    grid = Table.grid(padding=(0, 2))
+    grid.add_column(style="bold", no_wrap=True)
+    grid.add_column()
+    for name, text in facts(record["metrics"], record):
+        grid.add_row(name, text)
+    return grid
+
+
+def facts(metrics: Mapping[str, float], record: Mapping[str, Any]) -> Iterator[tuple[str, str]]:
+    """The lines of the summary, each with its name. What was not measured has no line."""
+    yield "version", _version(record)
+    yield "feedback", _feedback(metrics)
+    if "evaluate/reward_accuracy" in metrics:
+        yield "reward model", _reward(metrics)
+    if "evaluate/win_rate" in metrics:
+        yield "win rate", f"{_rate(metrics, 'win_rate')} of {metrics['evaluate/votes']:.0f} fresh votes prefer the candidate"
+    elif record["number"]:
+        yield "win rate", "no fresh votes"
+    if "evaluate/judge_win_rate" in metrics:
+        yield "judge", f"{_rate(metrics, 'judge_win_rate')} by the judge model (alarms only, it never promotes)"
+    if "evaluate/kl_mean" in metrics:
+        yield "KL", f"{metrics['evaluate/kl_mean']:.2f} nats an answer from the SFT model (95 % below {metrics['evaluate/kl_p95']:.1f})"
+    if "evaluate/true_gain" in metrics:
+        yield "true gain", _gain(metrics)
+
+
+def _version(record: Mapping[str, Any]) -> str:
+    champion = record["inputs"]["champion"]
+    now = f"policy version {record['version']}"
+    if champion is None:
+        return f"{now}, the SFT model, is champion: there was none before"
+    verb = "takes over from" if record["verdict"]["result"] == "promote" else "is registered and does not replace"
+    return f"{now} {verb} version {champion['version']}"
+
+
+def _feedback(metrics: Mapping[str, float]) -> str:
+    pairs = [f"{metrics[f'curate/{part}']:,.0f} {part}" for part in ("train", "judge", "holdout")]
+    said = f"{metrics['curate/events']:,.0f} records, {', '.join(pairs)} pairs, {metrics['curate/demonstrations']:,.0f} demonstrations"
+    return f"{said}, {metrics['curate/quarantined']:,.0f} in quarantine"
+
+
+def _reward(metrics: Mapping[str, float]) -> str:
+    accuracy, pairs = _rate(metrics, "reward_accuracy"), metrics["evaluate/reward_pairs"]
+    beside = [f"agrees with {accuracy} of {pairs:.0f} held-out pairs"]
+    if "evaluate/reward_ceiling" in metrics:
+        beside.append(f"ceiling {_percent(metrics['evaluate/reward_ceiling'])}")
+    names = {"words_accuracy": "words alone", "longer_wins": "longer wins", "shorter_wins": "shorter wins"}
+    beside += [f"{label} {_rate(metrics, name)}" for name, label in names.items() if f"evaluate/{name}" in metrics]
+    return "; ".join(beside)
+
+
+def _gain(metrics: Mapping[str, float]) -> str:
+    low, high = metrics["evaluate/true_gain_low"], metrics["evaluate/true_gain_high"]
+    before, after = metrics["evaluate/true_utility_champion"], metrics["evaluate/true_utility"]
+    gain = f"{metrics['evaluate/true_gain']:+.2f} ({low:+.2f} to {high:+.2f})"
+    return f"{gain} utility of the simulated annotator, {before:.2f} → {after:.2f}"
+
+
+def _rate(metrics: Mapping[str, float], name: str) -> str:
+    low, high = metrics[f"evaluate/{name}_low"], metrics[f"evaluate/{name}_high"]
+    return f"{_percent(metrics[f'evaluate/{name}'])} ({_percent(low)} to {_percent(high)})"
+
+
+def _percent(share: float) -> str:
+    return f"{100 * share:.1f} %"
+
+
+def _reasons(record: Mapping[str, Any]) -> RenderableType:
+    findings = record["verdict"]["findings"]
+    if not findings:
+        return Text()
+    table = Table(box=None, padding=(0, 2, 0, 0), show_header=False)
+    for finding in findings:
+        colour = COLOURS[finding["result"]]
+        table.add_row(f"[{colour}]{finding['result']}[/{colour}]", finding["gate"], finding["reason"])
+    return Group(Text("\nGates", style="bold"), table)
+
+
+def _examples(record: Mapping[str, Any]) -> RenderableType:
+    lines = Text()
+    for example in record["examples"]:
+        lines.append(f"\n{example['prompt']}\n", style="bold")
+        lines.append("  before  ", style="dim").append(example["before"] + "\n")
+        lines.append("  after   ", style="dim").append(example["after"] + "\n")
+    return lines
+
+
+def _times(record: Mapping[str, Any]) -> RenderableType:
+    table = Table(box=None, padding=(0, 3, 0, 0), header_style="bold")
+    for column in ("step", "seconds", "of it learning, sampling, judging"):
+        table.add_column(column, justify="left" if column == "step" else "right")
+    for step, spent in record["times"].items():
+        table.add_row(step, f"{spent['wall']:.1f}", f"{spent['learning']:.1f}")
+    return table
+
+
+def _next(record: Mapping[str, Any], place: Workspace) -> RenderableType:
+    return Text.assemble(
+        ("\nCompare rounds  ", "bold"), f"make ui, then http://127.0.0.1:5000 (run {record['run_id']})\n",
+        ("Reports         ", "bold"), f"{place.data / 'reports'}\n",
+        ("Versions        ", "bold"), "python -m flows status; python -m flows rollback --reason …",
+    )  # fmt: skip

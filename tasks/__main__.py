@@ -1,0 +1,36 @@
+"""`python -m tasks STEP`: one step without Prefect. This is what dvc.yaml calls."""
+
+import sys
+
+from core.errors import RoundsError
+from tasks import round as rounds
+from tasks.collect import collect
+from tasks.curate import curate
+from tasks.drift import drift
+from tasks.evaluate import evaluate
+from tasks.ingest import ingest
+from tasks.policy import policy
+from tasks.reward import reward
+from tasks.sft import sft
+from tasks.steplog import StepLog
+from tasks.verdict import verdict
+from tasks.workspace import current
+
+STEPS = {step.name: step for step in (collect, ingest, curate, sft, reward, policy, evaluate, drift, verdict)}
+
+
+def main(words: list[str]) -> int:
+    """Run the step that is named; its inputs are those of the round that was opened last."""
+    if len(words) != 1 or words[0] not in STEPS:
+        print(f"usage: python -m tasks STEP, where STEP is one of {', '.join(STEPS)}", file=sys.stderr)
+        return 2
+    try:
+        STEPS[words[0]].fn(rounds.read(current()), StepLog())
+    except RoundsError as error:
+        print(f"{type(error).__name__}: {error}", file=sys.stderr)
+        return 2
+    return 0
+
+
+if __name__ == "__main__":
+    sys.exit(main(sys.argv[1:]))

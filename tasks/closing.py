@@ -1,0 +1,97 @@
+"""The end of a round: data made safe, candidate registered, promoted where the verdict says so, record written."""
+
+import shutil
+from collections.abc import Mapping
+from datetime import UTC, datetime
+from typing import Any
+
+from core.files import read_json
+from tasks import plots, records
+from tasks.registry import Version
+from tasks.running import Running, metrics
+from tasks.versioning import STEPS, Versioning
+
+BOOTSTRAP = ("collect", "ingest", "curate", "sft")
+"""The steps of round 0."""
+
+
+def bootstrap(running: Running) -> dict[str, Any]:
+    """Register the SFT model as version 1 and make it champion: nothing was there to be compared with."""
+    numbers = metrics(running.round, BOOTSTRAP)
+    _make_safe(running, numbers)
+    version = _register(running, "policy", "sft", numbers, {"bootstrap": "true"})
+    running.registry.promote(version.version, None, "the first model of this workspace", "rounds", kind="bootstrap")
+    verdict = {"result": "promote", "findings": [], "bootstrap": True}
+    return _finish(running, version, verdict, numbers)
+
+
+def close(running: Running) -> dict[str, Any]:
+    """Register the candidate whatever the verdict, and promote it where the verdict is `promote`."""
+    numbers = metrics(running.round, STEPS[:-1])
+    verdict = read_json(running.round.workspace.report("verdict"))
+    _make_safe(running, numbers)
+    reward = _register(running, "reward", "reward", numbers, {})
+    tags = {"reward_version": reward.version, "verdict": verdict["result"]}
+    version = _register(running, "policy", "policy", numbers, tags)
+    if verdict["result"] == "promote":
+        reasons = "; ".join(finding["reason"] for finding in verdict["findings"])
+        champion = running.round.champion
+        running.registry.promote(version.version, champion and champion["version"], reasons, "rounds")
+    return _finish(running, version, verdict, numbers)
+
+
+def _make_safe(running: Running, numbers: Mapping[str, float]) -> None:
+    """Push the data where a remote is set, then save what names it to the run. Nothing is registered before."""
+    place = running.round.workspace
+    knobs = running.round.knobs("versioning", Versioning)
+    if knobs.remote:
+        running.data.push(knobs.remote)
+    for step in STEPS:
+        for path, digest in running.data.hashes(step).items():
+            running.run.dataset(path, place.root / path, digest, step)
+    for file in (place.round, place.root / "dvc.lock", *sorted((place.data / "reports").glob("*.json"))):
+        running.run.artifact(file, "round")
+    for name, figure in plots.figures(running.round):
+        running.run.figure(figure, name)
+    running.run.metrics(numbers, running.round.number)
+
+
+def _register(running: Running, name: str, checkpoint: str, numbers: Mapping[str, float], tags: Mapping[str, str]) -> Version:
+    place = running.round.workspace
+    facts = {"round": str(running.round.number), "round_key": running.key, **tags}
+    return running.registry.register(name, place.checkpoint(checkpoint), running.run.run_id, facts, numbers)
+
+
+def _finish(running: Running, version: Version, verdict: Mapping[str, Any], numbers: Mapping[str, float]) -> dict[str, Any]:
+    place, round = running.round.workspace, running.round
+    opened = read_json(place.opened)
+    record = {
+        "number": round.number,
+        "key": running.key,
+        "parent": round.parent,
+        "finished": datetime.now(UTC).isoformat(timespec="seconds"),
+        "opened": opened,
+        "request": opened["request"],
+        "run_id": running.run.run_id,
+        "version": version.version,
+        "verdict": verdict,
+        "metrics": numbers,
+        "times": running.times(),
+        "examples": _examples(running),
+    }
+    records.write(place, round.number, record)
+    running.run.tags({"verdict": verdict["result"], "version": version.version})
+    running.run.finish("FINISHED")
+    taken = place.inbox / "taken"
+    for name in round.inbox:
+        taken.mkdir(exist_ok=True)
+        shutil.move(place.inbox / name, taken / name)
+    return records.read(place, round.number)
+
+
+def _examples(running: Running) -> list[dict[str, str]]:
+    path = running.round.workspace.report("evaluate")
+    if running.round.number == 0 or not path.exists():
+        return []
+    examples: list[dict[str, str]] = read_json(path)["examples"]
+    return examples

@@ -1,0 +1,104 @@
+"""curate: from events to what models learn from: preferences, prompts and demonstrations, split by prompt group."""
+
+from collections.abc import Callable, Mapping, Sequence
+from pathlib import Path
+from typing import Any
+
+import pyarrow as pa
+from pydantic import Field
+
+from core.errors import BadFeedback
+from core.files import replacing, write_json
+from core.knobs import Knobs
+from feedback import preferences, store
+from feedback import prompts as asked
+from feedback.preferences import DemonstrationRow, PreferenceRow
+from feedback.schema import FeedbackEvent
+from feedback.split import Split
+from tasks import tables
+from tasks.round import Round
+from tasks.step import step
+from tasks.steplog import StepLog
+
+PARTS = ("train", "judge", "holdout")
+
+
+class Curate(Knobs):
+    """How events become training data."""
+
+    split: Split = Split()
+    """Shares of the prompt groups. Frozen in effect: change them and held-out prompts move into training."""
+    criterion: str = "overall"
+    """The judgement that the reward model learns."""
+    chosen_as_demonstrations: bool = False
+    """Also learn to imitate the preferred answers of the train part, for feedback without demonstrations."""
+    min_holdout: int = Field(20, ge=1)
+    """Held-out pairs below which a round is refused: it could not be judged."""
+
+
+@step()
+def curate(round: Round, log: StepLog) -> None:
+    """Rebuild all derived tables from the feedback store, and the data card.
+
+    Raises:
+        BadFeedback: there are pairs, but too few to hold any out.
+    """
+    knobs, place = round.knobs("curate", Curate), round.workspace
+    events = store.events(place.feedback)
+    judged = preferences.preferences(events, knobs.split, round.salt)
+    pairs = [row for row in judged.rows if row.criterion == knobs.criterion]
+    shown = preferences.demonstrations(events, knobs.split, round.salt)
+    if knobs.chosen_as_demonstrations:
+        shown += [_imitated(row) for row in pairs]
+    _check(pairs, knobs)
+    _write_parts(place.preferences, {part: _of(pairs, part) for part in PARTS}, preferences.preference_table)
+    # what is held out of preferences is held out of imitation, too
+    _write_parts(place.demonstrations, {"train": _of(shown, "train")}, preferences.demonstration_table)
+    prompts = asked.prompts(events, knobs.split, round.salt)
+    _write_parts(place.prompts, {part: _of(prompts, part) for part in ("train", "holdout")}, asked.prompt_table)
+    counts = {name: value for name, value in judged.counts._asdict().items() if name != "kinds"}
+    numbers = {
+        **counts,
+        **{part: len(_of(pairs, part)) for part in PARTS},
+        "demonstrations": len(_of(shown, "train")),
+        "prompts": len(_of(prompts, "train")),
+        "holdout_prompts": len(_of(prompts, "holdout")),
+        "quarantined": len(store.rejections(place.feedback)),
+    }
+    log(numbers, 0, 1)
+    write_json(place.report("curate"), {"metrics": numbers, "kinds": judged.counts.kinds, "sources": _sources(events)})
+
+
+def _check(pairs: Sequence[Any], knobs: Curate) -> None:
+    held_out = len(_of(pairs, "holdout"))
+    if pairs and held_out < knobs.min_holdout:
+        raise BadFeedback(
+            f"{len(pairs)} pairs leave {held_out} held out, need {knobs.min_holdout} (curate.min_holdout): a round on "
+            "them could not be judged; bring more feedback or enlarge curate.split.holdout"
+        )
+
+
+def _imitated(row: PreferenceRow) -> DemonstrationRow:
+    """The preferred answer as a demonstration."""
+    return DemonstrationRow(row.group, row.split, row.prompt, row.chosen, 1.0, row.feedback_ids)
+
+
+def _of(rows: Sequence[Any], part: str) -> list[Any]:
+    return [row for row in rows if row.split == part]
+
+
+def _write_parts(folder: Path, parts: Mapping[str, Sequence[Any]], table: Callable[[Any], pa.Table]) -> None:
+    """One Parquet file a part; the folder is replaced whole."""
+    with replacing(folder) as draft:
+        draft.mkdir()
+        for part, rows in parts.items():
+            tables.write(draft / f"{part}.parquet", table(rows))
+
+
+def _sources(events: Sequence[FeedbackEvent]) -> dict[str, dict[str, str | int]]:
+    """Where the events came from, under which licence and consent."""
+    found: dict[str, dict[str, str | int]] = {}
+    for event in events:
+        entry = found.setdefault(event.source, {"events": 0, "licence": event.licence, "consent": event.consent})
+        entry["events"] = int(entry["events"]) + 1
+    return found

@@ -1,0 +1,70 @@
+"""What is measured about a candidate: one file an evaluation. `use: votes` loads `tasks/evals/votes.py`."""
+
+from abc import abstractmethod
+from typing import NamedTuple
+
+import numpy as np
+import numpy.typing as npt
+
+from core.plugins import Plugin
+from feedback.schema import FeedbackEvent, Message
+
+Metrics = dict[str, float]
+"""Numbers by name. What can't be measured is left out, never NaN. Names are unique across evaluations."""
+
+CANDIDATE = "candidate"
+CHAMPION = "champion"
+"""Who gave an answer that fresh votes judge: the `model_version` of the event's responses."""
+
+Array = npt.NDArray[np.float64]
+
+
+class Answers(NamedTuple):
+    """One model's answers to the held-out prompts: row i answers prompt i."""
+
+    texts: list[str]
+    tokens: npt.NDArray[np.int64]
+    """(n,) length in tokens"""
+    ended: npt.NDArray[np.bool_]
+    """(n,) whether the answer came to its end by itself"""
+    reward: Array
+    """(n,) score of the reward model that the candidate was trained against"""
+    judge: Array
+    """(n,) score of the judge model"""
+    kl: Array
+    """(n,) nats per sequence from the SFT reference"""
+
+
+class Pairs(NamedTuple):
+    """Held-out preferences of people, and what the models say of them."""
+
+    chosen: list[str]
+    rejected: list[str]
+    p_chosen: Array
+    """(n,) share of the votes that chosen got; one half is a tie"""
+    groups: list[str]
+    margins: Array
+    """(n,) calibrated reward of chosen over rejected: σ(margin) is the probability that chosen wins"""
+    judge_margins: Array
+    """(n,) the same of the judge model"""
+    words: Array
+    """(n,) probability that chosen wins, by a logistic regression on words"""
+
+
+class Holdout(NamedTuple):
+    """What candidate and champion are both judged on. Nothing here was trained on."""
+
+    prompts: list[tuple[Message, ...]]
+    groups: list[str]
+    """group of each prompt"""
+    votes: list[FeedbackEvent]
+    """fresh votes: comparisons of a candidate's answer with a champion's"""
+    pairs: Pairs
+
+
+class Evaluation(Plugin):
+    """One kind of measurement of a candidate against the champion."""
+
+    @abstractmethod
+    def run(self, candidate: Answers, champion: Answers, data: Holdout) -> Metrics:
+        """Measure; rows of both answers line up with `data.prompts`."""

@@ -1,0 +1,49 @@
+"""People prefer the candidate to the champion."""
+
+from pydantic import Field
+
+from core.intervals import Interval
+from tasks.evidence import Evidence, Finding, interval
+from tasks.gates import Gate, percent, spread
+
+
+class WinRate(Gate):
+    """The candidate wins more than half of the fresh votes, and not by chance: the interval lies above 50 %."""
+
+    min_votes: int = Field(200, ge=1)
+    """Fresh votes below which nothing is decided."""
+    min_groups: int = Field(20, ge=2)
+    """Prompt groups that the votes have to spread over: votes on one prompt say nothing of the others."""
+    trust_judge: bool = False
+    """Where there are no fresh votes, believe the judge model. It shares the bias of what it learned from."""
+
+    def check(self, evidence: Evidence) -> Finding:
+        """Judge by fresh votes; by the judge model only where it is trusted and there are none."""
+        votes = interval(evidence.candidate, "evaluate/win_rate", "evaluate/votes")
+        if votes is None:
+            return self._without_votes(evidence)
+        groups = int(evidence.candidate.get("evaluate/vote_groups", 0))
+        if votes.n < self.min_votes or groups < self.min_groups:
+            return self.found(
+                "hold",
+                f"{votes.n} fresh votes on {groups} prompt groups are too few: "
+                f"{self.min_votes} on {self.min_groups} are needed",
+                votes=votes.n,
+                vote_groups=groups,
+            )
+        return self._decide("fresh votes prefer", votes, "votes")
+
+    def _without_votes(self, evidence: Evidence) -> Finding:
+        judge = interval(evidence.candidate, "evaluate/judge_win_rate", "evaluate/judge_prompts")
+        if judge is None or not self.trust_judge:
+            return self.found("hold", "no fresh votes: nobody has compared the candidate with the champion yet")
+        return self._decide("no fresh votes; the judge model prefers", judge, "prompts")
+
+    def _decide(self, who: str, rate: Interval, rows: str) -> Finding:
+        numbers = rate.named("win_rate")
+        said = f"{who} the candidate {percent(rate.estimate)} of the time {spread(rate, rows)}"
+        if rate.low > 0.5:
+            return self.found("promote", f"{said}: above 50 %", **numbers)
+        if rate.high < 0.5:
+            return self.found("reject", f"{said}: below 50 %", **numbers)
+        return self.found("hold", f"{said}: can't be told from 50 %", **numbers)

@@ -1,0 +1,53 @@
+"""One round at a time: a lock on the workspace that ends with its holder."""
+
+import fcntl
+import json
+import os
+import time
+from collections.abc import Iterator
+from contextlib import contextmanager
+from pathlib import Path
+
+from core.errors import RoundBusy
+
+
+@contextmanager
+def holding(path: Path, who: str, wait: float = 0.0) -> Iterator[None]:
+    """Hold the lock while the block runs. The kernel releases it when the process ends, however it ends.
+
+    Args:
+        path: the lock file; it names its holder for others to read.
+        who: what to tell the others.
+        wait: seconds to wait for the present holder.
+
+    Raises:
+        RoundBusy: somebody else holds it; names who.
+    """
+    path.parent.mkdir(parents=True, exist_ok=True)
+    # "a+" neither truncates the present holder's name nor fails on a new file
+    with path.open("a+", encoding="utf-8") as stream:
+        _acquire(stream.fileno(), path, time.monotonic() + wait)
+        stream.truncate(0)
+        stream.write(json.dumps({"who": who, "pid": os.getpid()}))
+        stream.flush()
+        yield
+
+
+def _acquire(descriptor: int, path: Path, deadline: float) -> None:
+    while True:
+        try:
+            fcntl.flock(descriptor, fcntl.LOCK_EX | fcntl.LOCK_NB)
+        except BlockingIOError:
+            if time.monotonic() >= deadline:
+                raise RoundBusy(f"{_holder(path)} is running in {path.parent.parent}; wait for it, or use --wait") from None
+            time.sleep(0.2)
+        else:
+            return
+
+
+def _holder(path: Path) -> str:
+    text = path.read_text(encoding="utf-8")
+    if not text:
+        return "another round"
+    holder = json.loads(text)
+    return f"{holder['who']} (process {holder['pid']})"

@@ -1,0 +1,165 @@
+"""Opening a round: its inputs are frozen before anything runs, so that nothing a step reads can change under it."""
+
+import shutil
+import subprocess
+from collections.abc import Mapping, Sequence
+from datetime import UTC, datetime
+from pathlib import Path
+from typing import Any
+
+import yaml
+
+from core.errors import BadWorkspace
+from core.files import digest, read_json, replacing, write_json, write_text
+from core.settings import override, parse, read
+from feedback import store
+from models.policy import check_base
+from tasks import records
+from tasks import round as rounds
+from tasks.params import Params
+from tasks.request import fingerprint
+from tasks.registry import Registry, Version
+from tasks.round import Round
+from tasks.running import Running
+from tasks.workspace import PROJECT, Workspace
+
+
+def start(workspace: Workspace, overrides: Sequence[str]) -> Running:
+    """Continue the unfinished round, or open a new one."""
+    registry = Registry(workspace.root)
+    registry.reconcile()
+    if records.unfinished(workspace):
+        return Running(resume(workspace, overrides), registry)
+    return Running(open_round(workspace, overrides, registry), registry)
+
+
+def effective(workspace: Workspace, overrides: Sequence[str]) -> Params:
+    """Every knob of the next round: params.yaml, the overrides on top, defaults below.
+
+    Raises:
+        BadParams: a knob that does not exist, or a value that it does not take.
+    """
+    values = override(read(workspace.params), overrides)
+    return parse(Params, values, f"{workspace.params} with {len(overrides)} overrides" if overrides else str(workspace.params))
+
+
+def resume(workspace: Workspace, overrides: Sequence[str]) -> Round:
+    """The unfinished round, to be continued.
+
+    Raises:
+        BadWorkspace: the code or the parameters are not those that the round was opened with.
+    """
+    opened = rounds.read(workspace)
+    cure = "finish it with `python -m flows round`, or drop what it did so far with `python -m flows round --reopen`"
+    if read_json(workspace.opened)["code"] != rounds.code_digest():
+        raise BadWorkspace(f"the code changed since round {opened.number} was opened; go back to it and {cure}")
+    if overrides and dump(effective(workspace, overrides)) != opened.values:
+        raise BadWorkspace(f"round {opened.number} is open with other parameters; {cure}")
+    return opened
+
+
+def open_round(workspace: Workspace, overrides: Sequence[str], registry: Registry) -> Round:
+    """Freeze the inputs of a new round: parameters, champion, base model, feedback, inbox.
+
+    round.yaml is written last: killed before it, nothing was opened.
+
+    Raises:
+        BadParams: see `effective`.
+        BadFeedback: a source that is not there.
+        BadModel: a base model that cannot be used.
+        BadWorkspace: a remote that is not configured.
+    """
+    params = effective(workspace, overrides)
+    for source in params.ingest.sources:
+        source.check()
+    check_base(params.model)
+    champion = registry.champion()
+    number = _number(workspace, registry)
+    _fetch_champion(workspace, registry, champion)
+    _keep_previous(workspace, champion)
+    inputs = {
+        "number": number,
+        "parent": records.key(workspace, number - 1),
+        "seed": rounds.seeded(params.seed, "round", number),
+        "salt": _salt(workspace, params),
+        "champion": {"version": champion.version, "digest": champion.digest} if champion else None,
+        "base": {"name": params.model.base, "digest": _base_digest(params.model.base)},
+        "feedback": store.digest(workspace.feedback),
+        "inbox": sorted(file.name for file in workspace.inbox.glob("*.jsonl")),
+        "params": dump(params),
+    }
+    shutil.rmtree(workspace.metrics, ignore_errors=True)
+    shutil.rmtree(workspace.training, ignore_errors=True)
+    write_json(workspace.opened, _circumstances(workspace, overrides))
+    write_text(workspace.round, yaml.safe_dump(inputs, sort_keys=False, allow_unicode=True))
+    return rounds.read(workspace)
+
+
+def drop(workspace: Workspace) -> None:
+    """Forget that the unfinished round was opened; its inputs are frozen anew when it is opened again."""
+    if records.unfinished(workspace):
+        workspace.opened.unlink()
+        number = rounds.read(workspace).number
+        if number == 0:
+            workspace.round.unlink()
+            return
+        write_text(workspace.round, records.inputs(workspace, number - 1))
+
+
+def dump(params: Params) -> dict[str, Any]:
+    """Parameters as plain values, as they stand in round.yaml."""
+    values: dict[str, Any] = params.model_dump(mode="json")
+    return values
+
+
+def _number(workspace: Workspace, registry: Registry) -> int:
+    """One more than the last round that this workspace or the registry knows of."""
+    known = [*records.numbers(workspace), *(version.round for version in registry.versions("policy"))]
+    return max(known, default=-1) + 1
+
+
+def _salt(workspace: Workspace, params: Params) -> str:
+    """Frozen from the first round on: another salt would move held-out prompts into training."""
+    return rounds.read(workspace).salt if workspace.round.exists() else f"{rounds.seeded(params.seed, 'split'):016x}"
+
+
+def _fetch_champion(workspace: Workspace, registry: Registry, champion: Version | None) -> None:
+    if champion:
+        registry.fetch(champion, workspace.champion)
+        return
+    with replacing(workspace.champion) as draft:
+        draft.mkdir()
+
+
+def _keep_previous(workspace: Workspace, champion: Version | None) -> None:
+    """Set aside what the last round left: its samples and prompts for drift, the champion's numbers for the gates."""
+    with replacing(workspace.previous) as draft:
+        draft.mkdir()
+        for folder in (workspace.samples, workspace.prompts):
+            if folder.exists():
+                shutil.copytree(folder, draft / folder.name)
+        numbers: Mapping[str, float] = records.metrics(workspace, champion.round) if champion else {}
+        write_json(draft / "champion.json", numbers)
+
+
+def _base_digest(base: str) -> str:
+    folder = Path(base)
+    return digest(folder) if folder.is_dir() else base
+
+
+def _circumstances(workspace: Workspace, overrides: Sequence[str]) -> dict[str, Any]:
+    """What is recorded beside the inputs and does not change results, except for the code."""
+    now = datetime.now(UTC).isoformat(timespec="seconds")
+    return {"request": fingerprint(workspace, overrides), "code": rounds.code_digest(), "at": now, **_git()}
+
+
+def _git() -> dict[str, Any]:
+    """The commit of the code, and whether tracked files differ from it."""
+
+    def git(*words: str) -> str | None:
+        done = subprocess.run(["git", *words], cwd=PROJECT, capture_output=True, text=True, check=False)
+        return done.stdout.strip() if done.returncode == 0 else None
+
+    return {"commit": git("rev-parse", "HEAD"), "dirty": bool(git("status", "--porcelain", "--untracked-files=no"))}
+
+

@@ -1,0 +1,39 @@
+"""policy: reinforcement learning from the reward model makes the candidate of this round."""
+
+from collections.abc import Mapping
+
+from core.files import write_json
+from core.plugins import make
+from models.algorithms import Algorithm
+from models.checkpoints import Checkpoints
+from models.policy import Model, Policy
+from models.reward import RewardModel
+from models.tokens import encode_prompt
+from tasks.round import Round
+from tasks.step import step
+from tasks.steplog import StepLog
+from tasks.tables import load
+
+
+@step()
+def policy(round: Round, log: StepLog) -> None:
+    """Train from the SFT model (or the champion) against the reward model; killed, it goes on from its checkpoint."""
+    place, limits = round.workspace, round.knobs("model", Model)
+    algorithm: Algorithm = make("models.algorithms", round.values["policy"]["use"], round.values["policy"])
+    prompts = load(place.prompts / "train.parquet")["prompt"]
+    start = place.champion if algorithm.start == "champion" else place.checkpoint("sft")
+    candidate, reference = Policy.load(start), Policy.load(place.checkpoint("sft"))
+    reward = RewardModel.load(place.checkpoint("reward"))
+    checkpoints = Checkpoints(place.training / "policy", str(round.seed))
+    last: dict[str, float] = {}
+
+    def note(metrics: Mapping[str, float], iteration: int, total: int | None = None) -> None:
+        last.update(metrics)
+        log(metrics, iteration, total)
+
+    with log.learning():
+        ids = [encode_prompt(candidate.tokenizer, prompt, limits.max_prompt_tokens).ids for prompt in prompts]
+        algorithm.train(candidate, reference, reward, ids, checkpoints, note, round.seed_for("policy"))
+    candidate.save(place.checkpoint("policy"))
+    kept = {name: value for name, value in last.items() if not name.startswith("time/")}
+    write_json(place.report("policy"), {"metrics": kept})

@@ -1,0 +1,149 @@
+"""Which policy is in use: the alias `champion` and its moves.
+
+The alias is the only commit point. Moving it is journalled (tasks/journal.py) and audited (tasks/audit.py), so that a
+kill anywhere leaves a whole champion and a move that the next entry settles. The lock is one machine's; between
+machines that share a server, `expect` is what keeps two promotions apart.
+"""
+
+from pathlib import Path
+from typing import Literal, NamedTuple
+
+from core.errors import RoundsError
+from tasks import audit
+from tasks.catalogue import CHAMPION, Catalogue, Version
+from tasks.journal import Intent, Journal, Kind
+
+__all__ = ["Conflict", "Moved", "Registry", "RolledBack", "Version"]
+
+
+class Conflict(RoundsError):
+    """The alias is not where the caller believes it to be, so it was left alone."""
+
+
+class RolledBack(Conflict):
+    """The version was rolled away from, and is not promoted again by mistake."""
+
+
+class Moved(NamedTuple):
+    """A rollback: the version that was champion, and the one that is."""
+
+    left: Version
+    now: Version
+
+
+class Registry(Catalogue):
+    """The registered versions of a workspace's models, and the moves of the alias."""
+
+    def __init__(self, root: Path) -> None:
+        super().__init__(root)
+        self._journal = Journal(self.store, root)
+        self._audit = root / "data" / "audit.jsonl"
+
+    def promote(
+        self, version: str, expect: str | None, reason: str, who: str, kind: Kind = "promote", force: bool = False
+    ) -> Literal["done", "noop"]:
+        """Make a version of the policy champion; `noop` where it is already.
+
+        Args:
+            version: the version to promote.
+            expect: the version that must be champion now; None where there must be none.
+            reason: why, for the audit log.
+            who: a person, or what acts for one.
+            kind: what the audit log calls it.
+            force: promote it though it was rolled away from before.
+
+        Raises:
+            Conflict: another version than `expect` is champion.
+            RolledBack: the version was rolled away from, and `force` is not set.
+            BadModel: there is no such version.
+        """
+        with self._locked():
+            self._reconcile()
+            target, left = self.version(version), self._alias()
+            if left == version:
+                return "noop"
+            if left != expect:
+                raise Conflict(
+                    f"policy@champion is {left or 'unset'}, expected {expect or 'unset'}: version {version} was "
+                    "compared with another; run a new round"
+                )
+            _refuse_rolled_back(target, force)
+            self._move(kind, left or "", target, reason, who)
+        return "done"
+
+    def rollback(self, to: str | None, reason: str, who: str) -> Moved:
+        """Make an earlier version champion again: `to`, or the one that the champion took over from.
+
+        The version left is marked, and not promoted again unless forced. A rollback that a kill cut short after the
+        alias moved is finished here, and not repeated from there.
+
+        Raises:
+            Conflict: there is nothing to go back to.
+            RolledBack: the target was itself rolled away from.
+            BadModel: there is no version `to`.
+        """
+        with self._locked():
+            for settled in self._reconcile():
+                if settled.kind == "rollback" and to in (None, settled.target):
+                    return Moved(self.version(settled.left), self.version(settled.target))
+            now = self.champion()
+            target = to or (now.tags.get("rollback_to") if now else None)
+            if not now or not target:
+                raise Conflict("policy@champion took over from no other version; name the one to go back to")
+            if target == now.version:
+                return Moved(now, now)
+            _refuse_rolled_back(self.version(target), force=False)
+            self._move("rollback", now.version, self.version(target), reason, who)
+            return Moved(self.version(now.version), self.version(target))
+
+    def reconcile(self) -> None:
+        """Settle the move that a kill left open, and record a move that was made elsewhere. Each change begins so."""
+        with self._locked():
+            self._reconcile()
+
+    def _reconcile(self) -> list[Intent]:
+        """Settle what is open; returns the moves that turned out to be made."""
+        now = self._alias()
+        made = []
+        for intent in self._journal.open():
+            if now == intent.target:
+                self._commit(intent)
+                made.append(intent)
+            else:
+                self._journal.settle(intent, "aborted")
+        self._note_strange_move(now or "")
+        return made
+
+    def _note_strange_move(self, now: str) -> None:
+        """Record an alias that is not where the audit log left it: moved by hand, or from another workspace."""
+        left = next((entry.facts["now"] for entry in reversed(audit.read(self._audit)) if "now" in entry.facts), "")
+        if now != left:
+            audit.append(self._audit, "found", "unknown", model="policy", left=left, now=now)
+
+    def _move(self, kind: Kind, left: str, target: Version, reason: str, who: str) -> None:
+        intent = self._journal.intend(kind, left, target.version, reason, who)
+        self.store.set_registered_model_alias("policy", CHAMPION, target.version)
+        self._commit(intent)
+
+    def _commit(self, intent: Intent) -> None:
+        """Everything that follows from a moved alias. Repeated after a kill, it changes nothing twice."""
+        if intent.kind == "rollback":
+            self.store.set_model_version_tag("policy", intent.left, "rolled_back", intent.reason)
+        else:
+            if intent.left:
+                self.store.set_model_version_tag("policy", intent.target, "rollback_to", intent.left)
+            self.store.delete_model_version_tag("policy", intent.target, "rolled_back")
+        if all(entry.facts.get("intent") != intent.run_id for entry in audit.read(self._audit)):
+            now = self.version(intent.target)
+            facts = {"round": now.round, "digest": now.digest, "run": now.run_id, "intent": intent.run_id}
+            moved = {"model": "policy", "left": intent.left, "now": intent.target, "reason": intent.reason}
+            audit.append(self._audit, intent.kind, intent.who, **moved, **facts)
+        self._journal.settle(intent, "committed")
+
+
+def _refuse_rolled_back(target: Version, force: bool) -> None:
+    if "rolled_back" in target.tags and not force:
+        why = target.tags["rolled_back"]
+        raise RolledBack(
+            f"policy version {target.version} was rolled back ({why}); name another, or promote it by force"
+        )

@@ -1,0 +1,97 @@
+"""A round that runs: each step is skipped where it is done, else run, logged and recorded."""
+
+import time
+from collections.abc import Callable, Sequence
+from contextvars import ContextVar
+
+from core.errors import RoundsError, StepFailed
+from core.files import read_json, write_json
+from core.log import Log, ignore
+from tasks import round as rounds
+from tasks.registry import Registry
+from tasks.round import Round
+from tasks.step import Step
+from tasks.steplog import StepLog
+from tasks.tracking import RoundRun
+from tasks.versioning import Data
+
+Show = Callable[[str], Log]
+"""Given a step's name, something that shows how far it is."""
+
+
+def silent(step: str) -> Log:
+    """Show nothing."""
+    return ignore
+
+
+SHOW: ContextVar[Show] = ContextVar("show", default=silent)
+"""Who watches. Not a parameter of the flow: a deployment could not be given a function."""
+
+
+class Running:
+    """One round between its opening and its record. Called with a step, it runs the step."""
+
+    def __init__(self, round: Round, registry: Registry) -> None:
+        self.round = round
+        self.registry = registry
+        self.key = rounds.key(round.workspace, rounds.code_digest())
+        self.data = Data(round.workspace.root)
+        self.run = RoundRun.open(round.workspace.root, f"round {round.number}", self._tags())
+        self.run.params(round.values)
+        self._show = SHOW.get()
+
+    def __call__(self, step: Step) -> None:
+        """Run a step, unless it is done.
+
+        Raises:
+            RoundsError: what a person can cure, as the step said it.
+            StepFailed: anything else; names the step, the reason and the command that continues.
+        """
+        name = step.name
+        if self.data.done(name):
+            self._show(name)({}, 0, 0)
+            return
+        start = time.perf_counter()
+        child = self.run.step(name)
+        log = StepLog([child, self._show(name)])
+        try:
+            step(self.round, log)
+        except Exception as error:
+            child.close("FAILED")
+            self.run.finish("FAILED")
+            raise self._explained(name, error) from error
+        self.data.record(name)
+        child.close("FINISHED")
+        self._note_time(name, time.perf_counter() - start, log.learned)
+
+    def times(self) -> dict[str, dict[str, float]]:
+        """Step → seconds: `wall` of the whole step, `learning` of its learning, sampling and judging."""
+        path = self.round.workspace.metrics / "times.json"
+        return read_json(path) if path.exists() else {}
+
+    def _note_time(self, step: str, wall: float, learning: float) -> None:
+        spent = {**self.times(), step: {"wall": wall, "learning": learning}}
+        write_json(self.round.workspace.metrics / "times.json", spent)
+
+    def _explained(self, step: str, error: Exception) -> RoundsError:
+        where = f"round {self.round.number}, step {step}"
+        cure = "What was finished is kept; continue with `python -m flows round`."
+        if isinstance(error, RoundsError):
+            return type(error)(f"{where}: {error}\n{cure}")
+        return StepFailed(f"{where}: {type(error).__name__}: {error}\n{cure}")
+
+    def _tags(self) -> dict[str, str]:
+        opened = read_json(self.round.workspace.opened)
+        tags = {"round": str(self.round.number), "round_key": self.key, "code": opened["code"]}
+        return {**tags, "git_commit": opened["commit"] or "none", "git_dirty": str(opened["dirty"]).lower()}
+
+
+def metrics(round: Round, steps: Sequence[str]) -> dict[str, float]:
+    """The numbers that the steps reported, each under its step's name."""
+    found: dict[str, float] = {}
+    for step in steps:
+        path = round.workspace.report(step)
+        if path.exists():
+            found |= {f"{step}/{name}": value for name, value in read_json(path)["metrics"].items()}
+    return found
+

@@ -1,0 +1,42 @@
+"""sft: the base model learns to answer from demonstrations. Skipped while neither changed."""
+
+from datasets import Dataset
+
+from core.errors import BadFeedback
+from core.files import write_json
+from models import sft as learning
+from models.policy import Model, build
+from models.sft import SFT
+from tasks.round import Round, seeded
+from tasks.step import step
+from tasks.steplog import StepLog
+from tasks.tables import load
+
+
+@step()
+def sft(round: Round, log: StepLog) -> None:
+    """Train the base model on the demonstrations; without any, the base model itself is the SFT model.
+
+    Seeded by the workspace's salt, not by the round: the same demonstrations give the same model in every round.
+
+    Raises:
+        BadFeedback: a base model from scratch, and nothing to learn from.
+    """
+    base, knobs = round.knobs("model", Model), round.knobs("sft", SFT)
+    demonstrations = load(round.workspace.demonstrations / "train.parquet")
+    if base.base == "scratch" and len(demonstrations) == 0:
+        raise BadFeedback(
+            "model.base=scratch needs demonstrations and the feedback holds none; name a trained model with "
+            "-S model.base=FOLDER, or learn from the preferred answers with -S curate.chosen_as_demonstrations=true"
+        )
+    with log.learning():
+        policy = build(base, _texts(demonstrations))
+        numbers = learning.fit(policy, demonstrations, knobs, base, seeded(round.salt, "sft"), log)
+    policy.save(round.workspace.checkpoint("sft"))
+    write_json(round.workspace.report("sft"), {"metrics": numbers})
+
+
+def _texts(demonstrations: Dataset) -> list[str]:
+    """Everything that a new tokenizer has to spell."""
+    prompts = [turn["content"] for prompt in demonstrations["prompt"] for turn in prompt]
+    return [*prompts, *demonstrations["completion"]]

@@ -1,0 +1,35 @@
+"""verdict: the gates read the reports and say promote, hold or reject, each with its reason and numbers."""
+
+from typing import Annotated
+
+from pydantic import Field, SerializeAsAny
+
+from core.files import read_json, write_json
+from core.knobs import Knobs
+from core.plugins import used_by_name, with_defaults
+from tasks import running
+from tasks.evidence import Evidence, Verdict
+from tasks.gates import Gate
+from tasks.round import Round
+from tasks.step import step
+from tasks.steplog import StepLog
+
+
+class Verdicts(Knobs):
+    """What a candidate has to pass. Sign-off by a person is a pause of the flow, not a gate."""
+
+    gates: Annotated[dict[str, SerializeAsAny[Gate]], used_by_name("tasks.gates")] = Field(
+        default_factory=lambda: with_defaults("tasks.gates", "win_rate", "criteria", "kl_budget", "reward_accuracy")
+    )
+    """Gates by name, with their knobs; `null` leaves one out. The worst finding is the verdict."""
+
+
+@step()
+def verdict(round: Round, log: StepLog) -> None:
+    """Ask every gate, and write the worst finding with all reasons."""
+    candidate = running.metrics(round, ("curate", "sft", "reward", "policy", "evaluate", "drift"))
+    champion = read_json(round.workspace.previous / "champion.json")
+    evidence = Evidence(candidate=candidate, champion=champion)
+    gates = round.knobs("verdict", Verdicts).gates
+    findings = tuple(gate.check(evidence) for gate in gates.values())
+    write_json(round.workspace.report("verdict"), Verdict(findings=findings).to_json())

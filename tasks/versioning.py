@@ -1,0 +1,78 @@
+"""The only door to DVC: is a step done, record what it wrote, which bytes were they."""
+
+import logging
+from contextlib import chdir
+from functools import cached_property
+from pathlib import Path
+from typing import Any
+
+import yaml
+
+from core.errors import BadWorkspace
+from core.knobs import Knobs
+
+STEPS = ("collect", "ingest", "curate", "sft", "reward", "policy", "evaluate", "drift", "verdict")
+"""The steps of a round in their order; a test holds them against dvc.yaml, params.yaml and the flow."""
+
+
+class Versioning(Knobs):
+    """Which bytes of data are kept where."""
+
+    remote: str | None = None
+    """Name of a configured DVC remote; a round pushes to it before its candidate is registered."""
+    commit: bool = False
+    """Commit dvc.lock to git at the end of a round."""
+
+
+class Data:
+    """The data graph of one workspace. DVC takes names relative to the current folder, so it is entered for each call."""
+
+    def __init__(self, root: Path) -> None:
+        self.root = root
+
+    @cached_property
+    def _repo(self) -> Any:
+        from dvc.repo import Repo
+
+        # The frozen stage `ingest` is asked about on purpose; DVC would warn about it at every question.
+        logging.getLogger("dvc").setLevel(logging.ERROR)
+        return Repo(str(self.root))
+
+    def done(self, step: str) -> bool:
+        """True where the step's recorded inputs and outputs are those on disk now."""
+        with chdir(self.root), self._repo.lock:
+            self._repo._reset()
+            [stage] = self._repo.stage.collect(step)
+            # `frozen` keeps `dvc repro` from asking the outer world again; a round does want to know.
+            stage.frozen = False
+            return not stage.status()
+
+    def record(self, step: str) -> None:
+        """Write the step's inputs and outputs to dvc.lock, and its cached outputs to the cache."""
+        with chdir(self.root):
+            self._repo.commit(step, force=True)
+
+    def hashes(self, step: str) -> dict[str, str]:
+        """Path → md5 of every recorded output of a step (a folder's ends in `.dir`)."""
+        outs = self.recorded().get(step, {}).get("outs", [])
+        return {out["path"]: out["md5"] for out in outs}
+
+    def recorded(self) -> dict[str, Any]:
+        """The stages of dvc.lock as they stand."""
+        lock = self.root / "dvc.lock"
+        if not lock.exists():
+            return {}
+        stages: dict[str, Any] = yaml.safe_load(lock.read_text(encoding="utf-8"))["stages"]
+        return stages
+
+    def push(self, remote: str) -> int:
+        """Copy what is cached to the remote; returns the number of files that were new there.
+
+        Raises:
+            BadWorkspace: the remote is not configured.
+        """
+        if remote not in self._repo.config["remote"]:
+            raise BadWorkspace(f"versioning.remote: DVC knows no remote {remote!r}; `dvc remote add {remote} URL` makes it")
+        with chdir(self.root):
+            pushed: int = self._repo.push(remote=remote)
+        return pushed

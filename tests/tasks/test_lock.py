@@ -1,0 +1,34 @@
+import os
+import signal
+import subprocess
+import sys
+from pathlib import Path
+
+import pytest
+
+from core.errors import RoundBusy
+from tasks.lock import holding
+
+
+def test_a_second_holder_is_refused_with_the_name_of_the_first(tmp_path: Path) -> None:
+    lock = tmp_path / "data" / ".lock"
+    with (
+        holding(lock, "round 3"),
+        pytest.raises(RoundBusy, match=rf"round 3 \(process {os.getpid()}\) is running"),
+        holding(lock, "round 4"),
+    ):
+        pass
+    with holding(lock, "round 4"):
+        pass
+
+
+def test_a_killed_holder_leaves_no_lock(tmp_path: Path) -> None:
+    lock = tmp_path / "data" / ".lock"
+    script = (
+        "import os, signal; from pathlib import Path; from tasks.lock import holding\n"
+        f"with holding(Path({str(lock)!r}), 'round 3'): os.kill(os.getpid(), {int(signal.SIGKILL)})\n"
+    )
+    subprocess.run([sys.executable, "-c", script], env={**os.environ, "PYTHONPATH": os.getcwd()}, check=False)
+    assert "round 3" in lock.read_text()
+    with holding(lock, "round 4"):
+        assert "round 4" in lock.read_text()
