@@ -7,7 +7,7 @@ from typing import Protocol
 class Log(Protocol):
     """Receives metrics of one step of a loop, and how far the loop is."""
 
-    def __call__(self, metrics: Mapping[str, float], step: int, total: int | None = None) -> None:
+    def __call__(self, metrics: Mapping[str, float], step: int, total: int | None = None, /) -> None:
         """Report metrics at `step` (from 0) of `total` steps."""
 
 

@@ -41,7 +41,8 @@ def find(package: str, name: str) -> type[Plugin]:
         BadParams: no file of that name; says which there are.
     """
     if name not in names(package):
-        raise BadParams(f"use: {name!r} names no file in {package.replace('.', '/')}/; there are: {', '.join(names(package))}")
+        home = package.replace(".", "/")
+        raise BadParams(f"use: {name!r} names no file in {home}/; there are: {', '.join(names(package))}")
     module = importlib.import_module(f"{package}.{name}")
     [found] = [
         thing

@@ -86,5 +86,3 @@ def _known(model: type[BaseModel]) -> list[str]:
         if isinstance(field.annotation, type) and issubclass(field.annotation, BaseModel):
             names += _known(field.annotation)
     return names
-
-

@@ -2,7 +2,7 @@
 
 import sys
 from pathlib import Path
-from typing import Annotated, Optional
+from typing import Annotated
 
 import typer
 
@@ -15,9 +15,11 @@ app = typer.Typer(
     pretty_exceptions_enable=False,
 )
 
-Place = Annotated[Optional[Path], typer.Option("--workspace", "-w", help="Folder with dvc.yaml, params.yaml and data/.")]
+Place = Annotated[
+    Path | None, typer.Option("--workspace", "-w", help="Folder with dvc.yaml, params.yaml and data/; made if missing.")
+]
 Overrides = Annotated[
-    Optional[list[str]],
+    list[str] | None,
     typer.Option("--set", "-S", metavar="KEY=VALUE", help="Set a knob for this round, e.g. -S policy.kl.target=6."),
 ]
 
@@ -39,7 +41,7 @@ def round_(
 @app.command()
 def rollback(
     reason: Annotated[str, typer.Option("--reason", help="Why; it goes to the audit log.")],
-    to: Annotated[Optional[str], typer.Option("--to", metavar="VERSION", help="Default: the champion before.")] = None,
+    to: Annotated[str | None, typer.Option("--to", metavar="VERSION", help="Default: the champion before.")] = None,
     workspace: Place = None,
 ) -> None:
     """Make an earlier version of the policy champion again."""

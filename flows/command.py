@@ -35,5 +35,6 @@ def _run(place: Workspace, overrides: Sequence[str], reopen: bool, wait: float, 
     if reopen:
         drop(place)
     with bars(console):
-        record: dict[str, Any] = rlhf_round(list(overrides), str(place.root), wait=wait)
+        record = rlhf_round(list(overrides), str(place.root), wait=wait)
+    assert record is not None  # only a deployment that waits for feedback may find nothing to do
     return record

@@ -4,7 +4,7 @@ from collections.abc import Iterator, Mapping
 from contextlib import contextmanager
 
 from rich.console import Console
-from rich.progress import BarColumn, Progress, TaskID, TextColumn, TimeElapsedColumn
+from rich.progress import BarColumn, Progress, TextColumn, TimeElapsedColumn
 
 from core.log import Log
 from tasks.running import SHOW
@@ -37,8 +37,10 @@ def _bar(progress: Progress, step: str) -> Log:
         if total == 0:
             progress.update(task, total=1, completed=1, note="done before")
             return
-        finished = {"total": total, "completed": done + 1} if total else {}
-        progress.update(task, note=_note(metrics) or progress.tasks[_index(progress, task)].fields["note"], **finished)
+        if total:
+            progress.update(task, total=total, completed=done + 1)
+        if note := _note(metrics):
+            progress.update(task, note=note)
 
     return show
 
@@ -47,10 +49,6 @@ def _finish_others(progress: Progress) -> None:
     for task in progress.tasks:
         if not task.finished:
             progress.update(task.id, total=task.total or 1, completed=task.total or 1)
-
-
-def _index(progress: Progress, wanted: TaskID) -> int:
-    return next(index for index, task in enumerate(progress.tasks) if task.id == wanted)
 
 
 def _note(metrics: Mapping[str, float]) -> str:

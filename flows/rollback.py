@@ -24,7 +24,4 @@ def run_rollback(folder: Path | None, to: str | None, reason: str) -> None:
 
 
 def _roll(place: Workspace, to: str | None, reason: str, who: str) -> str:
-    registry = Registry(place.root)
-    registry.reconcile()
-    _, now = registry.rollback(to, reason, who)
-    return now.version
+    return Registry(place.root).rollback(to, reason, who).now.version

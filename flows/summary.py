@@ -37,13 +37,15 @@ def facts(metrics: Mapping[str, float], record: Mapping[str, Any]) -> Iterator[t
     if "evaluate/reward_accuracy" in metrics:
         yield "reward model", _reward(metrics)
     if "evaluate/win_rate" in metrics:
-        yield "win rate", f"{_rate(metrics, 'win_rate')} of {metrics['evaluate/votes']:.0f} fresh votes prefer the candidate"
+        votes = f"{metrics['evaluate/votes']:.0f} fresh votes"
+        yield "win rate", f"{_rate(metrics, 'win_rate')} of {votes} prefer the candidate"
     elif record["number"]:
         yield "win rate", "no fresh votes"
     if "evaluate/judge_win_rate" in metrics:
         yield "judge", f"{_rate(metrics, 'judge_win_rate')} by the judge model (alarms only, it never promotes)"
     if "evaluate/kl_mean" in metrics:
-        yield "KL", f"{metrics['evaluate/kl_mean']:.2f} nats an answer from the SFT model (95 % below {metrics['evaluate/kl_p95']:.1f})"
+        mean, most = metrics["evaluate/kl_mean"], metrics["evaluate/kl_p95"]
+        yield "KL", f"{mean:.2f} nats an answer from the SFT model (95 % of them below {most:.1f})"
     if "evaluate/true_gain" in metrics:
         yield "true gain", _gain(metrics)
 
@@ -59,7 +61,8 @@ def _version(record: Mapping[str, Any]) -> str:
 
 def _feedback(metrics: Mapping[str, float]) -> str:
     pairs = [f"{metrics[f'curate/{part}']:,.0f} {part}" for part in ("train", "judge", "holdout")]
-    said = f"{metrics['curate/events']:,.0f} records, {', '.join(pairs)} pairs, {metrics['curate/demonstrations']:,.0f} demonstrations"
+    records, shown = metrics["curate/events"], metrics["curate/demonstrations"]
+    said = f"{records:,.0f} records: {', '.join(pairs)} pairs, {shown:,.0f} demonstrations"
     return f"{said}, {metrics['curate/quarantined']:,.0f} in quarantine"
 
 
@@ -68,7 +71,7 @@ def _reward(metrics: Mapping[str, float]) -> str:
     beside = [f"agrees with {accuracy} of {pairs:.0f} held-out pairs"]
     if "evaluate/reward_ceiling" in metrics:
         beside.append(f"ceiling {_percent(metrics['evaluate/reward_ceiling'])}")
-    names = {"words_accuracy": "words alone", "longer_wins": "longer wins", "shorter_wins": "shorter wins"}
+    names = {"words_accuracy": "words alone", "longer_wins": "longer wins"}
     beside += [f"{label} {_rate(metrics, name)}" for name, label in names.items() if f"evaluate/{name}" in metrics]
     return "; ".join(beside)
 

@@ -7,7 +7,7 @@ from typing import Any
 
 from core.files import read_json
 from tasks import plots, records
-from tasks.registry import Version
+from tasks.catalogue import Name, Version
 from tasks.running import Running, metrics
 from tasks.versioning import STEPS, Versioning
 
@@ -35,8 +35,8 @@ def close(running: Running) -> dict[str, Any]:
     version = _register(running, "policy", "policy", numbers, tags)
     if verdict["result"] == "promote":
         reasons = "; ".join(finding["reason"] for finding in verdict["findings"])
-        champion = running.round.champion
-        running.registry.promote(version.version, champion and champion["version"], reasons, "rounds")
+        expect = running.round.champion["version"] if running.round.champion else None
+        running.registry.promote(version.version, expect, reasons, "rounds")
     return _finish(running, version, verdict, numbers)
 
 
@@ -56,13 +56,17 @@ def _make_safe(running: Running, numbers: Mapping[str, float]) -> None:
     running.run.metrics(numbers, running.round.number)
 
 
-def _register(running: Running, name: str, checkpoint: str, numbers: Mapping[str, float], tags: Mapping[str, str]) -> Version:
+def _register(
+    running: Running, name: Name, checkpoint: str, numbers: Mapping[str, float], tags: Mapping[str, str]
+) -> Version:
     place = running.round.workspace
     facts = {"round": str(running.round.number), "round_key": running.key, **tags}
     return running.registry.register(name, place.checkpoint(checkpoint), running.run.run_id, facts, numbers)
 
 
-def _finish(running: Running, version: Version, verdict: Mapping[str, Any], numbers: Mapping[str, float]) -> dict[str, Any]:
+def _finish(
+    running: Running, version: Version, verdict: Mapping[str, Any], numbers: Mapping[str, float]
+) -> dict[str, Any]:
     place, round = running.round.workspace, running.round
     opened = read_json(place.opened)
     record = {

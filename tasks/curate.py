@@ -12,7 +12,7 @@ from core.files import replacing, write_json
 from core.knobs import Knobs
 from feedback import preferences, store
 from feedback import prompts as asked
-from feedback.preferences import DemonstrationRow, PreferenceRow
+from feedback.rows import DemonstrationRow, PreferenceRow
 from feedback.schema import FeedbackEvent
 from feedback.split import Split
 from tasks import tables

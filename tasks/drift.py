@@ -22,7 +22,7 @@ class Drift(Knobs):
 
 @step()
 def drift(round: Round, log: StepLog) -> None:
-    """Compare this round's prompts and answers with the previous round's; the first round has nothing to compare with."""
+    """Compare prompts and answers with the previous round's; the first round has nothing to compare with."""
     before, now = round.workspace.previous, round.workspace
     numbers: dict[str, float] = {}
     if (before / "samples" / "samples.parquet").exists():

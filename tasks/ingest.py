@@ -49,8 +49,8 @@ def ingest(round: Round, log: StepLog) -> None:
     if not store.ids(round.workspace.feedback):
         sources = ", ".join(source.name() for source in round.knobs("ingest", Ingest).sources) or "none"
         raise BadFeedback(
-            f"no usable feedback: sources {sources} gave nothing and {len(rejected)} records are in quarantine "
-            f"({store.quarantined(round.workspace.feedback)}); add a source with -S ingest.sources=[…] or fill data/inbox"
+            f"no usable feedback: sources {sources} gave nothing, {len(rejected)} records are in quarantine "
+            f"({store.quarantined(round.workspace.feedback)}); add one with -S ingest.sources=[…] or fill data/inbox"
         )
 
 

@@ -39,7 +39,8 @@ def _acquire(descriptor: int, path: Path, deadline: float) -> None:
             fcntl.flock(descriptor, fcntl.LOCK_EX | fcntl.LOCK_NB)
         except BlockingIOError:
             if time.monotonic() >= deadline:
-                raise RoundBusy(f"{_holder(path)} is running in {path.parent.parent}; wait for it, or use --wait") from None
+                where = path.parent.parent
+                raise RoundBusy(f"{_holder(path)} is running in {where}; wait for it, or use --wait") from None
             time.sleep(0.2)
         else:
             return

@@ -17,8 +17,8 @@ from models.policy import check_base
 from tasks import records
 from tasks import round as rounds
 from tasks.params import Params
-from tasks.request import fingerprint
 from tasks.registry import Registry, Version
+from tasks.request import fingerprint
 from tasks.round import Round
 from tasks.running import Running
 from tasks.workspace import PROJECT, Workspace
@@ -40,7 +40,9 @@ def effective(workspace: Workspace, overrides: Sequence[str]) -> Params:
         BadParams: a knob that does not exist, or a value that it does not take.
     """
     values = override(read(workspace.params), overrides)
-    return parse(Params, values, f"{workspace.params} with {len(overrides)} overrides" if overrides else str(workspace.params))
+    return parse(
+        Params, values, f"{workspace.params} with {len(overrides)} overrides" if overrides else str(workspace.params)
+    )
 
 
 def resume(workspace: Workspace, overrides: Sequence[str]) -> Round:
@@ -161,5 +163,3 @@ def _git() -> dict[str, Any]:
         return done.stdout.strip() if done.returncode == 0 else None
 
     return {"commit": git("rev-parse", "HEAD"), "dirty": bool(git("status", "--porcelain", "--untracked-files=no"))}
-
-

@@ -4,7 +4,6 @@ import json
 from collections.abc import Iterator
 from typing import Any
 
-import numpy as np
 from matplotlib.axes import Axes
 from matplotlib.figure import Figure
 
@@ -43,7 +42,7 @@ def lengths(round: Round) -> Figure:
     columns = [("champion", CHAMPION), ("candidate", CANDIDATE)]
     top = max(max(samples[f"{who}_tokens"]) for who, _ in columns)
     for who, colour in columns:
-        axes.hist(samples[f"{who}_tokens"], bins=np.arange(0, top + 2, 2), alpha=0.6, color=colour, label=who)
+        axes.hist(samples[f"{who}_tokens"], bins=list(range(0, top + 2, 2)), alpha=0.6, color=colour, label=who)
     axes.legend(frameon=False)
     return figure
 

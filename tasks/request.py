@@ -8,8 +8,9 @@ import json
 from collections.abc import Sequence
 from typing import Any
 
-from core.plugins import find
+from core.plugins import make
 from core.settings import override, read
+from feedback.sources import Source
 from tasks import records
 from tasks import round as rounds
 from tasks.workspace import Workspace
@@ -36,7 +37,8 @@ def _sources(values: dict[str, Any]) -> list[str]:
 
 
 def _source(knobs: dict[str, Any]) -> str:
-    return find("feedback.sources", str(knobs.pop("use"))).model_validate(knobs).fingerprint()
+    source: Source = make("feedback.sources", str(knobs["use"]), knobs)
+    return source.fingerprint()
 
 
 def _inbox(workspace: Workspace) -> list[str]:

@@ -94,4 +94,3 @@ def metrics(round: Round, steps: Sequence[str]) -> dict[str, float]:
         if path.exists():
             found |= {f"{step}/{name}": value for name, value in read_json(path)["metrics"].items()}
     return found
-

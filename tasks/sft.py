@@ -30,7 +30,7 @@ def sft(round: Round, log: StepLog) -> None:
             "-S model.base=FOLDER, or learn from the preferred answers with -S curate.chosen_as_demonstrations=true"
         )
     with log.learning():
-        policy = build(base, _texts(demonstrations))
+        policy = build(base, _texts(demonstrations), seeded(round.salt, "base"))
         numbers = learning.fit(policy, demonstrations, knobs, base, seeded(round.salt, "sft"), log)
     policy.save(round.workspace.checkpoint("sft"))
     write_json(round.workspace.report("sft"), {"metrics": numbers})

@@ -30,15 +30,15 @@ def step(retries: int = 0) -> Callable[[Callable[[Round, StepLog], None]], Step]
             seed_everything(str(round.seed), function.__name__)
             function(round, log)
 
-        return task(
-            seeded,
+        made: Step = task(
             name=function.__name__,
             retries=retries,
-            retry_delay_seconds=[2.0, 10.0, 60.0][:retries] or None,
+            retry_delay_seconds=[2.0, 10.0, 60.0][:retries],
             retry_condition_fn=_may_pass,
             cache_policy=NO_CACHE,
             persist_result=False,
-        )
+        )(seeded)
+        return made
 
     return wrap
 

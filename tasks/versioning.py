@@ -25,7 +25,7 @@ class Versioning(Knobs):
 
 
 class Data:
-    """The data graph of one workspace. DVC takes names relative to the current folder, so it is entered for each call."""
+    """The data graph of one workspace. DVC takes names relative to the current folder: it is entered for each call."""
 
     def __init__(self, root: Path) -> None:
         self.root = root
@@ -72,7 +72,9 @@ class Data:
             BadWorkspace: the remote is not configured.
         """
         if remote not in self._repo.config["remote"]:
-            raise BadWorkspace(f"versioning.remote: DVC knows no remote {remote!r}; `dvc remote add {remote} URL` makes it")
+            raise BadWorkspace(
+                f"versioning.remote: DVC knows no remote {remote!r}; `dvc remote add {remote} URL` makes it"
+            )
         with chdir(self.root):
             pushed: int = self._repo.push(remote=remote)
         return pushed

@@ -150,7 +150,7 @@ def _furnish(root: Path) -> None:
 
 
 def current(folder: Path | None = None) -> Workspace:
-    """The workspace that is meant: the one named, else $ROUNDS_WORKSPACE, else the folder one stands in, else the project."""
+    """The workspace that is named, else $ROUNDS_WORKSPACE, else the folder one stands in, else the project."""
     if folder is not None:
         return at(folder)
     if "ROUNDS_WORKSPACE" in os.environ:

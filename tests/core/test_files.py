@@ -41,7 +41,9 @@ def test_killed_while_replacing_the_old_folder_comes_back(tmp_path: Path, moment
         "    draft.mkdir(); (draft / 'new').touch()\n"
         + (f"    {kill}\n" if moment == "writing" else f"    target.rename(files._old(target)); {kill}\n")
     )
-    done = subprocess.run([sys.executable, "-c", script], env={**os.environ, "PYTHONPATH": os.getcwd()}, check=False)
+    done = subprocess.run(
+        [sys.executable, "-c", script], env={**os.environ, "PYTHONPATH": str(Path.cwd())}, check=False
+    )
     assert done.returncode == -signal.SIGKILL
     settle(target)
     assert [path.name for path in target.iterdir()] == ["old"]
@@ -59,7 +61,7 @@ def test_a_full_disk_leaves_the_old_file(tmp_path: Path) -> None:
     write_text(tmp_path / "audit", "old")
     done = subprocess.run(
         [sys.executable, "-c", script],
-        env={**os.environ, "PYTHONPATH": os.getcwd()},
+        env={**os.environ, "PYTHONPATH": str(Path.cwd())},
         capture_output=True,
         text=True,
         check=False,

@@ -10,5 +10,5 @@ def test_a_file_is_a_plugin_by_its_name() -> None:
 
 
 def test_an_unknown_name_lists_the_known_ones() -> None:
-    with pytest.raises(BadParams, match=r"'reddit' names no file in feedback/sources/; there are: .*hh_rlhf.*simulated"):
+    with pytest.raises(BadParams, match=r"'reddit' names no file in feedback/sources/; there are: .*hh_rlhf"):
         find("feedback.sources", "reddit")

@@ -28,7 +28,7 @@ def test_a_killed_holder_leaves_no_lock(tmp_path: Path) -> None:
         "import os, signal; from pathlib import Path; from tasks.lock import holding\n"
         f"with holding(Path({str(lock)!r}), 'round 3'): os.kill(os.getpid(), {int(signal.SIGKILL)})\n"
     )
-    subprocess.run([sys.executable, "-c", script], env={**os.environ, "PYTHONPATH": os.getcwd()}, check=False)
+    subprocess.run([sys.executable, "-c", script], env={**os.environ, "PYTHONPATH": str(Path.cwd())}, check=False)
     assert "round 3" in lock.read_text()
     with holding(lock, "round 4"):
         assert "round 4" in lock.read_text()
