@@ -1,0 +1,1 @@
+"""What people said, as data: schema, sources, quality, preferences. Plain Python and Arrow, no torch."""

@@ -1,0 +1,21 @@
+"""Pairs that wait for a judgement, as JSON lines: what is handed to annotators and read back."""
+
+from collections.abc import Sequence
+from pathlib import Path
+
+from pydantic import TypeAdapter
+
+from core.files import write_text
+from feedback.sources import Pair
+
+_PAIR = TypeAdapter(Pair)
+
+
+def write(path: Path, pairs: Sequence[Pair]) -> None:
+    """Write pairs to a file, whole."""
+    write_text(path, "".join(_PAIR.dump_json(pair).decode() + "\n" for pair in pairs))
+
+
+def read(path: Path) -> list[Pair]:
+    """Read pairs from a file."""
+    return [_PAIR.validate_json(line) for line in path.read_text(encoding="utf-8").splitlines()]

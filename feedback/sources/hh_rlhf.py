@@ -1,0 +1,91 @@
+"""Anthropic's HH-RLHF pairs (Bai et al. 2022): two transcripts that differ in the assistant's last turn."""
+
+import re
+from collections.abc import Iterator, Mapping
+from itertools import islice, pairwise
+from pathlib import Path
+from typing import Any, Literal
+
+from pydantic import Field
+
+from core.errors import BadFeedback
+from feedback import lines
+from feedback.schema import FeedbackEvent, Rejected
+from feedback.sources import Intake, Source
+
+_TURN = re.compile(r"\n\n(Human|Assistant):")
+_ROLES: Mapping[str, Literal["user", "assistant"]] = {"Human": "user", "Assistant": "assistant"}
+
+Turn = dict[str, str]
+
+
+class HHRLHF(Source):
+    """One preference a record, by an unnamed crowd worker.
+
+    In some transcripts the model went on and wrote the human's turn, too. As long as this stands inside of one turn
+    it stays text, and the event is flagged `role_name_in_text`; `consecutive_turns` marks a speaker who speaks twice.
+    """
+
+    path: Path
+    """The file of a subset and part: `harmless-base/test.jsonl.gz`."""
+    licence: str = "MIT"
+    """SPDX name of the data's licence."""
+    limit: int | None = Field(None, ge=1)
+    """Read this many records at most."""
+
+    def read(self, intake: Intake) -> Iterator[FeedbackEvent | Rejected]:
+        """All records, in the order of the file."""
+        defaults = {"round": intake.round, "licence": self.licence}
+        yield from islice(lines.events(self.path, self.name(), defaults, preference), self.limit)
+
+    def check(self) -> None:
+        """Find out whether the file is there."""
+        lines.check(self.path)
+
+
+def preference(record: Mapping[str, Any]) -> dict[str, Any]:
+    """A record of two transcripts as prompt, chosen and rejected answer.
+
+    Raises:
+        BadFeedback: a transcript cannot be read, or the two do not answer the same prompt.
+    """
+    chosen, rejected = transcript(record, "chosen"), transcript(record, "rejected")
+    if chosen[:-1] != rejected[:-1]:
+        raise BadFeedback("chosen and rejected differ before their last turns, so they do not answer the same prompt")
+    others = {name: value for name, value in record.items() if name not in ("chosen", "rejected")}
+    return {
+        **others,
+        "prompt": chosen[:-1],
+        "chosen": chosen[-1:],
+        "rejected": rejected[-1:],
+        "flags": _flags([*chosen, rejected[-1]]),
+    }
+
+
+def transcript(record: Mapping[str, Any], field: str) -> list[Turn]:
+    r"""The turns of a text `\n\nHuman: … \n\nAssistant: …`.
+
+    Raises:
+        BadFeedback: it is no such text, a turn is empty, or the last turn is not the assistant's answer to something.
+    """
+    text = record.get(field)
+    if not isinstance(text, str):
+        raise BadFeedback(f"{field} is {'missing' if text is None else 'not a string'}")
+    head, *parts = _TURN.split(text)
+    turns = [
+        {"role": _ROLES[name], "content": said.strip()} for name, said in zip(parts[::2], parts[1::2], strict=True)
+    ]
+    if head.strip() or len(turns) < 2 or turns[-1]["role"] != "assistant":
+        raise BadFeedback(f"{field} is no transcript that begins with a turn and ends with an answer")
+    if empty := [number for number, turn in enumerate(turns, start=1) if not turn["content"]]:
+        raise BadFeedback(f"{field}: turn {empty[0]} of {len(turns)} is empty")
+    return turns
+
+
+def _flags(turns: list[Turn]) -> list[str]:
+    *prompt, _chosen, _rejected = turns
+    flags = {
+        "role_name_in_text": any(f"{name}:" in turn["content"] for turn in turns for name in _ROLES),
+        "consecutive_turns": any(one["role"] == other["role"] for one, other in pairwise(prompt)),
+    }
+    return [name for name, raised in flags.items() if raised]

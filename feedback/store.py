@@ -1,0 +1,161 @@
+"""Feedback on disk: append-only Parquet parts of canonical events, and a quarantine beside them.
+
+    feedback/part-00003-0.parquet         events that round 3 took in
+    feedback/quarantine/round-00003.jsonl records that it could not use, with reasons
+
+Nothing here removes or rewrites a part. Repeated opinions under different ids are kept: `preferences` counts each once.
+"""
+
+import hashlib
+import json
+import random
+from collections.abc import Iterable
+from pathlib import Path
+from typing import NamedTuple
+
+import pyarrow as pa
+import pyarrow.parquet as pq
+
+from core.files import replacing, write_text
+from feedback.arrow import SCHEMA, from_table, to_table
+from feedback.schema import FeedbackEvent, GroupedPrompt, Message, Rejected
+
+# What may differ between two readings of one record: when, from which file and among what others it was read.
+_CIRCUMSTANCES = {"ingested_at", "round", "prompt_group", "source", "source_sha256"}
+
+
+class Appended(NamedTuple):
+    """What became of the events that were to be appended."""
+
+    new: int
+    repeated: int
+    """Events whose id was there already, with the same content."""
+    changed: tuple[Rejected, ...]
+    """Events whose id was there already, with other content: the first stays, they are in quarantine."""
+
+
+def append(folder: Path, events: Iterable[FeedbackEvent], round: int) -> Appended:
+    """Store the events that are not stored yet as the next part of a round.
+
+    Repeated after a kill anywhere, it ends in the same files with the same bytes.
+    """
+    fresh: dict[str, FeedbackEvent] = {}
+    again: list[FeedbackEvent] = []
+    stored = ids(folder)
+    for event in events:
+        if event.feedback_id in stored or event.feedback_id in fresh:
+            again.append(event)
+        else:
+            fresh[event.feedback_id] = event.model_copy(update={"round": round})
+    changed = _changed(again, fresh | _stored(folder, {event.feedback_id for event in again}))
+    if fresh:
+        _write_part(folder, to_table(fresh.values()), round)
+    quarantine(folder, changed, round)
+    return Appended(len(fresh), len(again) - len(changed), changed)
+
+
+def read(folder: Path) -> pa.Table:
+    """All events, in the order they were taken in, with the columns of `arrow.SCHEMA`. No folder, no events."""
+    parts = [pq.read_table(part, schema=SCHEMA) for part in _parts(folder)]
+    return pa.concat_tables([SCHEMA.empty_table(), *parts])
+
+
+def events(folder: Path) -> list[FeedbackEvent]:
+    """All events, in the order they were taken in."""
+    return from_table(read(folder))
+
+
+def ids(folder: Path) -> set[str]:
+    """The ids of all events."""
+    return {
+        identity
+        for part in _parts(folder)
+        for identity in pq.read_table(part, columns=["feedback_id"])["feedback_id"].to_pylist()
+    }
+
+
+def digest(folder: Path) -> str:
+    """SHA-256 (hex) of what is stored: neither the time of ingestion nor the order or number of the parts matters."""
+    sha = hashlib.sha256()
+    for row in read(folder).drop_columns(["ingested_at"]).sort_by("feedback_id").to_pylist():
+        sha.update(json.dumps(row, default=str).encode() + b"\n")
+    return sha.hexdigest()
+
+
+def groups(folder: Path) -> list[GroupedPrompt]:
+    """The prompts that feedback was given on, each once, with their groups, in the order they were taken in."""
+    columns = read(folder).select(["prompt_id", "prompt_group", "prompt"])
+    first: dict[str, GroupedPrompt] = {}
+    for identity, group, prompt in zip(*(column.to_pylist() for column in columns.columns), strict=True):
+        if identity not in first:
+            turns = tuple(Message.model_validate(turn) for turn in prompt)
+            first[identity] = GroupedPrompt(identity, group, turns)
+    return list(first.values())
+
+
+def prompts(folder: Path, count: int, seed: int) -> list[tuple[Message, ...]]:
+    """Up to `count` different prompts that feedback was given on, drawn at random by `seed`."""
+    pool = [known.prompt for known in groups(folder)]
+    return random.Random(seed).sample(pool, min(count, len(pool)))
+
+
+def quarantine(folder: Path, rejected: Iterable[Rejected], round: int) -> int:
+    """Keep records that cannot be used in `quarantine/round-<n>.jsonl`; returns how many were not there yet."""
+    known = set(rejections(folder))
+    new = [record for record in dict.fromkeys(rejected) if record not in known]
+    if new:
+        target = quarantined(folder) / f"round-{round:05d}.jsonl"
+        before = target.read_text(encoding="utf-8") if target.exists() else ""
+        write_text(target, before + "".join(record.model_dump_json() + "\n" for record in new))
+    return len(new)
+
+
+def quarantined(folder: Path) -> Path:
+    """Where the records are that cannot be used."""
+    return folder / "quarantine"
+
+
+def rejections(folder: Path) -> list[Rejected]:
+    """All records that cannot be used, oldest round first."""
+    files = sorted(quarantined(folder).glob("round-*.jsonl"))
+    return [Rejected.model_validate_json(line) for file in files for line in file.read_bytes().splitlines()]
+
+
+def _parts(folder: Path, round: int | None = None) -> list[Path]:
+    """Parts by round, then by number: `part-00003-10` comes after `part-00003-9`."""
+    parts = folder.glob("part-*-*.parquet" if round is None else f"part-{round:05d}-*.parquet")
+    return sorted(parts, key=lambda part: [int(number) for number in part.stem.split("-")[1:]])
+
+
+def _write_part(folder: Path, table: pa.Table, round: int) -> None:
+    number = len(_parts(folder, round))
+    with replacing(folder / f"part-{round:05d}-{number}.parquet") as draft:
+        pq.write_table(table, draft)
+
+
+def _stored(folder: Path, wanted: set[str]) -> dict[str, FeedbackEvent]:
+    """The stored events with these ids."""
+    if not wanted:
+        return {}
+    table = read(folder)
+    mask = pa.array([identity in wanted for identity in table["feedback_id"].to_pylist()], pa.bool_())
+    return {event.feedback_id: event for event in from_table(table.filter(mask))}
+
+
+def _changed(again: Iterable[FeedbackEvent], first: dict[str, FeedbackEvent]) -> tuple[Rejected, ...]:
+    """Events that say something else than the first one of the same id."""
+    return tuple(
+        Rejected(
+            source=event.source,
+            where=event.source_id,
+            reason=f"feedback_id {event.feedback_id} is stored with other content; give a correction an id of its own "
+            "and name the old one in `supersedes`",
+            record=event.model_dump_json(exclude={"ingested_at", "round"}),  # else each round would keep it again
+        )
+        for event in again
+        if _content(event) != _content(first[event.feedback_id])
+    )
+
+
+def _content(event: FeedbackEvent) -> str:
+    return json.dumps(event.model_dump(mode="json", exclude=_CIRCUMSTANCES), sort_keys=True)

@@ -1,0 +1,23 @@
+"""The demo world: the help-desk of a shop, small enough to be read whole, with a utility that is known.
+
+`catalogue` holds every sentence there is, `requests` what customers ask, `answers` what an answer is worth,
+`demonstrations` the answers to start from. Nothing here is random beyond the seed that is passed in.
+"""
+
+from feedback.world.answers import CRITERIA, Parts, criteria, parts, utility
+from feedback.world.demonstrations import best, demonstrate
+from feedback.world.requests import Request, parse, prompts, render
+
+__all__ = [
+    "CRITERIA",
+    "Parts",
+    "Request",
+    "best",
+    "criteria",
+    "demonstrate",
+    "parse",
+    "parts",
+    "prompts",
+    "render",
+    "utility",
+]

@@ -1,0 +1,51 @@
+"""Answers of a policy to conversations, and how far they are from a reference policy."""
+
+from collections.abc import Sequence
+from typing import NamedTuple
+
+import numpy as np
+import numpy.typing as npt
+
+from core.log import Log, ignore
+from models.minibatches import each
+from models.policy import Model, Policy, response_logprobs
+from models.rollout import Rollout, Sampling, sample
+from models.seeding import generator
+from models.tokens import Turn, encode_prompt
+
+
+class Answered(NamedTuple):
+    """Answers in the order of their prompts."""
+
+    texts: list[str]
+    tokens: npt.NDArray[np.int64]
+    """(n,) length, EOS included"""
+    ended: npt.NDArray[np.bool_]
+    """(n,) whether EOS came before the limit"""
+    kl: npt.NDArray[np.float64]
+    """(n,) log-ratio to the reference summed over the answer, in nats: its mean estimates the KL per sequence (k1)"""
+
+
+def answer(
+    policy: Policy,
+    prompts: Sequence[Sequence[Turn]],
+    sampling: Sampling,
+    limits: Model,
+    seed: int,
+    reference: Policy | None = None,
+    log: Log = ignore,
+) -> Answered:
+    """Sample an answer to each prompt. Without a reference the KL is 0 throughout."""
+    ids = [encode_prompt(policy.tokenizer, prompt, limits.max_prompt_tokens).ids for prompt in prompts]
+    rollout = sample(policy, ids, sampling, generator(seed), log=log)
+    tokens = rollout.batch.response.sum(dim=1).cpu().numpy()
+    return Answered(rollout.answers, tokens, rollout.ended.cpu().numpy(), _kl(rollout, sampling, reference))
+
+
+def _kl(rollout: Rollout, sampling: Sampling, reference: Policy | None) -> npt.NDArray[np.float64]:
+    if reference is None:
+        return np.zeros(len(rollout.answers))
+    model, temperature = reference.model, sampling.temperature
+    theirs = each(lambda part: response_logprobs(model, part, temperature), rollout.batch, sampling.batch)
+    ratios: npt.NDArray[np.float64] = (rollout.logprobs - theirs).sum(dim=1).double().cpu().numpy()
+    return ratios

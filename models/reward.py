@@ -1,0 +1,179 @@
+"""The reward model: learns from preference pairs which of two answers people would choose."""
+
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+import numpy.typing as npt
+import torch
+from pydantic import Field
+from torch import Tensor
+from torch.nn.functional import binary_cross_entropy_with_logits
+from transformers import get_cosine_schedule_with_warmup
+
+from core.errors import BadFeedback
+from core.files import read_json, write_json
+from core.knobs import Knobs
+from core.log import Log, ignore
+from models import pairs as comparisons
+from models.minibatches import each
+from models.pairs import Comparisons, PairBatch
+from models.policy import Model, Policy
+from models.scorer import Scorer
+from models.seeding import generator
+from models.tokens import Batch, Turn, encode_answer, encode_prompt, pad
+
+NORMALISATION = "reward.json"
+ROWS = 64  # texts in one forward pass without gradients
+
+
+class Reward(Knobs):
+    """How the reward model learns."""
+
+    epochs: int = Field(2, ge=1)
+    """Passes over the pairs. 1 for a large pretrained model, which overfits soon (Ouyang et al. 2022, C.2)."""
+    batch: int = Field(32, ge=1)
+    """Prompts a step, each with all its answers and pairs."""
+    learning_rate: float = Field(1e-3, gt=0)
+    """Peak of AdamW's learning rate; a cosine takes it to 0."""
+    warm_up: float = Field(0.1, ge=0, le=1)
+    """Share of the steps in which the learning rate rises."""
+    weight_decay: float = Field(0.0, ge=0)
+    """Decoupled weight decay of AdamW."""
+    centring: float = Field(0.01, ge=0)
+    """Weight of (chosen + rejected)², which keeps scores around 0 (Eisenstein et al. 2023)."""
+    gradient_clip: float = Field(1.0, gt=0)
+    """Largest norm of the gradient."""
+
+
+@dataclass
+class RewardModel:
+    """A scorer, the normalisation of its scores, and the temperature of its probabilities.
+
+    `model(batch)` is what reinforcement learning maximises: normalised scores, mean 0 and standard deviation 1 over the
+    answers of the training pairs. σ(margin / temperature) is the probability that the first answer of a pair wins.
+    """
+
+    scorer: Scorer
+    prompt_limit: int
+    answer_limit: int
+    mean: float = 0.0
+    std: float = 1.0
+    temperature: float = 1.0
+    truncated: int = 0
+    """Prompts of the training data that lost tokens on their left."""
+
+    def __call__(self, batch: Batch) -> Tensor:
+        """Normalised score of each text: (B,) float32."""
+        return (self.raw(batch) - self.mean) / self.std
+
+    def raw(self, batch: Batch) -> Tensor:
+        """Score of each text before normalisation: (B,) float32, in log-odds."""
+        return each(self.scorer.at_end, batch, ROWS)
+
+    def score(self, prompts: Sequence[Sequence[Turn]], answers: Sequence[str]) -> Tensor:
+        """Normalised score of each answer to its prompt: (B,) float32."""
+        tokenizer = self.scorer.tokenizer
+        contexts = [encode_prompt(tokenizer, prompt, self.prompt_limit).ids for prompt in prompts]
+        texts = [encode_answer(tokenizer, answer, self.answer_limit) for answer in answers]
+        return self(pad(contexts, texts, tokenizer.pad_token_id))
+
+    def margins(self, data: Sequence[Mapping[str, Any]]) -> npt.NDArray[np.float64]:
+        """Raw score of chosen minus rejected, in the order of the rows: (n,) log-odds at temperature 1."""
+        encoded = comparisons.encode(self.scorer.tokenizer, data, self.prompt_limit, self.answer_limit)
+        margins = np.zeros(len(data))
+        for batch in comparisons.batches(encoded.comparisons, ROWS, self.scorer.tokenizer.pad_token_id):
+            scores = self.raw(batch.texts).cpu()
+            margins[batch.row.numpy()] = (scores[batch.chosen] - scores[batch.rejected]).numpy()
+        return margins
+
+    def critic(self) -> Scorer:
+        """A copy of the scorer that speaks normalised scores, for a critic to start from."""
+        return self.scorer.normalised(self.mean, self.std)
+
+    def save(self, folder: Path) -> None:
+        """Write weights, tokenizer and normalisation into one folder."""
+        self.scorer.save(folder)
+        facts = {name: getattr(self, name) for name in self.__dataclass_fields__ if name != "scorer"}
+        write_json(folder / NORMALISATION, facts)
+
+    @classmethod
+    def load(cls, folder: Path) -> "RewardModel":
+        """Read what `save` wrote.
+
+        Raises:
+            BadModel: the folder holds no reward model.
+        """
+        return cls(Scorer.load(folder), **read_json(folder / NORMALISATION))
+
+
+def fit(
+    base: Policy | Scorer,
+    data: Sequence[Mapping[str, Any]],
+    knobs: Reward,
+    limits: Model,
+    seed: int,
+    log: Log = ignore,
+) -> RewardModel:
+    """Learn from rows with prompt (turns), chosen, rejected, p_chosen (soft label) and weight; `base` stays as it is.
+
+    Raises:
+        BadFeedback: there is no pair to learn from.
+    """
+    if not len(data):
+        raise BadFeedback("no preference pair to learn from; ingest feedback or lower the filters of `curate`")
+    draw = generator(seed)
+    scorer = Scorer.from_policy(base, draw) if isinstance(base, Policy) else base.copy()
+    encoded = comparisons.encode(scorer.tokenizer, data, limits.max_prompt_tokens, limits.max_answer_tokens)
+    _learn(scorer, encoded.comparisons, knobs, draw, log)
+    model = RewardModel(scorer, limits.max_prompt_tokens, limits.max_answer_tokens, truncated=encoded.truncated)
+    model.mean, model.std = _moments(model, encoded.comparisons)
+    return model
+
+
+def _learn(scorer: Scorer, groups: Sequence[Comparisons], knobs: Reward, draw: torch.Generator, log: Log) -> None:
+    optimiser = torch.optim.AdamW(scorer.parameters(), knobs.learning_rate, weight_decay=knobs.weight_decay)
+    total = knobs.epochs * -(-len(groups) // knobs.batch)
+    schedule = get_cosine_schedule_with_warmup(optimiser, round(knobs.warm_up * total), total)
+    step = 0
+    for _ in range(knobs.epochs):
+        for batch in comparisons.batches(groups, knobs.batch, scorer.tokenizer.pad_token_id, draw):
+            scores = scorer.at_end(batch.texts)
+            loss, metrics = preference_loss(scores, batch, knobs.centring)
+            optimiser.zero_grad()
+            loss.backward()  # type: ignore[no-untyped-call]
+            norm = torch.nn.utils.clip_grad_norm_(scorer.parameters(), knobs.gradient_clip)
+            optimiser.step()
+            schedule.step()
+            log({**metrics, "grad_norm": norm.item()}, step, total)
+            step += 1
+
+
+def preference_loss(scores: Tensor, batch: PairBatch, centring: float) -> tuple[Tensor, dict[str, float]]:
+    """Bradley–Terry on soft labels, weighted: -[p log σ(d) + (1 - p) log σ(-d)], d = chosen - rejected.
+
+    With p = 1 it is the loss of Ouyang et al. 2022, eq. 1; a tie (p = ½) pulls the two scores together.
+    """
+    weight = batch.weight.to(scores)
+    weight = weight / weight.sum().clamp(min=torch.finfo(weight.dtype).tiny)  # a batch may weigh nothing
+    p = batch.p.to(scores)
+    chosen, rejected = scores[batch.chosen], scores[batch.rejected]
+    margin = chosen - rejected
+    loss = (weight * binary_cross_entropy_with_logits(margin, p, reduction="none")).sum()
+    spread = (weight * (chosen + rejected).square()).sum()
+    decided = p != 0.5
+    right = (margin > 0) == (p > 0.5)
+    metrics = {"loss": loss.item(), "margin": margin.mean().item()}
+    if decided.any():
+        metrics["accuracy"] = right[decided].float().mean().item()
+    return loss + centring * spread, metrics
+
+
+def _moments(model: RewardModel, groups: Sequence[Comparisons]) -> tuple[float, float]:
+    """Mean and standard deviation of the raw scores over all distinct answers."""
+    scores = torch.cat(
+        [model.raw(batch.texts) for batch in comparisons.batches(groups, ROWS, model.scorer.tokenizer.pad_token_id)]
+    )
+    return scores.mean().item(), max(scores.std(correction=0).item(), 1e-6)

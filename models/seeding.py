@@ -1,0 +1,27 @@
+"""One seed for everything that draws, so that a step repeated is the same step."""
+
+import hashlib
+import random
+
+import numpy as np
+import torch
+
+
+def seed_everything(key: str, step: str) -> int:
+    """Seed Python, NumPy and torch from the round key and the step's name, and return the seed (63 bits).
+
+    Also asks torch for one thread and for deterministic kernels: sums in another order are other sums. On a GPU a
+    kernel without a deterministic form only warns, so there the same key gives the same weights up to rounding.
+    """
+    seed = int.from_bytes(hashlib.sha256(f"{key}\0{step}".encode()).digest()[:8]) >> 1
+    random.seed(seed)
+    np.random.seed(seed % 2**32)  # the legacy generator, which libraries still draw from
+    torch.manual_seed(seed)
+    torch.set_num_threads(1)
+    torch.use_deterministic_algorithms(True, warn_only=torch.cuda.is_available())
+    return seed
+
+
+def generator(seed: int) -> torch.Generator:
+    """A generator of its own on the CPU: the same draws on every device, whatever else draws meanwhile."""
+    return torch.Generator().manual_seed(seed)

@@ -1,0 +1,216 @@
+import json
+from pathlib import Path
+from typing import Any
+
+import pytest
+from hypothesis import HealthCheck, given, settings
+from hypothesis import strategies as st
+
+from core.errors import BadFeedback
+from feedback import canonical
+from feedback.checks import fault
+from feedback.schema import FeedbackEvent, Rejected, prompt_id
+from feedback.sources import Intake
+from feedback.sources.jsonl import JSONL
+from tests.feedback.examples import asked, valid_events, vote
+
+PREFERENCE = {"prompt": "2 + 2?", "chosen": "4", "rejected": "5"}
+CANONICAL = {
+    "kind": "comparison",
+    "prompt": [{"role": "user", "content": "2 + 2?"}],
+    "responses": ["4", "5"],
+    "judgements": [{"ranks": [1, 2]}],
+}
+
+
+def read(folder: Path, *records: dict[str, Any], round: int = 3) -> list[FeedbackEvent | Rejected]:
+    file = folder / "votes.jsonl"
+    file.write_text("".join(json.dumps(record) + "\n" for record in records))
+    return list(JSONL(path=file).read(Intake(round, seed=0)))
+
+
+def only_event(folder: Path, record: dict[str, Any]) -> FeedbackEvent:
+    [found] = read(folder, record)
+    assert isinstance(found, FeedbackEvent), found
+    return found
+
+
+def reason(folder: Path, record: dict[str, Any]) -> str:
+    [found] = read(folder, record)
+    assert isinstance(found, Rejected), found
+    assert (found.source, found.where, json.loads(found.record)) == ("votes", "votes.jsonl:1", record)
+    return found.reason
+
+
+def test_what_may_be_left_out_is_filled_in(tmp_path: Path) -> None:
+    found = only_event(tmp_path, CANONICAL)
+    assert found.prompt_id == found.prompt_group == prompt_id(asked("2 + 2?"))
+    assert (found.source, found.round, len(found.feedback_id)) == ("votes", 3, 32)
+    assert [response.text for response in found.responses] == ["4", "5"]
+
+
+def test_an_event_written_as_json_comes_back_the_same(tmp_path: Path) -> None:
+    stored = vote("17", annotator_id="ann", created_at="2026-01-02T03:04:05Z", extra={"page": 3}, round=3)
+    assert only_event(tmp_path, json.loads(stored.model_dump_json())) == stored
+
+
+def test_a_preference_in_three_fields(tmp_path: Path) -> None:
+    found = only_event(tmp_path, PREFERENCE)
+    assert found.kind == "comparison"
+    assert [response.text for response in found.responses] == ["4", "5"]
+    assert [judgement.ranks for judgement in found.judgements] == [(1, 2)]
+
+
+def test_a_preference_as_conversations(tmp_path: Path) -> None:
+    turns = [
+        {"role": "user", "content": "Hi"},
+        {"role": "assistant", "content": "Hello"},
+        {"role": "user", "content": "2 + 2?"},
+    ]
+    chosen, rejected = ([{"role": "assistant", "content": text}] for text in ("4", "5"))
+    found = only_event(tmp_path, {"prompt": turns, "chosen": chosen, "rejected": rejected})
+    assert found.prompt == asked("Hi", "Hello", "2 + 2?")
+    assert [response.text for response in found.responses] == ["4", "5"]
+
+
+def test_a_demonstration_in_two_fields(tmp_path: Path) -> None:
+    found = only_event(tmp_path, {"prompt": "2 + 2?", "completion": "4", "annotator_id": "ann", "topic": "sums"})
+    assert (found.kind, found.responses[0].text, found.annotator_id) == ("demonstration", "4", "ann")
+    assert found.extra == {"topic": "sums"}, "what has no column is kept"
+
+
+def test_a_record_is_recognised_in_another_file(tmp_path: Path) -> None:
+    first = only_event(tmp_path, PREFERENCE)
+    (tmp_path / "more.jsonl").write_text(json.dumps(PREFERENCE) + "\n")
+    [again] = JSONL(path=tmp_path / "more.jsonl").read(Intake(4, seed=0))
+    assert isinstance(again, FeedbackEvent)
+    assert again.feedback_id == first.feedback_id
+
+
+def test_a_stated_source_id_is_an_id_within_its_source(tmp_path: Path) -> None:
+    one, same, other, another = read(
+        tmp_path,
+        PREFERENCE | {"source_id": "1"},
+        PREFERENCE | {"source_id": "1", "chosen": "four"},
+        PREFERENCE | {"source_id": "1", "source": "elsewhere"},
+        PREFERENCE | {"source_id": "1", "annotator_id": "ann"},
+    )
+    ids = [found.feedback_id for found in (one, same, other, another) if isinstance(found, FeedbackEvent)]
+    assert ids[0] == ids[1]
+    assert len(set(ids)) == 3
+
+
+def test_a_folder_is_read_in_the_order_of_its_files(tmp_path: Path) -> None:
+    for name in ("b", "a"):
+        (tmp_path / f"{name}.jsonl").write_text(json.dumps(PREFERENCE | {"chosen": name}) + "\n")
+    (tmp_path / "notes.txt").write_text("no feedback")
+    found = JSONL(path=tmp_path).read(Intake(0, seed=0))
+    assert [event.source for event in found if isinstance(event, FeedbackEvent)] == ["a", "b"]
+
+
+def test_a_missing_file_is_found_out_before_a_round(tmp_path: Path) -> None:
+    with pytest.raises(BadFeedback, match="no such file or folder"):
+        JSONL(path=tmp_path / "none.jsonl").check()
+
+
+@pytest.mark.parametrize(
+    ("change", "expected"),
+    [
+        ({"prompt": ""}, "prompt is empty"),
+        ({"prompt": " \n"}, "prompt is empty"),
+        ({"prompt": []}, "prompt is empty"),
+        ({"prompt": 7}, "prompt is neither a string nor a list of messages"),
+        ({"prompt": [{"role": "human", "content": "x"}]}, "prompt[0].role is not 'system', 'user' or 'assistant'"),
+        ({"prompt": [{"role": "user"}]}, "prompt[0].content is missing"),
+        ({"prompt": [{"role": "user", "content": " "}]}, "prompt[0] is empty"),
+        (
+            {"prompt": [{"role": "assistant", "content": "x"}]},
+            "prompt ends with an assistant turn, so that there is nothing to answer",
+        ),
+        ({"prompt": "\ud800"}, "prompt[0].content holds a lone surrogate, which is no character"),
+        ({"chosen": True}, "chosen is neither a string nor a list of messages"),
+        ({"chosen": "5"}, "chosen equals rejected, so that there is nothing to prefer"),
+        ({"rejected": ""}, "rejected is empty"),
+        ({"created_at": "yesterday"}, "created_at is not a valid datetime or date"),
+        ({"annotator_id": 7}, "annotator_id is not a string"),
+    ],
+)
+def test_a_preference_that_cannot_be_used_says_why(tmp_path: Path, change: dict[str, Any], expected: str) -> None:
+    assert reason(tmp_path, PREFERENCE | change).startswith(expected)
+
+
+@pytest.mark.parametrize(
+    ("change", "expected"),
+    [
+        ({"kind": "opinion"}, "kind is not 'demonstration', 'comparison'"),
+        ({"responses": "4"}, "responses is not a list"),
+        ({"responses": []}, "responses is empty"),
+        ({"responses": ["4", True]}, "responses[1] is neither a string nor a list of messages"),
+        ({"responses": ["4", {"model": "m"}]}, "responses[1].messages is missing"),
+        ({"responses": ["4", "4"]}, "responses: all have the same text"),
+        ({"responses": ["4", "5", "6"]}, "judgements[0].ranks has 2 values for 3 responses"),
+        ({"responses": ["4", [{"role": "user", "content": "5"}]]}, "responses[1] does not end with an assistant turn"),
+        ({"judgements": []}, "judgements is empty"),
+        ({"judgements": [{}]}, "judgements[0].ranks: a preference needs two ranks or more"),
+        ({"judgements": [{"ranks": [1, None]}]}, "judgements[0].ranks: a preference needs two ranks or more"),
+        ({"judgements": [{"scores": [float("nan"), 1]}]}, "judgements[0].scores[0] is not a finite number"),
+        ({"kind": "correction"}, "responses: a correction needs one with the parent_ix"),
+        ({"prompt_id": "q17"}, "prompt_id is not the hash of the normalised prompt"),
+        ({"anotator": "ann"}, "anotator is no field of the canonical form; put it into `extra`"),
+    ],
+)
+def test_a_canonical_record_that_cannot_be_used_says_why(tmp_path: Path, change: dict[str, Any], expected: str) -> None:
+    [found] = read(tmp_path, CANONICAL | change)
+    assert isinstance(found, Rejected)
+    assert found.reason.startswith(expected)
+
+
+def test_missing_fields_are_named(tmp_path: Path) -> None:
+    for missing in ("prompt", "chosen", "rejected"):
+        assert reason(tmp_path, {k: v for k, v in PREFERENCE.items() if k != missing}) == f"{missing} is missing"
+    assert reason(tmp_path, {"prompt": "2 + 2?"}) == "responses is missing"
+    assert reason(tmp_path, {"prompt": "2 + 2?", "responses": ["4"]}) == "kind is missing"
+
+
+def test_a_judged_answer_is_not_taken_for_a_demonstration(tmp_path: Path) -> None:
+    bad_answer = {"prompt": "2 + 2?", "completion": "5", "label": False}
+    assert reason(tmp_path, bad_answer).startswith("label: a judged answer is no demonstration")
+
+
+def test_a_bad_line_does_not_hide_the_good_ones(tmp_path: Path) -> None:
+    (tmp_path / "votes.jsonl").write_text('{"prompt"\n' + json.dumps(PREFERENCE) + "\n")
+    bad, good = JSONL(path=tmp_path / "votes.jsonl").read(Intake(0, seed=0))
+    assert isinstance(bad, Rejected)
+    assert (bad.where, bad.record) == ("votes.jsonl:1", '{"prompt"')
+    assert isinstance(good, FeedbackEvent)
+
+
+def taken_or_refused(record: dict[str, Any]) -> FeedbackEvent | str:
+    try:
+        return canonical.event(record, {"source": "s", "source_id": "1"})
+    except BadFeedback as error:
+        return str(error)
+
+
+@settings(deadline=None, max_examples=30, suppress_health_check=[HealthCheck.too_slow])
+@given(valid_events())
+def test_any_event_is_taken_or_refused_with_a_reason(event: FeedbackEvent) -> None:
+    found = taken_or_refused(event.model_dump(mode="json", exclude={"prompt_id"}))
+    assert found
+    if isinstance(found, FeedbackEvent):
+        assert fault(found) is None
+        assert found.feedback_id == event.feedback_id
+
+
+_json = st.recursive(
+    st.none() | st.booleans() | st.integers() | st.text(max_size=4), lambda inner: st.lists(inner, max_size=3)
+)
+_keys = st.sampled_from(
+    ["prompt", "chosen", "rejected", "completion", "kind", "responses", "judgements", "flags", "extra"]
+)
+
+
+@settings(deadline=None)
+@given(st.dictionaries(_keys, _json))
+def test_no_record_breaks_the_reading(record: dict[str, Any]) -> None:
+    assert taken_or_refused(record)

@@ -1,0 +1,45 @@
+from datetime import UTC, datetime, timedelta, timezone
+
+import pytest
+from pydantic import ValidationError
+
+from feedback.schema import Message, event_id, normalise, prompt_id
+from tests.feedback.examples import asked, event, vote
+
+
+def test_a_prompt_keeps_its_id_through_case_white_space_and_unicode_form() -> None:
+    assert prompt_id(asked("Is  it\n OK?")) == prompt_id(asked("is it ok? "))
+    assert normalise("Ａ\u00a0b") == "a b"
+    assert prompt_id(asked("is it ok")) != prompt_id(asked("is it ok?"))
+
+
+def test_the_same_words_of_another_speaker_are_another_prompt() -> None:
+    assert prompt_id([Message(role="user", content="hi")]) != prompt_id([Message(role="system", content="hi")])
+
+
+def test_an_event_id_cannot_be_forged_by_shifting_the_border_between_its_parts() -> None:
+    assert event_id("ab", "c", "d") != event_id("a", "bc", "d")
+
+
+def test_a_time_without_a_zone_is_utc() -> None:
+    assert event(created_at="2026-01-02T03:04:05").created_at == datetime(2026, 1, 2, 3, 4, 5, tzinfo=UTC)
+    east = timezone(timedelta(hours=2))
+    assert event(created_at=datetime(2026, 1, 2, 5, 4, 5, tzinfo=east)).created_at == datetime(
+        2026, 1, 2, 3, 4, 5, tzinfo=UTC
+    )
+
+
+@pytest.mark.parametrize("moment", ["0001-01-01T00:00:00+14:00", "9999-12-31T23:59:59-14:00"])
+def test_the_default_dates_of_tools_are_refused(moment: str) -> None:
+    with pytest.raises(ValidationError, match="leave an unknown time out"):
+        event(created_at=moment)
+
+
+def test_ranks_line_up_with_the_responses() -> None:
+    with pytest.raises(ValidationError, match=r"judgements\[0\]\.ranks has 3 values for 2 responses"):
+        vote("1", ranks=(1, 2, 3))
+
+
+def test_the_shown_order_names_each_response_once() -> None:
+    with pytest.raises(ValidationError, match="shown_order does not name each of the 2 responses once"):
+        event(shown_order=(0, 0))

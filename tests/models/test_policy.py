@@ -1,0 +1,167 @@
+import math
+import random
+from collections.abc import Iterator
+from pathlib import Path
+
+import numpy as np
+import pytest
+import torch
+from torch import Tensor, nn
+from transformers import AutoModelForCausalLM, AutoTokenizer, PreTrainedTokenizerFast
+from transformers.modeling_outputs import CausalLMOutput
+
+from core.errors import BadModel, BadParams
+from models.policy import Model, Policy, build, check_base, response_logprobs
+from models.seeding import generator, seed_everything
+from models.tokens import pad
+
+PHRASES = [f"{verb} the {thing}" for verb in ("send", "return", "cancel") for thing in ("lamp", "table", "order")]
+
+
+class Bigram(nn.Module):
+    """Two tokens; after 0 comes 1 with probability 3/4, after 1 comes 1 with probability 1/4."""
+
+    device = torch.device("cpu")
+
+    def forward(self, input_ids: Tensor, use_cache: bool, logits_to_keep: Tensor) -> CausalLMOutput:
+        table = torch.tensor([[0.25, 0.75], [0.75, 0.25]]).log()
+        return CausalLMOutput(logits=table[input_ids][logits_to_keep])
+
+
+def test_logprobs_stand_at_the_tokens_they_predict() -> None:
+    found = response_logprobs(Bigram(), pad([[0], [0, 1]], [[1, 1, 0], [0]], pad_id=0))
+    expected = torch.tensor([[1, 0.75, 0.25, 0.75], [1, 1, 0.75, 1]])  # probabilities; 1 outside the answers
+    torch.testing.assert_close(found.exp(), expected)
+
+
+def test_temperature_divides_the_logits() -> None:
+    found = response_logprobs(Bigram(), pad([[0]], [[1]], 0), temperature=2.0)
+    # sqrt(3/4) / (sqrt(3/4) + sqrt(1/4)) = 0.8660 / 1.3660
+    assert found[0, 1].item() == pytest.approx(math.log(0.8660254 / 1.3660254))
+
+
+def test_a_rows_logprobs_do_not_depend_on_its_batch(tiny: Policy) -> None:
+    prompts, answers = [[3, 9, 4], [3, 7, 7, 7, 7, 4]], [[9, 1], [8, 8, 8, 1]]
+    together = response_logprobs(tiny.model, pad(prompts, answers, 1))
+    alone = response_logprobs(tiny.model, pad(prompts[:1], answers[:1], 1))
+    torch.testing.assert_close(together[:1, :5], alone, atol=1e-5, rtol=0)
+    assert not together[0, 5:].any()
+
+
+def test_gradients_flow_through_the_logprobs(tiny: Policy) -> None:
+    response_logprobs(tiny.model, pad([[3, 9, 4]], [[9, 1]], 0)).sum().backward()  # type: ignore[no-untyped-call]
+    assert all(weight.grad is not None and weight.grad.any() for weight in tiny.model.parameters())
+
+
+def test_the_default_model_is_small() -> None:
+    assert 200_000 < build(Model(), PHRASES).model.num_parameters() < 350_000
+
+
+def test_a_model_from_scratch_is_a_function_of_texts_and_seed() -> None:
+    shape = Model(width=16, heads=2, vocabulary=270)
+    dice = torch.get_rng_state()
+    first, again, other = (build(shape, PHRASES, seed).model.state_dict() for seed in (1, 1, 2))
+    assert all(torch.equal(first[name], again[name]) for name in first)
+    assert not torch.equal(first["lm_head.weight"], other["lm_head.weight"])
+    assert torch.equal(dice, torch.get_rng_state())
+
+
+def test_a_saved_policy_loads_in_the_ordinary_way(tiny: Policy, saved: Path) -> None:
+    assert not [file for file in saved.iterdir() if file.suffix in {".bin", ".pt", ".pkl"}]
+    batch = pad([[3, 9, 4]], [[9, 1]], 0)
+    expected = response_logprobs(tiny.model, batch)
+    model = AutoModelForCausalLM.from_pretrained(saved).eval()
+    for loaded in (model, Policy.load(saved).model.cpu()):
+        assert torch.equal(response_logprobs(loaded, batch), expected)
+    tokenizer = AutoTokenizer.from_pretrained(saved)
+    assert tokenizer.get_vocab() == tiny.tokenizer.get_vocab()
+    assert tokenizer.chat_template == tiny.tokenizer.chat_template
+
+
+def test_a_missing_pad_token_becomes_eos(saved: Path, tiny: Policy) -> None:
+    tiny.tokenizer.pad_token = None
+    tiny.tokenizer.save_pretrained(saved)
+    assert Policy.load(saved).tokenizer.pad_token == "<|end|>"
+
+
+def test_an_answer_ends_with_any_end_that_the_model_was_made_with(tiny: Policy) -> None:
+    assert tiny.ends == [1]
+    tiny.model.generation_config.eos_token_id = [2, 1, 10_000]  # the last one is no token of this tokenizer
+    assert tiny.ends == [1, 2]
+
+
+def test_weights_are_of_the_type_that_was_asked_for(saved: Path) -> None:
+    assert Policy.load(saved, "bfloat16").model.dtype == torch.bfloat16
+
+
+def test_a_folder_without_tokenizer_is_refused(saved: Path) -> None:
+    (saved / "tokenizer.json").unlink()
+    with pytest.raises(BadModel, match=r"has no tokenizer; write it there"):
+        Policy.load(saved)
+
+
+def test_pickled_weights_are_refused(saved: Path) -> None:
+    (saved / "model.safetensors").rename(saved / "pytorch_model.bin")
+    with pytest.raises(BadModel, match="pickles are never read"):
+        check_base(Model(base=str(saved)))
+
+
+def test_a_folder_that_is_not_there_is_refused(tmp_path: Path) -> None:
+    with pytest.raises(BadModel, match="is no folder"):
+        check_base(Model(base=str(tmp_path / "nowhere")))
+
+
+def test_an_unknown_architecture_is_refused(saved: Path) -> None:
+    (saved / "config.json").write_text('{"model_type": "unheard_of"}')
+    with pytest.raises(BadModel, match="unheard_of"):
+        Policy.load(saved)
+
+
+def test_missing_weights_are_not_made_up(saved: Path) -> None:
+    model = AutoModelForCausalLM.from_pretrained(saved)
+    state = {name: weight for name, weight in model.state_dict().items() if "layers.1" not in name}
+    model.save_pretrained(saved, state_dict=state)
+    with pytest.raises(BadModel, match=r"lacks weights \(model.layers.1"):
+        Policy.load(saved)
+
+
+def test_a_tokenizer_without_eos_is_refused(saved: Path, tokenizer: PreTrainedTokenizerFast) -> None:
+    tokenizer.eos_token = None
+    tokenizer.save_pretrained(saved)
+    with pytest.raises(BadModel, match="no EOS token"):
+        Policy.load(saved)
+
+
+def test_a_tokenizer_of_another_model_is_refused(saved: Path, tokenizer: PreTrainedTokenizerFast) -> None:
+    tokenizer.add_tokens([f"<{i}>" for i in range(50)])
+    tokenizer.save_pretrained(saved)
+    with pytest.raises(BadModel, match="not a pair"):
+        Policy.load(saved)
+
+
+def test_a_width_that_the_heads_cannot_share_is_refused() -> None:
+    with pytest.raises(BadParams, match=r"model\.width=20 is no even multiple of model\.heads=4"):
+        build(Model(width=20, heads=4), PHRASES)
+
+
+def test_more_text_than_positions_is_refused(saved: Path) -> None:
+    with pytest.raises(BadParams, match=r"= 200, but .* has 176 positions"):
+        build(Model(base=str(saved), max_prompt_tokens=100, max_answer_tokens=100), [])
+
+
+@pytest.fixture
+def _deterministic() -> Iterator[None]:
+    yield
+    torch.use_deterministic_algorithms(False)
+
+
+@pytest.mark.usefixtures("_deterministic")
+def test_one_seed_for_everything_that_draws() -> None:
+    def draws(key: str, step: str) -> tuple[float, float, float, float]:
+        seed = seed_everything(key, step)
+        drawn = torch.rand(1, generator=generator(seed)).item()
+        return random.random(), np.random.rand(), torch.rand(1).item(), drawn
+
+    assert draws("a", "sft") == draws("a", "sft")
+    assert not set(draws("a", "sft")) & set(draws("a", "reward"))
+    assert not set(draws("a", "sft")) & set(draws("b", "sft"))

@@ -1,0 +1,182 @@
+import copy
+from collections.abc import Mapping
+from pathlib import Path
+
+import pytest
+import torch
+from torch import Tensor
+
+from core.errors import BadFeedback
+from core.log import Log, ignore
+from models.advantage import k1
+from models.algorithms.ppo import PPO
+from models.checkpoints import Checkpoints
+from models.kl import KL
+from models.policy import Model, Policy, build, response_logprobs
+from models.reward import RewardModel
+from models.rollout import Sampling, sample
+from models.scorer import Scorer
+from models.seeding import generator
+from models.tokens import Batch
+
+TINY = Model(width=16, layers=1, heads=2, feed_forward=32, vocabulary=261, max_prompt_tokens=8, max_answer_tokens=4)
+PROMPTS = [[10, 11, 4], [12, 4], [13, 14, 15, 4]]
+QUICK = PPO(
+    steps=5,
+    episodes=8,
+    minibatch=4,
+    learning_rate=1e-2,
+    critic_learning_rate=1e-2,
+    sampling=Sampling(max_tokens=4),
+    checkpoint_every=2,
+)
+Heard = list[Mapping[str, float]]
+
+
+def policy() -> Policy:
+    return build(TINY, ["hello"])
+
+
+def counts(batch: Batch) -> Tensor:
+    """A reward that likes even tokens."""
+    return ((batch.ids % 2 == 0) & batch.response).sum(1) / batch.response.sum(1)
+
+
+def trained(knobs: PPO = QUICK, checkpoints: Checkpoints | None = None, log: Log = ignore, seed: int = 0) -> Policy:
+    return knobs.train(policy(), policy(), counts, PROMPTS, checkpoints, log, seed)
+
+
+def into(heard: Heard) -> Log:
+    def log(metrics: Mapping[str, float], step: int, total: int | None = None) -> None:
+        heard.append(metrics)
+
+    return log
+
+
+def same(one: Policy, other: Policy) -> bool:
+    pairs = zip(one.model.parameters(), other.model.parameters(), strict=True)
+    return all(torch.equal(a, b) for a, b in pairs)
+
+
+def test_a_bandit_is_solved() -> None:
+    def pays(batch: Batch) -> Tensor:
+        return 4.0 * ((batch.ids == 42) & batch.response).any(1)
+
+    knobs = PPO(
+        steps=40,
+        episodes=256,
+        minibatch=128,
+        learning_rate=1e-2,
+        critic_learning_rate=1e-2,
+        kl=KL(coefficient=0.0),
+        sampling=Sampling(max_tokens=1, batch=256),
+        unended_score=None,
+    )
+    learned = knobs.train(policy(), policy(), pays, [[10, 4]])
+    logits = learned.model(input_ids=torch.tensor([[10, 4]])).logits[0, -1]
+    assert logits.softmax(-1)[42].item() > 0.9
+
+
+def test_a_dear_kl_keeps_the_policy_where_it_is() -> None:
+    heard: dict[float, Heard] = {0.0: [], 10.0: []}
+    for coefficient, metrics in heard.items():
+        knobs = QUICK.model_copy(update={"kl": KL(coefficient=coefficient), "steps": 12})
+        trained(knobs, log=into(metrics))
+    assert heard[10.0][-1]["objective/kl"] < 0.5 * heard[0.0][-1]["objective/kl"]
+
+
+def test_a_fresh_policy_is_no_distance_from_its_reference() -> None:
+    batch = sample(policy(), PROMPTS, QUICK.sampling, generator(0)).batch
+    one, other = (response_logprobs(each.model, batch) for each in (policy(), policy()))
+    assert not k1(one, other).any()  # to the last bit, where both are computed alike
+    heard: Heard = []
+    trained(log=into(heard))
+    assert heard[0]["objective/kl"] == pytest.approx(0.0, abs=1e-4)  # here against the sampler's own log-probabilities
+    assert heard[0]["policy/rollout_mismatch"] < 1e-4
+
+
+def test_the_first_gradient_step_starts_at_ratio_one() -> None:
+    heard: Heard = []
+    trained(QUICK.model_copy(update={"epochs": 1, "minibatch": 8, "steps": 1}), log=into(heard))
+    assert heard[0]["policy/approx_kl"] == pytest.approx(0.0, abs=1e-8)
+    assert heard[0]["policy/clip_fraction"] == 0.0
+    assert heard[0]["policy/loss"] == pytest.approx(0.0, abs=1e-4)  # whitened advantages have mean 0
+
+
+def test_the_same_seed_gives_the_same_weights() -> None:
+    assert same(trained(seed=1), trained(seed=1))
+    assert not same(trained(seed=1), trained(seed=2))
+
+
+@pytest.mark.parametrize("killed_at", [1, 2, 3, 4])
+def test_killed_and_resumed_ends_with_the_same_weights(killed_at: int, tmp_path: Path) -> None:
+    knobs = QUICK.model_copy(update={"kl": KL(target=0.5, horizon=20)})
+    kept, heard, steps = Checkpoints(tmp_path / "ppo", "round-1"), list[Mapping[str, float]](), list[int]()
+
+    def killer(metrics: Mapping[str, float], step: int, total: int | None = None) -> None:
+        if step == killed_at:
+            raise KeyboardInterrupt
+
+    def log(metrics: Mapping[str, float], step: int, total: int | None = None) -> None:
+        steps.append(step)
+        heard.append(metrics)
+
+    with pytest.raises(KeyboardInterrupt):
+        trained(knobs, kept, killer)
+    resumed = trained(knobs, kept, log)
+    assert steps[0] == killed_at // 2 * 2  # the last checkpoint before the kill
+    uninterrupted: Heard = []
+    assert same(resumed, trained(knobs, log=into(uninterrupted)))
+    assert heard[-1]["value/loss"] == uninterrupted[-1]["value/loss"]
+    assert heard[-1]["objective/kl_coefficient"] == uninterrupted[-1]["objective/kl_coefficient"] != 0.3
+
+
+def test_the_checkpoint_of_another_round_is_not_continued(tmp_path: Path) -> None:
+    trained(checkpoints=Checkpoints(tmp_path / "ppo", "round-1"), seed=1)
+    assert same(trained(checkpoints=Checkpoints(tmp_path / "ppo", "round-2")), trained())
+
+
+def test_the_reference_is_left_alone() -> None:
+    learning, reference = policy(), policy()
+    returned = QUICK.train(learning, reference, counts, PROMPTS)
+    assert returned is learning
+    assert same(reference, policy())
+    assert not same(learning, reference)
+
+
+def test_an_answer_without_an_end_scores_the_floor() -> None:
+    heard: Heard = []
+    knobs = QUICK.model_copy(update={"unended_score": -3.0, "steps": 2})
+    knobs.train(policy(), policy(), lambda batch: torch.full((8,), 5.0), PROMPTS, log=into(heard))
+    for metrics in heard:
+        ended = metrics["answer/ended"]
+        assert metrics["objective/score"] == pytest.approx(5 * ended - 3 * (1 - ended))
+
+
+def test_beyond_the_limit_training_stops() -> None:
+    heard: Heard = []
+    trained(QUICK.model_copy(update={"kl": KL(limit=1e-3, coefficient=0.0), "steps": 50}), log=into(heard))
+    assert len(heard) < 50
+    assert heard[-1]["objective/kl"] > 1e-3
+    assert [metrics.get("objective/kl_stop") for metrics in heard] == [None] * (len(heard) - 1) + [1.0]
+
+
+def test_the_critic_starts_as_the_reward_model() -> None:
+    scorer = Scorer.from_policy(policy(), generator(0))
+    model = RewardModel(copy.deepcopy(scorer), prompt_limit=8, answer_limit=4, mean=1.0, std=2.0)
+    QUICK.train(policy(), policy(), model, PROMPTS)
+    assert torch.equal(model.scorer.head.weight, scorer.head.weight)  # and learns in a copy
+
+
+def test_every_metric_is_a_finite_number() -> None:
+    heard: Heard = []
+    trained(log=into(heard))
+    for metrics in heard:
+        assert torch.tensor(list(metrics.values())).isfinite().all()
+    assert heard[-1]["objective/entropy"] > 0
+    assert heard[-1]["value/explained_variance"] <= 1
+
+
+def test_no_prompts_is_an_error_with_a_cure() -> None:
+    with pytest.raises(BadFeedback, match="ingest feedback"):
+        QUICK.train(policy(), policy(), counts, [])

@@ -1,0 +1,152 @@
+from pathlib import Path
+from typing import Any
+
+import pytest
+import torch
+from transformers import (
+    GPT2Config,
+    GPT2LMHeadModel,
+    GPTNeoXConfig,
+    GPTNeoXForCausalLM,
+    LlamaConfig,
+    LlamaForCausalLM,
+    PreTrainedTokenizerFast,
+    Qwen3Config,
+    Qwen3ForCausalLM,
+)
+
+from models.policy import Policy, response_logprobs
+from models.rollout import Rollout, Sampling, _draw, sample
+from models.seeding import generator
+from models.tokens import encode_prompt
+
+# weights this large make a random model opinionated, so that a wrong position or mask shows
+OPINIONATED: dict[str, Any] = {"vocab_size": 300, "initializer_range": 0.3}
+SHAPE = {"hidden_size": 16, "num_hidden_layers": 2, "num_attention_heads": 2, "intermediate_size": 32} | OPINIONATED
+ARCHITECTURES = {
+    "gpt2": (GPT2LMHeadModel, GPT2Config, {"n_embd": 16, "n_layer": 2, "n_head": 2} | OPINIONATED),
+    "llama": (LlamaForCausalLM, LlamaConfig, SHAPE | {"num_key_value_heads": 1}),
+    "qwen3": (Qwen3ForCausalLM, Qwen3Config, SHAPE | {"num_key_value_heads": 1, "head_dim": 8}),
+    "gpt_neox": (GPTNeoXForCausalLM, GPTNeoXConfig, SHAPE),
+}
+ASKED = ["hi", "where is my parcel", "can I return the lamp", "thank you so much for all of it", "yes"]
+SAMPLING = Sampling(max_tokens=12, batch=3)
+
+
+def saved(folder: Path, name: str, tokenizer: PreTrainedTokenizerFast, **more: Any) -> Policy:
+    """A random model of that architecture, by way of the disk; a tenth of its tokens end an answer."""
+    model, config, shape = ARCHITECTURES[name]
+    ends = list(range(1, 300, 10))
+    torch.manual_seed(0)
+    model(config(**shape, **more, bos_token_id=1, eos_token_id=1)).save_pretrained(folder)
+    tokenizer.save_pretrained(folder)
+    policy = Policy.load(folder)
+    policy.model.generation_config.eos_token_id = ends
+    return policy
+
+
+def prompts(policy: Policy) -> list[list[int]]:
+    return [encode_prompt(policy.tokenizer, [{"role": "user", "content": text}], 64).ids for text in ASKED]
+
+
+@pytest.fixture
+def llama(tmp_path: Path, tokenizer: PreTrainedTokenizerFast) -> Policy:
+    return saved(tmp_path, "llama", tokenizer)
+
+
+def mismatch(policy: Policy, rollout: Rollout, temperature: float = 1.0) -> float:
+    fresh = response_logprobs(policy.model, rollout.batch, temperature)
+    return (fresh - rollout.logprobs).abs().max().item()
+
+
+@pytest.mark.parametrize("tied", [True, False])
+@pytest.mark.parametrize("name", ARCHITECTURES)
+def test_rollout_and_forward_agree(name: str, tied: bool, tmp_path: Path, request: pytest.FixtureRequest) -> None:
+    for form in ("tokenizer", "plain"):  # with a chat template, and without one and padding with EOS
+        policy = saved(tmp_path / form, name, request.getfixturevalue(form), tie_word_embeddings=tied)
+        rollout = sample(policy, prompts(policy), SAMPLING, generator(0))
+        assert len(set(rollout.batch.response.sum(dim=1).tolist())) > 1  # some rows left early
+        assert mismatch(policy, rollout) < 1e-4
+
+
+def test_the_temperature_is_in_the_logprobs(llama: Policy) -> None:
+    rollout = sample(llama, prompts(llama), Sampling(temperature=0.5, max_tokens=12), generator(0))
+    assert mismatch(llama, rollout, temperature=0.5) < 1e-4
+    assert mismatch(llama, rollout, temperature=1.0) > 0.1
+
+
+def test_an_answer_does_not_depend_on_its_batch(llama: Policy) -> None:
+    together = sample(llama, prompts(llama), SAMPLING, generator(0))
+    alone = sample(llama, prompts(llama), Sampling(max_tokens=12, batch=1), generator(0))
+    assert torch.equal(together.batch.ids, alone.batch.ids)
+    torch.testing.assert_close(together.logprobs, alone.logprobs, atol=1e-5, rtol=0)
+
+
+def test_rows_come_back_in_the_order_of_the_prompts(llama: Policy) -> None:
+    asked = prompts(llama)
+    rollout = sample(llama, asked, SAMPLING, generator(0))
+    for row, prompt in enumerate(asked):
+        assert rollout.batch.ids[row, : len(prompt)].tolist() == prompt
+        assert not rollout.batch.response[row, : len(prompt)].any()
+
+
+def test_the_same_seed_gives_the_same_answers(llama: Policy) -> None:
+    first, again, other = (sample(llama, prompts(llama), SAMPLING, generator(seed)) for seed in (1, 1, 2))
+    assert torch.equal(first.logprobs, again.logprobs)
+    assert first.answers == again.answers != other.answers
+
+
+def test_an_answer_ends_with_an_end_or_at_the_limit(llama: Policy) -> None:
+    rollout = sample(llama, prompts(llama) * 4, SAMPLING, generator(0))
+    assert 0 < rollout.ended.sum() < 20
+    for ids, response, ended in zip(rollout.batch.ids, rollout.batch.response, rollout.ended, strict=True):
+        answer = ids[response].tolist()
+        assert (answer[-1] in llama.ends) == ended.item()
+        assert not set(answer[:-1]) & set(llama.ends)
+        assert ended or len(answer) == 12
+
+
+def test_greedy_takes_what_generate_takes(llama: Policy) -> None:
+    asked = prompts(llama)
+    rollout = sample(llama, asked, SAMPLING, generator(0), greedy=True)
+    for row, prompt in enumerate(asked):
+        expected = llama.model.generate(
+            torch.tensor([prompt]), attention_mask=torch.ones(1, len(prompt)), max_new_tokens=12, do_sample=False
+        )
+        assert rollout.batch.ids[row][rollout.batch.mask[row]].tolist() == expected[0].tolist()
+
+
+def test_tokens_are_drawn_by_inversion() -> None:
+    logprobs = torch.tensor([[0.25, 0.0, 0.75]]).log().expand(4, 3)
+    uniforms = torch.tensor([0.0, 0.2499, 0.25, 0.9999], dtype=torch.float64)
+    assert _draw(logprobs, uniforms).tolist() == [0, 0, 2, 2]
+
+
+def test_a_token_without_probability_is_never_drawn() -> None:
+    logprobs = torch.tensor([[0.0, 1.0, 0.0]]).log()
+    assert _draw(logprobs, torch.zeros(1, dtype=torch.float64)).tolist() == [1]
+
+
+def test_answers_are_drawn_as_often_as_the_model_says(llama: Policy) -> None:
+    asked = prompts(llama)[:1]
+    rollout = sample(llama, asked * 4000, Sampling(max_tokens=1, batch=4000), generator(0))
+    with torch.no_grad():
+        expected = llama.model(torch.tensor(asked)).logits[0, -1].softmax(dim=-1)
+    drawn = rollout.batch.ids[:, -1].bincount(minlength=300) / 4000
+    assert (drawn - expected).abs().max() < 4 * (0.25 / 4000) ** 0.5  # four standard errors
+
+
+def test_progress_is_reported(llama: Policy) -> None:
+    heard: list[tuple[float, int, int | None]] = []
+    sample(
+        llama,
+        prompts(llama),
+        SAMPLING,
+        generator(0),
+        log=lambda metrics, step, total=None: heard.append((metrics["answers"], step, total)),
+    )
+    assert heard == [(3, 0, 2), (5, 1, 2)]
+
+
+def test_no_prompts_get_no_answers(llama: Policy) -> None:
+    assert sample(llama, [], SAMPLING, generator(0)).answers == []
