@@ -8,10 +8,9 @@ import pyarrow as pa
 from feedback.arrow import MESSAGES
 from feedback.schema import FeedbackEvent
 from feedback.split import Split, SplitName
+from feedback.votes import frozen_groups, in_time, standing
 
-PROMPTS = pa.schema(
-    [("prompt_id", pa.string()), ("group", pa.string()), ("split", pa.string()), ("prompt", MESSAGES)]
-)
+PROMPTS = pa.schema([("prompt_id", pa.string()), ("group", pa.string()), ("split", pa.string()), ("prompt", MESSAGES)])
 
 
 class PromptRow(NamedTuple):
@@ -25,19 +24,21 @@ class PromptRow(NamedTuple):
 
 
 def prompts(events: Iterable[FeedbackEvent], split: Split, salt: str) -> list[PromptRow]:
-    """Each prompt of the active events once, by prompt id."""
-    first: dict[str, FeedbackEvent] = {}
-    for event in events:
-        if event.status == "active":
-            first.setdefault(event.prompt_id, event)
-    return [_row(first[identity], split, salt) for identity in sorted(first)]
+    """Each prompt of the events that count once, by prompt id, in the group that it had first."""
+    ordered = in_time(events)
+    groups = frozen_groups(ordered)
+    asked = {event.prompt_id: event.prompt for event in standing(ordered)}
+    return [
+        PromptRow(
+            prompt_id=identity,
+            group=groups[identity],
+            split=split.split_of(groups[identity], salt),
+            prompt=[{"role": turn.role, "content": turn.content} for turn in asked[identity]],
+        )
+        for identity in sorted(asked)
+    ]
 
 
 def prompt_table(rows: Sequence[PromptRow]) -> pa.Table:
     """Rows as a table with the columns of `PROMPTS`."""
     return pa.Table.from_pylist([row._asdict() for row in rows], schema=PROMPTS)
-
-
-def _row(event: FeedbackEvent, split: Split, salt: str) -> PromptRow:
-    turns = [{"role": turn.role, "content": turn.content} for turn in event.prompt]
-    return PromptRow(event.prompt_id, event.prompt_group, split.split_of(event.prompt_group, salt), turns)

@@ -3,6 +3,7 @@
 import hashlib
 from collections.abc import Sequence
 from pathlib import Path
+from typing import NamedTuple
 
 from rich.console import Console
 
@@ -20,20 +21,39 @@ def hand_in(folder: Path | None, files: Sequence[Path]) -> None:
     Raises:
         BadFeedback: a record cannot be used; names file, line and reason. Then nothing was taken in.
     """
-    from tasks.events import feedback_ready
-    from tasks.ingest import pending
-    from tasks.opening import effective
-
     place = current(folder)
     for file in files:
         _check(file)
     for file in files:
         _keep(place, file)
-    waiting, threshold = pending(place), effective(place, ()).ingest.threshold
+    waiting = count(place)
     console = Console()
-    console.print(f"{waiting} records wait in {place.inbox}; a round starts by itself at {threshold}.")
-    if waiting >= threshold and feedback_ready(place, waiting, threshold):
+    console.print(f"{waiting.records} records wait in {place.inbox}; a round starts by itself at {waiting.threshold}.")
+    if waiting.enough and feedback_ready(place, *waiting):
         console.print("The Prefect server was told that a round can start.")
+
+
+class Waiting(NamedTuple):
+    """How many records wait in the inbox, and how many start a round."""
+
+    records: int
+    threshold: int
+
+    @property
+    def enough(self) -> bool:
+        """True where a round can start."""
+        return self.records >= self.threshold
+
+    def __str__(self) -> str:
+        return f"{self.records} of {self.threshold} records wait"
+
+
+def count(place: Workspace, overrides: Sequence[str] = ()) -> Waiting:
+    """What no round has taken in yet, and `ingest.threshold`."""
+    from tasks.ingest import pending
+    from tasks.opening import effective
+
+    return Waiting(pending(place), effective(place, overrides).ingest.threshold)
 
 
 def _check(file: Path) -> None:

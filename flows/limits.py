@@ -4,9 +4,11 @@ from collections.abc import Iterator
 from contextlib import contextmanager
 
 from prefect.client.orchestration import get_client
+from prefect.concurrency.asyncio import AcquireConcurrencySlotTimeoutError
 from prefect.concurrency.sync import concurrency
 from prefect.settings import PREFECT_API_URL
 
+from core.errors import RoundBusy
 from tasks.lock import holding
 from tasks.workspace import Workspace
 
@@ -22,17 +24,29 @@ def one_at_a_time(place: Workspace, wait: float) -> Iterator[None]:
     """Hold the lock, and the server's slot where there is a server, while the block runs.
 
     Raises:
-        RoundBusy: another round holds the workspace and did not end within `wait` seconds.
+        RoundBusy: another round holds the workspace, or the server's slot, and did not end within `wait` seconds.
     """
     with holding(place.lock, "a round", wait):
         if PREFECT_API_URL.value() is None:
             yield
-            return
-        _ensure_slot()
-        with concurrency(SLOT, occupy=1, strict=True, lease_duration=LEASE, timeout_seconds=max(wait, LEASE * 2)):
-            yield
+        else:
+            with _slot(wait):
+                yield
 
 
-def _ensure_slot() -> None:
+@contextmanager
+def _slot(wait: float) -> Iterator[None]:
     with get_client(sync_client=True) as client:
         client.upsert_global_concurrency_limit_by_name(SLOT, 1)
+    # the lease of a round that was killed just now has to run out first
+    patience = max(wait, 2 * LEASE)
+    # a server that is away for a minute must not end a training of hours: the workspace's lock still holds
+    held = concurrency(SLOT, strict=True, lease_duration=LEASE, timeout_seconds=patience, raise_on_lease_renewal_failure=False)
+    try:
+        with held:
+            yield
+    except AcquireConcurrencySlotTimeoutError as late:
+        raise RoundBusy(
+            f"another round has held the Prefect server's slot {SLOT!r} for {patience:.0f} s; wait for it, or, "
+            f"where none runs, free the slot with `prefect gcl update {SLOT} --active-slots 0`"
+        ) from late

@@ -37,7 +37,7 @@ def answer(
 ) -> Answered:
     """Sample an answer to each prompt. Without a reference the KL is 0 throughout."""
     ids = [encode_prompt(policy.tokenizer, prompt, limits.max_prompt_tokens).ids for prompt in prompts]
-    rollout = sample(policy, ids, sampling, generator(seed), log=log)
+    rollout = sample(policy, ids, sampling, limits.max_answer_tokens, generator(seed), log=log)
     tokens = rollout.batch.response.sum(dim=1).cpu().numpy()
     return Answered(rollout.answers, tokens, rollout.ended.cpu().numpy(), _kl(rollout, sampling, reference))
 

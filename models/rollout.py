@@ -24,8 +24,6 @@ class Sampling(Knobs):
 
     temperature: float = Field(1.0, gt=0)
     """Divides the logits, in drawing and in every log-probability."""
-    max_tokens: int = Field(48, ge=1)
-    """Longest answer, EOS included."""
     batch: int = Field(128, ge=1)
     """Prompts answered at once."""
 
@@ -53,33 +51,36 @@ def sample(
     policy: Policy,
     prompts: Sequence[Sequence[int]],
     sampling: Sampling,
+    limit: int,
     generator: torch.Generator,
     greedy: bool = False,
     log: Log = ignore,
 ) -> Rollout:
-    """One answer to each prompt; `greedy` takes the likeliest token instead of drawing.
+    """One answer of at most `limit` tokens (EOS included) to each prompt; `greedy` takes the likeliest tokens.
 
     `generator` lives on the CPU. It gives every (prompt, position) its uniform number before anything is sampled.
     """
-    uniforms = torch.rand(len(prompts), sampling.max_tokens, dtype=torch.float64, generator=generator)
+    uniforms = torch.rand(len(prompts), limit, dtype=torch.float64, generator=generator)
     answers: dict[int, Answer] = {}
     batches = by_length([len(prompt) for prompt in prompts], sampling.batch, None)
     for step, rows in enumerate(batches):
         draws = None if greedy else uniforms[rows].to(policy.device)
-        answers.update(zip(rows, _answer(policy, [prompts[row] for row in rows], sampling, draws), strict=True))
+        answers.update(zip(rows, _answer(policy, [prompts[row] for row in rows], sampling, limit, draws), strict=True))
         log({"answers": len(answers)}, step, len(batches))
     return _rollout(policy, prompts, [answers[row] for row in range(len(prompts))])
 
 
-def _answer(policy: Policy, prompts: Sequence[Sequence[int]], sampling: Sampling, draws: Tensor | None) -> list[Answer]:
-    """Answers to one batch of prompts; draws (B, max_tokens) picks the tokens, None the likeliest ones."""
+def _answer(
+    policy: Policy, prompts: Sequence[Sequence[int]], sampling: Sampling, limit: int, draws: Tensor | None
+) -> list[Answer]:
+    """Answers to one batch of prompts; draws (B, limit) picks the tokens, None the likeliest ones."""
     tokens, mask = (part.to(policy.device) for part in _pad_left(prompts, policy.tokenizer.pad_token_id))
     positions = (mask.cumsum(dim=1) - 1).clamp(min=0)
     ends = torch.tensor(policy.ends, device=policy.device)
     cache = DynamicCache(config=policy.model.config)
     rows = torch.arange(len(prompts), device=policy.device)
     taken: list[tuple[Tensor, Tensor, Tensor]] = []  # row, token, log-probability: one entry a step
-    for step in range(sampling.max_tokens):
+    for step in range(limit):
         logits = _next_logits(policy, tokens, mask, positions, cache)
         logprobs = (logits / sampling.temperature).log_softmax(dim=-1)  # (rows, V)
         chosen = logprobs.argmax(dim=-1) if draws is None else _draw(logprobs, draws[rows, step])

@@ -49,7 +49,7 @@ def _pairs(round: Round, prompts: Sequence[tuple[Message, ...]], knobs: Collect,
         return []
     limits = round.knobs("model", Model)
     champion = Policy.load(round.workspace.champion)
-    sampling = Sampling(temperature=knobs.temperature, max_tokens=limits.max_answer_tokens)
+    sampling = Sampling(temperature=knobs.temperature)
     twice = [[turn.model_dump() for turn in prompt] for prompt in prompts for _ in range(2)]
     texts = answer(champion, twice, sampling, limits, round.seed_for("collect"), log=log).texts
     return [

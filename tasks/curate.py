@@ -49,18 +49,18 @@ def curate(round: Round, log: StepLog) -> None:
     pairs = [row for row in judged.rows if row.criterion == knobs.criterion]
     shown = preferences.demonstrations(events, knobs.split, round.salt)
     if knobs.chosen_as_demonstrations:
-        shown += [_imitated(row) for row in pairs]
+        shown += _imitated(pairs)
     _check(pairs, knobs)
     _write_parts(place.preferences, {part: _of(pairs, part) for part in PARTS}, preferences.preference_table)
-    # what is held out of preferences is held out of imitation, too
-    _write_parts(place.demonstrations, {"train": _of(shown, "train")}, preferences.demonstration_table)
+    shown = [row for row in shown if row.split != "holdout"]  # the judge only has to differ in its preferences
+    _write_parts(place.demonstrations, {"train": shown}, preferences.demonstration_table)
     prompts = asked.prompts(events, knobs.split, round.salt)
     _write_parts(place.prompts, {part: _of(prompts, part) for part in ("train", "holdout")}, asked.prompt_table)
     counts = {name: value for name, value in judged.counts._asdict().items() if name != "kinds"}
     numbers = {
         **counts,
         **{part: len(_of(pairs, part)) for part in PARTS},
-        "demonstrations": len(_of(shown, "train")),
+        "demonstrations": len(shown),
         "prompts": len(_of(prompts, "train")),
         "holdout_prompts": len(_of(prompts, "holdout")),
         "quarantined": len(store.rejections(place.feedback)),
@@ -78,9 +78,12 @@ def _check(pairs: Sequence[Any], knobs: Curate) -> None:
         )
 
 
-def _imitated(row: PreferenceRow) -> DemonstrationRow:
-    """The preferred answer as a demonstration."""
-    return DemonstrationRow(row.group, row.split, row.prompt, row.chosen, 1.0, row.feedback_ids)
+def _imitated(pairs: Sequence[PreferenceRow]) -> list[DemonstrationRow]:
+    """The preferred answers as demonstrations, each once; in a tie neither is preferred."""
+    best = {(repr(row.prompt), row.chosen): row for row in pairs if row.p_chosen > 0.5}
+    return [
+        DemonstrationRow(row.group, row.split, row.prompt, row.chosen, 1.0, row.feedback_ids) for row in best.values()
+    ]
 
 
 def _of(rows: Sequence[Any], part: str) -> list[Any]:

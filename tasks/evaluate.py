@@ -81,7 +81,7 @@ def _prompts(round: Round, count: int) -> list[dict[str, Any]]:
 
 def _both(round: Round, prompts: Sequence[dict[str, Any]], knobs: Evaluate, log: StepLog) -> tuple[Answers, Answers]:
     place, limits = round.workspace, round.knobs("model", Model)
-    sampling = Sampling(temperature=knobs.temperature, max_tokens=limits.max_answer_tokens)
+    sampling = Sampling(temperature=knobs.temperature)
     reference = Policy.load(place.checkpoint("sft"))
     reward, judge = (RewardModel.load(place.checkpoint(name)) for name in ("reward", "judge"))
     turns = [[turn.model_dump() for turn in row["prompt"]] for row in prompts]

@@ -1,7 +1,10 @@
 """What the project tells Prefect's event system. Events can be lost; a schedule stands behind each of them."""
 
-from prefect.events import emit_event
-from prefect.events.worker import EventsWorker
+import logging
+
+import httpx
+from prefect.client.orchestration import get_client
+from prefect.events import Event, Resource
 from prefect.settings import PREFECT_API_URL
 
 from tasks.workspace import Workspace
@@ -9,16 +12,23 @@ from tasks.workspace import Workspace
 READY = "feedback.threshold_reached"
 """Enough feedback waits for a round. prefect.yaml listens to it."""
 
+_logger = logging.getLogger(__name__)
+
 
 def feedback_ready(workspace: Workspace, pending: int, threshold: int) -> bool:
-    """Tell the server, where one is configured, that `pending` records wait; True where it was told."""
+    """Tell the server, where one is configured, that `pending` records wait; True where it took the event.
+
+    A server that does not answer is no error: the feedback is kept, and the schedule finds it.
+    """
     if PREFECT_API_URL.value() is None:
         return False
-    emit_event(
-        event=READY,
-        resource={"prefect.resource.id": "rounds.inbox", "prefect.resource.name": str(workspace.root)},
-        payload={"pending": pending, "threshold": threshold},
-    )
-    # a short command would end before the background worker has sent anything
-    EventsWorker.instance().drain()
+    inbox = Resource({"prefect.resource.id": "rounds.inbox", "prefect.resource.name": str(workspace.root)})
+    event = Event(event=READY, resource=inbox, payload={"pending": pending, "threshold": threshold})
+    try:
+        # emit_event() sends in the background and drops what it cannot send without a word
+        with get_client(sync_client=True) as client:
+            client.request("POST", "/events", json=[event.model_dump(mode="json")])
+    except httpx.HTTPError as error:
+        _logger.warning("the Prefect server at %s did not take the event: %s", PREFECT_API_URL.value(), error)
+        return False
     return True

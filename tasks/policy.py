@@ -33,7 +33,9 @@ def policy(round: Round, log: StepLog) -> None:
 
     with log.learning():
         ids = [encode_prompt(candidate.tokenizer, prompt, limits.max_prompt_tokens).ids for prompt in prompts]
-        algorithm.train(candidate, reference, reward, ids, checkpoints, note, round.seed_for("policy"))
+        algorithm.train(
+            candidate, reference, reward, ids, limits.max_answer_tokens, checkpoints, note, round.seed_for("policy")
+        )
     candidate.save(place.checkpoint("policy"))
     kept = {name: value for name, value in last.items() if not name.startswith("time/")}
     write_json(place.report("policy"), {"metrics": kept})

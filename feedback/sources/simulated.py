@@ -2,10 +2,10 @@
 
 import json
 import math
-from collections.abc import Iterator, Sequence
+from collections.abc import Iterator, Mapping, Sequence
 from datetime import UTC, datetime, timedelta
 from random import Random
-from typing import ClassVar, Literal
+from typing import Any, ClassVar, Literal
 
 from pydantic import Field, TypeAdapter
 
@@ -47,14 +47,15 @@ class Simulated(Source):
         preferred = 0.5 * (1.0 + math.tanh(difference / self.temperature / 2))  # = sigmoid, without overflow
         return preferred + self.flip * (1.0 - 2.0 * preferred)
 
-    def agreement_ceiling(self, pairs: Sequence[Pair]) -> float:
+    def ceiling(self, pairs: Sequence[Mapping[str, Any]]) -> float | None:
         """The accuracy of the true utility on these votes: the best that any model can reach, in expectation.
 
-        The mean of max(p, 1 − p) over the pairs that are not ties; nan where there are none.
+        The mean of max(p, 1 - p) over the pairs that are not ties; None where there are none of this world.
         """
-        differences = [_difference(pair) for pair in pairs]
-        best = [max(p, 1 - p) for p in (self.probability(d) for d in differences if d is not None and not _equal(d))]
-        return sum(best) / len(best) if best else math.nan
+        worths = [_worth(pair["prompt"][-1]["content"], pair["chosen"], pair["rejected"]) for pair in pairs]
+        differences = [sum(worth.values()) for worth in worths if worth is not None]
+        chances = [self.probability(difference) for difference in differences if not _equal(difference)]
+        return sum(max(p, 1 - p) for p in chances) / len(chances) if chances else None
 
     def _demonstrations(self, intake: Intake) -> Iterator[FeedbackEvent]:
         rng = Random(f"demonstrations {intake.seed}")
@@ -65,7 +66,8 @@ class Simulated(Source):
             yield self._event(intake, "demonstration", request.text, world.render(request), (response,))
 
     def _vote(self, pair: Pair, intake: Intake) -> FeedbackEvent | Rejected:
-        parts = _parts(pair)
+        first, second = (response.text for response in pair.responses)
+        parts = _worth(pair.prompt[-1].content, first, second)
         if parts is None:
             reason = "the prompt is not of the demo world, so that the simulated annotator cannot judge its answers"
             record = json.dumps(TypeAdapter(Pair).dump_python(pair, mode="json"), ensure_ascii=False)
@@ -113,19 +115,13 @@ class Simulated(Source):
         )
 
 
-def _parts(pair: Pair) -> dict[str, float] | None:
-    """Criterion → what the first answer is worth above the second; None where the prompt is not of this world."""
-    request = world.parse(pair.prompt[-1].content)
+def _worth(question: str, first: str, second: str) -> dict[str, float] | None:
+    """Criterion → what the first answer is worth above the second; None where the question is not of this world."""
+    request = world.parse(question)
     if request is None:
         return None
-    first, second = (world.criteria(request, response.text) for response in pair.responses)
-    return {criterion: first[criterion] - second[criterion] for criterion in first}
-
-
-def _difference(pair: Pair) -> float | None:
-    """What the first answer is worth above the second."""
-    parts = _parts(pair)
-    return None if parts is None else sum(parts.values())
+    ours, theirs = world.criteria(request, first), world.criteria(request, second)
+    return {criterion: ours[criterion] - theirs[criterion] for criterion in ours}
 
 
 def _equal(difference: float) -> bool:

@@ -97,6 +97,7 @@ class PPO(Algorithm):
         reference: Policy,
         reward: Score,
         prompts: Sequence[Sequence[int]],
+        limit: int,
         checkpoints: Checkpoints | None = None,
         log: Log = ignore,
         seed: int = 0,
@@ -113,7 +114,7 @@ class PPO(Algorithm):
             started = perf_counter()
             # 1. rollout
             chosen = draw(len(prompts), self.episodes, learner.iteration, seed)
-            rollout = sample(policy, [prompts[i] for i in chosen], self.sampling, learner.generator)
+            rollout = sample(policy, [prompts[i] for i in chosen], self.sampling, limit, learner.generator)
             sampled = perf_counter()
             # 2. score
             scored = self._score(learner, reference, reward, rollout)

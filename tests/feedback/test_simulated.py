@@ -152,16 +152,22 @@ def test_a_prompt_of_another_world_is_rejected_in_its_place() -> None:
 # The ceiling
 
 
+def row(chosen: str, rejected: str) -> dict[str, object]:
+    """A preference row, as training data has it."""
+    prompt = [turn.model_dump() for turn in pair("", chosen, rejected).prompt]
+    return {"prompt": prompt, "chosen": chosen, "rejected": rejected}
+
+
 def test_the_ceiling_is_the_mean_of_the_likelier_side() -> None:
-    pairs = [pair("a", RIGHT, WRONG), pair("b", RIGHT, PADDED), pair("a tie", RIGHT, RIGHT)]
+    pairs = [row(RIGHT, WRONG), row(RIGHT, PADDED), row(RIGHT, RIGHT)]
     likelier = [1 / (1 + math.exp(-2.0 / 0.7)), 1 / (1 + math.exp(-0.4 / 0.7))]  # .946 and .639
-    assert Simulated().agreement_ceiling(pairs) == pytest.approx(sum(likelier) / 2)
-    assert Simulated(flip=0.5).agreement_ceiling(pairs) == pytest.approx(0.5)
+    assert Simulated().ceiling(pairs) == pytest.approx(sum(likelier) / 2)
+    assert Simulated(flip=0.5).ceiling(pairs) == pytest.approx(0.5)
 
 
 def test_there_is_no_ceiling_of_nothing() -> None:
-    elsewhere = pair("b", "Paris.", "Rome.", (Message(role="user", content="Where?"),))
-    assert math.isnan(Simulated().agreement_ceiling([pair("a tie", RIGHT, RIGHT), elsewhere]))
+    elsewhere = {**row("Paris.", "Rome."), "prompt": [{"role": "user", "content": "Where?"}]}
+    assert Simulated().ceiling([row(RIGHT, RIGHT), elsewhere]) is None
 
 
 # Demonstrations and prompts

@@ -27,7 +27,6 @@ QUICK = PPO(
     minibatch=4,
     learning_rate=1e-2,
     critic_learning_rate=1e-2,
-    sampling=Sampling(max_tokens=4),
     checkpoint_every=2,
 )
 Heard = list[Mapping[str, float]]
@@ -43,7 +42,7 @@ def counts(batch: Batch) -> Tensor:
 
 
 def trained(knobs: PPO = QUICK, checkpoints: Checkpoints | None = None, log: Log = ignore, seed: int = 0) -> Policy:
-    return knobs.train(policy(), policy(), counts, PROMPTS, checkpoints, log, seed)
+    return knobs.train(policy(), policy(), counts, PROMPTS, 4, checkpoints, log, seed)
 
 
 def into(heard: Heard) -> Log:
@@ -69,10 +68,10 @@ def test_a_bandit_is_solved() -> None:
         learning_rate=1e-2,
         critic_learning_rate=1e-2,
         kl=KL(coefficient=0.0),
-        sampling=Sampling(max_tokens=1, batch=256),
+        sampling=Sampling(batch=256),
         unended_score=None,
     )
-    learned = knobs.train(policy(), policy(), pays, [[10, 4]])
+    learned = knobs.train(policy(), policy(), pays, [[10, 4]], 1)
     logits = learned.model(input_ids=torch.tensor([[10, 4]])).logits[0, -1]
     assert logits.softmax(-1)[42].item() > 0.9
 
@@ -80,13 +79,14 @@ def test_a_bandit_is_solved() -> None:
 def test_a_dear_kl_keeps_the_policy_where_it_is() -> None:
     heard: dict[float, Heard] = {0.0: [], 10.0: []}
     for coefficient, metrics in heard.items():
-        knobs = QUICK.model_copy(update={"kl": KL(coefficient=coefficient), "steps": 12})
+        more = {"steps": 20, "episodes": 32, "minibatch": 16, "learning_rate": 3e-3}
+        knobs = QUICK.model_copy(update={"kl": KL(coefficient=coefficient), **more})
         trained(knobs, log=into(metrics))
     assert heard[10.0][-1]["objective/kl"] < 0.5 * heard[0.0][-1]["objective/kl"]
 
 
 def test_a_fresh_policy_is_no_distance_from_its_reference() -> None:
-    batch = sample(policy(), PROMPTS, QUICK.sampling, generator(0)).batch
+    batch = sample(policy(), PROMPTS, QUICK.sampling, 4, generator(0)).batch
     one, other = (response_logprobs(each.model, batch) for each in (policy(), policy()))
     assert not k1(one, other).any()  # to the last bit, where both are computed alike
     heard: Heard = []
@@ -138,7 +138,7 @@ def test_the_checkpoint_of_another_round_is_not_continued(tmp_path: Path) -> Non
 
 def test_the_reference_is_left_alone() -> None:
     learning, reference = policy(), policy()
-    returned = QUICK.train(learning, reference, counts, PROMPTS)
+    returned = QUICK.train(learning, reference, counts, PROMPTS, 4)
     assert returned is learning
     assert same(reference, policy())
     assert not same(learning, reference)
@@ -147,7 +147,7 @@ def test_the_reference_is_left_alone() -> None:
 def test_an_answer_without_an_end_scores_the_floor() -> None:
     heard: Heard = []
     knobs = QUICK.model_copy(update={"unended_score": -3.0, "steps": 2})
-    knobs.train(policy(), policy(), lambda batch: torch.full((8,), 5.0), PROMPTS, log=into(heard))
+    knobs.train(policy(), policy(), lambda batch: torch.full((8,), 5.0), PROMPTS, 4, log=into(heard))
     for metrics in heard:
         ended = metrics["answer/ended"]
         assert metrics["objective/score"] == pytest.approx(5 * ended - 3 * (1 - ended))
@@ -164,7 +164,7 @@ def test_beyond_the_limit_training_stops() -> None:
 def test_the_critic_starts_as_the_reward_model() -> None:
     scorer = Scorer.from_policy(policy(), generator(0))
     model = RewardModel(copy.deepcopy(scorer), prompt_limit=8, answer_limit=4, mean=1.0, std=2.0)
-    QUICK.train(policy(), policy(), model, PROMPTS)
+    QUICK.train(policy(), policy(), model, PROMPTS, 4)
     assert torch.equal(model.scorer.head.weight, scorer.head.weight)  # and learns in a copy
 
 
@@ -179,4 +179,4 @@ def test_every_metric_is_a_finite_number() -> None:
 
 def test_no_prompts_is_an_error_with_a_cure() -> None:
     with pytest.raises(BadFeedback, match="ingest feedback"):
-        QUICK.train(policy(), policy(), counts, [])
+        QUICK.train(policy(), policy(), counts, [], 4)

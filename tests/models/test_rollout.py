@@ -30,7 +30,8 @@ ARCHITECTURES = {
     "gpt_neox": (GPTNeoXForCausalLM, GPTNeoXConfig, SHAPE),
 }
 ASKED = ["hi", "where is my parcel", "can I return the lamp", "thank you so much for all of it", "yes"]
-SAMPLING = Sampling(max_tokens=12, batch=3)
+SAMPLING, LIMIT = Sampling(batch=3), 12
+LIMIT = 12
 
 
 def saved(folder: Path, name: str, tokenizer: PreTrainedTokenizerFast, **more: Any) -> Policy:
@@ -64,40 +65,40 @@ def mismatch(policy: Policy, rollout: Rollout, temperature: float = 1.0) -> floa
 def test_rollout_and_forward_agree(name: str, tied: bool, tmp_path: Path, request: pytest.FixtureRequest) -> None:
     for form in ("tokenizer", "plain"):  # with a chat template, and without one and padding with EOS
         policy = saved(tmp_path / form, name, request.getfixturevalue(form), tie_word_embeddings=tied)
-        rollout = sample(policy, prompts(policy), SAMPLING, generator(0))
+        rollout = sample(policy, prompts(policy), SAMPLING, LIMIT, generator(0))
         assert len(set(rollout.batch.response.sum(dim=1).tolist())) > 1  # some rows left early
         assert mismatch(policy, rollout) < 1e-4
 
 
 def test_the_temperature_is_in_the_logprobs(llama: Policy) -> None:
-    rollout = sample(llama, prompts(llama), Sampling(temperature=0.5, max_tokens=12), generator(0))
+    rollout = sample(llama, prompts(llama), Sampling(temperature=0.5), LIMIT, generator(0))
     assert mismatch(llama, rollout, temperature=0.5) < 1e-4
     assert mismatch(llama, rollout, temperature=1.0) > 0.1
 
 
 def test_an_answer_does_not_depend_on_its_batch(llama: Policy) -> None:
-    together = sample(llama, prompts(llama), SAMPLING, generator(0))
-    alone = sample(llama, prompts(llama), Sampling(max_tokens=12, batch=1), generator(0))
+    together = sample(llama, prompts(llama), SAMPLING, LIMIT, generator(0))
+    alone = sample(llama, prompts(llama), Sampling(batch=1), LIMIT, generator(0))
     assert torch.equal(together.batch.ids, alone.batch.ids)
     torch.testing.assert_close(together.logprobs, alone.logprobs, atol=1e-5, rtol=0)
 
 
 def test_rows_come_back_in_the_order_of_the_prompts(llama: Policy) -> None:
     asked = prompts(llama)
-    rollout = sample(llama, asked, SAMPLING, generator(0))
+    rollout = sample(llama, asked, SAMPLING, LIMIT, generator(0))
     for row, prompt in enumerate(asked):
         assert rollout.batch.ids[row, : len(prompt)].tolist() == prompt
         assert not rollout.batch.response[row, : len(prompt)].any()
 
 
 def test_the_same_seed_gives_the_same_answers(llama: Policy) -> None:
-    first, again, other = (sample(llama, prompts(llama), SAMPLING, generator(seed)) for seed in (1, 1, 2))
+    first, again, other = (sample(llama, prompts(llama), SAMPLING, LIMIT, generator(seed)) for seed in (1, 1, 2))
     assert torch.equal(first.logprobs, again.logprobs)
     assert first.answers == again.answers != other.answers
 
 
 def test_an_answer_ends_with_an_end_or_at_the_limit(llama: Policy) -> None:
-    rollout = sample(llama, prompts(llama) * 4, SAMPLING, generator(0))
+    rollout = sample(llama, prompts(llama) * 4, SAMPLING, LIMIT, generator(0))
     assert 0 < rollout.ended.sum() < 20
     for ids, response, ended in zip(rollout.batch.ids, rollout.batch.response, rollout.ended, strict=True):
         answer = ids[response].tolist()
@@ -108,7 +109,7 @@ def test_an_answer_ends_with_an_end_or_at_the_limit(llama: Policy) -> None:
 
 def test_greedy_takes_what_generate_takes(llama: Policy) -> None:
     asked = prompts(llama)
-    rollout = sample(llama, asked, SAMPLING, generator(0), greedy=True)
+    rollout = sample(llama, asked, SAMPLING, LIMIT, generator(0), greedy=True)
     for row, prompt in enumerate(asked):
         expected = llama.model.generate(
             torch.tensor([prompt]), attention_mask=torch.ones(1, len(prompt)), max_new_tokens=12, do_sample=False
@@ -129,7 +130,7 @@ def test_a_token_without_probability_is_never_drawn() -> None:
 
 def test_answers_are_drawn_as_often_as_the_model_says(llama: Policy) -> None:
     asked = prompts(llama)[:1]
-    rollout = sample(llama, asked * 4000, Sampling(max_tokens=1, batch=4000), generator(0))
+    rollout = sample(llama, asked * 4000, Sampling(batch=4000), 1, generator(0))
     with torch.no_grad():
         expected = llama.model(torch.tensor(asked)).logits[0, -1].softmax(dim=-1)
     drawn = rollout.batch.ids[:, -1].bincount(minlength=300) / 4000
@@ -142,6 +143,7 @@ def test_progress_is_reported(llama: Policy) -> None:
         llama,
         prompts(llama),
         SAMPLING,
+        LIMIT,
         generator(0),
         log=lambda metrics, step, total=None: heard.append((metrics["answers"], step, total)),
     )
@@ -149,4 +151,4 @@ def test_progress_is_reported(llama: Policy) -> None:
 
 
 def test_no_prompts_get_no_answers(llama: Policy) -> None:
-    assert sample(llama, [], SAMPLING, generator(0)).answers == []
+    assert sample(llama, [], SAMPLING, LIMIT, generator(0)).answers == []

@@ -29,7 +29,7 @@ def policy() -> Policy:
 def replies(policy: Policy) -> list[str]:
     prompts = [[{"role": "user", "content": ask}] for ask in ANSWERS]
     ids = [encode_prompt(policy.tokenizer, prompt, 16).ids for prompt in prompts]
-    return sample(policy, ids, Sampling(max_tokens=12), generator(0), greedy=True).answers
+    return sample(policy, ids, Sampling(), 12, generator(0), greedy=True).answers
 
 
 def test_it_learns_to_give_the_demonstrated_answers(policy: Policy) -> None:
