@@ -58,8 +58,8 @@ def new_model(
         num_attention_heads=heads,
         intermediate_size=feed_forward,
         max_position_embeddings=positions,
-        initializer_range=width
-        ** -0.5,  # at the usual .02 so small a model learns late, or never, to copy from the prompt
+        # at the usual .02 so small a model learns late, or never, to copy from the prompt
+        initializer_range=width**-0.5,
         tie_word_embeddings=True,
         bos_token_id=None,
         eos_token_id=tokenizer.eos_token_id,

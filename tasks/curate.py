@@ -95,7 +95,7 @@ def _write_parts(folder: Path, parts: Mapping[str, Sequence[Any]], table: Callab
     with replacing(folder) as draft:
         draft.mkdir()
         for part, rows in parts.items():
-            tables.write(draft / f"{part}.parquet", table(rows))
+            tables.write(draft / f"{part}.arrow", table(rows))
 
 
 def _sources(events: Sequence[FeedbackEvent]) -> dict[str, dict[str, str | int]]:

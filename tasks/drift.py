@@ -25,14 +25,14 @@ def drift(round: Round, log: StepLog) -> None:
     """Compare prompts and answers with the previous round's; the first round has nothing to compare with."""
     before, now = round.workspace.previous, round.workspace
     numbers: dict[str, float] = {}
-    if (before / "samples" / "samples.parquet").exists():
-        old, new = tables.load(before / "samples" / "samples.parquet"), tables.load(now.samples / "samples.parquet")
+    if (before / "samples" / "samples.arrow").exists():
+        old, new = tables.load(before / "samples" / "samples.arrow"), tables.load(now.samples / "samples.arrow")
         bins = round.knobs("drift", Drift).bins
         for name, column in (("length", "candidate_tokens"), ("reward", "candidate_reward")):
             numbers[f"{name}_psi"] = psi(old[column], new[column], bins)
             numbers[f"{name}_wasserstein"] = wasserstein(old[column], new[column])
-    if (before / "prompts" / "train.parquet").exists():
-        texts = [_texts(folder / "train.parquet") for folder in (before / "prompts", now.prompts)]
+    if (before / "prompts" / "train.arrow").exists():
+        texts = [_texts(folder / "train.arrow") for folder in (before / "prompts", now.prompts)]
         numbers["prompt_divergence"] = word_divergence(*texts)
         numbers["prompt_length_psi"] = psi(lengths(texts[0]), lengths(texts[1]))
     log(numbers, 0, 1)

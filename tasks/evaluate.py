@@ -2,7 +2,7 @@
 
 from collections.abc import Sequence
 from random import Random
-from typing import Annotated, Any
+from typing import Annotated, Any, NamedTuple
 
 import numpy as np
 import pyarrow as pa
@@ -11,19 +11,18 @@ from pydantic import Field, SerializeAsAny
 from core.files import write_json
 from core.knobs import Knobs
 from core.plugins import used, used_by_name, with_defaults
-from feedback import groups, store
-from feedback.schema import FeedbackEvent, GroupedPrompt, Message, Response
-from feedback.sources import Intake, Pair, Source
+from feedback.schema import GroupedPrompt, Message
+from feedback.sources import Source
 from feedback.sources.simulated import Simulated
-from models.answering import Answered, answer
+from models.answering import answer
 from models.calibration import calibration
 from models.policy import Model, Policy
 from models.reward import RewardModel
 from models.rollout import Sampling
-from tasks import tables
+from tasks import ballots, tables
 from tasks.baseline import words
 from tasks.evals import CANDIDATE, CHAMPION, Answers, Evaluation, Holdout, Metrics, Pairs
-from tasks.round import Round, seeded
+from tasks.round import Round
 from tasks.step import step
 from tasks.steplog import StepLog
 
@@ -48,129 +47,93 @@ class Evaluate(Knobs):
     """Evaluations by name, with their knobs; `null` leaves one out."""
 
 
+class Scorers(NamedTuple):
+    """The two models that score answers; they learned from disjoint pairs."""
+
+    reward: RewardModel
+    judge: RewardModel
+
+
 @step()
 def evaluate(round: Round, log: StepLog) -> None:
     """Compare the candidate with the champion on held-out prompts and pairs, blinded where people vote."""
-    knobs = round.knobs("evaluate", Evaluate)
-    prompts = _prompts(round, knobs.prompts)
+    knobs, place = round.knobs("evaluate", Evaluate), round.workspace
+    asked = _asked(round, knobs.prompts)
+    scorers = Scorers(RewardModel.load(place.checkpoint("reward")), RewardModel.load(place.checkpoint("judge")))
     with log.learning():
-        candidate, champion = _both(round, prompts, knobs, log)
-        votes = _votes(round, prompts, candidate, champion, knobs)
-        pairs = _pairs(round)
-    held_out = Holdout([row["prompt"] for row in prompts], [row["group"] for row in prompts], votes, pairs)
-    numbers: Metrics = {"prompts": len(prompts)}
+        candidate = _answers(round, CANDIDATE, Policy.load(place.checkpoint("policy")), asked, scorers, log)
+        champion = _answers(round, CHAMPION, Policy.load(place.champion), asked, scorers, log)
+        votes = ballots.cast(round, knobs.annotator, asked, candidate.texts, champion.texts) if knobs.annotator else []
+        pairs = _pairs(round, scorers)
+    held_out = Holdout([prompt.prompt for prompt in asked], [prompt.group for prompt in asked], votes, pairs)
+    numbers: Metrics = {"prompts": len(asked)}
     for evaluation in knobs.evals.values():
         numbers |= evaluation.run(candidate, champion, held_out)
     numbers |= _ceiling(round, knobs)
     log(numbers, 0, 1)
-    _write_samples(round, prompts, candidate, champion)
+    _write_samples(round, asked, candidate, champion)
     report = {
         "metrics": numbers,
-        "examples": _examples(prompts, candidate, champion),
+        "examples": _examples(asked, candidate, champion),
         "calibration": _reliability(pairs),
     }
-    write_json(round.workspace.report("evaluate"), report)
+    write_json(place.report("evaluate"), report)
 
 
-def _prompts(round: Round, count: int) -> list[dict[str, Any]]:
-    """A sample of the held-out prompts, by seed; messages as records."""
-    rows = tables.rows(round.workspace.prompts / "holdout.parquet")
+def _asked(round: Round, count: int) -> list[GroupedPrompt]:
+    """A sample of the held-out prompts, by seed."""
+    rows = tables.rows(round.workspace.prompts / "holdout.arrow")
     Random(round.seed_for("evaluate")).shuffle(rows)
-    return [{**row, "prompt": tuple(Message(**turn) for turn in row["prompt"])} for row in rows[:count]]
-
-
-def _both(round: Round, prompts: Sequence[dict[str, Any]], knobs: Evaluate, log: StepLog) -> tuple[Answers, Answers]:
-    place, limits = round.workspace, round.knobs("model", Model)
-    sampling = Sampling(temperature=knobs.temperature)
-    reference = Policy.load(place.checkpoint("sft"))
-    reward, judge = (RewardModel.load(place.checkpoint(name)) for name in ("reward", "judge"))
-    turns = [[turn.model_dump() for turn in row["prompt"]] for row in prompts]
-
-    def answers(name: str, policy: Policy) -> Answers:
-        given: Answered = answer(policy, turns, sampling, limits, round.seed_for(name), reference, log)
-        scores = [model.score(turns, given.texts).double().cpu().numpy() for model in (reward, judge)]
-        return Answers(given.texts, given.tokens, given.ended, scores[0], scores[1], given.kl)
-
-    candidate = answers(CANDIDATE, Policy.load(place.checkpoint("policy")))
-    return candidate, answers(CHAMPION, Policy.load(place.champion))
-
-
-def _votes(
-    round: Round, prompts: Sequence[dict[str, Any]], candidate: Answers, champion: Answers, knobs: Evaluate
-) -> list[FeedbackEvent]:
-    """Fresh votes on blinded pairs, kept for good in a store of their own."""
-    if knobs.annotator is None:
-        return []
-    pairs = [
-        _blinded(round, index, row["prompt"], candidate.texts[index], champion.texts[index])
-        for index, row in enumerate(prompts)
-        if candidate.texts[index].strip() and champion.texts[index].strip()
+    return [
+        GroupedPrompt(row["prompt_id"], row["group"], tuple(Message(**turn) for turn in row["prompt"]))
+        for row in rows[:count]
     ]
-    records = list(knobs.annotator.read(Intake(max(round.number, 1), round.seed_for("votes"), pairs)))
-    votes = groups.regroup(
-        [record for record in records if isinstance(record, FeedbackEvent)],
-        [GroupedPrompt(row["prompt_id"], row["group"], row["prompt"]) for row in prompts],
-    )
-    store.append(round.workspace.votes, votes, round.number)
-    return votes
 
 
-def _blinded(round: Round, index: int, prompt: tuple[Message, ...], candidate: str, champion: str) -> Pair:
-    """Both answers on sides drawn at random; who wrote which is not in what an annotator is shown."""
-    pair_id = f"votes-{round.number}-{index:05d}"
-    sides = [(CANDIDATE, candidate), (CHAMPION, champion)]
-    Random(seeded(round.seed, pair_id)).shuffle(sides)
-    left, right = (
-        Response(
-            response_id=f"{pair_id}-{side}",
-            messages=(Message(role="assistant", content=text),),
-            origin="model",
-            model="policy",
-            model_version=who,
-        )
-        for side, (who, text) in zip("ab", sides, strict=True)
-    )
-    return Pair(pair_id, prompt, (left, right))
+def _answers(
+    round: Round, who: str, policy: Policy, asked: Sequence[GroupedPrompt], scorers: Scorers, log: StepLog
+) -> Answers:
+    """One model's answers, with both scores and the KL to the SFT policy."""
+    sampling = Sampling(temperature=round.knobs("evaluate", Evaluate).temperature)
+    reference = Policy.load(round.workspace.checkpoint("sft"))
+    turns = [[turn.model_dump() for turn in prompt.prompt] for prompt in asked]
+    given = answer(policy, turns, sampling, round.knobs("model", Model), round.seed_for(who), reference, log)
+    reward, judge = (scorer.score(turns, given.texts).double().cpu().numpy() for scorer in scorers)
+    return Answers(given.texts, given.tokens, given.ended, reward, judge, given.kl)
 
 
-def _pairs(round: Round) -> Pairs:
+def _pairs(round: Round, scorers: Scorers) -> Pairs:
     """Held-out preferences, with what both models and the words say of them."""
-    place = round.workspace
-    rows = tables.rows(place.preferences / "holdout.parquet")
-    reward, judge = (RewardModel.load(place.checkpoint(name)) for name in ("reward", "judge"))
+    rows = tables.rows(round.workspace.preferences / "holdout.arrow")
     return Pairs(
         chosen=[row["chosen"] for row in rows],
         rejected=[row["rejected"] for row in rows],
         p_chosen=np.array([row["p_chosen"] for row in rows]),
         groups=[row["group"] for row in rows],
-        margins=reward.margins(rows) / reward.temperature,
-        judge_margins=judge.margins(rows) / judge.temperature,
-        words=words(tables.rows(place.preferences / "train.parquet"), rows),
+        margins=scorers.reward.margins(rows) / scorers.reward.temperature,
+        judge_margins=scorers.judge.margins(rows) / scorers.judge.temperature,
+        words=words(tables.rows(round.workspace.preferences / "train.arrow"), rows),
     )
 
 
 def _ceiling(round: Round, knobs: Evaluate) -> Metrics:
     """The best accuracy that any model can have on the held-out votes, where the annotator's noise is known."""
-    rows = tables.rows(round.workspace.preferences / "holdout.parquet")
+    rows = tables.rows(round.workspace.preferences / "holdout.arrow")
     known = knobs.annotator.ceiling(rows) if knobs.annotator else None
     return {} if known is None else {"reward_ceiling": known}
 
 
-def _write_samples(round: Round, prompts: Sequence[dict[str, Any]], candidate: Answers, champion: Answers) -> None:
-    columns: dict[str, Any] = {"prompt": [row["prompt"][-1].content for row in prompts]}
+def _write_samples(round: Round, asked: Sequence[GroupedPrompt], candidate: Answers, champion: Answers) -> None:
+    columns: dict[str, Any] = {"prompt": [prompt.prompt[-1].content for prompt in asked]}
     for who, given in ((CANDIDATE, candidate), (CHAMPION, champion)):
         columns |= {f"{who}_{name}": getattr(given, name) for name in ("texts", "tokens", "reward", "judge", "kl")}
-    tables.write(round.workspace.samples / "samples.parquet", pa.table(columns))
+    tables.write(round.workspace.samples / "samples.arrow", pa.table(columns))
 
 
-def _examples(prompts: Sequence[dict[str, Any]], candidate: Answers, champion: Answers) -> list[dict[str, str]]:
+def _examples(asked: Sequence[GroupedPrompt], candidate: Answers, champion: Answers) -> list[dict[str, str]]:
     return [
-        {
-            "prompt": row["prompt"][-1].content,
-            "before": champion.texts[index],
-            "after": candidate.texts[index],
-        }
-        for index, row in enumerate(prompts[:EXAMPLES])
+        {"prompt": prompt.prompt[-1].content, "before": champion.texts[index], "after": candidate.texts[index]}
+        for index, prompt in enumerate(asked[:EXAMPLES])
     ]
 
 

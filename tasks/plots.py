@@ -18,7 +18,7 @@ def figures(round: Round) -> Iterator[tuple[str, Figure]]:
     place = round.workspace
     if (place.metrics / "policy.jsonl").exists() and round.number:
         yield "reward_against_kl", reward_against_kl(round)
-    if (place.samples / "samples.parquet").exists() and round.number:
+    if (place.samples / "samples.arrow").exists() and round.number:
         yield "lengths", lengths(round)
     if place.report("evaluate").exists() and round.number:
         bins = json.loads(place.report("evaluate").read_text())["calibration"]
@@ -37,7 +37,7 @@ def reward_against_kl(round: Round) -> Figure:
 
 def lengths(round: Round) -> Figure:
     """Histogram of answer lengths, candidate over champion."""
-    samples = tables.load(round.workspace.samples / "samples.parquet")
+    samples = tables.load(round.workspace.samples / "samples.arrow")
     figure, axes = _canvas("tokens of an answer", "answers")
     columns = [("champion", CHAMPION), ("candidate", CANDIDATE)]
     top = max(max(samples[f"{who}_tokens"]) for who, _ in columns)

@@ -20,7 +20,7 @@ def policy(round: Round, log: StepLog) -> None:
     """Train from the SFT model (or the champion) against the reward model; killed, it goes on from its checkpoint."""
     place, limits = round.workspace, round.knobs("model", Model)
     algorithm: Algorithm = make("models.algorithms", round.values["policy"]["use"], round.values["policy"])
-    prompts = load(place.prompts / "train.parquet")["prompt"]
+    prompts = load(place.prompts / "train.arrow")["prompt"]
     start = place.champion if algorithm.start == "champion" else place.checkpoint("sft")
     candidate, reference = Policy.load(start), Policy.load(place.checkpoint("sft"))
     reward = RewardModel.load(place.checkpoint("reward"))

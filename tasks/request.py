@@ -5,41 +5,44 @@ Kept light on purpose: an answer from the record must not wait for torch or Pref
 
 import hashlib
 import json
-from collections.abc import Sequence
-from typing import Any
+from collections.abc import Mapping, Sequence
+from typing import Annotated, Any
 
-from core.plugins import make
-from core.settings import override, read
+from core.knobs import Knobs
+from core.plugins import used
+from core.settings import override, parse, read
 from feedback.sources import Source
 from tasks import records
 from tasks import round as rounds
 from tasks.workspace import Workspace
 
 
+class _Sources(Knobs):
+    """What the section `ingest` says of sources; `tasks.ingest` has it whole, and would bring Prefect along."""
+
+    sources: tuple[Annotated[Source, used("feedback.sources")], ...] = ()
+
+
 def fingerprint(workspace: Workspace, overrides: Sequence[str]) -> str:
-    """Digest of everything outside that decides a round: knobs, code, sources, inbox."""
+    """Digest of everything outside that decides a round, but for what waits in the inbox: knobs, code, sources.
+
+    Raises:
+        BadParams: the sources cannot be read.
+    """
     values = override(read(workspace.params), overrides)
-    parts = [values, rounds.code_digest(), _sources(values), _inbox(workspace)]
+    parts = [values, rounds.code_digest(), _fingerprints(workspace, values)]
     return hashlib.sha256(json.dumps(parts, sort_keys=True, default=str).encode()).hexdigest()[:16]
 
 
 def answered(workspace: Workspace, overrides: Sequence[str]) -> dict[str, Any] | None:
     """The record of the last round, where nothing has changed since."""
     last = records.last(workspace)
-    if last is None or records.unfinished(workspace) or last["request"] != fingerprint(workspace, overrides):
+    if last is None or records.unfinished(workspace) or any(workspace.inbox.glob("*.jsonl")):
         return None
-    return last
+    return last if last["request"] == fingerprint(workspace, overrides) else None
 
 
-def _sources(values: dict[str, Any]) -> list[str]:
-    sources = (values.get("ingest") or {}).get("sources") or []
-    return [_source(dict(source)) for source in sources]
-
-
-def _source(knobs: dict[str, Any]) -> str:
-    source: Source = make("feedback.sources", str(knobs["use"]), knobs)
-    return source.fingerprint()
-
-
-def _inbox(workspace: Workspace) -> list[str]:
-    return sorted(file.name for file in workspace.inbox.glob("*.jsonl"))
+def _fingerprints(workspace: Workspace, values: Mapping[str, Any]) -> list[str]:
+    section = values.get("ingest") or {}
+    given = {"sources": section["sources"]} if "sources" in section else {}
+    return [source.fingerprint() for source in parse(_Sources, given, f"{workspace.params}, ingest").sources]

@@ -44,7 +44,7 @@ def _calibrate(model: RewardModel, pairs: Dataset) -> None:
 
 
 def _pairs(round: Round, split: str) -> Dataset:
-    pairs = load(round.workspace.preferences / f"{split}.parquet")
+    pairs = load(round.workspace.preferences / f"{split}.arrow")
     if len(pairs) < FEWEST:
         raise BadFeedback(
             f"{len(pairs)} preference pairs in {split}, need {FEWEST}; bring more feedback, or give {split} a larger "

@@ -23,7 +23,7 @@ def sft(round: Round, log: StepLog) -> None:
         BadFeedback: a base model from scratch, and nothing to learn from.
     """
     base, knobs = round.knobs("model", Model), round.knobs("sft", SFT)
-    demonstrations = load(round.workspace.demonstrations / "train.parquet")
+    demonstrations = load(round.workspace.demonstrations / "train.arrow")
     if base.base == "scratch" and len(demonstrations) == 0:
         raise BadFeedback(
             "model.base=scratch needs demonstrations and the feedback holds none; name a trained model with "

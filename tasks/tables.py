@@ -1,30 +1,26 @@
-"""Tables on disk: Parquet written whole, read as memory-mapped Arrow through `datasets`."""
+"""Derived tables on disk: Arrow streams, which `datasets` maps into memory as they are."""
 
 from pathlib import Path
 from typing import Any
 
 import pyarrow as pa
-import pyarrow.parquet as pq
 from datasets import Dataset
 
 from core.files import replacing
 
 
 def write(path: Path, table: pa.Table) -> None:
-    """Write a table to a Parquet file, whole."""
-    with replacing(path) as draft:
-        pq.write_table(table, draft, compression="zstd")
+    """Write a table to an Arrow file, whole."""
+    with replacing(path) as draft, pa.OSFile(str(draft), "wb") as sink, pa.ipc.new_stream(sink, table.schema) as stream:
+        stream.write_table(table)
 
 
 def load(path: Path) -> Dataset:
-    """A Parquet file as a dataset.
-
-    Read through pyarrow, not `load_dataset`: that would keep a second copy of every round's data in a cache of its own.
-    """
-    return Dataset(pq.read_table(path, memory_map=True))
+    """A table as a dataset: mapped into memory, read page by page as training asks for rows."""
+    return Dataset.from_file(str(path))
 
 
 def rows(path: Path) -> list[dict[str, Any]]:
     """A small table as plain rows."""
-    found: list[dict[str, Any]] = pq.read_table(path).to_pylist()
+    found: list[dict[str, Any]] = load(path).to_list()
     return found

@@ -10,6 +10,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Any, Literal
 
 from core.errors import RoundsError
+from tasks import view
 from tasks.lock import holding
 
 if TYPE_CHECKING:  # importing MLflow takes seconds: inside functions only
@@ -81,7 +82,8 @@ def experiment(store: "MlflowClient", name: str, root: Path) -> str:
     # a server knows where its artifacts go; a database of ours keeps them beside itself
     artifacts = None if _served(uri(root)) else str(root.resolve() / "mlruns")
     try:
-        return str(store.create_experiment(name, artifact_location=artifacts))
+        tags = view.tags() if name == EXPERIMENT else None
+        return str(store.create_experiment(name, artifact_location=artifacts, tags=tags))
     except MlflowException as error:
         if error.error_code != "RESOURCE_ALREADY_EXISTS":
             raise

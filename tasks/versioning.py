@@ -1,7 +1,8 @@
 """The only door to DVC: is a step done, record what it wrote, which bytes were they."""
 
 import logging
-from contextlib import chdir
+from collections.abc import Iterator
+from contextlib import chdir, contextmanager
 from functools import cached_property
 from pathlib import Path
 from typing import Any
@@ -9,6 +10,7 @@ from typing import Any
 import yaml
 
 from core.errors import BadWorkspace
+from core.files import write_text
 from core.knobs import Knobs
 
 STEPS = ("collect", "ingest", "curate", "sft", "reward", "policy", "evaluate", "drift", "verdict")
@@ -29,6 +31,9 @@ class Data:
 
     def __init__(self, root: Path) -> None:
         self.root = root
+        self._lock = root / "dvc.lock"
+        self._before = root / "data" / ".dvc.lock.before"
+        self._mend()
 
     @cached_property
     def _repo(self) -> Any:
@@ -49,7 +54,7 @@ class Data:
 
     def record(self, step: str) -> None:
         """Write the step's inputs and outputs to dvc.lock, and its cached outputs to the cache."""
-        with chdir(self.root):
+        with chdir(self.root), self._lock_kept():
             self._repo.commit(step, force=True)
 
     def hashes(self, step: str) -> dict[str, str]:
@@ -59,10 +64,9 @@ class Data:
 
     def recorded(self) -> dict[str, Any]:
         """The stages of dvc.lock as they stand."""
-        lock = self.root / "dvc.lock"
-        if not lock.exists():
+        if not self._lock.exists():
             return {}
-        stages: dict[str, Any] = yaml.safe_load(lock.read_text(encoding="utf-8"))["stages"]
+        stages: dict[str, Any] = yaml.safe_load(self._lock.read_text(encoding="utf-8"))["stages"]
         return stages
 
     def push(self, remote: str) -> int:
@@ -78,3 +82,19 @@ class Data:
         with chdir(self.root):
             pushed: int = self._repo.push(remote=remote)
         return pushed
+
+    @contextmanager
+    def _lock_kept(self) -> Iterator[None]:
+        """Keep a copy of dvc.lock while DVC writes it in place: a kill in the middle leaves half a file."""
+        write_text(self._before, self._lock.read_text(encoding="utf-8") if self._lock.exists() else "")
+        yield
+        self._before.unlink()
+
+    def _mend(self) -> None:
+        """Bring back dvc.lock as it was before a record that never ended."""
+        if self._before.exists():
+            if before := self._before.read_text(encoding="utf-8"):
+                write_text(self._lock, before)
+            else:
+                self._lock.unlink(missing_ok=True)
+            self._before.unlink()

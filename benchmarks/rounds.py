@@ -1,0 +1,141 @@
+"""Do rounds make the model better? The embedded world over several seeds: true gain of each round over the one before.
+
+    python -m benchmarks.rounds [--seeds 3] [--rounds 2] [--into DIR]
+
+Each seed is a workspace of its own, run through the true command line. What is compared: candidate and champion of each
+round on 512 held-out prompts, by the utility of the simulated annotator, which no gate sees. Interrupted, it goes on.
+Writes results/rounds.{json,md,png}.
+"""
+
+import argparse
+import platform
+import subprocess
+import sys
+from collections.abc import Sequence
+from datetime import UTC, datetime
+from pathlib import Path
+from typing import Any, NamedTuple
+
+import numpy as np
+from matplotlib.figure import Figure
+
+from core.files import write_json, write_text
+from core.intervals import Interval
+from tasks import records
+from tasks.workspace import PROJECT, Workspace
+
+RESULTS = PROJECT / "benchmarks" / "results"
+
+
+class Gain(NamedTuple):
+    """What one round of one seed did."""
+
+    seed: int
+    round: int
+    before: float
+    after: float
+    gain: Interval
+    win_rate: float
+    verdict: str
+    learning: float
+    wall: float
+
+
+def run(place: Path, seed: int, rounds: int) -> None:
+    """Run a workspace up to a number of rounds."""
+    while max(records.numbers(Workspace(place)), default=-1) < rounds:
+        command = [sys.executable, "-m", "flows", "round", "--new", "--workspace", str(place), "-S", f"seed={seed}"]
+        subprocess.run(command, cwd=PROJECT, check=True)
+
+
+def gains(place: Path, seed: int) -> list[Gain]:
+    """The rounds of a workspace, from round 1 on."""
+    workspace = Workspace(place)
+    return [_gain(records.read(workspace, number), seed) for number in records.numbers(workspace) if number]
+
+
+def _gain(record: dict[str, Any], seed: int) -> Gain:
+    numbers, times = record["metrics"], record["times"].values()
+    gain, low, high = (numbers[f"evaluate/true_gain{end}"] for end in ("", "_low", "_high"))
+    return Gain(
+        seed=seed,
+        round=record["number"],
+        before=numbers["evaluate/true_utility_champion"],
+        after=numbers["evaluate/true_utility"],
+        gain=Interval(gain, low, high, int(numbers["evaluate/prompts"])),
+        win_rate=numbers["evaluate/win_rate"],
+        verdict=record["verdict"]["result"],
+        learning=sum(spent["learning"] for spent in times),
+        wall=sum(spent["wall"] for spent in times),
+    )
+
+
+def pooled(found: Sequence[Gain]) -> Interval:
+    """Mean gain over seeds with equal weights; its interval from those of the seeds, which are independent."""
+    estimate = float(np.mean([gain.gain.estimate for gain in found]))
+    spread = float(np.sqrt(sum(((gain.gain.high - gain.gain.low) / 2) ** 2 for gain in found))) / len(found)
+    return Interval(estimate, estimate - spread, estimate + spread, sum(gain.gain.n for gain in found))
+
+
+def table(found: Sequence[Gain]) -> str:
+    """The result as Markdown."""
+    lines = ["| seed | round | before | after | true gain (95 %) | win rate | verdict | learning s | steps s |"]
+    lines.append("|---|---|---|---|---|---|---|---|---|")
+    for g in found:
+        gain = f"{g.gain.estimate:+.2f} ({g.gain.low:+.2f} to {g.gain.high:+.2f})"
+        row = [g.seed, g.round, f"{g.before:.2f}", f"{g.after:.2f}", gain, f"{g.win_rate:.1%}", g.verdict]
+        lines.append("| " + " | ".join(map(str, [*row, f"{g.learning:.0f}", f"{g.wall:.0f}"])) + " |")
+    lines += ["", "| round | pooled true gain (95 %) | promoted |", "|---|---|---|"]
+    for number in sorted({g.round for g in found}):
+        these = [g for g in found if g.round == number]
+        p = pooled(these)
+        promoted = sum(g.verdict == "promote" for g in these)
+        lines.append(f"| {number} | {p.estimate:+.2f} ({p.low:+.2f} to {p.high:+.2f}) | {promoted} of {len(these)} |")
+    worse = [g for g in found if g.verdict == "promote" and g.gain.high < 0]
+    lines += ["", f"Promoted versions below their predecessor beyond chance: {len(worse)}."]
+    return "\n".join(lines)
+
+
+def plot(found: Sequence[Gain]) -> Figure:
+    """Utility over rounds, one line a seed; a hollow point was not promoted."""
+    figure = Figure(figsize=(6, 4), layout="constrained")
+    axes = figure.subplots()
+    axes.set(xlabel="round", ylabel="true utility of the candidate", xticks=sorted({0, *(g.round for g in found)}))
+    axes.spines[["top", "right"]].set_visible(False)
+    for seed in sorted({g.seed for g in found}):
+        path = [g for g in found if g.seed == seed]
+        xs, ys = [0, *(g.round for g in path)], [path[0].before, *(g.after for g in path)]
+        (line,) = axes.plot(xs, ys, label=f"seed {seed}")
+        for g in path:
+            face = line.get_color() if g.verdict == "promote" else "white"
+            axes.plot(g.round, g.after, marker="o", markerfacecolor=face, color=line.get_color())
+    axes.legend(frameon=False)
+    return figure
+
+
+def main() -> None:
+    """Run all seeds, print the table, keep the results."""
+    options = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
+    options.add_argument("--seeds", type=int, default=3)
+    options.add_argument("--rounds", type=int, default=2)
+    options.add_argument("--into", type=Path, default=PROJECT / "data" / "benchmarks" / "rounds")
+    chosen = options.parse_args()
+    found: list[Gain] = []
+    for seed in range(chosen.seeds):
+        place = chosen.into / f"seed-{seed}"
+        run(place, seed, chosen.rounds)
+        found += gains(place, seed)
+    text = table(found)
+    print(text)
+    facts = f"{datetime.now(UTC):%Y-%m-%d}, {platform.machine()}, Python {platform.python_version()}, CPU, one thread"
+    command = f"python -m benchmarks.rounds --seeds {chosen.seeds} --rounds {chosen.rounds}"
+    write_text(
+        RESULTS / "rounds.md", f"# True gain of rounds in the embedded world\n\n{facts}; `{command}`\n\n{text}\n"
+    )
+    rows = [{**g._asdict(), "gain": g.gain._asdict()} for g in found]
+    write_json(RESULTS / "rounds.json", {"facts": facts, "command": command, "rounds": rows})
+    plot(found).savefig(RESULTS / "rounds.png", dpi=120)
+
+
+if __name__ == "__main__":
+    main()
