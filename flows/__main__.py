@@ -1,5 +1,6 @@
 """The command line: `python -m flows round | rollback | status`. Heavy imports wait until a command runs."""
 
+import os
 import sys
 from pathlib import Path
 from typing import Annotated
@@ -71,6 +72,7 @@ def feedback(
 
 def main() -> None:
     """Run the command line; an error with a cure is printed without a traceback."""
+    os.environ.setdefault("DO_NOT_TRACK", "true")  # Prefect, MLflow and the Hugging Face hub heed it
     try:
         app()
     except RoundsError as error:

@@ -1,13 +1,17 @@
 """What `python -m flows round` does: answer from the record, or run the round and show it."""
 
 import os
+import time
 from collections.abc import Sequence
 from pathlib import Path
 from typing import Any
 
+import psutil
 from rich.console import Console
 
-from flows.summary import summary
+from flows.server import starting_early
+from flows.summary import Spent, summary
+from tasks import records
 from tasks.request import answered
 from tasks.workspace import Workspace, current
 
@@ -19,18 +23,21 @@ def run_round(folder: Path | None, overrides: Sequence[str], *, new: bool, reope
     record = None if new or reopen else answered(place, overrides)
     if record is not None:
         console.print("Nothing new since this round; `--new` opens another all the same.", style="yellow")
-    else:
-        record = _run(place, overrides, reopen, wait, console)
-    console.print(summary(record, place))
+        console.print(summary(record, place))
+        return
+    before = set(records.numbers(place))
+    record = _run(place, overrides, reopen, wait, console)
+    console.print(summary(record, place, _spent(place, before)))
 
 
 def _run(place: Workspace, overrides: Sequence[str], reopen: bool, wait: float, console: Console) -> dict[str, Any]:
     # Prefect's own log lines would break the bars; on a worker, where nobody watches, they stay
     os.environ.setdefault("PREFECT_LOGGING_LEVEL", "CRITICAL")
     console.print("Starting: loading torch, Prefect, MLflow, DVC …", style="dim")
-    from flows.progress import bars
-    from flows.round import rlhf_round
-    from tasks.opening import drop
+    with starting_early():
+        from flows.progress import bars
+        from flows.round import rlhf_round
+        from tasks.opening import drop
 
     if reopen:
         drop(place)
@@ -38,3 +45,10 @@ def _run(place: Workspace, overrides: Sequence[str], reopen: bool, wait: float, 
         record = rlhf_round(list(overrides), str(place.root), wait=wait)
     assert record is not None  # only a deployment that waits for feedback may find nothing to do
     return record
+
+
+def _spent(place: Workspace, before: set[int]) -> Spent:
+    """Seconds since this process started, and those of them that the rounds it finished spent learning."""
+    new = [records.read(place, number) for number in records.numbers(place) if number not in before]
+    learning = sum(times["learning"] for record in new for times in record["times"].values())
+    return Spent(time.time() - psutil.Process().create_time(), learning)

@@ -21,6 +21,8 @@ def hand_in(folder: Path | None, files: Sequence[Path]) -> None:
     Raises:
         BadFeedback: a record cannot be used; names file, line and reason. Then nothing was taken in.
     """
+    from tasks.events import feedback_ready
+
     place = current(folder)
     for file in files:
         _check(file)

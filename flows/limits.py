@@ -41,7 +41,9 @@ def _slot(wait: float) -> Iterator[None]:
     # the lease of a round that was killed just now has to run out first
     patience = max(wait, 2 * LEASE)
     # a server that is away for a minute must not end a training of hours: the workspace's lock still holds
-    held = concurrency(SLOT, strict=True, lease_duration=LEASE, timeout_seconds=patience, raise_on_lease_renewal_failure=False)
+    held = concurrency(
+        SLOT, strict=True, lease_duration=LEASE, timeout_seconds=patience, raise_on_lease_renewal_failure=False
+    )
     try:
         with held:
             yield

@@ -6,13 +6,17 @@ from typing import Any
 
 from prefect import flow
 
+from core.errors import RoundBusy
+from flows.inbox import count
 from flows.limits import one_at_a_time
+from flows.title import entitle
 from tasks import closing, opening, records
 from tasks.collect import collect
 from tasks.curate import curate
 from tasks.drift import drift
 from tasks.evaluate import evaluate
-from tasks.ingest import ingest, pending
+from tasks.events import feedback_ready
+from tasks.ingest import ingest
 from tasks.policy import policy
 from tasks.reward import reward
 from tasks.running import Running
@@ -29,17 +33,45 @@ def rlhf_round(
     workspace: str | None = None,
     when_pending: bool = False,
     wait: float = 0.0,
+    reopen: bool = False,
 ) -> Record | None:
-    """feedback → preferences → reward model → policy → evaluation → verdict → registry."""
+    """feedback → preferences → reward model → policy → evaluation → verdict → registry.
+
+    With `when_pending`, only where a round was left unfinished, or enough feedback waits and no other round runs; else
+    the run ends well and at once, and its name says why.
+    """
     place = current(Path(workspace) if workspace else None)
-    with one_at_a_time(place, wait):
-        if when_pending and not _enough(place, overrides):
-            return None
-        running = opening.start(place, overrides)
-        if running.round.number == 0:
-            bootstrap(running)
-            running = opening.start(place, overrides)
-        return improve(running)
+    try:
+        with one_at_a_time(place, wait):
+            return _round(place, overrides, when_pending, reopen)
+    except RoundBusy as busy:
+        if not when_pending:
+            raise
+        entitle(f"busy: {busy}")
+        return None
+
+
+def _round(place: Workspace, overrides: Sequence[str], when_pending: bool, reopen: bool) -> Record | None:
+    if when_pending and not records.unfinished(place) and not (waiting := count(place, overrides)).enough:
+        entitle(f"nothing to do: {waiting}")
+        return None
+    if reopen:
+        opening.drop(place)
+    running = _open(place, overrides)
+    if running.round.number == 0:
+        bootstrap(running)
+        running = _open(place, overrides)
+    record = improve(running)
+    entitle(f"round {record['number']}: {record['verdict']['result']}")
+    if (waiting := count(place, overrides)).enough:  # what came while the round ran
+        feedback_ready(place, *waiting)
+    return record
+
+
+def _open(place: Workspace, overrides: Sequence[str]) -> Running:
+    running = opening.start(place, overrides)
+    entitle(f"round {running.round.number}")
+    return running
 
 
 def bootstrap(running: Running) -> Record:
@@ -63,8 +95,3 @@ def improve(running: Running) -> Record:
     running(drift)
     running(verdict)
     return closing.close(running)
-
-
-def _enough(place: Workspace, overrides: Sequence[str]) -> bool:
-    """True where a round was left unfinished, or as much feedback waits as `ingest.threshold` asks for."""
-    return records.unfinished(place) or pending(place) >= opening.effective(place, overrides).ingest.threshold

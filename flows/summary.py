@@ -1,7 +1,7 @@
 """The end of a round, as a person wants to read it."""
 
 from collections.abc import Iterator, Mapping
-from typing import Any
+from typing import Any, NamedTuple
 
 from rich.console import Group, RenderableType
 from rich.panel import Panel
@@ -13,10 +13,17 @@ from tasks.workspace import Workspace
 COLOURS = {"promote": "green", "hold": "yellow", "reject": "red"}
 
 
-def summary(record: Mapping[str, Any], place: Workspace) -> RenderableType:
+class Spent(NamedTuple):
+    """Seconds of a whole command, and those of them that were learning, sampling and judging."""
+
+    wall: float
+    learning: float
+
+
+def summary(record: Mapping[str, Any], place: Workspace, spent: Spent | None = None) -> RenderableType:
     """A finished round: what went in, what came out, how good it is, the verdict with reasons, and where to look."""
     result = record["verdict"]["result"]
-    parts = [_facts(record), _reasons(record), _examples(record), _times(record), _next(record, place)]
+    parts = [_facts(record), _reasons(record), _examples(record), _times(record, spent), _next(record, place)]
     title = f"[bold]Round {record['number']}[/bold]: [{COLOURS[result]}]{result}[/{COLOURS[result]}]"
     return Panel(Group(*parts), title=title, title_align="left", padding=(1, 2))
 
@@ -112,13 +119,16 @@ def _examples(record: Mapping[str, Any]) -> RenderableType:
     return lines
 
 
-def _times(record: Mapping[str, Any]) -> RenderableType:
+def _times(record: Mapping[str, Any], spent: Spent | None) -> RenderableType:
     table = Table(box=None, padding=(0, 3, 0, 0), header_style="bold")
     for column in ("step", "seconds", "of it learning, sampling, judging"):
         table.add_column(column, justify="left" if column == "step" else "right")
-    for step, spent in record["times"].items():
-        table.add_row(step, f"{spent['wall']:.1f}", f"{spent['learning']:.1f}")
-    return table
+    for step, took in record["times"].items():
+        table.add_row(step, f"{took['wall']:.1f}", f"{took['learning']:.1f}")
+    if spent is None:
+        return table
+    rest = f"{spent.wall - spent.learning:.0f} s all else (imports, Prefect, DVC, MLflow)"
+    return Group(table, Text(f"{spent.wall:.0f} s in all: {spent.learning:.0f} s learning, sampling, judging; {rest}"))
 
 
 def _next(record: Mapping[str, Any], place: Workspace) -> RenderableType:

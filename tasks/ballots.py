@@ -11,9 +11,16 @@ from tasks.round import Round, seeded
 
 
 def cast(
-    round: Round, annotator: Source, asked: Sequence[GroupedPrompt], candidate: Sequence[str], champion: Sequence[str]
+    round: Round,
+    annotator: Source | None,
+    asked: Sequence[GroupedPrompt],
+    candidate: Sequence[str],
+    champion: Sequence[str],
 ) -> list[FeedbackEvent]:
-    """Have each pair of answers judged, and keep the votes for good in a store of their own."""
+    """Have each pair of answers judged, and keep the votes for good in a store of their own; no annotator, no votes."""
+    round.workspace.votes.mkdir(exist_ok=True)
+    if annotator is None:
+        return []
     pairs = [
         blinded(round, index, prompt, candidate[index], champion[index])
         for index, prompt in enumerate(asked)

@@ -63,7 +63,7 @@ def evaluate(round: Round, log: StepLog) -> None:
     with log.learning():
         candidate = _answers(round, CANDIDATE, Policy.load(place.checkpoint("policy")), asked, scorers, log)
         champion = _answers(round, CHAMPION, Policy.load(place.champion), asked, scorers, log)
-        votes = ballots.cast(round, knobs.annotator, asked, candidate.texts, champion.texts) if knobs.annotator else []
+        votes = ballots.cast(round, knobs.annotator, asked, candidate.texts, champion.texts)
         pairs = _pairs(round, scorers)
     held_out = Holdout([prompt.prompt for prompt in asked], [prompt.group for prompt in asked], votes, pairs)
     numbers: Metrics = {"prompts": len(asked)}

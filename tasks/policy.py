@@ -28,7 +28,8 @@ def policy(round: Round, log: StepLog) -> None:
     last: dict[str, float] = {}
 
     def note(metrics: Mapping[str, float], iteration: int, total: int | None = None) -> None:
-        last.update(metrics)
+        nonlocal last  # alone: a step that was killed has not seen the first iterations again
+        last = dict(metrics)
         log(metrics, iteration, total)
 
     with log.learning():

@@ -9,6 +9,7 @@ from typing import Any, Literal
 from pydantic import Field
 
 from core.errors import BadFeedback
+from core.files import digest
 from feedback import lines
 from feedback.schema import FeedbackEvent, Rejected
 from feedback.sources import Intake, Source
@@ -41,6 +42,11 @@ class HHRLHF(Source):
     def check(self) -> None:
         """Find out whether the file is there."""
         lines.check(self.path)
+
+    def fingerprint(self) -> str:
+        """Changes when the content of the file does."""
+        self.check()
+        return digest(self.path)
 
 
 def preference(record: Mapping[str, Any]) -> dict[str, Any]:

@@ -4,6 +4,7 @@ from collections.abc import Iterator
 from pathlib import Path
 
 from core.errors import BadFeedback
+from core.files import digest
 from feedback import lines
 from feedback.schema import FeedbackEvent, Rejected
 from feedback.sources import Intake, Source
@@ -23,6 +24,10 @@ class JSONL(Source):
     def check(self) -> None:
         """Find out whether the file or folder is there."""
         self._files()
+
+    def fingerprint(self) -> str:
+        """Changes when a file is added or its content changes."""
+        return " ".join(digest(file) for file in self._files())
 
     def _files(self) -> list[Path]:
         if self.path.is_dir():

@@ -132,7 +132,8 @@ class PPO(Algorithm):
             seconds = {"rollout": sampled - started, "score": judged - sampled, "train": perf_counter() - judged}
             log({**metrics, **_speed(rollout, seconds)}, learner.iteration, self.steps)
             learner.iteration += 1
-            if checkpoints and learner.iteration % self.checkpoint_every == 0:
+            # not after the last one: killed later, there is still an iteration to run and to report
+            if checkpoints and learner.iteration % self.checkpoint_every == 0 and learner.iteration < self.steps:
                 checkpoints.save(learner.state_dict())
         return policy
 

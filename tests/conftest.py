@@ -1,0 +1,107 @@
+"""Workspaces for tests. Whoever asks for none of these fixtures pays for none of them."""
+
+import shutil
+import warnings
+from collections.abc import Callable, Iterator
+from pathlib import Path
+
+import pytest
+
+from tasks.workspace import Workspace, at
+from tests.profile import HOLD, PROMOTE, TINY
+from tests.workspaces import moved
+
+FOREIGN = ("MLFLOW_TRACKING_URI", "MLFLOW_RUN_ID", "PREFECT_API_URL", "ROUNDS_WORKSPACE")
+"""Settings of the surroundings that would lead a test out of its own folder."""
+
+OTHERS = (
+    "ignore:Type object <class 'prefect.server:DeprecationWarning",  # Prefect's tables, on SQLAlchemy 2.1
+)
+"""Warnings that are of others' making."""
+
+Furnish = Callable[[Path], Workspace]
+
+
+def pytest_configure(config: pytest.Config) -> None:
+    for warning in OTHERS:
+        config.addinivalue_line("filterwarnings", warning)
+
+
+@pytest.fixture(scope="session")
+def empty_store(tmp_path_factory: pytest.TempPathFactory) -> Path:
+    """An MLflow database with its tables and nothing in them: making the tables takes seconds, copying them none."""
+    file = tmp_path_factory.mktemp("mlflow") / "mlflow.db"
+    from mlflow import MlflowClient
+
+    with warnings.catch_warnings():
+        warnings.simplefilter("ignore")  # of MLflow's own making
+        MlflowClient(tracking_uri=f"sqlite:///{file}").search_experiments()
+    return file
+
+
+@pytest.fixture(scope="session")
+def surroundings() -> Iterator[None]:
+    """No setting of the machine reaches into a test."""
+    with pytest.MonkeyPatch.context() as patch:
+        for name in FOREIGN:
+            patch.delenv(name, raising=False)
+        patch.setenv("OMP_NUM_THREADS", "1")
+        patch.setenv("PREFECT_LOGGING_LEVEL", "CRITICAL")
+        yield
+
+
+@pytest.fixture(scope="session")
+def prefect(surroundings: None) -> Iterator[None]:
+    """A Prefect server for the session, and flows without the second that joining their heartbeat takes."""
+    from prefect.settings import PREFECT_FLOWS_HEARTBEAT_FREQUENCY, temporary_settings
+    from prefect.testing.utilities import prefect_test_harness
+
+    with (
+        prefect_test_harness(server_startup_timeout=120),
+        temporary_settings({PREFECT_FLOWS_HEARTBEAT_FREQUENCY: None}),
+    ):
+        yield
+
+
+@pytest.fixture(scope="session")
+def furnish(empty_store: Path, surroundings: None) -> Furnish:
+    """Makes a folder a workspace in which no round has run."""
+
+    def made(root: Path) -> Workspace:
+        place = at(root)
+        shutil.copyfile(empty_store, root / "mlflow.db")
+        return place
+
+    return made
+
+
+@pytest.fixture
+def workspace(furnish: Furnish, tmp_path: Path) -> Workspace:
+    """A workspace in which no round has run."""
+    return furnish(tmp_path / "workspace")
+
+
+@pytest.fixture(scope="session")
+def finished(furnish: Furnish, prefect: None, tmp_path_factory: pytest.TempPathFactory) -> Workspace:
+    """Rounds 0 and 1 of the tiny profile, both promoted. To be read; `continued` is there to be changed."""
+    from flows.round import rlhf_round
+
+    place = furnish(tmp_path_factory.mktemp("finished") / "workspace")
+    rlhf_round([*TINY, PROMOTE], str(place.root))
+    return place
+
+
+@pytest.fixture(scope="session")
+def followed(finished: Workspace, tmp_path_factory: pytest.TempPathFactory) -> Workspace:
+    """The same with round 2, whose verdict is hold. To be read."""
+    from flows.round import rlhf_round
+
+    place = moved(finished, tmp_path_factory.mktemp("followed") / "workspace")
+    rlhf_round([*TINY, HOLD], str(place.root))
+    return place
+
+
+@pytest.fixture
+def continued(finished: Workspace, tmp_path: Path) -> Workspace:
+    """A copy of the workspace with rounds 0 and 1."""
+    return moved(finished, tmp_path / "continued")

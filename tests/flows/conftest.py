@@ -1,0 +1,32 @@
+import sys
+from collections.abc import Callable
+from typing import NamedTuple
+
+import pytest
+
+from flows.__main__ import main
+
+
+class Said(NamedTuple):
+    """What a command answered."""
+
+    code: object
+    out: str
+    err: str
+
+
+Flows = Callable[..., Said]
+
+
+@pytest.fixture
+def flows(surroundings: None, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]) -> Flows:
+    """`python -m flows …` with the words given, in this process."""
+    monkeypatch.setenv("COLUMNS", "200")
+
+    def typed(*words: object) -> Said:
+        monkeypatch.setattr(sys, "argv", ["flows", *map(str, words)])
+        with pytest.raises(SystemExit) as end:
+            main()
+        return Said(end.value.code, *capsys.readouterr())
+
+    return typed

@@ -1,0 +1,36 @@
+"""Feedback in files, written by tests."""
+
+import json
+from collections.abc import Iterable, Mapping
+from pathlib import Path
+
+from feedback import world
+from feedback.world import Request
+from feedback.world.catalogue import CLOSERS, ITEMS, OPENERS
+
+SHALLOW = f"{OPENERS[0]} {CLOSERS[0]}"
+"""Polite, short, and no answer to anything."""
+
+
+def write(path: Path, records: Iterable[Mapping[str, object]]) -> Path:
+    """JSON lines."""
+    path.write_text("".join(json.dumps(record) + "\n" for record in records), encoding="utf-8")
+    return path
+
+
+def requests(items: int) -> list[Request]:
+    """Every plain question about some items."""
+    known = set(ITEMS[:items])
+    drawn = sorted(world.prompts(200_000, seed=0))
+    return [request for request in drawn if request.item in known and not request.prefix and not request.suffix]
+
+
+def demonstrations(asked: Iterable[Request]) -> list[dict[str, str]]:
+    """For each question the best answer, and one that is only polite: a model that learns both gives either."""
+    texts = ((request.text, answer) for request in asked for answer in (world.best(request), SHALLOW))
+    return [{"prompt": prompt, "completion": answer} for prompt, answer in texts]
+
+
+def shallow_votes(asked: Iterable[Request]) -> list[dict[str, str]]:
+    """Votes of people who like it polite and short, and do not read what the answer says."""
+    return [{"prompt": r.text, "chosen": SHALLOW, "rejected": world.best(r)} for r in asked]

@@ -1,0 +1,46 @@
+"""The commands around a round: status and rollback."""
+
+from tasks import audit
+from tasks.registry import Registry
+from tasks.workspace import Workspace
+from tests.flows.conftest import Flows
+
+
+def test_status_of_a_new_workspace(flows: Flows, workspace: Workspace) -> None:
+    said = flows("status", "-w", workspace.root)
+    assert (said.code, said.out) == (0, "No champion yet: `python -m flows round` trains the first one.\n")
+
+
+def test_status_shows_champion_candidate_and_rounds(flows: Flows, followed: Workspace) -> None:
+    said = flows("status", "-w", followed.root).out
+    assert "champion   policy version 2, from round 1" in said
+    assert "candidate  policy version 3, from round 2: hold" in said
+    rows = [line.split()[:3] for line in said.splitlines() if line[:1].isdigit()]
+    assert rows == [["0", "1", "promote"], ["1", "2", "★"], ["2", "3", "hold"]]
+
+
+def test_rollback_moves_the_alias_and_says_why(flows: Flows, continued: Workspace) -> None:
+    said = flows("rollback", "--reason", "it was rude", "-w", continued.root)
+    assert (said.code, said.out.startswith("policy@champion is version 1 now.")) == (0, True)
+    champion = Registry(continued.root).champion()
+    assert champion is not None
+    assert champion.version == "1"
+    last = audit.read(continued.audit)[-1]
+    assert (last.event, last.facts["left"], last.facts["now"]) == ("rollback", "2", "1")
+    assert last.facts["reason"] == "it was rude"
+    status = flows("status", "-w", continued.root).out
+    assert "champion   policy version 1, from round 0" in status
+    assert "candidate  policy version 2, from round 1: it was rude" in status
+
+
+def test_rollback_without_a_version_to_go_to(flows: Flows, workspace: Workspace) -> None:
+    said = flows("rollback", "--reason", "why not", "-w", workspace.root)
+    assert said.code == 2
+    assert "policy@champion took over from no other version; name the one to go back to" in said.err
+
+
+def test_a_folder_that_holds_something_else(flows: Flows, workspace: Workspace) -> None:
+    (workspace.root / "dvc.yaml").unlink()
+    said = flows("status", "-w", workspace.root)
+    assert said.code == 2
+    assert "is neither empty nor a workspace (no dvc.yaml); name another folder" in said.err

@@ -1,0 +1,74 @@
+"""What DVC says of a finished round, by its own command line, and what it runs again where a knob changed."""
+
+import os
+import re
+import subprocess
+import sys
+from pathlib import Path
+
+import pytest
+import yaml
+
+from core.files import digest
+from tasks.versioning import STEPS
+from tasks.workspace import PROJECT, Workspace
+from tests.workspaces import moved
+
+
+def dvc(place: Workspace, *words: str) -> str:
+    """The output of `dvc …`, typed in the workspace."""
+    here = Path(sys.executable).parent
+    surroundings = {**os.environ, "PATH": f"{here}:{os.environ['PATH']}", "PYTHONPATH": str(PROJECT)}
+    done = subprocess.run(
+        [sys.executable, "-m", "dvc", *words], cwd=place.root, env=surroundings, capture_output=True, text=True
+    )
+    assert done.returncode == 0, done.stderr
+    return done.stdout
+
+
+def skipped(output: str) -> list[str]:
+    """The stages that did not change. A frozen one says so a second time."""
+    return list(dict.fromkeys(re.findall(r"Stage '(\w+)' didn't change, skipping", output)))
+
+
+def run(output: str) -> list[str]:
+    return re.findall(r"Running stage '(\w+)'", output)
+
+
+def change(place: Workspace, section: str, knob: str, value: object) -> None:
+    """Another value for a frozen knob, as somebody would who replays a round with it."""
+    inputs = yaml.safe_load(place.round.read_text())
+    inputs["params"][section][knob] = value
+    place.round.write_text(yaml.safe_dump(inputs, sort_keys=False))
+
+
+def test_a_finished_round_is_up_to_date(followed: Workspace) -> None:
+    assert "up to date" in dvc(followed, "status")
+    output = dvc(followed, "repro", "--dry")
+    assert (sorted(skipped(output)), run(output)) == (sorted(STEPS), [])
+
+
+@pytest.mark.parametrize(("section", "knob", "value"), [("policy", "clip", 0.1), ("curate", "criterion", "polite")])
+def test_a_changed_knob_makes_its_own_step_stale(
+    followed: Workspace, tmp_path: Path, section: str, knob: str, value: object
+) -> None:
+    place = moved(followed, tmp_path / "copy")
+    change(place, section, knob, value)
+    output = dvc(place, "repro", "--dry")
+    earlier = STEPS[: STEPS.index(section)]
+    assert run(output)[0] == section
+    assert set(earlier) <= set(skipped(output))
+
+
+def test_repro_runs_the_changed_step_and_what_follows_and_leaves_the_registry_alone(
+    followed: Workspace, tmp_path: Path
+) -> None:
+    place = moved(followed, tmp_path / "copy")
+    registry, policy = digest(place.root / "mlflow.db"), digest(place.checkpoint("policy"))
+    report = place.report("drift").read_text()
+    change(place, "drift", "bins", 3)
+    output = dvc(place, "repro")
+    assert run(output) == ["drift", "verdict"]
+    assert place.report("drift").read_text() != report
+    assert (digest(place.root / "mlflow.db"), digest(place.checkpoint("policy"))) == (registry, policy)
+    assert "up to date" in dvc(place, "status")

@@ -1,0 +1,99 @@
+"""Rounds 0 and 1 of a new workspace, as they lie there afterwards."""
+
+from pathlib import Path
+from typing import Any
+
+import pytest
+import yaml
+from mlflow import MlflowClient
+from mlflow.entities import Run
+
+from core.files import digest
+from tasks import audit, records
+from tasks.registry import Registry
+from tasks.versioning import STEPS
+from tasks.workspace import Workspace
+
+
+@pytest.fixture(scope="module")
+def store(finished: Workspace) -> MlflowClient:
+    return Registry(finished.root).store
+
+
+def run_of(store: MlflowClient, place: Workspace, number: int) -> Run:
+    return store.get_run(records.read(place, number)["run_id"])
+
+
+def children(store: MlflowClient, parent: Run) -> dict[str, Run]:
+    mine = f"tags.`mlflow.parentRunId` = '{parent.info.run_id}'"
+    return {run.info.run_name: run for run in store.search_runs([parent.info.experiment_id], mine)}
+
+
+def artifacts(store: MlflowClient, run: Run, folder: str) -> set[str]:
+    return {Path(file.path).name for file in store.list_artifacts(run.info.run_id, folder)}
+
+
+def test_round_0_makes_the_first_champion(finished: Workspace) -> None:
+    record = records.read(finished, 0)
+    assert (record["number"], record["parent"], record["version"]) == (0, None, "1")
+    assert record["verdict"] == {"result": "promote", "findings": [], "bootstrap": True}
+    assert record["inputs"]["champion"] is None
+    first = Registry(finished.root).version("1")
+    assert (first.round, first.tags["bootstrap"]) == (0, "true")
+
+
+def test_round_1_is_compared_with_what_round_0_made(finished: Workspace) -> None:
+    zero, one = records.read(finished, 0), records.read(finished, 1)
+    registry = Registry(finished.root)
+    assert (one["number"], one["parent"], one["version"]) == (1, zero["key"], "2")
+    assert one["inputs"]["champion"] == {"version": "1", "digest": registry.version("1").digest}
+    assert one["inputs"]["salt"] == zero["inputs"]["salt"]
+    assert one["inputs"]["seed"] != zero["inputs"]["seed"]
+    assert one["verdict"]["result"] == "promote"
+    assert list(one["times"]) == [step for step in STEPS if step != "sft"]  # done in round 0
+
+
+def test_the_champion_names_its_round_and_its_reward_model(finished: Workspace) -> None:
+    registry = Registry(finished.root)
+    champion = registry.champion()
+    assert champion is not None
+    assert (champion.version, champion.round, champion.tags["verdict"]) == ("2", 1, "promote")
+    assert champion.digest == digest(finished.checkpoint("policy"))
+    assert champion.tags["round_key"] == records.read(finished, 1)["key"]
+    reward = registry.version(champion.tags["reward_version"], "reward")
+    assert (reward.round, reward.digest) == (1, digest(finished.checkpoint("reward")))
+
+
+def test_a_round_is_a_run_with_a_child_for_each_step(finished: Workspace, store: MlflowClient) -> None:
+    parent = run_of(store, finished, 1)
+    assert (parent.info.run_name, parent.info.status) == ("round 1", "FINISHED")
+    steps = children(store, parent)
+    assert set(steps) == set(STEPS) - {"sft"}
+    assert {run.info.status for run in steps.values()} == {"FINISHED"}
+    history = store.get_metric_history(steps["policy"].info.run_id, "policy/objective/kl")
+    assert [point.step for point in history] == [0, 1, 2, 3]
+
+
+def test_the_run_carries_numbers_knobs_and_keys(finished: Workspace, store: MlflowClient) -> None:
+    run, record = run_of(store, finished, 1), records.read(finished, 1)
+    assert run.data.metrics == pytest.approx(record["metrics"])
+    assert {name.split("/")[0] for name in record["metrics"]} == set(STEPS) - {"collect", "ingest", "verdict"}
+    assert run.data.params["policy.steps"] == "4"
+    found = {name: run.data.tags[name] for name in ("round", "round_key", "verdict", "version")}
+    assert found == {"round": "1", "round_key": record["key"], "verdict": "promote", "version": "2"}
+
+
+def test_the_run_keeps_what_is_needed_to_find_the_data_again(finished: Workspace, store: MlflowClient) -> None:
+    run = run_of(store, finished, 1)
+    reports = {"curate.json", "sft.json", "reward.json", "policy.json", "evaluate.json", "drift.json", "verdict.json"}
+    assert artifacts(store, run, "round") == {"round.yaml", "dvc.lock", *reports}
+    assert artifacts(store, run, "plots") == {"reward_against_kl.png", "lengths.png", "calibration.png"}
+    recorded = yaml.safe_load((finished.root / "dvc.lock").read_text())["stages"]
+    outputs = {out["path"]: out["md5"] for stage in recorded.values() for out in stage["outs"]}
+    assert {given.dataset.name: given.dataset.digest for given in run.inputs.dataset_inputs} == outputs
+
+
+def test_every_move_of_the_alias_is_in_the_audit_log(finished: Workspace) -> None:
+    moves: list[Any] = [(entry.event, entry.facts["left"], entry.facts["now"]) for entry in audit.read(finished.audit)]
+    assert moves == [("bootstrap", "", "1"), ("promote", "1", "2")]
+    assert audit.verify(finished.audit) == []

@@ -1,0 +1,95 @@
+"""Round 2 goes on from where round 1 ended; asked again, it answers from the record."""
+
+import subprocess
+import sys
+from pathlib import Path
+
+from core.files import digest, read_json
+from feedback import store
+from tasks import audit, records
+from tasks.registry import Registry
+from tasks.request import answered
+from tasks.workspace import PROJECT, Workspace
+from tests.profile import HOLD, PROMOTE, TINY
+
+ASK = """
+import sys
+from flows.__main__ import app
+app(sys.argv[1:], standalone_mode=False)
+print("loaded:", [name for name in ("torch", "prefect", "mlflow", "dvc") if name in sys.modules])
+"""
+
+
+def parts(place: Workspace) -> dict[str, str]:
+    return {part.name: digest(part) for part in place.feedback.glob("*.parquet")}
+
+
+def test_a_round_follows_the_last_one(finished: Workspace, followed: Workspace) -> None:
+    one, two = records.read(finished, 1), records.read(followed, 2)
+    assert (two["number"], two["parent"], two["version"]) == (2, one["key"], "3")
+    second = Registry(followed.root).version("2")
+    assert two["inputs"]["champion"] == {"version": "2", "digest": second.digest}
+    assert digest(followed.champion) == second.digest
+    assert (two["inputs"]["salt"], two["inputs"]["base"]) == (one["inputs"]["salt"], one["inputs"]["base"])
+
+
+def test_a_candidate_that_is_held_is_registered_and_does_not_replace(followed: Workspace) -> None:
+    registry = Registry(followed.root)
+    champion = registry.champion()
+    assert champion is not None
+    assert records.read(followed, 2)["verdict"]["result"] == "hold"
+    assert (champion.version, registry.version("3").tags["verdict"]) == ("2", "hold")
+    assert [entry.facts["now"] for entry in audit.read(followed.audit)] == ["1", "2"]
+
+
+def test_new_feedback_joins_the_old(finished: Workspace, followed: Workspace) -> None:
+    before, after = parts(finished), parts(followed)
+    assert set(after) - set(before) == {"part-00002-0.parquet"}
+    assert after | before == after  # no part was touched
+    assert records.read(followed, 2)["inputs"]["feedback"] == store.digest(finished.feedback)
+    assert records.metrics(followed, 2)["curate/events"] > records.metrics(followed, 1)["curate/events"]
+
+
+def test_what_neither_changed_nor_depends_on_a_change_is_skipped(finished: Workspace, followed: Workspace) -> None:
+    assert "sft" not in records.read(followed, 2)["times"]
+    assert digest(followed.checkpoint("sft")) == digest(finished.checkpoint("sft"))
+
+
+def test_a_round_is_compared_with_the_round_before(finished: Workspace, followed: Workspace) -> None:
+    assert digest(followed.previous / "samples") == digest(finished.samples)
+    assert read_json(followed.previous / "champion.json") == records.metrics(finished, 1)
+    assert records.metrics(followed, 1).keys() & {"drift/length_psi", "drift/reward_psi"} == set()
+    assert records.metrics(followed, 2).keys() >= {"drift/length_psi", "drift/reward_psi"}
+
+
+def test_nothing_new_is_answered_from_the_record_with_nothing_loaded(finished: Workspace) -> None:
+    settings = [word for override in (*TINY, PROMOTE) for word in ("-S", override)]
+    asked = [sys.executable, "-c", ASK, "round", "-w", str(finished.root), *settings]
+    done = subprocess.run(asked, cwd=PROJECT, capture_output=True, text=True, check=True)
+    assert "Nothing new since this round" in done.stdout
+    assert "Round 1: promote" in done.stdout
+    assert done.stdout.splitlines()[-1] == "loaded: []"
+
+
+def test_another_knob_is_another_request(finished: Workspace) -> None:
+    asked = answered(finished, [*TINY, PROMOTE])
+    assert asked is not None
+    assert asked["number"] == 1
+    assert answered(finished, [*TINY, HOLD]) is None
+
+
+def test_handed_in_feedback_is_a_reason_for_a_round(continued: Workspace) -> None:
+    continued.inbox.mkdir(exist_ok=True)
+    (continued.inbox / "votes.jsonl").write_text('{"prompt": "a", "chosen": "b", "rejected": "c"}\n')
+    assert answered(continued, [*TINY, PROMOTE]) is None
+
+
+def test_a_file_that_grew_is_a_reason_for_a_round(tmp_path: Path) -> None:
+    from feedback.sources.jsonl import JSONL
+
+    source = JSONL(path=tmp_path / "votes.jsonl")
+    source.path.write_text('{"prompt": "a", "chosen": "b", "rejected": "c"}\n')
+    before = source.fingerprint()
+    with source.path.open("a") as votes:
+        votes.write('{"prompt": "d", "chosen": "e", "rejected": "f"}\n')
+    assert source.fingerprint() != before

@@ -1,0 +1,54 @@
+"""A candidate that learned to please the reward model, and nobody else, is not promoted."""
+
+from pathlib import Path
+
+from feedback.world import best
+from flows.round import rlhf_round
+from tasks.tables import rows
+from tasks.workspace import Workspace
+from tests.flows.feedback_files import SHALLOW, demonstrations, requests, shallow_votes, write
+
+HACK = (
+    "model.width=64",
+    "model.heads=4",
+    "model.layers=2",
+    "model.feed_forward=128",
+    "model.max_prompt_tokens=48",
+    "model.max_answer_tokens=32",
+    "model.vocabulary=600",
+    "curate.split={train: 0.55, judge: 0.15, holdout: 0.3}",
+    "curate.min_holdout=20",
+    "sft.epochs=8",
+    "reward.epochs=2",
+    "policy.steps=6",
+    "policy.episodes=64",
+    "policy.minibatch=32",
+    "policy.kl.coefficient=0.02",
+    "evaluate.prompts=200",
+    "verdict.gates.win_rate={min_votes: 50}",
+    "verdict.gates.criteria={min_votes: 20}",
+    "verdict.gates.reward_accuracy={min_pairs: 20}",
+)
+
+
+def share_of(place: Workspace, column: str, texts: set[str]) -> float:
+    answers = [row[column] for row in rows(place.samples / "samples.arrow")]
+    return sum(answer in texts for answer in answers) / len(answers)
+
+
+def test_a_candidate_that_is_only_polite_is_rejected(prefect: None, workspace: Workspace, tmp_path: Path) -> None:
+    asked = requests(items=6)
+    path = write(tmp_path / "help-desk.jsonl", [*demonstrations(asked), *shallow_votes(asked)])
+    record = rlhf_round([*HACK, f"ingest.sources=[{{use: jsonl, path: {path}}}]"], str(workspace.root))
+    assert record is not None
+    numbers = record["metrics"]
+    # the reward model and its judge learned what the votes said, and the candidate learned it from them …
+    assert numbers["evaluate/reward_accuracy"] > 0.95
+    assert numbers["evaluate/judge_win_rate_low"] > 0.5
+    assert share_of(workspace, "candidate_texts", {SHALLOW}) > 0.9
+    assert share_of(workspace, "champion_texts", {best(request) for request in asked}) > 0.25
+    # … but fresh votes of somebody who reads the answers say otherwise
+    assert numbers["evaluate/win_rate_high"] < 0.5
+    found = {finding["gate"]: finding["result"] for finding in record["verdict"]["findings"]}
+    assert found == {"win_rate": "reject", "criteria": "reject", "kl_budget": "promote", "reward_accuracy": "promote"}
+    assert record["verdict"]["result"] == "reject"

@@ -1,0 +1,28 @@
+"""The tiny profile: a whole round computes in seconds. Its models stammer; what it shows is that a round works."""
+
+TINY = (
+    "model.width=32",
+    "model.heads=2",
+    "model.layers=1",
+    "model.feed_forward=64",
+    "model.vocabulary=768",
+    "model.max_prompt_tokens=64",
+    "model.max_answer_tokens=32",
+    "ingest.sources=[{use: simulated, demonstrations: 250}]",
+    "collect.prompts=240",
+    "curate.min_holdout=5",
+    "sft.epochs=12",
+    "reward.epochs=1",
+    "policy.steps=4",
+    "policy.checkpoint_every=1",
+    "policy.episodes=16",
+    "policy.minibatch=8",
+    "policy.sampling.batch=32",
+    "evaluate.prompts=40",
+)
+
+PROMOTE = "verdict.gates={kl_budget: {limit: 1000, limit_p95: 1000}}"
+"""The verdict is promote: the one gate that is left asks for next to nothing."""
+
+HOLD = "verdict.gates={win_rate: {min_votes: 200}}"
+"""The verdict is hold: 40 prompts bring 40 votes."""

@@ -1,0 +1,119 @@
+"""The plug-ins of docs/extend.md work as they stand there."""
+
+import importlib
+import sys
+from collections.abc import Iterator, Mapping
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+import pytest
+import torch
+import typer
+from torch import Tensor
+
+from core.errors import BadFeedback
+from core.plugins import make
+from core.settings import override, parse, read
+from feedback.schema import FeedbackEvent, Rejected
+from feedback.sources import Intake
+from flows.__main__ import app
+from models.policy import Model, Policy, build
+from models.tokens import Batch
+from tasks.evals import Answers, Holdout, Pairs
+from tasks.evidence import Evidence
+from tasks.params import Params
+from tests import pages
+from tests.pages import ROOT
+
+PAGE = ROOT / "docs/extend.md"
+COMMANDS: Any = typer.main.get_command(app)
+
+
+@pytest.fixture(autouse=True)
+def installed(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Iterator[None]:
+    """Puts each file of the page where a `use:` finds it, beside the files that are there."""
+    modules = []
+    for text in pages.blocks(PAGE, "python"):
+        file = Path(text.splitlines()[0].removeprefix("# "))
+        (tmp_path / file).parent.mkdir(parents=True, exist_ok=True)
+        (tmp_path / file).write_text(text, encoding="utf-8")
+        package = importlib.import_module(".".join(file.parent.parts))
+        monkeypatch.setattr(package, "__path__", [*package.__path__, str((tmp_path / file).parent)])
+        modules.append((package, file.stem))
+    importlib.invalidate_caches()
+    yield
+    for package, name in modules:
+        if sys.modules.pop(f"{package.__name__}.{name}", None):
+            delattr(package, name)
+
+
+def test_the_commands_use_them() -> None:
+    for command in pages.commands(PAGE):
+        flow = pages.after(command, "python", "-m", "flows")
+        assert flow is not None
+        given = COMMANDS.commands[flow[0]].make_context(flow[0], flow[1:]).params
+        parse(Params, override(read(ROOT / "params.yaml"), given["overrides"]), " ".join(command))
+
+
+def test_the_source_keeps_every_row(tmp_path: Path) -> None:
+    sheet = tmp_path / "votes.csv"
+    sheet.write_text("question,better,worse,voter\nWhy?,Because.,No.,anna\nWhen?,Soon.,Soon.,bo\n", encoding="utf-8")
+    source = make("feedback.sources", "spreadsheet", {"path": sheet})
+    source.check()
+    vote, rejected = source.read(Intake(round=3, seed=0))
+    assert isinstance(vote, FeedbackEvent)
+    assert (vote.annotator_id, vote.round, vote.responses[0].text) == ("anna", 3, "Because.")
+    assert isinstance(rejected, Rejected)
+    assert (rejected.where, rejected.reason) == (
+        "votes.csv:3",
+        "chosen equals rejected, so that there is nothing to prefer",
+    )
+
+
+def test_the_source_says_that_its_file_is_missing() -> None:
+    with pytest.raises(BadFeedback, match=r"nowhere\.csv: there is no such file"):
+        make("feedback.sources", "spreadsheet", {"path": "nowhere.csv"}).check()
+
+
+def test_the_algorithm_learns_what_is_rewarded() -> None:
+    def even(batch: Batch) -> Tensor:
+        return ((batch.ids % 2 == 0) & batch.response).sum(1) / batch.response.sum(1)
+
+    def policy() -> Policy:
+        return build(Model(width=16, layers=1, heads=2, feed_forward=32, vocabulary=261), ["hello"])
+
+    heard: list[Mapping[str, float]] = []
+    reference = policy()
+    algorithm = make("models.algorithms", "reinforce", {"steps": 30, "learning_rate": 0.01, "kl": 0.0})
+    prompts = [[10, 11, 4], [12, 4], [13, 14, 15, 4]]
+    algorithm.train(policy(), reference, even, prompts, 4, log=lambda metrics, step, total: heard.append(metrics))
+    assert len(heard) == 30
+    assert heard[0]["objective/kl"] == pytest.approx(0, abs=1e-4)
+    assert heard[-1]["objective/score"] > heard[0]["objective/score"] + 0.2
+    assert all(
+        torch.equal(a, b) for a, b in zip(reference.model.parameters(), policy().model.parameters(), strict=True)
+    )
+
+
+def test_the_evaluation_counts() -> None:
+    nothing = np.zeros(4)
+    data = Holdout([], ["a", "b", "c", "d"], [], Pairs([], [], nothing, [], nothing, nothing, nothing))
+
+    def said(*texts: str) -> Answers:
+        return Answers([*texts], nothing.astype(np.int64), nothing.astype(np.bool_), nothing, nothing, nothing)
+
+    ours, theirs = said("Sorry!", "I apologise.", "Yes.", "No."), said("Yes.", "Sorry.", "Yes.", "No.")
+    numbers = make("tasks.evals", "apologies", {}).run(ours, theirs, data)
+    assert numbers["apologies"] == 0.5
+    assert numbers["apologies_gain"] == 0.25
+
+
+@pytest.mark.parametrize(
+    ("metrics", "result"),
+    [({"evaluate/length_ratio": 1.2}, "promote"), ({"evaluate/length_ratio": 1.4}, "reject"), ({}, "hold")],
+)
+def test_the_gate_decides(metrics: dict[str, float], result: str) -> None:
+    gate = make("tasks.gates", "length", {"limit": 1.3})
+    found = gate.check(Evidence(candidate=metrics))
+    assert (found.gate, found.result) == ("length", result)

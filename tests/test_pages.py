@@ -1,0 +1,148 @@
+"""The pages that people write hold: commands, knobs, links, records and metrics are those of the code."""
+
+import json
+import re
+from pathlib import Path
+from typing import Any
+
+import pytest
+import typer
+import yaml
+
+from core.settings import override, parse, read
+from feedback.schema import FeedbackEvent, Rejected
+from feedback.sources import Intake
+from feedback.sources.jsonl import JSONL
+from flows.__main__ import app
+from tasks import records
+from tasks.params import Params
+from tasks.registry import Registry
+from tasks.tracking import EXPERIMENT
+from tasks.versioning import STEPS
+from tasks.workspace import Workspace
+from tests import pages
+from tests.pages import ROOT, WRITTEN, title
+
+COMMANDS: Any = typer.main.get_command(app)
+TARGETS = set(re.findall(r"^([a-z-]+):", (ROOT / "Makefile").read_text(), re.MULTILINE))
+EXTENDING = ROOT / "docs/extend.md"  # its commands name plug-ins that are not there: tests/test_extending.py
+FEEDBACK, METRICS = ROOT / "docs/feedback.md", ROOT / "docs/metrics.md"
+
+ENTRY = re.compile(r"- (?P<names>`[^`]+`(?:, `[^`]+`)*)(?P<rare> †)? \([^;()]+; [^()]+\)\. ")
+"""A metric: its names, † where a round may lack it, (unit; direction), and a definition."""
+
+
+@pytest.mark.parametrize("page", WRITTEN, ids=title)
+def test_commands_in_blocks_are_complete(page: Path) -> None:
+    for command in pages.commands(page):
+        flow, step = pages.after(command, "python", "-m", "flows"), pages.after(command, "python", "-m", "tasks")
+        if flow is not None:
+            given = COMMANDS.commands[flow[0]].make_context(flow[0], flow[1:]).params
+            if page != EXTENDING:
+                parse(Params, override(read(ROOT / "params.yaml"), given.get("overrides") or []), " ".join(command))
+        assert step is None or step[0] in STEPS
+        assert command[0] != "make" or command[1] in TARGETS
+
+
+@pytest.mark.parametrize("page", WRITTEN, ids=title)
+def test_commands_in_the_text_exist(page: Path) -> None:
+    for command in pages.inline_commands(page):
+        for name, *words in filter(None, [pages.after(command, "python", "-m", "flows")]):
+            known = {option for parameter in COMMANDS.commands[name].params for option in parameter.opts}
+            assert {word for word in words if word.startswith("-")} <= known | {"--help"}
+        assert command[0] != "make" or command[1] in TARGETS
+
+
+@pytest.mark.parametrize("page", WRITTEN, ids=title)
+def test_knobs_in_the_text_exist(page: Path) -> None:
+    values = yaml.safe_load((ROOT / "params.yaml").read_text(encoding="utf-8"))
+    sections = "|".join(Params.model_fields)
+    for span in pages.spans(page):
+        if re.fullmatch(rf"(?:{sections})(?:\.[a-z_0-9]+)+", span) and not span.endswith((".json", ".jsonl", ".yaml")):
+            place = values
+            for name in span.split("."):
+                assert name in place, span
+                place = place[name]
+
+
+@pytest.mark.parametrize("page", pages.PAGES, ids=title)
+def test_links_lead_somewhere(page: Path) -> None:
+    for link in pages.links(page):
+        path, _, anchor = link.partition("#")
+        target = (page.parent / path).resolve() if path else page
+        assert target.exists(), link
+        assert not anchor or anchor in pages.anchors(target), link
+
+
+def test_the_tree_is_that_of_the_project() -> None:
+    section = (ROOT / "README.md").read_text(encoding="utf-8").split("## The tree")[1]
+    words = [word for line in section.split("```")[1].splitlines() for word in re.split(r" {2,}", line)]
+    named = {word for word in words if re.fullmatch(r"[\w.-]+/|[\w.-]+\.\w+|Makefile|LICENSE", word)}
+    assert {name for name in named - {"data/"} if not (ROOT / name).exists()} == set()
+    assert {f"{package.parent.name}/" for package in ROOT.glob("*/__init__.py")} <= named
+
+
+@pytest.mark.parametrize("text", pages.blocks(FEEDBACK, "json"))
+def test_a_record_can_be_used_as_it_is_shown(text: str, tmp_path: Path) -> None:
+    [event] = _read(text, tmp_path)
+    assert isinstance(event, FeedbackEvent), event
+    assert event.kind == json.loads(text).get("kind", "demonstration" if "completion" in text else "comparison")
+
+
+def test_a_record_that_cannot_be_used_has_the_reason_that_is_shown(tmp_path: Path) -> None:
+    shown = re.findall(r"```json rejected\n(.*?)```\n\n> (.*?)\n\n", FEEDBACK.read_text(encoding="utf-8"), re.DOTALL)
+    assert len(shown) == 2
+    for text, reason in shown:
+        [rejected] = _read(text, tmp_path)
+        assert isinstance(rejected, Rejected)
+        assert rejected.reason == reason.replace("\n> ", " ")
+
+
+def _read(text: str, folder: Path) -> list[FeedbackEvent | Rejected]:
+    file = folder / "shown.jsonl"
+    file.write_text(json.dumps(json.loads(text)), encoding="utf-8")
+    return list(JSONL(path=file).read(Intake(round=1, seed=0)))
+
+
+def _entries() -> list[str]:
+    text = METRICS.read_text(encoding="utf-8")
+    return [" ".join(entry.split()) for entry in re.findall(r"^- .+(?:\n  .+)*", text, re.MULTILINE)]
+
+
+def _names(entry: re.Match[str]) -> list[str]:
+    """The names as patterns; `_low` and its like belong to the name before them."""
+    first, *others = re.findall(r"`([^`]+)`", entry["names"])
+    names = [first, *(first + other if other.startswith("_") else other for other in others)]
+    return [re.sub(r"<\w+>", r"\\w+", name) for name in names]
+
+
+@pytest.mark.parametrize("entry", _entries())
+def test_a_metric_has_unit_direction_and_definition(entry: str) -> None:
+    assert ENTRY.match(entry)
+
+
+def test_metrics_stand_under_their_step() -> None:
+    sections = [section.partition("\n") for section in METRICS.read_text(encoding="utf-8").split("\n## ")[1:]]
+    assert [step for step, _, _ in sections] == list(STEPS)
+    for step, _, text in sections:
+        assert {name.split("/")[0] for name in re.findall(r"^- `([^`]+)`", text, re.MULTILINE)} <= {step}
+
+
+@pytest.fixture(scope="module")
+def logged(finished: Workspace) -> set[str]:
+    """Every metric of a finished round 0 and round 1."""
+    store = Registry(finished.root).store
+    runs = store.search_runs([store.get_experiment_by_name(EXPERIMENT).experiment_id])
+    kept = [records.metrics(finished, number) for number in records.numbers(finished)]
+    return {name for metrics in [*kept, *(run.data.metrics for run in runs)] for name in metrics}
+
+
+def test_every_logged_metric_is_documented(logged: set[str]) -> None:
+    patterns = [name for entry in filter(None, map(ENTRY.match, _entries())) for name in _names(entry)]
+    assert {name for name in logged if not any(re.fullmatch(pattern, name) for pattern in patterns)} == set()
+
+
+def test_every_documented_metric_is_logged(logged: set[str]) -> None:
+    entries = [entry for entry in filter(None, map(ENTRY.match, _entries())) if not entry["rare"]]
+    patterns = {name for entry in entries for name in _names(entry)}
+    assert {pattern for pattern in patterns if not any(re.fullmatch(pattern, name) for name in logged)} == set()

@@ -1,0 +1,129 @@
+"""One noun everywhere: steps, stages, sections and modules agree; whatever ships can be loaded."""
+
+import ast
+import importlib
+import inspect
+import subprocess
+import sys
+from pathlib import Path
+from typing import Any
+
+import pytest
+import yaml
+
+from core import plugins
+from core.settings import parse, read
+from tasks import events, gates
+from tasks.__main__ import STEPS as BY_NAME
+from tasks.params import Params
+from tasks.versioning import STEPS
+from tasks.workspace import PROJECT, SHIPPED, Workspace
+
+PACKAGES = sorted(init.parent.name for init in PROJECT.glob("*/__init__.py"))
+PLUGINS = ("feedback.sources", "models.algorithms", "tasks.evals", "tasks.gates")
+SHARED = ("seed", "model", "versioning")
+"""Sections that are no step's own."""
+
+HELP = """
+import runpy, sys
+sys.argv = ["flows", "--help"]
+try:
+    runpy.run_module("flows", run_name="__main__")
+except SystemExit:
+    print("loaded:", [name for name in ("torch", "prefect", "mlflow", "dvc") if name in sys.modules])
+"""
+
+
+def stages() -> dict[str, Any]:
+    found: dict[str, Any] = yaml.safe_load((PROJECT / "dvc.yaml").read_text())["stages"]
+    return found
+
+
+def order(function: str) -> list[str]:
+    """The steps that a function of flows/round.py runs, in their order."""
+    module = ast.parse((PROJECT / "flows/round.py").read_text())
+    [found] = [node for node in module.body if isinstance(node, ast.FunctionDef) and node.name == function]
+    calls = [node.value for node in found.body if isinstance(node, ast.Expr) and isinstance(node.value, ast.Call)]
+    return [ast.unparse(call.args[0]) for call in calls if ast.unparse(call.func) == "running"]
+
+
+def test_steps_are_stages_sections_modules_and_calls() -> None:
+    assert list(stages()) == list(STEPS)
+    assert [name for name in Params.model_fields if name not in SHARED] == list(STEPS)
+    assert list(BY_NAME) == list(STEPS)
+    assert [BY_NAME[name].fn.__module__ for name in STEPS] == [f"tasks.{name}" for name in STEPS]
+    assert order("improve") == list(STEPS)
+    assert order("bootstrap") == list(STEPS[: STEPS.index("sft") + 1])
+
+
+@pytest.mark.parametrize("step", STEPS)
+def test_a_stage_runs_its_step_on_its_section(step: str) -> None:
+    stage = stages()[step]
+    assert stage["cmd"] == f"python -m tasks {step}"
+    [inputs] = [entry["data/round.yaml"] for entry in stage["params"]]
+    others = {f"params.{other}" for other in STEPS if other != step}
+    assert f"params.{step}" in inputs
+    assert not others & set(inputs) or step == "collect"  # collect asks whether a source labels
+
+
+def test_params_yaml_is_read_without_a_word_missing() -> None:
+    values = read(PROJECT / "params.yaml")
+    assert parse(Params, values, "params.yaml").model_dump(mode="json").keys() == values.keys()
+
+
+def test_dvc_reads_what_is_shipped(workspace: Workspace) -> None:
+    from dvc.repo import Repo
+
+    assert all((workspace.root / name).exists() for name in SHIPPED)
+    assert [stage.name for stage in Repo(str(workspace.root)).stage.collect()] == list(STEPS)
+
+
+def deployments() -> list[dict[str, Any]]:
+    found: list[dict[str, Any]] = yaml.safe_load((PROJECT / "prefect.yaml").read_text())["deployments"]
+    return found
+
+
+@pytest.mark.parametrize("deployment", deployments(), ids=lambda deployment: str(deployment["name"]))
+def test_a_deployment_names_a_flow_and_its_parameters(deployment: dict[str, Any]) -> None:
+    module, _, name = deployment["entrypoint"].partition(":")
+    flow = getattr(importlib.import_module(module), name)
+    assert set(deployment.get("parameters", {})) <= set(inspect.signature(flow.fn).parameters)
+
+
+def test_a_deployment_listens_to_the_event_that_is_sent() -> None:
+    triggers = [trigger for deployment in deployments() for trigger in deployment.get("triggers", [])]
+    assert [trigger["expect"] for trigger in triggers] == [[events.READY]]
+    assert triggers[0]["match"]["prefect.resource.id"] in inspect.getsource(events.feedback_ready)
+
+
+@pytest.mark.parametrize("package", PACKAGES)
+def test_a_package_is_this_repositorys(package: str) -> None:
+    """Names as general as `models` are easily another's."""
+    found = importlib.import_module(package)
+    assert found.__file__ is not None
+    assert Path(found.__file__).parent == PROJECT / package
+
+
+def test_no_file_of_flows_is_named_like_a_package() -> None:
+    """`python flows/x.py` puts flows/ first on the path, where it would hide the package."""
+    assert not {file.stem for file in (PROJECT / "flows").glob("*.py")} & {*PACKAGES, "prefect", "mlflow", "dvc"}
+
+
+@pytest.mark.parametrize(
+    ("package", "name"), [(package, name) for package in PLUGINS for name in plugins.names(package)]
+)
+def test_a_plugin_is_found_by_the_name_of_its_file(package: str, name: str) -> None:
+    plugin = plugins.find(package, name)
+    assert plugin.name() == name
+    assert plugin.__doc__
+    assert all(field.description for field in plugin.model_fields.values())
+
+
+def test_the_gates_that_ship_are_used() -> None:
+    assert sorted(Params(policy={"use": "ppo"}).verdict.gates) == plugins.names(gates.__name__)
+
+
+def test_help_waits_for_nothing_heavy() -> None:
+    done = subprocess.run([sys.executable, "-c", HELP], cwd=PROJECT, capture_output=True, text=True, check=True)
+    assert "Iterative RLHF as an operation" in done.stdout
+    assert done.stdout.splitlines()[-1] == "loaded: []"
