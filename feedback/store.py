@@ -74,6 +74,11 @@ def ids(folder: Path) -> set[str]:
     }
 
 
+def taken_in(folder: Path, round: int) -> int:
+    """How many events a round took in."""
+    return sum(pq.read_metadata(part).num_rows for part in _parts(folder, round))
+
+
 def digest(folder: Path) -> str:
     """SHA-256 (hex) of what is stored: neither the time of ingestion nor the order or number of the parts matters."""
     sha = hashlib.sha256()

@@ -40,7 +40,7 @@ def _facts(record: Mapping[str, Any]) -> Table:
 def facts(metrics: Mapping[str, float], record: Mapping[str, Any]) -> Iterator[tuple[str, str]]:
     """The lines of the summary, each with its name. What was not measured has no line."""
     yield "version", _version(record)
-    yield "feedback", _feedback(metrics)
+    yield "feedback", f"{record['new_feedback']:,} new records; {_feedback(metrics)}"
     if "evaluate/reward_accuracy" in metrics:
         yield "reward model", _reward(metrics)
     if "evaluate/win_rate" in metrics:
@@ -69,18 +69,27 @@ def _version(record: Mapping[str, Any]) -> str:
 def _feedback(metrics: Mapping[str, float]) -> str:
     pairs = [f"{metrics[f'curate/{part}']:,.0f} {part}" for part in ("train", "judge", "holdout")]
     records, shown = metrics["curate/events"], metrics["curate/demonstrations"]
-    said = f"{records:,.0f} records: {', '.join(pairs)} pairs, {shown:,.0f} demonstrations"
+    said = f"{records:,.0f} in all: {', '.join(pairs)} pairs, {shown:,.0f} demonstrations"
     return f"{said}, {metrics['curate/quarantined']:,.0f} in quarantine"
 
 
 def _reward(metrics: Mapping[str, float]) -> str:
-    accuracy, pairs = _rate(metrics, "reward_accuracy"), metrics["evaluate/reward_pairs"]
-    beside = [f"agrees with {accuracy} of {pairs:.0f} held-out pairs"]
+    pairs = f"{metrics['evaluate/reward_pairs']:.0f} held-out pairs"
+    said = [f"agrees with {_rate(metrics, 'reward_accuracy')} of {pairs}"]
     if "evaluate/reward_ceiling" in metrics:
-        beside.append(f"ceiling {_percent(metrics['evaluate/reward_ceiling'])}")
-    names = {"words_accuracy": "words alone", "longer_wins": "longer wins"}
-    beside += [f"{label} {_rate(metrics, name)}" for name, label in names.items() if f"evaluate/{name}" in metrics]
-    return "; ".join(beside)
+        said.append(f"ceiling {_percent(metrics['evaluate/reward_ceiling'])}")
+    said += [f"words alone {_rate(metrics, 'words_accuracy')}", _length_alone(metrics)]
+    if metrics.get("reward/truncated"):
+        said.append(f"{metrics['reward/truncated']:.0f} long prompts cut on the left")
+    return "; ".join(said)
+
+
+def _length_alone(metrics: Mapping[str, float]) -> str:
+    """The better of "the longer wins" and "the shorter wins"."""
+    ends = [metrics[f"evaluate/longer_wins{end}"] for end in ("", "_low", "_high")]
+    longer = ends[0] >= 0.5
+    rate, low, high = ends if longer else (1 - ends[0], 1 - ends[2], 1 - ends[1])
+    return f"{'longer' if longer else 'shorter'} wins {_percent(rate)} ({_percent(low)} to {_percent(high)})"
 
 
 def _gain(metrics: Mapping[str, float]) -> str:

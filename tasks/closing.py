@@ -6,6 +6,7 @@ from datetime import UTC, datetime
 from typing import Any
 
 from core.files import read_json
+from feedback import store
 from tasks import plots, records
 from tasks.catalogue import Name, Version
 from tasks.running import Running, metrics
@@ -79,6 +80,7 @@ def _finish(
         "run_id": running.run.run_id,
         "version": version.version,
         "verdict": verdict,
+        "new_feedback": store.taken_in(place.feedback, round.number),
         "metrics": numbers,
         "times": running.times(),
         "examples": _examples(running),

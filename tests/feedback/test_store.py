@@ -139,3 +139,9 @@ def test_a_record_with_line_ends_inside_survives_quarantine(tmp_path: Path) -> N
     odd = Rejected(source="s", where="s:1", reason="r", record="a\r\nb\u2028c\x85d")
     store.quarantine(tmp_path, [odd], round=0)
     assert store.rejections(tmp_path) == [odd]
+
+
+def test_a_round_knows_how_many_events_it_took_in(tmp_path: Path) -> None:
+    assert store.taken_in(tmp_path, 1) == 0
+    store.append(tmp_path, EVENTS[:2], 1)
+    assert (store.taken_in(tmp_path, 1), store.taken_in(tmp_path, 2)) == (2, 0)
