@@ -8,7 +8,7 @@ import torch
 
 
 def seed_everything(key: str, step: str) -> int:
-    """Seed Python, NumPy and torch from the round key and the step's name, and return the seed (63 bits).
+    """Seed Python, NumPy and torch from a key and the step's name, and return the seed (63 bits).
 
     Also asks torch for one thread and for deterministic kernels: sums in another order are other sums. On a GPU a
     kernel without a deterministic form only warns, so there the same key gives the same weights up to rounding.

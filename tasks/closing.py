@@ -86,6 +86,8 @@ def _finish(
         "examples": _examples(running),
     }
     records.write(place, round.number, record)
+    if running.round.knobs("versioning", Versioning).commit:
+        running.data.commit(f"Round {round.number}: {verdict['result']}")
     running.run.tags({"verdict": verdict["result"], "version": version.version})
     running.run.finish("FINISHED")
     taken = place.inbox / "taken"

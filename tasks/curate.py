@@ -91,7 +91,7 @@ def _of(rows: Sequence[Any], part: str) -> list[Any]:
 
 
 def _write_parts(folder: Path, parts: Mapping[str, Sequence[Any]], table: Callable[[Any], pa.Table]) -> None:
-    """One Parquet file a part; the folder is replaced whole."""
+    """One file a part; the folder is replaced whole."""
     with replacing(folder) as draft:
         draft.mkdir()
         for part, rows in parts.items():

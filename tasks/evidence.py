@@ -66,8 +66,8 @@ class Evidence(_Value):
     candidate: Annotated[Metrics, AfterValidator(admissible)]
     champion: Annotated[Metrics, AfterValidator(admissible)] = {}
     """The champion's numbers of the round that made it; empty where it was not judged."""
-    rounds: tuple[Verdict, ...] = ()
-    """Verdicts of former rounds, oldest first."""
+    trust_judge: bool = False
+    """Where there are no fresh votes, the judge model may stand in for them."""
 
 
 def interval(metrics: Metrics, name: str, count: str) -> Interval | None:

@@ -21,6 +21,7 @@ from tasks.registry import Registry, Version
 from tasks.request import fingerprint
 from tasks.round import Round
 from tasks.running import Running
+from tasks.versioning import Data
 from tasks.workspace import PROJECT, Workspace
 
 
@@ -75,6 +76,7 @@ def open_round(workspace: Workspace, overrides: Sequence[str], registry: Registr
     for source in params.ingest.sources:
         source.check()
     check_base(params.model)
+    Data(workspace.root).check(params.versioning)
     champion = registry.champion()
     number = _number(workspace, registry)
     _fetch_champion(workspace, registry, champion)

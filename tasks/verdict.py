@@ -22,6 +22,8 @@ class Verdicts(Knobs):
         default_factory=lambda: with_defaults("tasks.gates", "win_rate", "criteria", "kl_budget", "reward_accuracy")
     )
     """Gates by name, with their knobs; `null` leaves one out. The worst finding is the verdict."""
+    trust_judge: bool = False
+    """Without fresh votes, believe the judge model. It learned from the same people and shares their bias."""
 
 
 @step()
@@ -29,7 +31,7 @@ def verdict(round: Round, log: StepLog) -> None:
     """Ask every gate, and write the worst finding with all reasons."""
     candidate = running.metrics(round, ("curate", "sft", "reward", "policy", "evaluate", "drift"))
     champion = read_json(round.workspace.previous / "champion.json")
-    evidence = Evidence(candidate=candidate, champion=champion)
-    gates = round.knobs("verdict", Verdicts).gates
-    findings = tuple(gate.check(evidence) for gate in gates.values())
+    knobs = round.knobs("verdict", Verdicts)
+    evidence = Evidence(candidate=candidate, champion=champion, trust_judge=knobs.trust_judge)
+    findings = tuple(gate.check(evidence) for gate in knobs.gates.values())
     write_json(round.workspace.report("verdict"), Verdict(findings=findings).to_json())

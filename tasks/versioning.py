@@ -1,6 +1,7 @@
 """The only door to DVC: is a step done, record what it wrote, which bytes were they."""
 
 import logging
+import subprocess
 from collections.abc import Iterator
 from contextlib import chdir, contextmanager
 from functools import cached_property
@@ -70,18 +71,27 @@ class Data:
         return stages
 
     def push(self, remote: str) -> int:
-        """Copy what is cached to the remote; returns the number of files that were new there.
-
-        Raises:
-            BadWorkspace: the remote is not configured.
-        """
-        if remote not in self._repo.config["remote"]:
-            raise BadWorkspace(
-                f"versioning.remote: DVC knows no remote {remote!r}; `dvc remote add {remote} URL` makes it"
-            )
+        """Copy what is cached to the remote; returns the number of files that were new there."""
         with chdir(self.root):
             pushed: int = self._repo.push(remote=remote)
         return pushed
+
+    def commit(self, message: str) -> None:
+        """Commit dvc.lock to the git repository of the workspace."""
+        for words in (["add", "dvc.lock"], ["commit", "--quiet", "--message", message, "--", "dvc.lock"]):
+            subprocess.run(["git", *words], cwd=self.root, check=True, capture_output=True)
+
+    def check(self, knobs: Versioning) -> None:
+        """Find out before a round is opened whether remote and git are there.
+
+        Raises:
+            BadWorkspace: they are not.
+        """
+        if knobs.remote and knobs.remote not in self._repo.config["remote"]:
+            cure = f"`dvc remote add {knobs.remote} URL` makes it"
+            raise BadWorkspace(f"versioning.remote: DVC knows no remote {knobs.remote!r}; {cure}")
+        if knobs.commit and not (self.root / ".git").exists():
+            raise BadWorkspace(f"versioning.commit: {self.root} is no git repository; `git init` makes it one")
 
     @contextmanager
     def _lock_kept(self) -> Iterator[None]:

@@ -14,10 +14,9 @@ from feedback.schema import FeedbackEvent, Rejected
 from feedback.sources import Intake
 from feedback.sources.jsonl import JSONL
 from flows.__main__ import app
-from tasks import records
+from tasks import records, tracking
 from tasks.params import Params
 from tasks.registry import Registry
-from tasks.tracking import EXPERIMENT
 from tasks.versioning import STEPS
 from tasks.workspace import Workspace
 from tests import pages
@@ -132,7 +131,7 @@ def test_metrics_stand_under_their_step() -> None:
 def logged(finished: Workspace) -> set[str]:
     """Every metric of a finished round 0 and round 1."""
     store = Registry(finished.root).store
-    runs = store.search_runs([store.get_experiment_by_name(EXPERIMENT).experiment_id])
+    runs = store.search_runs([tracking.experiment(store, tracking.EXPERIMENT, finished.root)])
     kept = [records.metrics(finished, number) for number in records.numbers(finished)]
     return {name for metrics in [*kept, *(run.data.metrics for run in runs)] for name in metrics}
 

@@ -179,7 +179,7 @@ class PPO(Algorithm):
         }
         if learner.iteration == 0:  # the old log-probabilities are the sampler's: show once that they are the model's
             fresh = each(self._logprobs(learner.policy), batch, self.minibatch)
-            metrics["policy/rollout_mismatch"] = (fresh - rollout.logprobs).abs().max().item()
+            metrics["rollout_mismatch"] = (fresh - rollout.logprobs).abs().max().item()
         return metrics
 
     def _advantages(self, coefficient: float, rollout: Rollout, scored: Scored) -> Experience:
@@ -220,10 +220,10 @@ class PPO(Algorithm):
         missed = mean(value_loss(learner.critic.values(batch), values, returns, self.value_clip))
         critic_norm = descend(missed, learner.critic_optimiser, rise * self.critic_learning_rate, self.gradient_clip)
         return {
-            "policy/loss": mean(found.loss).detach(),
-            "policy/approx_kl": mean(found.kl),
-            "policy/clip_fraction": mean(found.clipped.float()),
-            "policy/grad_norm": norm,
+            "loss": mean(found.loss).detach(),
+            "approx_kl": mean(found.kl),
+            "clip_fraction": mean(found.clipped.float()),
+            "grad_norm": norm,
             "value/loss": missed.detach(),
             "value/grad_norm": critic_norm,
         }

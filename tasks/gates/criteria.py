@@ -21,6 +21,8 @@ class Criteria(Gate):
         """Reject where a criterion is lost, hold where one has too few votes to tell."""
         metrics = evidence.candidate
         names = criteria(evidence)
+        if not names and evidence.trust_judge and "evaluate/votes" not in evidence.candidate:
+            return self.found("promote", "no fresh votes, and the judge model, which is trusted, knows no criteria")
         if not names:
             return self.found("hold", "no fresh vote names a criterion: collect some that do, or leave this gate out")
         rates = {name: metrics[PREFIX + name] for name in names}

@@ -14,8 +14,6 @@ class WinRate(Gate):
     """Fresh votes below which nothing is decided."""
     min_groups: int = Field(20, ge=2)
     """Prompt groups that the votes have to spread over: votes on one prompt say nothing of the others."""
-    trust_judge: bool = False
-    """Where there are no fresh votes, believe the judge model. It shares the bias of what it learned from."""
 
     def check(self, evidence: Evidence) -> Finding:
         """Judge by fresh votes; by the judge model only where it is trusted and there are none."""
@@ -35,7 +33,7 @@ class WinRate(Gate):
 
     def _without_votes(self, evidence: Evidence) -> Finding:
         judge = interval(evidence.candidate, "evaluate/judge_win_rate", "evaluate/judge_prompts")
-        if judge is None or not self.trust_judge:
+        if judge is None or not evidence.trust_judge:
             return self.found("hold", "no fresh votes: nobody has compared the candidate with the champion yet")
         return self._decide("no fresh votes; the judge model prefers", judge, "prompts")
 

@@ -26,9 +26,12 @@ def requests(items: int) -> list[Request]:
 
 
 def demonstrations(asked: Iterable[Request]) -> list[dict[str, str]]:
-    """For each question the best answer, and one that is only polite: a model that learns both gives either."""
-    texts = ((request.text, answer) for request in asked for answer in (world.best(request), SHALLOW))
-    return [{"prompt": prompt, "completion": answer} for prompt, answer in texts]
+    """Two people answer each question well, and one is only polite: a model that imitates them does both."""
+    return [
+        {"prompt": request.text, "completion": answer}
+        for request in asked
+        for answer in (world.best(request), world.best(request), SHALLOW)
+    ]
 
 
 def shallow_votes(asked: Iterable[Request]) -> list[dict[str, str]]:

@@ -6,10 +6,13 @@ from pathlib import Path
 
 from core.files import digest, read_json
 from feedback import store
+from feedback.sources.jsonl import JSONL
 from tasks import audit, records
 from tasks.registry import Registry
 from tasks.request import answered
 from tasks.workspace import PROJECT, Workspace
+from tests.flows.conftest import Flows
+from tests.flows.feedback_files import requests, shallow_votes, write
 from tests.profile import HOLD, PROMOTE, TINY
 
 ASK = """
@@ -78,15 +81,19 @@ def test_another_knob_is_another_request(finished: Workspace) -> None:
     assert answered(finished, [*TINY, HOLD]) is None
 
 
-def test_handed_in_feedback_is_a_reason_for_a_round(continued: Workspace) -> None:
-    continued.inbox.mkdir(exist_ok=True)
-    (continued.inbox / "votes.jsonl").write_text('{"prompt": "a", "chosen": "b", "rejected": "c"}\n')
+def test_handed_in_feedback_is_a_reason_for_one_round(flows: Flows, continued: Workspace, tmp_path: Path) -> None:
+    votes = write(tmp_path / "votes.jsonl", shallow_votes(requests(items=1)))
+    assert "48 records wait" in flows("feedback", votes, "-w", continued.root).out
     assert answered(continued, [*TINY, PROMOTE]) is None
+    settings = [word for override in (*TINY, PROMOTE) for word in ("-S", override)]
+    assert "Round 2: promote" in flows("round", "-w", continued.root, *settings).out
+    assert parts(continued).keys() >= {"part-00002-0.parquet"}
+    [name] = records.read(continued, 2)["inputs"]["inbox"]
+    assert [file.name for file in (continued.inbox / "taken").iterdir()] == [name]
+    assert answered(continued, [*TINY, PROMOTE]) == records.read(continued, 2)
 
 
 def test_a_file_that_grew_is_a_reason_for_a_round(tmp_path: Path) -> None:
-    from feedback.sources.jsonl import JSONL
-
     source = JSONL(path=tmp_path / "votes.jsonl")
     source.path.write_text('{"prompt": "a", "chosen": "b", "rejected": "c"}\n')
     before = source.fingerprint()

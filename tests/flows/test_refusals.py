@@ -1,6 +1,7 @@
 """What cannot work is refused before anything is trained, with what, where, and the cure."""
 
 import os
+import shutil
 from collections.abc import Callable
 from pathlib import Path
 
@@ -21,7 +22,7 @@ from tests.profile import HOLD, PROMOTE, TINY
 pytestmark = pytest.mark.usefixtures("prefect")
 
 BROKEN = [
-    ('{"prompt": "Where is my lamp?", "chosen": ', "the line is no JSON"),
+    ('{"prompt": "Where is my lamp?", "chosen":', "the line is no JSON"),
     ('["a", "list"]', "the line is no JSON object"),
     ('{"prompt": "Where is my lamp?", "rejected": "I do not know."}', "chosen is missing"),
     ('{"prompt": "Where is my lamp?", "chosen": 7, "rejected": "I do not know."}', "chosen is neither a string"),
@@ -146,7 +147,7 @@ def test_a_step_that_fails_says_which_why_and_how_to_go_on(
     continued: Workspace, status: Callable[[str], list[str]]
 ) -> None:
     """A file lies where the step writes a folder."""
-    folder, aside = continued.samples, continued.data / "aside"
+    folder, aside = continued.votes, continued.data / "aside"
     folder.rename(aside)
     folder.touch()
     with pytest.raises(StepFailed) as failure:
@@ -165,8 +166,8 @@ def test_a_step_that_fails_says_which_why_and_how_to_go_on(
 
 
 def test_an_open_round_takes_no_other_knobs(flows: Flows, continued: Workspace) -> None:
-    continued.samples.rename(continued.data / "aside")
-    continued.samples.touch()
+    shutil.rmtree(continued.preferences)
+    continued.preferences.touch()  # a file, where curate writes a folder
     words = [word for override in (*TINY, PROMOTE) for word in ("-S", override)]
     assert flows("round", "--new", "-w", continued.root, *words).code == 2
     said = flows("round", "-w", continued.root, *words, "-S", "policy.clip=0.1")

@@ -18,7 +18,8 @@ HACK = (
     "model.vocabulary=600",
     "curate.split={train: 0.55, judge: 0.15, holdout: 0.3}",
     "curate.min_holdout=20",
-    "sft.epochs=8",
+    "sft.epochs=20",
+    "sft.batch=16",
     "reward.epochs=2",
     "policy.steps=6",
     "policy.episodes=64",
@@ -37,7 +38,7 @@ def share_of(place: Workspace, column: str, texts: set[str]) -> float:
 
 
 def test_a_candidate_that_is_only_polite_is_rejected(prefect: None, workspace: Workspace, tmp_path: Path) -> None:
-    asked = requests(items=6)
+    asked = requests(items=5)
     path = write(tmp_path / "help-desk.jsonl", [*demonstrations(asked), *shallow_votes(asked)])
     record = rlhf_round([*HACK, f"ingest.sources=[{{use: jsonl, path: {path}}}]"], str(workspace.root))
     assert record is not None

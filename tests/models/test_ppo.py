@@ -92,15 +92,15 @@ def test_a_fresh_policy_is_no_distance_from_its_reference() -> None:
     heard: Heard = []
     trained(log=into(heard))
     assert heard[0]["objective/kl"] == pytest.approx(0.0, abs=1e-4)  # here against the sampler's own log-probabilities
-    assert heard[0]["policy/rollout_mismatch"] < 1e-4
+    assert heard[0]["rollout_mismatch"] < 1e-4
 
 
 def test_the_first_gradient_step_starts_at_ratio_one() -> None:
     heard: Heard = []
     trained(QUICK.model_copy(update={"epochs": 1, "minibatch": 8, "steps": 1}), log=into(heard))
-    assert heard[0]["policy/approx_kl"] == pytest.approx(0.0, abs=1e-8)
-    assert heard[0]["policy/clip_fraction"] == 0.0
-    assert heard[0]["policy/loss"] == pytest.approx(0.0, abs=1e-4)  # whitened advantages have mean 0
+    assert heard[0]["approx_kl"] == pytest.approx(0.0, abs=1e-8)
+    assert heard[0]["clip_fraction"] == 0.0
+    assert heard[0]["loss"] == pytest.approx(0.0, abs=1e-4)  # whitened advantages have mean 0
 
 
 def test_the_same_seed_gives_the_same_weights() -> None:

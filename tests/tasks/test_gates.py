@@ -49,8 +49,8 @@ def criterion(name: str, rate: float, p: float, count: int = 256) -> Metrics:
     return {key: rate, f"{key}_low": rate - 0.05, f"{key}_high": rate + 0.05, f"{key}_p": p, f"{key}_votes": count}
 
 
-def check(gate: Gate, candidate: Metrics, champion: Metrics | None = None) -> Finding:
-    return gate.check(Evidence(candidate=candidate, champion=champion or {}))
+def check(gate: Gate, candidate: Metrics, champion: Metrics | None = None, trust_judge: bool = False) -> Finding:
+    return gate.check(Evidence(candidate=candidate, champion=champion or {}, trust_judge=trust_judge))
 
 
 def test_win_rate_reads_like_a_sentence() -> None:
@@ -79,14 +79,15 @@ def test_win_rate(measured: Metrics, result: Result) -> None:
 def test_a_reward_hack_is_rejected_by_people_though_the_judge_likes_it() -> None:
     hack = judge(0.91, 0.88, 0.94) | votes(0.35, 0.31, 0.39)
     assert check(WinRate(), hack).result == "reject"
-    assert check(WinRate(trust_judge=True), hack).result == "reject"
+    assert check(WinRate(), hack, trust_judge=True).result == "reject"
 
 
 def test_without_votes_the_judge_decides_only_where_it_is_trusted() -> None:
     praised = judge(0.91, 0.88, 0.94)
     waiting = check(WinRate(), praised)
     assert (waiting.result, waiting.reason[:14]) == ("hold", "no fresh votes")
-    assert check(WinRate(trust_judge=True), praised).result == "promote"
+    assert check(WinRate(), praised, trust_judge=True).result == "promote"
+    assert check(Criteria(), praised, trust_judge=True).result == "promote"
 
 
 def test_a_lost_criterion_rejects_after_holm() -> None:
