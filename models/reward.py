@@ -32,7 +32,7 @@ ROWS = 64  # texts in one forward pass without gradients
 class Reward(Knobs):
     """How the reward model learns."""
 
-    epochs: int = Field(2, ge=1)
+    epochs: int = Field(3, ge=1)
     """Passes over the pairs. 1 for a large pretrained model, which overfits soon (Ouyang et al. 2022, C.2)."""
     batch: int = Field(32, ge=1)
     """Prompts a step, each with all its answers and pairs."""

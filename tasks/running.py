@@ -56,11 +56,11 @@ class Running:
         log = StepLog([child, self._show(name)])
         try:
             step(self.round, log)
+            self.data.record(name)
         except Exception as error:
             child.close("FAILED")
-            self.run.finish("FAILED")
+            self.run.give_up()
             raise self._explained(name, error) from error
-        self.data.record(name)
         child.close("FINISHED")
         self._note_time(name, time.perf_counter() - start, log.learned)
 

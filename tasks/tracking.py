@@ -5,6 +5,7 @@ import logging
 import os
 import time
 from collections.abc import Mapping
+from contextlib import suppress
 from dataclasses import dataclass
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, Literal
@@ -187,6 +188,13 @@ class RoundRun:
     def finish(self, status: Status = "FINISHED") -> None:
         """End the run."""
         self.store.set_terminated(self.run_id, status)
+
+    def give_up(self) -> None:
+        """End the run as failed, if MLflow answers: whatever went wrong must not be hidden by a second error."""
+        from mlflow.exceptions import MlflowException
+
+        with suppress(MlflowException):
+            self.finish("FAILED")
 
 
 def flat(values: Mapping[str, Any], prefix: str = "") -> dict[str, str]:

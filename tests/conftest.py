@@ -2,14 +2,14 @@
 
 import shutil
 import warnings
-from collections.abc import Callable, Iterator
+from collections.abc import Iterator
 from pathlib import Path
 
 import pytest
 
 from tasks.workspace import Workspace, at
 from tests.profile import HOLD, PROMOTE, TINY
-from tests.workspaces import moved
+from tests.workspaces import Furnish, moved
 
 FOREIGN = ("MLFLOW_TRACKING_URI", "MLFLOW_RUN_ID", "PREFECT_API_URL", "ROUNDS_WORKSPACE")
 """Settings of the surroundings that would lead a test out of its own folder."""
@@ -18,8 +18,6 @@ OTHERS = (
     "ignore:Type object <class 'prefect.server:DeprecationWarning",  # Prefect's tables, on SQLAlchemy 2.1
 )
 """Warnings that are of others' making."""
-
-Furnish = Callable[[Path], Workspace]
 
 
 def pytest_configure(config: pytest.Config) -> None:

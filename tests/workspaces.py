@@ -2,6 +2,7 @@
 
 import shutil
 import sqlite3
+from collections.abc import Callable
 from pathlib import Path
 from typing import Any
 
@@ -9,6 +10,9 @@ from core.files import digest
 from tasks import audit, records
 from tasks.registry import Registry
 from tasks.workspace import Workspace
+
+Furnish = Callable[[Path], Workspace]
+"""Makes a folder a workspace in which no round has run."""
 
 ADDRESSES = (
     ("experiments", "artifact_location"),

@@ -1,21 +1,9 @@
 import sys
-from collections.abc import Callable
-from typing import NamedTuple
 
 import pytest
 
 from flows.__main__ import main
-
-
-class Said(NamedTuple):
-    """What a command answered."""
-
-    code: object
-    out: str
-    err: str
-
-
-Flows = Callable[..., Said]
+from tests.flows.commands import Flows, Said
 
 
 @pytest.fixture

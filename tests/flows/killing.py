@@ -93,6 +93,11 @@ def diary(place: Workspace) -> Path:
     return place.root / "diary.txt"
 
 
+def failure(place: Workspace) -> Path:
+    """Why the last job failed."""
+    return place.root / "failure.txt"
+
+
 def work(root: Path, moment: str) -> None:
     """Run the next round of a workspace, or go on with the open one, up to the moment."""
     place = at(root)
@@ -137,8 +142,9 @@ def forked(root: Path, moment: str) -> int:
         try:
             work(root, moment)
             os._exit(0)
-        except Exception:
-            traceback.print_exc(limit=-3, chain=False)
+        except Exception as error:
+            failure(at(root)).write_text(f"{type(error).__name__}: {error}")
+            traceback.print_exc(limit=-3, chain=False)  # last: on the full disk there is no room for it
             os._exit(1)
     return pid
 

@@ -3,7 +3,7 @@
 from tasks import audit
 from tasks.registry import Registry
 from tasks.workspace import Workspace
-from tests.flows.conftest import Flows
+from tests.flows.commands import Flows
 
 
 def test_status_of_a_new_workspace(flows: Flows, workspace: Workspace) -> None:

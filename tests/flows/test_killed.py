@@ -15,9 +15,8 @@ from tasks import records
 from tasks.registry import Registry
 from tasks.versioning import STEPS
 from tasks.workspace import PROJECT, Workspace
-from tests.conftest import Furnish
-from tests.flows.killing import diary
-from tests.workspaces import moved, outcome
+from tests.flows.killing import diary, failure
+from tests.workspaces import Furnish, moved, outcome
 
 End = Callable[[Workspace, str], int]
 """Runs the next round up to a moment, or goes on with the open one; says how the process ended."""
@@ -122,10 +121,11 @@ def test_killed_anywhere_in_the_first_round(
 
 
 def test_a_full_disk_leaves_what_was_finished(
-    before: Workspace, undisturbed: dict[str, Any], end: End, tmp_path: Path, capfd: pytest.CaptureFixture[str]
+    before: Workspace, undisturbed: dict[str, Any], end: End, tmp_path: Path
 ) -> None:
     place = moved(before, tmp_path / "copy")
     assert end(place, "full evaluate") == 1
+    assert failure(place).read_text().startswith("StepFailed: round 1, step evaluate: OSError: [Errno 27]")
     champion = Registry(place.root).champion()
     assert champion is not None
     assert (champion.version, records.numbers(place)) == ("1", [0])

@@ -11,7 +11,7 @@ from tasks import audit, records
 from tasks.registry import Registry
 from tasks.request import answered
 from tasks.workspace import PROJECT, Workspace
-from tests.flows.conftest import Flows
+from tests.flows.commands import Flows
 from tests.flows.feedback_files import requests, shallow_votes, write
 from tests.profile import HOLD, PROMOTE, TINY
 

@@ -15,7 +15,7 @@ from tasks import records
 from tasks.lock import holding
 from tasks.registry import Registry
 from tasks.workspace import Workspace
-from tests.flows.conftest import Flows
+from tests.flows.commands import Flows
 from tests.flows.feedback_files import requests, shallow_votes, write
 from tests.profile import HOLD, PROMOTE, TINY
 

@@ -1,0 +1,16 @@
+"""Commands typed by tests."""
+
+from collections.abc import Callable
+from typing import NamedTuple
+
+
+class Said(NamedTuple):
+    """What a command answered."""
+
+    code: object
+    out: str
+    err: str
+
+
+Flows = Callable[..., Said]
+"""`python -m flows …` with the words given."""
