@@ -31,6 +31,8 @@ test: setup ## unit tests and real rounds of the tiny profile
 	$(BIN)/python -m pytest -q -m "not services and not chaos and not gpu"
 
 test-services: setup ## tests with a real Prefect server and worker, and a browser
+	@command -v chromium >/dev/null || { apt-get update -qq && apt-get install -qq -y chromium >/dev/null; } \
+		|| echo "no chromium here: the browser test is skipped"
 	$(BIN)/python -m pytest -q -m services
 
 chaos: setup ## a round is killed again and again

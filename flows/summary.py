@@ -8,7 +8,11 @@ from rich.panel import Panel
 from rich.table import Table
 from rich.text import Text
 
+from tasks.view import page
 from tasks.workspace import Workspace
+
+UI = "http://127.0.0.1:5000"
+"""Where `make ui` serves."""
 
 COLOURS = {"promote": "green", "hold": "yellow", "reject": "red"}
 
@@ -142,7 +146,8 @@ def _times(record: Mapping[str, Any], spent: Spent | None) -> RenderableType:
 
 def _next(record: Mapping[str, Any], place: Workspace) -> RenderableType:
     return Text.assemble(
-        ("\nCompare rounds  ", "bold"), f"make ui, then http://127.0.0.1:5000 (run {record['run_id']})\n",
+        ("\nCompare rounds  ", "bold"), f"make ui, then {page(UI, record['experiment'])}\n",
+        ("This run        ", "bold"), f"{record['run_id']}\n",
         ("Reports         ", "bold"), f"{place.data / 'reports'}\n",
         ("Versions        ", "bold"), "python -m flows status; python -m flows rollback --reason …",
     )  # fmt: skip

@@ -77,6 +77,7 @@ def _finish(
         "finished": datetime.now(UTC).isoformat(timespec="seconds"),
         "opened": opened,
         "request": opened["request"],
+        "experiment": running.run.experiment,
         "run_id": running.run.run_id,
         "version": version.version,
         "verdict": verdict,

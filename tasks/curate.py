@@ -16,6 +16,7 @@ from feedback.rows import DemonstrationRow, PreferenceRow
 from feedback.schema import FeedbackEvent
 from feedback.split import Split
 from tasks import tables
+from tasks.ingest import Ingest
 from tasks.round import Round
 from tasks.step import step
 from tasks.steplog import StepLog
@@ -50,7 +51,8 @@ def curate(round: Round, log: StepLog) -> None:
     shown = preferences.demonstrations(events, knobs.split, round.salt)
     if knobs.chosen_as_demonstrations:
         shown += _imitated(pairs)
-    _check(pairs, knobs)
+    if not _more_to_come(round):
+        _check(pairs, knobs)
     _write_parts(place.preferences, {part: _of(pairs, part) for part in PARTS}, preferences.preference_table)
     shown = [row for row in shown if row.split != "holdout"]  # the judge only has to differ in its preferences
     _write_parts(place.demonstrations, {"train": shown}, preferences.demonstration_table)
@@ -67,6 +69,11 @@ def curate(round: Round, log: StepLog) -> None:
     }
     log(numbers, 0, 1)
     write_json(place.report("curate"), {"metrics": numbers, "kinds": judged.counts.kinds, "sources": _sources(events)})
+
+
+def _more_to_come(round: Round) -> bool:
+    """True in round 0, which needs no pairs, where a source will label answers in round 1."""
+    return round.number == 0 and any(source.labels for source in round.knobs("ingest", Ingest).sources)
 
 
 def _check(pairs: Sequence[Any], knobs: Curate) -> None:

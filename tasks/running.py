@@ -4,7 +4,7 @@ import time
 from collections.abc import Callable, Sequence
 from contextvars import ContextVar
 
-from core.errors import RoundsError, StepFailed
+from core.errors import BadFeedback, BadModel, BadParams, RoundsError, StepFailed
 from core.files import read_json, write_json
 from core.log import Log, ignore
 from tasks import round as rounds
@@ -76,6 +76,9 @@ class Running:
     def _explained(self, step: str, error: Exception) -> RoundsError:
         where = f"round {self.round.number}, step {step}"
         cure = "What was finished is kept; continue with `python -m flows round`."
+        if isinstance(error, BadFeedback | BadModel | BadParams):
+            # continuing would read the same frozen inputs again
+            cure = "The round's inputs are frozen: cured, it starts anew with `python -m flows round --reopen`."
         if isinstance(error, RoundsError):
             return type(error)(f"{where}: {error}\n{cure}")
         return StepFailed(f"{where}: {type(error).__name__}: {error}\n{cure}")

@@ -9,6 +9,7 @@ from typing import Any
 from core.files import digest
 from tasks import audit, records
 from tasks.registry import Registry
+from tasks.tracking import EXPERIMENT
 from tasks.workspace import Workspace
 
 Furnish = Callable[[Path], Workspace]
@@ -39,7 +40,11 @@ def outcome(place: Workspace) -> dict[str, Any]:
     registry = Registry(place.root)
     champion = registry.champion()
     assert audit.verify(place.audit) == []
+    experiment = registry.store.get_experiment_by_name(EXPERIMENT)
+    assert experiment is not None
+    runs = registry.store.search_runs([experiment.experiment_id])
     return {
+        "runs": sorted((run.data.tags["round"], run.info.run_name, run.info.status) for run in runs),
         "records": [_lasting(records.read(place, number)) for number in records.numbers(place)],
         "data": (place.root / "dvc.lock").read_text(encoding="utf-8"),
         "weights": {folder.name: digest(folder) for folder in sorted((place.data / "checkpoints").iterdir())},

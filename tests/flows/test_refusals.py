@@ -172,3 +172,7 @@ def test_an_open_round_takes_no_other_knobs(flows: Flows, continued: Workspace) 
     assert flows("round", "--new", "-w", continued.root, *words).code == 2
     said = flows("round", "-w", continued.root, *words, "-S", "policy.clip=0.1")
     assert "round 2 is open with other parameters; finish it with `python -m flows round`, or drop" in said.err
+    continued.preferences.unlink()
+    said = flows("round", "--reopen", "-w", continued.root, *words, "-S", "policy.clip=0.1")
+    assert "Round 2: promote" in said.out
+    assert records.read(continued, 2)["inputs"]["params"]["policy"]["clip"] == 0.1
