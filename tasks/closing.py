@@ -1,7 +1,7 @@
 """The end of a round: data made safe, candidate registered, promoted where the verdict says so, record written."""
 
 import shutil
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from datetime import UTC, datetime
 from typing import Any
 
@@ -11,6 +11,7 @@ from tasks import plots, records
 from tasks.catalogue import Name, Version
 from tasks.running import Running, metrics
 from tasks.versioning import STEPS, Versioning
+from tasks.workspace import Workspace
 
 BOOTSTRAP = ("collect", "ingest", "curate", "sft")
 """The steps of round 0."""
@@ -86,16 +87,22 @@ def _finish(
         "times": running.times(),
         "examples": _examples(running),
     }
-    records.write(place, round.number, record)
-    if running.round.knobs("versioning", Versioning).commit:
-        running.data.commit(f"Round {round.number}: {verdict['result']}")
     running.run.tags({"verdict": verdict["result"], "version": version.version})
     running.run.finish("FINISHED")
-    taken = place.inbox / "taken"
-    for name in round.inbox:
-        taken.mkdir(exist_ok=True)
-        shutil.move(place.inbox / name, taken / name)
+    _empty_inbox(place, round.inbox)
+    records.write(place, round.number, record)  # last: until it stands, whoever starts again comes through here
+    if round.knobs("versioning", Versioning).commit:
+        running.data.commit(f"Round {round.number}: {verdict['result']}")
     return records.read(place, round.number)
+
+
+def _empty_inbox(place: Workspace, names: Sequence[str]) -> None:
+    """Set aside what the round took in; what a round that was killed here had set aside already stays there."""
+    taken = place.inbox / "taken"
+    for name in names:
+        taken.mkdir(exist_ok=True)
+        if (place.inbox / name).exists():
+            shutil.move(place.inbox / name, taken / name)
 
 
 def _examples(running: Running) -> list[dict[str, str]]:

@@ -124,7 +124,7 @@ def _watch_renames(place: Workspace, moment: str) -> None:
 def _cut(file: Path, event: str, details: tuple[Any, ...]) -> None:
     """What DVC leaves when it is killed as it begins to write: an empty file."""
     if event == "open" and str(details[1]).startswith("w") and Path(os.fsdecode(details[0])).absolute() == file:
-        os.truncate(file, 0)
+        os.close(os.open(file, os.O_CREAT | os.O_TRUNC | os.O_WRONLY))
         die()
 
 
