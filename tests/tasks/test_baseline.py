@@ -1,9 +1,11 @@
+from typing import Any
+
 import numpy as np
 
 from tasks.baseline import words
 
 
-def pair(chosen: str, rejected: str, p: float = 1.0) -> dict[str, object]:
+def pair(chosen: str, rejected: str, p: float = 1.0) -> dict[str, Any]:
     return {"chosen": chosen, "rejected": rejected, "p_chosen": p}
 
 
@@ -17,5 +19,5 @@ def test_words_that_win_in_training_win_on_new_pairs() -> None:
 
 
 def test_a_tie_teaches_nothing() -> None:
-    chances = words([pair(p["chosen"], p["rejected"], 0.5) for p in KIND], [pair("thank you", "go away")])  # type: ignore[arg-type]
+    chances = words([pair(p["chosen"], p["rejected"], 0.5) for p in KIND], [pair("thank you", "go away")])
     np.testing.assert_allclose(chances, 0.5, atol=1e-6)
