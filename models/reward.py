@@ -143,7 +143,7 @@ def _learn(scorer: Scorer, groups: Sequence[Comparisons], knobs: Reward, draw: t
             scores = scorer.at_end(batch.texts)
             loss, metrics = preference_loss(scores, batch, knobs.centring)
             optimiser.zero_grad()
-            loss.backward()  # type: ignore[no-untyped-call]
+            loss.backward()  # type: ignore[no-untyped-call]  # torch ships it untyped
             norm = torch.nn.utils.clip_grad_norm_(scorer.parameters(), knobs.gradient_clip)
             optimiser.step()
             schedule.step()

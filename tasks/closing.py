@@ -70,14 +70,12 @@ def _finish(
     running: Running, version: Version, verdict: Mapping[str, Any], numbers: Mapping[str, float]
 ) -> dict[str, Any]:
     place, round = running.round.workspace, running.round
-    opened = read_json(place.opened)
     record = {
         "number": round.number,
         "key": running.key,
         "parent": round.parent,
         "finished": datetime.now(UTC).isoformat(timespec="seconds"),
-        "opened": opened,
-        "request": opened["request"],
+        "opened": read_json(place.opened),
         "experiment": running.run.experiment,
         "run_id": running.run.run_id,
         "version": version.version,

@@ -39,7 +39,7 @@ def answered(workspace: Workspace, overrides: Sequence[str]) -> dict[str, Any] |
     last = records.last(workspace)
     if last is None or records.unfinished(workspace) or any(workspace.inbox.glob("*.jsonl")):
         return None
-    return last if last["request"] == fingerprint(workspace, overrides) else None
+    return last if last["opened"]["request"] == fingerprint(workspace, overrides) else None
 
 
 def _fingerprints(workspace: Workspace, values: Mapping[str, Any]) -> list[str]:

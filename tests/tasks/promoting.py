@@ -51,9 +51,9 @@ def promote_and_die(root: Path, action: str, when: str, method: str) -> None:
 def race(root: Path, version: str) -> None:
     """Promote a version over 2; write the outcome beside the others'."""
     try:
-        outcome = Registry(root).promote(version, "2", "better", f"racer for {version}")
+        outcome: str = Registry(root).promote(version, "2", "better", f"racer for {version}")
     except Conflict:
-        outcome = "conflict"  # type: ignore[assignment]
+        outcome = "conflict"
     (root / "outcomes").mkdir(exist_ok=True)
     (root / "outcomes" / f"{version}.{os.getpid()}").write_text(outcome)
 
