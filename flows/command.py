@@ -1,15 +1,17 @@
 """What `python -m flows round` does: answer from the record, or run the round and show it."""
 
+import gc
 import os
 import time
-from collections.abc import Sequence
+from collections.abc import Iterator, Sequence
+from contextlib import contextmanager
 from pathlib import Path
 from typing import Any
 
 import psutil
 from rich.console import Console
 
-from flows.server import starting_early
+from flows.server import starting
 from flows.summary import Spent, summary
 from tasks import records
 from tasks.request import answered
@@ -34,17 +36,27 @@ def _run(place: Workspace, overrides: Sequence[str], reopen: bool, wait: float, 
     # Prefect's own log lines would break the bars; on a worker, where nobody watches, they stay
     os.environ.setdefault("PREFECT_LOGGING_LEVEL", "CRITICAL")
     console.print("Starting: loading torch, Prefect, MLflow, DVC …", style="dim")
-    with starting_early():
+    server = starting()
+    with _nothing_collected():
         from flows.progress import bars
         from flows.round import rlhf_round
         from tasks.opening import drop
 
     if reopen:
         drop(place)
-    with bars(console):
+    with server, bars(console):
         record = rlhf_round(list(overrides), str(place.root), wait=wait)
     assert record is not None  # only a deployment that waits for feedback may find nothing to do
     return record
+
+
+@contextmanager
+def _nothing_collected() -> Iterator[None]:
+    """Spare the garbage collector what is imported here: it stays, and looking through it takes seconds."""
+    gc.disable()
+    yield
+    gc.freeze()
+    gc.enable()
 
 
 def _spent(place: Workspace, before: set[int]) -> Spent:

@@ -12,6 +12,8 @@ from core.files import replacing
 from feedback.schema import Rejected
 from feedback.sources import Intake
 from feedback.sources.jsonl import JSONL
+from flows.server import configured
+from tasks.intake import knobs, pending
 from tasks.workspace import Workspace, current
 
 
@@ -31,7 +33,7 @@ def hand_in(folder: Path | None, files: Sequence[Path]) -> None:
     waiting = count(place)
     console = Console()
     console.print(f"{waiting.records} records wait in {place.inbox}; a round starts by itself at {waiting.threshold}.")
-    if waiting.enough and feedback_ready(place, *waiting):
+    if waiting.enough and configured() and feedback_ready(place, *waiting):
         console.print("The Prefect server was told that a round can start.")
 
 
@@ -52,10 +54,7 @@ class Waiting(NamedTuple):
 
 def count(place: Workspace, overrides: Sequence[str] = ()) -> Waiting:
     """What no round has taken in yet, and `ingest.threshold`."""
-    from tasks.ingest import pending
-    from tasks.opening import effective
-
-    return Waiting(pending(place), effective(place, overrides).ingest.threshold)
+    return Waiting(pending(place), knobs(place, overrides).threshold)
 
 
 def _check(file: Path) -> None:

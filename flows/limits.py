@@ -6,9 +6,9 @@ from contextlib import contextmanager
 from prefect.client.orchestration import get_client
 from prefect.concurrency.asyncio import AcquireConcurrencySlotTimeoutError
 from prefect.concurrency.sync import concurrency
-from prefect.settings import PREFECT_API_URL
 
 from core.errors import RoundBusy
+from flows.server import configured
 from tasks.lock import holding
 from tasks.workspace import Workspace
 
@@ -27,11 +27,11 @@ def one_at_a_time(place: Workspace, wait: float) -> Iterator[None]:
         RoundBusy: another round holds the workspace, or the server's slot, and did not end within `wait` seconds.
     """
     with holding(place.lock, "a round", wait):
-        if PREFECT_API_URL.value() is None:
-            yield
-        else:
+        if configured():
             with _slot(wait):
                 yield
+        else:
+            yield
 
 
 @contextmanager

@@ -9,6 +9,7 @@ from prefect import flow
 from core.errors import RoundBusy
 from flows.inbox import count
 from flows.limits import one_at_a_time
+from flows.server import configured
 from flows.title import entitle
 from tasks import closing, opening, records
 from tasks.collect import collect
@@ -63,7 +64,7 @@ def _round(place: Workspace, overrides: Sequence[str], when_pending: bool, reope
         running = _open(place, overrides)
     record = improve(running)
     entitle(f"round {record['number']}: {record['verdict']['result']}")
-    if (waiting := count(place, overrides)).enough:  # what came while the round ran
+    if configured() and (waiting := count(place, overrides)).enough:  # what came while the round ran
         feedback_ready(place, *waiting)
     return record
 

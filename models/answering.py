@@ -11,7 +11,7 @@ from models.minibatches import each
 from models.policy import Model, Policy, response_logprobs
 from models.rollout import Rollout, Sampling, sample
 from models.seeding import generator
-from models.tokens import Turn, encode_prompt
+from models.tokens import Turn, encode_prompts
 
 
 class Answered(NamedTuple):
@@ -36,7 +36,7 @@ def answer(
     log: Log = ignore,
 ) -> Answered:
     """Sample an answer to each prompt. Without a reference the KL is 0 throughout."""
-    ids = [encode_prompt(policy.tokenizer, prompt, limits.max_prompt_tokens).ids for prompt in prompts]
+    ids = [encoded.ids for encoded in encode_prompts(policy.tokenizer, prompts, limits.max_prompt_tokens)]
     rollout = sample(policy, ids, sampling, limits.max_answer_tokens, generator(seed), log=log)
     tokens = rollout.batch.response.sum(dim=1).cpu().numpy()
     return Answered(rollout.answers, tokens, rollout.ended.cpu().numpy(), _kl(rollout, sampling, reference))

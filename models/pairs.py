@@ -8,7 +8,7 @@ import torch
 from torch import Tensor
 from transformers import PreTrainedTokenizerBase
 
-from models.tokens import Batch, by_length, encode_answer, encode_prompt, pad
+from models.tokens import Batch, by_length, encode_answers, encode_prompts, pad
 
 
 class Pair(NamedTuple):
@@ -63,20 +63,20 @@ def encode(
     tokenizer: PreTrainedTokenizerBase, data: Sequence[Mapping[str, Any]], prompt_limit: int, answer_limit: int
 ) -> Encoded:
     """Group rows with the columns prompt, chosen, rejected, p_chosen and weight by their prompt."""
-    by_prompt: dict[str, Comparisons] = {}
-    truncated = 0
-    for i, row in enumerate(data):
-        key = repr([(turn["role"], turn["content"]) for turn in row["prompt"]])
-        if key not in by_prompt:
-            ids, cut = encode_prompt(tokenizer, row["prompt"], prompt_limit)
-            by_prompt[key], truncated = Comparisons(ids), truncated + bool(cut)
+    rows = list(data)
+    keys = [repr([(turn["role"], turn["content"]) for turn in row["prompt"]]) for row in rows]
+    turns = {key: row["prompt"] for key, row in zip(keys, rows, strict=True)}
+    prompts = dict(zip(turns, encode_prompts(tokenizer, turns.values(), prompt_limit), strict=True))
+    texts = list(dict.fromkeys(text for row in rows for text in (row["chosen"], row["rejected"])))
+    answers = dict(zip(texts, encode_answers(tokenizer, texts, answer_limit), strict=True))
+    by_prompt = {key: Comparisons(prompt.ids) for key, prompt in prompts.items()}
+    for i, (key, row) in enumerate(zip(keys, rows, strict=True)):
         group = by_prompt[key]
-        for text in (row["chosen"], row["rejected"]):
-            group.answers.setdefault(text, encode_answer(tokenizer, text, answer_limit))
+        group.answers |= {text: answers[text] for text in (row["chosen"], row["rejected"])}
         places = list(group.answers)
         chosen, rejected = places.index(row["chosen"]), places.index(row["rejected"])
         group.pairs.append(Pair(i, chosen, rejected, row["p_chosen"], row["weight"]))
-    return Encoded(list(by_prompt.values()), truncated)
+    return Encoded(list(by_prompt.values()), sum(prompt.truncated > 0 for prompt in prompts.values()))
 
 
 def batches(

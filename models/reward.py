@@ -23,7 +23,7 @@ from models.pairs import Comparisons, PairBatch
 from models.policy import Model, Policy
 from models.scorer import Scorer
 from models.seeding import generator
-from models.tokens import Batch, Turn, encode_answer, encode_prompt, pad
+from models.tokens import Batch, Turn, encode_answers, encode_prompts, pad
 
 NORMALISATION = "reward.json"
 ROWS = 64  # texts in one forward pass without gradients
@@ -76,8 +76,8 @@ class RewardModel:
     def score(self, prompts: Sequence[Sequence[Turn]], answers: Sequence[str]) -> Tensor:
         """Normalised score of each answer to its prompt: (B,) float32."""
         tokenizer = self.scorer.tokenizer
-        contexts = [encode_prompt(tokenizer, prompt, self.prompt_limit).ids for prompt in prompts]
-        texts = [encode_answer(tokenizer, answer, self.answer_limit) for answer in answers]
+        contexts = [encoded.ids for encoded in encode_prompts(tokenizer, prompts, self.prompt_limit)]
+        texts = encode_answers(tokenizer, answers, self.answer_limit)
         return self(pad(contexts, texts, tokenizer.pad_token_id))
 
     def margins(self, data: Sequence[Mapping[str, Any]]) -> npt.NDArray[np.float64]:

@@ -14,7 +14,7 @@ from core.knobs import Knobs
 from core.log import Log, ignore
 from models.policy import Model, Policy, response_logprobs
 from models.seeding import generator
-from models.tokens import Batch, by_length, encode_answer, encode_prompt, pad
+from models.tokens import Batch, by_length, encode_answers, encode_prompts, pad
 
 
 class SFT(Knobs):
@@ -93,8 +93,8 @@ def _minibatches(shown: Demonstrations, knobs: SFT, seed: int) -> list[list[int]
 def encode(tokenizer: PreTrainedTokenizerBase, data: Sequence[Mapping[str, Any]], limits: Model) -> Demonstrations:
     """Tokenise rows with prompt, completion and weight, once for all epochs."""
     rows = list(data)
-    prompts = [encode_prompt(tokenizer, row["prompt"], limits.max_prompt_tokens) for row in rows]
-    answers = [encode_answer(tokenizer, row["completion"], limits.max_answer_tokens) for row in rows]
+    prompts = encode_prompts(tokenizer, [row["prompt"] for row in rows], limits.max_prompt_tokens)
+    answers = encode_answers(tokenizer, [row["completion"] for row in rows], limits.max_answer_tokens)
     weights = torch.tensor([row["weight"] for row in rows], dtype=torch.float32)
     return Demonstrations([p.ids for p in prompts], answers, weights, sum(p.truncated > 0 for p in prompts))
 

@@ -9,7 +9,7 @@ The template of the tokenizer decides. A tokenizer without one gets the plain fo
     Assistant: …
 """
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Iterable, Mapping, Sequence
 from typing import NamedTuple
 
 import torch
@@ -48,8 +48,8 @@ class Batch(NamedTuple):
         return Batch(*(tensor.to(device) for tensor in self))
 
 
-def encode_prompt(tokenizer: PreTrainedTokenizerBase, prompt: Sequence[Turn], limit: int) -> Encoded:
-    """The conversation up to where the assistant's answer begins, cut on the left to `limit` tokens.
+def encode_prompts(tokenizer: PreTrainedTokenizerBase, prompts: Iterable[Sequence[Turn]], limit: int) -> list[Encoded]:
+    """Conversations up to where the assistant's answer begins, each cut on the left to `limit` tokens.
 
     Text inside a turn cannot forge one: control tokens in it are spelt out as ordinary text. A cut leaves a leading
     BOS token and the template's tail (what announces the answer) in place.
@@ -58,25 +58,22 @@ def encode_prompt(tokenizer: PreTrainedTokenizerBase, prompt: Sequence[Turn], li
         BadFeedback: an empty prompt, an unknown role, or an order of turns that the template refuses.
         BadParams: `limit` is too small to keep more than the template's tail.
     """
-    _check(prompt)
-    ids = _chat_ids(tokenizer, prompt) if tokenizer.chat_template else _plain_ids(tokenizer, prompt)
-    if len(ids) <= limit:
-        return Encoded(ids, 0)
-    head = ids[:1] if ids[0] == tokenizer.bos_token_id else []
-    room, tail = limit - len(head), len(_tail(tokenizer, prompt, ids))
-    if room <= tail:
-        raise BadParams(
-            f"a limit of {limit} prompt tokens keeps no word of the prompt: the template alone needs "
-            f"{len(head) + tail}; raise model.max_prompt_tokens"
-        )
-    return Encoded(head + ids[-room:], len(ids) - limit)
+    turns = [_turns(prompt) for prompt in prompts]
+    if not turns:
+        return []
+    encoded = _chat_ids(tokenizer, turns) if tokenizer.chat_template else _plain_ids(tokenizer, turns)
+    return [_cut(tokenizer, prompt, ids, limit) for prompt, ids in zip(turns, encoded, strict=True)]
 
 
-def encode_answer(tokenizer: PreTrainedTokenizerBase, text: str, limit: int, end: bool = True) -> list[int]:
-    """An answer's token ids, at most `limit`; `end` appends EOS where it fits: a cut answer has not ended."""
-    spelt = text if tokenizer.chat_template else f" {text}"
-    ids: list[int] = tokenizer(spelt, add_special_tokens=False, split_special_tokens=True)["input_ids"]
-    return ([*ids, tokenizer.eos_token_id] if end else ids)[:limit]
+def encode_answers(
+    tokenizer: PreTrainedTokenizerBase, texts: Iterable[str], limit: int, end: bool = True
+) -> list[list[int]]:
+    """Each answer's token ids, at most `limit`; `end` appends EOS where it fits: a cut answer has not ended."""
+    spelt = [text if tokenizer.chat_template else f" {text}" for text in texts]
+    if not spelt:
+        return []
+    encoded: list[list[int]] = tokenizer(spelt, add_special_tokens=False, split_special_tokens=True)["input_ids"]
+    return [([*ids, tokenizer.eos_token_id] if end else ids)[:limit] for ids in encoded]
 
 
 def decode_answer(tokenizer: PreTrainedTokenizerBase, ids: Sequence[int]) -> str:
@@ -114,37 +111,56 @@ def by_length(lengths: Sequence[int], size: int, generator: torch.Generator | No
     return [batches[i] for i in torch.randperm(len(batches), generator=generator).tolist()]
 
 
-def _check(prompt: Sequence[Turn]) -> None:
+def _turns(prompt: Sequence[Turn]) -> list[Turn]:
     if not prompt:
         raise BadFeedback("a prompt without turns; give at least one user turn")
     for index, turn in enumerate(prompt):
         if turn["role"] not in ROLES:
             raise BadFeedback(f"turn {index} has role {turn['role']!r}; a turn's role is one of {', '.join(ROLES)}")
+    return [{"role": turn["role"], "content": turn["content"]} for turn in prompt]
 
 
-def _chat_ids(tokenizer: PreTrainedTokenizerBase, prompt: Sequence[Turn], announce: bool = True) -> list[int]:
-    turns = [{"role": turn["role"], "content": turn["content"]} for turn in prompt]
+def _chat_ids(
+    tokenizer: PreTrainedTokenizerBase, prompts: Sequence[Sequence[Turn]], announce: bool = True
+) -> list[list[int]]:
     # changes nothing where no control token is written out, and costs more than all the rest
-    suspicious = any(token in turn["content"] for token in tokenizer.added_tokens_encoder for turn in prompt)
+    contents = {turn["content"] for prompt in prompts for turn in prompt}
+    suspicious = any(token in content for token in tokenizer.added_tokens_encoder for content in contents)
     try:
-        ids: list[int] = tokenizer.apply_chat_template(
-            turns, add_generation_prompt=announce, sanitize_control_tokens=suspicious, return_dict=False
+        ids: list[list[int]] = tokenizer.apply_chat_template(
+            prompts, add_generation_prompt=announce, sanitize_control_tokens=suspicious, return_dict=False
         )
     except TemplateError as error:
-        roles = " ".join(turn["role"] for turn in prompt)
+        if len(prompts) > 1:  # one of them; which?
+            return [ids for prompt in prompts for ids in _chat_ids(tokenizer, [prompt], announce)]
+        roles = " ".join(turn["role"] for turn in prompts[0])
         raise BadFeedback(f"the chat template refuses the turns [{roles}]: {error}") from error
     return ids
 
 
-def _plain_ids(tokenizer: PreTrainedTokenizerBase, prompt: Sequence[Turn]) -> list[int]:
-    turns = [f"{turn['role'].capitalize()}: {_one_paragraph(turn['content'])}" for turn in prompt]
-    ids: list[int] = tokenizer("\n\n".join([*turns, "Assistant:"]), split_special_tokens=True)["input_ids"]
+def _plain_ids(tokenizer: PreTrainedTokenizerBase, prompts: Sequence[Sequence[Turn]]) -> list[list[int]]:
+    texts = ["\n\n".join([*map(_paragraph, prompt), "Assistant:"]) for prompt in prompts]
+    ids: list[list[int]] = tokenizer(texts, split_special_tokens=True)["input_ids"]
     return ids
 
 
-def _one_paragraph(text: str) -> str:
-    """Text without blank lines: in the plain form a blank line is what begins a turn."""
-    return "\n".join(line for line in text.splitlines() if line.strip())
+def _paragraph(turn: Turn) -> str:
+    """A turn without blank lines: in the plain form a blank line is what begins the next one."""
+    lines = "\n".join(line for line in turn["content"].splitlines() if line.strip())
+    return f"{turn['role'].capitalize()}: {lines}"
+
+
+def _cut(tokenizer: PreTrainedTokenizerBase, prompt: Sequence[Turn], ids: list[int], limit: int) -> Encoded:
+    if len(ids) <= limit:
+        return Encoded(ids, 0)
+    head = ids[:1] if ids[0] == tokenizer.bos_token_id else []
+    room, tail = limit - len(head), len(_tail(tokenizer, prompt, ids))
+    if room <= tail:
+        raise BadParams(
+            f"a limit of {limit} prompt tokens keeps no word of the prompt: the template alone needs "
+            f"{len(head) + tail}; raise model.max_prompt_tokens"
+        )
+    return Encoded(head + ids[-room:], len(ids) - limit)
 
 
 def _tail(tokenizer: PreTrainedTokenizerBase, prompt: Sequence[Turn], ids: list[int]) -> list[int]:
@@ -152,4 +168,5 @@ def _tail(tokenizer: PreTrainedTokenizerBase, prompt: Sequence[Turn], ids: list[
     if not tokenizer.chat_template:
         tail: list[int] = tokenizer("\n\nAssistant:", add_special_tokens=False)["input_ids"]
         return tail
-    return ids[len(_chat_ids(tokenizer, prompt, announce=False)) :]
+    [unannounced] = _chat_ids(tokenizer, [prompt], announce=False)
+    return ids[len(unannounced) :]

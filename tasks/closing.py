@@ -18,28 +18,38 @@ BOOTSTRAP = ("collect", "ingest", "curate", "sft")
 
 
 def bootstrap(running: Running) -> dict[str, Any]:
-    """Register the SFT model as version 1 and make it champion: nothing was there to be compared with."""
-    numbers = metrics(running.round, BOOTSTRAP)
-    _make_safe(running, numbers)
-    version = _register(running, "policy", "sft", numbers, {"bootstrap": "true"})
-    running.registry.promote(version.version, None, "the first model of this workspace", "rounds", kind="bootstrap")
-    verdict = {"result": "promote", "findings": [], "bootstrap": True}
-    return _finish(running, version, verdict, numbers)
+    """Register the SFT model as version 1 and make it champion: nothing was there to be compared with.
+
+    Raises:
+        RoundsError: data, run or registry could not be written; says what continues the round.
+    """
+    with running.explaining("closing"):
+        numbers = metrics(running.round, BOOTSTRAP)
+        _make_safe(running, numbers)
+        version = _register(running, "policy", "sft", numbers, {"bootstrap": "true"})
+        running.registry.promote(version.version, None, "the first model of this workspace", "rounds", kind="bootstrap")
+        verdict = {"result": "promote", "findings": [], "bootstrap": True}
+        return _finish(running, version, verdict, numbers)
 
 
 def close(running: Running) -> dict[str, Any]:
-    """Register the candidate whatever the verdict, and promote it where the verdict is `promote`."""
-    numbers = metrics(running.round, STEPS[:-1])
-    verdict = read_json(running.round.workspace.report("verdict"))
-    _make_safe(running, numbers)
-    reward = _register(running, "reward", "reward", numbers, {})
-    tags = {"reward_version": reward.version, "verdict": verdict["result"]}
-    version = _register(running, "policy", "policy", numbers, tags)
-    if verdict["result"] == "promote":
-        reasons = "; ".join(finding["reason"] for finding in verdict["findings"])
-        expect = running.round.champion["version"] if running.round.champion else None
-        running.registry.promote(version.version, expect, reasons, "rounds")
-    return _finish(running, version, verdict, numbers)
+    """Register the candidate whatever the verdict, and promote it where the verdict is `promote`.
+
+    Raises:
+        RoundsError: data, run or registry could not be written; says what continues the round.
+    """
+    with running.explaining("closing"):
+        numbers = metrics(running.round, STEPS[:-1])
+        verdict = read_json(running.round.workspace.report("verdict"))
+        _make_safe(running, numbers)
+        reward = _register(running, "reward", "reward", numbers, {})
+        tags = {"reward_version": reward.version, "verdict": verdict["result"]}
+        version = _register(running, "policy", "policy", numbers, tags)
+        if verdict["result"] == "promote":
+            reasons = "; ".join(finding["reason"] for finding in verdict["findings"])
+            expect = running.round.champion["version"] if running.round.champion else None
+            running.registry.promote(version.version, expect, reasons, "rounds")
+        return _finish(running, version, verdict, numbers)
 
 
 def _make_safe(running: Running, numbers: Mapping[str, float]) -> None:
@@ -48,8 +58,8 @@ def _make_safe(running: Running, numbers: Mapping[str, float]) -> None:
     knobs = running.round.knobs("versioning", Versioning)
     if knobs.remote:
         running.data.push(knobs.remote)
-    for step in STEPS:
-        for path, digest in running.data.hashes(step).items():
+    for step, outputs in running.data.hashes().items():
+        for path, digest in outputs.items():
             running.run.dataset(path, place.root / path, digest, step)
     for file in (place.round, place.root / "dvc.lock", *sorted((place.data / "reports").glob("*.json"))):
         running.run.artifact(file, "round")
@@ -88,9 +98,9 @@ def _finish(
     running.run.tags({"verdict": verdict["result"], "version": version.version})
     running.run.finish("FINISHED")
     _empty_inbox(place, round.inbox)
-    records.write(place, round.number, record)  # last: until it stands, whoever starts again comes through here
     if round.knobs("versioning", Versioning).commit:
         running.data.commit(f"Round {round.number}: {verdict['result']}")
+    records.write(place, round.number, record)  # last: until it stands, whoever starts again comes through here
     return records.read(place, round.number)
 
 

@@ -12,7 +12,7 @@ from feedback.sources import Pair
 from models.answering import answer
 from models.policy import Model, Policy
 from models.rollout import Sampling
-from tasks.ingest import Ingest
+from tasks.intake import Ingest
 from tasks.round import Round
 from tasks.step import step
 from tasks.steplog import StepLog

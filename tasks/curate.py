@@ -16,7 +16,7 @@ from feedback.rows import DemonstrationRow, PreferenceRow
 from feedback.schema import FeedbackEvent
 from feedback.split import Split
 from tasks import tables
-from tasks.ingest import Ingest
+from tasks.intake import Ingest
 from tasks.round import Round
 from tasks.step import step
 from tasks.steplog import StepLog

@@ -41,4 +41,4 @@ def drift(round: Round, log: StepLog) -> None:
 
 def _texts(path: Path) -> list[str]:
     """What people asked last, of each prompt."""
-    return [prompt[-1]["content"] for prompt in tables.load(path)["prompt"]]
+    return [row["prompt"][-1]["content"] for row in tables.rows(path)]

@@ -16,12 +16,10 @@ _logger = logging.getLogger(__name__)
 
 
 def feedback_ready(workspace: Workspace, pending: int, threshold: int) -> bool:
-    """Tell the server, where one is configured, that `pending` records wait; True where it took the event.
+    """Tell the configured server that `pending` records wait; True where it took the event.
 
     A server that does not answer is no error: the feedback is kept, and the schedule finds it.
     """
-    if PREFECT_API_URL.value() is None:
-        return False
     inbox = Resource({"prefect.resource.id": "rounds.inbox", "prefect.resource.name": str(workspace.root)})
     event = Event(event=READY, resource=inbox, payload={"pending": pending, "threshold": threshold})
     try:

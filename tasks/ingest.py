@@ -1,34 +1,17 @@
 """ingest: feedback from all sources, kept for good; what cannot be used goes to quarantine with its reason."""
 
 from collections.abc import Iterator
-from typing import Annotated
-
-from pydantic import Field, SerializeAsAny
 
 from core.errors import BadFeedback
-from core.knobs import Knobs
-from core.plugins import used
 from feedback import groups, store
 from feedback import pairs as waiting
 from feedback.schema import FeedbackEvent, Rejected
 from feedback.sources import Intake, Source
 from feedback.sources.jsonl import JSONL
-from feedback.sources.simulated import Simulated
+from tasks.intake import Ingest
 from tasks.round import Round
 from tasks.step import step
 from tasks.steplog import StepLog
-from tasks.workspace import Workspace
-
-SourceField = Annotated[SerializeAsAny[Source], used("feedback.sources")]
-
-
-class Ingest(Knobs):
-    """Where feedback comes from."""
-
-    sources: tuple[SourceField, ...] = (Simulated(),)
-    """Read in every round; what was read before is recognised. The workspace's inbox is always read as well."""
-    threshold: int = Field(200, ge=1)
-    """Records waiting in the inbox that start a round by themselves."""
 
 
 @step(retries=2)
@@ -65,11 +48,3 @@ def _sources(round: Round) -> Iterator[Source]:
     yield from round.knobs("ingest", Ingest).sources
     for name in round.inbox:
         yield JSONL(path=round.workspace.inbox / name)
-
-
-def pending(workspace: Workspace) -> int:
-    """Records in the inbox that no round has taken in yet."""
-    known = store.ids(workspace.feedback)
-    intake = Intake(round=0, seed=0)
-    records = (record for file in sorted(workspace.inbox.glob("*.jsonl")) for record in JSONL(path=file).read(intake))
-    return len({record.feedback_id for record in records if isinstance(record, FeedbackEvent)} - known)

@@ -14,7 +14,7 @@ from tasks.collect import Collect
 from tasks.curate import Curate
 from tasks.drift import Drift
 from tasks.evaluate import Evaluate
-from tasks.ingest import Ingest
+from tasks.intake import Ingest
 from tasks.verdict import Verdicts
 from tasks.versioning import Versioning
 

@@ -8,7 +8,7 @@ from models.algorithms import Algorithm
 from models.checkpoints import Checkpoints
 from models.policy import Model, Policy
 from models.reward import RewardModel
-from models.tokens import encode_prompt
+from models.tokens import encode_prompts
 from tasks.round import Round
 from tasks.step import step
 from tasks.steplog import StepLog
@@ -33,7 +33,7 @@ def policy(round: Round, log: StepLog) -> None:
         log(metrics, iteration, total)
 
     with log.learning():
-        ids = [encode_prompt(candidate.tokenizer, prompt, limits.max_prompt_tokens).ids for prompt in prompts]
+        ids = [encoded.ids for encoded in encode_prompts(candidate.tokenizer, prompts, limits.max_prompt_tokens)]
         algorithm.train(
             candidate, reference, reward, ids, limits.max_answer_tokens, checkpoints, note, round.seed_for("policy")
         )

@@ -5,22 +5,13 @@ Kept light on purpose: an answer from the record must not wait for torch or Pref
 
 import hashlib
 import json
-from collections.abc import Mapping, Sequence
-from typing import Annotated, Any
+from collections.abc import Sequence
+from typing import Any
 
-from core.knobs import Knobs
-from core.plugins import used
-from core.settings import override, parse, read
-from feedback.sources import Source
-from tasks import records
+from core.settings import override, read
+from tasks import intake, records
 from tasks import round as rounds
 from tasks.workspace import Workspace
-
-
-class _Sources(Knobs):
-    """What the section `ingest` says of sources; `tasks.ingest` has it whole, and would bring Prefect along."""
-
-    sources: tuple[Annotated[Source, used("feedback.sources")], ...] = ()
 
 
 def fingerprint(workspace: Workspace, overrides: Sequence[str]) -> str:
@@ -30,7 +21,8 @@ def fingerprint(workspace: Workspace, overrides: Sequence[str]) -> str:
         BadParams: the sources cannot be read.
     """
     values = override(read(workspace.params), overrides)
-    parts = [values, rounds.code_digest(), _fingerprints(workspace, values)]
+    sources = [source.fingerprint() for source in intake.knobs(workspace, overrides).sources]
+    parts = [values, rounds.code_digest(), sources]
     return hashlib.sha256(json.dumps(parts, sort_keys=True, default=str).encode()).hexdigest()[:16]
 
 
@@ -40,9 +32,3 @@ def answered(workspace: Workspace, overrides: Sequence[str]) -> dict[str, Any] |
     if last is None or records.unfinished(workspace) or any(workspace.inbox.glob("*.jsonl")):
         return None
     return last if last["opened"]["request"] == fingerprint(workspace, overrides) else None
-
-
-def _fingerprints(workspace: Workspace, values: Mapping[str, Any]) -> list[str]:
-    section = values.get("ingest") or {}
-    given = {"sources": section["sources"]} if "sources" in section else {}
-    return [source.fingerprint() for source in parse(_Sources, given, f"{workspace.params}, ingest").sources]

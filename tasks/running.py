@@ -1,7 +1,8 @@
 """A round that runs: each step is skipped where it is done, else run, logged and recorded."""
 
 import time
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Iterator, Sequence
+from contextlib import contextmanager
 from contextvars import ContextVar
 
 from core.errors import BadFeedback, BadModel, BadParams, RoundsError, StepFailed
@@ -45,7 +46,7 @@ class Running:
 
         Raises:
             RoundsError: what a person can cure, as the step said it.
-            StepFailed: anything else; names the step, the reason and the command that continues.
+            StepFailed: anything else; names the step, the reason and the command that continues it.
         """
         name = step.name
         if self.data.done(name):
@@ -54,15 +55,24 @@ class Running:
         start = time.perf_counter()
         child = self.run.step(name)
         log = StepLog([child, self._show(name)])
-        try:
-            step(self.round, log)
-            self.data.record(name)
-        except Exception as error:
-            child.close("FAILED")
-            self.run.give_up()
-            raise self._explained(name, error) from error
+        with self.explaining(f"step {name}"):
+            try:
+                step(self.round, log)
+                self.data.record(name)
+            except Exception:
+                child.close("FAILED")
+                self.run.give_up()
+                raise
         child.close("FINISHED")
         self._note_time(name, time.perf_counter() - start, log.learned)
+
+    @contextmanager
+    def explaining(self, what: str) -> Iterator[None]:
+        """Give any error of the block the place where it happened, and what to do about it."""
+        try:
+            yield
+        except Exception as error:
+            raise self._explained(what, error) from error
 
     def times(self) -> dict[str, dict[str, float]]:
         """Step → seconds: `wall` of the whole step, `learning` of its learning, sampling and judging."""
@@ -73,8 +83,8 @@ class Running:
         spent = {**self.times(), step: {"wall": wall, "learning": learning}}
         write_json(self.round.workspace.metrics / "times.json", spent)
 
-    def _explained(self, step: str, error: Exception) -> RoundsError:
-        where = f"round {self.round.number}, step {step}"
+    def _explained(self, what: str, error: Exception) -> RoundsError:
+        where = f"round {self.round.number}, {what}"
         cure = "What was finished is kept; continue with `python -m flows round`."
         if isinstance(error, BadFeedback | BadModel | BadParams):
             # continuing would read the same frozen inputs again

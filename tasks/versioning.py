@@ -58,10 +58,11 @@ class Data:
         with chdir(self.root), self._lock_kept():
             self._repo.commit(step, force=True)
 
-    def hashes(self, step: str) -> dict[str, str]:
-        """Path → md5 of every recorded output of a step (a folder's ends in `.dir`)."""
-        outs = self.recorded().get(step, {}).get("outs", [])
-        return {out["path"]: out["md5"] for out in outs}
+    def hashes(self) -> dict[str, dict[str, str]]:
+        """Step → path → md5 of every recorded output (a folder's ends in `.dir`)."""
+        return {
+            step: {out["path"]: out["md5"] for out in stage.get("outs", [])} for step, stage in self.recorded().items()
+        }
 
     def recorded(self) -> dict[str, Any]:
         """The stages of dvc.lock as they stand."""
@@ -77,9 +78,14 @@ class Data:
         return pushed
 
     def commit(self, message: str) -> None:
-        """Commit dvc.lock to the git repository of the workspace."""
-        for words in (["add", "dvc.lock"], ["commit", "--quiet", "--message", message, "--", "dvc.lock"]):
-            subprocess.run(["git", *words], cwd=self.root, check=True, capture_output=True)
+        """Commit dvc.lock to the git repository of the workspace, where it changed.
+
+        Raises:
+            BadWorkspace: git refuses; with its own words.
+        """
+        self._git("add", "dvc.lock")
+        if self._git("status", "--porcelain", "--", "dvc.lock"):
+            self._git("commit", "--quiet", "--message", message, "--", "dvc.lock")
 
     def check(self, knobs: Versioning) -> None:
         """Find out before a round is opened whether remote and git are there.
@@ -92,6 +98,14 @@ class Data:
             raise BadWorkspace(f"versioning.remote: DVC knows no remote {knobs.remote!r}; {cure}")
         if knobs.commit and not (self.root / ".git").exists():
             raise BadWorkspace(f"versioning.commit: {self.root} is no git repository; `git init` makes it one")
+        if knobs.commit:
+            self._git("var", "GIT_COMMITTER_IDENT")  # fails where git does not know whose commit it would be
+
+    def _git(self, *words: str) -> str:
+        done = subprocess.run(["git", *words], cwd=self.root, capture_output=True, text=True, check=False)
+        if done.returncode:
+            raise BadWorkspace(f"versioning.commit: `git {' '.join(words)}` in {self.root}: {done.stderr.strip()}")
+        return done.stdout
 
     @contextmanager
     def _lock_kept(self) -> Iterator[None]:

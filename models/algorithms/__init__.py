@@ -40,7 +40,7 @@ class Algorithm(Plugin):
     ) -> Policy:
         """Train `policy` in place and return it; `reference` is what it must not stray from, and is left alone.
 
-        `prompts` are token ids that end where an answer begins (`tokens.encode_prompt`); an answer has at most `limit`
+        `prompts` are token ids that end where an answer begins (`tokens.encode_prompts`); an answer has at most `limit`
         tokens. Where `checkpoints` hold a state of this run, training goes on from there and ends with the same weights
         as if it had not stopped.
         """

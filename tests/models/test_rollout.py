@@ -18,7 +18,7 @@ from transformers import (
 from models.policy import Policy, response_logprobs
 from models.rollout import Rollout, Sampling, _draw, sample
 from models.seeding import generator
-from models.tokens import encode_prompt
+from models.tokens import encode_prompts
 
 # weights this large make a random model opinionated, so that a wrong position or mask shows
 OPINIONATED: dict[str, Any] = {"vocab_size": 300, "initializer_range": 0.3}
@@ -47,7 +47,8 @@ def saved(folder: Path, name: str, tokenizer: PreTrainedTokenizerFast, **more: A
 
 
 def prompts(policy: Policy) -> list[list[int]]:
-    return [encode_prompt(policy.tokenizer, [{"role": "user", "content": text}], 64).ids for text in ASKED]
+    asked = [[{"role": "user", "content": text}] for text in ASKED]
+    return [encoded.ids for encoded in encode_prompts(policy.tokenizer, asked, 64)]
 
 
 @pytest.fixture

@@ -9,7 +9,7 @@ from models.policy import Model, Policy, build
 from models.rollout import Sampling, sample
 from models.seeding import generator
 from models.sft import SFT, answer_loss, encode, fit
-from models.tokens import encode_prompt, pad
+from models.tokens import encode_prompts, pad
 
 SHAPE = Model(width=16, layers=1, heads=2, feed_forward=32, vocabulary=300, max_prompt_tokens=16, max_answer_tokens=12)
 ANSWERS = {"where is it": "on its way", "thank you": "with pleasure", "can I": "yes you can"}
@@ -28,7 +28,7 @@ def policy() -> Policy:
 
 def replies(policy: Policy) -> list[str]:
     prompts = [[{"role": "user", "content": ask}] for ask in ANSWERS]
-    ids = [encode_prompt(policy.tokenizer, prompt, 16).ids for prompt in prompts]
+    ids = [encoded.ids for encoded in encode_prompts(policy.tokenizer, prompts, 16)]
     return sample(policy, ids, Sampling(), 12, generator(0), greedy=True).answers
 
 

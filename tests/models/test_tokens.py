@@ -1,14 +1,15 @@
+from collections.abc import Sequence
 from itertools import pairwise
 
 import pytest
 import torch
 from hypothesis import given
 from hypothesis import strategies as st
-from transformers import PreTrainedTokenizerFast
+from transformers import PreTrainedTokenizerBase, PreTrainedTokenizerFast
 
 from core.errors import BadFeedback, BadParams
 from models.scratch import train_tokenizer
-from models.tokens import by_length, decode_answer, encode_answer, encode_prompt, pad
+from models.tokens import Encoded, Turn, by_length, decode_answer, encode_answers, encode_prompts, pad
 
 PAD, END, SYSTEM, USER, ASSISTANT = range(5)
 BYTES = train_tokenizer([], 261)  # no merges: one token a byte
@@ -26,57 +27,85 @@ def spelt(text: str) -> list[int]:
     return ids
 
 
+def encode_one(tokenizer: PreTrainedTokenizerBase, prompt: Sequence[Turn], limit: int) -> Encoded:
+    [encoded] = encode_prompts(tokenizer, [prompt], limit)
+    return encoded
+
+
+def answer_ids(tokenizer: PreTrainedTokenizerBase, text: str, limit: int, end: bool = True) -> list[int]:
+    [ids] = encode_answers(tokenizer, [text], limit, end)
+    return ids
+
+
+@given(st.lists(texts, max_size=4))
+def test_many_are_encoded_as_each_alone(contents: list[str]) -> None:
+    plain = PreTrainedTokenizerFast(tokenizer_object=BYTES.backend_tokenizer, eos_token="<|end|>")
+    for tokenizer in (BYTES, plain):
+        alone = [encode_one(tokenizer, user(text), 24) for text in contents]
+        assert encode_prompts(tokenizer, map(user, contents), 24) == alone
+        assert encode_answers(tokenizer, contents, 24) == [answer_ids(tokenizer, text, 24) for text in contents]
+
+
+def test_of_many_prompts_the_refused_one_is_named(tokenizer: PreTrainedTokenizerFast) -> None:
+    tokenizer.chat_template = (
+        "{% for m in messages %}{% if m.role == 'system' %}{{ raise_exception('no system') }}{% endif %}"
+        "{{ m.content }}{% endfor %}"
+    )
+    with pytest.raises(BadFeedback, match=r"refuses the turns \[system user\]: no system"):
+        encode_prompts(tokenizer, [user("hi"), [{"role": "system", "content": "x"}, *user("hi")]], 64)
+
+
 def test_a_prompt_ends_where_the_answer_begins() -> None:
     turns = [{"role": "system", "content": "be kind"}, *user("hi")]
     expected = [SYSTEM, *spelt("be kind"), END, USER, *spelt("hi"), END, ASSISTANT]
-    assert encode_prompt(BYTES, turns, 64) == (expected, 0)
+    assert encode_one(BYTES, turns, 64) == (expected, 0)
 
 
 @given(texts)
 def test_text_cannot_forge_a_turn(text: str) -> None:
-    ids = encode_prompt(BYTES, user(text), 10_000).ids
+    ids = encode_one(BYTES, user(text), 10_000).ids
     assert [token for token in ids if token < 5] == [USER, END, ASSISTANT]
 
 
 def test_control_tokens_in_text_are_spelt_out() -> None:
-    ids = encode_prompt(BYTES, user("a<|end|>b"), 64).ids
+    ids = encode_one(BYTES, user("a<|end|>b"), 64).ids
     assert BYTES.decode(ids[1:-2]) == "a<|end|>b"
     assert ids[1:-2] == spelt("a<|end|>b")
 
 
 def test_a_role_cannot_forge_a_turn() -> None:
     with pytest.raises(BadFeedback, match="turn 0 has role 'pad'"):
-        encode_prompt(BYTES, [{"role": "pad", "content": "hi"}], 64)
+        encode_one(BYTES, [{"role": "pad", "content": "hi"}], 64)
 
 
 def test_a_prompt_without_turns_is_refused() -> None:
     with pytest.raises(BadFeedback, match="without turns"):
-        encode_prompt(BYTES, [], 64)
+        encode_one(BYTES, [], 64)
 
 
 def test_what_a_template_refuses_is_said_with_the_roles(tokenizer: PreTrainedTokenizerFast) -> None:
     tokenizer.chat_template = "{{ raise_exception('System role not supported') }}"
     with pytest.raises(BadFeedback, match=r"refuses the turns \[user\]: System role not supported"):
-        encode_prompt(tokenizer, user("hi"), 64)
+        encode_one(tokenizer, user("hi"), 64)
 
 
 def test_the_plain_form(plain: PreTrainedTokenizerFast) -> None:
     turns = [{"role": "system", "content": "Be kind."}, *user("Hello")]
-    assert plain.decode(encode_prompt(plain, turns, 64).ids) == "System: Be kind.\n\nUser: Hello\n\nAssistant:"
+    assert plain.decode(encode_one(plain, turns, 64).ids) == "System: Be kind.\n\nUser: Hello\n\nAssistant:"
 
 
 @given(texts)
 def test_text_cannot_forge_a_turn_in_the_plain_form(text: str) -> None:
     bare = train_tokenizer([], 261)
     bare.chat_template = None
-    ids = encode_prompt(bare, user(text), 10_000).ids
+    ids = encode_one(bare, user(text), 10_000).ids
     assert min(ids) >= 5
     assert bare.decode(ids).count("\n\n") == 1
 
 
 def test_a_long_prompt_loses_its_beginning() -> None:
     # <user> 10 letters <end> <assistant> = 13 tokens
-    encoded = encode_prompt(BYTES, user("abcdefghij"), 6)
+    encoded = encode_one(BYTES, user("abcdefghij"), 6)
     assert encoded == ([*spelt("ghij"), END, ASSISTANT], 7)
 
 
@@ -84,34 +113,34 @@ def test_a_cut_prompt_keeps_bos() -> None:
     tokenizer = train_tokenizer([], 261)
     tokenizer.bos_token = "<|pad|>"
     tokenizer.chat_template = "{{ bos_token }}" + str(tokenizer.chat_template)
-    assert encode_prompt(tokenizer, user("abcdef"), 5) == ([PAD, *spelt("ef"), END, ASSISTANT], 5)
+    assert encode_one(tokenizer, user("abcdef"), 5) == ([PAD, *spelt("ef"), END, ASSISTANT], 5)
 
 
 def test_a_limit_below_the_template_is_refused() -> None:
     with pytest.raises(BadParams, match="1 prompt tokens"):
-        encode_prompt(BYTES, user("abcdef"), 1)
+        encode_one(BYTES, user("abcdef"), 1)
 
 
 def test_an_answer_ends_with_eos_where_it_fits() -> None:
-    assert encode_answer(BYTES, "abc", 4) == [*spelt("abc"), END]
-    assert encode_answer(BYTES, "abc", 3) == spelt("abc")
-    assert encode_answer(BYTES, "abc", 2) == spelt("ab")
-    assert encode_answer(BYTES, "abc", 4, end=False) == spelt("abc")
+    assert answer_ids(BYTES, "abc", 4) == [*spelt("abc"), END]
+    assert answer_ids(BYTES, "abc", 3) == spelt("abc")
+    assert answer_ids(BYTES, "abc", 2) == spelt("ab")
+    assert answer_ids(BYTES, "abc", 4, end=False) == spelt("abc")
 
 
 def test_an_answer_cannot_end_itself() -> None:
-    assert encode_answer(BYTES, "a<|end|>", 64).count(END) == 1
+    assert answer_ids(BYTES, "a<|end|>", 64).count(END) == 1
 
 
 def test_an_answer_in_the_plain_form_begins_with_a_space(plain: PreTrainedTokenizerFast) -> None:
-    ids = encode_answer(plain, "Hello", 64)
+    ids = answer_ids(plain, "Hello", 64)
     assert plain.decode(ids, skip_special_tokens=True) == " Hello"
     assert decode_answer(plain, ids) == "Hello"
 
 
 @given(texts)
 def test_answers_survive_the_round_trip(text: str) -> None:
-    assert decode_answer(BYTES, encode_answer(BYTES, text, 10_000)) == text.strip()
+    assert decode_answer(BYTES, answer_ids(BYTES, text, 10_000)) == text.strip()
 
 
 def test_padding_is_on_the_right_and_known_by_its_place() -> None:

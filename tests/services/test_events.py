@@ -15,8 +15,3 @@ def test_a_server_that_is_down_is_no_error(tmp_path: Path, caplog: pytest.LogCap
     with temporary_settings({PREFECT_API_URL: f"http://127.0.0.1:{free_port()}/api"}), caplog.at_level(logging.WARNING):
         assert not feedback_ready(Workspace(tmp_path), 80, 80)
     assert "did not take the event" in caplog.text
-
-
-def test_without_a_server_nobody_is_told(tmp_path: Path) -> None:
-    with temporary_settings(restore_defaults={PREFECT_API_URL}):
-        assert not feedback_ready(Workspace(tmp_path), 80, 80)
