@@ -50,8 +50,11 @@ class Preferences(NamedTuple):
     counts: Counts
 
 
-def preferences(events: Iterable[FeedbackEvent], split: Split, salt: str) -> Preferences:
-    """One row a prompt, pair of answers and criterion, with the last word of every person on it."""
+def preferences(events: Iterable[FeedbackEvent], split: Split, salt: str, criterion: str | None = None) -> Preferences:
+    """One row a prompt, pair of answers and criterion, with the last word of every person on it.
+
+    Given a criterion, the rows are those under it alone; the counts are of all votes.
+    """
     ordered = in_time(events)
     cast = [vote for event in standing(ordered) for vote in votes(event)]
     final = last_words(cast)
@@ -60,7 +63,8 @@ def preferences(events: Iterable[FeedbackEvent], split: Split, salt: str) -> Pre
         if vote.share is not None:
             ballots[vote.pair].append(vote)
     groups = frozen_groups(ordered)
-    rows = [_row(pair, ballot, groups[pair.prompt_id], split, salt) for pair, ballot in ballots.items()]
+    wanted = {pair: ballot for pair, ballot in ballots.items() if criterion in (None, pair.criterion)}
+    rows = [_row(pair, ballot, groups[pair.prompt_id], split, salt) for pair, ballot in wanted.items()]
     counts = _counts(ordered, len(cast), final, list(ballots.values()))
     return Preferences(sorted(rows, key=lambda row: row.pair_id), counts)
 

@@ -8,9 +8,9 @@ from torch import Tensor, nn
 from torch.optim import AdamW
 
 from models.checkpoints import State
+from models.critic import Critic
 from models.kl import KLController
 from models.policy import Policy
-from models.scorer import Scorer
 from models.seeding import generator
 
 
@@ -19,7 +19,7 @@ class Learner:
     """A policy and its critic, their optimisers, the price of KL, the dice, and how far they are."""
 
     policy: Policy
-    critic: Scorer
+    critic: Critic
     policy_optimiser: AdamW
     critic_optimiser: AdamW
     controller: KLController

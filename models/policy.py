@@ -154,6 +154,11 @@ def response_logprobs(model: PreTrainedModel, batch: Batch, temperature: float =
     predicts = response.roll(-1, dims=1)  # a prompt is never empty, so nothing wraps around
     # no attention mask: padding is on the right, out of a causal model's sight; the head runs where it is needed
     logits = model(input_ids=ids, use_cache=False, logits_to_keep=predicts).logits  # (answer tokens, V)
+    return token_logprobs(logits, ids, response, temperature)
+
+
+def token_logprobs(logits: Tensor, ids: Tensor, response: Tensor, temperature: float = 1.0) -> Tensor:
+    """Log-probabilities (B, T) of the answers' tokens, from the logits (answer tokens, V) that predict them."""
     scaled = logits.float() if temperature == 1.0 else logits.float() / temperature
     found = -F.cross_entropy(scaled, ids[response], reduction="none")
     return torch.zeros(ids.shape, device=ids.device).masked_scatter(response, found)

@@ -18,6 +18,7 @@ from core.files import read_json, write_json
 from core.knobs import Knobs
 from core.log import Log, ignore
 from models import pairs as comparisons
+from models.critic import Critic
 from models.minibatches import each
 from models.pairs import Comparisons, PairBatch
 from models.policy import Model, Policy
@@ -38,6 +39,8 @@ class Reward(Knobs):
     """Prompts a step, each with all its answers and pairs."""
     learning_rate: float = Field(1e-3, gt=0)
     """Peak of AdamW's learning rate; a cosine takes it to 0."""
+    likelihood: float = Field(0.2, ge=0)
+    """β, what a nat of log p(answer) is worth, p being the reward model's own language model; 0: the head alone."""
     warm_up: float = Field(0.1, ge=0, le=1)
     """Share of the steps in which the learning rate rises."""
     weight_decay: float = Field(0.0, ge=0)
@@ -71,7 +74,7 @@ class RewardModel:
 
     def raw(self, batch: Batch) -> Tensor:
         """Score of each text before normalisation: (B,) float32, in log-odds."""
-        return each(self.scorer.at_end, batch, ROWS)
+        return each(self.scorer, batch, ROWS)
 
     def score(self, prompts: Sequence[Sequence[Turn]], answers: Sequence[str]) -> Tensor:
         """Normalised score of each answer to its prompt: (B,) float32."""
@@ -89,9 +92,9 @@ class RewardModel:
             margins[batch.row.numpy()] = (scores[batch.chosen] - scores[batch.rejected]).numpy()
         return margins
 
-    def critic(self) -> Scorer:
-        """A copy of the scorer that speaks normalised scores, for a critic to start from."""
-        return self.scorer.normalised(self.mean, self.std)
+    def critic(self) -> Critic:
+        """A critic that starts from this model, in units of normalised scores."""
+        return self.scorer.critic(self.std)
 
     def save(self, folder: Path) -> None:
         """Write weights, tokenizer and normalisation into one folder."""
@@ -110,7 +113,7 @@ class RewardModel:
 
 
 def fit(
-    base: Policy | Scorer,
+    base: Policy,
     data: Sequence[Mapping[str, Any]],
     knobs: Reward,
     limits: Model,
@@ -124,12 +127,11 @@ def fit(
     """
     if not len(data):
         raise BadFeedback("no preference pair to learn from; ingest feedback or lower the filters of `curate`")
-    draw = generator(seed)
-    scorer = Scorer.from_policy(base, draw) if isinstance(base, Policy) else base.copy()
+    scorer = Scorer.from_policy(base, knobs.likelihood)
     encoded = comparisons.encode(scorer.tokenizer, data, limits.max_prompt_tokens, limits.max_answer_tokens)
-    _learn(scorer, encoded.comparisons, knobs, draw, log)
+    _learn(scorer, encoded.comparisons, knobs, generator(seed), log)
     model = RewardModel(scorer, limits.max_prompt_tokens, limits.max_answer_tokens, truncated=encoded.truncated)
-    model.mean, model.std = _moments(model, encoded.comparisons)
+    _normalise(model, encoded.comparisons)
     return model
 
 
@@ -140,7 +142,7 @@ def _learn(scorer: Scorer, groups: Sequence[Comparisons], knobs: Reward, draw: t
     step = 0
     for _ in range(knobs.epochs):
         for batch in comparisons.batches(groups, knobs.batch, scorer.tokenizer.pad_token_id, draw):
-            scores = scorer.at_end(batch.texts)
+            scores = scorer(batch.texts)
             loss, metrics = preference_loss(scores, batch, knobs.centring)
             optimiser.zero_grad()
             loss.backward()  # type: ignore[no-untyped-call]  # torch ships it untyped
@@ -171,9 +173,14 @@ def preference_loss(scores: Tensor, batch: PairBatch, centring: float) -> tuple[
     return loss + centring * spread, metrics
 
 
-def _moments(model: RewardModel, groups: Sequence[Comparisons]) -> tuple[float, float]:
-    """Mean and standard deviation of the raw scores over all distinct answers."""
-    scores = torch.cat(
-        [model.raw(batch.texts) for batch in comparisons.batches(groups, ROWS, model.scorer.tokenizer.pad_token_id)]
-    )
-    return scores.mean().item(), max(scores.std(correction=0).item(), 1e-6)
+@torch.no_grad()
+def _normalise(model: RewardModel, groups: Sequence[Comparisons]) -> None:
+    """Note mean and spread of the scores of all distinct answers.
+
+    The head's own mean goes out of its bias, which no comparison sees: a critic that starts from it expects the mean.
+    """
+    batches = comparisons.batches(groups, ROWS, model.scorer.tokenizer.pad_token_id)
+    words, rest = (torch.cat(parts) for parts in zip(*(model.scorer.parts(b.texts) for b in batches), strict=True))
+    model.scorer.head.bias.sub_(words.mean())
+    scores = words - words.mean() + rest
+    model.mean, model.std = scores.mean().item(), max(scores.std(correction=0).item(), 1e-6)

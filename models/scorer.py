@@ -1,4 +1,4 @@
-"""A transformer that gives every position of a text one number: the reward model and the critic."""
+"""The network of the reward model: a causal language model with a linear head beside its output layer."""
 
 import copy
 from pathlib import Path
@@ -7,87 +7,76 @@ from typing import Any
 import torch
 from safetensors.torch import load_file, save_file
 from torch import Tensor, nn
-from transformers import AutoModel, AutoTokenizer, PreTrainedModel, PreTrainedTokenizerBase
+from transformers import AutoModelForCausalLM, AutoTokenizer, PreTrainedModel, PreTrainedTokenizerBase
 from transformers.utils import logging
 
 from core.errors import BadModel
-from models.advantage import last, masked
-from models.policy import Policy, device
+from models.advantage import last
+from models.critic import Critic
+from models.policy import Policy, device, token_logprobs
 from models.tokens import Batch
 
 HEAD = "head.safetensors"
 
 
 class Scorer(nn.Module):
-    """A trunk (any causal model without its output layer) and a linear head, always without dropout.
+    """score(x, y) = w·h + b + β log p(y | x), always without dropout.
 
-    The head's bias gets no gradient from comparisons, which only see differences; it is there for the critic, and for
-    folding a normalisation into the weights.
+    h is the hidden state at the last token of the answer y to the prompt x; p is the network's own language model. With
+    β = 0 it is the usual scalar head. Above 0 the score starts from what the language model learned of good answers
+    from demonstrations, and the head learns what preferences add to it: DPO's implicit reward (Rafailov et al. 2023,
+    section 4) with a head beside it. Few pairs then go a long way (docs/decisions/0007).
     """
 
-    def __init__(self, trunk: PreTrainedModel, tokenizer: PreTrainedTokenizerBase) -> None:
+    likelihood: Tensor
+    """β, a scalar."""
+
+    def __init__(self, model: PreTrainedModel, tokenizer: PreTrainedTokenizerBase, likelihood: float = 0.0) -> None:
         super().__init__()
-        self.trunk, self.tokenizer = trunk, tokenizer
-        self.head = nn.Linear(trunk.config.hidden_size, 1, device=trunk.device, dtype=torch.float32)
+        self.model, self.tokenizer = model, tokenizer
+        self.head = nn.Linear(model.config.hidden_size, 1, device=model.device, dtype=torch.float32)
         nn.init.zeros_(self.head.weight)
         nn.init.zeros_(self.head.bias)
+        self.register_buffer("likelihood", torch.tensor(likelihood, device=model.device))
         self.eval()
 
     @classmethod
-    def from_policy(cls, policy: Policy, generator: torch.Generator | None = None) -> "Scorer":
-        """A copy of the policy's trunk with a new head.
+    def from_policy(cls, policy: Policy, likelihood: float) -> "Scorer":
+        """A copy of the policy with a head of zeros: before it learns, the score is β log p alone."""
+        return cls(copy.deepcopy(policy.model), policy.tokenizer, likelihood)
 
-        The head is drawn from N(0, 1/(d + 1)) where a generator is given (Stiennon et al. 2020: a reward model), else
-        zero (Ziegler et al. 2019: a critic that expects nothing yet).
-        """
-        scorer = cls(copy.deepcopy(policy.model.base_model), policy.tokenizer)
-        if generator is not None:
-            width = scorer.head.in_features
-            drawn = torch.randn(1, width, generator=generator, device=generator.device) / (width + 1) ** 0.5
-            scorer.head.weight.data.copy_(drawn)
-        return scorer
+    def forward(self, batch: Batch) -> Tensor:
+        """The score of each text: (B,) float32."""
+        word, prior = self.parts(batch)
+        return word + prior
 
-    def forward(self, ids: Tensor) -> Tensor:
-        """The number at each position, which has seen the tokens up to and including its own: (B, T) float32.
+    def parts(self, batch: Batch) -> tuple[Tensor, Tensor]:
+        """What the head says, and what the language model does, β log p: (B,) float32 each.
 
         No attention mask: padding is on the right, out of a causal model's sight.
         """
-        hidden = self.trunk(input_ids=ids, use_cache=False).last_hidden_state
-        scores: Tensor = self.head(hidden.float()).squeeze(-1)
-        return scores
+        ids, mask, response = batch.to(self.model.device)
+        if not self.likelihood:
+            word = self._word(self.model.base_model(input_ids=ids, use_cache=False).last_hidden_state, mask)
+            return word, torch.zeros_like(word)
+        predicts = response.roll(-1, dims=1)
+        read = self.model(input_ids=ids, use_cache=False, logits_to_keep=predicts, output_hidden_states=True)
+        prior = self.likelihood * token_logprobs(read.logits, ids, response).sum(dim=1)
+        return self._word(read.hidden_states[-1], mask), prior
 
-    def scores(self, batch: Batch) -> Tensor:
-        """The number at each position: (B, T) float32."""
-        scores: Tensor = self(batch.ids.to(self.trunk.device))
-        return scores
-
-    def at_end(self, batch: Batch) -> Tensor:
-        """The number at each row's last real token, which has seen the whole text: (B,) float32."""
-        return self.scores(batch).gather(1, last(batch.mask.to(self.trunk.device))[:, None]).squeeze(1)
-
-    def values(self, batch: Batch) -> Tensor:
-        """What the critic expects *before* each token of the answer: (B, T) float32, 0 outside the answer."""
-        scores = self.scores(batch)
-        before = torch.cat([torch.zeros_like(scores[:, :1]), scores[:, :-1]], dim=1)
-        return masked(before, batch.response.to(before.device))
-
-    def copy(self) -> "Scorer":
-        """Another scorer with the same weights."""
-        return self.normalised(mean=0.0, std=1.0)
-
-    def normalised(self, mean: float, std: float) -> "Scorer":
-        """A copy that gives (score - mean) / std, by other weights of the head."""
-        other = Scorer(copy.deepcopy(self.trunk), self.tokenizer)
-        other.head.weight.data.copy_(self.head.weight.data / std)
-        other.head.bias.data.copy_((self.head.bias.data - mean) / std)
-        return other
+    def critic(self, std: float) -> Critic:
+        """A critic that starts with a copy of the network, and expects what the head says, in units of `std`."""
+        head = copy.deepcopy(self.head)
+        head.weight.data /= std
+        head.bias.data /= std
+        return Critic(copy.deepcopy(self.model.base_model), head)
 
     def save(self, folder: Path) -> None:
-        """Write trunk, head and tokenizer, so that the folder stands alone. Safetensors only."""
+        """Write language model, head and tokenizer, so that the folder stands alone. Safetensors only."""
         logging.disable_progress_bar()
-        self.trunk.save_pretrained(folder)
+        self.model.save_pretrained(folder)
         self.tokenizer.save_pretrained(folder)
-        save_file({name: tensor.contiguous() for name, tensor in self.head.state_dict().items()}, folder / HEAD)
+        save_file({**self.head.state_dict(), "likelihood": self.likelihood}, folder / HEAD)
 
     @classmethod
     def load(cls, folder: Path) -> "Scorer":
@@ -100,7 +89,14 @@ class Scorer(nn.Module):
             raise BadModel(f"{folder} holds no {HEAD}: it is no scorer; run the step `reward` to train one")
         logging.disable_progress_bar()
         local: dict[str, Any] = {"local_files_only": True, "trust_remote_code": False}
-        trunk = AutoModel.from_pretrained(folder, use_safetensors=True, dtype="auto", **local)
-        scorer = cls(trunk, AutoTokenizer.from_pretrained(folder, **local))
-        scorer.head.load_state_dict(load_file(folder / HEAD))
+        model = AutoModelForCausalLM.from_pretrained(folder, use_safetensors=True, dtype="auto", **local)
+        head = load_file(folder / HEAD)
+        scorer = cls(model, AutoTokenizer.from_pretrained(folder, **local), head.pop("likelihood").item())
+        scorer.head.load_state_dict(head)
         return scorer.to(device())
+
+    def _word(self, hidden: Tensor, mask: Tensor) -> Tensor:
+        """What the head says at each row's last real token, which has seen the whole text: (B,) float32."""
+        ends = hidden[torch.arange(len(hidden), device=hidden.device), last(mask)]
+        word: Tensor = self.head(ends.float()).squeeze(-1)
+        return word

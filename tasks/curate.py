@@ -46,8 +46,8 @@ def curate(round: Round, log: StepLog) -> None:
     """
     knobs, place = round.knobs("curate", Curate), round.workspace
     events = store.events(place.feedback)
-    judged = preferences.preferences(events, knobs.split, round.salt)
-    pairs = [row for row in judged.rows if row.criterion == knobs.criterion]
+    judged = preferences.preferences(events, knobs.split, round.salt, knobs.criterion)
+    pairs = judged.rows
     shown = preferences.demonstrations(events, knobs.split, round.salt)
     if knobs.chosen_as_demonstrations:
         shown += _imitated(pairs)

@@ -18,6 +18,7 @@ from core.log import Log, ignore
 from models.advantage import explained_variance, gae, k1, masked, masked_mean, masked_sum, masked_whiten, token_rewards
 from models.algorithms import Algorithm, Score
 from models.checkpoints import Checkpoints
+from models.critic import Critic
 from models.kl import KL, KLController
 from models.learner import Learner, adam, descend, draw
 from models.losses import policy_loss, value_loss
@@ -25,7 +26,6 @@ from models.minibatches import each, rows, split
 from models.policy import Policy, response_logprobs
 from models.reward import RewardModel
 from models.rollout import Rollout, Sampling, sample
-from models.scorer import Scorer
 from models.seeding import generator
 from models.tokens import Batch
 
@@ -139,7 +139,7 @@ class PPO(Algorithm):
 
     def _start(self, policy: Policy, reward: Score, checkpoints: Checkpoints | None, seed: int) -> Learner:
         """A fresh learner, or the one that was interrupted."""
-        critic = reward.critic() if isinstance(reward, RewardModel) else Scorer.from_policy(policy)
+        critic = reward.critic() if isinstance(reward, RewardModel) else Critic.from_policy(policy)
         policy.model.eval()  # no dropout: a ratio must compare two policies, not two masks
         learner = Learner(
             policy,

@@ -121,8 +121,12 @@ def test_unknown_annotators_are_different_people() -> None:
 
 def test_criteria_are_voted_on_apart() -> None:
     judgements = (Judgement(ranks=(1, 2)), Judgement(criterion="brevity", ranks=(2, 1)))
-    found = rows(event(judgements=judgements))
+    heard = event(judgements=judgements)
+    found = rows(heard)
     assert {(row.criterion, row.chosen) for row in found} == {("overall", BLUE), ("brevity", MAGIC)}
+    brief, counts = preferences([heard], Split(), "salt", "brevity")
+    assert [(row.criterion, row.chosen) for row in brief] == [("brevity", MAGIC)]
+    assert counts.votes == 2
     assert len({row.pair_id for row in found}) == 2
 
 

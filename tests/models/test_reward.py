@@ -9,7 +9,7 @@ from datasets import Dataset
 
 from core.errors import BadFeedback
 from models import pairs, reward
-from models.algorithms import Score
+from models.advantage import last
 from models.pairs import PairBatch
 from models.policy import Model, Policy, build
 from models.reward import Reward, RewardModel, fit
@@ -99,18 +99,24 @@ def test_a_weightless_pair_teaches_nothing() -> None:
 
 
 def test_margins_are_in_the_order_of_the_rows_and_in_log_odds() -> None:
-    model = RewardModel(Scorer.from_policy(tiny(), torch.Generator().manual_seed(0)), 24, 12, mean=3.0, std=5.0)
+    model = RewardModel(Scorer.from_policy(tiny(), 0.5), 24, 12, mean=3.0, std=5.0)
     data = [row("a long question about a parcel", "thanks", "go away"), row("b", "go", "thanks"), row("a", "x", "y")]
     prompts = [pair["prompt"] for pair in data]
     chosen, rejected = (model.score(prompts, [pair[side] for pair in data]) for side in ("chosen", "rejected"))
     assert model.margins(data) == pytest.approx((5 * (chosen - rejected)).numpy(), abs=1e-5)
 
 
-def test_the_critic_speaks_normalised_scores() -> None:
-    model = RewardModel(Scorer.from_policy(tiny(), torch.Generator().manual_seed(0)), 24, 12, mean=3.0, std=5.0)
-    reward_of: Score = model
-    texts = pad([[5, 6], [7]], [[8, 1], [9, 10, 1]], pad_id=0)
-    torch.testing.assert_close(model.critic().at_end(texts), reward_of(texts))
+def test_a_critic_starts_from_the_fitted_head_and_expects_the_mean() -> None:
+    """By comparisons alone the head's bias is arbitrary: it is what makes its word 0 on average."""
+    data = polite(32)
+    model = fit(tiny(), data, Reward(epochs=1), LIMITS, seed=0)
+    encoded = pairs.encode(tiny().tokenizer, data, 24, 12)
+    texts = [batch.texts for batch in pairs.batches(encoded.comparisons, 8, pad_id=0)]
+    critic = model.critic()
+    ends = [critic(part.ids)[torch.arange(len(part.ids)), last(part.mask)] for part in texts]
+    words = torch.cat([model.scorer.parts(part)[0] for part in texts])
+    assert words.mean().item() == pytest.approx(0.0, abs=1e-5)
+    torch.testing.assert_close(torch.cat(ends), words / model.std)
 
 
 def test_a_saved_reward_model_gives_the_same_scores(tmp_path: Path) -> None:
@@ -128,8 +134,16 @@ def test_the_same_seed_gives_the_same_weights_and_leaves_the_base_alone() -> Non
     one, other = (fit(base, polite(16), Reward(epochs=1), LIMITS, seed=3) for _ in range(2))
     assert np.array_equal(one.margins(polite(8)), other.margins(polite(8)))
     assert torch.equal(base.model.get_input_embeddings().weight, before)
-    warm = fit(one.scorer, polite(16), Reward(epochs=1), LIMITS, seed=3)
-    assert not np.array_equal(warm.margins(polite(8)), one.margins(polite(8)))
+
+
+def test_the_likelihood_of_demonstrations_speaks_until_preferences_do() -> None:
+    """Weightless pairs teach nothing: what is left is β log p, and other β scale it."""
+    silent = [{**pair, "weight": 0.0} for pair in polite(8)]
+    one, two = (fit(tiny(), silent, Reward(epochs=1, likelihood=beta), LIMITS, seed=0) for beta in (0.1, 0.2))
+    assert two.margins(silent) == pytest.approx(2 * one.margins(silent), rel=1e-5)
+    assert one.margins(silent).all()
+    none = fit(tiny(), silent, Reward(epochs=1, likelihood=0.0), LIMITS, seed=0)
+    assert not none.margins(silent).any()
 
 
 def test_no_pairs_is_an_error_with_a_cure() -> None:

@@ -6,9 +6,8 @@ from transformers import AutoModelForCausalLM, GPT2Config, GPTNeoXConfig, LlamaC
 
 from core.errors import BadModel
 from models import scratch
-from models.policy import Policy
+from models.policy import Policy, response_logprobs
 from models.scorer import Scorer
-from models.seeding import generator
 from models.tokens import Batch, pad
 
 VOCABULARY = 270
@@ -33,58 +32,75 @@ def two_texts() -> Batch:
     return pad([[5, 6, 7], [8, 9]], [[10, 11, 12, 1], [13, 1]], pad_id=0)
 
 
-@pytest.mark.parametrize("name", ARCHITECTURES)
-def test_score_stands_at_the_last_real_token(name: str) -> None:
-    scorer = Scorer.from_policy(tiny(name), generator(1))
-    positions = scorer.scores(two_texts())
-    assert positions.shape == (2, 7)
-    assert scorer.at_end(two_texts()).tolist() == [positions[0, 6].item(), positions[1, 3].item()]
+def spoken(name: str = "llama", likelihood: float = 0.5) -> Scorer:
+    """A scorer whose head has something to say."""
+    scorer = Scorer.from_policy(tiny(name), likelihood)
+    torch.manual_seed(1)
+    torch.nn.init.normal_(scorer.head.weight)
+    torch.nn.init.normal_(scorer.head.bias)
+    return scorer
 
 
 @pytest.mark.parametrize("name", ARCHITECTURES)
-def test_padding_changes_no_score_and_no_value(name: str) -> None:
-    scorer = Scorer.from_policy(tiny(name), generator(1))
+def test_the_score_is_the_heads_word_at_the_end_and_what_the_answer_is_worth_as_text(name: str) -> None:
+    scorer, policy, batch = spoken(name), tiny(name), two_texts()
+    hidden = policy.model.base_model(input_ids=batch.ids).last_hidden_state
+    word = scorer.head(torch.stack([hidden[0, 6], hidden[1, 3]])).squeeze(1)  # their last real tokens
+    prior = 0.5 * response_logprobs(policy.model, batch).sum(dim=1)
+    torch.testing.assert_close(scorer(batch), word + prior)
+
+
+@pytest.mark.parametrize("name", ARCHITECTURES)
+def test_without_likelihood_the_head_speaks_alone(name: str) -> None:
+    word, prior = spoken(name).parts(two_texts())
+    torch.testing.assert_close(spoken(name, likelihood=0.0)(two_texts()), word)
+    assert prior.all()
+
+
+@pytest.mark.parametrize("name", ARCHITECTURES)
+@pytest.mark.parametrize("likelihood", [0.0, 0.5])
+def test_padding_changes_no_score(name: str, likelihood: float) -> None:
+    scorer = spoken(name, likelihood)
     alone = pad([[8, 9]], [[13, 1]], pad_id=0)
     other = pad([[5, 6, 7], [8, 9]], [[10, 11, 12, 1], [13, 1]], pad_id=200)  # another token to pad with
     for batch in (two_texts(), other):
-        torch.testing.assert_close(scorer.at_end(batch)[1:], scorer.at_end(alone), rtol=1e-5, atol=1e-5)
-        torch.testing.assert_close(scorer.values(batch)[1:, :4], scorer.values(alone), rtol=1e-5, atol=1e-5)
+        torch.testing.assert_close(scorer(batch)[1:], scorer(alone), rtol=1e-5, atol=1e-5)
 
 
 @pytest.mark.parametrize("name", ARCHITECTURES)
 def test_a_saved_scorer_stands_alone(name: str, tmp_path: Path) -> None:
-    scorer = Scorer.from_policy(tiny(name), generator(1))
+    scorer = spoken(name)
     scorer.save(tmp_path)
     loaded = Scorer.load(tmp_path)
-    assert torch.equal(loaded.scores(two_texts()), scorer.scores(two_texts()))
+    assert torch.equal(loaded(two_texts()), scorer(two_texts()))
     assert loaded.tokenizer("parcel")["input_ids"] == scorer.tokenizer("parcel")["input_ids"]
     assert not [file.name for file in tmp_path.iterdir() if file.suffix in {".bin", ".pt", ".pkl"}]
 
 
-def test_values_look_at_what_came_before_the_token() -> None:
-    scorer = Scorer.from_policy(tiny(), generator(1))
-    values, scores = scorer.values(two_texts()), scorer.scores(two_texts())
-    assert values[1].tolist() == [0.0, 0.0, scores[1, 1].item(), scores[1, 2].item(), 0.0, 0.0, 0.0]
-
-
-def test_a_new_critic_expects_nothing() -> None:
-    assert not Scorer.from_policy(tiny()).scores(two_texts()).any()
+def test_before_it_learns_the_score_is_the_likelihood_alone() -> None:
+    batch = two_texts()
+    expected = 0.2 * response_logprobs(tiny().model, batch).sum(dim=1)
+    torch.testing.assert_close(Scorer.from_policy(tiny(), 0.2)(batch), expected)
 
 
 def test_a_scorer_shares_no_weight_with_its_policy() -> None:
     policy = tiny()
-    scorer = Scorer.from_policy(policy, generator(1))
-    before = scorer.at_end(two_texts())
+    scorer = Scorer.from_policy(policy, 0.5)
+    before = scorer(two_texts())
     with torch.no_grad():
         policy.model.get_input_embeddings().weight.zero_()
-    assert torch.equal(scorer.at_end(two_texts()), before)
+    assert torch.equal(scorer(two_texts()), before)
 
 
-def test_normalisation_can_be_folded_into_the_head() -> None:
-    scorer = Scorer.from_policy(tiny(), generator(1))
-    folded = scorer.normalised(mean=0.5, std=2.0)
-    torch.testing.assert_close(folded.scores(two_texts()), (scorer.scores(two_texts()) - 0.5) / 2)
-    assert torch.equal(scorer.copy().scores(two_texts()), scorer.scores(two_texts()))
+def test_a_critic_starts_from_what_the_head_says_in_other_units() -> None:
+    scorer = spoken()
+    critic = scorer.critic(std=2.0)
+    word, _ = scorer.parts(two_texts())
+    at_the_end = critic(two_texts().ids)[[0, 1], [6, 3]]
+    torch.testing.assert_close(at_the_end, word / 2)
+    with torch.no_grad():
+        critic.head.weight.zero_()
+    assert torch.equal(scorer.parts(two_texts())[0], word)  # and learns in a copy
 
 
 def test_a_folder_without_a_head_is_refused(tmp_path: Path) -> None:
