@@ -21,7 +21,7 @@ from models import pairs as comparisons
 from models.critic import Critic
 from models.minibatches import each
 from models.pairs import Comparisons, PairBatch
-from models.policy import Model, Policy
+from models.policy import Model, Policy, response_logprobs
 from models.scorer import Scorer
 from models.seeding import generator
 from models.tokens import Batch, Turn, encode_answers, encode_prompts, pad
@@ -33,14 +33,15 @@ ROWS = 64  # texts in one forward pass without gradients
 class Reward(Knobs):
     """How the reward model learns."""
 
-    epochs: int = Field(3, ge=1)
+    epochs: int = Field(2, ge=1)
     """Passes over the pairs. 1 for a large pretrained model, which overfits soon (Ouyang et al. 2022, C.2)."""
     batch: int = Field(32, ge=1)
     """Prompts a step, each with all its answers and pairs."""
-    learning_rate: float = Field(1e-3, gt=0)
+    learning_rate: float = Field(7e-4, gt=0)
     """Peak of AdamW's learning rate; a cosine takes it to 0."""
     likelihood: float = Field(0.2, ge=0)
-    """β, what a nat of log p(answer) is worth, p being the reward model's own language model; 0: the head alone."""
+    """β, what an answer gains for each nat by which the model's own language model finds it likelier than most of its
+    length; 0: a head alone, as for a large model that learns from very many pairs."""
     warm_up: float = Field(0.1, ge=0, le=1)
     """Share of the steps in which the learning rate rises."""
     weight_decay: float = Field(0.0, ge=0)
@@ -127,8 +128,9 @@ def fit(
     """
     if not len(data):
         raise BadFeedback("no preference pair to learn from; ingest feedback or lower the filters of `curate`")
-    scorer = Scorer.from_policy(base, knobs.likelihood)
-    encoded = comparisons.encode(scorer.tokenizer, data, limits.max_prompt_tokens, limits.max_answer_tokens)
+    encoded = comparisons.encode(base.tokenizer, data, limits.max_prompt_tokens, limits.max_answer_tokens)
+    surprise = _surprise(base, encoded.comparisons) if knobs.likelihood else 0.0
+    scorer = Scorer.from_policy(base, knobs.likelihood, surprise)
     _learn(scorer, encoded.comparisons, knobs, generator(seed), log)
     model = RewardModel(scorer, limits.max_prompt_tokens, limits.max_answer_tokens, truncated=encoded.truncated)
     _normalise(model, encoded.comparisons)
@@ -171,6 +173,16 @@ def preference_loss(scores: Tensor, batch: PairBatch, centring: float) -> tuple[
     if decided.any():
         metrics["accuracy"] = right[decided].float().mean().item()
     return loss + centring * spread, metrics
+
+
+@torch.no_grad()
+def _surprise(base: Policy, groups: Sequence[Comparisons]) -> float:
+    """What a token of the distinct answers surprises the base by, on average, in nats."""
+    nats = tokens = 0.0
+    for batch in comparisons.batches(groups, ROWS, base.tokenizer.pad_token_id):
+        nats -= response_logprobs(base.model, batch.texts).sum().item()
+        tokens += batch.texts.response.sum().item()
+    return nats / tokens
 
 
 @torch.no_grad()

@@ -20,30 +20,36 @@ HEAD = "head.safetensors"
 
 
 class Scorer(nn.Module):
-    """score(x, y) = w·h + b + β log p(y | x), always without dropout.
+    """score(x, y) = w·h + b + β Σₜ (log p(yₜ | x, y₍<t₎) + H), always without dropout.
 
     h is the hidden state at the last token of the answer y to the prompt x; p is the network's own language model. With
     β = 0 it is the usual scalar head. Above 0 the score starts from what the language model learned of good answers
     from demonstrations, and the head learns what preferences add to it: DPO's implicit reward (Rafailov et al. 2023,
-    section 4) with a head beside it. Few pairs then go a long way (docs/decisions/0007).
+    section 4), with a head beside it and H in place of the reference. H is what a token of an answer surprises by on
+    average, so that a long answer is no worse for being long. Few pairs then go a long way (docs/decisions/0007).
     """
 
     likelihood: Tensor
     """β, a scalar."""
+    surprise: Tensor
+    """H, a scalar in nats."""
 
-    def __init__(self, model: PreTrainedModel, tokenizer: PreTrainedTokenizerBase, likelihood: float = 0.0) -> None:
+    def __init__(
+        self, model: PreTrainedModel, tokenizer: PreTrainedTokenizerBase, likelihood: float, surprise: float
+    ) -> None:
         super().__init__()
         self.model, self.tokenizer = model, tokenizer
         self.head = nn.Linear(model.config.hidden_size, 1, device=model.device, dtype=torch.float32)
         nn.init.zeros_(self.head.weight)
         nn.init.zeros_(self.head.bias)
         self.register_buffer("likelihood", torch.tensor(likelihood, device=model.device))
+        self.register_buffer("surprise", torch.tensor(surprise, device=model.device))
         self.eval()
 
     @classmethod
-    def from_policy(cls, policy: Policy, likelihood: float) -> "Scorer":
-        """A copy of the policy with a head of zeros: before it learns, the score is β log p alone."""
-        return cls(copy.deepcopy(policy.model), policy.tokenizer, likelihood)
+    def from_policy(cls, policy: Policy, likelihood: float, surprise: float) -> "Scorer":
+        """A copy of the policy with a head of zeros: before it learns, the language model speaks alone."""
+        return cls(copy.deepcopy(policy.model), policy.tokenizer, likelihood, surprise)
 
     def forward(self, batch: Batch) -> Tensor:
         """The score of each text: (B,) float32."""
@@ -51,7 +57,7 @@ class Scorer(nn.Module):
         return word + prior
 
     def parts(self, batch: Batch) -> tuple[Tensor, Tensor]:
-        """What the head says, and what the language model does, β log p: (B,) float32 each.
+        """What the head says, and what the language model does: (B,) float32 each.
 
         No attention mask: padding is on the right, out of a causal model's sight.
         """
@@ -61,7 +67,8 @@ class Scorer(nn.Module):
             return word, torch.zeros_like(word)
         predicts = response.roll(-1, dims=1)
         read = self.model(input_ids=ids, use_cache=False, logits_to_keep=predicts, output_hidden_states=True)
-        prior = self.likelihood * token_logprobs(read.logits, ids, response).sum(dim=1)
+        logprobs = token_logprobs(read.logits, ids, response).sum(dim=1)
+        prior = self.likelihood * (logprobs + self.surprise * response.sum(dim=1))
         return self._word(read.hidden_states[-1], mask), prior
 
     def critic(self, std: float) -> Critic:
@@ -76,7 +83,8 @@ class Scorer(nn.Module):
         logging.disable_progress_bar()
         self.model.save_pretrained(folder)
         self.tokenizer.save_pretrained(folder)
-        save_file({**self.head.state_dict(), "likelihood": self.likelihood}, folder / HEAD)
+        prior = {"likelihood": self.likelihood, "surprise": self.surprise}
+        save_file({**self.head.state_dict(), **prior}, folder / HEAD)
 
     @classmethod
     def load(cls, folder: Path) -> "Scorer":
@@ -91,7 +99,8 @@ class Scorer(nn.Module):
         local: dict[str, Any] = {"local_files_only": True, "trust_remote_code": False}
         model = AutoModelForCausalLM.from_pretrained(folder, use_safetensors=True, dtype="auto", **local)
         head = load_file(folder / HEAD)
-        scorer = cls(model, AutoTokenizer.from_pretrained(folder, **local), head.pop("likelihood").item())
+        prior = {name: head.pop(name).item() for name in ("likelihood", "surprise")}
+        scorer = cls(model, AutoTokenizer.from_pretrained(folder, **local), **prior)
         scorer.head.load_state_dict(head)
         return scorer.to(device())
 

@@ -17,7 +17,7 @@ from tasks.tables import load
 
 @step()
 def policy(round: Round, log: StepLog) -> None:
-    """Train from the SFT model (or the champion) against the reward model; killed, it goes on from its checkpoint."""
+    """Train from the champion (or the SFT model) against the reward model; killed, it goes on from its checkpoint."""
     place, limits = round.workspace, round.knobs("model", Model)
     algorithm: Algorithm = make("models.algorithms", round.values["policy"]["use"], round.values["policy"])
     prompts = load(place.prompts / "train.arrow")["prompt"]

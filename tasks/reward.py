@@ -35,8 +35,14 @@ def reward(round: Round, log: StepLog) -> None:
     for name, model in (("reward", learned), ("judge", witness)):
         with replacing(round.workspace.checkpoint(name)) as draft:
             model.save(draft)
-    numbers = {"pairs": len(train), "judge_pairs": len(judge), "truncated": learned.truncated}
-    write_json(round.workspace.report("reward"), {"metrics": {**numbers, "temperature": learned.temperature}})
+    numbers = {
+        "pairs": len(train),
+        "judge_pairs": len(judge),
+        "truncated": learned.truncated,
+        "temperature": learned.temperature,
+        "surprise": learned.scorer.surprise.item(),
+    }
+    write_json(round.workspace.report("reward"), {"metrics": numbers})
 
 
 def _calibrate(model: RewardModel, pairs: Dataset) -> None:

@@ -23,7 +23,7 @@ class Score(Protocol):
 class Algorithm(Plugin):
     """A way to make a policy better."""
 
-    start: Literal["sft", "champion"] = "sft"
+    start: Literal["sft", "champion"] = "champion"
     """Where training starts; the KL reference is the SFT policy either way, so that KL adds up across rounds."""
 
     @abstractmethod

@@ -56,7 +56,7 @@ class Experience(NamedTuple):
 class PPO(Algorithm):
     """PPO with a separate critic. The defaults are the ones vetted in the embedded help-desk world."""
 
-    steps: int = Field(15, ge=1)
+    steps: int = Field(10, ge=1)
     """Iterations of rollout and learning."""
     episodes: int = Field(128, ge=2)
     """Answers sampled in an iteration."""

@@ -162,7 +162,7 @@ def test_beyond_the_limit_training_stops() -> None:
 
 
 def test_the_critic_starts_as_the_reward_model() -> None:
-    scorer = Scorer.from_policy(policy(), 0.5)
+    scorer = Scorer.from_policy(policy(), 0.5, surprise=0.0)
     model = RewardModel(copy.deepcopy(scorer), prompt_limit=8, answer_limit=4, mean=1.0, std=2.0)
     QUICK.train(policy(), policy(), model, PROMPTS, 4)
     assert torch.equal(model.scorer.head.weight, scorer.head.weight)  # and learns in a copy

@@ -99,7 +99,7 @@ def test_a_weightless_pair_teaches_nothing() -> None:
 
 
 def test_margins_are_in_the_order_of_the_rows_and_in_log_odds() -> None:
-    model = RewardModel(Scorer.from_policy(tiny(), 0.5), 24, 12, mean=3.0, std=5.0)
+    model = RewardModel(Scorer.from_policy(tiny(), 0.5, surprise=0.0), 24, 12, mean=3.0, std=5.0)
     data = [row("a long question about a parcel", "thanks", "go away"), row("b", "go", "thanks"), row("a", "x", "y")]
     prompts = [pair["prompt"] for pair in data]
     chosen, rejected = (model.score(prompts, [pair[side] for pair in data]) for side in ("chosen", "rejected"))
@@ -137,13 +137,23 @@ def test_the_same_seed_gives_the_same_weights_and_leaves_the_base_alone() -> Non
 
 
 def test_the_likelihood_of_demonstrations_speaks_until_preferences_do() -> None:
-    """Weightless pairs teach nothing: what is left is β log p, and other β scale it."""
+    """Weightless pairs teach nothing: what is left is what the language model says, and other β scale it."""
     silent = [{**pair, "weight": 0.0} for pair in polite(8)]
     one, two = (fit(tiny(), silent, Reward(epochs=1, likelihood=beta), LIMITS, seed=0) for beta in (0.1, 0.2))
     assert two.margins(silent) == pytest.approx(2 * one.margins(silent), rel=1e-5)
     assert one.margins(silent).all()
     none = fit(tiny(), silent, Reward(epochs=1, likelihood=0.0), LIMITS, seed=0)
     assert not none.margins(silent).any()
+
+
+def test_a_long_answer_is_no_worse_for_being_long() -> None:
+    """What the language model says of all tokens of the pairs' answers sums to 0."""
+    silent = [row("a", "thanks a lot for your parcel", "go", weight=0.0), row("b", "thanks", "go away", weight=0.0)]
+    model = fit(tiny(), silent, Reward(epochs=1), LIMITS, seed=0)
+    encoded = pairs.encode(tiny().tokenizer, silent, 24, 12)
+    prior = torch.cat([model.scorer.parts(b.texts)[1] for b in pairs.batches(encoded.comparisons, 8, pad_id=0)])
+    assert prior.sum().item() == pytest.approx(0.0, abs=1e-4)
+    assert model.scorer.surprise.item() == pytest.approx(math.log(300), rel=0.2)  # a new model knows nothing yet
 
 
 def test_no_pairs_is_an_error_with_a_cure() -> None:

@@ -34,7 +34,7 @@ def two_texts() -> Batch:
 
 def spoken(name: str = "llama", likelihood: float = 0.5) -> Scorer:
     """A scorer whose head has something to say."""
-    scorer = Scorer.from_policy(tiny(name), likelihood)
+    scorer = Scorer.from_policy(tiny(name), likelihood, surprise=3.0)
     torch.manual_seed(1)
     torch.nn.init.normal_(scorer.head.weight)
     torch.nn.init.normal_(scorer.head.bias)
@@ -46,7 +46,7 @@ def test_the_score_is_the_heads_word_at_the_end_and_what_the_answer_is_worth_as_
     scorer, policy, batch = spoken(name), tiny(name), two_texts()
     hidden = policy.model.base_model(input_ids=batch.ids).last_hidden_state
     word = scorer.head(torch.stack([hidden[0, 6], hidden[1, 3]])).squeeze(1)  # their last real tokens
-    prior = 0.5 * response_logprobs(policy.model, batch).sum(dim=1)
+    prior = 0.5 * (response_logprobs(policy.model, batch).sum(dim=1) + 3.0 * torch.tensor([4, 2]))  # tokens
     torch.testing.assert_close(scorer(batch), word + prior)
 
 
@@ -80,12 +80,12 @@ def test_a_saved_scorer_stands_alone(name: str, tmp_path: Path) -> None:
 def test_before_it_learns_the_score_is_the_likelihood_alone() -> None:
     batch = two_texts()
     expected = 0.2 * response_logprobs(tiny().model, batch).sum(dim=1)
-    torch.testing.assert_close(Scorer.from_policy(tiny(), 0.2)(batch), expected)
+    torch.testing.assert_close(Scorer.from_policy(tiny(), 0.2, surprise=0.0)(batch), expected)
 
 
 def test_a_scorer_shares_no_weight_with_its_policy() -> None:
     policy = tiny()
-    scorer = Scorer.from_policy(policy, 0.5)
+    scorer = Scorer.from_policy(policy, 0.5, surprise=0.0)
     before = scorer(two_texts())
     with torch.no_grad():
         policy.model.get_input_embeddings().weight.zero_()
