@@ -1,9 +1,9 @@
-"""The command line: `python -m flows round | rollback | status`. Heavy imports wait until a command runs."""
+"""The command line: `python -m flows COMMAND`. Heavy imports wait until a command runs."""
 
 import os
 import sys
 from pathlib import Path
-from typing import Annotated
+from typing import Annotated, Literal
 
 import typer
 
@@ -23,6 +23,9 @@ Overrides = Annotated[
     list[str] | None,
     typer.Option("--set", "-S", metavar="KEY=VALUE", help="Set a knob for this round, e.g. -S policy.kl.target=6."),
 ]
+
+AuditAction = Literal["verify"]
+Json = Annotated[bool, typer.Option("--json", help="Print JSON.")]
 
 
 @app.command("round")
@@ -57,6 +60,48 @@ def status(workspace: Place = None) -> None:
     from flows.status import show_status
 
     show_status(workspace)
+
+
+@app.command()
+def lineage(
+    asked: Annotated[
+        str,
+        typer.Argument(
+            metavar="ANYTHING",
+            help="policy@champion, policy/3, a round, a run, a hash, a commit, an annotator; kind:NAME where in doubt.",
+        ),
+    ],
+    as_json: Json = False,
+    workspace: Place = None,
+) -> None:
+    """Show where something came from, and what became of it."""
+    from flows.lineage import show_lineage
+
+    show_lineage(workspace, asked, as_json)
+
+
+@app.command()
+def diff(
+    one: Annotated[str, typer.Argument(metavar="ROUND", help="A round by number, key or run.")],
+    two: Annotated[str, typer.Argument(metavar="OTHER", help="The round to compare it with.")],
+    as_json: Json = False,
+    workspace: Place = None,
+) -> None:
+    """Show what differed between two rounds: verdict, code, parameters, inputs, data, metrics."""
+    from flows.diff import show_diff
+
+    show_diff(workspace, one, two, as_json)
+
+
+@app.command()
+def audit(
+    action: Annotated[AuditAction, typer.Argument(help="verify: is every line as it was written?")],
+    workspace: Place = None,
+) -> None:
+    """Check the log of every change of the champion."""
+    from flows.audit import verify_audit
+
+    verify_audit(workspace)
 
 
 @app.command()

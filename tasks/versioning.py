@@ -66,10 +66,7 @@ class Data:
 
     def recorded(self) -> dict[str, Any]:
         """The stages of dvc.lock as they stand."""
-        if not self._lock.exists():
-            return {}
-        stages: dict[str, Any] = yaml.safe_load(self._lock.read_text(encoding="utf-8"))["stages"]
-        return stages
+        return stages(self._lock)
 
     def push(self, remote: str) -> int:
         """Copy what is cached to the remote; returns the number of files that were new there."""
@@ -122,3 +119,11 @@ class Data:
             else:
                 self._lock.unlink(missing_ok=True)
             self._before.unlink()
+
+
+def stages(lock: Path) -> dict[str, Any]:
+    """The stages of a dvc.lock: what each step read and wrote. No file, no stages."""
+    if not lock.exists():
+        return {}
+    found: dict[str, Any] = yaml.safe_load(lock.read_text(encoding="utf-8"))["stages"]
+    return found
