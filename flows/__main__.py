@@ -25,6 +25,7 @@ Overrides = Annotated[
 ]
 
 AuditAction = Literal["verify"]
+New = Annotated[bool, typer.Option("--new", help="Open a new round even where no new feedback waits.")]
 Json = Annotated[bool, typer.Option("--json", help="Print JSON.")]
 
 
@@ -32,7 +33,7 @@ Json = Annotated[bool, typer.Option("--json", help="Print JSON.")]
 def round_(
     overrides: Overrides = None,
     workspace: Place = None,
-    new: Annotated[bool, typer.Option("--new", help="Open a new round even where no new feedback waits.")] = False,
+    new: New = False,
     reopen: Annotated[bool, typer.Option("--reopen", help="Drop an unfinished round and open it anew.")] = False,
     wait: Annotated[float, typer.Option("--wait", min=0, help="Seconds to wait for a round that runs already.")] = 0,
 ) -> None:
@@ -40,6 +41,14 @@ def round_(
     from flows.command import run_round
 
     run_round(workspace, overrides or [], new=new, reopen=reopen, wait=wait)
+
+
+@app.command()
+def plan(overrides: Overrides = None, workspace: Place = None, new: New = False, as_json: Json = False) -> None:
+    """Say what a round would do now, and why. Nothing is started or written."""
+    from flows.plan import show_plan
+
+    show_plan(workspace, overrides or [], new, as_json)
 
 
 @app.command()
