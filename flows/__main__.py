@@ -103,6 +103,35 @@ def diff(
 
 
 @app.command()
+def replay(
+    asked: Annotated[str, typer.Argument(metavar="ROUND", help="A finished round by number, key or run.")],
+    into: Annotated[Path, typer.Option("--into", metavar="DIR", help="An empty or missing folder.")],
+    remote: Annotated[
+        str | None, typer.Option("--remote", help="DVC remote, by name or address. Default: the round's own.")
+    ] = None,
+    judge: Annotated[
+        bool, typer.Option("--judge", help="Also evaluate and decide again; asks evaluate.annotator once more.")
+    ] = False,
+    workspace: Place = None,
+) -> None:
+    """Run a finished round again, from its MLflow run and the DVC remote, and compare every byte."""
+    from flows.replay import show_replay
+
+    show_replay(workspace, asked, into, remote, judge)
+
+
+@app.command()
+def gc(
+    yes: Annotated[bool, typer.Option("--yes/--dry-run", help="Remove it; by default it is only shown.")] = False,
+    workspace: Place = None,
+) -> None:
+    """Free the DVC cache of what neither a registered version nor the workspace needs. Feedback stays."""
+    from flows.tidy import tidy
+
+    tidy(workspace, yes)
+
+
+@app.command()
 def audit(
     action: Annotated[AuditAction, typer.Argument(help="verify: is every line as it was written?")],
     workspace: Place = None,

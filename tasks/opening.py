@@ -114,7 +114,7 @@ def frozen(workspace: Workspace, params: Params, number: int, champion: Version 
         "seed": rounds.seeded(params.seed, "round", number),
         "salt": _salt(workspace, params),
         "champion": {"version": champion.version, "digest": champion.digest} if champion else None,
-        "base": {"name": params.model.base, "digest": _base_digest(params.model.base)},
+        "base": {"name": params.model.base, "digest": base_digest(params.model.base)},
         "feedback": store.digest(workspace.feedback),
         "inbox": sorted(file.name for file in workspace.inbox.glob("*.jsonl")),
         "params": dump(params),
@@ -151,7 +151,8 @@ def _keep_previous(workspace: Workspace, champion: Version | None) -> None:
         write_json(draft / "champion.json", numbers)
 
 
-def _base_digest(base: str) -> str:
+def base_digest(base: str) -> str:
+    """What round.yaml says of a base model: SHA-256 of a local folder, else its name."""
     folder = Path(base)
     return digest(folder) if folder.is_dir() else base
 
