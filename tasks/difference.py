@@ -50,7 +50,7 @@ def _named(past: Past) -> dict[str, Any]:
 
 
 def _other_inputs(saved: Saved) -> dict[str, Any]:
-    return flat({name: value for name, value in saved.inputs.items() if name not in ("number", "params")})
+    return flat({name: value for name, value in saved.inputs.items() if name not in ("number", "code", "params")})
 
 
 def _data(saved: Saved) -> dict[str, str]:

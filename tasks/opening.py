@@ -115,6 +115,7 @@ def frozen(workspace: Workspace, params: Params, number: int, champion: Version 
         "salt": _salt(workspace, params),
         "champion": {"version": champion.version, "digest": champion.digest} if champion else None,
         "base": {"name": params.model.base, "digest": base_digest(params.model.base)},
+        "code": rounds.code_digest(),
         "feedback": store.digest(workspace.feedback),
         "inbox": sorted(file.name for file in workspace.inbox.glob("*.jsonl")),
         "params": dump(params),
