@@ -1,9 +1,9 @@
-"""The command line: `python -m flows round | rollback | status`. Heavy imports wait until a command runs."""
+"""The command line: `python -m flows COMMAND`. Heavy imports wait until a command runs."""
 
 import os
 import sys
 from pathlib import Path
-from typing import Annotated
+from typing import Annotated, Literal
 
 import typer
 
@@ -24,12 +24,16 @@ Overrides = Annotated[
     typer.Option("--set", "-S", metavar="KEY=VALUE", help="Set a knob for this round, e.g. -S policy.kl.target=6."),
 ]
 
+AuditAction = Literal["verify"]
+New = Annotated[bool, typer.Option("--new", help="Open a new round even where no new feedback waits.")]
+Json = Annotated[bool, typer.Option("--json", help="Print JSON.")]
+
 
 @app.command("round")
 def round_(
     overrides: Overrides = None,
     workspace: Place = None,
-    new: Annotated[bool, typer.Option("--new", help="Open a new round even where no new feedback waits.")] = False,
+    new: New = False,
     reopen: Annotated[bool, typer.Option("--reopen", help="Drop an unfinished round and open it anew.")] = False,
     wait: Annotated[float, typer.Option("--wait", min=0, help="Seconds to wait for a round that runs already.")] = 0,
 ) -> None:
@@ -37,6 +41,14 @@ def round_(
     from flows.command import run_round
 
     run_round(workspace, overrides or [], new=new, reopen=reopen, wait=wait)
+
+
+@app.command()
+def plan(overrides: Overrides = None, workspace: Place = None, new: New = False, as_json: Json = False) -> None:
+    """Say what a round would do now, and why. Nothing is started or written."""
+    from flows.plan import show_plan
+
+    show_plan(workspace, overrides or [], new, as_json)
 
 
 @app.command()
@@ -57,6 +69,77 @@ def status(workspace: Place = None) -> None:
     from flows.status import show_status
 
     show_status(workspace)
+
+
+@app.command()
+def lineage(
+    asked: Annotated[
+        str,
+        typer.Argument(
+            metavar="ANYTHING",
+            help="policy@champion, policy/3, a round, a run, a hash, a commit, an annotator; kind:NAME where in doubt.",
+        ),
+    ],
+    as_json: Json = False,
+    workspace: Place = None,
+) -> None:
+    """Show where something came from, and what became of it."""
+    from flows.lineage import show_lineage
+
+    show_lineage(workspace, asked, as_json)
+
+
+@app.command()
+def diff(
+    one: Annotated[str, typer.Argument(metavar="ROUND", help="A round by number, key or run.")],
+    two: Annotated[str, typer.Argument(metavar="OTHER", help="The round to compare it with.")],
+    as_json: Json = False,
+    workspace: Place = None,
+) -> None:
+    """Show what differed between two rounds: verdict, code, parameters, inputs, data, metrics."""
+    from flows.diff import show_diff
+
+    show_diff(workspace, one, two, as_json)
+
+
+@app.command()
+def replay(
+    asked: Annotated[str, typer.Argument(metavar="ROUND", help="A finished round by number, key or run.")],
+    into: Annotated[Path, typer.Option("--into", metavar="DIR", help="An empty or missing folder.")],
+    remote: Annotated[
+        str | None, typer.Option("--remote", help="DVC remote, by name or address. Default: the round's own.")
+    ] = None,
+    judge: Annotated[
+        bool, typer.Option("--judge", help="Also evaluate and decide again; asks evaluate.annotator once more.")
+    ] = False,
+    workspace: Place = None,
+) -> None:
+    """Run a finished round again, from its MLflow run and the DVC remote, and compare every byte."""
+    from flows.replay import show_replay
+
+    show_replay(workspace, asked, into, remote, judge)
+
+
+@app.command()
+def gc(
+    yes: Annotated[bool, typer.Option("--yes/--dry-run", help="Remove it; by default it is only shown.")] = False,
+    workspace: Place = None,
+) -> None:
+    """Free the DVC cache of what neither a registered version nor the workspace needs. Feedback stays."""
+    from flows.tidy import tidy
+
+    tidy(workspace, yes)
+
+
+@app.command()
+def audit(
+    action: Annotated[AuditAction, typer.Argument(help="verify: is every line as it was written?")],
+    workspace: Place = None,
+) -> None:
+    """Check the log of every change of the champion."""
+    from flows.audit import verify_audit
+
+    verify_audit(workspace)
 
 
 @app.command()

@@ -17,6 +17,9 @@ HEAD = """\
 # `use: x` names the file x.py among the plug-ins.
 """
 
+COMMANDS = ("round", "plan", "status", "rollback", "feedback", "lineage", "diff", "replay", "audit", "gc")
+"""The commands of `python -m flows`, in the order of their page."""
+
 
 def params_yaml(params: Params) -> str:
     """All knobs as commented YAML."""
@@ -71,7 +74,7 @@ def _inline(value: Any) -> str:
 def cli_page() -> str:
     """The help texts of all commands."""
     parts = ["# Command line\n\nWritten by `make docs`.\n"]
-    for words in ([], ["round"], ["status"], ["rollback"], ["feedback"]):
+    for words in ([], *([name] for name in COMMANDS)):
         command = ["python", "-m", "flows", *words, "--help"]
         done = subprocess.run(
             [sys.executable, *command[1:]],

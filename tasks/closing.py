@@ -56,12 +56,15 @@ def _make_safe(running: Running, numbers: Mapping[str, float]) -> None:
     """Push the data where a remote is set, then save what names it to the run. Nothing is registered before."""
     place = running.round.workspace
     knobs = running.round.knobs("versioning", Versioning)
+    if running.round.champion:  # round 0 has nothing to compare with
+        running.data.keep("data/previous")
     if knobs.remote:
         running.data.push(knobs.remote)
+        running.run.tags({"dvc_remote": (running.data.remote(knobs.remote) or {}).get("url", "")})
     for step, outputs in running.data.hashes().items():
         for path, digest in outputs.items():
             running.run.dataset(path, place.root / path, digest, step)
-    for file in (place.round, place.root / "dvc.lock", *sorted((place.data / "reports").glob("*.json"))):
+    for file in (place.round, place.opened, place.root / "dvc.lock", *sorted((place.data / "reports").glob("*.json"))):
         running.run.artifact(file, "round")
     for name, figure in plots.figures(running.round):
         running.run.figure(figure, name)

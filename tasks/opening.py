@@ -78,20 +78,10 @@ def open_round(workspace: Workspace, overrides: Sequence[str], registry: Registr
     check_base(params.model)
     Data(workspace.root).check(params.versioning)
     champion = registry.champion()
-    number = _number(workspace, registry)
+    number = next_number(workspace, registry)
     _fetch_champion(workspace, registry, champion)
     _keep_previous(workspace, champion)
-    inputs = {
-        "number": number,
-        "parent": records.key(workspace, number - 1),
-        "seed": rounds.seeded(params.seed, "round", number),
-        "salt": _salt(workspace, params),
-        "champion": {"version": champion.version, "digest": champion.digest} if champion else None,
-        "base": {"name": params.model.base, "digest": _base_digest(params.model.base)},
-        "feedback": store.digest(workspace.feedback),
-        "inbox": sorted(file.name for file in workspace.inbox.glob("*.jsonl")),
-        "params": dump(params),
-    }
+    inputs = frozen(workspace, params, number, champion)
     shutil.rmtree(workspace.metrics, ignore_errors=True)
     shutil.rmtree(workspace.training, ignore_errors=True)
     write_json(workspace.opened, _circumstances(workspace, overrides))
@@ -116,7 +106,23 @@ def dump(params: Params) -> dict[str, Any]:
     return values
 
 
-def _number(workspace: Workspace, registry: Registry) -> int:
+def frozen(workspace: Workspace, params: Params, number: int, champion: Version | None) -> dict[str, Any]:
+    """What round.yaml of a round holds that is opened now."""
+    return {
+        "number": number,
+        "parent": records.key(workspace, number - 1),
+        "seed": rounds.seeded(params.seed, "round", number),
+        "salt": _salt(workspace, params),
+        "champion": {"version": champion.version, "digest": champion.digest} if champion else None,
+        "base": {"name": params.model.base, "digest": base_digest(params.model.base)},
+        "code": rounds.code_digest(),
+        "feedback": store.digest(workspace.feedback),
+        "inbox": sorted(file.name for file in workspace.inbox.glob("*.jsonl")),
+        "params": dump(params),
+    }
+
+
+def next_number(workspace: Workspace, registry: Registry) -> int:
     """One more than the last round that this workspace or the registry knows of."""
     known = [*records.numbers(workspace), *(version.round for version in registry.versions("policy"))]
     return max(known, default=-1) + 1
@@ -146,7 +152,8 @@ def _keep_previous(workspace: Workspace, champion: Version | None) -> None:
         write_json(draft / "champion.json", numbers)
 
 
-def _base_digest(base: str) -> str:
+def base_digest(base: str) -> str:
+    """What round.yaml says of a base model: SHA-256 of a local folder, else its name."""
     folder = Path(base)
     return digest(folder) if folder.is_dir() else base
 

@@ -96,7 +96,10 @@ class Running:
     def _tags(self) -> dict[str, str]:
         opened = read_json(self.round.workspace.opened)
         tags = {"round": str(self.round.number), "round_key": self.key, "code": opened["code"]}
-        return {**tags, "git_commit": opened["commit"] or "none", "git_dirty": str(opened["dirty"]).lower()}
+        champion = self.round.champion
+        origin = {"parent": self.round.parent or "none", "champion": champion["version"] if champion else "none"}
+        git = {"git_commit": opened["commit"] or "none", "git_dirty": str(opened["dirty"]).lower()}
+        return {**tags, **origin, **git}
 
 
 def metrics(round: Round, steps: Sequence[str]) -> dict[str, float]:

@@ -2,8 +2,8 @@
 
 import logging
 import subprocess
-from collections.abc import Iterator
-from contextlib import chdir, contextmanager
+from collections.abc import Iterator, Mapping, Sequence
+from contextlib import chdir, contextmanager, suppress
 from functools import cached_property
 from pathlib import Path
 from typing import Any
@@ -16,6 +16,9 @@ from core.knobs import Knobs
 
 STEPS = ("collect", "ingest", "curate", "sft", "reward", "policy", "evaluate", "drift", "verdict")
 """The steps of a round in their order; a test holds them against dvc.yaml, params.yaml and the flow."""
+
+_PLACE = "replay"
+"""What a remote is called that is only fetched from."""
 
 
 class Versioning(Knobs):
@@ -58,6 +61,79 @@ class Data:
         with chdir(self.root), self._lock_kept():
             self._repo.commit(step, force=True)
 
+    def keep(self, path: str) -> None:
+        """Cache a folder that no step writes, so that it is pushed with the rest; `<name>.dvc` names its hash."""
+        file = self.root / f"{Path(path).name}.dvc"
+        if not file.exists():
+            write_text(file, yaml.safe_dump({"outs": [{"path": path}]}))
+        with chdir(self.root):
+            self._repo.commit(file.name, force=True)
+
+    def bring(self, paths: Mapping[str, str], places: Sequence[Mapping[str, str]]) -> None:
+        """Fetch recorded data by hash from the first place that has it, into this workspace.
+
+        Args:
+            paths: path → MD5. Those that dvc.lock does not record as outputs get a `<name>.dvc`.
+            places: settings of DVC remotes; `url` is what counts.
+
+        Raises:
+            BadWorkspace: no place has all of it; names what is missing.
+        """
+        from dvc.exceptions import DvcException
+
+        recorded = {out for outs in self.hashes().values() for out in outs}
+        for path, md5 in paths.items():
+            if path not in recorded:
+                entry = {"path": path, "hash": "md5", "md5": md5}
+                write_text(self.root / f"{Path(path).name}.dvc", yaml.safe_dump({"outs": [entry]}))
+        with chdir(self.root):
+            for place in places:
+                repo = self._at(place)
+                with suppress(DvcException):  # what is missing everywhere is named below
+                    repo.fetch(list(paths), remote=_PLACE)
+            try:
+                self._repo.checkout(list(paths), force=True)
+            except DvcException as error:
+                looked = ", ".join(place["url"] for place in places) or "nowhere"
+                raise BadWorkspace(
+                    f"not all of {', '.join(paths)} could be fetched by hash (looked in {looked}); name the DVC "
+                    f"remote that the round was pushed to with --remote\n{error}"
+                ) from error
+
+    def remote(self, name: str) -> dict[str, str] | None:
+        """Settings of a configured DVC remote, None where there is none of that name."""
+        found = self._repo.config["remote"].get(name)
+        return dict(found) if found else None
+
+    @property
+    def cache(self) -> Path:
+        """The folder of the cache. It is laid out like a remote, and can be fetched from like one."""
+        return Path(self._repo.cache.local_cache_dir)
+
+    def objects(self) -> dict[str, Path]:
+        """MD5 → file of everything in the cache (a folder's list of files ends in `.dir`).
+
+        Raises:
+            BadWorkspace: the cache lies outside of the workspace, so others may need what is in it.
+        """
+        if not self.cache.resolve().is_relative_to(self.root.resolve()):
+            raise BadWorkspace(
+                f"the DVC cache {self.cache} is shared with other workspaces; nothing is removed from it"
+            )
+        return {file.parent.name + file.name: file for file in self.cache.glob("files/md5/??/*")}
+
+    @contextmanager
+    def still(self) -> Iterator[None]:
+        """Keep every other use of DVC in this workspace out for as long as the block runs."""
+        with chdir(self.root), self._repo.lock:
+            yield
+
+    def _at(self, place: Mapping[str, str]) -> Any:
+        from dvc.repo import Repo
+
+        logging.getLogger("dvc").setLevel(logging.CRITICAL)
+        return Repo(str(self.root), config={"remote": {_PLACE: dict(place)}})
+
     def hashes(self) -> dict[str, dict[str, str]]:
         """Step → path → md5 of every recorded output (a folder's ends in `.dir`)."""
         return {
@@ -66,10 +142,7 @@ class Data:
 
     def recorded(self) -> dict[str, Any]:
         """The stages of dvc.lock as they stand."""
-        if not self._lock.exists():
-            return {}
-        stages: dict[str, Any] = yaml.safe_load(self._lock.read_text(encoding="utf-8"))["stages"]
-        return stages
+        return stages(self._lock)
 
     def push(self, remote: str) -> int:
         """Copy what is cached to the remote; returns the number of files that were new there."""
@@ -122,3 +195,11 @@ class Data:
             else:
                 self._lock.unlink(missing_ok=True)
             self._before.unlink()
+
+
+def stages(lock: Path) -> dict[str, Any]:
+    """The stages of a dvc.lock: what each step read and wrote. No file, no stages."""
+    if not lock.exists():
+        return {}
+    found: dict[str, Any] = yaml.safe_load(lock.read_text(encoding="utf-8"))["stages"]
+    return found

@@ -1,0 +1,43 @@
+"""`python -m flows audit verify`: an edited, a removed and a moved line are each found."""
+
+from collections.abc import Callable
+
+import pytest
+
+from tasks import audit
+from tasks.workspace import Workspace
+from tests.flows.commands import Flows
+
+Damage = Callable[[list[bytes]], list[bytes]]
+
+DAMAGES: dict[str, Damage] = {
+    "edited": lambda lines: [lines[0], lines[1].replace(b".61", b".91"), lines[2]],
+    "edited at the end": lambda lines: [*lines[:2], lines[2].replace(b"rude", b"fine")],
+    "removed": lambda lines: [lines[0], lines[2]],
+    "removed at the end": lambda lines: lines[:2],
+    "all removed": lambda lines: [],
+    "reordered": lambda lines: [lines[0], lines[2], lines[1]],
+}
+
+
+@pytest.fixture
+def logged(workspace: Workspace) -> Workspace:
+    """A workspace with three moves of the champion."""
+    audit.append(workspace.audit, "bootstrap", "rounds", left="", now="1")
+    audit.append(workspace.audit, "promote", "rounds", left="1", now="2", reason="win rate .61")
+    audit.append(workspace.audit, "rollback", "ana", left="2", now="1", reason="rude")
+    return workspace
+
+
+def test_a_sound_log(flows: Flows, logged: Workspace) -> None:
+    said = flows("audit", "verify", "-w", logged.root)
+    assert (said.code, said.out) == (0, f"{logged.audit}: 3 lines, each as it was written.\n")
+
+
+@pytest.mark.parametrize("damage", DAMAGES.values(), ids=DAMAGES.keys())
+def test_a_damaged_log(flows: Flows, logged: Workspace, damage: Damage) -> None:
+    lines = logged.audit.read_bytes().splitlines(keepends=True)
+    logged.audit.write_bytes(b"".join(damage(lines)))
+    said = flows("audit", "verify", "-w", logged.root)
+    assert (said.code, said.out) == (2, "")
+    assert f"Damaged: {logged.audit}" in said.err
