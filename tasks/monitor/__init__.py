@@ -1,0 +1,128 @@
+"""What is watched for drift: each question is a `Check`, an effect with its limit and its p-value. No tool, no step.
+
+An alarm needs both: with thousands of rows a p-value is small over nothing, with twenty an effect is large by luck.
+"""
+
+from collections.abc import Sequence
+from typing import Any, Literal, NamedTuple
+
+import numpy as np
+import numpy.typing as npt
+from scipy.stats import permutation_test
+
+from core.intervals import holm
+
+Array = npt.NDArray[np.float64]
+
+RESAMPLES = 1999
+"""Permutations of a test. The smallest p-value, 1/2000, survives Holm's correction for 20 looks at a level of .01."""
+
+
+class Check(NamedTuple):
+    """One thing that may have drifted."""
+
+    name: str
+    """Name of the effect's metric."""
+    effect: float
+    """How far it has moved, larger is worse."""
+    limit: float
+    """The effect above which it matters."""
+    p: float
+    """How likely so large an effect is where nothing has drifted."""
+    said: str
+    """What was found, as a sentence with the numbers in it."""
+    look: str
+    """Where a person should look."""
+    zero: float = 0.0
+    """The effect where nothing has drifted at all."""
+
+
+class Decided(NamedTuple):
+    """A check after all checks were looked at together."""
+
+    check: Check
+    p: float
+    """The p-value, adjusted by Holm for the number of checks."""
+    alarm: bool
+
+    def to_json(self) -> dict[str, Any]:
+        """As plain values: the check's, with the adjusted p-value and the alarm."""
+        return {**self.check._asdict(), "p": self.p, "alarm": self.alarm}
+
+
+class Panel(NamedTuple):
+    """Two histograms over the same bins, for people to look at: shares of the rows, before and now."""
+
+    title: str
+    unit: str
+    low: float
+    high: float
+    before: list[float]
+    now: list[float]
+
+
+class Findings(NamedTuple):
+    """What one look at one part of a round gave."""
+
+    checks: tuple[Check, ...] = ()
+    numbers: dict[str, float] = {}  # noqa: RUF012  # a default of a NamedTuple that nothing writes to
+    """Metrics beside the effects."""
+    panels: tuple[Panel, ...] = ()
+
+    def __or__(self, other: "Findings") -> "Findings":
+        """Both together."""
+        return Findings(self.checks + other.checks, self.numbers | other.numbers, self.panels + other.panels)
+
+
+def decide(checks: Sequence[Check], level: float) -> list[Decided]:
+    """Which checks are alarms: effect above its limit, and a p-value below `level` after Holm's correction."""
+    adjusted = holm([check.p for check in checks])
+    return [
+        Decided(check, p, bool(check.effect > check.limit and p < level))
+        for check, p in zip(checks, adjusted, strict=True)
+    ]
+
+
+def metrics(findings: Findings, decided: Sequence[Decided]) -> dict[str, float]:
+    """Every number: the effect of each check, its adjusted p-value, 1 where it is an alarm; and how many alarms."""
+    numbers = dict(findings.numbers)
+    for found in decided:
+        name = found.check.name
+        numbers |= {name: found.check.effect, f"{name}_p": found.p, f"{name}_alarm": float(found.alarm)}
+    return numbers | {"alarms": float(sum(found.alarm for found in decided))}
+
+
+def by_permutation(
+    now: npt.ArrayLike,
+    before: npt.ArrayLike,
+    seed: int,
+    alternative: Literal["two-sided", "greater"] = "two-sided",
+    pairs: bool = False,
+) -> float:
+    """P-value of the difference of two means by permuting who belongs where (Phipson and Smyth 2010: never 0).
+
+    With `pairs`, row i of both belongs together, and only the two of a pair change places.
+    """
+    if len(np.atleast_1d(now)) + len(np.atleast_1d(before)) < 3:
+        return 1.0  # one row a side cannot surprise anybody
+
+    result = permutation_test(
+        (np.asarray(now, np.float64), np.asarray(before, np.float64)),
+        lambda a, b, axis: a.mean(axis=axis) - b.mean(axis=axis),
+        permutation_type="samples" if pairs else "independent",
+        vectorized=True,
+        n_resamples=RESAMPLES,
+        batch=200,
+        alternative=alternative,
+        rng=np.random.default_rng(seed),
+    )
+    return float(result.pvalue)
+
+
+def histograms(title: str, unit: str, before: npt.ArrayLike, now: npt.ArrayLike, bins: int = 24) -> Panel:
+    """Both samples over common bins; the outermost half percents of both together are in the outermost bins."""
+    old, new = np.asarray(before, np.float64), np.asarray(now, np.float64)
+    low, high = (float(end) for end in np.quantile(np.concatenate([old, new]), [0.005, 0.995]))
+    high = high if high > low else low + 1.0
+    shares = [np.histogram(np.clip(side, low, high), bins, (low, high))[0] / len(side) for side in (old, new)]
+    return Panel(title, unit, low, high, *(share.tolist() for share in shares))
