@@ -1,4 +1,4 @@
-"""The command line: `python -m flows round | rollback | status`. Heavy imports wait until a command runs."""
+"""The command line: `python -m flows round | rollback | status | …`. Heavy imports wait until a command runs."""
 
 import os
 import sys
@@ -57,6 +57,14 @@ def status(workspace: Place = None) -> None:
     from flows.status import show_status
 
     show_status(workspace)
+
+
+@app.command()
+def watch(workspace: Place = None) -> None:
+    """Compare the feedback that waits with what the champion learned from; trains nothing."""
+    from flows.watch import show_watch
+
+    show_watch(workspace)
 
 
 @app.command()

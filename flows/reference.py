@@ -71,7 +71,7 @@ def _inline(value: Any) -> str:
 def cli_page() -> str:
     """The help texts of all commands."""
     parts = ["# Command line\n\nWritten by `make docs`.\n"]
-    for words in ([], ["round"], ["status"], ["rollback"], ["feedback"]):
+    for words in ([], ["round"], ["status"], ["rollback"], ["watch"], ["feedback"]):
         command = ["python", "-m", "flows", *words, "--help"]
         done = subprocess.run(
             [sys.executable, *command[1:]],

@@ -1,17 +1,18 @@
 """drift: have prompts, answers, rewards or votes moved from what the champion learned from? It never blocks."""
 
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
+from pathlib import Path
 from typing import Any
 
 import numpy as np
 from datasets import Dataset
 from pydantic import Field
 
-from core.files import read_json, write_json
+from core.files import read_json, write_json, write_text
 from core.knobs import Knobs
 from feedback import excerpt
 from models.reward import RewardModel
-from tasks import monitor, tables
+from tasks import monitor, records, tables
 from tasks.curate import PARTS, Curate
 from tasks.evals import CANDIDATE, CHAMPION
 from tasks.evaluate import Evaluate
@@ -20,6 +21,7 @@ from tasks.monitor import Findings, answers, labels, prompts, stream
 from tasks.monitor.answers import Spoken
 from tasks.monitor.labels import Judged
 from tasks.monitor.limits import Limits
+from tasks.monitor.page import page as drawn
 from tasks.reference import Reference, kept
 from tasks.round import Round
 from tasks.step import step
@@ -48,14 +50,19 @@ def drift(round: Round, log: StepLog) -> None:
         found |= _answers(round, knobs) | _yardstick(round, knobs, reference)
     found |= _judge(round, knobs)
     decided = monitor.decide(found.checks, knobs.level)
-    numbers = monitor.metrics(found, decided)
-    log(numbers, 0, 1)
-    report = {
-        "metrics": numbers,
-        "checks": [one.to_json() for one in decided],
-        "panels": [panel._asdict() for panel in found.panels],
-    }
-    write_json(round.workspace.report("drift"), report)
+    log(monitor.metrics(found, decided), 0, 1)
+    write_json(round.workspace.report("drift"), monitor.report(found, decided))
+
+
+def page(round: Round, numbers: Mapping[str, float]) -> Path | None:
+    """Write the report as a page, with all finished rounds and this one's `numbers`; None where there is no report."""
+    if not round.number or not round.workspace.report("drift").exists():
+        return None
+    finished = [(number, records.metrics(round.workspace, number)) for number in records.numbers(round.workspace)]
+    history = [*((number, metrics) for number, metrics in finished if number < round.number), (round.number, numbers)]
+    path, level = round.workspace.report("drift").with_suffix(".html"), round.knobs("drift", Drift).level
+    write_text(path, drawn(f"Round {round.number}", level, read_json(round.workspace.report("drift")), history))
+    return path
 
 
 def _feedback(round: Round, knobs: Drift, reference: Reference) -> Findings:

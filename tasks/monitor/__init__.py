@@ -3,6 +3,7 @@
 An alarm needs both: with thousands of rows a p-value is small over nothing, with twenty an effect is large by luck.
 """
 
+import math
 from collections.abc import Sequence
 from typing import Any, Literal, NamedTuple
 
@@ -16,6 +17,10 @@ Array = npt.NDArray[np.float64]
 
 RESAMPLES = 1999
 """Permutations of a test. The smallest p-value, 1/2000, survives Holm's correction for 20 looks at a level of .01."""
+
+
+BINS = 24
+"""Most bins of a histogram."""
 
 
 class Check(NamedTuple):
@@ -92,6 +97,23 @@ def metrics(findings: Findings, decided: Sequence[Decided]) -> dict[str, float]:
     return numbers | {"alarms": float(sum(found.alarm for found in decided))}
 
 
+def report(findings: Findings, decided: Sequence[Decided]) -> dict[str, Any]:
+    """Everything as plain values: what is alarming first, then all checks, then histograms to look at."""
+    return {
+        "metrics": metrics(findings, decided),
+        "alarms": [sentence(found) for found in decided if found.alarm],
+        "checks": [found.to_json() for found in decided],
+        "panels": [panel._asdict() for panel in findings.panels],
+    }
+
+
+def sentence(found: Decided) -> str:
+    """What was found, how large, how likely by chance, and where to look."""
+    check = found.check
+    size = f"{check.name} {check.effect:.3g}, limit {check.limit:.3g}, p {found.p:.2g}"
+    return f"{check.said} ({size}): look at {check.look}"
+
+
 def by_permutation(
     now: npt.ArrayLike,
     before: npt.ArrayLike,
@@ -119,10 +141,19 @@ def by_permutation(
     return float(result.pvalue)
 
 
-def histograms(title: str, unit: str, before: npt.ArrayLike, now: npt.ArrayLike, bins: int = 24) -> Panel:
-    """Both samples over common bins; the outermost half percents of both together are in the outermost bins."""
+def histograms(title: str, unit: str, before: npt.ArrayLike, now: npt.ArrayLike) -> Panel:
+    """Both samples over common bins; the outermost half percents of both together are in the outermost bins.
+
+    Bins of whole numbers hold as many of them each, else they would look like gaps.
+    """
     old, new = np.asarray(before, np.float64), np.asarray(now, np.float64)
-    low, high = (float(end) for end in np.quantile(np.concatenate([old, new]), [0.005, 0.995]))
-    high = high if high > low else low + 1.0
+    both = np.concatenate([old, new])
+    low, high = (float(end) for end in np.quantile(both, [0.005, 0.995]))
+    if np.all(both == np.round(both)):
+        wide = max(1, math.ceil((high - low + 1) / BINS))
+        low, high = math.floor(low) - 0.5, math.floor(low) - 0.5 + wide * math.ceil((high - low + 1) / wide)
+        bins = round((high - low) / wide)
+    else:
+        bins, high = BINS, high if high > low else low + 1.0
     shares = [np.histogram(np.clip(side, low, high), bins, (low, high))[0] / len(side) for side in (old, new)]
     return Panel(title, unit, low, high, *(share.tolist() for share in shares))

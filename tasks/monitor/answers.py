@@ -10,6 +10,7 @@ from scipy.stats import fisher_exact, norm
 
 from core.intervals import Interval, difference
 from tasks.distances import kolmogorov_smirnov, psi, wasserstein
+from tasks.gates import percent
 from tasks.monitor import Array, Check, Findings, by_permutation, histograms
 from tasks.monitor.limits import Limits
 
@@ -70,7 +71,7 @@ def judge_gap(judge: Interval, votes: Interval, limits: Limits) -> Findings:
         gap.estimate,
         limits.judge_gap,
         float(norm.sf(gap.estimate / spread)) if spread > 0 else float(gap.estimate <= 0),
-        f"the judge model says {judge.estimate:.1%} of answers are better, people {votes.estimate:.1%}",
+        f"the judge model prefers {percent(judge.estimate)} of the answers, people {percent(votes.estimate)}",
         "answers that the judge prefers and people do not: the policy may please models only",
     )
     return Findings((check,))
@@ -97,7 +98,7 @@ def _saturation(champion: Spoken, candidate: Spoken, limits: Limits) -> Check:
         ours / n,
         limits.saturation,
         float(fisher_exact([[ours, n - ours], [theirs, n - theirs]], "greater").pvalue),
-        f"{ours / n:.1%} of answers get a reward that {1 - TOP:.0%} of the champion's reach",
+        f"{percent(ours / n)} of answers get a reward that {percent(1 - TOP)} of the champion's reach",
         "the answers with the highest rewards: there the reward model may be wrong (evaluate/win_rate says)",
     )
 

@@ -8,6 +8,7 @@ from scipy.special import expit
 
 from core.intervals import bootstrap
 from models.calibration import calibration
+from tasks.gates import percent
 from tasks.monitor import Array, Check, Findings, by_permutation
 from tasks.monitor.limits import Limits
 from tasks.outcomes import agreement
@@ -57,7 +58,7 @@ def drift(before: Judged, now: Judged, limits: Limits, seed: int) -> Findings:
         float(old.mean() - new.mean()) - noisier,
         limits.fresh_accuracy_drop,
         by_permutation(old - noisier, new, seed, "greater"),
-        f"the champion's reward model agrees with {new.mean():.1%} of new votes, {old.mean():.1%} before",
+        f"the champion's reward model agrees with {percent(new.mean())} of new votes, {percent(old.mean())} before",
         look,
     )
     calibrated = Check(
@@ -65,7 +66,8 @@ def drift(before: Judged, now: Judged, limits: Limits, seed: int) -> Findings:
         float(now.surplus.mean() - before.surplus.mean()),
         limits.fresh_overconfidence,
         by_permutation(now.surplus, before.surplus, seed, "greater"),
-        f"it is {now.surplus.mean():+.1%} surer than right on new votes, {before.surplus.mean():+.1%} before",
+        f"the champion's reward model is surer of new votes than right by {percent(now.surplus.mean())}, "
+        f"{percent(before.surplus.mean())} before",
         look,
     )
     fit = calibration(now.margins, now.p_chosen)

@@ -44,14 +44,14 @@ def drift(before: Sequence[str], now: Sequence[str], limits: Limits, bins: int, 
     scores = held_out_scores(before, now, seed)
     words = lengths(before), lengths(now)
     index = psi(*words, bins)
-    look = "read new prompts beside old ones (data/feedback); old preferences may not carry over"
+    look = "new prompts beside old ones (data/feedback): old preferences may not carry over"
     checks = (
         Check(
             "prompt_auc",
             scores.auc,
             limits.prompt_auc,
             scores.p_value(seed),
-            f"a classifier tells new prompts from those the champion learned from (AUC {scores.auc:.2f})",
+            f"a classifier tells new prompts from those the champion learned from with an AUC of {scores.auc:.2f}",
             look,
             zero=0.5,
         ),
@@ -60,7 +60,7 @@ def drift(before: Sequence[str], now: Sequence[str], limits: Limits, bins: int, 
             index,
             limits.prompt_length_psi,
             _same_shares(*words, bins),
-            f"prompts are of other lengths: {words[0].mean():.1f} words before, {words[1].mean():.1f} now",
+            f"prompts have {words[1].mean():.1f} words, {words[0].mean():.1f} before",
             look,
         ),
     )

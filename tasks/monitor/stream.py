@@ -8,6 +8,7 @@ import numpy as np
 
 from feedback.schema import FeedbackEvent
 from feedback.votes import Pair, Vote, in_time, last_words, votes
+from tasks.gates import percent
 from tasks.monitor import Array, Check, Findings, by_permutation, histograms
 from tasks.monitor.limits import Limits
 
@@ -66,7 +67,7 @@ def _ties(before: Stream, now: Stream, limits: Limits, seed: int) -> Findings:
         abs(new - old),
         limits.tie_rate_shift,
         by_permutation(now.ties, before.ties, seed),
-        f"{new:.1%} of votes prefer neither answer, {old:.1%} before",
+        f"{percent(new)} of votes prefer neither answer, {percent(old)} before",
         "the guideline and the pairs that are shown: answers may have become alike, or people tired",
     )
     return Findings((check,), {"tie_rate": float(new)})
@@ -98,7 +99,7 @@ def _agreement(before: Stream, now: Stream, limits: Limits, seed: int) -> Findin
         float(old - new),
         limits.agreement_drop,
         by_permutation(before.agreement, now.agreement, seed, "greater"),
-        f"people who judge the same pair agree {new:.1%} of the time, {old:.1%} before",
+        f"people who judge the same pair agree {percent(new)} of the time, {percent(old)} before",
         "the pairs they disagree on, and who disagrees: the guideline may be unclear, or a new group votes otherwise",
     )
     return Findings((check,), {"agreement": float(new)})
