@@ -9,7 +9,6 @@ from typing import Any, Literal, NamedTuple
 
 import numpy as np
 import numpy.typing as npt
-from scipy.stats import permutation_test
 
 from core.intervals import holm
 
@@ -125,20 +124,18 @@ def by_permutation(
 
     With `pairs`, row i of both belongs together, and only the two of a pair change places.
     """
-    if len(np.atleast_1d(now)) + len(np.atleast_1d(before)) < 3:
-        return 1.0  # one row a side cannot surprise anybody
-
-    result = permutation_test(
-        (np.asarray(now, np.float64), np.asarray(before, np.float64)),
-        lambda a, b, axis: a.mean(axis=axis) - b.mean(axis=axis),
-        permutation_type="samples" if pairs else "independent",
-        vectorized=True,
-        n_resamples=RESAMPLES,
-        batch=200,
-        alternative=alternative,
-        rng=np.random.default_rng(seed),
-    )
-    return float(result.pvalue)
+    new, old = np.asarray(now, np.float64), np.asarray(before, np.float64)
+    rng = np.random.default_rng(seed)  # SciPy's permutation_test draws one by one, and takes ten times as long
+    if pairs:
+        gaps = rng.choice([-1.0, 1.0], (RESAMPLES, len(new))) @ (new - old) / len(new)
+    else:
+        mixed = rng.permuted(np.tile(np.concatenate([new, old]), (RESAMPLES, 1)), axis=1)
+        gaps = mixed[:, : len(new)].mean(axis=1) - mixed[:, len(new) :].mean(axis=1)
+    found = new.mean() - old.mean()
+    if alternative == "two-sided":
+        gaps, found = np.abs(gaps), abs(found)
+    tied = 1e-9 * max(1.0, float(np.abs(found)))  # the same sum in another order is not always the same number
+    return float((1 + (gaps >= found - tied).sum()) / (RESAMPLES + 1))
 
 
 def histograms(title: str, unit: str, before: npt.ArrayLike, now: npt.ArrayLike) -> Panel:

@@ -5,7 +5,7 @@ from math import hypot
 from typing import Any, NamedTuple
 
 import numpy as np
-from scipy.sparse import csr_array, diags_array
+from scipy.sparse import csr_array
 from scipy.stats import fisher_exact, norm
 
 from core.intervals import Interval, difference
@@ -17,7 +17,7 @@ from tasks.monitor.limits import Limits
 TOP = 0.99
 """Quantile of the champion's rewards above which a reward is as good as it gets."""
 
-SWAPS = 100
+SWAPS = 200
 """Permutations from which mean and spread of a loss of variety are estimated."""
 
 
@@ -131,21 +131,21 @@ def _p_of_loss(ours: Any, theirs: Any, seed: int) -> float:
     """How likely so large a loss is by chance: who said what is permuted within prompts.
 
     The tail is that of a normal distribution with the mean and spread of the permuted losses: counts of words in
-    hundreds of answers are nearly normal, and a few hundred permutations, which are dear here, give both well.
+    hundreds of answers are nearly normal, and a few hundred permutations give both well.
     """
-    rng = np.random.default_rng(seed)
-    found = _different(theirs) - _different(ours)
-    losses = np.empty(SWAPS)
-    for draw in range(SWAPS):
-        keep = diags_array(rng.integers(2, size=ours.shape[0]).astype(np.float32))
-        swap = keep @ (theirs - ours)
-        losses[draw] = _different(theirs - swap) - _different(ours + swap)
-    spread = losses.std()
+    keep = np.random.default_rng(seed).integers(2, size=(SWAPS, ours.shape[0])).astype(np.float32)
+    swap = 1 - keep
+    losses = _used(keep @ theirs + swap @ ours) - _used(keep @ ours + swap @ theirs)
+    found, spread = _different(theirs) - _different(ours), losses.std()
     return float(norm.sf((found - losses.mean()) / spread)) if spread > 0 else 1.0
 
 
+def _used(said: Any) -> Any:
+    """(draws,) how many columns of (draws, columns) are used at all."""
+    return np.count_nonzero(said, axis=1)
+
+
 def _different(said: Any) -> int:
-    """How many columns are used at all."""
     return int(np.count_nonzero(said.sum(axis=0)))
 
 
