@@ -9,7 +9,7 @@ Nothing here removes or rewrites a part. Repeated opinions under different ids a
 import hashlib
 import json
 import random
-from collections.abc import Iterable
+from collections.abc import Container, Iterable
 from pathlib import Path
 from typing import NamedTuple
 
@@ -54,9 +54,13 @@ def append(folder: Path, events: Iterable[FeedbackEvent], round: int) -> Appende
     return Appended(len(fresh), len(again) - len(changed), changed)
 
 
-def read(folder: Path) -> pa.Table:
-    """All events, in the order they were taken in, with the columns of `arrow.SCHEMA`. No folder, no events."""
-    parts = [pq.read_table(part, schema=SCHEMA) for part in _parts(folder)]
+def read(folder: Path, rounds: Container[int] | None = None) -> pa.Table:
+    """All events, in the order they were taken in, with the columns of `arrow.SCHEMA`. No folder, no events.
+
+    Given `rounds`, those that were taken in by one of them.
+    """
+    wanted = (part for part in _parts(folder) if rounds is None or _taken_in_by(part) in rounds)
+    parts = [pq.read_table(part, schema=SCHEMA) for part in wanted]
     return pa.concat_tables([SCHEMA.empty_table(), *parts])
 
 
@@ -131,6 +135,10 @@ def _parts(folder: Path, round: int | None = None) -> list[Path]:
     """Parts by round, then by number: `part-00003-10` comes after `part-00003-9`."""
     parts = folder.glob("part-*-*.parquet" if round is None else f"part-{round:05d}-*.parquet")
     return sorted(parts, key=lambda part: [int(number) for number in part.stem.split("-")[1:]])
+
+
+def _taken_in_by(part: Path) -> int:
+    return int(part.stem.split("-")[1])
 
 
 def _write_part(folder: Path, table: pa.Table, round: int) -> None:

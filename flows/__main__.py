@@ -143,6 +143,14 @@ def audit(
 
 
 @app.command()
+def watch(workspace: Place = None) -> None:
+    """Compare the feedback that waits with what the champion learned from; trains nothing."""
+    from flows.watch import show_watch
+
+    show_watch(workspace)
+
+
+@app.command()
 def feedback(
     files: Annotated[list[Path], typer.Argument(help="JSON lines in the canonical form (docs/feedback.md).")],
     workspace: Place = None,

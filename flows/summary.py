@@ -59,6 +59,13 @@ def facts(metrics: Mapping[str, float], record: Mapping[str, Any]) -> Iterator[t
         yield "KL", f"{mean:.2f} nats an answer from the SFT model (95 % of them below {most:.1f})"
     if "evaluate/true_gain" in metrics:
         yield "true gain", _gain(metrics)
+    if metrics.get("drift/alarms"):
+        yield "drift", f"{_alarms(metrics)}; see data/reports/drift.html"
+
+
+def _alarms(metrics: Mapping[str, float]) -> str:
+    names = (name.removesuffix("_alarm") for name, value in metrics.items() if name.endswith("_alarm") and value)
+    return "alarm: " + ", ".join(f"{name} {metrics[name]:.3g}" for name in names)
 
 
 def _version(record: Mapping[str, Any]) -> str:

@@ -7,7 +7,7 @@ from typing import Any
 
 from core.files import read_json
 from feedback import store
-from tasks import plots, records
+from tasks import drift, plots, records
 from tasks.catalogue import Name, Version
 from tasks.running import Running, metrics
 from tasks.versioning import STEPS, Versioning
@@ -66,6 +66,8 @@ def _make_safe(running: Running, numbers: Mapping[str, float]) -> None:
             running.run.dataset(path, place.root / path, digest, step)
     for file in (place.round, place.opened, place.root / "dvc.lock", *sorted((place.data / "reports").glob("*.json"))):
         running.run.artifact(file, "round")
+    if page := drift.page(running.round, numbers):
+        running.run.artifact(page, "drift")
     for name, figure in plots.figures(running.round):
         running.run.figure(figure, name)
     running.run.metrics(numbers, running.round.number)

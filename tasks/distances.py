@@ -28,9 +28,16 @@ def psi(reference: npt.ArrayLike, sample: npt.ArrayLike, bins: int = 10) -> floa
 
     By custom, 0.1 is worth a look and 0.2 an alarm. A value that fills a bin by itself gets its own.
     """
-    edges = _edges(np.asarray(reference, dtype=np.float64), bins)
-    expected, found = (np.maximum(_shares(values, edges), EPSILON) for values in (reference, sample))
+    sides = (counts(reference, values, bins) for values in (reference, sample))
+    expected, found = (np.maximum(side / side.sum(), EPSILON) for side in sides)
     return float(np.sum((found - expected) * np.log(found / expected)))
+
+
+def counts(reference: npt.ArrayLike, values: npt.ArrayLike, bins: int = 10) -> Array:
+    """How many values fall into each quantile bin of the reference, as in `psi`."""
+    edges = _edges(np.asarray(reference, dtype=np.float64), bins)
+    places = np.searchsorted(edges, np.asarray(values, dtype=np.float64), side="right")
+    return np.bincount(places, minlength=len(edges) + 1).astype(np.float64)
 
 
 def wasserstein(reference: npt.ArrayLike, sample: npt.ArrayLike) -> float:
@@ -73,11 +80,6 @@ def _edges(reference: Array, bins: int) -> Array:
     quantiles = np.quantile(reference, np.arange(1, bins) / bins)
     values, counts = np.unique(quantiles, return_counts=True)
     return np.union1d(values, np.nextafter(values[counts > 1], np.inf))
-
-
-def _shares(values: npt.ArrayLike, edges: Array) -> Array:
-    places = np.searchsorted(edges, np.asarray(values, dtype=np.float64), side="right")
-    return np.bincount(places, minlength=len(edges) + 1) / len(places)
 
 
 def _words(texts: Sequence[str]) -> Counter[str]:

@@ -1,44 +1,142 @@
-"""drift: how far prompts, answers and rewards have moved since the round before. Logged, and no gate yet."""
+"""drift: have prompts, answers, rewards or votes moved from what the champion learned from? It never blocks."""
 
+from collections.abc import Mapping, Sequence
 from pathlib import Path
+from typing import Any
 
+import numpy as np
+from datasets import Dataset
 from pydantic import Field
 
-from core.files import write_json
+from core.files import read_json, write_json, write_text
 from core.knobs import Knobs
-from tasks import tables
-from tasks.distances import lengths, psi, wasserstein, word_divergence
+from feedback import excerpt
+from models.reward import RewardModel
+from tasks import monitor, records, tables
+from tasks.curate import PARTS, Curate
+from tasks.evals import CANDIDATE, CHAMPION
+from tasks.evaluate import Evaluate
+from tasks.evidence import interval
+from tasks.monitor import Findings, answers, labels, prompts, stream
+from tasks.monitor.answers import Spoken
+from tasks.monitor.labels import Judged
+from tasks.monitor.limits import Limits
+from tasks.monitor.page import page as drawn
+from tasks.reference import Reference, kept
 from tasks.round import Round
 from tasks.step import step
 from tasks.steplog import StepLog
 
 
 class Drift(Knobs):
-    """What is compared with the round before."""
+    """When a difference from what the champion learned from is an alarm: its effect is large, and no chance."""
 
+    level: float = Field(0.01, gt=0, lt=1)
+    """P-value below which an effect is no chance, adjusted for the number of checks (Holm)."""
+    groups: int = Field(500, ge=20)
+    """Most prompt groups that are looked at on either side, drawn at random."""
     bins: int = Field(10, ge=2)
     """Quantile bins of the population stability index."""
+    limits: Limits = Limits()
 
 
 @step()
 def drift(round: Round, log: StepLog) -> None:
-    """Compare prompts and answers with the previous round's; the first round has nothing to compare with."""
-    before, now = round.workspace.previous, round.workspace
-    numbers: dict[str, float] = {}
-    if (before / "samples" / "samples.arrow").exists():
-        old, new = tables.load(before / "samples" / "samples.arrow"), tables.load(now.samples / "samples.arrow")
-        bins = round.knobs("drift", Drift).bins
-        for name, column in (("length", "candidate_tokens"), ("reward", "candidate_reward")):
-            numbers[f"{name}_psi"] = psi(old[column], new[column], bins)
-            numbers[f"{name}_wasserstein"] = wasserstein(old[column], new[column])
-    if (before / "prompts" / "train.arrow").exists():
-        texts = [_texts(folder / "train.arrow") for folder in (before / "prompts", now.prompts)]
-        numbers["prompt_divergence"] = word_divergence(*texts)
-        numbers["prompt_length_psi"] = psi(lengths(texts[0]), lengths(texts[1]))
-    log(numbers, 0, 1)
-    write_json(now.report("drift"), {"metrics": numbers})
+    """Compare this round's feedback and answers with the champion's; alarms are logged and listed."""
+    knobs, reference = round.knobs("drift", Drift), kept(round.workspace.previous)
+    found = Findings()
+    if reference:
+        found = _feedback(round, knobs, reference) | _labels(round, knobs, reference, log)
+        found |= _answers(round, knobs) | _yardstick(round, knobs, reference)
+    found |= _judge(round, knobs)
+    decided = monitor.decide(found.checks, knobs.level)
+    log(monitor.metrics(found, decided), 0, 1)
+    write_json(round.workspace.report("drift"), monitor.report(found, decided))
 
 
-def _texts(path: Path) -> list[str]:
-    """What people asked last, of each prompt."""
-    return [row["prompt"][-1]["content"] for row in tables.rows(path)]
+def page(round: Round, numbers: Mapping[str, float]) -> Path | None:
+    """Write the report as a page, with all finished rounds and this one's `numbers`; None where there is no report."""
+    if not round.number or not round.workspace.report("drift").exists():
+        return None
+    finished = [(number, records.metrics(round.workspace, number)) for number in records.numbers(round.workspace)]
+    history = [*((number, metrics) for number, metrics in finished if number < round.number), (round.number, numbers)]
+    path, level = round.workspace.report("drift").with_suffix(".html"), round.knobs("drift", Drift).level
+    write_text(path, drawn(f"Round {round.number}", level, read_json(round.workspace.report("drift")), history))
+    return path
+
+
+def _feedback(round: Round, knobs: Drift, reference: Reference) -> Findings:
+    """This round's prompts and votes against those that the champion learned from."""
+    place, seed, criterion = round.workspace.feedback, round.seed_for("drift"), round.knobs("curate", Curate).criterion
+    times = (reference.learned, (round.number,))
+    asked, asks = (excerpt.prompts(place, rounds, knobs.groups, seed) for rounds in times)
+    voted, votes = (stream.stream(excerpt.votes(place, rounds, knobs.groups, seed), criterion) for rounds in times)
+    return prompts.drift(asked, asks, knobs.limits, knobs.bins, seed) | stream.drift(voted, votes, knobs.limits, seed)
+
+
+def _labels(round: Round, knobs: Drift, reference: Reference, log: StepLog) -> Findings:
+    """The champion's reward model on votes it has not learned from: new ones, and those held out at its time."""
+    if reference.reward is None:
+        return Findings()
+    folder, seed = round.workspace.preferences, round.seed_for("drift")
+    fresh = [row for part in PARTS for row in tables.rows(folder / f"{part}.arrow") if row["round"] == round.number]
+    held_out = [row for row in tables.rows(folder / "holdout.arrow") if row["round"] in reference.learned]
+    model, evaluate = RewardModel.load(reference.reward), round.knobs("evaluate", Evaluate)
+    with log.learning():
+        before, now = (judged(model, one_each(rows, knobs.groups, seed), evaluate) for rows in (held_out, fresh))
+    return labels.drift(before, now, knobs.limits, seed)
+
+
+def _answers(round: Round, knobs: Drift) -> Findings:
+    """The candidate's answers against the champion's."""
+    samples = tables.load(round.workspace.samples / "samples.arrow")
+    rows = _first_of_each(samples["group"])
+    champion, candidate = (_spoken(samples, who, rows) for who in (CHAMPION, CANDIDATE))
+    return answers.drift(champion, candidate, knobs.limits, knobs.bins, round.seed_for("drift"))
+
+
+def _yardstick(round: Round, knobs: Drift, reference: Reference) -> Findings:
+    """The champion's answers, as this round's reward model and the last one score them."""
+    path = round.workspace.previous / "samples" / "samples.arrow"
+    if reference.spoken is None or not path.exists():
+        return Findings()
+    before, now = tables.load(path), tables.load(round.workspace.samples / "samples.arrow")
+    if "group" not in before.column_names:  # samples of an earlier release
+        return Findings()
+    sides = ((before, reference.spoken), (now, CHAMPION))
+    old, new = (_spoken(samples, who, _first_of_each(samples["group"])).reward for samples, who in sides)
+    return answers.yardstick(old, new, knobs.limits, knobs.bins)
+
+
+def _judge(round: Round, knobs: Drift) -> Findings:
+    """The judge model's win rate against that of fresh votes."""
+    numbers = read_json(round.workspace.report("evaluate"))["metrics"]
+    judge = interval(numbers, "judge_win_rate", "judge_prompts")
+    votes = interval(numbers, "win_rate", "votes")
+    return answers.judge_gap(judge, votes, knobs.limits) if judge and votes else Findings()
+
+
+def one_each(rows: Sequence[dict[str, Any]], count: int, seed: int) -> list[dict[str, Any]]:
+    """One decided pair of each of up to `count` prompt groups, drawn at random."""
+    decided = [row for row in rows if row["p_chosen"] != 0.5]
+    mixed = [decided[row] for row in np.random.default_rng(seed).permutation(len(decided))]
+    return [mixed[row] for row in _first_of_each([row["group"] for row in mixed])[:count]]
+
+
+def judged(model: RewardModel, rows: Sequence[dict[str, Any]], evaluate: Evaluate) -> Judged:
+    """Preference rows as a reward model scores them; their ceiling, where the annotator's noise is known."""
+    if not rows:
+        return Judged(np.empty(0), np.empty(0))
+    ceiling = evaluate.annotator.ceiling(rows) if evaluate.annotator else None
+    return Judged(model.margins(rows) / model.temperature, np.array([row["p_chosen"] for row in rows]), ceiling)
+
+
+def _first_of_each(groups: Sequence[str]) -> list[int]:
+    """The first row of each group: rows of one group are one piece of evidence."""
+    return sorted({group: row for row, group in reversed(list(enumerate(groups)))}.values())
+
+
+def _spoken(samples: Dataset, who: str, rows: Sequence[int]) -> Spoken:
+    texts = list(samples[f"{who}_texts"])
+    numbers = (np.array(samples[f"{who}_{name}"], dtype=np.float64)[rows] for name in ("tokens", "reward", "kl"))
+    return Spoken([texts[row] for row in rows], *numbers)

@@ -124,7 +124,10 @@ def _ceiling(round: Round, knobs: Evaluate) -> Metrics:
 
 
 def _write_samples(round: Round, asked: Sequence[GroupedPrompt], candidate: Answers, champion: Answers) -> None:
-    columns: dict[str, Any] = {"prompt": [prompt.prompt[-1].content for prompt in asked]}
+    columns: dict[str, Any] = {
+        "prompt": [prompt.prompt[-1].content for prompt in asked],
+        "group": [prompt.group for prompt in asked],
+    }
     for who, given in ((CANDIDATE, candidate), (CHAMPION, champion)):
         columns |= {f"{who}_{name}": getattr(given, name) for name in ("texts", "tokens", "reward", "judge", "kl")}
     tables.write(round.workspace.samples / "samples.arrow", pa.table(columns))

@@ -1,6 +1,7 @@
 """What the project tells Prefect's event system. Events can be lost; a schedule stands behind each of them."""
 
 import logging
+from collections.abc import Sequence
 
 import httpx
 from prefect.client.orchestration import get_client
@@ -12,6 +13,9 @@ from tasks.workspace import Workspace
 READY = "feedback.threshold_reached"
 """Enough feedback waits for a round. prefect.yaml listens to it."""
 
+DRIFTED = "drift.alarm"
+"""Something has moved away from what the champion learned from; the payload says what. Automations may listen to it."""
+
 _logger = logging.getLogger(__name__)
 
 
@@ -21,7 +25,16 @@ def feedback_ready(workspace: Workspace, pending: int, threshold: int) -> bool:
     A server that does not answer is no error: the feedback is kept, and the schedule finds it.
     """
     inbox = Resource({"prefect.resource.id": "rounds.inbox", "prefect.resource.name": str(workspace.root)})
-    event = Event(event=READY, resource=inbox, payload={"pending": pending, "threshold": threshold})
+    return _sent(Event(event=READY, resource=inbox, payload={"pending": pending, "threshold": threshold}))
+
+
+def drifted(workspace: Workspace, alarms: Sequence[str]) -> bool:
+    """Tell the configured server what has drifted; True where it took the event. The next look finds it again."""
+    champion = Resource({"prefect.resource.id": "rounds.champion", "prefect.resource.name": str(workspace.root)})
+    return _sent(Event(event=DRIFTED, resource=champion, payload={"alarms": list(alarms)}))
+
+
+def _sent(event: Event) -> bool:
     try:
         # emit_event() sends in the background and drops what it cannot send without a word
         with get_client(sync_client=True) as client:

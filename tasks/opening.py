@@ -14,7 +14,7 @@ from core.files import digest, read_json, replacing, write_json, write_text
 from core.settings import override, parse, read
 from feedback import store
 from models.policy import check_base
-from tasks import records
+from tasks import records, reference
 from tasks import round as rounds
 from tasks.params import Params
 from tasks.registry import Registry, Version
@@ -80,7 +80,7 @@ def open_round(workspace: Workspace, overrides: Sequence[str], registry: Registr
     champion = registry.champion()
     number = next_number(workspace, registry)
     _fetch_champion(workspace, registry, champion)
-    _keep_previous(workspace, champion)
+    _keep_previous(workspace, registry, champion)
     inputs = frozen(workspace, params, number, champion)
     shutil.rmtree(workspace.metrics, ignore_errors=True)
     shutil.rmtree(workspace.training, ignore_errors=True)
@@ -141,13 +141,13 @@ def _fetch_champion(workspace: Workspace, registry: Registry, champion: Version 
         draft.mkdir()
 
 
-def _keep_previous(workspace: Workspace, champion: Version | None) -> None:
-    """Set aside what the last round left: its samples and prompts for drift, the champion's numbers for the gates."""
+def _keep_previous(workspace: Workspace, registry: Registry, champion: Version | None) -> None:
+    """Set aside what this round is compared with: for drift, and the champion's numbers for the gates."""
     with replacing(workspace.previous) as draft:
         draft.mkdir()
-        for folder in (workspace.samples, workspace.prompts):
-            if folder.exists():
-                shutil.copytree(folder, draft / folder.name)
+        if workspace.samples.exists():
+            shutil.copytree(workspace.samples, draft / workspace.samples.name)
+        reference.keep(workspace, registry, champion, draft)
         numbers: Mapping[str, float] = records.metrics(workspace, champion.round) if champion else {}
         write_json(draft / "champion.json", numbers)
 

@@ -111,6 +111,11 @@ class Workspace:
         return self.data / "rounds"
 
     @property
+    def watch(self) -> Path:
+        """What the last look between rounds found, and the reward model it used."""
+        return self.data / "watch"
+
+    @property
     def audit(self) -> Path:
         """Every change of the champion: append-only, hash-chained."""
         return self.data / "audit.jsonl"

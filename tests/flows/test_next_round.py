@@ -61,8 +61,34 @@ def test_what_neither_changed_nor_depends_on_a_change_is_skipped(finished: Works
 def test_a_round_is_compared_with_the_round_before(finished: Workspace, followed: Workspace) -> None:
     assert digest(followed.previous / "samples") == digest(finished.samples)
     assert read_json(followed.previous / "champion.json") == records.metrics(finished, 1)
-    assert records.metrics(followed, 1).keys() & {"drift/length_psi", "drift/reward_psi"} == set()
-    assert records.metrics(followed, 2).keys() >= {"drift/length_psi", "drift/reward_psi"}
+    later = {"drift/reward_psi", "drift/fresh_accuracy", "drift/tie_rate_shift"}  # need a champion that people voted on
+    assert records.metrics(followed, 1).keys() & later == set()
+    assert records.metrics(followed, 2).keys() >= later | {"drift/prompt_auc", "drift/length_psi"}
+
+
+def test_drift_asks_the_reward_model_that_knows_nothing_of_the_new_votes(
+    finished: Workspace, followed: Workspace
+) -> None:
+    assert digest(followed.previous / "reward") == Registry(finished.root).version("1", "reward").digest
+    assert read_json(followed.previous / "reference.json") == {"round": 1, "spoken": "candidate"}
+
+
+def test_alarms_are_numbers_and_sentences_and_block_nothing(followed: Workspace) -> None:
+    report = read_json(followed.report("drift"))
+    alarms = [check for check in report["checks"] if check["alarm"]]
+    assert len(report["alarms"]) == len(alarms) == report["metrics"]["alarms"]
+    assert {f"{check['name']}_p" for check in report["checks"]} <= report["metrics"].keys()
+    verdict = records.read(followed, 2)["verdict"]["findings"]
+    assert [finding["gate"] for finding in verdict] == ["win_rate"]
+
+
+def test_the_page_shows_every_check_and_both_rounds(followed: Workspace) -> None:
+    page = followed.report("drift").with_suffix(".html").read_text(encoding="utf-8")
+    for check in read_json(followed.report("drift"))["checks"]:
+        assert page.count(check["look"].split(":")[0]) >= check["alarm"]
+    assert "Round 2: " in page
+    assert "round 1: " in page
+    assert "http" not in page  # nothing is loaded from elsewhere
 
 
 def test_nothing_new_is_answered_from_the_record_with_nothing_loaded(finished: Workspace) -> None:

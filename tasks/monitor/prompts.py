@@ -1,0 +1,95 @@
+"""Whether people ask about something else: a classifier tries to tell new prompts from old ones."""
+
+from collections.abc import Sequence
+from typing import NamedTuple
+
+import numpy as np
+from scipy.stats import chi2_contingency, rankdata
+
+from tasks.distances import counts, lengths, psi, word_divergence
+from tasks.monitor import Array, Check, Findings, by_permutation, histograms
+from tasks.monitor.limits import Limits
+
+FEWEST = 20
+"""Prompts on either side below which nothing is compared."""
+
+
+class Scores(NamedTuple):
+    """What a classifier says of prompts it did not learn from: the log-odds that they are new."""
+
+    before: Array
+    now: Array
+
+    @property
+    def auc(self) -> float:
+        """The chance that a new prompt looks newer than an old one, ties half (Mann and Whitney 1947)."""
+        ranks = rankdata(np.concatenate([self.now, self.before]))
+        n, m = len(self.now), len(self.before)
+        return float((ranks[:n].sum() - n * (n + 1) / 2) / (n * m))
+
+    def p_value(self, seed: int) -> float:
+        """How likely so large an AUC is where old and new are alike: by permuting who is new among the scores.
+
+        Exact, because the scores come from prompts that the classifier did not learn from. The difference of the mean
+        ranks is a linear function of the AUC, so that it is permuted in its place.
+        """
+        ranks = rankdata(np.concatenate([self.now, self.before]))
+        return by_permutation(ranks[: len(self.now)], ranks[len(self.now) :], seed, "greater")
+
+
+def drift(before: Sequence[str], now: Sequence[str], limits: Limits, bins: int, seed: int) -> Findings:
+    """Compare new prompts with old ones; one prompt of a group, so that rows are independent."""
+    if min(len(before), len(now)) < FEWEST:
+        return Findings()
+    scores = held_out_scores(before, now, seed)
+    words = lengths(before), lengths(now)
+    index = psi(*words, bins)
+    look = "new prompts beside old ones (data/feedback): old preferences may not carry over"
+    checks = (
+        Check(
+            "prompt_auc",
+            scores.auc,
+            limits.prompt_auc,
+            scores.p_value(seed),
+            f"a classifier tells new prompts from those the champion learned from with an AUC of {scores.auc:.2f}",
+            look,
+            zero=0.5,
+        ),
+        Check(
+            "prompt_length_psi",
+            index,
+            limits.prompt_length_psi,
+            _same_shares(*words, bins),
+            f"prompts have {words[1].mean():.1f} words, {words[0].mean():.1f} before",
+            look,
+        ),
+    )
+    panels = (
+        histograms("Prompts: length", "words", *words),
+        histograms("Prompts: how new they look", "log-odds of a classifier", scores.before, scores.now),
+    )
+    return Findings(checks, {"prompt_divergence": word_divergence(before, now)}, panels)
+
+
+def held_out_scores(before: Sequence[str], now: Sequence[str], seed: int) -> Scores:
+    """A classifier two-sample test (Lopez-Paz and Oquab 2017): learn from one half of either side, score the other.
+
+    Logistic regression on TF-IDF of words and word pairs. At least four prompts on either side.
+    """
+    from sklearn.feature_extraction.text import TfidfVectorizer
+    from sklearn.linear_model import LogisticRegression
+
+    rng = np.random.default_rng(seed)
+    old, new = ([side[i] for i in rng.permutation(len(side))] for side in (before, now))
+    half = len(old) // 2, len(new) // 2
+    vectors = TfidfVectorizer(ngram_range=(1, 2), sublinear_tf=True, token_pattern=r"\S+")
+    known = vectors.fit_transform(old[: half[0]] + new[: half[1]])
+    model = LogisticRegression(class_weight="balanced", max_iter=300).fit(known, np.repeat([0, 1], half))
+    return Scores(*(model.decision_function(vectors.transform(rest)) for rest in (old[half[0] :], new[half[1] :])))
+
+
+def _same_shares(before: Array, now: Array, bins: int) -> float:
+    """P-value of the chi-squared test that both samples fill the index's bins alike; 1 where there is one bin."""
+    table = np.stack([counts(before, before, bins), counts(before, now, bins)])
+    filled = table[:, table.sum(axis=0) > 0]
+    return float(chi2_contingency(filled).pvalue) if filled.shape[1] > 1 else 1.0

@@ -1,0 +1,104 @@
+"""A look at the feedback that waits, between rounds: against what the champion learned from. Nothing is trained."""
+
+from collections.abc import Sequence
+from typing import NamedTuple
+
+from core.files import write_json
+from feedback import excerpt, groups, preferences
+from feedback.schema import FeedbackEvent
+from feedback.sources import Intake
+from feedback.sources.jsonl import JSONL
+from models.reward import RewardModel
+from tasks import monitor, opening, records, reference, tables
+from tasks.drift import judged, one_each
+from tasks.lock import holding
+from tasks.monitor import Decided, Findings, labels, prompts, stream
+from tasks.params import Params
+from tasks.registry import Registry, Version
+from tasks.round import seeded
+from tasks.workspace import Workspace
+
+SEED = seeded("watch")
+"""Looked at again, the same feedback gives the same answer."""
+
+
+class Seen(NamedTuple):
+    """What a look found."""
+
+    champion: str | None
+    """The version that was compared with; None where there is none yet."""
+    records: int
+    """Usable records of feedback that wait."""
+    decided: Sequence[Decided] = ()
+    """What was compared."""
+    newest: Sequence[str] = ()
+    """Alarms of the newest round, as sentences."""
+
+    @property
+    def alarms(self) -> list[str]:
+        """All alarms as sentences: of the feedback that waits, then of the newest round."""
+        return [*(monitor.sentence(found) for found in self.decided if found.alarm), *self.newest]
+
+
+def look(workspace: Workspace) -> Seen:
+    """Compare what waits in the inbox with what the champion learned from, and recall the newest round's alarms.
+
+    What was found is kept in data/watch/watch.json. No round is touched; one may run meanwhile.
+
+    Raises:
+        BadParams: params.yaml cannot be read.
+        RoundBusy: another look takes more than a minute.
+    """
+    params, registry, events = opening.effective(workspace, ()), Registry(workspace.root), waiting(workspace)
+    champion = registry.champion()
+    if champion is None:
+        return Seen(None, len(events))
+    with holding(workspace.watch / ".lock", "a look", wait=60):
+        found = _feedback(workspace, champion, events, params)
+        found |= _labels(workspace, registry, champion, events, params)
+        decided = monitor.decide(found.checks, params.drift.level)
+        seen = Seen(champion.version, len(events), decided, newest(workspace))
+        facts = {"champion": champion.version, "records": len(events)}
+        write_json(workspace.watch / "watch.json", facts | monitor.report(found, decided) | {"alarms": seen.alarms})
+    return seen
+
+
+def waiting(workspace: Workspace) -> list[FeedbackEvent]:
+    """The usable records of the inbox, near-identical prompts among them in one group."""
+    intake = Intake(round=0, seed=0)
+    found = (record for file in sorted(workspace.inbox.glob("*.jsonl")) for record in JSONL(path=file).read(intake))
+    return groups.regroup([record for record in found if isinstance(record, FeedbackEvent)])
+
+
+def newest(workspace: Workspace) -> list[str]:
+    """The alarms of the round that finished last."""
+    last = records.last(workspace)
+    if last is None:
+        return []
+    metrics = last["metrics"]
+    names = [name.removesuffix("_alarm") for name, value in metrics.items() if name.endswith("_alarm") and value]
+    return [f"round {last['number']}: {name} {metrics[name]:.3g}, see data/reports/drift.html" for name in names]
+
+
+def _feedback(workspace: Workspace, champion: Version, events: Sequence[FeedbackEvent], params: Params) -> Findings:
+    knobs, learned, criterion = params.drift, range(champion.round + 1), params.curate.criterion
+    asked = excerpt.prompts(workspace.feedback, learned, knobs.groups, SEED)
+    voted = stream.stream(excerpt.votes(workspace.feedback, learned, knobs.groups, SEED), criterion)
+    asks, votes = excerpt.one_each(events, knobs.groups, SEED), stream.stream(events, criterion)
+    return prompts.drift(asked, asks, knobs.limits, knobs.bins, SEED) | stream.drift(voted, votes, knobs.limits, SEED)
+
+
+def _labels(
+    workspace: Workspace, registry: Registry, champion: Version, events: Sequence[FeedbackEvent], params: Params
+) -> Findings:
+    """The champion's reward model on votes that wait; nothing is loaded where there are none."""
+    held_out, count = workspace.preferences / "holdout.arrow", params.drift.groups
+    waiting = preferences.preferences(events, params.curate.split, "", params.curate.criterion).rows
+    fresh = one_each([row._asdict() for row in waiting], count, SEED)
+    folder = reference.fetch_reward(registry, champion, workspace.watch / "reward") if fresh else None
+    if folder is None or not held_out.exists():
+        return Findings()
+    known = [row for row in tables.rows(held_out) if row["round"] <= champion.round]
+    model = RewardModel.load(folder)
+    before, now = (judged(model, rows, params.evaluate) for rows in (one_each(known, count, SEED), fresh))
+    return labels.drift(before, now, params.drift.limits, SEED)

@@ -1,0 +1,62 @@
+"""Between rounds: the feedback that waits, against what the champion learned from."""
+
+from pathlib import Path
+
+import pytest
+
+from core.files import digest, read_json, write_json
+from tasks import records, watching
+from tasks.workspace import Workspace
+from tests.flows.commands import Flows
+from tests.flows.feedback_files import requests, shallow_votes, write
+
+
+def test_before_the_first_champion(flows: Flows, workspace: Workspace) -> None:
+    assert flows("watch", "-w", workspace.root).out == "nothing to watch: no champion yet\n"
+
+
+def test_an_empty_inbox(flows: Flows, continued: Workspace) -> None:
+    said = flows("watch", "-w", continued.root)
+    assert (said.code, "0 records wait, too few to compare; champion is version 2" in said.out) == (0, True)
+
+
+def test_votes_about_something_else_are_an_alarm_and_change_nothing(
+    flows: Flows, continued: Workspace, tmp_path: Path
+) -> None:
+    votes = [
+        {"prompt": f"When does flight {number} to Oslo leave?", "chosen": f"At {number}.", "rejected": "No idea."}
+        for number in range(100, 220)
+    ]
+    flows("feedback", write(tmp_path / "votes.jsonl", votes), "-w", continued.root)
+    before = digest(continued.feedback), digest(continued.rounds), digest(continued.root / "dvc.lock")
+    said = flows("watch", "-w", continued.root).out
+    assert "120 records wait" in said
+    assert "ALARM a classifier tells new prompts from those the champion learned from" in said
+    assert before == (digest(continued.feedback), digest(continued.rounds), digest(continued.root / "dvc.lock"))
+    kept = read_json(continued.watch / "watch.json")
+    assert (kept["champion"], kept["records"], kept["metrics"]["prompt_auc_alarm"]) == ("2", 120, 1)
+
+
+def test_the_champions_reward_model_is_asked_about_votes_that_wait(
+    flows: Flows, continued: Workspace, tmp_path: Path
+) -> None:
+    flows("feedback", write(tmp_path / "votes.jsonl", shallow_votes(requests(items=1))), "-w", continued.root)
+    found = {one.check.name for one in watching.look(continued).decided}
+    assert {"prompt_auc", "tie_rate_shift", "fresh_accuracy_drop", "fresh_overconfidence"} <= found
+
+
+def test_alarms_of_the_newest_round_are_recalled(flows: Flows, continued: Workspace) -> None:
+    record = records.read(continued, 1)
+    record["metrics"] |= {"drift/kl_rise": 7.5, "drift/kl_rise_alarm": 1.0, "drift/judge_gap_alarm": 0.0}
+    write_json(records.path(continued, 1), record)
+    said = flows("watch", "-w", continued.root).out
+    assert "1 alarm: 0 records wait" in said
+    assert "ALARM round 1: drift/kl_rise 7.5, see data/reports/drift.html" in said
+
+
+@pytest.mark.usefixtures("prefect")
+def test_as_a_flow_it_returns_its_alarms_and_is_named_after_them(continued: Workspace) -> None:
+    from flows.watch import watch
+
+    state = watch(str(continued.root), return_state=True)
+    assert state.result() == watching.look(continued).alarms

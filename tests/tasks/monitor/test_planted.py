@@ -1,0 +1,93 @@
+"""Planted drift is found at a stated effect size; where none is planted, there is hardly ever an alarm."""
+
+from math import inf
+from typing import Any
+
+import numpy as np
+import pytest
+
+from core.intervals import wilson
+from tasks.monitor import Check, Findings, decide, prompts
+from tests.tasks.monitor import planted
+from tests.tasks.monitor.planted import LIMITS, compared, quiet
+
+LEVEL = 0.01
+SEEDS = 200
+NOBODY = np.random.default_rng(1)
+
+N = 300
+PLANTED: dict[str, dict[str, Any]] = {
+    # the check that has to sound, and what was done to the round
+    "tie_rate_shift": {"streams": (planted.people(NOBODY, N), planted.people(NOBODY, N, ties=0.3))},
+    "item_time_ratio": {"streams": (planted.people(NOBODY, N), planted.people(NOBODY, N, seconds=4.0))},
+    "agreement_drop": {"streams": (planted.people(NOBODY, N), planted.people(NOBODY, N, agree=0.55))},
+    "fresh_accuracy_drop": {"labels": (planted.pairs(NOBODY, N), planted.pairs(NOBODY, N, flipped=0.4))},
+    "fresh_overconfidence": {"labels": (planted.pairs(NOBODY, N), planted.pairs(NOBODY, N, flipped=0.4))},
+    "length_wasserstein": {"spoken": (planted.speaker(NOBODY, N), planted.speaker(NOBODY, N, longer=6.0))},
+    "saturation": {"spoken": (planted.speaker(NOBODY, N), planted.speaker(NOBODY, N, reward=3.0))},
+    "kl_rise": {"spoken": (planted.speaker(NOBODY, N), planted.speaker(NOBODY, N, kl=7.0))},
+    "diversity_loss": {"spoken": (planted.speaker(NOBODY, N), planted.speaker(NOBODY, N, same=0.6))},
+    "reward_wasserstein": {"rewards": (NOBODY.normal(size=N), NOBODY.normal(1.5, 1, N))},
+    "judge_gap": {"judge": wilson(273, 300), "votes": wilson(183, 300)},  # .91 and .61
+}
+
+
+def alarms(found: Findings) -> set[str]:
+    return {one.check.name for one in decide(found.checks, LEVEL) if one.alarm}
+
+
+@pytest.mark.parametrize("name", PLANTED)
+def test_a_planted_drift_is_found_and_nothing_else(name: str) -> None:
+    look = quiet(seed=3)._replace(**PLANTED[name])
+    together = {"fresh_accuracy_drop", "fresh_overconfidence"}  # a model that is wrong more often is too sure
+    assert alarms(compared(look)) == (together if name in together else {name})
+
+
+def test_every_check_has_a_planted_drift() -> None:
+    asked = planted.prompts(NOBODY, 40)
+    checks = compared(quiet(0)).checks + prompts.drift(asked, asked, LIMITS, 10, 0).checks
+    assert {check.name for check in checks} == {*PLANTED, "prompt_auc", "prompt_length_psi"}
+
+
+def test_other_questions_are_found() -> None:
+    # two in five new prompts are about things that nobody asked about before: an AUC of .5 + .4 / 2, give or take
+    rng = np.random.default_rng(0)
+    found = prompts.drift(planted.prompts(rng, 500), planted.prompts(rng, 500, other=0.4), LIMITS, 10, seed=0)
+    assert alarms(found) == {"prompt_auc"}
+    assert 0.6 < found.checks[0].effect < 0.75
+
+
+def test_longer_questions_are_found() -> None:
+    rng = np.random.default_rng(0)
+    found = prompts.drift(planted.prompts(rng, 500), planted.prompts(rng, 500, longer=3), LIMITS, 10, seed=0)
+    assert "prompt_length_psi" in alarms(found)
+
+
+def test_noisier_votes_are_no_worse_model() -> None:
+    """A quarter of the votes is turned round, and that is known: the ceiling falls with the accuracy."""
+    rng = np.random.default_rng(0)
+    before, now = planted.pairs(rng, N), planted.pairs(rng, N, flipped=0.25)
+    told = before._replace(ceiling=0.8), now._replace(ceiling=0.65)
+    blind, knowing = (compared(quiet(3)._replace(labels=sides)) for sides in ((before, now), told))
+    [effect], [corrected] = (
+        [check.effect for check in found.checks if check.name == "fresh_accuracy_drop"] for found in (blind, knowing)
+    )
+    assert corrected == pytest.approx(effect - 0.15)
+
+
+def test_where_nothing_drifts_there_is_hardly_ever_an_alarm() -> None:
+    """By p-values alone, so that even limits set to nothing keep the rate.
+
+    The classifier is fitted once; whose prompt is whose is permuted among its held-out scores.
+    """
+    rng = np.random.default_rng(0)
+    scores = prompts.held_out_scores(planted.prompts(rng, 300), planted.prompts(rng, 300), seed=0)
+    pooled = np.concatenate([scores.before, scores.now])
+    surprised = 0
+    for seed in range(SEEDS):
+        mixed = np.random.default_rng(seed).permutation(pooled)
+        dealt = prompts.Scores(mixed[: len(scores.before)], mixed[len(scores.before) :])
+        auc = Check("prompt_auc", dealt.auc, -inf, dealt.p_value(seed), "", "")
+        checks = [auc, *(check._replace(limit=-inf) for check in compared(quiet(seed, n=60), seed).checks)]
+        surprised += any(found.alarm for found in decide(checks, LEVEL))
+    assert surprised <= 0.05 * SEEDS
