@@ -80,7 +80,7 @@ def open_round(workspace: Workspace, overrides: Sequence[str], registry: Registr
     champion = registry.champion()
     number = _number(workspace, registry)
     _fetch_champion(workspace, registry, champion)
-    _keep_previous(workspace, champion)
+    _keep_previous(workspace, registry, champion)
     inputs = {
         "number": number,
         "parent": records.key(workspace, number - 1),
@@ -135,8 +135,10 @@ def _fetch_champion(workspace: Workspace, registry: Registry, champion: Version 
         draft.mkdir()
 
 
-def _keep_previous(workspace: Workspace, champion: Version | None) -> None:
-    """Set aside what the last round left: its samples and prompts for drift, the champion's numbers for the gates."""
+def _keep_previous(workspace: Workspace, registry: Registry, champion: Version | None) -> None:
+    """Set aside what came before: the last round's samples and prompts for drift, the champion's numbers and reward
+    model for the gates.
+    """
     with replacing(workspace.previous) as draft:
         draft.mkdir()
         for folder in (workspace.samples, workspace.prompts):
@@ -144,6 +146,8 @@ def _keep_previous(workspace: Workspace, champion: Version | None) -> None:
                 shutil.copytree(folder, draft / folder.name)
         numbers: Mapping[str, float] = records.metrics(workspace, champion.round) if champion else {}
         write_json(draft / "champion.json", numbers)
+        if champion and "reward_version" in champion.tags:
+            registry.fetch(registry.version(champion.tags["reward_version"], "reward"), draft / "reward")
 
 
 def _base_digest(base: str) -> str:
