@@ -5,7 +5,7 @@ resampled, or tested, by prompt *group*: rows of one group count as one piece of
 """
 
 from collections.abc import Sequence
-from math import hypot, sqrt
+from math import sqrt
 from statistics import NormalDist
 from typing import NamedTuple
 
@@ -64,17 +64,6 @@ def bootstrap(
 def paired(after: npt.ArrayLike, before: npt.ArrayLike, groups: Sequence[str], seed: int = 0) -> Interval:
     """The mean of `after` - `before`, row by row: what the rows share cancels, so it beats comparing two intervals."""
     return bootstrap(np.subtract(after, before), groups, seed)
-
-
-def difference(after: Interval, before: Interval) -> Interval:
-    """The difference of two estimates from separate rows (MOVER: Zou and Donner 2008).
-
-    Where the rows overlap after all, it errs on the wide side. `n` is the smaller of the two.
-    """
-    gap = after.estimate - before.estimate
-    low = gap - hypot(after.estimate - after.low, before.high - before.estimate)
-    high = gap + hypot(after.high - after.estimate, before.estimate - before.low)
-    return Interval(gap, low, high, min(after.n, before.n))
 
 
 def sign_test(wins: npt.ArrayLike, groups: Sequence[str]) -> float:

@@ -3,7 +3,7 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from core.intervals import Interval, bootstrap, difference, holm, paired, sign_test, wilson
+from core.intervals import Interval, bootstrap, holm, paired, sign_test, wilson
 
 
 def test_wilson_by_hand() -> None:
@@ -50,12 +50,6 @@ def test_bootstrap_covers_the_truth_by_group_and_not_by_row() -> None:
 def test_pairing_takes_out_what_rows_share() -> None:
     before = np.arange(20.0)
     assert paired(before + 1, before, [str(row) for row in range(20)]) == Interval(1.0, 1.0, 1.0, 20)
-
-
-def test_difference_by_hand() -> None:
-    # ±.1 each: √(.01 + .01) = .1414
-    found = difference(Interval(0.7, 0.6, 0.8, 100), Interval(0.5, 0.4, 0.6, 80))
-    assert found == pytest.approx((0.2, 0.2 - 0.1414, 0.2 + 0.1414, 80), abs=1e-4)
 
 
 def test_sign_test_by_hand() -> None:

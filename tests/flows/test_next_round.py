@@ -61,6 +61,9 @@ def test_what_neither_changed_nor_depends_on_a_change_is_skipped(finished: Works
 def test_a_round_is_compared_with_the_round_before(finished: Workspace, followed: Workspace) -> None:
     assert digest(followed.previous / "samples") == digest(finished.samples)
     assert read_json(followed.previous / "champion.json") == records.metrics(finished, 1)
+    assert digest(followed.previous / "reward") == digest(finished.checkpoint("reward"))
+    assert "evaluate/reward_over_champion" not in records.metrics(followed, 1)  # the SFT model learned from none
+    assert "evaluate/reward_over_champion" in records.metrics(followed, 2)
     assert records.metrics(followed, 1).keys() & {"drift/length_psi", "drift/reward_psi"} == set()
     assert records.metrics(followed, 2).keys() >= {"drift/length_psi", "drift/reward_psi"}
 
