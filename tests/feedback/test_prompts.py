@@ -10,8 +10,6 @@ def test_a_prompt_bears_the_flags_of_all_events_that_count() -> None:
         event(native="3", kind="demonstration", flags=("wrong",), status="withdrawn"),
         event("Why is grass green?", native="4", kind="demonstration"),
     ]
-    rows = {row.prompt[-1]["content"]: row.flags for row in prompts(events, Split(), "salt")}
-    assert rows == {"Why is the sky blue?": ["safety", "topic:sky"], "Why is grass green?": []}
-    assert prompt_table(prompts(events, Split(), "salt")).column("flags").to_pylist() == list(
-        dict(sorted((row.prompt_id, row.flags) for row in prompts(events, Split(), "salt"))).values()
-    )
+    table = prompt_table(prompts(events, Split(), "salt")).to_pylist()
+    flags = {row["prompt"][-1]["content"]: row["flags"] for row in table}
+    assert flags == {"Why is the sky blue?": ["safety", "topic:sky"], "Why is grass green?": []}
