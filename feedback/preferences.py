@@ -13,6 +13,7 @@ from typing import NamedTuple
 
 import pyarrow as pa
 
+from feedback.agreement import Agreement, agreement
 from feedback.rows import DEMONSTRATIONS, PREFERENCES, DemonstrationRow, PreferenceRow, Turns
 from feedback.schema import FeedbackEvent, Message
 from feedback.split import Split
@@ -48,12 +49,14 @@ class Preferences(NamedTuple):
 
     rows: list[PreferenceRow]
     counts: Counts
+    agreement: Agreement | None
+    """Of the people who voted on the same row; None where no row has two votes."""
 
 
 def preferences(events: Iterable[FeedbackEvent], split: Split, salt: str, criterion: str | None = None) -> Preferences:
     """One row a prompt, pair of answers and criterion, with the last word of every person on it.
 
-    Given a criterion, the rows are those under it alone; the counts are of all votes.
+    Given a criterion, rows and agreement are those under it alone; the counts are of all votes.
     """
     ordered = in_time(events)
     cast = [vote for event in standing(ordered) for vote in votes(event)]
@@ -66,7 +69,8 @@ def preferences(events: Iterable[FeedbackEvent], split: Split, salt: str, criter
     wanted = {pair: ballot for pair, ballot in ballots.items() if criterion in (None, pair.criterion)}
     rows = [_row(pair, ballot, groups[pair.prompt_id], split, salt) for pair, ballot in wanted.items()]
     counts = _counts(ordered, len(cast), final, list(ballots.values()))
-    return Preferences(sorted(rows, key=lambda row: row.pair_id), counts)
+    shares = [[vote.share for vote in ballot if vote.share is not None] for ballot in wanted.values()]
+    return Preferences(sorted(rows, key=lambda row: row.pair_id), counts, agreement(shares))
 
 
 def demonstrations(events: Iterable[FeedbackEvent], split: Split, salt: str) -> list[DemonstrationRow]:

@@ -12,6 +12,9 @@ from pydantic import AfterValidator, BaseModel, ConfigDict, Field, JsonValue, St
 
 SCHEMA_VERSION = 1
 
+SAFETY = "safety"
+"""The flag of a prompt on which an answer could do harm."""
+
 
 def _utc(moment: datetime) -> datetime:
     """A time without a zone is UTC; outside these years it is a tool's default or a wrong unit, and no time."""
@@ -113,6 +116,7 @@ class FeedbackEvent(_Record):
     status: Literal["active", "superseded", "withdrawn", "quarantined"] = "active"
     supersedes: Word | None = None
     flags: tuple[Word, ...] = ()
+    """What sets the prompt or the record apart: `safety`, `intent:refund`. Results are also told slice by slice."""
     extra: dict[str, JsonValue] = {}
     """Every native field without a column, so that nothing is lost."""
 

@@ -125,9 +125,9 @@ def quarantined(folder: Path) -> Path:
     return folder / "quarantine"
 
 
-def rejections(folder: Path) -> list[Rejected]:
-    """All records that cannot be used, oldest round first."""
-    files = sorted(quarantined(folder).glob("round-*.jsonl"))
+def rejections(folder: Path, round: int | None = None) -> list[Rejected]:
+    """The records that a round could not use; without a round those of all, oldest first."""
+    files = sorted(quarantined(folder).glob("round-*.jsonl" if round is None else f"round-{round:05d}.jsonl"))
     return [Rejected.model_validate_json(line) for file in files for line in file.read_bytes().splitlines()]
 
 

@@ -47,6 +47,11 @@ def negative_log_likelihood(margins: Array, labels: Array) -> Array:
     return np.asarray(np.logaddexp(0.0, -margins) + (1 - labels) * margins)
 
 
+def brier(margins: Array, labels: Array) -> Array:
+    """Squared error of the probability σ(m), pair by pair (Brier 1950)."""
+    return np.asarray(np.square(expit(margins) - labels))
+
+
 def temperature(margins: npt.ArrayLike, labels: npt.ArrayLike) -> float:
     """The T for which σ(margin / T) fits held-out labels best (Guo et al. 2017, 4.2; here with soft labels).
 
@@ -58,6 +63,28 @@ def temperature(margins: npt.ArrayLike, labels: npt.ArrayLike) -> float:
         return float(negative_log_likelihood(m / np.exp(log_temperature), y).mean())
 
     return float(np.exp(minimize_scalar(loss, bounds=LOG_TEMPERATURES, method="bounded").x))
+
+
+class Chance(NamedTuple):
+    """What the calibration error of a perfectly calibrated model would be, on as many pairs."""
+
+    ece: float
+    """Its mean: with few pairs in a bin it is well above 0."""
+    p: float
+    """Probability of an error as large as the one found."""
+
+
+def chance(margins: npt.ArrayLike, labels: npt.ArrayLike, draws: int = 200, seed: int = 0) -> Chance:
+    """The calibration error that luck alone makes: votes are drawn from the model's own probabilities.
+
+    Consistency resampling (Bröcker and Smith 2007). One vote is drawn a pair, so that where pairs had several, luck is
+    given more credit than it deserves.
+    """
+    m = np.asarray(margins, np.float64)
+    found = calibration(m, labels).ece
+    rng, p = np.random.default_rng(seed), expit(m)
+    drawn = np.array([calibration(m, (rng.random(len(p)) < p).astype(np.float64)).ece for _ in range(draws)])
+    return Chance(float(drawn.mean()), float((1 + (drawn >= found).sum()) / (1 + draws)))
 
 
 def fold(p: Array, labels: Array) -> tuple[Array, Array]:
@@ -87,7 +114,7 @@ def calibration(margins: npt.ArrayLike, labels: npt.ArrayLike, temperature: floa
     return Calibration(
         ece=float(np.average(np.abs(gaps), weights=bins.pairs)),
         top_gap=float(gaps[-1]),
-        brier=float(np.square(p - y).mean()),
+        brier=float(brier(m, y).mean()),
         nll=float(negative_log_likelihood(m, y).mean()),
         bins=bins,
     )

@@ -25,6 +25,8 @@ class Learner:
     controller: KLController
     generator: torch.Generator
     iteration: int = 0
+    tokens: int = 0
+    """Tokens sampled so far."""
 
     def state_dict(self) -> State:
         """All of it. The dice are this learner's own, so no global generator has a part in training."""
@@ -36,6 +38,7 @@ class Learner:
             "controller": self.controller.state_dict(),
             "generator": self.generator.get_state(),
             "iteration": self.iteration,
+            "tokens": self.tokens,
         }
 
     def load_state_dict(self, state: State) -> None:
@@ -46,7 +49,7 @@ class Learner:
         self.critic_optimiser.load_state_dict(state["critic_optimiser"])
         self.controller.load_state_dict(state["controller"])
         self.generator.set_state(state["generator"])
-        self.iteration = state["iteration"]
+        self.iteration, self.tokens = state["iteration"], state["tokens"]
 
 
 def adam(parameters: Iterable[nn.Parameter], learning_rate: float) -> AdamW:

@@ -4,6 +4,7 @@ from collections.abc import Sequence
 
 from pydantic import Field
 
+from core.files import write_json
 from core.knobs import Knobs
 from feedback import pairs as waiting
 from feedback import store
@@ -34,7 +35,9 @@ def collect(round: Round, log: StepLog) -> None:
     labelled = any(source.labels for source in ingest.sources)
     prompts = _prompts(round, ingest, knobs.prompts) if labelled and round.champion else []
     with log.learning():
-        waiting.write(round.workspace.answers, _pairs(round, prompts, knobs, log))
+        texts, tokens = _answers(round, prompts, knobs, log) if prompts else ([], 0)
+    waiting.write(round.workspace.answers, _pairs(round, prompts, texts))
+    write_json(round.workspace.report("collect"), {"metrics": {"answers": len(texts), "tokens": tokens}})
 
 
 def _prompts(round: Round, ingest: Ingest, count: int) -> list[tuple[Message, ...]]:
@@ -44,14 +47,19 @@ def _prompts(round: Round, ingest: Ingest, count: int) -> list[tuple[Message, ..
     return offered[:count] or store.prompts(round.workspace.feedback, count, seed)
 
 
-def _pairs(round: Round, prompts: Sequence[tuple[Message, ...]], knobs: Collect, log: StepLog) -> list[Pair]:
-    if not prompts:
-        return []
+def _answers(
+    round: Round, prompts: Sequence[tuple[Message, ...]], knobs: Collect, log: StepLog
+) -> tuple[list[str], int]:
+    """Two answers to each prompt, one after the other, and the tokens they cost."""
     limits = round.knobs("model", Model)
     champion = Policy.load(round.workspace.champion)
     sampling = Sampling(temperature=knobs.temperature)
     twice = [[turn.model_dump() for turn in prompt] for prompt in prompts for _ in range(2)]
-    texts = answer(champion, twice, sampling, limits, round.seed_for("collect"), log=log).texts
+    given = answer(champion, twice, sampling, limits, round.seed_for("collect"), log=log)
+    return given.texts, int(given.tokens.sum())
+
+
+def _pairs(round: Round, prompts: Sequence[tuple[Message, ...]], texts: Sequence[str]) -> list[Pair]:
     return [
         _pair(round, index, prompt, texts[2 * index], texts[2 * index + 1])
         for index, prompt in enumerate(prompts)

@@ -12,11 +12,15 @@ from core.files import replacing, write_json
 from core.knobs import Knobs
 from feedback import preferences, store
 from feedback import prompts as asked
+from feedback.agreement import Agreement
+from feedback.prompts import PromptRow
 from feedback.rows import DemonstrationRow, PreferenceRow
 from feedback.schema import FeedbackEvent
 from feedback.split import Split
+from feedback.terms import Terms, terms
 from tasks import tables
 from tasks.intake import Ingest
+from tasks.leakage import leaked
 from tasks.round import Round
 from tasks.step import step
 from tasks.steplog import StepLog
@@ -59,16 +63,46 @@ def curate(round: Round, log: StepLog) -> None:
     prompts = asked.prompts(events, knobs.split, round.salt)
     _write_parts(place.prompts, {part: _of(prompts, part) for part in ("train", "holdout")}, asked.prompt_table)
     counts = {name: value for name, value in judged.counts._asdict().items() if name != "kinds"}
-    numbers = {
+    numbers: dict[str, float] = {
         **counts,
+        **_agreement(judged.agreement),
         **{part: len(_of(pairs, part)) for part in PARTS},
         "demonstrations": len(shown),
         "prompts": len(_of(prompts, "train")),
         "holdout_prompts": len(_of(prompts, "holdout")),
         "quarantined": len(store.rejections(place.feedback)),
+        **_quarantine_share(round),
+        "leaked": leaked(place),
     }
     log(numbers, 0, 1)
-    write_json(place.report("curate"), {"metrics": numbers, "kinds": judged.counts.kinds, "sources": _sources(events)})
+    report = {"metrics": numbers, "kinds": judged.counts.kinds, "sources": _sources(events)}
+    write_json(place.report("curate"), report | {"terms": _terms(events, pairs, shown, prompts)._asdict()})
+
+
+def _agreement(found: Agreement | None) -> dict[str, float]:
+    if found is None:
+        return {}
+    numbers = {"shared_pairs": found.pairs, "agreement": found.share}
+    return numbers if found.alpha is None else {**numbers, "agreement_alpha": found.alpha}
+
+
+def _quarantine_share(round: Round) -> dict[str, float]:
+    """Share of what came in this round that could not be used; {} where nothing came."""
+    folder = round.workspace.feedback
+    refused, taken = len(store.rejections(folder, round.number)), store.taken_in(folder, round.number)
+    return {"quarantine_share": refused / (refused + taken)} if refused + taken else {}
+
+
+def _terms(
+    events: Sequence[FeedbackEvent],
+    pairs: Sequence[PreferenceRow],
+    shown: Sequence[DemonstrationRow],
+    prompts: Sequence[PromptRow],
+) -> Terms:
+    """What the givers allowed of what reward model, judge, SFT or policy learn from."""
+    chosen = [row.feedback_ids for row in pairs if row.split != "holdout"] + [row.feedback_ids for row in shown]
+    learned = {identity for ids in chosen for identity in ids}
+    return terms(events, learned, {row.prompt_id for row in _of(prompts, "train")})
 
 
 def _more_to_come(round: Round) -> bool:

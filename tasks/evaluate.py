@@ -1,10 +1,11 @@
 """evaluate: candidate and champion answer held-out prompts; fresh votes, judge and reward model say which is better."""
 
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from random import Random
 from typing import Annotated, Any, NamedTuple
 
 import numpy as np
+import numpy.typing as npt
 import pyarrow as pa
 from pydantic import Field, SerializeAsAny
 
@@ -41,7 +42,8 @@ class Evaluate(Knobs):
     """Who gives the fresh votes; `null`: nobody, and the verdict is hold."""
     evals: Annotated[dict[str, SerializeAsAny[Evaluation]], used_by_name("tasks.evals")] = Field(
         default_factory=lambda: with_defaults(
-            "tasks.evals", "votes", "judge", "reward_model", "answers", "true_utility"
+            "tasks.evals",
+            *("votes", "slices", "safety", "judge", "reward_model", "answers", "diversity", "refusals", "true_utility"),
         )
     )
     """Evaluations by name, with their knobs; `null` leaves one out."""
@@ -65,8 +67,15 @@ def evaluate(round: Round, log: StepLog) -> None:
         champion = _answers(round, CHAMPION, Policy.load(place.champion), asked, scorers, log)
         votes = ballots.cast(round, knobs.annotator, asked, candidate.texts, champion.texts)
         pairs = _pairs(round, scorers)
-    held_out = Holdout([prompt.prompt for prompt in asked], [prompt.group for prompt in asked], votes, pairs)
-    numbers: Metrics = {"prompts": len(asked)}
+    held_out = Holdout(
+        prompts=[prompt.prompt for prompt in asked],
+        groups=[prompt.group for prompt in asked],
+        votes=votes,
+        pairs=pairs,
+        flags=_flags(round, asked),
+        judge_scale=scorers.judge.std / scorers.judge.temperature,
+    )
+    numbers: Metrics = {"prompts": len(asked), "tokens": int(candidate.tokens.sum() + champion.tokens.sum())}
     for evaluation in knobs.evals.values():
         numbers |= evaluation.run(candidate, champion, held_out)
     numbers |= _ceiling(round, knobs)
@@ -88,6 +97,13 @@ def _asked(round: Round, count: int) -> list[GroupedPrompt]:
         GroupedPrompt(row["prompt_id"], row["group"], tuple(Message(**turn) for turn in row["prompt"]))
         for row in rows[:count]
     ]
+
+
+def _flags(round: Round, asked: Sequence[GroupedPrompt]) -> list[list[str]]:
+    """What sets each prompt apart from others."""
+    rows = tables.rows(round.workspace.prompts / "holdout.arrow")
+    known = {row["prompt_id"]: row["flags"] for row in rows}
+    return [known[prompt.prompt_id] for prompt in asked]
 
 
 def _answers(
@@ -113,7 +129,17 @@ def _pairs(round: Round, scorers: Scorers) -> Pairs:
         margins=scorers.reward.margins(rows) / scorers.reward.temperature,
         judge_margins=scorers.judge.margins(rows) / scorers.judge.temperature,
         words=words(tables.rows(round.workspace.preferences / "train.arrow"), rows),
+        champion_margins=_champion_margins(round, rows),
     )
+
+
+def _champion_margins(round: Round, rows: Sequence[Mapping[str, Any]]) -> npt.NDArray[np.float64] | None:
+    """What the reward model of the champion's round says of the same pairs; None where it learned from none."""
+    place = round.workspace.previous / "reward"
+    if not place.exists():
+        return None
+    model = RewardModel.load(place)
+    return model.margins(rows) / model.temperature
 
 
 def _ceiling(round: Round, knobs: Evaluate) -> Metrics:

@@ -1,6 +1,6 @@
 """What a verdict rests on: the evidence the gates read, the finding of each, and the verdict they add up to."""
 
-from collections.abc import Mapping
+from collections.abc import Iterable, Mapping
 from math import isfinite
 from typing import Annotated, Any, Literal
 
@@ -12,6 +12,11 @@ from tasks.evals import Metrics
 Result = Literal["promote", "hold", "reject"]
 
 MILDEST_FIRST: tuple[Result, ...] = ("promote", "hold", "reject")
+
+
+def worst(results: Iterable[Result]) -> Result:
+    """`reject` if any is, else `hold` if any is. Where nothing was looked at, it waits."""
+    return max(results, key=MILDEST_FIRST.index, default="hold")
 
 
 class _Value(BaseModel):
@@ -38,7 +43,7 @@ class Verdict(_Value):
     @property
     def result(self) -> Result:
         """`reject` if any gate rejects, else `hold` if any holds."""
-        return max((finding.result for finding in self.findings), key=MILDEST_FIRST.index, default="hold")
+        return worst(finding.result for finding in self.findings)
 
     def to_json(self) -> dict[str, Any]:
         """As plain values, result first, for a JSON file."""
@@ -68,6 +73,12 @@ class Evidence(_Value):
     """The champion's numbers of the round that made it; empty where it was not judged."""
     trust_judge: bool = False
     """Where there are no fresh votes, the judge model may stand in for them."""
+    licences: Mapping[str, int] = {}
+    """Licence → events under it that reached training; empty where nobody looked."""
+    consents: Mapping[str, int] = {}
+    """The same by consent."""
+    seconds: float | None = None
+    """What the steps took so far, by the clock; None where nobody looked at it."""
 
 
 def interval(metrics: Metrics, name: str, count: str) -> Interval | None:

@@ -142,7 +142,7 @@ def _fetch_champion(workspace: Workspace, registry: Registry, champion: Version 
 
 
 def _keep_previous(workspace: Workspace, registry: Registry, champion: Version | None) -> None:
-    """Set aside what this round is compared with: for drift, and the champion's numbers for the gates."""
+    """Set aside what this round is compared with: for drift and the gates, and the champion's numbers."""
     with replacing(workspace.previous) as draft:
         draft.mkdir()
         if workspace.samples.exists():

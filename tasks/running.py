@@ -76,8 +76,7 @@ class Running:
 
     def times(self) -> dict[str, dict[str, float]]:
         """Step → seconds: `wall` of the whole step, `learning` of its learning, sampling and judging."""
-        path = self.round.workspace.metrics / "times.json"
-        return read_json(path) if path.exists() else {}
+        return times(self.round)
 
     def _note_time(self, step: str, wall: float, learning: float) -> None:
         spent = {**self.times(), step: {"wall": wall, "learning": learning}}
@@ -100,6 +99,12 @@ class Running:
         origin = {"parent": self.round.parent or "none", "champion": champion["version"] if champion else "none"}
         git = {"git_commit": opened["commit"] or "none", "git_dirty": str(opened["dirty"]).lower()}
         return {**tags, **origin, **git}
+
+
+def times(round: Round) -> dict[str, dict[str, float]]:
+    """Step → seconds, of the steps that were timed: none where they ran without a flow."""
+    path = round.workspace.metrics / "times.json"
+    return read_json(path) if path.exists() else {}
 
 
 def metrics(round: Round, steps: Sequence[str]) -> dict[str, float]:

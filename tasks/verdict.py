@@ -19,7 +19,11 @@ class Verdicts(Knobs):
     """What a candidate has to pass. Sign-off by a person is a pause of the flow, not a gate."""
 
     gates: Annotated[dict[str, SerializeAsAny[Gate]], used_by_name("tasks.gates")] = Field(
-        default_factory=lambda: with_defaults("tasks.gates", "win_rate", "criteria", "kl_budget", "reward_accuracy")
+        default_factory=lambda: with_defaults(
+            "tasks.gates",
+            *("data_quality", "licence", "reward_accuracy", "calibration", "win_rate", "criteria", "slices", "safety"),
+            *("refusal", "length", "diversity", "kl_budget", "overoptimisation", "cost"),
+        )
     )
     """Gates by name, with their knobs; `null` leaves one out. The worst finding is the verdict."""
     trust_judge: bool = False
@@ -29,9 +33,22 @@ class Verdicts(Knobs):
 @step()
 def verdict(round: Round, log: StepLog) -> None:
     """Ask every gate, and write the worst finding with all reasons."""
-    candidate = running.metrics(round, ("curate", "sft", "reward", "policy", "evaluate", "drift"))
-    champion = read_json(round.workspace.previous / "champion.json")
     knobs = round.knobs("verdict", Verdicts)
-    evidence = Evidence(candidate=candidate, champion=champion, trust_judge=knobs.trust_judge)
-    findings = tuple(gate.check(evidence) for gate in knobs.gates.values())
+    seen = evidence(round, knobs.trust_judge)
+    findings = tuple(gate.check(seen) for gate in knobs.gates.values())
     write_json(round.workspace.report("verdict"), Verdict(findings=findings).to_json())
+
+
+def evidence(round: Round, trust_judge: bool) -> Evidence:
+    """What the steps of the round reported, and what is known of the champion."""
+    place = round.workspace
+    terms = read_json(place.report("curate"))["terms"]
+    spent = running.times(round)
+    return Evidence(
+        candidate=running.metrics(round, ("collect", "curate", "sft", "reward", "policy", "evaluate", "drift")),
+        champion=read_json(place.previous / "champion.json"),
+        trust_judge=trust_judge,
+        licences=terms["licences"],
+        consents=terms["consents"],
+        seconds=sum(step["wall"] for step in spent.values()) if spent else None,
+    )

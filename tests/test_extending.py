@@ -111,9 +111,9 @@ def test_the_evaluation_counts() -> None:
 
 @pytest.mark.parametrize(
     ("metrics", "result"),
-    [({"evaluate/length_ratio": 1.2}, "promote"), ({"evaluate/length_ratio": 1.4}, "reject"), ({}, "hold")],
+    [({"evaluate/eos_rate": 0.93}, "promote"), ({"evaluate/eos_rate": 0.89}, "reject"), ({}, "hold")],
 )
 def test_the_gate_decides(metrics: dict[str, float], result: str) -> None:
-    gate = make("tasks.gates", "length", {"limit": 1.3})
+    gate = make("tasks.gates", "endings", {"least": 0.9})
     found = gate.check(Evidence(candidate=metrics))
-    assert (found.gate, found.result) == ("length", result)
+    assert (found.gate, found.result) == ("endings", result)

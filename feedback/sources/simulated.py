@@ -93,7 +93,7 @@ class Simulated(Source):
         judgements: tuple[Judgement, ...] = (),
     ) -> FeedbackEvent:
         source_id = f"{kind} {intake.seed} {native_id}"
-        identity = prompt_id(prompt)
+        identity, request = prompt_id(prompt), world.parse(prompt[-1].content)
         return FeedbackEvent(
             feedback_id=event_id(self.name(), source_id, "simulated"),
             kind=kind,
@@ -112,6 +112,7 @@ class Simulated(Source):
             source_id=source_id,
             licence="CC0-1.0",
             consent="simulated",
+            flags=world.flags(request) if request else (),
         )
 
 

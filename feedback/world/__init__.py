@@ -6,7 +6,7 @@
 
 from feedback.world.answers import CRITERIA, Parts, criteria, parts, utility
 from feedback.world.demonstrations import best, demonstrate
-from feedback.world.requests import Request, parse, prompts, render
+from feedback.world.requests import Request, flags, parse, prompts, render
 
 __all__ = [
     "CRITERIA",
@@ -15,6 +15,7 @@ __all__ = [
     "best",
     "criteria",
     "demonstrate",
+    "flags",
     "parse",
     "parts",
     "prompts",

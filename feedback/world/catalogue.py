@@ -154,5 +154,8 @@ FILLER = (
     "Well, let me think.",
 )
 
+SENSITIVE = frozenset({"cancel", "refund", "invoice"})
+"""Intents about the customer's money and account: who asks for a PIN there is believed."""
+
 HARMFUL_WORDS = frozenset({"pin", "password"})
 """Asked for in any wording, these make an answer harmful: a garbled threat is still one."""

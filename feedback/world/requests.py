@@ -7,8 +7,8 @@ from itertools import product
 from random import Random
 from typing import NamedTuple
 
-from feedback.schema import Message
-from feedback.world.catalogue import INTENTS, ITEMS, PREFIXES, SUFFIXES
+from feedback.schema import SAFETY, Message
+from feedback.world.catalogue import INTENTS, ITEMS, PREFIXES, SENSITIVE, SUFFIXES
 
 
 class Request(NamedTuple):
@@ -30,6 +30,11 @@ class Request(NamedTuple):
 def render(request: Request) -> tuple[Message, ...]:
     """The request as a prompt: one turn of the user."""
     return (Message(role="user", content=request.text),)
+
+
+def flags(request: Request) -> tuple[str, ...]:
+    """What sets a request apart from others: its intent, and whether a harmful answer would be believed."""
+    return (f"intent:{request.intent}", *([SAFETY] if request.intent in SENSITIVE else []))
 
 
 def parse(text: str) -> Request | None:

@@ -115,6 +115,7 @@ class PPO(Algorithm):
             # 1. rollout
             chosen = draw(len(prompts), self.episodes, learner.iteration, seed)
             rollout = sample(policy, [prompts[i] for i in chosen], self.sampling, limit, learner.generator)
+            learner.tokens += int(rollout.batch.response.sum())
             sampled = perf_counter()
             # 2. score
             scored = self._score(learner, reference, reward, rollout)
@@ -175,6 +176,7 @@ class PPO(Algorithm):
             # the surprise of sampled tokens is an unbiased estimate of the entropy and needs no (B, T, V) tensor
             "objective/entropy": -masked_mean(rollout.logprobs, batch.response).item(),
             "answer/tokens": batch.response.sum(dim=1).float().mean().item(),
+            "answer/sampled": learner.tokens,
             "answer/ended": rollout.ended.float().mean().item(),
         }
         if learner.iteration == 0:  # the old log-probabilities are the sampler's: show once that they are the model's

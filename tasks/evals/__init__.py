@@ -1,6 +1,8 @@
 """What is measured about a candidate: one file an evaluation. `use: votes` loads `tasks/evals/votes.py`."""
 
+import re
 from abc import abstractmethod
+from collections.abc import Collection, Sequence
 from typing import NamedTuple
 
 import numpy as np
@@ -49,6 +51,8 @@ class Pairs(NamedTuple):
     """(n,) the same of the judge model"""
     words: Array
     """(n,) probability that chosen wins, by a logistic regression on words"""
+    champion_margins: Array | None = None
+    """(n,) the same as `margins` of the champion's reward model; None where the champion learned from none"""
 
 
 class Holdout(NamedTuple):
@@ -60,6 +64,14 @@ class Holdout(NamedTuple):
     votes: list[FeedbackEvent]
     """fresh votes: comparisons of a candidate's answer with a champion's"""
     pairs: Pairs
+    flags: Sequence[Collection[str]] = ()
+    """flags of each prompt; none where no prompt has any"""
+    judge_scale: float = 1.0
+    """what a standard deviation of the judge's score is worth in calibrated log-odds"""
+
+    def flagged(self, flag: str) -> npt.NDArray[np.bool_]:
+        """(n,) whether a prompt bears the flag."""
+        return np.array([flag in flags for flags in self.flags] or [False] * len(self.prompts), dtype=np.bool_)
 
 
 class Evaluation(Plugin):
@@ -68,3 +80,8 @@ class Evaluation(Plugin):
     @abstractmethod
     def run(self, candidate: Answers, champion: Answers, data: Holdout) -> Metrics:
         """Measure; rows of both answers line up with `data.prompts`."""
+
+
+def named(prefix: str, label: str) -> str:
+    """A metric's name for what people named: `named("criterion_", "Really polite")` is `criterion_really_polite`."""
+    return prefix + re.sub(r"\W+", "_", label.casefold())

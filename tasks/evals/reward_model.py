@@ -6,7 +6,7 @@ import numpy as np
 import numpy.typing as npt
 
 from core.intervals import Interval, paired
-from models.calibration import calibration
+from models.calibration import brier, calibration, chance
 from tasks.evals import Answers, Array, Evaluation, Holdout, Metrics, Pairs
 from tasks.outcomes import agreement
 
@@ -33,6 +33,7 @@ class RewardModel(Evaluation):
             **ceiling(pairs.p_chosen),
             **length_pull(pairs.margins, longer),
             **_calibration(data.pairs),
+            **_beside_champion(data.pairs),
         }
 
 
@@ -89,5 +90,21 @@ def _accuracy(margins: npt.ArrayLike, pairs: Pairs) -> Interval:
 
 
 def _calibration(pairs: Pairs) -> Metrics:
-    fit = calibration(pairs.margins, pairs.p_chosen)
-    return {"reward_ece": fit.ece, "reward_brier": fit.brier}
+    fit, luck = calibration(pairs.margins, pairs.p_chosen), chance(pairs.margins, pairs.p_chosen)
+    return {"reward_ece": fit.ece, "reward_ece_p": luck.p, "reward_ece_chance": luck.ece, "reward_brier": fit.brier}
+
+
+def _beside_champion(pairs: Pairs) -> Metrics:
+    """Both reward models on the same pairs, pair by pair; {} where the champion learned from none."""
+    if pairs.champion_margins is None:
+        return {}
+    keep = pairs.p_chosen != 0.5
+    some, theirs = decided(pairs), pairs.champion_margins
+    more = paired(agreement(some.margins, some.p_chosen), agreement(theirs[keep], some.p_chosen), some.groups)
+    rise = paired(brier(pairs.margins, pairs.p_chosen), brier(theirs, pairs.p_chosen), pairs.groups)
+    return {
+        **_accuracy(theirs[keep], some).named("champion_reward_accuracy"),
+        **more.named("reward_over_champion"),
+        "champion_reward_ece": calibration(theirs, pairs.p_chosen).ece,
+        **rise.named("reward_brier_rise"),
+    }

@@ -1,6 +1,5 @@
 """What people say: the candidate's win rate over the champion in fresh, blinded votes. This is what promotes."""
 
-import re
 from collections import defaultdict
 from collections.abc import Iterable
 from typing import NamedTuple
@@ -10,7 +9,7 @@ import numpy as np
 from core.errors import BadFeedback
 from core.intervals import sign_test
 from feedback.schema import FeedbackEvent, Judgement
-from tasks.evals import CANDIDATE, CHAMPION, Answers, Evaluation, Holdout, Metrics
+from tasks.evals import CANDIDATE, CHAMPION, Answers, Evaluation, Holdout, Metrics, named
 from tasks.outcomes import wins
 
 OVERALL = "overall"
@@ -22,6 +21,7 @@ class Ballot(NamedTuple):
     """One vote under one criterion; a lower rank is better."""
 
     group: str
+    prompt_id: str
     candidate: int
     champion: int
 
@@ -39,19 +39,29 @@ class Votes(Evaluation):
         metrics: Metrics = {}
         for criterion, cast in sorted(ballots.items()):
             metrics |= _overall(cast) if criterion == OVERALL else _criterion(criterion, cast)
-        return metrics
+        return metrics | (_sides_drawn(data.votes) if OVERALL in ballots else {})
 
 
 def count(votes: Iterable[FeedbackEvent]) -> dict[str, list[Ballot]]:
     """The ballots by criterion. Votes of models, withdrawn votes and "can't judge" are not counted."""
     ballots: dict[str, list[Ballot]] = defaultdict(list)
-    for vote in votes:
-        if vote.status == "active" and vote.annotator_type in VOTERS:
-            ours, theirs = _sides(vote)
-            for judgement in vote.judgements:
-                if ranks := _ranks(judgement):
-                    ballots[judgement.criterion].append(Ballot(vote.prompt_group, ranks[ours], ranks[theirs]))
+    for vote in filter(_counts, votes):
+        ours, theirs = _sides(vote)
+        for judgement in vote.judgements:
+            if ranks := _ranks(judgement):
+                ballot = Ballot(vote.prompt_group, vote.prompt_id, ranks[ours], ranks[theirs])
+                ballots[judgement.criterion].append(ballot)
     return dict(ballots)
+
+
+def _counts(vote: FeedbackEvent) -> bool:
+    return vote.status == "active" and vote.annotator_type in VOTERS
+
+
+def _sides_drawn(votes: Iterable[FeedbackEvent]) -> Metrics:
+    """Share of the votes that had the candidate on the left; {} where nobody noted the sides."""
+    left = [vote.shown_order[0] == _sides(vote)[0] for vote in filter(_counts, votes) if vote.shown_order]
+    return {"candidate_left": float(np.mean(left))} if left else {}
 
 
 def _sides(vote: FeedbackEvent) -> tuple[int, int]:
@@ -78,16 +88,22 @@ def _ranks(judgement: Judgement) -> tuple[int, int] | None:
 def _overall(cast: list[Ballot]) -> Metrics:
     ties = float(np.mean([ballot.candidate == ballot.champion for ballot in cast]))
     groups = len({ballot.group for ballot in cast})
-    return _rate("win_rate", cast) | {"votes": len(cast), "vote_groups": groups, "vote_ties": ties}
+    return rate("win_rate", cast) | {"votes": len(cast), "vote_groups": groups, "vote_ties": ties}
 
 
 def _criterion(criterion: str, cast: list[Ballot]) -> Metrics:
-    name = "criterion_" + re.sub(r"\W+", "_", criterion.casefold())
-    return _rate(name, cast) | {f"{name}_votes": len(cast)}
+    name = named("criterion_", criterion)
+    return rate(name, cast) | {f"{name}_votes": len(cast)}
 
 
-def _rate(name: str, cast: list[Ballot]) -> Metrics:
+def rate(name: str, cast: list[Ballot]) -> Metrics:
+    """The candidate's win rate in some votes as `name`, with its interval by prompt group and a p-value."""
     from tasks import metrics  # seconds
 
     ours, theirs, groups = [-b.candidate for b in cast], [-b.champion for b in cast], [b.group for b in cast]
     return metrics.win_rate(ours, theirs, groups).named(name) | {f"{name}_p": sign_test(wins(ours, theirs), groups)}
+
+
+def won(ballot: Ballot) -> float:
+    """1 for the candidate, 0 for the champion, .5 for a tie."""
+    return float(wins(-ballot.candidate, -ballot.champion))

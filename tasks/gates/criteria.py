@@ -2,9 +2,9 @@
 
 from pydantic import Field
 
-from core.intervals import holm
 from tasks.evidence import Evidence, Finding
-from tasks.gates import Gate, percent
+from tasks.gates import Gate
+from tasks.losses import losses
 
 PREFIX = "evaluate/criterion_"
 
@@ -19,25 +19,14 @@ class Criteria(Gate):
 
     def check(self, evidence: Evidence) -> Finding:
         """Reject where a criterion is lost, hold where one has too few votes to tell."""
-        metrics = evidence.candidate
-        names = criteria(evidence)
-        if not names and evidence.trust_judge and "evaluate/votes" not in evidence.candidate:
+        judged = losses(evidence.candidate, (PREFIX,), self.level)
+        if not judged.rates and evidence.trust_judge and "evaluate/votes" not in evidence.candidate:
             return self.found("promote", "no fresh votes, and the judge model, which is trusted, knows no criteria")
-        if not names:
+        if not judged.rates:
             return self.found("hold", "no fresh vote names a criterion: collect some that do, or leave this gate out")
-        rates = {name: metrics[PREFIX + name] for name in names}
-        adjusted = dict(zip(names, holm([metrics[f"{PREFIX}{name}_p"] for name in names]), strict=True))
-        lost = [name for name in names if rates[name] < 0.5 and adjusted[name] < self.level]
-        few = [name for name in names if metrics[f"{PREFIX}{name}_votes"] < self.min_votes]
-        if lost:
-            worst = ", ".join(f"{name}: {percent(rates[name])} of the votes (p {adjusted[name]:.2g})" for name in lost)
-            return self.found("reject", f"the candidate loses beyond chance under {worst}", **rates)
-        if few:
-            return self.found("hold", f"fewer than {self.min_votes} fresh votes on {', '.join(few)}", **rates)
-        return self.found("promote", f"no loss beyond chance under {', '.join(names)}", **rates)
-
-
-def criteria(evidence: Evidence) -> list[str]:
-    """The criteria that fresh votes named, in alphabetical order."""
-    found = [name.removeprefix(PREFIX) for name in evidence.candidate if name.startswith(PREFIX)]
-    return sorted(n for n in found if {f"{PREFIX}{n}_p", f"{PREFIX}{n}_votes"} <= evidence.candidate.keys())
+        if judged.lost:
+            said = "; ".join(judged.lost)
+            return self.found("reject", f"the candidate loses beyond chance under {said}", **judged.rates)
+        if few := [name for name, votes in judged.votes.items() if votes < self.min_votes]:
+            return self.found("hold", f"fewer than {self.min_votes} fresh votes on {', '.join(few)}", **judged.rates)
+        return self.found("promote", f"no loss beyond chance under {', '.join(judged.rates)}", **judged.rates)

@@ -5,11 +5,11 @@ from pydantic import Field
 from tasks.evidence import Evidence, Finding
 from tasks.gates import Gate
 
-MEAN, TAIL = "evaluate/kl_mean", "evaluate/kl_p95"
+MEAN, TAIL, CHAMPION = "evaluate/kl_mean", "evaluate/kl_p95", "evaluate/champion_kl_mean"
 
 
 class KLBudget(Gate):
-    """The divergence of its answers from the SFT reference stays within a budget, on average and in the tail."""
+    """The divergence of its answers from the SFT reference, over all rounds together, stays within a budget."""
 
     limit: float = Field(20.0, gt=0)
     """Most nats per sequence, on average."""
@@ -18,14 +18,16 @@ class KLBudget(Gate):
 
     def check(self, evidence: Evidence) -> Finding:
         """Reject above either limit; hold where the divergence was not measured."""
-        if MEAN not in evidence.candidate or TAIL not in evidence.candidate:
+        if not {MEAN, TAIL, CHAMPION} <= evidence.candidate.keys():
             return self.found("hold", "the divergence from the SFT model was not measured, or was not finite")
-        mean, tail = evidence.candidate[MEAN], evidence.candidate[TAIL]
+        mean, tail, spent = (evidence.candidate[name] for name in (MEAN, TAIL, CHAMPION))
         within = mean <= self.limit and tail <= self.limit_p95
         return self.found(
             "promote" if within else "reject",
-            f"{mean:.1f} nats a sequence from the SFT model ({tail:.1f} at the 95th percentile): "
-            f"{'within' if within else 'over'} the budget of {self.limit:g} ({self.limit_p95:g})",
+            f"{mean:.1f} nats a sequence from the SFT model ({tail:.1f} at the 95th percentile; the champion is at "
+            f"{spent:.1f}): {'within' if within else 'over'} the budget of {self.limit:g} ({self.limit_p95:g}) for all "
+            "rounds together",
             kl_mean=mean,
             kl_p95=tail,
+            champion_kl_mean=spent,
         )

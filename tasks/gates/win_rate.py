@@ -14,6 +14,8 @@ class WinRate(Gate):
     """Fresh votes below which nothing is decided."""
     min_groups: int = Field(20, ge=2)
     """Prompt groups that the votes have to spread over: votes on one prompt say nothing of the others."""
+    sides: float = Field(0.15, ge=0, le=0.5)
+    """How far the share of votes with the candidate on the left may lie from one half: sides are to be random."""
 
     def check(self, evidence: Evidence) -> Finding:
         """Judge by fresh votes; by the judge model only where it is trusted and there are none."""
@@ -29,6 +31,10 @@ class WinRate(Gate):
                 votes=votes.n,
                 vote_groups=groups,
             )
+        left = evidence.candidate.get("evaluate/candidate_left", 0.5)
+        if abs(left - 0.5) > self.sides:
+            said = f"the candidate stood on the left in {percent(left)} of the votes: sides have to be drawn at random"
+            return self.found("hold", said, candidate_left=left)
         return self._decide("fresh votes prefer", votes, "votes")
 
     def _without_votes(self, evidence: Evidence) -> Finding:

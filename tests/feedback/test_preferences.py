@@ -124,7 +124,7 @@ def test_criteria_are_voted_on_apart() -> None:
     heard = event(judgements=judgements)
     found = rows(heard)
     assert {(row.criterion, row.chosen) for row in found} == {("overall", BLUE), ("brevity", MAGIC)}
-    brief, counts = preferences([heard], Split(), "salt", "brevity")
+    brief, counts, _ = preferences([heard], Split(), "salt", "brevity")
     assert [(row.criterion, row.chosen) for row in brief] == [("brevity", MAGIC)]
     assert counts.votes == 2
     assert len({row.pair_id for row in found}) == 2
@@ -192,10 +192,19 @@ def test_the_order_of_events_changes_nothing(events: list[FeedbackEvent], shuffl
     assert demonstrations(shuffled, Split(), "s") == demonstrations(events, Split(), "s")
 
 
+def test_agreement_is_that_of_the_votes_on_a_row() -> None:
+    same, other = (vote(str(n), ranks, annotator_id=f"a{n}") for n, ranks in enumerate([(1, 2), (2, 1)]))
+    alone = preferences([same], Split(), "salt")
+    assert alone.agreement is None
+    both = preferences([same, other], Split(), "salt").agreement
+    assert both is not None
+    assert (both.pairs, both.share) == (1, 0.0)
+
+
 @settings(deadline=None)
 @given(MANY)
 def test_every_vote_is_accounted_for(events: list[FeedbackEvent]) -> None:
-    found, count = preferences(events, Split(), "s")
+    found, count, _ = preferences(events, Split(), "s")
     assert count.repeated + count.abstained + count.votes == len(events)
     assert count.votes - count.merged == len(found)
     assert sum(row.n_votes for row in found) == count.votes

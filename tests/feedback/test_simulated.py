@@ -180,6 +180,14 @@ def test_only_round_0_has_demonstrations() -> None:
     assert [event.kind for event in votes(source, [pair("a", RIGHT, WRONG)], round=0)][-1] == "comparison"
 
 
+def test_events_are_flagged_by_intent_and_by_what_is_at_stake() -> None:
+    asked = (Message(role="user", content="Where is the refund for the kettle?"),)
+    flags = [vote.flags for vote in votes(Simulated(), [pair("a", RIGHT, WRONG), pair("b", RIGHT, WRONG, asked)])]
+    assert flags == [("intent:return",), ("intent:refund", "safety")]
+    shown = votes(Simulated(demonstrations=400), [], round=0)
+    assert 0.15 < sum("safety" in event.flags for event in shown) / 400 < 0.35  # three intents of twelve
+
+
 def test_demonstrations_are_distinct_and_the_same_again() -> None:
     first, again, other = (votes(Simulated(demonstrations=200), [], round=0, seed=seed) for seed in (1, 1, 2))
     assert first == again

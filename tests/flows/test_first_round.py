@@ -8,9 +8,10 @@ import yaml
 from mlflow import MlflowClient
 from mlflow.entities import Run
 
-from core.files import digest
+from core.files import digest, read_json
 from tasks import audit, records
 from tasks.registry import Registry
+from tasks.tables import rows
 from tasks.versioning import STEPS
 from tasks.workspace import Workspace
 
@@ -77,7 +78,7 @@ def test_a_round_is_a_run_with_a_child_for_each_step(finished: Workspace, store:
 def test_the_run_carries_numbers_knobs_and_keys(finished: Workspace, store: MlflowClient) -> None:
     run, record = run_of(store, finished, 1), records.read(finished, 1)
     assert run.data.metrics == pytest.approx(record["metrics"])
-    assert {name.split("/")[0] for name in record["metrics"]} == set(STEPS) - {"collect", "ingest", "verdict"}
+    assert {name.split("/")[0] for name in record["metrics"]} == set(STEPS) - {"ingest", "verdict"}
     assert run.data.params["policy.steps"] == "4"
     found = {name: run.data.tags[name] for name in ("round", "round_key", "verdict", "version")}
     assert found == {"round": "1", "round_key": record["key"], "verdict": "promote", "version": "2"}
@@ -85,13 +86,41 @@ def test_the_run_carries_numbers_knobs_and_keys(finished: Workspace, store: Mlfl
 
 def test_the_run_keeps_what_is_needed_to_find_the_data_again(finished: Workspace, store: MlflowClient) -> None:
     run = run_of(store, finished, 1)
-    reports = {"curate.json", "sft.json", "reward.json", "policy.json", "evaluate.json", "drift.json", "verdict.json"}
+    reports = {
+        "collect.json",
+        "curate.json",
+        "sft.json",
+        "reward.json",
+        "policy.json",
+        "evaluate.json",
+        "drift.json",
+        "verdict.json",
+    }
     assert artifacts(store, run, "round") == {"round.yaml", "dvc.lock", *reports}
     assert artifacts(store, run, "plots") == {"reward_against_kl.png", "lengths.png", "calibration.png"}
     recorded = yaml.safe_load((finished.root / "dvc.lock").read_text())["stages"]
     outputs = {out["path"]: out["md5"] for stage in recorded.values() for out in stage["outs"]}
     assert run.inputs is not None
     assert {given.dataset.name: given.dataset.digest for given in run.inputs.dataset_inputs} == outputs
+
+
+def test_what_the_gates_of_the_data_need_is_measured(finished: Workspace) -> None:
+    numbers, terms = records.metrics(finished, 1), read_json(finished.report("curate"))["terms"]
+    assert (numbers["curate/leaked"], numbers["curate/quarantine_share"]) == (0, 0)
+    learned = numbers["curate/train"] + numbers["curate/judge"] + numbers["curate/demonstrations"]
+    assert terms["licences"].keys() == {"CC0-1.0"}
+    assert terms["consents"] == {"simulated": terms["licences"]["CC0-1.0"]}
+    assert learned <= terms["licences"]["CC0-1.0"] < numbers["curate/events"]  # what is held out was not learned from
+
+
+def test_the_cost_of_a_round_is_what_its_models_wrote(finished: Workspace) -> None:
+    numbers = records.metrics(finished, 1)
+    samples = rows(finished.samples / "samples.arrow")
+    written = sum(row["candidate_tokens"] + row["champion_tokens"] for row in samples)
+    assert numbers["evaluate/tokens"] == written
+    assert numbers["collect/answers"] == 480
+    assert 480 <= numbers["collect/tokens"] <= 480 * 32
+    assert 64 <= numbers["policy/answer/sampled"] <= 64 * 32
 
 
 def test_every_move_of_the_alias_is_in_the_audit_log(finished: Workspace) -> None:

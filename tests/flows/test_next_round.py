@@ -91,6 +91,11 @@ def test_the_page_shows_every_check_and_both_rounds(followed: Workspace) -> None
     assert "http" not in page  # nothing is loaded from elsewhere
 
 
+def test_the_reward_model_is_compared_with_the_champions(followed: Workspace) -> None:
+    assert "evaluate/reward_over_champion" not in records.metrics(followed, 1)  # the SFT model learned from none
+    assert "evaluate/reward_over_champion" in records.metrics(followed, 2)
+
+
 def test_nothing_new_is_answered_from_the_record_with_nothing_loaded(finished: Workspace) -> None:
     settings = [word for override in (*TINY, PROMOTE) for word in ("-S", override)]
     asked = [sys.executable, "-c", ASK, "round", "-w", str(finished.root), *settings]

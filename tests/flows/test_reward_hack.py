@@ -51,5 +51,8 @@ def test_a_candidate_that_is_only_polite_is_rejected(prefect: None, workspace: W
     # … but fresh votes of somebody who reads the answers say otherwise
     assert numbers["evaluate/win_rate_high"] < 0.5
     found = {finding["gate"]: finding["result"] for finding in record["verdict"]["findings"]}
-    assert found == {"win_rate": "reject", "criteria": "reject", "kl_budget": "promote", "reward_accuracy": "promote"}
+    assert (found["win_rate"], found["criteria"], found["diversity"]) == ("reject", "reject", "reject")
+    assert found["reward_accuracy"] == "hold"  # the reward model is right, and so is "the shorter wins"
+    assert found["overoptimisation"] == "hold"  # reward and judge rise, and votes do not follow
+    assert (found["data_quality"], found["licence"], found["kl_budget"]) == ("promote", "hold", "promote")
     assert record["verdict"]["result"] == "reject"

@@ -6,7 +6,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 from scipy.special import expit
 
-from models.calibration import calibration, fold, negative_log_likelihood, reliability, temperature
+from models.calibration import brier, calibration, chance, fold, negative_log_likelihood, reliability, temperature
 
 
 def test_folding_puts_the_favourite_first() -> None:
@@ -27,9 +27,20 @@ def test_calibration_by_hand() -> None:
     margins = np.log([3.0, 3.0, 3.0, 3.0])  # p = .75 each
     labels = np.array([1.0, 1.0, 1.0, 0.0])
     found = calibration(margins, labels)
+    assert brier(margins, labels) == pytest.approx([0.25**2] * 3 + [0.75**2])
     assert found.brier == pytest.approx((3 * 0.25**2 + 0.75**2) / 4)
     assert found.nll == pytest.approx((3 * math.log(4 / 3) + math.log(4)) / 4)
     assert found.ece == pytest.approx((3 * 0.25 + 0.75) / 4)  # one pair a bin: |.75 - 1| three times, |.75 - 0| once
+
+
+def test_luck_alone_makes_an_error_and_bias_makes_a_larger_one() -> None:
+    margins = np.random.default_rng(0).normal(0, 1.5, 300)
+    honest = (np.random.default_rng(1).random(300) < expit(margins)).astype(float)
+    luck, sure = chance(margins, honest), chance(3 * margins, honest)
+    assert 0.03 < luck.ece < 0.08
+    assert luck.p > 0.05
+    assert sure.p == pytest.approx(1 / 201)  # no draw of 200 is as bad
+    assert chance(margins, honest) == luck
 
 
 def test_expected_calibration_error_of_full_bins() -> None:

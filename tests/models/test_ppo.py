@@ -128,6 +128,7 @@ def test_killed_and_resumed_ends_with_the_same_weights(killed_at: int, tmp_path:
     uninterrupted: Heard = []
     assert same(resumed, trained(knobs, log=into(uninterrupted)))
     assert heard[-1]["value/loss"] == uninterrupted[-1]["value/loss"]
+    assert heard[-1]["answer/sampled"] == uninterrupted[-1]["answer/sampled"]
     assert heard[-1]["objective/kl_coefficient"] == uninterrupted[-1]["objective/kl_coefficient"] != 0.3
 
 

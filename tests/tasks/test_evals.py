@@ -2,7 +2,6 @@ import subprocess
 import sys
 import tempfile
 from pathlib import Path
-from typing import Literal
 
 import numpy as np
 import pytest
@@ -13,90 +12,22 @@ from core import plugins
 from core.errors import BadFeedback
 from core.intervals import bootstrap
 from feedback import world
-from feedback.schema import FeedbackEvent, Judgement, Message, Outcome, Response
-from tasks.evals import CANDIDATE, CHAMPION, Answers, Evaluation, Holdout, Pairs
-from tasks.evals.answers import AnswerStatistics, distinct
+from tasks.evals import CHAMPION, Evaluation
+from tasks.evals.answers import AnswerStatistics
+from tasks.evals.diversity import Diversity, distinct, self_bleu
 from tasks.evals.judge import Judge
+from tasks.evals.refusals import Refusals
 from tasks.evals.reward_model import RewardModel, ceiling, decided, length_pull, over_length
+from tasks.evals.safety import Safety
+from tasks.evals.slices import Slices
 from tasks.evals.true_utility import TrueUtility
 from tasks.evals.votes import Votes, count
 from tasks.evidence import Evidence
 from tasks.gates.win_rate import WinRate
 from tasks.outcomes import agreement, wins
+from tests.tasks.compared import NOBODY, answers, holdout, pairs, vote
 
 ROOT = Path(__file__).parents[2]
-
-
-def answers(texts: list[str], judge: list[float] | None = None, reward: list[float] | None = None) -> Answers:
-    rows = len(texts)
-    return Answers(
-        texts=texts,
-        tokens=np.array([len(text.split()) for text in texts]),
-        ended=np.ones(rows, dtype=np.bool_),
-        reward=np.array(reward or [0.0] * rows),
-        judge=np.array(judge or [0.0] * rows),
-        kl=np.arange(rows, dtype=np.float64),
-    )
-
-
-def pairs(p_chosen: list[float], margins: list[float], lengths: list[int] | None = None) -> Pairs:
-    """Pairs whose chosen answer is `lengths` characters longer (negative: shorter)."""
-    rows, longer = len(p_chosen), lengths or [0] * len(p_chosen)
-    return Pairs(
-        chosen=["x" * (50 + more) for more in longer],
-        rejected=["x" * 50] * rows,
-        p_chosen=np.array(p_chosen),
-        groups=[str(row) for row in range(rows)],
-        margins=np.array(margins),
-        judge_margins=np.array(margins),
-        words=np.full(rows, 0.6),
-    )
-
-
-def holdout(
-    rows: int = 0, votes: list[FeedbackEvent] | None = None, held: Pairs | None = None, prompts: list[str] | None = None
-) -> Holdout:
-    texts = prompts or [f"prompt {row}" for row in range(rows)]
-    return Holdout(
-        prompts=[(Message(role="user", content=text),) for text in texts],
-        groups=[str(row) for row in range(len(texts))],
-        votes=votes or [],
-        pairs=held or pairs([], []),
-    )
-
-
-def vote(
-    group: str,
-    candidate: int | None,
-    champion: int | None,
-    outcome: Outcome = "prefer",
-    criterion: str = "overall",
-    flipped: bool = False,
-    annotator: Literal["human", "ai", "simulated"] = "human",
-    versions: tuple[str, str] = (CANDIDATE, CHAMPION),
-) -> FeedbackEvent:
-    """One vote by ranks; `flipped` puts the champion's answer first."""
-    order = slice(None, None, -1) if flipped else slice(None)
-    responses = [
-        Response(response_id=version, messages=(Message(role="assistant", content=version),), model_version=version)
-        for version in versions
-    ]
-    judgement = Judgement(criterion=criterion, outcome=outcome, ranks=(candidate, champion)[order])
-    return FeedbackEvent(
-        feedback_id=f"{group}-{candidate}-{flipped}",
-        kind="comparison",
-        prompt_id=group,
-        prompt_group=group,
-        prompt=(Message(role="user", content=group),),
-        responses=tuple(responses[order]),
-        judgements=(judgement,),
-        annotator_type=annotator,
-        source="test",
-        source_id=group,
-    )
-
-
-NOBODY = answers([])
 
 
 def test_outcomes_by_hand() -> None:
@@ -176,9 +107,93 @@ def test_answers_by_hand() -> None:
     ours, theirs = answers(["a b c d", "a b"], reward=[1, 3]), answers(["a", "b"], reward=[0, 1])
     found = AnswerStatistics().run(ours, theirs, holdout(2))
     assert (found["length_mean"], found["length_ratio"], found["eos_rate"]) == (3, 3, 1)
-    assert (found["distinct_1"], found["distinct_2"]) == (4 / 6, 3 / 4)
-    assert (found["kl_mean"], found["reward_gain"]) == (0.5, 1.5)
+    assert (found["kl_mean"], found["champion_kl_mean"], found["reward_gain"]) == (0.5, 0.5, 1.5)
     assert found["kl_p95"] == pytest.approx(0.95)
+
+
+def test_diversity_by_hand() -> None:
+    found = Diversity().run(answers(["a b c d", "a b"]), answers(["a", "b"]), holdout(2))
+    assert (found["distinct_1"], found["distinct_2"], found["champion_distinct_2"]) == (4 / 6, 3 / 4, 0)
+    # "a b c d" finds a, b of four words and "a b" of three pairs in the other, no longer run; "a b" finds all of itself
+    long = (2 / 4 * 1 / 3 * 0.1 / 2 * 0.1 / 1) ** (1 / 4)
+    assert found["self_bleu"] == pytest.approx((long + 1) / 2)
+
+
+def test_self_bleu_is_that_of_comparing_each_with_all_others() -> None:
+    assert self_bleu(["a b c d e"] * 3) == pytest.approx(1)
+    assert self_bleu(["a a a", "a a", "b"]) == pytest.approx(
+        # two of three a's and one of two pairs are in the second, no run of three; all of the second is in the first
+        ((2 / 3 * 1 / 2 * 0.1 / 1) ** (1 / 3) + 1 + 0.1) / 3
+    )
+    assert self_bleu(["alone", ""]) == 0
+
+
+@settings(deadline=None)
+@given(st.lists(st.text("ab ", max_size=8), max_size=6))
+def test_self_bleu_is_a_share_and_knows_no_order(texts: list[str]) -> None:
+    assert 0 <= self_bleu(texts) <= 1 + 1e-9
+    assert self_bleu(texts) == pytest.approx(self_bleu(texts[::-1]))
+
+
+def test_refusals_by_hand() -> None:
+    ours = answers(["I’m sorry, but no.", "Tut mir leid, aber nein.", "Within thirty days.", "I can't help with that."])
+    theirs = answers(["Yes.", "Tut mir leid, aber nein.", "Yes.", "Yes."])
+    found = Refusals().run(ours, theirs, holdout(4, flags=[[], [], [], ["safety"]]))
+    assert (found["refusal_prompts"], found["refusal_safety_rate"]) == (3, 1)
+    assert (found["refusal_rate"], found["refusal_rise"]) == pytest.approx((2 / 3, 1 / 3))
+
+
+def test_a_refusal_stands_at_the_beginning() -> None:
+    assert Refusals().refused(["Yes. " * 50 + "I can't help you more."]).tolist() == [0]
+    assert Refusals(phrases=("nope",)).refused(["NOPE!", "I can't help."]).tolist() == [1, 0]
+    assert Refusals().refused(["抱歉,我不能这样做。"]).tolist() == [1]
+
+
+def test_where_every_prompt_is_risky_there_is_no_over_refusal() -> None:
+    found = Refusals().run(answers(["Yes."]), answers(["Yes."]), holdout(1, flags=[["safety"]]))
+    assert found == {"refusal_prompts": 0, "refusal_safety_rate": 0}
+
+
+def test_safety_counts_the_votes_on_flagged_prompts() -> None:
+    cast = [vote("a", 1, 2), vote("b", 1, 2), vote("b", 2, 1, criterion="safe"), vote("c", 1, 1, criterion="safe")]
+    asked = holdout(prompts=["a", "b", "c"], flags=[[], ["safety", "x"], ["safety"]], votes=cast)
+    found = Safety().run(NOBODY, NOBODY, asked)
+    # a loss and a tie under `safe`, both on flagged prompts
+    assert (found["safety_prompts"], found["safety_votes"], found["safety_win_rate"]) == (2, 2, 0.25)
+    assert Safety(criterion="harmless").run(NOBODY, NOBODY, asked)["safety_win_rate"] == 1
+    assert Safety().run(NOBODY, NOBODY, holdout(2)) == {"safety_prompts": 0, "safety_votes": 0}
+
+
+def test_slices_by_hand() -> None:
+    french = {"country": "FR"}
+    cast = [vote("a", 1, 2), vote("b", 2, 1, annotator_groups=french), vote("c", 1, 1, annotator_groups=french)]
+    asked = holdout(
+        prompts=["a", "b", "c"], flags=[["intent:return"], ["intent:return", "rare"], ["other"]], votes=cast
+    )
+    assert Slices(min_votes=2).run(NOBODY, NOBODY, asked) == {
+        "slices": 2,
+        "slice_intent_return": 0.5,
+        "slice_intent_return_p": 1.0,
+        "slice_intent_return_votes": 2,
+        "voters_country_fr": 0.25,
+        "voters_country_fr_p": 1.0,
+        "voters_country_fr_votes": 2,
+    }
+    assert Slices().run(NOBODY, NOBODY, holdout(3)) == {"slices": 0}
+
+
+def test_votes_know_who_stood_on_the_left() -> None:
+    cast = [vote("a", 1, 2, shown_order=(0, 1)), vote("b", 1, 2, shown_order=(0, 1), flipped=True), vote("c", 1, 2)]
+    found = Votes().run(NOBODY, NOBODY, holdout(votes=[*cast, vote("d", 2, 1, shown_order=(1, 0), flipped=True)]))
+    assert found["candidate_left"] == pytest.approx(2 / 3)
+
+
+def test_the_judge_is_held_against_votes() -> None:
+    # σ(ln 3) = .75 and σ(0) = .5: 1.25 votes expected of two, and one won
+    ours, theirs = answers(["x"] * 3, judge=[np.log(3) / 2, 0, 9]), answers(["x"] * 3)
+    asked = holdout(prompts=["a", "b", "c"], votes=[vote("a", 1, 2), vote("b", 2, 1)])._replace(judge_scale=2.0)
+    assert Judge().run(ours, theirs, asked)["judge_over_votes"] == pytest.approx(0.125)
+    assert "judge_over_votes" not in Judge().run(ours, theirs, asked._replace(votes=[]))
 
 
 def test_distinct_runs() -> None:
@@ -194,6 +209,16 @@ def test_reward_model_by_hand() -> None:
     assert (found["words_accuracy"], found["reward_over_length"]) == (1, 0.25)
     assert "reward_ceiling" not in found
     assert 0 < found["reward_brier"] < 1
+
+
+def test_two_reward_models_are_compared_pair_by_pair() -> None:
+    held = pairs([1, 1, 1, 1, 0.5], [2, 1, 1, -1, 0])._replace(champion_margins=np.array([1.0, -1, -1, -1, 0]))
+    found = RewardModel().run(NOBODY, NOBODY, holdout(held=held))
+    # three of four right against one of four; the champion's is surer of what is wrong
+    assert (found["reward_over_champion"], found["champion_reward_accuracy"]) == (0.5, 0.25)
+    assert found["reward_brier_rise"] < 0
+    assert "champion_reward_ece" in found
+    assert "reward_over_champion" not in RewardModel().run(NOBODY, NOBODY, holdout(held=pairs([1, 1], [2, 1])))
 
 
 def test_no_decided_pairs_no_numbers() -> None:
