@@ -73,6 +73,7 @@ class Bare:
             pages.write(f"{self.name}\n")
         self._at("begins")
         if self._moment == f"full {self.name}":
+            os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stderr.fileno())  # may be a file, and is not on that disk
             resource.setrlimit(resource.RLIMIT_FSIZE, (1000, 1000))
         self._function(round, StepLog([log, self._listen]))
         self._at("ended")
@@ -144,7 +145,7 @@ def forked(root: Path, moment: str) -> int:
             os._exit(0)
         except Exception as error:
             failure(at(root)).write_text(f"{type(error).__name__}: {error}")
-            traceback.print_exc(limit=-3, chain=False)  # last: on the full disk there is no room for it
+            traceback.print_exc(limit=-3, chain=False)
             os._exit(1)
     return pid
 
