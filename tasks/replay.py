@@ -117,7 +117,9 @@ def _places(workspace: Workspace, past: Past, saved: Saved, remote: str | None) 
     name = remote or saved.inputs["params"]["versioning"]["remote"]
     address = remote or past.tags.get("dvc_remote")
     configured = here.remote(name) if name else None
-    return found + ([configured or {"url": address}] if configured or address else [])
+    if configured:
+        return [*found, configured]
+    return [*found, {"url": address}] if address else found
 
 
 def _fetch_champion(catalogue: Catalogue, place: Workspace) -> None:
@@ -157,7 +159,7 @@ def _run(place: Workspace, steps: Sequence[str]) -> None:
 def _outputs(place: Workspace, then: Mapping[str, Any], steps: Sequence[str]) -> list[Compared]:
     """Inputs and outputs of the steps, by the hashes that DVC recorded."""
     now = stages(place.root / "dvc.lock")
-    found = {}
+    found: dict[str, Compared] = {}
     for step in steps:
         before, after = ({entry["path"]: entry["md5"] for entry in _entries(lock[step])} for lock in (then, now))
         found |= {
