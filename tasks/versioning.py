@@ -17,6 +17,8 @@ from core.knobs import Knobs
 STEPS = ("collect", "ingest", "curate", "sft", "reward", "policy", "evaluate", "drift", "verdict")
 """The steps of a round in their order; a test holds them against dvc.yaml, params.yaml and the flow."""
 
+_UNFINISHED = ".unfinished"
+
 _PLACE = "replay"
 """What a remote is called that is only fetched from."""
 
@@ -64,10 +66,12 @@ class Data:
     def keep(self, path: str) -> None:
         """Cache a folder that no step writes, so that it is pushed with the rest; `<name>.dvc` names its hash."""
         file = self.root / f"{Path(path).name}.dvc"
-        if not file.exists():
-            write_text(file, yaml.safe_dump({"outs": [{"path": path}]}))
+        unfinished = self.root / "data" / f".{file.name}{_UNFINISHED}"
+        write_text(unfinished, "")  # DVC writes the file in place: a kill in the middle leaves half of it
+        write_text(file, yaml.safe_dump({"outs": [{"path": path}]}))
         with chdir(self.root):
             self._repo.commit(file.name, force=True)
+        unfinished.unlink()
 
     def bring(self, paths: Mapping[str, str], places: Sequence[Mapping[str, str]]) -> None:
         """Fetch recorded data by hash from the first place that has it, into this workspace.
@@ -188,13 +192,16 @@ class Data:
         self._before.unlink()
 
     def _mend(self) -> None:
-        """Bring back dvc.lock as it was before a record that never ended."""
+        """Bring back dvc.lock as it was before a record that never ended; drop a `.dvc` file that is half written."""
         if self._before.exists():
             if before := self._before.read_text(encoding="utf-8"):
                 write_text(self._lock, before)
             else:
                 self._lock.unlink(missing_ok=True)
             self._before.unlink()
+        for unfinished in (self.root / "data").glob(f".*.dvc{_UNFINISHED}"):
+            (self.root / unfinished.name[1:].removesuffix(_UNFINISHED)).unlink(missing_ok=True)
+            unfinished.unlink()
 
 
 def stages(lock: Path) -> dict[str, Any]:

@@ -60,7 +60,7 @@ def test_a_round_is_replayed_from_its_run_alone(flows: Flows, pushed: Workspace,
 def test_what_differs_is_named(flows: Flows, pushed: Workspace, tmp_path: Path) -> None:
     place = moved(pushed, tmp_path / "copy")
     lock, report = saved(place, "dvc.lock"), digest_of(saved(place, "dvc.lock"), "data/reports/policy.json")
-    lock.write_text(lock.read_text().replace(report, "0" * 32))
+    lock.write_text(lock.read_text().replace(report, "f" * 32))
     said = flows("replay", "2", "--into", tmp_path / "replayed", "-w", place.root)
     assert said.code == 2
     assert "data/reports/policy.json came out otherwise" in said.err
