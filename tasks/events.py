@@ -13,7 +13,7 @@ from tasks.workspace import Workspace
 READY = "feedback.threshold_reached"
 """Enough feedback waits for a round. prefect.yaml listens to it."""
 
-DRIFTED = "drift.alarm"
+DRIFTED = "champion.drifted"
 """Something has moved away from what the champion learned from; the payload says what. Automations may listen to it."""
 
 _logger = logging.getLogger(__name__)

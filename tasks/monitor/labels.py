@@ -13,7 +13,7 @@ from tasks.monitor import Array, Check, Findings, by_permutation
 from tasks.monitor.limits import Limits
 from tasks.outcomes import agreement
 
-FEWEST = 20
+FEWEST = 10
 """Decided pairs on either side below which nothing is compared."""
 
 

@@ -56,7 +56,9 @@ def _check(check: Mapping[str, Any]) -> dict[str, Any]:
 
 def _title(name: str) -> str:
     """`drift/kl_rise` as words."""
-    words = name.replace("_", " ").replace("auc", "AUC").replace("psi", "PSI").replace("kl ", "KL ")
+    words = (
+        name.replace("_", " ").replace("auc", "AUC").replace("psi", "PSI").replace("kl ", "KL ").replace("wass", "Wass")
+    )
     return words[0].upper() + words[1:]
 
 

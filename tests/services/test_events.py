@@ -6,7 +6,7 @@ from pathlib import Path
 import pytest
 from prefect.settings import PREFECT_API_URL, temporary_settings
 
-from tasks.events import feedback_ready
+from tasks.events import drifted, feedback_ready
 from tasks.workspace import Workspace
 from tests.services.programs import free_port
 
@@ -14,4 +14,5 @@ from tests.services.programs import free_port
 def test_a_server_that_is_down_is_no_error(tmp_path: Path, caplog: pytest.LogCaptureFixture) -> None:
     with temporary_settings({PREFECT_API_URL: f"http://127.0.0.1:{free_port()}/api"}), caplog.at_level(logging.WARNING):
         assert not feedback_ready(Workspace(tmp_path), 80, 80)
-    assert "did not take the event" in caplog.text
+        assert not drifted(Workspace(tmp_path), ["prompts are about something else"])
+    assert caplog.text.count("did not take the event") == 2
