@@ -25,8 +25,8 @@ class KLBudget(Gate):
         return self.found(
             "promote" if within else "reject",
             f"{mean:.1f} nats a sequence from the SFT model ({tail:.1f} at the 95th percentile; the champion is at "
-            f"{spent:.1f}): {'within' if within else 'over'} the budget of {self.limit:g} ({self.limit_p95:g}) for all "
-            "rounds together",
+            f"{spent:z.1f}): {'within' if within else 'over'} the budget of {self.limit:g} ({self.limit_p95:g}) for "
+            "all rounds together",
             kl_mean=mean,
             kl_p95=tail,
             champion_kl_mean=spent,
