@@ -101,9 +101,10 @@ def _check_code(past: Past) -> None:
 
 def _rebuilt(place: Workspace, past: Past, saved: Saved) -> Workspace:
     """The workspace as opening left it, but for the bytes that are fetched later."""
-    for name, target in (("round.yaml", place.round), ("opened.json", place.opened)):
-        shutil.copyfile(saved.folder / name, target)
-    shutil.copyfile(saved.folder / "dvc.lock", place.root / "dvc.lock")
+    # collect is not run again: the answers that were labelled are fetched, and its report is the one of the round
+    for file in (place.round, place.opened, place.root / "dvc.lock", place.report("collect")):
+        file.parent.mkdir(parents=True, exist_ok=True)
+        shutil.copyfile(saved.folder / file.name, file)
     write_text(place.params, yaml.safe_dump(saved.inputs["params"], sort_keys=False, allow_unicode=True))
     if rounds.key(place, str(past.tags.get("code"))) != past.key:
         raise BadWorkspace(f"{past.name}: the round.yaml in its run is not the one that gave it the key {past.key}")
