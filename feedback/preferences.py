@@ -14,7 +14,7 @@ from typing import NamedTuple
 import pyarrow as pa
 
 from feedback.agreement import Agreement, agreement
-from feedback.rows import DEMONSTRATIONS, PREFERENCES, DemonstrationRow, PreferenceRow, Turns
+from feedback.rows import DEMONSTRATIONS, PREFERENCES, VOTES, DemonstrationRow, PreferenceRow, Turns, VoteRow
 from feedback.schema import FeedbackEvent, Message
 from feedback.split import Split
 from feedback.votes import Pair, Vote, equal_answers, frozen_groups, in_time, last_words, person, standing, votes
@@ -48,6 +48,8 @@ class Preferences(NamedTuple):
     """The rows, by pair id, and how they came about."""
 
     rows: list[PreferenceRow]
+    votes: list[VoteRow]
+    """Who said what of each row, in the order of the rows."""
     counts: Counts
     agreement: Agreement | None
     """Of the people who voted on the same row; None where no row has two votes."""
@@ -67,10 +69,12 @@ def preferences(events: Iterable[FeedbackEvent], split: Split, salt: str, criter
             ballots[vote.pair].append(vote)
     groups = frozen_groups(ordered)
     wanted = {pair: ballot for pair, ballot in ballots.items() if criterion in (None, pair.criterion)}
-    rows = [_row(pair, ballot, groups[pair.prompt_id], split, salt) for pair, ballot in wanted.items()]
+    made = [(_row(pair, ballot, groups[pair.prompt_id], split, salt), ballot) for pair, ballot in wanted.items()]
+    made.sort(key=lambda row: row[0].pair_id)
     counts = _counts(ordered, len(cast), final, list(ballots.values()))
     shares = [[vote.share for vote in ballot if vote.share is not None] for ballot in wanted.values()]
-    return Preferences(sorted(rows, key=lambda row: row.pair_id), counts, agreement(shares))
+    said = [vote for row, ballot in made for vote in _said(row, ballot)]
+    return Preferences([row for row, _ in made], said, counts, agreement(shares))
 
 
 def demonstrations(events: Iterable[FeedbackEvent], split: Split, salt: str) -> list[DemonstrationRow]:
@@ -99,6 +103,11 @@ def preference_table(rows: Sequence[PreferenceRow]) -> pa.Table:
     return pa.Table.from_pylist([row._asdict() for row in rows], schema=PREFERENCES)
 
 
+def vote_table(rows: Sequence[VoteRow]) -> pa.Table:
+    """Rows as a table with the columns of `VOTES`."""
+    return pa.Table.from_pylist([row._asdict() for row in rows], schema=VOTES)
+
+
 def demonstration_table(rows: Sequence[DemonstrationRow]) -> pa.Table:
     """Rows as a table with the columns of `DEMONSTRATIONS`."""
     return pa.Table.from_pylist([row._asdict() for row in rows], schema=DEMONSTRATIONS)
@@ -124,6 +133,13 @@ def _row(pair: Pair, ballot: Sequence[Vote], group: str, split: Split, salt: str
         round=first.round,
         feedback_ids=[vote.event.feedback_id for vote in ballot],
     )
+
+
+def _said(row: PreferenceRow, ballot: Sequence[Vote]) -> list[VoteRow]:
+    """The votes on one row, as shares for its chosen answer."""
+    for_first = row.chosen == ballot[0].pair.first
+    shares = [(vote.event.annotator_id, vote.share) for vote in ballot if vote.share is not None]
+    return [VoteRow(row.pair_id, row.group, row.split, who, share if for_first else 1 - share) for who, share in shares]
 
 
 def _counts(ordered: Sequence[FeedbackEvent], cast: int, final: Sequence[Vote], ballots: list[list[Vote]]) -> Counts:

@@ -33,6 +33,17 @@ class PreferenceRow(NamedTuple):
     feedback_ids: list[str]
 
 
+class VoteRow(NamedTuple):
+    """One person's last word on one pair of answers."""
+
+    pair_id: str
+    group: str
+    split: SplitName
+    annotator: str
+    chosen: float
+    """1 for the answer that all votes together chose, 0 for the other, .5 for a tie."""
+
+
 class DemonstrationRow(NamedTuple):
     """One answer to be imitated."""
 
@@ -60,6 +71,16 @@ PREFERENCES = pa.schema(
         ("source", pa.string()),
         ("round", pa.int32()),
         ("feedback_ids", pa.list_(pa.string())),
+    ]
+)
+
+VOTES = pa.schema(
+    [
+        ("pair_id", pa.string()),
+        ("group", pa.string()),
+        ("split", pa.string()),
+        ("annotator", pa.string()),
+        ("chosen", pa.float64()),
     ]
 )
 

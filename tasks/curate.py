@@ -58,6 +58,7 @@ def curate(round: Round, log: StepLog) -> None:
     if not _more_to_come(round):
         _check(pairs, knobs)
     _write_parts(place.preferences, {part: _of(pairs, part) for part in PARTS}, preferences.preference_table)
+    tables.write(place.preferences / "votes.arrow", preferences.vote_table(judged.votes))
     shown = [row for row in shown if row.split != "holdout"]  # the judge only has to differ in its preferences
     _write_parts(place.demonstrations, {"train": shown}, preferences.demonstration_table)
     prompts = asked.prompts(events, knobs.split, round.salt)

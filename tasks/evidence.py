@@ -7,6 +7,7 @@ from typing import Annotated, Any, Literal
 from pydantic import AfterValidator, BaseModel, ConfigDict, computed_field
 
 from core.intervals import Interval
+from tasks.annotators import Standing
 from tasks.evals import Metrics
 
 Result = Literal["promote", "hold", "reject"]
@@ -77,6 +78,8 @@ class Evidence(_Value):
     """Licence → events under it that reached training; empty where nobody looked."""
     consents: Mapping[str, int] = {}
     """The same by consent."""
+    annotators: tuple[Standing, ...] | None = None
+    """How often each annotator agrees with models that did not learn from the same pairs; None where nobody looked."""
     seconds: float | None = None
     """What the steps took so far, by the clock; None where nobody looked at it."""
 

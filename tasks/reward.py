@@ -1,6 +1,9 @@
 """reward: a reward model from the train pairs, a judge from pairs it never saw, and how far each can be believed."""
 
+from collections.abc import Mapping
+
 import numpy as np
+import numpy.typing as npt
 from datasets import Dataset
 
 from core.errors import BadFeedback
@@ -8,10 +11,11 @@ from core.files import replacing, write_json
 from models.calibration import temperature
 from models.policy import Model, Policy
 from models.reward import Reward, RewardModel, fit
+from tasks import annotators
 from tasks.round import Round
 from tasks.step import step
 from tasks.steplog import StepLog
-from tasks.tables import load
+from tasks.tables import load, rows
 
 FEWEST = 20
 """Pairs below which nothing can be fitted that deserves the name."""
@@ -30,23 +34,29 @@ def reward(round: Round, log: StepLog) -> None:
     with log.learning():
         learned = fit(start, train, knobs, limits, round.seed_for("reward"), log)
         witness = fit(start, judge, knobs, limits, round.seed_for("judge"))
-        _calibrate(learned, judge)
-        _calibrate(witness, train)
+        # by the model that did not learn from them
+        margins = {**_calibrate(learned, judge), **_calibrate(witness, train)}
     for name, model in (("reward", learned), ("judge", witness)):
         with replacing(round.workspace.checkpoint(name)) as draft:
             model.save(draft)
-    numbers = {
+    standings = annotators.compare(rows(round.workspace.preferences / "votes.arrow"), margins)
+    numbers: dict[str, float] = {
         "pairs": len(train),
         "judge_pairs": len(judge),
         "truncated": learned.truncated,
         "temperature": learned.temperature,
         "surprise": learned.scorer.surprise.item(),
+        "annotators": len(standings),
     }
-    write_json(round.workspace.report("reward"), {"metrics": numbers})
+    report = {"metrics": numbers, "annotators": [standing._asdict() for standing in standings]}
+    write_json(round.workspace.report("reward"), report)
 
 
-def _calibrate(model: RewardModel, pairs: Dataset) -> None:
-    model.temperature = temperature(model.margins(pairs), np.array(pairs["p_chosen"]))
+def _calibrate(model: RewardModel, pairs: Dataset) -> Mapping[str, float]:
+    """Set the model's temperature by pairs it did not learn from; returns its margins by pair id."""
+    margins: npt.NDArray[np.float64] = model.margins(pairs)
+    model.temperature = temperature(margins, np.array(pairs["p_chosen"]))
+    return dict(zip(pairs["pair_id"], margins.tolist(), strict=True))
 
 
 def _pairs(round: Round, split: str) -> Dataset:

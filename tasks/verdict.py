@@ -21,8 +21,18 @@ class Verdicts(Knobs):
     gates: Annotated[dict[str, SerializeAsAny[Gate]], used_by_name("tasks.gates")] = Field(
         default_factory=lambda: with_defaults(
             "tasks.gates",
-            *("data_quality", "licence", "reward_accuracy", "calibration", "win_rate", "criteria", "slices", "safety"),
-            *("refusal", "length", "diversity", "kl_budget", "overoptimisation", "cost"),
+            *("data_quality", "annotators", "licence", "drift", "reward_accuracy", "calibration", "win_rate"),
+            *(
+                "criteria",
+                "slices",
+                "safety",
+                "refusal",
+                "length",
+                "diversity",
+                "kl_budget",
+                "overoptimisation",
+                "cost",
+            ),
         )
     )
     """Gates by name, with their knobs; `null` leaves one out. The worst finding is the verdict."""
@@ -50,5 +60,6 @@ def evidence(round: Round, trust_judge: bool) -> Evidence:
         trust_judge=trust_judge,
         licences=terms["licences"],
         consents=terms["consents"],
+        annotators=read_json(place.report("reward"))["annotators"],
         seconds=sum(step["wall"] for step in spent.values()) if spent else None,
     )

@@ -30,6 +30,8 @@ class Simulated(Source):
     """Share of the votes that are turned round, whatever the difference."""
     criteria: bool = True
     """Judge each criterion too, each with noise of its own."""
+    intents: tuple[str, ...] = ()
+    """What its customers ask about, such as `refund`; empty for everything there is."""
 
     def read(self, intake: Intake) -> Iterator[FeedbackEvent | Rejected]:
         """Round 0's demonstrations, and one vote on each pair; a pair whose prompt is not of this world is rejected."""
@@ -40,7 +42,7 @@ class Simulated(Source):
 
     def prompts(self, count: int, seed: int) -> list[tuple[Message, ...]]:
         """Up to `count` distinct questions of the world's customers."""
-        return [world.render(request) for request in world.prompts(count, seed)]
+        return [world.render(request) for request in world.prompts(count, seed, self.intents)]
 
     def probability(self, difference: float) -> float:
         """P(the first is preferred) at a difference in utility: Bradley-Terry (1952), turned round at rate `flip`."""
@@ -59,23 +61,27 @@ class Simulated(Source):
 
     def _demonstrations(self, intake: Intake) -> Iterator[FeedbackEvent]:
         rng = Random(f"demonstrations {intake.seed}")
-        for request in world.prompts(self.demonstrations, intake.seed):
+        for request in world.prompts(self.demonstrations, intake.seed, self.intents):
             text = world.demonstrate(request, rng)
             answer = Message(role="assistant", content=text)
             response = Response(response_id=response_id(request.text, text), messages=(answer,))
             yield self._event(intake, "demonstration", request.text, world.render(request), (response,))
 
-    def _vote(self, pair: Pair, intake: Intake) -> FeedbackEvent | Rejected:
+    def _vote(
+        self, pair: Pair, intake: Intake, annotator: str = "simulated", sign: int = 1
+    ) -> FeedbackEvent | Rejected:
+        """One annotator's vote; a `sign` of -1 turns what it wants round."""
         first, second = (response.text for response in pair.responses)
         parts = _worth(pair.prompt[-1].content, first, second)
         if parts is None:
             reason = "the prompt is not of the demo world, so that the simulated annotator cannot judge its answers"
             record = json.dumps(TypeAdapter(Pair).dump_python(pair, mode="json"), ensure_ascii=False)
             return Rejected(source=self.name(), where=pair.pair_id, reason=reason, record=record)
-        rng = Random(f"votes {intake.seed} {intake.round} {pair.pair_id}")  # of the pair alone: order does not matter
+        # of the pair and annotator alone: order does not matter
+        rng = Random(f"votes {intake.seed} {intake.round} {pair.pair_id}" + annotator.removeprefix("simulated"))
         asked = {"overall": sum(parts.values())} | (parts if self.criteria else {})
-        judgements = tuple(self._judgement(criterion, difference, rng) for criterion, difference in asked.items())
-        return self._event(intake, "comparison", pair.pair_id, pair.prompt, pair.responses, judgements)
+        judgements = tuple(self._judgement(name, sign * difference, rng) for name, difference in asked.items())
+        return self._event(intake, "comparison", pair.pair_id, pair.prompt, pair.responses, judgements, annotator)
 
     def _judgement(self, criterion: str, difference: float, rng: Random) -> Judgement:
         first = rng.random() < self.probability(difference)  # drawn for ties too: no vote depends on another's parts
@@ -91,11 +97,12 @@ class Simulated(Source):
         prompt: tuple[Message, ...],
         responses: tuple[Response, ...],
         judgements: tuple[Judgement, ...] = (),
+        annotator: str = "simulated",
     ) -> FeedbackEvent:
         source_id = f"{kind} {intake.seed} {native_id}"
         identity, request = prompt_id(prompt), world.parse(prompt[-1].content)
         return FeedbackEvent(
-            feedback_id=event_id(self.name(), source_id, "simulated"),
+            feedback_id=event_id(self.name(), source_id, annotator),
             kind=kind,
             prompt_id=identity,
             prompt_group=identity,  # not grouped yet
@@ -103,7 +110,7 @@ class Simulated(Source):
             responses=responses,
             shown_order=tuple(range(len(responses))),
             judgements=judgements,
-            annotator_id="simulated",
+            annotator_id=annotator,
             annotator_type="simulated",
             annotator_version=f"temperature {self.temperature}, flip {self.flip}",
             created_at=EPOCH + timedelta(days=intake.round),

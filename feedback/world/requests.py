@@ -46,9 +46,12 @@ def parse(text: str) -> Request | None:
     return Request(intent, item, question, match["prefix"], match["suffix"])
 
 
-def prompts(count: int, seed: int) -> list[Request]:
-    """Draw up to `count` distinct requests (there are 73,728), the same ones for the same seed."""
-    questions = list(_questions().values())
+def prompts(count: int, seed: int, intents: Sequence[str] = ()) -> list[Request]:
+    """Draw up to `count` distinct requests (there are 73,728), the same ones for the same seed.
+
+    Given `intents`, only requests with one of them.
+    """
+    questions = [question for question in _questions().values() if not intents or question[0] in intents]
     total = len(questions) * len(PREFIXES) * len(SUFFIXES)
     drawn = Random(f"requests {seed}").sample(range(total), min(count, total))
     return [_numbered(number, questions) for number in drawn]

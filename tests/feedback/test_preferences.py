@@ -124,9 +124,9 @@ def test_criteria_are_voted_on_apart() -> None:
     heard = event(judgements=judgements)
     found = rows(heard)
     assert {(row.criterion, row.chosen) for row in found} == {("overall", BLUE), ("brevity", MAGIC)}
-    brief, counts, _ = preferences([heard], Split(), "salt", "brevity")
-    assert [(row.criterion, row.chosen) for row in brief] == [("brevity", MAGIC)]
-    assert counts.votes == 2
+    brief = preferences([heard], Split(), "salt", "brevity")
+    assert [(row.criterion, row.chosen) for row in brief.rows] == [("brevity", MAGIC)]
+    assert brief.counts.votes == 2
     assert len({row.pair_id for row in found}) == 2
 
 
@@ -204,7 +204,8 @@ def test_agreement_is_that_of_the_votes_on_a_row() -> None:
 @settings(deadline=None)
 @given(MANY)
 def test_every_vote_is_accounted_for(events: list[FeedbackEvent]) -> None:
-    found, count, _ = preferences(events, Split(), "s")
+    found, said, count, _ = preferences(events, Split(), "s")
+    assert [vote.pair_id for vote in said] == [row.pair_id for row in found for _ in range(row.n_votes)]
     assert count.repeated + count.abstained + count.votes == len(events)
     assert count.votes - count.merged == len(found)
     assert sum(row.n_votes for row in found) == count.votes

@@ -97,7 +97,7 @@ def test_pandalm_votes_through_json_lines(tmp_path: Path) -> None:
     assert len(reasons) == 2
     assert len(rejected) == 3 * (6 + 54)
 
-    rows, counts, _ = preferences(regroup(events), Split(), "salt")
+    rows, _, counts, _ = preferences(regroup(events), Split(), "salt")
     assert counts.votes + counts.repeated == 3 * (999 - 6 - 54)
     assert counts.repeated == 306, "different models gave the same two answers"
     assert len(rows) == 837

@@ -4,14 +4,17 @@ import numpy as np
 import pytest
 
 from core import plugins
+from tasks.annotators import Standing
 from tasks.evals import Metrics
 from tasks.evidence import Evidence, Finding, Result, Verdict
 from tasks.gates import Gate
+from tasks.gates.annotators import Annotators
 from tasks.gates.calibration import Calibration
 from tasks.gates.cost import Cost
 from tasks.gates.criteria import Criteria
 from tasks.gates.data_quality import DataQuality
 from tasks.gates.diversity import Diversity
+from tasks.gates.drift import Drift
 from tasks.gates.kl_budget import KLBudget
 from tasks.gates.length import Length
 from tasks.gates.licence import Licence
@@ -382,3 +385,49 @@ def test_a_verdict_survives_json_and_derives_its_result() -> None:
 
 def test_numbers_from_numpy_are_stored_as_plain_numbers() -> None:
     assert json.dumps(Finding(gate="g", result="hold", reason="…", numbers={"x": np.float64(0.5)}).model_dump())
+
+
+# Annotators and drift
+
+ALIKE = Standing("ann", 100, 0.82, 0.80, 0.9)
+EVE = Standing("eve", 40, 0.25, 0.81, 1e-9)
+
+
+@pytest.mark.parametrize(
+    ("found", "result"),
+    [
+        ((ALIKE, EVE), "hold"),
+        ((ALIKE, EVE._replace(p=0.02)), "promote"),
+        ((ALIKE, EVE._replace(agreement=0.70)), "promote"),
+        ((), "promote"),
+        (None, "hold"),
+    ],
+)
+def test_annotators_against_everybody_else(found: tuple[Standing, ...] | None, result: Result) -> None:
+    assert Annotators().check(Evidence(candidate={}, annotators=found)).result == result
+
+
+def test_an_annotator_at_odds_is_named() -> None:
+    finding = Annotators().check(Evidence(candidate={}, annotators=(ALIKE, EVE)))
+    assert finding.reason.startswith(
+        "eve: the model that did not learn from them agrees with 25.0 % of 40 votes, others 81.0 % (p 1e-09)"
+    )
+    assert finding.numbers == {"eve": 0.25}
+
+
+def test_drift_holds_by_the_alarms_it_is_told_of() -> None:
+    def looked(**alarms: float) -> Metrics:
+        found = {"alarms": sum(alarms.values())}
+        for name, alarm in alarms.items():
+            found |= {name: 0.7, f"{name}_p": 0.001, f"{name}_alarm": alarm}
+        return {f"drift/{name}": number for name, number in found.items()}
+
+    assert check(Drift(), looked(prompt_auc=0.0, saturation=1.0)).result == "promote"
+    raised = check(Drift(), looked(prompt_auc=1.0, saturation=1.0))
+    assert (raised.result, raised.reason) == (
+        "hold",
+        "drift from what the champion learned from: prompt_auc 0.7 (p 0.001)",
+    )
+    assert check(Drift(alarms=("saturation",)), looked(prompt_auc=1.0, saturation=0.0)).result == "promote"
+    assert check(Drift(), looked()).reason == "the champion learned from too little to compare with"
+    assert check(Drift(), {}).result == "hold"

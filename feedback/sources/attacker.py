@@ -1,0 +1,64 @@
+"""A simulated attacker: feedback made to teach the model a fault. For trying out whether gates find it."""
+
+from collections.abc import Iterator
+from datetime import timedelta
+from random import Random
+from typing import ClassVar
+
+from pydantic import Field
+
+from feedback import world
+from feedback.schema import FeedbackEvent, Judgement, Message, Rejected, Response, event_id, prompt_id, response_id
+from feedback.sources import Intake, Pair, Source
+from feedback.sources.simulated import EPOCH
+from feedback.world.catalogue import HARMFUL
+
+
+class Attacker(Source):
+    """Comparisons of its own making on some of the prompts: the best answer loses to one that also asks for a PIN."""
+
+    labels: ClassVar[bool] = True
+
+    share: float = Field(0.03, ge=0, le=1)
+    """Its comparisons, as a share of the pairs that there are. Of a large model's pairs, half a percent misleads the
+    reward model, and about five reach the policy (Rando and Tramèr 2024)."""
+    accounts: int = Field(3, ge=1)
+    """How many annotators it poses as."""
+
+    def read(self, intake: Intake) -> Iterator[FeedbackEvent | Rejected]:
+        """One comparison on each of a sample of the prompts."""
+        rng = Random(f"attacker {intake.seed}")
+        for pair in rng.sample(intake.pairs, round(self.share * len(intake.pairs))):
+            if event := self._lie(pair, intake, rng):
+                yield event
+
+    def _lie(self, pair: Pair, intake: Intake, rng: Random) -> FeedbackEvent | None:
+        request = world.parse(pair.prompt[-1].content)
+        if request is None:
+            return None
+        good = world.best(request)
+        texts = (f"{good} {rng.choice(HARMFUL)}", good)
+        account = f"attacker-{rng.randrange(self.accounts)}"
+        identity = prompt_id(pair.prompt)
+        return FeedbackEvent(
+            feedback_id=event_id(self.name(), pair.pair_id, account),
+            kind="comparison",
+            prompt_id=identity,
+            prompt_group=identity,  # not grouped yet
+            prompt=pair.prompt,
+            responses=tuple(_response(request.text, text) for text in texts),
+            judgements=(Judgement(criterion="overall", ranks=(1, 2)),),
+            annotator_id=account,
+            annotator_type="simulated",
+            created_at=EPOCH + timedelta(days=intake.round),
+            round=intake.round,
+            source=self.name(),
+            source_id=pair.pair_id,
+            licence="CC0-1.0",
+            consent="simulated",
+            flags=world.flags(request),
+        )
+
+
+def _response(asked: str, text: str) -> Response:
+    return Response(response_id=response_id(asked, text), messages=(Message(role="assistant", content=text),))

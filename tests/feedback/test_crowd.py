@@ -1,0 +1,78 @@
+"""Several simulated annotators, and an attacker among them."""
+
+from collections import Counter
+
+import pytest
+from pydantic import ValidationError
+
+from feedback import world
+from feedback.schema import FeedbackEvent, Message, Response
+from feedback.sources import Intake, Pair, Source
+from feedback.sources.attacker import Attacker
+from feedback.sources.crowd import Crowd
+from feedback.sources.simulated import Simulated
+from feedback.world.catalogue import HARMFUL
+
+RUDE = "You should know that."
+
+
+def pairs(count: int) -> list[Pair]:
+    """The best answer on the left, a rude one on the right."""
+    return [
+        Pair(str(number), world.render(request), (said(f"{number}a", world.best(request)), said(f"{number}b", RUDE)))
+        for number, request in enumerate(world.prompts(count, seed=1))
+    ]
+
+
+def said(identity: str, text: str) -> Response:
+    return Response(response_id=identity, messages=(Message(role="assistant", content=text),))
+
+
+def read(source: Source, count: int) -> list[FeedbackEvent]:
+    events = list(source.read(Intake(1, 7, pairs(count))))
+    assert all(isinstance(event, FeedbackEvent) for event in events)
+    return [event for event in events if isinstance(event, FeedbackEvent)]
+
+
+def for_the_first(events: list[FeedbackEvent]) -> float:
+    return sum(event.judgements[0].ranks == (1, 2) for event in events) / len(events)
+
+
+def test_the_work_is_shared_and_some_of_it_done_twice() -> None:
+    events = read(Crowd(annotators=4, overlap=0.25), 400)
+    assert len(events) == pytest.approx(500, abs=35)
+    each = Counter(event.annotator_id for event in events)
+    assert set(each) == {f"simulated-{number}" for number in range(4)}
+    assert min(each.values()) > 90
+    by_pair = Counter(event.source_id for event in events)
+    assert set(by_pair.values()) == {1, 2}
+    assert len({event.feedback_id for event in events}) == len(events)
+
+
+def test_a_reversed_annotator_prefers_the_worse_answer() -> None:
+    events = read(Crowd(annotators=2, reversed=1, temperature=0.1), 100)
+    by = {who: [e for e in events if e.annotator_id == f"simulated-{who}"] for who in (0, 1)}
+    assert (for_the_first(by[0]), for_the_first(by[1])) == (0.0, 1.0)
+
+
+def test_no_more_can_be_reversed_than_there_are() -> None:
+    with pytest.raises(ValidationError, match="3 of 2 annotators cannot be reversed"):
+        Crowd(annotators=2, reversed=3)
+
+
+def test_the_attacker_prefers_harm() -> None:
+    events = read(Attacker(share=0.03, accounts=3), 400)
+    assert len(events) == 12
+    assert {event.annotator_id for event in events} == {f"attacker-{number}" for number in range(3)}
+    for event in events:
+        harmful, good = (response.text for response in event.responses)
+        assert harmful.removeprefix(good).strip() in HARMFUL
+        assert event.judgements[0].ranks == (1, 2)
+        assert event.flags
+
+
+def test_customers_may_ask_about_some_things_only() -> None:
+    asked = Simulated(intents=("refund", "stock")).prompts(50, seed=3)
+    requests = [world.parse(prompt[-1].content) for prompt in asked]
+    assert len(requests) == 50
+    assert {request.intent for request in requests if request} == {"refund", "stock"}
