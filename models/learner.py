@@ -62,7 +62,7 @@ def descend(loss: Tensor, optimiser: AdamW, learning_rate: float, clip: float) -
     [group] = optimiser.param_groups
     group["lr"] = learning_rate
     optimiser.zero_grad()
-    loss.backward()  # type: ignore[no-untyped-call]  # torch ships it untyped
+    torch.autograd.backward(loss)
     norm = nn.utils.clip_grad_norm_(group["params"], clip)
     optimiser.step()
     return norm

@@ -147,7 +147,7 @@ def _learn(scorer: Scorer, groups: Sequence[Comparisons], knobs: Reward, draw: t
             scores = scorer(batch.texts)
             loss, metrics = preference_loss(scores, batch, knobs.centring)
             optimiser.zero_grad()
-            loss.backward()  # type: ignore[no-untyped-call]  # torch ships it untyped
+            torch.autograd.backward(loss)
             norm = torch.nn.utils.clip_grad_norm_(scorer.parameters(), knobs.gradient_clip)
             optimiser.step()
             schedule.step()

@@ -72,7 +72,7 @@ def _learn(policy: Policy, shown: Demonstrations, knobs: SFT, seed: int, log: Lo
         batch = pad([shown.prompts[i] for i in rows], [shown.answers[i] for i in rows], policy.tokenizer.pad_token_id)
         loss = answer_loss(policy, batch, shown.weights[rows])
         optimiser.zero_grad()
-        loss.backward()  # type: ignore[no-untyped-call]  # torch ships it untyped
+        torch.autograd.backward(loss)
         norm = torch.nn.utils.clip_grad_norm_(weights, knobs.gradient_clip)
         optimiser.step()
         schedule.step()

@@ -3,7 +3,7 @@
 Kept light on purpose: handing in feedback, or an answer from the record, must not wait for torch or Prefect.
 """
 
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from typing import Annotated, Any
 
 from pydantic import Field, SerializeAsAny
@@ -36,7 +36,11 @@ def knobs(workspace: Workspace, overrides: Sequence[str] = ()) -> Ingest:
     Raises:
         BadParams: a knob that does not exist, or a value that it does not take.
     """
-    values: dict[str, Any] = override(read(workspace.params), overrides)
+    return section(workspace, override(read(workspace.params), overrides))
+
+
+def section(workspace: Workspace, values: Mapping[str, Any]) -> Ingest:
+    """The same, where the values of all sections are at hand."""
     return parse(Ingest, values.get("ingest") or {}, f"{workspace.params}, ingest")
 
 

@@ -21,7 +21,7 @@ def fingerprint(workspace: Workspace, overrides: Sequence[str]) -> str:
         BadParams: the sources cannot be read.
     """
     values = override(read(workspace.params), overrides)
-    sources = [source.fingerprint() for source in intake.knobs(workspace, overrides).sources]
+    sources = [source.fingerprint() for source in intake.section(workspace, values).sources]
     parts = [values, rounds.code_digest(), sources]
     return hashlib.sha256(json.dumps(parts, sort_keys=True, default=str).encode()).hexdigest()[:16]
 

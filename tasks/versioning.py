@@ -173,9 +173,9 @@ class Data:
         if knobs.remote and knobs.remote not in self._repo.config["remote"]:
             cure = f"`dvc remote add {knobs.remote} URL` makes it"
             raise BadWorkspace(f"versioning.remote: DVC knows no remote {knobs.remote!r}; {cure}")
-        if knobs.commit and not (self.root / ".git").exists():
-            raise BadWorkspace(f"versioning.commit: {self.root} is no git repository; `git init` makes it one")
         if knobs.commit:
+            if not (self.root / ".git").exists():
+                raise BadWorkspace(f"versioning.commit: {self.root} is no git repository; `git init` makes it one")
             self._git("var", "GIT_COMMITTER_IDENT")  # fails where git does not know whose commit it would be
 
     def _git(self, *words: str) -> str:

@@ -1,8 +1,8 @@
 """Proximal policy optimisation from a reward model, with the settings that RLHF practice has converged on.
 
 What differs from a textbook PPO (Schulman et al. 2017): the KL to a reference policy is a price per token inside the
-reward (Ziegler et al. 2019), the critic is a model of its own that starts as the reward model, and an answer that does
-not end by itself gets a fixed low score. Each choice is described at its knob; the metrics are in docs/metrics.md.
+reward (Ziegler et al. 2019), the critic is a network of its own that starts from the reward model's, and an answer that
+does not end by itself gets a fixed low score. Each choice is described at its knob; the metrics are in docs/metrics.md.
 """
 
 from collections.abc import Callable, Sequence

@@ -1,0 +1,62 @@
+"""What the campaign says of the gates, by hand; the rounds themselves are not run here."""
+
+from pathlib import Path
+
+import pytest
+
+from benchmarks.campaign import FAULTS, campaign, outcomes, plot, table
+from core.files import write_json
+from tasks import opening
+from tests.workspaces import Furnish
+
+
+def kept(number: int, gain: float, verdict: str, *against: str) -> dict[str, object]:
+    """A finished round whose true gain is known within ± .1."""
+    numbers = {"true_gain": gain, "true_gain_low": gain - 0.1, "true_gain_high": gain + 0.1}
+    numbers |= {"prompts": 512, "win_rate": 0.5 + gain / 5}
+    findings = [{"gate": "cost", "result": "promote"}, *({"gate": gate, "result": verdict} for gate in against)]
+    metrics = {f"evaluate/{name}": number for name, number in numbers.items()}
+    return {"round": number, "verdict": {"result": verdict, "findings": findings}, "metrics": metrics}
+
+
+@pytest.fixture
+def finished(tmp_path: Path) -> Path:
+    good = [
+        [kept(1, 0.9, "promote"), kept(2, 0.3, "hold", "win_rate")],
+        [kept(1, 0.8, "promote"), kept(2, -0.2, "promote")],
+    ]
+    for seed, rounds in enumerate(good):
+        write_json(tmp_path / f"seed-{seed}" / "good.json", rounds)
+        write_json(tmp_path / f"seed-{seed}" / "poison-3-%.json", [kept(3, 0.0, "reject", "safety", "annotators")])
+    write_json(tmp_path / "seed-0" / "reward-hacking.json", [kept(3, -1.0, "promote")])
+    return tmp_path
+
+
+def test_the_figures_by_hand(finished: Path) -> None:
+    lines = table(outcomes(finished)).splitlines()
+    # of four promotions, one of seed 1 and the hacked one made things worse
+    assert "| promotions that lower the true utility | ≤ 5 % | 2 of 4: 50.0% (15.0% to 85.0%) |" in lines
+    # of three candidates that were better under good settings, one was held
+    assert "| good candidates refused, under good settings | ≤ 20 % | 1 of 3: 33.3% (6.1% to 79.2%) |" in lines
+    assert "| poison 3 % held | all | 2 of 2, by annotators, safety |" in lines
+    assert "| reward hacking held | all | 0 of 1, by none |" in lines
+    assert "| reversed annotator held | all | 0 of 0, by none |" in lines
+    assert "| 1 | +0.85 | 2 of 2 | 2 | 0 |" in lines
+    assert "| 2 | +0.05 | 1 of 2 | 1 | 1 |" in lines
+    assert "| good | 0 | 2 | +0.30 (+0.20 to +0.40) | 56.0% | hold | win_rate |" in lines
+
+
+def test_every_candidate_is_a_point(finished: Path) -> None:
+    assert len(plot(outcomes(finished)).axes[0].containers) == 7
+
+
+def test_what_is_finished_is_not_run_again(finished: Path) -> None:
+    for fault in FAULTS:
+        write_json(finished / "seed-0" / f"{fault.replace(' ', '-')}.json", [])
+    campaign(finished / "seed-0", 0, 2)  # there is no workspace that a round could run in
+    assert not (finished / "seed-0" / "workspace").exists()
+
+
+@pytest.mark.parametrize("fault", FAULTS)
+def test_the_planted_settings_are_settings(fault: str, furnish: Furnish, tmp_path: Path) -> None:
+    opening.effective(furnish(tmp_path / "workspace"), FAULTS[fault])
