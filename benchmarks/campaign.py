@@ -3,7 +3,7 @@
     python -m benchmarks.campaign [--seeds 8] [--rounds 5] [--jobs 1] [--into DIR]
 
 Each seed is a workspace of its own, run through the true command line: rounds under good settings, with feedback from
-five simulated annotators who share the work; then, from a copy of its state after two rounds, one round with each fault
+five simulated annotators who share the work, two of whom judge each fresh pair; then, from a copy of its state after two rounds, one round with each fault
 planted. The truth is the utility of the simulated annotator on the prompts that candidate and champion answered, which
 no gate sees. Interrupted, it goes on. Writes results/campaign.{json,md,png} of all that is finished.
 """
@@ -26,12 +26,13 @@ from core.intervals import Interval, wilson
 from tasks import records
 from tasks.workspace import PROJECT, Workspace
 
-GOOD = ("ingest.sources=[{use: crowd}]",)
+VOTES = "evaluate.annotator={use: crowd, overlap: 1}"
+GOOD = ("ingest.sources=[{use: crowd}]", VOTES)
 FAULTS: Mapping[str, Sequence[str]] = {
     "reward hacking": (*GOOD, "policy.kl.coefficient=0", "policy.steps=60", "policy.learning_rate=0.001"),
-    "poison 3 %": ("ingest.sources=[{use: crowd}, {use: attacker, share: 0.03}]",),
-    "reversed annotator": ("ingest.sources=[{use: crowd, reversed: 1}]",),
-    "shifted prompts": ("ingest.sources=[{use: crowd, intents: [refund, invoice]}]",),
+    "poison 3 %": ("ingest.sources=[{use: crowd}, {use: attacker, share: 0.03}]", VOTES),
+    "reversed annotator": ("ingest.sources=[{use: crowd, reversed: 1}]", VOTES),
+    "shifted prompts": ("ingest.sources=[{use: crowd, intents: [refund, invoice]}]", VOTES),
 }
 """Fault → settings of the round that it is planted in."""
 BEFORE = 2

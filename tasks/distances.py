@@ -28,8 +28,12 @@ def psi(reference: npt.ArrayLike, sample: npt.ArrayLike, bins: int = 10) -> floa
 
     By custom, 0.1 is worth a look and 0.2 an alarm. A value that fills a bin by itself gets its own.
     """
-    sides = (counts(reference, values, bins) for values in (reference, sample))
-    expected, found = (np.maximum(side / side.sum(), EPSILON) for side in sides)
+    return stability(counts(reference, reference, bins), counts(reference, sample, bins))
+
+
+def stability(reference: Array, sample: Array) -> float:
+    """The same index of counts by bin."""
+    expected, found = (np.maximum(side / side.sum(), EPSILON) for side in (reference, sample))
     return float(np.sum((found - expected) * np.log(found / expected)))
 
 

@@ -34,7 +34,7 @@ EXAMPLES = 3
 class Evaluate(Knobs):
     """What candidate and champion are compared on, and by whom."""
 
-    prompts: int = Field(512, ge=1)
+    prompts: int = Field(1024, ge=1)
     """Held-out prompts that both answer; fewer where there are not as many."""
     temperature: float = Field(1.0, gt=0)
     """Sampling temperature of their answers."""

@@ -9,7 +9,7 @@ PREFIX, ALARM = "drift/", "_alarm"
 class Drift(Gate):
     """Prompts and votes are like those that the champion learned from."""
 
-    alarms: tuple[str, ...] = ("prompt_auc", "prompt_length_psi", "fresh_accuracy_drop", "agreement_drop")
+    alarms: tuple[str, ...] = ("prompt_auc", "prompt_topic_psi", "prompt_length_psi", "agreement_drop")
     """Checks of the step `drift` that hold a candidate back; the others are to be looked at, and hold nothing."""
 
     def check(self, evidence: Evidence) -> Finding:

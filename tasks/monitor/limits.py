@@ -10,6 +10,8 @@ class Limits(Knobs):
 
     prompt_auc: float = Field(0.6, gt=0.5, le=1)
     """How well a classifier tells the new prompts from those the champion learned from; .5 is not at all."""
+    prompt_topic_psi: float = Field(0.2, gt=0)
+    """Stability index of the prompts' topics."""
     prompt_length_psi: float = Field(0.2, gt=0)
     """Stability index of the prompts' lengths in words."""
     tie_rate_shift: float = Field(0.1, gt=0)

@@ -6,12 +6,16 @@ from typing import NamedTuple
 import numpy as np
 from scipy.stats import chi2_contingency, rankdata
 
-from tasks.distances import counts, lengths, psi, word_divergence
+from tasks.distances import counts, lengths, psi, stability, word_divergence
+from tasks.gates import percent
 from tasks.monitor import Array, Check, Findings, by_permutation, histograms
 from tasks.monitor.limits import Limits
 
 FEWEST = 20
 """Prompts on either side below which nothing is compared."""
+
+TOPICS = 10
+"""Most clusters that old prompts are sorted into."""
 
 
 class Scores(NamedTuple):
@@ -43,6 +47,7 @@ def drift(before: Sequence[str], now: Sequence[str], limits: Limits, bins: int, 
         return Findings()
     scores = held_out_scores(before, now, seed)
     words = lengths(before), lengths(now)
+    kept, new = topics(before, now, seed)
     index = psi(*words, bins)
     look = "new prompts beside old ones (data/feedback): old preferences may not carry over"
     checks = (
@@ -56,10 +61,18 @@ def drift(before: Sequence[str], now: Sequence[str], limits: Limits, bins: int, 
             zero=0.5,
         ),
         Check(
+            "prompt_topic_psi",
+            stability(kept, new),
+            limits.prompt_topic_psi,
+            _alike(kept, new),
+            _largest_change(kept, new),
+            look,
+        ),
+        Check(
             "prompt_length_psi",
             index,
             limits.prompt_length_psi,
-            _same_shares(*words, bins),
+            _alike(counts(words[0], words[0], bins), counts(words[0], words[1], bins)),
             f"prompts have {words[1].mean():.1f} words, {words[0].mean():.1f} before",
             look,
         ),
@@ -88,8 +101,35 @@ def held_out_scores(before: Sequence[str], now: Sequence[str], seed: int) -> Sco
     return Scores(*(model.decision_function(vectors.transform(rest)) for rest in (old[half[0] :], new[half[1] :])))
 
 
-def _same_shares(before: Array, now: Array, bins: int) -> float:
-    """P-value of the chi-squared test that both samples fill the index's bins alike; 1 where there is one bin."""
-    table = np.stack([counts(before, before, bins), counts(before, now, bins)])
+def topics(before: Sequence[str], now: Sequence[str], seed: int) -> tuple[Array, Array]:
+    """How many old and new prompts are nearest to each topic of the old ones.
+
+    Topics are the clusters (k-means on TF-IDF of words) of one half of the old prompts; the other half is counted, so
+    that topics fit neither side better than the other.
+    """
+    from sklearn.cluster import KMeans
+    from sklearn.feature_extraction.text import TfidfVectorizer
+
+    mixed = [before[row] for row in np.random.default_rng(seed).permutation(len(before))]
+    learned, rest = mixed[: len(mixed) // 2], mixed[len(mixed) // 2 :]
+    vectors = TfidfVectorizer(sublinear_tf=True, token_pattern=r"\S+")
+    points = vectors.fit_transform(learned)
+    clusters = KMeans(min(TOPICS, len(set(learned))), n_init=3, random_state=seed % 2**32).fit(points)
+    nearest = (clusters.predict(vectors.transform(side)) for side in (rest, now))
+    old, new = (np.bincount(side, minlength=clusters.n_clusters).astype(np.float64) for side in nearest)
+    return old, new
+
+
+def _largest_change(before: Array, now: Array) -> str:
+    shares = before / before.sum(), now / now.sum()
+    most = int(np.argmax(np.abs(shares[1] - shares[0])))
+    return (
+        f"the topic that changed most has {percent(shares[1][most])} of the prompts, {percent(shares[0][most])} before"
+    )
+
+
+def _alike(before: Array, now: Array) -> float:
+    """P-value of the chi-squared test that both samples fill the bins alike; 1 where only one is filled."""
+    table = np.stack([before, now])
     filled = table[:, table.sum(axis=0) > 0]
     return float(chi2_contingency(filled).pvalue) if filled.shape[1] > 1 else 1.0

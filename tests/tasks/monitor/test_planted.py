@@ -46,15 +46,30 @@ def test_a_planted_drift_is_found_and_nothing_else(name: str) -> None:
 def test_every_check_has_a_planted_drift() -> None:
     asked = planted.prompts(NOBODY, 40)
     checks = compared(quiet(0)).checks + prompts.drift(asked, asked, LIMITS, 10, 0).checks
-    assert {check.name for check in checks} == {*PLANTED, "prompt_auc", "prompt_length_psi"}
+    assert {check.name for check in checks} == {*PLANTED, "prompt_auc", "prompt_topic_psi", "prompt_length_psi"}
 
 
 def test_other_questions_are_found() -> None:
     # two in five new prompts are about things that nobody asked about before: an AUC of .5 + .4 / 2, give or take
     rng = np.random.default_rng(0)
     found = prompts.drift(planted.prompts(rng, 500), planted.prompts(rng, 500, other=0.4), LIMITS, 10, seed=0)
-    assert alarms(found) == {"prompt_auc"}
+    assert {"prompt_auc"} <= alarms(found) <= {"prompt_auc", "prompt_topic_psi"}
     assert 0.6 < found.checks[0].effect < 0.75
+
+
+def test_other_shares_of_the_same_questions_are_found() -> None:
+    things = ["the kettle leaks again", "my train was late", "is soup on today's menu"]
+    before, now = (
+        [thing for thing, count in zip(things, counts, strict=True) for _ in range(count)]
+        for counts in ((600, 600, 600), (600, 150, 150))
+    )
+    kept, new = prompts.topics(before, now, seed=0)
+    assert sorted(kept / kept.sum()) == pytest.approx([1 / 3] * 3, abs=0.04)  # a random half of them
+    assert sorted(new) == [150, 150, 600]
+    [check] = [c for c in prompts.drift(before, now, LIMITS, 10, seed=0).checks if c.name == "prompt_topic_psi"]
+    # (2/3 - 1/3) ln 2 + 2 (1/6 - 1/3) ln 1/2
+    assert check.effect == pytest.approx(0.46, abs=0.1)
+    assert check.p < 1e-9
 
 
 def test_longer_questions_are_found() -> None:
