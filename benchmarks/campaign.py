@@ -3,9 +3,10 @@
     python -m benchmarks.campaign [--seeds 8] [--rounds 5] [--jobs 1] [--into DIR]
 
 Each seed is a workspace of its own, run through the true command line: rounds under good settings, with feedback from
-five simulated annotators who share the work, two of whom judge each fresh pair; then, from a copy of its state after two rounds, one round with each fault
-planted. The truth is the utility of the simulated annotator on the prompts that candidate and champion answered, which
-no gate sees. Interrupted, it goes on. Writes results/campaign.{json,md,png} of all that is finished.
+five simulated annotators who share the work, two of whom judge each fresh pair; then, from a copy of its state after
+two rounds, one round with each fault planted. The truth is the utility of the simulated annotator on the prompts that
+candidate and champion answered, which no gate sees. Interrupted, it goes on. Writes results/campaign.{json,md,png} of
+all that is finished.
 """
 
 import argparse
