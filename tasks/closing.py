@@ -7,7 +7,7 @@ from typing import Any
 
 from core.files import read_json
 from feedback import store
-from tasks import drift, plots, records
+from tasks import approval, drift, plots, records
 from tasks.catalogue import Name, Version
 from tasks.running import Running, metrics
 from tasks.versioning import STEPS, Versioning
@@ -40,7 +40,8 @@ def close(running: Running) -> dict[str, Any]:
     """
     with running.explaining("closing"):
         numbers = metrics(running.round, STEPS[:-1])
-        verdict = read_json(running.round.workspace.report("verdict"))
+        gates = read_json(running.round.workspace.report("verdict"))
+        verdict = approval.applied(running.round, running.key, gates)
         _make_safe(running, numbers)
         reward = _register(running, "reward", "reward", numbers, {})
         tags = {"reward_version": reward.version, "verdict": verdict["result"]}
