@@ -15,7 +15,7 @@ from rich.console import Console
 from flows.server import starting
 from flows.summary import Spent, summary
 from tasks import records
-from tasks.pending import pending, ready
+from tasks.pending import pending
 from tasks.request import answered
 from tasks.workspace import Workspace, current
 
@@ -45,7 +45,7 @@ def run_round(folder: Path | None, overrides: Sequence[str], *, new: bool, reope
 def _stop_where_people_are_awaited(place: Workspace, console: Console) -> None:
     """End the command where the open round can do nothing before people have done something."""
     found = pending(place)
-    if found and not ready(place, found.wait):
+    if found and not found.ready:
         console.print(str(found), style="yellow", soft_wrap=True)
         raise typer.Exit(WAITS)
 

@@ -5,6 +5,7 @@ round's own (tasks/waiting.py): whatever continues the round after it, finds tha
 """
 
 import logging
+import re
 from contextlib import suppress
 from uuid import UUID, uuid4
 
@@ -63,7 +64,7 @@ def pause(place: Workspace, wait: Wait) -> bool:
     else:
         asked = SignOff.with_initial_data(description=found.said)
         # the same key again says that this pause is over, and brings what the run was resumed with
-        said = suspend_flow_run(wait_for_input=asked, key=f"approval {wait.round} {wait.since}")
+        said = suspend_flow_run(wait_for_input=asked, key="approval-" + re.sub(r"\D", "", wait.since))
         with suppress(approval.Decided):  # meanwhile, from the command line
             approval.decide(place, wait.round, said.approve, said.by, said.why)
     return True

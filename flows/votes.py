@@ -7,7 +7,7 @@ from rich.console import Console
 
 from core.files import write_text
 from tasks import polls
-from tasks.pending import ready
+from tasks.pending import pending
 from tasks.waiting import Wait
 from tasks.workspace import current
 
@@ -26,18 +26,14 @@ def take_in(folder: Path | None, files: Sequence[Path]) -> None:
     """Check and keep votes, say how many are missing, and resume the run that waits for them."""
     place, console = current(folder), Console(highlight=False)
     pushed = polls.push(place, files)
-    wait = polls.poll(place)
-    told = f"{pushed.new} new votes, {pushed.changed} changed, {pushed.repeated} known"
-    console.print(
-        f"{told}; {polls.count(place)} of {wait.about['votes']} are in, until {wait.deadline}.", soft_wrap=True
-    )
-    if ready(place, wait):
-        console.print(_went_on(wait), soft_wrap=True)
+    console.print(f"{pushed.new} new votes, {pushed.changed} changed, {pushed.repeated} known.")
+    if found := pending(place):  # else the round has gone on this very moment
+        console.print(_went_on(found.wait) if found.ready else str(found), soft_wrap=True)
 
 
 def _went_on(wait: Wait) -> str:
     from flows.pauses import go_on  # Prefect, which is only needed with the last vote
 
     if go_on(wait):
-        return f"Round {wait.round} goes on: its run on the Prefect server was resumed."
+        return f"Enough: round {wait.round} goes on, its run on the Prefect server was resumed."
     return f"Enough: `python -m flows round` goes on with round {wait.round}."

@@ -2,7 +2,8 @@
 
 from collections.abc import Mapping
 from datetime import UTC, datetime
-from typing import Any, NamedTuple
+from pathlib import Path
+from typing import TYPE_CHECKING, Any, NamedTuple
 
 from pydantic import Field
 
@@ -12,9 +13,11 @@ from core.knobs import Knobs
 from tasks import audit, waiting
 from tasks.evidence import Finding, Verdict
 from tasks.round import Round
-from tasks.running import Running
-from tasks.waiting import Waiting
+from tasks.waiting import Wait, Waiting
 from tasks.workspace import Workspace
+
+if TYPE_CHECKING:
+    from tasks.running import Running  # MLflow; whoever decides has no need of it
 
 
 class NotAsked(RoundsError):
@@ -48,8 +51,11 @@ class Decision(NamedTuple):
     at: str
     """UTC time, ISO 8601."""
 
+    def __str__(self) -> str:
+        return f"was {'approved' if self.approve else 'refused'} by {self.by}: {self.why}"
 
-def ask(running: Running) -> None:
+
+def ask(running: "Running") -> None:
     """Let a round go on to its end: at once, or, where a person has to sign, when one has or the time is up.
 
     Raises:
@@ -64,7 +70,7 @@ def ask(running: Running) -> None:
         wait = waiting.begin(place, "approval", knobs.wait, about)
         if wait.ended:
             return
-        if decision(round, running.key) is None and not wait.past:
+        if decided(place, wait) is None and not wait.past:
             raise Waiting(wait)
         waiting.end(place, wait)
 
@@ -86,14 +92,19 @@ def decide(workspace: Workspace, number: int, approve: bool, by: str, why: str) 
             raise NotAsked(f"round {number} does not wait for approval in {workspace.root}{open_for}")
         if wait.past:
             raise Decided(f"round {number}: the time to approve ended at {wait.deadline}; the verdict is hold")
-        if made := _read(workspace, number, wait.about["key"], wait.about["candidate"]):
-            raise Decided(f"round {number} was {_word(made)} by {made.by} at {made.at}: {made.why}")
+        if made := decided(workspace, wait):
+            raise Decided(f"the candidate of round {number} {made} ({made.at})")
         at = datetime.now(UTC).isoformat(timespec="seconds")
         made = Decision(number, wait.about["key"], wait.about["candidate"], approve, by, why, at)
         event = "approval" if approve else "refusal"
         audit.append(workspace.audit, event, by, round=number, key=made.key, digest=made.candidate, reason=why)
         write_json(_path(workspace, number), made._asdict())
     return made
+
+
+def decided(workspace: Workspace, wait: Wait) -> Decision | None:
+    """What a person said of the candidate that a wait is about; None where nobody did."""
+    return _read(workspace, wait.round, wait.about["key"], wait.about["candidate"])
 
 
 def decision(round: Round, key: str) -> Decision | None:
@@ -112,15 +123,10 @@ def applied(round: Round, key: str, verdict: Mapping[str, Any]) -> dict[str, Any
 
 def _finding(round: Round, made: Decision | None) -> Finding:
     if made is not None:
-        said = f"{_word(made)} by {made.by}: {made.why}"
-        return Finding(gate="approval", result="promote" if made.approve else "hold", reason=said)
+        return Finding(gate="approval", result="promote" if made.approve else "hold", reason=f"the candidate {made}")
     wait = waiting.of(round.workspace, "approval")
     until = f" until {wait.deadline}" if wait else ""
     return Finding(gate="approval", result="hold", reason=f"nobody signed{until}")
-
-
-def _word(made: Decision) -> str:
-    return "approved" if made.approve else "refused"
 
 
 def _read(workspace: Workspace, number: int, key: str, candidate: str) -> Decision | None:
@@ -129,5 +135,5 @@ def _read(workspace: Workspace, number: int, key: str, candidate: str) -> Decisi
     return made if made and (made.key, made.candidate) == (key, candidate) else None
 
 
-def _path(workspace: Workspace, number: int) -> Any:
+def _path(workspace: Workspace, number: int) -> Path:
     return workspace.approvals / f"{number:05d}.json"

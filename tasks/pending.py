@@ -2,7 +2,7 @@
 
 from typing import NamedTuple
 
-from tasks import polls, waiting
+from tasks import approval, polls, waiting
 from tasks.waiting import Wait
 from tasks.workspace import Workspace
 
@@ -12,12 +12,19 @@ class Pending(NamedTuple):
 
     wait: Wait
     said: str
-    """What for, and until when."""
-    cure: str
-    """Which command goes on with it."""
+    """What for, how far that is, and until when."""
+    ready: bool
+    """People have done it, or the time is up: whoever continues the round goes on with it."""
 
     def __str__(self) -> str:
-        return f"{self.said[0].upper()}{self.said[1:]}. {self.cure}; then `python -m flows round` goes on."
+        cure = "" if self.ready else f" {_CURES[self.wait.what].format(self.wait.round)}; then"
+        return f"{self.said[0].upper()}{self.said[1:]}.{cure} `python -m flows round` goes on."
+
+
+_CURES = {
+    "votes": "`python -m flows votes pull` hands out pairs, `python -m flows votes push FILE` takes votes in",
+    "approval": "`python -m flows approve {} --by NAME --why REASON` promotes it, `--refuse` does not",
+}
 
 
 def pending(workspace: Workspace) -> Pending | None:
@@ -25,16 +32,16 @@ def pending(workspace: Workspace) -> Pending | None:
     wait = waiting.now(workspace)
     if wait is None:
         return None
-    if wait.what == "votes":
-        said = f"{polls.count(workspace)} of {wait.about['votes']} votes are in"
-        cure = "`python -m flows votes pull` hands out pairs, `python -m flows votes push FILE` takes votes in"
-    else:
-        said = f"its candidate {wait.about['candidate'][:12]} passed every gate"
-        cure = f"`python -m flows approve {wait.round} --by NAME --why REASON` promotes it, `--refuse` does not"
+    said, done = _votes(workspace, wait) if wait.what == "votes" else _approval(workspace, wait)
     until = f"its time was up at {wait.deadline}" if wait.past else f"it waits until {wait.deadline}"
-    return Pending(wait, f"round {wait.round} waits for {wait.what}: {said}; {until}", cure)
+    return Pending(wait, f"round {wait.round} waits for {wait.what}: {said}; {until}", done or wait.past)
 
 
-def ready(workspace: Workspace, wait: Wait) -> bool:
-    """True where enough votes are in, or the time is up."""
-    return wait.past or (wait.what == "votes" and polls.count(workspace) >= wait.about["votes"])
+def _votes(workspace: Workspace, wait: Wait) -> tuple[str, bool]:
+    cast, wanted = polls.count(workspace), wait.about["votes"]
+    return f"{cast} of {wanted} are in", cast >= wanted
+
+
+def _approval(workspace: Workspace, wait: Wait) -> tuple[str, bool]:
+    made = approval.decided(workspace, wait)
+    return f"its candidate {wait.about['candidate'][:12]} {made or 'passed every gate'}", made is not None

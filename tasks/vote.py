@@ -23,11 +23,10 @@ from tasks.waiting import Waiting
 
 
 class Vote(Knobs):
-    """Who gives the fresh votes."""
+    """Who gives the fresh votes: `simulated`, `people`, a source of your own, or `null` for nobody."""
 
     annotator: Annotated[SerializeAsAny[Source] | None, used("feedback.sources")] = Simulated()
-    """`people`: the round waits until they have voted (`python -m flows votes`); a source of your own that asks others;
-    `null`: nobody, and the verdict is hold."""
+    """With `people` the round waits until they have voted (`python -m flows votes`); with nobody the verdict is hold."""
 
 
 def gather(running: Running) -> None:
