@@ -26,7 +26,8 @@ class Vote(Knobs):
     """Who gives the fresh votes: `simulated`, `people`, a source of your own, or `null` for nobody."""
 
     annotator: Annotated[SerializeAsAny[Source] | None, used("feedback.sources")] = Simulated()
-    """With `people` the round waits until they have voted (`python -m flows votes`); with nobody the verdict is hold."""
+    """With `people` the round waits until they have voted (`python -m flows votes`); with nobody the verdict is
+    hold."""
 
 
 def gather(running: Running) -> None:
