@@ -48,17 +48,19 @@ def resumed() -> bool:
 def pause(place: Workspace, wait: Wait) -> bool:
     """Leave the round to people. Call it without the lock: this may be the end of the process.
 
-    True where the run was resumed with a person's word, so that the round goes on; False where this run is none that
-    can be suspended, or another one is suspended for the same wait already.
+    True where the round can go on: people have done it meanwhile, or the run was resumed with a person's word. False
+    where this run is none that can be suspended, or another one is suspended for the same wait already.
     """
     found = pending(place)
-    if found is None:  # over since
+    if found is None or found.ready:
         return True
     entitle(found.said)
     mine = str(flow_run.id)
     if deployment.id is None or (wait.flow_run not in (None, mine) and _suspended(wait)):
         return False
     waiting.suspend(place, wait, mine)
+    if _over(place):  # before there was a run that the last vote could resume
+        return True
     if wait.what == "votes":
         suspend_flow_run(key=str(uuid4()))  # resumed too early, it is suspended again, which wants another key
     else:
@@ -68,6 +70,11 @@ def pause(place: Workspace, wait: Wait) -> bool:
         with suppress(approval.Decided):  # meanwhile, from the command line
             approval.decide(place, wait.round, said.approve, said.by, said.why)
     return True
+
+
+def _over(place: Workspace) -> bool:
+    now = pending(place)
+    return now is None or now.ready
 
 
 def go_on(wait: Wait, word: dict[str, object] | None = None) -> bool:
