@@ -146,6 +146,15 @@ def test_nobodys_word_holds_the_candidate(flows: Flows, signing: Workspace) -> N
     assert (finding["gate"], finding["reason"]) == ("approval", "nobody signed until 2026-01-01 00:00 UTC")
 
 
+def test_a_candidate_is_not_promoted_over_a_champion_it_was_not_compared_with(flows: Flows, signing: Workspace) -> None:
+    """Somebody rolled back while the others took their time."""
+    flows("approve", 2, "--by", "ana", "--why", "good", "-w", signing.root)
+    Registry(signing.root).rollback(None, "rude", "bo")
+    assert "Round 2: hold" in flows("round", "-w", signing.root).out
+    finding = records.read(signing, 2)["verdict"]["findings"][-1]
+    assert finding["reason"] == "policy version 1 is champion now, and the candidate was compared with version 2"
+
+
 def test_opened_anew_the_round_asks_again_and_keeps_the_votes(flows: Flows, signing: Workspace) -> None:
     """The same inputs give the same answers, so that votes on them still hold."""
     said = flows("round", "--reopen", "-w", signing.root, *settings(PROMOTE, PEOPLE, SIGNED))

@@ -11,7 +11,7 @@ from tests.profile import HOLD
 from tests.services.programs import eventually
 from tests.services.site import Run, Site
 
-pytestmark = [pytest.mark.services, pytest.mark.timeout(400)]
+pytestmark = [pytest.mark.services, pytest.mark.timeout(900)]
 
 
 def suspended(site: Site, run_id: str, said: str) -> Run:
@@ -21,7 +21,7 @@ def suspended(site: Site, run_id: str, said: str) -> Run:
         run = site.run(run_id)
         return run if run["state_name"] == "Suspended" and said in run["name"] else None
 
-    return eventually(look, f"run {run_id} suspended: {said}", site.logs)
+    return eventually(look, f"run {run_id} suspended: {said}", site.logs, within=240)
 
 
 def push(site: Site, folder: Path) -> str:
