@@ -79,8 +79,8 @@ def _make_safe(running: Running, numbers: Mapping[str, float]) -> None:
         running.data.push(knobs.remote)
         running.run.tags({"dvc_remote": (running.data.remote(knobs.remote) or {}).get("url", "")})
     for step, outputs in running.data.hashes().items():
-        for path, digest in outputs.items():
-            running.run.dataset(path, place.root / path, digest, step)
+        for path, md5 in outputs.items():
+            running.run.dataset(path, place.root / path, md5, step)
     for file in (place.round, place.opened, place.root / "dvc.lock", *sorted((place.data / "reports").glob("*.json"))):
         running.run.artifact(file, "round")
     if page := drift.page(running.round, numbers):
