@@ -15,7 +15,6 @@ from rich.console import Console
 from flows.server import starting
 from flows.summary import Spent, summary
 from tasks import records
-from tasks.pending import pending
 from tasks.request import answered
 from tasks.workspace import Workspace, current
 
@@ -44,6 +43,8 @@ def run_round(folder: Path | None, overrides: Sequence[str], *, new: bool, reope
 
 def _stop_where_people_are_awaited(place: Workspace, console: Console) -> None:
     """End the command where the open round can do nothing before people have done something."""
+    from tasks.pending import pending  # scipy, which an answer from the record need not wait for
+
     found = pending(place)
     if found and not found.ready:
         console.print(str(found), style="yellow", soft_wrap=True)

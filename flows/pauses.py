@@ -12,7 +12,7 @@ from uuid import UUID, uuid4
 import httpx
 from prefect.client.orchestration import get_client
 from prefect.client.schemas.objects import State
-from prefect.exceptions import ObjectNotFound
+from prefect.exceptions import ObjectNotFound, PrefectException
 from prefect.flow_runs import resume_flow_run, suspend_flow_run
 from prefect.input import RunInput
 from prefect.runtime import deployment, flow_run
@@ -83,7 +83,7 @@ def go_on(wait: Wait, word: dict[str, object] | None = None) -> bool:
         return False
     try:
         resume_flow_run(UUID(wait.flow_run), run_input=word)
-    except (RuntimeError, httpx.HTTPError) as error:
+    except (RuntimeError, PrefectException, httpx.HTTPError) as error:
         _logger.warning("run %s could not be resumed: %s", wait.flow_run, error)
         return False
     return True
@@ -94,7 +94,7 @@ def let_go(place: Workspace) -> None:
     waits = (waiting.of(place, what) for what in waiting.KINDS)
     for wait in waits:
         if wait and configured() and wait.flow_run not in (None, str(flow_run.id)) and _suspended(wait):
-            with get_client(sync_client=True) as client:
+            with suppress(httpx.HTTPError), get_client(sync_client=True) as client:
                 done: State[None] = Cancelled(message=f"round {wait.round} was continued by run {flow_run.id}")
                 client.set_flow_run_state(UUID(str(wait.flow_run)), done)
 
