@@ -27,7 +27,7 @@ from core.intervals import Interval, wilson
 from tasks import records
 from tasks.workspace import PROJECT, Workspace
 
-VOTES = "evaluate.annotator={use: crowd, overlap: 1}"
+VOTES = "vote.annotator={use: crowd, overlap: 1}"
 GOOD = ("ingest.sources=[{use: crowd}]", VOTES)
 FAULTS: Mapping[str, Sequence[str]] = {
     "reward hacking": (*GOOD, "policy.kl.coefficient=0", "policy.steps=60", "policy.learning_rate=0.001"),
@@ -116,7 +116,7 @@ def _outcome(setting: str, seed: int, kept: Mapping[str, Any]) -> Outcome:
         setting=setting,
         seed=seed,
         round=kept["round"],
-        gain=Interval(gain, low, high, int(numbers["evaluate/prompts"])),
+        gain=Interval(gain, low, high, int(numbers["sample/prompts"])),
         win_rate=numbers["evaluate/win_rate"],
         verdict=verdict["result"],
         against=[found["gate"] for found in verdict["findings"] if found["result"] != "promote"],

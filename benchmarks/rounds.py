@@ -63,7 +63,7 @@ def _gain(record: dict[str, Any], seed: int) -> Gain:
         round=record["number"],
         before=numbers["evaluate/true_utility_champion"],
         after=numbers["evaluate/true_utility"],
-        gain=Interval(gain, low, high, int(numbers["evaluate/prompts"])),
+        gain=Interval(gain, low, high, int(numbers["sample/prompts"])),
         win_rate=numbers["evaluate/win_rate"],
         verdict=record["verdict"]["result"],
         learning=sum(spent["learning"] for spent in times),

@@ -64,9 +64,9 @@ def read(folder: Path, rounds: Container[int] | None = None) -> pa.Table:
     return pa.concat_tables([SCHEMA.empty_table(), *parts])
 
 
-def events(folder: Path) -> list[FeedbackEvent]:
-    """All events, in the order they were taken in."""
-    return from_table(read(folder))
+def events(folder: Path, rounds: Container[int] | None = None) -> list[FeedbackEvent]:
+    """All events, or those that one of `rounds` took in, in the order they were taken in."""
+    return from_table(read(folder, rounds))
 
 
 def ids(folder: Path) -> set[str]:

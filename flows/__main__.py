@@ -110,7 +110,7 @@ def replay(
         str | None, typer.Option("--remote", help="DVC remote, by name or address. Default: the round's own.")
     ] = None,
     judge: Annotated[
-        bool, typer.Option("--judge", help="Also evaluate and decide again; asks evaluate.annotator once more.")
+        bool, typer.Option("--judge", help="Also evaluate and decide again, on the votes that were cast.")
     ] = False,
     workspace: Place = None,
 ) -> None:
@@ -148,6 +148,52 @@ def watch(workspace: Place = None) -> None:
     from flows.watch import show_watch
 
     show_watch(workspace)
+
+
+votes = typer.Typer(
+    help="Hand out the pairs of a round that waits for people's votes, and take the votes in.", no_args_is_help=True
+)
+app.add_typer(votes, name="votes")
+
+
+@votes.command()
+def pull(
+    into: Annotated[Path | None, typer.Option("--into", metavar="FILE", help="Default: standard output.")] = None,
+    limit: Annotated[int | None, typer.Option("--limit", min=1, help="Pairs at most.")] = None,
+    annotator: Annotated[
+        str | None, typer.Option("--annotator", metavar="NAME", help="Who votes: pairs without a vote of theirs.")
+    ] = None,
+    workspace: Place = None,
+) -> None:
+    """Hand out pairs, blinded, as JSON lines in the canonical form (docs/feedback.md)."""
+    from flows.votes import hand_out
+
+    hand_out(workspace, into, limit, annotator)
+
+
+@votes.command()
+def push(
+    files: Annotated[list[Path], typer.Argument(help="Pairs as they were pulled, with judgements and annotator_id.")],
+    workspace: Place = None,
+) -> None:
+    """Take votes in; enough of them, and the round goes on."""
+    from flows.votes import take_in
+
+    take_in(workspace, files)
+
+
+@app.command()
+def approve(
+    number: Annotated[int, typer.Argument(metavar="ROUND", help="The round that waits for it, by number.")],
+    by: Annotated[str, typer.Option("--by", metavar="NAME", help="Who decides; it goes to the audit log.")],
+    why: Annotated[str, typer.Option("--why", help="The reason; it goes to the audit log.")],
+    refuse: Annotated[bool, typer.Option("--refuse", help="Do not promote it: the verdict becomes hold.")] = False,
+    workspace: Place = None,
+) -> None:
+    """Approve the candidate of a round that waits for a person's word, or refuse it."""
+    from flows.approve import sign
+
+    sign(workspace, number, by, why, refuse)
 
 
 @app.command()

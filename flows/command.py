@@ -9,6 +9,7 @@ from pathlib import Path
 from typing import Any
 
 import psutil
+import typer
 from rich.console import Console
 
 from flows.server import starting
@@ -16,6 +17,9 @@ from flows.summary import Spent, summary
 from tasks import records
 from tasks.request import answered
 from tasks.workspace import Workspace, current
+
+WAITS = 3
+"""Exit status of a round that waits for people: neither finished (0) nor failed (1, 2)."""
 
 
 def run_round(folder: Path | None, overrides: Sequence[str], *, new: bool, reopen: bool, wait: float) -> None:
@@ -28,11 +32,28 @@ def run_round(folder: Path | None, overrides: Sequence[str], *, new: bool, reope
         console.print(summary(record, place))
         return
     before = set(records.numbers(place))
+    if not (overrides or reopen):
+        _stop_where_people_are_awaited(place, console)
     record = _run(place, overrides, reopen, wait, console)
+    if record is None:
+        _stop_where_people_are_awaited(place, console)
+    assert record is not None  # only a deployment that waits for feedback may find nothing to do
     console.print(summary(record, place, _spent(place, before)))
 
 
-def _run(place: Workspace, overrides: Sequence[str], reopen: bool, wait: float, console: Console) -> dict[str, Any]:
+def _stop_where_people_are_awaited(place: Workspace, console: Console) -> None:
+    """End the command where the open round can do nothing before people have done something."""
+    from tasks.pending import pending  # scipy, which an answer from the record need not wait for
+
+    found = pending(place)
+    if found and not found.ready:
+        console.print(str(found), style="yellow", soft_wrap=True)
+        raise typer.Exit(WAITS)
+
+
+def _run(
+    place: Workspace, overrides: Sequence[str], reopen: bool, wait: float, console: Console
+) -> dict[str, Any] | None:
     # Prefect's own log lines would break the bars; on a worker, where nobody watches, they stay
     os.environ.setdefault("PREFECT_LOGGING_LEVEL", "CRITICAL")
     console.print("Starting: loading torch, Prefect, MLflow, DVC …", style="dim")
@@ -45,9 +66,7 @@ def _run(place: Workspace, overrides: Sequence[str], reopen: bool, wait: float, 
     if reopen:
         drop(place)
     with server, bars(console):
-        record = rlhf_round(list(overrides), str(place.root), wait=wait)
-    assert record is not None  # only a deployment that waits for feedback may find nothing to do
-    return record
+        return rlhf_round(list(overrides), str(place.root), wait=wait)
 
 
 @contextmanager

@@ -9,9 +9,10 @@ from prefect import flow
 from core.errors import RoundBusy
 from flows.inbox import count
 from flows.limits import one_at_a_time
+from flows.pauses import let_go, pause, resumed
 from flows.server import configured
 from flows.title import entitle
-from tasks import closing, opening, records
+from tasks import approval, closing, opening, records
 from tasks.collect import collect
 from tasks.curate import curate
 from tasks.drift import drift
@@ -21,8 +22,11 @@ from tasks.ingest import ingest
 from tasks.policy import policy
 from tasks.reward import reward
 from tasks.running import Running
+from tasks.sample import sample
 from tasks.sft import sft
 from tasks.verdict import verdict
+from tasks.vote import gather, vote
+from tasks.waiting import Waiting
 from tasks.workspace import Workspace, current
 
 Record = dict[str, Any]
@@ -40,16 +44,30 @@ def rlhf_round(
 
     With `when_pending`, only where a round was left unfinished, or enough feedback waits and no other round runs; else
     the run ends well and at once, and its name says why.
+
+    Where the round has to wait for people, a deployed run is suspended and holds nothing meanwhile; any other ends
+    well, and the round is continued like one that was cut short. None says that no round was finished.
     """
     place = current(Path(workspace) if workspace else None)
-    try:
-        with one_at_a_time(place, wait):
-            return _round(place, overrides, when_pending, reopen)
-    except RoundBusy as busy:
-        if not when_pending:
-            raise
-        entitle(f"busy: {busy}")
-        return None
+    again = resumed()  # a run that was suspended goes on with its round, and opens none
+    while True:
+        try:
+            with one_at_a_time(place, wait):
+                return _rest(place) if again else _round(place, overrides, when_pending, reopen)
+        except RoundBusy as busy:
+            if not when_pending:
+                raise
+            entitle(f"busy: {busy}")
+            return None
+        except Waiting as waiting:
+            again = pause(place, waiting.wait)
+            if not again:
+                return None
+
+
+def _rest(place: Workspace) -> Record | None:
+    """What is left of a round after a wait; its record where somebody else has finished it."""
+    return _round(place, (), False, False) if records.unfinished(place) else records.last(place)
 
 
 def _round(place: Workspace, overrides: Sequence[str], when_pending: bool, reopen: bool) -> Record | None:
@@ -63,6 +81,7 @@ def _round(place: Workspace, overrides: Sequence[str], when_pending: bool, reope
         bootstrap(running)
         running = _open(place, overrides)
     record = improve(running)
+    let_go(place)
     entitle(f"round {record['number']}: {record['verdict']['result']}")
     if configured() and (waiting := count(place, overrides)).enough:  # what came while the round ran
         feedback_ready(place, *waiting)
@@ -92,7 +111,11 @@ def improve(running: Running) -> Record:
     running(sft)
     running(reward)
     running(policy)
+    running(sample)
+    gather(running)
+    running(vote)
     running(evaluate)
     running(drift)
     running(verdict)
+    approval.ask(running)
     return closing.close(running)

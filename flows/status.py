@@ -7,6 +7,7 @@ from rich.console import Console
 from rich.table import Table
 
 from tasks import records
+from tasks.pending import pending
 from tasks.registry import Registry
 from tasks.workspace import Workspace, current
 
@@ -29,7 +30,9 @@ def show_status(folder: Path | None) -> None:
         said = newest.tags.get("rolled_back") or newest.tags.get("verdict", "")
         console.print(f"[bold]candidate[/bold]  policy version {newest.version}, from round {newest.round}: {said}")
     console.print(_rounds(place, champion.version))
-    if records.unfinished(place):
+    if waits := pending(place):
+        console.print(str(waits), style="yellow", soft_wrap=True)
+    elif records.unfinished(place):
         console.print("A round is open; `python -m flows round` continues it.", style="yellow")
 
 

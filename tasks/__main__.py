@@ -11,12 +11,16 @@ from tasks.evaluate import evaluate
 from tasks.ingest import ingest
 from tasks.policy import policy
 from tasks.reward import reward
+from tasks.sample import sample
 from tasks.sft import sft
 from tasks.steplog import StepLog
 from tasks.verdict import verdict
+from tasks.vote import vote
 from tasks.workspace import current
 
-STEPS = {step.name: step for step in (collect, ingest, curate, sft, reward, policy, evaluate, drift, verdict)}
+_IN_ORDER = (collect, ingest, curate, sft, reward, policy, sample, vote, evaluate, drift, verdict)
+
+STEPS = {step.name: step for step in _IN_ORDER}
 
 
 def main(words: list[str]) -> int:

@@ -1,47 +1,109 @@
-"""Fresh votes: candidate against champion on held-out prompts, blinded, by whoever annotates."""
+"""Blinded pairs: candidate against champion on sides drawn at random, and who wrote which joined again to the votes."""
 
-from collections.abc import Sequence
+from collections.abc import Iterable, Mapping, Sequence
 from random import Random
+from typing import NamedTuple
 
-from feedback import groups, store
-from feedback.schema import FeedbackEvent, GroupedPrompt, Message, Response
-from feedback.sources import Intake, Pair, Source
+from core.files import digest
+from feedback import pairs as waiting
+from feedback.schema import FeedbackEvent, GroupedPrompt, Message, Rejected, Response, event_id
+from feedback.sources import Pair
 from tasks.evals import CANDIDATE, CHAMPION
 from tasks.round import Round, seeded
+from tasks.workspace import Workspace
+
+Names = frozenset[str]
 
 
-def cast(
-    round: Round,
-    annotator: Source | None,
-    asked: Sequence[GroupedPrompt],
-    candidate: Sequence[str],
-    champion: Sequence[str],
-) -> list[FeedbackEvent]:
-    """Have each pair of answers judged, and keep the votes for good in a store of their own; no annotator, no votes."""
-    round.workspace.votes.mkdir(exist_ok=True)
-    if annotator is None:
-        return []
-    pairs = [
-        blinded(round, index, prompt, candidate[index], champion[index])
-        for index, prompt in enumerate(asked)
-        # nobody can be shown an empty answer
-        if candidate[index].strip() and champion[index].strip()
+class Drawn(NamedTuple):
+    """A pair as voters see it, and what they are not told."""
+
+    pair: Pair
+    left: str
+    """CANDIDATE or CHAMPION."""
+    group: str
+    """Of the prompt."""
+
+    @property
+    def writers(self) -> dict[str, str]:
+        """Id of each answer → who wrote it."""
+        names = [response.response_id for response in self.pair.responses]
+        return dict(zip(names, (self.left, CHAMPION if self.left == CANDIDATE else CANDIDATE), strict=True))
+
+
+def draw(
+    round: Round, asked: Sequence[GroupedPrompt], candidate: Sequence[str], champion: Sequence[str]
+) -> list[Drawn | None]:
+    """Row by row the pair that is voted on; None where an answer is empty, which nobody can be shown."""
+    return [
+        _blinded(round, index, prompt, ours, theirs) if ours.strip() and theirs.strip() else None
+        for index, (prompt, ours, theirs) in enumerate(zip(asked, candidate, champion, strict=True))
     ]
-    records = annotator.read(Intake(round.number, round.seed_for("votes"), pairs))
-    votes = groups.regroup([record for record in records if isinstance(record, FeedbackEvent)], asked)
-    store.append(round.workspace.votes, votes, round.number)
-    return votes
 
 
-def blinded(round: Round, index: int, asked: GroupedPrompt, candidate: str, champion: str) -> Pair:
-    """Both answers on sides drawn at random; who wrote which is not among the things an annotator is shown."""
+def _blinded(round: Round, index: int, asked: GroupedPrompt, candidate: str, champion: str) -> Drawn:
     pair_id = f"votes-{round.number}-{index:05d}"
     sides = [(CANDIDATE, candidate), (CHAMPION, champion)]
     Random(seeded(round.seed, pair_id)).shuffle(sides)
-    left, right = (_response(f"{pair_id}-{side}", who, text) for side, (who, text) in zip("ab", sides, strict=True))
-    return Pair(pair_id, asked.prompt, (left, right))
+    left, right = (_response(f"{pair_id}-{side}", text) for side, (_, text) in zip("ab", sides, strict=True))
+    return Drawn(Pair(pair_id, asked.prompt, (left, right)), sides[0][0], asked.group)
 
 
-def _response(response_id: str, who: str, text: str) -> Response:
-    turn = Message(role="assistant", content=text)
-    return Response(response_id=response_id, messages=(turn,), origin="model", model="policy", model_version=who)
+def _response(response_id: str, text: str) -> Response:
+    """An answer that does not tell which model gave it."""
+    return Response(response_id=response_id, messages=(Message(role="assistant", content=text),), origin="model")
+
+
+def drawn(workspace: Workspace) -> list[Drawn]:
+    """The pairs of this round, with who wrote which."""
+    from tasks import tables  # seconds, and whoever only names the batch needs no table
+
+    rows = [row for row in tables.rows(workspace.samples / "samples.arrow") if row["left"] is not None]
+    known = zip(waiting.read(workspace.pairs), rows, strict=True)
+    return [Drawn(pair, row["left"], row["group"]) for pair, row in known]
+
+
+def batch(workspace: Workspace) -> str:
+    """The name of this round's set of pairs, 16 hex digits: the same prompts, answers and sides have the same name."""
+    return digest(workspace.pairs)[:16]
+
+
+def unblinded(
+    records: Iterable[FeedbackEvent | Rejected], known: Sequence[Drawn], batch: str
+) -> tuple[list[FeedbackEvent], list[Rejected]]:
+    """The votes with who wrote which joined again, and the records that are no votes on these pairs."""
+    places = {frozenset(one.writers): one for one in known}
+    votes: list[FeedbackEvent] = []
+    others: list[Rejected] = []
+    for record in records:
+        if isinstance(record, Rejected):
+            others.append(record)
+        elif voted := _voted(record, places):
+            votes.append(_unblinded(record, voted, batch))
+        else:
+            why = "compares other answers than one of the round's pairs (told apart by response_id and text)"
+            raw = record.model_dump_json()
+            others.append(Rejected(source=record.source, where=record.source_id, reason=why, record=raw))
+    return votes, others
+
+
+def _voted(vote: FeedbackEvent, places: Mapping[Names, Drawn]) -> Drawn | None:
+    """The pair that was voted on; None where the answers are not those of a pair."""
+    given = {response.response_id: response.text for response in vote.responses}
+    found = places.get(frozenset(given))
+    same = found and given == {response.response_id: response.text for response in found.pair.responses}
+    return found if same else None
+
+
+def _unblinded(vote: FeedbackEvent, voted: Drawn, batch: str) -> FeedbackEvent:
+    """A round that is opened anew asks about other answers under the same ids, so the batch is part of the identity."""
+    said = {"model": "policy"}
+    answers = [
+        response.model_copy(update=said | {"model_version": voted.writers[response.response_id]})
+        for response in vote.responses
+    ]
+    identity = {"feedback_id": event_id(batch, vote.feedback_id, "")}
+    if vote.supersedes:
+        identity["supersedes"] = event_id(batch, vote.supersedes, "")
+    place = {"responses": tuple(answers), "prompt_group": voted.group, "batch_id": batch}
+    return vote.model_copy(update=identity | place)

@@ -5,10 +5,11 @@ from collections.abc import Mapping, Sequence
 from datetime import UTC, datetime
 from typing import Any
 
-from core.files import read_json
+from core.files import digest, read_json
 from feedback import store
-from tasks import drift, plots, records
+from tasks import approval, drift, plots, records
 from tasks.catalogue import Name, Version
+from tasks.evidence import Finding, Verdict
 from tasks.running import Running, metrics
 from tasks.versioning import STEPS, Versioning
 from tasks.workspace import Workspace
@@ -40,7 +41,8 @@ def close(running: Running) -> dict[str, Any]:
     """
     with running.explaining("closing"):
         numbers = metrics(running.round, STEPS[:-1])
-        verdict = read_json(running.round.workspace.report("verdict"))
+        gates = read_json(running.round.workspace.report("verdict"))
+        verdict = _unless_overtaken(running, approval.applied(running.round, running.key, gates))
         _make_safe(running, numbers)
         reward = _register(running, "reward", "reward", numbers, {})
         tags = {"reward_version": reward.version, "verdict": verdict["result"]}
@@ -50,6 +52,21 @@ def close(running: Running) -> dict[str, Any]:
             expect = running.round.champion["version"] if running.round.champion else None
             running.registry.promote(version.version, expect, reasons, "rounds")
         return _finish(running, version, verdict, numbers)
+
+
+def _unless_overtaken(running: Running, verdict: dict[str, Any]) -> dict[str, Any]:
+    """On hold where the champion has changed since the round opened, as it may while people take their time.
+
+    The candidate itself is champion where a kill came right after its promotion.
+    """
+    now, place = running.registry.champion(), running.round.workspace
+    known = {champion["digest"] for champion in [running.round.champion] if champion}
+    if verdict["result"] != "promote" or now is None or now.digest in known | {digest(place.checkpoint("policy"))}:
+        return verdict
+    compared = running.round.champion["version"] if running.round.champion else "none"
+    said = f"policy version {now.version} is champion now, and the candidate was compared with version {compared}"
+    finding = Finding(gate="champion", result="hold", reason=said)
+    return Verdict(findings=(*Verdict.from_json(verdict).findings, finding)).to_json()
 
 
 def _make_safe(running: Running, numbers: Mapping[str, float]) -> None:
@@ -62,8 +79,8 @@ def _make_safe(running: Running, numbers: Mapping[str, float]) -> None:
         running.data.push(knobs.remote)
         running.run.tags({"dvc_remote": (running.data.remote(knobs.remote) or {}).get("url", "")})
     for step, outputs in running.data.hashes().items():
-        for path, digest in outputs.items():
-            running.run.dataset(path, place.root / path, digest, step)
+        for path, md5 in outputs.items():
+            running.run.dataset(path, place.root / path, md5, step)
     for file in (place.round, place.opened, place.root / "dvc.lock", *sorted((place.data / "reports").glob("*.json"))):
         running.run.artifact(file, "round")
     if page := drift.page(running.round, numbers):

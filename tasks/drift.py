@@ -11,11 +11,11 @@ from pydantic import Field
 from core.files import read_json, write_json, write_text
 from core.knobs import Knobs
 from feedback import excerpt
+from feedback.sources import Source
 from models.reward import RewardModel
 from tasks import monitor, records, tables
 from tasks.curate import PARTS, Curate
 from tasks.evals import CANDIDATE, CHAMPION
-from tasks.evaluate import Evaluate
 from tasks.evidence import interval
 from tasks.monitor import Findings, answers, labels, prompts, stream
 from tasks.monitor.answers import Spoken
@@ -26,6 +26,7 @@ from tasks.reference import Reference, kept
 from tasks.round import Round
 from tasks.step import step
 from tasks.steplog import StepLog
+from tasks.vote import Vote
 
 
 class Drift(Knobs):
@@ -81,9 +82,9 @@ def _labels(round: Round, knobs: Drift, reference: Reference, log: StepLog) -> F
     folder, seed = round.workspace.preferences, round.seed_for("drift")
     fresh = [row for part in PARTS for row in tables.rows(folder / f"{part}.arrow") if row["round"] == round.number]
     held_out = [row for row in tables.rows(folder / "holdout.arrow") if row["round"] in reference.learned]
-    model, evaluate = RewardModel.load(reference.reward), round.knobs("evaluate", Evaluate)
+    model, annotator = RewardModel.load(reference.reward), round.knobs("vote", Vote).annotator
     with log.learning():
-        before, now = (judged(model, one_each(rows, knobs.groups, seed), evaluate) for rows in (held_out, fresh))
+        before, now = (judged(model, one_each(rows, knobs.groups, seed), annotator) for rows in (held_out, fresh))
     return labels.drift(before, now, knobs.limits, seed)
 
 
@@ -123,11 +124,11 @@ def one_each(rows: Sequence[dict[str, Any]], count: int, seed: int) -> list[dict
     return [mixed[row] for row in _first_of_each([row["group"] for row in mixed])[:count]]
 
 
-def judged(model: RewardModel, rows: Sequence[dict[str, Any]], evaluate: Evaluate) -> Judged:
+def judged(model: RewardModel, rows: Sequence[dict[str, Any]], annotator: Source | None) -> Judged:
     """Preference rows as a reward model scores them; their ceiling, where the annotator's noise is known."""
     if not rows:
         return Judged(np.empty(0), np.empty(0))
-    ceiling = evaluate.annotator.ceiling(rows) if evaluate.annotator else None
+    ceiling = annotator.ceiling(rows) if annotator else None
     return Judged(model.margins(rows) / model.temperature, np.array([row["p_chosen"] for row in rows]), ceiling)
 
 

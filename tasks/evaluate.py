@@ -1,45 +1,37 @@
-"""evaluate: candidate and champion answer held-out prompts; fresh votes, judge and reward model say which is better."""
+"""evaluate: fresh votes, judge and reward model say whether the candidate's answers beat the champion's."""
 
 from collections.abc import Mapping, Sequence
-from random import Random
-from typing import Annotated, Any, NamedTuple
+from typing import Annotated, Any
 
 import numpy as np
 import numpy.typing as npt
-import pyarrow as pa
 from pydantic import Field, SerializeAsAny
 
 from core.files import write_json
 from core.knobs import Knobs
-from core.plugins import used, used_by_name, with_defaults
-from feedback.schema import GroupedPrompt, Message
-from feedback.sources import Source
-from feedback.sources.simulated import Simulated
-from models.answering import answer
+from core.plugins import used_by_name, with_defaults
+from feedback import store
+from feedback.schema import FeedbackEvent, Message
+from feedback.votes import standing
 from models.calibration import calibration
-from models.policy import Model, Policy
 from models.reward import RewardModel
-from models.rollout import Sampling
 from tasks import ballots, tables
 from tasks.baseline import words
 from tasks.evals import CANDIDATE, CHAMPION, Answers, Evaluation, Holdout, Metrics, Pairs
 from tasks.round import Round
 from tasks.step import step
 from tasks.steplog import StepLog
+from tasks.vote import Vote
 
 EXAMPLES = 3
 """Prompts shown with the answers before and after."""
 
+Rows = Sequence[Mapping[str, Any]]
+
 
 class Evaluate(Knobs):
-    """What candidate and champion are compared on, and by whom."""
+    """What is measured about the candidate."""
 
-    prompts: int = Field(1024, ge=1)
-    """Held-out prompts that both answer; fewer where there are not as many."""
-    temperature: float = Field(1.0, gt=0)
-    """Sampling temperature of their answers."""
-    annotator: Annotated[SerializeAsAny[Source] | None, used("feedback.sources")] = Simulated()
-    """Who gives the fresh votes; `null`: nobody, and the verdict is hold."""
     evals: Annotated[dict[str, SerializeAsAny[Evaluation]], used_by_name("tasks.evals")] = Field(
         default_factory=lambda: with_defaults(
             "tasks.evals",
@@ -49,76 +41,55 @@ class Evaluate(Knobs):
     """Evaluations by name, with their knobs; `null` leaves one out."""
 
 
-class Scorers(NamedTuple):
-    """The two models that score answers; they learned from disjoint pairs."""
-
-    reward: RewardModel
-    judge: RewardModel
-
-
 @step()
 def evaluate(round: Round, log: StepLog) -> None:
-    """Compare the candidate with the champion on held-out prompts and pairs, blinded where people vote."""
-    knobs, place = round.knobs("evaluate", Evaluate), round.workspace
-    asked = _asked(round, knobs.prompts)
-    scorers = Scorers(RewardModel.load(place.checkpoint("reward")), RewardModel.load(place.checkpoint("judge")))
+    """Compare the candidate with the champion on their answers, the votes on them, and held-out pairs."""
+    place = round.workspace
+    samples = tables.rows(place.samples / "samples.arrow")
+    candidate, champion = _answers(samples, CANDIDATE), _answers(samples, CHAMPION)
+    reward, judge = (RewardModel.load(place.checkpoint(name)) for name in ("reward", "judge"))
+    asked = _asked(round, samples)
     with log.learning():
-        candidate = _answers(round, CANDIDATE, Policy.load(place.checkpoint("policy")), asked, scorers, log)
-        champion = _answers(round, CHAMPION, Policy.load(place.champion), asked, scorers, log)
-        votes = ballots.cast(round, knobs.annotator, asked, candidate.texts, champion.texts)
-        pairs = _pairs(round, scorers)
+        pairs = _pairs(round, reward, judge)
     held_out = Holdout(
-        prompts=[prompt.prompt for prompt in asked],
-        groups=[prompt.group for prompt in asked],
-        votes=votes,
+        prompts=[tuple(Message(**turn) for turn in prompt["prompt"]) for prompt in asked],
+        groups=[sample["group"] for sample in samples],
+        votes=_votes(round),
         pairs=pairs,
-        flags=_flags(round, asked),
-        judge_scale=scorers.judge.std / scorers.judge.temperature,
+        flags=[prompt["flags"] for prompt in asked],
+        judge_scale=judge.std / judge.temperature,
     )
-    numbers: Metrics = {"prompts": len(asked), "tokens": int(candidate.tokens.sum() + champion.tokens.sum())}
-    for evaluation in knobs.evals.values():
+    numbers: Metrics = {}
+    for evaluation in round.knobs("evaluate", Evaluate).evals.values():
         numbers |= evaluation.run(candidate, champion, held_out)
-    numbers |= _ceiling(round, knobs)
+    numbers |= _ceiling(round)
     log(numbers, 0, 1)
-    _write_samples(round, asked, candidate, champion)
-    report = {
-        "metrics": numbers,
-        "examples": _examples(asked, candidate, champion),
-        "calibration": _reliability(pairs),
-    }
+    report = {"metrics": numbers, "examples": _examples(samples), "calibration": _reliability(pairs)}
     write_json(place.report("evaluate"), report)
 
 
-def _asked(round: Round, count: int) -> list[GroupedPrompt]:
-    """A sample of the held-out prompts, by seed."""
+def _answers(samples: Rows, who: str) -> Answers:
+    """What one of the two answered."""
+    columns = {name: [sample[f"{who}_{name}"] for sample in samples] for name in Answers._fields}
+    return Answers(columns.pop("texts"), **{name: np.array(column) for name, column in columns.items()})
+
+
+def _asked(round: Round, samples: Rows) -> list[dict[str, Any]]:
+    """The prompts that were answered, with their turns and with what sets each apart from others."""
     rows = tables.rows(round.workspace.prompts / "holdout.arrow")
-    Random(round.seed_for("evaluate")).shuffle(rows)
-    return [
-        GroupedPrompt(row["prompt_id"], row["group"], tuple(Message(**turn) for turn in row["prompt"]))
-        for row in rows[:count]
-    ]
+    known = {row["prompt_id"]: row for row in rows}
+    return [known[sample["prompt_id"]] for sample in samples]
 
 
-def _flags(round: Round, asked: Sequence[GroupedPrompt]) -> list[list[str]]:
-    """What sets each prompt apart from others."""
-    rows = tables.rows(round.workspace.prompts / "holdout.arrow")
-    known = {row["prompt_id"]: row["flags"] for row in rows}
-    return [known[prompt.prompt_id] for prompt in asked]
+def _votes(round: Round) -> list[FeedbackEvent]:
+    """The votes that stand on this round's pairs; earlier ones of a round that was opened anew are on others."""
+    place = round.workspace
+    name = ballots.batch(place)
+    cast = store.events(place.votes, {round.number})
+    return standing(vote for vote in cast if vote.batch_id == name)
 
 
-def _answers(
-    round: Round, who: str, policy: Policy, asked: Sequence[GroupedPrompt], scorers: Scorers, log: StepLog
-) -> Answers:
-    """One model's answers, with both scores and the KL to the SFT policy."""
-    sampling = Sampling(temperature=round.knobs("evaluate", Evaluate).temperature)
-    reference = Policy.load(round.workspace.checkpoint("sft"))
-    turns = [[turn.model_dump() for turn in prompt.prompt] for prompt in asked]
-    given = answer(policy, turns, sampling, round.knobs("model", Model), round.seed_for(who), reference, log)
-    reward, judge = (scorer.score(turns, given.texts).double().cpu().numpy() for scorer in scorers)
-    return Answers(given.texts, given.tokens, given.ended, reward, judge, given.kl)
-
-
-def _pairs(round: Round, scorers: Scorers) -> Pairs:
+def _pairs(round: Round, reward: RewardModel, judge: RewardModel) -> Pairs:
     """Held-out preferences, with what both models and the words say of them."""
     rows = tables.rows(round.workspace.preferences / "holdout.arrow")
     return Pairs(
@@ -126,14 +97,14 @@ def _pairs(round: Round, scorers: Scorers) -> Pairs:
         rejected=[row["rejected"] for row in rows],
         p_chosen=np.array([row["p_chosen"] for row in rows]),
         groups=[row["group"] for row in rows],
-        margins=scorers.reward.margins(rows) / scorers.reward.temperature,
-        judge_margins=scorers.judge.margins(rows) / scorers.judge.temperature,
+        margins=reward.margins(rows) / reward.temperature,
+        judge_margins=judge.margins(rows) / judge.temperature,
         words=words(tables.rows(round.workspace.preferences / "train.arrow"), rows),
         champion_margins=_champion_margins(round, rows),
     )
 
 
-def _champion_margins(round: Round, rows: Sequence[Mapping[str, Any]]) -> npt.NDArray[np.float64] | None:
+def _champion_margins(round: Round, rows: Rows) -> npt.NDArray[np.float64] | None:
     """What the reward model of the champion's round says of the same pairs; None where it learned from none."""
     place = round.workspace.previous / "reward"
     if not place.exists():
@@ -142,27 +113,18 @@ def _champion_margins(round: Round, rows: Sequence[Mapping[str, Any]]) -> npt.ND
     return model.margins(rows) / model.temperature
 
 
-def _ceiling(round: Round, knobs: Evaluate) -> Metrics:
+def _ceiling(round: Round) -> Metrics:
     """The best accuracy that any model can have on the held-out votes, where the annotator's noise is known."""
     rows = tables.rows(round.workspace.preferences / "holdout.arrow")
-    known = knobs.annotator.ceiling(rows) if knobs.annotator else None
+    annotator = round.knobs("vote", Vote).annotator
+    known = annotator.ceiling(rows) if annotator else None
     return {} if known is None else {"reward_ceiling": known}
 
 
-def _write_samples(round: Round, asked: Sequence[GroupedPrompt], candidate: Answers, champion: Answers) -> None:
-    columns: dict[str, Any] = {
-        "prompt": [prompt.prompt[-1].content for prompt in asked],
-        "group": [prompt.group for prompt in asked],
-    }
-    for who, given in ((CANDIDATE, candidate), (CHAMPION, champion)):
-        columns |= {f"{who}_{name}": getattr(given, name) for name in ("texts", "tokens", "reward", "judge", "kl")}
-    tables.write(round.workspace.samples / "samples.arrow", pa.table(columns))
-
-
-def _examples(asked: Sequence[GroupedPrompt], candidate: Answers, champion: Answers) -> list[dict[str, str]]:
+def _examples(samples: Rows) -> list[dict[str, str]]:
     return [
-        {"prompt": prompt.prompt[-1].content, "before": champion.texts[index], "after": candidate.texts[index]}
-        for index, prompt in enumerate(asked[:EXAMPLES])
+        {"prompt": sample["prompt"], "before": sample[f"{CHAMPION}_texts"], "after": sample[f"{CANDIDATE}_texts"]}
+        for sample in samples[:EXAMPLES]
     ]
 
 

@@ -10,13 +10,16 @@ from models.algorithms import Algorithm
 from models.policy import Model
 from models.reward import Reward
 from models.sft import SFT
+from tasks.approval import Approval
 from tasks.collect import Collect
 from tasks.curate import Curate
 from tasks.drift import Drift
 from tasks.evaluate import Evaluate
 from tasks.intake import Ingest
+from tasks.sample import Sample
 from tasks.verdict import Verdicts
 from tasks.versioning import Versioning
+from tasks.vote import Vote
 
 
 class Params(Knobs):
@@ -31,7 +34,10 @@ class Params(Knobs):
     sft: SFT = SFT()
     reward: Reward = Reward()
     policy: Annotated[SerializeAsAny[Algorithm], used("models.algorithms")]
+    sample: Sample = Sample()
+    vote: Vote = Vote()
     evaluate: Evaluate = Evaluate()
     drift: Drift = Drift()
     verdict: Verdicts = Verdicts()
+    approval: Approval = Approval()
     versioning: Versioning = Versioning()

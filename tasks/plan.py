@@ -12,6 +12,7 @@ from tasks import intake, opening, records
 from tasks import round as rounds
 from tasks.closing import BOOTSTRAP
 from tasks.difference import changed, flat
+from tasks.pending import pending
 from tasks.registry import Registry
 from tasks.request import answered
 from tasks.versioning import STEPS, Data, stages
@@ -89,6 +90,8 @@ def _continue(workspace: Workspace, overrides: Sequence[str], registry: Registry
     except BadWorkspace as refusal:
         return {"would": "refuse", "round": inputs["number"], "because": [str(refusal)], "reads": {}, "steps": []}
     why = ["it was opened and has no record yet; `--reopen` would open it anew"]
+    if waits := pending(workspace):
+        why.append(waits.said)
     return _described(workspace, "continue", inputs, why)
 
 
@@ -160,7 +163,7 @@ def _reads(workspace: Workspace, inputs: Mapping[str, Any]) -> dict[str, Any]:
         "feedback": f"{len(store.ids(workspace.feedback)):,} stored records",
         "inbox": f"{intake.pending(workspace):,} new records in {len(inputs['inbox'])} files",
         "sources": sources,
-        "annotator": (inputs["params"]["evaluate"]["annotator"] or {}).get("use", "nobody"),
+        "annotator": (inputs["params"]["vote"]["annotator"] or {}).get("use", "nobody"),
     }
 
 

@@ -27,7 +27,7 @@ FETCHED = ("data/answers", "data/feedback")
 """What came from outside."""
 
 LEARNING = ("curate", "sft", "reward", "policy")
-JUDGING = ("evaluate", "drift", "verdict")
+JUDGING = ("sample", "evaluate", "drift", "verdict")
 
 
 class Compared(NamedTuple):
@@ -64,7 +64,7 @@ def replay(workspace: Workspace, asked: str, into: Path, remote: str | None, jud
         asked: number, key or run of the round.
         into: an empty or missing folder, which becomes a workspace.
         remote: name or address of a DVC remote; by default the one that the round was pushed to.
-        judge: also evaluate, compare and decide again, which asks `evaluate.annotator` once more.
+        judge: also answer, evaluate, compare and decide again, on the votes that were cast.
 
     Raises:
         NotFound: no such round, or its saved files are gone.

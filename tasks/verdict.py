@@ -55,7 +55,9 @@ def evidence(round: Round, trust_judge: bool) -> Evidence:
     terms = read_json(place.report("curate"))["terms"]
     spent = running.times(round)
     return Evidence(
-        candidate=running.metrics(round, ("collect", "curate", "sft", "reward", "policy", "evaluate", "drift")),
+        candidate=running.metrics(
+            round, ("collect", "curate", "sft", "reward", "policy", "sample", "evaluate", "drift")
+        ),
         champion=read_json(place.previous / "champion.json"),
         trust_judge=trust_judge,
         licences=terms["licences"],

@@ -14,7 +14,7 @@ from core.errors import BadWorkspace
 from core.files import write_text
 from core.knobs import Knobs
 
-STEPS = ("collect", "ingest", "curate", "sft", "reward", "policy", "evaluate", "drift", "verdict")
+STEPS = ("collect", "ingest", "curate", "sft", "reward", "policy", "sample", "vote", "evaluate", "drift", "verdict")
 """The steps of a round in their order; a test holds them against dvc.yaml, params.yaml and the flow."""
 
 _UNFINISHED = ".unfinished"

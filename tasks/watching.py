@@ -100,5 +100,5 @@ def _labels(
         return Findings()
     known = [row for row in tables.rows(held_out) if row["round"] <= champion.round]
     model = RewardModel.load(folder)
-    before, now = (judged(model, rows, params.evaluate) for rows in (one_each(known, count, SEED), fresh))
+    before, now = (judged(model, rows, params.vote.annotator) for rows in (one_each(known, count, SEED), fresh))
     return labels.drift(before, now, params.drift.limits, SEED)

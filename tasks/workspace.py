@@ -96,6 +96,26 @@ class Workspace:
         return self.data / "samples"
 
     @property
+    def pairs(self) -> Path:
+        """The same answers side by side and blinded, for fresh votes."""
+        return self.samples / "pairs.jsonl"
+
+    @property
+    def ballots(self) -> Path:
+        """Votes that people handed in, a folder for each set of pairs."""
+        return self.data / "ballots"
+
+    @property
+    def waiting(self) -> Path:
+        """What the open round waits for people to do, since when and until when."""
+        return self.data / "waiting"
+
+    @property
+    def approvals(self) -> Path:
+        """Who approved or refused a candidate, and why."""
+        return self.data / "approvals"
+
+    @property
     def metrics(self) -> Path:
         """Every metric of the running round as JSON lines, before any server hears of it."""
         return self.data / "metrics"

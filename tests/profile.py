@@ -18,7 +18,7 @@ TINY = (
     "policy.episodes=16",
     "policy.minibatch=8",
     "policy.sampling.batch=32",
-    "evaluate.prompts=40",
+    "sample.prompts=40",
 )
 
 PROMOTE = "verdict.gates={kl_budget: {limit: 1000, limit_p95: 1000}}"

@@ -21,7 +21,7 @@ from tasks.workspace import PROJECT, SHIPPED, Workspace
 
 PACKAGES = sorted(init.parent.name for init in PROJECT.glob("*/__init__.py"))
 PLUGINS = ("feedback.sources", "models.algorithms", "tasks.evals", "tasks.gates")
-SHARED = ("seed", "model", "versioning")
+SHARED = ("seed", "model", "approval", "versioning")
 """Sections that are no step's own."""
 
 HELP = """

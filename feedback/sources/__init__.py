@@ -23,6 +23,8 @@ class Intake(NamedTuple):
     seed: int
     pairs: Sequence[Pair] = ()
     """Answers that wait for labels. Only sources with `labels = True` look at them."""
+    cast: Sequence[FeedbackEvent] = ()
+    """Votes on these pairs that people have handed in."""
 
 
 class Source(Plugin):

@@ -7,7 +7,7 @@ from pydantic import Field
 from tasks.evidence import Evidence, Finding
 from tasks.gates import Gate
 
-SAMPLED = ("collect/tokens", "policy/answer/sampled", "evaluate/tokens")
+SAMPLED = ("collect/tokens", "policy/answer/sampled", "sample/tokens")
 """Tokens that the models of this round wrote."""
 
 
@@ -22,7 +22,7 @@ class Cost(Gate):
     def check(self, evidence: Evidence) -> Finding:
         """Reject over a budget; hold where tokens, or seconds that have one, were not counted."""
         if not set(SAMPLED) <= evidence.candidate.keys():
-            return self.found("hold", "the tokens of the round were not counted by all of collect, policy and evaluate")
+            return self.found("hold", "the tokens of the round were not counted by all of collect, policy and sample")
         tokens = sum(evidence.candidate[name] for name in SAMPLED)
         numbers = {"tokens": tokens}
         said = f"{tokens:,.0f} tokens sampled"

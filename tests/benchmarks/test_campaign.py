@@ -13,9 +13,9 @@ from tests.workspaces import Furnish
 def kept(number: int, gain: float, verdict: str, *against: str) -> dict[str, object]:
     """A finished round whose true gain is known within ± .1."""
     numbers = {"true_gain": gain, "true_gain_low": gain - 0.1, "true_gain_high": gain + 0.1}
-    numbers |= {"prompts": 512, "win_rate": 0.5 + gain / 5}
+    numbers |= {"win_rate": 0.5 + gain / 5}
     findings = [{"gate": "cost", "result": "promote"}, *({"gate": gate, "result": verdict} for gate in against)]
-    metrics = {f"evaluate/{name}": number for name, number in numbers.items()}
+    metrics = {"sample/prompts": 512.0} | {f"evaluate/{name}": number for name, number in numbers.items()}
     return {"round": number, "verdict": {"result": verdict, "findings": findings}, "metrics": metrics}
 
 

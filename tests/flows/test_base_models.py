@@ -74,8 +74,8 @@ def test_a_base_model_goes_through_a_round(name: str, prefect: None, workspace: 
             f"ingest.sources=[{{use: jsonl, path: {votes}}}]",
             f"curate.chosen_as_demonstrations={str(family.demonstrations).lower()}",
             "policy.steps=1",
-            "evaluate.annotator=null",
-            "evaluate.prompts=8",
+            "vote.annotator=null",
+            "sample.prompts=8",
         ],
         str(workspace.root),
     )

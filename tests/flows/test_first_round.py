@@ -78,7 +78,7 @@ def test_a_round_is_a_run_with_a_child_for_each_step(finished: Workspace, store:
 def test_the_run_carries_numbers_knobs_and_keys(finished: Workspace, store: MlflowClient) -> None:
     run, record = run_of(store, finished, 1), records.read(finished, 1)
     assert run.data.metrics == pytest.approx(record["metrics"])
-    assert {name.split("/")[0] for name in record["metrics"]} == set(STEPS) - {"ingest", "verdict"}
+    assert {name.split("/")[0] for name in record["metrics"]} == set(STEPS) - {"ingest", "vote", "verdict"}
     assert run.data.params["policy.steps"] == "4"
     found = {name: run.data.tags[name] for name in ("round", "round_key", "verdict", "version")}
     assert found == {"round": "1", "round_key": record["key"], "verdict": "promote", "version": "2"}
@@ -92,6 +92,7 @@ def test_the_run_keeps_what_is_needed_to_find_the_data_again(finished: Workspace
         "sft.json",
         "reward.json",
         "policy.json",
+        "sample.json",
         "evaluate.json",
         "drift.json",
         "verdict.json",
@@ -117,7 +118,7 @@ def test_the_cost_of_a_round_is_what_its_models_wrote(finished: Workspace) -> No
     numbers = records.metrics(finished, 1)
     samples = rows(finished.samples / "samples.arrow")
     written = sum(row["candidate_tokens"] + row["champion_tokens"] for row in samples)
-    assert numbers["evaluate/tokens"] == written
+    assert numbers["sample/tokens"] == written
     assert numbers["collect/answers"] == 480
     assert 480 <= numbers["collect/tokens"] <= 480 * 32
     assert 64 <= numbers["policy/answer/sampled"] <= 64 * 32

@@ -11,10 +11,11 @@ from typing import Any
 import pytest
 
 from core.files import digest
-from tasks import records
+from tasks import polls, records
 from tasks.registry import Registry
 from tasks.versioning import STEPS
 from tasks.workspace import PROJECT, Workspace
+from tests.annotators import voted
 from tests.flows.killing import diary, failure
 from tests.workspaces import Furnish, moved, outcome
 
@@ -33,8 +34,12 @@ WRITING = (
     "onto data/feedback/part-00001-0.parquet",
     *(f"onto data/{folder}" for folder in ("preferences", "demonstrations", "prompts")),
     *(f"onto data/checkpoints/{model}" for model in ("reward", "judge", "policy")),
+    *(f"onto data/samples/{file}" for file in ("pairs.jsonl", "samples.arrow")),
     "onto data/votes/part-00001-0.parquet",
-    *(f"onto data/reports/{step}.json" for step in ("curate", "reward", "policy", "evaluate", "drift", "verdict")),
+    *(
+        f"onto data/reports/{step}.json"
+        for step in ("curate", "reward", "policy", "sample", "evaluate", "drift", "verdict")
+    ),
 )
 REGISTERING = ("create_logged_model", "log_model_artifacts", "finalize_logged_model", "create_model_version")
 CLOSING = (
@@ -132,3 +137,23 @@ def test_a_full_disk_leaves_what_was_finished(
     assert digest(place.checkpoint("policy")) == undisturbed["weights"]["policy"]
     assert end(place, "never") == DONE
     assert outcome(place) == undisturbed
+
+
+def test_killed_around_a_wait_for_people(before: Workspace, end: End, tmp_path: Path) -> None:
+    place = moved(before, tmp_path / "copy")
+    place.params.write_text("policy: {use: ppo}\nvote: {annotator: {use: people, votes: 10}}\n")
+    assert end(place, "onto data/waiting/votes.json") == KILLED
+    assert end(place, "never") == 1
+    assert failure(place).read_text() == "Waiting: round 1 waits for votes"
+    began = polls.poll(place)
+
+    pulled = tmp_path / "pairs.jsonl"
+    pulled.write_text("".join(polls.as_lines(polls.pull(place))))
+    polls.push(place, [voted(pulled, tmp_path / "votes.jsonl", "ana")])
+    given = len(polls.cast(place))
+    assert end(place, "onto data/waiting/votes.json") == KILLED  # as it goes on
+    assert polls.poll(place) == began
+    assert end(place, "ended vote") == KILLED
+    assert end(place, "never") == DONE
+    assert records.metrics(place, 1)["evaluate/votes"] == given
+    assert diary(place).read_text().split().count("sample") == 1

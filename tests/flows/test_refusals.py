@@ -152,16 +152,16 @@ def test_a_step_that_fails_says_which_why_and_how_to_go_on(
     folder.touch()
     with pytest.raises(StepFailed) as failure:
         rlhf_round([*TINY, HOLD], str(continued.root))
-    assert str(failure.value).startswith("round 2, step evaluate: FileExistsError: ")
+    assert str(failure.value).startswith("round 2, step vote: FileExistsError: ")
     assert "What was finished is kept; continue with `python -m flows round`." in str(failure.value)
-    assert (status("evaluate")[0], status("policy")[0], status("")[0]) == ("FAILED", "FINISHED", "FAILED")
+    assert (status("vote")[0], status("policy")[0], status("")[0]) == ("FAILED", "FINISHED", "FAILED")
     assert records.unfinished(continued)
 
     folder.unlink()
     aside.rename(folder)
     record = rlhf_round([*TINY, HOLD], str(continued.root))
     assert record is not None
-    assert (record["number"], status("evaluate")[0], status("")[0]) == (2, "FINISHED", "FINISHED")
+    assert (record["number"], status("vote")[0], status("")[0]) == (2, "FINISHED", "FINISHED")
     assert len(status("policy")) == 2  # rounds 1 and 2: it was not run again
 
 

@@ -322,7 +322,7 @@ def test_overoptimisation(measured: Metrics, result: Result, why: str) -> None:
     assert why in finding.reason
 
 
-SPENT = {"collect/tokens": 1000, "policy/answer/sampled": 2500, "evaluate/tokens": 500}
+SPENT = {"collect/tokens": 1000, "policy/answer/sampled": 2500, "sample/tokens": 500}
 
 
 @pytest.mark.parametrize(
