@@ -52,12 +52,10 @@ def measure(registry: Registry, versions: int, moves: int) -> list[Timed]:
     newest, before = str(versions), str(versions - 1)
     now = registry.champion()
     if now is None or now.version != before:
-        registry.promote(before, now.version if now else None, "where a move starts from", "benchmark", force=True)
+        registry.promote(before, now.version if now else None, "the start", "benchmark", kind="force")
     promotions, rollbacks = [], []
     for _ in range(moves):
-        promotions.append(
-            _seconds(lambda: registry.promote(newest, before, "it won", "benchmark", force=True))
-        )
+        promotions.append(_seconds(lambda: registry.promote(newest, before, "it won", "benchmark", kind="force")))
         rollbacks.append(_seconds(lambda: registry.rollback(None, "it was rude", "benchmark")))
     return [_timed(versions, "promote", promotions), _timed(versions, "rollback", rollbacks)]
 
@@ -68,7 +66,7 @@ def command(registry: Registry, versions: int) -> Timed:
     words = [sys.executable, "-m", "flows", "rollback", "--reason", "it was rude", "-w", str(registry.root)]
     times = []
     for _ in range(3):
-        registry.promote(str(versions), before, "it won", "benchmark", force=True)
+        registry.promote(str(versions), before, "it won", "benchmark", kind="force")
         times.append(_seconds(lambda: subprocess.run(words, cwd=PROJECT, check=True, capture_output=True)))
     return _timed(versions, "the whole command `rollback`", times)
 

@@ -17,7 +17,10 @@ HEAD = """\
 # `use: x` names the file x.py among the plug-ins.
 """
 
-COMMANDS = ("round", "plan", "status", "rollback", "watch", "feedback", "lineage", "diff", "replay", "audit", "gc")
+COMMANDS = (
+    *("round", "plan", "status", "rollback", "promote", "cooldown", "watch", "feedback", "lineage", "diff", "replay"),
+    *("incident", "incident open", "incident note", "incident close", "incident list", "incident show", "audit", "gc"),
+)
 """The commands of `python -m flows`, in the order of their page."""
 
 
@@ -74,7 +77,7 @@ def _inline(value: Any) -> str:
 def cli_page() -> str:
     """The help texts of all commands."""
     parts = ["# Command line\n\nWritten by `make docs`.\n"]
-    for words in ([], *([name] for name in COMMANDS)):
+    for words in ([], *(name.split() for name in COMMANDS)):
         command = ["python", "-m", "flows", *words, "--help"]
         done = subprocess.run(
             [sys.executable, *command[1:]],

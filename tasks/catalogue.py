@@ -64,8 +64,19 @@ class Catalogue:
         Raises:
             BadModel: the alias was moved by hand, to a version that no round registered.
         """
-        version = self._alias()
+        version = self.alias()
         return self.version(version) if version else None
+
+    def alias(self) -> str | None:
+        """The version that the alias points to, whoever registered it."""
+        from mlflow.exceptions import MlflowException
+
+        try:
+            return str(self.store.get_model_version_by_alias("policy", CHAMPION).version)
+        except MlflowException as error:
+            if error.error_code not in _MISSING:
+                raise
+            return None
 
     def version(self, version: str, name: Name = "policy") -> Version:
         """One version.
@@ -107,17 +118,6 @@ class Catalogue:
                     f"(SHA-256 {digest(draft)[:12]}…, expected {version.digest[:12]}…); roll back to another version"
                 )
         return into
-
-    def _alias(self) -> str | None:
-        """The version that the alias points to, whoever registered it."""
-        from mlflow.exceptions import MlflowException
-
-        try:
-            return str(self.store.get_model_version_by_alias("policy", CHAMPION).version)
-        except MlflowException as error:
-            if error.error_code not in _MISSING:
-                raise
-            return None
 
     def _known(self, name: Name, marks: Mapping[str, str]) -> Version | None:
         same = "".join(f" and tags.{key} = '{marks[key]}'" for key in ("round_key", "digest"))

@@ -7,7 +7,7 @@ from typing import Any
 
 from core.files import read_json
 from feedback import store
-from tasks import drift, plots, records
+from tasks import drift, plots, promotion, records
 from tasks.catalogue import Name, Version
 from tasks.running import Running, metrics
 from tasks.versioning import STEPS, Versioning
@@ -45,10 +45,7 @@ def close(running: Running) -> dict[str, Any]:
         reward = _register(running, "reward", "reward", numbers, {})
         tags = {"reward_version": reward.version, "verdict": verdict["result"]}
         version = _register(running, "policy", "policy", numbers, tags)
-        if verdict["result"] == "promote":
-            reasons = "; ".join(finding["reason"] for finding in verdict["findings"])
-            expect = running.round.champion["version"] if running.round.champion else None
-            running.registry.promote(version.version, expect, reasons, "rounds")
+        verdict = promotion.carry_out(running, version, verdict)
         return _finish(running, version, verdict, numbers)
 
 

@@ -14,7 +14,9 @@ from tasks.collect import Collect
 from tasks.curate import Curate
 from tasks.drift import Drift
 from tasks.evaluate import Evaluate
+from tasks.guarding import Watch
 from tasks.intake import Ingest
+from tasks.promotion import Promotion
 from tasks.verdict import Verdicts
 from tasks.versioning import Versioning
 
@@ -34,4 +36,6 @@ class Params(Knobs):
     evaluate: Evaluate = Evaluate()
     drift: Drift = Drift()
     verdict: Verdicts = Verdicts()
+    promotion: Promotion = Promotion()
+    watch: Watch = Watch()
     versioning: Versioning = Versioning()
