@@ -9,6 +9,7 @@ versions that are there. Writes results/registry.{json,md}.
 """
 
 import argparse
+import os
 import platform
 import subprocess
 import sys
@@ -34,7 +35,16 @@ class Timed(NamedTuple):
     move: str
     median: float
     worst: float
+    cpu: float
+    """Median seconds of the processor alone: what is left where nothing else runs on the machine and its disk."""
     times: int
+
+
+class Spent(NamedTuple):
+    """Seconds of one move, by the clock and of the processor."""
+
+    wall: float
+    cpu: float
 
 
 def register(registry: Registry, number: int) -> None:
@@ -71,20 +81,29 @@ def command(registry: Registry, versions: int) -> Timed:
     return _timed(versions, "the whole command `rollback`", times)
 
 
-def _seconds(work: Callable[[], object]) -> float:
-    start = time.perf_counter()
+def _seconds(work: Callable[[], object]) -> Spent:
+    wall, cpu = time.perf_counter(), _cpu()
     work()
-    return time.perf_counter() - start
+    return Spent(time.perf_counter() - wall, _cpu() - cpu)
 
 
-def _timed(versions: int, move: str, times: Sequence[float]) -> Timed:
-    return Timed(versions, move, median(times), max(times), len(times))
+def _cpu() -> float:
+    """Processor seconds of this process and of those that it waited for."""
+    spent = os.times()
+    return spent.user + spent.system + spent.children_user + spent.children_system
+
+
+def _timed(versions: int, move: str, spent: Sequence[Spent]) -> Timed:
+    walls = [one.wall for one in spent]
+    return Timed(versions, move, median(walls), max(walls), median(one.cpu for one in spent), len(spent))
 
 
 def table(found: Sequence[Timed]) -> str:
     """The result as Markdown."""
-    lines = ["| versions registered | move | median s | worst s | of |", "|---|---|---|---|---|"]
-    lines += [f"| {t.versions:,} | {t.move} | {t.median:.3f} | {t.worst:.3f} | {t.times} |" for t in found]
+    lines = ["| versions registered | move | median s | worst s | processor s | of |", "|---|---|---|---|---|---|"]
+    lines += [
+        f"| {t.versions:,} | {t.move} | {t.median:.3f} | {t.worst:.3f} | {t.cpu:.3f} | {t.times} |" for t in found
+    ]
     return "\n".join(lines)
 
 

@@ -5,6 +5,7 @@ from collections.abc import Sequence
 from pathlib import Path
 
 from rich.console import Console
+from rich.markup import escape
 from rich.table import Table
 
 from core.errors import BadParams
@@ -53,7 +54,7 @@ def list_incidents(folder: Path | None) -> None:
         table.add_column(column)
     for one in reversed(found):
         state = "[red]open[/red]" if one.open else "closed"
-        table.add_row(str(one.number), one.version, _minute(one.lines[0]), one.who, state, one.what)
+        table.add_row(str(one.number), one.version, _minute(one.lines[0]), escape(one.who), state, escape(one.what))
     Console().print(table)
 
 
@@ -67,7 +68,7 @@ def show_incident(folder: Path | None, number: int) -> None:
     )
     table = Table(box=None, show_header=False, padding=(0, 2, 0, 0))
     for entry in incidents.timeline(place.audit, one):
-        table.add_row(_minute(entry), entry.who, _told(entry))
+        table.add_row(_minute(entry), escape(entry.who), escape(_told(entry)))
     console.print(table)
 
 

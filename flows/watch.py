@@ -39,7 +39,7 @@ def show_watch(folder: Path | None) -> None:
     if seen.decided:
         console.print(_table(seen))
     for alarm in alarms:
-        console.print(f"ALARM {alarm}", style="red", soft_wrap=True)
+        console.print(f"ALARM {alarm}", style="red", markup=False, soft_wrap=True)
 
 
 def _watched(place: Workspace) -> tuple[Guarded, Seen]:

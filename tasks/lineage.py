@@ -8,9 +8,10 @@ from collections.abc import Callable, Iterable, Sequence
 from typing import Any, NamedTuple
 
 from feedback.annotators import Spoken, spoken
-from tasks import incidents
+from tasks import incidents as log
 from tasks.archive import Archive, NotFound, Past, begins
 from tasks.catalogue import CHAMPION, Version
+from tasks.incidents import Incident
 from tasks.registry import Registry
 from tasks.workspace import Workspace
 
@@ -32,7 +33,7 @@ class World(NamedTuple):
     """Fresh votes in this workspace."""
     step_run: Callable[[str], str | None]
     """Run id of a step → run id of its round."""
-    incidents: Sequence[incidents.Incident] = ()
+    incidents: Sequence[Incident] = ()
     """In the audit log of this workspace."""
 
 
@@ -47,7 +48,7 @@ def survey(workspace: Workspace) -> World:
         spoken=spoken(workspace.feedback),
         voted=spoken(workspace.votes),
         step_run=archive.parent_of,
-        incidents=incidents.every(workspace.audit),
+        incidents=log.every(workspace.audit),
     )
 
 

@@ -25,5 +25,6 @@ class Errors(Guard):
         """Compare the lower bound of the share with the limit."""
         wrong = sum(bool(opinion.flags & set(self.flags)) for opinion in live.opinions)
         rate = sequence(wrong, len(live.opinions), self.level)
-        said = f"{wrong} of {rate.n} judged answers are errors ({percent(rate.low)} at least, {percent(self.limit)} are allowed)"
+        share = f"{percent(rate.low)} at least, {percent(self.limit)} are allowed"
+        said = f"{wrong} of {rate.n} judged answers are errors ({share})"
         return self.found(rate.low > self.limit, said, **rate.named("rate"))
