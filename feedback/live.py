@@ -55,15 +55,14 @@ def spoken_of(folder: Path, waiting: Sequence[FeedbackEvent], versions: Sequence
 def opinions(events: Iterable[FeedbackEvent]) -> list[Opinion]:
     """Each person's last opinion on each answer, in the order of the events; the last of two takes the first's place.
 
-    Records with answers of several writers say which is better, and nothing of one of them.
+    Only records on one answer are opinions: of several, nobody knows which one a flag is about.
     """
     last: dict[tuple[str, str, str], Opinion] = {}
     for event in events:
-        [writer, *others] = [_writer(response) for response in event.responses]
-        if writer is None or any(other != writer for other in others):
-            continue
-        opinion = Opinion(writer, person(event), _scores(event), _flags(event))
-        last[opinion.person, event.prompt_id, event.responses[0].text] = opinion
+        answer, writer = event.responses[0], _writer(event.responses[0])
+        if writer is not None and len(event.responses) == 1:
+            opinion = Opinion(writer, person(event), _scores(event), _flags(event))
+            last[opinion.person, event.prompt_id, answer.text] = opinion
     return list(last.values())
 
 
@@ -104,8 +103,8 @@ def _flags(event: FeedbackEvent) -> frozenset[str]:
 
 
 def _scores(event: FeedbackEvent) -> dict[str, float]:
-    """Thumbs and ratings of a record on one answer; the same criterion again overrides."""
-    return dict(_scored(event)) if event.kind in ("binary", "rating") and len(event.responses) == 1 else {}
+    """Thumbs and ratings of a record; the same criterion again overrides."""
+    return dict(_scored(event)) if event.kind in ("binary", "rating") else {}
 
 
 def _scored(event: FeedbackEvent) -> Iterator[tuple[str, float]]:

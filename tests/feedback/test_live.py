@@ -71,7 +71,7 @@ def test_the_last_word_of_a_person_on_an_answer_counts() -> None:
 
 
 def test_answers_of_nobody_of_another_model_or_of_several_are_no_opinion() -> None:
-    others = [judged("1", version=None), judged("2", model="gpt"), compared("3", "2", "1"), compared("4", "2", None)]
+    others = [judged("1", version=None), judged("2", model="gpt"), compared("3", "2", "1"), compared("4", "2", "2")]
     assert live.opinions(others) == []
 
 

@@ -35,7 +35,10 @@ def test_harm_counts_people_and_not_their_flags() -> None:
     assert not Harm().look(Live(by_one, [], [])).breached
     found = Harm().look(Live(opinions(10, 0) + by_three, [], []))
     assert (found.breached, found.severity, found.numbers["people"]) == (True, "hard", 3)
-    assert found.said == "3 people flagged 7 of 17 judged answers as harmful (3 are a breach)"
+    assert found.said == (
+        "3 people flagged 7 of 17 judged answers as harmful (a breach from 3 people and more than 1.0 % on)"
+    )
+    assert not Harm().look(Live(opinions(700, 0) + by_three, [], [])).breached  # .99 %
     assert not Harm(share=0.5).look(Live(opinions(10, 0) + by_three, [], [])).breached
 
 
