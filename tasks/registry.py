@@ -48,7 +48,7 @@ class Cooling(NamedTuple):
 
     def __str__(self) -> str:
         since, until = (f"{moment:%Y-%m-%d %H:%M} UTC" for moment in self)
-        return f"the champion was rolled back to at {since}, so no round promotes before {until} (promotion.cooldown)"
+        return f"there was a rollback at {since}, so no round promotes before {until} (promotion.cooldown)"
 
 
 class Registry(Catalogue):

@@ -74,7 +74,7 @@ def test_people_who_are_harmed_roll_the_champion_back(flows: Flows, continued: W
     status = flows("status", "-w", continued.root).out
     assert "champion   policy version 1" in status
     assert "incident 3 is open on version 2: harm: 3 people" in status
-    assert "Cooling down: the champion was rolled back to at" in status
+    assert "Cooling down: there was a rollback at" in status
     assert "incident 3 (open): harm: 3 people" in flows("lineage", "policy/2", "-w", continued.root).out
     assert "rolled back" not in flows("watch", "-w", continued.root).out
 
