@@ -59,9 +59,9 @@ def read(folder: Path, rounds: Container[int] | None = None) -> pa.Table:
 
     Given `rounds`, those that were taken in by one of them.
     """
-    wanted = (part for part in _parts(folder) if rounds is None or _taken_in_by(part) in rounds)
-    parts = [pq.read_table(part, schema=SCHEMA) for part in wanted]
-    return pa.concat_tables([SCHEMA.empty_table(), *parts])
+    wanted = (part for part in parts(folder) if rounds is None or _taken_in_by(part) in rounds)
+    tables = [pq.read_table(part, schema=SCHEMA) for part in wanted]
+    return pa.concat_tables([SCHEMA.empty_table(), *tables])
 
 
 def events(folder: Path, rounds: Container[int] | None = None) -> list[FeedbackEvent]:
@@ -73,14 +73,14 @@ def ids(folder: Path) -> set[str]:
     """The ids of all events."""
     return {
         identity
-        for part in _parts(folder)
+        for part in parts(folder)
         for identity in pq.read_table(part, columns=["feedback_id"])["feedback_id"].to_pylist()
     }
 
 
 def taken_in(folder: Path, round: int) -> int:
     """How many events a round took in."""
-    return sum(pq.read_metadata(part).num_rows for part in _parts(folder, round))
+    return sum(pq.read_metadata(part).num_rows for part in parts(folder, round))
 
 
 def digest(folder: Path) -> str:
@@ -109,6 +109,12 @@ def prompts(folder: Path, count: int, seed: int) -> list[tuple[Message, ...]]:
     return random.Random(seed).sample(pool, min(count, len(pool)))
 
 
+def parts(folder: Path, round: int | None = None) -> list[Path]:
+    """The parts, or those of one round, by round, then by number: `part-00003-10` comes after `part-00003-9`."""
+    found = folder.glob("part-*-*.parquet" if round is None else f"part-{round:05d}-*.parquet")
+    return sorted(found, key=lambda part: [int(number) for number in part.stem.split("-")[1:]])
+
+
 def quarantine(folder: Path, rejected: Iterable[Rejected], round: int) -> int:
     """Keep records that cannot be used in `quarantine/round-<n>.jsonl`; returns how many were not there yet."""
     known = set(rejections(folder))
@@ -131,18 +137,12 @@ def rejections(folder: Path, round: int | None = None) -> list[Rejected]:
     return [Rejected.model_validate_json(line) for file in files for line in file.read_bytes().splitlines()]
 
 
-def _parts(folder: Path, round: int | None = None) -> list[Path]:
-    """Parts by round, then by number: `part-00003-10` comes after `part-00003-9`."""
-    parts = folder.glob("part-*-*.parquet" if round is None else f"part-{round:05d}-*.parquet")
-    return sorted(parts, key=lambda part: [int(number) for number in part.stem.split("-")[1:]])
-
-
 def _taken_in_by(part: Path) -> int:
     return int(part.stem.split("-")[1])
 
 
 def _write_part(folder: Path, table: pa.Table, round: int) -> None:
-    number = len(_parts(folder, round))
+    number = len(parts(folder, round))
     with replacing(folder / f"part-{round:05d}-{number}.parquet") as draft:
         pq.write_table(table, draft)
 

@@ -24,6 +24,9 @@ Overrides = Annotated[
     typer.Option("--set", "-S", metavar="KEY=VALUE", help="Set a knob for this round, e.g. -S policy.kl.target=6."),
 ]
 
+Named = Annotated[str | None, typer.Option("--by", metavar="NAME", help="Who. Default: whoever is logged in.")]
+Number = Annotated[int, typer.Argument(metavar="ID", help="The incident's number, see `list`.")]
+
 AuditAction = Literal["verify"]
 New = Annotated[bool, typer.Option("--new", help="Open a new round even where no new feedback waits.")]
 Json = Annotated[bool, typer.Option("--json", help="Print JSON.")]
@@ -61,6 +64,31 @@ def rollback(
     from flows.rollback import run_rollback
 
     run_rollback(workspace, to, reason)
+
+
+@app.command()
+def promote(
+    version: Annotated[str, typer.Argument(help="A registered version of the policy, by number.")],
+    reason: Annotated[str, typer.Option("--reason", help="Why; it goes to the audit log.")],
+    force: Annotated[bool, typer.Option("--force", help="Even if it was rejected or rolled back.")] = False,
+    workspace: Place = None,
+) -> None:
+    """Make a version of the policy champion because a person says so: one that was held, or by force any."""
+    from flows.promote import promote_by_hand
+
+    promote_by_hand(workspace, version, reason, force)
+
+
+@app.command()
+def cooldown(
+    lift: Annotated[bool, typer.Option("--lift", help="Let rounds promote again.")] = False,
+    reason: Annotated[str | None, typer.Option("--reason", help="Why; it goes to the audit log.")] = None,
+    workspace: Place = None,
+) -> None:
+    """Show, or end, the time after a rollback in which no round promotes."""
+    from flows.promote import show_cooldown
+
+    show_cooldown(workspace, lift, reason)
 
 
 @app.command()
@@ -131,12 +159,71 @@ def gc(
     tidy(workspace, yes)
 
 
+incident = typer.Typer(help="Keep the record of what went wrong: who, what, which version, when.", no_args_is_help=True)
+app.add_typer(incident, name="incident")
+
+
+@incident.command("open")
+def open_(
+    what: Annotated[str, typer.Option("--what", help="What is wrong, in a sentence.")],
+    version: Annotated[str | None, typer.Option("--version", help="Of the policy. Default: the champion.")] = None,
+    by: Named = None,
+    workspace: Place = None,
+) -> None:
+    """Open an incident about a version of the policy."""
+    from flows.incident import open_incident
+
+    open_incident(workspace, what, version, by)
+
+
+@incident.command()
+def note(
+    number: Number,
+    said: Annotated[str, typer.Argument(metavar="TEXT", help="What was found or done.")],
+    by: Named = None,
+    workspace: Place = None,
+) -> None:
+    """Add to the timeline of an incident."""
+    from flows.incident import note_incident
+
+    note_incident(workspace, number, said, by)
+
+
+@incident.command()
+def close(
+    number: Number,
+    said: Annotated[str, typer.Argument(metavar="TEXT", help="How it ended.")],
+    by: Named = None,
+    workspace: Place = None,
+) -> None:
+    """Close an incident."""
+    from flows.incident import close_incident
+
+    close_incident(workspace, number, said, by)
+
+
+@incident.command("list")
+def list_(workspace: Place = None) -> None:
+    """Show all incidents, newest first."""
+    from flows.incident import list_incidents
+
+    list_incidents(workspace)
+
+
+@incident.command()
+def show(number: Number, workspace: Place = None) -> None:
+    """Show the timeline of an incident: what was said, and each move of its version."""
+    from flows.incident import show_incident
+
+    show_incident(workspace, number)
+
+
 @app.command()
 def audit(
     action: Annotated[AuditAction, typer.Argument(help="verify: is every line as it was written?")],
     workspace: Place = None,
 ) -> None:
-    """Check the log of every change of the champion."""
+    """Check the log of every promotion, rollback, withdrawal and incident."""
     from flows.audit import verify_audit
 
     verify_audit(workspace)
@@ -144,7 +231,7 @@ def audit(
 
 @app.command()
 def watch(workspace: Place = None) -> None:
-    """Compare the feedback that waits with what the champion learned from; trains nothing."""
+    """Look at live feedback on the champion, rolling it back where a guard says so, and at drift; trains nothing."""
     from flows.watch import show_watch
 
     show_watch(workspace)

@@ -62,7 +62,12 @@ def _version(version: Mapping[str, Any]) -> str:
     marks = ["champion"] if version["champion"] else []
     marks += [f"with reward/{version['reward_version']}"] if "reward_version" in version else []
     marks += [f"rolled back: {version['rolled_back']}"] if "rolled_back" in version else []
+    marks += [_incident(incident) for incident in version.get("incidents", ())]
     return f"{version['version']}  {version['digest'][:16]}…  {'; '.join(marks)}".rstrip()
+
+
+def _incident(incident: Mapping[str, Any]) -> str:
+    return f"incident {incident['number']} ({'open' if incident['open'] else 'closed'}): {incident['what']}"
 
 
 def _people(spoken: Sequence[Mapping[str, Any]], round: int) -> list[str]:

@@ -18,8 +18,9 @@ HEAD = """\
 """
 
 COMMANDS = (
-    *("round", "plan", "status", "votes pull", "votes push", "approve", "rollback", "watch", "feedback"),
-    *("lineage", "diff", "replay", "audit", "gc"),
+    *("round", "plan", "status", "votes pull", "votes push", "approve", "rollback", "promote", "cooldown", "watch"),
+    *("feedback", "lineage", "diff", "replay", "incident", "incident open", "incident note", "incident close"),
+    *("incident list", "incident show", "audit", "gc"),
 )
 """The commands of `python -m flows`, in the order of their page."""
 

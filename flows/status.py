@@ -6,7 +6,8 @@ from typing import Any
 from rich.console import Console
 from rich.table import Table
 
-from tasks import records
+from flows.incident import sentences
+from tasks import incidents, promotion, records
 from tasks.pending import pending
 from tasks.registry import Registry
 from tasks.workspace import Workspace, current
@@ -29,6 +30,10 @@ def show_status(folder: Path | None) -> None:
     if newest.version != champion.version:
         said = newest.tags.get("rolled_back") or newest.tags.get("verdict", "")
         console.print(f"[bold]candidate[/bold]  policy version {newest.version}, from round {newest.round}: {said}")
+    if cooling := registry.cooling(promotion.knobs(place).cooldown):
+        console.print(f"Cooling down: {cooling}.", style="yellow", soft_wrap=True)
+    for sentence in sentences(incidents.every(place.audit)):
+        console.print(sentence, style="red", markup=False, soft_wrap=True)
     console.print(_rounds(place, champion.version))
     if waits := pending(place):
         console.print(str(waits), style="yellow", soft_wrap=True)

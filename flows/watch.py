@@ -1,4 +1,4 @@
-"""watch: does the feedback that waits, or the newest round, look unlike what the champion learned from?"""
+"""watch: is the champion bad in use, or what waits, or the newest round, unlike what the champion learned from?"""
 
 from pathlib import Path
 
@@ -8,44 +8,58 @@ from rich.table import Table
 
 from flows.server import configured
 from flows.title import entitle
-from tasks.events import drifted
-from tasks.watching import Seen, look
+from tasks.events import drifted, rolled_back
+from tasks.guarding import Guarded, guard
+from tasks.watching import Seen, look, waiting
 from tasks.workspace import Workspace, current
 
 
 @flow(name="watch", validate_parameters=False)
 def watch(workspace: str | None = None) -> list[str]:
-    """Look once, on a schedule; returns the alarms as sentences. It changes nothing: what answers an alarm listens."""
-    seen = _watched(current(Path(workspace) if workspace else None))
-    for alarm in seen.alarms:
+    """Look once, on a schedule; returns the alarms as sentences.
+
+    A breach of a guard (section `watch` of params.yaml) rolls the champion back; nothing else is changed.
+    """
+    guarded, seen = _watched(current(Path(workspace) if workspace else None))
+    alarms = [*guarded.alarms, *seen.alarms]
+    for alarm in alarms:
         get_run_logger().warning(alarm)
-    entitle(_title(seen))
-    return seen.alarms
+    entitle(_title(guarded, seen))
+    return alarms
 
 
 def show_watch(folder: Path | None) -> None:
     """The same from the command line, without a Prefect server of its own."""
-    place = current(folder)
-    seen = _watched(place)
+    guarded, seen = _watched(current(folder))
+    alarms = [*guarded.alarms, *seen.alarms]
     console = Console()
-    console.print(_title(seen), style="bold red" if seen.alarms else "bold")
+    console.print(_title(guarded, seen), style="bold red" if alarms else "bold")
+    for found in guarded.found:
+        console.print(f"{found.guard:<11} {found.said}", style="red" if found.breached else None, soft_wrap=True)
     if seen.decided:
         console.print(_table(seen))
-    for alarm in seen.alarms:
-        console.print(f"ALARM {alarm}", style="red")
+    for alarm in alarms:
+        console.print(f"ALARM {alarm}", style="red", markup=False, soft_wrap=True)
 
 
-def _watched(place: Workspace) -> Seen:
+def _watched(place: Workspace) -> tuple[Guarded, Seen]:
+    """What people say of the champion comes first: a rollback must not wait for comparisons."""
+    guarded = guard(place, waiting(place))
+    if guarded.champion and guarded.now and configured():
+        rolled_back(place, guarded.champion, guarded.now, "; ".join(found.said for found in guarded.breaches))
     seen = look(place)
     if seen.alarms and configured():
         drifted(place, seen.alarms)
-    return seen
+    return guarded, seen
 
 
-def _title(seen: Seen) -> str:
+def _title(guarded: Guarded, seen: Seen) -> str:
     if seen.champion is None:
         return "nothing to watch: no champion yet"
-    alarms = {0: "no alarm", 1: "1 alarm"}.get(len(seen.alarms), f"{len(seen.alarms)} alarms")
+    if guarded.now:
+        return f"rolled back: version {guarded.now} is champion instead of {guarded.champion}"
+    count = len(guarded.breaches) + len(seen.alarms)
+    alarms = {0: "no alarm", 1: "1 alarm"}.get(count, f"{count} alarms")
     compared = "" if seen.decided else ", too few to compare"
     return f"{alarms}: {seen.records} records wait{compared}; champion is version {seen.champion}"
 

@@ -16,6 +16,7 @@ if TYPE_CHECKING:
     from mlflow import MlflowClient
 
 CHAMPION = "champion"
+_MISSING = ("RESOURCE_DOES_NOT_EXIST", "INVALID_PARAMETER_VALUE")  # what MLflow says of a version or alias not there
 Name = Literal["policy", "reward"]
 
 
@@ -63,8 +64,19 @@ class Catalogue:
         Raises:
             BadModel: the alias was moved by hand, to a version that no round registered.
         """
-        version = self._alias()
+        version = self.alias()
         return self.version(version) if version else None
+
+    def alias(self) -> str | None:
+        """The version that the alias points to, whoever registered it."""
+        from mlflow.exceptions import MlflowException
+
+        try:
+            return str(self.store.get_model_version_by_alias("policy", CHAMPION).version)
+        except MlflowException as error:
+            if error.error_code not in _MISSING:
+                raise
+            return None
 
     def version(self, version: str, name: Name = "policy") -> Version:
         """One version.
@@ -72,10 +84,17 @@ class Catalogue:
         Raises:
             BadModel: there is none of that number.
         """
-        for found in self.versions(name):
-            if found.version == version:
-                return found
-        raise BadModel(f"{name} has no version {version} that a round registered; see the model's page in MLflow")
+        from mlflow.exceptions import MlflowException
+
+        try:
+            found = self.store.get_model_version(name, version)
+        except MlflowException as error:
+            if error.error_code not in _MISSING:
+                raise
+            found = None
+        if found is None or "round_key" not in found.tags:
+            raise BadModel(f"{name} has no version {version} that a round registered; see the model's page in MLflow")
+        return _read(found)
 
     def versions(self, name: Name) -> list[Version]:
         """All versions that rounds registered, newest first. What others put under the name is left out."""
@@ -100,16 +119,9 @@ class Catalogue:
                 )
         return into
 
-    def _alias(self) -> str | None:
-        """The version that the alias points to, whoever registered it."""
-        for model in self.store.search_registered_models("name = 'policy'"):
-            if CHAMPION in model.aliases:
-                return str(model.aliases[CHAMPION])
-        return None
-
     def _known(self, name: Name, marks: Mapping[str, str]) -> Version | None:
-        same = ("round_key", "digest")
-        return next((v for v in self.versions(name) if all(v.tags[key] == marks[key] for key in same)), None)
+        same = "".join(f" and tags.{key} = '{marks[key]}'" for key in ("round_key", "digest"))
+        return next(map(_read, self.store.search_model_versions(f"name = '{name}'{same}")), None)
 
     def _create(self, name: Name, model_id: str, run_id: str, marks: Mapping[str, str]) -> Version:
         if not self.store.search_registered_models(f"name = '{name}'"):

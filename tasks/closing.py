@@ -5,11 +5,10 @@ from collections.abc import Mapping, Sequence
 from datetime import UTC, datetime
 from typing import Any
 
-from core.files import digest, read_json
+from core.files import read_json
 from feedback import store
-from tasks import approval, drift, plots, records
+from tasks import approval, drift, plots, promotion, records
 from tasks.catalogue import Name, Version
-from tasks.evidence import Finding, Verdict
 from tasks.running import Running, metrics
 from tasks.versioning import STEPS, Versioning
 from tasks.workspace import Workspace
@@ -42,31 +41,12 @@ def close(running: Running) -> dict[str, Any]:
     with running.explaining("closing"):
         numbers = metrics(running.round, STEPS[:-1])
         gates = read_json(running.round.workspace.report("verdict"))
-        verdict = _unless_overtaken(running, approval.applied(running.round, running.key, gates))
+        verdict = approval.applied(running.round, running.key, gates)
         _make_safe(running, numbers)
         reward = _register(running, "reward", "reward", numbers, {})
         tags = {"reward_version": reward.version, "verdict": verdict["result"]}
         version = _register(running, "policy", "policy", numbers, tags)
-        if verdict["result"] == "promote":
-            reasons = "; ".join(finding["reason"] for finding in verdict["findings"])
-            expect = running.round.champion["version"] if running.round.champion else None
-            running.registry.promote(version.version, expect, reasons, "rounds")
-        return _finish(running, version, verdict, numbers)
-
-
-def _unless_overtaken(running: Running, verdict: dict[str, Any]) -> dict[str, Any]:
-    """On hold where the champion has changed since the round opened, as it may while people take their time.
-
-    The candidate itself is champion where a kill came right after its promotion.
-    """
-    now, place = running.registry.champion(), running.round.workspace
-    known = {champion["digest"] for champion in [running.round.champion] if champion}
-    if verdict["result"] != "promote" or now is None or now.digest in known | {digest(place.checkpoint("policy"))}:
-        return verdict
-    compared = running.round.champion["version"] if running.round.champion else "none"
-    said = f"policy version {now.version} is champion now, and the candidate was compared with version {compared}"
-    finding = Finding(gate="champion", result="hold", reason=said)
-    return Verdict(findings=(*Verdict.from_json(verdict).findings, finding)).to_json()
+        return _finish(running, version, promotion.carry_out(running, version, verdict), numbers)
 
 
 def _make_safe(running: Running, numbers: Mapping[str, float]) -> None:

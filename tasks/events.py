@@ -16,6 +16,9 @@ READY = "feedback.threshold_reached"
 DRIFTED = "champion.drifted"
 """Something has moved away from what the champion learned from; the payload says what. Automations may listen to it."""
 
+ROLLED_BACK = "champion.rolled_back"
+"""An earlier version is champion again; the payload says which, and why. Automations may listen to it."""
+
 _logger = logging.getLogger(__name__)
 
 
@@ -30,8 +33,17 @@ def feedback_ready(workspace: Workspace, pending: int, threshold: int) -> bool:
 
 def drifted(workspace: Workspace, alarms: Sequence[str]) -> bool:
     """Tell the configured server what has drifted; True where it took the event. The next look finds it again."""
-    champion = Resource({"prefect.resource.id": "rounds.champion", "prefect.resource.name": str(workspace.root)})
-    return _sent(Event(event=DRIFTED, resource=champion, payload={"alarms": list(alarms)}))
+    return _sent(Event(event=DRIFTED, resource=_champion(workspace), payload={"alarms": list(alarms)}))
+
+
+def rolled_back(workspace: Workspace, left: str, now: str, reason: str) -> bool:
+    """Tell the configured server that version `now` is champion again; True where it took the event."""
+    payload = {"left": left, "now": now, "reason": reason}
+    return _sent(Event(event=ROLLED_BACK, resource=_champion(workspace), payload=payload))
+
+
+def _champion(workspace: Workspace) -> Resource:
+    return Resource({"prefect.resource.id": "rounds.champion", "prefect.resource.name": str(workspace.root)})
 
 
 def _sent(event: Event) -> bool:

@@ -8,6 +8,7 @@ from feedback import pairs as waiting
 from feedback.schema import FeedbackEvent, Rejected
 from feedback.sources import Intake, Source
 from feedback.sources.jsonl import JSONL
+from tasks import withdrawals
 from tasks.intake import Ingest
 from tasks.round import Round
 from tasks.step import step
@@ -28,6 +29,7 @@ def ingest(round: Round, log: StepLog) -> None:
     appended = store.append(round.workspace.feedback, grouped, round.number)
     rejected += appended.changed
     store.quarantine(round.workspace.feedback, rejected, round.number)
+    withdrawals.note(round.workspace.audit, round.workspace.feedback, round.number)
     log({"new": appended.new, "repeated": appended.repeated, "quarantined": len(rejected)}, 0)
     if not store.ids(round.workspace.feedback):
         sources = ", ".join(source.name() for source in round.knobs("ingest", Ingest).sources) or "none"

@@ -4,6 +4,7 @@ MLflow moves an alias in one call, and remembers nothing of it. So an *intent* g
 `promotions`; a kill leaves it open, and the next entry sees from the alias whether the move was made.
 """
 
+from datetime import UTC, datetime
 from pathlib import Path
 from typing import TYPE_CHECKING, Literal, NamedTuple
 
@@ -11,9 +12,10 @@ from tasks import tracking
 
 if TYPE_CHECKING:
     from mlflow import MlflowClient
+    from mlflow.entities import Run
 
 EXPERIMENT = "promotions"
-Kind = Literal["bootstrap", "promote", "rollback"]
+Kind = Literal["bootstrap", "promote", "force", "rollback"]
 State = Literal["committed", "aborted"]
 
 
@@ -26,6 +28,10 @@ class Intent(NamedTuple):
     target: str
     reason: str
     who: str
+    at: datetime
+    """When it was written down (UTC)."""
+    lifted: bool = False
+    """A rollback after which a person has let rounds promote again."""
 
 
 class Journal:
@@ -41,15 +47,31 @@ class Journal:
         run = self._store.create_run(
             self._experiment, run_name=f"{kind} {left}→{target}", tags={**tags, "state": "open"}
         )
-        return Intent(str(run.info.run_id), **tags)
+        return _read(run)
 
     def open(self) -> list[Intent]:
         """Moves that were intended and not settled, oldest first."""
         runs = self._store.search_runs([self._experiment], "tags.state = 'open'", order_by=["attributes.start_time"])
-        facts = [field for field in Intent._fields if field != "run_id"]
-        return [Intent(str(run.info.run_id), **{fact: run.data.tags.get(fact, "") for fact in facts}) for run in runs]
+        return [_read(run) for run in runs]
+
+    def last(self) -> Intent | None:
+        """The move that was made last."""
+        made = self._store.search_runs(
+            [self._experiment], "tags.state = 'committed'", order_by=["attributes.start_time DESC"], max_results=1
+        )
+        return _read(made[0]) if made else None
+
+    def lift(self, intent: Intent, who: str) -> None:
+        """Mark a rollback as one after which rounds may promote again."""
+        self._store.set_tag(intent.run_id, "lifted", who)
 
     def settle(self, intent: Intent, state: State) -> None:
         """Close an intent. The tag goes last: until it is set, the next entry settles again."""
         self._store.set_terminated(intent.run_id, "FINISHED" if state == "committed" else "KILLED")
         self._store.set_tag(intent.run_id, "state", state)
+
+
+def _read(run: "Run") -> Intent:
+    said = {fact: run.data.tags.get(fact, "") for fact in ("kind", "left", "target", "reason", "who")}
+    at = datetime.fromtimestamp(run.info.start_time / 1000, UTC)
+    return Intent(str(run.info.run_id), **said, at=at, lifted="lifted" in run.data.tags)

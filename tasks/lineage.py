@@ -8,8 +8,10 @@ from collections.abc import Callable, Iterable, Sequence
 from typing import Any, NamedTuple
 
 from feedback.annotators import Spoken, spoken
+from tasks import incidents as log
 from tasks.archive import Archive, NotFound, Past, begins
 from tasks.catalogue import CHAMPION, Version
+from tasks.incidents import Incident
 from tasks.registry import Registry
 from tasks.workspace import Workspace
 
@@ -31,6 +33,8 @@ class World(NamedTuple):
     """Fresh votes in this workspace."""
     step_run: Callable[[str], str | None]
     """Run id of a step → run id of its round."""
+    incidents: Sequence[Incident] = ()
+    """In the audit log of this workspace."""
 
 
 def survey(workspace: Workspace) -> World:
@@ -44,6 +48,7 @@ def survey(workspace: Workspace) -> World:
         spoken=spoken(workspace.feedback),
         voted=spoken(workspace.votes),
         step_run=archive.parent_of,
+        incidents=log.every(workspace.audit),
     )
 
 
@@ -145,9 +150,14 @@ def _round(world: World, past: Past) -> dict[str, Any]:
 
 
 def _version(world: World, version: Version) -> dict[str, Any]:
-    told = {"version": _title(version), "digest": version.digest, "champion": False}
+    told: dict[str, Any] = {"version": _title(version), "digest": version.digest, "champion": False}
     if version.name == "policy":
         told["champion"] = version.version == world.champion
+        told["incidents"] = [
+            {"number": one.number, "open": one.open, "what": one.what}
+            for one in world.incidents
+            if one.version == version.version
+        ]
     return told | {name: version.tags[name] for name in ("reward_version", "rolled_back") if name in version.tags}
 
 

@@ -15,7 +15,9 @@ from tasks.collect import Collect
 from tasks.curate import Curate
 from tasks.drift import Drift
 from tasks.evaluate import Evaluate
+from tasks.guarding import Watch
 from tasks.intake import Ingest
+from tasks.promotion import Promotion
 from tasks.sample import Sample
 from tasks.verdict import Verdicts
 from tasks.versioning import Versioning
@@ -40,4 +42,6 @@ class Params(Knobs):
     drift: Drift = Drift()
     verdict: Verdicts = Verdicts()
     approval: Approval = Approval()
+    promotion: Promotion = Promotion()
+    watch: Watch = Watch()
     versioning: Versioning = Versioning()

@@ -5,6 +5,8 @@ kill anywhere leaves a whole champion and a move that the next entry settles. Th
 machines that share a server, `expect` is what keeps two promotions apart.
 """
 
+from collections.abc import Mapping
+from datetime import UTC, datetime, timedelta
 from pathlib import Path
 from typing import Literal, NamedTuple
 
@@ -13,7 +15,10 @@ from tasks import audit
 from tasks.catalogue import CHAMPION, Catalogue, Version
 from tasks.journal import Intent, Journal, Kind
 
-__all__ = ["Conflict", "Moved", "Registry", "RolledBack", "Version"]
+__all__ = ["Conflict", "Cooling", "CoolingDown", "Moved", "Registry", "RolledBack", "Version"]
+
+FORCED = "forced"
+"""The tag of a version that a person promoted against what is known of it, with their reason."""
 
 
 class Conflict(RoundsError):
@@ -24,11 +29,26 @@ class RolledBack(Conflict):
     """The version was rolled away from, and is not promoted again by mistake."""
 
 
+class CoolingDown(Conflict):
+    """A rollback is too recent for a promotion that no person decides."""
+
+
 class Moved(NamedTuple):
     """A rollback: the version that was champion, and the one that is."""
 
     left: Version
     now: Version
+
+
+class Cooling(NamedTuple):
+    """The time after a rollback in which no round promotes."""
+
+    since: datetime
+    until: datetime
+
+    def __str__(self) -> str:
+        since, until = (f"{moment:%Y-%m-%d %H:%M} UTC" for moment in self)
+        return f"there was a rollback at {since}, so no round promotes before {until} (promotion.cooldown)"
 
 
 class Registry(Catalogue):
@@ -40,7 +60,13 @@ class Registry(Catalogue):
         self._audit = root / "data" / "audit.jsonl"
 
     def promote(
-        self, version: str, expect: str | None, reason: str, who: str, kind: Kind = "promote", force: bool = False
+        self,
+        version: str,
+        expect: str | None,
+        reason: str,
+        who: str,
+        kind: Kind = "promote",
+        cooldown: float | None = None,
     ) -> Literal["done", "noop"]:
         """Make a version of the policy champion; `noop` where it is already.
 
@@ -49,17 +75,18 @@ class Registry(Catalogue):
             expect: the version that must be champion now; None where there must be none.
             reason: why, for the audit log.
             who: a person, or what acts for one.
-            kind: what the audit log calls it.
-            force: promote it though it was rolled away from before.
+            kind: what the audit log calls it. `force` promotes even what was rolled away from.
+            cooldown: seconds after a rollback in which nothing is promoted; None where a person decides.
 
         Raises:
             Conflict: another version than `expect` is champion.
-            RolledBack: the version was rolled away from, and `force` is not set.
+            RolledBack: the version was rolled away from, and `kind` is not `force`.
+            CoolingDown: the last rollback is not `cooldown` seconds ago.
             BadModel: there is no such version.
         """
         with self._locked():
             self._reconcile()
-            target, left = self.version(version), self._alias()
+            target, left = self.version(version), self.alias()
             if left == version:
                 return "noop"
             if left != expect:
@@ -67,18 +94,27 @@ class Registry(Catalogue):
                     f"policy@champion is {left or 'unset'}, expected {expect or 'unset'}: version {version} was "
                     "compared with another; run a new round"
                 )
-            _refuse_rolled_back(target, force)
+            if kind != "force":
+                _refuse_rolled_back(target)
+            if cooldown is not None:
+                self._refuse_while_cooling(version, cooldown)
             self._move(kind, left or "", target, reason, who)
         return "done"
 
-    def rollback(self, to: str | None, reason: str, who: str) -> Moved:
+    def rollback(self, to: str | None, reason: str, who: str, expect: str | None = None) -> Moved:
         """Make an earlier version champion again: `to`, or the one that the champion took over from.
 
-        The version left is marked, and not promoted again unless forced. A rollback that a kill cut short after the
-        alias moved is finished here, and not repeated from there.
+        The version left is marked, and not promoted again unless forced; a cooldown begins. A rollback that a kill cut
+        short after the alias moved is finished here, and not repeated from there.
+
+        Args:
+            to: the version to go back to.
+            reason: why, for the audit log and the mark.
+            who: a person, or what acts for one.
+            expect: the version that is to be left; None leaves whichever is champion.
 
         Raises:
-            Conflict: there is nothing to go back to.
+            Conflict: there is nothing to go back to, or another version than `expect` is champion.
             RolledBack: the target was itself rolled away from.
             BadModel: there is no version `to`.
         """
@@ -87,14 +123,40 @@ class Registry(Catalogue):
                 if settled.kind == "rollback" and to in (None, settled.target):
                     return Moved(self.version(settled.left), self.version(settled.target))
             now = self.champion()
+            if expect is not None and (now is None or now.version != expect):
+                raise Conflict(f"policy@champion is {now.version if now else 'unset'}, no longer {expect}")
             target = to or (now.tags.get("rollback_to") if now else None)
             if not now or not target:
                 raise Conflict("policy@champion took over from no other version; name the one to go back to")
             if target == now.version:
                 return Moved(now, now)
-            _refuse_rolled_back(self.version(target), force=False)
+            _refuse_rolled_back(self.version(target))
             self._move("rollback", now.version, self.version(target), reason, who)
             return Moved(self.version(now.version), self.version(target))
+
+    def cooling(self, cooldown: float) -> Cooling | None:
+        """The cooldown that runs now, of so many seconds; None where the champion was promoted, or it was lifted."""
+        last = self._journal.last()
+        if last is None or last.kind != "rollback" or last.lifted:
+            return None
+        until = last.at + timedelta(seconds=cooldown)
+        return Cooling(last.at, until) if datetime.now(UTC) < until else None
+
+    def lift(self, reason: str, who: str) -> bool:
+        """Let rounds promote again after a rollback; False where the champion's last move was none, or was lifted."""
+        with self._locked():
+            self._reconcile()
+            last = self._journal.last()
+            if last is None or last.kind != "rollback" or last.lifted:
+                return False
+            audit.append(self._audit, "lift", who, model="policy", reason=reason)
+            self._journal.lift(last, who)
+        return True
+
+    def mark(self, version: Version, tags: Mapping[str, str]) -> None:
+        """Set tags of a version of the policy, such as what became of its verdict."""
+        for key, value in tags.items():
+            self.store.set_model_version_tag(version.name, version.version, key, value)
 
     def reconcile(self) -> None:
         """Settle the move that a kill left open, and record a move that was made elsewhere. Each change begins so."""
@@ -103,7 +165,7 @@ class Registry(Catalogue):
 
     def _reconcile(self) -> list[Intent]:
         """Settle what is open; returns the moves that turned out to be made."""
-        now = self._alias()
+        now = self.alias()
         made = []
         for intent in self._journal.open():
             if now == intent.target:
@@ -133,6 +195,8 @@ class Registry(Catalogue):
             if intent.left:
                 self.store.set_model_version_tag("policy", intent.target, "rollback_to", intent.left)
             self.store.delete_model_version_tag("policy", intent.target, "rolled_back")
+        if intent.kind == "force":
+            self.store.set_model_version_tag("policy", intent.target, FORCED, intent.reason)
         if all(entry.facts.get("intent") != intent.run_id for entry in audit.read(self._audit)):
             now = self.version(intent.target)
             facts = {"round": now.round, "digest": now.digest, "run": now.run_id, "intent": intent.run_id}
@@ -140,10 +204,15 @@ class Registry(Catalogue):
             audit.append(self._audit, intent.kind, intent.who, **moved, **facts)
         self._journal.settle(intent, "committed")
 
+    def _refuse_while_cooling(self, version: str, cooldown: float) -> None:
+        if cooling := self.cooling(cooldown):
+            raise CoolingDown(f"{cooling}; by hand: `python -m flows promote {version} --reason …`")
 
-def _refuse_rolled_back(target: Version, force: bool) -> None:
-    if "rolled_back" in target.tags and not force:
+
+def _refuse_rolled_back(target: Version) -> None:
+    if "rolled_back" in target.tags:
         why = target.tags["rolled_back"]
         raise RolledBack(
-            f"policy version {target.version} was rolled back ({why}); name another, or promote it by force"
+            f"policy version {target.version} was rolled back ({why}); name another, or promote it all the "
+            f"same: `python -m flows promote {target.version} --force --reason …`"
         )

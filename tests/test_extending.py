@@ -15,6 +15,7 @@ from torch import Tensor
 from core.errors import BadFeedback
 from core.plugins import make
 from core.settings import override, parse, read
+from feedback.live import Opinion
 from feedback.schema import FeedbackEvent, Rejected
 from feedback.sources import Intake
 from flows.__main__ import app
@@ -22,6 +23,7 @@ from models.policy import Model, Policy, build
 from models.tokens import Batch
 from tasks.evals import Answers, Holdout, Pairs
 from tasks.evidence import Evidence
+from tasks.guards import Live
 from tasks.params import Params
 from tests import pages
 from tests.pages import ROOT
@@ -117,3 +119,10 @@ def test_the_gate_decides(metrics: dict[str, float], result: str) -> None:
     gate = make("tasks.gates", "endings", {"least": 0.9})
     found = gate.check(Evidence(candidate=metrics))
     assert (found.gate, found.result) == ("endings", result)
+
+
+def test_the_guard_is_sure_before_it_speaks() -> None:
+    rudeness = make("tasks.guards", "rudeness", {"limit": 0.2})
+    rude = [Opinion("2", f"person {ix}", {}, frozenset({"rude"})) for ix in range(30)]
+    assert rudeness.look(Live(rude, [], [])).breached
+    assert not rudeness.look(Live(rude[:1], [], [])).breached

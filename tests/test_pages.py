@@ -36,7 +36,8 @@ def test_commands_in_blocks_are_complete(page: Path) -> None:
     for command in pages.commands(page):
         flow, step = pages.after(command, "python", "-m", "flows"), pages.after(command, "python", "-m", "tasks")
         if flow is not None:
-            given = COMMANDS.commands[flow[0]].make_context(flow[0], flow[1:]).params
+            typed, words = _typed(flow)
+            given = typed.make_context(flow[0], words).params
             if page != EXTENDING:
                 parse(Params, override(read(ROOT / "params.yaml"), given.get("overrides") or []), " ".join(command))
         assert step is None or step[0] in STEPS
@@ -47,9 +48,18 @@ def test_commands_in_blocks_are_complete(page: Path) -> None:
 def test_commands_in_the_text_exist(page: Path) -> None:
     for command in pages.inline_commands(page):
         for name, *words in filter(None, [pages.after(command, "python", "-m", "flows")]):
-            known = {option for parameter in COMMANDS.commands[name].params for option in parameter.opts}
+            typed, _ = _typed([name, *words])
+            known = {option for parameter in typed.params for option in parameter.opts}
             assert {word for word in words if word.startswith("-")} <= known | {"--help"}
         assert command[0] != "make" or command[1] in TARGETS
+
+
+def _typed(words: list[str]) -> tuple[Any, list[str]]:
+    """The command that the words name, and its arguments; of a group, the one below it."""
+    command = COMMANDS
+    while words and hasattr(command, "commands"):
+        command, words = command.commands[words[0]], words[1:]
+    return command, words
 
 
 @pytest.mark.parametrize("page", WRITTEN, ids=title)

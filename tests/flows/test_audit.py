@@ -17,6 +17,9 @@ DAMAGES: dict[str, Damage] = {
     "removed at the end": lambda lines: lines[:2],
     "all removed": lambda lines: [],
     "reordered": lambda lines: [lines[0], lines[2], lines[1]],
+    "a foreign line at the end": lambda lines: [*lines, lines[2].replace(b"rude", b"fine")],
+    "a foreign line between": lambda lines: [lines[0], lines[0], *lines[1:]],
+    "one copied from another log": lambda lines: [*lines, b'{"seq": 4, "event": "promote"}\n'],
 }
 
 

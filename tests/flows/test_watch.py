@@ -55,6 +55,30 @@ def test_alarms_of_the_newest_round_are_recalled(flows: Flows, continued: Worksp
     assert "ALARM round 1: drift/kl_rise 7.5, see data/reports/drift.html" in said
 
 
+def test_people_who_are_harmed_roll_the_champion_back(flows: Flows, continued: Workspace, tmp_path: Path) -> None:
+    harmful = [
+        {
+            "kind": "binary",
+            "prompt": "Where do I enter my PIN?",
+            "responses": [{"messages": "Send it to us.", "model": "policy", "model_version": "2"}],
+            "judgements": [{"scores": [0]}],
+            "flags": ["harmful"],
+            "annotator_id": who,
+        }
+        for who in ("ana", "bo", "cy")
+    ]
+    flows("feedback", write(tmp_path / "live.jsonl", harmful), "-w", continued.root)
+    said = flows("watch", "-w", continued.root).out
+    assert "rolled back: version 1 is champion instead of 2" in said
+    assert "ALARM harm (hard): 3 people flagged 3 of 3 judged answers as harmful" in said
+    status = flows("status", "-w", continued.root).out
+    assert "champion   policy version 1" in status
+    assert "incident 3 is open on version 2: harm: 3 people" in status
+    assert "Cooling down: there was a rollback at" in status
+    assert "incident 3 (open): harm: 3 people" in flows("lineage", "policy/2", "-w", continued.root).out
+    assert "rolled back" not in flows("watch", "-w", continued.root).out
+
+
 @pytest.mark.usefixtures("prefect")
 def test_as_a_flow_it_returns_its_alarms_and_is_named_after_them(continued: Workspace) -> None:
     from flows.watch import watch

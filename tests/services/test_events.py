@@ -6,7 +6,7 @@ from pathlib import Path
 import pytest
 from prefect.settings import PREFECT_API_URL, temporary_settings
 
-from tasks.events import drifted, feedback_ready
+from tasks.events import drifted, feedback_ready, rolled_back
 from tasks.workspace import Workspace
 from tests.services.programs import free_port
 
@@ -15,4 +15,5 @@ def test_a_server_that_is_down_is_no_error(tmp_path: Path, caplog: pytest.LogCap
     with temporary_settings({PREFECT_API_URL: f"http://127.0.0.1:{free_port()}/api"}), caplog.at_level(logging.WARNING):
         assert not feedback_ready(Workspace(tmp_path), 80, 80)
         assert not drifted(Workspace(tmp_path), ["prompts are about something else"])
-    assert caplog.text.count("did not take the event") == 2
+        assert not rolled_back(Workspace(tmp_path), "2", "1", "harm: 3 people")
+    assert caplog.text.count("did not take the event") == 3

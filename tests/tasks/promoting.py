@@ -49,9 +49,13 @@ def promote_and_die(root: Path, action: str, when: str, method: str) -> None:
 
 
 def race(root: Path, version: str) -> None:
-    """Promote a version over 2; write the outcome beside the others'."""
+    """Promote a version over 2, or roll `back`; write the outcome beside the others'."""
     try:
-        outcome: str = Registry(root).promote(version, "2", "better", f"racer for {version}")
+        registry, who = Registry(root), f"racer for {version}"
+        if version == "back":
+            outcome = f"back to {registry.rollback(None, 'rude', who).now.version}"
+        else:
+            outcome = registry.promote(version, "2", "better", who)
     except Conflict:
         outcome = "conflict"
     (root / "outcomes").mkdir(exist_ok=True)
@@ -76,7 +80,7 @@ def status(pid: int) -> int:
 
 
 def main(mode: str, spare: str, jobs: list[str]) -> None:
-    """`die SPARE ROOT:ACTION:WHEN:METHOD …` or `race SPARE ROOT:VERSION …`: a process a job; prints how they ended."""
+    """`die SPARE ROOT:ACTION:WHEN:METHOD …`, `race SPARE ROOT:VERSION|back …`: a process a job; prints their ends."""
     Registry(Path(spare))
     works: dict[str, Callable[..., None]] = {"die": promote_and_die, "race": race}
     pids = []

@@ -12,7 +12,7 @@ from mlflow.exceptions import MlflowException
 
 from core.errors import BadModel
 from tasks import audit
-from tasks.registry import Conflict, Registry, RolledBack, Version
+from tasks.registry import Conflict, CoolingDown, Registry, RolledBack, Version
 from tasks.tracking import RoundRun
 
 # SQLAlchemy 2.1 warns of how MLflow maps its tables
@@ -195,8 +195,45 @@ def test_a_version_rolled_away_from_is_promoted_by_force_only(home: Path) -> Non
         registry.promote("2", "1", "win rate .61", "schedule")
     with pytest.raises(RolledBack):
         registry.rollback("2", "I was wrong", "ana")
-    assert registry.promote("2", "1", "I was wrong", "ana", force=True) == "done"
-    assert "rolled_back" not in registry.version("2").tags
+    assert registry.promote("2", "1", "I was wrong", "ana", kind="force") == "done"
+    tags = registry.version("2").tags
+    assert ("rolled_back" in tags, tags["forced"]) == (False, "I was wrong")
+    assert moves(home)[-1] == ("force", "1", "2")
+
+
+def test_a_rollback_that_expects_another_champion_changes_nothing(home: Path) -> None:
+    registry = with_champion_2(home)
+    with pytest.raises(Conflict, match="champion is 2, no longer 3"):
+        registry.rollback(None, "rude answers", "watch", expect="3")
+    assert registry.rollback(None, "rude answers", "watch", expect="2").now.version == "1"
+
+
+def test_no_round_promotes_while_a_rollback_is_recent(home: Path) -> None:
+    registry = with_champion_2(home)
+    assert registry.cooling(3600) is None
+    assert not registry.lift("nothing to lift", "ana")
+    registry.rollback(None, "rude answers", "ana")
+    cooling = Registry(home).cooling(3600)  # whoever asks: it is in MLflow
+    assert cooling is not None
+    assert (cooling.until - cooling.since).total_seconds() == 3600
+    assert registry.cooling(0) is None
+    with pytest.raises(CoolingDown, match=r"no round promotes before .* UTC .*flows promote 3"):
+        registry.promote("3", "1", "win rate .61", "rounds", cooldown=3600)
+    assert registry.promote("3", "1", "win rate .61", "rounds", cooldown=0) == "done"
+    assert registry.cooling(3600) is None
+
+
+def test_a_person_promotes_through_a_cooldown_or_lifts_it(home: Path) -> None:
+    registry = with_champion_2(home)
+    registry.rollback(None, "rude answers", "ana")
+    assert registry.promote("3", "1", "I read its answers", "ana") == "done"
+    registry.rollback(None, "rude as well", "ana")
+    assert registry.lift("the feedback was taken back", "bo")
+    assert not registry.lift("again", "bo")
+    assert registry.cooling(3600) is None
+    last = audit.read(home / "data/audit.jsonl")[-1]
+    assert (last.event, last.who, last.facts["reason"]) == ("lift", "bo", "the feedback was taken back")
+    assert audit.verify(home / "data/audit.jsonl") == []
 
 
 def test_a_rollback_to_the_champion_changes_nothing(home: Path) -> None:
@@ -254,32 +291,34 @@ def processes(mode: str, spare: Path, jobs: list[str]) -> list[int]:
     return [int(line) for line in done.stdout.split()]
 
 
-# after the intent, after the flip, after the audit line, before the intent is settled; and a rollback after its flip
-POINTS = [
-    ("promote", "after", "create_run", "2", "aborted"),
-    ("promote", "after", "set_registered_model_alias", "3", "committed"),
-    ("promote", "before", "set_terminated", "3", "committed"),
-    ("promote", "before", "set_tag", "3", "committed"),
-    ("rollback", "after", "set_registered_model_alias", "1", "committed"),
-]
+# where a move is cut short, the champion that is left (by a promotion, by a rollback), and what becomes of the intent
+POINTS = {
+    "after the intent": ("after", "create_run", "2", "2", "aborted"),
+    "before the flip": ("before", "set_registered_model_alias", "2", "2", "aborted"),
+    "after the flip": ("after", "set_registered_model_alias", "3", "1", "committed"),
+    "after the tags": ("after", "set_model_version_tag", "3", "1", "committed"),
+    "after the audit line": ("before", "set_terminated", "3", "1", "committed"),
+    "before the intent is settled": ("before", "set_tag", "3", "1", "committed"),
+}
 
 
-def test_killed_anywhere_the_champion_is_whole_and_the_move_is_settled(home: Path, tmp_path: Path) -> None:
+@pytest.mark.parametrize("action", ["promote", "rollback"])
+def test_killed_anywhere_the_champion_is_whole_and_the_move_is_settled(home: Path, tmp_path: Path, action: str) -> None:
     with_champion_2(home)
-    roots = [shutil.copytree(home, tmp_path / f"killed{number}") for number in range(len(POINTS))]
-    jobs = [f"{root}:{action}:{when}:{method}" for root, (action, when, method, *_) in zip(roots, POINTS, strict=True)]
+    roots = {point: shutil.copytree(home, tmp_path / point) for point in POINTS}
+    jobs = [f"{roots[point]}:{action}:{when}:{method}" for point, (when, method, *_) in POINTS.items()]
     assert processes("die", home, jobs) == [-signal.SIGKILL] * len(POINTS)
-    for root, (action, _, _, alias, state) in zip(roots, POINTS, strict=True):
-        killed = Registry(root)
+    for point, (_, _, promoted, rolled, state) in POINTS.items():
+        killed = Registry(roots[point])
         now = killed.version(champion(killed))
-        assert now.version == alias
-        assert (killed.fetch(now, root / "data/champion") / "model.safetensors").exists()
+        assert now.version == {"promote": promoted, "rollback": rolled}[action], point
+        assert (killed.fetch(now, roots[point] / "data/champion") / "model.safetensors").exists()
         again(killed, action, state)
         killed.reconcile()
-        assert set(journal(killed)[:2]) == {"committed"}
-        assert journal(killed)[2] == state
+        assert journal(killed) == ["committed", "committed", state, *(["committed"] if state == "aborted" else [])]
         final = {"promote": ("promote", "2", "3"), "rollback": ("rollback", "2", "1")}[action]
-        assert moves(root)[2:] == [final]
+        assert moves(roots[point])[2:] == [final], point
+        assert (killed.cooling(3600) is not None) == (action == "rollback")
 
 
 def again(registry: Registry, action: str, state: str) -> None:
@@ -293,11 +332,27 @@ def again(registry: Registry, action: str, state: str) -> None:
         assert champion(registry) == "1"
 
 
-def test_of_promotions_that_race_one_is_done(home: Path, tmp_path: Path) -> None:
+def test_of_eight_promotions_that_race_one_is_done(home: Path, tmp_path: Path) -> None:
     spare = shutil.copytree(home, tmp_path / "spare")
     registry = with_champion_2(home, versions=4)
-    assert processes("race", spare, [f"{home}:{version}" for version in (3, 3, 4, 4)]) == [0, 0, 0, 0]
+    assert processes("race", spare, [f"{home}:{version}" for version in (3, 4) * 4]) == [0] * 8
     outcomes = Counter(file.read_text() for file in (home / "outcomes").iterdir())
-    assert outcomes == {"done": 1, "noop": 1, "conflict": 2}
+    assert outcomes == {"done": 1, "noop": 3, "conflict": 4}
     assert champion(registry) in {"3", "4"}
     assert len(moves(home)) == 3
+
+
+def test_promotions_that_race_a_rollback_leave_a_whole_state(home: Path, tmp_path: Path) -> None:
+    spare = shutil.copytree(home, tmp_path / "spare")
+    registry = with_champion_2(home, versions=4)
+    racers = ["3", "back", "4", "3", "back", "4", "3", "4"]
+    assert processes("race", spare, [f"{home}:{racer}" for racer in racers]) == [0] * 8
+    made = moves(home)
+    assert len({(home / "outcomes" / file.name).read_text() for file in (home / "outcomes").iterdir()}) > 1
+    assert [left for _, left, _ in made] == ["", *(now for _, _, now in made[:-1])]  # each goes on from the one before
+    assert made[-1][2] == champion(registry)
+    left = {left for event, left, _ in made if event == "rollback"}
+    assert left
+    assert all("rolled_back" in registry.version(version).tags for version in left)
+    assert champion(registry) not in left
+    assert set(journal(registry)) == {"committed"}

@@ -1,0 +1,133 @@
+"""How long does it take to move the champion, and does that grow with the number of registered versions?
+
+    python -m benchmarks.registry [--versions 10 100 1000] [--moves 20] [--into DIR]
+
+Tiny versions are registered as a round does it, in a local store (SQLite and files). At each size the newest version is
+promoted and rolled back again and again; timed is the registry's part: journal, alias, tags, audit log. What a command
+takes besides (Python, imports, opening the store) is timed once more as a whole. Interrupted, it goes on with the
+versions that are there. Writes results/registry.{json,md}.
+"""
+
+import argparse
+import os
+import platform
+import subprocess
+import sys
+import time
+from collections.abc import Callable, Sequence
+from datetime import UTC, datetime
+from pathlib import Path
+from statistics import median
+from typing import NamedTuple
+
+from core.files import write_json, write_text
+from tasks.registry import Registry
+from tasks.tracking import RoundRun
+from tasks.workspace import PROJECT, at
+
+RESULTS = PROJECT / "benchmarks" / "results"
+
+
+class Timed(NamedTuple):
+    """Seconds of one kind of move, at one size of the registry."""
+
+    versions: int
+    move: str
+    median: float
+    worst: float
+    cpu: float
+    """Median seconds of the processor alone: what is left where nothing else runs on the machine and its disk."""
+    times: int
+
+
+class Spent(NamedTuple):
+    """Seconds of one move, by the clock and of the processor."""
+
+    wall: float
+    cpu: float
+
+
+def register(registry: Registry, number: int) -> None:
+    """Register the version of a round, with weights of a few bytes."""
+    tags = {"round": str(number), "round_key": f"{number:016x}", "verdict": "promote"}
+    run = RoundRun.open(registry.root, f"round {number}", tags)
+    folder = registry.root / "data" / "checkpoints" / "policy"
+    folder.mkdir(parents=True, exist_ok=True)
+    (folder / "model.safetensors").write_text(f"weights of round {number}")
+    registry.register("policy", folder, run.run_id, tags, {"evaluate/win_rate": 0.6})
+
+
+def measure(registry: Registry, versions: int, moves: int) -> list[Timed]:
+    """Promote the newest version over the one before and roll it back, `moves` times each."""
+    newest, before = str(versions), str(versions - 1)
+    now = registry.champion()
+    if now is None or now.version != before:
+        registry.promote(before, now.version if now else None, "the start", "benchmark", kind="force")
+    promotions, rollbacks = [], []
+    for _ in range(moves):
+        promotions.append(_seconds(lambda: registry.promote(newest, before, "it won", "benchmark", kind="force")))
+        rollbacks.append(_seconds(lambda: registry.rollback(None, "it was rude", "benchmark")))
+    return [_timed(versions, "promote", promotions), _timed(versions, "rollback", rollbacks)]
+
+
+def command(registry: Registry, versions: int) -> Timed:
+    """`python -m flows rollback` as a whole, from the shell."""
+    before = str(versions - 1)
+    words = [sys.executable, "-m", "flows", "rollback", "--reason", "it was rude", "-w", str(registry.root)]
+    times = []
+    for _ in range(3):
+        registry.promote(str(versions), before, "it won", "benchmark", kind="force")
+        times.append(_seconds(lambda: subprocess.run(words, cwd=PROJECT, check=True, capture_output=True)))
+    return _timed(versions, "the whole command `rollback`", times)
+
+
+def _seconds(work: Callable[[], object]) -> Spent:
+    wall, cpu = time.perf_counter(), _cpu()
+    work()
+    return Spent(time.perf_counter() - wall, _cpu() - cpu)
+
+
+def _cpu() -> float:
+    """Processor seconds of this process and of those that it waited for."""
+    spent = os.times()
+    return spent.user + spent.system + spent.children_user + spent.children_system
+
+
+def _timed(versions: int, move: str, spent: Sequence[Spent]) -> Timed:
+    walls = [one.wall for one in spent]
+    return Timed(versions, move, median(walls), max(walls), median(one.cpu for one in spent), len(spent))
+
+
+def table(found: Sequence[Timed]) -> str:
+    """The result as Markdown."""
+    lines = ["| versions registered | move | median s | worst s | processor s | of |", "|---|---|---|---|---|---|"]
+    lines += [
+        f"| {t.versions:,} | {t.move} | {t.median:.3f} | {t.worst:.3f} | {t.cpu:.3f} | {t.times} |" for t in found
+    ]
+    return "\n".join(lines)
+
+
+def main() -> None:
+    """Grow the registry size by size, measure at each, print the table, keep the results."""
+    options = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
+    options.add_argument("--versions", type=int, nargs="+", default=[10, 100, 1000])
+    options.add_argument("--moves", type=int, default=20)
+    options.add_argument("--into", type=Path, default=PROJECT / "data" / "benchmarks" / "registry")
+    chosen = options.parse_args()
+    registry = Registry(at(chosen.into).root)
+    found: list[Timed] = []
+    for size in sorted(chosen.versions):
+        for number in range(len(registry.versions("policy")), size):
+            register(registry, number)
+        found += measure(registry, size, chosen.moves)
+    found.append(command(registry, max(chosen.versions)))
+    text = table(found)
+    print(text)
+    facts = f"{datetime.now(UTC):%Y-%m-%d}, {platform.machine()}, Python {platform.python_version()}, SQLite"
+    typed = f"python -m benchmarks.registry --versions {' '.join(map(str, chosen.versions))} --moves {chosen.moves}"
+    write_text(RESULTS / "registry.md", f"# Moving the champion\n\n{facts}; `{typed}`\n\n{text}\n")
+    write_json(RESULTS / "registry.json", {"facts": facts, "command": typed, "moves": [t._asdict() for t in found]})
+
+
+if __name__ == "__main__":
+    main()

@@ -1,0 +1,30 @@
+"""The champion's answers are errors too often."""
+
+from typing import ClassVar
+
+from pydantic import Field
+
+from core.sequences import sequence
+from tasks.gates import percent
+from tasks.guards import Found, Guard, Live, Severity
+
+
+class Errors(Guard):
+    """The share of answers that are flagged as errors lies above its limit, and not by chance."""
+
+    severity: ClassVar[Severity] = "hard"
+
+    flags: tuple[str, ...] = ("error", "empty", "timeout")
+    """What counts: these words as flag, tag or label of a record; a program may hand them in."""
+    limit: float = Field(0.05, gt=0, lt=1)
+    """Share of the judged answers above which it is a breach."""
+    level: float = Field(0.99, ge=0.5, lt=1)
+    """How sure it has to be, over all looks together."""
+
+    def look(self, live: Live) -> Found:
+        """Compare the lower bound of the share with the limit."""
+        wrong = sum(bool(opinion.flags & set(self.flags)) for opinion in live.opinions)
+        rate = sequence(wrong, len(live.opinions), self.level)
+        share = f"{percent(rate.low)} at least, {percent(self.limit)} are allowed"
+        said = f"{wrong} of {rate.n} judged answers are errors ({share})"
+        return self.found(rate.low > self.limit, said, **rate.named("rate"))

@@ -1,0 +1,92 @@
+"""Promotion by hand, and rounds that wait after a rollback."""
+
+from pathlib import Path
+
+import pytest
+
+from feedback import store
+from flows.round import rlhf_round
+from tasks import audit
+from tasks.registry import Registry
+from tasks.workspace import Workspace
+from tests.flows.commands import Flows
+from tests.flows.feedback_files import write
+from tests.profile import PROMOTE, TINY
+
+
+def champion(place: Workspace) -> str | None:
+    return Registry(place.root).alias()
+
+
+def test_a_held_candidate_is_promoted_by_hand(flows: Flows, continued: Workspace) -> None:
+    flows("rollback", "--reason", "rude", "-w", continued.root)
+    refused = flows("promote", "2", "--reason", "it was not", "-w", continued.root)
+    assert (refused.code, "RolledBack: policy version 2 was rolled back (rude)" in refused.err) == (2, True)
+    said = flows("promote", "2", "--force", "--reason", "it was not", "-w", continued.root)
+    assert (said.code, said.out) == (0, "policy@champion is version 2 now; before it was 1.\n")
+    last = audit.read(continued.audit)[-1]
+    assert (last.event, last.facts["left"], last.facts["now"], last.facts["reason"]) == (
+        "force",
+        "1",
+        "2",
+        "it was not",
+    )
+    assert "is version 2 already" in flows("promote", "2", "--reason", "again", "-w", continued.root).out
+
+
+def test_what_the_gates_rejected_takes_force(flows: Flows, continued: Workspace) -> None:
+    registry = Registry(continued.root)
+    registry.rollback(None, "rude", "ana")
+    registry.store.delete_model_version_tag("policy", "2", "rolled_back")
+    registry.mark(registry.version("2"), {"verdict": "reject"})
+    said = flows("promote", "2", "--reason", "I like it", "-w", continued.root)
+    assert (said.code, "Rejected: policy version 2 was rejected by the gates of round 1" in said.err) == (2, True)
+    assert flows("promote", "2", "--force", "--reason", "I like it", "-w", continued.root).code == 0
+    assert registry.version("2").tags["forced"] == "I like it"
+
+
+def test_a_cooldown_is_shown_and_lifted(flows: Flows, continued: Workspace) -> None:
+    assert "No cooldown" in flows("cooldown", "-w", continued.root).out
+    flows("rollback", "--reason", "rude", "-w", continued.root)
+    assert "no round promotes before" in flows("cooldown", "-w", continued.root).out
+    assert flows("cooldown", "--lift", "-w", continued.root).code == 2
+    lifted = flows("cooldown", "--lift", "--reason", "the votes were taken back", "-w", continued.root)
+    assert lifted.out == "The cooldown is over: rounds promote again.\n"
+    assert audit.read(continued.audit)[-1].event == "lift"
+    assert "There was no cooldown." in flows("cooldown", "--lift", "--reason", "so", "-w", continued.root).out
+
+
+@pytest.mark.usefixtures("prefect")
+def test_a_round_within_a_cooldown_holds_and_notes_what_was_taken_back(
+    flows: Flows, continued: Workspace, tmp_path: Path
+) -> None:
+    flows("rollback", "--reason", "rude", "-w", continued.root)
+    [wrong, *_] = [event for event in store.events(continued.feedback) if event.kind == "comparison"]
+    back = {
+        "kind": "comparison",
+        "source": "review-desk",
+        "source_id": "1",
+        "supersedes": wrong.feedback_id,
+        "prompt": wrong.prompt[-1].content,
+        "responses": [response.text for response in wrong.responses],
+        "judgements": [{"outcome": "skip"}],
+    }
+    flows("feedback", write(tmp_path / "back.jsonl", [back]), "-w", continued.root)
+    record = rlhf_round([*TINY, PROMOTE], str(continued.root))
+    assert record is not None
+    last = record["verdict"]["findings"][-1]
+    assert (record["verdict"]["result"], last["gate"], last["result"]) == ("hold", "promotion", "hold")
+    assert "no round promotes before" in last["reason"]
+    held = Registry(continued.root).version(record["version"])
+    assert (held.tags["verdict"], champion(continued)) == ("hold", "1")
+    [line] = [line for line in audit.read(continued.audit) if line.event == "withdrawal"]
+    assert line.facts == {
+        "round": 2,
+        "batch": line.facts["batch"],
+        "taken_back": 1,
+        "corrected": 0,
+        "annotators": {"simulated": 1},
+    }
+    assert flows("promote", held.version, "--reason", "the feedback is clean now", "-w", continued.root).code == 0
+    assert champion(continued) == held.version
+    assert audit.verify(continued.audit) == []
