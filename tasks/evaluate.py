@@ -22,7 +22,8 @@ from models.reward import RewardModel
 from models.rollout import Sampling
 from tasks import ballots, tables
 from tasks.baseline import words
-from tasks.evals import CANDIDATE, CHAMPION, Answers, Evaluation, Holdout, Metrics, Pairs
+from tasks.bench import bench
+from tasks.evals import CANDIDATE, CHAMPION, Answers, Evaluation, Holdout, Metrics, Pairs, Row
 from tasks.round import Round
 from tasks.step import step
 from tasks.steplog import StepLog
@@ -44,6 +45,7 @@ class Evaluate(Knobs):
         default_factory=lambda: with_defaults(
             "tasks.evals",
             *("votes", "slices", "safety", "judge", "reward_model", "answers", "diversity", "refusals", "true_utility"),
+            *("adversarial", "red_team"),
         )
     )
     """Evaluations by name, with their knobs; `null` leaves one out."""
@@ -67,6 +69,7 @@ def evaluate(round: Round, log: StepLog) -> None:
         champion = _answers(round, CHAMPION, Policy.load(place.champion), asked, scorers, log)
         votes = ballots.cast(round, knobs.annotator, asked, candidate.texts, champion.texts)
         pairs = _pairs(round, scorers)
+    kept: dict[str, list[Row]] = {}
     held_out = Holdout(
         prompts=[prompt.prompt for prompt in asked],
         groups=[prompt.group for prompt in asked],
@@ -74,6 +77,7 @@ def evaluate(round: Round, log: StepLog) -> None:
         pairs=pairs,
         flags=_flags(round, asked),
         judge_scale=scorers.judge.std / scorers.judge.temperature,
+        bench=bench(round, Sampling(temperature=knobs.temperature), log, kept),
     )
     numbers: Metrics = {"prompts": len(asked), "tokens": int(candidate.tokens.sum() + champion.tokens.sum())}
     for evaluation in knobs.evals.values():
@@ -86,6 +90,7 @@ def evaluate(round: Round, log: StepLog) -> None:
         "examples": _examples(asked, candidate, champion),
         "calibration": _reliability(pairs),
     }
+    write_json(place.report("probes"), kept)
     write_json(place.report("evaluate"), report)
 
 
