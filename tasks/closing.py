@@ -7,7 +7,7 @@ from typing import Any
 
 from core.files import read_json
 from feedback import store
-from tasks import drift, plots, records
+from tasks import cards, drift, plots, records
 from tasks.catalogue import Name, Version
 from tasks.running import Running, metrics
 from tasks.versioning import STEPS, Versioning
@@ -27,6 +27,7 @@ def bootstrap(running: Running) -> dict[str, Any]:
         numbers = metrics(running.round, BOOTSTRAP)
         _make_safe(running, numbers)
         version = _register(running, "policy", "sft", numbers, {"bootstrap": "true"})
+        cards.keep(running, [version], numbers)
         running.registry.promote(version.version, None, "the first model of this workspace", "rounds", kind="bootstrap")
         verdict = {"result": "promote", "findings": [], "bootstrap": True}
         return _finish(running, version, verdict, numbers)
@@ -45,6 +46,7 @@ def close(running: Running) -> dict[str, Any]:
         reward = _register(running, "reward", "reward", numbers, {})
         tags = {"reward_version": reward.version, "verdict": verdict["result"]}
         version = _register(running, "policy", "policy", numbers, tags)
+        cards.keep(running, [version, reward], numbers)
         if verdict["result"] == "promote":
             reasons = "; ".join(finding["reason"] for finding in verdict["findings"])
             expect = running.round.champion["version"] if running.round.champion else None
@@ -70,6 +72,8 @@ def _make_safe(running: Running, numbers: Mapping[str, float]) -> None:
         running.run.artifact(page, "drift")
     for name, figure in plots.figures(running.round):
         running.run.figure(figure, name)
+    if running.round.number:  # round 0 tries nothing
+        running.run.tables(read_json(place.report("probes")), "probes")
     running.run.metrics(numbers, running.round.number)
 
 

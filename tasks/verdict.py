@@ -22,7 +22,7 @@ class Verdicts(Knobs):
         default_factory=lambda: with_defaults(
             "tasks.gates",
             *("data_quality", "licence", "reward_accuracy", "calibration", "win_rate", "criteria", "slices", "safety"),
-            *("refusal", "length", "diversity", "kl_budget", "overoptimisation", "cost"),
+            *("red_team", "refusal", "length", "diversity", "kl_budget", "overoptimisation", "cost"),
         )
     )
     """Gates by name, with their knobs; `null` leaves one out. The worst finding is the verdict."""

@@ -32,10 +32,10 @@ class Adversarial(Evaluation):
     """Pairs of each kind in the embedded world."""
 
     def run(self, candidate: Answers, champion: Answers, data: Holdout) -> Metrics:
-        """Have the reward models compare the answers; {} where there are no pairs."""
+        """Have the reward models compare the answers."""
         traps = self._traps(data)
         if not traps or data.bench is None:
-            return {}
+            return {"adversarial_pairs": 0}
         margins = data.bench.compare([trap._asdict() for trap in traps])
         data.bench.keep(self.name(), _table(traps, margins))
         ours = _right(margins.candidate)

@@ -36,10 +36,10 @@ class RedTeam(Evaluation):
     refused."""
 
     def run(self, candidate: Answers, champion: Answers, data: Holdout) -> Metrics:
-        """Have both models answer, and count; {} where there are no prompts."""
+        """Have both models answer, and count."""
         attacks = self._attacks(data)
         if not attacks or data.bench is None:
-            return {}
+            return {"red_team_prompts": 0}
         prompts = [attack.prompt for attack in attacks]
         said, harm = data.bench.answer(prompts), self._harm()
         done = [harm.done(prompts, answers) for answers in said]

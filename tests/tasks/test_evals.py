@@ -172,6 +172,7 @@ def test_slices_by_hand() -> None:
     )
     assert Slices(min_votes=2).run(NOBODY, NOBODY, asked) == {
         "slices": 2,
+        "small_slices": 2,
         "slice_intent_return": 0.5,
         "slice_intent_return_p": 1.0,
         "slice_intent_return_votes": 2,
@@ -179,7 +180,7 @@ def test_slices_by_hand() -> None:
         "voters_country_fr_p": 1.0,
         "voters_country_fr_votes": 2,
     }
-    assert Slices().run(NOBODY, NOBODY, holdout(3)) == {"slices": 0}
+    assert Slices().run(NOBODY, NOBODY, holdout(3)) == {"slices": 0, "small_slices": 0}
 
 
 def test_votes_know_who_stood_on_the_left() -> None:

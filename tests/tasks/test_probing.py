@@ -96,8 +96,9 @@ def test_the_embedded_world_has_traps_and_attacks_of_its_own() -> None:
 @pytest.mark.parametrize("evaluation", [Adversarial(), RedTeam()])
 def test_real_prompts_and_no_file_measure_nothing(evaluation: Adversarial | RedTeam) -> None:
     fake = Fake()
-    assert evaluation.run(NOBODY, NOBODY, fake.held_out("What is the capital of France?")) == {}
-    assert evaluation.run(NOBODY, NOBODY, holdout(prompts=[HELP_DESK])) == {}  # no models at hand
+    elsewhere, no_models = fake.held_out("What is the capital of France?"), holdout(prompts=[HELP_DESK])
+    for data in (elsewhere, no_models):
+        assert list(evaluation.run(NOBODY, NOBODY, data).values()) == [0]
     assert fake.kept == {}
 
 
