@@ -17,7 +17,20 @@ HEAD = """\
 # `use: x` names the file x.py among the plug-ins.
 """
 
-COMMANDS = ("round", "plan", "status", "rollback", "watch", "feedback", "lineage", "diff", "replay", "audit", "gc")
+COMMANDS = (
+    "round",
+    "plan",
+    "status",
+    "rollback",
+    "watch",
+    "feedback",
+    "lineage",
+    "evidence",
+    "diff",
+    "replay",
+    "audit",
+    "gc",
+)
 """The commands of `python -m flows`, in the order of their page."""
 
 

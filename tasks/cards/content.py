@@ -13,8 +13,8 @@ import yaml
 
 from core.files import read_json
 from tasks.cards import limits
-from tasks.cards.markdown import Safe, render
 from tasks.catalogue import Version
+from tasks.markdown import Safe, render
 from tasks.workspace import Workspace
 
 HERE = Path(__file__).parent

@@ -11,8 +11,8 @@ from hypothesis import strategies as st
 from tasks.cards import content
 from tasks.cards.content import Facts, data_card, model_card, short
 from tasks.cards.limits import limits
-from tasks.cards.markdown import Safe, code, escaped
 from tasks.catalogue import Version
+from tasks.markdown import Safe, code, escaped
 
 NOON = datetime(2026, 3, 1, 12, 0, tzinfo=UTC)
 CURATED = {
