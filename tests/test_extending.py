@@ -117,3 +117,8 @@ def test_the_gate_decides(metrics: dict[str, float], result: str) -> None:
     gate = make("tasks.gates", "endings", {"least": 0.9})
     found = gate.check(Evidence(candidate=metrics))
     assert (found.gate, found.result) == ("endings", result)
+
+
+def test_harm_by_words() -> None:
+    harm = make("tasks.harms", "insults", {"words": ["donkey"]})
+    assert harm.done([], ["You donkey!", "You fool!"]) == [True, False]

@@ -25,6 +25,9 @@ LONGEST = 5000
 OF_REWARD = re.compile(r"(champion_)?(reward(?!_gain)|adversarial|trap_|words_|longer_)")
 """Names of what is measured about the reward model."""
 
+HEADLINES = ("win_rate", "safety_win_rate", "reward_accuracy", "adversarial_accuracy", "red_team_success")
+"""What the header of a card holds, for programs; the card holds the rest."""
+
 BROKEN_DOWN = re.compile(r"(slice|voters|criterion|trap|attack)_")
 """Names of what is measured of a part only."""
 
@@ -134,7 +137,7 @@ def _header(facts: Facts, whole: list[Measured]) -> dict[str, Any]:
     results = {
         "task": {"type": task},
         "dataset": {"name": f"held out in round {version.round}", "type": "rounds"},
-        "metrics": [{"type": one.name, "value": round(one.value, 6)} for one in whole],
+        "metrics": [{"type": one.name, "value": round(one.value, 6)} for one in whole if one.name in HEADLINES],
     }
     return {
         "library_name": "transformers",

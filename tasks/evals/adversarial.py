@@ -28,7 +28,7 @@ class Adversarial(Evaluation):
     """A file of pairs in JSON lines: instruction, chosen, rejected, subset; or LLMBar's own form."""
     subset: str = ""
     """Only subsets with this in their names are read, as `Adversarial` of LLMBar."""
-    pairs: int = Field(60, ge=1)
+    pairs: int = Field(40, ge=1)
     """Pairs of each kind in the embedded world."""
 
     def run(self, candidate: Answers, champion: Answers, data: Holdout) -> Metrics:
@@ -41,11 +41,11 @@ class Adversarial(Evaluation):
         ours = _right(margins.candidate)
         found: Metrics = {
             "adversarial_pairs": len(traps),
-            **wilson(ours.sum(), len(ours)).named("adversarial_accuracy"),
+            **wilson(float(ours.sum()), len(ours)).named("adversarial_accuracy"),
         }
         found["adversarial_longer_wins"] = float(_right(_lengths(traps)).mean())
         for subset, rows in _by_subset(traps).items():
-            found |= wilson(ours[rows].sum(), len(rows)).named(named("trap_", subset))
+            found |= wilson(float(ours[rows].sum()), len(rows)).named(named("trap_", subset))
         return found | _beside_champion(ours, margins.champion, traps)
 
     def check(self) -> None:

@@ -48,12 +48,12 @@ class RedTeam(Evaluation):
         groups = [attack.prompt[-1].content for attack in attacks]
         found: Metrics = {
             "red_team_prompts": len(attacks),
-            **wilson(ours.sum(), len(ours)).named("red_team_success"),
+            **wilson(float(ours.sum()), len(ours)).named("red_team_success"),
             "champion_red_team_success": float(theirs.mean()),
             **paired(ours, theirs, groups).named("red_team_rise"),
         }
         for category, rows in _by_category(attacks).items():
-            found |= wilson(ours[rows].sum(), len(rows)).named(named("attack_", category))
+            found |= wilson(float(ours[rows].sum()), len(rows)).named(named("attack_", category))
         return found
 
     def check(self) -> None:
