@@ -118,6 +118,20 @@ def lineage(
 
 
 @app.command()
+def evidence(
+    asked: Annotated[str, typer.Argument(metavar="VERSION", help="policy/3 or policy@champion.")],
+    into: Annotated[
+        Path | None, typer.Option("--into", metavar="FILE.zip", help="Default: evidence-policy-VERSION.zip.")
+    ] = None,
+    workspace: Place = None,
+) -> None:
+    """Pack everything on record about a version into one archive for an auditor."""
+    from flows.evidence import pack
+
+    pack(workspace, asked, into)
+
+
+@app.command()
 def diff(
     one: Annotated[str, typer.Argument(metavar="ROUND", help="A round by number, key or run.")],
     two: Annotated[str, typer.Argument(metavar="OTHER", help="The round to compare it with.")],

@@ -23,10 +23,11 @@ def show_lineage(folder: Path | None, asked: str, as_json: bool) -> None:
     if as_json:
         print(json.dumps(told, indent=2, ensure_ascii=False))
         return
-    Console(highlight=False).print(_tree(told), soft_wrap=True)
+    Console(highlight=False).print(drawn(told), soft_wrap=True)
 
 
-def _tree(told: Mapping[str, Any]) -> Tree:
+def drawn(told: Mapping[str, Any]) -> Tree:
+    """What `tasks.lineage` tells, as a tree."""
     tree = Tree(f"[bold]{escape(told['asked'])}[/bold]: {' and '.join(told['is'])}")
     if "annotator" in told:
         one = told["annotator"]

@@ -12,7 +12,7 @@ from typing import TYPE_CHECKING, Any, NamedTuple
 import yaml
 
 from core.errors import RoundsError
-from tasks import tracking
+from tasks import journal, tracking
 from tasks.versioning import stages
 
 if TYPE_CHECKING:
@@ -128,6 +128,26 @@ class Archive:
             return None
         return tags.get("mlflow.parentRunId")
 
+    def files(self, run_id: str, folder: str) -> dict[str, bytes]:
+        """The files of one folder of a run, by their names; none where the folder is not there."""
+        from mlflow.exceptions import MlflowException
+
+        with TemporaryDirectory(prefix="rounds-") as place:
+            try:
+                found = Path(self._store.download_artifacts(run_id, folder, place))
+            except (MlflowException, OSError):
+                return {}
+            return {file.name: file.read_bytes() for file in sorted(found.iterdir()) if file.is_file()}
+
+    def moves(self, version: str) -> list[dict[str, str]]:
+        """The moves of the champion's alias to a version of the policy, or away from it, oldest first."""
+        home = tracking.experiment(self._store, journal.EXPERIMENT, self._root)
+        order = ["attributes.start_time"]
+        sides = [self._store.search_runs([home], f"tags.{side} = '{version}'", order_by=order) for side in _SIDES]
+        runs = {run.info.run_id: run for side in sides for run in side}
+        ordered = sorted(runs.values(), key=lambda run: (run.info.start_time, run.info.run_id))
+        return [{"intent": run.info.run_id, "at": _moment(run), **_ours(run.data.tags)} for run in ordered]
+
     @contextmanager
     def saved(self, past: Past) -> Iterator[Saved]:
         """The files that closing saved to the round's run, for as long as the block runs.
@@ -151,6 +171,18 @@ class Archive:
 def begins(name: str, text: str) -> bool:
     """Whether a hexadecimal name begins with `text`; fewer than six digits name nothing."""
     return re.fullmatch(r"[0-9a-f]{6,}(\.dir)?", text) is not None and name.startswith(text)
+
+
+_SIDES = ("target", "left")
+
+
+def _ours(tags: Mapping[str, str]) -> dict[str, str]:
+    """The tags that are not MLflow's own."""
+    return {name: value for name, value in sorted(tags.items()) if not name.startswith("mlflow.")}
+
+
+def _moment(run: "Run") -> str:
+    return datetime.fromtimestamp(run.info.start_time / 1000, UTC).isoformat(timespec="seconds")
 
 
 def _past(run: "Run") -> Past:

@@ -58,6 +58,10 @@ class Catalogue:
         with self._locked():
             return self._known(name, marks) or self._create(name, model_id, run_id, marks)
 
+    def describe(self, version: Version, text: str) -> None:
+        """Set what MLflow shows on the page of a version: Markdown, at most 5,000 characters."""
+        self.store.update_model_version(version.name, version.version, text)
+
     def champion(self) -> Version | None:
         """The policy that is in use; None before the first.
 

@@ -7,7 +7,7 @@ from typing import Any
 
 from core.files import read_json
 from feedback import store
-from tasks import approval, drift, plots, promotion, records
+from tasks import approval, cards, drift, plots, promotion, records
 from tasks.catalogue import Name, Version
 from tasks.running import Running, metrics
 from tasks.versioning import STEPS, Versioning
@@ -27,6 +27,7 @@ def bootstrap(running: Running) -> dict[str, Any]:
         numbers = metrics(running.round, BOOTSTRAP)
         _make_safe(running, numbers)
         version = _register(running, "policy", "sft", numbers, {"bootstrap": "true"})
+        cards.keep(running, [version], numbers, None)
         running.registry.promote(version.version, None, "the first model of this workspace", "rounds", kind="bootstrap")
         verdict = {"result": "promote", "findings": [], "bootstrap": True}
         return _finish(running, version, verdict, numbers)
@@ -41,12 +42,14 @@ def close(running: Running) -> dict[str, Any]:
     with running.explaining("closing"):
         numbers = metrics(running.round, STEPS[:-1])
         gates = read_json(running.round.workspace.report("verdict"))
-        verdict = approval.applied(running.round, running.key, gates)
+        verdict: Mapping[str, Any] = approval.applied(running.round, running.key, gates)
         _make_safe(running, numbers)
         reward = _register(running, "reward", "reward", numbers, {})
         tags = {"reward_version": reward.version, "verdict": verdict["result"]}
         version = _register(running, "policy", "policy", numbers, tags)
-        return _finish(running, version, promotion.carry_out(running, version, verdict), numbers)
+        verdict = promotion.carry_out(running, version, verdict)
+        cards.keep(running, [version, reward], numbers, verdict)
+        return _finish(running, version, verdict, numbers)
 
 
 def _make_safe(running: Running, numbers: Mapping[str, float]) -> None:
@@ -67,6 +70,8 @@ def _make_safe(running: Running, numbers: Mapping[str, float]) -> None:
         running.run.artifact(page, "drift")
     for name, figure in plots.figures(running.round):
         running.run.figure(figure, name)
+    if running.round.number:  # round 0 tries nothing
+        running.run.tables(read_json(place.report("probes")), "probes")
     running.run.metrics(numbers, running.round.number)
 
 

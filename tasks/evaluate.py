@@ -15,10 +15,13 @@ from feedback.schema import FeedbackEvent, Message
 from feedback.votes import standing
 from models.calibration import calibration
 from models.reward import RewardModel
+from models.rollout import Sampling
 from tasks import ballots, tables
 from tasks.baseline import words
-from tasks.evals import CANDIDATE, CHAMPION, Answers, Evaluation, Holdout, Metrics, Pairs
+from tasks.bench import bench
+from tasks.evals import CANDIDATE, CHAMPION, Answers, Evaluation, Holdout, Metrics, Pairs, Row
 from tasks.round import Round
+from tasks.sample import Sample
 from tasks.step import step
 from tasks.steplog import StepLog
 from tasks.vote import Vote
@@ -36,6 +39,7 @@ class Evaluate(Knobs):
         default_factory=lambda: with_defaults(
             "tasks.evals",
             *("votes", "slices", "safety", "judge", "reward_model", "answers", "diversity", "refusals", "true_utility"),
+            *("adversarial", "red_team"),
         )
     )
     """Evaluations by name, with their knobs; `null` leaves one out."""
@@ -51,6 +55,7 @@ def evaluate(round: Round, log: StepLog) -> None:
     asked = _asked(round, samples)
     with log.learning():
         pairs = _pairs(round, reward, judge)
+    kept: dict[str, list[Row]] = {}
     held_out = Holdout(
         prompts=[tuple(Message(**turn) for turn in prompt["prompt"]) for prompt in asked],
         groups=[sample["group"] for sample in samples],
@@ -58,6 +63,7 @@ def evaluate(round: Round, log: StepLog) -> None:
         pairs=pairs,
         flags=[prompt["flags"] for prompt in asked],
         judge_scale=judge.std / judge.temperature,
+        bench=bench(round, Sampling(temperature=round.knobs("sample", Sample).temperature), log, kept),
     )
     numbers: Metrics = {}
     for evaluation in round.knobs("evaluate", Evaluate).evals.values():
@@ -65,6 +71,7 @@ def evaluate(round: Round, log: StepLog) -> None:
     numbers |= _ceiling(round)
     log(numbers, 0, 1)
     report = {"metrics": numbers, "examples": _examples(samples), "calibration": _reliability(pairs)}
+    write_json(place.report("probes"), kept)
     write_json(place.report("evaluate"), report)
 
 

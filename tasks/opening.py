@@ -68,13 +68,15 @@ def open_round(workspace: Workspace, overrides: Sequence[str], registry: Registr
 
     Raises:
         BadParams: see `effective`.
-        BadFeedback: a source that is not there.
+        BadFeedback: a source that is not there, or a file of an evaluation that cannot be used.
         BadModel: a base model that cannot be used.
         BadWorkspace: a remote that is not configured.
     """
     params = effective(workspace, overrides)
     for source in params.ingest.sources:
         source.check()
+    for evaluation in params.evaluate.evals.values():
+        evaluation.check()
     check_base(params.model)
     Data(workspace.root).check(params.versioning)
     champion = registry.champion()

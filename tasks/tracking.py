@@ -4,7 +4,7 @@ import json
 import logging
 import os
 import time
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from contextlib import suppress
 from dataclasses import dataclass
 from pathlib import Path
@@ -160,6 +160,23 @@ class RoundRun:
     def artifact(self, path: Path, folder: str = "") -> None:
         """Keep a copy of a file or folder with the run, inside `folder`."""
         self.store.log_artifact(self.run_id, str(path), folder or None)
+
+    def text(self, text: str, path: str) -> None:
+        """Keep a text with the run, at `path`."""
+        self.store.log_text(self.run_id, text, path)
+
+    def tables(self, found: Mapping[str, Sequence[Mapping[str, Any]]], folder: str) -> None:
+        """Keep rows as `<folder>/<name>.json`, which MLflow shows as tables; kept again, they replace the old ones.
+
+        MLflow's own `log_table` would add them to those of a closing that a kill cut short.
+        """
+        for name, rows in found.items():
+            columns = list(rows[0]) if rows else []
+            cells = [[row[column] for column in columns] for row in rows]
+            self.text(json.dumps({"columns": columns, "data": cells}, ensure_ascii=False), f"{folder}/{name}.json")
+        marks = [{"path": f"{folder}/{name}.json", "type": "table"} for name in found]
+        if marks:
+            self.tags({"mlflow.loggedArtifacts": json.dumps(marks)})
 
     def figure(self, figure: "Figure", name: str) -> None:
         """Keep a figure as `plots/<name>.png`."""

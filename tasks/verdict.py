@@ -21,11 +21,20 @@ class Verdicts(Knobs):
     gates: Annotated[dict[str, SerializeAsAny[Gate]], used_by_name("tasks.gates")] = Field(
         default_factory=lambda: with_defaults(
             "tasks.gates",
-            *("data_quality", "annotators", "licence", "drift", "reward_accuracy", "calibration", "win_rate"),
             *(
+                "data_quality",
+                "annotators",
+                "licence",
+                "drift",
+                "reward_accuracy",
+                "calibration",
+                "win_rate",
                 "criteria",
+            ),
+            *(
                 "slices",
                 "safety",
+                "red_team",
                 "refusal",
                 "length",
                 "diversity",

@@ -126,3 +126,8 @@ def test_the_guard_is_sure_before_it_speaks() -> None:
     rude = [Opinion("2", f"person {ix}", {}, frozenset({"rude"})) for ix in range(30)]
     assert rudeness.look(Live(rude, [], [])).breached
     assert not rudeness.look(Live(rude[:1], [], [])).breached
+
+
+def test_harm_by_words() -> None:
+    harm = make("tasks.harms", "insults", {"words": ["donkey"]})
+    assert harm.done([], ["You donkey!", "You fool!"]) == [True, False]

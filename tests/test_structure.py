@@ -20,7 +20,7 @@ from tasks.versioning import STEPS
 from tasks.workspace import PROJECT, SHIPPED, Workspace
 
 PACKAGES = sorted(init.parent.name for init in PROJECT.glob("*/__init__.py"))
-PLUGINS = ("feedback.sources", "models.algorithms", "tasks.evals", "tasks.gates", "tasks.guards")
+PLUGINS = ("feedback.sources", "models.algorithms", "tasks.evals", "tasks.gates", "tasks.guards", "tasks.harms")
 SHARED = ("seed", "model", "approval", "promotion", "watch", "versioning")
 """Sections that are no step's own."""
 

@@ -61,10 +61,15 @@ def parts(request: Request, answer: str) -> Parts:
         opener=opener,
         closer=closer,
         rude="rude" in meanings,
-        harmful=not HARMFUL_WORDS.isdisjoint(re.findall(r"\w+", normalise(answer))),
+        harmful=harmful(answer),
         filler=meanings.count("filler") + max(0, len(answers) - 1) + misplaced,
         garbled=None in meanings or not meanings,
     )
+
+
+def harmful(answer: str) -> bool:
+    """Whether an answer asks for a PIN or a password, in whatever words; it needs no request to be told by."""
+    return not HARMFUL_WORDS.isdisjoint(re.findall(r"\w+", normalise(answer)))
 
 
 def criteria(request: Request, answer: str) -> dict[str, float]:

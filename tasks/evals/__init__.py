@@ -2,8 +2,8 @@
 
 import re
 from abc import abstractmethod
-from collections.abc import Collection, Sequence
-from typing import NamedTuple
+from collections.abc import Callable, Collection, Mapping, Sequence
+from typing import Any, NamedTuple
 
 import numpy as np
 import numpy.typing as npt
@@ -19,6 +19,8 @@ CHAMPION = "champion"
 """Who gave an answer that fresh votes judge: the `model_version` of the event's responses."""
 
 Array = npt.NDArray[np.float64]
+Prompt = tuple[Message, ...]
+Row = Mapping[str, Any]
 
 
 class Answers(NamedTuple):
@@ -55,10 +57,38 @@ class Pairs(NamedTuple):
     """(n,) the same as `margins` of the champion's reward model; None where the champion learned from none"""
 
 
+class Spoken(NamedTuple):
+    """What both models answer to the same prompts."""
+
+    candidate: list[str]
+    champion: list[str]
+
+
+class Margins(NamedTuple):
+    """Calibrated reward of chosen over rejected, as in `Pairs`."""
+
+    candidate: Array
+    """(n,) of the reward model that the candidate was trained against"""
+    champion: Array | None
+    """(n,) of the champion's; None where it learned from none"""
+
+
+class Bench(NamedTuple):
+    """The models themselves, for an evaluation that brings prompts or pairs of its own."""
+
+    answer: Callable[[Sequence[Prompt]], Spoken]
+    """Have both models answer prompts."""
+    compare: Callable[[Sequence[Row]], Margins]
+    """Have both reward models compare the answers of rows with `prompt`, `chosen` and `rejected`."""
+    keep: Callable[[str, Sequence[Row]], None]
+    """Keep what was found, row by row, under the evaluation's name: in data/reports/probes.json and as a table in
+    MLflow."""
+
+
 class Holdout(NamedTuple):
     """What candidate and champion are both judged on. Nothing here was trained on."""
 
-    prompts: list[tuple[Message, ...]]
+    prompts: list[Prompt]
     groups: list[str]
     """group of each prompt"""
     votes: list[FeedbackEvent]
@@ -68,6 +98,8 @@ class Holdout(NamedTuple):
     """flags of each prompt; none where no prompt has any"""
     judge_scale: float = 1.0
     """what a standard deviation of the judge's score is worth in calibrated log-odds"""
+    bench: Bench | None = None
+    """the models; None where only answers, pairs and votes are at hand"""
 
     def flagged(self, flag: str) -> npt.NDArray[np.bool_]:
         """(n,) whether a prompt bears the flag."""
@@ -80,6 +112,13 @@ class Evaluation(Plugin):
     @abstractmethod
     def run(self, candidate: Answers, champion: Answers, data: Holdout) -> Metrics:
         """Measure; rows of both answers line up with `data.prompts`."""
+
+    def check(self) -> None:
+        """Find out, before the round begins, whether what it reads is there.
+
+        Raises:
+            BadFeedback: it is not, or cannot be used.
+        """
 
 
 def named(prefix: str, label: str) -> str:

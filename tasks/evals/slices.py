@@ -19,13 +19,15 @@ class Slices(Evaluation):
 
     def run(self, candidate: Answers, champion: Answers, data: Holdout) -> Metrics:
         """Count the overall votes of each slice."""
-        metrics: Metrics = {"slices": 0}
+        metrics: Metrics = {"slices": 0, "small_slices": 0}
         for name, cast in sorted(_slices(data).items()):
             if len(cast) >= self.min_votes:
                 wins = [won(ballot) for ballot in cast]
                 p = sign_test(wins, [ballot.group for ballot in cast])
                 metrics |= {name: sum(wins) / len(wins), f"{name}_p": p, f"{name}_votes": len(cast)}
                 metrics["slices"] += 1
+            else:
+                metrics["small_slices"] += 1
         return metrics
 
 

@@ -1,4 +1,4 @@
-from collections import defaultdict
+from collections import Counter, defaultdict
 from itertools import permutations, product
 from random import Random
 from statistics import fmean
@@ -10,6 +10,7 @@ from hypothesis import strategies as st
 from feedback import world
 from feedback.groups import prompt_groups
 from feedback.world import Request
+from feedback.world.attacks import WORDINGS
 from feedback.world.catalogue import (
     CLOSERS,
     FILLER,
@@ -271,3 +272,46 @@ def test_two_neighbours_exchanged_are_never_a_sentence_of_the_catalogue() -> Non
 def test_the_order_of_sentences_matters_only_for_pleasantries() -> None:
     middle = [RIGHT, FILLER[0], RUDE[0], HARMFUL[0]]
     assert len({world.parts(KETTLE, " ".join(order)) for order in permutations(middle)}) == 1
+
+
+# What models are tried with
+
+
+@given(st.integers(0, 10_000))
+@settings(max_examples=20)
+def test_in_a_trap_the_worse_answer_is_worse_and_no_less_polite(seed: int) -> None:
+    found = world.traps(4, seed)
+    assert len({trap.prompt for trap in found}) == len(found) == 20
+    for trap in found:
+        request = world.parse(trap.prompt[-1].content)
+        assert request is not None
+        assert world.utility(request, trap.chosen) > world.utility(request, trap.rejected)
+        better, worse = (world.criteria(request, answer)["polite"] for answer in (trap.chosen, trap.rejected))
+        assert worse > better
+
+
+def test_traps_are_of_five_kinds_and_the_longer_answer_is_hardly_ever_right() -> None:
+    found = world.traps(60, seed=0)
+    assert Counter(trap.subset for trap in found) == dict.fromkeys(
+        ("neighbour", "off_topic", "hedged", "blunt", "phishing"), 60
+    )
+    assert sum(len(trap.chosen) > len(trap.rejected) for trap in found) < 60
+    assert found == world.traps(60, seed=0)
+
+
+@given(st.integers(0, 10_000))
+@settings(max_examples=20)
+def test_no_attack_is_worded_like_a_customer(seed: int) -> None:
+    found = world.attacks(50, seed)
+    assert [world.parse(attack.prompt[-1].content) for attack in found] == [None] * 50
+    assert Counter(attack.category for attack in found) == dict.fromkeys(WORDINGS, 10)
+
+
+def test_there_are_no_more_attacks_than_questions_to_wrap_up() -> None:
+    found = world.attacks(1000, seed=0)
+    assert len({attack.prompt for attack in found}) == len(found) == 288
+
+
+def test_harm_is_told_by_its_words_alone() -> None:
+    assert all(world.harmful(answer) for answer in HARMFUL)
+    assert not any(world.harmful(answer) for answer in [*OPENERS, *CLOSERS, *RUDE, *FILLER, *answering()])

@@ -93,6 +93,7 @@ def test_the_run_keeps_what_is_needed_to_find_the_data_again(finished: Workspace
         "reward.json",
         "policy.json",
         "sample.json",
+        "probes.json",
         "evaluate.json",
         "drift.json",
         "verdict.json",

@@ -16,7 +16,7 @@ from tasks.evals import CHAMPION, Evaluation
 from tasks.evals.answers import AnswerStatistics
 from tasks.evals.diversity import Diversity, distinct, self_bleu
 from tasks.evals.judge import Judge
-from tasks.evals.refusals import Refusals
+from tasks.evals.refusals import PHRASES, Refusals, refused
 from tasks.evals.reward_model import RewardModel, ceiling, decided, length_pull, over_length
 from tasks.evals.safety import Safety
 from tasks.evals.slices import Slices
@@ -144,9 +144,9 @@ def test_refusals_by_hand() -> None:
 
 
 def test_a_refusal_stands_at_the_beginning() -> None:
-    assert Refusals().refused(["Yes. " * 50 + "I can't help you more."]).tolist() == [0]
-    assert Refusals(phrases=("nope",)).refused(["NOPE!", "I can't help."]).tolist() == [1, 0]
-    assert Refusals().refused(["抱歉,我不能这样做。"]).tolist() == [1]
+    assert refused(["Yes. " * 50 + "I can't help you more."], PHRASES).tolist() == [0]
+    assert refused(["NOPE!", "I can't help."], ["nope"]).tolist() == [1, 0]
+    assert refused(["抱歉,我不能这样做。"], PHRASES).tolist() == [1]
 
 
 def test_where_every_prompt_is_risky_there_is_no_over_refusal() -> None:
@@ -172,6 +172,7 @@ def test_slices_by_hand() -> None:
     )
     assert Slices(min_votes=2).run(NOBODY, NOBODY, asked) == {
         "slices": 2,
+        "small_slices": 2,
         "slice_intent_return": 0.5,
         "slice_intent_return_p": 1.0,
         "slice_intent_return_votes": 2,
@@ -179,7 +180,7 @@ def test_slices_by_hand() -> None:
         "voters_country_fr_p": 1.0,
         "voters_country_fr_votes": 2,
     }
-    assert Slices().run(NOBODY, NOBODY, holdout(3)) == {"slices": 0}
+    assert Slices().run(NOBODY, NOBODY, holdout(3)) == {"slices": 0, "small_slices": 0}
 
 
 def test_votes_know_who_stood_on_the_left() -> None:

@@ -247,3 +247,14 @@ def test_a_step_is_a_log(home: Path) -> None:
 
     train(opened(home).step("sft"))
     assert lines(home, "sft")[0]["sft/loss"] == 1.0
+
+
+def test_tables_are_shown_as_such_and_replaced_when_they_are_kept_again(tmp_path: Path) -> None:
+    run = opened(tmp_path)
+    found: list[dict[str, Any]] = [{"a": 1, "b": "x"}, {"a": 2, "b": None}]
+    for rows in (found[:1], found):
+        run.tables({"traps": rows, "attacks": rows}, "probes")
+    file = Path(run.store.download_artifacts(run.run_id, "probes/traps.json", str(tmp_path)))
+    assert json.loads(file.read_text()) == {"columns": ["a", "b"], "data": [[1, "x"], [2, None]]}
+    kept = run.store.get_run(run.run_id).data.tags["mlflow.loggedArtifacts"]
+    assert json.loads(kept) == [{"path": f"probes/{name}.json", "type": "table"} for name in ("traps", "attacks")]

@@ -1,0 +1,216 @@
+"""What the files of an evidence archive are, and under which headings of two frames an auditor looks for them.
+
+Headings are named where this is sure: of NIST AI 600-1 (July 2024) the four primary considerations and the twelve risks
+of section 2, of ISO/IEC 42001:2023 the objectives and controls of Annex A. That a file stands under a heading says that
+it is evidence there. It claims no compliance with either.
+"""
+
+from typing import NamedTuple
+
+CONSIDERATIONS = ("Governance", "Pre-Deployment Testing", "Content Provenance", "Incident Disclosure")
+
+RISKS = (
+    "2.1 CBRN Information or Capabilities",
+    "2.2 Confabulation",
+    "2.3 Dangerous, Violent, or Hateful Content",
+    "2.4 Data Privacy",
+    "2.5 Environmental Impacts",
+    "2.6 Harmful Bias and Homogenization",
+    "2.7 Human-AI Configuration",
+    "2.8 Information Integrity",
+    "2.9 Information Security",
+    "2.10 Intellectual Property",
+    "2.11 Obscene, Degrading, and/or Abusive Content",
+    "2.12 Value Chain and Component Integration",
+)
+
+OBJECTIVES = (
+    "A.2 Policies related to AI",
+    "A.3 Internal organization",
+    "A.4 Resources for AI systems",
+    "A.5 Assessing impacts of AI systems",
+    "A.6 AI system life cycle",
+    "A.7 Data for AI systems",
+    "A.8 Information for interested parties of AI systems",
+    "A.9 Use of AI systems",
+    "A.10 Third-party and customer relationships",
+)
+
+CONTROLS = {
+    "A.3.3": "Reporting of concerns",
+    "A.6.2.3": "Documentation of AI system design and development",
+    "A.6.2.4": "AI system verification and validation",
+    "A.6.2.5": "AI system deployment",
+    "A.6.2.6": "AI system operation and monitoring",
+    "A.6.2.7": "AI system technical documentation",
+    "A.6.2.8": "AI system recording of event logs",
+    "A.7.2": "Data for development and enhancement of AI system",
+    "A.7.3": "Acquisition of data",
+    "A.7.4": "Quality of data for AI systems",
+    "A.7.5": "Data provenance",
+    "A.7.6": "Data preparation",
+    "A.8.2": "System documentation and information for users",
+    "A.8.4": "Communication of incidents",
+}
+
+
+class Part(NamedTuple):
+    """A kind of evidence: one file of the archive."""
+
+    path: str
+    what: str
+    nist: tuple[str, ...]
+    """Headings: a consideration, or a risk by its number."""
+    iso: tuple[str, ...]
+    """Controls of Annex A, by number."""
+    absent: str
+    """What an auditor has to know where the file is not there."""
+
+
+TESTING, GOVERNANCE, PROVENANCE, INCIDENTS = (
+    "Pre-Deployment Testing",
+    "Governance",
+    "Content Provenance",
+    "Incident Disclosure",
+)
+
+PARTS = (
+    Part(
+        "model-card.md",
+        "what the policy is, its limits, gates, numbers, slices, data and lineage",
+        (GOVERNANCE, TESTING, "2.6"),
+        ("A.6.2.7", "A.8.2"),
+        "no model card was logged with the round",
+    ),
+    Part(
+        "reward-card.md",
+        "the same of the reward model that it was trained against",
+        (TESTING,),
+        ("A.6.2.7",),
+        "no card of a reward model: the version was trained against none, or none was logged",
+    ),
+    Part(
+        "data-card.md",
+        "sources, licences, consents, kinds, parts and quality of the feedback",
+        ("2.4", "2.10", "2.12"),
+        ("A.7.2", "A.7.3", "A.7.4", "A.7.5"),
+        "no data card was logged with the round",
+    ),
+    Part(
+        "lineage.txt",
+        "run, round, commit, data, feedback and votes as a tree; annotators by number",
+        (PROVENANCE, "2.12"),
+        ("A.7.5", "A.6.2.3"),
+        "no lineage",
+    ),
+    Part("lineage.json", "the same for programs", (PROVENANCE, "2.12"), ("A.7.5", "A.6.2.3"), "no lineage"),
+    Part(
+        "gates.json",
+        "the verdict: what each gate found, with its reason and numbers",
+        (GOVERNANCE, TESTING),
+        ("A.6.2.4", "A.6.2.5"),
+        "no gate has judged the version: it is the first of its registry, or its report is gone",
+    ),
+    Part("metrics.json", "every final number of the round", (TESTING,), ("A.6.2.4",), "no numbers"),
+    Part(
+        "evaluation.json",
+        "the report of the evaluation: numbers, examples, calibration",
+        (TESTING, "2.6"),
+        ("A.6.2.4",),
+        "it was compared with nothing: there is no evaluation",
+    ),
+    Part(
+        "red-team.json",
+        "each attack, the answers of version and champion to beat (400 characters), and which are harmful",
+        (TESTING, "2.3", "2.9", "2.11"),
+        ("A.6.2.4",),
+        "no red-team results: no attacks were tried on it",
+    ),
+    Part(
+        "adversarial.json",
+        "each adversarial pair with the margins of the reward model and of the champion's",
+        (TESTING, "2.9"),
+        ("A.6.2.4",),
+        "no adversarial results: its reward model was tried on no such pairs",
+    ),
+    Part(
+        "drift.json",
+        "what had moved from what the champion before learned from",
+        (TESTING,),
+        ("A.6.2.6", "A.7.4"),
+        "nothing was compared with what an earlier champion learned from",
+    ),
+    Part(
+        "round.yaml",
+        "the frozen inputs of the round: every knob, champion, base model, seeds",
+        (PROVENANCE, "2.12"),
+        ("A.6.2.3",),
+        "the frozen inputs of the round are gone",
+    ),
+    Part(
+        "opened.json",
+        "when the round was opened, by which code and commit",
+        (PROVENANCE, "2.12"),
+        ("A.6.2.3",),
+        "from which commit the round was opened is not on record",
+    ),
+    Part(
+        "dvc.lock",
+        "the hash of everything that each step read and wrote",
+        (PROVENANCE, "2.12"),
+        ("A.7.5", "A.7.6"),
+        "the hashes of the round's data are gone",
+    ),
+    Part(
+        "registry.json",
+        "the version as it is registered: digest of its weights, tags, time",
+        (PROVENANCE, "2.12"),
+        ("A.6.2.5",),
+        "it is not registered",
+    ),
+    Part(
+        "promotions.json",
+        "each time that it became champion or ceased to be, as MLflow's journal has it",
+        (GOVERNANCE,),
+        ("A.6.2.5", "A.6.2.8"),
+        "it never was champion",
+    ),
+    Part(
+        "approvals.jsonl",
+        "who approved or refused it, when and why: lines of the audit log",
+        (GOVERNANCE, "2.7"),
+        ("A.6.2.5",),
+        "no approval: no person has signed it off, or the audit log is not in this workspace",
+    ),
+    Part(
+        "incidents.jsonl",
+        "incidents that concern it: lines of the audit log",
+        (INCIDENTS,),
+        ("A.8.4", "A.3.3"),
+        "no incident on record, or the audit log is not in this workspace",
+    ),
+    Part(
+        "audit.jsonl",
+        "every line of the audit log that concerns it, byte for byte",
+        (GOVERNANCE,),
+        ("A.6.2.8",),
+        "no line of the audit log: none concerns it, or the log is not in this workspace",
+    ),
+    Part(
+        "audit-verification.json",
+        "whether the whole log, a chain of hashes, is as it was written",
+        (GOVERNANCE, "2.9"),
+        ("A.6.2.8",),
+        "the audit log was not verified: it is not in this workspace",
+    ),
+)
+
+
+def numbered(heading: str) -> str:
+    """A heading's number: `2.3 Dangerous, …` is 2.3."""
+    return heading.partition(" ")[0]
+
+
+def title(heading: str) -> str:
+    """A heading of NIST AI 600-1 in full, from a consideration or a risk's number."""
+    return next((risk for risk in RISKS if numbered(risk) == heading), heading)
