@@ -51,7 +51,7 @@ def _gates(verdict: Mapping[str, Any] | None) -> Iterator[str]:
 
 def _votes(params: Mapping[str, Any], metrics: Mapping[str, float]) -> Iterator[str]:
     annotator = (params["vote"].get("annotator") or {}).get("use")
-    if "evaluate/votes" in metrics and annotator == "simulated":
+    if "evaluate/votes" in metrics and annotator in ("simulated", "crowd"):
         yield "The fresh votes are those of a simulated annotator. No person has judged its answers."
     if "evaluate/win_rate" in metrics:
         width = 100 * (metrics["evaluate/win_rate_high"] - metrics["evaluate/win_rate_low"])
