@@ -56,6 +56,7 @@ def _make_safe(running: Running, numbers: Mapping[str, float]) -> None:
     """Push the data where a remote is set, then save what names it to the run. Nothing is registered before."""
     place = running.round.workspace
     knobs = running.round.knobs("versioning", Versioning)
+    running.deliver()
     if running.round.champion:  # round 0 has nothing to compare with
         running.data.keep("data/previous")
     if knobs.remote:

@@ -82,7 +82,6 @@ def open_round(workspace: Workspace, overrides: Sequence[str], registry: Registr
     _fetch_champion(workspace, registry, champion)
     _keep_previous(workspace, registry, champion)
     inputs = frozen(workspace, params, number, champion)
-    shutil.rmtree(workspace.metrics, ignore_errors=True)
     shutil.rmtree(workspace.training, ignore_errors=True)
     write_json(workspace.opened, _circumstances(workspace, overrides))
     write_text(workspace.round, yaml.safe_dump(inputs, sort_keys=False, allow_unicode=True))

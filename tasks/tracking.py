@@ -3,7 +3,6 @@
 import json
 import logging
 import os
-import time
 from collections.abc import Mapping
 from contextlib import suppress
 from dataclasses import dataclass
@@ -103,6 +102,11 @@ def find_or_make(
     return str(store.create_run(home, run_name=name, tags={**identity, **tags}).info.run_id)
 
 
+def began_at(store: "MlflowClient", run_id: str) -> int:
+    """When a run began, in milliseconds since 1970; opening it again does not change that."""
+    return int(store.get_run(run_id).info.start_time)
+
+
 @dataclass(frozen=True)
 class RoundRun:
     """The run of a round. Its children are the steps; it carries their final numbers, so that rounds compare."""
@@ -131,6 +135,11 @@ class RoundRun:
         return cls(root, store, home, run_id, int(tags["round"]))
 
     @property
+    def metrics_folder(self) -> Path:
+        """Where the steps keep on disk what they report; of this round alone, by its key."""
+        return self.root / "data" / "metrics"
+
+    @property
     def page(self) -> str:
         """Where to look at the run: its address on the server, or the command that shows a local database."""
         address = uri(self.root)
@@ -147,11 +156,15 @@ class RoundRun:
             self.store.log_batch(self.run_id, params=texts[start : start + MOST_PARAMS])
 
     def metrics(self, values: Mapping[str, float], step: int | None = None) -> None:
-        """Log final numbers, by default at the round's number, so that a chart over rounds is one line."""
+        """Log final numbers, by default at the round's number, so that a chart over rounds is one line.
+
+        Logged again after a kill they are the same points: their time is the beginning of the run.
+        """
         from mlflow.entities import Metric
 
-        now, at = time.time_ns() // 1_000_000, self.round if step is None else step
-        self.store.log_batch(self.run_id, metrics=[Metric(key, float(value), now, at) for key, value in values.items()])
+        began, at = began_at(self.store, self.run_id), self.round if step is None else step
+        points = [Metric(key, float(value), began, at) for key, value in values.items()]
+        self.store.log_batch(self.run_id, metrics=points)
 
     def tags(self, values: Mapping[str, str]) -> None:
         """Set tags."""
@@ -184,6 +197,16 @@ class RoundRun:
         from tasks.steprun import StepRun
 
         return StepRun(self, name)
+
+    def deliver(self, name: str) -> None:
+        """Send what was not sent of a finished step, and end its run.
+
+        Raises:
+            MlflowException: MLflow does not answer.
+        """
+        from tasks.steprun import deliver
+
+        deliver(self, name)
 
     def finish(self, status: Status = "FINISHED") -> None:
         """End the run."""
