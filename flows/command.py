@@ -40,12 +40,9 @@ def _run(place: Workspace, overrides: Sequence[str], reopen: bool, wait: float, 
     with _nothing_collected():
         from flows.progress import bars
         from flows.round import rlhf_round
-        from tasks.opening import drop
 
-    if reopen:
-        drop(place)
     with server, bars(console):
-        record = rlhf_round(list(overrides), str(place.root), wait=wait)
+        record = rlhf_round(list(overrides), str(place.root), wait=wait, reopen=reopen)
     assert record is not None  # only a deployment that waits for feedback may find nothing to do
     return record
 

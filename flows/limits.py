@@ -1,6 +1,6 @@
 """One round at a time: the workspace's lock, and a strict global limit where a Prefect server runs."""
 
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 
 from prefect.client.orchestration import get_client
@@ -9,6 +9,7 @@ from prefect.concurrency.sync import concurrency
 
 from core.errors import RoundBusy
 from flows.server import configured
+from tasks import records
 from tasks.lock import holding
 from tasks.workspace import Workspace
 
@@ -20,18 +21,20 @@ LEASE = 60.0
 
 
 @contextmanager
-def one_at_a_time(place: Workspace, wait: float) -> Iterator[None]:
+def one_at_a_time(place: Workspace, wait: float) -> Iterator[Callable[[str], None]]:
     """Hold the lock, and the server's slot where there is a server, while the block runs.
+
+    The block gets a function that tells the others which round it is.
 
     Raises:
         RoundBusy: another round holds the workspace, or the server's slot, and did not end within `wait` seconds.
     """
-    with holding(place.lock, "a round", wait):
+    with holding(place.lock, f"round {records.coming(place)}", wait) as announce:
         if configured():
             with _slot(wait):
-                yield
+                yield announce
         else:
-            yield
+            yield announce
 
 
 @contextmanager

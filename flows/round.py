@@ -1,6 +1,6 @@
 """A round of RLHF, in the order of its steps."""
 
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 from pathlib import Path
 from typing import Any
 
@@ -43,8 +43,8 @@ def rlhf_round(
     """
     place = current(Path(workspace) if workspace else None)
     try:
-        with one_at_a_time(place, wait):
-            return _round(place, overrides, when_pending, reopen)
+        with one_at_a_time(place, wait) as announce:
+            return _round(place, overrides, when_pending, reopen, announce)
     except RoundBusy as busy:
         if not when_pending:
             raise
@@ -52,16 +52,18 @@ def rlhf_round(
         return None
 
 
-def _round(place: Workspace, overrides: Sequence[str], when_pending: bool, reopen: bool) -> Record | None:
+def _round(
+    place: Workspace, overrides: Sequence[str], when_pending: bool, reopen: bool, announce: Callable[[str], None]
+) -> Record | None:
     if when_pending and not records.unfinished(place) and not (waiting := count(place, overrides)).enough:
         entitle(f"nothing to do: {waiting}")
         return None
     if reopen:
         opening.drop(place)
-    running = _open(place, overrides)
+    running = _open(place, overrides, announce)
     if running.round.number == 0:
         bootstrap(running)
-        running = _open(place, overrides)
+        running = _open(place, overrides, announce)
     record = improve(running)
     entitle(f"round {record['number']}: {record['verdict']['result']}")
     if configured() and (waiting := count(place, overrides)).enough:  # what came while the round ran
@@ -69,8 +71,9 @@ def _round(place: Workspace, overrides: Sequence[str], when_pending: bool, reope
     return record
 
 
-def _open(place: Workspace, overrides: Sequence[str]) -> Running:
+def _open(place: Workspace, overrides: Sequence[str], announce: Callable[[str], None]) -> Running:
     running = opening.start(place, overrides)
+    announce(f"round {running.round.number}")
     entitle(f"round {running.round.number}")
     return running
 

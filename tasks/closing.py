@@ -8,6 +8,7 @@ from typing import Any
 from core.files import read_json
 from feedback import store
 from tasks import drift, plots, records
+from tasks import round as rounds
 from tasks.catalogue import Name, Version
 from tasks.running import Running, metrics
 from tasks.versioning import STEPS, Versioning
@@ -91,7 +92,7 @@ def _finish(
         "key": running.key,
         "parent": round.parent,
         "finished": datetime.now(UTC).isoformat(timespec="seconds"),
-        "opened": read_json(place.opened),
+        "opened": rounds.circumstances(place),
         "experiment": running.run.experiment,
         "run_id": running.run.run_id,
         "version": version.version,

@@ -17,6 +17,8 @@ from typing import Any, NamedTuple
 
 from core.files import read_json, write_json, write_text
 
+_OWNER = "round.txt"
+
 
 class Point(NamedTuple):
     """One number at one step of a loop."""
@@ -41,7 +43,7 @@ class Reported:
         self._mark = folder / f"{step}.sent"
         self._points = list(_points(_whole_lines(self.file)))
         self._known = {(point.name, point.step) for point in self._points}
-        mark = read_json(self._mark) if self._mark.exists() else {"sent": 0, "closed": False}
+        mark: dict[str, Any] = read_json(self._mark) if self._mark.exists() else {"sent": 0, "closed": False}
         self._sent: int = mark["sent"]
         self.closed: bool = mark["closed"]
         """MLflow has every point, and has heard that the step ended well."""
@@ -84,10 +86,15 @@ class Reported:
 
 def begin(folder: Path, key: str) -> None:
     """Make `folder` that of the round with this key: what another one reported goes, what this one did stays."""
-    owner = folder / "round.txt"
-    if not owner.exists() or owner.read_text(encoding="utf-8") != key:
+    if owner(folder) != key:
         shutil.rmtree(folder, ignore_errors=True)
-        write_text(owner, key)
+        write_text(folder / _OWNER, key)
+
+
+def owner(folder: Path) -> str | None:
+    """The key of the round whose metrics lie in `folder`."""
+    file = folder / _OWNER
+    return file.read_text(encoding="utf-8") if file.exists() else None
 
 
 def steps(folder: Path) -> list[str]:

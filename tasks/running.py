@@ -108,7 +108,7 @@ class Running:
         return StepFailed(f"{where}: {type(error).__name__}: {error}\n{cure}")
 
     def _tags(self) -> dict[str, str]:
-        opened = read_json(self.round.workspace.opened)
+        opened = rounds.circumstances(self.round.workspace)
         tags = {"round": str(self.round.number), "round_key": self.key, "code": opened["code"]}
         champion = self.round.champion
         origin = {"parent": self.round.parent or "none", "champion": champion["version"] if champion else "none"}

@@ -3,8 +3,8 @@
 import json
 import logging
 import os
-from collections.abc import Mapping
-from contextlib import suppress
+from collections.abc import Iterator, Mapping
+from contextlib import contextmanager, suppress
 from dataclasses import dataclass
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, Literal
@@ -57,19 +57,32 @@ def client(root: Path) -> "MlflowClient":
     for name, value in _MANNERS.items():
         os.environ.setdefault(name, value)
     from mlflow import MlflowClient
-    from mlflow.exceptions import MlflowException
 
     logging.getLogger("mlflow").setLevel(os.environ["MLFLOW_LOGGING_LEVEL"])  # where it was imported before
-    address = uri(root)
-    try:
-        store = MlflowClient(tracking_uri=address, registry_uri=address)
+    with answering(root):
+        store = MlflowClient(tracking_uri=uri(root), registry_uri=uri(root))
         # two first uses at once would both create the tables, and one of them would fail
         with holding(root / "data" / ".mlflow.lock", "the first use of MLflow", wait=120):
             experiment(store, EXPERIMENT, root)
-    except MlflowException as error:
-        cure = f"start it, or unset MLFLOW_TRACKING_URI to keep runs in {root}/mlflow.db"
-        raise NoTracking(f"{address}: MLflow does not answer; {cure}\n{error}") from error
     return store
+
+
+@contextmanager
+def answering(root: Path) -> Iterator[None]:
+    """A block that cannot do without MLflow.
+
+    Raises:
+        NoTracking: it did not answer, or refused.
+    """
+    from mlflow.exceptions import MlflowException
+
+    try:
+        yield
+    except MlflowException as error:
+        cure = "see that it can be written and that its disk has room"
+        if _served(uri(root)):
+            cure = f"start it, or unset MLFLOW_TRACKING_URI to keep runs in {root}/mlflow.db"
+        raise NoTracking(f"{uri(root)}: MLflow does not answer; {cure}\n{error}") from error
 
 
 def experiment(store: "MlflowClient", name: str, root: Path) -> str:
@@ -105,6 +118,21 @@ def find_or_make(
 def began_at(store: "MlflowClient", run_id: str) -> int:
     """When a run began, in milliseconds since 1970; opening it again does not change that."""
     return int(store.get_run(run_id).info.start_time)
+
+
+def abandon(root: Path, key: str) -> None:
+    """End the run of a round that is given up, and those of its steps, where a kill left them open.
+
+    Raises:
+        NoTracking: see `client`.
+    """
+    store = client(root)
+    home = experiment(store, EXPERIMENT, root)
+    for run in store.search_runs([home], f"tags.round_key = '{key}'"):
+        steps = store.search_runs([home], f"tags.`mlflow.parentRunId` = '{run.info.run_id}'")
+        for each in [run, *steps]:
+            if each.info.status == "RUNNING":
+                store.set_terminated(each.info.run_id, "KILLED")
 
 
 @dataclass(frozen=True)
