@@ -19,6 +19,7 @@ from tasks.evaluate import evaluate
 from tasks.events import feedback_ready
 from tasks.ingest import ingest
 from tasks.policy import policy
+from tasks.request import answered
 from tasks.reward import reward
 from tasks.running import Running
 from tasks.sft import sft
@@ -35,16 +36,18 @@ def rlhf_round(
     when_pending: bool = False,
     wait: float = 0.0,
     reopen: bool = False,
+    new: bool = True,
 ) -> Record | None:
     """feedback → preferences → reward model → policy → evaluation → verdict → registry.
 
     With `when_pending`, only where a round was left unfinished, or enough feedback waits and no other round runs; else
-    the run ends well and at once, and its name says why.
+    the run ends well and at once, and its name says why. Without `new`, a round that somebody else finished meanwhile
+    and that answers the same request is not run a second time.
     """
     place = current(Path(workspace) if workspace else None)
     try:
         with one_at_a_time(place, wait) as announce:
-            return _round(place, overrides, when_pending, reopen, announce)
+            return _round(place, overrides, when_pending, reopen, new, announce)
     except RoundBusy as busy:
         if not when_pending:
             raise
@@ -53,11 +56,18 @@ def rlhf_round(
 
 
 def _round(
-    place: Workspace, overrides: Sequence[str], when_pending: bool, reopen: bool, announce: Callable[[str], None]
+    place: Workspace,
+    overrides: Sequence[str],
+    when_pending: bool,
+    reopen: bool,
+    new: bool,
+    announce: Callable[[str], None],
 ) -> Record | None:
     if when_pending and not records.unfinished(place) and not (waiting := count(place, overrides)).enough:
         entitle(f"nothing to do: {waiting}")
         return None
+    if not new and (record := answered(place, overrides)) is not None:
+        return record
     if reopen:
         opening.drop(place)
     running = _open(place, overrides, announce)

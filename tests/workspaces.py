@@ -33,7 +33,8 @@ OF_TESTS = ("diary.txt", "failure.txt", "phases.json", "mlflow.db")
 
 QUESTIONS = {
     "points": """
-        select tags.value, name, metrics.key, step, is_nan, case when metrics.key like '%/time/%' then 0 else metrics.value end
+        select tags.value, name, metrics.key, step, is_nan,
+               case when metrics.key like '%/time/%' then 0 else metrics.value end
         from metrics join runs using (run_uuid) join tags using (run_uuid) where tags.key = 'round'""",
     "points of models": "select metric_name, metric_step, metric_value from logged_model_metrics",
     "params": "select name, params.key, params.value from params join runs using (run_uuid)",

@@ -36,7 +36,8 @@ from pathlib import Path
 from typing import Any, NoReturn, cast
 
 from flows.round import bootstrap, improve
-from tasks import opening
+from tasks import opening, records
+from tasks.lock import holding
 from tasks.registry import Registry
 from tasks.round import Round
 from tasks.running import Running
@@ -142,12 +143,13 @@ def work(root: Path, moment: str, tell: Tell) -> None:
     tell("opening")
     place = at(root)
     _watch_files(place, moment)
-    running = Mortal(opening.start(place, [*TINY, PROMOTE]), moment, tell)
-    _watch_calls(running.registry, moment)
-    if running.round.number == 0:
-        bootstrap(running)
-    else:
-        improve(running)
+    with holding(place.lock, f"round {records.coming(place)}"):
+        running = Mortal(opening.start(place, [*TINY, PROMOTE]), moment, tell)
+        _watch_calls(running.registry, moment)
+        if running.round.number == 0:
+            bootstrap(running)
+        else:
+            improve(running)
 
 
 def _watch_files(place: Workspace, moment: str) -> None:
@@ -172,7 +174,12 @@ def _watch_files(place: Workspace, moment: str) -> None:
             if opened == 3:
                 die()
 
-    watchers = {"onto": onto, "past": past, "into": into, "tears": partial(_cut, path)}
+    watchers: dict[str, Callable[[str, tuple[Any, ...]], None]] = {
+        "onto": onto,
+        "past": past,
+        "into": into,
+        "tears": partial(_cut, path),
+    }
     if point in watchers:
         sys.addaudithook(watchers[point])
 
