@@ -61,7 +61,7 @@ def _start() -> subprocess.Popen[str]:
 
 @contextmanager
 def _serving(process: subprocess.Popen[str]) -> Iterator[None]:
-    from prefect.settings import PREFECT_API_URL, temporary_settings
+    from prefect.settings import PREFECT_API_URL, PREFECT_CLIENT_MAX_RETRIES, temporary_settings
 
     assert process.stdout is not None
     port = process.stdout.readline().strip()
@@ -72,7 +72,8 @@ def _serving(process: subprocess.Popen[str]) -> Iterator[None]:
         )
     address = f"http://127.0.0.1:{port}/api"
     _own.add(address)
-    with temporary_settings({PREFECT_API_URL: address}):
+    # this server does not come back where it went: Prefect would ask it for more than a minute, at the end of the flow
+    with temporary_settings({PREFECT_API_URL: address, PREFECT_CLIENT_MAX_RETRIES: 3}):
         yield
 
 

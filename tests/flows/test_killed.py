@@ -1,10 +1,9 @@
 """Killed at any moment and started again, a round ends as if nothing had happened."""
 
+import os
 import re
-import subprocess
-import sys
 from collections import Counter
-from collections.abc import Callable, Iterator
+from collections.abc import Iterator
 from pathlib import Path
 from random import Random
 from typing import Any
@@ -17,14 +16,10 @@ from core.settings import override, read
 from tasks import records
 from tasks.registry import Registry
 from tasks.versioning import STEPS
-from tasks.workspace import PROJECT, Workspace
+from tasks.workspace import Workspace
+from tests.flows.killer import DONE, KILLED, Killer, killer
 from tests.flows.killing import diary, failure, phases
 from tests.workspaces import Furnish, moved, outcome
-
-End = Callable[[Workspace, str], int]
-"""Runs the next round up to a moment, or goes on with the open one; says how the process ended."""
-
-KILLED, DONE = -9, 0
 
 STEPS_OF_ROUND_1 = tuple(step for step in STEPS if step != "sft")
 
@@ -77,23 +72,13 @@ FEW_BY_CLOCK = Random(5).sample(CLOCK, 3)
 
 
 @pytest.fixture(scope="module")
-def end(surroundings: None) -> Iterator[End]:
-    program = [sys.executable, "-W", "ignore", "-m", "tests.flows.killing"]
-    with subprocess.Popen(program, cwd=PROJECT, text=True, stdin=subprocess.PIPE, stdout=subprocess.PIPE) as killer:
-        assert killer.stdin is not None
-        assert killer.stdout is not None
-        orders, answers = killer.stdin, killer.stdout
-
-        def ended(place: Workspace, moment: str) -> int:
-            print(f"{place.root}={moment}", file=orders, flush=True)
-            return int(answers.readline())
-
-        yield ended
-        orders.close()
+def end(surroundings: None) -> Iterator[Killer]:
+    with killer(os.environ) as program:
+        yield program
 
 
 @pytest.fixture(scope="module")
-def before(furnish: Furnish, end: End, tmp_path_factory: pytest.TempPathFactory) -> Workspace:
+def before(furnish: Furnish, end: Killer, tmp_path_factory: pytest.TempPathFactory) -> Workspace:
     """Round 0 is done. To be read."""
     place = furnish(tmp_path_factory.mktemp("before") / "workspace")
     assert end(place, "never") == DONE
@@ -101,7 +86,7 @@ def before(furnish: Furnish, end: End, tmp_path_factory: pytest.TempPathFactory)
 
 
 @pytest.fixture(scope="module")
-def whole(before: Workspace, end: End, tmp_path_factory: pytest.TempPathFactory) -> Workspace:
+def whole(before: Workspace, end: Killer, tmp_path_factory: pytest.TempPathFactory) -> Workspace:
     """Round 1 is done as well, and nobody was killed. To be read."""
     place = moved(before, tmp_path_factory.mktemp("whole") / "workspace")
     assert end(place, "never") == DONE
@@ -119,7 +104,7 @@ def test_a_round_is_a_function_of_its_inputs(finished: Workspace, undisturbed: d
     assert outcome(finished) == undisturbed
 
 
-def survives(place: Workspace, end: End, *moments: str) -> dict[str, Any]:
+def survives(place: Workspace, end: Killer, *moments: str) -> dict[str, Any]:
     """The outcome of a round that was killed at each of the moments in turn, and then left in peace."""
     already = diary(place).read_text() if diary(place).exists() else ""
     ends = [end(place, moment) for moment in moments]
@@ -133,7 +118,7 @@ def survives(place: Workspace, end: End, *moments: str) -> dict[str, Any]:
 
 @pytest.mark.parametrize("moment", FEW)
 def test_killed_and_started_again(
-    moment: str, before: Workspace, undisturbed: dict[str, Any], end: End, tmp_path: Path
+    moment: str, before: Workspace, undisturbed: dict[str, Any], end: Killer, tmp_path: Path
 ) -> None:
     assert survives(moved(before, tmp_path / "copy"), end, moment) == undisturbed
 
@@ -141,7 +126,7 @@ def test_killed_and_started_again(
 @pytest.mark.chaos
 @pytest.mark.parametrize("moment", [moment for moment in ALL if moment not in FEW])
 def test_killed_anywhere_and_started_again(
-    moment: str, before: Workspace, undisturbed: dict[str, Any], end: End, tmp_path: Path
+    moment: str, before: Workspace, undisturbed: dict[str, Any], end: Killer, tmp_path: Path
 ) -> None:
     assert survives(moved(before, tmp_path / "copy"), end, moment) == undisturbed
 
@@ -152,7 +137,13 @@ def by_clock(phase: str, share: float, whole: Workspace) -> str:
 
 @pytest.mark.parametrize(("phase", "share"), FEW_BY_CLOCK)
 def test_killed_by_the_clock(
-    phase: str, share: float, before: Workspace, whole: Workspace, undisturbed: dict[str, Any], end: End, tmp_path: Path
+    phase: str,
+    share: float,
+    before: Workspace,
+    whole: Workspace,
+    undisturbed: dict[str, Any],
+    end: Killer,
+    tmp_path: Path,
 ) -> None:
     assert survives(moved(before, tmp_path / "copy"), end, by_clock(phase, share, whole)) == undisturbed
 
@@ -160,7 +151,13 @@ def test_killed_by_the_clock(
 @pytest.mark.chaos
 @pytest.mark.parametrize(("phase", "share"), [moment for moment in CLOCK if moment not in FEW_BY_CLOCK])
 def test_killed_at_thirty_seconds_of_the_clock(
-    phase: str, share: float, before: Workspace, whole: Workspace, undisturbed: dict[str, Any], end: End, tmp_path: Path
+    phase: str,
+    share: float,
+    before: Workspace,
+    whole: Workspace,
+    undisturbed: dict[str, Any],
+    end: Killer,
+    tmp_path: Path,
 ) -> None:
     assert survives(moved(before, tmp_path / "copy"), end, by_clock(phase, share, whole)) == undisturbed
 
@@ -168,7 +165,7 @@ def test_killed_at_thirty_seconds_of_the_clock(
 @pytest.mark.chaos
 @pytest.mark.parametrize("moments", AGAIN, ids=" then ".join)
 def test_killed_and_killed_again(
-    moments: tuple[str, ...], before: Workspace, undisturbed: dict[str, Any], end: End, tmp_path: Path
+    moments: tuple[str, ...], before: Workspace, undisturbed: dict[str, Any], end: Killer, tmp_path: Path
 ) -> None:
     assert survives(moved(before, tmp_path / "copy"), end, *moments) == undisturbed
 
@@ -176,7 +173,7 @@ def test_killed_and_killed_again(
 @pytest.mark.chaos
 @pytest.mark.parametrize("moment", ROUND_0)
 def test_killed_anywhere_in_the_first_round(
-    moment: str, before: Workspace, furnish: Furnish, end: End, tmp_path: Path
+    moment: str, before: Workspace, furnish: Furnish, end: Killer, tmp_path: Path
 ) -> None:
     assert survives(furnish(tmp_path / "workspace"), end, moment) == outcome(before)
 
@@ -193,7 +190,7 @@ def pushing(before: Workspace, tmp_path_factory: pytest.TempPathFactory) -> Work
 
 
 @pytest.fixture(scope="module")
-def pushed(pushing: Workspace, end: End, tmp_path_factory: pytest.TempPathFactory) -> dict[str, Any]:
+def pushed(pushing: Workspace, end: Killer, tmp_path_factory: pytest.TempPathFactory) -> dict[str, Any]:
     """How such a round ends where nobody is killed."""
     place = moved(pushing, tmp_path_factory.mktemp("pushed") / "workspace")
     assert end(place, "never") == DONE
@@ -203,7 +200,7 @@ def pushed(pushing: Workspace, end: End, tmp_path_factory: pytest.TempPathFactor
 @pytest.mark.chaos
 @pytest.mark.parametrize("moment", PUSHING)
 def test_killed_while_data_is_made_safe(
-    moment: str, pushing: Workspace, pushed: dict[str, Any], end: End, tmp_path: Path
+    moment: str, pushing: Workspace, pushed: dict[str, Any], end: Killer, tmp_path: Path
 ) -> None:
     assert survives(moved(pushing, tmp_path / "copy"), end, moment) == pushed
 
@@ -220,7 +217,7 @@ FULL = {
     "moment", ["full evaluate", *(pytest.param(moment, marks=pytest.mark.chaos) for moment in list(FULL)[1:])]
 )
 def test_a_full_disk_leaves_what_was_finished(
-    moment: str, before: Workspace, undisturbed: dict[str, Any], end: End, tmp_path: Path
+    moment: str, before: Workspace, undisturbed: dict[str, Any], end: Killer, tmp_path: Path
 ) -> None:
     place = moved(before, tmp_path / "copy")
     assert end(place, moment) == 1
