@@ -37,7 +37,7 @@ WRITING = (
     *(f"past data/{folder}" for folder in ("preferences", "checkpoints/policy")),
     "onto data/votes/part-00001-0.parquet",
     *(f"onto data/reports/{step}.json" for step in ("curate", "reward", "policy", "evaluate", "drift", "verdict")),
-    *("tears .dvc/tmp/rwlock", "into .dvc/cache", "onto dvc.lock", "onto data/.dvc.lock.before"),
+    *("tears .dvc/tmp/rwlock", "into .dvc/cache", "onto data/.dvc.lock.before"),
 )
 REGISTERING = ("create_logged_model", "log_model_artifacts", "finalize_logged_model", "create_model_version")
 CLOSING = (
@@ -63,6 +63,7 @@ AGAIN = (
     ("learns policy", "learns policy"),
     ("onto data/training/policy", "0.0 in opening"),
     ("ended evaluate", "0.05 in opening", "cuts evaluate"),
+    ("cuts reward", "onto dvc.lock"),
     ("after create_model_version", "before create_model_version", "onto data/rounds/00001.json"),
 )
 """Killed, and killed while it continues, some at once."""
