@@ -38,6 +38,7 @@ def _run(
 ) -> dict[str, Any]:
     # Prefect's own log lines would break the bars; on a worker, where nobody watches, they stay
     os.environ.setdefault("PREFECT_LOGGING_LEVEL", "CRITICAL")
+    os.environ.setdefault("PREFECT_LOGGING_INTERNAL_LEVEL", "CRITICAL")  # a line for each event, where a server died
     console.print("Starting: loading torch, Prefect, MLflow, DVC …", style="dim")
     server = starting()
     with _nothing_collected():

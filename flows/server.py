@@ -34,11 +34,14 @@ def starting() -> AbstractContextManager[None]:
     """Start a server where none is configured, and return at once; the block entered with the result can use it.
 
     Raises (on entering):
-        RoundsError: it did not start; what it had to say stands on the terminal.
+        RoundsError: it did not start, and what it had to say stands on the terminal; or the one that is configured
+            does not answer.
     """
     from prefect.settings import PREFECT_SERVER_EPHEMERAL_ENABLED
 
-    if configured() or not PREFECT_SERVER_EPHEMERAL_ENABLED.value():
+    if configured():
+        return _answering()
+    if not PREFECT_SERVER_EPHEMERAL_ENABLED.value():
         return nullcontext()
     process = _start()
     atexit.register(_stop, process)  # not sooner: at exit Prefect sends its last events and log lines
@@ -57,6 +60,20 @@ def _start() -> subprocess.Popen[str]:
         text=True,
         env={**os.environ, **settings, **bare},
     )
+
+
+@contextmanager
+def _answering() -> Iterator[None]:
+    """Without this look, Prefect would say the same by a traceback."""
+    from prefect.client.orchestration import get_client
+
+    with get_client(sync_client=True) as client:
+        if error := client.api_healthcheck():
+            raise RoundsError(
+                f"the Prefect server at {client.api_url} does not answer ({error}); start it, or unset PREFECT_API_URL "
+                "to run the round without it"
+            )
+    yield
 
 
 @contextmanager
