@@ -4,6 +4,14 @@ from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 
 from prefect.client.orchestration import get_client
+from prefect.client.schemas.filters import (
+    FlowFilter,
+    FlowFilterName,
+    FlowRunFilter,
+    FlowRunFilterState,
+    FlowRunFilterStateType,
+)
+from prefect.client.schemas.objects import StateType
 from prefect.concurrency.asyncio import AcquireConcurrencySlotTimeoutError
 from prefect.concurrency.sync import concurrency
 
@@ -52,6 +60,16 @@ def _slot(wait: float) -> Iterator[None]:
             yield
     except AcquireConcurrencySlotTimeoutError as late:
         raise RoundBusy(
-            f"another round has held the Prefect server's slot {SLOT!r} for {patience:.0f} s; wait for it, or, "
-            f"where none runs, free the slot with `prefect gcl update {SLOT} --active-slots 0`"
+            f"{others() or 'another round'} has held the Prefect server's slot {SLOT!r} for {patience:.0f} s; wait for "
+            f"it, or, where none runs, free the slot with `prefect gcl update {SLOT} --active-slots 0`"
         ) from late
+
+
+def others() -> str:
+    """The rounds that the server believes to run, by the names that they gave themselves."""
+    running = FlowRunFilter(state=FlowRunFilterState(type=FlowRunFilterStateType(any_=[StateType.RUNNING])))
+    with get_client(sync_client=True) as client:
+        runs = client.read_flow_runs(
+            flow_filter=FlowFilter(name=FlowFilterName(any_=["round"])), flow_run_filter=running
+        )
+    return " and ".join(sorted(run.name for run in runs if run.name.startswith("round ")))
