@@ -20,7 +20,7 @@ from tests.services.programs import BIN, eventually, free_port, running, surroun
 from tests.services.site import answers
 from tests.workspaces import Furnish, outcome
 
-pytestmark = [pytest.mark.services, pytest.mark.timeout(900)]
+pytestmark = [pytest.mark.chaos, pytest.mark.timeout(900)]
 
 ROUND = [str(BIN / "python"), "-m", "flows", "round", *(word for knob in (*TINY, PROMOTE) for word in ("-S", knob))]
 
@@ -60,6 +60,7 @@ def there(path: Path, logs: Path) -> None:
     eventually(lambda: path.exists() or None, str(path), logs, within=240, every=0.02)
 
 
+@pytest.mark.services
 def test_an_mlflow_server_that_dies_twice_in_a_round(
     furnish: Furnish, undisturbed: dict[str, Any], tmp_path: Path
 ) -> None:
@@ -152,6 +153,7 @@ def test_a_configured_prefect_server_dies(furnish: Furnish, undisturbed: dict[st
     assert not records.unfinished(place)
 
 
+@pytest.mark.services
 def test_of_two_rounds_started_at_once_one_runs_and_the_other_names_it(
     furnish: Furnish, undisturbed: dict[str, Any], tmp_path: Path
 ) -> None:
