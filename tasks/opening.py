@@ -43,10 +43,9 @@ def start(workspace: Workspace, overrides: Sequence[str]) -> Running:
 
 
 def _tidy(workspace: Workspace) -> None:
-    """Clear what a killed round left half written, but not where others write while a round starts."""
-    for folder in workspace.data.iterdir():
-        if folder.is_dir() and folder not in (workspace.inbox, workspace.watch):
-            sweep(folder)
+    """Clear what a killed round left half written, but for what steps write anew: each clears its own."""
+    for folder in (workspace.rounds, workspace.metrics, workspace.training, workspace.feedback, workspace.votes):
+        sweep(folder)
     for path in (workspace.round, workspace.opened, workspace.champion, workspace.previous):
         settle(path)
 

@@ -35,6 +35,7 @@ WRITING = (
     *(f"onto data/{folder}" for folder in ("preferences", "demonstrations", "prompts")),
     *(f"onto data/checkpoints/{model}" for model in ("reward", "judge", "policy")),
     *(f"past data/{folder}" for folder in ("preferences", "checkpoints/policy")),
+    *(f"past data/{store}/part-00001-0.parquet" for store in ("feedback", "votes")),
     "onto data/votes/part-00001-0.parquet",
     *(f"onto data/reports/{step}.json" for step in ("curate", "reward", "policy", "evaluate", "drift", "verdict")),
     *("tears .dvc/tmp/rwlock", "into .dvc/cache", "onto data/.dvc.lock.before"),
