@@ -17,6 +17,7 @@ from contextlib import AbstractContextManager, contextmanager, nullcontext
 from threading import Thread
 
 from core.errors import RoundsError
+from tasks.lock import holding
 
 _GRACE = 5.0  # seconds in which the server has to end in good order
 
@@ -105,12 +106,17 @@ def _stop(process: subprocess.Popen[str]) -> None:
 
 def _serve() -> None:
     import uvicorn
+    from prefect.settings import get_current_settings
+
+    home = get_current_settings().home
 
     class Announcing(uvicorn.Server):
         """Writes its port as soon as it answers."""
 
         async def startup(self, sockets: list[socket.socket] | None = None) -> None:
-            await super().startup(sockets)
+            # two at once in a new PREFECT_HOME would both make the tables, and one of them would fail
+            with holding(home / ".rounds" / "lock", "the start of a Prefect server", wait=300):
+                await super().startup(sockets)
             print(port, flush=True)
 
     Thread(target=_end_with_parent, daemon=True).start()
