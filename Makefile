@@ -35,7 +35,7 @@ test-services: setup ## tests with a real Prefect server and worker, and a brows
 		|| echo "no chromium here: the browser test is skipped"
 	$(BIN)/python -m pytest -q -m services
 
-chaos: setup ## a round is killed again and again
+chaos: setup ## rounds are killed at every moment, servers die, the disk is full
 	$(BIN)/python -m pytest -q -m chaos
 
 check: lint types contracts ## everything that needs no test run

@@ -5,6 +5,7 @@ RoundsError
 ├── BadFeedback     feedback that cannot be used, or too little of it
 ├── BadModel        a base model or checkpoint that cannot be used
 ├── BadWorkspace    a folder that is no workspace, or whose state contradicts itself
+│   └── Damaged     a file of a workspace that is not whole
 ├── RoundBusy       another round holds the lock
 └── StepFailed      a step of a round ended with an error; names the step and the command that continues
 
@@ -30,6 +31,10 @@ class BadModel(RoundsError):
 
 class BadWorkspace(RoundsError):
     """A folder that is no workspace, or whose state contradicts itself."""
+
+
+class Damaged(BadWorkspace):
+    """A file of a workspace that is not whole: a disk lost part of it, or somebody edited it."""
 
 
 class RoundBusy(RoundsError):

@@ -3,12 +3,18 @@
 import hashlib
 import json
 import os
+import re
 import shutil
 import tempfile
 from collections.abc import Iterator
 from contextlib import contextmanager
 from pathlib import Path
 from typing import Any
+
+from core.errors import Damaged
+
+_LEFT = re.compile(r"\.(?P<target>.+)\.(old|\w{8}\.draft)")
+"""What `replacing` names the old folder, and the folder that it drafts in."""
 
 
 @contextmanager
@@ -55,8 +61,22 @@ def write_json(target: Path, value: Any) -> None:
 
 
 def read_json(path: Path) -> Any:
-    """Read a JSON file."""
-    return json.loads(path.read_text(encoding="utf-8"))
+    """Read a JSON file.
+
+    Raises:
+        Damaged: it is not whole.
+    """
+    try:
+        return json.loads(path.read_text(encoding="utf-8"))
+    except ValueError as error:
+        raise Damaged(f"{path} is not whole: {error}") from error
+
+
+def sweep(folder: Path) -> None:
+    """Undo in a whole folder what kills inside `replacing` left behind. For when nobody writes there."""
+    for left in list(folder.rglob(".*")):
+        if named := _LEFT.fullmatch(left.name):
+            settle(left.parent / named["target"])
 
 
 def digest(path: Path) -> str:

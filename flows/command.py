@@ -12,6 +12,7 @@ import psutil
 import typer
 from rich.console import Console
 
+from core.errors import RoundsError
 from flows.server import starting
 from flows.summary import Spent, summary
 from tasks import records
@@ -34,7 +35,7 @@ def run_round(folder: Path | None, overrides: Sequence[str], *, new: bool, reope
     before = set(records.numbers(place))
     if not (overrides or reopen):
         _stop_where_people_are_awaited(place, console)
-    record = _run(place, overrides, reopen, wait, console)
+    record = _run(place, overrides, new or reopen, reopen, wait, console)
     if record is None:
         _stop_where_people_are_awaited(place, console)
     assert record is not None  # only a deployment that waits for feedback may find nothing to do
@@ -52,21 +53,42 @@ def _stop_where_people_are_awaited(place: Workspace, console: Console) -> None:
 
 
 def _run(
-    place: Workspace, overrides: Sequence[str], reopen: bool, wait: float, console: Console
+    place: Workspace, overrides: Sequence[str], new: bool, reopen: bool, wait: float, console: Console
 ) -> dict[str, Any] | None:
     # Prefect's own log lines would break the bars; on a worker, where nobody watches, they stay
     os.environ.setdefault("PREFECT_LOGGING_LEVEL", "CRITICAL")
+    os.environ.setdefault("PREFECT_LOGGING_INTERNAL_LEVEL", "CRITICAL")  # a line for each event, where a server died
     console.print("Starting: loading torch, Prefect, MLflow, DVC …", style="dim")
     server = starting()
     with _nothing_collected():
+        from httpx import TransportError
+
         from flows.progress import bars
         from flows.round import rlhf_round
-        from tasks.opening import drop
 
-    if reopen:
-        drop(place)
+    before = records.last(place)
     with server, bars(console):
-        return rlhf_round(list(overrides), str(place.root), wait=wait)
+        try:
+            return rlhf_round(list(overrides), str(place.root), wait=wait, reopen=reopen, new=new)
+        except TransportError as error:
+            record = _although_untold(place, before, error)
+            console.print("The Prefect server went away; the round is finished all the same.", style="yellow")
+            return record
+
+
+def _although_untold(place: Workspace, before: dict[str, Any] | None, error: Exception) -> dict[str, Any]:
+    """The record of a round whose end could not be told to the server.
+
+    Raises:
+        RoundsError: the server went away before the end.
+    """
+    record = records.last(place)
+    if record is None or record == before or record["number"] == 0:
+        raise RoundsError(
+            f"the Prefect server does not answer ({type(error).__name__}: {error}); see that it runs, or unset "
+            "PREFECT_API_URL. What was finished is kept; continue with `python -m flows round`."
+        ) from error
+    return record
 
 
 @contextmanager

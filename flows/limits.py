@@ -1,14 +1,23 @@
 """One round at a time: the workspace's lock, and a strict global limit where a Prefect server runs."""
 
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 
 from prefect.client.orchestration import get_client
+from prefect.client.schemas.filters import (
+    FlowFilter,
+    FlowFilterName,
+    FlowRunFilter,
+    FlowRunFilterState,
+    FlowRunFilterStateType,
+)
+from prefect.client.schemas.objects import StateType
 from prefect.concurrency.asyncio import AcquireConcurrencySlotTimeoutError
 from prefect.concurrency.sync import concurrency
 
 from core.errors import RoundBusy
 from flows.server import configured
+from tasks import records
 from tasks.lock import holding
 from tasks.workspace import Workspace
 
@@ -20,18 +29,20 @@ LEASE = 60.0
 
 
 @contextmanager
-def one_at_a_time(place: Workspace, wait: float) -> Iterator[None]:
+def one_at_a_time(place: Workspace, wait: float) -> Iterator[Callable[[str], None]]:
     """Hold the lock, and the server's slot where there is a server, while the block runs.
+
+    The block gets a function that tells the others which round it is.
 
     Raises:
         RoundBusy: another round holds the workspace, or the server's slot, and did not end within `wait` seconds.
     """
-    with holding(place.lock, "a round", wait):
+    with holding(place.lock, f"round {records.coming(place)}", wait) as announce:
         if configured():
             with _slot(wait):
-                yield
+                yield announce
         else:
-            yield
+            yield announce
 
 
 @contextmanager
@@ -49,6 +60,16 @@ def _slot(wait: float) -> Iterator[None]:
             yield
     except AcquireConcurrencySlotTimeoutError as late:
         raise RoundBusy(
-            f"another round has held the Prefect server's slot {SLOT!r} for {patience:.0f} s; wait for it, or, "
-            f"where none runs, free the slot with `prefect gcl update {SLOT} --active-slots 0`"
+            f"{others() or 'another round'} has held the Prefect server's slot {SLOT!r} for {patience:.0f} s; wait for "
+            f"it, or, where none runs, free the slot with `prefect gcl update {SLOT} --active-slots 0`"
         ) from late
+
+
+def others() -> str:
+    """The rounds that the server believes to run, by the names that they gave themselves."""
+    running = FlowRunFilter(state=FlowRunFilterState(type=FlowRunFilterStateType(any_=[StateType.RUNNING])))
+    with get_client(sync_client=True) as client:
+        runs = client.read_flow_runs(
+            flow_filter=FlowFilter(name=FlowFilterName(any_=["round"])), flow_run_filter=running
+        )
+    return " and ".join(sorted(run.name for run in runs if run.name.startswith("round ")))

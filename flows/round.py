@@ -1,6 +1,6 @@
 """A round of RLHF, in the order of its steps."""
 
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 from pathlib import Path
 from typing import Any
 
@@ -20,6 +20,7 @@ from tasks.evaluate import evaluate
 from tasks.events import feedback_ready
 from tasks.ingest import ingest
 from tasks.policy import policy
+from tasks.request import answered
 from tasks.reward import reward
 from tasks.running import Running
 from tasks.sample import sample
@@ -30,6 +31,8 @@ from tasks.waiting import Waiting
 from tasks.workspace import Workspace, current
 
 Record = dict[str, Any]
+Announce = Callable[[str], None]
+"""Tells those who find the workspace busy what is at work in it."""
 
 
 @flow(name="round", validate_parameters=False)
@@ -39,11 +42,13 @@ def rlhf_round(
     when_pending: bool = False,
     wait: float = 0.0,
     reopen: bool = False,
+    new: bool = True,
 ) -> Record | None:
     """feedback → preferences → reward model → policy → evaluation → verdict → registry.
 
     With `when_pending`, only where a round was left unfinished, or enough feedback waits and no other round runs; else
-    the run ends well and at once, and its name says why.
+    the run ends well and at once, and its name says why. Without `new`, a round that somebody else finished meanwhile
+    and that answers the same request is not run a second time.
 
     Where the round has to wait for people, a deployed run is suspended and holds nothing meanwhile; any other ends
     well, and the round is continued like one that was cut short. None says that no round was finished.
@@ -52,8 +57,10 @@ def rlhf_round(
     again = resumed()  # a run that was suspended goes on with its round, and opens none
     while True:
         try:
-            with one_at_a_time(place, wait):
-                return _rest(place) if again else _round(place, overrides, when_pending, reopen)
+            with one_at_a_time(place, wait) as announce:
+                if again:
+                    return _rest(place, announce)
+                return _round(place, overrides, when_pending, reopen, new, announce)
         except RoundBusy as busy:
             if not when_pending:
                 raise
@@ -65,21 +72,32 @@ def rlhf_round(
                 return None
 
 
-def _rest(place: Workspace) -> Record | None:
+def _rest(place: Workspace, announce: Announce) -> Record | None:
     """What is left of a round after a wait; its record where somebody else has finished it."""
-    return _round(place, (), False, False) if records.unfinished(place) else records.last(place)
+    if not records.unfinished(place):
+        return records.last(place)
+    return _round(place, (), when_pending=False, reopen=False, new=True, announce=announce)
 
 
-def _round(place: Workspace, overrides: Sequence[str], when_pending: bool, reopen: bool) -> Record | None:
+def _round(
+    place: Workspace,
+    overrides: Sequence[str],
+    when_pending: bool,
+    reopen: bool,
+    new: bool,
+    announce: Announce,
+) -> Record | None:
     if when_pending and not records.unfinished(place) and not (waiting := count(place, overrides)).enough:
         entitle(f"nothing to do: {waiting}")
         return None
+    if not new and (record := answered(place, overrides)) is not None:
+        return record
     if reopen:
         opening.drop(place)
-    running = _open(place, overrides)
+    running = _open(place, overrides, announce)
     if running.round.number == 0:
         bootstrap(running)
-        running = _open(place, overrides)
+        running = _open(place, overrides, announce)
     record = improve(running)
     let_go(place)
     entitle(f"round {record['number']}: {record['verdict']['result']}")
@@ -88,8 +106,9 @@ def _round(place: Workspace, overrides: Sequence[str], when_pending: bool, reope
     return record
 
 
-def _open(place: Workspace, overrides: Sequence[str]) -> Running:
+def _open(place: Workspace, overrides: Sequence[str], announce: Announce) -> Running:
     running = opening.start(place, overrides)
+    announce(f"round {running.round.number}")
     entitle(f"round {running.round.number}")
     return running
 

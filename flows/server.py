@@ -17,6 +17,7 @@ from contextlib import AbstractContextManager, contextmanager, nullcontext
 from threading import Thread
 
 from core.errors import RoundsError
+from tasks.lock import holding
 
 _GRACE = 5.0  # seconds in which the server has to end in good order
 
@@ -34,11 +35,14 @@ def starting() -> AbstractContextManager[None]:
     """Start a server where none is configured, and return at once; the block entered with the result can use it.
 
     Raises (on entering):
-        RoundsError: it did not start; what it had to say stands on the terminal.
+        RoundsError: it did not start, and what it had to say stands on the terminal; or the one that is configured
+            does not answer.
     """
     from prefect.settings import PREFECT_SERVER_EPHEMERAL_ENABLED
 
-    if configured() or not PREFECT_SERVER_EPHEMERAL_ENABLED.value():
+    if configured():
+        return _answering()
+    if not PREFECT_SERVER_EPHEMERAL_ENABLED.value():
         return nullcontext()
     process = _start()
     atexit.register(_stop, process)  # not sooner: at exit Prefect sends its last events and log lines
@@ -60,8 +64,22 @@ def _start() -> subprocess.Popen[str]:
 
 
 @contextmanager
+def _answering() -> Iterator[None]:
+    """Without this look, Prefect would say the same by a traceback."""
+    from prefect.client.orchestration import get_client
+
+    with get_client(sync_client=True) as client:
+        if error := client.api_healthcheck():
+            raise RoundsError(
+                f"the Prefect server at {client.api_url} does not answer ({error}); start it, or unset PREFECT_API_URL "
+                "to run the round without it"
+            )
+    yield
+
+
+@contextmanager
 def _serving(process: subprocess.Popen[str]) -> Iterator[None]:
-    from prefect.settings import PREFECT_API_URL, temporary_settings
+    from prefect.settings import PREFECT_API_URL, PREFECT_CLIENT_MAX_RETRIES, temporary_settings
 
     assert process.stdout is not None
     port = process.stdout.readline().strip()
@@ -72,7 +90,8 @@ def _serving(process: subprocess.Popen[str]) -> Iterator[None]:
         )
     address = f"http://127.0.0.1:{port}/api"
     _own.add(address)
-    with temporary_settings({PREFECT_API_URL: address}):
+    # this server does not come back where it went: Prefect would ask it for more than a minute, at the end of the flow
+    with temporary_settings({PREFECT_API_URL: address, PREFECT_CLIENT_MAX_RETRIES: 3}):
         yield
 
 
@@ -87,12 +106,17 @@ def _stop(process: subprocess.Popen[str]) -> None:
 
 def _serve() -> None:
     import uvicorn
+    from prefect.settings import get_current_settings
+
+    home = get_current_settings().home
 
     class Announcing(uvicorn.Server):
         """Writes its port as soon as it answers."""
 
         async def startup(self, sockets: list[socket.socket] | None = None) -> None:
-            await super().startup(sockets)
+            # two at once in a new PREFECT_HOME would both make the tables, and one of them would fail
+            with holding(home / ".rounds" / "lock", "the start of a Prefect server", wait=300):
+                await super().startup(sockets)
             print(port, flush=True)
 
     Thread(target=_end_with_parent, daemon=True).start()

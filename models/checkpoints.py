@@ -4,19 +4,24 @@ A state is a tree of dictionaries, lists and plain values with tensors as leaves
 tensors go to `tensors.safetensors`, the tree to `state.json`, with a note where each tensor belongs.
 """
 
+import logging
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
+from safetensors import SafetensorError
 from safetensors.torch import load_file, save_file
 from torch import Tensor
 
+from core.errors import Damaged
 from core.files import read_json, replacing, settle, write_json
 
 TENSORS = "tensors.safetensors"
 STATE = "state.json"
 
 State = dict[str, Any]
+
+_logger = logging.getLogger(__name__)
 
 
 @dataclass(frozen=True)
@@ -40,14 +45,18 @@ class Checkpoints:
             write_json(draft / STATE, {"key": self.key, "state": tree})
 
     def load(self) -> State | None:
-        """The last state that was kept under this key, on the CPU; None where there is none."""
+        """The last state that was kept under this key, on the CPU; None where there is none, or none that is whole."""
         settle(self.folder)
         if not (self.folder / STATE).exists():
             return None
-        record = read_json(self.folder / STATE)
-        if record["key"] != self.key:
+        try:
+            record = read_json(self.folder / STATE)
+            if record["key"] != self.key:
+                return None
+            state: State = _attach(record["state"], load_file(self.folder / TENSORS))
+        except (Damaged, SafetensorError, FileNotFoundError, KeyError) as error:
+            _logger.warning("%s is not whole; training starts from its beginning (%s)", self.folder, error)
             return None
-        state: State = _attach(record["state"], load_file(self.folder / TENSORS))
         return state
 
 

@@ -151,7 +151,7 @@ class Catalogue:
         model_id = str(model.model_id)
         if model.status != LoggedModelStatus.READY:
             self.store.log_model_artifacts(model_id, str(folder))
-            at, step = int(datetime.now(UTC).timestamp() * 1000), int(marks["round"])
+            at, step = tracking.began_at(self.store, run_id), int(marks["round"])  # done over, they are the same points
             numbers = [Metric(key, float(value), at, step, model_id=model_id) for key, value in metrics.items()]
             self.store.log_batch(run_id, numbers)
             self.store.finalize_logged_model(model_id, "READY")

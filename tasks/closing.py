@@ -8,6 +8,7 @@ from typing import Any
 from core.files import read_json
 from feedback import store
 from tasks import approval, cards, drift, plots, promotion, records
+from tasks import round as rounds
 from tasks.catalogue import Name, Version
 from tasks.running import Running, metrics
 from tasks.versioning import STEPS, Versioning
@@ -56,6 +57,7 @@ def _make_safe(running: Running, numbers: Mapping[str, float]) -> None:
     """Push the data where a remote is set, then save what names it to the run. Nothing is registered before."""
     place = running.round.workspace
     knobs = running.round.knobs("versioning", Versioning)
+    running.deliver()
     if running.round.champion:  # round 0 has nothing to compare with
         running.data.keep("data/previous")
     if knobs.remote:
@@ -92,7 +94,7 @@ def _finish(
         "key": running.key,
         "parent": round.parent,
         "finished": datetime.now(UTC).isoformat(timespec="seconds"),
-        "opened": read_json(place.opened),
+        "opened": rounds.circumstances(place),
         "experiment": running.run.experiment,
         "run_id": running.run.run_id,
         "version": version.version,

@@ -4,16 +4,20 @@ import fcntl
 import json
 import os
 import time
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from contextlib import contextmanager
+from functools import partial
 from pathlib import Path
+from typing import TextIO
 
 from core.errors import RoundBusy
 
 
 @contextmanager
-def holding(path: Path, who: str, wait: float = 0.0) -> Iterator[None]:
+def holding(path: Path, who: str, wait: float = 0.0) -> Iterator[Callable[[str], None]]:
     """Hold the lock while the block runs. The kernel releases it when the process ends, however it ends.
+
+    The block gets a function that changes what others are told.
 
     Args:
         path: the lock file; it names its holder for others to read.
@@ -27,10 +31,15 @@ def holding(path: Path, who: str, wait: float = 0.0) -> Iterator[None]:
     # "a+" neither truncates the present holder's name nor fails on a new file
     with path.open("a+", encoding="utf-8") as stream:
         _acquire(stream.fileno(), path, time.monotonic() + wait)
-        stream.truncate(0)
-        stream.write(json.dumps({"who": who, "pid": os.getpid()}))
-        stream.flush()
-        yield
+        announce = partial(_announce, stream)
+        announce(who)
+        yield announce
+
+
+def _announce(stream: TextIO, who: str) -> None:
+    stream.truncate(0)
+    stream.write(json.dumps({"who": who, "pid": os.getpid()}))
+    stream.flush()
 
 
 def _acquire(descriptor: int, path: Path, deadline: float) -> None:
@@ -47,8 +56,8 @@ def _acquire(descriptor: int, path: Path, deadline: float) -> None:
 
 
 def _holder(path: Path) -> str:
-    text = path.read_text(encoding="utf-8")
-    if not text:
-        return "another round"
-    holder = json.loads(text)
+    try:
+        holder = json.loads(path.read_text(encoding="utf-8"))
+    except ValueError:  # the holder is about to write it
+        return "another process"
     return f"{holder['who']} (process {holder['pid']})"

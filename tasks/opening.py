@@ -1,20 +1,22 @@
 """Opening a round: its inputs are frozen before anything runs, so that nothing a step reads can change under it."""
 
+import hashlib
 import shutil
 import subprocess
 from collections.abc import Mapping, Sequence
+from contextlib import suppress
 from datetime import UTC, datetime
 from pathlib import Path
 from typing import Any
 
 import yaml
 
-from core.errors import BadWorkspace
-from core.files import digest, read_json, replacing, write_json, write_text
+from core.errors import BadWorkspace, Damaged
+from core.files import digest, replacing, settle, sweep, write_json, write_text
 from core.settings import override, parse, read
 from feedback import store
 from models.policy import check_base
-from tasks import records, reference
+from tasks import records, reference, reported, tracking
 from tasks import round as rounds
 from tasks.params import Params
 from tasks.registry import Registry, Version
@@ -26,12 +28,26 @@ from tasks.workspace import PROJECT, Workspace
 
 
 def start(workspace: Workspace, overrides: Sequence[str]) -> Running:
-    """Continue the unfinished round, or open a new one."""
-    registry = Registry(workspace.root)
-    registry.reconcile()
-    if records.unfinished(workspace):
-        return Running(resume(workspace, overrides), registry)
-    return Running(open_round(workspace, overrides, registry), registry)
+    """Continue the unfinished round, or open a new one.
+
+    Raises:
+        NoTracking: MLflow does not answer.
+    """
+    _tidy(workspace)
+    with tracking.answering(workspace.root):
+        registry = Registry(workspace.root)
+        registry.reconcile()
+        if records.unfinished(workspace):
+            return Running(resume(workspace, overrides), registry)
+        return Running(open_round(workspace, overrides, registry), registry)
+
+
+def _tidy(workspace: Workspace) -> None:
+    """Clear what a killed round left half written, but for what steps write anew: each clears its own."""
+    for folder in (workspace.rounds, workspace.metrics, workspace.training, workspace.feedback, workspace.votes):
+        sweep(folder)
+    for path in (workspace.round, workspace.opened, workspace.champion, workspace.previous):
+        settle(path)
 
 
 def effective(workspace: Workspace, overrides: Sequence[str]) -> Params:
@@ -51,11 +67,17 @@ def resume(workspace: Workspace, overrides: Sequence[str]) -> Round:
 
     Raises:
         BadWorkspace: the code or the parameters are not those that the round was opened with.
+        Damaged: the frozen inputs are not those that were written.
     """
     opened = rounds.read(workspace)
     cure = "finish it with `python -m flows round`, or drop what it did so far with `python -m flows round --reopen`"
-    if read_json(workspace.opened)["code"] != rounds.code_digest():
+    beside = rounds.circumstances(workspace)
+    if beside["code"] != rounds.code_digest():
         raise BadWorkspace(f"the code changed since round {opened.number} was opened; go back to it and {cure}")
+    if beside["inputs"] != digest(workspace.round):
+        raise Damaged(
+            f"{workspace.round} is not what was frozen when round {opened.number} was opened; restore it and {cure}"
+        )
     if overrides and dump(effective(workspace, overrides)) != opened.values:
         raise BadWorkspace(f"round {opened.number} is open with other parameters; {cure}")
     return opened
@@ -84,22 +106,28 @@ def open_round(workspace: Workspace, overrides: Sequence[str], registry: Registr
     _fetch_champion(workspace, registry, champion)
     _keep_previous(workspace, registry, champion)
     inputs = frozen(workspace, params, number, champion)
-    shutil.rmtree(workspace.metrics, ignore_errors=True)
     shutil.rmtree(workspace.training, ignore_errors=True)
-    write_json(workspace.opened, _circumstances(workspace, overrides))
-    write_text(workspace.round, yaml.safe_dump(inputs, sort_keys=False, allow_unicode=True))
+    text = yaml.safe_dump(inputs, sort_keys=False, allow_unicode=True)
+    write_json(workspace.opened, _circumstances(workspace, overrides, text))
+    write_text(workspace.round, text)
     return rounds.read(workspace)
 
 
 def drop(workspace: Workspace) -> None:
-    """Forget that the unfinished round was opened; its inputs are frozen anew when it is opened again."""
-    if records.unfinished(workspace):
-        workspace.opened.unlink()
-        number = rounds.read(workspace).number
-        if number == 0:
-            workspace.round.unlink()
+    """Forget that the unfinished round was opened; its inputs are frozen anew when it is opened again.
+
+    A round.yaml that cannot be read counts as unfinished. The run of the round ends as killed.
+    """
+    with suppress(Damaged):
+        if not records.unfinished(workspace):
             return
-        write_text(workspace.round, records.inputs(workspace, number - 1))
+    if key := reported.owner(workspace.metrics):
+        tracking.abandon(workspace.root, key)
+    if finished := records.numbers(workspace):
+        write_text(workspace.round, records.inputs(workspace, finished[-1]))
+    else:
+        workspace.round.unlink()
+    workspace.opened.unlink(missing_ok=True)
 
 
 def dump(params: Params) -> dict[str, Any]:
@@ -160,10 +188,11 @@ def base_digest(base: str) -> str:
     return digest(folder) if folder.is_dir() else base
 
 
-def _circumstances(workspace: Workspace, overrides: Sequence[str]) -> dict[str, Any]:
+def _circumstances(workspace: Workspace, overrides: Sequence[str], inputs: str) -> dict[str, Any]:
     """What is recorded beside the inputs and does not change results, except for the code."""
     now = datetime.now(UTC).isoformat(timespec="seconds")
-    return {"request": fingerprint(workspace, overrides), "code": rounds.code_digest(), "at": now, **_git()}
+    code, frozen = rounds.code_digest(), hashlib.sha256(inputs.encode()).hexdigest()
+    return {"request": fingerprint(workspace, overrides), "code": code, "inputs": frozen, "at": now, **_git()}
 
 
 def _git() -> dict[str, Any]:

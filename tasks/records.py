@@ -1,10 +1,12 @@
 """The record of each finished round: what a round answers when it is asked for again."""
 
+from contextlib import suppress
 from pathlib import Path
 from typing import Any
 
 import yaml
 
+from core.errors import Damaged
 from core.files import read_json, write_json
 from tasks import round as rounds
 from tasks.workspace import Workspace
@@ -20,6 +22,14 @@ def unfinished(workspace: Workspace) -> bool:
     return workspace.round.exists() and not path(workspace, rounds.read(workspace).number).exists()
 
 
+def coming(workspace: Workspace) -> int:
+    """The number of the round that is open, or else of the next one, as far as this workspace knows."""
+    with suppress(Damaged):
+        if unfinished(workspace):
+            return rounds.read(workspace).number
+    return max(numbers(workspace), default=-1) + 1
+
+
 def numbers(workspace: Workspace) -> list[int]:
     """The finished rounds, in order."""
     return sorted(int(file.stem) for file in workspace.rounds.glob("[0-9]*.json"))
@@ -32,8 +42,16 @@ def write(workspace: Workspace, number: int, record: dict[str, Any]) -> None:
 
 
 def read(workspace: Workspace, number: int) -> dict[str, Any]:
-    """The record of a finished round."""
-    record: dict[str, Any] = read_json(path(workspace, number))
+    """The record of a finished round.
+
+    Raises:
+        Damaged: it is not whole.
+    """
+    try:
+        record: dict[str, Any] = read_json(path(workspace, number))
+    except Damaged as error:
+        cure = "bring it back from a backup; the record of the last round is written anew where it is removed, by "
+        raise Damaged(f"{error}; {cure}`python -m flows round`") from error
     return record
 
 

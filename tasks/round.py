@@ -9,12 +9,15 @@ from typing import Any
 
 import yaml
 
-from core.errors import BadWorkspace
+from core.errors import BadWorkspace, Damaged
+from core.files import read_json
 from core.settings import Settings, parse
 from tasks.workspace import PROJECT, Workspace
 
 CODE = ("core", "feedback", "models", "tasks")
 """The packages whose files change results."""
+
+_REOPEN = "`python -m flows round --reopen` drops the round and opens it anew; feedback that was taken in stays"
 
 
 @dataclass(frozen=True)
@@ -54,20 +57,41 @@ def read(workspace: Workspace) -> Round:
 
     Raises:
         BadWorkspace: none was opened yet.
+        Damaged: round.yaml is not whole.
     """
     if not workspace.round.exists():
         raise BadWorkspace(f"no round was opened in {workspace.root}; `python -m flows round` opens one")
-    inputs = yaml.safe_load(workspace.round.read_text(encoding="utf-8"))
-    return Round(
-        workspace=workspace,
-        number=inputs["number"],
-        parent=inputs["parent"],
-        seed=inputs["seed"],
-        salt=inputs["salt"],
-        champion=inputs["champion"],
-        inbox=inputs["inbox"],
-        values=inputs["params"],
-    )
+    try:
+        inputs = yaml.safe_load(workspace.round.read_text(encoding="utf-8"))
+        return Round(
+            workspace=workspace,
+            number=inputs["number"],
+            parent=inputs["parent"],
+            seed=inputs["seed"],
+            salt=inputs["salt"],
+            champion=inputs["champion"],
+            inbox=inputs["inbox"],
+            values=inputs["params"],
+        )
+    except (yaml.YAMLError, UnicodeDecodeError, KeyError, TypeError) as error:
+        raise Damaged(f"{workspace.round} is not whole ({_reason(error)}); {_REOPEN}") from error
+
+
+def circumstances(workspace: Workspace) -> dict[str, Any]:
+    """What opening wrote beside the inputs: when, from which commit, by which code, and the digest of round.yaml.
+
+    Raises:
+        Damaged: it is missing or not whole.
+    """
+    try:
+        found: dict[str, Any] = read_json(workspace.opened)
+    except (Damaged, FileNotFoundError) as error:
+        raise Damaged(f"{workspace.opened} is missing or not whole ({_reason(error)}); {_REOPEN}") from error
+    return found
+
+
+def _reason(error: Exception) -> str:
+    return f"{type(error).__name__}: {error}".partition("\n")[0]
 
 
 def key(workspace: Workspace, code: str) -> str:

@@ -8,6 +8,7 @@ from contextvars import ContextVar
 from core.errors import BadFeedback, BadModel, BadParams, RoundsError, StepFailed
 from core.files import read_json, write_json
 from core.log import Log, ignore
+from tasks import reported
 from tasks import round as rounds
 from tasks.registry import Registry
 from tasks.round import Round
@@ -37,6 +38,7 @@ class Running:
         self.registry = registry
         self.key = rounds.key(round.workspace, rounds.code_digest())
         self.data = Data(round.workspace.root)
+        reported.begin(round.workspace.metrics, self.key)
         self.run = RoundRun.open(round.workspace.root, f"round {round.number}", self._tags())
         self.run.params(round.values)
         self._show = SHOW.get()
@@ -48,23 +50,36 @@ class Running:
             RoundsError: what a person can cure, as the step said it.
             StepFailed: anything else; names the step, the reason and the command that continues it.
         """
-        name = step.name
-        if self.data.done(name):
-            self._show(name)({}, 0, 0)
-            return
-        start = time.perf_counter()
+        with self.explaining(f"step {step.name}"):
+            if self.data.done(step.name):
+                self._show(step.name)({}, 0, 0)
+            else:
+                self._run(step)
+
+    def _run(self, step: Step) -> None:
+        name, start = step.name, time.perf_counter()
         child = self.run.step(name)
         log = StepLog([child, self._show(name)])
-        with self.explaining(f"step {name}"):
-            try:
-                step(self.round, log)
-                self.data.record(name)
-            except Exception:
-                child.close("FAILED")
-                self.run.give_up()
-                raise
-        child.close("FINISHED")
+        try:
+            step(self.round, log)
+            # noted twice: recording takes time too, but a kill right after it must not cost the step its time
+            self._note_time(name, time.perf_counter() - start, log.learned)
+            self.data.record(name)
+        except Exception:
+            child.close("FAILED")
+            self.run.give_up()
+            raise
         self._note_time(name, time.perf_counter() - start, log.learned)
+        child.close("FINISHED")
+
+    def deliver(self) -> None:
+        """Send what MLflow has not heard of the steps yet, because it was away or a kill came in between.
+
+        Raises:
+            MlflowException: it is still away.
+        """
+        for step in reported.steps(self.round.workspace.metrics):
+            self.run.deliver(step)
 
     @contextmanager
     def explaining(self, what: str) -> Iterator[None]:
@@ -93,7 +108,7 @@ class Running:
         return StepFailed(f"{where}: {type(error).__name__}: {error}\n{cure}")
 
     def _tags(self) -> dict[str, str]:
-        opened = read_json(self.round.workspace.opened)
+        opened = rounds.circumstances(self.round.workspace)
         tags = {"round": str(self.round.number), "round_key": self.key, "code": opened["code"]}
         champion = self.round.champion
         origin = {"parent": self.round.parent or "none", "champion": champion["version"] if champion else "none"}

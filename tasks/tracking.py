@@ -3,9 +3,8 @@
 import json
 import logging
 import os
-import time
-from collections.abc import Mapping, Sequence
-from contextlib import suppress
+from collections.abc import Iterator, Mapping, Sequence
+from contextlib import contextmanager, suppress
 from dataclasses import dataclass
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, Literal
@@ -58,19 +57,32 @@ def client(root: Path) -> "MlflowClient":
     for name, value in _MANNERS.items():
         os.environ.setdefault(name, value)
     from mlflow import MlflowClient
-    from mlflow.exceptions import MlflowException
 
     logging.getLogger("mlflow").setLevel(os.environ["MLFLOW_LOGGING_LEVEL"])  # where it was imported before
-    address = uri(root)
-    try:
-        store = MlflowClient(tracking_uri=address, registry_uri=address)
+    with answering(root):
+        store = MlflowClient(tracking_uri=uri(root), registry_uri=uri(root))
         # two first uses at once would both create the tables, and one of them would fail
         with holding(root / "data" / ".mlflow.lock", "the first use of MLflow", wait=120):
             experiment(store, EXPERIMENT, root)
-    except MlflowException as error:
-        cure = f"start it, or unset MLFLOW_TRACKING_URI to keep runs in {root}/mlflow.db"
-        raise NoTracking(f"{address}: MLflow does not answer; {cure}\n{error}") from error
     return store
+
+
+@contextmanager
+def answering(root: Path) -> Iterator[None]:
+    """A block that cannot do without MLflow.
+
+    Raises:
+        NoTracking: it did not answer, or refused.
+    """
+    from mlflow.exceptions import MlflowException
+
+    try:
+        yield
+    except MlflowException as error:
+        cure = "see that it can be written and that its disk has room"
+        if _served(uri(root)):
+            cure = f"start it, or unset MLFLOW_TRACKING_URI to keep runs in {root}/mlflow.db"
+        raise NoTracking(f"{uri(root)}: MLflow does not answer; {cure}\n{error}") from error
 
 
 def experiment(store: "MlflowClient", name: str, root: Path) -> str:
@@ -103,6 +115,26 @@ def find_or_make(
     return str(store.create_run(home, run_name=name, tags={**identity, **tags}).info.run_id)
 
 
+def began_at(store: "MlflowClient", run_id: str) -> int:
+    """When a run began, in milliseconds since 1970; opening it again does not change that."""
+    return int(store.get_run(run_id).info.start_time)
+
+
+def abandon(root: Path, key: str) -> None:
+    """End the run of a round that is given up, and those of its steps, where a kill left them open.
+
+    Raises:
+        NoTracking: see `client`.
+    """
+    store = client(root)
+    home = experiment(store, EXPERIMENT, root)
+    for run in store.search_runs([home], f"tags.round_key = '{key}'"):
+        steps = store.search_runs([home], f"tags.`mlflow.parentRunId` = '{run.info.run_id}'")
+        for each in [run, *steps]:
+            if each.info.status == "RUNNING":
+                store.set_terminated(each.info.run_id, "KILLED")
+
+
 @dataclass(frozen=True)
 class RoundRun:
     """The run of a round. Its children are the steps; it carries their final numbers, so that rounds compare."""
@@ -131,6 +163,11 @@ class RoundRun:
         return cls(root, store, home, run_id, int(tags["round"]))
 
     @property
+    def metrics_folder(self) -> Path:
+        """Where the steps keep on disk what they report; of this round alone, by its key."""
+        return self.root / "data" / "metrics"
+
+    @property
     def page(self) -> str:
         """Where to look at the run: its address on the server, or the command that shows a local database."""
         address = uri(self.root)
@@ -147,11 +184,15 @@ class RoundRun:
             self.store.log_batch(self.run_id, params=texts[start : start + MOST_PARAMS])
 
     def metrics(self, values: Mapping[str, float], step: int | None = None) -> None:
-        """Log final numbers, by default at the round's number, so that a chart over rounds is one line."""
+        """Log final numbers, by default at the round's number, so that a chart over rounds is one line.
+
+        Logged again after a kill they are the same points: their time is the beginning of the run.
+        """
         from mlflow.entities import Metric
 
-        now, at = time.time_ns() // 1_000_000, self.round if step is None else step
-        self.store.log_batch(self.run_id, metrics=[Metric(key, float(value), now, at) for key, value in values.items()])
+        began, at = began_at(self.store, self.run_id), self.round if step is None else step
+        points = [Metric(key, float(value), began, at) for key, value in values.items()]
+        self.store.log_batch(self.run_id, metrics=points)
 
     def tags(self, values: Mapping[str, str]) -> None:
         """Set tags."""
@@ -201,6 +242,16 @@ class RoundRun:
         from tasks.steprun import StepRun
 
         return StepRun(self, name)
+
+    def deliver(self, name: str) -> None:
+        """Send what was not sent of a finished step, and end its run.
+
+        Raises:
+            MlflowException: MLflow does not answer.
+        """
+        from tasks.steprun import deliver
+
+        deliver(self, name)
 
     def finish(self, status: Status = "FINISHED") -> None:
         """End the run."""

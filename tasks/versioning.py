@@ -1,6 +1,8 @@
 """The only door to DVC: is a step done, record what it wrote, which bytes were they."""
 
+import json
 import logging
+import math
 import subprocess
 from collections.abc import Iterator, Mapping, Sequence
 from contextlib import chdir, contextmanager, suppress
@@ -8,11 +10,13 @@ from functools import cached_property
 from pathlib import Path
 from typing import Any
 
+import psutil
 import yaml
 
-from core.errors import BadWorkspace
-from core.files import write_text
+from core.errors import BadWorkspace, Damaged, RoundBusy
+from core.files import settle, write_text
 from core.knobs import Knobs
+from tasks.lock import holding
 
 STEPS = ("collect", "ingest", "curate", "sft", "reward", "policy", "sample", "vote", "evaluate", "drift", "verdict")
 """The steps of a round in their order; a test holds them against dvc.yaml, params.yaml and the flow."""
@@ -50,7 +54,12 @@ class Data:
         return Repo(str(self.root))
 
     def done(self, step: str) -> bool:
-        """True where the step's recorded inputs and outputs are those on disk now."""
+        """True where the step's recorded inputs and outputs are those on disk now.
+
+        Raises:
+            Damaged: dvc.lock is not whole.
+        """
+        self.recorded()  # DVC's own error names neither file nor cure
         with chdir(self.root), self._repo.lock:
             self._repo._reset()
             [stage] = self._repo.stage.collect(step)
@@ -202,11 +211,56 @@ class Data:
         for unfinished in (self.root / "data").glob(f".*.dvc{_UNFINISHED}"):
             (self.root / unfinished.name[1:].removesuffix(_UNFINISHED)).unlink(missing_ok=True)
             unfinished.unlink()
+        if (locks := self.root / ".dvc" / "tmp" / "rwlock").exists():
+            _free(locks)
+        for written in (self._lock, self._before, self.root / "previous.dvc"):
+            settle(written)
+
+
+def _free(locks: Path) -> None:
+    """Remove DVC's list of who reads and writes what, where a kill left it: half written, or with nobody alive in it.
+
+    DVC itself frees what a dead process holds, but it takes any process with the same number for the holder (after a
+    reboot, or in a container, there soon is one), and stops at half a file. Nobody who began after the list was
+    written last is in it.
+    """
+    # under DVC's own lock for the list: it may be about to write it
+    with suppress(RoundBusy), holding(locks.with_name("rwlock.lock"), "a look at DVC's locks"):
+        if locks.exists() and not any(_since(pid) <= locks.stat().st_mtime for pid in _holders(locks)):
+            locks.unlink()
+
+
+def _holders(locks: Path) -> set[int]:
+    """The processes that the list names; nobody where it is half written."""
+    try:
+        named = json.loads(locks.read_text(encoding="utf-8"))
+    except ValueError:
+        return set()
+    readers = [reader for paths in named.get("read", {}).values() for reader in paths]
+    return {holder["pid"] for holder in [*named.get("write", {}).values(), *readers]}
+
+
+def _since(pid: int) -> float:
+    """When a process began, in seconds since 1970; never, where there is none."""
+    try:
+        return psutil.Process(pid).create_time()
+    except psutil.NoSuchProcess:
+        return math.inf
 
 
 def stages(lock: Path) -> dict[str, Any]:
-    """The stages of a dvc.lock: what each step read and wrote. No file, no stages."""
+    """The stages of a dvc.lock: what each step read and wrote. No file, no stages.
+
+    Raises:
+        Damaged: it is not whole.
+    """
     if not lock.exists():
         return {}
-    found: dict[str, Any] = yaml.safe_load(lock.read_text(encoding="utf-8"))["stages"]
-    return found
+    try:
+        found: dict[str, Any] = yaml.safe_load(lock.read_text(encoding="utf-8"))["stages"]
+        return dict(found)
+    except (yaml.YAMLError, UnicodeDecodeError, KeyError, TypeError, ValueError) as error:
+        raise Damaged(
+            f"{lock} is not whole ({type(error).__name__}); bring it back (the run of each round in MLflow keeps it, "
+            "folder `round`), or remove it: every step then runs once more"
+        ) from error

@@ -1,5 +1,6 @@
 """What tests do with workspaces: copy one, and read off it how a round ended."""
 
+import re
 import shutil
 import sqlite3
 from collections.abc import Callable
@@ -23,6 +24,27 @@ ADDRESSES = (
     ("logged_models", "artifact_location"),
 )
 """Where MLflow's database keeps whole paths."""
+
+LASTING_FACTS = ("model", "left", "now", "reason", "round", "digest")
+"""What the audit log says of a move, but for the random names of runs."""
+
+OF_TESTS = ("diary.txt", "failure.txt", "phases.json", "mlflow.db")
+"""Names of files that tests write into a workspace; MLflow's database is asked, not compared."""
+
+QUESTIONS = {
+    "points": """
+        select tags.value, name, metrics.key, step, is_nan,
+               case when metrics.key like '%/time/%' then 0 else metrics.value end
+        from metrics join runs using (run_uuid) join tags using (run_uuid) where tags.key = 'round'""",
+    "points of models": "select metric_name, metric_step, metric_value from logged_model_metrics",
+    "params": "select name, params.key, params.value from params join runs using (run_uuid)",
+    "data": """
+        select runs.name, datasets.name, digest from inputs join datasets on source_id = dataset_uuid
+        join runs on destination_id = run_uuid""",
+    "models": "select name, model_type, status, lifecycle_stage from logged_models",
+    "moves": "select runs.name, runs.status, value from runs join tags using (run_uuid) where tags.key = 'state'",
+}
+"""What MLflow's database knows, but for times and random names. A point that was sent twice is there twice."""
 
 
 def moved(place: Workspace, root: Path) -> Workspace:
@@ -48,12 +70,33 @@ def outcome(place: Workspace) -> dict[str, Any]:
         "records": [_lasting(records.read(place, number)) for number in records.numbers(place)],
         "data": (place.root / "dvc.lock").read_text(encoding="utf-8"),
         "weights": {folder.name: digest(folder) for folder in sorted((place.data / "checkpoints").iterdir())},
-        "policies": [(found.version, found.round, found.digest) for found in registry.versions("policy")],
-        "rewards": [(found.version, found.round, found.digest) for found in registry.versions("reward")],
+        "versions": [
+            (found.name, found.version, found.round, found.digest, dict(sorted(found.tags.items())))
+            for found in [*registry.versions("policy"), *registry.versions("reward")]
+        ],
         "champion": champion and champion.version,
-        "moves": [(entry.event, entry.facts["left"], entry.facts["now"]) for entry in audit.read(place.audit)],
+        "moves": [
+            (entry.event, entry.who, {name: entry.facts[name] for name in LASTING_FACTS})
+            for entry in audit.read(place.audit)
+        ],
+        "mlflow": {name: _asked(place, question) for name, question in QUESTIONS.items()},
+        "files": files(place),
     }
 
 
+def files(place: Workspace) -> list[str]:
+    """All files and folders of a workspace, with a star for the random names of runs and models in MLflow."""
+    found = (path.relative_to(place.root).as_posix() for path in place.root.rglob("*"))
+    return sorted(re.sub("[0-9a-f]{32}", "*", name) for name in found if not name.startswith(OF_TESTS))
+
+
 def _lasting(record: dict[str, Any]) -> dict[str, Any]:
-    return {name: record[name] for name in ("number", "key", "parent", "version", "verdict", "metrics", "inputs")}
+    names = ("number", "key", "parent", "version", "verdict", "metrics", "inputs", "examples", "new_feedback")
+    return {name: record[name] for name in names} | {"timed": sorted(record["times"])}
+
+
+def _asked(place: Workspace, question: str) -> list[tuple[Any, ...]]:
+    with sqlite3.connect(place.root / "mlflow.db") as database:
+        answer = database.execute(question).fetchall()
+    database.close()
+    return sorted(answer, key=repr)

@@ -6,7 +6,8 @@ from pathlib import Path
 
 import pytest
 
-from core.files import digest, replacing, settle, write_json, write_text
+from core.errors import Damaged
+from core.files import digest, read_json, replacing, settle, sweep, write_json, write_text
 
 
 def test_a_failed_write_leaves_the_old_file(tmp_path: Path) -> None:
@@ -79,3 +80,23 @@ def test_a_digest_depends_on_names_and_contents_only(tmp_path: Path) -> None:
     assert digest(tmp_path / "a") == digest(tmp_path / "b")
     (tmp_path / "b" / "x").rename(tmp_path / "b" / "z")
     assert digest(tmp_path / "a") != digest(tmp_path / "b")
+
+
+def test_what_kills_left_in_a_folder_is_swept_away(tmp_path: Path) -> None:
+    inner = tmp_path / "checkpoints"
+    (inner / ".policy.old").mkdir(parents=True)  # killed between the two renames
+    (inner / ".policy.old" / "weights").touch()
+    (inner / ".policy.abc_1234.draft").mkdir()
+    (tmp_path / ".state.json.xyz01234.draft").mkdir()
+    (tmp_path / ".lock").touch()
+    (tmp_path / ".old").touch()
+    sweep(tmp_path)
+    left = sorted(path.relative_to(tmp_path).as_posix() for path in tmp_path.rglob("*"))
+    assert left == [".lock", ".old", "checkpoints", "checkpoints/policy", "checkpoints/policy/weights"]
+
+
+def test_a_file_that_is_not_whole_is_named(tmp_path: Path) -> None:
+    write_json(tmp_path / "state.json", {"round": 1})
+    (tmp_path / "state.json").write_text((tmp_path / "state.json").read_text()[:8])
+    with pytest.raises(Damaged, match=r"state\.json is not whole: "):
+        read_json(tmp_path / "state.json")

@@ -9,25 +9,35 @@ A moment is one of
     learns STEP         at the second report of its learning
     ended STEP          when its outputs stand, before they are recorded
     cuts STEP           while its record is written into dvc.lock
+    recorded STEP       when its record stands, before MLflow hears that it ended
     onto PATH           before PATH of the workspace is replaced by what was written beside it
+    past PATH           after that, before what lies beside it is cleared away
+    tears PATH          when PATH is opened for writing; an empty file stays
+    into FOLDER         when the third file in FOLDER is opened for writing
     before|after CALL   beside a call that changes the registry
+    SECONDS in PHASE    by the clock, from outside; a phase is `opening`, a step or `closing`
     full STEP           never, but the disk is full from the step's beginning on
+    brim STEP           never, but the disk is full from the step's end on
+    full closing        never, but the disk is full from the last step's record on
     never
 """
 
 import importlib
+import json
 import os
 import resource
 import signal
 import sys
+import time
 import traceback
-from collections.abc import Mapping
+from collections.abc import Callable, Mapping
 from functools import partial
 from pathlib import Path
 from typing import Any, NoReturn, cast
 
 from flows.round import bootstrap, improve
-from tasks import opening
+from tasks import opening, records
+from tasks.lock import holding
 from tasks.registry import Registry
 from tasks.round import Round
 from tasks.running import Running
@@ -40,6 +50,9 @@ from tests.tasks.promoting import KilledAt, status
 WARM = ("mlflow.store.tracking.sqlalchemy_store", "dvc.repo", "evaluate", "sklearn.linear_model", "matplotlib.figure")
 """What a round imports late."""
 
+Tell = Callable[[str], None]
+"""Hears the name of each phase that begins."""
+
 
 def die() -> NoReturn:
     """The end, without goodbye."""
@@ -47,16 +60,36 @@ def die() -> NoReturn:
     raise AssertionError("still alive")
 
 
+def fill_the_disk() -> None:
+    """From now on no file grows beyond 1000 bytes: what a disk without room comes to, with no need for a disk."""
+    os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stderr.fileno())  # may be a file, and is not on that disk
+    resource.setrlimit(resource.RLIMIT_FSIZE, (1000, 1000))
+
+
 class Mortal(Running):
     """A round that dies at its moment, and keeps a diary of the steps that it began."""
 
-    def __init__(self, running: Running, moment: str) -> None:
+    def __init__(self, running: Running, moment: str, tell: Tell) -> None:
         super().__init__(running.round, running.registry)
         self._moment = moment
+        self._tell = tell
+
+        self._noted = ""
 
     def __call__(self, step: Step) -> None:
         """Run a step, unless it is done."""
+        self._tell(step.name)
         super().__call__(cast(Step, Bare(step, self._moment)))
+        if step.name == "verdict":
+            self._tell("closing")
+            if self._moment == "full closing":
+                fill_the_disk()
+
+    def _note_time(self, step: str, wall: float, learning: float) -> None:
+        super()._note_time(step, wall, learning)
+        if (self._noted, self._moment) == (step, f"recorded {step}"):  # the second time it is recorded, too
+            die()
+        self._noted = step
 
 
 class Bare:
@@ -73,10 +106,11 @@ class Bare:
             pages.write(f"{self.name}\n")
         self._at("begins")
         if self._moment == f"full {self.name}":
-            os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stderr.fileno())  # may be a file, and is not on that disk
-            resource.setrlimit(resource.RLIMIT_FSIZE, (1000, 1000))
+            fill_the_disk()
         self._function(round, StepLog([log, self._listen]))
         self._at("ended")
+        if self._moment == f"brim {self.name}":
+            fill_the_disk()
         if self._moment == f"cuts {self.name}":
             sys.addaudithook(partial(_cut, round.workspace.root / "dvc.lock"))
 
@@ -94,32 +128,65 @@ def diary(place: Workspace) -> Path:
     return place.root / "diary.txt"
 
 
+def phases(place: Workspace) -> Path:
+    """How many seconds each phase of the last job took."""
+    return place.root / "phases.json"
+
+
 def failure(place: Workspace) -> Path:
     """Why the last job failed."""
     return place.root / "failure.txt"
 
 
-def work(root: Path, moment: str) -> None:
+def work(root: Path, moment: str, tell: Tell) -> None:
     """Run the next round of a workspace, or go on with the open one, up to the moment."""
+    tell("opening")
     place = at(root)
-    _watch_renames(place, moment)
-    running = Mortal(opening.start(place, [*TINY, PROMOTE]), moment)
-    _watch_calls(running.registry, moment)
-    if running.round.number == 0:
-        bootstrap(running)
-    else:
-        improve(running)
+    _watch_files(place, moment)
+    with holding(place.lock, f"round {records.coming(place)}"):
+        running = Mortal(opening.start(place, [*TINY, PROMOTE]), moment, tell)
+        _watch_calls(running.registry, moment)
+        if running.round.number == 0:
+            bootstrap(running)
+        else:
+            improve(running)
 
 
-def _watch_renames(place: Workspace, moment: str) -> None:
-    point, _, path = moment.partition(" ")
+def _watch_files(place: Workspace, moment: str) -> None:
+    point, _, name = moment.partition(" ")
+    path = place.root / name
+    opened = 0
 
-    def watch(event: str, details: tuple[Any, ...]) -> None:
-        if event == "os.rename" and Path(os.fsdecode(details[1])) == place.root / path:
+    def onto(event: str, details: tuple[Any, ...]) -> None:
+        if event == "os.rename" and Path(os.fsdecode(details[1])) == path:
             die()
 
-    if point == "onto":
-        sys.addaudithook(watch)
+    def past(event: str, details: tuple[Any, ...]) -> None:
+        if event == "shutil.rmtree" and path.exists():
+            left = Path(os.fsdecode(details[0]))
+            if left.parent == path.parent and left.name.startswith(f".{path.name}."):
+                die()
+
+    def into(event: str, details: tuple[Any, ...]) -> None:
+        nonlocal opened
+        if event == "open" and isinstance(details[0], str) and _writes(details) and path in Path(details[0]).parents:
+            opened += 1
+            if opened == 3:
+                die()
+
+    watchers: dict[str, Callable[[str, tuple[Any, ...]], None]] = {
+        "onto": onto,
+        "past": past,
+        "into": into,
+        "tears": partial(_cut, path),
+    }
+    if point in watchers:
+        sys.addaudithook(watchers[point])
+
+
+def _writes(details: tuple[Any, ...]) -> bool:
+    """True where a file is opened to be written."""
+    return bool(details[2] & (os.O_WRONLY | os.O_RDWR))
 
 
 def _cut(file: Path, event: str, details: tuple[Any, ...]) -> None:
@@ -137,17 +204,39 @@ def _watch_calls(registry: Registry, moment: str) -> None:
 
 
 def forked(root: Path, moment: str) -> int:
-    """The id of a process that works and ends, with the traceback of what it could not do."""
+    """Work in a process of its own and say how it ended; it shows the traceback of what it could not do."""
+    hearing, telling = os.pipe()
     pid = os.fork()
     if pid == 0:
         try:
-            work(root, moment)
+            work(root, moment, partial(_tell, telling))
             os._exit(0)
         except Exception as error:
             failure(at(root)).write_text(f"{type(error).__name__}: {error}")
             traceback.print_exc(limit=-3, chain=False)
             os._exit(1)
-    return pid
+    os.close(telling)
+    listen(pid, hearing, root, moment)
+    return status(pid)
+
+
+def listen(pid: int, hearing: int, root: Path, moment: str) -> None:
+    """Kill a job at its second of its phase; write down how long each phase took."""
+    seconds, _, phase = moment.partition(" in ")
+    began: list[tuple[str, float]] = []
+    with os.fdopen(hearing) as lines:
+        for line in lines:
+            began.append((line.strip(), time.monotonic()))
+            if began[-1][0] == phase:
+                time.sleep(float(seconds))
+                os.kill(pid, signal.SIGKILL)
+    ends = [at for _, at in began[1:]] + [time.monotonic()]
+    took = {name: end - start for (name, start), end in zip(began, ends, strict=True)}
+    phases(Workspace(root)).write_text(json.dumps(took))
+
+
+def _tell(pipe: int, phase: str) -> None:
+    os.write(pipe, f"{phase}\n".encode())
 
 
 def main() -> None:
@@ -156,7 +245,7 @@ def main() -> None:
         importlib.import_module(module)
     for line in sys.stdin:
         root, _, moment = line.rstrip("\n").partition("=")
-        print(status(forked(Path(root), moment)), flush=True)
+        print(forked(Path(root), moment), flush=True)
 
 
 if __name__ == "__main__":

@@ -1,78 +1,93 @@
 """Killed at any moment and started again, a round ends as if nothing had happened."""
 
-import subprocess
-import sys
+import os
+import re
 from collections import Counter
-from collections.abc import Callable, Iterator
+from collections.abc import Iterator
 from pathlib import Path
 from random import Random
 from typing import Any
 
 import pytest
+import yaml
 
-from core.files import digest
+from core.files import read_json
+from core.settings import override, read
 from tasks import polls, records
 from tasks.registry import Registry
 from tasks.versioning import STEPS
-from tasks.workspace import PROJECT, Workspace
+from tasks.workspace import Workspace
 from tests.annotators import voted
-from tests.flows.killing import diary, failure
+from tests.flows.killer import DONE, KILLED, Killer, killer
+from tests.flows.killing import diary, failure, phases
 from tests.workspaces import Furnish, moved, outcome
-
-End = Callable[[Workspace, str], int]
-"""Runs the next round up to a moment, or goes on with the open one; says how the process ended."""
-
-KILLED, DONE = -9, 0
 
 STEPS_OF_ROUND_1 = tuple(step for step in STEPS if step != "sft")
 
-OPENING = tuple(f"onto data/{name}" for name in ("champion", "previous", "opened.json", "round.yaml"))
-BETWEEN = tuple(f"{point} {step}" for step in STEPS_OF_ROUND_1 for point in ("begins", "ended", "cuts"))
-LEARNING = ("learns reward", "learns policy", "onto data/training/policy")
+OPENING = (
+    *(f"onto data/{name}" for name in ("champion", "previous", "opened.json", "round.yaml")),
+    *(f"past data/{name}" for name in ("champion", "previous", "round.yaml")),
+)
+BETWEEN = tuple(f"{point} {step}" for step in STEPS_OF_ROUND_1 for point in ("begins", "ended", "cuts", "recorded"))
+LEARNING = ("learns reward", "learns policy", "onto data/training/policy", "past data/training/policy")
 WRITING = (
     "onto data/answers/pairs.jsonl",
     "onto data/feedback/part-00001-0.parquet",
     *(f"onto data/{folder}" for folder in ("preferences", "demonstrations", "prompts")),
     *(f"onto data/checkpoints/{model}" for model in ("reward", "judge", "policy")),
+    *(f"past data/{folder}" for folder in ("preferences", "checkpoints/policy")),
+    *(f"past data/{store}/part-00001-0.parquet" for store in ("feedback", "votes")),
     *(f"onto data/samples/{file}" for file in ("pairs.jsonl", "samples.arrow")),
     "onto data/votes/part-00001-0.parquet",
     *(
         f"onto data/reports/{step}.json"
         for step in ("curate", "reward", "policy", "sample", "evaluate", "drift", "verdict")
     ),
+    *("tears .dvc/tmp/rwlock", "into .dvc/cache", "onto data/.dvc.lock.before"),
 )
 REGISTERING = ("create_logged_model", "log_model_artifacts", "finalize_logged_model", "create_model_version")
 CLOSING = (
+    *("tears previous.dvc", "into mlruns", "onto data/audit.jsonl.head"),
     *(f"{when} {call}" for call in (*REGISTERING, "set_registered_model_alias") for when in ("before", "after")),
     "onto data/rounds/00001.json",
 )
 ROUND_0 = (
-    *("begins sft", "learns sft", "ended sft", "cuts collect", "cuts sft", "onto data/checkpoints/sft"),
+    *("begins sft", "learns sft", "ended sft", "recorded sft", "cuts collect", "cuts sft", "onto data/checkpoints/sft"),
     *("after create_model_version", "after set_registered_model_alias", "onto data/rounds/00000.json"),
 )
+PUSHING = ("into remote", "tears previous.dvc", "before create_logged_model")
 
-FEW = tuple(Random(5).choice(kind) for kind in (LEARNING, WRITING, CLOSING))
 ALL = (*OPENING, *BETWEEN, *LEARNING, *WRITING, *CLOSING)
 
+PHASES = ("opening", *STEPS_OF_ROUND_1, "closing")
+CLOCK = tuple(
+    (phase, round(dice.uniform(0.02, 0.98), 3)) for dice in [Random(30)] for phase in PHASES for _ in range(3)
+)
+"""36 moments, three in each phase: after which share of its time the round is killed."""
+
+AGAIN = (
+    ("learns policy", "learns policy"),
+    ("onto data/training/policy", "0.0 in opening"),
+    ("ended evaluate", "0.05 in opening", "cuts evaluate"),
+    ("cuts reward", "onto dvc.lock"),
+    ("after create_model_version", "before create_model_version", "onto data/rounds/00001.json"),
+)
+"""Killed, and killed while it continues, some at once."""
+
+pytestmark = pytest.mark.timeout(900)  # the first test runs three rounds
+
+FEW = tuple(moment for kind in (BETWEEN + LEARNING, WRITING, OPENING + CLOSING) for moment in Random(5).sample(kind, 3))
+FEW_BY_CLOCK = Random(5).sample(CLOCK, 3)
+
 
 @pytest.fixture(scope="module")
-def end(surroundings: None) -> Iterator[End]:
-    program = [sys.executable, "-W", "ignore", "-m", "tests.flows.killing"]
-    with subprocess.Popen(program, cwd=PROJECT, text=True, stdin=subprocess.PIPE, stdout=subprocess.PIPE) as killer:
-        assert killer.stdin is not None
-        assert killer.stdout is not None
-        orders, answers = killer.stdin, killer.stdout
-
-        def ended(place: Workspace, moment: str) -> int:
-            print(f"{place.root}={moment}", file=orders, flush=True)
-            return int(answers.readline())
-
-        yield ended
-        orders.close()
+def end(surroundings: None) -> Iterator[Killer]:
+    with killer(os.environ) as program:
+        yield program
 
 
 @pytest.fixture(scope="module")
-def before(furnish: Furnish, end: End, tmp_path_factory: pytest.TempPathFactory) -> Workspace:
+def before(furnish: Furnish, end: Killer, tmp_path_factory: pytest.TempPathFactory) -> Workspace:
     """Round 0 is done. To be read."""
     place = furnish(tmp_path_factory.mktemp("before") / "workspace")
     assert end(place, "never") == DONE
@@ -80,11 +95,17 @@ def before(furnish: Furnish, end: End, tmp_path_factory: pytest.TempPathFactory)
 
 
 @pytest.fixture(scope="module")
-def undisturbed(before: Workspace, end: End, tmp_path_factory: pytest.TempPathFactory) -> dict[str, Any]:
-    """How round 1 ends where nobody is killed."""
-    place = moved(before, tmp_path_factory.mktemp("undisturbed") / "workspace")
+def whole(before: Workspace, end: Killer, tmp_path_factory: pytest.TempPathFactory) -> Workspace:
+    """Round 1 is done as well, and nobody was killed. To be read."""
+    place = moved(before, tmp_path_factory.mktemp("whole") / "workspace")
     assert end(place, "never") == DONE
-    return outcome(place)
+    return place
+
+
+@pytest.fixture(scope="module")
+def undisturbed(whole: Workspace) -> dict[str, Any]:
+    """How round 1 ends where nobody is killed."""
+    return outcome(whole)
 
 
 def test_a_round_is_a_function_of_its_inputs(finished: Workspace, undisturbed: dict[str, Any]) -> None:
@@ -92,54 +113,134 @@ def test_a_round_is_a_function_of_its_inputs(finished: Workspace, undisturbed: d
     assert outcome(finished) == undisturbed
 
 
-def survives(place: Workspace, moment: str, end: End) -> dict[str, Any]:
-    """The outcome of a round that was killed and started again."""
+def survives(place: Workspace, end: Killer, *moments: str) -> dict[str, Any]:
+    """The outcome of a round that was killed at each of the moments in turn, and then left in peace."""
     already = diary(place).read_text() if diary(place).exists() else ""
-    assert end(place, moment) == KILLED
-    assert end(place, "never") == DONE
+    ends = [end(place, moment) for moment in moments]
+    if ends[-1] == KILLED:  # by the clock, the last phase may be over a little sooner than the clock says
+        ends.append(end(place, "never"))
+    assert ends == [KILLED] * len(moments) + [DONE] or (" in closing" in moments[-1] and ends == [DONE])
     begun = Counter(diary(place).read_text().removeprefix(already).split())
-    assert begun.total() <= len(begun) + 1, f"a finished step was begun again: {begun}"
+    assert begun.total() <= len(begun) + len(moments), f"a finished step was begun again: {begun}"
     return outcome(place)
 
 
 @pytest.mark.parametrize("moment", FEW)
 def test_killed_and_started_again(
-    moment: str, before: Workspace, undisturbed: dict[str, Any], end: End, tmp_path: Path
+    moment: str, before: Workspace, undisturbed: dict[str, Any], end: Killer, tmp_path: Path
 ) -> None:
-    assert survives(moved(before, tmp_path / "copy"), moment, end) == undisturbed
+    assert survives(moved(before, tmp_path / "copy"), end, moment) == undisturbed
 
 
 @pytest.mark.chaos
 @pytest.mark.parametrize("moment", ALL)
 def test_killed_anywhere_and_started_again(
-    moment: str, before: Workspace, undisturbed: dict[str, Any], end: End, tmp_path: Path
+    moment: str, before: Workspace, undisturbed: dict[str, Any], end: Killer, tmp_path: Path
 ) -> None:
-    assert survives(moved(before, tmp_path / "copy"), moment, end) == undisturbed
+    assert survives(moved(before, tmp_path / "copy"), end, moment) == undisturbed
+
+
+def by_clock(phase: str, share: float, whole: Workspace) -> str:
+    return f"{share * read_json(phases(whole))[phase]:.3f} in {phase}"
+
+
+@pytest.mark.parametrize(("phase", "share"), FEW_BY_CLOCK)
+def test_killed_by_the_clock(
+    phase: str,
+    share: float,
+    before: Workspace,
+    whole: Workspace,
+    undisturbed: dict[str, Any],
+    end: Killer,
+    tmp_path: Path,
+) -> None:
+    assert survives(moved(before, tmp_path / "copy"), end, by_clock(phase, share, whole)) == undisturbed
+
+
+@pytest.mark.chaos
+@pytest.mark.parametrize(("phase", "share"), CLOCK)
+def test_killed_at_thirty_seconds_of_the_clock(
+    phase: str,
+    share: float,
+    before: Workspace,
+    whole: Workspace,
+    undisturbed: dict[str, Any],
+    end: Killer,
+    tmp_path: Path,
+) -> None:
+    assert survives(moved(before, tmp_path / "copy"), end, by_clock(phase, share, whole)) == undisturbed
+
+
+@pytest.mark.chaos
+@pytest.mark.parametrize("moments", AGAIN, ids=" then ".join)
+def test_killed_and_killed_again(
+    moments: tuple[str, ...], before: Workspace, undisturbed: dict[str, Any], end: Killer, tmp_path: Path
+) -> None:
+    assert survives(moved(before, tmp_path / "copy"), end, *moments) == undisturbed
 
 
 @pytest.mark.chaos
 @pytest.mark.parametrize("moment", ROUND_0)
 def test_killed_anywhere_in_the_first_round(
-    moment: str, before: Workspace, furnish: Furnish, end: End, tmp_path: Path
+    moment: str, before: Workspace, furnish: Furnish, end: Killer, tmp_path: Path
 ) -> None:
-    assert survives(furnish(tmp_path / "workspace"), moment, end) == outcome(before)
+    assert survives(furnish(tmp_path / "workspace"), end, moment) == outcome(before)
 
 
+@pytest.fixture(scope="module")
+def pushing(before: Workspace, tmp_path_factory: pytest.TempPathFactory) -> Workspace:
+    """Round 0 is done, and round 1 will push its data to a DVC remote, a folder of the workspace. To be read."""
+    place = moved(before, tmp_path_factory.mktemp("pushing") / "workspace")
+    with (place.root / ".dvc" / "config").open("a") as config:
+        config.write("['remote \"store\"']\n    url = ../remote\n")
+    values = override(read(place.params), ["versioning.remote=store"])
+    place.params.write_text(yaml.safe_dump(values))
+    return place
+
+
+@pytest.fixture(scope="module")
+def pushed(pushing: Workspace, end: Killer, tmp_path_factory: pytest.TempPathFactory) -> dict[str, Any]:
+    """How such a round ends where nobody is killed."""
+    place = moved(pushing, tmp_path_factory.mktemp("pushed") / "workspace")
+    assert end(place, "never") == DONE
+    return outcome(place)
+
+
+@pytest.mark.chaos
+@pytest.mark.parametrize("moment", PUSHING)
+def test_killed_while_data_is_made_safe(
+    moment: str, pushing: Workspace, pushed: dict[str, Any], end: Killer, tmp_path: Path
+) -> None:
+    assert survives(moved(pushing, tmp_path / "copy"), end, moment) == pushed
+
+
+FULL = {
+    "full evaluate": r"StepFailed: round 1, step evaluate: OSError: \[Errno 27\]",
+    "brim reward": r"\w+: round 1, step reward: .*File too large",
+    "full closing": r"\w+: round 1, closing: ",
+}
+"""Where the disk is full, and what the round says."""
+
+
+@pytest.mark.parametrize(
+    "moment", ["full evaluate", *(pytest.param(moment, marks=pytest.mark.chaos) for moment in list(FULL)[1:])]
+)
 def test_a_full_disk_leaves_what_was_finished(
-    before: Workspace, undisturbed: dict[str, Any], end: End, tmp_path: Path
+    moment: str, before: Workspace, undisturbed: dict[str, Any], end: Killer, tmp_path: Path
 ) -> None:
     place = moved(before, tmp_path / "copy")
-    assert end(place, "full evaluate") == 1
-    assert failure(place).read_text().startswith("StepFailed: round 1, step evaluate: OSError: [Errno 27]")
+    assert end(place, moment) == 1
+    said = failure(place).read_text()
+    assert re.match(FULL[moment], said), said
+    assert "continue with `python -m flows round`" in said
     champion = Registry(place.root).champion()
     assert champion is not None
     assert (champion.version, records.numbers(place)) == ("1", [0])
-    assert digest(place.checkpoint("policy")) == undisturbed["weights"]["policy"]
     assert end(place, "never") == DONE
     assert outcome(place) == undisturbed
 
 
-def test_killed_around_a_wait_for_people(before: Workspace, end: End, tmp_path: Path) -> None:
+def test_killed_around_a_wait_for_people(before: Workspace, end: Killer, tmp_path: Path) -> None:
     place = moved(before, tmp_path / "copy")
     place.params.write_text("policy: {use: ppo}\nvote: {annotator: {use: people, votes: 10}}\n")
     assert end(place, "onto data/waiting/votes.json") == KILLED

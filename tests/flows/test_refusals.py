@@ -120,12 +120,12 @@ def test_a_handed_in_file_is_checked_whole(flows: Flows, workspace: Workspace, t
 
 
 def test_a_second_round_at_the_same_time(flows: Flows, continued: Workspace) -> None:
-    with holding(continued.lock, "a round"):
+    with holding(continued.lock, f"round {records.coming(continued)}"):
         said = flows("round", "--new", "-w", continued.root)
         with pytest.raises(RoundBusy):
             rlhf_round(TINY, str(continued.root))
     assert said.code == 2
-    assert f"RoundBusy: a round (process {os.getpid()}) is running in {continued.root}" in said.err
+    assert f"RoundBusy: round 2 (process {os.getpid()}) is running in {continued.root}" in said.err
 
 
 @pytest.fixture

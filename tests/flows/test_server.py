@@ -5,6 +5,7 @@ import signal
 import subprocess
 import sys
 from collections.abc import Iterator
+from contextlib import contextmanager
 from pathlib import Path
 
 import psutil
@@ -25,18 +26,24 @@ input()
 """
 
 
-@pytest.fixture
-def command(surroundings: None, tmp_path: Path) -> Iterator["subprocess.Popen[str]"]:
-    """A command in the middle of its work, with a server of its own."""
+@contextmanager
+def commanding(home: Path) -> Iterator["subprocess.Popen[str]"]:
     with subprocess.Popen(
         [sys.executable, "-c", PROGRAM],
         stdin=subprocess.PIPE,
         stdout=subprocess.PIPE,
         text=True,
-        env={**os.environ, "PREFECT_HOME": str(tmp_path)},
+        env={**os.environ, "PREFECT_HOME": str(home)},
     ) as process:
         yield process
         process.kill()
+
+
+@pytest.fixture
+def command(surroundings: None, tmp_path: Path) -> Iterator["subprocess.Popen[str]"]:
+    """A command in the middle of its work, with a server of its own."""
+    with commanding(tmp_path) as process:
+        yield process
 
 
 def said(command: "subprocess.Popen[str]") -> str:
@@ -58,3 +65,10 @@ def test_it_ends_while_it_still_starts(command: "subprocess.Popen[str]") -> None
     server = psutil.Process(int(said(command)))
     command.kill()
     server.wait(30)
+
+
+def test_two_started_at_once_in_a_new_home_both_answer(surroundings: None, tmp_path: Path) -> None:
+    with commanding(tmp_path) as one, commanding(tmp_path) as other:
+        for command in (one, other):
+            assert int(said(command))
+        assert [said(command) for command in (one, other)] == ["None False"] * 2

@@ -74,3 +74,12 @@ def test_a_kill_between_the_two_renames_loses_nothing(tmp_path: Path) -> None:
 def test_what_is_neither_tensor_nor_plain_is_refused(tmp_path: Path) -> None:
     with pytest.raises(TypeError, match="/optimiser/hook is a function"):
         Checkpoints(tmp_path / "state", "k").save({"optimiser": {"hook": lambda: None}})
+
+
+@pytest.mark.parametrize("file", ["tensors.safetensors", "state.json"])
+def test_a_state_that_is_not_whole_is_none(tmp_path: Path, file: str) -> None:
+    kept = Checkpoints(tmp_path / "state", "k")
+    kept.save({"weight": torch.ones(3)})
+    content = (kept.folder / file).read_bytes()
+    (kept.folder / file).write_bytes(content[: len(content) // 2])
+    assert kept.load() is None

@@ -35,7 +35,9 @@ def free_port() -> int:
 
 
 @contextmanager
-def running(name: str, command: Sequence[str], env: Mapping[str, str], logs: Path) -> Iterator[None]:
+def running(
+    name: str, command: Sequence[str], env: Mapping[str, str], logs: Path
+) -> Iterator["subprocess.Popen[bytes]"]:
     """Run a program from the project's root while the block runs, in a process group of its own."""
     with (logs / f"{name}.log").open("w") as log:
         process = subprocess.Popen(
@@ -48,7 +50,7 @@ def running(name: str, command: Sequence[str], env: Mapping[str, str], logs: Pat
             preexec_fn=_die_with_parent,
         )
         try:
-            yield
+            yield process
         finally:
             _end(process)
 

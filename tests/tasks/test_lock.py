@@ -32,3 +32,14 @@ def test_a_killed_holder_leaves_no_lock(tmp_path: Path) -> None:
     assert "round 3" in lock.read_text()
     with holding(lock, "round 4"):
         assert "round 4" in lock.read_text()
+
+
+def test_a_holder_says_what_it_turned_out_to_be(tmp_path: Path) -> None:
+    lock = tmp_path / "data" / ".lock"
+    with holding(lock, "round 0") as announce:
+        announce("round 1")
+        with pytest.raises(RoundBusy, match=r"round 1 \(process"), holding(lock, "round 4"):
+            pass
+        lock.write_text("")  # caught as it is about to write
+        with pytest.raises(RoundBusy, match="another process is running"), holding(lock, "round 4"):
+            pass

@@ -210,6 +210,44 @@ def test_a_server_that_did_not_answer_is_left_alone_for_a_while(home: Path, monk
     assert store.get_metric_history(step.run_id, "policy/kl") == []
 
 
+def test_what_could_not_be_sent_is_sent_when_the_round_closes_and_once(home: Path) -> None:
+    run, store = shaky(opened(home))
+    step = run.step("policy")
+    store.down = True
+    for at in range(3):
+        step({"kl": float(at)}, at)
+    step.close()
+    assert store.get_run(step.run_id).info.status == "RUNNING"
+    with pytest.raises(MlflowException):
+        run.deliver("policy")
+    store.down = False
+    for _ in range(2):
+        run.deliver("policy")
+        assert [point.value for point in store.get_metric_history(step.run_id, "policy/kl")] == [0.0, 1.0, 2.0]
+    assert store.get_run(step.run_id).info.status == "FINISHED"
+
+
+def test_what_was_sent_right_before_a_kill_is_sent_again_and_kept_once(home: Path) -> None:
+    run = opened(home)
+    step = run.step("policy")
+    step({"kl": 0.5, "loss": float("nan")}, 0)
+    step.close("FAILED")
+    (home / "data/metrics/policy.sent").unlink()  # the kill came before this was written
+    again = run.step("policy")
+    again({"kl": 0.5, "loss": float("nan")}, 0)  # the step is run again
+    again({"kl": 0.7}, 1)
+    again.close()
+    assert [point.value for point in run.store.get_metric_history(again.run_id, "policy/kl")] == [0.5, 0.7]
+    assert len(run.store.get_metric_history(again.run_id, "policy/loss")) == 1
+
+
+def test_final_numbers_logged_again_are_the_same_points(home: Path) -> None:
+    for _ in range(2):
+        run = opened(home)
+        run.metrics({"reward/accuracy": 0.75})
+    assert len(run.store.get_metric_history(run.run_id, "reward/accuracy")) == 1
+
+
 def test_a_step_whose_run_cannot_be_made_still_runs(home: Path) -> None:
     class Down(MlflowClient):
         def search_runs(self, *args: Any, **kwargs: Any) -> Any:

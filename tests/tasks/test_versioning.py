@@ -1,5 +1,11 @@
+import json
+import os
+import time
+from pathlib import Path
+
 import yaml
 
+from tasks.lock import holding
 from tasks.versioning import Data
 from tasks.workspace import Workspace
 
@@ -28,3 +34,36 @@ def test_a_kill_while_a_folder_is_kept_leaves_nothing_in_the_way(workspace: Work
     data.keep("data/previous")
     assert (workspace.root / "previous.dvc").exists()
     assert list(workspace.data.glob(".previous*")) == []
+
+
+def stale(root: Path, pid: int, age: float) -> Path:
+    """DVC's list of who writes what, as a process left it some seconds ago that was killed."""
+    locks = root / ".dvc" / "tmp" / "rwlock"
+    locks.parent.mkdir(exist_ok=True)
+    locks.write_text(json.dumps({"write": {str(root / "data/previous"): {"pid": pid, "cmd": "dvc"}}, "read": {}}))
+    os.utime(locks, (time.time() - age,) * 2)
+    return locks
+
+
+def test_dvcs_own_locks_do_not_outlive_their_holder(workspace: Workspace) -> None:
+    """Not even where another process has the dead one's number by now; half a list names nobody."""
+    workspace.previous.mkdir()
+    stale(workspace.root, os.getpid(), age=24 * 3600)
+    Data(workspace.root).keep("data/previous")
+    stale(workspace.root, 2**22 + 1, age=0)  # more than Linux gives
+    Data(workspace.root).keep("data/previous")
+    stale(workspace.root, 1, age=0).write_text('{"write": {"data/pre')
+    Data(workspace.root).keep("data/previous")
+
+
+def test_a_living_holder_of_dvcs_locks_keeps_them(workspace: Workspace) -> None:
+    locks = stale(workspace.root, 1, age=0)
+    Data(workspace.root)
+    assert locks.exists()
+
+
+def test_locks_that_dvc_is_about_to_write_are_left_alone(workspace: Workspace) -> None:
+    locks = stale(workspace.root, 2**22 + 1, age=0)
+    with holding(locks.with_name("rwlock.lock"), "DVC"):
+        Data(workspace.root)
+    assert locks.exists()
