@@ -17,7 +17,10 @@ HEAD = """\
 # `use: x` names the file x.py among the plug-ins.
 """
 
-COMMANDS = ("round", "plan", "status", "rollback", "watch", "feedback", "lineage", "diff", "replay", "audit", "gc")
+COMMANDS = (
+    *("round", "plan", "status", "rollback", "watch", "feedback", "lineage", "diff", "replay", "blame", "explain"),
+    *("audit", "gc"),
+)
 """The commands of `python -m flows`, in the order of their page."""
 
 

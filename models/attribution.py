@@ -117,17 +117,15 @@ def _integrated(scorer: Scorer, batch: Batch, blank: Batch, steps: int) -> Tenso
         start, way = embed(blank.ids), embed(batch.ids) - embed(blank.ids)  # (1, T, H)
     nodes, weights = np.polynomial.legendre.leggauss(steps)  # on -1 to 1
     gradient = torch.zeros_like(way)
-    for node, weight in zip(_parts((nodes + 1) / 2), _parts(weights / 2), strict=True):
-        points = (start + node.to(way)[:, None, None] * way).requires_grad_()
+    for part in range(0, steps, ROWS):
+        node, weight = (torch.from_numpy(half[part : part + ROWS]).to(way) for half in ((nodes + 1) / 2, weights / 2))
+        points = (start + node[:, None, None] * way).requires_grad_()
         hidden = scorer.model.base_model(inputs_embeds=points, use_cache=False).last_hidden_state
         said = scorer.head(hidden[:, -1].float()).sum()  # a single text has no padding
         [slope] = torch.autograd.grad(said, points)
-        gradient += torch.einsum("n,nth->th", weight.to(slope), slope)
-    return (gradient * way).sum(dim=-1).float()
-
-
-def _parts(values: np.ndarray) -> tuple[Tensor, ...]:
-    return torch.from_numpy(values).split(ROWS)
+        gradient += torch.einsum("n,nth->th", weight, slope)
+    shares: Tensor = (gradient * way).sum(dim=-1).float()
+    return shares
 
 
 def _pieces(

@@ -57,7 +57,11 @@ def read(workspace: Workspace) -> Round:
     """
     if not workspace.round.exists():
         raise BadWorkspace(f"no round was opened in {workspace.root}; `python -m flows round` opens one")
-    inputs = yaml.safe_load(workspace.round.read_text(encoding="utf-8"))
+    return frozen(workspace, yaml.safe_load(workspace.round.read_text(encoding="utf-8")))
+
+
+def frozen(workspace: Workspace, inputs: Mapping[str, Any]) -> Round:
+    """The round that the content of a round.yaml describes."""
     return Round(
         workspace=workspace,
         number=inputs["number"],
