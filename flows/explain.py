@@ -81,7 +81,7 @@ def _print(console: Console, one: Explained) -> None:
     head, likelihood = (sum(getattr(piece, part) for piece in told.pieces) for part in ("head", "likelihood"))
     console.print(
         f"score {signed(told.score)} = blank answer {signed(told.blank)} + head {signed(head)} + likelihood "
-        f"{signed(likelihood)}  (left over: {told.error:.4f}, {told.steps} steps)"
+        f"{signed(likelihood)}  (left over: {abs(told.error):.4f}, {told.steps} steps)"
     )
     if told.truncated:
         console.print(f"The model did not read the first {told.truncated} tokens of the prompt.")
