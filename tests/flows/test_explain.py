@@ -18,7 +18,7 @@ def test_an_answer_in_numbers_and_as_a_page(flows: Flows, finished: Workspace, t
     said = flows("explain", "--prompt", PROMPT, "--answer", ANSWER, "--html", page, "-w", finished.root)
     assert said.code == 0, said.err
     assert "Reward model version 1, of round 1" in said.out
-    assert "It[" in said.out
+    assert "t[" in said.out
     assert "left over: " in said.out
     assert "simulated" in said.out  # by whom the nearest pairs were judged
     html = page.read_text()
@@ -55,7 +55,7 @@ def test_the_registered_version_alone_is_enough(
     monkeypatch.setenv("MLFLOW_TRACKING_URI", f"sqlite:///{finished.root}/mlflow.db")
     said = flows("explain", "--version", 2, "--prompt", PROMPT, "--answer", ANSWER, "-w", tmp_path / "elsewhere")
     assert said.code == 0, said.err
-    assert "It[" in said.out
+    assert "t[" in said.out
     assert "No training preferences are shown: round 1" in said.out
 
 
