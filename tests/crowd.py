@@ -4,31 +4,21 @@ from collections.abc import Iterator
 from random import Random
 
 from feedback import world
-from feedback.sources.simulated import Simulated
+from feedback.world.catalogue import FILLER, RUDE
 
 Record = dict[str, str]
 
 
-def votes(annotator: str, count: int, source: str = "desk", reversed: bool = False, seed: int = 0) -> Iterator[Record]:
-    """One person's votes on `count` questions of their own, as noisy as the simulated annotator's."""
-    dice, judge = Random(f"{annotator} {seed}"), Simulated()
+def votes(annotator: str, count: int, source: str = "desk", reversed: bool = False) -> Iterator[Record]:
+    """One person's votes on `count` questions of their own: a good answer beats a rude one, or the reverse."""
+    dice = Random(annotator)
     for number, request in enumerate(world.prompts(count, dice.randrange(2**31))):
-        one, other = _two_answers(request, dice)
-        difference = world.utility(request, one) - world.utility(request, other)
-        prefers_one = dice.random() < judge.probability(difference)
-        chosen, rejected = (one, other) if prefers_one != reversed else (other, one)
+        good, bad = world.best(request), f"{dice.choice(RUDE)} {dice.choice(FILLER)}"
         yield {
             "prompt": request.text,
-            "chosen": chosen,
-            "rejected": rejected,
+            "chosen": bad if reversed else good,
+            "rejected": good if reversed else bad,
             "annotator_id": annotator,
             "source": source,
             "source_id": f"{annotator} {number}",
         }
-
-
-def _two_answers(request: world.Request, dice: Random) -> tuple[str, str]:
-    one = other = world.demonstrate(request, dice)
-    while other == one:
-        other = world.demonstrate(request, dice)
-    return one, other

@@ -47,7 +47,6 @@ def test_whoever_votes_the_wrong_way_round_is_ranked_first(flows: Flows, copied:
     found = json.loads(said.out)
     first, *others = found["charges"]
     assert first["suspect"]["name"] == "eve"
-    assert first["p"] < 0.05
     assert first["holdout"]["harm"]["low"] > 0
     assert first["holdout"]["accuracy_without"] > first["holdout"]["accuracy"]
     assert {charge["suspect"]["name"] for charge in others} == {"ana", "ben", "cem", "simulated"}
