@@ -28,6 +28,7 @@ Named = Annotated[str | None, typer.Option("--by", metavar="NAME", help="Who. De
 Number = Annotated[int, typer.Argument(metavar="ID", help="The incident's number, see `list`.")]
 
 AuditAction = Literal["verify"]
+Suspects = Literal["annotator", "source", "batch"]
 New = Annotated[bool, typer.Option("--new", help="Open a new round even where no new feedback waits.")]
 Json = Annotated[bool, typer.Option("--json", help="Print JSON.")]
 
@@ -295,6 +296,45 @@ def approve(
     from flows.approve import sign
 
     sign(workspace, number, by, why, refuse)
+
+
+@app.command()
+def blame(
+    asked: Annotated[str, typer.Argument(metavar="ROUND", help="A finished round by number, key or run.")],
+    by: Annotated[Suspects | None, typer.Option("--by", help="Only these suspects.")] = None,
+    least: Annotated[int, typer.Option("--least", min=1, help="Training pairs a suspect has voted on.")] = 20,
+    top: Annotated[int, typer.Option("--top", min=1, help="Suspects to try, the largest first.")] = 8,
+    yes: Annotated[bool, typer.Option("--yes", "-y", help="Start without asking.")] = False,
+    as_json: Json = False,
+    workspace: Place = None,
+) -> None:
+    """Train the reward model of a round anew without each source, batch and annotator, and rank who did harm."""
+    from flows.blame import show_blame
+
+    show_blame(workspace, asked, (by,) if by else (), least, top, yes, as_json)
+
+
+@app.command()
+def explain(
+    prompt: Annotated[str | None, typer.Option("--prompt", help="What was asked.")] = None,
+    answer: Annotated[str | None, typer.Option("--answer", help="What was answered.")] = None,
+    pair: Annotated[str | None, typer.Option("--pair", metavar="ID", help="Both answers of a preference.")] = None,
+    sample: Annotated[
+        int | None, typer.Option("--sample", min=0, help="Candidate and champion on a prompt of the last evaluation.")
+    ] = None,
+    version: Annotated[
+        str | None, typer.Option("--version", help="The reward model of this policy version. Default: the champion's.")
+    ] = None,
+    round_: Annotated[str | None, typer.Option("--round", help="The reward model of this round.")] = None,
+    near: Annotated[int, typer.Option("--near", min=0, help="Training preferences to show.")] = 5,
+    html: Annotated[Path | None, typer.Option("--html", metavar="FILE", help="Where to write the page.")] = None,
+    as_json: Json = False,
+    workspace: Place = None,
+) -> None:
+    """Say why an answer got its reward: token by token, and the nearest training preferences."""
+    from flows.explain import show_explanation
+
+    show_explanation(workspace, version, round_, (prompt, answer), pair, sample, near, html, as_json)
 
 
 @app.command()

@@ -71,6 +71,11 @@ class Scorer(nn.Module):
         prior = self.likelihood * (logprobs + self.surprise * response.sum(dim=1))
         return self._word(read.hidden_states[-1], mask), prior
 
+    def ends(self, batch: Batch) -> Tensor:
+        """The hidden state that the head reads of each text: (B, H)."""
+        ids, mask, _ = batch.to(self.model.device)
+        return _ends(self.model.base_model(input_ids=ids, use_cache=False).last_hidden_state, mask)
+
     def critic(self, std: float) -> Critic:
         """A critic that starts with a copy of the network, and expects what the head says, in units of `std`."""
         head = copy.deepcopy(self.head)
@@ -106,6 +111,10 @@ class Scorer(nn.Module):
 
     def _word(self, hidden: Tensor, mask: Tensor) -> Tensor:
         """What the head says at each row's last real token, which has seen the whole text: (B,) float32."""
-        ends = hidden[torch.arange(len(hidden), device=hidden.device), last(mask)]
-        word: Tensor = self.head(ends.float()).squeeze(-1)
+        word: Tensor = self.head(_ends(hidden, mask).float()).squeeze(-1)
         return word
+
+
+def _ends(hidden: Tensor, mask: Tensor) -> Tensor:
+    """The hidden state at each row's last real token: (B, H)."""
+    return hidden[torch.arange(len(hidden), device=hidden.device), last(mask)]

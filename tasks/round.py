@@ -62,19 +62,23 @@ def read(workspace: Workspace) -> Round:
     if not workspace.round.exists():
         raise BadWorkspace(f"no round was opened in {workspace.root}; `python -m flows round` opens one")
     try:
-        inputs = yaml.safe_load(workspace.round.read_text(encoding="utf-8"))
-        return Round(
-            workspace=workspace,
-            number=inputs["number"],
-            parent=inputs["parent"],
-            seed=inputs["seed"],
-            salt=inputs["salt"],
-            champion=inputs["champion"],
-            inbox=inputs["inbox"],
-            values=inputs["params"],
-        )
+        return frozen(workspace, yaml.safe_load(workspace.round.read_text(encoding="utf-8")))
     except (yaml.YAMLError, UnicodeDecodeError, KeyError, TypeError) as error:
         raise Damaged(f"{workspace.round} is not whole ({_reason(error)}); {_REOPEN}") from error
+
+
+def frozen(workspace: Workspace, inputs: Mapping[str, Any]) -> Round:
+    """The round that the content of a round.yaml describes."""
+    return Round(
+        workspace=workspace,
+        number=inputs["number"],
+        parent=inputs["parent"],
+        seed=inputs["seed"],
+        salt=inputs["salt"],
+        champion=inputs["champion"],
+        inbox=inputs["inbox"],
+        values=inputs["params"],
+    )
 
 
 def circumstances(workspace: Workspace) -> dict[str, Any]:

@@ -136,6 +136,16 @@ class Workspace:
         return self.data / "watch"
 
     @property
+    def blame(self) -> Path:
+        """What reward models said that were trained without some of the feedback."""
+        return self.data / "blame"
+
+    @property
+    def explained(self) -> Path:
+        """The last explanation of a score, and the reward model that was asked."""
+        return self.data / "explain"
+
+    @property
     def audit(self) -> Path:
         """Every change of the champion: append-only, hash-chained."""
         return self.data / "audit.jsonl"
