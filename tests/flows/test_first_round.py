@@ -97,7 +97,7 @@ def test_the_run_keeps_what_is_needed_to_find_the_data_again(finished: Workspace
         "drift.json",
         "verdict.json",
     }
-    assert artifacts(store, run, "round") == {"round.yaml", "dvc.lock", *reports}
+    assert artifacts(store, run, "round") == {"round.yaml", "opened.json", "dvc.lock", *reports}
     assert artifacts(store, run, "plots") == {"reward_against_kl.png", "lengths.png", "calibration.png"}
     recorded = yaml.safe_load((finished.root / "dvc.lock").read_text())["stages"]
     outputs = {out["path"]: out["md5"] for stage in recorded.values() for out in stage["outs"]}
