@@ -4,6 +4,7 @@ from pathlib import Path
 
 import pytest
 
+from core.files import read_json, write_json
 from tasks import audit, records
 from tasks.lock import holding
 from tests.annotators import PEOPLE, voted
@@ -59,9 +60,10 @@ def test_a_round_is_suspended_until_people_have_voted_and_one_has_signed(settled
 
 def test_when_the_time_is_up_the_backstop_ends_the_round_on_hold(settled: Site) -> None:
     number = records.numbers(settled.place)[-1] + 1
-    late = "vote.annotator={use: people, votes: 10, wait: 1}"
-    run = settled.start("round-nightly", overrides=[late, HOLD])
+    run = settled.start("round-nightly", overrides=[PEOPLE, HOLD])
     suspended(settled, run, f"round {number} waits for votes")
+    wait = settled.place.waiting / "votes.json"
+    write_json(wait, read_json(wait) | {"until": "2026-01-01T00:00:00+00:00"})
     backstop = settled.ended(settled.start("round-on-feedback"))
     assert (backstop["state_type"], backstop["name"]) == ("COMPLETED", f"round {number}: hold"), backstop["state"]
     [finding] = records.read(settled.place, number)["verdict"]["findings"]
