@@ -2,10 +2,10 @@
 
     python -m benchmarks.registry [--versions 10 100 1000] [--moves 20] [--into DIR]
 
-Tiny versions are registered as a round does it, in a local store (SQLite and files) a size. In each the newest version is
-promoted and rolled back again and again; timed is the registry's part: journal, alias, tags, audit log. What a command
-takes besides (Python, imports, opening the store) is timed once more as a whole. Interrupted, it goes on with the
-versions that are there. Writes results/registry.{json,md}.
+Tiny versions are registered as a round does it, in a local store (SQLite and files) a size. In each, the newest one
+is promoted and rolled back again and again; timed is the registry's part: journal, alias, tags, audit log. What a
+command takes besides (Python, imports, opening the store) is timed once more as a whole. Interrupted, it goes on with
+the versions that are there. Writes results/registry.{json,md}.
 """
 
 import argparse
