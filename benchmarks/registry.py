@@ -2,10 +2,10 @@
 
     python -m benchmarks.registry [--versions 10 100 1000] [--moves 20] [--into DIR]
 
-Tiny versions are registered as a round does it, in a local store (SQLite and files). At each size the newest version is
-promoted and rolled back again and again; timed is the registry's part: journal, alias, tags, audit log. What a command
-takes besides (Python, imports, opening the store) is timed once more as a whole. Interrupted, it goes on with the
-versions that are there. Writes results/registry.{json,md}.
+Tiny versions are registered as a round does it, in a local store (SQLite and files) a size. In each, the newest one
+is promoted and rolled back again and again; timed is the registry's part: journal, alias, tags, audit log. What a
+command takes besides (Python, imports, opening the store) is timed once more as a whole. Interrupted, it goes on with
+the versions that are there. Writes results/registry.{json,md}.
 """
 
 import argparse
@@ -108,15 +108,15 @@ def table(found: Sequence[Timed]) -> str:
 
 
 def main() -> None:
-    """Grow the registry size by size, measure at each, print the table, keep the results."""
+    """Fill a registry of each size, measure in it, print the table, keep the results."""
     options = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
     options.add_argument("--versions", type=int, nargs="+", default=[10, 100, 1000])
     options.add_argument("--moves", type=int, default=20)
     options.add_argument("--into", type=Path, default=PROJECT / "data" / "benchmarks" / "registry")
     chosen = options.parse_args()
-    registry = Registry(at(chosen.into).root)
     found: list[Timed] = []
     for size in sorted(chosen.versions):
+        registry = Registry(at(chosen.into / str(size)).root)
         for number in range(len(registry.versions("policy")), size):
             register(registry, number)
         found += measure(registry, size, chosen.moves)
@@ -124,6 +124,7 @@ def main() -> None:
     text = table(found)
     print(text)
     facts = f"{datetime.now(UTC):%Y-%m-%d}, {platform.machine()}, Python {platform.python_version()}, SQLite"
+    facts += f", load average {os.getloadavg()[2]:.1f} on {os.cpu_count()} cores"
     typed = f"python -m benchmarks.registry --versions {' '.join(map(str, chosen.versions))} --moves {chosen.moves}"
     write_text(RESULTS / "registry.md", f"# Moving the champion\n\n{facts}; `{typed}`\n\n{text}\n")
     write_json(RESULTS / "registry.json", {"facts": facts, "command": typed, "moves": [t._asdict() for t in found]})

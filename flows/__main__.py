@@ -62,9 +62,9 @@ def rollback(
     workspace: Place = None,
 ) -> None:
     """Make an earlier version of the policy champion again."""
-    from flows.rollback import run_rollback
+    from flows.promote import rollback_by_hand
 
-    run_rollback(workspace, to, reason)
+    rollback_by_hand(workspace, to, reason)
 
 
 @app.command()

@@ -62,8 +62,8 @@ def _add_round(tree: Tree, past: Mapping[str, Any]) -> None:
 def _version(version: Mapping[str, Any]) -> str:
     marks = ["champion"] if version["champion"] else []
     marks += [f"with reward/{version['reward_version']}"] if "reward_version" in version else []
-    marks += [f"rolled back: {version['rolled_back']}"] if "rolled_back" in version else []
     marks += [_incident(incident) for incident in version.get("incidents", ())]
+    marks += [f"rolled back: {version['rolled_back']}"] if "rolled_back" in version else []
     return f"{version['version']}  {version['digest'][:16]}…  {'; '.join(marks)}".rstrip()
 
 

@@ -1,4 +1,4 @@
-"""Promotion by hand, and the cooldown after a rollback: what a person decides where rounds wait."""
+"""Rollback and promotion by hand, and the cooldown in between: what a person decides about the champion."""
 
 import getpass
 from pathlib import Path
@@ -20,6 +20,16 @@ def promote_by_hand(folder: Path | None, version: str, reason: str, force: bool)
         Console().print(f"policy@champion is version {version} already.")
     else:
         Console().print(f"policy@champion is version {version} now; before it was {before or 'unset'}.")
+
+
+def rollback_by_hand(folder: Path | None, to: str | None, reason: str) -> None:
+    """Make an earlier version champion again. Nothing of Prefect is loaded: in an emergency that is time."""
+    left, now = Registry(current(folder).root).rollback(to, reason, getpass.getuser())
+    if left == now:
+        Console().print(f"policy@champion is version {now.version} already.")
+        return
+    said = f"policy@champion is version {now.version} now. Version {left.version} is not promoted again by a schedule,"
+    Console().print(f"{said} and no round promotes for a while: `python -m flows cooldown`.", soft_wrap=True)
 
 
 def show_cooldown(folder: Path | None, lift: bool, reason: str | None) -> None:

@@ -1,7 +1,7 @@
 """Promotion: what becomes of a verdict of `promote` at the end of a round, and a promotion that a person decides."""
 
 from collections.abc import Mapping
-from typing import Any, Literal
+from typing import TYPE_CHECKING, Any, Literal
 
 from pydantic import Field
 
@@ -10,8 +10,10 @@ from core.knobs import Knobs
 from core.settings import parse, read
 from tasks.evidence import Finding, Verdict
 from tasks.registry import Conflict, Registry, Version
-from tasks.running import Running
 from tasks.workspace import Workspace
+
+if TYPE_CHECKING:  # it brings torch and Prefect, which `status` and a promotion by hand can do without
+    from tasks.running import Running
 
 
 class Promotion(Knobs):
@@ -34,7 +36,7 @@ def knobs(workspace: Workspace) -> Promotion:
     return parse(Promotion, read(workspace.params).get("promotion") or {}, f"{workspace.params}, promotion")
 
 
-def carry_out(running: Running, version: Version, verdict: Mapping[str, Any]) -> Mapping[str, Any]:
+def carry_out(running: "Running", version: Version, verdict: Mapping[str, Any]) -> Mapping[str, Any]:
     """Promote the candidate where the verdict says so; returns what became of the verdict.
 
     A candidate that meets a cooldown, or another champion than the one it was compared with, is held, with the reason
@@ -48,7 +50,7 @@ def carry_out(running: Running, version: Version, verdict: Mapping[str, Any]) ->
     return verdict
 
 
-def _promoted_or_held(running: Running, version: Version, verdict: Mapping[str, Any]) -> Mapping[str, Any]:
+def _promoted_or_held(running: "Running", version: Version, verdict: Mapping[str, Any]) -> Mapping[str, Any]:
     reasons = "; ".join(finding["reason"] for finding in verdict["findings"])
     expect = running.round.champion["version"] if running.round.champion else None
     cooldown = running.round.knobs("promotion", Promotion).cooldown

@@ -121,6 +121,12 @@ def test_the_gates_that_ship_are_used() -> None:
     assert sorted(Params(policy={"use": "ppo"}).verdict.gates) == plugins.names(gates.__name__)
 
 
+def test_what_an_emergency_needs_loads_nothing_heavy() -> None:
+    program = "import sys, flows.promote, flows.status, flows.incident; print({'torch', 'prefect'} & {*sys.modules})"
+    done = subprocess.run([sys.executable, "-c", program], cwd=PROJECT, capture_output=True, text=True, check=True)
+    assert done.stdout == "set()\n"
+
+
 def test_help_waits_for_nothing_heavy() -> None:
     done = subprocess.run([sys.executable, "-c", HELP], cwd=PROJECT, capture_output=True, text=True, check=True)
     assert "Iterative RLHF as an operation" in done.stdout
