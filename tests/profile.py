@@ -19,6 +19,8 @@ TINY = (
     "policy.minibatch=8",
     "policy.sampling.batch=32",
     "sample.prompts=40",
+    "evaluate.evals.adversarial.pairs=4",
+    "evaluate.evals.red_team.prompts=20",
 )
 
 PROMOTE = "verdict.gates={kl_budget: {limit: 1000, limit_p95: 1000}}"
