@@ -104,6 +104,8 @@ def _rebuilt(place: Workspace, past: Past, saved: Saved) -> Workspace:
     for name, target in (("round.yaml", place.round), ("opened.json", place.opened)):
         shutil.copyfile(saved.folder / name, target)
     shutil.copyfile(saved.folder / "dvc.lock", place.root / "dvc.lock")
+    place.report("collect").parent.mkdir()  # the verdict reads it, and `collect` is not run again
+    shutil.copyfile(saved.folder / "collect.json", place.report("collect"))
     write_text(place.params, yaml.safe_dump(saved.inputs["params"], sort_keys=False, allow_unicode=True))
     if rounds.key(place, str(past.tags.get("code"))) != past.key:
         raise BadWorkspace(f"{past.name}: the round.yaml in its run is not the one that gave it the key {past.key}")
