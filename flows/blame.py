@@ -19,9 +19,6 @@ from tasks.blame.trial import Trial, trial
 from tasks.running import SHOW
 from tasks.workspace import current
 
-SURE = 0.05
-"""A p-value below which a row is told apart."""
-
 
 def show_blame(
     folder: Path | None, asked: str, by: Sequence[By], least: int, top: int, yes: bool, as_json: bool
@@ -61,8 +58,7 @@ def _table(found: Blame) -> Table:
     for column in ("left out", "pairs", "holdout: harm", "agrees", "fresh votes: harm", "agrees", "win rate", "p"):
         table.add_column(column, justify="left" if column == "left out" else "right", no_wrap=column != "left out")
     for charge in found.charges:
-        sure = charge.p is not None and charge.p < SURE
-        table.add_row(*_row(charge), style="bold" if sure and (charge.harm or 0) > 0 else None)
+        table.add_row(*_row(charge), style="bold" if charge.sure else None)
     table.add_row(*_row(found.control), style="dim")
     return table
 

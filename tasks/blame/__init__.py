@@ -25,6 +25,10 @@ Watch = Callable[[str, int, int], Log]
 """Told the name, place and number of the trainings before each of them; hears of what it does."""
 
 
+SURE = 0.05
+"""Adjusted p-value below which a harm is no chance."""
+
+
 class Charge(NamedTuple):
     """What leaving one suspect out changed."""
 
@@ -41,9 +45,14 @@ class Charge(NamedTuple):
     p: float | None
     """Of the harm, adjusted by Holm for the number of suspects; None of the control."""
 
+    @property
+    def sure(self) -> bool:
+        """They did harm, and not by chance."""
+        return self.p is not None and self.p < SURE and (self.harm or 0.0) > 0
+
 
 class Blame(NamedTuple):
-    """Everybody who was tried, the most harmful first."""
+    """Everybody who was tried: whose harm is no chance first, then the most harmful."""
 
     round: int
     pairs: int
@@ -122,12 +131,15 @@ def _charge(trial: Trial, case: Case, everybody: Words, others: Words) -> Charge
 
 
 def _ranked(charges: Sequence[Charge]) -> tuple[Charge, ...]:
-    """The most harmful first, those without evidence last; p-values adjusted for all of them."""
+    """Those whose harm is no chance first, the most harmful first, those without evidence last.
+
+    P-values are adjusted for all of them. A large harm that may be chance does not hide a smaller one that is none.
+    """
     tried = [charge for charge in charges if charge.harm is not None]
     adjusted = holm([charge.p for charge in tried if charge.p is not None])
     decided = [charge._replace(p=p) for charge, p in zip(tried, adjusted, strict=True)]
     others = [charge for charge in charges if charge.harm is None]
-    return (*sorted(decided, key=lambda charge: -(charge.harm or 0.0)), *others)
+    return (*sorted(decided, key=lambda charge: (not charge.sure, -(charge.harm or 0.0))), *others)
 
 
 def _share(trial: Trial, words: Words | None) -> float | None:

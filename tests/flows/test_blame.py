@@ -73,13 +73,14 @@ def test_the_cost_is_said_first_and_the_finding_logged_below_the_round(flows: Fl
     assert [past.number for past in Archive(copied.root).rounds()] == [0, 1, 2]
 
 
-def test_a_training_with_everybody_is_the_rounds_own(crowd: Workspace) -> None:
-    tried = trial(crowd, "2", by=["annotator"])
+def test_a_training_with_everybody_is_the_rounds_own(copied: Workspace) -> None:
+    tried = trial(copied, "2", by=["annotator"])
     questions = [row._asdict() for row in tried.fresh]
-    own = RewardModel.load(crowd.checkpoint("reward"))
+    own = RewardModel.load(copied.checkpoint("reward"))
     expected = own.margins(questions) / own.temperature
     words = tried.retraining(tried.rows)
-    assert [words.margins[row.pair_id] for row in tried.fresh] == expected.tolist()
+    # the same weights; among other pairs, rows are summed in other batches
+    assert [words.margins[row.pair_id] for row in tried.fresh] == pytest.approx(expected.tolist(), abs=1e-5)
 
 
 def test_cut_short_it_goes_on_from_the_trainings_that_ended(copied: Workspace) -> None:
