@@ -1,11 +1,11 @@
-"""A Prefect server and a worker that serve one workspace, as docs/operations.md sets them up."""
+"""Servers that serve one workspace, as docs/operations.md sets them up: Prefect with a worker, and MLflow."""
 
 import json
 from collections.abc import Iterator, Mapping
 from contextlib import contextmanager
 from dataclasses import dataclass
 from pathlib import Path
-from subprocess import CompletedProcess
+from subprocess import CompletedProcess, Popen
 from typing import Any
 
 import httpx
@@ -132,3 +132,19 @@ def answers(url: str) -> bool | None:
         return httpx.get(url, timeout=2).is_success or None
     except httpx.HTTPError:
         return None
+
+
+@contextmanager
+def mlflow(place: Workspace, port: int, logs: Path) -> Iterator["Popen[bytes]"]:
+    """An MLflow server that keeps everything in the workspace, where the test can read it."""
+    address = ["--host", "127.0.0.1", "--port", str(port), "--workers", "1"]
+    kept = [
+        "--backend-store-uri",
+        f"sqlite:///{place.root}/mlflow.db",
+        "--artifacts-destination",
+        f"{place.root}/mlruns",
+    ]
+    env = surroundings(MLFLOW_SERVER_ENABLE_JOB_EXECUTION="false", MLFLOW_DISABLE_TELEMETRY="true")
+    with running("mlflow", [str(BIN / "mlflow"), "server", *address, *kept], env, logs) as server:
+        eventually(lambda: answers(f"http://127.0.0.1:{port}/health"), "the MLflow server", logs)
+        yield server

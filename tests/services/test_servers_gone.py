@@ -3,8 +3,6 @@
 import os
 import signal
 import subprocess
-from collections.abc import Iterator
-from contextlib import contextmanager
 from pathlib import Path
 from typing import Any
 
@@ -17,7 +15,7 @@ from tests.flows.killer import DONE, FAILED, killer
 from tests.flows.killing import failure
 from tests.profile import PROMOTE, TINY
 from tests.services.programs import BIN, eventually, free_port, running, surroundings
-from tests.services.site import answers
+from tests.services.site import answers, mlflow
 from tests.workspaces import Furnish, outcome
 
 pytestmark = [pytest.mark.chaos, pytest.mark.timeout(900)]
@@ -37,22 +35,6 @@ def undisturbed(furnish: Furnish, tmp_path_factory: pytest.TempPathFactory) -> d
     with killer(surroundings()) as run:
         assert (run(place, "never"), run(place, "never")) == (DONE, DONE)
     return without_files(place)
-
-
-@contextmanager
-def mlflow(place: Workspace, port: int, logs: Path) -> Iterator["subprocess.Popen[bytes]"]:
-    """An MLflow server that keeps everything in the workspace, where the test can read it."""
-    address = ["--host", "127.0.0.1", "--port", str(port), "--workers", "1"]
-    kept = [
-        "--backend-store-uri",
-        f"sqlite:///{place.root}/mlflow.db",
-        "--artifacts-destination",
-        f"{place.root}/mlruns",
-    ]
-    env = surroundings(MLFLOW_SERVER_ENABLE_JOB_EXECUTION="false", MLFLOW_DISABLE_TELEMETRY="true")
-    with running("mlflow", [str(BIN / "mlflow"), "server", *address, *kept], env, logs) as server:
-        eventually(lambda: answers(f"http://127.0.0.1:{port}/health"), "the MLflow server", logs)
-        yield server
 
 
 def there(path: Path, logs: Path) -> None:

@@ -1,0 +1,46 @@
+"""Somewhere else, with no more than the address of MLflow and the DVC remote: where a round came from, and it again."""
+
+import json
+from pathlib import Path
+from zipfile import ZipFile
+
+import pytest
+
+from core.files import digest
+from tasks import records
+from tasks.workspace import Workspace
+from tests.profile import PROMOTE, TINY
+from tests.services.programs import BIN, free_port, surroundings, told
+from tests.services.site import mlflow
+from tests.workspaces import Furnish
+
+pytestmark = [pytest.mark.services, pytest.mark.timeout(600)]
+
+
+def test_a_round_is_found_explained_and_replayed_over_http(furnish: Furnish, tmp_path: Path) -> None:
+    place, port, empty = furnish(tmp_path / "workspace"), free_port(), tmp_path / "empty"
+    with (place.root / ".dvc/config").open("a") as config:
+        config.write(f"['remote \"store\"']\n    url = {tmp_path / 'remote'}\n")
+    env = surroundings(MLFLOW_TRACKING_URI=f"http://127.0.0.1:{port}", PREFECT_HOME=str(tmp_path / "prefect"))
+
+    def flows(*words: object) -> str:
+        done = told([str(BIN / "python"), "-m", "flows", *map(str, words)], env, timeout=240)
+        assert done.returncode == 0, done.stdout + done.stderr
+        return done.stdout
+
+    settings = [word for knob in (*TINY, PROMOTE, "versioning.remote=store") for word in ("-S", knob)]
+    with mlflow(place, port, tmp_path):
+        flows("round", *settings, "-w", place.root)
+        run_id = records.read(place, 1)["run_id"]
+
+        found = json.loads(flows("lineage", "policy@champion", "--json", "-w", empty))
+        assert run_id in json.dumps(found)
+
+        flows("evidence", "policy@champion", "--into", tmp_path / "evidence.zip", "-w", empty)
+        with ZipFile(tmp_path / "evidence.zip") as archive:
+            assert any(name.endswith("SHA256SUMS") for name in archive.namelist())
+
+        said = flows("replay", run_id, "--judge", "--into", tmp_path / "again", "-w", empty)
+        assert "Identical: round 1" in said
+    for name in ("reward", "policy"):
+        assert digest(Workspace(tmp_path / "again").checkpoint(name)) == digest(place.checkpoint(name))
