@@ -26,7 +26,7 @@ class Watch(Knobs):
     rollback: Literal["none", "hard", "soft", "both"] = "both"
     """Breaches that roll the champion back at once; the others are alarms."""
     guards: Annotated[dict[str, SerializeAsAny[Guard]], used_by_name("tasks.guards")] = Field(
-        default_factory=lambda: with_defaults("tasks.guards", "harm", "errors", "approval", "preference")
+        default_factory=lambda: with_defaults("tasks.guards", "harm", "errors", "liking", "preference")
     )
     """Guards by name, with their knobs; `null` leaves one out."""
 

@@ -55,7 +55,7 @@ def test_content_people_change_nothing(place: Workspace) -> None:
     assert (guarded.champion, guarded.now, guarded.alarms) == ("2", None, [])
     assert len(moves(place.root)) == 2
     assert [found["guard"] for found in read_json(place.watch / "guards.json")["found"]] == [
-        *("harm", "errors", "approval", "preference")
+        *("harm", "errors", "liking", "preference")
     ]
 
 
@@ -98,7 +98,7 @@ def test_a_soft_breach_rolls_back_when_it_is_sure(place: Workspace) -> None:
 def test_which_breaches_roll_back_is_a_knob(
     place: Workspace, rollback: str, flags: tuple[str, ...], down: int, now: str | None
 ) -> None:
-    knobs(place, f"watch: {{rollback: {rollback}, guards: {{harm: {{}}, approval: {{floor: 0.9}}}}}}")
+    knobs(place, f"watch: {{rollback: {rollback}, guards: {{harm: {{}}, liking: {{floor: 0.9}}}}}}")
     guarded = guard(place, thumbs("2", 3, down, flags=flags))
     assert (len(guarded.breaches), guarded.now) == (1, now)
     if now is None:
@@ -126,7 +126,7 @@ def test_within_a_cooldown_only_a_hard_breach_rolls_back_further(place: Workspac
     registry = Registry(place.root)
     registry.promote("3", "2", "better", "rounds")
     registry.rollback(None, "worse", WATCH)
-    knobs(place, "watch: {guards: {approval: {floor: 0.9}, harm: {}}}")
+    knobs(place, "watch: {guards: {liking: {floor: 0.9}, harm: {}}}")
     assert "only a hard breach rolls back again so soon" in guard(place, thumbs("2", 0, 100)).kept
     assert guard(place, thumbs("2", 0, 100, flags=("harmful",))).now == "1"
 

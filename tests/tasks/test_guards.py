@@ -2,9 +2,9 @@ import pytest
 
 from feedback.live import Duel, Opinion
 from tasks.guards import Live, first_of_each
-from tasks.guards.approval import Approval
 from tasks.guards.errors import Errors
 from tasks.guards.harm import Harm
+from tasks.guards.liking import Liking
 from tasks.guards.preference import Preference
 
 SILENCE = Live([], [], [])
@@ -24,8 +24,8 @@ def duels(won: int, lost: int, person: str = "") -> list[Duel]:
     return [Duel(("2", "1"), person or f"person {ix}", "overall", share) for ix, share in enumerate(shares)]
 
 
-@pytest.mark.parametrize("guard", [Harm(), Errors(), Approval(), Approval(floor=0.9), Preference()])
-def test_silence_is_no_breach(guard: Harm | Errors | Approval | Preference) -> None:
+@pytest.mark.parametrize("guard", [Harm(), Errors(), Liking(), Liking(floor=0.9), Preference()])
+def test_silence_is_no_breach(guard: Harm | Errors | Liking | Preference) -> None:
     assert not guard.look(SILENCE).breached
 
 
@@ -57,25 +57,25 @@ def test_errors_are_a_breach_where_their_share_is_surely_too_large() -> None:
     assert not Errors().look(Live(opinions(0, 3, flags="error") + opinions(60, 0), [], [])).breached
 
 
-def test_approval_is_compared_with_that_of_the_version_before() -> None:
+def test_liking_is_compared_with_that_of_the_version_before() -> None:
     before = opinions(160, 40, "1")
-    found = Approval().look(Live(opinions(40, 60), before, []))
+    found = Liking().look(Live(opinions(40, 60), before, []))
     assert (found.breached, found.severity) == (True, "soft")
-    assert found.said.startswith("approval of the champion is 40.0 % (")
-    assert found.numbers["approval_high"] < found.numbers["before_low"]
-    assert not Approval(margin=0.1).look(Live(opinions(40, 60), before, [])).breached
-    assert not Approval().look(Live(opinions(5, 5), before, [])).breached
-    assert not Approval().look(Live(opinions(50, 50), [], [])).breached  # nothing is known of the one before
+    assert found.said.startswith("the champion is liked by 40.0 % (")
+    assert found.numbers["liking_high"] < found.numbers["before_low"]
+    assert not Liking(margin=0.1).look(Live(opinions(40, 60), before, [])).breached
+    assert not Liking().look(Live(opinions(5, 5), before, [])).breached
+    assert not Liking().look(Live(opinions(50, 50), [], [])).breached  # nothing is known of the one before
 
 
 def test_a_floor_needs_no_version_before() -> None:
-    assert Approval(floor=0.8).look(Live(opinions(50, 50), [], [])).breached
-    assert not Approval(floor=0.3).look(Live(opinions(50, 50), [], [])).breached
+    assert Liking(floor=0.8).look(Live(opinions(50, 50), [], [])).breached
+    assert not Liking(floor=0.3).look(Live(opinions(50, 50), [], [])).breached
 
 
 def test_one_person_cannot_vote_a_champion_down() -> None:
     crowd, one = opinions(160, 40, "1"), opinions(0, 500, person="ana")
-    assert not Approval().look(Live(one, crowd, [])).breached
+    assert not Liking().look(Live(one, crowd, [])).breached
     assert not Preference().look(Live([], [], duels(0, 500, person="ana"))).breached
     assert len(first_of_each(one + opinions(2, 0), 10)) == 12
 

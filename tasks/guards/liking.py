@@ -12,7 +12,7 @@ from tasks.gates import percent, spread
 from tasks.guards import Found, Guard, Live, Severity, first_of_each
 
 
-class Approval(Guard):
+class Liking(Guard):
     """Thumbs and ratings of the champion's answers are no worse than those of the version that it took over from."""
 
     severity: ClassVar[Severity] = "soft"
@@ -24,7 +24,7 @@ class Approval(Guard):
     margin: float = Field(0.0, ge=0, lt=1)
     """How much worse it may be."""
     floor: float | None = Field(None, ge=0, le=1)
-    """Approval below which the champion is left however the version before did; null for none."""
+    """Share of liked answers below which the champion is left however the version before did; null for none."""
     per_person: int = Field(3, ge=1)
     """Opinions of one person that count, the first ones."""
 
@@ -33,9 +33,9 @@ class Approval(Guard):
         now, before = self._rate(live.opinions), self._rate(live.before)
         worse = now.high < before.low - self.margin
         too_low = self.floor is not None and now.high < self.floor
-        said = f"approval of the champion is {_shown(now)}, of the version before {_shown(before)}"
+        said = f"the champion is liked by {_shown(now)}, the version before by {_shown(before)}"
         said += f", the floor is {percent(self.floor)}" if self.floor is not None else ""
-        return self.found(worse or too_low, said, **now.named("approval"), **before.named("before"))
+        return self.found(worse or too_low, said, **now.named("liking"), **before.named("before"))
 
     def _rate(self, opinions: Sequence[Opinion]) -> Interval:
         """Of two sequences each may be wrong half as often."""
