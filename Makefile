@@ -28,7 +28,7 @@ ui: setup ## compare rounds in the MLflow UI at http://127.0.0.1:5000
 		--workers 1 --backend-store-uri sqlite:///$(CURDIR)/mlflow.db --artifacts-destination $(CURDIR)/mlruns
 
 test: setup ## unit tests and real rounds of the tiny profile
-	$(BIN)/python -m pytest -q -m "not services and not chaos and not gpu"
+	$(BIN)/python -m pytest -q -n 2 --dist loadfile -m "not services and not chaos and not gpu"
 
 test-services: setup ## tests with a real Prefect server and worker, and a browser
 	@command -v chromium >/dev/null || { apt-get update -qq && apt-get install -qq -y chromium >/dev/null; } \
