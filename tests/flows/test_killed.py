@@ -17,7 +17,7 @@ from tasks import polls, records
 from tasks.registry import Registry
 from tasks.versioning import STEPS
 from tasks.workspace import Workspace
-from tests.annotators import voted
+from tests.annotators import PEOPLE, voted
 from tests.flows.killer import DONE, KILLED, Killer, killer
 from tests.flows.killing import diary, failure, phases
 from tests.workspaces import Furnish, moved, outcome
@@ -242,7 +242,7 @@ def test_a_full_disk_leaves_what_was_finished(
 
 def test_killed_around_a_wait_for_people(before: Workspace, end: Killer, tmp_path: Path) -> None:
     place = moved(before, tmp_path / "copy")
-    place.params.write_text("policy: {use: ppo}\nvote: {annotator: {use: people, votes: 10}}\n")
+    place.params.write_text(yaml.safe_dump(override(read(place.params), [PEOPLE])))
     assert end(place, "onto data/waiting/votes.json") == KILLED
     assert end(place, "never") == 1
     assert failure(place).read_text() == "Waiting: round 1 waits for votes"

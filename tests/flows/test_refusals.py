@@ -53,7 +53,10 @@ def refused(flows: Flows, place: Workspace, *overrides: str) -> str:
         ("sft.epochs=many", "sft.epochs: Input should be a valid integer"),
         ("policy.clip=2", "clip: Input should be less than 1 (got 2)"),
         ("policy.use=ppq", "use: 'ppq' names no file in models/algorithms/; there are: ppo"),
-        ("ingest.sources=[{path: votes.jsonl}]", "needs `use: NAME`; there are: hh_rlhf, jsonl, simulated"),
+        (
+            "ingest.sources=[{path: votes.jsonl}]",
+            "needs `use: NAME`; there are: attacker, crowd, hh_rlhf, jsonl, people, simulated",
+        ),
         ("sft.epochs", "-S 'sft.epochs': expected KEY=VALUE"),
         ("curate.split.train=0.9", "make the three shares sum to 1"),
         ("model.base=./nowhere", "nowhere is no folder"),
