@@ -151,9 +151,10 @@ class Catalogue:
         model_id = str(model.model_id)
         if model.status != LoggedModelStatus.READY:
             self.store.log_model_artifacts(model_id, str(folder))
-            at, step = tracking.began_at(self.store, run_id), int(marks["round"])  # done over, they are the same points
-            numbers = [Metric(key, float(value), at, step, model_id=model_id) for key, value in metrics.items()]
-            self.store.log_batch(run_id, numbers)
+            at, step = tracking.began_at(self.store, run_id), int(marks["round"])
+            sent = {metric.key for metric in model.metrics or ()}  # by a closing that a kill cut short
+            new = {key: float(value) for key, value in metrics.items() if key not in sent}
+            self.store.log_batch(run_id, [Metric(key, new[key], at, step, model_id=model_id) for key in new])
             self.store.finalize_logged_model(model_id, "READY")
         return model_id
 

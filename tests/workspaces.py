@@ -42,7 +42,10 @@ QUESTIONS = {
         select runs.name, datasets.name, digest from inputs join datasets on source_id = dataset_uuid
         join runs on destination_id = run_uuid""",
     "models": "select name, model_type, status, lifecycle_stage from logged_models",
-    "moves": "select runs.name, runs.status, value from runs join tags using (run_uuid) where tags.key = 'state'",
+    # one that was intended and not made is on record as aborted, and says that somebody was killed there
+    "moves": """
+        select runs.name, runs.status, value from runs join tags using (run_uuid)
+        where tags.key = 'state' and value != 'aborted'""",
 }
 """What MLflow's database knows, but for times and random names. A point that was sent twice is there twice."""
 
