@@ -1,6 +1,7 @@
 """Servers that serve one workspace, as docs/operations.md sets them up: Prefect with a worker, and MLflow."""
 
 import json
+import time
 from collections.abc import Iterator, Mapping
 from contextlib import contextmanager
 from dataclasses import dataclass
@@ -34,8 +35,12 @@ class Site:
     logs: Path
 
     def ask(self, path: str, body: Mapping[str, Any] | None = None) -> Any:
-        """POST to the server's API."""
-        answer = httpx.post(f"{self.url}/{path}", json=body or {}, timeout=30)
+        """POST to the server's API; like every client of Prefect's, again where its SQLite was busy (503)."""
+        for _ in range(5):
+            answer = httpx.post(f"{self.url}/{path}", json=body or {}, timeout=30)
+            if answer.status_code != httpx.codes.SERVICE_UNAVAILABLE:
+                break
+            time.sleep(2)
         assert answer.is_success, f"{path}: {answer.status_code} {answer.text}"
         return answer.json()
 
@@ -119,9 +124,9 @@ def feedback(path: Path, about: str) -> Path:
 
 
 def furnished(root: Path) -> Workspace:
-    """A workspace whose rounds are small and always end in a promotion."""
+    """A workspace whose rounds are small and always end in a promotion, even after a rollback."""
     place = at(root)
-    values = override(read(place.params), [*TINY, PROMOTE, f"ingest.threshold={THRESHOLD}"])
+    values = override(read(place.params), [*TINY, PROMOTE, f"ingest.threshold={THRESHOLD}", "promotion.cooldown=0"])
     place.params.write_text(yaml.safe_dump(values))
     return place
 
