@@ -72,6 +72,15 @@ def parse(model: type[Settings], values: Mapping[str, Any], origin: str) -> Sett
         raise BadParams(f"{origin}:\n{problems}") from error
 
 
+def section(model: type[Settings], values: Mapping[str, Any], name: str, origin: object) -> Settings:
+    """One section of `values`, its defaults where it is not there.
+
+    Raises:
+        BadParams: see `parse`.
+    """
+    return parse(model, values.get(name) or {}, f"{origin}, {name}")
+
+
 def _problem(detail: Any, model: type[BaseModel]) -> str:
     name = ".".join(str(part) for part in detail["loc"])
     if detail["type"] == "extra_forbidden":

@@ -10,7 +10,8 @@ from flows.server import configured
 from flows.title import entitle
 from tasks.events import drifted, rolled_back
 from tasks.guarding import Guarded, guard
-from tasks.watching import Seen, look, waiting
+from tasks.intake import waiting
+from tasks.watching import Seen, look
 from tasks.workspace import Workspace, current
 
 
@@ -44,10 +45,11 @@ def show_watch(folder: Path | None) -> None:
 
 def _watched(place: Workspace) -> tuple[Guarded, Seen]:
     """What people say of the champion comes first: a rollback must not wait for comparisons."""
-    guarded = guard(place, waiting(place))
+    events = waiting(place)
+    guarded = guard(place, events)
     if guarded.champion and guarded.now and configured():
         rolled_back(place, guarded.champion, guarded.now, "; ".join(found.said for found in guarded.breaches))
-    seen = look(place)
+    seen = look(place, events)
     if seen.alarms and configured():
         drifted(place, seen.alarms)
     return guarded, seen

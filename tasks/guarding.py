@@ -8,7 +8,7 @@ from pydantic import Field, SerializeAsAny
 from core.files import write_json
 from core.knobs import Knobs
 from core.plugins import used_by_name, with_defaults
-from core.settings import parse, read
+from core.settings import read, section
 from feedback import live
 from feedback.schema import FeedbackEvent
 from tasks import incidents, promotion
@@ -71,7 +71,8 @@ def guard(workspace: Workspace, waiting: Sequence[FeedbackEvent]) -> Guarded:
     Raises:
         BadParams: params.yaml cannot be read.
     """
-    knobs, registry = _knobs(workspace), Registry(workspace.root)
+    knobs = section(Watch, read(workspace.params), "watch", workspace.params)
+    registry = Registry(workspace.root)
     registry.reconcile()
     champion = registry.champion()
     if champion is None:
@@ -140,10 +141,6 @@ def _incident(workspace: Workspace, champion: Version, reason: str) -> int:
         if incident.open and incident.who == WATCH:
             return incident.number
     return incidents.begin(workspace.audit, reason, champion.version, WATCH).number
-
-
-def _knobs(workspace: Workspace) -> Watch:
-    return parse(Watch, read(workspace.params).get("watch") or {}, f"{workspace.params}, watch")
 
 
 def _keep(workspace: Workspace, guarded: Guarded) -> None:

@@ -3,14 +3,14 @@
 Kept light on purpose: handing in feedback, or an answer from the record, must not wait for torch or Prefect.
 """
 
-from collections.abc import Mapping, Sequence
-from typing import Annotated, Any
+from collections.abc import Sequence
+from typing import Annotated
 
 from pydantic import Field, SerializeAsAny
 
 from core.knobs import Knobs
 from core.plugins import used
-from core.settings import override, parse, read
+from core.settings import override, read, section
 from feedback import store
 from feedback.schema import FeedbackEvent
 from feedback.sources import Intake, Source
@@ -36,17 +36,16 @@ def knobs(workspace: Workspace, overrides: Sequence[str] = ()) -> Ingest:
     Raises:
         BadParams: a knob that does not exist, or a value that it does not take.
     """
-    return section(workspace, override(read(workspace.params), overrides))
+    return section(Ingest, override(read(workspace.params), overrides), "ingest", workspace.params)
 
 
-def section(workspace: Workspace, values: Mapping[str, Any]) -> Ingest:
-    """The same, where the values of all sections are at hand."""
-    return parse(Ingest, values.get("ingest") or {}, f"{workspace.params}, ingest")
+def waiting(workspace: Workspace) -> list[FeedbackEvent]:
+    """The usable records of the inbox, not grouped yet."""
+    intake = Intake(round=0, seed=0)
+    records = (record for file in sorted(workspace.inbox.glob("*.jsonl")) for record in JSONL(path=file).read(intake))
+    return [record for record in records if isinstance(record, FeedbackEvent)]
 
 
 def pending(workspace: Workspace) -> int:
     """Records in the inbox that no round has taken in yet."""
-    known = store.ids(workspace.feedback)
-    intake = Intake(round=0, seed=0)
-    records = (record for file in sorted(workspace.inbox.glob("*.jsonl")) for record in JSONL(path=file).read(intake))
-    return len({record.feedback_id for record in records if isinstance(record, FeedbackEvent)} - known)
+    return len({event.feedback_id for event in waiting(workspace)} - store.ids(workspace.feedback))

@@ -7,7 +7,7 @@ from pydantic import Field
 
 from core.errors import RoundsError
 from core.knobs import Knobs
-from core.settings import parse, read
+from core.settings import read, section
 from tasks.evidence import Finding, Verdict
 from tasks.registry import Conflict, Registry, Version
 from tasks.workspace import Workspace
@@ -33,7 +33,7 @@ def knobs(workspace: Workspace) -> Promotion:
     Raises:
         BadParams: a knob that does not exist, or a value that it does not take.
     """
-    return parse(Promotion, read(workspace.params).get("promotion") or {}, f"{workspace.params}, promotion")
+    return section(Promotion, read(workspace.params), "promotion", workspace.params)
 
 
 def carry_out(running: "Running", version: Version, verdict: Mapping[str, Any]) -> Mapping[str, Any]:

@@ -8,9 +8,10 @@ import json
 from collections.abc import Sequence
 from typing import Any
 
-from core.settings import override, read
-from tasks import intake, records
+from core.settings import override, read, section
+from tasks import records
 from tasks import round as rounds
+from tasks.intake import Ingest
 from tasks.workspace import Workspace
 
 
@@ -21,7 +22,7 @@ def fingerprint(workspace: Workspace, overrides: Sequence[str]) -> str:
         BadParams: the sources cannot be read.
     """
     values = override(read(workspace.params), overrides)
-    sources = [source.fingerprint() for source in intake.section(workspace, values).sources]
+    sources = [source.fingerprint() for source in section(Ingest, values, "ingest", workspace.params).sources]
     parts = [values, rounds.code_digest(), sources]
     return hashlib.sha256(json.dumps(parts, sort_keys=True, default=str).encode()).hexdigest()[:16]
 

@@ -6,8 +6,6 @@ from typing import NamedTuple
 from core.files import write_json
 from feedback import excerpt, groups, preferences
 from feedback.schema import FeedbackEvent
-from feedback.sources import Intake
-from feedback.sources.jsonl import JSONL
 from models.reward import RewardModel
 from tasks import monitor, opening, records, reference, tables
 from tasks.drift import judged, one_each
@@ -40,19 +38,24 @@ class Seen(NamedTuple):
         return [*(monitor.sentence(found) for found in self.decided if found.alarm), *self.newest]
 
 
-def look(workspace: Workspace) -> Seen:
+def look(workspace: Workspace, waiting: Sequence[FeedbackEvent]) -> Seen:
     """Compare what waits in the inbox with what the champion learned from, and recall the newest round's alarms.
 
     What was found is kept in data/watch/watch.json. No round is touched; one may run meanwhile.
+
+    Args:
+        workspace: where.
+        waiting: the usable records of the inbox.
 
     Raises:
         BadParams: params.yaml cannot be read.
         RoundBusy: another look takes more than a minute.
     """
-    params, registry, events = opening.effective(workspace, ()), Registry(workspace.root), waiting(workspace)
+    params, registry = opening.effective(workspace, ()), Registry(workspace.root)
     champion = registry.champion()
     if champion is None:
-        return Seen(None, len(events))
+        return Seen(None, len(waiting))
+    events = groups.regroup(waiting)
     with holding(workspace.watch / ".lock", "a look", wait=60):
         found = _feedback(workspace, champion, events, params)
         found |= _labels(workspace, registry, champion, events, params)
@@ -61,13 +64,6 @@ def look(workspace: Workspace) -> Seen:
         facts = {"champion": champion.version, "records": len(events)}
         write_json(workspace.watch / "watch.json", facts | monitor.report(found, decided) | {"alarms": seen.alarms})
     return seen
-
-
-def waiting(workspace: Workspace) -> list[FeedbackEvent]:
-    """The usable records of the inbox, near-identical prompts among them in one group."""
-    intake = Intake(round=0, seed=0)
-    found = (record for file in sorted(workspace.inbox.glob("*.jsonl")) for record in JSONL(path=file).read(intake))
-    return groups.regroup([record for record in found if isinstance(record, FeedbackEvent)])
 
 
 def newest(workspace: Workspace) -> list[str]:

@@ -78,6 +78,8 @@ pytestmark = pytest.mark.timeout(900)  # the first test runs three rounds
 
 FEW = tuple(moment for kind in (BETWEEN + LEARNING, WRITING, OPENING + CLOSING) for moment in Random(5).sample(kind, 3))
 FEW_BY_CLOCK = Random(5).sample(CLOCK, 3)
+BY_CLOCK = [pytest.param(*moment, marks=() if moment in FEW_BY_CLOCK else pytest.mark.chaos) for moment in CLOCK]
+"""All of them; three are killed in `make test`, the others in `make chaos`."""
 
 
 @pytest.fixture(scope="module")
@@ -144,22 +146,8 @@ def by_clock(phase: str, share: float, whole: Workspace) -> str:
     return f"{share * read_json(phases(whole))[phase]:.3f} in {phase}"
 
 
-@pytest.mark.parametrize(("phase", "share"), FEW_BY_CLOCK)
+@pytest.mark.parametrize(("phase", "share"), BY_CLOCK)
 def test_killed_by_the_clock(
-    phase: str,
-    share: float,
-    before: Workspace,
-    whole: Workspace,
-    undisturbed: dict[str, Any],
-    end: Killer,
-    tmp_path: Path,
-) -> None:
-    assert survives(moved(before, tmp_path / "copy"), end, by_clock(phase, share, whole)) == undisturbed
-
-
-@pytest.mark.chaos
-@pytest.mark.parametrize(("phase", "share"), CLOCK)
-def test_killed_at_thirty_seconds_of_the_clock(
     phase: str,
     share: float,
     before: Workspace,

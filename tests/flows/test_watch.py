@@ -5,7 +5,7 @@ from pathlib import Path
 import pytest
 
 from core.files import digest, read_json, write_json
-from tasks import records, watching
+from tasks import intake, records, watching
 from tasks.workspace import Workspace
 from tests.flows.commands import Flows
 from tests.flows.feedback_files import requests, shallow_votes, write
@@ -41,7 +41,7 @@ def test_the_champions_reward_model_is_asked_about_votes_that_wait(
     flows: Flows, continued: Workspace, tmp_path: Path
 ) -> None:
     flows("feedback", write(tmp_path / "votes.jsonl", shallow_votes(requests(items=1))), "-w", continued.root)
-    found = {one.check.name for one in watching.look(continued).decided}
+    found = {one.check.name for one in watching.look(continued, intake.waiting(continued)).decided}
     assert {"prompt_auc", "tie_rate_shift", "fresh_accuracy_drop", "fresh_overconfidence"} <= found
 
 
@@ -84,4 +84,4 @@ def test_as_a_flow_it_returns_its_alarms_and_is_named_after_them(continued: Work
     from flows.watch import watch
 
     state = watch(str(continued.root), return_state=True)
-    assert state.result() == watching.look(continued).alarms
+    assert state.result() == watching.look(continued, intake.waiting(continued)).alarms
