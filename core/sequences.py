@@ -15,6 +15,7 @@ from core.intervals import LEVEL, Interval
 _PRIOR = 0.5
 """Both parameters of the Beta distribution that is mixed over: never far from the best bet (Krichevsky, Trofimov)."""
 _NEAR = 1e-12  # how near to 0 and 1 a bound is looked for
+_EXACT = 1e-15  # how far off a bound may be
 
 
 def sequence(total: float, n: int, level: float = LEVEL) -> Interval:
@@ -40,7 +41,7 @@ def _end(total: float, n: int, limit: float, edge: float) -> float:
         return float(log_wealth(total, n, mean)) - limit
 
     outermost = abs(edge - _NEAR)
-    return float(brentq(excess, outermost, total / n)) if excess(outermost) > 0 else edge
+    return float(brentq(excess, outermost, total / n, xtol=_EXACT)) if excess(outermost) > 0 else edge
 
 
 def log_wealth(total: npt.ArrayLike, n: npt.ArrayLike, mean: float) -> npt.NDArray[np.float64]:

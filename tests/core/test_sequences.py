@@ -72,5 +72,5 @@ def test_the_bounds_are_where_the_wealth_is_reached(n: int, share: float, level:
     found = sequence(total, n, level)
     assert 0 <= found.low <= found.estimate <= found.high <= 1
     for bound, inside in ((found.low, total > 0), (found.high, total < n)):
-        if inside and 1e-9 < bound < 1 - 1e-9:
+        if inside and 1e-8 < bound < 1 - 1e-8:
             assert log_wealth(total, n, bound) == pytest.approx(-np.log1p(-level), abs=1e-6)

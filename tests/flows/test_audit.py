@@ -11,7 +11,7 @@ from tests.flows.commands import Flows
 Damage = Callable[[list[bytes]], list[bytes]]
 
 DAMAGES: dict[str, Damage] = {
-    "edited": lambda lines: [lines[0], lines[1].replace(b".61", b".91"), lines[2]],
+    "edited": lambda lines: [lines[0], lines[1].replace(b"rate .61", b"rate .91"), lines[2]],
     "edited at the end": lambda lines: [*lines[:2], lines[2].replace(b"rude", b"fine")],
     "removed": lambda lines: [lines[0], lines[2]],
     "removed at the end": lambda lines: lines[:2],

@@ -36,7 +36,7 @@ def test_a_log_that_was_never_written_is_sound_and_empty(tmp_path: Path) -> None
 
 def test_an_edited_line_is_named_by_the_line_after_it(tmp_path: Path) -> None:
     path = three_lines(tmp_path)
-    path.write_bytes(path.read_bytes().replace(b".61", b".91"))
+    path.write_bytes(path.read_bytes().replace(b"rate .61", b"rate .91"))
     [problem] = audit.verify(path)
     assert problem.startswith(f"{path}:3: ")
 
