@@ -6,7 +6,7 @@ A plug-in is a frozen class whose fields are its knobs and whose one method does
 import importlib
 import pkgutil
 from collections.abc import Mapping
-from typing import Any
+from typing import Any, TypeVar
 
 from pydantic import BeforeValidator, SerializerFunctionWrapHandler, model_serializer
 
@@ -66,18 +66,28 @@ def used(package: str) -> BeforeValidator:
     return BeforeValidator(build)
 
 
-def used_by_name(package: str) -> BeforeValidator:
+def used_by_name(package: str, *wanted: str) -> BeforeValidator:
     """Validator for a mapping of plug-ins of `package`, each used once: `{name: {knob: value, …}, other: null}`.
 
-    Knobs left out have their defaults; `null` leaves the plug-in out.
+    Knobs that are not named have their defaults, and so has each plug-in of `wanted` that is not named. `null` leaves
+    one out; nothing else does: a gate must not be gone because a file forgot it.
     """
 
     def build(value: object) -> object:
         if not isinstance(value, Mapping):
             return value
-        return {name: make(package, name, knobs) for name, knobs in value.items() if knobs is not None}
+        asked = {name: {} for name in wanted} | dict(value)
+        return {name: None if knobs is None else make(package, name, knobs) for name, knobs in asked.items()}
 
     return BeforeValidator(build)
+
+
+Kind = TypeVar("Kind", bound=Plugin)
+
+
+def chosen(plugins: Mapping[str, Kind | None]) -> list[Kind]:
+    """Those of a mapping by name that are not left out."""
+    return [plugin for plugin in plugins.values() if plugin is not None]
 
 
 def make(package: str, name: str, knobs: object) -> Any:
@@ -89,11 +99,6 @@ def make(package: str, name: str, knobs: object) -> Any:
     if not isinstance(knobs, Mapping):
         return knobs
     return parse(find(package, name), {key: value for key, value in knobs.items() if key != "use"}, f"use: {name}")
-
-
-def with_defaults(package: str, *wanted: str) -> dict[str, Any]:
-    """Plug-ins by name, each with its default knobs: the default of a field of `used_by_name`."""
-    return {name: make(package, name, {}) for name in wanted}
 
 
 def _home(package: str) -> str:

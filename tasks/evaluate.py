@@ -9,7 +9,7 @@ from pydantic import Field, SerializeAsAny
 
 from core.files import write_json
 from core.knobs import Knobs
-from core.plugins import used_by_name, with_defaults
+from core.plugins import chosen, used_by_name
 from feedback import store
 from feedback.schema import FeedbackEvent, Message
 from feedback.votes import standing
@@ -32,17 +32,19 @@ EXAMPLES = 3
 Rows = Sequence[Mapping[str, Any]]
 
 
+EVALS = (
+    *("votes", "slices", "safety", "judge", "reward_model", "answers", "diversity", "refusals", "true_utility"),
+    *("adversarial", "red_team"),
+)
+
+
 class Evaluate(Knobs):
     """What is measured about the candidate."""
 
-    evals: Annotated[dict[str, SerializeAsAny[Evaluation]], used_by_name("tasks.evals")] = Field(
-        default_factory=lambda: with_defaults(
-            "tasks.evals",
-            *("votes", "slices", "safety", "judge", "reward_model", "answers", "diversity", "refusals", "true_utility"),
-            *("adversarial", "red_team"),
-        )
+    evals: Annotated[dict[str, SerializeAsAny[Evaluation] | None], used_by_name("tasks.evals", *EVALS)] = Field(
+        default_factory=dict, validate_default=True
     )
-    """Evaluations by name, with their knobs; `null` leaves one out."""
+    """Evaluations by name, with their knobs; only `null` leaves one out."""
 
 
 @step()
@@ -66,7 +68,7 @@ def evaluate(round: Round, log: StepLog) -> None:
         bench=bench(round, Sampling(temperature=round.knobs("sample", Sample).temperature), log, kept),
     )
     numbers: Metrics = {}
-    for evaluation in round.knobs("evaluate", Evaluate).evals.values():
+    for evaluation in chosen(round.knobs("evaluate", Evaluate).evals):
         numbers |= evaluation.run(candidate, champion, held_out)
     numbers |= _ceiling(round)
     log(numbers, 0, 1)

@@ -7,7 +7,7 @@ from pydantic import Field, SerializeAsAny
 
 from core.files import write_json
 from core.knobs import Knobs
-from core.plugins import used_by_name, with_defaults
+from core.plugins import chosen, used_by_name
 from core.settings import read, section
 from feedback import live
 from feedback.schema import FeedbackEvent
@@ -25,10 +25,11 @@ class Watch(Knobs):
 
     rollback: Literal["none", "hard", "soft", "both"] = "both"
     """Breaches that roll the champion back at once; the others are alarms."""
-    guards: Annotated[dict[str, SerializeAsAny[Guard]], used_by_name("tasks.guards")] = Field(
-        default_factory=lambda: with_defaults("tasks.guards", "harm", "errors", "liking", "preference")
-    )
-    """Guards by name, with their knobs; `null` leaves one out."""
+    guards: Annotated[
+        dict[str, SerializeAsAny[Guard] | None],
+        used_by_name("tasks.guards", "harm", "errors", "liking", "preference"),
+    ] = Field(default_factory=dict, validate_default=True)
+    """Guards by name, with their knobs; only `null` leaves one out."""
 
 
 class Guarded(NamedTuple):
@@ -78,7 +79,7 @@ def guard(workspace: Workspace, waiting: Sequence[FeedbackEvent]) -> Guarded:
     if champion is None:
         return Guarded(None)
     heard = hear(workspace, waiting, champion)
-    guarded = Guarded(champion.version, [guard.look(heard) for guard in knobs.guards.values()])
+    guarded = Guarded(champion.version, [guard.look(heard) for guard in chosen(knobs.guards)])
     if guarded.breaches:
         guarded = _answer(workspace, registry, champion, guarded, knobs)
     _keep(workspace, guarded)

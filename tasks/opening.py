@@ -13,6 +13,7 @@ import yaml
 
 from core.errors import BadWorkspace, Damaged
 from core.files import digest, replacing, settle, sweep, write_json, write_text
+from core.plugins import chosen
 from core.settings import override, parse, read
 from feedback import store
 from models.policy import check_base
@@ -97,7 +98,7 @@ def open_round(workspace: Workspace, overrides: Sequence[str], registry: Registr
     params = effective(workspace, overrides)
     for source in params.ingest.sources:
         source.check()
-    for evaluation in params.evaluate.evals.values():
+    for evaluation in chosen(params.evaluate.evals):
         evaluation.check()
     check_base(params.model)
     Data(workspace.root).check(params.versioning)

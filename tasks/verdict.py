@@ -6,7 +6,7 @@ from pydantic import Field, SerializeAsAny
 
 from core.files import read_json, write_json
 from core.knobs import Knobs
-from core.plugins import used_by_name, with_defaults
+from core.plugins import chosen, used_by_name
 from tasks import running
 from tasks.evidence import Evidence, Verdict
 from tasks.gates import Gate
@@ -14,37 +14,22 @@ from tasks.round import Round
 from tasks.step import step
 from tasks.steplog import StepLog
 
+GATES = (
+    *("data_quality", "annotators", "licence", "drift"),
+    *("reward_accuracy", "calibration"),
+    *("win_rate", "criteria", "slices", "safety", "red_team", "refusal", "length", "diversity"),
+    *("kl_budget", "overoptimisation", "cost"),
+)
+"""What every candidate has to pass, unless it is left out: the data, the reward model, the answers, the training."""
+
 
 class Verdicts(Knobs):
     """What a candidate has to pass. Sign-off by a person is a pause of the flow, not a gate."""
 
-    gates: Annotated[dict[str, SerializeAsAny[Gate]], used_by_name("tasks.gates")] = Field(
-        default_factory=lambda: with_defaults(
-            "tasks.gates",
-            *(
-                "data_quality",
-                "annotators",
-                "licence",
-                "drift",
-                "reward_accuracy",
-                "calibration",
-                "win_rate",
-                "criteria",
-            ),
-            *(
-                "slices",
-                "safety",
-                "red_team",
-                "refusal",
-                "length",
-                "diversity",
-                "kl_budget",
-                "overoptimisation",
-                "cost",
-            ),
-        )
+    gates: Annotated[dict[str, SerializeAsAny[Gate] | None], used_by_name("tasks.gates", *GATES)] = Field(
+        default_factory=dict, validate_default=True
     )
-    """Gates by name, with their knobs; `null` leaves one out. The worst finding is the verdict."""
+    """Gates by name, with their knobs; only `null` leaves one out. The worst finding is the verdict."""
     trust_judge: bool = False
     """Without fresh votes, believe the judge model. It learned from the same people and shares their bias."""
 
@@ -54,7 +39,7 @@ def verdict(round: Round, log: StepLog) -> None:
     """Ask every gate, and write the worst finding with all reasons."""
     knobs = round.knobs("verdict", Verdicts)
     seen = evidence(round, knobs.trust_judge)
-    findings = tuple(gate.check(seen) for gate in knobs.gates.values())
+    findings = tuple(gate.check(seen) for gate in chosen(knobs.gates))
     write_json(round.workspace.report("verdict"), Verdict(findings=findings).to_json())
 
 

@@ -1,5 +1,7 @@
 """The tiny profile: a whole round computes in seconds. Its models stammer; what it shows is that a round works."""
 
+from tasks.verdict import GATES
+
 TINY = (
     "model.width=32",
     "model.heads=2",
@@ -23,8 +25,14 @@ TINY = (
     "evaluate.evals.red_team.prompts=20",
 )
 
-PROMOTE = "verdict.gates={kl_budget: {limit: 1000, limit_p95: 1000}}"
+
+def only(gate: str, knobs: str) -> str:
+    """The one gate that a candidate has to pass."""
+    return f"verdict.gates={{{gate}: {knobs}, {', '.join(f'{name}: null' for name in GATES if name != gate)}}}"
+
+
+PROMOTE = only("kl_budget", "{limit: 1000, limit_p95: 1000}")
 """The verdict is promote: the one gate that is left asks for next to nothing."""
 
-HOLD = "verdict.gates={win_rate: {min_votes: 200}}"
+HOLD = only("win_rate", "{min_votes: 200}")
 """The verdict is hold: 40 prompts bring 40 votes."""
