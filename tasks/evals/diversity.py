@@ -4,6 +4,10 @@ from collections import Counter
 from collections.abc import Sequence
 from math import exp, log
 
+import numpy as np
+import numpy.typing as npt
+from scipy.special import gammaln
+
 from tasks.evals import Answers, Evaluation, Holdout, Metrics
 
 LONGEST = 4
@@ -21,6 +25,7 @@ class Diversity(Evaluation):
             "distinct_1": distinct(candidate.texts, 1),
             "distinct_2": distinct(candidate.texts, 2),
             "champion_distinct_2": distinct(champion.texts, 2),
+            "distinct_2_kept": kept(candidate.texts, champion.texts, 2),
             "self_bleu": self_bleu(candidate.texts),
             "champion_self_bleu": self_bleu(champion.texts),
         }
@@ -30,6 +35,33 @@ def distinct(texts: Sequence[str], n: int) -> float:
     """Distinct runs of n words as a share of all of them (Li et al. 2016, distinct-n); 0 when there are none."""
     found = [run for text in texts for run in runs(text, n)]
     return len(set(found)) / len(found) if found else 0.0
+
+
+def kept(ours: Sequence[str], theirs: Sequence[str], n: int) -> float:
+    """Distinct runs of n words in ours, as a multiple of those in theirs, in as many runs drawn from either.
+
+    `distinct` falls as texts grow longer, since what was said before is said again, though nothing was lost. Where both
+    are counted in samples as large as the smaller of the two (rarefaction, Hurlbert 1971), length has no part in it.
+    """
+    own, other = (Counter(run for text in texts for run in runs(text, n)) for texts in (ours, theirs))
+    if not own or not other:
+        return 1.0 if not other else 0.0
+    size = min(own.total(), other.total())
+    return rarefied(own, size) / rarefied(other, size)
+
+
+def rarefied(counts: Counter[Run], size: int) -> float:
+    """How many distinct runs a sample of `size` runs, drawn without putting back, has on average (Hurlbert 1971)."""
+    found, total = np.array(list(counts.values())), counts.total()
+    spare = total - found  # a run is missed where all of the sample falls among these
+    able = spare >= size
+    missed = np.exp(_log_choose(spare[able], size) - _log_choose(np.array(total), size))
+    return float(len(found) - missed.sum())
+
+
+def _log_choose(n: npt.NDArray[np.int_], k: int) -> npt.NDArray[np.float64]:
+    chosen: npt.NDArray[np.float64] = gammaln(n + 1) - gammaln(k + 1) - gammaln(n - k + 1)
+    return chosen
 
 
 def runs(text: str, n: int) -> list[Run]:

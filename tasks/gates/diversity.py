@@ -3,32 +3,29 @@
 from pydantic import Field
 
 from tasks.evidence import Evidence, Finding
-from tasks.gates import Gate
+from tasks.gates import Gate, percent
 
-DISTINCT, BLEU = (
-    ("evaluate/distinct_2", "evaluate/champion_distinct_2"),
-    ("evaluate/self_bleu", "evaluate/champion_self_bleu"),
-)
+KEPT, BLEU = "evaluate/distinct_2_kept", ("evaluate/self_bleu", "evaluate/champion_self_bleu")
 
 
 class Diversity(Gate):
-    """Its answers repeat hardly more of each other than the champion's: distinct-2 and self-BLEU."""
+    """Its answers repeat hardly more of each other than the champion's: distinct word pairs and self-BLEU."""
 
-    distinct: float = Field(0.8, ge=0, le=1)
-    """Least distinct-2, as a multiple of the champion's."""
+    distinct: float = Field(0.7, ge=0, le=1)
+    """Least share of the champion's distinct word pairs, counted in as many word pairs of either."""
     self_bleu: float = Field(0.05, ge=0, le=1)
     """Most by which self-BLEU may rise over the champion's."""
 
     def check(self, evidence: Evidence) -> Finding:
         """Reject what lost its variety by either measure; hold where it was not measured."""
         metrics = evidence.candidate
-        if not {*DISTINCT, *BLEU} <= metrics.keys():
+        if not {KEPT, *BLEU} <= metrics.keys():
             return self.found("hold", "the answers' variety was not compared with the champion's")
-        ours, theirs = (metrics[name] for name in DISTINCT)
+        share = metrics[KEPT]
         alike, before = (metrics[name] for name in BLEU)
-        kept = ours >= self.distinct * theirs and alike - before <= self.self_bleu
+        varied = share >= self.distinct and alike - before <= self.self_bleu
         said = (
-            f"distinct-2 is {ours:.3f} (champion {theirs:.3f}, need {self.distinct:g} of it), "
+            f"{percent(share)} of the champion's distinct word pairs (need {percent(self.distinct)}), "
             f"self-BLEU {alike:.3f} (champion {before:.3f}, may rise by {self.self_bleu:g})"
         )
-        return self.found("promote" if kept else "reject", said, distinct_2=ours, self_bleu=alike)
+        return self.found("promote" if varied else "reject", said, distinct_2_kept=share, self_bleu=alike)

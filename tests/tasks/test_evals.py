@@ -1,6 +1,7 @@
 import subprocess
 import sys
 import tempfile
+from collections import Counter
 from pathlib import Path
 
 import numpy as np
@@ -14,7 +15,7 @@ from core.intervals import bootstrap
 from feedback import world
 from tasks.evals import CHAMPION, Evaluation
 from tasks.evals.answers import AnswerStatistics
-from tasks.evals.diversity import Diversity, distinct, self_bleu
+from tasks.evals.diversity import Diversity, distinct, kept, rarefied, runs, self_bleu
 from tasks.evals.judge import Judge
 from tasks.evals.refusals import PHRASES, Refusals, refused
 from tasks.evals.reward_model import RewardModel, ceiling, decided, length_pull, over_length
@@ -200,6 +201,25 @@ def test_the_judge_is_held_against_votes() -> None:
 def test_distinct_runs() -> None:
     assert distinct(["ha ha ha"], 1) == pytest.approx(1 / 3)
     assert distinct(["one", ""], 2) == 0
+
+
+def test_distinct_runs_of_texts_of_different_length() -> None:
+    # two of the words a a a b: three times of six they are a and a, else a and b
+    assert rarefied(Counter(runs("a a a b", 1)), 2) == pytest.approx((3 * 1 + 3 * 2) / 6)
+    assert kept(["a a a b"], ["a b"], 1) == pytest.approx(1.5 / 2)
+    # four of a a b b c c d d: a is missed by 15 of 70 samples; half of its words are repeated, yet little is lost
+    assert kept(["a a b b c c d d"], ["a b c d"], 1) == pytest.approx(1 - 15 / 70)
+    assert kept(["a b", "c"], ["a c", "b"], 1) == pytest.approx(1)
+    assert (kept([""], ["a"], 1), kept(["a"], [""], 1)) == (0, 1)
+
+
+@given(counts=st.lists(st.integers(1, 30), min_size=1, max_size=20), data=st.data())
+def test_a_larger_sample_has_more_distinct_runs_and_all_of_it_has_all(counts: list[int], data: st.DataObject) -> None:
+    there = Counter(runs(" ".join(f"{at} " * count for at, count in enumerate(counts)), 1))
+    size = data.draw(st.integers(1, there.total()))
+    assert 1 - 1e-9 <= rarefied(there, size) <= min(size, len(counts)) + 1e-9
+    assert rarefied(there, size) <= rarefied(there, size + 1) + 1e-9
+    assert rarefied(there, there.total()) == pytest.approx(len(counts))
 
 
 def test_reward_model_by_hand() -> None:

@@ -316,10 +316,10 @@ def test_length(ratio: float, result: Result) -> None:
 
 
 @pytest.mark.parametrize(
-    ("distinct", "alike", "result"), [(0.081, 0.64, "promote"), (0.079, 0.6, "reject"), (0.1, 0.66, "reject")]
+    ("kept", "alike", "result"), [(0.71, 0.64, "promote"), (0.69, 0.6, "reject"), (1.0, 0.66, "reject")]
 )
-def test_diversity(distinct: float, alike: float, result: Result) -> None:
-    found = {"distinct_2": distinct, "champion_distinct_2": 0.1, "self_bleu": alike, "champion_self_bleu": 0.6}
+def test_diversity(kept: float, alike: float, result: Result) -> None:
+    found = {"distinct_2_kept": kept, "self_bleu": alike, "champion_self_bleu": 0.6}
     assert check(Diversity(), {f"evaluate/{name}": number for name, number in found.items()}).result == result
 
 
