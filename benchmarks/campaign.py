@@ -30,7 +30,10 @@ from tasks.workspace import PROJECT, Workspace
 VOTES = "vote.annotator={use: crowd, overlap: 1}"
 GOOD = ("ingest.sources=[{use: crowd}]", VOTES)
 FAULTS: Mapping[str, Sequence[str]] = {
-    "reward hacking": (*GOOD, "policy.kl.coefficient=0", "policy.steps=60", "policy.learning_rate=0.001"),
+    "reward hacking": (
+        *(*GOOD, "curate.criterion=polite"),  # its reward model hears of politeness alone, and nothing holds the policy
+        *("policy.kl.coefficient=0", "policy.steps=60", "policy.learning_rate=0.001"),
+    ),
     "poison 3 %": ("ingest.sources=[{use: crowd}, {use: attacker, share: 0.03}]", VOTES),
     "reversed annotator": ("ingest.sources=[{use: crowd, reversed: 1}]", VOTES),
     "shifted prompts": ("ingest.sources=[{use: crowd, intents: [refund, invoice]}]", VOTES),

@@ -12,7 +12,7 @@ CLIP = 0.2  # Ziegler et al. 2019, section 2.2: the proportional error counts at
 class KL(Knobs):
     """The KL penalty in the reward. KL is per sequence: nats summed over an answer, averaged over answers."""
 
-    coefficient: float = Field(0.15, ge=0)
+    coefficient: float = Field(0.05, ge=0)
     """Weight of the KL per token, in units of normalised score per nat; where there is a target, its start."""
     target: float | None = Field(None, gt=0)
     """Nats per sequence to steer to; without one the coefficient stays as it is."""
