@@ -9,13 +9,14 @@ import torch
 from pydantic import Field
 from torch import Tensor
 from torch.nn import functional as F
-from transformers import AutoModelForCausalLM, AutoTokenizer, PreTrainedModel, PreTrainedTokenizerBase
+from transformers import AutoModelForCausalLM, PreTrainedModel, PreTrainedTokenizerBase
 from transformers.utils import logging
 
 from core.errors import BadModel, BadParams
 from core.files import replacing
 from core.knobs import Knobs
 from models import scratch
+from models import tokenizer as tokenizers
 from models.tokens import Batch
 
 SCRATCH = "scratch"
@@ -71,7 +72,7 @@ class Policy:
             model, report = AutoModelForCausalLM.from_pretrained(
                 source, dtype=dtype, use_safetensors=True, trust_remote_code=False, output_loading_info=True
             )
-            tokenizer = AutoTokenizer.from_pretrained(source, trust_remote_code=False)
+            tokenizer = tokenizers.load(source)
         except (OSError, ValueError, RuntimeError) as error:
             raise BadModel(f"{source} cannot be loaded as a causal language model: {error}") from error
         if report["missing_keys"]:
@@ -104,8 +105,8 @@ class Policy:
         return sorted(known | {self.tokenizer.eos_token_id})
 
 
-def build(base: Model, texts: Iterable[str], seed: int = 0) -> Policy:
-    """The base model; from scratch, its tokenizer is fitted to `texts` and its weights are drawn from `seed`.
+def build(base: Model, texts: Iterable[str], seed: int = 0, tokenizer: PreTrainedTokenizerBase | None = None) -> Policy:
+    """The base model; from scratch, its weights are drawn from `seed`, for `tokenizer` or one fitted to `texts`.
 
     Raises:
         BadModel: see `Policy.load`.
@@ -117,7 +118,7 @@ def build(base: Model, texts: Iterable[str], seed: int = 0) -> Policy:
         return policy
     if base.width % (2 * base.heads):
         raise BadParams(f"model.width={base.width} is no even multiple of model.heads={base.heads}")
-    tokenizer = scratch.train_tokenizer(texts, base.vocabulary)
+    tokenizer = tokenizer or scratch.train_tokenizer(texts, base.vocabulary)
     model = scratch.new_model(
         tokenizer,
         width=base.width,
@@ -130,14 +131,15 @@ def build(base: Model, texts: Iterable[str], seed: int = 0) -> Policy:
     return Policy(model.eval().to(device()), tokenizer)
 
 
-def check_base(base: Model) -> None:
-    """Say early that a local base model cannot be used, without reading its weights.
+def check_base(base: Model, champion: Path) -> None:
+    """Say early that a base model cannot be used, without reading its weights.
 
     Raises:
-        BadModel: a folder without configuration, safetensors or tokenizer.
+        BadModel: a folder without configuration, safetensors or tokenizer, or another tokenizer than the champion's.
     """
     if base.base != SCRATCH:
         _check_folder(base.base)
+        tokenizers.check(base.base, champion)
 
 
 def device() -> torch.device:

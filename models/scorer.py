@@ -7,10 +7,11 @@ from typing import Any
 import torch
 from safetensors.torch import load_file, save_file
 from torch import Tensor, nn
-from transformers import AutoModelForCausalLM, AutoTokenizer, PreTrainedModel, PreTrainedTokenizerBase
+from transformers import AutoModelForCausalLM, PreTrainedModel, PreTrainedTokenizerBase
 from transformers.utils import logging
 
 from core.errors import BadModel
+from models import tokenizer as tokenizers
 from models.advantage import last
 from models.critic import Critic
 from models.policy import Policy, device, token_logprobs
@@ -105,7 +106,7 @@ class Scorer(nn.Module):
         model = AutoModelForCausalLM.from_pretrained(folder, use_safetensors=True, dtype="auto", **local)
         head = load_file(folder / HEAD)
         prior = {name: head.pop(name).item() for name in ("likelihood", "surprise")}
-        scorer = cls(model, AutoTokenizer.from_pretrained(folder, **local), **prior)
+        scorer = cls(model, tokenizers.load(folder), **prior)
         scorer.head.load_state_dict(head)
         return scorer.to(device())
 

@@ -92,7 +92,7 @@ def open_round(workspace: Workspace, overrides: Sequence[str], registry: Registr
     Raises:
         BadParams: see `effective`.
         BadFeedback: a source that is not there, or a file of an evaluation that cannot be used.
-        BadModel: a base model that cannot be used.
+        BadModel: a base model that cannot be used, or that does not share the champion's tokenizer.
         BadWorkspace: a remote that is not configured.
     """
     params = effective(workspace, overrides)
@@ -100,11 +100,11 @@ def open_round(workspace: Workspace, overrides: Sequence[str], registry: Registr
         source.check()
     for evaluation in chosen(params.evaluate.evals):
         evaluation.check()
-    check_base(params.model)
     Data(workspace.root).check(params.versioning)
     champion = registry.champion()
     number = next_number(workspace, registry)
     _fetch_champion(workspace, registry, champion)
+    check_base(params.model, workspace.champion)
     _keep_previous(workspace, registry, champion)
     inputs = frozen(workspace, params, number, champion)
     shutil.rmtree(workspace.training, ignore_errors=True)

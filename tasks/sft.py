@@ -5,6 +5,7 @@ from datasets import Dataset
 from core.errors import BadFeedback
 from core.files import write_json
 from models import sft as learning
+from models import tokenizer as tokenizers
 from models.policy import Model, build
 from models.sft import SFT
 from tasks.round import Round, seeded
@@ -17,7 +18,10 @@ from tasks.tables import load
 def sft(round: Round, log: StepLog) -> None:
     """Train the base model on the demonstrations; without any, the base model itself is the SFT model.
 
-    Seeded by the workspace's salt, not by the round: the same demonstrations give the same model in every round.
+    Seeded by the workspace's salt, not by the round: the same demonstrations give the same model in every round. A new
+    model from scratch keeps the champion's tokenizer, whatever the demonstrations are by now: the policy starts from
+    the champion, and all models of a round read the same tokens. It is the first SFT model's, in every round, which is
+    why the champion is no input of this step to DVC.
 
     Raises:
         BadFeedback: a base model from scratch, and nothing to learn from.
@@ -30,7 +34,9 @@ def sft(round: Round, log: StepLog) -> None:
             "-S model.base=FOLDER, or learn from the preferred answers with -S curate.chosen_as_demonstrations=true"
         )
     with log.learning():
-        policy = build(base, _texts(demonstrations), seeded(round.salt, "base"))
+        policy = build(
+            base, _texts(demonstrations), seeded(round.salt, "base"), tokenizers.of(round.workspace.champion)
+        )
         numbers = learning.fit(policy, demonstrations, knobs, base, seeded(round.salt, "sft"), log)
     policy.save(round.workspace.checkpoint("sft"))
     write_json(round.workspace.report("sft"), {"metrics": numbers})

@@ -7,6 +7,7 @@ from pathlib import Path
 from core.files import digest, read_json
 from feedback import store
 from feedback.sources.jsonl import JSONL
+from flows.round import rlhf_round
 from tasks import audit, records
 from tasks.registry import Registry
 from tasks.request import answered
@@ -14,6 +15,9 @@ from tasks.workspace import PROJECT, Workspace
 from tests.flows.commands import Flows
 from tests.flows.feedback_files import requests, shallow_votes, write
 from tests.profile import HOLD, PROMOTE, TINY
+
+ODD = [f"{first}{second}{third}" for first in "bdgk" for second in "aeiou" for third in ("zzle", "rquax", "mbosh")]
+"""Words that no tokenizer has seen."""
 
 ASK = """
 import sys
@@ -122,6 +126,21 @@ def test_handed_in_feedback_is_a_reason_for_one_round(flows: Flows, continued: W
     [name] = records.read(continued, 2)["inputs"]["inbox"]
     assert [file.name for file in (continued.inbox / "taken").iterdir()] == [name]
     assert answered(continued, [*TINY, PROMOTE]) == records.read(continued, 2)
+
+
+def test_new_demonstrations_make_a_new_sft_model_that_reads_the_same_tokens(
+    flows: Flows, prefect: None, continued: Workspace, tmp_path: Path
+) -> None:
+    before = digest(continued.checkpoint("sft"))
+    shown = [{"prompt": f"Where is the {word} wombat?", "completion": f"Our {word} wombat is asleep."} for word in ODD]
+    flows("feedback", write(tmp_path / "shown.jsonl", shown), "-w", continued.root)
+    record = rlhf_round([*TINY, PROMOTE], str(continued.root))
+    assert record is not None
+    assert digest(continued.checkpoint("sft")) != before
+    models = [continued.champion, *map(continued.checkpoint, ("sft", "reward", "judge", "policy"))]
+    assert len({(model / "tokenizer.json").read_bytes() for model in models}) == 1
+    # nats a sequence; a reference that reads other tokens would find what the champion writes all but impossible
+    assert abs(record["metrics"]["policy/objective/kl"]) < 10
 
 
 def test_a_file_that_grew_is_a_reason_for_a_round(tmp_path: Path) -> None:

@@ -11,6 +11,7 @@ from mlflow import MlflowClient
 from core.errors import RoundBusy, StepFailed
 from feedback import store
 from flows.round import rlhf_round
+from models.policy import Model, build
 from tasks import records
 from tasks.lock import holding
 from tasks.registry import Registry
@@ -179,3 +180,17 @@ def test_an_open_round_takes_no_other_knobs(flows: Flows, continued: Workspace) 
     said = flows("round", "--reopen", "-w", continued.root, *words, "-S", "policy.clip=0.1")
     assert "Round 2: promote" in said.out
     assert records.read(continued, 2)["inputs"]["params"]["policy"]["clip"] == 0.1
+
+
+def test_another_base_model_is_refused_where_the_champion_reads_other_tokens(
+    flows: Flows, continued: Workspace, tmp_path: Path
+) -> None:
+    base = tmp_path / "base"
+    build(Model(width=16, layers=1, heads=2, feed_forward=32, vocabulary=300), ["hello"]).save(base)
+    opened = continued.round.read_bytes()
+    settings = [word for override in (*TINY, f"model.base={base}") for word in ("-S", override)]
+    said = flows("round", "--new", "-w", continued.root, *settings)
+    assert said.code == 2
+    assert f"model.base={base} has another tokenizer than the champion" in " ".join(said.err.split())
+    assert "in a workspace of its own" in said.err
+    assert continued.round.read_bytes() == opened

@@ -100,15 +100,15 @@ def test_a_folder_without_tokenizer_is_refused(saved: Path) -> None:
         Policy.load(saved)
 
 
-def test_pickled_weights_are_refused(saved: Path) -> None:
+def test_pickled_weights_are_refused(saved: Path, tmp_path: Path) -> None:
     (saved / "model.safetensors").rename(saved / "pytorch_model.bin")
     with pytest.raises(BadModel, match="pickles are never read"):
-        check_base(Model(base=str(saved)))
+        check_base(Model(base=str(saved)), tmp_path)
 
 
 def test_a_folder_that_is_not_there_is_refused(tmp_path: Path) -> None:
     with pytest.raises(BadModel, match="is no folder"):
-        check_base(Model(base=str(tmp_path / "nowhere")))
+        check_base(Model(base=str(tmp_path / "nowhere")), tmp_path)
 
 
 def test_an_unknown_architecture_is_refused(saved: Path) -> None:
