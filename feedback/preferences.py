@@ -138,8 +138,11 @@ def _row(pair: Pair, ballot: Sequence[Vote], group: str, split: Split, salt: str
 def _said(row: PreferenceRow, ballot: Sequence[Vote]) -> list[VoteRow]:
     """The votes on one row, as shares for its chosen answer."""
     for_first = row.chosen == ballot[0].pair.first
-    shares = [(vote.event.annotator_id, vote.share) for vote in ballot if vote.share is not None]
-    return [VoteRow(row.pair_id, row.group, row.split, who, share if for_first else 1 - share) for who, share in shares]
+    shares = [(vote.event, vote.share) for vote in ballot if vote.share is not None]
+    return [
+        VoteRow(row.pair_id, row.group, row.split, event.annotator_id, share if for_first else 1 - share, event.round)
+        for event, share in shares
+    ]
 
 
 def _counts(ordered: Sequence[FeedbackEvent], cast: int, final: Sequence[Vote], ballots: list[list[Vote]]) -> Counts:

@@ -42,6 +42,8 @@ class VoteRow(NamedTuple):
     annotator: str
     chosen: float
     """1 for the answer that all votes together chose, 0 for the other, .5 for a tie."""
+    round: int
+    """The round that took it in."""
 
 
 class DemonstrationRow(NamedTuple):
@@ -81,6 +83,7 @@ VOTES = pa.schema(
         ("split", pa.string()),
         ("annotator", pa.string()),
         ("chosen", pa.float64()),
+        ("round", pa.int64()),
     ]
 )
 

@@ -1,7 +1,8 @@
 """Who contradicts the others: each annotator's votes against a model that did not learn from the pairs they are on.
 
 The reward model scores the pairs that the judge learned from, and the judge those of the reward model. Somebody who
-votes at random, the other way round, or to poison agrees with them less often than the others do.
+votes at random, the other way round, or to poison agrees with them less often than the others do. Who voted well for
+many rounds and turned in the last one would hide behind the old votes: the newest are looked at alone as well.
 """
 
 from collections import defaultdict
@@ -26,24 +27,39 @@ class Standing(NamedTuple):
     agreement: float
     others: float
     p: float
-    """How likely so low an agreement is by chance, adjusted for looking at everybody (Holm 1979)."""
+    """How likely so low an agreement is by chance, adjusted for looking at everybody, and twice (Holm 1979)."""
+    newest: bool = False
+    """Of all votes, those alone count that the newest round took in: an account may have changed hands."""
 
 
 def compare(votes: Sequence[Mapping[str, Any]], margins: Mapping[str, float]) -> list[Standing]:
-    """Everybody with enough votes, the least likely first; empty where there is nobody to compare with.
+    """Everybody with enough votes, in all rounds and in the newest, the least likely first.
 
-    Only one vote of an annotator and prompt group counts, so that votes are independent; were all annotators alike, the
-    number of those that agree would be hypergeometric (Fisher 1935: the exact test, one-sided).
+    Empty where there is nobody to compare with. Only one vote of an annotator and prompt group counts, so that votes
+    are independent; were all annotators alike, the number of those that agree would be hypergeometric (Fisher 1935:
+    the exact test, one-sided).
 
     Args:
         votes: rows with the columns of `feedback.rows.VOTES`.
         margins: pair id → score of the chosen answer above the rejected one; pairs without one are left out.
     """
+    last = max((vote["round"] for vote in votes), default=0)
+    new = [vote for vote in votes if vote["round"] == last]
+    found = _standings(votes, margins)
+    if len(new) < len(votes):
+        found += [standing._replace(newest=True) for standing in _standings(new, margins)]
+    adjusted = holm([standing.p for standing in found])
+    ranked = (standing._replace(p=p) for standing, p in zip(found, adjusted, strict=True))
+    return sorted(ranked, key=lambda standing: (standing.p, standing.annotator, standing.newest))
+
+
+def _standings(votes: Sequence[Mapping[str, Any]], margins: Mapping[str, float]) -> list[Standing]:
+    """The same for one set of votes, with plain p-values."""
     agreed = _pooled(_agreed(votes, margins))
     total, right = (sum(count(own) for own in agreed.values()) for count in (len, sum))
     if len(agreed) < 2:
         return []
-    found = [
+    return [
         Standing(
             annotator=who,
             votes=len(own),
@@ -53,8 +69,6 @@ def compare(votes: Sequence[Mapping[str, Any]], margins: Mapping[str, float]) ->
         )
         for who, own in sorted(agreed.items())
     ]
-    adjusted = holm([standing.p for standing in found])
-    return sorted((s._replace(p=p) for s, p in zip(found, adjusted, strict=True)), key=lambda s: (s.p, s.annotator))
 
 
 def _agreed(votes: Sequence[Mapping[str, Any]], margins: Mapping[str, float]) -> dict[str, list[bool]]:

@@ -46,7 +46,7 @@ def reward(round: Round, log: StepLog) -> None:
         "truncated": learned.truncated,
         "temperature": learned.temperature,
         "surprise": learned.scorer.surprise.item(),
-        "annotators": len(standings),
+        "annotators": len({standing.annotator for standing in standings}),
     }
     report = {"metrics": numbers, "annotators": [standing._asdict() for standing in standings]}
     write_json(round.workspace.report("reward"), report)

@@ -1,5 +1,7 @@
 """Nobody votes against everybody else."""
 
+from collections.abc import Iterable
+
 from pydantic import Field
 
 from tasks.annotators import Standing
@@ -21,18 +23,25 @@ class Annotators(Gate):
             return self.found("hold", "nobody looked at how the annotators vote")
         if not evidence.annotators:
             return self.found("promote", "one annotator, or too few votes: there is nobody to compare with")
-        if odd := [one for one in evidence.annotators if self._odd(one)]:
+        if odd := _each_once(one for one in evidence.annotators if self._odd(one)):
             numbers = {one.annotator: one.agreement for one in odd}
             cure = "see docs/feedback.md on withdrawing what they said"
             return self.found("hold", f"{'; '.join(map(_sentence, odd))}: {cure}", **numbers)
         least = min(evidence.annotators, key=lambda one: one.agreement - one.others)
-        said = f"{len(evidence.annotators)} annotators vote alike; most at odds is {_sentence(least)}"
+        people = len({one.annotator for one in evidence.annotators})
+        said = f"{people} annotators vote alike; most at odds is {_sentence(least)}"
         return self.found("promote", said)
 
     def _odd(self, one: Standing) -> bool:
         return one.others - one.agreement > self.gap and one.p < self.level
 
 
+def _each_once(found: Iterable[Standing]) -> list[Standing]:
+    """The first of each annotator."""
+    return list({one.annotator: one for one in reversed([*found])}.values())[::-1]
+
+
 def _sentence(one: Standing) -> str:
+    who = f"{one.annotator}, in the newest round" if one.newest else one.annotator
     agreement = f"agrees with {percent(one.agreement)} of {one.votes} votes, others {percent(one.others)}"
-    return f"{one.annotator}: the model that did not learn from them {agreement} (p {one.p:.2g})"
+    return f"{who}: the model that did not learn from them {agreement} (p {one.p:.2g})"

@@ -12,10 +12,11 @@ from tasks.annotators import REST, Standing, compare
 Votes = list[dict[str, object]]
 
 
-def cast(annotator: str, agree: int, differ: int) -> Votes:
+def cast(annotator: str, agree: int, differ: int, round: int = 1) -> Votes:
     """Votes on pairs that the model scores +1: for the chosen answer, and against it. Each on a prompt of its own."""
+    same = {"pair_id": "pair", "annotator": annotator, "round": round}
     return [
-        {"pair_id": "pair", "group": f"{annotator} {number}", "annotator": annotator, "chosen": float(number < agree)}
+        {**same, "group": f"{annotator} {round} {number}", "chosen": float(number < agree)}
         for number in range(agree + differ)
     ]
 
@@ -35,6 +36,21 @@ def test_the_other_way_round_is_found() -> None:
     worst = compare([*votes, *cast("eve", 20, 80)], {"pair": 1.0})[0]
     assert (worst.annotator, worst.agreement, worst.others) == ("eve", 0.2, 0.8)
     assert worst.p < 1e-9
+
+
+def test_who_turned_in_the_newest_round_is_found_behind_many_good_votes() -> None:
+    votes = [vote for name in ("ann", "bob", "cid") for vote in [*cast(name, 160, 40), *cast(name, 40, 10, round=2)]]
+    worst, overall = compare([*votes, *cast("eve", 160, 40), *cast("eve", 10, 40, round=2)], {"pair": 1.0})[:2]
+    assert worst._replace(p=0.0) == Standing("eve", 50, 0.2, 0.8, 0.0, newest=True)
+    assert overall._replace(p=0.0) == Standing("eve", 250, 170 / 250, 0.8, 0.0)  # 12 points behind: not far
+    assert worst.p < overall.p / 10
+
+
+def test_everybody_counts_among_the_looks() -> None:
+    one, both = ([*cast("ann", 20, 5, r), *cast("bob", 10, 15, r)] for r in (1, 2))
+    [alone, _] = compare(one, {"pair": 1.0})
+    again = next(s for s in compare([*one, *both], {"pair": 1.0}) if s.newest and s.annotator == "bob")
+    assert again.p == pytest.approx(alone.p / 2 * 3)  # second smallest of four, not smallest of two
 
 
 def test_a_margin_below_nought_agrees_with_the_rejected_answer() -> None:

@@ -84,6 +84,15 @@ def test_an_annotator_at_odds_is_named() -> None:
     assert finding.numbers == {"eve": 0.25}
 
 
+def test_an_annotator_who_turned_is_named_once() -> None:
+    turned = EVE._replace(p=1e-12, newest=True)
+    finding = Annotators().check(Evidence(candidate={}, annotators=(turned, EVE, ALIKE)))
+    assert finding.reason.startswith("eve, in the newest round: the model that did not learn from them agrees")
+    assert finding.reason.count("eve") == 1
+    looked_at_twice = (ALIKE, ALIKE._replace(newest=True), EVE._replace(p=0.5))
+    assert Annotators().check(Evidence(candidate={}, annotators=looked_at_twice)).reason.startswith("2 annotators")
+
+
 def test_drift_holds_by_the_alarms_it_is_told_of() -> None:
     def looked(**alarms: float) -> Metrics:
         found = {"alarms": sum(alarms.values())}
