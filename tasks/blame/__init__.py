@@ -41,7 +41,7 @@ class Charge(NamedTuple):
     win_rate: float | None
     """Share of the fresh votes that the model without them expected to be for the candidate; None without votes."""
     harm: float | None
-    """Mean over both kinds of evidence, in Brier score."""
+    """Mean over the pairs of both kinds of evidence, in Brier score."""
     p: float | None
     """Of the harm, adjusted by Holm for the number of suspects; None of the control."""
 

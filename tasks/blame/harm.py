@@ -83,8 +83,9 @@ def evidence(before: Said, after: Said) -> Evidence | None:
 
 
 def overall(kinds: Sequence[Evidence]) -> float | None:
-    """The mean harm over the kinds of evidence that there are: held-out pairs and fresh votes count alike."""
-    return float(np.mean([kind.harm.estimate for kind in kinds])) if kinds else None
+    """The mean harm over all pairs, held out or fresh: each counts once, so that a few noisy ones do not drown many."""
+    pairs = sum(kind.pairs for kind in kinds)
+    return sum(kind.harm.estimate * kind.pairs for kind in kinds) / pairs if pairs else None
 
 
 def chance(pairs: Sequence[tuple[Said, Said]], seed: int) -> float:
@@ -93,7 +94,7 @@ def chance(pairs: Sequence[tuple[Said, Said]], seed: int) -> float:
     It says whether these two models differ on these prompts by more than luck; how much two trainings differ that
     learned from the same feedback, the control says.
     """
-    falls = [(before.errors - after.errors) / len(before.votes) for before, after in pairs]
+    falls = [before.errors - after.errors for before, after in pairs]
     groups = [group for before, _ in pairs for group in before.groups]
     _, index = np.unique(np.asarray(groups), return_inverse=True)
     sums = np.bincount(index, np.concatenate(falls))

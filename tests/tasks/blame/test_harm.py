@@ -41,11 +41,11 @@ def test_too_few_votes_of_others_are_no_evidence() -> None:
     assert evidence(model(-SURE, FEWEST), model(SURE, FEWEST)) is not None
 
 
-def test_both_kinds_of_evidence_count_alike() -> None:
+def test_every_pair_counts_once_whichever_kind_of_evidence_it_is() -> None:
     small, large = evidence(model(-SURE, 40), model(SURE, 40)), evidence(model(0, 400), model(SURE, 400))
     assert small is not None
     assert large is not None
-    assert overall([small, large]) == pytest.approx((0.5 + 0.25 - 0.0625) / 2)
+    assert overall([small, large]) == pytest.approx((40 * 0.5 + 400 * (0.25 - 0.0625)) / 440)
     assert overall([large]) == pytest.approx(0.25 - 0.0625)
     assert overall([]) is None
 
