@@ -47,19 +47,25 @@ def kept(ours: Sequence[str], theirs: Sequence[str], n: int) -> float:
     if not own or not other:
         return 1.0 if not other else 0.0
     size = min(own.total(), other.total())
-    return rarefied(own, size) / rarefied(other, size)
+    return rarefied([*own.values()], size) / rarefied([*other.values()], size)
 
 
-def rarefied(counts: Counter[Run], size: int) -> float:
-    """How many distinct runs a sample of `size` runs, drawn without putting back, has on average (Hurlbert 1971)."""
-    found, total = np.array(list(counts.values())), counts.total()
-    spare = total - found  # a run is missed where all of the sample falls among these
+def rarefied(counts: npt.ArrayLike, size: float) -> float:
+    """How many kinds a sample of `size` things has on average, drawn without putting back (Hurlbert 1971).
+
+    Args:
+        counts: how many things there are of each kind: (kinds,)
+        size: at most as many as there are in all.
+    """
+    found = np.asarray(counts, np.float64)
+    total = found.sum()
+    spare = total - found  # a kind is missed where all of the sample falls among these
     able = spare >= size
-    missed = np.exp(_log_choose(spare[able], size) - _log_choose(np.array(total), size))
+    missed = np.exp(_log_choose(spare[able], size) - _log_choose(total, size))
     return float(len(found) - missed.sum())
 
 
-def _log_choose(n: npt.NDArray[np.int_], k: int) -> npt.NDArray[np.float64]:
+def _log_choose(n: npt.NDArray[np.float64], k: float) -> npt.NDArray[np.float64]:
     chosen: npt.NDArray[np.float64] = gammaln(n + 1) - gammaln(k + 1) - gammaln(n - k + 1)
     return chosen
 

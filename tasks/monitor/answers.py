@@ -10,6 +10,7 @@ from scipy.stats import fisher_exact, norm
 
 from core.intervals import Interval, difference
 from tasks.distances import kolmogorov_smirnov, psi, wasserstein
+from tasks.evals.diversity import rarefied
 from tasks.gates import percent
 from tasks.monitor import Array, Check, Findings, by_permutation, histograms
 from tasks.monitor.limits import Limits
@@ -117,17 +118,18 @@ def _kl(champion: Spoken, candidate: Spoken, limits: Limits, seed: int) -> Check
 
 def _diversity(champion: Spoken, candidate: Spoken, limits: Limits, seed: int) -> Check:
     ours, theirs = _word_pairs(candidate.texts, champion.texts)
+    lost = _lost(np.ravel(ours.sum(axis=0)), np.ravel(theirs.sum(axis=0)))
     return Check(
         "diversity_loss",
-        1 - _different(ours) / max(_different(theirs), 1),
+        lost,
         limits.diversity_loss,
-        _p_of_loss(ours, theirs, seed),
-        f"answers use {_different(ours):,} different word pairs, the champion's {_different(theirs):,}",
+        _p_of_loss(lost, ours, theirs, seed),
+        f"answers use {percent(1 - lost)} of the champion's different word pairs, in as many word pairs of either",
         "answers to different prompts side by side: the policy may give everybody the same one",
     )
 
 
-def _p_of_loss(ours: Any, theirs: Any, seed: int) -> float:
+def _p_of_loss(lost: float, ours: Any, theirs: Any, seed: int) -> float:
     """How likely so large a loss is by chance: who said what is permuted within prompts.
 
     The tail is that of a normal distribution with the mean and spread of the permuted losses: counts of words in
@@ -135,25 +137,27 @@ def _p_of_loss(ours: Any, theirs: Any, seed: int) -> float:
     """
     keep = np.random.default_rng(seed).integers(2, size=(SWAPS, ours.shape[0])).astype(np.float32)
     swap = 1 - keep
-    losses = _used(keep @ theirs + swap @ ours) - _used(keep @ ours + swap @ theirs)
-    found, spread = _different(theirs) - _different(ours), losses.std()
-    return float(norm.sf((found - losses.mean()) / spread)) if spread > 0 else 1.0
+    mixed = zip(keep @ ours + swap @ theirs, keep @ theirs + swap @ ours, strict=True)
+    losses = np.array([_lost(one, other) for one, other in mixed])
+    return float(norm.sf((lost - losses.mean()) / losses.std())) if losses.std() > 0 else 1.0
 
 
-def _used(said: Any) -> Any:
-    """(draws,) how many columns of (draws, columns) are used at all."""
-    return np.count_nonzero(said, axis=1)
+def _lost(ours: Array, theirs: Array) -> float:
+    """The share of their different word pairs that ours lack, in as many word pairs of either.
 
-
-def _different(said: Any) -> int:
-    return int(np.count_nonzero(said.sum(axis=0)))
+    Args:
+        ours: how often each pair was said: (pairs,)
+        theirs: the same of the other model.
+    """
+    size = min(ours.sum(), theirs.sum())
+    return 1 - rarefied(ours, size) / rarefied(theirs, size) if size else 0.0
 
 
 def _word_pairs(ours: Sequence[str], theirs: Sequence[str]) -> tuple[Any, Any]:
-    """Two matrices (texts, pairs): which pairs of neighbouring words are in which text, 1 or 0."""
+    """Two matrices (texts, pairs): how often which pair of neighbouring words is in which text."""
     from sklearn.feature_extraction.text import CountVectorizer
 
-    vectors = CountVectorizer(ngram_range=(2, 2), token_pattern=r"\S+", binary=True, dtype=np.float32)
+    vectors = CountVectorizer(ngram_range=(2, 2), token_pattern=r"\S+", dtype=np.float32)
     try:
         said = vectors.fit_transform([*ours, *theirs])
     except ValueError:  # sklearn's word for: no text has two words

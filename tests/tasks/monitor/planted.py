@@ -70,10 +70,18 @@ def pairs(rng: np.random.Generator, n: int, flipped: float = 0.0) -> Judged:
 
 
 def speaker(
-    rng: np.random.Generator, n: int, longer: float = 0.0, reward: float = 0.0, kl: float = 0.0, same: float = 0.0
+    rng: np.random.Generator,
+    n: int,
+    longer: float = 0.0,
+    reward: float = 0.0,
+    kl: float = 0.0,
+    same: float = 0.0,
+    words: int = 8,
 ) -> Spoken:
-    """Answers to `n` prompts; `same` is the share of them that say one and the same thing."""
-    texts = [" ".join(rng.choice(WORDS, 8)) if rng.random() >= same else "please ask again any time" for _ in range(n)]
+    """Answers of some words to `n` prompts; `same` is the share of them that say one and the same thing."""
+    texts = [
+        " ".join(rng.choice(WORDS, words)) if rng.random() >= same else "please ask again any time" for _ in range(n)
+    ]
     return Spoken(texts, np.round(rng.normal(20 + longer, 4, n)), rng.normal(reward, 1, n), rng.normal(2 + kl, 2, n))
 
 

@@ -7,7 +7,7 @@ import numpy as np
 import pytest
 
 from core.intervals import wilson
-from tasks.monitor import Check, Findings, decide, prompts
+from tasks.monitor import Check, Findings, answers, decide, prompts
 from tests.tasks.monitor import planted
 from tests.tasks.monitor.planted import LIMITS, compared, quiet
 
@@ -41,6 +41,14 @@ def test_a_planted_drift_is_found_and_nothing_else(name: str) -> None:
     look = quiet(seed=3)._replace(**PLANTED[name])
     together = {"fresh_accuracy_drop", "fresh_overconfidence"}  # a model that is wrong more often is too sure
     assert alarms(compared(look)) == (together if name in together else {name})
+
+
+@pytest.mark.parametrize(("before", "now"), [(8, 16), (16, 8)])
+def test_longer_and_shorter_answers_are_no_less_varied(before: int, now: int) -> None:
+    rng = np.random.default_rng(4)
+    spoken = planted.speaker(rng, N, words=before), planted.speaker(rng, N, words=now)
+    [found] = [check for check in answers.drift(*spoken, LIMITS, 10, seed=0).checks if check.name == "diversity_loss"]
+    assert abs(found.effect) < 0.05
 
 
 def test_every_check_has_a_planted_drift() -> None:
