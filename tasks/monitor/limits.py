@@ -24,8 +24,9 @@ class Limits(Knobs):
     """Loss of the champion's reward model's accuracy on new votes, beyond what noisier votes explain."""
     fresh_overconfidence: float = Field(0.1, gt=0)
     """How much surer than right the champion's reward model became on new votes."""
-    length_wasserstein: float = Field(0.75, gt=0)
-    """Distance of the answers' lengths from the champion's, in standard deviations."""
+    length_wasserstein: float = Field(1.0, gt=0)
+    """Distance of the answers' lengths from the champion's, in standard deviations; good rounds of the embedded world
+    moved them by .2 to .8."""
     reward_wasserstein: float = Field(0.75, gt=0)
     """Distance of the rewards of the champion's answers from what the last reward model gave them, likewise."""
     saturation: float = Field(0.5, gt=0, lt=1)
