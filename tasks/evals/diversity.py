@@ -25,7 +25,7 @@ class Diversity(Evaluation):
             "distinct_1": distinct(candidate.texts, 1),
             "distinct_2": distinct(candidate.texts, 2),
             "champion_distinct_2": distinct(champion.texts, 2),
-            "distinct_2_kept": kept(candidate.texts, champion.texts, 2),
+            "distinct_2_kept": kept(counts(candidate.texts, 2), counts(champion.texts, 2)),
             "self_bleu": self_bleu(candidate.texts),
             "champion_self_bleu": self_bleu(champion.texts),
         }
@@ -33,21 +33,29 @@ class Diversity(Evaluation):
 
 def distinct(texts: Sequence[str], n: int) -> float:
     """Distinct runs of n words as a share of all of them (Li et al. 2016, distinct-n); 0 when there are none."""
-    found = [run for text in texts for run in runs(text, n)]
-    return len(set(found)) / len(found) if found else 0.0
+    said = counts(texts, n)
+    return len(said) / sum(said) if said else 0.0
 
 
-def kept(ours: Sequence[str], theirs: Sequence[str], n: int) -> float:
-    """Distinct runs of n words in ours, as a multiple of those in theirs, in as many runs drawn from either.
+def kept(ours: npt.ArrayLike, theirs: npt.ArrayLike) -> float:
+    """Distinct runs of ours as a multiple of theirs, in as many runs drawn from either; 1 where they have none.
 
     `distinct` falls as texts grow longer, since what was said before is said again, though nothing was lost. Where both
     are counted in samples as large as the smaller of the two (rarefaction, Hurlbert 1971), length has no part in it.
+
+    Args:
+        ours: how often each run was said, in any order; zeros do not count: (runs,)
+        theirs: the same of the other model.
     """
-    own, other = (Counter(run for text in texts for run in runs(text, n)) for texts in (ours, theirs))
-    if not own or not other:
-        return 1.0 if not other else 0.0
-    size = min(own.total(), other.total())
-    return rarefied([*own.values()], size) / rarefied([*other.values()], size)
+    size = min(np.sum(ours), np.sum(theirs))
+    if not size:
+        return 0.0 if np.any(theirs) else 1.0
+    return rarefied(ours, size) / rarefied(theirs, size)
+
+
+def counts(texts: Sequence[str], n: int) -> list[int]:
+    """How often each run of n words was said."""
+    return [*Counter(run for text in texts for run in runs(text, n)).values()]
 
 
 def rarefied(counts: npt.ArrayLike, size: float) -> float:

@@ -38,7 +38,10 @@ class Annotators(Gate):
 
 def _each_once(found: Iterable[Standing]) -> list[Standing]:
     """The first of each annotator."""
-    return list({one.annotator: one for one in reversed([*found])}.values())[::-1]
+    once: dict[str, Standing] = {}
+    for one in found:
+        once.setdefault(one.annotator, one)
+    return [*once.values()]
 
 
 def _sentence(one: Standing) -> str:

@@ -10,7 +10,7 @@ from scipy.stats import fisher_exact, norm
 
 from core.intervals import Interval, difference
 from tasks.distances import kolmogorov_smirnov, psi, wasserstein
-from tasks.evals.diversity import rarefied
+from tasks.evals.diversity import kept
 from tasks.gates import percent
 from tasks.monitor import Array, Check, Findings, by_permutation, histograms
 from tasks.monitor.limits import Limits
@@ -118,7 +118,7 @@ def _kl(champion: Spoken, candidate: Spoken, limits: Limits, seed: int) -> Check
 
 def _diversity(champion: Spoken, candidate: Spoken, limits: Limits, seed: int) -> Check:
     ours, theirs = _word_pairs(candidate.texts, champion.texts)
-    lost = _lost(np.ravel(ours.sum(axis=0)), np.ravel(theirs.sum(axis=0)))
+    lost = 1 - kept(np.ravel(ours.sum(axis=0)), np.ravel(theirs.sum(axis=0)))
     return Check(
         "diversity_loss",
         lost,
@@ -138,19 +138,8 @@ def _p_of_loss(lost: float, ours: Any, theirs: Any, seed: int) -> float:
     keep = np.random.default_rng(seed).integers(2, size=(SWAPS, ours.shape[0])).astype(np.float32)
     swap = 1 - keep
     mixed = zip(keep @ ours + swap @ theirs, keep @ theirs + swap @ ours, strict=True)
-    losses = np.array([_lost(one, other) for one, other in mixed])
+    losses = np.array([1 - kept(one, other) for one, other in mixed])
     return float(norm.sf((lost - losses.mean()) / losses.std())) if losses.std() > 0 else 1.0
-
-
-def _lost(ours: Array, theirs: Array) -> float:
-    """The share of their different word pairs that ours lack, in as many word pairs of either.
-
-    Args:
-        ours: how often each pair was said: (pairs,)
-        theirs: the same of the other model.
-    """
-    size = min(ours.sum(), theirs.sum())
-    return 1 - rarefied(ours, size) / rarefied(theirs, size) if size else 0.0
 
 
 def _word_pairs(ours: Sequence[str], theirs: Sequence[str]) -> tuple[Any, Any]:

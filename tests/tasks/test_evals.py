@@ -14,7 +14,7 @@ from core.intervals import bootstrap
 from feedback import world
 from tasks.evals import CHAMPION, Evaluation
 from tasks.evals.answers import AnswerStatistics
-from tasks.evals.diversity import Diversity, distinct, kept, rarefied, self_bleu
+from tasks.evals.diversity import Diversity, counts, distinct, kept, rarefied, self_bleu
 from tasks.evals.judge import Judge
 from tasks.evals.refusals import PHRASES, Refusals, refused
 from tasks.evals.reward_model import RewardModel, ceiling, decided, length_pull, over_length
@@ -205,11 +205,11 @@ def test_distinct_runs() -> None:
 def test_distinct_runs_of_texts_of_different_length() -> None:
     # two of the words a a a b: three times of six they are a and a, else a and b
     assert rarefied([3, 1], 2) == pytest.approx((3 * 1 + 3 * 2) / 6)
-    assert kept(["a a a b"], ["a b"], 1) == pytest.approx(1.5 / 2)
+    assert kept(counts(["a a a b"], 1), counts(["a b"], 1)) == pytest.approx(1.5 / 2)
     # four of a a b b c c d d: a is missed by 15 of 70 samples; half of its words are repeated, yet little is lost
-    assert kept(["a a b b c c d d"], ["a b c d"], 1) == pytest.approx(1 - 15 / 70)
-    assert kept(["a b", "c"], ["a c", "b"], 1) == pytest.approx(1)
-    assert (kept([""], ["a"], 1), kept(["a"], [""], 1)) == (0, 1)
+    assert kept(counts(["a a b b c c d d"], 1), counts(["a b c d"], 1)) == pytest.approx(1 - 15 / 70)
+    assert kept(counts(["a b", "c"], 1), counts(["a c", "b"], 1)) == pytest.approx(1)
+    assert (kept(counts([""], 1), counts(["a"], 1)), kept(counts(["a"], 1), counts([""], 1))) == (0, 1)
 
 
 @given(counts=st.lists(st.integers(1, 30), min_size=1, max_size=20), data=st.data())

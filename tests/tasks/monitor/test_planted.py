@@ -51,6 +51,13 @@ def test_longer_and_shorter_answers_are_no_less_varied(before: int, now: int) ->
     assert abs(found.effect) < 0.05
 
 
+def test_answers_without_two_words_have_lost_all_variety() -> None:
+    rng = np.random.default_rng(4)
+    spoken = planted.speaker(rng, N), planted.speaker(rng, N, words=1)
+    [found] = [check for check in answers.drift(*spoken, LIMITS, 10, seed=0).checks if check.name == "diversity_loss"]
+    assert found.effect == 1
+
+
 def test_every_check_has_a_planted_drift() -> None:
     asked = planted.prompts(NOBODY, 40)
     checks = compared(quiet(0)).checks + prompts.drift(asked, asked, LIMITS, 10, 0).checks
