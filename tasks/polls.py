@@ -162,6 +162,8 @@ def _check(vote: FeedbackEvent, pair: Pair | None) -> None:
         raise BadFeedback(f"responses are not the two of {pair.pair_id} in their order; hand them back as pulled")
     if vote.shown_order is None:
         raise BadFeedback("shown_order is missing: say which answer stood on the left, [0, 1] as pulled or [1, 0]")
+    if vote.status != "active":
+        raise BadFeedback(f"status is {vote.status!r}, which takes nothing back; vote again, with the outcome `skip`")
     if vote.supersedes:
         raise BadFeedback("supersedes is filled in here: the last vote of a person on a pair counts")
 

@@ -90,6 +90,13 @@ def test_a_vote_that_says_nothing_overall_does_not_count(place: Workspace) -> No
     assert (len(polls.cast(place)), polls.count(place)) == (3, 0)
 
 
+def test_a_vote_is_taken_back_by_skipping_its_pair(place: Workspace) -> None:
+    one, *_ = polls.pull(place)
+    push(place, vote(one, "ana", (1, 2)))
+    assert push(place, vote(one, "ana") | {"judgements": [{"outcome": "skip"}]}) == (0, 1, 0)
+    assert (len(polls.cast(place)), polls.count(place)) == (2, 0)
+
+
 @given(ranks=st.lists(st.sampled_from([(1, 2), (2, 1), (1, 1)]), min_size=1, max_size=6))
 def test_the_last_vote_of_a_person_stands_and_the_earlier_ones_are_kept(
     ranks: list[tuple[int, int]], tmp_path_factory: pytest.TempPathFactory
@@ -117,6 +124,7 @@ BAD = [
     ({"source": "elsewhere"}, "source 'elsewhere'"),
     ({"kind": "ranking"}, "kind is 'ranking'"),
     ({"supersedes": "x"}, "supersedes is filled in here"),
+    ({"status": "withdrawn"}, "vote again, with the outcome `skip`"),
     ({"polite": True}, "polite is no field of the canonical form"),
 ]
 
