@@ -14,7 +14,7 @@ class Diversity(Gate):
     distinct: float = Field(0.7, ge=0, le=1)
     """Least share of the champion's distinct word pairs, counted in as many word pairs of either."""
     self_bleu: float = Field(0.05, ge=0, le=1)
-    """Most by which self-BLEU may rise over the champion's."""
+    """Most by which self-BLEU may rise over the champion's; never by more than half of what it lacks to 1."""
 
     def check(self, evidence: Evidence) -> Finding:
         """Reject what lost its variety by either measure; hold where it was not measured."""
@@ -23,9 +23,10 @@ class Diversity(Gate):
             return self.found("hold", "the answers' variety was not compared with the champion's")
         share = metrics[KEPT]
         alike, before = (metrics[name] for name in BLEU)
-        varied = share >= self.distinct and alike - before <= self.self_bleu
+        rise = min(self.self_bleu, (1 - before) / 2)  # the answers of a narrow world are all but alike from the start
+        varied = share >= self.distinct and alike - before <= rise
         said = (
             f"{percent(share)} of the champion's distinct word pairs (need {percent(self.distinct)}), "
-            f"self-BLEU {alike:.3f} (champion {before:.3f}, may rise by {self.self_bleu:g})"
+            f"self-BLEU {alike:.3f} (champion {before:.3f}, may rise by {rise:.2g})"
         )
         return self.found("promote" if varied else "reject", said, distinct_2_kept=share, self_bleu=alike)

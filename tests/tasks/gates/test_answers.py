@@ -61,6 +61,13 @@ def test_diversity(kept: float, alike: float, result: Result) -> None:
     assert check(Diversity(), {f"evaluate/{name}": number for name, number in found.items()}).result == result
 
 
+def test_where_the_champion_repeats_itself_the_candidate_may_come_half_way_to_saying_one_thing() -> None:
+    found = {"evaluate/distinct_2_kept": 1.0, "evaluate/champion_self_bleu": 0.96}
+    assert check(Diversity(), found | {"evaluate/self_bleu": 0.975}).result == "promote"
+    finding = check(Diversity(), found | {"evaluate/self_bleu": 0.985})
+    assert (finding.result, "may rise by 0.02)" in finding.reason) == ("reject", True)
+
+
 @pytest.mark.parametrize(
     ("mean", "tail", "result"), [(10.0, 30.0, "promote"), (10.1, 20.0, "reject"), (9.0, 31.0, "reject")]
 )
