@@ -1,6 +1,6 @@
 """Under which licences and consents the feedback stands that reached training."""
 
-from collections import Counter
+from collections import Counter, defaultdict
 from collections.abc import Collection, Iterable
 from typing import NamedTuple
 
@@ -28,3 +28,18 @@ def terms(events: Iterable[FeedbackEvent], learned: Collection[str], prompts: Co
         licences=dict(sorted(Counter(event.licence for event in reached).items())),
         consents=dict(sorted(Counter(event.consent for event in reached).items())),
     )
+
+
+def by_source(events: Iterable[FeedbackEvent]) -> dict[str, dict[str, str | int]]:
+    """Source → how many events came from it, and under which licences and consents: all that are stated."""
+    given: defaultdict[str, list[FeedbackEvent]] = defaultdict(list)
+    for event in events:
+        given[event.source].append(event)
+    return {
+        source: {
+            "events": len(own),
+            "licence": ", ".join(sorted({event.licence for event in own})),
+            "consent": ", ".join(sorted({event.consent for event in own})),
+        }
+        for source, own in given.items()
+    }

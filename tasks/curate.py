@@ -17,7 +17,7 @@ from feedback.prompts import PromptRow
 from feedback.rows import DemonstrationRow, PreferenceRow
 from feedback.schema import FeedbackEvent
 from feedback.split import Split
-from feedback.terms import Terms, terms
+from feedback.terms import Terms, by_source, terms
 from tasks import tables
 from tasks.intake import Ingest
 from tasks.leakage import leaked
@@ -76,7 +76,7 @@ def curate(round: Round, log: StepLog) -> None:
         "leaked": leaked(place),
     }
     log(numbers, 0, 1)
-    report = {"metrics": numbers, "kinds": judged.counts.kinds, "sources": _sources(events)}
+    report = {"metrics": numbers, "kinds": judged.counts.kinds, "sources": by_source(events)}
     write_json(place.report("curate"), report | {"terms": _terms(events, pairs, shown, prompts)._asdict()})
 
 
@@ -138,12 +138,3 @@ def _write_parts(folder: Path, parts: Mapping[str, Sequence[Any]], table: Callab
         draft.mkdir()
         for part, rows in parts.items():
             tables.write(draft / f"{part}.arrow", table(rows))
-
-
-def _sources(events: Sequence[FeedbackEvent]) -> dict[str, dict[str, str | int]]:
-    """Where the events came from, under which licence and consent."""
-    found: dict[str, dict[str, str | int]] = {}
-    for event in events:
-        entry = found.setdefault(event.source, {"events": 0, "licence": event.licence, "consent": event.consent})
-        entry["events"] = int(entry["events"]) + 1
-    return found

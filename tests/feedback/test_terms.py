@@ -1,4 +1,4 @@
-from feedback.terms import terms
+from feedback.terms import by_source, terms
 from tests.feedback.examples import event, vote
 
 
@@ -15,3 +15,11 @@ def test_a_withdrawn_event_reaches_nothing_by_its_prompt() -> None:
     withdrawn = event("Why?", native="1", kind="demonstration", licence="secret", status="withdrawn")
     other = event("Why?", native="2", kind="demonstration", licence="MIT")
     assert terms([withdrawn, other], {other.feedback_id}, {other.prompt_id}).licences == {"MIT": 1}
+
+
+def test_a_source_stands_under_all_that_its_events_state() -> None:
+    mixed = [
+        event(native=str(number), licence=licence, consent="opt-in")
+        for number, licence in enumerate(("MIT", "none-stated", "MIT"))
+    ]
+    assert by_source(mixed) == {"test": {"events": 3, "licence": "MIT, none-stated", "consent": "opt-in"}}
