@@ -56,6 +56,8 @@ class Outcome(NamedTuple):
     verdict: str
     against: list[str]
     """The gates that were against promoting it."""
+    code: str = "not noted"
+    """The code that it was opened with: a campaign that runs in pieces may be of several."""
 
     @property
     def better(self) -> bool:
@@ -97,7 +99,16 @@ def _finished(folder: Path, first: int) -> list[dict[str, Any]]:
     """What is kept of the rounds of a workspace, from `first` on."""
     place = Workspace(folder)
     found = (records.read(place, number) for number in records.numbers(place) if number >= first)
-    return [{"round": r["number"], "verdict": r["verdict"], "metrics": r["metrics"]} for r in found]
+    return [
+        {"round": r["number"], "code": _code(r["opened"]), "verdict": r["verdict"], "metrics": r["metrics"]}
+        for r in found
+    ]
+
+
+def _code(opened: Mapping[str, Any]) -> str:
+    """What a round was opened with: the digest of the code that changes results, and the commit."""
+    commit = str(opened["commit"] or "none")[:7]
+    return f"{opened['code']} (commit {commit}{' with changes' if opened['dirty'] else ''})"
 
 
 def outcomes(into: Path) -> list[Outcome]:
@@ -123,6 +134,7 @@ def _outcome(setting: str, seed: int, kept: Mapping[str, Any]) -> Outcome:
         win_rate=numbers["evaluate/win_rate"],
         verdict=verdict["result"],
         against=[found["gate"] for found in verdict["findings"] if found["result"] != "promote"],
+        **({"code": kept["code"]} if "code" in kept else {}),
     )
 
 
@@ -222,6 +234,7 @@ def report(into: Path, command: str) -> None:
     text = table(found)
     print(text)
     facts = f"{datetime.now(UTC):%Y-%m-%d}, {platform.machine()}, Python {platform.python_version()}, CPU, one thread"
+    facts += f"; code {', '.join(sorted({one.code for one in found}))}"
     write_text(RESULTS / "campaign.md", f"# What the gates let through\n\n{facts}; `{command}`\n\n{text}\n")
     rows = [{**one._asdict(), "gain": one.gain._asdict()} for one in found]
     write_json(RESULTS / "campaign.json", {"facts": facts, "command": command, "rounds": rows})

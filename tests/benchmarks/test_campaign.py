@@ -46,6 +46,12 @@ def test_the_figures_by_hand(finished: Path) -> None:
     assert "| good | 0 | 2 | +0.30 (+0.20 to +0.40) | 56.0% | hold | win_rate |" in lines
 
 
+def test_a_round_names_its_code_where_that_was_noted(tmp_path: Path) -> None:
+    rounds = [kept(1, 0.9, "promote"), kept(2, 0.9, "promote") | {"code": "7a4f (commit b4beba4)"}]
+    write_json(tmp_path / "seed-0" / "good.json", rounds)
+    assert [one.code for one in outcomes(tmp_path)] == ["not noted", "7a4f (commit b4beba4)"]
+
+
 def test_every_candidate_is_a_point(finished: Path) -> None:
     assert len(plot(outcomes(finished)).axes[0].containers) == 7
 
