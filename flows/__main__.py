@@ -122,7 +122,8 @@ def lineage(
 def evidence(
     asked: Annotated[str, typer.Argument(metavar="VERSION", help="policy/3 or policy@champion.")],
     into: Annotated[
-        Path | None, typer.Option("--into", metavar="FILE.zip", help="Default: evidence-policy-VERSION.zip.")
+        Path | None,
+        typer.Option("--into", metavar="FILE.zip", dir_okay=False, help="Default: evidence-policy-VERSION.zip."),
     ] = None,
     workspace: Place = None,
 ) -> None:
@@ -260,7 +261,9 @@ app.add_typer(votes, name="votes")
 
 @votes.command()
 def pull(
-    into: Annotated[Path | None, typer.Option("--into", metavar="FILE", help="Default: standard output.")] = None,
+    into: Annotated[
+        Path | None, typer.Option("--into", metavar="FILE", dir_okay=False, help="Default: standard output.")
+    ] = None,
     limit: Annotated[int | None, typer.Option("--limit", min=1, help="Pairs at most.")] = None,
     annotator: Annotated[
         str | None, typer.Option("--annotator", metavar="NAME", help="Who votes: pairs without a vote of theirs.")
@@ -327,7 +330,9 @@ def explain(
     ] = None,
     round_: Annotated[str | None, typer.Option("--round", help="The reward model of this round.")] = None,
     near: Annotated[int, typer.Option("--near", min=0, help="Training preferences to show.")] = 5,
-    html: Annotated[Path | None, typer.Option("--html", metavar="FILE", help="Where to write the page.")] = None,
+    html: Annotated[
+        Path | None, typer.Option("--html", metavar="FILE", dir_okay=False, help="Where to write the page.")
+    ] = None,
     as_json: Json = False,
     workspace: Place = None,
 ) -> None:

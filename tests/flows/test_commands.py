@@ -1,5 +1,7 @@
 """The commands around a round: status and rollback."""
 
+import pytest
+
 from tasks import audit
 from tasks.registry import Registry
 from tasks.workspace import Workspace
@@ -44,3 +46,15 @@ def test_a_folder_that_holds_something_else(flows: Flows, workspace: Workspace) 
     said = flows("status", "-w", workspace.root)
     assert said.code == 2
     assert "is neither empty nor a workspace (no dvc.yaml); name another folder" in said.err
+
+
+@pytest.mark.parametrize(
+    "command", [("evidence", "2", "--into"), ("votes", "pull", "--into"), ("explain", "--prompt", "Hi", "--html")]
+)
+def test_a_folder_is_not_written_over_by_a_file(flows: Flows, workspace: Workspace, command: tuple[str, ...]) -> None:
+    folder = workspace.root / "reports"
+    folder.mkdir()
+    (folder / "of last year").touch()
+    said = flows(*command, folder, "-w", workspace.root)
+    assert (said.code, "is a directory" in said.err) == (2, True)
+    assert (folder / "of last year").exists()
