@@ -5,7 +5,7 @@ from collections.abc import Iterator
 
 from pydantic import Field
 
-from core.intervals import sign_test
+from core.intervals import flip_test
 from feedback.schema import FeedbackEvent, prompt_id
 from tasks.evals import Answers, Evaluation, Holdout, Metrics, named
 from tasks.evals.votes import OVERALL, Ballot, count, won
@@ -23,7 +23,7 @@ class Slices(Evaluation):
         for name, cast in sorted(_slices(data).items()):
             if len(cast) >= self.min_votes:
                 wins = [won(ballot) for ballot in cast]
-                p = sign_test(wins, [ballot.group for ballot in cast])
+                p = flip_test(wins, [ballot.group for ballot in cast])
                 metrics |= {name: sum(wins) / len(wins), f"{name}_p": p, f"{name}_votes": len(cast)}
                 metrics["slices"] += 1
             else:

@@ -7,7 +7,7 @@ from typing import NamedTuple
 import numpy as np
 
 from core.errors import BadFeedback
-from core.intervals import sign_test
+from core.intervals import flip_test
 from feedback.schema import FeedbackEvent, Judgement
 from tasks.evals import CANDIDATE, CHAMPION, Answers, Evaluation, Holdout, Metrics, named
 from tasks.outcomes import wins
@@ -101,7 +101,7 @@ def rate(name: str, cast: list[Ballot]) -> Metrics:
     from tasks import metrics  # seconds
 
     ours, theirs, groups = [-b.candidate for b in cast], [-b.champion for b in cast], [b.group for b in cast]
-    return metrics.win_rate(ours, theirs, groups).named(name) | {f"{name}_p": sign_test(wins(ours, theirs), groups)}
+    return metrics.win_rate(ours, theirs, groups).named(name) | {f"{name}_p": flip_test(wins(ours, theirs), groups)}
 
 
 def won(ballot: Ballot) -> float:
