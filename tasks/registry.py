@@ -10,7 +10,7 @@ from datetime import UTC, datetime, timedelta
 from pathlib import Path
 from typing import Literal, NamedTuple
 
-from core.errors import RoundsError
+from core.errors import BadParams, RoundsError
 from tasks import audit
 from tasks.catalogue import CHAMPION, Catalogue, Version
 from tasks.journal import Intent, Journal, Kind
@@ -87,6 +87,7 @@ class Registry(Catalogue):
             RolledBack: the version was rolled away from, and `kind` is not `force`.
             CoolingDown: the last rollback is not `cooldown` seconds ago.
             BadModel: there is no such version.
+            BadParams: no reason.
         """
         with self._locked():
             self._reconcile()
@@ -122,6 +123,7 @@ class Registry(Catalogue):
             RolledBack: the target was itself rolled away from.
             NeverChampion: `to` was never champion; promoting it is another decision than going back.
             BadModel: there is no version `to`.
+            BadParams: no reason.
         """
         with self._locked():
             for settled in self._reconcile():
@@ -190,6 +192,8 @@ class Registry(Catalogue):
             audit.append(self._audit, "found", "unknown", model="policy", left=left, now=now)
 
     def _move(self, kind: Kind, left: str, target: Version, reason: str, who: str) -> None:
+        if not reason.strip():
+            raise BadParams("moving the champion needs a reason; it goes to the audit log")
         intent = self._journal.intend(kind, left, target.version, reason, who)
         self.store.set_registered_model_alias("policy", CHAMPION, target.version)
         self._commit(intent)

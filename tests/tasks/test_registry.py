@@ -10,7 +10,7 @@ from typing import Any
 import pytest
 from mlflow.exceptions import MlflowException
 
-from core.errors import BadModel
+from core.errors import BadModel, BadParams
 from tasks import audit
 from tasks.registry import Conflict, CoolingDown, NeverChampion, Registry, RolledBack, Version
 from tasks.tracking import RoundRun
@@ -253,6 +253,15 @@ def test_a_rollback_to_the_champion_changes_nothing(home: Path) -> None:
     left, now = registry.rollback("2", "twice", "ana")
     assert left.version == now.version == "2"
     assert len(moves(home)) == 2
+
+
+def test_the_champion_is_not_moved_without_a_reason(home: Path) -> None:
+    registry = with_champion_2(home)
+    with pytest.raises(BadParams, match="needs a reason"):
+        registry.rollback(None, " ", "ana")
+    with pytest.raises(BadParams, match="needs a reason"):
+        registry.promote("3", "2", "", "ana")
+    assert (champion(registry), len(moves(home)), len(journal(registry))) == ("2", 2, 2)
 
 
 def test_there_is_nothing_to_roll_back_without_a_champion(home: Path) -> None:
