@@ -1,6 +1,5 @@
 """`python -m flows incident …`: open, note, close, list, show. docs/incidents.md says what to do in one."""
 
-import getpass
 from collections.abc import Sequence
 from pathlib import Path
 
@@ -9,6 +8,7 @@ from rich.markup import escape
 from rich.table import Table
 
 from core.errors import BadParams
+from flows import person
 from tasks import incidents
 from tasks.audit import Entry
 from tasks.incidents import Incident
@@ -28,18 +28,18 @@ def open_incident(folder: Path | None, what: str, version: str | None, who: str 
     subject = version or registry.alias()
     if subject is None:
         raise BadParams("there is no champion yet; name the version with --version")
-    incident = incidents.begin(place.audit, what, registry.version(subject).version, who or getpass.getuser())
+    incident = incidents.begin(place.audit, what, registry.version(subject).version, who or person.name())
     Console().print(f"Incident {incident.number} is open, about policy version {subject}.")
 
 
 def note_incident(folder: Path | None, number: int, said: str, who: str | None) -> None:
     """Add to the timeline of an incident."""
-    incidents.note(current(folder).audit, number, said, who or getpass.getuser())
+    incidents.note(current(folder).audit, number, said, who or person.name())
 
 
 def close_incident(folder: Path | None, number: int, said: str, who: str | None) -> None:
     """Close an incident."""
-    incidents.close(current(folder).audit, number, said, who or getpass.getuser())
+    incidents.close(current(folder).audit, number, said, who or person.name())
     Console().print(f"Incident {number} is closed.")
 
 

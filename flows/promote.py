@@ -1,11 +1,11 @@
 """Rollback and promotion by hand, and the cooldown in between: what a person decides about the champion."""
 
-import getpass
 from pathlib import Path
 
 from rich.console import Console
 
 from core.errors import BadParams
+from flows import person
 from tasks import promotion
 from tasks.registry import Registry
 from tasks.workspace import current
@@ -15,7 +15,7 @@ def promote_by_hand(folder: Path | None, version: str, reason: str, force: bool)
     """Make a version champion because a person says so, and say which one it took over from."""
     registry = Registry(current(folder).root)
     before = registry.alias()
-    done = promotion.by_hand(registry, version, reason, getpass.getuser(), force)
+    done = promotion.by_hand(registry, version, reason, person.name(), force)
     if done == "noop":
         Console().print(f"policy@champion is version {version} already.")
     else:
@@ -24,7 +24,7 @@ def promote_by_hand(folder: Path | None, version: str, reason: str, force: bool)
 
 def rollback_by_hand(folder: Path | None, to: str | None, reason: str) -> None:
     """Make an earlier version champion again. Nothing of Prefect is loaded: in an emergency that is time."""
-    left, now = Registry(current(folder).root).rollback(to, reason, getpass.getuser())
+    left, now = Registry(current(folder).root).rollback(to, reason, person.name())
     if left == now:
         Console().print(f"policy@champion is version {now.version} already.")
         return
@@ -47,5 +47,5 @@ def show_cooldown(folder: Path | None, lift: bool, reason: str | None) -> None:
         return
     if not reason:
         raise BadParams("--lift needs --reason: why may rounds promote again? It goes to the audit log")
-    lifted = registry.lift(reason, getpass.getuser())
+    lifted = registry.lift(reason, person.name())
     Console().print("The cooldown is over: rounds promote again." if lifted else "There was no cooldown.")

@@ -15,6 +15,6 @@ def rollback(reason: str, to: str | None = None, workspace: str | None = None, w
     """Move the alias back, as a deployment that the Prefect UI can start; returns the version that is champion now."""
     place = current(Path(workspace) if workspace else None)
     moved = Registry(place.root).rollback(to, reason, who)
-    if configured():
+    if configured() and moved.left != moved.now:
         rolled_back(place, moved.left.version, moved.now.version, reason)
     return moved.now.version

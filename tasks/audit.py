@@ -13,6 +13,7 @@ from datetime import UTC, datetime
 from pathlib import Path
 from typing import Any, BinaryIO, NamedTuple
 
+from core.errors import Damaged
 from core.files import read_json, write_json
 
 _NOTHING = "0" * 64  # what the first line follows
@@ -63,8 +64,12 @@ def read(path: Path) -> list[Entry]:
 
 
 def verify(path: Path) -> list[str]:
-    """What is wrong with the log, one sentence a problem: lines edited, removed, moved or cut off. Empty: sound."""
-    lines = _lines(path.read_bytes()) if path.exists() else []
+    """What is wrong with the log, one sentence a problem: lines edited, removed, moved or cut off. Empty: sound.
+
+    Raises:
+        Damaged: the side file is not whole.
+    """
+    lines, head = _still(path)
     problems = []
     previous = _NOTHING
     for number, line in enumerate(lines, start=1):
@@ -74,11 +79,19 @@ def verify(path: Path) -> list[str]:
         elif (entry.seq, entry.previous) != (number, previous):
             problems.append(f"{path}:{number}: does not follow the line before it: a line was edited, removed or moved")
         previous = _sha256(line)
-    return problems + _tail_problems(path, lines)
+    return problems + _tail_problems(path, lines, head)
 
 
-def _tail_problems(path: Path, lines: list[bytes]) -> list[str]:
-    head = _head(path)
+def _still(path: Path) -> tuple[list[bytes], _Head]:
+    """The lines and the newest of them on record, at one moment: nobody appends between the two looks."""
+    if not path.exists():
+        return [], _head(path)
+    with path.open("rb") as log:
+        fcntl.flock(log, fcntl.LOCK_SH)
+        return _lines(log.read()), _head(path)
+
+
+def _tail_problems(path: Path, lines: list[bytes], head: _Head) -> list[str]:
     if len(lines) < head.seq:
         return [f"{path}: ends after line {len(lines)}, but line {head.seq} was written: lines were removed"]
     if len(lines) > head.seq + 1:  # one line ahead is what a kill leaves
@@ -119,7 +132,12 @@ def _parse(line: bytes) -> Entry | None:
 
 def _head(path: Path) -> _Head:
     file = _head_file(path)
-    return _Head(**read_json(file)) if file.exists() else _Head(0, _NOTHING)
+    if not file.exists():
+        return _Head(0, _NOTHING)
+    match read_json(file):
+        case {"seq": int(seq), "sha256": str(sha256)} if seq >= 0:
+            return _Head(seq, sha256)
+    raise Damaged(f"{file} does not say which line is the newest; restore it and {path.name} from a backup")
 
 
 def _head_file(path: Path) -> Path:

@@ -61,6 +61,11 @@ class Journal:
         )
         return _read(made[0]) if made else None
 
+    def reached(self, target: str) -> bool:
+        """Whether a move to this version was ever made."""
+        made = f"tags.state = 'committed' and tags.target = '{target}'"
+        return bool(self._store.search_runs([self._experiment], made, max_results=1))
+
     def lift(self, intent: Intent, who: str) -> None:
         """Mark a rollback as one after which rounds may promote again."""
         self._store.set_tag(intent.run_id, "lifted", who)

@@ -10,12 +10,12 @@ from datetime import UTC, datetime, timedelta
 from pathlib import Path
 from typing import Literal, NamedTuple
 
-from core.errors import RoundsError
+from core.errors import BadParams, RoundsError
 from tasks import audit
 from tasks.catalogue import CHAMPION, Catalogue, Version
 from tasks.journal import Intent, Journal, Kind
 
-__all__ = ["Conflict", "Cooling", "CoolingDown", "Moved", "Registry", "RolledBack", "Version"]
+__all__ = ["Conflict", "Cooling", "CoolingDown", "Moved", "NeverChampion", "Registry", "RolledBack", "Version"]
 
 FORCED = "forced"
 """The tag of a version that a person promoted against what is known of it, with their reason."""
@@ -27,6 +27,10 @@ class Conflict(RoundsError):
 
 class RolledBack(Conflict):
     """The version was rolled away from, and is not promoted again by mistake."""
+
+
+class NeverChampion(Conflict):
+    """A rollback was to go to a version that was never in use."""
 
 
 class CoolingDown(Conflict):
@@ -83,6 +87,7 @@ class Registry(Catalogue):
             RolledBack: the version was rolled away from, and `kind` is not `force`.
             CoolingDown: the last rollback is not `cooldown` seconds ago.
             BadModel: there is no such version.
+            BadParams: no reason.
         """
         with self._locked():
             self._reconcile()
@@ -116,7 +121,9 @@ class Registry(Catalogue):
         Raises:
             Conflict: there is nothing to go back to, or another version than `expect` is champion.
             RolledBack: the target was itself rolled away from.
+            NeverChampion: `to` was never champion; promoting it is another decision than going back.
             BadModel: there is no version `to`.
+            BadParams: no reason.
         """
         with self._locked():
             for settled in self._reconcile():
@@ -131,6 +138,8 @@ class Registry(Catalogue):
             if target == now.version:
                 return Moved(now, now)
             _refuse_rolled_back(self.version(target))
+            if to:
+                self._refuse_never_champion(to)
             self._move("rollback", now.version, self.version(target), reason, who)
             return Moved(self.version(now.version), self.version(target))
 
@@ -183,6 +192,8 @@ class Registry(Catalogue):
             audit.append(self._audit, "found", "unknown", model="policy", left=left, now=now)
 
     def _move(self, kind: Kind, left: str, target: Version, reason: str, who: str) -> None:
+        if not reason.strip():
+            raise BadParams("moving the champion needs a reason; it goes to the audit log")
         intent = self._journal.intend(kind, left, target.version, reason, who)
         self.store.set_registered_model_alias("policy", CHAMPION, target.version)
         self._commit(intent)
@@ -203,6 +214,14 @@ class Registry(Catalogue):
             moved = {"model": "policy", "left": intent.left, "now": intent.target, "reason": intent.reason}
             audit.append(self._audit, intent.kind, intent.who, **moved, **facts)
         self._journal.settle(intent, "committed")
+
+    def _refuse_never_champion(self, version: str) -> None:
+        found = any(entry.facts.get("now") == version for entry in audit.read(self._audit))  # also where moved by hand
+        if not found and not self._journal.reached(version):
+            raise NeverChampion(
+                f"policy version {version} was never champion, so there is no going back to it; to make it champion: "
+                f"`python -m flows promote {version} --reason …`"
+            )
 
     def _refuse_while_cooling(self, version: str, cooldown: float) -> None:
         if cooling := self.cooling(cooldown):

@@ -50,6 +50,9 @@ from tests.tasks.promoting import KilledAt, status
 WARM = ("mlflow.store.tracking.sqlalchemy_store", "dvc.repo", "evaluate", "sklearn.linear_model", "matplotlib.figure")
 """What a round imports late."""
 
+ENDED = "."
+"""Follows the name of a step in the diary when its record stands."""
+
 Tell = Callable[[str], None]
 """Hears the name of each phase that begins."""
 
@@ -67,13 +70,12 @@ def fill_the_disk() -> None:
 
 
 class Mortal(Running):
-    """A round that dies at its moment, and keeps a diary of the steps that it began."""
+    """A round that dies at its moment, and keeps a diary of the steps that it began and finished."""
 
     def __init__(self, running: Running, moment: str, tell: Tell) -> None:
         super().__init__(running.round, running.registry)
         self._moment = moment
         self._tell = tell
-
         self._noted = ""
 
     def __call__(self, step: Step) -> None:
@@ -87,8 +89,10 @@ class Mortal(Running):
 
     def _note_time(self, step: str, wall: float, learning: float) -> None:
         super()._note_time(step, wall, learning)
-        if (self._noted, self._moment) == (step, f"recorded {step}"):  # the second time it is recorded, too
-            die()
+        if self._noted == step:  # the second time it is recorded, too
+            note(self.round.workspace, f"{step}{ENDED}")
+            if self._moment == f"recorded {step}":
+                die()
         self._noted = step
 
 
@@ -102,8 +106,7 @@ class Bare:
 
     def __call__(self, round: Round, log: StepLog) -> None:
         """Do the step's work, up to the moment."""
-        with diary(round.workspace).open("a", encoding="utf-8") as pages:
-            pages.write(f"{self.name}\n")
+        note(round.workspace, self.name)
         self._at("begins")
         if self._moment == f"full {self.name}":
             fill_the_disk()
@@ -124,8 +127,14 @@ class Bare:
 
 
 def diary(place: Workspace) -> Path:
-    """The steps that were begun, a line each."""
+    """A line for each step that was begun, and one, with a full stop, for each that was recorded as done."""
     return place.root / "diary.txt"
+
+
+def note(place: Workspace, line: str) -> None:
+    """Write a line into the diary."""
+    with diary(place).open("a", encoding="utf-8") as pages:
+        pages.write(f"{line}\n")
 
 
 def phases(place: Workspace) -> Path:

@@ -4,7 +4,7 @@ from collections.abc import Callable
 
 import pytest
 
-from tasks import audit
+from tasks import audit, records
 from tasks.workspace import Workspace
 from tests.flows.commands import Flows
 
@@ -35,6 +35,32 @@ def logged(workspace: Workspace) -> Workspace:
 def test_a_sound_log(flows: Flows, logged: Workspace) -> None:
     said = flows("audit", "verify", "-w", logged.root)
     assert (said.code, said.out) == (0, f"{logged.audit}: 3 lines, each as it was written.\n")
+
+
+def test_a_workspace_in_which_nothing_was_promoted(flows: Flows, workspace: Workspace) -> None:
+    said = flows("audit", "verify", "-w", workspace.root)
+    assert (said.code, said.out) == (0, f"{workspace.audit}: no line so far, and no round that promoted.\n")
+
+
+def test_a_log_that_was_removed_with_its_side_file(flows: Flows, workspace: Workspace) -> None:
+    workspace.round.write_text("number: 0\n")
+    verdict = {"result": "promote", "findings": []}
+    records.write(workspace, 0, {"number": 0, "version": "1", "verdict": verdict})
+    records.write(workspace, 1, {"number": 1, "version": "2", "verdict": {**verdict, "result": "hold"}})
+    said = flows("audit", "verify", "-w", workspace.root)
+    assert (said.code, said.out) == (2, "")
+    assert "no line tells how version 1 of round 0 became champion" in said.err
+    assert "version 2" not in said.err
+    audit.append(workspace.audit, "bootstrap", "rounds", left="", now="1")
+    assert flows("audit", "verify", "-w", workspace.root).code == 0
+
+
+@pytest.mark.parametrize("head", ["{}", '{"seq": "3", "sha256": ""}', "[]", ""])
+def test_a_damaged_side_file(flows: Flows, logged: Workspace, head: str) -> None:
+    logged.audit.with_name("audit.jsonl.head").write_text(head)
+    said = flows("audit", "verify", "-w", logged.root)
+    assert (said.code, said.out) == (2, "")
+    assert "audit.jsonl.head" in said.err
 
 
 @pytest.mark.parametrize("damage", DAMAGES.values(), ids=DAMAGES.keys())

@@ -19,7 +19,7 @@ from tasks.versioning import STEPS
 from tasks.workspace import Workspace
 from tests.annotators import PEOPLE, voted
 from tests.flows.killer import DONE, KILLED, Killer, killer
-from tests.flows.killing import diary, failure, phases
+from tests.flows.killing import ENDED, diary, failure, phases
 from tests.workspaces import Furnish, moved, outcome
 
 STEPS_OF_ROUND_1 = tuple(step for step in STEPS if step != "sft")
@@ -122,8 +122,11 @@ def survives(place: Workspace, end: Killer, *moments: str) -> dict[str, Any]:
     if ends[-1] == KILLED:  # by the clock, the last phase may be over a little sooner than the clock says
         ends.append(end(place, "never"))
     assert ends == [KILLED] * len(moments) + [DONE] or (" in closing" in moments[-1] and ends == [DONE])
-    begun = Counter(diary(place).read_text().removeprefix(already).split())
-    assert begun.total() <= len(begun) + len(moments), f"a finished step was begun again: {begun}"
+    pages = diary(place).read_text().removeprefix(already).split()
+    again = [page for at, page in enumerate(pages) if f"{page}{ENDED}" in pages[:at]]
+    assert not again, f"finished steps were begun again: {again} in {pages}"
+    begun = Counter(page for page in pages if not page.endswith(ENDED))
+    assert begun.total() <= len(begun) + len(moments), f"more steps were begun again than were killed: {begun}"
     return outcome(place)
 
 

@@ -5,6 +5,7 @@ from pathlib import Path
 import pytest
 
 from feedback import store
+from flows import rollback as deployed
 from flows.round import rlhf_round
 from tasks import audit
 from tasks.registry import Registry
@@ -54,6 +55,18 @@ def test_a_cooldown_is_shown_and_lifted(flows: Flows, continued: Workspace) -> N
     assert lifted.out == "The cooldown is over: rounds promote again.\n"
     assert audit.read(continued.audit)[-1].event == "lift"
     assert "There was no cooldown." in flows("cooldown", "--lift", "--reason", "so", "-w", continued.root).out
+
+
+def test_a_deployed_rollback_tells_the_server_of_a_move_and_of_nothing_else(
+    continued: Workspace, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    told: list[tuple[object, ...]] = []
+    monkeypatch.setattr(deployed, "configured", lambda: True)
+    monkeypatch.setattr(deployed, "rolled_back", lambda *facts: told.append(facts))
+    assert deployed.rollback.fn("rude", to="2", workspace=str(continued.root)) == "2"
+    assert told == []
+    assert deployed.rollback.fn("rude", workspace=str(continued.root)) == "1"
+    assert told == [(continued, "2", "1", "rude")]
 
 
 @pytest.mark.usefixtures("prefect")

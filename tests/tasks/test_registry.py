@@ -10,9 +10,9 @@ from typing import Any
 import pytest
 from mlflow.exceptions import MlflowException
 
-from core.errors import BadModel
+from core.errors import BadModel, BadParams
 from tasks import audit
-from tasks.registry import Conflict, CoolingDown, Registry, RolledBack, Version
+from tasks.registry import Conflict, CoolingDown, NeverChampion, Registry, RolledBack, Version
 from tasks.tracking import RoundRun
 
 # SQLAlchemy 2.1 warns of how MLflow maps its tables
@@ -201,6 +201,18 @@ def test_a_version_rolled_away_from_is_promoted_by_force_only(home: Path) -> Non
     assert moves(home)[-1] == ("force", "1", "2")
 
 
+def test_a_rollback_goes_only_to_what_was_champion_once(home: Path) -> None:
+    registry = with_champion_2(home, versions=4)
+    with pytest.raises(NeverChampion, match=r"version 4 was never champion.*flows promote 4"):
+        registry.rollback("4", "meant 1", "ana")
+    assert (champion(registry), "rolled_back" in registry.version("2").tags, len(moves(home))) == ("2", False, 2)
+    registry.store.set_registered_model_alias("policy", "champion", "4")  # by hand, and seen at the next entry
+    registry.promote("2", "4", "better", "ana")
+    assert registry.rollback("4", "worse", "ana").now.version == "4"
+    (home / "data/audit.jsonl").rename(home / "elsewhere")  # another workspace asks the journal
+    assert registry.rollback("1", "worse too", "bo").now.version == "1"
+
+
 def test_a_rollback_that_expects_another_champion_changes_nothing(home: Path) -> None:
     registry = with_champion_2(home)
     with pytest.raises(Conflict, match="champion is 2, no longer 3"):
@@ -241,6 +253,15 @@ def test_a_rollback_to_the_champion_changes_nothing(home: Path) -> None:
     left, now = registry.rollback("2", "twice", "ana")
     assert left.version == now.version == "2"
     assert len(moves(home)) == 2
+
+
+def test_the_champion_is_not_moved_without_a_reason(home: Path) -> None:
+    registry = with_champion_2(home)
+    with pytest.raises(BadParams, match="needs a reason"):
+        registry.rollback(None, " ", "ana")
+    with pytest.raises(BadParams, match="needs a reason"):
+        registry.promote("3", "2", "", "ana")
+    assert (champion(registry), len(moves(home)), len(journal(registry))) == ("2", 2, 2)
 
 
 def test_there_is_nothing_to_roll_back_without_a_champion(home: Path) -> None:
