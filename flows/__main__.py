@@ -17,7 +17,8 @@ app = typer.Typer(
 )
 
 Place = Annotated[
-    Path | None, typer.Option("--workspace", "-w", help="Folder with dvc.yaml, params.yaml and data/; made if missing.")
+    Path | None,
+    typer.Option("--workspace", "-w", help="Folder with dvc.yaml, params.yaml, data/; `round` and `feedback` make it."),
 ]
 Overrides = Annotated[
     list[str] | None,

@@ -17,7 +17,7 @@ from flows.server import starting
 from flows.summary import Spent, summary
 from tasks import records
 from tasks.request import answered
-from tasks.workspace import Workspace, current
+from tasks.workspace import Workspace, current_or_new
 
 WAITS = 3
 """Exit status of a round that waits for people: neither finished (0) nor failed (1, 2)."""
@@ -25,7 +25,7 @@ WAITS = 3
 
 def run_round(folder: Path | None, overrides: Sequence[str], *, new: bool, reopen: bool, wait: float) -> None:
     """Run a round and print its summary; with nothing new, print the last one's."""
-    place = current(folder)
+    place = current_or_new(folder)
     console = Console()
     record = None if new or reopen else answered(place, overrides)
     if record is not None:

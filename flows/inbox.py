@@ -14,7 +14,7 @@ from feedback.sources import Intake
 from feedback.sources.jsonl import JSONL
 from flows.server import configured
 from tasks.intake import knobs, pending
-from tasks.workspace import Workspace, current
+from tasks.workspace import Workspace, current_or_new
 
 
 def hand_in(folder: Path | None, files: Sequence[Path]) -> None:
@@ -25,7 +25,7 @@ def hand_in(folder: Path | None, files: Sequence[Path]) -> None:
     """
     from tasks.events import feedback_ready
 
-    place = current(folder)
+    place = current_or_new(folder)
     for file in files:
         _check(file)
     for file in files:

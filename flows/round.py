@@ -28,7 +28,7 @@ from tasks.sft import sft
 from tasks.verdict import verdict
 from tasks.vote import gather, vote
 from tasks.waiting import Waiting
-from tasks.workspace import Workspace, current
+from tasks.workspace import Workspace, current_or_new
 
 Record = dict[str, Any]
 Announce = Callable[[str], None]
@@ -53,7 +53,7 @@ def rlhf_round(
     Where the round has to wait for people, a deployed run is suspended and holds nothing meanwhile; any other ends
     well, and the round is continued like one that was cut short. None says that no round was finished.
     """
-    place = current(Path(workspace) if workspace else None)
+    place = current_or_new(Path(workspace) if workspace else None)
     again = resumed()  # a run that was suspended goes on with its round, and opens none
     while True:
         try:

@@ -49,7 +49,9 @@ def _acquire(descriptor: int, path: Path, deadline: float) -> None:
         except BlockingIOError:
             if time.monotonic() >= deadline:
                 where = path.parent.parent
-                raise RoundBusy(f"{_holder(path)} is running in {where}; wait for it, or use --wait") from None
+                raise RoundBusy(
+                    f"{_holder(path)} is running in {where}; try again when it is through (`round --wait SECONDS` does)"
+                ) from None
             time.sleep(0.2)
         else:
             return

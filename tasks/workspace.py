@@ -185,10 +185,30 @@ def _furnish(root: Path) -> None:
 
 
 def current(folder: Path | None = None) -> Workspace:
-    """The workspace that is named, else $ROUNDS_WORKSPACE, else the folder one stands in, else the project."""
+    """The workspace that is named, else $ROUNDS_WORKSPACE, else the folder one stands in, else the project.
+
+    Raises:
+        BadWorkspace: there is none; a name mistyped in an emergency must not lead to an empty one.
+    """
+    root = _meant(folder)
+    if not root.exists() or not any(root.iterdir()):
+        raise BadWorkspace(f"there is no workspace at {root}; name another one, or make it: `python -m flows round`")
+    return at(root)
+
+
+def current_or_new(folder: Path | None = None) -> Workspace:
+    """The same, made where it is missing.
+
+    Raises:
+        BadWorkspace: the folder holds something else.
+    """
+    return at(_meant(folder))
+
+
+def _meant(folder: Path | None) -> Path:
     if folder is not None:
-        return at(folder)
+        return folder
     if "ROUNDS_WORKSPACE" in os.environ:
-        return at(Path(os.environ["ROUNDS_WORKSPACE"]))
+        return Path(os.environ["ROUNDS_WORKSPACE"])
     here = Path.cwd()
-    return at(here if (here / "dvc.yaml").exists() else PROJECT)
+    return here if (here / "dvc.yaml").exists() else PROJECT

@@ -1,5 +1,7 @@
 """The commands around a round: status and rollback."""
 
+from pathlib import Path
+
 import pytest
 
 from tasks import audit
@@ -46,6 +48,13 @@ def test_a_folder_that_holds_something_else(flows: Flows, workspace: Workspace) 
     said = flows("status", "-w", workspace.root)
     assert said.code == 2
     assert "is neither empty nor a workspace (no dvc.yaml); name another folder" in said.err
+
+
+@pytest.mark.parametrize("command", [("status",), ("rollback", "--reason", "rude"), ("audit", "verify"), ("plan",)])
+def test_a_mistyped_workspace_is_not_made(flows: Flows, tmp_path: Path, command: tuple[str, ...]) -> None:
+    said = flows(*command, "-w", tmp_path / "worksapce")
+    assert (said.code, "there is no workspace at" in said.err) == (2, True)
+    assert not (tmp_path / "worksapce").exists()
 
 
 @pytest.mark.parametrize(
