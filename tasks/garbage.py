@@ -44,10 +44,13 @@ def sweep(workspace: Workspace) -> Garbage:
     Raises:
         RoundBusy: a round runs.
     """
-    with holding(workspace.lock, "a clean-up"), Data(workspace.root).still():
-        found = garbage(workspace)
-        for file in found.files:
-            file.unlink()
+    data = Data(workspace.root)
+    with holding(workspace.lock, "a clean-up"):
+        data.mend()
+        with data.still():
+            found = garbage(workspace)
+            for file in found.files:
+                file.unlink()
     return found
 
 

@@ -49,6 +49,7 @@ def _tidy(workspace: Workspace) -> None:
         sweep(folder)
     for path in (workspace.round, workspace.opened, workspace.champion, workspace.previous):
         settle(path)
+    Data(workspace.root).mend()
 
 
 def effective(workspace: Workspace, overrides: Sequence[str]) -> Params:

@@ -43,7 +43,6 @@ class Data:
         self.root = root
         self._lock = root / "dvc.lock"
         self._before = root / "data" / ".dvc.lock.before"
-        self._mend()
 
     @cached_property
     def _repo(self) -> Any:
@@ -52,6 +51,25 @@ class Data:
         # The frozen stage `ingest` is asked about on purpose; DVC would warn about it at every question.
         logging.getLogger("dvc").setLevel(logging.ERROR)
         return Repo(str(self.root))
+
+    def mend(self) -> None:
+        """Bring back dvc.lock as it was before a record that never ended; drop a `.dvc` file that is half written.
+
+        For who holds the workspace's lock: what is half written may be in the hands of a round that runs.
+        """
+        if self._before.exists():
+            if before := self._before.read_text(encoding="utf-8"):
+                write_text(self._lock, before)
+            else:
+                self._lock.unlink(missing_ok=True)
+            self._before.unlink()
+        for unfinished in (self.root / "data").glob(f".*.dvc{_UNFINISHED}"):
+            (self.root / unfinished.name[1:].removesuffix(_UNFINISHED)).unlink(missing_ok=True)
+            unfinished.unlink()
+        if (locks := self.root / ".dvc" / "tmp" / "rwlock").exists():
+            _free(locks)
+        for written in (self._lock, self._before, self.root / "previous.dvc"):
+            settle(written)
 
     def done(self, step: str) -> bool:
         """True where the step's recorded inputs and outputs are those on disk now.
@@ -199,22 +217,6 @@ class Data:
         write_text(self._before, self._lock.read_text(encoding="utf-8") if self._lock.exists() else "")
         yield
         self._before.unlink()
-
-    def _mend(self) -> None:
-        """Bring back dvc.lock as it was before a record that never ended; drop a `.dvc` file that is half written."""
-        if self._before.exists():
-            if before := self._before.read_text(encoding="utf-8"):
-                write_text(self._lock, before)
-            else:
-                self._lock.unlink(missing_ok=True)
-            self._before.unlink()
-        for unfinished in (self.root / "data").glob(f".*.dvc{_UNFINISHED}"):
-            (self.root / unfinished.name[1:].removesuffix(_UNFINISHED)).unlink(missing_ok=True)
-            unfinished.unlink()
-        if (locks := self.root / ".dvc" / "tmp" / "rwlock").exists():
-            _free(locks)
-        for written in (self._lock, self._before, self.root / "previous.dvc"):
-            settle(written)
 
 
 def _free(locks: Path) -> None:
