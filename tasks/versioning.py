@@ -176,10 +176,28 @@ class Data:
         return stages(self._lock)
 
     def push(self, remote: str) -> int:
-        """Copy what is cached to the remote; returns the number of files that were new there."""
+        """Copy what is cached to the remote; returns the number of files that were new there.
+
+        DVC only warns of what the cache has lost. It is put back first, from the workspace.
+
+        Raises:
+            BadWorkspace: it is not in the workspace either.
+        """
+        for stage in dict.fromkeys(stage for stage, _ in self._lost()):
+            self.record(stage)
+        if lost := [path for _, path in self._lost()]:
+            raise BadWorkspace(f"{', '.join(lost)}: not in the DVC cache {self.cache}, so it cannot be pushed")
         with chdir(self.root):
             pushed: int = self._repo.push(remote=remote)
         return pushed
+
+    def _lost(self) -> list[tuple[str, str]]:
+        """Stage and path of every recorded output that should be in the cache and is not, whole."""
+        with chdir(self.root):
+            self._repo._reset()
+            outs = [(stage, out) for stage in self._repo.index.stages for out in stage.outs]
+            lost = [(stage, out) for stage, out in outs if out.use_cache and out.hash_info and out.changed_cache()]
+            return [(stage.addressing, str(out)) for stage, out in lost]
 
     def commit(self, message: str) -> None:
         """Commit dvc.lock to the git repository of the workspace, where it changed.

@@ -1,5 +1,6 @@
 import json
 import os
+import shutil
 import time
 from pathlib import Path
 
@@ -22,6 +23,26 @@ def test_a_kept_folder_is_named_by_its_hash_and_can_be_kept_again(workspace: Wor
         hashes.append(out["md5"])
     assert hashes[0] == hashes[2] != hashes[1]
     assert set(hashes) <= set(data.objects())
+
+
+def test_what_the_cache_lost_is_pushed_all_the_same(workspace: Workspace) -> None:
+    remote = workspace.root.parent / "remote"
+    with (workspace.root / ".dvc/config").open("a") as config:
+        config.write(f"['remote \"store\"']\n    url = {remote}\n")
+    workspace.previous.mkdir()
+    (workspace.previous / "champion.json").write_text("{}")
+    data = Data(workspace.root)
+    data.keep("data/previous")
+    hashes = set(data.objects())
+    for md5, file in data.objects().items():
+        if not md5.endswith(".dir"):
+            file.unlink()
+    data.push("store")
+    assert {file.parent.name + file.name for file in remote.glob("files/md5/??/*")} == hashes
+    shutil.rmtree(data.cache)
+    shutil.rmtree(remote)
+    Data(workspace.root).push("store")
+    assert {file.parent.name + file.name for file in remote.glob("files/md5/??/*")} == hashes
 
 
 def test_a_kill_while_a_folder_is_kept_leaves_nothing_in_the_way(workspace: Workspace) -> None:
