@@ -31,8 +31,8 @@ class World(NamedTuple):
     """Feedback in this workspace."""
     voted: Sequence[Spoken]
     """Fresh votes in this workspace."""
-    step_run: Callable[[str], str | None]
-    """Run id of a step → run id of its round."""
+    step_run: Callable[[str], set[str]]
+    """How run ids of steps begin → run ids of their rounds."""
     incidents: Sequence[Incident] = ()
     """In the audit log of this workspace."""
 
@@ -47,7 +47,7 @@ def survey(workspace: Workspace) -> World:
         champion=champion.version if champion else None,
         spoken=spoken(workspace.feedback),
         voted=spoken(workspace.votes),
-        step_run=archive.parent_of,
+        step_run=archive.parents_of,
         incidents=log.every(workspace.audit),
     )
 
@@ -90,11 +90,8 @@ def _of_version(world: World, name: str) -> set[str]:
 
 
 def _of_run(world: World, name: str) -> set[str]:
-    known = {past.run_id for past in world.rounds if begins(past.run_id, name)}
-    if known or len(name) != 32:
-        return known
-    parent = world.step_run(name)
-    return {past.run_id for past in world.rounds if past.run_id == parent}
+    steps = world.step_run(name)
+    return {past.run_id for past in world.rounds if begins(past.run_id, name) or past.run_id in steps}
 
 
 def _of_round(world: World, name: str) -> set[str]:
