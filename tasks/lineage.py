@@ -4,11 +4,12 @@ The round joins them all. Whatever is asked for is traced to the rounds that it 
 rest. Everything but the annotators is in MLflow; those are in the feedback of the workspace.
 """
 
-from collections.abc import Callable, Iterable, Sequence
+from collections.abc import Callable, Collection, Iterable, Sequence
 from typing import Any, NamedTuple
 
 from feedback.annotators import Spoken, spoken
 from tasks import incidents as log
+from tasks import records
 from tasks.archive import Archive, NotFound, Past, begins
 from tasks.catalogue import CHAMPION, Version
 from tasks.incidents import Incident
@@ -31,6 +32,8 @@ class World(NamedTuple):
     """Feedback in this workspace."""
     voted: Sequence[Spoken]
     """Fresh votes in this workspace."""
+    here: Collection[str]
+    """Keys of the rounds that ran in this workspace: of others that share its MLflow it holds no feedback."""
     step_run: Callable[[str], set[str]]
     """How run ids of steps begin → run ids of their rounds."""
     incidents: Sequence[Incident] = ()
@@ -47,6 +50,7 @@ def survey(workspace: Workspace) -> World:
         champion=champion.version if champion else None,
         spoken=spoken(workspace.feedback),
         voted=spoken(workspace.votes),
+        here=records.keys(workspace),
         step_run=archive.parents_of,
         incidents=log.every(workspace.audit),
     )
@@ -112,7 +116,9 @@ def _of_annotator(world: World, name: str) -> set[str]:
     first = min((one.round for one in world.spoken if one.annotator == name), default=None)
     voted = {one.round for one in world.voted if one.annotator == name}
     return {
-        past.run_id for past in world.rounds if past.number in voted or (first is not None and past.number >= first)
+        past.run_id
+        for past in world.rounds
+        if past.key in world.here and (past.number in voted or (first is not None and past.number >= first))
     }
 
 
@@ -128,6 +134,7 @@ _RUNS_OF: dict[str, Callable[[World, str], set[str]]] = {
 
 def _round(world: World, past: Past) -> dict[str, Any]:
     mine = [version for version in world.versions if version.run_id == past.run_id]
+    here = past.key in world.here
     return {
         "round": past.number,
         "key": past.key,
@@ -141,7 +148,7 @@ def _round(world: World, past: Past) -> dict[str, Any]:
         "champion": _known(past.tags.get("champion"), "policy/"),
         "versions": [_version(world, version) for version in mine],
         "data": [output._asdict() for output in sorted(past.outputs)],
-        **_people(world, lambda one: one.round <= past.number, lambda one: one.round == past.number),
+        **_people(world, lambda one: here and one.round <= past.number, lambda one: here and one.round == past.number),
         "followed_by": _followers(world, past, mine),
     }
 

@@ -90,8 +90,12 @@ class Data:
         with chdir(self.root), self._lock_kept():
             self._repo.commit(step, force=True)
 
-    def keep(self, path: str) -> None:
-        """Cache a folder that no step writes, so that it is pushed with the rest; `<name>.dvc` names its hash."""
+    def keep(self, path: str) -> str:
+        """Cache a folder that no step writes, so that it is pushed with the rest; `<name>.dvc` names its hash.
+
+        Returns:
+            the MD5, which ends in `.dir`.
+        """
         file = self.root / f"{Path(path).name}.dvc"
         unfinished = self.root / "data" / f".{file.name}{_UNFINISHED}"
         write_text(unfinished, "")  # DVC writes the file in place: a kill in the middle leaves half of it
@@ -99,6 +103,7 @@ class Data:
         with chdir(self.root):
             self._repo.commit(file.name, force=True)
         unfinished.unlink()
+        return str(yaml.safe_load(file.read_text(encoding="utf-8"))["outs"][0]["md5"])
 
     def bring(self, paths: Mapping[str, str], places: Sequence[Mapping[str, str]]) -> None:
         """Fetch recorded data by hash from the first place that has it, into this workspace.

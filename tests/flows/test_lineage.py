@@ -5,6 +5,7 @@ import subprocess
 from typing import Any
 
 import pytest
+import yaml
 
 from tasks import records
 from tasks.registry import Registry
@@ -31,6 +32,8 @@ def test_from_any_of_them_to_all_the_others(flows: Flows, followed: Workspace) -
     assert (tree["parent"]["key"], tree["champion"]) == (record["parent"], "policy/2")
     assert [one["version"] for one in tree["versions"]] == ["policy/3", "reward/2"]
     hashes = {(one["step"], one["path"]): one["md5"] for one in tree["data"]}
+    [kept] = yaml.safe_load((followed.root / "previous.dvc").read_text())["outs"]
+    assert hashes.pop(("opening", "data/previous")) == kept["md5"]
     assert hashes == {(s, path): md5 for s, outs in Data(followed.root).hashes().items() for path, md5 in outs.items()}
     assert {one["annotator"] for one in (*tree["feedback"], *tree["votes"])} == {"simulated"}
     assert sum(one["records"] for one in tree["feedback"]) == record["metrics"]["curate/events"]
