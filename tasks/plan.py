@@ -39,9 +39,9 @@ def plan(workspace: Workspace, overrides: Sequence[str], new: bool = False) -> d
         BadFeedback: a source that is not there, or a file of an evaluation that cannot be used.
         BadWorkspace: a remote that is not configured.
     """
-    registry = Registry(workspace.root)
     if busy := holder(workspace.lock):
         return _refused(records.coming(workspace), f"{busy} is running in {workspace.root}; wait for it")
+    registry = Registry(workspace.root)
     if records.unfinished(workspace):
         return _continue(workspace, overrides, registry)
     params, champion = opening.effective(workspace, overrides), registry.champion()
