@@ -8,7 +8,7 @@ from rich.console import Console
 from rich.filesize import decimal
 
 from core.files import digest
-from flows.lineage import drawn
+from flows.lineage import WIDEST, drawn
 from tasks.dossier import dossier, write
 from tasks.workspace import current
 
@@ -26,8 +26,8 @@ def pack(folder: Path | None, asked: str, into: Path | None) -> None:
 
 
 def _text(told: Mapping[str, Any]) -> str:
-    """The tree of `python -m flows lineage` as plain text, of the same width everywhere."""
-    console = Console(width=160, color_system=None, force_terminal=False, legacy_windows=False)
+    """The tree of `python -m flows lineage` as plain text, the same everywhere."""
+    console = Console(width=WIDEST, color_system=None, force_terminal=False, legacy_windows=False)
     with console.capture() as capture:
         console.print(drawn(told), soft_wrap=True)
     return capture.get()

@@ -13,6 +13,9 @@ from rich.tree import Tree
 from tasks.lineage import lineage, survey
 from tasks.workspace import current
 
+WIDEST = 10_000
+"""Columns of the tree: a console of the terminal's width would cut its lines without a mark."""
+
 PEOPLE = 10
 """Annotators that are named; `--json` names all."""
 
@@ -23,7 +26,7 @@ def show_lineage(folder: Path | None, asked: str, as_json: bool) -> None:
     if as_json:
         print(json.dumps(told, indent=2, ensure_ascii=False))
         return
-    Console(highlight=False).print(drawn(told), soft_wrap=True)
+    Console(highlight=False, width=WIDEST).print(drawn(told), soft_wrap=True)
 
 
 def drawn(told: Mapping[str, Any]) -> Tree:

@@ -118,15 +118,11 @@ class Archive:
         known = ", ".join(str(past.number) for past in ended) or "none"
         raise NotFound(f"no finished round {text!r} at {tracking.uri(self._root)}; finished rounds: {known}")
 
-    def parent_of(self, run_id: str) -> str | None:
-        """The run of the round that a step's run belongs to; None of any other run."""
-        from mlflow.exceptions import MlflowException
-
-        try:
-            tags = self._store.get_run(run_id).data.tags
-        except MlflowException:
-            return None
-        return tags.get("mlflow.parentRunId")
+    def parents_of(self, text: str) -> set[str]:
+        """The runs of the rounds that steps belong to whose run ids begin with `text`."""
+        home = tracking.experiment(self._store, tracking.EXPERIMENT, self._root)
+        steps = self._store.search_runs([home], f"attributes.run_id LIKE '{text}%'") if begins(text, text) else []
+        return {run.data.tags["mlflow.parentRunId"] for run in steps if "mlflow.parentRunId" in run.data.tags}
 
     def files(self, run_id: str, folder: str) -> dict[str, bytes]:
         """The files of one folder of a run, by their names; none where the folder is not there."""

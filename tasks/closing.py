@@ -59,7 +59,7 @@ def _make_safe(running: Running, numbers: Mapping[str, float]) -> None:
     knobs = running.round.knobs("versioning", Versioning)
     running.deliver()
     if running.round.champion:  # round 0 has nothing to compare with
-        running.data.keep("data/previous")
+        running.run.dataset("data/previous", place.previous, running.data.keep("data/previous"), "opening")
     if knobs.remote:
         running.data.push(knobs.remote)
         running.run.tags({"dvc_remote": (running.data.remote(knobs.remote) or {}).get("url", "")})

@@ -6,6 +6,7 @@ from collections.abc import Iterable, Mapping
 from pathlib import Path
 from typing import Any, NamedTuple
 
+from tasks import records, tracking
 from tasks.archive import Archive, NotFound
 from tasks.catalogue import Catalogue
 from tasks.lock import holding
@@ -29,7 +30,8 @@ def garbage(workspace: Workspace) -> Garbage:
     """What nothing needs. Feedback is never among it.
 
     Raises:
-        NotFound: a registered version's round has no dvc.lock any more, so that nobody knows what it needs.
+        NotFound: a registered version's round has no dvc.lock any more, or MLflow does not know a finished round of
+            this workspace, so that nobody knows what its version needs.
         BadWorkspace: the cache is shared with other workspaces.
     """
     found = Data(workspace.root).objects()
@@ -44,10 +46,13 @@ def sweep(workspace: Workspace) -> Garbage:
     Raises:
         RoundBusy: a round runs.
     """
-    with holding(workspace.lock, "a clean-up"), Data(workspace.root).still():
-        found = garbage(workspace)
-        for file in found.files:
-            file.unlink()
+    data = Data(workspace.root)
+    with holding(workspace.lock, "a clean-up"):
+        data.mend()
+        with data.still():
+            found = garbage(workspace)
+            for file in found.files:
+                file.unlink()
     return found
 
 
@@ -82,6 +87,12 @@ def _registered(workspace: Workspace) -> set[str]:
     known = {past.run_id: past for past in archive.rounds()}
     if lost := runs - known.keys():
         raise NotFound(f"registered versions name runs that MLflow does not have: {', '.join(sorted(lost))}")
+    finished = records.numbers(workspace)
+    if strange := [str(number) for number in finished if records.read(workspace, number)["run_id"] not in known]:
+        raise NotFound(
+            f"{tracking.uri(workspace.root)} does not know round {', '.join(strange)} of {workspace.root}, so nobody "
+            "can tell what its version needs; set MLFLOW_TRACKING_URI to where it was registered"
+        )
     found: set[str] = set()
     for run in runs:
         with archive.saved(known[run]) as saved:

@@ -4,11 +4,12 @@ The round joins them all. Whatever is asked for is traced to the rounds that it 
 rest. Everything but the annotators is in MLflow; those are in the feedback of the workspace.
 """
 
-from collections.abc import Callable, Iterable, Sequence
+from collections.abc import Callable, Collection, Iterable, Sequence
 from typing import Any, NamedTuple
 
 from feedback.annotators import Spoken, spoken
 from tasks import incidents as log
+from tasks import records
 from tasks.archive import Archive, NotFound, Past, begins
 from tasks.catalogue import CHAMPION, Version
 from tasks.incidents import Incident
@@ -31,8 +32,10 @@ class World(NamedTuple):
     """Feedback in this workspace."""
     voted: Sequence[Spoken]
     """Fresh votes in this workspace."""
-    step_run: Callable[[str], str | None]
-    """Run id of a step → run id of its round."""
+    here: Collection[str]
+    """Keys of the rounds that ran in this workspace: of others that share its MLflow it holds no feedback."""
+    step_run: Callable[[str], set[str]]
+    """How run ids of steps begin → run ids of their rounds."""
     incidents: Sequence[Incident] = ()
     """In the audit log of this workspace."""
 
@@ -47,7 +50,8 @@ def survey(workspace: Workspace) -> World:
         champion=champion.version if champion else None,
         spoken=spoken(workspace.feedback),
         voted=spoken(workspace.votes),
-        step_run=archive.parent_of,
+        here=records.keys(workspace),
+        step_run=archive.parents_of,
         incidents=log.every(workspace.audit),
     )
 
@@ -90,11 +94,8 @@ def _of_version(world: World, name: str) -> set[str]:
 
 
 def _of_run(world: World, name: str) -> set[str]:
-    known = {past.run_id for past in world.rounds if begins(past.run_id, name)}
-    if known or len(name) != 32:
-        return known
-    parent = world.step_run(name)
-    return {past.run_id for past in world.rounds if past.run_id == parent}
+    steps = world.step_run(name)
+    return {past.run_id for past in world.rounds if begins(past.run_id, name) or past.run_id in steps}
 
 
 def _of_round(world: World, name: str) -> set[str]:
@@ -115,7 +116,9 @@ def _of_annotator(world: World, name: str) -> set[str]:
     first = min((one.round for one in world.spoken if one.annotator == name), default=None)
     voted = {one.round for one in world.voted if one.annotator == name}
     return {
-        past.run_id for past in world.rounds if past.number in voted or (first is not None and past.number >= first)
+        past.run_id
+        for past in world.rounds
+        if past.key in world.here and (past.number in voted or (first is not None and past.number >= first))
     }
 
 
@@ -131,6 +134,7 @@ _RUNS_OF: dict[str, Callable[[World, str], set[str]]] = {
 
 def _round(world: World, past: Past) -> dict[str, Any]:
     mine = [version for version in world.versions if version.run_id == past.run_id]
+    here = past.key in world.here
     return {
         "round": past.number,
         "key": past.key,
@@ -144,7 +148,7 @@ def _round(world: World, past: Past) -> dict[str, Any]:
         "champion": _known(past.tags.get("champion"), "policy/"),
         "versions": [_version(world, version) for version in mine],
         "data": [output._asdict() for output in sorted(past.outputs)],
-        **_people(world, lambda one: one.round <= past.number, lambda one: one.round == past.number),
+        **_people(world, lambda one: here and one.round <= past.number, lambda one: here and one.round == past.number),
         "followed_by": _followers(world, past, mine),
     }
 

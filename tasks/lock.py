@@ -36,6 +36,18 @@ def holding(path: Path, who: str, wait: float = 0.0) -> Iterator[Callable[[str],
         yield announce
 
 
+def holder(path: Path) -> str | None:
+    """Who holds the lock now, None where nobody does; the lock stays where it is."""
+    if not path.exists():
+        return None
+    with path.open(encoding="utf-8") as stream:
+        try:
+            fcntl.flock(stream.fileno(), fcntl.LOCK_SH | fcntl.LOCK_NB)
+        except BlockingIOError:
+            return _holder(path)
+    return None
+
+
 def _announce(stream: TextIO, who: str) -> None:
     stream.truncate(0)
     stream.write(json.dumps({"who": who, "pid": os.getpid()}))

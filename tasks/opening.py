@@ -49,6 +49,7 @@ def _tidy(workspace: Workspace) -> None:
         sweep(folder)
     for path in (workspace.round, workspace.opened, workspace.champion, workspace.previous):
         settle(path)
+    Data(workspace.root).mend()
 
 
 def effective(workspace: Workspace, overrides: Sequence[str]) -> Params:
@@ -96,11 +97,7 @@ def open_round(workspace: Workspace, overrides: Sequence[str], registry: Registr
         BadWorkspace: a remote that is not configured.
     """
     params = effective(workspace, overrides)
-    for source in params.ingest.sources:
-        source.check()
-    for evaluation in chosen(params.evaluate.evals):
-        evaluation.check()
-    Data(workspace.root).check(params.versioning)
+    check(workspace, params)
     champion = registry.champion()
     number = next_number(workspace, registry)
     _fetch_champion(workspace, registry, champion)
@@ -112,6 +109,20 @@ def open_round(workspace: Workspace, overrides: Sequence[str], registry: Registr
     write_json(workspace.opened, _circumstances(workspace, overrides, text))
     write_text(workspace.round, text)
     return rounds.read(workspace)
+
+
+def check(workspace: Workspace, params: Params) -> None:
+    """Find out whether what the parameters name is there.
+
+    Raises:
+        BadFeedback: a source that is not there, or a file of an evaluation that cannot be used.
+        BadWorkspace: a remote that is not configured, or no git to commit to.
+    """
+    for source in params.ingest.sources:
+        source.check()
+    for evaluation in chosen(params.evaluate.evals):
+        evaluation.check()
+    Data(workspace.root).check(params.versioning)
 
 
 def drop(workspace: Workspace) -> None:

@@ -12,6 +12,7 @@ from tasks import intake, opening, records
 from tasks import round as rounds
 from tasks.closing import BOOTSTRAP
 from tasks.difference import changed, flat
+from tasks.lock import holder
 from tasks.pending import pending
 from tasks.registry import Registry
 from tasks.request import answered
@@ -35,7 +36,11 @@ def plan(workspace: Workspace, overrides: Sequence[str], new: bool = False) -> d
 
     Raises:
         BadParams: a knob that does not exist, or a value that it does not take.
+        BadFeedback: a source that is not there, or a file of an evaluation that cannot be used.
+        BadWorkspace: a remote that is not configured.
     """
+    if busy := holder(workspace.lock):
+        return _refused(records.coming(workspace), f"{busy} is running in {workspace.root}; wait for it")
     registry = Registry(workspace.root)
     if records.unfinished(workspace):
         return _continue(workspace, overrides, registry)
@@ -45,6 +50,7 @@ def plan(workspace: Workspace, overrides: Sequence[str], new: bool = False) -> d
     if unchanged and last is not None and not new:
         why = ["knobs, code and sources are those of the last round, and the inbox is empty; `--new` opens one anyway"]
         return {"would": "answer", "round": last["number"], "because": why, "reads": {}, "steps": []}
+    opening.check(workspace, params)
     number = opening.next_number(workspace, registry)
     inputs = opening.frozen(workspace, params, number, champion)
     why = ["a new round is asked for"] if unchanged else _reasons(workspace, inputs, last)
@@ -88,11 +94,15 @@ def _continue(workspace: Workspace, overrides: Sequence[str], registry: Registry
     try:
         opening.resume(workspace, overrides)
     except BadWorkspace as refusal:
-        return {"would": "refuse", "round": inputs["number"], "because": [str(refusal)], "reads": {}, "steps": []}
+        return _refused(inputs["number"], str(refusal))
     why = ["it was opened and has no record yet; `--reopen` would open it anew"]
     if waits := pending(workspace):
         why.append(waits.said)
     return _described(workspace, "continue", inputs, why)
+
+
+def _refused(number: int, why: str) -> dict[str, Any]:
+    return {"would": "refuse", "round": number, "because": [why], "reads": {}, "steps": []}
 
 
 def _described(workspace: Workspace, would: str, inputs: Mapping[str, Any], why: Sequence[str]) -> dict[str, Any]:

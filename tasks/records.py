@@ -66,6 +66,14 @@ def key(workspace: Workspace, number: int) -> str | None:
     return str(read(workspace, number)["key"]) if path(workspace, number).exists() else None
 
 
+def keys(workspace: Workspace) -> set[str]:
+    """The keys of all rounds of this workspace, of one that is open as well."""
+    found = {str(read(workspace, number)["key"]) for number in numbers(workspace)}
+    with suppress(Damaged, FileNotFoundError, yaml.YAMLError):
+        found.add(rounds.key(workspace, rounds.circumstances(workspace)["code"]))
+    return found
+
+
 def metrics(workspace: Workspace, number: int) -> dict[str, float]:
     """The numbers of a finished round; empty where its record is not in this workspace."""
     return dict(read(workspace, number)["metrics"]) if path(workspace, number).exists() else {}

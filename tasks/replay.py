@@ -5,7 +5,8 @@ is learned from it is computed again, in a folder of its own; neither MLflow nor
 """
 
 import shutil
-from collections.abc import Mapping, Sequence
+from collections.abc import Iterator, Mapping, Sequence
+from contextlib import contextmanager
 from pathlib import Path
 from typing import Any, NamedTuple
 
@@ -73,17 +74,18 @@ def replay(workspace: Workspace, asked: str, into: Path, remote: str | None, jud
     """
     past = Archive(workspace.root).finished(asked)
     _check_code(past)
-    if into.exists() and any(into.iterdir()):
+    if into.exists() and not (into.is_dir() and not any(into.iterdir())):
         raise BadWorkspace(f"{into} is not empty; name a new folder for the replay")
-    with Archive(workspace.root).saved(past) as saved:
-        place = _rebuilt(at(into), past, saved)
-        then = saved.stages
-        where = _places(workspace, past, saved, remote)
     catalogue = Catalogue(workspace.root)
-    _fetch_champion(catalogue, place)
-    _check_base(place)
-    steps = [step for step in (*LEARNING, *(JUDGING if judge else ())) if step in then]
-    Data(place.root).bring(_wanted(then, steps), where)
+    with _all_or_nothing(into):
+        with Archive(workspace.root).saved(past) as saved:
+            place = _rebuilt(at(into), past, saved)
+            then = saved.stages
+            where = _places(workspace, past, saved, remote)
+        _fetch_champion(catalogue, place)
+        _check_base(place)
+        steps = [step for step in (*LEARNING, *(JUDGING if judge else ())) if step in then]
+        Data(place.root).bring(_wanted(then, steps), where)
     _run(place, steps)
     versions = [one for name in ("policy", "reward") for one in catalogue.versions(name) if one.run_id == past.run_id]
     return Replay(past, place, (*_outputs(place, then, steps), *_weights(place, versions)))
@@ -97,6 +99,17 @@ def _check_code(past: Past) -> None:
     if past.tags.get("git_dirty") == "true":
         cure += ", except for the changes that were not committed then"
     raise BadWorkspace(f"{past.name} was run by other code (digest {code}, here {rounds.code_digest()}); {cure}")
+
+
+@contextmanager
+def _all_or_nothing(into: Path) -> Iterator[None]:
+    """Fill a folder; where something is missing, empty it again, so that the same command can be given once cured."""
+    try:
+        yield
+    except Exception:
+        for path in into.glob("*"):
+            shutil.rmtree(path) if path.is_dir() else path.unlink()
+        raise
 
 
 def _rebuilt(place: Workspace, past: Past, saved: Saved) -> Workspace:

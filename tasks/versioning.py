@@ -43,7 +43,6 @@ class Data:
         self.root = root
         self._lock = root / "dvc.lock"
         self._before = root / "data" / ".dvc.lock.before"
-        self._mend()
 
     @cached_property
     def _repo(self) -> Any:
@@ -52,6 +51,25 @@ class Data:
         # The frozen stage `ingest` is asked about on purpose; DVC would warn about it at every question.
         logging.getLogger("dvc").setLevel(logging.ERROR)
         return Repo(str(self.root))
+
+    def mend(self) -> None:
+        """Bring back dvc.lock as it was before a record that never ended; drop a `.dvc` file that is half written.
+
+        For who holds the workspace's lock: what is half written may be in the hands of a round that runs.
+        """
+        if self._before.exists():
+            if before := self._before.read_text(encoding="utf-8"):
+                write_text(self._lock, before)
+            else:
+                self._lock.unlink(missing_ok=True)
+            self._before.unlink()
+        for unfinished in (self.root / "data").glob(f".*.dvc{_UNFINISHED}"):
+            (self.root / unfinished.name[1:].removesuffix(_UNFINISHED)).unlink(missing_ok=True)
+            unfinished.unlink()
+        if (locks := self.root / ".dvc" / "tmp" / "rwlock").exists():
+            _free(locks)
+        for written in (self._lock, self._before, self.root / "previous.dvc"):
+            settle(written)
 
     def done(self, step: str) -> bool:
         """True where the step's recorded inputs and outputs are those on disk now.
@@ -72,8 +90,12 @@ class Data:
         with chdir(self.root), self._lock_kept():
             self._repo.commit(step, force=True)
 
-    def keep(self, path: str) -> None:
-        """Cache a folder that no step writes, so that it is pushed with the rest; `<name>.dvc` names its hash."""
+    def keep(self, path: str) -> str:
+        """Cache a folder that no step writes, so that it is pushed with the rest; `<name>.dvc` names its hash.
+
+        Returns:
+            the MD5, which ends in `.dir`.
+        """
         file = self.root / f"{Path(path).name}.dvc"
         unfinished = self.root / "data" / f".{file.name}{_UNFINISHED}"
         write_text(unfinished, "")  # DVC writes the file in place: a kill in the middle leaves half of it
@@ -81,6 +103,7 @@ class Data:
         with chdir(self.root):
             self._repo.commit(file.name, force=True)
         unfinished.unlink()
+        return str(yaml.safe_load(file.read_text(encoding="utf-8"))["outs"][0]["md5"])
 
     def bring(self, paths: Mapping[str, str], places: Sequence[Mapping[str, str]]) -> None:
         """Fetch recorded data by hash from the first place that has it, into this workspace.
@@ -158,10 +181,28 @@ class Data:
         return stages(self._lock)
 
     def push(self, remote: str) -> int:
-        """Copy what is cached to the remote; returns the number of files that were new there."""
+        """Copy what is cached to the remote; returns the number of files that were new there.
+
+        DVC only warns of what the cache has lost. It is put back first, from the workspace.
+
+        Raises:
+            BadWorkspace: it is not in the workspace either.
+        """
+        for stage in dict.fromkeys(stage for stage, _ in self._lost()):
+            self.record(stage)
+        if lost := [path for _, path in self._lost()]:
+            raise BadWorkspace(f"{', '.join(lost)}: not in the DVC cache {self.cache}, so it cannot be pushed")
         with chdir(self.root):
             pushed: int = self._repo.push(remote=remote)
         return pushed
+
+    def _lost(self) -> list[tuple[str, str]]:
+        """Stage and path of every recorded output that should be in the cache and is not, whole."""
+        with chdir(self.root):
+            self._repo._reset()
+            outs = [(stage, out) for stage in self._repo.index.stages for out in stage.outs]
+            lost = [(stage, out) for stage, out in outs if out.use_cache and out.hash_info and out.changed_cache()]
+            return [(stage.addressing, str(out)) for stage, out in lost]
 
     def commit(self, message: str) -> None:
         """Commit dvc.lock to the git repository of the workspace, where it changed.
@@ -199,22 +240,6 @@ class Data:
         write_text(self._before, self._lock.read_text(encoding="utf-8") if self._lock.exists() else "")
         yield
         self._before.unlink()
-
-    def _mend(self) -> None:
-        """Bring back dvc.lock as it was before a record that never ended; drop a `.dvc` file that is half written."""
-        if self._before.exists():
-            if before := self._before.read_text(encoding="utf-8"):
-                write_text(self._lock, before)
-            else:
-                self._lock.unlink(missing_ok=True)
-            self._before.unlink()
-        for unfinished in (self.root / "data").glob(f".*.dvc{_UNFINISHED}"):
-            (self.root / unfinished.name[1:].removesuffix(_UNFINISHED)).unlink(missing_ok=True)
-            unfinished.unlink()
-        if (locks := self.root / ".dvc" / "tmp" / "rwlock").exists():
-            _free(locks)
-        for written in (self._lock, self._before, self.root / "previous.dvc"):
-            settle(written)
 
 
 def _free(locks: Path) -> None:

@@ -1,6 +1,10 @@
 """`python -m flows gc`: what a dropped round left goes, what a version needs and all feedback stays."""
 
 import json
+import shutil
+from pathlib import Path
+
+import pytest
 
 from core.files import digest
 from tasks.lock import holding
@@ -56,6 +60,19 @@ def test_nothing_goes_while_a_round_runs_or_where_a_version_lost_its_files(flows
     lock.unlink()
     said = flows("gc", "--yes", "-w", continued.root)
     assert (said.code, "dvc.lock is not among its files in MLflow" in said.err) == (2, True)
+
+
+def test_an_mlflow_that_does_not_know_the_rounds_cannot_say_what_goes(
+    flows: Flows, continued: Workspace, empty_store: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """A forgotten, or another, MLFLOW_TRACKING_URI: nothing is registered there, and everything would be garbage."""
+    before = digest(continued.root / ".dvc/cache")
+    monkeypatch.setenv(
+        "MLFLOW_TRACKING_URI", f"sqlite:///{shutil.copy(empty_store, continued.root.parent / 'other.db')}"
+    )
+    said = flows("gc", "--yes", "-w", continued.root)
+    assert (said.code, "does not know round 0, 1 of" in said.err) == (2, True)
+    assert digest(continued.root / ".dvc/cache") == before
 
 
 def test_a_shared_cache_is_left_alone(flows: Flows, continued: Workspace) -> None:

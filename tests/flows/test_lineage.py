@@ -4,6 +4,9 @@ import json
 import subprocess
 from typing import Any
 
+import pytest
+import yaml
+
 from tasks import records
 from tasks.registry import Registry
 from tasks.versioning import Data
@@ -29,6 +32,8 @@ def test_from_any_of_them_to_all_the_others(flows: Flows, followed: Workspace) -
     assert (tree["parent"]["key"], tree["champion"]) == (record["parent"], "policy/2")
     assert [one["version"] for one in tree["versions"]] == ["policy/3", "reward/2"]
     hashes = {(one["step"], one["path"]): one["md5"] for one in tree["data"]}
+    [kept] = yaml.safe_load((followed.root / "previous.dvc").read_text())["outs"]
+    assert hashes.pop(("opening", "data/previous")) == kept["md5"]
     assert hashes == {(s, path): md5 for s, outs in Data(followed.root).hashes().items() for path, md5 in outs.items()}
     assert {one["annotator"] for one in (*tree["feedback"], *tree["votes"])} == {"simulated"}
     assert sum(one["records"] for one in tree["feedback"]) == record["metrics"]["curate/events"]
@@ -47,6 +52,7 @@ def test_the_run_of_a_step_is_its_rounds(flows: Flows, followed: Workspace) -> N
     home = records.read(followed, 1)["experiment"]
     [step] = store.search_runs([home], f"tags.`mlflow.parentRunId` = '{parent}' and tags.step = 'reward'")
     assert [one["run"] for one in told(flows, followed, step.info.run_id)["rounds"]] == [parent]
+    assert [one["run"] for one in told(flows, followed, step.info.run_id[:8])["rounds"]] == [parent]
 
 
 def test_the_tree_is_printed(flows: Flows, followed: Workspace) -> None:
@@ -55,6 +61,14 @@ def test_the_tree_is_printed(flows: Flows, followed: Workspace) -> None:
     assert "round 1  promote" in lines[1]
     assert any("policy/2" in line and "champion; with reward/1" in line for line in lines)
     assert any("led to     round 2" in line for line in lines)
+
+
+def test_no_line_of_the_tree_is_cut(flows: Flows, followed: Workspace, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setenv("COLUMNS", "40")
+    out = flows("lineage", "2", "-w", followed.root).out
+    [round_] = told(flows, followed, "2")["rounds"]
+    assert f"(code {round_['code']})" in out
+    assert all(f"{one['md5']}  {one['path']}\n" in out for one in round_["data"])
 
 
 def test_an_unknown_name(flows: Flows, followed: Workspace) -> None:

@@ -6,6 +6,7 @@ from typing import Any
 
 from core.files import digest, read_json, write_json
 from tasks import records
+from tasks.lock import holding
 from tasks.registry import Registry
 from tasks.workspace import Workspace
 from tests.flows.commands import Flows
@@ -67,6 +68,16 @@ def test_an_open_round_would_be_continued_or_refused(flows: Flows, finished: Wor
     refused = planned(flows, place)
     assert refused["would"] == "refuse"
     assert "the code changed since round 1 was opened" in refused["because"][0]
+
+
+def test_what_would_keep_a_round_from_opening_is_said(flows: Flows, finished: Workspace, tmp_path: Path) -> None:
+    said = flows("plan", "-w", finished.root, "-S", "versioning.remote=nowhere")
+    assert (said.code, "DVC knows no remote 'nowhere'" in said.err) == (2, True)
+    place = moved(finished, tmp_path / "busy")
+    with holding(place.lock, "round 2"):
+        found = planned(flows, place)
+    assert (found["would"], found["round"]) == ("refuse", 2)
+    assert found["because"][0].startswith("round 2 (process ")
 
 
 def test_a_new_workspace_would_start_with_round_0(flows: Flows, workspace: Workspace) -> None:

@@ -100,6 +100,7 @@ def test_data_that_are_nowhere(flows: Flows, elsewhere: Path, tmp_path: Path) ->
     assert said.code == 2
     assert "not all of data/answers, data/feedback could be fetched by hash" in said.err
     assert str(tmp_path / "nothing") in said.err
+    assert not any((tmp_path / "into").iterdir())  # with the right remote, the same command can be given again
 
 
 def test_a_folder_in_use_is_left_alone(flows: Flows, elsewhere: Path, pushed: Workspace) -> None:

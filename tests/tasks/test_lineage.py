@@ -58,6 +58,13 @@ def test_an_annotator_is_told_with_all_that_they_said() -> None:
     assert told["votes"] == []
 
 
+def test_rounds_of_another_workspace_have_none_of_its_people() -> None:
+    shared = world()._replace(here=KEYS[:2])
+    [other] = lineage(shared, "round:2")["rounds"]
+    assert (other["feedback"], other["votes"]) == ([], [])
+    assert [told["round"] for told in lineage(shared, "ana")["rounds"]] == [0, 1]
+
+
 def test_a_name_of_two_kinds_is_both_unless_one_is_asked_for() -> None:
     named = world()._replace(spoken=[world().spoken[2]._replace(annotator="0")])
     assert lineage(named, "0")["is"] == ["round", "annotator"]

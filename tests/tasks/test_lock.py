@@ -7,7 +7,7 @@ from pathlib import Path
 import pytest
 
 from core.errors import RoundBusy
-from tasks.lock import holding
+from tasks.lock import holder, holding
 
 
 def test_a_second_holder_is_refused_with_the_name_of_the_first(tmp_path: Path) -> None:
@@ -20,6 +20,14 @@ def test_a_second_holder_is_refused_with_the_name_of_the_first(tmp_path: Path) -
         pass
     with holding(lock, "round 4"):
         pass
+
+
+def test_one_may_ask_who_holds_it(tmp_path: Path) -> None:
+    lock = tmp_path / "data" / ".lock"
+    assert holder(lock) is None
+    with holding(lock, "round 3"):
+        assert holder(lock) == f"round 3 (process {os.getpid()})"
+    assert holder(lock) is None
 
 
 def test_a_killed_holder_leaves_no_lock(tmp_path: Path) -> None:

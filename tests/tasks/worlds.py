@@ -44,5 +44,6 @@ def world() -> World:
         champion="2",
         spoken=[Spoken("ana", "human", 0, 5), Spoken("ana", "human", 1, 7), Spoken("ben", "human", 2, 3)],
         voted=[Spoken("cem", "human", 1, 40)],
-        step_run={"d" * 32: RUNS[1]}.get,
+        here=KEYS,
+        step_run=lambda text: {RUNS[1]} if text == "d" * 32 else set(),
     )
