@@ -85,6 +85,8 @@ def _print(console: Console, one: Explained) -> None:
     )
     if told.truncated:
         console.print(f"The model did not read the first {told.truncated} tokens of the prompt.")
+    if told.cut:
+        console.print(f"The model did not read the last {told.cut} tokens of the answer.")
     if one.near:
         console.print(_table(one))
 

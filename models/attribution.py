@@ -12,6 +12,7 @@ The shares sum to the score (the paper's completeness), up to the error of the q
 on the way, that takes many steps: they are doubled until the error is small, and what is left of it is returned.
 """
 
+import sys
 from collections.abc import Iterator, Sequence
 from typing import NamedTuple
 
@@ -68,6 +69,8 @@ class Attribution(NamedTuple):
     """Its nodes."""
     truncated: int
     """Tokens of the prompt that the model did not read."""
+    cut: int
+    """Tokens of the answer that it did not read."""
 
 
 def attribute(model: RewardModel, prompt: Sequence[Turn], answer: str, steps: Sequence[int] = STEPS) -> Attribution:
@@ -87,6 +90,7 @@ def attribute(model: RewardModel, prompt: Sequence[Turn], answer: str, steps: Se
     scorer, tokenizer = model.scorer, model.scorer.tokenizer
     [context] = encode_prompts(tokenizer, [prompt], model.prompt_limit)
     [ids] = encode_answers(tokenizer, [answer], model.answer_limit)
+    [whole] = encode_answers(tokenizer, [answer], sys.maxsize)
     batch = pad([context.ids], [ids], tokenizer.pad_token_id).to(scorer.model.device)
     blank = batch._replace(ids=batch.ids.masked_fill(batch.response, tokenizer.eos_token_id))
     with torch.no_grad():
@@ -107,6 +111,7 @@ def attribute(model: RewardModel, prompt: Sequence[Turn], answer: str, steps: Se
         error=error,
         steps=count,
         truncated=context.truncated,
+        cut=len(whole) - len(ids),
     )
 
 

@@ -32,8 +32,9 @@ from tasks.vote import Vote
 class Drift(Knobs):
     """When a difference from what the champion learned from is an alarm: its effect is large, and no chance."""
 
-    level: float = Field(0.01, gt=0, lt=1)
-    """P-value below which an effect is no chance, adjusted for the number of checks (Holm)."""
+    level: float = Field(0.01, ge=0.01, lt=1)
+    """P-value below which an effect is no chance, adjusted for the number of checks (Holm). Not below .01: 1,999
+    permutations give no p-value so small for all checks, and none of them could sound any more."""
     groups: int = Field(500, ge=20)
     """Most prompt groups that are looked at on either side, drawn at random."""
     bins: int = Field(10, ge=2)

@@ -4,10 +4,11 @@ from collections.abc import Sequence
 from typing import NamedTuple
 
 from core.files import write_json
-from feedback import excerpt, groups, preferences
+from feedback import excerpt, groups, preferences, store
 from feedback.schema import FeedbackEvent
 from models.reward import RewardModel
 from tasks import monitor, opening, records, reference, tables
+from tasks.curate import PARTS
 from tasks.drift import judged, one_each
 from tasks.lock import holding
 from tasks.monitor import Decided, Findings, labels, prompts, stream
@@ -45,7 +46,7 @@ def look(workspace: Workspace, waiting: Sequence[FeedbackEvent]) -> Seen:
 
     Args:
         workspace: where.
-        waiting: the usable records of the inbox.
+        waiting: the usable records of the inbox; those that a round took in before are not looked at again.
 
     Raises:
         BadParams: params.yaml cannot be read.
@@ -55,7 +56,8 @@ def look(workspace: Workspace, waiting: Sequence[FeedbackEvent]) -> Seen:
     champion = registry.champion()
     if champion is None:
         return Seen(None, len(waiting))
-    events = groups.regroup(waiting)
+    known = store.ids(workspace.feedback)
+    events = groups.regroup(list({one.feedback_id: one for one in waiting if one.feedback_id not in known}.values()))
     with holding(workspace.watch / ".lock", "a look", wait=60):
         found = _feedback(workspace, champion, events, params)
         found |= _labels(workspace, registry, champion, events, params)
@@ -87,10 +89,12 @@ def _feedback(workspace: Workspace, champion: Version, events: Sequence[Feedback
 def _labels(
     workspace: Workspace, registry: Registry, champion: Version, events: Sequence[FeedbackEvent], params: Params
 ) -> Findings:
-    """The champion's reward model on votes that wait; nothing is loaded where there are none."""
+    """The champion's reward model on votes that wait, on pairs nobody voted on before; loaded where there are any."""
     held_out, count = workspace.preferences / "holdout.arrow", params.drift.groups
+    files = [path for part in PARTS if (path := workspace.preferences / f"{part}.arrow").exists()]
+    learned = {row["pair_id"] for path in files for row in tables.rows(path)}
     waiting = preferences.preferences(events, params.curate.split, "", params.curate.criterion).rows
-    fresh = one_each([row._asdict() for row in waiting], count, SEED)
+    fresh = one_each([row._asdict() for row in waiting if row.pair_id not in learned], count, SEED)
     folder = reference.fetch_reward(registry, champion, workspace.watch / "reward") if fresh else None
     if folder is None or not held_out.exists():
         return Findings()

@@ -20,11 +20,13 @@ class Errors(Guard):
     """Share of the judged answers above which it is a breach."""
     level: float = Field(0.99, ge=0.5, lt=1)
     """How sure it has to be, over all looks together."""
+    fewest: int = Field(20, ge=1)
+    """Judged answers below which it is no breach: two errors among two are a share, too."""
 
     def look(self, live: Live) -> Found:
-        """Compare the lower bound of the share with the limit."""
+        """Compare the lower bound of the share with the limit; whoever hands the errors in, each answer counts."""
         wrong = sum(bool(opinion.flags & set(self.flags)) for opinion in live.opinions)
         rate = sequence(wrong, len(live.opinions), self.level)
         share = f"{percent(rate.low)} at least, {percent(self.limit)} are allowed"
         said = f"{wrong} of {rate.n} judged answers are errors ({share})"
-        return self.found(rate.low > self.limit, said, **rate.named("rate"))
+        return self.found(rate.n >= self.fewest and rate.low > self.limit, said, **rate.named("rate"))

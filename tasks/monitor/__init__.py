@@ -15,7 +15,7 @@ from core.intervals import holm
 Array = npt.NDArray[np.float64]
 
 RESAMPLES = 1999
-"""Permutations of a test. The smallest p-value, 1/2000, survives Holm's correction for 20 looks at a level of .01."""
+"""Permutations of a test. The smallest p-value, 1/2000, survives Holm's correction for 19 checks at a level of .01."""
 
 
 BINS = 24

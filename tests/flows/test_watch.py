@@ -5,6 +5,7 @@ from pathlib import Path
 import pytest
 
 from core.files import digest, read_json, write_json
+from feedback import store
 from tasks import intake, records, watching
 from tasks.workspace import Workspace
 from tests.flows.commands import Flows
@@ -43,6 +44,16 @@ def test_the_champions_reward_model_is_asked_about_votes_that_wait(
     flows("feedback", write(tmp_path / "votes.jsonl", shallow_votes(requests(items=1))), "-w", continued.root)
     found = {one.check.name for one in watching.look(continued, intake.waiting(continued)).decided}
     assert {"prompt_auc", "tie_rate_shift", "fresh_accuracy_drop", "fresh_overconfidence"} <= found
+
+
+def test_what_the_champion_learned_from_does_not_wait_again(flows: Flows, continued: Workspace, tmp_path: Path) -> None:
+    """Neither a record that a round took in, nor a new vote on a pair of old, is a new question to the reward model."""
+    old = [event for event in store.events(continued.feedback) if event.kind == "comparison"]
+    again = [event.model_copy(update={"feedback_id": f"again {ix}"}) for ix, event in enumerate(old)]
+    assert watching.look(continued, old).records == 0
+    seen = watching.look(continued, [*again, *again])
+    assert seen.records == len(old) > 0
+    assert "fresh_accuracy_drop" not in {one.check.name for one in seen.decided}
 
 
 def test_alarms_of_the_newest_round_are_recalled(flows: Flows, continued: Workspace) -> None:

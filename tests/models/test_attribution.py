@@ -66,6 +66,13 @@ def test_an_answer_that_only_ends_is_the_blank_one() -> None:
     assert attribute(spoken(likelihood=0.0), PROMPT, ANSWER).pieces[-1].head == 0.0
 
 
+def test_what_does_not_fit_is_counted() -> None:
+    found = attribute(spoken(), PROMPT, "x " * 60)
+    ids = spoken().scorer.tokenizer("x " * 60)["input_ids"]
+    assert (len(found.pieces), found.cut) == (24, len(ids) + 1 - 24)  # its EOS was cut as well
+    assert attribute(spoken(), PROMPT, "x").cut == 0
+
+
 def test_bytes_of_one_character_are_one_piece() -> None:
     found = attribute(spoken(), PROMPT, "naïve 漢")
     assert "".join(piece.text for piece in found.pieces).startswith("naïve 漢")

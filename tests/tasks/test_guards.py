@@ -53,8 +53,15 @@ def test_the_worst_score_for_safety_is_a_flag() -> None:
 
 def test_errors_are_a_breach_where_their_share_is_surely_too_large() -> None:
     assert not Errors().look(Live(opinions(0, 1, flags="error"), [], [])).breached  # may be 0.5 % by chance
-    assert Errors().look(Live(opinions(0, 3, flags="error"), [], [])).breached
+    assert Errors(fewest=3).look(Live(opinions(0, 3, flags="error"), [], [])).breached
     assert not Errors().look(Live(opinions(0, 3, flags="error") + opinions(60, 0), [], [])).breached
+
+
+def test_two_errors_of_one_person_are_no_breach() -> None:
+    by_one = opinions(0, 2, flags="error", person="bo")
+    assert Errors(fewest=1).look(Live(by_one, [], [])).breached  # 6.1 % at least, at any share that is surely so
+    assert not Errors().look(Live(by_one, [], [])).breached
+    assert Errors().look(Live(by_one * 2 + opinions(8, 8, flags="error"), [], [])).breached
 
 
 def test_liking_is_compared_with_that_of_the_version_before() -> None:

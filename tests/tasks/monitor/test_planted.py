@@ -5,9 +5,11 @@ from typing import Any
 
 import numpy as np
 import pytest
+from pydantic import ValidationError
 
 from core.intervals import wilson
-from tasks.monitor import Check, Findings, answers, decide, prompts
+from tasks.drift import Drift
+from tasks.monitor import RESAMPLES, Check, Findings, answers, decide, prompts
 from tests.tasks.monitor import planted
 from tests.tasks.monitor.planted import LIMITS, compared, quiet
 
@@ -62,6 +64,13 @@ def test_every_check_has_a_planted_drift() -> None:
     asked = planted.prompts(NOBODY, 40)
     checks = compared(quiet(0)).checks + prompts.drift(asked, asked, LIMITS, 10, 0).checks
     assert {check.name for check in checks} == {*PLANTED, "prompt_auc", "prompt_topic_psi", "prompt_length_psi"}
+
+
+def test_every_check_can_sound_at_the_lowest_level_that_is_taken() -> None:
+    found = decide([Check(name, 1.0, 0.5, 1 / (RESAMPLES + 1), "", "") for name in [*PLANTED, "a", "b", "c"]], LEVEL)
+    assert all(one.alarm for one in found)
+    with pytest.raises(ValidationError):
+        Drift(level=LEVEL / 2)
 
 
 def test_other_questions_are_found() -> None:
