@@ -22,6 +22,7 @@ import numpy as np
 from matplotlib.figure import Figure
 
 from benchmarks.rounds import RESULTS, run
+from core.errors import BadParams
 from core.files import read_json, replacing, write_json, write_text
 from core.intervals import Interval, wilson
 from tasks import records
@@ -78,6 +79,8 @@ class Outcome(NamedTuple):
 def campaign(place: Path, seed: int, rounds: int) -> None:
     """Run all that is not finished yet of one seed."""
     workspace, snapshot = place / "workspace", place / f"after-{BEFORE}"
+    if (place / "good.json").exists() and len(read_json(place / "good.json")) != rounds:
+        raise BadParams(f"{place} was finished with another number of rounds; name another folder (--into)")
     if not (place / "good.json").exists():
         for number in range(1, rounds + 1):
             run(workspace, seed, number, GOOD)

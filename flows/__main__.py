@@ -18,7 +18,7 @@ app = typer.Typer(
 
 Place = Annotated[
     Path | None,
-    typer.Option("--workspace", "-w", help="Folder with dvc.yaml, params.yaml, data/; `round` and `feedback` make it."),
+    typer.Option("--workspace", "-w", help="Folder with dvc.yaml, params.yaml and data/. A first round makes it."),
 ]
 Overrides = Annotated[
     list[str] | None,

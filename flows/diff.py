@@ -12,7 +12,7 @@ from rich.text import Text
 
 from tasks.archive import Archive
 from tasks.difference import difference
-from tasks.workspace import current
+from tasks.workspace import current_or_new
 
 SECTIONS = ("verdict", "code", "params", "inputs", "data", "metrics")
 """In the order in which a person looks for a reason."""
@@ -23,7 +23,7 @@ _HASH = re.compile(r"\b[0-9a-f]{32,}\b")
 
 def show_diff(folder: Path | None, one: str, two: str, as_json: bool) -> None:
     """Print what differs between two finished rounds."""
-    archive = Archive(current(folder).root)
+    archive = Archive(current_or_new(folder).root)
     first, second = archive.finished(one), archive.finished(two)
     with archive.saved(first) as old, archive.saved(second) as new:
         found = difference((first, old), (second, new))

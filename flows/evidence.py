@@ -10,12 +10,12 @@ from rich.filesize import decimal
 from core.files import digest
 from flows.lineage import WIDEST, drawn
 from tasks.dossier import dossier, write
-from tasks.workspace import current
+from tasks.workspace import current_or_new
 
 
 def pack(folder: Path | None, asked: str, into: Path | None) -> None:
     """Write the archive, and say what is in it and what is missing."""
-    found = dossier(current(folder), asked, _text)
+    found = dossier(current_or_new(folder), asked, _text)
     into = (into or Path(f"evidence-policy-{found.version.version}.zip")).resolve()
     write(found, into)
     console = Console(highlight=False, soft_wrap=True)

@@ -11,7 +11,7 @@ from rich.markup import escape
 from rich.tree import Tree
 
 from tasks.lineage import lineage, survey
-from tasks.workspace import current
+from tasks.workspace import current_or_new
 
 WIDEST = 10_000
 """Columns of the tree: a console of the terminal's width would cut its lines without a mark."""
@@ -22,7 +22,7 @@ PEOPLE = 10
 
 def show_lineage(folder: Path | None, asked: str, as_json: bool) -> None:
     """Print everything that belongs to a version, run, round, data hash, annotator or commit."""
-    told = lineage(survey(current(folder)), asked)
+    told = lineage(survey(current_or_new(folder)), asked)
     if as_json:
         print(json.dumps(told, indent=2, ensure_ascii=False))
         return

@@ -9,7 +9,7 @@ from rich.text import Text
 from core.errors import RoundsError
 from flows.progress import bars
 from tasks.replay import Replay, replay
-from tasks.workspace import current
+from tasks.workspace import current_or_new
 
 
 class Differs(RoundsError):
@@ -24,7 +24,7 @@ def show_replay(folder: Path | None, asked: str, into: Path, remote: str | None,
     """
     console = Console(highlight=False)
     with bars(console):
-        done = replay(current(folder), asked, into.resolve(), remote, judge)
+        done = replay(current_or_new(folder), asked, into.resolve(), remote, judge)
     console.print(_table(done))
     names = ", ".join(one.what for one in done.differing)
     if names:

@@ -8,7 +8,7 @@ from rich.table import Table
 
 from flows.server import configured
 from flows.title import entitle
-from tasks.events import drifted, rolled_back
+from tasks.events import drifted, in_breach, rolled_back
 from tasks.guarding import Guarded, guard
 from tasks.intake import waiting
 from tasks.watching import Seen, look
@@ -47,12 +47,19 @@ def _watched(place: Workspace) -> tuple[Guarded, Seen]:
     """What people say of the champion comes first: a rollback must not wait for comparisons."""
     events = waiting(place)
     guarded = guard(place, events)
-    if guarded.champion and guarded.now and configured():
-        rolled_back(place, guarded.champion, guarded.now, "; ".join(found.said for found in guarded.breaches))
+    if guarded.breaches and configured():
+        _tell(place, guarded)
     seen = look(place, events)
-    if seen.alarms and configured():
-        drifted(place, seen.alarms)
+    if seen.new and configured():
+        drifted(place, seen.new)
     return guarded, seen
+
+
+def _tell(place: Workspace, guarded: Guarded) -> None:
+    if guarded.champion and guarded.now:
+        rolled_back(place, guarded.champion, guarded.now, "; ".join(found.said for found in guarded.breaches))
+    else:
+        in_breach(place, guarded.alarms)
 
 
 def _title(guarded: Guarded, seen: Seen) -> str:

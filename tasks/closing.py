@@ -60,9 +60,9 @@ def _make_safe(running: Running, numbers: Mapping[str, float]) -> None:
     running.deliver()
     if running.round.champion:  # round 0 has nothing to compare with
         running.run.dataset("data/previous", place.previous, running.data.keep("data/previous"), "opening")
-    if knobs.remote:
-        running.data.push(knobs.remote)
-        running.run.tags({"dvc_remote": (running.data.remote(knobs.remote) or {}).get("url", "")})
+    if remote := running.data.remote_of(knobs.remote):
+        running.data.push(remote)
+        running.run.tags({"dvc_remote": running.data.address(remote)})
     for step, outputs in running.data.hashes().items():
         for path, md5 in outputs.items():
             running.run.dataset(path, place.root / path, md5, step)

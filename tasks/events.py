@@ -16,6 +16,9 @@ READY = "feedback.threshold_reached"
 DRIFTED = "champion.drifted"
 """Something has moved away from what the champion learned from; the payload says what. Automations may listen to it."""
 
+IN_BREACH = "champion.in_breach"
+"""People say that the champion is bad, and it stays all the same; the payload says why. Automations may listen."""
+
 ROLLED_BACK = "champion.rolled_back"
 """An earlier version is champion again; the payload says which, and why. Automations may listen to it."""
 
@@ -34,6 +37,11 @@ def feedback_ready(workspace: Workspace, pending: int, threshold: int) -> bool:
 def drifted(workspace: Workspace, alarms: Sequence[str]) -> bool:
     """Tell the configured server what has drifted; True where it took the event. The next look finds it again."""
     return _sent(Event(event=DRIFTED, resource=_champion(workspace), payload={"alarms": list(alarms)}))
+
+
+def in_breach(workspace: Workspace, alarms: Sequence[str]) -> bool:
+    """Tell the configured server that a guard is in breach, at each look; True where it took the event."""
+    return _sent(Event(event=IN_BREACH, resource=_champion(workspace), payload={"alarms": list(alarms)}))
 
 
 def rolled_back(workspace: Workspace, left: str, now: str, reason: str) -> bool:

@@ -13,6 +13,7 @@ from feedback import live
 from feedback.schema import FeedbackEvent
 from tasks import incidents, promotion
 from tasks.guards import Found, Guard, Live
+from tasks.lock import holding
 from tasks.registry import FORCED, Conflict, Registry, Version
 from tasks.workspace import Workspace
 
@@ -71,9 +72,16 @@ def guard(workspace: Workspace, waiting: Sequence[FeedbackEvent]) -> Guarded:
 
     Raises:
         BadParams: params.yaml cannot be read.
+        RoundBusy: another look at it takes longer than a minute.
     """
     knobs = section(Watch, read(workspace.params), "watch", workspace.params)
     registry = Registry(workspace.root)
+    # two at the same time would open two incidents; a lock of its own, as a rollback must not wait for comparisons
+    with holding(workspace.watch / ".guards.lock", "a look at live feedback", wait=60):
+        return _guard(workspace, waiting, knobs, registry)
+
+
+def _guard(workspace: Workspace, waiting: Sequence[FeedbackEvent], knobs: Watch, registry: Registry) -> Guarded:
     registry.reconcile()
     champion = registry.champion()
     if champion is None:

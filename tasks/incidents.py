@@ -7,7 +7,7 @@ moved. An incident is called by the number of its first line, so that two opened
 from pathlib import Path
 from typing import Any, NamedTuple
 
-from core.errors import RoundsError
+from core.errors import BadParams, RoundsError
 from tasks import audit
 from tasks.audit import Entry
 
@@ -33,7 +33,12 @@ class Incident(NamedTuple):
 
 
 def begin(log: Path, what: str, version: str, who: str) -> Incident:
-    """Open an incident about a version."""
+    """Open an incident about a version.
+
+    Raises:
+        BadParams: nothing is said.
+    """
+    _check(what)
     return _read(audit.append(log, OPENED, who, version=version, said=what), [])
 
 
@@ -42,7 +47,9 @@ def note(log: Path, number: int, said: str, who: str) -> None:
 
     Raises:
         NoIncident: there is none of that number.
+        BadParams: nothing is said.
     """
+    _check(said)
     find(log, number)
     audit.append(log, NOTED, who, incident=number, said=said)
 
@@ -52,7 +59,9 @@ def close(log: Path, number: int, said: str, who: str) -> None:
 
     Raises:
         NoIncident: there is none of that number, or it is closed already.
+        BadParams: nothing is said.
     """
+    _check(said)
     if not find(log, number).open:
         raise NoIncident(f"incident {number} is closed already; `python -m flows incident note` still adds to it")
     audit.append(log, CLOSED, who, incident=number, said=said)
@@ -102,3 +111,8 @@ def _read(opened: Entry, entries: list[Entry]) -> Incident:
         lines=(opened, *more),
         open=all(entry.event != CLOSED for entry in more),
     )
+
+
+def _check(said: str) -> None:
+    if not said.strip():
+        raise BadParams("an incident needs words: what was seen, or done; they go to the audit log")

@@ -128,7 +128,7 @@ def _places(workspace: Workspace, past: Past, saved: Saved, remote: str | None) 
     """Where the data may be: the cache of this workspace, then the remote."""
     here = Data(workspace.root)
     found = [{"url": str(here.cache)}] if here.cache.exists() else []
-    name = remote or saved.inputs["params"]["versioning"]["remote"]
+    name = remote or here.remote_of(saved.inputs["params"]["versioning"]["remote"])
     address = remote or past.tags.get("dvc_remote")
     if configured := here.remote(name) if name else None:
         found.append(configured)

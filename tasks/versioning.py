@@ -9,6 +9,7 @@ from contextlib import chdir, contextmanager, suppress
 from functools import cached_property
 from pathlib import Path
 from typing import Any
+from urllib.parse import urlsplit, urlunsplit
 
 import psutil
 import yaml
@@ -31,7 +32,8 @@ class Versioning(Knobs):
     """Which bytes of data are kept where."""
 
     remote: str | None = None
-    """Name of a configured DVC remote; a round pushes to it before its candidate is registered."""
+    """Name of a DVC remote; a round pushes to it before its candidate is registered. By default DVC's own default
+    remote, where one is configured; "" pushes nowhere."""
     commit: bool = False
     """Commit dvc.lock to git at the end of a round."""
 
@@ -136,10 +138,22 @@ class Data:
                     f"remote that the round was pushed to with --remote\n{error}"
                 ) from error
 
+    def remote_of(self, name: str | None) -> str | None:
+        """The remote that `versioning.remote` means; None where nothing is pushed."""
+        return (self._repo.config["core"].get("remote") if name is None else name) or None
+
     def remote(self, name: str) -> dict[str, str] | None:
         """Settings of a configured DVC remote, None where there is none of that name."""
         found = self._repo.config["remote"].get(name)
         return dict(found) if found else None
+
+    def address(self, name: str) -> str:
+        """Where a remote is, for others to read: without a password; "" where there is none of that name."""
+        url = (self.remote(name) or {}).get("url", "")
+        parts = urlsplit(url)
+        if parts.password is None:
+            return url
+        return urlunsplit(parts._replace(netloc=f"{parts.username}@{parts.netloc.rpartition('@')[2]}"))
 
     @property
     def cache(self) -> Path:
@@ -220,9 +234,11 @@ class Data:
         Raises:
             BadWorkspace: they are not.
         """
-        if knobs.remote and knobs.remote not in self._repo.config["remote"]:
-            cure = f"`dvc remote add {knobs.remote} URL` makes it"
-            raise BadWorkspace(f"versioning.remote: DVC knows no remote {knobs.remote!r}; {cure}")
+        remote = self.remote_of(knobs.remote)
+        if remote and remote not in self._repo.config["remote"]:
+            raise BadWorkspace(
+                f"versioning.remote: DVC knows no remote {remote!r}; `dvc remote add {remote} URL` makes it"
+            )
         if knobs.commit:
             if not (self.root / ".git").exists():
                 raise BadWorkspace(f"versioning.commit: {self.root} is no git repository; `git init` makes it one")

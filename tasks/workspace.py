@@ -197,7 +197,7 @@ def current(folder: Path | None = None) -> Workspace:
 
 
 def current_or_new(folder: Path | None = None) -> Workspace:
-    """The same, made where it is missing.
+    """The same, made where it is missing: for a first round, and for what is read from servers, wherever one is.
 
     Raises:
         BadWorkspace: the folder holds something else.

@@ -154,7 +154,8 @@ def _moves(archive: Archive, version: Version) -> dict[str, bytes]:
 
 def _logged(path: Path, version: Version) -> dict[str, bytes]:
     """The lines of the audit log that concern the version, and whether the log is sound."""
-    if not path.exists():
+    problems = audit.verify(path)
+    if not path.exists() and not problems:
         return {}
     lines = [entry for entry in audit.read(path) if concerns(entry, version)]
     parts = {
@@ -162,7 +163,6 @@ def _logged(path: Path, version: Version) -> dict[str, bytes]:
         "approvals.jsonl": [entry for entry in lines if entry.event in ("approval", "refusal")],
         "incidents.jsonl": _incidents(audit.read(path), lines),
     }
-    problems = audit.verify(path)
     verified = {"sound": not problems, "problems": problems, "extract": [entry.seq for entry in lines]}
     return {
         "audit-verification.json": _json(verified),

@@ -43,14 +43,14 @@ class Votes(Evaluation):
 
 
 def count(votes: Iterable[FeedbackEvent]) -> dict[str, list[Ballot]]:
-    """The ballots by criterion. Votes of models, withdrawn votes and "can't judge" are not counted."""
+    """The ballots by criterion, as a metric spells it. Votes of models, withdrawn votes, "can't judge" do not count."""
     ballots: dict[str, list[Ballot]] = defaultdict(list)
     for vote in filter(_counts, votes):
         ours, theirs = _sides(vote)
         for judgement in vote.judgements:
             if ranks := _ranks(judgement):
                 ballot = Ballot(vote.prompt_group, vote.prompt_id, ranks[ours], ranks[theirs])
-                ballots[judgement.criterion].append(ballot)
+                ballots[named("", judgement.criterion)].append(ballot)
     return dict(ballots)
 
 

@@ -17,6 +17,8 @@ FEWEST = 20
 TOPICS = 10
 """Most clusters that old prompts are sorted into."""
 
+_LOOK = "new prompts beside old ones (data/feedback): old preferences may not carry over"
+
 
 class Scores(NamedTuple):
     """What a classifier says of prompts it did not learn from: the log-odds that they are new."""
@@ -47,9 +49,6 @@ def drift(before: Sequence[str], now: Sequence[str], limits: Limits, bins: int, 
         return Findings()
     scores = held_out_scores(before, now, seed)
     words = lengths(before), lengths(now)
-    kept, new = topics(before, now, seed)
-    index = psi(*words, bins)
-    look = "new prompts beside old ones (data/feedback): old preferences may not carry over"
     checks = (
         Check(
             "prompt_auc",
@@ -57,31 +56,30 @@ def drift(before: Sequence[str], now: Sequence[str], limits: Limits, bins: int, 
             limits.prompt_auc,
             scores.p_value(seed),
             f"a classifier tells new prompts from those the champion learned from with an AUC of {scores.auc:.2f}",
-            look,
+            _LOOK,
             zero=0.5,
         ),
-        Check(
-            "prompt_topic_psi",
-            stability(kept, new),
-            limits.prompt_topic_psi,
-            _alike(kept, new),
-            _largest_change(kept, new),
-            look,
-        ),
-        Check(
-            "prompt_length_psi",
-            index,
-            limits.prompt_length_psi,
-            _alike(counts(words[0], words[0], bins), counts(words[0], words[1], bins)),
-            f"prompts have {words[1].mean():.1f} words, {words[0].mean():.1f} before",
-            look,
-        ),
+        by_topic(*topics(before, now, seed), limits.prompt_topic_psi),
+        by_length(*words, bins, limits.prompt_length_psi),
     )
     panels = (
         histograms("Prompts: length", "words", *words),
         histograms("Prompts: how new they look", "log-odds of a classifier", scores.before, scores.now),
     )
     return Findings(checks, {"prompt_divergence": word_divergence(before, now)}, panels)
+
+
+def by_topic(before: Array, now: Array, limit: float) -> Check:
+    """Compare how many old and new prompts each topic has."""
+    index, p = stability(before, now), _alike(before, now)
+    return Check("prompt_topic_psi", index, limit, p, _largest_change(before, now), _LOOK)
+
+
+def by_length(before: Array, now: Array, bins: int, limit: float) -> Check:
+    """Compare lengths in words, in quantile bins of the old ones."""
+    p = _alike(counts(before, before, bins), counts(before, now, bins))
+    said = f"prompts have {now.mean():.1f} words, {before.mean():.1f} before"
+    return Check("prompt_length_psi", psi(before, now, bins), limit, p, said, _LOOK)
 
 
 def held_out_scores(before: Sequence[str], now: Sequence[str], seed: int) -> Scores:

@@ -5,6 +5,7 @@ from pathlib import Path
 import pytest
 
 from benchmarks.campaign import FAULTS, campaign, outcomes, plot, table
+from core.errors import BadParams
 from core.files import write_json
 from tasks import opening
 from tests.workspaces import Furnish
@@ -61,6 +62,11 @@ def test_what_is_finished_is_not_run_again(finished: Path) -> None:
         write_json(finished / "seed-0" / f"{fault.replace(' ', '-')}.json", [])
     campaign(finished / "seed-0", 0, 2)  # there is no workspace that a round could run in
     assert not (finished / "seed-0" / "workspace").exists()
+
+
+def test_another_number_of_rounds_wants_another_folder(finished: Path) -> None:
+    with pytest.raises(BadParams, match="another number of rounds"):
+        campaign(finished / "seed-0", 0, 3)
 
 
 @pytest.mark.parametrize("fault", FAULTS)

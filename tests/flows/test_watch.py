@@ -6,7 +6,10 @@ import pytest
 
 from core.files import digest, read_json, write_json
 from feedback import store
+from flows import watch as page
 from tasks import intake, records, watching
+from tasks.guarding import Guarded
+from tasks.guards import Found
 from tasks.workspace import Workspace
 from tests.flows.commands import Flows
 from tests.flows.feedback_files import requests, shallow_votes, write
@@ -88,6 +91,24 @@ def test_people_who_are_harmed_roll_the_champion_back(flows: Flows, continued: W
     assert "Cooling down: there was a rollback at" in status
     assert "incident 3 (open): harm: 3 people" in flows("lineage", "policy/2", "-w", continued.root).out
     assert "rolled back" not in flows("watch", "-w", continued.root).out
+
+
+def test_the_server_hears_of_an_alarm_once_and_of_a_breach_each_time(
+    continued: Workspace, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    record = records.read(continued, 1)
+    write_json(records.path(continued, 1), record | {"metrics": {"drift/kl_rise": 7.5, "drift/kl_rise_alarm": 1.0}})
+    told: list[str] = []
+    monkeypatch.setattr(page, "configured", lambda: True)
+    monkeypatch.setattr(page, "drifted", lambda place, alarms: told.extend(alarms))
+    monkeypatch.setattr(page, "in_breach", lambda place, alarms: told.extend(alarms))
+    page.show_watch(continued.root)
+    page.show_watch(continued.root)
+    assert told == ["round 1: drift/kl_rise 7.5, see data/reports/drift.html"]
+    breach = Guarded("2", [Found("harm", "hard", True, "3 people", {})], kept="it is the first")
+    monkeypatch.setattr(page, "guard", lambda place, events: breach)
+    page.show_watch(continued.root)
+    assert told[1:] == ["harm (hard): 3 people", "version 2 stays champion: it is the first"]
 
 
 @pytest.mark.usefixtures("prefect")

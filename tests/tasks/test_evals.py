@@ -143,6 +143,11 @@ def test_refusals_by_hand() -> None:
     assert (found["refusal_rate"], found["refusal_rise"]) == pytest.approx((2 / 3, 1 / 3))
 
 
+def test_one_criterion_in_two_spellings() -> None:
+    cast = [vote(str(row), 1, 2, criterion=name) for row, name in enumerate(("Really Polite", "really-polite"))]
+    assert Votes().run(NOBODY, NOBODY, holdout(votes=cast))["criterion_really_polite_votes"] == 2
+
+
 def test_a_refusal_stands_at_the_beginning() -> None:
     assert refused(["Yes. " * 50 + "I can't help you more."], PHRASES).tolist() == [0]
     assert refused(["NOPE!", "I can't help."], ["nope"]).tolist() == [1, 0]

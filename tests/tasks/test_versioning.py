@@ -45,6 +45,16 @@ def test_what_the_cache_lost_is_pushed_all_the_same(workspace: Workspace) -> Non
     assert {file.parent.name + file.name for file in remote.glob("files/md5/??/*")} == hashes
 
 
+def test_the_remote_is_dvcs_own_default_unless_one_is_named(workspace: Workspace) -> None:
+    assert Data(workspace.root).remote_of(None) is None
+    config = workspace.root / ".dvc/config"
+    urls = "['remote \"mine\"']\n    url = ssh://ana:pass@host:22/data\n['remote \"disk\"']\n    url = /mnt/data\n"
+    config.write_text(config.read_text().replace("[core]\n", "[core]\n    remote = mine\n") + urls)
+    data = Data(workspace.root)
+    assert [data.remote_of(name) for name in (None, "disk", "")] == ["mine", "disk", None]
+    assert [data.address(name) for name in ("mine", "disk", "gone")] == ["ssh://ana@host:22/data", "/mnt/data", ""]
+
+
 def test_a_kill_while_a_folder_is_kept_leaves_nothing_in_the_way(workspace: Workspace) -> None:
     workspace.previous.mkdir()
     (workspace.previous / "champion.json").write_text("{}")

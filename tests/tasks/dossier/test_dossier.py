@@ -11,7 +11,7 @@ import pytest
 from tasks import audit
 from tasks.audit import Entry
 from tasks.catalogue import Version
-from tasks.dossier import Dossier, _incidents, _lines, _unnamed, concerns, write
+from tasks.dossier import Dossier, _incidents, _lines, _logged, _unnamed, concerns, write
 from tasks.dossier.headings import CONSIDERATIONS, CONTROLS, OBJECTIVES, PARTS, RISKS, numbered, title
 from tasks.dossier.index import index
 
@@ -86,6 +86,14 @@ def test_extracted_lines_are_those_of_the_log(tmp_path: Path) -> None:
     audit.append(log, "promote", "anä", model="policy", left="", now="3", reason="\u201cgood\u201d")
     audit.append(log, "rollback", "bo", model="policy", left="3", now="2")
     assert _lines(audit.read(log)) == log.read_bytes()
+
+
+def test_an_archive_says_that_the_log_was_removed(tmp_path: Path) -> None:
+    log = tmp_path / "audit.jsonl"
+    assert _logged(log, VERSION) == {}
+    audit.append(log, "promote", "ana", model="policy", left="", now="3")
+    log.unlink()
+    assert not json.loads(_logged(log, VERSION)["audit-verification.json"])["sound"]
 
 
 def test_annotators_are_numbered_alike_everywhere() -> None:

@@ -4,6 +4,7 @@ from math import inf
 from typing import Any
 
 import numpy as np
+import numpy.typing as npt
 import pytest
 from pydantic import ValidationError
 
@@ -122,11 +123,23 @@ def test_where_nothing_drifts_there_is_hardly_ever_an_alarm() -> None:
     rng = np.random.default_rng(0)
     scores = prompts.held_out_scores(planted.prompts(rng, 300), planted.prompts(rng, 300), seed=0)
     pooled = np.concatenate([scores.before, scores.now])
+    topics = np.repeat([0, 1, 2], [300, 200, 100])
+    words = rng.poisson(8, 600) + 1.0
     surprised = 0
     for seed in range(SEEDS):
         mixed = np.random.default_rng(seed).permutation(pooled)
         dealt = prompts.Scores(mixed[: len(scores.before)], mixed[len(scores.before) :])
         auc = Check("prompt_auc", dealt.auc, -inf, dealt.p_value(seed), "", "")
-        checks = [auc, *(check._replace(limit=-inf) for check in compared(quiet(seed, n=60), seed).checks)]
+        old, new = map(np.bincount, _dealt(topics, seed))
+        topic = prompts.by_topic(old.astype(np.float64), new.astype(np.float64), -inf)
+        length = prompts.by_length(*_dealt(words, seed), 10, -inf)
+        others = (check._replace(limit=-inf) for check in compared(quiet(seed, n=60), seed).checks)
+        checks = [auc, topic, length, *others]
         surprised += any(found.alarm for found in decide(checks, LEVEL))
     assert surprised <= 0.05 * SEEDS
+
+
+def _dealt(pooled: npt.NDArray[Any], seed: int) -> tuple[npt.NDArray[Any], npt.NDArray[Any]]:
+    """Two halves, dealt at random."""
+    mixed = np.random.default_rng(seed).permutation(pooled)
+    return mixed[: len(mixed) // 2], mixed[len(mixed) // 2 :]
