@@ -13,7 +13,7 @@ from core.files import write_text
 from tasks.catalogue import Version
 from tasks.explain import Answer, Explained, asked_version, explain, pair, sample
 from tasks.explain.page import DOWN, UP, largest, page, signed, visible
-from tasks.workspace import Workspace, current
+from tasks.workspace import Workspace, current_or_new
 
 SIDES = ("chosen", "rejected")
 
@@ -34,7 +34,7 @@ def show_explanation(
     Raises:
         BadParams: not exactly one thing was asked about.
     """
-    place = current(folder)
+    place = current_or_new(folder)
     if version is not None and round is not None:
         raise BadParams("--version and --round both name a reward model; give one of them")
     made = asked_version(place, version, round)
