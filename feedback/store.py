@@ -25,9 +25,10 @@ _CIRCUMSTANCES = {"ingested_at", "round", "prompt_group", "source", "source_sha2
 
 
 class Appended(NamedTuple):
-    """What became of the events that were to be appended."""
+    """What became of the events that were to be appended; the same where it is repeated after a kill."""
 
     new: int
+    """Events that the round took in: now, or before it was killed."""
     repeated: int
     """Events whose id was there already, with the same content."""
     changed: tuple[Rejected, ...]
@@ -39,19 +40,22 @@ def append(folder: Path, events: Iterable[FeedbackEvent], round: int) -> Appende
 
     Repeated after a kill anywhere, it ends in the same files with the same bytes.
     """
-    fresh: dict[str, FeedbackEvent] = {}
+    taken = _ids(parts(folder, round))
+    stored = ids(folder) - taken
+    own: dict[str, FeedbackEvent] = {}
     again: list[FeedbackEvent] = []
-    stored = ids(folder)
     for event in events:
-        if event.feedback_id in stored or event.feedback_id in fresh:
+        if event.feedback_id in stored or event.feedback_id in own:
             again.append(event)
         else:
-            fresh[event.feedback_id] = event.model_copy(update={"round": round})
-    changed = _changed(again, fresh | _stored(folder, {event.feedback_id for event in again}))
-    if fresh:
-        _write_part(folder, to_table(fresh.values()), round)
-    quarantine(folder, changed, round)
-    return Appended(len(fresh), len(again) - len(changed), changed)
+            own[event.feedback_id] = event.model_copy(update={"round": round})
+    before = [event for event in own.values() if event.feedback_id in taken]
+    first = own | _stored(folder, {event.feedback_id for event in (*again, *before)})
+    other, changed = _changed(before, first), _changed(again, first)
+    if fresh := [event for event in own.values() if event.feedback_id not in taken]:
+        _write_part(folder, to_table(fresh), round)
+    quarantine(folder, (*other, *changed), round)
+    return Appended(len(own) - len(other), len(again) - len(changed), (*other, *changed))
 
 
 def read(folder: Path, rounds: Container[int] | None = None) -> pa.Table:
@@ -71,11 +75,7 @@ def events(folder: Path, rounds: Container[int] | None = None) -> list[FeedbackE
 
 def ids(folder: Path) -> set[str]:
     """The ids of all events."""
-    return {
-        identity
-        for part in parts(folder)
-        for identity in pq.read_table(part, columns=["feedback_id"])["feedback_id"].to_pylist()
-    }
+    return _ids(parts(folder))
 
 
 def taken_in(folder: Path, round: int) -> int:
@@ -139,6 +139,14 @@ def rejections(folder: Path, round: int | None = None) -> list[Rejected]:
 
 def _taken_in_by(part: Path) -> int:
     return int(part.stem.split("-")[1])
+
+
+def _ids(files: Iterable[Path]) -> set[str]:
+    return {
+        identity
+        for part in files
+        for identity in pq.read_table(part, columns=["feedback_id"])["feedback_id"].to_pylist()
+    }
 
 
 def _write_part(folder: Path, table: pa.Table, round: int) -> None:

@@ -54,32 +54,36 @@ def _cost(tried: Trial) -> str:
 
 
 def _table(found: Blame) -> Table:
-    table = Table(header_style="bold", box=None, padding=(0, 2, 0, 0))
-    for column in ("left out", "pairs", "holdout: harm", "agrees", "fresh votes: harm", "agrees", "win rate", "p"):
-        table.add_column(column, justify="left" if column == "left out" else "right", no_wrap=column != "left out")
-    for charge in found.charges:
-        table.add_row(*_row(charge), style="bold" if charge.sure else None)
-    table.add_row(*_row(found.control), style="dim")
+    """Three lines a suspect, so that a terminal of 80 columns cuts nothing off."""
+    table = Table(header_style="bold", box=None, padding=(0, 2, 1, 0))
+    for column in ("left out", "held against", "harm", "agrees", "p"):
+        table.add_column(column, justify="right" if column == "p" else "left", no_wrap=column != "left out")
+    for charge in (*found.charges, found.control):
+        style = "dim" if charge is found.control else "bold" if charge.sure else None
+        table.add_row(*_row(charge, found.expected), style=style, end_section=True)
     return table
 
 
-def _row(charge: Charge) -> list[Text | str]:
-    name = Text(str(charge.suspect) if charge.suspect else "nobody, another seed")
+def _row(charge: Charge, expected: float | None) -> list[Text | str]:
+    name = Text(charge.suspect.name if charge.suspect else "nobody,\nanother seed")
+    if charge.suspect:
+        name.append(f"\n{charge.suspect.by}\n{charge.suspect.pairs:,} pairs", style="dim")
     if charge.within:
-        name.append(f"\n  in {', '.join(charge.within)}", style="dim")
-    pairs = f"{charge.suspect.pairs:,}" if charge.suspect else "–"
-    expected = "–" if charge.win_rate is None else f"{charge.win_rate:.1%}"
+        name.append(f"\nin {', '.join(charge.within)}", style="dim")
+    harms, agree = zip(_evidence(charge.holdout), _evidence(charge.votes), strict=True)
+    wins = "–" if charge.win_rate is None or expected is None else f"{expected:.1%} → {charge.win_rate:.1%}"
     p = "–" if charge.p is None else "< .001" if charge.p < 0.001 else f"{charge.p:.3f}"
-    return [name, pairs, *_evidence(charge.holdout), *_evidence(charge.votes), expected, p]
+    return [name, "holdout\nfresh votes\nwin rate", "\n".join(harms), "\n".join((*agree, wins)), p]
 
 
-def _evidence(found: Evidence | None) -> list[str]:
+def _evidence(found: Evidence | None) -> tuple[str, str]:
+    """The harm, and how many votes the model with and without the suspect agrees with."""
     if found is None:
-        return ["–", "–"]
+        return "–", "–"
     harm = f"{found.harm.estimate:+.4f} ({found.harm.low:+.4f} to {found.harm.high:+.4f})"
     if found.accuracy is None or found.accuracy_without is None:
-        return [harm, "–"]
-    return [harm, f"{found.accuracy:.1%} → {found.accuracy_without:.1%}"]
+        return harm, "–"
+    return harm, f"{found.accuracy:.1%} → {found.accuracy_without:.1%}"
 
 
 def _words(found: Blame) -> list[str]:

@@ -14,7 +14,7 @@ from pathlib import Path
 from typing import Any, BinaryIO, NamedTuple
 
 from core.errors import Damaged
-from core.files import read_json, write_json
+from core.files import read_json, settle, write_json
 
 _NOTHING = "0" * 64  # what the first line follows
 
@@ -55,6 +55,14 @@ def append(path: Path, event: str, who: str, **facts: Any) -> Entry:
         # After the line, never before: a kill in between leaves a head one line behind, which `_tip` understands.
         write_json(_head_file(path), _Head(entry.seq, _sha256(line))._asdict())
     return entry
+
+
+def mend(path: Path) -> None:
+    """Clear what a kill left beside the log while the side file was written."""
+    if path.exists():
+        with path.open("rb") as log:
+            fcntl.flock(log, fcntl.LOCK_EX)
+            settle(_head_file(path))
 
 
 def read(path: Path) -> list[Entry]:

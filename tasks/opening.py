@@ -17,7 +17,7 @@ from core.plugins import chosen
 from core.settings import override, parse, read
 from feedback import store
 from models.policy import check_base
-from tasks import records, reference, reported, tracking
+from tasks import audit, records, reference, reported, tracking
 from tasks import round as rounds
 from tasks.params import Params
 from tasks.registry import Registry, Version
@@ -49,6 +49,7 @@ def _tidy(workspace: Workspace) -> None:
         sweep(folder)
     for path in (workspace.round, workspace.opened, workspace.champion, workspace.previous):
         settle(path)
+    audit.mend(workspace.audit)
     Data(workspace.root).mend()
 
 

@@ -67,9 +67,16 @@ def test_killed_before_the_part_stands_and_repeated_it_ends_in_the_same_bytes(tm
     left_behind.mkdir()
     (left_behind / "part-00000-1.parquet").write_bytes(b"half a file")
     assert len(store.events(broken)) == 3, "a draft is not read"
-    assert store.append(broken, EVENTS[:3], round=0).repeated == 3
+    assert store.append(broken, EVENTS[:3], round=0) == (3, 0, ())
     store.append(broken, EVENTS[3:], round=0)
     assert files.digest(broken) == files.digest(whole)
+
+
+def test_killed_when_the_part_stood_and_repeated_it_says_the_same(tmp_path: Path) -> None:
+    store.append(tmp_path, EVENTS[:2], round=0)
+    given = [*EVENTS, EVENTS[5]]
+    first, second = (store.append(tmp_path, given, round=1) for _ in range(2))
+    assert first == second == (4, 3, ())
 
 
 def test_an_id_with_other_content_keeps_the_first_and_loses_nothing(tmp_path: Path) -> None:

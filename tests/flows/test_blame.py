@@ -53,7 +53,7 @@ def test_whoever_votes_the_wrong_way_round_is_ranked_first(flows: Flows, copied:
     assert first["harm"] > abs(found["control"]["harm"])
     again = flows("blame", "2", "--by", "annotator", "-w", copied.root)  # nothing is trained twice
     assert "every training was done before" in again.out
-    assert next(line for line in again.out.splitlines() if line.startswith("annotator")).split()[1] == "eve"
+    assert next(line for line in again.out.splitlines() if "holdout" in line).split()[:2] == ["eve", "holdout"]
     folder = copied.blame / "round-00002"
     assert read_json(folder / "blame.json") == found
     assert (folder / "blame.png").stat().st_size > 5000

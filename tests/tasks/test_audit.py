@@ -122,3 +122,13 @@ def test_any_cut_is_noticed(share: float) -> None:
         content = path.read_bytes()
         path.write_bytes(content[: int(share * len(content))])
         assert audit.verify(path)
+
+
+def test_what_a_kill_left_of_the_side_file_is_cleared(tmp_path: Path) -> None:
+    log = tmp_path / "audit.jsonl"
+    audit.mend(log)  # nothing is there
+    audit.append(log, "promote", "ana", left="", now="1")
+    draft = tmp_path / ".audit.jsonl.head.abc.draft"
+    draft.mkdir()
+    audit.mend(log)
+    assert (draft.exists(), audit.verify(log)) == (False, [])
