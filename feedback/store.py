@@ -41,7 +41,7 @@ def append(folder: Path, events: Iterable[FeedbackEvent], round: int) -> Appende
     Repeated after a kill anywhere, it ends in the same files with the same bytes.
     """
     taken = _ids(parts(folder, round))
-    stored = ids(folder) - taken
+    stored = _ids(part for part in parts(folder) if _taken_in_by(part) != round)
     own: dict[str, FeedbackEvent] = {}
     again: list[FeedbackEvent] = []
     for event in events:

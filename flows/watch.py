@@ -50,8 +50,8 @@ def _watched(place: Workspace) -> tuple[Guarded, Seen]:
     if guarded.breaches and configured():
         _tell(place, guarded)
     seen = look(place, events)
-    if seen.new and configured():
-        drifted(place, seen.new)
+    if seen.champion and configured():
+        drifted(place, seen.alarms)
     return guarded, seen
 
 

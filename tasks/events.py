@@ -8,6 +8,7 @@ from prefect.client.orchestration import get_client
 from prefect.events import Event, Resource
 from prefect.settings import PREFECT_API_URL
 
+from core.files import read_json, write_json
 from tasks.workspace import Workspace
 
 READY = "feedback.threshold_reached"
@@ -35,8 +36,17 @@ def feedback_ready(workspace: Workspace, pending: int, threshold: int) -> bool:
 
 
 def drifted(workspace: Workspace, alarms: Sequence[str]) -> bool:
-    """Tell the configured server what has drifted; True where it took the event. The next look finds it again."""
-    return _sent(Event(event=DRIFTED, resource=_champion(workspace), payload={"alarms": list(alarms)}))
+    """Tell the configured server of the alarms that it does not know of; False where it did not take the event.
+
+    What it was told stands in data/watch/told.json: an alarm is one event, and one that was lost is sent again.
+    """
+    file = workspace.watch / "told.json"
+    told = read_json(file) if file.exists() else []
+    new = [alarm for alarm in alarms if alarm not in told]
+    if new and not _sent(Event(event=DRIFTED, resource=_champion(workspace), payload={"alarms": new})):
+        return False
+    write_json(file, list(alarms))
+    return True
 
 
 def in_breach(workspace: Workspace, alarms: Sequence[str]) -> bool:

@@ -3,7 +3,7 @@
 from collections.abc import Sequence
 from typing import NamedTuple
 
-from core.files import read_json, write_json
+from core.files import write_json
 from feedback import excerpt, groups, preferences, store
 from feedback.schema import FeedbackEvent
 from models.reward import RewardModel
@@ -32,18 +32,11 @@ class Seen(NamedTuple):
     """What was compared."""
     newest: Sequence[str] = ()
     """Alarms of the newest round, as sentences."""
-    before: Sequence[str] = ()
-    """Alarms that the look before had."""
 
     @property
     def alarms(self) -> list[str]:
         """All alarms as sentences: of the feedback that waits, then of the newest round."""
         return [*(monitor.sentence(found) for found in self.decided if found.alarm), *self.newest]
-
-    @property
-    def new(self) -> list[str]:
-        """The alarms that the look before did not have: an event an alarm, not one a look."""
-        return [alarm for alarm in self.alarms if alarm not in self.before]
 
 
 def look(workspace: Workspace, waiting: Sequence[FeedbackEvent]) -> Seen:
@@ -69,11 +62,9 @@ def look(workspace: Workspace, waiting: Sequence[FeedbackEvent]) -> Seen:
         found = _feedback(workspace, champion, events, params)
         found |= _labels(workspace, registry, champion, events, params)
         decided = monitor.decide(found.checks, params.drift.level)
-        kept = workspace.watch / "watch.json"
-        before = read_json(kept)["alarms"] if kept.exists() else ()
-        seen = Seen(champion.version, len(events), decided, newest(workspace), before)
+        seen = Seen(champion.version, len(events), decided, newest(workspace))
         facts = {"champion": champion.version, "records": len(events)}
-        write_json(kept, facts | monitor.report(found, decided) | {"alarms": seen.alarms})
+        write_json(workspace.watch / "watch.json", facts | monitor.report(found, decided) | {"alarms": seen.alarms})
     return seen
 
 
@@ -100,9 +91,11 @@ def _labels(
 ) -> Findings:
     """The champion's reward model on votes that wait, on pairs nobody voted on before; loaded where there are any."""
     held_out, count = workspace.preferences / "holdout.arrow", params.drift.groups
+    waiting = preferences.preferences(events, params.curate.split, "", params.curate.criterion).rows
+    if not waiting:
+        return Findings()
     files = [path for part in PARTS if (path := workspace.preferences / f"{part}.arrow").exists()]
     learned = {row["pair_id"] for path in files for row in tables.rows(path)}
-    waiting = preferences.preferences(events, params.curate.split, "", params.curate.criterion).rows
     fresh = one_each([row._asdict() for row in waiting if row.pair_id not in learned], count, SEED)
     folder = reference.fetch_reward(registry, champion, workspace.watch / "reward") if fresh else None
     if folder is None or not held_out.exists():

@@ -3,11 +3,12 @@
 from pathlib import Path
 
 import pytest
+from prefect.events import Event
 
 from core.files import digest, read_json, write_json
 from feedback import store
 from flows import watch as page
-from tasks import intake, records, watching
+from tasks import events, intake, records, watching
 from tasks.guarding import Guarded
 from tasks.guards import Found
 from tasks.workspace import Workspace
@@ -99,14 +100,24 @@ def test_the_server_hears_of_an_alarm_once_and_of_a_breach_each_time(
     record = records.read(continued, 1)
     write_json(records.path(continued, 1), record | {"metrics": {"drift/kl_rise": 7.5, "drift/kl_rise_alarm": 1.0}})
     told: list[str] = []
+    there = False
+
+    def taken(event: Event) -> bool:
+        told.extend(event.payload["alarms"] if there else [])
+        return there
+
+    monkeypatch.setattr(events, "_sent", taken)
+    monkeypatch.setattr(page, "configured", lambda: False)
+    page.show_watch(continued.root)  # by hand, where no server is named
     monkeypatch.setattr(page, "configured", lambda: True)
-    monkeypatch.setattr(page, "drifted", lambda place, alarms: told.extend(alarms))
-    monkeypatch.setattr(page, "in_breach", lambda place, alarms: told.extend(alarms))
+    page.show_watch(continued.root)
+    assert told == []
+    there = True
     page.show_watch(continued.root)
     page.show_watch(continued.root)
     assert told == ["round 1: drift/kl_rise 7.5, see data/reports/drift.html"]
     breach = Guarded("2", [Found("harm", "hard", True, "3 people", {})], kept="it is the first")
-    monkeypatch.setattr(page, "guard", lambda place, events: breach)
+    monkeypatch.setattr(page, "guard", lambda place, waiting: breach)
     page.show_watch(continued.root)
     assert told[1:] == ["harm (hard): 3 people", "version 2 stays champion: it is the first"]
 
