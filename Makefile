@@ -5,7 +5,7 @@ BIN := $(VENV)/bin
 READY := $(VENV)/.ready
 
 .DEFAULT_GOAL := help
-.PHONY: help setup round status ui test test-services chaos check format lint types contracts docs lock clean
+.PHONY: help setup reports round status ui test test-services chaos check format lint types contracts docs lock clean
 
 help: ## this list
 	@grep -hE '^[a-z-]+:.*##' $(MAKEFILE_LIST) | sed 's/:.*## /\t/' | expand -t 16
@@ -16,6 +16,9 @@ $(READY): requirements.txt
 	@test -x $(BIN)/python || $(PYTHON) -m venv $(VENV)
 	$(BIN)/pip install --quiet --disable-pip-version-check -r requirements.txt
 	@touch $@
+
+reports: setup ## the extra `reports`: Evidently, and the pandas that it can be imported beside
+	$(BIN)/pip install --quiet --disable-pip-version-check -r requirements-reports.txt
 
 round: setup ## one whole round on the embedded default; again for the next one
 	@$(BIN)/python -m flows round --new
@@ -30,7 +33,7 @@ ui: setup ## compare rounds in the MLflow UI at http://127.0.0.1:5000
 test: setup ## unit tests and real rounds of the tiny profile
 	$(BIN)/python -m pytest -q -n 2 --dist loadfile -m "not services and not chaos and not gpu"
 
-test-services: setup ## tests with a real Prefect server and worker, and a browser
+test-services: reports ## tests with a real Prefect server and worker, a browser, and the extra `reports`
 	@command -v chromium >/dev/null || { apt-get update -qq && apt-get install -qq -y chromium >/dev/null; } \
 		|| echo "no chromium here: the browser test is skipped"
 	$(BIN)/python -m pytest -q -m services
@@ -64,6 +67,8 @@ lock: ## resolve pyproject.toml anew into requirements.txt
 	build/lock/bin/pip install --quiet --disable-pip-version-check torch==2.13.0
 	build/lock/bin/pip install --quiet --disable-pip-version-check $$($(PYTHON) -c "import tomllib; p = tomllib.load(open('pyproject.toml', 'rb'))['project']; print(' '.join(repr(d) for d in p['dependencies'] + p['optional-dependencies']['dev']))")
 	build/lock/bin/pip freeze | sed 's/+cpu$$//' > requirements.txt
+	build/lock/bin/pip install --quiet --disable-pip-version-check $$($(PYTHON) -c "import tomllib; print(' '.join(repr(d) for d in tomllib.load(open('pyproject.toml', 'rb'))['project']['optional-dependencies']['reports']))")
+	build/lock/bin/pip freeze | sed 's/+cpu$$//' | grep -vxFf requirements.txt > requirements-reports.txt
 
 clean: ## remove the virtual environment and caches; data/ and mlflow.db stay
 	rm -rf $(VENV) .mypy_cache .ruff_cache .pytest_cache .import_linter_cache build

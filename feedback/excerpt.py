@@ -13,13 +13,17 @@ from feedback.schema import FeedbackEvent
 from feedback.votes import CHOICES
 
 
-def prompts(folder: Path, rounds: Container[int], count: int, seed: int) -> list[str]:
-    """What people asked last, one prompt of each of up to `count` groups, of the events that some rounds took in."""
-    table = _active(store.read(folder, rounds).select(["prompt_group", "prompt", "status"]))
+def each(folder: Path, rounds: Container[int], count: int, seed: int) -> list[FeedbackEvent]:
+    """One event of each of up to `count` groups, of those that some rounds took in."""
+    table = _active(store.read(folder, rounds))
     rows = np.random.default_rng(seed).permutation(table.num_rows)
     _, first = np.unique(_groups(table)[rows], return_index=True)
-    drawn = table["prompt"].take(rows[np.sort(first)[:count]]).to_pylist()
-    return [turns[-1]["content"] for turns in drawn]
+    return from_table(table.take(rows[np.sort(first)[:count]]))
+
+
+def prompts(folder: Path, rounds: Container[int], count: int, seed: int) -> list[str]:
+    """What people asked last in these events."""
+    return [event.prompt[-1].content for event in each(folder, rounds, count, seed)]
 
 
 def votes(folder: Path, rounds: Container[int], count: int, seed: int) -> list[FeedbackEvent]:

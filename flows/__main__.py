@@ -254,6 +254,14 @@ def watch(workspace: Place = None) -> None:
     show_watch(workspace)
 
 
+@app.command()
+def drift(workspace: Place = None) -> None:
+    """Draw every column of the newest round's prompts, votes and answers beside the champion's (extra `reports`)."""
+    from flows.drift import show_drift
+
+    show_drift(workspace)
+
+
 votes = typer.Typer(
     help="Hand out the pairs of a round that waits for people's votes, and take the votes in.", no_args_is_help=True
 )

@@ -92,7 +92,7 @@ def _labels(round: Round, knobs: Drift, reference: Reference, log: StepLog) -> F
 def _answers(round: Round, knobs: Drift) -> Findings:
     """The candidate's answers against the champion's."""
     samples = tables.load(round.workspace.samples / "samples.arrow")
-    rows = _first_of_each(samples["group"])
+    rows = first_of_each(samples["group"])
     champion, candidate = (_spoken(samples, who, rows) for who in (CHAMPION, CANDIDATE))
     return answers.drift(champion, candidate, knobs.limits, knobs.bins, round.seed_for("drift"))
 
@@ -106,7 +106,7 @@ def _yardstick(round: Round, knobs: Drift, reference: Reference) -> Findings:
     if "group" not in before.column_names:  # samples of an earlier release
         return Findings()
     sides = ((before, reference.spoken), (now, CHAMPION))
-    old, new = (_spoken(samples, who, _first_of_each(samples["group"])).reward for samples, who in sides)
+    old, new = (_spoken(samples, who, first_of_each(samples["group"])).reward for samples, who in sides)
     return answers.yardstick(old, new, knobs.limits, knobs.bins)
 
 
@@ -122,7 +122,7 @@ def one_each(rows: Sequence[dict[str, Any]], count: int, seed: int) -> list[dict
     """One decided pair of each of up to `count` prompt groups, drawn at random."""
     decided = [row for row in rows if row["p_chosen"] != 0.5]
     mixed = [decided[row] for row in np.random.default_rng(seed).permutation(len(decided))]
-    return [mixed[row] for row in _first_of_each([row["group"] for row in mixed])[:count]]
+    return [mixed[row] for row in first_of_each([row["group"] for row in mixed])[:count]]
 
 
 def judged(model: RewardModel, rows: Sequence[dict[str, Any]], annotator: Source | None) -> Judged:
@@ -133,7 +133,7 @@ def judged(model: RewardModel, rows: Sequence[dict[str, Any]], annotator: Source
     return Judged(model.margins(rows) / model.temperature, np.array([row["p_chosen"] for row in rows]), ceiling)
 
 
-def _first_of_each(groups: Sequence[str]) -> list[int]:
+def first_of_each(groups: Sequence[str]) -> list[int]:
     """The first row of each group: rows of one group are one piece of evidence."""
     return sorted({group: row for row, group in reversed(list(enumerate(groups)))}.values())
 

@@ -136,6 +136,11 @@ class Workspace:
         return self.data / "watch"
 
     @property
+    def dashboards(self) -> Path:
+        """Full reports on drift, a folder for each round that was asked about."""
+        return self.data / "dashboards"
+
+    @property
     def blame(self) -> Path:
         """What reward models said that were trained without some of the feedback."""
         return self.data / "blame"

@@ -1,0 +1,99 @@
+"""The full report on drift: every column of a round's prompts, votes and answers beside the champion's."""
+
+from collections.abc import Iterator
+from pathlib import Path
+from typing import Any, NamedTuple
+
+from core.errors import BadWorkspace
+from feedback import excerpt
+from tasks import round as rounds
+from tasks import tables, tracking
+from tasks.archive import Archive, NotFound
+from tasks.curate import Curate
+from tasks.drift import Drift, first_of_each
+from tasks.evals import CANDIDATE, CHAMPION
+from tasks.lock import holding
+from tasks.monitor import dashboard, sections
+from tasks.monitor.dashboard import Drawn
+from tasks.monitor.sections import Section
+from tasks.reference import Reference, kept
+from tasks.round import Round
+from tasks.tracking import RoundRun
+from tasks.versioning import Data
+from tasks.workspace import Workspace
+
+FEWEST = 20
+"""Rows on either side below which nothing is drawn."""
+
+
+class Dashboards(NamedTuple):
+    """The pages of one round."""
+
+    round: int
+    drawn: list[Drawn]
+    few: list[str]
+    """Sections with too few rows on either side."""
+    logged: bool
+    """Whether they are with the round's run in MLflow, too."""
+
+
+def dashboards(workspace: Workspace) -> Dashboards:
+    """Draw the pages of the round whose data the workspace holds: the newest, or that of a replay.
+
+    Raises:
+        NotInstalled: Evidently is missing.
+        BadWorkspace: there is no round that could be compared, or it has not got as far.
+        RoundBusy: a round runs.
+    """
+    dashboard.available()
+    with holding(workspace.lock, "a full report on drift"):
+        round = rounds.read(workspace)
+        found = list(_sections(round, _reference(round)))
+    folder = workspace.dashboards / f"round-{round.number:05d}"
+    enough = [one for one in found if min(len(one.before), len(one.now)) >= FEWEST]
+    drawn = [dashboard.draw(one, folder / f"{one.name}.html") for one in enough]
+    few = [one.name for one in found if one not in enough]
+    return Dashboards(round.number, drawn, few, _logged(round, [one.path for one in drawn]))
+
+
+def _reference(round: Round) -> Reference:
+    reference = kept(round.workspace.previous)
+    if reference is None:
+        raise BadWorkspace(f"round {round.number} has no champion before it that it could be compared with")
+    if not Data(round.workspace.root).done("sample"):
+        raise BadWorkspace(
+            f"round {round.number} has not sampled its answers yet; finish it (`python -m flows round`), or ask in the "
+            "folder of an earlier round's replay (`python -m flows replay ROUND --into DIR --judge`)"
+        )
+    return reference
+
+
+def _sections(round: Round, reference: Reference) -> Iterator[Section]:
+    """The rows that the step `drift` looks at, drawn alike."""
+    place, count, seed = round.workspace.feedback, round.knobs("drift", Drift).groups, round.seed_for("drift")
+    times = (reference.learned, (round.number,))
+    yield sections.prompts(*(excerpt.each(place, time, count, seed) for time in times))
+    before, now = (excerpt.votes(place, time, count, seed) for time in times)
+    yield sections.ballots(before, now, round.knobs("curate", Curate).criterion)
+    samples = tables.rows(round.workspace.samples / "samples.arrow")
+    one_each = [samples[row] for row in first_of_each([row["group"] for row in samples])]
+    yield sections.answers(*([_answer(row, who) for row in one_each] for who in (CHAMPION, CANDIDATE)))
+
+
+def _answer(row: dict[str, Any], who: str) -> dict[str, Any]:
+    numbers = {name: row[f"{who}_{name}"] for name in ("tokens", "reward", "judge", "kl")}
+    return {"answer": row[f"{who}_texts"], "ended": str(row[f"{who}_ended"]), **numbers}
+
+
+def _logged(round: Round, pages: list[Path]) -> bool:
+    """Keep the pages with the round's run; the folder of a replay has none."""
+    root = round.workspace.root
+    try:
+        past = Archive(root).finished(str(round.number))
+    except NotFound:
+        return False
+    store = tracking.client(root)
+    run = RoundRun(root, store, tracking.experiment(store, tracking.EXPERIMENT, root), past.run_id, round.number)
+    for page in pages:
+        run.artifact(page, "drift")
+    return True
