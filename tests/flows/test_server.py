@@ -12,9 +12,12 @@ import psutil
 import pytest
 
 PROGRAM = """
+import signal
+
 import psutil
 from flows.server import configured, starting
 
+signal.signal(signal.SIGINT, signal.default_int_handler)  # a shell has background jobs ignore it, and so their children
 server = starting()
 print(psutil.Process().children()[0].pid, flush=True)
 with server:
