@@ -18,6 +18,7 @@ from tasks.audit import Entry
 from tasks.catalogue import CHAMPION, Version
 from tasks.dossier.headings import PARTS, Part
 from tasks.dossier.index import index
+from tasks.incidents import CLOSED, NOTED, OPENED
 from tasks.lineage import lineage, survey
 from tasks.registry import Registry
 from tasks.workspace import Workspace
@@ -157,11 +158,11 @@ def _logged(path: Path, version: Version) -> dict[str, bytes]:
     problems = audit.verify(path)
     if not path.exists() and not problems:
         return {}
-    lines = [entry for entry in audit.read(path) if concerns(entry, version)]
+    lines = concerning(audit.read(path), version)
     parts = {
         "audit.jsonl": lines,
         "approvals.jsonl": [entry for entry in lines if entry.event in ("approval", "refusal")],
-        "incidents.jsonl": _incidents(audit.read(path), lines),
+        "incidents.jsonl": [entry for entry in lines if entry.event in (OPENED, NOTED, CLOSED)],
     }
     verified = {"sound": not problems, "problems": problems, "extract": [entry.seq for entry in lines]}
     return {
@@ -170,15 +171,11 @@ def _logged(path: Path, version: Version) -> dict[str, bytes]:
     }
 
 
-def _incidents(log: Iterable[Entry], concerned: Iterable[Entry]) -> list[Entry]:
-    """Incidents that concern the version, with the later lines of each: those may name the incident alone."""
-    opened = [entry for entry in concerned if entry.event.startswith("incident")]
-    known = {entry.facts["incident"] for entry in opened if "incident" in entry.facts}
-    return [
-        entry
-        for entry in log
-        if entry.event.startswith("incident") and (entry in opened or entry.facts.get("incident") in known)
-    ]
+def concerning(log: Iterable[Entry], version: Version) -> list[Entry]:
+    """The lines about a version. Later lines of an incident name the incident alone, by the number of its first."""
+    log = list(log)
+    opened = {entry.seq for entry in log if entry.event == OPENED and concerns(entry, version)}
+    return [entry for entry in log if concerns(entry, version) or entry.facts.get("incident") in opened]
 
 
 def _unnamed(told: dict[str, Any]) -> dict[str, Any]:

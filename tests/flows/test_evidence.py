@@ -8,12 +8,16 @@ from zipfile import ZipFile
 import pytest
 import yaml
 
-from tasks import audit, records
+from flows.round import rlhf_round
+from tasks import audit, incidents, records
 from tasks.archive import Archive
 from tasks.cards import FOLDER
 from tasks.registry import Registry
 from tasks.workspace import Workspace
+from tests.crowd import votes
 from tests.flows.commands import Flows
+from tests.flows.feedback_files import write
+from tests.profile import TINY, only
 
 
 def packed(flows: Flows, place: Path, asked: str, into: Path) -> dict[str, bytes]:
@@ -76,14 +80,28 @@ def test_a_first_model_has_a_card_and_no_gates(flows: Flows, followed: Workspace
 def test_incidents_and_approvals_are_in_it(flows: Flows, continued: Workspace, tmp_path: Path) -> None:
     version = Registry(continued.root).version("2")
     audit.append(continued.audit, "approval", "ana", key=version.tags["round_key"], reason="read it")
-    audit.append(continued.audit, "incident.open", "bo", incident="i1", version="2", what="rude")
+    assert flows("incident", "open", "--what", "rude", "--version", "2", "-w", continued.root).code == 0
+    [opened] = incidents.every(continued.audit)
+    assert flows("incident", "close", opened.number, "mended", "-w", continued.root).code == 0
     files = packed(flows, continued.root, "policy/2", tmp_path / "one.zip")
     assert json.loads(files["approvals.jsonl"])["who"] == "ana"
-    assert json.loads(files["incidents.jsonl"])["facts"]["what"] == "rude"
+    assert [json.loads(line)["facts"]["said"] for line in files["incidents.jsonl"].splitlines()] == ["rude", "mended"]
     lines = continued.audit.read_bytes().splitlines()
     continued.audit.write_bytes(b"\n".join([lines[0], lines[2], lines[1], *lines[3:]]) + b"\n")
     tampered = packed(flows, continued.root, "policy/2", tmp_path / "two.zip")
     assert json.loads(tampered["audit-verification.json"])["sound"] is False
+
+
+def test_no_annotator_is_named_in_it(flows: Flows, continued: Workspace, tmp_path: Path) -> None:
+    people = ("Meier-Anna", "Vogel-Ben", "Kaya-Cem")
+    continued.inbox.mkdir(exist_ok=True)
+    cast = [vote for name in people for vote in votes(name, 110, reversed=name == people[0])]
+    write(continued.inbox / "crowd.jsonl", cast)
+    rlhf_round([*TINY, only("annotators", "{}"), "collect.prompts=40"], str(continued.root))
+    assert "annotator " in str(records.read(continued, 2)["verdict"])
+    assert people[0] in continued.report("reward").read_text()  # where the gate's sentence leads
+    files = packed(flows, continued.root, "policy/3", tmp_path / "one.zip")
+    assert {name: person for name, content in files.items() for person in people if person.encode() in content} == {}
 
 
 def test_a_version_that_is_not_there(flows: Flows, followed: Workspace) -> None:

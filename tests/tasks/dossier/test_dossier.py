@@ -8,10 +8,10 @@ from typing import Any
 
 import pytest
 
-from tasks import audit
+from tasks import audit, incidents
 from tasks.audit import Entry
 from tasks.catalogue import Version
-from tasks.dossier import Dossier, _incidents, _lines, _logged, _unnamed, concerns, write
+from tasks.dossier import Dossier, _lines, _logged, _unnamed, concerning, concerns, write
 from tasks.dossier.headings import CONSIDERATIONS, CONTROLS, OBJECTIVES, PARTS, RISKS, numbered, title
 from tasks.dossier.index import index
 
@@ -59,8 +59,8 @@ def test_the_first_page_lists_what_is_there_and_what_is_missing() -> None:
         (entry("promote", model="policy", left="1", now="2"), False),
         (entry("approval", key="abc123", digest="d" * 64), True),
         (entry("approval", key="other", digest="e" * 64), False),
-        (entry("incident.open", version="policy/3"), True),
-        (entry("incident.open", version="33"), False),
+        (entry("incident opened", version="3", said="rude"), True),
+        (entry("incident opened", version="33", said="rude"), False),
         (entry("promote", model="reward", now="3"), False),
         (entry("withdrawal", round=2), False),
     ],
@@ -69,16 +69,21 @@ def test_which_lines_of_the_audit_log_concern_a_version(line: Entry, about: bool
     assert concerns(line, VERSION) is about
 
 
-def test_an_incident_brings_its_later_lines() -> None:
-    log = [
-        entry("incident.open", 1, incident="i1", version="3"),
-        entry("incident.open", 2, incident="i2", version="2"),
-        entry("incident.note", 3, incident="i1", what="rude"),
-        entry("incident.note", 4, incident="i2", what="slow"),
-        entry("promote", 5, model="policy", left="2", now="3"),
+def test_an_incident_brings_its_later_lines(tmp_path: Path) -> None:
+    log = tmp_path / "audit.jsonl"
+    ours = incidents.begin(log, "it is rude", "3", "ana")
+    others = incidents.begin(log, "it is slow", "2", "bo")
+    incidents.note(log, ours.number, "since Monday", "bo")
+    incidents.note(log, others.number, "the disk", "bo")
+    incidents.close(log, ours.number, "rolled back", "ana")
+    assert [line.facts["said"] for line in concerning(audit.read(log), VERSION)] == [
+        "it is rude",
+        "since Monday",
+        "rolled back",
     ]
-    found = _incidents(log, [line for line in log if concerns(line, VERSION)])
-    assert [line.seq for line in found] == [1, 3]
+    files = _logged(log, VERSION)
+    assert files["incidents.jsonl"] == files["audit.jsonl"]
+    assert len(files["incidents.jsonl"].splitlines()) == 3
 
 
 def test_extracted_lines_are_those_of_the_log(tmp_path: Path) -> None:

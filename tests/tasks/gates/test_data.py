@@ -76,19 +76,20 @@ def test_annotators_against_everybody_else(found: tuple[Standing, ...] | None, r
     assert Annotators().check(Evidence(candidate={}, annotators=found)).result == result
 
 
-def test_an_annotator_at_odds_is_named() -> None:
+def test_an_annotator_at_odds_is_numbered_and_not_named() -> None:
     finding = Annotators().check(Evidence(candidate={}, annotators=(ALIKE, EVE)))
     assert finding.reason.startswith(
-        "eve: the model that did not learn from them agrees with 25.0 % of 40 votes, others 81.0 % (p 1e-09)"
+        "annotator 2: the model that did not learn from them agrees with 25.0 % of 40 votes, others 81.0 % (p 1e-09)"
     )
-    assert finding.numbers == {"eve": 0.25}
+    assert finding.numbers == {"annotator_2": 0.25}
+    assert "eve" not in finding.reason
 
 
-def test_an_annotator_who_turned_is_named_once() -> None:
+def test_an_annotator_who_turned_is_told_of_once() -> None:
     turned = EVE._replace(p=1e-12, newest=True)
     finding = Annotators().check(Evidence(candidate={}, annotators=(turned, EVE, ALIKE)))
-    assert finding.reason.startswith("eve, in the newest round: the model that did not learn from them agrees")
-    assert finding.reason.count("eve") == 1
+    assert finding.reason.startswith("annotator 1, in the newest round: the model that did not learn from them agrees")
+    assert "annotator 2" not in finding.reason
     looked_at_twice = (ALIKE, ALIKE._replace(newest=True), EVE._replace(p=0.5))
     assert Annotators().check(Evidence(candidate={}, annotators=looked_at_twice)).reason.startswith("2 annotators")
 
