@@ -4,6 +4,7 @@ from collections.abc import Container, Sequence
 from pathlib import Path
 
 import numpy as np
+import numpy.typing as npt
 import pyarrow as pa
 import pyarrow.compute as pc
 
@@ -15,15 +16,14 @@ from feedback.votes import CHOICES
 
 def each(folder: Path, rounds: Container[int], count: int, seed: int) -> list[FeedbackEvent]:
     """One event of each of up to `count` groups, of those that some rounds took in."""
-    table = _active(store.read(folder, rounds))
-    rows = np.random.default_rng(seed).permutation(table.num_rows)
-    _, first = np.unique(_groups(table)[rows], return_index=True)
-    return from_table(table.take(rows[np.sort(first)[:count]]))
+    table = store.read(folder, rounds)
+    return from_table(table.take(_drawn(table, count, seed)))
 
 
 def prompts(folder: Path, rounds: Container[int], count: int, seed: int) -> list[str]:
     """What people asked last in these events."""
-    return [event.prompt[-1].content for event in each(folder, rounds, count, seed)]
+    table = store.read(folder, rounds).select(["prompt_group", "prompt", "status"])
+    return [turns[-1]["content"] for turns in table["prompt"].take(_drawn(table, count, seed)).to_pylist()]
 
 
 def votes(folder: Path, rounds: Container[int], count: int, seed: int) -> list[FeedbackEvent]:
@@ -42,8 +42,21 @@ def one_each(events: Sequence[FeedbackEvent], count: int, seed: int) -> list[str
     return list(first.values())[:count]
 
 
+def _drawn(table: pa.Table, count: int, seed: int) -> npt.NDArray[np.int64]:
+    """Rows of active events, one of each of up to `count` groups."""
+    active = np.flatnonzero(_is_active(table))
+    mixed = active[np.random.default_rng(seed).permutation(len(active))]
+    _, first = np.unique(_groups(table)[mixed], return_index=True)
+    found: npt.NDArray[np.int64] = mixed[np.sort(first)[:count]]
+    return found
+
+
 def _active(table: pa.Table) -> pa.Table:
-    return table.filter(pc.equal(table["status"].cast(pa.string()), "active"))
+    return table.filter(_is_active(table))
+
+
+def _is_active(table: pa.Table) -> pa.ChunkedArray:
+    return pc.equal(table["status"].cast(pa.string()), "active")
 
 
 def _groups(table: pa.Table) -> np.ndarray[tuple[int], np.dtype[np.object_]]:

@@ -19,8 +19,8 @@ HEAD = """\
 
 COMMANDS = (
     *("round", "plan", "status", "votes pull", "votes push", "approve", "rollback", "promote", "cooldown", "watch"),
-    *("feedback", "lineage", "evidence", "diff", "replay", "blame", "explain", "incident", "incident open"),
-    *("incident note", "incident close", "incident list", "incident show", "audit", "gc"),
+    *("drift", "feedback", "lineage", "evidence", "diff", "replay", "blame", "explain", "incident"),
+    *("incident open", "incident note", "incident close", "incident list", "incident show", "audit", "gc"),
 )
 """The commands of `python -m flows`, in the order of their page."""
 

@@ -1,5 +1,6 @@
 """The full report on drift: every column of a round's prompts, votes and answers beside the champion's."""
 
+import logging
 from collections.abc import Iterator
 from pathlib import Path
 from typing import Any, NamedTuple
@@ -22,6 +23,8 @@ from tasks.tracking import RoundRun
 from tasks.versioning import Data
 from tasks.workspace import Workspace
 
+_logger = logging.getLogger(__name__)
+
 FEWEST = 20
 """Rows on either side below which nothing is drawn."""
 
@@ -42,6 +45,7 @@ def dashboards(workspace: Workspace) -> Dashboards:
 
     Raises:
         NotInstalled: Evidently is missing.
+        NoTracking: MLflow does not answer.
         BadWorkspace: there is no round that could be compared, or it has not got as far.
         RoundBusy: a round runs.
     """
@@ -49,23 +53,36 @@ def dashboards(workspace: Workspace) -> Dashboards:
     with holding(workspace.lock, "a full report on drift"):
         round = rounds.read(workspace)
         found = list(_sections(round, _reference(round)))
+        run = _run(workspace)
     folder = workspace.dashboards / f"round-{round.number:05d}"
     enough = [one for one in found if min(len(one.before), len(one.now)) >= FEWEST]
     drawn = [dashboard.draw(one, folder / f"{one.name}.html") for one in enough]
     few = [one.name for one in found if one not in enough]
-    return Dashboards(round.number, drawn, few, _logged(round, [one.path for one in drawn]))
+    return Dashboards(round.number, drawn, few, run is not None and _logged(run, [one.path for one in drawn]))
 
 
 def _reference(round: Round) -> Reference:
-    reference = kept(round.workspace.previous)
-    if reference is None:
+    if round.champion is None:
         raise BadWorkspace(f"round {round.number} has no champion before it that it could be compared with")
-    if not Data(round.workspace.root).done("sample"):
+    reference = kept(round.workspace.previous)
+    if reference is None or not Data(round.workspace.root).done("sample"):
         raise BadWorkspace(
-            f"round {round.number} has not sampled its answers yet; finish it (`python -m flows round`), or ask in the "
-            "folder of an earlier round's replay (`python -m flows replay ROUND --into DIR --judge`)"
+            f"round {round.number} has not sampled its answers in {round.workspace.root}; finish it (`python -m flows "
+            "round`), or replay it with `--judge`"
         )
     return reference
+
+
+def _run(workspace: Workspace) -> RoundRun | None:
+    """The run of this very round; None where MLflow knows of no such finished round."""
+    root = workspace.root
+    key = rounds.key(workspace, rounds.circumstances(workspace)["code"])
+    try:
+        past = Archive(root).finished(key)
+    except NotFound:
+        return None
+    store = tracking.client(root)
+    return RoundRun(root, store, tracking.experiment(store, tracking.EXPERIMENT, root), past.run_id, past.number)
 
 
 def _sections(round: Round, reference: Reference) -> Iterator[Section]:
@@ -85,15 +102,13 @@ def _answer(row: dict[str, Any], who: str) -> dict[str, Any]:
     return {"answer": row[f"{who}_texts"], "ended": str(row[f"{who}_ended"]), **numbers}
 
 
-def _logged(round: Round, pages: list[Path]) -> bool:
-    """Keep the pages with the round's run; the folder of a replay has none."""
-    root = round.workspace.root
+def _logged(run: RoundRun, pages: list[Path]) -> bool:
+    """Keep the pages with the round's run; they are drawn, whether or not MLflow takes them."""
     try:
-        past = Archive(root).finished(str(round.number))
-    except NotFound:
+        with tracking.answering(run.root):
+            for page in pages:
+                run.artifact(page, "drift")
+    except tracking.NoTracking as gone:
+        _logger.warning("the pages are not with the round's run: %s", gone)
         return False
-    store = tracking.client(root)
-    run = RoundRun(root, store, tracking.experiment(store, tracking.EXPERIMENT, root), past.run_id, round.number)
-    for page in pages:
-        run.artifact(page, "drift")
     return True
