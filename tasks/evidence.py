@@ -74,6 +74,8 @@ class Evidence(_Value):
     """The champion's numbers of the round that made it; empty where it was not judged."""
     trust_judge: bool = False
     """Where there are no fresh votes, the judge model may stand in for them."""
+    votes_asked: int = 0
+    """Fresh votes that people were asked for; 0 where no person was."""
     licences: Mapping[str, int] = {}
     """Licence → events under it that reached training; empty where nobody looked."""
     consents: Mapping[str, int] = {}

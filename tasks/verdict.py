@@ -13,6 +13,7 @@ from tasks.gates import Gate
 from tasks.round import Round
 from tasks.step import step
 from tasks.steplog import StepLog
+from tasks.vote import asked
 
 GATES = (
     *("data_quality", "annotators", "licence", "drift"),
@@ -54,6 +55,7 @@ def evidence(round: Round, trust_judge: bool) -> Evidence:
         ),
         champion=read_json(place.previous / "champion.json"),
         trust_judge=trust_judge,
+        votes_asked=asked(round),
         licences=terms["licences"],
         consents=terms["consents"],
         annotators=read_json(place.report("reward"))["annotators"],

@@ -49,6 +49,12 @@ def gather(running: Running) -> None:
         waiting.end(place, wait)
 
 
+def asked(round: Round) -> int:
+    """Votes that people are asked for; 0 where it is not people who vote."""
+    people = round.knobs("vote", Vote).annotator
+    return people.votes if isinstance(people, People) else 0
+
+
 @step(retries=1)
 def vote(round: Round, log: StepLog) -> None:
     """Have each pair judged; what is no vote on one of them goes to quarantine."""

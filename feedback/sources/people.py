@@ -17,7 +17,7 @@ class People(Source):
     votes: int = Field(256, ge=1)
     """Votes that say which answer is better, or that neither is, with which the round goes on."""
     wait: float = Field(86_400, gt=0)
-    """Seconds after which it goes on with what there is; too few votes and the verdict is hold."""
+    """Seconds after which it goes on with what there is; with fewer votes nothing is promoted."""
 
     def read(self, intake: Intake) -> Iterator[FeedbackEvent | Rejected]:
         """What was handed in."""

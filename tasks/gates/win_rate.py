@@ -18,7 +18,18 @@ class WinRate(Gate):
     """How far the share of votes with the candidate on the left may lie from one half: sides are to be random."""
 
     def check(self, evidence: Evidence) -> Finding:
-        """Judge by fresh votes; by the judge model only where it is trusted and there are none."""
+        """Judge by fresh votes; by the judge model only where it is trusted and there are none.
+
+        Where the time was up before people gave the votes that they were asked for, the candidate has to wait.
+        """
+        finding = self._judged(evidence)
+        given = int(evidence.candidate.get("evaluate/votes", 0))
+        if finding.result == "promote" and given < evidence.votes_asked:
+            short = f"but the time was up with {given} of the {evidence.votes_asked} votes that people were asked for"
+            return self.found("hold", f"{finding.reason}; {short}", **finding.numbers)
+        return finding
+
+    def _judged(self, evidence: Evidence) -> Finding:
         votes = interval(evidence.candidate, "evaluate/win_rate", "evaluate/votes")
         if votes is None:
             return self._without_votes(evidence)

@@ -30,5 +30,12 @@ def measured(name: str, estimate: float, half: float, **others: float) -> Metric
     return {f"evaluate/{key}": value for key, value in found.items()}
 
 
-def check(gate: Gate, candidate: Metrics, champion: Metrics | None = None, trust_judge: bool = False) -> Finding:
-    return gate.check(Evidence(candidate=candidate, champion=champion or {}, trust_judge=trust_judge))
+def check(
+    gate: Gate,
+    candidate: Metrics,
+    champion: Metrics | None = None,
+    trust_judge: bool = False,
+    votes_asked: int = 0,
+) -> Finding:
+    known = Evidence(candidate=candidate, champion=champion or {}, trust_judge=trust_judge, votes_asked=votes_asked)
+    return gate.check(known)

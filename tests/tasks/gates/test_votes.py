@@ -49,6 +49,16 @@ def test_without_votes_the_judge_decides_only_where_it_is_trusted() -> None:
     assert check(Slices(), praised, trust_judge=True).result == "promote"
 
 
+def test_a_time_that_was_up_holds() -> None:
+    liked, disliked = votes(0.612, 0.579, 0.644, count=255), votes(0.35, 0.31, 0.39, count=255)
+    waited = check(WinRate(), liked, votes_asked=256)
+    assert waited.result == "hold"
+    assert waited.reason.endswith("the time was up with 255 of the 256 votes that people were asked for")
+    assert check(WinRate(), liked, votes_asked=255).result == "promote"
+    assert check(WinRate(), disliked, votes_asked=256).result == "reject"
+    assert check(WinRate(), judge(0.91, 0.88, 0.94), trust_judge=True, votes_asked=256).result == "hold"
+
+
 def test_sides_that_were_not_drawn_hold() -> None:
     drawn, not_drawn = ({**votes(0.612, 0.579, 0.644), "evaluate/candidate_left": left} for left in (0.64, 0.66))
     assert check(WinRate(), drawn).result == "promote"
