@@ -88,6 +88,13 @@ class Catalogue:
         Raises:
             BadModel: there is none of that number.
         """
+        found = self.find(version, name)
+        if found is None:
+            raise BadModel(f"{name} has no version {version} that a round registered; see the model's page in MLflow")
+        return found
+
+    def find(self, version: str, name: Name = "policy") -> Version | None:
+        """One version; None where no round registered it, or somebody deleted it in MLflow."""
         from mlflow.exceptions import MlflowException
 
         try:
@@ -95,10 +102,8 @@ class Catalogue:
         except MlflowException as error:
             if error.error_code not in _MISSING:
                 raise
-            found = None
-        if found is None or "round_key" not in found.tags:
-            raise BadModel(f"{name} has no version {version} that a round registered; see the model's page in MLflow")
-        return _read(found)
+            return None
+        return _read(found) if "round_key" in found.tags else None
 
     def versions(self, name: Name) -> list[Version]:
         """All versions that rounds registered, newest first. What others put under the name is left out."""

@@ -5,6 +5,7 @@ from typing import Annotated, Literal, NamedTuple
 
 from pydantic import Field, SerializeAsAny
 
+from core.errors import BadModel
 from core.files import write_json
 from core.knobs import Knobs
 from core.plugins import chosen, used_by_name
@@ -120,9 +121,9 @@ def _answer(workspace: Workspace, registry: Registry, champion: Version, guarded
     number = _incident(workspace, champion, reason)
     try:
         now = registry.rollback(None, reason, WATCH, expect=champion.version).now.version
-    except Conflict as conflict:
-        incidents.note(workspace.audit, number, f"not rolled back: {conflict}", WATCH)
-        return guarded._replace(kept=str(conflict))
+    except (Conflict, BadModel) as refusal:
+        incidents.note(workspace.audit, number, f"not rolled back: {refusal}", WATCH)
+        return guarded._replace(kept=str(refusal))
     incidents.note(workspace.audit, number, f"rolled back to version {now}", WATCH)
     return guarded._replace(now=now, incident=number)
 
@@ -136,7 +137,10 @@ def _kept(workspace: Workspace, registry: Registry, champion: Version, acting: S
     before = champion.tags.get("rollback_to")
     if before is None:
         return "it took over from no other version"
-    if "rolled_back" in registry.version(before).tags:
+    earlier = registry.find(before)
+    if earlier is None:
+        return f"version {before}, which it took over from, was deleted in MLflow; `rollback --to` goes to another"
+    if "rolled_back" in earlier.tags:
         return f"version {before}, which it took over from, was rolled back itself"
     cooling = registry.cooling(promotion.knobs(workspace).cooldown)
     if cooling and all(found.severity == "soft" for found in acting):

@@ -113,6 +113,14 @@ def test_what_nobody_can_go_back_from_is_an_alarm(place: Workspace) -> None:
     assert "it took over from no other version" in guarded.kept
 
 
+def test_a_version_that_was_deleted_in_mlflow_is_an_alarm(place: Workspace) -> None:
+    Registry(place.root).store.delete_model_version("policy", "1")
+    guarded = guard(place, thumbs("2", 0, 3, flags=("harmful",)))
+    assert (guarded.champion, guarded.now) == ("2", None)
+    assert "version 2 stays champion: version 1, which it took over from, was deleted in MLflow" in guarded.alarms[-1]
+    assert read_json(place.watch / "guards.json")["kept"] == guarded.kept
+
+
 def test_a_version_that_a_person_forced_is_theirs_to_roll_back(place: Workspace) -> None:
     registry = Registry(place.root)
     registry.rollback(None, "harm: 3 people", WATCH)
