@@ -8,8 +8,8 @@ from rich.table import Table
 
 from flows.server import configured
 from flows.title import entitle
-from tasks.events import drifted, in_breach, rolled_back
-from tasks.guarding import Guarded, guard
+from tasks.events import drifted, in_breach, rollbacks
+from tasks.guarding import WATCH, Guarded, guard
 from tasks.intake import waiting
 from tasks.watching import Seen, look
 from tasks.workspace import Workspace, current
@@ -47,7 +47,7 @@ def _watched(place: Workspace) -> tuple[Guarded, Seen]:
     """What people say of the champion comes first: a rollback must not wait for comparisons."""
     events = waiting(place)
     guarded = guard(place, events)
-    if guarded.breaches and configured():
+    if configured():
         _tell(place, guarded)
     seen = look(place, events)
     if seen.champion and configured():
@@ -56,9 +56,8 @@ def _watched(place: Workspace) -> tuple[Guarded, Seen]:
 
 
 def _tell(place: Workspace, guarded: Guarded) -> None:
-    if guarded.champion and guarded.now:
-        rolled_back(place, guarded.champion, guarded.now, "; ".join(found.said for found in guarded.breaches))
-    else:
+    rollbacks(place, WATCH)  # those of looks before, too, that no server took
+    if guarded.breaches and guarded.now is None:
         in_breach(place, guarded.alarms)
 
 

@@ -2,6 +2,7 @@
 
 import logging
 from collections.abc import Sequence
+from uuid import NAMESPACE_OID, uuid5
 
 import httpx
 from prefect.client.orchestration import get_client
@@ -9,6 +10,8 @@ from prefect.events import Event, Resource
 from prefect.settings import PREFECT_API_URL
 
 from core.files import read_json, write_json
+from tasks import audit
+from tasks.audit import Entry
 from tasks.workspace import Workspace
 
 READY = "feedback.threshold_reached"
@@ -58,6 +61,29 @@ def rolled_back(workspace: Workspace, left: str, now: str, reason: str) -> bool:
     """Tell the configured server that version `now` is champion again; True where it took the event."""
     payload = {"left": left, "now": now, "reason": reason}
     return _sent(Event(event=ROLLED_BACK, resource=_champion(workspace), payload=payload))
+
+
+def rollbacks(workspace: Workspace, who: str) -> bool:
+    """Tell the configured server of the rollbacks by `who` that it does not know of; False where it did not take one.
+
+    The audit log says which there were, so that neither a kill nor a server that is away loses one. Those that it was
+    told of stand in data/watch/rollbacks.json; one that a kill has sent twice is one event, by its id.
+    """
+    file = workspace.watch / "rollbacks.json"
+    told = read_json(file) if file.exists() else []
+    for move in audit.read(workspace.audit):
+        if (move.event, move.who) == ("rollback", who) and move.facts["intent"] not in told:
+            if not _sent(_rollback(workspace, move)):
+                return False
+            told.append(move.facts["intent"])
+            write_json(file, told)
+    return True
+
+
+def _rollback(workspace: Workspace, move: Entry) -> Event:
+    payload = {"at": move.at} | {name: move.facts[name] for name in ("left", "now", "reason")}
+    identity = uuid5(NAMESPACE_OID, move.facts["intent"])
+    return Event(event=ROLLED_BACK, resource=_champion(workspace), payload=payload, id=identity)
 
 
 def _champion(workspace: Workspace) -> Resource:

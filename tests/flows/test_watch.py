@@ -1,14 +1,17 @@
 """Between rounds: the feedback that waits, against what the champion learned from."""
 
+from collections.abc import Sequence
 from pathlib import Path
+from typing import Any
 
 import pytest
+import yaml
 from prefect.events import Event
 
 from core.files import digest, read_json, write_json
 from feedback import store
 from flows import watch as page
-from tasks import events, intake, records, watching
+from tasks import audit, events, guarding, intake, records, watching
 from tasks.guarding import Guarded
 from tasks.guards import Found
 from tasks.workspace import Workspace
@@ -70,19 +73,23 @@ def test_alarms_of_the_newest_round_are_recalled(flows: Flows, continued: Worksp
     assert "ALARM round 1: drift/kl_rise 7.5, see data/reports/drift.html" in said
 
 
-def test_people_who_are_harmed_roll_the_champion_back(flows: Flows, continued: Workspace, tmp_path: Path) -> None:
-    harmful = [
+def thumbs_down(people: int, flags: Sequence[str]) -> list[dict[str, Any]]:
+    """As many people who do not like an answer of version 2."""
+    return [
         {
             "kind": "binary",
             "prompt": "Where do I enter my PIN?",
             "responses": [{"messages": "Send it to us.", "model": "policy", "model_version": "2"}],
             "judgements": [{"scores": [0]}],
-            "flags": ["harmful"],
-            "annotator_id": who,
+            "flags": list(flags),
+            "annotator_id": f"person {number}",
         }
-        for who in ("ana", "bo", "cy")
+        for number in range(people)
     ]
-    flows("feedback", write(tmp_path / "live.jsonl", harmful), "-w", continued.root)
+
+
+def test_people_who_are_harmed_roll_the_champion_back(flows: Flows, continued: Workspace, tmp_path: Path) -> None:
+    flows("feedback", write(tmp_path / "live.jsonl", thumbs_down(3, ["harmful"])), "-w", continued.root)
     said = flows("watch", "-w", continued.root).out
     assert "rolled back: version 1 is champion instead of 2" in said
     assert "ALARM harm (hard): 3 people flagged 3 of 3 judged answers as harmful" in said
@@ -120,6 +127,48 @@ def test_the_server_hears_of_an_alarm_once_and_of_a_breach_each_time(
     monkeypatch.setattr(page, "guard", lambda place, waiting: breach)
     page.show_watch(continued.root)
     assert told[1:] == ["harm (hard): 3 people", "version 2 stays champion: it is the first"]
+
+
+class Server:
+    """A Prefect server that is away until it is `there`."""
+
+    def __init__(self) -> None:
+        self.there = False
+        self.took: list[Event] = []
+
+    def __call__(self, event: Event) -> bool:
+        self.took += [event] if self.there else []
+        return self.there
+
+
+@pytest.mark.parametrize(("people", "flags", "guarded"), [(3, ["harmful"], "harm: 3"), (100, [], "liking: ")])
+def test_a_rollback_by_itself_is_audited_and_one_event_whenever_the_server_is_there(
+    continued: Workspace, monkeypatch: pytest.MonkeyPatch, people: int, flags: Sequence[str], guarded: str
+) -> None:
+    """A hard breach, and a soft one; the look that rolled back was killed before it could say so."""
+    params = yaml.safe_load(continued.params.read_text(encoding="utf-8"))
+    params["watch"] = {"guards": {"liking": {"floor": 0.9}}}
+    write_json(continued.params, params)
+    continued.inbox.mkdir(exist_ok=True)
+    write(continued.inbox / "live.jsonl", thumbs_down(people, flags))
+    assert guarding.guard(continued, intake.waiting(continued)).now == "1"
+    line = next(line for line in audit.read(continued.audit) if line.event == "rollback")
+    assert (line.who, line.facts["left"], line.facts["now"]) == ("watch", "2", "1")
+    server = Server()
+    monkeypatch.setattr(events, "_sent", server)
+    monkeypatch.setattr(page, "configured", lambda: True)
+    page.show_watch(continued.root)
+    assert server.took == []
+    server.there = True
+    page.show_watch(continued.root)
+    page.show_watch(continued.root)
+    [event] = server.took
+    assert (event.event, event.payload["left"], event.payload["now"]) == ("champion.rolled_back", "2", "1")
+    assert event.payload["reason"] == line.facts["reason"]
+    assert line.facts["reason"].startswith(guarded)
+    (continued.watch / "rollbacks.json").unlink()  # killed before it was noted
+    page.show_watch(continued.root)
+    assert {told.id for told in server.took} == {event.id}
 
 
 @pytest.mark.usefixtures("prefect")
