@@ -51,7 +51,7 @@ def _watched(place: Workspace) -> tuple[Guarded, Seen]:
         _tell(place, guarded)
     seen = look(place, events)
     if seen.champion and configured():
-        drifted(place, seen.alarms)
+        drifted(place, seen.named)
     return guarded, seen
 
 

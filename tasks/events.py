@@ -1,7 +1,7 @@
 """What the project tells Prefect's event system. Events can be lost; a schedule stands behind each of them."""
 
 import logging
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from uuid import NAMESPACE_OID, uuid5
 
 import httpx
@@ -38,14 +38,19 @@ def feedback_ready(workspace: Workspace, pending: int, threshold: int) -> bool:
     return _sent(Event(event=READY, resource=inbox, payload={"pending": pending, "threshold": threshold}))
 
 
-def drifted(workspace: Workspace, alarms: Sequence[str]) -> bool:
+def drifted(workspace: Workspace, alarms: Mapping[str, str]) -> bool:
     """Tell the configured server of the alarms that it does not know of; False where it did not take the event.
 
-    What it was told stands in data/watch/told.json: an alarm is one event, and one that was lost is sent again.
+    The names of what it was told stand in data/watch/told.json: an alarm is one event, however its numbers change,
+    and one that was lost is sent again.
+
+    Args:
+        workspace: where.
+        alarms: name → sentence.
     """
     file = workspace.watch / "told.json"
     told = read_json(file) if file.exists() else []
-    new = [alarm for alarm in alarms if alarm not in told]
+    new = [said for name, said in alarms.items() if name not in told]
     if new and not _sent(Event(event=DRIFTED, resource=_champion(workspace), payload={"alarms": new})):
         return False
     write_json(file, list(alarms))

@@ -1,6 +1,6 @@
 """A look at the feedback that waits, between rounds: against what the champion learned from. Nothing is trained."""
 
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from typing import NamedTuple
 
 from core.files import write_json
@@ -30,13 +30,23 @@ class Seen(NamedTuple):
     """Usable records of feedback that wait."""
     decided: Sequence[Decided] = ()
     """What was compared."""
-    newest: Sequence[str] = ()
-    """Alarms of the newest round, as sentences."""
+    newest: Mapping[str, str] = {}  # a default of a NamedTuple that nothing writes to
+    """Alarms of the newest round: name → sentence."""
+
+    @property
+    def named(self) -> dict[str, str]:
+        """Name → sentence of all alarms: of the feedback that waits, then of the newest round.
+
+        A name says what has drifted from what; it stays while the numbers of the sentence change with each record.
+        """
+        alarms = [found for found in self.decided if found.alarm]
+        waits = {f"version {self.champion}: {found.check.name}": monitor.sentence(found) for found in alarms}
+        return waits | dict(self.newest)
 
     @property
     def alarms(self) -> list[str]:
-        """All alarms as sentences: of the feedback that waits, then of the newest round."""
-        return [*(monitor.sentence(found) for found in self.decided if found.alarm), *self.newest]
+        """All alarms as sentences."""
+        return list(self.named.values())
 
 
 def look(workspace: Workspace, waiting: Sequence[FeedbackEvent]) -> Seen:
@@ -68,14 +78,15 @@ def look(workspace: Workspace, waiting: Sequence[FeedbackEvent]) -> Seen:
     return seen
 
 
-def newest(workspace: Workspace) -> list[str]:
-    """The alarms of the round that finished last."""
+def newest(workspace: Workspace) -> dict[str, str]:
+    """The alarms of the round that finished last: name → sentence."""
     last = records.last(workspace)
     if last is None:
-        return []
+        return {}
     metrics = last["metrics"]
     names = [name.removesuffix("_alarm") for name, value in metrics.items() if name.endswith("_alarm") and value]
-    return [f"round {last['number']}: {name} {metrics[name]:.3g}, see data/reports/drift.html" for name in names]
+    alarms = {f"round {last['number']}: {name}": metrics[name] for name in names}
+    return {name: f"{name} {effect:.3g}, see data/reports/drift.html" for name, effect in alarms.items()}
 
 
 def _feedback(workspace: Workspace, champion: Version, events: Sequence[FeedbackEvent], params: Params) -> Findings:

@@ -28,14 +28,18 @@ def test_an_empty_inbox(flows: Flows, continued: Workspace) -> None:
     assert (said.code, "0 records wait, too few to compare; champion is version 2" in said.out) == (0, True)
 
 
+def flights(count: int) -> list[dict[str, Any]]:
+    """Votes about something that the champion has not heard of."""
+    return [
+        {"prompt": f"When does flight {number} to Oslo leave?", "chosen": f"At {number}.", "rejected": "No idea."}
+        for number in range(100, 100 + count)
+    ]
+
+
 def test_votes_about_something_else_are_an_alarm_and_change_nothing(
     flows: Flows, continued: Workspace, tmp_path: Path
 ) -> None:
-    votes = [
-        {"prompt": f"When does flight {number} to Oslo leave?", "chosen": f"At {number}.", "rejected": "No idea."}
-        for number in range(100, 220)
-    ]
-    flows("feedback", write(tmp_path / "votes.jsonl", votes), "-w", continued.root)
+    flows("feedback", write(tmp_path / "votes.jsonl", flights(120)), "-w", continued.root)
     before = digest(continued.feedback), digest(continued.rounds), digest(continued.root / "dvc.lock")
     said = flows("watch", "-w", continued.root).out
     assert "120 records wait" in said
@@ -130,15 +134,38 @@ def test_the_server_hears_of_an_alarm_once_and_of_a_breach_each_time(
 
 
 class Server:
-    """A Prefect server that is away until it is `there`."""
+    """A Prefect server that may be away."""
 
-    def __init__(self) -> None:
-        self.there = False
+    def __init__(self, there: bool = False) -> None:
+        self.there = there
         self.took: list[Event] = []
 
     def __call__(self, event: Event) -> bool:
         self.took += [event] if self.there else []
         return self.there
+
+
+def test_an_alarm_is_one_event_while_the_inbox_grows(continued: Workspace, monkeypatch: pytest.MonkeyPatch) -> None:
+    """Each record changes the numbers in the sentence."""
+    server = Server(there=True)
+    monkeypatch.setattr(events, "_sent", server)
+    continued.inbox.mkdir(exist_ok=True)
+    said = []
+    for more in ([], shallow_votes(requests(items=1))):
+        write(continued.inbox / "votes.jsonl", [*flights(120), *more])
+        seen = watching.look(continued, intake.waiting(continued))
+        said.append(seen.named["version 2: prompt_auc"])
+        assert events.drifted(continued, seen.named)
+    assert said[0] != said[1]
+    assert sum(alarm in said for event in server.took for alarm in event.payload["alarms"]) == 1
+
+
+def test_an_alarm_of_the_next_round_is_another_one(continued: Workspace, monkeypatch: pytest.MonkeyPatch) -> None:
+    server = Server(there=True)
+    monkeypatch.setattr(events, "_sent", server)
+    for number, said in ((1, "7.5"), (1, "8"), (2, "8")):
+        events.drifted(continued, {f"round {number}: drift/kl_rise": said})
+    assert [event.payload["alarms"] for event in server.took] == [["7.5"], ["8"]]
 
 
 @pytest.mark.parametrize(("people", "flags", "guarded"), [(3, ["harmful"], "harm: 3"), (100, [], "liking: ")])

@@ -14,6 +14,6 @@ from tests.services.programs import free_port
 def test_a_server_that_is_down_is_no_error(tmp_path: Path, caplog: pytest.LogCaptureFixture) -> None:
     with temporary_settings({PREFECT_API_URL: f"http://127.0.0.1:{free_port()}/api"}), caplog.at_level(logging.WARNING):
         assert not feedback_ready(Workspace(tmp_path), 80, 80)
-        assert not drifted(Workspace(tmp_path), ["prompts are about something else"])
+        assert not drifted(Workspace(tmp_path), {"prompt_auc": "prompts are about something else"})
         assert not rolled_back(Workspace(tmp_path), "2", "1", "harm: 3 people")
     assert caplog.text.count("did not take the event") == 3
