@@ -50,7 +50,7 @@ class Catalogue:
             name: which model.
             folder: its files.
             run_id: the run of its round.
-            tags: `round`, `round_key`, and what belongs to the version: reward version, template, data lock.
+            tags: `round`, `round_key`, and what belongs to it: `reward_version`, `prompt_template`, `data_lock`.
             metrics: how good it is; shown at the model.
         """
         marks = {**tags, "digest": digest(folder)}

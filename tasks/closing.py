@@ -3,9 +3,10 @@
 import shutil
 from collections.abc import Mapping, Sequence
 from datetime import UTC, datetime
+from pathlib import Path
 from typing import Any
 
-from core.files import read_json
+from core.files import digest, read_json
 from feedback import store
 from tasks import approval, cards, drift, plots, promotion, records
 from tasks import round as rounds
@@ -16,6 +17,9 @@ from tasks.workspace import Workspace
 
 BOOTSTRAP = ("collect", "ingest", "curate", "sft")
 """The steps of round 0."""
+
+TEMPLATE = "chat_template.jinja"
+"""What transformers calls the template beside a tokenizer; a tokenizer that has none gets prompts in the plain form."""
 
 
 def bootstrap(running: Running) -> dict[str, Any]:
@@ -81,8 +85,18 @@ def _register(
     running: Running, name: Name, checkpoint: str, numbers: Mapping[str, float], tags: Mapping[str, str]
 ) -> Version:
     place = running.round.workspace
-    facts = {"round": str(running.round.number), "round_key": running.key, **tags}
-    return running.registry.register(name, place.checkpoint(checkpoint), running.run.run_id, facts, numbers)
+    folder = place.checkpoint(checkpoint)
+    facts = {"round": str(running.round.number), "round_key": running.key, **_belonging(place, folder), **tags}
+    return running.registry.register(name, folder, running.run.run_id, facts, numbers)
+
+
+def _belonging(place: Workspace, model: Path) -> dict[str, str]:
+    """By SHA-256, the template of prompts in the model's folder, and the dvc.lock that was saved to the round's run."""
+    template = model / TEMPLATE
+    return {
+        "prompt_template": digest(template) if template.exists() else "none",
+        "data_lock": digest(place.root / "dvc.lock"),
+    }
 
 
 def _finish(

@@ -65,6 +65,14 @@ def test_the_champion_names_its_round_and_its_reward_model(finished: Workspace) 
     assert (reward.round, reward.digest) == (1, digest(finished.checkpoint("reward")))
 
 
+def test_a_version_names_the_template_and_the_data_lock_that_belong_to_it(finished: Workspace) -> None:
+    registry = Registry(finished.root)
+    for version in (*registry.versions("policy"), *registry.versions("reward")):
+        [lock] = finished.root.glob(f"mlruns/{version.run_id}/artifacts/round/dvc.lock")
+        assert version.tags["data_lock"] == digest(lock)
+        assert version.tags["prompt_template"] == digest(finished.checkpoint("policy") / "chat_template.jinja")
+
+
 def test_a_round_is_a_run_with_a_child_for_each_step(finished: Workspace, store: MlflowClient) -> None:
     parent = run_of(store, finished, 1)
     assert (parent.info.run_name, parent.info.status) == ("round 1", "FINISHED")
