@@ -5,6 +5,7 @@ is learned from it is computed again, in a folder of its own; neither MLflow nor
 """
 
 import shutil
+import time
 from collections.abc import Iterator, Mapping, Sequence
 from contextlib import contextmanager
 from pathlib import Path
@@ -19,7 +20,7 @@ from tasks import round as rounds
 from tasks.__main__ import STEPS
 from tasks.archive import Archive, Past, Saved
 from tasks.catalogue import Catalogue, Version
-from tasks.running import SHOW
+from tasks.running import SHOW, note_time
 from tasks.steplog import StepLog
 from tasks.versioning import Data, stages
 from tasks.workspace import Workspace, at
@@ -167,7 +168,9 @@ def _wanted(then: Mapping[str, Any], steps: Sequence[str]) -> dict[str, str]:
 def _run(place: Workspace, steps: Sequence[str]) -> None:
     opened, data, show = rounds.read(place), Data(place.root), SHOW.get()
     for name in steps:
-        STEPS[name].fn(opened, StepLog([show(name)]))
+        start, log = time.perf_counter(), StepLog([show(name)])
+        STEPS[name].fn(opened, log)
+        note_time(opened, name, time.perf_counter() - start, log.learned)  # `blame` foretells its own from it
         data.record(name)
 
 

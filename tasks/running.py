@@ -94,8 +94,7 @@ class Running:
         return times(self.round)
 
     def _note_time(self, step: str, wall: float, learning: float) -> None:
-        spent = {**self.times(), step: {"wall": wall, "learning": learning}}
-        write_json(self.round.workspace.metrics / "times.json", spent)
+        note_time(self.round, step, wall, learning)
 
     def _explained(self, what: str, error: Exception) -> RoundsError:
         where = f"round {self.round.number}, {what}"
@@ -117,9 +116,15 @@ class Running:
 
 
 def times(round: Round) -> dict[str, dict[str, float]]:
-    """Step → seconds, of the steps that were timed: none where they ran without a flow."""
+    """Step → seconds, of the steps that were timed: none where they ran without a flow, and were not replayed."""
     path = round.workspace.metrics / "times.json"
     return read_json(path) if path.exists() else {}
+
+
+def note_time(round: Round, step: str, wall: float, learning: float) -> None:
+    """Keep how long a step took."""
+    spent = {**times(round), step: {"wall": wall, "learning": learning}}
+    write_json(round.workspace.metrics / "times.json", spent)
 
 
 def metrics(round: Round, steps: Sequence[str]) -> dict[str, float]:

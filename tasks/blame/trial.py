@@ -8,11 +8,13 @@ from feedback import store
 from feedback.rows import PreferenceRow
 from feedback.schema import FeedbackEvent
 from feedback.suspects import BY, By, Suspect, suspects, without
-from tasks import records
+from tasks import records, running
+from tasks import round as rounds
 from tasks.blame.retraining import Retraining
 from tasks.evals.votes import VOTERS
 from tasks.material import Material, check_sft, material, part
 from tasks.reward import FEWEST
+from tasks.round import Round
 from tasks.workspace import Workspace
 
 NEARLY = 0.95
@@ -61,10 +63,7 @@ class Trial(NamedTuple):
     @property
     def seconds(self) -> float | None:
         """What that will take, by what the round's own training took; None where that was not noted here."""
-        round = self.material.round
-        if not records.path(round.workspace, round.number).exists():
-            return None
-        spent = records.read(round.workspace, round.number)["times"].get("reward")
+        spent = _times(self.material.round).get("reward")
         own = len(part(self.rows, "train")) + len(part(self.rows, "judge"))  # the step trained the judge as well
         pairs = sum(len(part(rows, "train")) for rows in self.waiting)
         return spent["learning"] * pairs / own if spent else None
@@ -98,6 +97,15 @@ def trial(workspace: Workspace, asked: str, by: Collection[By] = BY, least: int 
     nested = [case._replace(within=_within(case, cases, rows)) for case in cases]
     questions = [*part(rows, "holdout"), *fresh]
     return Trial(found, rows, fresh, votes, [Case(None, rows, fresh), *nested], Retraining(found, questions))
+
+
+def _times(round: Round) -> dict[str, dict[str, float]]:
+    """How long the steps of the round took in this workspace, in the folder of a replay when it was replayed."""
+    if records.path(round.workspace, round.number).exists():
+        times: dict[str, dict[str, float]] = records.read(round.workspace, round.number)["times"]
+        return times
+    here = round.workspace.round.exists() and rounds.read(round.workspace).number == round.number
+    return running.times(round) if here else {}
 
 
 def _votes(found: Material) -> list[FeedbackEvent]:

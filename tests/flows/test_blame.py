@@ -97,6 +97,18 @@ def test_cut_short_it_goes_on_from_the_trainings_that_ended(copied: Workspace) -
     assert kept.stat().st_mtime_ns == before
 
 
+def test_the_cost_is_said_in_the_folder_of_a_replay(flows: Flows, crowd: Workspace, tmp_path: Path) -> None:
+    """Its own MLflow knows of no round, and no round was recorded there: the replay noted how long it learned."""
+    assert flows("replay", "2", "--into", tmp_path / "replayed", "-w", crowd.root).code == 0
+    replayed = Workspace(tmp_path / "replayed")
+    tried = trial(replayed, "2", by=["source"])
+    spent = read_json(replayed.metrics / "times.json")["reward"]["learning"]
+    own = sum(row.split in ("train", "judge") for row in tried.rows)
+    trained = sum(row.split == "train" for rows in tried.waiting for row in rows)
+    assert tried.seconds == pytest.approx(spent * trained / own)
+    assert spent > 0
+
+
 def test_an_older_round_is_tried_while_its_sft_model_is_here(crowd: Workspace) -> None:
     """Its feedback is the part of the store that later rounds did not bring."""
     found = material(crowd, "1")
