@@ -1,6 +1,7 @@
 """Blinded pairs: candidate against champion on sides drawn at random, and who wrote which joined again to the votes."""
 
 from collections.abc import Iterable, Mapping, Sequence
+from pathlib import Path
 from random import Random
 from typing import NamedTuple
 
@@ -64,8 +65,13 @@ def drawn(workspace: Workspace) -> list[Drawn]:
 
 
 def batch(workspace: Workspace) -> str:
-    """The name of this round's set of pairs, 16 hex digits: the same prompts, answers and sides have the same name."""
-    return digest(workspace.pairs)[:16]
+    """The name of this round's set of pairs."""
+    return named(workspace.pairs)
+
+
+def named(pairs: Path) -> str:
+    """The name of a set of pairs, 16 hex digits: the same round, prompts, answers and sides have the same name."""
+    return digest(pairs)[:16]
 
 
 def unblinded(

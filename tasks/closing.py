@@ -8,7 +8,7 @@ from typing import Any
 
 from core.files import digest, read_json
 from feedback import store
-from tasks import approval, cards, drift, plots, promotion, records
+from tasks import approval, ballots, cards, drift, plots, promotion, records
 from tasks import round as rounds
 from tasks.catalogue import Name, Version
 from tasks.running import Running, metrics
@@ -113,6 +113,7 @@ def _finish(
         "run_id": running.run.run_id,
         "version": version.version,
         "verdict": verdict,
+        "batch": ballots.batch(place) if round.number else None,
         "new_feedback": store.taken_in(place.feedback, round.number),
         "metrics": numbers,
         "times": running.times(),

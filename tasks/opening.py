@@ -188,8 +188,8 @@ def _keep_previous(workspace: Workspace, registry: Registry, champion: Version |
     """Set aside what this round is compared with: for drift and the gates, and the champion's numbers."""
     with replacing(workspace.previous) as draft:
         draft.mkdir()
-        if workspace.samples.exists():
-            shutil.copytree(workspace.samples, draft / workspace.samples.name)
+        if samples := reference.samples(workspace):
+            shutil.copytree(samples, draft / workspace.samples.name)
         reference.keep(workspace, registry, champion, draft)
         numbers: Mapping[str, float] = records.metrics(workspace, champion.round) if champion else {}
         write_json(draft / "champion.json", numbers)

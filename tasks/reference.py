@@ -6,7 +6,7 @@ from typing import NamedTuple
 
 from core.errors import BadModel
 from core.files import read_json, write_json
-from tasks import records
+from tasks import ballots, records
 from tasks.evals import CANDIDATE, CHAMPION
 from tasks.registry import Registry, Version
 from tasks.workspace import Workspace
@@ -30,6 +30,19 @@ def keep(workspace: Workspace, registry: Registry, champion: Version | None, fol
     if champion:
         fetch_reward(registry, champion, folder / "reward")
         write_json(folder / "reference.json", {"round": champion.round, "spoken": _spoken(workspace, champion)})
+
+
+def samples(workspace: Workspace) -> Path | None:
+    """The samples of the round that finished last; None where they are gone.
+
+    A round that was dropped has perhaps written over them; what was set aside when it was opened is still there.
+    """
+    last = records.last(workspace)
+    for folder in (workspace.samples, workspace.previous / workspace.samples.name):
+        pairs = folder / workspace.pairs.name
+        if last and pairs.exists() and ballots.named(pairs) == last.get("batch"):  # a record of old names none
+            return folder
+    return None
 
 
 def kept(folder: Path) -> Reference | None:

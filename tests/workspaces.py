@@ -94,7 +94,7 @@ def files(place: Workspace) -> list[str]:
 
 
 def _lasting(record: dict[str, Any]) -> dict[str, Any]:
-    names = ("number", "key", "parent", "version", "verdict", "metrics", "inputs", "examples", "new_feedback")
+    names = ("number", "key", "parent", "version", "verdict", "metrics", "inputs", "examples", "new_feedback", "batch")
     return {name: record[name] for name in names} | {"timed": sorted(record["times"])}
 
 

@@ -1,0 +1,76 @@
+"""A round that was dropped leaves its answers and votes behind; the one that is opened anew goes by its own."""
+
+import os
+from pathlib import Path
+
+import pytest
+
+from core.files import digest
+from flows.round import improve
+from tasks import opening, records
+from tasks.collect import collect
+from tasks.curate import curate
+from tasks.ingest import ingest
+from tasks.policy import policy
+from tasks.reward import reward
+from tasks.running import Running
+from tasks.sample import sample
+from tasks.sft import sft
+from tasks.workspace import Workspace
+from tests.flows.killer import KILLED, killer
+from tests.profile import HOLD, TINY
+from tests.workspaces import moved
+
+KNOBS = [*TINY, HOLD]
+OTHERS = [*KNOBS, "policy.steps=2"]
+
+
+def sampled(running: Running) -> None:
+    """The round, until candidate and champion have answered."""
+    for step in (collect, ingest, curate, sft, reward, policy, sample):
+        running(step)
+
+
+@pytest.fixture(scope="module")
+def dropped(finished: Workspace, tmp_path_factory: pytest.TempPathFactory) -> Workspace:
+    """The workspace with a round 2 of other knobs, which got as far as its samples. To be read."""
+    place = moved(finished, tmp_path_factory.mktemp("dropped") / "workspace")
+    sampled(opening.start(place, OTHERS))
+    opening.drop(place)
+    assert digest(place.samples) != digest(finished.samples)
+    return place
+
+
+def test_it_is_compared_with_the_round_that_finished(
+    dropped: Workspace, finished: Workspace, followed: Workspace, tmp_path: Path
+) -> None:
+    place = moved(dropped, tmp_path / "copy")
+    improve(opening.start(place, KNOBS))
+    assert digest(place.previous / "samples") == digest(finished.samples)
+    numbers, undisturbed = records.metrics(place, 2), records.metrics(followed, 2)
+    drift = [name for name in undisturbed if name.startswith("drift/")]
+    assert {"drift/reward_psi", "drift/reward_wasserstein"} <= set(drift)
+    assert [numbers[name] for name in drift] == [undisturbed[name] for name in drift]
+
+
+def test_dropped_before_it_answered_and_dropped_twice(continued: Workspace, finished: Workspace) -> None:
+    for _ in range(3):
+        opening.start(continued, OTHERS)
+        assert digest(continued.previous / "samples") == digest(finished.samples)
+        opening.drop(continued)
+
+
+def test_samples_that_are_not_the_last_rounds_are_left_out(dropped: Workspace, tmp_path: Path) -> None:
+    place = moved(dropped, tmp_path / "copy")
+    (place.previous / "samples" / "pairs.jsonl").unlink()
+    opening.start(place, KNOBS)
+    assert not (place.previous / "samples").exists()
+
+
+def test_killed_while_it_is_opened_anew(dropped: Workspace, finished: Workspace, tmp_path: Path) -> None:
+    place = moved(dropped, tmp_path / "copy")
+    with killer(os.environ) as end:
+        moments = ("onto data/previous", "past data/previous", "onto data/round.yaml")
+        assert [end(place, moment) for moment in moments] == [KILLED] * 3
+    opening.start(place, KNOBS)
+    assert digest(place.previous / "samples") == digest(finished.samples)
