@@ -109,15 +109,28 @@ def sample(workspace: Workspace, number: int) -> list[Answer]:
     """The candidate's and the champion's answer to a prompt of the last evaluation, by its place from 0.
 
     Raises:
-        BadWorkspace: there are no samples, or fewer.
+        BadWorkspace: there are no samples, or fewer, or the prompt is not here any more.
     """
     path = workspace.samples / "samples.arrow"
     samples = tables.rows(path) if path.exists() else []
     if not 0 <= number < len(samples):
         raise BadWorkspace(f"there is no sample {number}: {path} holds {len(samples)}, counted from 0")
     row = samples[number]
-    prompt = [{"role": "user", "content": row["prompt"]}]
+    prompt = _asked(workspace, row["prompt_id"])
     return [Answer(who, prompt, row[f"{who}_texts"]) for who in (CANDIDATE, CHAMPION)]
+
+
+def _asked(workspace: Workspace, identity: str) -> Turns:
+    """All turns of a held-out prompt; the samples hold the last one alone."""
+    path = workspace.prompts / "holdout.arrow"
+    for row in tables.rows(path) if path.exists() else []:
+        if row["prompt_id"] == identity:
+            turns: Turns = row["prompt"]
+            return turns
+    raise BadWorkspace(
+        f"prompt {identity} of the samples is not among those in {path}, which a later round has written; finish that "
+        "round with `python -m flows round`"
+    )
 
 
 def explain(workspace: Workspace, version: Version, answers: Sequence[Answer], count: int) -> Explanation:

@@ -3,14 +3,18 @@
 import json
 from pathlib import Path
 
+import pyarrow as pa
 import pytest
 
+from feedback.prompts import PROMPTS
+from models.reward import RewardModel
 from tasks import tables
 from tasks.registry import Registry
 from tasks.workspace import Workspace
 from tests.flows.commands import Flows
 
 PROMPT, ANSWER = "Where is <my> parcel?", "It <b>comes</b> on Monday."
+BEFORE = [{"role": "user", "content": "Hello!"}, {"role": "assistant", "content": "What may I do for you?"}]
 
 
 def test_an_answer_in_numbers_and_as_a_page(flows: Flows, finished: Workspace, tmp_path: Path) -> None:
@@ -47,6 +51,24 @@ def test_both_answers_of_a_pair_and_of_a_sample(flows: Flows, finished: Workspac
     found = json.loads(flows("explain", "--round", 1, "--sample", 2, "--json", "-w", finished.root).out)
     assert [answer["title"] for answer in found["answers"]] == ["candidate", "champion"]
     assert found["answers"][0]["score"] == pytest.approx(samples[2]["candidate_reward"], abs=1e-3)
+
+
+def test_a_sample_of_a_conversation_is_explained_with_all_its_turns(flows: Flows, continued: Workspace) -> None:
+    path, turns = continued.prompts / "holdout.arrow", [*BEFORE, {"role": "user", "content": PROMPT}]
+    samples = tables.rows(continued.samples / "samples.arrow")
+    rows = [
+        row | {"prompt": turns} if row["prompt_id"] == samples[2]["prompt_id"] else row for row in tables.rows(path)
+    ]
+    tables.write(path, pa.Table.from_pylist(rows, schema=PROMPTS))
+    found = json.loads(flows("explain", "--round", 1, "--sample", 2, "--json", "-w", continued.root).out)
+    assert [answer["prompt"] for answer in found["answers"]] == [turns, turns]
+    texts = [samples[2][f"{who}_texts"] for who in ("candidate", "champion")]
+    scores = RewardModel.load(continued.checkpoint("reward")).score([turns, turns], texts).tolist()
+    assert [answer["score"] for answer in found["answers"]] == pytest.approx(scores, abs=1e-3)
+
+    tables.write(path, pa.Table.from_pylist([], schema=PROMPTS))
+    said = flows("explain", "--sample", 2, "-w", continued.root)
+    assert (said.code, f"prompt {samples[2]['prompt_id']} of the samples is not among" in said.err) == (2, True)
 
 
 def test_the_registered_version_alone_is_enough(
