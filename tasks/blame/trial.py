@@ -8,7 +8,7 @@ from feedback import store
 from feedback.rows import PreferenceRow
 from feedback.schema import FeedbackEvent
 from feedback.suspects import BY, By, Suspect, suspects, without
-from tasks import records, running
+from tasks import ballots, records, running
 from tasks import round as rounds
 from tasks.blame.retraining import Retraining
 from tasks.evals.votes import VOTERS
@@ -109,9 +109,17 @@ def _times(round: Round) -> dict[str, dict[str, float]]:
 
 
 def _votes(found: Material) -> list[FeedbackEvent]:
-    """The fresh votes of people that the round collected."""
-    cast = store.events(found.round.workspace.votes)
-    return [vote for vote in cast if vote.round == found.round.number and vote.annotator_type in VOTERS]
+    """The fresh votes of people on the round's own pairs; those of a round that was opened anew are on others."""
+    name, cast = _batch(found.round), store.events(found.round.workspace.votes, {found.round.number})
+    return [vote for vote in cast if name and vote.batch_id == name and vote.annotator_type in VOTERS]
+
+
+def _batch(round: Round) -> str | None:
+    """The name of the round's pairs, by its record or, in the folder of a replay, by the pairs; None: nobody knows."""
+    place = round.workspace
+    record = records.read(place, round.number) if records.path(place, round.number).exists() else {}
+    name: str | None = record.get("batch")  # a record of old has none
+    return name or (ballots.batch(place) if place.pairs.exists() else None)
 
 
 def _case(

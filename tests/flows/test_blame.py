@@ -6,6 +6,7 @@ from pathlib import Path
 import pytest
 
 from core.files import read_json
+from feedback import store
 from flows.round import rlhf_round
 from models.reward import RewardModel
 from tasks import records
@@ -107,6 +108,28 @@ def test_the_cost_is_said_in_the_folder_of_a_replay(flows: Flows, crowd: Workspa
     trained = sum(row.split == "train" for rows in tried.waiting for row in rows)
     assert tried.seconds == pytest.approx(spent * trained / own)
     assert spent > 0
+
+
+def test_votes_on_other_pairs_of_the_same_round_are_no_evidence(copied: Workspace) -> None:
+    """As a round leaves them that was dropped after its votes, and opened anew."""
+    own = trial(copied, "2", by=["annotator"]).votes
+    others = [
+        vote.model_copy(update={"feedback_id": f"{number:064x}", "batch_id": "d" * 16})
+        for number, vote in enumerate(own)
+    ]
+    assert store.append(copied.votes, others, 2).new == len(own) == records.metrics(copied, 2)["evaluate/votes"]
+    assert trial(copied, "2", by=["annotator"]).votes == own
+
+    copied.pairs.write_text("")  # as if round 3 had written its own
+    assert trial(copied, "2", by=["annotator"]).votes == own
+
+
+def test_in_the_folder_of_a_replay_the_pairs_say_which_votes_are_the_rounds(copied: Workspace) -> None:
+    own = trial(copied, "2", by=["annotator"]).votes
+    records.path(copied, 2).unlink()
+    assert trial(copied, "2", by=["annotator"]).votes == own
+    copied.pairs.unlink()
+    assert trial(copied, "2", by=["annotator"]).votes == []
 
 
 def test_an_older_round_is_tried_while_its_sft_model_is_here(crowd: Workspace) -> None:
