@@ -62,7 +62,7 @@ format: setup ## put the code into its form
 docs: setup ## write the generated pages anew
 	$(BIN)/python -m flows.reference
 
-lock: ## resolve pyproject.toml anew into requirements.txt
+lock: ## resolve pyproject.toml anew into requirements.txt and requirements-reports.txt
 	rm -rf build/lock && $(PYTHON) -m venv build/lock
 	build/lock/bin/pip install --quiet --disable-pip-version-check torch==2.13.0
 	build/lock/bin/pip install --quiet --disable-pip-version-check $$($(PYTHON) -c "import tomllib; p = tomllib.load(open('pyproject.toml', 'rb'))['project']; print(' '.join(repr(d) for d in p['dependencies'] + p['optional-dependencies']['dev']))")

@@ -5,6 +5,7 @@ time: its findings are to be looked at. Alarms are those of the step `drift`.
 """
 
 import warnings
+from importlib import import_module
 from pathlib import Path
 from typing import Any, NamedTuple
 
@@ -33,7 +34,8 @@ def available() -> None:
     """
     try:
         with warnings.catch_warnings(action="ignore"):
-            import evidently.presets  # noqa: F401
+            for name in ("evidently", "evidently.presets"):
+                import_module(name)
     except ImportError as missing:
         raise NotInstalled(
             f"the full report is drawn by Evidently, which cannot be imported ({missing}); `make reports` installs the "

@@ -13,6 +13,8 @@ from contextlib import contextmanager
 from pathlib import Path
 from typing import TypeVar
 
+import pytest
+
 from tasks.workspace import PROJECT
 
 BIN = Path(sys.executable).parent
@@ -111,6 +113,10 @@ def surroundings(**settings: str) -> dict[str, str]:
 def chromium() -> str | None:
     """The browser's program, where there is one."""
     return shutil.which("chromium") or shutil.which("google-chrome")
+
+
+in_a_browser = pytest.mark.skipif(chromium() is None, reason="no browser: apt-get install chromium")
+"""`make test-services` installs it; who runs pytest alone, or cannot install packages, is told what was left out."""
 
 
 def browsed(url: str, profile: Path) -> str:

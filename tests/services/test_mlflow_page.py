@@ -6,13 +6,13 @@ import pytest
 
 from tasks import records, view
 from tasks.tracking import EXPERIMENT, client
-from tests.services.programs import BIN, browsed, chromium, eventually, free_port, running, surroundings
+from tests.services.programs import BIN, browsed, eventually, free_port, in_a_browser, running, surroundings
 from tests.services.site import Site, answers
 
 pytestmark = [pytest.mark.services, pytest.mark.timeout(400)]
 
 
-@pytest.mark.skipif(chromium() is None, reason="no browser: apt-get install chromium")
+@in_a_browser
 def test_the_page_of_runs_shows_each_round_with_its_verdict(settled: Site, tmp_path: Path) -> None:
     root, port = settled.place.root, free_port()
     server = f"http://127.0.0.1:{port}"
