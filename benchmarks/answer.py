@@ -21,7 +21,7 @@ from statistics import median
 from typing import NamedTuple
 
 from core.files import write_json, write_text
-from tasks.workspace import PROJECT
+from tasks.state.workspace import PROJECT
 from tests.profile import PROMOTE, TINY
 
 RESULTS = PROJECT / "benchmarks" / "results"

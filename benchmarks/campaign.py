@@ -24,9 +24,9 @@ from matplotlib.figure import Figure
 from benchmarks.rounds import RESULTS, run
 from core.errors import BadParams
 from core.files import read_json, replacing, write_json, write_text
-from core.intervals import Interval, wilson
-from tasks import records
-from tasks.workspace import PROJECT, Workspace
+from evaluation.statistics.intervals import Interval, wilson
+from tasks.state import records
+from tasks.state.workspace import PROJECT, Workspace
 
 VOTES = "vote.annotator={use: crowd, overlap: 1}"
 GOOD = ("ingest.sources=[{use: crowd}]", VOTES)

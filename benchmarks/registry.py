@@ -21,9 +21,9 @@ from statistics import median
 from typing import NamedTuple
 
 from core.files import write_json, write_text
-from tasks.registry import Registry
-from tasks.tracking import RoundRun
-from tasks.workspace import PROJECT, at
+from tasks.registry.alias import Registry
+from tasks.state.workspace import PROJECT, at
+from tasks.tools.tracking import RoundRun
 
 RESULTS = PROJECT / "benchmarks" / "results"
 

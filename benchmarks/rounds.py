@@ -20,9 +20,9 @@ import numpy as np
 from matplotlib.figure import Figure
 
 from core.files import write_json, write_text
-from core.intervals import Interval
-from tasks import records
-from tasks.workspace import PROJECT, Workspace
+from evaluation.statistics.intervals import Interval
+from tasks.state import records
+from tasks.state.workspace import PROJECT, Workspace
 
 RESULTS = PROJECT / "benchmarks" / "results"
 

@@ -4,10 +4,10 @@ from pathlib import Path
 
 from prefect import flow
 
-from flows.server import configured
-from tasks.events import rolled_back
-from tasks.registry import Registry
-from tasks.workspace import current
+from flows.orchestration.server import configured
+from tasks.registry.alias import Registry
+from tasks.state.workspace import current
+from tasks.tools.events import rolled_back
 
 
 @flow(name="rollback", validate_parameters=False)

@@ -6,29 +6,31 @@ from typing import Any
 
 from prefect import flow
 
+from cli.feedback import count
 from core.errors import RoundBusy
-from flows.inbox import count
-from flows.limits import one_at_a_time
-from flows.pauses import let_go, pause, resumed
-from flows.server import configured
-from flows.title import entitle
-from tasks import approval, closing, opening, records
-from tasks.collect import collect
-from tasks.curate import curate
-from tasks.drift import drift
-from tasks.evaluate import evaluate
-from tasks.events import feedback_ready
-from tasks.ingest import ingest
-from tasks.policy import policy
-from tasks.request import answered
-from tasks.reward import reward
-from tasks.running import Running
-from tasks.sample import sample
-from tasks.sft import sft
-from tasks.verdict import verdict
-from tasks.vote import gather, vote
-from tasks.waiting import Waiting
-from tasks.workspace import Workspace, current_or_new
+from flows.orchestration.limits import one_at_a_time
+from flows.orchestration.pauses import let_go, pause, resumed
+from flows.orchestration.server import configured
+from flows.orchestration.title import entitle
+from tasks.people import approval
+from tasks.people.waiting import Waiting
+from tasks.rounds import closing, opening
+from tasks.rounds.request import answered
+from tasks.rounds.running import Running
+from tasks.state import records
+from tasks.state.workspace import Workspace, current_or_new
+from tasks.steps.collect import collect
+from tasks.steps.curate import curate
+from tasks.steps.drift import drift
+from tasks.steps.evaluate import evaluate
+from tasks.steps.ingest import ingest
+from tasks.steps.policy import policy
+from tasks.steps.reward import reward
+from tasks.steps.sample import sample
+from tasks.steps.sft import sft
+from tasks.steps.verdict import verdict
+from tasks.steps.vote import gather, vote
+from tasks.tools.events import feedback_ready
 
 Record = dict[str, Any]
 Announce = Callable[[str], None]

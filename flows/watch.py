@@ -6,13 +6,13 @@ from prefect import flow, get_run_logger
 from rich.console import Console
 from rich.table import Table
 
-from flows.server import configured
-from flows.title import entitle
-from tasks.events import drifted, in_breach, rollbacks
-from tasks.guarding import WATCH, Guarded, guard
-from tasks.intake import waiting
-from tasks.watching import Seen, look
-from tasks.workspace import Workspace, current
+from flows.orchestration.server import configured
+from flows.orchestration.title import entitle
+from tasks.state.intake import waiting
+from tasks.state.workspace import Workspace, current
+from tasks.tools.events import drifted, in_breach, rollbacks
+from tasks.watch.guarding import WATCH, Guarded, guard
+from tasks.watch.watching import Seen, look
 
 
 @flow(name="watch", validate_parameters=False)

@@ -3,20 +3,20 @@
 import sys
 
 from core.errors import RoundsError
-from tasks import round as rounds
-from tasks.collect import collect
-from tasks.curate import curate
-from tasks.drift import drift
-from tasks.evaluate import evaluate
-from tasks.ingest import ingest
-from tasks.policy import policy
-from tasks.reward import reward
-from tasks.sample import sample
-from tasks.sft import sft
-from tasks.steplog import StepLog
-from tasks.verdict import verdict
-from tasks.vote import vote
-from tasks.workspace import current
+from tasks.state import round as rounds
+from tasks.state.steplog import StepLog
+from tasks.state.workspace import current
+from tasks.steps.collect import collect
+from tasks.steps.curate import curate
+from tasks.steps.drift import drift
+from tasks.steps.evaluate import evaluate
+from tasks.steps.ingest import ingest
+from tasks.steps.policy import policy
+from tasks.steps.reward import reward
+from tasks.steps.sample import sample
+from tasks.steps.sft import sft
+from tasks.steps.verdict import verdict
+from tasks.steps.vote import vote
 
 _IN_ORDER = (collect, ingest, curate, sft, reward, policy, sample, vote, evaluate, drift, verdict)
 

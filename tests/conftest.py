@@ -7,7 +7,7 @@ from pathlib import Path
 
 import pytest
 
-from tasks.workspace import Workspace, at
+from tasks.state.workspace import Workspace, at
 from tests.profile import HOLD, PROMOTE, TINY
 from tests.workspaces import Furnish, moved
 

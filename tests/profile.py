@@ -1,6 +1,6 @@
 """The tiny profile: a whole round computes in seconds. Its models stammer; what it shows is that a round works."""
 
-from tasks.verdict import GATES
+from tasks.steps.verdict import GATES
 
 TINY = (
     "model.width=32",

@@ -1,9 +1,9 @@
 """Pages that the code writes are those that are there; `make docs` writes them anew."""
 
-from flows.__main__ import app
-from flows.reference import COMMANDS, cli_page, params_yaml
-from tasks.params import Params
-from tasks.workspace import PROJECT
+from cli.__main__ import app
+from cli.reference import COMMANDS, cli_page, params_yaml
+from tasks.rounds.params import Params
+from tasks.state.workspace import PROJECT
 
 
 def test_params_yaml_shows_every_knob_with_its_default() -> None:

@@ -12,19 +12,19 @@ import torch
 import typer
 from torch import Tensor
 
+from cli.__main__ import app
 from core.errors import BadFeedback
 from core.plugins import make
 from core.settings import override, parse, read
+from evaluation.evals import Answers, Holdout, Pairs
+from evaluation.guards import Live
+from evaluation.verdict import Evidence
 from feedback.live import Opinion
 from feedback.schema import FeedbackEvent, Rejected
 from feedback.sources import Intake
-from flows.__main__ import app
 from models.policy import Model, Policy, build
 from models.tokens import Batch
-from tasks.evals import Answers, Holdout, Pairs
-from tasks.evidence import Evidence
-from tasks.guards import Live
-from tasks.params import Params
+from tasks.rounds.params import Params
 from tests import pages
 from tests.pages import ROOT
 
@@ -106,7 +106,7 @@ def test_the_evaluation_counts() -> None:
         return Answers([*texts], nothing.astype(np.int64), nothing.astype(np.bool_), nothing, nothing, nothing)
 
     ours, theirs = said("Sorry!", "I apologise.", "Yes.", "No."), said("Yes.", "Sorry.", "Yes.", "No.")
-    numbers = make("tasks.evals", "apologies", {}).run(ours, theirs, data)
+    numbers = make("evaluation.evals", "apologies", {}).run(ours, theirs, data)
     assert numbers["apologies"] == 0.5
     assert numbers["apologies_gain"] == 0.25
 
@@ -116,18 +116,18 @@ def test_the_evaluation_counts() -> None:
     [({"evaluate/eos_rate": 0.93}, "promote"), ({"evaluate/eos_rate": 0.89}, "reject"), ({}, "hold")],
 )
 def test_the_gate_decides(metrics: dict[str, float], result: str) -> None:
-    gate = make("tasks.gates", "endings", {"least": 0.9})
+    gate = make("evaluation.gates", "endings", {"least": 0.9})
     found = gate.check(Evidence(candidate=metrics))
     assert (found.gate, found.result) == ("endings", result)
 
 
 def test_the_guard_is_sure_before_it_speaks() -> None:
-    rudeness = make("tasks.guards", "rudeness", {"limit": 0.2})
+    rudeness = make("evaluation.guards", "rudeness", {"limit": 0.2})
     rude = [Opinion("2", f"person {ix}", {}, frozenset({"rude"})) for ix in range(30)]
     assert rudeness.look(Live(rude, [], [])).breached
     assert not rudeness.look(Live(rude[:1], [], [])).breached
 
 
 def test_harm_by_words() -> None:
-    harm = make("tasks.harms", "insults", {"words": ["donkey"]})
+    harm = make("evaluation.harms", "insults", {"words": ["donkey"]})
     assert harm.done([], ["You donkey!", "You fool!"]) == [True, False]

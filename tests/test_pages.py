@@ -9,16 +9,17 @@ import pytest
 import typer
 import yaml
 
+from cli.__main__ import app
 from core.settings import override, parse, read
 from feedback.schema import FeedbackEvent, Rejected
 from feedback.sources import Intake
 from feedback.sources.jsonl import JSONL
-from flows.__main__ import app
-from tasks import records, tracking
-from tasks.params import Params
-from tasks.registry import Registry
-from tasks.versioning import STEPS
-from tasks.workspace import Workspace
+from tasks.registry.alias import Registry
+from tasks.rounds.params import Params
+from tasks.state import records
+from tasks.state.workspace import Workspace
+from tasks.tools import tracking
+from tasks.tools.versioning import STEPS
 from tests import pages
 from tests.pages import ROOT, WRITTEN, title
 

@@ -13,14 +13,22 @@ import yaml
 
 from core import plugins
 from core.settings import parse, read
-from tasks import events, gates
+from evaluation import gates
 from tasks.__main__ import STEPS as BY_NAME
-from tasks.params import Params
-from tasks.versioning import STEPS
-from tasks.workspace import PROJECT, SHIPPED, Workspace
+from tasks.rounds.params import Params
+from tasks.state.workspace import PROJECT, SHIPPED, Workspace
+from tasks.tools import events
+from tasks.tools.versioning import STEPS
 
 PACKAGES = sorted(init.parent.name for init in PROJECT.glob("*/__init__.py"))
-PLUGINS = ("feedback.sources", "models.algorithms", "tasks.evals", "tasks.gates", "tasks.guards", "tasks.harms")
+PLUGINS = (
+    "feedback.sources",
+    "models.algorithms",
+    "evaluation.evals",
+    "evaluation.gates",
+    "evaluation.guards",
+    "evaluation.harms",
+)
 SHARED = ("seed", "model", "approval", "promotion", "watch", "versioning")
 """Sections that are no step's own."""
 

@@ -8,10 +8,11 @@ from pathlib import Path
 from typing import Any
 
 from core.files import digest
-from tasks import audit, records
-from tasks.registry import Registry
-from tasks.tracking import EXPERIMENT
-from tasks.workspace import Workspace
+from tasks.registry import audit
+from tasks.registry.alias import Registry
+from tasks.state import records
+from tasks.state.workspace import Workspace
+from tasks.tools.tracking import EXPERIMENT
 
 Furnish = Callable[[Path], Workspace]
 """Makes a folder a workspace in which no round has run."""

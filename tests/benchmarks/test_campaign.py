@@ -7,7 +7,7 @@ import pytest
 from benchmarks.campaign import FAULTS, campaign, outcomes, plot, table
 from core.errors import BadParams
 from core.files import write_json
-from tasks import opening
+from tasks.rounds import opening
 from tests.workspaces import Furnish
 
 

@@ -11,8 +11,8 @@ from core.plugins import Plugin, chosen, find, names, used_by_name
 class Watched(Knobs):
     """A section with plug-ins by name."""
 
-    guards: Annotated[dict[str, SerializeAsAny[Plugin] | None], used_by_name("tasks.guards", "harm", "errors")] = Field(
-        default_factory=dict, validate_default=True
+    guards: Annotated[dict[str, SerializeAsAny[Plugin] | None], used_by_name("evaluation.guards", "harm", "errors")] = (
+        Field(default_factory=dict, validate_default=True)
     )
     """What is looked at."""
 

@@ -5,7 +5,7 @@ import sys
 from collections.abc import Iterator, Mapping
 from contextlib import contextmanager
 
-from tasks.workspace import PROJECT, Workspace
+from tasks.state.workspace import PROJECT, Workspace
 
 KILLED, DONE, FAILED = -9, 0, 1
 

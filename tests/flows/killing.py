@@ -36,16 +36,17 @@ from pathlib import Path
 from typing import Any, NoReturn, cast
 
 from flows.round import bootstrap, improve
-from tasks import opening, records
-from tasks.lock import holding
-from tasks.registry import Registry
-from tasks.round import Round
-from tasks.running import Running
-from tasks.step import Step
-from tasks.steplog import StepLog
-from tasks.workspace import Workspace, at
+from tasks.registry.alias import Registry
+from tasks.rounds import opening
+from tasks.rounds.running import Running
+from tasks.state import records
+from tasks.state.lock import holding
+from tasks.state.round import Round
+from tasks.state.steplog import StepLog
+from tasks.state.workspace import Workspace, at
+from tasks.steps.step import Step
 from tests.profile import PROMOTE, TINY
-from tests.tasks.promoting import KilledAt, status
+from tests.tasks.registry.promoting import KilledAt, status
 
 WARM = ("mlflow.store.tracking.sqlalchemy_store", "dvc.repo", "evaluate", "sklearn.linear_model", "matplotlib.figure")
 """What a round imports late."""

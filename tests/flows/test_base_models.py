@@ -18,8 +18,8 @@ from transformers import (
 
 from flows.round import rlhf_round
 from models.scratch import train_tokenizer
-from tasks.registry import Registry
-from tasks.workspace import Workspace
+from tasks.registry.alias import Registry
+from tasks.state.workspace import Workspace
 from tests.flows.feedback_files import requests, shallow_votes, write
 from tests.profile import TINY
 

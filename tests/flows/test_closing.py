@@ -7,10 +7,10 @@ import pytest
 
 from core.errors import BadWorkspace
 from flows.round import rlhf_round
-from tasks import records
-from tasks.registry import Registry
-from tasks.versioning import Data, Versioning
-from tasks.workspace import Workspace
+from tasks.registry.alias import Registry
+from tasks.state import records
+from tasks.state.workspace import Workspace
+from tasks.tools.versioning import Data, Versioning
 from tests.profile import PROMOTE, TINY
 
 pytestmark = pytest.mark.usefixtures("prefect")

@@ -8,11 +8,12 @@ from mlflow import MlflowClient
 
 from core.errors import Damaged
 from flows.round import improve
-from tasks import opening, records
-from tasks import round as rounds
-from tasks.registry import Registry
-from tasks.versioning import Data
-from tasks.workspace import Workspace
+from tasks.registry.alias import Registry
+from tasks.rounds import opening
+from tasks.state import records
+from tasks.state import round as rounds
+from tasks.state.workspace import Workspace
+from tasks.tools.versioning import Data
 from tests.profile import PROMOTE, TINY
 from tests.workspaces import outcome
 

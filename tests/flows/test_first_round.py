@@ -9,11 +9,12 @@ from mlflow import MlflowClient
 from mlflow.entities import Run
 
 from core.files import digest, read_json
-from tasks import audit, records
-from tasks.registry import Registry
-from tasks.tables import rows
-from tasks.versioning import STEPS
-from tasks.workspace import Workspace
+from tasks.registry import audit
+from tasks.registry.alias import Registry
+from tasks.state import records
+from tasks.state.tables import rows
+from tasks.state.workspace import Workspace
+from tasks.tools.versioning import STEPS
 
 
 @pytest.fixture(scope="module")

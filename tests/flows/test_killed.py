@@ -13,11 +13,12 @@ import yaml
 
 from core.files import read_json
 from core.settings import override, read
-from tasks import polls, records
-from tasks.registry import Registry
-from tasks.versioning import STEPS
-from tasks.workspace import Workspace
-from tests.annotators import PEOPLE, voted
+from tasks.people import polls
+from tasks.registry.alias import Registry
+from tasks.state import records
+from tasks.state.workspace import Workspace
+from tasks.tools.versioning import STEPS
+from tests.cli.annotators import PEOPLE, voted
 from tests.flows.killer import DONE, KILLED, Killer, killer
 from tests.flows.killing import ENDED, diary, failure, phases
 from tests.workspaces import Furnish, moved, outcome

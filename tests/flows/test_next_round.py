@@ -8,11 +8,12 @@ from core.files import digest, read_json
 from feedback import store
 from feedback.sources.jsonl import JSONL
 from flows.round import rlhf_round
-from tasks import audit, records
-from tasks.registry import Registry
-from tasks.request import answered
-from tasks.workspace import PROJECT, Workspace
-from tests.flows.commands import Flows
+from tasks.registry import audit
+from tasks.registry.alias import Registry
+from tasks.rounds.request import answered
+from tasks.state import records
+from tasks.state.workspace import PROJECT, Workspace
+from tests.cli.commands import Flows
 from tests.flows.feedback_files import requests, shallow_votes, write
 from tests.profile import HOLD, PROMOTE, TINY
 

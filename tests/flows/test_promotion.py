@@ -7,10 +7,10 @@ import pytest
 from feedback import store
 from flows import rollback as deployed
 from flows.round import rlhf_round
-from tasks import audit
-from tasks.registry import Registry
-from tasks.workspace import Workspace
-from tests.flows.commands import Flows
+from tasks.registry import audit
+from tasks.registry.alias import Registry
+from tasks.state.workspace import Workspace
+from tests.cli.commands import Flows
 from tests.flows.feedback_files import write
 from tests.profile import PROMOTE, TINY
 

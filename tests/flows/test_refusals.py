@@ -12,11 +12,11 @@ from core.errors import RoundBusy, StepFailed
 from feedback import store
 from flows.round import rlhf_round
 from models.policy import Model, build
-from tasks import records
-from tasks.lock import holding
-from tasks.registry import Registry
-from tasks.workspace import Workspace
-from tests.flows.commands import Flows
+from tasks.registry.alias import Registry
+from tasks.state import records
+from tasks.state.lock import holding
+from tasks.state.workspace import Workspace
+from tests.cli.commands import Flows
 from tests.flows.feedback_files import requests, shallow_votes, write
 from tests.profile import HOLD, PROMOTE, TINY
 

@@ -7,16 +7,17 @@ import pytest
 
 from core.files import digest
 from flows.round import improve
-from tasks import opening, records
-from tasks.collect import collect
-from tasks.curate import curate
-from tasks.ingest import ingest
-from tasks.policy import policy
-from tasks.reward import reward
-from tasks.running import Running
-from tasks.sample import sample
-from tasks.sft import sft
-from tasks.workspace import Workspace
+from tasks.rounds import opening
+from tasks.rounds.running import Running
+from tasks.state import records
+from tasks.state.workspace import Workspace
+from tasks.steps.collect import collect
+from tasks.steps.curate import curate
+from tasks.steps.ingest import ingest
+from tasks.steps.policy import policy
+from tasks.steps.reward import reward
+from tasks.steps.sample import sample
+from tasks.steps.sft import sft
 from tests.flows.killer import KILLED, killer
 from tests.profile import HOLD, TINY
 from tests.workspaces import moved

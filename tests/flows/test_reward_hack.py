@@ -4,8 +4,8 @@ from pathlib import Path
 
 from feedback.world import best
 from flows.round import rlhf_round
-from tasks.tables import rows
-from tasks.workspace import Workspace
+from tasks.state.tables import rows
+from tasks.state.workspace import Workspace
 from tests.flows.feedback_files import SHALLOW, demonstrations, requests, shallow_votes, write
 
 HACK = (

@@ -9,13 +9,16 @@ import yaml
 from prefect.events import Event
 
 from core.files import digest, read_json, write_json
+from evaluation.guards import Found
 from feedback import store
 from flows import watch as page
-from tasks import audit, events, guarding, intake, records, watching
-from tasks.guarding import Guarded
-from tasks.guards import Found
-from tasks.workspace import Workspace
-from tests.flows.commands import Flows
+from tasks.registry import audit
+from tasks.state import intake, records
+from tasks.state.workspace import Workspace
+from tasks.tools import events
+from tasks.watch import guarding, watching
+from tasks.watch.guarding import Guarded
+from tests.cli.commands import Flows
 from tests.flows.feedback_files import requests, shallow_votes, write
 
 

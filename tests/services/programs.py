@@ -15,7 +15,7 @@ from typing import TypeVar
 
 import pytest
 
-from tasks.workspace import PROJECT
+from tasks.state.workspace import PROJECT
 
 BIN = Path(sys.executable).parent
 """Where the command lines of Prefect and MLflow are, whether or not the environment is activated."""

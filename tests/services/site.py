@@ -13,7 +13,7 @@ import httpx
 import yaml
 
 from core.settings import override, read
-from tasks.workspace import Workspace, at
+from tasks.state.workspace import Workspace, at
 from tests.profile import PROMOTE, TINY
 from tests.services.programs import BIN, eventually, free_port, running, surroundings, told
 

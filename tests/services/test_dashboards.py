@@ -7,10 +7,11 @@ from typing import Any
 
 import pytest
 
-from tasks.archive import Archive
-from tasks.monitor import dashboard, sections
-from tasks.monitor.sections import Section
-from tasks.workspace import Workspace
+from tasks.analysis.drift import page as dashboard
+from tasks.analysis.drift import sections
+from tasks.analysis.drift.sections import Section
+from tasks.registry.archive import Archive
+from tasks.state.workspace import Workspace
 from tests.services.programs import BIN, browsed, in_a_browser, surroundings, told
 
 pytestmark = [pytest.mark.services, pytest.mark.timeout(400)]

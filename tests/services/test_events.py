@@ -6,8 +6,8 @@ from pathlib import Path
 import pytest
 from prefect.settings import PREFECT_API_URL, temporary_settings
 
-from tasks.events import drifted, feedback_ready, rolled_back
-from tasks.workspace import Workspace
+from tasks.state.workspace import Workspace
+from tasks.tools.events import drifted, feedback_ready, rolled_back
 from tests.services.programs import free_port
 
 

@@ -7,8 +7,8 @@ from zipfile import ZipFile
 import pytest
 
 from core.files import digest
-from tasks import records
-from tasks.workspace import Workspace
+from tasks.state import records
+from tasks.state.workspace import Workspace
 from tests.profile import PROMOTE, TINY
 from tests.services.programs import BIN, free_port, surroundings, told
 from tests.services.site import mlflow

@@ -4,8 +4,9 @@ from pathlib import Path
 
 import pytest
 
-from tasks import records, view
-from tasks.tracking import EXPERIMENT, client
+from tasks.state import records
+from tasks.tools import view
+from tasks.tools.tracking import EXPERIMENT, client
 from tests.services.programs import BIN, browsed, eventually, free_port, in_a_browser, running, surroundings
 from tests.services.site import Site, answers
 

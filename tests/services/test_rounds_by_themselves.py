@@ -8,9 +8,10 @@ import httpx
 import pytest
 
 from core.files import read_json
-from tasks import audit, records
-from tasks.lock import holding
-from tasks.registry import Registry
+from tasks.registry import audit
+from tasks.registry.alias import Registry
+from tasks.state import records
+from tasks.state.lock import holding
 from tests.services.site import Run, Site
 
 pytestmark = [pytest.mark.services, pytest.mark.timeout(400)]

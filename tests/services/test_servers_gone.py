@@ -9,8 +9,8 @@ from typing import Any
 import psutil
 import pytest
 
-from tasks import records
-from tasks.workspace import Workspace
+from tasks.state import records
+from tasks.state.workspace import Workspace
 from tests.flows.killer import DONE, FAILED, killer
 from tests.flows.killing import failure
 from tests.profile import PROMOTE, TINY
@@ -81,7 +81,9 @@ def test_the_commands_own_prefect_server_dies(furnish: Furnish, undisturbed: dic
     env = surroundings(PREFECT_HOME=str(tmp_path / "prefect"))
     with subprocess.Popen([*ROUND, "-w", str(place.root)], env=env, text=True, stdout=subprocess.PIPE) as command:
         there(place.metrics / "reward.jsonl", tmp_path)
-        [server] = [child for child in psutil.Process(command.pid).children() if "flows.server" in child.cmdline()]
+        [server] = [
+            child for child in psutil.Process(command.pid).children() if "flows.orchestration.server" in child.cmdline()
+        ]
         server.kill()
         said = command.communicate()[0]
     assert command.returncode == 0, said

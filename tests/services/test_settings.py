@@ -9,7 +9,7 @@ import prefect
 import pytest
 import yaml
 
-from tasks.workspace import PROJECT
+from tasks.state.workspace import PROJECT
 
 DEPLOYMENTS: list[dict[str, Any]] = yaml.safe_load((PROJECT / "prefect.yaml").read_text())["deployments"]
 

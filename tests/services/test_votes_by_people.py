@@ -5,9 +5,10 @@ from pathlib import Path
 import pytest
 
 from core.files import read_json, write_json
-from tasks import audit, records
-from tasks.lock import holding
-from tests.annotators import PEOPLE, voted
+from tasks.registry import audit
+from tasks.state import records
+from tasks.state.lock import holding
+from tests.cli.annotators import PEOPLE, voted
 from tests.profile import HOLD
 from tests.services.programs import eventually
 from tests.services.site import Run, Site

@@ -1,0 +1,1 @@
+"""How people ask: the command `rounds`, one file per command or small family."""

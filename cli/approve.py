@@ -1,0 +1,25 @@
+"""A person's word on a candidate: written down first, then the run that waits for it is resumed."""
+
+from pathlib import Path
+
+from rich.console import Console
+
+from tasks.people import approval, waiting
+from tasks.state.workspace import current
+
+
+def sign(folder: Path | None, number: int, by: str, why: str, refuse: bool) -> None:
+    """Approve or refuse the candidate of the round that waits for it.
+
+    Raises:
+        NotAsked: none does, or somebody has decided.
+    """
+    from flows.orchestration.pauses import go_on
+
+    place = current(folder)
+    wait = waiting.of(place, "approval")
+    made = approval.decide(place, number, not refuse, by, why)
+    word = "refused" if refuse else "approved"
+    resumed = wait is not None and go_on(wait, {"approve": made.approve, "by": made.by, "why": made.why})
+    then = "its run was resumed" if resumed else "`python -m flows round` ends the round"
+    Console(highlight=False).print(f"Round {number}: {word} by {made.by}; {then}.", soft_wrap=True)

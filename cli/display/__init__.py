@@ -1,0 +1,1 @@
+"""What several commands print: the summary of a round, progress, names of people."""

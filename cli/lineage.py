@@ -1,0 +1,93 @@
+"""Where did this version come from, and what became of that feedback: printed as a tree, or as JSON."""
+
+import json
+from collections.abc import Mapping, Sequence
+from itertools import groupby
+from pathlib import Path
+from typing import Any
+
+from rich.console import Console
+from rich.markup import escape
+from rich.tree import Tree
+
+from tasks.history.lineage import lineage, survey
+from tasks.state.workspace import current_or_new
+
+WIDEST = 10_000
+"""Columns of the tree: a console of the terminal's width would cut its lines without a mark."""
+
+PEOPLE = 10
+"""Annotators that are named; `--json` names all."""
+
+
+def show_lineage(folder: Path | None, asked: str, as_json: bool) -> None:
+    """Print everything that belongs to a version, run, round, data hash, annotator or commit."""
+    told = lineage(survey(current_or_new(folder)), asked)
+    if as_json:
+        print(json.dumps(told, indent=2, ensure_ascii=False))
+        return
+    Console(highlight=False, width=WIDEST).print(drawn(told), soft_wrap=True)
+
+
+def drawn(told: Mapping[str, Any]) -> Tree:
+    """What `tasks.lineage` tells, as a tree."""
+    tree = Tree(f"[bold]{escape(told['asked'])}[/bold]: {' and '.join(told['is'])}")
+    if "annotator" in told:
+        one = told["annotator"]
+        said = [f"{people['records']:,} records in round {people['round']}" for people in one["feedback"]]
+        said += [f"{people['records']:,} votes in round {people['round']}" for people in one["votes"]]
+        _branch(tree, escape(f"annotator {one['name']}"), said)
+    for past in told["rounds"]:
+        _add_round(tree, past)
+    return tree
+
+
+def _add_round(tree: Tree, past: Mapping[str, Any]) -> None:
+    branch = tree.add(f"[bold]round {past['round']}[/bold]  {past['verdict']}  (key {past['key']}, {past['started']})")
+    branch.add(f"run        {past['run']}")
+    commit = f"{past['commit'] or 'none'}{' with uncommitted changes' if past['dirty'] else ''}"
+    branch.add(f"commit     {commit} (code {past['code']})")
+    if past["parent"]:
+        number = past["parent"]["round"]
+        branch.add(f"follows    round {'unknown' if number is None else number} (key {past['parent']['key']})")
+    if past["champion"]:
+        branch.add(f"to beat    {past['champion']}")
+    if past["followed_by"]:
+        branch.add(f"led to     round {', '.join(map(str, past['followed_by']))}")
+    _branch(branch, "versions", [_version(version) for version in past["versions"]])
+    data = branch.add("data") if past["data"] else branch
+    for step, outputs in groupby(past["data"], key=lambda output: output["step"]):
+        _branch(data, step, [f"{output['md5']}  {output['path']}" for output in outputs])
+    _branch(branch, "feedback", _people(past["feedback"], past["round"]))
+    _branch(branch, "votes", _people(past["votes"], past["round"]))
+
+
+def _version(version: Mapping[str, Any]) -> str:
+    marks = ["champion"] if version["champion"] else []
+    marks += [f"with reward/{version['reward_version']}"] if "reward_version" in version else []
+    marks += [_incident(incident) for incident in version.get("incidents", ())]
+    marks += [f"rolled back: {version['rolled_back']}"] if "rolled_back" in version else []
+    return f"{version['version']}  {version['digest'][:16]}…  {'; '.join(marks)}".rstrip()
+
+
+def _incident(incident: Mapping[str, Any]) -> str:
+    return f"incident {incident['number']} ({'open' if incident['open'] else 'closed'}): {incident['what']}"
+
+
+def _people(spoken: Sequence[Mapping[str, Any]], round: int) -> list[str]:
+    """The annotators with most records, over all rounds up to this one."""
+    totals: dict[str, list[int]] = {}
+    for one in spoken:
+        total = totals.setdefault(f"{one['annotator']} ({one['type']})", [0, 0])
+        total[0] += one["records"]
+        total[1] += one["records"] if one["round"] == round else 0
+    ordered = sorted(totals.items(), key=lambda item: -item[1][0])
+    named = [f"{who}: {total:,} records, {new:,} of them new" for who, (total, new) in ordered[:PEOPLE]]
+    return [*named, *([f"and {len(ordered) - PEOPLE} others"] if len(ordered) > PEOPLE else [])]
+
+
+def _branch(tree: Tree, title: str, leaves: Sequence[str]) -> None:
+    if leaves:
+        branch = tree.add(title)
+        for leaf in leaves:
+            branch.add(escape(leaf))

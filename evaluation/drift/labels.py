@@ -1,0 +1,80 @@
+"""Whether the champion's reward model still knows what people prefer: new votes, which it has not learned from."""
+
+from typing import NamedTuple
+
+import numpy as np
+import numpy.typing as npt
+from scipy.special import expit
+
+from evaluation.drift import Array, Check, Findings, by_permutation
+from evaluation.drift.limits import Limits
+from evaluation.gates import percent
+from evaluation.statistics.intervals import bootstrap
+from evaluation.statistics.outcomes import agreement
+from models.calibration import calibration
+
+FEWEST = 10
+"""Decided pairs on either side below which nothing is compared."""
+
+
+class Judged(NamedTuple):
+    """Pairs that people judged and a reward model scored; one of a prompt group, so that rows are independent."""
+
+    margins: Array
+    """(n,) calibrated reward of chosen over rejected: σ(margin) is the probability that chosen wins"""
+    p_chosen: Array
+    """(n,) share of the votes that chosen got"""
+    ceiling: float | None = None
+    """The best accuracy any model can have on these votes, where the annotator's noise is known."""
+
+    @property
+    def right(self) -> Array:
+        """(decided,) share of votes that the margin's sign agrees with."""
+        keep = self.p_chosen != 0.5
+        found: Array = agreement(self.margins[keep], self.p_chosen[keep])
+        return found
+
+    @property
+    def surplus(self) -> Array:
+        """(decided,) how sure the model was of its favourite, less the share of votes that got."""
+        keep = self.p_chosen != 0.5
+        sure: npt.NDArray[np.float64] = expit(np.abs(self.margins[keep]))
+        return sure - self.right
+
+
+def drift(before: Judged, now: Judged, limits: Limits, seed: int) -> Findings:
+    """Compare the model on new votes with itself on votes held out when it was trained.
+
+    Where both ceilings are known, noisier votes explain a part of a loss of accuracy: their difference is taken off.
+    """
+    old, new = before.right, now.right
+    if min(len(old), len(new)) < FEWEST:
+        return Findings()
+    noisier = before.ceiling - now.ceiling if before.ceiling is not None and now.ceiling is not None else 0.0
+    rate = bootstrap(new, [str(row) for row in range(len(new))])
+    look = "held-out pairs that it gets wrong; a round with the new votes retrains it"
+    accuracy = Check(
+        "fresh_accuracy_drop",
+        float(old.mean() - new.mean()) - noisier,
+        limits.fresh_accuracy_drop,
+        by_permutation(old - noisier, new, seed, "greater"),
+        f"the champion's reward model agrees with {percent(new.mean())} of new votes, {percent(old.mean())} before",
+        look,
+    )
+    calibrated = Check(
+        "fresh_overconfidence",
+        float(now.surplus.mean() - before.surplus.mean()),
+        limits.fresh_overconfidence,
+        by_permutation(now.surplus, before.surplus, seed, "greater"),
+        f"the champion's reward model is surer of new votes than right by {percent(now.surplus.mean())}, "
+        f"{percent(before.surplus.mean())} before",
+        look,
+    )
+    fit = calibration(now.margins, now.p_chosen)
+    numbers = {
+        **rate.named("fresh_accuracy"),
+        "fresh_pairs": float(len(new)),
+        "fresh_ece": fit.ece,
+        "fresh_brier": fit.brier,
+    }
+    return Findings((accuracy, calibrated), numbers)

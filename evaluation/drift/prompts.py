@@ -1,0 +1,133 @@
+"""Whether people ask about something else: a classifier tries to tell new prompts from old ones."""
+
+from collections.abc import Sequence
+from typing import NamedTuple
+
+import numpy as np
+from scipy.stats import chi2_contingency, rankdata
+
+from evaluation.drift import Array, Check, Findings, by_permutation, histograms
+from evaluation.drift.limits import Limits
+from evaluation.gates import percent
+from evaluation.statistics.distances import counts, lengths, psi, stability, word_divergence
+
+FEWEST = 20
+"""Prompts on either side below which nothing is compared."""
+
+TOPICS = 10
+"""Most clusters that old prompts are sorted into."""
+
+_LOOK = "new prompts beside old ones (data/feedback): old preferences may not carry over"
+
+
+class Scores(NamedTuple):
+    """What a classifier says of prompts it did not learn from: the log-odds that they are new."""
+
+    before: Array
+    now: Array
+
+    @property
+    def auc(self) -> float:
+        """The chance that a new prompt looks newer than an old one, ties half (Mann and Whitney 1947)."""
+        ranks = rankdata(np.concatenate([self.now, self.before]))
+        n, m = len(self.now), len(self.before)
+        return float((ranks[:n].sum() - n * (n + 1) / 2) / (n * m))
+
+    def p_value(self, seed: int) -> float:
+        """How likely so large an AUC is where old and new are alike: by permuting who is new among the scores.
+
+        Exact, because the scores come from prompts that the classifier did not learn from. The difference of the mean
+        ranks is a linear function of the AUC, so that it is permuted in its place.
+        """
+        ranks = rankdata(np.concatenate([self.now, self.before]))
+        return by_permutation(ranks[: len(self.now)], ranks[len(self.now) :], seed, "greater")
+
+
+def drift(before: Sequence[str], now: Sequence[str], limits: Limits, bins: int, seed: int) -> Findings:
+    """Compare new prompts with old ones; one prompt of a group, so that rows are independent."""
+    if min(len(before), len(now)) < FEWEST:
+        return Findings()
+    scores = held_out_scores(before, now, seed)
+    words = lengths(before), lengths(now)
+    checks = (
+        Check(
+            "prompt_auc",
+            scores.auc,
+            limits.prompt_auc,
+            scores.p_value(seed),
+            f"a classifier tells new prompts from those the champion learned from with an AUC of {scores.auc:.2f}",
+            _LOOK,
+            zero=0.5,
+        ),
+        by_topic(*topics(before, now, seed), limits.prompt_topic_psi),
+        by_length(*words, bins, limits.prompt_length_psi),
+    )
+    panels = (
+        histograms("Prompts: length", "words", *words),
+        histograms("Prompts: how new they look", "log-odds of a classifier", scores.before, scores.now),
+    )
+    return Findings(checks, {"prompt_divergence": word_divergence(before, now)}, panels)
+
+
+def by_topic(before: Array, now: Array, limit: float) -> Check:
+    """Compare how many old and new prompts each topic has."""
+    index, p = stability(before, now), _alike(before, now)
+    return Check("prompt_topic_psi", index, limit, p, _largest_change(before, now), _LOOK)
+
+
+def by_length(before: Array, now: Array, bins: int, limit: float) -> Check:
+    """Compare lengths in words, in quantile bins of the old ones."""
+    p = _alike(counts(before, before, bins), counts(before, now, bins))
+    said = f"prompts have {now.mean():.1f} words, {before.mean():.1f} before"
+    return Check("prompt_length_psi", psi(before, now, bins), limit, p, said, _LOOK)
+
+
+def held_out_scores(before: Sequence[str], now: Sequence[str], seed: int) -> Scores:
+    """A classifier two-sample test (Lopez-Paz and Oquab 2017): learn from one half of either side, score the other.
+
+    Logistic regression on TF-IDF of words and word pairs. At least four prompts on either side.
+    """
+    from sklearn.feature_extraction.text import TfidfVectorizer
+    from sklearn.linear_model import LogisticRegression
+
+    rng = np.random.default_rng(seed)
+    old, new = ([side[i] for i in rng.permutation(len(side))] for side in (before, now))
+    half = len(old) // 2, len(new) // 2
+    vectors = TfidfVectorizer(ngram_range=(1, 2), sublinear_tf=True, token_pattern=r"\S+")
+    known = vectors.fit_transform(old[: half[0]] + new[: half[1]])
+    model = LogisticRegression(class_weight="balanced", max_iter=300).fit(known, np.repeat([0, 1], half))
+    return Scores(*(model.decision_function(vectors.transform(rest)) for rest in (old[half[0] :], new[half[1] :])))
+
+
+def topics(before: Sequence[str], now: Sequence[str], seed: int) -> tuple[Array, Array]:
+    """How many old and new prompts are nearest to each topic of the old ones.
+
+    Topics are the clusters (k-means on TF-IDF of words) of one half of the old prompts; the other half is counted, so
+    that topics fit neither side better than the other.
+    """
+    from sklearn.cluster import KMeans
+    from sklearn.feature_extraction.text import TfidfVectorizer
+
+    mixed = [before[row] for row in np.random.default_rng(seed).permutation(len(before))]
+    learned, rest = mixed[: len(mixed) // 2], mixed[len(mixed) // 2 :]
+    vectors = TfidfVectorizer(sublinear_tf=True, token_pattern=r"\S+")
+    points = vectors.fit_transform(learned)
+    clusters = KMeans(min(TOPICS, len(set(learned))), n_init=3, random_state=seed % 2**32).fit(points)
+    nearest = (clusters.predict(vectors.transform(side)) for side in (rest, now))
+    old, new = (np.bincount(side, minlength=clusters.n_clusters).astype(np.float64) for side in nearest)
+    return old, new
+
+
+def _largest_change(before: Array, now: Array) -> str:
+    shares = before / before.sum(), now / now.sum()
+    most = int(np.argmax(np.abs(shares[1] - shares[0])))
+    return (
+        f"the topic that changed most has {percent(shares[1][most])} of the prompts, {percent(shares[0][most])} before"
+    )
+
+
+def _alike(before: Array, now: Array) -> float:
+    """P-value of the chi-squared test that both samples fill the bins alike; 1 where only one is filled."""
+    table = np.stack([before, now])
+    filled = table[:, table.sum(axis=0) > 0]
+    return float(chi2_contingency(filled).pvalue) if filled.shape[1] > 1 else 1.0

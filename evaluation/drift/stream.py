@@ -1,0 +1,121 @@
+"""How people give feedback: how often they see no difference, how long they take, whether they agree."""
+
+from collections.abc import Iterable, Sequence
+from itertools import combinations
+from typing import NamedTuple
+
+import numpy as np
+
+from evaluation.drift import Array, Check, Findings, by_permutation, histograms
+from evaluation.drift.limits import Limits
+from evaluation.gates import percent
+from feedback.schema import FeedbackEvent
+from feedback.votes import Pair, Vote, in_time, last_words, votes
+
+FEWEST = 20
+"""Prompt groups on either side below which nothing is compared."""
+
+
+class Stream(NamedTuple):
+    """Means by prompt group: what is said of one prompt rises and falls together. Any may be empty."""
+
+    ties: Array
+    """(groups,) share of votes that prefer neither answer"""
+    seconds: Array
+    """(groups,) time for an item, geometric mean; of the groups where it was noted"""
+    agreement: Array
+    """(groups,) share of pairs of votes on the same two answers that agree; of the groups with several votes"""
+
+
+def stream(events: Iterable[FeedbackEvent], criterion: str) -> Stream:
+    """Measure events, votes under one criterion."""
+    ordered = in_time(events)
+    cast = last_words(
+        vote
+        for event in ordered
+        for vote in votes(event)
+        if vote.pair.criterion == criterion and vote.share is not None
+    )
+    by_pair: dict[Pair, list[Vote]] = {}
+    for vote in cast:
+        by_pair.setdefault(vote.pair, []).append(vote)
+    return Stream(
+        ties=_means((vote.event.prompt_group, float(vote.share == 0.5)) for vote in cast),
+        seconds=np.exp(
+            _means((e.prompt_group, np.log(max(e.duration_ms, 1) / 1000)) for e in ordered if e.duration_ms)
+        ),
+        agreement=_means(
+            (one.event.prompt_group, float(one.share == other.share))
+            for ballot in by_pair.values()
+            for one, other in combinations(ballot, 2)
+        ),
+    )
+
+
+def drift(before: Stream, now: Stream, limits: Limits, seed: int) -> Findings:
+    """Compare the stream with what it was; a part that either side lacks is left out."""
+    parts = (_ties(before, now, limits, seed), _time(before, now, limits, seed), _agreement(before, now, limits, seed))
+    return parts[0] | parts[1] | parts[2]
+
+
+def _ties(before: Stream, now: Stream, limits: Limits, seed: int) -> Findings:
+    if _too_few(before.ties, now.ties):
+        return Findings()
+    old, new = before.ties.mean(), now.ties.mean()
+    check = Check(
+        "tie_rate_shift",
+        abs(new - old),
+        limits.tie_rate_shift,
+        by_permutation(now.ties, before.ties, seed),
+        f"{percent(new)} of votes prefer neither answer, {percent(old)} before",
+        "the guideline and the pairs that are shown: answers may have become alike, or people tired",
+    )
+    return Findings((check,), {"tie_rate": float(new)})
+
+
+def _time(before: Stream, now: Stream, limits: Limits, seed: int) -> Findings:
+    if _too_few(before.seconds, now.seconds):
+        return Findings()
+    old, new = np.log(before.seconds), np.log(now.seconds)
+    check = Check(
+        "item_time_ratio",
+        float(np.exp(abs(new.mean() - old.mean()))),
+        limits.item_time_ratio,
+        by_permutation(new, old, seed),
+        f"people take {np.exp(new.mean()):.1f} s for an item, {np.exp(old.mean()):.1f} s before",
+        "who votes, and how: faster may be careless, slower may be an unclear guideline",
+        zero=1.0,
+    )
+    panel = histograms("Feedback: time for an item", "seconds, log 10", old / np.log(10), new / np.log(10))
+    return Findings((check,), {"item_seconds": float(np.exp(new.mean()))}, (panel,))
+
+
+def _agreement(before: Stream, now: Stream, limits: Limits, seed: int) -> Findings:
+    if _too_few(before.agreement, now.agreement):
+        return Findings()
+    old, new = before.agreement.mean(), now.agreement.mean()
+    check = Check(
+        "agreement_drop",
+        float(old - new),
+        limits.agreement_drop,
+        by_permutation(before.agreement, now.agreement, seed, "greater"),
+        f"people who judge the same pair agree {percent(new)} of the time, {percent(old)} before",
+        "the pairs they disagree on, and who disagrees: the guideline may be unclear, or a new group votes otherwise",
+    )
+    return Findings((check,), {"agreement": float(new)})
+
+
+def _too_few(before: Array, now: Array) -> bool:
+    return min(len(before), len(now)) < FEWEST
+
+
+def _means(values: Iterable[tuple[str, float]]) -> Array:
+    """The mean of each group's values."""
+    kept: dict[str, list[float]] = {}
+    for group, value in values:
+        kept.setdefault(group, []).append(value)
+    return np.array([_mean(group) for group in kept.values()], dtype=np.float64)
+
+
+def _mean(values: Sequence[float]) -> float:
+    return sum(values) / len(values)

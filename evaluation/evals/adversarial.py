@@ -1,0 +1,106 @@
+"""Whether the reward model falls for the look of an answer: pairs whose worse answer is longer, or more polite."""
+
+from collections import defaultdict
+from collections.abc import Sequence
+from pathlib import Path
+
+import numpy as np
+from pydantic import Field
+
+from evaluation.evals import Answers, Array, Evaluation, Holdout, Margins, Metrics, named
+from evaluation.statistics.intervals import paired, wilson
+from evaluation.statistics.outcomes import agreement
+from feedback import probes, world
+from feedback.probes import Trap
+
+SHOWN = 400
+"""Characters of a text that are kept in the table."""
+
+
+class Adversarial(Evaluation):
+    """Accuracy on pairs whose worse answer looks better, beside "the longer wins" and the champion's reward model.
+
+    In the embedded world the pairs are its own, and the same in every round; elsewhere `path` names a file, as LLMBar's
+    (Zeng et al. 2024). Nothing learns from them.
+    """
+
+    path: Path | None = None
+    """A file of pairs in JSON lines: instruction, chosen, rejected, subset; or LLMBar's own form."""
+    subset: str = ""
+    """Only subsets with this in their names are read, as `Adversarial` of LLMBar."""
+    pairs: int = Field(40, ge=1)
+    """Pairs of each kind in the embedded world."""
+
+    def run(self, candidate: Answers, champion: Answers, data: Holdout) -> Metrics:
+        """Have the reward models compare the answers."""
+        traps = self._traps(data)
+        if not traps or data.bench is None:
+            return {"adversarial_pairs": 0}
+        margins = data.bench.compare([trap._asdict() for trap in traps])
+        data.bench.keep(self.name(), _table(traps, margins))
+        ours = _right(margins.candidate)
+        found: Metrics = {
+            "adversarial_pairs": len(traps),
+            **wilson(float(ours.sum()), len(ours)).named("adversarial_accuracy"),
+        }
+        found["adversarial_longer_wins"] = float(_right(_lengths(traps)).mean())
+        for subset, rows in _by_subset(traps).items():
+            found |= wilson(float(ours[rows].sum()), len(rows)).named(named("trap_", subset))
+        return found | _beside_champion(ours, margins.champion, traps)
+
+    def check(self) -> None:
+        """Read the file."""
+        if self.path:
+            probes.traps(self.path, self.subset)
+
+    def _traps(self, data: Holdout) -> list[Trap]:
+        if self.path:
+            return probes.traps(self.path, self.subset)
+        return world.traps(self.pairs, seed=0) if of_the_world(data) else []
+
+
+def of_the_world(data: Holdout) -> bool:
+    """Whether the held-out prompts are of the embedded world."""
+    return any(world.parse(prompt[-1].content) for prompt in data.prompts)
+
+
+def _right(margins: Array) -> Array:
+    """(n,) 1 where the better answer is ahead, one half where neither is."""
+    return agreement(margins, np.ones(len(margins)))
+
+
+def _lengths(traps: Sequence[Trap]) -> Array:
+    return np.array([len(trap.chosen) - len(trap.rejected) for trap in traps], dtype=np.float64)
+
+
+def _by_subset(traps: Sequence[Trap]) -> dict[str, list[int]]:
+    found: defaultdict[str, list[int]] = defaultdict(list)
+    for row, trap in enumerate(traps):
+        found[trap.subset].append(row)
+    return found
+
+
+def _beside_champion(ours: Array, margins: Array | None, traps: Sequence[Trap]) -> Metrics:
+    """The same pairs by the champion's reward model: pairs about one prompt count as one piece of evidence."""
+    if margins is None:
+        return {}
+    theirs, groups = _right(margins), [trap.prompt[-1].content for trap in traps]
+    return {
+        "champion_adversarial_accuracy": float(theirs.mean()),
+        **paired(ours, theirs, groups).named("adversarial_over_champion"),
+    }
+
+
+def _table(traps: Sequence[Trap], margins: Margins) -> list[dict[str, str | float | None]]:
+    theirs = [None] * len(traps) if margins.champion is None else margins.champion.tolist()
+    return [
+        {
+            "subset": trap.subset,
+            "prompt": trap.prompt[-1].content[:SHOWN],
+            "better": trap.chosen[:SHOWN],
+            "worse": trap.rejected[:SHOWN],
+            "margin": margin,
+            "champion_margin": champion,
+        }
+        for trap, margin, champion in zip(traps, margins.candidate.tolist(), theirs, strict=True)
+    ]

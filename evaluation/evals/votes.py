@@ -1,0 +1,109 @@
+"""What people say: the candidate's win rate over the champion in fresh, blinded votes. This is what promotes."""
+
+from collections import defaultdict
+from collections.abc import Iterable
+from typing import NamedTuple
+
+import numpy as np
+
+from core.errors import BadFeedback
+from evaluation.evals import CANDIDATE, CHAMPION, Answers, Evaluation, Holdout, Metrics, named
+from evaluation.statistics.intervals import flip_test
+from evaluation.statistics.outcomes import wins
+from feedback.schema import FeedbackEvent, Judgement
+
+OVERALL = "overall"
+# models and rules that label are no people: they may share the bias of what they judge
+VOTERS = ("human", "user", "simulated")
+
+
+class Ballot(NamedTuple):
+    """One vote under one criterion; a lower rank is better."""
+
+    group: str
+    prompt_id: str
+    candidate: int
+    champion: int
+
+
+class Votes(Evaluation):
+    """Win rate in fresh votes, ties half, overall and by criterion, with intervals by prompt group."""
+
+    def run(self, candidate: Answers, champion: Answers, data: Holdout) -> Metrics:
+        """Count the votes; {} when there are none.
+
+        Raises:
+            BadFeedback: a vote that does not compare one answer of the candidate with one of the champion.
+        """
+        ballots = count(data.votes)
+        metrics: Metrics = {}
+        for criterion, cast in sorted(ballots.items()):
+            metrics |= _overall(cast) if criterion == OVERALL else _criterion(criterion, cast)
+        return metrics | (_sides_drawn(data.votes) if OVERALL in ballots else {})
+
+
+def count(votes: Iterable[FeedbackEvent]) -> dict[str, list[Ballot]]:
+    """The ballots by criterion, as a metric spells it. Votes of models, withdrawn votes, "can't judge" do not count."""
+    ballots: dict[str, list[Ballot]] = defaultdict(list)
+    for vote in filter(_counts, votes):
+        ours, theirs = _sides(vote)
+        for judgement in vote.judgements:
+            if ranks := _ranks(judgement):
+                ballot = Ballot(vote.prompt_group, vote.prompt_id, ranks[ours], ranks[theirs])
+                ballots[named("", judgement.criterion)].append(ballot)
+    return dict(ballots)
+
+
+def _counts(vote: FeedbackEvent) -> bool:
+    return vote.status == "active" and vote.annotator_type in VOTERS
+
+
+def _sides_drawn(votes: Iterable[FeedbackEvent]) -> Metrics:
+    """Share of the votes that had the candidate on the left; {} where nobody noted the sides."""
+    left = [vote.shown_order[0] == _sides(vote)[0] for vote in filter(_counts, votes) if vote.shown_order]
+    return {"candidate_left": float(np.mean(left))} if left else {}
+
+
+def _sides(vote: FeedbackEvent) -> tuple[int, int]:
+    """Where the candidate's and the champion's answer stand among the responses."""
+    versions = [response.model_version for response in vote.responses]
+    if set(versions) != {CANDIDATE, CHAMPION} or len(versions) != 2:
+        raise BadFeedback(
+            f"vote {vote.source}:{vote.source_id} compares {versions}; a fresh vote compares one answer of "
+            f"{CANDIDATE!r} with one of {CHAMPION!r} (their model_version): fix the source, or take the vote out"
+        )
+    return versions.index(CANDIDATE), versions.index(CHAMPION)
+
+
+def _ranks(judgement: Judgement) -> tuple[int, int] | None:
+    """The ranks of the two responses, or None where nothing was decided."""
+    if judgement.outcome.startswith("tie"):
+        return 1, 1
+    if judgement.outcome != "prefer" or judgement.ranks is None:
+        return None
+    first, second = judgement.ranks
+    return None if first is None or second is None else (first, second)
+
+
+def _overall(cast: list[Ballot]) -> Metrics:
+    ties = float(np.mean([ballot.candidate == ballot.champion for ballot in cast]))
+    groups = len({ballot.group for ballot in cast})
+    return rate("win_rate", cast) | {"votes": len(cast), "vote_groups": groups, "vote_ties": ties}
+
+
+def _criterion(criterion: str, cast: list[Ballot]) -> Metrics:
+    name = named("criterion_", criterion)
+    return rate(name, cast) | {f"{name}_votes": len(cast)}
+
+
+def rate(name: str, cast: list[Ballot]) -> Metrics:
+    """The candidate's win rate in some votes as `name`, with its interval by prompt group and a p-value."""
+    from evaluation.statistics import rates
+
+    ours, theirs, groups = [-b.candidate for b in cast], [-b.champion for b in cast], [b.group for b in cast]
+    return rates.win_rate(ours, theirs, groups).named(name) | {f"{name}_p": flip_test(wins(ours, theirs), groups)}
+
+
+def won(ballot: Ballot) -> float:
+    """1 for the candidate, 0 for the champion, .5 for a tie."""
+    return float(wins(-ballot.candidate, -ballot.champion))

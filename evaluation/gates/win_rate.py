@@ -1,0 +1,64 @@
+"""People prefer the candidate to the champion."""
+
+from pydantic import Field
+
+from evaluation.gates import Gate, percent, spread
+from evaluation.statistics.intervals import Interval
+from evaluation.verdict import Evidence, Finding, interval
+
+
+class WinRate(Gate):
+    """The candidate wins more than half of the fresh votes, and not by chance: the interval lies above 50 %."""
+
+    min_votes: int = Field(200, ge=1)
+    """Fresh votes below which nothing is decided."""
+    min_groups: int = Field(20, ge=2)
+    """Prompt groups that the votes have to spread over: votes on one prompt say nothing of the others."""
+    sides: float = Field(0.15, ge=0, le=0.5)
+    """How far the share of votes with the candidate on the left may lie from one half: sides are to be random."""
+
+    def check(self, evidence: Evidence) -> Finding:
+        """Judge by fresh votes; by the judge model only where it is trusted and there are none.
+
+        Where the time was up before people gave the votes that they were asked for, the candidate has to wait.
+        """
+        finding = self._judged(evidence)
+        given = int(evidence.candidate.get("evaluate/votes", 0))
+        if finding.result == "promote" and given < evidence.votes_asked:
+            short = f"but the time was up with {given} of the {evidence.votes_asked} votes that people were asked for"
+            return self.found("hold", f"{finding.reason}; {short}", **finding.numbers)
+        return finding
+
+    def _judged(self, evidence: Evidence) -> Finding:
+        votes = interval(evidence.candidate, "evaluate/win_rate", "evaluate/votes")
+        if votes is None:
+            return self._without_votes(evidence)
+        groups = int(evidence.candidate.get("evaluate/vote_groups", 0))
+        if votes.n < self.min_votes or groups < self.min_groups:
+            return self.found(
+                "hold",
+                f"{votes.n} fresh votes on {groups} prompt groups are too few: "
+                f"{self.min_votes} on {self.min_groups} are needed",
+                votes=votes.n,
+                vote_groups=groups,
+            )
+        left = evidence.candidate.get("evaluate/candidate_left", 0.5)
+        if abs(left - 0.5) > self.sides:
+            said = f"the candidate stood on the left in {percent(left)} of the votes: sides have to be drawn at random"
+            return self.found("hold", said, candidate_left=left)
+        return self._decide("fresh votes prefer", votes, "votes")
+
+    def _without_votes(self, evidence: Evidence) -> Finding:
+        judge = interval(evidence.candidate, "evaluate/judge_win_rate", "evaluate/judge_prompts")
+        if judge is None or not evidence.trust_judge:
+            return self.found("hold", "no fresh votes: nobody has compared the candidate with the champion yet")
+        return self._decide("no fresh votes; the judge model prefers", judge, "prompts")
+
+    def _decide(self, who: str, rate: Interval, rows: str) -> Finding:
+        numbers = rate.named("win_rate")
+        said = f"{who} the candidate {percent(rate.estimate)} of the time {spread(rate, rows)}"
+        if rate.low > 0.5:
+            return self.found("promote", f"{said}: above 50 %", **numbers)
+        if rate.high < 0.5:
+            return self.found("reject", f"{said}: below 50 %", **numbers)
+        return self.found("hold", f"{said}: can't be told from 50 %", **numbers)

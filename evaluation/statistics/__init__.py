@@ -1,0 +1,1 @@
+"""Intervals, significance tests and distances between samples."""

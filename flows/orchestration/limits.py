@@ -1,0 +1,75 @@
+"""One round at a time: the workspace's lock, and a strict global limit where a Prefect server runs."""
+
+from collections.abc import Callable, Iterator
+from contextlib import contextmanager
+
+from prefect.client.orchestration import get_client
+from prefect.client.schemas.filters import (
+    FlowFilter,
+    FlowFilterName,
+    FlowRunFilter,
+    FlowRunFilterState,
+    FlowRunFilterStateType,
+)
+from prefect.client.schemas.objects import StateType
+from prefect.concurrency.asyncio import AcquireConcurrencySlotTimeoutError
+from prefect.concurrency.sync import concurrency
+
+from core.errors import RoundBusy
+from flows.orchestration.server import configured
+from tasks.state import records
+from tasks.state.lock import holding
+from tasks.state.workspace import Workspace
+
+SLOT = "rlhf-round"
+"""The server's global concurrency limit. A deployment's own limit would not hold across deployments."""
+
+LEASE = 60.0
+"""Seconds after which the server takes the slot back from a round that died."""
+
+
+@contextmanager
+def one_at_a_time(place: Workspace, wait: float) -> Iterator[Callable[[str], None]]:
+    """Hold the lock, and the server's slot where there is a server, while the block runs.
+
+    The block gets a function that tells the others which round it is.
+
+    Raises:
+        RoundBusy: another round holds the workspace, or the server's slot, and did not end within `wait` seconds.
+    """
+    with holding(place.lock, f"round {records.coming(place)}", wait) as announce:
+        if configured():
+            with _slot(wait):
+                yield announce
+        else:
+            yield announce
+
+
+@contextmanager
+def _slot(wait: float) -> Iterator[None]:
+    with get_client(sync_client=True) as client:
+        client.upsert_global_concurrency_limit_by_name(SLOT, 1)
+    # the lease of a round that was killed just now has to run out first
+    patience = max(wait, 2 * LEASE)
+    # a server that is away for a minute must not end a training of hours: the workspace's lock still holds
+    held = concurrency(
+        SLOT, strict=True, lease_duration=LEASE, timeout_seconds=patience, raise_on_lease_renewal_failure=False
+    )
+    try:
+        with held:
+            yield
+    except AcquireConcurrencySlotTimeoutError as late:
+        raise RoundBusy(
+            f"{others() or 'another round'} has held the Prefect server's slot {SLOT!r} for {patience:.0f} s; wait for "
+            f"it, or, where none runs, free the slot with `prefect gcl update {SLOT} --active-slots 0`"
+        ) from late
+
+
+def others() -> str:
+    """The rounds that the server believes to run, by the names that they gave themselves."""
+    running = FlowRunFilter(state=FlowRunFilterState(type=FlowRunFilterStateType(any_=[StateType.RUNNING])))
+    with get_client(sync_client=True) as client:
+        runs = client.read_flow_runs(
+            flow_filter=FlowFilter(name=FlowFilterName(any_=["round"])), flow_run_filter=running
+        )
+    return " and ".join(sorted(run.name for run in runs if run.name.startswith("round ")))

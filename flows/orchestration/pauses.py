@@ -1,0 +1,109 @@
+"""Where a round waits for people: a deployed run of Prefect's is suspended, and goes on when they have done it.
+
+A suspended run has no process, and holds neither the workspace's lock nor the server's slot. The deadline is the
+round's own (tasks/people/waiting.py): whatever continues the round after it, finds that the time is up.
+"""
+
+import logging
+import re
+from contextlib import suppress
+from uuid import UUID, uuid4
+
+import httpx
+from prefect.client.orchestration import get_client
+from prefect.client.schemas.objects import State
+from prefect.exceptions import ObjectNotFound, PrefectException
+from prefect.flow_runs import resume_flow_run, suspend_flow_run
+from prefect.input import RunInput
+from prefect.runtime import deployment, flow_run
+from prefect.states import Cancelled
+from pydantic import Field
+
+from flows.orchestration.server import configured
+from flows.orchestration.title import entitle
+from tasks.people import approval, waiting
+from tasks.people.pending import pending
+from tasks.people.waiting import Wait
+from tasks.state.workspace import Workspace
+
+_logger = logging.getLogger(__name__)
+
+
+class SignOff(RunInput):
+    """Approve the candidate?"""
+
+    approve: bool = Field(title="Approve", description="Make the candidate champion; else the verdict becomes hold.")
+    by: str = Field(title="Your name", description="It goes to the audit log.", pattern=r"\S")
+    why: str = Field(title="Why", description="It goes to the audit log.", pattern=r"\S")
+
+
+def resumed() -> bool:
+    """True in a run that was suspended before."""
+    if deployment.id is None:
+        return False
+    with get_client(sync_client=True) as client:
+        return bool(client.read_flow_run(UUID(str(flow_run.id))).empirical_policy.pause_keys)
+
+
+def pause(place: Workspace, wait: Wait) -> bool:
+    """Leave the round to people. Call it without the lock: this may be the end of the process.
+
+    True where the round can go on: people have done it meanwhile, or the run was resumed with a person's word. False
+    where this run is none that can be suspended, or another one is suspended for the same wait already.
+    """
+    found = pending(place)
+    if found is None or found.ready:
+        return True
+    entitle(found.said)
+    mine = str(flow_run.id)
+    if deployment.id is None or (wait.flow_run not in (None, mine) and _suspended(wait)):
+        return False
+    waiting.suspend(place, wait, mine)
+    if _over(place):  # before there was a run that the last vote could resume
+        return True
+    if wait.what == "votes":
+        suspend_flow_run(key=str(uuid4()))  # resumed too early, it is suspended again, which wants another key
+    else:
+        asked = SignOff.with_initial_data(description=found.said)
+        # the same key again says that this pause is over, and brings what the run was resumed with
+        said = suspend_flow_run(wait_for_input=asked, key="approval-" + re.sub(r"\D", "", wait.since))
+        with suppress(approval.Decided):  # meanwhile, from the command line
+            approval.decide(place, wait.round, said.approve, said.by, said.why)
+    return True
+
+
+def _over(place: Workspace) -> bool:
+    now = pending(place)
+    return now is None or now.ready
+
+
+def go_on(wait: Wait, word: dict[str, object] | None = None) -> bool:
+    """Resume the run that is suspended for a wait; False where there is none, or the server does not answer."""
+    if not configured() or wait.flow_run is None or not _suspended(wait):
+        return False
+    try:
+        resume_flow_run(UUID(wait.flow_run), run_input=word)
+    except (RuntimeError, PrefectException, httpx.HTTPError) as error:
+        _logger.warning("run %s could not be resumed: %s", wait.flow_run, error)
+        return False
+    return True
+
+
+def let_go(place: Workspace) -> None:
+    """Cancel what is still suspended for a round that another run has finished."""
+    waits = (waiting.of(place, what) for what in waiting.KINDS)
+    for wait in waits:
+        if wait and configured() and wait.flow_run not in (None, str(flow_run.id)) and _suspended(wait):
+            with suppress(httpx.HTTPError), get_client(sync_client=True) as client:
+                done: State[None] = Cancelled(message=f"round {wait.round} was continued by run {flow_run.id}")
+                client.set_flow_run_state(UUID(str(wait.flow_run)), done)
+
+
+def _suspended(wait: Wait) -> bool:
+    try:
+        with get_client(sync_client=True) as client:
+            state = client.read_flow_run(UUID(str(wait.flow_run))).state
+    except (ObjectNotFound, httpx.HTTPError) as error:
+        _logger.warning("run %s: %s", wait.flow_run, error)
+        return False
+    return state is not None and state.is_paused()

@@ -1,0 +1,137 @@
+"""A Prefect server of the command's own, where none is configured: it comes up while the command imports what it needs.
+
+Prefect would start one as well, but only when the flow asks for it, which costs 6 to 10 s of waiting; and that one
+outlives a command that is killed. Run as a program, this module is the server; its input is a pipe that ends with the
+command.
+"""
+
+import atexit
+import os
+import signal
+import socket
+import subprocess
+import sys
+import time
+from collections.abc import Iterator
+from contextlib import AbstractContextManager, contextmanager, nullcontext
+from threading import Thread
+
+from core.errors import RoundsError
+from tasks.state.lock import holding
+
+_GRACE = 5.0  # seconds in which the server has to end in good order
+
+_own: set[str] = set()  # addresses of the servers that this process started
+
+
+def configured() -> bool:
+    """True where the user named a Prefect server; one of the command's own does not count."""
+    from prefect.settings import PREFECT_API_URL
+
+    return PREFECT_API_URL.value() not in (None, *_own)
+
+
+def starting() -> AbstractContextManager[None]:
+    """Start a server where none is configured, and return at once; the block entered with the result can use it.
+
+    Raises (on entering):
+        RoundsError: it did not start, and what it had to say stands on the terminal; or the one that is configured
+            does not answer.
+    """
+    from prefect.settings import PREFECT_SERVER_EPHEMERAL_ENABLED
+
+    if configured():
+        return _answering()
+    if not PREFECT_SERVER_EPHEMERAL_ENABLED.value():
+        return nullcontext()
+    process = _start()
+    atexit.register(_stop, process)  # not sooner: at exit Prefect sends its last events and log lines
+    return _serving(process)
+
+
+def _start() -> subprocess.Popen[str]:
+    from prefect.settings import get_current_settings
+
+    settings = get_current_settings().to_environment_variables(exclude_unset=True)
+    bare = {"PREFECT_UI_ENABLED": "0", "PREFECT__SERVER_EPHEMERAL": "1", "PREFECT__SERVER_FINAL": "1"}
+    return subprocess.Popen(
+        [sys.executable, "-m", "flows.orchestration.server"],
+        stdin=subprocess.PIPE,
+        stdout=subprocess.PIPE,
+        text=True,
+        env={**os.environ, **settings, **bare},
+    )
+
+
+@contextmanager
+def _answering() -> Iterator[None]:
+    """Without this look, Prefect would say the same by a traceback."""
+    from prefect.client.orchestration import get_client
+
+    with get_client(sync_client=True) as client:
+        if error := client.api_healthcheck():
+            raise RoundsError(
+                f"the Prefect server at {client.api_url} does not answer ({error}); start it, or unset PREFECT_API_URL "
+                "to run the round without it"
+            )
+    yield
+
+
+@contextmanager
+def _serving(process: subprocess.Popen[str]) -> Iterator[None]:
+    from prefect.settings import PREFECT_API_URL, PREFECT_CLIENT_MAX_RETRIES, temporary_settings
+
+    assert process.stdout is not None
+    port = process.stdout.readline().strip()
+    if not port:
+        raise RoundsError(
+            f"Prefect's server ended with exit code {process.wait()} before it answered; start one with "
+            "`prefect server start` and name it in PREFECT_API_URL"
+        )
+    address = f"http://127.0.0.1:{port}/api"
+    _own.add(address)
+    # this server does not come back where it went: Prefect would ask it for more than a minute, at the end of the flow
+    with temporary_settings({PREFECT_API_URL: address, PREFECT_CLIENT_MAX_RETRIES: 3}):
+        yield
+
+
+def _stop(process: subprocess.Popen[str]) -> None:
+    process.terminate()
+    try:
+        process.wait(_GRACE)
+    except subprocess.TimeoutExpired:
+        process.kill()
+        process.wait()
+
+
+def _serve() -> None:
+    import uvicorn
+    from prefect.settings import get_current_settings
+
+    home = get_current_settings().home
+
+    class Announcing(uvicorn.Server):
+        """Writes its port as soon as it answers."""
+
+        async def startup(self, sockets: list[socket.socket] | None = None) -> None:
+            # two at once in a new PREFECT_HOME would both make the tables, and one of them would fail
+            with holding(home / ".rounds" / "lock", "the start of a Prefect server", wait=300):
+                await super().startup(sockets)
+            print(port, flush=True)
+
+    Thread(target=_end_with_parent, daemon=True).start()
+    listening = socket.create_server(("127.0.0.1", 0))
+    port = listening.getsockname()[1]
+    app = "prefect.server.api.server:create_app"
+    Announcing(uvicorn.Config(app, factory=True, log_level="error", lifespan="on")).run([listening])
+
+
+def _end_with_parent() -> None:
+    sys.stdin.read()  # returns at the parent's end, however it came
+    os.kill(os.getpid(), signal.SIGTERM)
+    time.sleep(_GRACE)
+    os._exit(1)
+
+
+if __name__ == "__main__":
+    _serve()

@@ -1,0 +1,1 @@
+"""Why: leave-one-out attribution, explanations of scores, the full drift report."""

@@ -1,0 +1,1 @@
+"""What was: lineage, differences, replay, garbage collection, evidence archives."""

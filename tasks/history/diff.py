@@ -1,0 +1,70 @@
+"""What differed between two rounds: parameters, other inputs, data, code, metrics, verdict."""
+
+from collections.abc import Mapping
+from typing import Any
+
+from tasks.registry.archive import Past, Saved
+
+Pair = list[Any]
+"""The value of the first round and that of the second; None where it has none."""
+
+
+def difference(one: tuple[Past, Saved], two: tuple[Past, Saved]) -> dict[str, Any]:
+    """All that is not the same, as plain values: name → [first, second]; what is equal is left out.
+
+    Args:
+        one: a round, and the files that were saved to its run.
+        two: the round that it is compared with.
+    """
+    (before, old), (after, new) = one, two
+    return {
+        "rounds": [_named(before), _named(after)],
+        "params": changed(flat(old.inputs["params"]), flat(new.inputs["params"])),
+        "inputs": changed(_other_inputs(old), _other_inputs(new)),
+        "data": changed(_data(old), _data(new)),
+        "code": changed(_code(before), _code(after)),
+        "metrics": changed(before.metrics, after.metrics),
+        "verdict": changed(_verdict(before, old), _verdict(after, new)),
+    }
+
+
+def changed(one: Mapping[str, Any], two: Mapping[str, Any]) -> dict[str, Pair]:
+    """Name → both values, of the names whose values differ; in the order of the first, then of the second."""
+    names = dict.fromkeys([*one, *two])
+    return {name: [one.get(name), two.get(name)] for name in names if one.get(name) != two.get(name)}
+
+
+def flat(values: Mapping[str, Any], prefix: str = "") -> dict[str, Any]:
+    """Nested values under dotted names; an empty group is a value."""
+    found: dict[str, Any] = {}
+    for name, value in values.items():
+        if isinstance(value, Mapping) and value:
+            found |= flat(value, f"{prefix}{name}.")
+        else:
+            found[prefix + name] = value
+    return found
+
+
+def _named(past: Past) -> dict[str, Any]:
+    return {"round": past.number, "key": past.key, "run": past.run_id}
+
+
+def _other_inputs(saved: Saved) -> dict[str, Any]:
+    return flat({name: value for name, value in saved.inputs.items() if name not in ("number", "code", "params")})
+
+
+def _data(saved: Saved) -> dict[str, str]:
+    """Path → MD5 of everything that the steps wrote."""
+    return {out["path"]: out["md5"] for stage in saved.stages.values() for out in stage.get("outs", [])}
+
+
+def _code(past: Past) -> dict[str, str | None]:
+    names = {"commit": "git_commit", "uncommitted changes": "git_dirty", "digest": "code"}
+    return {name: past.tags.get(tag) for name, tag in names.items()}
+
+
+def _verdict(past: Past, saved: Saved) -> dict[str, str | None]:
+    """The result, and what each gate said."""
+    findings = saved.verdict.get("findings", [])
+    said = {finding["gate"]: f"{finding['result']}: {finding['reason']}" for finding in findings}
+    return {"result": past.verdict, **said}

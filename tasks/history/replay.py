@@ -1,0 +1,197 @@
+"""A finished round, run again from what its MLflow run and the DVC remote hold: the same bytes, or what differs.
+
+What came from outside (`collect` may ask sources for prompts, `ingest` reads them) is fetched by hash. Everything that
+is learned from it is computed again, in a folder of its own; neither MLflow nor the registry is written to.
+"""
+
+import shutil
+import time
+from collections.abc import Iterator, Mapping, Sequence
+from contextlib import contextmanager
+from pathlib import Path
+from typing import Any, NamedTuple
+
+import yaml
+
+from core.errors import BadModel, BadWorkspace
+from core.files import digest, write_text
+from tasks.__main__ import STEPS
+from tasks.registry.archive import Archive, Past, Saved
+from tasks.registry.versions import Catalogue, Version
+from tasks.rounds import opening
+from tasks.rounds.running import SHOW, note_time
+from tasks.state import round as rounds
+from tasks.state.steplog import StepLog
+from tasks.state.workspace import Workspace, at
+from tasks.tools.versioning import Data, stages
+
+FETCHED = ("data/answers", "data/feedback")
+"""What came from outside."""
+
+LEARNING = ("curate", "sft", "reward", "policy")
+JUDGING = ("sample", "evaluate", "drift", "verdict")
+
+
+class Compared(NamedTuple):
+    """Something that the round made, then and now."""
+
+    what: str
+    then: str
+    now: str
+
+    @property
+    def identical(self) -> bool:
+        """True where not a bit differs."""
+        return self.then == self.now
+
+
+class Replay(NamedTuple):
+    """What became of a replay."""
+
+    past: Past
+    place: Workspace
+    compared: tuple[Compared, ...]
+
+    @property
+    def differing(self) -> list[Compared]:
+        """What is not the same; empty where the round was reproduced."""
+        return [one for one in self.compared if not one.identical]
+
+
+def replay(workspace: Workspace, asked: str, into: Path, remote: str | None, judge: bool) -> Replay:
+    """Run a finished round again.
+
+    Args:
+        workspace: where MLflow (unless `MLFLOW_TRACKING_URI` names a server) and perhaps a DVC cache are; may be empty.
+        asked: number, key or run of the round.
+        into: an empty or missing folder, which becomes a workspace.
+        remote: name or address of a DVC remote; by default the one that the round was pushed to.
+        judge: also answer, evaluate, compare and decide again, on the votes that were cast.
+
+    Raises:
+        NotFound: no such round, or its saved files are gone.
+        BadWorkspace: the code is not the round's, the folder is not empty, or data cannot be fetched.
+        BadModel: the champion or the base model of the round is not there any more.
+    """
+    past = Archive(workspace.root).finished(asked)
+    _check_code(past)
+    if into.exists() and not (into.is_dir() and not any(into.iterdir())):
+        raise BadWorkspace(f"{into} is not empty; name a new folder for the replay")
+    catalogue = Catalogue(workspace.root)
+    with _all_or_nothing(into):
+        with Archive(workspace.root).saved(past) as saved:
+            place = _rebuilt(at(into), past, saved)
+            then = saved.stages
+            where = _places(workspace, past, saved, remote)
+        _fetch_champion(catalogue, place)
+        _check_base(place)
+        steps = [step for step in (*LEARNING, *(JUDGING if judge else ())) if step in then]
+        Data(place.root).bring(_wanted(then, steps), where)
+    _run(place, steps)
+    versions = [one for name in ("policy", "reward") for one in catalogue.versions(name) if one.run_id == past.run_id]
+    return Replay(past, place, (*_outputs(place, then, steps), *_weights(place, versions)))
+
+
+def _check_code(past: Past) -> None:
+    code, commit = past.tags.get("code"), past.tags.get("git_commit", "none")
+    if code == rounds.code_digest():
+        return
+    cure = f"`git checkout {commit}` brings it back" if commit != "none" else "it was in no git repository"
+    if past.tags.get("git_dirty") == "true":
+        cure += ", except for the changes that were not committed then"
+    raise BadWorkspace(f"{past.name} was run by other code (digest {code}, here {rounds.code_digest()}); {cure}")
+
+
+@contextmanager
+def _all_or_nothing(into: Path) -> Iterator[None]:
+    """Fill a folder; where something is missing, empty it again, so that the same command can be given once cured."""
+    try:
+        yield
+    except Exception:
+        for path in into.glob("*"):
+            shutil.rmtree(path) if path.is_dir() else path.unlink()
+        raise
+
+
+def _rebuilt(place: Workspace, past: Past, saved: Saved) -> Workspace:
+    """The workspace as opening left it, but for the bytes that are fetched later."""
+    # collect is not run again: the answers that were labelled are fetched, and its report is the one of the round
+    for file in (place.round, place.opened, place.root / "dvc.lock", place.report("collect")):
+        file.parent.mkdir(parents=True, exist_ok=True)
+        shutil.copyfile(saved.folder / file.name, file)
+    write_text(place.params, yaml.safe_dump(saved.inputs["params"], sort_keys=False, allow_unicode=True))
+    if rounds.key(place, str(past.tags.get("code"))) != past.key:
+        raise BadWorkspace(f"{past.name}: the round.yaml in its run is not the one that gave it the key {past.key}")
+    return place
+
+
+def _places(workspace: Workspace, past: Past, saved: Saved, remote: str | None) -> list[dict[str, str]]:
+    """Where the data may be: the cache of this workspace, then the remote."""
+    here = Data(workspace.root)
+    found = [{"url": str(here.cache)}] if here.cache.exists() else []
+    name = remote or here.remote_of(saved.inputs["params"]["versioning"]["remote"])
+    address = remote or past.tags.get("dvc_remote")
+    if configured := here.remote(name) if name else None:
+        found.append(configured)
+    elif address:
+        found.append({"url": address})
+    return found
+
+
+def _fetch_champion(catalogue: Catalogue, place: Workspace) -> None:
+    frozen = rounds.read(place).champion
+    if frozen is None:
+        place.champion.mkdir()
+        return
+    version = catalogue.version(frozen["version"])
+    if version.digest != frozen["digest"]:
+        raise BadModel(f"policy version {version.version} is not the champion that the round had to beat")
+    catalogue.fetch(version, place.champion)
+
+
+def _check_base(place: Workspace) -> None:
+    base = yaml.safe_load(place.round.read_text(encoding="utf-8"))["base"]
+    if opening.base_digest(base["name"]) != base["digest"]:
+        raise BadModel(
+            f"the base model {base['name']} is not the one of the round (SHA-256 {base['digest'][:12]}…); put that one "
+            "back at the same path"
+        )
+
+
+def _wanted(then: Mapping[str, Any], steps: Sequence[str]) -> dict[str, str]:
+    """Path → MD5 of all that is fetched; to judge again, also the votes and what the round before left."""
+    recorded = {entry["path"]: entry["md5"] for stage in then.values() for entry in _entries(stage)}
+    paths = [*FETCHED, *(("data/votes", "data/previous") if "evaluate" in steps else ())]
+    return {path: recorded[path] for path in paths}
+
+
+def _run(place: Workspace, steps: Sequence[str]) -> None:
+    opened, data, show = rounds.read(place), Data(place.root), SHOW.get()
+    for name in steps:
+        start, log = time.perf_counter(), StepLog([show(name)])
+        STEPS[name].fn(opened, log)
+        note_time(opened, name, time.perf_counter() - start, log.learned)  # `blame` foretells its own from it
+        data.record(name)
+
+
+def _outputs(place: Workspace, then: Mapping[str, Any], steps: Sequence[str]) -> list[Compared]:
+    """Inputs and outputs of the steps, by the hashes that DVC recorded."""
+    now = stages(place.root / "dvc.lock")
+    found: dict[str, Compared] = {}
+    for step in steps:
+        before, after = ({entry["path"]: entry["md5"] for entry in _entries(lock[step])} for lock in (then, now))
+        found |= {
+            path: Compared(path, before.get(path, "nothing"), after.get(path, "nothing")) for path in before | after
+        }
+    return list(found.values())
+
+
+def _weights(place: Workspace, versions: Sequence[Version]) -> list[Compared]:
+    """The registered versions against the checkpoints. Round 0 registers its SFT model."""
+    first = rounds.read(place).champion is None
+    folders = {"policy": place.checkpoint("sft" if first else "policy"), "reward": place.checkpoint("reward")}
+    return [Compared(f"{one.name}/{one.version}", one.digest, digest(folders[one.name])) for one in versions]
+
+
+def _entries(stage: Mapping[str, Any]) -> list[Mapping[str, Any]]:
+    return [*stage.get("deps", []), *stage.get("outs", [])]

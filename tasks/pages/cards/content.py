@@ -1,0 +1,160 @@
+"""Model card and data card of a registered version, as Markdown (Mitchell et al. 2019; Gebru et al. 2021).
+
+Every number and every sentence about numbers comes from the records of the round. What a round cannot know, such as
+what the model is to be used for, the card says is missing.
+"""
+
+import re
+from collections.abc import Iterator, Mapping
+from pathlib import Path
+from typing import Any, NamedTuple
+
+import yaml
+
+from core.files import read_json
+from tasks.pages.cards import limits
+from tasks.pages.markdown import Safe, render
+from tasks.registry.versions import Version
+from tasks.state.workspace import Workspace
+
+HERE = Path(__file__).parent
+
+LONGEST = 5000
+"""Characters that MLflow keeps of a version's description."""
+
+OF_REWARD = re.compile(r"(champion_)?(reward(?!_gain)|adversarial|trap_|words_|longer_)")
+"""Names of what is measured about the reward model."""
+
+HEADLINES = ("win_rate", "safety_win_rate", "reward_accuracy", "adversarial_accuracy", "red_team_success")
+"""What the header of a card holds, for programs; the card holds the rest."""
+
+BROKEN_DOWN = re.compile(r"(slice|voters|criterion|trap|attack)_")
+"""Names of what is measured of a part only."""
+
+
+class Facts(NamedTuple):
+    """What is known of a version, as the workspace and MLflow have it."""
+
+    version: Version
+    reward_version: str | None
+    """The reward model that a policy was trained against."""
+    inputs: Mapping[str, Any]
+    """round.yaml"""
+    opened: Mapping[str, Any]
+    """opened.json"""
+    reports: Mapping[str, Any]
+    """step → its report"""
+    metrics: Mapping[str, float]
+    """names with their step"""
+    outputs: Mapping[str, Mapping[str, str]]
+    """step → path → hash"""
+
+    verdict: Mapping[str, Any] | None = None
+    """What became of the candidate, sign-off and cooldown included; None of a first model, which has no verdict."""
+
+    def about(self, name: str) -> bool:
+        """Whether a metric says something of this model."""
+        return self.version.name == "policy" or OF_REWARD.match(name) is not None
+
+
+class Measured(NamedTuple):
+    """A number, and the interval or the p-value that was reported with it."""
+
+    name: str
+    value: float
+    low: float | None
+    high: float | None
+    p: float | None
+    rows: float | None
+    """how many votes it rests on, where that was reported"""
+
+
+def gather(place: Workspace, version: Version, metrics: Mapping[str, float], outputs: Mapping[str, Any]) -> Facts:
+    """What the workspace knows of a version that its last round has just registered.
+
+    Reports of steps that the round did not take are left out: round 0 may find those of a round that was dropped.
+    """
+    steps = {name.partition("/")[0] for name in metrics} | {"probes"}
+    inputs = yaml.safe_load(place.round.read_text(encoding="utf-8"))
+    files = sorted((place.data / "reports").glob("*.json")) if inputs["number"] else [place.report("curate")]
+    return Facts(
+        version,
+        version.tags.get("reward_version"),
+        inputs,
+        read_json(place.opened),
+        {file.stem: read_json(file) for file in files if file.stem in steps},
+        metrics,
+        outputs,
+    )
+
+
+def model_card(facts: Facts) -> str:
+    """The model card, with the header that Hugging Face's hub reads."""
+    whole, parts = _measured(facts)
+    return render(
+        HERE / "model.md.jinja",
+        header=Safe(yaml.safe_dump(_header(facts, whole), sort_keys=False, allow_unicode=True)),
+        facts=facts,
+        version=facts.version,
+        limits=limits.limits(facts),
+        whole=whole,
+        parts=parts,
+        examples=facts.reports.get("evaluate", {}).get("examples", []) if facts.version.name == "policy" else [],
+        curate=facts.reports["curate"],
+    )
+
+
+def data_card(facts: Facts) -> str:
+    """The data card: what models of this round learned from, by source, kind, licence and part."""
+    curated = facts.reports["curate"]
+    return render(HERE / "data.md.jinja", facts=facts, version=facts.version, curate=curated)
+
+
+def short(card: str, where: str) -> str:
+    """As much of a card as fits a description in MLflow: without its header, cut between two sections.
+
+    Args:
+        card: the card.
+        where: where the whole card is; the last sentence says so.
+    """
+    _, _, body = card.split("---\n", 2)
+    ending = f"\n\nThe whole card: {where}."
+    shown = ""
+    for section in re.split(r"(?m)^(?=## )", body.strip()):
+        if len(shown) + len(section) + len(ending) > LONGEST:
+            break
+        shown += section
+    return shown.strip() + ending
+
+
+def _header(facts: Facts, whole: list[Measured]) -> dict[str, Any]:
+    """Metadata of the card, in the words of the Hugging Face hub."""
+    version, base = facts.version, facts.inputs["base"]["name"]
+    task = "text-generation" if version.name == "policy" else "text-classification"
+    results = {
+        "task": {"type": task},
+        "dataset": {"name": f"held out in round {version.round}", "type": "rounds"},
+        "metrics": [{"type": one.name, "value": round(one.value, 6)} for one in whole if one.name in HEADLINES],
+    }
+    return {
+        "library_name": "transformers",
+        "pipeline_tag": task,
+        **({} if base == "scratch" else {"base_model": base}),
+        "tags": ["rlhf", "reward-model"] if version.name == "reward" else ["rlhf"],
+        "model-index": [{"name": f"{version.name}-{version.version}", "results": [results] if whole else []}],
+    }
+
+
+def _measured(facts: Facts) -> tuple[list[Measured], list[Measured]]:
+    """What was measured of the model with an interval or a p-value: on the whole, and of parts."""
+    found = [one for one in _intervals(facts.metrics) if facts.about(one.name)]
+    parts = [one for one in found if BROKEN_DOWN.match(one.name)]
+    return [one for one in found if one not in parts], parts
+
+
+def _intervals(metrics: Mapping[str, float]) -> Iterator[Measured]:
+    names = {name.removeprefix("evaluate/"): value for name, value in metrics.items() if name.startswith("evaluate/")}
+    for name, value in names.items():
+        low, high, p = (names.get(f"{name}_{end}") for end in ("low", "high", "p"))
+        if low is not None or p is not None:
+            yield Measured(name, value, low, high, p, names.get(f"{name}_votes"))

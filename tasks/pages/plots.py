@@ -1,0 +1,64 @@
+"""Plots of a round: reward against KL, calibration of the reward model, lengths of the answers."""
+
+import json
+from collections.abc import Iterator
+from typing import Any
+
+from matplotlib.axes import Axes
+from matplotlib.figure import Figure
+
+from tasks.state import tables
+from tasks.state.round import Round
+
+CANDIDATE, CHAMPION, GREY = "#0b6e4f", "#c8553d", "#888888"
+
+
+def figures(round: Round) -> Iterator[tuple[str, Figure]]:
+    """Each plot that this round has data for, with its file name."""
+    place = round.workspace
+    if (place.metrics / "policy.jsonl").exists() and round.number:
+        yield "reward_against_kl", reward_against_kl(round)
+    if (place.samples / "samples.arrow").exists() and round.number:
+        yield "lengths", lengths(round)
+    if place.report("evaluate").exists() and round.number:
+        bins = json.loads(place.report("evaluate").read_text())["calibration"]
+        yield "calibration", calibration(bins)
+
+
+def reward_against_kl(round: Round) -> Figure:
+    """The path of training: score over the KL it cost, one point an iteration (after Gao et al. 2023)."""
+    points = [json.loads(line) for line in (round.workspace.metrics / "policy.jsonl").read_text().splitlines()]
+    path = [(point["policy/objective/kl"], point["policy/objective/score"]) for point in points]
+    figure, axes = _canvas("KL to the SFT model (nats an answer)", "reward (standard deviations)")
+    axes.plot(*zip(*path, strict=True), marker="o", color=CANDIDATE)
+    axes.annotate("start", path[0], textcoords="offset points", xytext=(6, -12), color=GREY)
+    return figure
+
+
+def lengths(round: Round) -> Figure:
+    """Histogram of answer lengths, candidate over champion."""
+    samples = tables.load(round.workspace.samples / "samples.arrow")
+    figure, axes = _canvas("tokens of an answer", "answers")
+    columns = [("champion", CHAMPION), ("candidate", CANDIDATE)]
+    top = max(max(samples[f"{who}_tokens"]) for who, _ in columns)
+    for who, colour in columns:
+        axes.hist(samples[f"{who}_tokens"], bins=list(range(0, top + 2, 2)), alpha=0.6, color=colour, label=who)
+    axes.legend(frameon=False)
+    return figure
+
+
+def calibration(bins: dict[str, Any]) -> Figure:
+    """Reliability diagram: how often the favourite wins, over how sure the reward model was."""
+    figure, axes = _canvas("probability the reward model gave its favourite", "share of votes it got")
+    axes.plot([0.5, 1], [0.5, 1], color=GREY, linestyle=":", label="perfect")
+    axes.plot(bins["confidence"], bins["accuracy"], marker="o", color=CANDIDATE, label="reward model")
+    axes.legend(frameon=False)
+    return figure
+
+
+def _canvas(x: str, y: str) -> tuple[Figure, Axes]:
+    figure = Figure(figsize=(6, 4), layout="constrained")
+    axes = figure.subplots()
+    axes.set(xlabel=x, ylabel=y)
+    axes.spines[["top", "right"]].set_visible(False)
+    return figure, axes

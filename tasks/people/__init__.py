@@ -1,0 +1,1 @@
+"""Who is asked: votes and approvals by people, and the waits for them."""

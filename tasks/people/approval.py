@@ -1,0 +1,140 @@
+"""Sign-off: where the verdict is promote, a person may have the last word. A pause of the flow, not a gate."""
+
+from collections.abc import Mapping
+from datetime import UTC, datetime
+from pathlib import Path
+from typing import TYPE_CHECKING, Any, NamedTuple
+
+from pydantic import Field
+
+from core.errors import RoundsError
+from core.files import digest, read_json, write_json
+from core.knobs import Knobs
+from evaluation.verdict import Finding, Verdict
+from tasks.people import waiting
+from tasks.people.waiting import Wait, Waiting
+from tasks.registry import audit
+from tasks.state.round import Round
+from tasks.state.workspace import Workspace
+
+if TYPE_CHECKING:
+    from tasks.rounds.running import Running
+
+
+class NotAsked(RoundsError):
+    """No candidate of this round waits for a person's word."""
+
+
+class Decided(NotAsked):
+    """Somebody has decided, or the time is up."""
+
+
+class Approval(Knobs):
+    """Whether a person has to sign before a candidate becomes champion."""
+
+    required: bool = False
+    """Ask, where the verdict is promote; without a yes it becomes hold."""
+    wait: float = Field(259_200, gt=0)
+    """Seconds after which nobody's word means hold."""
+
+
+class Decision(NamedTuple):
+    """A person's word on one candidate."""
+
+    round: int
+    key: str
+    """The round's key."""
+    candidate: str
+    """SHA-256 of its weights."""
+    approve: bool
+    by: str
+    why: str
+    at: str
+    """UTC time, ISO 8601."""
+
+    def __str__(self) -> str:
+        return f"was {'approved' if self.approve else 'refused'} by {self.by}: {self.why}"
+
+
+def ask(running: "Running") -> None:
+    """Let a round go on to its end: at once, or, where a person has to sign, when one has or the time is up.
+
+    Raises:
+        Waiting: it is too early.
+    """
+    round = running.round
+    place, knobs = round.workspace, round.knobs("approval", Approval)
+    if not knobs.required or read_json(place.report("verdict"))["result"] != "promote":
+        return
+    with waiting.changing(place):
+        about = {"key": running.key, "candidate": digest(place.checkpoint("policy"))}
+        wait = waiting.begin(place, "approval", knobs.wait, about)
+        if wait.ended:
+            return
+        if decided(place, wait) is None and not wait.past:
+            raise Waiting(wait)
+        waiting.end(place, wait)
+
+
+def decide(workspace: Workspace, number: int, approve: bool, by: str, why: str) -> Decision:
+    """Write down a person's word on the candidate of the round that waits for it: audit log first, then the record.
+
+    Raises:
+        Decided: somebody has decided, or the time is up; says which.
+        NotAsked: the round does not wait for it, or name or reason are missing.
+    """
+    by, why = by.strip(), why.strip()
+    if not by or not why:
+        raise NotAsked("a decision needs a name and a reason")
+    with waiting.changing(workspace):
+        wait = waiting.now(workspace)
+        if wait is None or wait.what != "approval" or wait.round != number:
+            open_for = f"; round {wait.round} waits for {wait.what}" if wait else ""
+            raise NotAsked(f"round {number} does not wait for approval in {workspace.root}{open_for}")
+        if wait.past:
+            raise Decided(f"round {number}: the time to approve ended at {wait.deadline}; the verdict is hold")
+        if made := decided(workspace, wait):
+            raise Decided(f"the candidate of round {number} {made} ({made.at})")
+        at = datetime.now(UTC).isoformat(timespec="seconds")
+        made = Decision(number, wait.about["key"], wait.about["candidate"], approve, by, why, at)
+        event = "approval" if approve else "refusal"
+        audit.append(workspace.audit, event, by, round=number, key=made.key, digest=made.candidate, reason=why)
+        write_json(_path(workspace, number), made._asdict())
+    return made
+
+
+def decided(workspace: Workspace, wait: Wait) -> Decision | None:
+    """What a person said of the candidate that a wait is about; None where nobody did."""
+    return _read(workspace, wait.round, wait.about["key"], wait.about["candidate"])
+
+
+def decision(round: Round, key: str) -> Decision | None:
+    """What a person said of this round's candidate; None where nobody did."""
+    candidate = digest(round.workspace.checkpoint("policy"))
+    return _read(round.workspace, round.number, key, candidate)
+
+
+def applied(round: Round, key: str, verdict: Mapping[str, Any]) -> dict[str, Any]:
+    """The verdict of the gates with a person's word as one more finding, where one was asked for it."""
+    if not round.knobs("approval", Approval).required or verdict["result"] != "promote":
+        return dict(verdict)
+    gates = Verdict.from_json(verdict)
+    return Verdict(findings=(*gates.findings, _finding(round, decision(round, key)))).to_json()
+
+
+def _finding(round: Round, made: Decision | None) -> Finding:
+    if made is not None:
+        return Finding(gate="approval", result="promote" if made.approve else "hold", reason=f"the candidate {made}")
+    wait = waiting.of(round.workspace, "approval")
+    until = f" until {wait.deadline}" if wait else ""
+    return Finding(gate="approval", result="hold", reason=f"nobody signed{until}")
+
+
+def _read(workspace: Workspace, number: int, key: str, candidate: str) -> Decision | None:
+    path = _path(workspace, number)
+    made = Decision(**read_json(path)) if path.exists() else None
+    return made if made and (made.key, made.candidate) == (key, candidate) else None
+
+
+def _path(workspace: Workspace, number: int) -> Path:
+    return workspace.approvals / f"{number:05d}.json"

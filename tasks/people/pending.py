@@ -1,0 +1,47 @@
+"""How the wait of an open round stands, in words: what is missing, until when, and what goes on with it."""
+
+from typing import NamedTuple
+
+from tasks.people import approval, polls, waiting
+from tasks.people.waiting import Wait
+from tasks.state.workspace import Workspace
+
+
+class Pending(NamedTuple):
+    """A round that waits for people."""
+
+    wait: Wait
+    said: str
+    """What for, how far that is, and until when."""
+    ready: bool
+    """People have done it, or the time is up: whoever continues the round goes on with it."""
+
+    def __str__(self) -> str:
+        cure = "" if self.ready else f" {_CURES[self.wait.what].format(self.wait.round)}; then"
+        return f"{self.said[0].upper()}{self.said[1:]}.{cure} `python -m flows round` goes on."
+
+
+_CURES = {
+    "votes": "`python -m flows votes pull` hands out pairs, `python -m flows votes push FILE` takes votes in",
+    "approval": "`python -m flows approve {} --by NAME --why REASON` promotes it, `--refuse` does not",
+}
+
+
+def pending(workspace: Workspace) -> Pending | None:
+    """What the open round waits for; None where it waits for nobody."""
+    wait = waiting.now(workspace)
+    if wait is None:
+        return None
+    said, done = _votes(workspace, wait) if wait.what == "votes" else _approval(workspace, wait)
+    until = f"its time was up at {wait.deadline}" if wait.past else f"it waits until {wait.deadline}"
+    return Pending(wait, f"round {wait.round} waits for {wait.what}: {said}; {until}", done or wait.past)
+
+
+def _votes(workspace: Workspace, wait: Wait) -> tuple[str, bool]:
+    cast, wanted = polls.count(workspace), wait.about["votes"]
+    return f"{cast} of {wanted} are in", cast >= wanted
+
+
+def _approval(workspace: Workspace, wait: Wait) -> tuple[str, bool]:
+    made = approval.decided(workspace, wait)
+    return f"its candidate {wait.about['candidate'][:12]} {made or 'passed every gate'}", made is not None

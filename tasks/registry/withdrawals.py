@@ -1,0 +1,28 @@
+"""What people took back or corrected, as lines of the audit log: one a batch of feedback that a round took in."""
+
+from collections import Counter
+from pathlib import Path
+from typing import Any
+
+from feedback.withdrawn import Taken, withdrawn
+from tasks.registry import audit
+
+EVENT = "withdrawal"
+
+
+def note(log: Path, folder: Path, round: int) -> None:
+    """Write down what each batch of the round took back, where it is not written yet.
+
+    A batch is a part of the feedback store, which is written once: however often a round is killed and ingests again,
+    there is one line.
+    """
+    noted = {entry.facts["batch"] for entry in audit.read(log) if entry.event == EVENT}
+    for batch, taken in withdrawn(folder, round).items():
+        if batch not in noted:
+            audit.append(log, EVENT, "rounds", round=round, batch=batch, **_facts(taken))
+
+
+def _facts(taken: list[Taken]) -> dict[str, Any]:
+    back = sum(one.back for one in taken)
+    whose = Counter(one.whose for one in taken)
+    return {"taken_back": back, "corrected": len(taken) - back, "annotators": dict(sorted(whose.items()))}

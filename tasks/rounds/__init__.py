@@ -1,0 +1,1 @@
+"""A round as a whole: parameters, opening, running, closing, request and plan."""

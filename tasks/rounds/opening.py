@@ -1,0 +1,220 @@
+"""Opening a round: its inputs are frozen before anything runs, so that nothing a step reads can change under it."""
+
+import hashlib
+import shutil
+import subprocess
+from collections.abc import Mapping, Sequence
+from contextlib import suppress
+from datetime import UTC, datetime
+from pathlib import Path
+from typing import Any
+
+import yaml
+
+from core.errors import BadWorkspace, Damaged
+from core.files import digest, replacing, settle, sweep, write_json, write_text
+from core.plugins import chosen
+from core.settings import override, parse, read
+from feedback import store
+from models.policy import check_base
+from tasks.registry import audit, reference
+from tasks.registry.alias import Registry, Version
+from tasks.rounds.params import Params
+from tasks.rounds.request import fingerprint
+from tasks.rounds.running import Running
+from tasks.state import records, reported
+from tasks.state import round as rounds
+from tasks.state.round import Round
+from tasks.state.workspace import PROJECT, Workspace
+from tasks.tools import tracking
+from tasks.tools.versioning import Data
+
+
+def start(workspace: Workspace, overrides: Sequence[str]) -> Running:
+    """Continue the unfinished round, or open a new one.
+
+    Raises:
+        NoTracking: MLflow does not answer.
+    """
+    _tidy(workspace)
+    with tracking.answering(workspace.root):
+        registry = Registry(workspace.root)
+        registry.reconcile()
+        if records.unfinished(workspace):
+            return Running(resume(workspace, overrides), registry)
+        return Running(open_round(workspace, overrides, registry), registry)
+
+
+def _tidy(workspace: Workspace) -> None:
+    """Clear what a killed round left half written, but for what steps write anew: each clears its own."""
+    for folder in (workspace.rounds, workspace.metrics, workspace.training, workspace.feedback, workspace.votes):
+        sweep(folder)
+    for path in (workspace.round, workspace.opened, workspace.champion, workspace.previous):
+        settle(path)
+    audit.mend(workspace.audit)
+    Data(workspace.root).mend()
+
+
+def effective(workspace: Workspace, overrides: Sequence[str]) -> Params:
+    """Every knob of the next round: params.yaml, the overrides on top, defaults below.
+
+    Raises:
+        BadParams: a knob that does not exist, or a value that it does not take.
+    """
+    values = override(read(workspace.params), overrides)
+    return parse(
+        Params, values, f"{workspace.params} with {len(overrides)} overrides" if overrides else str(workspace.params)
+    )
+
+
+def resume(workspace: Workspace, overrides: Sequence[str]) -> Round:
+    """The unfinished round, to be continued.
+
+    Raises:
+        BadWorkspace: the code or the parameters are not those that the round was opened with.
+        Damaged: the frozen inputs are not those that were written.
+    """
+    opened = rounds.read(workspace)
+    cure = "finish it with `python -m flows round`, or drop what it did so far with `python -m flows round --reopen`"
+    beside = rounds.circumstances(workspace)
+    if beside["code"] != rounds.code_digest():
+        raise BadWorkspace(f"the code changed since round {opened.number} was opened; go back to it and {cure}")
+    if beside["inputs"] != digest(workspace.round):
+        raise Damaged(
+            f"{workspace.round} is not what was frozen when round {opened.number} was opened; restore it and {cure}"
+        )
+    if overrides and dump(effective(workspace, overrides)) != opened.values:
+        raise BadWorkspace(f"round {opened.number} is open with other parameters; {cure}")
+    return opened
+
+
+def open_round(workspace: Workspace, overrides: Sequence[str], registry: Registry) -> Round:
+    """Freeze the inputs of a new round: parameters, champion, base model, feedback, inbox.
+
+    round.yaml is written last: killed before it, nothing was opened.
+
+    Raises:
+        BadParams: see `effective`.
+        BadFeedback: a source that is not there, or a file of an evaluation that cannot be used.
+        BadModel: a base model that cannot be used, or that does not share the champion's tokenizer.
+        BadWorkspace: a remote that is not configured.
+    """
+    params = effective(workspace, overrides)
+    check(workspace, params)
+    champion = registry.champion()
+    number = next_number(workspace, registry)
+    _fetch_champion(workspace, registry, champion)
+    check_base(params.model, workspace.champion)
+    _keep_previous(workspace, registry, champion)
+    inputs = frozen(workspace, params, number, champion)
+    shutil.rmtree(workspace.training, ignore_errors=True)
+    text = yaml.safe_dump(inputs, sort_keys=False, allow_unicode=True)
+    write_json(workspace.opened, _circumstances(workspace, overrides, text))
+    write_text(workspace.round, text)
+    return rounds.read(workspace)
+
+
+def check(workspace: Workspace, params: Params) -> None:
+    """Find out whether what the parameters name is there.
+
+    Raises:
+        BadFeedback: a source that is not there, or a file of an evaluation that cannot be used.
+        BadWorkspace: a remote that is not configured, or no git to commit to.
+    """
+    for source in params.ingest.sources:
+        source.check()
+    for evaluation in chosen(params.evaluate.evals):
+        evaluation.check()
+    Data(workspace.root).check(params.versioning)
+
+
+def drop(workspace: Workspace) -> None:
+    """Forget that the unfinished round was opened; its inputs are frozen anew when it is opened again.
+
+    A round.yaml that cannot be read counts as unfinished. The run of the round ends as killed.
+    """
+    with suppress(Damaged):
+        if not records.unfinished(workspace):
+            return
+    if key := reported.owner(workspace.metrics):
+        tracking.abandon(workspace.root, key)
+    if finished := records.numbers(workspace):
+        write_text(workspace.round, records.inputs(workspace, finished[-1]))
+    else:
+        workspace.round.unlink()
+    workspace.opened.unlink(missing_ok=True)
+
+
+def dump(params: Params) -> dict[str, Any]:
+    """Parameters as plain values, as they stand in round.yaml."""
+    values: dict[str, Any] = params.model_dump(mode="json")
+    return values
+
+
+def frozen(workspace: Workspace, params: Params, number: int, champion: Version | None) -> dict[str, Any]:
+    """What round.yaml of a round holds that is opened now."""
+    return {
+        "number": number,
+        "parent": records.key(workspace, number - 1),
+        "seed": rounds.seeded(params.seed, "round", number),
+        "salt": _salt(workspace, params),
+        "champion": {"version": champion.version, "digest": champion.digest} if champion else None,
+        "base": {"name": params.model.base, "digest": base_digest(params.model.base)},
+        "code": rounds.code_digest(),
+        "feedback": store.digest(workspace.feedback),
+        "inbox": sorted(file.name for file in workspace.inbox.glob("*.jsonl")),
+        "params": dump(params),
+    }
+
+
+def next_number(workspace: Workspace, registry: Registry) -> int:
+    """One more than the last round that this workspace or the registry knows of."""
+    known = [*records.numbers(workspace), *(version.round for version in registry.versions("policy"))]
+    return max(known, default=-1) + 1
+
+
+def _salt(workspace: Workspace, params: Params) -> str:
+    """Frozen from the first round on: another salt would move held-out prompts into training."""
+    return rounds.read(workspace).salt if workspace.round.exists() else f"{rounds.seeded(params.seed, 'split'):016x}"
+
+
+def _fetch_champion(workspace: Workspace, registry: Registry, champion: Version | None) -> None:
+    if champion:
+        registry.fetch(champion, workspace.champion)
+        return
+    with replacing(workspace.champion) as draft:
+        draft.mkdir()
+
+
+def _keep_previous(workspace: Workspace, registry: Registry, champion: Version | None) -> None:
+    """Set aside what this round is compared with: for drift and the gates, and the champion's numbers."""
+    with replacing(workspace.previous) as draft:
+        draft.mkdir()
+        if samples := reference.samples(workspace):
+            shutil.copytree(samples, draft / workspace.samples.name)
+        reference.keep(workspace, registry, champion, draft)
+        numbers: Mapping[str, float] = records.metrics(workspace, champion.round) if champion else {}
+        write_json(draft / "champion.json", numbers)
+
+
+def base_digest(base: str) -> str:
+    """What round.yaml says of a base model: SHA-256 of a local folder, else its name."""
+    folder = Path(base)
+    return digest(folder) if folder.is_dir() else base
+
+
+def _circumstances(workspace: Workspace, overrides: Sequence[str], inputs: str) -> dict[str, Any]:
+    """What is recorded beside the inputs and does not change results, except for the code."""
+    now = datetime.now(UTC).isoformat(timespec="seconds")
+    code, frozen = rounds.code_digest(), hashlib.sha256(inputs.encode()).hexdigest()
+    return {"request": fingerprint(workspace, overrides), "code": code, "inputs": frozen, "at": now, **_git()}
+
+
+def _git() -> dict[str, Any]:
+    """The commit of the code, and whether tracked files differ from it."""
+
+    def git(*words: str) -> str | None:
+        done = subprocess.run(["git", *words], cwd=PROJECT, capture_output=True, text=True, check=False)
+        return done.stdout.strip() if done.returncode == 0 else None
+
+    return {"commit": git("rev-parse", "HEAD"), "dirty": bool(git("status", "--porcelain", "--untracked-files=no"))}

@@ -1,0 +1,202 @@
+"""What a round would do now, and why: answer, continue or open; which steps would run. Nothing is written."""
+
+from collections.abc import Mapping, Sequence
+from pathlib import Path
+from typing import Any, Literal, NamedTuple
+
+import yaml
+
+from core.errors import BadWorkspace
+from feedback import store
+from tasks.history.diff import changed, flat
+from tasks.people.pending import pending
+from tasks.registry.alias import Registry
+from tasks.rounds import opening
+from tasks.rounds.closing import BOOTSTRAP
+from tasks.rounds.request import answered
+from tasks.state import intake, records
+from tasks.state import round as rounds
+from tasks.state.lock import holder
+from tasks.state.workspace import Workspace
+from tasks.tools.versioning import STEPS, Data, stages
+
+INPUTS = "data/round.yaml"
+Does = Literal["run", "skip", "depends"]
+
+
+class Foreseen(NamedTuple):
+    """What a step would do. `depends`: it runs where a step before it writes something else than last time."""
+
+    step: str
+    does: Does
+    because: tuple[str, ...]
+
+
+def plan(workspace: Workspace, overrides: Sequence[str], new: bool = False) -> dict[str, Any]:
+    """What `python -m flows round` (with `--new`) would do now, as plain values.
+
+    Raises:
+        BadParams: a knob that does not exist, or a value that it does not take.
+        BadFeedback: a source that is not there, or a file of an evaluation that cannot be used.
+        BadWorkspace: a remote that is not configured.
+    """
+    if busy := holder(workspace.lock):
+        return _refused(records.coming(workspace), f"{busy} is running in {workspace.root}; wait for it")
+    registry = Registry(workspace.root)
+    if records.unfinished(workspace):
+        return _continue(workspace, overrides, registry)
+    params, champion = opening.effective(workspace, overrides), registry.champion()
+    last = records.last(workspace)
+    unchanged = answered(workspace, overrides) is not None
+    if unchanged and last is not None and not new:
+        why = ["knobs, code and sources are those of the last round, and the inbox is empty; `--new` opens one anyway"]
+        return {"would": "answer", "round": last["number"], "because": why, "reads": {}, "steps": []}
+    opening.check(workspace, params)
+    number = opening.next_number(workspace, registry)
+    inputs = opening.frozen(workspace, params, number, champion)
+    why = ["a new round is asked for"] if unchanged else _reasons(workspace, inputs, last)
+    return _described(workspace, "open", inputs, why)
+
+
+def foresee(
+    graph: Mapping[str, Any], recorded: Mapping[str, Any], inputs: Mapping[str, Any], moved: Mapping[str, str]
+) -> list[Foreseen]:
+    """Which steps would run.
+
+    Args:
+        graph: the stages of dvc.yaml, in their order.
+        recorded: the stages of dvc.lock.
+        inputs: round.yaml, as it would be.
+        moved: path → why it is not what was recorded: what opening sets aside, and what is missing on disk.
+    """
+    found: list[Foreseen] = []
+    writers = {_path(out): step for step, stage in graph.items() for out in stage["outs"]}
+    for step, stage in graph.items():
+        paths = [*stage["deps"], *map(_path, stage["outs"])]
+        certain = [moved[path] for path in paths if path in moved]
+        if step not in recorded:
+            certain = ["no round of this workspace has run it"]
+        else:
+            certain = _changes(stage, recorded[step], inputs) + certain
+        upstream = dict.fromkeys(writers[path] for path in stage["deps"] if path in writers)
+        waits = [name for name in upstream if _does(found, name) != "skip"]
+        if certain:
+            found.append(Foreseen(step, "run", tuple(dict.fromkeys(certain))))
+        elif waits:
+            why = f"runs if {' or '.join(waits)} writes something else than last time"
+            found.append(Foreseen(step, "depends", (why,)))
+        else:
+            found.append(Foreseen(step, "skip", ("neither its knobs nor its data have changed",)))
+    return found
+
+
+def _continue(workspace: Workspace, overrides: Sequence[str], registry: Registry) -> dict[str, Any]:
+    inputs = yaml.safe_load(workspace.round.read_text(encoding="utf-8"))
+    try:
+        opening.resume(workspace, overrides)
+    except BadWorkspace as refusal:
+        return _refused(inputs["number"], str(refusal))
+    why = ["it was opened and has no record yet; `--reopen` would open it anew"]
+    if waits := pending(workspace):
+        why.append(waits.said)
+    return _described(workspace, "continue", inputs, why)
+
+
+def _refused(number: int, why: str) -> dict[str, Any]:
+    return {"would": "refuse", "round": number, "because": [why], "reads": {}, "steps": []}
+
+
+def _described(workspace: Workspace, would: str, inputs: Mapping[str, Any], why: Sequence[str]) -> dict[str, Any]:
+    graph = yaml.safe_load((workspace.root / "dvc.yaml").read_text(encoding="utf-8"))["stages"]
+    names = BOOTSTRAP if inputs["number"] == 0 else STEPS
+    recorded = stages(workspace.root / "dvc.lock")
+    moved = _moved(workspace, graph, recorded, inputs, would)
+    steps = foresee({name: graph[name] for name in names}, recorded, inputs, moved)
+    checked = _checked(workspace.root, steps)
+    reads = _reads(workspace, inputs)
+    return {
+        "would": would,
+        "round": inputs["number"],
+        "because": list(why),
+        "reads": reads,
+        "steps": [step._asdict() for step in checked],
+    }
+
+
+def _checked(root: Path, steps: Sequence[Foreseen]) -> list[Foreseen]:
+    """Ask DVC of each step that would be skipped whether its data are still those that were recorded."""
+    data = Data(root)
+    edited = "its data on disk are not those that were recorded"
+    return [step._replace(does="run", because=(edited,)) if _stale(data, step) else step for step in steps]
+
+
+def _stale(data: Data, step: Foreseen) -> bool:
+    return step.does == "skip" and not data.done(step.step)
+
+
+def _moved(
+    workspace: Workspace, graph: Mapping[str, Any], recorded: Mapping[str, Any], inputs: Mapping[str, Any], would: str
+) -> dict[str, str]:
+    paths = [_path(out) for stage in graph.values() for out in stage["outs"]]
+    missing = {path: f"{path} is not there" for path in paths if not (workspace.root / path).exists()}
+    if would == "continue" or not workspace.round.exists():
+        return missing
+    before, now = rounds.read(workspace).champion, inputs["champion"]
+    if (before or {}).get("digest") == (now or {}).get("digest"):
+        return missing
+    return missing | {"data/champion": f"the champion is {_version(now)}, was {_version(before)}"}
+
+
+def _changes(stage: Mapping[str, Any], recorded: Mapping[str, Any], inputs: Mapping[str, Any]) -> list[str]:
+    """The knobs of a stage whose values are not those it was recorded with."""
+    names = [name for entry in stage["params"] for name in entry[INPUTS]]
+    now = flat({name: _value(inputs, name) for name in names})
+    return _told(changed(flat(recorded["params"][INPUTS]), now))
+
+
+def _reasons(workspace: Workspace, inputs: Mapping[str, Any], last: Mapping[str, Any] | None) -> list[str]:
+    if last is None:
+        return ["no round is finished in this workspace"]
+    why = _told(changed(flat(last["inputs"]["params"]), flat(inputs["params"])))
+    code = rounds.code_digest()
+    if last["opened"]["code"] != code:
+        why.append(f"the code has changed: {last['opened']['code']} → {code}")
+    if inputs["inbox"]:
+        why.append(f"{intake.pending(workspace)} new records wait in the inbox")
+    return why or ["a source has something new to read, or a knob is spelt out that was left to its default"]
+
+
+def _reads(workspace: Workspace, inputs: Mapping[str, Any]) -> dict[str, Any]:
+    sources = [source["use"] for source in inputs["params"]["ingest"]["sources"]]
+    return {
+        "champion": _version(inputs["champion"]),
+        "base": inputs["base"]["name"],
+        "feedback": f"{len(store.ids(workspace.feedback)):,} stored records",
+        "inbox": f"{intake.pending(workspace):,} new records in {len(inputs['inbox'])} files",
+        "sources": sources,
+        "annotator": (inputs["params"]["vote"]["annotator"] or {}).get("use", "nobody"),
+    }
+
+
+def _told(changes: Mapping[str, Sequence[Any]]) -> list[str]:
+    return [f"{name}: {old} → {new}" for name, (old, new) in changes.items()]
+
+
+def _value(inputs: Mapping[str, Any], name: str) -> Any:
+    value: Any = inputs
+    for part in name.split("."):
+        value = value[part]
+    return value
+
+
+def _version(champion: Mapping[str, str] | None) -> str:
+    return f"policy/{champion['version']}" if champion else "none"
+
+
+def _does(found: Sequence[Foreseen], step: str) -> Does:
+    return next((one.does for one in found if one.step == step), "skip")
+
+
+def _path(out: str | Mapping[str, Any]) -> str:
+    """An output is a path, or a path with settings."""
+    return out if isinstance(out, str) else next(iter(out))

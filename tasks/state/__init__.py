@@ -1,0 +1,1 @@
+"""The files of a workspace: paths, the table of steps, lock, tables, reports and records. No tool."""

@@ -1,0 +1,79 @@
+"""collect: the champion answers prompts twice, for annotators to compare."""
+
+from collections.abc import Sequence
+
+from pydantic import Field
+
+from core.files import write_json
+from core.knobs import Knobs
+from feedback import pairs as waiting
+from feedback import store
+from feedback.schema import Message, Response
+from feedback.sources import Pair
+from models.answering import answer
+from models.policy import Model, Policy
+from models.rollout import Sampling
+from tasks.state.intake import Ingest
+from tasks.state.round import Round
+from tasks.state.steplog import StepLog
+from tasks.steps.step import step
+
+
+class Collect(Knobs):
+    """What is to be labelled."""
+
+    prompts: int = Field(1400, ge=0)
+    """Prompts to answer twice in a round."""
+    temperature: float = Field(1.0, gt=0)
+    """Sampling temperature of the champion's answers."""
+
+
+@step(retries=1)
+def collect(round: Round, log: StepLog) -> None:
+    """Write the pairs of answers that are to be labelled; none where nobody would label them, or nobody answers."""
+    knobs, ingest = round.knobs("collect", Collect), round.knobs("ingest", Ingest)
+    labelled = any(source.labels for source in ingest.sources)
+    prompts = _prompts(round, ingest, knobs.prompts) if labelled and round.champion else []
+    with log.learning():
+        texts, tokens = _answers(round, prompts, knobs, log) if prompts else ([], 0)
+    waiting.write(round.workspace.answers, _pairs(round, prompts, texts))
+    write_json(round.workspace.report("collect"), {"metrics": {"answers": len(texts), "tokens": tokens}})
+
+
+def _prompts(round: Round, ingest: Ingest, count: int) -> list[tuple[Message, ...]]:
+    """Prompts from the sources that offer some, else prompts that feedback was given on before."""
+    seed = round.seed_for("collect")
+    offered = [prompt for source in ingest.sources for prompt in source.prompts(count, seed)]
+    return offered[:count] or store.prompts(round.workspace.feedback, count, seed)
+
+
+def _answers(
+    round: Round, prompts: Sequence[tuple[Message, ...]], knobs: Collect, log: StepLog
+) -> tuple[list[str], int]:
+    """Two answers to each prompt, one after the other, and the tokens they cost."""
+    limits = round.knobs("model", Model)
+    champion = Policy.load(round.workspace.champion)
+    sampling = Sampling(temperature=knobs.temperature)
+    twice = [[turn.model_dump() for turn in prompt] for prompt in prompts for _ in range(2)]
+    given = answer(champion, twice, sampling, limits, round.seed_for("collect"), log=log)
+    return given.texts, int(given.tokens.sum())
+
+
+def _pairs(round: Round, prompts: Sequence[tuple[Message, ...]], texts: Sequence[str]) -> list[Pair]:
+    return [
+        _pair(round, index, prompt, texts[2 * index], texts[2 * index + 1])
+        for index, prompt in enumerate(prompts)
+        # two equal answers teach nothing, and an empty one cannot be shown
+        if texts[2 * index].strip() and texts[2 * index + 1].strip() and texts[2 * index] != texts[2 * index + 1]
+    ]
+
+
+def _pair(round: Round, index: int, prompt: tuple[Message, ...], left: str, right: str) -> Pair:
+    pair_id = f"round-{round.number}-{index:05d}"
+    return Pair(pair_id, prompt, (_response(round, f"{pair_id}-a", left), _response(round, f"{pair_id}-b", right)))
+
+
+def _response(round: Round, response_id: str, text: str) -> Response:
+    version = round.champion["version"] if round.champion else None
+    turn = Message(role="assistant", content=text)
+    return Response(response_id=response_id, messages=(turn,), origin="model", model="policy", model_version=version)

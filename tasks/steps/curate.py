@@ -1,0 +1,140 @@
+"""curate: from events to what models learn from: preferences, prompts and demonstrations, split by prompt group."""
+
+from collections.abc import Callable, Mapping, Sequence
+from pathlib import Path
+from typing import Any
+
+import pyarrow as pa
+from pydantic import Field
+
+from core.errors import BadFeedback
+from core.files import replacing, write_json
+from core.knobs import Knobs
+from feedback import preferences, store
+from feedback import prompts as asked
+from feedback.agreement import Agreement
+from feedback.prompts import PromptRow
+from feedback.rows import DemonstrationRow, PreferenceRow
+from feedback.schema import FeedbackEvent
+from feedback.split import Split
+from feedback.terms import Terms, by_source, terms
+from tasks.state import tables
+from tasks.state.intake import Ingest
+from tasks.state.round import Round
+from tasks.state.steplog import StepLog
+from tasks.steps.leakage import leaked
+from tasks.steps.step import step
+
+PARTS = ("train", "judge", "holdout")
+
+
+class Curate(Knobs):
+    """How events become training data."""
+
+    split: Split = Split()
+    """Shares of the prompt groups. Frozen in effect: change them and held-out prompts move into training."""
+    criterion: str = "overall"
+    """The judgement that the reward model learns."""
+    chosen_as_demonstrations: bool = False
+    """Also learn to imitate the preferred answers of the train part, for feedback without demonstrations."""
+    min_holdout: int = Field(20, ge=1)
+    """Held-out pairs below which a round is refused: it could not be judged."""
+
+
+@step()
+def curate(round: Round, log: StepLog) -> None:
+    """Rebuild all derived tables from the feedback store, and the data card.
+
+    Raises:
+        BadFeedback: there are pairs, but too few to hold any out.
+    """
+    knobs, place = round.knobs("curate", Curate), round.workspace
+    events = store.events(place.feedback)
+    judged = preferences.preferences(events, knobs.split, round.salt, knobs.criterion)
+    pairs = judged.rows
+    shown = preferences.demonstrations(events, knobs.split, round.salt)
+    if knobs.chosen_as_demonstrations:
+        shown += _imitated(pairs)
+    if not _more_to_come(round):
+        _check(pairs, knobs)
+    _write_parts(place.preferences, {part: _of(pairs, part) for part in PARTS}, preferences.preference_table)
+    tables.write(place.preferences / "votes.arrow", preferences.vote_table(judged.votes))
+    shown = [row for row in shown if row.split != "holdout"]  # the judge only has to differ in its preferences
+    _write_parts(place.demonstrations, {"train": shown}, preferences.demonstration_table)
+    prompts = asked.prompts(events, knobs.split, round.salt)
+    _write_parts(place.prompts, {part: _of(prompts, part) for part in ("train", "holdout")}, asked.prompt_table)
+    counts = {name: value for name, value in judged.counts._asdict().items() if name != "kinds"}
+    numbers: dict[str, float] = {
+        **counts,
+        **_agreement(judged.agreement),
+        **{part: len(_of(pairs, part)) for part in PARTS},
+        "demonstrations": len(shown),
+        "prompts": len(_of(prompts, "train")),
+        "holdout_prompts": len(_of(prompts, "holdout")),
+        "quarantined": len(store.rejections(place.feedback)),
+        **_quarantine_share(round),
+        "leaked": leaked(place),
+    }
+    log(numbers, 0, 1)
+    report = {"metrics": numbers, "kinds": judged.counts.kinds, "sources": by_source(events)}
+    write_json(place.report("curate"), report | {"terms": _terms(events, pairs, shown, prompts)._asdict()})
+
+
+def _agreement(found: Agreement | None) -> dict[str, float]:
+    if found is None:
+        return {}
+    numbers = {"shared_pairs": found.pairs, "agreement": found.share}
+    return numbers if found.alpha is None else {**numbers, "agreement_alpha": found.alpha}
+
+
+def _quarantine_share(round: Round) -> dict[str, float]:
+    """Share of what came in this round that could not be used; {} where nothing came."""
+    folder = round.workspace.feedback
+    refused, taken = len(store.rejections(folder, round.number)), store.taken_in(folder, round.number)
+    return {"quarantine_share": refused / (refused + taken)} if refused + taken else {}
+
+
+def _terms(
+    events: Sequence[FeedbackEvent],
+    pairs: Sequence[PreferenceRow],
+    shown: Sequence[DemonstrationRow],
+    prompts: Sequence[PromptRow],
+) -> Terms:
+    """What the givers allowed of what reward model, judge, SFT or policy learn from."""
+    chosen = [row.feedback_ids for row in pairs if row.split != "holdout"] + [row.feedback_ids for row in shown]
+    learned = {identity for ids in chosen for identity in ids}
+    return terms(events, learned, {row.prompt_id for row in _of(prompts, "train")})
+
+
+def _more_to_come(round: Round) -> bool:
+    """True in round 0, which needs no pairs, where a source will label answers in round 1."""
+    return round.number == 0 and any(source.labels for source in round.knobs("ingest", Ingest).sources)
+
+
+def _check(pairs: Sequence[Any], knobs: Curate) -> None:
+    held_out = len(_of(pairs, "holdout"))
+    if pairs and held_out < knobs.min_holdout:
+        raise BadFeedback(
+            f"{len(pairs)} pairs leave {held_out} held out, need {knobs.min_holdout} (curate.min_holdout): a round on "
+            "them could not be judged; bring more feedback or enlarge curate.split.holdout"
+        )
+
+
+def _imitated(pairs: Sequence[PreferenceRow]) -> list[DemonstrationRow]:
+    """The preferred answers as demonstrations, each once; in a tie neither is preferred."""
+    best = {(repr(row.prompt), row.chosen): row for row in pairs if row.p_chosen > 0.5}
+    return [
+        DemonstrationRow(row.group, row.split, row.prompt, row.chosen, 1.0, row.feedback_ids) for row in best.values()
+    ]
+
+
+def _of(rows: Sequence[Any], part: str) -> list[Any]:
+    return [row for row in rows if row.split == part]
+
+
+def _write_parts(folder: Path, parts: Mapping[str, Sequence[Any]], table: Callable[[Any], pa.Table]) -> None:
+    """One file a part; the folder is replaced whole."""
+    with replacing(folder) as draft:
+        draft.mkdir()
+        for part, rows in parts.items():
+            tables.write(draft / f"{part}.arrow", table(rows))

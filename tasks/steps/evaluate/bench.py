@@ -1,0 +1,60 @@
+"""Candidate, champion and their reward models, at the call of evaluations that bring prompts or pairs of their own."""
+
+from collections.abc import Mapping, Sequence
+from typing import Any
+
+import numpy as np
+import numpy.typing as npt
+
+from evaluation.evals import CANDIDATE, CHAMPION, Bench, Margins, Prompt, Row, Spoken
+from models.answering import answer
+from models.policy import Model, Policy
+from models.reward import RewardModel
+from models.rollout import Sampling
+from tasks.state.round import Round
+from tasks.state.steplog import StepLog
+
+
+def bench(round: Round, sampling: Sampling, log: StepLog, kept: dict[str, list[Row]]) -> Bench:
+    """The models of a round. Each is read when it is called, and forgotten after.
+
+    Args:
+        round: whose models.
+        sampling: how answers are drawn; the draws are seeded by round and model.
+        log: counts the time as learning, sampling or judging.
+        kept: takes what evaluations keep, by their names.
+    """
+    place = round.workspace
+
+    def speak(prompts: Sequence[Prompt]) -> Spoken:
+        with log.learning():
+            said = {CANDIDATE: place.checkpoint("policy"), CHAMPION: place.champion}
+            return Spoken(*(_answers(round, who, Policy.load(path), prompts, sampling) for who, path in said.items()))
+
+    def compare(rows: Sequence[Row]) -> Margins:
+        before = place.previous / "reward"
+        with log.learning():
+            ours = _margins(RewardModel.load(place.checkpoint("reward")), rows)
+            return Margins(ours, _margins(RewardModel.load(before), rows) if before.exists() else None)
+
+    def keep(name: str, rows: Sequence[Row]) -> None:
+        kept[name] = list(rows)
+
+    return Bench(speak, compare, keep)
+
+
+def _answers(round: Round, who: str, policy: Policy, prompts: Sequence[Prompt], sampling: Sampling) -> list[str]:
+    limits, seed = round.knobs("model", Model), round.seed_for(f"bench {who}")
+    return answer(policy, [_turns(prompt) for prompt in prompts], sampling, limits, seed).texts
+
+
+def _margins(model: RewardModel, rows: Sequence[Row]) -> npt.NDArray[np.float64]:
+    """Calibrated margins; every pair counts alike, and has a winner."""
+    data: list[Mapping[str, Any]] = [
+        {**row, "prompt": _turns(row["prompt"]), "p_chosen": 1.0, "weight": 1.0} for row in rows
+    ]
+    return model.margins(data) / model.temperature
+
+
+def _turns(prompt: Prompt) -> list[dict[str, str]]:
+    return [turn.model_dump() for turn in prompt]

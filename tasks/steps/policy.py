@@ -1,0 +1,42 @@
+"""policy: reinforcement learning from the reward model makes the candidate of this round."""
+
+from collections.abc import Mapping
+
+from core.files import write_json
+from core.plugins import make
+from models.algorithms import Algorithm
+from models.checkpoints import Checkpoints
+from models.policy import Model, Policy
+from models.reward import RewardModel
+from models.tokens import encode_prompts
+from tasks.state.round import Round
+from tasks.state.steplog import StepLog
+from tasks.state.tables import load
+from tasks.steps.step import step
+
+
+@step()
+def policy(round: Round, log: StepLog) -> None:
+    """Train from the champion (or the SFT model) against the reward model; killed, it goes on from its checkpoint."""
+    place, limits = round.workspace, round.knobs("model", Model)
+    algorithm: Algorithm = make("models.algorithms", round.values["policy"]["use"], round.values["policy"])
+    prompts = load(place.prompts / "train.arrow")["prompt"]
+    start = place.champion if algorithm.start == "champion" else place.checkpoint("sft")
+    candidate, reference = Policy.load(start), Policy.load(place.checkpoint("sft"))
+    reward = RewardModel.load(place.checkpoint("reward"))
+    checkpoints = Checkpoints(place.training / "policy", str(round.seed))
+    last: dict[str, float] = {}
+
+    def note(metrics: Mapping[str, float], iteration: int, total: int | None = None) -> None:
+        nonlocal last  # alone: a step that was killed has not seen the first iterations again
+        last = dict(metrics)
+        log(metrics, iteration, total)
+
+    with log.learning():
+        ids = [encoded.ids for encoded in encode_prompts(candidate.tokenizer, prompts, limits.max_prompt_tokens)]
+        algorithm.train(
+            candidate, reference, reward, ids, limits.max_answer_tokens, checkpoints, note, round.seed_for("policy")
+        )
+    candidate.save(place.checkpoint("policy"))
+    kept = {name: value for name, value in last.items() if not name.startswith("time/")}
+    write_json(place.report("policy"), {"metrics": kept})

@@ -1,0 +1,79 @@
+"""vote: fresh votes on candidate against champion, blinded, by whoever annotates; kept for good.
+
+A frozen stage, like `ingest`: its votes come from outside, and a replay works on those that were cast.
+"""
+
+from typing import Annotated
+
+from pydantic import SerializeAsAny
+
+from core.knobs import Knobs
+from core.plugins import used
+from feedback import store
+from feedback.schema import FeedbackEvent, Rejected
+from feedback.sources import Intake, Source
+from feedback.sources.people import People
+from feedback.sources.simulated import Simulated
+from tasks.people import ballots, polls, waiting
+from tasks.people.waiting import Waiting
+from tasks.rounds.running import Running
+from tasks.state.round import Round
+from tasks.state.steplog import StepLog
+from tasks.steps.step import step
+
+
+class Vote(Knobs):
+    """Who gives the fresh votes: `simulated`, `people`, a source of your own, or `null` for nobody."""
+
+    annotator: Annotated[SerializeAsAny[Source] | None, used("feedback.sources")] = Simulated()
+    """With `people` the round waits until they have voted (`python -m flows votes`); with nobody the verdict is
+    hold."""
+
+
+def gather(running: Running) -> None:
+    """Let a round go on to its votes. Where people give them: once enough are in, or their time is up.
+
+    Raises:
+        Waiting: it is too early.
+    """
+    round = running.round
+    place, people = round.workspace, round.knobs("vote", Vote).annotator
+    if not isinstance(people, People):
+        return
+    with waiting.changing(place):
+        wait = waiting.begin(place, "votes", people.wait, {"votes": people.votes})
+        if wait.ended:
+            return
+        if polls.count(place) < people.votes and not wait.past:
+            raise Waiting(wait)
+        waiting.end(place, wait)
+
+
+def asked(round: Round) -> int:
+    """Votes that people are asked for; 0 where it is not people who vote."""
+    people = round.knobs("vote", Vote).annotator
+    return people.votes if isinstance(people, People) else 0
+
+
+@step(retries=1)
+def vote(round: Round, log: StepLog) -> None:
+    """Have each pair judged; what is no vote on one of them goes to quarantine."""
+    place = round.workspace
+    place.votes.mkdir(exist_ok=True)
+    known, name = ballots.drawn(place), ballots.batch(place)
+    with log.learning():  # the simulated annotator's judging
+        records = _asked(round, known)
+    votes, others = ballots.unblinded(records, known, name)
+    appended = store.append(place.votes, votes, round.number)
+    others += appended.changed
+    store.quarantine(place.votes, others, round.number)
+    people = len({vote.annotator_id for vote in votes})
+    log({"cast": len(votes), "annotators": people, "quarantined": len(others)}, 0)
+
+
+def _asked(round: Round, known: list[ballots.Drawn]) -> list[FeedbackEvent | Rejected]:
+    annotator = round.knobs("vote", Vote).annotator
+    if annotator is None:
+        return []
+    pairs, cast = [one.pair for one in known], polls.cast(round.workspace)
+    return list(annotator.read(Intake(round.number, round.seed_for("votes"), pairs, cast)))

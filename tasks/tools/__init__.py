@@ -1,0 +1,1 @@
+"""The only doors to DVC, MLflow runs and Prefect events."""

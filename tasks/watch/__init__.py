@@ -1,0 +1,1 @@
+"""Live feedback on the champion, and the guards at work."""

@@ -1,0 +1,120 @@
+"""A look at the feedback that waits, between rounds: against what the champion learned from. Nothing is trained."""
+
+from collections.abc import Mapping, Sequence
+from typing import NamedTuple
+
+from core.files import write_json
+from evaluation import drift as checks
+from evaluation.drift import Decided, Findings, labels, prompts, stream
+from feedback import excerpt, groups, preferences, store
+from feedback.schema import FeedbackEvent
+from models.reward import RewardModel
+from tasks.registry import reference
+from tasks.registry.alias import Registry, Version
+from tasks.rounds import opening
+from tasks.rounds.params import Params
+from tasks.state import records, tables
+from tasks.state.lock import holding
+from tasks.state.round import seeded
+from tasks.state.workspace import Workspace
+from tasks.steps.curate import PARTS
+from tasks.steps.drift import judged, one_each
+
+SEED = seeded("watch")
+"""Looked at again, the same feedback gives the same answer."""
+
+
+class Seen(NamedTuple):
+    """What a look found."""
+
+    champion: str | None
+    """The version that was compared with; None where there is none yet."""
+    records: int
+    """Usable records of feedback that wait."""
+    decided: Sequence[Decided] = ()
+    """What was compared."""
+    newest: Mapping[str, str] = {}  # a default of a NamedTuple that nothing writes to
+    """Alarms of the newest round: name → sentence."""
+
+    @property
+    def named(self) -> dict[str, str]:
+        """Name → sentence of all alarms: of the feedback that waits, then of the newest round.
+
+        A name says what has drifted from what; it stays while the numbers of the sentence change with each record.
+        """
+        alarms = [found for found in self.decided if found.alarm]
+        waits = {f"version {self.champion}: {found.check.name}": checks.sentence(found) for found in alarms}
+        return waits | dict(self.newest)
+
+    @property
+    def alarms(self) -> list[str]:
+        """All alarms as sentences."""
+        return list(self.named.values())
+
+
+def look(workspace: Workspace, waiting: Sequence[FeedbackEvent]) -> Seen:
+    """Compare what waits in the inbox with what the champion learned from, and recall the newest round's alarms.
+
+    What was found is kept in data/watch/watch.json. No round is touched; one may run meanwhile.
+
+    Args:
+        workspace: where.
+        waiting: the usable records of the inbox; those that a round took in before are not looked at again.
+
+    Raises:
+        BadParams: params.yaml cannot be read.
+        RoundBusy: another look takes more than a minute.
+    """
+    params, registry = opening.effective(workspace, ()), Registry(workspace.root)
+    champion = registry.champion()
+    if champion is None:
+        return Seen(None, len(waiting))
+    known = store.ids(workspace.feedback)
+    events = groups.regroup(list({one.feedback_id: one for one in waiting if one.feedback_id not in known}.values()))
+    with holding(workspace.watch / ".lock", "a look", wait=60):
+        found = _feedback(workspace, champion, events, params)
+        found |= _labels(workspace, registry, champion, events, params)
+        decided = checks.decide(found.checks, params.drift.level)
+        seen = Seen(champion.version, len(events), decided, newest(workspace))
+        facts = {"champion": champion.version, "records": len(events)}
+        write_json(workspace.watch / "watch.json", facts | checks.report(found, decided) | {"alarms": seen.alarms})
+    return seen
+
+
+def newest(workspace: Workspace) -> dict[str, str]:
+    """The alarms of the round that finished last: name → sentence."""
+    last = records.last(workspace)
+    if last is None:
+        return {}
+    metrics = last["metrics"]
+    names = [name.removesuffix("_alarm") for name, value in metrics.items() if name.endswith("_alarm") and value]
+    alarms = {f"round {last['number']}: {name}": metrics[name] for name in names}
+    return {name: f"{name} {effect:.3g}, see data/reports/drift.html" for name, effect in alarms.items()}
+
+
+def _feedback(workspace: Workspace, champion: Version, events: Sequence[FeedbackEvent], params: Params) -> Findings:
+    knobs, learned, criterion = params.drift, range(champion.round + 1), params.curate.criterion
+    asked = excerpt.prompts(workspace.feedback, learned, knobs.groups, SEED)
+    voted = stream.stream(excerpt.votes(workspace.feedback, learned, knobs.groups, SEED), criterion)
+    asks, votes = excerpt.one_each(events, knobs.groups, SEED), stream.stream(events, criterion)
+    return prompts.drift(asked, asks, knobs.limits, knobs.bins, SEED) | stream.drift(voted, votes, knobs.limits, SEED)
+
+
+def _labels(
+    workspace: Workspace, registry: Registry, champion: Version, events: Sequence[FeedbackEvent], params: Params
+) -> Findings:
+    """The champion's reward model on votes that wait, on pairs nobody voted on before; loaded where there are any."""
+    held_out, count = workspace.preferences / "holdout.arrow", params.drift.groups
+    waiting = preferences.preferences(events, params.curate.split, "", params.curate.criterion).rows
+    if not waiting:
+        return Findings()
+    files = [path for part in PARTS if (path := workspace.preferences / f"{part}.arrow").exists()]
+    learned = {row["pair_id"] for path in files for row in tables.rows(path)}
+    fresh = one_each([row._asdict() for row in waiting if row.pair_id not in learned], count, SEED)
+    folder = reference.fetch_reward(registry, champion, workspace.watch / "reward") if fresh else None
+    if folder is None or not held_out.exists():
+        return Findings()
+    known = [row for row in tables.rows(held_out) if row["round"] <= champion.round]
+    model = RewardModel.load(folder)
+    before, now = (judged(model, rows, params.vote.annotator) for rows in (one_each(known, count, SEED), fresh))
+    return labels.drift(before, now, params.drift.limits, SEED)

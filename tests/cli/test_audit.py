@@ -1,0 +1,73 @@
+"""`python -m flows audit verify`: an edited, a removed and a moved line are each found."""
+
+from collections.abc import Callable
+
+import pytest
+
+from tasks.registry import audit
+from tasks.state import records
+from tasks.state.workspace import Workspace
+from tests.cli.commands import Flows
+
+Damage = Callable[[list[bytes]], list[bytes]]
+
+DAMAGES: dict[str, Damage] = {
+    "edited": lambda lines: [lines[0], lines[1].replace(b"rate .61", b"rate .91"), lines[2]],
+    "edited at the end": lambda lines: [*lines[:2], lines[2].replace(b"rude", b"fine")],
+    "removed": lambda lines: [lines[0], lines[2]],
+    "removed at the end": lambda lines: lines[:2],
+    "all removed": lambda lines: [],
+    "reordered": lambda lines: [lines[0], lines[2], lines[1]],
+    "a foreign line at the end": lambda lines: [*lines, lines[2].replace(b"rude", b"fine")],
+    "a foreign line between": lambda lines: [lines[0], lines[0], *lines[1:]],
+    "one copied from another log": lambda lines: [*lines, b'{"seq": 4, "event": "promote"}\n'],
+}
+
+
+@pytest.fixture
+def logged(workspace: Workspace) -> Workspace:
+    """A workspace with three moves of the champion."""
+    audit.append(workspace.audit, "bootstrap", "rounds", left="", now="1")
+    audit.append(workspace.audit, "promote", "rounds", left="1", now="2", reason="win rate .61")
+    audit.append(workspace.audit, "rollback", "ana", left="2", now="1", reason="rude")
+    return workspace
+
+
+def test_a_sound_log(flows: Flows, logged: Workspace) -> None:
+    said = flows("audit", "verify", "-w", logged.root)
+    assert (said.code, said.out) == (0, f"{logged.audit}: 3 lines, each as it was written.\n")
+
+
+def test_a_workspace_in_which_nothing_was_promoted(flows: Flows, workspace: Workspace) -> None:
+    said = flows("audit", "verify", "-w", workspace.root)
+    assert (said.code, said.out) == (0, f"{workspace.audit}: no line so far, and no round that promoted.\n")
+
+
+def test_a_log_that_was_removed_with_its_side_file(flows: Flows, workspace: Workspace) -> None:
+    workspace.round.write_text("number: 0\n")
+    verdict = {"result": "promote", "findings": []}
+    records.write(workspace, 0, {"number": 0, "version": "1", "verdict": verdict})
+    records.write(workspace, 1, {"number": 1, "version": "2", "verdict": {**verdict, "result": "hold"}})
+    said = flows("audit", "verify", "-w", workspace.root)
+    assert (said.code, said.out) == (2, "")
+    assert "no line tells how version 1 of round 0 became champion" in said.err
+    assert "version 2" not in said.err
+    audit.append(workspace.audit, "bootstrap", "rounds", left="", now="1")
+    assert flows("audit", "verify", "-w", workspace.root).code == 0
+
+
+@pytest.mark.parametrize("head", ["{}", '{"seq": "3", "sha256": ""}', "[]", ""])
+def test_a_damaged_side_file(flows: Flows, logged: Workspace, head: str) -> None:
+    logged.audit.with_name("audit.jsonl.head").write_text(head)
+    said = flows("audit", "verify", "-w", logged.root)
+    assert (said.code, said.out) == (2, "")
+    assert "audit.jsonl.head" in said.err
+
+
+@pytest.mark.parametrize("damage", DAMAGES.values(), ids=DAMAGES.keys())
+def test_a_damaged_log(flows: Flows, logged: Workspace, damage: Damage) -> None:
+    lines = logged.audit.read_bytes().splitlines(keepends=True)
+    logged.audit.write_bytes(b"".join(damage(lines)))
+    said = flows("audit", "verify", "-w", logged.root)
+    assert (said.code, said.out) == (2, "")
+    assert f"Damaged: {logged.audit}" in said.err

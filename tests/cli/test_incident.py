@@ -1,0 +1,74 @@
+"""`python -m flows incident`, and the runbook: every command of docs/incidents.md, typed in its order."""
+
+import re
+from pathlib import Path
+
+import pytest
+
+from feedback import store
+from tasks.registry import audit, incidents
+from tasks.state.workspace import Workspace
+from tests import pages
+from tests.cli.commands import Flows
+from tests.flows.feedback_files import write
+
+RUNBOOK = pages.ROOT / "docs/incidents.md"
+
+
+def test_an_incident_from_its_opening_to_its_end(flows: Flows, continued: Workspace) -> None:
+    place = ("-w", continued.root)
+    assert flows("incident", "list", *place).out == "No incident so far.\n"
+    said = flows("incident", "open", "--what", "rude on Mondays", "--by", "ana", *place)
+    assert (said.code, said.out) == (0, "Incident 3 is open, about policy version 2.\n")
+    flows("incident", "note", "3", "refunds [red]only[/red]", "--by", "bo", *place)
+    flows("rollback", "--reason", "rude", *place)
+    assert flows("incident", "close", "3", "rolled back", "--by", "ana", *place).out == "Incident 3 is closed.\n"
+    shown = flows("incident", "show", "3", *place).out
+    assert "incident 3 (closed), policy version 2: rude on Mondays" in shown
+    told = [
+        "promote: version 1 → 2",
+        "opened: rude on Mondays",
+        "noted: refunds [red]only[/red]",
+        "rollback: version 2 → 1",
+    ]
+    where = [shown.index(part) for part in told]
+    assert where == sorted(where)
+    assert re.search(
+        r"3 +2 +\d{4}-\d\d-\d\d \d\d:\d\d UTC +ana +closed +rude on Mondays", flows("incident", "list", *place).out
+    )
+    assert "incident" not in flows("status", *place).out
+
+
+@pytest.mark.parametrize(
+    ("words", "error"),
+    [
+        (("note", "7", "hello"), "NoIncident: there is no incident 7"),
+        (("open", "--what", "rude", "--version", "9"), "BadModel: policy has no version 9"),
+        (("open", "--what", " "), "BadParams: an incident needs words"),
+    ],
+)
+def test_what_does_not_exist(flows: Flows, continued: Workspace, words: tuple[str, ...], error: str) -> None:
+    said = flows("incident", *words, "-w", continued.root)
+    assert (said.code, error in said.err) == (2, True)
+
+
+def test_before_the_first_champion(flows: Flows, workspace: Workspace) -> None:
+    assert "there is no champion yet" in flows("incident", "open", "--what", "rude", "-w", workspace.root).err
+
+
+def test_every_command_of_the_runbook(
+    flows: Flows, continued: Workspace, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    [vote, *_] = [event for event in store.events(continued.feedback) if event.kind == "comparison"]
+    taken_back = {"supersedes": vote.feedback_id, "prompt": "Why?", "responses": ["A.", "B."], "kind": "comparison"}
+    monkeypatch.chdir(tmp_path)
+    write(Path("taken-back.jsonl"), [taken_back | {"judgements": [{"outcome": "skip"}]}])
+    typed = [words for words in (pages.after(c, "python", "-m", "flows") for c in pages.commands(RUNBOOK)) if words]
+    assert {"status", "watch", "rollback", "incident", "lineage", "cooldown", "promote", "audit"} <= {
+        w[0] for w in typed
+    }
+    for words in typed:
+        said = flows(*words, "-w", continued.root)
+        assert said.code == 0, (words, said.err)
+    assert [incident.open for incident in incidents.every(continued.audit)] == [False]
+    assert audit.verify(continued.audit) == []

@@ -1,0 +1,47 @@
+"""What holds of all gates, and of the verdict that their findings make."""
+
+import json
+
+import numpy as np
+import pytest
+
+from core import plugins
+from evaluation.gates import Gate
+from evaluation.gates.kl_budget import KLBudget
+from evaluation.gates.win_rate import WinRate
+from evaluation.verdict import Evidence, Finding, Verdict
+from tests.evaluation.gates.findings import check, votes
+
+
+@pytest.mark.parametrize("name", plugins.names("evaluation.gates"))
+def test_no_gate_promotes_what_was_not_measured(name: str) -> None:
+    gate = plugins.find("evaluation.gates", name)()
+    assert isinstance(gate, Gate)
+    finding = check(gate, {})
+    assert (finding.gate, finding.result) == (name, "hold")
+
+
+def test_gates_never_see_the_true_utility() -> None:
+    assert Evidence(candidate={"evaluate/true_gain": 1.0, "reward/loss": 0.3}).candidate == {"reward/loss": 0.3}
+
+
+def test_a_verdict_is_the_worst_of_its_findings() -> None:
+    findings = [Finding(gate=result, result=result, reason="…") for result in ("promote", "hold", "reject")]
+    assert [Verdict(findings=tuple(findings[:count])).result for count in range(4)] == [
+        "hold",
+        "promote",
+        "hold",
+        "reject",
+    ]
+
+
+def test_a_verdict_survives_json_and_derives_its_result() -> None:
+    verdict = Verdict(findings=(check(WinRate(), votes(0.45, 0.41, 0.49)), check(KLBudget(), {})))
+    stored = json.loads(json.dumps(verdict.to_json(), allow_nan=False))
+    assert stored["result"] == "reject"
+    assert Verdict.from_json(stored) == verdict
+    assert Verdict.from_json(stored | {"result": "promote"}).result == "reject"
+
+
+def test_numbers_from_numpy_are_stored_as_plain_numbers() -> None:
+    assert json.dumps(Finding(gate="g", result="hold", reason="…", numbers={"x": np.float64(0.5)}).model_dump())

@@ -1,0 +1,78 @@
+"""The server that a command starts for itself."""
+
+import os
+import signal
+import subprocess
+import sys
+from collections.abc import Iterator
+from contextlib import contextmanager
+from pathlib import Path
+
+import psutil
+import pytest
+
+PROGRAM = """
+import signal
+
+import psutil
+from flows.orchestration.server import configured, starting
+
+signal.signal(signal.SIGINT, signal.default_int_handler)  # a shell has background jobs ignore it, and so their children
+server = starting()
+print(psutil.Process().children()[0].pid, flush=True)
+with server:
+    from prefect.client.orchestration import get_client
+
+    with get_client(sync_client=True) as client:
+        found = client.api_healthcheck(), configured()
+print(*found, flush=True)  # a signal from here on finds nothing that it could interrupt but the wait
+input()
+"""
+
+
+@contextmanager
+def commanding(home: Path) -> Iterator["subprocess.Popen[str]"]:
+    with subprocess.Popen(
+        [sys.executable, "-c", PROGRAM],
+        stdin=subprocess.PIPE,
+        stdout=subprocess.PIPE,
+        text=True,
+        env={**os.environ, "PREFECT_HOME": str(home)},
+    ) as process:
+        yield process
+        process.kill()
+
+
+@pytest.fixture
+def command(surroundings: None, tmp_path: Path) -> Iterator["subprocess.Popen[str]"]:
+    """A command in the middle of its work, with a server of its own."""
+    with commanding(tmp_path) as process:
+        yield process
+
+
+def said(command: "subprocess.Popen[str]") -> str:
+    assert command.stdout is not None
+    return command.stdout.readline().strip()
+
+
+@pytest.mark.parametrize("end", [signal.SIGKILL, signal.SIGINT])
+def test_it_answers_counts_as_none_and_ends_with_its_command(
+    command: "subprocess.Popen[str]", end: signal.Signals
+) -> None:
+    server = psutil.Process(int(said(command)))
+    assert said(command) == "None False"  # no error from the server; nobody named one
+    command.send_signal(end)
+    server.wait(30)
+
+
+def test_it_ends_while_it_still_starts(command: "subprocess.Popen[str]") -> None:
+    server = psutil.Process(int(said(command)))
+    command.kill()
+    server.wait(30)
+
+
+def test_two_started_at_once_in_a_new_home_both_answer(surroundings: None, tmp_path: Path) -> None:
+    with commanding(tmp_path) as one, commanding(tmp_path) as other:
+        for command in (one, other):
+            assert int(said(command))
+        assert [said(command) for command in (one, other)] == ["None False"] * 2

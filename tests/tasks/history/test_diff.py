@@ -1,0 +1,58 @@
+import json
+from pathlib import Path
+from typing import Any
+
+import yaml
+from hypothesis import given
+from hypothesis import strategies as st
+
+from tasks.history.diff import changed, difference, flat
+from tasks.registry.archive import Past, Saved
+from tests.tasks.history.worlds import COMMITS, KEYS, RUNS, past
+
+VALUES = st.dictionaries(st.sampled_from("abc"), st.integers(0, 2))
+
+
+def saved(folder: Path, kl: float, feedback: str, said: str) -> Saved:
+    folder.mkdir()
+    inputs = {"number": 1, "seed": 7, "champion": {"version": "1"}, "params": {"policy": {"kl": kl, "steps": 4}}}
+    (folder / "round.yaml").write_text(yaml.safe_dump(inputs))
+    stages = {"ingest": {"outs": [{"path": "data/feedback", "md5": feedback}]}, "drift": {}}
+    (folder / "dvc.lock").write_text(yaml.safe_dump({"schema": "2.0", "stages": stages}))
+    findings = [{"gate": "win_rate", "result": said, "reason": "votes"}]
+    (folder / "verdict.json").write_text(json.dumps({"result": said, "findings": findings}))
+    return Saved(folder)
+
+
+def test_what_differs_is_told_by_section_and_the_rest_is_not(tmp_path: Path) -> None:
+    one = past(1, "promote")._replace(metrics={"evaluate/win_rate": 0.6, "curate/train": 40.0})
+    two = past(2, "hold")._replace(metrics={"evaluate/win_rate": 0.5, "curate/train": 40.0, "drift/psi": 0.1})
+    found = difference(
+        (one, saved(tmp_path / "1", 0.3, "aa", "promote")), (two, saved(tmp_path / "2", 0.1, "bb", "hold"))
+    )
+    assert found == {
+        "rounds": [{"round": 1, "key": KEYS[1], "run": RUNS[1]}, {"round": 2, "key": KEYS[2], "run": RUNS[2]}],
+        "params": {"policy.kl": [0.3, 0.1]},
+        "inputs": {},
+        "data": {"data/feedback": ["aa", "bb"]},
+        "code": {"commit": [COMMITS[1], COMMITS[2]]},
+        "metrics": {"evaluate/win_rate": [0.6, 0.5], "drift/psi": [None, 0.1]},
+        "verdict": {"result": ["promote", "hold"], "win_rate": ["promote: votes", "hold: votes"]},
+    }
+
+
+def test_a_round_does_not_differ_from_itself(tmp_path: Path) -> None:
+    one: tuple[Past, Saved] = past(1, "promote"), saved(tmp_path / "1", 0.3, "aa", "promote")
+    found = difference(one, one)
+    assert not any(found[section] for section in found.keys() - {"rounds"})
+
+
+def test_an_empty_group_is_a_value() -> None:
+    assert flat({"a": {"b": 1, "c": {}}, "d": []}) == {"a.b": 1, "a.c": {}, "d": []}
+
+
+@given(VALUES, VALUES)
+def test_changes_are_symmetric_and_complete(one: dict[str, Any], two: dict[str, Any]) -> None:
+    found = changed(one, two)
+    assert found == {name: pair[::-1] for name, pair in changed(two, one).items()}
+    assert {**one, **{name: new for name, (_, new) in found.items() if new is not None}}.items() >= two.items()

@@ -1,0 +1,126 @@
+"""What goes into an archive for an auditor, and under which headings."""
+
+import json
+import zipfile
+from datetime import UTC, datetime
+from pathlib import Path
+from typing import Any
+
+import pytest
+
+from tasks.history.evidence import Dossier, _lines, _logged, _unnamed, concerning, concerns, write
+from tasks.history.evidence.headings import CONSIDERATIONS, CONTROLS, OBJECTIVES, PARTS, RISKS, numbered, title
+from tasks.history.evidence.index import index
+from tasks.registry import audit, incidents
+from tasks.registry.audit import Entry
+from tasks.registry.versions import Version
+
+NOON = datetime(2026, 3, 1, 12, 0, tzinfo=UTC)
+VERSION = Version("policy", "3", 2, "f" * 32, "d" * 64, {"round_key": "abc123"}, NOON)
+
+
+def entry(event: str, seq: int = 1, **facts: Any) -> Entry:
+    return Entry(seq, "2026-03-01T12:00:00+00:00", event, "ana", facts, "0" * 64)
+
+
+def test_every_heading_is_one_of_the_frames() -> None:
+    headings = {*CONSIDERATIONS, *map(numbered, RISKS)}
+    objectives = {numbered(objective) for objective in OBJECTIVES}
+    assert len({part.path for part in PARTS}) == len(PARTS)
+    for part in PARTS:
+        assert set(part.nist) <= headings
+        assert set(part.iso) <= set(CONTROLS)
+        assert {".".join(control.split(".")[:2]) for control in part.iso} <= objectives
+    assert (len(CONSIDERATIONS), len(RISKS), len(OBJECTIVES)) == (4, 12, 9)
+    assert title("2.4") == "2.4 Data Privacy"
+    assert title("Governance") == "Governance"
+
+
+def test_the_first_page_lists_what_is_there_and_what_is_missing() -> None:
+    here = {"gates.json", "data-card.md"}
+    page = index(VERSION, here, [part for part in PARTS if part.path not in here])
+    lines = page.splitlines()
+    assert "evidence, not a claim of compliance" in page
+    assert "| 2.4 Data Privacy | data-card.md |" in lines
+    assert "| Incident Disclosure | none |" in lines
+    assert "| A.6 AI system life cycle | gates.json |" in lines
+    assert "| A.5 Assessing impacts of AI systems | none |" in lines
+    assert "- `red-team.json`: no red-team results: no attacks were tried on it." in lines
+    assert "- `gates.json`" not in page
+    complete = index(VERSION, {part.path for part in PARTS}, [])
+    assert "Nothing that is looked for." in complete
+
+
+@pytest.mark.parametrize(
+    ("line", "about"),
+    [
+        (entry("promote", model="policy", left="2", now="3"), True),
+        (entry("rollback", model="policy", left="3", now="2"), True),
+        (entry("promote", model="policy", left="1", now="2"), False),
+        (entry("approval", key="abc123", digest="d" * 64), True),
+        (entry("approval", key="other", digest="e" * 64), False),
+        (entry("incident opened", version="3", said="rude"), True),
+        (entry("incident opened", version="33", said="rude"), False),
+        (entry("promote", model="reward", now="3"), False),
+        (entry("withdrawal", round=2), False),
+    ],
+)
+def test_which_lines_of_the_audit_log_concern_a_version(line: Entry, about: bool) -> None:
+    assert concerns(line, VERSION) is about
+
+
+def test_an_incident_brings_its_later_lines(tmp_path: Path) -> None:
+    log = tmp_path / "audit.jsonl"
+    ours = incidents.begin(log, "it is rude", "3", "ana")
+    others = incidents.begin(log, "it is slow", "2", "bo")
+    incidents.note(log, ours.number, "since Monday", "bo")
+    incidents.note(log, others.number, "the disk", "bo")
+    incidents.close(log, ours.number, "rolled back", "ana")
+    assert [line.facts["said"] for line in concerning(audit.read(log), VERSION)] == [
+        "it is rude",
+        "since Monday",
+        "rolled back",
+    ]
+    files = _logged(log, VERSION)
+    assert files["incidents.jsonl"] == files["audit.jsonl"]
+    assert len(files["incidents.jsonl"].splitlines()) == 3
+
+
+def test_extracted_lines_are_those_of_the_log(tmp_path: Path) -> None:
+    log = tmp_path / "audit.jsonl"
+    audit.append(log, "promote", "anä", model="policy", left="", now="3", reason="\u201cgood\u201d")
+    audit.append(log, "rollback", "bo", model="policy", left="3", now="2")
+    assert _lines(audit.read(log)) == log.read_bytes()
+
+
+def test_an_archive_says_that_the_log_was_removed(tmp_path: Path) -> None:
+    log = tmp_path / "audit.jsonl"
+    assert _logged(log, VERSION) == {}
+    audit.append(log, "promote", "ana", model="policy", left="", now="3")
+    log.unlink()
+    assert not json.loads(_logged(log, VERSION)["audit-verification.json"])["sound"]
+
+
+def test_annotators_are_numbered_alike_everywhere() -> None:
+    told: dict[str, Any] = {
+        "asked": "policy/3",
+        "rounds": [
+            {"feedback": [{"annotator": "ana", "records": 3}, {"annotator": "bo", "records": 1}], "votes": []},
+            {"feedback": [], "votes": [{"annotator": "bo", "records": 2}]},
+        ],
+    }
+    hidden = _unnamed(told)
+    assert [one["annotator"] for one in hidden["rounds"][0]["feedback"]] == ["annotator 1", "annotator 2"]
+    assert hidden["rounds"][1]["votes"] == [{"annotator": "annotator 2", "records": 2}]
+    assert "ana" not in json.dumps(hidden).replace("annotator", "")
+    assert told["rounds"][0]["feedback"][0]["annotator"] == "ana"  # what was told stays as it was
+
+
+def test_the_archive_has_no_time_of_its_own(tmp_path: Path) -> None:
+    found = Dossier(VERSION, {"a.txt": b"a", "b.json": b"{}"}, [])
+    write(found, tmp_path / "one.zip")
+    write(found, tmp_path / "two.zip")
+    assert (tmp_path / "one.zip").read_bytes() == (tmp_path / "two.zip").read_bytes()
+    with zipfile.ZipFile(tmp_path / "one.zip") as archive:
+        assert {info.date_time for info in archive.infolist()} == {(1980, 1, 1, 0, 0, 0)}
+        assert archive.read("b.json") == b"{}"

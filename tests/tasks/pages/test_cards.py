@@ -1,0 +1,187 @@
+"""The cards of a version: what they say comes from records, and nothing in them is taken for Markdown."""
+
+from datetime import UTC, datetime
+from typing import Any
+
+import pytest
+import yaml
+from hypothesis import given
+from hypothesis import strategies as st
+
+from tasks.pages.cards import content
+from tasks.pages.cards.content import Facts, data_card, model_card, short
+from tasks.pages.cards.limits import limits
+from tasks.pages.markdown import Safe, code, escaped
+from tasks.registry.versions import Version
+
+NOON = datetime(2026, 3, 1, 12, 0, tzinfo=UTC)
+CURATED = {
+    "metrics": {
+        "train": 700,
+        "judge": 150,
+        "holdout": 150,
+        "demonstrations": 80,
+        "prompts": 900,
+        "holdout_prompts": 200,
+        "events": 1234,
+    },
+    "kinds": {"comparison": 1154, "demonstration": 80},
+    "sources": {"jsonl": {"events": 1234, "licence": "MIT", "consent": "none-stated"}},
+    "terms": {"licences": {"MIT": 900}, "consents": {"none-stated": 900}},
+}
+MEASURED = {
+    "evaluate/win_rate": 0.61,
+    "evaluate/win_rate_low": 0.56,
+    "evaluate/win_rate_high": 0.66,
+    "evaluate/votes": 400.0,
+    "evaluate/slice_refund": 0.4,
+    "evaluate/slice_refund_p": 0.01,
+    "evaluate/slice_refund_votes": 50.0,
+    "evaluate/small_slices": 2.0,
+    "evaluate/reward_accuracy": 0.8,
+    "evaluate/reward_accuracy_low": 0.75,
+    "evaluate/reward_accuracy_high": 0.85,
+    "evaluate/red_team_prompts": 200.0,
+    "evaluate/red_team_success": 0.125,
+    "reward/pairs": 700.0,
+    "curate/quarantined": 3.0,
+}
+VERDICT = {
+    "result": "hold",
+    "findings": [
+        {"gate": "win_rate", "result": "promote", "reason": "61 %", "numbers": {"win_rate": 0.61}},
+        {"gate": "slices", "result": "hold", "reason": "refund is lost", "numbers": {"refund": 0.4}},
+    ],
+}
+
+
+def facts(name: str = "policy", number: int = 3, **changes: Any) -> Facts:
+    tags = {"round_key": "0123456789abcdef"}
+    found = Facts(
+        version=Version(name, "4", number, "f" * 32, "d" * 64, tags, NOON),
+        reward_version="2",
+        inputs={
+            "number": number,
+            "parent": "fedcba9876543210" if number else None,
+            "champion": {"version": "3", "digest": "c" * 64} if number else None,
+            "base": {"name": "scratch", "digest": "scratch"},
+            "params": {"policy": {"use": "ppo"}, "vote": {"annotator": {"use": "simulated"}}},
+        },
+        opened={"commit": "a" * 40, "dirty": False, "code": "abcdef0123456789"},
+        reports={"curate": CURATED},
+        verdict=VERDICT if number else None,
+        metrics=MEASURED if number else {},
+        outputs={"curate": {"data/preferences": "9" * 32 + ".dir", "data/reports/curate.json": "8" * 32}},
+    )
+    return found._replace(**changes)
+
+
+def test_the_card_of_a_candidate() -> None:
+    card = model_card(facts())
+    _, header, body = card.split("---\n", 2)
+    metadata = yaml.safe_load(header)
+    assert metadata["pipeline_tag"] == "text-generation"
+    assert metadata["model-index"][0]["results"][0]["metrics"][0] == {"type": "win_rate", "value": 0.61}
+    assert "base_model" not in metadata  # nobody's model: it was made from scratch
+    lines = body.splitlines()
+    assert "# policy version 4" in lines
+    assert "`reward/2` to beat `policy/3`. Verdict: **hold**." in lines
+    assert "| slices | hold | refund is lost | `refund` 0.4 |" in lines
+    assert "| `win_rate` | 0.61 | 0.56 to 0.66 |  |" in lines
+    assert "| `slice_refund` | 0.4 |  | 0.01 | 50 |" in lines
+    assert "| jsonl | 1,234 | MIT | none-stated |" in lines
+    assert "| data/preferences (curate) | `99999999999999999999999999999999.dir` |" in lines
+    assert f"| weights (SHA-256) | `{'d' * 64}` |" in lines
+
+
+def test_the_card_of_a_reward_model_tells_of_the_reward_model() -> None:
+    card = model_card(facts("reward"))
+    assert "trained on 700 pairs" in card
+    assert "`reward_accuracy`" in card
+    assert "| `win_rate` |" not in card
+    assert yaml.safe_load(card.split("---\n")[1])["tags"] == ["rlhf", "reward-model"]
+
+
+def test_the_card_of_a_first_model() -> None:
+    card = model_card(facts(number=0))
+    assert "round 0 trained it on demonstrations" in card
+    assert "No gate has looked at it" in card
+    assert "## Gates" not in card
+    assert yaml.safe_load(card.split("---\n")[1])["model-index"][0]["results"] == []
+
+
+def test_a_base_model_is_named() -> None:
+    known = facts()
+    base = {"name": "org/model", "digest": "org/model"}
+    card = model_card(known._replace(inputs={**known.inputs, "base": base}))
+    assert yaml.safe_load(card.split("---\n")[1])["base_model"] == "org/model"
+
+
+def test_limits_are_read_off_the_records() -> None:
+    found = limits(facts())
+    assert found[0] == "Gate slices, hold: refund is lost."
+    for said in (
+        "The fresh votes are those of a simulated annotator. No person has judged its answers.",
+        "Its win rate rests on 400 votes: the interval is 10.0 points wide, and smaller differences cannot be told.",
+        "2 slices had too few votes to be reported: nothing is known of them.",
+        "Not measured: safety: nobody voted on a prompt flagged `safety`.",
+        "12.5 % of 200 red-team attacks succeeded.",
+        "3 records of feedback could not be used and are in quarantine.",
+        "900 records that it learned from state no consent.",
+    ):
+        assert said in found
+    assert not any("its commit" in limit for limit in found)
+    assert not any("Not measured: how often attacks succeed" in limit for limit in found)
+    dirty = limits(facts(opened={"commit": "a", "dirty": True, "code": "c"}))
+    assert "The code differed from its commit: it cannot be made again from the commit alone." in dirty
+
+
+def test_the_data_card() -> None:
+    card = data_card(facts())
+    for line in ("| comparison | 1,154 |", "| licence MIT | 900 |", "| train | 700 pairs | the reward model |"):
+        assert line in card.splitlines()
+
+
+def test_what_comes_from_feedback_is_no_markdown() -> None:
+    evil = (
+        "x | <script>alert(1)</script>\n# Approved\n[ok](http://evil.example) **all** www.evil.example a@evil.example"
+    )
+    sources = {evil: {"events": 1, "licence": evil, "consent": evil}}
+    examples = [{"prompt": evil, "before": evil, "after": evil}]
+    reports = {"curate": {**CURATED, "sources": sources}, "evaluate": {"examples": examples}}
+    for card in (model_card(facts(reports=reports)), data_card(facts(reports=reports))):
+        assert "<script>" not in card
+        assert "\n# Approved" not in card
+        assert "](http:" not in card
+        assert "http://" not in card
+        assert "www.evil" not in card
+    row = next(line for line in model_card(facts(reports=reports)).splitlines() if line.startswith("| x"))
+    assert row.replace("\\|", "").count("|") == 5  # four cells, as the table has
+
+
+@given(st.text())
+def test_an_escaped_text_is_one_line_without_a_bare_mark(text: str) -> None:
+    found = escaped(text)
+    assert isinstance(found, str)
+    assert len(found.splitlines()) <= 1
+    bare = found.replace("\\\\", "")
+    for mark in "`*_[]<>|~&":
+        assert all(bare[place - 1 : place] == "\\" for place, char in enumerate(bare) if char == mark)
+
+
+def test_what_is_marked_as_safe_or_no_text_stays() -> None:
+    assert escaped(Safe("**a**")) == "**a**"
+    assert escaped(3) == 3
+    assert code("a`b|c\nd") == "`a b c d`"
+
+
+@pytest.mark.parametrize("gates", [1, 400])
+def test_a_description_fits_and_says_where_the_rest_is(gates: int) -> None:
+    findings = [{**VERDICT["findings"][0], "gate": f"gate_{number}"} for number in range(gates)]  # type: ignore[dict-item]  # a literal's type is wider
+    card = model_card(facts(verdict={"result": "hold", "findings": findings}))
+    shown = short(card, "run 1")
+    assert len(shown) <= content.LONGEST
+    assert shown.startswith("# policy version 4")
+    assert "## Limits" in shown
+    assert shown.endswith("The whole card: run 1.")
+    assert ("## Gates" in shown) == (gates == 1)

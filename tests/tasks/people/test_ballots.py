@@ -1,0 +1,112 @@
+import json
+import re
+from pathlib import Path
+
+from hypothesis import given
+from hypothesis import strategies as st
+
+from core.files import digest
+from evaluation.evals import CANDIDATE, CHAMPION
+from feedback import pairs, world
+from feedback.schema import FeedbackEvent, GroupedPrompt, prompt_id
+from feedback.sources import Intake
+from feedback.sources.simulated import Simulated
+from tasks.people import ballots, polls
+from tasks.people.ballots import Drawn
+from tasks.state.round import Round
+from tasks.state.workspace import Workspace
+
+BATCH = "b" * 16
+
+
+def opened(root: Path, number: int = 1, seed: int = 7) -> Round:
+    place = Workspace(root)
+    place.data.mkdir(exist_ok=True)
+    return Round(place, number, None, seed=seed, salt="salt", champion=None, inbox=(), values={})
+
+
+def asked(count: int) -> tuple[list[world.Request], list[GroupedPrompt]]:
+    requests = world.prompts(count, seed=3)
+    prompts = [world.render(request) for request in requests]
+    return requests, [GroupedPrompt(prompt_id(prompt), f"group {i}", prompt) for i, prompt in enumerate(prompts)]
+
+
+def drawn(root: Path, count: int, seed: int = 7) -> list[Drawn]:
+    """The best answers of the candidate against a bad one of the champion."""
+    requests, prompts = asked(count)
+    found = ballots.draw(
+        opened(root, seed=seed), prompts, [world.best(r) for r in requests], ["Tell me your PIN."] * count
+    )
+    return [one for one in found if one]
+
+
+def votes(known: list[Drawn]) -> list[FeedbackEvent]:
+    records = Simulated().read(Intake(1, 5, [one.pair for one in known]))
+    return [record for record in records if isinstance(record, FeedbackEvent)]
+
+
+def test_the_better_answer_wins_on_either_side(tmp_path: Path) -> None:
+    known = drawn(tmp_path, 40)
+    signed, others = ballots.unblinded(votes(known), known, BATCH)
+    winners = [vote.responses[(vote.judgements[0].ranks or ()).index(1)].model_version for vote in signed]
+    assert (winners, others) == ([CANDIDATE] * 40, [])
+    assert {vote.responses[0].model_version for vote in signed} == {CANDIDATE, CHAMPION}  # both stood on the left
+    assert [vote.prompt_group for vote in signed] == [f"group {i}" for i in range(40)]
+    assert {vote.batch_id for vote in signed} == {BATCH}
+
+
+def test_answers_in_another_order_are_told_by_their_ids(tmp_path: Path) -> None:
+    known = drawn(tmp_path, 1)
+    [vote] = votes(known)
+    turned = vote.model_copy(update={"responses": vote.responses[::-1]})
+    [signed], _ = ballots.unblinded([turned], known, BATCH)
+    assert [answer.model_version for answer in signed.responses] == [
+        known[0].writers[response.response_id] for response in reversed(known[0].pair.responses)
+    ]
+
+
+def test_what_is_no_vote_on_a_pair_is_kept_with_the_reason(tmp_path: Path) -> None:
+    known = drawn(tmp_path, 2)
+    first, second = votes(known)
+    stranger = first.model_copy(update={"responses": (first.responses[0], second.responses[1])})
+    [signed], [other] = ballots.unblinded([second, stranger], known, BATCH)
+    assert signed.source_id == second.source_id
+    assert (other.where, "compares other answers" in other.reason) == (first.source_id, True)
+    assert json.loads(other.record)["feedback_id"] == first.feedback_id
+
+
+def test_the_same_ids_in_another_batch_are_other_votes(tmp_path: Path) -> None:
+    """A round that is opened anew has another candidate, and asks about its answers under the same names."""
+    known = drawn(tmp_path, 1)
+    [one], [other] = (ballots.unblinded(votes(known), known, name)[0] for name in (BATCH, "c" * 16))
+    assert one.feedback_id != other.feedback_id
+
+
+def test_nobody_is_shown_an_empty_answer(tmp_path: Path) -> None:
+    _, prompts = asked(3)
+    found = ballots.draw(opened(tmp_path), prompts, ["Yes.", " ", "Yes."], ["", "No.", "No."])
+    assert [one is not None for one in found] == [False, False, True]
+
+
+def test_drawn_again_they_are_the_same(tmp_path: Path) -> None:
+    for name in ("one", "two"):
+        pairs.write(tmp_path / name, [one.pair for one in drawn(tmp_path, 5)])
+    assert digest(tmp_path / "one") == digest(tmp_path / "two")
+
+
+@given(seed=st.integers(0, 2**63 - 1))
+def test_what_leaves_the_house_does_not_tell_who_wrote_what(seed: int) -> None:
+    """Were each answer the other model's, the same line would be handed out with the two texts exchanged."""
+    round, (_, prompts) = Round(Workspace(Path("nowhere")), 1, None, seed, "salt", None, (), {}), asked(1)
+    [one], [other] = (ballots.draw(round, prompts, [ours], [theirs]) for ours, theirs in (("A.", "B."), ("B.", "A.")))
+    assert one is not None
+    assert other is not None
+    line = json.dumps(polls.record(one.pair, 1))
+    assert line.translate(str.maketrans("AB", "BA")) == json.dumps(polls.record(other.pair, 1))
+    assert one.left == other.left
+    assert not {CANDIDATE, CHAMPION, "model_version"} & set(re.findall(r"\w+", line))
+
+
+def test_sides_are_drawn_evenly(tmp_path: Path) -> None:
+    left = sum(one.left == CANDIDATE for one in drawn(tmp_path, 400))
+    assert 160 <= left <= 240  # four standard deviations

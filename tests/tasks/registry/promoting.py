@@ -1,0 +1,93 @@
+"""A program for tests: moves the alias in processes of their own, which are killed or race each other.
+
+MLflow is imported and warmed once, on a store that no job uses; then each job is forked from here.
+"""
+
+import os
+import signal
+import sys
+from collections.abc import Callable
+from functools import partial
+from pathlib import Path
+from typing import Any
+
+from tasks.registry.alias import Conflict, Registry
+
+
+class KilledAt:
+    """A store whose process dies by SIGKILL before, or right after, a call of one method."""
+
+    def __init__(self, store: Any, when: str, method: str, nth: int = 1) -> None:
+        self._store, self._when, self._method, self._left = store, when, method, nth
+
+    def __getattr__(self, name: str) -> Any:
+        call = getattr(self._store, name)
+        return self._deadly(call) if name == self._method else call
+
+    def _deadly(self, call: Callable[..., Any]) -> Callable[..., Any]:
+        def wrapped(*args: Any, **kwargs: Any) -> Any:
+            self._left -= 1
+            if self._left == 0 and self._when == "before":
+                os.kill(os.getpid(), signal.SIGKILL)
+            result = call(*args, **kwargs)
+            if self._left == 0:
+                os.kill(os.getpid(), signal.SIGKILL)
+            return result
+
+        return wrapped
+
+
+def promote_and_die(root: Path, action: str, when: str, method: str) -> None:
+    """Promote version 3 over 2, or roll 2 back to 1, and be killed on the way."""
+    registry = Registry(root)
+    killer: Any = KilledAt(registry.store, when, method)
+    registry.store = registry._journal._store = killer
+    if action == "promote":
+        registry.promote("3", "2", "better", "schedule")
+    else:
+        registry.rollback(None, "rude", "ana")
+
+
+def race(root: Path, version: str) -> None:
+    """Promote a version over 2, or roll `back`; write the outcome beside the others'."""
+    try:
+        registry, who = Registry(root), f"racer for {version}"
+        if version == "back":
+            outcome = f"back to {registry.rollback(None, 'rude', who).now.version}"
+        else:
+            outcome = registry.promote(version, "2", "better", who)
+    except Conflict:
+        outcome = "conflict"
+    (root / "outcomes").mkdir(exist_ok=True)
+    (root / "outcomes" / f"{version}.{os.getpid()}").write_text(outcome)
+
+
+def forked(work: Callable[[], None]) -> int:
+    """The id of a process that does the work and ends."""
+    pid = os.fork()
+    if pid == 0:
+        try:
+            work()
+            os._exit(0)
+        finally:
+            os._exit(1)
+    return pid
+
+
+def status(pid: int) -> int:
+    """How a process ended: 0, 1, or minus the signal."""
+    return os.waitstatus_to_exitcode(os.waitpid(pid, 0)[1])
+
+
+def main(mode: str, spare: str, jobs: list[str]) -> None:
+    """`die SPARE ROOT:ACTION:WHEN:METHOD …`, `race SPARE ROOT:VERSION|back …`: a process a job; prints their ends."""
+    Registry(Path(spare))
+    works: dict[str, Callable[..., None]] = {"die": promote_and_die, "race": race}
+    pids = []
+    for root, *rest in (job.split(":") for job in jobs):
+        pids.append(forked(partial(works[mode], Path(root), *rest)))
+    print(*map(status, pids), sep="\n")
+
+
+if __name__ == "__main__":
+    main(sys.argv[1], sys.argv[2], sys.argv[3:])

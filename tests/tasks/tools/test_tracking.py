@@ -1,0 +1,298 @@
+import json
+import logging
+from collections.abc import Mapping
+from dataclasses import replace
+from pathlib import Path
+from typing import Any
+
+import pytest
+from matplotlib.figure import Figure
+from mlflow import MlflowClient
+from mlflow.exceptions import MlflowException
+
+from tasks.tools import steprun, tracking
+from tasks.tools.tracking import NoTracking, RoundRun
+
+# SQLAlchemy 2.1 warns of how MLflow maps its tables
+pytestmark = pytest.mark.filterwarnings("ignore:The ``noload`` loader strategy:DeprecationWarning")
+
+
+def opened(home: Path, number: int = 3, key: str = "abc") -> RoundRun:
+    return RoundRun.open(home, f"round {number}", {"round": str(number), "round_key": key})
+
+
+def lines(home: Path, step: str) -> list[dict[str, Any]]:
+    return [json.loads(line) for line in (home / f"data/metrics/{step}.jsonl").read_text().splitlines()]
+
+
+class Shaky(MlflowClient):
+    """A client whose server is down while `down` is set."""
+
+    down = False
+
+    def log_batch(self, *args: Any, **kwargs: Any) -> Any:
+        if self.down:
+            raise MlflowException("connection refused")
+        return super().log_batch(*args, **kwargs)
+
+
+def shaky(run: RoundRun) -> tuple[RoundRun, Shaky]:
+    store = Shaky(tracking_uri=tracking.uri(run.root))
+    return replace(run, store=store), store
+
+
+def test_runs_are_kept_in_the_workspace_unless_the_environment_names_a_server(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.delenv("MLFLOW_TRACKING_URI", raising=False)
+    assert tracking.uri(tmp_path) == f"sqlite:///{tmp_path}/mlflow.db"
+    monkeypatch.setenv("MLFLOW_TRACKING_URI", "http://mlflow:5000")
+    assert tracking.uri(tmp_path) == "http://mlflow:5000"
+
+
+def test_nested_values_become_dotted_names_and_short_texts() -> None:
+    values = {"policy": {"kl": {"target": 6.0}, "use": "ppo"}, "tags": ["a", None], "on": True, "long": "x" * 600}
+    texts = tracking.flat(values)
+    assert texts.pop("long") == "x" * 499 + "…"
+    assert texts == {"policy.kl.target": "6.0", "policy.use": "ppo", "tags": '["a", null]', "on": "true"}
+    assert tracking.flat(texts) == texts
+
+
+def test_a_round_opened_again_by_its_key_is_the_same_run(home: Path) -> None:
+    first = opened(home)
+    first.finish("FAILED")
+    again = RoundRun.open(home, "round 3", {"round": "3", "round_key": "abc", "git_commit": "f00"})
+    other = opened(home, 4, "def")
+    assert first.run_id == again.run_id != other.run_id
+    run = again.store.get_run(again.run_id)
+    assert run.info.status == "RUNNING"
+    assert run.info.run_name == "round 3"
+    assert run.data.tags["git_commit"] == "f00"
+    again.finish()
+    assert again.store.get_run(again.run_id).info.status == "FINISHED"
+
+
+def test_nothing_is_written_outside_the_workspace(home: Path) -> None:
+    opened(home).finish()
+    assert list(Path.cwd().iterdir()) == []
+
+
+def test_an_experiment_that_somebody_else_made_just_now_is_taken(home: Path) -> None:
+    class Late(MlflowClient):
+        """A client that looks a moment too early."""
+
+        looked = False
+
+        def get_experiment_by_name(self, name: str) -> Any:
+            found = super().get_experiment_by_name(name) if self.looked else None
+            self.looked = True
+            return found
+
+    theirs = opened(home).experiment
+    assert tracking.experiment(Late(tracking_uri=tracking.uri(home)), "rounds", home) == theirs
+
+
+def test_final_numbers_of_rounds_make_one_line_over_rounds(home: Path) -> None:
+    run = opened(home)
+    run.metrics({"reward/accuracy": 0.75, "evaluate/win_rate": 0.61})
+    run.metrics({"reward/accuracy": 0.8}, step=7)
+    run.tags({"verdict": "promote"})
+    [first, second] = run.store.get_metric_history(run.run_id, "reward/accuracy")
+    assert (first.step, first.value, second.step, second.value) == (3, 0.75, 7, 0.8)
+    data = run.store.get_run(run.run_id).data
+    assert data.metrics["evaluate/win_rate"] == 0.61
+    assert data.tags["verdict"] == "promote"
+
+
+def test_more_params_than_one_request_takes_are_logged(home: Path) -> None:
+    run = opened(home)
+    run.params({"section": {f"knob{number}": number for number in range(230)}})
+    params = run.store.get_run(run.run_id).data.params
+    assert len(params) == 230
+    assert params["section.knob229"] == "229"
+
+
+def test_files_figures_and_data_are_kept_with_the_run(home: Path, tmp_path: Path) -> None:
+    run = opened(home)
+    (tmp_path / "round.yaml").write_text("number: 3\n")
+    run.artifact(tmp_path / "round.yaml", "round")
+    run.figure(Figure(), "calibration")
+    digest = "0123456789abcdef0123456789abcdef.dir"
+    run.dataset("data/preferences", tmp_path, digest, "curate")
+    assert (home / "mlruns" / run.run_id / "artifacts/round/round.yaml").read_text() == "number: 3\n"
+    assert [file.path for file in run.store.list_artifacts(run.run_id, "plots")] == ["plots/calibration.png"]
+    [found] = run.store.search_runs([run.experiment], f"dataset.digest = '{digest}'")
+    assert found.info.run_id == run.run_id
+    assert found.inputs is not None
+    [data] = found.inputs.dataset_inputs
+    assert (data.dataset.name, data.dataset.source_type) == ("data/preferences", "dvc")
+    assert json.loads(data.dataset.source) == {"path": str(tmp_path), "md5": digest}
+
+
+def test_steps_are_children_of_their_round_and_opened_once(home: Path) -> None:
+    run = opened(home)
+    reward, again, policy = run.step("reward"), run.step("reward"), run.step("policy")
+    assert reward.run_id == again.run_id != policy.run_id
+    tags = run.store.get_run(reward.run_id).data.tags
+    assert (tags["mlflow.parentRunId"], tags["step"], tags["round"]) == (run.run_id, "reward", "3")
+    reward.close("FAILED")
+    assert run.store.get_run(reward.run_id).info.status == "FAILED"
+
+
+def test_metrics_of_a_step_are_on_disk_at_once_and_in_mlflow_in_batches(home: Path) -> None:
+    run = opened(home)
+    step = run.step("reward")
+    for at in range(3):
+        step({"loss": 1.0 / (at + 1), "accuracy": 0.5}, at, 3)
+    assert [line["reward/loss"] for line in lines(home, "reward")] == [1.0, 0.5, 1 / 3]
+    assert [(line["step"], line["total"]) for line in lines(home, "reward")] == [(0, 3), (1, 3), (2, 3)]
+    assert run.store.get_metric_history(step.run_id, "reward/loss") == []
+    step.close()
+    history = run.store.get_metric_history(step.run_id, "reward/loss")
+    assert [(point.step, point.value) for point in history] == [(0, 1.0), (1, 0.5), (2, 1 / 3)]
+    assert run.store.get_run(step.run_id).info.status == "FINISHED"
+
+
+def test_a_batch_goes_out_when_it_is_due(home: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(steprun, "SEND_EVERY", 0.0)
+    run = opened(home)
+    step = run.step("reward")
+    step({"loss": 1.0}, 0)
+    assert len(run.store.get_metric_history(step.run_id, "reward/loss")) == 1
+
+
+def test_more_metrics_than_one_request_takes_are_sent(home: Path) -> None:
+    run = opened(home)
+    step = run.step("policy")
+    for at in range(350):
+        step({"kl": 0.1, "score": 1.0, "entropy": 2.0}, at)
+    step.close()
+    assert len(run.store.get_metric_history(step.run_id, "policy/entropy")) == 350
+
+
+def test_what_is_no_number_is_empty_on_disk_and_shown_in_mlflow(home: Path) -> None:
+    run = opened(home)
+    step = run.step("policy")
+    step({"loss": float("nan"), "kl": float("inf")}, 0)
+    step.close()
+    assert lines(home, "policy")[0].items() >= {"policy/loss": None, "policy/kl": None}.items()
+    [point] = run.store.get_metric_history(step.run_id, "policy/loss")
+    assert point.value != point.value
+
+
+def test_a_dead_server_costs_one_warning_and_no_metric(
+    home: Path, caplog: pytest.LogCaptureFixture, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(steprun, "SEND_EVERY", 0.0)
+    monkeypatch.setattr(steprun, "RETRY_AFTER", 0.0)
+    run, store = shaky(opened(home))
+    step = run.step("policy")
+    store.down = True
+    with caplog.at_level(logging.WARNING):
+        for at in range(3):
+            step({"kl": float(at)}, at)
+    assert [record.levelname for record in caplog.records] == ["WARNING"]
+    assert str(home / "data/metrics/policy.jsonl") in caplog.text
+    assert len(lines(home, "policy")) == 3
+    store.down = False
+    step.close()
+    assert [point.value for point in store.get_metric_history(step.run_id, "policy/kl")] == [0.0, 1.0, 2.0]
+
+
+def test_a_server_that_did_not_answer_is_left_alone_for_a_while(home: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(steprun, "SEND_EVERY", 0.0)
+    run, store = shaky(opened(home))
+    step = run.step("policy")
+    store.down = True
+    step({"kl": 0.0}, 0)
+    store.down = False
+    step({"kl": 1.0}, 1)
+    assert store.get_metric_history(step.run_id, "policy/kl") == []
+
+
+def test_what_could_not_be_sent_is_sent_when_the_round_closes_and_once(home: Path) -> None:
+    run, store = shaky(opened(home))
+    step = run.step("policy")
+    store.down = True
+    for at in range(3):
+        step({"kl": float(at)}, at)
+    step.close()
+    assert store.get_run(step.run_id).info.status == "RUNNING"
+    with pytest.raises(MlflowException):
+        run.deliver("policy")
+    store.down = False
+    for _ in range(2):
+        run.deliver("policy")
+        assert [point.value for point in store.get_metric_history(step.run_id, "policy/kl")] == [0.0, 1.0, 2.0]
+    assert store.get_run(step.run_id).info.status == "FINISHED"
+
+
+def test_what_was_sent_right_before_a_kill_is_sent_again_and_kept_once(home: Path) -> None:
+    run = opened(home)
+    step = run.step("policy")
+    step({"kl": 0.5, "loss": float("nan")}, 0)
+    step.close("FAILED")
+    (home / "data/metrics/policy.sent").unlink()  # the kill came before this was written
+    again = run.step("policy")
+    again({"kl": 0.5, "loss": float("nan")}, 0)  # the step is run again
+    again({"kl": 0.7}, 1)
+    again.close()
+    assert [point.value for point in run.store.get_metric_history(again.run_id, "policy/kl")] == [0.5, 0.7]
+    assert len(run.store.get_metric_history(again.run_id, "policy/loss")) == 1
+
+
+def test_final_numbers_logged_again_are_the_same_points(home: Path) -> None:
+    for _ in range(2):
+        run = opened(home)
+        run.metrics({"reward/accuracy": 0.75})
+    assert len(run.store.get_metric_history(run.run_id, "reward/accuracy")) == 1
+
+
+def test_a_step_whose_run_cannot_be_made_still_runs(home: Path) -> None:
+    class Down(MlflowClient):
+        def search_runs(self, *args: Any, **kwargs: Any) -> Any:
+            raise MlflowException("connection refused")
+
+    run = opened(home)
+    step = replace(run, store=Down(tracking_uri=tracking.uri(home))).step("sft")
+    step({"loss": 1.0}, 0)
+    step.close()
+    assert lines(home, "sft")[0]["sft/loss"] == 1.0
+
+
+def test_an_address_where_nothing_answers_is_an_error_with_a_cure(home: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setenv("MLFLOW_TRACKING_URI", "http://127.0.0.1:9")
+    monkeypatch.setenv("MLFLOW_HTTP_REQUEST_MAX_RETRIES", "0")
+    with pytest.raises(NoTracking, match="MLflow does not answer; start it, or unset MLFLOW_TRACKING_URI"):
+        opened(home)
+
+
+def test_the_page_is_an_address_on_a_server_and_a_command_without_one(
+    home: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    run = opened(home)
+    assert run.page == f"mlflow ui --backend-store-uri sqlite:///{home}/mlflow.db"
+    monkeypatch.setenv("MLFLOW_TRACKING_URI", "http://mlflow:5000/")
+    assert run.page == f"http://mlflow:5000/#/experiments/{run.experiment}/runs/{run.run_id}"
+
+
+def test_a_step_is_a_log(home: Path) -> None:
+    from core.log import Log
+
+    def train(log: Log) -> None:
+        metrics: Mapping[str, float] = {"loss": 1.0}
+        log(metrics, 0, 1)
+
+    train(opened(home).step("sft"))
+    assert lines(home, "sft")[0]["sft/loss"] == 1.0
+
+
+def test_tables_are_shown_as_such_and_replaced_when_they_are_kept_again(tmp_path: Path) -> None:
+    run = opened(tmp_path)
+    found: list[dict[str, Any]] = [{"a": 1, "b": "x"}, {"a": 2, "b": None}]
+    for rows in (found[:1], found):
+        run.tables({"traps": rows, "attacks": rows}, "probes")
+    file = Path(run.store.download_artifacts(run.run_id, "probes/traps.json", str(tmp_path)))
+    assert json.loads(file.read_text()) == {"columns": ["a", "b"], "data": [[1, "x"], [2, None]]}
+    kept = run.store.get_run(run.run_id).data.tags["mlflow.loggedArtifacts"]
+    assert json.loads(kept) == [{"path": f"probes/{name}.json", "type": "table"} for name in ("traps", "attacks")]
