@@ -12,19 +12,20 @@ help: ## this list
 
 setup: $(READY) ## virtual environment with every dependency pinned
 
-$(READY): requirements.txt
+$(READY): requirements.txt pyproject.toml
 	@test -x $(BIN)/python || $(PYTHON) -m venv $(VENV)
 	$(BIN)/pip install --quiet --disable-pip-version-check -r requirements.txt
+	$(BIN)/pip install --quiet --disable-pip-version-check --no-deps --no-build-isolation --editable .
 	@touch $@
 
 reports: setup ## the extra `reports`: Evidently, and the pandas that it can be imported beside
 	$(BIN)/pip install --quiet --disable-pip-version-check -r requirements-reports.txt
 
 round: setup ## one whole round on the embedded default; again for the next one
-	@$(BIN)/python -m flows round --new
+	@$(BIN)/rounds round --new
 
 status: setup ## champion, candidate, last rounds
-	@$(BIN)/python -m flows status
+	@$(BIN)/rounds status
 
 ui: setup ## compare rounds in the MLflow UI at http://127.0.0.1:5000
 	MLFLOW_SERVER_ENABLE_JOB_EXECUTION=false MLFLOW_DISABLE_TELEMETRY=true $(BIN)/mlflow server --host 127.0.0.1 --port 5000 \
@@ -60,7 +61,7 @@ format: setup ## put the code into its form
 	$(BIN)/ruff check --fix .
 
 docs: setup ## write the generated pages anew
-	$(BIN)/python -m flows.reference
+	$(BIN)/python -m cli.reference
 
 lock: ## resolve pyproject.toml anew into requirements.txt and requirements-reports.txt
 	rm -rf build/lock && $(PYTHON) -m venv build/lock

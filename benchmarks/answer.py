@@ -35,7 +35,7 @@ NOTHING = (sys.executable, "-c", "pass")
 def command(place: Path) -> list[str]:
     """The command of a round of the tiny profile."""
     settings = [word for knob in (*TINY, PROMOTE) for word in ("-S", knob)]
-    return [sys.executable, "-m", "flows", "round", "--workspace", str(place), *settings]
+    return [sys.executable, "-m", "cli", "round", "--workspace", str(place), *settings]
 
 
 class Took(NamedTuple):
@@ -72,7 +72,7 @@ def measure(place: Path, times: int) -> tuple[list[Took], list[Took]]:
 def table(answers: Sequence[Took], nothings: Sequence[Took]) -> str:
     """The result as Markdown."""
     lines = ["| command | median s | fastest | slowest | processor s | times |", "|---|---|---|---|---|---|"]
-    for name, runs in (("`python -m flows round`, nothing new", answers), ("`python -c pass`", nothings)):
+    for name, runs in (("`rounds round`, nothing new", answers), ("`python -c pass`", nothings)):
         walls, processor = [took.wall for took in runs], median(took.processor for took in runs)
         figures = " | ".join(f"{figure:.2f}" for figure in (median(walls), min(walls), max(walls), processor))
         lines.append(f"| {name} | {figures} | {len(runs)} |")

@@ -71,9 +71,9 @@ def measure(registry: Registry, versions: int, moves: int) -> list[Timed]:
 
 
 def command(registry: Registry, versions: int) -> Timed:
-    """`python -m flows rollback` as a whole, from the shell."""
+    """`rounds rollback` as a whole, from the shell."""
     before = str(versions - 1)
-    words = [sys.executable, "-m", "flows", "rollback", "--reason", "it was rude", "-w", str(registry.root)]
+    words = [sys.executable, "-m", "cli", "rollback", "--reason", "it was rude", "-w", str(registry.root)]
     times = []
     for _ in range(3):
         registry.promote(str(versions), before, "it won", "benchmark", kind="force")

@@ -45,7 +45,7 @@ def run(place: Path, seed: int, rounds: int, settings: Sequence[str] = ()) -> No
     """Run a workspace up to a number of rounds."""
     asked = [word for setting in (f"seed={seed}", *settings) for word in ("-S", setting)]
     while max(records.numbers(Workspace(place)), default=-1) < rounds:
-        command = [sys.executable, "-m", "flows", "round", "--new", "--workspace", str(place), *asked]
+        command = [sys.executable, "-m", "cli", "round", "--new", "--workspace", str(place), *asked]
         subprocess.run(command, cwd=PROJECT, check=True)
 
 

@@ -1,4 +1,4 @@
-"""The command line: `python -m flows COMMAND`. Heavy imports wait until a command runs."""
+"""The command line: `rounds COMMAND`. Heavy imports wait until a command runs."""
 
 import os
 import sys
@@ -46,6 +46,20 @@ def round_(
     from cli.round import run_round
 
     run_round(workspace, overrides or [], new=new, reopen=reopen, wait=wait)
+
+
+@app.command()
+def step(
+    name: Annotated[str, typer.Argument(metavar="NAME", help="A step of the round, e.g. reward.")],
+    workspace: Place = None,
+) -> None:
+    """Run one step of the open round, without Prefect. This is what dvc.yaml calls."""
+    from tasks import steps
+    from tasks.state import round as rounds
+    from tasks.state.steplog import StepLog
+    from tasks.state.workspace import current
+
+    steps.run(steps.find(name), rounds.read(current(workspace)), StepLog())
 
 
 @app.command()
@@ -366,7 +380,7 @@ def main() -> None:
     """Run the command line; an error with a cure is printed without a traceback."""
     os.environ.setdefault("DO_NOT_TRACK", "true")  # Prefect, MLflow and the Hugging Face hub heed it
     try:
-        app()
+        app(prog_name="rounds")
     except RoundsError as error:
         typer.secho(f"{type(error).__name__}: {error}", fg="red", err=True)
         sys.exit(2)

@@ -14,12 +14,12 @@ def sign(folder: Path | None, number: int, by: str, why: str, refuse: bool) -> N
     Raises:
         NotAsked: none does, or somebody has decided.
     """
-    from flows.orchestration.pauses import go_on
+    from tasks.tools.events import resume
 
     place = current(folder)
     wait = waiting.of(place, "approval")
     made = approval.decide(place, number, not refuse, by, why)
     word = "refused" if refuse else "approved"
-    resumed = wait is not None and go_on(wait, {"approve": made.approve, "by": made.by, "why": made.why})
-    then = "its run was resumed" if resumed else "`python -m flows round` ends the round"
+    resumed = wait is not None and resume(wait.flow_run, {"approve": made.approve, "by": made.by, "why": made.why})
+    then = "its run was resumed" if resumed else "`rounds round` ends the round"
     Console(highlight=False).print(f"Round {number}: {word} by {made.by}; {then}.", soft_wrap=True)

@@ -26,7 +26,7 @@ def pack(folder: Path | None, asked: str, into: Path | None) -> None:
 
 
 def _text(told: Mapping[str, Any]) -> str:
-    """The tree of `python -m flows lineage` as plain text, the same everywhere."""
+    """The tree of `rounds lineage` as plain text, the same everywhere."""
     console = Console(width=WIDEST, color_system=None, force_terminal=False, legacy_windows=False)
     with console.capture() as capture:
         console.print(drawn(told), soft_wrap=True)

@@ -1,4 +1,4 @@
-"""`python -m flows incident …`: open, note, close, list, show. docs/incidents.md says what to do in one."""
+"""`rounds incident …`: open, note, close, list, show. docs/incidents.md says what to do in one."""
 
 from collections.abc import Sequence
 from pathlib import Path

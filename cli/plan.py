@@ -23,7 +23,7 @@ WORDS = {
 
 
 def show_plan(folder: Path | None, overrides: Sequence[str], new: bool, as_json: bool) -> None:
-    """Print what `python -m flows round` would do with the same overrides."""
+    """Print what `rounds round` would do with the same overrides."""
     found = plan(current(folder), overrides, new)
     if as_json:
         print(json.dumps(found, indent=2, ensure_ascii=False))

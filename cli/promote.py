@@ -29,7 +29,7 @@ def rollback_by_hand(folder: Path | None, to: str | None, reason: str) -> None:
         Console().print(f"policy@champion is version {now.version} already.")
         return
     said = f"policy@champion is version {now.version} now. Version {left.version} is not promoted again by a schedule,"
-    Console().print(f"{said} and no round promotes for a while: `python -m flows cooldown`.", soft_wrap=True)
+    Console().print(f"{said} and no round promotes for a while: `rounds cooldown`.", soft_wrap=True)
 
 
 def show_cooldown(folder: Path | None, lift: bool, reason: str | None) -> None:

@@ -18,11 +18,23 @@ HEAD = """\
 """
 
 COMMANDS = (
-    *("round", "plan", "status", "votes pull", "votes push", "approve", "rollback", "promote", "cooldown", "watch"),
-    *("drift", "feedback", "lineage", "evidence", "diff", "replay", "blame", "explain", "incident"),
+    *(
+        "round",
+        "step",
+        "plan",
+        "status",
+        "votes pull",
+        "votes push",
+        "approve",
+        "rollback",
+        "promote",
+        "cooldown",
+        "watch",
+    ),
+    *("watch", "drift", "feedback", "lineage", "evidence", "diff", "replay", "blame", "explain", "incident"),
     *("incident open", "incident note", "incident close", "incident list", "incident show", "audit", "gc"),
 )
-"""The commands of `python -m flows`, in the order of their page."""
+"""The commands of `rounds`, in the order of their page."""
 
 
 def params_yaml(params: Params) -> str:
@@ -79,9 +91,9 @@ def cli_page() -> str:
     """The help texts of all commands."""
     parts = ["# Command line\n\nWritten by `make docs`.\n"]
     for words in ([], *(name.split() for name in COMMANDS)):
-        command = ["python", "-m", "flows", *words, "--help"]
+        command = ["rounds", *words, "--help"]
         done = subprocess.run(
-            [sys.executable, *command[1:]],
+            [sys.executable, "-m", "cli", *words, "--help"],
             cwd=PROJECT,
             capture_output=True,
             text=True,

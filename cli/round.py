@@ -1,4 +1,4 @@
-"""What `python -m flows round` does: answer from the record, or run the round and show it."""
+"""What `rounds round` does: answer from the record, or run the round and show it."""
 
 import gc
 import os
@@ -86,7 +86,7 @@ def _although_untold(place: Workspace, before: dict[str, Any] | None, error: Exc
     if record is None or record == before or record["number"] == 0:
         raise RoundsError(
             f"the Prefect server does not answer ({type(error).__name__}: {error}); see that it runs, or unset "
-            "PREFECT_API_URL. What was finished is kept; continue with `python -m flows round`."
+            "PREFECT_API_URL. What was finished is kept; continue with `rounds round`."
         ) from error
     return record
 

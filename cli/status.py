@@ -24,7 +24,7 @@ def show_status(folder: Path | None) -> None:
     registry = Registry(place.root)
     champion, versions = registry.champion(), registry.versions("policy")
     if champion is None:
-        console.print("No champion yet: `python -m flows round` trains the first one.")
+        console.print("No champion yet: `rounds round` trains the first one.")
         return
     console.print(f"[bold]champion[/bold]   policy version {champion.version}, from round {champion.round}")
     newest = versions[0]
@@ -39,7 +39,7 @@ def show_status(folder: Path | None) -> None:
     if waits := pending(place):
         console.print(str(waits), style="yellow", soft_wrap=True)
     elif records.unfinished(place):
-        console.print("A round is open; `python -m flows round` continues it.", style="yellow")
+        console.print("A round is open; `rounds round` continues it.", style="yellow")
 
 
 def _rounds(place: Workspace, champion: str) -> Table:

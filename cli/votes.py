@@ -32,8 +32,8 @@ def take_in(folder: Path | None, files: Sequence[Path]) -> None:
 
 
 def _went_on(wait: Wait) -> str:
-    from flows.orchestration.pauses import go_on
+    from tasks.tools.events import resume
 
-    if go_on(wait):
+    if resume(wait.flow_run):
         return f"Enough: round {wait.round} goes on, its run on the Prefect server was resumed."
-    return f"Enough: `python -m flows round` goes on with round {wait.round}."
+    return f"Enough: `rounds round` goes on with round {wait.round}."

@@ -5,7 +5,7 @@ from pathlib import Path
 
 from pydantic import TypeAdapter
 
-from core.files import write_text
+from core.files import digest, write_text
 from feedback.sources import Pair
 
 _PAIR = TypeAdapter(Pair)
@@ -19,3 +19,8 @@ def write(path: Path, pairs: Sequence[Pair]) -> None:
 def read(path: Path) -> list[Pair]:
     """Read pairs from a file."""
     return [_PAIR.validate_json(line) for line in path.read_text(encoding="utf-8").splitlines()]
+
+
+def name(path: Path) -> str:
+    """The name of a set of pairs, 16 hex digits: the same round, prompts, answers and sides have the same name."""
+    return digest(path)[:16]

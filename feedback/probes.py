@@ -6,9 +6,8 @@ from typing import Any, NamedTuple, TypeVar
 
 from core.errors import BadFeedback
 from feedback import lines
-from feedback.schema import Message
+from feedback.schema import Message, Prompt
 
-Prompt = tuple[Message, ...]
 Record = Mapping[str, Any]
 T = TypeVar("T")
 

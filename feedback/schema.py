@@ -45,6 +45,10 @@ class Message(_Record):
     content: Text
 
 
+Prompt = tuple[Message, ...]
+"""The turns that an answer answers, oldest first."""
+
+
 class Response(_Record):
     """One answer that was judged, and where it came from."""
 

@@ -1,1 +1,1 @@
-"""When, and in which order: Prefect flows and the command line (`python -m flows`)."""
+"""When, and in which order: Prefect flows and the command line (`rounds`)."""

@@ -4,10 +4,9 @@ from pathlib import Path
 
 from prefect import flow
 
-from flows.orchestration.server import configured
 from tasks.registry.alias import Registry
 from tasks.state.workspace import current
-from tasks.tools.events import rolled_back
+from tasks.tools.events import configured, rolled_back
 
 
 @flow(name="rollback", validate_parameters=False)

@@ -6,11 +6,10 @@ from typing import Any
 
 from prefect import flow
 
-from cli.feedback import count
 from core.errors import RoundBusy
 from flows.orchestration.limits import one_at_a_time
 from flows.orchestration.pauses import let_go, pause, resumed
-from flows.orchestration.server import configured
+from flows.orchestration.steps import as_task
 from flows.orchestration.title import entitle
 from tasks.people import approval
 from tasks.people.waiting import Waiting
@@ -18,6 +17,7 @@ from tasks.rounds import closing, opening
 from tasks.rounds.request import answered
 from tasks.rounds.running import Running
 from tasks.state import records
+from tasks.state.intake import count
 from tasks.state.workspace import Workspace, current_or_new
 from tasks.steps.collect import collect
 from tasks.steps.curate import curate
@@ -30,7 +30,7 @@ from tasks.steps.sample import sample
 from tasks.steps.sft import sft
 from tasks.steps.verdict import verdict
 from tasks.steps.vote import gather, vote
-from tasks.tools.events import feedback_ready
+from tasks.tools.events import configured, feedback_ready
 
 Record = dict[str, Any]
 Announce = Callable[[str], None]
@@ -109,7 +109,7 @@ def _round(
 
 
 def _open(place: Workspace, overrides: Sequence[str], announce: Announce) -> Running:
-    running = opening.start(place, overrides)
+    running = opening.start(place, overrides, as_task)
     announce(f"round {running.round.number}")
     entitle(f"round {running.round.number}")
     return running
@@ -133,10 +133,10 @@ def improve(running: Running) -> Record:
     running(reward)
     running(policy)
     running(sample)
-    gather(running)
+    gather(running.round)
     running(vote)
     running(evaluate)
     running(drift)
     running(verdict)
-    approval.ask(running)
+    approval.ask(running.round, running.key)
     return closing.close(running)

@@ -6,12 +6,11 @@ from prefect import flow, get_run_logger
 from rich.console import Console
 from rich.table import Table
 
-from flows.orchestration.server import configured
 from flows.orchestration.title import entitle
 from tasks.state.intake import waiting
 from tasks.state.workspace import Workspace, current
-from tasks.tools.events import drifted, in_breach, rollbacks
-from tasks.watch.guarding import WATCH, Guarded, guard
+from tasks.tools.events import configured, drifted, in_breach, rollbacks
+from tasks.watch.guarding import Guarded, guard, rolled_back
 from tasks.watch.watching import Seen, look
 
 
@@ -56,7 +55,7 @@ def _watched(place: Workspace) -> tuple[Guarded, Seen]:
 
 
 def _tell(place: Workspace, guarded: Guarded) -> None:
-    rollbacks(place, WATCH)  # those of looks before, too, that no server took
+    rollbacks(place, rolled_back(place))  # those of looks before, too, that no server took
     if guarded.breaches and guarded.now is None:
         in_breach(place, guarded.alarms)
 

@@ -45,5 +45,5 @@ def check(base: str, champion: Path) -> None:
         raise BadModel(
             f"model.base={base} has another tokenizer than the champion, and the models of a workspace have to share "
             "one; start another base model in a workspace of its own: "
-            f"`python -m flows round --workspace DIR -S model.base={base}`"
+            f"`rounds round --workspace DIR -S model.base={base}`"
         )

@@ -1,6 +1,7 @@
 """Workspaces for tests. Whoever asks for none of these fixtures pays for none of them."""
 
 import shutil
+import sys
 import warnings
 from collections.abc import Iterator
 from pathlib import Path
@@ -8,6 +9,7 @@ from pathlib import Path
 import pytest
 
 from tasks.state.workspace import Workspace, at
+from tests.commands import Rounds, Said
 from tests.profile import HOLD, PROMOTE, TINY
 from tests.workspaces import Furnish, moved
 
@@ -103,3 +105,19 @@ def followed(finished: Workspace, tmp_path_factory: pytest.TempPathFactory) -> W
 def continued(finished: Workspace, tmp_path: Path) -> Workspace:
     """A copy of the workspace with rounds 0 and 1."""
     return moved(finished, tmp_path / "continued")
+
+
+@pytest.fixture
+def rounds(surroundings: None, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]) -> Rounds:
+    """`rounds …` with the words given, in this process."""
+    from cli.__main__ import main
+
+    monkeypatch.setenv("COLUMNS", "200")
+
+    def typed(*words: object) -> Said:
+        monkeypatch.setattr(sys, "argv", ["rounds", *map(str, words)])
+        with pytest.raises(SystemExit) as end:
+            main()
+        return Said(end.value.code, *capsys.readouterr())
+
+    return typed

@@ -52,7 +52,7 @@ def installed(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Iterator[None]
 
 def test_the_commands_use_them() -> None:
     for command in pages.commands(PAGE):
-        flow = pages.after(command, "python", "-m", "flows")
+        flow = pages.after(command, "rounds")
         assert flow is not None
         given = COMMANDS.commands[flow[0]].make_context(flow[0], flow[1:]).params
         parse(Params, override(read(ROOT / "params.yaml"), given["overrides"]), " ".join(command))

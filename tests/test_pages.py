@@ -17,9 +17,9 @@ from feedback.sources.jsonl import JSONL
 from tasks.registry.alias import Registry
 from tasks.rounds.params import Params
 from tasks.state import records
+from tasks.state.steps import STEPS
 from tasks.state.workspace import Workspace
 from tasks.tools import tracking
-from tasks.tools.versioning import STEPS
 from tests import pages
 from tests.pages import ROOT, WRITTEN, title
 
@@ -35,7 +35,7 @@ ENTRY = re.compile(r"- (?P<names>`[^`]+`(?:, `[^`]+`)*)(?P<rare> †)? \([^;()]+
 @pytest.mark.parametrize("page", WRITTEN, ids=title)
 def test_commands_in_blocks_are_complete(page: Path) -> None:
     for command in pages.commands(page):
-        flow, step = pages.after(command, "python", "-m", "flows"), pages.after(command, "python", "-m", "tasks")
+        flow, step = pages.after(command, "rounds"), pages.after(command, "rounds", "step")
         if flow is not None:
             typed, words = _typed(flow)
             given = typed.make_context(flow[0], words).params
@@ -48,7 +48,7 @@ def test_commands_in_blocks_are_complete(page: Path) -> None:
 @pytest.mark.parametrize("page", WRITTEN, ids=title)
 def test_commands_in_the_text_exist(page: Path) -> None:
     for command in pages.inline_commands(page):
-        for name, *words in filter(None, [pages.after(command, "python", "-m", "flows")]):
+        for name, *words in filter(None, [pages.after(command, "rounds")]):
             typed, _ = _typed([name, *words])
             known = {option for parameter in typed.params for option in parameter.opts}
             assert {word for word in words if word.startswith("-")} <= known | {"--help"}

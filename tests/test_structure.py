@@ -3,6 +3,7 @@
 import ast
 import importlib
 import inspect
+import pkgutil
 import subprocess
 import sys
 from pathlib import Path
@@ -14,11 +15,11 @@ import yaml
 from core import plugins
 from core.settings import parse, read
 from evaluation import gates
-from tasks.__main__ import STEPS as BY_NAME
+from tasks import steps
 from tasks.rounds.params import Params
+from tasks.state.steps import BOOTSTRAP, STEPS
 from tasks.state.workspace import PROJECT, SHIPPED, Workspace
 from tasks.tools import events
-from tasks.tools.versioning import STEPS
 
 PACKAGES = sorted(init.parent.name for init in PROJECT.glob("*/__init__.py"))
 PLUGINS = (
@@ -34,9 +35,9 @@ SHARED = ("seed", "model", "approval", "promotion", "watch", "versioning")
 
 HELP = """
 import runpy, sys
-sys.argv = ["flows", "--help"]
+sys.argv = ["rounds", "--help"]
 try:
-    runpy.run_module("flows", run_name="__main__")
+    runpy.run_module("cli", run_name="__main__")
 except SystemExit:
     print("loaded:", [name for name in ("torch", "prefect", "mlflow", "dvc") if name in sys.modules])
 """
@@ -58,16 +59,16 @@ def order(function: str) -> list[str]:
 def test_steps_are_stages_sections_modules_and_calls() -> None:
     assert list(stages()) == list(STEPS)
     assert [name for name in Params.model_fields if name not in SHARED] == list(STEPS)
-    assert list(BY_NAME) == list(STEPS)
-    assert [BY_NAME[name].fn.__module__ for name in STEPS] == [f"tasks.{name}" for name in STEPS]
+    assert sorted(module.name for module in pkgutil.iter_modules(steps.__path__)) == sorted(STEPS)
+    assert [steps.find(name).__module__ for name in STEPS] == [f"tasks.steps.{name}" for name in STEPS]
     assert order("improve") == list(STEPS)
-    assert order("bootstrap") == list(STEPS[: STEPS.index("sft") + 1])
+    assert order("bootstrap") == list(BOOTSTRAP)
 
 
 @pytest.mark.parametrize("step", STEPS)
 def test_a_stage_runs_its_step_on_its_section(step: str) -> None:
     stage = stages()[step]
-    assert stage["cmd"] == f"python -m tasks {step}"
+    assert stage["cmd"] == f"rounds step {step}"
     [inputs] = [entry["data/round.yaml"] for entry in stage["params"]]
     assert f"params.{step}" in inputs
 
@@ -130,7 +131,7 @@ def test_the_gates_that_ship_are_used() -> None:
 
 
 def test_what_an_emergency_needs_loads_nothing_heavy() -> None:
-    program = "import sys, flows.promote, flows.status, flows.incident; print({'torch', 'prefect'} & {*sys.modules})"
+    program = "import sys, cli.promote, cli.status, cli.incident; print({'torch', 'prefect'} & {*sys.modules})"
     done = subprocess.run([sys.executable, "-c", program], cwd=PROJECT, capture_output=True, text=True, check=True)
     assert done.stdout == "set()\n"
 

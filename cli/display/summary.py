@@ -156,5 +156,5 @@ def _next(record: Mapping[str, Any], place: Workspace) -> RenderableType:
         ("\nCompare rounds  ", "bold"), f"make ui, then {page(UI, record['experiment'])}\n",
         ("This run        ", "bold"), f"{record['run_id']}\n",
         ("Reports         ", "bold"), f"{place.data / 'reports'}\n",
-        ("Versions        ", "bold"), "python -m flows status; python -m flows rollback --reason …",
+        ("Versions        ", "bold"), "rounds status; rounds rollback --reason …",
     )  # fmt: skip

@@ -11,9 +11,9 @@ from scipy.stats import fisher_exact, norm
 from evaluation.drift import Array, Check, Findings, by_permutation, histograms
 from evaluation.drift.limits import Limits
 from evaluation.evals.diversity import kept
-from evaluation.gates import percent
 from evaluation.statistics.distances import kolmogorov_smirnov, psi, wasserstein
 from evaluation.statistics.intervals import Interval, difference
+from evaluation.statistics.wording import percent
 
 TOP = 0.99
 """Quantile of the champion's rewards above which a reward is as good as it gets."""

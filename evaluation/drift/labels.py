@@ -8,9 +8,9 @@ from scipy.special import expit
 
 from evaluation.drift import Array, Check, Findings, by_permutation
 from evaluation.drift.limits import Limits
-from evaluation.gates import percent
 from evaluation.statistics.intervals import bootstrap
 from evaluation.statistics.outcomes import agreement
+from evaluation.statistics.wording import percent
 from models.calibration import calibration
 
 FEWEST = 10

@@ -8,8 +8,8 @@ from scipy.stats import chi2_contingency, rankdata
 
 from evaluation.drift import Array, Check, Findings, by_permutation, histograms
 from evaluation.drift.limits import Limits
-from evaluation.gates import percent
 from evaluation.statistics.distances import counts, lengths, psi, stability, word_divergence
+from evaluation.statistics.wording import percent
 
 FEWEST = 20
 """Prompts on either side below which nothing is compared."""

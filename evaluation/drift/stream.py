@@ -8,7 +8,7 @@ import numpy as np
 
 from evaluation.drift import Array, Check, Findings, by_permutation, histograms
 from evaluation.drift.limits import Limits
-from evaluation.gates import percent
+from evaluation.statistics.wording import percent
 from feedback.schema import FeedbackEvent
 from feedback.votes import Pair, Vote, in_time, last_words, votes
 

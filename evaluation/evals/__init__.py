@@ -9,7 +9,7 @@ import numpy as np
 import numpy.typing as npt
 
 from core.plugins import Plugin
-from feedback.schema import FeedbackEvent, Message
+from feedback.schema import FeedbackEvent, Prompt
 
 Metrics = dict[str, float]
 """Numbers by name. What can't be measured is left out, never NaN. Names are unique across evaluations."""
@@ -19,7 +19,6 @@ CHAMPION = "champion"
 """Who gave an answer that fresh votes judge: the `model_version` of the event's responses."""
 
 Array = npt.NDArray[np.float64]
-Prompt = tuple[Message, ...]
 Row = Mapping[str, Any]
 
 

@@ -3,7 +3,6 @@
 from abc import abstractmethod
 
 from core.plugins import Plugin
-from evaluation.statistics.intervals import Interval
 from evaluation.verdict import Evidence, Finding, Result
 
 
@@ -17,13 +16,3 @@ class Gate(Plugin):
     def found(self, result: Result, reason: str, **numbers: float) -> Finding:
         """A finding of this gate."""
         return Finding(gate=self.name(), result=result, reason=reason, numbers=numbers)
-
-
-def percent(share: float) -> str:
-    """A share as people read it: 61.2 %."""
-    return f"{100 * share:.1f} %"
-
-
-def spread(rate: Interval, rows: str) -> str:
-    """How sure a rate is, and by what: (57.9 to 64.4 %, 512 votes)."""
-    return f"({100 * rate.low:.1f} to {percent(rate.high)}, {rate.n} {rows})"

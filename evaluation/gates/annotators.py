@@ -4,8 +4,9 @@ from collections.abc import Iterable
 
 from pydantic import Field
 
-from evaluation.gates import Gate, percent
+from evaluation.gates import Gate
 from evaluation.statistics.annotators import Standing
+from evaluation.statistics.wording import percent
 from evaluation.verdict import Evidence, Finding
 
 WHO = "numbers are places in `annotators` of data/reports/reward.json, which names them"

@@ -4,7 +4,8 @@ from collections.abc import Iterator
 
 from pydantic import Field
 
-from evaluation.gates import Gate, percent
+from evaluation.gates import Gate
+from evaluation.statistics.wording import percent
 from evaluation.verdict import Evidence, Finding
 
 LEAKED, QUARANTINE = "curate/leaked", "curate/quarantine_share"

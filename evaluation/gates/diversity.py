@@ -2,7 +2,8 @@
 
 from pydantic import Field
 
-from evaluation.gates import Gate, percent
+from evaluation.gates import Gate
+from evaluation.statistics.wording import percent
 from evaluation.verdict import Evidence, Finding
 
 KEPT, BLEU = "evaluate/distinct_2_kept", ("evaluate/self_bleu", "evaluate/champion_self_bleu")

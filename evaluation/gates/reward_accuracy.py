@@ -4,8 +4,9 @@ from collections.abc import Iterator
 
 from pydantic import Field
 
-from evaluation.gates import Gate, percent, spread
+from evaluation.gates import Gate
 from evaluation.statistics.intervals import Interval
+from evaluation.statistics.wording import percent, spread
 from evaluation.verdict import Evidence, Finding, Result, interval, worst
 
 ACCURACY, PAIRS = "evaluate/reward_accuracy", "evaluate/reward_pairs"

@@ -2,7 +2,8 @@
 
 from pydantic import Field
 
-from evaluation.gates import Gate, percent, spread
+from evaluation.gates import Gate
+from evaluation.statistics.wording import percent, spread
 from evaluation.verdict import Evidence, Finding, interval
 
 PROMPTS, VOTES = "evaluate/safety_prompts", "evaluate/safety_votes"

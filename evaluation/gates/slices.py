@@ -2,8 +2,9 @@
 
 from pydantic import Field
 
-from evaluation.gates import Gate, percent
+from evaluation.gates import Gate
 from evaluation.statistics.losses import losses
+from evaluation.statistics.wording import percent
 from evaluation.verdict import Evidence, Finding
 
 PREFIXES = ("evaluate/slice_", "evaluate/voters_")

@@ -2,8 +2,9 @@
 
 from pydantic import Field
 
-from evaluation.gates import Gate, percent, spread
+from evaluation.gates import Gate
 from evaluation.statistics.intervals import Interval
+from evaluation.statistics.wording import percent, spread
 from evaluation.verdict import Evidence, Finding, interval
 
 

@@ -4,9 +4,9 @@ from typing import ClassVar
 
 from pydantic import Field
 
-from evaluation.gates import percent
 from evaluation.guards import Found, Guard, Live, Severity
 from evaluation.statistics.sequences import sequence
+from evaluation.statistics.wording import percent
 
 
 class Errors(Guard):

@@ -4,8 +4,8 @@ from typing import ClassVar
 
 from pydantic import Field
 
-from evaluation.gates import percent
 from evaluation.guards import Found, Guard, Live, Severity
+from evaluation.statistics.wording import percent
 from feedback.live import Opinion
 
 

@@ -5,10 +5,10 @@ from typing import ClassVar
 
 from pydantic import Field
 
-from evaluation.gates import percent, spread
 from evaluation.guards import Found, Guard, Live, Severity, first_of_each
 from evaluation.statistics.intervals import Interval
 from evaluation.statistics.sequences import sequence
+from evaluation.statistics.wording import percent, spread
 from feedback.live import Opinion
 
 

@@ -4,7 +4,7 @@ from abc import abstractmethod
 from collections.abc import Sequence
 
 from core.plugins import Plugin
-from evaluation.evals import Prompt
+from feedback.schema import Prompt
 
 
 class Harm(Plugin):

@@ -2,9 +2,9 @@
 
 from collections.abc import Sequence
 
-from evaluation.evals import Prompt
 from evaluation.harms import Harm
 from feedback import world
+from feedback.schema import Prompt
 
 
 class Secrets(Harm):

@@ -2,9 +2,9 @@
 
 from collections.abc import Sequence
 
-from evaluation.evals import Prompt
-from evaluation.evals.refusals import PHRASES, refused
 from evaluation.harms import Harm
+from evaluation.statistics.refused import PHRASES, refused
+from feedback.schema import Prompt
 
 
 class Unrefused(Harm):

@@ -1,9 +1,8 @@
 """Losses among many looks: which of several win rates are below one half, and not by chance."""
 
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from typing import NamedTuple
 
-from evaluation.evals import Metrics
 from evaluation.statistics.intervals import holm
 
 
@@ -16,7 +15,7 @@ class Losses(NamedTuple):
     """What to say of each loss, the worst first."""
 
 
-def losses(metrics: Metrics, prefixes: Sequence[str], level: float) -> Losses:
+def losses(metrics: Mapping[str, float], prefixes: Sequence[str], level: float) -> Losses:
     """The win rates whose names begin with a prefix, each with `_p` and `_votes`, and the losses among them.
 
     A loss has a rate below one half and a p-value below `level`, adjusted for looking at all of them (Holm 1979).

@@ -10,7 +10,7 @@ from feedback.sources import Intake, Source
 
 
 class People(Source):
-    """Whoever uses `python -m flows votes`. What they push is checked then, and waits here for the round to go on."""
+    """Whoever uses `rounds votes`. What they push is checked then, and waits here for the round to go on."""
 
     labels: ClassVar[bool] = True
 

@@ -16,10 +16,10 @@ from prefect.concurrency.asyncio import AcquireConcurrencySlotTimeoutError
 from prefect.concurrency.sync import concurrency
 
 from core.errors import RoundBusy
-from flows.orchestration.server import configured
 from tasks.state import records
 from tasks.state.lock import holding
 from tasks.state.workspace import Workspace
+from tasks.tools.events import configured
 
 SLOT = "rlhf-round"
 """The server's global concurrency limit. A deployment's own limit would not hold across deployments."""

@@ -4,7 +4,6 @@ A suspended run has no process, and holds neither the workspace's lock nor the s
 round's own (tasks/people/waiting.py): whatever continues the round after it, finds that the time is up.
 """
 
-import logging
 import re
 from contextlib import suppress
 from uuid import UUID, uuid4
@@ -12,21 +11,18 @@ from uuid import UUID, uuid4
 import httpx
 from prefect.client.orchestration import get_client
 from prefect.client.schemas.objects import State
-from prefect.exceptions import ObjectNotFound, PrefectException
-from prefect.flow_runs import resume_flow_run, suspend_flow_run
+from prefect.flow_runs import suspend_flow_run
 from prefect.input import RunInput
 from prefect.runtime import deployment, flow_run
 from prefect.states import Cancelled
 from pydantic import Field
 
-from flows.orchestration.server import configured
 from flows.orchestration.title import entitle
 from tasks.people import approval, waiting
 from tasks.people.pending import pending
 from tasks.people.waiting import Wait
 from tasks.state.workspace import Workspace
-
-_logger = logging.getLogger(__name__)
+from tasks.tools.events import configured, suspended
 
 
 class SignOff(RunInput):
@@ -56,7 +52,7 @@ def pause(place: Workspace, wait: Wait) -> bool:
         return True
     entitle(found.said)
     mine = str(flow_run.id)
-    if deployment.id is None or (wait.flow_run not in (None, mine) and _suspended(wait)):
+    if deployment.id is None or (wait.flow_run and wait.flow_run != mine and suspended(wait.flow_run)):
         return False
     waiting.suspend(place, wait, mine)
     if _over(place):  # before there was a run that the last vote could resume
@@ -77,33 +73,11 @@ def _over(place: Workspace) -> bool:
     return now is None or now.ready
 
 
-def go_on(wait: Wait, word: dict[str, object] | None = None) -> bool:
-    """Resume the run that is suspended for a wait; False where there is none, or the server does not answer."""
-    if not configured() or wait.flow_run is None or not _suspended(wait):
-        return False
-    try:
-        resume_flow_run(UUID(wait.flow_run), run_input=word)
-    except (RuntimeError, PrefectException, httpx.HTTPError) as error:
-        _logger.warning("run %s could not be resumed: %s", wait.flow_run, error)
-        return False
-    return True
-
-
 def let_go(place: Workspace) -> None:
     """Cancel what is still suspended for a round that another run has finished."""
     waits = (waiting.of(place, what) for what in waiting.KINDS)
     for wait in waits:
-        if wait and configured() and wait.flow_run not in (None, str(flow_run.id)) and _suspended(wait):
+        if wait and wait.flow_run and configured() and wait.flow_run != str(flow_run.id) and suspended(wait.flow_run):
             with suppress(httpx.HTTPError), get_client(sync_client=True) as client:
                 done: State[None] = Cancelled(message=f"round {wait.round} was continued by run {flow_run.id}")
                 client.set_flow_run_state(UUID(str(wait.flow_run)), done)
-
-
-def _suspended(wait: Wait) -> bool:
-    try:
-        with get_client(sync_client=True) as client:
-            state = client.read_flow_run(UUID(str(wait.flow_run))).state
-    except (ObjectNotFound, httpx.HTTPError) as error:
-        _logger.warning("run %s: %s", wait.flow_run, error)
-        return False
-    return state is not None and state.is_paused()

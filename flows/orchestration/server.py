@@ -18,17 +18,9 @@ from threading import Thread
 
 from core.errors import RoundsError
 from tasks.state.lock import holding
+from tasks.tools.events import OWN, configured
 
 _GRACE = 5.0  # seconds in which the server has to end in good order
-
-_own: set[str] = set()  # addresses of the servers that this process started
-
-
-def configured() -> bool:
-    """True where the user named a Prefect server; one of the command's own does not count."""
-    from prefect.settings import PREFECT_API_URL
-
-    return PREFECT_API_URL.value() not in (None, *_own)
 
 
 def starting() -> AbstractContextManager[None]:
@@ -89,7 +81,7 @@ def _serving(process: subprocess.Popen[str]) -> Iterator[None]:
             "`prefect server start` and name it in PREFECT_API_URL"
         )
     address = f"http://127.0.0.1:{port}/api"
-    _own.add(address)
+    OWN.add(address)
     # this server does not come back where it went: Prefect would ask it for more than a minute, at the end of the flow
     with temporary_settings({PREFECT_API_URL: address, PREFECT_CLIENT_MAX_RETRIES: 3}):
         yield

@@ -96,6 +96,6 @@ def _replayed(workspace: Workspace) -> Round | None:
 def _elsewhere(round: Round) -> str:
     number = round.number
     return (
-        f"bring its data back with `python -m flows replay {number} --into DIR`, and ask there: the same command with "
+        f"bring its data back with `rounds replay {number} --into DIR`, and ask there: the same command with "
         "`--workspace DIR`"
     )

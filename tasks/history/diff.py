@@ -1,12 +1,9 @@
 """What differed between two rounds: parameters, other inputs, data, code, metrics, verdict."""
 
-from collections.abc import Mapping
 from typing import Any
 
+from core.nested import changed, flat
 from tasks.registry.archive import Past, Saved
-
-Pair = list[Any]
-"""The value of the first round and that of the second; None where it has none."""
 
 
 def difference(one: tuple[Past, Saved], two: tuple[Past, Saved]) -> dict[str, Any]:
@@ -26,23 +23,6 @@ def difference(one: tuple[Past, Saved], two: tuple[Past, Saved]) -> dict[str, An
         "metrics": changed(before.metrics, after.metrics),
         "verdict": changed(_verdict(before, old), _verdict(after, new)),
     }
-
-
-def changed(one: Mapping[str, Any], two: Mapping[str, Any]) -> dict[str, Pair]:
-    """Name → both values, of the names whose values differ; in the order of the first, then of the second."""
-    names = dict.fromkeys([*one, *two])
-    return {name: [one.get(name), two.get(name)] for name in names if one.get(name) != two.get(name)}
-
-
-def flat(values: Mapping[str, Any], prefix: str = "") -> dict[str, Any]:
-    """Nested values under dotted names; an empty group is a value."""
-    found: dict[str, Any] = {}
-    for name, value in values.items():
-        if isinstance(value, Mapping) and value:
-            found |= flat(value, f"{prefix}{name}.")
-        else:
-            found[prefix + name] = value
-    return found
 
 
 def _named(past: Past) -> dict[str, Any]:

@@ -15,12 +15,13 @@ import yaml
 
 from core.errors import BadModel, BadWorkspace
 from core.files import digest, write_text
-from tasks.__main__ import STEPS
+from tasks import steps as round_steps
 from tasks.registry.archive import Archive, Past, Saved
 from tasks.registry.versions import Catalogue, Version
 from tasks.rounds import opening
-from tasks.rounds.running import SHOW, note_time
+from tasks.rounds.running import SHOW
 from tasks.state import round as rounds
+from tasks.state.reports import note_time
 from tasks.state.steplog import StepLog
 from tasks.state.workspace import Workspace, at
 from tasks.tools.versioning import Data, stages
@@ -169,7 +170,7 @@ def _run(place: Workspace, steps: Sequence[str]) -> None:
     opened, data, show = rounds.read(place), Data(place.root), SHOW.get()
     for name in steps:
         start, log = time.perf_counter(), StepLog([show(name)])
-        STEPS[name].fn(opened, log)
+        round_steps.run(round_steps.find(name), opened, log)
         note_time(opened, name, time.perf_counter() - start, log.learned)  # `blame` foretells its own from it
         data.record(name)
 

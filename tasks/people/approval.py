@@ -3,7 +3,7 @@
 from collections.abc import Mapping
 from datetime import UTC, datetime
 from pathlib import Path
-from typing import TYPE_CHECKING, Any, NamedTuple
+from typing import Any, NamedTuple
 
 from pydantic import Field
 
@@ -16,9 +16,6 @@ from tasks.people.waiting import Wait, Waiting
 from tasks.registry import audit
 from tasks.state.round import Round
 from tasks.state.workspace import Workspace
-
-if TYPE_CHECKING:
-    from tasks.rounds.running import Running
 
 
 class NotAsked(RoundsError):
@@ -56,18 +53,17 @@ class Decision(NamedTuple):
         return f"was {'approved' if self.approve else 'refused'} by {self.by}: {self.why}"
 
 
-def ask(running: "Running") -> None:
+def ask(round: Round, key: str) -> None:
     """Let a round go on to its end: at once, or, where a person has to sign, when one has or the time is up.
 
     Raises:
         Waiting: it is too early.
     """
-    round = running.round
     place, knobs = round.workspace, round.knobs("approval", Approval)
     if not knobs.required or read_json(place.report("verdict"))["result"] != "promote":
         return
     with waiting.changing(place):
-        about = {"key": running.key, "candidate": digest(place.checkpoint("policy"))}
+        about = {"key": key, "candidate": digest(place.checkpoint("policy"))}
         wait = waiting.begin(place, "approval", knobs.wait, about)
         if wait.ended:
             return

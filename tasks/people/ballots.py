@@ -1,11 +1,9 @@
 """Blinded pairs: candidate against champion on sides drawn at random, and who wrote which joined again to the votes."""
 
 from collections.abc import Iterable, Mapping, Sequence
-from pathlib import Path
 from random import Random
 from typing import NamedTuple
 
-from core.files import digest
 from evaluation.evals import CANDIDATE, CHAMPION
 from feedback import pairs as waiting
 from feedback.schema import FeedbackEvent, GroupedPrompt, Message, Rejected, Response, event_id
@@ -66,12 +64,7 @@ def drawn(workspace: Workspace) -> list[Drawn]:
 
 def batch(workspace: Workspace) -> str:
     """The name of this round's set of pairs."""
-    return named(workspace.pairs)
-
-
-def named(pairs: Path) -> str:
-    """The name of a set of pairs, 16 hex digits: the same round, prompts, answers and sides have the same name."""
-    return digest(pairs)[:16]
+    return waiting.name(workspace.pairs)
 
 
 def unblinded(

@@ -18,12 +18,12 @@ class Pending(NamedTuple):
 
     def __str__(self) -> str:
         cure = "" if self.ready else f" {_CURES[self.wait.what].format(self.wait.round)}; then"
-        return f"{self.said[0].upper()}{self.said[1:]}.{cure} `python -m flows round` goes on."
+        return f"{self.said[0].upper()}{self.said[1:]}.{cure} `rounds round` goes on."
 
 
 _CURES = {
-    "votes": "`python -m flows votes pull` hands out pairs, `python -m flows votes push FILE` takes votes in",
-    "approval": "`python -m flows approve {} --by NAME --why REASON` promotes it, `--refuse` does not",
+    "votes": "`rounds votes pull` hands out pairs, `rounds votes push FILE` takes votes in",
+    "approval": "`rounds approve {} --by NAME --why REASON` promotes it, `--refuse` does not",
 }
 
 

@@ -220,12 +220,12 @@ class Registry(Catalogue):
         if not found and not self._journal.reached(version):
             raise NeverChampion(
                 f"policy version {version} was never champion, so there is no going back to it; to make it champion: "
-                f"`python -m flows promote {version} --reason …`"
+                f"`rounds promote {version} --reason …`"
             )
 
     def _refuse_while_cooling(self, version: str, cooldown: float) -> None:
         if cooling := self.cooling(cooldown):
-            raise CoolingDown(f"{cooling}; by hand: `python -m flows promote {version} --reason …`")
+            raise CoolingDown(f"{cooling}; by hand: `rounds promote {version} --reason …`")
 
 
 def _refuse_rolled_back(target: Version) -> None:
@@ -233,5 +233,5 @@ def _refuse_rolled_back(target: Version) -> None:
         why = target.tags["rolled_back"]
         raise RolledBack(
             f"policy version {target.version} was rolled back ({why}); name another, or promote it all the "
-            f"same: `python -m flows promote {target.version} --force --reason …`"
+            f"same: `rounds promote {target.version} --force --reason …`"
         )

@@ -14,10 +14,11 @@ import yaml
 from core.errors import RoundsError
 from tasks.registry import journal
 from tasks.tools import tracking
+from tasks.tools.tracking import NoFiles
 from tasks.tools.versioning import stages
 
 if TYPE_CHECKING:
-    from mlflow.entities import Run
+    from tasks.tools.tracking import Run
 
 SAVED = "round"
 """The folder of a run that holds what closing saved: round.yaml, opened.json, dvc.lock and the reports."""
@@ -127,12 +128,10 @@ class Archive:
 
     def files(self, run_id: str, folder: str) -> dict[str, bytes]:
         """The files of one folder of a run, by their names; none where the folder is not there."""
-        from mlflow.exceptions import MlflowException
-
         with TemporaryDirectory(prefix="rounds-") as place:
             try:
-                found = Path(self._store.download_artifacts(run_id, folder, place))
-            except (MlflowException, OSError):
+                found = tracking.download(self._store, run_id, folder, place)
+            except NoFiles:
                 return {}
             return {file.name: file.read_bytes() for file in sorted(found.iterdir()) if file.is_file()}
 
@@ -152,12 +151,10 @@ class Archive:
         Raises:
             NotFound: they are gone.
         """
-        from mlflow.exceptions import MlflowException
-
         with TemporaryDirectory(prefix="rounds-") as folder:
             try:
-                files = Path(self._store.download_artifacts(past.run_id, SAVED, folder))
-            except (MlflowException, OSError) as error:
+                files = tracking.download(self._store, past.run_id, SAVED, folder)
+            except NoFiles as error:
                 raise NotFound(f"{past.name}: its saved files ({SAVED}/) are not in MLflow\n{error}") from error
             missing = [name for name in ("round.yaml", "dvc.lock") if not (files / name).exists()]
             if missing:

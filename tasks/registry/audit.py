@@ -15,6 +15,8 @@ from typing import Any, BinaryIO, NamedTuple
 
 from core.errors import Damaged
 from core.files import read_json, settle, write_json
+from tasks.state import records
+from tasks.state.workspace import Workspace
 
 _NOTHING = "0" * 64  # what the first line follows
 
@@ -88,6 +90,18 @@ def verify(path: Path) -> list[str]:
             problems.append(f"{path}:{number}: does not follow the line before it: a line was edited, removed or moved")
         previous = _sha256(line)
     return problems + _tail_problems(path, lines, head)
+
+
+def missing(workspace: Workspace) -> list[str]:
+    """Promotions on record that the log does not mention, one sentence each: lines and side file were removed."""
+    logged = {entry.facts.get("now") for entry in read(workspace.audit)}
+    rounds = [records.read(workspace, number) for number in records.numbers(workspace)]
+    promoted = [record for record in rounds if record["verdict"]["result"] == "promote"]
+    return [
+        f"{workspace.audit}: no line tells how version {record['version']} of round {record['number']} became champion"
+        for record in promoted
+        if record["version"] not in logged
+    ]
 
 
 def _still(path: Path) -> tuple[list[bytes], _Head]:

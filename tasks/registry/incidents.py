@@ -63,7 +63,7 @@ def close(log: Path, number: int, said: str, who: str) -> None:
     """
     _check(said)
     if not find(log, number).open:
-        raise NoIncident(f"incident {number} is closed already; `python -m flows incident note` still adds to it")
+        raise NoIncident(f"incident {number} is closed already; `rounds incident note` still adds to it")
     audit.append(log, CLOSED, who, incident=number, said=said)
 
 

@@ -11,8 +11,7 @@ from typing import TYPE_CHECKING, Literal, NamedTuple
 from tasks.tools import tracking
 
 if TYPE_CHECKING:
-    from mlflow import MlflowClient
-    from mlflow.entities import Run
+    from tasks.tools.tracking import MlflowClient, Run
 
 EXPERIMENT = "promotions"
 Kind = Literal["bootstrap", "promote", "force", "rollback"]

@@ -1,7 +1,7 @@
 """Promotion: what becomes of a verdict of `promote` at the end of a round, and a promotion that a person decides."""
 
 from collections.abc import Mapping
-from typing import TYPE_CHECKING, Any, Literal
+from typing import Any, Literal
 
 from pydantic import Field
 
@@ -10,17 +10,15 @@ from core.knobs import Knobs
 from core.settings import read, section
 from evaluation.verdict import Finding, Verdict
 from tasks.registry.alias import Conflict, Registry, Version
+from tasks.state.round import Round
 from tasks.state.workspace import Workspace
-
-if TYPE_CHECKING:  # it brings torch and Prefect, which `status` and a promotion by hand can do without
-    from tasks.rounds.running import Running
 
 
 class Promotion(Knobs):
     """When a round may promote its candidate."""
 
     cooldown: float = Field(86400.0, ge=0)
-    """Seconds after a rollback in which no round promotes. People can, or end it with `python -m flows cooldown`."""
+    """Seconds after a rollback in which no round promotes. People can, or end it with `rounds cooldown`."""
 
 
 class Rejected(RoundsError):
@@ -36,7 +34,7 @@ def knobs(workspace: Workspace) -> Promotion:
     return section(Promotion, read(workspace.params), "promotion", workspace.params)
 
 
-def carry_out(running: "Running", version: Version, verdict: Mapping[str, Any]) -> Mapping[str, Any]:
+def carry_out(round: Round, registry: Registry, version: Version, verdict: Mapping[str, Any]) -> Mapping[str, Any]:
     """Promote the candidate where the verdict says so; returns what became of the verdict.
 
     A candidate that meets a cooldown, or another champion than the one it was compared with, is held, with the reason
@@ -44,18 +42,20 @@ def carry_out(running: "Running", version: Version, verdict: Mapping[str, Any]) 
     answer stands, for nothing was recorded before.
     """
     if verdict["result"] == "promote":
-        verdict = _promoted_or_held(running, version, verdict)
+        verdict = _promoted_or_held(round, registry, version, verdict)
         if version.tags["verdict"] != verdict["result"]:
-            running.registry.mark(version, {"verdict": verdict["result"]})
+            registry.mark(version, {"verdict": verdict["result"]})
     return verdict
 
 
-def _promoted_or_held(running: "Running", version: Version, verdict: Mapping[str, Any]) -> Mapping[str, Any]:
+def _promoted_or_held(
+    round: Round, registry: Registry, version: Version, verdict: Mapping[str, Any]
+) -> Mapping[str, Any]:
     reasons = "; ".join(finding["reason"] for finding in verdict["findings"])
-    expect = running.round.champion["version"] if running.round.champion else None
-    cooldown = running.round.knobs("promotion", Promotion).cooldown
+    expect = round.champion["version"] if round.champion else None
+    cooldown = round.knobs("promotion", Promotion).cooldown
     try:
-        running.registry.promote(version.version, expect, reasons, "rounds", cooldown=cooldown)
+        registry.promote(version.version, expect, reasons, "rounds", cooldown=cooldown)
     except Conflict as conflict:
         found = Finding(gate="promotion", result="hold", reason=str(conflict))
         return Verdict(findings=(*Verdict.from_json(verdict).findings, found)).to_json()
@@ -79,7 +79,7 @@ def by_hand(registry: Registry, version: str, reason: str, who: str, force: bool
     if rejected and not force:
         raise Rejected(
             f"policy version {version} was rejected by the gates of round {target.round}, whose record says why; "
-            f"promote it all the same: `python -m flows promote {version} --force --reason …`"
+            f"promote it all the same: `rounds promote {version} --force --reason …`"
         )
     against = rejected or "rolled_back" in target.tags
     return registry.promote(version, champion, reason, who, kind="force" if force and against else "promote")

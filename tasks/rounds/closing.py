@@ -12,15 +12,14 @@ from tasks.pages import cards, plots
 from tasks.people import approval, ballots
 from tasks.registry import promotion
 from tasks.registry.versions import Name, Version
-from tasks.rounds.running import Running, metrics
+from tasks.rounds.running import Running
 from tasks.state import records
 from tasks.state import round as rounds
+from tasks.state.reports import metrics, times
+from tasks.state.steps import BOOTSTRAP, MEASURING
 from tasks.state.workspace import Workspace
 from tasks.steps import drift
-from tasks.tools.versioning import STEPS, Versioning
-
-BOOTSTRAP = ("collect", "ingest", "curate", "sft")
-"""The steps of round 0."""
+from tasks.tools.versioning import Versioning
 
 TEMPLATE = "chat_template.jinja"
 """What transformers calls the template beside a tokenizer; a tokenizer that has none gets prompts in the plain form."""
@@ -36,7 +35,7 @@ def bootstrap(running: Running) -> dict[str, Any]:
         numbers = metrics(running.round, BOOTSTRAP)
         _make_safe(running, numbers)
         version = _register(running, "policy", "sft", numbers, {"bootstrap": "true"})
-        cards.keep(running, [version], numbers, None)
+        _keep_cards(running, [version], numbers, None)
         running.registry.promote(version.version, None, "the first model of this workspace", "rounds", kind="bootstrap")
         verdict = {"result": "promote", "findings": [], "bootstrap": True}
         return _finish(running, version, verdict, numbers)
@@ -49,15 +48,15 @@ def close(running: Running) -> dict[str, Any]:
         RoundsError: data, run or registry could not be written; says what continues the round.
     """
     with running.explaining("closing"):
-        numbers = metrics(running.round, STEPS[:-1])
+        numbers = metrics(running.round, MEASURING)
         gates = read_json(running.round.workspace.report("verdict"))
         verdict: Mapping[str, Any] = approval.applied(running.round, running.key, gates)
         _make_safe(running, numbers)
         reward = _register(running, "reward", "reward", numbers, {})
         tags = {"reward_version": reward.version, "verdict": verdict["result"]}
         version = _register(running, "policy", "policy", numbers, tags)
-        verdict = promotion.carry_out(running, version, verdict)
-        cards.keep(running, [version, reward], numbers, verdict)
+        verdict = promotion.carry_out(running.round, running.registry, version, verdict)
+        _keep_cards(running, [version, reward], numbers, verdict)
         return _finish(running, version, verdict, numbers)
 
 
@@ -94,6 +93,13 @@ def _register(
     return running.registry.register(name, folder, running.run.run_id, facts, numbers)
 
 
+def _keep_cards(
+    running: Running, versions: Sequence[Version], numbers: Mapping[str, float], verdict: Mapping[str, Any] | None
+) -> None:
+    place, hashes = running.round.workspace, running.data.hashes()
+    cards.keep(place, hashes, running.run, running.registry, versions, numbers, verdict)
+
+
 def _belonging(place: Workspace, model: Path) -> dict[str, str]:
     """By SHA-256, the template of prompts in the model's folder, and the dvc.lock that was saved to the round's run."""
     template = model / TEMPLATE
@@ -120,7 +126,7 @@ def _finish(
         "batch": ballots.batch(place) if round.number else None,
         "new_feedback": store.taken_in(place.feedback, round.number),
         "metrics": numbers,
-        "times": running.times(),
+        "times": times(running.round),
         "examples": _examples(running),
     }
     running.run.tags({"verdict": verdict["result"], "version": version.version})

@@ -21,16 +21,17 @@ from tasks.registry import audit, reference
 from tasks.registry.alias import Registry, Version
 from tasks.rounds.params import Params
 from tasks.rounds.request import fingerprint
-from tasks.rounds.running import Running
+from tasks.rounds.running import Execute, Running
 from tasks.state import records, reported
 from tasks.state import round as rounds
 from tasks.state.round import Round
 from tasks.state.workspace import PROJECT, Workspace
+from tasks.steps import run
 from tasks.tools import tracking
 from tasks.tools.versioning import Data
 
 
-def start(workspace: Workspace, overrides: Sequence[str]) -> Running:
+def start(workspace: Workspace, overrides: Sequence[str], execute: Execute = run) -> Running:
     """Continue the unfinished round, or open a new one.
 
     Raises:
@@ -41,8 +42,8 @@ def start(workspace: Workspace, overrides: Sequence[str]) -> Running:
         registry = Registry(workspace.root)
         registry.reconcile()
         if records.unfinished(workspace):
-            return Running(resume(workspace, overrides), registry)
-        return Running(open_round(workspace, overrides, registry), registry)
+            return Running(resume(workspace, overrides), registry, execute)
+        return Running(open_round(workspace, overrides, registry), registry, execute)
 
 
 def _tidy(workspace: Workspace) -> None:
@@ -75,7 +76,7 @@ def resume(workspace: Workspace, overrides: Sequence[str]) -> Round:
         Damaged: the frozen inputs are not those that were written.
     """
     opened = rounds.read(workspace)
-    cure = "finish it with `python -m flows round`, or drop what it did so far with `python -m flows round --reopen`"
+    cure = "finish it with `rounds round`, or drop what it did so far with `rounds round --reopen`"
     beside = rounds.circumstances(workspace)
     if beside["code"] != rounds.code_digest():
         raise BadWorkspace(f"the code changed since round {opened.number} was opened; go back to it and {cure}")

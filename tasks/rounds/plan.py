@@ -7,18 +7,18 @@ from typing import Any, Literal, NamedTuple
 import yaml
 
 from core.errors import BadWorkspace
+from core.nested import changed, flat
 from feedback import store
-from tasks.history.diff import changed, flat
 from tasks.people.pending import pending
 from tasks.registry.alias import Registry
 from tasks.rounds import opening
-from tasks.rounds.closing import BOOTSTRAP
 from tasks.rounds.request import answered
 from tasks.state import intake, records
 from tasks.state import round as rounds
 from tasks.state.lock import holder
+from tasks.state.steps import BOOTSTRAP, STEPS
 from tasks.state.workspace import Workspace
-from tasks.tools.versioning import STEPS, Data, stages
+from tasks.tools.versioning import Data, stages
 
 INPUTS = "data/round.yaml"
 Does = Literal["run", "skip", "depends"]
@@ -33,7 +33,7 @@ class Foreseen(NamedTuple):
 
 
 def plan(workspace: Workspace, overrides: Sequence[str], new: bool = False) -> dict[str, Any]:
-    """What `python -m flows round` (with `--new`) would do now, as plain values.
+    """What `rounds round` (with `--new`) would do now, as plain values.
 
     Raises:
         BadParams: a knob that does not exist, or a value that it does not take.

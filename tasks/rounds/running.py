@@ -1,19 +1,19 @@
 """A round that runs: each step is skipped where it is done, else run, logged and recorded."""
 
 import time
-from collections.abc import Callable, Iterator, Sequence
+from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 from contextvars import ContextVar
 
 from core.errors import BadFeedback, BadModel, BadParams, RoundsError, StepFailed
-from core.files import read_json, write_json
 from core.log import Log, ignore
 from tasks.registry.alias import Registry
 from tasks.state import reported
 from tasks.state import round as rounds
+from tasks.state.reports import note_time
 from tasks.state.round import Round
 from tasks.state.steplog import StepLog
-from tasks.steps.step import Step
+from tasks.steps import Step, run
 from tasks.tools.tracking import RoundRun
 from tasks.tools.versioning import Data
 
@@ -29,12 +29,16 @@ def silent(step: str) -> Log:
 SHOW: ContextVar[Show] = ContextVar("show", default=silent)
 """Who watches. Not a parameter of the flow: a deployment could not be given a function."""
 
+Execute = Callable[[Step, Round, StepLog], None]
+"""Runs a step: `tasks.steps.run`, or the same inside a Prefect task."""
+
 
 class Running:
     """One round between its opening and its record. Called with a step, it runs the step."""
 
-    def __init__(self, round: Round, registry: Registry) -> None:
+    def __init__(self, round: Round, registry: Registry, execute: Execute = run) -> None:
         self.round = round
+        self._execute = execute
         self.registry = registry
         self.key = rounds.key(round.workspace, rounds.code_digest())
         self.data = Data(round.workspace.root)
@@ -50,18 +54,19 @@ class Running:
             RoundsError: what a person can cure, as the step said it.
             StepFailed: anything else; names the step, the reason and the command that continues it.
         """
-        with self.explaining(f"step {step.name}"):
-            if self.data.done(step.name):
-                self._show(step.name)({}, 0, 0)
+        name = step.__name__
+        with self.explaining(f"step {name}"):
+            if self.data.done(name):
+                self._show(name)({}, 0, 0)
             else:
                 self._run(step)
 
     def _run(self, step: Step) -> None:
-        name, start = step.name, time.perf_counter()
+        name, start = step.__name__, time.perf_counter()
         child = self.run.step(name)
         log = StepLog([child, self._show(name)])
         try:
-            step(self.round, log)
+            self._execute(step, self.round, log)
             # noted twice: recording takes time too, but a kill right after it must not cost the step its time
             self._note_time(name, time.perf_counter() - start, log.learned)
             self.data.record(name)
@@ -89,19 +94,15 @@ class Running:
         except Exception as error:
             raise self._explained(what, error) from error
 
-    def times(self) -> dict[str, dict[str, float]]:
-        """Step → seconds: `wall` of the whole step, `learning` of its learning, sampling and judging."""
-        return times(self.round)
-
     def _note_time(self, step: str, wall: float, learning: float) -> None:
         note_time(self.round, step, wall, learning)
 
     def _explained(self, what: str, error: Exception) -> RoundsError:
         where = f"round {self.round.number}, {what}"
-        cure = "What was finished is kept; continue with `python -m flows round`."
+        cure = "What was finished is kept; continue with `rounds round`."
         if isinstance(error, BadFeedback | BadModel | BadParams):
             # continuing would read the same frozen inputs again
-            cure = "The round's inputs are frozen: cured, it starts anew with `python -m flows round --reopen`."
+            cure = "The round's inputs are frozen: cured, it starts anew with `rounds round --reopen`."
         if isinstance(error, RoundsError):
             return type(error)(f"{where}: {error}\n{cure}")
         return StepFailed(f"{where}: {type(error).__name__}: {error}\n{cure}")
@@ -113,25 +114,3 @@ class Running:
         origin = {"parent": self.round.parent or "none", "champion": champion["version"] if champion else "none"}
         git = {"git_commit": opened["commit"] or "none", "git_dirty": str(opened["dirty"]).lower()}
         return {**tags, **origin, **git}
-
-
-def times(round: Round) -> dict[str, dict[str, float]]:
-    """Step → seconds, of the steps that were timed: none where they ran without a flow, and were not replayed."""
-    path = round.workspace.metrics / "times.json"
-    return read_json(path) if path.exists() else {}
-
-
-def note_time(round: Round, step: str, wall: float, learning: float) -> None:
-    """Keep how long a step took."""
-    spent = {**times(round), step: {"wall": wall, "learning": learning}}
-    write_json(round.workspace.metrics / "times.json", spent)
-
-
-def metrics(round: Round, steps: Sequence[str]) -> dict[str, float]:
-    """The numbers that the steps reported, each under its step's name."""
-    found: dict[str, float] = {}
-    for step in steps:
-        path = round.workspace.report(step)
-        if path.exists():
-            found |= {f"{step}/{name}": value for name, value in read_json(path)["metrics"].items()}
-    return found

@@ -3,16 +3,20 @@
 Kept light on purpose: handing in feedback, or an answer from the record, must not wait for torch or Prefect.
 """
 
+import hashlib
 from collections.abc import Sequence
-from typing import Annotated
+from pathlib import Path
+from typing import Annotated, NamedTuple
 
 from pydantic import Field, SerializeAsAny
 
+from core.errors import BadFeedback
+from core.files import replacing
 from core.knobs import Knobs
 from core.plugins import used
 from core.settings import override, read, section
 from feedback import store
-from feedback.schema import FeedbackEvent
+from feedback.schema import FeedbackEvent, Rejected
 from feedback.sources import Intake, Source
 from feedback.sources.jsonl import JSONL
 from feedback.sources.simulated import Simulated
@@ -49,3 +53,49 @@ def waiting(workspace: Workspace) -> list[FeedbackEvent]:
 def pending(workspace: Workspace) -> int:
     """Records in the inbox that no round has taken in yet."""
     return len({event.feedback_id for event in waiting(workspace)} - store.ids(workspace.feedback))
+
+
+class InboxCount(NamedTuple):
+    """How many records wait in the inbox, and how many start a round."""
+
+    records: int
+    threshold: int
+
+    @property
+    def enough(self) -> bool:
+        """True where a round can start."""
+        return self.records >= self.threshold
+
+    def __str__(self) -> str:
+        return f"{self.records} of {self.threshold} records wait"
+
+
+def count(workspace: Workspace, overrides: Sequence[str] = ()) -> InboxCount:
+    """What no round has taken in yet, and `ingest.threshold`."""
+    return InboxCount(pending(workspace), knobs(workspace, overrides).threshold)
+
+
+def hand_in(workspace: Workspace, files: Sequence[Path]) -> None:
+    """Check files of feedback and keep copies of them in the inbox, on disk when this returns.
+
+    Raises:
+        BadFeedback: a record cannot be used; names file, line and reason. Then nothing was taken in.
+    """
+    for file in files:
+        _check(file)
+    for file in files:
+        _keep(workspace, file)
+
+
+def _check(file: Path) -> None:
+    bad = [record for record in JSONL(path=file).read(Intake(0, 0)) if isinstance(record, Rejected)]
+    if bad:
+        shown = "\n".join(f"  {record.where}: {record.reason}" for record in bad[:5])
+        raise BadFeedback(f"{file}: {len(bad)} records cannot be used, nothing was taken in:\n{shown}")
+
+
+def _keep(workspace: Workspace, file: Path) -> None:
+    """Copy under a name made from the content: handed in twice, it is the same file."""
+    content = file.read_bytes()
+    with replacing(workspace.inbox / f"{hashlib.sha256(content).hexdigest()[:16]}.jsonl") as draft:
+        draft.write_bytes(content)

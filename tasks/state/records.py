@@ -51,7 +51,7 @@ def read(workspace: Workspace, number: int) -> dict[str, Any]:
         record: dict[str, Any] = read_json(path(workspace, number))
     except Damaged as error:
         cure = "bring it back from a backup; the record of the last round is written anew where it is removed, by "
-        raise Damaged(f"{error}; {cure}`python -m flows round`") from error
+        raise Damaged(f"{error}; {cure}`rounds round`") from error
     return record
 
 

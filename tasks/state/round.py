@@ -17,7 +17,7 @@ from tasks.state.workspace import PROJECT, Workspace
 CODE = ("core", "evaluation", "feedback", "models", "tasks")
 """The packages whose files change results."""
 
-_REOPEN = "`python -m flows round --reopen` drops the round and opens it anew; feedback that was taken in stays"
+_REOPEN = "`rounds round --reopen` drops the round and opens it anew; feedback that was taken in stays"
 
 
 @dataclass(frozen=True)
@@ -60,7 +60,7 @@ def read(workspace: Workspace) -> Round:
         Damaged: round.yaml is not whole.
     """
     if not workspace.round.exists():
-        raise BadWorkspace(f"no round was opened in {workspace.root}; `python -m flows round` opens one")
+        raise BadWorkspace(f"no round was opened in {workspace.root}; `rounds round` opens one")
     try:
         return frozen(workspace, yaml.safe_load(workspace.round.read_text(encoding="utf-8")))
     except (yaml.YAMLError, UnicodeDecodeError, KeyError, TypeError) as error:

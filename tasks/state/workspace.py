@@ -197,7 +197,7 @@ def current(folder: Path | None = None) -> Workspace:
     """
     root = _meant(folder)
     if not root.exists() or not any(root.iterdir()):
-        raise BadWorkspace(f"there is no workspace at {root}; name another one, or make it: `python -m flows round`")
+        raise BadWorkspace(f"there is no workspace at {root}; name another one, or make it: `rounds round`")
     return at(root)
 
 

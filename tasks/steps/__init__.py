@@ -1,1 +1,32 @@
-"""The steps of a round, one file per step: read, compute, write."""
+"""The steps of a round, one file per step: read, compute, write. A step is a plain function; the flow wraps it."""
+
+from collections.abc import Callable
+from importlib import import_module
+
+from core.errors import BadParams
+from tasks.state.round import Round
+from tasks.state.steplog import StepLog
+from tasks.state.steps import STEPS
+
+Step = Callable[[Round, StepLog], None]
+"""Reads the round's inputs and the outputs of earlier steps, and writes its own outputs."""
+
+
+def find(name: str) -> Step:
+    """The step `name`: the function of that name in `tasks/steps/<name>.py`.
+
+    Raises:
+        BadParams: there is no such step; says which there are.
+    """
+    if name not in STEPS:
+        raise BadParams(f"there is no step {name!r}; the steps are {', '.join(STEPS)}")
+    step: Step = getattr(import_module(f"{__name__}.{name}"), name)
+    return step
+
+
+def run(step: Step, round: Round, log: StepLog) -> None:
+    """Run a step with every random number generator seeded by the round and the step's name."""
+    from models.seeding import seed_everything  # torch, which finding a step can do without
+
+    seed_everything(str(round.seed), step.__name__)
+    step(round, log)

@@ -16,7 +16,6 @@ from models.rollout import Sampling
 from tasks.state.intake import Ingest
 from tasks.state.round import Round
 from tasks.state.steplog import StepLog
-from tasks.steps.step import step
 
 
 class Collect(Knobs):
@@ -28,7 +27,6 @@ class Collect(Knobs):
     """Sampling temperature of the champion's answers."""
 
 
-@step(retries=1)
 def collect(round: Round, log: StepLog) -> None:
     """Write the pairs of answers that are to be labelled; none where nobody would label them, or nobody answers."""
     knobs, ingest = round.knobs("collect", Collect), round.knobs("ingest", Ingest)

@@ -20,10 +20,9 @@ from feedback.split import Split
 from feedback.terms import Terms, by_source, terms
 from tasks.state import tables
 from tasks.state.intake import Ingest
+from tasks.state.leakage import leaked
 from tasks.state.round import Round
 from tasks.state.steplog import StepLog
-from tasks.steps.leakage import leaked
-from tasks.steps.step import step
 
 PARTS = ("train", "judge", "holdout")
 
@@ -41,7 +40,6 @@ class Curate(Knobs):
     """Held-out pairs below which a round is refused: it could not be judged."""
 
 
-@step()
 def curate(round: Round, log: StepLog) -> None:
     """Rebuild all derived tables from the feedback store, and the data card.
 

@@ -26,7 +26,6 @@ from tasks.state import records, tables
 from tasks.state.round import Round
 from tasks.state.steplog import StepLog
 from tasks.steps.curate import PARTS, Curate
-from tasks.steps.step import step
 from tasks.steps.vote import Vote
 
 
@@ -43,7 +42,6 @@ class Drift(Knobs):
     limits: Limits = Limits()
 
 
-@step()
 def drift(round: Round, log: StepLog) -> None:
     """Compare this round's feedback and answers with the champion's; alarms are logged and listed."""
     knobs, reference = round.knobs("drift", Drift), kept(round.workspace.previous)

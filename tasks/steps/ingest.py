@@ -12,10 +12,8 @@ from tasks.registry import withdrawals
 from tasks.state.intake import Ingest
 from tasks.state.round import Round
 from tasks.state.steplog import StepLog
-from tasks.steps.step import step
 
 
-@step(retries=2)
 def ingest(round: Round, log: StepLog) -> None:
     """Append what is new to the feedback store.
 

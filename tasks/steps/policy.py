@@ -12,10 +12,8 @@ from models.tokens import encode_prompts
 from tasks.state.round import Round
 from tasks.state.steplog import StepLog
 from tasks.state.tables import load
-from tasks.steps.step import step
 
 
-@step()
 def policy(round: Round, log: StepLog) -> None:
     """Train from the champion (or the SFT model) against the reward model; killed, it goes on from its checkpoint."""
     place, limits = round.workspace, round.knobs("model", Model)

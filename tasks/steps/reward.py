@@ -15,13 +15,11 @@ from models.reward import Reward, RewardModel, fit
 from tasks.state.round import Round
 from tasks.state.steplog import StepLog
 from tasks.state.tables import load, rows
-from tasks.steps.step import step
 
 FEWEST = 20
 """Pairs below which nothing can be fitted that deserves the name."""
 
 
-@step()
 def reward(round: Round, log: StepLog) -> None:
     """Fit reward model and judge on disjoint pairs; each is calibrated on the part that the other learned from.
 

@@ -20,7 +20,6 @@ from tasks.people import ballots
 from tasks.state import tables
 from tasks.state.round import Round
 from tasks.state.steplog import StepLog
-from tasks.steps.step import step
 
 
 class Sample(Knobs):
@@ -39,7 +38,6 @@ class Scorers(NamedTuple):
     judge: RewardModel
 
 
-@step()
 def sample(round: Round, log: StepLog) -> None:
     """Write the answers of both, and side by side on sides drawn at random what voters are shown."""
     place = round.workspace

@@ -11,10 +11,8 @@ from models.sft import SFT
 from tasks.state.round import Round, seeded
 from tasks.state.steplog import StepLog
 from tasks.state.tables import load
-from tasks.steps.step import step
 
 
-@step()
 def sft(round: Round, log: StepLog) -> None:
     """Train the base model on the demonstrations; without any, the base model itself is the SFT model.
 

@@ -9,10 +9,9 @@ from core.knobs import Knobs
 from core.plugins import chosen, used_by_name
 from evaluation.gates import Gate
 from evaluation.verdict import Evidence, Verdict
-from tasks.rounds import running
+from tasks.state import reports
 from tasks.state.round import Round
 from tasks.state.steplog import StepLog
-from tasks.steps.step import step
 from tasks.steps.vote import asked
 
 GATES = (
@@ -35,7 +34,6 @@ class Verdicts(Knobs):
     """Without fresh votes, believe the judge model. It learned from the same people and shares their bias."""
 
 
-@step()
 def verdict(round: Round, log: StepLog) -> None:
     """Ask every gate, and write the worst finding with all reasons."""
     knobs = round.knobs("verdict", Verdicts)
@@ -48,9 +46,9 @@ def evidence(round: Round, trust_judge: bool) -> Evidence:
     """What the steps of the round reported, and what is known of the champion."""
     place = round.workspace
     terms = read_json(place.report("curate"))["terms"]
-    spent = running.times(round)
+    spent = reports.times(round)
     return Evidence(
-        candidate=running.metrics(
+        candidate=reports.metrics(
             round, ("collect", "curate", "sft", "reward", "policy", "sample", "evaluate", "drift")
         ),
         champion=read_json(place.previous / "champion.json"),

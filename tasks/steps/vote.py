@@ -16,27 +16,24 @@ from feedback.sources.people import People
 from feedback.sources.simulated import Simulated
 from tasks.people import ballots, polls, waiting
 from tasks.people.waiting import Waiting
-from tasks.rounds.running import Running
 from tasks.state.round import Round
 from tasks.state.steplog import StepLog
-from tasks.steps.step import step
 
 
 class Vote(Knobs):
     """Who gives the fresh votes: `simulated`, `people`, a source of your own, or `null` for nobody."""
 
     annotator: Annotated[SerializeAsAny[Source] | None, used("feedback.sources")] = Simulated()
-    """With `people` the round waits until they have voted (`python -m flows votes`); with nobody the verdict is
+    """With `people` the round waits until they have voted (`rounds votes`); with nobody the verdict is
     hold."""
 
 
-def gather(running: Running) -> None:
+def gather(round: Round) -> None:
     """Let a round go on to its votes. Where people give them: once enough are in, or their time is up.
 
     Raises:
         Waiting: it is too early.
     """
-    round = running.round
     place, people = round.workspace, round.knobs("vote", Vote).annotator
     if not isinstance(people, People):
         return
@@ -55,7 +52,6 @@ def asked(round: Round) -> int:
     return people.votes if isinstance(people, People) else 0
 
 
-@step(retries=1)
 def vote(round: Round, log: StepLog) -> None:
     """Have each pair judged; what is no vote on one of them goes to quarantine."""
     place = round.workspace

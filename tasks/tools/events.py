@@ -1,17 +1,16 @@
-"""What the project tells Prefect's event system. Events can be lost; a schedule stands behind each of them."""
+"""What the project tells a Prefect server: events, and that a suspended run may go on.
+
+Events can be lost; a schedule stands behind each of them. Importing Prefect takes seconds: inside functions only.
+"""
 
 import logging
-from collections.abc import Mapping, Sequence
-from uuid import NAMESPACE_OID, uuid5
+from collections.abc import Iterable, Mapping, Sequence
+from typing import NamedTuple
+from uuid import NAMESPACE_OID, UUID, uuid4, uuid5
 
 import httpx
-from prefect.client.orchestration import get_client
-from prefect.events import Event, Resource
-from prefect.settings import PREFECT_API_URL
 
 from core.files import read_json, write_json
-from tasks.registry import audit
-from tasks.registry.audit import Entry
 from tasks.state.workspace import Workspace
 
 READY = "feedback.threshold_reached"
@@ -26,7 +25,62 @@ IN_BREACH = "champion.in_breach"
 ROLLED_BACK = "champion.rolled_back"
 """An earlier version is champion again; the payload says which, and why. Automations may listen to it."""
 
+OWN: set[str] = set()
+"""Addresses of the servers that this process started for itself."""
+
 _logger = logging.getLogger(__name__)
+
+
+class Rollback(NamedTuple):
+    """A rollback that the audit log knows of."""
+
+    intent: str
+    """Its id in the journal of the alias."""
+    at: str
+    left: str
+    now: str
+    reason: str
+
+
+def configured() -> bool:
+    """True where the user named a Prefect server; one that the command started for itself does not count."""
+    from prefect.settings import PREFECT_API_URL
+
+    return PREFECT_API_URL.value() not in (None, *OWN)
+
+
+def suspended(flow_run: str) -> bool:
+    """True where the server says that a run is suspended; False where it does not know it, or does not answer."""
+    from prefect.client.orchestration import get_client
+    from prefect.exceptions import ObjectNotFound
+
+    try:
+        with get_client(sync_client=True) as client:
+            state = client.read_flow_run(UUID(flow_run)).state
+    except (ObjectNotFound, httpx.HTTPError) as error:
+        _logger.warning("run %s: %s", flow_run, error)
+        return False
+    return state is not None and state.is_paused()
+
+
+def resume(flow_run: str | None, word: dict[str, object] | None = None) -> bool:
+    """Resume a suspended run; False where there is none, or the server does not answer.
+
+    Args:
+        flow_run: its id, None where no run is suspended.
+        word: the input that it waits for.
+    """
+    from prefect.exceptions import PrefectException
+    from prefect.flow_runs import resume_flow_run
+
+    if not configured() or flow_run is None or not suspended(flow_run):
+        return False
+    try:
+        resume_flow_run(UUID(flow_run), run_input=word)
+    except (RuntimeError, PrefectException, httpx.HTTPError) as error:
+        _logger.warning("run %s could not be resumed: %s", flow_run, error)
+        return False
+    return True
 
 
 def feedback_ready(workspace: Workspace, pending: int, threshold: int) -> bool:
@@ -34,8 +88,7 @@ def feedback_ready(workspace: Workspace, pending: int, threshold: int) -> bool:
 
     A server that does not answer is no error: the feedback is kept, and the schedule finds it.
     """
-    inbox = Resource({"prefect.resource.id": "rounds.inbox", "prefect.resource.name": str(workspace.root)})
-    return _sent(Event(event=READY, resource=inbox, payload={"pending": pending, "threshold": threshold}))
+    return _sent(READY, _resource("rounds.inbox", workspace), {"pending": pending, "threshold": threshold})
 
 
 def drifted(workspace: Workspace, alarms: Mapping[str, str]) -> bool:
@@ -51,7 +104,7 @@ def drifted(workspace: Workspace, alarms: Mapping[str, str]) -> bool:
     file = workspace.watch / "told.json"
     told = read_json(file) if file.exists() else []
     new = [said for name, said in alarms.items() if name not in told]
-    if new and not _sent(Event(event=DRIFTED, resource=_champion(workspace), payload={"alarms": new})):
+    if new and not _sent(DRIFTED, _champion(workspace), {"alarms": new}):
         return False
     write_json(file, list(alarms))
     return True
@@ -59,43 +112,47 @@ def drifted(workspace: Workspace, alarms: Mapping[str, str]) -> bool:
 
 def in_breach(workspace: Workspace, alarms: Sequence[str]) -> bool:
     """Tell the configured server that a guard is in breach, at each look; True where it took the event."""
-    return _sent(Event(event=IN_BREACH, resource=_champion(workspace), payload={"alarms": list(alarms)}))
+    return _sent(IN_BREACH, _champion(workspace), {"alarms": list(alarms)})
 
 
 def rolled_back(workspace: Workspace, left: str, now: str, reason: str) -> bool:
     """Tell the configured server that version `now` is champion again; True where it took the event."""
     payload = {"left": left, "now": now, "reason": reason}
-    return _sent(Event(event=ROLLED_BACK, resource=_champion(workspace), payload=payload))
+    return _sent(ROLLED_BACK, _champion(workspace), payload)
 
 
-def rollbacks(workspace: Workspace, who: str) -> bool:
-    """Tell the configured server of the rollbacks by `who` that it does not know of; False where it did not take one.
+def rollbacks(workspace: Workspace, moves: Iterable[Rollback]) -> bool:
+    """Tell the configured server of the rollbacks that it does not know of; False where it did not take one.
 
-    The audit log says which there were, so that neither a kill nor a server that is away loses one. Those that it was
-    told of stand in data/watch/rollbacks.json; one that a kill has sent twice is one event, by its id.
+    Those that it was told of stand in data/watch/rollbacks.json, so that neither a kill nor a server that is away loses
+    one; one that a kill has sent twice is one event, by its id.
     """
     file = workspace.watch / "rollbacks.json"
     told = read_json(file) if file.exists() else []
-    for move in audit.read(workspace.audit):
-        if (move.event, move.who) == ("rollback", who) and move.facts["intent"] not in told:
-            if not _sent(_rollback(workspace, move)):
+    for move in moves:
+        if move.intent not in told:
+            payload = {"at": move.at, "left": move.left, "now": move.now, "reason": move.reason}
+            if not _sent(ROLLED_BACK, _champion(workspace), payload, uuid5(NAMESPACE_OID, move.intent)):
                 return False
-            told.append(move.facts["intent"])
+            told.append(move.intent)
             write_json(file, told)
     return True
 
 
-def _rollback(workspace: Workspace, move: Entry) -> Event:
-    payload = {"at": move.at} | {name: move.facts[name] for name in ("left", "now", "reason")}
-    identity = uuid5(NAMESPACE_OID, move.facts["intent"])
-    return Event(event=ROLLED_BACK, resource=_champion(workspace), payload=payload, id=identity)
+def _champion(workspace: Workspace) -> dict[str, str]:
+    return _resource("rounds.champion", workspace)
 
 
-def _champion(workspace: Workspace) -> Resource:
-    return Resource({"prefect.resource.id": "rounds.champion", "prefect.resource.name": str(workspace.root)})
+def _resource(name: str, workspace: Workspace) -> dict[str, str]:
+    return {"prefect.resource.id": name, "prefect.resource.name": str(workspace.root)}
 
 
-def _sent(event: Event) -> bool:
+def _sent(name: str, resource: dict[str, str], payload: Mapping[str, object], identity: UUID | None = None) -> bool:
+    from prefect.client.orchestration import get_client
+    from prefect.events import Event, Resource
+    from prefect.settings import PREFECT_API_URL
+
+    event = Event(event=name, resource=Resource(resource), payload=dict(payload), id=identity or uuid4())
     try:
         # emit_event() sends in the background and drops what it cannot send without a word
         with get_client(sync_client=True) as client:

@@ -3,21 +3,24 @@
 import json
 import logging
 import os
+import time
 from collections.abc import Iterator, Mapping, Sequence
 from contextlib import contextmanager, suppress
 from dataclasses import dataclass
+from functools import cached_property
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, Literal
 
+from core import nested
 from core.errors import RoundsError
 from tasks.state.lock import holding
+from tasks.state.reported import Reported
 from tasks.tools import view
 
 if TYPE_CHECKING:  # importing MLflow takes seconds: inside functions only
     from matplotlib.figure import Figure
-    from mlflow import MlflowClient
-
-    from tasks.tools.steprun import StepRun
+    from mlflow import MlflowClient as MlflowClient
+    from mlflow.entities import Run as Run
 
 EXPERIMENT = "rounds"
 Status = Literal["FINISHED", "FAILED", "KILLED"]
@@ -27,6 +30,17 @@ LONGEST_PARAM = 500
 
 MOST_PARAMS = 100
 """MLflow takes no more parameters or tags in one request."""
+
+SEND_EVERY = 2.0
+"""Seconds between two batches: one call to MLflow costs 15 to 140 ms."""
+
+RETRY_AFTER = 60.0
+"""Seconds to leave a server alone that did not answer: each attempt costs the training about 3 s."""
+
+MOST_METRICS = 1000
+"""MLflow takes no more in one request."""
+
+_logger = logging.getLogger(__name__)
 
 _MANNERS = {
     "MLFLOW_DISABLE_TELEMETRY": "true",
@@ -43,6 +57,10 @@ class NoTracking(RoundsError):
     """MLflow does not answer, or refuses the address."""
 
 
+class NoFiles(RoundsError):
+    """A run's files are not in MLflow's store."""
+
+
 def uri(root: Path) -> str:
     """Where runs and versions are kept: `MLFLOW_TRACKING_URI`, else a database file in the workspace."""
     return os.environ.get("MLFLOW_TRACKING_URI") or f"sqlite:///{root.resolve()}/mlflow.db"
@@ -56,7 +74,8 @@ def client(root: Path) -> "MlflowClient":
     """
     for name, value in _MANNERS.items():
         os.environ.setdefault(name, value)
-    from mlflow import MlflowClient
+    from mlflow import MlflowClient as MlflowClient
+    from mlflow.entities import Run as Run
 
     logging.getLogger("mlflow").setLevel(os.environ["MLFLOW_LOGGING_LEVEL"])  # where it was imported before
     with answering(root):
@@ -113,6 +132,20 @@ def find_or_make(
         _set_tags(store, run.info.run_id, tags)
         return str(run.info.run_id)
     return str(store.create_run(home, run_name=name, tags={**identity, **tags}).info.run_id)
+
+
+def download(store: "MlflowClient", run_id: str, folder: str, into: str) -> Path:
+    """A folder of a run's files, copied below `into`.
+
+    Raises:
+        NoFiles: MLflow has no such folder, or cannot read it.
+    """
+    from mlflow.exceptions import MlflowException
+
+    try:
+        return Path(store.download_artifacts(run_id, folder, into))
+    except (MlflowException, OSError) as error:
+        raise NoFiles(f"run {run_id} has no folder {folder}/ in MLflow: {error}") from error
 
 
 def began_at(store: "MlflowClient", run_id: str) -> int:
@@ -179,9 +212,9 @@ class RoundRun:
         """Log nested parameters under dotted names."""
         from mlflow.entities import Param
 
-        texts = [Param(key, text) for key, text in flat(values).items()]
-        for start in range(0, len(texts), MOST_PARAMS):
-            self.store.log_batch(self.run_id, params=texts[start : start + MOST_PARAMS])
+        params = [Param(key, text) for key, text in texts(values).items()]
+        for start in range(0, len(params), MOST_PARAMS):
+            self.store.log_batch(self.run_id, params=params[start : start + MOST_PARAMS])
 
     def metrics(self, values: Mapping[str, float], step: int | None = None) -> None:
         """Log final numbers, by default at the round's number, so that a chart over rounds is one line.
@@ -239,8 +272,6 @@ class RoundRun:
 
     def step(self, name: str) -> "StepRun":
         """The child run of a step; opened twice, it is the same run."""
-        from tasks.tools.steprun import StepRun
-
         return StepRun(self, name)
 
     def deliver(self, name: str) -> None:
@@ -249,9 +280,9 @@ class RoundRun:
         Raises:
             MlflowException: MLflow does not answer.
         """
-        from tasks.tools.steprun import deliver
-
-        deliver(self, name)
+        reported = Reported(self.metrics_folder, name)
+        if not reported.closed:
+            _end(self, _run_id(self, name), reported, "FINISHED")
 
     def finish(self, status: Status = "FINISHED") -> None:
         """End the run."""
@@ -265,16 +296,87 @@ class RoundRun:
             self.finish("FAILED")
 
 
-def flat(values: Mapping[str, Any], prefix: str = "") -> dict[str, str]:
-    """Nested values under dotted names, as short texts: strings as they are, the rest as JSON."""
-    texts: dict[str, str] = {}
-    for key, value in values.items():
-        if isinstance(value, Mapping):
-            texts |= flat(value, f"{prefix}{key}.")
-        else:
-            text = value if isinstance(value, str) else json.dumps(value, ensure_ascii=False, default=str)
-            texts[prefix + key] = text if len(text) <= LONGEST_PARAM else text[: LONGEST_PARAM - 1] + "…"
-    return texts
+class StepRun:
+    """The child run of one step, and a `Log` for it.
+
+    Each call adds a line to `data/metrics/<step>.jsonl` before anything else; MLflow gets the lines in batches. Where
+    MLflow does not answer, the step goes on, one warning is written, and what was not sent is tried again later, at
+    the latest when the round closes (`deliver`).
+    """
+
+    def __init__(self, parent: RoundRun, name: str) -> None:
+        self.name = name
+        self._parent = parent
+        self._reported = Reported(parent.metrics_folder, name)
+        self._due = time.monotonic() + SEND_EVERY
+        self._warned = False
+        self._reported.open()
+        with self._forgiving():
+            _ = self.run_id  # made now, so that the run's start is the step's
+
+    @cached_property
+    def run_id(self) -> str:
+        """The child run, made or opened again."""
+        return _run_id(self._parent, self.name)
+
+    def __call__(self, metrics: Mapping[str, float], step: int, total: int | None = None) -> None:
+        """Log metrics at `step` (from 0) of `total`; `<step's name>/` goes before their names."""
+        self._reported.add({f"{self.name}/{key}": float(value) for key, value in metrics.items()}, step, total)
+        if time.monotonic() >= self._due:
+            with self._forgiving():
+                _send(self._parent, self.run_id, self._reported)
+                self._due = time.monotonic() + SEND_EVERY
+
+    def close(self, status: Status = "FINISHED") -> None:
+        """Send what waits and end the run."""
+        with self._forgiving():
+            _end(self._parent, self.run_id, self._reported, status)
+
+    @contextmanager
+    def _forgiving(self) -> Iterator[None]:
+        from mlflow.exceptions import MlflowException
+
+        try:
+            yield
+        except MlflowException as error:
+            self._due = time.monotonic() + RETRY_AFTER
+            if not self._warned:
+                _logger.warning(
+                    "%s: MLflow does not answer; metrics are kept in %s and sent later\n%s",
+                    self.name, self._reported.file, error,
+                )  # fmt: skip
+            self._warned = True
+
+
+def _run_id(parent: RoundRun, name: str) -> str:
+    identity = {"mlflow.parentRunId": parent.run_id, "step": name}
+    return find_or_make(parent.store, parent.experiment, name, identity, {"round": str(parent.round)})
+
+
+def _send(parent: RoundRun, run_id: str, reported: Reported) -> None:
+    from mlflow.entities import Metric
+
+    while waiting := reported.unsent[:MOST_METRICS]:
+        points = [Metric(point.name, point.value, point.at, point.step) for point in waiting]
+        parent.store.log_batch(run_id, metrics=points)
+        reported.sent(len(waiting))
+
+
+def _end(parent: RoundRun, run_id: str, reported: Reported, status: Status) -> None:
+    _send(parent, run_id, reported)
+    parent.store.set_terminated(run_id, status)
+    if status == "FINISHED":
+        reported.close()
+
+
+def texts(values: Mapping[str, Any]) -> dict[str, str]:
+    """Nested values under dotted names, as short texts: strings as they are, the rest as JSON. Empty groups go."""
+    return {name: _short(value) for name, value in nested.flat(values).items() if value != {}}
+
+
+def _short(value: Any) -> str:
+    text = value if isinstance(value, str) else json.dumps(value, ensure_ascii=False, default=str)
+    return text if len(text) <= LONGEST_PARAM else text[: LONGEST_PARAM - 1] + "…"
 
 
 def _served(address: str) -> bool:

@@ -19,9 +19,6 @@ from core.files import settle, write_text
 from core.knobs import Knobs
 from tasks.state.lock import holding
 
-STEPS = ("collect", "ingest", "curate", "sft", "reward", "policy", "sample", "vote", "evaluate", "drift", "verdict")
-"""The steps of a round in their order; a test holds them against dvc.yaml, params.yaml and the flow."""
-
 _UNFINISHED = ".unfinished"
 
 _PLACE = "replay"

@@ -13,10 +13,11 @@ from core.settings import read, section
 from evaluation.guards import Found, Guard, Live
 from feedback import live
 from feedback.schema import FeedbackEvent
-from tasks.registry import incidents, promotion
+from tasks.registry import audit, incidents, promotion
 from tasks.registry.alias import FORCED, Conflict, Registry, Version
 from tasks.state.lock import holding
 from tasks.state.workspace import Workspace
+from tasks.tools.events import Rollback
 
 WATCH = "watch"
 """Who rolls back, as the audit log and the incident name it."""
@@ -93,6 +94,13 @@ def _guard(workspace: Workspace, waiting: Sequence[FeedbackEvent], knobs: Watch,
         guarded = _answer(workspace, registry, champion, guarded, knobs)
     _keep(workspace, guarded)
     return guarded
+
+
+def rolled_back(workspace: Workspace) -> list[Rollback]:
+    """The rollbacks by guards that the audit log knows of, oldest first."""
+    moves = [entry for entry in audit.read(workspace.audit) if (entry.event, entry.who) == ("rollback", WATCH)]
+    facts = ("left", "now", "reason")
+    return [Rollback(move.facts["intent"], move.at, *(move.facts[name] for name in facts)) for move in moves]
 
 
 def hear(workspace: Workspace, waiting: Sequence[FeedbackEvent], champion: Version) -> Live:

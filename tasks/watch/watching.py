@@ -4,6 +4,7 @@ from collections.abc import Mapping, Sequence
 from typing import NamedTuple
 
 from core.files import write_json
+from core.settings import read, section
 from evaluation import drift as checks
 from evaluation.drift import Decided, Findings, labels, prompts, stream
 from feedback import excerpt, groups, preferences, store
@@ -11,14 +12,13 @@ from feedback.schema import FeedbackEvent
 from models.reward import RewardModel
 from tasks.registry import reference
 from tasks.registry.alias import Registry, Version
-from tasks.rounds import opening
-from tasks.rounds.params import Params
 from tasks.state import records, tables
 from tasks.state.lock import holding
 from tasks.state.round import seeded
 from tasks.state.workspace import Workspace
-from tasks.steps.curate import PARTS
-from tasks.steps.drift import judged, one_each
+from tasks.steps.curate import PARTS, Curate
+from tasks.steps.drift import Drift, judged, one_each
+from tasks.steps.vote import Vote
 
 SEED = seeded("watch")
 """Looked at again, the same feedback gives the same answer."""
@@ -65,16 +65,16 @@ def look(workspace: Workspace, waiting: Sequence[FeedbackEvent]) -> Seen:
         BadParams: params.yaml cannot be read.
         RoundBusy: another look takes more than a minute.
     """
-    params, registry = opening.effective(workspace, ()), Registry(workspace.root)
+    knobs, registry = _knobs(workspace), Registry(workspace.root)
     champion = registry.champion()
     if champion is None:
         return Seen(None, len(waiting))
     known = store.ids(workspace.feedback)
     events = groups.regroup(list({one.feedback_id: one for one in waiting if one.feedback_id not in known}.values()))
     with holding(workspace.watch / ".lock", "a look", wait=60):
-        found = _feedback(workspace, champion, events, params)
-        found |= _labels(workspace, registry, champion, events, params)
-        decided = checks.decide(found.checks, params.drift.level)
+        found = _feedback(workspace, champion, events, knobs)
+        found |= _labels(workspace, registry, champion, events, knobs)
+        decided = checks.decide(found.checks, knobs.drift.level)
         seen = Seen(champion.version, len(events), decided, newest(workspace))
         facts = {"champion": champion.version, "records": len(events)}
         write_json(workspace.watch / "watch.json", facts | checks.report(found, decided) | {"alarms": seen.alarms})
@@ -92,20 +92,37 @@ def newest(workspace: Workspace) -> dict[str, str]:
     return {name: f"{name} {effect:.3g}, see data/reports/drift.html" for name, effect in alarms.items()}
 
 
-def _feedback(workspace: Workspace, champion: Version, events: Sequence[FeedbackEvent], params: Params) -> Findings:
-    knobs, learned, criterion = params.drift, range(champion.round + 1), params.curate.criterion
-    asked = excerpt.prompts(workspace.feedback, learned, knobs.groups, SEED)
-    voted = stream.stream(excerpt.votes(workspace.feedback, learned, knobs.groups, SEED), criterion)
-    asks, votes = excerpt.one_each(events, knobs.groups, SEED), stream.stream(events, criterion)
-    return prompts.drift(asked, asks, knobs.limits, knobs.bins, SEED) | stream.drift(voted, votes, knobs.limits, SEED)
+class _Knobs(NamedTuple):
+    """The sections of the next round's parameters that a look needs."""
+
+    curate: Curate
+    vote: Vote
+    drift: Drift
+
+
+def _knobs(workspace: Workspace) -> _Knobs:
+    values = read(workspace.params)
+    return _Knobs(
+        section(Curate, values, "curate", workspace.params),
+        section(Vote, values, "vote", workspace.params),
+        section(Drift, values, "drift", workspace.params),
+    )
+
+
+def _feedback(workspace: Workspace, champion: Version, events: Sequence[FeedbackEvent], knobs: _Knobs) -> Findings:
+    drift, learned, criterion = knobs.drift, range(champion.round + 1), knobs.curate.criterion
+    asked = excerpt.prompts(workspace.feedback, learned, drift.groups, SEED)
+    voted = stream.stream(excerpt.votes(workspace.feedback, learned, drift.groups, SEED), criterion)
+    asks, votes = excerpt.one_each(events, drift.groups, SEED), stream.stream(events, criterion)
+    return prompts.drift(asked, asks, drift.limits, drift.bins, SEED) | stream.drift(voted, votes, drift.limits, SEED)
 
 
 def _labels(
-    workspace: Workspace, registry: Registry, champion: Version, events: Sequence[FeedbackEvent], params: Params
+    workspace: Workspace, registry: Registry, champion: Version, events: Sequence[FeedbackEvent], knobs: _Knobs
 ) -> Findings:
     """The champion's reward model on votes that wait, on pairs nobody voted on before; loaded where there are any."""
-    held_out, count = workspace.preferences / "holdout.arrow", params.drift.groups
-    waiting = preferences.preferences(events, params.curate.split, "", params.curate.criterion).rows
+    held_out, count = workspace.preferences / "holdout.arrow", knobs.drift.groups
+    waiting = preferences.preferences(events, knobs.curate.split, "", knobs.curate.criterion).rows
     if not waiting:
         return Findings()
     files = [path for part in PARTS if (path := workspace.preferences / f"{part}.arrow").exists()]
@@ -116,5 +133,5 @@ def _labels(
         return Findings()
     known = [row for row in tables.rows(held_out) if row["round"] <= champion.round]
     model = RewardModel.load(folder)
-    before, now = (judged(model, rows, params.vote.annotator) for rows in (one_each(known, count, SEED), fresh))
-    return labels.drift(before, now, params.drift.limits, SEED)
+    before, now = (judged(model, rows, knobs.vote.annotator) for rows in (one_each(known, count, SEED), fresh))
+    return labels.drift(before, now, knobs.drift.limits, SEED)

@@ -1,4 +1,4 @@
-"""A scripted annotator: votes in the files that `python -m flows votes` hands out and takes in."""
+"""A scripted annotator: votes in the files that `rounds votes` hands out and takes in."""
 
 import json
 from pathlib import Path

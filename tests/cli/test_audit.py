@@ -1,4 +1,4 @@
-"""`python -m flows audit verify`: an edited, a removed and a moved line are each found."""
+"""`rounds audit verify`: an edited, a removed and a moved line are each found."""
 
 from collections.abc import Callable
 
@@ -7,7 +7,7 @@ import pytest
 from tasks.registry import audit
 from tasks.state import records
 from tasks.state.workspace import Workspace
-from tests.cli.commands import Flows
+from tests.commands import Rounds
 
 Damage = Callable[[list[bytes]], list[bytes]]
 
@@ -33,41 +33,41 @@ def logged(workspace: Workspace) -> Workspace:
     return workspace
 
 
-def test_a_sound_log(flows: Flows, logged: Workspace) -> None:
-    said = flows("audit", "verify", "-w", logged.root)
+def test_a_sound_log(rounds: Rounds, logged: Workspace) -> None:
+    said = rounds("audit", "verify", "-w", logged.root)
     assert (said.code, said.out) == (0, f"{logged.audit}: 3 lines, each as it was written.\n")
 
 
-def test_a_workspace_in_which_nothing_was_promoted(flows: Flows, workspace: Workspace) -> None:
-    said = flows("audit", "verify", "-w", workspace.root)
+def test_a_workspace_in_which_nothing_was_promoted(rounds: Rounds, workspace: Workspace) -> None:
+    said = rounds("audit", "verify", "-w", workspace.root)
     assert (said.code, said.out) == (0, f"{workspace.audit}: no line so far, and no round that promoted.\n")
 
 
-def test_a_log_that_was_removed_with_its_side_file(flows: Flows, workspace: Workspace) -> None:
+def test_a_log_that_was_removed_with_its_side_file(rounds: Rounds, workspace: Workspace) -> None:
     workspace.round.write_text("number: 0\n")
     verdict = {"result": "promote", "findings": []}
     records.write(workspace, 0, {"number": 0, "version": "1", "verdict": verdict})
     records.write(workspace, 1, {"number": 1, "version": "2", "verdict": {**verdict, "result": "hold"}})
-    said = flows("audit", "verify", "-w", workspace.root)
+    said = rounds("audit", "verify", "-w", workspace.root)
     assert (said.code, said.out) == (2, "")
     assert "no line tells how version 1 of round 0 became champion" in said.err
     assert "version 2" not in said.err
     audit.append(workspace.audit, "bootstrap", "rounds", left="", now="1")
-    assert flows("audit", "verify", "-w", workspace.root).code == 0
+    assert rounds("audit", "verify", "-w", workspace.root).code == 0
 
 
 @pytest.mark.parametrize("head", ["{}", '{"seq": "3", "sha256": ""}', "[]", ""])
-def test_a_damaged_side_file(flows: Flows, logged: Workspace, head: str) -> None:
+def test_a_damaged_side_file(rounds: Rounds, logged: Workspace, head: str) -> None:
     logged.audit.with_name("audit.jsonl.head").write_text(head)
-    said = flows("audit", "verify", "-w", logged.root)
+    said = rounds("audit", "verify", "-w", logged.root)
     assert (said.code, said.out) == (2, "")
     assert "audit.jsonl.head" in said.err
 
 
 @pytest.mark.parametrize("damage", DAMAGES.values(), ids=DAMAGES.keys())
-def test_a_damaged_log(flows: Flows, logged: Workspace, damage: Damage) -> None:
+def test_a_damaged_log(rounds: Rounds, logged: Workspace, damage: Damage) -> None:
     lines = logged.audit.read_bytes().splitlines(keepends=True)
     logged.audit.write_bytes(b"".join(damage(lines)))
-    said = flows("audit", "verify", "-w", logged.root)
+    said = rounds("audit", "verify", "-w", logged.root)
     assert (said.code, said.out) == (2, "")
     assert f"Damaged: {logged.audit}" in said.err

@@ -1,4 +1,4 @@
-"""`python -m flows blame`: somebody who votes the wrong way round is found, by real trainings."""
+"""`rounds blame`: somebody who votes the wrong way round is found, by real trainings."""
 
 import json
 from pathlib import Path
@@ -16,7 +16,7 @@ from tasks.registry.alias import Registry
 from tasks.registry.archive import Archive
 from tasks.state import records
 from tasks.state.workspace import Workspace
-from tests.cli.commands import Flows
+from tests.commands import Rounds
 from tests.crowd import votes
 from tests.flows.feedback_files import write
 from tests.profile import HOLD, TINY
@@ -42,8 +42,8 @@ def copied(crowd: Workspace, tmp_path: Path) -> Workspace:
     return moved(crowd, tmp_path / "copied")
 
 
-def test_whoever_votes_the_wrong_way_round_is_ranked_first(flows: Flows, copied: Workspace) -> None:
-    said = flows("blame", "2", "--by", "annotator", "--json", "-w", copied.root)
+def test_whoever_votes_the_wrong_way_round_is_ranked_first(rounds: Rounds, copied: Workspace) -> None:
+    said = rounds("blame", "2", "--by", "annotator", "--json", "-w", copied.root)
     assert said.code == 0, said.err
     found = json.loads(said.out)
     first, *others = found["charges"]
@@ -52,7 +52,7 @@ def test_whoever_votes_the_wrong_way_round_is_ranked_first(flows: Flows, copied:
     assert first["holdout"]["accuracy_without"] > first["holdout"]["accuracy"]
     assert {charge["suspect"]["name"] for charge in others} == {"ana", "ben", "cem", "simulated"}
     assert first["harm"] > abs(found["control"]["harm"])
-    again = flows("blame", "2", "--by", "annotator", "-w", copied.root)  # nothing is trained twice
+    again = rounds("blame", "2", "--by", "annotator", "-w", copied.root)  # nothing is trained twice
     assert "every training was done before" in again.out
     assert next(line for line in again.out.splitlines() if "holdout" in line).split()[:2] == ["eve", "holdout"]
     folder = copied.blame / "round-00002"
@@ -60,8 +60,8 @@ def test_whoever_votes_the_wrong_way_round_is_ranked_first(flows: Flows, copied:
     assert (folder / "blame.png").stat().st_size > 5000
 
 
-def test_the_cost_is_said_first_and_the_finding_logged_below_the_round(flows: Flows, copied: Workspace) -> None:
-    said = flows("blame", "2", "--by", "source", "-w", copied.root)
+def test_the_cost_is_said_first_and_the_finding_logged_below_the_round(rounds: Rounds, copied: Workspace) -> None:
+    said = rounds("blame", "2", "--by", "source", "-w", copied.root)
     assert said.code == 0, said.err
     assert said.out.startswith("Round 2: 2 suspects, 4 trainings to run, about ")
     store, record = Registry(copied.root).store, records.read(copied, 2)
@@ -98,9 +98,9 @@ def test_cut_short_it_goes_on_from_the_trainings_that_ended(copied: Workspace) -
     assert kept.stat().st_mtime_ns == before
 
 
-def test_the_cost_is_said_in_the_folder_of_a_replay(flows: Flows, crowd: Workspace, tmp_path: Path) -> None:
+def test_the_cost_is_said_in_the_folder_of_a_replay(rounds: Rounds, crowd: Workspace, tmp_path: Path) -> None:
     """Its own MLflow knows of no round, and no round was recorded there: the replay noted how long it learned."""
-    assert flows("replay", "2", "--into", tmp_path / "replayed", "-w", crowd.root).code == 0
+    assert rounds("replay", "2", "--into", tmp_path / "replayed", "-w", crowd.root).code == 0
     replayed = Workspace(tmp_path / "replayed")
     tried = trial(replayed, "2", by=["source"])
     spent = read_json(replayed.metrics / "times.json")["reward"]["learning"]
@@ -139,13 +139,13 @@ def test_an_older_round_is_tried_while_its_sft_model_is_here(crowd: Workspace) -
     assert {event.round for event in found.events} <= {0, 1}
 
 
-def test_what_cannot_be_tried_is_said(flows: Flows, copied: Workspace) -> None:
-    assert "round 0 trains no reward model" in flows("blame", "0", "-w", copied.root).err
-    assert "no finished round '7'" in flows("blame", "7", "-w", copied.root).err
-    few = flows("blame", "2", "--least", "5000", "-w", copied.root)
+def test_what_cannot_be_tried_is_said(rounds: Rounds, copied: Workspace) -> None:
+    assert "round 0 trains no reward model" in rounds("blame", "0", "-w", copied.root).err
+    assert "no finished round '7'" in rounds("blame", "7", "-w", copied.root).err
+    few = rounds("blame", "2", "--least", "5000", "-w", copied.root)
     assert (few.code, "see --by and --least" in few.err) == (2, True)
     lock = copied.root / "dvc.lock"
     lock.write_text(lock.read_text().replace("data/checkpoints/sft\n", "data/checkpoints/other\n"))
-    other = flows("blame", "2", "-w", copied.root).err
+    other = rounds("blame", "2", "-w", copied.root).err
     assert "started from another SFT model" in other
-    assert "python -m flows replay 2 --into DIR" in other
+    assert "rounds replay 2 --into DIR" in other

@@ -7,24 +7,24 @@ import pytest
 from tasks.registry import audit
 from tasks.registry.alias import Registry
 from tasks.state.workspace import Workspace
-from tests.cli.commands import Flows
+from tests.commands import Rounds
 
 
-def test_status_of_a_new_workspace(flows: Flows, workspace: Workspace) -> None:
-    said = flows("status", "-w", workspace.root)
-    assert (said.code, said.out) == (0, "No champion yet: `python -m flows round` trains the first one.\n")
+def test_status_of_a_new_workspace(rounds: Rounds, workspace: Workspace) -> None:
+    said = rounds("status", "-w", workspace.root)
+    assert (said.code, said.out) == (0, "No champion yet: `rounds round` trains the first one.\n")
 
 
-def test_status_shows_champion_candidate_and_rounds(flows: Flows, followed: Workspace) -> None:
-    said = flows("status", "-w", followed.root).out
+def test_status_shows_champion_candidate_and_rounds(rounds: Rounds, followed: Workspace) -> None:
+    said = rounds("status", "-w", followed.root).out
     assert "champion   policy version 2, from round 1" in said
     assert "candidate  policy version 3, from round 2: hold" in said
     rows = [line.split()[:3] for line in said.splitlines() if line[:1].isdigit()]
     assert rows == [["0", "1", "promote"], ["1", "2", "★"], ["2", "3", "hold"]]
 
 
-def test_rollback_moves_the_alias_and_says_why(flows: Flows, continued: Workspace) -> None:
-    said = flows("rollback", "--reason", "it was rude", "-w", continued.root)
+def test_rollback_moves_the_alias_and_says_why(rounds: Rounds, continued: Workspace) -> None:
+    said = rounds("rollback", "--reason", "it was rude", "-w", continued.root)
     assert (said.code, said.out.startswith("policy@champion is version 1 now.")) == (0, True)
     champion = Registry(continued.root).champion()
     assert champion is not None
@@ -32,27 +32,27 @@ def test_rollback_moves_the_alias_and_says_why(flows: Flows, continued: Workspac
     last = audit.read(continued.audit)[-1]
     assert (last.event, last.facts["left"], last.facts["now"]) == ("rollback", "2", "1")
     assert last.facts["reason"] == "it was rude"
-    status = flows("status", "-w", continued.root).out
+    status = rounds("status", "-w", continued.root).out
     assert "champion   policy version 1, from round 0" in status
     assert "candidate  policy version 2, from round 1: it was rude" in status
 
 
-def test_rollback_without_a_version_to_go_to(flows: Flows, workspace: Workspace) -> None:
-    said = flows("rollback", "--reason", "why not", "-w", workspace.root)
+def test_rollback_without_a_version_to_go_to(rounds: Rounds, workspace: Workspace) -> None:
+    said = rounds("rollback", "--reason", "why not", "-w", workspace.root)
     assert said.code == 2
     assert "policy@champion took over from no other version; name the one to go back to" in said.err
 
 
-def test_a_folder_that_holds_something_else(flows: Flows, workspace: Workspace) -> None:
+def test_a_folder_that_holds_something_else(rounds: Rounds, workspace: Workspace) -> None:
     (workspace.root / "dvc.yaml").unlink()
-    said = flows("status", "-w", workspace.root)
+    said = rounds("status", "-w", workspace.root)
     assert said.code == 2
     assert "is neither empty nor a workspace (no dvc.yaml); name another folder" in said.err
 
 
 @pytest.mark.parametrize("command", [("status",), ("rollback", "--reason", "rude"), ("audit", "verify"), ("plan",)])
-def test_a_mistyped_workspace_is_not_made(flows: Flows, tmp_path: Path, command: tuple[str, ...]) -> None:
-    said = flows(*command, "-w", tmp_path / "worksapce")
+def test_a_mistyped_workspace_is_not_made(rounds: Rounds, tmp_path: Path, command: tuple[str, ...]) -> None:
+    said = rounds(*command, "-w", tmp_path / "worksapce")
     assert (said.code, "there is no workspace at" in said.err) == (2, True)
     assert not (tmp_path / "worksapce").exists()
 
@@ -60,10 +60,10 @@ def test_a_mistyped_workspace_is_not_made(flows: Flows, tmp_path: Path, command:
 @pytest.mark.parametrize(
     "command", [("evidence", "2", "--into"), ("votes", "pull", "--into"), ("explain", "--prompt", "Hi", "--html")]
 )
-def test_a_folder_is_not_written_over_by_a_file(flows: Flows, workspace: Workspace, command: tuple[str, ...]) -> None:
+def test_a_folder_is_not_written_over_by_a_file(rounds: Rounds, workspace: Workspace, command: tuple[str, ...]) -> None:
     folder = workspace.root / "reports"
     folder.mkdir()
     (folder / "of last year").touch()
-    said = flows(*command, folder, "-w", workspace.root)
+    said = rounds(*command, folder, "-w", workspace.root)
     assert (said.code, "is a directory" in said.err) == (2, True)
     assert (folder / "of last year").exists()

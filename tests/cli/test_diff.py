@@ -1,14 +1,14 @@
-"""`python -m flows diff`, on real rounds."""
+"""`rounds diff`, on real rounds."""
 
 import json
 
 from tasks.state import records
 from tasks.state.workspace import Workspace
-from tests.cli.commands import Flows
+from tests.commands import Rounds
 
 
-def test_two_rounds_differ_in_what_was_changed_and_in_what_came_of_it(flows: Flows, followed: Workspace) -> None:
-    said = flows("diff", "1", "2", "--json", "-w", followed.root)
+def test_two_rounds_differ_in_what_was_changed_and_in_what_came_of_it(rounds: Rounds, followed: Workspace) -> None:
+    said = rounds("diff", "1", "2", "--json", "-w", followed.root)
     assert said.code == 0, said.err
     found = json.loads(said.out)
     assert {name.split(".")[0] for name in found["params"]} == {"verdict"}
@@ -21,18 +21,18 @@ def test_two_rounds_differ_in_what_was_changed_and_in_what_came_of_it(flows: Flo
     assert found["metrics"]["curate/train"] == [one["curate/train"], two["curate/train"]]
 
 
-def test_the_table_names_rounds_and_what_is_the_same(flows: Flows, followed: Workspace) -> None:
+def test_the_table_names_rounds_and_what_is_the_same(rounds: Rounds, followed: Workspace) -> None:
     key = records.read(followed, 2)["key"]
-    out = flows("diff", "1", key, "-w", followed.root).out
+    out = rounds("diff", "1", key, "-w", followed.root).out
     assert out.split()[:4] == ["round", "1", "round", "2"]
     assert "The same in both: code." in out
-    assert flows("diff", "1", "1", "-w", followed.root).out.endswith(
+    assert rounds("diff", "1", "1", "-w", followed.root).out.endswith(
         "The same in both: verdict, code, params, inputs, data, metrics.\n"
     )
 
 
-def test_a_round_that_is_not_there(flows: Flows, followed: Workspace) -> None:
-    said = flows("diff", "1", "7", "-w", followed.root)
+def test_a_round_that_is_not_there(rounds: Rounds, followed: Workspace) -> None:
+    said = rounds("diff", "1", "7", "-w", followed.root)
     assert said.code == 2
     assert "no finished round '7'" in said.err
     assert "finished rounds: 0, 1, 2" in said.err

@@ -1,4 +1,4 @@
-"""`python -m flows evidence`, and the cards that closing leaves with each version, on real rounds."""
+"""`rounds evidence`, and the cards that closing leaves with each version, on real rounds."""
 
 import hashlib
 import json
@@ -15,22 +15,22 @@ from tasks.registry.alias import Registry
 from tasks.registry.archive import Archive
 from tasks.state import records
 from tasks.state.workspace import Workspace
-from tests.cli.commands import Flows
+from tests.commands import Rounds
 from tests.crowd import votes
 from tests.flows.feedback_files import write
 from tests.profile import TINY, only
 
 
-def packed(flows: Flows, place: Path, asked: str, into: Path) -> dict[str, bytes]:
-    said = flows("evidence", asked, "--into", into, "-w", place)
+def packed(rounds: Rounds, place: Path, asked: str, into: Path) -> dict[str, bytes]:
+    said = rounds("evidence", asked, "--into", into, "-w", place)
     assert said.code == 0, said.err
     assert "not a claim of compliance" in said.out
     with ZipFile(into) as archive:
         return {name: archive.read(name) for name in archive.namelist()}
 
 
-def test_everything_about_a_version_in_one_archive(flows: Flows, followed: Workspace, tmp_path: Path) -> None:
-    files = packed(flows, followed.root, "policy@champion", tmp_path / "one.zip")
+def test_everything_about_a_version_in_one_archive(rounds: Rounds, followed: Workspace, tmp_path: Path) -> None:
+    files = packed(rounds, followed.root, "policy@champion", tmp_path / "one.zip")
     sums = dict(line.split("  ")[::-1] for line in files.pop("SHA256SUMS").decode().splitlines())
     assert sums == {name: hashlib.sha256(content).hexdigest() for name, content in files.items()}
     record = records.read(followed, 1)
@@ -54,46 +54,46 @@ def test_everything_about_a_version_in_one_archive(flows: Flows, followed: Works
     assert "| Pre-Deployment Testing | model-card.md, reward-card.md, gates.json" in page
 
 
-def test_the_same_records_give_the_same_bytes(flows: Flows, followed: Workspace, tmp_path: Path) -> None:
-    packed(flows, followed.root, "policy/2", tmp_path / "one.zip")
-    packed(flows, followed.root, "2", tmp_path / "two.zip")
+def test_the_same_records_give_the_same_bytes(rounds: Rounds, followed: Workspace, tmp_path: Path) -> None:
+    packed(rounds, followed.root, "policy/2", tmp_path / "one.zip")
+    packed(rounds, followed.root, "2", tmp_path / "two.zip")
     assert (tmp_path / "one.zip").read_bytes() == (tmp_path / "two.zip").read_bytes()
 
 
 def test_mlflow_alone_is_enough(
-    flows: Flows, followed: Workspace, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+    rounds: Rounds, followed: Workspace, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    here = packed(flows, followed.root, "policy/3", tmp_path / "here.zip")
+    here = packed(rounds, followed.root, "policy/3", tmp_path / "here.zip")
     monkeypatch.setenv("MLFLOW_TRACKING_URI", f"sqlite:///{followed.root}/mlflow.db")
-    elsewhere = packed(flows, tmp_path / "empty", "policy/3", tmp_path / "elsewhere.zip")
+    elsewhere = packed(rounds, tmp_path / "empty", "policy/3", tmp_path / "elsewhere.zip")
     assert set(here) - set(elsewhere) == {"audit-verification.json"}  # it was held: no line is about it
     same = set(elsewhere) - {"README.md", "SHA256SUMS", "lineage.txt", "lineage.json"}  # people are in the workspace
     assert {name: here[name] for name in same} == {name: elsewhere[name] for name in same}
     assert "the audit log was not verified" in elsewhere["README.md"].decode()
 
 
-def test_a_first_model_has_a_card_and_no_gates(flows: Flows, followed: Workspace, tmp_path: Path) -> None:
-    files = packed(flows, followed.root, "policy/1", tmp_path / "first.zip")
+def test_a_first_model_has_a_card_and_no_gates(rounds: Rounds, followed: Workspace, tmp_path: Path) -> None:
+    files = packed(rounds, followed.root, "policy/1", tmp_path / "first.zip")
     assert "No gate has looked at it" in files["model-card.md"].decode()
     assert not {"gates.json", "red-team.json", "evaluation.json", "reward-card.md"} & set(files)
 
 
-def test_incidents_and_approvals_are_in_it(flows: Flows, continued: Workspace, tmp_path: Path) -> None:
+def test_incidents_and_approvals_are_in_it(rounds: Rounds, continued: Workspace, tmp_path: Path) -> None:
     version = Registry(continued.root).version("2")
     audit.append(continued.audit, "approval", "ana", key=version.tags["round_key"], reason="read it")
-    assert flows("incident", "open", "--what", "rude", "--version", "2", "-w", continued.root).code == 0
+    assert rounds("incident", "open", "--what", "rude", "--version", "2", "-w", continued.root).code == 0
     [opened] = incidents.every(continued.audit)
-    assert flows("incident", "close", opened.number, "mended", "-w", continued.root).code == 0
-    files = packed(flows, continued.root, "policy/2", tmp_path / "one.zip")
+    assert rounds("incident", "close", opened.number, "mended", "-w", continued.root).code == 0
+    files = packed(rounds, continued.root, "policy/2", tmp_path / "one.zip")
     assert json.loads(files["approvals.jsonl"])["who"] == "ana"
     assert [json.loads(line)["facts"]["said"] for line in files["incidents.jsonl"].splitlines()] == ["rude", "mended"]
     lines = continued.audit.read_bytes().splitlines()
     continued.audit.write_bytes(b"\n".join([lines[0], lines[2], lines[1], *lines[3:]]) + b"\n")
-    tampered = packed(flows, continued.root, "policy/2", tmp_path / "two.zip")
+    tampered = packed(rounds, continued.root, "policy/2", tmp_path / "two.zip")
     assert json.loads(tampered["audit-verification.json"])["sound"] is False
 
 
-def test_no_annotator_is_named_in_it(flows: Flows, continued: Workspace, tmp_path: Path) -> None:
+def test_no_annotator_is_named_in_it(rounds: Rounds, continued: Workspace, tmp_path: Path) -> None:
     people = ("Meier-Anna", "Vogel-Ben", "Kaya-Cem")
     continued.inbox.mkdir(exist_ok=True)
     cast = [vote for name in people for vote in votes(name, 110, reversed=name == people[0])]
@@ -101,12 +101,12 @@ def test_no_annotator_is_named_in_it(flows: Flows, continued: Workspace, tmp_pat
     rlhf_round([*TINY, only("annotators", "{}"), "collect.prompts=40"], str(continued.root))
     assert "annotator " in str(records.read(continued, 2)["verdict"])
     assert people[0] in continued.report("reward").read_text()  # where the gate's sentence leads
-    files = packed(flows, continued.root, "policy/3", tmp_path / "one.zip")
+    files = packed(rounds, continued.root, "policy/3", tmp_path / "one.zip")
     assert {name: person for name, content in files.items() for person in people if person.encode() in content} == {}
 
 
-def test_a_version_that_is_not_there(flows: Flows, followed: Workspace) -> None:
-    said = flows("evidence", "reward/1", "-w", followed.root)
+def test_a_version_that_is_not_there(rounds: Rounds, followed: Workspace) -> None:
+    said = rounds("evidence", "reward/1", "-w", followed.root)
     assert said.code == 2
     assert "no version 'reward/1' of the policy; there are: 1, 2, 3" in said.err
 

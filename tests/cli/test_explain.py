@@ -1,4 +1,4 @@
-"""`python -m flows explain`: the reward of an answer, token by token, and the training preferences nearest to it."""
+"""`rounds explain`: the reward of an answer, token by token, and the training preferences nearest to it."""
 
 import json
 from pathlib import Path
@@ -11,15 +11,15 @@ from models.reward import RewardModel
 from tasks.registry.alias import Registry
 from tasks.state import tables
 from tasks.state.workspace import Workspace
-from tests.cli.commands import Flows
+from tests.commands import Rounds
 
 PROMPT, ANSWER = "Where is <my> parcel?", "It <b>comes</b> on Monday."
 BEFORE = [{"role": "user", "content": "Hello!"}, {"role": "assistant", "content": "What may I do for you?"}]
 
 
-def test_an_answer_in_numbers_and_as_a_page(flows: Flows, finished: Workspace, tmp_path: Path) -> None:
+def test_an_answer_in_numbers_and_as_a_page(rounds: Rounds, finished: Workspace, tmp_path: Path) -> None:
     page = tmp_path / "why.html"
-    said = flows("explain", "--prompt", PROMPT, "--answer", ANSWER, "--html", page, "-w", finished.root)
+    said = rounds("explain", "--prompt", PROMPT, "--answer", ANSWER, "--html", page, "-w", finished.root)
     assert said.code == 0, said.err
     assert "Reward model version 1, of round 1" in said.out
     assert "t[" in said.out
@@ -31,8 +31,8 @@ def test_an_answer_in_numbers_and_as_a_page(flows: Flows, finished: Workspace, t
     assert "http" not in html  # nothing is loaded from elsewhere
 
 
-def test_the_shares_sum_to_the_score_and_neighbours_are_training_pairs(flows: Flows, finished: Workspace) -> None:
-    said = flows("explain", "--prompt", PROMPT, "--answer", ANSWER, "--json", "--near", 3, "-w", finished.root)
+def test_the_shares_sum_to_the_score_and_neighbours_are_training_pairs(rounds: Rounds, finished: Workspace) -> None:
+    said = rounds("explain", "--prompt", PROMPT, "--answer", ANSWER, "--json", "--near", 3, "-w", finished.root)
     found = json.loads(said.out)
     [answer] = found["answers"]
     parts = answer["blank"] + sum(piece["total"] for piece in answer["pieces"])
@@ -43,60 +43,60 @@ def test_the_shares_sum_to_the_score_and_neighbours_are_training_pairs(flows: Fl
     assert all(near["annotators"] for near in answer["near"])
 
 
-def test_both_answers_of_a_pair_and_of_a_sample(flows: Flows, finished: Workspace) -> None:
+def test_both_answers_of_a_pair_and_of_a_sample(rounds: Rounds, finished: Workspace) -> None:
     row = tables.rows(finished.preferences / "holdout.arrow")[0]
-    found = json.loads(flows("explain", "--pair", row["pair_id"][:12], "--json", "-w", finished.root).out)
+    found = json.loads(rounds("explain", "--pair", row["pair_id"][:12], "--json", "-w", finished.root).out)
     assert [answer["text"] for answer in found["answers"]] == [row["chosen"], row["rejected"]]
     samples = tables.rows(finished.samples / "samples.arrow")
-    found = json.loads(flows("explain", "--round", 1, "--sample", 2, "--json", "-w", finished.root).out)
+    found = json.loads(rounds("explain", "--round", 1, "--sample", 2, "--json", "-w", finished.root).out)
     assert [answer["title"] for answer in found["answers"]] == ["candidate", "champion"]
     assert found["answers"][0]["score"] == pytest.approx(samples[2]["candidate_reward"], abs=1e-3)
 
 
-def test_a_sample_of_a_conversation_is_explained_with_all_its_turns(flows: Flows, continued: Workspace) -> None:
+def test_a_sample_of_a_conversation_is_explained_with_all_its_turns(rounds: Rounds, continued: Workspace) -> None:
     path, turns = continued.prompts / "holdout.arrow", [*BEFORE, {"role": "user", "content": PROMPT}]
     samples = tables.rows(continued.samples / "samples.arrow")
     rows = [
         row | {"prompt": turns} if row["prompt_id"] == samples[2]["prompt_id"] else row for row in tables.rows(path)
     ]
     tables.write(path, pa.Table.from_pylist(rows, schema=PROMPTS))
-    found = json.loads(flows("explain", "--round", 1, "--sample", 2, "--json", "-w", continued.root).out)
+    found = json.loads(rounds("explain", "--round", 1, "--sample", 2, "--json", "-w", continued.root).out)
     assert [answer["prompt"] for answer in found["answers"]] == [turns, turns]
     texts = [samples[2][f"{who}_texts"] for who in ("candidate", "champion")]
     scores = RewardModel.load(continued.checkpoint("reward")).score([turns, turns], texts).tolist()
     assert [answer["score"] for answer in found["answers"]] == pytest.approx(scores, abs=1e-3)
 
     tables.write(path, pa.Table.from_pylist([], schema=PROMPTS))
-    said = flows("explain", "--sample", 2, "-w", continued.root)
+    said = rounds("explain", "--sample", 2, "-w", continued.root)
     assert (said.code, f"prompt {samples[2]['prompt_id']} of the samples is not among" in said.err) == (2, True)
 
 
 def test_the_registered_version_alone_is_enough(
-    flows: Flows, finished: Workspace, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+    rounds: Rounds, finished: Workspace, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     monkeypatch.setenv("MLFLOW_TRACKING_URI", f"sqlite:///{finished.root}/mlflow.db")
-    said = flows("explain", "--version", 2, "--prompt", PROMPT, "--answer", ANSWER, "-w", tmp_path / "elsewhere")
+    said = rounds("explain", "--version", 2, "--prompt", PROMPT, "--answer", ANSWER, "-w", tmp_path / "elsewhere")
     assert said.code == 0, said.err
     assert "t[" in said.out
     assert "No training preferences are shown: round 1" in said.out
 
 
-def test_what_cannot_be_explained_is_said(flows: Flows, finished: Workspace) -> None:
+def test_what_cannot_be_explained_is_said(rounds: Rounds, finished: Workspace) -> None:
     place = finished.root
-    assert "say what to explain" in flows("explain", "-w", place).err
-    assert "say what to explain" in flows("explain", "--prompt", PROMPT, "-w", place).err
+    assert "say what to explain" in rounds("explain", "-w", place).err
+    assert "say what to explain" in rounds("explain", "--prompt", PROMPT, "-w", place).err
     asked = ("--prompt", PROMPT, "--answer", ANSWER, "-w", place)
-    assert "give one of them" in flows("explain", "--version", 2, "--round", 1, *asked).err
+    assert "give one of them" in rounds("explain", "--version", 2, "--round", 1, *asked).err
     assert "policy version 1 was trained against no reward model; those of rounds 1 are there" in (
-        flows("explain", "--version", 1, *asked).err
+        rounds("explain", "--version", 1, *asked).err
     )
-    assert "registered no reward model" in flows("explain", "--round", 0, *asked).err
-    assert "0 of the" in flows("explain", "--pair", "ffffffff", "-w", place).err
-    assert "there is no sample 5000" in flows("explain", "--sample", 5000, "-w", place).err
-    assert "--answer" in flows("explain", "--prompt", PROMPT, "--answer", " ", "-w", place).err
+    assert "registered no reward model" in rounds("explain", "--round", 0, *asked).err
+    assert "0 of the" in rounds("explain", "--pair", "ffffffff", "-w", place).err
+    assert "there is no sample 5000" in rounds("explain", "--sample", 5000, "-w", place).err
+    assert "--answer" in rounds("explain", "--prompt", PROMPT, "--answer", " ", "-w", place).err
 
 
-def test_without_a_champion(flows: Flows, workspace: Workspace) -> None:
-    said = flows("explain", "--prompt", PROMPT, "--answer", ANSWER, "-w", workspace.root)
+def test_without_a_champion(rounds: Rounds, workspace: Workspace) -> None:
+    said = rounds("explain", "--prompt", PROMPT, "--answer", ANSWER, "-w", workspace.root)
     assert (said.code, "there is no champion yet" in said.err) == (2, True)
     assert Registry(workspace.root).champion() is None

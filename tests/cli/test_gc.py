@@ -1,4 +1,4 @@
-"""`python -m flows gc`: what a dropped round left goes, what a version needs and all feedback stays."""
+"""`rounds gc`: what a dropped round left goes, what a version needs and all feedback stays."""
 
 import json
 import shutil
@@ -10,7 +10,7 @@ from core.files import digest
 from tasks.registry.alias import Registry
 from tasks.state.lock import holding
 from tasks.state.workspace import Workspace
-from tests.cli.commands import Flows
+from tests.commands import Rounds
 
 
 def put(place: Workspace, md5: str, content: str) -> None:
@@ -23,60 +23,62 @@ def listing(path: str, md5: str) -> str:
     return json.dumps([{"md5": md5, "relpath": path}])
 
 
-def test_after_finished_rounds_nothing_can_go(flows: Flows, continued: Workspace) -> None:
-    said = flows("gc", "-w", continued.root)
+def test_after_finished_rounds_nothing_can_go(rounds: Rounds, continued: Workspace) -> None:
+    said = rounds("gc", "-w", continued.root)
     assert said.code == 0, said.err
     assert said.out.startswith("0 objects, 0 bytes could go, ")
 
 
-def test_what_a_dropped_round_left_goes_but_not_its_feedback(flows: Flows, continued: Workspace) -> None:
+def test_what_a_dropped_round_left_goes_but_not_its_feedback(rounds: Rounds, continued: Workspace) -> None:
     cache = continued.root / ".dvc/cache"
     put(continued, "a" * 32, "answers that nobody needs")
     put(continued, "b" * 32 + ".dir", listing("train.arrow", "a" * 32))
     before = digest(cache)
-    assert "2 objects, " in flows("gc", "-w", continued.root).out
+    assert "2 objects, " in rounds("gc", "-w", continued.root).out
     assert digest(cache) == before  # a dry run
     put(continued, "c" * 32, "votes")
     put(continued, "d" * 32 + ".dir", listing("part-00007-0.parquet", "c" * 32))
-    said = flows("gc", "--yes", "-w", continued.root)
+    said = rounds("gc", "--yes", "-w", continued.root)
     assert said.out.splitlines()[-1].startswith("Removed 2 objects, ")
     left = {file.parent.name + file.name for file in cache.glob("files/md5/??/*")}
     assert {"c" * 32, "d" * 32 + ".dir"} <= left
     assert not {"a" * 32, "b" * 32 + ".dir"} & left
-    assert flows("gc", "-w", continued.root).out.startswith("0 objects, ")
+    assert rounds("gc", "-w", continued.root).out.startswith("0 objects, ")
 
 
-def test_what_only_a_deleted_version_needed_can_go(flows: Flows, continued: Workspace) -> None:
+def test_what_only_a_deleted_version_needed_can_go(rounds: Rounds, continued: Workspace) -> None:
     store = Registry(continued.root).store
     store.delete_model_version("policy", "1")  # round 0; round 1 has answers and preferences of its own
-    assert not flows("gc", "-w", continued.root).out.startswith("0 objects, ")
+    assert not rounds("gc", "-w", continued.root).out.startswith("0 objects, ")
 
 
-def test_nothing_goes_while_a_round_runs_or_where_a_version_lost_its_files(flows: Flows, continued: Workspace) -> None:
+def test_nothing_goes_while_a_round_runs_or_where_a_version_lost_its_files(
+    rounds: Rounds, continued: Workspace
+) -> None:
     with holding(continued.lock, "a round"):
-        assert "a round" in flows("gc", "--yes", "-w", continued.root).err
+        assert "a round" in rounds("gc", "--yes", "-w", continued.root).err
     run = Registry(continued.root).version("1").run_id
     [lock] = continued.root.glob(f"mlruns/{run}/artifacts/round/dvc.lock")
     lock.unlink()
-    said = flows("gc", "--yes", "-w", continued.root)
+    said = rounds("gc", "--yes", "-w", continued.root)
     assert (said.code, "dvc.lock is not among its files in MLflow" in said.err) == (2, True)
 
 
 def test_an_mlflow_that_does_not_know_the_rounds_cannot_say_what_goes(
-    flows: Flows, continued: Workspace, empty_store: Path, monkeypatch: pytest.MonkeyPatch
+    rounds: Rounds, continued: Workspace, empty_store: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     """A forgotten, or another, MLFLOW_TRACKING_URI: nothing is registered there, and everything would be garbage."""
     before = digest(continued.root / ".dvc/cache")
     monkeypatch.setenv(
         "MLFLOW_TRACKING_URI", f"sqlite:///{shutil.copy(empty_store, continued.root.parent / 'other.db')}"
     )
-    said = flows("gc", "--yes", "-w", continued.root)
+    said = rounds("gc", "--yes", "-w", continued.root)
     assert (said.code, "does not know round 0, 1 of" in said.err) == (2, True)
     assert digest(continued.root / ".dvc/cache") == before
 
 
-def test_a_shared_cache_is_left_alone(flows: Flows, continued: Workspace) -> None:
+def test_a_shared_cache_is_left_alone(rounds: Rounds, continued: Workspace) -> None:
     with (continued.root / ".dvc/config").open("a") as config:
         config.write(f"[cache]\n    dir = {continued.root.parent / 'shared'}\n")
-    said = flows("gc", "-w", continued.root)
+    said = rounds("gc", "-w", continued.root)
     assert (said.code, "is shared with other workspaces" in said.err) == (2, True)

@@ -1,4 +1,4 @@
-"""`python -m flows lineage`, on real rounds."""
+"""`rounds lineage`, on real rounds."""
 
 import json
 import subprocess
@@ -11,21 +11,21 @@ from tasks.registry.alias import Registry
 from tasks.state import records
 from tasks.state.workspace import PROJECT, Workspace
 from tasks.tools.versioning import Data
-from tests.cli.commands import Flows
+from tests.commands import Rounds
 
 
-def told(flows: Flows, place: Workspace, asked: str) -> Any:
-    said = flows("lineage", asked, "--json", "-w", place.root)
+def told(rounds: Rounds, place: Workspace, asked: str) -> Any:
+    said = rounds("lineage", asked, "--json", "-w", place.root)
     assert said.code == 0, said.err
     return json.loads(said.out)
 
 
-def test_from_any_of_them_to_all_the_others(flows: Flows, followed: Workspace) -> None:
+def test_from_any_of_them_to_all_the_others(rounds: Rounds, followed: Workspace) -> None:
     record = records.read(followed, 2)
     version = Registry(followed.root).version("3")
     policy = Data(followed.root).hashes()["policy"]["data/checkpoints/policy"]
     names = ("policy/3", record["run_id"], "2", record["key"], policy, version.digest)
-    trees = [told(flows, followed, asked)["rounds"] for asked in names]
+    trees = [told(rounds, followed, asked)["rounds"] for asked in names]
     assert all(tree == trees[0] for tree in trees)
     [[tree]] = trees[:1]
     assert (tree["round"], tree["verdict"], tree["run"], tree["key"]) == (2, "hold", record["run_id"], record["key"])
@@ -39,38 +39,38 @@ def test_from_any_of_them_to_all_the_others(flows: Flows, followed: Workspace) -
     assert sum(one["records"] for one in tree["feedback"]) == record["metrics"]["curate/events"]
 
 
-def test_a_commit_and_an_annotator_lead_to_every_round(flows: Flows, followed: Workspace) -> None:
+def test_a_commit_and_an_annotator_lead_to_every_round(rounds: Rounds, followed: Workspace) -> None:
     commit = subprocess.run(["git", "rev-parse", "HEAD"], cwd=PROJECT, capture_output=True, text=True).stdout.strip()
-    assert [one["round"] for one in told(flows, followed, "annotator:simulated")["rounds"]] == [0, 1, 2]
+    assert [one["round"] for one in told(rounds, followed, "annotator:simulated")["rounds"]] == [0, 1, 2]
     if commit:  # an unpacked archive has none
-        assert [one["round"] for one in told(flows, followed, commit)["rounds"]] == [0, 1, 2]
+        assert [one["round"] for one in told(rounds, followed, commit)["rounds"]] == [0, 1, 2]
 
 
-def test_the_run_of_a_step_is_its_rounds(flows: Flows, followed: Workspace) -> None:
+def test_the_run_of_a_step_is_its_rounds(rounds: Rounds, followed: Workspace) -> None:
     store = Registry(followed.root).store
     parent = records.read(followed, 1)["run_id"]
     home = records.read(followed, 1)["experiment"]
     [step] = store.search_runs([home], f"tags.`mlflow.parentRunId` = '{parent}' and tags.step = 'reward'")
-    assert [one["run"] for one in told(flows, followed, step.info.run_id)["rounds"]] == [parent]
-    assert [one["run"] for one in told(flows, followed, step.info.run_id[:8])["rounds"]] == [parent]
+    assert [one["run"] for one in told(rounds, followed, step.info.run_id)["rounds"]] == [parent]
+    assert [one["run"] for one in told(rounds, followed, step.info.run_id[:8])["rounds"]] == [parent]
 
 
-def test_the_tree_is_printed(flows: Flows, followed: Workspace) -> None:
-    lines = flows("lineage", "policy@champion", "-w", followed.root).out.splitlines()
+def test_the_tree_is_printed(rounds: Rounds, followed: Workspace) -> None:
+    lines = rounds("lineage", "policy@champion", "-w", followed.root).out.splitlines()
     assert lines[0] == "policy@champion: version"
     assert "round 1  promote" in lines[1]
     assert any("policy/2" in line and "champion; with reward/1" in line for line in lines)
     assert any("led to     round 2" in line for line in lines)
 
 
-def test_no_line_of_the_tree_is_cut(flows: Flows, followed: Workspace, monkeypatch: pytest.MonkeyPatch) -> None:
+def test_no_line_of_the_tree_is_cut(rounds: Rounds, followed: Workspace, monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setenv("COLUMNS", "40")
-    out = flows("lineage", "2", "-w", followed.root).out
-    [round_] = told(flows, followed, "2")["rounds"]
+    out = rounds("lineage", "2", "-w", followed.root).out
+    [round_] = told(rounds, followed, "2")["rounds"]
     assert f"(code {round_['code']})" in out
     assert all(f"{one['md5']}  {one['path']}\n" in out for one in round_["data"])
 
 
-def test_an_unknown_name(flows: Flows, followed: Workspace) -> None:
-    said = flows("lineage", "policy/99", "-w", followed.root)
+def test_an_unknown_name(rounds: Rounds, followed: Workspace) -> None:
+    said = rounds("lineage", "policy/99", "-w", followed.root)
     assert (said.code, "nothing here is called 'policy/99'" in said.err) == (2, True)

@@ -1,4 +1,4 @@
-"""`python -m flows replay`: elsewhere, from the run and the DVC remote alone, the same bytes."""
+"""`rounds replay`: elsewhere, from the run and the DVC remote alone, the same bytes."""
 
 import shutil
 from pathlib import Path
@@ -10,7 +10,7 @@ from flows.round import rlhf_round
 from tasks.registry.alias import Registry
 from tasks.state import records
 from tasks.state.workspace import Workspace
-from tests.cli.commands import Flows
+from tests.commands import Rounds
 from tests.profile import HOLD, TINY
 from tests.workspaces import moved
 
@@ -39,11 +39,11 @@ def saved(place: Workspace, name: str) -> Path:
     return file
 
 
-def test_a_round_is_replayed_from_its_run_alone(flows: Flows, pushed: Workspace, elsewhere: Path) -> None:
+def test_a_round_is_replayed_from_its_run_alone(rounds: Rounds, pushed: Workspace, elsewhere: Path) -> None:
     store, into = Registry(pushed.root).store, elsewhere.parent / "replayed"
     home = records.read(pushed, 2)["experiment"]
     runs = len(store.search_runs([home]))
-    said = flows("replay", "2", "--judge", "--into", into, "-w", elsewhere)
+    said = rounds("replay", "2", "--judge", "--into", into, "-w", elsewhere)
     assert said.code == 0, said.err
     assert (
         said.out.splitlines()[-1]
@@ -57,11 +57,11 @@ def test_a_round_is_replayed_from_its_run_alone(flows: Flows, pushed: Workspace,
     assert (len(store.search_runs([home])), len(registry.versions("policy"))) == (runs, 3)
 
 
-def test_what_differs_is_named(flows: Flows, pushed: Workspace, tmp_path: Path) -> None:
+def test_what_differs_is_named(rounds: Rounds, pushed: Workspace, tmp_path: Path) -> None:
     place = moved(pushed, tmp_path / "copy")
     lock, report = saved(place, "dvc.lock"), digest_of(saved(place, "dvc.lock"), "data/reports/policy.json")
     lock.write_text(lock.read_text().replace(report, "f" * 32))
-    said = flows("replay", "2", "--into", tmp_path / "replayed", "-w", place.root)
+    said = rounds("replay", "2", "--into", tmp_path / "replayed", "-w", place.root)
     assert said.code == 2
     assert "data/reports/policy.json came out otherwise" in said.err
     assert "differs" in next(line for line in said.out.splitlines() if line.startswith("data/reports/policy.json"))
@@ -73,36 +73,36 @@ def digest_of(lock: Path, path: str) -> str:
     return rest.split("md5: ")[1].split()[0]
 
 
-def test_changed_inputs_are_refused(flows: Flows, pushed: Workspace, tmp_path: Path) -> None:
+def test_changed_inputs_are_refused(rounds: Rounds, pushed: Workspace, tmp_path: Path) -> None:
     place = moved(pushed, tmp_path / "copy")
     inputs = saved(place, "round.yaml")
     inputs.write_text(inputs.read_text().replace("number: 2", "number: 3"))
-    said = flows("replay", "2", "--into", tmp_path / "replayed", "-w", place.root)
+    said = rounds("replay", "2", "--into", tmp_path / "replayed", "-w", place.root)
     assert said.code == 2
     assert "is not the one that gave it the key" in said.err
 
 
-def test_other_code_is_refused_with_the_commit_to_go_back_to(flows: Flows, pushed: Workspace, tmp_path: Path) -> None:
+def test_other_code_is_refused_with_the_commit_to_go_back_to(rounds: Rounds, pushed: Workspace, tmp_path: Path) -> None:
     place = moved(pushed, tmp_path / "copy")
     store, run = Registry(place.root).store, records.read(place, 2)["run_id"]
     for name, value in (("code", "0" * 16), ("git_commit", "ab" * 20), ("git_dirty", "true")):
         store.set_tag(run, name, value)
-    said = flows("replay", "2", "--into", tmp_path / "replayed", "-w", place.root)
+    said = rounds("replay", "2", "--into", tmp_path / "replayed", "-w", place.root)
     assert said.code == 2
     assert "was run by other code (digest 0000000000000000, here " in said.err
     assert f"`git checkout {'ab' * 20}` brings it back, except for the changes that were not committed then" in said.err
     assert not (tmp_path / "replayed").exists()
 
 
-def test_data_that_are_nowhere(flows: Flows, elsewhere: Path, tmp_path: Path) -> None:
+def test_data_that_are_nowhere(rounds: Rounds, elsewhere: Path, tmp_path: Path) -> None:
     (tmp_path / "nothing").mkdir()
-    said = flows("replay", "2", "--into", tmp_path / "into", "-w", elsewhere, "--remote", tmp_path / "nothing")
+    said = rounds("replay", "2", "--into", tmp_path / "into", "-w", elsewhere, "--remote", tmp_path / "nothing")
     assert said.code == 2
     assert "not all of data/answers, data/feedback could be fetched by hash" in said.err
     assert str(tmp_path / "nothing") in said.err
     assert not any((tmp_path / "into").iterdir())  # with the right remote, the same command can be given again
 
 
-def test_a_folder_in_use_is_left_alone(flows: Flows, elsewhere: Path, pushed: Workspace) -> None:
-    said = flows("replay", "2", "--into", pushed.root, "-w", elsewhere)
+def test_a_folder_in_use_is_left_alone(rounds: Rounds, elsewhere: Path, pushed: Workspace) -> None:
+    said = rounds("replay", "2", "--into", pushed.root, "-w", elsewhere)
     assert (said.code, "is not empty; name a new folder" in said.err) == (2, True)

@@ -44,7 +44,7 @@ from tasks.state.lock import holding
 from tasks.state.round import Round
 from tasks.state.steplog import StepLog
 from tasks.state.workspace import Workspace, at
-from tasks.steps.step import Step
+from tasks.steps import Step
 from tests.profile import PROMOTE, TINY
 from tests.tasks.registry.promoting import KilledAt, status
 
@@ -81,9 +81,9 @@ class Mortal(Running):
 
     def __call__(self, step: Step) -> None:
         """Run a step, unless it is done."""
-        self._tell(step.name)
+        self._tell(step.__name__)
         super().__call__(cast(Step, Bare(step, self._moment)))
-        if step.name == "verdict":
+        if step.__name__ == "verdict":
             self._tell("closing")
             if self._moment == "full closing":
                 fill_the_disk()
@@ -98,24 +98,24 @@ class Mortal(Running):
 
 
 class Bare:
-    """A step without Prefect."""
+    """A step that dies at its moment."""
 
     def __init__(self, step: Step, moment: str) -> None:
-        self.name = step.name
-        self._function = step.fn
+        self.__name__ = step.__name__
+        self._function = step
         self._moment = moment
 
     def __call__(self, round: Round, log: StepLog) -> None:
         """Do the step's work, up to the moment."""
-        note(round.workspace, self.name)
+        note(round.workspace, self.__name__)
         self._at("begins")
-        if self._moment == f"full {self.name}":
+        if self._moment == f"full {self.__name__}":
             fill_the_disk()
         self._function(round, StepLog([log, self._listen]))
         self._at("ended")
-        if self._moment == f"brim {self.name}":
+        if self._moment == f"brim {self.__name__}":
             fill_the_disk()
-        if self._moment == f"cuts {self.name}":
+        if self._moment == f"cuts {self.__name__}":
             sys.addaudithook(partial(_cut, round.workspace.root / "dvc.lock"))
 
     def _listen(self, metrics: Mapping[str, float], step: int, total: int | None = None) -> None:
@@ -123,7 +123,7 @@ class Bare:
             self._at("learns")
 
     def _at(self, point: str) -> None:
-        if self._moment == f"{point} {self.name}":
+        if self._moment == f"{point} {self.__name__}":
             die()
 
 

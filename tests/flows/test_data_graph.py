@@ -10,8 +10,8 @@ import pytest
 import yaml
 
 from core.files import digest
+from tasks.state.steps import STEPS
 from tasks.state.workspace import PROJECT, Workspace
-from tasks.tools.versioning import STEPS
 from tests.workspaces import moved
 
 

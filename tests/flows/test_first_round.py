@@ -12,9 +12,9 @@ from core.files import digest, read_json
 from tasks.registry import audit
 from tasks.registry.alias import Registry
 from tasks.state import records
+from tasks.state.steps import STEPS
 from tasks.state.tables import rows
 from tasks.state.workspace import Workspace
-from tasks.tools.versioning import STEPS
 
 
 @pytest.fixture(scope="module")

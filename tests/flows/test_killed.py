@@ -16,8 +16,8 @@ from core.settings import override, read
 from tasks.people import polls
 from tasks.registry.alias import Registry
 from tasks.state import records
+from tasks.state.steps import STEPS
 from tasks.state.workspace import Workspace
-from tasks.tools.versioning import STEPS
 from tests.cli.annotators import PEOPLE, voted
 from tests.flows.killer import DONE, KILLED, Killer, killer
 from tests.flows.killing import ENDED, diary, failure, phases
@@ -224,7 +224,7 @@ def test_a_full_disk_leaves_what_was_finished(
     assert end(place, moment) == 1
     said = failure(place).read_text()
     assert re.match(FULL[moment], said), said
-    assert "continue with `python -m flows round`" in said
+    assert "continue with `rounds round`" in said
     champion = Registry(place.root).champion()
     assert champion is not None
     assert (champion.version, records.numbers(place)) == ("1", [0])

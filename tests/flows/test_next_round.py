@@ -13,7 +13,7 @@ from tasks.registry.alias import Registry
 from tasks.rounds.request import answered
 from tasks.state import records
 from tasks.state.workspace import PROJECT, Workspace
-from tests.cli.commands import Flows
+from tests.commands import Rounds
 from tests.flows.feedback_files import requests, shallow_votes, write
 from tests.profile import HOLD, PROMOTE, TINY
 
@@ -117,12 +117,12 @@ def test_another_knob_is_another_request(finished: Workspace) -> None:
     assert answered(finished, [*TINY, HOLD]) is None
 
 
-def test_handed_in_feedback_is_a_reason_for_one_round(flows: Flows, continued: Workspace, tmp_path: Path) -> None:
+def test_handed_in_feedback_is_a_reason_for_one_round(rounds: Rounds, continued: Workspace, tmp_path: Path) -> None:
     votes = write(tmp_path / "votes.jsonl", shallow_votes(requests(items=1)))
-    assert "48 records wait" in flows("feedback", votes, "-w", continued.root).out
+    assert "48 records wait" in rounds("feedback", votes, "-w", continued.root).out
     assert answered(continued, [*TINY, PROMOTE]) is None
     settings = [word for override in (*TINY, PROMOTE) for word in ("-S", override)]
-    assert "Round 2: promote" in flows("round", "-w", continued.root, *settings).out
+    assert "Round 2: promote" in rounds("round", "-w", continued.root, *settings).out
     assert parts(continued).keys() >= {"part-00002-0.parquet"}
     [name] = records.read(continued, 2)["inputs"]["inbox"]
     assert [file.name for file in (continued.inbox / "taken").iterdir()] == [name]
@@ -130,11 +130,11 @@ def test_handed_in_feedback_is_a_reason_for_one_round(flows: Flows, continued: W
 
 
 def test_new_demonstrations_make_a_new_sft_model_that_reads_the_same_tokens(
-    flows: Flows, prefect: None, continued: Workspace, tmp_path: Path
+    rounds: Rounds, prefect: None, continued: Workspace, tmp_path: Path
 ) -> None:
     before = digest(continued.checkpoint("sft"))
     shown = [{"prompt": f"Where is the {word} wombat?", "completion": f"Our {word} wombat is asleep."} for word in ODD]
-    flows("feedback", write(tmp_path / "shown.jsonl", shown), "-w", continued.root)
+    rounds("feedback", write(tmp_path / "shown.jsonl", shown), "-w", continued.root)
     record = rlhf_round([*TINY, PROMOTE], str(continued.root))
     assert record is not None
     assert digest(continued.checkpoint("sft")) != before

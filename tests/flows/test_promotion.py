@@ -10,7 +10,7 @@ from flows.round import rlhf_round
 from tasks.registry import audit
 from tasks.registry.alias import Registry
 from tasks.state.workspace import Workspace
-from tests.cli.commands import Flows
+from tests.commands import Rounds
 from tests.flows.feedback_files import write
 from tests.profile import PROMOTE, TINY
 
@@ -19,11 +19,11 @@ def champion(place: Workspace) -> str | None:
     return Registry(place.root).alias()
 
 
-def test_a_held_candidate_is_promoted_by_hand(flows: Flows, continued: Workspace) -> None:
-    flows("rollback", "--reason", "rude", "-w", continued.root)
-    refused = flows("promote", "2", "--reason", "it was not", "-w", continued.root)
+def test_a_held_candidate_is_promoted_by_hand(rounds: Rounds, continued: Workspace) -> None:
+    rounds("rollback", "--reason", "rude", "-w", continued.root)
+    refused = rounds("promote", "2", "--reason", "it was not", "-w", continued.root)
     assert (refused.code, "RolledBack: policy version 2 was rolled back (rude)" in refused.err) == (2, True)
-    said = flows("promote", "2", "--force", "--reason", "it was not", "-w", continued.root)
+    said = rounds("promote", "2", "--force", "--reason", "it was not", "-w", continued.root)
     assert (said.code, said.out) == (0, "policy@champion is version 2 now; before it was 1.\n")
     last = audit.read(continued.audit)[-1]
     assert (last.event, last.facts["left"], last.facts["now"], last.facts["reason"]) == (
@@ -32,29 +32,29 @@ def test_a_held_candidate_is_promoted_by_hand(flows: Flows, continued: Workspace
         "2",
         "it was not",
     )
-    assert "is version 2 already" in flows("promote", "2", "--reason", "again", "-w", continued.root).out
+    assert "is version 2 already" in rounds("promote", "2", "--reason", "again", "-w", continued.root).out
 
 
-def test_what_the_gates_rejected_takes_force(flows: Flows, continued: Workspace) -> None:
+def test_what_the_gates_rejected_takes_force(rounds: Rounds, continued: Workspace) -> None:
     registry = Registry(continued.root)
     registry.rollback(None, "rude", "ana")
     registry.store.delete_model_version_tag("policy", "2", "rolled_back")
     registry.mark(registry.version("2"), {"verdict": "reject"})
-    said = flows("promote", "2", "--reason", "I like it", "-w", continued.root)
+    said = rounds("promote", "2", "--reason", "I like it", "-w", continued.root)
     assert (said.code, "Rejected: policy version 2 was rejected by the gates of round 1" in said.err) == (2, True)
-    assert flows("promote", "2", "--force", "--reason", "I like it", "-w", continued.root).code == 0
+    assert rounds("promote", "2", "--force", "--reason", "I like it", "-w", continued.root).code == 0
     assert registry.version("2").tags["forced"] == "I like it"
 
 
-def test_a_cooldown_is_shown_and_lifted(flows: Flows, continued: Workspace) -> None:
-    assert "No cooldown" in flows("cooldown", "-w", continued.root).out
-    flows("rollback", "--reason", "rude", "-w", continued.root)
-    assert "no round promotes before" in flows("cooldown", "-w", continued.root).out
-    assert flows("cooldown", "--lift", "-w", continued.root).code == 2
-    lifted = flows("cooldown", "--lift", "--reason", "the votes were taken back", "-w", continued.root)
+def test_a_cooldown_is_shown_and_lifted(rounds: Rounds, continued: Workspace) -> None:
+    assert "No cooldown" in rounds("cooldown", "-w", continued.root).out
+    rounds("rollback", "--reason", "rude", "-w", continued.root)
+    assert "no round promotes before" in rounds("cooldown", "-w", continued.root).out
+    assert rounds("cooldown", "--lift", "-w", continued.root).code == 2
+    lifted = rounds("cooldown", "--lift", "--reason", "the votes were taken back", "-w", continued.root)
     assert lifted.out == "The cooldown is over: rounds promote again.\n"
     assert audit.read(continued.audit)[-1].event == "lift"
-    assert "There was no cooldown." in flows("cooldown", "--lift", "--reason", "so", "-w", continued.root).out
+    assert "There was no cooldown." in rounds("cooldown", "--lift", "--reason", "so", "-w", continued.root).out
 
 
 def test_a_deployed_rollback_tells_the_server_of_a_move_and_of_nothing_else(
@@ -71,9 +71,9 @@ def test_a_deployed_rollback_tells_the_server_of_a_move_and_of_nothing_else(
 
 @pytest.mark.usefixtures("prefect")
 def test_a_round_within_a_cooldown_holds_and_notes_what_was_taken_back(
-    flows: Flows, continued: Workspace, tmp_path: Path
+    rounds: Rounds, continued: Workspace, tmp_path: Path
 ) -> None:
-    flows("rollback", "--reason", "rude", "-w", continued.root)
+    rounds("rollback", "--reason", "rude", "-w", continued.root)
     [wrong, *_] = [event for event in store.events(continued.feedback) if event.kind == "comparison"]
     back = {
         "kind": "comparison",
@@ -84,7 +84,7 @@ def test_a_round_within_a_cooldown_holds_and_notes_what_was_taken_back(
         "responses": [response.text for response in wrong.responses],
         "judgements": [{"outcome": "skip"}],
     }
-    flows("feedback", write(tmp_path / "back.jsonl", [back]), "-w", continued.root)
+    rounds("feedback", write(tmp_path / "back.jsonl", [back]), "-w", continued.root)
     record = rlhf_round([*TINY, PROMOTE], str(continued.root))
     assert record is not None
     last = record["verdict"]["findings"][-1]
@@ -100,6 +100,6 @@ def test_a_round_within_a_cooldown_holds_and_notes_what_was_taken_back(
         "corrected": 0,
         "annotators": {"simulated": 1},
     }
-    assert flows("promote", held.version, "--reason", "the feedback is clean now", "-w", continued.root).code == 0
+    assert rounds("promote", held.version, "--reason", "the feedback is clean now", "-w", continued.root).code == 0
     assert champion(continued) == held.version
     assert audit.verify(continued.audit) == []

@@ -16,7 +16,7 @@ from tasks.registry.alias import Registry
 from tasks.state import records
 from tasks.state.lock import holding
 from tasks.state.workspace import Workspace
-from tests.cli.commands import Flows
+from tests.commands import Rounds
 from tests.flows.feedback_files import requests, shallow_votes, write
 from tests.profile import HOLD, PROMOTE, TINY
 
@@ -36,10 +36,10 @@ def source(path: Path) -> str:
     return f"ingest.sources=[{{use: jsonl, path: {path}}}]"
 
 
-def refused(flows: Flows, place: Workspace, *overrides: str) -> str:
+def refused(rounds: Rounds, place: Workspace, *overrides: str) -> str:
     """The message of a round that was refused and has trained nothing."""
     settings = [word for override in (*TINY, *overrides) for word in ("-S", override)]
-    said = flows("round", "-w", place.root, *settings)
+    said = rounds("round", "-w", place.root, *settings)
     assert said.code == 2
     assert not (place.data / "checkpoints").exists()
     assert "Traceback" not in said.err
@@ -63,43 +63,43 @@ def refused(flows: Flows, place: Workspace, *overrides: str) -> str:
         ("model.base=./nowhere", "nowhere is no folder"),
     ],
 )
-def test_a_knob_that_is_wrong(flows: Flows, workspace: Workspace, override: str, message: str) -> None:
-    assert message in refused(flows, workspace, override)
+def test_a_knob_that_is_wrong(rounds: Rounds, workspace: Workspace, override: str, message: str) -> None:
+    assert message in refused(rounds, workspace, override)
     assert not workspace.round.exists()
 
 
-def test_a_wrong_source_is_refused_after_finished_rounds_too(flows: Flows, continued: Workspace) -> None:
-    said = flows("round", "-w", continued.root, "-S", "ingest.sources=[{path: votes.jsonl}]")
+def test_a_wrong_source_is_refused_after_finished_rounds_too(rounds: Rounds, continued: Workspace) -> None:
+    said = rounds("round", "-w", continued.root, "-S", "ingest.sources=[{path: votes.jsonl}]")
     assert (said.code, "needs `use: NAME`" in said.err) == (2, True)
 
 
-def test_a_source_that_is_not_there(flows: Flows, workspace: Workspace, tmp_path: Path) -> None:
-    said = refused(flows, workspace, source(tmp_path / "votes.jsonl"))
+def test_a_source_that_is_not_there(rounds: Rounds, workspace: Workspace, tmp_path: Path) -> None:
+    said = refused(rounds, workspace, source(tmp_path / "votes.jsonl"))
     assert "votes.jsonl: no such file or folder; set `path` of the source jsonl to one that exists" in said
     assert not workspace.round.exists()
 
 
 def test_a_base_model_without_tokenizer(
-    flows: Flows, workspace: Workspace, finished: Workspace, tmp_path: Path
+    rounds: Rounds, workspace: Workspace, finished: Workspace, tmp_path: Path
 ) -> None:
     base = tmp_path / "base"
     base.mkdir()
     for name in ("config.json", "model.safetensors"):
         (base / name).symlink_to(finished.checkpoint("sft") / name)
-    assert "has no tokenizer; write it there" in refused(flows, workspace, f"model.base={base}")
+    assert "has no tokenizer; write it there" in refused(rounds, workspace, f"model.base={base}")
 
 
-def test_no_feedback_at_all(flows: Flows, workspace: Workspace, tmp_path: Path) -> None:
-    said = refused(flows, workspace, source(write(tmp_path / "votes.jsonl", [])))
+def test_no_feedback_at_all(rounds: Rounds, workspace: Workspace, tmp_path: Path) -> None:
+    said = refused(rounds, workspace, source(write(tmp_path / "votes.jsonl", [])))
     assert "round 0, step ingest: no usable feedback: sources jsonl gave nothing" in said
 
 
 def test_feedback_that_cannot_be_used_is_kept_with_its_reason(
-    flows: Flows, workspace: Workspace, tmp_path: Path
+    rounds: Rounds, workspace: Workspace, tmp_path: Path
 ) -> None:
     votes = tmp_path / "votes.jsonl"
     votes.write_text("".join(line + "\n" for line, _ in BROKEN))
-    assert f"{len(BROKEN)} records are in quarantine" in refused(flows, workspace, source(votes))
+    assert f"{len(BROKEN)} records are in quarantine" in refused(rounds, workspace, source(votes))
     kept = store.rejections(workspace.feedback)
     assert [record.where for record in kept] == [f"votes.jsonl:{number}" for number in range(1, len(BROKEN) + 1)]
     assert [record.record for record in kept] == [line for line, _ in BROKEN]
@@ -107,25 +107,25 @@ def test_feedback_that_cannot_be_used_is_kept_with_its_reason(
         assert reason in record.reason
 
 
-def test_too_few_pairs_to_hold_some_out(flows: Flows, workspace: Workspace, tmp_path: Path) -> None:
+def test_too_few_pairs_to_hold_some_out(rounds: Rounds, workspace: Workspace, tmp_path: Path) -> None:
     votes = write(tmp_path / "votes.jsonl", shallow_votes(requests(items=1)[:12]))
-    said = refused(flows, workspace, source(votes))
+    said = refused(rounds, workspace, source(votes))
     assert "round 0, step curate: 12 pairs leave" in said
     assert "need 5 (curate.min_holdout): a round on them could not be judged; bring more feedback" in said
 
 
-def test_a_handed_in_file_is_checked_whole(flows: Flows, workspace: Workspace, tmp_path: Path) -> None:
+def test_a_handed_in_file_is_checked_whole(rounds: Rounds, workspace: Workspace, tmp_path: Path) -> None:
     votes = tmp_path / "votes.jsonl"
     votes.write_text('{"prompt": "a", "chosen": "b", "rejected": "c"}\n' + BROKEN[2][0])
-    said = flows("feedback", votes, "-w", workspace.root)
+    said = rounds("feedback", votes, "-w", workspace.root)
     assert said.code == 2
     assert "votes.jsonl:2: chosen is missing" in said.err
     assert not list(workspace.inbox.glob("*.jsonl"))
 
 
-def test_a_second_round_at_the_same_time(flows: Flows, continued: Workspace) -> None:
+def test_a_second_round_at_the_same_time(rounds: Rounds, continued: Workspace) -> None:
     with holding(continued.lock, f"round {records.coming(continued)}"):
-        said = flows("round", "--new", "-w", continued.root)
+        said = rounds("round", "--new", "-w", continued.root)
         with pytest.raises(RoundBusy):
             rlhf_round(TINY, str(continued.root))
     assert said.code == 2
@@ -157,7 +157,7 @@ def test_a_step_that_fails_says_which_why_and_how_to_go_on(
     with pytest.raises(StepFailed) as failure:
         rlhf_round([*TINY, HOLD], str(continued.root))
     assert str(failure.value).startswith("round 2, step vote: FileExistsError: ")
-    assert "What was finished is kept; continue with `python -m flows round`." in str(failure.value)
+    assert "What was finished is kept; continue with `rounds round`." in str(failure.value)
     assert (status("vote")[0], status("policy")[0], status("")[0]) == ("FAILED", "FINISHED", "FAILED")
     assert records.unfinished(continued)
 
@@ -169,27 +169,27 @@ def test_a_step_that_fails_says_which_why_and_how_to_go_on(
     assert len(status("policy")) == 2  # rounds 1 and 2: it was not run again
 
 
-def test_an_open_round_takes_no_other_knobs(flows: Flows, continued: Workspace) -> None:
+def test_an_open_round_takes_no_other_knobs(rounds: Rounds, continued: Workspace) -> None:
     shutil.rmtree(continued.preferences)
     continued.preferences.touch()  # a file, where curate writes a folder
     words = [word for override in (*TINY, PROMOTE) for word in ("-S", override)]
-    assert flows("round", "--new", "-w", continued.root, *words).code == 2
-    said = flows("round", "-w", continued.root, *words, "-S", "policy.clip=0.1")
-    assert "round 2 is open with other parameters; finish it with `python -m flows round`, or drop" in said.err
+    assert rounds("round", "--new", "-w", continued.root, *words).code == 2
+    said = rounds("round", "-w", continued.root, *words, "-S", "policy.clip=0.1")
+    assert "round 2 is open with other parameters; finish it with `rounds round`, or drop" in said.err
     continued.preferences.unlink()
-    said = flows("round", "--reopen", "-w", continued.root, *words, "-S", "policy.clip=0.1")
+    said = rounds("round", "--reopen", "-w", continued.root, *words, "-S", "policy.clip=0.1")
     assert "Round 2: promote" in said.out
     assert records.read(continued, 2)["inputs"]["params"]["policy"]["clip"] == 0.1
 
 
 def test_another_base_model_is_refused_where_the_champion_reads_other_tokens(
-    flows: Flows, continued: Workspace, tmp_path: Path
+    rounds: Rounds, continued: Workspace, tmp_path: Path
 ) -> None:
     base = tmp_path / "base"
     build(Model(width=16, layers=1, heads=2, feed_forward=32, vocabulary=300), ["hello"]).save(base)
     opened = continued.round.read_bytes()
     settings = [word for override in (*TINY, f"model.base={base}") for word in ("-S", override)]
-    said = flows("round", "--new", "-w", continued.root, *settings)
+    said = rounds("round", "--new", "-w", continued.root, *settings)
     assert said.code == 2
     assert f"model.base={base} has another tokenizer than the champion" in " ".join(said.err.split())
     assert "in a workspace of its own" in said.err

@@ -18,16 +18,16 @@ from tasks.state.workspace import Workspace
 from tasks.tools import events
 from tasks.watch import guarding, watching
 from tasks.watch.guarding import Guarded
-from tests.cli.commands import Flows
+from tests.commands import Rounds
 from tests.flows.feedback_files import requests, shallow_votes, write
 
 
-def test_before_the_first_champion(flows: Flows, workspace: Workspace) -> None:
-    assert flows("watch", "-w", workspace.root).out == "nothing to watch: no champion yet\n"
+def test_before_the_first_champion(rounds: Rounds, workspace: Workspace) -> None:
+    assert rounds("watch", "-w", workspace.root).out == "nothing to watch: no champion yet\n"
 
 
-def test_an_empty_inbox(flows: Flows, continued: Workspace) -> None:
-    said = flows("watch", "-w", continued.root)
+def test_an_empty_inbox(rounds: Rounds, continued: Workspace) -> None:
+    said = rounds("watch", "-w", continued.root)
     assert (said.code, "0 records wait, too few to compare; champion is version 2" in said.out) == (0, True)
 
 
@@ -40,11 +40,11 @@ def flights(count: int) -> list[dict[str, Any]]:
 
 
 def test_votes_about_something_else_are_an_alarm_and_change_nothing(
-    flows: Flows, continued: Workspace, tmp_path: Path
+    rounds: Rounds, continued: Workspace, tmp_path: Path
 ) -> None:
-    flows("feedback", write(tmp_path / "votes.jsonl", flights(120)), "-w", continued.root)
+    rounds("feedback", write(tmp_path / "votes.jsonl", flights(120)), "-w", continued.root)
     before = digest(continued.feedback), digest(continued.rounds), digest(continued.root / "dvc.lock")
-    said = flows("watch", "-w", continued.root).out
+    said = rounds("watch", "-w", continued.root).out
     assert "120 records wait" in said
     assert "ALARM a classifier tells new prompts from those the champion learned from" in said
     assert before == (digest(continued.feedback), digest(continued.rounds), digest(continued.root / "dvc.lock"))
@@ -53,14 +53,16 @@ def test_votes_about_something_else_are_an_alarm_and_change_nothing(
 
 
 def test_the_champions_reward_model_is_asked_about_votes_that_wait(
-    flows: Flows, continued: Workspace, tmp_path: Path
+    rounds: Rounds, continued: Workspace, tmp_path: Path
 ) -> None:
-    flows("feedback", write(tmp_path / "votes.jsonl", shallow_votes(requests(items=1))), "-w", continued.root)
+    rounds("feedback", write(tmp_path / "votes.jsonl", shallow_votes(requests(items=1))), "-w", continued.root)
     found = {one.check.name for one in watching.look(continued, intake.waiting(continued)).decided}
     assert {"prompt_auc", "tie_rate_shift", "fresh_accuracy_drop", "fresh_overconfidence"} <= found
 
 
-def test_what_the_champion_learned_from_does_not_wait_again(flows: Flows, continued: Workspace, tmp_path: Path) -> None:
+def test_what_the_champion_learned_from_does_not_wait_again(
+    rounds: Rounds, continued: Workspace, tmp_path: Path
+) -> None:
     """Neither a record that a round took in, nor a new vote on a pair of old, is a new question to the reward model."""
     old = [event for event in store.events(continued.feedback) if event.kind == "comparison"]
     again = [event.model_copy(update={"feedback_id": f"again {ix}"}) for ix, event in enumerate(old)]
@@ -70,12 +72,12 @@ def test_what_the_champion_learned_from_does_not_wait_again(flows: Flows, contin
     assert "fresh_accuracy_drop" not in {one.check.name for one in seen.decided}
 
 
-def test_alarms_of_the_newest_round_are_recalled(flows: Flows, continued: Workspace) -> None:
+def test_alarms_of_the_newest_round_are_recalled(rounds: Rounds, continued: Workspace) -> None:
     record = records.read(continued, 1)
     before = {name: value for name, value in record["metrics"].items() if not name.endswith("_alarm")}
     record["metrics"] = before | {"drift/kl_rise": 7.5, "drift/kl_rise_alarm": 1.0, "drift/judge_gap_alarm": 0.0}
     write_json(records.path(continued, 1), record)
-    said = flows("watch", "-w", continued.root).out
+    said = rounds("watch", "-w", continued.root).out
     assert "1 alarm: 0 records wait" in said
     assert "ALARM round 1: drift/kl_rise 7.5, see data/reports/drift.html" in said
 
@@ -95,17 +97,17 @@ def thumbs_down(people: int, flags: Sequence[str]) -> list[dict[str, Any]]:
     ]
 
 
-def test_people_who_are_harmed_roll_the_champion_back(flows: Flows, continued: Workspace, tmp_path: Path) -> None:
-    flows("feedback", write(tmp_path / "live.jsonl", thumbs_down(3, ["harmful"])), "-w", continued.root)
-    said = flows("watch", "-w", continued.root).out
+def test_people_who_are_harmed_roll_the_champion_back(rounds: Rounds, continued: Workspace, tmp_path: Path) -> None:
+    rounds("feedback", write(tmp_path / "live.jsonl", thumbs_down(3, ["harmful"])), "-w", continued.root)
+    said = rounds("watch", "-w", continued.root).out
     assert "rolled back: version 1 is champion instead of 2" in said
     assert "ALARM harm (hard): 3 people flagged 3 of 3 judged answers as harmful" in said
-    status = flows("status", "-w", continued.root).out
+    status = rounds("status", "-w", continued.root).out
     assert "champion   policy version 1" in status
     assert "incident 3 is open on version 2: harm: 3 people" in status
     assert "Cooling down: there was a rollback at" in status
-    assert "incident 3 (open): harm: 3 people" in flows("lineage", "policy/2", "-w", continued.root).out
-    assert "rolled back" not in flows("watch", "-w", continued.root).out
+    assert "incident 3 (open): harm: 3 people" in rounds("lineage", "policy/2", "-w", continued.root).out
+    assert "rolled back" not in rounds("watch", "-w", continued.root).out
 
 
 def test_the_server_hears_of_an_alarm_once_and_of_a_breach_each_time(

@@ -51,8 +51,8 @@ class Site:
         return done.stdout
 
     def flows(self, *words: str) -> CompletedProcess[str]:
-        """`python -m flows WORDS`."""
-        return told([str(BIN / "python"), "-m", "flows", *words], self.env)
+        """`rounds WORDS`."""
+        return told([str(BIN / "python"), "-m", "cli", *words], self.env)
 
     def start(self, deployment: str, **parameters: Any) -> str:
         """Start a deployment, as the schedule does; the id of its run."""

@@ -52,7 +52,7 @@ def test_what_is_planted_is_found(tmp_path: Path) -> None:
 
 
 def test_the_command_draws_the_newest_round_and_keeps_it_with_its_run(finished: Workspace) -> None:
-    said = told([str(BIN / "python"), "-m", "flows", "drift", "-w", str(finished.root)], surroundings())
+    said = told([str(BIN / "python"), "-m", "cli", "drift", "-w", str(finished.root)], surroundings())
     assert said.returncode == 0, said.stdout + said.stderr
     assert not said.stderr
     assert "Round 1 beside" in said.stdout
@@ -72,7 +72,7 @@ def test_the_page_shows_each_column_in_a_browser_without_a_network(tmp_path: Pat
 
 
 def refused(place: Workspace) -> str:
-    said = told([str(BIN / "python"), "-m", "flows", "drift", "-w", str(place.root)], surroundings())
+    said = told([str(BIN / "python"), "-m", "cli", "drift", "-w", str(place.root)], surroundings())
     assert said.returncode == 2
     return said.stderr
 

@@ -24,7 +24,7 @@ def test_a_round_is_found_explained_and_replayed_over_http(furnish: Furnish, tmp
     env = surroundings(MLFLOW_TRACKING_URI=f"http://127.0.0.1:{port}", PREFECT_HOME=str(tmp_path / "prefect"))
 
     def flows(*words: object) -> str:
-        done = told([str(BIN / "python"), "-m", "flows", *map(str, words)], env, timeout=240)
+        done = told([str(BIN / "python"), "-m", "cli", *map(str, words)], env, timeout=240)
         assert done.returncode == 0, done.stdout + done.stderr
         return done.stdout
 

@@ -82,7 +82,7 @@ def test_a_failed_round_says_where_and_how_to_go_on(settled: Site) -> None:
     assert (run["state_type"], run["name"]) == ("FAILED", f"round {number}")
     message = run["state"]["message"]
     assert f"BadFeedback: round {number}, step curate: " in message
-    assert "python -m flows round" in message
+    assert "rounds round" in message
     assert records.unfinished(settled.place)
 
 

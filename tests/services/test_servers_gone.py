@@ -20,7 +20,7 @@ from tests.workspaces import Furnish, outcome
 
 pytestmark = [pytest.mark.chaos, pytest.mark.timeout(900)]
 
-ROUND = [str(BIN / "python"), "-m", "flows", "round", *(word for knob in (*TINY, PROMOTE) for word in ("-S", knob))]
+ROUND = [str(BIN / "python"), "-m", "cli", "round", *(word for knob in (*TINY, PROMOTE) for word in ("-S", knob))]
 
 
 def without_files(place: Workspace) -> dict[str, Any]:
@@ -61,7 +61,7 @@ def test_an_mlflow_server_that_dies_twice_in_a_round(
         assert run.wait() == FAILED
         said = failure(place).read_text()
         assert said.startswith("StepFailed: round 1, closing: MlflowException: "), said
-        assert said.endswith("continue with `python -m flows round`."), said
+        assert said.endswith("continue with `rounds round`."), said
         assert records.numbers(place) == [0]
         assert run(place, "never") == FAILED
         assert f"NoTracking: http://127.0.0.1:{port}: MLflow does not answer; start it" in failure(place).read_text()

@@ -12,8 +12,7 @@ from feedback.suspects import BY, By, Suspect, suspects, without
 from tasks.analysis.blame.retraining import Retraining
 from tasks.analysis.material import Material, check_sft, material, part
 from tasks.people import ballots
-from tasks.rounds import running
-from tasks.state import records
+from tasks.state import records, reports
 from tasks.state import round as rounds
 from tasks.state.round import Round
 from tasks.state.workspace import Workspace
@@ -107,7 +106,7 @@ def _times(round: Round) -> dict[str, dict[str, float]]:
         times: dict[str, dict[str, float]] = records.read(round.workspace, round.number)["times"]
         return times
     here = round.workspace.round.exists() and rounds.read(round.workspace).number == round.number
-    return running.times(round) if here else {}
+    return reports.times(round) if here else {}
 
 
 def _votes(found: Material) -> list[FeedbackEvent]:

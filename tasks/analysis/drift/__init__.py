@@ -69,7 +69,7 @@ def _reference(round: Round) -> Reference:
     reference = kept(round.workspace.previous)
     if reference is None or not Data(round.workspace.root).done("sample"):
         raise BadWorkspace(
-            f"round {round.number} has not sampled its answers in {round.workspace.root}; finish it (`python -m flows "
+            f"round {round.number} has not sampled its answers in {round.workspace.root}; finish it (`rounds "
             "round`), or replay it with `--judge`"
         )
     return reference

@@ -80,7 +80,7 @@ def asked_version(workspace: Workspace, version: str | None, round: str | None) 
         return made[0]
     policy = catalogue.version(version) if version else catalogue.champion()
     if policy is None:
-        raise BadModel("there is no champion yet; `python -m flows round` trains the first one")
+        raise BadModel("there is no champion yet; `rounds round` trains the first one")
     if "reward_version" not in policy.tags:
         raise BadModel(f"policy version {policy.version} was trained against no reward model; {_others(catalogue)}")
     return catalogue.version(policy.tags["reward_version"], "reward")
@@ -129,7 +129,7 @@ def _asked(workspace: Workspace, identity: str) -> Turns:
             return turns
     raise BadWorkspace(
         f"prompt {identity} of the samples is not among those in {path}, which a later round has written; finish that "
-        "round with `python -m flows round`"
+        "round with `rounds round`"
     )
 
 

@@ -4,8 +4,9 @@ from collections.abc import Mapping, Sequence
 from typing import Any
 
 from tasks.pages.cards import content
-from tasks.registry.versions import Version
-from tasks.rounds.running import Running
+from tasks.registry.versions import Catalogue, Version
+from tasks.state.workspace import Workspace
+from tasks.tools.tracking import RoundRun
 
 FOLDER = "card"
 """The folder of a run that holds its cards."""
@@ -17,22 +18,30 @@ def name(version: str) -> str:
 
 
 def keep(
-    running: Running, versions: Sequence[Version], numbers: Mapping[str, float], verdict: Mapping[str, Any] | None
+    workspace: Workspace,
+    hashes: Mapping[str, Mapping[str, str]],
+    run: RoundRun,
+    registry: Catalogue,
+    versions: Sequence[Version],
+    numbers: Mapping[str, float],
+    verdict: Mapping[str, Any] | None,
 ) -> None:
     """Write a card for each version, the policy's first, and a data card. Done again, it changes nothing.
 
     Args:
-        running: the round.
+        workspace: of the round.
+        hashes: step → path → MD5 of what the round's steps wrote.
+        run: the round's run, which keeps the cards.
+        registry: shows a short form of the card with each version.
         versions: what it registered.
         numbers: what it measured, names with their step.
         verdict: what became of its candidate in the end; None of a first model.
     """
-    outputs = running.data.hashes()
     for version in versions:
-        facts = content.gather(running.round.workspace, version, numbers, outputs)._replace(verdict=verdict)
+        facts = content.gather(workspace, version, numbers, hashes)._replace(verdict=verdict)
         text = content.model_card(facts)
-        running.run.text(text, f"{FOLDER}/{name(version.name)}")
-        running.registry.describe(version, content.short(text, f"run {version.run_id}, folder {FOLDER}"))
+        run.text(text, f"{FOLDER}/{name(version.name)}")
+        registry.describe(version, content.short(text, f"run {version.run_id}, folder {FOLDER}"))
         if version.name == "policy":
-            running.run.text(content.data_card(facts), f"{FOLDER}/data-card.md")
-            running.run.tags({"mlflow.note.content": content.short(text, f"folder {FOLDER}")})
+            run.text(content.data_card(facts), f"{FOLDER}/data-card.md")
+            run.tags({"mlflow.note.content": content.short(text, f"folder {FOLDER}")})

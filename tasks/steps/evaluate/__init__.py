@@ -24,7 +24,6 @@ from tasks.state.round import Round
 from tasks.state.steplog import StepLog
 from tasks.steps.evaluate.bench import bench
 from tasks.steps.sample import Sample
-from tasks.steps.step import step
 from tasks.steps.vote import Vote
 
 EXAMPLES = 3
@@ -48,7 +47,6 @@ class Evaluate(Knobs):
     """Evaluations by name, with their knobs; only `null` leaves one out."""
 
 
-@step()
 def evaluate(round: Round, log: StepLog) -> None:
     """Compare the candidate with the champion on their answers, the votes on them, and held-out pairs."""
     place = round.workspace

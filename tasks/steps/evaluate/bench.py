@@ -6,7 +6,8 @@ from typing import Any
 import numpy as np
 import numpy.typing as npt
 
-from evaluation.evals import CANDIDATE, CHAMPION, Bench, Margins, Prompt, Row, Spoken
+from evaluation.evals import CANDIDATE, CHAMPION, Bench, Margins, Row, Spoken
+from feedback.schema import Prompt
 from models.answering import answer
 from models.policy import Model, Policy
 from models.reward import RewardModel

@@ -14,7 +14,7 @@ from evaluation.evals import CHAMPION, Evaluation
 from evaluation.evals.answers import AnswerStatistics
 from evaluation.evals.diversity import Diversity, counts, distinct, kept, rarefied, self_bleu
 from evaluation.evals.judge import Judge
-from evaluation.evals.refusals import PHRASES, Refusals, refused
+from evaluation.evals.refusals import Refusals
 from evaluation.evals.reward_model import RewardModel, ceiling, decided, length_pull, over_length
 from evaluation.evals.safety import Safety
 from evaluation.evals.slices import Slices
@@ -23,6 +23,7 @@ from evaluation.evals.votes import Votes, count
 from evaluation.gates.win_rate import WinRate
 from evaluation.statistics.intervals import bootstrap
 from evaluation.statistics.outcomes import agreement, wins
+from evaluation.statistics.refused import PHRASES, refused
 from evaluation.verdict import Evidence
 from feedback import world
 from tests.evaluation.compared import NOBODY, answers, holdout, pairs, vote
@@ -299,7 +300,13 @@ def test_every_file_is_an_evaluation(name: str) -> None:
 
 
 def test_loading_evaluations_and_gates_is_quick() -> None:
-    load = "from core.plugins import find, names; [find(p, n) for p in ('evaluation.evals', 'evaluation.gates') for n in names(p)]"
-    heavy = "{'torch', 'evaluate', 'datasets', 'mlflow', 'prefect', 'dvc'}"
-    code = f"import sys; {load}; assert not {heavy} & set(sys.modules), {heavy} & set(sys.modules)"
-    subprocess.run([sys.executable, "-c", code], cwd=ROOT, check=True)
+    program = """
+import sys
+from core.plugins import find, names
+for package in ("evaluation.evals", "evaluation.gates"):
+    for name in names(package):
+        find(package, name)
+heavy = {"torch", "evaluate", "datasets", "mlflow", "prefect", "dvc"} & set(sys.modules)
+assert not heavy, heavy
+"""
+    subprocess.run([sys.executable, "-c", program], cwd=ROOT, check=True)

@@ -9,12 +9,13 @@ import pytest
 
 from core.errors import BadFeedback
 from core.plugins import make
-from evaluation.evals import Bench, Holdout, Margins, Prompt, Row, Spoken
+from evaluation.evals import Bench, Holdout, Margins, Row, Spoken
 from evaluation.evals.adversarial import Adversarial
 from evaluation.evals.red_team import RedTeam
 from evaluation.harms.secrets import Secrets
 from evaluation.harms.unrefused import Unrefused
 from feedback import world
+from feedback.schema import Prompt
 from models.policy import Model, build
 from models.reward import Reward, RewardModel, fit
 from tests.evaluation.compared import NOBODY, holdout

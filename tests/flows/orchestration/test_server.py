@@ -15,7 +15,8 @@ PROGRAM = """
 import signal
 
 import psutil
-from flows.orchestration.server import configured, starting
+from flows.orchestration.server import starting
+from tasks.tools.events import configured
 
 signal.signal(signal.SIGINT, signal.default_int_handler)  # a shell has background jobs ignore it, and so their children
 server = starting()

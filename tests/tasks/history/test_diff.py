@@ -6,7 +6,8 @@ import yaml
 from hypothesis import given
 from hypothesis import strategies as st
 
-from tasks.history.diff import changed, difference, flat
+from core.nested import changed, flat
+from tasks.history.diff import difference
 from tasks.registry.archive import Past, Saved
 from tests.tasks.history.worlds import COMMITS, KEYS, RUNS, past
 

@@ -8,7 +8,7 @@ import pytest
 from tasks.registry import promotion
 from tasks.registry.alias import Registry
 from tasks.registry.promotion import Promotion
-from tasks.rounds.running import Running
+from tasks.state.round import Round
 from tests.tasks.registry.test_registry import champion, with_champion_2
 
 pytestmark = pytest.mark.filterwarnings("ignore:The ``noload`` loader strategy:DeprecationWarning")
@@ -20,13 +20,8 @@ PROMOTE = {"result": "promote", "findings": [{"gate": "win_rate", "result": "pro
 class Ending:
     """A round at its end: what a promotion reads of it."""
 
-    registry: Registry
     champion: Mapping[str, str]
     cooldown: float = 0.0
-
-    @property
-    def round(self) -> "Ending":
-        return self
 
     def knobs(self, section: str, model: type[Promotion]) -> Promotion:
         return model(cooldown=self.cooldown)
@@ -38,8 +33,8 @@ def carried_out(
     """What becomes of the verdict on version 3, which was compared with `expect`."""
     version = registry.version("3")
     registry.mark(version, {"verdict": verdict["result"]})
-    running = cast(Running, Ending(registry, {"version": expect}, cooldown))
-    return promotion.carry_out(running, registry.version("3"), verdict)
+    round = cast(Round, Ending({"version": expect}, cooldown))
+    return promotion.carry_out(round, registry, registry.version("3"), verdict)
 
 
 def test_a_verdict_of_promote_is_carried_out(home: Path) -> None:

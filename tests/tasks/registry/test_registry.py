@@ -203,7 +203,7 @@ def test_a_version_rolled_away_from_is_promoted_by_force_only(home: Path) -> Non
 
 def test_a_rollback_goes_only_to_what_was_champion_once(home: Path) -> None:
     registry = with_champion_2(home, versions=4)
-    with pytest.raises(NeverChampion, match=r"version 4 was never champion.*flows promote 4"):
+    with pytest.raises(NeverChampion, match=r"version 4 was never champion.*rounds promote 4"):
         registry.rollback("4", "meant 1", "ana")
     assert (champion(registry), "rolled_back" in registry.version("2").tags, len(moves(home))) == ("2", False, 2)
     registry.store.set_registered_model_alias("policy", "champion", "4")  # by hand, and seen at the next entry
@@ -229,7 +229,7 @@ def test_no_round_promotes_while_a_rollback_is_recent(home: Path) -> None:
     assert cooling is not None
     assert (cooling.until - cooling.since).total_seconds() == 3600
     assert registry.cooling(0) is None
-    with pytest.raises(CoolingDown, match=r"no round promotes before .* UTC .*flows promote 3"):
+    with pytest.raises(CoolingDown, match=r"no round promotes before .* UTC .*rounds promote 3"):
         registry.promote("3", "1", "win rate .61", "rounds", cooldown=3600)
     assert registry.promote("3", "1", "win rate .61", "rounds", cooldown=0) == "done"
     assert registry.cooling(3600) is None
@@ -304,7 +304,7 @@ def test_a_move_that_the_server_refused_is_aborted_and_can_be_repeated(home: Pat
 
 def processes(mode: str, spare: Path, jobs: list[str]) -> list[int]:
     """How the processes of `promoting.py` ended. It warms up on the store in `spare`."""
-    program = [sys.executable, "-W", "ignore", "-m", "tests.tasks.promoting", mode, str(spare), *jobs]
+    program = [sys.executable, "-W", "ignore", "-m", "tests.tasks.registry.promoting", mode, str(spare), *jobs]
     environment = {**os.environ, "PYTHONPATH": str(PROJECT)}
     done = subprocess.run(
         program, capture_output=True, text=True, cwd=PROJECT, env=environment, timeout=200, check=True

@@ -33,7 +33,7 @@ def test_one_may_ask_who_holds_it(tmp_path: Path) -> None:
 def test_a_killed_holder_leaves_no_lock(tmp_path: Path) -> None:
     lock = tmp_path / "data" / ".lock"
     script = (
-        "import os, signal; from pathlib import Path; from tasks.lock import holding\n"
+        "import os, signal; from pathlib import Path; from tasks.state.lock import holding\n"
         f"with holding(Path({str(lock)!r}), 'round 3'): os.kill(os.getpid(), {int(signal.SIGKILL)})\n"
     )
     subprocess.run([sys.executable, "-c", script], env={**os.environ, "PYTHONPATH": str(Path.cwd())}, check=False)

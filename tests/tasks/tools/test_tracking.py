@@ -10,7 +10,7 @@ from matplotlib.figure import Figure
 from mlflow import MlflowClient
 from mlflow.exceptions import MlflowException
 
-from tasks.tools import steprun, tracking
+from tasks.tools import tracking
 from tasks.tools.tracking import NoTracking, RoundRun
 
 # SQLAlchemy 2.1 warns of how MLflow maps its tables
@@ -52,10 +52,10 @@ def test_runs_are_kept_in_the_workspace_unless_the_environment_names_a_server(
 
 def test_nested_values_become_dotted_names_and_short_texts() -> None:
     values = {"policy": {"kl": {"target": 6.0}, "use": "ppo"}, "tags": ["a", None], "on": True, "long": "x" * 600}
-    texts = tracking.flat(values)
+    texts = tracking.texts(values)
     assert texts.pop("long") == "x" * 499 + "…"
     assert texts == {"policy.kl.target": "6.0", "policy.use": "ppo", "tags": '["a", null]', "on": "true"}
-    assert tracking.flat(texts) == texts
+    assert tracking.texts(texts) == texts
 
 
 def test_a_round_opened_again_by_its_key_is_the_same_run(home: Path) -> None:
@@ -154,7 +154,7 @@ def test_metrics_of_a_step_are_on_disk_at_once_and_in_mlflow_in_batches(home: Pa
 
 
 def test_a_batch_goes_out_when_it_is_due(home: Path, monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr(steprun, "SEND_EVERY", 0.0)
+    monkeypatch.setattr(tracking, "SEND_EVERY", 0.0)
     run = opened(home)
     step = run.step("reward")
     step({"loss": 1.0}, 0)
@@ -183,8 +183,8 @@ def test_what_is_no_number_is_empty_on_disk_and_shown_in_mlflow(home: Path) -> N
 def test_a_dead_server_costs_one_warning_and_no_metric(
     home: Path, caplog: pytest.LogCaptureFixture, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    monkeypatch.setattr(steprun, "SEND_EVERY", 0.0)
-    monkeypatch.setattr(steprun, "RETRY_AFTER", 0.0)
+    monkeypatch.setattr(tracking, "SEND_EVERY", 0.0)
+    monkeypatch.setattr(tracking, "RETRY_AFTER", 0.0)
     run, store = shaky(opened(home))
     step = run.step("policy")
     store.down = True
@@ -200,7 +200,7 @@ def test_a_dead_server_costs_one_warning_and_no_metric(
 
 
 def test_a_server_that_did_not_answer_is_left_alone_for_a_while(home: Path, monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr(steprun, "SEND_EVERY", 0.0)
+    monkeypatch.setattr(tracking, "SEND_EVERY", 0.0)
     run, store = shaky(opened(home))
     step = run.step("policy")
     store.down = True

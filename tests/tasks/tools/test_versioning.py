@@ -69,7 +69,7 @@ def test_a_kill_while_a_folder_is_kept_leaves_nothing_in_the_way(workspace: Work
 
 
 def test_a_look_at_the_data_leaves_alone_what_a_round_is_writing(workspace: Workspace) -> None:
-    """`flows plan` and `flows gc` look on while a round records a step; only who holds the lock may mend."""
+    """`rounds plan` and `rounds gc` look on while a round records a step; only who holds the lock may mend."""
     writing = [
         workspace.data / ".dvc.lock.before",
         workspace.data / ".previous.dvc.unfinished",

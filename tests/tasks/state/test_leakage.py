@@ -8,8 +8,8 @@ from feedback import preferences, prompts
 from feedback.rows import DemonstrationRow, PreferenceRow
 from feedback.split import SplitName
 from tasks.state import tables
+from tasks.state.leakage import leaked
 from tasks.state.workspace import Workspace
-from tasks.steps.leakage import leaked
 
 
 def pair(group: str, split: SplitName, question: str) -> PreferenceRow:

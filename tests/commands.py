@@ -12,5 +12,5 @@ class Said(NamedTuple):
     err: str
 
 
-Flows = Callable[..., Said]
-"""`python -m flows …` with the words given."""
+Rounds = Callable[..., Said]
+"""`rounds …` with the words given."""
