@@ -48,6 +48,8 @@ check: lint types contracts ## everything that needs no test run
 lint: setup
 	$(BIN)/ruff format --check .
 	$(BIN)/ruff check .
+	@# the hooks that nothing else here covers: white space, ends of files, large files
+	SKIP=ruff-format,ruff-check,mypy $(BIN)/pre-commit run --all-files
 
 types: setup
 	$(BIN)/mypy
