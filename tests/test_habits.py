@@ -1,14 +1,20 @@
 """Files that other programs read: CI, hooks, editor, citation, coverage, site."""
 
+import ast
 import tomllib
 from pathlib import Path
 from typing import Any
 
+import pytest
 import yaml
 
 from tests.pages import ROOT
 
 PROJECT: dict[str, Any] = tomllib.loads((ROOT / "pyproject.toml").read_text(encoding="utf-8"))
+PACKAGES = {init.parent.name for init in ROOT.glob("*/__init__.py")} - {"tests", "benchmarks"}
+
+UNSAFE = {"pickle", "cPickle", "cloudpickle", "dill", "joblib", "marshal", "shelve", "torch.load", "yaml.load"}
+"""What runs code that it finds in data; SECURITY.md promises that none of it is used."""
 
 
 def loaded(name: str) -> dict[str, Any]:
@@ -33,3 +39,20 @@ def test_a_hook_is_a_program_of_the_lock() -> None:
     programs = [Path(hook["entry"].split()[0]) for hook in local["hooks"]]
     assert {program.parent.as_posix() for program in programs} == {".venv/bin"}
     assert {owners[program.name] for program in programs} <= pinned
+
+
+def test_the_citation_has_the_version_and_the_licence_of_the_project() -> None:
+    citation = loaded("CITATION.cff")
+    assert citation["cff-version"] == "1.2.0"
+    assert citation["version"] == PROJECT["project"]["version"]
+    assert citation["license"] == PROJECT["project"]["license"]
+
+
+@pytest.mark.parametrize("package", sorted(PACKAGES))
+def test_no_code_runs_what_it_finds_in_data(package: str) -> None:
+    for file in (ROOT / package).rglob("*.py"):
+        tree = list(ast.walk(ast.parse(file.read_text(encoding="utf-8"))))
+        imported = {alias.name for node in tree if isinstance(node, ast.Import) for alias in node.names}
+        imported |= {node.module or "" for node in tree if isinstance(node, ast.ImportFrom)}
+        called = {ast.unparse(node.func) for node in tree if isinstance(node, ast.Call)}
+        assert not (imported | called | {name.split(".")[0] for name in imported}) & {*UNSAFE, "eval", "exec"}, file
