@@ -31,7 +31,11 @@ ui: setup ## compare rounds in the MLflow UI at http://127.0.0.1:5000
 		--workers 1 --backend-store-uri sqlite:///$(CURDIR)/mlflow.db --artifacts-destination $(CURDIR)/mlruns
 
 test: setup ## unit tests and real rounds of the tiny profile
-	$(BIN)/python -m pytest -q -n 2 --dist loadfile -m "not services and not chaos and not gpu"
+	@# which lines ran is measured too; the floor is `fail_under` in pyproject.toml
+	$(BIN)/python -m pytest -q -n 2 --dist loadfile -m "not services and not chaos and not gpu" --cov --cov-report=
+
+coverage: setup ## which lines the last `make test` did not run
+	$(BIN)/coverage report --fail-under=0 --skip-covered --show-missing --sort=cover
 
 test-services: reports ## tests with a real Prefect server and worker, a browser, and the extra `reports`
 	@command -v chromium >/dev/null || { apt-get update -qq && apt-get install -qq -y chromium >/dev/null; } \

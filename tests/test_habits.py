@@ -48,6 +48,10 @@ def test_the_citation_has_the_version_and_the_licence_of_the_project() -> None:
     assert citation["license"] == PROJECT["project"]["license"]
 
 
+def test_coverage_counts_every_package_that_ships() -> None:
+    assert set(PROJECT["tool"]["coverage"]["run"]["source_pkgs"]) == PACKAGES
+
+
 @pytest.mark.parametrize("package", sorted(PACKAGES))
 def test_no_code_runs_what_it_finds_in_data(package: str) -> None:
     for file in (ROOT / package).rglob("*.py"):
