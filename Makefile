@@ -5,7 +5,7 @@ BIN := $(VENV)/bin
 READY := $(VENV)/.ready
 
 .DEFAULT_GOAL := help
-.PHONY: help setup reports round status ui test test-services chaos check format lint types contracts docs lock clean
+.PHONY: help setup reports round status ui test test-services chaos coverage check format lint types contracts docs site lock clean
 
 help: ## this list
 	@grep -hE '^[a-z-]+:.*##' $(MAKEFILE_LIST) | sed 's/:.*## /\t/' | expand -t 16
@@ -67,6 +67,16 @@ format: setup ## put the code into its form
 
 docs: setup ## write the generated pages anew
 	$(BIN)/python -m flows.reference
+
+# What pages link to outside docs/ is part of the site as it lies in the repository, so that links hold in both places.
+SITE := README.md CONTRIBUTING.md CHANGELOG.md SECURITY.md LICENSE params.yaml docs benchmarks/results feedback/schema.py
+
+site: setup ## the documentation as a site, in build/site
+	@rm -rf build/pages build/site
+	@for path in $(SITE); do \
+		mkdir -p "build/pages/$$(dirname $$path)" && ln -s "$(CURDIR)/$$path" "build/pages/$$path" || exit; done
+	@# not --quiet: a warning that is not shown is not counted as an error either
+	$(BIN)/mkdocs build --strict
 
 lock: ## resolve pyproject.toml anew into requirements.txt and requirements-reports.txt
 	rm -rf build/lock && $(PYTHON) -m venv build/lock

@@ -2,13 +2,14 @@
 
 import ast
 import tomllib
+from collections.abc import Iterator
 from pathlib import Path
 from typing import Any
 
 import pytest
 import yaml
 
-from tests.pages import ROOT
+from tests.pages import PAGES, ROOT, title
 
 PROJECT: dict[str, Any] = tomllib.loads((ROOT / "pyproject.toml").read_text(encoding="utf-8"))
 PACKAGES = {init.parent.name for init in ROOT.glob("*/__init__.py")} - {"tests", "benchmarks"}
@@ -50,6 +51,24 @@ def test_the_citation_has_the_version_and_the_licence_of_the_project() -> None:
 
 def test_coverage_counts_every_package_that_ships() -> None:
     assert set(PROJECT["tool"]["coverage"]["run"]["source_pkgs"]) == PACKAGES
+
+
+def reached(nav: Any) -> Iterator[str]:
+    """The pages that a navigation names."""
+    match nav:
+        case str():
+            yield nav
+        case dict():
+            for below in nav.values():
+                yield from reached(below)
+        case _:
+            for entry in nav:
+                yield from reached(entry)
+
+
+def test_every_page_is_in_the_navigation_of_the_site_once() -> None:
+    pages = [*PAGES, *(ROOT / "benchmarks/results").glob("*.md")]
+    assert sorted(reached(loaded("mkdocs.yml")["nav"])) == sorted(map(title, pages))
 
 
 @pytest.mark.parametrize("package", sorted(PACKAGES))
