@@ -5,7 +5,7 @@ BIN := $(VENV)/bin
 READY := $(VENV)/.ready
 
 .DEFAULT_GOAL := help
-.PHONY: help setup reports round status ui test test-services chaos check format lint types contracts docs lock clean
+.PHONY: help setup reports round status ui test test-services chaos coverage check format lint types contracts docs site lock clean
 
 help: ## this list
 	@grep -hE '^[a-z-]+:.*##' $(MAKEFILE_LIST) | sed 's/:.*## /\t/' | expand -t 16
@@ -32,7 +32,11 @@ ui: setup ## compare rounds in the MLflow UI at http://127.0.0.1:5000
 		--workers 1 --backend-store-uri sqlite:///$(CURDIR)/mlflow.db --artifacts-destination $(CURDIR)/mlruns
 
 test: setup ## unit tests and real rounds of the tiny profile
-	$(BIN)/python -m pytest -q -n 2 --dist loadfile -m "not services and not chaos and not gpu"
+	@# which lines ran is measured too; the floor is `fail_under` in pyproject.toml
+	$(BIN)/python -m pytest -q -n 2 --dist loadfile -m "not services and not chaos and not gpu" --cov --cov-report=
+
+coverage: setup ## which lines the last `make test` did not run
+	$(BIN)/coverage report --fail-under=0 --skip-covered --show-missing --sort=cover
 
 test-services: reports ## tests with a real Prefect server and worker, a browser, and the extra `reports`
 	@command -v chromium >/dev/null || { apt-get update -qq && apt-get install -qq -y chromium >/dev/null; } \
@@ -49,6 +53,8 @@ check: lint types contracts ## everything that needs no test run
 lint: setup
 	$(BIN)/ruff format --check .
 	$(BIN)/ruff check .
+	@# the hooks that nothing else here covers: white space, ends of files, large files
+	SKIP=ruff-format,ruff-check,mypy $(BIN)/pre-commit run --all-files
 
 types: setup
 	$(BIN)/mypy
@@ -62,6 +68,16 @@ format: setup ## put the code into its form
 
 docs: setup ## write the generated pages anew
 	$(BIN)/python -m cli.reference
+
+# What pages link to outside docs/ is part of the site as it lies in the repository, so that links hold in both places.
+SITE := README.md CONTRIBUTING.md CHANGELOG.md SECURITY.md LICENSE params.yaml docs benchmarks/results feedback/schema.py
+
+site: setup ## the documentation as a site, in build/site
+	@rm -rf build/pages build/site
+	@for path in $(SITE); do \
+		mkdir -p "build/pages/$$(dirname $$path)" && ln -s "$(CURDIR)/$$path" "build/pages/$$path" || exit; done
+	@# not --quiet: a warning that is not shown is not counted as an error either
+	$(BIN)/mkdocs build --strict
 
 lock: ## resolve pyproject.toml anew into requirements.txt and requirements-reports.txt
 	rm -rf build/lock && $(PYTHON) -m venv build/lock

@@ -100,7 +100,7 @@ def test_a_record_can_be_used_as_it_is_shown(text: str, tmp_path: Path) -> None:
 
 
 def test_a_record_that_cannot_be_used_has_the_reason_that_is_shown(tmp_path: Path) -> None:
-    shown = re.findall(r"```json rejected\n(.*?)```\n\n> (.*?)\n\n", FEEDBACK.read_text(encoding="utf-8"), re.DOTALL)
+    shown = re.findall(r"```jsonl\n(.*?)```\n\n> (.*?)\n\n", FEEDBACK.read_text(encoding="utf-8"), re.DOTALL)
     assert len(shown) == 2
     for text, reason in shown:
         [rejected] = _read(text, tmp_path)
