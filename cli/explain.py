@@ -10,9 +10,9 @@ from rich.text import Text
 
 from core.errors import BadParams
 from core.files import write_text
-from tasks.analysis.explain import Answer, Explained, asked_version, explain, pair, sample
+from tasks.analysis.explain import AnswerToExplain, Explained, asked_version, explain, pair, sample
 from tasks.analysis.explain.page import DOWN, UP, largest, page, signed, visible
-from tasks.registry.versions import Version
+from tasks.registry.versions import ModelVersion
 from tasks.state.workspace import Workspace, current_or_new
 
 SIDES = ("chosen", "rejected")
@@ -54,8 +54,8 @@ def show_explanation(
 
 
 def _answers(
-    place: Workspace, made: Version, asked: tuple[str | None, str | None], pair_id: str | None, number: int | None
-) -> Sequence[Answer]:
+    place: Workspace, made: ModelVersion, asked: tuple[str | None, str | None], pair_id: str | None, number: int | None
+) -> Sequence[AnswerToExplain]:
     prompt, text = asked
     given = [prompt is not None or text is not None, pair_id is not None, number is not None]
     if sum(given) != 1 or (prompt is None) != (text is None):
@@ -64,7 +64,7 @@ def _answers(
         return pair(place, made, pair_id)
     if number is not None:
         return sample(place, number)
-    return [Answer("answer", [{"role": "user", "content": prompt or ""}], text or "")]
+    return [AnswerToExplain("answer", [{"role": "user", "content": prompt or ""}], text or "")]
 
 
 def _print(console: Console, one: Explained) -> None:

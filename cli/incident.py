@@ -11,7 +11,7 @@ from cli.display import person
 from core.errors import BadParams
 from tasks.registry import incidents
 from tasks.registry.alias import Registry
-from tasks.registry.audit import Entry
+from tasks.registry.audit import AuditEntry
 from tasks.registry.incidents import Incident
 from tasks.state.workspace import current
 
@@ -77,7 +77,7 @@ def sentences(found: Sequence[Incident]) -> list[str]:
     return [f"incident {one.number} is open on version {one.version}: {one.what}" for one in found if one.open]
 
 
-def _told(entry: Entry) -> str:
+def _told(entry: AuditEntry) -> str:
     facts = entry.facts
     if "now" in facts:
         move = f"{entry.event}: version {facts['left'] or 'none'} → {facts['now'] or 'none'}"
@@ -85,5 +85,5 @@ def _told(entry: Entry) -> str:
     return f"{entry.event.removeprefix('incident ')}: {facts['said']}"
 
 
-def _minute(entry: Entry) -> str:
+def _minute(entry: AuditEntry) -> str:
     return entry.at[:16].replace("T", " ") + " UTC"

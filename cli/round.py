@@ -12,7 +12,7 @@ import psutil
 import typer
 from rich.console import Console
 
-from cli.display.summary import Spent, summary
+from cli.display.summary import TimeSpent, summary
 from core.errors import RoundsError
 from flows.orchestration.server import starting
 from tasks.rounds.request import answered
@@ -100,8 +100,8 @@ def _nothing_collected() -> Iterator[None]:
     gc.enable()
 
 
-def _spent(place: Workspace, before: set[int]) -> Spent:
+def _spent(place: Workspace, before: set[int]) -> TimeSpent:
     """Seconds since this process started, and those of them that the rounds it finished spent learning."""
     new = [records.read(place, number) for number in records.numbers(place) if number not in before]
     learning = sum(times["learning"] for record in new for times in record["times"].values())
-    return Spent(time.time() - psutil.Process().create_time(), learning)
+    return TimeSpent(time.time() - psutil.Process().create_time(), learning)

@@ -12,10 +12,10 @@ from flows.orchestration.pauses import let_go, pause, resumed
 from flows.orchestration.steps import as_task
 from flows.orchestration.title import entitle
 from tasks.people import approval
-from tasks.people.waiting import Waiting
+from tasks.people.waiting import WaitingForPeople
 from tasks.rounds import closing, opening
 from tasks.rounds.request import answered
-from tasks.rounds.running import Running
+from tasks.rounds.running import RunningRound
 from tasks.state import records
 from tasks.state.intake import count
 from tasks.state.workspace import Workspace, current_or_new
@@ -68,7 +68,7 @@ def rlhf_round(
                 raise
             entitle(f"busy: {busy}")
             return None
-        except Waiting as waiting:
+        except WaitingForPeople as waiting:
             again = pause(place, waiting.wait)
             if not again:
                 return None
@@ -108,14 +108,14 @@ def _round(
     return record
 
 
-def _open(place: Workspace, overrides: Sequence[str], announce: Announce) -> Running:
+def _open(place: Workspace, overrides: Sequence[str], announce: Announce) -> RunningRound:
     running = opening.start(place, overrides, as_task)
     announce(f"round {running.round.number}")
     entitle(f"round {running.round.number}")
     return running
 
 
-def bootstrap(running: Running) -> Record:
+def bootstrap(running: RunningRound) -> Record:
     """Round 0: train the SFT model and make it champion, so that there is something to improve."""
     running(collect)
     running(ingest)
@@ -124,7 +124,7 @@ def bootstrap(running: Running) -> Record:
     return closing.bootstrap(running)
 
 
-def improve(running: Running) -> Record:
+def improve(running: RunningRound) -> Record:
     """Every other round: a candidate is trained, judged, registered, and promoted where the verdict says so."""
     running(collect)
     running(ingest)

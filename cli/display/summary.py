@@ -17,14 +17,14 @@ UI = "http://127.0.0.1:5000"
 COLOURS = {"promote": "green", "hold": "yellow", "reject": "red"}
 
 
-class Spent(NamedTuple):
+class TimeSpent(NamedTuple):
     """Seconds of a whole command, and those of them that were learning, sampling and judging."""
 
     wall: float
     learning: float
 
 
-def summary(record: Mapping[str, Any], place: Workspace, spent: Spent | None = None) -> RenderableType:
+def summary(record: Mapping[str, Any], place: Workspace, spent: TimeSpent | None = None) -> RenderableType:
     """A finished round: what went in, what came out, how good it is, the verdict with reasons, and where to look."""
     result = record["verdict"]["result"]
     parts = [_facts(record), _reasons(record), _examples(record), _times(record, spent), _next(record, place)]
@@ -139,7 +139,7 @@ def _examples(record: Mapping[str, Any]) -> RenderableType:
     return lines
 
 
-def _times(record: Mapping[str, Any], spent: Spent | None) -> RenderableType:
+def _times(record: Mapping[str, Any], spent: TimeSpent | None) -> RenderableType:
     table = Table(box=None, padding=(0, 3, 0, 0), header_style="bold")
     for column in ("step", "seconds", "of it learning, sampling, judging"):
         table.add_column(column, justify="left" if column == "step" else "right")

@@ -63,7 +63,7 @@ def pause(place: Workspace, wait: Wait) -> bool:
         asked = SignOff.with_initial_data(description=found.said)
         # the same key again says that this pause is over, and brings what the run was resumed with
         said = suspend_flow_run(wait_for_input=asked, key="approval-" + re.sub(r"\D", "", wait.since))
-        with suppress(approval.Decided):  # meanwhile, from the command line
+        with suppress(approval.AlreadyDecided):  # meanwhile, from the command line
             approval.decide(place, wait.round, said.approve, said.by, said.why)
     return True
 

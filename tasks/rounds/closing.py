@@ -11,21 +11,21 @@ from feedback import store
 from tasks.pages import cards, plots
 from tasks.people import approval, ballots
 from tasks.registry import promotion
-from tasks.registry.versions import Name, Version
-from tasks.rounds.running import Running
+from tasks.registry.versions import ModelName, ModelVersion
+from tasks.rounds.running import RunningRound
 from tasks.state import records
 from tasks.state import round as rounds
 from tasks.state.reports import metrics, times
 from tasks.state.steps import BOOTSTRAP, MEASURING
 from tasks.state.workspace import Workspace
 from tasks.steps import drift
-from tasks.tools.versioning import Versioning
+from tasks.tools.versioning import VersioningSettings
 
 TEMPLATE = "chat_template.jinja"
 """What transformers calls the template beside a tokenizer; a tokenizer that has none gets prompts in the plain form."""
 
 
-def bootstrap(running: Running) -> dict[str, Any]:
+def bootstrap(running: RunningRound) -> dict[str, Any]:
     """Register the SFT model as version 1 and make it champion: nothing was there to be compared with.
 
     Raises:
@@ -41,7 +41,7 @@ def bootstrap(running: Running) -> dict[str, Any]:
         return _finish(running, version, verdict, numbers)
 
 
-def close(running: Running) -> dict[str, Any]:
+def close(running: RunningRound) -> dict[str, Any]:
     """Register the candidate whatever the verdict, and promote it where the verdict is `promote`.
 
     Raises:
@@ -60,10 +60,10 @@ def close(running: Running) -> dict[str, Any]:
         return _finish(running, version, verdict, numbers)
 
 
-def _make_safe(running: Running, numbers: Mapping[str, float]) -> None:
+def _make_safe(running: RunningRound, numbers: Mapping[str, float]) -> None:
     """Push the data where a remote is set, then save what names it to the run. Nothing is registered before."""
     place = running.round.workspace
-    knobs = running.round.knobs("versioning", Versioning)
+    knobs = running.round.knobs("versioning", VersioningSettings)
     running.deliver()
     if running.round.champion:  # round 0 has nothing to compare with
         running.run.dataset("data/previous", place.previous, running.data.keep("data/previous"), "opening")
@@ -85,8 +85,8 @@ def _make_safe(running: Running, numbers: Mapping[str, float]) -> None:
 
 
 def _register(
-    running: Running, name: Name, checkpoint: str, numbers: Mapping[str, float], tags: Mapping[str, str]
-) -> Version:
+    running: RunningRound, name: ModelName, checkpoint: str, numbers: Mapping[str, float], tags: Mapping[str, str]
+) -> ModelVersion:
     place = running.round.workspace
     folder = place.checkpoint(checkpoint)
     facts = {"round": str(running.round.number), "round_key": running.key, **_belonging(place, folder), **tags}
@@ -94,7 +94,10 @@ def _register(
 
 
 def _keep_cards(
-    running: Running, versions: Sequence[Version], numbers: Mapping[str, float], verdict: Mapping[str, Any] | None
+    running: RunningRound,
+    versions: Sequence[ModelVersion],
+    numbers: Mapping[str, float],
+    verdict: Mapping[str, Any] | None,
 ) -> None:
     place, hashes = running.round.workspace, running.data.hashes()
     cards.keep(place, hashes, running.run, running.registry, versions, numbers, verdict)
@@ -110,7 +113,7 @@ def _belonging(place: Workspace, model: Path) -> dict[str, str]:
 
 
 def _finish(
-    running: Running, version: Version, verdict: Mapping[str, Any], numbers: Mapping[str, float]
+    running: RunningRound, version: ModelVersion, verdict: Mapping[str, Any], numbers: Mapping[str, float]
 ) -> dict[str, Any]:
     place, round = running.round.workspace, running.round
     record = {
@@ -132,7 +135,7 @@ def _finish(
     running.run.tags({"verdict": verdict["result"], "version": version.version})
     running.run.finish("FINISHED")
     _empty_inbox(place, round.inbox)
-    if round.knobs("versioning", Versioning).commit:
+    if round.knobs("versioning", VersioningSettings).commit:
         running.data.commit(f"Round {round.number}: {verdict['result']}")
     records.write(place, round.number, record)  # last: until it stands, whoever starts again comes through here
     return records.read(place, round.number)
@@ -147,7 +150,7 @@ def _empty_inbox(place: Workspace, names: Sequence[str]) -> None:
             shutil.move(place.inbox / name, taken / name)
 
 
-def _examples(running: Running) -> list[dict[str, str]]:
+def _examples(running: RunningRound) -> list[dict[str, str]]:
     path = running.round.workspace.report("evaluate")
     if running.round.number == 0 or not path.exists():
         return []

@@ -6,7 +6,7 @@ from core.files import write_json
 from core.plugins import make
 from models.algorithms import Algorithm
 from models.checkpoints import Checkpoints
-from models.policy import Model, Policy
+from models.policy import ModelSettings, Policy
 from models.reward import RewardModel
 from models.tokens import encode_prompts
 from tasks.state.round import Round
@@ -16,7 +16,7 @@ from tasks.state.tables import load
 
 def policy(round: Round, log: StepLog) -> None:
     """Train from the champion (or the SFT model) against the reward model; killed, it goes on from its checkpoint."""
-    place, limits = round.workspace, round.knobs("model", Model)
+    place, limits = round.workspace, round.knobs("model", ModelSettings)
     algorithm: Algorithm = make("models.algorithms", round.values["policy"]["use"], round.values["policy"])
     prompts = load(place.prompts / "train.arrow")["prompt"]
     start = place.champion if algorithm.start == "champion" else place.checkpoint("sft")

@@ -7,20 +7,20 @@ from typing import Annotated
 
 from pydantic import SerializeAsAny
 
-from core.knobs import Knobs
+from core.knobs import BaseSettings
 from core.plugins import used
 from feedback import store
-from feedback.schema import FeedbackEvent, Rejected
+from feedback.schema import FeedbackEvent, RejectedRecord
 from feedback.sources import Intake, Source
 from feedback.sources.people import People
 from feedback.sources.simulated import Simulated
 from tasks.people import ballots, polls, waiting
-from tasks.people.waiting import Waiting
+from tasks.people.waiting import WaitingForPeople
 from tasks.state.round import Round
 from tasks.state.steplog import StepLog
 
 
-class Vote(Knobs):
+class VoteSettings(BaseSettings):
     """Who gives the fresh votes: `simulated`, `people`, a source of your own, or `null` for nobody."""
 
     annotator: Annotated[SerializeAsAny[Source] | None, used("feedback.sources")] = Simulated()
@@ -34,7 +34,7 @@ def gather(round: Round) -> None:
     Raises:
         Waiting: it is too early.
     """
-    place, people = round.workspace, round.knobs("vote", Vote).annotator
+    place, people = round.workspace, round.knobs("vote", VoteSettings).annotator
     if not isinstance(people, People):
         return
     with waiting.changing(place):
@@ -42,13 +42,13 @@ def gather(round: Round) -> None:
         if wait.ended:
             return
         if polls.count(place) < people.votes and not wait.past:
-            raise Waiting(wait)
+            raise WaitingForPeople(wait)
         waiting.end(place, wait)
 
 
 def asked(round: Round) -> int:
     """Votes that people are asked for; 0 where it is not people who vote."""
-    people = round.knobs("vote", Vote).annotator
+    people = round.knobs("vote", VoteSettings).annotator
     return people.votes if isinstance(people, People) else 0
 
 
@@ -67,8 +67,8 @@ def vote(round: Round, log: StepLog) -> None:
     log({"cast": len(votes), "annotators": people, "quarantined": len(others)}, 0)
 
 
-def _asked(round: Round, known: list[ballots.Drawn]) -> list[FeedbackEvent | Rejected]:
-    annotator = round.knobs("vote", Vote).annotator
+def _asked(round: Round, known: list[ballots.BlindedPair]) -> list[FeedbackEvent | RejectedRecord]:
+    annotator = round.knobs("vote", VoteSettings).annotator
     if annotator is None:
         return []
     pairs, cast = [one.pair for one in known], polls.cast(round.workspace)
