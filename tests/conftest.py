@@ -11,7 +11,7 @@ import pytest
 from tasks.state.workspace import Workspace, at
 from tests.commands import Rounds, Said
 from tests.profile import HOLD, PROMOTE, TINY
-from tests.workspaces import Furnish, moved
+from tests.workspaces import Furnish, made_once, moved
 
 FOREIGN = ("MLFLOW_TRACKING_URI", "MLFLOW_RUN_ID", "PREFECT_API_URL", "ROUNDS_WORKSPACE")
 """Settings of the surroundings that would lead a test out of its own folder."""
@@ -25,6 +25,20 @@ OTHERS = (
 def pytest_configure(config: pytest.Config) -> None:
     for warning in OTHERS:
         config.addinivalue_line("filterwarnings", warning)
+
+
+def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:
+    """Begin with one file that needs the shared rounds, then the small tests, then everything that runs rounds.
+
+    With two workers, one makes the shared rounds while the other has small tests to do, and neither waits.
+    """
+    items.sort(key=lambda item: _turn(item.path.relative_to(item.config.rootpath).as_posix()))
+
+
+def _turn(path: str) -> int:
+    if path == "tests/flows/test_first_round.py":
+        return 0
+    return 2 if path.startswith(("tests/flows/", "tests/cli/", "tests/services/", "tests/upgrade/")) else 1
 
 
 @pytest.fixture(scope="session")
@@ -86,9 +100,10 @@ def finished(furnish: Furnish, prefect: None, tmp_path_factory: pytest.TempPathF
     """Rounds 0 and 1 of the tiny profile, both promoted. To be read; `continued` is there to be changed."""
     from flows.round import rlhf_round
 
-    place = furnish(tmp_path_factory.mktemp("finished") / "workspace")
-    rlhf_round([*TINY, PROMOTE], str(place.root))
-    return place
+    def make(root: Path) -> None:
+        rlhf_round([*TINY, PROMOTE], str(furnish(root).root))
+
+    return made_once("finished", make, tmp_path_factory)
 
 
 @pytest.fixture(scope="session")
@@ -96,9 +111,10 @@ def followed(finished: Workspace, tmp_path_factory: pytest.TempPathFactory) -> W
     """The same with round 2, whose verdict is hold. To be read."""
     from flows.round import rlhf_round
 
-    place = moved(finished, tmp_path_factory.mktemp("followed") / "workspace")
-    rlhf_round([*TINY, HOLD], str(place.root))
-    return place
+    def make(root: Path) -> None:
+        rlhf_round([*TINY, HOLD], str(moved(finished, root).root))
+
+    return made_once("followed", make, tmp_path_factory)
 
 
 @pytest.fixture

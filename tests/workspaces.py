@@ -1,5 +1,6 @@
 """What tests do with workspaces: copy one, and read off it how a round ended."""
 
+import os
 import re
 import shutil
 import sqlite3
@@ -7,10 +8,13 @@ from collections.abc import Callable
 from pathlib import Path
 from typing import Any
 
+import pytest
+
 from core.files import digest
 from tasks.registry import audit
 from tasks.registry.alias import Registry
 from tasks.state import records
+from tasks.state.lock import holding
 from tasks.state.workspace import Workspace
 from tasks.tools.tracking import EXPERIMENT
 
@@ -49,6 +53,21 @@ QUESTIONS = {
         where tags.key = 'state' and value != 'aborted'""",
 }
 """What MLflow's database knows, but for times and random names. A point that was sent twice is there twice."""
+
+
+def made_once(name: str, make: Callable[[Path], None], folders: pytest.TempPathFactory) -> Workspace:
+    """A workspace that one worker of a test session makes, and of which each worker gets a copy of its own."""
+    own = folders.mktemp(name) / "workspace"
+    if "PYTEST_XDIST_WORKER" not in os.environ:
+        make(own)
+        return Workspace(own)
+    shared = folders.getbasetemp().parent / "shared" / name
+    with holding(shared.parent / f"{name}.lock", "a worker", wait=600):
+        if not (shared / "whole").exists():
+            shutil.rmtree(shared, ignore_errors=True)  # of a worker that failed half-way
+            make(shared / "workspace")
+            (shared / "whole").touch()
+    return moved(Workspace(shared / "workspace"), own)
 
 
 def moved(place: Workspace, root: Path) -> Workspace:
