@@ -5,7 +5,7 @@ BIN := $(VENV)/bin
 READY := $(VENV)/.ready
 
 .DEFAULT_GOAL := help
-.PHONY: help setup reports round status ui test test-services chaos check format lint types contracts docs lock clean
+.PHONY: help setup reports round status ui test test-learning test-services chaos check format lint types contracts docs lock clean
 
 help: ## this list
 	@grep -hE '^[a-z-]+:.*##' $(MAKEFILE_LIST) | sed 's/:.*## /\t/' | expand -t 16
@@ -32,6 +32,10 @@ ui: setup ## compare rounds in the MLflow UI at http://127.0.0.1:5000
 
 test: setup ## unit tests and real rounds of the tiny profile
 	$(BIN)/python -m pytest -q -n 2 --dist loadfile -m "not services and not chaos and not gpu"
+
+test-learning: setup ## what models learn, by kernels without AVX: a second CPU capability beside the machine's own
+	ATEN_CPU_CAPABILITY=default $(BIN)/python -m pytest -q -n 2 --dist loadfile \
+		-m "learning and not services and not chaos and not gpu"
 
 test-services: reports ## tests with a real Prefect server and worker, a browser, and the extra `reports`
 	@command -v chromium >/dev/null || { apt-get update -qq && apt-get install -qq -y chromium >/dev/null; } \
