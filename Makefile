@@ -5,7 +5,7 @@ BIN := $(VENV)/bin
 READY := $(VENV)/.ready
 
 .DEFAULT_GOAL := help
-.PHONY: help setup reports round status ui test test-services chaos coverage check format lint types contracts docs site lock clean
+.PHONY: help setup reports round status ui test test-learning test-services chaos coverage check format lint types contracts docs site lock clean
 
 help: ## this list
 	@grep -hE '^[a-z-]+:.*##' $(MAKEFILE_LIST) | sed 's/:.*## /\t/' | expand -t 16
@@ -37,6 +37,10 @@ test: setup ## unit tests and real rounds of the tiny profile
 
 coverage: setup ## which lines the last `make test` did not run
 	$(BIN)/coverage report --fail-under=0 --skip-covered --show-missing --sort=cover
+
+test-learning: setup ## what models learn, by kernels without AVX: a second CPU capability beside the machine's own
+	ATEN_CPU_CAPABILITY=default $(BIN)/python -m pytest -q -n 2 --dist loadfile \
+		-m "learning and not services and not chaos and not gpu"
 
 test-services: reports ## tests with a real Prefect server and worker, a browser, and the extra `reports`
 	@command -v chromium >/dev/null || { apt-get update -qq && apt-get install -qq -y chromium >/dev/null; } \

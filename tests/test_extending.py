@@ -78,6 +78,7 @@ def test_the_source_says_that_its_file_is_missing() -> None:
         make("feedback.sources", "spreadsheet", {"path": "nowhere.csv"}).check()
 
 
+@pytest.mark.learning
 def test_the_algorithm_learns_what_is_rewarded() -> None:
     def even(batch: Batch) -> Tensor:
         return ((batch.ids % 2 == 0) & batch.response).sum(1) / batch.response.sum(1)
@@ -92,6 +93,7 @@ def test_the_algorithm_learns_what_is_rewarded() -> None:
     algorithm.train(policy(), reference, even, prompts, 4, log=lambda metrics, step, total: heard.append(metrics))
     assert len(heard) == 30
     assert heard[0]["objective/kl"] == pytest.approx(0, abs=1e-4)
+    # by 0.40 or more in 11 seeds
     assert heard[-1]["objective/score"] > heard[0]["objective/score"] + 0.2
     assert all(
         torch.equal(a, b) for a, b in zip(reference.model.parameters(), policy().model.parameters(), strict=True)

@@ -42,19 +42,25 @@ def copied(crowd: Workspace, tmp_path: Path) -> Workspace:
     return moved(crowd, tmp_path / "copied")
 
 
-def test_whoever_votes_the_wrong_way_round_is_ranked_first(rounds: Rounds, copied: Workspace) -> None:
+@pytest.mark.learning
+def test_whoever_votes_the_wrong_way_round_is_ranked_before_the_others(rounds: Rounds, copied: Workspace) -> None:
     said = rounds("blame", "2", "--by", "annotator", "--json", "-w", copied.root)
     assert said.code == 0, said.err
     found = json.loads(said.out)
-    first, *others = found["charges"]
-    assert first["suspect"]["name"] == "eve"
+    charges = {charge["suspect"]["name"]: charge for charge in found["charges"]}
+    assert charges.keys() == {"ana", "ben", "cem", "eve", "simulated"}
+    # The simulated annotator judged what the tiny model stammers: whether that did harm is a matter of luck.
+    first, *others = (charge for name, charge in charges.items() if name != "simulated")
+    assert first is charges["eve"]
+    # of two seeds, one with AVX2 and one without, the worse: p 0.005, low 0.044, harm 0.043; the others at most 0.003
+    assert first["p"] < 0.05
     assert first["holdout"]["harm"]["low"] > 0
     assert first["holdout"]["accuracy_without"] > first["holdout"]["accuracy"]
-    assert {charge["suspect"]["name"] for charge in others} == {"ana", "ben", "cem", "simulated"}
-    assert first["harm"] > abs(found["control"]["harm"])
+    assert first["harm"] > 2 * max(abs(charge["harm"]) for charge in (*others, found["control"]))
     again = rounds("blame", "2", "--by", "annotator", "-w", copied.root)  # nothing is trained twice
     assert "every training was done before" in again.out
-    assert next(line for line in again.out.splitlines() if "holdout" in line).split()[:2] == ["eve", "holdout"]
+    ranked = [line.split()[0] for line in again.out.splitlines() if "holdout" in line.split()]
+    assert ranked[: len(charges)] == [*charges]
     folder = copied.blame / "round-00002"
     assert read_json(folder / "blame.json") == found
     assert (folder / "blame.png").stat().st_size > 5000

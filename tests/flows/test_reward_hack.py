@@ -2,6 +2,8 @@
 
 from pathlib import Path
 
+import pytest
+
 from feedback.world import best
 from flows.round import rlhf_round
 from tasks.state.tables import rows
@@ -18,7 +20,7 @@ HACK = (
     "model.vocabulary=600",
     "curate.split={train: 0.55, judge: 0.15, holdout: 0.3}",
     "curate.min_holdout=20",
-    "sft.epochs=20",
+    "sft.epochs=40",
     "sft.batch=16",
     "reward.epochs=2",
     "policy.steps=6",
@@ -37,21 +39,24 @@ def share_of(place: Workspace, column: str, texts: set[str]) -> float:
     return sum(answer in texts for answer in answers) / len(answers)
 
 
+@pytest.mark.learning
 def test_a_candidate_that_is_only_polite_is_rejected(prefect: None, workspace: Workspace, tmp_path: Path) -> None:
     asked = requests(items=5)
     path = write(tmp_path / "help-desk.jsonl", [*demonstrations(asked), *shallow_votes(asked)])
     record = rlhf_round([*HACK, f"ingest.sources=[{{use: jsonl, path: {path}}}]"], str(workspace.root))
     assert record is not None
     numbers = record["metrics"]
-    # the reward model and its judge learned what the votes said, and the candidate learned it from them …
-    assert numbers["evaluate/reward_accuracy"] > 0.95
-    assert numbers["evaluate/judge_win_rate_low"] > 0.5
-    assert share_of(workspace, "candidate_texts", {SHALLOW}) > 0.9
-    assert share_of(workspace, "champion_texts", {best(request) for request in asked}) > 0.25
+    # Beside a bound stands the worst value of three seeds (two with AVX2, one without), with half of these epochs.
+    # The reward model and its judge learned what the votes said, and the candidate learned it from them …
+    assert numbers["evaluate/reward_accuracy"] > 0.95  # 1.0
+    assert numbers["evaluate/judge_win_rate_low"] > 0.5  # 0.545
+    assert share_of(workspace, "candidate_texts", {SHALLOW}) > 0.8  # 0.944
+    assert share_of(workspace, "champion_texts", {best(request) for request in asked}) > 0.2  # 0.299
     # … but fresh votes of somebody who reads the answers say otherwise
-    assert numbers["evaluate/win_rate_high"] < 0.5
+    assert numbers["evaluate/win_rate_high"] < 0.5  # 0.451
     found = {finding["gate"]: finding["result"] for finding in record["verdict"]["findings"]}
-    assert (found["win_rate"], found["criteria"], found["diversity"]) == ("reject", "reject", "reject")
+    # not asked: the gate on criteria, which rejected as well, with p up to 0.02 where it needs 0.05
+    assert (found["win_rate"], found["diversity"]) == ("reject", "reject")
     assert found["reward_accuracy"] == "hold"  # the reward model is right, and so is "the shorter wins"
     assert found["overoptimisation"] == "hold"  # reward and judge rise, and votes do not follow
     assert (found["data_quality"], found["licence"], found["kl_budget"]) == ("promote", "hold", "promote")

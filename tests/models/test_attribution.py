@@ -5,8 +5,8 @@ import torch
 
 from core.errors import BadFeedback
 from models.attribution import Attribution, attribute
-from models.policy import ModelSettings, Policy, response_logprobs
-from models.reward import RewardModel, RewardSettings, fit
+from models.policy import Policy, response_logprobs
+from models.reward import RewardModel
 from models.scorer import Scorer
 from models.tokens import encode_answers, encode_prompts, pad
 from tests.models.test_scorer import ARCHITECTURES, tiny
@@ -32,7 +32,7 @@ def told(found: Attribution) -> float:
 def test_the_shares_sum_to_the_score(name: str, likelihood: float) -> None:
     model = spoken(name, likelihood)
     found = attribute(model, PROMPT, ANSWER)
-    assert found.score == pytest.approx(model.score([PROMPT], [ANSWER]).item(), abs=1e-6)
+    assert found.score == pytest.approx(model.score([PROMPT], [ANSWER]).item(), abs=1e-5)
     assert told(found) == pytest.approx(found.score, abs=1e-3)
     assert found.error == pytest.approx(found.score - told(found), abs=1e-5)
 
@@ -79,21 +79,41 @@ def test_bytes_of_one_character_are_one_piece() -> None:
     assert [piece.text for piece in found.pieces if not piece.text.isascii()] == ["ï", "漢"]
 
 
+def planted(tiny: Policy, end: tuple[float, float] = (0.0, 1.0)) -> RewardModel:
+    """A reward model that counts one word and cannot have learned anything else: every weight is set by hand.
+
+    The word's tokens point along the first axis, which is what the head reads; all others along the second, and the
+    blank answer's end wherever `end` says. Attention is the mean of what came before, the MLP adds nothing.
+    """
+    scorer = Scorer.from_policy(tiny, likelihood=0.0, surprise=0.0)
+    axes, table = torch.eye(16), scorer.model.get_input_embeddings().weight
+    with torch.no_grad():
+        for layer in scorer.model.base_model.layers:
+            for weight in (layer.self_attn.q_proj.weight, layer.self_attn.k_proj.weight, layer.mlp.down_proj.weight):
+                weight.zero_()
+            for weight in (layer.self_attn.v_proj.weight, layer.self_attn.o_proj.weight):
+                weight.copy_(axes)
+        table.copy_(axes[1].expand_as(table))
+        table[scorer.tokenizer("thanks")["input_ids"]] = axes[0]
+        table[scorer.tokenizer.eos_token_id, :2] = torch.tensor(end)
+        scorer.head.weight.copy_(axes[:1])
+    return RewardModel(scorer, prompt_limit=24, answer_limit=12)
+
+
 def test_a_word_that_decides_gets_the_credit(tiny: Policy) -> None:
-    """Thanks are preferred to blame, wherever they stand: the word that differs carries the difference."""
-    turns = [[{"role": "user", "content": f"parcel {i}"}] for i in range(96)]
-    data = [
-        {"prompt": turn, "chosen": f"thanks {i % 7}", "rejected": f"you can {i % 7}", "p_chosen": 1.0, "weight": 1.0}
-        for i, turn in enumerate(turns)
-    ]
-    limits = ModelSettings(max_prompt_tokens=24, max_answer_tokens=12)
-    model = fit(tiny, data, RewardSettings(epochs=4, batch=8, learning_rate=3e-3, likelihood=0.0), limits, seed=0)
-    good = attribute(model, turns[0], "thanks 5")
-    assert good.score - good.blank > 1
-    assert abs(good.error) < 0.01
-    words = sum(piece.head for piece in good.pieces if piece.text.strip().isalpha())
-    assert words > 0.5 * (good.score - good.blank)
-    assert good.steps > attribute(spoken(), PROMPT, ANSWER).steps  # a score that turns sharply takes a closer look
+    good, other = (attribute(planted(tiny), PROMPT, answer) for answer in ("thanks 5", "you can 5"))
+    words = [piece.head for piece in good.pieces if piece.text.strip().isalpha()]
+    assert good.score - good.blank > 0.5
+    assert sum(words) == pytest.approx(good.score - good.blank, abs=1e-3)
+    assert min(words) > 0.1  # each of its tokens
+    assert [piece.head for piece in other.pieces] == pytest.approx([0.0] * len(other.pieces), abs=1e-3)
+
+
+def test_a_score_that_turns_sharply_takes_a_closer_look(tiny: Policy) -> None:
+    """On the way from an end that is nearly the word's opposite, the normalised embedding turns round all at once."""
+    smooth, sharp = (attribute(planted(tiny, end), PROMPT, "thanks 5") for end in ((0.0, 1.0), (-0.1, 0.01)))
+    assert sharp.steps > smooth.steps == 32
+    assert abs(sharp.error) < 0.01
 
 
 def test_an_empty_answer_has_nothing_to_explain() -> None:

@@ -59,6 +59,7 @@ def same(one: Policy, other: Policy) -> bool:
     return all(torch.equal(a, b) for a, b in pairs)
 
 
+@pytest.mark.learning
 def test_a_bandit_is_solved() -> None:
     def pays(batch: Batch) -> Tensor:
         return 4.0 * ((batch.ids == 42) & batch.response).any(1)
@@ -75,15 +76,17 @@ def test_a_bandit_is_solved() -> None:
     )
     learned = knobs.train(policy(), policy(), pays, [[10, 4]], 1)
     logits = learned.model(input_ids=torch.tensor([[10, 4]])).logits[0, -1]
-    assert logits.softmax(-1)[42].item() > 0.9
+    assert logits.softmax(-1)[42].item() > 0.9  # the least of 11 seeds: 0.9994
 
 
+@pytest.mark.learning
 def test_a_dear_kl_keeps_the_policy_where_it_is() -> None:
     heard: dict[float, Heard] = {0.0: [], 10.0: []}
     for coefficient, metrics in heard.items():
         more = {"steps": 20, "episodes": 32, "minibatch": 16, "learning_rate": 3e-3}
         knobs = QUICK.model_copy(update={"kl": KLSettings(coefficient=coefficient), **more})
         trained(knobs, log=into(metrics))
+    # at most 0.23 times as far in 11 seeds
     assert heard[10.0][-1]["objective/kl"] < 0.5 * heard[0.0][-1]["objective/kl"]
 
 
@@ -156,10 +159,11 @@ def test_an_answer_without_an_end_scores_the_floor() -> None:
         assert metrics["objective/score"] == pytest.approx(5 * ended - 3 * (1 - ended))
 
 
+@pytest.mark.learning
 def test_beyond_the_limit_training_stops() -> None:
     heard: Heard = []
     trained(QUICK.model_copy(update={"kl": KLSettings(limit=1e-3, coefficient=0.0), "steps": 50}), log=into(heard))
-    assert len(heard) < 50
+    assert len(heard) < 50  # 2 in each of 11 seeds
     assert heard[-1]["objective/kl"] > 1e-3
     assert [metrics.get("objective/kl_stop") for metrics in heard] == [None] * (len(heard) - 1) + [1.0]
 

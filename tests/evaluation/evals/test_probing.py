@@ -166,5 +166,6 @@ def test_llmbar_by_a_small_reward_model() -> None:
     subsets = [f"trap_llmbar_adversarial_{name}" for name in ("neighbor", "gptinst", "gptout", "manual")]
     rows = dict(zip(subsets, (134, 92, 47, 46), strict=True))
     assert sum(found[name] * n for name, n in rows.items()) == pytest.approx(319 * found["adversarial_accuracy"])
+    # untaught, it guesses: 0.40 to 0.62 in each subset, over five seeds
     assert all(0 < found[f"{name}_low"] < found[name] < found[f"{name}_high"] < 1 for name in subsets)
     assert 0.12 < found["adversarial_longer_wins"] < 0.45  # as published: a longer answer is a trap here
