@@ -52,7 +52,7 @@ def test_whoever_votes_the_wrong_way_round_is_ranked_before_the_others(rounds: R
     # The simulated annotator judged what the tiny model stammers: whether that did harm is a matter of luck.
     first, *others = (charge for name, charge in charges.items() if name != "simulated")
     assert first is charges["eve"]
-    # of two seeds, one with AVX2 and one without, the worse: p 0.005, low 0.044, harm 0.043; the others at most 0.003
+    # the worst of three seeds, two with AVX2 and one without: p 0.005, low 0.044, harm 0.043; the others at most 0.003
     assert first["p"] < 0.05
     assert first["holdout"]["harm"]["low"] > 0
     assert first["holdout"]["accuracy_without"] > first["holdout"]["accuracy"]
