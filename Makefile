@@ -1,4 +1,4 @@
-# Two commands set everything up by themselves: `make round` and `make test`.
+# `make round` and `make test` set everything up first.
 PYTHON ?= python3
 VENV := .venv
 BIN := $(VENV)/bin
@@ -7,7 +7,7 @@ READY := $(VENV)/.ready
 .DEFAULT_GOAL := help
 .PHONY: help setup reports round status ui test test-learning test-services chaos coverage check format lint types contracts docs site lock clean
 
-help: ## this list
+help: ## list the commands
 	@grep -hE '^[a-z-]+:.*##' $(MAKEFILE_LIST) | sed 's/:.*## /\t/' | expand -t 16
 
 setup: $(READY) ## virtual environment with every dependency pinned
@@ -18,10 +18,10 @@ $(READY): requirements.txt pyproject.toml
 	$(BIN)/pip install --quiet --disable-pip-version-check --no-deps --no-build-isolation --editable .
 	@touch $@
 
-reports: setup ## the extra `reports`: Evidently, and the pandas that it can be imported beside
+reports: setup ## install the extra `reports`: Evidently, with a version of pandas that it supports
 	$(BIN)/pip install --quiet --disable-pip-version-check -r requirements-reports.txt
 
-round: setup ## one whole round on the embedded default; again for the next one
+round: setup ## run one round in the embedded world; each further call runs the next one
 	@$(BIN)/rounds round --new
 
 status: setup ## champion, candidate, last rounds
@@ -31,33 +31,33 @@ ui: setup ## compare rounds in the MLflow UI at http://127.0.0.1:5000
 	MLFLOW_SERVER_ENABLE_JOB_EXECUTION=false MLFLOW_DISABLE_TELEMETRY=true $(BIN)/mlflow server --host 127.0.0.1 --port 5000 \
 		--workers 1 --backend-store-uri sqlite:///$(CURDIR)/mlflow.db --artifacts-destination $(CURDIR)/mlruns
 
-test: setup ## unit tests and real rounds of the tiny profile
-	@# which lines ran is measured too; the floor is `fail_under` in pyproject.toml
+test: setup ## run unit tests and real rounds of the tiny profile
+	@# also measures line coverage; the floor is `fail_under` in pyproject.toml
 	$(BIN)/python -m pytest -q -n 2 --dist loadfile -m "not services and not chaos and not gpu" --cov --cov-report=
 
-coverage: setup ## which lines the last `make test` did not run
+coverage: setup ## list the lines that the last `make test` did not run
 	$(BIN)/coverage report --fail-under=0 --skip-covered --show-missing --sort=cover
 
-test-learning: setup ## what models learn, by kernels without AVX: a second CPU capability beside the machine's own
+test-learning: setup ## run the tests marked `learning` again, with kernels without AVX: a second CPU capability
 	ATEN_CPU_CAPABILITY=default $(BIN)/python -m pytest -q -n 2 --dist loadfile \
 		-m "learning and not services and not chaos and not gpu"
 
-test-services: reports ## tests with a real Prefect server and worker, a browser, and the extra `reports`
+test-services: reports ## run tests with a real Prefect server and worker, a browser, and the extra `reports`
 	@command -v chromium >/dev/null || { apt-get update -qq && apt-get install -qq -y chromium >/dev/null; } \
 		|| echo "no chromium here: the browser test is skipped"
 	$(BIN)/python -m pytest -q -m services
 
-chaos: setup ## rounds are killed at every moment, servers die, the disk is full
-	@# half of it on each of two cores
+chaos: setup ## run the tests that kill rounds and servers at many points and fill the disk
+	@# two processes, one half of the tests each
 	$(BIN)/python -m pytest -q -m chaos -k anywhere_and & half=$$!; \
 	$(BIN)/python -m pytest -q -m chaos -k "not anywhere_and"; other=$$?; wait $$half && exit $$other
 
-check: lint types contracts ## everything that needs no test run
+check: lint types contracts ## run every check except tests
 
 lint: setup
 	$(BIN)/ruff format --check .
 	$(BIN)/ruff check .
-	@# the hooks that nothing else here covers: white space, ends of files, large files
+	@# only the hooks that no other check covers: white space, ends of files, large files
 	SKIP=ruff-format,ruff-check,mypy $(BIN)/pre-commit run --all-files
 
 types: setup
@@ -66,24 +66,24 @@ types: setup
 contracts: setup
 	$(BIN)/lint-imports
 
-format: setup ## put the code into its form
+format: setup ## format the code
 	$(BIN)/ruff format .
 	$(BIN)/ruff check --fix .
 
-docs: setup ## write the generated pages anew
+docs: setup ## regenerate the generated pages
 	$(BIN)/python -m cli.reference
 
-# What pages link to outside docs/ is part of the site as it lies in the repository, so that links hold in both places.
+# Files outside docs/ that pages link to are part of the site under the same paths, so that links work in both.
 SITE := README.md CONTRIBUTING.md CHANGELOG.md SECURITY.md LICENSE params.yaml docs benchmarks/results feedback/schema.py
 
-site: setup ## the documentation as a site, in build/site
+site: setup ## build the documentation as a site, in build/site
 	@rm -rf build/pages build/site
 	@for path in $(SITE); do \
 		mkdir -p "build/pages/$$(dirname $$path)" && ln -s "$(CURDIR)/$$path" "build/pages/$$path" || exit; done
-	@# not --quiet: a warning that is not shown is not counted as an error either
+	@# not --quiet: mkdocs does not count a hidden warning as an error
 	$(BIN)/mkdocs build --strict
 
-lock: ## resolve pyproject.toml anew into requirements.txt and requirements-reports.txt
+lock: ## resolve pyproject.toml again into requirements.txt and requirements-reports.txt
 	rm -rf build/lock && $(PYTHON) -m venv build/lock
 	build/lock/bin/pip install --quiet --disable-pip-version-check torch==2.13.0
 	build/lock/bin/pip install --quiet --disable-pip-version-check $$($(PYTHON) -c "import tomllib; p = tomllib.load(open('pyproject.toml', 'rb'))['project']; print(' '.join(repr(d) for d in p['dependencies'] + p['optional-dependencies']['dev']))")
