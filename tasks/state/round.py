@@ -42,6 +42,11 @@ class Round:
         """One section of the frozen parameters, typed."""
         return parse(model, self.values.get(section) or {}, f"{self.workspace.round}, params.{section}")
 
+    @property
+    def threads(self) -> int:
+        """`model.threads`; a round that was opened before this knob existed computed with one thread."""
+        return int(self.values.get("model", {}).get("threads", 1))
+
     def seed_for(self, step: str) -> int:
         """The seed of one step: 63 bits, from the round's seed and the step's name."""
         return seeded(self.seed, step)
