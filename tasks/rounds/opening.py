@@ -14,13 +14,13 @@ import yaml
 from core.errors import BadWorkspace, Damaged
 from core.files import digest, replacing, settle, sweep, write_json, write_text
 from core.plugins import chosen
-from core.settings import override, parse, read
+from core.settings import override, read
 from feedback import store
 from models.policy import check_base
 from tasks.registry import audit, reference
 from tasks.registry.alias import Registry, Version
 from tasks.rounds.params import Params
-from tasks.rounds.request import fingerprint
+from tasks.rounds.request import Request, ask, parsed
 from tasks.rounds.running import Execute, Running
 from tasks.state import records, reported
 from tasks.state import round as rounds
@@ -62,10 +62,7 @@ def effective(workspace: Workspace, overrides: Sequence[str]) -> Params:
     Raises:
         BadParams: a knob that does not exist, or a value that it does not take.
     """
-    values = override(read(workspace.params), overrides)
-    return parse(
-        Params, values, f"{workspace.params} with {len(overrides)} overrides" if overrides else str(workspace.params)
-    )
+    return parsed(workspace, override(read(workspace.params), overrides), overrides)
 
 
 def resume(workspace: Workspace, overrides: Sequence[str]) -> Round:
@@ -84,7 +81,7 @@ def resume(workspace: Workspace, overrides: Sequence[str]) -> Round:
         raise Damaged(
             f"{workspace.round} is not what was frozen when round {opened.number} was opened; restore it and {cure}"
         )
-    if overrides and dump(effective(workspace, overrides)) != opened.values:
+    if overrides and effective(workspace, overrides).plain() != opened.values:
         raise BadWorkspace(f"round {opened.number} is open with other parameters; {cure}")
     return opened
 
@@ -100,7 +97,8 @@ def open_round(workspace: Workspace, overrides: Sequence[str], registry: Registr
         BadModel: a base model that cannot be used, or that does not share the champion's tokenizer.
         BadWorkspace: a remote that is not configured.
     """
-    params = effective(workspace, overrides)
+    request = ask(workspace, overrides)
+    params = request.params
     check(workspace, params)
     champion = registry.champion()
     number = next_number(workspace, registry)
@@ -110,7 +108,7 @@ def open_round(workspace: Workspace, overrides: Sequence[str], registry: Registr
     inputs = frozen(workspace, params, number, champion)
     shutil.rmtree(workspace.training, ignore_errors=True)
     text = yaml.safe_dump(inputs, sort_keys=False, allow_unicode=True)
-    write_json(workspace.opened, _circumstances(workspace, overrides, text))
+    write_json(workspace.opened, _circumstances(request, text))
     write_text(workspace.round, text)
     return rounds.read(workspace)
 
@@ -146,12 +144,6 @@ def drop(workspace: Workspace) -> None:
     workspace.opened.unlink(missing_ok=True)
 
 
-def dump(params: Params) -> dict[str, Any]:
-    """Parameters as plain values, as they stand in round.yaml."""
-    values: dict[str, Any] = params.model_dump(mode="json")
-    return values
-
-
 def frozen(workspace: Workspace, params: Params, number: int, champion: Version | None) -> dict[str, Any]:
     """What round.yaml of a round holds that is opened now."""
     return {
@@ -164,7 +156,7 @@ def frozen(workspace: Workspace, params: Params, number: int, champion: Version 
         "code": rounds.code_digest(),
         "feedback": store.digest(workspace.feedback),
         "inbox": sorted(file.name for file in workspace.inbox.glob("*.jsonl")),
-        "params": dump(params),
+        "params": params.plain(),
     }
 
 
@@ -204,11 +196,12 @@ def base_digest(base: str) -> str:
     return digest(folder) if folder.is_dir() else base
 
 
-def _circumstances(workspace: Workspace, overrides: Sequence[str], inputs: str) -> dict[str, Any]:
+def _circumstances(request: Request, inputs: str) -> dict[str, Any]:
     """What is recorded beside the inputs and does not change results, except for the code."""
     now = datetime.now(UTC).isoformat(timespec="seconds")
     code, frozen = rounds.code_digest(), hashlib.sha256(inputs.encode()).hexdigest()
-    return {"request": fingerprint(workspace, overrides), "code": code, "inputs": frozen, "at": now, **_git()}
+    asked = {"request": request.fingerprint, "written": request.written}
+    return {**asked, "code": code, "inputs": frozen, "at": now, **_git()}
 
 
 def _git() -> dict[str, Any]:

@@ -1,12 +1,14 @@
 """All knobs of a round, section by section. Each knob is declared in the module that uses it."""
 
-from typing import Annotated
+from collections.abc import Mapping
+from typing import Annotated, Any
 
-from pydantic import Field, SerializeAsAny
+from pydantic import Field, SerializeAsAny, model_validator
 
 from core.knobs import Knobs
 from core.plugins import used
 from models.algorithms import Algorithm
+from models.algorithms.ppo import PPO
 from models.policy import Model
 from models.reward import Reward
 from models.sft import SFT
@@ -25,7 +27,7 @@ from tasks.watch.guarding import Watch
 
 
 class Params(Knobs):
-    """params.yaml. Step = section; `model` is what the steps share."""
+    """Every knob of a round, its default included. Step = section; `model` is what the steps share."""
 
     seed: int = Field(0, ge=0)
     """Seeds the rounds of this workspace; another number gives an independent repetition."""
@@ -35,7 +37,7 @@ class Params(Knobs):
     curate: Curate = Curate()
     sft: SFT = SFT()
     reward: Reward = Reward()
-    policy: Annotated[SerializeAsAny[Algorithm], used("models.algorithms")]
+    policy: Annotated[SerializeAsAny[Algorithm], used("models.algorithms", default="ppo")] = PPO()
     sample: Sample = Sample()
     vote: Vote = Vote()
     evaluate: Evaluate = Evaluate()
@@ -45,3 +47,15 @@ class Params(Knobs):
     promotion: Promotion = Promotion()
     watch: Watch = Watch()
     versioning: Versioning = Versioning()
+
+    @model_validator(mode="before")
+    @classmethod
+    def _without_empty_sections(cls, values: Any) -> Any:
+        """A section all of whose knobs are commented out is null in YAML: it has its defaults."""
+        if not isinstance(values, Mapping):
+            return values
+        return {name: value for name, value in values.items() if value is not None}
+
+    def plain(self) -> dict[str, Any]:
+        """The knobs as plain values, as they stand in round.yaml."""
+        return self.model_dump(mode="json")

@@ -163,7 +163,7 @@ def _reasons(workspace: Workspace, inputs: Mapping[str, Any], last: Mapping[str,
         why.append(f"the code has changed: {last['opened']['code']} → {code}")
     if inputs["inbox"]:
         why.append(f"{intake.pending(workspace)} new records wait in the inbox")
-    return why or ["a source has something new to read, or a knob is spelt out that was left to its default"]
+    return why or ["a source has something new to read"]
 
 
 def _reads(workspace: Workspace, inputs: Mapping[str, Any]) -> dict[str, Any]:
