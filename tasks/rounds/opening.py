@@ -22,7 +22,7 @@ from tasks.registry.alias import Registry, Version
 from tasks.rounds.params import Params
 from tasks.rounds.request import Request, ask, parsed
 from tasks.rounds.running import Execute, Running
-from tasks.state import records, reported
+from tasks.state import graph, records, reported
 from tasks.state import round as rounds
 from tasks.state.round import Round
 from tasks.state.workspace import PROJECT, Workspace
@@ -50,7 +50,7 @@ def _tidy(workspace: Workspace) -> None:
     """Clear what a killed round left half written, but for what steps write anew: each clears its own."""
     for folder in (workspace.rounds, workspace.metrics, workspace.training, workspace.feedback, workspace.votes):
         sweep(folder)
-    for path in (workspace.round, workspace.opened, workspace.champion, workspace.previous):
+    for path in (workspace.graph, workspace.round, workspace.opened, workspace.champion, workspace.previous):
         settle(path)
     audit.mend(workspace.audit)
     Data(workspace.root).mend()
@@ -76,7 +76,11 @@ def resume(workspace: Workspace, overrides: Sequence[str]) -> Round:
     cure = "finish it with `rounds round`, or drop what it did so far with `rounds round --reopen`"
     beside = rounds.circumstances(workspace)
     if beside["code"] != rounds.code_digest():
-        raise BadWorkspace(f"the code changed since round {opened.number} was opened; go back to it and {cure}")
+        back = rounds.way_back(beside.get("commit"), bool(beside.get("dirty")))
+        raise BadWorkspace(
+            f"round {opened.number} is open, and was opened by other code; {back}. Finish the round with that code, or "
+            "drop what it did so far and open it anew with this code: `rounds round --reopen`"
+        )
     if beside["inputs"] != digest(workspace.round):
         raise Damaged(
             f"{workspace.round} is not what was frozen when round {opened.number} was opened; restore it and {cure}"
@@ -95,11 +99,12 @@ def open_round(workspace: Workspace, overrides: Sequence[str], registry: Registr
         BadParams: see `effective`.
         BadFeedback: a source that is not there, or a file of an evaluation that cannot be used.
         BadModel: a base model that cannot be used, or that does not share the champion's tokenizer.
-        BadWorkspace: a remote that is not configured.
+        BadWorkspace: a remote that is not configured, or a dvc.yaml that was edited.
     """
     request = ask(workspace, overrides)
     params = request.params
     check(workspace, params)
+    graph.renew(workspace)
     champion = registry.champion()
     number = next_number(workspace, registry)
     _fetch_champion(workspace, registry, champion)

@@ -99,6 +99,14 @@ def circumstances(workspace: Workspace) -> dict[str, Any]:
     return found
 
 
+def way_back(commit: str | None, dirty: bool) -> str:
+    """How to get the code back that a round was opened with, as a part of a sentence."""
+    if commit is None:
+        return "it was in no git repository"
+    but = ", except for the changes that were not committed then" if dirty else ""
+    return f"`git checkout {commit}` brings it back{but}"
+
+
 def _reason(error: Exception) -> str:
     return f"{type(error).__name__}: {error}".partition("\n")[0]
 
