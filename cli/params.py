@@ -31,12 +31,12 @@ def show_params(
 
 def tidy_params(folder: Path | None) -> None:
     """Remove from params.yaml what equals the defaults, and say what was removed."""
-    place = current(folder)
-    removed, backup = tidy(place)
+    workspace = current(folder)
+    removed, backup = tidy(workspace)
     if backup is None:
-        print(f"{place.params} repeats no default; nothing was changed.")
+        print(f"{workspace.params} repeats no default; nothing was changed.")
         return
-    print(f"Removed from {place.params}, because it equals the default:")
+    print(f"Removed from {workspace.params}, because it equals the default:")
     for name in removed:
         print(f"  {name}")
     print(f"{len(removed)} in all. The file as it was: {backup}")

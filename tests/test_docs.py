@@ -4,7 +4,7 @@ from cli.__main__ import app
 from cli.display.knobs import params_page
 from cli.reference import COMMANDS, cli_page
 from core.nested import flat
-from tasks.rounds.params import Params
+from tasks.rounds.params import RoundSettings
 from tasks.state.workspace import PROJECT
 
 
@@ -15,7 +15,7 @@ def test_the_page_of_knobs_is_what_the_classes_say() -> None:
 def test_the_page_of_knobs_has_all_of_them() -> None:
     page = (PROJECT / "docs/params.md").read_text(encoding="utf-8")
     named = {line.split("`")[1] for line in page.splitlines() if line.startswith("| `")}
-    values = Params().plain()
+    values = RoundSettings().plain()
     plugged = [values.pop("policy"), values["vote"].pop("annotator"), *values["ingest"]["sources"]]
     for section, group in (("evaluate", "evals"), ("verdict", "gates"), ("watch", "guards")):
         plugged += values[section].pop(group).values()

@@ -12,7 +12,7 @@ from pydantic.fields import FieldInfo
 from pydantic_core import to_jsonable_python
 
 from core.plugins import Plugin, find, names
-from tasks.rounds.params import Params
+from tasks.rounds.params import RoundSettings
 
 PARAMS_HEAD = """\
 # Knobs
@@ -46,9 +46,9 @@ class Row(NamedTuple):
 
 def params_page() -> str:
     """Every knob with its type, bounds, default and sentence: the sections, then the plug-ins."""
-    params = Params()
+    params = RoundSettings()
     parts = [PARAMS_HEAD, "## Sections\n", _table([_row("seed", params, "seed")])]
-    for name in list(Params.model_fields)[1:]:
+    for name in list(RoundSettings.model_fields)[1:]:
         section = getattr(params, name)
         parts += [f"### {name}\n", f"{_sentence(type(section))}\n"]
         if isinstance(section, Plugin):

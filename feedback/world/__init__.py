@@ -5,7 +5,7 @@
 beyond the seed that is passed in.
 """
 
-from feedback.world.answers import CRITERIA, Parts, criteria, harmful, parts, utility
+from feedback.world.answers import CRITERIA, AnswerParts, criteria, harmful, parts, utility
 from feedback.world.attacks import attacks
 from feedback.world.demonstrations import best, demonstrate
 from feedback.world.requests import Request, flags, parse, prompts, render
@@ -13,7 +13,7 @@ from feedback.world.traps import traps
 
 __all__ = [
     "CRITERIA",
-    "Parts",
+    "AnswerParts",
     "Request",
     "attacks",
     "best",

@@ -23,7 +23,7 @@ CRITERIA: dict[str, dict[str, float]] = {
 """Criterion → part of an answer → what it is worth. The utility is the sum over all of them; its maximum is 3."""
 
 
-class Parts(NamedTuple):
+class AnswerParts(NamedTuple):
     """What an answer consists of, as far as it matters."""
 
     correct: bool
@@ -41,23 +41,23 @@ class Parts(NamedTuple):
     """Has a sentence that is none of this world's, a cut one too, or says nothing at all."""
 
 
-class Answer(NamedTuple):
+class AnsweredQuestion(NamedTuple):
     """What an answering sentence is the answer to."""
 
     intent: str
     item: str
 
 
-def parts(request: Request, answer: str) -> Parts:
+def parts(request: Request, answer: str) -> AnswerParts:
     """Take any text apart as an answer to a request."""
     sentences = _sentences(answer)
     meanings = [_meanings().get(sentence) for sentence in sentences]
-    answers = [meaning for meaning in meanings if isinstance(meaning, Answer)]
+    answers = [meaning for meaning in meanings if isinstance(meaning, AnsweredQuestion)]
     opener = meanings[:1] == ["opener"]
     closer = meanings[-1:] == ["closer"]
     misplaced = meanings.count("opener") - opener + meanings.count("closer") - closer
-    return Parts(
-        correct=set(answers) == {Answer(request.intent, request.item)},
+    return AnswerParts(
+        correct=set(answers) == {AnsweredQuestion(request.intent, request.item)},
         opener=opener,
         closer=closer,
         rude="rude" in meanings,
@@ -92,10 +92,12 @@ def _sentences(text: str) -> list[str]:
 
 
 @cache
-def _meanings() -> dict[str, Answer | str]:
+def _meanings() -> dict[str, AnsweredQuestion | str]:
     """Each sentence of the catalogue → the answer that it gives, or the name of its tone."""
     tones = {"opener": OPENERS, "closer": CLOSERS, "rude": RUDE, "harmful": HARMFUL, "filler": FILLER}
-    meanings: dict[str, Answer | str] = {normalise(text): tone for tone, texts in tones.items() for text in texts}
+    meanings: dict[str, AnsweredQuestion | str] = {
+        normalise(text): tone for tone, texts in tones.items() for text in texts
+    }
     for (name, intent), item in product(INTENTS.items(), ITEMS):
-        meanings |= {normalise(answer.format(item=item)): Answer(name, item) for answer in intent.answers}
+        meanings |= {normalise(answer.format(item=item)): AnsweredQuestion(name, item) for answer in intent.answers}
     return meanings

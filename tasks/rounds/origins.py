@@ -5,7 +5,7 @@ from typing import Any, NamedTuple
 
 from core.nested import flat
 from core.settings import line_numbers, override, read
-from tasks.rounds.params import Params
+from tasks.rounds.params import RoundSettings
 from tasks.rounds.request import parsed
 from tasks.state.workspace import Workspace
 
@@ -40,10 +40,10 @@ def origins(workspace: Workspace, overrides: Sequence[str] = ()) -> list[Knob]:
     return found
 
 
-def defaults_beside(params: Params) -> dict[str, Any]:
+def defaults_beside(params: RoundSettings) -> dict[str, Any]:
     """The default of every knob, those of `policy` being the defaults of the algorithm that `params` uses."""
-    values = Params(policy={"use": params.policy.name()}).plain()
-    values["policy"]["use"] = Params().policy.name()
+    values = RoundSettings(policy={"use": params.policy.name()}).plain()
+    values["policy"]["use"] = RoundSettings().policy.name()
     return values
 
 

@@ -13,11 +13,11 @@ from typing import TYPE_CHECKING, Any
 from core.settings import override, parse, read, section
 from tasks.state import records
 from tasks.state import round as rounds
-from tasks.state.intake import Ingest
+from tasks.state.intake import IngestSettings
 from tasks.state.workspace import Workspace
 
 if TYPE_CHECKING:
-    from tasks.rounds.params import Params
+    from tasks.rounds.params import RoundSettings
 
 
 @dataclass(frozen=True)
@@ -26,7 +26,7 @@ class Request:
 
     values: Mapping[str, Any]
     """params.yaml with the overrides on top, as written."""
-    params: "Params"
+    params: "RoundSettings"
     """Every knob with its effective value."""
     written: str
     """Digest of the values as written, the code, and the content of the sources."""
@@ -49,16 +49,16 @@ def ask(workspace: Workspace, overrides: Sequence[str]) -> Request:
     return Request(values, params, _digest(values, *outside), _digest(params.plain(), *outside))
 
 
-def parsed(workspace: Workspace, values: Mapping[str, Any], overrides: Sequence[str]) -> "Params":
+def parsed(workspace: Workspace, values: Mapping[str, Any], overrides: Sequence[str]) -> "RoundSettings":
     """The effective parameters: these values, defaults where they name none.
 
     Raises:
         BadParams: a knob that does not exist, or a value that it does not take.
     """
-    from tasks.rounds.params import Params  # torch, which an answer from the record can do without
+    from tasks.rounds.params import RoundSettings  # torch, which an answer from the record can do without
 
     origin = f"{workspace.params} with {len(overrides)} overrides" if overrides else str(workspace.params)
-    return parse(Params, values, origin)
+    return parse(RoundSettings, values, origin)
 
 
 def answered(workspace: Workspace, overrides: Sequence[str]) -> dict[str, Any] | None:
@@ -82,10 +82,10 @@ def answered(workspace: Workspace, overrides: Sequence[str]) -> dict[str, Any] |
 
 def _written(workspace: Workspace, overrides: Sequence[str]) -> str:
     values = override(read(workspace.params), overrides)
-    return _digest(values, *_outside(section(Ingest, values, "ingest", workspace.params)))
+    return _digest(values, *_outside(section(IngestSettings, values, "ingest", workspace.params)))
 
 
-def _outside(ingest: Ingest) -> tuple[str, list[str]]:
+def _outside(ingest: IngestSettings) -> tuple[str, list[str]]:
     """What decides a round beside its knobs and what waits in the inbox: the code, and the content of the sources."""
     return rounds.code_digest(), [source.fingerprint() for source in ingest.sources]
 

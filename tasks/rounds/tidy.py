@@ -12,7 +12,7 @@ from core.files import write_text
 from core.nested import flat
 from core.settings import parse, read
 from tasks.rounds.origins import defaults_beside
-from tasks.rounds.params import Params
+from tasks.rounds.params import RoundSettings
 from tasks.state.workspace import Workspace
 
 HEAD = """\
@@ -49,7 +49,7 @@ def tidy(workspace: Workspace) -> Tidied:
         BadParams: the file cannot be used, or it is written in a way that cannot be reduced (anchors, for example).
     """
     file, values = workspace.params, read(workspace.params)
-    text, before = file.read_text(encoding="utf-8"), parse(Params, values, str(file))
+    text, before = file.read_text(encoding="utf-8"), parse(RoundSettings, values, str(file))
     short = reduced(text, before.plain(), defaults_beside(before))
     removed = tuple(name for name in flat(values) if name not in flat(_values(short)))
     if not removed:
@@ -118,7 +118,7 @@ def _values(text: str) -> dict[str, Any]:
 
 
 def _params(text: str) -> dict[str, Any]:
-    return parse(Params, _values(text), "the reduced params.yaml").plain()
+    return parse(RoundSettings, _values(text), "the reduced params.yaml").plain()
 
 
 def _backups(file: Path) -> Iterator[Path]:

@@ -13,7 +13,7 @@ from tasks.history.replay import replay
 from tasks.registry import audit
 from tasks.registry.alias import Registry
 from tasks.rounds import opening
-from tasks.rounds.params import Params
+from tasks.rounds.params import RoundSettings
 from tasks.rounds.tidy import tidy
 from tasks.state import graph, records
 from tasks.state.workspace import PROJECT, Workspace
@@ -83,7 +83,7 @@ def test_the_next_round_opens_and_ends(old: Workspace) -> None:
 def test_a_full_params_yaml_is_reduced_to_nothing(old: Workspace) -> None:
     tidy(old)
     assert read(old.params) == {}
-    assert Params.model_validate(yaml.safe_load((old.root / "params.yaml.bak").read_text())) == Params()
+    assert RoundSettings.model_validate(yaml.safe_load((old.root / "params.yaml.bak").read_text())) == RoundSettings()
 
 
 def test_an_open_round_is_finished_by_the_code_that_opened_it(left_open: Workspace, rounds: Rounds) -> None:

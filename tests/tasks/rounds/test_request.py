@@ -9,7 +9,7 @@ import pytest
 
 from core.files import write_json
 from tasks.registry.alias import Registry
-from tasks.registry.versions import Version
+from tasks.registry.versions import ModelVersion
 from tasks.rounds.opening import open_round
 from tasks.rounds.request import answered, ask
 from tasks.state import records
@@ -28,7 +28,7 @@ print(answered(Workspace(Path(sys.argv[1])), ["seed=3"])["number"], "torch" in s
 class EditedMeanwhile(Registry):
     """A registry during whose answer somebody edits params.yaml."""
 
-    def champion(self) -> Version | None:
+    def champion(self) -> ModelVersion | None:
         (self._root / "params.yaml").write_text("seed: 7\n")
         return super().champion()
 

@@ -7,12 +7,12 @@ import yaml
 
 from core.errors import BadParams
 from core.settings import read
-from tasks.rounds.params import Params
+from tasks.rounds.params import RoundSettings
 from tasks.rounds.request import ask
 from tasks.rounds.tidy import HEAD, tidy
 from tasks.state.workspace import Workspace, at
 
-FULL = yaml.safe_dump(Params().plain(), sort_keys=False)
+FULL = yaml.safe_dump(RoundSettings().plain(), sort_keys=False)
 """What a workspace used to hold: every default."""
 
 MIXED = """\
@@ -105,9 +105,9 @@ def test_a_second_copy_does_not_replace_the_first(place: Workspace) -> None:
 def test_a_reduced_file_means_the_same(place: Workspace, text: str) -> None:
     place.params.write_text(text)
     (place.root / "a.jsonl").touch()
-    before = Params.model_validate(read(place.params))
+    before = RoundSettings.model_validate(read(place.params))
     removed, _ = tidy(place)
-    assert Params.model_validate(read(place.params)) == before
+    assert RoundSettings.model_validate(read(place.params)) == before
     assert (removed == ()) is text.startswith("{")
 
 
