@@ -71,6 +71,28 @@ def plan(overrides: Overrides = None, workspace: Place = None, new: New = False,
 
 
 @app.command()
+def params(
+    section: Annotated[
+        str | None, typer.Argument(metavar="[SECTION]", help="Only this section, group or knob, e.g. policy.kl.")
+    ] = None,
+    overrides: Overrides = None,
+    changed: Annotated[bool, typer.Option("--changed", help="Only values that are not the default.")] = False,
+    tidy: Annotated[
+        bool, typer.Option("--tidy", help="Remove from params.yaml what equals the defaults; keeps a copy of the file.")
+    ] = False,
+    as_json: Json = False,
+    workspace: Place = None,
+) -> None:
+    """Show the value of every knob for the next round, and where it comes from."""
+    from cli.params import show_params, tidy_params
+
+    if tidy:
+        tidy_params(workspace)
+    else:
+        show_params(workspace, section, overrides or [], changed, as_json)
+
+
+@app.command()
 def rollback(
     reason: Annotated[str, typer.Option("--reason", help="Why; it goes to the audit log.")],
     to: Annotated[str | None, typer.Option("--to", metavar="VERSION", help="Default: the champion before.")] = None,

@@ -52,16 +52,20 @@ def find(package: str, name: str) -> type[Plugin]:
     return found
 
 
-def used(package: str) -> BeforeValidator:
-    """Validator for a field that holds a plug-in of `package`: reads `{use: name, knob: value, …}`."""
+def used(package: str, default: str | None = None) -> BeforeValidator:
+    """Validator for a field that holds a plug-in of `package`: reads `{use: name, knob: value, …}`.
+
+    Where `use` is missing, it is the plug-in `default`; without a default, that is an error.
+    """
 
     def build(value: object) -> object:
         knobs = {"use": value} if isinstance(value, str) else value
         if not isinstance(knobs, Mapping):
             return value
-        if "use" not in knobs:
+        name = knobs.get("use", default)
+        if name is None:
             raise BadParams(f"{_home(package)} needs `use: NAME`; there are: {', '.join(names(package))}")
-        return make(package, str(knobs["use"]), knobs)
+        return make(package, str(name), knobs)
 
     return BeforeValidator(build)
 

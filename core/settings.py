@@ -1,7 +1,7 @@
 """Settings from outside: a YAML file and `KEY=VALUE` overrides, read into typed, frozen, bounded knobs."""
 
 import difflib
-from collections.abc import Iterable, Mapping
+from collections.abc import Iterable, Iterator, Mapping
 from pathlib import Path
 from typing import Any, TypeVar
 
@@ -28,6 +28,21 @@ def read(path: Path) -> dict[str, Any]:
     if not isinstance(values, dict):
         raise BadParams(f"{path} must hold sections with knobs, not a {type(values).__name__}")
     return values
+
+
+def line_numbers(text: str) -> dict[str, int]:
+    """Dotted name → line, from 1, of each value in a YAML text; what is no mapping, or an empty one, is a value."""
+    root = yaml.compose(text, Loader=yaml.SafeLoader)
+    return dict(_lines(root, "")) if isinstance(root, yaml.MappingNode) else {}
+
+
+def _lines(node: yaml.MappingNode, prefix: str) -> Iterator[tuple[str, int]]:
+    for key, value in node.value:
+        name = f"{prefix}{key.value}"
+        if isinstance(value, yaml.MappingNode) and value.value:
+            yield from _lines(value, f"{name}.")
+        else:
+            yield name, key.start_mark.line + 1
 
 
 def override(values: Mapping[str, Any], overrides: Iterable[str]) -> dict[str, Any]:

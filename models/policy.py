@@ -46,6 +46,8 @@ class ModelSettings(BaseSettings):
     """Attention heads of a block."""
     feed_forward: int = Field(256, ge=1)
     """Inner size of a block's feed-forward part."""
+    threads: int = Field(1, ge=1)
+    """CPU threads that torch computes with. Another number gives other weights: sums are added in another order."""
 
 
 @dataclass

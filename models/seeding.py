@@ -8,18 +8,25 @@ import torch
 
 
 def seed_everything(key: str, step: str) -> int:
-    """Seed Python, NumPy and torch from a key and the step's name, and return the seed (63 bits).
-
-    Also asks torch for one thread and for deterministic kernels: sums in another order are other sums. On a GPU a
-    kernel without a deterministic form only warns, so there the same key gives the same weights up to rounding.
-    """
+    """Seed Python, NumPy and torch from a key and the step's name, and return the seed (63 bits)."""
     seed = int.from_bytes(hashlib.sha256(f"{key}\0{step}".encode()).digest()[:8]) >> 1
     random.seed(seed)
     np.random.seed(seed % 2**32)  # the legacy generator, which libraries still draw from
     torch.manual_seed(seed)
-    torch.set_num_threads(1)
-    torch.use_deterministic_algorithms(True, warn_only=torch.cuda.is_available())
     return seed
+
+
+def set_threads(threads: int) -> None:
+    """Set how many threads torch computes with on the CPU: another number adds up in another order, so sums differ."""
+    torch.set_num_threads(threads)
+
+
+def use_deterministic_kernels() -> None:
+    """Let torch use only kernels that give the same result each time.
+
+    On a GPU, a kernel without a deterministic form only warns, so the same key gives the same weights up to rounding.
+    """
+    torch.use_deterministic_algorithms(True, warn_only=torch.cuda.is_available())
 
 
 def generator(seed: int) -> torch.Generator:

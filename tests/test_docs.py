@@ -1,13 +1,32 @@
 """Pages that the code writes are those that are there; `make docs` writes them anew."""
 
 from cli.__main__ import app
-from cli.reference import COMMANDS, cli_page, params_yaml
+from cli.display.knobs import params_page
+from cli.reference import COMMANDS, cli_page
+from core.nested import flat
 from tasks.rounds.params import RoundSettings
 from tasks.state.workspace import PROJECT
 
 
-def test_params_yaml_shows_every_knob_with_its_default() -> None:
-    assert (PROJECT / "params.yaml").read_text(encoding="utf-8") == params_yaml(RoundSettings(policy={"use": "ppo"}))
+def test_the_page_of_knobs_is_what_the_classes_say() -> None:
+    assert (PROJECT / "docs/params.md").read_text(encoding="utf-8") == params_page()
+
+
+def test_the_page_of_knobs_has_all_of_them() -> None:
+    page = (PROJECT / "docs/params.md").read_text(encoding="utf-8")
+    named = {line.split("`")[1] for line in page.splitlines() if line.startswith("| `")}
+    values = RoundSettings().plain()
+    plugged = [values.pop("policy"), values["vote"].pop("annotator"), *values["ingest"]["sources"]]
+    for section, group in (("evaluate", "evals"), ("verdict", "gates"), ("watch", "guards")):
+        plugged += values[section].pop(group).values()
+        assert f"{section}.{group}" in named
+    names = {name for knobs in plugged for name in flat(knobs) if name != "use"}
+    assert names | {name for name, value in flat(values).items() if value != {}} <= named
+
+
+def test_a_line_has_type_bounds_default_and_sentence() -> None:
+    lines = (PROJECT / "docs/params.md").read_text(encoding="utf-8").splitlines()
+    assert any(line.startswith("| `sft.epochs` | whole number, ≥ 1 | `3` | Passes over") for line in lines)
 
 
 def test_the_page_of_commands_is_what_help_says() -> None:

@@ -15,7 +15,7 @@ from torch import Tensor
 from cli.__main__ import app
 from core.errors import BadFeedback
 from core.plugins import make
-from core.settings import override, parse, read
+from core.settings import override, parse
 from evaluation.evals import Answers, Holdout, HoldoutPairs
 from evaluation.guards import LiveFeedback
 from evaluation.verdict import GateInputs
@@ -55,7 +55,7 @@ def test_the_commands_use_them() -> None:
         flow = pages.after(command, "rounds")
         assert flow is not None
         given = COMMANDS.commands[flow[0]].make_context(flow[0], flow[1:]).params
-        parse(RoundSettings, override(read(ROOT / "params.yaml"), given["overrides"]), " ".join(command))
+        parse(RoundSettings, override({}, given["overrides"]), " ".join(command))
 
 
 def test_the_source_keeps_every_row(tmp_path: Path) -> None:

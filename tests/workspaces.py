@@ -73,9 +73,23 @@ def made_once(name: str, make: Callable[[Path], None], folders: pytest.TempPathF
 def moved(place: Workspace, root: Path) -> Workspace:
     """A copy of a workspace in another folder, where MLflow finds its own files."""
     shutil.copytree(place.root, root)
+    return readdressed(root, str(place.root))
+
+
+def unpacked(archive: Path, root: Path) -> Workspace:
+    """The workspace in an archive, where MLflow finds its own files."""
+    shutil.unpack_archive(archive, root)
+    with sqlite3.connect(root / "mlflow.db") as database:
+        [(address,)] = database.execute("select artifact_uri from runs limit 1").fetchall()
+    database.close()
+    return readdressed(root, address.partition("/mlruns/")[0])
+
+
+def readdressed(root: Path, before: str) -> Workspace:
+    """The workspace at `root`, which was at `before` when MLflow wrote its database."""
     with sqlite3.connect(root / "mlflow.db") as database:
         for table, column in ADDRESSES:
-            database.execute(f"update {table} set {column} = replace({column}, ?, ?)", (str(place.root), str(root)))
+            database.execute(f"update {table} set {column} = replace({column}, ?, ?)", (before, str(root)))
     database.close()
     return Workspace(root)
 

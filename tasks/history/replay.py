@@ -97,9 +97,7 @@ def _check_code(past: PastRound) -> None:
     code, commit = past.tags.get("code"), past.tags.get("git_commit", "none")
     if code == rounds.code_digest():
         return
-    cure = f"`git checkout {commit}` brings it back" if commit != "none" else "it was in no git repository"
-    if past.tags.get("git_dirty") == "true":
-        cure += ", except for the changes that were not committed then"
+    cure = rounds.way_back(None if commit == "none" else commit, past.tags.get("git_dirty") == "true")
     raise BadWorkspace(f"{past.name} was run by other code (digest {code}, here {rounds.code_digest()}); {cure}")
 
 

@@ -14,15 +14,15 @@ import yaml
 from core.errors import BadWorkspace, Damaged
 from core.files import digest, replacing, settle, sweep, write_json, write_text
 from core.plugins import chosen
-from core.settings import override, parse, read
+from core.settings import override, read
 from feedback import store
 from models.policy import check_base
 from tasks.registry import audit, reference
 from tasks.registry.alias import ModelVersion, Registry
 from tasks.rounds.params import RoundSettings
-from tasks.rounds.request import fingerprint
+from tasks.rounds.request import Request, ask, parsed
 from tasks.rounds.running import Execute, RunningRound
-from tasks.state import records, reported
+from tasks.state import graph, records, reported
 from tasks.state import round as rounds
 from tasks.state.round import Round
 from tasks.state.workspace import PROJECT, Workspace
@@ -50,7 +50,7 @@ def _tidy(workspace: Workspace) -> None:
     """Clear what a killed round left half written, but for what steps write anew: each clears its own."""
     for folder in (workspace.rounds, workspace.metrics, workspace.training, workspace.feedback, workspace.votes):
         sweep(folder)
-    for path in (workspace.round, workspace.opened, workspace.champion, workspace.previous):
+    for path in (workspace.graph, workspace.round, workspace.opened, workspace.champion, workspace.previous):
         settle(path)
     audit.mend(workspace.audit)
     DataGraph(workspace.root).mend()
@@ -62,12 +62,7 @@ def effective(workspace: Workspace, overrides: Sequence[str]) -> RoundSettings:
     Raises:
         BadParams: a knob that does not exist, or a value that it does not take.
     """
-    values = override(read(workspace.params), overrides)
-    return parse(
-        RoundSettings,
-        values,
-        f"{workspace.params} with {len(overrides)} overrides" if overrides else str(workspace.params),
-    )
+    return parsed(workspace, override(read(workspace.params), overrides), overrides)
 
 
 def resume(workspace: Workspace, overrides: Sequence[str]) -> Round:
@@ -81,12 +76,16 @@ def resume(workspace: Workspace, overrides: Sequence[str]) -> Round:
     cure = "finish it with `rounds round`, or drop what it did so far with `rounds round --reopen`"
     beside = rounds.circumstances(workspace)
     if beside["code"] != rounds.code_digest():
-        raise BadWorkspace(f"the code changed since round {opened.number} was opened; go back to it and {cure}")
+        back = rounds.way_back(beside.get("commit"), bool(beside.get("dirty")))
+        raise BadWorkspace(
+            f"round {opened.number} is open, and was opened by other code; {back}. Finish the round with that code, or "
+            "drop what it did so far and open it anew with this code: `rounds round --reopen`"
+        )
     if beside["inputs"] != digest(workspace.round):
         raise Damaged(
             f"{workspace.round} is not what was frozen when round {opened.number} was opened; restore it and {cure}"
         )
-    if overrides and dump(effective(workspace, overrides)) != opened.values:
+    if overrides and effective(workspace, overrides).plain() != opened.values:
         raise BadWorkspace(f"round {opened.number} is open with other parameters; {cure}")
     return opened
 
@@ -100,10 +99,12 @@ def open_round(workspace: Workspace, overrides: Sequence[str], registry: Registr
         BadParams: see `effective`.
         BadFeedback: a source that is not there, or a file of an evaluation that cannot be used.
         BadModel: a base model that cannot be used, or that does not share the champion's tokenizer.
-        BadWorkspace: a remote that is not configured.
+        BadWorkspace: a remote that is not configured, or a dvc.yaml that was edited.
     """
-    params = effective(workspace, overrides)
+    request = ask(workspace, overrides)
+    params = request.params
     check(workspace, params)
+    graph.renew(workspace)
     champion = registry.champion()
     number = next_number(workspace, registry)
     _fetch_champion(workspace, registry, champion)
@@ -112,7 +113,7 @@ def open_round(workspace: Workspace, overrides: Sequence[str], registry: Registr
     inputs = frozen(workspace, params, number, champion)
     shutil.rmtree(workspace.training, ignore_errors=True)
     text = yaml.safe_dump(inputs, sort_keys=False, allow_unicode=True)
-    write_json(workspace.opened, _circumstances(workspace, overrides, text))
+    write_json(workspace.opened, _circumstances(request, text))
     write_text(workspace.round, text)
     return rounds.read(workspace)
 
@@ -148,12 +149,6 @@ def drop(workspace: Workspace) -> None:
     workspace.opened.unlink(missing_ok=True)
 
 
-def dump(params: RoundSettings) -> dict[str, Any]:
-    """Parameters as plain values, as they stand in round.yaml."""
-    values: dict[str, Any] = params.model_dump(mode="json")
-    return values
-
-
 def frozen(workspace: Workspace, params: RoundSettings, number: int, champion: ModelVersion | None) -> dict[str, Any]:
     """What round.yaml of a round holds that is opened now."""
     return {
@@ -166,7 +161,7 @@ def frozen(workspace: Workspace, params: RoundSettings, number: int, champion: M
         "code": rounds.code_digest(),
         "feedback": store.digest(workspace.feedback),
         "inbox": sorted(file.name for file in workspace.inbox.glob("*.jsonl")),
-        "params": dump(params),
+        "params": params.plain(),
     }
 
 
@@ -206,11 +201,12 @@ def base_digest(base: str) -> str:
     return digest(folder) if folder.is_dir() else base
 
 
-def _circumstances(workspace: Workspace, overrides: Sequence[str], inputs: str) -> dict[str, Any]:
+def _circumstances(request: Request, inputs: str) -> dict[str, Any]:
     """What is recorded beside the inputs and does not change results, except for the code."""
     now = datetime.now(UTC).isoformat(timespec="seconds")
     code, frozen = rounds.code_digest(), hashlib.sha256(inputs.encode()).hexdigest()
-    return {"request": fingerprint(workspace, overrides), "code": code, "inputs": frozen, "at": now, **_git()}
+    asked = {"request": request.fingerprint, "written": request.written}
+    return {**asked, "code": code, "inputs": frozen, "at": now, **_git()}
 
 
 def _git() -> dict[str, Any]:

@@ -1,12 +1,14 @@
 """All knobs of a round, section by section. Each knob is declared in the module that uses it."""
 
-from typing import Annotated
+from collections.abc import Mapping
+from typing import Annotated, Any
 
-from pydantic import Field, SerializeAsAny
+from pydantic import Field, SerializeAsAny, model_validator
 
 from core.knobs import BaseSettings
 from core.plugins import used
 from models.algorithms import Algorithm
+from models.algorithms.ppo import PPO
 from models.policy import ModelSettings
 from models.reward import RewardSettings
 from models.sft import SFTSettings
@@ -25,7 +27,7 @@ from tasks.watch.guarding import WatchSettings
 
 
 class RoundSettings(BaseSettings):
-    """params.yaml. Step = section; `model` is what the steps share."""
+    """Every knob of a round, its default included. Step = section; `model` is what the steps share."""
 
     seed: int = Field(0, ge=0)
     """Seeds the rounds of this workspace; another number gives an independent repetition."""
@@ -35,7 +37,7 @@ class RoundSettings(BaseSettings):
     curate: CurateSettings = CurateSettings()
     sft: SFTSettings = SFTSettings()
     reward: RewardSettings = RewardSettings()
-    policy: Annotated[SerializeAsAny[Algorithm], used("models.algorithms")]
+    policy: Annotated[SerializeAsAny[Algorithm], used("models.algorithms", default="ppo")] = PPO()
     sample: SampleSettings = SampleSettings()
     vote: VoteSettings = VoteSettings()
     evaluate: EvaluateSettings = EvaluateSettings()
@@ -45,3 +47,15 @@ class RoundSettings(BaseSettings):
     promotion: PromotionSettings = PromotionSettings()
     watch: WatchSettings = WatchSettings()
     versioning: VersioningSettings = VersioningSettings()
+
+    @model_validator(mode="before")
+    @classmethod
+    def _without_empty_sections(cls, values: Any) -> Any:
+        """A section all of whose knobs are commented out is null in YAML: it has its defaults."""
+        if not isinstance(values, Mapping):
+            return values
+        return {name: value for name, value in values.items() if value is not None}
+
+    def plain(self) -> dict[str, Any]:
+        """The knobs as plain values, as they stand in round.yaml."""
+        return self.model_dump(mode="json")

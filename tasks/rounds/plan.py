@@ -13,6 +13,7 @@ from tasks.people.pending import pending
 from tasks.registry.alias import Registry
 from tasks.rounds import opening
 from tasks.rounds.request import answered
+from tasks.state import graph as graphs
 from tasks.state import intake, records
 from tasks.state import round as rounds
 from tasks.state.lock import holder
@@ -38,7 +39,7 @@ def plan(workspace: Workspace, overrides: Sequence[str], new: bool = False) -> d
     Raises:
         BadParams: a knob that does not exist, or a value that it does not take.
         BadFeedback: a source that is not there, or a file of an evaluation that cannot be used.
-        BadWorkspace: a remote that is not configured.
+        BadWorkspace: a remote that is not configured, or a dvc.yaml that was edited.
     """
     if busy := holder(workspace.lock):
         return _refused(records.coming(workspace), f"{busy} is running in {workspace.root}; wait for it")
@@ -107,7 +108,7 @@ def _refused(number: int, why: str) -> dict[str, Any]:
 
 
 def _described(workspace: Workspace, would: str, inputs: Mapping[str, Any], why: Sequence[str]) -> dict[str, Any]:
-    graph = yaml.safe_load((workspace.root / "dvc.yaml").read_text(encoding="utf-8"))["stages"]
+    graph = yaml.safe_load(graphs.current(workspace))["stages"]
     names = BOOTSTRAP if inputs["number"] == 0 else STEPS
     recorded = stages(workspace.root / "dvc.lock")
     moved = _moved(workspace, graph, recorded, inputs, would)
@@ -163,7 +164,7 @@ def _reasons(workspace: Workspace, inputs: Mapping[str, Any], last: Mapping[str,
         why.append(f"the code has changed: {last['opened']['code']} → {code}")
     if inputs["inbox"]:
         why.append(f"{intake.pending(workspace)} new records wait in the inbox")
-    return why or ["a source has something new to read, or a knob is spelt out that was left to its default"]
+    return why or ["a source has something new to read"]
 
 
 def _reads(workspace: Workspace, inputs: Mapping[str, Any]) -> dict[str, Any]:

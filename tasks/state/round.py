@@ -42,6 +42,11 @@ class Round:
         """One section of the frozen parameters, typed."""
         return parse(model, self.values.get(section) or {}, f"{self.workspace.round}, params.{section}")
 
+    @property
+    def threads(self) -> int:
+        """`model.threads`; a round that was opened before this knob existed computed with one thread."""
+        return int(self.values.get("model", {}).get("threads", 1))
+
     def seed_for(self, step: str) -> int:
         """The seed of one step: 63 bits, from the round's seed and the step's name."""
         return seeded(self.seed, step)
@@ -92,6 +97,14 @@ def circumstances(workspace: Workspace) -> dict[str, Any]:
     except (Damaged, FileNotFoundError) as error:
         raise Damaged(f"{workspace.opened} is missing or not whole ({_reason(error)}); {_REOPEN}") from error
     return found
+
+
+def way_back(commit: str | None, dirty: bool) -> str:
+    """How to get the code back that a round was opened with, as a part of a sentence."""
+    if commit is None:
+        return "it was in no git repository"
+    but = ", except for the changes that were not committed then" if dirty else ""
+    return f"`git checkout {commit}` brings it back{but}"
 
 
 def _reason(error: Exception) -> str:

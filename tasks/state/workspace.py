@@ -31,6 +31,11 @@ class Workspace:
         return self.root / "params.yaml"
 
     @property
+    def graph(self) -> Path:
+        """The data graph of a round, for DVC: a copy of the project's."""
+        return self.root / "dvc.yaml"
+
+    @property
     def round(self) -> Path:
         """The frozen inputs of the round that was opened last."""
         return self.data / "round.yaml"

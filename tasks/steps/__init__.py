@@ -26,7 +26,14 @@ def find(name: str) -> Step:
 
 def run(step: Step, round: Round, log: StepLog) -> None:
     """Run a step with every random number generator seeded by the round and the step's name."""
-    from models.seeding import seed_everything  # torch, which finding a step can do without
-
-    seed_everything(str(round.seed), step.__name__)
+    prepare(round, step.__name__)
     step(round, log)
+
+
+def prepare(round: Round, name: str) -> None:
+    """Compute from here on as the step `name` of the round does: its seed, its threads, deterministic kernels."""
+    from models import seeding  # torch, which finding a step can do without
+
+    seeding.seed_everything(str(round.seed), name)
+    seeding.set_threads(round.threads)
+    seeding.use_deterministic_kernels()

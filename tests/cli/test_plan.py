@@ -67,7 +67,7 @@ def test_an_open_round_would_be_continued_or_refused(rounds: Rounds, finished: W
     write_json(place.opened, {**read_json(place.opened), "code": "0" * 16})
     refused = planned(rounds, place)
     assert refused["would"] == "refuse"
-    assert "the code changed since round 1 was opened" in refused["because"][0]
+    assert "round 1 is open, and was opened by other code" in refused["because"][0]
 
 
 def test_what_would_keep_a_round_from_opening_is_said(rounds: Rounds, finished: Workspace, tmp_path: Path) -> None:

@@ -22,7 +22,7 @@ ODD = [f"{first}{second}{third}" for first in "bdgk" for second in "aeiou" for t
 
 ASK = """
 import sys
-from flows.__main__ import app
+from cli.__main__ import app
 app(sys.argv[1:], standalone_mode=False)
 print("loaded:", [name for name in ("torch", "prefect", "mlflow", "dvc") if name in sys.modules])
 """

@@ -1,6 +1,5 @@
 import math
 import random
-from collections.abc import Iterator
 from pathlib import Path
 
 import numpy as np
@@ -12,7 +11,7 @@ from transformers.modeling_outputs import CausalLMOutput
 
 from core.errors import BadModel, BadParams
 from models.policy import ModelSettings, Policy, build, check_base, response_logprobs
-from models.seeding import generator, seed_everything
+from models.seeding import generator, seed_everything, set_threads
 from models.tokens import pad
 
 PHRASES = [f"{verb} the {thing}" for verb in ("send", "return", "cancel") for thing in ("lamp", "table", "order")]
@@ -149,13 +148,6 @@ def test_more_text_than_positions_is_refused(saved: Path) -> None:
         build(ModelSettings(base=str(saved), max_prompt_tokens=100, max_answer_tokens=100), [])
 
 
-@pytest.fixture
-def _deterministic() -> Iterator[None]:
-    yield
-    torch.use_deterministic_algorithms(False)
-
-
-@pytest.mark.usefixtures("_deterministic")
 def test_one_seed_for_everything_that_draws() -> None:
     def draws(key: str, step: str) -> tuple[float, float, float, float]:
         seed = seed_everything(key, step)
@@ -165,3 +157,13 @@ def test_one_seed_for_everything_that_draws() -> None:
     assert draws("a", "sft") == draws("a", "sft")
     assert not set(draws("a", "sft")) & set(draws("a", "reward"))
     assert not set(draws("a", "sft")) & set(draws("b", "sft"))
+
+
+def test_seeding_leaves_the_threads_alone() -> None:
+    before = torch.get_num_threads()
+    try:
+        set_threads(3)
+        seed_everything("a", "sft")
+        assert torch.get_num_threads() == 3
+    finally:
+        set_threads(before)

@@ -15,9 +15,9 @@ from feedback.rows import PreferenceRow
 from models.calibration import temperature
 from models.policy import ModelSettings, Policy
 from models.reward import RewardSettings, fit
-from models.seeding import seed_everything
 from tasks.analysis.material import TrainingRecord, part
 from tasks.state.round import code_digest, seeded
+from tasks.steps import prepare
 
 
 class HeldOutPredictions(NamedTuple):
@@ -67,7 +67,7 @@ class Retraining:
         return self._folder / f"{hashlib.sha256(facts.encode()).hexdigest()[:16]}.json"
 
     def _ask(self, rows: Sequence[PreferenceRow], repetition: int, log: Log) -> dict[str, float]:
-        seed_everything(str(self._round.seed), "reward")
+        prepare(self._round, "reward")
         seed = self._round.seed_for("reward")
         learned = fit(
             self._start,
