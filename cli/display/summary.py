@@ -78,15 +78,22 @@ def _end(record: Mapping[str, Any], place: Workspace, spent: Spent | None) -> Re
     grid = Table.grid(padding=(0, 2))
     grid.add_column(style="bold", no_wrap=True)
     grid.add_column(overflow="fold")
-    if spent:
-        rest = f"{spent.wall - spent.learning:.0f} s everything else"
-        grid.add_row("time", f"{spent.wall:.0f} s: {spent.learning:.0f} s learning, sampling, judging; {rest}")
+    grid.add_row("time", _time(*spent) if spent else f"{_time(*_in_steps(record))}, in its steps")
     where = _workspace(place)
     grid.add_row("details", f"rounds show {record['number']}{where}")
     grid.add_row("compare", f"make ui, then http://127.0.0.1:5000: run {record['run_id'][:8]}")
     if step := _by_hand(record):
         grid.add_row("by hand", f"{step} --reason …{where}")
     return grid
+
+
+def _time(wall: float, learning: float) -> str:
+    return f"{wall:.0f} s: {learning:.0f} s learning, sampling, judging; {wall - learning:.0f} s other"
+
+
+def _in_steps(record: Mapping[str, Any]) -> Spent:
+    times = record["times"].values()
+    return Spent(sum(took["wall"] for took in times), sum(took["learning"] for took in times))
 
 
 def _by_hand(record: Mapping[str, Any]) -> str:

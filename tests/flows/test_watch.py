@@ -1,12 +1,12 @@
 """Between rounds: the feedback that waits, against what the champion learned from."""
 
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from pathlib import Path
-from typing import Any
+from typing import Any, NamedTuple
+from uuid import UUID
 
 import pytest
 import yaml
-from prefect.events import Event
 
 from core.files import digest, read_json, write_json
 from evaluation.guards import Found
@@ -117,8 +117,8 @@ def test_the_server_hears_of_an_alarm_once_and_of_a_breach_each_time(
     told: list[str] = []
     there = False
 
-    def taken(event: Event) -> bool:
-        told.extend(event.payload["alarms"] if there else [])
+    def taken(name: str, resource: Mapping[str, str], payload: Mapping[str, Any]) -> bool:
+        told.extend(payload["alarms"] if there else [])
         return there
 
     monkeypatch.setattr(events, "_sent", taken)
@@ -137,6 +137,14 @@ def test_the_server_hears_of_an_alarm_once_and_of_a_breach_each_time(
     assert told[1:] == ["harm (hard): 3 people", "version 2 stays champion: it is the first"]
 
 
+class Event(NamedTuple):
+    """What a server was sent."""
+
+    event: str
+    payload: Mapping[str, Any]
+    id: UUID | None
+
+
 class Server:
     """A Prefect server that may be away."""
 
@@ -144,8 +152,10 @@ class Server:
         self.there = there
         self.took: list[Event] = []
 
-    def __call__(self, event: Event) -> bool:
-        self.took += [event] if self.there else []
+    def __call__(
+        self, name: str, resource: Mapping[str, str], payload: Mapping[str, Any], identity: UUID | None = None
+    ) -> bool:
+        self.took += [Event(name, payload, identity)] if self.there else []
         return self.there
 
 
