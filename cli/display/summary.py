@@ -78,7 +78,7 @@ def _end(record: Mapping[str, Any], place: Workspace, spent: Spent | None) -> Re
     grid = Table.grid(padding=(0, 2))
     grid.add_column(style="bold", no_wrap=True)
     grid.add_column(overflow="fold")
-    grid.add_row("time", _time(*spent) if spent else f"{_time(*_in_steps(record))}, in its steps")
+    grid.add_row("time", _time(*spent) if spent else _time(*_in_steps(record), " in its steps"))
     where = _workspace(place)
     grid.add_row("details", f"rounds show {record['number']}{where}")
     grid.add_row("compare", f"make ui, then http://127.0.0.1:5000: run {record['run_id'][:8]}")
@@ -87,8 +87,8 @@ def _end(record: Mapping[str, Any], place: Workspace, spent: Spent | None) -> Re
     return grid
 
 
-def _time(wall: float, learning: float) -> str:
-    return f"{wall:.0f} s: {learning:.0f} s learning, sampling, judging; {wall - learning:.0f} s other"
+def _time(wall: float, learning: float, where: str = "") -> str:
+    return f"{wall:.0f} s{where}: {learning:.0f} s learning, sampling, judging; {wall - learning:.0f} s other"
 
 
 def _in_steps(record: Mapping[str, Any]) -> Spent:
