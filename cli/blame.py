@@ -14,9 +14,9 @@ from cli.display.console import as_json, console, plain
 from cli.display.progress import progress
 
 if TYPE_CHECKING:
-    from tasks.analysis.blame import Blame, Charge
-    from tasks.analysis.blame.harm import Evidence
-    from tasks.analysis.blame.trial import Trial
+    from tasks.analysis.blame import Attributed, AttributionReport
+    from tasks.analysis.blame.harm import VoteComparison
+    from tasks.analysis.blame.trial import AttributionPlan
 
 
 @app.command(rich_help_panel=Panel.ANALYSIS)
@@ -56,7 +56,7 @@ def blame(
     out.print(f"Kept in {kept} (blame.json, blame.png).{logged}", style="dim", soft_wrap=True)
 
 
-def _cost(tried: Trial) -> str:
+def _cost(tried: AttributionPlan) -> str:
     waiting, number = len(tried.waiting), tried.material.round.number
     suspects = f"Round {number}: {_count(len(tried.cases) - 1, 'suspect')}"
     if not waiting:
@@ -66,7 +66,7 @@ def _cost(tried: Trial) -> str:
     return f"{suspects}, {_count(waiting, 'training')} to run, about {_time(tried.seconds)} in all on this machine."
 
 
-def _table(found: Blame) -> Table:
+def _table(found: AttributionReport) -> Table:
     """Three lines a suspect, so that a terminal of 80 columns cuts nothing off."""
     table = Table(header_style="bold", box=None, padding=(0, 2, 1, 0))
     for column in ("left out", "held against", "harm", "agrees", "p"):
@@ -77,7 +77,7 @@ def _table(found: Blame) -> Table:
     return table
 
 
-def _row(charge: Charge, expected: float | None) -> list[Text | str]:
+def _row(charge: Attributed, expected: float | None) -> list[Text | str]:
     name = plain(charge.suspect.name if charge.suspect else "nobody,\nanother seed")
     if charge.suspect:
         name.append(plain(f"\n{charge.suspect.by}\n{charge.suspect.pairs:,} pairs", style="dim"))
@@ -89,7 +89,7 @@ def _row(charge: Charge, expected: float | None) -> list[Text | str]:
     return [name, "holdout\nfresh votes\nwin rate", "\n".join(harms), "\n".join((*agree, wins)), p]
 
 
-def _evidence(found: Evidence | None) -> tuple[str, str]:
+def _evidence(found: VoteComparison | None) -> tuple[str, str]:
     """The harm, and how many votes the model with and without the suspect agrees with."""
     if found is None:
         return "–", "–"
@@ -99,7 +99,7 @@ def _evidence(found: Evidence | None) -> tuple[str, str]:
     return harm, f"{found.accuracy:.1%} → {found.accuracy_without:.1%}"
 
 
-def _words(found: Blame) -> list[str]:
+def _words(found: AttributionReport) -> list[str]:
     """How to read the table."""
     lines = [
         "Harm: by how much the Brier score on the votes of everybody else falls without them; above 0 they did harm."

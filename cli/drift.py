@@ -10,7 +10,7 @@ from cli.app import Folder, Panel, app
 from cli.display.console import console
 
 if TYPE_CHECKING:
-    from tasks.analysis.drift import Dashboards
+    from tasks.analysis.drift import DriftPages
 
 
 @app.command(rich_help_panel=Panel.ANALYSIS)
@@ -32,7 +32,7 @@ def drift(workspace: Folder = None) -> None:
         out.print("They are with the round's run in MLflow, too (folder drift).", style="dim")
 
 
-def _table(found: Dashboards) -> Table:
+def _table(found: DriftPages) -> Table:
     table = Table(header_style="bold", box=None, padding=(0, 2, 0, 0))
     for column in ("", "rows before", "rows now", "drifted columns"):
         table.add_column(column, justify="right" if column.startswith("rows") else "left")

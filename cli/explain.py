@@ -16,8 +16,8 @@ from cli.display.console import as_json, console, escaped, grid, plain
 from core.errors import BadParams
 
 if TYPE_CHECKING:
-    from tasks.analysis.explain import Answer, Explained
-    from tasks.registry.versions import Version
+    from tasks.analysis.explain import AnswerToExplain, Explained
+    from tasks.registry.versions import ModelVersion
     from tasks.state.workspace import Workspace
 
 SIDES = ("chosen", "rejected")
@@ -69,24 +69,28 @@ def explain(
 
 
 def _answers(
-    place: Workspace, made: Version, asked: tuple[str | None, str | None], pair_id: str | None, number: int | None
-) -> Sequence[Answer]:
+    workspace: Workspace,
+    made: ModelVersion,
+    asked: tuple[str | None, str | None],
+    pair_id: str | None,
+    number: int | None,
+) -> Sequence[AnswerToExplain]:
     """What is to be explained.
 
     Raises:
         BadParams: not exactly one thing was asked about.
     """
-    from tasks.analysis.explain import Answer, pair, sample
+    from tasks.analysis.explain import AnswerToExplain, pair, sample
 
     prompt, text = asked
     given = [prompt is not None or text is not None, pair_id is not None, number is not None]
     if sum(given) != 1 or (prompt is None) != (text is None):
         raise BadParams("say what to explain: --prompt TEXT --answer TEXT, or --pair ID, or --sample NUMBER")
     if pair_id is not None:
-        return pair(place, made, pair_id)
+        return pair(workspace, made, pair_id)
     if number is not None:
-        return sample(place, number)
-    return [Answer("answer", [{"role": "user", "content": prompt or ""}], text or "")]
+        return sample(workspace, number)
+    return [AnswerToExplain("answer", [{"role": "user", "content": prompt or ""}], text or "")]
 
 
 def _print(out: Console, one: Explained) -> None:

@@ -14,7 +14,7 @@ from cli.display.console import console, grid, plain
 from core.errors import BadParams
 
 if TYPE_CHECKING:
-    from tasks.registry.audit import Entry
+    from tasks.registry.audit import AuditEntry
     from tasks.registry.incidents import Incident
 
 incident = group("incident", "Keep the record of what went wrong: who, what, which version, when.", Panel.CHAMPION)
@@ -111,7 +111,7 @@ def sentences(found: Sequence[Incident]) -> list[str]:
     return [f"incident {one.number} is open on version {one.version}: {one.what}" for one in found if one.open]
 
 
-def _told(entry: Entry) -> str:
+def _told(entry: AuditEntry) -> str:
     facts = entry.facts
     if "now" in facts:
         move = f"{entry.event}: version {facts['left'] or 'none'} → {facts['now'] or 'none'}"
@@ -119,5 +119,5 @@ def _told(entry: Entry) -> str:
     return f"{entry.event.removeprefix('incident ')}: {facts['said']}"
 
 
-def _minute(entry: Entry) -> str:
+def _minute(entry: AuditEntry) -> str:
     return entry.at[:16].replace("T", " ") + " UTC"

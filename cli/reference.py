@@ -13,7 +13,7 @@ from cli.app import app
 from tasks.state.workspace import PROJECT
 
 if TYPE_CHECKING:
-    from tasks.rounds.params import Params
+    from tasks.rounds.params import RoundSettings
 
 HEAD = """\
 # Every knob of a round, with its default. Written by `make docs`; edit values freely, a round reads this file when it
@@ -25,7 +25,7 @@ PLAIN = {"COLUMNS": "100", "TERM": "dumb", "NO_COLOR": "1"}
 """A terminal of 100 columns without colours, whatever the one in use is."""
 
 
-def params_yaml(params: Params) -> str:
+def params_yaml(params: RoundSettings) -> str:
     """All knobs as commented YAML."""
     return HEAD + "\n".join(_lines(params, 0)) + "\n"
 
@@ -103,7 +103,7 @@ def _below(command: Any, words: list[str]) -> Iterator[list[str]]:
 
 
 if __name__ == "__main__":
-    from tasks.rounds.params import Params
+    from tasks.rounds.params import RoundSettings
 
-    (PROJECT / "params.yaml").write_text(params_yaml(Params(policy={"use": "ppo"})), encoding="utf-8")
+    (PROJECT / "params.yaml").write_text(params_yaml(RoundSettings(policy={"use": "ppo"})), encoding="utf-8")
     (PROJECT / "docs" / "cli.md").write_text(cli_page(), encoding="utf-8")

@@ -17,7 +17,7 @@ if TYPE_CHECKING:
     from tasks.history.replay import Replay
 
 
-class Differs(RoundsError):
+class ReplayDiffers(RoundsError):
     """A replay did not give the same bytes."""
 
 
@@ -43,7 +43,7 @@ def replay(
     out.print(_table(done))
     names = ", ".join(one.what for one in done.differing)
     if names:
-        raise Differs(
+        raise ReplayDiffers(
             f"{done.past.name}, replayed in {done.place.root}: {names} came out otherwise. It takes the same "
             "packages (requirements.txt), the same kind of CPU and the same number of threads (OMP_NUM_THREADS)"
         )

@@ -14,7 +14,7 @@ from rich.console import Console
 
 from cli.app import Folder, New, Overrides, Panel, app
 from cli.display.console import console
-from cli.display.summary import Spent, summary
+from cli.display.summary import TimeSpent, summary
 from core.errors import RoundsError
 
 if TYPE_CHECKING:
@@ -45,31 +45,31 @@ def round_(
         _run(place, overrides or [], new or reopen, reopen, wait, out)
 
 
-def _run(place: Workspace, overrides: Sequence[str], new: bool, reopen: bool, wait: float, out: Console) -> None:
+def _run(workspace: Workspace, overrides: Sequence[str], new: bool, reopen: bool, wait: float, out: Console) -> None:
     from tasks.state import records
 
-    before = set(records.numbers(place))
+    before = set(records.numbers(workspace))
     if not (overrides or reopen):
-        _stop_where_people_are_awaited(place, out)
-    record = _finished(place, overrides, new, reopen, wait, out)
+        _stop_where_people_are_awaited(workspace, out)
+    record = _finished(workspace, overrides, new, reopen, wait, out)
     if record is None:
-        _stop_where_people_are_awaited(place, out)
+        _stop_where_people_are_awaited(workspace, out)
     assert record is not None  # only a deployment that waits for feedback may find nothing to do
-    out.print(summary(record, place, _spent(place, before)))
+    out.print(summary(record, workspace, _spent(workspace, before)))
 
 
-def _stop_where_people_are_awaited(place: Workspace, out: Console) -> None:
+def _stop_where_people_are_awaited(workspace: Workspace, out: Console) -> None:
     """End the command where the open round can do nothing before people have done something."""
     from tasks.people.pending import pending
 
-    awaited = pending(place)
+    awaited = pending(workspace)
     if awaited and not awaited.ready:
         out.print(str(awaited), style="yellow", soft_wrap=True)
         raise typer.Exit(WAITS)
 
 
 def _finished(
-    place: Workspace, overrides: Sequence[str], new: bool, reopen: bool, wait: float, out: Console
+    workspace: Workspace, overrides: Sequence[str], new: bool, reopen: bool, wait: float, out: Console
 ) -> dict[str, Any] | None:
     from flows.orchestration.server import starting
     from tasks.state import records
@@ -85,17 +85,17 @@ def _finished(
         from cli.display.progress import progress
         from flows.round import rlhf_round
 
-    before = records.last(place)
+    before = records.last(workspace)
     with server, progress(out):
         try:
-            return rlhf_round(list(overrides), str(place.root), wait=wait, reopen=reopen, new=new)
+            return rlhf_round(list(overrides), str(workspace.root), wait=wait, reopen=reopen, new=new)
         except TransportError as error:
-            record = _although_untold(place, before, error)
+            record = _although_untold(workspace, before, error)
             out.print("The Prefect server went away; the round is finished all the same.", style="yellow")
             return record
 
 
-def _although_untold(place: Workspace, before: dict[str, Any] | None, error: Exception) -> dict[str, Any]:
+def _although_untold(workspace: Workspace, before: dict[str, Any] | None, error: Exception) -> dict[str, Any]:
     """The record of a round whose end could not be told to the server.
 
     Raises:
@@ -103,7 +103,7 @@ def _although_untold(place: Workspace, before: dict[str, Any] | None, error: Exc
     """
     from tasks.state import records
 
-    record = records.last(place)
+    record = records.last(workspace)
     if record is None or record == before or record["number"] == 0:
         raise RoundsError(
             f"the Prefect server does not answer ({type(error).__name__}: {error}); see that it runs, or unset "
@@ -121,12 +121,12 @@ def _nothing_collected() -> Iterator[None]:
     gc.enable()
 
 
-def _spent(place: Workspace, before: set[int]) -> Spent:
+def _spent(workspace: Workspace, before: set[int]) -> TimeSpent:
     """Seconds since this process started, and those of them that the rounds it finished spent learning."""
     import psutil
 
     from tasks.state import records
 
-    new = [records.read(place, number) for number in records.numbers(place) if number not in before]
+    new = [records.read(workspace, number) for number in records.numbers(workspace) if number not in before]
     learning = sum(times["learning"] for record in new for times in record["times"].values())
-    return Spent(time.time() - psutil.Process().create_time(), learning)
+    return TimeSpent(time.time() - psutil.Process().create_time(), learning)

@@ -39,7 +39,7 @@ def show(
         _show(console(), record, place)
 
 
-def _record(place: Workspace, number: int | None) -> dict[str, Any]:
+def _record(workspace: Workspace, number: int | None) -> dict[str, Any]:
     """The record that is asked for.
 
     Raises:
@@ -47,15 +47,17 @@ def _record(place: Workspace, number: int | None) -> dict[str, Any]:
     """
     from tasks.state import records
 
-    finished = records.numbers(place)
+    finished = records.numbers(workspace)
     if not finished:
-        raise BadParams(f"no round has finished in {place.root} so far; `rounds round` runs the first one")
+        raise BadParams(f"no round has finished in {workspace.root} so far; `rounds round` runs the first one")
     if number is not None and number not in finished:
-        raise BadParams(f"round {number} has not finished in {place.root}; there are {', '.join(map(str, finished))}")
-    return records.read(place, finished[-1] if number is None else number)
+        raise BadParams(
+            f"round {number} has not finished in {workspace.root}; there are {', '.join(map(str, finished))}"
+        )
+    return records.read(workspace, finished[-1] if number is None else number)
 
 
-def _show(out: Console, record: Mapping[str, Any], place: Workspace) -> None:
+def _show(out: Console, record: Mapping[str, Any], workspace: Workspace) -> None:
     out.print(title(record))
     out.print(decision(record), soft_wrap=True)
     _section(out, "Numbers", table(iter([*numbers(record), *details(record)])))
@@ -66,7 +68,7 @@ def _show(out: Console, record: Mapping[str, Any], place: Workspace) -> None:
     _section(out, "Time", _times(record))
     _section(out, "Metrics", _metrics(record["metrics"]))
     out.print()
-    for name, text in _places(record, place):
+    for name, text in _places(record, workspace):
         out.print(plain(f"{name:<9}", style="bold").append_text(plain(text, style="not bold")), soft_wrap=True)
 
 
@@ -110,7 +112,7 @@ def _metrics(metrics: Mapping[str, float]) -> Table:
     return grid
 
 
-def _places(record: Mapping[str, Any], place: Workspace) -> list[tuple[str, str]]:
+def _places(record: Mapping[str, Any], workspace: Workspace) -> list[tuple[str, str]]:
     from tasks.tools.view import page
 
     return [
@@ -118,5 +120,5 @@ def _places(record: Mapping[str, Any], place: Workspace) -> list[tuple[str, str]
         ("finished", record["finished"]),
         ("run", record["run_id"]),
         ("MLflow", f"make ui, then {page(UI, record['experiment'])}"),
-        ("reports", str(place.data / "reports")),
+        ("reports", str(workspace.data / "reports")),
     ]

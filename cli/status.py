@@ -46,31 +46,31 @@ def _line(out: Console, name: str, text: str) -> None:
     out.print(Text.assemble((name, "bold"), "  ", plain(text)))
 
 
-def _warnings(out: Console, place: Workspace, registry: Registry) -> None:
+def _warnings(out: Console, workspace: Workspace, registry: Registry) -> None:
     from tasks.registry import incidents, promotion
 
-    if cooling := registry.cooling(promotion.knobs(place).cooldown):
+    if cooling := registry.cooling(promotion.knobs(workspace).cooldown):
         out.print(f"Cooling down: {cooling}.", style="yellow", soft_wrap=True)
-    for sentence in sentences(incidents.every(place.audit)):
+    for sentence in sentences(incidents.every(workspace.audit)):
         out.print(sentence, style="red", soft_wrap=True)
 
 
-def _open_round(out: Console, place: Workspace) -> None:
+def _open_round(out: Console, workspace: Workspace) -> None:
     from tasks.people.pending import pending
     from tasks.state import records
 
-    if waits := pending(place):
+    if waits := pending(workspace):
         out.print(str(waits), style="yellow", soft_wrap=True)
-    elif records.unfinished(place):
+    elif records.unfinished(workspace):
         out.print("A round is open; `rounds round` continues it.", style="yellow")
 
 
-def _rounds(place: Workspace, champion: str) -> Table:
+def _rounds(workspace: Workspace, champion: str) -> Table:
     from tasks.state import records
 
     table = grid("round", "version", "verdict", "win rate", "reward acc.", "KL", "finished", "key")
-    for number in records.numbers(place)[-ROUNDS:]:
-        record = records.read(place, number)
+    for number in records.numbers(workspace)[-ROUNDS:]:
+        record = records.read(workspace, number)
         version = f"{record['version']} ★" if record["version"] == champion else record["version"]
         table.add_row(str(number), version, record["verdict"]["result"], *_figures(record), record["key"])
     return table

@@ -10,7 +10,7 @@ from cli.app import Folder, Panel, app
 from cli.display.console import console, grid
 
 if TYPE_CHECKING:
-    from tasks.watch.watching import Seen
+    from tasks.watch.watching import WatchReport
 
 
 @app.command(rich_help_panel=Panel.CHAMPION)
@@ -29,7 +29,7 @@ def watch(workspace: Folder = None) -> None:
         out.print(f"ALARM {alarm}", style="red", soft_wrap=True)
 
 
-def _table(seen: Seen) -> Table:
+def _table(seen: WatchReport) -> Table:
     table = grid("compared", "effect", "limit", "p", "found")
     for check, p, alarm in seen.decided:
         row = (check.name, f"{check.effect:.3g}", f"{check.limit:.3g}", f"{p:.2g}", check.said)

@@ -1,12 +1,12 @@
 """Pages that the code writes are those that are there; `make docs` writes them anew."""
 
 from cli.reference import cli_page, params_yaml
-from tasks.rounds.params import Params
+from tasks.rounds.params import RoundSettings
 from tasks.state.workspace import PROJECT
 
 
 def test_params_yaml_shows_every_knob_with_its_default() -> None:
-    assert (PROJECT / "params.yaml").read_text(encoding="utf-8") == params_yaml(Params(policy={"use": "ppo"}))
+    assert (PROJECT / "params.yaml").read_text(encoding="utf-8") == params_yaml(RoundSettings(policy={"use": "ppo"}))
 
 
 def test_the_page_of_commands_is_what_help_says() -> None:

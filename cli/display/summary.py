@@ -21,20 +21,20 @@ EXAMPLES = 3
 """How many answers are shown."""
 
 
-class Spent(NamedTuple):
+class TimeSpent(NamedTuple):
     """Seconds of a whole command, and those of them that were learning, sampling and judging."""
 
     wall: float
     learning: float
 
 
-def summary(record: Mapping[str, Any], place: Workspace, spent: Spent | None = None) -> RenderableType:
+def summary(record: Mapping[str, Any], workspace: Workspace, spent: TimeSpent | None = None) -> RenderableType:
     """A finished round. Gates that agree are counted; those that hold or reject stand there whole."""
     parts: list[RenderableType] = [plain(decision(record)), _gates(record), Text()]
     parts += [table(islice(numbers(record), NUMBERS)), Text()]
     if examples(record):
         parts += [_examples(record), Text()]
-    parts += [_end(record, place, spent)]
+    parts += [_end(record, workspace, spent)]
     return Panel(Group(*parts), title=title(record), title_align="left", padding=(0, 1))
 
 
@@ -74,12 +74,12 @@ def _line(text: str, style: str = "") -> Text:
     return line
 
 
-def _end(record: Mapping[str, Any], place: Workspace, spent: Spent | None) -> RenderableType:
+def _end(record: Mapping[str, Any], workspace: Workspace, spent: TimeSpent | None) -> RenderableType:
     grid = Table.grid(padding=(0, 2))
     grid.add_column(style="bold", no_wrap=True)
     grid.add_column(overflow="fold")
     grid.add_row("time", _time(*spent) if spent else _time(*_in_steps(record), " in its steps"))
-    where = _workspace(place)
+    where = _workspace(workspace)
     grid.add_row("details", f"rounds show {record['number']}{where}")
     grid.add_row("compare", f"make ui, then http://127.0.0.1:5000: run {record['run_id'][:8]}")
     if step := _by_hand(record):
@@ -91,9 +91,9 @@ def _time(wall: float, learning: float, where: str = "") -> str:
     return f"{wall:.0f} s{where}: {learning:.0f} s learning, sampling, judging; {wall - learning:.0f} s other"
 
 
-def _in_steps(record: Mapping[str, Any]) -> Spent:
+def _in_steps(record: Mapping[str, Any]) -> TimeSpent:
     times = record["times"].values()
-    return Spent(sum(took["wall"] for took in times), sum(took["learning"] for took in times))
+    return TimeSpent(sum(took["wall"] for took in times), sum(took["learning"] for took in times))
 
 
 def _by_hand(record: Mapping[str, Any]) -> str:
@@ -105,11 +105,11 @@ def _by_hand(record: Mapping[str, Any]) -> str:
     return {"promote": "rounds rollback", "hold": promote, "reject": f"{promote} --force"}[result]
 
 
-def _workspace(place: Workspace) -> str:
+def _workspace(workspace: Workspace) -> str:
     """The option that names the workspace, where commands typed here would not find it."""
     from tasks.state.workspace import PROJECT
 
-    if place.root == PROJECT:
+    if workspace.root == PROJECT:
         return ""
     here = Path.cwd()
-    return f" -w {place.root.relative_to(here) if place.root.is_relative_to(here) else place.root}"
+    return f" -w {workspace.root.relative_to(here) if place.root.is_relative_to(here) else place.root}"

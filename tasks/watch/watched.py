@@ -5,15 +5,15 @@ from typing import NamedTuple
 from tasks.state.intake import waiting
 from tasks.state.workspace import Workspace
 from tasks.tools.events import configured, drifted, in_breach, rollbacks
-from tasks.watch.guarding import Guarded, guard, rolled_back
-from tasks.watch.watching import Seen, look
+from tasks.watch.guarding import GuardReport, guard, rolled_back
+from tasks.watch.watching import WatchReport, look
 
 
 class Watched(NamedTuple):
     """What the guards and the comparisons found."""
 
-    guarded: Guarded
-    seen: Seen
+    guarded: GuardReport
+    seen: WatchReport
 
     @property
     def alarms(self) -> list[str]:
@@ -51,7 +51,7 @@ def watch(workspace: Workspace) -> Watched:
     return Watched(guarded, seen)
 
 
-def _tell(workspace: Workspace, guarded: Guarded) -> None:
+def _tell(workspace: Workspace, guarded: GuardReport) -> None:
     rollbacks(workspace, rolled_back(workspace))  # those of looks before, too, that no server took
     if guarded.breaches and guarded.now is None:
         in_breach(workspace, guarded.alarms)

@@ -7,7 +7,7 @@ from typing import Any
 import pytest
 
 from cli.display.console import console
-from cli.display.summary import Spent, summary
+from cli.display.summary import TimeSpent, summary
 from core.files import write_json
 from tasks.state import records
 from tasks.state.workspace import Workspace
@@ -18,7 +18,7 @@ LONG = "a reason that goes on for a while, so that it is wrapped " * 3
 
 def lines(record: dict[str, Any], place: Workspace) -> list[str]:
     file = io.StringIO()
-    console(file=file, width=80).print(summary(record, place, Spent(142.0, 102.0)))
+    console(file=file, width=80).print(summary(record, place, TimeSpent(142.0, 102.0)))
     return file.getvalue().splitlines()
 
 

@@ -8,13 +8,13 @@ import yaml
 
 from tasks.state.lock import holding
 from tasks.state.workspace import Workspace
-from tasks.tools.versioning import Data
+from tasks.tools.versioning import DataGraph
 
 
 def test_a_kept_folder_is_named_by_its_hash_and_can_be_kept_again(workspace: Workspace) -> None:
     workspace.previous.mkdir()
     (workspace.previous / "champion.json").write_text("{}")
-    data, file = Data(workspace.root), workspace.root / "previous.dvc"
+    data, file = DataGraph(workspace.root), workspace.root / "previous.dvc"
     hashes = []
     for content in ("{}", '{"a": 1}', "{}"):
         (workspace.previous / "champion.json").write_text(content)
@@ -31,7 +31,7 @@ def test_what_the_cache_lost_is_pushed_all_the_same(workspace: Workspace) -> Non
         config.write(f"['remote \"store\"']\n    url = {remote}\n")
     workspace.previous.mkdir()
     (workspace.previous / "champion.json").write_text("{}")
-    data = Data(workspace.root)
+    data = DataGraph(workspace.root)
     data.keep("data/previous")
     hashes = set(data.objects())
     for md5, file in data.objects().items():
@@ -41,16 +41,16 @@ def test_what_the_cache_lost_is_pushed_all_the_same(workspace: Workspace) -> Non
     assert {file.parent.name + file.name for file in remote.glob("files/md5/??/*")} == hashes
     shutil.rmtree(data.cache)
     shutil.rmtree(remote)
-    Data(workspace.root).push("store")
+    DataGraph(workspace.root).push("store")
     assert {file.parent.name + file.name for file in remote.glob("files/md5/??/*")} == hashes
 
 
 def test_the_remote_is_dvcs_own_default_unless_one_is_named(workspace: Workspace) -> None:
-    assert Data(workspace.root).remote_of(None) is None
+    assert DataGraph(workspace.root).remote_of(None) is None
     config = workspace.root / ".dvc/config"
     urls = "['remote \"mine\"']\n    url = ssh://ana:pass@host:22/data\n['remote \"disk\"']\n    url = /mnt/data\n"
     config.write_text(config.read_text().replace("[core]\n", "[core]\n    remote = mine\n") + urls)
-    data = Data(workspace.root)
+    data = DataGraph(workspace.root)
     assert [data.remote_of(name) for name in (None, "disk", "")] == ["mine", "disk", None]
     assert [data.address(name) for name in ("mine", "disk", "gone")] == ["ssh://ana@host:22/data", "/mnt/data", ""]
 
@@ -60,7 +60,7 @@ def test_a_kill_while_a_folder_is_kept_leaves_nothing_in_the_way(workspace: Work
     (workspace.previous / "champion.json").write_text("{}")
     (workspace.root / "previous.dvc").write_text("outs:\n- path: data/prev")
     (workspace.data / ".previous.dvc.unfinished").touch()
-    data = Data(workspace.root)
+    data = DataGraph(workspace.root)
     data.mend()
     assert not (workspace.root / "previous.dvc").exists()
     data.keep("data/previous")
@@ -78,8 +78,8 @@ def test_a_look_at_the_data_leaves_alone_what_a_round_is_writing(workspace: Work
     ]
     for path in writing:
         path.write_text("stages: {}")
-    assert Data(workspace.root).recorded() == {}
-    assert Data(workspace.root).objects() == {}
+    assert DataGraph(workspace.root).recorded() == {}
+    assert DataGraph(workspace.root).objects() == {}
     assert all(path.exists() for path in writing)
 
 
@@ -95,7 +95,7 @@ def stale(root: Path, pid: int, age: float) -> Path:
 def test_dvcs_own_locks_do_not_outlive_their_holder(workspace: Workspace) -> None:
     """Not even where another process has the dead one's number by now; half a list names nobody."""
     workspace.previous.mkdir()
-    data = Data(workspace.root)
+    data = DataGraph(workspace.root)
     stale(workspace.root, os.getpid(), age=24 * 3600)
     data.mend()
     data.keep("data/previous")
@@ -109,12 +109,12 @@ def test_dvcs_own_locks_do_not_outlive_their_holder(workspace: Workspace) -> Non
 
 def test_a_living_holder_of_dvcs_locks_keeps_them(workspace: Workspace) -> None:
     locks = stale(workspace.root, 1, age=0)
-    Data(workspace.root).mend()
+    DataGraph(workspace.root).mend()
     assert locks.exists()
 
 
 def test_locks_that_dvc_is_about_to_write_are_left_alone(workspace: Workspace) -> None:
     locks = stale(workspace.root, 2**22 + 1, age=0)
     with holding(locks.with_name("rwlock.lock"), "DVC"):
-        Data(workspace.root).mend()
+        DataGraph(workspace.root).mend()
     assert locks.exists()
