@@ -1,46 +1,59 @@
-"""Which feedback did it? The cost, a question, the trainings, and a table of suspects."""
+"""`rounds blame`: which feedback did harm? The cost, a question, the trainings, and a table of suspects."""
 
-import json
+from __future__ import annotations
+
 import sys
-from collections.abc import Sequence
-from pathlib import Path
+from typing import TYPE_CHECKING, Annotated, Literal
 
 import typer
-from rich.console import Console
 from rich.table import Table
 from rich.text import Text
 
-from cli.display.progress import bars
-from feedback.suspects import BY, By
-from tasks.analysis.blame import Attributed, AttributionReport, blame
-from tasks.analysis.blame.harm import VoteComparison
-from tasks.analysis.blame.keeping import keep
-from tasks.analysis.blame.trial import AttributionPlan, trial
-from tasks.rounds.running import SHOW
-from tasks.state.workspace import current
+from cli.app import Folder, Json, Panel, app
+from cli.display.console import as_json, console, plain
+from cli.display.progress import progress
+
+if TYPE_CHECKING:
+    from tasks.analysis.blame import Attributed, AttributionReport
+    from tasks.analysis.blame.harm import VoteComparison
+    from tasks.analysis.blame.trial import AttributionPlan
 
 
-def show_blame(
-    folder: Path | None, asked: str, by: Sequence[By], least: int, top: int, yes: bool, as_json: bool
+@app.command(rich_help_panel=Panel.ANALYSIS)
+def blame(
+    asked: Annotated[str, typer.Argument(metavar="ROUND", help="A finished round by number, key or run.")],
+    by: Annotated[
+        Literal["annotator", "source", "batch"] | None, typer.Option("--by", help="Only these suspects.")
+    ] = None,
+    least: Annotated[int, typer.Option("--least", min=1, help="Training pairs a suspect has voted on.")] = 20,
+    top: Annotated[int, typer.Option("--top", min=1, help="Suspects to try, the largest first.")] = 8,
+    yes: Annotated[bool, typer.Option("--yes", "-y", help="Start without asking.")] = False,
+    json: Json = False,
+    workspace: Folder = None,
 ) -> None:
-    """Say what it costs, ask where somebody can answer, train, and print who did harm."""
-    console = Console(highlight=False, stderr=as_json)
-    tried = trial(current(folder), asked, by or BY, least, top)
-    console.print(_cost(tried))
-    if tried.waiting and not yes and sys.stdin.isatty() and not typer.confirm("Start?", err=as_json):
+    """Train the reward model of a round anew without each source, batch and annotator, and rank who did harm."""
+    from feedback.suspects import BY
+    from tasks.analysis.blame import blame as trained
+    from tasks.analysis.blame.keeping import keep
+    from tasks.analysis.blame.trial import trial
+    from tasks.state.workspace import current
+
+    out = console(stderr=json)
+    tried = trial(current(workspace), asked, (by,) if by else BY, least, top)
+    out.print(_cost(tried))
+    if tried.waiting and not yes and sys.stdin.isatty() and not typer.confirm("Start?", err=json):
         return
-    with bars(console):
-        show = SHOW.get()
-        found = blame(tried, lambda name, place, total: show(f"{place + 1}/{total} {name}"))
+    with progress(out) as show:
+        found = trained(tried, lambda name, place, total: show(f"{place + 1}/{total} {name}"))
     kept = keep(tried.material, found)
-    if as_json:
-        print(json.dumps(found.to_json(), indent=2, ensure_ascii=False))
+    if json:
+        print(as_json(found.to_json()))
         return
-    console.print(_table(found))
+    out.print(_table(found))
     for line in _words(found):
-        console.print(line)
+        out.print(line)
     logged = "" if tried.material.past else " MLflow knows of no such round here: nothing was logged."
-    console.print(f"Kept in {kept} (blame.json, blame.png).{logged}", style="dim", soft_wrap=True)
+    out.print(f"Kept in {kept} (blame.json, blame.png).{logged}", style="dim", soft_wrap=True)
 
 
 def _cost(tried: AttributionPlan) -> str:
@@ -65,11 +78,11 @@ def _table(found: AttributionReport) -> Table:
 
 
 def _row(charge: Attributed, expected: float | None) -> list[Text | str]:
-    name = Text(charge.suspect.name if charge.suspect else "nobody,\nanother seed")
+    name = plain(charge.suspect.name if charge.suspect else "nobody,\nanother seed")
     if charge.suspect:
-        name.append(f"\n{charge.suspect.by}\n{charge.suspect.pairs:,} pairs", style="dim")
+        name.append(plain(f"\n{charge.suspect.by}\n{charge.suspect.pairs:,} pairs", style="dim"))
     if charge.within:
-        name.append(f"\nin {', '.join(charge.within)}", style="dim")
+        name.append(plain(f"\nin {', '.join(charge.within)}", style="dim"))
     harms, agree = zip(_evidence(charge.holdout), _evidence(charge.votes), strict=True)
     wins = "–" if charge.win_rate is None or expected is None else f"{expected:.1%} → {charge.win_rate:.1%}"
     p = "–" if charge.p is None else "< .001" if charge.p < 0.001 else f"{charge.p:.3f}"

@@ -1,27 +1,35 @@
-"""The full report on drift: how many columns Evidently finds drifted, and where its pages are."""
+"""`rounds drift`: the full report on drift; how many columns Evidently finds drifted, and where its pages are."""
 
-from pathlib import Path
+from __future__ import annotations
 
-from rich.console import Console
+from typing import TYPE_CHECKING
+
 from rich.table import Table
 
-from tasks.analysis.drift import DriftPages, dashboards
-from tasks.state.workspace import current
+from cli.app import Folder, Panel, app
+from cli.display.console import console
+
+if TYPE_CHECKING:
+    from tasks.analysis.drift import DriftPages
 
 
-def show_drift(folder: Path | None) -> None:
-    """Draw the pages, and say what is on them."""
-    console = Console(highlight=False)
-    with console.status("Evidently takes about a minute for a round …"):
-        found = dashboards(current(folder))
-    console.print(f"Round {found.round} beside what its champion learned from and answered", style="bold")
-    console.print(_table(found))
+@app.command(rich_help_panel=Panel.ANALYSIS)
+def drift(workspace: Folder = None) -> None:
+    """Draw every column of the newest round's prompts, votes and answers beside the champion's (extra `reports`)."""
+    from tasks.analysis.drift import dashboards
+    from tasks.state.workspace import current
+
+    out = console()
+    with out.status("Evidently takes about a minute for a round …"):
+        found = dashboards(current(workspace))
+    out.print(f"Round {found.round} beside what its champion learned from and answered", style="bold")
+    out.print(_table(found))
     for name in found.few:
-        console.print(f"{name}: too few rows to compare.")
+        out.print(f"{name}: too few rows to compare.")
     for page in found.drawn:
-        console.print(str(page.path), style="dim", soft_wrap=True)
+        out.print(str(page.path), style="dim", soft_wrap=True)
     if found.logged:
-        console.print("They are with the round's run in MLflow, too (folder drift).", style="dim")
+        out.print("They are with the round's run in MLflow, too (folder drift).", style="dim")
 
 
 def _table(found: DriftPages) -> Table:

@@ -1,56 +1,71 @@
-"""Why this score? As text with colours and numbers, as a page, or as JSON."""
+"""`rounds explain`: why this score? As text with colours and numbers, as a page, or as JSON."""
 
-import json
+from __future__ import annotations
+
 from collections.abc import Sequence
 from pathlib import Path
+from typing import TYPE_CHECKING, Annotated
 
+import typer
 from rich.console import Console
 from rich.table import Table
 from rich.text import Text
 
+from cli.app import Folder, Json, Panel, app
+from cli.display.console import as_json, console, escaped, grid, plain
 from core.errors import BadParams
-from core.files import write_text
-from tasks.analysis.explain import AnswerToExplain, Explained, asked_version, explain, pair, sample
-from tasks.analysis.explain.page import DOWN, UP, largest, page, signed, visible
-from tasks.registry.versions import ModelVersion
-from tasks.state.workspace import Workspace, current_or_new
+
+if TYPE_CHECKING:
+    from tasks.analysis.explain import AnswerToExplain, Explained
+    from tasks.registry.versions import ModelVersion
+    from tasks.state.workspace import Workspace
 
 SIDES = ("chosen", "rejected")
 
 
-def show_explanation(
-    folder: Path | None,
-    version: str | None,
-    round: str | None,
-    asked: tuple[str | None, str | None],
-    pair_id: str | None,
-    number: int | None,
-    near: int,
-    html: Path | None,
-    as_json: bool,
+@app.command(rich_help_panel=Panel.ANALYSIS)
+def explain(
+    prompt: Annotated[str | None, typer.Option("--prompt", help="What was asked.")] = None,
+    answer: Annotated[str | None, typer.Option("--answer", help="What was answered.")] = None,
+    pair: Annotated[str | None, typer.Option("--pair", metavar="ID", help="Both answers of a preference.")] = None,
+    sample: Annotated[
+        int | None, typer.Option("--sample", min=0, help="Candidate and champion on a prompt of the last evaluation.")
+    ] = None,
+    version: Annotated[
+        str | None, typer.Option("--version", help="The reward model of this policy version. Default: the champion's.")
+    ] = None,
+    round_: Annotated[str | None, typer.Option("--round", help="The reward model of this round.")] = None,
+    near: Annotated[int, typer.Option("--near", min=0, help="Training preferences to show.")] = 5,
+    html: Annotated[
+        Path | None, typer.Option("--html", metavar="FILE", dir_okay=False, help="Where to write the page.")
+    ] = None,
+    json: Json = False,
+    workspace: Folder = None,
 ) -> None:
-    """Explain one answer, or the two of a pair or sample; the page is written all the same.
+    """Say why an answer got its reward: token by token, and the nearest training preferences."""
+    from core.files import write_text
+    from tasks.analysis.explain import asked_version
+    from tasks.analysis.explain import explain as explained
+    from tasks.analysis.explain.page import page
+    from tasks.state.workspace import current_or_new
 
-    Raises:
-        BadParams: not exactly one thing was asked about.
-    """
-    workspace = current_or_new(folder)
-    if version is not None and round is not None:
+    place = current_or_new(workspace)
+    if version is not None and round_ is not None:
         raise BadParams("--version and --round both name a reward model; give one of them")
-    made = asked_version(workspace, version, round)
-    found = explain(workspace, made, _answers(workspace, made, asked, pair_id, number), near)
-    target = html or workspace.explained / "explanation.html"
+    made = asked_version(place, version, round_)
+    found = explained(place, made, _answers(place, made, (prompt, answer), pair, sample), near)
+    target = html or place.explained / "explanation.html"
     write_text(target, page(found))
-    if as_json:
-        print(json.dumps(found.to_json(), indent=2, ensure_ascii=False))
+    if json:
+        print(as_json(found.to_json()))
         return
-    console = Console(highlight=False)
-    console.print(f"Reward model version {made.version}, of round {made.round}", style="bold")
+    out = console()
+    out.print(f"Reward model version {made.version}, of round {made.round}", style="bold")
     for one in found.explained:
-        _print(console, one)
+        _print(out, one)
     if found.missing:
-        console.print(f"No training preferences are shown: {found.missing}", style="dim")
-    console.print(f"As a page: {target}", style="dim", soft_wrap=True)
+        out.print(f"No training preferences are shown: {found.missing}", style="dim")
+    out.print(f"As a page: {target}", style="dim", soft_wrap=True)
 
 
 def _answers(
@@ -60,6 +75,13 @@ def _answers(
     pair_id: str | None,
     number: int | None,
 ) -> Sequence[AnswerToExplain]:
+    """What is to be explained.
+
+    Raises:
+        BadParams: not exactly one thing was asked about.
+    """
+    from tasks.analysis.explain import AnswerToExplain, pair, sample
+
     prompt, text = asked
     given = [prompt is not None or text is not None, pair_id is not None, number is not None]
     if sum(given) != 1 or (prompt is None) != (text is None):
@@ -71,45 +93,47 @@ def _answers(
     return [AnswerToExplain("answer", [{"role": "user", "content": prompt or ""}], text or "")]
 
 
-def _print(console: Console, one: Explained) -> None:
+def _print(out: Console, one: Explained) -> None:
+    from tasks.analysis.explain.page import largest, signed, visible
+
     told, most = one.attribution, largest(one.attribution)
-    console.print()
-    console.print(Text(one.answer.title, style="bold"))
+    out.print()
+    out.print(plain(one.answer.title, style="bold"))
     for turn in one.answer.prompt:
-        console.print(Text(f"{turn['role']}: {turn['content']}", style="dim"))
+        out.print(plain(f"{turn['role']}: {turn['content']}", style="dim"))
     text = Text()
     for piece in told.pieces:
-        text.append(visible(piece.text), style=_style(piece.total, most))
+        text.append(escaped(visible(piece.text)), style=_style(piece.total, most))
         text.append(f"[{signed(piece.total)}]", style="dim")
-    console.print(text)
+    out.print(text)
     head, likelihood = (sum(getattr(piece, part) for piece in told.pieces) for part in ("head", "likelihood"))
-    console.print(
+    out.print(
         f"score {signed(told.score)} = blank answer {signed(told.blank)} + head {signed(head)} + likelihood "
         f"{signed(likelihood)}  (left over: {abs(told.error):.4f}, {told.steps} steps)"
     )
     if told.truncated:
-        console.print(f"The model did not read the first {told.truncated} tokens of the prompt.")
+        out.print(f"The model did not read the first {told.truncated} tokens of the prompt.")
     if told.cut:
-        console.print(f"The model did not read the last {told.cut} tokens of the answer.")
+        out.print(f"The model did not read the last {told.cut} tokens of the answer.")
     if one.near:
-        console.print(_table(one))
+        out.print(_table(one))
 
 
 def _table(one: Explained) -> Table:
-    table = Table(header_style="bold", box=None, padding=(0, 2, 0, 0))
-    for column in ("similar", "prompt", "chosen", "rejected", "by", "round"):
-        table.add_column(column)
+    table = grid("similar", "prompt", "chosen", "rejected", "by", "round")
     for near in one.near:
         row = near.row
-        sides = [Text(getattr(row, side), style="underline" if side == near.side else "") for side in SIDES]
+        sides = [plain(getattr(row, side), style="underline" if side == near.side else "") for side in SIDES]
         marked = [Text("≈ ").append_text(text) if text.style else text for text in sides]
-        people = Text(", ".join(near.annotators))
-        table.add_row(f"{near.similarity:.2f}", Text(row.prompt[-1]["content"]), *marked, people, str(row.round))
+        people = ", ".join(near.annotators)
+        table.add_row(f"{near.similarity:.2f}", row.prompt[-1]["content"], *marked, people, str(row.round))
     return table
 
 
 def _style(share: float, most: float) -> str:
     """Blue for what raises the score, orange for what lowers it; as pale as it is little."""
+    from tasks.analysis.explain.page import DOWN, UP
+
     depth = min(abs(share) / most, 1.0)
     red, green, blue = (round(255 + (end - 255) * depth) for end in (UP if share > 0 else DOWN))
     return f"{'white' if depth > 0.6 else 'black'} on rgb({red},{green},{blue})"

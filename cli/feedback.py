@@ -1,28 +1,28 @@
-"""Handing in feedback: durable before it is acknowledged; enough of it starts a round."""
+"""`rounds feedback`: records are on disk before the command returns; enough of them start a round."""
 
-from collections.abc import Sequence
 from pathlib import Path
+from typing import Annotated
 
-from rich.console import Console
+import typer
 
-from tasks.state import intake
-from tasks.state.workspace import current_or_new
+from cli.app import Folder, Panel, app
+from cli.display.console import console
 
 
-def hand_in(folder: Path | None, files: Sequence[Path]) -> None:
-    """Check files of feedback, put them into the inbox, and say so to whoever waits for it.
-
-    Raises:
-        BadFeedback: a record cannot be used; names file, line and reason. Then nothing was taken in.
-    """
+@app.command(rich_help_panel=Panel.FEEDBACK)
+def feedback(
+    files: Annotated[list[Path], typer.Argument(help="JSON lines in the canonical form (docs/feedback.md).")],
+    workspace: Folder = None,
+) -> None:
+    """Hand in feedback; enough of it starts a round where a deployment watches."""
+    from tasks.state import intake
+    from tasks.state.workspace import current_or_new
     from tasks.tools.events import configured, feedback_ready
 
-    workspace = current_or_new(folder)
-    intake.hand_in(workspace, files)
-    waiting = intake.count(workspace)
-    console = Console()
-    console.print(
-        f"{waiting.records} records wait in {workspace.inbox}; a round starts by itself at {waiting.threshold}."
-    )
-    if waiting.enough and configured() and feedback_ready(workspace, *waiting):
-        console.print("The Prefect server was told that a round can start.")
+    place, out = current_or_new(workspace), console()
+    intake.hand_in(place, files)
+    waiting = intake.count(place)
+    counted = f"{waiting.records} records wait in {place.inbox}"
+    out.print(f"{counted}; a round starts by itself at {waiting.threshold}.", soft_wrap=True)
+    if waiting.enough and configured() and feedback_ready(place, *waiting):
+        out.print("The Prefect server was told that a round can start.")

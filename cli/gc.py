@@ -1,22 +1,29 @@
-"""Free the disk of cached data that no registered version needs."""
+"""`rounds gc`: frees the DVC cache of data that no registered version needs."""
 
-from pathlib import Path
+from typing import Annotated
 
-from rich.console import Console
+import typer
 from rich.filesize import decimal
 
-from tasks.history.gc import garbage, sweep
-from tasks.state.workspace import current
+from cli.app import Folder, Panel, app
+from cli.display.console import console
 
 
-def tidy(folder: Path | None, yes: bool) -> None:
-    """Print what the cache could lose; with `yes`, remove it."""
-    workspace, console = current(folder), Console(highlight=False)
-    found = sweep(workspace) if yes else garbage(workspace)
+@app.command(rich_help_panel=Panel.HISTORY)
+def gc(
+    yes: Annotated[bool, typer.Option("--yes/--dry-run", help="Remove it; by default it is only shown.")] = False,
+    workspace: Folder = None,
+) -> None:
+    """Free the DVC cache of what neither a registered version nor the workspace needs. Feedback stays."""
+    from tasks.history.gc import garbage, sweep
+    from tasks.state.workspace import current
+
+    place, out = current(workspace), console()
+    found = sweep(place) if yes else garbage(place)
     for file in found.files:
-        console.print(f"{decimal(file.stat().st_size) if file.exists() else 'removed':>10}  {file}", soft_wrap=True)
+        out.print(f"{decimal(file.stat().st_size) if file.exists() else 'removed':>10}  {file}", soft_wrap=True)
     what = f"{len(found.files)} objects, {decimal(found.bytes)}"
     if yes:
-        console.print(f"Removed {what}; {found.kept} stay.")
+        out.print(f"Removed {what}; {found.kept} stay.")
     else:
-        console.print(f"{what} could go, {found.kept} stay; `--yes` removes them.")
+        out.print(f"{what} could go, {found.kept} stay; `--yes` removes them.")

@@ -1,75 +1,109 @@
-"""`rounds incident …`: open, note, close, list, show. docs/incidents.md says what to do in one."""
+"""`rounds incident …`: open, note, close, list, show. docs/incidents.md is the runbook."""
+
+from __future__ import annotations
 
 from collections.abc import Sequence
-from pathlib import Path
+from typing import TYPE_CHECKING, Annotated
 
-from rich.console import Console
-from rich.markup import escape
+import typer
 from rich.table import Table
 
+from cli.app import Folder, Panel, group
 from cli.display import person
+from cli.display.console import console, grid, plain
 from core.errors import BadParams
-from tasks.registry import incidents
-from tasks.registry.alias import Registry
-from tasks.registry.audit import AuditEntry
-from tasks.registry.incidents import Incident
-from tasks.state.workspace import current
+
+if TYPE_CHECKING:
+    from tasks.registry.audit import AuditEntry
+    from tasks.registry.incidents import Incident
+
+incident = group("incident", "Keep the record of what went wrong: who, what, which version, when.", Panel.CHAMPION)
+
+By = Annotated[str | None, typer.Option("--by", metavar="NAME", help="Who. Default: whoever is logged in.")]
+Number = Annotated[int, typer.Argument(metavar="ID", help="The incident's number, see `list`.")]
 
 
-def open_incident(folder: Path | None, what: str, version: str | None, who: str | None) -> None:
-    """Open an incident about a version, by default the champion.
+@incident.command("open")
+def open_(
+    what: Annotated[str, typer.Option("--what", help="What is wrong, in a sentence.")],
+    version: Annotated[str | None, typer.Option("--version", help="Of the policy. Default: the champion.")] = None,
+    by: By = None,
+    workspace: Folder = None,
+) -> None:
+    """Open an incident about a version of the policy."""
+    from tasks.registry import incidents
+    from tasks.registry.alias import Registry
+    from tasks.state.workspace import current
 
-    Raises:
-        BadModel: there is no such version.
-        BadParams: none is named, and there is no champion.
-    """
-    workspace = current(folder)
-    registry = Registry(workspace.root)
+    place = current(workspace)
+    registry = Registry(place.root)
     subject = version or registry.alias()
     if subject is None:
         raise BadParams("there is no champion yet; name the version with --version")
-    incident = incidents.begin(workspace.audit, what, registry.version(subject).version, who or person.name())
-    Console().print(f"Incident {incident.number} is open, about policy version {subject}.")
+    begun = incidents.begin(place.audit, what, registry.version(subject).version, by or person.name())
+    console().print(f"Incident {begun.number} is open, about policy version {subject}.")
 
 
-def note_incident(folder: Path | None, number: int, said: str, who: str | None) -> None:
+@incident.command()
+def note(
+    number: Number,
+    text: Annotated[str, typer.Argument(metavar="TEXT", help="What was found or done.")],
+    by: By = None,
+    workspace: Folder = None,
+) -> None:
     """Add to the timeline of an incident."""
-    incidents.note(current(folder).audit, number, said, who or person.name())
+    from tasks.registry import incidents
+    from tasks.state.workspace import current
+
+    incidents.note(current(workspace).audit, number, text, by or person.name())
 
 
-def close_incident(folder: Path | None, number: int, said: str, who: str | None) -> None:
+@incident.command()
+def close(
+    number: Number,
+    text: Annotated[str, typer.Argument(metavar="TEXT", help="How it ended.")],
+    by: By = None,
+    workspace: Folder = None,
+) -> None:
     """Close an incident."""
-    incidents.close(current(folder).audit, number, said, who or person.name())
-    Console().print(f"Incident {number} is closed.")
+    from tasks.registry import incidents
+    from tasks.state.workspace import current
+
+    incidents.close(current(workspace).audit, number, text, by or person.name())
+    console().print(f"Incident {number} is closed.")
 
 
-def list_incidents(folder: Path | None) -> None:
-    """Print all incidents, newest first."""
-    found = incidents.every(current(folder).audit)
+@incident.command("list")
+def list_(workspace: Folder = None) -> None:
+    """Show all incidents, newest first."""
+    from tasks.registry import incidents
+    from tasks.state.workspace import current
+
+    found = incidents.every(current(workspace).audit)
     if not found:
-        Console().print("No incident so far.")
+        console().print("No incident so far.")
         return
-    table = Table(header_style="bold", box=None, padding=(0, 2, 0, 0))
-    for column in ("incident", "version", "opened", "by", "state", "what"):
-        table.add_column(column)
+    table = grid("incident", "version", "opened", "by", "state", "what")
     for one in reversed(found):
-        state = "[red]open[/red]" if one.open else "closed"
-        table.add_row(str(one.number), one.version, _minute(one.lines[0]), escape(one.who), state, escape(one.what))
-    Console().print(table)
+        state = plain("open", style="red") if one.open else "closed"
+        table.add_row(str(one.number), one.version, _minute(one.lines[0]), one.who, state, one.what)
+    console().print(table)
 
 
-def show_incident(folder: Path | None, number: int) -> None:
-    """Print who said and did what, and when."""
-    workspace, console = current(folder), Console(highlight=False)
-    one = incidents.find(workspace.audit, number)
-    said = "open" if one.open else "closed"
-    console.print(
-        f"incident {one.number} ({said}), policy version {one.version}: {one.what}", style="bold", markup=False
-    )
+@incident.command()
+def show(number: Number, workspace: Folder = None) -> None:
+    """Show the timeline of an incident: what was said, and each move of its version."""
+    from tasks.registry import incidents
+    from tasks.state.workspace import current
+
+    place, out = current(workspace), console()
+    one = incidents.find(place.audit, number)
+    state = "open" if one.open else "closed"
+    out.print(f"incident {one.number} ({state}), policy version {one.version}: {one.what}", style="bold")
     table = Table(box=None, show_header=False, padding=(0, 2, 0, 0))
-    for entry in incidents.timeline(workspace.audit, one):
-        table.add_row(_minute(entry), escape(entry.who), escape(_told(entry)))
-    console.print(table)
+    for entry in incidents.timeline(place.audit, one):
+        table.add_row(_minute(entry), entry.who, _told(entry))
+    out.print(table)
 
 
 def sentences(found: Sequence[Incident]) -> list[str]:

@@ -1,17 +1,14 @@
-"""Where did this version come from, and what became of that feedback: printed as a tree, or as JSON."""
+"""`rounds lineage`: where did this version come from, and what became of that feedback? As a tree, or as JSON."""
 
-import json
 from collections.abc import Mapping, Sequence
 from itertools import groupby
-from pathlib import Path
-from typing import Any
+from typing import Annotated, Any
 
-from rich.console import Console
-from rich.markup import escape
+import typer
 from rich.tree import Tree
 
-from tasks.history.lineage import lineage, survey
-from tasks.state.workspace import current_or_new
+from cli.app import Folder, Json, Panel, app
+from cli.display.console import as_json, console, plain
 
 WIDEST = 10_000
 """Columns of the tree: a console of the terminal's width would cut its lines without a mark."""
@@ -20,30 +17,49 @@ PEOPLE = 10
 """Annotators that are named; `--json` names all."""
 
 
-def show_lineage(folder: Path | None, asked: str, as_json: bool) -> None:
-    """Print everything that belongs to a version, run, round, data hash, annotator or commit."""
-    told = lineage(survey(current_or_new(folder)), asked)
-    if as_json:
-        print(json.dumps(told, indent=2, ensure_ascii=False))
-        return
-    Console(highlight=False, width=WIDEST).print(drawn(told), soft_wrap=True)
+@app.command(rich_help_panel=Panel.HISTORY)
+def lineage(
+    asked: Annotated[
+        str,
+        typer.Argument(
+            metavar="ANYTHING",
+            help="policy@champion, policy/3, a round, a run, a hash, a commit, an annotator; kind:NAME where in doubt.",
+        ),
+    ],
+    json: Json = False,
+    workspace: Folder = None,
+) -> None:
+    """Show where something came from, and what became of it."""
+    from tasks.history.lineage import lineage as traced
+    from tasks.history.lineage import survey
+    from tasks.state.workspace import current_or_new
+
+    told = traced(survey(current_or_new(workspace)), asked)
+    if json:
+        print(as_json(told))
+    else:
+        console(width=WIDEST).print(drawn(told), soft_wrap=True)
 
 
 def drawn(told: Mapping[str, Any]) -> Tree:
-    """What `tasks.lineage` tells, as a tree."""
-    tree = Tree(f"[bold]{escape(told['asked'])}[/bold]: {' and '.join(told['is'])}")
+    """What `tasks.history.lineage` found, as a tree."""
+    tree = Tree(
+        plain(told["asked"], style="bold").append_text(plain(f": {' and '.join(told['is'])}", style="not bold"))
+    )
     if "annotator" in told:
         one = told["annotator"]
         said = [f"{people['records']:,} records in round {people['round']}" for people in one["feedback"]]
         said += [f"{people['records']:,} votes in round {people['round']}" for people in one["votes"]]
-        _branch(tree, escape(f"annotator {one['name']}"), said)
+        _branch(tree, f"annotator {one['name']}", said)
     for past in told["rounds"]:
         _add_round(tree, past)
     return tree
 
 
 def _add_round(tree: Tree, past: Mapping[str, Any]) -> None:
-    branch = tree.add(f"[bold]round {past['round']}[/bold]  {past['verdict']}  (key {past['key']}, {past['started']})")
+    title = plain(f"round {past['round']}", style="bold")
+    title.append_text(plain(f"  {past['verdict']}  (key {past['key']}, {past['started']})", style="not bold"))
+    branch = tree.add(title)
     branch.add(f"run        {past['run']}")
     commit = f"{past['commit'] or 'none'}{' with uncommitted changes' if past['dirty'] else ''}"
     branch.add(f"commit     {commit} (code {past['code']})")
@@ -90,4 +106,4 @@ def _branch(tree: Tree, title: str, leaves: Sequence[str]) -> None:
     if leaves:
         branch = tree.add(title)
         for leaf in leaves:
-            branch.add(escape(leaf))
+            branch.add(leaf)

@@ -1,37 +1,55 @@
-"""The knobs of the next round, printed with where each value comes from; and params.yaml made short."""
+"""`rounds params`: the knobs of the next round with where each value comes from; and params.yaml made short."""
 
 import difflib
-import json
 from collections.abc import Sequence
-from pathlib import Path
+from typing import TYPE_CHECKING, Annotated
 
-from rich.console import Console
+import typer
 from rich.table import Table
-from rich.text import Text
 
+from cli.app import Folder, Json, Overrides, Panel, app
+from cli.display.console import as_json, console, plain
 from core.errors import BadParams
-from tasks.rounds.origins import Knob, origins
-from tasks.rounds.tidy import tidy
-from tasks.state.workspace import current
+
+if TYPE_CHECKING:
+    from tasks.rounds.origins import Knob
+    from tasks.state.workspace import Workspace
 
 
-def show_params(
-    folder: Path | None, section: str | None, overrides: Sequence[str], changed: bool, as_json: bool
+@app.command(rich_help_panel=Panel.ROUNDS)
+def params(
+    section: Annotated[
+        str | None, typer.Argument(metavar="[SECTION]", help="Only this section, group or knob, e.g. policy.kl.")
+    ] = None,
+    overrides: Overrides = None,
+    changed: Annotated[bool, typer.Option("--changed", help="Only values that are not the default.")] = False,
+    tidy: Annotated[
+        bool, typer.Option("--tidy", help="Remove from params.yaml what equals the defaults; keeps a copy of the file.")
+    ] = False,
+    json: Json = False,
+    workspace: Folder = None,
 ) -> None:
-    """Print the effective values of all knobs, of a section, or of those that are not at their default."""
-    knobs = _under(origins(current(folder), overrides), section)
+    """Show the value of every knob for the next round, and where it comes from."""
+    from tasks.rounds.origins import origins
+    from tasks.state.workspace import current
+
+    if tidy:
+        _tidy(current(workspace))
+        return
+    knobs = _under(origins(current(workspace), overrides or []), section)
     knobs = [knob for knob in knobs if knob.changed or not changed]
-    if as_json:
-        print(json.dumps([knob._asdict() for knob in knobs], indent=2, ensure_ascii=False))
+    if json:
+        print(as_json([knob._asdict() for knob in knobs]))
     elif knobs:
-        Console(highlight=False).print(_table(knobs))
+        console().print(_table(knobs))
     else:
         print("Every value is the default.")
 
 
-def tidy_params(folder: Path | None) -> None:
-    """Remove from params.yaml what equals the defaults, and say what was removed."""
-    workspace = current(folder)
+def _tidy(workspace: "Workspace") -> None:
+    """Remove from params.yaml what equals the defaults, and print what was removed."""
+    from tasks.rounds.tidy import tidy
+
     removed, backup = tidy(workspace)
     if backup is None:
         print(f"{workspace.params} repeats no default; nothing was changed.")
@@ -42,7 +60,7 @@ def tidy_params(folder: Path | None) -> None:
     print(f"{len(removed)} in all. The file as it was: {backup}")
 
 
-def _under(knobs: Sequence[Knob], section: str | None) -> list[Knob]:
+def _under(knobs: "Sequence[Knob]", section: str | None) -> "list[Knob]":
     """The knobs of a section, or of a group in one.
 
     Raises:
@@ -58,18 +76,18 @@ def _under(knobs: Sequence[Knob], section: str | None) -> list[Knob]:
     return found
 
 
-def _groups(knobs: Sequence[Knob]) -> list[str]:
+def _groups(knobs: "Sequence[Knob]") -> list[str]:
     parts = [knob.name.split(".") for knob in knobs]
     return list(dict.fromkeys(".".join(words[:end]) for words in parts for end in range(1, len(words) + 1)))
 
 
-def _table(knobs: Sequence[Knob]) -> Table:
+def _table(knobs: "Sequence[Knob]") -> Table:
     table = Table(header_style="bold", box=None, padding=(0, 2, 0, 0))
     table.add_column("knob", no_wrap=True)
     table.add_column("value", overflow="fold")
     table.add_column("from", overflow="fold")
     for knob in knobs:
-        value = knob.value if isinstance(knob.value, str) else json.dumps(knob.value, ensure_ascii=False)
+        value = knob.value if isinstance(knob.value, str) else as_json(knob.value, indent=None)
         style = "bold" if knob.changed else ""
-        table.add_row(Text(knob.name, style=style), Text(value, style=style), Text(knob.origin))
+        table.add_row(plain(knob.name, style), plain(value, style), plain(knob.origin))
     return table

@@ -1,15 +1,10 @@
-"""What a round would do now, printed."""
+"""`rounds plan`: what a round would do now, and why."""
 
-import json
-from collections.abc import Sequence
-from pathlib import Path
+from collections.abc import Mapping, Sequence
+from typing import Any
 
-from rich.console import Console
-from rich.table import Table
-from rich.text import Text
-
-from tasks.rounds.plan import plan
-from tasks.state.workspace import current
+from cli.app import Folder, Json, New, Overrides, Panel, app
+from cli.display.console import as_json, console, grid
 
 REASONS = 4
 """How many are printed."""
@@ -22,27 +17,33 @@ WORDS = {
 }
 
 
-def show_plan(folder: Path | None, overrides: Sequence[str], new: bool, as_json: bool) -> None:
-    """Print what `rounds round` would do with the same overrides."""
-    found = plan(current(folder), overrides, new)
-    if as_json:
-        print(json.dumps(found, indent=2, ensure_ascii=False))
-        return
-    console = Console(highlight=False)
-    console.print(WORDS[found["would"]].format(found["round"]), style="bold")
+@app.command(rich_help_panel=Panel.ROUNDS)
+def plan(overrides: Overrides = None, workspace: Folder = None, new: New = False, json: Json = False) -> None:
+    """Say what a round would do now, and why. Nothing is started or written."""
+    from tasks.rounds.plan import plan as planned
+    from tasks.state.workspace import current
+
+    found = planned(current(workspace), overrides or [], new)
+    if json:
+        print(as_json(found))
+    else:
+        _show(found)
+
+
+def _show(found: Mapping[str, Any]) -> None:
+    out = console()
+    out.print(WORDS[found["would"]].format(found["round"]), style="bold")
     for reason in _few(found["because"]):
-        console.print(f"  because {reason}", markup=False)
+        out.print(f"  because {reason}")
     for name, value in found["reads"].items():
-        console.print(f"  reads   {name}: {value if isinstance(value, str) else ', '.join(value)}", markup=False)
-    table = Table(header_style="bold", box=None, padding=(0, 2, 0, 0))
-    for column in ("step", "does", "because"):
-        table.add_column(column)
+        out.print(f"  reads   {name}: {value if isinstance(value, str) else ', '.join(value)}")
+    table = grid("step", "does", "because")
     for step in found["steps"]:
-        table.add_row(step["step"], step["does"], Text("\n".join(_few(step["because"]))))
+        table.add_row(step["step"], step["does"], "\n".join(_few(step["because"])))
     if found["steps"]:
-        console.print(table)
+        out.print(table)
     if found["would"] == "open" and found["round"] == 0:
-        console.print("Then it would open round 1, the first with a candidate, and run every step.")
+        out.print("Then it would open round 1, the first with a candidate, and run every step.")
 
 
 def _few(reasons: Sequence[str]) -> list[str]:

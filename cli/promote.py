@@ -1,51 +1,75 @@
-"""Rollback and promotion by hand, and the cooldown in between: what a person decides about the champion."""
+"""`rounds promote`, `rollback` and `cooldown`: what a person decides about the champion."""
 
-from pathlib import Path
+from typing import Annotated
 
-from rich.console import Console
+import typer
 
+from cli.app import Folder, Panel, app
 from cli.display import person
+from cli.display.console import console
 from core.errors import BadParams
-from tasks.registry import promotion
-from tasks.registry.alias import Registry
-from tasks.state.workspace import current
 
 
-def promote_by_hand(folder: Path | None, version: str, reason: str, force: bool) -> None:
-    """Make a version champion because a person says so, and say which one it took over from."""
-    registry = Registry(current(folder).root)
+@app.command(rich_help_panel=Panel.CHAMPION)
+def promote(
+    version: Annotated[str, typer.Argument(help="A registered version of the policy, by number.")],
+    reason: Annotated[str, typer.Option("--reason", help="Why; it goes to the audit log.")],
+    force: Annotated[bool, typer.Option("--force", help="Even if it was rejected or rolled back.")] = False,
+    workspace: Folder = None,
+) -> None:
+    """Make a version of the policy champion by hand: one that was held, or with --force any."""
+    from tasks.registry import promotion
+    from tasks.registry.alias import Registry
+    from tasks.state.workspace import current
+
+    registry = Registry(current(workspace).root)
     before = registry.alias()
     done = promotion.by_hand(registry, version, reason, person.name(), force)
     if done == "noop":
-        Console().print(f"policy@champion is version {version} already.")
+        console().print(f"policy@champion is version {version} already.")
     else:
-        Console().print(f"policy@champion is version {version} now; before it was {before or 'unset'}.")
+        console().print(f"policy@champion is version {version} now; before it was {before or 'unset'}.")
 
 
-def rollback_by_hand(folder: Path | None, to: str | None, reason: str) -> None:
-    """Make an earlier version champion again. Nothing of Prefect is loaded: in an emergency that is time."""
-    left, now = Registry(current(folder).root).rollback(to, reason, person.name())
+@app.command(rich_help_panel=Panel.CHAMPION)
+def rollback(
+    reason: Annotated[str, typer.Option("--reason", help="Why; it goes to the audit log.")],
+    to: Annotated[str | None, typer.Option("--to", metavar="VERSION", help="Default: the champion before.")] = None,
+    workspace: Folder = None,
+) -> None:
+    """Make an earlier version of the policy champion again."""
+    # nothing of Prefect is imported: in an emergency that is time
+    from tasks.registry.alias import Registry
+    from tasks.state.workspace import current
+
+    left, now = Registry(current(workspace).root).rollback(to, reason, person.name())
     if left == now:
-        Console().print(f"policy@champion is version {now.version} already.")
+        console().print(f"policy@champion is version {now.version} already.")
         return
-    said = f"policy@champion is version {now.version} now. Version {left.version} is not promoted again by a schedule,"
-    Console().print(f"{said} and no round promotes for a while: `rounds cooldown`.", soft_wrap=True)
+    moved = f"policy@champion is version {now.version} now. Version {left.version} is not promoted again by a schedule,"
+    console().print(f"{moved} and no round promotes for a while: `rounds cooldown`.", soft_wrap=True)
 
 
-def show_cooldown(folder: Path | None, lift: bool, reason: str | None) -> None:
-    """Say until when rounds promote nothing; with `lift`, let them again.
+@app.command(rich_help_panel=Panel.CHAMPION)
+def cooldown(
+    lift: Annotated[bool, typer.Option("--lift", help="Let rounds promote again.")] = False,
+    reason: Annotated[str | None, typer.Option("--reason", help="Why; it goes to the audit log.")] = None,
+    workspace: Folder = None,
+) -> None:
+    """Show, or end, the time after a rollback in which no round promotes."""
+    from tasks.registry.alias import Registry
+    from tasks.state.workspace import current
 
-    Raises:
-        BadParams: to be lifted, and no reason is given.
-    """
-    workspace = current(folder)
-    registry = Registry(workspace.root)
+    place = current(workspace)
+    registry = Registry(place.root)
     if not lift:
-        cooling = registry.cooling(promotion.knobs(workspace).cooldown)
-        said = f"Cooling down: {cooling}." if cooling else "No cooldown: a round whose verdict is promote promotes."
-        Console().print(said, soft_wrap=True)
+        from tasks.registry import promotion
+
+        cooling = registry.cooling(promotion.knobs(place).cooldown)
+        state = f"Cooling down: {cooling}." if cooling else "No cooldown: a round whose verdict is promote promotes."
+        console().print(state, soft_wrap=True)
         return
     if not reason:
         raise BadParams("--lift needs --reason: why may rounds promote again? It goes to the audit log")
     lifted = registry.lift(reason, person.name())
-    Console().print("The cooldown is over: rounds promote again." if lifted else "There was no cooldown.")
+    console().print("The cooldown is over: rounds promote again." if lifted else "There was no cooldown.")

@@ -1,50 +1,46 @@
-"""Pages that are written by the code they describe: docs/params.md and docs/cli.md. A test holds them against it."""
+"""Pages generated from the code: docs/params.md and docs/cli.md. A test compares them with it."""
 
-import subprocess
-import sys
+from collections.abc import Iterator
+from typing import Any
 
-from cli.display.knobs import params_page
+import typer
+
+from cli.app import app
 from tasks.state.workspace import PROJECT
 
-COMMANDS = (
-    *(
-        "round",
-        "step",
-        "plan",
-        "params",
-        "status",
-        "votes pull",
-        "votes push",
-        "approve",
-        "rollback",
-        "promote",
-        "cooldown",
-        "watch",
-    ),
-    *("watch", "drift", "feedback", "lineage", "evidence", "diff", "replay", "blame", "explain", "incident"),
-    *("incident open", "incident note", "incident close", "incident list", "incident show", "audit", "gc"),
-)
-"""The commands of `rounds`, in the order of their page."""
+PLAIN = {"COLUMNS": "100", "TERM": "dumb", "NO_COLOR": "1"}
+"""A terminal of 100 columns without colours, whatever the one in use is."""
 
 
 def cli_page() -> str:
     """The help texts of all commands."""
+    from typer.testing import CliRunner
+
     parts = ["# Command line\n\nWritten by `make docs`.\n"]
-    for words in ([], *(name.split() for name in COMMANDS)):
+    for words in [[], *commands()]:
         command = ["rounds", *words, "--help"]
-        done = subprocess.run(
-            [sys.executable, "-m", "cli", *words, "--help"],
-            cwd=PROJECT,
-            capture_output=True,
-            text=True,
-            check=True,
-            env={"PATH": "", "COLUMNS": "100", "TERM": "dumb", "NO_COLOR": "1"},
-        )
-        text = "\n".join(line.rstrip() for line in done.stdout.strip().splitlines())
+        shown = CliRunner(env=PLAIN).invoke(app, command[1:], prog_name="rounds").stdout
+        text = "\n".join(line.rstrip() for line in shown.strip().splitlines())
         parts.append(f"## `{' '.join(command)}`\n\n```\n{text}\n```\n")
     return "\n".join(parts)
 
 
+def commands() -> list[list[str]]:
+    """Every command as the words typed for it, in the order of `rounds --help`; a family before its members."""
+    import cli.__main__  # noqa: F401, registers all of them
+
+    return list(_below(typer.main.get_command(app), []))
+
+
+def _below(command: Any, words: list[str]) -> Iterator[list[str]]:
+    if words:
+        yield words
+    for name in command.list_commands(None) if hasattr(command, "commands") else ():
+        yield from _below(command.commands[name], [*words, name])
+
+
 if __name__ == "__main__":
+    from cli.display.knobs import params_page
+
     (PROJECT / "docs" / "params.md").write_text(params_page(), encoding="utf-8")
     (PROJECT / "docs" / "cli.md").write_text(cli_page(), encoding="utf-8")

@@ -1,51 +1,74 @@
-"""Where things stand: champion, candidate, and the last rounds with their verdicts."""
+"""`rounds status`: champion, candidate, and the last rounds with their verdicts."""
 
-from pathlib import Path
-from typing import Any
+from __future__ import annotations
+
+from typing import TYPE_CHECKING, Any
 
 from rich.console import Console
 from rich.table import Table
+from rich.text import Text
 
+from cli.app import Folder, Panel, app
+from cli.display.console import console, grid, plain
 from cli.incident import sentences
-from tasks.people.pending import pending
-from tasks.registry import incidents, promotion
-from tasks.registry.alias import Registry
-from tasks.state import records
-from tasks.state.workspace import Workspace, current
+
+if TYPE_CHECKING:
+    from tasks.registry.alias import Registry
+    from tasks.state.workspace import Workspace
 
 ROUNDS = 10
 """How many rounds are shown."""
 
 
-def show_status(folder: Path | None) -> None:
-    """Print champion, newest candidate and the last rounds."""
-    workspace = current(folder)
-    console = Console()
-    registry = Registry(workspace.root)
-    champion, versions = registry.champion(), registry.versions("policy")
+@app.command(rich_help_panel=Panel.ROUNDS)
+def status(workspace: Folder = None) -> None:
+    """Show champion, candidate and the last rounds with their verdicts."""
+    from tasks.registry.alias import Registry
+    from tasks.state.workspace import current
+
+    place = current(workspace)
+    out, registry = console(), Registry(place.root)
+    champion = registry.champion()
     if champion is None:
-        console.print("No champion yet: `rounds round` trains the first one.")
+        out.print("No champion yet: `rounds round` trains the first one.")
         return
-    console.print(f"[bold]champion[/bold]   policy version {champion.version}, from round {champion.round}")
-    newest = versions[0]
+    _line(out, "champion ", f"policy version {champion.version}, from round {champion.round}")
+    newest = registry.versions("policy")[0]
     if newest.version != champion.version:
-        said = newest.tags.get("rolled_back") or newest.tags.get("verdict", "")
-        console.print(f"[bold]candidate[/bold]  policy version {newest.version}, from round {newest.round}: {said}")
+        outcome = newest.tags.get("rolled_back") or newest.tags.get("verdict", "")
+        _line(out, "candidate", f"policy version {newest.version}, from round {newest.round}: {outcome}")
+    _warnings(out, place, registry)
+    out.print(_rounds(place, champion.version))
+    _open_round(out, place)
+
+
+def _line(out: Console, name: str, text: str) -> None:
+    out.print(Text.assemble((name, "bold"), "  ", plain(text)))
+
+
+def _warnings(out: Console, workspace: Workspace, registry: Registry) -> None:
+    from tasks.registry import incidents, promotion
+
     if cooling := registry.cooling(promotion.knobs(workspace).cooldown):
-        console.print(f"Cooling down: {cooling}.", style="yellow", soft_wrap=True)
+        out.print(f"Cooling down: {cooling}.", style="yellow", soft_wrap=True)
     for sentence in sentences(incidents.every(workspace.audit)):
-        console.print(sentence, style="red", markup=False, soft_wrap=True)
-    console.print(_rounds(workspace, champion.version))
+        out.print(sentence, style="red", soft_wrap=True)
+
+
+def _open_round(out: Console, workspace: Workspace) -> None:
+    from tasks.people.pending import pending
+    from tasks.state import records
+
     if waits := pending(workspace):
-        console.print(str(waits), style="yellow", soft_wrap=True)
+        out.print(str(waits), style="yellow", soft_wrap=True)
     elif records.unfinished(workspace):
-        console.print("A round is open; `rounds round` continues it.", style="yellow")
+        out.print("A round is open; `rounds round` continues it.", style="yellow")
 
 
 def _rounds(workspace: Workspace, champion: str) -> Table:
-    table = Table(header_style="bold", box=None, padding=(0, 2, 0, 0))
-    for column in ("round", "version", "verdict", "win rate", "reward acc.", "KL", "finished", "key"):
-        table.add_column(column)
+    from tasks.state import records
+
+    table = grid("round", "version", "verdict", "win rate", "reward acc.", "KL", "finished", "key")
     for number in records.numbers(workspace)[-ROUNDS:]:
         record = records.read(workspace, number)
         version = f"{record['version']} ★" if record["version"] == champion else record["version"]

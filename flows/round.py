@@ -9,6 +9,7 @@ from prefect import flow
 from core.errors import RoundBusy
 from flows.orchestration.limits import one_at_a_time
 from flows.orchestration.pauses import let_go, pause, resumed
+from flows.orchestration.progress import reporting
 from flows.orchestration.steps import as_task
 from flows.orchestration.title import entitle
 from tasks.people import approval
@@ -59,7 +60,7 @@ def rlhf_round(
     again = resumed()  # a run that was suspended goes on with its round, and opens none
     while True:
         try:
-            with one_at_a_time(place, wait) as announce:
+            with one_at_a_time(place, wait) as announce, reporting():
                 if again:
                     return _rest(place, announce)
                 return _round(place, overrides, when_pending, reopen, new, announce)

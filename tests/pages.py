@@ -64,7 +64,7 @@ def commands(page: Path) -> list[list[str]]:
 
 def inline_commands(page: Path) -> list[list[str]]:
     """Commands mentioned in the text."""
-    return [shlex.split(span) for span in spans(page) if span.startswith(("python -m ", "make "))]
+    return [shlex.split(span) for span in spans(page) if span.startswith(("rounds ", "make ")) and "…" not in span]
 
 
 def after(command: list[str], *start: str) -> list[str] | None:

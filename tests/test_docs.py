@@ -1,8 +1,7 @@
 """Pages that the code writes are those that are there; `make docs` writes them anew."""
 
-from cli.__main__ import app
 from cli.display.knobs import params_page
-from cli.reference import COMMANDS, cli_page
+from cli.reference import cli_page
 from core.nested import flat
 from tasks.rounds.params import RoundSettings
 from tasks.state.workspace import PROJECT
@@ -31,8 +30,3 @@ def test_a_line_has_type_bounds_default_and_sentence() -> None:
 
 def test_the_page_of_commands_is_what_help_says() -> None:
     assert (PROJECT / "docs/cli.md").read_text(encoding="utf-8") == cli_page()
-
-
-def test_the_page_of_commands_has_all_of_them() -> None:
-    own = {command.name or getattr(command.callback, "__name__", "") for command in app.registered_commands}
-    assert {words.split()[0] for words in COMMANDS} == own | {group.name for group in app.registered_groups}

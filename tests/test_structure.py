@@ -132,7 +132,8 @@ def test_the_gates_that_ship_are_used() -> None:
 
 
 def test_what_an_emergency_needs_loads_nothing_heavy() -> None:
-    program = "import sys, cli.promote, cli.status, cli.incident; print({'torch', 'prefect'} & {*sys.modules})"
+    needed = "cli.__main__, tasks.registry.alias, tasks.registry.promotion, tasks.registry.incidents"
+    program = f"import sys, {needed}, tasks.people.pending; print({{'torch', 'prefect'}} & {{*sys.modules}})"
     done = subprocess.run([sys.executable, "-c", program], cwd=PROJECT, capture_output=True, text=True, check=True)
     assert done.stdout == "set()\n"
 

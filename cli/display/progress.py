@@ -1,21 +1,50 @@
-"""Progress bars: one line a step, with the numbers that matter while it works."""
+"""How far the steps are: bars on a terminal; in a file or a pipe, lines that can be read later."""
+
+from __future__ import annotations
 
 from collections.abc import Iterator, Mapping
 from contextlib import contextmanager
+from typing import TYPE_CHECKING
 
 from rich.console import Console
+from rich.markup import escape
 from rich.progress import BarColumn, Progress, TextColumn, TimeElapsedColumn
 
 from core.log import Log
-from tasks.rounds.running import SHOW
+from tasks.rounds.lines import Clock, Lines, numbers
 
-SHOWN = ("loss", "accuracy", "score", "kl", "reward", "new", "quarantined")
-"""Metrics worth a look while a step works; the rest is in MLflow."""
+if TYPE_CHECKING:
+    from tasks.rounds.running import Show
 
 
 @contextmanager
-def bars(console: Console) -> Iterator[None]:
-    """Give each step of the rounds in this block its bar."""
+def progress(console: Console) -> Iterator[Show]:
+    """Show the steps of the rounds that run in this block; the block gets what shows a step, for steps of its own."""
+    from tasks.rounds.running import SHOW
+
+    with bars(console) if console.is_terminal else lines(console) as show:
+        shown = SHOW.set(show)
+        try:
+            yield show
+        finally:
+            SHOW.reset(shown)
+
+
+@contextmanager
+def lines(console: Console, clock: Clock | None = None) -> Iterator[Show]:
+    """Print a line at the start and end of a step, and at most one a minute while it works."""
+    written = Lines(lambda line: console.print(line, soft_wrap=True), clock)
+    try:
+        yield written
+    except BaseException:
+        written.end("stopped")
+        raise
+    written.end()
+
+
+@contextmanager
+def bars(console: Console) -> Iterator[Show]:
+    """Give each step its bar, with the numbers that matter while it works."""
     columns = (
         TextColumn("{task.description:<9}"),
         BarColumn(bar_width=28),
@@ -23,15 +52,13 @@ def bars(console: Console) -> Iterator[None]:
         TextColumn("[dim]{task.fields[note]}"),
     )
     with Progress(*columns, console=console) as progress:
-        watching = SHOW.set(lambda step: _bar(progress, step))
-        yield
-        SHOW.reset(watching)
+        yield lambda step: _bar(progress, step)
         _finish_others(progress)
 
 
 def _bar(progress: Progress, step: str) -> Log:
     _finish_others(progress)
-    task = progress.add_task(step, total=None, note="")
+    task = progress.add_task(escape(step), total=None, note="")
 
     def show(metrics: Mapping[str, float], done: int, total: int | None = None) -> None:
         if total == 0:
@@ -39,7 +66,7 @@ def _bar(progress: Progress, step: str) -> Log:
             return
         if total:
             progress.update(task, total=total, completed=done + 1)
-        if note := _note(metrics):
+        if note := numbers(metrics):
             progress.update(task, note=note)
 
     return show
@@ -49,9 +76,3 @@ def _finish_others(progress: Progress) -> None:
     for task in progress.tasks:
         if not task.finished:
             progress.update(task.id, total=task.total or 1, completed=task.total or 1)
-
-
-def _note(metrics: Mapping[str, float]) -> str:
-    """The metrics worth showing, by the last part of their names."""
-    short = {name.rpartition("/")[2]: value for name, value in metrics.items()}
-    return "  ".join(f"{name} {short[name]:.4g}" for name in SHOWN if name in short)

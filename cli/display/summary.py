@@ -1,6 +1,8 @@
-"""The end of a round, as a person wants to read it."""
+"""The end of a round on one screen (80 columns, at most 30 lines): what was decided, why, and how good it is."""
 
-from collections.abc import Iterator, Mapping
+from collections.abc import Mapping
+from itertools import islice
+from pathlib import Path
 from typing import Any, NamedTuple
 
 from rich.console import Group, RenderableType
@@ -8,13 +10,15 @@ from rich.panel import Panel
 from rich.table import Table
 from rich.text import Text
 
+from cli.display.console import plain
+from cli.display.record import COLOURS, decision, examples, findings, numbers, table
 from tasks.state.workspace import Workspace
-from tasks.tools.view import page
 
-UI = "http://127.0.0.1:5000"
-"""Where `make ui` serves."""
+NUMBERS = 6
+"""How many numbers are shown."""
 
-COLOURS = {"promote": "green", "hold": "yellow", "reject": "red"}
+EXAMPLES = 3
+"""How many answers are shown."""
 
 
 class TimeSpent(NamedTuple):
@@ -25,136 +29,87 @@ class TimeSpent(NamedTuple):
 
 
 def summary(record: Mapping[str, Any], workspace: Workspace, spent: TimeSpent | None = None) -> RenderableType:
-    """A finished round: what went in, what came out, how good it is, the verdict with reasons, and where to look."""
+    """A finished round. Gates that agree are counted; those that hold or reject stand there whole."""
+    parts: list[RenderableType] = [plain(decision(record)), _gates(record), Text()]
+    parts += [table(islice(numbers(record), NUMBERS)), Text()]
+    if examples(record):
+        parts += [_examples(record), Text()]
+    parts += [_end(record, workspace, spent)]
+    return Panel(Group(*parts), title=title(record), title_align="left", padding=(0, 1))
+
+
+def title(record: Mapping[str, Any]) -> Text:
+    """Which round it is, and its verdict."""
     result = record["verdict"]["result"]
-    parts = [_facts(record), _reasons(record), _examples(record), _times(record, spent), _next(record, workspace)]
-    title = f"[bold]Round {record['number']}[/bold]: [{COLOURS[result]}]{result}[/{COLOURS[result]}]"
-    return Panel(Group(*parts), title=title, title_align="left", padding=(1, 2))
+    return Text.assemble((f"Round {record['number']}", "bold"), ": ", (result, COLOURS[result]))
 
 
-def _facts(record: Mapping[str, Any]) -> Table:
+def _gates(record: Mapping[str, Any]) -> RenderableType:
+    found = findings(record)
+    agreeing = sum(finding.agrees for finding in found)
     grid = Table.grid(padding=(0, 2))
-    grid.add_column(style="bold", no_wrap=True)
-    grid.add_column()
-    for name, text in facts(record["metrics"], record):
-        grid.add_row(name, text)
+    for finding in found:
+        if not finding.agrees:
+            reason = plain(f"{finding.gate}: ", style="bold").append_text(plain(finding.reason, style="not bold"))
+            grid.add_row(plain(finding.result, style=COLOURS[finding.result]), reason)
+    if agreeing:
+        count = f"all {agreeing} gates agree" if agreeing == len(found) else f"{agreeing} gates agree"
+        grid.add_row(Text("promote", style=COLOURS["promote"]), count)
     return grid
 
 
-def facts(metrics: Mapping[str, float], record: Mapping[str, Any]) -> Iterator[tuple[str, str]]:
-    """The lines of the summary, each with its name. What was not measured has no line."""
-    yield "version", _version(record)
-    yield "feedback", f"{record['new_feedback']:,} new records; {_feedback(metrics)}"
-    if "evaluate/reward_accuracy" in metrics:
-        yield "reward model", _reward(metrics)
-    if "evaluate/win_rate" in metrics:
-        votes = f"{metrics['evaluate/votes']:.0f} fresh votes"
-        yield "win rate", f"{_rate(metrics, 'win_rate')} of {votes} prefer the candidate"
-    elif record["number"]:
-        yield "win rate", "no fresh votes"
-    if "evaluate/judge_win_rate" in metrics:
-        yield "judge", f"{_rate(metrics, 'judge_win_rate')} by the judge model (alarms only, it never promotes)"
-    if "evaluate/kl_mean" in metrics:
-        mean, most = metrics["evaluate/kl_mean"], metrics["evaluate/kl_p95"]
-        yield "KL", f"{mean:.2f} nats an answer from the SFT model (95 % of them below {most:.1f})"
-    if "evaluate/true_gain" in metrics:
-        yield "true gain", _gain(metrics)
-    if metrics.get("drift/alarms"):
-        yield "drift", f"{_alarms(metrics)}; see data/reports/drift.html"
-
-
-def _alarms(metrics: Mapping[str, float]) -> str:
-    names = (name.removesuffix("_alarm") for name, value in metrics.items() if name.endswith("_alarm") and value)
-    return "alarm: " + ", ".join(f"{name} {metrics[name]:.3g}" for name in names)
-
-
-def _version(record: Mapping[str, Any]) -> str:
-    champion = record["inputs"]["champion"]
-    now = f"policy version {record['version']}"
-    if champion is None:
-        return f"{now}, the SFT model, is champion: there was none before"
-    verb = "takes over from" if record["verdict"]["result"] == "promote" else "is registered and does not replace"
-    return f"{now} {verb} version {champion['version']}"
-
-
-def _feedback(metrics: Mapping[str, float]) -> str:
-    pairs = [f"{metrics[f'curate/{part}']:,.0f} {part}" for part in ("train", "judge", "holdout")]
-    records, shown = metrics["curate/events"], metrics["curate/demonstrations"]
-    said = f"{records:,.0f} in all: {', '.join(pairs)} pairs, {shown:,.0f} demonstrations"
-    return f"{said}, {metrics['curate/quarantined']:,.0f} in quarantine"
-
-
-def _reward(metrics: Mapping[str, float]) -> str:
-    pairs = f"{metrics['evaluate/reward_pairs']:.0f} held-out pairs"
-    said = [f"agrees with {_rate(metrics, 'reward_accuracy')} of {pairs}"]
-    if "evaluate/reward_ceiling" in metrics:
-        said.append(f"ceiling {_percent(metrics['evaluate/reward_ceiling'])}")
-    said += [f"words alone {_rate(metrics, 'words_accuracy')}", _length_alone(metrics)]
-    if metrics.get("reward/truncated"):
-        said.append(f"{metrics['reward/truncated']:.0f} long prompts cut on the left")
-    return "; ".join(said)
-
-
-def _length_alone(metrics: Mapping[str, float]) -> str:
-    """The better of "the longer wins" and "the shorter wins"."""
-    ends = [metrics[f"evaluate/longer_wins{end}"] for end in ("", "_low", "_high")]
-    longer = ends[0] >= 0.5
-    rate, low, high = ends if longer else (1 - ends[0], 1 - ends[2], 1 - ends[1])
-    return f"{'longer' if longer else 'shorter'} wins {_percent(rate)} ({_percent(low)} to {_percent(high)})"
-
-
-def _gain(metrics: Mapping[str, float]) -> str:
-    low, high = metrics["evaluate/true_gain_low"], metrics["evaluate/true_gain_high"]
-    before, after = metrics["evaluate/true_utility_champion"], metrics["evaluate/true_utility"]
-    gain = f"{metrics['evaluate/true_gain']:+.2f} ({low:+.2f} to {high:+.2f})"
-    return f"{gain} utility of the simulated annotator, {before:.2f} → {after:.2f}"
-
-
-def _rate(metrics: Mapping[str, float], name: str) -> str:
-    low, high = metrics[f"evaluate/{name}_low"], metrics[f"evaluate/{name}_high"]
-    return f"{_percent(metrics[f'evaluate/{name}'])} ({_percent(low)} to {_percent(high)})"
-
-
-def _percent(share: float) -> str:
-    return f"{100 * share:.1f} %"
-
-
-def _reasons(record: Mapping[str, Any]) -> RenderableType:
-    findings = record["verdict"]["findings"]
-    if not findings:
-        return Text()
-    table = Table(box=None, padding=(0, 2, 0, 0), show_header=False)
-    for finding in findings:
-        colour = COLOURS[finding["result"]]
-        table.add_row(f"[{colour}]{finding['result']}[/{colour}]", finding["gate"], finding["reason"])
-    return Group(Text("\nGates", style="bold"), table)
-
-
 def _examples(record: Mapping[str, Any]) -> RenderableType:
-    lines = Text()
-    for example in record["examples"]:
-        lines.append(f"\n{example['prompt']}\n", style="bold")
-        lines.append("  before  ", style="dim").append(example["before"] + "\n")
-        lines.append("  after   ", style="dim").append(example["after"] + "\n")
-    return lines
+    grid = Table.grid(padding=(0, 2))
+    grid.add_column(style="dim", no_wrap=True)
+    for example in examples(record)[:EXAMPLES]:
+        grid.add_row("prompt", _line(example.prompt, "bold"))
+        grid.add_row("before", _line(example.before))
+        grid.add_row("after", _line(example.after))
+    return grid
 
 
-def _times(record: Mapping[str, Any], spent: TimeSpent | None) -> RenderableType:
-    table = Table(box=None, padding=(0, 3, 0, 0), header_style="bold")
-    for column in ("step", "seconds", "of it learning, sampling, judging"):
-        table.add_column(column, justify="left" if column == "step" else "right")
-    for step, took in record["times"].items():
-        table.add_row(step, f"{took['wall']:.1f}", f"{took['learning']:.1f}")
-    if spent is None:
-        return table
-    rest = f"{spent.wall - spent.learning:.0f} s all else (imports, Prefect, DVC, MLflow)"
-    return Group(table, Text(f"{spent.wall:.0f} s in all: {spent.learning:.0f} s learning, sampling, judging; {rest}"))
+def _line(text: str, style: str = "") -> Text:
+    line = plain(" ".join(text.split()), style)
+    line.no_wrap, line.overflow = True, "ellipsis"
+    return line
 
 
-def _next(record: Mapping[str, Any], workspace: Workspace) -> RenderableType:
-    return Text.assemble(
-        ("\nCompare rounds  ", "bold"), f"make ui, then {page(UI, record['experiment'])}\n",
-        ("This run        ", "bold"), f"{record['run_id']}\n",
-        ("Reports         ", "bold"), f"{workspace.data / 'reports'}\n",
-        ("Versions        ", "bold"), "rounds status; rounds rollback --reason …",
-    )  # fmt: skip
+def _end(record: Mapping[str, Any], workspace: Workspace, spent: TimeSpent | None) -> RenderableType:
+    grid = Table.grid(padding=(0, 2))
+    grid.add_column(style="bold", no_wrap=True)
+    grid.add_column(overflow="fold")
+    grid.add_row("time", _time(*spent) if spent else _time(*_in_steps(record), " in its steps"))
+    where = _workspace(workspace)
+    grid.add_row("details", f"rounds show {record['number']}{where}")
+    grid.add_row("compare", f"make ui, then http://127.0.0.1:5000: run {record['run_id'][:8]}")
+    if step := _by_hand(record):
+        grid.add_row("by hand", f"{step} --reason …{where}")
+    return grid
+
+
+def _time(wall: float, learning: float, where: str = "") -> str:
+    return f"{wall:.0f} s{where}: {learning:.0f} s learning, sampling, judging; {wall - learning:.0f} s other"
+
+
+def _in_steps(record: Mapping[str, Any]) -> TimeSpent:
+    times = record["times"].values()
+    return TimeSpent(sum(took["wall"] for took in times), sum(took["learning"] for took in times))
+
+
+def _by_hand(record: Mapping[str, Any]) -> str:
+    """What a person can do about the verdict."""
+    if record["inputs"]["champion"] is None:
+        return ""
+    result = record["verdict"]["result"]
+    promote = f"rounds promote {record['version']}"
+    return {"promote": "rounds rollback", "hold": promote, "reject": f"{promote} --force"}[result]
+
+
+def _workspace(workspace: Workspace) -> str:
+    """The option that names the workspace, where commands typed here would not find it."""
+    from tasks.state.workspace import PROJECT
+
+    if workspace.root == PROJECT:
+        return ""
+    here = Path.cwd()
+    return f" -w {workspace.root.relative_to(here) if workspace.root.is_relative_to(here) else workspace.root}"

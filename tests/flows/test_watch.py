@@ -1,22 +1,21 @@
 """Between rounds: the feedback that waits, against what the champion learned from."""
 
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from pathlib import Path
-from typing import Any
+from typing import Any, NamedTuple
+from uuid import UUID
 
 import pytest
 import yaml
-from prefect.events import Event
 
 from core.files import digest, read_json, write_json
 from evaluation.guards import GuardFinding
 from feedback import store
-from flows import watch as page
 from tasks.registry import audit
 from tasks.state import intake, records
 from tasks.state.workspace import Workspace
 from tasks.tools import events
-from tasks.watch import guarding, watching
+from tasks.watch import guarding, watched, watching
 from tasks.watch.guarding import GuardReport
 from tests.commands import Rounds
 from tests.flows.feedback_files import requests, shallow_votes, write
@@ -118,24 +117,32 @@ def test_the_server_hears_of_an_alarm_once_and_of_a_breach_each_time(
     told: list[str] = []
     there = False
 
-    def taken(event: Event) -> bool:
-        told.extend(event.payload["alarms"] if there else [])
+    def taken(name: str, resource: Mapping[str, str], payload: Mapping[str, Any]) -> bool:
+        told.extend(payload["alarms"] if there else [])
         return there
 
     monkeypatch.setattr(events, "_sent", taken)
-    monkeypatch.setattr(page, "configured", lambda: False)
-    page.show_watch(continued.root)  # by hand, where no server is named
-    monkeypatch.setattr(page, "configured", lambda: True)
-    page.show_watch(continued.root)
+    monkeypatch.setattr(watched, "configured", lambda: False)
+    watched.watch(continued)  # by hand, where no server is named
+    monkeypatch.setattr(watched, "configured", lambda: True)
+    watched.watch(continued)
     assert told == []
     there = True
-    page.show_watch(continued.root)
-    page.show_watch(continued.root)
+    watched.watch(continued)
+    watched.watch(continued)
     assert told == ["round 1: drift/kl_rise 7.5, see data/reports/drift.html"]
     breach = GuardReport("2", [GuardFinding("harm", "hard", True, "3 people", {})], kept="it is the first")
-    monkeypatch.setattr(page, "guard", lambda place, waiting: breach)
-    page.show_watch(continued.root)
+    monkeypatch.setattr(watched, "guard", lambda place, waiting: breach)
+    watched.watch(continued)
     assert told[1:] == ["harm (hard): 3 people", "version 2 stays champion: it is the first"]
+
+
+class Event(NamedTuple):
+    """What a server was sent."""
+
+    event: str
+    payload: Mapping[str, Any]
+    id: UUID | None
 
 
 class Server:
@@ -145,8 +152,10 @@ class Server:
         self.there = there
         self.took: list[Event] = []
 
-    def __call__(self, event: Event) -> bool:
-        self.took += [event] if self.there else []
+    def __call__(
+        self, name: str, resource: Mapping[str, str], payload: Mapping[str, Any], identity: UUID | None = None
+    ) -> bool:
+        self.took += [Event(name, payload, identity)] if self.there else []
         return self.there
 
 
@@ -188,18 +197,18 @@ def test_a_rollback_by_itself_is_audited_and_one_event_whenever_the_server_is_th
     assert (line.who, line.facts["left"], line.facts["now"]) == ("watch", "2", "1")
     server = Server()
     monkeypatch.setattr(events, "_sent", server)
-    monkeypatch.setattr(page, "configured", lambda: True)
-    page.show_watch(continued.root)
+    monkeypatch.setattr(watched, "configured", lambda: True)
+    watched.watch(continued)
     assert server.took == []
     server.there = True
-    page.show_watch(continued.root)
-    page.show_watch(continued.root)
+    watched.watch(continued)
+    watched.watch(continued)
     [event] = server.took
     assert (event.event, event.payload["left"], event.payload["now"]) == ("champion.rolled_back", "2", "1")
     assert event.payload["reason"] == line.facts["reason"]
     assert line.facts["reason"].startswith(guarded)
     (continued.watch / "rollbacks.json").unlink()  # killed before it was noted
-    page.show_watch(continued.root)
+    watched.watch(continued)
     assert {told.id for told in server.took} == {event.id}
 
 

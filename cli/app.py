@@ -1,0 +1,57 @@
+"""The application: a module of `cli/` registers its command on it. Options that several commands take are here."""
+
+from enum import StrEnum
+from pathlib import Path
+from typing import Annotated
+
+import typer
+from typer.core import TyperGroup
+
+
+class Panel(StrEnum):
+    """The headings of `rounds --help`, in their order; commands under a heading are sorted by name."""
+
+    ROUNDS = "Rounds"
+    FEEDBACK = "Feedback, votes and approvals"
+    CHAMPION = "The champion"
+    HISTORY = "Records"
+    ANALYSIS = "Analysis"
+
+
+class InPanels(TyperGroup):
+    """A group whose commands are listed by panel, then by name, whatever the order of their registration."""
+
+    def list_commands(self, ctx: object) -> list[str]:
+        """The names of the commands, in order."""
+        panels = [str(panel) for panel in Panel]
+        return sorted(self.commands, key=lambda name: (panels.index(self._panel(name)), name))
+
+    def _panel(self, name: str) -> str:
+        return str(getattr(self.commands[name], "rich_help_panel", None) or Panel.ROUNDS)
+
+
+app = typer.Typer(
+    cls=InPanels,
+    help="Iterative RLHF as an operation: run rounds, see where they stand, roll back.",
+    no_args_is_help=True,
+    add_completion=False,
+    pretty_exceptions_enable=False,
+)
+
+Folder = Annotated[
+    Path | None,
+    typer.Option("--workspace", "-w", help="Folder with dvc.yaml, params.yaml and data/. A first round makes it."),
+]
+Overrides = Annotated[
+    list[str] | None,
+    typer.Option("--set", "-S", metavar="KEY=VALUE", help="Set a knob for this round, e.g. -S policy.kl.target=6."),
+]
+New = Annotated[bool, typer.Option("--new", help="Open a new round even where no new feedback waits.")]
+Json = Annotated[bool, typer.Option("--json", help="Print JSON.")]
+
+
+def group(name: str, about: str, panel: Panel) -> typer.Typer:
+    """A family of commands below one name, `rounds NAME …`, registered on the application."""
+    family = typer.Typer(help=about, no_args_is_help=True)
+    app.add_typer(family, name=name, rich_help_panel=panel)
+    return family

@@ -1,0 +1,124 @@
+"""`rounds show`: a finished round whole, with everything that its summary leaves out."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from typing import TYPE_CHECKING, Annotated, Any
+
+import typer
+from rich.console import Console
+from rich.table import Table
+
+from cli.app import Folder, Json, Panel, app
+from cli.display.console import as_json, console, plain
+from cli.display.record import COLOURS, decision, details, examples, findings, numbers, table
+from cli.display.summary import title
+from core.errors import BadParams
+
+if TYPE_CHECKING:
+    from tasks.state.workspace import Workspace
+
+UI = "http://127.0.0.1:5000"
+"""Where `make ui` serves."""
+
+
+@app.command(rich_help_panel=Panel.ROUNDS)
+def show(
+    number: Annotated[int | None, typer.Argument(metavar="ROUND", help="By number. Default: the last one.")] = None,
+    json: Json = False,
+    workspace: Folder = None,
+) -> None:
+    """Show a finished round whole: every gate, number and example, the time of each step, and where its files are."""
+    from tasks.state.workspace import current
+
+    place = current(workspace)
+    record = _record(place, number)
+    if json:
+        print(as_json(record))
+    else:
+        _show(console(), record, place)
+
+
+def _record(workspace: Workspace, number: int | None) -> dict[str, Any]:
+    """The record that is asked for.
+
+    Raises:
+        BadParams: there is none.
+    """
+    from tasks.state import records
+
+    finished = records.numbers(workspace)
+    if not finished:
+        raise BadParams(f"no round has finished in {workspace.root} so far; `rounds round` runs the first one")
+    if number is not None and number not in finished:
+        raise BadParams(
+            f"round {number} has not finished in {workspace.root}; there are {', '.join(map(str, finished))}"
+        )
+    return records.read(workspace, finished[-1] if number is None else number)
+
+
+def _show(out: Console, record: Mapping[str, Any], workspace: Workspace) -> None:
+    out.print(title(record))
+    out.print(decision(record), soft_wrap=True)
+    _section(out, "Numbers", table(iter([*numbers(record), *details(record)])))
+    if findings(record):
+        _section(out, "Gates", _gates(record))
+    if examples(record):
+        _section(out, "Answers", _examples(record))
+    _section(out, "Time", _times(record))
+    _section(out, "Metrics", _metrics(record["metrics"]))
+    out.print()
+    for name, text in _places(record, workspace):
+        out.print(plain(f"{name:<9}", style="bold").append_text(plain(text, style="not bold")), soft_wrap=True)
+
+
+def _section(out: Console, heading: str, content: Table) -> None:
+    out.print()
+    out.print(heading, style="bold")
+    out.print(content)
+
+
+def _gates(record: Mapping[str, Any]) -> Table:
+    grid = Table.grid(padding=(0, 2))
+    for finding in findings(record):
+        grid.add_row(plain(finding.result, style=COLOURS[finding.result]), finding.gate, finding.reason)
+    return grid
+
+
+def _examples(record: Mapping[str, Any]) -> Table:
+    grid = Table.grid(padding=(0, 2))
+    grid.add_column(style="dim", no_wrap=True)
+    grid.add_column(overflow="fold")
+    for example in examples(record):
+        grid.add_row("prompt", plain(example.prompt, style="bold"))
+        grid.add_row("before", example.before)
+        grid.add_row("after", example.after)
+    return grid
+
+
+def _times(record: Mapping[str, Any]) -> Table:
+    grid = Table(box=None, padding=(0, 3, 0, 0), header_style="bold")
+    for column in ("step", "seconds", "of it learning, sampling, judging"):
+        grid.add_column(column, justify="left" if column == "step" else "right")
+    for step, took in record["times"].items():
+        grid.add_row(step, f"{took['wall']:.1f}", f"{took['learning']:.1f}")
+    return grid
+
+
+def _metrics(metrics: Mapping[str, float]) -> Table:
+    grid = Table.grid(padding=(0, 2))
+    for name, value in metrics.items():
+        grid.add_row(name, f"{value:,.0f}" if float(value).is_integer() else f"{value:.6g}")
+    return grid
+
+
+def _places(record: Mapping[str, Any], workspace: Workspace) -> list[tuple[str, str]]:
+    from tasks.tools.view import page
+
+    return [
+        ("key", record["key"]),
+        ("finished", record["finished"]),
+        ("run", record["run_id"]),
+        ("MLflow", f"make ui, then {page(UI, record['experiment'])}"),
+        ("reports", str(workspace.data / "reports")),
+    ]

@@ -1,0 +1,41 @@
+"""Bars on a terminal, lines elsewhere."""
+
+import io
+
+import pytest
+
+from cli.display.console import console
+from cli.display.progress import lines, progress
+from tasks.rounds.running import SHOW
+from tests.tasks.rounds.test_lines import Standing
+
+
+def test_in_a_file_there_are_lines_and_no_bars() -> None:
+    file = io.StringIO()
+    with progress(console(file=file)):
+        SHOW.get()("curate")({}, 0, 3)
+    started, finished = file.getvalue().splitlines()
+    assert (started.split()[1:], finished.split()[1:3]) == (["curate:", "started"], ["curate:", "finished"])
+
+
+def test_on_a_terminal_there_are_bars() -> None:
+    file = io.StringIO()
+    with progress(console(file=file, force_terminal=True)) as show:
+        show("curate")({"curate/new": 7.0}, 0, 3)
+    assert "━" in file.getvalue()
+    assert "new 7" in file.getvalue()
+
+
+def test_nobody_watches_after_a_failure() -> None:
+    file, before = io.StringIO(), SHOW.get()
+    with pytest.raises(ZeroDivisionError), progress(console(file=file)) as show:
+        show("curate")({}, 1 // 0)
+    assert SHOW.get() is before
+    assert " curate: stopped after " in file.getvalue()
+
+
+def test_the_clock_can_be_another() -> None:
+    file = io.StringIO()
+    with lines(console(file=file), Standing()) as show:
+        show("curate")
+    assert file.getvalue().startswith("12:00:00 curate: started")

@@ -1,0 +1,95 @@
+"""The summary of a round fits one screen; what it leaves out is shown by `rounds show`."""
+
+import io
+import json
+from typing import Any
+
+import pytest
+
+from cli.display.console import console
+from cli.display.summary import TimeSpent, summary
+from core.files import write_json
+from tasks.state import records
+from tasks.state.workspace import Workspace
+from tests.commands import Rounds
+
+LONG = "a reason that goes on for a while, so that it is wrapped " * 3
+
+
+def lines(record: dict[str, Any], place: Workspace) -> list[str]:
+    file = io.StringIO()
+    console(file=file, width=80).print(summary(record, place, TimeSpent(142.0, 102.0)))
+    return file.getvalue().splitlines()
+
+
+def gates(*results: str) -> list[dict[str, Any]]:
+    return [
+        {"gate": f"gate_{ix}", "result": result, "reason": f"{LONG} {ix}", "numbers": {}}
+        for ix, result in enumerate(results)
+    ]
+
+
+def judged(record: dict[str, Any], *results: str) -> dict[str, Any]:
+    verdict = min(results, key=["reject", "hold", "promote"].index)
+    example = {"prompt": "why? " * 60, "before": "\n".join("before") * 30, "after": "after " * 60}
+    return record | {"verdict": {"result": verdict, "findings": gates(*results)}, "examples": [example] * 5}
+
+
+@pytest.mark.parametrize("results", [["promote"] * 17, ["hold", *["promote"] * 16], ["reject", *["promote"] * 16]])
+def test_it_fits_a_screen(followed: Workspace, results: list[str]) -> None:
+    shown = lines(judged(records.read(followed, 2), *results), followed)
+    assert len(shown) <= 30
+    assert {len(line) for line in shown} == {80}
+
+
+def test_gates_that_agree_are_one_line_and_the_others_are_whole(followed: Workspace) -> None:
+    shown = lines(judged(records.read(followed, 2), "promote", "hold", "promote", "reject"), followed)
+    text = " ".join(" ".join(line.strip("│ ") for line in shown).split())
+    assert f"hold gate_1: {LONG} 1".replace("  ", " ") in text
+    assert f"reject gate_3: {LONG} 3".replace("  ", " ") in text
+    assert "promote 2 gates agree" in text
+    assert "gate_0" not in text
+
+
+def test_three_answers_are_shown_each_on_a_line_of_its_own(followed: Workspace) -> None:
+    shown = lines(judged(records.read(followed, 2), "promote"), followed)
+    assert [sum(line.startswith(f"│ {name} ") for line in shown) for name in ("prompt", "before", "after")] == [3] * 3
+    assert all("…" in line for line in shown if line.startswith("│ prompt"))
+
+
+def test_text_of_a_model_is_no_markup_and_moves_no_cursor(followed: Workspace) -> None:
+    record = judged(records.read(followed, 2), "promote")
+    record["examples"] = [{"prompt": "[/bold] \x1b[2J", "before": "[red]x[/red]", "after": "\x07"}]
+    text = "\n".join(lines(record, followed))
+    assert "[/bold] \\x1b[2J" in text
+    assert "[red]x[/red]" in text
+    assert "\\x07" in text
+
+
+def test_show_has_every_gate_example_step_and_metric(rounds: Rounds, continued: Workspace) -> None:
+    record = judged(records.read(continued, 1), *["promote"] * 17)
+    write_json(records.path(continued, 1), record)
+    shown = rounds("show", "-w", continued.root)
+    assert shown.code == 0
+    assert "Round 1: promote" in shown.out
+    assert {finding["gate"] for finding in record["verdict"]["findings"]} <= {*shown.out.split()}
+    assert shown.out.split().count("after") == 5 * 61  # the label, and every word of each answer
+    assert {*record["times"], *record["metrics"], record["run_id"], record["key"]} <= {*shown.out.split()}
+
+
+def test_show_gives_the_record_as_json(rounds: Rounds, followed: Workspace) -> None:
+    for number in records.numbers(followed):
+        said = rounds("show", number, "--json", "-w", followed.root)
+        assert json.loads(said.out) == records.read(followed, number)
+    assert json.loads(rounds("show", "--json", "-w", followed.root).out)["number"] == 2
+
+
+def test_show_of_round_0_has_no_gates(rounds: Rounds, followed: Workspace) -> None:
+    said = rounds("show", 0, "-w", followed.root)
+    assert (said.code, "Gates" in said.out, "Policy version 1" in said.out) == (0, False, True)
+
+
+def test_show_names_the_rounds_that_there_are(rounds: Rounds, followed: Workspace, workspace: Workspace) -> None:
+    said = rounds("show", 7, "-w", followed.root)
+    assert (said.code, "round 7 has not finished" in said.err, "0, 1, 2" in said.err) == (2, True, True)
+    assert rounds("show", "-w", workspace.root).code == 2
