@@ -12,7 +12,7 @@ import numpy as np
 import numpy.typing as npt
 import torch
 
-from models.minibatches import rows, split
+from models.minibatches import select_rows, split
 from models.reward import ROWS, RewardModel
 from models.tokens import Turn, encode_answers, encode_prompts, pad
 
@@ -55,7 +55,7 @@ def states(model: RewardModel, prompts: Sequence[Sequence[Turn]], answers: Seque
     batch = pad(contexts, encode_answers(tokenizer, answers, model.answer_limit), tokenizer.pad_token_id)
     found = np.zeros((len(answers), scorer.head.in_features), dtype=np.float32)
     for index in split(batch, ROWS):
-        found[index] = scorer.ends(rows(batch, index)).float().cpu().numpy()
+        found[index] = scorer.ends(select_rows(batch, index)).float().cpu().numpy()
     return found
 
 

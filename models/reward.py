@@ -19,7 +19,7 @@ from core.knobs import BaseSettings
 from core.log import Log, ignore
 from models import pairs as comparisons
 from models.critic import Critic
-from models.minibatches import each
+from models.minibatches import map_minibatches
 from models.pairs import PairBatch, PromptComparisons
 from models.policy import ModelSettings, Policy, response_logprobs
 from models.scorer import Scorer
@@ -75,7 +75,7 @@ class RewardModel:
 
     def raw(self, batch: Batch) -> Tensor:
         """Score of each text before normalisation: (B,) float32, in log-odds."""
-        return each(self.scorer, batch, ROWS)
+        return map_minibatches(self.scorer, batch, ROWS)
 
     def score(self, prompts: Sequence[Sequence[Turn]], answers: Sequence[str]) -> Tensor:
         """Normalised score of each answer to its prompt: (B,) float32."""

@@ -12,7 +12,7 @@ from transformers.utils import logging
 
 from core.errors import BadModel
 from models import tokenizer as tokenizers
-from models.advantage import last
+from models.advantage import last_position
 from models.critic import Critic
 from models.policy import Policy, device, token_logprobs
 from models.tokens import Batch
@@ -118,4 +118,4 @@ class Scorer(nn.Module):
 
 def _ends(hidden: Tensor, mask: Tensor) -> Tensor:
     """The hidden state at each row's last real token: (B, H)."""
-    return hidden[torch.arange(len(hidden), device=hidden.device), last(mask)]
+    return hidden[torch.arange(len(hidden), device=hidden.device), last_position(mask)]
