@@ -60,7 +60,7 @@ def refused(rounds: Rounds, place: Workspace, *overrides: str) -> str:
         ),
         ("sft.epochs", "-S 'sft.epochs': expected KEY=VALUE"),
         ("curate.split.train=0.9", "make the three shares sum to 1"),
-        ("model.base=./nowhere", "nowhere is no folder"),
+        ("model.base=./nowhere", "nowhere is not a folder"),
     ],
 )
 def test_a_knob_that_is_wrong(rounds: Rounds, workspace: Workspace, override: str, message: str) -> None:

@@ -28,41 +28,41 @@ def policy() -> Policy:
     return build(SHAPE, [*ANSWERS, *ANSWERS.values()] * 3)
 
 
-def replies(policy: Policy) -> list[str]:
+def greedy_answers(policy: Policy) -> list[str]:
     prompts = [[{"role": "user", "content": ask}] for ask in ANSWERS]
     ids = [encoded.ids for encoded in encode_prompts(policy.tokenizer, prompts, 16)]
     return sample(policy, ids, SamplingSettings(), 12, generator(0), greedy=True).answers
 
 
-def test_it_learns_to_give_the_demonstrated_answers(policy: Policy) -> None:
+def test_the_policy_learns_the_demonstrated_answers(policy: Policy) -> None:
     summary = fit(policy, demonstrations(ANSWERS), KNOBS, SHAPE, seed=0)
-    assert replies(policy) == list(ANSWERS.values())
+    assert greedy_answers(policy) == list(ANSWERS.values())
     assert summary["loss"] < 0.5
     assert summary["examples"] == 3
 
 
-def test_a_row_without_weight_teaches_nothing(policy: Policy) -> None:
-    lies = demonstrations(dict.fromkeys(ANSWERS, "no"), weight=0.0)
-    both = Dataset.from_list([*demonstrations(ANSWERS), *lies])
+def test_a_row_of_weight_zero_has_no_effect(policy: Policy) -> None:
+    contrary = demonstrations(dict.fromkeys(ANSWERS, "no"), weight=0.0)
+    both = Dataset.from_list([*demonstrations(ANSWERS), *contrary])
     fit(policy, both, KNOBS, SHAPE, seed=0)
-    assert replies(policy) == list(ANSWERS.values())
+    assert greedy_answers(policy) == list(ANSWERS.values())
 
 
 def test_the_loss_is_a_weighted_mean_over_answer_tokens(policy: Policy) -> None:
     with torch.no_grad():
         for weight in policy.model.parameters():
-            weight.zero_()  # all logits 0: every token costs log V
+            weight.zero_()  # all logits are 0: the loss of every token is log V
         loss = answer_loss(policy, pad([[3, 4], [3]], [[5], [6, 7, 8]], 0), torch.tensor([2.0, 0.5]))
     assert loss.item() == pytest.approx(math.log(len(policy.tokenizer)))
 
 
-def test_a_heavy_row_counts_more(policy: Policy) -> None:
+def test_rows_are_weighted_in_the_loss(policy: Policy) -> None:
     batch = pad([[3, 9, 4], [3, 8, 4]], [[9, 1], [8, 8, 1]], 0)
 
     def loss(*weights: float) -> float:
         return answer_loss(policy, batch, torch.tensor(weights)).item()
 
-    # two tokens of weight 3 and three of weight 1: (3 · 2 · first + 1 · 3 · second) / (3 · 2 + 1 · 3)
+    # two tokens of weight 3, three of weight 1: (3 · 2 · first + 1 · 3 · second) / (3 · 2 + 1 · 3)
     assert loss(3.0, 1.0) == pytest.approx((6 * loss(1.0, 0.0) + 3 * loss(0.0, 1.0)) / 9, rel=1e-5)
 
 
@@ -77,33 +77,33 @@ def test_the_same_seed_gives_the_same_weights() -> None:
     assert not all(map(torch.equal, first, other))
 
 
-def test_nothing_to_learn_changes_nothing(policy: Policy) -> None:
+def test_without_demonstrations_the_policy_is_unchanged(policy: Policy) -> None:
     before = [weight.clone() for weight in policy.model.parameters()]
     assert fit(policy, demonstrations({}), KNOBS, SHAPE, seed=0) == {"examples": 0.0, "truncated": 0.0}
     assert all(map(torch.equal, before, policy.model.parameters()))
 
 
-def test_cut_prompts_are_counted(policy: Policy) -> None:
+def test_truncated_prompts_are_counted(policy: Policy) -> None:
     long = demonstrations({"where is it " * 20: "here", "short": "yes " * 50})
-    shown = encode(policy.tokenizer, long, SHAPE)
-    assert shown.truncated == 1
-    assert max(map(len, shown.prompts)) == 16
-    assert max(map(len, shown.answers)) == 12
+    encoded = encode(policy.tokenizer, long, SHAPE)
+    assert encoded.truncated == 1
+    assert max(map(len, encoded.prompts)) == 16
+    assert max(map(len, encoded.answers)) == 12
 
 
-def test_a_loss_that_is_no_number_stops_the_training(policy: Policy) -> None:
+def test_a_non_finite_loss_stops_training(policy: Policy) -> None:
     with pytest.raises(BadParams, match=r"lower sft\.learning_rate=1e\+30"):
         fit(policy, demonstrations(ANSWERS), SFTSettings(learning_rate=1e30, warm_up=0), SHAPE, seed=0)
 
 
 def test_progress_is_reported(policy: Policy) -> None:
-    heard: list[tuple[set[str], int, int | None]] = []
+    logged: list[tuple[set[str], int, int | None]] = []
     fit(
         policy,
         demonstrations(ANSWERS),
         SFTSettings(epochs=2, batch=2),
         SHAPE,
         seed=0,
-        log=lambda metrics, step, total=None: heard.append((set(metrics), step, total)),
+        log=lambda metrics, step, total=None: logged.append((set(metrics), step, total)),
     )
-    assert heard == [({"loss", "grad_norm"}, step, 4) for step in range(4)]
+    assert logged == [({"loss", "grad_norm"}, step, 4) for step in range(4)]
