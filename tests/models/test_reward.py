@@ -32,12 +32,12 @@ def row(prompt: str, chosen: str, rejected: str, p: float = 1.0, weight: float =
 
 
 def polite(count: int) -> list[dict[str, Any]]:
-    """Thanks are preferred to rudeness, whatever the order number."""
+    """Pairs in which thanks are preferred to rudeness, for any order number."""
     return [row(f"parcel {i}?", f"thanks {i % 7}", f"go away {i % 5}") for i in range(count)]
 
 
 def batch_of(margin: float, p: list[float], weight: list[float]) -> tuple[torch.Tensor, PairBatch]:
-    """Two scores `margin` apart around 0, compared as often as there are labels."""
+    """Scores ±margin / 2 of two texts, and one comparison of them per label."""
     n = len(p)
     index = torch.arange(n), torch.zeros(n, dtype=torch.int64), torch.ones(n, dtype=torch.int64)
     texts = pad([[1], [1]], [[2], [3]], 0)
@@ -50,14 +50,14 @@ def test_preference_loss_by_hand() -> None:
     loss, metrics = reward.preference_loss(scores, batch, centring=0.0)
     decided, tie = -math.log(0.75), -(math.log(0.75) + math.log(0.25)) / 2
     assert loss.item() == pytest.approx((3 * decided + tie) / 4)
-    assert metrics["accuracy"] == 1.0  # a tie has no right side
+    assert metrics["accuracy"] == 1.0  # ties do not count
 
 
-def test_centring_charges_a_common_shift() -> None:
+def test_centring_penalises_a_common_shift() -> None:
     scores, batch = batch_of(1.0, p=[1.0], weight=[1.0])
     plain, _ = reward.preference_loss(scores + 2, batch, centring=0.0)
-    charged, _ = reward.preference_loss(scores + 2, batch, centring=0.5)
-    assert (charged - plain).item() == pytest.approx(0.5 * 4**2)
+    regularised, _ = reward.preference_loss(scores + 2, batch, centring=0.5)
+    assert (regularised - plain).item() == pytest.approx(0.5 * 4**2)
 
 
 def test_each_answer_is_encoded_once() -> None:
@@ -71,16 +71,16 @@ def test_each_answer_is_encoded_once() -> None:
     assert batch.weight[batch.row == 3].item() == 2.0
 
 
-def test_cut_prompts_are_counted() -> None:
+def test_truncated_prompts_are_counted() -> None:
     data = [row("parcel " * 50, "x", "y"), row("parcel " * 50, "x", "z"), row("short", "x", "y")]
     assert pairs.encode(tiny().tokenizer, data, 24, 12).truncated == 1
 
 
 def test_a_separable_preference_is_learned_and_scores_are_normalised() -> None:
-    data, heard = polite(96), []
-    model = fit(tiny(), Dataset.from_list(data), KNOBS, LIMITS, seed=0, log=lambda m, s, n=None: heard.append((s, n)))
+    data, logged = polite(96), []
+    model = fit(tiny(), Dataset.from_list(data), KNOBS, LIMITS, seed=0, log=lambda m, s, n=None: logged.append((s, n)))
     assert (model.margins(polite(140)[96:]) > 0).mean() > 0.95
-    assert heard == [(step, 48) for step in range(48)]
+    assert logged == [(step, 48) for step in range(48)]
     distinct = {(r["prompt"][0]["content"], r[side]) for r in data for side in ("chosen", "rejected")}
     prompts = [[{"role": "user", "content": prompt}] for prompt, _ in distinct]
     scores = model.score(prompts, [answer for _, answer in distinct])
@@ -88,13 +88,13 @@ def test_a_separable_preference_is_learned_and_scores_are_normalised() -> None:
     assert scores.std(correction=0).item() == pytest.approx(1.0, abs=1e-4)
 
 
-def test_ties_keep_answers_together() -> None:
+def test_ties_give_margins_near_zero() -> None:
     data = [{**pair, "p_chosen": 0.5} for pair in polite(64)]
     model = fit(tiny(), data, KNOBS, LIMITS, seed=0)
     assert np.abs(model.margins(data)).mean() < 0.1
 
 
-def test_a_weightless_pair_teaches_nothing() -> None:
+def test_a_pair_of_weight_zero_has_no_effect() -> None:
     contrary = [{**pair, "chosen": pair["rejected"], "rejected": pair["chosen"], "weight": 0.0} for pair in polite(64)]
     model = fit(tiny(), polite(64) + contrary, KNOBS, LIMITS, seed=0)
     assert (model.margins(polite(64)) > 0).mean() > 0.95
@@ -108,17 +108,17 @@ def test_margins_are_in_the_order_of_the_rows_and_in_log_odds() -> None:
     assert model.margins(data) == pytest.approx((5 * (chosen - rejected)).numpy(), abs=1e-5)
 
 
-def test_a_critic_starts_from_the_fitted_head_and_expects_the_mean() -> None:
-    """By comparisons alone the head's bias is arbitrary: it is what makes its word 0 on average."""
+def test_a_critic_starts_from_the_fitted_head_with_mean_value_zero() -> None:
+    """Comparisons do not determine the head's bias; fit sets it so that the mean head score is 0."""
     data = polite(32)
     model = fit(tiny(), data, RewardSettings(epochs=1), LIMITS, seed=0)
     encoded = pairs.encode(tiny().tokenizer, data, 24, 12)
     texts = [batch.texts for batch in pairs.batches(encoded.comparisons, 8, pad_id=0)]
     critic = model.critic()
     ends = [critic(part.ids)[torch.arange(len(part.ids)), last_position(part.mask)] for part in texts]
-    words = torch.cat([model.scorer.parts(part)[0] for part in texts])
-    assert words.mean().item() == pytest.approx(0.0, abs=1e-5)
-    torch.testing.assert_close(torch.cat(ends), words / model.std)
+    head_scores = torch.cat([model.scorer.parts(part)[0] for part in texts])
+    assert head_scores.mean().item() == pytest.approx(0.0, abs=1e-5)
+    torch.testing.assert_close(torch.cat(ends), head_scores / model.std)
 
 
 def test_a_saved_reward_model_gives_the_same_scores(tmp_path: Path) -> None:
@@ -138,32 +138,34 @@ def test_the_same_seed_gives_the_same_weights_and_leaves_the_base_alone() -> Non
     assert torch.equal(base.model.get_input_embeddings().weight, before)
 
 
-def test_the_likelihood_of_demonstrations_speaks_until_preferences_do() -> None:
-    """Weightless pairs teach nothing: what is left is what the language model says, and other β scale it."""
-    silent = [{**pair, "weight": 0.0} for pair in polite(8)]
-    one, two = (fit(tiny(), silent, RewardSettings(epochs=1, likelihood=beta), LIMITS, seed=0) for beta in (0.1, 0.2))
-    assert two.margins(silent) == pytest.approx(2 * one.margins(silent), rel=1e-5)
-    assert one.margins(silent).all()
-    none = fit(tiny(), silent, RewardSettings(epochs=1, likelihood=0.0), LIMITS, seed=0)
-    assert not none.margins(silent).any()
+def test_without_preferences_the_margin_is_the_likelihood_term() -> None:
+    """Pairs of weight 0 do not train the head, so margins are proportional to β."""
+    weightless = [{**pair, "weight": 0.0} for pair in polite(8)]
+    one, two = (
+        fit(tiny(), weightless, RewardSettings(epochs=1, likelihood=beta), LIMITS, seed=0) for beta in (0.1, 0.2)
+    )
+    assert two.margins(weightless) == pytest.approx(2 * one.margins(weightless), rel=1e-5)
+    assert one.margins(weightless).all()
+    none = fit(tiny(), weightless, RewardSettings(epochs=1, likelihood=0.0), LIMITS, seed=0)
+    assert not none.margins(weightless).any()
 
 
-def test_a_long_answer_is_no_worse_for_being_long() -> None:
-    """What the language model says of all tokens of the pairs' answers sums to 0."""
-    silent = [row("a", "thanks a lot for your parcel", "go", weight=0.0), row("b", "thanks", "go away", weight=0.0)]
-    model = fit(tiny(), silent, RewardSettings(epochs=1), LIMITS, seed=0)
-    encoded = pairs.encode(tiny().tokenizer, silent, 24, 12)
+def test_the_likelihood_term_sums_to_zero_over_the_training_answers() -> None:
+    """H is the mean surprisal, so the term does not penalise length."""
+    weightless = [row("a", "thanks a lot for your parcel", "go", weight=0.0), row("b", "thanks", "go away", weight=0.0)]
+    model = fit(tiny(), weightless, RewardSettings(epochs=1), LIMITS, seed=0)
+    encoded = pairs.encode(tiny().tokenizer, weightless, 24, 12)
     prior = torch.cat([model.scorer.parts(b.texts)[1] for b in pairs.batches(encoded.comparisons, 8, pad_id=0)])
     assert prior.sum().item() == pytest.approx(0.0, abs=1e-4)
-    assert model.scorer.surprise.item() == pytest.approx(math.log(300), rel=0.2)  # a new model knows nothing yet
+    assert model.scorer.surprise.item() == pytest.approx(math.log(300), rel=0.2)  # an untrained model is nearly uniform
 
 
-def test_no_pairs_is_an_error_with_a_cure() -> None:
+def test_training_without_pairs_is_an_error() -> None:
     with pytest.raises(BadFeedback, match="ingest feedback"):
         fit(tiny(), [], RewardSettings(), LIMITS, seed=0)
 
 
-def test_a_batch_that_weighs_nothing_costs_nothing() -> None:
+def test_a_batch_of_total_weight_zero_has_loss_zero() -> None:
     scores, batch = batch_of(1.0, p=[1.0, 0.5], weight=[0.0, 0.0])
     loss, _ = reward.preference_loss(scores, batch, centring=0.5)
     assert loss.item() == 0.0
