@@ -73,8 +73,8 @@ def test_a_bandit_problem_is_solved() -> None:
         sampling=SamplingSettings(batch=256),
         unended_score=None,
     )
-    learned = knobs.train(policy(), policy(), token_42_reward, [[10, 4]], 1)
-    logits = learned.model(input_ids=torch.tensor([[10, 4]])).logits[0, -1]
+    optimised = knobs.train(policy(), policy(), token_42_reward, [[10, 4]], 1)
+    logits = optimised.model(input_ids=torch.tensor([[10, 4]])).logits[0, -1]
     assert logits.softmax(-1)[42].item() > 0.9
 
 
