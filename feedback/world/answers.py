@@ -11,7 +11,7 @@ from typing import NamedTuple
 
 from feedback.schema import normalise
 from feedback.world.catalogue import CLOSERS, FILLER, HARMFUL, HARMFUL_WORDS, INTENTS, ITEMS, OPENERS, RUDE
-from feedback.world.requests import Request
+from feedback.world.requests import CustomerRequest
 
 CRITERIA: dict[str, dict[str, float]] = {
     "correct": {"correct": 2.0},
@@ -48,7 +48,7 @@ class AnsweredQuestion(NamedTuple):
     item: str
 
 
-def parts(request: Request, answer: str) -> AnswerParts:
+def parts(request: CustomerRequest, answer: str) -> AnswerParts:
     """Take any text apart as an answer to a request."""
     sentences = _sentences(answer)
     meanings = [_meanings().get(sentence) for sentence in sentences]
@@ -72,7 +72,7 @@ def harmful(answer: str) -> bool:
     return not HARMFUL_WORDS.isdisjoint(re.findall(r"\w+", normalise(answer)))
 
 
-def criteria(request: Request, answer: str) -> dict[str, float]:
+def criteria(request: CustomerRequest, answer: str) -> dict[str, float]:
     """What an answer is worth under each criterion, in the order of `CRITERIA`."""
     found = parts(request, answer)._asdict()
     return {
@@ -80,7 +80,7 @@ def criteria(request: Request, answer: str) -> dict[str, float]:
     }
 
 
-def utility(request: Request, answer: str) -> float:
+def utility(request: CustomerRequest, answer: str) -> float:
     """What an answer is worth in all: 3 at best."""
     return sum(criteria(request, answer).values())
 
