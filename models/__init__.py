@@ -1,1 +1,1 @@
-"""What is learned: policy, reward model, rollout, PPO. Torch and transformers, no orchestration tool."""
+"""Models and their training: policy, reward model, rollout, PPO. Uses torch and transformers, no orchestration tool."""

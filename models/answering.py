@@ -1,4 +1,4 @@
-"""Answers of a policy to conversations, and how far they are from a reference policy."""
+"""Sample a policy's answers to conversations, and measure their KL to a reference policy."""
 
 from collections.abc import Sequence
 from typing import NamedTuple
@@ -7,7 +7,7 @@ import numpy as np
 import numpy.typing as npt
 
 from core.log import Log, ignore
-from models.minibatches import each
+from models.minibatches import map_minibatches
 from models.policy import ModelSettings, Policy, response_logprobs
 from models.rollout import Rollout, SamplingSettings, sample
 from models.seeding import generator
@@ -15,15 +15,15 @@ from models.tokens import Turn, encode_prompts
 
 
 class GeneratedAnswers(NamedTuple):
-    """Answers in the order of their prompts."""
+    """One answer per prompt, in the order of the prompts."""
 
     texts: list[str]
     tokens: npt.NDArray[np.int64]
-    """(n,) length, EOS included"""
+    """(n,) number of tokens, EOS included"""
     ended: npt.NDArray[np.bool_]
-    """(n,) whether EOS came before the limit"""
+    """(n,) whether the answer ended with EOS within the token limit"""
     kl: npt.NDArray[np.float64]
-    """(n,) log-ratio to the reference summed over the answer, in nats: its mean estimates the KL per sequence (k1)"""
+    """(n,) log-ratio to the reference in nats, summed over the answer; its mean estimates the KL per sequence (k1)"""
 
 
 def answer(
@@ -35,7 +35,11 @@ def answer(
     reference: Policy | None = None,
     log: Log = ignore,
 ) -> GeneratedAnswers:
-    """Sample an answer to each prompt. Without a reference the KL is 0 throughout."""
+    """Sample one answer per prompt; the KL is 0 without a reference.
+
+    Raises:
+        BadFeedback, BadParams: see `encode_prompts`.
+    """
     ids = [encoded.ids for encoded in encode_prompts(policy.tokenizer, prompts, limits.max_prompt_tokens)]
     rollout = sample(policy, ids, sampling, limits.max_answer_tokens, generator(seed), log=log)
     tokens = rollout.batch.response.sum(dim=1).cpu().numpy()
@@ -46,6 +50,6 @@ def _kl(rollout: Rollout, sampling: SamplingSettings, reference: Policy | None) 
     if reference is None:
         return np.zeros(len(rollout.answers))
     model, temperature = reference.model, sampling.temperature
-    theirs = each(lambda part: response_logprobs(model, part, temperature), rollout.batch, sampling.batch)
-    ratios: npt.NDArray[np.float64] = (rollout.logprobs - theirs).sum(dim=1).double().cpu().numpy()
+    logprobs = map_minibatches(lambda part: response_logprobs(model, part, temperature), rollout.batch, sampling.batch)
+    ratios: npt.NDArray[np.float64] = (rollout.logprobs - logprobs).sum(dim=1).double().cpu().numpy()
     return ratios

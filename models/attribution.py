@@ -1,15 +1,17 @@
-"""Why an answer got its score: how much of it each piece of the text brought in.
+"""Attribute the score of an answer to its tokens.
 
-The score is a sum, and so is its explanation. What the language model says is a sum over tokens already, and is given
-as it is. What the head says is shared out by integrated gradients (Sundararajan, Taly, Yan 2017, eq. 1): the gradient
-with respect to the embeddings of the answer, averaged on the way from a *blank* answer to the real one, times the way.
+The score is the sum of a head score and a likelihood term (models/scorer.py). The likelihood term is already a sum over
+tokens. The head score is attributed by integrated gradients (Sundararajan, Taly and Yan 2017, eq. 1): the gradient with
+respect to the embeddings of the answer, averaged along the straight path from a baseline to the real answer, times the
+difference between the two.
 
-The blank answer has the same prompt and the same length, and EOS in every place: it ends before it says anything. It
-is text that the model has seen, unlike embeddings of zero, which its normalisation blows up. The prompt is part of
-both ends of the way, so that it gets no share; what the head says of the blank answer is told apart.
+The baseline is the *blank* answer: the same prompt, and EOS at every position of the answer. EOS occurs in the training
+texts; embeddings of zero do not, and the normalisation layers would amplify them. The prompt is the same at both ends
+of the path, so it gets no attribution; the head score of the blank answer is reported separately.
 
-The shares sum to the score (the paper's completeness), up to the error of the quadrature. Where a score turns sharply
-on the way, that takes many steps: they are doubled until the error is small, and what is left of it is returned.
+The attributions sum to the score (completeness, in the paper's terms), up to the quadrature error. Where the score
+changes sharply along the path, many nodes are needed: their number is doubled until the error is small, and the
+remaining error is returned.
 """
 
 import sys
@@ -28,118 +30,124 @@ from models.scorer import Scorer
 from models.tokens import Batch, Turn, encode_answers, encode_prompts, pad
 
 STEPS = (32, 64, 128, 256, 512, 1024)
-"""Nodes of the Gauss–Legendre quadrature along the way: as many as the first that leaves a small error."""
+"""Numbers of Gauss–Legendre quadrature nodes along the path, tried in this order until the error is small."""
 
-SMALL = 0.01
-"""An error, in standard deviations of the score, that no reader minds."""
+MAX_ERROR = 0.01
+"""Acceptable quadrature error, in standard deviations of the score."""
 
-ROWS = 16
-"""Nodes in one backward pass."""
+NODES_PER_BATCH = 16
+"""Quadrature nodes in one backward pass."""
 
-BROKEN = "\ufffd"
-"""What bytes are shown as that make no whole character."""
+REPLACEMENT_CHARACTER = "\ufffd"
+"""What the tokenizer decodes an incomplete UTF-8 character to."""
 
 
 class Piece(NamedTuple):
-    """A token of an answer, or a few that make one character together. Numbers in standard deviations of the score."""
+    """A token of an answer, or several that form one character. Numbers are in standard deviations of the score."""
 
     text: str
     head: float
-    """What the head gained by it."""
+    """Attribution of the head score to this piece."""
     likelihood: float
-    """β (log p + H) / std: above 0 where the language model finds it likelier than most."""
+    """β (log p + H) / std; above 0 if the language model finds the piece more likely than an average token."""
 
     @property
     def total(self) -> float:
-        """All that it brought in."""
+        """Attribution of the whole score to this piece."""
         return self.head + self.likelihood
 
 
 class Attribution(NamedTuple):
-    """A score and its parts: score = blank + Σ pieces + error."""
+    """A score and its attribution: score = blank + Σ pieces + error, in standard deviations of the score."""
 
     score: float
-    """As reinforcement learning sees it: 0 is the mean over the training answers, 1 a standard deviation above."""
+    """The normalised score: 0 is the mean over the training answers, 1 is one standard deviation above it."""
     blank: float
-    """What the head says of the blank answer."""
+    """Normalised head score of the blank answer."""
     pieces: list[Piece]
+    """The answer, in order."""
     error: float
-    """What the quadrature missed."""
+    """Quadrature error: what the attributions miss of the score."""
     steps: int
-    """Its nodes."""
+    """Number of quadrature nodes."""
     truncated: int
-    """Tokens of the prompt that the model did not read."""
+    """Number of prompt tokens removed on the left, which the model did not read."""
     cut: int
-    """Tokens of the answer that it did not read."""
+    """Number of answer tokens removed on the right, which the model did not read."""
 
 
 def attribute(model: RewardModel, prompt: Sequence[Turn], answer: str, steps: Sequence[int] = STEPS) -> Attribution:
-    """Share the score of an answer out among its tokens.
+    """Attribute the score of an answer to its tokens.
 
     Args:
-        model: the reward model that is asked.
+        model: the reward model.
         prompt: the turns before the answer.
-        answer: its text.
-        steps: how fine to look, the coarsest first; finer ones are tried while the error is not small.
+        answer: the text of the answer.
+        steps: numbers of quadrature nodes in increasing order, tried until the error is at most `MAX_ERROR`.
 
     Raises:
-        BadFeedback: an empty prompt or answer.
+        BadFeedback: the prompt or the answer is empty, or see `encode_prompts`.
+        BadParams: see `encode_prompts`.
     """
     if not answer.strip():
-        raise BadFeedback("an empty answer has no token to explain its score by; give one with --answer")
+        raise BadFeedback(
+            "the answer is empty, so there are no tokens to attribute its score to; give one with --answer"
+        )
     scorer, tokenizer = model.scorer, model.scorer.tokenizer
     [context] = encode_prompts(tokenizer, [prompt], model.prompt_limit)
     [ids] = encode_answers(tokenizer, [answer], model.answer_limit)
-    [whole] = encode_answers(tokenizer, [answer], sys.maxsize)
+    [untruncated] = encode_answers(tokenizer, [answer], sys.maxsize)
     batch = pad([context.ids], [ids], tokenizer.pad_token_id).to(scorer.model.device)
     blank = batch._replace(ids=batch.ids.masked_fill(batch.response, tokenizer.eos_token_id))
     with torch.no_grad():
-        (said, _), (nothing, _) = scorer.parts(batch), scorer.parts(blank)
-        nats = response_logprobs(scorer.model, batch) + scorer.surprise
+        (head_score, _), (blank_score, _) = scorer.parts(batch), scorer.parts(blank)  # (1,) each
+        nats = response_logprobs(scorer.model, batch) + scorer.surprise  # (1, T)
         score = model(batch).item()
     for count in steps:
-        head = _integrated(scorer, batch, blank, count) / model.std
-        error = (said - nothing).item() / model.std - head.sum().item()
-        if abs(error) <= SMALL:
+        head = _integrated_gradients(scorer, batch, blank, count) / model.std  # (1, T)
+        error = (head_score - blank_score).item() / model.std - head.sum().item()
+        if abs(error) <= MAX_ERROR:
             break
     prior = scorer.likelihood * nats / model.std
-    shares = (share[0, len(context.ids) :].tolist() for share in (head, prior))
+    attributions = (values[0, len(context.ids) :].tolist() for values in (head, prior))
     return Attribution(
         score=score,
-        blank=(nothing.item() - model.mean) / model.std,
-        pieces=list(_pieces(tokenizer, ids, *shares)),
+        blank=(blank_score.item() - model.mean) / model.std,
+        pieces=list(_pieces(tokenizer, ids, *attributions)),
         error=error,
         steps=count,
         truncated=context.truncated,
-        cut=len(whole) - len(ids),
+        cut=len(untruncated) - len(ids),
     )
 
 
-def _integrated(scorer: Scorer, batch: Batch, blank: Batch, steps: int) -> Tensor:
-    """Each token's share of what the head says of `batch` above `blank`, one text each: (1, T) float32."""
+def _integrated_gradients(scorer: Scorer, batch: Batch, blank: Batch, steps: int) -> Tensor:
+    """Attribution of the head score of `batch` minus that of `blank`, one text each, to tokens: (1, T) float32."""
     embed = scorer.model.get_input_embeddings()
     with torch.no_grad():
-        start, way = embed(blank.ids), embed(batch.ids) - embed(blank.ids)  # (1, T, H)
+        start, path = embed(blank.ids), embed(batch.ids) - embed(blank.ids)  # (1, T, H)
     nodes, weights = np.polynomial.legendre.leggauss(steps)  # on -1 to 1
-    gradient = torch.zeros_like(way)
-    for part in range(0, steps, ROWS):
-        node, weight = (torch.from_numpy(half[part : part + ROWS]).to(way) for half in ((nodes + 1) / 2, weights / 2))
-        points = (start + node[:, None, None] * way).requires_grad_()
+    unit_nodes, unit_weights = (nodes + 1) / 2, weights / 2  # on 0 to 1
+    mean_gradient = torch.zeros_like(path)
+    for first in range(0, steps, NODES_PER_BATCH):
+        part = slice(first, first + NODES_PER_BATCH)
+        node, weight = (torch.from_numpy(values[part]).to(path) for values in (unit_nodes, unit_weights))
+        points = (start + node[:, None, None] * path).requires_grad_()  # (nodes, T, H)
         hidden = scorer.model.base_model(inputs_embeds=points, use_cache=False).last_hidden_state
-        said = scorer.head(hidden[:, -1].float()).sum()  # a single text has no padding
-        [slope] = torch.autograd.grad(said, points)
-        gradient += torch.einsum("n,nth->th", weight, slope)
-    shares: Tensor = (gradient * way).sum(dim=-1).float()
-    return shares
+        total_score = scorer.head(hidden[:, -1].float()).sum()  # -1: a single text has no padding
+        [gradients] = torch.autograd.grad(total_score, points)
+        mean_gradient += torch.einsum("n,nth->th", weight, gradients)
+    attributions: Tensor = (mean_gradient * path).sum(dim=-1).float()
+    return attributions
 
 
 def _pieces(
     tokenizer: PreTrainedTokenizerBase, ids: Sequence[int], head: Sequence[float], prior: Sequence[float]
 ) -> Iterator[Piece]:
-    """Tokens as text. Those that hold parts of one character become one piece."""
+    """The tokens as text; tokens that are parts of one character are joined into one piece."""
     first = 0
     for end in range(1, len(ids) + 1):
         text: str = tokenizer.decode(ids[first:end], clean_up_tokenization_spaces=False)
-        if BROKEN not in text or end == len(ids):
+        if REPLACEMENT_CHARACTER not in text or end == len(ids):
             yield Piece(text, sum(head[first:end]), sum(prior[first:end]))
             first = end

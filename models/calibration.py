@@ -1,9 +1,9 @@
-"""Whether a reward model's probabilities can be taken at their word: temperature, ECE, Brier, reliability.
+"""Calibration of a reward model's probabilities: temperature, calibration error, Brier score, reliability diagram.
 
-Arrays are (n,): one entry a pair. `p` is the probability that the first answer wins; `label` the share of votes it got.
-Which answer of a pair comes first is arbitrary, so pairs are *folded* before they are binned: the model's favourite
-comes first. Without that, pairs stored as (chosen, rejected) have only labels above one half and look miscalibrated
-whatever the model says.
+Arrays are (n,), one entry per pair. `margins` are log-odds that the first answer wins, `p` is the probability
+σ(margin), and `labels` are the first answer's shares of the votes. The order of the two answers is arbitrary, so pairs
+are *folded* before binning: the answer the model prefers comes first. Without folding, pairs stored as (chosen,
+rejected) have only labels above one half, and even a perfect model looks miscalibrated.
 """
 
 from typing import NamedTuple
@@ -14,87 +14,88 @@ from scipy.optimize import minimize_scalar
 from scipy.special import expit
 
 Array = npt.NDArray[np.float64]
-LOG_TEMPERATURES = (-4.0, 4.0)  # .018 to 55: beyond it there is nothing to fit (separable or random margins)
+LOG_TEMPERATURE_BOUNDS = (-4.0, 4.0)  # 0.018 to 55; at a bound, the margins are separable or random
 
 
 class Bins(NamedTuple):
-    """A reliability diagram: bins of (almost) equal mass, the least confident first. The last is the top decile."""
+    """A reliability diagram: bins of (almost) equal count, least confident first; the last of ten is the top decile."""
 
     confidence: Array
-    """Mean probability the model gave its favourite, .5 to 1."""
+    """(bins,) mean probability of the preferred answer, 0.5 to 1"""
     accuracy: Array
-    """Mean share of votes the favourite got."""
+    """(bins,) mean share of votes for the preferred answer, 0 to 1"""
     pairs: npt.NDArray[np.int64]
-    """How many there are in the bin."""
+    """(bins,) number of pairs"""
 
 
 class Calibration(NamedTuple):
-    """How well probabilities match labels."""
+    """Calibration error and proper scoring rules of the probabilities."""
 
     ece: float
-    """Expected calibration error: mean |accuracy - confidence| over bins, weighted by count."""
+    """Expected calibration error (ECE): mean |accuracy - confidence| over bins, weighted by count."""
     top_gap: float
-    """Confidence minus accuracy in the most confident bin: above 0 the model is too sure where PPO will go."""
+    """Confidence minus accuracy in the most confident bin; above 0: overconfident in the region PPO moves to."""
     brier: float
-    """Mean squared error of the probability; .25 for a model that always says one half."""
+    """Brier score: mean squared error of the probability; 0.25 for a constant prediction of one half."""
     nll: float
-    """Mean negative log-likelihood in nats; log 2 for a model that always says one half."""
+    """Mean negative log-likelihood in nats; log 2 for a constant prediction of one half."""
     bins: Bins
 
 
 def negative_log_likelihood(margins: Array, labels: Array) -> Array:
-    """-[y log σ(m) + (1 - y) log σ(-m)] per pair, in nats, without overflow."""
+    """-[y log σ(m) + (1 - y) log σ(-m)] per pair: (n,) in nats, computed without overflow."""
     return np.asarray(np.logaddexp(0.0, -margins) + (1 - labels) * margins)
 
 
 def brier(margins: Array, labels: Array) -> Array:
-    """Squared error of the probability σ(m), pair by pair (Brier 1950)."""
+    """Squared error of the probability σ(m) per pair: (n,) (Brier 1950)."""
     return np.asarray(np.square(expit(margins) - labels))
 
 
 def temperature(margins: npt.ArrayLike, labels: npt.ArrayLike) -> float:
-    """The T for which σ(margin / T) fits held-out labels best (Guo et al. 2017, 4.2; here with soft labels).
+    """Temperature scaling: the T that minimises the negative log-likelihood of σ(margin / T) (Guo et al. 2017, 4.2).
 
-    Above 1 the model was too sure. Fitted on margins that the model did not learn from, or it says nothing.
+    Labels may be soft. T > 1 means that the model is overconfident. Use held-out pairs: on the training pairs, T is
+    meaningless.
     """
     m, y = np.asarray(margins, np.float64), np.asarray(labels, np.float64)
 
     def loss(log_temperature: float) -> float:
         return float(negative_log_likelihood(m / np.exp(log_temperature), y).mean())
 
-    return float(np.exp(minimize_scalar(loss, bounds=LOG_TEMPERATURES, method="bounded").x))
+    return float(np.exp(minimize_scalar(loss, bounds=LOG_TEMPERATURE_BOUNDS, method="bounded").x))
 
 
 class ChanceCalibration(NamedTuple):
-    """What the calibration error of a perfectly calibrated model would be, on as many pairs."""
+    """The calibration error of a perfectly calibrated model on as many pairs, due to sampling alone."""
 
     ece: float
-    """Its mean: with few pairs in a bin it is well above 0."""
+    """Mean ECE under perfect calibration; with few pairs per bin it is well above 0."""
     p: float
-    """Probability of an error as large as the one found."""
+    """p-value: probability of an ECE at least as large as the observed one, under perfect calibration."""
 
 
 def chance(margins: npt.ArrayLike, labels: npt.ArrayLike, draws: int = 200, seed: int = 0) -> ChanceCalibration:
-    """The calibration error that luck alone makes: votes are drawn from the model's own probabilities.
+    """Distribution of the ECE under perfect calibration, from labels drawn with the model's own probabilities.
 
-    Consistency resampling (Bröcker and Smith 2007). One vote is drawn a pair, so that where pairs had several, luck is
-    given more credit than it deserves.
+    Consistency resampling (Bröcker and Smith 2007). One vote is drawn per pair; if pairs had several votes, this
+    overestimates the error due to sampling, and the test is conservative.
     """
     m = np.asarray(margins, np.float64)
-    found = calibration(m, labels).ece
+    observed = calibration(m, labels).ece
     rng, p = np.random.default_rng(seed), expit(m)
-    drawn = np.array([calibration(m, (rng.random(len(p)) < p).astype(np.float64)).ece for _ in range(draws)])
-    return ChanceCalibration(float(drawn.mean()), float((1 + (drawn >= found).sum()) / (1 + draws)))
+    resampled = np.array([calibration(m, (rng.random(len(p)) < p).astype(np.float64)).ece for _ in range(draws)])
+    return ChanceCalibration(float(resampled.mean()), float((1 + (resampled >= observed).sum()) / (1 + draws)))
 
 
 def fold(p: Array, labels: Array) -> tuple[Array, Array]:
-    """Each pair with the model's favourite first: (p ≥ .5, its label)."""
+    """Put the answer that the model prefers first: probabilities of at least 0.5 and their labels, (n,) each."""
     swap = p < 0.5
     return np.where(swap, 1 - p, p), np.where(swap, 1 - labels, labels)
 
 
 def reliability(p: Array, labels: Array, bins: int = 10) -> Bins:
-    """The reliability diagram of folded pairs. With fewer pairs than bins, one bin a pair."""
+    """Reliability diagram of the folded pairs; with fewer pairs than bins, one bin per pair."""
     confidence, accuracy = fold(p, labels)
     order = np.argsort(confidence, kind="stable")
     parts = np.array_split(order, min(bins, len(order)))
@@ -106,7 +107,7 @@ def reliability(p: Array, labels: Array, bins: int = 10) -> Bins:
 
 
 def calibration(margins: npt.ArrayLike, labels: npt.ArrayLike, temperature: float = 1.0) -> Calibration:
-    """How well σ(margin / temperature) matches the labels of at least one pair."""
+    """Calibration of σ(margin / temperature) against the labels; needs at least one pair."""
     m, y = np.asarray(margins, np.float64) / temperature, np.asarray(labels, np.float64)
     p = expit(m)
     bins = reliability(p, y)

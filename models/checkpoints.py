@@ -1,7 +1,7 @@
-"""Where training can be killed and goes on: state as safetensors and JSON, whole or not at all, never pickle.
+"""Training checkpoints: the training state as safetensors and JSON, written atomically, without pickle.
 
-A state is a tree of dictionaries, lists and plain values with tensors as leaves, as `state_dict()` returns it. The
-tensors go to `tensors.safetensors`, the tree to `state.json`, with a note where each tensor belongs.
+A state is a tree of dictionaries, lists, tuples and plain values with tensors as leaves, as `state_dict()` returns it.
+The tensors go to `tensors.safetensors`; the tree goes to `state.json`, with a reference in place of each tensor.
 """
 
 import logging
@@ -26,9 +26,9 @@ _logger = logging.getLogger(__name__)
 
 @dataclass(frozen=True)
 class Checkpoints:
-    """The latest state of one training run.
+    """The latest checkpoint of one training run, in `folder`.
 
-    `key` says which run it is (round key and step). A state under another key belongs to an earlier round: it is not
+    `key` identifies the run (round key and step). A state with another key belongs to an earlier round: it is not
     loaded, and the next save replaces it.
     """
 
@@ -36,7 +36,11 @@ class Checkpoints:
     key: str
 
     def save(self, state: State) -> None:
-        """Keep this state in place of the last one."""
+        """Replace the saved state with this one, atomically.
+
+        Raises:
+            TypeError: the state has a leaf that is neither a tensor nor a plain value.
+        """
         tensors: dict[str, Tensor] = {}
         tree = _detach(state, "", tensors)
         with replacing(self.folder) as draft:
@@ -45,7 +49,7 @@ class Checkpoints:
             write_json(draft / STATE, {"key": self.key, "state": tree})
 
     def load(self) -> State | None:
-        """The last state that was kept under this key, on the CPU; None where there is none, or none that is whole."""
+        """The state saved under this key, with tensors on the CPU; None if there is none or it is incomplete."""
         settle(self.folder)
         if not (self.folder / STATE).exists():
             return None
@@ -55,15 +59,17 @@ class Checkpoints:
                 return None
             state: State = _attach(record["state"], load_file(self.folder / TENSORS))
         except (Damaged, SafetensorError, FileNotFoundError, KeyError) as error:
-            _logger.warning("%s is not whole; training starts from its beginning (%s)", self.folder, error)
+            _logger.warning(
+                "checkpoint %s is incomplete or damaged; training starts from the beginning (%s)", self.folder, error
+            )
             return None
         return state
 
 
 def _detach(node: Any, path: str, tensors: dict[str, Tensor]) -> Any:
-    """The tree without its tensors, which are collected under their paths.
+    """The tree without its tensors, which are added to `tensors` under their paths.
 
-    Keys may be integers, as in the state of an optimiser, and tuples must come back as tuples: JSON has neither.
+    Dictionaries and tuples are tagged, because JSON has neither integer keys (as in an optimiser state) nor tuples.
     """
     match node:
         case Tensor():
@@ -75,11 +81,13 @@ def _detach(node: Any, path: str, tensors: dict[str, Tensor]) -> Any:
             return {type(node).__name__: [_detach(value, f"{path}/{i}", tensors) for i, value in enumerate(node)]}
         case None | bool() | int() | float() | str():
             return node
-    raise TypeError(f"a checkpoint holds tensors and plain values; {path or 'the state'} is a {type(node).__name__}")
+    raise TypeError(
+        f"{path or 'the state'} is a {type(node).__name__}; a checkpoint can hold only tensors and plain values"
+    )
 
 
 def _attach(node: Any, tensors: dict[str, Tensor]) -> Any:
-    """The tree with its tensors back in place."""
+    """The tree with its tensors put back."""
     match node:
         case {"tensor": path}:
             return tensors[path]

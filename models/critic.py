@@ -1,4 +1,4 @@
-"""The critic: what score a policy can expect at each place of an answer."""
+"""The critic (value model): the expected return at each position of an answer."""
 
 import copy
 
@@ -12,7 +12,7 @@ from models.tokens import Batch
 
 
 class Critic(nn.Module):
-    """A trunk (any causal model without its output layer) and a linear head, always without dropout."""
+    """A causal transformer without its language-model head, plus a scalar value head. Dropout is always off."""
 
     def __init__(self, trunk: PreTrainedModel, head: nn.Linear) -> None:
         super().__init__()
@@ -21,7 +21,7 @@ class Critic(nn.Module):
 
     @classmethod
     def from_policy(cls, policy: Policy) -> "Critic":
-        """A copy of the policy's trunk; the new head is zero, and expects nothing yet (Ziegler et al. 2019)."""
+        """A copy of the policy's trunk with a value head initialised to zero, so that all initial values are 0."""
         trunk = policy.model.base_model
         head = nn.Linear(trunk.config.hidden_size, 1, device=trunk.device, dtype=torch.float32)
         nn.init.zeros_(head.weight)
@@ -29,16 +29,16 @@ class Critic(nn.Module):
         return cls(copy.deepcopy(trunk), head)
 
     def forward(self, ids: Tensor) -> Tensor:
-        """The number at each position, which has seen the tokens up to and including its own: (B, T) float32.
+        """Value after reading each token of `ids` (B, T): (B, T) float32, in units of the score.
 
-        No attention mask: padding is on the right, out of a causal model's sight.
+        No attention mask is needed: with right padding, no real token attends to padding under a causal mask.
         """
         hidden = self.trunk(input_ids=ids, use_cache=False).last_hidden_state
-        found: Tensor = self.head(hidden.float()).squeeze(-1)
-        return found
+        values: Tensor = self.head(hidden.float()).squeeze(-1)  # hidden: (B, T, H)
+        return values
 
     def values(self, batch: Batch) -> Tensor:
-        """What is expected *before* each token of the answer: (B, T) float32, 0 outside the answer."""
+        """Value of the state *before* each answer token: (B, T) float32, 0 outside the answer."""
         after = self(batch.ids.to(self.trunk.device))
         before = torch.cat([torch.zeros_like(after[:, :1]), after[:, :-1]], dim=1)
         return masked(before, batch.response.to(before.device))

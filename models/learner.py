@@ -1,4 +1,4 @@
-"""Everything that changes while a policy learns from a reward, and so everything that a checkpoint must hold."""
+"""The full training state of an RL run (everything a checkpoint must hold), and the optimiser step."""
 
 from collections.abc import Iterable
 from dataclasses import dataclass
@@ -16,7 +16,7 @@ from models.seeding import generator
 
 @dataclass
 class Learner:
-    """A policy and its critic, their optimisers, the price of KL, the dice, and how far they are."""
+    """Training state: policy, critic, optimisers, KL controller, random number generator and progress counters."""
 
     policy: Policy
     critic: Critic
@@ -26,10 +26,10 @@ class Learner:
     generator: torch.Generator
     iteration: int = 0
     tokens: int = 0
-    """Tokens sampled so far."""
+    """Answer tokens sampled so far."""
 
     def state_dict(self) -> State:
-        """All of it. The dice are this learner's own, so no global generator has a part in training."""
+        """The state to save. Training draws from `generator` only, so no global random state is needed."""
         return {
             "policy": self.policy.model.state_dict(),
             "critic": self.critic.state_dict(),
@@ -42,7 +42,7 @@ class Learner:
         }
 
     def load_state_dict(self, state: State) -> None:
-        """Go on from a checkpoint."""
+        """Restore the state from a checkpoint, in place."""
         self.policy.model.load_state_dict(state["policy"])
         self.critic.load_state_dict(state["critic"])
         self.policy_optimiser.load_state_dict(state["policy_optimiser"])
@@ -53,12 +53,12 @@ class Learner:
 
 
 def adam(parameters: Iterable[nn.Parameter], learning_rate: float) -> AdamW:
-    """Adam as RLHF has used it since Ziegler et al. 2019: eps 1e-5, no weight decay."""
+    """Adam with eps 1e-5 and no weight decay, as in RLHF since Ziegler et al. 2019."""
     return AdamW(parameters, lr=learning_rate, eps=1e-5, weight_decay=0.0)
 
 
 def descend(loss: Tensor, optimiser: AdamW, learning_rate: float, clip: float) -> Tensor:
-    """One step down the loss with the gradient's norm held at `clip`; returns the norm it had."""
+    """One optimiser step with the gradient clipped to L2 norm `clip`; returns the norm before clipping, a scalar."""
     [group] = optimiser.param_groups
     group["lr"] = learning_rate
     optimiser.zero_grad()
@@ -69,12 +69,12 @@ def descend(loss: Tensor, optimiser: AdamW, learning_rate: float, clip: float) -
 
 
 def draw(count: int, size: int, iteration: int, seed: int) -> list[int]:
-    """Which of `count` prompts an iteration takes: none comes twice before all came once, order by seed.
+    """Indices of an iteration's `size` prompts out of `count`: passes over all prompts, each in a new order by seed.
 
-    A function of the iteration alone, so that a continued run needs no position in a shuffled list.
+    No prompt repeats within a pass. The result is a function of the arguments alone, so a resumed run needs no position
+    in a shuffled list.
     """
-    places = range(iteration * size, (iteration + 1) * size)
-    orders = {
-        lap: torch.randperm(count, generator=generator(seed + lap)).tolist() for lap in {i // count for i in places}
-    }
-    return [orders[i // count][i % count] for i in places]
+    positions = range(iteration * size, (iteration + 1) * size)
+    epochs = {i // count for i in positions}
+    orders = {epoch: torch.randperm(count, generator=generator(seed + epoch)).tolist() for epoch in epochs}
+    return [orders[i // count][i % count] for i in positions]

@@ -1,8 +1,8 @@
-"""Which training pairs a score may owe most to: those whose answers the reward model takes for nearly the same.
+"""Nearest training pairs of a text: those with an answer whose hidden state is most similar in the reward model.
 
-The head is linear in the hidden state at the end of the text, so what a training pair taught it moves the score of
-another text as far as both hidden states point the same way (representer points: Yeh et al. 2018). That is not all
-that a pair taught: the network below the head has learned, too.
+The head is linear in the hidden state at the last token, so what a training pair taught the head changes the score of
+another text by an amount that grows with the similarity of their hidden states (representer points: Yeh et al. 2018).
+This omits the pair's effect on the layers below the head, which are trained as well.
 """
 
 from collections.abc import Mapping, Sequence
@@ -12,7 +12,7 @@ import numpy as np
 import numpy.typing as npt
 import torch
 
-from models.minibatches import rows, split
+from models.minibatches import select_rows, split
 from models.reward import ROWS, RewardModel
 from models.tokens import Turn, encode_answers, encode_prompts, pad
 
@@ -20,26 +20,33 @@ Array = npt.NDArray[np.float32]
 
 
 class Neighbour(NamedTuple):
-    """A training pair near to a text."""
+    """A training pair similar to a text."""
 
     row: int
-    """Its place in the data."""
+    """Row index in the data."""
     side: Literal["chosen", "rejected"]
-    """Which of its answers is the near one."""
+    """Which of its two answers is the more similar one."""
     similarity: float
-    """Cosine of the two hidden states, both less the mean over the training answers: -1 to 1."""
+    """Cosine similarity of the two hidden states, centred by the mean over the training answers: -1 to 1."""
 
 
 def nearest(
     model: RewardModel, prompt: Sequence[Turn], answer: str, data: Sequence[Mapping[str, Any]], count: int
 ) -> list[Neighbour]:
-    """The `count` nearest of the rows (prompt, chosen, rejected), by the nearer of their two answers."""
+    """The `count` rows (prompt, chosen, rejected) with the most similar answer, most similar first.
+
+    A row counts by the more similar of its two answers; without rows, the result is empty.
+
+    Raises:
+        BadFeedback, BadParams: see `encode_prompts`.
+    """
     if not data:
         return []
     prompts = [row["prompt"] for row in data]
-    known = np.stack([states(model, prompts, [row[side] for row in data]) for side in ("chosen", "rejected")])
-    mean = known.mean(axis=(0, 1))
-    cosines = _cosines(known - mean, states(model, [prompt], [answer])[0] - mean)
+    answers = ([row[side] for row in data] for side in ("chosen", "rejected"))
+    training = np.stack([hidden_states(model, prompts, texts) for texts in answers])  # (2, n, H)
+    mean = training.mean(axis=(0, 1))
+    cosines = _cosines(training - mean, hidden_states(model, [prompt], [answer])[0] - mean)  # (2, n)
     best = cosines.max(axis=0)
     order = np.argsort(-best, kind="stable")[:count]
     return [
@@ -48,17 +55,17 @@ def nearest(
 
 
 @torch.no_grad()
-def states(model: RewardModel, prompts: Sequence[Sequence[Turn]], answers: Sequence[str]) -> Array:
-    """The hidden state that the head reads at the end of each text: (n, H)."""
+def hidden_states(model: RewardModel, prompts: Sequence[Sequence[Turn]], answers: Sequence[str]) -> Array:
+    """The hidden state at the last token of each text, which is the input of the head: (n, H) float32."""
     scorer, tokenizer = model.scorer, model.scorer.tokenizer
     contexts = [encoded.ids for encoded in encode_prompts(tokenizer, prompts, model.prompt_limit)]
     batch = pad(contexts, encode_answers(tokenizer, answers, model.answer_limit), tokenizer.pad_token_id)
-    found = np.zeros((len(answers), scorer.head.in_features), dtype=np.float32)
+    states = np.zeros((len(answers), scorer.head.in_features), dtype=np.float32)
     for index in split(batch, ROWS):
-        found[index] = scorer.ends(rows(batch, index)).float().cpu().numpy()
-    return found
+        states[index] = scorer.final_hidden_states(select_rows(batch, index)).float().cpu().numpy()
+    return states
 
 
-def _cosines(known: Array, text: Array) -> Array:
-    lengths = np.linalg.norm(known, axis=-1) * np.linalg.norm(text)
-    return np.asarray((known @ text) / np.maximum(lengths, np.finfo(np.float32).tiny))
+def _cosines(training: Array, text: Array) -> Array:
+    norms = np.linalg.norm(training, axis=-1) * np.linalg.norm(text)
+    return np.asarray((training @ text) / np.maximum(norms, np.finfo(np.float32).tiny))

@@ -1,4 +1,4 @@
-"""Preference pairs as tensors: each prompt once, each of its answers encoded once, all its pairs together."""
+"""Preference pairs as tensors, grouped by prompt so that each distinct answer is encoded only once."""
 
 from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass, field
@@ -12,21 +12,23 @@ from models.tokens import Batch, by_length, encode_answers, encode_prompts, pad
 
 
 class Comparison(NamedTuple):
-    """A comparison of two of a prompt's answers."""
+    """A preference pair: two answers to the same prompt."""
 
     row: int
-    """Its place in the data."""
+    """Row index in the data."""
     chosen: int
-    """Index of an answer."""
+    """Index of the chosen answer: among those of the prompt, or of the batch after `collate`."""
     rejected: int
+    """Index of the rejected answer."""
     p: float
-    """Share of votes for the chosen one."""
+    """Soft label: share of votes for the chosen answer, 0 to 1."""
     weight: float
+    """Weight in the loss, 0 or more."""
 
 
 @dataclass
 class PromptComparisons:
-    """A prompt, its distinct answers (token ids) and the comparisons among them."""
+    """A prompt, its distinct answers (text to token ids) and the comparisons among them."""
 
     prompt: list[int]
     answers: dict[str, list[int]] = field(default_factory=dict)
@@ -34,35 +36,42 @@ class PromptComparisons:
 
     @property
     def length(self) -> int:
-        """Tokens of the prompt with its longest answer."""
+        """Number of tokens of the prompt with its longest answer."""
         return len(self.prompt) + max(map(len, self.answers.values()))
 
 
 class PairBatch(NamedTuple):
-    """Answers to a few prompts, and P comparisons that point into them."""
+    """The answers to a batch of prompts, and P comparisons that index into them."""
 
     texts: Batch
     row: Tensor
-    """(P,) int64, place in the data"""
+    """(P,) int64, row index in the data"""
     chosen: Tensor
     """(P,) int64, row of `texts`"""
     rejected: Tensor
+    """(P,) int64, row of `texts`"""
     p: Tensor
-    """(P,) float32"""
+    """(P,) float32, soft label: share of votes for the chosen answer"""
     weight: Tensor
+    """(P,) float32"""
 
 
 class EncodedComparisons(NamedTuple):
-    """All comparisons, by prompt, and how many prompts lost tokens on their left."""
+    """All comparisons, grouped by prompt."""
 
     comparisons: list[PromptComparisons]
     truncated: int
+    """Number of prompts that were truncated on the left."""
 
 
 def encode(
     tokenizer: PreTrainedTokenizerBase, data: Sequence[Mapping[str, Any]], prompt_limit: int, answer_limit: int
 ) -> EncodedComparisons:
-    """Group rows with the columns prompt, chosen, rejected, p_chosen and weight by their prompt."""
+    """Encode rows with prompt (turns), chosen, rejected, p_chosen and weight, grouped by prompt.
+
+    Raises:
+        BadFeedback, BadParams: see `encode_prompts`.
+    """
     rows = list(data)
     keys = [repr([(turn["role"], turn["content"]) for turn in row["prompt"]]) for row in rows]
     turns = {key: row["prompt"] for key, row in zip(keys, rows, strict=True)}
@@ -73,8 +82,8 @@ def encode(
     for i, (key, row) in enumerate(zip(keys, rows, strict=True)):
         group = by_prompt[key]
         group.answers |= {text: answers[text] for text in (row["chosen"], row["rejected"])}
-        places = list(group.answers)
-        chosen, rejected = places.index(row["chosen"]), places.index(row["rejected"])
+        distinct = list(group.answers)
+        chosen, rejected = distinct.index(row["chosen"]), distinct.index(row["rejected"])
         group.pairs.append(Comparison(i, chosen, rejected, row["p_chosen"], row["weight"]))
     return EncodedComparisons(list(by_prompt.values()), sum(prompt.truncated > 0 for prompt in prompts.values()))
 
@@ -82,13 +91,13 @@ def encode(
 def batches(
     comparisons: Sequence[PromptComparisons], size: int, pad_id: int, generator: torch.Generator | None = None
 ) -> Iterator[PairBatch]:
-    """Batches of `size` prompts of similar length, shuffled where a generator is given."""
+    """Batches of at most `size` prompts of similar length, in random order if given a generator."""
     for index in by_length([group.length for group in comparisons], size, generator):
         yield collate([comparisons[i] for i in index], pad_id)
 
 
 def collate(groups: Sequence[PromptComparisons], pad_id: int) -> PairBatch:
-    """One batch of a few prompts."""
+    """Combine prompts with all their answers and comparisons into one batch."""
     prompts = [group.prompt for group in groups for _ in group.answers]
     answers = [ids for group in groups for ids in group.answers.values()]
     pairs: list[Comparison] = []

@@ -26,36 +26,36 @@ Dtype = Literal["float32", "bfloat16", "auto"]
 
 
 class ModelSettings(BaseSettings):
-    """The base model and how much text it reads and writes. The shape serves `base: scratch` alone."""
+    """Base model and token limits. The fields from `vocabulary` on apply only to `base: scratch`."""
 
     base: str = SCRATCH
-    """`scratch`, a folder in the format of transformers, or a model id of the Hugging Face hub."""
+    """`scratch` (a new model), a folder saved with `save_pretrained`, or a model id on the Hugging Face Hub."""
     dtype: Dtype = "float32"
-    """Type of the weights; `auto` keeps that of the files. bfloat16 loses the updates of a small learning rate."""
+    """Data type of the weights; `auto` keeps that of the files. bfloat16 loses the updates of a small learning rate."""
     max_prompt_tokens: int = Field(128, ge=8)
-    """Longer prompts lose their beginning."""
+    """Longer prompts are truncated on the left."""
     max_answer_tokens: int = Field(48, ge=1)
-    """Longer answers lose their end, EOS included."""
+    """Longer answers are truncated on the right, and then have no EOS."""
     vocabulary: int = Field(1024, ge=261)
-    """Tokens to ask for; at least the 256 bytes and 5 control tokens."""
+    """Maximum vocabulary size; at least the 256 bytes and 5 control tokens."""
     width: int = Field(96, ge=2)
-    """Size of the hidden state; an even multiple of `heads`."""
+    """Hidden size; must be a multiple of 2 × `heads`."""
     layers: int = Field(2, ge=1)
-    """Transformer blocks."""
+    """Number of transformer blocks."""
     heads: int = Field(4, ge=1)
-    """Attention heads of a block."""
+    """Attention heads per block."""
     feed_forward: int = Field(256, ge=1)
-    """Inner size of a block's feed-forward part."""
+    """Inner size of the feed-forward layers."""
     threads: int = Field(1, ge=1)
-    """CPU threads that torch computes with. Another number gives other weights: sums are added in another order."""
+    """CPU threads that torch uses. A different number gives different weights: sums are added in a different order."""
 
 
 @dataclass
 class Policy:
     """A causal language model and its tokenizer.
 
-    The model stays in evaluation mode, in training too: dropout would make the log-probabilities of a rollout and of a
-    later forward disagree.
+    The model is always in evaluation mode, during training too: with dropout, the log-probabilities of a rollout and of
+    a later forward pass would differ.
     """
 
     model: PreTrainedModel
@@ -63,10 +63,11 @@ class Policy:
 
     @classmethod
     def load(cls, source: str | Path, dtype: Dtype = "float32") -> "Policy":
-        """Read a folder or a model of the hub, onto the GPU where there is one. Never runs its code, never unpickles.
+        """Load a folder or a model of the Hugging Face Hub, to the GPU if there is one; no remote code, no pickles.
 
         Raises:
-            BadModel: not there, weights not in safetensors, weights missing, no tokenizer, or one that has no EOS.
+            BadModel: the folder is missing, the weights are incomplete or not in safetensors, or the tokenizer is
+                missing, has no EOS token, or has more tokens than the model has embeddings.
         """
         logging.disable_progress_bar()
         _check_folder(source)
@@ -79,14 +80,14 @@ class Policy:
             raise BadModel(f"{source} cannot be loaded as a causal language model: {error}") from error
         if report["missing_keys"]:
             missing = ", ".join(sorted(report["missing_keys"])[:3])
-            raise BadModel(f"{source} lacks weights ({missing}, …), which would be random; save the whole model")
+            raise BadModel(f"{source} lacks weights ({missing}, …), which would stay random; save the complete model")
         _check_tokenizer(source, model, tokenizer)
         if tokenizer.pad_token is None:
             tokenizer.pad_token = tokenizer.eos_token
         return cls(model.eval().to(device()), tokenizer)
 
     def save(self, folder: Path) -> None:
-        """Write model (safetensors) and tokenizer to a folder, whole or not at all."""
+        """Write model (safetensors) and tokenizer to a folder, atomically."""
         logging.disable_progress_bar()
         with replacing(folder) as draft:
             self.model.save_pretrained(draft)
@@ -94,34 +95,42 @@ class Policy:
 
     @property
     def device(self) -> torch.device:
-        """Where the weights are."""
-        where: torch.device = self.model.device
-        return where
+        """The device of the weights."""
+        result: torch.device = self.model.device
+        return result
 
     @property
-    def ends(self) -> list[int]:
-        """Token ids that end an answer: the tokenizer's EOS, and others that the model was made with."""
-        made_with = self.model.generation_config.eos_token_id
-        others = made_with if isinstance(made_with, list) else [made_with]
-        known = {end for end in others if end is not None and end < len(self.tokenizer)}
-        return sorted(known | {self.tokenizer.eos_token_id})
+    def end_ids(self) -> list[int]:
+        """Token ids that end an answer: the tokenizer's EOS, and those of the model's generation config."""
+        configured = self.model.generation_config.eos_token_id
+        ids = configured if isinstance(configured, list) else [configured]
+        valid = {end for end in ids if end is not None and end < len(self.tokenizer)}
+        return sorted(valid | {self.tokenizer.eos_token_id})
 
 
 def build(
     base: ModelSettings, texts: Iterable[str], seed: int = 0, tokenizer: PreTrainedTokenizerBase | None = None
 ) -> Policy:
-    """The base model; from scratch, its weights are drawn from `seed`, for `tokenizer` or one fitted to `texts`.
+    """Load or create the base model. A new model has random weights from `seed`.
+
+    Args:
+        base: settings of the model.
+        texts: what a new tokenizer is trained on.
+        seed: seed of the initial weights of a new model.
+        tokenizer: used for a new model instead of training a tokenizer; ignored if the base model is loaded.
 
     Raises:
         BadModel: see `Policy.load`.
-        BadParams: a shape that no transformer has, or prompts and answers longer than the model's positions.
+        BadParams: `width` is not a multiple of 2 × `heads`, or the token limits exceed the model's maximum positions.
     """
     if base.base != SCRATCH:
         policy = Policy.load(base.base, base.dtype)
         _check_positions(policy.model, base)
         return policy
     if base.width % (2 * base.heads):
-        raise BadParams(f"model.width={base.width} is no even multiple of model.heads={base.heads}")
+        raise BadParams(
+            f"model.width={base.width} is not a multiple of 2 × model.heads; set it to a multiple of {2 * base.heads}"
+        )
     tokenizer = tokenizer or scratch.train_tokenizer(texts, base.vocabulary)
     model = scratch.new_model(
         tokenizer,
@@ -136,10 +145,10 @@ def build(
 
 
 def check_base(base: ModelSettings, champion: Path) -> None:
-    """Say early that a base model cannot be used, without reading its weights.
+    """Check early that the base model can be used, without reading its weights.
 
     Raises:
-        BadModel: a folder without configuration, safetensors or tokenizer, or another tokenizer than the champion's.
+        BadModel: the folder lacks configuration, safetensors or tokenizer, or the tokenizer is not the champion's.
     """
     if base.base != SCRATCH:
         _check_folder(base.base)
@@ -147,55 +156,65 @@ def check_base(base: ModelSettings, champion: Path) -> None:
 
 
 def device() -> torch.device:
-    """The GPU where there is one."""
+    """The GPU if there is one, otherwise the CPU."""
     return torch.device("cuda" if torch.cuda.is_available() else "cpu")
 
 
 def response_logprobs(model: PreTrainedModel, batch: Batch, temperature: float = 1.0) -> Tensor:
-    """Log-probabilities of the answers' tokens: (B, T) float32 on the model's device.
+    """Log-probabilities of the answer tokens in nats: (B, T) float32 on the model's device.
 
-    Position t holds log p(ids[t] | ids[<t]) with the logits divided by `temperature`; 0 outside `batch.response`.
+    Position t holds log p(ids[t] | ids[<t]), with logits divided by `temperature`; 0 outside `batch.response`.
     """
     ids, _, response = batch.to(model.device)
-    predicts = response.roll(-1, dims=1)  # a prompt is never empty, so nothing wraps around
-    # no attention mask: padding is on the right, out of a causal model's sight; the head runs where it is needed
+    predicts = response.roll(-1, dims=1)  # prompts are never empty, so nothing wraps around
+    # no attention mask: right padding is invisible under a causal mask; logits only where an answer token is predicted
     logits = model(input_ids=ids, use_cache=False, logits_to_keep=predicts).logits  # (answer tokens, V)
     return token_logprobs(logits, ids, response, temperature)
 
 
 def token_logprobs(logits: Tensor, ids: Tensor, response: Tensor, temperature: float = 1.0) -> Tensor:
-    """Log-probabilities (B, T) of the answers' tokens, from the logits (answer tokens, V) that predict them."""
+    """Log-probabilities of the answer tokens, (B, T) float32, from the logits (answer tokens, V) that predict them."""
     scaled = logits.float() if temperature == 1.0 else logits.float() / temperature
-    found = -F.cross_entropy(scaled, ids[response], reduction="none")
-    return torch.zeros(ids.shape, device=ids.device).masked_scatter(response, found)
+    logprobs = -F.cross_entropy(scaled, ids[response], reduction="none")  # (answer tokens,)
+    return torch.zeros(ids.shape, device=ids.device).masked_scatter(response, logprobs)
 
 
 def _check_folder(source: str | Path) -> None:
     folder = Path(source)
     if not folder.is_dir():
         if folder.is_absolute() or str(source).startswith("."):
-            raise BadModel(f"{source} is no folder; name one that holds a model, or a model of the hub")
+            raise BadModel(
+                f"{source} is not a folder; name a folder with a model, or a model id on the Hugging Face Hub"
+            )
         return
     if not (folder / "config.json").exists():
-        raise BadModel(f"{folder} has no config.json; write the model there with save_pretrained")
+        raise BadModel(f"{folder} has no config.json; save the model there with model.save_pretrained")
     if not any(folder.glob("*.safetensors")):
-        raise BadModel(f"{folder} has no weights in safetensors (pickles are never read); use save_pretrained")
+        raise BadModel(
+            f"{folder} has no weights in safetensors (pickles are never loaded); save them with model.save_pretrained"
+        )
     if not any((folder / name).exists() for name in TOKENIZER_FILES):
-        raise BadModel(f"{folder} has no tokenizer; write it there with tokenizer.save_pretrained")
+        raise BadModel(f"{folder} has no tokenizer; save it there with tokenizer.save_pretrained")
 
 
 def _check_tokenizer(source: str | Path, model: PreTrainedModel, tokenizer: PreTrainedTokenizerBase) -> None:
     if tokenizer.eos_token_id is None:
-        raise BadModel(f"the tokenizer of {source} has no EOS token, so no answer could end; set its eos_token")
+        raise BadModel(
+            f"the tokenizer of {source} has no EOS token, so no answer could end; set eos_token and save it again"
+        )
     rows = model.get_input_embeddings().num_embeddings
     if len(tokenizer) > rows:
-        raise BadModel(f"the tokenizer of {source} has {len(tokenizer)} tokens, its model embeds {rows}: not a pair")
+        raise BadModel(
+            f"the tokenizer of {source} has {len(tokenizer)} tokens, but the model has only {rows} embeddings; "
+            "save the model with its own tokenizer, or call model.resize_token_embeddings"
+        )
 
 
 def _check_positions(model: PreTrainedModel, base: ModelSettings) -> None:
     positions = getattr(model.config, "max_position_embeddings", None)
-    asked = base.max_prompt_tokens + base.max_answer_tokens
-    if positions is not None and asked > positions:
+    required = base.max_prompt_tokens + base.max_answer_tokens
+    if positions is not None and required > positions:
         raise BadParams(
-            f"model.max_prompt_tokens + model.max_answer_tokens = {asked}, but {base.base} has {positions} positions"
+            f"model.max_prompt_tokens + model.max_answer_tokens = {required}, but {base.base} has {positions} positions"
+            "; lower one of the two"
         )

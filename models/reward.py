@@ -1,4 +1,4 @@
-"""The reward model: learns from preference pairs which of two answers people would choose."""
+"""The reward model, trained on preference pairs (Bradley–Terry) to predict which of two answers people choose."""
 
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
@@ -19,7 +19,7 @@ from core.knobs import BaseSettings
 from core.log import Log, ignore
 from models import pairs as comparisons
 from models.critic import Critic
-from models.minibatches import each
+from models.minibatches import map_minibatches
 from models.pairs import PairBatch, PromptComparisons
 from models.policy import ModelSettings, Policy, response_logprobs
 from models.scorer import Scorer
@@ -31,61 +31,71 @@ ROWS = 64  # texts in one forward pass without gradients
 
 
 class RewardSettings(BaseSettings):
-    """How the reward model learns."""
+    """Training of the reward model on preference pairs."""
 
     epochs: int = Field(2, ge=1)
-    """Passes over the pairs. 1 for a large pretrained model, which overfits soon (Ouyang et al. 2022, C.2)."""
+    """Epochs over the pairs. Use 1 for a large pretrained model, which overfits quickly (Ouyang et al. 2022, C.2)."""
     batch: int = Field(32, ge=1)
-    """Prompts a step, each with all its answers and pairs."""
+    """Prompts per gradient step, each with all its answers and pairs."""
     learning_rate: float = Field(7e-4, gt=0)
-    """Peak of AdamW's learning rate; a cosine takes it to 0."""
+    """Peak learning rate (AdamW), followed by cosine decay to 0."""
     likelihood: float = Field(0.2, ge=0)
-    """β, what an answer gains for each nat by which the model's own language model finds it likelier than most of its
-    length; 0: a head alone, as for a large model that learns from very many pairs."""
+    """β, weight of the language model's log-likelihood in the score: score gained per nat above the average for answers
+    of that length. 0 uses the scalar head alone, as is usual for a large model with very many pairs."""
     warm_up: float = Field(0.1, ge=0, le=1)
-    """Share of the steps in which the learning rate rises."""
+    """Fraction of steps with linear warm-up of the learning rate."""
     weight_decay: float = Field(0.0, ge=0)
-    """Decoupled weight decay of AdamW."""
+    """Decoupled weight decay (AdamW)."""
     centring: float = Field(0.01, ge=0)
-    """Weight of (chosen + rejected)², which keeps scores around 0 (Eisenstein et al. 2023)."""
+    """Coefficient of the regulariser (chosen + rejected)², which centres scores at 0 (Eisenstein et al. 2023)."""
     gradient_clip: float = Field(1.0, gt=0)
-    """Largest norm of the gradient."""
+    """Gradient clipping threshold (L2 norm)."""
 
 
 @dataclass
 class RewardModel:
     """A scorer, the normalisation of its scores, and the temperature of its probabilities.
 
-    `model(batch)` is what reinforcement learning maximises: normalised scores, mean 0 and standard deviation 1 over the
-    answers of the training pairs. σ(margin / temperature) is the probability that the first answer of a pair wins.
+    `model(batch)` is the reward for RL: the score, normalised to mean 0 and standard deviation 1 over the answers of
+    the training pairs. The probability that the first answer of a pair is preferred is σ(margin / temperature), where
+    the margin is the difference of the two raw scores.
     """
 
     scorer: Scorer
     prompt_limit: int
+    """Maximum tokens of a prompt; longer ones are truncated on the left."""
     answer_limit: int
+    """Maximum tokens of an answer; longer ones are truncated on the right."""
     mean: float = 0.0
+    """Mean raw score of the training answers."""
     std: float = 1.0
+    """Standard deviation of the raw scores of the training answers."""
     temperature: float = 1.0
+    """Divides margins before σ; fitted on held-out pairs (`calibration.temperature`)."""
     truncated: int = 0
-    """Prompts of the training data that lost tokens on their left."""
+    """Number of prompts in the training data that were truncated on the left."""
 
     def __call__(self, batch: Batch) -> Tensor:
         """Normalised score of each text: (B,) float32."""
         return (self.raw(batch) - self.mean) / self.std
 
     def raw(self, batch: Batch) -> Tensor:
-        """Score of each text before normalisation: (B,) float32, in log-odds."""
-        return each(self.scorer, batch, ROWS)
+        """Score of each text before normalisation: (B,) float32; differences are log-odds."""
+        return map_minibatches(self.scorer, batch, ROWS)
 
     def score(self, prompts: Sequence[Sequence[Turn]], answers: Sequence[str]) -> Tensor:
-        """Normalised score of each answer to its prompt: (B,) float32."""
+        """Normalised score of each answer to its prompt: (n,) float32.
+
+        Raises:
+            BadFeedback, BadParams: see `encode_prompts`.
+        """
         tokenizer = self.scorer.tokenizer
         contexts = [encoded.ids for encoded in encode_prompts(tokenizer, prompts, self.prompt_limit)]
         texts = encode_answers(tokenizer, answers, self.answer_limit)
         return self(pad(contexts, texts, tokenizer.pad_token_id))
 
     def margins(self, data: Sequence[Mapping[str, Any]]) -> npt.NDArray[np.float64]:
-        """Raw score of chosen minus rejected, in the order of the rows: (n,) log-odds at temperature 1."""
+        """Raw score of chosen minus rejected for each row: (n,) float64, log-odds at temperature 1."""
         encoded = comparisons.encode(self.scorer.tokenizer, data, self.prompt_limit, self.answer_limit)
         margins = np.zeros(len(data))
         for batch in comparisons.batches(encoded.comparisons, ROWS, self.scorer.tokenizer.pad_token_id):
@@ -94,21 +104,21 @@ class RewardModel:
         return margins
 
     def critic(self) -> Critic:
-        """A critic that starts from this model, in units of normalised scores."""
+        """A critic initialised from this model, with values in units of the normalised score."""
         return self.scorer.critic(self.std)
 
     def save(self, folder: Path) -> None:
-        """Write weights, tokenizer and normalisation into one folder."""
+        """Write weights, tokenizer and normalisation to one folder."""
         self.scorer.save(folder)
-        facts = {name: getattr(self, name) for name in self.__dataclass_fields__ if name != "scorer"}
-        write_json(folder / NORMALISATION, facts)
+        fields = {name: getattr(self, name) for name in self.__dataclass_fields__ if name != "scorer"}
+        write_json(folder / NORMALISATION, fields)
 
     @classmethod
     def load(cls, folder: Path) -> "RewardModel":
-        """Read what `save` wrote.
+        """Load a folder written by `save`.
 
         Raises:
-            BadModel: the folder holds no reward model.
+            BadModel: the folder does not hold a reward model.
         """
         return cls(Scorer.load(folder), **read_json(folder / NORMALISATION))
 
@@ -121,32 +131,35 @@ def fit(
     seed: int,
     log: Log = ignore,
 ) -> RewardModel:
-    """Learn from rows with prompt (turns), chosen, rejected, p_chosen (soft label) and weight; `base` stays as it is.
+    """Train a reward model on rows with prompt (turns), chosen, rejected, p_chosen (soft label) and weight.
+
+    It starts from a copy of `base`, which is not changed. `limits` gives the maximum tokens of prompts and answers.
 
     Raises:
-        BadFeedback: there is no pair to learn from.
+        BadFeedback: there are no rows.
+        BadFeedback, BadParams: see `encode_prompts`.
     """
     if not len(data):
-        raise BadFeedback("no preference pair to learn from; ingest feedback or lower the filters of `curate`")
+        raise BadFeedback("no preference pairs to train on; ingest feedback or relax the filters of `curate`")
     encoded = comparisons.encode(base.tokenizer, data, limits.max_prompt_tokens, limits.max_answer_tokens)
-    surprise = _surprise(base, encoded.comparisons) if knobs.likelihood else 0.0
+    surprise = _mean_surprisal(base, encoded.comparisons) if knobs.likelihood else 0.0
     scorer = Scorer.from_policy(base, knobs.likelihood, surprise)
-    _learn(scorer, encoded.comparisons, knobs, generator(seed), log)
+    _train(scorer, encoded.comparisons, knobs, generator(seed), log)
     model = RewardModel(scorer, limits.max_prompt_tokens, limits.max_answer_tokens, truncated=encoded.truncated)
     _normalise(model, encoded.comparisons)
     return model
 
 
-def _learn(
-    scorer: Scorer, groups: Sequence[PromptComparisons], knobs: RewardSettings, draw: torch.Generator, log: Log
+def _train(
+    scorer: Scorer, groups: Sequence[PromptComparisons], knobs: RewardSettings, shuffle: torch.Generator, log: Log
 ) -> None:
     optimiser = torch.optim.AdamW(scorer.parameters(), knobs.learning_rate, weight_decay=knobs.weight_decay)
     total = knobs.epochs * -(-len(groups) // knobs.batch)
     schedule = get_cosine_schedule_with_warmup(optimiser, round(knobs.warm_up * total), total)
     step = 0
     for _ in range(knobs.epochs):
-        for batch in comparisons.batches(groups, knobs.batch, scorer.tokenizer.pad_token_id, draw):
-            scores = scorer(batch.texts)
+        for batch in comparisons.batches(groups, knobs.batch, scorer.tokenizer.pad_token_id, shuffle):
+            scores = scorer(batch.texts)  # (answers,)
             loss, metrics = preference_loss(scores, batch, knobs.centring)
             optimiser.zero_grad()
             torch.autograd.backward(loss)
@@ -158,28 +171,36 @@ def _learn(
 
 
 def preference_loss(scores: Tensor, batch: PairBatch, centring: float) -> tuple[Tensor, dict[str, float]]:
-    """Bradley–Terry on soft labels, weighted: -[p log σ(d) + (1 - p) log σ(-d)], d = chosen - rejected.
+    """Weighted Bradley–Terry loss with soft labels: -[p log σ(d) + (1 - p) log σ(-d)], d = chosen - rejected.
 
     With p = 1 it is the loss of Ouyang et al. 2022, eq. 1; a tie (p = ½) pulls the two scores together.
+
+    Args:
+        scores: score of each text of `batch`, (B,).
+        batch: the comparisons, with labels and weights.
+        centring: coefficient of the regulariser (chosen + rejected)².
+
+    Returns:
+        The loss, a scalar in nats plus the regulariser, and metrics of the batch.
     """
     weight = batch.weight.to(scores)
-    weight = weight / weight.sum().clamp(min=torch.finfo(weight.dtype).tiny)  # a batch may weigh nothing
+    weight = weight / weight.sum().clamp(min=torch.finfo(weight.dtype).tiny)  # all weights of a batch may be 0
     p = batch.p.to(scores)
-    chosen, rejected = scores[batch.chosen], scores[batch.rejected]
+    chosen, rejected = scores[batch.chosen], scores[batch.rejected]  # (P,)
     margin = chosen - rejected
     loss = (weight * binary_cross_entropy_with_logits(margin, p, reduction="none")).sum()
-    spread = (weight * (chosen + rejected).square()).sum()
-    decided = p != 0.5
-    right = (margin > 0) == (p > 0.5)
+    penalty = (weight * (chosen + rejected).square()).sum()
+    decided = p != 0.5  # not a tie
+    correct = (margin > 0) == (p > 0.5)
     metrics = {"loss": loss.item(), "margin": margin.mean().item()}
     if decided.any():
-        metrics["accuracy"] = right[decided].float().mean().item()
-    return loss + centring * spread, metrics
+        metrics["accuracy"] = correct[decided].float().mean().item()
+    return loss + centring * penalty, metrics
 
 
 @torch.no_grad()
-def _surprise(base: Policy, groups: Sequence[PromptComparisons]) -> float:
-    """What a token of the distinct answers surprises the base by, on average, in nats."""
+def _mean_surprisal(base: Policy, groups: Sequence[PromptComparisons]) -> float:
+    """Mean negative log-probability per token of the distinct answers under `base`, in nats."""
     nats = tokens = 0.0
     for batch in comparisons.batches(groups, ROWS, base.tokenizer.pad_token_id):
         nats -= response_logprobs(base.model, batch.texts).sum().item()
@@ -189,12 +210,15 @@ def _surprise(base: Policy, groups: Sequence[PromptComparisons]) -> float:
 
 @torch.no_grad()
 def _normalise(model: RewardModel, groups: Sequence[PromptComparisons]) -> None:
-    """Note mean and spread of the scores of all distinct answers.
+    """Set the mean and standard deviation of the raw scores, over all distinct answers.
 
-    The head's own mean goes out of its bias, which no comparison sees: a critic that starts from it expects the mean.
+    The mean head score is subtracted from the head's bias. Comparisons do not depend on the bias; a critic initialised
+    from the head then starts with values of mean 0.
     """
     batches = comparisons.batches(groups, ROWS, model.scorer.tokenizer.pad_token_id)
-    words, rest = (torch.cat(parts) for parts in zip(*(model.scorer.parts(b.texts) for b in batches), strict=True))
-    model.scorer.head.bias.sub_(words.mean())
-    scores = words - words.mean() + rest
+    head_scores, priors = (
+        torch.cat(parts) for parts in zip(*(model.scorer.parts(b.texts) for b in batches), strict=True)
+    )
+    model.scorer.head.bias.sub_(head_scores.mean())
+    scores = head_scores - head_scores.mean() + priors
     model.mean, model.std = scores.mean().item(), max(scores.std(correction=0).item(), 1e-6)

@@ -1,8 +1,8 @@
-"""Rollouts: answers sampled from the policy, with the log-probability of every token taken.
+"""Rollouts: answers sampled from the policy, with the log-probability of every sampled token.
 
-A hand-written loop over the model's own forward and key-value cache. Rows that have ended leave the batch. Each row
-draws from its own uniform numbers, so that an answer does not depend (but for rounding) on which rows it shared a
-batch with.
+A decoding loop over the model's forward pass and key-value cache. Rows that have ended are removed from the batch. Each
+row has its own uniform random numbers, so that an answer does not depend (except for rounding) on the other rows of its
+batch.
 """
 
 from collections.abc import Sequence
@@ -20,27 +20,27 @@ from models.tokens import Batch, by_length, decode_answer, pad
 
 
 class SamplingSettings(BaseSettings):
-    """How answers are drawn."""
+    """How answers are sampled."""
 
     temperature: float = Field(1.0, gt=0)
-    """Divides the logits, in drawing and in every log-probability."""
+    """Sampling temperature: divides the logits, both for sampling and in all log-probabilities."""
     batch: int = Field(128, ge=1)
-    """Prompts answered at once."""
+    """Prompts per batch."""
 
 
 class Rollout(NamedTuple):
-    """Prompts and sampled answers, in the order the prompts were given, on the model's device."""
+    """Prompts with sampled answers, in the order of the prompts, on the model's device."""
 
     batch: Batch
     logprobs: Tensor
     """(B, T) float32, aligned with the tokens as in `response_logprobs`; 0 outside the answer"""
     answers: list[str]
     ended: Tensor
-    """(B,) bool: the answer ends with EOS, it was not cut"""
+    """(B,) bool: the answer ends with EOS; False if it was truncated at the limit"""
 
 
 class SampledAnswer(NamedTuple):
-    """The sampled tokens of one row, and their log-probabilities."""
+    """The sampled token ids of one row, and their log-probabilities in nats."""
 
     ids: list[int]
     logprobs: list[float]
@@ -56,48 +56,50 @@ def sample(
     greedy: bool = False,
     log: Log = ignore,
 ) -> Rollout:
-    """One answer of at most `limit` tokens (EOS included) to each prompt; `greedy` takes the likeliest tokens.
+    """Sample one answer of at most `limit` tokens (EOS included) per prompt; `greedy` takes the most likely tokens.
 
-    `generator` lives on the CPU. It gives every (prompt, position) its uniform number before anything is sampled.
+    `prompts` are token ids, padded on the left for decoding. `generator` is on the CPU: it draws the uniform numbers of
+    all prompts and positions, (prompts, limit), before sampling starts.
     """
     uniforms = torch.rand(len(prompts), limit, dtype=torch.float64, generator=generator)
     answers: dict[int, SampledAnswer] = {}
     batches = by_length([len(prompt) for prompt in prompts], sampling.batch, None)
     for step, rows in enumerate(batches):
-        draws = None if greedy else uniforms[rows].to(policy.device)
-        answers.update(zip(rows, _answer(policy, [prompts[row] for row in rows], sampling, limit, draws), strict=True))
+        batch_uniforms = None if greedy else uniforms[rows].to(policy.device)
+        sampled = _answer(policy, [prompts[row] for row in rows], sampling, limit, batch_uniforms)
+        answers.update(zip(rows, sampled, strict=True))
         log({"answers": len(answers)}, step, len(batches))
     return _rollout(policy, prompts, [answers[row] for row in range(len(prompts))])
 
 
 def _answer(
-    policy: Policy, prompts: Sequence[Sequence[int]], sampling: SamplingSettings, limit: int, draws: Tensor | None
+    policy: Policy, prompts: Sequence[Sequence[int]], sampling: SamplingSettings, limit: int, uniforms: Tensor | None
 ) -> list[SampledAnswer]:
-    """Answers to one batch of prompts; draws (B, limit) picks the tokens, None the likeliest ones."""
+    """Answers to one batch of prompts, from uniform numbers (B, limit); None decodes greedily."""
     tokens, mask = (part.to(policy.device) for part in _pad_left(prompts, policy.tokenizer.pad_token_id))
     positions = (mask.cumsum(dim=1) - 1).clamp(min=0)
-    ends = torch.tensor(policy.ends, device=policy.device)
+    end_ids = torch.tensor(policy.end_ids, device=policy.device)
     cache = DynamicCache(config=policy.model.config)
     rows = torch.arange(len(prompts), device=policy.device)
-    taken: list[tuple[Tensor, Tensor, Tensor]] = []  # row, token, log-probability: one entry a step
+    sampled: list[tuple[Tensor, Tensor, Tensor]] = []  # (rows, tokens, log-probabilities) of each step
     for step in range(limit):
         logits = _next_logits(policy, tokens, mask, positions, cache)
         logprobs = (logits / sampling.temperature).log_softmax(dim=-1)  # (rows, V)
-        chosen = logprobs.argmax(dim=-1) if draws is None else _draw(logprobs, draws[rows, step])
-        taken.append((rows, chosen, logprobs.gather(1, chosen[:, None])[:, 0]))
-        going = (~torch.isin(chosen, ends)).nonzero()[:, 0]
-        if len(going) == 0:
+        chosen = logprobs.argmax(dim=-1) if uniforms is None else _draw(logprobs, uniforms[rows, step])  # (rows,)
+        sampled.append((rows, chosen, logprobs.gather(1, chosen[:, None])[:, 0]))
+        active = (~torch.isin(chosen, end_ids)).nonzero()[:, 0]  # rows without EOS so far
+        if len(active) == 0:
             break
-        if len(going) < len(rows):
-            rows, chosen, mask, positions = rows[going], chosen[going], mask[going], positions[going]
-            cache.batch_select_indices(going)
+        if len(active) < len(rows):
+            rows, chosen, mask, positions = rows[active], chosen[active], mask[active], positions[active]
+            cache.batch_select_indices(active)
         tokens, positions = chosen[:, None], positions[:, -1:] + 1
         mask = torch.cat([mask, mask.new_ones(len(mask), 1)], dim=1)
-    return _collect(taken, len(prompts))
+    return _collect(sampled, len(prompts))
 
 
 def _next_logits(policy: Policy, tokens: Tensor, mask: Tensor, positions: Tensor, cache: DynamicCache) -> Tensor:
-    """Logits of the token after the last column: (rows, V) float32. The cache takes in `tokens`."""
+    """Logits of the next token: (rows, V) float32. Appends `tokens` (rows, new tokens) to the cache."""
     logits: Tensor = policy.model(
         input_ids=tokens,
         attention_mask=mask,
@@ -110,23 +112,23 @@ def _next_logits(policy: Policy, tokens: Tensor, mask: Tensor, positions: Tensor
 
 
 def _draw(logprobs: Tensor, uniforms: Tensor) -> Tensor:
-    """One token a row by inversion: the first whose cumulative probability exceeds the row's number in [0, 1)."""
+    """One token per row by inverse transform sampling, from uniform numbers (rows,) in [0, 1): (rows,) int64."""
     cumulative = logprobs.exp().cumsum(dim=-1, dtype=torch.float64)
     threshold = uniforms[:, None] * cumulative[:, -1:]
     return torch.searchsorted(cumulative, threshold, right=True)[:, 0].clamp(max=logprobs.shape[1] - 1)
 
 
 def _pad_left(prompts: Sequence[Sequence[int]], pad_id: int) -> tuple[Tensor, Tensor]:
-    """Token ids and mask (B, T): all prompts end in the last column."""
+    """Token ids and mask, (B, T) each, padded on the left: every prompt ends in the last column."""
     width = max(len(prompt) for prompt in prompts)
     ids = torch.tensor([[pad_id] * (width - len(prompt)) + list(prompt) for prompt in prompts])
     lengths = torch.tensor([[len(prompt)] for prompt in prompts])
     return ids, torch.arange(width) >= width - lengths
 
 
-def _collect(taken: list[tuple[Tensor, Tensor, Tensor]], count: int) -> list[SampledAnswer]:
+def _collect(sampled: list[tuple[Tensor, Tensor, Tensor]], count: int) -> list[SampledAnswer]:
     answers = [SampledAnswer([], []) for _ in range(count)]
-    for rows, tokens, logprobs in taken:
+    for rows, tokens, logprobs in sampled:
         for row, token, logprob in zip(rows.tolist(), tokens.tolist(), logprobs.tolist(), strict=True):
             answers[row].ids.append(token)
             answers[row].logprobs.append(logprob)
@@ -134,12 +136,12 @@ def _collect(taken: list[tuple[Tensor, Tensor, Tensor]], count: int) -> list[Sam
 
 
 def _rollout(policy: Policy, prompts: Sequence[Sequence[int]], answers: Sequence[SampledAnswer]) -> Rollout:
-    ids, ends = [answer.ids for answer in answers], policy.ends
+    ids, end_ids = [answer.ids for answer in answers], policy.end_ids
     batch = pad(prompts, ids, policy.tokenizer.pad_token_id).to(policy.device)
     logprobs = torch.tensor([value for answer in answers for value in answer.logprobs], device=policy.device)
     return Rollout(
         batch,
         torch.zeros(batch.ids.shape, device=policy.device).masked_scatter(batch.response, logprobs),
         [decode_answer(policy.tokenizer, row) for row in ids],
-        torch.tensor([row[-1] in ends for row in ids], device=policy.device),
+        torch.tensor([row[-1] in end_ids for row in ids], device=policy.device),
     )

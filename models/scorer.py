@@ -1,4 +1,4 @@
-"""The network of the reward model: a causal language model with a linear head beside its output layer."""
+"""The network of the reward model: a causal language model with a scalar head beside the language-model head."""
 
 import copy
 from pathlib import Path
@@ -12,7 +12,7 @@ from transformers.utils import logging
 
 from core.errors import BadModel
 from models import tokenizer as tokenizers
-from models.advantage import last
+from models.advantage import last_position
 from models.critic import Critic
 from models.policy import Policy, device, token_logprobs
 from models.tokens import Batch
@@ -21,19 +21,21 @@ HEAD = "head.safetensors"
 
 
 class Scorer(nn.Module):
-    """score(x, y) = w·h + b + β Σₜ (log p(yₜ | x, y₍<t₎) + H), always without dropout.
+    """score(x, y) = w·h + b + β Σₜ (log p(yₜ | x, y₍<t₎) + H). Dropout is always off.
 
-    h is the hidden state at the last token of the answer y to the prompt x; p is the network's own language model. With
-    β = 0 it is the usual scalar head. Above 0 the score starts from what the language model learned of good answers
-    from demonstrations, and the head learns what preferences add to it: DPO's implicit reward (Rafailov et al. 2023,
-    section 4), with a head beside it and H in place of the reference. H is what a token of an answer surprises by on
-    average, so that a long answer is no worse for being long. Few pairs then go a long way (docs/decisions/0007).
+    h is the hidden state at the last token of the answer y to the prompt x, and p is the network's own language model.
+    w·h + b is the head score; the term with β is the likelihood term (the prior).
+
+    β = 0 gives the usual scalar head. With β > 0, the score starts from the likelihood under the SFT model, and the
+    head learns a correction from preferences. This is DPO's implicit reward (Rafailov et al. 2023, section 4) plus a
+    head, with the constant H in place of the reference model. H is the mean surprisal (negative log-probability) of an
+    answer token, so that long answers are not penalised for their length. Fewer pairs are needed (docs/decisions/0007).
     """
 
     likelihood: Tensor
     """β, a scalar."""
     surprise: Tensor
-    """H, a scalar in nats."""
+    """H, the mean surprisal per token: a scalar in nats."""
 
     def __init__(
         self, model: PreTrainedModel, tokenizer: PreTrainedTokenizerBase, likelihood: float, surprise: float
@@ -49,43 +51,44 @@ class Scorer(nn.Module):
 
     @classmethod
     def from_policy(cls, policy: Policy, likelihood: float, surprise: float) -> "Scorer":
-        """A copy of the policy with a head of zeros: before it learns, the language model speaks alone."""
+        """A copy of the policy with a head of zeros: before training, the score is the likelihood term alone."""
         return cls(copy.deepcopy(policy.model), policy.tokenizer, likelihood, surprise)
 
     def forward(self, batch: Batch) -> Tensor:
         """The score of each text: (B,) float32."""
-        word, prior = self.parts(batch)
-        return word + prior
+        head_score, prior = self.parts(batch)
+        return head_score + prior
 
     def parts(self, batch: Batch) -> tuple[Tensor, Tensor]:
-        """What the head says, and what the language model does: (B,) float32 each.
+        """The head score and the likelihood term of each text, which sum to its score: (B,) float32 each.
 
-        No attention mask: padding is on the right, out of a causal model's sight.
+        No attention mask is needed: with right padding, no real token attends to padding under a causal mask.
         """
         ids, mask, response = batch.to(self.model.device)
         if not self.likelihood:
-            word = self._word(self.model.base_model(input_ids=ids, use_cache=False).last_hidden_state, mask)
-            return word, torch.zeros_like(word)
-        predicts = response.roll(-1, dims=1)
-        read = self.model(input_ids=ids, use_cache=False, logits_to_keep=predicts, output_hidden_states=True)
-        logprobs = token_logprobs(read.logits, ids, response).sum(dim=1)
+            hidden = self.model.base_model(input_ids=ids, use_cache=False).last_hidden_state  # (B, T, H)
+            head_score = self._head_score(hidden, mask)
+            return head_score, torch.zeros_like(head_score)
+        predicts = response.roll(-1, dims=1)  # positions that predict an answer token
+        output = self.model(input_ids=ids, use_cache=False, logits_to_keep=predicts, output_hidden_states=True)
+        logprobs = token_logprobs(output.logits, ids, response).sum(dim=1)  # (B,)
         prior = self.likelihood * (logprobs + self.surprise * response.sum(dim=1))
-        return self._word(read.hidden_states[-1], mask), prior
+        return self._head_score(output.hidden_states[-1], mask), prior
 
-    def ends(self, batch: Batch) -> Tensor:
-        """The hidden state that the head reads of each text: (B, H)."""
+    def final_hidden_states(self, batch: Batch) -> Tensor:
+        """The input of the head: the hidden state at the last token of each text, (B, H)."""
         ids, mask, _ = batch.to(self.model.device)
-        return _ends(self.model.base_model(input_ids=ids, use_cache=False).last_hidden_state, mask)
+        return _at_last_token(self.model.base_model(input_ids=ids, use_cache=False).last_hidden_state, mask)
 
     def critic(self, std: float) -> Critic:
-        """A critic that starts with a copy of the network, and expects what the head says, in units of `std`."""
+        """A critic initialised with copies of the network and the head; its initial values are head scores / `std`."""
         head = copy.deepcopy(self.head)
         head.weight.data /= std
         head.bias.data /= std
         return Critic(copy.deepcopy(self.model.base_model), head)
 
     def save(self, folder: Path) -> None:
-        """Write language model, head and tokenizer, so that the folder stands alone. Safetensors only."""
+        """Write language model, head and tokenizer to a self-contained folder, with weights in safetensors."""
         logging.disable_progress_bar()
         self.model.save_pretrained(folder)
         self.tokenizer.save_pretrained(folder)
@@ -94,13 +97,13 @@ class Scorer(nn.Module):
 
     @classmethod
     def load(cls, folder: Path) -> "Scorer":
-        """Read what `save` wrote; pickle and remote code are never read.
+        """Load a folder written by `save`; no pickles, no remote code.
 
         Raises:
-            BadModel: the folder holds no scorer.
+            BadModel: the folder does not hold a scorer.
         """
         if not (folder / HEAD).exists():
-            raise BadModel(f"{folder} holds no {HEAD}: it is no scorer; run the step `reward` to train one")
+            raise BadModel(f"{folder} has no {HEAD}, so it is not a reward model; run the step `reward` to train one")
         logging.disable_progress_bar()
         local: dict[str, Any] = {"local_files_only": True, "trust_remote_code": False}
         model = AutoModelForCausalLM.from_pretrained(folder, use_safetensors=True, dtype="auto", **local)
@@ -110,12 +113,12 @@ class Scorer(nn.Module):
         scorer.head.load_state_dict(head)
         return scorer.to(device())
 
-    def _word(self, hidden: Tensor, mask: Tensor) -> Tensor:
-        """What the head says at each row's last real token, which has seen the whole text: (B,) float32."""
-        word: Tensor = self.head(_ends(hidden, mask).float()).squeeze(-1)
-        return word
+    def _head_score(self, hidden: Tensor, mask: Tensor) -> Tensor:
+        """Head score at the last token of each row: (B,) float32."""
+        scores: Tensor = self.head(_at_last_token(hidden, mask).float()).squeeze(-1)
+        return scores
 
 
-def _ends(hidden: Tensor, mask: Tensor) -> Tensor:
-    """The hidden state at each row's last real token: (B, H)."""
-    return hidden[torch.arange(len(hidden), device=hidden.device), last(mask)]
+def _at_last_token(hidden: Tensor, mask: Tensor) -> Tensor:
+    """The hidden state (B, T, H) at the last token of each row that is not padding: (B, H)."""
+    return hidden[torch.arange(len(hidden), device=hidden.device), last_position(mask)]

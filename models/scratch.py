@@ -1,6 +1,6 @@
-"""A language model from nothing: a tokenizer fitted to the texts at hand, and a small Llama with random weights.
+"""A language model from scratch: a tokenizer trained on given texts, and a small Llama with random weights.
 
-Both are saved in the ordinary format; whoever loads them need not know where they came from.
+Both are saved in the standard transformers format and load like any other model.
 """
 
 from collections.abc import Iterable
@@ -18,19 +18,19 @@ TEMPLATE = (
 
 
 def train_tokenizer(texts: Iterable[str], vocabulary: int) -> PreTrainedTokenizerFast:
-    """Byte-level BPE of at most `vocabulary` tokens: any text can be spelt, those seen often are short."""
-    spelling = Tokenizer(models.BPE())
-    spelling.pre_tokenizer = pre_tokenizers.ByteLevel(add_prefix_space=False)
-    spelling.decoder = decoders.ByteLevel()
+    """Train a byte-level BPE tokenizer of at most `vocabulary` tokens; it can encode any text."""
+    bpe = Tokenizer(models.BPE())
+    bpe.pre_tokenizer = pre_tokenizers.ByteLevel(add_prefix_space=False)
+    bpe.decoder = decoders.ByteLevel()
     trainer = trainers.BpeTrainer(
         vocab_size=vocabulary,
         special_tokens=[PAD, END, *TURNS],
         initial_alphabet=pre_tokenizers.ByteLevel.alphabet(),
         show_progress=False,
     )
-    spelling.train_from_iterator(texts, trainer)
+    bpe.train_from_iterator(texts, trainer)
     tokenizer = PreTrainedTokenizerFast(
-        tokenizer_object=spelling,
+        tokenizer_object=bpe,
         pad_token=PAD,
         eos_token=END,
         extra_special_tokens=TURNS,
@@ -50,7 +50,7 @@ def new_model(
     positions: int,
     seed: int,
 ) -> LlamaForCausalLM:
-    """A Llama for this tokenizer, embeddings tied, weights drawn from `seed` alone."""
+    """A Llama with tied embeddings for this tokenizer; its random weights depend only on the arguments and `seed`."""
     config = LlamaConfig(
         vocab_size=len(tokenizer),
         hidden_size=width,
@@ -58,7 +58,7 @@ def new_model(
         num_attention_heads=heads,
         intermediate_size=feed_forward,
         max_position_embeddings=positions,
-        # at the usual .02 so small a model learns late, or never, to copy from the prompt
+        # with the usual 0.02, a model this small learns to copy from the prompt late or never
         initializer_range=width**-0.5,
         tie_word_embeddings=True,
         bos_token_id=None,

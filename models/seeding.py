@@ -1,4 +1,4 @@
-"""One seed for everything that draws, so that a step repeated is the same step."""
+"""Seeding of all random number generators, so that a repeated step gives the same result."""
 
 import hashlib
 import random
@@ -30,5 +30,5 @@ def use_deterministic_kernels() -> None:
 
 
 def generator(seed: int) -> torch.Generator:
-    """A generator of its own on the CPU: the same draws on every device, whatever else draws meanwhile."""
+    """A separate random number generator on the CPU: the same draws on every device, independent of global state."""
     return torch.Generator().manual_seed(seed)

@@ -1,4 +1,4 @@
-"""Supervised fine-tuning: the policy learns to give the demonstrated answers."""
+"""Supervised fine-tuning (SFT) of the policy on demonstrations."""
 
 import math
 from collections.abc import Mapping, Sequence
@@ -18,31 +18,31 @@ from models.tokens import Batch, by_length, encode_answers, encode_prompts, pad
 
 
 class SFTSettings(BaseSettings):
-    """How the policy learns from demonstrations."""
+    """Supervised fine-tuning on demonstrations."""
 
     epochs: int = Field(3, ge=1)
-    """Passes over the demonstrations."""
+    """Epochs over the demonstrations."""
     batch: int = Field(32, ge=1)
-    """Demonstrations a step."""
+    """Demonstrations per gradient step."""
     learning_rate: float = Field(4e-3, gt=0)
-    """Peak of AdamW's learning rate, for a small model from scratch; 1e-5 suits a pretrained one."""
+    """Peak learning rate (AdamW). The default is for a small model from scratch; 1e-5 suits a pretrained model."""
     warm_up: float = Field(0.05, ge=0, le=1)
-    """Share of the steps in which the learning rate rises; a cosine then takes it to 0."""
+    """Fraction of steps with linear warm-up, followed by cosine decay to 0."""
     weight_decay: float = Field(0.01, ge=0)
-    """Decoupled weight decay of AdamW."""
+    """Decoupled weight decay (AdamW)."""
     gradient_clip: float = Field(1.0, gt=0)
-    """Largest norm of the gradient."""
+    """Gradient clipping threshold (L2 norm)."""
 
 
 class TokenisedDemonstrations(NamedTuple):
-    """Tokenised demonstrations, row by row."""
+    """Tokenised demonstrations: the token ids of prompt and answer, and the weight, of each row."""
 
     prompts: list[list[int]]
     answers: list[list[int]]
     weights: Tensor
     """(n,) float32"""
     truncated: int
-    """Prompts that lost tokens on their left."""
+    """Number of prompts that were truncated on the left."""
 
 
 def fit(
@@ -53,29 +53,31 @@ def fit(
     seed: int,
     log: Log = ignore,
 ) -> dict[str, float]:
-    """Train `policy` in place on rows with prompt (turns), completion (text) and weight; no rows change nothing.
+    """Train `policy` in place on rows with prompt (turns), completion (text) and weight; without rows, it is unchanged.
 
-    Returns how many demonstrations it saw, how many prompts were cut, and the loss of the last epoch (nats per token).
+    Returns the number of demonstrations (`examples`), the number of truncated prompts, and the mean loss of the last
+    epoch (nats per token; absent without rows).
 
     Raises:
-        BadParams: the learning rate is so high that the loss is no number any more.
+        BadFeedback, BadParams: see `encode_prompts`.
+        BadParams: the loss is NaN or infinite, because the learning rate is too high.
     """
-    shown = encode(policy.tokenizer, data, limits)
-    summary = {"examples": float(len(shown.prompts)), "truncated": float(shown.truncated)}
-    losses = _learn(policy, shown, knobs, seed, log)
+    encoded = encode(policy.tokenizer, data, limits)
+    summary = {"examples": float(len(encoded.prompts)), "truncated": float(encoded.truncated)}
+    losses = _train(policy, encoded, knobs, seed, log)
     last_epoch = losses[-(len(losses) // knobs.epochs) :]
     return {**summary, "loss": sum(last_epoch) / len(last_epoch)} if losses else summary
 
 
-def _learn(policy: Policy, shown: TokenisedDemonstrations, knobs: SFTSettings, seed: int, log: Log) -> list[float]:
-    """The loss of every step."""
-    plan, losses = _minibatches(shown, knobs, seed), []
+def _train(policy: Policy, encoded: TokenisedDemonstrations, knobs: SFTSettings, seed: int, log: Log) -> list[float]:
+    """Train in place; returns the loss of every step, in nats per token."""
+    plan, losses = _minibatches(encoded, knobs, seed), []
     weights = list(policy.model.parameters())
     optimiser = torch.optim.AdamW(weights, knobs.learning_rate, weight_decay=knobs.weight_decay, fused=True)
     schedule = get_cosine_schedule_with_warmup(optimiser, round(knobs.warm_up * len(plan)), len(plan))
     for step, rows in enumerate(plan):
-        batch = pad([shown.prompts[i] for i in rows], [shown.answers[i] for i in rows], policy.tokenizer.pad_token_id)
-        loss = answer_loss(policy, batch, shown.weights[rows])
+        prompts, answers = [encoded.prompts[i] for i in rows], [encoded.answers[i] for i in rows]
+        loss = answer_loss(policy, pad(prompts, answers, policy.tokenizer.pad_token_id), encoded.weights[rows])
         optimiser.zero_grad()
         torch.autograd.backward(loss)
         norm = torch.nn.utils.clip_grad_norm_(weights, knobs.gradient_clip)
@@ -88,17 +90,21 @@ def _learn(policy: Policy, shown: TokenisedDemonstrations, knobs: SFTSettings, s
     return losses
 
 
-def _minibatches(shown: TokenisedDemonstrations, knobs: SFTSettings, seed: int) -> list[list[int]]:
-    """Row numbers of every step of every epoch."""
-    draw = generator(seed)
-    lengths = [len(prompt) + len(answer) for prompt, answer in zip(shown.prompts, shown.answers, strict=True)]
-    return [rows for _ in range(knobs.epochs) for rows in by_length(lengths, knobs.batch, draw)]
+def _minibatches(encoded: TokenisedDemonstrations, knobs: SFTSettings, seed: int) -> list[list[int]]:
+    """Row indices of each step, over all epochs."""
+    shuffle = generator(seed)
+    lengths = [len(prompt) + len(answer) for prompt, answer in zip(encoded.prompts, encoded.answers, strict=True)]
+    return [rows for _ in range(knobs.epochs) for rows in by_length(lengths, knobs.batch, shuffle)]
 
 
 def encode(
     tokenizer: PreTrainedTokenizerBase, data: Sequence[Mapping[str, Any]], limits: ModelSettings
 ) -> TokenisedDemonstrations:
-    """Tokenise rows with prompt, completion and weight, once for all epochs."""
+    """Tokenise rows with prompt (turns), completion (text) and weight.
+
+    Raises:
+        BadFeedback, BadParams: see `encode_prompts`.
+    """
     rows = list(data)
     prompts = encode_prompts(tokenizer, [row["prompt"] for row in rows], limits.max_prompt_tokens)
     answers = encode_answers(tokenizer, [row["completion"] for row in rows], limits.max_answer_tokens)
@@ -107,7 +113,7 @@ def encode(
 
 
 def answer_loss(policy: Policy, batch: Batch, weights: Tensor) -> Tensor:
-    """Mean negative log-probability of the answers' tokens, each weighted like its row (B,): a scalar, in nats."""
+    """Weighted mean negative log-likelihood of the answer tokens, with a weight per row (B,): a scalar, in nats."""
     logprobs = response_logprobs(policy.model, batch)
-    shares = (weights[:, None] * batch.response).to(logprobs)  # (B, T)
-    return -(shares * logprobs).sum() / shares.sum().clamp(min=torch.finfo(shares.dtype).tiny)
+    token_weights = (weights[:, None] * batch.response).to(logprobs)  # (B, T)
+    return -(token_weights * logprobs).sum() / token_weights.sum().clamp(min=torch.finfo(token_weights.dtype).tiny)

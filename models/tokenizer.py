@@ -1,7 +1,7 @@
-"""The tokenizer of a model on disk, which all models of a workspace share.
+"""Load the tokenizer of a saved model. All models of a workspace must share one tokenizer.
 
-Policy, reference, reward model and critic read the same token ids. With two tokenizers among them nothing would break
-that shows: ids mean other words, and the KL grows without bound.
+Policy, reference, reward model and critic read the same token ids. Different tokenizers would raise no error: the same
+ids would stand for different text, and the KL would grow without bound.
 """
 
 from pathlib import Path
@@ -10,40 +10,44 @@ from transformers import AutoTokenizer, PreTrainedTokenizerBase
 
 from core.errors import BadModel
 
-_WHENCE = ("is_local", "local_files_only")
-"""What transformers notes of where a tokenizer was read from; saved along, it would change the digest of a model."""
+_SOURCE_KEYS = ("is_local", "local_files_only")
+"""Keys in which transformers records where a tokenizer was loaded from; saved with a model, they change its digest."""
 
 
 def load(source: str | Path) -> PreTrainedTokenizerBase:
-    """The tokenizer in a folder, or of a model of the hub. Never runs its code. Saved again, it is the same files.
+    """Load the tokenizer of a folder or of a model on the Hugging Face Hub, without remote code.
+
+    Saving it again gives byte-identical files.
 
     Raises:
-        OSError, ValueError: there is none that can be read.
+        OSError, ValueError: there is no tokenizer, or it cannot be read.
     """
     tokenizer: PreTrainedTokenizerBase = AutoTokenizer.from_pretrained(source, trust_remote_code=False)
-    for note in _WHENCE:
-        tokenizer.init_kwargs.pop(note, None)
+    for key in _SOURCE_KEYS:
+        tokenizer.init_kwargs.pop(key, None)
     return tokenizer
 
 
 def of(model: Path) -> PreTrainedTokenizerBase | None:
-    """The tokenizer of a saved model; None where the folder holds none, as before there is a champion."""
+    """The tokenizer of a saved model; None if the folder has none, for example before there is a champion."""
     return load(model) if (model / "tokenizer_config.json").exists() else None
 
 
 def check(base: str, champion: Path) -> None:
-    """Say early that a base model spells text otherwise than the champion.
+    """Check early that the base model has the champion's tokenizer; passes if there is no champion.
 
     Raises:
-        BadModel: the two do not share a tokenizer, or the base model has none that can be read.
+        BadModel: the two vocabularies differ, or a tokenizer cannot be read.
     """
     try:
-        ours, theirs = load(base), of(champion)
+        base_tokenizer, champion_tokenizer = load(base), of(champion)
     except (OSError, ValueError) as error:
-        raise BadModel(f"model.base={base}: its tokenizer cannot be read: {error}") from error
-    if theirs and ours.get_vocab() != theirs.get_vocab():
         raise BadModel(
-            f"model.base={base} has another tokenizer than the champion, and the models of a workspace have to share "
-            "one; start another base model in a workspace of its own: "
+            f"model.base={base}: its tokenizer cannot be read; save it again with tokenizer.save_pretrained: {error}"
+        ) from error
+    if champion_tokenizer and base_tokenizer.get_vocab() != champion_tokenizer.get_vocab():
+        raise BadModel(
+            f"model.base={base} has another tokenizer than the champion, and all models of a workspace must share one; "
+            "use a separate workspace for another base model: "
             f"`rounds round --workspace DIR -S model.base={base}`"
         )

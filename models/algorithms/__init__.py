@@ -1,4 +1,4 @@
-"""How a policy learns from a reward: one file an algorithm. `use: ppo` loads `models/algorithms/ppo.py`."""
+"""RL algorithms that train a policy on a reward, one per file. `use: ppo` loads `models/algorithms/ppo.py`."""
 
 from abc import abstractmethod
 from collections.abc import Sequence
@@ -14,17 +14,17 @@ from models.tokens import Batch
 
 
 class Score(Protocol):
-    """Anything that says how good texts are; a `RewardModel` with the policy's tokenizer, or a rule."""
+    """A reward function: a `RewardModel` with the policy's tokenizer, or a rule."""
 
     def __call__(self, batch: Batch) -> Tensor:
-        """One number a text, higher is better, on the scale of one standard deviation: (B,) float32."""
+        """One score per text, higher is better, with a standard deviation of about 1: (B,) float32."""
 
 
 class Algorithm(Plugin):
-    """A way to make a policy better."""
+    """An RL algorithm with its settings."""
 
     start: Literal["sft", "champion"] = "champion"
-    """Where training starts; the KL reference is the SFT policy either way, so that KL adds up across rounds."""
+    """Initial policy. The KL reference is the SFT policy in both cases, so that KL accumulates across rounds."""
 
     @abstractmethod
     def train(
@@ -38,9 +38,16 @@ class Algorithm(Plugin):
         log: Log = ignore,
         seed: int = 0,
     ) -> Policy:
-        """Train `policy` in place and return it; `reference` is what it must not stray from, and is left alone.
+        """Train `policy` in place and return it; `reference`, the policy for the KL penalty, is not changed.
 
-        `prompts` are token ids that end where an answer begins (`tokens.encode_prompts`); an answer has at most `limit`
-        tokens. Where `checkpoints` hold a state of this run, training goes on from there and ends with the same weights
-        as if it had not stopped.
+        Args:
+            policy: the policy to train.
+            reference: the frozen policy that the KL penalty is measured against.
+            reward: scores each prompt with its answer.
+            prompts: token ids that end where the answer begins (`tokens.encode_prompts`).
+            limit: maximum number of tokens in an answer, EOS included.
+            checkpoints: where the training state is saved. If it holds a state of this run, training resumes from it
+                and ends with the same weights as an uninterrupted run.
+            log: receives the metrics of each iteration.
+            seed: seed of the random number generator; the same seed gives the same weights.
         """

@@ -1,8 +1,8 @@
-"""Proximal policy optimisation from a reward model, with the settings that RLHF practice has converged on.
+"""Proximal policy optimisation (PPO) against a reward model, with the settings that RLHF practice has converged on.
 
-What differs from a textbook PPO (Schulman et al. 2017): the KL to a reference policy is a price per token inside the
-reward (Ziegler et al. 2019), the critic is a network of its own that starts from the reward model's, and an answer that
-does not end by itself gets a fixed low score. Each choice is described at its knob; the metrics are in docs/metrics.md.
+Differences from PPO as published (Schulman et al. 2017): the reward includes a per-token KL penalty against a reference
+policy (Ziegler et al. 2019), the critic is a separate network initialised from the reward model, and an answer without
+EOS gets a fixed low score. Each setting documents its choice; docs/metrics.md defines the metrics.
 """
 
 from collections.abc import Callable, Sequence
@@ -22,7 +22,7 @@ from models.critic import Critic
 from models.kl import KLController, KLSettings
 from models.learner import Learner, adam, descend, draw
 from models.losses import policy_loss, value_loss
-from models.minibatches import each, rows, split
+from models.minibatches import map_minibatches, select_rows, split
 from models.policy import Policy, response_logprobs
 from models.reward import RewardModel
 from models.rollout import Rollout, SamplingSettings, sample
@@ -33,18 +33,18 @@ Metrics = dict[str, float]
 
 
 class ScoredRollout(NamedTuple):
-    """What is known of the answers before the policy learns from them."""
+    """Scores, KL and values of a rollout, computed before the update."""
 
     scores: Tensor
-    """(B,) the reward's word, or the floor for an answer that did not end."""
+    """(B,) reward of each answer, or `unended_score` for an answer without EOS"""
     kl: Tensor
-    """(B, T) nats per token to the reference, estimator k1."""
+    """(B, T) KL to the reference per token in nats, estimator k1"""
     values: Tensor
-    """(B, T) what the critic expected."""
+    """(B, T) value of the state before each token"""
 
 
 class Experience(NamedTuple):
-    """What the policy and the critic learn from; all (B, T)."""
+    """Training data of one iteration; tensors are (B, T), 0 outside the answers."""
 
     batch: Batch
     logprobs: Tensor
@@ -54,42 +54,42 @@ class Experience(NamedTuple):
 
 
 class PPO(Algorithm):
-    """PPO with a separate critic. The defaults are the ones vetted in the embedded help-desk world."""
+    """PPO with a separate critic. The defaults were validated on the embedded help-desk world."""
 
     steps: int = Field(10, ge=1)
-    """Iterations of rollout and learning."""
+    """Iterations, each a rollout followed by updates."""
     episodes: int = Field(128, ge=2)
-    """Answers sampled in an iteration."""
+    """Answers sampled per iteration."""
     minibatch: int = Field(64, ge=1)
-    """Answers in one gradient step, and in one forward pass without gradients."""
+    """Answers per gradient step, and per forward pass without gradients."""
     epochs: int = Field(2, ge=1)
-    """Passes over an iteration's answers."""
+    """Epochs over the answers of each iteration."""
     learning_rate: float = Field(5e-4, gt=0)
-    """Of the policy's Adam."""
+    """Learning rate of the policy (Adam)."""
     critic_learning_rate: float = Field(5e-4, gt=0)
-    """Of the critic's Adam."""
+    """Learning rate of the critic (Adam)."""
     warm_up: int = Field(0, ge=0)
-    """Iterations in which both learning rates rise; constant afterwards (Ouyang et al. 2022, C.4)."""
+    """Iterations of linear warm-up of both learning rates, which are then constant (Ouyang et al. 2022, C.4)."""
     kl: KLSettings = KLSettings()
-    """The price of leaving the reference."""
+    """KL penalty against the reference policy."""
     gamma: float = Field(1.0, gt=0, le=1)
-    """Discount per token; answers are short and judged as a whole, so none."""
+    """Discount factor per token; 1 (no discounting), since answers are short and scored as a whole."""
     lam: float = Field(0.95, ge=0, le=1)
-    """λ of generalised advantage estimation: 1 trusts the score alone, 0 the critic alone."""
+    """λ of generalised advantage estimation (GAE): 1 uses Monte Carlo returns, 0 one-step TD errors."""
     clip: float = Field(0.2, gt=0, lt=1)
-    """A token's probability earns nothing for moving by more than this share."""
+    """Clip range ε of the probability ratio: the surrogate objective clips the ratio to [1 - ε, 1 + ε]."""
     dual_clip: float = Field(3.0, gt=1)
-    """Bound on the loss of a token with a negative advantage, in multiples of it (Ye et al. 2020)."""
+    """Dual clip: the loss of a token with a negative advantage A is at most this times |A| (Ye et al. 2020)."""
     value_clip: float = Field(0.2, gt=0)
-    """The critic earns nothing for moving a value by more than this, in units of score."""
+    """Clip range of the value loss, in units of score."""
     gradient_clip: float = Field(1.0, gt=0)
-    """Largest norm of a gradient, policy and critic each."""
+    """Gradient clipping threshold (L2 norm), for policy and critic separately."""
     unended_score: float | None = -2.0
-    """Score of an answer without an end, whatever the reward says (the EOS trick, Huang et al. 2024); null for none."""
+    """Score of an answer without EOS, replacing its reward (EOS trick, Huang et al. 2024); null keeps the reward."""
     sampling: SamplingSettings = SamplingSettings()
-    """How answers are drawn. Its temperature divides the logits in every log-probability."""
+    """Sampling of rollouts. The temperature applies to all log-probabilities, those of the reference included."""
     checkpoint_every: int = Field(5, ge=1)
-    """Iterations between two checkpoints."""
+    """Iterations between checkpoints."""
 
     def train(
         self,
@@ -102,46 +102,52 @@ class PPO(Algorithm):
         log: Log = ignore,
         seed: int = 0,
     ) -> Policy:
-        """Train `policy` in place: rollout, score, advantages, optimise, log, as often as `steps` says.
+        """Train `policy` in place for `steps` iterations of rollout, score, advantages, optimise and log.
+
+        The arguments are those of `Algorithm.train`. Training stops early if the KL exceeds `kl.limit`.
 
         Raises:
-            BadFeedback: there is no prompt to answer.
+            BadFeedback: `prompts` is empty.
         """
         if not prompts:
-            raise BadFeedback("no prompt to train on; ingest feedback or give the source a sampler of prompts")
+            raise BadFeedback("no prompt to train on; ingest feedback or configure a source that samples prompts")
         learner = self._start(policy, reward, checkpoints, seed)
         while learner.iteration < self.steps:
             started = perf_counter()
             # 1. rollout
-            chosen = draw(len(prompts), self.episodes, learner.iteration, seed)
-            rollout = sample(policy, [prompts[i] for i in chosen], self.sampling, limit, learner.generator)
+            indices = draw(len(prompts), self.episodes, learner.iteration, seed)
+            rollout = sample(policy, [prompts[i] for i in indices], self.sampling, limit, learner.generator)
             learner.tokens += int(rollout.batch.response.sum())
-            sampled = perf_counter()
+            rollout_end = perf_counter()
             # 2. score
             scored = self._score(learner, reference, reward, rollout)
             metrics = self._describe(learner, rollout, scored)
             if learner.controller.stops(metrics["objective/kl"]):
                 log({**metrics, "objective/kl_stop": 1.0}, learner.iteration, self.steps)
                 break
-            judged = perf_counter()
+            score_end = perf_counter()
             # 3. advantages
             experience = self._advantages(learner.controller.coefficient, rollout, scored)
             # 4. optimise
             metrics |= self._optimise(learner, experience)
             learner.controller.update(metrics["objective/kl"], self.episodes)
             # 5. log
-            seconds = {"rollout": sampled - started, "score": judged - sampled, "train": perf_counter() - judged}
+            seconds = {
+                "rollout": rollout_end - started,
+                "score": score_end - rollout_end,
+                "train": perf_counter() - score_end,
+            }
             log({**metrics, **_speed(rollout, seconds)}, learner.iteration, self.steps)
             learner.iteration += 1
-            # not after the last one: killed later, there is still an iteration to run and to report
+            # no checkpoint after the last iteration: a resumed run then always has an iteration left to run and report
             if checkpoints and learner.iteration % self.checkpoint_every == 0 and learner.iteration < self.steps:
                 checkpoints.save(learner.state_dict())
         return policy
 
     def _start(self, policy: Policy, reward: Score, checkpoints: Checkpoints | None, seed: int) -> Learner:
-        """A fresh learner, or the one that was interrupted."""
+        """A new training state, or that of the interrupted run."""
         critic = reward.critic() if isinstance(reward, RewardModel) else Critic.from_policy(policy)
-        policy.model.eval()  # no dropout: a ratio must compare two policies, not two masks
+        policy.model.eval()  # no dropout: the ratio must compare two policies, not two dropout masks
         learner = Learner(
             policy,
             critic,
@@ -156,32 +162,33 @@ class PPO(Algorithm):
 
     def _score(self, learner: Learner, reference: Policy, reward: Score, rollout: Rollout) -> ScoredRollout:
         batch = rollout.batch
-        scores = reward(batch).float()
+        scores = reward(batch).float()  # (B,)
         if self.unended_score is not None:
             scores = torch.where(rollout.ended, scores, self.unended_score)
-        kl = k1(rollout.logprobs, each(self._logprobs(reference), batch, self.minibatch))
-        return ScoredRollout(scores, masked(kl, batch.response), each(learner.critic.values, batch, self.minibatch))
+        kl = k1(rollout.logprobs, map_minibatches(self._logprobs(reference), batch, self.minibatch))  # (B, T)
+        values = map_minibatches(learner.critic.values, batch, self.minibatch)
+        return ScoredRollout(scores, masked(kl, batch.response), values)
 
     def _logprobs(self, policy: Policy) -> Callable[[Batch], Tensor]:
         return lambda batch: response_logprobs(policy.model, batch, self.sampling.temperature)
 
     def _describe(self, learner: Learner, rollout: Rollout, scored: ScoredRollout) -> Metrics:
-        """The metrics of the answers, before anything is learned from them."""
+        """Metrics of the rollout, computed before the update."""
         batch = rollout.batch
         metrics = {
             "objective/kl": masked_sum(scored.kl, batch.response).mean().item(),
             "objective/kl_coefficient": learner.controller.coefficient,
             "objective/score": scored.scores.mean().item(),
             "objective/score_std": scored.scores.std(correction=0).item(),
-            # the surprise of sampled tokens is an unbiased estimate of the entropy and needs no (B, T, V) tensor
+            # -log p of sampled tokens is an unbiased estimate of the entropy and needs no (B, T, V) tensor
             "objective/entropy": -masked_mean(rollout.logprobs, batch.response).item(),
             "answer/tokens": batch.response.sum(dim=1).float().mean().item(),
             "answer/sampled": learner.tokens,
             "answer/ended": rollout.ended.float().mean().item(),
         }
-        if learner.iteration == 0:  # the old log-probabilities are the sampler's: show once that they are the model's
-            fresh = each(self._logprobs(learner.policy), batch, self.minibatch)
-            metrics["rollout_mismatch"] = (fresh - rollout.logprobs).abs().max().item()
+        if learner.iteration == 0:  # the old log-probabilities come from the sampler: check once against a forward pass
+            recomputed = map_minibatches(self._logprobs(learner.policy), batch, self.minibatch)
+            metrics["rollout_mismatch"] = (recomputed - rollout.logprobs).abs().max().item()
         return metrics
 
     def _advantages(self, coefficient: float, rollout: Rollout, scored: ScoredRollout) -> Experience:
@@ -191,13 +198,13 @@ class PPO(Algorithm):
         return Experience(rollout.batch, rollout.logprobs, scored.values, masked_whiten(advantages, mask), returns)
 
     def _optimise(self, learner: Learner, experience: Experience) -> Metrics:
-        """Some epochs of minibatches. The metrics are means over all of them, weighted by token."""
+        """`epochs` passes over the minibatches. The metrics are means over all minibatches, weighted by token."""
         mask = experience.batch.response
         totals: dict[str, Tensor] = {}
         updates = 0
         for _ in range(self.epochs):
             minibatches = split(experience.batch, self.minibatch, learner.generator)
-            # one denominator for all minibatches, so that a token counts the same in a long answer and a short one
+            # one denominator for all minibatches, so that every token has the same weight, whatever its answer's length
             tokens = mask.sum() / len(minibatches)
             for index in minibatches:
                 for name, value in self._update(learner, experience, index, tokens).items():
@@ -208,31 +215,32 @@ class PPO(Algorithm):
         return {**means, "value/explained_variance": explained}
 
     def _update(self, learner: Learner, experience: Experience, index: list[int], tokens: Tensor) -> dict[str, Tensor]:
-        """One gradient step of the policy and of the critic."""
-        batch = rows(experience.batch, index)
+        """One gradient step each for policy and critic. `tokens` is the mean number of answer tokens per minibatch."""
+        batch = select_rows(experience.batch, index)
         logprobs, values, advantages, returns = (tensor[index, : batch.ids.shape[1]] for tensor in experience[1:])
 
         def mean(per_token: Tensor) -> Tensor:
             return masked(per_token, batch.response).sum() / tokens
 
-        rise = min(1.0, (learner.iteration + 1) / (self.warm_up + 1))
+        warm_up = min(1.0, (learner.iteration + 1) / (self.warm_up + 1))  # factor of both learning rates
         new = self._logprobs(learner.policy)(batch)
-        found = policy_loss(new, logprobs, advantages, self.clip, self.dual_clip)
-        norm = descend(mean(found.loss), learner.policy_optimiser, rise * self.learning_rate, self.gradient_clip)
-        missed = mean(value_loss(learner.critic.values(batch), values, returns, self.value_clip))
-        critic_norm = descend(missed, learner.critic_optimiser, rise * self.critic_learning_rate, self.gradient_clip)
+        surrogate = policy_loss(new, logprobs, advantages, self.clip, self.dual_clip)
+        policy_rate, critic_rate = warm_up * self.learning_rate, warm_up * self.critic_learning_rate
+        norm = descend(mean(surrogate.loss), learner.policy_optimiser, policy_rate, self.gradient_clip)
+        critic_loss = mean(value_loss(learner.critic.values(batch), values, returns, self.value_clip))
+        critic_norm = descend(critic_loss, learner.critic_optimiser, critic_rate, self.gradient_clip)
         return {
-            "loss": mean(found.loss).detach(),
-            "approx_kl": mean(found.kl),
-            "clip_fraction": mean(found.clipped.float()),
+            "loss": mean(surrogate.loss).detach(),
+            "approx_kl": mean(surrogate.kl),
+            "clip_fraction": mean(surrogate.clipped.float()),
             "grad_norm": norm,
-            "value/loss": missed.detach(),
+            "value/loss": critic_loss.detach(),
             "value/grad_norm": critic_norm,
         }
 
 
 def _speed(rollout: Rollout, seconds: dict[str, float]) -> Metrics:
-    """Seconds of each phase, and answer tokens a second over all of them."""
+    """Seconds per phase, and answer tokens per second over all phases."""
     tokens = int(rollout.batch.response.sum())
-    phases = {f"time/{phase}": spent for phase, spent in seconds.items()}
+    phases = {f"time/{phase}": duration for phase, duration in seconds.items()}
     return {**phases, "time/tokens_per_second": tokens / sum(seconds.values())}

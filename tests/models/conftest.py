@@ -21,13 +21,13 @@ def _one_thread() -> Iterator[None]:
 
 @pytest.fixture
 def tokenizer() -> PreTrainedTokenizerFast:
-    """Bytes, the five control tokens and a few words, with the chat template of models/scratch.py."""
+    """A byte-level BPE tokenizer of 300 tokens, with the control tokens and chat template of models/scratch.py."""
     return train_tokenizer(TEXTS, 300)
 
 
 @pytest.fixture
 def plain(tokenizer: PreTrainedTokenizerFast) -> PreTrainedTokenizerFast:
-    """The same tokens without a chat template, padding with EOS."""
+    """The same vocabulary without a chat template, and with EOS as the pad token."""
     tokenizer.chat_template = None
     tokenizer.pad_token = tokenizer.eos_token
     return tokenizer
@@ -35,7 +35,7 @@ def plain(tokenizer: PreTrainedTokenizerFast) -> PreTrainedTokenizerFast:
 
 @pytest.fixture
 def tiny() -> Policy:
-    """A Llama of 16 dimensions with random weights."""
+    """A Llama of hidden size 16 with random weights."""
     return build(ModelSettings(width=16, layers=2, heads=2, feed_forward=32, vocabulary=300), TEXTS)
 
 

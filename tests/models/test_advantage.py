@@ -9,17 +9,17 @@ from torch import Tensor
 from models import advantage
 
 T, F = True, False
-# three answers of 3, 2 and 1 tokens; a prompt token in front of the second, padding behind the others
+# three answers of 3, 2 and 1 tokens; the second row begins with a prompt token, the third ends with padding
 MASK = torch.tensor([[T, T, T], [F, T, T], [T, F, F]])
 
 
-def test_mean_reads_the_mask_alone_even_beside_nan() -> None:
+def test_masked_mean_and_sum_ignore_nan_and_inf_outside_the_mask() -> None:
     values = torch.tensor([[1.0, 2.0, 3.0], [math.nan, 4.0, 5.0], [9.0, math.inf, math.nan]])
     assert advantage.masked_mean(values, MASK).item() == pytest.approx(24 / 6)
     assert advantage.masked_sum(values, MASK).tolist() == [6.0, 9.0, 9.0]
 
 
-def test_mean_of_nothing_is_zero() -> None:
+def test_mean_over_an_empty_mask_is_zero() -> None:
     assert advantage.masked_mean(torch.ones(2, 2), torch.zeros(2, 2, dtype=torch.bool)).item() == 0.0
 
 
@@ -44,7 +44,7 @@ def test_both_kl_estimators_are_unbiased() -> None:
 
 
 def test_last_token_of_each_row() -> None:
-    assert advantage.last(MASK).tolist() == [2, 2, 0]
+    assert advantage.last_position(MASK).tolist() == [2, 2, 0]
 
 
 def test_token_rewards_by_hand() -> None:
@@ -56,19 +56,19 @@ def test_token_rewards_by_hand() -> None:
 def test_gae_by_hand() -> None:
     rewards = torch.tensor([[0.0, 0.0, 1.0], [9.0, 0.0, 2.0], [1.0, 9.0, 9.0]])
     values = torch.tensor([[0.5, 0.5, 0.5], [9.0, 1.0, 1.0], [2.0, 9.0, 9.0]])
-    found = advantage.gae(rewards, values, MASK, gamma=1.0, lam=0.5)
+    result = advantage.gae(rewards, values, MASK, gamma=1.0, lam=0.5)
     # row 0: deltas 0, 0, .5 → .5, .25, .125; row 1: deltas 0, 1 → 1, .5; row 2: 1 - 2 = -1
-    assert found.advantages.tolist() == [[0.125, 0.25, 0.5], [0.0, 0.5, 1.0], [-1.0, 0.0, 0.0]]
-    assert found.returns.tolist() == [[0.625, 0.75, 1.0], [0.0, 1.5, 2.0], [1.0, 0.0, 0.0]]
+    assert result.advantages.tolist() == [[0.125, 0.25, 0.5], [0.0, 0.5, 1.0], [-1.0, 0.0, 0.0]]
+    assert result.returns.tolist() == [[0.625, 0.75, 1.0], [0.0, 1.5, 2.0], [1.0, 0.0, 0.0]]
 
 
 def test_gae_discounts_by_gamma() -> None:
     rewards, values = torch.tensor([[0.0, 1.0]]), torch.tensor([[0.5, 0.5]])
-    found = advantage.gae(rewards, values, torch.ones(1, 2, dtype=torch.bool), gamma=0.8, lam=0.5)
-    torch.testing.assert_close(found.advantages, torch.tensor([[0.8 * 0.5 - 0.5 + 0.8 * 0.5 * 0.5, 0.5]]))
+    result = advantage.gae(rewards, values, torch.ones(1, 2, dtype=torch.bool), gamma=0.8, lam=0.5)
+    torch.testing.assert_close(result.advantages, torch.tensor([[0.8 * 0.5 - 0.5 + 0.8 * 0.5 * 0.5, 0.5]]))
 
 
-def test_explained_variance_is_one_for_a_seer_and_zero_for_a_constant() -> None:
+def test_explained_variance_is_one_if_perfect_and_zero_if_constant() -> None:
     returns = torch.tensor([[1.0, 2.0, 4.0], [math.nan, 0.0, 1.0], [3.0, math.nan, math.nan]])
     assert advantage.explained_variance(returns.clone(), returns, MASK).item() == pytest.approx(1.0)
     assert advantage.explained_variance(torch.full((3, 3), 7.0), returns, MASK).item() == pytest.approx(0.0, abs=1e-6)
@@ -109,8 +109,10 @@ def test_padding_never_changes_an_advantage(episode: tuple[Tensor, Tensor, Tenso
 
 @settings(deadline=None, max_examples=50)
 @given(episodes())
-def test_with_lambda_one_the_return_is_the_sum_of_what_follows(episode: tuple[Tensor, Tensor, Tensor]) -> None:
+def test_with_lambda_and_gamma_one_the_return_is_the_sum_of_later_rewards(
+    episode: tuple[Tensor, Tensor, Tensor],
+) -> None:
     rewards, values, mask = episode
     returns = advantage.gae(rewards, values, mask, gamma=1.0, lam=1.0).returns
-    following = advantage.masked(rewards, mask).flip(1).cumsum(1).flip(1)
-    torch.testing.assert_close(returns, advantage.masked(following, mask), rtol=1e-4, atol=1e-4)
+    reward_to_go = advantage.masked(rewards, mask).flip(1).cumsum(1).flip(1)
+    torch.testing.assert_close(returns, advantage.masked(reward_to_go, mask), rtol=1e-4, atol=1e-4)

@@ -7,18 +7,18 @@ from tests.models.test_scorer import ARCHITECTURES, tiny, two_texts
 
 
 def critic(name: str = "llama") -> Critic:
-    """A critic that expects something."""
-    made = Critic.from_policy(tiny(name))
+    """A critic with a random value head."""
+    model = Critic.from_policy(tiny(name))
     torch.manual_seed(1)
-    torch.nn.init.normal_(made.head.weight)
-    return made
+    torch.nn.init.normal_(model.head.weight)
+    return model
 
 
-def test_a_new_critic_expects_nothing() -> None:
+def test_a_new_critic_gives_zero_values() -> None:
     assert not Critic.from_policy(tiny()).values(two_texts()).any()
 
 
-def test_values_look_at_what_came_before_the_token() -> None:
+def test_the_value_of_a_token_is_computed_from_the_tokens_before_it() -> None:
     values, after = critic().values(two_texts()), critic()(two_texts().ids)
     assert values[1].tolist() == [0.0, 0.0, after[1, 1].item(), after[1, 2].item(), 0.0, 0.0, 0.0]
 
@@ -33,9 +33,9 @@ def test_padding_changes_no_value(name: str) -> None:
 
 def test_a_critic_shares_no_weight_with_its_policy() -> None:
     policy = tiny()
-    made = Critic.from_policy(policy)
-    torch.nn.init.ones_(made.head.weight)
-    before = made(two_texts().ids)
+    model = Critic.from_policy(policy)
+    torch.nn.init.ones_(model.head.weight)
+    before = model(two_texts().ids)
     with torch.no_grad():
         policy.model.get_input_embeddings().weight.zero_()
-    assert torch.equal(made(two_texts().ids), before)
+    assert torch.equal(model(two_texts().ids), before)

@@ -5,7 +5,7 @@ from hypothesis import strategies as st
 from models.kl import KLController, KLSettings
 
 
-def test_without_a_target_the_coefficient_stays() -> None:
+def test_without_a_target_the_coefficient_is_constant() -> None:
     controller = KLController(KLSettings(coefficient=0.3))
     controller.update(100.0, episodes=128)
     assert controller.coefficient == 0.3
@@ -17,7 +17,7 @@ def test_a_ten_percent_error_by_hand() -> None:
     assert controller.coefficient == pytest.approx(1.01)
 
 
-def test_a_large_error_counts_twenty_percent() -> None:
+def test_a_large_error_is_clipped_to_twenty_percent() -> None:
     controller = KLController(KLSettings(coefficient=1.0, target=1, horizon=1000))
     controller.update(50.0, episodes=100)
     assert controller.coefficient == pytest.approx(1.02)
@@ -35,7 +35,7 @@ def test_the_coefficient_stays_positive_and_survives_a_checkpoint(measured: list
     assert restored.coefficient == controller.coefficient > 0
 
 
-def test_the_limit_stops() -> None:
+def test_training_stops_above_the_limit() -> None:
     assert KLController(KLSettings(limit=10)).stops(10.1)
     assert not KLController(KLSettings(limit=10)).stops(10.0)
     assert not KLController(KLSettings()).stops(1e9)

@@ -7,10 +7,10 @@ from torch import Tensor
 from models.losses import policy_loss, value_loss
 
 
-def at(ratio: float, advantage: float) -> tuple[float, bool]:
+def loss_at(ratio: float, advantage: float) -> tuple[float, bool]:
     """Loss and clip flag of one token whose probability changed by `ratio`."""
-    found = policy_loss(torch.tensor([math.log(ratio)]), torch.zeros(1), torch.tensor([advantage]), 0.2, dual_clip=3.0)
-    return found.loss.item(), bool(found.clipped.item())
+    result = policy_loss(torch.tensor([math.log(ratio)]), torch.zeros(1), torch.tensor([advantage]), 0.2, dual_clip=3.0)
+    return result.loss.item(), bool(result.clipped.item())
 
 
 @pytest.mark.parametrize(
@@ -18,28 +18,28 @@ def at(ratio: float, advantage: float) -> tuple[float, bool]:
     [
         (1.0, 2.0, -2.0, False),
         (1.1, 2.0, -2.2, False),
-        (1.5, 2.0, -2.4, True),  # a gain beyond 1.2 earns nothing
-        (0.5, 2.0, -1.0, False),  # a loss is felt in full
+        (1.5, 2.0, -2.4, True),  # clipped at 1 + ε
+        (0.5, 2.0, -1.0, False),  # not clipped: the objective is the pessimistic bound
         (0.5, -1.0, 0.8, True),
         (2.0, -1.0, 2.0, False),
         (9.0, -1.0, 3.0, True),  # the dual clip
     ],
 )
 def test_clipped_loss_by_hand(ratio: float, advantage: float, loss: float, clipped: bool) -> None:
-    found = at(ratio, advantage)
-    assert found[0] == pytest.approx(loss, rel=1e-5)
-    assert found[1] == clipped
+    actual_loss, actual_clipped = loss_at(ratio, advantage)
+    assert actual_loss == pytest.approx(loss, rel=1e-5)
+    assert actual_clipped == clipped
 
 
-def test_a_ratio_beyond_the_guard_stays_finite() -> None:
-    found = policy_loss(torch.tensor([0.0]), torch.tensor([-200.0]), torch.tensor([-1.0]), 0.2, 3.0)
-    assert found.loss.item() == 3.0
-    assert math.isfinite(found.kl.item())
+def test_an_extreme_ratio_gives_a_finite_loss() -> None:
+    result = policy_loss(torch.tensor([0.0]), torch.tensor([-200.0]), torch.tensor([-1.0]), 0.2, 3.0)
+    assert result.loss.item() == 3.0
+    assert math.isfinite(result.kl.item())
 
 
 def test_approximate_kl_by_hand() -> None:
-    found = policy_loss(torch.tensor([math.log(2.0)]), torch.zeros(1), torch.ones(1), 0.2, 3.0)
-    assert found.kl.item() == pytest.approx(2 - 1 - math.log(2))
+    result = policy_loss(torch.tensor([math.log(2.0)]), torch.zeros(1), torch.ones(1), 0.2, 3.0)
+    assert result.kl.item() == pytest.approx(2 - 1 - math.log(2))
 
 
 def surrogate(parameters: Tensor) -> Tensor:
@@ -57,13 +57,13 @@ def surrogate(parameters: Tensor) -> Tensor:
 def test_gradient_agrees_with_a_finite_difference(point: tuple[float, float]) -> None:
     parameters = torch.tensor(point, dtype=torch.float64, requires_grad=True)
     [gradient] = torch.autograd.grad(surrogate(parameters), parameters)
-    for i, found in enumerate(gradient):
+    for i, derivative in enumerate(gradient):
         step = 1e-6 * torch.eye(2, dtype=torch.float64)[i]
         difference = (surrogate(parameters.detach() + step) - surrogate(parameters.detach() - step)) / 2e-6
-        assert found.item() == pytest.approx(difference.item(), abs=1e-7)
+        assert derivative.item() == pytest.approx(difference.item(), abs=1e-7)
 
 
 def test_value_loss_by_hand() -> None:
     new, old, returns = torch.tensor([1.1, 2.0, 2.0]), torch.tensor([1.0, 1.0, 1.0]), torch.tensor([1.5, 2.0, 0.0])
-    # within the clip; right, but too far from the old value (held at 1.2); wrong in full
+    # within the clip range; equal to the return, but clipped to 1.2; unclipped error larger
     torch.testing.assert_close(value_loss(new, old, returns, 0.2), torch.tensor([0.08, 0.32, 2.0]))

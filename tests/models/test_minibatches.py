@@ -2,7 +2,7 @@ import torch
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from models.minibatches import each, rows, split
+from models.minibatches import map_minibatches, select_rows, split
 from models.tokens import Batch, pad
 
 texts = st.lists(st.lists(st.integers(1, 9), min_size=2, max_size=8), min_size=1, max_size=7)
@@ -12,8 +12,8 @@ def batch(lines: list[list[int]]) -> Batch:
     return pad([line[:1] for line in lines], [line[1:] for line in lines], pad_id=0)
 
 
-def test_rows_drop_the_columns_that_only_padded() -> None:
-    part = rows(batch([[1, 2, 3, 4], [5, 6], [7, 8, 9]]), [2, 1])
+def test_selected_rows_drop_columns_of_padding_only() -> None:
+    part = select_rows(batch([[1, 2, 3, 4], [5, 6], [7, 8, 9]]), [2, 1])
     assert part.ids.tolist() == [[7, 8, 9], [5, 6, 0]]
     assert part.mask.tolist() == [[True, True, True], [True, True, False]]
     assert part.response.tolist() == [[False, True, True], [False, True, False]]
@@ -25,11 +25,12 @@ def test_minibatches_are_of_similar_length() -> None:
 
 @settings(deadline=None, max_examples=50)
 @given(texts, st.integers(1, 4))
-def test_in_parts_or_at_once_is_the_same(lines: list[list[int]], size: int) -> None:
+def test_minibatches_give_the_same_result_as_the_whole_batch(lines: list[list[int]], size: int) -> None:
     whole = batch(lines)
 
     def doubled(part: Batch) -> torch.Tensor:
         return part.ids * part.mask * 2.0
 
-    assert torch.equal(each(doubled, whole, size), doubled(whole))
-    assert torch.equal(each(lambda part: doubled(part).sum(1), whole, size), doubled(whole).sum(1))
+    assert torch.equal(map_minibatches(doubled, whole, size), doubled(whole))
+    sums = map_minibatches(lambda part: doubled(part).sum(1), whole, size)
+    assert torch.equal(sums, doubled(whole).sum(1))

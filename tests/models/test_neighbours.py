@@ -1,4 +1,4 @@
-"""The training pairs whose answers the reward model takes for nearly the same."""
+"""The training pairs with an answer most similar to a text in the reward model's hidden states."""
 
 from typing import Any
 
@@ -6,7 +6,7 @@ import numpy as np
 import pytest
 import torch
 
-from models.neighbours import nearest, states
+from models.neighbours import hidden_states, nearest
 from models.reward import RewardModel
 from models.scorer import Scorer
 from tests.models.test_scorer import tiny
@@ -23,7 +23,7 @@ def pair(prompt: str, chosen: str, rejected: str) -> dict[str, Any]:
 DATA = [pair("a", "thanks", "go away"), pair("b", "no idea", "it is on its way"), pair("a", "yes", "where is it")]
 
 
-def test_the_same_text_is_the_nearest_one_and_says_on_which_side_it_stood() -> None:
+def test_the_same_text_is_nearest_and_its_side_is_reported() -> None:
     [first, *_] = nearest(model(), DATA[1]["prompt"], "it is on its way", DATA, count=3)
     assert (first.row, first.side) == (1, "rejected")
     assert first.similarity == pytest.approx(1.0, abs=1e-5)
@@ -31,25 +31,26 @@ def test_the_same_text_is_the_nearest_one_and_says_on_which_side_it_stood() -> N
     assert (first.row, first.side) == (0, "chosen")
 
 
-def test_as_many_as_asked_for_the_nearest_first() -> None:
-    found = nearest(model(), DATA[0]["prompt"], "go", DATA, count=2)
-    assert len(found) == 2
-    assert 1 >= found[0].similarity >= found[1].similarity >= -1
+def test_at_most_count_neighbours_by_decreasing_similarity() -> None:
+    neighbours = nearest(model(), DATA[0]["prompt"], "go", DATA, count=2)
+    assert len(neighbours) == 2
+    assert 1 >= neighbours[0].similarity >= neighbours[1].similarity >= -1
     assert len(nearest(model(), DATA[0]["prompt"], "go", DATA, count=9)) == 3
     assert nearest(model(), DATA[0]["prompt"], "go", [], count=2) == []
 
 
-def test_a_state_is_what_the_head_reads() -> None:
-    asked = model()
-    torch.nn.init.normal_(asked.scorer.head.weight)
+def test_the_head_applied_to_the_hidden_states_gives_the_scores() -> None:
+    reward_model = model()
+    torch.nn.init.normal_(reward_model.scorer.head.weight)
     prompts = [row["prompt"] for row in DATA]
     answers = [row["chosen"] for row in DATA]
     with torch.no_grad():
-        said = asked.scorer.head(torch.from_numpy(states(asked, prompts, answers))).squeeze(1)
-    assert said.numpy() == pytest.approx(asked.score(prompts, answers).numpy(), abs=1e-5)
+        states = torch.from_numpy(hidden_states(reward_model, prompts, answers))
+        scores = reward_model.scorer.head(states).squeeze(1)
+    assert scores.numpy() == pytest.approx(reward_model.score(prompts, answers).numpy(), abs=1e-5)
 
 
-def test_similarity_does_not_mind_how_long_a_state_is() -> None:
-    """All answers less their mean: one direction that they have in common says nothing."""
-    found = nearest(model(), DATA[0]["prompt"], "thanks", DATA, count=3)
-    assert np.ptp([one.similarity for one in found]) > 0.1
+def test_hidden_states_are_centred_before_the_cosine() -> None:
+    """Without centring, a direction common to all answers would make all similarities nearly equal."""
+    neighbours = nearest(model(), DATA[0]["prompt"], "thanks", DATA, count=3)
+    assert np.ptp([neighbour.similarity for neighbour in neighbours]) > 0.1

@@ -9,7 +9,7 @@ from datasets import Dataset
 
 from core.errors import BadFeedback
 from models import pairs, reward
-from models.advantage import last
+from models.advantage import last_position
 from models.pairs import PairBatch
 from models.policy import ModelSettings, Policy, build
 from models.reward import RewardModel, RewardSettings, fit
@@ -119,7 +119,7 @@ def test_a_critic_starts_from_the_fitted_head_and_expects_the_mean() -> None:
     encoded = pairs.encode(tiny().tokenizer, data, 24, 12)
     texts = [batch.texts for batch in pairs.batches(encoded.comparisons, 8, pad_id=0)]
     critic = model.critic()
-    ends = [critic(part.ids)[torch.arange(len(part.ids)), last(part.mask)] for part in texts]
+    ends = [critic(part.ids)[torch.arange(len(part.ids)), last_position(part.mask)] for part in texts]
     words = torch.cat([model.scorer.parts(part)[0] for part in texts])
     assert words.mean().item() == pytest.approx(0.0, abs=1e-5)
     torch.testing.assert_close(torch.cat(ends), words / model.std)

@@ -20,35 +20,34 @@ from models.rollout import Rollout, SamplingSettings, _draw, sample
 from models.seeding import generator
 from models.tokens import encode_prompts
 
-# weights this large make a random model opinionated, so that a wrong position or mask shows
-OPINIONATED: dict[str, Any] = {"vocab_size": 300, "initializer_range": 0.3}
-SHAPE = {"hidden_size": 16, "num_hidden_layers": 2, "num_attention_heads": 2, "intermediate_size": 32} | OPINIONATED
+# large weights give a random model a peaked distribution, so that a wrong position or mask changes the result
+LARGE_WEIGHTS: dict[str, Any] = {"vocab_size": 300, "initializer_range": 0.3}
+SHAPE = {"hidden_size": 16, "num_hidden_layers": 2, "num_attention_heads": 2, "intermediate_size": 32} | LARGE_WEIGHTS
 ARCHITECTURES = {
-    "gpt2": (GPT2LMHeadModel, GPT2Config, {"n_embd": 16, "n_layer": 2, "n_head": 2} | OPINIONATED),
+    "gpt2": (GPT2LMHeadModel, GPT2Config, {"n_embd": 16, "n_layer": 2, "n_head": 2} | LARGE_WEIGHTS),
     "llama": (LlamaForCausalLM, LlamaConfig, SHAPE | {"num_key_value_heads": 1}),
     "qwen3": (Qwen3ForCausalLM, Qwen3Config, SHAPE | {"num_key_value_heads": 1, "head_dim": 8}),
     "gpt_neox": (GPTNeoXForCausalLM, GPTNeoXConfig, SHAPE),
 }
-ASKED = ["hi", "where is my parcel", "can I return the lamp", "thank you so much for all of it", "yes"]
-SAMPLING, LIMIT = SamplingSettings(batch=3), 12
+QUESTIONS = ["hi", "where is my parcel", "can I return the lamp", "thank you so much for all of it", "yes"]
+SAMPLING = SamplingSettings(batch=3)
 LIMIT = 12
 
 
 def saved(folder: Path, name: str, tokenizer: PreTrainedTokenizerFast, **more: Any) -> Policy:
-    """A random model of that architecture, by way of the disk; a tenth of its tokens end an answer."""
+    """A random model of the architecture, saved and loaded again; a tenth of its tokens end an answer."""
     model, config, shape = ARCHITECTURES[name]
-    ends = list(range(1, 300, 10))
     torch.manual_seed(0)
     model(config(**shape, **more, bos_token_id=1, eos_token_id=1)).save_pretrained(folder)
     tokenizer.save_pretrained(folder)
     policy = Policy.load(folder)
-    policy.model.generation_config.eos_token_id = ends
+    policy.model.generation_config.eos_token_id = list(range(1, 300, 10))
     return policy
 
 
 def prompts(policy: Policy) -> list[list[int]]:
-    asked = [[{"role": "user", "content": text}] for text in ASKED]
-    return [encoded.ids for encoded in encode_prompts(policy.tokenizer, asked, 64)]
+    conversations = [[{"role": "user", "content": text}] for text in QUESTIONS]
+    return [encoded.ids for encoded in encode_prompts(policy.tokenizer, conversations, 64)]
 
 
 @pytest.fixture
@@ -57,21 +56,22 @@ def llama(tmp_path: Path, tokenizer: PreTrainedTokenizerFast) -> Policy:
 
 
 def mismatch(policy: Policy, rollout: Rollout, temperature: float = 1.0) -> float:
-    fresh = response_logprobs(policy.model, rollout.batch, temperature)
-    return (fresh - rollout.logprobs).abs().max().item()
+    """Largest difference in log-probability between a forward pass and the sampler, in nats."""
+    recomputed = response_logprobs(policy.model, rollout.batch, temperature)
+    return (recomputed - rollout.logprobs).abs().max().item()
 
 
 @pytest.mark.parametrize("tied", [True, False])
 @pytest.mark.parametrize("name", ARCHITECTURES)
 def test_rollout_and_forward_agree(name: str, tied: bool, tmp_path: Path, request: pytest.FixtureRequest) -> None:
-    for form in ("tokenizer", "plain"):  # with a chat template, and without one and padding with EOS
+    for form in ("tokenizer", "plain"):  # with a chat template, and without one and with EOS as the pad token
         policy = saved(tmp_path / form, name, request.getfixturevalue(form), tie_word_embeddings=tied)
         rollout = sample(policy, prompts(policy), SAMPLING, LIMIT, generator(0))
-        assert len(set(rollout.batch.response.sum(dim=1).tolist())) > 1  # some rows left early
+        assert len(set(rollout.batch.response.sum(dim=1).tolist())) > 1  # some rows ended before others
         assert mismatch(policy, rollout) < 1e-4
 
 
-def test_the_temperature_is_in_the_logprobs(llama: Policy) -> None:
+def test_the_logprobs_include_the_temperature(llama: Policy) -> None:
     rollout = sample(llama, prompts(llama), SamplingSettings(temperature=0.5), LIMIT, generator(0))
     assert mismatch(llama, rollout, temperature=0.5) < 1e-4
     assert mismatch(llama, rollout, temperature=1.0) > 0.1
@@ -85,9 +85,9 @@ def test_an_answer_does_not_depend_on_its_batch(llama: Policy) -> None:
 
 
 def test_rows_come_back_in_the_order_of_the_prompts(llama: Policy) -> None:
-    asked = prompts(llama)
-    rollout = sample(llama, asked, SAMPLING, LIMIT, generator(0))
-    for row, prompt in enumerate(asked):
+    token_ids = prompts(llama)
+    rollout = sample(llama, token_ids, SAMPLING, LIMIT, generator(0))
+    for row, prompt in enumerate(token_ids):
         assert rollout.batch.ids[row, : len(prompt)].tolist() == prompt
         assert not rollout.batch.response[row, : len(prompt)].any()
 
@@ -98,27 +98,27 @@ def test_the_same_seed_gives_the_same_answers(llama: Policy) -> None:
     assert first.answers == again.answers != other.answers
 
 
-def test_an_answer_ends_with_an_end_or_at_the_limit(llama: Policy) -> None:
+def test_an_answer_ends_with_an_end_token_or_at_the_limit(llama: Policy) -> None:
     rollout = sample(llama, prompts(llama) * 4, SAMPLING, LIMIT, generator(0))
     assert 0 < rollout.ended.sum() < 20
     for ids, response, ended in zip(rollout.batch.ids, rollout.batch.response, rollout.ended, strict=True):
         answer = ids[response].tolist()
-        assert (answer[-1] in llama.ends) == ended.item()
-        assert not set(answer[:-1]) & set(llama.ends)
+        assert (answer[-1] in llama.end_ids) == ended.item()
+        assert not set(answer[:-1]) & set(llama.end_ids)
         assert ended or len(answer) == 12
 
 
-def test_greedy_takes_what_generate_takes(llama: Policy) -> None:
-    asked = prompts(llama)
-    rollout = sample(llama, asked, SAMPLING, LIMIT, generator(0), greedy=True)
-    for row, prompt in enumerate(asked):
+def test_greedy_decoding_gives_the_same_tokens_as_generate(llama: Policy) -> None:
+    token_ids = prompts(llama)
+    rollout = sample(llama, token_ids, SAMPLING, LIMIT, generator(0), greedy=True)
+    for row, prompt in enumerate(token_ids):
         expected = llama.model.generate(
             torch.tensor([prompt]), attention_mask=torch.ones(1, len(prompt)), max_new_tokens=12, do_sample=False
         )
         assert rollout.batch.ids[row][rollout.batch.mask[row]].tolist() == expected[0].tolist()
 
 
-def test_tokens_are_drawn_by_inversion() -> None:
+def test_tokens_are_drawn_by_inverse_transform_sampling() -> None:
     logprobs = torch.tensor([[0.25, 0.0, 0.75]]).log().expand(4, 3)
     uniforms = torch.tensor([0.0, 0.2499, 0.25, 0.9999], dtype=torch.float64)
     assert _draw(logprobs, uniforms).tolist() == [0, 0, 2, 2]
@@ -129,26 +129,26 @@ def test_a_token_without_probability_is_never_drawn() -> None:
     assert _draw(logprobs, torch.zeros(1, dtype=torch.float64)).tolist() == [1]
 
 
-def test_answers_are_drawn_as_often_as_the_model_says(llama: Policy) -> None:
-    asked = prompts(llama)[:1]
-    rollout = sample(llama, asked * 4000, SamplingSettings(batch=4000), 1, generator(0))
+def test_token_frequencies_match_the_models_probabilities(llama: Policy) -> None:
+    token_ids = prompts(llama)[:1]
+    rollout = sample(llama, token_ids * 4000, SamplingSettings(batch=4000), 1, generator(0))
     with torch.no_grad():
-        expected = llama.model(torch.tensor(asked)).logits[0, -1].softmax(dim=-1)
+        expected = llama.model(torch.tensor(token_ids)).logits[0, -1].softmax(dim=-1)
     drawn = rollout.batch.ids[:, -1].bincount(minlength=300) / 4000
     assert (drawn - expected).abs().max() < 4 * (0.25 / 4000) ** 0.5  # four standard errors
 
 
 def test_progress_is_reported(llama: Policy) -> None:
-    heard: list[tuple[float, int, int | None]] = []
+    logged: list[tuple[float, int, int | None]] = []
     sample(
         llama,
         prompts(llama),
         SAMPLING,
         LIMIT,
         generator(0),
-        log=lambda metrics, step, total=None: heard.append((metrics["answers"], step, total)),
+        log=lambda metrics, step, total=None: logged.append((metrics["answers"], step, total)),
     )
-    assert heard == [(3, 0, 2), (5, 1, 2)]
+    assert logged == [(3, 0, 2), (5, 1, 2)]
 
 
 def test_no_prompts_get_no_answers(llama: Policy) -> None:

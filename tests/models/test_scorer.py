@@ -28,12 +28,12 @@ def tiny(name: str = "llama") -> Policy:
 
 
 def two_texts() -> Batch:
-    """A text of seven tokens and one of four, its padding at the right."""
+    """A text of seven tokens and one of four, padded on the right."""
     return pad([[5, 6, 7], [8, 9]], [[10, 11, 12, 1], [13, 1]], pad_id=0)
 
 
-def spoken(name: str = "llama", likelihood: float = 0.5) -> Scorer:
-    """A scorer whose head has something to say."""
+def random_head_scorer(name: str = "llama", likelihood: float = 0.5) -> Scorer:
+    """A scorer with a random head."""
     scorer = Scorer.from_policy(tiny(name), likelihood, surprise=3.0)
     torch.manual_seed(1)
     torch.nn.init.normal_(scorer.head.weight)
@@ -42,25 +42,25 @@ def spoken(name: str = "llama", likelihood: float = 0.5) -> Scorer:
 
 
 @pytest.mark.parametrize("name", ARCHITECTURES)
-def test_the_score_is_the_heads_word_at_the_end_and_what_the_answer_is_worth_as_text(name: str) -> None:
-    scorer, policy, batch = spoken(name), tiny(name), two_texts()
+def test_the_score_is_the_head_score_plus_the_likelihood_term(name: str) -> None:
+    scorer, policy, batch = random_head_scorer(name), tiny(name), two_texts()
     hidden = policy.model.base_model(input_ids=batch.ids).last_hidden_state
-    word = scorer.head(torch.stack([hidden[0, 6], hidden[1, 3]])).squeeze(1)  # their last real tokens
+    head_score = scorer.head(torch.stack([hidden[0, 6], hidden[1, 3]])).squeeze(1)  # at the last tokens
     prior = 0.5 * (response_logprobs(policy.model, batch).sum(dim=1) + 3.0 * torch.tensor([4, 2]))  # tokens
-    torch.testing.assert_close(scorer(batch), word + prior)
+    torch.testing.assert_close(scorer(batch), head_score + prior)
 
 
 @pytest.mark.parametrize("name", ARCHITECTURES)
-def test_without_likelihood_the_head_speaks_alone(name: str) -> None:
-    word, prior = spoken(name).parts(two_texts())
-    torch.testing.assert_close(spoken(name, likelihood=0.0)(two_texts()), word)
+def test_without_likelihood_the_score_is_the_head_score(name: str) -> None:
+    head_score, prior = random_head_scorer(name).parts(two_texts())
+    torch.testing.assert_close(random_head_scorer(name, likelihood=0.0)(two_texts()), head_score)
     assert prior.all()
 
 
 @pytest.mark.parametrize("name", ARCHITECTURES)
 @pytest.mark.parametrize("likelihood", [0.0, 0.5])
 def test_padding_changes_no_score(name: str, likelihood: float) -> None:
-    scorer = spoken(name, likelihood)
+    scorer = random_head_scorer(name, likelihood)
     alone = pad([[8, 9]], [[13, 1]], pad_id=0)
     other = pad([[5, 6, 7], [8, 9]], [[10, 11, 12, 1], [13, 1]], pad_id=200)  # another token to pad with
     for batch in (two_texts(), other):
@@ -68,8 +68,8 @@ def test_padding_changes_no_score(name: str, likelihood: float) -> None:
 
 
 @pytest.mark.parametrize("name", ARCHITECTURES)
-def test_a_saved_scorer_stands_alone(name: str, tmp_path: Path) -> None:
-    scorer = spoken(name)
+def test_a_saved_scorer_is_self_contained(name: str, tmp_path: Path) -> None:
+    scorer = random_head_scorer(name)
     scorer.save(tmp_path)
     loaded = Scorer.load(tmp_path)
     assert torch.equal(loaded(two_texts()), scorer(two_texts()))
@@ -77,7 +77,7 @@ def test_a_saved_scorer_stands_alone(name: str, tmp_path: Path) -> None:
     assert not [file.name for file in tmp_path.iterdir() if file.suffix in {".bin", ".pt", ".pkl"}]
 
 
-def test_before_it_learns_the_score_is_the_likelihood_alone() -> None:
+def test_before_training_the_score_is_the_likelihood_term() -> None:
     batch = two_texts()
     expected = 0.2 * response_logprobs(tiny().model, batch).sum(dim=1)
     torch.testing.assert_close(Scorer.from_policy(tiny(), 0.2, surprise=0.0)(batch), expected)
@@ -92,15 +92,15 @@ def test_a_scorer_shares_no_weight_with_its_policy() -> None:
     assert torch.equal(scorer(two_texts()), before)
 
 
-def test_a_critic_starts_from_what_the_head_says_in_other_units() -> None:
-    scorer = spoken()
+def test_a_critic_starts_from_the_head_scores_divided_by_std() -> None:
+    scorer = random_head_scorer()
     critic = scorer.critic(std=2.0)
-    word, _ = scorer.parts(two_texts())
-    at_the_end = critic(two_texts().ids)[[0, 1], [6, 3]]
-    torch.testing.assert_close(at_the_end, word / 2)
+    head_score, _ = scorer.parts(two_texts())
+    final_values = critic(two_texts().ids)[[0, 1], [6, 3]]
+    torch.testing.assert_close(final_values, head_score / 2)
     with torch.no_grad():
         critic.head.weight.zero_()
-    assert torch.equal(scorer.parts(two_texts())[0], word)  # and learns in a copy
+    assert torch.equal(scorer.parts(two_texts())[0], head_score)  # the critic trains a copy
 
 
 def test_a_folder_without_a_head_is_refused(tmp_path: Path) -> None:

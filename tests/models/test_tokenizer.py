@@ -1,4 +1,4 @@
-"""All models of a workspace read the same tokens."""
+"""All models of a workspace share one tokenizer."""
 
 from pathlib import Path
 
@@ -15,37 +15,37 @@ BEFORE, NOW = ["the kettle is in stock"] * 9, ["you can return the wardrobe"] * 
 
 @pytest.fixture
 def champion(tmp_path: Path) -> Path:
-    """A model that learned to spell the texts of before."""
+    """A saved model with a tokenizer trained on BEFORE."""
     build(SHAPE, BEFORE).save(tmp_path / "champion")
     return tmp_path / "champion"
 
 
-def test_other_texts_would_give_another_tokenizer(champion: Path) -> None:
-    theirs = tokenizers.of(champion)
-    assert theirs is not None
-    assert build(SHAPE, NOW).tokenizer.get_vocab() != theirs.get_vocab()
-    assert build(SHAPE, NOW, tokenizer=theirs).tokenizer.get_vocab() == theirs.get_vocab()
+def test_a_given_tokenizer_is_used_instead_of_one_trained_on_new_texts(champion: Path) -> None:
+    tokenizer = tokenizers.of(champion)
+    assert tokenizer is not None
+    assert build(SHAPE, NOW).tokenizer.get_vocab() != tokenizer.get_vocab()
+    assert build(SHAPE, NOW, tokenizer=tokenizer).tokenizer.get_vocab() == tokenizer.get_vocab()
 
 
 def test_before_there_is_a_champion_there_is_no_tokenizer(tmp_path: Path) -> None:
     assert tokenizers.of(tmp_path) is None
 
 
-def test_a_policy_that_was_read_and_saved_again_is_the_same_files(champion: Path, tmp_path: Path) -> None:
+def test_loading_and_saving_a_policy_gives_identical_files(champion: Path, tmp_path: Path) -> None:
     Policy.load(champion).save(tmp_path / "again")
     assert digest(tmp_path / "again") == digest(champion)
 
 
-def test_a_base_model_that_spells_otherwise_than_the_champion_is_refused(champion: Path, tmp_path: Path) -> None:
+def test_a_base_model_with_another_tokenizer_than_the_champion_is_refused(champion: Path, tmp_path: Path) -> None:
     build(SHAPE, NOW).save(tmp_path / "base")
     check_base(ModelSettings(base=str(champion)), champion)
-    check_base(ModelSettings(base=str(tmp_path / "base")), tmp_path / "nobody")
+    check_base(ModelSettings(base=str(tmp_path / "base")), tmp_path / "no-champion")
     check_base(SHAPE, champion)
     with pytest.raises(BadModel, match=r"base has another tokenizer than the champion.*--workspace DIR"):
         check_base(ModelSettings(base=str(tmp_path / "base")), champion)
 
 
-def test_a_tokenizer_that_cannot_be_read_is_named(champion: Path) -> None:
+def test_an_unreadable_tokenizer_is_an_error_with_its_path(champion: Path) -> None:
     (champion / "tokenizer.json").write_text("{")
-    with pytest.raises(BadModel, match="its tokenizer cannot be read"):
+    with pytest.raises(BadModel, match=r"model\.base=.*champion"):
         check_base(ModelSettings(base=str(champion)), champion)
