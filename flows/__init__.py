@@ -1,1 +1,1 @@
-"""When, and in which order: Prefect flows and the command line (`rounds`)."""
+"""When, and in which order: Prefect flows, and what they need of Prefect."""
