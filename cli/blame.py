@@ -11,7 +11,7 @@ from rich.table import Table
 from rich.text import Text
 
 from cli.display.progress import bars
-from feedback.suspects import BY, By
+from feedback.subsets import BY, By
 from tasks.analysis.blame import Attributed, AttributionReport, blame
 from tasks.analysis.blame.harm import VoteComparison
 from tasks.analysis.blame.keeping import keep

@@ -8,7 +8,7 @@ from evaluation.evals.votes import VOTERS
 from feedback import store
 from feedback.rows import PreferenceRow
 from feedback.schema import FeedbackEvent
-from feedback.suspects import BY, By, FeedbackSubset, suspects, without
+from feedback.subsets import BY, By, FeedbackSubset, suspects, without
 from tasks.analysis.blame.retraining import Retraining
 from tasks.analysis.material import TrainingRecord, check_sft, material, part
 from tasks.people import ballots

@@ -4,7 +4,7 @@ from feedback.preferences import preferences
 from feedback.rows import PreferenceRow
 from feedback.schema import FeedbackEvent
 from feedback.split import SplitSettings
-from feedback.suspects import FeedbackSubset, suspects, without
+from feedback.subsets import FeedbackSubset, suspects, without
 from tests.feedback.examples import vote
 
 SPLIT = SplitSettings(train=1, judge=0, holdout=0)
