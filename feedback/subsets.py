@@ -1,4 +1,7 @@
-"""Whose votes can be left out: every annotator, source and batch, and the feedback as it would be without one."""
+"""Subsets for leave-one-out attribution: all feedback by one annotator, from one source, or of one batch.
+
+`subsets` lists them, and `leave_out` gives the feedback without one of them.
+"""
 
 from collections import Counter
 from collections.abc import Iterable, Sequence
@@ -12,45 +15,46 @@ BY: tuple[By, ...] = get_args(By)
 
 
 class FeedbackSubset(NamedTuple):
-    """Somebody, or something, whose votes a reward model learned from."""
+    """The feedback of one annotator, source or batch."""
 
     by: By
     name: str
-    """An annotator's id, a source's name, or the number of the round that took the batch in."""
+    """The annotator's id, the source's name, or the number of the round that ingested the batch."""
     pairs: int
-    """Training pairs with a vote of theirs."""
+    """Number of training pairs with a vote from this subset."""
 
     def __str__(self) -> str:
         return f"{self.by} {self.name}"
 
 
-def suspects(
-    events: Iterable[FeedbackEvent], learned: Sequence[PreferenceRow], by: Iterable[By] = BY, least: int = 1
+def subsets(
+    events: Iterable[FeedbackEvent], rows: Sequence[PreferenceRow], by: Iterable[By] = BY, min_pairs: int = 1
 ) -> list[FeedbackSubset]:
-    """Those with a vote on at least `least` of the pairs that were learned from, the most pairs first.
+    """The subsets with a vote on at least `min_pairs` of the training pairs `rows`, largest first.
 
-    Unknown annotators are nobody in particular, and whoever voted on every pair leaves nothing to learn from: both are
-    left out.
+    Two kinds are skipped: the annotator `unknown`, which is not one person, and a subset with a vote on every pair,
+    because leaving it out could leave nothing to train on.
     """
-    given = {event.feedback_id: event for event in events}
+    by_id = {event.feedback_id: event for event in events}
     counts: Counter[tuple[By, str]] = Counter()
-    for row in learned:
-        counts.update({(kind, _name(given[identity], kind)) for kind in by for identity in row.feedback_ids})
-    found = [
-        FeedbackSubset(kind, name, pairs) for (kind, name), pairs in counts.items() if least <= pairs < len(learned)
+    for row in rows:
+        counts.update({(kind, _name(by_id[identity], kind)) for kind in by for identity in row.feedback_ids})
+    eligible = [
+        FeedbackSubset(kind, name, pairs)
+        for (kind, name), pairs in counts.items()
+        if min_pairs <= pairs < len(rows) and (kind, name) != ("annotator", "unknown")
     ]
-    known = [suspect for suspect in found if (suspect.by, suspect.name) != ("annotator", "unknown")]
-    return sorted(known, key=lambda suspect: (-suspect.pairs, BY.index(suspect.by), suspect.name))
+    return sorted(eligible, key=lambda subset: (-subset.pairs, BY.index(subset.by), subset.name))
 
 
-def without(events: Iterable[FeedbackEvent], suspect: FeedbackSubset) -> list[FeedbackEvent]:
-    """The events as if the suspect had taken theirs back: what one of them had superseded counts again.
+def leave_out(events: Iterable[FeedbackEvent], subset: FeedbackSubset) -> list[FeedbackEvent]:
+    """All events, with those of the subset marked as withdrawn: an event that one of them superseded counts again.
 
-    They are marked, not dropped: the group of a prompt is that of its first event, whatever became of that, so that no
-    prompt changes from one split to another.
+    They are marked and not removed because a prompt has the group of its first event, withdrawn or not. So no prompt
+    moves to another split.
     """
     return [
-        event.model_copy(update={"status": "withdrawn"}) if _name(event, suspect.by) == suspect.name else event
+        event.model_copy(update={"status": "withdrawn"}) if _name(event, subset.by) == subset.name else event
         for event in events
     ]
 
