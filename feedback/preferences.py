@@ -17,7 +17,17 @@ from feedback.agreement import Agreement, agreement
 from feedback.rows import DEMONSTRATIONS, PREFERENCES, VOTES, DemonstrationRow, PreferenceRow, Turns, VoteRow
 from feedback.schema import FeedbackEvent, Message
 from feedback.split import SplitSettings
-from feedback.votes import PairKey, Vote, equal_answers, frozen_groups, in_time, last_words, person, standing, votes
+from feedback.votes import (
+    PairKey,
+    Vote,
+    chronological,
+    effective,
+    equal_answers,
+    frozen_groups,
+    last_votes,
+    person,
+    votes,
+)
 
 
 class Counts(NamedTuple):
@@ -62,9 +72,9 @@ def preferences(
 
     Given a criterion, rows and agreement are those under it alone; the counts are of all votes.
     """
-    ordered = in_time(events)
-    cast = [vote for event in standing(ordered) for vote in votes(event)]
-    final = last_words(cast)
+    ordered = chronological(events)
+    cast = [vote for event in effective(ordered) for vote in votes(event)]
+    final = last_votes(cast)
     ballots: defaultdict[PairKey, list[Vote]] = defaultdict(list)
     for vote in final:
         if vote.share is not None:
@@ -81,10 +91,10 @@ def preferences(
 
 def demonstrations(events: Iterable[FeedbackEvent], split: SplitSettings, salt: str) -> list[DemonstrationRow]:
     """One row a prompt and answer that people wrote, or edited (then the edited text); by prompt id and answer."""
-    ordered = in_time(events)
+    ordered = chronological(events)
     groups = frozen_groups(ordered)
     authors: defaultdict[tuple[str, str], dict[str, FeedbackEvent]] = defaultdict(dict)
-    for event in standing(ordered):
+    for event in effective(ordered):
         for completion in _completions(event):
             authors[event.prompt_id, completion].setdefault(person(event), event)
     return [
@@ -148,7 +158,7 @@ def _said(row: PreferenceRow, ballot: Sequence[Vote]) -> list[VoteRow]:
 
 
 def _counts(ordered: Sequence[FeedbackEvent], cast: int, final: Sequence[Vote], ballots: list[list[Vote]]) -> Counts:
-    valid = standing(ordered)
+    valid = effective(ordered)
     counted = sum(map(len, ballots))
     return Counts(
         events=len(ordered),

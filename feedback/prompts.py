@@ -9,7 +9,7 @@ import pyarrow as pa
 from feedback.arrow import MESSAGES
 from feedback.schema import FeedbackEvent, Message
 from feedback.split import SplitName, SplitSettings
-from feedback.votes import frozen_groups, in_time, standing
+from feedback.votes import chronological, effective, frozen_groups
 
 PROMPTS = pa.schema(
     [
@@ -36,11 +36,11 @@ class PromptRow(NamedTuple):
 
 def prompts(events: Iterable[FeedbackEvent], split: SplitSettings, salt: str) -> list[PromptRow]:
     """Each prompt of the events that count once, by prompt id, in the group that it had first."""
-    ordered = in_time(events)
+    ordered = chronological(events)
     groups = frozen_groups(ordered)
     asked: dict[str, tuple[Message, ...]] = {}
     flags: defaultdict[str, set[str]] = defaultdict(set)
-    for event in standing(ordered):
+    for event in effective(ordered):
         asked[event.prompt_id] = event.prompt
         flags[event.prompt_id].update(event.flags)
     return [
