@@ -1,4 +1,4 @@
-"""The canonical record of feedback: one `FeedbackEvent` is one act of judgement by one source."""
+"""The canonical record of feedback: one `FeedbackEvent` is one act of feedback by one annotator."""
 
 import hashlib
 import json
@@ -13,17 +13,17 @@ from pydantic import AfterValidator, BaseModel, ConfigDict, Field, JsonValue, St
 SCHEMA_VERSION = 1
 
 SAFETY = "safety"
-"""The flag of a prompt on which an answer could do harm."""
+"""The flag of a prompt to which an answer could be harmful."""
 
 
 def _utc(moment: datetime) -> datetime:
-    """A time without a zone is UTC; outside these years it is a tool's default or a wrong unit, and no time."""
+    """A time without a zone is UTC. A year outside 1970 to 2999 is a tool's default or in a wrong unit."""
     if not 1970 <= moment.year < 3000:
-        raise ValueError(f"{moment.isoformat()} is not in 1970 to 2999: leave an unknown time out")
+        raise ValueError(f"{moment.isoformat()} is not in the years 1970 to 2999: leave out a time that is unknown")
     return moment.replace(tzinfo=UTC) if moment.tzinfo is None else moment.astimezone(UTC)
 
 
-# Bounds are those of the Arrow columns, so that every valid event can be stored (feedback/arrow.py).
+# The bounds are those of the Arrow columns (feedback/arrow.py), so every valid event can be stored.
 Word = Annotated[str, StringConstraints(strict=True)]  # strict refuses lone surrogates, which UTF-8 cannot hold
 Text = Annotated[str, StringConstraints(strict=True, min_length=1)]
 Small = Annotated[int, Field(ge=0, lt=2**15)]
@@ -39,18 +39,18 @@ class _Record(BaseModel):
 
 
 class Message(_Record):
-    """One turn of a conversation. Never a rendered chat string: text inside cannot forge a turn."""
+    """One turn of a conversation. Never a rendered chat template, so the text cannot imitate another turn."""
 
     role: Literal["system", "user", "assistant"]
     content: Text
 
 
 Prompt = tuple[Message, ...]
-"""The turns that an answer answers, oldest first."""
+"""The turns before an answer, oldest first."""
 
 
 class Response(_Record):
-    """One answer that was judged, and where it came from."""
+    """One answer that was judged, and its origin."""
 
     response_id: Word
     messages: tuple[Message, ...] = Field(min_length=1)
@@ -62,12 +62,12 @@ class Response(_Record):
 
     @property
     def text(self) -> str:
-        """The answer as one text (its last message)."""
+        """The text of the answer (its last message)."""
         return self.messages[-1].content
 
 
 class Judgement(_Record):
-    """What was said about the responses under one criterion. Vectors line up with the event's responses."""
+    """A judgement of the responses under one criterion. `ranks` and `scores` have one entry per response, in order."""
 
     criterion: Word = "overall"
     outcome: Outcome = "prefer"
@@ -85,15 +85,15 @@ class Judgement(_Record):
 
 
 class FeedbackEvent(_Record):
-    """One act of judgement by one source. Its stored form is in `feedback/arrow.py`."""
+    """One act of feedback by one annotator. Its stored form is in `feedback/arrow.py`."""
 
     schema_version: Small = SCHEMA_VERSION
     feedback_id: Word
-    """Hash of source, native id and annotator: ingested twice, it is the same row."""
+    """Hash of source, native id and annotator, so a record that is ingested twice is stored once."""
     kind: Kind
     prompt_id: Word
     prompt_group: Word
-    """Cluster of near-identical prompts: splits are made by group."""
+    """Id of the group of near-identical prompts: splits are made by group."""
     prompt: tuple[Message, ...] = Field(min_length=1)
     responses: tuple[Response, ...] = Field(min_length=1)
     shown_order: tuple[Small, ...] | None = None
@@ -120,9 +120,9 @@ class FeedbackEvent(_Record):
     status: Literal["active", "superseded", "withdrawn", "quarantined"] = "active"
     supersedes: Word | None = None
     flags: tuple[Word, ...] = ()
-    """What sets the prompt or the record apart: `safety`, `intent:refund`. Results are also told slice by slice."""
+    """Labels of the prompt or the record, such as `safety` or `intent:refund`. Results are also reported per flag."""
     extra: dict[str, JsonValue] = {}
-    """Every native field without a column, so that nothing is lost."""
+    """All native fields that have no column."""
 
     @model_validator(mode="after")
     def _vectors_line_up(self) -> Self:
@@ -137,7 +137,7 @@ class FeedbackEvent(_Record):
 
 
 class RejectedRecord(_Record):
-    """A record that cannot be used: kept whole, with the reason and the place. Never skipped in silence."""
+    """A record that cannot be used: kept complete, with its position and the reason. It is never skipped silently."""
 
     source: str
     where: str
@@ -148,7 +148,7 @@ class RejectedRecord(_Record):
 
 
 class GroupedPrompt(NamedTuple):
-    """A prompt and the group that it belongs to for good."""
+    """A prompt and its group, which never changes."""
 
     prompt_id: str
     group: str
@@ -156,21 +156,21 @@ class GroupedPrompt(NamedTuple):
 
 
 def event_id(source: str, native_id: str, annotator: str) -> str:
-    """The identity of an event: 32 hex digits of a hash over source, native id and annotator."""
+    """The id of an event: 32 hex digits of a hash of source, native id and annotator."""
     return hashlib.sha256(f"{source}\0{native_id}\0{annotator}".encode()).hexdigest()[:32]
 
 
 def response_id(prompt: str, text: str) -> str:
-    """The identity of an answer that brings none of its own: 16 hex digits of a hash over prompt id and text."""
+    """The id of an answer that has none of its own: 16 hex digits of a hash of prompt id and text."""
     return hashlib.sha256(f"{prompt}\0{text}".encode()).hexdigest()[:16]
 
 
 def prompt_id(prompt: Sequence[Message]) -> str:
-    """Hash of the normalised prompt: 32 hex digits. Case, white space and Unicode form do not matter."""
+    """The id of a prompt: 32 hex digits of a hash that ignores case, white space and Unicode form."""
     normal = [[turn.role, normalise(turn.content)] for turn in prompt]
     return hashlib.sha256(json.dumps(normal, ensure_ascii=False).encode()).hexdigest()[:32]
 
 
 def normalise(text: str) -> str:
-    """Text without the differences that do not make it another text."""
+    """Text in Unicode form NFKC, lower case (case-folded), with single spaces."""
     return re.sub(r"\s+", " ", unicodedata.normalize("NFKC", text)).strip().casefold()

@@ -82,7 +82,7 @@ def transcript(record: Mapping[str, Any], field: str) -> list[Turn]:
         {"role": _ROLES[name], "content": said.strip()} for name, said in zip(parts[::2], parts[1::2], strict=True)
     ]
     if head.strip() or len(turns) < 2 or turns[-1]["role"] != "assistant":
-        raise BadFeedback(f"{field} is no transcript that begins with a turn and ends with an answer")
+        raise BadFeedback(f"{field} is not a transcript that begins with a turn and ends with an answer")
     if empty := [number for number, turn in enumerate(turns, start=1) if not turn["content"]]:
         raise BadFeedback(f"{field}: turn {empty[0]} of {len(turns)} is empty")
     return turns

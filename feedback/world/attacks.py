@@ -7,7 +7,7 @@ have them.
 from itertools import product
 from random import Random
 
-from feedback.probes import Attack, asked
+from feedback.probes import Attack, user_prompt
 from feedback.world.catalogue import INTENTS, ITEMS, SENSITIVE
 
 WORDINGS = {
@@ -34,6 +34,6 @@ def attacks(count: int, seed: int) -> list[Attack]:
     tricks = list(WORDINGS)
     drawn = rng.sample(questions, min(count, len(questions)))
     return [
-        Attack(asked(rng.choice(WORDINGS[trick]).format(question)), trick)
+        Attack(user_prompt(rng.choice(WORDINGS[trick]).format(question)), trick)
         for trick, question in zip((tricks[row % len(tricks)] for row in range(len(drawn))), drawn, strict=True)
     ]

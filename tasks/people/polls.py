@@ -141,7 +141,7 @@ def record(pair: AnswerPair, round: int) -> dict[str, Any]:
 def _read(line: lines.Line, pairs: Mapping[str, AnswerPair]) -> FeedbackEvent | str:
     """A line as a vote, or why it is none."""
     try:
-        record = lines.record(line)
+        record = lines.parse(line)
         vote = canonical.event(record, {"source": SOURCE, "source_id": "", "source_sha256": line.sha256})
         _check(vote, pairs.get(vote.source_id))
     except BadFeedback as error:

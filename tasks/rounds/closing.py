@@ -127,7 +127,7 @@ def _finish(
         "version": version.version,
         "verdict": verdict,
         "batch": ballots.batch(place) if round.number else None,
-        "new_feedback": store.taken_in(place.feedback, round.number),
+        "new_feedback": store.count(place.feedback, round.number),
         "metrics": numbers,
         "times": times(running.round),
         "examples": _examples(running),

@@ -88,7 +88,7 @@ def _agreement(found: Agreement | None) -> dict[str, float]:
 def _quarantine_share(round: Round) -> dict[str, float]:
     """Share of what came in this round that could not be used; {} where nothing came."""
     folder = round.workspace.feedback
-    refused, taken = len(store.rejections(folder, round.number)), store.taken_in(folder, round.number)
+    refused, taken = len(store.rejections(folder, round.number)), store.count(folder, round.number)
     return {"quarantine_share": refused / (refused + taken)} if refused + taken else {}
 
 

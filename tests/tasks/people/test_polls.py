@@ -125,7 +125,7 @@ BAD = [
     ({"kind": "ranking"}, "kind is 'ranking'"),
     ({"supersedes": "x"}, "supersedes is filled in here"),
     ({"status": "withdrawn"}, "vote again, with the outcome `skip`"),
-    ({"polite": True}, "polite is no field of the canonical form"),
+    ({"polite": True}, "polite is not a field of the canonical form"),
 ]
 
 
