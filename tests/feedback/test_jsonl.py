@@ -12,7 +12,7 @@ from feedback.checks import problem
 from feedback.schema import FeedbackEvent, RejectedRecord, prompt_id
 from feedback.sources import Intake
 from feedback.sources.jsonl import JSONL
-from tests.feedback.examples import asked, valid_events, vote
+from tests.feedback.examples import chat, valid_events, vote
 
 PREFERENCE = {"prompt": "2 + 2?", "chosen": "4", "rejected": "5"}
 CANONICAL = {
@@ -44,7 +44,7 @@ def reason(folder: Path, record: dict[str, Any]) -> str:
 
 def test_optional_fields_are_filled_in(tmp_path: Path) -> None:
     result = only_event(tmp_path, CANONICAL)
-    assert result.prompt_id == result.prompt_group == prompt_id(asked("2 + 2?"))
+    assert result.prompt_id == result.prompt_group == prompt_id(chat("2 + 2?"))
     assert (result.source, result.round, len(result.feedback_id)) == ("votes", 3, 32)
     assert [response.text for response in result.responses] == ["4", "5"]
 
@@ -69,7 +69,7 @@ def test_a_preference_as_conversations(tmp_path: Path) -> None:
     ]
     chosen, rejected = ([{"role": "assistant", "content": text}] for text in ("4", "5"))
     result = only_event(tmp_path, {"prompt": turns, "chosen": chosen, "rejected": rejected})
-    assert result.prompt == asked("Hi", "Hello", "2 + 2?")
+    assert result.prompt == chat("Hi", "Hello", "2 + 2?")
     assert [response.text for response in result.responses] == ["4", "5"]
 
 

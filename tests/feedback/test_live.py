@@ -6,12 +6,12 @@ import pytest
 from feedback import live, store
 from feedback.live import LiveComparison, Opinion
 from feedback.schema import FeedbackEvent, Judgement
-from tests.feedback.examples import event, said, vote
+from tests.feedback.examples import event, reply, vote
 
 
 def judged(native: str, version: str | None = "2", answer: str = "Soon.", **fields: Any) -> FeedbackEvent:
     """A record about one answer of a version."""
-    response = said(answer, model_version=version, model=fields.pop("model", "policy"))
+    response = reply(answer, model_version=version, model=fields.pop("model", "policy"))
     return event(native=native, **{"kind": "binary", "responses": (response,), "annotator_id": "ana", **fields})
 
 
@@ -20,7 +20,10 @@ def thumb(score: float | None, **fields: Any) -> Judgement:
 
 
 def compared(native: str, first: str | None, second: str | None, ranks: tuple[int, int] = (1, 2), **fields: Any) -> Any:
-    answers = (said("Rayleigh scattering.", model_version=first), said("Magic.", model_version=second))
+    answers = (
+        reply("Rayleigh scattering.", model_version=first),
+        reply("Magic.", model_version=second),
+    )
     return vote(native, ranks, responses=answers, **fields)
 
 

@@ -4,13 +4,13 @@ import pytest
 from pydantic import ValidationError
 
 from feedback.schema import Message, event_id, normalise, prompt_id
-from tests.feedback.examples import asked, event, vote
+from tests.feedback.examples import chat, event, vote
 
 
 def test_a_prompt_id_does_not_depend_on_case_white_space_and_unicode_form() -> None:
-    assert prompt_id(asked("Is  it\n OK?")) == prompt_id(asked("is it ok? "))
+    assert prompt_id(chat("Is  it\n OK?")) == prompt_id(chat("is it ok? "))
     assert normalise("Ａ\u00a0b") == "a b"
-    assert prompt_id(asked("is it ok")) != prompt_id(asked("is it ok?"))
+    assert prompt_id(chat("is it ok")) != prompt_id(chat("is it ok?"))
 
 
 def test_the_same_text_by_another_role_is_another_prompt() -> None:

@@ -8,7 +8,7 @@ from hypothesis import strategies as st
 from core import files
 from feedback import store
 from feedback.schema import FeedbackEvent, RejectedRecord
-from tests.feedback.examples import asked, event, vote
+from tests.feedback.examples import chat, event, vote
 
 EVENTS = [vote(str(number), annotator_id=f"annotator {number}") for number in range(6)]
 
@@ -116,8 +116,8 @@ def test_groups_lists_each_prompt_once_with_its_first_group(tmp_path: Path) -> N
     store.append(tmp_path, [event("Why?", native="1", prompt_group="g"), event("How?", native="2")], round=0)
     store.append(tmp_path, [event("Why?", native="3", prompt_group="h")], round=1)
     assert [(grouped.group, grouped.prompt) for grouped in store.groups(tmp_path)] == [
-        ("g", asked("Why?")),
-        (event("How?").prompt_id, asked("How?")),
+        ("g", chat("Why?")),
+        (event("How?").prompt_id, chat("How?")),
     ]
 
 
