@@ -1,11 +1,11 @@
 """Groups of near-identical prompts. Splits are made by group, so that no question is in both training and holdout.
 
 Two prompts are near-identical if their first user turns are equal up to case, punctuation and white space, or if the
-Jaccard similarity of their words and word pairs is at least `THRESHOLD`. At .85, a question of
-seven words or more and the same question with one more word at the end are near-identical. Two questions that differ
-in one noun ("return the kettle", "return the lamp") are near-identical only from 13 words on if it is the last word,
-and from 19 on in mid-sentence, so templated prompts stay in separate groups. A leak between splits is worse than a
-group that is too coarse.
+Jaccard similarity of their words and word pairs is at least `THRESHOLD`. At .85, a question of seven words or more and
+the same question with one more word at the end are near-identical. Two questions that differ in one noun ("return the
+kettle", "return the lamp") are near-identical only from 13 words on if it is the last word, and from 19 on in
+mid-sentence, so templated prompts stay in separate groups. A leak between splits is worse than a group that is too
+coarse.
 """
 
 import re

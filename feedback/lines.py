@@ -98,7 +98,7 @@ def parse(line: Line) -> Record:
     except json.JSONDecodeError as error:
         raise BadFeedback(f"the line is not JSON: {error.msg} at column {error.colno}") from error
     except (ValueError, RecursionError) as error:
-        raise BadFeedback(f"the line has a number that is too long, or nesting that is too deep: {error}") from error
+        raise BadFeedback(f"the line has a number that is too long or nesting that is too deep: {error}") from error
     if not isinstance(value, dict):
         raise BadFeedback("the line is not a JSON object")
     return value

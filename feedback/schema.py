@@ -24,12 +24,12 @@ def _utc(moment: datetime) -> datetime:
 
 
 # The bounds are those of the Arrow columns (feedback/arrow.py), so every valid event can be stored.
-Word = Annotated[str, StringConstraints(strict=True)]  # strict refuses lone surrogates, which UTF-8 cannot hold
+String = Annotated[str, StringConstraints(strict=True)]  # strict refuses lone surrogates, which UTF-8 cannot hold
 Text = Annotated[str, StringConstraints(strict=True, min_length=1)]
-Small = Annotated[int, Field(ge=0, lt=2**15)]
-Whole = Annotated[int, Field(ge=0, lt=2**31)]
-Number = Annotated[float, Field(allow_inf_nan=False)]
-Moment = Annotated[datetime, AfterValidator(_utc)]
+Int16 = Annotated[int, Field(ge=0, lt=2**15)]
+Int32 = Annotated[int, Field(ge=0, lt=2**31)]
+FiniteFloat = Annotated[float, Field(allow_inf_nan=False)]
+Timestamp = Annotated[datetime, AfterValidator(_utc)]
 Kind = Literal["demonstration", "comparison", "ranking", "rating", "binary", "critique", "correction", "label"]
 Outcome = Literal["prefer", "tie", "tie_both_good", "tie_both_bad", "skip", "cannot_judge", "not_rankable"]
 
@@ -52,13 +52,13 @@ Prompt = tuple[Message, ...]
 class Response(_Record):
     """One answer that was judged, and its origin."""
 
-    response_id: Word
+    response_id: String
     messages: tuple[Message, ...] = Field(min_length=1)
     origin: Literal["model", "human", "human_edit", "unknown"] = "unknown"
-    parent_ix: Small | None = None
+    parent_ix: Int16 | None = None
     """For a correction: index of the response that was edited."""
-    model: Word | None = None
-    model_version: Word | None = None
+    model: String | None = None
+    model_version: String | None = None
 
     @property
     def text(self) -> str:
@@ -69,57 +69,57 @@ class Response(_Record):
 class Judgement(_Record):
     """A judgement of the responses under one criterion. `ranks` and `scores` have one entry per response, in order."""
 
-    criterion: Word = "overall"
+    criterion: String = "overall"
     outcome: Outcome = "prefer"
-    ranks: tuple[Small | None, ...] | None = None
+    ranks: tuple[Int16 | None, ...] | None = None
     """1 is best; equal numbers are a tie."""
-    scores: tuple[Number | None, ...] | None = None
-    scale_min: Number | None = None
-    scale_max: Number | None = None
-    strength: Number | None = None
-    strength_max: Number | None = None
-    confidence: Number | None = None
-    label: Word | None = None
-    rationale: Word | None = None
-    tags: tuple[Word, ...] = ()
+    scores: tuple[FiniteFloat | None, ...] | None = None
+    scale_min: FiniteFloat | None = None
+    scale_max: FiniteFloat | None = None
+    strength: FiniteFloat | None = None
+    strength_max: FiniteFloat | None = None
+    confidence: FiniteFloat | None = None
+    label: String | None = None
+    rationale: String | None = None
+    tags: tuple[String, ...] = ()
 
 
 class FeedbackEvent(_Record):
     """One act of feedback by one annotator. Its stored form is in `feedback/arrow.py`."""
 
-    schema_version: Small = SCHEMA_VERSION
-    feedback_id: Word
+    schema_version: Int16 = SCHEMA_VERSION
+    feedback_id: String
     """Hash of source, native id and annotator, so a record that is ingested twice is stored once."""
     kind: Kind
-    prompt_id: Word
-    prompt_group: Word
+    prompt_id: String
+    prompt_group: String
     """Id of the group of near-identical prompts: splits are made by group."""
     prompt: tuple[Message, ...] = Field(min_length=1)
     responses: tuple[Response, ...] = Field(min_length=1)
-    shown_order: tuple[Small, ...] | None = None
+    shown_order: tuple[Int16, ...] | None = None
     """Indices of the responses from left to right, as the annotator saw them."""
     judgements: tuple[Judgement, ...] = ()
-    annotator_id: Word = "unknown"
+    annotator_id: String = "unknown"
     annotator_type: Literal["human", "ai", "user", "rule", "simulated"] = "human"
-    annotator_version: Word | None = None
-    annotator_groups: dict[Word, Word] = {}
-    created_at: Moment | None = None
-    ingested_at: Moment | None = None
-    duration_ms: Whole | None = None
-    round: Whole = 0
-    batch_id: Word | None = None
-    guideline_version: Word | None = None
-    source: Word
-    source_id: Word
+    annotator_version: String | None = None
+    annotator_groups: dict[String, String] = {}
+    created_at: Timestamp | None = None
+    ingested_at: Timestamp | None = None
+    duration_ms: Int32 | None = None
+    round: Int32 = 0
+    batch_id: String | None = None
+    guideline_version: String | None = None
+    source: String
+    source_id: String
     """The record's id or line in its source."""
-    source_sha256: Word | None = None
+    source_sha256: String | None = None
     """SHA-256 of the raw record as it was read."""
-    licence: Word = "none-stated"
-    consent: Word = "none-stated"
-    split: Word | None = None
+    licence: String = "none-stated"
+    consent: String = "none-stated"
+    split: String | None = None
     status: Literal["active", "superseded", "withdrawn", "quarantined"] = "active"
-    supersedes: Word | None = None
-    flags: tuple[Word, ...] = ()
+    supersedes: String | None = None
+    flags: tuple[String, ...] = ()
     """Labels of the prompt or the record, such as `safety` or `intent:refund`. Results are also reported per flag."""
     extra: dict[str, JsonValue] = {}
     """All native fields that have no column."""

@@ -1,4 +1,4 @@
-"""Feedback on disk: append-only Parquet parts of canonical events, and a quarantine beside them.
+"""Feedback on disk: append-only Parquet parts of canonical events, and a quarantine folder.
 
     feedback/part-00003-0.parquet         events that round 3 ingested
     feedback/quarantine/round-00003.jsonl records that it could not use, with reasons

@@ -47,8 +47,8 @@ def test_the_error_about_a_missing_file_names_it(tmp_path: Path) -> None:
         (b'{"prompt": "\xff"}', "the line is not UTF-8: byte 13"),
         (b"[1, 2]", "the line is not a JSON object"),
         (b'"text"', "the line is not a JSON object"),
-        (b"[" * 100_000, "the line has a number that is too long, or nesting that is too deep"),
-        (b'{"n": ' + b"1" * 5000 + b"}", "the line has a number that is too long, or nesting that is too deep"),
+        (b"[" * 100_000, "the line has a number that is too long or nesting that is too deep"),
+        (b'{"n": ' + b"1" * 5000 + b"}", "the line has a number that is too long or nesting that is too deep"),
     ],
 )
 def test_the_error_about_an_unusable_line_states_the_reason(raw: bytes, reason: str) -> None:
