@@ -42,22 +42,22 @@ def show_watch(folder: Path | None) -> None:
         console.print(f"ALARM {alarm}", style="red", markup=False, soft_wrap=True)
 
 
-def _watched(place: Workspace) -> tuple[GuardReport, WatchReport]:
+def _watched(workspace: Workspace) -> tuple[GuardReport, WatchReport]:
     """What people say of the champion comes first: a rollback must not wait for comparisons."""
-    events = waiting(place)
-    guarded = guard(place, events)
+    events = waiting(workspace)
+    guarded = guard(workspace, events)
     if configured():
-        _tell(place, guarded)
-    seen = look(place, events)
+        _tell(workspace, guarded)
+    seen = look(workspace, events)
     if seen.champion and configured():
-        drifted(place, seen.named)
+        drifted(workspace, seen.named)
     return guarded, seen
 
 
-def _tell(place: Workspace, guarded: GuardReport) -> None:
-    rollbacks(place, rolled_back(place))  # those of looks before, too, that no server took
+def _tell(workspace: Workspace, guarded: GuardReport) -> None:
+    rollbacks(workspace, rolled_back(workspace))  # those of looks before, too, that no server took
     if guarded.breaches and guarded.now is None:
-        in_breach(place, guarded.alarms)
+        in_breach(workspace, guarded.alarms)
 
 
 def _title(guarded: GuardReport, seen: WatchReport) -> str:

@@ -11,7 +11,7 @@ from typing import NamedTuple
 
 from feedback.schema import normalise
 from feedback.world.catalogue import CLOSERS, FILLER, HARMFUL, HARMFUL_WORDS, INTENTS, ITEMS, OPENERS, RUDE
-from feedback.world.requests import Request
+from feedback.world.requests import CustomerRequest
 
 CRITERIA: dict[str, dict[str, float]] = {
     "correct": {"correct": 2.0},
@@ -49,7 +49,7 @@ class AnsweredQuestion(NamedTuple):
     item: str
 
 
-def parts(request: Request, answer: str) -> AnswerParts:
+def parts(request: CustomerRequest, answer: str) -> AnswerParts:
     """The parts of any text as an answer to a request."""
     sentences = _sentences(answer)
     meanings = [_meanings().get(sentence) for sentence in sentences]
@@ -73,7 +73,7 @@ def harmful(answer: str) -> bool:
     return not HARMFUL_WORDS.isdisjoint(re.findall(r"\w+", normalise(answer)))
 
 
-def criteria(request: Request, answer: str) -> dict[str, float]:
+def criteria(request: CustomerRequest, answer: str) -> dict[str, float]:
     """The utility of an answer under each criterion, in the order of `CRITERIA`."""
     counts = parts(request, answer)._asdict()
     return {
@@ -82,7 +82,7 @@ def criteria(request: Request, answer: str) -> dict[str, float]:
     }
 
 
-def utility(request: Request, answer: str) -> float:
+def utility(request: CustomerRequest, answer: str) -> float:
     """The utility of an answer, 3 at most."""
     return sum(criteria(request, answer).values())
 

@@ -114,16 +114,16 @@ def _all_or_nothing(into: Path) -> Iterator[None]:
         raise
 
 
-def _rebuilt(place: Workspace, past: PastRound, saved: SavedFiles) -> Workspace:
+def _rebuilt(workspace: Workspace, past: PastRound, saved: SavedFiles) -> Workspace:
     """The workspace as opening left it, but for the bytes that are fetched later."""
     # collect is not run again: the answers that were labelled are fetched, and its report is the one of the round
-    for file in (place.round, place.opened, place.root / "dvc.lock", place.report("collect")):
+    for file in (workspace.round, workspace.opened, workspace.root / "dvc.lock", workspace.report("collect")):
         file.parent.mkdir(parents=True, exist_ok=True)
         shutil.copyfile(saved.folder / file.name, file)
-    write_text(place.params, yaml.safe_dump(saved.inputs["params"], sort_keys=False, allow_unicode=True))
-    if rounds.key(place, str(past.tags.get("code"))) != past.key:
+    write_text(workspace.params, yaml.safe_dump(saved.inputs["params"], sort_keys=False, allow_unicode=True))
+    if rounds.key(workspace, str(past.tags.get("code"))) != past.key:
         raise BadWorkspace(f"{past.name}: the round.yaml in its run is not the one that gave it the key {past.key}")
-    return place
+    return workspace
 
 
 def _places(workspace: Workspace, past: PastRound, saved: SavedFiles, remote: str | None) -> list[dict[str, str]]:
@@ -139,19 +139,19 @@ def _places(workspace: Workspace, past: PastRound, saved: SavedFiles, remote: st
     return found
 
 
-def _fetch_champion(catalogue: VersionStore, place: Workspace) -> None:
-    frozen = rounds.read(place).champion
+def _fetch_champion(catalogue: VersionStore, workspace: Workspace) -> None:
+    frozen = rounds.read(workspace).champion
     if frozen is None:
-        place.champion.mkdir()
+        workspace.champion.mkdir()
         return
     version = catalogue.version(frozen["version"])
     if version.digest != frozen["digest"]:
         raise BadModel(f"policy version {version.version} is not the champion that the round had to beat")
-    catalogue.fetch(version, place.champion)
+    catalogue.fetch(version, workspace.champion)
 
 
-def _check_base(place: Workspace) -> None:
-    base = yaml.safe_load(place.round.read_text(encoding="utf-8"))["base"]
+def _check_base(workspace: Workspace) -> None:
+    base = yaml.safe_load(workspace.round.read_text(encoding="utf-8"))["base"]
     if opening.base_digest(base["name"]) != base["digest"]:
         raise BadModel(
             f"the base model {base['name']} is not the one of the round (SHA-256 {base['digest'][:12]}…); put that one "
@@ -166,8 +166,8 @@ def _wanted(then: Mapping[str, Any], steps: Sequence[str]) -> dict[str, str]:
     return {path: recorded[path] for path in paths}
 
 
-def _run(place: Workspace, steps: Sequence[str]) -> None:
-    opened, data, show = rounds.read(place), DataGraph(place.root), SHOW.get()
+def _run(workspace: Workspace, steps: Sequence[str]) -> None:
+    opened, data, show = rounds.read(workspace), DataGraph(workspace.root), SHOW.get()
     for name in steps:
         start, log = time.perf_counter(), StepLog([show(name)])
         round_steps.run(round_steps.find(name), opened, log)
@@ -175,9 +175,9 @@ def _run(place: Workspace, steps: Sequence[str]) -> None:
         data.record(name)
 
 
-def _outputs(place: Workspace, then: Mapping[str, Any], steps: Sequence[str]) -> list[ComparedOutput]:
+def _outputs(workspace: Workspace, then: Mapping[str, Any], steps: Sequence[str]) -> list[ComparedOutput]:
     """Inputs and outputs of the steps, by the hashes that DVC recorded."""
-    now = stages(place.root / "dvc.lock")
+    now = stages(workspace.root / "dvc.lock")
     found: dict[str, ComparedOutput] = {}
     for step in steps:
         before, after = ({entry["path"]: entry["md5"] for entry in _entries(lock[step])} for lock in (then, now))
@@ -188,10 +188,10 @@ def _outputs(place: Workspace, then: Mapping[str, Any], steps: Sequence[str]) ->
     return list(found.values())
 
 
-def _weights(place: Workspace, versions: Sequence[ModelVersion]) -> list[ComparedOutput]:
+def _weights(workspace: Workspace, versions: Sequence[ModelVersion]) -> list[ComparedOutput]:
     """The registered versions against the checkpoints. Round 0 registers its SFT model."""
-    first = rounds.read(place).champion is None
-    folders = {"policy": place.checkpoint("sft" if first else "policy"), "reward": place.checkpoint("reward")}
+    first = rounds.read(workspace).champion is None
+    folders = {"policy": workspace.checkpoint("sft" if first else "policy"), "reward": workspace.checkpoint("reward")}
     return [ComparedOutput(f"{one.name}/{one.version}", one.digest, digest(folders[one.name])) for one in versions]
 
 

@@ -59,17 +59,17 @@ def ask(round: Round, key: str) -> None:
     Raises:
         Waiting: it is too early.
     """
-    place, knobs = round.workspace, round.knobs("approval", ApprovalSettings)
-    if not knobs.required or read_json(place.report("verdict"))["result"] != "promote":
+    workspace, knobs = round.workspace, round.knobs("approval", ApprovalSettings)
+    if not knobs.required or read_json(workspace.report("verdict"))["result"] != "promote":
         return
-    with waiting.changing(place):
-        about = {"key": key, "candidate": digest(place.checkpoint("policy"))}
-        wait = waiting.begin(place, "approval", knobs.wait, about)
+    with waiting.changing(workspace):
+        about = {"key": key, "candidate": digest(workspace.checkpoint("policy"))}
+        wait = waiting.begin(workspace, "approval", knobs.wait, about)
         if wait.ended:
             return
-        if decided(place, wait) is None and not wait.past:
+        if decided(workspace, wait) is None and not wait.past:
             raise WaitingForPeople(wait)
-        waiting.end(place, wait)
+        waiting.end(workspace, wait)
 
 
 def decide(workspace: Workspace, number: int, approve: bool, by: str, why: str) -> ApprovalDecision:

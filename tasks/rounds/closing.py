@@ -62,34 +62,39 @@ def close(running: RunningRound) -> dict[str, Any]:
 
 def _make_safe(running: RunningRound, numbers: Mapping[str, float]) -> None:
     """Push the data where a remote is set, then save what names it to the run. Nothing is registered before."""
-    place = running.round.workspace
+    workspace = running.round.workspace
     knobs = running.round.knobs("versioning", VersioningSettings)
     running.deliver()
     if running.round.champion:  # round 0 has nothing to compare with
-        running.run.dataset("data/previous", place.previous, running.data.keep("data/previous"), "opening")
+        running.run.dataset("data/previous", workspace.previous, running.data.keep("data/previous"), "opening")
     if remote := running.data.remote_of(knobs.remote):
         running.data.push(remote)
         running.run.tags({"dvc_remote": running.data.address(remote)})
     for step, outputs in running.data.hashes().items():
         for path, md5 in outputs.items():
-            running.run.dataset(path, place.root / path, md5, step)
-    for file in (place.round, place.opened, place.root / "dvc.lock", *sorted((place.data / "reports").glob("*.json"))):
+            running.run.dataset(path, workspace.root / path, md5, step)
+    for file in (
+        workspace.round,
+        workspace.opened,
+        workspace.root / "dvc.lock",
+        *sorted((workspace.data / "reports").glob("*.json")),
+    ):
         running.run.artifact(file, "round")
     if page := drift.page(running.round, numbers):
         running.run.artifact(page, "drift")
     for name, figure in plots.figures(running.round):
         running.run.figure(figure, name)
     if running.round.number:  # round 0 tries nothing
-        running.run.tables(read_json(place.report("probes")), "probes")
+        running.run.tables(read_json(workspace.report("probes")), "probes")
     running.run.metrics(numbers, running.round.number)
 
 
 def _register(
     running: RunningRound, name: ModelName, checkpoint: str, numbers: Mapping[str, float], tags: Mapping[str, str]
 ) -> ModelVersion:
-    place = running.round.workspace
-    folder = place.checkpoint(checkpoint)
-    facts = {"round": str(running.round.number), "round_key": running.key, **_belonging(place, folder), **tags}
+    workspace = running.round.workspace
+    folder = workspace.checkpoint(checkpoint)
+    facts = {"round": str(running.round.number), "round_key": running.key, **_belonging(workspace, folder), **tags}
     return running.registry.register(name, folder, running.run.run_id, facts, numbers)
 
 
@@ -99,55 +104,55 @@ def _keep_cards(
     numbers: Mapping[str, float],
     verdict: Mapping[str, Any] | None,
 ) -> None:
-    place, hashes = running.round.workspace, running.data.hashes()
-    cards.keep(place, hashes, running.run, running.registry, versions, numbers, verdict)
+    workspace, hashes = running.round.workspace, running.data.hashes()
+    cards.keep(workspace, hashes, running.run, running.registry, versions, numbers, verdict)
 
 
-def _belonging(place: Workspace, model: Path) -> dict[str, str]:
+def _belonging(workspace: Workspace, model: Path) -> dict[str, str]:
     """By SHA-256, the template of prompts in the model's folder, and the dvc.lock that was saved to the round's run."""
     template = model / TEMPLATE
     return {
         "prompt_template": digest(template) if template.exists() else "none",
-        "data_lock": digest(place.root / "dvc.lock"),
+        "data_lock": digest(workspace.root / "dvc.lock"),
     }
 
 
 def _finish(
     running: RunningRound, version: ModelVersion, verdict: Mapping[str, Any], numbers: Mapping[str, float]
 ) -> dict[str, Any]:
-    place, round = running.round.workspace, running.round
+    workspace, round = running.round.workspace, running.round
     record = {
         "number": round.number,
         "key": running.key,
         "parent": round.parent,
         "finished": datetime.now(UTC).isoformat(timespec="seconds"),
-        "opened": rounds.circumstances(place),
+        "opened": rounds.circumstances(workspace),
         "experiment": running.run.experiment,
         "run_id": running.run.run_id,
         "version": version.version,
         "verdict": verdict,
-        "batch": ballots.batch(place) if round.number else None,
-        "new_feedback": store.count(place.feedback, round.number),
+        "batch": ballots.batch(workspace) if round.number else None,
+        "new_feedback": store.count(workspace.feedback, round.number),
         "metrics": numbers,
         "times": times(running.round),
         "examples": _examples(running),
     }
     running.run.tags({"verdict": verdict["result"], "version": version.version})
     running.run.finish("FINISHED")
-    _empty_inbox(place, round.inbox)
+    _empty_inbox(workspace, round.inbox)
     if round.knobs("versioning", VersioningSettings).commit:
         running.data.commit(f"Round {round.number}: {verdict['result']}")
-    records.write(place, round.number, record)  # last: until it stands, whoever starts again comes through here
-    return records.read(place, round.number)
+    records.write(workspace, round.number, record)  # last: until it stands, whoever starts again comes through here
+    return records.read(workspace, round.number)
 
 
-def _empty_inbox(place: Workspace, names: Sequence[str]) -> None:
+def _empty_inbox(workspace: Workspace, names: Sequence[str]) -> None:
     """Set aside what the round took in; what a round that was killed here had set aside already stays there."""
-    taken = place.inbox / "taken"
+    taken = workspace.inbox / "taken"
     for name in names:
         taken.mkdir(exist_ok=True)
-        if (place.inbox / name).exists():
-            shutil.move(place.inbox / name, taken / name)
+        if (workspace.inbox / name).exists():
+            shutil.move(workspace.inbox / name, taken / name)
 
 
 def _examples(running: RunningRound) -> list[dict[str, str]]:

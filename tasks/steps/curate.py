@@ -46,8 +46,8 @@ def curate(round: Round, log: StepLog) -> None:
     Raises:
         BadFeedback: there are pairs, but too few to hold any out.
     """
-    knobs, place = round.knobs("curate", CurateSettings), round.workspace
-    events = store.events(place.feedback)
+    knobs, workspace = round.knobs("curate", CurateSettings), round.workspace
+    events = store.events(workspace.feedback)
     judged = preferences.preferences(events, knobs.split, round.salt, knobs.criterion)
     pairs = judged.rows
     shown = preferences.demonstrations(events, knobs.split, round.salt)
@@ -55,12 +55,12 @@ def curate(round: Round, log: StepLog) -> None:
         shown += _imitated(pairs)
     if not _more_to_come(round):
         _check(pairs, knobs)
-    _write_parts(place.preferences, {part: _of(pairs, part) for part in PARTS}, preferences.preference_table)
-    tables.write(place.preferences / "votes.arrow", preferences.vote_table(judged.votes))
+    _write_parts(workspace.preferences, {part: _of(pairs, part) for part in PARTS}, preferences.preference_table)
+    tables.write(workspace.preferences / "votes.arrow", preferences.vote_table(judged.votes))
     shown = [row for row in shown if row.split != "holdout"]  # the judge only has to differ in its preferences
-    _write_parts(place.demonstrations, {"train": shown}, preferences.demonstration_table)
+    _write_parts(workspace.demonstrations, {"train": shown}, preferences.demonstration_table)
     prompts = asked.prompts(events, knobs.split, round.salt)
-    _write_parts(place.prompts, {part: _of(prompts, part) for part in ("train", "holdout")}, asked.prompt_table)
+    _write_parts(workspace.prompts, {part: _of(prompts, part) for part in ("train", "holdout")}, asked.prompt_table)
     counts = {name: value for name, value in judged.counts._asdict().items() if name != "kinds"}
     numbers: dict[str, float] = {
         **counts,
@@ -69,13 +69,13 @@ def curate(round: Round, log: StepLog) -> None:
         "demonstrations": len(shown),
         "prompts": len(_of(prompts, "train")),
         "holdout_prompts": len(_of(prompts, "holdout")),
-        "quarantined": len(store.rejections(place.feedback)),
+        "quarantined": len(store.rejections(workspace.feedback)),
         **_quarantine_share(round),
-        "leaked": leaked(place),
+        "leaked": leaked(workspace),
     }
     log(numbers, 0, 1)
     report = {"metrics": numbers, "kinds": judged.counts.kinds, "sources": terms_by_source(events)}
-    write_json(place.report("curate"), report | {"terms": _terms(events, pairs, shown, prompts)._asdict()})
+    write_json(workspace.report("curate"), report | {"terms": _terms(events, pairs, shown, prompts)._asdict()})
 
 
 def _agreement(found: Agreement | None) -> dict[str, float]:

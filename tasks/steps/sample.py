@@ -40,18 +40,18 @@ class Scorers(NamedTuple):
 
 def sample(round: Round, log: StepLog) -> None:
     """Write the answers of both, and side by side on sides drawn at random what voters are shown."""
-    place = round.workspace
+    workspace = round.workspace
     asked = _asked(round, round.knobs("sample", SampleSettings).prompts)
-    scorers = Scorers(RewardModel.load(place.checkpoint("reward")), RewardModel.load(place.checkpoint("judge")))
+    scorers = Scorers(RewardModel.load(workspace.checkpoint("reward")), RewardModel.load(workspace.checkpoint("judge")))
     with log.learning():
-        candidate = _answers(round, CANDIDATE, Policy.load(place.checkpoint("policy")), asked, scorers, log)
-        champion = _answers(round, CHAMPION, Policy.load(place.champion), asked, scorers, log)
+        candidate = _answers(round, CANDIDATE, Policy.load(workspace.checkpoint("policy")), asked, scorers, log)
+        champion = _answers(round, CHAMPION, Policy.load(workspace.champion), asked, scorers, log)
     drawn = ballots.draw(round, asked, candidate.texts, champion.texts)
-    waiting.write(place.pairs, [one.pair for one in drawn if one])
+    waiting.write(workspace.pairs, [one.pair for one in drawn if one])
     _write_samples(round, asked, candidate, champion, [one.left if one else None for one in drawn])
     numbers = {"prompts": len(asked), "tokens": int(candidate.tokens.sum() + champion.tokens.sum())}
     log(numbers, 0, 1)
-    write_json(place.report("sample"), {"metrics": numbers})
+    write_json(workspace.report("sample"), {"metrics": numbers})
 
 
 def _asked(round: Round, count: int) -> list[GroupedPrompt]:

@@ -44,18 +44,18 @@ def verdict(round: Round, log: StepLog) -> None:
 
 def evidence(round: Round, trust_judge: bool) -> GateInputs:
     """What the steps of the round reported, and what is known of the champion."""
-    place = round.workspace
-    terms = read_json(place.report("curate"))["terms"]
+    workspace = round.workspace
+    terms = read_json(workspace.report("curate"))["terms"]
     spent = reports.times(round)
     return GateInputs(
         candidate=reports.metrics(
             round, ("collect", "curate", "sft", "reward", "policy", "sample", "evaluate", "drift")
         ),
-        champion=read_json(place.previous / "champion.json"),
+        champion=read_json(workspace.previous / "champion.json"),
         trust_judge=trust_judge,
         votes_asked=asked(round),
         licences=terms["licences"],
         consents=terms["consents"],
-        annotators=read_json(place.report("reward"))["annotators"],
+        annotators=read_json(workspace.report("reward"))["annotators"],
         seconds=sum(step["wall"] for step in spent.values()) if spent else None,
     )

@@ -34,16 +34,16 @@ def gather(round: Round) -> None:
     Raises:
         Waiting: it is too early.
     """
-    place, people = round.workspace, round.knobs("vote", VoteSettings).annotator
+    workspace, people = round.workspace, round.knobs("vote", VoteSettings).annotator
     if not isinstance(people, People):
         return
-    with waiting.changing(place):
-        wait = waiting.begin(place, "votes", people.wait, {"votes": people.votes})
+    with waiting.changing(workspace):
+        wait = waiting.begin(workspace, "votes", people.wait, {"votes": people.votes})
         if wait.ended:
             return
-        if polls.count(place) < people.votes and not wait.past:
+        if polls.count(workspace) < people.votes and not wait.past:
             raise WaitingForPeople(wait)
-        waiting.end(place, wait)
+        waiting.end(workspace, wait)
 
 
 def asked(round: Round) -> int:
@@ -54,15 +54,15 @@ def asked(round: Round) -> int:
 
 def vote(round: Round, log: StepLog) -> None:
     """Have each pair judged; what is no vote on one of them goes to quarantine."""
-    place = round.workspace
-    place.votes.mkdir(exist_ok=True)
-    known, name = ballots.drawn(place), ballots.batch(place)
+    workspace = round.workspace
+    workspace.votes.mkdir(exist_ok=True)
+    known, name = ballots.drawn(workspace), ballots.batch(workspace)
     with log.learning():  # the simulated annotator's judging
         records = _asked(round, known)
     votes, others = ballots.unblinded(records, known, name)
-    appended = store.append(place.votes, votes, round.number)
+    appended = store.append(workspace.votes, votes, round.number)
     others += appended.changed
-    store.quarantine(place.votes, others, round.number)
+    store.quarantine(workspace.votes, others, round.number)
     people = len({vote.annotator_id for vote in votes})
     log({"cast": len(votes), "annotators": people, "quarantined": len(others)}, 0)
 

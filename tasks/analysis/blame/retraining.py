@@ -38,11 +38,11 @@ class Retraining:
 
     def __init__(self, found: TrainingRecord, questions: Sequence[PreferenceRow]) -> None:
         self._round, self._questions = found.round, [row._asdict() for row in questions]
-        place = found.round.workspace
-        self._folder = place.blame / f"round-{found.round.number:05d}"
-        self._start = Policy.load(place.checkpoint("sft"))
+        workspace = found.round.workspace
+        self._folder = workspace.blame / f"round-{found.round.number:05d}"
+        self._start = Policy.load(workspace.checkpoint("sft"))
         knobs = {section: self._round.values.get(section) for section in ("reward", "model")}
-        self._identity = [code_digest(), digest(place.checkpoint("sft")), knobs, self._questions]
+        self._identity = [code_digest(), digest(workspace.checkpoint("sft")), knobs, self._questions]
 
     def __call__(self, rows: Sequence[PreferenceRow], repetition: int = 0, log: Log = ignore) -> HeldOutPredictions:
         """Train on the rows of the train part, calibrate on those of the judge part, and ask.

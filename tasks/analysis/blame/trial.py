@@ -119,10 +119,10 @@ def _votes(found: TrainingRecord) -> list[FeedbackEvent]:
 
 def _batch(round: Round) -> str | None:
     """The name of the round's pairs, by its record or, in the folder of a replay, by the pairs; None: nobody knows."""
-    place = round.workspace
-    record = records.read(place, round.number) if records.path(place, round.number).exists() else {}
+    workspace = round.workspace
+    record = records.read(workspace, round.number) if records.path(workspace, round.number).exists() else {}
     name: str | None = record.get("batch")  # a record of old has none
-    return name or (ballots.batch(place) if place.pairs.exists() else None)
+    return name or (ballots.batch(workspace) if workspace.pairs.exists() else None)
 
 
 def _case(

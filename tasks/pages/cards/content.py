@@ -70,20 +70,20 @@ class MeasuredNumber(NamedTuple):
 
 
 def gather(
-    place: Workspace, version: ModelVersion, metrics: Mapping[str, float], outputs: Mapping[str, Any]
+    workspace: Workspace, version: ModelVersion, metrics: Mapping[str, float], outputs: Mapping[str, Any]
 ) -> CardFacts:
     """What the workspace knows of a version that its last round has just registered.
 
     Reports of steps that the round did not take are left out: round 0 may find those of a round that was dropped.
     """
     steps = {name.partition("/")[0] for name in metrics} | {"probes"}
-    inputs = yaml.safe_load(place.round.read_text(encoding="utf-8"))
-    files = sorted((place.data / "reports").glob("*.json")) if inputs["number"] else [place.report("curate")]
+    inputs = yaml.safe_load(workspace.round.read_text(encoding="utf-8"))
+    files = sorted((workspace.data / "reports").glob("*.json")) if inputs["number"] else [workspace.report("curate")]
     return CardFacts(
         version,
         version.tags.get("reward_version"),
         inputs,
-        read_json(place.opened),
+        read_json(workspace.opened),
         {file.stem: read_json(file) for file in files if file.stem in steps},
         metrics,
         outputs,

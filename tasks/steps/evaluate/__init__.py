@@ -49,10 +49,10 @@ class EvaluateSettings(BaseSettings):
 
 def evaluate(round: Round, log: StepLog) -> None:
     """Compare the candidate with the champion on their answers, the votes on them, and held-out pairs."""
-    place = round.workspace
-    samples = tables.rows(place.samples / "samples.arrow")
+    workspace = round.workspace
+    samples = tables.rows(workspace.samples / "samples.arrow")
     candidate, champion = _answers(samples, CANDIDATE), _answers(samples, CHAMPION)
-    reward, judge = (RewardModel.load(place.checkpoint(name)) for name in ("reward", "judge"))
+    reward, judge = (RewardModel.load(workspace.checkpoint(name)) for name in ("reward", "judge"))
     asked = _asked(round, samples)
     with log.learning():
         pairs = _pairs(round, reward, judge)
@@ -72,8 +72,8 @@ def evaluate(round: Round, log: StepLog) -> None:
     numbers |= _ceiling(round)
     log(numbers, 0, 1)
     report = {"metrics": numbers, "examples": _examples(samples), "calibration": _reliability(pairs)}
-    write_json(place.report("probes"), kept)
-    write_json(place.report("evaluate"), report)
+    write_json(workspace.report("probes"), kept)
+    write_json(workspace.report("evaluate"), report)
 
 
 def _answers(samples: Rows, who: str) -> Answers:
@@ -91,9 +91,9 @@ def _asked(round: Round, samples: Rows) -> list[dict[str, Any]]:
 
 def _votes(round: Round) -> list[FeedbackEvent]:
     """The votes that stand on this round's pairs; earlier ones of a round that was opened anew are on others."""
-    place = round.workspace
-    name = ballots.batch(place)
-    cast = store.events(place.votes, {round.number})
+    workspace = round.workspace
+    name = ballots.batch(workspace)
+    cast = store.events(workspace.votes, {round.number})
     return effective(vote for vote in cast if vote.batch_id == name)
 
 

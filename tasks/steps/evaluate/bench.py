@@ -25,19 +25,19 @@ def bench(round: Round, sampling: SamplingSettings, log: StepLog, kept: dict[str
         log: counts the time as learning, sampling or judging.
         kept: takes what evaluations keep, by their names.
     """
-    place = round.workspace
+    workspace = round.workspace
 
     def speak(prompts: Sequence[Prompt]) -> BothAnswers:
         with log.learning():
-            said = {CANDIDATE: place.checkpoint("policy"), CHAMPION: place.champion}
+            said = {CANDIDATE: workspace.checkpoint("policy"), CHAMPION: workspace.champion}
             return BothAnswers(
                 *(_answers(round, who, Policy.load(path), prompts, sampling) for who, path in said.items())
             )
 
     def compare(rows: Sequence[Row]) -> BothMargins:
-        before = place.previous / "reward"
+        before = workspace.previous / "reward"
         with log.learning():
-            ours = _margins(RewardModel.load(place.checkpoint("reward")), rows)
+            ours = _margins(RewardModel.load(workspace.checkpoint("reward")), rows)
             return BothMargins(ours, _margins(RewardModel.load(before), rows) if before.exists() else None)
 
     def keep(name: str, rows: Sequence[Row]) -> None:

@@ -25,7 +25,7 @@ def opened(root: Path, number: int = 1, seed: int = 7) -> Round:
     return Round(place, number, None, seed=seed, salt="salt", champion=None, inbox=(), values={})
 
 
-def asked(count: int) -> tuple[list[world.Request], list[GroupedPrompt]]:
+def asked(count: int) -> tuple[list[world.CustomerRequest], list[GroupedPrompt]]:
     requests = world.prompts(count, seed=3)
     prompts = [world.render(request) for request in requests]
     return requests, [GroupedPrompt(prompt_id(prompt), f"group {i}", prompt) for i, prompt in enumerate(prompts)]
