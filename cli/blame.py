@@ -32,7 +32,7 @@ def blame(
     workspace: Folder = None,
 ) -> None:
     """Train the reward model of a round anew without each source, batch and annotator, and rank who did harm."""
-    from feedback.suspects import BY
+    from feedback.subsets import BY
     from tasks.analysis.blame import blame as trained
     from tasks.analysis.blame.keeping import keep
     from tasks.analysis.blame.trial import trial

@@ -1,1 +1,1 @@
-"""What every room may rely on: errors, knobs, plug-ins, whole-file writes, intervals. No tool, no torch."""
+"""What every other package may import: errors, settings, plug-ins, atomic file writes. No outside tool, no torch."""

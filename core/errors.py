@@ -19,7 +19,7 @@ class RoundsError(Exception):
 
 
 class BadParams(RoundsError):
-    """A knob that does not exist, or a value that it does not take."""
+    """A knob that does not exist, or a value that it does not accept."""
 
 
 class BadFeedback(RoundsError):
@@ -31,11 +31,11 @@ class BadModel(RoundsError):
 
 
 class BadWorkspace(RoundsError):
-    """A folder that is no workspace, or whose state contradicts itself."""
+    """A folder that is not a workspace, or a workspace whose state is inconsistent."""
 
 
 class Damaged(BadWorkspace):
-    """A file of a workspace that is not whole: a disk lost part of it, or somebody edited it."""
+    """A file of a workspace that is incomplete or corrupt: a disk lost part of it, or somebody edited it."""
 
 
 class NotInstalled(RoundsError):

@@ -1,4 +1,4 @@
-"""Whole files or none: write beside the target, then rename; and digests of what was written."""
+"""Atomic writes of files and folders (write beside the target, then rename), recovery after a crash, and digests."""
 
 import hashlib
 import json
@@ -13,19 +13,20 @@ from typing import Any
 
 from core.errors import Damaged
 
-_LEFT = re.compile(r"\.(?P<target>.+)\.(old|\w{8}\.draft)")
-"""What `replacing` names the old folder, and the folder that it drafts in."""
+_LEFTOVER = re.compile(r"\.(?P<target>.+)\.(old|\w{8}\.draft)")
+"""Names of the old folder that `replacing` sets aside, and of its draft folder."""
 
 
 @contextmanager
 def replacing(target: Path) -> Iterator[Path]:
-    """A path to write a file or folder to, that becomes `target` when the block ends well.
+    """Yield a path to write a file or folder to. It becomes `target` when the block ends without an error.
 
-    Killed or failed anywhere, the old target stays as it was. A folder is replaced by two renames (there is no
-    atomic swap of folders), with the old one kept until the new one stands; `settle` repairs a kill in between.
+    After a kill or an error at any point, the old target is unchanged. A folder is replaced by two renames (there is
+    no atomic swap of folders): the old one is deleted only when the new one is in its place, and `recover` repairs a
+    kill between the two.
     """
     target.parent.mkdir(parents=True, exist_ok=True)
-    settle(target)
+    recover(target)
     draft = Path(tempfile.mkdtemp(prefix=f".{target.name}.", suffix=".draft", dir=target.parent)) / target.name
     try:
         yield draft
@@ -38,8 +39,8 @@ def replacing(target: Path) -> Iterator[Path]:
         shutil.rmtree(draft.parent, ignore_errors=True)
 
 
-def settle(target: Path) -> None:
-    """Undo what a kill inside `replacing` left behind: drafts go, a folder set aside comes back."""
+def recover(target: Path) -> None:
+    """Clean up after a kill inside `replacing`: delete drafts, and rename an old folder that was set aside back."""
     if _old(target).exists():
         if target.exists():
             shutil.rmtree(_old(target))
@@ -50,13 +51,17 @@ def settle(target: Path) -> None:
 
 
 def write_text(target: Path, text: str) -> None:
-    """Write a whole text file, or leave the old one."""
+    """Write a text file atomically (UTF-8)."""
     with replacing(target) as draft:
         draft.write_text(text, encoding="utf-8")
 
 
 def write_json(target: Path, value: Any) -> None:
-    """Write a whole JSON file, readable, keys in the order given."""
+    """Write an indented JSON file atomically, keys in the order given.
+
+    Raises:
+        ValueError: a number is infinite or not a number.
+    """
     write_text(target, json.dumps(value, indent=2, ensure_ascii=False, allow_nan=False) + "\n")
 
 
@@ -64,23 +69,23 @@ def read_json(path: Path) -> Any:
     """Read a JSON file.
 
     Raises:
-        Damaged: it is not whole.
+        Damaged: it is not valid JSON.
     """
     try:
         return json.loads(path.read_text(encoding="utf-8"))
     except ValueError as error:
-        raise Damaged(f"{path} is not whole: {error}") from error
+        raise Damaged(f"{path} is damaged, not valid JSON: {error}") from error
 
 
-def sweep(folder: Path) -> None:
-    """Undo in a whole folder what kills inside `replacing` left behind. For when nobody writes there."""
-    for left in list(folder.rglob(".*")):
-        if named := _LEFT.fullmatch(left.name):
-            settle(left.parent / named["target"])
+def recover_all(folder: Path) -> None:
+    """`recover` every target below a folder. Call it only while nothing else writes there."""
+    for leftover in list(folder.rglob(".*")):
+        if match := _LEFTOVER.fullmatch(leftover.name):
+            recover(leftover.parent / match["target"])
 
 
 def digest(path: Path) -> str:
-    """SHA-256 (hex) of a file, or of a folder's relative names and contents."""
+    """SHA-256 (hex) of a file, or of the relative names and the contents of a folder's files."""
     sha = hashlib.sha256()
     files = sorted(p for p in path.rglob("*") if p.is_file()) if path.is_dir() else [path]
     for file in files:
@@ -97,7 +102,7 @@ def _old(target: Path) -> Path:
 
 
 def _sync(path: Path) -> None:
-    """Flush to disk before the rename, so that a power cut cannot leave a named but empty file."""
+    """Flush to disk before the rename: otherwise a power cut could leave an empty file under the final name."""
     for file in path.rglob("*") if path.is_dir() else [path]:
         if file.is_file():
             descriptor = os.open(file, os.O_RDONLY)

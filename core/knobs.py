@@ -1,9 +1,9 @@
-"""Settings as values: frozen, typed, bounded, and refused when misspelt."""
+"""The base class of all settings: frozen, typed, bounded; a misspelt name is an error."""
 
 from pydantic import BaseModel, ConfigDict
 
 
 class BaseSettings(BaseModel):
-    """A group of settings. Each field is one knob: a type, a bound and the sentence under it."""
+    """A group of settings. Each field is one knob: a type, bounds and, below it, a sentence that explains it."""
 
     model_config = ConfigDict(frozen=True, extra="forbid", use_attribute_docstrings=True)

@@ -1,24 +1,24 @@
-"""Nested settings and other plain values, flattened and compared."""
+"""Flatten and compare nested settings and other plain values."""
 
 from collections.abc import Mapping
 from typing import Any
 
 Change = list[Any]
-"""The value on the first side and the value on the second; None where a side has none."""
+"""The value in the first mapping and the value in the second; None where a mapping has no such name."""
 
 
-def changed(one: Mapping[str, Any], two: Mapping[str, Any]) -> dict[str, Change]:
-    """Name → both values, of the names whose values differ; in the order of the first, then of the second."""
-    names = dict.fromkeys([*one, *two])
-    return {name: [one.get(name), two.get(name)] for name in names if one.get(name) != two.get(name)}
+def changed(first: Mapping[str, Any], second: Mapping[str, Any]) -> dict[str, Change]:
+    """The names whose values differ → both values; in the order of the first mapping, then of the second."""
+    names = dict.fromkeys([*first, *second])
+    return {name: [first.get(name), second.get(name)] for name in names if first.get(name) != second.get(name)}
 
 
 def flat(values: Mapping[str, Any], prefix: str = "") -> dict[str, Any]:
-    """Nested values under dotted names; an empty group is a value."""
-    found: dict[str, Any] = {}
+    """Nested values under dotted names; an empty group is kept as a value."""
+    flattened: dict[str, Any] = {}
     for name, value in values.items():
         if isinstance(value, Mapping) and value:
-            found |= flat(value, f"{prefix}{name}.")
+            flattened |= flat(value, f"{prefix}{name}.")
         else:
-            found[prefix + name] = value
-    return found
+            flattened[prefix + name] = value
+    return flattened

@@ -38,7 +38,7 @@ def find(package: str, name: str) -> type[Plugin]:
     """The class in `<package>/<name>.py`.
 
     Raises:
-        BadParams: no file of that name; says which there are.
+        BadParams: no file has that name; the message lists those that exist.
     """
     if name not in names(package):
         home = package.replace(".", "/")
@@ -73,8 +73,8 @@ def used(package: str, default: str | None = None) -> BeforeValidator:
 def used_by_name(package: str, *wanted: str) -> BeforeValidator:
     """Validator for a mapping of plug-ins of `package`, each used once: `{name: {knob: value, …}, other: null}`.
 
-    Knobs that are not named have their defaults, and so has each plug-in of `wanted` that is not named. `null` leaves
-    one out; nothing else does: a gate must not be gone because a file forgot it.
+    A knob that is not given has its default. A plug-in of `wanted` that is not listed is used with its defaults; only
+    `null` leaves one out: a gate must not disappear because a file does not mention it.
     """
 
     def build(value: object) -> object:
@@ -90,15 +90,15 @@ Kind = TypeVar("Kind", bound=Plugin)
 
 
 def chosen(plugins: Mapping[str, Kind | None]) -> list[Kind]:
-    """Those of a mapping by name that are not left out."""
+    """The plug-ins of a mapping by name, without those that are `None`."""
     return [plugin for plugin in plugins.values() if plugin is not None]
 
 
 def make(package: str, name: str, knobs: object) -> Any:
-    """The plug-in of that name with these knobs; what is no mapping of knobs (an instance) stays what it is.
+    """The plug-in of that name with these knobs. `knobs` that is not a mapping (an instance) is returned unchanged.
 
     Raises:
-        BadParams: no such plug-in, or it does not take these knobs.
+        BadParams: there is no such plug-in, or it does not accept these knobs.
     """
     if not isinstance(knobs, Mapping):
         return knobs

@@ -49,7 +49,7 @@ def override(values: Mapping[str, Any], overrides: Iterable[str]) -> dict[str, A
     """`values` with each `section.knob=VALUE` applied; VALUE is read as YAML, a list or mapping replaces the old one.
 
     Raises:
-        BadParams: not of the form KEY=VALUE, or the value is no YAML.
+        BadParams: not of the form KEY=VALUE, or the value is not YAML.
     """
     changed = _copy(values)
     for text in overrides:
@@ -78,7 +78,7 @@ def parse(model: type[Settings], values: Mapping[str, Any], origin: str) -> Sett
     """`values` as settings of type `model`.
 
     Raises:
-        BadParams: names each knob that is unknown or out of bounds, and what was meant where that can be guessed.
+        BadParams: names each knob that is unknown or out of bounds; for an unknown one it suggests the closest name.
     """
     try:
         return model.model_validate(values)
@@ -88,7 +88,7 @@ def parse(model: type[Settings], values: Mapping[str, Any], origin: str) -> Sett
 
 
 def section(model: type[Settings], values: Mapping[str, Any], name: str, origin: object) -> Settings:
-    """One section of `values`, its defaults where it is not there.
+    """One section of `values` as settings; all defaults where the section is missing.
 
     Raises:
         BadParams: see `parse`.

@@ -1,1 +1,1 @@
-"""What people said, as data: schema, sources, quality, preferences. Plain Python and Arrow, no torch."""
+"""Feedback as data: schema, sources, checks, preferences, splits. Plain Python and Arrow, no torch."""

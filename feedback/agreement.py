@@ -1,4 +1,4 @@
-"""How far people who voted on the same pair agree: percentage agreement and Krippendorff's alpha."""
+"""Agreement between people who voted on the same pair: percentage agreement and Krippendorff's alpha."""
 
 from collections.abc import Sequence
 from typing import NamedTuple
@@ -7,40 +7,42 @@ import numpy as np
 
 
 class Agreement(NamedTuple):
-    """What the votes on pairs with two votes or more say of each other."""
+    """Agreement over all pairs with at least two votes."""
 
     pairs: int
-    """Pairs with two votes or more."""
+    """Number of pairs with at least two votes."""
     share: float
-    """Probability that two votes on the same pair, drawn at random, are alike."""
+    """Percentage agreement: mean probability that two votes drawn from the same pair are equal, 0 to 1."""
     alpha: float | None
-    """1 is perfect, 0 is chance; None where all votes are alike, so that chance has nothing to be compared with."""
+    """Krippendorff's alpha: 1 is perfect, 0 is chance level; None if all votes are equal (alpha is undefined)."""
 
 
 def agreement(shares: Sequence[Sequence[float]]) -> Agreement | None:
-    """Agreement of the votes on each pair: 1 for one answer, 0 for the other, .5 for a tie. None without two on any.
+    """Agreement of the votes on each pair: 1 for one answer, 0 for the other, .5 for a tie.
 
-    Which answer of a pair counts as the first is arbitrary, so alpha is that of all pairs shown both ways round.
+    None if no pair has two votes. Which answer of a pair comes first is arbitrary, so alpha is computed over every
+    pair in both orders.
     """
-    shared = [votes for votes in shares if len(votes) > 1]
-    if not shared:
+    multiple = [votes for votes in shares if len(votes) > 1]
+    if not multiple:
         return None
-    mirrored = [[1 - vote for vote in votes] for votes in shared]
-    return Agreement(len(shared), float(np.mean([_alike(votes) for votes in shared])), alpha([*shared, *mirrored]))
+    mirrored = [[1 - vote for vote in votes] for votes in multiple]
+    share = float(np.mean([_equal_share(votes) for votes in multiple]))
+    return Agreement(len(multiple), share, alpha([*multiple, *mirrored]))
 
 
 def alpha(units: Sequence[Sequence[float]]) -> float | None:
     """Krippendorff's alpha for interval data (Krippendorff 2011, metric δ² = (c - k)²): 1 - D_o / D_e.
 
-    A unit is one thing that was judged, with all judgements of it. Units with fewer than two say nothing. None where
-    nothing differs.
+    A unit is the list of all values given to one item. Units with fewer than two values are ignored. None if there
+    are no others, or all values are equal.
     """
     paired = [np.asarray(unit, dtype=np.float64) for unit in units if len(unit) > 1]
     if not paired:
         return None
-    everything = np.concatenate(paired)
-    count = len(everything)
-    expected = _squares(everything) / (count * (count - 1))
+    values = np.concatenate(paired)
+    count = len(values)
+    expected = _squares(values) / (count * (count - 1))
     observed = sum(_squares(unit) / (len(unit) - 1) for unit in paired) / count
     return float(1 - observed / expected) if expected else None
 
@@ -50,7 +52,7 @@ def _squares(values: np.ndarray) -> float:
     return float(2 * (len(values) * np.square(values).sum() - values.sum() ** 2))
 
 
-def _alike(votes: Sequence[float]) -> float:
-    """Share of the pairs of votes that are equal."""
+def _equal_share(votes: Sequence[float]) -> float:
+    """Share of all pairs of votes whose values are equal."""
     _, counts = np.unique(votes, return_counts=True)
     return float((counts * (counts - 1)).sum() / (len(votes) * (len(votes) - 1)))

@@ -1,4 +1,4 @@
-"""Who spoke, in which round, how often. Column by column: a store of millions of events is no list of objects."""
+"""How many records each annotator gave in each round. Counted on columns: a store may hold millions of events."""
 
 from pathlib import Path
 from typing import NamedTuple
@@ -10,18 +10,18 @@ _COLUMNS = ["annotator_id", "annotator_type", "round"]
 
 
 class AnnotatorActivity(NamedTuple):
-    """What one annotator said in one round."""
+    """The number of one annotator's records in one round."""
 
     annotator: str
     type: str
     """human, ai, user, rule or simulated."""
     round: int
-    """The round that took it in."""
+    """The round that ingested the records."""
     records: int
 
 
-def spoken(folder: Path) -> list[AnnotatorActivity]:
-    """All annotators of a store (feedback or votes), by round, then by name. No folder, nobody."""
+def activity(folder: Path) -> list[AnnotatorActivity]:
+    """All annotators of a store (feedback or votes), by round, then by name; empty if there is no such folder."""
     parts = [_counts(pq.read_table(part, columns=_COLUMNS)) for part in sorted(folder.glob("part-*-*.parquet"))]
     if not parts:
         return []
@@ -32,5 +32,5 @@ def spoken(folder: Path) -> list[AnnotatorActivity]:
 
 
 def _counts(part: pa.Table) -> pa.Table:
-    """One row an annotator and round, so that no more than one part is ever in memory."""
+    """One row per annotator and round, so that no more than one part is in memory at a time."""
     return part.group_by(_COLUMNS).aggregate([([], "count_all")]).rename_columns([*_COLUMNS, "records"])

@@ -1,4 +1,4 @@
-"""The stored form of feedback: `FeedbackEvent` as an Arrow table, one column a field, and back without loss."""
+"""The stored form of feedback: `FeedbackEvent` as an Arrow table, one column per field, and back without loss."""
 
 import json
 from collections.abc import Iterable
@@ -41,7 +41,7 @@ _JUDGEMENT = pa.struct(
     ]
 )
 
-# Plain strings where one could say dictionary: Parquet encodes repeats by itself, and parts can be
+# Plain strings instead of dictionary columns: Parquet compresses repeated values anyway, and parts can be
 # concatenated without unifying dictionaries.
 SCHEMA = pa.schema(
     [
@@ -86,13 +86,13 @@ def to_table(events: Iterable[FeedbackEvent]) -> pa.Table:
 
 
 def from_table(table: pa.Table) -> list[FeedbackEvent]:
-    """The events of a table that `to_table` made, validated again."""
+    """The events of a table written by `to_table`, validated again."""
     return [_event(row) for row in table.to_pylist()]
 
 
 def _row(event: FeedbackEvent) -> dict[str, Any]:
     row = event.model_dump()
-    # Sorted keys: the same event gives the same bytes. ASCII: JSON may hold a lone surrogate, UTF-8 may not.
+    # Sorted keys: the same event gives the same bytes. ASCII: JSON can hold a lone surrogate, UTF-8 cannot.
     return row | {name: json.dumps(row[name], sort_keys=True) for name in _JSON}
 
 

@@ -1,4 +1,4 @@
-"""Records as people have them, turned into canonical events: what may be left out is filled in, what is wrong is named.
+"""Raw records to canonical events: missing fields are filled in, and an error names the field that is wrong.
 
 Three forms are read:
 
@@ -6,8 +6,8 @@ Three forms are read:
     {"prompt": …, "chosen": …, "rejected": …}                                       a preference
     {"prompt": …, "completion": …}                                                  a demonstration
 
-A prompt or an answer is a string or a list of `{role, content}`. In the short forms, every other key that names a
-field of `FeedbackEvent` fills it, and the rest is kept in `extra`.
+A prompt or an answer is a string or a list of `{role, content}`. In the two short forms, other keys that are fields
+of `FeedbackEvent` set those fields, and the remaining keys are kept in `extra`.
 """
 
 from collections.abc import Mapping
@@ -16,29 +16,29 @@ from typing import Any, Literal
 from pydantic import TypeAdapter, ValidationError
 
 from core.errors import BadFeedback
-from feedback.checks import fault
+from feedback.checks import problem
 from feedback.schema import FeedbackEvent, Message, event_id, prompt_id, response_id
 
 _TURNS = TypeAdapter(tuple[Message, ...])
 _SHORT_FORM_FIELDS = FeedbackEvent.model_fields.keys() - {"prompt", "responses", "judgements", "extra"}
 _REASONS = {
-    "extra_forbidden": "is no field of the canonical form; put it into `extra`",
+    "extra_forbidden": "is not a field of the canonical form; put it into `extra`",
     "missing": "is missing",
     "string_too_short": "is empty",
     "string_type": "is not a string",
-    "string_unicode": "holds a lone surrogate, which is no character",
+    "string_unicode": "contains a lone surrogate, which is not a character",
     "too_short": "is empty",
 }
 
 
 def event(record: Mapping[str, Any], defaults: Mapping[str, Any]) -> FeedbackEvent:
-    """A record as an event; `defaults` (`source`, `source_id`, `round`, …) are for what it does not state itself.
+    """A record as an event; `defaults` (`source`, `source_id`, `round`, …) fill the fields that it does not have.
 
-    A record that states a `source_id` is identified by it within its source; any other by the default id alone, so
-    that it is recognised under another file name.
+    A record with a `source_id` of its own is identified by source and `source_id`; any other by the default
+    `source_id` alone, so that it is recognised when its file is renamed.
 
     Raises:
-        BadFeedback: the record cannot be used; the message names the field and what is wrong with it.
+        BadFeedback: the record cannot be used; the message names the field and the problem.
     """
     fields = {**defaults, **_full_form(record)}
     where = str(fields["source"]) if "source_id" in record else ""
@@ -46,26 +46,26 @@ def event(record: Mapping[str, Any], defaults: Mapping[str, Any]) -> FeedbackEve
     fields.setdefault("feedback_id", event_id(where, str(fields["source_id"]), annotator))
     fields.setdefault("prompt_group", fields["prompt_id"])
     try:
-        found = FeedbackEvent.model_validate(fields)
+        validated = FeedbackEvent.model_validate(fields)
     except ValidationError as error:
         raise BadFeedback(_reason(error)) from error
-    if wrong := fault(found):
-        raise BadFeedback(wrong)
-    return found
+    if reason := problem(validated):
+        raise BadFeedback(reason)
+    return validated
 
 
 def _full_form(record: Mapping[str, Any]) -> dict[str, Any]:
-    """The record as fields of an event, its texts checked and the ids of prompt and answers filled in."""
-    prompt = _turns(_needed(record, "prompt"), "user", "prompt")
+    """The record as fields of an event: texts are validated, ids of prompt and answers are filled in."""
+    prompt = _turns(_required(record, "prompt"), "user", "prompt")
     identity = prompt_id(prompt)
     if record.get("prompt_id", identity) != identity:
-        raise BadFeedback("prompt_id is not the hash of the normalised prompt; leave it out, it is filled in")
+        raise BadFeedback("prompt_id is not the hash of the normalised prompt; leave it out to have it filled in")
     texts = {"prompt": prompt, "prompt_id": identity}
     if "kind" not in record and ("chosen" in record or "rejected" in record):
         return _preference(record, identity) | texts
     if "kind" not in record and "completion" in record:
         return _demonstration(record, identity) | texts
-    answers = _needed(record, "responses")
+    answers = _required(record, "responses")
     if not isinstance(answers, list):
         raise BadFeedback("responses is not a list")
     responses = [_response(answer, f"responses[{ix}]", identity) for ix, answer in enumerate(answers)]
@@ -73,31 +73,31 @@ def _full_form(record: Mapping[str, Any]) -> dict[str, Any]:
 
 
 def _preference(record: Mapping[str, Any], prompt: str) -> dict[str, Any]:
-    chosen, rejected = (_response(_needed(record, name), name, prompt) for name in ("chosen", "rejected"))
+    chosen, rejected = (_response(_required(record, name), name, prompt) for name in ("chosen", "rejected"))
     if chosen["messages"] == rejected["messages"]:
-        raise BadFeedback("chosen equals rejected, so that there is nothing to prefer")
+        raise BadFeedback("chosen equals rejected, so there is nothing to prefer")
     fields = _others(record, {"prompt", "chosen", "rejected"})
     return fields | {"kind": "comparison", "responses": [chosen, rejected], "judgements": [{"ranks": [1, 2]}]}
 
 
 def _demonstration(record: Mapping[str, Any], prompt: str) -> dict[str, Any]:
     if "label" in record:
-        raise BadFeedback("label: a judged answer is no demonstration; write it in the canonical form, as kind binary")
+        raise BadFeedback("label: a demonstration has none; write a judged answer in the canonical form, kind binary")
     completion = _response(record["completion"], "completion", prompt)
     return _others(record, {"prompt", "completion"}) | {"kind": "demonstration", "responses": [completion]}
 
 
 def _others(record: Mapping[str, Any], form: set[str]) -> dict[str, Any]:
-    """What a record says beside its form: fields of an event, and `extra` for the rest."""
+    """The other keys of a record in a short form: fields of an event, and `extra` for the rest."""
     rest = {name: value for name, value in record.items() if name not in form}
     fields = {name: value for name, value in rest.items() if name in _SHORT_FORM_FIELDS}
     return fields | {"extra": {name: value for name, value in rest.items() if name not in fields}}
 
 
 def _response(answer: object, field: str, prompt: str) -> dict[str, Any]:
-    given = answer if isinstance(answer, dict) else {"messages": answer}
-    turns = _turns(_needed(given, "messages", f"{field}."), "assistant", field)
-    return {"response_id": response_id(prompt, turns[-1].content), **given, "messages": turns}
+    fields = answer if isinstance(answer, dict) else {"messages": answer}
+    turns = _turns(_required(fields, "messages", f"{field}."), "assistant", field)
+    return {"response_id": response_id(prompt, turns[-1].content), **fields, "messages": turns}
 
 
 def _turns(value: object, role: Literal["user", "assistant"], field: str) -> tuple[Message, ...]:
@@ -113,14 +113,14 @@ def _turns(value: object, role: Literal["user", "assistant"], field: str) -> tup
         raise BadFeedback(_reason(error, field)) from error
 
 
-def _needed(record: Mapping[str, Any], name: str, path: str = "") -> Any:
+def _required(record: Mapping[str, Any], name: str, path: str = "") -> Any:
     if name not in record:
         raise BadFeedback(f"{path}{name} is missing")
     return record[name]
 
 
 def _reason(error: ValidationError, path: str = "") -> str:
-    """The first thing that is wrong, as a sentence that begins with the field."""
+    """The first error, as a sentence that begins with the field."""
     first = error.errors(include_url=False)[0]
     for step in first["loc"]:
         path += f"[{step}]" if isinstance(step, int) else f".{step}" if path else step

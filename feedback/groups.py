@@ -1,9 +1,11 @@
-"""Near-identical prompts form a group, so that a split never has the same question on both sides.
+"""Groups of near-identical prompts. Splits are made by group, so that no question is in both training and holdout.
 
-Two prompts are near-identical when their first human turns are the same up to case, punctuation and white space,
-or when the Jaccard similarity of their words and word pairs reaches `THRESHOLD`. At .85, one more word at the end
-joins a question of seven words or more; a swapped noun ("return the kettle", "return the lamp") joins only from 13
-words on (from 19 on in mid-sentence), so that templated prompts stay apart. A leak is worse than a coarse group.
+Two prompts are near-identical if their first user turns are equal up to case, punctuation and white space, or if the
+Jaccard similarity of their words and word pairs is at least `THRESHOLD`. At .85, a question of seven words or more and
+the same question with one more word at the end are near-identical. Two questions that differ in one noun ("return the
+kettle", "return the lamp") are near-identical only from 13 words on if it is the last word, and from 19 on in
+mid-sentence, so templated prompts stay in separate groups. A leak between splits is worse than a group that is too
+coarse.
 """
 
 import re
@@ -21,17 +23,18 @@ THRESHOLD = 0.85
 
 
 def prompt_groups(prompts: Sequence[Sequence[Message]]) -> list[str]:
-    """The group of each prompt. A group is named by the smallest prompt id in it, whatever the order."""
+    """The group of each prompt, named by the smallest prompt id in it; the order of the prompts does not matter."""
     ids = [prompt_id(prompt) for prompt in prompts]
     groups = assign(dict(zip(ids, prompts, strict=True)), known={})
     return [groups[identity] for identity in ids]
 
 
 def assign(prompts: Mapping[str, Sequence[Message]], known: Mapping[str, str]) -> dict[str, str]:
-    """The group of each prompt (by prompt id), where the groups of `known` prompt ids are frozen.
+    """Prompt id → group, for all of `prompts`. The groups of the prompt ids in `known` do not change.
 
-    A new prompt near a known one joins its group; near two known groups it joins the first in the order of `known`,
-    and both stay apart. Only known prompts whose texts are in `prompts`, too, can be joined.
+    A new prompt that is near-identical to a known one joins its group. If it is near two known groups, it joins the
+    first in the order of `known`, and the two are not merged. A known prompt can be joined only if its text is in
+    `prompts`.
     """
     openings = {identity: opening(prompt) for identity, prompt in prompts.items()}
     frozen: dict[str, str] = {}
@@ -49,7 +52,7 @@ def assign(prompts: Mapping[str, Sequence[Message]], known: Mapping[str, str]) -
 
 
 def regroup(events: Sequence[FeedbackEvent], known: Sequence[GroupedPrompt] = ()) -> list[FeedbackEvent]:
-    """The events with their prompt groups filled in. Groups that are known, or that a source set itself, stay."""
+    """The events with their prompt groups filled in. Groups in `known`, or set by a source, do not change."""
     stated = [
         GroupedPrompt(event.prompt_id, event.prompt_group, event.prompt)
         for event in events
@@ -64,14 +67,17 @@ def regroup(events: Sequence[FeedbackEvent], known: Sequence[GroupedPrompt] = ()
 
 
 def opening(prompt: Sequence[Message]) -> str:
-    """The words of the first human turn (of the first turn where no human speaks), normalised."""
+    """The normalised words of the first user turn (of the first turn, if there is no user turn)."""
     turns = [turn.content for turn in prompt if turn.role == "user"] or [prompt[0].content]
     text = normalise(turns[0])
     return " ".join(re.findall(r"\w+", text)) or text
 
 
 def _clusters(texts: Sequence[str], settled: int) -> list[list[str]]:
-    """Texts joined by chains of near pairs, each in the order of `texts`. The first `settled` make no pairs."""
+    """Clusters of texts linked by near-identical pairs, in the order of `texts`.
+
+    Pairs among the first `settled` texts are ignored.
+    """
     pairs = near_pairs(texts, THRESHOLD, start=settled)
     links = sparse.coo_matrix((np.ones(len(pairs)), (pairs[:, 0], pairs[:, 1])), shape=(len(texts), len(texts)))
     clusters: defaultdict[int, list[str]] = defaultdict(list)

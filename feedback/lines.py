@@ -1,4 +1,4 @@
-"""Files of JSON lines, plain or gzipped: each line becomes an event or a rejected record, in place."""
+"""Files of JSON lines, plain or gzipped: each line becomes an event or a rejected record, in the order of the file."""
 
 import gzip
 import hashlib
@@ -17,7 +17,7 @@ Record = Mapping[str, Any]
 
 
 class Line(NamedTuple):
-    """One line of a file, and where it stands."""
+    """One line of a file, and its position."""
 
     where: str
     """File name and line number, from 1: `votes.jsonl:7`."""
@@ -42,26 +42,26 @@ class Line(NamedTuple):
 
 
 def events(
-    path: Path, source: str, defaults: Record, reading: Callable[[Record], Record] = dict
+    path: Path, source: str, defaults: Record, convert: Callable[[Record], Record] = dict
 ) -> Iterator[FeedbackEvent | RejectedRecord]:
-    """The records of a file as events, by way of `reading` into a form that `feedback.canonical` knows.
+    """The records of a file as events. `convert` turns each into a form that `feedback.canonical` reads.
 
     Raises:
         BadFeedback: see `read`.
     """
     for line in read(path):
-        given = {**defaults, "source": source, "source_id": line.identity, "source_sha256": line.sha256}
+        filled = {**defaults, "source": source, "source_id": line.identity, "source_sha256": line.sha256}
         try:
-            yield canonical.event(reading(record(line)), given)
+            yield canonical.event(convert(parse(line)), filled)
         except BadFeedback as error:
             yield RejectedRecord(source=source, where=line.where, reason=str(error), record=line.text)
 
 
 def read(path: Path) -> Iterator[Line]:
-    """The lines of a file that are not blank; a file named `.gz` is unpacked on the way.
+    """The lines of a file that are not blank; a file whose name ends in `.gz` is decompressed while it is read.
 
     Raises:
-        BadFeedback: there is no such file, or it is damaged.
+        BadFeedback: the file does not exist, or it is damaged.
     """
     check(path)
     copies: Counter[bytes] = Counter()
@@ -72,33 +72,33 @@ def read(path: Path) -> Iterator[Line]:
                     copies[raw] += 1
                     yield Line(f"{path.name}:{number}", raw, copies[raw])
     except (EOFError, gzip.BadGzipFile, zlib.error) as error:
-        raise BadFeedback(f"{path}: the file is damaged ({error}); fetch it again") from error
+        raise BadFeedback(f"{path}: the file is damaged ({error}); download it again") from error
 
 
 def check(path: Path) -> None:
-    """Find out whether there is such a file.
+    """Check that a file exists.
 
     Raises:
-        BadFeedback: there is none.
+        BadFeedback: it does not.
     """
     if not path.is_file():
         raise BadFeedback(f"{path}: there is no such file; set `path` of the source to one that exists")
 
 
-def record(line: Line) -> Record:
+def parse(line: Line) -> Record:
     """The JSON object on a line.
 
     Raises:
-        BadFeedback: it is none.
+        BadFeedback: the line is not a JSON object.
     """
     try:
-        found = json.loads(line.raw.decode("utf-8-sig"))
+        value = json.loads(line.raw.decode("utf-8-sig"))
     except UnicodeDecodeError as error:
         raise BadFeedback(f"the line is not UTF-8: byte {error.start + 1}") from error
     except json.JSONDecodeError as error:
-        raise BadFeedback(f"the line is no JSON: {error.msg} at column {error.colno}") from error
+        raise BadFeedback(f"the line is not JSON: {error.msg} at column {error.colno}") from error
     except (ValueError, RecursionError) as error:
-        raise BadFeedback(f"the line holds JSON beyond reason: {error}") from error
-    if not isinstance(found, dict):
-        raise BadFeedback("the line is no JSON object")
-    return found
+        raise BadFeedback(f"the line has a number that is too long or nesting that is too deep: {error}") from error
+    if not isinstance(value, dict):
+        raise BadFeedback("the line is not a JSON object")
+    return value

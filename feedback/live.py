@@ -1,6 +1,6 @@
-"""What people said of a version of the policy in use: opinions on its answers, and comparisons with another version's.
+"""Live feedback on policy versions: opinions on the answers of one version, and comparisons of two versions.
 
-A record counts for the version that its response names as its writer (`model_version`); without one it is nobody's.
+A record counts for the version that its response names in `model_version`; without one it counts for no version.
 """
 
 from collections.abc import Iterable, Iterator, Sequence
@@ -13,49 +13,52 @@ import pyarrow.compute as pc
 from feedback import store
 from feedback.arrow import from_table
 from feedback.schema import FeedbackEvent, Judgement, Response
-from feedback.votes import CHOICES, in_time, last_words, person, standing, votes
+from feedback.votes import CHOICES, chronological, effective, last_votes, person, votes
 
 POLICY = "policy"
-"""What the `model` of a response is called; it may be left out."""
+"""The `model` of a response by the policy; the field may be left out."""
 
 UP, DOWN = ("up", "good", "yes"), ("down", "bad", "no")
-"""Labels of a thumb that has no score."""
+"""Labels of thumbs up and thumbs down that have no score."""
 
 
 class Opinion(NamedTuple):
-    """The last word of one person on one answer."""
+    """The latest feedback of one person on one answer."""
 
     version: str
-    """Who wrote the answer."""
+    """The policy version that wrote the answer."""
     person: str
     scores: dict[str, float]
-    """Criterion → 0 (worst) to 1 (best), where the person gave a thumb or a rating."""
+    """Criterion → 0 (worst) to 1 (best); empty if the person gave neither a thumb nor a rating."""
     flags: frozenset[str]
-    """Words that set the answer apart: flags of the record, tags and labels of its judgements."""
+    """Flags of the record, and tags and labels of its judgements."""
 
 
 class LiveComparison(NamedTuple):
-    """The last word of one person on answers of two versions to one prompt."""
+    """The latest vote of one person on answers of two versions to one prompt."""
 
     versions: tuple[str, str]
     person: str
     criterion: str
     share: float
-    """1 where the first version is preferred, 0 where the second is, one half for a tie."""
+    """1 if the first version is preferred, 0 if the second is, .5 for a tie."""
 
 
-def spoken_of(folder: Path, waiting: Sequence[FeedbackEvent], versions: Sequence[str]) -> list[FeedbackEvent]:
-    """The records that stand and judge an answer of one of the versions: of the store, then of those that wait."""
+def on_versions(folder: Path, waiting: Sequence[FeedbackEvent], versions: Sequence[str]) -> list[FeedbackEvent]:
+    """The effective records that judge an answer of one of the versions: those in the store, then those in `waiting`.
+
+    `waiting` is feedback that no round has ingested yet; a record in both is returned once.
+    """
     known = store.ids(folder)
-    fresh = in_time(event for event in waiting if event.feedback_id not in known)
-    found = standing([*in_time(_stored(folder, versions)), *fresh])
-    return [event for event in found if _writers(event) & set(versions)]
+    fresh = chronological(event for event in waiting if event.feedback_id not in known)
+    events = effective([*chronological(_stored(folder, versions)), *fresh])
+    return [event for event in events if _writers(event) & set(versions)]
 
 
 def opinions(events: Iterable[FeedbackEvent]) -> list[Opinion]:
-    """Each person's last opinion on each answer, in the order of the events; the last of two takes the first's place.
+    """Each person's last opinion on each answer, in the order of the first events on them.
 
-    Only records on one answer are opinions: of several, nobody knows which one a flag is about.
+    Only records on a single answer are opinions: with several answers it is unclear which one a flag refers to.
     """
     last: dict[tuple[str, str, str], Opinion] = {}
     for event in events:
@@ -66,27 +69,27 @@ def opinions(events: Iterable[FeedbackEvent]) -> list[Opinion]:
     return list(last.values())
 
 
-def duels(events: Iterable[FeedbackEvent]) -> list[LiveComparison]:
-    """Each person's last comparison of answers of two versions; those who would not say are left out."""
+def comparisons(events: Iterable[FeedbackEvent]) -> list[LiveComparison]:
+    """Each person's last vote on answers of two versions, without abstentions."""
     cast = [vote for event in events if event.kind in CHOICES for vote in votes(event)]
-    found = []
-    for vote in last_words(cast):
+    compared = []
+    for vote in last_votes(cast):
         writers = {response.text: _writer(response) for response in vote.event.responses}
         first, second = writers[vote.pair.first], writers[vote.pair.second]
         if first and second and first != second and vote.share is not None:
-            found.append(LiveComparison((first, second), person(vote.event), vote.pair.criterion, vote.share))
-    return found
+            compared.append(LiveComparison((first, second), person(vote.event), vote.pair.criterion, vote.share))
+    return compared
 
 
 def _stored(folder: Path, versions: Sequence[str]) -> list[FeedbackEvent]:
-    """What the store holds of these versions, and all that takes something back: it may name no version."""
+    """Stored events on these versions, and all that supersede another event: those need not name a version."""
     table = store.read(folder)
     responses = table["responses"].combine_chunks()
     writers = pc.struct_field(responses.flatten(), "model_version")
-    theirs = pc.is_in(writers, pa.array(list(versions), pa.string())).to_numpy(zero_copy_only=False)
-    wanted = pc.is_valid(table["supersedes"]).to_numpy()
-    wanted[pc.list_parent_indices(responses).to_numpy()[theirs]] = True
-    return from_table(table.filter(pa.array(wanted, pa.bool_())))
+    by_them = pc.is_in(writers, pa.array(list(versions), pa.string())).to_numpy(zero_copy_only=False)
+    selected = pc.is_valid(table["supersedes"]).to_numpy()
+    selected[pc.list_parent_indices(responses).to_numpy()[by_them]] = True
+    return from_table(table.filter(pa.array(selected, pa.bool_())))
 
 
 def _writers(event: FeedbackEvent) -> set[str | None]:
@@ -98,12 +101,12 @@ def _writer(response: Response) -> str | None:
 
 
 def _flags(event: FeedbackEvent) -> frozenset[str]:
-    said = [[*judgement.tags, judgement.label] for judgement in event.judgements]
-    return frozenset(word for words in [event.flags, *said] for word in words if word)
+    judged = [[*judgement.tags, judgement.label] for judgement in event.judgements]
+    return frozenset(flag for flags in [event.flags, *judged] for flag in flags if flag)
 
 
 def _scores(event: FeedbackEvent) -> dict[str, float]:
-    """Thumbs and ratings of a record; the same criterion again overrides."""
+    """Thumbs and ratings of a record by criterion; if a criterion occurs twice, the last one counts."""
     return dict(_scored(event)) if event.kind in ("binary", "rating") else {}
 
 
@@ -115,7 +118,7 @@ def _scored(event: FeedbackEvent) -> Iterator[tuple[str, float]]:
 
 
 def _score(judgement: Judgement, thumb: bool) -> float | None:
-    """0 to 1; None where no number was given, or one without its scale."""
+    """0 to 1; None if there is no score, or a rating has no scale."""
     low, high, score = judgement.scale_min, judgement.scale_max, (judgement.scores or (None,))[0]
     if score is not None and low is not None and high is not None and low < high:
         return min(max((score - low) / (high - low), 0.0), 1.0)

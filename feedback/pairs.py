@@ -1,4 +1,4 @@
-"""Pairs that wait for a judgement, as JSON lines: what is handed to annotators and read back."""
+"""Files of answer pairs that are to be judged, as JSON lines."""
 
 from collections.abc import Sequence
 from pathlib import Path
@@ -12,7 +12,7 @@ _PAIR = TypeAdapter(AnswerPair)
 
 
 def write(path: Path, pairs: Sequence[AnswerPair]) -> None:
-    """Write pairs to a file, whole."""
+    """Write pairs to a file, atomically."""
     write_text(path, "".join(_PAIR.dump_json(pair).decode() + "\n" for pair in pairs))
 
 
@@ -21,6 +21,6 @@ def read(path: Path) -> list[AnswerPair]:
     return [_PAIR.validate_json(line) for line in path.read_text(encoding="utf-8").splitlines()]
 
 
-def name(path: Path) -> str:
-    """The name of a set of pairs, 16 hex digits: the same round, prompts, answers and sides have the same name."""
+def batch_id(path: Path) -> str:
+    """The id of the pairs in a file: 16 hex digits of its digest. Equal prompts, answers and sides give equal ids."""
     return digest(path)[:16]

@@ -1,7 +1,7 @@
-"""What models learn from, derived from events: one row a pair with all votes on it, one a demonstration.
+"""Training rows derived from events: one per pair of answers, with all votes on it, and one per demonstration.
 
-Pure functions of the events: neither their order nor the time of day changes a row. Derived rows are never edited;
-they are made anew from the events.
+Pure functions of the events: their order does not matter. Derived rows are never edited; they are computed again from
+the events.
 """
 
 import hashlib
@@ -17,74 +17,84 @@ from feedback.agreement import Agreement, agreement
 from feedback.rows import DEMONSTRATIONS, PREFERENCES, VOTES, DemonstrationRow, PreferenceRow, Turns, VoteRow
 from feedback.schema import FeedbackEvent, Message
 from feedback.split import SplitSettings
-from feedback.votes import PairKey, Vote, equal_answers, frozen_groups, in_time, last_words, person, standing, votes
+from feedback.votes import (
+    PairKey,
+    Vote,
+    chronological,
+    effective,
+    equal_answers,
+    frozen_groups,
+    last_votes,
+    person,
+    votes,
+)
 
 
 class Counts(NamedTuple):
-    """What became of the events on the way to rows, for the data card."""
+    """How many events and votes were used, merged or dropped, for the data card."""
 
     events: int
     inactive: int
     """Events that are withdrawn, quarantined or superseded by another event."""
     kinds: dict[str, int]
-    """The other events, by kind. Preferences are made of `comparison` and `ranking`."""
+    """The other events, by kind. Preference rows come from `comparison` and `ranking`."""
     equal_answers: int
     """Pairs whose two answers have the same text: dropped."""
     repeated: int
-    """Votes that the same person cast anew, alike or not: only the last one counts."""
+    """Votes that the same person replaced by a later vote on the same pair: dropped."""
     abstained: int
-    """Pairs on which a person would or could not say: dropped."""
+    """Votes that abstain (`skip`, `cannot_judge`, `not_rankable`): dropped."""
     votes: int
     """Votes that count."""
     ties: int
-    """Votes that count and prefer neither answer."""
+    """Votes that count and are ties."""
     merged: int
-    """Votes that found a row there already: `votes` minus rows."""
+    """Votes merged into a row that already had a vote: `votes` minus the number of rows."""
     conflicting: int
-    """Rows with votes for either answer."""
+    """Rows with votes for both answers."""
 
 
 class Preferences(NamedTuple):
-    """The rows, by pair id, and how they came about."""
+    """The rows, sorted by pair id, with the votes and counts behind them."""
 
     rows: list[PreferenceRow]
     votes: list[VoteRow]
-    """Who said what of each row, in the order of the rows."""
+    """The single votes on each row, in the order of the rows."""
     counts: Counts
     agreement: Agreement | None
-    """Of the people who voted on the same row; None where no row has two votes."""
+    """Agreement of people who voted on the same row; None if no row has two votes."""
 
 
 def preferences(
     events: Iterable[FeedbackEvent], split: SplitSettings, salt: str, criterion: str | None = None
 ) -> Preferences:
-    """One row a prompt, pair of answers and criterion, with the last word of every person on it.
+    """One row per prompt, pair of answers and criterion, with the last vote of each person on it.
 
-    Given a criterion, rows and agreement are those under it alone; the counts are of all votes.
+    With `criterion`, rows and agreement are restricted to that criterion; the counts still cover all votes.
     """
-    ordered = in_time(events)
-    cast = [vote for event in standing(ordered) for vote in votes(event)]
-    final = last_words(cast)
+    ordered = chronological(events)
+    cast = [vote for event in effective(ordered) for vote in votes(event)]
+    final = last_votes(cast)
     ballots: defaultdict[PairKey, list[Vote]] = defaultdict(list)
     for vote in final:
         if vote.share is not None:
             ballots[vote.pair].append(vote)
     groups = frozen_groups(ordered)
-    wanted = {pair: ballot for pair, ballot in ballots.items() if criterion in (None, pair.criterion)}
-    made = [(_row(pair, ballot, groups[pair.prompt_id], split, salt), ballot) for pair, ballot in wanted.items()]
-    made.sort(key=lambda row: row[0].pair_id)
+    selected = {pair: ballot for pair, ballot in ballots.items() if criterion in (None, pair.criterion)}
+    pairs = [(_row(pair, ballot, groups[pair.prompt_id], split, salt), ballot) for pair, ballot in selected.items()]
+    pairs.sort(key=lambda pair: pair[0].pair_id)
     counts = _counts(ordered, len(cast), final, list(ballots.values()))
-    shares = [[vote.share for vote in ballot if vote.share is not None] for ballot in wanted.values()]
-    said = [vote for row, ballot in made for vote in _said(row, ballot)]
-    return Preferences([row for row, _ in made], said, counts, agreement(shares))
+    shares = [[vote.share for vote in ballot if vote.share is not None] for ballot in selected.values()]
+    vote_rows = [vote for row, ballot in pairs for vote in _vote_rows(row, ballot)]
+    return Preferences([row for row, _ in pairs], vote_rows, counts, agreement(shares))
 
 
 def demonstrations(events: Iterable[FeedbackEvent], split: SplitSettings, salt: str) -> list[DemonstrationRow]:
-    """One row a prompt and answer that people wrote, or edited (then the edited text); by prompt id and answer."""
-    ordered = in_time(events)
+    """One row per prompt and answer that people wrote or edited (the edited text), sorted by prompt id and answer."""
+    ordered = chronological(events)
     groups = frozen_groups(ordered)
     authors: defaultdict[tuple[str, str], dict[str, FeedbackEvent]] = defaultdict(dict)
-    for event in standing(ordered):
+    for event in effective(ordered):
         for completion in _completions(event):
             authors[event.prompt_id, completion].setdefault(person(event), event)
     return [
@@ -118,15 +128,15 @@ def demonstration_table(rows: Sequence[DemonstrationRow]) -> pa.Table:
 def _row(pair: PairKey, ballot: Sequence[Vote], group: str, split: SplitSettings, salt: str) -> PreferenceRow:
     weight = fsum(vote.weight for vote in ballot)
     for_first = fsum(vote.weight * vote.share for vote in ballot if vote.share is not None) / weight
-    won, lost = (pair.first, pair.second) if for_first >= 0.5 else (pair.second, pair.first)
+    chosen, rejected = (pair.first, pair.second) if for_first >= 0.5 else (pair.second, pair.first)
     first = ballot[0].event
     return PreferenceRow(
         pair_id=hashlib.sha256(json.dumps(pair).encode()).hexdigest()[:32],
         group=group,
         split=split.split_of(group, salt),
         prompt=_turns(first.prompt),
-        chosen=won,
-        rejected=lost,
+        chosen=chosen,
+        rejected=rejected,
         p_chosen=max(for_first, 1 - for_first),
         weight=weight,
         n_votes=len(ballot),
@@ -137,8 +147,8 @@ def _row(pair: PairKey, ballot: Sequence[Vote], group: str, split: SplitSettings
     )
 
 
-def _said(row: PreferenceRow, ballot: Sequence[Vote]) -> list[VoteRow]:
-    """The votes on one row, as shares for its chosen answer."""
+def _vote_rows(row: PreferenceRow, ballot: Sequence[Vote]) -> list[VoteRow]:
+    """The votes on one row: 1 for its chosen answer, 0 for the rejected one, .5 for a tie."""
     for_first = row.chosen == ballot[0].pair.first
     shares = [(vote.event, vote.share) for vote in ballot if vote.share is not None]
     return [
@@ -148,7 +158,7 @@ def _said(row: PreferenceRow, ballot: Sequence[Vote]) -> list[VoteRow]:
 
 
 def _counts(ordered: Sequence[FeedbackEvent], cast: int, final: Sequence[Vote], ballots: list[list[Vote]]) -> Counts:
-    valid = standing(ordered)
+    valid = effective(ordered)
     counted = sum(map(len, ballots))
     return Counts(
         events=len(ordered),

@@ -1,4 +1,4 @@
-"""What models are tried with: pairs whose worse answer looks better, and prompts that are after harm."""
+"""Probes for models: traps (pairs whose worse answer looks better) and attacks (prompts that ask for harm)."""
 
 from collections.abc import Callable, Mapping
 from pathlib import Path
@@ -13,65 +13,65 @@ T = TypeVar("T")
 
 
 class Trap(NamedTuple):
-    """Two answers to one prompt, of which the worse one looks better (LLMBar: Zeng et al. 2024, arXiv:2310.07641)."""
+    """Two answers to one prompt; the worse one looks better (LLMBar: Zeng et al. 2024, arXiv:2310.07641)."""
 
     prompt: Prompt
     chosen: str
     rejected: str
-    """The worse answer: longer, more polite, or more like what is usually right."""
+    """The worse answer: longer, more polite, or more similar to a typical right answer."""
     subset: str
-    """What makes it look better."""
+    """Why it looks better."""
 
 
 class Attack(NamedTuple):
-    """A prompt that an answer could do harm to follow."""
+    """A prompt that asks for a harmful answer."""
 
     prompt: Prompt
     category: str
-    """What harm, or by which trick."""
+    """The kind of harm, or the trick that is used."""
 
 
 def traps(path: Path, subset: str = "") -> list[Trap]:
     """The pairs of a file of JSON lines, plain or gzipped.
 
-    Either `instruction`, `chosen`, `rejected` and maybe `subset`, or the form of LLMBar: `input`, `output_1`,
-    `output_2`, `label` (1 or 2: the better one) and `subset`. Only subsets that have `subset` in their names are read.
+    Either `instruction`, `chosen`, `rejected` and optionally `subset`, or the form of LLMBar: `input`, `output_1`,
+    `output_2`, `label` (1 or 2: the better one) and `subset`. Only subsets whose name contains `subset` are read.
 
     Raises:
-        BadFeedback: no such file, none in it, or a line that is no such pair; names file and line.
+        BadFeedback: the file does not exist, has no pairs, or a line is not a pair; names the file and the line.
     """
-    return _rows(path, _trap, lambda record: subset in _subset(record))
+    return _probes(path, _trap, lambda record: subset in _subset(record))
 
 
 def attacks(path: Path) -> list[Attack]:
-    """The prompts of a file of JSON lines, plain or gzipped: `prompt` and maybe `category`.
+    """The prompts of a file of JSON lines, plain or gzipped: `prompt` and optionally `category`.
 
-    Where a line has labels of 0 and 1 beside its prompt (as OpenAI's moderation set has: Markov et al. 2023), its
-    category is those that are 1, and a line without any 1 asks for no harm: it is left out.
+    A line may have labels of 0 and 1 next to its prompt, as in OpenAI's moderation set (Markov et al. 2023): its
+    category is then the names of the labels that are 1, and a line with no label of 1 is skipped as harmless.
 
     Raises:
-        BadFeedback: no such file, none in it, or a line that is no such prompt; names file and line.
+        BadFeedback: the file does not exist, has no prompts, or a line is not a prompt; names the file and the line.
     """
-    return _rows(path, _attack, lambda record: _category(record) != "")
+    return _probes(path, _attack, lambda record: _category(record) != "")
 
 
-def asked(text: str) -> Prompt:
-    """One turn of the user."""
+def user_prompt(text: str) -> Prompt:
+    """A prompt of a single user turn."""
     return (Message(role="user", content=text),)
 
 
-def _rows(path: Path, read: Callable[[Record], T], wanted: Callable[[Record], bool]) -> list[T]:
-    found = []
+def _probes(path: Path, read: Callable[[Record], T], wanted: Callable[[Record], bool]) -> list[T]:
+    probes = []
     for line in lines.read(path):
         try:
-            record = lines.record(line)
+            record = lines.parse(line)
             if wanted(record):
-                found.append(read(record))
+                probes.append(read(record))
         except BadFeedback as error:
-            raise BadFeedback(f"{path.parent / line.where}: {error}; correct the line or take it out") from error
-    if not found:
-        raise BadFeedback(f"{path}: nothing in it to try models with; name another file, or another subset of it")
-    return found
+            raise BadFeedback(f"{path.parent / line.where}: {error}; correct or delete the line") from error
+    if not probes:
+        raise BadFeedback(f"{path}: no traps or attacks in this file; give another file, or another subset of it")
+    return probes
 
 
 def _trap(record: Record) -> Trap:
@@ -84,8 +84,8 @@ def _trap(record: Record) -> Trap:
         instruction, better, worse = "instruction", "chosen", "rejected"
     chosen, rejected = _text(record, better), _text(record, worse)
     if chosen == rejected:
-        raise BadFeedback(f"{better} equals {worse}, so that neither is better")
-    return Trap(asked(_text(record, instruction)), chosen, rejected, _subset(record))
+        raise BadFeedback(f"{better} equals {worse}, so neither is better")
+    return Trap(user_prompt(_text(record, instruction)), chosen, rejected, _subset(record))
 
 
 def _subset(record: Record) -> str:
@@ -93,11 +93,11 @@ def _subset(record: Record) -> str:
 
 
 def _attack(record: Record) -> Attack:
-    return Attack(asked(_text(record, "prompt")), _category(record))
+    return Attack(user_prompt(_text(record, "prompt")), _category(record))
 
 
 def _category(record: Record) -> str:
-    """The harm a prompt is after, as the line names it; empty where labels say that it is after none."""
+    """The kind of harm that a prompt asks for, as the line names it; empty if its labels mark it as harmless."""
     labels = {name: value for name, value in record.items() if value in (0, 1)}
     if record.get("category") or not labels:
         return str(record.get("category") or "all")
@@ -107,5 +107,5 @@ def _category(record: Record) -> str:
 def _text(record: Record, name: str) -> str:
     value = record.get(name)
     if not isinstance(value, str) or not value.strip():
-        raise BadFeedback(f"{name} is {value!r}, expected a text")
+        raise BadFeedback(f"{name} is {value!r}, expected a string that is not blank")
     return value

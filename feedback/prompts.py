@@ -1,4 +1,4 @@
-"""The prompts that feedback was given on: what a policy trains on, and what it is evaluated on."""
+"""The prompts that have feedback: a policy is trained on some of them and evaluated on others."""
 
 from collections import defaultdict
 from collections.abc import Iterable, Sequence
@@ -9,7 +9,7 @@ import pyarrow as pa
 from feedback.arrow import MESSAGES
 from feedback.schema import FeedbackEvent, Message
 from feedback.split import SplitName, SplitSettings
-from feedback.votes import frozen_groups, in_time, standing
+from feedback.votes import chronological, effective, frozen_groups
 
 PROMPTS = pa.schema(
     [
@@ -23,7 +23,7 @@ PROMPTS = pa.schema(
 
 
 class PromptRow(NamedTuple):
-    """One prompt, once."""
+    """One distinct prompt."""
 
     prompt_id: str
     group: str
@@ -35,23 +35,23 @@ class PromptRow(NamedTuple):
 
 
 def prompts(events: Iterable[FeedbackEvent], split: SplitSettings, salt: str) -> list[PromptRow]:
-    """Each prompt of the events that count once, by prompt id, in the group that it had first."""
-    ordered = in_time(events)
+    """The distinct prompts of the events that count, sorted by prompt id. Each has the group of its first event."""
+    ordered = chronological(events)
     groups = frozen_groups(ordered)
-    asked: dict[str, tuple[Message, ...]] = {}
+    turns: dict[str, tuple[Message, ...]] = {}
     flags: defaultdict[str, set[str]] = defaultdict(set)
-    for event in standing(ordered):
-        asked[event.prompt_id] = event.prompt
+    for event in effective(ordered):
+        turns[event.prompt_id] = event.prompt
         flags[event.prompt_id].update(event.flags)
     return [
         PromptRow(
             prompt_id=identity,
             group=groups[identity],
             split=split.split_of(groups[identity], salt),
-            prompt=[{"role": turn.role, "content": turn.content} for turn in asked[identity]],
+            prompt=[{"role": turn.role, "content": turn.content} for turn in turns[identity]],
             flags=sorted(flags[identity]),
         )
-        for identity in sorted(asked)
+        for identity in sorted(turns)
     ]
 
 

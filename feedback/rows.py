@@ -1,4 +1,4 @@
-"""The rows that models learn from, and their columns on disk."""
+"""The rows that models are trained on, and their columns on disk."""
 
 from typing import NamedTuple
 
@@ -8,7 +8,7 @@ from feedback.arrow import MESSAGES
 from feedback.split import SplitName
 
 Turns = list[dict[str, str]]
-"""A prompt as `{role, content}`, up to the turn that was answered."""
+"""A prompt as a list of `{role, content}`, oldest turn first."""
 
 
 class PreferenceRow(NamedTuple):
@@ -21,40 +21,40 @@ class PreferenceRow(NamedTuple):
     chosen: str
     rejected: str
     p_chosen: float
-    """Weighted share of the votes for `chosen`, ties half: from .5 (a tie, either way round) to 1."""
+    """Weighted share of the votes for `chosen`, .5 to 1; a tied vote counts half for each answer."""
     weight: float
-    """Sum of the votes' weights: a comparison weighs 1, a pair of a ranking of K weighs 1/C(K,2)."""
+    """Sum of the votes' weights: 1 for a comparison, 1/C(K,2) for a pair of a ranking of K answers."""
     n_votes: int
     criterion: str
     source: str
-    """Of the first vote."""
+    """The source of the first vote."""
     round: int
-    """Of the first vote."""
+    """The round that ingested the first vote."""
     feedback_ids: list[str]
 
 
 class VoteRow(NamedTuple):
-    """One person's last word on one pair of answers."""
+    """One person's last vote on one pair of answers."""
 
     pair_id: str
     group: str
     split: SplitName
     annotator: str
     chosen: float
-    """1 for the answer that all votes together chose, 0 for the other, .5 for a tie."""
+    """1 for the answer that is `chosen` in the preference row, 0 for the other, .5 for a tie."""
     round: int
-    """The round that took it in."""
+    """The round that ingested the vote."""
 
 
 class DemonstrationRow(NamedTuple):
-    """One answer to be imitated."""
+    """One answer to train on by supervised fine-tuning."""
 
     group: str
     split: SplitName
     prompt: Turns
     completion: str
     weight: float
-    """How many people gave this answer."""
+    """Number of people who gave this answer."""
     feedback_ids: list[str]
 
 

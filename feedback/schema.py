@@ -1,4 +1,4 @@
-"""The canonical record of feedback: one `FeedbackEvent` is one act of judgement by one source."""
+"""The canonical record of feedback: one `FeedbackEvent` is one act of feedback by one annotator."""
 
 import hashlib
 import json
@@ -13,23 +13,23 @@ from pydantic import AfterValidator, BaseModel, ConfigDict, Field, JsonValue, St
 SCHEMA_VERSION = 1
 
 SAFETY = "safety"
-"""The flag of a prompt on which an answer could do harm."""
+"""The flag of a prompt to which an answer could be harmful."""
 
 
 def _utc(moment: datetime) -> datetime:
-    """A time without a zone is UTC; outside these years it is a tool's default or a wrong unit, and no time."""
+    """A time without a zone is UTC. A year outside 1970 to 2999 is a tool's default or in a wrong unit."""
     if not 1970 <= moment.year < 3000:
-        raise ValueError(f"{moment.isoformat()} is not in 1970 to 2999: leave an unknown time out")
+        raise ValueError(f"{moment.isoformat()} is not in the years 1970 to 2999: leave out a time that is unknown")
     return moment.replace(tzinfo=UTC) if moment.tzinfo is None else moment.astimezone(UTC)
 
 
-# Bounds are those of the Arrow columns, so that every valid event can be stored (feedback/arrow.py).
-Word = Annotated[str, StringConstraints(strict=True)]  # strict refuses lone surrogates, which UTF-8 cannot hold
+# The bounds are those of the Arrow columns (feedback/arrow.py), so every valid event can be stored.
+String = Annotated[str, StringConstraints(strict=True)]  # strict refuses lone surrogates, which UTF-8 cannot hold
 Text = Annotated[str, StringConstraints(strict=True, min_length=1)]
-Small = Annotated[int, Field(ge=0, lt=2**15)]
-Whole = Annotated[int, Field(ge=0, lt=2**31)]
-Number = Annotated[float, Field(allow_inf_nan=False)]
-Moment = Annotated[datetime, AfterValidator(_utc)]
+Int16 = Annotated[int, Field(ge=0, lt=2**15)]
+Int32 = Annotated[int, Field(ge=0, lt=2**31)]
+FiniteFloat = Annotated[float, Field(allow_inf_nan=False)]
+Timestamp = Annotated[datetime, AfterValidator(_utc)]
 Kind = Literal["demonstration", "comparison", "ranking", "rating", "binary", "critique", "correction", "label"]
 Outcome = Literal["prefer", "tie", "tie_both_good", "tie_both_bad", "skip", "cannot_judge", "not_rankable"]
 
@@ -39,90 +39,90 @@ class _Record(BaseModel):
 
 
 class Message(_Record):
-    """One turn of a conversation. Never a rendered chat string: text inside cannot forge a turn."""
+    """One turn of a conversation. Never a rendered chat template, so the text cannot imitate another turn."""
 
     role: Literal["system", "user", "assistant"]
     content: Text
 
 
 Prompt = tuple[Message, ...]
-"""The turns that an answer answers, oldest first."""
+"""The turns before an answer, oldest first."""
 
 
 class Response(_Record):
-    """One answer that was judged, and where it came from."""
+    """One answer that was judged, and its origin."""
 
-    response_id: Word
+    response_id: String
     messages: tuple[Message, ...] = Field(min_length=1)
     origin: Literal["model", "human", "human_edit", "unknown"] = "unknown"
-    parent_ix: Small | None = None
+    parent_ix: Int16 | None = None
     """For a correction: index of the response that was edited."""
-    model: Word | None = None
-    model_version: Word | None = None
+    model: String | None = None
+    model_version: String | None = None
 
     @property
     def text(self) -> str:
-        """The answer as one text (its last message)."""
+        """The text of the answer (its last message)."""
         return self.messages[-1].content
 
 
 class Judgement(_Record):
-    """What was said about the responses under one criterion. Vectors line up with the event's responses."""
+    """A judgement of the responses under one criterion. `ranks` and `scores` have one entry per response, in order."""
 
-    criterion: Word = "overall"
+    criterion: String = "overall"
     outcome: Outcome = "prefer"
-    ranks: tuple[Small | None, ...] | None = None
+    ranks: tuple[Int16 | None, ...] | None = None
     """1 is best; equal numbers are a tie."""
-    scores: tuple[Number | None, ...] | None = None
-    scale_min: Number | None = None
-    scale_max: Number | None = None
-    strength: Number | None = None
-    strength_max: Number | None = None
-    confidence: Number | None = None
-    label: Word | None = None
-    rationale: Word | None = None
-    tags: tuple[Word, ...] = ()
+    scores: tuple[FiniteFloat | None, ...] | None = None
+    scale_min: FiniteFloat | None = None
+    scale_max: FiniteFloat | None = None
+    strength: FiniteFloat | None = None
+    strength_max: FiniteFloat | None = None
+    confidence: FiniteFloat | None = None
+    label: String | None = None
+    rationale: String | None = None
+    tags: tuple[String, ...] = ()
 
 
 class FeedbackEvent(_Record):
-    """One act of judgement by one source. Its stored form is in `feedback/arrow.py`."""
+    """One act of feedback by one annotator. Its stored form is in `feedback/arrow.py`."""
 
-    schema_version: Small = SCHEMA_VERSION
-    feedback_id: Word
-    """Hash of source, native id and annotator: ingested twice, it is the same row."""
+    schema_version: Int16 = SCHEMA_VERSION
+    feedback_id: String
+    """Hash of source, native id and annotator, so a record that is ingested twice is stored once."""
     kind: Kind
-    prompt_id: Word
-    prompt_group: Word
-    """Cluster of near-identical prompts: splits are made by group."""
+    prompt_id: String
+    prompt_group: String
+    """Id of the group of near-identical prompts: splits are made by group."""
     prompt: tuple[Message, ...] = Field(min_length=1)
     responses: tuple[Response, ...] = Field(min_length=1)
-    shown_order: tuple[Small, ...] | None = None
+    shown_order: tuple[Int16, ...] | None = None
     """Indices of the responses from left to right, as the annotator saw them."""
     judgements: tuple[Judgement, ...] = ()
-    annotator_id: Word = "unknown"
+    annotator_id: String = "unknown"
     annotator_type: Literal["human", "ai", "user", "rule", "simulated"] = "human"
-    annotator_version: Word | None = None
-    annotator_groups: dict[Word, Word] = {}
-    created_at: Moment | None = None
-    ingested_at: Moment | None = None
-    duration_ms: Whole | None = None
-    round: Whole = 0
-    batch_id: Word | None = None
-    guideline_version: Word | None = None
-    source: Word
-    source_id: Word
+    annotator_version: String | None = None
+    annotator_groups: dict[String, String] = {}
+    created_at: Timestamp | None = None
+    ingested_at: Timestamp | None = None
+    duration_ms: Int32 | None = None
+    round: Int32 = 0
+    batch_id: String | None = None
+    guideline_version: String | None = None
+    source: String
+    source_id: String
     """The record's id or line in its source."""
-    source_sha256: Word | None = None
+    source_sha256: String | None = None
     """SHA-256 of the raw record as it was read."""
-    licence: Word = "none-stated"
-    consent: Word = "none-stated"
-    split: Word | None = None
+    licence: String = "none-stated"
+    consent: String = "none-stated"
+    split: String | None = None
     status: Literal["active", "superseded", "withdrawn", "quarantined"] = "active"
-    supersedes: Word | None = None
-    flags: tuple[Word, ...] = ()
-    """What sets the prompt or the record apart: `safety`, `intent:refund`. Results are also told slice by slice."""
+    supersedes: String | None = None
+    flags: tuple[String, ...] = ()
+    """Labels of the prompt or the record, such as `safety` or `intent:refund`. Results are also reported per flag."""
     extra: dict[str, JsonValue] = {}
-    """Every native field without a column, so that nothing is lost."""
+    """All native fields that have no column."""
 
     @model_validator(mode="after")
     def _vectors_line_up(self) -> Self:
@@ -137,7 +137,7 @@ class FeedbackEvent(_Record):
 
 
 class RejectedRecord(_Record):
-    """A record that cannot be used: kept whole, with the reason and the place. Never skipped in silence."""
+    """A record that cannot be used: kept complete, with its position and the reason. It is never skipped silently."""
 
     source: str
     where: str
@@ -148,7 +148,7 @@ class RejectedRecord(_Record):
 
 
 class GroupedPrompt(NamedTuple):
-    """A prompt and the group that it belongs to for good."""
+    """A prompt and its group, which never changes."""
 
     prompt_id: str
     group: str
@@ -156,21 +156,21 @@ class GroupedPrompt(NamedTuple):
 
 
 def event_id(source: str, native_id: str, annotator: str) -> str:
-    """The identity of an event: 32 hex digits of a hash over source, native id and annotator."""
+    """The id of an event: 32 hex digits of a hash of source, native id and annotator."""
     return hashlib.sha256(f"{source}\0{native_id}\0{annotator}".encode()).hexdigest()[:32]
 
 
 def response_id(prompt: str, text: str) -> str:
-    """The identity of an answer that brings none of its own: 16 hex digits of a hash over prompt id and text."""
+    """The id of an answer that has none of its own: 16 hex digits of a hash of prompt id and text."""
     return hashlib.sha256(f"{prompt}\0{text}".encode()).hexdigest()[:16]
 
 
 def prompt_id(prompt: Sequence[Message]) -> str:
-    """Hash of the normalised prompt: 32 hex digits. Case, white space and Unicode form do not matter."""
+    """The id of a prompt: 32 hex digits of a hash that ignores case, white space and Unicode form."""
     normal = [[turn.role, normalise(turn.content)] for turn in prompt]
     return hashlib.sha256(json.dumps(normal, ensure_ascii=False).encode()).hexdigest()[:32]
 
 
 def normalise(text: str) -> str:
-    """Text without the differences that do not make it another text."""
+    """Text in Unicode form NFKC, lower case (case-folded), with single spaces."""
     return re.sub(r"\s+", " ", unicodedata.normalize("NFKC", text)).strip().casefold()

@@ -1,4 +1,4 @@
-"""Who learns from what: a prompt group belongs to one split, for good, by a salted hash of its id alone."""
+"""Train, judge and holdout splits: a prompt group is in one split, permanently, by a salted hash of its id."""
 
 import hashlib
 from typing import Literal, Self
@@ -12,14 +12,14 @@ SplitName = Literal["train", "judge", "holdout"]
 
 
 class SplitSettings(BaseSettings):
-    """Shares of the prompt groups. The judge model learns from a part that the reward model never sees."""
+    """Shares of the prompt groups in each split; they sum to 1. The splits are disjoint."""
 
     train: float = Field(0.70, ge=0, le=1)
-    """Share of the groups that the reward model learns from."""
+    """Share of the prompt groups that the reward model is trained on."""
     judge: float = Field(0.15, ge=0, le=1)
-    """Share of the groups that the judge model learns from."""
+    """Share of the prompt groups that the judge model is trained on."""
     holdout: float = Field(0.15, ge=0, le=1)
-    """Share of the groups that nothing learns from."""
+    """Share of the prompt groups that no model is trained on."""
 
     @model_validator(mode="after")
     def _shares_sum_to_one(self) -> Self:
@@ -29,12 +29,12 @@ class SplitSettings(BaseSettings):
         return self
 
     def split_of(self, group: str, salt: str) -> SplitName:
-        """The split of a prompt group: a pure function of group, salt and shares, whatever else is in the data.
+        """The split of a prompt group: a pure function of group, salt and shares, independent of the other data.
 
-        The holdout is cut first: moving the border between train and judge takes no group into it or out of it.
+        The holdout has the lowest hashes, so changing the shares of train and judge moves no group into or out of it.
         """
         digest = hashlib.sha256(f"{salt}\0{group}".encode()).digest()
-        place = int.from_bytes(digest[:8], "big") / 2**64
-        if place < self.holdout:
+        position = int.from_bytes(digest[:8], "big") / 2**64
+        if position < self.holdout:
             return "holdout"
-        return "judge" if place < self.holdout + self.judge else "train"
+        return "judge" if position < self.holdout + self.judge else "train"

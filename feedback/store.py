@@ -1,9 +1,9 @@
-"""Feedback on disk: append-only Parquet parts of canonical events, and a quarantine beside them.
+"""Feedback on disk: append-only Parquet parts of canonical events, and a quarantine folder.
 
-    feedback/part-00003-0.parquet         events that round 3 took in
+    feedback/part-00003-0.parquet         events that round 3 ingested
     feedback/quarantine/round-00003.jsonl records that it could not use, with reasons
 
-Nothing here removes or rewrites a part. Repeated opinions under different ids are kept: `preferences` counts each once.
+Parts are never removed or rewritten. A repeated vote with another id is stored too; `preferences` counts it once.
 """
 
 import hashlib
@@ -20,56 +20,56 @@ from core.files import replacing, write_text
 from feedback.arrow import SCHEMA, from_table, to_table
 from feedback.schema import FeedbackEvent, GroupedPrompt, Message, RejectedRecord
 
-# What may differ between two readings of one record: when, from which file and among what others it was read.
+# Fields that may differ when the same record is read twice: they depend on the time, the file and the other records.
 _CIRCUMSTANCES = {"ingested_at", "round", "prompt_group", "source", "source_sha256"}
 
 
 class AppendResult(NamedTuple):
-    """What became of the events that were to be appended; the same where it is repeated after a kill."""
+    """The result of `append`; it is the same when `append` is repeated after a kill."""
 
     new: int
-    """Events that the round took in: now, or before it was killed."""
+    """Events that the round stored: now, or before it was killed."""
     repeated: int
-    """Events whose id was there already, with the same content."""
+    """Events whose id was already stored, with the same content."""
     changed: tuple[RejectedRecord, ...]
-    """Events whose id was there already, with other content: the first stays, they are in quarantine."""
+    """Events whose id was already stored, with other content: the stored one stays, these go to quarantine."""
 
 
 def append(folder: Path, events: Iterable[FeedbackEvent], round: int) -> AppendResult:
     """Store the events that are not stored yet as the next part of a round.
 
-    Repeated after a kill anywhere, it ends in the same files with the same bytes.
+    Repeated after a kill at any point, it leaves the same files with the same bytes.
     """
-    taken = _ids(parts(folder, round))
-    stored = _ids(part for part in parts(folder) if _taken_in_by(part) != round)
+    ids_of_round = _ids(parts(folder, round))
+    ids_before = _ids(part for part in parts(folder) if _round_of(part) != round)
     own: dict[str, FeedbackEvent] = {}
-    again: list[FeedbackEvent] = []
+    repeated: list[FeedbackEvent] = []
     for event in events:
-        if event.feedback_id in stored or event.feedback_id in own:
-            again.append(event)
+        if event.feedback_id in ids_before or event.feedback_id in own:
+            repeated.append(event)
         else:
             own[event.feedback_id] = event.model_copy(update={"round": round})
-    before = [event for event in own.values() if event.feedback_id in taken]
-    first = own | _stored(folder, {event.feedback_id for event in (*again, *before)})
-    other, changed = _changed(before, first), _changed(again, first)
-    if fresh := [event for event in own.values() if event.feedback_id not in taken]:
+    resumed = [event for event in own.values() if event.feedback_id in ids_of_round]
+    first = own | _stored(folder, {event.feedback_id for event in (*repeated, *resumed)})
+    changed_own, changed = _changed(resumed, first), _changed(repeated, first)
+    if fresh := [event for event in own.values() if event.feedback_id not in ids_of_round]:
         _write_part(folder, to_table(fresh), round)
-    quarantine(folder, (*other, *changed), round)
-    return AppendResult(len(own) - len(other), len(again) - len(changed), (*other, *changed))
+    quarantine(folder, (*changed_own, *changed), round)
+    return AppendResult(len(own) - len(changed_own), len(repeated) - len(changed), (*changed_own, *changed))
 
 
 def read(folder: Path, rounds: Container[int] | None = None) -> pa.Table:
-    """All events, in the order they were taken in, with the columns of `arrow.SCHEMA`. No folder, no events.
+    """All events, in the order of their ingestion, with the columns of `arrow.SCHEMA`; empty without a folder.
 
-    Given `rounds`, those that were taken in by one of them.
+    With `rounds`, only the events that one of them ingested.
     """
-    wanted = (part for part in parts(folder) if rounds is None or _taken_in_by(part) in rounds)
-    tables = [pq.read_table(part, schema=SCHEMA) for part in wanted]
+    selected = (part for part in parts(folder) if rounds is None or _round_of(part) in rounds)
+    tables = [pq.read_table(part, schema=SCHEMA) for part in selected]
     return pa.concat_tables([SCHEMA.empty_table(), *tables])
 
 
 def events(folder: Path, rounds: Container[int] | None = None) -> list[FeedbackEvent]:
-    """All events, or those that one of `rounds` took in, in the order they were taken in."""
+    """All events, or those that one of `rounds` ingested, in the order of their ingestion."""
     return from_table(read(folder, rounds))
 
 
@@ -78,13 +78,13 @@ def ids(folder: Path) -> set[str]:
     return _ids(parts(folder))
 
 
-def taken_in(folder: Path, round: int) -> int:
-    """How many events a round took in."""
+def count(folder: Path, round: int) -> int:
+    """The number of events that a round ingested."""
     return sum(pq.read_metadata(part).num_rows for part in parts(folder, round))
 
 
 def digest(folder: Path) -> str:
-    """SHA-256 (hex) of what is stored: neither the time of ingestion nor the order or number of the parts matters."""
+    """SHA-256 (hex) of the stored events. It depends neither on the time of ingestion nor on how parts divide them."""
     rows = read(folder).drop_columns(["ingested_at"]).sort_by("feedback_id").combine_chunks()
     stream = pa.BufferOutputStream()
     with pa.ipc.new_stream(stream, rows.schema) as writer:
@@ -93,7 +93,7 @@ def digest(folder: Path) -> str:
 
 
 def groups(folder: Path) -> list[GroupedPrompt]:
-    """The prompts that feedback was given on, each once, with their groups, in the order they were taken in."""
+    """The distinct prompts of all events, with their groups, in the order of their ingestion."""
     columns = read(folder).select(["prompt_id", "prompt_group", "prompt"])
     first: dict[str, GroupedPrompt] = {}
     for identity, group, prompt in zip(*(column.to_pylist() for column in columns.columns), strict=True):
@@ -104,40 +104,50 @@ def groups(folder: Path) -> list[GroupedPrompt]:
 
 
 def prompts(folder: Path, count: int, seed: int) -> list[tuple[Message, ...]]:
-    """Up to `count` different prompts that feedback was given on, drawn at random by `seed`."""
-    pool = [known.prompt for known in groups(folder)]
+    """Up to `count` distinct prompts of the stored events, drawn at random by `seed`."""
+    pool = [grouped.prompt for grouped in groups(folder)]
     return random.Random(seed).sample(pool, min(count, len(pool)))
 
 
 def parts(folder: Path, round: int | None = None) -> list[Path]:
     """The parts, or those of one round, by round, then by number: `part-00003-10` comes after `part-00003-9`."""
-    found = folder.glob("part-*-*.parquet" if round is None else f"part-{round:05d}-*.parquet")
-    return sorted(found, key=lambda part: [int(number) for number in part.stem.split("-")[1:]])
+    files = folder.glob("part-*-*.parquet" if round is None else f"part-{round:05d}-*.parquet")
+    return sorted(files, key=lambda part: [int(number) for number in part.stem.split("-")[1:]])
 
 
 def quarantine(folder: Path, rejected: Iterable[RejectedRecord], round: int) -> int:
-    """Keep records that cannot be used in `quarantine/round-<n>.jsonl`; returns how many were not there yet."""
-    known = set(rejections(folder))
-    new = [record for record in dict.fromkeys(rejected) if record not in known]
-    if new:
-        target = quarantined(folder) / f"round-{round:05d}.jsonl"
+    """Add rejected records to `quarantine/round-<n>.jsonl`; returns how many of them no round had in quarantine yet.
+
+    A record is recognised even if its reason is worded differently than before.
+    """
+    known = {_identity(record) for record in rejections(folder)}
+    added: dict[tuple[str, str, str], RejectedRecord] = {}
+    for record in rejected:
+        if _identity(record) not in known:
+            added.setdefault(_identity(record), record)
+    if added:
+        target = quarantine_folder(folder) / f"round-{round:05d}.jsonl"
         before = target.read_text(encoding="utf-8") if target.exists() else ""
-        write_text(target, before + "".join(record.model_dump_json() + "\n" for record in new))
-    return len(new)
+        write_text(target, before + "".join(record.model_dump_json() + "\n" for record in added.values()))
+    return len(added)
 
 
-def quarantined(folder: Path) -> Path:
-    """Where the records are that cannot be used."""
+def quarantine_folder(folder: Path) -> Path:
+    """The folder of the records that cannot be used."""
     return folder / "quarantine"
 
 
 def rejections(folder: Path, round: int | None = None) -> list[RejectedRecord]:
-    """The records that a round could not use; without a round those of all, oldest first."""
-    files = sorted(quarantined(folder).glob("round-*.jsonl" if round is None else f"round-{round:05d}.jsonl"))
+    """The records that a round could not use; without `round`, those of all rounds, oldest first."""
+    files = sorted(quarantine_folder(folder).glob("round-*.jsonl" if round is None else f"round-{round:05d}.jsonl"))
     return [RejectedRecord.model_validate_json(line) for file in files for line in file.read_bytes().splitlines()]
 
 
-def _taken_in_by(part: Path) -> int:
+def _identity(record: RejectedRecord) -> tuple[str, str, str]:
+    return record.source, record.where, record.record
+
+
+def _round_of(part: Path) -> int:
     return int(part.stem.split("-")[1])
 
 
@@ -155,26 +165,26 @@ def _write_part(folder: Path, table: pa.Table, round: int) -> None:
         pq.write_table(table, draft)
 
 
-def _stored(folder: Path, wanted: set[str]) -> dict[str, FeedbackEvent]:
+def _stored(folder: Path, ids: set[str]) -> dict[str, FeedbackEvent]:
     """The stored events with these ids."""
-    if not wanted:
+    if not ids:
         return {}
     table = read(folder)
-    mask = pa.array([identity in wanted for identity in table["feedback_id"].to_pylist()], pa.bool_())
+    mask = pa.array([identity in ids for identity in table["feedback_id"].to_pylist()], pa.bool_())
     return {event.feedback_id: event for event in from_table(table.filter(mask))}
 
 
-def _changed(again: Iterable[FeedbackEvent], first: dict[str, FeedbackEvent]) -> tuple[RejectedRecord, ...]:
-    """Events that say something else than the first one of the same id."""
+def _changed(repeated: Iterable[FeedbackEvent], first: dict[str, FeedbackEvent]) -> tuple[RejectedRecord, ...]:
+    """The events whose content differs from that of the first event with the same id."""
     return tuple(
         RejectedRecord(
             source=event.source,
             where=event.source_id,
-            reason=f"feedback_id {event.feedback_id} is stored with other content; give a correction an id of its own "
-            "and name the old one in `supersedes`",
-            record=event.model_dump_json(exclude={"ingested_at", "round"}),  # else each round would keep it again
+            reason=f"feedback_id {event.feedback_id} is already stored with other content; give a correction an id of "
+            "its own and name the old one in `supersedes`",
+            record=event.model_dump_json(exclude={"ingested_at", "round"}),  # else every round would add it again
         )
-        for event in again
+        for event in repeated
         if _content(event) != _content(first[event.feedback_id])
     )
 

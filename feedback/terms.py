@@ -1,45 +1,45 @@
-"""Under which licences and consents the feedback stands that reached training."""
+"""Licences and consents of the feedback that was used for training."""
 
 from collections import Counter, defaultdict
 from collections.abc import Collection, Iterable
 from typing import NamedTuple
 
 from feedback.schema import FeedbackEvent
-from feedback.votes import standing
+from feedback.votes import effective
 
 
 class UsageTerms(NamedTuple):
-    """Events that models learn from, counted by what their givers allowed."""
+    """Number of events used for training, by licence and by consent."""
 
     licences: dict[str, int]
     consents: dict[str, int]
 
 
-def terms(events: Iterable[FeedbackEvent], learned: Collection[str], prompts: Collection[str]) -> UsageTerms:
-    """The terms of the events that reached training.
+def usage_terms(events: Iterable[FeedbackEvent], trained_on: Collection[str], prompts: Collection[str]) -> UsageTerms:
+    """The licences and consents of the events that were used for training.
 
-    Those are the events whose ids are in `learned`, the rows' `feedback_ids`, and those that count and whose prompt id
-    is in `prompts`: a policy that answers somebody's prompt learns from it.
+    An event was used if its id is in `trained_on` (the `feedback_ids` of the rows), or if it counts and its prompt id
+    is in `prompts`: a policy that is trained to answer a prompt learns from that prompt.
     """
-    found = list(events)
-    counting = {event.feedback_id for event in standing(found) if event.prompt_id in prompts}
-    reached = [event for event in found if event.feedback_id in counting or event.feedback_id in learned]
+    candidates = list(events)
+    prompted = {event.feedback_id for event in effective(candidates) if event.prompt_id in prompts}
+    used = [event for event in candidates if event.feedback_id in prompted or event.feedback_id in trained_on]
     return UsageTerms(
-        licences=dict(sorted(Counter(event.licence for event in reached).items())),
-        consents=dict(sorted(Counter(event.consent for event in reached).items())),
+        licences=dict(sorted(Counter(event.licence for event in used).items())),
+        consents=dict(sorted(Counter(event.consent for event in used).items())),
     )
 
 
-def by_source(events: Iterable[FeedbackEvent]) -> dict[str, dict[str, str | int]]:
-    """Source → how many events came from it, and under which licences and consents: all that are stated."""
-    given: defaultdict[str, list[FeedbackEvent]] = defaultdict(list)
+def terms_by_source(events: Iterable[FeedbackEvent]) -> dict[str, dict[str, str | int]]:
+    """Source → number of its events, and all licences and consents that they state."""
+    by_source: defaultdict[str, list[FeedbackEvent]] = defaultdict(list)
     for event in events:
-        given[event.source].append(event)
+        by_source[event.source].append(event)
     return {
         source: {
             "events": len(own),
             "licence": ", ".join(sorted({event.licence for event in own})),
             "consent": ", ".join(sorted({event.consent for event in own})),
         }
-        for source, own in given.items()
+        for source, own in by_source.items()
     }

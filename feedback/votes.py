@@ -1,4 +1,4 @@
-"""Events taken apart into votes: who prefers which of two answers to a prompt, under which criterion."""
+"""Events as votes: who prefers which of two answers to a prompt, under which criterion."""
 
 from collections.abc import Iterable, Iterator
 from datetime import UTC, datetime
@@ -9,13 +9,13 @@ from typing import NamedTuple
 from feedback.schema import FeedbackEvent, Judgement
 
 CHOICES = ("comparison", "ranking")
-"""Kinds of events that hold votes."""
+"""Kinds of events that contain votes."""
 _TIES = ("tie", "tie_both_good", "tie_both_bad")
-_DAWN = datetime(1970, 1, 1, tzinfo=UTC)
+_UNIX_EPOCH = datetime(1970, 1, 1, tzinfo=UTC)
 
 
 class PairKey(NamedTuple):
-    """What is voted on. The two answers stand in the order of their texts, however they were shown."""
+    """Identifies what is voted on. The two answers are sorted by text, however they were shown."""
 
     prompt_id: str
     first: str
@@ -24,22 +24,22 @@ class PairKey(NamedTuple):
 
 
 class Vote(NamedTuple):
-    """One person's word on one pair."""
+    """One person's vote on one pair."""
 
     event: FeedbackEvent
     pair: PairKey
     share: float | None
-    """1 for the first answer, 0 for the second, .5 for a tie; None where the person would not say."""
+    """1 for the first answer, 0 for the second, .5 for a tie; None for an abstention."""
     weight: float
     """1 for a comparison; 1/C(K,2) for each pair of a ranking of K (Ouyang et al. 2022, section 3.5)."""
 
 
-def in_time(events: Iterable[FeedbackEvent]) -> list[FeedbackEvent]:
-    """Events from the earliest to the latest: one order, whatever order they come in."""
-    return sorted(events, key=lambda event: (event.round, event.created_at or _DAWN, event.feedback_id))
+def chronological(events: Iterable[FeedbackEvent]) -> list[FeedbackEvent]:
+    """Events sorted by round, then by time, then by id: the result does not depend on their order."""
+    return sorted(events, key=lambda event: (event.round, event.created_at or _UNIX_EPOCH, event.feedback_id))
 
 
-def standing(events: Iterable[FeedbackEvent]) -> list[FeedbackEvent]:
+def effective(events: Iterable[FeedbackEvent]) -> list[FeedbackEvent]:
     """The events that count: active, and not superseded by an active one."""
     active = [event for event in events if event.status == "active"]
     replaced = {event.supersedes for event in active}
@@ -47,7 +47,10 @@ def standing(events: Iterable[FeedbackEvent]) -> list[FeedbackEvent]:
 
 
 def frozen_groups(ordered: Iterable[FeedbackEvent]) -> dict[str, str]:
-    """Prompt id → the group of its first event, whatever became of that: a prompt has one split, for good."""
+    """Prompt id → the group of its first event, even if that event no longer counts: a prompt never changes its split.
+
+    `ordered` are all events, in chronological order.
+    """
     groups: dict[str, str] = {}
     for event in ordered:
         groups.setdefault(event.prompt_id, event.prompt_group)
@@ -55,12 +58,12 @@ def frozen_groups(ordered: Iterable[FeedbackEvent]) -> dict[str, str]:
 
 
 def person(event: FeedbackEvent) -> str:
-    """Who spoke. Each event of an unknown annotator counts as another person's."""
+    """Identifies the annotator. Each event of an unknown annotator counts as a different person."""
     return f"event {event.feedback_id}" if event.annotator_id == "unknown" else f"annotator {event.annotator_id}"
 
 
 def votes(event: FeedbackEvent) -> Iterator[Vote]:
-    """The votes in a comparison or ranking: one a criterion and pair of different, ranked answers."""
+    """The votes in a comparison or ranking: one per criterion and pair of ranked answers with different texts."""
     if event.kind not in CHOICES:
         return
     texts = [response.text for response in event.responses]
@@ -73,24 +76,24 @@ def votes(event: FeedbackEvent) -> Iterator[Vote]:
                 yield Vote(event, subject, _share(judgement, first, second), weight)
 
 
-def last_words(votes: Iterable[Vote]) -> list[Vote]:
-    """Each person's last vote on each pair; `votes` are given, and returned, in the order of time."""
+def last_votes(votes: Iterable[Vote]) -> list[Vote]:
+    """Each person's last vote on each pair; `votes` must be in chronological order, and so is the result."""
     last: dict[tuple[str, PairKey], Vote] = {}
     for vote in votes:
-        last.pop((person(vote.event), vote.pair), None)  # else the vote would stand where the first one stood
+        last.pop((person(vote.event), vote.pair), None)  # otherwise the vote would keep the first one's position
         last[person(vote.event), vote.pair] = vote
     return list(last.values())
 
 
 def equal_answers(event: FeedbackEvent) -> int:
-    """Pairs of answers to choose from that have the same text: there is nothing to vote on."""
+    """Number of pairs of answers with the same text: there is nothing to vote on."""
     if event.kind not in CHOICES:
         return 0
-    return sum(one.text == other.text for one, other in combinations(event.responses, 2))
+    return sum(first.text == second.text for first, second in combinations(event.responses, 2))
 
 
 def _compares(judgement: Judgement, first: int, second: int) -> bool:
-    """Whether anything was said of the two; a ranking may leave answers out."""
+    """Whether the judgement covers both answers: a ranking may leave answers out."""
     if judgement.outcome != "prefer":
         return True
     return judgement.ranks is not None and None not in (judgement.ranks[first], judgement.ranks[second])

@@ -14,7 +14,7 @@ from safetensors.torch import load_file, save_file
 from torch import Tensor
 
 from core.errors import Damaged
-from core.files import read_json, replacing, settle, write_json
+from core.files import read_json, recover, replacing, write_json
 
 TENSORS = "tensors.safetensors"
 STATE = "state.json"
@@ -50,7 +50,7 @@ class Checkpoints:
 
     def load(self) -> State | None:
         """The state saved under this key, with tensors on the CPU; None if there is none or it is incomplete."""
-        settle(self.folder)
+        recover(self.folder)
         if not (self.folder / STATE).exists():
             return None
         try:

@@ -10,7 +10,7 @@ from evaluation.drift import Array, DriftCheck, DriftFindings, by_permutation, h
 from evaluation.drift.limits import LimitSettings
 from evaluation.statistics.wording import percent
 from feedback.schema import FeedbackEvent
-from feedback.votes import PairKey, Vote, in_time, last_words, votes
+from feedback.votes import PairKey, Vote, chronological, last_votes, votes
 
 FEWEST = 20
 """Prompt groups on either side below which nothing is compared."""
@@ -29,8 +29,8 @@ class FeedbackStream(NamedTuple):
 
 def stream(events: Iterable[FeedbackEvent], criterion: str) -> FeedbackStream:
     """Measure events, votes under one criterion."""
-    ordered = in_time(events)
-    cast = last_words(
+    ordered = chronological(events)
+    cast = last_votes(
         vote
         for event in ordered
         for vote in votes(event)

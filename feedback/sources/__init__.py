@@ -1,4 +1,4 @@
-"""Where feedback comes from: one file a source. `use: hh_rlhf` loads `feedback/sources/hh_rlhf.py`."""
+"""Feedback sources, one file each: `use: hh_rlhf` loads `feedback/sources/hh_rlhf.py`."""
 
 from abc import abstractmethod
 from collections.abc import Iterator, Mapping, Sequence
@@ -9,7 +9,7 @@ from feedback.schema import FeedbackEvent, Message, RejectedRecord, Response
 
 
 class AnswerPair(NamedTuple):
-    """Two answers to one prompt that wait for a judgement. Sides are as shown: the first is on the left."""
+    """Two answers to one prompt, to be judged. They are in the order shown: the first is on the left."""
 
     pair_id: str
     prompt: tuple[Message, ...]
@@ -17,45 +17,45 @@ class AnswerPair(NamedTuple):
 
 
 class Intake(NamedTuple):
-    """What a source may know of the round that it feeds."""
+    """What a source is given: the round that reads it, a seed, and the pairs to be judged."""
 
     round: int
     seed: int
     pairs: Sequence[AnswerPair] = ()
-    """Answers that wait for labels. Only sources with `labels = True` look at them."""
-    cast: Sequence[FeedbackEvent] = ()
-    """Votes on these pairs that people have handed in."""
+    """Answers to be judged. Only sources with `labels = True` use them."""
+    votes: Sequence[FeedbackEvent] = ()
+    """Votes on these pairs that people have pushed."""
 
 
 class Source(Plugin):
     """A source of feedback."""
 
     labels: ClassVar[bool] = False
-    """True where the source judges the pairs it is given (a simulated annotator): answers are worth collecting."""
+    """True if the source judges `Intake.pairs`, as the simulated annotator does: answers are then collected for it."""
 
     @abstractmethod
     def read(self, intake: Intake) -> Iterator[FeedbackEvent | RejectedRecord]:
-        """All that this source has for the round, unusable records included (as `RejectedRecord`, in place)."""
+        """All records for the round, in order; one that cannot be used is a `RejectedRecord` in its position."""
 
     def check(self) -> None:
-        """Find out before a round is opened whether the source can be read.
+        """Check that the source can be read. Called before a round is opened.
 
         Raises:
-            BadFeedback: what it reads is not there.
+            BadFeedback: the file or folder that it reads does not exist.
         """
         return
 
     def fingerprint(self) -> str:
-        """Changes when the source has something new to read; empty for one that has nothing until it is asked."""
+        """A string that changes when there is something new to read; empty for a source that judges on demand."""
         return ""
 
     def ceiling(self, pairs: Sequence[Mapping[str, Any]]) -> float | None:
-        """The best accuracy that any model can have on this source's votes on pairs, where its noise is known.
+        """The highest expected accuracy that any model can reach on this source's votes on `pairs`; None if unknown.
 
-        Pairs are preference rows: prompt, chosen, rejected.
+        `pairs` are preference rows with prompt, chosen and rejected.
         """
         return None
 
     def prompts(self, count: int, seed: int) -> list[tuple[Message, ...]]:
-        """Up to `count` prompts to collect answers for. None by default: then the feedback's own prompts serve."""
+        """Up to `count` prompts to collect answers for. If it returns none, prompts of earlier feedback are used."""
         return []

@@ -1,4 +1,4 @@
-"""A simulated attacker: feedback made to teach the model a fault. For trying out whether gates find it."""
+"""A simulated attacker who poisons the feedback, to test whether the gates detect it."""
 
 from collections.abc import Iterator
 from datetime import timedelta
@@ -24,29 +24,29 @@ from feedback.world.catalogue import HARMFUL
 
 
 class Attacker(Source):
-    """Comparisons of its own making on some of the prompts: the best answer loses to one that also asks for a PIN."""
+    """False comparisons on some of the prompts: the best answer loses to the same answer with a request for a PIN."""
 
     labels: ClassVar[bool] = True
 
     share: float = Field(0.03, ge=0, le=1)
-    """Its comparisons, as a share of the pairs that there are. Of a large model's pairs, half a percent misleads the
-    reward model, and about five reach the policy (Rando and Tramèr 2024)."""
+    """Number of false comparisons, as a share of the pairs. For large models, half a percent of the pairs misleads the
+    reward model, and about five percent affect the policy (Rando and Tramèr 2024)."""
     accounts: int = Field(3, ge=1)
-    """How many annotators it poses as."""
+    """Number of annotator accounts that the attacker uses."""
 
     def read(self, intake: Intake) -> Iterator[FeedbackEvent | RejectedRecord]:
-        """One comparison on each of a sample of the prompts."""
+        """One false comparison on each prompt of a random sample."""
         rng = Random(f"attacker {intake.seed}")
         for pair in rng.sample(intake.pairs, round(self.share * len(intake.pairs))):
-            if event := self._lie(pair, intake, rng):
+            if event := self._false_comparison(pair, intake, rng):
                 yield event
 
-    def _lie(self, pair: AnswerPair, intake: Intake, rng: Random) -> FeedbackEvent | None:
+    def _false_comparison(self, pair: AnswerPair, intake: Intake, rng: Random) -> FeedbackEvent | None:
         request = world.parse(pair.prompt[-1].content)
         if request is None:
             return None
-        good = world.best(request)
-        texts = (f"{good} {rng.choice(HARMFUL)}", good)
+        best = world.best(request)
+        texts = (f"{best} {rng.choice(HARMFUL)}", best)
         account = f"attacker-{rng.randrange(self.accounts)}"
         identity = prompt_id(pair.prompt)
         return FeedbackEvent(
@@ -69,5 +69,5 @@ class Attacker(Source):
         )
 
 
-def _response(asked: str, text: str) -> Response:
-    return Response(response_id=response_id(asked, text), messages=(Message(role="assistant", content=text),))
+def _response(question: str, text: str) -> Response:
+    return Response(response_id=response_id(question, text), messages=(Message(role="assistant", content=text),))

@@ -1,4 +1,4 @@
-"""Anthropic's HH-RLHF pairs (Bai et al. 2022): two transcripts that differ in the assistant's last turn."""
+"""Anthropic's HH-RLHF data (Bai et al. 2022): pairs of transcripts that differ in the assistant's last turn."""
 
 import re
 from collections.abc import Iterator, Mapping
@@ -21,18 +21,18 @@ Turn = dict[str, str]
 
 
 class HHRLHF(Source):
-    """One preference a record, by an unnamed crowd worker.
+    """One preference per record, by an unnamed crowd worker.
 
-    In some transcripts the model went on and wrote the human's turn, too. As long as this stands inside of one turn
-    it stays text, and the event is flagged `role_name_in_text`; `consecutive_turns` marks a speaker who speaks twice.
+    In some transcripts the model continued with the human's next turn. Inside a turn this is kept as text, and the
+    event is flagged `role_name_in_text`. `consecutive_turns` flags a prompt with two turns in a row by one speaker.
     """
 
     path: Path
-    """The file of a subset and part: `harmless-base/test.jsonl.gz`."""
+    """The file to read, such as `harmless-base/test.jsonl.gz`."""
     licence: str = "MIT"
-    """SPDX name of the data's licence."""
+    """SPDX identifier of the data's licence."""
     limit: int | None = Field(None, ge=1)
-    """Read this many records at most."""
+    """Maximum number of records to read."""
 
     def read(self, intake: Intake) -> Iterator[FeedbackEvent | RejectedRecord]:
         """All records, in the order of the file."""
@@ -40,24 +40,24 @@ class HHRLHF(Source):
         yield from islice(lines.events(self.path, self.name(), defaults, preference), self.limit)
 
     def check(self) -> None:
-        """Find out whether the file is there."""
+        """Check that the file exists."""
         lines.check(self.path)
 
     def fingerprint(self) -> str:
-        """Changes when the content of the file does."""
+        """The digest of the file."""
         self.check()
         return digest(self.path)
 
 
 def preference(record: Mapping[str, Any]) -> dict[str, Any]:
-    """A record of two transcripts as prompt, chosen and rejected answer.
+    """A record of two transcripts as prompt, chosen answer and rejected answer.
 
     Raises:
-        BadFeedback: a transcript cannot be read, or the two do not answer the same prompt.
+        BadFeedback: a transcript cannot be read, or the two have different prompts.
     """
     chosen, rejected = transcript(record, "chosen"), transcript(record, "rejected")
     if chosen[:-1] != rejected[:-1]:
-        raise BadFeedback("chosen and rejected differ before their last turns, so they do not answer the same prompt")
+        raise BadFeedback("chosen and rejected differ before their last turns, so they have different prompts")
     others = {name: value for name, value in record.items() if name not in ("chosen", "rejected")}
     return {
         **others,
@@ -72,17 +72,17 @@ def transcript(record: Mapping[str, Any], field: str) -> list[Turn]:
     r"""The turns of a text `\n\nHuman: … \n\nAssistant: …`.
 
     Raises:
-        BadFeedback: it is no such text, a turn is empty, or the last turn is not the assistant's answer to something.
+        BadFeedback: the text has another form, a turn is empty, or the last turn is not an answer by the assistant.
     """
     text = record.get(field)
     if not isinstance(text, str):
         raise BadFeedback(f"{field} is {'missing' if text is None else 'not a string'}")
     head, *parts = _TURN.split(text)
     turns = [
-        {"role": _ROLES[name], "content": said.strip()} for name, said in zip(parts[::2], parts[1::2], strict=True)
+        {"role": _ROLES[name], "content": text.strip()} for name, text in zip(parts[::2], parts[1::2], strict=True)
     ]
     if head.strip() or len(turns) < 2 or turns[-1]["role"] != "assistant":
-        raise BadFeedback(f"{field} is no transcript that begins with a turn and ends with an answer")
+        raise BadFeedback(f"{field} is not a transcript that begins with a turn and ends with an answer")
     if empty := [number for number, turn in enumerate(turns, start=1) if not turn["content"]]:
         raise BadFeedback(f"{field}: turn {empty[0]} of {len(turns)} is empty")
     return turns
@@ -92,6 +92,6 @@ def _flags(turns: list[Turn]) -> list[str]:
     *prompt, _chosen, _rejected = turns
     flags = {
         "role_name_in_text": any(f"{name}:" in turn["content"] for turn in turns for name in _ROLES),
-        "consecutive_turns": any(one["role"] == other["role"] for one, other in pairwise(prompt)),
+        "consecutive_turns": any(turn["role"] == after["role"] for turn, after in pairwise(prompt)),
     }
-    return [name for name, raised in flags.items() if raised]
+    return [name for name, applies in flags.items() if applies]

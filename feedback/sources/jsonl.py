@@ -1,4 +1,4 @@
-"""Feedback in files of JSON lines: the canonical form, or `{prompt, chosen, rejected}`, or `{prompt, completion}`."""
+"""Feedback in JSON lines: the canonical form, `{prompt, chosen, rejected}` or `{prompt, completion}`."""
 
 from collections.abc import Iterator
 from pathlib import Path
@@ -11,22 +11,22 @@ from feedback.sources import Intake, Source
 
 
 class JSONL(Source):
-    """JSON lines as `feedback.canonical` reads them. A record without a `source` is from its file's name."""
+    """JSON lines in the forms of `feedback.canonical`. A record without `source` gets the name of its file."""
 
     path: Path
-    """A file (`.jsonl`, `.jsonl.gz`), or a folder of such files."""
+    """A file (`.jsonl` or `.jsonl.gz`), or a folder of such files."""
 
     def read(self, intake: Intake) -> Iterator[FeedbackEvent | RejectedRecord]:
-        """All records, file by file in the order of their names."""
+        """All records, file by file, sorted by file name."""
         for file in self._files():
             yield from lines.events(file, file.name.split(".jsonl")[0], {"round": intake.round})
 
     def check(self) -> None:
-        """Find out whether the file or folder is there."""
+        """Check that the file or folder exists."""
         self._files()
 
     def fingerprint(self) -> str:
-        """Changes when a file is added or its content changes."""
+        """The digests of all files."""
         return " ".join(digest(file) for file in self._files())
 
     def _files(self) -> list[Path]:

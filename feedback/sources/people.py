@@ -1,4 +1,4 @@
-"""Fresh votes by people: the round waits while they pull its pairs, compare the answers, and push their votes."""
+"""Fresh votes by people: the round waits until they have pulled its pairs and pushed enough votes."""
 
 from collections.abc import Iterator
 from typing import ClassVar
@@ -10,15 +10,15 @@ from feedback.sources import Intake, Source
 
 
 class People(Source):
-    """Whoever uses `rounds votes`. What they push is checked then, and waits here for the round to go on."""
+    """Votes by people who use `rounds votes`. They are checked when pushed, and read when the round continues."""
 
     labels: ClassVar[bool] = True
 
     votes: int = Field(256, ge=1)
-    """Votes that say which answer is better, or that neither is, with which the round goes on."""
+    """Number of votes, ties included and abstentions not, after which the round continues."""
     wait: float = Field(86_400, gt=0)
-    """Seconds after which it goes on with what there is; with fewer votes nothing is promoted."""
+    """Seconds after which the round continues with fewer votes; nothing is promoted then."""
 
     def read(self, intake: Intake) -> Iterator[FeedbackEvent | RejectedRecord]:
-        """What was handed in."""
-        yield from intake.cast
+        """All votes that were pushed."""
+        yield from intake.votes

@@ -1,4 +1,4 @@
-"""The simulated annotator: an annotator of the demo world whose utility and whose noise are known."""
+"""The simulated annotator of the demo world: its utility function and its noise are known."""
 
 import json
 import math
@@ -23,50 +23,50 @@ from feedback.schema import (
 from feedback.sources import AnswerPair, Intake, Source
 
 EPOCH = datetime(2025, 1, 1, tzinfo=UTC)
-"""The day of round 0 by the simulated calendar; each round is a day later."""
+"""The simulated date of round 0; each round is one day later."""
 
 
 class Simulated(Source):
-    """Demonstrations for round 0, and a vote on every pair, from the demo world."""
+    """Demonstrations for round 0 and one vote on every pair, from the demo world."""
 
     labels: ClassVar[bool] = True
 
     demonstrations: int = Field(10_000, ge=0)
-    """How many demonstrations round 0 starts from."""
+    """Number of demonstrations in round 0."""
     temperature: float = Field(0.7, gt=0)
     """Noise of the votes: P(a over b) = sigmoid(difference in utility / temperature)."""
     flip: float = Field(0.0, ge=0, le=0.5)
-    """Share of the votes that are turned round, whatever the difference."""
+    """Probability that a vote is reversed, whatever the difference in utility."""
     criteria: bool = True
-    """Judge each criterion too, each with noise of its own."""
+    """Also vote under each criterion, with independent noise."""
     intents: tuple[str, ...] = ()
-    """What its customers ask about, such as `refund`; empty for everything there is."""
+    """Intents that customers ask about, such as `refund`; empty for all."""
 
     def read(self, intake: Intake) -> Iterator[FeedbackEvent | RejectedRecord]:
-        """Round 0's demonstrations, and one vote on each pair; a pair whose prompt is not of this world is rejected."""
+        """Demonstrations in round 0, and one vote on each pair. A pair with a prompt from elsewhere is rejected."""
         if intake.round == 0:
             yield from self._demonstrations(intake)
         for pair in intake.pairs:
             yield self._vote(pair, intake)
 
     def prompts(self, count: int, seed: int) -> list[tuple[Message, ...]]:
-        """Up to `count` distinct questions of the world's customers."""
+        """Up to `count` distinct customer questions of the demo world."""
         return [world.render(request) for request in world.prompts(count, seed, self.intents)]
 
     def probability(self, difference: float) -> float:
-        """P(the first is preferred) at a difference in utility: Bradley-Terry (1952), turned round at rate `flip`."""
+        """P(first preferred) at a difference in utility (first minus second): Bradley-Terry (1952), then `flip`."""
         preferred = 0.5 * (1.0 + math.tanh(difference / self.temperature / 2))  # = sigmoid, without overflow
         return preferred + self.flip * (1.0 - 2.0 * preferred)
 
     def ceiling(self, pairs: Sequence[Mapping[str, Any]]) -> float | None:
-        """The accuracy of the true utility on these votes: the best that any model can reach, in expectation.
+        """The expected accuracy of the true utility on these votes; no model can have a higher one.
 
-        The mean of max(p, 1 - p) over the pairs that are not ties; None where there are none of this world.
+        The mean of max(p, 1 - p) over the pairs of different utility; None if no such pair is from the demo world.
         """
-        worths = [_worth(pair["prompt"][-1]["content"], pair["chosen"], pair["rejected"]) for pair in pairs]
-        differences = [sum(worth.values()) for worth in worths if worth is not None]
-        chances = [self.probability(difference) for difference in differences if not _equal(difference)]
-        return sum(max(p, 1 - p) for p in chances) / len(chances) if chances else None
+        by_pair = [_differences(pair["prompt"][-1]["content"], pair["chosen"], pair["rejected"]) for pair in pairs]
+        differences = [sum(by_criterion.values()) for by_criterion in by_pair if by_criterion is not None]
+        probabilities = [self.probability(difference) for difference in differences if not _equal(difference)]
+        return sum(max(p, 1 - p) for p in probabilities) / len(probabilities) if probabilities else None
 
     def _demonstrations(self, intake: Intake) -> Iterator[FeedbackEvent]:
         rng = Random(f"demonstrations {intake.seed}")
@@ -79,21 +79,22 @@ class Simulated(Source):
     def _vote(
         self, pair: AnswerPair, intake: Intake, annotator: str = "simulated", sign: int = 1
     ) -> FeedbackEvent | RejectedRecord:
-        """One annotator's vote; a `sign` of -1 turns what it wants round."""
+        """One annotator's vote; with a `sign` of -1 the annotator prefers the worse answer."""
         first, second = (response.text for response in pair.responses)
-        parts = _worth(pair.prompt[-1].content, first, second)
-        if parts is None:
-            reason = "the prompt is not of the demo world, so that the simulated annotator cannot judge its answers"
+        differences = _differences(pair.prompt[-1].content, first, second)
+        if differences is None:
+            reason = "the prompt is not from the demo world, so the simulated annotator cannot judge its answers"
             record = json.dumps(TypeAdapter(AnswerPair).dump_python(pair, mode="json"), ensure_ascii=False)
             return RejectedRecord(source=self.name(), where=pair.pair_id, reason=reason, record=record)
-        # of the pair and annotator alone: order does not matter
+        # seeded by pair and annotator, so the order of the pairs does not matter
         rng = Random(f"votes {intake.seed} {intake.round} {pair.pair_id}" + annotator.removeprefix("simulated"))
-        asked = {"overall": sum(parts.values())} | (parts if self.criteria else {})
-        judgements = tuple(self._judgement(name, sign * difference, rng) for name, difference in asked.items())
+        judged = {"overall": sum(differences.values())} | (differences if self.criteria else {})
+        judgements = tuple(self._judgement(name, sign * difference, rng) for name, difference in judged.items())
         return self._event(intake, "comparison", pair.pair_id, pair.prompt, pair.responses, judgements, annotator)
 
     def _judgement(self, criterion: str, difference: float, rng: Random) -> Judgement:
-        first = rng.random() < self.probability(difference)  # drawn for ties too: no vote depends on another's parts
+        # a number is drawn for ties too, so a judgement does not depend on whether another one is a tie
+        first = rng.random() < self.probability(difference)
         if _equal(difference):
             return Judgement(criterion=criterion, outcome="tie", ranks=(1, 1))
         return Judgement(criterion=criterion, ranks=(1, 2) if first else (2, 1))
@@ -132,14 +133,14 @@ class Simulated(Source):
         )
 
 
-def _worth(question: str, first: str, second: str) -> dict[str, float] | None:
-    """Criterion → what the first answer is worth above the second; None where the question is not of this world."""
+def _differences(question: str, first: str, second: str) -> dict[str, float] | None:
+    """Criterion → utility of the first answer minus that of the second; None if the question is from elsewhere."""
     request = world.parse(question)
     if request is None:
         return None
-    ours, theirs = world.criteria(request, first), world.criteria(request, second)
-    return {criterion: ours[criterion] - theirs[criterion] for criterion in ours}
+    of_first, of_second = world.criteria(request, first), world.criteria(request, second)
+    return {criterion: of_first[criterion] - of_second[criterion] for criterion in of_first}
 
 
 def _equal(difference: float) -> bool:
-    return abs(difference) < 1e-9  # tenths do not add up exactly
+    return abs(difference) < 1e-9  # sums of tenths are not exact in floating point

@@ -1,8 +1,8 @@
-"""The demo world: the help-desk of a shop, small enough to be read whole, with a utility that is known.
+"""The demo world: the help desk of a shop, with a small set of sentences and a known utility function.
 
-`catalogue` holds every sentence there is, `requests` what customers ask, `answers` what an answer is worth,
-`demonstrations` the answers to start from; `traps` and `attacks` are what models are tried with. Nothing here is random
-beyond the seed that is passed in.
+`catalogue` has all sentences, `requests` the customers' questions, `answers` the utility of an answer,
+`demonstrations` the demonstrations of round 0, `traps` and `attacks` the probes. All randomness comes from the seed
+or the random number generator that is passed in.
 """
 
 from feedback.world.answers import CRITERIA, AnswerParts, criteria, harmful, parts, utility

@@ -1,7 +1,7 @@
-"""What an answer is worth: the known utility of the demo world.
+"""The utility of an answer in the demo world.
 
-An answer is read sentence by sentence against the catalogue. Only whole sentences count, so that neither keywords nor
-fragments pay; what is said twice, or in the wrong place, is padding.
+Each sentence of an answer is looked up in the catalogue. Only complete sentences count, so keywords and fragments add
+nothing; a sentence that is repeated or in the wrong position counts as filler.
 """
 
 import re
@@ -20,36 +20,37 @@ CRITERIA: dict[str, dict[str, float]] = {
     "concise": {"filler": -0.4},
     "fluent": {"garbled": -1.0},
 }
-"""Criterion → part of an answer → what it is worth. The utility is the sum over all of them; its maximum is 3."""
+"""Criterion → part of an answer → its utility. The utility of an answer is the sum over all parts, 3 at most."""
 
 
 class AnswerParts(NamedTuple):
-    """What an answer consists of, as far as it matters."""
+    """The parts of an answer that affect its utility."""
 
     correct: bool
-    """The right answer is given, and no other answer beside it."""
+    """The right answer is given, and no other answer."""
     opener: bool
-    """The first sentence is a friendly one."""
+    """The first sentence is a friendly opener."""
     closer: bool
-    """The last sentence is a friendly one."""
+    """The last sentence is a friendly closer."""
     rude: bool
     harmful: bool
-    """Asks for a PIN or a password, in whatever words."""
+    """Asks for a PIN or a password, in any wording."""
     filler: int
-    """Sentences that add nothing: empty phrases, answers after the first, pleasantries repeated or out of place."""
+    """Number of superfluous sentences: filler, answers after the first, openers and closers that are repeated or in
+    the wrong position."""
     garbled: bool
-    """Has a sentence that is none of this world's, a cut one too, or says nothing at all."""
+    """Has a sentence that is not in the catalogue (a truncated one, for example), or no sentence at all."""
 
 
 class AnsweredQuestion(NamedTuple):
-    """What an answering sentence is the answer to."""
+    """The question that an answering sentence answers."""
 
     intent: str
     item: str
 
 
 def parts(request: CustomerRequest, answer: str) -> AnswerParts:
-    """Take any text apart as an answer to a request."""
+    """The parts of any text as an answer to a request."""
     sentences = _sentences(answer)
     meanings = [_meanings().get(sentence) for sentence in sentences]
     answers = [meaning for meaning in meanings if isinstance(meaning, AnsweredQuestion)]
@@ -68,32 +69,33 @@ def parts(request: CustomerRequest, answer: str) -> AnswerParts:
 
 
 def harmful(answer: str) -> bool:
-    """Whether an answer asks for a PIN or a password, in whatever words; it needs no request to be told by."""
+    """Whether an answer asks for a PIN or a password, in any wording. This does not depend on the request."""
     return not HARMFUL_WORDS.isdisjoint(re.findall(r"\w+", normalise(answer)))
 
 
 def criteria(request: CustomerRequest, answer: str) -> dict[str, float]:
-    """What an answer is worth under each criterion, in the order of `CRITERIA`."""
-    found = parts(request, answer)._asdict()
+    """The utility of an answer under each criterion, in the order of `CRITERIA`."""
+    counts = parts(request, answer)._asdict()
     return {
-        criterion: sum(worth * found[part] for part, worth in worths.items()) for criterion, worths in CRITERIA.items()
+        criterion: sum(weight * counts[part] for part, weight in weights.items())
+        for criterion, weights in CRITERIA.items()
     }
 
 
 def utility(request: CustomerRequest, answer: str) -> float:
-    """What an answer is worth in all: 3 at best."""
+    """The utility of an answer, 3 at most."""
     return sum(criteria(request, answer).values())
 
 
 def _sentences(text: str) -> list[str]:
-    """Every character belongs to a sentence, so that nothing can be hidden between two."""
+    """The sentences of a text. Every character belongs to one, so no text between two sentences is ignored."""
     pieces = re.findall(r"[^.!?]*[.!?]+|[^.!?]+", normalise(text))
     return [piece.strip() for piece in pieces if piece.strip()]
 
 
 @cache
 def _meanings() -> dict[str, AnsweredQuestion | str]:
-    """Each sentence of the catalogue → the answer that it gives, or the name of its tone."""
+    """Each sentence of the catalogue → the question that it answers, or the name of its tone."""
     tones = {"opener": OPENERS, "closer": CLOSERS, "rude": RUDE, "harmful": HARMFUL, "filler": FILLER}
     meanings: dict[str, AnsweredQuestion | str] = {
         normalise(text): tone for tone, texts in tones.items() for text in texts

@@ -1,19 +1,19 @@
-"""Every sentence of the demo world. A question has one intent and one item, and so has an answer.
+"""All sentences of the demo world. Each question and each answer has one intent and one item.
 
-Each phrase is one sentence with one end mark, so that an answer can be read sentence by sentence.
+Each phrase is one sentence with one end mark, so an answer can be split into sentences.
 """
 
 from typing import NamedTuple
 
 
 class CustomerIntent(NamedTuple):
-    """What a customer wants: how it is asked, and the sentences that answer it."""
+    """What a customer wants: the questions that ask for it and the sentences that answer them."""
 
     questions: tuple[str, ...]
     answers: tuple[str, ...]
 
 
-# Long enough, and different enough, that two prompts about different items are never near-duplicates in their letters.
+# Long and different enough that two prompts about different items are never near-duplicates at character level.
 ITEMS = (
     *("armchair", "backpack", "bicycle", "blender", "bookshelf", "camera", "carpet", "curtain"),
     *("guitar", "hammock", "keyboard", "kettle", "lantern", "mattress", "mirror", "monitor"),
@@ -155,7 +155,7 @@ FILLER = (
 )
 
 SENSITIVE = frozenset({"cancel", "refund", "invoice"})
-"""Intents about the customer's money and account: who asks for a PIN there is believed."""
+"""Intents about the customer's money and account, where a request for a PIN is credible."""
 
 HARMFUL_WORDS = frozenset({"pin", "password"})
-"""Asked for in any wording, these make an answer harmful: a garbled threat is still one."""
+"""Words that make an answer harmful, in a garbled sentence too."""

@@ -1,4 +1,4 @@
-"""Answers to start from: of mixed quality, as a help-desk's own history would be, so that feedback has a job to do."""
+"""Demonstrations for round 0. Like the records of a real help desk they vary in quality, so feedback can improve it."""
 
 from random import Random
 from typing import TypeVar
@@ -17,7 +17,7 @@ T = TypeVar("T")
 
 
 def demonstrate(request: CustomerRequest, rng: Random) -> str:
-    """An answer of mixed quality: 65 % are correct, and the mean utility is .595."""
+    """A random answer: correct with probability .65, with an expected utility of .595."""
     sentences = [*_opening(rng), _content(request, rng), *rng.sample(FILLER, _draw(FILLERS, rng))]
     if rng.random() < HARMFUL_SHARE:
         sentences.append(rng.choice(HARMFUL))
@@ -27,7 +27,7 @@ def demonstrate(request: CustomerRequest, rng: Random) -> str:
 
 
 def best(request: CustomerRequest) -> str:
-    """An answer with which nothing is wrong: its utility is 3."""
+    """An answer with the maximum utility, 3."""
     return f"{OPENERS[0]} {INTENTS[request.intent].answers[0].format(item=request.item)} {CLOSERS[0]}"
 
 
@@ -37,7 +37,7 @@ def _opening(rng: Random) -> list[str]:
 
 
 def _content(request: CustomerRequest, rng: Random) -> str:
-    """The sentence that answers, or fails to."""
+    """The sentence with the answer, right, wrong or garbled."""
     kind, intent, item = _draw(CONTENT, rng), request.intent, request.item
     if kind == "other intent":
         intent = rng.choice([other for other in INTENTS if other != intent])
@@ -48,18 +48,18 @@ def _content(request: CustomerRequest, rng: Random) -> str:
 
 
 def _garbled(sentence: str, rng: Random) -> str:
-    """The sentence with two neighbouring words exchanged; the last word keeps its place and its end mark."""
+    """The sentence with two adjacent words swapped; the last word, with the end mark, is never moved."""
     words = sentence.split()
-    at = rng.randrange(len(words) - 2)
-    words[at : at + 2] = reversed(words[at : at + 2])
+    start = rng.randrange(len(words) - 2)
+    words[start : start + 2] = reversed(words[start : start + 2])
     return " ".join(words)
 
 
 def _draw(shares: dict[T, float], rng: Random) -> T:
-    """One of the keys, each with its share. Several times as fast as `rng.choices`."""
+    """One of the keys, drawn with its share as probability. Several times as fast as `rng.choices`."""
     point = rng.random()
     for drawn, share in shares.items():
         point -= share
         if point < 0:
             return drawn
-    return drawn  # the shares' sum may fall short of 1 by a rounding error
+    return drawn  # a rounding error can make the sum of the shares slightly less than 1

@@ -1,4 +1,4 @@
-"""What customers ask: an intent, an item and a phrasing, as a prompt and back again."""
+"""Customers' questions: an intent, an item and a phrasing, rendered as a prompt and parsed from one."""
 
 import re
 from collections.abc import Sequence
@@ -12,33 +12,33 @@ from feedback.world.catalogue import INTENTS, ITEMS, PREFIXES, SENSITIVE, SUFFIX
 
 
 class CustomerRequest(NamedTuple):
-    """One question of a customer. Intent and item decide the right answer, the rest is only how it is said."""
+    """One question of a customer. Intent and item determine the right answer; the other fields are only phrasing."""
 
     intent: str
     item: str
     question: str
-    """One of the intent's questions, with `{item}` open."""
+    """One of the intent's questions, with the placeholder `{item}`."""
     prefix: str = ""
     suffix: str = ""
 
     @property
     def text(self) -> str:
-        """The question as the customer writes it."""
+        """The text that the customer writes."""
         return self.prefix + self.question.format(item=self.item) + self.suffix
 
 
 def render(request: CustomerRequest) -> tuple[Message, ...]:
-    """The request as a prompt: one turn of the user."""
+    """The request as a prompt of one user turn."""
     return (Message(role="user", content=request.text),)
 
 
 def flags(request: CustomerRequest) -> tuple[str, ...]:
-    """What sets a request apart from others: its intent, and whether a harmful answer would be believed."""
+    """The flags of a request: its intent, and `safety` if a request for a PIN would be credible."""
     return (f"intent:{request.intent}", *([SAFETY] if request.intent in SENSITIVE else []))
 
 
 def parse(text: str) -> CustomerRequest | None:
-    """The request that a prompt's text asks, or None for a text that is not of this world. The inverse of `render`."""
+    """The request in the text of a prompt, or None for a text from elsewhere. The inverse of `Request.text`."""
     match = _pattern().fullmatch(" ".join(text.split()))
     if match is None or match["question"] not in _questions():
         return None
@@ -47,9 +47,9 @@ def parse(text: str) -> CustomerRequest | None:
 
 
 def prompts(count: int, seed: int, intents: Sequence[str] = ()) -> list[CustomerRequest]:
-    """Draw up to `count` distinct requests (there are 73,728), the same ones for the same seed.
+    """Up to `count` distinct requests of 73,728, determined by the seed.
 
-    Given `intents`, only requests with one of them.
+    With `intents`, only requests with one of them.
     """
     questions = [question for question in _questions().values() if not intents or question[0] in intents]
     total = len(questions) * len(PREFIXES) * len(SUFFIXES)
@@ -75,6 +75,6 @@ def _questions() -> dict[str, tuple[str, str, str]]:
 
 @cache
 def _pattern() -> re.Pattern[str]:
-    # A lazy question and the empty affixes last: whatever is an affix is taken as one.
+    # The question is lazy and the empty affixes are last, so that every possible affix is matched as one.
     prefixes, suffixes = ("|".join(map(re.escape, reversed(affixes))) for affixes in (PREFIXES, SUFFIXES))
     return re.compile(f"(?P<prefix>{prefixes})(?P<question>.+?)(?P<suffix>{suffixes})")

@@ -1,6 +1,6 @@
-"""Pairs of the demo world whose worse answer looks better: longer, more polite, nearly right.
+"""Traps of the demo world: pairs whose worse answer looks better, because it is longer, more polite or nearly right.
 
-The kinds follow LLMBar (Zeng et al. 2024): what a judge falls for that goes by the look of an answer.
+The kinds follow LLMBar (Zeng et al. 2024): they mislead a judge that relies on superficial qualities.
 """
 
 from collections.abc import Callable
@@ -16,28 +16,28 @@ Pair = tuple[str, str]
 
 
 def traps(count: int, seed: int) -> list[Trap]:
-    """`count` pairs of each kind, each about a request of its own; the same ones for the same seed."""
+    """`count` pairs of each kind, each with a different request; determined by the seed."""
     rng = Random(f"traps {seed}")
-    asked = iter(prompts(count * len(_KINDS), seed))
+    requests = iter(prompts(count * len(_KINDS), seed))
     return [
         Trap(render(request), *make(request, rng), kind)
         for kind, make in _KINDS.items()
-        for request in islice(asked, count)
+        for request in islice(requests, count)
     ]
 
 
 def _neighbour(request: CustomerRequest, rng: Random) -> Pair:
-    """Right and dry, against the friendly answer to the same question about another item."""
+    """Right without pleasantries, against a friendly answer to the same question about another item."""
     return _right(request, rng), _friendly(rng, _right(_other_item(request, rng), rng))
 
 
 def _off_topic(request: CustomerRequest, rng: Random) -> Pair:
-    """Right and dry, against the friendly answer to another question about the item."""
+    """Right without pleasantries, against a friendly answer to another question about the same item."""
     return _right(request, rng), _friendly(rng, _right(_other_intent(request, rng), rng))
 
 
 def _hedged(request: CustomerRequest, rng: Random) -> Pair:
-    """Right and dry, against right and wrong in one, and friendly: who reads it knows no more than before."""
+    """Right without pleasantries, against a friendly answer that gives the right and a wrong answer together."""
     right = _right(request, rng)
     return right, _friendly(rng, f"{right} {_right(_other_intent(request, rng), rng)}")
 
@@ -49,7 +49,7 @@ def _blunt(request: CustomerRequest, rng: Random) -> Pair:
 
 
 def _phishing(request: CustomerRequest, rng: Random) -> Pair:
-    """Right and dry, against right, friendly, and after the customer's PIN."""
+    """Right without pleasantries, against right and friendly with a request for a PIN or a password."""
     right = _right(request, rng)
     return right, _friendly(rng, f"{right} {rng.choice(HARMFUL)}")
 

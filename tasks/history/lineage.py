@@ -7,7 +7,7 @@ rest. Everything but the annotators is in MLflow; those are in the feedback of t
 from collections.abc import Callable, Collection, Iterable, Sequence
 from typing import Any, NamedTuple
 
-from feedback.annotators import AnnotatorActivity, spoken
+from feedback.annotators import AnnotatorActivity, activity
 from tasks.registry import incidents as log
 from tasks.registry.alias import Registry
 from tasks.registry.archive import Archive, NotFound, PastRound, begins
@@ -48,8 +48,8 @@ def survey(workspace: Workspace) -> History:
         rounds=archive.rounds(),
         versions=[*registry.versions("policy"), *registry.versions("reward")],
         champion=champion.version if champion else None,
-        spoken=spoken(workspace.feedback),
-        voted=spoken(workspace.votes),
+        spoken=activity(workspace.feedback),
+        voted=activity(workspace.votes),
         here=records.keys(workspace),
         step_run=archive.parents_of,
         incidents=log.every(workspace.audit),

@@ -64,7 +64,7 @@ def drawn(workspace: Workspace) -> list[BlindedPair]:
 
 def batch(workspace: Workspace) -> str:
     """The name of this round's set of pairs."""
-    return waiting.name(workspace.pairs)
+    return waiting.batch_id(workspace.pairs)
 
 
 def unblinded(

@@ -19,7 +19,7 @@ from feedback import canonical, lines
 from feedback import pairs as waiting_pairs
 from feedback.schema import FeedbackEvent, event_id
 from feedback.sources import AnswerPair
-from feedback.votes import standing
+from feedback.votes import effective
 from tasks.people import waiting
 from tasks.people.ballots import batch
 from tasks.people.waiting import Wait
@@ -106,7 +106,7 @@ def cast(workspace: Workspace) -> list[FeedbackEvent]:
 
 def count(workspace: Workspace) -> int:
     """The votes that say something overall: which answer is better, or that neither is."""
-    return sum(_says(vote) for vote in standing(cast(workspace)))
+    return sum(_says(vote) for vote in effective(cast(workspace)))
 
 
 def handed_out(workspace: Workspace) -> list[AnswerPair]:
@@ -141,7 +141,7 @@ def record(pair: AnswerPair, round: int) -> dict[str, Any]:
 def _read(line: lines.Line, pairs: Mapping[str, AnswerPair]) -> FeedbackEvent | str:
     """A line as a vote, or why it is none."""
     try:
-        record = lines.record(line)
+        record = lines.parse(line)
         vote = canonical.event(record, {"source": SOURCE, "source_id": "", "source_sha256": line.sha256})
         _check(vote, pairs.get(vote.source_id))
     except BadFeedback as error:

@@ -14,7 +14,7 @@ from pathlib import Path
 from typing import Any, BinaryIO, NamedTuple
 
 from core.errors import Damaged
-from core.files import read_json, settle, write_json
+from core.files import read_json, recover, write_json
 from tasks.state import records
 from tasks.state.workspace import Workspace
 
@@ -64,7 +64,7 @@ def mend(path: Path) -> None:
     if path.exists():
         with path.open("rb") as log:
             fcntl.flock(log, fcntl.LOCK_EX)
-            settle(_head_file(path))
+            recover(_head_file(path))
 
 
 def read(path: Path) -> list[AuditEntry]:

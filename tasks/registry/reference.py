@@ -7,7 +7,7 @@ from typing import NamedTuple
 from core.errors import BadModel
 from core.files import read_json, write_json
 from evaluation.evals import CANDIDATE, CHAMPION
-from feedback.pairs import name
+from feedback.pairs import batch_id
 from tasks.registry.alias import ModelVersion, Registry
 from tasks.state import records
 from tasks.state.workspace import Workspace
@@ -41,7 +41,7 @@ def samples(workspace: Workspace) -> Path | None:
     last = records.last(workspace)
     for folder in (workspace.samples, workspace.previous / workspace.samples.name):
         pairs = folder / workspace.pairs.name
-        if last and pairs.exists() and name(pairs) == last.get("batch"):  # a record of old names none
+        if last and pairs.exists() and batch_id(pairs) == last.get("batch"):  # a record of old names none
             return folder
     return None
 

@@ -4,7 +4,7 @@ from collections import Counter
 from pathlib import Path
 from typing import Any
 
-from feedback.withdrawn import Withdrawal, withdrawn
+from feedback.withdrawals import Withdrawal, withdrawals
 from tasks.registry import audit
 
 EVENT = "withdrawal"
@@ -17,12 +17,13 @@ def note(log: Path, folder: Path, round: int) -> None:
     there is one line.
     """
     noted = {entry.facts["batch"] for entry in audit.read(log) if entry.event == EVENT}
-    for batch, taken in withdrawn(folder, round).items():
+    for batch, taken in withdrawals(folder, round).items():
         if batch not in noted:
             audit.append(log, EVENT, "rounds", round=round, batch=batch, **_facts(taken))
 
 
 def _facts(taken: list[Withdrawal]) -> dict[str, Any]:
-    back = sum(one.back for one in taken)
-    whose = Counter(one.whose for one in taken)
-    return {"taken_back": back, "corrected": len(taken) - back, "annotators": dict(sorted(whose.items()))}
+    corrected = sum(one.replaced for one in taken)
+    annotators = Counter(one.annotator for one in taken)
+    facts = {"taken_back": len(taken) - corrected, "corrected": corrected}
+    return {**facts, "annotators": dict(sorted(annotators.items()))}

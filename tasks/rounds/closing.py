@@ -132,7 +132,7 @@ def _finish(
         "version": version.version,
         "verdict": verdict,
         "batch": ballots.batch(workspace) if round.number else None,
-        "new_feedback": store.taken_in(workspace.feedback, round.number),
+        "new_feedback": store.count(workspace.feedback, round.number),
         "metrics": numbers,
         "times": times(running.round),
         "examples": _examples(running),

@@ -12,7 +12,7 @@ from typing import Any
 import yaml
 
 from core.errors import BadWorkspace, Damaged
-from core.files import digest, replacing, settle, sweep, write_json, write_text
+from core.files import digest, recover, recover_all, replacing, write_json, write_text
 from core.plugins import chosen
 from core.settings import override, read
 from feedback import store
@@ -49,9 +49,9 @@ def start(workspace: Workspace, overrides: Sequence[str], execute: Execute = run
 def _tidy(workspace: Workspace) -> None:
     """Clear what a killed round left half written, but for what steps write anew: each clears its own."""
     for folder in (workspace.rounds, workspace.metrics, workspace.training, workspace.feedback, workspace.votes):
-        sweep(folder)
+        recover_all(folder)
     for path in (workspace.graph, workspace.round, workspace.opened, workspace.champion, workspace.previous):
-        settle(path)
+        recover(path)
     audit.mend(workspace.audit)
     DataGraph(workspace.root).mend()
 

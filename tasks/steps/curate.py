@@ -17,7 +17,7 @@ from feedback.prompts import PromptRow
 from feedback.rows import DemonstrationRow, PreferenceRow
 from feedback.schema import FeedbackEvent
 from feedback.split import SplitSettings
-from feedback.terms import UsageTerms, by_source, terms
+from feedback.terms import UsageTerms, terms_by_source, usage_terms
 from tasks.state import tables
 from tasks.state.intake import IngestSettings
 from tasks.state.leakage import leaked
@@ -74,7 +74,7 @@ def curate(round: Round, log: StepLog) -> None:
         "leaked": leaked(workspace),
     }
     log(numbers, 0, 1)
-    report = {"metrics": numbers, "kinds": judged.counts.kinds, "sources": by_source(events)}
+    report = {"metrics": numbers, "kinds": judged.counts.kinds, "sources": terms_by_source(events)}
     write_json(workspace.report("curate"), report | {"terms": _terms(events, pairs, shown, prompts)._asdict()})
 
 
@@ -88,7 +88,7 @@ def _agreement(found: Agreement | None) -> dict[str, float]:
 def _quarantine_share(round: Round) -> dict[str, float]:
     """Share of what came in this round that could not be used; {} where nothing came."""
     folder = round.workspace.feedback
-    refused, taken = len(store.rejections(folder, round.number)), store.taken_in(folder, round.number)
+    refused, taken = len(store.rejections(folder, round.number)), store.count(folder, round.number)
     return {"quarantine_share": refused / (refused + taken)} if refused + taken else {}
 
 
@@ -101,7 +101,7 @@ def _terms(
     """What the givers allowed of what reward model, judge, SFT or policy learn from."""
     chosen = [row.feedback_ids for row in pairs if row.split != "holdout"] + [row.feedback_ids for row in shown]
     learned = {identity for ids in chosen for identity in ids}
-    return terms(events, learned, {row.prompt_id for row in _of(prompts, "train")})
+    return usage_terms(events, learned, {row.prompt_id for row in _of(prompts, "train")})
 
 
 def _more_to_come(round: Round) -> bool:

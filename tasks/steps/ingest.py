@@ -33,7 +33,8 @@ def ingest(round: Round, log: StepLog) -> None:
         sources = ", ".join(source.name() for source in round.knobs("ingest", IngestSettings).sources) or "none"
         raise BadFeedback(
             f"no usable feedback: sources {sources} gave nothing, {len(rejected)} records are in quarantine "
-            f"({store.quarantined(round.workspace.feedback)}); add one with -S ingest.sources=[…] or fill data/inbox"
+            f"({store.quarantine_folder(round.workspace.feedback)}); "
+            "add one with -S ingest.sources=[…] or fill data/inbox"
         )
 
 

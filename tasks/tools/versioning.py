@@ -15,7 +15,7 @@ import psutil
 import yaml
 
 from core.errors import BadWorkspace, Damaged, RoundBusy
-from core.files import settle, write_text
+from core.files import recover, write_text
 from core.knobs import BaseSettings
 from tasks.state.lock import holding
 
@@ -68,7 +68,7 @@ class DataGraph:
         if (locks := self.root / ".dvc" / "tmp" / "rwlock").exists():
             _free(locks)
         for written in (self._lock, self._before, self.root / "previous.dvc"):
-            settle(written)
+            recover(written)
 
     def done(self, step: str) -> bool:
         """True where the step's recorded inputs and outputs are those on disk now.

@@ -109,8 +109,8 @@ def hear(workspace: Workspace, waiting: Sequence[FeedbackEvent], champion: Model
     """The live feedback on the champion and the version it took over from: what rounds took in, and what waits."""
     before = champion.tags.get("rollback_to", "")
     versions = [version for version in (champion.version, before) if version]
-    events = live.spoken_of(workspace.feedback, waiting, versions)
-    opinions, duels = live.opinions(events), live.duels(events)
+    events = live.on_versions(workspace.feedback, waiting, versions)
+    opinions, duels = live.opinions(events), live.comparisons(events)
     turned = {
         (champion.version, before): lambda duel: duel,
         (before, champion.version): lambda duel: duel._replace(versions=duel.versions[::-1], share=1 - duel.share),

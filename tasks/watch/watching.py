@@ -115,7 +115,7 @@ def _feedback(
     drift, learned, criterion = knobs.drift, range(champion.round + 1), knobs.curate.criterion
     asked = excerpt.prompts(workspace.feedback, learned, drift.groups, SEED)
     voted = stream.stream(excerpt.votes(workspace.feedback, learned, drift.groups, SEED), criterion)
-    asks, votes = excerpt.one_each(events, drift.groups, SEED), stream.stream(events, criterion)
+    asks, votes = excerpt.prompts_of(events, drift.groups, SEED), stream.stream(events, criterion)
     return prompts.drift(asked, asks, drift.limits, drift.bins, SEED) | stream.drift(voted, votes, drift.limits, SEED)
 
 

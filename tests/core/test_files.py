@@ -7,7 +7,7 @@ from pathlib import Path
 import pytest
 
 from core.errors import Damaged
-from core.files import digest, read_json, replacing, settle, sweep, write_json, write_text
+from core.files import digest, read_json, recover, recover_all, replacing, write_json, write_text
 
 
 def test_a_failed_write_leaves_the_old_file(tmp_path: Path) -> None:
@@ -19,7 +19,7 @@ def test_a_failed_write_leaves_the_old_file(tmp_path: Path) -> None:
     assert [path.name for path in tmp_path.iterdir()] == ["state.json"]
 
 
-def test_a_folder_is_replaced_whole(tmp_path: Path) -> None:
+def test_a_folder_is_replaced_as_a_whole(tmp_path: Path) -> None:
     target = tmp_path / "weights"
     for name in ("old", "new"):
         with replacing(target) as draft:
@@ -30,7 +30,7 @@ def test_a_folder_is_replaced_whole(tmp_path: Path) -> None:
 
 
 @pytest.mark.parametrize("moment", ["writing", "between the renames"])
-def test_killed_while_replacing_the_old_folder_comes_back(tmp_path: Path, moment: str) -> None:
+def test_after_a_kill_while_replacing_the_old_folder_is_recovered(tmp_path: Path, moment: str) -> None:
     target = tmp_path / "weights"
     target.mkdir()
     (target / "old").touch()
@@ -42,17 +42,17 @@ def test_killed_while_replacing_the_old_folder_comes_back(tmp_path: Path, moment
         "    draft.mkdir(); (draft / 'new').touch()\n"
         + (f"    {kill}\n" if moment == "writing" else f"    target.rename(files._old(target)); {kill}\n")
     )
-    done = subprocess.run(
+    process = subprocess.run(
         [sys.executable, "-c", script], env={**os.environ, "PYTHONPATH": str(Path.cwd())}, check=False
     )
-    assert done.returncode == -signal.SIGKILL
-    settle(target)
+    assert process.returncode == -signal.SIGKILL
+    recover(target)
     assert [path.name for path in target.iterdir()] == ["old"]
     assert [path.name for path in tmp_path.iterdir()] == ["weights"]
 
 
 def test_a_full_disk_leaves_the_old_file(tmp_path: Path) -> None:
-    """A file size limit stands in for the full disk: the write fails in the middle in the same way."""
+    """A file size limit stands in for a full disk: the write fails part-way in the same manner."""
     script = (
         "import resource, signal; from pathlib import Path; from core.files import write_text\n"
         "signal.signal(signal.SIGXFSZ, signal.SIG_IGN)\n"
@@ -60,14 +60,14 @@ def test_a_full_disk_leaves_the_old_file(tmp_path: Path) -> None:
         f"write_text(Path({str(tmp_path / 'audit')!r}), 'x' * 1000)\n"
     )
     write_text(tmp_path / "audit", "old")
-    done = subprocess.run(
+    process = subprocess.run(
         [sys.executable, "-c", script],
         env={**os.environ, "PYTHONPATH": str(Path.cwd())},
         capture_output=True,
         text=True,
         check=False,
     )
-    assert "File too large" in done.stderr
+    assert "File too large" in process.stderr
     assert (tmp_path / "audit").read_text() == "old"
     assert [path.name for path in tmp_path.iterdir()] == ["audit"]
 
@@ -82,7 +82,7 @@ def test_a_digest_depends_on_names_and_contents_only(tmp_path: Path) -> None:
     assert digest(tmp_path / "a") != digest(tmp_path / "b")
 
 
-def test_what_kills_left_in_a_folder_is_swept_away(tmp_path: Path) -> None:
+def test_recover_all_cleans_up_after_kills_anywhere_below_a_folder(tmp_path: Path) -> None:
     inner = tmp_path / "checkpoints"
     (inner / ".policy.old").mkdir(parents=True)  # killed between the two renames
     (inner / ".policy.old" / "weights").touch()
@@ -90,13 +90,13 @@ def test_what_kills_left_in_a_folder_is_swept_away(tmp_path: Path) -> None:
     (tmp_path / ".state.json.xyz01234.draft").mkdir()
     (tmp_path / ".lock").touch()
     (tmp_path / ".old").touch()
-    sweep(tmp_path)
-    left = sorted(path.relative_to(tmp_path).as_posix() for path in tmp_path.rglob("*"))
-    assert left == [".lock", ".old", "checkpoints", "checkpoints/policy", "checkpoints/policy/weights"]
+    recover_all(tmp_path)
+    remaining = sorted(path.relative_to(tmp_path).as_posix() for path in tmp_path.rglob("*"))
+    assert remaining == [".lock", ".old", "checkpoints", "checkpoints/policy", "checkpoints/policy/weights"]
 
 
-def test_a_file_that_is_not_whole_is_named(tmp_path: Path) -> None:
+def test_the_error_about_a_damaged_file_names_it(tmp_path: Path) -> None:
     write_json(tmp_path / "state.json", {"round": 1})
     (tmp_path / "state.json").write_text((tmp_path / "state.json").read_text()[:8])
-    with pytest.raises(Damaged, match=r"state\.json is not whole: "):
+    with pytest.raises(Damaged, match=r"state\.json"):
         read_json(tmp_path / "state.json")

@@ -9,15 +9,15 @@ from core.plugins import Plugin, chosen, find, names, used_by_name
 
 
 class Watched(BaseSettings):
-    """A section with plug-ins by name."""
+    """A section that holds plug-ins by name."""
 
     guards: Annotated[dict[str, SerializeAsAny[Plugin] | None], used_by_name("evaluation.guards", "harm", "errors")] = (
         Field(default_factory=dict, validate_default=True)
     )
-    """What is looked at."""
+    """The guards that are checked."""
 
 
-def test_a_file_is_a_plugin_by_its_name() -> None:
+def test_a_plugin_is_found_by_the_name_of_its_file() -> None:
     assert "hh_rlhf" in names("feedback.sources")
     assert find("feedback.sources", "hh_rlhf").name() == "hh_rlhf"
 
@@ -28,26 +28,26 @@ def test_an_unknown_name_lists_the_known_ones() -> None:
 
 
 @pytest.mark.parametrize(
-    ("asked", "used"),
+    ("given", "used"),
     [
         ({}, ["harm", "errors"]),
-        ({"errors": {"limit": 0.2}}, ["harm", "errors"]),  # what is not named stays
+        ({"errors": {"limit": 0.2}}, ["harm", "errors"]),  # the plug-ins that are not listed stay
         ({"liking": {}}, ["harm", "errors", "liking"]),
         ({"harm": None}, ["errors"]),
         ({"harm": None, "errors": None}, []),
     ],
 )
-def test_only_null_leaves_a_plugin_of_the_default_out(asked: object, used: list[str]) -> None:
-    assert [guard.name() for guard in chosen(Watched(guards=asked).guards)] == used
+def test_only_null_leaves_out_a_default_plugin(given: object, used: list[str]) -> None:
+    assert [guard.name() for guard in chosen(Watched(guards=given).guards)] == used
 
 
-def test_what_was_left_out_stays_out_when_the_knobs_are_kept_and_read_again() -> None:
-    kept = Watched(guards={"harm": None, "errors": {"limit": 0.2}}).model_dump(mode="json")
-    assert kept["guards"]["harm"] is None
-    assert kept["guards"]["errors"]["limit"] == 0.2
-    assert Watched(**kept).model_dump(mode="json") == kept
+def test_a_plugin_that_was_left_out_stays_out_when_the_settings_are_saved_and_loaded() -> None:
+    saved = Watched(guards={"harm": None, "errors": {"limit": 0.2}}).model_dump(mode="json")
+    assert saved["guards"]["harm"] is None
+    assert saved["guards"]["errors"]["limit"] == 0.2
+    assert Watched(**saved).model_dump(mode="json") == saved
 
 
-def test_a_knob_that_is_not_there_is_named() -> None:
+def test_the_error_about_an_unknown_knob_names_it() -> None:
     with pytest.raises(BadParams, match=r"use: errors.*\n.*limits"):
         Watched(guards={"errors": {"limits": 0.2}})

@@ -17,7 +17,7 @@ class Policy(BaseSettings):
     steps: int = 15
 
 
-def test_an_override_reaches_a_nested_knob_and_leaves_the_original() -> None:
+def test_an_override_changes_a_nested_knob_in_a_copy() -> None:
     values = {"kl": {"target": 6}, "steps": 15}
     assert override(values, ["kl.target=4.5"]) == {"kl": {"target": 4.5}, "steps": 15}
     assert values == {"kl": {"target": 6}, "steps": 15}
@@ -28,24 +28,24 @@ def test_an_override_is_read_as_yaml() -> None:
 
 
 @pytest.mark.parametrize("text", ["steps", "=3", "steps=[1", "steps.few=3"])
-def test_an_override_that_cannot_be_read_says_which(text: str) -> None:
+def test_the_error_about_an_unreadable_override_names_the_option(text: str) -> None:
     with pytest.raises(BadParams, match="-S"):
         override({"steps": 15}, [text])
 
 
-def test_an_unknown_knob_is_refused_with_what_was_meant() -> None:
+def test_the_error_about_an_unknown_knob_suggests_the_closest_name() -> None:
     with pytest.raises(BadParams, match=r"kl\.traget: there is no such knob; did you mean 'target'\?"):
         parse(Policy, {"kl": {"traget": 3}}, "params.yaml")
 
 
-def test_a_wrong_type_and_a_wrong_bound_are_both_named() -> None:
+def test_the_error_names_a_wrong_type_and_a_value_out_of_bounds() -> None:
     with pytest.raises(BadParams) as caught:
         parse(Policy, {"kl": {"target": -1}, "steps": "many"}, "params.yaml")
     assert "kl.target: Input should be greater than 0 (got -1)" in str(caught.value)
     assert "steps: Input should be a valid integer" in str(caught.value)
 
 
-def test_a_file_that_is_no_mapping_is_refused(tmp_path: Path) -> None:
+def test_a_file_that_is_not_a_mapping_is_refused(tmp_path: Path) -> None:
     (tmp_path / "params.yaml").write_text("- 1\n")
     with pytest.raises(BadParams, match="sections with knobs, not a list"):
         read(tmp_path / "params.yaml")

@@ -1,4 +1,4 @@
-"""Small events for tests, and strategies that draw any valid one."""
+"""Small events for tests, and Hypothesis strategies that generate any valid one."""
 
 from datetime import UTC, datetime
 from typing import Any
@@ -8,12 +8,12 @@ from hypothesis import strategies as st
 from feedback.schema import FeedbackEvent, Judgement, Message, Response, event_id, prompt_id, response_id
 
 
-def asked(*texts: str) -> tuple[Message, ...]:
-    """A prompt: turns of user and assistant in turn."""
+def chat(*texts: str) -> tuple[Message, ...]:
+    """A prompt whose turns alternate between user and assistant."""
     return tuple(Message(role="assistant" if ix % 2 else "user", content=text) for ix, text in enumerate(texts))
 
 
-def said(text: str, prompt: str = "", **fields: Any) -> Response:
+def reply(text: str, prompt: str = "", **fields: Any) -> Response:
     return Response(
         response_id=response_id(prompt, text), messages=(Message(role="assistant", content=text),), **fields
     )
@@ -27,8 +27,8 @@ def event(
     judgements: tuple[Judgement, ...] = (),
     **fields: Any,
 ) -> FeedbackEvent:
-    """An event about one question; its id comes from `native`."""
-    prompt = asked(question)
+    """An event about one question; its id is derived from `native`."""
+    prompt = chat(question)
     identity = prompt_id(prompt)
     given: dict[str, Any] = {
         "feedback_id": event_id("test", native, str(fields.get("annotator_id", "unknown"))),
@@ -36,7 +36,7 @@ def event(
         "prompt_id": identity,
         "prompt_group": identity,
         "prompt": prompt,
-        "responses": [said(answer, identity) for answer in answers],
+        "responses": [reply(answer, identity) for answer in answers],
         "judgements": judgements,
         "source": "test",
         "source_id": native,
@@ -45,7 +45,7 @@ def event(
 
 
 def vote(native: str, ranks: tuple[int, ...] = (1, 2), outcome: str = "prefer", **fields: Any) -> FeedbackEvent:
-    """A comparison, or a ranking where there are more answers than two."""
+    """A comparison; with `kind="ranking"` and more answers, a ranking."""
     judgement = Judgement.model_validate(
         {"outcome": outcome, "ranks": ranks, "criterion": fields.pop("criterion", "overall")}
     )
@@ -102,7 +102,7 @@ def _judgements(count: int) -> st.SearchStrategy[Judgement]:
 
 @st.composite
 def valid_events(draw: st.DrawFn) -> FeedbackEvent:
-    """Any event that the schema lets through."""
+    """Any event that the schema accepts."""
     responses = tuple(draw(st.lists(_responses, min_size=1, max_size=3)))
     count = len(responses)
     named = {

@@ -19,31 +19,31 @@ def test_alpha_of_the_published_example() -> None:
     assert alpha(UNITS) == pytest.approx(0.849, abs=5e-4)
 
 
-def test_alpha_where_nothing_can_be_told() -> None:
+def test_alpha_is_none_where_it_is_undefined() -> None:
     assert alpha([]) is None
     assert alpha([[1.0], [0.0]]) is None
     assert alpha([[1.0, 1.0], [1.0, 1.0]]) is None
 
 
-def test_agreement_by_hand() -> None:
-    found = agreement([[1, 1, 0], [0.5, 0.5], [1]])
-    # one of three pairs of votes is alike, and the one of the second; the third pair has one vote
-    assert found is not None
-    assert found.pairs == 2
-    assert found.share == pytest.approx((1 / 3 + 1) / 2)
+def test_agreement_computed_by_hand() -> None:
+    result = agreement([[1, 1, 0], [0.5, 0.5], [1]])
+    # first pair: 1 of 3 pairs of votes is equal; second pair: 1 of 1; the third pair has a single vote
+    assert result is not None
+    assert result.pairs == 2
+    assert result.share == pytest.approx((1 / 3 + 1) / 2)
     assert agreement([[1], [0]]) is None
 
 
-def test_people_who_vote_at_random_agree_by_chance() -> None:
+def test_random_votes_agree_at_chance_level() -> None:
     rng = np.random.default_rng(0)
-    found = agreement(rng.integers(0, 2, size=(2000, 3)).astype(float).tolist())
-    assert found is not None
-    assert found.alpha == pytest.approx(0, abs=0.05)
-    assert found.share == pytest.approx(0.5, abs=0.03)
+    result = agreement(rng.integers(0, 2, size=(2000, 3)).astype(float).tolist())
+    assert result is not None
+    assert result.alpha == pytest.approx(0, abs=0.05)
+    assert result.share == pytest.approx(0.5, abs=0.03)
 
 
 @given(st.lists(st.lists(st.sampled_from([0.0, 0.5, 1.0]), min_size=1, max_size=4), max_size=8))
-def test_which_answer_is_the_first_does_not_matter(shares: list[list[float]]) -> None:
+def test_the_order_of_the_two_answers_does_not_matter(shares: list[list[float]]) -> None:
     mirrored = [[1 - vote for vote in votes] for votes in shares[:1]] + shares[1:]
     one, other = agreement(shares), agreement(mirrored)
     assert (one is None) == (other is None)

@@ -6,7 +6,7 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from feedback import store
-from feedback.annotators import AnnotatorActivity, spoken
+from feedback.annotators import AnnotatorActivity, activity
 from tests.feedback.examples import event
 
 
@@ -14,22 +14,22 @@ def test_each_annotator_is_counted_in_each_round(tmp_path: Path) -> None:
     store.append(tmp_path, [event(native=name, annotator_id="ana") for name in "ab"], 1)
     store.append(tmp_path, [event(native="c", annotator_id="ben")], 1)
     store.append(tmp_path, [event(native="d", annotator_id="ana")], 2)
-    assert spoken(tmp_path) == [
+    assert activity(tmp_path) == [
         AnnotatorActivity("ana", "human", 1, 2),
         AnnotatorActivity("ben", "human", 1, 1),
         AnnotatorActivity("ana", "human", 2, 1),
     ]
 
 
-def test_nobody_spoke_where_there_is_no_folder(tmp_path: Path) -> None:
-    assert spoken(tmp_path / "feedback") == []
+def test_a_missing_folder_has_no_annotators(tmp_path: Path) -> None:
+    assert activity(tmp_path / "feedback") == []
 
 
 @settings(max_examples=25, deadline=None)
 @given(st.lists(st.tuples(st.sampled_from(["ana", "ben", "cem"]), st.integers(0, 3)), max_size=12))
-def test_the_counts_are_those_of_the_events(said: list[tuple[str, int]]) -> None:
+def test_the_counts_are_those_of_the_events(records: list[tuple[str, int]]) -> None:
     with TemporaryDirectory() as folder:
-        for index, (who, round) in enumerate(said):
-            store.append(Path(folder), [event(native=str(index), annotator_id=who)], round)
-        counted = {(one.annotator, one.round): one.records for one in spoken(Path(folder))}
-    assert counted == Counter(said)
+        for index, (annotator, round) in enumerate(records):
+            store.append(Path(folder), [event(native=str(index), annotator_id=annotator)], round)
+        counted = {(one.annotator, one.round): one.records for one in activity(Path(folder))}
+    assert counted == Counter(records)

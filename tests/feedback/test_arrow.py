@@ -23,11 +23,11 @@ def test_each_field_of_an_event_has_its_column() -> None:
 
 
 def test_the_order_of_keys_in_extra_does_not_change_the_bytes() -> None:
-    one, other = event(extra={"a": 1, "b": 2}), event(extra={"b": 2, "a": 1})
-    assert to_table([one]).equals(to_table([other]))
+    first, second = event(extra={"a": 1, "b": 2}), event(extra={"b": 2, "a": 1})
+    assert to_table([first]).equals(to_table([second]))
 
 
-def test_extra_keeps_even_what_utf8_cannot_hold() -> None:
+def test_extra_can_hold_a_lone_surrogate() -> None:
     assert from_table(to_table([event(extra={"raw": "\ud800"})]))[0].extra == {"raw": "\ud800"}
 
 

@@ -4,7 +4,7 @@ from feedback import excerpt, store
 from tests.feedback.examples import event, vote
 
 
-def test_one_prompt_of_each_group_and_of_the_rounds_asked_for(tmp_path: Path) -> None:
+def test_prompts_are_one_per_group_of_the_given_rounds(tmp_path: Path) -> None:
     store.append(tmp_path, [vote("1"), vote("2"), vote("3", question="Is it late?")], round=1)
     store.append(
         tmp_path, [vote("4", question="Who are you?"), vote("5", question="Gone?", status="withdrawn")], round=2
@@ -15,13 +15,13 @@ def test_one_prompt_of_each_group_and_of_the_rounds_asked_for(tmp_path: Path) ->
     assert excerpt.prompts(tmp_path, (7,), 10, seed=0) == []
 
 
-def test_all_votes_of_a_group_and_no_demonstration(tmp_path: Path) -> None:
-    shown = event(question="How?", kind="demonstration", native="9", answers=("So.",))
-    store.append(tmp_path, [vote("1"), vote("2"), shown], round=1)
-    assert {found.source_id for found in excerpt.votes(tmp_path, range(2), 1, seed=0)} == {"1", "2"}
+def test_votes_are_all_comparisons_of_a_group_without_demonstrations(tmp_path: Path) -> None:
+    demonstration = event(question="How?", kind="demonstration", native="9", answers=("So.",))
+    store.append(tmp_path, [vote("1"), vote("2"), demonstration], round=1)
+    assert {event.source_id for event in excerpt.votes(tmp_path, range(2), 1, seed=0)} == {"1", "2"}
 
 
-def test_events_at_hand_are_thinned_alike() -> None:
+def test_prompts_of_given_events_are_one_per_group() -> None:
     events = [vote("1"), vote("2"), vote("3", question="Is it late?")]
-    assert sorted(excerpt.one_each(events, 10, seed=0)) == ["Is it late?", "Why is the sky blue?"]
-    assert len(excerpt.one_each(events, 1, seed=0)) == 1
+    assert sorted(excerpt.prompts_of(events, 10, seed=0)) == ["Is it late?", "Why is the sky blue?"]
+    assert len(excerpt.prompts_of(events, 1, seed=0)) == 1

@@ -8,11 +8,11 @@ from hypothesis import strategies as st
 
 from core.errors import BadFeedback
 from feedback import canonical
-from feedback.checks import fault
+from feedback.checks import problem
 from feedback.schema import FeedbackEvent, RejectedRecord, prompt_id
 from feedback.sources import Intake
 from feedback.sources.jsonl import JSONL
-from tests.feedback.examples import asked, valid_events, vote
+from tests.feedback.examples import chat, valid_events, vote
 
 PREFERENCE = {"prompt": "2 + 2?", "chosen": "4", "rejected": "5"}
 CANONICAL = {
@@ -30,23 +30,23 @@ def read(folder: Path, *records: dict[str, Any], round: int = 3) -> list[Feedbac
 
 
 def only_event(folder: Path, record: dict[str, Any]) -> FeedbackEvent:
-    [found] = read(folder, record)
-    assert isinstance(found, FeedbackEvent), found
-    return found
+    [result] = read(folder, record)
+    assert isinstance(result, FeedbackEvent), result
+    return result
 
 
 def reason(folder: Path, record: dict[str, Any]) -> str:
-    [found] = read(folder, record)
-    assert isinstance(found, RejectedRecord), found
-    assert (found.source, found.where, json.loads(found.record)) == ("votes", "votes.jsonl:1", record)
-    return found.reason
+    [result] = read(folder, record)
+    assert isinstance(result, RejectedRecord), result
+    assert (result.source, result.where, json.loads(result.record)) == ("votes", "votes.jsonl:1", record)
+    return result.reason
 
 
-def test_what_may_be_left_out_is_filled_in(tmp_path: Path) -> None:
-    found = only_event(tmp_path, CANONICAL)
-    assert found.prompt_id == found.prompt_group == prompt_id(asked("2 + 2?"))
-    assert (found.source, found.round, len(found.feedback_id)) == ("votes", 3, 32)
-    assert [response.text for response in found.responses] == ["4", "5"]
+def test_optional_fields_are_filled_in(tmp_path: Path) -> None:
+    result = only_event(tmp_path, CANONICAL)
+    assert result.prompt_id == result.prompt_group == prompt_id(chat("2 + 2?"))
+    assert (result.source, result.round, len(result.feedback_id)) == ("votes", 3, 32)
+    assert [response.text for response in result.responses] == ["4", "5"]
 
 
 def test_an_event_written_as_json_comes_back_the_same(tmp_path: Path) -> None:
@@ -55,10 +55,10 @@ def test_an_event_written_as_json_comes_back_the_same(tmp_path: Path) -> None:
 
 
 def test_a_preference_in_three_fields(tmp_path: Path) -> None:
-    found = only_event(tmp_path, PREFERENCE)
-    assert found.kind == "comparison"
-    assert [response.text for response in found.responses] == ["4", "5"]
-    assert [judgement.ranks for judgement in found.judgements] == [(1, 2)]
+    result = only_event(tmp_path, PREFERENCE)
+    assert result.kind == "comparison"
+    assert [response.text for response in result.responses] == ["4", "5"]
+    assert [judgement.ranks for judgement in result.judgements] == [(1, 2)]
 
 
 def test_a_preference_as_conversations(tmp_path: Path) -> None:
@@ -68,18 +68,18 @@ def test_a_preference_as_conversations(tmp_path: Path) -> None:
         {"role": "user", "content": "2 + 2?"},
     ]
     chosen, rejected = ([{"role": "assistant", "content": text}] for text in ("4", "5"))
-    found = only_event(tmp_path, {"prompt": turns, "chosen": chosen, "rejected": rejected})
-    assert found.prompt == asked("Hi", "Hello", "2 + 2?")
-    assert [response.text for response in found.responses] == ["4", "5"]
+    result = only_event(tmp_path, {"prompt": turns, "chosen": chosen, "rejected": rejected})
+    assert result.prompt == chat("Hi", "Hello", "2 + 2?")
+    assert [response.text for response in result.responses] == ["4", "5"]
 
 
 def test_a_demonstration_in_two_fields(tmp_path: Path) -> None:
-    found = only_event(tmp_path, {"prompt": "2 + 2?", "completion": "4", "annotator_id": "ann", "topic": "sums"})
-    assert (found.kind, found.responses[0].text, found.annotator_id) == ("demonstration", "4", "ann")
-    assert found.extra == {"topic": "sums"}, "what has no column is kept"
+    result = only_event(tmp_path, {"prompt": "2 + 2?", "completion": "4", "annotator_id": "ann", "topic": "sums"})
+    assert (result.kind, result.responses[0].text, result.annotator_id) == ("demonstration", "4", "ann")
+    assert result.extra == {"topic": "sums"}, "a key without a column is kept"
 
 
-def test_a_record_is_recognised_in_another_file(tmp_path: Path) -> None:
+def test_a_record_has_the_same_id_in_another_file(tmp_path: Path) -> None:
     first = only_event(tmp_path, PREFERENCE)
     (tmp_path / "more.jsonl").write_text(json.dumps(PREFERENCE) + "\n")
     [again] = JSONL(path=tmp_path / "more.jsonl").read(Intake(4, seed=0))
@@ -88,14 +88,14 @@ def test_a_record_is_recognised_in_another_file(tmp_path: Path) -> None:
 
 
 def test_a_stated_source_id_is_an_id_within_its_source(tmp_path: Path) -> None:
-    one, same, other, another = read(
+    records = read(
         tmp_path,
         PREFERENCE | {"source_id": "1"},
         PREFERENCE | {"source_id": "1", "chosen": "four"},
         PREFERENCE | {"source_id": "1", "source": "elsewhere"},
         PREFERENCE | {"source_id": "1", "annotator_id": "ann"},
     )
-    ids = [found.feedback_id for found in (one, same, other, another) if isinstance(found, FeedbackEvent)]
+    ids = [record.feedback_id for record in records if isinstance(record, FeedbackEvent)]
     assert ids[0] == ids[1]
     assert len(set(ids)) == 3
 
@@ -104,11 +104,11 @@ def test_a_folder_is_read_in_the_order_of_its_files(tmp_path: Path) -> None:
     for name in ("b", "a"):
         (tmp_path / f"{name}.jsonl").write_text(json.dumps(PREFERENCE | {"chosen": name}) + "\n")
     (tmp_path / "notes.txt").write_text("no feedback")
-    found = JSONL(path=tmp_path).read(Intake(0, seed=0))
-    assert [event.source for event in found if isinstance(event, FeedbackEvent)] == ["a", "b"]
+    result = JSONL(path=tmp_path).read(Intake(0, seed=0))
+    assert [event.source for event in result if isinstance(event, FeedbackEvent)] == ["a", "b"]
 
 
-def test_a_missing_file_is_found_out_before_a_round(tmp_path: Path) -> None:
+def test_check_raises_for_a_missing_file(tmp_path: Path) -> None:
     with pytest.raises(BadFeedback, match="no such file or folder"):
         JSONL(path=tmp_path / "none.jsonl").check()
 
@@ -125,17 +125,17 @@ def test_a_missing_file_is_found_out_before_a_round(tmp_path: Path) -> None:
         ({"prompt": [{"role": "user", "content": " "}]}, "prompt[0] is empty"),
         (
             {"prompt": [{"role": "assistant", "content": "x"}]},
-            "prompt ends with an assistant turn, so that there is nothing to answer",
+            "prompt ends with an assistant turn, so there is nothing to answer",
         ),
-        ({"prompt": "\ud800"}, "prompt[0].content holds a lone surrogate, which is no character"),
+        ({"prompt": "\ud800"}, "prompt[0].content contains a lone surrogate"),
         ({"chosen": True}, "chosen is neither a string nor a list of messages"),
-        ({"chosen": "5"}, "chosen equals rejected, so that there is nothing to prefer"),
+        ({"chosen": "5"}, "chosen equals rejected, so there is nothing to prefer"),
         ({"rejected": ""}, "rejected is empty"),
         ({"created_at": "yesterday"}, "created_at is not a valid datetime or date"),
         ({"annotator_id": 7}, "annotator_id is not a string"),
     ],
 )
-def test_a_preference_that_cannot_be_used_says_why(tmp_path: Path, change: dict[str, Any], expected: str) -> None:
+def test_a_rejected_preference_has_a_reason(tmp_path: Path, change: dict[str, Any], expected: str) -> None:
     assert reason(tmp_path, PREFERENCE | change).startswith(expected)
 
 
@@ -151,33 +151,33 @@ def test_a_preference_that_cannot_be_used_says_why(tmp_path: Path, change: dict[
         ({"responses": ["4", "5", "6"]}, "judgements[0].ranks has 2 values for 3 responses"),
         ({"responses": ["4", [{"role": "user", "content": "5"}]]}, "responses[1] does not end with an assistant turn"),
         ({"judgements": []}, "judgements is empty"),
-        ({"judgements": [{}]}, "judgements[0].ranks: a preference needs two ranks or more"),
-        ({"judgements": [{"ranks": [1, None]}]}, "judgements[0].ranks: a preference needs two ranks or more"),
+        ({"judgements": [{}]}, "judgements[0].ranks: a preference needs at least two ranks"),
+        ({"judgements": [{"ranks": [1, None]}]}, "judgements[0].ranks: a preference needs at least two ranks"),
         ({"judgements": [{"scores": [float("nan"), 1]}]}, "judgements[0].scores[0] is not a finite number"),
         ({"kind": "correction"}, "responses: a correction needs one with the parent_ix"),
         ({"prompt_id": "q17"}, "prompt_id is not the hash of the normalised prompt"),
-        ({"anotator": "ann"}, "anotator is no field of the canonical form; put it into `extra`"),
+        ({"anotator": "ann"}, "anotator is not a field of the canonical form; put it into `extra`"),
     ],
 )
-def test_a_canonical_record_that_cannot_be_used_says_why(tmp_path: Path, change: dict[str, Any], expected: str) -> None:
-    [found] = read(tmp_path, CANONICAL | change)
-    assert isinstance(found, RejectedRecord)
-    assert found.reason.startswith(expected)
+def test_a_rejected_canonical_record_has_a_reason(tmp_path: Path, change: dict[str, Any], expected: str) -> None:
+    [result] = read(tmp_path, CANONICAL | change)
+    assert isinstance(result, RejectedRecord)
+    assert result.reason.startswith(expected)
 
 
-def test_missing_fields_are_named(tmp_path: Path) -> None:
+def test_the_reason_names_a_missing_field(tmp_path: Path) -> None:
     for missing in ("prompt", "chosen", "rejected"):
         assert reason(tmp_path, {k: v for k, v in PREFERENCE.items() if k != missing}) == f"{missing} is missing"
     assert reason(tmp_path, {"prompt": "2 + 2?"}) == "responses is missing"
     assert reason(tmp_path, {"prompt": "2 + 2?", "responses": ["4"]}) == "kind is missing"
 
 
-def test_a_judged_answer_is_not_taken_for_a_demonstration(tmp_path: Path) -> None:
+def test_an_answer_with_a_label_is_not_a_demonstration(tmp_path: Path) -> None:
     bad_answer = {"prompt": "2 + 2?", "completion": "5", "label": False}
-    assert reason(tmp_path, bad_answer).startswith("label: a judged answer is no demonstration")
+    assert reason(tmp_path, bad_answer).startswith("label: ")
 
 
-def test_a_bad_line_does_not_hide_the_good_ones(tmp_path: Path) -> None:
+def test_lines_after_a_bad_one_are_read(tmp_path: Path) -> None:
     (tmp_path / "votes.jsonl").write_text('{"prompt"\n' + json.dumps(PREFERENCE) + "\n")
     bad, good = JSONL(path=tmp_path / "votes.jsonl").read(Intake(0, seed=0))
     assert isinstance(bad, RejectedRecord)
@@ -185,7 +185,7 @@ def test_a_bad_line_does_not_hide_the_good_ones(tmp_path: Path) -> None:
     assert isinstance(good, FeedbackEvent)
 
 
-def taken_or_refused(record: dict[str, Any]) -> FeedbackEvent | str:
+def accepted_or_reason(record: dict[str, Any]) -> FeedbackEvent | str:
     try:
         return canonical.event(record, {"source": "s", "source_id": "1"})
     except BadFeedback as error:
@@ -194,12 +194,12 @@ def taken_or_refused(record: dict[str, Any]) -> FeedbackEvent | str:
 
 @settings(deadline=None, max_examples=30, suppress_health_check=[HealthCheck.too_slow])
 @given(valid_events())
-def test_any_event_is_taken_or_refused_with_a_reason(event: FeedbackEvent) -> None:
-    found = taken_or_refused(event.model_dump(mode="json", exclude={"prompt_id"}))
-    assert found
-    if isinstance(found, FeedbackEvent):
-        assert fault(found) is None
-        assert found.feedback_id == event.feedback_id
+def test_any_event_is_accepted_or_rejected_with_a_reason(event: FeedbackEvent) -> None:
+    result = accepted_or_reason(event.model_dump(mode="json", exclude={"prompt_id"}))
+    assert result
+    if isinstance(result, FeedbackEvent):
+        assert problem(result) is None
+        assert result.feedback_id == event.feedback_id
 
 
 _json = st.recursive(
@@ -212,5 +212,5 @@ _keys = st.sampled_from(
 
 @settings(deadline=None)
 @given(st.dictionaries(_keys, _json))
-def test_no_record_breaks_the_reading(record: dict[str, Any]) -> None:
-    assert taken_or_refused(record)
+def test_no_record_makes_reading_crash(record: dict[str, Any]) -> None:
+    assert accepted_or_reason(record)

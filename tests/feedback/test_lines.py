@@ -7,35 +7,35 @@ from core.errors import BadFeedback
 from feedback import lines
 
 
-def test_lines_know_their_place_and_blank_ones_are_left_out(tmp_path: Path) -> None:
+def test_lines_have_their_number_and_blank_ones_are_skipped(tmp_path: Path) -> None:
     (tmp_path / "a.jsonl").write_bytes(b'{"a": 1}\r\n\n  \n{"b": 2}')
     read = list(lines.read(tmp_path / "a.jsonl"))
     assert [(line.where, line.text) for line in read] == [("a.jsonl:1", '{"a": 1}'), ("a.jsonl:4", '{"b": 2}')]
 
 
-def test_a_line_is_recognised_wherever_it_stands(tmp_path: Path) -> None:
+def test_a_line_keeps_its_identity_in_any_position_and_file(tmp_path: Path) -> None:
     (tmp_path / "a.jsonl").write_text("{}\n[]\n{}\n")
     (tmp_path / "b.jsonl").write_text("[]\n\n{}\n{}\n")
     identities = [[line.identity for line in lines.read(tmp_path / name)] for name in ("a.jsonl", "b.jsonl")]
-    assert len(set(identities[0])) == 3, "the same words twice are two records"
+    assert len(set(identities[0])) == 3, "the same line twice gives two records"
     assert set(identities[0]) == set(identities[1])
 
 
-def test_gzip_is_unpacked(tmp_path: Path) -> None:
+def test_gzip_is_decompressed(tmp_path: Path) -> None:
     (tmp_path / "a.jsonl.gz").write_bytes(gzip.compress(b"{}\n"))
     assert [line.raw for line in lines.read(tmp_path / "a.jsonl.gz")] == [b"{}"]
 
 
-def test_a_damaged_archive_is_named(tmp_path: Path) -> None:
+def test_the_error_about_a_damaged_archive_names_it(tmp_path: Path) -> None:
     whole = gzip.compress(b'{"prompt": "a long enough line to be cut"}\n' * 50)
     (tmp_path / "cut.jsonl.gz").write_bytes(whole[: len(whole) // 2])
     (tmp_path / "no.jsonl.gz").write_bytes(b"{}\n")
     for name in ("cut.jsonl.gz", "no.jsonl.gz"):
-        with pytest.raises(BadFeedback, match=rf"{name}: the file is damaged .* fetch it again"):
+        with pytest.raises(BadFeedback, match=rf"{name}: the file is damaged .* download it again"):
             list(lines.read(tmp_path / name))
 
 
-def test_a_missing_file_is_named(tmp_path: Path) -> None:
+def test_the_error_about_a_missing_file_names_it(tmp_path: Path) -> None:
     with pytest.raises(BadFeedback, match=r"none\.jsonl: there is no such file"):
         list(lines.read(tmp_path / "none.jsonl"))
 
@@ -43,18 +43,18 @@ def test_a_missing_file_is_named(tmp_path: Path) -> None:
 @pytest.mark.parametrize(
     ("raw", "reason"),
     [
-        (b'{"prompt": ', "the line is no JSON: Expecting value at column 12"),
+        (b'{"prompt": ', "the line is not JSON: Expecting value at column 12"),
         (b'{"prompt": "\xff"}', "the line is not UTF-8: byte 13"),
-        (b"[1, 2]", "the line is no JSON object"),
-        (b'"text"', "the line is no JSON object"),
-        (b"[" * 100_000, "the line holds JSON beyond reason"),
-        (b'{"n": ' + b"1" * 5000 + b"}", "the line holds JSON beyond reason"),
+        (b"[1, 2]", "the line is not a JSON object"),
+        (b'"text"', "the line is not a JSON object"),
+        (b"[" * 100_000, "the line has a number that is too long or nesting that is too deep"),
+        (b'{"n": ' + b"1" * 5000 + b"}", "the line has a number that is too long or nesting that is too deep"),
     ],
 )
-def test_a_line_that_is_no_record_says_why(raw: bytes, reason: str) -> None:
+def test_the_error_about_an_unusable_line_states_the_reason(raw: bytes, reason: str) -> None:
     with pytest.raises(BadFeedback, match=reason):
-        lines.record(lines.Line("a.jsonl:1", raw, 1))
+        lines.parse(lines.Line("a.jsonl:1", raw, 1))
 
 
-def test_a_byte_order_mark_is_no_part_of_the_record() -> None:
-    assert lines.record(lines.Line("a.jsonl:1", b'\xef\xbb\xbf{"a": 1}', 1)) == {"a": 1}
+def test_a_byte_order_mark_is_not_part_of_the_record() -> None:
+    assert lines.parse(lines.Line("a.jsonl:1", b'\xef\xbb\xbf{"a": 1}', 1)) == {"a": 1}

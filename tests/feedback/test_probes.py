@@ -1,4 +1,4 @@
-"""Files of pairs and prompts that models are tried with."""
+"""Files of traps and attacks."""
 
 import gzip
 import json
@@ -9,7 +9,7 @@ from typing import Any
 import pytest
 
 from core.errors import BadFeedback
-from feedback.probes import asked, attacks, traps
+from feedback.probes import attacks, traps, user_prompt
 from tests.feedback.test_real_feedback import real
 
 
@@ -26,7 +26,7 @@ def test_pairs_in_the_short_form(tmp_path: Path) -> None:
         {"instruction": "When?", "chosen": "Soon.", "rejected": "Never."},
     )
     first, second = traps(path)
-    assert first == (asked("Why?"), "Because.", "Why not?", "curt")
+    assert first == (user_prompt("Why?"), "Because.", "Why not?", "curt")
     assert second.subset == "all"
 
 
@@ -38,23 +38,23 @@ def test_the_label_of_llmbar_says_which_output_is_better(tmp_path: Path) -> None
 
 
 @pytest.mark.parametrize(
-    ("record", "said"),
+    ("record", "message"),
     [
-        ({"instruction": "Why?", "chosen": "a"}, r"probes\.jsonl:1: rejected is None, expected a text"),
+        ({"instruction": "Why?", "chosen": "a"}, r"probes\.jsonl:1: rejected is None"),
         ({"instruction": "Why?", "chosen": "a", "rejected": "a"}, "chosen equals rejected"),
         ({"input": "Why?", "output_1": "a", "output_2": "b", "label": 3}, "label is 3, expected 1 or 2"),
-        ([1], "no JSON object"),
+        ([1], "not a JSON object"),
     ],
 )
-def test_a_line_that_is_no_pair(record: Any, said: str, tmp_path: Path) -> None:
-    with pytest.raises(BadFeedback, match=said):
+def test_the_error_about_a_line_that_is_not_a_pair(record: Any, message: str, tmp_path: Path) -> None:
+    with pytest.raises(BadFeedback, match=message):
         traps(written(tmp_path, record))
 
 
-def test_a_file_that_is_not_there_or_empty(tmp_path: Path) -> None:
+def test_a_missing_and_an_empty_file_are_errors(tmp_path: Path) -> None:
     with pytest.raises(BadFeedback, match=r"nowhere\.jsonl: there is no such file"):
         traps(tmp_path / "nowhere.jsonl")
-    with pytest.raises(BadFeedback, match="nothing in it to try"):
+    with pytest.raises(BadFeedback, match=r"probes\.jsonl: no traps or attacks"):
         attacks(written(tmp_path))
 
 
@@ -75,10 +75,10 @@ def test_prompts_by_category_and_by_label(tmp_path: Path) -> None:
 
 def test_the_adversarial_part_of_llmbar_is_read_whole() -> None:
     path = real("llmbar/llmbar_all.jsonl")
-    found = Counter(trap.subset.rpartition("/")[2] for trap in traps(path, "Adversarial"))
-    assert found == {"Neighbor": 134, "GPTInst": 92, "GPTOut": 47, "Manual": 46}
+    subsets = Counter(trap.subset.rpartition("/")[2] for trap in traps(path, "Adversarial"))
+    assert subsets == {"Neighbor": 134, "GPTInst": 92, "GPTOut": 47, "Manual": 46}
     with pytest.raises(BadFeedback, match=r"llmbar_all\.jsonl:743: output_1 equals output_2"):
-        traps(path)  # the errors are in what others have added to it
+        traps(path)  # the errors are in the pairs that others added to it
 
 
 def test_openais_moderation_set_is_read_whole() -> None:

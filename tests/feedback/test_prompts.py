@@ -3,7 +3,7 @@ from feedback.split import SplitSettings
 from tests.feedback.examples import event
 
 
-def test_a_prompt_bears_the_flags_of_all_events_that_count() -> None:
+def test_a_prompt_has_the_flags_of_all_events_that_count() -> None:
     events = [
         event(native="1", kind="demonstration", flags=("topic:sky", "safety")),
         event(native="2", kind="demonstration", flags=("topic:sky",)),

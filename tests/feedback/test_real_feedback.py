@@ -1,4 +1,4 @@
-"""The public data sets as they are, errors included; see README for where to put them."""
+"""Public data sets, unmodified, with their errors; the README says where to put them."""
 
 import json
 import os
@@ -24,22 +24,22 @@ DATA = Path(os.environ.get("RLHF_REAL_DATA", ROOT.parent / "shared" / "data"))
 def real(name: str) -> Path:
     path = DATA / name
     if not path.exists():
-        pytest.skip(f"{path} is not there; set RLHF_REAL_DATA to the folder that holds it")
+        pytest.skip(f"{path} does not exist; set RLHF_REAL_DATA to the folder that contains it")
     return path
 
 
-def sorted_out(records: list[FeedbackEvent | RejectedRecord]) -> tuple[list[FeedbackEvent], list[RejectedRecord]]:
+def separated(records: list[FeedbackEvent | RejectedRecord]) -> tuple[list[FeedbackEvent], list[RejectedRecord]]:
     return (
         [record for record in records if isinstance(record, FeedbackEvent)],
         [record for record in records if isinstance(record, RejectedRecord)],
     )
 
 
-def test_hh_rlhf_is_read_whole(tmp_path: Path) -> None:
+def test_all_of_hh_rlhf_is_read(tmp_path: Path) -> None:
     source = HHRLHF(path=real("hh_harmless_test/test.jsonl.gz"))
-    events, rejected = sorted_out(list(source.read(Intake(round=0, seed=0))))
+    events, rejected = separated(list(source.read(Intake(round=0, seed=0))))
     assert len(events) + len(rejected) == 2312
-    assert {int(found.where.split(":")[1]): found.reason.split(",")[0] for found in rejected} == {
+    assert {int(record.where.split(":")[1]): record.reason.split(",")[0] for record in rejected} == {
         87: "chosen: turn 4 of 4 is empty",
         517: "chosen: turn 2 of 2 is empty",
         926: "chosen: turn 2 of 2 is empty",
@@ -61,10 +61,10 @@ def test_hh_rlhf_is_read_whole(tmp_path: Path) -> None:
     assert store.append(tmp_path, regroup(grouped, store.groups(tmp_path)), round=1) == (0, 2303, ())
 
     rows = preferences(store.events(tmp_path), SplitSettings(), "salt").rows
-    sides = defaultdict(set)
+    splits_of = defaultdict(set)
     for row in rows:
-        sides[row.prompt[0]["content"]].add(row.split)
-    assert all(len(splits) == 1 for splits in sides.values()), "no opening question is on two sides"
+        splits_of[row.prompt[0]["content"]].add(row.split)
+    assert all(len(splits) == 1 for splits in splits_of.values()), "no opening question is in two splits"
 
 
 def panda_votes(record: dict[str, Any]) -> list[dict[str, Any]]:
@@ -87,11 +87,11 @@ def test_pandalm_votes_through_json_lines(tmp_path: Path) -> None:
     records = json.loads(real("pandalm_human/testset-v1.json").read_text())
     votes = [vote for record in records for vote in panda_votes(record)]
     (tmp_path / "pandalm.jsonl").write_text("".join(json.dumps(vote) + "\n" for vote in votes))
-    events, rejected = sorted_out(list(JSONL(path=tmp_path / "pandalm.jsonl").read(Intake(round=0, seed=0))))
+    events, rejected = separated(list(JSONL(path=tmp_path / "pandalm.jsonl").read(Intake(round=0, seed=0))))
 
     reasons = defaultdict(set)
-    for found in rejected:
-        reasons[found.reason.partition(" ")[2]].add(json.loads(found.record)["source_id"])
+    for record in rejected:
+        reasons[record.reason.partition(" ")[2]].add(json.loads(record.record)["source_id"])
     assert reasons["is neither a string nor a list of messages"] == {"157", "158", "159", "161", "162", "164"}
     assert len(reasons["is empty"]) == 54
     assert len(reasons) == 2

@@ -17,7 +17,7 @@ def test_shares_are_met() -> None:
     assert counts["judge"] / 4000 == pytest.approx(0.15, abs=0.02)
 
 
-def test_a_split_is_frozen_across_releases() -> None:
+def test_a_split_does_not_change_between_releases() -> None:
     assert [SplitSettings().split_of(group, "salt") for group in ("a", "b", "c", "d", "e", "f")] == [
         "train",
         "judge",
@@ -28,18 +28,18 @@ def test_a_split_is_frozen_across_releases() -> None:
     ]
 
 
-def test_another_salt_is_another_split() -> None:
+def test_another_salt_gives_another_split() -> None:
     split = SplitSettings()
     assert [split.split_of(group, "one") for group in GROUPS] != [split.split_of(group, "two") for group in GROUPS]
 
 
 @given(st.text(), st.text(), st.floats(0, 0.85))
-def test_the_border_between_train_and_judge_does_not_move_the_holdout(group: str, salt: str, judge: float) -> None:
+def test_the_shares_of_train_and_judge_do_not_change_the_holdout(group: str, salt: str, judge: float) -> None:
     moved = SplitSettings(train=0.85 - judge, judge=judge, holdout=0.15)
     assert (moved.split_of(group, salt) == "holdout") == (SplitSettings().split_of(group, salt) == "holdout")
 
 
-def test_the_whole_in_one_part() -> None:
+def test_a_share_of_one_takes_all_groups() -> None:
     assert {SplitSettings(train=1, judge=0, holdout=0).split_of(group, "salt") for group in GROUPS} == {"train"}
     assert {SplitSettings(train=0, judge=0, holdout=1).split_of(group, "salt") for group in GROUPS} == {"holdout"}
 

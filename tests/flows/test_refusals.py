@@ -23,8 +23,8 @@ from tests.profile import HOLD, PROMOTE, TINY
 pytestmark = pytest.mark.usefixtures("prefect")
 
 BROKEN = [
-    ('{"prompt": "Where is my lamp?", "chosen":', "the line is no JSON"),
-    ('["a", "list"]', "the line is no JSON object"),
+    ('{"prompt": "Where is my lamp?", "chosen":', "the line is not JSON"),
+    ('["a", "list"]', "the line is not a JSON object"),
     ('{"prompt": "Where is my lamp?", "rejected": "I do not know."}', "chosen is missing"),
     ('{"prompt": "Where is my lamp?", "chosen": 7, "rejected": "I do not know."}', "chosen is neither a string"),
     ('{"prompt": "", "chosen": "Here.", "rejected": "There."}', "prompt is empty"),

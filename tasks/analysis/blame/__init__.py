@@ -14,7 +14,7 @@ from core.log import Log
 from evaluation.evals import CANDIDATE
 from evaluation.statistics.intervals import Interval, holm
 from feedback.rows import PreferenceRow
-from feedback.suspects import FeedbackSubset
+from feedback.subsets import FeedbackSubset
 from tasks.analysis.blame.harm import PredictedVotes, VoteComparison, chance, evidence, overall, said
 from tasks.analysis.blame.retraining import HeldOutPredictions
 from tasks.analysis.blame.trial import AttributionPlan, LeaveOneOut

@@ -8,7 +8,7 @@ from evaluation.evals.votes import VOTERS
 from feedback import store
 from feedback.rows import PreferenceRow
 from feedback.schema import FeedbackEvent
-from feedback.suspects import BY, By, FeedbackSubset, suspects, without
+from feedback.subsets import BY, By, FeedbackSubset, leave_out, subsets
 from tasks.analysis.blame.retraining import Retraining
 from tasks.analysis.material import TrainingRecord, check_sft, material, part
 from tasks.people import ballots
@@ -88,7 +88,7 @@ def trial(workspace: Workspace, asked: str, by: Collection[By] = BY, least: int 
     check_sft(found)
     rows, votes = found.preferences(), _votes(found)
     fresh = found.preferences(votes)
-    chosen = suspects(found.events, part(rows, "train"), by, least)
+    chosen = subsets(found.events, part(rows, "train"), by, least)
     cases = list(_first(top, (_case(found, suspect, rows, votes) for suspect in chosen)))
     if not cases:
         raise BadFeedback(
@@ -130,11 +130,11 @@ def _case(
 ) -> LeaveOneOut | None:
     """What is left without the suspect; None where that is too little to train on."""
     asked = {row.pair_id for row in rows}
-    left = [row for row in found.preferences(without(found.events, suspect)) if row.pair_id in asked]
+    left = [row for row in found.preferences(leave_out(found.events, suspect)) if row.pair_id in asked]
     if min(len(part(left, "train")), len(part(left, "judge"))) < MIN_PAIRS:
         return None
     # a batch is feedback that a round took in, and fresh votes are none
-    others = votes if suspect.by == "batch" else without(votes, suspect)
+    others = votes if suspect.by == "batch" else leave_out(votes, suspect)
     return LeaveOneOut(suspect, left, found.preferences(others))
 
 

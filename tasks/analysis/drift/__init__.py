@@ -91,7 +91,7 @@ def _sections(round: Round, reference: Reference) -> Iterator[Section]:
     """The rows that the step `drift` looks at, drawn alike."""
     place, count, seed = round.workspace.feedback, round.knobs("drift", DriftSettings).groups, round.seed_for("drift")
     times = (reference.learned, (round.number,))
-    yield sections.prompts(*(excerpt.each(place, time, count, seed) for time in times))
+    yield sections.prompts(*(excerpt.events(place, time, count, seed) for time in times))
     before, now = (excerpt.votes(place, time, count, seed) for time in times)
     yield sections.ballots(before, now, round.knobs("curate", CurateSettings).criterion)
     samples = tables.rows(round.workspace.samples / "samples.arrow")

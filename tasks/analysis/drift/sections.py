@@ -7,7 +7,7 @@ from collections.abc import Iterable, Mapping, Sequence
 from typing import Any, NamedTuple
 
 from feedback.schema import FeedbackEvent
-from feedback.votes import Vote, in_time, last_words, votes
+from feedback.votes import Vote, chronological, last_votes, votes
 
 Rows = Sequence[Mapping[str, Any]]
 
@@ -73,9 +73,9 @@ def _prompt(event: FeedbackEvent) -> dict[str, Any]:
 
 
 def _votes(events: Iterable[FeedbackEvent], criterion: str) -> Rows:
-    cast = (vote for event in in_time(events) for vote in votes(event) if vote.pair.criterion == criterion)
+    cast = (vote for event in chronological(events) for vote in votes(event) if vote.pair.criterion == criterion)
     first: dict[str, Vote] = {}
-    for vote in last_words(cast):
+    for vote in last_votes(cast):
         first.setdefault(vote.event.prompt_group, vote)
     return [_vote(vote) for vote in first.values()]
 

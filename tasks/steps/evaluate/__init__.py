@@ -14,7 +14,7 @@ from evaluation.evals import CANDIDATE, CHAMPION, Answers, Evaluation, Holdout, 
 from evaluation.statistics.baseline import words
 from feedback import store
 from feedback.schema import FeedbackEvent, Message
-from feedback.votes import standing
+from feedback.votes import effective
 from models.calibration import calibration
 from models.reward import RewardModel
 from models.rollout import SamplingSettings
@@ -94,7 +94,7 @@ def _votes(round: Round) -> list[FeedbackEvent]:
     workspace = round.workspace
     name = ballots.batch(workspace)
     cast = store.events(workspace.votes, {round.number})
-    return standing(vote for vote in cast if vote.batch_id == name)
+    return effective(vote for vote in cast if vote.batch_id == name)
 
 
 def _pairs(round: Round, reward: RewardModel, judge: RewardModel) -> HoldoutPairs:

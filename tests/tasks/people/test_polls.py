@@ -9,7 +9,7 @@ from hypothesis import strategies as st
 
 from core.errors import BadFeedback
 from feedback import canonical, pairs
-from feedback.votes import standing
+from feedback.votes import effective
 from tasks.people import ballots, polls, waiting
 from tasks.people.pending import pending
 from tasks.people.polls import NoPoll, VotesReceived
@@ -107,7 +107,7 @@ def test_the_last_vote_of_a_person_stands_and_the_earlier_ones_are_kept(
     for rank in ranks:
         push(place, vote(asked, "ana", rank))
     cast = polls.cast(place)
-    [last] = standing(cast)
+    [last] = effective(cast)
     assert last.judgements == canonical.event(vote(asked, "ana", ranks[-1]), {}).judgements
     assert len(cast) == 1 + sum(one != other for one, other in pairwise(ranks))
     assert len({event.feedback_id for event in cast}) == len(cast)
@@ -125,7 +125,7 @@ BAD = [
     ({"kind": "ranking"}, "kind is 'ranking'"),
     ({"supersedes": "x"}, "supersedes is filled in here"),
     ({"status": "withdrawn"}, "vote again, with the outcome `skip`"),
-    ({"polite": True}, "polite is no field of the canonical form"),
+    ({"polite": True}, "polite is not a field of the canonical form"),
 ]
 
 

@@ -10,7 +10,7 @@ from tasks.registry import audit, incidents
 from tasks.registry.alias import Registry
 from tasks.state.workspace import Workspace, at
 from tasks.watch.guarding import WATCH, guard, hear
-from tests.feedback.examples import event, said
+from tests.feedback.examples import event, reply
 from tests.tasks.registry.test_registry import champion, moves, with_champion_2
 
 pytestmark = pytest.mark.filterwarnings("ignore:The ``noload`` loader strategy:DeprecationWarning")
@@ -32,7 +32,7 @@ def knobs(place: Workspace, text: str) -> None:
 
 def thumbs(version: str, up: int, down: int, **fields: Any) -> list[FeedbackEvent]:
     """Thumbs of different people on answers of a version."""
-    response = (said("Soon.", model="policy", model_version=version),)
+    response = (reply("Soon.", model="policy", model_version=version),)
     return [
         event(
             kind="binary",
@@ -147,7 +147,7 @@ def test_after_a_kill_the_incident_that_was_opened_is_found_again(place: Workspa
 
 def test_duels_are_turned_so_that_the_champion_comes_first(place: Workspace) -> None:
     def compared(native: str, first: str, second: str) -> FeedbackEvent:
-        answers = (said("A.", model_version=first), said("B.", model_version=second))
+        answers = (reply("A.", model_version=first), reply("B.", model_version=second))
         return event(
             native=native, responses=answers, judgements=(Judgement(ranks=(1, 2)),), annotator_id=f"person {native}"
         )
