@@ -24,6 +24,9 @@ _UNFINISHED = ".unfinished"
 _PLACE = "replay"
 """What a remote is called that is only fetched from."""
 
+_ALONE = {"core": {"no_scm": True}}
+"""DVC refuses a dvc.lock or `.dvc` file that git ignores, and skips folders that git ignores; data/ is one."""
+
 
 class Versioning(Knobs):
     """Which bytes of data are kept where."""
@@ -49,7 +52,7 @@ class Data:
 
         # The frozen stage `ingest` is asked about on purpose; DVC would warn about it at every question.
         logging.getLogger("dvc").setLevel(logging.ERROR)
-        return Repo(str(self.root))
+        return Repo(str(self.root), config=_ALONE)
 
     def mend(self) -> None:
         """Bring back dvc.lock as it was before a record that never ended; drop a `.dvc` file that is half written.
@@ -63,12 +66,27 @@ class Data:
                 self._lock.unlink(missing_ok=True)
             self._before.unlink()
         for unfinished in (self.root / "data").glob(f".*.dvc{_UNFINISHED}"):
-            (self.root / unfinished.name[1:].removesuffix(_UNFINISHED)).unlink(missing_ok=True)
+            for folder in (self.root, self.root / "data"):
+                (folder / unfinished.name[1:].removesuffix(_UNFINISHED)).unlink(missing_ok=True)
             unfinished.unlink()
         if (locks := self.root / ".dvc" / "tmp" / "rwlock").exists():
             _free(locks)
-        for written in (self._lock, self._before, self.root / "previous.dvc"):
+        for written in (self._lock, self._before, self.root / "data" / "previous.dvc"):
             settle(written)
+        self._move_previous()
+
+    def _move_previous(self) -> None:
+        """Move previous.dvc into data/, where versions up to 0.1.0 wrote it to the root."""
+        old = self.root / "previous.dvc"
+        if old.exists():
+            with suppress(yaml.YAMLError, UnicodeDecodeError, KeyError, TypeError, ValueError):  # half written: no loss
+                [out] = yaml.safe_load(old.read_text(encoding="utf-8"))["outs"]
+                write_text(self._beside("data/previous"), yaml.safe_dump({"outs": [{**out, "path": "previous"}]}))
+            old.unlink()
+
+    def _beside(self, path: str) -> Path:
+        """The `.dvc` file of a folder, beside it: DVC reads the names in it from there."""
+        return self.root / f"{path}.dvc"
 
     def done(self, step: str) -> bool:
         """True where the step's recorded inputs and outputs are those on disk now.
@@ -90,17 +108,17 @@ class Data:
             self._repo.commit(step, force=True)
 
     def keep(self, path: str) -> str:
-        """Cache a folder that no step writes, so that it is pushed with the rest; `<name>.dvc` names its hash.
+        """Cache a folder that no step writes, so that it is pushed with the rest; `<path>.dvc` names its hash.
 
         Returns:
             the MD5, which ends in `.dir`.
         """
-        file = self.root / f"{Path(path).name}.dvc"
+        file = self._beside(path)
         unfinished = self.root / "data" / f".{file.name}{_UNFINISHED}"
         write_text(unfinished, "")  # DVC writes the file in place: a kill in the middle leaves half of it
-        write_text(file, yaml.safe_dump({"outs": [{"path": path}]}))
+        write_text(file, yaml.safe_dump({"outs": [{"path": file.stem}]}))
         with chdir(self.root):
-            self._repo.commit(file.name, force=True)
+            self._repo.commit(str(file.relative_to(self.root)), force=True)
         unfinished.unlink()
         return str(yaml.safe_load(file.read_text(encoding="utf-8"))["outs"][0]["md5"])
 
@@ -108,7 +126,7 @@ class Data:
         """Fetch recorded data by hash from the first place that has it, into this workspace.
 
         Args:
-            paths: path → MD5. Those that dvc.lock does not record as outputs get a `<name>.dvc`.
+            paths: path → MD5. Those that dvc.lock does not record as outputs get a `<path>.dvc`.
             places: settings of DVC remotes; `url` is what counts.
 
         Raises:
@@ -119,8 +137,8 @@ class Data:
         recorded = {out for outs in self.hashes().values() for out in outs}
         for path, md5 in paths.items():
             if path not in recorded:
-                entry = {"path": path, "hash": "md5", "md5": md5}
-                write_text(self.root / f"{Path(path).name}.dvc", yaml.safe_dump({"outs": [entry]}))
+                entry = {"path": Path(path).name, "hash": "md5", "md5": md5}
+                write_text(self._beside(path), yaml.safe_dump({"outs": [entry]}))
         with chdir(self.root):
             for place in places:
                 repo = self._at(place)
@@ -179,7 +197,7 @@ class Data:
         from dvc.repo import Repo
 
         logging.getLogger("dvc").setLevel(logging.CRITICAL)
-        return Repo(str(self.root), config={"remote": {_PLACE: dict(place)}})
+        return Repo(str(self.root), config={**_ALONE, "remote": {_PLACE: dict(place)}})
 
     def hashes(self) -> dict[str, dict[str, str]]:
         """Step → path → md5 of every recorded output (a folder's ends in `.dir`)."""
@@ -239,7 +257,16 @@ class Data:
         if knobs.commit:
             if not (self.root / ".git").exists():
                 raise BadWorkspace(f"versioning.commit: {self.root} is no git repository; `git init` makes it one")
+            if self._ignored("dvc.lock"):
+                raise BadWorkspace(
+                    f"versioning.commit: git ignores dvc.lock in {self.root}; take it out of .gitignore (the project's own "
+                    "checkout ignores it: use a workspace in a repository of its own)"
+                )
             self._git("var", "GIT_COMMITTER_IDENT")  # fails where git does not know whose commit it would be
+
+    def _ignored(self, path: str) -> bool:
+        done = subprocess.run(["git", "check-ignore", "--quiet", path], cwd=self.root, check=False)
+        return done.returncode == 0
 
     def _git(self, *words: str) -> str:
         done = subprocess.run(["git", *words], cwd=self.root, capture_output=True, text=True, check=False)

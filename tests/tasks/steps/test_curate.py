@@ -55,14 +55,20 @@ def test_what_round_0_quarantined_is_judged_in_round_1(place: Workspace, tmp_pat
 
 
 def test_round_1_counts_the_records_of_both(place: Workspace, tmp_path: Path) -> None:
-    first, second = batch(tmp_path / "first.jsonl", range(300), 60), batch(tmp_path / "second.jsonl", range(300, 540), 0)
+    first, second = (
+        batch(tmp_path / "first.jsonl", range(300), 60),
+        batch(tmp_path / "second.jsonl", range(300, 540), 0),
+    )
     curated(place, 0, first)
     numbers = curated(place, 1, first, second)
     assert (numbers["quarantine_share"], judged(numbers)) == (60 / 600, "hold")
 
 
 def test_from_round_2_on_a_round_is_judged_by_its_own_records(place: Workspace, tmp_path: Path) -> None:
-    first, second = batch(tmp_path / "first.jsonl", range(300), 60), batch(tmp_path / "second.jsonl", range(300, 340), 1)
+    first, second = (
+        batch(tmp_path / "first.jsonl", range(300), 60),
+        batch(tmp_path / "second.jsonl", range(300, 340), 1),
+    )
     curated(place, 0, first)
     curated(place, 1, first)
     numbers = curated(place, 2, first, second)

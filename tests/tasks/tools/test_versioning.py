@@ -14,7 +14,7 @@ from tasks.tools.versioning import Data
 def test_a_kept_folder_is_named_by_its_hash_and_can_be_kept_again(workspace: Workspace) -> None:
     workspace.previous.mkdir()
     (workspace.previous / "champion.json").write_text("{}")
-    data, file = Data(workspace.root), workspace.root / "previous.dvc"
+    data, file = Data(workspace.root), workspace.data / "previous.dvc"
     hashes = []
     for content in ("{}", '{"a": 1}', "{}"):
         (workspace.previous / "champion.json").write_text(content)
@@ -58,14 +58,32 @@ def test_the_remote_is_dvcs_own_default_unless_one_is_named(workspace: Workspace
 def test_a_kill_while_a_folder_is_kept_leaves_nothing_in_the_way(workspace: Workspace) -> None:
     workspace.previous.mkdir()
     (workspace.previous / "champion.json").write_text("{}")
-    (workspace.root / "previous.dvc").write_text("outs:\n- path: data/prev")
+    (workspace.data / "previous.dvc").write_text("outs:\n- path: prev")
     (workspace.data / ".previous.dvc.unfinished").touch()
     data = Data(workspace.root)
     data.mend()
-    assert not (workspace.root / "previous.dvc").exists()
+    assert not (workspace.data / "previous.dvc").exists()
     data.keep("data/previous")
-    assert (workspace.root / "previous.dvc").exists()
+    assert (workspace.data / "previous.dvc").exists()
     assert list(workspace.data.glob(".previous*")) == []
+
+
+def test_an_earlier_versions_previous_dvc_moves_into_data(workspace: Workspace) -> None:
+    """Two files that name one folder are an error of DVC's."""
+    workspace.previous.mkdir()
+    (workspace.previous / "champion.json").write_text("{}")
+    data = Data(workspace.root)
+    md5 = data.keep("data/previous")
+    file, old = workspace.data / "previous.dvc", workspace.root / "previous.dvc"
+    old.write_text(file.read_text().replace("path: previous", "path: data/previous"))
+    file.unlink()
+    data.mend()
+    [out] = yaml.safe_load(file.read_text())["outs"]
+    assert (old.exists(), out["md5"], out["path"]) == (False, md5, "previous")
+    assert data.keep("data/previous") == md5
+    old.write_text("outs:\n- path: da")
+    data.mend()
+    assert not old.exists()
 
 
 def test_a_look_at_the_data_leaves_alone_what_a_round_is_writing(workspace: Workspace) -> None:
@@ -74,7 +92,7 @@ def test_a_look_at_the_data_leaves_alone_what_a_round_is_writing(workspace: Work
         workspace.data / ".dvc.lock.before",
         workspace.data / ".previous.dvc.unfinished",
         workspace.root / ".dvc.lock.0123abcd.draft",
-        workspace.root / "previous.dvc",
+        workspace.data / "previous.dvc",
     ]
     for path in writing:
         path.write_text("stages: {}")
