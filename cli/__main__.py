@@ -8,6 +8,7 @@ from typing import Annotated, Literal
 import typer
 
 from core.errors import RoundsError
+from core.proxies import spare_loopback
 
 app = typer.Typer(
     help="Iterative RLHF as an operation: run rounds, see where they stand, roll back.",
@@ -379,6 +380,7 @@ def feedback(
 def main() -> None:
     """Run the command line; an error with a cure is printed without a traceback."""
     os.environ.setdefault("DO_NOT_TRACK", "true")  # Prefect, MLflow and the Hugging Face hub heed it
+    spare_loopback()
     try:
         app(prog_name="rounds")
     except RoundsError as error:

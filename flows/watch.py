@@ -6,6 +6,7 @@ from prefect import flow, get_run_logger
 from rich.console import Console
 from rich.table import Table
 
+from core.proxies import spare_loopback
 from flows.orchestration.title import entitle
 from tasks.state.intake import waiting
 from tasks.state.workspace import Workspace, current
@@ -20,6 +21,7 @@ def watch(workspace: str | None = None) -> list[str]:
 
     A breach of a guard (section `watch` of params.yaml) rolls the champion back; nothing else is changed.
     """
+    spare_loopback()
     guarded, seen = _watched(current(Path(workspace) if workspace else None))
     alarms = [*guarded.alarms, *seen.alarms]
     for alarm in alarms:

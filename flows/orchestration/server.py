@@ -17,6 +17,7 @@ from contextlib import AbstractContextManager, contextmanager, nullcontext
 from threading import Thread
 
 from core.errors import RoundsError
+from core.proxies import spare_loopback
 from tasks.state.lock import holding
 from tasks.tools.events import OWN, configured
 
@@ -32,6 +33,7 @@ def starting() -> AbstractContextManager[None]:
     """
     from prefect.settings import PREFECT_SERVER_EPHEMERAL_ENABLED
 
+    spare_loopback()
     if configured():
         return _answering()
     if not PREFECT_SERVER_EPHEMERAL_ENABLED.value():

@@ -259,8 +259,8 @@ class Data:
                 raise BadWorkspace(f"versioning.commit: {self.root} is no git repository; `git init` makes it one")
             if self._ignored("dvc.lock"):
                 raise BadWorkspace(
-                    f"versioning.commit: git ignores dvc.lock in {self.root}; take it out of .gitignore (the project's own "
-                    "checkout ignores it: use a workspace in a repository of its own)"
+                    f"versioning.commit: git ignores dvc.lock in {self.root}; take it out of .gitignore (the project's "
+                    "own checkout ignores it: use a workspace in a repository of its own)"
                 )
             self._git("var", "GIT_COMMITTER_IDENT")  # fails where git does not know whose commit it would be
 

@@ -32,13 +32,13 @@ input()
 
 
 @contextmanager
-def commanding(home: Path) -> Iterator["subprocess.Popen[str]"]:
+def commanding(home: Path, **surroundings: str) -> Iterator["subprocess.Popen[str]"]:
     with subprocess.Popen(
         [sys.executable, "-c", PROGRAM],
         stdin=subprocess.PIPE,
         stdout=subprocess.PIPE,
         text=True,
-        env={**os.environ, "PREFECT_HOME": str(home)},
+        env={**os.environ, "PREFECT_HOME": str(home), **surroundings},
     ) as process:
         yield process
         process.kill()
@@ -77,3 +77,11 @@ def test_two_started_at_once_in_a_new_home_both_answer(surroundings: None, tmp_p
         for command in (one, other):
             assert int(said(command))
         assert [said(command) for command in (one, other)] == ["None False"] * 2
+
+
+def test_it_answers_where_a_proxy_is_set(surroundings: None, tmp_path: Path) -> None:
+    """Nothing listens on port 9."""
+    proxies = {name: "http://127.0.0.1:9" for name in ("http_proxy", "HTTPS_PROXY", "ALL_PROXY")}
+    with commanding(tmp_path, **proxies, no_proxy="", NO_PROXY="") as command:
+        assert int(said(command))
+        assert said(command) == "None False"
