@@ -6,6 +6,7 @@ RoundsError
 ├── BadModel        a base model or checkpoint that cannot be used
 ├── BadWorkspace    a folder that is no workspace, or whose state contradicts itself
 │   └── Damaged     a file of a workspace that is not whole
+├── Unwritable      a folder of a tool, outside of the workspace, that cannot be written
 ├── NotInstalled    an optional package that a command needs
 ├── RoundBusy       another round holds the lock
 └── StepFailed      a step of a round ended with an error; names the step and the command that continues
@@ -36,6 +37,10 @@ class BadWorkspace(RoundsError):
 
 class Damaged(BadWorkspace):
     """A file of a workspace that is not whole: a disk lost part of it, or somebody edited it."""
+
+
+class Unwritable(RoundsError):
+    """A folder that a tool keeps outside of the workspace cannot be written."""
 
 
 class NotInstalled(RoundsError):

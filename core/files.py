@@ -79,6 +79,19 @@ def sweep(folder: Path) -> None:
             settle(left.parent / named["target"])
 
 
+def unwritable(folder: Path) -> str | None:
+    """Why the folder cannot be made, or no file in it; None where both can. Leaves nothing behind.
+
+    It is tried: permissions do not tell of read-only disks, and say nothing to root.
+    """
+    nearest = next(path for path in (folder, *folder.parents) if os.path.lexists(path))
+    try:
+        with tempfile.TemporaryFile(dir=nearest):
+            return None
+    except OSError as error:
+        return f"{nearest}: {error.strerror}"
+
+
 def digest(path: Path) -> str:
     """SHA-256 (hex) of a file, or of a folder's relative names and contents."""
     sha = hashlib.sha256()

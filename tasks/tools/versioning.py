@@ -4,18 +4,19 @@ import json
 import logging
 import math
 import subprocess
-from collections.abc import Iterator, Mapping, Sequence
+from collections.abc import Callable, Iterator, Mapping, Sequence
 from contextlib import chdir, contextmanager, suppress
 from functools import cached_property
 from pathlib import Path
+from threading import Thread
 from typing import Any
 from urllib.parse import urlsplit, urlunsplit
 
 import psutil
 import yaml
 
-from core.errors import BadWorkspace, Damaged, RoundBusy
-from core.files import settle, write_text
+from core.errors import BadWorkspace, Damaged, RoundBusy, Unwritable
+from core.files import settle, unwritable, write_text
 from core.knobs import Knobs
 from tasks.state.lock import holding
 
@@ -23,6 +24,9 @@ _UNFINISHED = ".unfinished"
 
 _PLACE = "replay"
 """What a remote is called that is only fetched from."""
+
+PATIENCE = 10.0
+"""Seconds in which a remote has to answer when a round opens."""
 
 _ALONE = {"core": {"no_scm": True}}
 """DVC refuses a dvc.lock or `.dvc` file that git ignores, and skips folders that git ignores; data/ is one."""
@@ -52,7 +56,14 @@ class Data:
 
         # The frozen stage `ingest` is asked about on purpose; DVC would warn about it at every question.
         logging.getLogger("dvc").setLevel(logging.ERROR)
-        return Repo(str(self.root), config=_ALONE)
+        try:
+            repo = Repo(str(self.root), config=_ALONE)
+            _ = repo.site_cache_dir  # made now: DVC keeps its index of the data there
+        except OSError as error:
+            raise Unwritable(
+                f"DVC cannot write its cache of the site ({error}); set DVC_SITE_CACHE_DIR to a folder that can be written"
+            ) from error
+        return repo
 
     def mend(self) -> None:
         """Bring back dvc.lock as it was before a record that never ended; drop a `.dvc` file that is half written.
@@ -247,13 +258,15 @@ class Data:
         """Find out before a round is opened whether remote and git are there.
 
         Raises:
-            BadWorkspace: they are not.
+            BadWorkspace: they are not, or do not answer within `PATIENCE` seconds.
         """
         remote = self.remote_of(knobs.remote)
         if remote and remote not in self._repo.config["remote"]:
             raise BadWorkspace(
                 f"versioning.remote: DVC knows no remote {remote!r}; `dvc remote add {remote} URL` makes it"
             )
+        if remote:
+            self._check_remote(remote)
         if knobs.commit:
             if not (self.root / ".git").exists():
                 raise BadWorkspace(f"versioning.commit: {self.root} is no git repository; `git init` makes it one")
@@ -263,6 +276,31 @@ class Data:
                     "own checkout ignores it: use a workspace in a repository of its own)"
                 )
             self._git("var", "GIT_COMMITTER_IDENT")  # fails where git does not know whose commit it would be
+
+    def _check_remote(self, remote: str) -> None:
+        with chdir(self.root):
+            problem = _within(PATIENCE, lambda: self._problem_with(remote))
+        if problem:
+            raise BadWorkspace(
+                f"versioning.remote: the DVC remote {remote!r} ({self.address(remote)}) cannot be used: {problem}; "
+                f"mend it (`dvc remote modify {remote} url URL`; `dvc config --show-origin core.remote` says where a "
+                "default is set), name another one with -S versioning.remote=NAME, or push nowhere with "
+                "-S 'versioning.remote=\"\"'"
+            )
+
+    def _problem_with(self, remote: str) -> str | None:
+        """Why nothing could be pushed there, as DVC's own file system says it; None where it answers."""
+        try:
+            store = self._repo.cloud.get_remote_odb(remote)
+            if store.fs.protocol == "local":
+                return unwritable(Path(store.path))
+            store.fs.info(store.path)
+        except FileNotFoundError as error:  # an empty remote; over HTTP also what has no answer, told by its cause
+            answered = error.__cause__ is None or hasattr(error.__cause__, "status")
+            return None if answered else str(error.__cause__)
+        except Exception as error:  # each file system has errors of its own
+            return f"{type(error).__name__}: {error}"
+        return None
 
     def _ignored(self, path: str) -> bool:
         done = subprocess.run(["git", "check-ignore", "--quiet", path], cwd=self.root, check=False)
@@ -280,6 +318,15 @@ class Data:
         write_text(self._before, self._lock.read_text(encoding="utf-8") if self._lock.exists() else "")
         yield
         self._before.unlink()
+
+
+def _within(seconds: float, ask: Callable[[], str | None]) -> str | None:
+    """The answer, or that there was none in time."""
+    answers: list[str | None] = []
+    asking = Thread(target=lambda: answers.append(ask()), daemon=True)
+    asking.start()
+    asking.join(seconds)
+    return answers[0] if answers else f"no answer within {seconds:.0f} s"
 
 
 def _free(locks: Path) -> None:

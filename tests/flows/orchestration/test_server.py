@@ -81,7 +81,7 @@ def test_two_started_at_once_in_a_new_home_both_answer(surroundings: None, tmp_p
 
 def test_it_answers_where_a_proxy_is_set(surroundings: None, tmp_path: Path) -> None:
     """Nothing listens on port 9."""
-    proxies = {name: "http://127.0.0.1:9" for name in ("http_proxy", "HTTPS_PROXY", "ALL_PROXY")}
+    proxies = dict.fromkeys(("http_proxy", "HTTPS_PROXY", "ALL_PROXY"), "http://127.0.0.1:9")
     with commanding(tmp_path, **proxies, no_proxy="", NO_PROXY="") as command:
         assert int(said(command))
         assert said(command) == "None False"

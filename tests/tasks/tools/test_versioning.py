@@ -1,14 +1,19 @@
 import json
 import os
 import shutil
+import socket
 import time
+from collections.abc import Callable
 from pathlib import Path
 
+import pytest
 import yaml
 
+from core.errors import BadWorkspace
 from tasks.state.lock import holding
 from tasks.state.workspace import Workspace
-from tasks.tools.versioning import Data
+from tasks.tools import versioning
+from tasks.tools.versioning import Data, Versioning
 
 
 def test_a_kept_folder_is_named_by_its_hash_and_can_be_kept_again(workspace: Workspace) -> None:
@@ -53,6 +58,57 @@ def test_the_remote_is_dvcs_own_default_unless_one_is_named(workspace: Workspace
     data = Data(workspace.root)
     assert [data.remote_of(name) for name in (None, "disk", "")] == ["mine", "disk", None]
     assert [data.address(name) for name in ("mine", "disk", "gone")] == ["ssh://ana@host:22/data", "/mnt/data", ""]
+
+
+@pytest.fixture
+def user_wide(workspace: Workspace, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Callable[[str], Data]:
+    """The workspace of a user whose own DVC configuration has a default remote at a URL."""
+    monkeypatch.setenv("DVC_GLOBAL_CONFIG_DIR", str(tmp_path / "dvc"))
+
+    def configured(url: str) -> Data:
+        (tmp_path / "dvc").mkdir()
+        (tmp_path / "dvc/config").write_text(f"[core]\n    remote = mine\n['remote \"mine\"']\n    url = {url}\n")
+        return Data(workspace.root)
+
+    return configured
+
+
+@pytest.mark.parametrize(
+    ("url", "problem"),
+    [
+        ("http://127.0.0.1:9/data", "Cannot connect to host 127.0.0.1:9"),
+        ("ssh://127.0.0.1:9/data", "requires 'dvc-ssh' to be installed"),
+        ("/proc/none/data", "/proc: "),
+        ("/etc/hostname/data", "/etc/hostname: "),
+    ],
+)
+def test_a_remote_that_cannot_be_pushed_to_is_refused_at_opening(
+    user_wide: Callable[[str], Data], url: str, problem: str
+) -> None:
+    data, before = user_wide(url), Path.cwd()
+    with pytest.raises(BadWorkspace) as refusal:
+        data.check(Versioning())
+    assert f"versioning.remote: the DVC remote 'mine' ({url}) cannot be used: " in str(refusal.value)
+    assert problem in str(refusal.value)
+    assert Path.cwd() == before
+    data.check(Versioning(remote=""))  # the cure
+
+
+def test_a_remote_that_takes_no_part_in_time_is_refused(
+    user_wide: Callable[[str], Data], monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(versioning, "PATIENCE", 0.5)
+    with socket.create_server(("127.0.0.1", 0)) as silent:
+        data = user_wide(f"http://127.0.0.1:{silent.getsockname()[1]}/data")
+        with pytest.raises(BadWorkspace, match="no answer within"):
+            data.check(Versioning())
+
+
+def test_a_folder_that_can_be_made_is_a_remote_and_is_not_made_yet(
+    user_wide: Callable[[str], Data], tmp_path: Path
+) -> None:
+    user_wide(str(tmp_path / "new/remote")).check(Versioning())
+    assert not (tmp_path / "new").exists()
 
 
 def test_a_kill_while_a_folder_is_kept_leaves_nothing_in_the_way(workspace: Workspace) -> None:
