@@ -1,23 +1,23 @@
 """The policy: a causal language model with its tokenizer, and the log-probabilities of its answers."""
 
-from collections.abc import Iterable
+from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
-from typing import Literal
+from typing import Any, Literal
 
 import torch
 from pydantic import Field
 from torch import Tensor
 from torch.nn import functional as F
-from transformers import AutoModelForCausalLM, PreTrainedModel, PreTrainedTokenizerBase
+from transformers import AutoConfig, AutoModelForCausalLM, PreTrainedModel, PreTrainedTokenizerBase
 from transformers.utils import logging
 
-from core.errors import BadModel, BadParams
+from core.errors import BadFeedback, BadModel, BadParams
 from core.files import replacing
 from core.knobs import Knobs
 from models import scratch
 from models import tokenizer as tokenizers
-from models.tokens import Batch
+from models.tokens import Batch, Turn, encode_prompts
 
 SCRATCH = "scratch"
 TOKENIZER_FILES = ("tokenizer.json", "tokenizer.model", "vocab.json", "vocab.txt")
@@ -114,10 +114,13 @@ def build(base: Model, texts: Iterable[str], seed: int = 0, tokenizer: PreTraine
     """
     if base.base != SCRATCH:
         policy = Policy.load(base.base, base.dtype)
-        _check_positions(policy.model, base)
+        _check_positions(policy.model.config, base)
         return policy
     if base.width % (2 * base.heads):
-        raise BadParams(f"model.width={base.width} is no even multiple of model.heads={base.heads}")
+        step = 2 * base.heads
+        raise BadParams(
+            f"model.width={base.width} is no even multiple of model.heads={base.heads}; set it to a multiple of {step}"
+        )
     tokenizer = tokenizer or scratch.train_tokenizer(texts, base.vocabulary)
     model = scratch.new_model(
         tokenizer,
@@ -136,10 +139,37 @@ def check_base(base: Model, champion: Path) -> None:
 
     Raises:
         BadModel: a folder without configuration, safetensors or tokenizer, or another tokenizer than the champion's.
+        BadParams: prompts and answers are longer than the model's positions.
     """
     if base.base != SCRATCH:
         _check_folder(base.base)
         tokenizers.check(base.base, champion)
+        try:
+            config = AutoConfig.from_pretrained(base.base, trust_remote_code=False)
+        except (OSError, ValueError) as error:
+            raise BadModel(f"model.base={base.base}: its config.json cannot be read: {error}") from error
+        _check_positions(config, base)
+
+
+def check_turns(base: Model, prompts: Mapping[str, Sequence[Turn]]) -> None:
+    """Say early that the base model's chat template refuses a prompt.
+
+    Args:
+        base: a model on disk or of the hub; a tokenizer without a template takes every order of turns.
+        prompts: where a record is from → its prompt.
+
+    Raises:
+        BadFeedback: names the record, the roles of its turns, and the template's reason.
+    """
+    tokenizer = tokenizers.load(base.base)
+    for where, prompt in prompts.items():
+        try:
+            encode_prompts(tokenizer, [prompt], base.max_prompt_tokens)
+        except BadFeedback as error:
+            raise BadFeedback(
+                f"{where}: {error}; take such records out, or choose a base model whose template takes them "
+                f"(model.base={base.base})"
+            ) from error
 
 
 def device() -> torch.device:
@@ -185,13 +215,17 @@ def _check_tokenizer(source: str | Path, model: PreTrainedModel, tokenizer: PreT
         raise BadModel(f"the tokenizer of {source} has no EOS token, so no answer could end; set its eos_token")
     rows = model.get_input_embeddings().num_embeddings
     if len(tokenizer) > rows:
-        raise BadModel(f"the tokenizer of {source} has {len(tokenizer)} tokens, its model embeds {rows}: not a pair")
+        raise BadModel(
+            f"the tokenizer of {source} has {len(tokenizer)} tokens, its model embeds {rows}: not a pair; save both "
+            "from one model, or resize the embeddings"
+        )
 
 
-def _check_positions(model: PreTrainedModel, base: Model) -> None:
-    positions = getattr(model.config, "max_position_embeddings", None)
+def _check_positions(config: Any, base: Model) -> None:
+    positions = getattr(config, "max_position_embeddings", None)
     asked = base.max_prompt_tokens + base.max_answer_tokens
     if positions is not None and asked > positions:
         raise BadParams(
-            f"model.max_prompt_tokens + model.max_answer_tokens = {asked}, but {base.base} has {positions} positions"
+            f"model.max_prompt_tokens + model.max_answer_tokens = {asked}, but {base.base} has {positions} positions; "
+            f"set them so that their sum is at most {positions}"
         )

@@ -54,8 +54,8 @@ def _check_home() -> None:
     home = get_current_settings().home
     if problem := unwritable(home):
         raise Unwritable(
-            f"Prefect cannot write its folder {home} ({problem}); set PREFECT_HOME to a folder that can be written, for "
-            "example PREFECT_HOME=/tmp/prefect"
+            f"Prefect cannot write its folder {home} ({problem}); set PREFECT_HOME to a folder that can be "
+            "written, for example PREFECT_HOME=/tmp/prefect"
         )
 
 

@@ -122,7 +122,10 @@ def _rebuilt(place: Workspace, past: Past, saved: Saved) -> Workspace:
         shutil.copyfile(saved.folder / file.name, file)
     write_text(place.params, yaml.safe_dump(saved.inputs["params"], sort_keys=False, allow_unicode=True))
     if rounds.key(place, str(past.tags.get("code"))) != past.key:
-        raise BadWorkspace(f"{past.name}: the round.yaml in its run is not the one that gave it the key {past.key}")
+        raise BadWorkspace(
+            f"{past.name}: the round.yaml in its run is not the one that gave it the key {past.key}; somebody "
+            "edited the run: restore its files in MLflow"
+        )
     return place
 
 
@@ -146,7 +149,10 @@ def _fetch_champion(catalogue: Catalogue, place: Workspace) -> None:
         return
     version = catalogue.version(frozen["version"])
     if version.digest != frozen["digest"]:
-        raise BadModel(f"policy version {version.version} is not the champion that the round had to beat")
+        raise BadModel(
+            f"policy version {version.version} is not the champion that the round had to beat; set MLFLOW_TRACKING_URI "
+            "to the registry that the round was run with"
+        )
     catalogue.fetch(version, place.champion)
 
 

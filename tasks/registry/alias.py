@@ -131,7 +131,9 @@ class Registry(Catalogue):
                     return Moved(self.version(settled.left), self.version(settled.target))
             now = self.champion()
             if expect is not None and (now is None or now.version != expect):
-                raise Conflict(f"policy@champion is {now.version if now else 'unset'}, no longer {expect}")
+                raise Conflict(
+                    f"policy@champion is {now.version if now else 'unset'}, no longer {expect}; see `rounds status`"
+                )
             target = to or (now.tags.get("rollback_to") if now else None)
             if not now or not target:
                 raise Conflict("policy@champion took over from no other version; name the one to go back to")

@@ -61,7 +61,7 @@ class Data:
             _ = repo.site_cache_dir  # made now: DVC keeps its index of the data there
         except OSError as error:
             raise Unwritable(
-                f"DVC cannot write its cache of the site ({error}); set DVC_SITE_CACHE_DIR to a folder that can be written"
+                f"DVC cannot write its site cache ({error}); set DVC_SITE_CACHE_DIR to a folder that can be written"
             ) from error
         return repo
 
@@ -231,7 +231,10 @@ class Data:
         for stage in dict.fromkeys(stage for stage, _ in self._lost()):
             self.record(stage)
         if lost := [path for _, path in self._lost()]:
-            raise BadWorkspace(f"{', '.join(lost)}: not in the DVC cache {self.cache}, so it cannot be pushed")
+            raise BadWorkspace(
+                f"{', '.join(lost)}: neither in the workspace nor in the DVC cache {self.cache}, so not pushed; "
+                "restore it, or run the round again with `rounds round --reopen`"
+            )
         with chdir(self.root):
             pushed: int = self._repo.push(remote=remote)
         return pushed

@@ -145,8 +145,12 @@ def test_a_width_that_the_heads_cannot_share_is_refused() -> None:
 
 
 def test_more_text_than_positions_is_refused(saved: Path) -> None:
+    asked = Model(base=str(saved), max_prompt_tokens=100, max_answer_tokens=100)
     with pytest.raises(BadParams, match=r"= 200, but .* has 176 positions"):
-        build(Model(base=str(saved), max_prompt_tokens=100, max_answer_tokens=100), [])
+        build(asked, [])
+    with pytest.raises(BadParams, match=r"= 200, but .* has 176 positions; set them so that their sum is at most 176"):
+        check_base(asked, saved.parent / "nobody")
+    check_base(Model(base=str(saved), max_prompt_tokens=100, max_answer_tokens=76), saved.parent / "nobody")
 
 
 @pytest.fixture

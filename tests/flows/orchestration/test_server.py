@@ -85,3 +85,15 @@ def test_it_answers_where_a_proxy_is_set(surroundings: None, tmp_path: Path) -> 
     with commanding(tmp_path, **proxies, no_proxy="", NO_PROXY="") as command:
         assert int(said(command))
         assert said(command) == "None False"
+
+
+def test_a_home_that_cannot_be_written_is_named_with_its_cure(surroundings: None, tmp_path: Path) -> None:
+    """Root may write anywhere but below a file."""
+    (tmp_path / "file").touch()
+    program = "from flows.orchestration.server import starting; starting()"
+    home = {**os.environ, "HOME": str(tmp_path / "file")}
+    home.pop("PREFECT_HOME", None)
+    done = subprocess.run([sys.executable, "-c", program], env=home, capture_output=True, text=True, check=False)
+    said = done.stderr.splitlines()[-1]
+    assert said.startswith(f"core.errors.Unwritable: Prefect cannot write its folder {tmp_path}/file/.prefect")
+    assert "set PREFECT_HOME to a folder that can be written" in said

@@ -9,7 +9,7 @@ from pathlib import Path
 import pytest
 import yaml
 
-from core.errors import BadWorkspace
+from core.errors import BadWorkspace, Unwritable
 from tasks.state.lock import holding
 from tasks.state.workspace import Workspace
 from tasks.tools import versioning
@@ -109,6 +109,14 @@ def test_a_folder_that_can_be_made_is_a_remote_and_is_not_made_yet(
 ) -> None:
     user_wide(str(tmp_path / "new/remote")).check(Versioning())
     assert not (tmp_path / "new").exists()
+
+
+def test_a_site_cache_that_cannot_be_written_is_named_with_its_cure(
+    workspace: Workspace, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setenv("DVC_SITE_CACHE_DIR", "/proc/none")
+    with pytest.raises(Unwritable, match="set DVC_SITE_CACHE_DIR to a folder that can be written"):
+        Data(workspace.root).check(Versioning())
 
 
 def test_a_kill_while_a_folder_is_kept_leaves_nothing_in_the_way(workspace: Workspace) -> None:
