@@ -12,6 +12,7 @@ from pydantic import Field, TypeAdapter
 from feedback import world
 from feedback.schema import FeedbackEvent, Judgement, Message, Rejected, Response, event_id, prompt_id, response_id
 from feedback.sources import Intake, Pair, Source
+from feedback.world.probes import WorldProbes
 
 EPOCH = datetime(2025, 1, 1, tzinfo=UTC)
 """The day of round 0 by the simulated calendar; each round is a day later."""
@@ -43,6 +44,10 @@ class Simulated(Source):
     def prompts(self, count: int, seed: int) -> list[tuple[Message, ...]]:
         """Up to `count` distinct questions of the world's customers."""
         return [world.render(request) for request in world.prompts(count, seed, self.intents)]
+
+    def probes(self) -> WorldProbes:
+        """The world's own."""
+        return WorldProbes()
 
     def probability(self, difference: float) -> float:
         """P(the first is preferred) at a difference in utility: Bradley-Terry (1952), turned round at rate `flip`."""
