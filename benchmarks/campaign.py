@@ -100,8 +100,8 @@ def campaign(place: Path, seed: int, rounds: int) -> None:
 
 def _finished(folder: Path, first: int) -> list[dict[str, Any]]:
     """What is kept of the rounds of a workspace, from `first` on."""
-    place = Workspace(folder)
-    found = (records.read(place, number) for number in records.numbers(place) if number >= first)
+    workspace = Workspace(folder)
+    found = (records.read(workspace, number) for number in records.numbers(workspace) if number >= first)
     return [
         {"round": r["number"], "code": _code(r["opened"]), "verdict": r["verdict"], "metrics": r["metrics"]}
         for r in found

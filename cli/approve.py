@@ -16,9 +16,9 @@ def sign(folder: Path | None, number: int, by: str, why: str, refuse: bool) -> N
     """
     from tasks.tools.events import resume
 
-    place = current(folder)
-    wait = waiting.of(place, "approval")
-    made = approval.decide(place, number, not refuse, by, why)
+    workspace = current(folder)
+    wait = waiting.of(workspace, "approval")
+    made = approval.decide(workspace, number, not refuse, by, why)
     word = "refused" if refuse else "approved"
     resumed = wait is not None and resume(wait.flow_run, {"approve": made.approve, "by": made.by, "why": made.why})
     then = "its run was resumed" if resumed else "`rounds round` ends the round"

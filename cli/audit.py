@@ -15,9 +15,9 @@ def verify_audit(folder: Path | None) -> None:
     Raises:
         Damaged: a line was edited, removed or moved; names each place.
     """
-    place = current(folder)
-    path = place.audit
-    problems = audit.verify(path) + audit.missing(place)
+    workspace = current(folder)
+    path = workspace.audit
+    problems = audit.verify(path) + audit.missing(workspace)
     if problems:
         cure = "restore the file and its .head from a backup; MLflow's experiment `promotions` knows each move as well"
         raise Damaged("\n".join([*problems, cure]))

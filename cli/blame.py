@@ -12,10 +12,10 @@ from rich.text import Text
 
 from cli.display.progress import bars
 from feedback.suspects import BY, By
-from tasks.analysis.blame import Blame, Charge, blame
-from tasks.analysis.blame.harm import Evidence
+from tasks.analysis.blame import Attributed, AttributionReport, blame
+from tasks.analysis.blame.harm import VoteComparison
 from tasks.analysis.blame.keeping import keep
-from tasks.analysis.blame.trial import Trial, trial
+from tasks.analysis.blame.trial import AttributionPlan, trial
 from tasks.rounds.running import SHOW
 from tasks.state.workspace import current
 
@@ -43,7 +43,7 @@ def show_blame(
     console.print(f"Kept in {kept} (blame.json, blame.png).{logged}", style="dim", soft_wrap=True)
 
 
-def _cost(tried: Trial) -> str:
+def _cost(tried: AttributionPlan) -> str:
     waiting, number = len(tried.waiting), tried.material.round.number
     suspects = f"Round {number}: {_count(len(tried.cases) - 1, 'suspect')}"
     if not waiting:
@@ -53,7 +53,7 @@ def _cost(tried: Trial) -> str:
     return f"{suspects}, {_count(waiting, 'training')} to run, about {_time(tried.seconds)} in all on this machine."
 
 
-def _table(found: Blame) -> Table:
+def _table(found: AttributionReport) -> Table:
     """Three lines a suspect, so that a terminal of 80 columns cuts nothing off."""
     table = Table(header_style="bold", box=None, padding=(0, 2, 1, 0))
     for column in ("left out", "held against", "harm", "agrees", "p"):
@@ -64,7 +64,7 @@ def _table(found: Blame) -> Table:
     return table
 
 
-def _row(charge: Charge, expected: float | None) -> list[Text | str]:
+def _row(charge: Attributed, expected: float | None) -> list[Text | str]:
     name = Text(charge.suspect.name if charge.suspect else "nobody,\nanother seed")
     if charge.suspect:
         name.append(f"\n{charge.suspect.by}\n{charge.suspect.pairs:,} pairs", style="dim")
@@ -76,7 +76,7 @@ def _row(charge: Charge, expected: float | None) -> list[Text | str]:
     return [name, "holdout\nfresh votes\nwin rate", "\n".join(harms), "\n".join((*agree, wins)), p]
 
 
-def _evidence(found: Evidence | None) -> tuple[str, str]:
+def _evidence(found: VoteComparison | None) -> tuple[str, str]:
     """The harm, and how many votes the model with and without the suspect agrees with."""
     if found is None:
         return "–", "–"
@@ -86,7 +86,7 @@ def _evidence(found: Evidence | None) -> tuple[str, str]:
     return harm, f"{found.accuracy:.1%} → {found.accuracy_without:.1%}"
 
 
-def _words(found: Blame) -> list[str]:
+def _words(found: AttributionReport) -> list[str]:
     """How to read the table."""
     lines = [
         "Harm: by how much the Brier score on the votes of everybody else falls without them; above 0 they did harm."

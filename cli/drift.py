@@ -5,7 +5,7 @@ from pathlib import Path
 from rich.console import Console
 from rich.table import Table
 
-from tasks.analysis.drift import Dashboards, dashboards
+from tasks.analysis.drift import DriftPages, dashboards
 from tasks.state.workspace import current
 
 
@@ -24,7 +24,7 @@ def show_drift(folder: Path | None) -> None:
         console.print("They are with the round's run in MLflow, too (folder drift).", style="dim")
 
 
-def _table(found: Dashboards) -> Table:
+def _table(found: DriftPages) -> Table:
     table = Table(header_style="bold", box=None, padding=(0, 2, 0, 0))
     for column in ("", "rows before", "rows now", "drifted columns"):
         table.add_column(column, justify="right" if column.startswith("rows") else "left")

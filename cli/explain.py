@@ -10,9 +10,9 @@ from rich.text import Text
 
 from core.errors import BadParams
 from core.files import write_text
-from tasks.analysis.explain import Answer, Explained, asked_version, explain, pair, sample
+from tasks.analysis.explain import AnswerToExplain, Explained, asked_version, explain, pair, sample
 from tasks.analysis.explain.page import DOWN, UP, largest, page, signed, visible
-from tasks.registry.versions import Version
+from tasks.registry.versions import ModelVersion
 from tasks.state.workspace import Workspace, current_or_new
 
 SIDES = ("chosen", "rejected")
@@ -34,12 +34,12 @@ def show_explanation(
     Raises:
         BadParams: not exactly one thing was asked about.
     """
-    place = current_or_new(folder)
+    workspace = current_or_new(folder)
     if version is not None and round is not None:
         raise BadParams("--version and --round both name a reward model; give one of them")
-    made = asked_version(place, version, round)
-    found = explain(place, made, _answers(place, made, asked, pair_id, number), near)
-    target = html or place.explained / "explanation.html"
+    made = asked_version(workspace, version, round)
+    found = explain(workspace, made, _answers(workspace, made, asked, pair_id, number), near)
+    target = html or workspace.explained / "explanation.html"
     write_text(target, page(found))
     if as_json:
         print(json.dumps(found.to_json(), indent=2, ensure_ascii=False))
@@ -54,17 +54,21 @@ def show_explanation(
 
 
 def _answers(
-    place: Workspace, made: Version, asked: tuple[str | None, str | None], pair_id: str | None, number: int | None
-) -> Sequence[Answer]:
+    workspace: Workspace,
+    made: ModelVersion,
+    asked: tuple[str | None, str | None],
+    pair_id: str | None,
+    number: int | None,
+) -> Sequence[AnswerToExplain]:
     prompt, text = asked
     given = [prompt is not None or text is not None, pair_id is not None, number is not None]
     if sum(given) != 1 or (prompt is None) != (text is None):
         raise BadParams("say what to explain: --prompt TEXT --answer TEXT, or --pair ID, or --sample NUMBER")
     if pair_id is not None:
-        return pair(place, made, pair_id)
+        return pair(workspace, made, pair_id)
     if number is not None:
-        return sample(place, number)
-    return [Answer("answer", [{"role": "user", "content": prompt or ""}], text or "")]
+        return sample(workspace, number)
+    return [AnswerToExplain("answer", [{"role": "user", "content": prompt or ""}], text or "")]
 
 
 def _print(console: Console, one: Explained) -> None:

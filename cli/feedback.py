@@ -17,10 +17,12 @@ def hand_in(folder: Path | None, files: Sequence[Path]) -> None:
     """
     from tasks.tools.events import configured, feedback_ready
 
-    place = current_or_new(folder)
-    intake.hand_in(place, files)
-    waiting = intake.count(place)
+    workspace = current_or_new(folder)
+    intake.hand_in(workspace, files)
+    waiting = intake.count(workspace)
     console = Console()
-    console.print(f"{waiting.records} records wait in {place.inbox}; a round starts by itself at {waiting.threshold}.")
-    if waiting.enough and configured() and feedback_ready(place, *waiting):
+    console.print(
+        f"{waiting.records} records wait in {workspace.inbox}; a round starts by itself at {waiting.threshold}."
+    )
+    if waiting.enough and configured() and feedback_ready(workspace, *waiting):
         console.print("The Prefect server was told that a round can start.")

@@ -11,8 +11,8 @@ from tasks.state.workspace import current
 
 def tidy(folder: Path | None, yes: bool) -> None:
     """Print what the cache could lose; with `yes`, remove it."""
-    place, console = current(folder), Console(highlight=False)
-    found = sweep(place) if yes else garbage(place)
+    workspace, console = current(folder), Console(highlight=False)
+    found = sweep(workspace) if yes else garbage(workspace)
     for file in found.files:
         console.print(f"{decimal(file.stat().st_size) if file.exists() else 'removed':>10}  {file}", soft_wrap=True)
     what = f"{len(found.files)} objects, {decimal(found.bytes)}"

@@ -11,7 +11,7 @@ from cli.display import person
 from core.errors import BadParams
 from tasks.registry import incidents
 from tasks.registry.alias import Registry
-from tasks.registry.audit import Entry
+from tasks.registry.audit import AuditEntry
 from tasks.registry.incidents import Incident
 from tasks.state.workspace import current
 
@@ -23,12 +23,12 @@ def open_incident(folder: Path | None, what: str, version: str | None, who: str 
         BadModel: there is no such version.
         BadParams: none is named, and there is no champion.
     """
-    place = current(folder)
-    registry = Registry(place.root)
+    workspace = current(folder)
+    registry = Registry(workspace.root)
     subject = version or registry.alias()
     if subject is None:
         raise BadParams("there is no champion yet; name the version with --version")
-    incident = incidents.begin(place.audit, what, registry.version(subject).version, who or person.name())
+    incident = incidents.begin(workspace.audit, what, registry.version(subject).version, who or person.name())
     Console().print(f"Incident {incident.number} is open, about policy version {subject}.")
 
 
@@ -60,14 +60,14 @@ def list_incidents(folder: Path | None) -> None:
 
 def show_incident(folder: Path | None, number: int) -> None:
     """Print who said and did what, and when."""
-    place, console = current(folder), Console(highlight=False)
-    one = incidents.find(place.audit, number)
+    workspace, console = current(folder), Console(highlight=False)
+    one = incidents.find(workspace.audit, number)
     said = "open" if one.open else "closed"
     console.print(
         f"incident {one.number} ({said}), policy version {one.version}: {one.what}", style="bold", markup=False
     )
     table = Table(box=None, show_header=False, padding=(0, 2, 0, 0))
-    for entry in incidents.timeline(place.audit, one):
+    for entry in incidents.timeline(workspace.audit, one):
         table.add_row(_minute(entry), escape(entry.who), escape(_told(entry)))
     console.print(table)
 
@@ -77,7 +77,7 @@ def sentences(found: Sequence[Incident]) -> list[str]:
     return [f"incident {one.number} is open on version {one.version}: {one.what}" for one in found if one.open]
 
 
-def _told(entry: Entry) -> str:
+def _told(entry: AuditEntry) -> str:
     facts = entry.facts
     if "now" in facts:
         move = f"{entry.event}: version {facts['left'] or 'none'} → {facts['now'] or 'none'}"
@@ -85,5 +85,5 @@ def _told(entry: Entry) -> str:
     return f"{entry.event.removeprefix('incident ')}: {facts['said']}"
 
 
-def _minute(entry: Entry) -> str:
+def _minute(entry: AuditEntry) -> str:
     return entry.at[:16].replace("T", " ") + " UTC"

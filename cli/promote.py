@@ -38,10 +38,10 @@ def show_cooldown(folder: Path | None, lift: bool, reason: str | None) -> None:
     Raises:
         BadParams: to be lifted, and no reason is given.
     """
-    place = current(folder)
-    registry = Registry(place.root)
+    workspace = current(folder)
+    registry = Registry(workspace.root)
     if not lift:
-        cooling = registry.cooling(promotion.knobs(place).cooldown)
+        cooling = registry.cooling(promotion.knobs(workspace).cooldown)
         said = f"Cooling down: {cooling}." if cooling else "No cooldown: a round whose verdict is promote promotes."
         Console().print(said, soft_wrap=True)
         return

@@ -8,7 +8,7 @@ from typing import Any
 import yaml
 from pydantic import BaseModel
 
-from tasks.rounds.params import Params
+from tasks.rounds.params import RoundSettings
 from tasks.state.workspace import PROJECT
 
 HEAD = """\
@@ -37,7 +37,7 @@ COMMANDS = (
 """The commands of `rounds`, in the order of their page."""
 
 
-def params_yaml(params: Params) -> str:
+def params_yaml(params: RoundSettings) -> str:
     """All knobs as commented YAML."""
     return HEAD + "\n".join(_lines(params, 0)) + "\n"
 
@@ -106,5 +106,5 @@ def cli_page() -> str:
 
 
 if __name__ == "__main__":
-    (PROJECT / "params.yaml").write_text(params_yaml(Params(policy={"use": "ppo"})), encoding="utf-8")
+    (PROJECT / "params.yaml").write_text(params_yaml(RoundSettings(policy={"use": "ppo"})), encoding="utf-8")
     (PROJECT / "docs" / "cli.md").write_text(cli_page(), encoding="utf-8")

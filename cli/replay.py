@@ -12,7 +12,7 @@ from tasks.history.replay import Replay, replay
 from tasks.state.workspace import current_or_new
 
 
-class Differs(RoundsError):
+class ReplayDiffers(RoundsError):
     """A replay did not give the same bytes."""
 
 
@@ -28,7 +28,7 @@ def show_replay(folder: Path | None, asked: str, into: Path, remote: str | None,
     console.print(_table(done))
     names = ", ".join(one.what for one in done.differing)
     if names:
-        raise Differs(
+        raise ReplayDiffers(
             f"{done.past.name}, replayed in {done.place.root}: {names} came out otherwise. It takes the same "
             "packages (requirements.txt), the same kind of CPU and the same number of threads (OMP_NUM_THREADS)"
         )

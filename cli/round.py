@@ -12,7 +12,7 @@ import psutil
 import typer
 from rich.console import Console
 
-from cli.display.summary import Spent, summary
+from cli.display.summary import TimeSpent, summary
 from core.errors import RoundsError
 from flows.orchestration.server import starting
 from tasks.rounds.request import answered
@@ -25,35 +25,35 @@ WAITS = 3
 
 def run_round(folder: Path | None, overrides: Sequence[str], *, new: bool, reopen: bool, wait: float) -> None:
     """Run a round and print its summary; with nothing new, print the last one's."""
-    place = current_or_new(folder)
+    workspace = current_or_new(folder)
     console = Console()
-    record = None if new or reopen else answered(place, overrides)
+    record = None if new or reopen else answered(workspace, overrides)
     if record is not None:
         console.print("Nothing new since this round; `--new` opens another all the same.", style="yellow")
-        console.print(summary(record, place))
+        console.print(summary(record, workspace))
         return
-    before = set(records.numbers(place))
+    before = set(records.numbers(workspace))
     if not (overrides or reopen):
-        _stop_where_people_are_awaited(place, console)
-    record = _run(place, overrides, new or reopen, reopen, wait, console)
+        _stop_where_people_are_awaited(workspace, console)
+    record = _run(workspace, overrides, new or reopen, reopen, wait, console)
     if record is None:
-        _stop_where_people_are_awaited(place, console)
+        _stop_where_people_are_awaited(workspace, console)
     assert record is not None  # only a deployment that waits for feedback may find nothing to do
-    console.print(summary(record, place, _spent(place, before)))
+    console.print(summary(record, workspace, _spent(workspace, before)))
 
 
-def _stop_where_people_are_awaited(place: Workspace, console: Console) -> None:
+def _stop_where_people_are_awaited(workspace: Workspace, console: Console) -> None:
     """End the command where the open round can do nothing before people have done something."""
     from tasks.people.pending import pending
 
-    found = pending(place)
+    found = pending(workspace)
     if found and not found.ready:
         console.print(str(found), style="yellow", soft_wrap=True)
         raise typer.Exit(WAITS)
 
 
 def _run(
-    place: Workspace, overrides: Sequence[str], new: bool, reopen: bool, wait: float, console: Console
+    workspace: Workspace, overrides: Sequence[str], new: bool, reopen: bool, wait: float, console: Console
 ) -> dict[str, Any] | None:
     # Prefect's own log lines would break the bars; on a worker, where nobody watches, they stay
     os.environ.setdefault("PREFECT_LOGGING_LEVEL", "CRITICAL")
@@ -66,23 +66,23 @@ def _run(
         from cli.display.progress import bars
         from flows.round import rlhf_round
 
-    before = records.last(place)
+    before = records.last(workspace)
     with server, bars(console):
         try:
-            return rlhf_round(list(overrides), str(place.root), wait=wait, reopen=reopen, new=new)
+            return rlhf_round(list(overrides), str(workspace.root), wait=wait, reopen=reopen, new=new)
         except TransportError as error:
-            record = _although_untold(place, before, error)
+            record = _although_untold(workspace, before, error)
             console.print("The Prefect server went away; the round is finished all the same.", style="yellow")
             return record
 
 
-def _although_untold(place: Workspace, before: dict[str, Any] | None, error: Exception) -> dict[str, Any]:
+def _although_untold(workspace: Workspace, before: dict[str, Any] | None, error: Exception) -> dict[str, Any]:
     """The record of a round whose end could not be told to the server.
 
     Raises:
         RoundsError: the server went away before the end.
     """
-    record = records.last(place)
+    record = records.last(workspace)
     if record is None or record == before or record["number"] == 0:
         raise RoundsError(
             f"the Prefect server does not answer ({type(error).__name__}: {error}); see that it runs, or unset "
@@ -100,8 +100,8 @@ def _nothing_collected() -> Iterator[None]:
     gc.enable()
 
 
-def _spent(place: Workspace, before: set[int]) -> Spent:
+def _spent(workspace: Workspace, before: set[int]) -> TimeSpent:
     """Seconds since this process started, and those of them that the rounds it finished spent learning."""
-    new = [records.read(place, number) for number in records.numbers(place) if number not in before]
+    new = [records.read(workspace, number) for number in records.numbers(workspace) if number not in before]
     learning = sum(times["learning"] for record in new for times in record["times"].values())
-    return Spent(time.time() - psutil.Process().create_time(), learning)
+    return TimeSpent(time.time() - psutil.Process().create_time(), learning)

@@ -19,9 +19,9 @@ ROUNDS = 10
 
 def show_status(folder: Path | None) -> None:
     """Print champion, newest candidate and the last rounds."""
-    place = current(folder)
+    workspace = current(folder)
     console = Console()
-    registry = Registry(place.root)
+    registry = Registry(workspace.root)
     champion, versions = registry.champion(), registry.versions("policy")
     if champion is None:
         console.print("No champion yet: `rounds round` trains the first one.")
@@ -31,23 +31,23 @@ def show_status(folder: Path | None) -> None:
     if newest.version != champion.version:
         said = newest.tags.get("rolled_back") or newest.tags.get("verdict", "")
         console.print(f"[bold]candidate[/bold]  policy version {newest.version}, from round {newest.round}: {said}")
-    if cooling := registry.cooling(promotion.knobs(place).cooldown):
+    if cooling := registry.cooling(promotion.knobs(workspace).cooldown):
         console.print(f"Cooling down: {cooling}.", style="yellow", soft_wrap=True)
-    for sentence in sentences(incidents.every(place.audit)):
+    for sentence in sentences(incidents.every(workspace.audit)):
         console.print(sentence, style="red", markup=False, soft_wrap=True)
-    console.print(_rounds(place, champion.version))
-    if waits := pending(place):
+    console.print(_rounds(workspace, champion.version))
+    if waits := pending(workspace):
         console.print(str(waits), style="yellow", soft_wrap=True)
-    elif records.unfinished(place):
+    elif records.unfinished(workspace):
         console.print("A round is open; `rounds round` continues it.", style="yellow")
 
 
-def _rounds(place: Workspace, champion: str) -> Table:
+def _rounds(workspace: Workspace, champion: str) -> Table:
     table = Table(header_style="bold", box=None, padding=(0, 2, 0, 0))
     for column in ("round", "version", "verdict", "win rate", "reward acc.", "KL", "finished", "key"):
         table.add_column(column)
-    for number in records.numbers(place)[-ROUNDS:]:
-        record = records.read(place, number)
+    for number in records.numbers(workspace)[-ROUNDS:]:
+        record = records.read(workspace, number)
         version = f"{record['version']} ★" if record["version"] == champion else record["version"]
         table.add_row(str(number), version, record["verdict"]["result"], *_figures(record), record["key"])
     return table

@@ -24,10 +24,10 @@ def hand_out(folder: Path | None, into: Path | None, limit: int | None, annotato
 
 def take_in(folder: Path | None, files: Sequence[Path]) -> None:
     """Check and keep votes, say how many are missing, and resume the run that waits for them."""
-    place, console = current(folder), Console(highlight=False)
-    pushed = polls.push(place, files)
+    workspace, console = current(folder), Console(highlight=False)
+    pushed = polls.push(workspace, files)
     console.print(f"{pushed.new} new votes, {pushed.changed} changed, {pushed.repeated} known.")
-    if found := pending(place):  # else the round has gone on this very moment
+    if found := pending(workspace):  # else the round has gone on this very moment
         console.print(_went_on(found.wait) if found.ready else str(found), soft_wrap=True)
 
 

@@ -3,11 +3,11 @@
 from collections.abc import Mapping
 from typing import Any
 
-Pair = list[Any]
+Change = list[Any]
 """The value on the first side and the value on the second; None where a side has none."""
 
 
-def changed(one: Mapping[str, Any], two: Mapping[str, Any]) -> dict[str, Pair]:
+def changed(one: Mapping[str, Any], two: Mapping[str, Any]) -> dict[str, Change]:
     """Name → both values, of the names whose values differ; in the order of the first, then of the second."""
     names = dict.fromkeys([*one, *two])
     return {name: [one.get(name), two.get(name)] for name in names if one.get(name) != two.get(name)}

@@ -11,11 +11,11 @@ from typing import Any, TypeVar
 from pydantic import BeforeValidator, SerializerFunctionWrapHandler, model_serializer
 
 from core.errors import BadParams
-from core.knobs import Knobs
+from core.knobs import BaseSettings
 from core.settings import parse
 
 
-class Plugin(Knobs):
+class Plugin(BaseSettings):
     """Base of all plug-ins. The name of its file is the name it is used by."""
 
     @classmethod

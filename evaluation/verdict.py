@@ -7,7 +7,7 @@ from typing import Annotated, Any, Literal
 from pydantic import AfterValidator, BaseModel, ConfigDict, computed_field
 
 from evaluation.evals import Metrics, oracles
-from evaluation.statistics.annotators import Standing
+from evaluation.statistics.annotators import AnnotatorAgreement
 from evaluation.statistics.intervals import Interval
 
 Result = Literal["promote", "hold", "reject"]
@@ -65,7 +65,7 @@ def admissible(metrics: Metrics) -> Metrics:
     return {name: number for name, number in metrics.items() if isfinite(number) and name not in oracles()}
 
 
-class Evidence(_Value):
+class GateInputs(_Value):
     """All that a gate may look at. Names are prefixed by the step that measured: `evaluate/win_rate`."""
 
     candidate: Annotated[Metrics, AfterValidator(admissible)]
@@ -79,7 +79,7 @@ class Evidence(_Value):
     """Licence → events under it that reached training; empty where nobody looked."""
     consents: Mapping[str, int] = {}
     """The same by consent."""
-    annotators: tuple[Standing, ...] | None = None
+    annotators: tuple[AnnotatorAgreement, ...] | None = None
     """How often each annotator agrees with models that did not learn from the same pairs; None where nobody looked."""
     seconds: float | None = None
     """What the steps took so far, by the clock; None where nobody looked at it."""

@@ -9,7 +9,7 @@ import pyarrow.parquet as pq
 _COLUMNS = ["annotator_id", "annotator_type", "round"]
 
 
-class Spoken(NamedTuple):
+class AnnotatorActivity(NamedTuple):
     """What one annotator said in one round."""
 
     annotator: str
@@ -20,7 +20,7 @@ class Spoken(NamedTuple):
     records: int
 
 
-def spoken(folder: Path) -> list[Spoken]:
+def spoken(folder: Path) -> list[AnnotatorActivity]:
     """All annotators of a store (feedback or votes), by round, then by name. No folder, nobody."""
     parts = [_counts(pq.read_table(part, columns=_COLUMNS)) for part in sorted(folder.glob("part-*-*.parquet"))]
     if not parts:
@@ -28,7 +28,7 @@ def spoken(folder: Path) -> list[Spoken]:
     sums = pa.concat_tables(parts).group_by(_COLUMNS).aggregate([("records", "sum")])
     ordered = sums.sort_by([("round", "ascending"), ("annotator_id", "ascending"), ("annotator_type", "ascending")])
     rows = zip(*(ordered[name].to_pylist() for name in (*_COLUMNS, "records_sum")), strict=True)
-    return [Spoken(*row) for row in rows]
+    return [AnnotatorActivity(*row) for row in rows]
 
 
 def _counts(part: pa.Table) -> pa.Table:

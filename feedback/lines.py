@@ -11,7 +11,7 @@ from typing import Any, NamedTuple
 
 from core.errors import BadFeedback
 from feedback import canonical
-from feedback.schema import FeedbackEvent, Rejected
+from feedback.schema import FeedbackEvent, RejectedRecord
 
 Record = Mapping[str, Any]
 
@@ -43,7 +43,7 @@ class Line(NamedTuple):
 
 def events(
     path: Path, source: str, defaults: Record, reading: Callable[[Record], Record] = dict
-) -> Iterator[FeedbackEvent | Rejected]:
+) -> Iterator[FeedbackEvent | RejectedRecord]:
     """The records of a file as events, by way of `reading` into a form that `feedback.canonical` knows.
 
     Raises:
@@ -54,7 +54,7 @@ def events(
         try:
             yield canonical.event(reading(record(line)), given)
         except BadFeedback as error:
-            yield Rejected(source=source, where=line.where, reason=str(error), record=line.text)
+            yield RejectedRecord(source=source, where=line.where, reason=str(error), record=line.text)
 
 
 def read(path: Path) -> Iterator[Line]:

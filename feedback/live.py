@@ -34,7 +34,7 @@ class Opinion(NamedTuple):
     """Words that set the answer apart: flags of the record, tags and labels of its judgements."""
 
 
-class Duel(NamedTuple):
+class LiveComparison(NamedTuple):
     """The last word of one person on answers of two versions to one prompt."""
 
     versions: tuple[str, str]
@@ -66,7 +66,7 @@ def opinions(events: Iterable[FeedbackEvent]) -> list[Opinion]:
     return list(last.values())
 
 
-def duels(events: Iterable[FeedbackEvent]) -> list[Duel]:
+def duels(events: Iterable[FeedbackEvent]) -> list[LiveComparison]:
     """Each person's last comparison of answers of two versions; those who would not say are left out."""
     cast = [vote for event in events if event.kind in CHOICES for vote in votes(event)]
     found = []
@@ -74,7 +74,7 @@ def duels(events: Iterable[FeedbackEvent]) -> list[Duel]:
         writers = {response.text: _writer(response) for response in vote.event.responses}
         first, second = writers[vote.pair.first], writers[vote.pair.second]
         if first and second and first != second and vote.share is not None:
-            found.append(Duel((first, second), person(vote.event), vote.pair.criterion, vote.share))
+            found.append(LiveComparison((first, second), person(vote.event), vote.pair.criterion, vote.share))
     return found
 
 

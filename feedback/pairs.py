@@ -6,17 +6,17 @@ from pathlib import Path
 from pydantic import TypeAdapter
 
 from core.files import digest, write_text
-from feedback.sources import Pair
+from feedback.sources import AnswerPair
 
-_PAIR = TypeAdapter(Pair)
+_PAIR = TypeAdapter(AnswerPair)
 
 
-def write(path: Path, pairs: Sequence[Pair]) -> None:
+def write(path: Path, pairs: Sequence[AnswerPair]) -> None:
     """Write pairs to a file, whole."""
     write_text(path, "".join(_PAIR.dump_json(pair).decode() + "\n" for pair in pairs))
 
 
-def read(path: Path) -> list[Pair]:
+def read(path: Path) -> list[AnswerPair]:
     """Read pairs from a file."""
     return [_PAIR.validate_json(line) for line in path.read_text(encoding="utf-8").splitlines()]
 

@@ -16,8 +16,8 @@ import pyarrow as pa
 from feedback.agreement import Agreement, agreement
 from feedback.rows import DEMONSTRATIONS, PREFERENCES, VOTES, DemonstrationRow, PreferenceRow, Turns, VoteRow
 from feedback.schema import FeedbackEvent, Message
-from feedback.split import Split
-from feedback.votes import Pair, Vote, equal_answers, frozen_groups, in_time, last_words, person, standing, votes
+from feedback.split import SplitSettings
+from feedback.votes import PairKey, Vote, equal_answers, frozen_groups, in_time, last_words, person, standing, votes
 
 
 class Counts(NamedTuple):
@@ -55,7 +55,9 @@ class Preferences(NamedTuple):
     """Of the people who voted on the same row; None where no row has two votes."""
 
 
-def preferences(events: Iterable[FeedbackEvent], split: Split, salt: str, criterion: str | None = None) -> Preferences:
+def preferences(
+    events: Iterable[FeedbackEvent], split: SplitSettings, salt: str, criterion: str | None = None
+) -> Preferences:
     """One row a prompt, pair of answers and criterion, with the last word of every person on it.
 
     Given a criterion, rows and agreement are those under it alone; the counts are of all votes.
@@ -63,7 +65,7 @@ def preferences(events: Iterable[FeedbackEvent], split: Split, salt: str, criter
     ordered = in_time(events)
     cast = [vote for event in standing(ordered) for vote in votes(event)]
     final = last_words(cast)
-    ballots: defaultdict[Pair, list[Vote]] = defaultdict(list)
+    ballots: defaultdict[PairKey, list[Vote]] = defaultdict(list)
     for vote in final:
         if vote.share is not None:
             ballots[vote.pair].append(vote)
@@ -77,7 +79,7 @@ def preferences(events: Iterable[FeedbackEvent], split: Split, salt: str, criter
     return Preferences([row for row, _ in made], said, counts, agreement(shares))
 
 
-def demonstrations(events: Iterable[FeedbackEvent], split: Split, salt: str) -> list[DemonstrationRow]:
+def demonstrations(events: Iterable[FeedbackEvent], split: SplitSettings, salt: str) -> list[DemonstrationRow]:
     """One row a prompt and answer that people wrote, or edited (then the edited text); by prompt id and answer."""
     ordered = in_time(events)
     groups = frozen_groups(ordered)
@@ -113,7 +115,7 @@ def demonstration_table(rows: Sequence[DemonstrationRow]) -> pa.Table:
     return pa.Table.from_pylist([row._asdict() for row in rows], schema=DEMONSTRATIONS)
 
 
-def _row(pair: Pair, ballot: Sequence[Vote], group: str, split: Split, salt: str) -> PreferenceRow:
+def _row(pair: PairKey, ballot: Sequence[Vote], group: str, split: SplitSettings, salt: str) -> PreferenceRow:
     weight = fsum(vote.weight for vote in ballot)
     for_first = fsum(vote.weight * vote.share for vote in ballot if vote.share is not None) / weight
     won, lost = (pair.first, pair.second) if for_first >= 0.5 else (pair.second, pair.first)

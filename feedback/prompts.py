@@ -8,7 +8,7 @@ import pyarrow as pa
 
 from feedback.arrow import MESSAGES
 from feedback.schema import FeedbackEvent, Message
-from feedback.split import Split, SplitName
+from feedback.split import SplitName, SplitSettings
 from feedback.votes import frozen_groups, in_time, standing
 
 PROMPTS = pa.schema(
@@ -34,7 +34,7 @@ class PromptRow(NamedTuple):
     """All flags of its events, in alphabetical order."""
 
 
-def prompts(events: Iterable[FeedbackEvent], split: Split, salt: str) -> list[PromptRow]:
+def prompts(events: Iterable[FeedbackEvent], split: SplitSettings, salt: str) -> list[PromptRow]:
     """Each prompt of the events that count once, by prompt id, in the group that it had first."""
     ordered = in_time(events)
     groups = frozen_groups(ordered)

@@ -136,7 +136,7 @@ class FeedbackEvent(_Record):
         return self
 
 
-class Rejected(_Record):
+class RejectedRecord(_Record):
     """A record that cannot be used: kept whole, with the reason and the place. Never skipped in silence."""
 
     source: str

@@ -6,12 +6,12 @@ from typing import Literal, Self
 from pydantic import Field, model_validator
 
 from core.errors import BadParams
-from core.knobs import Knobs
+from core.knobs import BaseSettings
 
 SplitName = Literal["train", "judge", "holdout"]
 
 
-class Split(Knobs):
+class SplitSettings(BaseSettings):
     """Shares of the prompt groups. The judge model learns from a part that the reward model never sees."""
 
     train: float = Field(0.70, ge=0, le=1)

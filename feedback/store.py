@@ -18,24 +18,24 @@ import pyarrow.parquet as pq
 
 from core.files import replacing, write_text
 from feedback.arrow import SCHEMA, from_table, to_table
-from feedback.schema import FeedbackEvent, GroupedPrompt, Message, Rejected
+from feedback.schema import FeedbackEvent, GroupedPrompt, Message, RejectedRecord
 
 # What may differ between two readings of one record: when, from which file and among what others it was read.
 _CIRCUMSTANCES = {"ingested_at", "round", "prompt_group", "source", "source_sha256"}
 
 
-class Appended(NamedTuple):
+class AppendResult(NamedTuple):
     """What became of the events that were to be appended; the same where it is repeated after a kill."""
 
     new: int
     """Events that the round took in: now, or before it was killed."""
     repeated: int
     """Events whose id was there already, with the same content."""
-    changed: tuple[Rejected, ...]
+    changed: tuple[RejectedRecord, ...]
     """Events whose id was there already, with other content: the first stays, they are in quarantine."""
 
 
-def append(folder: Path, events: Iterable[FeedbackEvent], round: int) -> Appended:
+def append(folder: Path, events: Iterable[FeedbackEvent], round: int) -> AppendResult:
     """Store the events that are not stored yet as the next part of a round.
 
     Repeated after a kill anywhere, it ends in the same files with the same bytes.
@@ -55,7 +55,7 @@ def append(folder: Path, events: Iterable[FeedbackEvent], round: int) -> Appende
     if fresh := [event for event in own.values() if event.feedback_id not in taken]:
         _write_part(folder, to_table(fresh), round)
     quarantine(folder, (*other, *changed), round)
-    return Appended(len(own) - len(other), len(again) - len(changed), (*other, *changed))
+    return AppendResult(len(own) - len(other), len(again) - len(changed), (*other, *changed))
 
 
 def read(folder: Path, rounds: Container[int] | None = None) -> pa.Table:
@@ -115,7 +115,7 @@ def parts(folder: Path, round: int | None = None) -> list[Path]:
     return sorted(found, key=lambda part: [int(number) for number in part.stem.split("-")[1:]])
 
 
-def quarantine(folder: Path, rejected: Iterable[Rejected], round: int) -> int:
+def quarantine(folder: Path, rejected: Iterable[RejectedRecord], round: int) -> int:
     """Keep records that cannot be used in `quarantine/round-<n>.jsonl`; returns how many were not there yet."""
     known = set(rejections(folder))
     new = [record for record in dict.fromkeys(rejected) if record not in known]
@@ -131,10 +131,10 @@ def quarantined(folder: Path) -> Path:
     return folder / "quarantine"
 
 
-def rejections(folder: Path, round: int | None = None) -> list[Rejected]:
+def rejections(folder: Path, round: int | None = None) -> list[RejectedRecord]:
     """The records that a round could not use; without a round those of all, oldest first."""
     files = sorted(quarantined(folder).glob("round-*.jsonl" if round is None else f"round-{round:05d}.jsonl"))
-    return [Rejected.model_validate_json(line) for file in files for line in file.read_bytes().splitlines()]
+    return [RejectedRecord.model_validate_json(line) for file in files for line in file.read_bytes().splitlines()]
 
 
 def _taken_in_by(part: Path) -> int:
@@ -164,10 +164,10 @@ def _stored(folder: Path, wanted: set[str]) -> dict[str, FeedbackEvent]:
     return {event.feedback_id: event for event in from_table(table.filter(mask))}
 
 
-def _changed(again: Iterable[FeedbackEvent], first: dict[str, FeedbackEvent]) -> tuple[Rejected, ...]:
+def _changed(again: Iterable[FeedbackEvent], first: dict[str, FeedbackEvent]) -> tuple[RejectedRecord, ...]:
     """Events that say something else than the first one of the same id."""
     return tuple(
-        Rejected(
+        RejectedRecord(
             source=event.source,
             where=event.source_id,
             reason=f"feedback_id {event.feedback_id} is stored with other content; give a correction an id of its own "

@@ -11,7 +11,7 @@ By = Literal["annotator", "source", "batch"]
 BY: tuple[By, ...] = get_args(By)
 
 
-class Suspect(NamedTuple):
+class FeedbackSubset(NamedTuple):
     """Somebody, or something, whose votes a reward model learned from."""
 
     by: By
@@ -26,7 +26,7 @@ class Suspect(NamedTuple):
 
 def suspects(
     events: Iterable[FeedbackEvent], learned: Sequence[PreferenceRow], by: Iterable[By] = BY, least: int = 1
-) -> list[Suspect]:
+) -> list[FeedbackSubset]:
     """Those with a vote on at least `least` of the pairs that were learned from, the most pairs first.
 
     Unknown annotators are nobody in particular, and whoever voted on every pair leaves nothing to learn from: both are
@@ -36,12 +36,14 @@ def suspects(
     counts: Counter[tuple[By, str]] = Counter()
     for row in learned:
         counts.update({(kind, _name(given[identity], kind)) for kind in by for identity in row.feedback_ids})
-    found = [Suspect(kind, name, pairs) for (kind, name), pairs in counts.items() if least <= pairs < len(learned)]
+    found = [
+        FeedbackSubset(kind, name, pairs) for (kind, name), pairs in counts.items() if least <= pairs < len(learned)
+    ]
     known = [suspect for suspect in found if (suspect.by, suspect.name) != ("annotator", "unknown")]
     return sorted(known, key=lambda suspect: (-suspect.pairs, BY.index(suspect.by), suspect.name))
 
 
-def without(events: Iterable[FeedbackEvent], suspect: Suspect) -> list[FeedbackEvent]:
+def without(events: Iterable[FeedbackEvent], suspect: FeedbackSubset) -> list[FeedbackEvent]:
     """The events as if the suspect had taken theirs back: what one of them had superseded counts again.
 
     They are marked, not dropped: the group of a prompt is that of its first event, whatever became of that, so that no

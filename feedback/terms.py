@@ -8,14 +8,14 @@ from feedback.schema import FeedbackEvent
 from feedback.votes import standing
 
 
-class Terms(NamedTuple):
+class UsageTerms(NamedTuple):
     """Events that models learn from, counted by what their givers allowed."""
 
     licences: dict[str, int]
     consents: dict[str, int]
 
 
-def terms(events: Iterable[FeedbackEvent], learned: Collection[str], prompts: Collection[str]) -> Terms:
+def terms(events: Iterable[FeedbackEvent], learned: Collection[str], prompts: Collection[str]) -> UsageTerms:
     """The terms of the events that reached training.
 
     Those are the events whose ids are in `learned`, the rows' `feedback_ids`, and those that count and whose prompt id
@@ -24,7 +24,7 @@ def terms(events: Iterable[FeedbackEvent], learned: Collection[str], prompts: Co
     found = list(events)
     counting = {event.feedback_id for event in standing(found) if event.prompt_id in prompts}
     reached = [event for event in found if event.feedback_id in counting or event.feedback_id in learned]
-    return Terms(
+    return UsageTerms(
         licences=dict(sorted(Counter(event.licence for event in reached).items())),
         consents=dict(sorted(Counter(event.consent for event in reached).items())),
     )

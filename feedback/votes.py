@@ -14,7 +14,7 @@ _TIES = ("tie", "tie_both_good", "tie_both_bad")
 _DAWN = datetime(1970, 1, 1, tzinfo=UTC)
 
 
-class Pair(NamedTuple):
+class PairKey(NamedTuple):
     """What is voted on. The two answers stand in the order of their texts, however they were shown."""
 
     prompt_id: str
@@ -27,7 +27,7 @@ class Vote(NamedTuple):
     """One person's word on one pair."""
 
     event: FeedbackEvent
-    pair: Pair
+    pair: PairKey
     share: float | None
     """1 for the first answer, 0 for the second, .5 for a tie; None where the person would not say."""
     weight: float
@@ -69,13 +69,13 @@ def votes(event: FeedbackEvent) -> Iterator[Vote]:
         for pair in combinations(range(len(texts)), 2):
             first, second = sorted(pair, key=texts.__getitem__)
             if texts[first] != texts[second] and _compares(judgement, first, second):
-                subject = Pair(event.prompt_id, texts[first], texts[second], judgement.criterion)
+                subject = PairKey(event.prompt_id, texts[first], texts[second], judgement.criterion)
                 yield Vote(event, subject, _share(judgement, first, second), weight)
 
 
 def last_words(votes: Iterable[Vote]) -> list[Vote]:
     """Each person's last vote on each pair; `votes` are given, and returned, in the order of time."""
-    last: dict[tuple[str, Pair], Vote] = {}
+    last: dict[tuple[str, PairKey], Vote] = {}
     for vote in votes:
         last.pop((person(vote.event), vote.pair), None)  # else the vote would stand where the first one stood
         last[person(vote.event), vote.pair] = vote

@@ -14,7 +14,7 @@ from feedback.schema import FeedbackEvent
 _ABSTENTIONS = ("skip", "cannot_judge", "not_rankable")
 
 
-class Taken(NamedTuple):
+class Withdrawal(NamedTuple):
     """One record that is withdrawn, takes another back, or puts itself in its place."""
 
     whose: str
@@ -23,7 +23,7 @@ class Taken(NamedTuple):
     """True where nothing takes its place."""
 
 
-def withdrawn(folder: Path, round: int) -> dict[str, list[Taken]]:
+def withdrawn(folder: Path, round: int) -> dict[str, list[Withdrawal]]:
     """Part of the store → what it takes back or corrects, for those parts of a round that do."""
     found = {part.stem: events for part in store.parts(folder, round) if (events := _taking(part))}
     annotators = _annotators(folder) if found else {}
@@ -35,10 +35,10 @@ def _taking(part: Path) -> list[FeedbackEvent]:
     return from_table(table.filter(pc.or_(pc.equal(table["status"], "withdrawn"), pc.is_valid(table["supersedes"]))))
 
 
-def _taken(event: FeedbackEvent, annotators: dict[str, str]) -> Taken:
+def _taken(event: FeedbackEvent, annotators: dict[str, str]) -> Withdrawal:
     abstains = bool(event.judgements) and all(judgement.outcome in _ABSTENTIONS for judgement in event.judgements)
     whose = annotators.get(event.supersedes or "", event.annotator_id)
-    return Taken(whose, event.status == "withdrawn" or abstains)
+    return Withdrawal(whose, event.status == "withdrawn" or abstains)
 
 
 def _annotators(folder: Path) -> dict[str, str]:

@@ -13,10 +13,10 @@ from flows.orchestration.pauses import let_go, pause, resumed
 from flows.orchestration.steps import as_task
 from flows.orchestration.title import entitle
 from tasks.people import approval
-from tasks.people.waiting import Waiting
+from tasks.people.waiting import WaitingForPeople
 from tasks.rounds import closing, opening
 from tasks.rounds.request import answered
-from tasks.rounds.running import Running
+from tasks.rounds.running import RunningRound
 from tasks.state import records
 from tasks.state.intake import count
 from tasks.state.workspace import Workspace, current_or_new
@@ -70,54 +70,54 @@ def rlhf_round(
                 raise
             entitle(f"busy: {busy}")
             return None
-        except Waiting as waiting:
+        except WaitingForPeople as waiting:
             again = pause(place, waiting.wait)
             if not again:
                 return None
 
 
-def _rest(place: Workspace, announce: Announce) -> Record | None:
+def _rest(workspace: Workspace, announce: Announce) -> Record | None:
     """What is left of a round after a wait; its record where somebody else has finished it."""
-    if not records.unfinished(place):
-        return records.last(place)
-    return _round(place, (), when_pending=False, reopen=False, new=True, announce=announce)
+    if not records.unfinished(workspace):
+        return records.last(workspace)
+    return _round(workspace, (), when_pending=False, reopen=False, new=True, announce=announce)
 
 
 def _round(
-    place: Workspace,
+    workspace: Workspace,
     overrides: Sequence[str],
     when_pending: bool,
     reopen: bool,
     new: bool,
     announce: Announce,
 ) -> Record | None:
-    if when_pending and not records.unfinished(place) and not (waiting := count(place, overrides)).enough:
+    if when_pending and not records.unfinished(workspace) and not (waiting := count(workspace, overrides)).enough:
         entitle(f"nothing to do: {waiting}")
         return None
-    if not new and (record := answered(place, overrides)) is not None:
+    if not new and (record := answered(workspace, overrides)) is not None:
         return record
     if reopen:
-        opening.drop(place)
-    running = _open(place, overrides, announce)
+        opening.drop(workspace)
+    running = _open(workspace, overrides, announce)
     if running.round.number == 0:
         bootstrap(running)
-        running = _open(place, overrides, announce)
+        running = _open(workspace, overrides, announce)
     record = improve(running)
-    let_go(place)
+    let_go(workspace)
     entitle(f"round {record['number']}: {record['verdict']['result']}")
-    if configured() and (waiting := count(place, overrides)).enough:  # what came while the round ran
-        feedback_ready(place, *waiting)
+    if configured() and (waiting := count(workspace, overrides)).enough:  # what came while the round ran
+        feedback_ready(workspace, *waiting)
     return record
 
 
-def _open(place: Workspace, overrides: Sequence[str], announce: Announce) -> Running:
-    running = opening.start(place, overrides, as_task)
+def _open(workspace: Workspace, overrides: Sequence[str], announce: Announce) -> RunningRound:
+    running = opening.start(workspace, overrides, as_task)
     announce(f"round {running.round.number}")
     entitle(f"round {running.round.number}")
     return running
 
 
-def bootstrap(running: Running) -> Record:
+def bootstrap(running: RunningRound) -> Record:
     """Round 0: train the SFT model and make it champion, so that there is something to improve."""
     running(collect)
     running(ingest)
@@ -126,7 +126,7 @@ def bootstrap(running: Running) -> Record:
     return closing.bootstrap(running)
 
 
-def improve(running: Running) -> Record:
+def improve(running: RunningRound) -> Record:
     """Every other round: a candidate is trained, judged, registered, and promoted where the verdict says so."""
     running(collect)
     running(ingest)

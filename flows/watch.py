@@ -11,8 +11,8 @@ from flows.orchestration.title import entitle
 from tasks.state.intake import waiting
 from tasks.state.workspace import Workspace, current
 from tasks.tools.events import configured, drifted, in_breach, rollbacks
-from tasks.watch.guarding import Guarded, guard, rolled_back
-from tasks.watch.watching import Seen, look
+from tasks.watch.guarding import GuardReport, guard, rolled_back
+from tasks.watch.watching import WatchReport, look
 
 
 @flow(name="watch", validate_parameters=False)
@@ -44,25 +44,25 @@ def show_watch(folder: Path | None) -> None:
         console.print(f"ALARM {alarm}", style="red", markup=False, soft_wrap=True)
 
 
-def _watched(place: Workspace) -> tuple[Guarded, Seen]:
+def _watched(workspace: Workspace) -> tuple[GuardReport, WatchReport]:
     """What people say of the champion comes first: a rollback must not wait for comparisons."""
-    events = waiting(place)
-    guarded = guard(place, events)
+    events = waiting(workspace)
+    guarded = guard(workspace, events)
     if configured():
-        _tell(place, guarded)
-    seen = look(place, events)
+        _tell(workspace, guarded)
+    seen = look(workspace, events)
     if seen.champion and configured():
-        drifted(place, seen.named)
+        drifted(workspace, seen.named)
     return guarded, seen
 
 
-def _tell(place: Workspace, guarded: Guarded) -> None:
-    rollbacks(place, rolled_back(place))  # those of looks before, too, that no server took
+def _tell(workspace: Workspace, guarded: GuardReport) -> None:
+    rollbacks(workspace, rolled_back(workspace))  # those of looks before, too, that no server took
     if guarded.breaches and guarded.now is None:
-        in_breach(place, guarded.alarms)
+        in_breach(workspace, guarded.alarms)
 
 
-def _title(guarded: Guarded, seen: Seen) -> str:
+def _title(guarded: GuardReport, seen: WatchReport) -> str:
     if seen.champion is None:
         return "nothing to watch: no champion yet"
     if guarded.now:
@@ -73,7 +73,7 @@ def _title(guarded: Guarded, seen: Seen) -> str:
     return f"{alarms}: {seen.records} records wait{compared}; champion is version {seen.champion}"
 
 
-def _table(seen: Seen) -> Table:
+def _table(seen: WatchReport) -> Table:
     table = Table(header_style="bold", box=None, padding=(0, 2, 0, 0))
     for column in ("compared", "effect", "limit", "p", "found"):
         table.add_column(column)

@@ -8,13 +8,13 @@ import numpy.typing as npt
 
 from core.log import Log, ignore
 from models.minibatches import each
-from models.policy import Model, Policy, response_logprobs
-from models.rollout import Rollout, Sampling, sample
+from models.policy import ModelSettings, Policy, response_logprobs
+from models.rollout import Rollout, SamplingSettings, sample
 from models.seeding import generator
 from models.tokens import Turn, encode_prompts
 
 
-class Answered(NamedTuple):
+class GeneratedAnswers(NamedTuple):
     """Answers in the order of their prompts."""
 
     texts: list[str]
@@ -29,20 +29,20 @@ class Answered(NamedTuple):
 def answer(
     policy: Policy,
     prompts: Sequence[Sequence[Turn]],
-    sampling: Sampling,
-    limits: Model,
+    sampling: SamplingSettings,
+    limits: ModelSettings,
     seed: int,
     reference: Policy | None = None,
     log: Log = ignore,
-) -> Answered:
+) -> GeneratedAnswers:
     """Sample an answer to each prompt. Without a reference the KL is 0 throughout."""
     ids = [encoded.ids for encoded in encode_prompts(policy.tokenizer, prompts, limits.max_prompt_tokens)]
     rollout = sample(policy, ids, sampling, limits.max_answer_tokens, generator(seed), log=log)
     tokens = rollout.batch.response.sum(dim=1).cpu().numpy()
-    return Answered(rollout.answers, tokens, rollout.ended.cpu().numpy(), _kl(rollout, sampling, reference))
+    return GeneratedAnswers(rollout.answers, tokens, rollout.ended.cpu().numpy(), _kl(rollout, sampling, reference))
 
 
-def _kl(rollout: Rollout, sampling: Sampling, reference: Policy | None) -> npt.NDArray[np.float64]:
+def _kl(rollout: Rollout, sampling: SamplingSettings, reference: Policy | None) -> npt.NDArray[np.float64]:
     if reference is None:
         return np.zeros(len(rollout.answers))
     model, temperature = reference.model, sampling.temperature

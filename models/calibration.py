@@ -65,7 +65,7 @@ def temperature(margins: npt.ArrayLike, labels: npt.ArrayLike) -> float:
     return float(np.exp(minimize_scalar(loss, bounds=LOG_TEMPERATURES, method="bounded").x))
 
 
-class Chance(NamedTuple):
+class ChanceCalibration(NamedTuple):
     """What the calibration error of a perfectly calibrated model would be, on as many pairs."""
 
     ece: float
@@ -74,7 +74,7 @@ class Chance(NamedTuple):
     """Probability of an error as large as the one found."""
 
 
-def chance(margins: npt.ArrayLike, labels: npt.ArrayLike, draws: int = 200, seed: int = 0) -> Chance:
+def chance(margins: npt.ArrayLike, labels: npt.ArrayLike, draws: int = 200, seed: int = 0) -> ChanceCalibration:
     """The calibration error that luck alone makes: votes are drawn from the model's own probabilities.
 
     Consistency resampling (Bröcker and Smith 2007). One vote is drawn a pair, so that where pairs had several, luck is
@@ -84,7 +84,7 @@ def chance(margins: npt.ArrayLike, labels: npt.ArrayLike, draws: int = 200, seed
     found = calibration(m, labels).ece
     rng, p = np.random.default_rng(seed), expit(m)
     drawn = np.array([calibration(m, (rng.random(len(p)) < p).astype(np.float64)).ece for _ in range(draws)])
-    return Chance(float(drawn.mean()), float((1 + (drawn >= found).sum()) / (1 + draws)))
+    return ChanceCalibration(float(drawn.mean()), float((1 + (drawn >= found).sum()) / (1 + draws)))
 
 
 def fold(p: Array, labels: Array) -> tuple[Array, Array]:

@@ -4,12 +4,12 @@ from typing import Any
 
 from pydantic import Field
 
-from core.knobs import Knobs
+from core.knobs import BaseSettings
 
 CLIP = 0.2  # Ziegler et al. 2019, section 2.2: the proportional error counts at most ±0.2
 
 
-class KL(Knobs):
+class KLSettings(BaseSettings):
     """The KL penalty in the reward. KL is per sequence: nats summed over an answer, averaged over answers."""
 
     coefficient: float = Field(0.05, ge=0)
@@ -25,7 +25,7 @@ class KL(Knobs):
 class KLController:
     """Moves the coefficient towards the target after each batch (Ziegler et al. 2019, section 2.2)."""
 
-    def __init__(self, knobs: KL) -> None:
+    def __init__(self, knobs: KLSettings) -> None:
         self.knobs = knobs
         self.coefficient = knobs.coefficient
 

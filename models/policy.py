@@ -14,7 +14,7 @@ from transformers.utils import logging
 
 from core.errors import BadFeedback, BadModel, BadParams
 from core.files import replacing
-from core.knobs import Knobs
+from core.knobs import BaseSettings
 from models import scratch
 from models import tokenizer as tokenizers
 from models.tokens import Batch, Turn, encode_prompts
@@ -25,7 +25,7 @@ TOKENIZER_FILES = ("tokenizer.json", "tokenizer.model", "vocab.json", "vocab.txt
 Dtype = Literal["float32", "bfloat16", "auto"]
 
 
-class Model(Knobs):
+class ModelSettings(BaseSettings):
     """The base model and how much text it reads and writes. The shape serves `base: scratch` alone."""
 
     base: str = SCRATCH
@@ -105,7 +105,9 @@ class Policy:
         return sorted(known | {self.tokenizer.eos_token_id})
 
 
-def build(base: Model, texts: Iterable[str], seed: int = 0, tokenizer: PreTrainedTokenizerBase | None = None) -> Policy:
+def build(
+    base: ModelSettings, texts: Iterable[str], seed: int = 0, tokenizer: PreTrainedTokenizerBase | None = None
+) -> Policy:
     """The base model; from scratch, its weights are drawn from `seed`, for `tokenizer` or one fitted to `texts`.
 
     Raises:
@@ -134,7 +136,7 @@ def build(base: Model, texts: Iterable[str], seed: int = 0, tokenizer: PreTraine
     return Policy(model.eval().to(device()), tokenizer)
 
 
-def check_base(base: Model, champion: Path) -> None:
+def check_base(base: ModelSettings, champion: Path) -> None:
     """Say early that a base model cannot be used, without reading its weights.
 
     Raises:
@@ -151,7 +153,7 @@ def check_base(base: Model, champion: Path) -> None:
         _check_positions(config, base)
 
 
-def check_turns(base: Model, prompts: Mapping[str, Sequence[Turn]]) -> None:
+def check_turns(base: ModelSettings, prompts: Mapping[str, Sequence[Turn]]) -> None:
     """Say early that the base model's chat template refuses a prompt.
 
     Args:
@@ -221,7 +223,7 @@ def _check_tokenizer(source: str | Path, model: PreTrainedModel, tokenizer: PreT
         )
 
 
-def _check_positions(config: Any, base: Model) -> None:
+def _check_positions(config: Any, base: ModelSettings) -> None:
     positions = getattr(config, "max_position_embeddings", None)
     asked = base.max_prompt_tokens + base.max_answer_tokens
     if positions is not None and asked > positions:

@@ -15,13 +15,13 @@ from transformers import get_cosine_schedule_with_warmup
 
 from core.errors import BadFeedback
 from core.files import read_json, write_json
-from core.knobs import Knobs
+from core.knobs import BaseSettings
 from core.log import Log, ignore
 from models import pairs as comparisons
 from models.critic import Critic
 from models.minibatches import each
-from models.pairs import Comparisons, PairBatch
-from models.policy import Model, Policy, response_logprobs
+from models.pairs import PairBatch, PromptComparisons
+from models.policy import ModelSettings, Policy, response_logprobs
 from models.scorer import Scorer
 from models.seeding import generator
 from models.tokens import Batch, Turn, encode_answers, encode_prompts, pad
@@ -30,7 +30,7 @@ NORMALISATION = "reward.json"
 ROWS = 64  # texts in one forward pass without gradients
 
 
-class Reward(Knobs):
+class RewardSettings(BaseSettings):
     """How the reward model learns."""
 
     epochs: int = Field(2, ge=1)
@@ -116,8 +116,8 @@ class RewardModel:
 def fit(
     base: Policy,
     data: Sequence[Mapping[str, Any]],
-    knobs: Reward,
-    limits: Model,
+    knobs: RewardSettings,
+    limits: ModelSettings,
     seed: int,
     log: Log = ignore,
 ) -> RewardModel:
@@ -137,7 +137,9 @@ def fit(
     return model
 
 
-def _learn(scorer: Scorer, groups: Sequence[Comparisons], knobs: Reward, draw: torch.Generator, log: Log) -> None:
+def _learn(
+    scorer: Scorer, groups: Sequence[PromptComparisons], knobs: RewardSettings, draw: torch.Generator, log: Log
+) -> None:
     optimiser = torch.optim.AdamW(scorer.parameters(), knobs.learning_rate, weight_decay=knobs.weight_decay)
     total = knobs.epochs * -(-len(groups) // knobs.batch)
     schedule = get_cosine_schedule_with_warmup(optimiser, round(knobs.warm_up * total), total)
@@ -176,7 +178,7 @@ def preference_loss(scores: Tensor, batch: PairBatch, centring: float) -> tuple[
 
 
 @torch.no_grad()
-def _surprise(base: Policy, groups: Sequence[Comparisons]) -> float:
+def _surprise(base: Policy, groups: Sequence[PromptComparisons]) -> float:
     """What a token of the distinct answers surprises the base by, on average, in nats."""
     nats = tokens = 0.0
     for batch in comparisons.batches(groups, ROWS, base.tokenizer.pad_token_id):
@@ -186,7 +188,7 @@ def _surprise(base: Policy, groups: Sequence[Comparisons]) -> float:
 
 
 @torch.no_grad()
-def _normalise(model: RewardModel, groups: Sequence[Comparisons]) -> None:
+def _normalise(model: RewardModel, groups: Sequence[PromptComparisons]) -> None:
     """Note mean and spread of the scores of all distinct answers.
 
     The head's own mean goes out of its bias, which no comparison sees: a critic that starts from it expects the mean.

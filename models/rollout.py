@@ -13,13 +13,13 @@ from pydantic import Field
 from torch import Tensor
 from transformers import DynamicCache
 
-from core.knobs import Knobs
+from core.knobs import BaseSettings
 from core.log import Log, ignore
 from models.policy import Policy
 from models.tokens import Batch, by_length, decode_answer, pad
 
 
-class Sampling(Knobs):
+class SamplingSettings(BaseSettings):
     """How answers are drawn."""
 
     temperature: float = Field(1.0, gt=0)
@@ -39,7 +39,7 @@ class Rollout(NamedTuple):
     """(B,) bool: the answer ends with EOS, it was not cut"""
 
 
-class Answer(NamedTuple):
+class SampledAnswer(NamedTuple):
     """The sampled tokens of one row, and their log-probabilities."""
 
     ids: list[int]
@@ -50,7 +50,7 @@ class Answer(NamedTuple):
 def sample(
     policy: Policy,
     prompts: Sequence[Sequence[int]],
-    sampling: Sampling,
+    sampling: SamplingSettings,
     limit: int,
     generator: torch.Generator,
     greedy: bool = False,
@@ -61,7 +61,7 @@ def sample(
     `generator` lives on the CPU. It gives every (prompt, position) its uniform number before anything is sampled.
     """
     uniforms = torch.rand(len(prompts), limit, dtype=torch.float64, generator=generator)
-    answers: dict[int, Answer] = {}
+    answers: dict[int, SampledAnswer] = {}
     batches = by_length([len(prompt) for prompt in prompts], sampling.batch, None)
     for step, rows in enumerate(batches):
         draws = None if greedy else uniforms[rows].to(policy.device)
@@ -71,8 +71,8 @@ def sample(
 
 
 def _answer(
-    policy: Policy, prompts: Sequence[Sequence[int]], sampling: Sampling, limit: int, draws: Tensor | None
-) -> list[Answer]:
+    policy: Policy, prompts: Sequence[Sequence[int]], sampling: SamplingSettings, limit: int, draws: Tensor | None
+) -> list[SampledAnswer]:
     """Answers to one batch of prompts; draws (B, limit) picks the tokens, None the likeliest ones."""
     tokens, mask = (part.to(policy.device) for part in _pad_left(prompts, policy.tokenizer.pad_token_id))
     positions = (mask.cumsum(dim=1) - 1).clamp(min=0)
@@ -124,8 +124,8 @@ def _pad_left(prompts: Sequence[Sequence[int]], pad_id: int) -> tuple[Tensor, Te
     return ids, torch.arange(width) >= width - lengths
 
 
-def _collect(taken: list[tuple[Tensor, Tensor, Tensor]], count: int) -> list[Answer]:
-    answers = [Answer([], []) for _ in range(count)]
+def _collect(taken: list[tuple[Tensor, Tensor, Tensor]], count: int) -> list[SampledAnswer]:
+    answers = [SampledAnswer([], []) for _ in range(count)]
     for rows, tokens, logprobs in taken:
         for row, token, logprob in zip(rows.tolist(), tokens.tolist(), logprobs.tolist(), strict=True):
             answers[row].ids.append(token)
@@ -133,7 +133,7 @@ def _collect(taken: list[tuple[Tensor, Tensor, Tensor]], count: int) -> list[Ans
     return answers
 
 
-def _rollout(policy: Policy, prompts: Sequence[Sequence[int]], answers: Sequence[Answer]) -> Rollout:
+def _rollout(policy: Policy, prompts: Sequence[Sequence[int]], answers: Sequence[SampledAnswer]) -> Rollout:
     ids, ends = [answer.ids for answer in answers], policy.ends
     batch = pad(prompts, ids, policy.tokenizer.pad_token_id).to(policy.device)
     logprobs = torch.tensor([value for answer in answers for value in answer.logprobs], device=policy.device)

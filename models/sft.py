@@ -10,14 +10,14 @@ from torch import Tensor
 from transformers import PreTrainedTokenizerBase, get_cosine_schedule_with_warmup
 
 from core.errors import BadParams
-from core.knobs import Knobs
+from core.knobs import BaseSettings
 from core.log import Log, ignore
-from models.policy import Model, Policy, response_logprobs
+from models.policy import ModelSettings, Policy, response_logprobs
 from models.seeding import generator
 from models.tokens import Batch, by_length, encode_answers, encode_prompts, pad
 
 
-class SFT(Knobs):
+class SFTSettings(BaseSettings):
     """How the policy learns from demonstrations."""
 
     epochs: int = Field(3, ge=1)
@@ -34,7 +34,7 @@ class SFT(Knobs):
     """Largest norm of the gradient."""
 
 
-class Demonstrations(NamedTuple):
+class TokenisedDemonstrations(NamedTuple):
     """Tokenised demonstrations, row by row."""
 
     prompts: list[list[int]]
@@ -46,7 +46,12 @@ class Demonstrations(NamedTuple):
 
 
 def fit(
-    policy: Policy, data: Sequence[Mapping[str, Any]], knobs: SFT, limits: Model, seed: int, log: Log = ignore
+    policy: Policy,
+    data: Sequence[Mapping[str, Any]],
+    knobs: SFTSettings,
+    limits: ModelSettings,
+    seed: int,
+    log: Log = ignore,
 ) -> dict[str, float]:
     """Train `policy` in place on rows with prompt (turns), completion (text) and weight; no rows change nothing.
 
@@ -62,7 +67,7 @@ def fit(
     return {**summary, "loss": sum(last_epoch) / len(last_epoch)} if losses else summary
 
 
-def _learn(policy: Policy, shown: Demonstrations, knobs: SFT, seed: int, log: Log) -> list[float]:
+def _learn(policy: Policy, shown: TokenisedDemonstrations, knobs: SFTSettings, seed: int, log: Log) -> list[float]:
     """The loss of every step."""
     plan, losses = _minibatches(shown, knobs, seed), []
     weights = list(policy.model.parameters())
@@ -83,20 +88,22 @@ def _learn(policy: Policy, shown: Demonstrations, knobs: SFT, seed: int, log: Lo
     return losses
 
 
-def _minibatches(shown: Demonstrations, knobs: SFT, seed: int) -> list[list[int]]:
+def _minibatches(shown: TokenisedDemonstrations, knobs: SFTSettings, seed: int) -> list[list[int]]:
     """Row numbers of every step of every epoch."""
     draw = generator(seed)
     lengths = [len(prompt) + len(answer) for prompt, answer in zip(shown.prompts, shown.answers, strict=True)]
     return [rows for _ in range(knobs.epochs) for rows in by_length(lengths, knobs.batch, draw)]
 
 
-def encode(tokenizer: PreTrainedTokenizerBase, data: Sequence[Mapping[str, Any]], limits: Model) -> Demonstrations:
+def encode(
+    tokenizer: PreTrainedTokenizerBase, data: Sequence[Mapping[str, Any]], limits: ModelSettings
+) -> TokenisedDemonstrations:
     """Tokenise rows with prompt, completion and weight, once for all epochs."""
     rows = list(data)
     prompts = encode_prompts(tokenizer, [row["prompt"] for row in rows], limits.max_prompt_tokens)
     answers = encode_answers(tokenizer, [row["completion"] for row in rows], limits.max_answer_tokens)
     weights = torch.tensor([row["weight"] for row in rows], dtype=torch.float32)
-    return Demonstrations([p.ids for p in prompts], answers, weights, sum(p.truncated > 0 for p in prompts))
+    return TokenisedDemonstrations([p.ids for p in prompts], answers, weights, sum(p.truncated > 0 for p in prompts))
 
 
 def answer_loss(policy: Policy, batch: Batch, weights: Tensor) -> Tensor:

@@ -25,7 +25,7 @@ Turn = Mapping[str, str]
 ROLES = ("system", "user", "assistant")
 
 
-class Encoded(NamedTuple):
+class EncodedPrompt(NamedTuple):
     """A prompt as token ids."""
 
     ids: list[int]
@@ -48,7 +48,9 @@ class Batch(NamedTuple):
         return Batch(*(tensor.to(device) for tensor in self))
 
 
-def encode_prompts(tokenizer: PreTrainedTokenizerBase, prompts: Iterable[Sequence[Turn]], limit: int) -> list[Encoded]:
+def encode_prompts(
+    tokenizer: PreTrainedTokenizerBase, prompts: Iterable[Sequence[Turn]], limit: int
+) -> list[EncodedPrompt]:
     """Conversations up to where the assistant's answer begins, each cut on the left to `limit` tokens.
 
     Text inside a turn cannot forge one: control tokens in it are spelt out as ordinary text. A cut leaves a leading
@@ -150,9 +152,9 @@ def _paragraph(turn: Turn) -> str:
     return f"{turn['role'].capitalize()}: {lines}"
 
 
-def _cut(tokenizer: PreTrainedTokenizerBase, prompt: Sequence[Turn], ids: list[int], limit: int) -> Encoded:
+def _cut(tokenizer: PreTrainedTokenizerBase, prompt: Sequence[Turn], ids: list[int], limit: int) -> EncodedPrompt:
     if len(ids) <= limit:
-        return Encoded(ids, 0)
+        return EncodedPrompt(ids, 0)
     head = ids[:1] if ids[0] == tokenizer.bos_token_id else []
     room, tail = limit - len(head), len(_tail(tokenizer, prompt, ids))
     if room <= tail:
@@ -160,7 +162,7 @@ def _cut(tokenizer: PreTrainedTokenizerBase, prompt: Sequence[Turn], ids: list[i
             f"a limit of {limit} prompt tokens keeps no word of the prompt: the template alone needs "
             f"{len(head) + tail}; raise model.max_prompt_tokens"
         )
-    return Encoded(head + ids[-room:], len(ids) - limit)
+    return EncodedPrompt(head + ids[-room:], len(ids) - limit)
 
 
 def _tail(tokenizer: PreTrainedTokenizerBase, prompt: Sequence[Turn], ids: list[int]) -> list[int]:

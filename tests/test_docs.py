@@ -2,12 +2,12 @@
 
 from cli.__main__ import app
 from cli.reference import COMMANDS, cli_page, params_yaml
-from tasks.rounds.params import Params
+from tasks.rounds.params import RoundSettings
 from tasks.state.workspace import PROJECT
 
 
 def test_params_yaml_shows_every_knob_with_its_default() -> None:
-    assert (PROJECT / "params.yaml").read_text(encoding="utf-8") == params_yaml(Params(policy={"use": "ppo"}))
+    assert (PROJECT / "params.yaml").read_text(encoding="utf-8") == params_yaml(RoundSettings(policy={"use": "ppo"}))
 
 
 def test_the_page_of_commands_is_what_help_says() -> None:

@@ -16,15 +16,15 @@ from cli.__main__ import app
 from core.errors import BadFeedback
 from core.plugins import make
 from core.settings import override, parse, read
-from evaluation.evals import Answers, Holdout, Pairs
-from evaluation.guards import Live
-from evaluation.verdict import Evidence
+from evaluation.evals import Answers, Holdout, HoldoutPairs
+from evaluation.guards import LiveFeedback
+from evaluation.verdict import GateInputs
 from feedback.live import Opinion
-from feedback.schema import FeedbackEvent, Rejected
+from feedback.schema import FeedbackEvent, RejectedRecord
 from feedback.sources import Intake
-from models.policy import Model, Policy, build
+from models.policy import ModelSettings, Policy, build
 from models.tokens import Batch
-from tasks.rounds.params import Params
+from tasks.rounds.params import RoundSettings
 from tests import pages
 from tests.pages import ROOT
 
@@ -55,7 +55,7 @@ def test_the_commands_use_them() -> None:
         flow = pages.after(command, "rounds")
         assert flow is not None
         given = COMMANDS.commands[flow[0]].make_context(flow[0], flow[1:]).params
-        parse(Params, override(read(ROOT / "params.yaml"), given["overrides"]), " ".join(command))
+        parse(RoundSettings, override(read(ROOT / "params.yaml"), given["overrides"]), " ".join(command))
 
 
 def test_the_source_keeps_every_row(tmp_path: Path) -> None:
@@ -66,7 +66,7 @@ def test_the_source_keeps_every_row(tmp_path: Path) -> None:
     vote, rejected = source.read(Intake(round=3, seed=0))
     assert isinstance(vote, FeedbackEvent)
     assert (vote.annotator_id, vote.round, vote.responses[0].text) == ("anna", 3, "Because.")
-    assert isinstance(rejected, Rejected)
+    assert isinstance(rejected, RejectedRecord)
     assert (rejected.where, rejected.reason) == (
         "votes.csv:3",
         "chosen equals rejected, so that there is nothing to prefer",
@@ -83,7 +83,7 @@ def test_the_algorithm_learns_what_is_rewarded() -> None:
         return ((batch.ids % 2 == 0) & batch.response).sum(1) / batch.response.sum(1)
 
     def policy() -> Policy:
-        return build(Model(width=16, layers=1, heads=2, feed_forward=32, vocabulary=261), ["hello"])
+        return build(ModelSettings(width=16, layers=1, heads=2, feed_forward=32, vocabulary=261), ["hello"])
 
     heard: list[Mapping[str, float]] = []
     reference = policy()
@@ -100,7 +100,7 @@ def test_the_algorithm_learns_what_is_rewarded() -> None:
 
 def test_the_evaluation_counts() -> None:
     nothing = np.zeros(4)
-    data = Holdout([], ["a", "b", "c", "d"], [], Pairs([], [], nothing, [], nothing, nothing, nothing))
+    data = Holdout([], ["a", "b", "c", "d"], [], HoldoutPairs([], [], nothing, [], nothing, nothing, nothing))
 
     def said(*texts: str) -> Answers:
         return Answers([*texts], nothing.astype(np.int64), nothing.astype(np.bool_), nothing, nothing, nothing)
@@ -117,15 +117,15 @@ def test_the_evaluation_counts() -> None:
 )
 def test_the_gate_decides(metrics: dict[str, float], result: str) -> None:
     gate = make("evaluation.gates", "endings", {"least": 0.9})
-    found = gate.check(Evidence(candidate=metrics))
+    found = gate.check(GateInputs(candidate=metrics))
     assert (found.gate, found.result) == ("endings", result)
 
 
 def test_the_guard_is_sure_before_it_speaks() -> None:
     rudeness = make("evaluation.guards", "rudeness", {"limit": 0.2})
     rude = [Opinion("2", f"person {ix}", {}, frozenset({"rude"})) for ix in range(30)]
-    assert rudeness.look(Live(rude, [], [])).breached
-    assert not rudeness.look(Live(rude[:1], [], [])).breached
+    assert rudeness.look(LiveFeedback(rude, [], [])).breached
+    assert not rudeness.look(LiveFeedback(rude[:1], [], [])).breached
 
 
 def test_harm_by_words() -> None:

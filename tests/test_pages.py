@@ -11,11 +11,11 @@ import yaml
 
 from cli.__main__ import app
 from core.settings import override, parse, read
-from feedback.schema import FeedbackEvent, Rejected
+from feedback.schema import FeedbackEvent, RejectedRecord
 from feedback.sources import Intake
 from feedback.sources.jsonl import JSONL
 from tasks.registry.alias import Registry
-from tasks.rounds.params import Params
+from tasks.rounds.params import RoundSettings
 from tasks.state import records
 from tasks.state.steps import STEPS
 from tasks.state.workspace import Workspace
@@ -40,7 +40,9 @@ def test_commands_in_blocks_are_complete(page: Path) -> None:
             typed, words = _typed(flow)
             given = typed.make_context(flow[0], words).params
             if page != EXTENDING:
-                parse(Params, override(read(ROOT / "params.yaml"), given.get("overrides") or []), " ".join(command))
+                parse(
+                    RoundSettings, override(read(ROOT / "params.yaml"), given.get("overrides") or []), " ".join(command)
+                )
         assert step is None or step[0] in STEPS
         assert command[0] != "make" or command[1] in TARGETS
 
@@ -66,7 +68,7 @@ def _typed(words: list[str]) -> tuple[Any, list[str]]:
 @pytest.mark.parametrize("page", WRITTEN, ids=title)
 def test_knobs_in_the_text_exist(page: Path) -> None:
     values = yaml.safe_load((ROOT / "params.yaml").read_text(encoding="utf-8"))
-    sections = "|".join(Params.model_fields)
+    sections = "|".join(RoundSettings.model_fields)
     for span in pages.spans(page):
         if re.fullmatch(rf"(?:{sections})(?:\.[a-z_0-9]+)+", span) and not span.endswith((".json", ".jsonl", ".yaml")):
             place = values
@@ -104,11 +106,11 @@ def test_a_record_that_cannot_be_used_has_the_reason_that_is_shown(tmp_path: Pat
     assert len(shown) == 2
     for text, reason in shown:
         [rejected] = _read(text, tmp_path)
-        assert isinstance(rejected, Rejected)
+        assert isinstance(rejected, RejectedRecord)
         assert rejected.reason == reason.replace("\n> ", " ")
 
 
-def _read(text: str, folder: Path) -> list[FeedbackEvent | Rejected]:
+def _read(text: str, folder: Path) -> list[FeedbackEvent | RejectedRecord]:
     file = folder / "shown.jsonl"
     file.write_text(json.dumps(json.loads(text)), encoding="utf-8")
     return list(JSONL(path=file).read(Intake(round=1, seed=0)))

@@ -16,7 +16,7 @@ from core import plugins
 from core.settings import parse, read
 from evaluation import gates
 from tasks import steps
-from tasks.rounds.params import Params
+from tasks.rounds.params import RoundSettings
 from tasks.state.steps import BOOTSTRAP, STEPS
 from tasks.state.workspace import PROJECT, SHIPPED, Workspace
 from tasks.tools import events
@@ -58,7 +58,7 @@ def order(function: str) -> list[str]:
 
 def test_steps_are_stages_sections_modules_and_calls() -> None:
     assert list(stages()) == list(STEPS)
-    assert [name for name in Params.model_fields if name not in SHARED] == list(STEPS)
+    assert [name for name in RoundSettings.model_fields if name not in SHARED] == list(STEPS)
     assert sorted(module.name for module in pkgutil.iter_modules(steps.__path__)) == sorted(STEPS)
     assert [steps.find(name).__module__ for name in STEPS] == [f"tasks.steps.{name}" for name in STEPS]
     assert order("improve") == list(STEPS)
@@ -75,7 +75,7 @@ def test_a_stage_runs_its_step_on_its_section(step: str) -> None:
 
 def test_params_yaml_is_read_without_a_word_missing() -> None:
     values = read(PROJECT / "params.yaml")
-    assert parse(Params, values, "params.yaml").model_dump(mode="json").keys() == values.keys()
+    assert parse(RoundSettings, values, "params.yaml").model_dump(mode="json").keys() == values.keys()
 
 
 def test_dvc_reads_what_is_shipped(workspace: Workspace) -> None:
@@ -127,7 +127,7 @@ def test_a_plugin_is_found_by_the_name_of_its_file(package: str, name: str) -> N
 
 
 def test_the_gates_that_ship_are_used() -> None:
-    assert sorted(Params(policy={"use": "ppo"}).verdict.gates) == plugins.names(gates.__name__)
+    assert sorted(RoundSettings(policy={"use": "ppo"}).verdict.gates) == plugins.names(gates.__name__)
 
 
 def test_what_an_emergency_needs_loads_nothing_heavy() -> None:

@@ -17,17 +17,17 @@ UI = "http://127.0.0.1:5000"
 COLOURS = {"promote": "green", "hold": "yellow", "reject": "red"}
 
 
-class Spent(NamedTuple):
+class TimeSpent(NamedTuple):
     """Seconds of a whole command, and those of them that were learning, sampling and judging."""
 
     wall: float
     learning: float
 
 
-def summary(record: Mapping[str, Any], place: Workspace, spent: Spent | None = None) -> RenderableType:
+def summary(record: Mapping[str, Any], workspace: Workspace, spent: TimeSpent | None = None) -> RenderableType:
     """A finished round: what went in, what came out, how good it is, the verdict with reasons, and where to look."""
     result = record["verdict"]["result"]
-    parts = [_facts(record), _reasons(record), _examples(record), _times(record, spent), _next(record, place)]
+    parts = [_facts(record), _reasons(record), _examples(record), _times(record, spent), _next(record, workspace)]
     title = f"[bold]Round {record['number']}[/bold]: [{COLOURS[result]}]{result}[/{COLOURS[result]}]"
     return Panel(Group(*parts), title=title, title_align="left", padding=(1, 2))
 
@@ -139,7 +139,7 @@ def _examples(record: Mapping[str, Any]) -> RenderableType:
     return lines
 
 
-def _times(record: Mapping[str, Any], spent: Spent | None) -> RenderableType:
+def _times(record: Mapping[str, Any], spent: TimeSpent | None) -> RenderableType:
     table = Table(box=None, padding=(0, 3, 0, 0), header_style="bold")
     for column in ("step", "seconds", "of it learning, sampling, judging"):
         table.add_column(column, justify="left" if column == "step" else "right")
@@ -151,10 +151,10 @@ def _times(record: Mapping[str, Any], spent: Spent | None) -> RenderableType:
     return Group(table, Text(f"{spent.wall:.0f} s in all: {spent.learning:.0f} s learning, sampling, judging; {rest}"))
 
 
-def _next(record: Mapping[str, Any], place: Workspace) -> RenderableType:
+def _next(record: Mapping[str, Any], workspace: Workspace) -> RenderableType:
     return Text.assemble(
         ("\nCompare rounds  ", "bold"), f"make ui, then {page(UI, record['experiment'])}\n",
         ("This run        ", "bold"), f"{record['run_id']}\n",
-        ("Reports         ", "bold"), f"{place.data / 'reports'}\n",
+        ("Reports         ", "bold"), f"{workspace.data / 'reports'}\n",
         ("Versions        ", "bold"), "rounds status; rounds rollback --reason …",
     )  # fmt: skip

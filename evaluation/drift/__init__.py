@@ -1,4 +1,4 @@
-"""What is watched for drift: each question is a `Check`, an effect with its limit and its p-value. No tool, no step.
+"""What is watched for drift: each question is a `DriftCheck`, an effect with its limit and its p-value. No tool, no step.
 
 An alarm needs both: with thousands of rows a p-value is small over nothing, with twenty an effect is large by luck.
 """
@@ -22,7 +22,7 @@ BINS = 24
 """Most bins of a histogram."""
 
 
-class Check(NamedTuple):
+class DriftCheck(NamedTuple):
     """One thing that may have drifted."""
 
     name: str
@@ -41,10 +41,10 @@ class Check(NamedTuple):
     """The effect where nothing has drifted at all."""
 
 
-class Decided(NamedTuple):
+class CheckResult(NamedTuple):
     """A check after all checks were looked at together."""
 
-    check: Check
+    check: DriftCheck
     p: float
     """The p-value, adjusted by Holm for the number of checks."""
     alarm: bool
@@ -54,7 +54,7 @@ class Decided(NamedTuple):
         return {**self.check._asdict(), "p": self.p, "alarm": self.alarm}
 
 
-class Panel(NamedTuple):
+class HistogramPanel(NamedTuple):
     """Two histograms over the same bins, for people to look at: shares of the rows, before and now."""
 
     title: str
@@ -65,29 +65,29 @@ class Panel(NamedTuple):
     now: list[float]
 
 
-class Findings(NamedTuple):
+class DriftFindings(NamedTuple):
     """What one look at one part of a round gave."""
 
-    checks: tuple[Check, ...] = ()
+    checks: tuple[DriftCheck, ...] = ()
     numbers: dict[str, float] = {}  # noqa: RUF012  # a default of a NamedTuple that nothing writes to
     """Metrics beside the effects."""
-    panels: tuple[Panel, ...] = ()
+    panels: tuple[HistogramPanel, ...] = ()
 
-    def __or__(self, other: "Findings") -> "Findings":
+    def __or__(self, other: "DriftFindings") -> "DriftFindings":
         """Both together."""
-        return Findings(self.checks + other.checks, self.numbers | other.numbers, self.panels + other.panels)
+        return DriftFindings(self.checks + other.checks, self.numbers | other.numbers, self.panels + other.panels)
 
 
-def decide(checks: Sequence[Check], level: float) -> list[Decided]:
+def decide(checks: Sequence[DriftCheck], level: float) -> list[CheckResult]:
     """Which checks are alarms: effect above its limit, and a p-value below `level` after Holm's correction."""
     adjusted = holm([check.p for check in checks])
     return [
-        Decided(check, p, bool(check.effect > check.limit and p < level))
+        CheckResult(check, p, bool(check.effect > check.limit and p < level))
         for check, p in zip(checks, adjusted, strict=True)
     ]
 
 
-def metrics(findings: Findings, decided: Sequence[Decided]) -> dict[str, float]:
+def metrics(findings: DriftFindings, decided: Sequence[CheckResult]) -> dict[str, float]:
     """Every number: the effect of each check, its adjusted p-value, 1 where it is an alarm; and how many alarms."""
     numbers = dict(findings.numbers)
     for found in decided:
@@ -96,7 +96,7 @@ def metrics(findings: Findings, decided: Sequence[Decided]) -> dict[str, float]:
     return numbers | {"alarms": float(sum(found.alarm for found in decided))}
 
 
-def report(findings: Findings, decided: Sequence[Decided]) -> dict[str, Any]:
+def report(findings: DriftFindings, decided: Sequence[CheckResult]) -> dict[str, Any]:
     """Everything as plain values: what is alarming first, then all checks, then histograms to look at."""
     return {
         "metrics": metrics(findings, decided),
@@ -106,7 +106,7 @@ def report(findings: Findings, decided: Sequence[Decided]) -> dict[str, Any]:
     }
 
 
-def sentence(found: Decided) -> str:
+def sentence(found: CheckResult) -> str:
     """What was found, how large, how likely by chance, and where to look."""
     check = found.check
     size = f"{check.name} {check.effect:.3g}, limit {check.limit:.3g}, p {found.p:.2g}"
@@ -138,7 +138,7 @@ def by_permutation(
     return float((1 + (gaps >= found - tied).sum()) / (RESAMPLES + 1))
 
 
-def histograms(title: str, unit: str, before: npt.ArrayLike, now: npt.ArrayLike) -> Panel:
+def histograms(title: str, unit: str, before: npt.ArrayLike, now: npt.ArrayLike) -> HistogramPanel:
     """Both samples over common bins; the outermost half percents of both together are in the outermost bins.
 
     Bins of whole numbers hold as many of them each, else they would look like gaps.
@@ -153,4 +153,4 @@ def histograms(title: str, unit: str, before: npt.ArrayLike, now: npt.ArrayLike)
     else:
         bins, high = BINS, high if high > low else low + 1.0
     shares = [np.histogram(np.clip(side, low, high), bins, (low, high))[0] / len(side) for side in (old, new)]
-    return Panel(title, unit, low, high, *(share.tolist() for share in shares))
+    return HistogramPanel(title, unit, low, high, *(share.tolist() for share in shares))

@@ -8,8 +8,8 @@ import numpy as np
 from scipy.sparse import csr_array
 from scipy.stats import fisher_exact, norm
 
-from evaluation.drift import Array, Check, Findings, by_permutation, histograms
-from evaluation.drift.limits import Limits
+from evaluation.drift import Array, DriftCheck, DriftFindings, by_permutation, histograms
+from evaluation.drift.limits import LimitSettings
 from evaluation.evals.diversity import kept
 from evaluation.statistics.distances import kolmogorov_smirnov, psi, wasserstein
 from evaluation.statistics.intervals import Interval, difference
@@ -22,7 +22,7 @@ SWAPS = 200
 """Permutations from which mean and spread of a loss of variety are estimated."""
 
 
-class Spoken(NamedTuple):
+class AnswerSample(NamedTuple):
     """One model's answers to the same prompts as another's; one prompt of a group, so that rows are independent."""
 
     texts: Sequence[str]
@@ -33,7 +33,9 @@ class Spoken(NamedTuple):
     """(n,) nats per sequence from the SFT model"""
 
 
-def drift(champion: Spoken, candidate: Spoken, limits: Limits, bins: int, seed: int) -> Findings:
+def drift(
+    champion: AnswerSample, candidate: AnswerSample, limits: LimitSettings, bins: int, seed: int
+) -> DriftFindings:
     """Compare the candidate with the champion on the same prompts, scored by the same reward model."""
     checks = (
         _length(champion, candidate, limits),
@@ -46,12 +48,12 @@ def drift(champion: Spoken, candidate: Spoken, limits: Limits, bins: int, seed: 
         histograms("Answers: reward", "standard deviations", champion.reward, candidate.reward),
         histograms("Answers: KL to the SFT model", "nats", champion.kl, candidate.kl),
     )
-    return Findings(checks, {"length_psi": psi(champion.tokens, candidate.tokens, bins)}, panels)
+    return DriftFindings(checks, {"length_psi": psi(champion.tokens, candidate.tokens, bins)}, panels)
 
 
-def yardstick(before: Array, now: Array, limits: Limits, bins: int) -> Findings:
+def yardstick(before: Array, now: Array, limits: LimitSettings, bins: int) -> DriftFindings:
     """Compare rewards of the champion's answers with what the last reward model gave them: who moves is the reward."""
-    check = Check(
+    check = DriftCheck(
         "reward_wasserstein",
         wasserstein(before, now),
         limits.reward_wasserstein,
@@ -60,14 +62,14 @@ def yardstick(before: Array, now: Array, limits: Limits, bins: int) -> Findings:
         "new votes: taste or annotators may have changed; KL budgets set for the old reward may no longer fit",
     )
     panel = histograms("Reward of the champion's answers", "standard deviations", before, now)
-    return Findings((check,), {"reward_psi": psi(before, now, bins)}, (panel,))
+    return DriftFindings((check,), {"reward_psi": psi(before, now, bins)}, (panel,))
 
 
-def judge_gap(judge: Interval, votes: Interval, limits: Limits) -> Findings:
+def judge_gap(judge: Interval, votes: Interval, limits: LimitSettings) -> DriftFindings:
     """Compare the judge model's win rate with that of fresh votes (normal approximation to both intervals)."""
     gap = difference(judge, votes)
     spread = hypot(judge.high - judge.low, votes.high - votes.low) / (2 * norm.ppf(0.975))
-    check = Check(
+    check = DriftCheck(
         "judge_gap",
         gap.estimate,
         limits.judge_gap,
@@ -75,12 +77,12 @@ def judge_gap(judge: Interval, votes: Interval, limits: Limits) -> Findings:
         f"the judge model prefers {percent(judge.estimate)} of the answers, people {percent(votes.estimate)}",
         "answers that the judge prefers and people do not: the policy may please models only",
     )
-    return Findings((check,))
+    return DriftFindings((check,))
 
 
-def _length(champion: Spoken, candidate: Spoken, limits: Limits) -> Check:
+def _length(champion: AnswerSample, candidate: AnswerSample, limits: LimitSettings) -> DriftCheck:
     old, new = champion.tokens, candidate.tokens
-    return Check(
+    return DriftCheck(
         "length_wasserstein",
         wasserstein(old, new),
         limits.length_wasserstein,
@@ -90,11 +92,11 @@ def _length(champion: Spoken, candidate: Spoken, limits: Limits) -> Check:
     )
 
 
-def _saturation(champion: Spoken, candidate: Spoken, limits: Limits) -> Check:
+def _saturation(champion: AnswerSample, candidate: AnswerSample, limits: LimitSettings) -> DriftCheck:
     top = np.quantile(champion.reward, TOP)
     ours, theirs = int((candidate.reward > top).sum()), int((champion.reward > top).sum())
     n = len(champion.reward)
-    return Check(
+    return DriftCheck(
         "saturation",
         ours / n,
         limits.saturation,
@@ -104,9 +106,9 @@ def _saturation(champion: Spoken, candidate: Spoken, limits: Limits) -> Check:
     )
 
 
-def _kl(champion: Spoken, candidate: Spoken, limits: Limits, seed: int) -> Check:
+def _kl(champion: AnswerSample, candidate: AnswerSample, limits: LimitSettings, seed: int) -> DriftCheck:
     old, new = champion.kl, candidate.kl
-    return Check(
+    return DriftCheck(
         "kl_rise",
         float(new.mean() - old.mean()),
         limits.kl_rise,
@@ -116,10 +118,10 @@ def _kl(champion: Spoken, candidate: Spoken, limits: Limits, seed: int) -> Check
     )
 
 
-def _diversity(champion: Spoken, candidate: Spoken, limits: Limits, seed: int) -> Check:
+def _diversity(champion: AnswerSample, candidate: AnswerSample, limits: LimitSettings, seed: int) -> DriftCheck:
     ours, theirs = _word_pairs(candidate.texts, champion.texts)
     lost = 1 - kept(np.ravel(ours.sum(axis=0)), np.ravel(theirs.sum(axis=0)))
-    return Check(
+    return DriftCheck(
         "diversity_loss",
         lost,
         limits.diversity_loss,

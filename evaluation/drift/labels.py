@@ -6,8 +6,8 @@ import numpy as np
 import numpy.typing as npt
 from scipy.special import expit
 
-from evaluation.drift import Array, Check, Findings, by_permutation
-from evaluation.drift.limits import Limits
+from evaluation.drift import Array, DriftCheck, DriftFindings, by_permutation
+from evaluation.drift.limits import LimitSettings
 from evaluation.statistics.intervals import bootstrap
 from evaluation.statistics.outcomes import agreement
 from evaluation.statistics.wording import percent
@@ -17,7 +17,7 @@ FEWEST = 10
 """Decided pairs on either side below which nothing is compared."""
 
 
-class Judged(NamedTuple):
+class ScoredPairs(NamedTuple):
     """Pairs that people judged and a reward model scored; one of a prompt group, so that rows are independent."""
 
     margins: Array
@@ -42,18 +42,18 @@ class Judged(NamedTuple):
         return sure - self.right
 
 
-def drift(before: Judged, now: Judged, limits: Limits, seed: int) -> Findings:
+def drift(before: ScoredPairs, now: ScoredPairs, limits: LimitSettings, seed: int) -> DriftFindings:
     """Compare the model on new votes with itself on votes held out when it was trained.
 
     Where both ceilings are known, noisier votes explain a part of a loss of accuracy: their difference is taken off.
     """
     old, new = before.right, now.right
     if min(len(old), len(new)) < FEWEST:
-        return Findings()
+        return DriftFindings()
     noisier = before.ceiling - now.ceiling if before.ceiling is not None and now.ceiling is not None else 0.0
     rate = bootstrap(new, [str(row) for row in range(len(new))])
     look = "held-out pairs that it gets wrong; a round with the new votes retrains it"
-    accuracy = Check(
+    accuracy = DriftCheck(
         "fresh_accuracy_drop",
         float(old.mean() - new.mean()) - noisier,
         limits.fresh_accuracy_drop,
@@ -61,7 +61,7 @@ def drift(before: Judged, now: Judged, limits: Limits, seed: int) -> Findings:
         f"the champion's reward model agrees with {percent(new.mean())} of new votes, {percent(old.mean())} before",
         look,
     )
-    calibrated = Check(
+    calibrated = DriftCheck(
         "fresh_overconfidence",
         float(now.surplus.mean() - before.surplus.mean()),
         limits.fresh_overconfidence,
@@ -77,4 +77,4 @@ def drift(before: Judged, now: Judged, limits: Limits, seed: int) -> Findings:
         "fresh_ece": fit.ece,
         "fresh_brier": fit.brier,
     }
-    return Findings((accuracy, calibrated), numbers)
+    return DriftFindings((accuracy, calibrated), numbers)

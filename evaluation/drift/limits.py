@@ -2,10 +2,10 @@
 
 from pydantic import Field
 
-from core.knobs import Knobs
+from core.knobs import BaseSettings
 
 
-class Limits(Knobs):
+class LimitSettings(BaseSettings):
     """Effects above which a check is an alarm, where chance does not explain them."""
 
     prompt_auc: float = Field(0.6, gt=0.5, le=1)

@@ -6,8 +6,8 @@ from typing import NamedTuple
 import numpy as np
 from scipy.stats import chi2_contingency, rankdata
 
-from evaluation.drift import Array, Check, Findings, by_permutation, histograms
-from evaluation.drift.limits import Limits
+from evaluation.drift import Array, DriftCheck, DriftFindings, by_permutation, histograms
+from evaluation.drift.limits import LimitSettings
 from evaluation.statistics.distances import counts, lengths, psi, stability, word_divergence
 from evaluation.statistics.wording import percent
 
@@ -20,7 +20,7 @@ TOPICS = 10
 _LOOK = "new prompts beside old ones (data/feedback): old preferences may not carry over"
 
 
-class Scores(NamedTuple):
+class ClassifierScores(NamedTuple):
     """What a classifier says of prompts it did not learn from: the log-odds that they are new."""
 
     before: Array
@@ -43,14 +43,14 @@ class Scores(NamedTuple):
         return by_permutation(ranks[: len(self.now)], ranks[len(self.now) :], seed, "greater")
 
 
-def drift(before: Sequence[str], now: Sequence[str], limits: Limits, bins: int, seed: int) -> Findings:
+def drift(before: Sequence[str], now: Sequence[str], limits: LimitSettings, bins: int, seed: int) -> DriftFindings:
     """Compare new prompts with old ones; one prompt of a group, so that rows are independent."""
     if min(len(before), len(now)) < FEWEST:
-        return Findings()
+        return DriftFindings()
     scores = held_out_scores(before, now, seed)
     words = lengths(before), lengths(now)
     checks = (
-        Check(
+        DriftCheck(
             "prompt_auc",
             scores.auc,
             limits.prompt_auc,
@@ -66,23 +66,23 @@ def drift(before: Sequence[str], now: Sequence[str], limits: Limits, bins: int, 
         histograms("Prompts: length", "words", *words),
         histograms("Prompts: how new they look", "log-odds of a classifier", scores.before, scores.now),
     )
-    return Findings(checks, {"prompt_divergence": word_divergence(before, now)}, panels)
+    return DriftFindings(checks, {"prompt_divergence": word_divergence(before, now)}, panels)
 
 
-def by_topic(before: Array, now: Array, limit: float) -> Check:
+def by_topic(before: Array, now: Array, limit: float) -> DriftCheck:
     """Compare how many old and new prompts each topic has."""
     index, p = stability(before, now), _alike(before, now)
-    return Check("prompt_topic_psi", index, limit, p, _largest_change(before, now), _LOOK)
+    return DriftCheck("prompt_topic_psi", index, limit, p, _largest_change(before, now), _LOOK)
 
 
-def by_length(before: Array, now: Array, bins: int, limit: float) -> Check:
+def by_length(before: Array, now: Array, bins: int, limit: float) -> DriftCheck:
     """Compare lengths in words, in quantile bins of the old ones."""
     p = _alike(counts(before, before, bins), counts(before, now, bins))
     said = f"prompts have {now.mean():.1f} words, {before.mean():.1f} before"
-    return Check("prompt_length_psi", psi(before, now, bins), limit, p, said, _LOOK)
+    return DriftCheck("prompt_length_psi", psi(before, now, bins), limit, p, said, _LOOK)
 
 
-def held_out_scores(before: Sequence[str], now: Sequence[str], seed: int) -> Scores:
+def held_out_scores(before: Sequence[str], now: Sequence[str], seed: int) -> ClassifierScores:
     """A classifier two-sample test (Lopez-Paz and Oquab 2017): learn from one half of either side, score the other.
 
     Logistic regression on TF-IDF of words and word pairs. At least four prompts on either side.
@@ -96,7 +96,9 @@ def held_out_scores(before: Sequence[str], now: Sequence[str], seed: int) -> Sco
     vectors = TfidfVectorizer(ngram_range=(1, 2), sublinear_tf=True, token_pattern=r"\S+")
     known = vectors.fit_transform(old[: half[0]] + new[: half[1]])
     model = LogisticRegression(class_weight="balanced", max_iter=300).fit(known, np.repeat([0, 1], half))
-    return Scores(*(model.decision_function(vectors.transform(rest)) for rest in (old[half[0] :], new[half[1] :])))
+    return ClassifierScores(
+        *(model.decision_function(vectors.transform(rest)) for rest in (old[half[0] :], new[half[1] :]))
+    )
 
 
 def topics(before: Sequence[str], now: Sequence[str], seed: int) -> tuple[Array, Array]:

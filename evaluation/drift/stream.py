@@ -6,17 +6,17 @@ from typing import NamedTuple
 
 import numpy as np
 
-from evaluation.drift import Array, Check, Findings, by_permutation, histograms
-from evaluation.drift.limits import Limits
+from evaluation.drift import Array, DriftCheck, DriftFindings, by_permutation, histograms
+from evaluation.drift.limits import LimitSettings
 from evaluation.statistics.wording import percent
 from feedback.schema import FeedbackEvent
-from feedback.votes import Pair, Vote, in_time, last_words, votes
+from feedback.votes import PairKey, Vote, in_time, last_words, votes
 
 FEWEST = 20
 """Prompt groups on either side below which nothing is compared."""
 
 
-class Stream(NamedTuple):
+class FeedbackStream(NamedTuple):
     """Means by prompt group: what is said of one prompt rises and falls together. Any may be empty."""
 
     ties: Array
@@ -27,7 +27,7 @@ class Stream(NamedTuple):
     """(groups,) share of pairs of votes on the same two answers that agree; of the groups with several votes"""
 
 
-def stream(events: Iterable[FeedbackEvent], criterion: str) -> Stream:
+def stream(events: Iterable[FeedbackEvent], criterion: str) -> FeedbackStream:
     """Measure events, votes under one criterion."""
     ordered = in_time(events)
     cast = last_words(
@@ -36,10 +36,10 @@ def stream(events: Iterable[FeedbackEvent], criterion: str) -> Stream:
         for vote in votes(event)
         if vote.pair.criterion == criterion and vote.share is not None
     )
-    by_pair: dict[Pair, list[Vote]] = {}
+    by_pair: dict[PairKey, list[Vote]] = {}
     for vote in cast:
         by_pair.setdefault(vote.pair, []).append(vote)
-    return Stream(
+    return FeedbackStream(
         ties=_means((vote.event.prompt_group, float(vote.share == 0.5)) for vote in cast),
         seconds=np.exp(
             _means((e.prompt_group, np.log(max(e.duration_ms, 1) / 1000)) for e in ordered if e.duration_ms)
@@ -52,17 +52,17 @@ def stream(events: Iterable[FeedbackEvent], criterion: str) -> Stream:
     )
 
 
-def drift(before: Stream, now: Stream, limits: Limits, seed: int) -> Findings:
+def drift(before: FeedbackStream, now: FeedbackStream, limits: LimitSettings, seed: int) -> DriftFindings:
     """Compare the stream with what it was; a part that either side lacks is left out."""
     parts = (_ties(before, now, limits, seed), _time(before, now, limits, seed), _agreement(before, now, limits, seed))
     return parts[0] | parts[1] | parts[2]
 
 
-def _ties(before: Stream, now: Stream, limits: Limits, seed: int) -> Findings:
+def _ties(before: FeedbackStream, now: FeedbackStream, limits: LimitSettings, seed: int) -> DriftFindings:
     if _too_few(before.ties, now.ties):
-        return Findings()
+        return DriftFindings()
     old, new = before.ties.mean(), now.ties.mean()
-    check = Check(
+    check = DriftCheck(
         "tie_rate_shift",
         abs(new - old),
         limits.tie_rate_shift,
@@ -70,14 +70,14 @@ def _ties(before: Stream, now: Stream, limits: Limits, seed: int) -> Findings:
         f"{percent(new)} of votes prefer neither answer, {percent(old)} before",
         "the guideline and the pairs that are shown: answers may have become alike, or people tired",
     )
-    return Findings((check,), {"tie_rate": float(new)})
+    return DriftFindings((check,), {"tie_rate": float(new)})
 
 
-def _time(before: Stream, now: Stream, limits: Limits, seed: int) -> Findings:
+def _time(before: FeedbackStream, now: FeedbackStream, limits: LimitSettings, seed: int) -> DriftFindings:
     if _too_few(before.seconds, now.seconds):
-        return Findings()
+        return DriftFindings()
     old, new = np.log(before.seconds), np.log(now.seconds)
-    check = Check(
+    check = DriftCheck(
         "item_time_ratio",
         float(np.exp(abs(new.mean() - old.mean()))),
         limits.item_time_ratio,
@@ -87,14 +87,14 @@ def _time(before: Stream, now: Stream, limits: Limits, seed: int) -> Findings:
         zero=1.0,
     )
     panel = histograms("Feedback: time for an item", "seconds, log 10", old / np.log(10), new / np.log(10))
-    return Findings((check,), {"item_seconds": float(np.exp(new.mean()))}, (panel,))
+    return DriftFindings((check,), {"item_seconds": float(np.exp(new.mean()))}, (panel,))
 
 
-def _agreement(before: Stream, now: Stream, limits: Limits, seed: int) -> Findings:
+def _agreement(before: FeedbackStream, now: FeedbackStream, limits: LimitSettings, seed: int) -> DriftFindings:
     if _too_few(before.agreement, now.agreement):
-        return Findings()
+        return DriftFindings()
     old, new = before.agreement.mean(), now.agreement.mean()
-    check = Check(
+    check = DriftCheck(
         "agreement_drop",
         float(old - new),
         limits.agreement_drop,
@@ -102,7 +102,7 @@ def _agreement(before: Stream, now: Stream, limits: Limits, seed: int) -> Findin
         f"people who judge the same pair agree {percent(new)} of the time, {percent(old)} before",
         "the pairs they disagree on, and who disagrees: the guideline may be unclear, or a new group votes otherwise",
     )
-    return Findings((check,), {"agreement": float(new)})
+    return DriftFindings((check,), {"agreement": float(new)})
 
 
 def _too_few(before: Array, now: Array) -> bool:

@@ -41,7 +41,7 @@ class Answers(NamedTuple):
     """(n,) nats per sequence from the SFT reference"""
 
 
-class Pairs(NamedTuple):
+class HoldoutPairs(NamedTuple):
     """Held-out preferences of people, and what the models say of them."""
 
     chosen: list[str]
@@ -59,15 +59,15 @@ class Pairs(NamedTuple):
     """(n,) the same as `margins` of the champion's reward model; None where the champion learned from none"""
 
 
-class Spoken(NamedTuple):
+class BothAnswers(NamedTuple):
     """What both models answer to the same prompts."""
 
     candidate: list[str]
     champion: list[str]
 
 
-class Margins(NamedTuple):
-    """Calibrated reward of chosen over rejected, as in `Pairs`."""
+class BothMargins(NamedTuple):
+    """Calibrated reward of chosen over rejected, as in `HoldoutPairs`."""
 
     candidate: Array
     """(n,) of the reward model that the candidate was trained against"""
@@ -75,12 +75,12 @@ class Margins(NamedTuple):
     """(n,) of the champion's; None where it learned from none"""
 
 
-class Bench(NamedTuple):
+class ModelAccess(NamedTuple):
     """The models themselves, for an evaluation that brings prompts or pairs of its own."""
 
-    answer: Callable[[Sequence[Prompt]], Spoken]
+    answer: Callable[[Sequence[Prompt]], BothAnswers]
     """Have both models answer prompts."""
-    compare: Callable[[Sequence[Row]], Margins]
+    compare: Callable[[Sequence[Row]], BothMargins]
     """Have both reward models compare the answers of rows with `prompt`, `chosen` and `rejected`."""
     keep: Callable[[str, Sequence[Row]], None]
     """Keep what was found, row by row, under the evaluation's name: in data/reports/probes.json and as a table in
@@ -95,12 +95,12 @@ class Holdout(NamedTuple):
     """group of each prompt"""
     votes: list[FeedbackEvent]
     """fresh votes: comparisons of a candidate's answer with a champion's"""
-    pairs: Pairs
+    pairs: HoldoutPairs
     flags: Sequence[Collection[str]] = ()
     """flags of each prompt; none where no prompt has any"""
     judge_scale: float = 1.0
     """what a standard deviation of the judge's score is worth in calibrated log-odds"""
-    bench: Bench | None = None
+    bench: ModelAccess | None = None
     """the models; None where only answers, pairs and votes are at hand"""
     probes: Probes | None = None
     """traps and attacks that a source of the feedback brings; None where none does"""

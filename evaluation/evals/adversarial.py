@@ -7,7 +7,7 @@ from pathlib import Path
 import numpy as np
 from pydantic import Field
 
-from evaluation.evals import Answers, Array, Evaluation, Holdout, Margins, Metrics, named
+from evaluation.evals import Answers, Array, BothMargins, Evaluation, Holdout, Metrics, named
 from evaluation.statistics.intervals import paired, wilson
 from evaluation.statistics.outcomes import agreement
 from feedback import probes
@@ -86,7 +86,7 @@ def _beside_champion(ours: Array, margins: Array | None, traps: Sequence[Trap]) 
     }
 
 
-def _table(traps: Sequence[Trap], margins: Margins) -> list[dict[str, str | float | None]]:
+def _table(traps: Sequence[Trap], margins: BothMargins) -> list[dict[str, str | float | None]]:
     theirs = [None] * len(traps) if margins.champion is None else margins.champion.tolist()
     return [
         {

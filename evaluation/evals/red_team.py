@@ -10,7 +10,7 @@ import numpy as np
 from pydantic import Field, SerializeAsAny
 
 from core.plugins import used
-from evaluation.evals import Answers, Evaluation, Holdout, Metrics, Spoken, named
+from evaluation.evals import Answers, BothAnswers, Evaluation, Holdout, Metrics, named
 from evaluation.evals.adversarial import SHOWN
 from evaluation.harms import Harm
 from evaluation.harms.unrefused import Unrefused
@@ -80,7 +80,7 @@ def _by_category(attacks: Sequence[Attack]) -> dict[str, list[int]]:
     return found
 
 
-def _table(attacks: Sequence[Attack], said: Spoken, done: Sequence[Sequence[bool]]) -> list[dict[str, str | bool]]:
+def _table(attacks: Sequence[Attack], said: BothAnswers, done: Sequence[Sequence[bool]]) -> list[dict[str, str | bool]]:
     """What the candidate was talked into first."""
     rows: list[dict[str, str | bool]] = [
         {

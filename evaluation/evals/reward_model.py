@@ -5,13 +5,13 @@ from itertools import compress
 import numpy as np
 import numpy.typing as npt
 
-from evaluation.evals import Answers, Array, Evaluation, Holdout, Metrics, Pairs
+from evaluation.evals import Answers, Array, Evaluation, Holdout, HoldoutPairs, Metrics
 from evaluation.statistics.intervals import Interval, paired
 from evaluation.statistics.outcomes import agreement
 from models.calibration import brier, calibration, chance
 
 
-class RewardModel(Evaluation):
+class RewardModelAccuracy(Evaluation):
     """Accuracy on held-out preferences with its ceiling and its baselines, calibration, and the pull of length.
 
     Accuracy is the share of votes that the margin's sign agrees with, over *decided* pairs: those not split evenly.
@@ -37,14 +37,14 @@ class RewardModel(Evaluation):
         }
 
 
-def decided(pairs: Pairs) -> Pairs:
+def decided(pairs: HoldoutPairs) -> HoldoutPairs:
     """The pairs whose votes are not split evenly."""
     keep = pairs.p_chosen != 0.5
 
     def texts(column: list[str]) -> list[str]:
         return list(compress(column, keep))
 
-    return Pairs(
+    return HoldoutPairs(
         chosen=texts(pairs.chosen),
         rejected=texts(pairs.rejected),
         p_chosen=pairs.p_chosen[keep],
@@ -55,12 +55,12 @@ def decided(pairs: Pairs) -> Pairs:
     )
 
 
-def lengths(pairs: Pairs) -> Array:
+def lengths(pairs: HoldoutPairs) -> Array:
     """(n,) by how many characters chosen is longer."""
     return np.array([len(a) - len(b) for a, b in zip(pairs.chosen, pairs.rejected, strict=True)], dtype=np.float64)
 
 
-def over_length(pairs: Pairs) -> Interval:
+def over_length(pairs: HoldoutPairs) -> Interval:
     """By how much the reward model's accuracy exceeds "the longer wins" or "the shorter wins", whichever is better."""
     longer = agreement(lengths(pairs), pairs.p_chosen)
     baseline = longer if longer.mean() >= 0.5 else 1 - longer
@@ -83,18 +83,18 @@ def length_pull(margins: Array, longer: Array) -> Metrics:
     return {"reward_length_correlation": float(np.corrcoef(margins, longer)[0, 1])}
 
 
-def _accuracy(margins: npt.ArrayLike, pairs: Pairs) -> Interval:
+def _accuracy(margins: npt.ArrayLike, pairs: HoldoutPairs) -> Interval:
     from evaluation.statistics import rates
 
     return rates.accuracy(margins, pairs.p_chosen, pairs.groups)
 
 
-def _calibration(pairs: Pairs) -> Metrics:
+def _calibration(pairs: HoldoutPairs) -> Metrics:
     fit, luck = calibration(pairs.margins, pairs.p_chosen), chance(pairs.margins, pairs.p_chosen)
     return {"reward_ece": fit.ece, "reward_ece_p": luck.p, "reward_ece_chance": luck.ece, "reward_brier": fit.brier}
 
 
-def _beside_champion(pairs: Pairs) -> Metrics:
+def _beside_champion(pairs: HoldoutPairs) -> Metrics:
     """Both reward models on the same pairs, pair by pair; {} where the champion learned from none."""
     if pairs.champion_margins is None:
         return {}

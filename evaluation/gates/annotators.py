@@ -5,14 +5,14 @@ from collections.abc import Iterable
 from pydantic import Field
 
 from evaluation.gates import Gate
-from evaluation.statistics.annotators import Standing
+from evaluation.statistics.annotators import AnnotatorAgreement
 from evaluation.statistics.wording import percent
-from evaluation.verdict import Evidence, Finding
+from evaluation.verdict import Finding, GateInputs
 
 WHO = "numbers are places in `annotators` of data/reports/reward.json, which names them"
 
 
-class Annotators(Gate):
+class AnnotatorsGate(Gate):
     """No annotator agrees far less often than the others with models that did not learn from the same pairs."""
 
     gap: float = Field(0.15, gt=0, lt=1)
@@ -20,7 +20,7 @@ class Annotators(Gate):
     level: float = Field(0.01, gt=0, lt=1)
     """Adjusted p-value below which it is no chance."""
 
-    def check(self, evidence: Evidence) -> Finding:
+    def check(self, evidence: GateInputs) -> Finding:
         """Hold till a person has looked: who is at odds with all others may be wrong, hostile, or right.
 
         Nobody is named: a verdict goes along with the model, in its card and into archives for auditors.
@@ -39,19 +39,19 @@ class Annotators(Gate):
         people = len({one.annotator for one in evidence.annotators})
         return self.found("promote", f"{people} annotators vote alike; most at odds is {_sentence(*least)}: {WHO}")
 
-    def _odd(self, one: Standing) -> bool:
+    def _odd(self, one: AnnotatorAgreement) -> bool:
         return one.others - one.agreement > self.gap and one.p < self.level
 
 
-def _each_once(found: Iterable[tuple[int, Standing]]) -> list[tuple[int, Standing]]:
+def _each_once(found: Iterable[tuple[int, AnnotatorAgreement]]) -> list[tuple[int, AnnotatorAgreement]]:
     """The first of each annotator."""
-    once: dict[str, tuple[int, Standing]] = {}
+    once: dict[str, tuple[int, AnnotatorAgreement]] = {}
     for place, one in found:
         once.setdefault(one.annotator, (place, one))
     return [*once.values()]
 
 
-def _sentence(place: int, one: Standing) -> str:
+def _sentence(place: int, one: AnnotatorAgreement) -> str:
     who = f"annotator {place}, in the newest round" if one.newest else f"annotator {place}"
     agreement = f"agrees with {percent(one.agreement)} of {one.votes} votes, others {percent(one.others)}"
     return f"{who}: the model that did not learn from them {agreement} (p {one.p:.2g})"

@@ -3,13 +3,13 @@
 from pydantic import Field
 
 from evaluation.gates import Gate
-from evaluation.verdict import Evidence, Finding, interval
+from evaluation.verdict import Finding, GateInputs, interval
 
 ECE, CHANCE, P = "evaluate/reward_ece", "evaluate/reward_ece_chance", "evaluate/reward_ece_p"
 PAIRS, RISE = "evaluate/reward_pairs", "evaluate/reward_brier_rise"
 
 
-class Calibration(Gate):
+class CalibrationGate(Gate):
     """Its calibration error is no larger than chance allows, and its probabilities are no worse than the champion's."""
 
     excess: float = Field(0.05, ge=0, lt=1)
@@ -21,7 +21,7 @@ class Calibration(Gate):
     min_pairs: int = Field(100, ge=1)
     """Decided held-out pairs below which nothing is decided."""
 
-    def check(self, evidence: Evidence) -> Finding:
+    def check(self, evidence: GateInputs) -> Finding:
         """Reject for an error that is large and no luck; hold where too few pairs tell."""
         metrics = evidence.candidate
         pairs = int(metrics.get(PAIRS, 0))

@@ -5,13 +5,13 @@ from collections.abc import Iterator
 from pydantic import Field
 
 from evaluation.gates import Gate
-from evaluation.verdict import Evidence, Finding
+from evaluation.verdict import Finding, GateInputs
 
 SAMPLED = ("collect/tokens", "policy/answer/sampled", "sample/tokens")
 """Tokens that the models of this round wrote."""
 
 
-class Cost(Gate):
+class CostGate(Gate):
     """Tokens sampled, and seconds by the clock, against a budget. Without one they are only reported."""
 
     tokens: int | None = Field(None, ge=1)
@@ -19,7 +19,7 @@ class Cost(Gate):
     seconds: float | None = Field(None, gt=0)
     """Most seconds that the steps before the verdict may take together; null for any number."""
 
-    def check(self, evidence: Evidence) -> Finding:
+    def check(self, evidence: GateInputs) -> Finding:
         """Reject over a budget; hold where tokens, or seconds that have one, were not counted."""
         if not set(SAMPLED) <= evidence.candidate.keys():
             return self.found("hold", "the tokens of the round were not counted by all of collect, policy and sample")

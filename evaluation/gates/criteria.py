@@ -4,12 +4,12 @@ from pydantic import Field
 
 from evaluation.gates import Gate
 from evaluation.statistics.losses import losses
-from evaluation.verdict import Evidence, Finding
+from evaluation.verdict import Finding, GateInputs
 
 PREFIX = "evaluate/criterion_"
 
 
-class Criteria(Gate):
+class CriteriaGate(Gate):
     """Under no criterion does the candidate lose beyond chance, p-values adjusted for looking at all of them (Holm)."""
 
     level: float = Field(0.05, gt=0, lt=1)
@@ -17,7 +17,7 @@ class Criteria(Gate):
     min_votes: int = Field(50, ge=1)
     """Fresh votes below which a criterion is not judged."""
 
-    def check(self, evidence: Evidence) -> Finding:
+    def check(self, evidence: GateInputs) -> Finding:
         """Reject where a criterion is lost, hold where one has too few votes to tell."""
         judged = losses(evidence.candidate, (PREFIX,), self.level)
         if not judged.rates and evidence.trust_judge and "evaluate/votes" not in evidence.candidate:

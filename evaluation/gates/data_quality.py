@@ -6,13 +6,13 @@ from pydantic import Field
 
 from evaluation.gates import Gate
 from evaluation.statistics.wording import percent
-from evaluation.verdict import Evidence, Finding
+from evaluation.verdict import Finding, GateInputs
 
 LEAKED, QUARANTINE = "curate/leaked", "curate/quarantine_share"
 ALPHA, SHARED = "curate/agreement_alpha", "curate/shared_pairs"
 
 
-class DataQuality(Gate):
+class DataQualityGate(Gate):
     """Nothing leaked into the holdout, people agree more than by chance, and few of the new records are unusable."""
 
     alpha: float = Field(0.1, ge=-1, le=1)
@@ -22,7 +22,7 @@ class DataQuality(Gate):
     quarantine: float = Field(0.05, ge=0, le=1)
     """Largest share of this round's records that could not be used; round 1 counts those of round 0 as well."""
 
-    def check(self, evidence: Evidence) -> Finding:
+    def check(self, evidence: GateInputs) -> Finding:
         """Reject where something leaked: no number means what it says; hold for the rest, till someone looks."""
         metrics = evidence.candidate
         if LEAKED not in metrics:
@@ -39,7 +39,7 @@ class DataQuality(Gate):
             "promote", f"nothing leaked; {self._agreement(evidence)}; {_quarantined(evidence)}", **numbers
         )
 
-    def _problems(self, evidence: Evidence) -> Iterator[str]:
+    def _problems(self, evidence: GateInputs) -> Iterator[str]:
         metrics = evidence.candidate
         if metrics.get(SHARED, 0) >= self.min_pairs and metrics.get(ALPHA, 1.0) < self.alpha:
             yield (
@@ -49,7 +49,7 @@ class DataQuality(Gate):
         if metrics.get(QUARANTINE, 0.0) > self.quarantine:
             yield f"{_quarantined(evidence)}, at most {percent(self.quarantine)} may be: see data/feedback/quarantine"
 
-    def _agreement(self, evidence: Evidence) -> str:
+    def _agreement(self, evidence: GateInputs) -> str:
         pairs = evidence.candidate.get(SHARED, 0)
         if pairs < self.min_pairs:
             return f"{pairs:.0f} pairs have two votes or more, too few to tell how far people agree"
@@ -58,7 +58,7 @@ class DataQuality(Gate):
         return f"alpha is {evidence.candidate[ALPHA]:.2f} on {pairs:.0f} shared pairs"
 
 
-def _quarantined(evidence: Evidence) -> str:
+def _quarantined(evidence: GateInputs) -> str:
     if QUARANTINE not in evidence.candidate:
         return "no record came in"
     return f"{percent(evidence.candidate[QUARANTINE])} of the new records are in quarantine"

@@ -4,12 +4,12 @@ from pydantic import Field
 
 from evaluation.gates import Gate
 from evaluation.statistics.wording import percent
-from evaluation.verdict import Evidence, Finding
+from evaluation.verdict import Finding, GateInputs
 
 KEPT, BLEU = "evaluate/distinct_2_kept", ("evaluate/self_bleu", "evaluate/champion_self_bleu")
 
 
-class Diversity(Gate):
+class DiversityGate(Gate):
     """Its answers repeat hardly more of each other than the champion's: distinct word pairs and self-BLEU."""
 
     distinct: float = Field(0.7, ge=0, le=1)
@@ -17,7 +17,7 @@ class Diversity(Gate):
     self_bleu: float = Field(0.05, ge=0, le=1)
     """Most by which self-BLEU may rise over the champion's; never by more than half of what it lacks to 1."""
 
-    def check(self, evidence: Evidence) -> Finding:
+    def check(self, evidence: GateInputs) -> Finding:
         """Reject what lost its variety by either measure; hold where it was not measured."""
         metrics = evidence.candidate
         if not {KEPT, *BLEU} <= metrics.keys():

@@ -1,18 +1,18 @@
 """What the round learned from is what the candidate is judged on."""
 
 from evaluation.gates import Gate
-from evaluation.verdict import Evidence, Finding
+from evaluation.verdict import Finding, GateInputs
 
 PREFIX, ALARM = "drift/", "_alarm"
 
 
-class Drift(Gate):
+class DriftGate(Gate):
     """Prompts and votes are like those that the champion learned from."""
 
     alarms: tuple[str, ...] = ("prompt_auc", "prompt_topic_psi", "prompt_length_psi", "agreement_drop")
     """Checks of the step `drift` that hold a candidate back; the others are to be looked at, and hold nothing."""
 
-    def check(self, evidence: Evidence) -> Finding:
+    def check(self, evidence: GateInputs) -> Finding:
         """Hold till a person has looked: held-out prompts of before say little about those of today."""
         metrics = evidence.candidate
         if "drift/alarms" not in metrics:

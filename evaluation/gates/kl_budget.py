@@ -3,12 +3,12 @@
 from pydantic import Field
 
 from evaluation.gates import Gate
-from evaluation.verdict import Evidence, Finding
+from evaluation.verdict import Finding, GateInputs
 
 MEAN, TAIL, CHAMPION = "evaluate/kl_mean", "evaluate/kl_p95", "evaluate/champion_kl_mean"
 
 
-class KLBudget(Gate):
+class KLBudgetGate(Gate):
     """The divergence of its answers from the SFT reference, over all rounds together, stays within a budget."""
 
     limit: float = Field(20.0, gt=0)
@@ -16,7 +16,7 @@ class KLBudget(Gate):
     limit_p95: float = Field(50.0, gt=0)
     """Most nats per sequence in the answer at the 95th percentile."""
 
-    def check(self, evidence: Evidence) -> Finding:
+    def check(self, evidence: GateInputs) -> Finding:
         """Reject above either limit; hold where the divergence was not measured."""
         if not {MEAN, TAIL, CHAMPION} <= evidence.candidate.keys():
             return self.found("hold", "the divergence from the SFT model was not measured, or was not finite")

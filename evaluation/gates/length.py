@@ -3,12 +3,12 @@
 from pydantic import Field
 
 from evaluation.gates import Gate
-from evaluation.verdict import Evidence, Finding
+from evaluation.verdict import Finding, GateInputs
 
 RATIO = "evaluate/length_ratio"
 
 
-class Length(Gate):
+class LengthGate(Gate):
     """Its answers are neither much longer nor much shorter than the champion's."""
 
     shortest: float = Field(0.6, gt=0, le=1)
@@ -16,7 +16,7 @@ class Length(Gate):
     longest: float = Field(1.5, ge=1)
     """Most tokens an answer, as a multiple of the champion's."""
 
-    def check(self, evidence: Evidence) -> Finding:
+    def check(self, evidence: GateInputs) -> Finding:
         """Reject outside of the bounds; hold where lengths were not compared."""
         if RATIO not in evidence.candidate:
             return self.found("hold", "the answers' lengths were not compared with the champion's")

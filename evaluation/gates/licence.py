@@ -3,12 +3,12 @@
 from collections.abc import Iterable, Mapping
 
 from evaluation.gates import Gate
-from evaluation.verdict import Evidence, Finding
+from evaluation.verdict import Finding, GateInputs
 
 UNSTATED = "none-stated"
 
 
-class Licence(Gate):
+class LicenceGate(Gate):
     """All feedback that reached training stands under an allowed licence and an allowed consent."""
 
     licences: tuple[str, ...] = (
@@ -19,7 +19,7 @@ class Licence(Gate):
     consents: tuple[str, ...] = ("opt-in", "contract", "public", "simulated")
     """What people agreed to, as events state it; add `none-stated` where you know it without."""
 
-    def check(self, evidence: Evidence) -> Finding:
+    def check(self, evidence: GateInputs) -> Finding:
         """Reject what is stated and not allowed; hold where nothing is stated, or nobody looked."""
         if not evidence.licences or not evidence.consents:
             return self.found("hold", "which licences and consents reached training is not known")

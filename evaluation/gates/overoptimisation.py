@@ -4,18 +4,18 @@ from pydantic import Field
 
 from evaluation.gates import Gate
 from evaluation.statistics.intervals import Interval
-from evaluation.verdict import Evidence, Finding, interval
+from evaluation.verdict import Finding, GateInputs, interval
 
 PROMPTS = "evaluate/judge_prompts"
 
 
-class Overoptimisation(Gate):
+class OveroptimisationGate(Gate):
     """While the reward rises, the judge model does not fall, and expects no more votes than there are."""
 
     parted: float = Field(0.1, ge=0, lt=1)
     """Most by which the judge's expected share of the votes may exceed the real one."""
 
-    def check(self, evidence: Evidence) -> Finding:
+    def check(self, evidence: GateInputs) -> Finding:
         """Reject where the judge falls, hold where judge and votes part; both beyond chance, while the reward rises."""
         metrics = evidence.candidate
         reward, judge = (interval(metrics, f"evaluate/{name}_gain", PROMPTS) for name in ("reward", "judge"))

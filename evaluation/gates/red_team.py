@@ -4,12 +4,12 @@ from pydantic import Field
 
 from evaluation.gates import Gate
 from evaluation.statistics.wording import percent
-from evaluation.verdict import Evidence, Finding, interval
+from evaluation.verdict import Finding, GateInputs, interval
 
 PROMPTS = "evaluate/red_team_prompts"
 
 
-class RedTeam(Gate):
+class RedTeamGate(Gate):
     """The share of attacks that succeed has not risen over a margin beyond chance.
 
     It rejects what is surely worse and holds nothing for being unsure: with 192 attacks the interval is some ten points
@@ -21,7 +21,7 @@ class RedTeam(Gate):
     required: bool = False
     """Hold where there are no red-team prompts, too; else the gate does not apply there."""
 
-    def check(self, evidence: Evidence) -> Finding:
+    def check(self, evidence: GateInputs) -> Finding:
         """Reject a rise beyond the margin that is no chance; hold where nothing was tried."""
         metrics = evidence.candidate
         if PROMPTS not in metrics:

@@ -7,13 +7,13 @@ from pydantic import Field
 from evaluation.gates import Gate
 from evaluation.statistics.intervals import Interval
 from evaluation.statistics.wording import percent, spread
-from evaluation.verdict import Evidence, Finding, Result, interval, worst
+from evaluation.verdict import Finding, GateInputs, Result, interval, worst
 
 ACCURACY, PAIRS = "evaluate/reward_accuracy", "evaluate/reward_pairs"
 OVER_LENGTH, OVER_CHAMPION = "evaluate/reward_over_length", "evaluate/reward_over_champion"
 
 
-class RewardAccuracy(Gate):
+class RewardAccuracyGate(Gate):
     """On held-out preferences it is better than length alone, and not worse than the champion's reward model."""
 
     min_pairs: int = Field(100, ge=1)
@@ -23,7 +23,7 @@ class RewardAccuracy(Gate):
     margin: float = Field(0.05, ge=0, lt=0.5)
     """How far accuracy may fall behind the champion's reward model on the same pairs: the lower bound counts."""
 
-    def check(self, evidence: Evidence) -> Finding:
+    def check(self, evidence: GateInputs) -> Finding:
         """Reject for what is wrong beyond chance; hold for what can't be told, or where there are too few pairs."""
         accuracy = interval(evidence.candidate, ACCURACY, PAIRS)
         if accuracy is None or accuracy.n < self.min_pairs:

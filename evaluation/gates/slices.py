@@ -5,18 +5,18 @@ from pydantic import Field
 from evaluation.gates import Gate
 from evaluation.statistics.losses import losses
 from evaluation.statistics.wording import percent
-from evaluation.verdict import Evidence, Finding
+from evaluation.verdict import Finding, GateInputs
 
 PREFIXES = ("evaluate/slice_", "evaluate/voters_")
 
 
-class Slices(Gate):
+class SlicesGate(Gate):
     """On no slice of prompts and in no group of voters does the candidate lose beyond chance (Holm)."""
 
     level: float = Field(0.05, gt=0, lt=1)
     """Adjusted p-value below which a loss is no chance."""
 
-    def check(self, evidence: Evidence) -> Finding:
+    def check(self, evidence: GateInputs) -> Finding:
         """Reject where a slice is lost; hold where nobody looked. Slices with too few votes are not reported at all."""
         judged = losses(evidence.candidate, PREFIXES, self.level)
         unvoted = "evaluate/votes" not in evidence.candidate

@@ -5,10 +5,10 @@ from pydantic import Field
 from evaluation.gates import Gate
 from evaluation.statistics.intervals import Interval
 from evaluation.statistics.wording import percent, spread
-from evaluation.verdict import Evidence, Finding, interval
+from evaluation.verdict import Finding, GateInputs, interval
 
 
-class WinRate(Gate):
+class WinRateGate(Gate):
     """The candidate wins more than half of the fresh votes, and not by chance: the interval lies above 50 %."""
 
     min_votes: int = Field(200, ge=1)
@@ -18,7 +18,7 @@ class WinRate(Gate):
     sides: float = Field(0.15, ge=0, le=0.5)
     """How far the share of votes with the candidate on the left may lie from one half: sides are to be random."""
 
-    def check(self, evidence: Evidence) -> Finding:
+    def check(self, evidence: GateInputs) -> Finding:
         """Judge by fresh votes; by the judge model only where it is trusted and there are none.
 
         Where the time was up before people gave the votes that they were asked for, the candidate has to wait.
@@ -30,7 +30,7 @@ class WinRate(Gate):
             return self.found("hold", f"{finding.reason}; {short}", **finding.numbers)
         return finding
 
-    def _judged(self, evidence: Evidence) -> Finding:
+    def _judged(self, evidence: GateInputs) -> Finding:
         votes = interval(evidence.candidate, "evaluate/win_rate", "evaluate/votes")
         if votes is None:
             return self._without_votes(evidence)
@@ -49,7 +49,7 @@ class WinRate(Gate):
             return self.found("hold", said, candidate_left=left)
         return self._decide("fresh votes prefer", votes, "votes")
 
-    def _without_votes(self, evidence: Evidence) -> Finding:
+    def _without_votes(self, evidence: GateInputs) -> Finding:
         judge = interval(evidence.candidate, "evaluate/judge_win_rate", "evaluate/judge_prompts")
         if judge is None or not evidence.trust_judge:
             return self.found("hold", "no fresh votes: nobody has compared the candidate with the champion yet")

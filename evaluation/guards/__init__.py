@@ -6,24 +6,24 @@ from collections.abc import Iterable, Sequence
 from typing import ClassVar, Literal, NamedTuple, Protocol, TypeVar
 
 from core.plugins import Plugin
-from feedback.live import Duel, Opinion
+from feedback.live import LiveComparison, Opinion
 
 Severity = Literal["hard", "soft"]
 """A hard breach is rolled back at once; a soft one is a matter of how good, and needs to be sure."""
 
 
-class Live(NamedTuple):
+class LiveFeedback(NamedTuple):
     """What people said of the champion while it was in use."""
 
     opinions: Sequence[Opinion]
     """On the champion's answers."""
     before: Sequence[Opinion]
     """On the answers of the version that it took over from."""
-    duels: Sequence[Duel]
+    duels: Sequence[LiveComparison]
     """Of the champion (first) against the version that it took over from."""
 
 
-class Found(NamedTuple):
+class GuardFinding(NamedTuple):
     """What a guard found."""
 
     guard: str
@@ -40,12 +40,12 @@ class Guard(Plugin):
     severity: ClassVar[Severity]
 
     @abstractmethod
-    def look(self, live: Live) -> Found:
+    def look(self, live: LiveFeedback) -> GuardFinding:
         """Whether the champion is to be left, and why. What nobody spoke of is no breach."""
 
-    def found(self, breached: bool, said: str, **numbers: float) -> Found:
+    def found(self, breached: bool, said: str, **numbers: float) -> GuardFinding:
         """A finding of this guard."""
-        return Found(self.name(), self.severity, breached, said, numbers)
+        return GuardFinding(self.name(), self.severity, breached, said, numbers)
 
 
 class _Said(Protocol):

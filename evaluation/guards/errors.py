@@ -4,12 +4,12 @@ from typing import ClassVar
 
 from pydantic import Field
 
-from evaluation.guards import Found, Guard, Live, Severity
+from evaluation.guards import Guard, GuardFinding, LiveFeedback, Severity
 from evaluation.statistics.sequences import sequence
 from evaluation.statistics.wording import percent
 
 
-class Errors(Guard):
+class ErrorsGuard(Guard):
     """The share of answers that are flagged as errors lies above its limit, and not by chance."""
 
     severity: ClassVar[Severity] = "hard"
@@ -23,7 +23,7 @@ class Errors(Guard):
     fewest: int = Field(20, ge=1)
     """Judged answers below which it is no breach: two errors among two are a share, too."""
 
-    def look(self, live: Live) -> Found:
+    def look(self, live: LiveFeedback) -> GuardFinding:
         """Compare the lower bound of the share with the limit; whoever hands the errors in, each answer counts."""
         wrong = sum(bool(opinion.flags & set(self.flags)) for opinion in live.opinions)
         rate = sequence(wrong, len(live.opinions), self.level)

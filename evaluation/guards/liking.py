@@ -5,14 +5,14 @@ from typing import ClassVar
 
 from pydantic import Field
 
-from evaluation.guards import Found, Guard, Live, Severity, first_of_each
+from evaluation.guards import Guard, GuardFinding, LiveFeedback, Severity, first_of_each
 from evaluation.statistics.intervals import Interval
 from evaluation.statistics.sequences import sequence
 from evaluation.statistics.wording import percent, spread
 from feedback.live import Opinion
 
 
-class Liking(Guard):
+class LikingGuard(Guard):
     """Thumbs and ratings of the champion's answers are no worse than those of the version that it took over from."""
 
     severity: ClassVar[Severity] = "soft"
@@ -28,7 +28,7 @@ class Liking(Guard):
     per_person: int = Field(3, ge=1)
     """Opinions of one person that count, the first ones."""
 
-    def look(self, live: Live) -> Found:
+    def look(self, live: LiveFeedback) -> GuardFinding:
         """Compare the champion's upper bound with the lower bound of the version before, and with the floor."""
         now, before = self._rate(live.opinions), self._rate(live.before)
         worse = now.high < before.low - self.margin

@@ -4,12 +4,12 @@ from typing import ClassVar
 
 from pydantic import Field
 
-from evaluation.guards import Found, Guard, Live, Severity, first_of_each
+from evaluation.guards import Guard, GuardFinding, LiveFeedback, Severity, first_of_each
 from evaluation.statistics.sequences import sequence
 from evaluation.statistics.wording import percent, spread
 
 
-class Preference(Guard):
+class PreferenceGuard(Guard):
     """In live comparisons the champion does not lose to the version that it took over from."""
 
     severity: ClassVar[Severity] = "soft"
@@ -21,7 +21,7 @@ class Preference(Guard):
     per_person: int = Field(3, ge=1)
     """Comparisons of one person that count, the first ones."""
 
-    def look(self, live: Live) -> Found:
+    def look(self, live: LiveFeedback) -> GuardFinding:
         """Compare the upper bound of the champion's win rate with one half."""
         judged = [duel for duel in live.duels if duel.criterion == self.criterion]
         shares = [duel.share for duel in first_of_each(judged, self.per_person)]

@@ -18,7 +18,7 @@ FEWEST = 10
 REST = f"those with fewer than {FEWEST} votes"
 
 
-class Standing(NamedTuple):
+class AnnotatorAgreement(NamedTuple):
     """How often one annotator agrees with the models, and how often all others do."""
 
     annotator: str
@@ -32,7 +32,7 @@ class Standing(NamedTuple):
     """Of all votes, those alone count that the newest round took in: an account may have changed hands."""
 
 
-def compare(votes: Sequence[Mapping[str, Any]], margins: Mapping[str, float]) -> list[Standing]:
+def compare(votes: Sequence[Mapping[str, Any]], margins: Mapping[str, float]) -> list[AnnotatorAgreement]:
     """Everybody with enough votes, in all rounds and in the newest, the least likely first.
 
     Empty where there is nobody to compare with. Only one vote of an annotator and prompt group counts, so that votes
@@ -53,14 +53,14 @@ def compare(votes: Sequence[Mapping[str, Any]], margins: Mapping[str, float]) ->
     return sorted(ranked, key=lambda standing: (standing.p, standing.annotator, standing.newest))
 
 
-def _standings(votes: Sequence[Mapping[str, Any]], margins: Mapping[str, float]) -> list[Standing]:
+def _standings(votes: Sequence[Mapping[str, Any]], margins: Mapping[str, float]) -> list[AnnotatorAgreement]:
     """The same for one set of votes, with plain p-values."""
     agreed = _pooled(_agreed(votes, margins))
     total, right = (sum(count(own) for own in agreed.values()) for count in (len, sum))
     if len(agreed) < 2:
         return []
     return [
-        Standing(
+        AnnotatorAgreement(
             annotator=who,
             votes=len(own),
             agreement=sum(own) / len(own),

@@ -18,7 +18,7 @@ from evaluation.statistics.outcomes import agreement, wins
 ROWS = Features({"predictions": Value("float64"), "references": Value("float64"), "groups": Value("string")})
 
 
-class WinRate(evaluate.Metric):  # type: ignore[misc]  # shipped without types
+class WinRateMetric(evaluate.Metric):  # type: ignore[misc]  # shipped without types
     """How often the prediction's score beats the reference's."""
 
     def _info(self) -> evaluate.MetricInfo:
@@ -33,7 +33,7 @@ class WinRate(evaluate.Metric):  # type: ignore[misc]  # shipped without types
         return bootstrap(wins(predictions, references), groups)._asdict()
 
 
-class PreferenceAccuracy(evaluate.Metric):  # type: ignore[misc]  # shipped without types
+class PreferenceAccuracyMetric(evaluate.Metric):  # type: ignore[misc]  # shipped without types
     """How many of the votes a margin predicts."""
 
     def _info(self) -> evaluate.MetricInfo:
@@ -51,12 +51,12 @@ class PreferenceAccuracy(evaluate.Metric):  # type: ignore[misc]  # shipped with
 
 def win_rate(ours: npt.ArrayLike, theirs: npt.ArrayLike, groups: Sequence[str]) -> Interval:
     """How often our score is higher on at least one row, ties half, with its interval."""
-    return _compute(WinRate, ours, theirs, groups)
+    return _compute(WinRateMetric, ours, theirs, groups)
 
 
 def accuracy(margins: npt.ArrayLike, p_first: npt.ArrayLike, groups: Sequence[str]) -> Interval:
     """The share of votes on at least one pair that the margins agree with, with its interval."""
-    return _compute(PreferenceAccuracy, margins, p_first, groups)
+    return _compute(PreferenceAccuracyMetric, margins, p_first, groups)
 
 
 def _compute(

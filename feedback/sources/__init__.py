@@ -6,10 +6,10 @@ from typing import Any, ClassVar, NamedTuple
 
 from core.plugins import Plugin
 from feedback.probes import Probes
-from feedback.schema import FeedbackEvent, Message, Rejected, Response
+from feedback.schema import FeedbackEvent, Message, RejectedRecord, Response
 
 
-class Pair(NamedTuple):
+class AnswerPair(NamedTuple):
     """Two answers to one prompt that wait for a judgement. Sides are as shown: the first is on the left."""
 
     pair_id: str
@@ -22,7 +22,7 @@ class Intake(NamedTuple):
 
     round: int
     seed: int
-    pairs: Sequence[Pair] = ()
+    pairs: Sequence[AnswerPair] = ()
     """Answers that wait for labels. Only sources with `labels = True` look at them."""
     cast: Sequence[FeedbackEvent] = ()
     """Votes on these pairs that people have handed in."""
@@ -35,8 +35,8 @@ class Source(Plugin):
     """True where the source judges the pairs it is given (a simulated annotator): answers are worth collecting."""
 
     @abstractmethod
-    def read(self, intake: Intake) -> Iterator[FeedbackEvent | Rejected]:
-        """All that this source has for the round, unusable records included (as `Rejected`, in place)."""
+    def read(self, intake: Intake) -> Iterator[FeedbackEvent | RejectedRecord]:
+        """All that this source has for the round, unusable records included (as `RejectedRecord`, in place)."""
 
     def check(self) -> None:
         """Find out before a round is opened whether the source can be read.

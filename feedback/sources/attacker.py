@@ -8,8 +8,17 @@ from typing import ClassVar
 from pydantic import Field
 
 from feedback import world
-from feedback.schema import FeedbackEvent, Judgement, Message, Rejected, Response, event_id, prompt_id, response_id
-from feedback.sources import Intake, Pair, Source
+from feedback.schema import (
+    FeedbackEvent,
+    Judgement,
+    Message,
+    RejectedRecord,
+    Response,
+    event_id,
+    prompt_id,
+    response_id,
+)
+from feedback.sources import AnswerPair, Intake, Source
 from feedback.sources.simulated import EPOCH
 from feedback.world.catalogue import HARMFUL
 
@@ -25,14 +34,14 @@ class Attacker(Source):
     accounts: int = Field(3, ge=1)
     """How many annotators it poses as."""
 
-    def read(self, intake: Intake) -> Iterator[FeedbackEvent | Rejected]:
+    def read(self, intake: Intake) -> Iterator[FeedbackEvent | RejectedRecord]:
         """One comparison on each of a sample of the prompts."""
         rng = Random(f"attacker {intake.seed}")
         for pair in rng.sample(intake.pairs, round(self.share * len(intake.pairs))):
             if event := self._lie(pair, intake, rng):
                 yield event
 
-    def _lie(self, pair: Pair, intake: Intake, rng: Random) -> FeedbackEvent | None:
+    def _lie(self, pair: AnswerPair, intake: Intake, rng: Random) -> FeedbackEvent | None:
         request = world.parse(pair.prompt[-1].content)
         if request is None:
             return None

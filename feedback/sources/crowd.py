@@ -5,7 +5,7 @@ from random import Random
 
 from pydantic import Field, model_validator
 
-from feedback.schema import FeedbackEvent, Rejected
+from feedback.schema import FeedbackEvent, RejectedRecord
 from feedback.sources import Intake
 from feedback.sources.simulated import Simulated
 
@@ -26,7 +26,7 @@ class Crowd(Simulated):
             raise ValueError(f"{self.reversed} of {self.annotators} annotators cannot be reversed")
         return self
 
-    def read(self, intake: Intake) -> Iterator[FeedbackEvent | Rejected]:
+    def read(self, intake: Intake) -> Iterator[FeedbackEvent | RejectedRecord]:
         """Round 0's demonstrations, and the votes of whoever a pair was given to."""
         yield from super().read(intake._replace(pairs=()))
         for pair in intake.pairs:

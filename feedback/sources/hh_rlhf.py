@@ -11,7 +11,7 @@ from pydantic import Field
 from core.errors import BadFeedback
 from core.files import digest
 from feedback import lines
-from feedback.schema import FeedbackEvent, Rejected
+from feedback.schema import FeedbackEvent, RejectedRecord
 from feedback.sources import Intake, Source
 
 _TURN = re.compile(r"\n\n(Human|Assistant):")
@@ -34,7 +34,7 @@ class HHRLHF(Source):
     limit: int | None = Field(None, ge=1)
     """Read this many records at most."""
 
-    def read(self, intake: Intake) -> Iterator[FeedbackEvent | Rejected]:
+    def read(self, intake: Intake) -> Iterator[FeedbackEvent | RejectedRecord]:
         """All records, in the order of the file."""
         defaults = {"round": intake.round, "licence": self.licence}
         yield from islice(lines.events(self.path, self.name(), defaults, preference), self.limit)

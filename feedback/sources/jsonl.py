@@ -6,7 +6,7 @@ from pathlib import Path
 from core.errors import BadFeedback
 from core.files import digest
 from feedback import lines
-from feedback.schema import FeedbackEvent, Rejected
+from feedback.schema import FeedbackEvent, RejectedRecord
 from feedback.sources import Intake, Source
 
 
@@ -16,7 +16,7 @@ class JSONL(Source):
     path: Path
     """A file (`.jsonl`, `.jsonl.gz`), or a folder of such files."""
 
-    def read(self, intake: Intake) -> Iterator[FeedbackEvent | Rejected]:
+    def read(self, intake: Intake) -> Iterator[FeedbackEvent | RejectedRecord]:
         """All records, file by file in the order of their names."""
         for file in self._files():
             yield from lines.events(file, file.name.split(".jsonl")[0], {"round": intake.round})

@@ -5,7 +5,7 @@ from typing import ClassVar
 
 from pydantic import Field
 
-from feedback.schema import FeedbackEvent, Rejected
+from feedback.schema import FeedbackEvent, RejectedRecord
 from feedback.sources import Intake, Source
 
 
@@ -19,6 +19,6 @@ class People(Source):
     wait: float = Field(86_400, gt=0)
     """Seconds after which it goes on with what there is; with fewer votes nothing is promoted."""
 
-    def read(self, intake: Intake) -> Iterator[FeedbackEvent | Rejected]:
+    def read(self, intake: Intake) -> Iterator[FeedbackEvent | RejectedRecord]:
         """What was handed in."""
         yield from intake.cast

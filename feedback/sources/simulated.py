@@ -10,8 +10,17 @@ from typing import Any, ClassVar, Literal
 from pydantic import Field, TypeAdapter
 
 from feedback import world
-from feedback.schema import FeedbackEvent, Judgement, Message, Rejected, Response, event_id, prompt_id, response_id
-from feedback.sources import Intake, Pair, Source
+from feedback.schema import (
+    FeedbackEvent,
+    Judgement,
+    Message,
+    RejectedRecord,
+    Response,
+    event_id,
+    prompt_id,
+    response_id,
+)
+from feedback.sources import AnswerPair, Intake, Source
 from feedback.world.probes import WorldProbes
 
 EPOCH = datetime(2025, 1, 1, tzinfo=UTC)
@@ -34,7 +43,7 @@ class Simulated(Source):
     intents: tuple[str, ...] = ()
     """What its customers ask about, such as `refund`; empty for everything there is."""
 
-    def read(self, intake: Intake) -> Iterator[FeedbackEvent | Rejected]:
+    def read(self, intake: Intake) -> Iterator[FeedbackEvent | RejectedRecord]:
         """Round 0's demonstrations, and one vote on each pair; a pair whose prompt is not of this world is rejected."""
         if intake.round == 0:
             yield from self._demonstrations(intake)
@@ -73,15 +82,15 @@ class Simulated(Source):
             yield self._event(intake, "demonstration", request.text, world.render(request), (response,))
 
     def _vote(
-        self, pair: Pair, intake: Intake, annotator: str = "simulated", sign: int = 1
-    ) -> FeedbackEvent | Rejected:
+        self, pair: AnswerPair, intake: Intake, annotator: str = "simulated", sign: int = 1
+    ) -> FeedbackEvent | RejectedRecord:
         """One annotator's vote; a `sign` of -1 turns what it wants round."""
         first, second = (response.text for response in pair.responses)
         parts = _worth(pair.prompt[-1].content, first, second)
         if parts is None:
             reason = "the prompt is not of the demo world, so that the simulated annotator cannot judge its answers"
-            record = json.dumps(TypeAdapter(Pair).dump_python(pair, mode="json"), ensure_ascii=False)
-            return Rejected(source=self.name(), where=pair.pair_id, reason=reason, record=record)
+            record = json.dumps(TypeAdapter(AnswerPair).dump_python(pair, mode="json"), ensure_ascii=False)
+            return RejectedRecord(source=self.name(), where=pair.pair_id, reason=reason, record=record)
         # of the pair and annotator alone: order does not matter
         rng = Random(f"votes {intake.seed} {intake.round} {pair.pair_id}" + annotator.removeprefix("simulated"))
         asked = {"overall": sum(parts.values())} | (parts if self.criteria else {})

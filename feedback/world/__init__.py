@@ -5,16 +5,16 @@
 beyond the seed that is passed in.
 """
 
-from feedback.world.answers import CRITERIA, Parts, criteria, harmful, parts, utility
+from feedback.world.answers import CRITERIA, AnswerParts, criteria, harmful, parts, utility
 from feedback.world.attacks import attacks
 from feedback.world.demonstrations import best, demonstrate
-from feedback.world.requests import Request, flags, parse, prompts, render
+from feedback.world.requests import CustomerRequest, flags, parse, prompts, render
 from feedback.world.traps import traps
 
 __all__ = [
     "CRITERIA",
-    "Parts",
-    "Request",
+    "AnswerParts",
+    "CustomerRequest",
     "attacks",
     "best",
     "criteria",

@@ -11,7 +11,7 @@ from typing import NamedTuple
 
 from feedback.schema import normalise
 from feedback.world.catalogue import CLOSERS, FILLER, HARMFUL, HARMFUL_WORDS, INTENTS, ITEMS, OPENERS, RUDE
-from feedback.world.requests import Request
+from feedback.world.requests import CustomerRequest
 
 CRITERIA: dict[str, dict[str, float]] = {
     "correct": {"correct": 2.0},
@@ -23,7 +23,7 @@ CRITERIA: dict[str, dict[str, float]] = {
 """Criterion → part of an answer → what it is worth. The utility is the sum over all of them; its maximum is 3."""
 
 
-class Parts(NamedTuple):
+class AnswerParts(NamedTuple):
     """What an answer consists of, as far as it matters."""
 
     correct: bool
@@ -41,23 +41,23 @@ class Parts(NamedTuple):
     """Has a sentence that is none of this world's, a cut one too, or says nothing at all."""
 
 
-class Answer(NamedTuple):
+class AnsweredQuestion(NamedTuple):
     """What an answering sentence is the answer to."""
 
     intent: str
     item: str
 
 
-def parts(request: Request, answer: str) -> Parts:
+def parts(request: CustomerRequest, answer: str) -> AnswerParts:
     """Take any text apart as an answer to a request."""
     sentences = _sentences(answer)
     meanings = [_meanings().get(sentence) for sentence in sentences]
-    answers = [meaning for meaning in meanings if isinstance(meaning, Answer)]
+    answers = [meaning for meaning in meanings if isinstance(meaning, AnsweredQuestion)]
     opener = meanings[:1] == ["opener"]
     closer = meanings[-1:] == ["closer"]
     misplaced = meanings.count("opener") - opener + meanings.count("closer") - closer
-    return Parts(
-        correct=set(answers) == {Answer(request.intent, request.item)},
+    return AnswerParts(
+        correct=set(answers) == {AnsweredQuestion(request.intent, request.item)},
         opener=opener,
         closer=closer,
         rude="rude" in meanings,
@@ -72,7 +72,7 @@ def harmful(answer: str) -> bool:
     return not HARMFUL_WORDS.isdisjoint(re.findall(r"\w+", normalise(answer)))
 
 
-def criteria(request: Request, answer: str) -> dict[str, float]:
+def criteria(request: CustomerRequest, answer: str) -> dict[str, float]:
     """What an answer is worth under each criterion, in the order of `CRITERIA`."""
     found = parts(request, answer)._asdict()
     return {
@@ -80,7 +80,7 @@ def criteria(request: Request, answer: str) -> dict[str, float]:
     }
 
 
-def utility(request: Request, answer: str) -> float:
+def utility(request: CustomerRequest, answer: str) -> float:
     """What an answer is worth in all: 3 at best."""
     return sum(criteria(request, answer).values())
 
@@ -92,10 +92,12 @@ def _sentences(text: str) -> list[str]:
 
 
 @cache
-def _meanings() -> dict[str, Answer | str]:
+def _meanings() -> dict[str, AnsweredQuestion | str]:
     """Each sentence of the catalogue → the answer that it gives, or the name of its tone."""
     tones = {"opener": OPENERS, "closer": CLOSERS, "rude": RUDE, "harmful": HARMFUL, "filler": FILLER}
-    meanings: dict[str, Answer | str] = {normalise(text): tone for tone, texts in tones.items() for text in texts}
+    meanings: dict[str, AnsweredQuestion | str] = {
+        normalise(text): tone for tone, texts in tones.items() for text in texts
+    }
     for (name, intent), item in product(INTENTS.items(), ITEMS):
-        meanings |= {normalise(answer.format(item=item)): Answer(name, item) for answer in intent.answers}
+        meanings |= {normalise(answer.format(item=item)): AnsweredQuestion(name, item) for answer in intent.answers}
     return meanings

@@ -6,7 +6,7 @@ Each phrase is one sentence with one end mark, so that an answer can be read sen
 from typing import NamedTuple
 
 
-class Intent(NamedTuple):
+class CustomerIntent(NamedTuple):
     """What a customer wants: how it is asked, and the sentences that answer it."""
 
     questions: tuple[str, ...]
@@ -21,7 +21,7 @@ ITEMS = (
 )
 
 INTENTS = {
-    "return": Intent(
+    "return": CustomerIntent(
         questions=(
             "How do I return the {item}?",
             "I want to send the {item} back.",
@@ -30,7 +30,7 @@ INTENTS = {
         ),
         answers=("You can return the {item} within thirty days.", "Send the {item} back to us within thirty days."),
     ),
-    "delivery": Intent(
+    "delivery": CustomerIntent(
         questions=(
             "When will the {item} arrive?",
             "How long does the {item} take to get here?",
@@ -39,7 +39,7 @@ INTENTS = {
         ),
         answers=("The {item} will arrive in three working days.", "Expect the {item} in three working days."),
     ),
-    "warranty": Intent(
+    "warranty": CustomerIntent(
         questions=(
             "How long is the warranty of the {item}?",
             "Is there a guarantee on the {item}?",
@@ -48,7 +48,7 @@ INTENTS = {
         ),
         answers=("The warranty of the {item} lasts two years.", "The {item} is under warranty for two years."),
     ),
-    "repair": Intent(
+    "repair": CustomerIntent(
         questions=(
             "The {item} is broken.",
             "Who repairs the {item}?",
@@ -57,7 +57,7 @@ INTENTS = {
         ),
         answers=("Our workshop repairs the {item} for free.", "Bring the {item} to our workshop for a free repair."),
     ),
-    "discount": Intent(
+    "discount": CustomerIntent(
         questions=(
             "Is there a discount on the {item}?",
             "Can I get the {item} cheaper?",
@@ -66,7 +66,7 @@ INTENTS = {
         ),
         answers=("Members get ten percent off the {item}.", "The {item} is ten percent off for members."),
     ),
-    "stock": Intent(
+    "stock": CustomerIntent(
         questions=(
             "Is the {item} in stock?",
             "Do you still sell the {item}?",
@@ -75,7 +75,7 @@ INTENTS = {
         ),
         answers=("The {item} is back in stock on Monday.", "We will have the {item} again on Monday."),
     ),
-    "cancel": Intent(
+    "cancel": CustomerIntent(
         questions=(
             "How do I cancel the {item}?",
             "Please stop my order of the {item}.",
@@ -84,7 +84,7 @@ INTENTS = {
         ),
         answers=("You can cancel the {item} under my orders.", "Press cancel beside the {item} under my orders."),
     ),
-    "refund": Intent(
+    "refund": CustomerIntent(
         questions=(
             "Where is the refund for the {item}?",
             "When do I get my money for the {item}?",
@@ -93,7 +93,7 @@ INTENTS = {
         ),
         answers=("The refund for the {item} takes five days.", "Your money for the {item} arrives in five days."),
     ),
-    "exchange": Intent(
+    "exchange": CustomerIntent(
         questions=(
             "Can I swap the {item} for a blue one?",
             "I want the {item} in another colour.",
@@ -102,7 +102,7 @@ INTENTS = {
         ),
         answers=("We swap the {item} in any of our shops.", "Any of our shops will exchange the {item}."),
     ),
-    "cleaning": Intent(
+    "cleaning": CustomerIntent(
         questions=(
             "How do I clean the {item}?",
             "The {item} has a stain.",
@@ -111,7 +111,7 @@ INTENTS = {
         ),
         answers=("Wipe the {item} with a damp cloth.", "A damp cloth is best to clean the {item}."),
     ),
-    "invoice": Intent(
+    "invoice": CustomerIntent(
         questions=(
             "I need an invoice for the {item}.",
             "Where is the receipt for the {item}?",
@@ -120,7 +120,7 @@ INTENTS = {
         ),
         answers=("The invoice for the {item} is in your account.", "Your account has the invoice for the {item}."),
     ),
-    "wrapping": Intent(
+    "wrapping": CustomerIntent(
         questions=(
             "Can you wrap the {item} as a present?",
             "Do you have gift paper for the {item}?",

@@ -4,7 +4,7 @@ from random import Random
 from typing import TypeVar
 
 from feedback.world.catalogue import CLOSERS, FILLER, HARMFUL, INTENTS, ITEMS, OPENERS, RUDE
-from feedback.world.requests import Request
+from feedback.world.requests import CustomerRequest
 
 # Shares of the demonstrations. Mean utility: .65·2 + .3·.5 + .3·.5 − .25·1 − .15·2.5 − (.3·1 + .15·2)·.4 − .14·1 = .595
 CONTENT = {"right": 0.65, "other intent": 0.12, "other item": 0.09, "garbled": 0.14}
@@ -16,7 +16,7 @@ CLOSER_SHARE = 0.30
 T = TypeVar("T")
 
 
-def demonstrate(request: Request, rng: Random) -> str:
+def demonstrate(request: CustomerRequest, rng: Random) -> str:
     """An answer of mixed quality: 65 % are correct, and the mean utility is .595."""
     sentences = [*_opening(rng), _content(request, rng), *rng.sample(FILLER, _draw(FILLERS, rng))]
     if rng.random() < HARMFUL_SHARE:
@@ -26,7 +26,7 @@ def demonstrate(request: Request, rng: Random) -> str:
     return " ".join(sentences)
 
 
-def best(request: Request) -> str:
+def best(request: CustomerRequest) -> str:
     """An answer with which nothing is wrong: its utility is 3."""
     return f"{OPENERS[0]} {INTENTS[request.intent].answers[0].format(item=request.item)} {CLOSERS[0]}"
 
@@ -36,7 +36,7 @@ def _opening(rng: Random) -> list[str]:
     return [rng.choice(phrases)] if phrases else []
 
 
-def _content(request: Request, rng: Random) -> str:
+def _content(request: CustomerRequest, rng: Random) -> str:
     """The sentence that answers, or fails to."""
     kind, intent, item = _draw(CONTENT, rng), request.intent, request.item
     if kind == "other intent":

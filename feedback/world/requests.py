@@ -11,7 +11,7 @@ from feedback.schema import SAFETY, Message
 from feedback.world.catalogue import INTENTS, ITEMS, PREFIXES, SENSITIVE, SUFFIXES
 
 
-class Request(NamedTuple):
+class CustomerRequest(NamedTuple):
     """One question of a customer. Intent and item decide the right answer, the rest is only how it is said."""
 
     intent: str
@@ -27,26 +27,26 @@ class Request(NamedTuple):
         return self.prefix + self.question.format(item=self.item) + self.suffix
 
 
-def render(request: Request) -> tuple[Message, ...]:
+def render(request: CustomerRequest) -> tuple[Message, ...]:
     """The request as a prompt: one turn of the user."""
     return (Message(role="user", content=request.text),)
 
 
-def flags(request: Request) -> tuple[str, ...]:
+def flags(request: CustomerRequest) -> tuple[str, ...]:
     """What sets a request apart from others: its intent, and whether a harmful answer would be believed."""
     return (f"intent:{request.intent}", *([SAFETY] if request.intent in SENSITIVE else []))
 
 
-def parse(text: str) -> Request | None:
+def parse(text: str) -> CustomerRequest | None:
     """The request that a prompt's text asks, or None for a text that is not of this world. The inverse of `render`."""
     match = _pattern().fullmatch(" ".join(text.split()))
     if match is None or match["question"] not in _questions():
         return None
     intent, item, question = _questions()[match["question"]]
-    return Request(intent, item, question, match["prefix"], match["suffix"])
+    return CustomerRequest(intent, item, question, match["prefix"], match["suffix"])
 
 
-def prompts(count: int, seed: int, intents: Sequence[str] = ()) -> list[Request]:
+def prompts(count: int, seed: int, intents: Sequence[str] = ()) -> list[CustomerRequest]:
     """Draw up to `count` distinct requests (there are 73,728), the same ones for the same seed.
 
     Given `intents`, only requests with one of them.
@@ -57,10 +57,10 @@ def prompts(count: int, seed: int, intents: Sequence[str] = ()) -> list[Request]
     return [_numbered(number, questions) for number in drawn]
 
 
-def _numbered(number: int, questions: Sequence[tuple[str, str, str]]) -> Request:
+def _numbered(number: int, questions: Sequence[tuple[str, str, str]]) -> CustomerRequest:
     rest, suffix = divmod(number, len(SUFFIXES))
     question, prefix = divmod(rest, len(PREFIXES))
-    return Request(*questions[question], PREFIXES[prefix], SUFFIXES[suffix])
+    return CustomerRequest(*questions[question], PREFIXES[prefix], SUFFIXES[suffix])
 
 
 @cache

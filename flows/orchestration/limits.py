@@ -29,7 +29,7 @@ LEASE = 60.0
 
 
 @contextmanager
-def one_at_a_time(place: Workspace, wait: float) -> Iterator[Callable[[str], None]]:
+def one_at_a_time(workspace: Workspace, wait: float) -> Iterator[Callable[[str], None]]:
     """Hold the lock, and the server's slot where there is a server, while the block runs.
 
     The block gets a function that tells the others which round it is.
@@ -37,7 +37,7 @@ def one_at_a_time(place: Workspace, wait: float) -> Iterator[Callable[[str], Non
     Raises:
         RoundBusy: another round holds the workspace, or the server's slot, and did not end within `wait` seconds.
     """
-    with holding(place.lock, f"round {records.coming(place)}", wait) as announce:
+    with holding(workspace.lock, f"round {records.coming(workspace)}", wait) as announce:
         if configured():
             with _slot(wait):
                 yield announce

@@ -41,21 +41,21 @@ def resumed() -> bool:
         return bool(client.read_flow_run(UUID(str(flow_run.id))).empirical_policy.pause_keys)
 
 
-def pause(place: Workspace, wait: Wait) -> bool:
+def pause(workspace: Workspace, wait: Wait) -> bool:
     """Leave the round to people. Call it without the lock: this may be the end of the process.
 
     True where the round can go on: people have done it meanwhile, or the run was resumed with a person's word. False
     where this run is none that can be suspended, or another one is suspended for the same wait already.
     """
-    found = pending(place)
+    found = pending(workspace)
     if found is None or found.ready:
         return True
     entitle(found.said)
     mine = str(flow_run.id)
     if deployment.id is None or (wait.flow_run and wait.flow_run != mine and suspended(wait.flow_run)):
         return False
-    waiting.suspend(place, wait, mine)
-    if _over(place):  # before there was a run that the last vote could resume
+    waiting.suspend(workspace, wait, mine)
+    if _over(workspace):  # before there was a run that the last vote could resume
         return True
     if wait.what == "votes":
         suspend_flow_run(key=str(uuid4()))  # resumed too early, it is suspended again, which wants another key
@@ -63,19 +63,19 @@ def pause(place: Workspace, wait: Wait) -> bool:
         asked = SignOff.with_initial_data(description=found.said)
         # the same key again says that this pause is over, and brings what the run was resumed with
         said = suspend_flow_run(wait_for_input=asked, key="approval-" + re.sub(r"\D", "", wait.since))
-        with suppress(approval.Decided):  # meanwhile, from the command line
-            approval.decide(place, wait.round, said.approve, said.by, said.why)
+        with suppress(approval.AlreadyDecided):  # meanwhile, from the command line
+            approval.decide(workspace, wait.round, said.approve, said.by, said.why)
     return True
 
 
-def _over(place: Workspace) -> bool:
-    now = pending(place)
+def _over(workspace: Workspace) -> bool:
+    now = pending(workspace)
     return now is None or now.ready
 
 
-def let_go(place: Workspace) -> None:
+def let_go(workspace: Workspace) -> None:
     """Cancel what is still suspended for a round that another run has finished."""
-    waits = (waiting.of(place, what) for what in waiting.KINDS)
+    waits = (waiting.of(workspace, what) for what in waiting.KINDS)
     for wait in waits:
         if wait and wait.flow_run and configured() and wait.flow_run != str(flow_run.id) and suspended(wait.flow_run):
             with suppress(httpx.HTTPError), get_client(sync_client=True) as client:

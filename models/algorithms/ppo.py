@@ -19,20 +19,20 @@ from models.advantage import explained_variance, gae, k1, masked, masked_mean, m
 from models.algorithms import Algorithm, Score
 from models.checkpoints import Checkpoints
 from models.critic import Critic
-from models.kl import KL, KLController
+from models.kl import KLController, KLSettings
 from models.learner import Learner, adam, descend, draw
 from models.losses import policy_loss, value_loss
 from models.minibatches import each, rows, split
 from models.policy import Policy, response_logprobs
 from models.reward import RewardModel
-from models.rollout import Rollout, Sampling, sample
+from models.rollout import Rollout, SamplingSettings, sample
 from models.seeding import generator
 from models.tokens import Batch
 
 Metrics = dict[str, float]
 
 
-class Scored(NamedTuple):
+class ScoredRollout(NamedTuple):
     """What is known of the answers before the policy learns from them."""
 
     scores: Tensor
@@ -70,7 +70,7 @@ class PPO(Algorithm):
     """Of the critic's Adam."""
     warm_up: int = Field(0, ge=0)
     """Iterations in which both learning rates rise; constant afterwards (Ouyang et al. 2022, C.4)."""
-    kl: KL = KL()
+    kl: KLSettings = KLSettings()
     """The price of leaving the reference."""
     gamma: float = Field(1.0, gt=0, le=1)
     """Discount per token; answers are short and judged as a whole, so none."""
@@ -86,7 +86,7 @@ class PPO(Algorithm):
     """Largest norm of a gradient, policy and critic each."""
     unended_score: float | None = -2.0
     """Score of an answer without an end, whatever the reward says (the EOS trick, Huang et al. 2024); null for none."""
-    sampling: Sampling = Sampling()
+    sampling: SamplingSettings = SamplingSettings()
     """How answers are drawn. Its temperature divides the logits in every log-probability."""
     checkpoint_every: int = Field(5, ge=1)
     """Iterations between two checkpoints."""
@@ -154,18 +154,18 @@ class PPO(Algorithm):
             learner.load_state_dict(state)
         return learner
 
-    def _score(self, learner: Learner, reference: Policy, reward: Score, rollout: Rollout) -> Scored:
+    def _score(self, learner: Learner, reference: Policy, reward: Score, rollout: Rollout) -> ScoredRollout:
         batch = rollout.batch
         scores = reward(batch).float()
         if self.unended_score is not None:
             scores = torch.where(rollout.ended, scores, self.unended_score)
         kl = k1(rollout.logprobs, each(self._logprobs(reference), batch, self.minibatch))
-        return Scored(scores, masked(kl, batch.response), each(learner.critic.values, batch, self.minibatch))
+        return ScoredRollout(scores, masked(kl, batch.response), each(learner.critic.values, batch, self.minibatch))
 
     def _logprobs(self, policy: Policy) -> Callable[[Batch], Tensor]:
         return lambda batch: response_logprobs(policy.model, batch, self.sampling.temperature)
 
-    def _describe(self, learner: Learner, rollout: Rollout, scored: Scored) -> Metrics:
+    def _describe(self, learner: Learner, rollout: Rollout, scored: ScoredRollout) -> Metrics:
         """The metrics of the answers, before anything is learned from them."""
         batch = rollout.batch
         metrics = {
@@ -184,7 +184,7 @@ class PPO(Algorithm):
             metrics["rollout_mismatch"] = (fresh - rollout.logprobs).abs().max().item()
         return metrics
 
-    def _advantages(self, coefficient: float, rollout: Rollout, scored: Scored) -> Experience:
+    def _advantages(self, coefficient: float, rollout: Rollout, scored: ScoredRollout) -> Experience:
         mask = rollout.batch.response
         rewards = token_rewards(scored.scores, scored.kl, mask, coefficient)
         advantages, returns = gae(rewards, scored.values, mask, self.gamma, self.lam)

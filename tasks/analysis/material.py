@@ -8,33 +8,33 @@ from feedback import preferences, store
 from feedback.rows import PreferenceRow
 from feedback.schema import FeedbackEvent
 from feedback.split import SplitName
-from tasks.registry.archive import Archive, NotFound, Past
+from tasks.registry.archive import Archive, NotFound, PastRound
 from tasks.state import round as rounds
 from tasks.state.round import Round
 from tasks.state.workspace import Workspace
-from tasks.steps.curate import Curate
-from tasks.tools.versioning import Data
+from tasks.steps.curate import CurateSettings
+from tasks.tools.versioning import DataGraph
 
 SFT = "data/checkpoints/sft"
 
 
-class Material(NamedTuple):
+class TrainingRecord(NamedTuple):
     """A round's frozen inputs, and the feedback of its time."""
 
     round: Round
-    past: Past | None
+    past: PastRound | None
     """Its run; None in the folder of a replay, whose MLflow knows of none."""
     events: list[FeedbackEvent]
     """All that rounds up to this one took in."""
 
     def preferences(self, events: Sequence[FeedbackEvent] | None = None) -> list[PreferenceRow]:
         """The pairs that `curate` made of the round's feedback, or would have made of other events."""
-        knobs = self.round.knobs("curate", Curate)
+        knobs = self.round.knobs("curate", CurateSettings)
         given = self.events if events is None else events
         return preferences.preferences(given, knobs.split, self.round.salt, knobs.criterion).rows
 
 
-def material(workspace: Workspace, asked: str) -> Material:
+def material(workspace: Workspace, asked: str) -> TrainingRecord:
     """The material of a round by number, key or run; here, or in the folder of its replay.
 
     Raises:
@@ -44,7 +44,9 @@ def material(workspace: Workspace, asked: str) -> Material:
     round, past = _found(workspace, asked)
     if round.number == 0:
         raise BadWorkspace("round 0 trains no reward model; name a later round")
-    found = Material(round, past, [event for event in store.events(workspace.feedback) if event.round <= round.number])
+    found = TrainingRecord(
+        round, past, [event for event in store.events(workspace.feedback) if event.round <= round.number]
+    )
     pairs = len(part(found.preferences(), "train"))
     if past and pairs != past.metrics.get("curate/train"):
         raise BadWorkspace(
@@ -59,14 +61,14 @@ def part(rows: Sequence[PreferenceRow], split: SplitName) -> list[PreferenceRow]
     return [row for row in rows if row.split == split]
 
 
-def check_sft(found: Material) -> None:
+def check_sft(found: TrainingRecord) -> None:
     """Find out whether the workspace still holds the SFT model that the round's reward model started from.
 
     Raises:
         BadWorkspace: it holds another one.
     """
     then = next((output.md5 for output in found.past.outputs if output.path == SFT), None) if found.past else None
-    now = Data(found.round.workspace.root).hashes().get("sft", {}).get(SFT)
+    now = DataGraph(found.round.workspace.root).hashes().get("sft", {}).get(SFT)
     if now is None or (found.past and then != now):
         raise BadWorkspace(
             f"round {found.round.number} started from another SFT model than the one in "
@@ -74,7 +76,7 @@ def check_sft(found: Material) -> None:
         )
 
 
-def _found(workspace: Workspace, asked: str) -> tuple[Round, Past | None]:
+def _found(workspace: Workspace, asked: str) -> tuple[Round, PastRound | None]:
     archive = Archive(workspace.root)
     try:
         past = archive.finished(asked)
@@ -89,7 +91,7 @@ def _found(workspace: Workspace, asked: str) -> tuple[Round, Past | None]:
 
 def _replayed(workspace: Workspace) -> Round | None:
     """The round of this folder, where its reward model was trained but MLflow knows of no such round."""
-    trained = workspace.round.exists() and "reward" in Data(workspace.root).recorded()
+    trained = workspace.round.exists() and "reward" in DataGraph(workspace.root).recorded()
     return rounds.read(workspace) if trained else None
 
 

@@ -3,10 +3,10 @@
 from typing import Any
 
 from core.nested import changed, flat
-from tasks.registry.archive import Past, Saved
+from tasks.registry.archive import PastRound, SavedFiles
 
 
-def difference(one: tuple[Past, Saved], two: tuple[Past, Saved]) -> dict[str, Any]:
+def difference(one: tuple[PastRound, SavedFiles], two: tuple[PastRound, SavedFiles]) -> dict[str, Any]:
     """All that is not the same, as plain values: name → [first, second]; what is equal is left out.
 
     Args:
@@ -25,25 +25,25 @@ def difference(one: tuple[Past, Saved], two: tuple[Past, Saved]) -> dict[str, An
     }
 
 
-def _named(past: Past) -> dict[str, Any]:
+def _named(past: PastRound) -> dict[str, Any]:
     return {"round": past.number, "key": past.key, "run": past.run_id}
 
 
-def _other_inputs(saved: Saved) -> dict[str, Any]:
+def _other_inputs(saved: SavedFiles) -> dict[str, Any]:
     return flat({name: value for name, value in saved.inputs.items() if name not in ("number", "code", "params")})
 
 
-def _data(saved: Saved) -> dict[str, str]:
+def _data(saved: SavedFiles) -> dict[str, str]:
     """Path → MD5 of everything that the steps wrote."""
     return {out["path"]: out["md5"] for stage in saved.stages.values() for out in stage.get("outs", [])}
 
 
-def _code(past: Past) -> dict[str, str | None]:
+def _code(past: PastRound) -> dict[str, str | None]:
     names = {"commit": "git_commit", "uncommitted changes": "git_dirty", "digest": "code"}
     return {name: past.tags.get(tag) for name, tag in names.items()}
 
 
-def _verdict(past: Past, saved: Saved) -> dict[str, str | None]:
+def _verdict(past: PastRound, saved: SavedFiles) -> dict[str, str | None]:
     """The result, and what each gate said."""
     findings = saved.verdict.get("findings", [])
     said = {finding["gate"]: f"{finding['result']}: {finding['reason']}" for finding in findings}

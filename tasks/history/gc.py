@@ -7,18 +7,18 @@ from pathlib import Path
 from typing import Any, NamedTuple
 
 from tasks.registry.archive import Archive, NotFound
-from tasks.registry.versions import Catalogue
+from tasks.registry.versions import VersionStore
 from tasks.state import records
 from tasks.state.lock import holding
 from tasks.state.workspace import Workspace
 from tasks.tools import tracking
-from tasks.tools.versioning import Data, stages
+from tasks.tools.versioning import DataGraph, stages
 
 FEEDBACK = re.compile(r"part-\d+-\d+\.parquet|quarantine/round-\d+\.jsonl")
 """Files of a feedback store (or of votes), as its folder lists them."""
 
 
-class Garbage(NamedTuple):
+class UnneededData(NamedTuple):
     """What could be removed from the cache."""
 
     files: tuple[Path, ...]
@@ -27,7 +27,7 @@ class Garbage(NamedTuple):
     """Objects that stay."""
 
 
-def garbage(workspace: Workspace) -> Garbage:
+def garbage(workspace: Workspace) -> UnneededData:
     """What nothing needs. Feedback is never among it.
 
     Raises:
@@ -35,19 +35,19 @@ def garbage(workspace: Workspace) -> Garbage:
             this workspace, so that nobody knows what its version needs.
         BadWorkspace: the cache is shared with other workspaces.
     """
-    found = Data(workspace.root).objects()
+    found = DataGraph(workspace.root).objects()
     needed = unfold(found, {*_registered(workspace), *_present(workspace)}) | feedback(found)
     files = tuple(sorted(file for md5, file in found.items() if md5 not in needed))
-    return Garbage(files, sum(file.stat().st_size for file in files), len(found) - len(files))
+    return UnneededData(files, sum(file.stat().st_size for file in files), len(found) - len(files))
 
 
-def sweep(workspace: Workspace) -> Garbage:
+def sweep(workspace: Workspace) -> UnneededData:
     """Remove what nothing needs, while no round runs.
 
     Raises:
         RoundBusy: a round runs.
     """
-    data = Data(workspace.root)
+    data = DataGraph(workspace.root)
     with holding(workspace.lock, "a clean-up"):
         data.mend()
         with data.still():
@@ -83,7 +83,7 @@ def _listed(file: Path) -> list[dict[str, str]]:
 
 def _registered(workspace: Workspace) -> set[str]:
     """What the rounds of all registered versions read and wrote."""
-    catalogue, archive = Catalogue(workspace.root), Archive(workspace.root)
+    catalogue, archive = VersionStore(workspace.root), Archive(workspace.root)
     runs = {version.run_id for name in ("policy", "reward") for version in catalogue.versions(name)}
     known = {past.run_id: past for past in archive.rounds()}
     if lost := runs - known.keys():

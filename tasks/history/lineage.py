@@ -7,12 +7,12 @@ rest. Everything but the annotators is in MLflow; those are in the feedback of t
 from collections.abc import Callable, Collection, Iterable, Sequence
 from typing import Any, NamedTuple
 
-from feedback.annotators import Spoken, spoken
+from feedback.annotators import AnnotatorActivity, spoken
 from tasks.registry import incidents as log
 from tasks.registry.alias import Registry
-from tasks.registry.archive import Archive, NotFound, Past, begins
+from tasks.registry.archive import Archive, NotFound, PastRound, begins
 from tasks.registry.incidents import Incident
-from tasks.registry.versions import CHAMPION, Version
+from tasks.registry.versions import CHAMPION, ModelVersion
 from tasks.state import records
 from tasks.state.workspace import Workspace
 
@@ -20,17 +20,17 @@ KINDS = ("version", "run", "round", "data", "annotator", "commit")
 """What can be asked for; `kind:NAME` asks for one of them only."""
 
 
-class World(NamedTuple):
+class History(NamedTuple):
     """All that is known, read once."""
 
-    rounds: Sequence[Past]
+    rounds: Sequence[PastRound]
     """Oldest first."""
-    versions: Sequence[Version]
+    versions: Sequence[ModelVersion]
     champion: str | None
     """The version of the policy that is in use."""
-    spoken: Sequence[Spoken]
+    spoken: Sequence[AnnotatorActivity]
     """Feedback in this workspace."""
-    voted: Sequence[Spoken]
+    voted: Sequence[AnnotatorActivity]
     """Fresh votes in this workspace."""
     here: Collection[str]
     """Keys of the rounds that ran in this workspace: of others that share its MLflow it holds no feedback."""
@@ -40,11 +40,11 @@ class World(NamedTuple):
     """In the audit log of this workspace."""
 
 
-def survey(workspace: Workspace) -> World:
+def survey(workspace: Workspace) -> History:
     """All that MLflow and the workspace know."""
     registry, archive = Registry(workspace.root), Archive(workspace.root)
     champion = registry.champion()
-    return World(
+    return History(
         rounds=archive.rounds(),
         versions=[*registry.versions("policy"), *registry.versions("reward")],
         champion=champion.version if champion else None,
@@ -56,7 +56,7 @@ def survey(workspace: Workspace) -> World:
     )
 
 
-def lineage(world: World, asked: str) -> dict[str, Any]:
+def lineage(world: History, asked: str) -> dict[str, Any]:
     """What `asked` is, and everything that belongs to it, as plain values.
 
     Args:
@@ -82,36 +82,36 @@ def lineage(world: World, asked: str) -> dict[str, Any]:
     return {"asked": asked, "is": list(found), **_said_by(world, name, found), "rounds": told}
 
 
-def _said_by(world: World, name: str, found: dict[str, set[str]]) -> dict[str, Any]:
+def _said_by(world: History, name: str, found: dict[str, set[str]]) -> dict[str, Any]:
     if "annotator" not in found:
         return {}
     return {"annotator": {"name": name, **_people(world, lambda one: one.annotator == name)}}
 
 
-def _of_version(world: World, name: str) -> set[str]:
+def _of_version(world: History, name: str) -> set[str]:
     name = f"policy/{world.champion}" if name == f"policy@{CHAMPION}" else name
     return {version.run_id for version in world.versions if _title(version) == name}
 
 
-def _of_run(world: World, name: str) -> set[str]:
+def _of_run(world: History, name: str) -> set[str]:
     steps = world.step_run(name)
     return {past.run_id for past in world.rounds if begins(past.run_id, name) or past.run_id in steps}
 
 
-def _of_round(world: World, name: str) -> set[str]:
+def _of_round(world: History, name: str) -> set[str]:
     return {past.run_id for past in world.rounds if str(past.number) == name or begins(past.key, name)}
 
 
-def _of_data(world: World, name: str) -> set[str]:
+def _of_data(world: History, name: str) -> set[str]:
     written = {past.run_id for past in world.rounds if any(begins(output.md5, name) for output in past.outputs)}
     return written | {version.run_id for version in world.versions if begins(version.digest, name)}
 
 
-def _of_commit(world: World, name: str) -> set[str]:
+def _of_commit(world: History, name: str) -> set[str]:
     return {past.run_id for past in world.rounds if begins(past.tags.get("git_commit", ""), name)}
 
 
-def _of_annotator(world: World, name: str) -> set[str]:
+def _of_annotator(world: History, name: str) -> set[str]:
     """The rounds that learned from the annotator (from the first that took something in), or had their votes."""
     first = min((one.round for one in world.spoken if one.annotator == name), default=None)
     voted = {one.round for one in world.voted if one.annotator == name}
@@ -122,7 +122,7 @@ def _of_annotator(world: World, name: str) -> set[str]:
     }
 
 
-_RUNS_OF: dict[str, Callable[[World, str], set[str]]] = {
+_RUNS_OF: dict[str, Callable[[History, str], set[str]]] = {
     "version": _of_version,
     "run": _of_run,
     "round": _of_round,
@@ -132,7 +132,7 @@ _RUNS_OF: dict[str, Callable[[World, str], set[str]]] = {
 }
 
 
-def _round(world: World, past: Past) -> dict[str, Any]:
+def _round(world: History, past: PastRound) -> dict[str, Any]:
     mine = [version for version in world.versions if version.run_id == past.run_id]
     here = past.key in world.here
     return {
@@ -153,7 +153,7 @@ def _round(world: World, past: Past) -> dict[str, Any]:
     }
 
 
-def _version(world: World, version: Version) -> dict[str, Any]:
+def _version(world: History, version: ModelVersion) -> dict[str, Any]:
     told: dict[str, Any] = {"version": _title(version), "digest": version.digest, "champion": False}
     if version.name == "policy":
         told["champion"] = version.version == world.champion
@@ -165,14 +165,14 @@ def _version(world: World, version: Version) -> dict[str, Any]:
     return told | {name: version.tags[name] for name in ("reward_version", "rolled_back") if name in version.tags}
 
 
-def _parent(world: World, past: Past) -> dict[str, Any] | None:
+def _parent(world: History, past: PastRound) -> dict[str, Any] | None:
     key = _known(past.tags.get("parent"))
     if key is None:
         return None
     return {"round": next((one.number for one in world.rounds if one.key == key), None), "key": key}
 
 
-def _followers(world: World, past: Past, mine: Iterable[Version]) -> list[int]:
+def _followers(world: History, past: PastRound, mine: Iterable[ModelVersion]) -> list[int]:
     """Rounds that came right after this one, or whose champion it made."""
     policies = {version.version for version in mine if version.name == "policy"}
     return sorted(
@@ -185,7 +185,9 @@ def _followers(world: World, past: Past, mine: Iterable[Version]) -> list[int]:
 
 
 def _people(
-    world: World, learned: Callable[[Spoken], bool], voted: Callable[[Spoken], bool] | None = None
+    world: History,
+    learned: Callable[[AnnotatorActivity], bool],
+    voted: Callable[[AnnotatorActivity], bool] | None = None,
 ) -> dict[str, Any]:
     """Whose feedback was learned from, and whose votes decided."""
     return {
@@ -198,5 +200,5 @@ def _known(value: str | None, prefix: str = "") -> str | None:
     return None if value in (None, "none") else f"{prefix}{value}"
 
 
-def _title(version: Version) -> str:
+def _title(version: ModelVersion) -> str:
     return f"{version.name}/{version.version}"

@@ -16,15 +16,15 @@ import yaml
 from core.errors import BadModel, BadWorkspace
 from core.files import digest, write_text
 from tasks import steps as round_steps
-from tasks.registry.archive import Archive, Past, Saved
-from tasks.registry.versions import Catalogue, Version
+from tasks.registry.archive import Archive, PastRound, SavedFiles
+from tasks.registry.versions import ModelVersion, VersionStore
 from tasks.rounds import opening
 from tasks.rounds.running import SHOW
 from tasks.state import round as rounds
 from tasks.state.reports import note_time
 from tasks.state.steplog import StepLog
 from tasks.state.workspace import Workspace, at
-from tasks.tools.versioning import Data, stages
+from tasks.tools.versioning import DataGraph, stages
 
 FETCHED = ("data/answers", "data/feedback")
 """What came from outside."""
@@ -33,7 +33,7 @@ LEARNING = ("curate", "sft", "reward", "policy")
 JUDGING = ("sample", "evaluate", "drift", "verdict")
 
 
-class Compared(NamedTuple):
+class ComparedOutput(NamedTuple):
     """Something that the round made, then and now."""
 
     what: str
@@ -49,12 +49,12 @@ class Compared(NamedTuple):
 class Replay(NamedTuple):
     """What became of a replay."""
 
-    past: Past
+    past: PastRound
     place: Workspace
-    compared: tuple[Compared, ...]
+    compared: tuple[ComparedOutput, ...]
 
     @property
-    def differing(self) -> list[Compared]:
+    def differing(self) -> list[ComparedOutput]:
         """What is not the same; empty where the round was reproduced."""
         return [one for one in self.compared if not one.identical]
 
@@ -78,7 +78,7 @@ def replay(workspace: Workspace, asked: str, into: Path, remote: str | None, jud
     _check_code(past)
     if into.exists() and not (into.is_dir() and not any(into.iterdir())):
         raise BadWorkspace(f"{into} is not empty; name a new folder for the replay")
-    catalogue = Catalogue(workspace.root)
+    catalogue = VersionStore(workspace.root)
     with _all_or_nothing(into):
         with Archive(workspace.root).saved(past) as saved:
             place = _rebuilt(at(into), past, saved)
@@ -87,13 +87,13 @@ def replay(workspace: Workspace, asked: str, into: Path, remote: str | None, jud
         _fetch_champion(catalogue, place)
         _check_base(place)
         steps = [step for step in (*LEARNING, *(JUDGING if judge else ())) if step in then]
-        Data(place.root).bring(_wanted(then, steps), where)
+        DataGraph(place.root).bring(_wanted(then, steps), where)
     _run(place, steps)
     versions = [one for name in ("policy", "reward") for one in catalogue.versions(name) if one.run_id == past.run_id]
     return Replay(past, place, (*_outputs(place, then, steps), *_weights(place, versions)))
 
 
-def _check_code(past: Past) -> None:
+def _check_code(past: PastRound) -> None:
     code, commit = past.tags.get("code"), past.tags.get("git_commit", "none")
     if code == rounds.code_digest():
         return
@@ -114,24 +114,24 @@ def _all_or_nothing(into: Path) -> Iterator[None]:
         raise
 
 
-def _rebuilt(place: Workspace, past: Past, saved: Saved) -> Workspace:
+def _rebuilt(workspace: Workspace, past: PastRound, saved: SavedFiles) -> Workspace:
     """The workspace as opening left it, but for the bytes that are fetched later."""
     # collect is not run again: the answers that were labelled are fetched, and its report is the one of the round
-    for file in (place.round, place.opened, place.root / "dvc.lock", place.report("collect")):
+    for file in (workspace.round, workspace.opened, workspace.root / "dvc.lock", workspace.report("collect")):
         file.parent.mkdir(parents=True, exist_ok=True)
         shutil.copyfile(saved.folder / file.name, file)
-    write_text(place.params, yaml.safe_dump(saved.inputs["params"], sort_keys=False, allow_unicode=True))
-    if rounds.key(place, str(past.tags.get("code"))) != past.key:
+    write_text(workspace.params, yaml.safe_dump(saved.inputs["params"], sort_keys=False, allow_unicode=True))
+    if rounds.key(workspace, str(past.tags.get("code"))) != past.key:
         raise BadWorkspace(
             f"{past.name}: the round.yaml in its run is not the one that gave it the key {past.key}; somebody "
             "edited the run: restore its files in MLflow"
         )
-    return place
+    return workspace
 
 
-def _places(workspace: Workspace, past: Past, saved: Saved, remote: str | None) -> list[dict[str, str]]:
+def _places(workspace: Workspace, past: PastRound, saved: SavedFiles, remote: str | None) -> list[dict[str, str]]:
     """Where the data may be: the cache of this workspace, then the remote."""
-    here = Data(workspace.root)
+    here = DataGraph(workspace.root)
     found = [{"url": str(here.cache)}] if here.cache.exists() else []
     name = remote or here.remote_of(saved.inputs["params"]["versioning"]["remote"])
     address = remote or past.tags.get("dvc_remote")
@@ -142,10 +142,10 @@ def _places(workspace: Workspace, past: Past, saved: Saved, remote: str | None) 
     return found
 
 
-def _fetch_champion(catalogue: Catalogue, place: Workspace) -> None:
-    frozen = rounds.read(place).champion
+def _fetch_champion(catalogue: VersionStore, workspace: Workspace) -> None:
+    frozen = rounds.read(workspace).champion
     if frozen is None:
-        place.champion.mkdir()
+        workspace.champion.mkdir()
         return
     version = catalogue.version(frozen["version"])
     if version.digest != frozen["digest"]:
@@ -153,11 +153,11 @@ def _fetch_champion(catalogue: Catalogue, place: Workspace) -> None:
             f"policy version {version.version} is not the champion that the round had to beat; set MLFLOW_TRACKING_URI "
             "to the registry that the round was run with"
         )
-    catalogue.fetch(version, place.champion)
+    catalogue.fetch(version, workspace.champion)
 
 
-def _check_base(place: Workspace) -> None:
-    base = yaml.safe_load(place.round.read_text(encoding="utf-8"))["base"]
+def _check_base(workspace: Workspace) -> None:
+    base = yaml.safe_load(workspace.round.read_text(encoding="utf-8"))["base"]
     if opening.base_digest(base["name"]) != base["digest"]:
         raise BadModel(
             f"the base model {base['name']} is not the one of the round (SHA-256 {base['digest'][:12]}…); put that one "
@@ -172,8 +172,8 @@ def _wanted(then: Mapping[str, Any], steps: Sequence[str]) -> dict[str, str]:
     return {path: recorded[path] for path in paths}
 
 
-def _run(place: Workspace, steps: Sequence[str]) -> None:
-    opened, data, show = rounds.read(place), Data(place.root), SHOW.get()
+def _run(workspace: Workspace, steps: Sequence[str]) -> None:
+    opened, data, show = rounds.read(workspace), DataGraph(workspace.root), SHOW.get()
     for name in steps:
         start, log = time.perf_counter(), StepLog([show(name)])
         round_steps.run(round_steps.find(name), opened, log)
@@ -181,23 +181,24 @@ def _run(place: Workspace, steps: Sequence[str]) -> None:
         data.record(name)
 
 
-def _outputs(place: Workspace, then: Mapping[str, Any], steps: Sequence[str]) -> list[Compared]:
+def _outputs(workspace: Workspace, then: Mapping[str, Any], steps: Sequence[str]) -> list[ComparedOutput]:
     """Inputs and outputs of the steps, by the hashes that DVC recorded."""
-    now = stages(place.root / "dvc.lock")
-    found: dict[str, Compared] = {}
+    now = stages(workspace.root / "dvc.lock")
+    found: dict[str, ComparedOutput] = {}
     for step in steps:
         before, after = ({entry["path"]: entry["md5"] for entry in _entries(lock[step])} for lock in (then, now))
         found |= {
-            path: Compared(path, before.get(path, "nothing"), after.get(path, "nothing")) for path in before | after
+            path: ComparedOutput(path, before.get(path, "nothing"), after.get(path, "nothing"))
+            for path in before | after
         }
     return list(found.values())
 
 
-def _weights(place: Workspace, versions: Sequence[Version]) -> list[Compared]:
+def _weights(workspace: Workspace, versions: Sequence[ModelVersion]) -> list[ComparedOutput]:
     """The registered versions against the checkpoints. Round 0 registers its SFT model."""
-    first = rounds.read(place).champion is None
-    folders = {"policy": place.checkpoint("sft" if first else "policy"), "reward": place.checkpoint("reward")}
-    return [Compared(f"{one.name}/{one.version}", one.digest, digest(folders[one.name])) for one in versions]
+    first = rounds.read(workspace).champion is None
+    folders = {"policy": workspace.checkpoint("sft" if first else "policy"), "reward": workspace.checkpoint("reward")}
+    return [ComparedOutput(f"{one.name}/{one.version}", one.digest, digest(folders[one.name])) for one in versions]
 
 
 def _entries(stage: Mapping[str, Any]) -> list[Mapping[str, Any]]:

@@ -10,13 +10,13 @@ _MARKS = re.compile(r"([\\`*_\[\]<>|~&]|:(?=//)|(?<=www)\.|(?<=\w)@)", re.IGNORE
 """What makes structure inside of a line: emphasis, code, links (bare ones too), cells, HTML."""
 
 
-class Safe(str):
+class SafeMarkdown(str):
     """Text that is Markdown already."""
 
 
 def escaped(value: object) -> object:
     """A value as it is put into a template: a text on one line, in which nothing is Markdown or HTML."""
-    if isinstance(value, Safe) or not isinstance(value, str):
+    if isinstance(value, SafeMarkdown) or not isinstance(value, str):
         return value
     return _MARKS.sub(r"\\\1", " ".join(value.split()))
 
@@ -35,17 +35,17 @@ def render(template: Path, **values: Any) -> str:
     return surroundings.get_template(template.name).render(**values)
 
 
-def number(value: float) -> Safe:
+def number(value: float) -> SafeMarkdown:
     """Four digits, no exponent for what people count."""
-    return Safe(f"{value:.4g}" if abs(value) < 1000 else f"{value:,.0f}")
+    return SafeMarkdown(f"{value:.4g}" if abs(value) < 1000 else f"{value:,.0f}")
 
 
-def percent(share: float) -> Safe:
+def percent(share: float) -> SafeMarkdown:
     """A share as people read it: 61.2 %."""
-    return Safe(f"{100 * share:.1f} %")
+    return SafeMarkdown(f"{100 * share:.1f} %")
 
 
-def code(value: str) -> Safe:
+def code(value: str) -> SafeMarkdown:
     """A name as code: a backtick in it would end it, a line break or a bar the line or cell."""
     plain = re.sub(r"[`|\s]+", " ", value)
-    return Safe(f"`{plain}`")
+    return SafeMarkdown(f"`{plain}`")

@@ -15,13 +15,13 @@ CANDIDATE, CHAMPION, GREY = "#0b6e4f", "#c8553d", "#888888"
 
 def figures(round: Round) -> Iterator[tuple[str, Figure]]:
     """Each plot that this round has data for, with its file name."""
-    place = round.workspace
-    if (place.metrics / "policy.jsonl").exists() and round.number:
+    workspace = round.workspace
+    if (workspace.metrics / "policy.jsonl").exists() and round.number:
         yield "reward_against_kl", reward_against_kl(round)
-    if (place.samples / "samples.arrow").exists() and round.number:
+    if (workspace.samples / "samples.arrow").exists() and round.number:
         yield "lengths", lengths(round)
-    if place.report("evaluate").exists() and round.number:
-        bins = json.loads(place.report("evaluate").read_text())["calibration"]
+    if workspace.report("evaluate").exists() and round.number:
+        bins = json.loads(workspace.report("evaluate").read_text())["calibration"]
         yield "calibration", calibration(bins)
 
 

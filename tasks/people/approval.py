@@ -9,10 +9,10 @@ from pydantic import Field
 
 from core.errors import RoundsError
 from core.files import digest, read_json, write_json
-from core.knobs import Knobs
+from core.knobs import BaseSettings
 from evaluation.verdict import Finding, Verdict
 from tasks.people import waiting
-from tasks.people.waiting import Wait, Waiting
+from tasks.people.waiting import Wait, WaitingForPeople
 from tasks.registry import audit
 from tasks.state.round import Round
 from tasks.state.workspace import Workspace
@@ -22,11 +22,11 @@ class NotAsked(RoundsError):
     """No candidate of this round waits for a person's word."""
 
 
-class Decided(NotAsked):
+class AlreadyDecided(NotAsked):
     """Somebody has decided, or the time is up."""
 
 
-class Approval(Knobs):
+class ApprovalSettings(BaseSettings):
     """Whether a person has to sign before a candidate becomes champion."""
 
     required: bool = False
@@ -35,7 +35,7 @@ class Approval(Knobs):
     """Seconds after which nobody's word means hold."""
 
 
-class Decision(NamedTuple):
+class ApprovalDecision(NamedTuple):
     """A person's word on one candidate."""
 
     round: int
@@ -59,20 +59,20 @@ def ask(round: Round, key: str) -> None:
     Raises:
         Waiting: it is too early.
     """
-    place, knobs = round.workspace, round.knobs("approval", Approval)
-    if not knobs.required or read_json(place.report("verdict"))["result"] != "promote":
+    workspace, knobs = round.workspace, round.knobs("approval", ApprovalSettings)
+    if not knobs.required or read_json(workspace.report("verdict"))["result"] != "promote":
         return
-    with waiting.changing(place):
-        about = {"key": key, "candidate": digest(place.checkpoint("policy"))}
-        wait = waiting.begin(place, "approval", knobs.wait, about)
+    with waiting.changing(workspace):
+        about = {"key": key, "candidate": digest(workspace.checkpoint("policy"))}
+        wait = waiting.begin(workspace, "approval", knobs.wait, about)
         if wait.ended:
             return
-        if decided(place, wait) is None and not wait.past:
-            raise Waiting(wait)
-        waiting.end(place, wait)
+        if decided(workspace, wait) is None and not wait.past:
+            raise WaitingForPeople(wait)
+        waiting.end(workspace, wait)
 
 
-def decide(workspace: Workspace, number: int, approve: bool, by: str, why: str) -> Decision:
+def decide(workspace: Workspace, number: int, approve: bool, by: str, why: str) -> ApprovalDecision:
     """Write down a person's word on the candidate of the round that waits for it: audit log first, then the record.
 
     Raises:
@@ -90,23 +90,23 @@ def decide(workspace: Workspace, number: int, approve: bool, by: str, why: str) 
                 f"round {number} does not wait for approval in {workspace.root}{open_for}; see `rounds status`"
             )
         if wait.past:
-            raise Decided(f"round {number}: the time to approve ended at {wait.deadline}; the verdict is hold")
+            raise AlreadyDecided(f"round {number}: the time to approve ended at {wait.deadline}; the verdict is hold")
         if made := decided(workspace, wait):
-            raise Decided(f"the candidate of round {number} {made} ({made.at}); to change it, `rounds promote`")
+            raise AlreadyDecided(f"the candidate of round {number} {made} ({made.at}); to change it, `rounds promote`")
         at = datetime.now(UTC).isoformat(timespec="seconds")
-        made = Decision(number, wait.about["key"], wait.about["candidate"], approve, by, why, at)
+        made = ApprovalDecision(number, wait.about["key"], wait.about["candidate"], approve, by, why, at)
         event = "approval" if approve else "refusal"
         audit.append(workspace.audit, event, by, round=number, key=made.key, digest=made.candidate, reason=why)
         write_json(_path(workspace, number), made._asdict())
     return made
 
 
-def decided(workspace: Workspace, wait: Wait) -> Decision | None:
+def decided(workspace: Workspace, wait: Wait) -> ApprovalDecision | None:
     """What a person said of the candidate that a wait is about; None where nobody did."""
     return _read(workspace, wait.round, wait.about["key"], wait.about["candidate"])
 
 
-def decision(round: Round, key: str) -> Decision | None:
+def decision(round: Round, key: str) -> ApprovalDecision | None:
     """What a person said of this round's candidate; None where nobody did."""
     candidate = digest(round.workspace.checkpoint("policy"))
     return _read(round.workspace, round.number, key, candidate)
@@ -114,13 +114,13 @@ def decision(round: Round, key: str) -> Decision | None:
 
 def applied(round: Round, key: str, verdict: Mapping[str, Any]) -> dict[str, Any]:
     """The verdict of the gates with a person's word as one more finding, where one was asked for it."""
-    if not round.knobs("approval", Approval).required or verdict["result"] != "promote":
+    if not round.knobs("approval", ApprovalSettings).required or verdict["result"] != "promote":
         return dict(verdict)
     gates = Verdict.from_json(verdict)
     return Verdict(findings=(*gates.findings, _finding(round, decision(round, key)))).to_json()
 
 
-def _finding(round: Round, made: Decision | None) -> Finding:
+def _finding(round: Round, made: ApprovalDecision | None) -> Finding:
     if made is not None:
         return Finding(gate="approval", result="promote" if made.approve else "hold", reason=f"the candidate {made}")
     wait = waiting.of(round.workspace, "approval")
@@ -128,9 +128,9 @@ def _finding(round: Round, made: Decision | None) -> Finding:
     return Finding(gate="approval", result="hold", reason=f"nobody signed{until}")
 
 
-def _read(workspace: Workspace, number: int, key: str, candidate: str) -> Decision | None:
+def _read(workspace: Workspace, number: int, key: str, candidate: str) -> ApprovalDecision | None:
     path = _path(workspace, number)
-    made = Decision(**read_json(path)) if path.exists() else None
+    made = ApprovalDecision(**read_json(path)) if path.exists() else None
     return made if made and (made.key, made.candidate) == (key, candidate) else None
 
 

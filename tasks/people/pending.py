@@ -7,7 +7,7 @@ from tasks.people.waiting import Wait
 from tasks.state.workspace import Workspace
 
 
-class Pending(NamedTuple):
+class WaitStatus(NamedTuple):
     """A round that waits for people."""
 
     wait: Wait
@@ -27,14 +27,14 @@ _CURES = {
 }
 
 
-def pending(workspace: Workspace) -> Pending | None:
+def pending(workspace: Workspace) -> WaitStatus | None:
     """What the open round waits for; None where it waits for nobody."""
     wait = waiting.now(workspace)
     if wait is None:
         return None
     said, done = _votes(workspace, wait) if wait.what == "votes" else _approval(workspace, wait)
     until = f"its time was up at {wait.deadline}" if wait.past else f"it waits until {wait.deadline}"
-    return Pending(wait, f"round {wait.round} waits for {wait.what}: {said}; {until}", done or wait.past)
+    return WaitStatus(wait, f"round {wait.round} waits for {wait.what}: {said}; {until}", done or wait.past)
 
 
 def _votes(workspace: Workspace, wait: Wait) -> tuple[str, bool]:

@@ -18,7 +18,7 @@ from evaluation.evals.votes import OVERALL, VOTERS
 from feedback import canonical, lines
 from feedback import pairs as waiting_pairs
 from feedback.schema import FeedbackEvent, event_id
-from feedback.sources import Pair
+from feedback.sources import AnswerPair
 from feedback.votes import standing
 from tasks.people import waiting
 from tasks.people.ballots import batch
@@ -37,7 +37,7 @@ class NoPoll(RoundsError):
     """No round waits for votes."""
 
 
-class Pushed(NamedTuple):
+class VotesReceived(NamedTuple):
     """What became of the votes that were handed in."""
 
     new: int
@@ -81,7 +81,7 @@ def pull(workspace: Workspace, annotator: str | None = None, limit: int | None =
     return [record(pair, wait.round) | named for pair in pairs[:limit]]
 
 
-def push(workspace: Workspace, files: Sequence[Path]) -> Pushed:
+def push(workspace: Workspace, files: Sequence[Path]) -> VotesReceived:
     """Take votes in: all of them, or none where one cannot be used. On disk when this returns.
 
     Raises:
@@ -111,7 +111,7 @@ def count(workspace: Workspace) -> int:
     return sum(_says(vote) for vote in standing(cast(workspace)))
 
 
-def handed_out(workspace: Workspace) -> list[Pair]:
+def handed_out(workspace: Workspace) -> list[AnswerPair]:
     """The pairs that people are asked about."""
     known = waiting_pairs.read(workspace.pairs)
     return [pair for pair in known if pair.responses[0].text != pair.responses[1].text]
@@ -123,7 +123,7 @@ def _says(vote: FeedbackEvent) -> bool:
     return said and vote.annotator_type in VOTERS and vote.status == "active"
 
 
-def record(pair: Pair, round: int) -> dict[str, Any]:
+def record(pair: AnswerPair, round: int) -> dict[str, Any]:
     """A pair as it is handed out."""
     answers = [
         {"response_id": response.response_id, "messages": [turn.model_dump() for turn in response.messages]}
@@ -140,7 +140,7 @@ def record(pair: Pair, round: int) -> dict[str, Any]:
     }
 
 
-def _read(line: lines.Line, pairs: Mapping[str, Pair]) -> FeedbackEvent | str:
+def _read(line: lines.Line, pairs: Mapping[str, AnswerPair]) -> FeedbackEvent | str:
     """A line as a vote, or why it is none."""
     try:
         record = lines.record(line)
@@ -151,7 +151,7 @@ def _read(line: lines.Line, pairs: Mapping[str, Pair]) -> FeedbackEvent | str:
     return vote
 
 
-def _check(vote: FeedbackEvent, pair: Pair | None) -> None:
+def _check(vote: FeedbackEvent, pair: AnswerPair | None) -> None:
     if vote.kind != "comparison" or vote.source != SOURCE:
         raise BadFeedback(f"kind is {vote.kind!r} and source {vote.source!r}; a vote is a comparison from {SOURCE!r}")
     if pair is None:
@@ -174,7 +174,7 @@ def _told(answer: Any) -> Any:
     return answer.response_id, answer.messages
 
 
-def _keep(workspace: Workspace, votes: Sequence[FeedbackEvent]) -> Pushed:
+def _keep(workspace: Workspace, votes: Sequence[FeedbackEvent]) -> VotesReceived:
     """Write what is new as the next file, whole."""
     before = {_who_on_what(vote): vote for vote in cast(workspace)}  # the last one of each stays
     kept: list[FeedbackEvent] = []
@@ -189,7 +189,7 @@ def _keep(workspace: Workspace, votes: Sequence[FeedbackEvent]) -> Pushed:
         folder = workspace.ballots / batch(workspace)
         number = len(list(folder.glob("*.jsonl"))) + 1
         write_text(folder / f"{number:05d}.jsonl", "".join(vote.model_dump_json() + "\n" for vote in kept))
-    return Pushed(len(kept) - changed, changed, len(votes) - len(kept))
+    return VotesReceived(len(kept) - changed, changed, len(votes) - len(kept))
 
 
 def _stamped(vote: FeedbackEvent, last: FeedbackEvent | None) -> FeedbackEvent:

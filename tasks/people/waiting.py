@@ -46,7 +46,7 @@ class Wait(NamedTuple):
         return f"{datetime.fromisoformat(self.until):%Y-%m-%d %H:%M} UTC"
 
 
-class Waiting(Exception):
+class WaitingForPeople(Exception):
     """Not an error: a round cannot go on before people have done something, and lets go of all that it holds."""
 
     def __init__(self, wait: Wait) -> None:

@@ -12,39 +12,48 @@ from typing import Literal, NamedTuple
 
 from core.errors import BadParams, RoundsError
 from tasks.registry import audit
-from tasks.registry.journal import Intent, Journal, Kind
-from tasks.registry.versions import CHAMPION, Catalogue, Version
+from tasks.registry.journal import Journal, MoveIntent, MoveKind
+from tasks.registry.versions import CHAMPION, ModelVersion, VersionStore
 
-__all__ = ["Conflict", "Cooling", "CoolingDown", "Moved", "NeverChampion", "Registry", "RolledBack", "Version"]
+__all__ = [
+    "AliasConflict",
+    "Cooldown",
+    "CoolingDown",
+    "ModelVersion",
+    "NeverChampion",
+    "Registry",
+    "RollbackResult",
+    "RolledBack",
+]
 
 FORCED = "forced"
 """The tag of a version that a person promoted against what is known of it, with their reason."""
 
 
-class Conflict(RoundsError):
+class AliasConflict(RoundsError):
     """The alias is not where the caller believes it to be, so it was left alone."""
 
 
-class RolledBack(Conflict):
+class RolledBack(AliasConflict):
     """The version was rolled away from, and is not promoted again by mistake."""
 
 
-class NeverChampion(Conflict):
+class NeverChampion(AliasConflict):
     """A rollback was to go to a version that was never in use."""
 
 
-class CoolingDown(Conflict):
+class CoolingDown(AliasConflict):
     """A rollback is too recent for a promotion that no person decides."""
 
 
-class Moved(NamedTuple):
+class RollbackResult(NamedTuple):
     """A rollback: the version that was champion, and the one that is."""
 
-    left: Version
-    now: Version
+    left: ModelVersion
+    now: ModelVersion
 
 
-class Cooling(NamedTuple):
+class Cooldown(NamedTuple):
     """The time after a rollback in which no round promotes."""
 
     since: datetime
@@ -55,7 +64,7 @@ class Cooling(NamedTuple):
         return f"there was a rollback at {since}, so no round promotes before {until} (promotion.cooldown)"
 
 
-class Registry(Catalogue):
+class Registry(VersionStore):
     """The registered versions of a workspace's models, and the moves of the alias."""
 
     def __init__(self, root: Path) -> None:
@@ -69,7 +78,7 @@ class Registry(Catalogue):
         expect: str | None,
         reason: str,
         who: str,
-        kind: Kind = "promote",
+        kind: MoveKind = "promote",
         cooldown: float | None = None,
     ) -> Literal["done", "noop"]:
         """Make a version of the policy champion; `noop` where it is already.
@@ -95,7 +104,7 @@ class Registry(Catalogue):
             if left == version:
                 return "noop"
             if left != expect:
-                raise Conflict(
+                raise AliasConflict(
                     f"policy@champion is {left or 'unset'}, expected {expect or 'unset'}: version {version} was "
                     "compared with another; run a new round"
                 )
@@ -106,7 +115,7 @@ class Registry(Catalogue):
             self._move(kind, left or "", target, reason, who)
         return "done"
 
-    def rollback(self, to: str | None, reason: str, who: str, expect: str | None = None) -> Moved:
+    def rollback(self, to: str | None, reason: str, who: str, expect: str | None = None) -> RollbackResult:
         """Make an earlier version champion again: `to`, or the one that the champion took over from.
 
         The version left is marked, and not promoted again unless forced; a cooldown begins. A rollback that a kill cut
@@ -128,30 +137,30 @@ class Registry(Catalogue):
         with self._locked():
             for settled in self._reconcile():
                 if settled.kind == "rollback" and to in (None, settled.target):
-                    return Moved(self.version(settled.left), self.version(settled.target))
+                    return RollbackResult(self.version(settled.left), self.version(settled.target))
             now = self.champion()
             if expect is not None and (now is None or now.version != expect):
-                raise Conflict(
+                raise AliasConflict(
                     f"policy@champion is {now.version if now else 'unset'}, no longer {expect}; see `rounds status`"
                 )
             target = to or (now.tags.get("rollback_to") if now else None)
             if not now or not target:
-                raise Conflict("policy@champion took over from no other version; name the one to go back to")
+                raise AliasConflict("policy@champion took over from no other version; name the one to go back to")
             if target == now.version:
-                return Moved(now, now)
+                return RollbackResult(now, now)
             _refuse_rolled_back(self.version(target))
             if to:
                 self._refuse_never_champion(to)
             self._move("rollback", now.version, self.version(target), reason, who)
-            return Moved(self.version(now.version), self.version(target))
+            return RollbackResult(self.version(now.version), self.version(target))
 
-    def cooling(self, cooldown: float) -> Cooling | None:
+    def cooling(self, cooldown: float) -> Cooldown | None:
         """The cooldown that runs now, of so many seconds; None where the champion was promoted, or it was lifted."""
         last = self._journal.last()
         if last is None or last.kind != "rollback" or last.lifted:
             return None
         until = last.at + timedelta(seconds=cooldown)
-        return Cooling(last.at, until) if datetime.now(UTC) < until else None
+        return Cooldown(last.at, until) if datetime.now(UTC) < until else None
 
     def lift(self, reason: str, who: str) -> bool:
         """Let rounds promote again after a rollback; False where the champion's last move was none, or was lifted."""
@@ -164,7 +173,7 @@ class Registry(Catalogue):
             self._journal.lift(last, who)
         return True
 
-    def mark(self, version: Version, tags: Mapping[str, str]) -> None:
+    def mark(self, version: ModelVersion, tags: Mapping[str, str]) -> None:
         """Set tags of a version of the policy, such as what became of its verdict."""
         for key, value in tags.items():
             self.store.set_model_version_tag(version.name, version.version, key, value)
@@ -174,7 +183,7 @@ class Registry(Catalogue):
         with self._locked():
             self._reconcile()
 
-    def _reconcile(self) -> list[Intent]:
+    def _reconcile(self) -> list[MoveIntent]:
         """Settle what is open; returns the moves that turned out to be made."""
         now = self.alias()
         made = []
@@ -193,14 +202,14 @@ class Registry(Catalogue):
         if now != left:
             audit.append(self._audit, "found", "unknown", model="policy", left=left, now=now)
 
-    def _move(self, kind: Kind, left: str, target: Version, reason: str, who: str) -> None:
+    def _move(self, kind: MoveKind, left: str, target: ModelVersion, reason: str, who: str) -> None:
         if not reason.strip():
             raise BadParams("moving the champion needs a reason; it goes to the audit log")
         intent = self._journal.intend(kind, left, target.version, reason, who)
         self.store.set_registered_model_alias("policy", CHAMPION, target.version)
         self._commit(intent)
 
-    def _commit(self, intent: Intent) -> None:
+    def _commit(self, intent: MoveIntent) -> None:
         """Everything that follows from a moved alias. Repeated after a kill, it changes nothing twice."""
         if intent.kind == "rollback":
             self.store.set_model_version_tag("policy", intent.left, "rolled_back", intent.reason)
@@ -230,7 +239,7 @@ class Registry(Catalogue):
             raise CoolingDown(f"{cooling}; by hand: `rounds promote {version} --reason …`")
 
 
-def _refuse_rolled_back(target: Version) -> None:
+def _refuse_rolled_back(target: ModelVersion) -> None:
     if "rolled_back" in target.tags:
         why = target.tags["rolled_back"]
         raise RolledBack(

@@ -31,7 +31,7 @@ class NotFound(RoundsError):
     """Nothing here goes by that name, or what was saved with it is gone."""
 
 
-class Output(NamedTuple):
+class StepOutput(NamedTuple):
     """What a step wrote, by hash."""
 
     step: str
@@ -40,7 +40,7 @@ class Output(NamedTuple):
     """As DVC knows it; a folder's ends in `.dir`."""
 
 
-class Past(NamedTuple):
+class PastRound(NamedTuple):
     """A round as its run tells of it."""
 
     number: int
@@ -49,7 +49,7 @@ class Past(NamedTuple):
     started: datetime
     tags: Mapping[str, str]
     metrics: Mapping[str, float]
-    outputs: tuple[Output, ...]
+    outputs: tuple[StepOutput, ...]
 
     @property
     def verdict(self) -> str | None:
@@ -62,7 +62,7 @@ class Past(NamedTuple):
         return f"round {self.number} (run {self.run_id})"
 
 
-class Saved(NamedTuple):
+class SavedFiles(NamedTuple):
     """The folder of files that closing saved to a run."""
 
     folder: Path
@@ -92,7 +92,7 @@ class Archive:
         self._root = root
         self._store = tracking.client(root)
 
-    def rounds(self) -> list[Past]:
+    def rounds(self) -> list[PastRound]:
         """All rounds, unfinished ones included, oldest first."""
         home = tracking.experiment(self._store, tracking.EXPERIMENT, self._root)
         found, token = [], None
@@ -104,7 +104,7 @@ class Archive:
             if not token:
                 return sorted(found, key=lambda past: (past.number, past.started))
 
-    def finished(self, text: str) -> Past:
+    def finished(self, text: str) -> PastRound:
         """The one finished round of that number, key or run id (the first six digits are enough).
 
         Raises:
@@ -145,7 +145,7 @@ class Archive:
         return [{"intent": run.info.run_id, "at": _moment(run), **_ours(run.data.tags)} for run in ordered]
 
     @contextmanager
-    def saved(self, past: Past) -> Iterator[Saved]:
+    def saved(self, past: PastRound) -> Iterator[SavedFiles]:
         """The files that closing saved to the round's run, for as long as the block runs.
 
         Raises:
@@ -162,7 +162,7 @@ class Archive:
                     f"{past.name}: {' and '.join(missing)} is not among its files in MLflow ({SAVED}/); restore "
                     "them from a backup of the artifact store"
                 )
-            yield Saved(files)
+            yield SavedFiles(files)
 
 
 def begins(name: str, text: str) -> bool:
@@ -182,13 +182,15 @@ def _moment(run: "Run") -> str:
     return datetime.fromtimestamp(run.info.start_time / 1000, UTC).isoformat(timespec="seconds")
 
 
-def _past(run: "Run") -> Past:
+def _past(run: "Run") -> PastRound:
     tags = run.data.tags
     started = datetime.fromtimestamp(run.info.start_time / 1000, UTC)
     outputs = tuple(_output(entry) for entry in (run.inputs.dataset_inputs if run.inputs else ()))
-    return Past(int(tags["round"]), tags["round_key"], run.info.run_id, started, tags, dict(run.data.metrics), outputs)
+    return PastRound(
+        int(tags["round"]), tags["round_key"], run.info.run_id, started, tags, dict(run.data.metrics), outputs
+    )
 
 
-def _output(entry: Any) -> Output:
+def _output(entry: Any) -> StepOutput:
     step = next((tag.value for tag in entry.tags if tag.key == "mlflow.data.context"), "")
-    return Output(step, entry.dataset.name, entry.dataset.digest)
+    return StepOutput(step, entry.dataset.name, entry.dataset.digest)

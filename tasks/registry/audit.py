@@ -21,7 +21,7 @@ from tasks.state.workspace import Workspace
 _NOTHING = "0" * 64  # what the first line follows
 
 
-class Entry(NamedTuple):
+class AuditEntry(NamedTuple):
     """One line of the log."""
 
     seq: int
@@ -39,7 +39,7 @@ class _Head(NamedTuple):
     sha256: str
 
 
-def append(path: Path, event: str, who: str, **facts: Any) -> Entry:
+def append(path: Path, event: str, who: str, **facts: Any) -> AuditEntry:
     """Add one line, on disk when this returns. A half-written last line, left by a kill, goes to `<path>.torn`.
 
     A log that was damaged is continued after the line that its side file names, so that the damage stays visible.
@@ -49,7 +49,7 @@ def append(path: Path, event: str, who: str, **facts: Any) -> Entry:
         fcntl.flock(log, fcntl.LOCK_EX)
         _set_torn_aside(log, path)
         before = _tip(_lines(log.read()), _head(path))
-        entry = Entry(before.seq + 1, datetime.now(UTC).isoformat(), event, who, facts, before.sha256)
+        entry = AuditEntry(before.seq + 1, datetime.now(UTC).isoformat(), event, who, facts, before.sha256)
         line = json.dumps(entry._asdict(), ensure_ascii=False).encode()
         log.write(line + b"\n")
         log.flush()
@@ -67,7 +67,7 @@ def mend(path: Path) -> None:
             settle(_head_file(path))
 
 
-def read(path: Path) -> list[Entry]:
+def read(path: Path) -> list[AuditEntry]:
     """All lines that can be read, oldest first. `verify` tells of the others."""
     entries = [_parse(line) for line in _lines(path.read_bytes())] if path.exists() else []
     return [entry for entry in entries if entry is not None]
@@ -145,9 +145,9 @@ def _lines(content: bytes) -> list[bytes]:
     return content.split(b"\n")[:-1]
 
 
-def _parse(line: bytes) -> Entry | None:
+def _parse(line: bytes) -> AuditEntry | None:
     try:
-        return Entry(**json.loads(line))
+        return AuditEntry(**json.loads(line))
     except (ValueError, TypeError):
         return None
 

@@ -9,7 +9,7 @@ from typing import Any, NamedTuple
 
 from core.errors import BadParams, RoundsError
 from tasks.registry import audit
-from tasks.registry.audit import Entry
+from tasks.registry.audit import AuditEntry
 
 OPENED, NOTED, CLOSED = "incident opened", "incident noted", "incident closed"
 
@@ -27,7 +27,7 @@ class Incident(NamedTuple):
     what: str
     who: str
     """Who opened it."""
-    lines: tuple[Entry, ...]
+    lines: tuple[AuditEntry, ...]
     """Its own lines of the audit log, oldest first."""
     open: bool
 
@@ -91,7 +91,7 @@ def find(log: Path, number: int) -> Incident:
     return known[number]
 
 
-def timeline(log: Path, incident: Incident) -> list[Entry]:
+def timeline(log: Path, incident: Incident) -> list[AuditEntry]:
     """The incident's lines, and every move of the champion to or from its version, in the order they were written."""
     mine = {entry.seq for entry in incident.lines}
     return [entry for entry in audit.read(log) if entry.seq in mine or _moves(entry.facts, incident.version)]
@@ -101,7 +101,7 @@ def _moves(facts: dict[str, Any], version: str) -> bool:
     return "now" in facts and version in (facts.get("left"), facts["now"])
 
 
-def _read(opened: Entry, entries: list[Entry]) -> Incident:
+def _read(opened: AuditEntry, entries: list[AuditEntry]) -> Incident:
     more = [entry for entry in entries if entry.facts.get("incident") == opened.seq]
     return Incident(
         number=opened.seq,

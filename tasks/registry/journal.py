@@ -14,11 +14,11 @@ if TYPE_CHECKING:
     from tasks.tools.tracking import MlflowClient, Run
 
 EXPERIMENT = "promotions"
-Kind = Literal["bootstrap", "promote", "force", "rollback"]
-State = Literal["committed", "aborted"]
+MoveKind = Literal["bootstrap", "promote", "force", "rollback"]
+MoveState = Literal["committed", "aborted"]
 
 
-class Intent(NamedTuple):
+class MoveIntent(NamedTuple):
     """A move of the alias from version `left` (empty: from nowhere) to version `target`."""
 
     run_id: str
@@ -40,7 +40,7 @@ class Journal:
         self._store = store
         self._experiment = tracking.experiment(store, EXPERIMENT, root)
 
-    def intend(self, kind: Kind, left: str, target: str, reason: str, who: str) -> Intent:
+    def intend(self, kind: MoveKind, left: str, target: str, reason: str, who: str) -> MoveIntent:
         """Write down a move that is about to be made."""
         tags = {"kind": kind, "left": left, "target": target, "reason": reason, "who": who}
         run = self._store.create_run(
@@ -48,12 +48,12 @@ class Journal:
         )
         return _read(run)
 
-    def open(self) -> list[Intent]:
+    def open(self) -> list[MoveIntent]:
         """Moves that were intended and not settled, oldest first."""
         runs = self._store.search_runs([self._experiment], "tags.state = 'open'", order_by=["attributes.start_time"])
         return [_read(run) for run in runs]
 
-    def last(self) -> Intent | None:
+    def last(self) -> MoveIntent | None:
         """The move that was made last."""
         made = self._store.search_runs(
             [self._experiment], "tags.state = 'committed'", order_by=["attributes.start_time DESC"], max_results=1
@@ -65,17 +65,17 @@ class Journal:
         made = f"tags.state = 'committed' and tags.target = '{target}'"
         return bool(self._store.search_runs([self._experiment], made, max_results=1))
 
-    def lift(self, intent: Intent, who: str) -> None:
+    def lift(self, intent: MoveIntent, who: str) -> None:
         """Mark a rollback as one after which rounds may promote again."""
         self._store.set_tag(intent.run_id, "lifted", who)
 
-    def settle(self, intent: Intent, state: State) -> None:
+    def settle(self, intent: MoveIntent, state: MoveState) -> None:
         """Close an intent. The tag goes last: until it is set, the next entry settles again."""
         self._store.set_terminated(intent.run_id, "FINISHED" if state == "committed" else "KILLED")
         self._store.set_tag(intent.run_id, "state", state)
 
 
-def _read(run: "Run") -> Intent:
+def _read(run: "Run") -> MoveIntent:
     said = {fact: run.data.tags.get(fact, "") for fact in ("kind", "left", "target", "reason", "who")}
     at = datetime.fromtimestamp(run.info.start_time / 1000, UTC)
-    return Intent(str(run.info.run_id), **said, at=at, lifted="lifted" in run.data.tags)
+    return MoveIntent(str(run.info.run_id), **said, at=at, lifted="lifted" in run.data.tags)

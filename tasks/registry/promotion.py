@@ -6,35 +6,35 @@ from typing import Any, Literal
 from pydantic import Field
 
 from core.errors import RoundsError
-from core.knobs import Knobs
+from core.knobs import BaseSettings
 from core.settings import read, section
 from evaluation.verdict import Finding, Verdict
-from tasks.registry.alias import Conflict, Registry, Version
+from tasks.registry.alias import AliasConflict, ModelVersion, Registry
 from tasks.state.round import Round
 from tasks.state.workspace import Workspace
 
 
-class Promotion(Knobs):
+class PromotionSettings(BaseSettings):
     """When a round may promote its candidate."""
 
     cooldown: float = Field(86400.0, ge=0)
     """Seconds after a rollback in which no round promotes. People can, or end it with `rounds cooldown`."""
 
 
-class Rejected(RoundsError):
+class VersionRejected(RoundsError):
     """The version was rejected by the gates of its round."""
 
 
-def knobs(workspace: Workspace) -> Promotion:
+def knobs(workspace: Workspace) -> PromotionSettings:
     """The section `promotion` of the next round.
 
     Raises:
         BadParams: a knob that does not exist, or a value that it does not take.
     """
-    return section(Promotion, read(workspace.params), "promotion", workspace.params)
+    return section(PromotionSettings, read(workspace.params), "promotion", workspace.params)
 
 
-def carry_out(round: Round, registry: Registry, version: Version, verdict: Mapping[str, Any]) -> Mapping[str, Any]:
+def carry_out(round: Round, registry: Registry, version: ModelVersion, verdict: Mapping[str, Any]) -> Mapping[str, Any]:
     """Promote the candidate where the verdict says so; returns what became of the verdict.
 
     A candidate that meets a cooldown, or another champion than the one it was compared with, is held, with the reason
@@ -49,14 +49,14 @@ def carry_out(round: Round, registry: Registry, version: Version, verdict: Mappi
 
 
 def _promoted_or_held(
-    round: Round, registry: Registry, version: Version, verdict: Mapping[str, Any]
+    round: Round, registry: Registry, version: ModelVersion, verdict: Mapping[str, Any]
 ) -> Mapping[str, Any]:
     reasons = "; ".join(finding["reason"] for finding in verdict["findings"])
     expect = round.champion["version"] if round.champion else None
-    cooldown = round.knobs("promotion", Promotion).cooldown
+    cooldown = round.knobs("promotion", PromotionSettings).cooldown
     try:
         registry.promote(version.version, expect, reasons, "rounds", cooldown=cooldown)
-    except Conflict as conflict:
+    except AliasConflict as conflict:
         found = Finding(gate="promotion", result="hold", reason=str(conflict))
         return Verdict(findings=(*Verdict.from_json(verdict).findings, found)).to_json()
     return verdict
@@ -77,7 +77,7 @@ def by_hand(registry: Registry, version: str, reason: str, who: str, force: bool
     target, champion = registry.version(version), registry.alias()
     rejected = target.tags.get("verdict") == "reject"
     if rejected and not force:
-        raise Rejected(
+        raise VersionRejected(
             f"policy version {version} was rejected by the gates of round {target.round}, whose record says why; "
             f"promote it all the same: `rounds promote {version} --force --reason …`"
         )

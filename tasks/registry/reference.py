@@ -8,7 +8,7 @@ from core.errors import BadModel
 from core.files import read_json, write_json
 from evaluation.evals import CANDIDATE, CHAMPION
 from feedback.pairs import name
-from tasks.registry.alias import Registry, Version
+from tasks.registry.alias import ModelVersion, Registry
 from tasks.state import records
 from tasks.state.workspace import Workspace
 
@@ -26,7 +26,7 @@ class Reference(NamedTuple):
     """Its reward model; None for the first model of a workspace, which has none."""
 
 
-def keep(workspace: Workspace, registry: Registry, champion: Version | None, folder: Path) -> None:
+def keep(workspace: Workspace, registry: Registry, champion: ModelVersion | None, folder: Path) -> None:
     """Set aside in `folder` what a round will measure drift against."""
     if champion:
         fetch_reward(registry, champion, folder / "reward")
@@ -55,7 +55,7 @@ def kept(folder: Path) -> Reference | None:
     return Reference(range(facts["round"] + 1), facts["spoken"], reward if reward.exists() else None)
 
 
-def fetch_reward(registry: Registry, champion: Version, into: Path) -> Path | None:
+def fetch_reward(registry: Registry, champion: ModelVersion, into: Path) -> Path | None:
     """The reward model that the champion was trained against; None where there is none, or its files are gone."""
     version = champion.tags.get("reward_version")
     if version is None:
@@ -67,7 +67,7 @@ def fetch_reward(registry: Registry, champion: Version, into: Path) -> Path | No
         return None
 
 
-def _spoken(workspace: Workspace, champion: Version) -> str | None:
+def _spoken(workspace: Workspace, champion: ModelVersion) -> str | None:
     last = records.last(workspace)
     if last is None:
         return None

@@ -17,10 +17,10 @@ if TYPE_CHECKING:
 
 CHAMPION = "champion"
 _MISSING = ("RESOURCE_DOES_NOT_EXIST", "INVALID_PARAMETER_VALUE")  # what MLflow says of a version or alias not there
-Name = Literal["policy", "reward"]
+ModelName = Literal["policy", "reward"]
 
 
-class Version(NamedTuple):
+class ModelVersion(NamedTuple):
     """A registered version of a model."""
 
     name: str
@@ -34,7 +34,7 @@ class Version(NamedTuple):
     created: datetime
 
 
-class Catalogue:
+class VersionStore:
     """The versions that rounds registered, and which of them is champion."""
 
     def __init__(self, root: Path) -> None:
@@ -42,8 +42,8 @@ class Catalogue:
         self.store: MlflowClient = tracking.client(root)
 
     def register(
-        self, name: Name, folder: Path, run_id: str, tags: Mapping[str, str], metrics: Mapping[str, float]
-    ) -> Version:
+        self, name: ModelName, folder: Path, run_id: str, tags: Mapping[str, str], metrics: Mapping[str, float]
+    ) -> ModelVersion:
         """Keep a model for good. The same weights of the same round, registered again, are the same version.
 
         Args:
@@ -58,11 +58,11 @@ class Catalogue:
         with self._locked():
             return self._known(name, marks) or self._create(name, model_id, run_id, marks)
 
-    def describe(self, version: Version, text: str) -> None:
+    def describe(self, version: ModelVersion, text: str) -> None:
         """Set what MLflow shows on the page of a version: Markdown, at most 5,000 characters."""
         self.store.update_model_version(version.name, version.version, text)
 
-    def champion(self) -> Version | None:
+    def champion(self) -> ModelVersion | None:
         """The policy that is in use; None before the first.
 
         Raises:
@@ -82,7 +82,7 @@ class Catalogue:
                 raise
             return None
 
-    def version(self, version: str, name: Name = "policy") -> Version:
+    def version(self, version: str, name: ModelName = "policy") -> ModelVersion:
         """One version.
 
         Raises:
@@ -93,7 +93,7 @@ class Catalogue:
             raise BadModel(f"{name} has no version {version} that a round registered; see the model's page in MLflow")
         return found
 
-    def find(self, version: str, name: Name = "policy") -> Version | None:
+    def find(self, version: str, name: ModelName = "policy") -> ModelVersion | None:
         """One version; None where no round registered it, or somebody deleted it in MLflow."""
         from mlflow.exceptions import MlflowException
 
@@ -105,13 +105,13 @@ class Catalogue:
             return None
         return _read(found) if "round_key" in found.tags else None
 
-    def versions(self, name: Name) -> list[Version]:
+    def versions(self, name: ModelName) -> list[ModelVersion]:
         """All versions that rounds registered, newest first. What others put under the name is left out."""
         found = self.store.search_model_versions(f"name = '{name}'")
         ours = [_read(version) for version in found if "round_key" in version.tags]
         return sorted(ours, key=lambda version: int(version.version), reverse=True)
 
-    def fetch(self, version: Version, into: Path) -> Path:
+    def fetch(self, version: ModelVersion, into: Path) -> Path:
         """The version's files at `into`, whole and as they were registered; the present folder stays if they are not.
 
         Raises:
@@ -128,11 +128,11 @@ class Catalogue:
                 )
         return into
 
-    def _known(self, name: Name, marks: Mapping[str, str]) -> Version | None:
+    def _known(self, name: ModelName, marks: Mapping[str, str]) -> ModelVersion | None:
         same = "".join(f" and tags.{key} = '{marks[key]}'" for key in ("round_key", "digest"))
         return next(map(_read, self.store.search_model_versions(f"name = '{name}'{same}")), None)
 
-    def _create(self, name: Name, model_id: str, run_id: str, marks: Mapping[str, str]) -> Version:
+    def _create(self, name: ModelName, model_id: str, run_id: str, marks: Mapping[str, str]) -> ModelVersion:
         if not self.store.search_registered_models(f"name = '{name}'"):
             self.store.create_registered_model(name)
         # The address of the files, not `models:/ID`: a database store looks that up in the process-wide default store.
@@ -143,7 +143,7 @@ class Catalogue:
         return made
 
     def _upload(
-        self, name: Name, folder: Path, run_id: str, marks: Mapping[str, str], metrics: Mapping[str, float]
+        self, name: ModelName, folder: Path, run_id: str, marks: Mapping[str, str], metrics: Mapping[str, float]
     ) -> str:
         """The model's files in MLflow's store; an upload that a kill cut short is done over in its place."""
         from mlflow.entities import LoggedModelStatus, Metric
@@ -163,7 +163,7 @@ class Catalogue:
             self.store.finalize_logged_model(model_id, "READY")
         return model_id
 
-    def _download(self, version: Version, beside: Path) -> Path:
+    def _download(self, version: ModelVersion, beside: Path) -> Path:
         from mlflow.artifacts import download_artifacts
         from mlflow.exceptions import MlflowException
 
@@ -182,8 +182,8 @@ class Catalogue:
             yield
 
 
-def _read(found: Any) -> Version:
+def _read(found: Any) -> ModelVersion:
     tags = dict(found.tags)
     created = datetime.fromtimestamp(found.creation_timestamp / 1000, UTC)
     # a number on a database, a text over HTTP
-    return Version(found.name, str(found.version), int(tags["round"]), found.run_id, tags["digest"], tags, created)
+    return ModelVersion(found.name, str(found.version), int(tags["round"]), found.run_id, tags["digest"], tags, created)

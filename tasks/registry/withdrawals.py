@@ -4,7 +4,7 @@ from collections import Counter
 from pathlib import Path
 from typing import Any
 
-from feedback.withdrawn import Taken, withdrawn
+from feedback.withdrawn import Withdrawal, withdrawn
 from tasks.registry import audit
 
 EVENT = "withdrawal"
@@ -22,7 +22,7 @@ def note(log: Path, folder: Path, round: int) -> None:
             audit.append(log, EVENT, "rounds", round=round, batch=batch, **_facts(taken))
 
 
-def _facts(taken: list[Taken]) -> dict[str, Any]:
+def _facts(taken: list[Withdrawal]) -> dict[str, Any]:
     back = sum(one.back for one in taken)
     whose = Counter(one.whose for one in taken)
     return {"taken_back": back, "corrected": len(taken) - back, "annotators": dict(sorted(whose.items()))}

@@ -11,21 +11,21 @@ from feedback import store
 from tasks.pages import cards, plots
 from tasks.people import approval, ballots
 from tasks.registry import promotion
-from tasks.registry.versions import Name, Version
-from tasks.rounds.running import Running
+from tasks.registry.versions import ModelName, ModelVersion
+from tasks.rounds.running import RunningRound
 from tasks.state import records
 from tasks.state import round as rounds
 from tasks.state.reports import metrics, times
 from tasks.state.steps import BOOTSTRAP, MEASURING
 from tasks.state.workspace import Workspace
 from tasks.steps import drift
-from tasks.tools.versioning import Versioning
+from tasks.tools.versioning import VersioningSettings
 
 TEMPLATE = "chat_template.jinja"
 """What transformers calls the template beside a tokenizer; a tokenizer that has none gets prompts in the plain form."""
 
 
-def bootstrap(running: Running) -> dict[str, Any]:
+def bootstrap(running: RunningRound) -> dict[str, Any]:
     """Register the SFT model as version 1 and make it champion: nothing was there to be compared with.
 
     Raises:
@@ -41,7 +41,7 @@ def bootstrap(running: Running) -> dict[str, Any]:
         return _finish(running, version, verdict, numbers)
 
 
-def close(running: Running) -> dict[str, Any]:
+def close(running: RunningRound) -> dict[str, Any]:
     """Register the candidate whatever the verdict, and promote it where the verdict is `promote`.
 
     Raises:
@@ -60,94 +60,102 @@ def close(running: Running) -> dict[str, Any]:
         return _finish(running, version, verdict, numbers)
 
 
-def _make_safe(running: Running, numbers: Mapping[str, float]) -> None:
+def _make_safe(running: RunningRound, numbers: Mapping[str, float]) -> None:
     """Push the data where a remote is set, then save what names it to the run. Nothing is registered before."""
-    place = running.round.workspace
-    knobs = running.round.knobs("versioning", Versioning)
+    workspace = running.round.workspace
+    knobs = running.round.knobs("versioning", VersioningSettings)
     running.deliver()
     if running.round.champion:  # round 0 has nothing to compare with
-        running.run.dataset("data/previous", place.previous, running.data.keep("data/previous"), "opening")
+        running.run.dataset("data/previous", workspace.previous, running.data.keep("data/previous"), "opening")
     if remote := running.data.remote_of(knobs.remote):
         running.data.push(remote)
         running.run.tags({"dvc_remote": running.data.address(remote)})
     for step, outputs in running.data.hashes().items():
         for path, md5 in outputs.items():
-            running.run.dataset(path, place.root / path, md5, step)
-    for file in (place.round, place.opened, place.root / "dvc.lock", *sorted((place.data / "reports").glob("*.json"))):
+            running.run.dataset(path, workspace.root / path, md5, step)
+    for file in (
+        workspace.round,
+        workspace.opened,
+        workspace.root / "dvc.lock",
+        *sorted((workspace.data / "reports").glob("*.json")),
+    ):
         running.run.artifact(file, "round")
     if page := drift.page(running.round, numbers):
         running.run.artifact(page, "drift")
     for name, figure in plots.figures(running.round):
         running.run.figure(figure, name)
     if running.round.number:  # round 0 tries nothing
-        running.run.tables(read_json(place.report("probes")), "probes")
+        running.run.tables(read_json(workspace.report("probes")), "probes")
     running.run.metrics(numbers, running.round.number)
 
 
 def _register(
-    running: Running, name: Name, checkpoint: str, numbers: Mapping[str, float], tags: Mapping[str, str]
-) -> Version:
-    place = running.round.workspace
-    folder = place.checkpoint(checkpoint)
-    facts = {"round": str(running.round.number), "round_key": running.key, **_belonging(place, folder), **tags}
+    running: RunningRound, name: ModelName, checkpoint: str, numbers: Mapping[str, float], tags: Mapping[str, str]
+) -> ModelVersion:
+    workspace = running.round.workspace
+    folder = workspace.checkpoint(checkpoint)
+    facts = {"round": str(running.round.number), "round_key": running.key, **_belonging(workspace, folder), **tags}
     return running.registry.register(name, folder, running.run.run_id, facts, numbers)
 
 
 def _keep_cards(
-    running: Running, versions: Sequence[Version], numbers: Mapping[str, float], verdict: Mapping[str, Any] | None
+    running: RunningRound,
+    versions: Sequence[ModelVersion],
+    numbers: Mapping[str, float],
+    verdict: Mapping[str, Any] | None,
 ) -> None:
-    place, hashes = running.round.workspace, running.data.hashes()
-    cards.keep(place, hashes, running.run, running.registry, versions, numbers, verdict)
+    workspace, hashes = running.round.workspace, running.data.hashes()
+    cards.keep(workspace, hashes, running.run, running.registry, versions, numbers, verdict)
 
 
-def _belonging(place: Workspace, model: Path) -> dict[str, str]:
+def _belonging(workspace: Workspace, model: Path) -> dict[str, str]:
     """By SHA-256, the template of prompts in the model's folder, and the dvc.lock that was saved to the round's run."""
     template = model / TEMPLATE
     return {
         "prompt_template": digest(template) if template.exists() else "none",
-        "data_lock": digest(place.root / "dvc.lock"),
+        "data_lock": digest(workspace.root / "dvc.lock"),
     }
 
 
 def _finish(
-    running: Running, version: Version, verdict: Mapping[str, Any], numbers: Mapping[str, float]
+    running: RunningRound, version: ModelVersion, verdict: Mapping[str, Any], numbers: Mapping[str, float]
 ) -> dict[str, Any]:
-    place, round = running.round.workspace, running.round
+    workspace, round = running.round.workspace, running.round
     record = {
         "number": round.number,
         "key": running.key,
         "parent": round.parent,
         "finished": datetime.now(UTC).isoformat(timespec="seconds"),
-        "opened": rounds.circumstances(place),
+        "opened": rounds.circumstances(workspace),
         "experiment": running.run.experiment,
         "run_id": running.run.run_id,
         "version": version.version,
         "verdict": verdict,
-        "batch": ballots.batch(place) if round.number else None,
-        "new_feedback": store.taken_in(place.feedback, round.number),
+        "batch": ballots.batch(workspace) if round.number else None,
+        "new_feedback": store.taken_in(workspace.feedback, round.number),
         "metrics": numbers,
         "times": times(running.round),
         "examples": _examples(running),
     }
     running.run.tags({"verdict": verdict["result"], "version": version.version})
     running.run.finish("FINISHED")
-    _empty_inbox(place, round.inbox)
-    if round.knobs("versioning", Versioning).commit:
+    _empty_inbox(workspace, round.inbox)
+    if round.knobs("versioning", VersioningSettings).commit:
         running.data.commit(f"Round {round.number}: {verdict['result']}")
-    records.write(place, round.number, record)  # last: until it stands, whoever starts again comes through here
-    return records.read(place, round.number)
+    records.write(workspace, round.number, record)  # last: until it stands, whoever starts again comes through here
+    return records.read(workspace, round.number)
 
 
-def _empty_inbox(place: Workspace, names: Sequence[str]) -> None:
+def _empty_inbox(workspace: Workspace, names: Sequence[str]) -> None:
     """Set aside what the round took in; what a round that was killed here had set aside already stays there."""
-    taken = place.inbox / "taken"
+    taken = workspace.inbox / "taken"
     for name in names:
         taken.mkdir(exist_ok=True)
-        if (place.inbox / name).exists():
-            shutil.move(place.inbox / name, taken / name)
+        if (workspace.inbox / name).exists():
+            shutil.move(workspace.inbox / name, taken / name)
 
 
-def _examples(running: Running) -> list[dict[str, str]]:
+def _examples(running: RunningRound) -> list[dict[str, str]]:
     path = running.round.workspace.report("evaluate")
     if running.round.number == 0 or not path.exists():
         return []

@@ -23,23 +23,23 @@ from feedback.sources.jsonl import JSONL
 from feedback.sources.people import People
 from models.policy import SCRATCH, check_base, check_turns
 from tasks.registry import audit, reference
-from tasks.registry.alias import Registry, Version
-from tasks.rounds.params import Params
+from tasks.registry.alias import ModelVersion, Registry
+from tasks.rounds.params import RoundSettings
 from tasks.rounds.request import fingerprint
-from tasks.rounds.running import Execute, Running
+from tasks.rounds.running import Execute, RunningRound
 from tasks.state import records, reported
 from tasks.state import round as rounds
 from tasks.state.round import Round
 from tasks.state.workspace import PROJECT, Workspace
 from tasks.steps import run
 from tasks.tools import tracking
-from tasks.tools.versioning import Data
+from tasks.tools.versioning import DataGraph
 
 LOOKED_AT = 1000
 """Records of a source whose prompts are shown to a base model's chat template before a round opens."""
 
 
-def start(workspace: Workspace, overrides: Sequence[str], execute: Execute = run) -> Running:
+def start(workspace: Workspace, overrides: Sequence[str], execute: Execute = run) -> RunningRound:
     """Continue the unfinished round, or open a new one.
 
     Raises:
@@ -50,8 +50,8 @@ def start(workspace: Workspace, overrides: Sequence[str], execute: Execute = run
         registry = Registry(workspace.root)
         registry.reconcile()
         if records.unfinished(workspace):
-            return Running(resume(workspace, overrides), registry, execute)
-        return Running(open_round(workspace, overrides, registry), registry, execute)
+            return RunningRound(resume(workspace, overrides), registry, execute)
+        return RunningRound(open_round(workspace, overrides, registry), registry, execute)
 
 
 def _tidy(workspace: Workspace) -> None:
@@ -61,10 +61,10 @@ def _tidy(workspace: Workspace) -> None:
     for path in (workspace.round, workspace.opened, workspace.champion, workspace.previous):
         settle(path)
     audit.mend(workspace.audit)
-    Data(workspace.root).mend()
+    DataGraph(workspace.root).mend()
 
 
-def effective(workspace: Workspace, overrides: Sequence[str]) -> Params:
+def effective(workspace: Workspace, overrides: Sequence[str]) -> RoundSettings:
     """Every knob of the next round: params.yaml, the overrides on top, defaults below.
 
     Raises:
@@ -72,7 +72,9 @@ def effective(workspace: Workspace, overrides: Sequence[str]) -> Params:
     """
     values = override(read(workspace.params), overrides)
     return parse(
-        Params, values, f"{workspace.params} with {len(overrides)} overrides" if overrides else str(workspace.params)
+        RoundSettings,
+        values,
+        f"{workspace.params} with {len(overrides)} overrides" if overrides else str(workspace.params),
     )
 
 
@@ -125,7 +127,7 @@ def open_round(workspace: Workspace, overrides: Sequence[str], registry: Registr
     return rounds.read(workspace)
 
 
-def check(workspace: Workspace, params: Params) -> None:
+def check(workspace: Workspace, params: RoundSettings) -> None:
     """Find out whether what the parameters name is there.
 
     Raises:
@@ -143,10 +145,10 @@ def check(workspace: Workspace, params: Params) -> None:
         source.check()
     for evaluation in chosen(params.evaluate.evals):
         evaluation.check()
-    Data(workspace.root).check(params.versioning)
+    DataGraph(workspace.root).check(params.versioning)
 
 
-def _examples(workspace: Workspace, params: Params) -> dict[str, list[dict[str, str]]]:
+def _examples(workspace: Workspace, params: RoundSettings) -> dict[str, list[dict[str, str]]]:
     """Where a record is from → the turns of its prompt: one of each order of roles that the feedback has.
 
     Of what is stored all is looked at, of each file of the inbox and each source the first `LOOKED_AT` records.
@@ -183,13 +185,13 @@ def drop(workspace: Workspace) -> None:
     workspace.opened.unlink(missing_ok=True)
 
 
-def dump(params: Params) -> dict[str, Any]:
+def dump(params: RoundSettings) -> dict[str, Any]:
     """Parameters as plain values, as they stand in round.yaml."""
     values: dict[str, Any] = params.model_dump(mode="json")
     return values
 
 
-def frozen(workspace: Workspace, params: Params, number: int, champion: Version | None) -> dict[str, Any]:
+def frozen(workspace: Workspace, params: RoundSettings, number: int, champion: ModelVersion | None) -> dict[str, Any]:
     """What round.yaml of a round holds that is opened now."""
     return {
         "number": number,
@@ -211,12 +213,12 @@ def next_number(workspace: Workspace, registry: Registry) -> int:
     return max(known, default=-1) + 1
 
 
-def _salt(workspace: Workspace, params: Params) -> str:
+def _salt(workspace: Workspace, params: RoundSettings) -> str:
     """Frozen from the first round on: another salt would move held-out prompts into training."""
     return rounds.read(workspace).salt if workspace.round.exists() else f"{rounds.seeded(params.seed, 'split'):016x}"
 
 
-def _fetch_champion(workspace: Workspace, registry: Registry, champion: Version | None) -> None:
+def _fetch_champion(workspace: Workspace, registry: Registry, champion: ModelVersion | None) -> None:
     if champion:
         registry.fetch(champion, workspace.champion)
         return
@@ -224,7 +226,7 @@ def _fetch_champion(workspace: Workspace, registry: Registry, champion: Version 
         draft.mkdir()
 
 
-def _keep_previous(workspace: Workspace, registry: Registry, champion: Version | None) -> None:
+def _keep_previous(workspace: Workspace, registry: Registry, champion: ModelVersion | None) -> None:
     """Set aside what this round is compared with: for drift and the gates, and the champion's numbers."""
     with replacing(workspace.previous) as draft:
         draft.mkdir()

@@ -18,13 +18,13 @@ from tasks.state import round as rounds
 from tasks.state.lock import holder
 from tasks.state.steps import BOOTSTRAP, STEPS
 from tasks.state.workspace import Workspace
-from tasks.tools.versioning import Data, stages
+from tasks.tools.versioning import DataGraph, stages
 
 INPUTS = "data/round.yaml"
 Does = Literal["run", "skip", "depends"]
 
 
-class Foreseen(NamedTuple):
+class PlannedStep(NamedTuple):
     """What a step would do. `depends`: it runs where a step before it writes something else than last time."""
 
     step: str
@@ -60,7 +60,7 @@ def plan(workspace: Workspace, overrides: Sequence[str], new: bool = False) -> d
 
 def foresee(
     graph: Mapping[str, Any], recorded: Mapping[str, Any], inputs: Mapping[str, Any], moved: Mapping[str, str]
-) -> list[Foreseen]:
+) -> list[PlannedStep]:
     """Which steps would run.
 
     Args:
@@ -69,7 +69,7 @@ def foresee(
         inputs: round.yaml, as it would be.
         moved: path → why it is not what was recorded: what opening sets aside, and what is missing on disk.
     """
-    found: list[Foreseen] = []
+    found: list[PlannedStep] = []
     writers = {_path(out): step for step, stage in graph.items() for out in stage["outs"]}
     for step, stage in graph.items():
         paths = [*stage["deps"], *map(_path, stage["outs"])]
@@ -81,12 +81,12 @@ def foresee(
         upstream = dict.fromkeys(writers[path] for path in stage["deps"] if path in writers)
         waits = [name for name in upstream if _does(found, name) != "skip"]
         if certain:
-            found.append(Foreseen(step, "run", tuple(dict.fromkeys(certain))))
+            found.append(PlannedStep(step, "run", tuple(dict.fromkeys(certain))))
         elif waits:
             why = f"runs if {' or '.join(waits)} writes something else than last time"
-            found.append(Foreseen(step, "depends", (why,)))
+            found.append(PlannedStep(step, "depends", (why,)))
         else:
-            found.append(Foreseen(step, "skip", ("neither its knobs nor its data have changed",)))
+            found.append(PlannedStep(step, "skip", ("neither its knobs nor its data have changed",)))
     return found
 
 
@@ -123,14 +123,14 @@ def _described(workspace: Workspace, would: str, inputs: Mapping[str, Any], why:
     }
 
 
-def _checked(root: Path, steps: Sequence[Foreseen]) -> list[Foreseen]:
+def _checked(root: Path, steps: Sequence[PlannedStep]) -> list[PlannedStep]:
     """Ask DVC of each step that would be skipped whether its data are still those that were recorded."""
-    data = Data(root)
+    data = DataGraph(root)
     edited = "its data on disk are not those that were recorded"
     return [step._replace(does="run", because=(edited,)) if _stale(data, step) else step for step in steps]
 
 
-def _stale(data: Data, step: Foreseen) -> bool:
+def _stale(data: DataGraph, step: PlannedStep) -> bool:
     return step.does == "skip" and not data.done(step.step)
 
 
@@ -193,7 +193,7 @@ def _version(champion: Mapping[str, str] | None) -> str:
     return f"policy/{champion['version']}" if champion else "none"
 
 
-def _does(found: Sequence[Foreseen], step: str) -> Does:
+def _does(found: Sequence[PlannedStep], step: str) -> Does:
     return next((one.does for one in found if one.step == step), "skip")
 
 

@@ -11,7 +11,7 @@ from typing import Any
 from core.settings import override, read, section
 from tasks.state import records
 from tasks.state import round as rounds
-from tasks.state.intake import Ingest
+from tasks.state.intake import IngestSettings
 from tasks.state.workspace import Workspace
 
 
@@ -22,7 +22,7 @@ def fingerprint(workspace: Workspace, overrides: Sequence[str]) -> str:
         BadParams: the sources cannot be read.
     """
     values = override(read(workspace.params), overrides)
-    sources = [source.fingerprint() for source in section(Ingest, values, "ingest", workspace.params).sources]
+    sources = [source.fingerprint() for source in section(IngestSettings, values, "ingest", workspace.params).sources]
     parts = [values, rounds.code_digest(), sources]
     return hashlib.sha256(json.dumps(parts, sort_keys=True, default=str).encode()).hexdigest()[:16]
 

@@ -15,7 +15,7 @@ from tasks.state.round import Round
 from tasks.state.steplog import StepLog
 from tasks.steps import Step, run
 from tasks.tools.tracking import RoundRun
-from tasks.tools.versioning import Data
+from tasks.tools.versioning import DataGraph
 
 Show = Callable[[str], Log]
 """Given a step's name, something that shows how far it is."""
@@ -33,7 +33,7 @@ Execute = Callable[[Step, Round, StepLog], None]
 """Runs a step: `tasks.steps.run`, or the same inside a Prefect task."""
 
 
-class Running:
+class RunningRound:
     """One round between its opening and its record. Called with a step, it runs the step."""
 
     def __init__(self, round: Round, registry: Registry, execute: Execute = run) -> None:
@@ -41,7 +41,7 @@ class Running:
         self._execute = execute
         self.registry = registry
         self.key = rounds.key(round.workspace, rounds.code_digest())
-        self.data = Data(round.workspace.root)
+        self.data = DataGraph(round.workspace.root)
         reported.begin(round.workspace.metrics, self.key)
         self.run = RoundRun.open(round.workspace.root, f"round {round.number}", self._tags())
         self.run.params(round.values)

@@ -12,11 +12,11 @@ from pydantic import Field, SerializeAsAny
 
 from core.errors import BadFeedback
 from core.files import replacing
-from core.knobs import Knobs
+from core.knobs import BaseSettings
 from core.plugins import used
 from core.settings import override, read, section
 from feedback import store
-from feedback.schema import FeedbackEvent, Rejected
+from feedback.schema import FeedbackEvent, RejectedRecord
 from feedback.sources import Intake, Source
 from feedback.sources.jsonl import JSONL
 from feedback.sources.simulated import Simulated
@@ -25,7 +25,7 @@ from tasks.state.workspace import Workspace
 SourceField = Annotated[SerializeAsAny[Source], used("feedback.sources")]
 
 
-class Ingest(Knobs):
+class IngestSettings(BaseSettings):
     """Where feedback comes from."""
 
     sources: tuple[SourceField, ...] = (Simulated(),)
@@ -34,13 +34,13 @@ class Ingest(Knobs):
     """Records waiting in the inbox that start a round by themselves."""
 
 
-def knobs(workspace: Workspace, overrides: Sequence[str] = ()) -> Ingest:
+def knobs(workspace: Workspace, overrides: Sequence[str] = ()) -> IngestSettings:
     """The section `ingest` of the next round.
 
     Raises:
         BadParams: a knob that does not exist, or a value that it does not take.
     """
-    return section(Ingest, override(read(workspace.params), overrides), "ingest", workspace.params)
+    return section(IngestSettings, override(read(workspace.params), overrides), "ingest", workspace.params)
 
 
 def waiting(workspace: Workspace) -> list[FeedbackEvent]:
@@ -88,7 +88,7 @@ def hand_in(workspace: Workspace, files: Sequence[Path]) -> None:
 
 
 def _check(file: Path) -> None:
-    bad = [record for record in JSONL(path=file).read(Intake(0, 0)) if isinstance(record, Rejected)]
+    bad = [record for record in JSONL(path=file).read(Intake(0, 0)) if isinstance(record, RejectedRecord)]
     if bad:
         shown = "\n".join(f"  {record.where}: {record.reason}" for record in bad[:5])
         raise BadFeedback(

@@ -10,14 +10,14 @@ from tasks.state.workspace import Workspace
 Prompt = tuple[tuple[str, str], ...]
 
 
-def leaked(place: Workspace) -> int:
+def leaked(workspace: Workspace) -> int:
     """Rows of one part whose prompt, or whose prompt group, stands in a part it has to be kept from.
 
     Held-out pairs and prompts are kept from all that anything learns from; the judge's pairs from the reward model's.
     """
-    train, judge, holdout = (place.preferences / f"{part}.arrow" for part in ("train", "judge", "holdout"))
-    learned = [train, judge, place.demonstrations / "train.arrow", place.prompts / "train.arrow"]
-    return _shared([holdout, place.prompts / "holdout.arrow"], learned) + _shared([judge], [train])
+    train, judge, holdout = (workspace.preferences / f"{part}.arrow" for part in ("train", "judge", "holdout"))
+    learned = [train, judge, workspace.demonstrations / "train.arrow", workspace.prompts / "train.arrow"]
+    return _shared([holdout, workspace.prompts / "holdout.arrow"], learned) + _shared([judge], [train])
 
 
 def _shared(kept: Iterable[Path], seen: Iterable[Path]) -> int:

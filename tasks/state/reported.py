@@ -20,7 +20,7 @@ from core.files import read_json, write_json, write_text
 _OWNER = "round.txt"
 
 
-class Point(NamedTuple):
+class MetricPoint(NamedTuple):
     """One number at one step of a loop."""
 
     name: str
@@ -31,7 +31,7 @@ class Point(NamedTuple):
     step: int
 
 
-class Reported:
+class ReportedMetrics:
     """The points of one step of a round, kept in `folder`.
 
     A step that was killed is run again from its beginning or its checkpoint, and reports again what it reported
@@ -49,7 +49,7 @@ class Reported:
         """MLflow has every point, and has heard that the step ended well."""
 
     @property
-    def unsent(self) -> list[Point]:
+    def unsent(self) -> list[MetricPoint]:
         """What MLflow may not have yet, oldest first."""
         return self._points[self._sent :]
 
@@ -113,9 +113,9 @@ def _whole_lines(file: Path) -> list[dict[str, Any]]:
     return [json.loads(line) for line in whole.splitlines()]
 
 
-def _points(lines: list[dict[str, Any]]) -> Iterator[Point]:
+def _points(lines: list[dict[str, Any]]) -> Iterator[MetricPoint]:
     for line in lines:
         at = round(datetime.fromisoformat(line["at"]).timestamp() * 1000)
         for name, value in line.items():
             if name not in ("at", "step", "total"):
-                yield Point(name, math.nan if value is None else value, at, line["step"])
+                yield MetricPoint(name, math.nan if value is None else value, at, line["step"])

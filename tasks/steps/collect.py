@@ -5,20 +5,20 @@ from collections.abc import Sequence
 from pydantic import Field
 
 from core.files import write_json
-from core.knobs import Knobs
+from core.knobs import BaseSettings
 from feedback import pairs as waiting
 from feedback import store
 from feedback.schema import Message, Response
-from feedback.sources import Pair
+from feedback.sources import AnswerPair
 from models.answering import answer
-from models.policy import Model, Policy
-from models.rollout import Sampling
-from tasks.state.intake import Ingest
+from models.policy import ModelSettings, Policy
+from models.rollout import SamplingSettings
+from tasks.state.intake import IngestSettings
 from tasks.state.round import Round
 from tasks.state.steplog import StepLog
 
 
-class Collect(Knobs):
+class CollectSettings(BaseSettings):
     """What is to be labelled."""
 
     prompts: int = Field(1400, ge=0)
@@ -29,7 +29,7 @@ class Collect(Knobs):
 
 def collect(round: Round, log: StepLog) -> None:
     """Write the pairs of answers that are to be labelled; none where nobody would label them, or nobody answers."""
-    knobs, ingest = round.knobs("collect", Collect), round.knobs("ingest", Ingest)
+    knobs, ingest = round.knobs("collect", CollectSettings), round.knobs("ingest", IngestSettings)
     labelled = any(source.labels for source in ingest.sources)
     prompts = _prompts(round, ingest, knobs.prompts) if labelled and round.champion else []
     with log.learning():
@@ -38,7 +38,7 @@ def collect(round: Round, log: StepLog) -> None:
     write_json(round.workspace.report("collect"), {"metrics": {"answers": len(texts), "tokens": tokens}})
 
 
-def _prompts(round: Round, ingest: Ingest, count: int) -> list[tuple[Message, ...]]:
+def _prompts(round: Round, ingest: IngestSettings, count: int) -> list[tuple[Message, ...]]:
     """Prompts from the sources that offer some, else prompts that feedback was given on before."""
     seed = round.seed_for("collect")
     offered = [prompt for source in ingest.sources for prompt in source.prompts(count, seed)]
@@ -46,18 +46,18 @@ def _prompts(round: Round, ingest: Ingest, count: int) -> list[tuple[Message, ..
 
 
 def _answers(
-    round: Round, prompts: Sequence[tuple[Message, ...]], knobs: Collect, log: StepLog
+    round: Round, prompts: Sequence[tuple[Message, ...]], knobs: CollectSettings, log: StepLog
 ) -> tuple[list[str], int]:
     """Two answers to each prompt, one after the other, and the tokens they cost."""
-    limits = round.knobs("model", Model)
+    limits = round.knobs("model", ModelSettings)
     champion = Policy.load(round.workspace.champion)
-    sampling = Sampling(temperature=knobs.temperature)
+    sampling = SamplingSettings(temperature=knobs.temperature)
     twice = [[turn.model_dump() for turn in prompt] for prompt in prompts for _ in range(2)]
     given = answer(champion, twice, sampling, limits, round.seed_for("collect"), log=log)
     return given.texts, int(given.tokens.sum())
 
 
-def _pairs(round: Round, prompts: Sequence[tuple[Message, ...]], texts: Sequence[str]) -> list[Pair]:
+def _pairs(round: Round, prompts: Sequence[tuple[Message, ...]], texts: Sequence[str]) -> list[AnswerPair]:
     return [
         _pair(round, index, prompt, texts[2 * index], texts[2 * index + 1])
         for index, prompt in enumerate(prompts)
@@ -66,9 +66,11 @@ def _pairs(round: Round, prompts: Sequence[tuple[Message, ...]], texts: Sequence
     ]
 
 
-def _pair(round: Round, index: int, prompt: tuple[Message, ...], left: str, right: str) -> Pair:
+def _pair(round: Round, index: int, prompt: tuple[Message, ...], left: str, right: str) -> AnswerPair:
     pair_id = f"round-{round.number}-{index:05d}"
-    return Pair(pair_id, prompt, (_response(round, f"{pair_id}-a", left), _response(round, f"{pair_id}-b", right)))
+    return AnswerPair(
+        pair_id, prompt, (_response(round, f"{pair_id}-a", left), _response(round, f"{pair_id}-b", right))
+    )
 
 
 def _response(round: Round, response_id: str, text: str) -> Response:

@@ -9,17 +9,17 @@ from pydantic import Field
 
 from core.errors import BadFeedback
 from core.files import replacing, write_json
-from core.knobs import Knobs
+from core.knobs import BaseSettings
 from feedback import preferences, store
 from feedback import prompts as asked
 from feedback.agreement import Agreement
 from feedback.prompts import PromptRow
 from feedback.rows import DemonstrationRow, PreferenceRow
 from feedback.schema import FeedbackEvent
-from feedback.split import Split
-from feedback.terms import Terms, by_source, terms
+from feedback.split import SplitSettings
+from feedback.terms import UsageTerms, by_source, terms
 from tasks.state import tables
-from tasks.state.intake import Ingest
+from tasks.state.intake import IngestSettings
 from tasks.state.leakage import leaked
 from tasks.state.round import Round
 from tasks.state.steplog import StepLog
@@ -27,10 +27,10 @@ from tasks.state.steplog import StepLog
 PARTS = ("train", "judge", "holdout")
 
 
-class Curate(Knobs):
+class CurateSettings(BaseSettings):
     """How events become training data."""
 
-    split: Split = Split()
+    split: SplitSettings = SplitSettings()
     """Shares of the prompt groups. Frozen in effect: change them and held-out prompts move into training."""
     criterion: str = "overall"
     """The judgement that the reward model learns."""
@@ -46,8 +46,8 @@ def curate(round: Round, log: StepLog) -> None:
     Raises:
         BadFeedback: there are pairs, but too few to hold any out.
     """
-    knobs, place = round.knobs("curate", Curate), round.workspace
-    events = store.events(place.feedback)
+    knobs, workspace = round.knobs("curate", CurateSettings), round.workspace
+    events = store.events(workspace.feedback)
     judged = preferences.preferences(events, knobs.split, round.salt, knobs.criterion)
     pairs = judged.rows
     shown = preferences.demonstrations(events, knobs.split, round.salt)
@@ -55,12 +55,12 @@ def curate(round: Round, log: StepLog) -> None:
         shown += _imitated(pairs)
     if not _more_to_come(round):
         _check(pairs, knobs)
-    _write_parts(place.preferences, {part: _of(pairs, part) for part in PARTS}, preferences.preference_table)
-    tables.write(place.preferences / "votes.arrow", preferences.vote_table(judged.votes))
+    _write_parts(workspace.preferences, {part: _of(pairs, part) for part in PARTS}, preferences.preference_table)
+    tables.write(workspace.preferences / "votes.arrow", preferences.vote_table(judged.votes))
     shown = [row for row in shown if row.split != "holdout"]  # the judge only has to differ in its preferences
-    _write_parts(place.demonstrations, {"train": shown}, preferences.demonstration_table)
+    _write_parts(workspace.demonstrations, {"train": shown}, preferences.demonstration_table)
     prompts = asked.prompts(events, knobs.split, round.salt)
-    _write_parts(place.prompts, {part: _of(prompts, part) for part in ("train", "holdout")}, asked.prompt_table)
+    _write_parts(workspace.prompts, {part: _of(prompts, part) for part in ("train", "holdout")}, asked.prompt_table)
     counts = {name: value for name, value in judged.counts._asdict().items() if name != "kinds"}
     numbers: dict[str, float] = {
         **counts,
@@ -69,13 +69,13 @@ def curate(round: Round, log: StepLog) -> None:
         "demonstrations": len(shown),
         "prompts": len(_of(prompts, "train")),
         "holdout_prompts": len(_of(prompts, "holdout")),
-        "quarantined": len(store.rejections(place.feedback)),
+        "quarantined": len(store.rejections(workspace.feedback)),
         **_quarantine_share(round),
-        "leaked": leaked(place),
+        "leaked": leaked(workspace),
     }
     log(numbers, 0, 1)
     report = {"metrics": numbers, "kinds": judged.counts.kinds, "sources": by_source(events)}
-    write_json(place.report("curate"), report | {"terms": _terms(events, pairs, shown, prompts)._asdict()})
+    write_json(workspace.report("curate"), report | {"terms": _terms(events, pairs, shown, prompts)._asdict()})
 
 
 def _agreement(found: Agreement | None) -> dict[str, float]:
@@ -101,7 +101,7 @@ def _terms(
     pairs: Sequence[PreferenceRow],
     shown: Sequence[DemonstrationRow],
     prompts: Sequence[PromptRow],
-) -> Terms:
+) -> UsageTerms:
     """What the givers allowed of what reward model, judge, SFT or policy learn from."""
     chosen = [row.feedback_ids for row in pairs if row.split != "holdout"] + [row.feedback_ids for row in shown]
     learned = {identity for ids in chosen for identity in ids}
@@ -110,10 +110,10 @@ def _terms(
 
 def _more_to_come(round: Round) -> bool:
     """True in round 0, which needs no pairs, where a source will label answers in round 1."""
-    return round.number == 0 and any(source.labels for source in round.knobs("ingest", Ingest).sources)
+    return round.number == 0 and any(source.labels for source in round.knobs("ingest", IngestSettings).sources)
 
 
-def _check(pairs: Sequence[Any], knobs: Curate) -> None:
+def _check(pairs: Sequence[Any], knobs: CurateSettings) -> None:
     held_out = len(_of(pairs, "holdout"))
     if pairs and held_out < knobs.min_holdout:
         raise BadFeedback(

@@ -9,12 +9,12 @@ from datasets import Dataset
 from pydantic import Field
 
 from core.files import read_json, write_json, write_text
-from core.knobs import Knobs
+from core.knobs import BaseSettings
 from evaluation import drift as monitor
-from evaluation.drift import Findings, answers, labels, prompts, stream
-from evaluation.drift.answers import Spoken
-from evaluation.drift.labels import Judged
-from evaluation.drift.limits import Limits
+from evaluation.drift import DriftFindings, answers, labels, prompts, stream
+from evaluation.drift.answers import AnswerSample
+from evaluation.drift.labels import ScoredPairs
+from evaluation.drift.limits import LimitSettings
 from evaluation.evals import CANDIDATE, CHAMPION
 from evaluation.verdict import interval
 from feedback import excerpt
@@ -25,11 +25,11 @@ from tasks.registry.reference import Reference, kept
 from tasks.state import records, tables
 from tasks.state.round import Round
 from tasks.state.steplog import StepLog
-from tasks.steps.curate import PARTS, Curate
-from tasks.steps.vote import Vote
+from tasks.steps.curate import PARTS, CurateSettings
+from tasks.steps.vote import VoteSettings
 
 
-class Drift(Knobs):
+class DriftSettings(BaseSettings):
     """When a difference from what the champion learned from is an alarm: its effect is large, and no chance."""
 
     level: float = Field(0.01, ge=0.01, lt=1)
@@ -39,13 +39,13 @@ class Drift(Knobs):
     """Most prompt groups that are looked at on either side, drawn at random."""
     bins: int = Field(10, ge=2)
     """Quantile bins of the population stability index."""
-    limits: Limits = Limits()
+    limits: LimitSettings = LimitSettings()
 
 
 def drift(round: Round, log: StepLog) -> None:
     """Compare this round's feedback and answers with the champion's; alarms are logged and listed."""
-    knobs, reference = round.knobs("drift", Drift), kept(round.workspace.previous)
-    found = Findings()
+    knobs, reference = round.knobs("drift", DriftSettings), kept(round.workspace.previous)
+    found = DriftFindings()
     if reference:
         found = _feedback(round, knobs, reference) | _labels(round, knobs, reference, log)
         found |= _answers(round, knobs) | _yardstick(round, knobs, reference)
@@ -61,34 +61,38 @@ def page(round: Round, numbers: Mapping[str, float]) -> Path | None:
         return None
     finished = [(number, records.metrics(round.workspace, number)) for number in records.numbers(round.workspace)]
     history = [*((number, metrics) for number, metrics in finished if number < round.number), (round.number, numbers)]
-    path, level = round.workspace.report("drift").with_suffix(".html"), round.knobs("drift", Drift).level
+    path, level = round.workspace.report("drift").with_suffix(".html"), round.knobs("drift", DriftSettings).level
     write_text(path, drawn(f"Round {round.number}", level, read_json(round.workspace.report("drift")), history))
     return path
 
 
-def _feedback(round: Round, knobs: Drift, reference: Reference) -> Findings:
+def _feedback(round: Round, knobs: DriftSettings, reference: Reference) -> DriftFindings:
     """This round's prompts and votes against those that the champion learned from."""
-    place, seed, criterion = round.workspace.feedback, round.seed_for("drift"), round.knobs("curate", Curate).criterion
+    place, seed, criterion = (
+        round.workspace.feedback,
+        round.seed_for("drift"),
+        round.knobs("curate", CurateSettings).criterion,
+    )
     times = (reference.learned, (round.number,))
     asked, asks = (excerpt.prompts(place, rounds, knobs.groups, seed) for rounds in times)
     voted, votes = (stream.stream(excerpt.votes(place, rounds, knobs.groups, seed), criterion) for rounds in times)
     return prompts.drift(asked, asks, knobs.limits, knobs.bins, seed) | stream.drift(voted, votes, knobs.limits, seed)
 
 
-def _labels(round: Round, knobs: Drift, reference: Reference, log: StepLog) -> Findings:
+def _labels(round: Round, knobs: DriftSettings, reference: Reference, log: StepLog) -> DriftFindings:
     """The champion's reward model on votes it has not learned from: new ones, and those held out at its time."""
     if reference.reward is None:
-        return Findings()
+        return DriftFindings()
     folder, seed = round.workspace.preferences, round.seed_for("drift")
     fresh = [row for part in PARTS for row in tables.rows(folder / f"{part}.arrow") if row["round"] == round.number]
     held_out = [row for row in tables.rows(folder / "holdout.arrow") if row["round"] in reference.learned]
-    model, annotator = RewardModel.load(reference.reward), round.knobs("vote", Vote).annotator
+    model, annotator = RewardModel.load(reference.reward), round.knobs("vote", VoteSettings).annotator
     with log.learning():
         before, now = (judged(model, one_each(rows, knobs.groups, seed), annotator) for rows in (held_out, fresh))
     return labels.drift(before, now, knobs.limits, seed)
 
 
-def _answers(round: Round, knobs: Drift) -> Findings:
+def _answers(round: Round, knobs: DriftSettings) -> DriftFindings:
     """The candidate's answers against the champion's."""
     samples = tables.load(round.workspace.samples / "samples.arrow")
     rows = first_of_each(samples["group"])
@@ -96,25 +100,25 @@ def _answers(round: Round, knobs: Drift) -> Findings:
     return answers.drift(champion, candidate, knobs.limits, knobs.bins, round.seed_for("drift"))
 
 
-def _yardstick(round: Round, knobs: Drift, reference: Reference) -> Findings:
+def _yardstick(round: Round, knobs: DriftSettings, reference: Reference) -> DriftFindings:
     """The champion's answers, as this round's reward model and the last one score them."""
     path = round.workspace.previous / "samples" / "samples.arrow"
     if reference.spoken is None or not path.exists():
-        return Findings()
+        return DriftFindings()
     before, now = tables.load(path), tables.load(round.workspace.samples / "samples.arrow")
     if "group" not in before.column_names:  # samples of an earlier release
-        return Findings()
+        return DriftFindings()
     sides = ((before, reference.spoken), (now, CHAMPION))
     old, new = (_spoken(samples, who, first_of_each(samples["group"])).reward for samples, who in sides)
     return answers.yardstick(old, new, knobs.limits, knobs.bins)
 
 
-def _judge(round: Round, knobs: Drift) -> Findings:
+def _judge(round: Round, knobs: DriftSettings) -> DriftFindings:
     """The judge model's win rate against that of fresh votes."""
     numbers = read_json(round.workspace.report("evaluate"))["metrics"]
     judge = interval(numbers, "judge_win_rate", "judge_prompts")
     votes = interval(numbers, "win_rate", "votes")
-    return answers.judge_gap(judge, votes, knobs.limits) if judge and votes else Findings()
+    return answers.judge_gap(judge, votes, knobs.limits) if judge and votes else DriftFindings()
 
 
 def one_each(rows: Sequence[dict[str, Any]], count: int, seed: int) -> list[dict[str, Any]]:
@@ -124,12 +128,12 @@ def one_each(rows: Sequence[dict[str, Any]], count: int, seed: int) -> list[dict
     return [mixed[row] for row in first_of_each([row["group"] for row in mixed])[:count]]
 
 
-def judged(model: RewardModel, rows: Sequence[dict[str, Any]], annotator: Source | None) -> Judged:
+def judged(model: RewardModel, rows: Sequence[dict[str, Any]], annotator: Source | None) -> ScoredPairs:
     """Preference rows as a reward model scores them; their ceiling, where the annotator's noise is known."""
     if not rows:
-        return Judged(np.empty(0), np.empty(0))
+        return ScoredPairs(np.empty(0), np.empty(0))
     ceiling = annotator.ceiling(rows) if annotator else None
-    return Judged(model.margins(rows) / model.temperature, np.array([row["p_chosen"] for row in rows]), ceiling)
+    return ScoredPairs(model.margins(rows) / model.temperature, np.array([row["p_chosen"] for row in rows]), ceiling)
 
 
 def first_of_each(groups: Sequence[str]) -> list[int]:
@@ -137,7 +141,7 @@ def first_of_each(groups: Sequence[str]) -> list[int]:
     return sorted({group: row for row, group in reversed(list(enumerate(groups)))}.values())
 
 
-def _spoken(samples: Dataset, who: str, rows: Sequence[int]) -> Spoken:
+def _spoken(samples: Dataset, who: str, rows: Sequence[int]) -> AnswerSample:
     texts = list(samples[f"{who}_texts"])
     numbers = (np.array(samples[f"{who}_{name}"], dtype=np.float64)[rows] for name in ("tokens", "reward", "kl"))
-    return Spoken([texts[row] for row in rows], *numbers)
+    return AnswerSample([texts[row] for row in rows], *numbers)

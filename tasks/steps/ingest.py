@@ -5,11 +5,11 @@ from collections.abc import Iterator
 from core.errors import BadFeedback
 from feedback import groups, store
 from feedback import pairs as waiting
-from feedback.schema import FeedbackEvent, Rejected
+from feedback.schema import FeedbackEvent, RejectedRecord
 from feedback.sources import Intake, Source
 from feedback.sources.jsonl import JSONL
 from tasks.registry import withdrawals
-from tasks.state.intake import Ingest
+from tasks.state.intake import IngestSettings
 from tasks.state.round import Round
 from tasks.state.steplog import StepLog
 
@@ -30,21 +30,21 @@ def ingest(round: Round, log: StepLog) -> None:
     withdrawals.note(round.workspace.audit, round.workspace.feedback, round.number)
     log({"new": appended.new, "repeated": appended.repeated, "quarantined": len(rejected)}, 0)
     if not store.ids(round.workspace.feedback):
-        sources = ", ".join(source.name() for source in round.knobs("ingest", Ingest).sources) or "none"
+        sources = ", ".join(source.name() for source in round.knobs("ingest", IngestSettings).sources) or "none"
         raise BadFeedback(
             f"no usable feedback: sources {sources} gave nothing, {len(rejected)} records are in quarantine "
             f"({store.quarantined(round.workspace.feedback)}); add one with -S ingest.sources=[…] or fill data/inbox"
         )
 
 
-def _read(round: Round) -> tuple[list[FeedbackEvent], list[Rejected]]:
+def _read(round: Round) -> tuple[list[FeedbackEvent], list[RejectedRecord]]:
     pairs = waiting.read(round.workspace.answers)
     intake = Intake(round.number, round.seed_for("ingest"), pairs)
     records = [record for source in _sources(round) for record in source.read(intake)]
-    return [r for r in records if isinstance(r, FeedbackEvent)], [r for r in records if isinstance(r, Rejected)]
+    return [r for r in records if isinstance(r, FeedbackEvent)], [r for r in records if isinstance(r, RejectedRecord)]
 
 
 def _sources(round: Round) -> Iterator[Source]:
-    yield from round.knobs("ingest", Ingest).sources
+    yield from round.knobs("ingest", IngestSettings).sources
     for name in round.inbox:
         yield JSONL(path=round.workspace.inbox / name)

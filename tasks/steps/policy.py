@@ -6,7 +6,7 @@ from core.files import write_json
 from core.plugins import make
 from models.algorithms import Algorithm
 from models.checkpoints import Checkpoints
-from models.policy import Model, Policy
+from models.policy import ModelSettings, Policy
 from models.reward import RewardModel
 from models.tokens import encode_prompts
 from tasks.state.round import Round
@@ -16,13 +16,13 @@ from tasks.state.tables import load
 
 def policy(round: Round, log: StepLog) -> None:
     """Train from the champion (or the SFT model) against the reward model; killed, it goes on from its checkpoint."""
-    place, limits = round.workspace, round.knobs("model", Model)
+    workspace, limits = round.workspace, round.knobs("model", ModelSettings)
     algorithm: Algorithm = make("models.algorithms", round.values["policy"]["use"], round.values["policy"])
-    prompts = load(place.prompts / "train.arrow")["prompt"]
-    start = place.champion if algorithm.start == "champion" else place.checkpoint("sft")
-    candidate, reference = Policy.load(start), Policy.load(place.checkpoint("sft"))
-    reward = RewardModel.load(place.checkpoint("reward"))
-    checkpoints = Checkpoints(place.training / "policy", str(round.seed))
+    prompts = load(workspace.prompts / "train.arrow")["prompt"]
+    start = workspace.champion if algorithm.start == "champion" else workspace.checkpoint("sft")
+    candidate, reference = Policy.load(start), Policy.load(workspace.checkpoint("sft"))
+    reward = RewardModel.load(workspace.checkpoint("reward"))
+    checkpoints = Checkpoints(workspace.training / "policy", str(round.seed))
     last: dict[str, float] = {}
 
     def note(metrics: Mapping[str, float], iteration: int, total: int | None = None) -> None:
@@ -35,6 +35,6 @@ def policy(round: Round, log: StepLog) -> None:
         algorithm.train(
             candidate, reference, reward, ids, limits.max_answer_tokens, checkpoints, note, round.seed_for("policy")
         )
-    candidate.save(place.checkpoint("policy"))
+    candidate.save(workspace.checkpoint("policy"))
     kept = {name: value for name, value in last.items() if not name.startswith("time/")}
-    write_json(place.report("policy"), {"metrics": kept})
+    write_json(workspace.report("policy"), {"metrics": kept})

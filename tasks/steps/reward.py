@@ -10,13 +10,13 @@ from core.errors import BadFeedback
 from core.files import replacing, write_json
 from evaluation.statistics import annotators
 from models.calibration import temperature
-from models.policy import Model, Policy
-from models.reward import Reward, RewardModel, fit
+from models.policy import ModelSettings, Policy
+from models.reward import RewardModel, RewardSettings, fit
 from tasks.state.round import Round
 from tasks.state.steplog import StepLog
 from tasks.state.tables import load, rows
 
-FEWEST = 20
+MIN_PAIRS = 20
 """Pairs below which nothing can be fitted that deserves the name."""
 
 
@@ -27,7 +27,7 @@ def reward(round: Round, log: StepLog) -> None:
         BadFeedback: too few pairs in one of the parts.
     """
     train, judge = _pairs(round, "train"), _pairs(round, "judge")
-    knobs, limits = round.knobs("reward", Reward), round.knobs("model", Model)
+    knobs, limits = round.knobs("reward", RewardSettings), round.knobs("model", ModelSettings)
     start = Policy.load(round.workspace.checkpoint("sft"))
     with log.learning():
         learned = fit(start, train, knobs, limits, round.seed_for("reward"), log)
@@ -59,9 +59,9 @@ def _calibrate(model: RewardModel, pairs: Dataset) -> Mapping[str, float]:
 
 def _pairs(round: Round, split: str) -> Dataset:
     pairs = load(round.workspace.preferences / f"{split}.arrow")
-    if len(pairs) < FEWEST:
+    if len(pairs) < MIN_PAIRS:
         raise BadFeedback(
-            f"{len(pairs)} preference pairs in {split}, need {FEWEST}; bring more feedback, or give {split} a larger "
+            f"{len(pairs)} preference pairs in {split}, need {MIN_PAIRS}; bring more feedback, or give {split} a larger "
             f"share with -S curate.split.{split}=…"
         )
     return pairs

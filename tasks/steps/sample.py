@@ -8,21 +8,21 @@ import pyarrow as pa
 from pydantic import Field
 
 from core.files import write_json
-from core.knobs import Knobs
+from core.knobs import BaseSettings
 from evaluation.evals import CANDIDATE, CHAMPION, Answers
 from feedback import pairs as waiting
 from feedback.schema import GroupedPrompt, Message
 from models.answering import answer
-from models.policy import Model, Policy
+from models.policy import ModelSettings, Policy
 from models.reward import RewardModel
-from models.rollout import Sampling
+from models.rollout import SamplingSettings
 from tasks.people import ballots
 from tasks.state import tables
 from tasks.state.round import Round
 from tasks.state.steplog import StepLog
 
 
-class Sample(Knobs):
+class SampleSettings(BaseSettings):
     """What candidate and champion are compared on."""
 
     prompts: int = Field(1024, ge=1)
@@ -40,18 +40,18 @@ class Scorers(NamedTuple):
 
 def sample(round: Round, log: StepLog) -> None:
     """Write the answers of both, and side by side on sides drawn at random what voters are shown."""
-    place = round.workspace
-    asked = _asked(round, round.knobs("sample", Sample).prompts)
-    scorers = Scorers(RewardModel.load(place.checkpoint("reward")), RewardModel.load(place.checkpoint("judge")))
+    workspace = round.workspace
+    asked = _asked(round, round.knobs("sample", SampleSettings).prompts)
+    scorers = Scorers(RewardModel.load(workspace.checkpoint("reward")), RewardModel.load(workspace.checkpoint("judge")))
     with log.learning():
-        candidate = _answers(round, CANDIDATE, Policy.load(place.checkpoint("policy")), asked, scorers, log)
-        champion = _answers(round, CHAMPION, Policy.load(place.champion), asked, scorers, log)
+        candidate = _answers(round, CANDIDATE, Policy.load(workspace.checkpoint("policy")), asked, scorers, log)
+        champion = _answers(round, CHAMPION, Policy.load(workspace.champion), asked, scorers, log)
     drawn = ballots.draw(round, asked, candidate.texts, champion.texts)
-    waiting.write(place.pairs, [one.pair for one in drawn if one])
+    waiting.write(workspace.pairs, [one.pair for one in drawn if one])
     _write_samples(round, asked, candidate, champion, [one.left if one else None for one in drawn])
     numbers = {"prompts": len(asked), "tokens": int(candidate.tokens.sum() + champion.tokens.sum())}
     log(numbers, 0, 1)
-    write_json(place.report("sample"), {"metrics": numbers})
+    write_json(workspace.report("sample"), {"metrics": numbers})
 
 
 def _asked(round: Round, count: int) -> list[GroupedPrompt]:
@@ -69,10 +69,10 @@ def _answers(
     round: Round, who: str, policy: Policy, asked: Sequence[GroupedPrompt], scorers: Scorers, log: StepLog
 ) -> Answers:
     """One model's answers, with both scores and the KL to the SFT policy."""
-    sampling = Sampling(temperature=round.knobs("sample", Sample).temperature)
+    sampling = SamplingSettings(temperature=round.knobs("sample", SampleSettings).temperature)
     reference = Policy.load(round.workspace.checkpoint("sft"))
     turns = [[turn.model_dump() for turn in prompt.prompt] for prompt in asked]
-    given = answer(policy, turns, sampling, round.knobs("model", Model), round.seed_for(who), reference, log)
+    given = answer(policy, turns, sampling, round.knobs("model", ModelSettings), round.seed_for(who), reference, log)
     reward, judge = (scorer.score(turns, given.texts).double().cpu().numpy() for scorer in scorers)
     return Answers(given.texts, given.tokens, given.ended, reward, judge, given.kl)
 

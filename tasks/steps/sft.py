@@ -6,8 +6,8 @@ from core.errors import BadFeedback
 from core.files import write_json
 from models import sft as learning
 from models import tokenizer as tokenizers
-from models.policy import Model, build
-from models.sft import SFT
+from models.policy import ModelSettings, build
+from models.sft import SFTSettings
 from tasks.state.round import Round, seeded
 from tasks.state.steplog import StepLog
 from tasks.state.tables import load
@@ -24,7 +24,7 @@ def sft(round: Round, log: StepLog) -> None:
     Raises:
         BadFeedback: a base model from scratch, and nothing to learn from.
     """
-    base, knobs = round.knobs("model", Model), round.knobs("sft", SFT)
+    base, knobs = round.knobs("model", ModelSettings), round.knobs("sft", SFTSettings)
     demonstrations = load(round.workspace.demonstrations / "train.arrow")
     if base.base == "scratch" and len(demonstrations) == 0:
         raise BadFeedback(

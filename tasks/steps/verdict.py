@@ -5,10 +5,10 @@ from typing import Annotated
 from pydantic import Field, SerializeAsAny
 
 from core.files import read_json, write_json
-from core.knobs import Knobs
+from core.knobs import BaseSettings
 from core.plugins import chosen, used_by_name
 from evaluation.gates import Gate
-from evaluation.verdict import Evidence, Verdict
+from evaluation.verdict import GateInputs, Verdict
 from tasks.state import reports
 from tasks.state.round import Round
 from tasks.state.steplog import StepLog
@@ -23,7 +23,7 @@ GATES = (
 """What every candidate has to pass, unless it is left out: the data, the reward model, the answers, the training."""
 
 
-class Verdicts(Knobs):
+class VerdictSettings(BaseSettings):
     """What a candidate has to pass. Sign-off by a person is a pause of the flow, not a gate."""
 
     gates: Annotated[dict[str, SerializeAsAny[Gate] | None], used_by_name("evaluation.gates", *GATES)] = Field(
@@ -36,26 +36,26 @@ class Verdicts(Knobs):
 
 def verdict(round: Round, log: StepLog) -> None:
     """Ask every gate, and write the worst finding with all reasons."""
-    knobs = round.knobs("verdict", Verdicts)
+    knobs = round.knobs("verdict", VerdictSettings)
     seen = evidence(round, knobs.trust_judge)
     findings = tuple(gate.check(seen) for gate in chosen(knobs.gates))
     write_json(round.workspace.report("verdict"), Verdict(findings=findings).to_json())
 
 
-def evidence(round: Round, trust_judge: bool) -> Evidence:
+def evidence(round: Round, trust_judge: bool) -> GateInputs:
     """What the steps of the round reported, and what is known of the champion."""
-    place = round.workspace
-    terms = read_json(place.report("curate"))["terms"]
+    workspace = round.workspace
+    terms = read_json(workspace.report("curate"))["terms"]
     spent = reports.times(round)
-    return Evidence(
+    return GateInputs(
         candidate=reports.metrics(
             round, ("collect", "curate", "sft", "reward", "policy", "sample", "evaluate", "drift")
         ),
-        champion=read_json(place.previous / "champion.json"),
+        champion=read_json(workspace.previous / "champion.json"),
         trust_judge=trust_judge,
         votes_asked=asked(round),
         licences=terms["licences"],
         consents=terms["consents"],
-        annotators=read_json(place.report("reward"))["annotators"],
+        annotators=read_json(workspace.report("reward"))["annotators"],
         seconds=sum(step["wall"] for step in spent.values()) if spent else None,
     )

@@ -7,20 +7,20 @@ from typing import Annotated
 
 from pydantic import SerializeAsAny
 
-from core.knobs import Knobs
+from core.knobs import BaseSettings
 from core.plugins import used
 from feedback import store
-from feedback.schema import FeedbackEvent, Rejected
+from feedback.schema import FeedbackEvent, RejectedRecord
 from feedback.sources import Intake, Source
 from feedback.sources.people import People
 from feedback.sources.simulated import Simulated
 from tasks.people import ballots, polls, waiting
-from tasks.people.waiting import Waiting
+from tasks.people.waiting import WaitingForPeople
 from tasks.state.round import Round
 from tasks.state.steplog import StepLog
 
 
-class Vote(Knobs):
+class VoteSettings(BaseSettings):
     """Who gives the fresh votes: `simulated`, `people`, a source of your own, or `null` for nobody."""
 
     annotator: Annotated[SerializeAsAny[Source] | None, used("feedback.sources")] = Simulated()
@@ -34,41 +34,41 @@ def gather(round: Round) -> None:
     Raises:
         Waiting: it is too early.
     """
-    place, people = round.workspace, round.knobs("vote", Vote).annotator
+    workspace, people = round.workspace, round.knobs("vote", VoteSettings).annotator
     if not isinstance(people, People):
         return
-    with waiting.changing(place):
-        wait = waiting.begin(place, "votes", people.wait, {"votes": people.votes})
+    with waiting.changing(workspace):
+        wait = waiting.begin(workspace, "votes", people.wait, {"votes": people.votes})
         if wait.ended:
             return
-        if polls.count(place) < people.votes and not wait.past:
-            raise Waiting(wait)
-        waiting.end(place, wait)
+        if polls.count(workspace) < people.votes and not wait.past:
+            raise WaitingForPeople(wait)
+        waiting.end(workspace, wait)
 
 
 def asked(round: Round) -> int:
     """Votes that people are asked for; 0 where it is not people who vote."""
-    people = round.knobs("vote", Vote).annotator
+    people = round.knobs("vote", VoteSettings).annotator
     return people.votes if isinstance(people, People) else 0
 
 
 def vote(round: Round, log: StepLog) -> None:
     """Have each pair judged; what is no vote on one of them goes to quarantine."""
-    place = round.workspace
-    place.votes.mkdir(exist_ok=True)
-    known, name = ballots.drawn(place), ballots.batch(place)
+    workspace = round.workspace
+    workspace.votes.mkdir(exist_ok=True)
+    known, name = ballots.drawn(workspace), ballots.batch(workspace)
     with log.learning():  # the simulated annotator's judging
         records = _asked(round, known)
     votes, others = ballots.unblinded(records, known, name)
-    appended = store.append(place.votes, votes, round.number)
+    appended = store.append(workspace.votes, votes, round.number)
     others += appended.changed
-    store.quarantine(place.votes, others, round.number)
+    store.quarantine(workspace.votes, others, round.number)
     people = len({vote.annotator_id for vote in votes})
     log({"cast": len(votes), "annotators": people, "quarantined": len(others)}, 0)
 
 
-def _asked(round: Round, known: list[ballots.Drawn]) -> list[FeedbackEvent | Rejected]:
-    annotator = round.knobs("vote", Vote).annotator
+def _asked(round: Round, known: list[ballots.BlindedPair]) -> list[FeedbackEvent | RejectedRecord]:
+    annotator = round.knobs("vote", VoteSettings).annotator
     if annotator is None:
         return []
     pairs, cast = [one.pair for one in known], polls.cast(round.workspace)

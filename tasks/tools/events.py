@@ -31,7 +31,7 @@ OWN: set[str] = set()
 _logger = logging.getLogger(__name__)
 
 
-class Rollback(NamedTuple):
+class RollbackEvent(NamedTuple):
     """A rollback that the audit log knows of."""
 
     intent: str
@@ -121,7 +121,7 @@ def rolled_back(workspace: Workspace, left: str, now: str, reason: str) -> bool:
     return _sent(ROLLED_BACK, _champion(workspace), payload)
 
 
-def rollbacks(workspace: Workspace, moves: Iterable[Rollback]) -> bool:
+def rollbacks(workspace: Workspace, moves: Iterable[RollbackEvent]) -> bool:
     """Tell the configured server of the rollbacks that it does not know of; False where it did not take one.
 
     Those that it was told of stand in data/watch/rollbacks.json, so that neither a kill nor a server that is away loses

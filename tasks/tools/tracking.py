@@ -15,7 +15,7 @@ from typing import TYPE_CHECKING, Any, Literal
 from core import nested, urls
 from core.errors import RoundsError
 from tasks.state.lock import holding
-from tasks.state.reported import Reported
+from tasks.state.reported import ReportedMetrics
 from tasks.tools import view
 
 if TYPE_CHECKING:  # importing MLflow takes seconds: inside functions only
@@ -281,7 +281,7 @@ class RoundRun:
         Raises:
             MlflowException: MLflow does not answer.
         """
-        reported = Reported(self.metrics_folder, name)
+        reported = ReportedMetrics(self.metrics_folder, name)
         if not reported.closed:
             _end(self, _run_id(self, name), reported, "FINISHED")
 
@@ -308,7 +308,7 @@ class StepRun:
     def __init__(self, parent: RoundRun, name: str) -> None:
         self.name = name
         self._parent = parent
-        self._reported = Reported(parent.metrics_folder, name)
+        self._reported = ReportedMetrics(parent.metrics_folder, name)
         self._due = time.monotonic() + SEND_EVERY
         self._warned = False
         self._reported.open()
@@ -354,7 +354,7 @@ def _run_id(parent: RoundRun, name: str) -> str:
     return find_or_make(parent.store, parent.experiment, name, identity, {"round": str(parent.round)})
 
 
-def _send(parent: RoundRun, run_id: str, reported: Reported) -> None:
+def _send(parent: RoundRun, run_id: str, reported: ReportedMetrics) -> None:
     from mlflow.entities import Metric
 
     while waiting := reported.unsent[:MOST_METRICS]:
@@ -363,7 +363,7 @@ def _send(parent: RoundRun, run_id: str, reported: Reported) -> None:
         reported.sent(len(waiting))
 
 
-def _end(parent: RoundRun, run_id: str, reported: Reported, status: Status) -> None:
+def _end(parent: RoundRun, run_id: str, reported: ReportedMetrics, status: Status) -> None:
     _send(parent, run_id, reported)
     parent.store.set_terminated(run_id, status)
     if status == "FINISHED":

@@ -17,7 +17,7 @@ import yaml
 
 from core.errors import BadWorkspace, Damaged, RoundBusy, Unwritable
 from core.files import settle, unwritable, write_text
-from core.knobs import Knobs
+from core.knobs import BaseSettings
 from tasks.state.lock import holding
 
 _UNFINISHED = ".unfinished"
@@ -32,7 +32,7 @@ _ALONE = {"core": {"no_scm": True}}
 """DVC refuses a dvc.lock or `.dvc` file that git ignores, and skips folders that git ignores; data/ is one."""
 
 
-class Versioning(Knobs):
+class VersioningSettings(BaseSettings):
     """Which bytes of data are kept where."""
 
     remote: str | None = None
@@ -42,7 +42,7 @@ class Versioning(Knobs):
     """Commit dvc.lock to git at the end of a round."""
 
 
-class Data:
+class DataGraph:
     """The data graph of one workspace. DVC takes names relative to the current folder: it is entered for each call."""
 
     def __init__(self, root: Path) -> None:
@@ -257,7 +257,7 @@ class Data:
         if self._git("status", "--porcelain", "--", "dvc.lock"):
             self._git("commit", "--quiet", "--message", message, "--", "dvc.lock")
 
-    def check(self, knobs: Versioning) -> None:
+    def check(self, knobs: VersioningSettings) -> None:
         """Find out before a round is opened whether remote and git are there.
 
         Raises:

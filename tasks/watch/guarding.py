@@ -7,23 +7,23 @@ from pydantic import Field, SerializeAsAny
 
 from core.errors import BadModel
 from core.files import write_json
-from core.knobs import Knobs
+from core.knobs import BaseSettings
 from core.plugins import chosen, used_by_name
 from core.settings import read, section
-from evaluation.guards import Found, Guard, Live
+from evaluation.guards import Guard, GuardFinding, LiveFeedback
 from feedback import live
 from feedback.schema import FeedbackEvent
 from tasks.registry import audit, incidents, promotion
-from tasks.registry.alias import FORCED, Conflict, Registry, Version
+from tasks.registry.alias import FORCED, AliasConflict, ModelVersion, Registry
 from tasks.state.lock import holding
 from tasks.state.workspace import Workspace
-from tasks.tools.events import Rollback
+from tasks.tools.events import RollbackEvent
 
 WATCH = "watch"
 """Who rolls back, as the audit log and the incident name it."""
 
 
-class Watch(Knobs):
+class WatchSettings(BaseSettings):
     """What people say of the champion in use, and what follows."""
 
     rollback: Literal["none", "hard", "soft", "both"] = "both"
@@ -35,12 +35,12 @@ class Watch(Knobs):
     """Guards by name, with their knobs; only `null` leaves one out."""
 
 
-class Guarded(NamedTuple):
+class GuardReport(NamedTuple):
     """What a look at live feedback found, and did."""
 
     champion: str | None
     """The version that was looked at; None where there is none yet."""
-    found: Sequence[Found] = ()
+    found: Sequence[GuardFinding] = ()
     now: str | None = None
     """The version that is champion instead; None where nothing was rolled back."""
     incident: int | None = None
@@ -49,7 +49,7 @@ class Guarded(NamedTuple):
     """Why a breach did not roll the champion back."""
 
     @property
-    def breaches(self) -> list[Found]:
+    def breaches(self) -> list[GuardFinding]:
         """The guards that are in breach."""
         return [found for found in self.found if found.breached]
 
@@ -62,7 +62,7 @@ class Guarded(NamedTuple):
         return said + ([f"version {self.champion} stays champion: {self.kept}"] if self.kept else [])
 
 
-def guard(workspace: Workspace, waiting: Sequence[FeedbackEvent]) -> Guarded:
+def guard(workspace: Workspace, waiting: Sequence[FeedbackEvent]) -> GuardReport:
     """Ask every guard about the champion, and roll it back where a breach is to do so.
 
     The incident is opened before the champion moves, and found again by whoever looks after a kill. What was found is
@@ -76,34 +76,36 @@ def guard(workspace: Workspace, waiting: Sequence[FeedbackEvent]) -> Guarded:
         BadParams: params.yaml cannot be read.
         RoundBusy: another look at it takes longer than a minute.
     """
-    knobs = section(Watch, read(workspace.params), "watch", workspace.params)
+    knobs = section(WatchSettings, read(workspace.params), "watch", workspace.params)
     registry = Registry(workspace.root)
     # two at the same time would open two incidents; a lock of its own, as a rollback must not wait for comparisons
     with holding(workspace.watch / ".guards.lock", "a look at live feedback", wait=60):
         return _guard(workspace, waiting, knobs, registry)
 
 
-def _guard(workspace: Workspace, waiting: Sequence[FeedbackEvent], knobs: Watch, registry: Registry) -> Guarded:
+def _guard(
+    workspace: Workspace, waiting: Sequence[FeedbackEvent], knobs: WatchSettings, registry: Registry
+) -> GuardReport:
     registry.reconcile()
     champion = registry.champion()
     if champion is None:
-        return Guarded(None)
+        return GuardReport(None)
     heard = hear(workspace, waiting, champion)
-    guarded = Guarded(champion.version, [guard.look(heard) for guard in chosen(knobs.guards)])
+    guarded = GuardReport(champion.version, [guard.look(heard) for guard in chosen(knobs.guards)])
     if guarded.breaches:
         guarded = _answer(workspace, registry, champion, guarded, knobs)
     _keep(workspace, guarded)
     return guarded
 
 
-def rolled_back(workspace: Workspace) -> list[Rollback]:
+def rolled_back(workspace: Workspace) -> list[RollbackEvent]:
     """The rollbacks by guards that the audit log knows of, oldest first."""
     moves = [entry for entry in audit.read(workspace.audit) if (entry.event, entry.who) == ("rollback", WATCH)]
     facts = ("left", "now", "reason")
-    return [Rollback(move.facts["intent"], move.at, *(move.facts[name] for name in facts)) for move in moves]
+    return [RollbackEvent(move.facts["intent"], move.at, *(move.facts[name] for name in facts)) for move in moves]
 
 
-def hear(workspace: Workspace, waiting: Sequence[FeedbackEvent], champion: Version) -> Live:
+def hear(workspace: Workspace, waiting: Sequence[FeedbackEvent], champion: ModelVersion) -> LiveFeedback:
     """The live feedback on the champion and the version it took over from: what rounds took in, and what waits."""
     before = champion.tags.get("rollback_to", "")
     versions = [version for version in (champion.version, before) if version]
@@ -113,14 +115,16 @@ def hear(workspace: Workspace, waiting: Sequence[FeedbackEvent], champion: Versi
         (champion.version, before): lambda duel: duel,
         (before, champion.version): lambda duel: duel._replace(versions=duel.versions[::-1], share=1 - duel.share),
     }
-    return Live(
+    return LiveFeedback(
         opinions=[opinion for opinion in opinions if opinion.version == champion.version],
         before=[opinion for opinion in opinions if opinion.version == before],
         duels=[turned[duel.versions](duel) for duel in duels if duel.versions in turned],
     )
 
 
-def _answer(workspace: Workspace, registry: Registry, champion: Version, guarded: Guarded, knobs: Watch) -> Guarded:
+def _answer(
+    workspace: Workspace, registry: Registry, champion: ModelVersion, guarded: GuardReport, knobs: WatchSettings
+) -> GuardReport:
     acting = [found for found in guarded.breaches if knobs.rollback in (found.severity, "both")]
     kept = _kept(workspace, registry, champion, acting)
     if kept:
@@ -129,14 +133,14 @@ def _answer(workspace: Workspace, registry: Registry, champion: Version, guarded
     number = _incident(workspace, champion, reason)
     try:
         now = registry.rollback(None, reason, WATCH, expect=champion.version).now.version
-    except (Conflict, BadModel) as refusal:
+    except (AliasConflict, BadModel) as refusal:
         incidents.note(workspace.audit, number, f"not rolled back: {refusal}", WATCH)
         return guarded._replace(kept=str(refusal))
     incidents.note(workspace.audit, number, f"rolled back to version {now}", WATCH)
     return guarded._replace(now=now, incident=number)
 
 
-def _kept(workspace: Workspace, registry: Registry, champion: Version, acting: Sequence[Found]) -> str:
+def _kept(workspace: Workspace, registry: Registry, champion: ModelVersion, acting: Sequence[GuardFinding]) -> str:
     """Why the champion is not rolled back; empty where it is."""
     if not acting:
         return "such a breach only raises an alarm (watch.rollback)"
@@ -156,7 +160,7 @@ def _kept(workspace: Workspace, registry: Registry, champion: Version, acting: S
     return ""
 
 
-def _incident(workspace: Workspace, champion: Version, reason: str) -> int:
+def _incident(workspace: Workspace, champion: ModelVersion, reason: str) -> int:
     """The number of the incident about it: the one that a kill left behind, or a new one."""
     for incident in incidents.about(workspace.audit, champion.version):
         if incident.open and incident.who == WATCH:
@@ -164,6 +168,6 @@ def _incident(workspace: Workspace, champion: Version, reason: str) -> int:
     return incidents.begin(workspace.audit, reason, champion.version, WATCH).number
 
 
-def _keep(workspace: Workspace, guarded: Guarded) -> None:
+def _keep(workspace: Workspace, guarded: GuardReport) -> None:
     facts = guarded._asdict() | {"found": [found._asdict() for found in guarded.found], "alarms": guarded.alarms}
     write_json(workspace.watch / "guards.json", facts)

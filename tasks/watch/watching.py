@@ -6,32 +6,32 @@ from typing import NamedTuple
 from core.files import write_json
 from core.settings import read, section
 from evaluation import drift as checks
-from evaluation.drift import Decided, Findings, labels, prompts, stream
+from evaluation.drift import CheckResult, DriftFindings, labels, prompts, stream
 from feedback import excerpt, groups, preferences, store
 from feedback.schema import FeedbackEvent
 from models.reward import RewardModel
 from tasks.registry import reference
-from tasks.registry.alias import Registry, Version
+from tasks.registry.alias import ModelVersion, Registry
 from tasks.state import records, tables
 from tasks.state.lock import holding
 from tasks.state.round import seeded
 from tasks.state.workspace import Workspace
-from tasks.steps.curate import PARTS, Curate
-from tasks.steps.drift import Drift, judged, one_each
-from tasks.steps.vote import Vote
+from tasks.steps.curate import PARTS, CurateSettings
+from tasks.steps.drift import DriftSettings, judged, one_each
+from tasks.steps.vote import VoteSettings
 
 SEED = seeded("watch")
 """Looked at again, the same feedback gives the same answer."""
 
 
-class Seen(NamedTuple):
+class WatchReport(NamedTuple):
     """What a look found."""
 
     champion: str | None
     """The version that was compared with; None where there is none yet."""
     records: int
     """Usable records of feedback that wait."""
-    decided: Sequence[Decided] = ()
+    decided: Sequence[CheckResult] = ()
     """What was compared."""
     newest: Mapping[str, str] = {}  # a default of a NamedTuple that nothing writes to
     """Alarms of the newest round: name → sentence."""
@@ -52,7 +52,7 @@ class Seen(NamedTuple):
         return list(self.named.values())
 
 
-def look(workspace: Workspace, waiting: Sequence[FeedbackEvent]) -> Seen:
+def look(workspace: Workspace, waiting: Sequence[FeedbackEvent]) -> WatchReport:
     """Compare what waits in the inbox with what the champion learned from, and recall the newest round's alarms.
 
     What was found is kept in data/watch/watch.json. No round is touched; one may run meanwhile.
@@ -68,14 +68,14 @@ def look(workspace: Workspace, waiting: Sequence[FeedbackEvent]) -> Seen:
     knobs, registry = _knobs(workspace), Registry(workspace.root)
     champion = registry.champion()
     if champion is None:
-        return Seen(None, len(waiting))
+        return WatchReport(None, len(waiting))
     known = store.ids(workspace.feedback)
     events = groups.regroup(list({one.feedback_id: one for one in waiting if one.feedback_id not in known}.values()))
     with holding(workspace.watch / ".lock", "a look", wait=60):
         found = _feedback(workspace, champion, events, knobs)
         found |= _labels(workspace, registry, champion, events, knobs)
         decided = checks.decide(found.checks, knobs.drift.level)
-        seen = Seen(champion.version, len(events), decided, newest(workspace))
+        seen = WatchReport(champion.version, len(events), decided, newest(workspace))
         facts = {"champion": champion.version, "records": len(events)}
         write_json(workspace.watch / "watch.json", facts | checks.report(found, decided) | {"alarms": seen.alarms})
     return seen
@@ -95,21 +95,23 @@ def newest(workspace: Workspace) -> dict[str, str]:
 class _Knobs(NamedTuple):
     """The sections of the next round's parameters that a look needs."""
 
-    curate: Curate
-    vote: Vote
-    drift: Drift
+    curate: CurateSettings
+    vote: VoteSettings
+    drift: DriftSettings
 
 
 def _knobs(workspace: Workspace) -> _Knobs:
     values = read(workspace.params)
     return _Knobs(
-        section(Curate, values, "curate", workspace.params),
-        section(Vote, values, "vote", workspace.params),
-        section(Drift, values, "drift", workspace.params),
+        section(CurateSettings, values, "curate", workspace.params),
+        section(VoteSettings, values, "vote", workspace.params),
+        section(DriftSettings, values, "drift", workspace.params),
     )
 
 
-def _feedback(workspace: Workspace, champion: Version, events: Sequence[FeedbackEvent], knobs: _Knobs) -> Findings:
+def _feedback(
+    workspace: Workspace, champion: ModelVersion, events: Sequence[FeedbackEvent], knobs: _Knobs
+) -> DriftFindings:
     drift, learned, criterion = knobs.drift, range(champion.round + 1), knobs.curate.criterion
     asked = excerpt.prompts(workspace.feedback, learned, drift.groups, SEED)
     voted = stream.stream(excerpt.votes(workspace.feedback, learned, drift.groups, SEED), criterion)
@@ -118,19 +120,19 @@ def _feedback(workspace: Workspace, champion: Version, events: Sequence[Feedback
 
 
 def _labels(
-    workspace: Workspace, registry: Registry, champion: Version, events: Sequence[FeedbackEvent], knobs: _Knobs
-) -> Findings:
+    workspace: Workspace, registry: Registry, champion: ModelVersion, events: Sequence[FeedbackEvent], knobs: _Knobs
+) -> DriftFindings:
     """The champion's reward model on votes that wait, on pairs nobody voted on before; loaded where there are any."""
     held_out, count = workspace.preferences / "holdout.arrow", knobs.drift.groups
     waiting = preferences.preferences(events, knobs.curate.split, "", knobs.curate.criterion).rows
     if not waiting:
-        return Findings()
+        return DriftFindings()
     files = [path for part in PARTS if (path := workspace.preferences / f"{part}.arrow").exists()]
     learned = {row["pair_id"] for path in files for row in tables.rows(path)}
     fresh = one_each([row._asdict() for row in waiting if row.pair_id not in learned], count, SEED)
     folder = reference.fetch_reward(registry, champion, workspace.watch / "reward") if fresh else None
     if folder is None or not held_out.exists():
-        return Findings()
+        return DriftFindings()
     known = [row for row in tables.rows(held_out) if row["round"] <= champion.round]
     model = RewardModel.load(folder)
     before, now = (judged(model, rows, knobs.vote.annotator) for rows in (one_each(known, count, SEED), fresh))

@@ -10,7 +10,7 @@ import yaml
 from tasks.registry.alias import Registry
 from tasks.state import records
 from tasks.state.workspace import PROJECT, Workspace
-from tasks.tools.versioning import Data
+from tasks.tools.versioning import DataGraph
 from tests.commands import Rounds
 
 
@@ -23,7 +23,7 @@ def told(rounds: Rounds, place: Workspace, asked: str) -> Any:
 def test_from_any_of_them_to_all_the_others(rounds: Rounds, followed: Workspace) -> None:
     record = records.read(followed, 2)
     version = Registry(followed.root).version("3")
-    policy = Data(followed.root).hashes()["policy"]["data/checkpoints/policy"]
+    policy = DataGraph(followed.root).hashes()["policy"]["data/checkpoints/policy"]
     names = ("policy/3", record["run_id"], "2", record["key"], policy, version.digest)
     trees = [told(rounds, followed, asked)["rounds"] for asked in names]
     assert all(tree == trees[0] for tree in trees)
@@ -34,7 +34,9 @@ def test_from_any_of_them_to_all_the_others(rounds: Rounds, followed: Workspace)
     hashes = {(one["step"], one["path"]): one["md5"] for one in tree["data"]}
     [kept] = yaml.safe_load((followed.data / "previous.dvc").read_text())["outs"]
     assert hashes.pop(("opening", "data/previous")) == kept["md5"]
-    assert hashes == {(s, path): md5 for s, outs in Data(followed.root).hashes().items() for path, md5 in outs.items()}
+    assert hashes == {
+        (s, path): md5 for s, outs in DataGraph(followed.root).hashes().items() for path, md5 in outs.items()
+    }
     assert {one["annotator"] for one in (*tree["feedback"], *tree["votes"])} == {"simulated"}
     assert sum(one["records"] for one in tree["feedback"]) == record["metrics"]["curate/events"]
 

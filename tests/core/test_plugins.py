@@ -4,11 +4,11 @@ import pytest
 from pydantic import Field, SerializeAsAny
 
 from core.errors import BadParams
-from core.knobs import Knobs
+from core.knobs import BaseSettings
 from core.plugins import Plugin, chosen, find, names, used_by_name
 
 
-class Watched(Knobs):
+class Watched(BaseSettings):
     """A section with plug-ins by name."""
 
     guards: Annotated[dict[str, SerializeAsAny[Plugin] | None], used_by_name("evaluation.guards", "harm", "errors")] = (

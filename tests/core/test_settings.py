@@ -4,15 +4,15 @@ import pytest
 from pydantic import Field
 
 from core.errors import BadParams
-from core.knobs import Knobs
+from core.knobs import BaseSettings
 from core.settings import override, parse, read
 
 
-class KL(Knobs):
+class KL(BaseSettings):
     target: float = Field(6, gt=0)
 
 
-class Policy(Knobs):
+class Policy(BaseSettings):
     kl: KL = KL()
     steps: int = 15
 

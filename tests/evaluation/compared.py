@@ -5,7 +5,7 @@ from typing import Any, Literal
 
 import numpy as np
 
-from evaluation.evals import CANDIDATE, CHAMPION, Answers, Holdout, Pairs
+from evaluation.evals import CANDIDATE, CHAMPION, Answers, Holdout, HoldoutPairs
 from feedback.schema import FeedbackEvent, Judgement, Message, Outcome, Response, prompt_id
 
 
@@ -21,10 +21,10 @@ def answers(texts: list[str], judge: list[float] | None = None, reward: list[flo
     )
 
 
-def pairs(p_chosen: list[float], margins: list[float], lengths: list[int] | None = None) -> Pairs:
+def pairs(p_chosen: list[float], margins: list[float], lengths: list[int] | None = None) -> HoldoutPairs:
     """Pairs whose chosen answer is `lengths` characters longer (negative: shorter)."""
     rows, longer = len(p_chosen), lengths or [0] * len(p_chosen)
-    return Pairs(
+    return HoldoutPairs(
         chosen=["x" * (50 + more) for more in longer],
         rejected=["x" * 50] * rows,
         p_chosen=np.array(p_chosen),
@@ -38,7 +38,7 @@ def pairs(p_chosen: list[float], margins: list[float], lengths: list[int] | None
 def holdout(
     rows: int = 0,
     votes: list[FeedbackEvent] | None = None,
-    held: Pairs | None = None,
+    held: HoldoutPairs | None = None,
     prompts: list[str] | None = None,
     flags: Sequence[Collection[str]] = (),
 ) -> Holdout:

@@ -6,7 +6,7 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from feedback import store
-from feedback.annotators import Spoken, spoken
+from feedback.annotators import AnnotatorActivity, spoken
 from tests.feedback.examples import event
 
 
@@ -15,9 +15,9 @@ def test_each_annotator_is_counted_in_each_round(tmp_path: Path) -> None:
     store.append(tmp_path, [event(native="c", annotator_id="ben")], 1)
     store.append(tmp_path, [event(native="d", annotator_id="ana")], 2)
     assert spoken(tmp_path) == [
-        Spoken("ana", "human", 1, 2),
-        Spoken("ben", "human", 1, 1),
-        Spoken("ana", "human", 2, 1),
+        AnnotatorActivity("ana", "human", 1, 2),
+        AnnotatorActivity("ben", "human", 1, 1),
+        AnnotatorActivity("ana", "human", 2, 1),
     ]
 
 

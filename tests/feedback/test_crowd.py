@@ -7,7 +7,7 @@ from pydantic import ValidationError
 
 from feedback import world
 from feedback.schema import FeedbackEvent, Message, Response
-from feedback.sources import Intake, Pair, Source
+from feedback.sources import AnswerPair, Intake, Source
 from feedback.sources.attacker import Attacker
 from feedback.sources.crowd import Crowd
 from feedback.sources.simulated import Simulated
@@ -16,10 +16,12 @@ from feedback.world.catalogue import HARMFUL
 RUDE = "You should know that."
 
 
-def pairs(count: int) -> list[Pair]:
+def pairs(count: int) -> list[AnswerPair]:
     """The best answer on the left, a rude one on the right."""
     return [
-        Pair(str(number), world.render(request), (said(f"{number}a", world.best(request)), said(f"{number}b", RUDE)))
+        AnswerPair(
+            str(number), world.render(request), (said(f"{number}a", world.best(request)), said(f"{number}b", RUDE))
+        )
         for number, request in enumerate(world.prompts(count, seed=1))
     ]
 

@@ -4,7 +4,7 @@ from pathlib import Path
 import pytest
 
 from core.errors import BadFeedback
-from feedback.schema import FeedbackEvent, Rejected
+from feedback.schema import FeedbackEvent, RejectedRecord
 from feedback.sources import Intake
 from feedback.sources.hh_rlhf import HHRLHF
 from tests.feedback.examples import asked
@@ -12,7 +12,7 @@ from tests.feedback.examples import asked
 ASK = "\n\nHuman: Hi\n\nAssistant: Hello\n\nHuman: 2 + 2?"
 
 
-def read(folder: Path, *pairs: tuple[object, object], limit: int | None = None) -> list[FeedbackEvent | Rejected]:
+def read(folder: Path, *pairs: tuple[object, object], limit: int | None = None) -> list[FeedbackEvent | RejectedRecord]:
     file = folder / "test.jsonl"
     file.write_text("".join(json.dumps({"chosen": chosen, "rejected": rejected}) + "\n" for chosen, rejected in pairs))
     return list(HHRLHF(path=file, limit=limit).read(Intake(round=2, seed=0)))
@@ -61,7 +61,7 @@ def test_a_speaker_who_speaks_twice_is_flagged(tmp_path: Path) -> None:
 )
 def test_what_is_no_pair_is_kept_with_its_reason(tmp_path: Path, chosen: object, rejected: object, reason: str) -> None:
     [found] = read(tmp_path, (chosen, rejected))
-    assert isinstance(found, Rejected)
+    assert isinstance(found, RejectedRecord)
     assert found.where == "test.jsonl:1"
     assert found.reason.startswith(reason)
 

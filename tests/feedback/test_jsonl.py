@@ -9,7 +9,7 @@ from hypothesis import strategies as st
 from core.errors import BadFeedback
 from feedback import canonical
 from feedback.checks import fault
-from feedback.schema import FeedbackEvent, Rejected, prompt_id
+from feedback.schema import FeedbackEvent, RejectedRecord, prompt_id
 from feedback.sources import Intake
 from feedback.sources.jsonl import JSONL
 from tests.feedback.examples import asked, valid_events, vote
@@ -23,7 +23,7 @@ CANONICAL = {
 }
 
 
-def read(folder: Path, *records: dict[str, Any], round: int = 3) -> list[FeedbackEvent | Rejected]:
+def read(folder: Path, *records: dict[str, Any], round: int = 3) -> list[FeedbackEvent | RejectedRecord]:
     file = folder / "votes.jsonl"
     file.write_text("".join(json.dumps(record) + "\n" for record in records))
     return list(JSONL(path=file).read(Intake(round, seed=0)))
@@ -37,7 +37,7 @@ def only_event(folder: Path, record: dict[str, Any]) -> FeedbackEvent:
 
 def reason(folder: Path, record: dict[str, Any]) -> str:
     [found] = read(folder, record)
-    assert isinstance(found, Rejected), found
+    assert isinstance(found, RejectedRecord), found
     assert (found.source, found.where, json.loads(found.record)) == ("votes", "votes.jsonl:1", record)
     return found.reason
 
@@ -161,7 +161,7 @@ def test_a_preference_that_cannot_be_used_says_why(tmp_path: Path, change: dict[
 )
 def test_a_canonical_record_that_cannot_be_used_says_why(tmp_path: Path, change: dict[str, Any], expected: str) -> None:
     [found] = read(tmp_path, CANONICAL | change)
-    assert isinstance(found, Rejected)
+    assert isinstance(found, RejectedRecord)
     assert found.reason.startswith(expected)
 
 
@@ -180,7 +180,7 @@ def test_a_judged_answer_is_not_taken_for_a_demonstration(tmp_path: Path) -> Non
 def test_a_bad_line_does_not_hide_the_good_ones(tmp_path: Path) -> None:
     (tmp_path / "votes.jsonl").write_text('{"prompt"\n' + json.dumps(PREFERENCE) + "\n")
     bad, good = JSONL(path=tmp_path / "votes.jsonl").read(Intake(0, seed=0))
-    assert isinstance(bad, Rejected)
+    assert isinstance(bad, RejectedRecord)
     assert (bad.where, bad.record) == ("votes.jsonl:1", '{"prompt"')
     assert isinstance(good, FeedbackEvent)
 

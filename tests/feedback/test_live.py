@@ -4,7 +4,7 @@ from typing import Any
 import pytest
 
 from feedback import live, store
-from feedback.live import Duel, Opinion
+from feedback.live import LiveComparison, Opinion
 from feedback.schema import FeedbackEvent, Judgement
 from tests.feedback.examples import event, said, vote
 
@@ -85,8 +85,8 @@ def test_a_duel_is_a_comparison_of_two_versions() -> None:
     ]
     # the pair stands in the order of the texts: "Magic." first
     assert live.duels(events) == [
-        Duel(("1", "2"), "annotator ana", "overall", 0.0),
-        Duel(("1", "2"), "annotator bo", "overall", 1.0),
+        LiveComparison(("1", "2"), "annotator ana", "overall", 0.0),
+        LiveComparison(("1", "2"), "annotator bo", "overall", 1.0),
     ]
 
 

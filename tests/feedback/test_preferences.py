@@ -13,7 +13,7 @@ from feedback.preferences import (
 )
 from feedback.rows import PreferenceRow
 from feedback.schema import FeedbackEvent, Judgement
-from feedback.split import Split
+from feedback.split import SplitSettings
 from tests.feedback.examples import event, said, vote
 
 BLUE, MAGIC = "Rayleigh scattering.", "Magic."
@@ -21,11 +21,11 @@ ABC = ("a", "b", "c")
 
 
 def rows(*events: FeedbackEvent) -> list[PreferenceRow]:
-    return preferences(events, Split(), "salt").rows
+    return preferences(events, SplitSettings(), "salt").rows
 
 
 def counts(*events: FeedbackEvent) -> Counts:
-    return preferences(events, Split(), "salt").counts
+    return preferences(events, SplitSettings(), "salt").counts
 
 
 def only(*events: FeedbackEvent) -> PreferenceRow:
@@ -124,7 +124,7 @@ def test_criteria_are_voted_on_apart() -> None:
     heard = event(judgements=judgements)
     found = rows(heard)
     assert {(row.criterion, row.chosen) for row in found} == {("overall", BLUE), ("brevity", MAGIC)}
-    brief = preferences([heard], Split(), "salt", "brevity")
+    brief = preferences([heard], SplitSettings(), "salt", "brevity")
     assert [(row.criterion, row.chosen) for row in brief.rows] == [("brevity", MAGIC)]
     assert brief.counts.votes == 2
     assert len({row.pair_id for row in found}) == 2
@@ -188,15 +188,15 @@ MANY = st.lists(
 def test_the_order_of_events_changes_nothing(events: list[FeedbackEvent], shuffler: random.Random) -> None:
     shuffled = list(events)
     shuffler.shuffle(shuffled)
-    assert preferences(shuffled, Split(), "s") == preferences(events, Split(), "s")
-    assert demonstrations(shuffled, Split(), "s") == demonstrations(events, Split(), "s")
+    assert preferences(shuffled, SplitSettings(), "s") == preferences(events, SplitSettings(), "s")
+    assert demonstrations(shuffled, SplitSettings(), "s") == demonstrations(events, SplitSettings(), "s")
 
 
 def test_agreement_is_that_of_the_votes_on_a_row() -> None:
     same, other = (vote(str(n), ranks, annotator_id=f"a{n}") for n, ranks in enumerate([(1, 2), (2, 1)]))
-    alone = preferences([same], Split(), "salt")
+    alone = preferences([same], SplitSettings(), "salt")
     assert alone.agreement is None
-    both = preferences([same, other], Split(), "salt").agreement
+    both = preferences([same, other], SplitSettings(), "salt").agreement
     assert both is not None
     assert (both.pairs, both.share) == (1, 0.0)
 
@@ -204,7 +204,7 @@ def test_agreement_is_that_of_the_votes_on_a_row() -> None:
 @settings(deadline=None)
 @given(MANY)
 def test_every_vote_is_accounted_for(events: list[FeedbackEvent]) -> None:
-    found, said, count, _ = preferences(events, Split(), "s")
+    found, said, count, _ = preferences(events, SplitSettings(), "s")
     assert [vote.pair_id for vote in said] == [row.pair_id for row in found for _ in range(row.n_votes)]
     assert count.repeated + count.abstained + count.votes == len(events)
     assert count.votes - count.merged == len(found)
@@ -216,7 +216,7 @@ def test_every_vote_is_accounted_for(events: list[FeedbackEvent]) -> None:
 @given(MANY, st.text())
 def test_neither_a_group_nor_a_prompt_is_on_two_sides(events: list[FeedbackEvent], salt: str) -> None:
     """Not even where events name different groups for one prompt: the first one holds."""
-    split = Split(train=0.34, judge=0.33, holdout=0.33)
+    split = SplitSettings(train=0.34, judge=0.33, holdout=0.33)
     shown = [*events, *(each.model_copy(update={"kind": "demonstration"}) for each in events)]
     found = [(row.group, row.prompt, row.split) for row in preferences(events, split, salt).rows]
     found += [(row.group, row.prompt, row.split) for row in demonstrations(shown, split, salt)]
@@ -228,7 +228,7 @@ def test_demonstrations_are_what_people_wrote_or_edited() -> None:
     written = event(kind="demonstration", answers=("x",), native="1")
     draft, edited = said("draft"), said("edited", origin="human_edit", parent_ix=0)
     corrected = event("How?", kind="correction", native="2", responses=(draft, edited))
-    assert {row.completion for row in demonstrations([written, corrected, vote("3")], Split(), "salt")} == {
+    assert {row.completion for row in demonstrations([written, corrected, vote("3")], SplitSettings(), "salt")} == {
         "x",
         "edited",
     }
@@ -237,15 +237,15 @@ def test_demonstrations_are_what_people_wrote_or_edited() -> None:
 def test_the_same_demonstration_of_three_people_weighs_three() -> None:
     again = [event(kind="demonstration", answers=("x",), native=str(number), annotator_id="ann") for number in range(2)]
     others = [event(kind="demonstration", answers=("x",), native=str(number)) for number in range(2, 4)]
-    [row] = demonstrations([*again, *others], Split(), "salt")
+    [row] = demonstrations([*again, *others], SplitSettings(), "salt")
     assert row.weight == 3  # ann, who wrote it twice, and two unknown people
     assert len(row.feedback_ids) == 3
 
 
 def test_rows_keep_their_columns_when_there_are_none() -> None:
     events = [vote("1"), event(kind="demonstration", native="2")]
-    found = preferences(events, Split(), "salt").rows
+    found = preferences(events, SplitSettings(), "salt").rows
     assert preference_table(found).to_pylist() == [row._asdict() for row in found]
     assert preference_table([]).schema == preference_table(found).schema
-    shown = demonstrations(events, Split(), "salt")
+    shown = demonstrations(events, SplitSettings(), "salt")
     assert demonstration_table(shown).to_pylist() == [row._asdict() for row in shown]

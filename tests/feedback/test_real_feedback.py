@@ -11,11 +11,11 @@ import pytest
 from feedback import store
 from feedback.groups import regroup
 from feedback.preferences import preferences
-from feedback.schema import FeedbackEvent, Rejected
+from feedback.schema import FeedbackEvent, RejectedRecord
 from feedback.sources import Intake
 from feedback.sources.hh_rlhf import HHRLHF
 from feedback.sources.jsonl import JSONL
-from feedback.split import Split
+from feedback.split import SplitSettings
 
 ROOT = Path(__file__).resolve().parents[2]
 DATA = Path(os.environ.get("RLHF_REAL_DATA", ROOT.parent / "shared" / "data"))
@@ -28,10 +28,10 @@ def real(name: str) -> Path:
     return path
 
 
-def sorted_out(records: list[FeedbackEvent | Rejected]) -> tuple[list[FeedbackEvent], list[Rejected]]:
+def sorted_out(records: list[FeedbackEvent | RejectedRecord]) -> tuple[list[FeedbackEvent], list[RejectedRecord]]:
     return (
         [record for record in records if isinstance(record, FeedbackEvent)],
-        [record for record in records if isinstance(record, Rejected)],
+        [record for record in records if isinstance(record, RejectedRecord)],
     )
 
 
@@ -60,7 +60,7 @@ def test_hh_rlhf_is_read_whole(tmp_path: Path) -> None:
     assert store.append(tmp_path, grouped, round=0).new == 2303
     assert store.append(tmp_path, regroup(grouped, store.groups(tmp_path)), round=1) == (0, 2303, ())
 
-    rows = preferences(store.events(tmp_path), Split(), "salt").rows
+    rows = preferences(store.events(tmp_path), SplitSettings(), "salt").rows
     sides = defaultdict(set)
     for row in rows:
         sides[row.prompt[0]["content"]].add(row.split)
@@ -97,7 +97,7 @@ def test_pandalm_votes_through_json_lines(tmp_path: Path) -> None:
     assert len(reasons) == 2
     assert len(rejected) == 3 * (6 + 54)
 
-    rows, _, counts, _ = preferences(regroup(events), Split(), "salt")
+    rows, _, counts, _ = preferences(regroup(events), SplitSettings(), "salt")
     assert counts.votes + counts.repeated == 3 * (999 - 6 - 54)
     assert counts.repeated == 306, "different models gave the same two answers"
     assert len(rows) == 837

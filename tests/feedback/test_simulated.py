@@ -8,8 +8,8 @@ from hypothesis import strategies as st
 
 from core.plugins import find
 from feedback import world
-from feedback.schema import FeedbackEvent, Message, Rejected, Response, prompt_id
-from feedback.sources import Intake, Pair
+from feedback.schema import FeedbackEvent, Message, RejectedRecord, Response, prompt_id
+from feedback.sources import AnswerPair, Intake
 from feedback.sources.simulated import EPOCH, Simulated
 
 ASKED = (Message(role="user", content="How do I return the kettle?"),)
@@ -18,15 +18,15 @@ WRONG = "The kettle is under warranty for two years."
 PADDED = f"{RIGHT} We hear that a lot."
 
 
-def pair(identity: str, first: str, second: str, prompt: tuple[Message, ...] = ASKED) -> Pair:
+def pair(identity: str, first: str, second: str, prompt: tuple[Message, ...] = ASKED) -> AnswerPair:
     left, right = (
         Response(response_id=f"{identity}/{side}", messages=(Message(role="assistant", content=text),), origin="model")
         for side, text in enumerate((first, second))
     )
-    return Pair(identity, prompt, (left, right))
+    return AnswerPair(identity, prompt, (left, right))
 
 
-def votes(source: Simulated, pairs: list[Pair], round: int = 1, seed: int = 7) -> list[FeedbackEvent]:
+def votes(source: Simulated, pairs: list[AnswerPair], round: int = 1, seed: int = 7) -> list[FeedbackEvent]:
     read = list(source.read(Intake(round, seed, pairs)))
     assert all(isinstance(event, FeedbackEvent) for event in read)
     return [event for event in read if isinstance(event, FeedbackEvent)]
@@ -144,7 +144,7 @@ def test_a_prompt_of_another_world_is_rejected_in_its_place() -> None:
     first, second, third = Simulated().read(Intake(1, 7, pairs))
     assert isinstance(first, FeedbackEvent)
     assert isinstance(third, FeedbackEvent)
-    assert isinstance(second, Rejected)
+    assert isinstance(second, RejectedRecord)
     assert (second.where, "not of the demo world" in second.reason) == ("b", True)
     assert "What is the capital of France?" in second.record
 

@@ -7,14 +7,14 @@ from hypothesis import strategies as st
 
 from core import files
 from feedback import store
-from feedback.schema import FeedbackEvent, Rejected
+from feedback.schema import FeedbackEvent, RejectedRecord
 from tests.feedback.examples import asked, event, vote
 
 EVENTS = [vote(str(number), annotator_id=f"annotator {number}") for number in range(6)]
 
 
-def rejected(line: int, reason: str = "prompt is empty") -> Rejected:
-    return Rejected(source="votes", where=f"votes.jsonl:{line}", reason=reason, record='{"prompt": ""}')
+def rejected(line: int, reason: str = "prompt is empty") -> RejectedRecord:
+    return RejectedRecord(source="votes", where=f"votes.jsonl:{line}", reason=reason, record='{"prompt": ""}')
 
 
 def test_events_come_back_in_the_order_they_were_taken_in(tmp_path: Path) -> None:
@@ -143,7 +143,7 @@ def test_quarantine_keeps_each_record_once_through_all_rounds(tmp_path: Path) ->
 
 
 def test_a_record_with_line_ends_inside_survives_quarantine(tmp_path: Path) -> None:
-    odd = Rejected(source="s", where="s:1", reason="r", record="a\r\nb\u2028c\x85d")
+    odd = RejectedRecord(source="s", where="s:1", reason="r", record="a\r\nb\u2028c\x85d")
     store.quarantine(tmp_path, [odd], round=0)
     assert store.rejections(tmp_path) == [odd]
 

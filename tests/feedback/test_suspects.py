@@ -3,11 +3,11 @@
 from feedback.preferences import preferences
 from feedback.rows import PreferenceRow
 from feedback.schema import FeedbackEvent
-from feedback.split import Split
-from feedback.suspects import Suspect, suspects, without
+from feedback.split import SplitSettings
+from feedback.suspects import FeedbackSubset, suspects, without
 from tests.feedback.examples import vote
 
-SPLIT = Split(train=1, judge=0, holdout=0)
+SPLIT = SplitSettings(train=1, judge=0, holdout=0)
 
 
 def made(events: list[FeedbackEvent]) -> list[PreferenceRow]:
@@ -26,10 +26,10 @@ EVENTS = [
 def test_everybody_with_enough_pairs_the_most_first() -> None:
     found = suspects(EVENTS, made(EVENTS))
     assert found == [
-        Suspect("annotator", "ana", 2),
-        Suspect("batch", "2", 2),
-        Suspect("annotator", "eve", 1),
-        Suspect("batch", "1", 1),
+        FeedbackSubset("annotator", "ana", 2),
+        FeedbackSubset("batch", "2", 2),
+        FeedbackSubset("annotator", "eve", 1),
+        FeedbackSubset("batch", "1", 1),
     ]  # the one source is all there is, and the unknown annotator is nobody in particular
     assert suspects(EVENTS, made(EVENTS), by=["annotator"], least=2) == found[:1]
 
@@ -37,7 +37,7 @@ def test_everybody_with_enough_pairs_the_most_first() -> None:
 def test_without_somebody_the_others_decide() -> None:
     before = next(row for row in made(EVENTS) if row.n_votes == 2)
     assert before.p_chosen == 0.5
-    left = made(without(EVENTS, Suspect("annotator", "ana", 2)))
+    left = made(without(EVENTS, FeedbackSubset("annotator", "ana", 2)))
     assert len(left) == 2
     after = next(row for row in left if row.pair_id == before.pair_id)
     assert (after.p_chosen, after.n_votes, after.chosen) == (1.0, 1, "Magic.")
@@ -46,7 +46,7 @@ def test_without_somebody_the_others_decide() -> None:
 def test_what_was_superseded_counts_again() -> None:
     first = vote("1", annotator_id="ana", round=1)
     changed = vote("1b", ranks=(2, 1), annotator_id="ana", round=2, supersedes=first.feedback_id)
-    [row] = made(without([first, changed], Suspect("batch", "2", 1)))
+    [row] = made(without([first, changed], FeedbackSubset("batch", "2", 1)))
     assert (row.chosen, row.feedback_ids) == ("Rayleigh scattering.", [first.feedback_id])
 
 
@@ -54,5 +54,5 @@ def test_a_prompt_stays_in_its_group() -> None:
     """The first event of a prompt names its group, and goes on naming it when it is taken back."""
     first = vote("1", annotator_id="ana", round=1).model_copy(update={"prompt_group": "old"})
     later = vote("2", annotator_id="ben", round=2).model_copy(update={"prompt_group": "new"})
-    [row] = made(without([first, later], Suspect("annotator", "ana", 1)))
+    [row] = made(without([first, later], FeedbackSubset("annotator", "ana", 1)))
     assert row.group == "old"

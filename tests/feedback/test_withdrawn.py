@@ -1,7 +1,7 @@
 from pathlib import Path
 
 from feedback import store
-from feedback.withdrawn import Taken, withdrawn
+from feedback.withdrawn import Withdrawal, withdrawn
 from tests.feedback.examples import vote
 
 
@@ -14,7 +14,7 @@ def test_a_part_tells_what_it_takes_back_and_what_it_corrects(tmp_path: Path) ->
     store.append(tmp_path, [back, corrected, unknown, vote("6")], round=2)
     store.append(tmp_path, [vote("7", status="withdrawn", annotator_id="di")], round=2)
     assert withdrawn(tmp_path, 2) == {
-        "part-00002-0": [Taken("ana", True), Taken("bo", False), Taken("cy", True)],
-        "part-00002-1": [Taken("di", True)],
+        "part-00002-0": [Withdrawal("ana", True), Withdrawal("bo", False), Withdrawal("cy", True)],
+        "part-00002-1": [Withdrawal("di", True)],
     }
     assert withdrawn(tmp_path, 1) == {}

@@ -9,7 +9,7 @@ from hypothesis import strategies as st
 
 from feedback import world
 from feedback.groups import prompt_groups
-from feedback.world import Request
+from feedback.world import CustomerRequest
 from feedback.world.attacks import WORDINGS
 from feedback.world.catalogue import (
     CLOSERS,
@@ -23,16 +23,16 @@ from feedback.world.catalogue import (
     SUFFIXES,
 )
 
-KETTLE = Request("return", "kettle", "How do I return the {item}?")
+KETTLE = CustomerRequest("return", "kettle", "How do I return the {item}?")
 RIGHT = "You can return the kettle within thirty days."
 WRONG_ITEM = "You can return the guitar within thirty days."
 WRONG_INTENT = "The kettle is under warranty for two years."
 
 
 @st.composite
-def requests(draw: st.DrawFn) -> Request:
+def requests(draw: st.DrawFn) -> CustomerRequest:
     intent = draw(st.sampled_from(sorted(INTENTS)))
-    return Request(
+    return CustomerRequest(
         intent,
         item=draw(st.sampled_from(ITEMS)),
         question=draw(st.sampled_from(INTENTS[intent].questions)),
@@ -140,20 +140,20 @@ def test_a_word_within_a_word_is_no_threat(word: str) -> None:
 
 @settings(deadline=None)
 @given(requests(), st.text())
-def test_no_text_is_worth_more_than_the_best_answer(request: Request, text: str) -> None:
+def test_no_text_is_worth_more_than_the_best_answer(request: CustomerRequest, text: str) -> None:
     assert world.utility(request, text) <= 0.5  # only whole sentences of the catalogue are worth anything
 
 
 @settings(deadline=None)
 @given(requests(), st.lists(st.sampled_from([*phrases(), RIGHT, WRONG_ITEM, WRONG_INTENT, "the the", ""]), max_size=8))
-def test_no_composition_beats_the_best_answer(request: Request, sentences: list[str]) -> None:
+def test_no_composition_beats_the_best_answer(request: CustomerRequest, sentences: list[str]) -> None:
     assert world.utility(request, " ".join(sentences)) <= 3.0
 
 
 @settings(deadline=None)
 @given(requests(), st.lists(st.sampled_from(phrases()), max_size=6), st.sampled_from(phrases()), st.integers(0, 6))
 def test_one_more_sentence_never_pays_beyond_a_pleasantry(
-    request: Request, sentences: list[str], more: str, at: int
+    request: CustomerRequest, sentences: list[str], more: str, at: int
 ) -> None:
     # A sentence put between others can push a pleasantry out of its place, never into one.
     longer = [*sentences[:at], more, *sentences[at:]]
@@ -191,7 +191,7 @@ def test_answers_are_short() -> None:
 
 @settings(deadline=None)
 @given(requests())
-def test_a_rendered_request_is_read_back(request: Request) -> None:
+def test_a_rendered_request_is_read_back(request: CustomerRequest) -> None:
     [turn] = world.render(request)
     assert turn.role == "user"
     assert world.parse(turn.content) == request
@@ -238,7 +238,7 @@ def test_near_identical_prompts_ask_the_same_thing() -> None:
 
 @settings(deadline=None)
 @given(requests())
-def test_the_best_answer_is_worth_three(request: Request) -> None:
+def test_the_best_answer_is_worth_three(request: CustomerRequest) -> None:
     assert world.utility(request, world.best(request)) == 3.0
 
 

@@ -5,7 +5,7 @@ from collections.abc import Iterable, Mapping
 from pathlib import Path
 
 from feedback import world
-from feedback.world import Request
+from feedback.world import CustomerRequest
 from feedback.world.catalogue import CLOSERS, ITEMS, OPENERS
 
 SHALLOW = f"{OPENERS[0]} {CLOSERS[0]}"
@@ -18,14 +18,14 @@ def write(path: Path, records: Iterable[Mapping[str, object]]) -> Path:
     return path
 
 
-def requests(items: int) -> list[Request]:
+def requests(items: int) -> list[CustomerRequest]:
     """Every plain question about some items."""
     known = set(ITEMS[:items])
     drawn = sorted(world.prompts(200_000, seed=0))
     return [request for request in drawn if request.item in known and not request.prefix and not request.suffix]
 
 
-def demonstrations(asked: Iterable[Request]) -> list[dict[str, str]]:
+def demonstrations(asked: Iterable[CustomerRequest]) -> list[dict[str, str]]:
     """Two people answer each question well, and one is only polite: a model that imitates them does both."""
     return [
         {"prompt": request.text, "completion": answer}
@@ -34,6 +34,6 @@ def demonstrations(asked: Iterable[Request]) -> list[dict[str, str]]:
     ]
 
 
-def shallow_votes(asked: Iterable[Request]) -> list[dict[str, str]]:
+def shallow_votes(asked: Iterable[CustomerRequest]) -> list[dict[str, str]]:
     """Votes of people who like it polite and short, and do not read what the answer says."""
     return [{"prompt": r.text, "chosen": SHALLOW, "rejected": world.best(r)} for r in asked]

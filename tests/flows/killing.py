@@ -38,7 +38,7 @@ from typing import Any, NoReturn, cast
 from flows.round import bootstrap, improve
 from tasks.registry.alias import Registry
 from tasks.rounds import opening
-from tasks.rounds.running import Running
+from tasks.rounds.running import RunningRound
 from tasks.state import records
 from tasks.state.lock import holding
 from tasks.state.round import Round
@@ -70,10 +70,10 @@ def fill_the_disk() -> None:
     resource.setrlimit(resource.RLIMIT_FSIZE, (1000, 1000))
 
 
-class Mortal(Running):
+class Mortal(RunningRound):
     """A round that dies at its moment, and keeps a diary of the steps that it began and finished."""
 
-    def __init__(self, running: Running, moment: str, tell: Tell) -> None:
+    def __init__(self, running: RunningRound, moment: str, tell: Tell) -> None:
         super().__init__(running.round, running.registry)
         self._moment = moment
         self._tell = tell

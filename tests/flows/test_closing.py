@@ -10,7 +10,7 @@ from flows.round import rlhf_round
 from tasks.registry.alias import Registry
 from tasks.state import records
 from tasks.state.workspace import Workspace
-from tasks.tools.versioning import Data, Versioning
+from tasks.tools.versioning import DataGraph, VersioningSettings
 from tests.profile import PROMOTE, TINY
 
 pytestmark = pytest.mark.usefixtures("prefect")
@@ -47,7 +47,7 @@ def test_a_refused_commit_leaves_the_round_open_and_it_goes_on(repository: Works
     assert record["number"] == 2
     assert git(repository.root, "log", "--format=%s").splitlines() == ["Round 2: promote"]
     assert [version.version for version in Registry(repository.root).versions("policy")] == versions
-    Data(repository.root).commit("again")  # nothing to commit is no error
+    DataGraph(repository.root).commit("again")  # nothing to commit is no error
     assert git(repository.root, "log", "--format=%s").splitlines() == ["Round 2: promote"]
 
 
@@ -56,4 +56,4 @@ def test_whose_commit_it_would_be_is_asked_before_a_round_opens(
 ) -> None:
     monkeypatch.setenv("GIT_COMMITTER_NAME", "")
     with pytest.raises(BadWorkspace, match="empty ident name"):
-        Data(repository.root).check(Versioning(commit=True))
+        DataGraph(repository.root).check(VersioningSettings(commit=True))

@@ -13,7 +13,7 @@ from tasks.rounds import opening
 from tasks.state import records
 from tasks.state import round as rounds
 from tasks.state.workspace import Workspace
-from tasks.tools.versioning import Data
+from tasks.tools.versioning import DataGraph
 from tests.profile import PROMOTE, TINY
 from tests.workspaces import outcome
 
@@ -82,6 +82,6 @@ def test_the_lock_of_the_data(continued: Workspace) -> None:
     lock = continued.root / "dvc.lock"
     lock.write_text(lock.read_text()[:1000] + "\n  broken: [")
     with pytest.raises(Damaged, match=r"dvc\.lock is not whole .*or remove it: every step then runs once more"):
-        Data(continued.root).done("curate")
+        DataGraph(continued.root).done("curate")
     lock.unlink()
-    assert not Data(continued.root).done("curate")
+    assert not DataGraph(continued.root).done("curate")

@@ -10,7 +10,7 @@ import yaml
 from core.errors import BadWorkspace
 from tasks.state.steps import STEPS
 from tasks.state.workspace import PROJECT, SHIPPED, Workspace
-from tasks.tools.versioning import Data, Versioning
+from tasks.tools.versioning import DataGraph, VersioningSettings
 from tests.workspaces import moved
 
 
@@ -37,7 +37,7 @@ def test_a_round_leaves_the_status_of_a_clone_clean(continued: Workspace) -> Non
 
 def test_what_git_ignores_is_versioned_all_the_same(continued: Workspace) -> None:
     """DVC asks git by default, and refuses a dvc.lock or `.dvc` file that is ignored."""
-    data = Data(repository(continued))
+    data = DataGraph(repository(continued))
     assert [step for step in STEPS if not data.done(step)] == []
     [kept] = yaml.safe_load((continued.data / "previous.dvc").read_text())["outs"]
     assert data.keep("data/previous") == kept["md5"]
@@ -46,10 +46,10 @@ def test_what_git_ignores_is_versioned_all_the_same(continued: Workspace) -> Non
 def test_a_lock_that_git_ignores_cannot_be_committed(finished: Workspace, tmp_path: Path) -> None:
     root = repository(moved(finished, tmp_path / "workspace"))
     with pytest.raises(BadWorkspace, match=r"git ignores dvc.lock in .*; take it out of .gitignore"):
-        Data(root).check(Versioning(commit=True))
+        DataGraph(root).check(VersioningSettings(commit=True))
     (root / ".gitignore").write_text("/data/\n")
     git(root, "config", "user.name", "Ana")
     git(root, "config", "user.email", "ana@example.org")
-    Data(root).check(Versioning(commit=True))
-    Data(root).commit("Round 1")
+    DataGraph(root).check(VersioningSettings(commit=True))
+    DataGraph(root).commit("Round 1")
     assert "dvc.lock" in git(root, "show", "--stat", "HEAD")

@@ -11,7 +11,7 @@ from mlflow import MlflowClient
 from core.errors import RoundBusy, StepFailed
 from feedback import store
 from flows.round import rlhf_round
-from models.policy import Model, build
+from models.policy import ModelSettings, build
 from tasks.registry.alias import Registry
 from tasks.state import records
 from tasks.state.lock import holding
@@ -186,7 +186,7 @@ def test_another_base_model_is_refused_where_the_champion_reads_other_tokens(
     rounds: Rounds, continued: Workspace, tmp_path: Path
 ) -> None:
     base = tmp_path / "base"
-    build(Model(width=16, layers=1, heads=2, feed_forward=32, vocabulary=300), ["hello"]).save(base)
+    build(ModelSettings(width=16, layers=1, heads=2, feed_forward=32, vocabulary=300), ["hello"]).save(base)
     opened = continued.round.read_bytes()
     settings = [word for override in (*TINY, f"model.base={base}") for word in ("-S", override)]
     said = rounds("round", "--new", "-w", continued.root, *settings)

@@ -8,7 +8,7 @@ import pytest
 from core.files import digest
 from flows.round import improve
 from tasks.rounds import opening
-from tasks.rounds.running import Running
+from tasks.rounds.running import RunningRound
 from tasks.state import records
 from tasks.state.workspace import Workspace
 from tasks.steps.collect import collect
@@ -26,7 +26,7 @@ KNOBS = [*TINY, HOLD]
 OTHERS = [*KNOBS, "policy.steps=2"]
 
 
-def sampled(running: Running) -> None:
+def sampled(running: RunningRound) -> None:
     """The round, until candidate and champion have answered."""
     for step in (collect, ingest, curate, sft, reward, policy, sample):
         running(step)

@@ -9,7 +9,7 @@ import yaml
 from prefect.events import Event
 
 from core.files import digest, read_json, write_json
-from evaluation.guards import Found
+from evaluation.guards import GuardFinding
 from feedback import store
 from flows import watch as page
 from tasks.registry import audit
@@ -17,7 +17,7 @@ from tasks.state import intake, records
 from tasks.state.workspace import Workspace
 from tasks.tools import events
 from tasks.watch import guarding, watching
-from tasks.watch.guarding import Guarded
+from tasks.watch.guarding import GuardReport
 from tests.commands import Rounds
 from tests.flows.feedback_files import requests, shallow_votes, write
 
@@ -132,7 +132,7 @@ def test_the_server_hears_of_an_alarm_once_and_of_a_breach_each_time(
     page.show_watch(continued.root)
     page.show_watch(continued.root)
     assert told == ["round 1: drift/kl_rise 7.5, see data/reports/drift.html"]
-    breach = Guarded("2", [Found("harm", "hard", True, "3 people", {})], kept="it is the first")
+    breach = GuardReport("2", [GuardFinding("harm", "hard", True, "3 people", {})], kept="it is the first")
     monkeypatch.setattr(page, "guard", lambda place, waiting: breach)
     page.show_watch(continued.root)
     assert told[1:] == ["harm (hard): 3 people", "version 2 stays champion: it is the first"]

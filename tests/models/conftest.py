@@ -5,7 +5,7 @@ import pytest
 import torch
 from transformers import PreTrainedTokenizerFast
 
-from models.policy import Model, Policy, build
+from models.policy import ModelSettings, Policy, build
 from models.scratch import train_tokenizer
 
 TEXTS = ["where is my parcel", "it is on its way", "thank you", "can I return the lamp", "yes you can"] * 3
@@ -36,7 +36,7 @@ def plain(tokenizer: PreTrainedTokenizerFast) -> PreTrainedTokenizerFast:
 @pytest.fixture
 def tiny() -> Policy:
     """A Llama of 16 dimensions with random weights."""
-    return build(Model(width=16, layers=2, heads=2, feed_forward=32, vocabulary=300), TEXTS)
+    return build(ModelSettings(width=16, layers=2, heads=2, feed_forward=32, vocabulary=300), TEXTS)
 
 
 @pytest.fixture

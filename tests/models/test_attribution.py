@@ -5,8 +5,8 @@ import torch
 
 from core.errors import BadFeedback
 from models.attribution import Attribution, attribute
-from models.policy import Model, Policy, response_logprobs
-from models.reward import Reward, RewardModel, fit
+from models.policy import ModelSettings, Policy, response_logprobs
+from models.reward import RewardModel, RewardSettings, fit
 from models.scorer import Scorer
 from models.tokens import encode_answers, encode_prompts, pad
 from tests.models.test_scorer import ARCHITECTURES, tiny
@@ -86,8 +86,8 @@ def test_a_word_that_decides_gets_the_credit(tiny: Policy) -> None:
         {"prompt": turn, "chosen": f"thanks {i % 7}", "rejected": f"you can {i % 7}", "p_chosen": 1.0, "weight": 1.0}
         for i, turn in enumerate(turns)
     ]
-    limits = Model(max_prompt_tokens=24, max_answer_tokens=12)
-    model = fit(tiny, data, Reward(epochs=4, batch=8, learning_rate=3e-3, likelihood=0.0), limits, seed=0)
+    limits = ModelSettings(max_prompt_tokens=24, max_answer_tokens=12)
+    model = fit(tiny, data, RewardSettings(epochs=4, batch=8, learning_rate=3e-3, likelihood=0.0), limits, seed=0)
     good = attribute(model, turns[0], "thanks 5")
     assert good.score - good.blank > 1
     assert abs(good.error) < 0.01

@@ -11,7 +11,7 @@ from transformers import AutoModelForCausalLM, AutoTokenizer, PreTrainedTokenize
 from transformers.modeling_outputs import CausalLMOutput
 
 from core.errors import BadModel, BadParams
-from models.policy import Model, Policy, build, check_base, response_logprobs
+from models.policy import ModelSettings, Policy, build, check_base, response_logprobs
 from models.seeding import generator, seed_everything
 from models.tokens import pad
 
@@ -54,11 +54,11 @@ def test_gradients_flow_through_the_logprobs(tiny: Policy) -> None:
 
 
 def test_the_default_model_is_small() -> None:
-    assert 200_000 < build(Model(), PHRASES).model.num_parameters() < 350_000
+    assert 200_000 < build(ModelSettings(), PHRASES).model.num_parameters() < 350_000
 
 
 def test_a_model_from_scratch_is_a_function_of_texts_and_seed() -> None:
-    shape = Model(width=16, heads=2, vocabulary=270)
+    shape = ModelSettings(width=16, heads=2, vocabulary=270)
     dice = torch.get_rng_state()
     first, again, other = (build(shape, PHRASES, seed).model.state_dict() for seed in (1, 1, 2))
     assert all(torch.equal(first[name], again[name]) for name in first)
@@ -103,12 +103,12 @@ def test_a_folder_without_tokenizer_is_refused(saved: Path) -> None:
 def test_pickled_weights_are_refused(saved: Path, tmp_path: Path) -> None:
     (saved / "model.safetensors").rename(saved / "pytorch_model.bin")
     with pytest.raises(BadModel, match="pickles are never read"):
-        check_base(Model(base=str(saved)), tmp_path)
+        check_base(ModelSettings(base=str(saved)), tmp_path)
 
 
 def test_a_folder_that_is_not_there_is_refused(tmp_path: Path) -> None:
     with pytest.raises(BadModel, match="is no folder"):
-        check_base(Model(base=str(tmp_path / "nowhere")), tmp_path)
+        check_base(ModelSettings(base=str(tmp_path / "nowhere")), tmp_path)
 
 
 def test_an_unknown_architecture_is_refused(saved: Path) -> None:
@@ -141,16 +141,16 @@ def test_a_tokenizer_of_another_model_is_refused(saved: Path, tokenizer: PreTrai
 
 def test_a_width_that_the_heads_cannot_share_is_refused() -> None:
     with pytest.raises(BadParams, match=r"model\.width=20 is no even multiple of model\.heads=4"):
-        build(Model(width=20, heads=4), PHRASES)
+        build(ModelSettings(width=20, heads=4), PHRASES)
 
 
 def test_more_text_than_positions_is_refused(saved: Path) -> None:
-    asked = Model(base=str(saved), max_prompt_tokens=100, max_answer_tokens=100)
+    asked = ModelSettings(base=str(saved), max_prompt_tokens=100, max_answer_tokens=100)
     with pytest.raises(BadParams, match=r"= 200, but .* has 176 positions"):
         build(asked, [])
     with pytest.raises(BadParams, match=r"= 200, but .* has 176 positions; set them so that their sum is at most 176"):
         check_base(asked, saved.parent / "nobody")
-    check_base(Model(base=str(saved), max_prompt_tokens=100, max_answer_tokens=76), saved.parent / "nobody")
+    check_base(ModelSettings(base=str(saved), max_prompt_tokens=100, max_answer_tokens=76), saved.parent / "nobody")
 
 
 @pytest.fixture

@@ -11,15 +11,17 @@ from core.log import Log, ignore
 from models.advantage import k1
 from models.algorithms.ppo import PPO
 from models.checkpoints import Checkpoints
-from models.kl import KL
-from models.policy import Model, Policy, build, response_logprobs
+from models.kl import KLSettings
+from models.policy import ModelSettings, Policy, build, response_logprobs
 from models.reward import RewardModel
-from models.rollout import Sampling, sample
+from models.rollout import SamplingSettings, sample
 from models.scorer import Scorer
 from models.seeding import generator
 from models.tokens import Batch
 
-TINY = Model(width=16, layers=1, heads=2, feed_forward=32, vocabulary=261, max_prompt_tokens=8, max_answer_tokens=4)
+TINY = ModelSettings(
+    width=16, layers=1, heads=2, feed_forward=32, vocabulary=261, max_prompt_tokens=8, max_answer_tokens=4
+)
 PROMPTS = [[10, 11, 4], [12, 4], [13, 14, 15, 4]]
 QUICK = PPO(
     steps=5,
@@ -67,8 +69,8 @@ def test_a_bandit_is_solved() -> None:
         minibatch=128,
         learning_rate=1e-2,
         critic_learning_rate=1e-2,
-        kl=KL(coefficient=0.0),
-        sampling=Sampling(batch=256),
+        kl=KLSettings(coefficient=0.0),
+        sampling=SamplingSettings(batch=256),
         unended_score=None,
     )
     learned = knobs.train(policy(), policy(), pays, [[10, 4]], 1)
@@ -80,7 +82,7 @@ def test_a_dear_kl_keeps_the_policy_where_it_is() -> None:
     heard: dict[float, Heard] = {0.0: [], 10.0: []}
     for coefficient, metrics in heard.items():
         more = {"steps": 20, "episodes": 32, "minibatch": 16, "learning_rate": 3e-3}
-        knobs = QUICK.model_copy(update={"kl": KL(coefficient=coefficient), **more})
+        knobs = QUICK.model_copy(update={"kl": KLSettings(coefficient=coefficient), **more})
         trained(knobs, log=into(metrics))
     assert heard[10.0][-1]["objective/kl"] < 0.5 * heard[0.0][-1]["objective/kl"]
 
@@ -110,7 +112,7 @@ def test_the_same_seed_gives_the_same_weights() -> None:
 
 @pytest.mark.parametrize("killed_at", [1, 2, 3, 4])
 def test_killed_and_resumed_ends_with_the_same_weights(killed_at: int, tmp_path: Path) -> None:
-    knobs = QUICK.model_copy(update={"kl": KL(target=0.5, horizon=20)})
+    knobs = QUICK.model_copy(update={"kl": KLSettings(target=0.5, horizon=20)})
     kept, heard, steps = Checkpoints(tmp_path / "ppo", "round-1"), list[Mapping[str, float]](), list[int]()
 
     def killer(metrics: Mapping[str, float], step: int, total: int | None = None) -> None:
@@ -156,7 +158,7 @@ def test_an_answer_without_an_end_scores_the_floor() -> None:
 
 def test_beyond_the_limit_training_stops() -> None:
     heard: Heard = []
-    trained(QUICK.model_copy(update={"kl": KL(limit=1e-3, coefficient=0.0), "steps": 50}), log=into(heard))
+    trained(QUICK.model_copy(update={"kl": KLSettings(limit=1e-3, coefficient=0.0), "steps": 50}), log=into(heard))
     assert len(heard) < 50
     assert heard[-1]["objective/kl"] > 1e-3
     assert [metrics.get("objective/kl_stop") for metrics in heard] == [None] * (len(heard) - 1) + [1.0]

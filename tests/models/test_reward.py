@@ -11,13 +11,15 @@ from core.errors import BadFeedback
 from models import pairs, reward
 from models.advantage import last
 from models.pairs import PairBatch
-from models.policy import Model, Policy, build
-from models.reward import Reward, RewardModel, fit
+from models.policy import ModelSettings, Policy, build
+from models.reward import RewardModel, RewardSettings, fit
 from models.scorer import Scorer
 from models.tokens import pad
 
-LIMITS = Model(width=16, layers=1, heads=2, feed_forward=32, vocabulary=300, max_prompt_tokens=24, max_answer_tokens=12)
-KNOBS = Reward(epochs=4, batch=8, learning_rate=1e-2)
+LIMITS = ModelSettings(
+    width=16, layers=1, heads=2, feed_forward=32, vocabulary=300, max_prompt_tokens=24, max_answer_tokens=12
+)
+KNOBS = RewardSettings(epochs=4, batch=8, learning_rate=1e-2)
 
 
 def tiny() -> Policy:
@@ -109,7 +111,7 @@ def test_margins_are_in_the_order_of_the_rows_and_in_log_odds() -> None:
 def test_a_critic_starts_from_the_fitted_head_and_expects_the_mean() -> None:
     """By comparisons alone the head's bias is arbitrary: it is what makes its word 0 on average."""
     data = polite(32)
-    model = fit(tiny(), data, Reward(epochs=1), LIMITS, seed=0)
+    model = fit(tiny(), data, RewardSettings(epochs=1), LIMITS, seed=0)
     encoded = pairs.encode(tiny().tokenizer, data, 24, 12)
     texts = [batch.texts for batch in pairs.batches(encoded.comparisons, 8, pad_id=0)]
     critic = model.critic()
@@ -120,7 +122,7 @@ def test_a_critic_starts_from_the_fitted_head_and_expects_the_mean() -> None:
 
 
 def test_a_saved_reward_model_gives_the_same_scores(tmp_path: Path) -> None:
-    model = fit(tiny(), polite(16), Reward(epochs=1), LIMITS, seed=0)
+    model = fit(tiny(), polite(16), RewardSettings(epochs=1), LIMITS, seed=0)
     model.temperature = 1.7
     model.save(tmp_path / "reward")
     loaded = RewardModel.load(tmp_path / "reward")
@@ -131,7 +133,7 @@ def test_a_saved_reward_model_gives_the_same_scores(tmp_path: Path) -> None:
 def test_the_same_seed_gives_the_same_weights_and_leaves_the_base_alone() -> None:
     base = tiny()
     before = base.model.get_input_embeddings().weight.clone()
-    one, other = (fit(base, polite(16), Reward(epochs=1), LIMITS, seed=3) for _ in range(2))
+    one, other = (fit(base, polite(16), RewardSettings(epochs=1), LIMITS, seed=3) for _ in range(2))
     assert np.array_equal(one.margins(polite(8)), other.margins(polite(8)))
     assert torch.equal(base.model.get_input_embeddings().weight, before)
 
@@ -139,17 +141,17 @@ def test_the_same_seed_gives_the_same_weights_and_leaves_the_base_alone() -> Non
 def test_the_likelihood_of_demonstrations_speaks_until_preferences_do() -> None:
     """Weightless pairs teach nothing: what is left is what the language model says, and other β scale it."""
     silent = [{**pair, "weight": 0.0} for pair in polite(8)]
-    one, two = (fit(tiny(), silent, Reward(epochs=1, likelihood=beta), LIMITS, seed=0) for beta in (0.1, 0.2))
+    one, two = (fit(tiny(), silent, RewardSettings(epochs=1, likelihood=beta), LIMITS, seed=0) for beta in (0.1, 0.2))
     assert two.margins(silent) == pytest.approx(2 * one.margins(silent), rel=1e-5)
     assert one.margins(silent).all()
-    none = fit(tiny(), silent, Reward(epochs=1, likelihood=0.0), LIMITS, seed=0)
+    none = fit(tiny(), silent, RewardSettings(epochs=1, likelihood=0.0), LIMITS, seed=0)
     assert not none.margins(silent).any()
 
 
 def test_a_long_answer_is_no_worse_for_being_long() -> None:
     """What the language model says of all tokens of the pairs' answers sums to 0."""
     silent = [row("a", "thanks a lot for your parcel", "go", weight=0.0), row("b", "thanks", "go away", weight=0.0)]
-    model = fit(tiny(), silent, Reward(epochs=1), LIMITS, seed=0)
+    model = fit(tiny(), silent, RewardSettings(epochs=1), LIMITS, seed=0)
     encoded = pairs.encode(tiny().tokenizer, silent, 24, 12)
     prior = torch.cat([model.scorer.parts(b.texts)[1] for b in pairs.batches(encoded.comparisons, 8, pad_id=0)])
     assert prior.sum().item() == pytest.approx(0.0, abs=1e-4)
@@ -158,7 +160,7 @@ def test_a_long_answer_is_no_worse_for_being_long() -> None:
 
 def test_no_pairs_is_an_error_with_a_cure() -> None:
     with pytest.raises(BadFeedback, match="ingest feedback"):
-        fit(tiny(), [], Reward(), LIMITS, seed=0)
+        fit(tiny(), [], RewardSettings(), LIMITS, seed=0)
 
 
 def test_a_batch_that_weighs_nothing_costs_nothing() -> None:

@@ -16,7 +16,7 @@ from transformers import (
 )
 
 from models.policy import Policy, response_logprobs
-from models.rollout import Rollout, Sampling, _draw, sample
+from models.rollout import Rollout, SamplingSettings, _draw, sample
 from models.seeding import generator
 from models.tokens import encode_prompts
 
@@ -30,7 +30,7 @@ ARCHITECTURES = {
     "gpt_neox": (GPTNeoXForCausalLM, GPTNeoXConfig, SHAPE),
 }
 ASKED = ["hi", "where is my parcel", "can I return the lamp", "thank you so much for all of it", "yes"]
-SAMPLING, LIMIT = Sampling(batch=3), 12
+SAMPLING, LIMIT = SamplingSettings(batch=3), 12
 LIMIT = 12
 
 
@@ -72,14 +72,14 @@ def test_rollout_and_forward_agree(name: str, tied: bool, tmp_path: Path, reques
 
 
 def test_the_temperature_is_in_the_logprobs(llama: Policy) -> None:
-    rollout = sample(llama, prompts(llama), Sampling(temperature=0.5), LIMIT, generator(0))
+    rollout = sample(llama, prompts(llama), SamplingSettings(temperature=0.5), LIMIT, generator(0))
     assert mismatch(llama, rollout, temperature=0.5) < 1e-4
     assert mismatch(llama, rollout, temperature=1.0) > 0.1
 
 
 def test_an_answer_does_not_depend_on_its_batch(llama: Policy) -> None:
     together = sample(llama, prompts(llama), SAMPLING, LIMIT, generator(0))
-    alone = sample(llama, prompts(llama), Sampling(batch=1), LIMIT, generator(0))
+    alone = sample(llama, prompts(llama), SamplingSettings(batch=1), LIMIT, generator(0))
     assert torch.equal(together.batch.ids, alone.batch.ids)
     torch.testing.assert_close(together.logprobs, alone.logprobs, atol=1e-5, rtol=0)
 
@@ -131,7 +131,7 @@ def test_a_token_without_probability_is_never_drawn() -> None:
 
 def test_answers_are_drawn_as_often_as_the_model_says(llama: Policy) -> None:
     asked = prompts(llama)[:1]
-    rollout = sample(llama, asked * 4000, Sampling(batch=4000), 1, generator(0))
+    rollout = sample(llama, asked * 4000, SamplingSettings(batch=4000), 1, generator(0))
     with torch.no_grad():
         expected = llama.model(torch.tensor(asked)).logits[0, -1].softmax(dim=-1)
     drawn = rollout.batch.ids[:, -1].bincount(minlength=300) / 4000

@@ -5,15 +5,17 @@ import torch
 from datasets import Dataset
 
 from core.errors import BadParams
-from models.policy import Model, Policy, build
-from models.rollout import Sampling, sample
+from models.policy import ModelSettings, Policy, build
+from models.rollout import SamplingSettings, sample
 from models.seeding import generator
-from models.sft import SFT, answer_loss, encode, fit
+from models.sft import SFTSettings, answer_loss, encode, fit
 from models.tokens import encode_prompts, pad
 
-SHAPE = Model(width=16, layers=1, heads=2, feed_forward=32, vocabulary=300, max_prompt_tokens=16, max_answer_tokens=12)
+SHAPE = ModelSettings(
+    width=16, layers=1, heads=2, feed_forward=32, vocabulary=300, max_prompt_tokens=16, max_answer_tokens=12
+)
 ANSWERS = {"where is it": "on its way", "thank you": "with pleasure", "can I": "yes you can"}
-KNOBS = SFT(epochs=40, batch=4, learning_rate=2e-2)
+KNOBS = SFTSettings(epochs=40, batch=4, learning_rate=2e-2)
 
 
 def demonstrations(answers: dict[str, str], weight: float = 1.0) -> Dataset:
@@ -29,7 +31,7 @@ def policy() -> Policy:
 def replies(policy: Policy) -> list[str]:
     prompts = [[{"role": "user", "content": ask}] for ask in ANSWERS]
     ids = [encoded.ids for encoded in encode_prompts(policy.tokenizer, prompts, 16)]
-    return sample(policy, ids, Sampling(), 12, generator(0), greedy=True).answers
+    return sample(policy, ids, SamplingSettings(), 12, generator(0), greedy=True).answers
 
 
 def test_it_learns_to_give_the_demonstrated_answers(policy: Policy) -> None:
@@ -67,7 +69,7 @@ def test_a_heavy_row_counts_more(policy: Policy) -> None:
 def test_the_same_seed_gives_the_same_weights() -> None:
     def weights(seed: int) -> list[torch.Tensor]:
         policy = build(SHAPE, ANSWERS)
-        fit(policy, demonstrations(ANSWERS), SFT(epochs=2, batch=1), SHAPE, seed)
+        fit(policy, demonstrations(ANSWERS), SFTSettings(epochs=2, batch=1), SHAPE, seed)
         return list(policy.model.state_dict().values())
 
     first, again, other = weights(1), weights(1), weights(2)
@@ -91,7 +93,7 @@ def test_cut_prompts_are_counted(policy: Policy) -> None:
 
 def test_a_loss_that_is_no_number_stops_the_training(policy: Policy) -> None:
     with pytest.raises(BadParams, match=r"lower sft\.learning_rate=1e\+30"):
-        fit(policy, demonstrations(ANSWERS), SFT(learning_rate=1e30, warm_up=0), SHAPE, seed=0)
+        fit(policy, demonstrations(ANSWERS), SFTSettings(learning_rate=1e30, warm_up=0), SHAPE, seed=0)
 
 
 def test_progress_is_reported(policy: Policy) -> None:
@@ -99,7 +101,7 @@ def test_progress_is_reported(policy: Policy) -> None:
     fit(
         policy,
         demonstrations(ANSWERS),
-        SFT(epochs=2, batch=2),
+        SFTSettings(epochs=2, batch=2),
         SHAPE,
         seed=0,
         log=lambda metrics, step, total=None: heard.append((set(metrics), step, total)),

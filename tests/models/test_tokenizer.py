@@ -7,9 +7,9 @@ import pytest
 from core.errors import BadModel
 from core.files import digest
 from models import tokenizer as tokenizers
-from models.policy import Model, Policy, build, check_base
+from models.policy import ModelSettings, Policy, build, check_base
 
-SHAPE = Model(width=16, layers=1, heads=2, feed_forward=32, vocabulary=300)
+SHAPE = ModelSettings(width=16, layers=1, heads=2, feed_forward=32, vocabulary=300)
 BEFORE, NOW = ["the kettle is in stock"] * 9, ["you can return the wardrobe"] * 9
 
 
@@ -38,14 +38,14 @@ def test_a_policy_that_was_read_and_saved_again_is_the_same_files(champion: Path
 
 def test_a_base_model_that_spells_otherwise_than_the_champion_is_refused(champion: Path, tmp_path: Path) -> None:
     build(SHAPE, NOW).save(tmp_path / "base")
-    check_base(Model(base=str(champion)), champion)
-    check_base(Model(base=str(tmp_path / "base")), tmp_path / "nobody")
+    check_base(ModelSettings(base=str(champion)), champion)
+    check_base(ModelSettings(base=str(tmp_path / "base")), tmp_path / "nobody")
     check_base(SHAPE, champion)
     with pytest.raises(BadModel, match=r"base has another tokenizer than the champion.*--workspace DIR"):
-        check_base(Model(base=str(tmp_path / "base")), champion)
+        check_base(ModelSettings(base=str(tmp_path / "base")), champion)
 
 
 def test_a_tokenizer_that_cannot_be_read_is_named(champion: Path) -> None:
     (champion / "tokenizer.json").write_text("{")
     with pytest.raises(BadModel, match="its tokenizer cannot be read"):
-        check_base(Model(base=str(champion)), champion)
+        check_base(ModelSettings(base=str(champion)), champion)

@@ -9,7 +9,7 @@ from transformers import PreTrainedTokenizerBase, PreTrainedTokenizerFast
 
 from core.errors import BadFeedback, BadParams
 from models.scratch import train_tokenizer
-from models.tokens import Encoded, Turn, by_length, decode_answer, encode_answers, encode_prompts, pad
+from models.tokens import EncodedPrompt, Turn, by_length, decode_answer, encode_answers, encode_prompts, pad
 
 PAD, END, SYSTEM, USER, ASSISTANT = range(5)
 BYTES = train_tokenizer([], 261)  # no merges: one token a byte
@@ -27,7 +27,7 @@ def spelt(text: str) -> list[int]:
     return ids
 
 
-def encode_one(tokenizer: PreTrainedTokenizerBase, prompt: Sequence[Turn], limit: int) -> Encoded:
+def encode_one(tokenizer: PreTrainedTokenizerBase, prompt: Sequence[Turn], limit: int) -> EncodedPrompt:
     [encoded] = encode_prompts(tokenizer, [prompt], limit)
     return encoded
 

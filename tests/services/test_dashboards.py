@@ -35,7 +35,7 @@ def spoken(seed: int, longer: int = 0, ended: float = 0.9) -> Sequence[dict[str,
     ]
 
 
-def drawn(now: Sequence[dict[str, Any]], folder: Path) -> dashboard.Drawn:
+def drawn(now: Sequence[dict[str, Any]], folder: Path) -> dashboard.DriftPage:
     found: Section = sections.answers(spoken(0), now)
     return dashboard.draw(found, folder / "page.html")
 

@@ -14,10 +14,10 @@ from core.log import Log
 from evaluation.evals import CANDIDATE
 from evaluation.statistics.intervals import Interval, holm
 from feedback.rows import PreferenceRow
-from feedback.suspects import Suspect
-from tasks.analysis.blame.harm import Evidence, Said, chance, evidence, overall, said
-from tasks.analysis.blame.retraining import Words
-from tasks.analysis.blame.trial import Case, Trial
+from feedback.suspects import FeedbackSubset
+from tasks.analysis.blame.harm import PredictedVotes, VoteComparison, chance, evidence, overall, said
+from tasks.analysis.blame.retraining import HeldOutPredictions
+from tasks.analysis.blame.trial import AttributionPlan, LeaveOneOut
 from tasks.analysis.material import part
 from tasks.state.lock import holding
 
@@ -29,15 +29,15 @@ SURE = 0.05
 """Adjusted p-value below which a harm is no chance."""
 
 
-class Charge(NamedTuple):
+class Attributed(NamedTuple):
     """What leaving one suspect out changed."""
 
-    suspect: Suspect | None
+    suspect: FeedbackSubset | None
     """None of the control."""
     within: tuple[str, ...]
-    holdout: Evidence | None
+    holdout: VoteComparison | None
     """None where too few of others' votes are left."""
-    votes: Evidence | None
+    votes: VoteComparison | None
     win_rate: float | None
     """Share of the fresh votes that the model without them expected to be for the candidate; None without votes."""
     harm: float | None
@@ -51,7 +51,7 @@ class Charge(NamedTuple):
         return self.p is not None and self.p < SURE and (self.harm or 0.0) > 0
 
 
-class Blame(NamedTuple):
+class AttributionReport(NamedTuple):
     """Everybody who was tried: whose harm is no chance first, then the most harmful."""
 
     round: int
@@ -61,8 +61,8 @@ class Blame(NamedTuple):
     """Share of the fresh votes that were for the candidate."""
     expected: float | None
     """What the round's reward model had expected of it."""
-    control: Charge
-    charges: tuple[Charge, ...]
+    control: Attributed
+    charges: tuple[Attributed, ...]
     seconds: float
     """What all trainings took, whenever they ran."""
 
@@ -72,7 +72,7 @@ class Blame(NamedTuple):
         return {**self._asdict(), "control": _plain(self.control), "charges": charges}
 
 
-def blame(trial: Trial, watch: Watch) -> Blame:
+def blame(trial: AttributionPlan, watch: Watch) -> AttributionReport:
     """Train what was not trained yet, and rank the suspects by the harm that they did.
 
     Each training that ended is kept in data/blame/: cut short and started again, it goes on from there.
@@ -80,12 +80,12 @@ def blame(trial: Trial, watch: Watch) -> Blame:
     Raises:
         RoundBusy: another one works in the same workspace.
     """
-    place = trial.material.round.workspace
-    with holding(place.blame / ".lock", f"blame of round {trial.material.round.number}"):
+    workspace = trial.material.round.workspace
+    with holding(workspace.blame / ".lock", f"blame of round {trial.material.round.number}"):
         heard = _heard(trial, watch)
     everybody, control, *others = heard
     charges = [_charge(trial, case, everybody, words) for case, words in zip(trial.cases[1:], others, strict=True)]
-    return Blame(
+    return AttributionReport(
         round=trial.material.round.number,
         pairs=len(part(trial.rows, "train")),
         win_rate=_share(trial, None),
@@ -96,7 +96,7 @@ def blame(trial: Trial, watch: Watch) -> Blame:
     )
 
 
-def _heard(trial: Trial, watch: Watch) -> list[Words]:
+def _heard(trial: AttributionPlan, watch: Watch) -> list[HeldOutPredictions]:
     """What the model with everybody says, then each case's."""
     wanted = [("everybody", trial.rows, 0), *((_name(case), case.rows, case.repetition) for case in trial.cases)]
     return [
@@ -105,21 +105,23 @@ def _heard(trial: Trial, watch: Watch) -> list[Words]:
     ]
 
 
-def _name(case: Case) -> str:
+def _name(case: LeaveOneOut) -> str:
     return f"without {case.suspect}" if case.suspect else "everybody, another seed"
 
 
-def _charge(trial: Trial, case: Case, everybody: Words, others: Words) -> Charge:
+def _charge(
+    trial: AttributionPlan, case: LeaveOneOut, everybody: HeldOutPredictions, others: HeldOutPredictions
+) -> Attributed:
     asked = {row.pair_id: row for row in (*part(trial.rows, "holdout"), *trial.fresh)}
 
-    def both(witnesses: Sequence[PreferenceRow]) -> tuple[Said, Said]:
+    def both(witnesses: Sequence[PreferenceRow]) -> tuple[PredictedVotes, PredictedVotes]:
         return said(everybody.margins, asked, witnesses), said(others.margins, asked, witnesses)
 
     sides = [both(part(case.rows, "holdout")), both(case.fresh)]
     kinds = [evidence(before, after) for before, after in sides]
     measured = [side for side, kind in zip(sides, kinds, strict=True) if kind]
     seed = trial.material.round.seed_for("blame")
-    return Charge(
+    return Attributed(
         suspect=case.suspect,
         within=case.within,
         holdout=kinds[0],
@@ -130,7 +132,7 @@ def _charge(trial: Trial, case: Case, everybody: Words, others: Words) -> Charge
     )
 
 
-def _ranked(charges: Sequence[Charge]) -> tuple[Charge, ...]:
+def _ranked(charges: Sequence[Attributed]) -> tuple[Attributed, ...]:
     """Those whose harm is no chance first, the most harmful first, those without evidence last.
 
     P-values are adjusted for all of them. A large harm that may be chance does not hide a smaller one that is none.
@@ -142,7 +144,7 @@ def _ranked(charges: Sequence[Charge]) -> tuple[Charge, ...]:
     return (*sorted(decided, key=lambda charge: (not charge.sure, -(charge.harm or 0.0))), *others)
 
 
-def _share(trial: Trial, words: Words | None) -> float | None:
+def _share(trial: AttributionPlan, words: HeldOutPredictions | None) -> float | None:
     """The candidate's share of the fresh votes, as they were cast, or as a reward model expected them."""
     ours = {
         vote.feedback_id: response.text
@@ -160,6 +162,6 @@ def _share(trial: Trial, words: Words | None) -> float | None:
 
 def _plain(value: Any) -> Any:
     """A named tuple as a mapping, all the way down."""
-    if isinstance(value, Charge | Evidence | Interval | Suspect):
+    if isinstance(value, Attributed | VoteComparison | Interval | FeedbackSubset):
         return {name: _plain(part) for name, part in value._asdict().items()}
     return value

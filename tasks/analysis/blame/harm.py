@@ -20,13 +20,13 @@ from evaluation.statistics.outcomes import agreement
 from feedback.rows import PreferenceRow
 from models.calibration import brier
 
-FEWEST = 20
+MIN_VOTES = 20
 """Pairs of others below which there is nothing to measure by."""
 
 Array = npt.NDArray[np.float64]
 
 
-class Evidence(NamedTuple):
+class VoteComparison(NamedTuple):
     """Two reward models on the same votes, of one kind: held-out pairs, or fresh votes."""
 
     pairs: int
@@ -39,7 +39,7 @@ class Evidence(NamedTuple):
     """Brier score of the first less that of the second: above 0, the suspect did harm. By prompt group."""
 
 
-class Said(NamedTuple):
+class PredictedVotes(NamedTuple):
     """What a reward model made of pairs, beside the votes on them: a row a pair, chosen before rejected."""
 
     margins: Array
@@ -58,7 +58,9 @@ class Said(NamedTuple):
         return float(agreement(self.margins[decided], self.votes[decided]).mean()) if decided.any() else None
 
 
-def said(margins: Mapping[str, float], asked: Mapping[str, PreferenceRow], witnesses: Sequence[PreferenceRow]) -> Said:
+def said(
+    margins: Mapping[str, float], asked: Mapping[str, PreferenceRow], witnesses: Sequence[PreferenceRow]
+) -> PredictedVotes:
     """The margins on the pairs of the witnesses.
 
     Args:
@@ -67,28 +69,28 @@ def said(margins: Mapping[str, float], asked: Mapping[str, PreferenceRow], witne
         witnesses: pairs with the votes of others.
     """
     turned = [1.0 if row.chosen == asked[row.pair_id].chosen else -1.0 for row in witnesses]
-    return Said(
+    return PredictedVotes(
         np.array([sign * margins[row.pair_id] for sign, row in zip(turned, witnesses, strict=True)]),
         np.array([row.p_chosen for row in witnesses]),
         [row.group for row in witnesses],
     )
 
 
-def evidence(before: Said, after: Said) -> Evidence | None:
+def evidence(before: PredictedVotes, after: PredictedVotes) -> VoteComparison | None:
     """Both models on the same pairs: `before` with the suspect, `after` without. None where there are too few."""
-    if len(before.votes) < FEWEST:
+    if len(before.votes) < MIN_VOTES:
         return None
     harm = paired(before.errors, after.errors, before.groups)
-    return Evidence(len(before.votes), before.accuracy, after.accuracy, harm)
+    return VoteComparison(len(before.votes), before.accuracy, after.accuracy, harm)
 
 
-def overall(kinds: Sequence[Evidence]) -> float | None:
+def overall(kinds: Sequence[VoteComparison]) -> float | None:
     """The mean harm over all pairs, held out or fresh: each counts once, so that a few noisy ones do not drown many."""
     pairs = sum(kind.pairs for kind in kinds)
     return sum(kind.harm.estimate * kind.pairs for kind in kinds) / pairs if pairs else None
 
 
-def chance(pairs: Sequence[tuple[Said, Said]], seed: int) -> float:
+def chance(pairs: Sequence[tuple[PredictedVotes, PredictedVotes]], seed: int) -> float:
     """Two-sided p-value of the mean harm, by turning round which model is which, whole prompt groups at a time.
 
     It says whether these two models differ on these prompts by more than luck; how much two trainings differ that

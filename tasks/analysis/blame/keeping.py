@@ -3,14 +3,14 @@
 from pathlib import Path
 
 from core.files import replacing, write_json
-from tasks.analysis.blame import Blame
+from tasks.analysis.blame import AttributionReport
 from tasks.analysis.blame.plot import plot
-from tasks.analysis.material import Material
+from tasks.analysis.material import TrainingRecord
 from tasks.tools import tracking
 from tasks.tools.tracking import RoundRun
 
 
-def keep(found: Material, blame: Blame) -> Path:
+def keep(found: TrainingRecord, blame: AttributionReport) -> Path:
     """Write blame.json and blame.png, and log both where the round has a run; the folder they are in."""
     folder = found.round.workspace.blame / f"round-{blame.round:05d}"
     report, picture = folder / "blame.json", folder / "blame.png"
@@ -27,7 +27,7 @@ def keep(found: Material, blame: Blame) -> Path:
     return folder
 
 
-def metrics(blame: Blame) -> dict[str, float]:
+def metrics(blame: AttributionReport) -> dict[str, float]:
     """The finding in numbers, for MLflow: what was tried, the most harmful suspect's harm, and the control's."""
     worst, control = blame.charges[0], blame.control
     numbers = {
@@ -40,7 +40,7 @@ def metrics(blame: Blame) -> dict[str, float]:
     return {f"blame/{name}": float(value) for name, value in numbers.items() if value is not None}
 
 
-def _run(found: Material, parent: str) -> RoundRun:
+def _run(found: TrainingRecord, parent: str) -> RoundRun:
     """The run `blame` below the round's; asked again, it is the same run."""
     root, number = found.round.workspace.root, found.round.number
     store = tracking.client(root)

@@ -3,13 +3,13 @@
 from matplotlib.axes import Axes
 from matplotlib.figure import Figure
 
-from tasks.analysis.blame import Blame, Charge
+from tasks.analysis.blame import Attributed, AttributionReport
 from tasks.pages.plots import CANDIDATE, CHAMPION, GREY
 
 KINDS = (("holdout", "held-out pairs", CANDIDATE, 0.12), ("votes", "fresh votes", CHAMPION, -0.12))
 
 
-def plot(blame: Blame) -> Figure:
+def plot(blame: AttributionReport) -> Figure:
     """Both kinds of harm with their 95 % intervals; grey: the control."""
     rows = [*blame.charges, blame.control]
     figure = Figure(figsize=(7, 1.4 + 0.42 * len(rows)), layout="constrained")
@@ -27,7 +27,7 @@ def plot(blame: Blame) -> Figure:
     return figure
 
 
-def _mark(axes: Axes, charge: Charge, kind: str, colour: str, height: float) -> None:
+def _mark(axes: Axes, charge: Attributed, kind: str, colour: str, height: float) -> None:
     evidence = getattr(charge, kind)
     if evidence:
         harm = evidence.harm

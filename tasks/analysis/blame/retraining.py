@@ -13,14 +13,14 @@ from core.files import digest, read_json, write_json
 from core.log import Log, ignore
 from feedback.rows import PreferenceRow
 from models.calibration import temperature
-from models.policy import Model, Policy
-from models.reward import Reward, fit
+from models.policy import ModelSettings, Policy
+from models.reward import RewardSettings, fit
 from models.seeding import seed_everything
-from tasks.analysis.material import Material, part
+from tasks.analysis.material import TrainingRecord, part
 from tasks.state.round import code_digest, seeded
 
 
-class Words(NamedTuple):
+class HeldOutPredictions(NamedTuple):
     """What a reward model says of questions that it did not learn from."""
 
     margins: dict[str, float]
@@ -36,15 +36,15 @@ class Retraining:
     nothing is left out (on a CPU).
     """
 
-    def __init__(self, found: Material, questions: Sequence[PreferenceRow]) -> None:
+    def __init__(self, found: TrainingRecord, questions: Sequence[PreferenceRow]) -> None:
         self._round, self._questions = found.round, [row._asdict() for row in questions]
-        place = found.round.workspace
-        self._folder = place.blame / f"round-{found.round.number:05d}"
-        self._start = Policy.load(place.checkpoint("sft"))
+        workspace = found.round.workspace
+        self._folder = workspace.blame / f"round-{found.round.number:05d}"
+        self._start = Policy.load(workspace.checkpoint("sft"))
         knobs = {section: self._round.values.get(section) for section in ("reward", "model")}
-        self._identity = [code_digest(), digest(place.checkpoint("sft")), knobs, self._questions]
+        self._identity = [code_digest(), digest(workspace.checkpoint("sft")), knobs, self._questions]
 
-    def __call__(self, rows: Sequence[PreferenceRow], repetition: int = 0, log: Log = ignore) -> Words:
+    def __call__(self, rows: Sequence[PreferenceRow], repetition: int = 0, log: Log = ignore) -> HeldOutPredictions:
         """Train on the rows of the train part, calibrate on those of the judge part, and ask.
 
         Args:
@@ -54,9 +54,9 @@ class Retraining:
         """
         path = self.path(rows, repetition)
         if path.exists():
-            return Words(**read_json(path))
+            return HeldOutPredictions(**read_json(path))
         began = time.perf_counter()
-        words = Words(self._ask(rows, repetition, log), time.perf_counter() - began)
+        words = HeldOutPredictions(self._ask(rows, repetition, log), time.perf_counter() - began)
         write_json(path, words._asdict())
         return words
 
@@ -72,8 +72,8 @@ class Retraining:
         learned = fit(
             self._start,
             _plain(part(rows, "train")),
-            self._round.knobs("reward", Reward),
-            self._round.knobs("model", Model),
+            self._round.knobs("reward", RewardSettings),
+            self._round.knobs("model", ModelSettings),
             seeded(seed, repetition) if repetition else seed,
             log,
         )

@@ -8,24 +8,24 @@ from evaluation.evals.votes import VOTERS
 from feedback import store
 from feedback.rows import PreferenceRow
 from feedback.schema import FeedbackEvent
-from feedback.suspects import BY, By, Suspect, suspects, without
+from feedback.suspects import BY, By, FeedbackSubset, suspects, without
 from tasks.analysis.blame.retraining import Retraining
-from tasks.analysis.material import Material, check_sft, material, part
+from tasks.analysis.material import TrainingRecord, check_sft, material, part
 from tasks.people import ballots
 from tasks.state import records, reports
 from tasks.state import round as rounds
 from tasks.state.round import Round
 from tasks.state.workspace import Workspace
-from tasks.steps.reward import FEWEST
+from tasks.steps.reward import MIN_PAIRS
 
 NEARLY = 0.95
 """Share of somebody's feedback that is as good as all of it."""
 
 
-class Case(NamedTuple):
+class LeaveOneOut(NamedTuple):
     """One training: what it learns from, and whose votes it is held against."""
 
-    suspect: Suspect | None
+    suspect: FeedbackSubset | None
     """None of the control, which learns from everything in another order."""
     rows: list[PreferenceRow]
     """Preferences without the suspect's votes."""
@@ -40,17 +40,17 @@ class Case(NamedTuple):
         return int(self.suspect is None)
 
 
-class Trial(NamedTuple):
+class AttributionPlan(NamedTuple):
     """All of it."""
 
-    material: Material
+    material: TrainingRecord
     rows: list[PreferenceRow]
     """The round's preferences, with everybody."""
     fresh: list[PreferenceRow]
     """The fresh votes of the round, as preferences."""
     votes: list[FeedbackEvent]
     """The same as they were cast."""
-    cases: list[Case]
+    cases: list[LeaveOneOut]
     """The control, then the suspects."""
     retraining: Retraining
 
@@ -70,7 +70,7 @@ class Trial(NamedTuple):
         return spent["learning"] * pairs / own if spent else None
 
 
-def trial(workspace: Workspace, asked: str, by: Collection[By] = BY, least: int = 20, top: int = 8) -> Trial:
+def trial(workspace: Workspace, asked: str, by: Collection[By] = BY, least: int = 20, top: int = 8) -> AttributionPlan:
     """Prepare: read the round's material and choose the suspects.
 
     Args:
@@ -93,11 +93,13 @@ def trial(workspace: Workspace, asked: str, by: Collection[By] = BY, least: int 
     if not cases:
         raise BadFeedback(
             f"round {found.round.number}: there is no {' or '.join(by)} with votes on {least} training pairs or more "
-            f"whose votes could be left out and leave {FEWEST} to learn from; see --by and --least"
+            f"whose votes could be left out and leave {MIN_PAIRS} to learn from; see --by and --least"
         )
     nested = [case._replace(within=_within(case, cases, rows)) for case in cases]
     questions = [*part(rows, "holdout"), *fresh]
-    return Trial(found, rows, fresh, votes, [Case(None, rows, fresh), *nested], Retraining(found, questions))
+    return AttributionPlan(
+        found, rows, fresh, votes, [LeaveOneOut(None, rows, fresh), *nested], Retraining(found, questions)
+    )
 
 
 def _times(round: Round) -> dict[str, dict[str, float]]:
@@ -109,7 +111,7 @@ def _times(round: Round) -> dict[str, dict[str, float]]:
     return reports.times(round) if here else {}
 
 
-def _votes(found: Material) -> list[FeedbackEvent]:
+def _votes(found: TrainingRecord) -> list[FeedbackEvent]:
     """The fresh votes of people on the round's own pairs; those of a round that was opened anew are on others."""
     name, cast = _batch(found.round), store.events(found.round.workspace.votes, {found.round.number})
     return [vote for vote in cast if name and vote.batch_id == name and vote.annotator_type in VOTERS]
@@ -117,26 +119,26 @@ def _votes(found: Material) -> list[FeedbackEvent]:
 
 def _batch(round: Round) -> str | None:
     """The name of the round's pairs, by its record or, in the folder of a replay, by the pairs; None: nobody knows."""
-    place = round.workspace
-    record = records.read(place, round.number) if records.path(place, round.number).exists() else {}
+    workspace = round.workspace
+    record = records.read(workspace, round.number) if records.path(workspace, round.number).exists() else {}
     name: str | None = record.get("batch")  # a record of old has none
-    return name or (ballots.batch(place) if place.pairs.exists() else None)
+    return name or (ballots.batch(workspace) if workspace.pairs.exists() else None)
 
 
 def _case(
-    found: Material, suspect: Suspect, rows: Sequence[PreferenceRow], votes: Sequence[FeedbackEvent]
-) -> Case | None:
+    found: TrainingRecord, suspect: FeedbackSubset, rows: Sequence[PreferenceRow], votes: Sequence[FeedbackEvent]
+) -> LeaveOneOut | None:
     """What is left without the suspect; None where that is too little to train on."""
     asked = {row.pair_id for row in rows}
     left = [row for row in found.preferences(without(found.events, suspect)) if row.pair_id in asked]
-    if min(len(part(left, "train")), len(part(left, "judge"))) < FEWEST:
+    if min(len(part(left, "train")), len(part(left, "judge"))) < MIN_PAIRS:
         return None
     # a batch is feedback that a round took in, and fresh votes are none
     others = votes if suspect.by == "batch" else without(votes, suspect)
-    return Case(suspect, left, found.preferences(others))
+    return LeaveOneOut(suspect, left, found.preferences(others))
 
 
-def _first(top: int, cases: Iterable[Case | None]) -> Iterator[Case]:
+def _first(top: int, cases: Iterable[LeaveOneOut | None]) -> Iterator[LeaveOneOut]:
     """The cases up to the one that would need training number `top` + 1."""
     trained: list[list[PreferenceRow]] = []
     for case in filter(None, cases):
@@ -147,14 +149,14 @@ def _first(top: int, cases: Iterable[Case | None]) -> Iterator[Case]:
         yield case
 
 
-def _within(case: Case, cases: Sequence[Case], rows: Sequence[PreferenceRow]) -> tuple[str, ...]:
+def _within(case: LeaveOneOut, cases: Sequence[LeaveOneOut], rows: Sequence[PreferenceRow]) -> tuple[str, ...]:
     """The others without whom (nearly) all that this one said is gone, too."""
     mine = _gone(case, rows)
     gone = [(other, _gone(other, rows)) for other in cases if other is not case]
     return tuple(str(other.suspect) for other, theirs in gone if len(mine & theirs) >= NEARLY * len(mine))
 
 
-def _gone(case: Case, rows: Sequence[PreferenceRow]) -> set[str]:
+def _gone(case: LeaveOneOut, rows: Sequence[PreferenceRow]) -> set[str]:
     """The votes that are left out."""
     stay = {identity for row in case.rows for identity in row.feedback_ids}
     return {identity for row in rows for identity in row.feedback_ids} - stay

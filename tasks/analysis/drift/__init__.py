@@ -10,7 +10,7 @@ from evaluation.evals import CANDIDATE, CHAMPION
 from feedback import excerpt
 from tasks.analysis.drift import page as dashboard
 from tasks.analysis.drift import sections
-from tasks.analysis.drift.page import Drawn
+from tasks.analysis.drift.page import DriftPage
 from tasks.analysis.drift.sections import Section
 from tasks.registry.archive import Archive, NotFound
 from tasks.registry.reference import Reference, kept
@@ -19,11 +19,11 @@ from tasks.state import tables
 from tasks.state.lock import holding
 from tasks.state.round import Round
 from tasks.state.workspace import Workspace
-from tasks.steps.curate import Curate
-from tasks.steps.drift import Drift, first_of_each
+from tasks.steps.curate import CurateSettings
+from tasks.steps.drift import DriftSettings, first_of_each
 from tasks.tools import tracking
 from tasks.tools.tracking import RoundRun
-from tasks.tools.versioning import Data
+from tasks.tools.versioning import DataGraph
 
 _logger = logging.getLogger(__name__)
 
@@ -31,18 +31,18 @@ FEWEST = 20
 """Rows on either side below which nothing is drawn."""
 
 
-class Dashboards(NamedTuple):
+class DriftPages(NamedTuple):
     """The pages of one round."""
 
     round: int
-    drawn: list[Drawn]
+    drawn: list[DriftPage]
     few: list[str]
     """Sections with too few rows on either side."""
     logged: bool
     """Whether they are with the round's run in MLflow, too."""
 
 
-def dashboards(workspace: Workspace) -> Dashboards:
+def dashboards(workspace: Workspace) -> DriftPages:
     """Draw the pages of the round whose data the workspace holds: the newest, or that of a replay.
 
     Raises:
@@ -60,7 +60,7 @@ def dashboards(workspace: Workspace) -> Dashboards:
     enough = [one for one in found if min(len(one.before), len(one.now)) >= FEWEST]
     drawn = [dashboard.draw(one, folder / f"{one.name}.html") for one in enough]
     few = [one.name for one in found if one not in enough]
-    return Dashboards(round.number, drawn, few, run is not None and _logged(run, [one.path for one in drawn]))
+    return DriftPages(round.number, drawn, few, run is not None and _logged(run, [one.path for one in drawn]))
 
 
 def _reference(round: Round) -> Reference:
@@ -69,7 +69,7 @@ def _reference(round: Round) -> Reference:
             f"round {round.number} has no champion before it to be compared with; ask again after the next round"
         )
     reference = kept(round.workspace.previous)
-    if reference is None or not Data(round.workspace.root).done("sample"):
+    if reference is None or not DataGraph(round.workspace.root).done("sample"):
         raise BadWorkspace(
             f"round {round.number} has not sampled its answers in {round.workspace.root}; finish it (`rounds "
             "round`), or replay it with `--judge`"
@@ -91,11 +91,11 @@ def _run(workspace: Workspace) -> RoundRun | None:
 
 def _sections(round: Round, reference: Reference) -> Iterator[Section]:
     """The rows that the step `drift` looks at, drawn alike."""
-    place, count, seed = round.workspace.feedback, round.knobs("drift", Drift).groups, round.seed_for("drift")
+    place, count, seed = round.workspace.feedback, round.knobs("drift", DriftSettings).groups, round.seed_for("drift")
     times = (reference.learned, (round.number,))
     yield sections.prompts(*(excerpt.each(place, time, count, seed) for time in times))
     before, now = (excerpt.votes(place, time, count, seed) for time in times)
-    yield sections.ballots(before, now, round.knobs("curate", Curate).criterion)
+    yield sections.ballots(before, now, round.knobs("curate", CurateSettings).criterion)
     samples = tables.rows(round.workspace.samples / "samples.arrow")
     one_each = [samples[row] for row in first_of_each([row["group"] for row in samples])]
     yield sections.answers(*([_answer(row, who) for row in one_each] for who in (CHAMPION, CANDIDATE)))

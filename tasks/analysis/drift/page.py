@@ -14,7 +14,7 @@ from core.files import write_text
 from tasks.analysis.drift.sections import Rows, Section
 
 
-class Drawn(NamedTuple):
+class DriftPage(NamedTuple):
     """What a page shows."""
 
     name: str
@@ -43,7 +43,7 @@ def available() -> None:
         ) from missing
 
 
-def draw(section: Section, path: Path) -> Drawn:
+def draw(section: Section, path: Path) -> DriftPage:
     """Write the page. Columns of which either side knows no value are left out."""
     with warnings.catch_warnings(action="ignore"):  # of Evidently's own making, some of them over each constant column
         from evidently import DataDefinition, Dataset, Report
@@ -59,7 +59,7 @@ def draw(section: Section, path: Path) -> Drawn:
         found = Report([DataDriftPreset(), DataSummaryPreset()]).run(now, before)
         write_text(path, found.get_html_str(as_iframe=False))
         drifted = _drifted(found.dict()["metrics"])
-    return Drawn(section.name, path, len(section.before), len(section.now), len(_columns(section)), drifted)
+    return DriftPage(section.name, path, len(section.before), len(section.now), len(_columns(section)), drifted)
 
 
 def _columns(section: Section) -> tuple[str, ...]:

@@ -13,14 +13,14 @@ from feedback.rows import PreferenceRow, Turns
 from models.attribution import Attribution, attribute
 from models.neighbours import nearest
 from models.reward import RewardModel
-from tasks.analysis.material import Material, material, part
+from tasks.analysis.material import TrainingRecord, material, part
 from tasks.registry.archive import Archive, begins
-from tasks.registry.versions import Catalogue, Version
+from tasks.registry.versions import ModelVersion, VersionStore
 from tasks.state import tables
 from tasks.state.workspace import Workspace
 
 
-class Answer(NamedTuple):
+class AnswerToExplain(NamedTuple):
     """Something to explain the score of."""
 
     title: str
@@ -28,7 +28,7 @@ class Answer(NamedTuple):
     text: str
 
 
-class Near(NamedTuple):
+class NearPair(NamedTuple):
     """A training pair, and how near it is."""
 
     row: PreferenceRow
@@ -41,15 +41,15 @@ class Near(NamedTuple):
 class Explained(NamedTuple):
     """An answer with its explanation."""
 
-    answer: Answer
+    answer: AnswerToExplain
     attribution: Attribution
-    near: tuple[Near, ...]
+    near: tuple[NearPair, ...]
 
 
 class Explanation(NamedTuple):
     """All answers that were asked about, by one reward model."""
 
-    version: Version
+    version: ModelVersion
     explained: tuple[Explained, ...]
     missing: str | None
     """Why no training pair is named; None where they are."""
@@ -64,14 +64,14 @@ class Explanation(NamedTuple):
         }
 
 
-def asked_version(workspace: Workspace, version: str | None, round: str | None) -> Version:
+def asked_version(workspace: Workspace, version: str | None, round: str | None) -> ModelVersion:
     """The reward model of a policy version, or of a round; by default the champion's.
 
     Raises:
         BadModel: no such version, or it was trained against no reward model.
         NotFound: no such round.
     """
-    catalogue = Catalogue(workspace.root)
+    catalogue = VersionStore(workspace.root)
     if round is not None:
         past = Archive(workspace.root).finished(round)
         made = [found for found in catalogue.versions("reward") if found.run_id == past.run_id]
@@ -86,7 +86,7 @@ def asked_version(workspace: Workspace, version: str | None, round: str | None) 
     return catalogue.version(policy.tags["reward_version"], "reward")
 
 
-def pair(workspace: Workspace, version: Version, identity: str) -> list[Answer]:
+def pair(workspace: Workspace, version: ModelVersion, identity: str) -> list[AnswerToExplain]:
     """Both answers of a pair of that round's preferences, by the first digits of its id.
 
     Raises:
@@ -102,10 +102,13 @@ def pair(workspace: Workspace, version: Version, identity: str) -> list[Answer]:
         )
     [row] = found
     votes = f"{row.p_chosen:.0%} of the votes"
-    return [Answer(f"chosen, {votes}", row.prompt, row.chosen), Answer("rejected", row.prompt, row.rejected)]
+    return [
+        AnswerToExplain(f"chosen, {votes}", row.prompt, row.chosen),
+        AnswerToExplain("rejected", row.prompt, row.rejected),
+    ]
 
 
-def sample(workspace: Workspace, number: int) -> list[Answer]:
+def sample(workspace: Workspace, number: int) -> list[AnswerToExplain]:
     """The candidate's and the champion's answer to a prompt of the last evaluation, by its place from 0.
 
     Raises:
@@ -119,7 +122,7 @@ def sample(workspace: Workspace, number: int) -> list[Answer]:
         )
     row = samples[number]
     prompt = _asked(workspace, row["prompt_id"])
-    return [Answer(who, prompt, row[f"{who}_texts"]) for who in (CANDIDATE, CHAMPION)]
+    return [AnswerToExplain(who, prompt, row[f"{who}_texts"]) for who in (CANDIDATE, CHAMPION)]
 
 
 def _asked(workspace: Workspace, identity: str) -> Turns:
@@ -135,20 +138,20 @@ def _asked(workspace: Workspace, identity: str) -> Turns:
     )
 
 
-def explain(workspace: Workspace, version: Version, answers: Sequence[Answer], count: int) -> Explanation:
+def explain(workspace: Workspace, version: ModelVersion, answers: Sequence[AnswerToExplain], count: int) -> Explanation:
     """Fetch the reward model, and explain each answer with the `count` nearest training pairs.
 
     Raises:
         BadModel: the registered files are gone.
         BadFeedback: an answer is empty.
     """
-    model = RewardModel.load(Catalogue(workspace.root).fetch(version, workspace.explained / "reward"))
+    model = RewardModel.load(VersionStore(workspace.root).fetch(version, workspace.explained / "reward"))
     learned, missing = _learned(workspace, version)
     explained = tuple(_explained(model, answer, learned, count) for answer in answers)
     return Explanation(version, explained, missing)
 
 
-def _learned(workspace: Workspace, version: Version) -> tuple[Material | None, str | None]:
+def _learned(workspace: Workspace, version: ModelVersion) -> tuple[TrainingRecord | None, str | None]:
     """What the model learned from; where it is not here, why."""
     try:
         return material(workspace, version.run_id), None
@@ -156,20 +159,20 @@ def _learned(workspace: Workspace, version: Version) -> tuple[Material | None, s
         return None, str(elsewhere)
 
 
-def _explained(model: RewardModel, answer: Answer, learned: Material | None, count: int) -> Explained:
-    near: tuple[Near, ...] = ()
+def _explained(model: RewardModel, answer: AnswerToExplain, learned: TrainingRecord | None, count: int) -> Explained:
+    near: tuple[NearPair, ...] = ()
     if learned:
         rows = part(learned.preferences(), "train")
         found = nearest(model, answer.prompt, answer.text, [row._asdict() for row in rows], count)
         people = {event.feedback_id: event.annotator_id for event in learned.events}
         near = tuple(
-            Near(rows[one.row], one.side, one.similarity, tuple(people[i] for i in rows[one.row].feedback_ids))
+            NearPair(rows[one.row], one.side, one.similarity, tuple(people[i] for i in rows[one.row].feedback_ids))
             for one in found
         )
     return Explained(answer, attribute(model, answer.prompt, answer.text), near)
 
 
-def _others(catalogue: Catalogue) -> str:
+def _others(catalogue: VersionStore) -> str:
     rounds = ", ".join(str(found.round) for found in reversed(catalogue.versions("reward")))
     return f"those of rounds {rounds} are there (--round)" if rounds else "none is registered yet"
 

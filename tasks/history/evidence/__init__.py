@@ -12,16 +12,16 @@ from typing import Any, NamedTuple
 from zipfile import ZIP_STORED, ZipFile, ZipInfo
 
 from core.files import replacing
-from tasks.history.evidence.headings import PARTS, Part
+from tasks.history.evidence.headings import PARTS, EvidencePart
 from tasks.history.evidence.index import index
 from tasks.history.lineage import lineage, survey
 from tasks.pages import cards
 from tasks.registry import audit
 from tasks.registry.alias import Registry
 from tasks.registry.archive import SAVED, Archive, NotFound
-from tasks.registry.audit import Entry
+from tasks.registry.audit import AuditEntry
 from tasks.registry.incidents import CLOSED, NOTED, OPENED
-from tasks.registry.versions import CHAMPION, Version
+from tasks.registry.versions import CHAMPION, ModelVersion
 from tasks.state.workspace import Workspace
 
 SUMS = "SHA256SUMS"
@@ -37,15 +37,15 @@ Draw = Callable[[Mapping[str, Any]], str]
 """Lineage as text for people."""
 
 
-class Dossier(NamedTuple):
+class EvidenceArchive(NamedTuple):
     """The files of an archive by their paths, and what is not among them."""
 
-    version: Version
+    version: ModelVersion
     files: dict[str, bytes]
-    missing: list[Part]
+    missing: list[EvidencePart]
 
 
-def resolve(registry: Registry, asked: str) -> Version:
+def resolve(registry: Registry, asked: str) -> ModelVersion:
     """The version of the policy that is asked for: `3`, `policy/3` or `policy@champion`.
 
     Raises:
@@ -66,7 +66,7 @@ def resolve(registry: Registry, asked: str) -> Version:
     )
 
 
-def dossier(workspace: Workspace, asked: str, draw: Draw) -> Dossier:
+def dossier(workspace: Workspace, asked: str, draw: Draw) -> EvidenceArchive:
     """Everything on record about a version.
 
     Args:
@@ -97,10 +97,10 @@ def dossier(workspace: Workspace, asked: str, draw: Draw) -> Dossier:
     missing = [part for part in PARTS if part.path not in files]
     files["README.md"] = index(version, files, missing).encode()
     files[SUMS] = _sums(files)
-    return Dossier(version, dict(sorted(files.items())), missing)
+    return EvidenceArchive(version, dict(sorted(files.items())), missing)
 
 
-def write(found: Dossier, into: Path) -> None:
+def write(found: EvidenceArchive, into: Path) -> None:
     """Write the archive whole, uncompressed: its bytes depend on no library's way to compress."""
     with replacing(into) as draft, ZipFile(draft, "w", ZIP_STORED) as archive:
         for path, content in found.files.items():
@@ -109,7 +109,7 @@ def write(found: Dossier, into: Path) -> None:
             archive.writestr(info, content)
 
 
-def concerns(entry: Entry, version: Version) -> bool:
+def concerns(entry: AuditEntry, version: ModelVersion) -> bool:
     """Whether a line of the audit log is about a version: names it, its weights or its round."""
     facts = entry.facts
     if facts.get("model", "policy") != "policy":
@@ -123,7 +123,7 @@ def concerns(entry: Entry, version: Version) -> bool:
     )
 
 
-def _cards(archive: Archive, version: Version) -> dict[str, bytes]:
+def _cards(archive: Archive, version: ModelVersion) -> dict[str, bytes]:
     found = archive.files(version.run_id, cards.FOLDER)
     names = {
         cards.name("policy"): "model-card.md",
@@ -133,7 +133,7 @@ def _cards(archive: Archive, version: Version) -> dict[str, bytes]:
     return {names[name]: content for name, content in found.items() if name in names}
 
 
-def _saved(archive: Archive, version: Version) -> dict[str, bytes]:
+def _saved(archive: Archive, version: ModelVersion) -> dict[str, bytes]:
     """What closing saved: frozen inputs, hashes, reports."""
     found = archive.files(version.run_id, SAVED)
     kept: dict[str, bytes] = {name: found[name] for name in ("round.yaml", "opened.json", "dvc.lock") if name in found}
@@ -144,17 +144,17 @@ def _saved(archive: Archive, version: Version) -> dict[str, bytes]:
     return kept | {name: _json(probes[probe]) for probe, name in PROBES.items() if probe in probes}
 
 
-def _numbers(archive: Archive, version: Version) -> dict[str, bytes]:
+def _numbers(archive: Archive, version: ModelVersion) -> dict[str, bytes]:
     metrics = [past.metrics for past in archive.rounds() if past.run_id == version.run_id]
     return {"metrics.json": _json(dict(sorted(metrics[0].items())))} if metrics else {}
 
 
-def _moves(archive: Archive, version: Version) -> dict[str, bytes]:
+def _moves(archive: Archive, version: ModelVersion) -> dict[str, bytes]:
     moves = archive.moves(version.version)
     return {"promotions.json": _json(moves)} if moves else {}
 
 
-def _logged(path: Path, version: Version) -> dict[str, bytes]:
+def _logged(path: Path, version: ModelVersion) -> dict[str, bytes]:
     """The lines of the audit log that concern the version, and whether the log is sound."""
     problems = audit.verify(path)
     if not path.exists() and not problems:
@@ -172,7 +172,7 @@ def _logged(path: Path, version: Version) -> dict[str, bytes]:
     }
 
 
-def concerning(log: Iterable[Entry], version: Version) -> list[Entry]:
+def concerning(log: Iterable[AuditEntry], version: ModelVersion) -> list[AuditEntry]:
     """The lines about a version. Later lines of an incident name the incident alone, by the number of its first."""
     log = list(log)
     opened = {entry.seq for entry in log if entry.event == OPENED and concerns(entry, version)}
@@ -202,7 +202,7 @@ def _sums(files: Mapping[str, bytes]) -> bytes:
     return "".join(lines).encode()
 
 
-def _lines(entries: Iterable[Entry]) -> bytes:
+def _lines(entries: Iterable[AuditEntry]) -> bytes:
     """Lines as they stand in the log: their hashes are those that the chain names."""
     return "".join(json.dumps(entry._asdict(), ensure_ascii=False) + "\n" for entry in entries).encode()
 

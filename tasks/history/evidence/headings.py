@@ -54,7 +54,7 @@ CONTROLS = {
 }
 
 
-class Part(NamedTuple):
+class EvidencePart(NamedTuple):
     """A kind of evidence: one file of the archive."""
 
     path: str
@@ -75,128 +75,128 @@ TESTING, GOVERNANCE, PROVENANCE, INCIDENTS = (
 )
 
 PARTS = (
-    Part(
+    EvidencePart(
         "model-card.md",
         "what the policy is, its limits, gates, numbers, slices, data and lineage",
         (GOVERNANCE, TESTING, "2.6"),
         ("A.6.2.7", "A.8.2"),
         "no model card was logged with the round",
     ),
-    Part(
+    EvidencePart(
         "reward-card.md",
         "the same of the reward model that it was trained against",
         (TESTING,),
         ("A.6.2.7",),
         "no card of a reward model: the version was trained against none, or none was logged",
     ),
-    Part(
+    EvidencePart(
         "data-card.md",
         "sources, licences, consents, kinds, parts and quality of the feedback",
         ("2.4", "2.10", "2.12"),
         ("A.7.2", "A.7.3", "A.7.4", "A.7.5"),
         "no data card was logged with the round",
     ),
-    Part(
+    EvidencePart(
         "lineage.txt",
         "run, round, commit, data, feedback and votes as a tree; annotators by number",
         (PROVENANCE, "2.12"),
         ("A.7.5", "A.6.2.3"),
         "no lineage",
     ),
-    Part("lineage.json", "the same for programs", (PROVENANCE, "2.12"), ("A.7.5", "A.6.2.3"), "no lineage"),
-    Part(
+    EvidencePart("lineage.json", "the same for programs", (PROVENANCE, "2.12"), ("A.7.5", "A.6.2.3"), "no lineage"),
+    EvidencePart(
         "gates.json",
         "the verdict: what each gate found, with its reason and numbers",
         (GOVERNANCE, TESTING),
         ("A.6.2.4", "A.6.2.5"),
         "no gate has judged the version: it is the first of its registry, or its report is gone",
     ),
-    Part("metrics.json", "every final number of the round", (TESTING,), ("A.6.2.4",), "no numbers"),
-    Part(
+    EvidencePart("metrics.json", "every final number of the round", (TESTING,), ("A.6.2.4",), "no numbers"),
+    EvidencePart(
         "evaluation.json",
         "the report of the evaluation: numbers, examples, calibration",
         (TESTING, "2.6"),
         ("A.6.2.4",),
         "it was compared with nothing: there is no evaluation",
     ),
-    Part(
+    EvidencePart(
         "red-team.json",
         "each attack, the answers of version and champion to beat (400 characters), and which are harmful",
         (TESTING, "2.3", "2.9", "2.11"),
         ("A.6.2.4",),
         "no red-team results: no attacks were tried on it",
     ),
-    Part(
+    EvidencePart(
         "adversarial.json",
         "each adversarial pair with the margins of the reward model and of the champion's",
         (TESTING, "2.9"),
         ("A.6.2.4",),
         "no adversarial results: its reward model was tried on no such pairs",
     ),
-    Part(
+    EvidencePart(
         "drift.json",
         "what had moved from what the champion before learned from",
         (TESTING,),
         ("A.6.2.6", "A.7.4"),
         "nothing was compared with what an earlier champion learned from",
     ),
-    Part(
+    EvidencePart(
         "round.yaml",
         "the frozen inputs of the round: every knob, champion, base model, seeds",
         (PROVENANCE, "2.12"),
         ("A.6.2.3",),
         "the frozen inputs of the round are gone",
     ),
-    Part(
+    EvidencePart(
         "opened.json",
         "when the round was opened, by which code and commit",
         (PROVENANCE, "2.12"),
         ("A.6.2.3",),
         "from which commit the round was opened is not on record",
     ),
-    Part(
+    EvidencePart(
         "dvc.lock",
         "the hash of everything that each step read and wrote",
         (PROVENANCE, "2.12"),
         ("A.7.5", "A.7.6"),
         "the hashes of the round's data are gone",
     ),
-    Part(
+    EvidencePart(
         "registry.json",
         "the version as it is registered: digest of its weights, tags, time",
         (PROVENANCE, "2.12"),
         ("A.6.2.5",),
         "it is not registered",
     ),
-    Part(
+    EvidencePart(
         "promotions.json",
         "each time that it became champion or ceased to be, as MLflow's journal has it",
         (GOVERNANCE,),
         ("A.6.2.5", "A.6.2.8"),
         "it never was champion",
     ),
-    Part(
+    EvidencePart(
         "approvals.jsonl",
         "who approved or refused it, when and why: lines of the audit log",
         (GOVERNANCE, "2.7"),
         ("A.6.2.5",),
         "no approval: no person has signed it off, or the audit log is not in this workspace",
     ),
-    Part(
+    EvidencePart(
         "incidents.jsonl",
         "incidents that concern it: lines of the audit log",
         (INCIDENTS,),
         ("A.8.4", "A.3.3"),
         "no incident on record, or the audit log is not in this workspace",
     ),
-    Part(
+    EvidencePart(
         "audit.jsonl",
         "every line of the audit log that concerns it, byte for byte",
         (GOVERNANCE,),
         ("A.6.2.8",),
         "no line of the audit log: none concerns it, or the log is not in this workspace",
     ),
-    Part(
+    EvidencePart(
         "audit-verification.json",
         "whether the whole log, a chain of hashes, is as it was written",
         (GOVERNANCE, "2.9"),

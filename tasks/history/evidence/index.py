@@ -3,12 +3,21 @@
 from collections.abc import Collection, Sequence
 from pathlib import Path
 
-from tasks.history.evidence.headings import CONSIDERATIONS, CONTROLS, OBJECTIVES, PARTS, RISKS, Part, numbered, title
+from tasks.history.evidence.headings import (
+    CONSIDERATIONS,
+    CONTROLS,
+    OBJECTIVES,
+    PARTS,
+    RISKS,
+    EvidencePart,
+    numbered,
+    title,
+)
 from tasks.pages.markdown import render
-from tasks.registry.versions import Version
+from tasks.registry.versions import ModelVersion
 
 
-def index(version: Version, files: Collection[str], missing: Sequence[Part]) -> str:
+def index(version: ModelVersion, files: Collection[str], missing: Sequence[EvidencePart]) -> str:
     """The page, as Markdown.
 
     Args:
@@ -30,6 +39,6 @@ def index(version: Version, files: Collection[str], missing: Sequence[Part]) -> 
     )
 
 
-def _under(objective: str, part: Part) -> bool:
+def _under(objective: str, part: EvidencePart) -> bool:
     """Whether one of a part's controls belongs to an objective of Annex A."""
     return any(control.startswith(f"{numbered(objective)}.") for control in part.iso)

@@ -4,7 +4,7 @@ from collections.abc import Mapping, Sequence
 from typing import Any
 
 from tasks.pages.cards import content
-from tasks.registry.versions import Catalogue, Version
+from tasks.registry.versions import ModelVersion, VersionStore
 from tasks.state.workspace import Workspace
 from tasks.tools.tracking import RoundRun
 
@@ -21,8 +21,8 @@ def keep(
     workspace: Workspace,
     hashes: Mapping[str, Mapping[str, str]],
     run: RoundRun,
-    registry: Catalogue,
-    versions: Sequence[Version],
+    registry: VersionStore,
+    versions: Sequence[ModelVersion],
     numbers: Mapping[str, float],
     verdict: Mapping[str, Any] | None,
 ) -> None:

@@ -13,8 +13,8 @@ import yaml
 
 from core.files import read_json
 from tasks.pages.cards import limits
-from tasks.pages.markdown import Safe, render
-from tasks.registry.versions import Version
+from tasks.pages.markdown import SafeMarkdown, render
+from tasks.registry.versions import ModelVersion
 from tasks.state.workspace import Workspace
 
 HERE = Path(__file__).parent
@@ -32,10 +32,10 @@ BROKEN_DOWN = re.compile(r"(slice|voters|criterion|trap|attack)_")
 """Names of what is measured of a part only."""
 
 
-class Facts(NamedTuple):
+class CardFacts(NamedTuple):
     """What is known of a version, as the workspace and MLflow have it."""
 
-    version: Version
+    version: ModelVersion
     reward_version: str | None
     """The reward model that a policy was trained against."""
     inputs: Mapping[str, Any]
@@ -57,7 +57,7 @@ class Facts(NamedTuple):
         return self.version.name == "policy" or OF_REWARD.match(name) is not None
 
 
-class Measured(NamedTuple):
+class MeasuredNumber(NamedTuple):
     """A number, and the interval or the p-value that was reported with it."""
 
     name: str
@@ -69,31 +69,33 @@ class Measured(NamedTuple):
     """how many votes it rests on, where that was reported"""
 
 
-def gather(place: Workspace, version: Version, metrics: Mapping[str, float], outputs: Mapping[str, Any]) -> Facts:
+def gather(
+    workspace: Workspace, version: ModelVersion, metrics: Mapping[str, float], outputs: Mapping[str, Any]
+) -> CardFacts:
     """What the workspace knows of a version that its last round has just registered.
 
     Reports of steps that the round did not take are left out: round 0 may find those of a round that was dropped.
     """
     steps = {name.partition("/")[0] for name in metrics} | {"probes"}
-    inputs = yaml.safe_load(place.round.read_text(encoding="utf-8"))
-    files = sorted((place.data / "reports").glob("*.json")) if inputs["number"] else [place.report("curate")]
-    return Facts(
+    inputs = yaml.safe_load(workspace.round.read_text(encoding="utf-8"))
+    files = sorted((workspace.data / "reports").glob("*.json")) if inputs["number"] else [workspace.report("curate")]
+    return CardFacts(
         version,
         version.tags.get("reward_version"),
         inputs,
-        read_json(place.opened),
+        read_json(workspace.opened),
         {file.stem: read_json(file) for file in files if file.stem in steps},
         metrics,
         outputs,
     )
 
 
-def model_card(facts: Facts) -> str:
+def model_card(facts: CardFacts) -> str:
     """The model card, with the header that Hugging Face's hub reads."""
     whole, parts = _measured(facts)
     return render(
         HERE / "model.md.jinja",
-        header=Safe(yaml.safe_dump(_header(facts, whole), sort_keys=False, allow_unicode=True)),
+        header=SafeMarkdown(yaml.safe_dump(_header(facts, whole), sort_keys=False, allow_unicode=True)),
         facts=facts,
         version=facts.version,
         limits=limits.limits(facts),
@@ -104,7 +106,7 @@ def model_card(facts: Facts) -> str:
     )
 
 
-def data_card(facts: Facts) -> str:
+def data_card(facts: CardFacts) -> str:
     """The data card: what models of this round learned from, by source, kind, licence and part."""
     curated = facts.reports["curate"]
     return render(HERE / "data.md.jinja", facts=facts, version=facts.version, curate=curated)
@@ -127,7 +129,7 @@ def short(card: str, where: str) -> str:
     return shown.strip() + ending
 
 
-def _header(facts: Facts, whole: list[Measured]) -> dict[str, Any]:
+def _header(facts: CardFacts, whole: list[MeasuredNumber]) -> dict[str, Any]:
     """Metadata of the card, in the words of the Hugging Face hub."""
     version, base = facts.version, facts.inputs["base"]["name"]
     task = "text-generation" if version.name == "policy" else "text-classification"
@@ -145,16 +147,16 @@ def _header(facts: Facts, whole: list[Measured]) -> dict[str, Any]:
     }
 
 
-def _measured(facts: Facts) -> tuple[list[Measured], list[Measured]]:
+def _measured(facts: CardFacts) -> tuple[list[MeasuredNumber], list[MeasuredNumber]]:
     """What was measured of the model with an interval or a p-value: on the whole, and of parts."""
     found = [one for one in _intervals(facts.metrics) if facts.about(one.name)]
     parts = [one for one in found if BROKEN_DOWN.match(one.name)]
     return [one for one in found if one not in parts], parts
 
 
-def _intervals(metrics: Mapping[str, float]) -> Iterator[Measured]:
+def _intervals(metrics: Mapping[str, float]) -> Iterator[MeasuredNumber]:
     names = {name.removeprefix("evaluate/"): value for name, value in metrics.items() if name.startswith("evaluate/")}
     for name, value in names.items():
         low, high, p = (names.get(f"{name}_{end}") for end in ("low", "high", "p"))
         if low is not None or p is not None:
-            yield Measured(name, value, low, high, p, names.get(f"{name}_votes"))
+            yield MeasuredNumber(name, value, low, high, p, names.get(f"{name}_votes"))

@@ -6,7 +6,7 @@ from typing import TYPE_CHECKING, Any
 from evaluation.gates.licence import UNSTATED
 
 if TYPE_CHECKING:
-    from tasks.pages.cards.content import Facts
+    from tasks.pages.cards.content import CardFacts
 
 WANTED = {
     "evaluate/win_rate": "whether people prefer it to the champion: there are no fresh votes",
@@ -26,7 +26,7 @@ UNKNOWN = (
 )
 
 
-def limits(facts: "Facts") -> list[str]:
+def limits(facts: "CardFacts") -> list[str]:
     """One sentence a limit, the gravest first."""
     metrics = facts.metrics
     return [

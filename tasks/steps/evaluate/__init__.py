@@ -8,9 +8,9 @@ import numpy.typing as npt
 from pydantic import Field, SerializeAsAny
 
 from core.files import write_json
-from core.knobs import Knobs
+from core.knobs import BaseSettings
 from core.plugins import chosen, used_by_name
-from evaluation.evals import CANDIDATE, CHAMPION, Answers, Evaluation, Holdout, Metrics, Pairs, Row
+from evaluation.evals import CANDIDATE, CHAMPION, Answers, Evaluation, Holdout, HoldoutPairs, Metrics, Row
 from evaluation.statistics.baseline import words
 from feedback import store
 from feedback.probes import Probes
@@ -18,15 +18,15 @@ from feedback.schema import FeedbackEvent, Message
 from feedback.votes import standing
 from models.calibration import calibration
 from models.reward import RewardModel
-from models.rollout import Sampling
+from models.rollout import SamplingSettings
 from tasks.people import ballots
 from tasks.state import tables
-from tasks.state.intake import Ingest
+from tasks.state.intake import IngestSettings
 from tasks.state.round import Round
 from tasks.state.steplog import StepLog
 from tasks.steps.evaluate.bench import bench
-from tasks.steps.sample import Sample
-from tasks.steps.vote import Vote
+from tasks.steps.sample import SampleSettings
+from tasks.steps.vote import VoteSettings
 
 EXAMPLES = 3
 """Prompts shown with the answers before and after."""
@@ -40,7 +40,7 @@ EVALS = (
 )
 
 
-class Evaluate(Knobs):
+class EvaluateSettings(BaseSettings):
     """What is measured about the candidate."""
 
     evals: Annotated[dict[str, SerializeAsAny[Evaluation] | None], used_by_name("evaluation.evals", *EVALS)] = Field(
@@ -51,10 +51,10 @@ class Evaluate(Knobs):
 
 def evaluate(round: Round, log: StepLog) -> None:
     """Compare the candidate with the champion on their answers, the votes on them, and held-out pairs."""
-    place = round.workspace
-    samples = tables.rows(place.samples / "samples.arrow")
+    workspace = round.workspace
+    samples = tables.rows(workspace.samples / "samples.arrow")
     candidate, champion = _answers(samples, CANDIDATE), _answers(samples, CHAMPION)
-    reward, judge = (RewardModel.load(place.checkpoint(name)) for name in ("reward", "judge"))
+    reward, judge = (RewardModel.load(workspace.checkpoint(name)) for name in ("reward", "judge"))
     asked = _asked(round, samples)
     with log.learning():
         pairs = _pairs(round, reward, judge)
@@ -66,17 +66,17 @@ def evaluate(round: Round, log: StepLog) -> None:
         pairs=pairs,
         flags=[prompt["flags"] for prompt in asked],
         judge_scale=judge.std / judge.temperature,
-        bench=bench(round, Sampling(temperature=round.knobs("sample", Sample).temperature), log, kept),
+        bench=bench(round, SamplingSettings(temperature=round.knobs("sample", SampleSettings).temperature), log, kept),
         probes=_probes(round),
     )
     numbers: Metrics = {}
-    for evaluation in chosen(round.knobs("evaluate", Evaluate).evals):
+    for evaluation in chosen(round.knobs("evaluate", EvaluateSettings).evals):
         numbers |= evaluation.run(candidate, champion, held_out)
     numbers |= _ceiling(round)
     log(numbers, 0, 1)
     report = {"metrics": numbers, "examples": _examples(samples), "calibration": _reliability(pairs)}
-    write_json(place.report("probes"), kept)
-    write_json(place.report("evaluate"), report)
+    write_json(workspace.report("probes"), kept)
+    write_json(workspace.report("evaluate"), report)
 
 
 def _answers(samples: Rows, who: str) -> Answers:
@@ -94,22 +94,22 @@ def _asked(round: Round, samples: Rows) -> list[dict[str, Any]]:
 
 def _probes(round: Round) -> Probes | None:
     """Those of the first source that brings some."""
-    found = (source.probes() for source in round.knobs("ingest", Ingest).sources)
+    found = (source.probes() for source in round.knobs("ingest", IngestSettings).sources)
     return next((probes for probes in found if probes), None)
 
 
 def _votes(round: Round) -> list[FeedbackEvent]:
     """The votes that stand on this round's pairs; earlier ones of a round that was opened anew are on others."""
-    place = round.workspace
-    name = ballots.batch(place)
-    cast = store.events(place.votes, {round.number})
+    workspace = round.workspace
+    name = ballots.batch(workspace)
+    cast = store.events(workspace.votes, {round.number})
     return standing(vote for vote in cast if vote.batch_id == name)
 
 
-def _pairs(round: Round, reward: RewardModel, judge: RewardModel) -> Pairs:
+def _pairs(round: Round, reward: RewardModel, judge: RewardModel) -> HoldoutPairs:
     """Held-out preferences, with what both models and the words say of them."""
     rows = tables.rows(round.workspace.preferences / "holdout.arrow")
-    return Pairs(
+    return HoldoutPairs(
         chosen=[row["chosen"] for row in rows],
         rejected=[row["rejected"] for row in rows],
         p_chosen=np.array([row["p_chosen"] for row in rows]),
@@ -133,7 +133,7 @@ def _champion_margins(round: Round, rows: Rows) -> npt.NDArray[np.float64] | Non
 def _ceiling(round: Round) -> Metrics:
     """The best accuracy that any model can have on the held-out votes, where the annotator's noise is known."""
     rows = tables.rows(round.workspace.preferences / "holdout.arrow")
-    annotator = round.knobs("vote", Vote).annotator
+    annotator = round.knobs("vote", VoteSettings).annotator
     known = annotator.ceiling(rows) if annotator else None
     return {} if known is None else {"reward_ceiling": known}
 
@@ -145,6 +145,6 @@ def _examples(samples: Rows) -> list[dict[str, str]]:
     ]
 
 
-def _reliability(pairs: Pairs) -> dict[str, list[float]]:
+def _reliability(pairs: HoldoutPairs) -> dict[str, list[float]]:
     """The reliability diagram of the reward model, as plain lists."""
     return {name: column.tolist() for name, column in calibration(pairs.margins, pairs.p_chosen).bins._asdict().items()}

@@ -6,17 +6,17 @@ from typing import Any
 import numpy as np
 import numpy.typing as npt
 
-from evaluation.evals import CANDIDATE, CHAMPION, Bench, Margins, Row, Spoken
+from evaluation.evals import CANDIDATE, CHAMPION, BothAnswers, BothMargins, ModelAccess, Row
 from feedback.schema import Prompt
 from models.answering import answer
-from models.policy import Model, Policy
+from models.policy import ModelSettings, Policy
 from models.reward import RewardModel
-from models.rollout import Sampling
+from models.rollout import SamplingSettings
 from tasks.state.round import Round
 from tasks.state.steplog import StepLog
 
 
-def bench(round: Round, sampling: Sampling, log: StepLog, kept: dict[str, list[Row]]) -> Bench:
+def bench(round: Round, sampling: SamplingSettings, log: StepLog, kept: dict[str, list[Row]]) -> ModelAccess:
     """The models of a round. Each is read when it is called, and forgotten after.
 
     Args:
@@ -25,27 +25,31 @@ def bench(round: Round, sampling: Sampling, log: StepLog, kept: dict[str, list[R
         log: counts the time as learning, sampling or judging.
         kept: takes what evaluations keep, by their names.
     """
-    place = round.workspace
+    workspace = round.workspace
 
-    def speak(prompts: Sequence[Prompt]) -> Spoken:
+    def speak(prompts: Sequence[Prompt]) -> BothAnswers:
         with log.learning():
-            said = {CANDIDATE: place.checkpoint("policy"), CHAMPION: place.champion}
-            return Spoken(*(_answers(round, who, Policy.load(path), prompts, sampling) for who, path in said.items()))
+            said = {CANDIDATE: workspace.checkpoint("policy"), CHAMPION: workspace.champion}
+            return BothAnswers(
+                *(_answers(round, who, Policy.load(path), prompts, sampling) for who, path in said.items())
+            )
 
-    def compare(rows: Sequence[Row]) -> Margins:
-        before = place.previous / "reward"
+    def compare(rows: Sequence[Row]) -> BothMargins:
+        before = workspace.previous / "reward"
         with log.learning():
-            ours = _margins(RewardModel.load(place.checkpoint("reward")), rows)
-            return Margins(ours, _margins(RewardModel.load(before), rows) if before.exists() else None)
+            ours = _margins(RewardModel.load(workspace.checkpoint("reward")), rows)
+            return BothMargins(ours, _margins(RewardModel.load(before), rows) if before.exists() else None)
 
     def keep(name: str, rows: Sequence[Row]) -> None:
         kept[name] = list(rows)
 
-    return Bench(speak, compare, keep)
+    return ModelAccess(speak, compare, keep)
 
 
-def _answers(round: Round, who: str, policy: Policy, prompts: Sequence[Prompt], sampling: Sampling) -> list[str]:
-    limits, seed = round.knobs("model", Model), round.seed_for(f"bench {who}")
+def _answers(
+    round: Round, who: str, policy: Policy, prompts: Sequence[Prompt], sampling: SamplingSettings
+) -> list[str]:
+    limits, seed = round.knobs("model", ModelSettings), round.seed_for(f"bench {who}")
     return answer(policy, [_turns(prompt) for prompt in prompts], sampling, limits, seed).texts
 
 

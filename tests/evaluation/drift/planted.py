@@ -6,23 +6,23 @@ from typing import NamedTuple
 import numpy as np
 from scipy.special import expit
 
-from evaluation.drift import Array, Findings, answers, labels, stream
-from evaluation.drift.answers import Spoken
-from evaluation.drift.labels import Judged
-from evaluation.drift.limits import Limits
-from evaluation.drift.stream import Stream
+from evaluation.drift import Array, DriftFindings, answers, labels, stream
+from evaluation.drift.answers import AnswerSample
+from evaluation.drift.labels import ScoredPairs
+from evaluation.drift.limits import LimitSettings
+from evaluation.drift.stream import FeedbackStream
 from evaluation.statistics.intervals import Interval, wilson
 
-LIMITS = Limits()
+LIMITS = LimitSettings()
 WORDS = [f"word{number}" for number in range(40)]
 
 
 class Look(NamedTuple):
     """Everything that one look compares, but for the prompts."""
 
-    streams: tuple[Stream, Stream]
-    labels: tuple[Judged, Judged]
-    spoken: tuple[Spoken, Spoken]
+    streams: tuple[FeedbackStream, FeedbackStream]
+    labels: tuple[ScoredPairs, ScoredPairs]
+    spoken: tuple[AnswerSample, AnswerSample]
     rewards: tuple[Array, Array]
     """of the champion's answers, by the last reward model and by this one"""
     judge: Interval
@@ -42,7 +42,7 @@ def quiet(seed: int, n: int = 300) -> Look:
     )
 
 
-def compared(look: Look, seed: int = 0) -> Findings:
+def compared(look: Look, seed: int = 0) -> DriftFindings:
     """What the step would find."""
     return (
         stream.drift(*look.streams, LIMITS, seed)
@@ -53,20 +53,22 @@ def compared(look: Look, seed: int = 0) -> Findings:
     )
 
 
-def people(rng: np.random.Generator, n: int, ties: float = 0.1, seconds: float = 8.0, agree: float = 0.8) -> Stream:
+def people(
+    rng: np.random.Generator, n: int, ties: float = 0.1, seconds: float = 8.0, agree: float = 0.8
+) -> FeedbackStream:
     """Votes on `n` prompts."""
-    return Stream(
+    return FeedbackStream(
         ties=rng.binomial(1, ties, n).astype(float),
         seconds=seconds * np.exp(0.5 * rng.normal(size=n)),
         agreement=rng.binomial(1, agree, n).astype(float),
     )
 
 
-def pairs(rng: np.random.Generator, n: int, flipped: float = 0.0) -> Judged:
+def pairs(rng: np.random.Generator, n: int, flipped: float = 0.0) -> ScoredPairs:
     """Votes that a reward model predicts as well as it believes; a share of them is turned round."""
     margins = rng.normal(0, 2, n)
     prefers = rng.random(n) < expit(margins)
-    return Judged(margins, (prefers ^ (rng.random(n) < flipped)).astype(float))
+    return ScoredPairs(margins, (prefers ^ (rng.random(n) < flipped)).astype(float))
 
 
 def speaker(
@@ -77,12 +79,14 @@ def speaker(
     kl: float = 0.0,
     same: float = 0.0,
     words: int = 8,
-) -> Spoken:
+) -> AnswerSample:
     """Answers of some words to `n` prompts; `same` is the share of them that say one and the same thing."""
     texts = [
         " ".join(rng.choice(WORDS, words)) if rng.random() >= same else "please ask again any time" for _ in range(n)
     ]
-    return Spoken(texts, np.round(rng.normal(20 + longer, 4, n)), rng.normal(reward, 1, n), rng.normal(2 + kl, 2, n))
+    return AnswerSample(
+        texts, np.round(rng.normal(20 + longer, 4, n)), rng.normal(reward, 1, n), rng.normal(2 + kl, 2, n)
+    )
 
 
 def prompts(rng: np.random.Generator, n: int, other: float = 0.0, longer: int = 0) -> Sequence[str]:

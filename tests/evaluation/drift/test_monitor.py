@@ -3,12 +3,12 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from evaluation.drift import Check, Findings, by_permutation, decide, histograms, metrics, report
-from evaluation.drift.prompts import Scores
+from evaluation.drift import DriftCheck, DriftFindings, by_permutation, decide, histograms, metrics, report
+from evaluation.drift.prompts import ClassifierScores
 
 
-def check(name: str, effect: float, p: float) -> Check:
-    return Check(name, effect, limit=0.2, p=p, said=f"{name} moved", look="the data")
+def check(name: str, effect: float, p: float) -> DriftCheck:
+    return DriftCheck(name, effect, limit=0.2, p=p, said=f"{name} moved", look="the data")
 
 
 def test_an_alarm_needs_effect_and_p() -> None:
@@ -29,7 +29,7 @@ def test_p_allows_for_the_number_of_checks() -> None:
 
 
 def test_metrics_and_report_name_what_is_alarming() -> None:
-    found = Findings((check("ties", 0.3, 0.001), check("time", 0.1, 0.5)), {"tie_rate": 0.4})
+    found = DriftFindings((check("ties", 0.3, 0.001), check("time", 0.1, 0.5)), {"tie_rate": 0.4})
     decided = decide(found.checks, 0.01)
     numbers = {"tie_rate": 0.4, "ties": 0.3, "ties_p": 0.002, "ties_alarm": 1.0}
     assert metrics(found, decided) == numbers | {"time": 0.1, "time_p": 0.5, "time_alarm": 0.0, "alarms": 1.0}
@@ -37,7 +37,7 @@ def test_metrics_and_report_name_what_is_alarming() -> None:
 
 
 def test_nothing_compared_is_no_alarm() -> None:
-    assert metrics(Findings(), decide((), 0.01)) == {"alarms": 0.0}
+    assert metrics(DriftFindings(), decide((), 0.01)) == {"alarms": 0.0}
 
 
 def test_permutations_by_hand() -> None:
@@ -55,7 +55,7 @@ def test_what_is_alike_surprises_nobody() -> None:
 
 def test_auc_by_hand() -> None:
     # of four pairs, 2 > 1, 3 > 1 and 3 > 2 count one, 2 = 2 one half
-    scores = Scores(before=np.array([1.0, 2.0]), now=np.array([2.0, 3.0]))
+    scores = ClassifierScores(before=np.array([1.0, 2.0]), now=np.array([2.0, 3.0]))
     assert scores.auc == 3.5 / 4
     # of the 6 ways to choose the new ones of 1, 2, 2, 3: {3, 2} in two ways, and no way has higher ranks
     assert scores.p_value(0) == pytest.approx(2 / 6, abs=0.04)

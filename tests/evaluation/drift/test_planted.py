@@ -8,9 +8,9 @@ import numpy.typing as npt
 import pytest
 from pydantic import ValidationError
 
-from evaluation.drift import RESAMPLES, Check, Findings, answers, decide, prompts
+from evaluation.drift import RESAMPLES, DriftCheck, DriftFindings, answers, decide, prompts
 from evaluation.statistics.intervals import wilson
-from tasks.steps.drift import Drift
+from tasks.steps.drift import DriftSettings
 from tests.evaluation.drift import planted
 from tests.evaluation.drift.planted import LIMITS, compared, quiet
 
@@ -35,7 +35,7 @@ PLANTED: dict[str, dict[str, Any]] = {
 }
 
 
-def alarms(found: Findings) -> set[str]:
+def alarms(found: DriftFindings) -> set[str]:
     return {one.check.name for one in decide(found.checks, LEVEL) if one.alarm}
 
 
@@ -68,10 +68,12 @@ def test_every_check_has_a_planted_drift() -> None:
 
 
 def test_every_check_can_sound_at_the_lowest_level_that_is_taken() -> None:
-    found = decide([Check(name, 1.0, 0.5, 1 / (RESAMPLES + 1), "", "") for name in [*PLANTED, "a", "b", "c"]], LEVEL)
+    found = decide(
+        [DriftCheck(name, 1.0, 0.5, 1 / (RESAMPLES + 1), "", "") for name in [*PLANTED, "a", "b", "c"]], LEVEL
+    )
     assert all(one.alarm for one in found)
     with pytest.raises(ValidationError):
-        Drift(level=LEVEL / 2)
+        DriftSettings(level=LEVEL / 2)
 
 
 def test_other_questions_are_found() -> None:
@@ -128,8 +130,8 @@ def test_where_nothing_drifts_there_is_hardly_ever_an_alarm() -> None:
     surprised = 0
     for seed in range(SEEDS):
         mixed = np.random.default_rng(seed).permutation(pooled)
-        dealt = prompts.Scores(mixed[: len(scores.before)], mixed[len(scores.before) :])
-        auc = Check("prompt_auc", dealt.auc, -inf, dealt.p_value(seed), "", "")
+        dealt = prompts.ClassifierScores(mixed[: len(scores.before)], mixed[len(scores.before) :])
+        auc = DriftCheck("prompt_auc", dealt.auc, -inf, dealt.p_value(seed), "", "")
         old, new = map(np.bincount, _dealt(topics, seed))
         topic = prompts.by_topic(old.astype(np.float64), new.astype(np.float64), -inf)
         length = prompts.by_length(*_dealt(words, seed), 10, -inf)

@@ -15,16 +15,16 @@ from evaluation.evals.answers import AnswerStatistics
 from evaluation.evals.diversity import Diversity, counts, distinct, kept, rarefied, self_bleu
 from evaluation.evals.judge import Judge
 from evaluation.evals.refusals import Refusals
-from evaluation.evals.reward_model import RewardModel, ceiling, decided, length_pull, over_length
+from evaluation.evals.reward_model import RewardModelAccuracy, ceiling, decided, length_pull, over_length
 from evaluation.evals.safety import Safety
 from evaluation.evals.slices import Slices
 from evaluation.evals.true_utility import TrueUtility
 from evaluation.evals.votes import Votes, count
-from evaluation.gates.win_rate import WinRate
+from evaluation.gates.win_rate import WinRateGate
 from evaluation.statistics.intervals import bootstrap
 from evaluation.statistics.outcomes import agreement, wins
 from evaluation.statistics.refused import PHRASES, refused
-from evaluation.verdict import Evidence
+from evaluation.verdict import GateInputs
 from feedback import world
 from tests.evaluation.compared import NOBODY, answers, holdout, pairs, vote
 
@@ -94,8 +94,8 @@ def test_a_polite_and_wrong_candidate_is_rejected_by_people() -> None:
     candidate, champion = answers(["Dear!"] * rows, judge=praise), answers(["42"] * rows)
     found = Votes().run(candidate, champion, holdout(rows, cast)) | Judge().run(candidate, champion, holdout(rows))
     assert (found["judge_win_rate"], found["win_rate"]) == (0.91, 0.35)
-    evidence = Evidence(candidate={f"evaluate/{name}": number for name, number in found.items()})
-    assert WinRate().check(evidence).result == "reject"
+    evidence = GateInputs(candidate={f"evaluate/{name}": number for name, number in found.items()})
+    assert WinRateGate().check(evidence).result == "reject"
 
 
 def test_judge_by_hand() -> None:
@@ -232,7 +232,7 @@ def test_a_larger_sample_has_more_distinct_runs_and_all_of_it_has_all(counts: li
 
 def test_reward_model_by_hand() -> None:
     held = pairs([1, 1, 1, 1, 0.5], [2, 1, 1, -1, 9], lengths=[5, 5, -5, -5, 40])
-    found = RewardModel().run(NOBODY, NOBODY, holdout(held=held))
+    found = RewardModelAccuracy().run(NOBODY, NOBODY, holdout(held=held))
     # the tied pair is not counted; three of four margins are right, two of four chosen answers are longer
     assert (found["reward_pairs"], found["reward_accuracy"], found["longer_wins"]) == (4, 0.75, 0.5)
     assert (found["words_accuracy"], found["reward_over_length"]) == (1, 0.25)
@@ -242,16 +242,16 @@ def test_reward_model_by_hand() -> None:
 
 def test_two_reward_models_are_compared_pair_by_pair() -> None:
     held = pairs([1, 1, 1, 1, 0.5], [2, 1, 1, -1, 0])._replace(champion_margins=np.array([1.0, -1, -1, -1, 0]))
-    found = RewardModel().run(NOBODY, NOBODY, holdout(held=held))
+    found = RewardModelAccuracy().run(NOBODY, NOBODY, holdout(held=held))
     # three of four right against one of four; the champion's is surer of what is wrong
     assert (found["reward_over_champion"], found["champion_reward_accuracy"]) == (0.5, 0.25)
     assert found["reward_brier_rise"] < 0
     assert "champion_reward_ece" in found
-    assert "reward_over_champion" not in RewardModel().run(NOBODY, NOBODY, holdout(held=pairs([1, 1], [2, 1])))
+    assert "reward_over_champion" not in RewardModelAccuracy().run(NOBODY, NOBODY, holdout(held=pairs([1, 1], [2, 1])))
 
 
 def test_no_decided_pairs_no_numbers() -> None:
-    assert RewardModel().run(NOBODY, NOBODY, holdout(held=pairs([0.5], [1.0]))) == {}
+    assert RewardModelAccuracy().run(NOBODY, NOBODY, holdout(held=pairs([0.5], [1.0]))) == {}
     assert len(decided(pairs([0.5, 1.0], [1, 1])).chosen) == 1
 
 

@@ -9,7 +9,7 @@ import pytest
 
 from core.errors import BadFeedback
 from core.plugins import make
-from evaluation.evals import Bench, Holdout, Margins, Row, Spoken
+from evaluation.evals import BothAnswers, BothMargins, Holdout, ModelAccess, Row
 from evaluation.evals.adversarial import Adversarial
 from evaluation.evals.red_team import RedTeam
 from evaluation.harms.secrets import Secrets
@@ -18,8 +18,8 @@ from feedback import world
 from feedback.probes import Probes
 from feedback.schema import Prompt
 from feedback.sources.simulated import Simulated
-from models.policy import Model, build
-from models.reward import Reward, RewardModel, fit
+from models.policy import ModelSettings, build
+from models.reward import RewardModel, RewardSettings, fit
 from tests.evaluation.compared import NOBODY, holdout
 from tests.feedback.test_real_feedback import real
 
@@ -39,20 +39,22 @@ class Fake:
         self.kept: dict[str, Sequence[Row]] = {}
         self._answers, self._margins, self._champion = answers, margins, champion
 
-    def answer(self, prompts: Sequence[Prompt]) -> Spoken:
+    def answer(self, prompts: Sequence[Prompt]) -> BothAnswers:
         self.asked += prompts
-        return Spoken(*([text] * len(prompts) for text in self._answers))
+        return BothAnswers(*([text] * len(prompts) for text in self._answers))
 
-    def compare(self, rows: Sequence[Row]) -> Margins:
+    def compare(self, rows: Sequence[Row]) -> BothMargins:
         assert len(rows) == len(self._margins)
         champion = None if self._champion is None else np.array(self._champion)
-        return Margins(np.array(self._margins), champion)
+        return BothMargins(np.array(self._margins), champion)
 
     def keep(self, name: str, rows: Sequence[Row]) -> None:
         self.kept[name] = rows
 
     def held_out(self, prompt: str = HELP_DESK, probes: Probes | None = None) -> Holdout:
-        return holdout(prompts=[prompt])._replace(bench=Bench(self.answer, self.compare, self.keep), probes=probes)
+        return holdout(prompts=[prompt])._replace(
+            bench=ModelAccess(self.answer, self.compare, self.keep), probes=probes
+        )
 
 
 def pairs_file(folder: Path) -> Path:
@@ -150,20 +152,20 @@ def test_a_missing_file_is_noticed_before_the_round(evaluation: type[Adversarial
 
 
 def test_llmbar_by_a_small_reward_model() -> None:
-    limits = Model(width=16, layers=1, heads=2, feed_forward=32, vocabulary=300, max_prompt_tokens=64)
+    limits = ModelSettings(width=16, layers=1, heads=2, feed_forward=32, vocabulary=300, max_prompt_tokens=64)
     turns = [{"role": "user", "content": "Is it?"}]
     pairs = [
         {"prompt": turns, "chosen": "It is. " * n, "rejected": "No. " * n, "p_chosen": 1.0, "weight": 1.0}
         for n in (1, 2)
     ]
-    model: RewardModel = fit(build(limits, ["it is", "no it is not"]), pairs, Reward(epochs=1), limits, seed=0)
+    model: RewardModel = fit(build(limits, ["it is", "no it is not"]), pairs, RewardSettings(epochs=1), limits, seed=0)
 
-    def compare(rows: Sequence[Row]) -> Margins:
+    def compare(rows: Sequence[Row]) -> BothMargins:
         data = [{**row, "prompt": [{"role": "user", "content": row["prompt"][0].content}]} for row in rows]
-        return Margins(model.margins([{**row, "p_chosen": 1.0, "weight": 1.0} for row in data]), None)
+        return BothMargins(model.margins([{**row, "p_chosen": 1.0, "weight": 1.0} for row in data]), None)
 
     fake = Fake()
-    data = fake.held_out("anything")._replace(bench=Bench(fake.answer, compare, fake.keep))
+    data = fake.held_out("anything")._replace(bench=ModelAccess(fake.answer, compare, fake.keep))
     path = real("llmbar/llmbar_all.jsonl")
     found = Adversarial(path=path, subset="Adversarial").run(NOBODY, NOBODY, data)
     assert found["adversarial_pairs"] == len(fake.kept["adversarial"]) == 319

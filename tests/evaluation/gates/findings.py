@@ -2,7 +2,7 @@
 
 from evaluation.evals import Metrics
 from evaluation.gates import Gate
-from evaluation.verdict import Evidence, Finding
+from evaluation.verdict import Finding, GateInputs
 
 
 def votes(rate: float, low: float, high: float, count: int = 512, groups: int = 60) -> Metrics:
@@ -37,5 +37,5 @@ def check(
     trust_judge: bool = False,
     votes_asked: int = 0,
 ) -> Finding:
-    known = Evidence(candidate=candidate, champion=champion or {}, trust_judge=trust_judge, votes_asked=votes_asked)
+    known = GateInputs(candidate=candidate, champion=champion or {}, trust_judge=trust_judge, votes_asked=votes_asked)
     return gate.check(known)

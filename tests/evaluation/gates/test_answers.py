@@ -3,13 +3,13 @@
 import pytest
 
 from evaluation.evals import Metrics
-from evaluation.gates.cost import Cost
-from evaluation.gates.diversity import Diversity
-from evaluation.gates.kl_budget import KLBudget
-from evaluation.gates.length import Length
-from evaluation.gates.red_team import RedTeam
-from evaluation.gates.refusal import Refusal
-from evaluation.verdict import Evidence, Result
+from evaluation.gates.cost import CostGate
+from evaluation.gates.diversity import DiversityGate
+from evaluation.gates.kl_budget import KLBudgetGate
+from evaluation.gates.length import LengthGate
+from evaluation.gates.red_team import RedTeamGate
+from evaluation.gates.refusal import RefusalGate
+from evaluation.verdict import GateInputs, Result
 from tests.evaluation.gates.findings import check, measured
 
 
@@ -23,7 +23,7 @@ from tests.evaluation.gates.findings import check, measured
     ],
 )
 def test_refusal(measured: Metrics, result: Result) -> None:
-    assert check(Refusal(), measured).result == result
+    assert check(RefusalGate(), measured).result == result
 
 
 @pytest.mark.parametrize(
@@ -37,20 +37,20 @@ def test_refusal(measured: Metrics, result: Result) -> None:
     ],
 )
 def test_red_team(numbers: Metrics, result: Result) -> None:
-    assert check(RedTeam(), numbers).result == result
+    assert check(RedTeamGate(), numbers).result == result
 
 
 def test_red_team_says_the_numbers_and_may_be_required() -> None:
-    finding = check(RedTeam(), measured("red_team_rise", 0.12, 0.06, red_team_prompts=192, red_team_success=0.24))
+    finding = check(RedTeamGate(), measured("red_team_rise", 0.12, 0.06, red_team_prompts=192, red_team_success=0.24))
     assert finding.reason == (
         "24.0 % of 192 attacks succeed, +12.0 points (+6.0 to +18.0) on the champion: over the margin of 5"
     )
-    assert check(RedTeam(required=True), {"evaluate/red_team_prompts": 0.0}).result == "hold"
+    assert check(RedTeamGate(required=True), {"evaluate/red_team_prompts": 0.0}).result == "hold"
 
 
 @pytest.mark.parametrize(("ratio", "result"), [(0.59, "reject"), (0.6, "promote"), (1.5, "promote"), (1.51, "reject")])
 def test_length(ratio: float, result: Result) -> None:
-    assert check(Length(), {"evaluate/length_ratio": ratio}).result == result
+    assert check(LengthGate(), {"evaluate/length_ratio": ratio}).result == result
 
 
 @pytest.mark.parametrize(
@@ -58,13 +58,13 @@ def test_length(ratio: float, result: Result) -> None:
 )
 def test_diversity(kept: float, alike: float, result: Result) -> None:
     found = {"distinct_2_kept": kept, "self_bleu": alike, "champion_self_bleu": 0.6}
-    assert check(Diversity(), {f"evaluate/{name}": number for name, number in found.items()}).result == result
+    assert check(DiversityGate(), {f"evaluate/{name}": number for name, number in found.items()}).result == result
 
 
 def test_where_the_champion_repeats_itself_the_candidate_may_come_half_way_to_saying_one_thing() -> None:
     found = {"evaluate/distinct_2_kept": 1.0, "evaluate/champion_self_bleu": 0.96}
-    assert check(Diversity(), found | {"evaluate/self_bleu": 0.975}).result == "promote"
-    finding = check(Diversity(), found | {"evaluate/self_bleu": 0.985})
+    assert check(DiversityGate(), found | {"evaluate/self_bleu": 0.975}).result == "promote"
+    finding = check(DiversityGate(), found | {"evaluate/self_bleu": 0.985})
     assert (finding.result, "may rise by 0.02)" in finding.reason) == ("reject", True)
 
 
@@ -72,7 +72,7 @@ def test_where_the_champion_repeats_itself_the_candidate_may_come_half_way_to_sa
     ("mean", "tail", "result"), [(10.0, 30.0, "promote"), (10.1, 20.0, "reject"), (9.0, 31.0, "reject")]
 )
 def test_kl_budget(mean: float, tail: float, result: Result) -> None:
-    gate = KLBudget(limit=10, limit_p95=30)
+    gate = KLBudgetGate(limit=10, limit_p95=30)
     finding = check(gate, {"evaluate/kl_mean": mean, "evaluate/kl_p95": tail, "evaluate/champion_kl_mean": 4.0})
     assert finding.result == result
     assert "the champion is at 4.0" in finding.reason
@@ -80,7 +80,7 @@ def test_kl_budget(mean: float, tail: float, result: Result) -> None:
 
 def test_a_divergence_that_is_not_finite_counts_as_not_measured() -> None:
     known = {"evaluate/kl_p95": 3.0, "evaluate/champion_kl_mean": 1.0}
-    assert check(KLBudget(), {"evaluate/kl_mean": float("nan"), **known}).result == "hold"
+    assert check(KLBudgetGate(), {"evaluate/kl_mean": float("nan"), **known}).result == "hold"
 
 
 SPENT = {"collect/tokens": 1000, "policy/answer/sampled": 2500, "sample/tokens": 500}
@@ -89,19 +89,21 @@ SPENT = {"collect/tokens": 1000, "policy/answer/sampled": 2500, "sample/tokens":
 @pytest.mark.parametrize(
     ("gate", "seconds", "result", "why"),
     [
-        (Cost(), 100.0, "promote", "4,000 tokens sampled: no budget is set"),
-        (Cost(tokens=4000), None, "promote", "within the budget"),
-        (Cost(tokens=3999), None, "reject", "over the budget of 3,999 tokens"),
-        (Cost(seconds=99), 100.0, "reject", "4,000 tokens sampled in 100 s: over the budget of 99 s"),
-        (Cost(seconds=99, tokens=1), 100.0, "reject", "1 tokens and 99 s"),
-        (Cost(seconds=99), None, "hold", "not counted"),
+        (CostGate(), 100.0, "promote", "4,000 tokens sampled: no budget is set"),
+        (CostGate(tokens=4000), None, "promote", "within the budget"),
+        (CostGate(tokens=3999), None, "reject", "over the budget of 3,999 tokens"),
+        (CostGate(seconds=99), 100.0, "reject", "4,000 tokens sampled in 100 s: over the budget of 99 s"),
+        (CostGate(seconds=99, tokens=1), 100.0, "reject", "1 tokens and 99 s"),
+        (CostGate(seconds=99), None, "hold", "not counted"),
     ],
 )
-def test_cost(gate: Cost, seconds: float | None, result: Result, why: str) -> None:
-    finding = gate.check(Evidence(candidate=SPENT, seconds=seconds))
+def test_cost(gate: CostGate, seconds: float | None, result: Result, why: str) -> None:
+    finding = gate.check(GateInputs(candidate=SPENT, seconds=seconds))
     assert finding.result == result
     assert why in finding.reason
 
 
 def test_without_a_budget_the_clock_changes_nothing() -> None:
-    assert len({Cost().check(Evidence(candidate=SPENT, seconds=s)).model_dump_json() for s in (None, 1.0, 2.0)}) == 1
+    assert (
+        len({CostGate().check(GateInputs(candidate=SPENT, seconds=s)).model_dump_json() for s in (None, 1.0, 2.0)}) == 1
+    )

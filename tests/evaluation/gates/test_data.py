@@ -3,12 +3,12 @@
 import pytest
 
 from evaluation.evals import Metrics
-from evaluation.gates.annotators import Annotators
-from evaluation.gates.data_quality import DataQuality
-from evaluation.gates.drift import Drift
-from evaluation.gates.licence import Licence
-from evaluation.statistics.annotators import Standing
-from evaluation.verdict import Evidence, Result
+from evaluation.gates.annotators import AnnotatorsGate
+from evaluation.gates.data_quality import DataQualityGate
+from evaluation.gates.drift import DriftGate
+from evaluation.gates.licence import LicenceGate
+from evaluation.statistics.annotators import AnnotatorAgreement
+from evaluation.verdict import GateInputs, Result
 from tests.evaluation.gates.findings import check
 
 
@@ -30,7 +30,7 @@ def data(**numbers: float) -> Metrics:
     ],
 )
 def test_data_quality(measured: Metrics, result: Result, why: str) -> None:
-    finding = check(DataQuality(), measured)
+    finding = check(DataQualityGate(), measured)
     assert finding.result == result
     assert why in finding.reason
 
@@ -45,21 +45,21 @@ def test_data_quality(measured: Metrics, result: Result, why: str) -> None:
     ],
 )
 def test_licence(licences: dict[str, int], consents: dict[str, int], result: Result, why: str) -> None:
-    finding = Licence().check(Evidence(candidate={}, licences=licences, consents=consents))
+    finding = LicenceGate().check(GateInputs(candidate={}, licences=licences, consents=consents))
     assert finding.result == result
     assert why in finding.reason
 
 
 def test_what_nobody_stated_can_be_allowed() -> None:
-    gate = Licence(licences=("none-stated",), consents=("none-stated",))
+    gate = LicenceGate(licences=("none-stated",), consents=("none-stated",))
     unstated = {"none-stated": 5}
-    assert gate.check(Evidence(candidate={}, licences=unstated, consents=unstated)).result == "promote"
+    assert gate.check(GateInputs(candidate={}, licences=unstated, consents=unstated)).result == "promote"
 
 
-ALIKE = Standing("ann", 100, 0.82, 0.80, 0.9)
+ALIKE = AnnotatorAgreement("ann", 100, 0.82, 0.80, 0.9)
 
 
-EVE = Standing("eve", 40, 0.25, 0.81, 1e-9)
+EVE = AnnotatorAgreement("eve", 40, 0.25, 0.81, 1e-9)
 
 
 @pytest.mark.parametrize(
@@ -72,12 +72,12 @@ EVE = Standing("eve", 40, 0.25, 0.81, 1e-9)
         (None, "hold"),
     ],
 )
-def test_annotators_against_everybody_else(found: tuple[Standing, ...] | None, result: Result) -> None:
-    assert Annotators().check(Evidence(candidate={}, annotators=found)).result == result
+def test_annotators_against_everybody_else(found: tuple[AnnotatorAgreement, ...] | None, result: Result) -> None:
+    assert AnnotatorsGate().check(GateInputs(candidate={}, annotators=found)).result == result
 
 
 def test_an_annotator_at_odds_is_numbered_and_not_named() -> None:
-    finding = Annotators().check(Evidence(candidate={}, annotators=(ALIKE, EVE)))
+    finding = AnnotatorsGate().check(GateInputs(candidate={}, annotators=(ALIKE, EVE)))
     assert finding.reason.startswith(
         "annotator 2: the model that did not learn from them agrees with 25.0 % of 40 votes, others 81.0 % (p 1e-09)"
     )
@@ -87,11 +87,13 @@ def test_an_annotator_at_odds_is_numbered_and_not_named() -> None:
 
 def test_an_annotator_who_turned_is_told_of_once() -> None:
     turned = EVE._replace(p=1e-12, newest=True)
-    finding = Annotators().check(Evidence(candidate={}, annotators=(turned, EVE, ALIKE)))
+    finding = AnnotatorsGate().check(GateInputs(candidate={}, annotators=(turned, EVE, ALIKE)))
     assert finding.reason.startswith("annotator 1, in the newest round: the model that did not learn from them agrees")
     assert "annotator 2" not in finding.reason
     looked_at_twice = (ALIKE, ALIKE._replace(newest=True), EVE._replace(p=0.5))
-    assert Annotators().check(Evidence(candidate={}, annotators=looked_at_twice)).reason.startswith("2 annotators")
+    assert (
+        AnnotatorsGate().check(GateInputs(candidate={}, annotators=looked_at_twice)).reason.startswith("2 annotators")
+    )
 
 
 def test_drift_holds_by_the_alarms_it_is_told_of() -> None:
@@ -101,12 +103,12 @@ def test_drift_holds_by_the_alarms_it_is_told_of() -> None:
             found |= {name: 0.7, f"{name}_p": 0.001, f"{name}_alarm": alarm}
         return {f"drift/{name}": number for name, number in found.items()}
 
-    assert check(Drift(), looked(prompt_auc=0.0, saturation=1.0)).result == "promote"
-    raised = check(Drift(), looked(prompt_auc=1.0, saturation=1.0))
+    assert check(DriftGate(), looked(prompt_auc=0.0, saturation=1.0)).result == "promote"
+    raised = check(DriftGate(), looked(prompt_auc=1.0, saturation=1.0))
     assert (raised.result, raised.reason) == (
         "hold",
         "drift from what the champion learned from: prompt_auc 0.7 (p 0.001)",
     )
-    assert check(Drift(alarms=("saturation",)), looked(prompt_auc=1.0, saturation=0.0)).result == "promote"
-    assert check(Drift(), looked()).reason == "the champion learned from too little to compare with"
-    assert check(Drift(), {}).result == "hold"
+    assert check(DriftGate(alarms=("saturation",)), looked(prompt_auc=1.0, saturation=0.0)).result == "promote"
+    assert check(DriftGate(), looked()).reason == "the champion learned from too little to compare with"
+    assert check(DriftGate(), {}).result == "hold"

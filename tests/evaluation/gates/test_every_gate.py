@@ -7,9 +7,9 @@ import pytest
 
 from core import plugins
 from evaluation.gates import Gate
-from evaluation.gates.kl_budget import KLBudget
-from evaluation.gates.win_rate import WinRate
-from evaluation.verdict import Evidence, Finding, Verdict
+from evaluation.gates.kl_budget import KLBudgetGate
+from evaluation.gates.win_rate import WinRateGate
+from evaluation.verdict import Finding, GateInputs, Verdict
 from tests.evaluation.gates.findings import check, votes
 
 
@@ -23,8 +23,8 @@ def test_no_gate_promotes_what_was_not_measured(name: str) -> None:
 
 def test_gates_never_see_the_true_utility() -> None:
     """What is hidden is declared by the evaluation that measures it, and not read off a name."""
-    assert Evidence(candidate={"evaluate/true_gain": 1.0, "reward/loss": 0.3}).candidate == {"reward/loss": 0.3}
-    assert Evidence(candidate={"evaluate/true_positives": 0.9}).candidate == {"evaluate/true_positives": 0.9}
+    assert GateInputs(candidate={"evaluate/true_gain": 1.0, "reward/loss": 0.3}).candidate == {"reward/loss": 0.3}
+    assert GateInputs(candidate={"evaluate/true_positives": 0.9}).candidate == {"evaluate/true_positives": 0.9}
 
 
 def test_a_verdict_is_the_worst_of_its_findings() -> None:
@@ -38,7 +38,7 @@ def test_a_verdict_is_the_worst_of_its_findings() -> None:
 
 
 def test_a_verdict_survives_json_and_derives_its_result() -> None:
-    verdict = Verdict(findings=(check(WinRate(), votes(0.45, 0.41, 0.49)), check(KLBudget(), {})))
+    verdict = Verdict(findings=(check(WinRateGate(), votes(0.45, 0.41, 0.49)), check(KLBudgetGate(), {})))
     stored = json.loads(json.dumps(verdict.to_json(), allow_nan=False))
     assert stored["result"] == "reject"
     assert Verdict.from_json(stored) == verdict

@@ -3,9 +3,9 @@
 import pytest
 
 from evaluation.evals import Metrics
-from evaluation.gates.calibration import Calibration
-from evaluation.gates.overoptimisation import Overoptimisation
-from evaluation.gates.reward_accuracy import RewardAccuracy
+from evaluation.gates.calibration import CalibrationGate
+from evaluation.gates.overoptimisation import OveroptimisationGate
+from evaluation.gates.reward_accuracy import RewardAccuracyGate
 from evaluation.verdict import Result
 from tests.evaluation.gates.findings import check, measured
 
@@ -30,7 +30,7 @@ def reward(rate: float, half: float, pairs: int = 400, over_length: float = 0.1)
     ],
 )
 def test_reward_accuracy(measured: Metrics, result: Result, why: str) -> None:
-    finding = check(RewardAccuracy(), measured)
+    finding = check(RewardAccuracyGate(), measured)
     assert finding.result == result
     assert why in finding.reason
 
@@ -54,7 +54,7 @@ def calibrated(ece: float, chance: float, p: float, pairs: int = 400) -> Metrics
     ],
 )
 def test_calibration(measured: Metrics, result: Result, why: str) -> None:
-    finding = check(Calibration(), measured)
+    finding = check(CalibrationGate(), measured)
     assert finding.result == result
     assert why in finding.reason
 
@@ -76,6 +76,6 @@ def moved(reward: float, judge: float, gap: float | None = None) -> Metrics:
     ],
 )
 def test_overoptimisation(measured: Metrics, result: Result, why: str) -> None:
-    finding = check(Overoptimisation(), measured)
+    finding = check(OveroptimisationGate(), measured)
     assert finding.result == result
     assert why in finding.reason

@@ -3,16 +3,16 @@
 import pytest
 
 from evaluation.evals import Metrics
-from evaluation.gates.criteria import Criteria
-from evaluation.gates.safety import Safety
-from evaluation.gates.slices import Slices
-from evaluation.gates.win_rate import WinRate
+from evaluation.gates.criteria import CriteriaGate
+from evaluation.gates.safety import SafetyGate
+from evaluation.gates.slices import SlicesGate
+from evaluation.gates.win_rate import WinRateGate
 from evaluation.verdict import Result
 from tests.evaluation.gates.findings import check, judge, measured, votes
 
 
 def test_win_rate_reads_like_a_sentence() -> None:
-    finding = check(WinRate(), votes(0.612, 0.579, 0.644))
+    finding = check(WinRateGate(), votes(0.612, 0.579, 0.644))
     assert finding.result == "promote"
     assert finding.reason == (
         "fresh votes prefer the candidate 61.2 % of the time (57.9 to 64.4 %, 512 votes): above 50 %"
@@ -31,38 +31,38 @@ def test_win_rate_reads_like_a_sentence() -> None:
     ],
 )
 def test_win_rate(measured: Metrics, result: Result) -> None:
-    assert check(WinRate(), measured).result == result
+    assert check(WinRateGate(), measured).result == result
 
 
 def test_a_reward_hack_is_rejected_by_people_though_the_judge_likes_it() -> None:
     hack = judge(0.91, 0.88, 0.94) | votes(0.35, 0.31, 0.39)
-    assert check(WinRate(), hack).result == "reject"
-    assert check(WinRate(), hack, trust_judge=True).result == "reject"
+    assert check(WinRateGate(), hack).result == "reject"
+    assert check(WinRateGate(), hack, trust_judge=True).result == "reject"
 
 
 def test_without_votes_the_judge_decides_only_where_it_is_trusted() -> None:
     praised = judge(0.91, 0.88, 0.94)
-    waiting = check(WinRate(), praised)
+    waiting = check(WinRateGate(), praised)
     assert (waiting.result, waiting.reason[:14]) == ("hold", "no fresh votes")
-    assert check(WinRate(), praised, trust_judge=True).result == "promote"
-    assert check(Criteria(), praised, trust_judge=True).result == "promote"
-    assert check(Slices(), praised, trust_judge=True).result == "promote"
+    assert check(WinRateGate(), praised, trust_judge=True).result == "promote"
+    assert check(CriteriaGate(), praised, trust_judge=True).result == "promote"
+    assert check(SlicesGate(), praised, trust_judge=True).result == "promote"
 
 
 def test_a_time_that_was_up_holds() -> None:
     liked, disliked = votes(0.612, 0.579, 0.644, count=255), votes(0.35, 0.31, 0.39, count=255)
-    waited = check(WinRate(), liked, votes_asked=256)
+    waited = check(WinRateGate(), liked, votes_asked=256)
     assert waited.result == "hold"
     assert waited.reason.endswith("the time was up with 255 of the 256 votes that people were asked for")
-    assert check(WinRate(), liked, votes_asked=255).result == "promote"
-    assert check(WinRate(), disliked, votes_asked=256).result == "reject"
-    assert check(WinRate(), judge(0.91, 0.88, 0.94), trust_judge=True, votes_asked=256).result == "hold"
+    assert check(WinRateGate(), liked, votes_asked=255).result == "promote"
+    assert check(WinRateGate(), disliked, votes_asked=256).result == "reject"
+    assert check(WinRateGate(), judge(0.91, 0.88, 0.94), trust_judge=True, votes_asked=256).result == "hold"
 
 
 def test_sides_that_were_not_drawn_hold() -> None:
     drawn, not_drawn = ({**votes(0.612, 0.579, 0.644), "evaluate/candidate_left": left} for left in (0.64, 0.66))
-    assert check(WinRate(), drawn).result == "promote"
-    finding = check(WinRate(), not_drawn)
+    assert check(WinRateGate(), drawn).result == "promote"
+    finding = check(WinRateGate(), not_drawn)
     assert (finding.result, finding.numbers) == ("hold", {"candidate_left": 0.66})
 
 
@@ -74,19 +74,19 @@ def criterion(name: str, rate: float, p: float, count: int = 256) -> Metrics:
 def test_a_lost_criterion_rejects_after_holm() -> None:
     # .02·2 = .04 is a loss; with a third and a fourth look it is .08, and none
     lost = criterion("correct", 0.41, 0.02) | criterion("polite", 0.60, 0.9)
-    finding = check(Criteria(), lost)
+    finding = check(CriteriaGate(), lost)
     assert finding.result == "reject"
     assert "under correct: 41.0 % of the votes (p 0.04)" in finding.reason
     more = lost | criterion("concise", 0.5, 0.9) | criterion("safe", 0.5, 0.9)
-    assert check(Criteria(), more).result == "promote"
+    assert check(CriteriaGate(), more).result == "promote"
 
 
 def test_winning_a_criterion_is_no_loss() -> None:
-    assert check(Criteria(), criterion("correct", 0.9, 0.0001)).result == "promote"
+    assert check(CriteriaGate(), criterion("correct", 0.9, 0.0001)).result == "promote"
 
 
 def test_too_few_votes_on_a_criterion_hold() -> None:
-    finding = check(Criteria(), criterion("safe", 0.4, 0.5, count=12) | criterion("correct", 0.6, 0.1))
+    finding = check(CriteriaGate(), criterion("safe", 0.4, 0.5, count=12) | criterion("correct", 0.6, 0.1))
     assert (finding.result, finding.reason) == ("hold", "fewer than 50 fresh votes on safe")
 
 
@@ -106,13 +106,13 @@ def safe(rate: float, half: float, votes: int = 100) -> Metrics:
     ],
 )
 def test_safety(measured: Metrics, result: Result, why: str) -> None:
-    finding = check(Safety(), measured)
+    finding = check(SafetyGate(), measured)
     assert finding.result == result
     assert why in finding.reason
 
 
 def test_safety_prompts_can_be_required() -> None:
-    assert check(Safety(required=True), {"evaluate/safety_prompts": 0}).result == "hold"
+    assert check(SafetyGate(required=True), {"evaluate/safety_prompts": 0}).result == "hold"
 
 
 def sliced(**rates: float) -> Metrics:
@@ -134,6 +134,6 @@ def sliced(**rates: float) -> Metrics:
     ],
 )
 def test_slices(measured: Metrics, result: Result, why: str) -> None:
-    finding = check(Slices(), measured)
+    finding = check(SlicesGate(), measured)
     assert finding.result == result
     assert why in finding.reason

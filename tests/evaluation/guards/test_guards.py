@@ -1,13 +1,13 @@
 import pytest
 
-from evaluation.guards import Live, first_of_each
-from evaluation.guards.errors import Errors
-from evaluation.guards.harm import Harm
-from evaluation.guards.liking import Liking
-from evaluation.guards.preference import Preference
-from feedback.live import Duel, Opinion
+from evaluation.guards import LiveFeedback, first_of_each
+from evaluation.guards.errors import ErrorsGuard
+from evaluation.guards.harm import HarmGuard
+from evaluation.guards.liking import LikingGuard
+from evaluation.guards.preference import PreferenceGuard
+from feedback.live import LiveComparison, Opinion
 
-SILENCE = Live([], [], [])
+SILENCE = LiveFeedback([], [], [])
 
 
 def opinions(up: int, down: int, version: str = "2", flags: str = "", person: str = "") -> list[Opinion]:
@@ -19,75 +19,81 @@ def opinions(up: int, down: int, version: str = "2", flags: str = "", person: st
     ]
 
 
-def duels(won: int, lost: int, person: str = "") -> list[Duel]:
+def duels(won: int, lost: int, person: str = "") -> list[LiveComparison]:
     shares = [1.0] * won + [0.0] * lost
-    return [Duel(("2", "1"), person or f"person {ix}", "overall", share) for ix, share in enumerate(shares)]
+    return [LiveComparison(("2", "1"), person or f"person {ix}", "overall", share) for ix, share in enumerate(shares)]
 
 
-@pytest.mark.parametrize("guard", [Harm(), Errors(), Liking(), Liking(floor=0.9), Preference()])
-def test_silence_is_no_breach(guard: Harm | Errors | Liking | Preference) -> None:
+@pytest.mark.parametrize(
+    "guard", [HarmGuard(), ErrorsGuard(), LikingGuard(), LikingGuard(floor=0.9), PreferenceGuard()]
+)
+def test_silence_is_no_breach(guard: HarmGuard | ErrorsGuard | LikingGuard | PreferenceGuard) -> None:
     assert not guard.look(SILENCE).breached
 
 
 def test_harm_counts_people_and_not_their_flags() -> None:
     by_one = opinions(0, 5, flags="harmful", person="ana")
     by_three = opinions(0, 2, flags="unsafe") + by_one
-    assert not Harm().look(Live(by_one, [], [])).breached
-    found = Harm().look(Live(opinions(10, 0) + by_three, [], []))
+    assert not HarmGuard().look(LiveFeedback(by_one, [], [])).breached
+    found = HarmGuard().look(LiveFeedback(opinions(10, 0) + by_three, [], []))
     assert (found.breached, found.severity, found.numbers["people"]) == (True, "hard", 3)
     assert found.said == (
         "3 people flagged 7 of 17 judged answers as harmful (a breach from 3 people and more than 1.0 % on)"
     )
-    assert not Harm().look(Live(opinions(700, 0) + by_three, [], [])).breached  # .99 %
-    assert not Harm(share=0.5).look(Live(opinions(10, 0) + by_three, [], [])).breached
+    assert not HarmGuard().look(LiveFeedback(opinions(700, 0) + by_three, [], [])).breached  # .99 %
+    assert not HarmGuard(share=0.5).look(LiveFeedback(opinions(10, 0) + by_three, [], [])).breached
 
 
 def test_the_worst_score_for_safety_is_a_flag() -> None:
     unsafe = [
         Opinion("2", f"person {ix}", {"safe": score}, frozenset()) for ix, score in enumerate((0.0, 0.0, 0.0, 0.5))
     ]
-    assert Harm().look(Live(unsafe, [], [])).breached
-    assert not Harm().look(Live(unsafe[1:], [], [])).breached
-    assert not Harm(criteria=()).look(Live(unsafe, [], [])).breached
+    assert HarmGuard().look(LiveFeedback(unsafe, [], [])).breached
+    assert not HarmGuard().look(LiveFeedback(unsafe[1:], [], [])).breached
+    assert not HarmGuard(criteria=()).look(LiveFeedback(unsafe, [], [])).breached
 
 
 def test_errors_are_a_breach_where_their_share_is_surely_too_large() -> None:
-    assert not Errors().look(Live(opinions(0, 1, flags="error"), [], [])).breached  # may be 0.5 % by chance
-    assert Errors(fewest=3).look(Live(opinions(0, 3, flags="error"), [], [])).breached
-    assert not Errors().look(Live(opinions(0, 3, flags="error") + opinions(60, 0), [], [])).breached
+    assert (
+        not ErrorsGuard().look(LiveFeedback(opinions(0, 1, flags="error"), [], [])).breached
+    )  # may be 0.5 % by chance
+    assert ErrorsGuard(fewest=3).look(LiveFeedback(opinions(0, 3, flags="error"), [], [])).breached
+    assert not ErrorsGuard().look(LiveFeedback(opinions(0, 3, flags="error") + opinions(60, 0), [], [])).breached
 
 
 def test_two_errors_of_one_person_are_no_breach() -> None:
     by_one = opinions(0, 2, flags="error", person="bo")
-    assert Errors(fewest=1).look(Live(by_one, [], [])).breached  # 6.1 % at least, at any share that is surely so
-    assert not Errors().look(Live(by_one, [], [])).breached
-    assert Errors().look(Live(by_one * 2 + opinions(8, 8, flags="error"), [], [])).breached
+    assert (
+        ErrorsGuard(fewest=1).look(LiveFeedback(by_one, [], [])).breached
+    )  # 6.1 % at least, at any share that is surely so
+    assert not ErrorsGuard().look(LiveFeedback(by_one, [], [])).breached
+    assert ErrorsGuard().look(LiveFeedback(by_one * 2 + opinions(8, 8, flags="error"), [], [])).breached
 
 
 def test_liking_is_compared_with_that_of_the_version_before() -> None:
     before = opinions(160, 40, "1")
-    found = Liking().look(Live(opinions(40, 60), before, []))
+    found = LikingGuard().look(LiveFeedback(opinions(40, 60), before, []))
     assert (found.breached, found.severity) == (True, "soft")
     assert found.said.startswith("the champion is liked by 40.0 % (")
     assert found.numbers["liking_high"] < found.numbers["before_low"]
-    assert not Liking(margin=0.1).look(Live(opinions(40, 60), before, [])).breached
-    assert not Liking().look(Live(opinions(5, 5), before, [])).breached
-    assert not Liking().look(Live(opinions(50, 50), [], [])).breached  # nothing is known of the one before
+    assert not LikingGuard(margin=0.1).look(LiveFeedback(opinions(40, 60), before, [])).breached
+    assert not LikingGuard().look(LiveFeedback(opinions(5, 5), before, [])).breached
+    assert not LikingGuard().look(LiveFeedback(opinions(50, 50), [], [])).breached  # nothing is known of the one before
 
 
 def test_a_floor_needs_no_version_before() -> None:
-    assert Liking(floor=0.8).look(Live(opinions(50, 50), [], [])).breached
-    assert not Liking(floor=0.3).look(Live(opinions(50, 50), [], [])).breached
+    assert LikingGuard(floor=0.8).look(LiveFeedback(opinions(50, 50), [], [])).breached
+    assert not LikingGuard(floor=0.3).look(LiveFeedback(opinions(50, 50), [], [])).breached
 
 
 def test_one_person_cannot_vote_a_champion_down() -> None:
     crowd, one = opinions(160, 40, "1"), opinions(0, 500, person="ana")
-    assert not Liking().look(Live(one, crowd, [])).breached
-    assert not Preference().look(Live([], [], duels(0, 500, person="ana"))).breached
+    assert not LikingGuard().look(LiveFeedback(one, crowd, [])).breached
+    assert not PreferenceGuard().look(LiveFeedback([], [], duels(0, 500, person="ana"))).breached
     assert len(first_of_each(one + opinions(2, 0), 10)) == 12
 
 
 def test_live_comparisons_are_compared_with_one_half() -> None:
-    assert Preference().look(Live([], [], duels(20, 80))).breached
-    assert not Preference().look(Live([], [], duels(40, 60))).breached
-    assert not Preference(criterion="polite").look(Live([], [], duels(0, 100))).breached
+    assert PreferenceGuard().look(LiveFeedback([], [], duels(20, 80))).breached
+    assert not PreferenceGuard().look(LiveFeedback([], [], duels(40, 60))).breached
+    assert not PreferenceGuard(criterion="polite").look(LiveFeedback([], [], duels(0, 100))).breached

@@ -7,7 +7,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from evaluation.statistics.annotators import REST, Standing, compare
+from evaluation.statistics.annotators import REST, AnnotatorAgreement, compare
 
 Votes = list[dict[str, object]]
 
@@ -25,7 +25,7 @@ def test_by_hand() -> None:
     [worst, other] = compare([*cast("ann", 9, 3), *cast("bob", 2, 8)], {"pair": 1.0})
     # of 22 votes 11 agree; at most 2 of bob's 10 do: the tail of the hypergeometric distribution
     tail = Fraction(sum(comb(11, k) * comb(11, 10 - k) for k in range(3)), comb(22, 10))
-    assert worst._replace(p=0.0) == Standing("bob", 10, 0.2, 0.75, 0.0)
+    assert worst._replace(p=0.0) == AnnotatorAgreement("bob", 10, 0.2, 0.75, 0.0)
     assert worst.p == pytest.approx(2 * float(tail))
     assert (other.annotator, other.votes, other.agreement, other.others) == ("ann", 12, 0.75, 0.2)
     assert other.p > 0.99
@@ -41,8 +41,8 @@ def test_the_other_way_round_is_found() -> None:
 def test_who_turned_in_the_newest_round_is_found_behind_many_good_votes() -> None:
     votes = [vote for name in ("ann", "bob", "cid") for vote in [*cast(name, 160, 40), *cast(name, 40, 10, round=2)]]
     worst, overall = compare([*votes, *cast("eve", 160, 40), *cast("eve", 10, 40, round=2)], {"pair": 1.0})[:2]
-    assert worst._replace(p=0.0) == Standing("eve", 50, 0.2, 0.8, 0.0, newest=True)
-    assert overall._replace(p=0.0) == Standing("eve", 250, 170 / 250, 0.8, 0.0)  # 12 points behind: not far
+    assert worst._replace(p=0.0) == AnnotatorAgreement("eve", 50, 0.2, 0.8, 0.0, newest=True)
+    assert overall._replace(p=0.0) == AnnotatorAgreement("eve", 250, 170 / 250, 0.8, 0.0)  # 12 points behind: not far
     assert worst.p < overall.p / 10
 
 

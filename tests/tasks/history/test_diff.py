@@ -8,13 +8,13 @@ from hypothesis import strategies as st
 
 from core.nested import changed, flat
 from tasks.history.diff import difference
-from tasks.registry.archive import Past, Saved
+from tasks.registry.archive import PastRound, SavedFiles
 from tests.tasks.history.worlds import COMMITS, KEYS, RUNS, past
 
 VALUES = st.dictionaries(st.sampled_from("abc"), st.integers(0, 2))
 
 
-def saved(folder: Path, kl: float, feedback: str, said: str) -> Saved:
+def saved(folder: Path, kl: float, feedback: str, said: str) -> SavedFiles:
     folder.mkdir()
     inputs = {"number": 1, "seed": 7, "champion": {"version": "1"}, "params": {"policy": {"kl": kl, "steps": 4}}}
     (folder / "round.yaml").write_text(yaml.safe_dump(inputs))
@@ -22,7 +22,7 @@ def saved(folder: Path, kl: float, feedback: str, said: str) -> Saved:
     (folder / "dvc.lock").write_text(yaml.safe_dump({"schema": "2.0", "stages": stages}))
     findings = [{"gate": "win_rate", "result": said, "reason": "votes"}]
     (folder / "verdict.json").write_text(json.dumps({"result": said, "findings": findings}))
-    return Saved(folder)
+    return SavedFiles(folder)
 
 
 def test_what_differs_is_told_by_section_and_the_rest_is_not(tmp_path: Path) -> None:
@@ -43,7 +43,7 @@ def test_what_differs_is_told_by_section_and_the_rest_is_not(tmp_path: Path) -> 
 
 
 def test_a_round_does_not_differ_from_itself(tmp_path: Path) -> None:
-    one: tuple[Past, Saved] = past(1, "promote"), saved(tmp_path / "1", 0.3, "aa", "promote")
+    one: tuple[PastRound, SavedFiles] = past(1, "promote"), saved(tmp_path / "1", 0.3, "aa", "promote")
     found = difference(one, one)
     assert not any(found[section] for section in found.keys() - {"rounds"})
 

@@ -8,19 +8,19 @@ from typing import Any
 
 import pytest
 
-from tasks.history.evidence import Dossier, _lines, _logged, _unnamed, concerning, concerns, write
+from tasks.history.evidence import EvidenceArchive, _lines, _logged, _unnamed, concerning, concerns, write
 from tasks.history.evidence.headings import CONSIDERATIONS, CONTROLS, OBJECTIVES, PARTS, RISKS, numbered, title
 from tasks.history.evidence.index import index
 from tasks.registry import audit, incidents
-from tasks.registry.audit import Entry
-from tasks.registry.versions import Version
+from tasks.registry.audit import AuditEntry
+from tasks.registry.versions import ModelVersion
 
 NOON = datetime(2026, 3, 1, 12, 0, tzinfo=UTC)
-VERSION = Version("policy", "3", 2, "f" * 32, "d" * 64, {"round_key": "abc123"}, NOON)
+VERSION = ModelVersion("policy", "3", 2, "f" * 32, "d" * 64, {"round_key": "abc123"}, NOON)
 
 
-def entry(event: str, seq: int = 1, **facts: Any) -> Entry:
-    return Entry(seq, "2026-03-01T12:00:00+00:00", event, "ana", facts, "0" * 64)
+def entry(event: str, seq: int = 1, **facts: Any) -> AuditEntry:
+    return AuditEntry(seq, "2026-03-01T12:00:00+00:00", event, "ana", facts, "0" * 64)
 
 
 def test_every_heading_is_one_of_the_frames() -> None:
@@ -65,7 +65,7 @@ def test_the_first_page_lists_what_is_there_and_what_is_missing() -> None:
         (entry("withdrawal", round=2), False),
     ],
 )
-def test_which_lines_of_the_audit_log_concern_a_version(line: Entry, about: bool) -> None:
+def test_which_lines_of_the_audit_log_concern_a_version(line: AuditEntry, about: bool) -> None:
     assert concerns(line, VERSION) is about
 
 
@@ -117,7 +117,7 @@ def test_annotators_are_numbered_alike_everywhere() -> None:
 
 
 def test_the_archive_has_no_time_of_its_own(tmp_path: Path) -> None:
-    found = Dossier(VERSION, {"a.txt": b"a", "b.json": b"{}"}, [])
+    found = EvidenceArchive(VERSION, {"a.txt": b"a", "b.json": b"{}"}, [])
     write(found, tmp_path / "one.zip")
     write(found, tmp_path / "two.zip")
     assert (tmp_path / "one.zip").read_bytes() == (tmp_path / "two.zip").read_bytes()

@@ -2,10 +2,10 @@
 
 from datetime import UTC, datetime, timedelta
 
-from feedback.annotators import Spoken
-from tasks.history.lineage import World
-from tasks.registry.archive import Output, Past
-from tasks.registry.versions import Version
+from feedback.annotators import AnnotatorActivity
+from tasks.history.lineage import History
+from tasks.registry.archive import PastRound, StepOutput
+from tasks.registry.versions import ModelVersion
 
 DAWN = datetime(2026, 1, 1, tzinfo=UTC)
 KEYS = ("a" * 16, "b" * 16, "c" * 16)
@@ -14,7 +14,7 @@ COMMITS = ("ab" * 20, "ab" * 20, "cd" * 20)
 SFT, FEEDBACK = "5" * 32 + ".dir", ("6" * 32 + ".dir", "7" * 32 + ".dir", "8" * 32 + ".dir")
 
 
-def past(number: int, verdict: str | None) -> Past:
+def past(number: int, verdict: str | None) -> PastRound:
     """A round as its run tells of it; the SFT model of round 0 is that of all."""
     tags = {
         "round": str(number),
@@ -25,25 +25,29 @@ def past(number: int, verdict: str | None) -> Past:
         "git_dirty": "false",
         "code": "f" * 16,
     }
-    outputs = (Output("sft", "data/checkpoints/sft", SFT), Output("ingest", "data/feedback", FEEDBACK[number]))
+    outputs = (StepOutput("sft", "data/checkpoints/sft", SFT), StepOutput("ingest", "data/feedback", FEEDBACK[number]))
     marks = {"verdict": verdict} if verdict else {}
-    return Past(number, KEYS[number], RUNS[number], DAWN + timedelta(days=number), tags | marks, {}, outputs)
+    return PastRound(number, KEYS[number], RUNS[number], DAWN + timedelta(days=number), tags | marks, {}, outputs)
 
 
-def version(name: str, number: str, round: int) -> Version:
+def version(name: str, number: str, round: int) -> ModelVersion:
     """A version that a round registered."""
     digest = f"{name[0]}{number}".encode().hex().ljust(64, "e")
-    return Version(name, number, round, RUNS[round], digest, {"round_key": KEYS[round]}, DAWN)
+    return ModelVersion(name, number, round, RUNS[round], digest, {"round_key": KEYS[round]}, DAWN)
 
 
-def world() -> World:
+def world() -> History:
     """Ana speaks in rounds 0 and 1, Ben in round 2; Cem votes in round 1."""
-    return World(
+    return History(
         rounds=[past(0, "promote"), past(1, "promote"), past(2, "hold")],
         versions=[version("policy", "1", 0), version("policy", "2", 1), version("reward", "1", 1)],
         champion="2",
-        spoken=[Spoken("ana", "human", 0, 5), Spoken("ana", "human", 1, 7), Spoken("ben", "human", 2, 3)],
-        voted=[Spoken("cem", "human", 1, 40)],
+        spoken=[
+            AnnotatorActivity("ana", "human", 0, 5),
+            AnnotatorActivity("ana", "human", 1, 7),
+            AnnotatorActivity("ben", "human", 2, 3),
+        ],
+        voted=[AnnotatorActivity("cem", "human", 1, 40)],
         here=KEYS,
         step_run=lambda text: {RUNS[1]} if text == "d" * 32 else set(),
     )

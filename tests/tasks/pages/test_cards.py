@@ -9,10 +9,10 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from tasks.pages.cards import content
-from tasks.pages.cards.content import Facts, data_card, model_card, short
+from tasks.pages.cards.content import CardFacts, data_card, model_card, short
 from tasks.pages.cards.limits import limits
-from tasks.pages.markdown import Safe, code, escaped
-from tasks.registry.versions import Version
+from tasks.pages.markdown import SafeMarkdown, code, escaped
+from tasks.registry.versions import ModelVersion
 
 NOON = datetime(2026, 3, 1, 12, 0, tzinfo=UTC)
 CURATED = {
@@ -55,10 +55,10 @@ VERDICT = {
 }
 
 
-def facts(name: str = "policy", number: int = 3, **changes: Any) -> Facts:
+def facts(name: str = "policy", number: int = 3, **changes: Any) -> CardFacts:
     tags = {"round_key": "0123456789abcdef"}
-    found = Facts(
-        version=Version(name, "4", number, "f" * 32, "d" * 64, tags, NOON),
+    found = CardFacts(
+        version=ModelVersion(name, "4", number, "f" * 32, "d" * 64, tags, NOON),
         reward_version="2",
         inputs={
             "number": number,
@@ -170,7 +170,7 @@ def test_an_escaped_text_is_one_line_without_a_bare_mark(text: str) -> None:
 
 
 def test_what_is_marked_as_safe_or_no_text_stays() -> None:
-    assert escaped(Safe("**a**")) == "**a**"
+    assert escaped(SafeMarkdown("**a**")) == "**a**"
     assert escaped(3) == 3
     assert code("a`b|c\nd") == "`a b c d`"
 

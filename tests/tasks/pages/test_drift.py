@@ -1,18 +1,18 @@
 from typing import Any
 
-from evaluation.drift import Check, Findings, decide, histograms, report
+from evaluation.drift import DriftCheck, DriftFindings, decide, histograms, report
 from tasks.pages.drift import page
 
 
-def shown(*checks: Check, history: list[tuple[int, dict[str, float]]]) -> str:
-    found = Findings(checks, {}, (histograms("Answers: length", "tokens", [1, 2, 3], [3, 4, 5]),))
+def shown(*checks: DriftCheck, history: list[tuple[int, dict[str, float]]]) -> str:
+    found = DriftFindings(checks, {}, (histograms("Answers: length", "tokens", [1, 2, 3], [3, 4, 5]),))
     plain: dict[str, Any] = report(found, decide(checks, 0.01))
     return page("Round 3", 0.01, plain, history)
 
 
 def test_an_alarm_stands_first_and_says_where_to_look() -> None:
-    bad = Check("kl_rise", 7.0, 5.0, 0.001, "answers are 9.0 nats away", "the coefficient")
-    fine = Check("judge_gap", 0.01, 0.15, 0.5, "the judge agrees", "the answers")
+    bad = DriftCheck("kl_rise", 7.0, 5.0, 0.001, "answers are 9.0 nats away", "the coefficient")
+    fine = DriftCheck("judge_gap", 0.01, 0.15, 0.5, "the judge agrees", "the answers")
     text = shown(
         fine, bad, history=[(2, {"drift/kl_rise": 1.0}), (3, {"drift/kl_rise": 7.0, "drift/kl_rise_alarm": 1.0})]
     )
@@ -31,5 +31,5 @@ def test_a_round_without_anything_to_compare_with() -> None:
 
 
 def test_text_from_answers_cannot_become_markup() -> None:
-    text = shown(Check("x", 1.0, 0.5, 0.0, "<script>alert(1)</script>", "<b>"), history=[])
+    text = shown(DriftCheck("x", 1.0, 0.5, 0.0, "<script>alert(1)</script>", "<b>"), history=[])
     assert "<script>" not in text

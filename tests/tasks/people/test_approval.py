@@ -5,7 +5,7 @@ import pytest
 from core.files import digest, write_text
 from evaluation.verdict import Finding, Verdict
 from tasks.people import approval, waiting
-from tasks.people.approval import Decided, NotAsked
+from tasks.people.approval import AlreadyDecided, NotAsked
 from tasks.registry import audit
 from tasks.state import round as rounds
 from tasks.state.round import Round
@@ -59,7 +59,7 @@ def test_a_no_is_hold(round: Round) -> None:
 def test_nobodys_word_is_hold_and_a_late_one_is_refused(tmp_path: Path) -> None:
     place = opened(tmp_path)
     asks(place, 0)
-    with pytest.raises(Decided, match="the time to approve ended at"):
+    with pytest.raises(AlreadyDecided, match="the time to approve ended at"):
         approval.decide(place, 3, True, "ana", "late")
     round = Round(**{**vars(rounds.read(place)), "values": {"approval": {"required": True}}})
     [(result, reason)] = findings(round)
@@ -69,7 +69,7 @@ def test_nobodys_word_is_hold_and_a_late_one_is_refused(tmp_path: Path) -> None:
 
 def test_the_first_word_stands(round: Round) -> None:
     approval.decide(round.workspace, 3, True, "ana", "good")
-    with pytest.raises(Decided, match="the candidate of round 3 was approved by ana: good"):
+    with pytest.raises(AlreadyDecided, match="the candidate of round 3 was approved by ana: good"):
         approval.decide(round.workspace, 3, False, "bo", "bad")
 
 

@@ -12,7 +12,7 @@ from feedback.schema import FeedbackEvent, GroupedPrompt, prompt_id
 from feedback.sources import Intake
 from feedback.sources.simulated import Simulated
 from tasks.people import ballots, polls
-from tasks.people.ballots import Drawn
+from tasks.people.ballots import BlindedPair
 from tasks.state.round import Round
 from tasks.state.workspace import Workspace
 
@@ -25,13 +25,13 @@ def opened(root: Path, number: int = 1, seed: int = 7) -> Round:
     return Round(place, number, None, seed=seed, salt="salt", champion=None, inbox=(), values={})
 
 
-def asked(count: int) -> tuple[list[world.Request], list[GroupedPrompt]]:
+def asked(count: int) -> tuple[list[world.CustomerRequest], list[GroupedPrompt]]:
     requests = world.prompts(count, seed=3)
     prompts = [world.render(request) for request in requests]
     return requests, [GroupedPrompt(prompt_id(prompt), f"group {i}", prompt) for i, prompt in enumerate(prompts)]
 
 
-def drawn(root: Path, count: int, seed: int = 7) -> list[Drawn]:
+def drawn(root: Path, count: int, seed: int = 7) -> list[BlindedPair]:
     """The best answers of the candidate against a bad one of the champion."""
     requests, prompts = asked(count)
     found = ballots.draw(
@@ -40,7 +40,7 @@ def drawn(root: Path, count: int, seed: int = 7) -> list[Drawn]:
     return [one for one in found if one]
 
 
-def votes(known: list[Drawn]) -> list[FeedbackEvent]:
+def votes(known: list[BlindedPair]) -> list[FeedbackEvent]:
     records = Simulated().read(Intake(1, 5, [one.pair for one in known]))
     return [record for record in records if isinstance(record, FeedbackEvent)]
 

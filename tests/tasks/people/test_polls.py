@@ -12,7 +12,7 @@ from feedback import canonical, pairs
 from feedback.votes import standing
 from tasks.people import ballots, polls, waiting
 from tasks.people.pending import pending
-from tasks.people.polls import NoPoll, Pushed
+from tasks.people.polls import NoPoll, VotesReceived
 from tasks.state.workspace import Workspace
 from tests.cli.annotators import vote
 from tests.tasks.people.waiting_round import opened, pair
@@ -28,7 +28,7 @@ def place(tmp_path: Path) -> Workspace:
     return place
 
 
-def push(place: Workspace, *records: dict[str, Any]) -> Pushed:
+def push(place: Workspace, *records: dict[str, Any]) -> VotesReceived:
     file = place.root / "votes.jsonl"
     file.write_text("".join(json.dumps(record) + "\n" for record in records))
     return polls.push(place, [file])

@@ -7,7 +7,7 @@ import yaml
 from core.files import write_json, write_text
 from feedback import pairs
 from feedback.schema import Message, Response
-from feedback.sources import Pair
+from feedback.sources import AnswerPair
 from tasks.state.workspace import Workspace
 
 ANSWERS = (("Yes.", "No."), ("Maybe.", "Maybe."), ("Soon.", "On Monday."), ("Here.", "There."))
@@ -33,11 +33,11 @@ def opened(root: Path, at: str = "2026-11-21T08:00:00+00:00") -> Workspace:
     return place
 
 
-def pair(index: int, left: str, right: str) -> Pair:
+def pair(index: int, left: str, right: str) -> AnswerPair:
     """Two answers to a question."""
     name = f"votes-3-{index:05d}"
     sides = [
         Response(response_id=f"{name}-{side}", messages=(Message(role="assistant", content=text),), origin="model")
         for side, text in (("a", left), ("b", right))
     ]
-    return Pair(name, (Message(role="user", content=f"Question {index}?"),), (sides[0], sides[1]))
+    return AnswerPair(name, (Message(role="user", content=f"Question {index}?"),), (sides[0], sides[1]))

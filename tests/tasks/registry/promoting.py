@@ -11,7 +11,7 @@ from functools import partial
 from pathlib import Path
 from typing import Any
 
-from tasks.registry.alias import Conflict, Registry
+from tasks.registry.alias import AliasConflict, Registry
 
 
 class KilledAt:
@@ -56,7 +56,7 @@ def race(root: Path, version: str) -> None:
             outcome = f"back to {registry.rollback(None, 'rude', who).now.version}"
         else:
             outcome = registry.promote(version, "2", "better", who)
-    except Conflict:
+    except AliasConflict:
         outcome = "conflict"
     (root / "outcomes").mkdir(exist_ok=True)
     (root / "outcomes" / f"{version}.{os.getpid()}").write_text(outcome)

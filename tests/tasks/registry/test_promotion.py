@@ -7,7 +7,7 @@ import pytest
 
 from tasks.registry import promotion
 from tasks.registry.alias import Registry
-from tasks.registry.promotion import Promotion
+from tasks.registry.promotion import PromotionSettings
 from tasks.state.round import Round
 from tests.tasks.registry.test_registry import champion, with_champion_2
 
@@ -23,7 +23,7 @@ class Ending:
     champion: Mapping[str, str]
     cooldown: float = 0.0
 
-    def knobs(self, section: str, model: type[Promotion]) -> Promotion:
+    def knobs(self, section: str, model: type[PromotionSettings]) -> PromotionSettings:
         return model(cooldown=self.cooldown)
 
 

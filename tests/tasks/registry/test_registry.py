@@ -12,7 +12,7 @@ from mlflow.exceptions import MlflowException
 
 from core.errors import BadModel, BadParams
 from tasks.registry import audit
-from tasks.registry.alias import Conflict, CoolingDown, NeverChampion, Registry, RolledBack, Version
+from tasks.registry.alias import AliasConflict, CoolingDown, ModelVersion, NeverChampion, Registry, RolledBack
 from tasks.tools.tracking import RoundRun
 
 # SQLAlchemy 2.1 warns of how MLflow maps its tables
@@ -41,7 +41,7 @@ def weights(home: Path, content: str) -> Path:
     return folder
 
 
-def registered(registry: Registry, number: int, name: Any = "policy") -> Version:
+def registered(registry: Registry, number: int, name: Any = "policy") -> ModelVersion:
     tags = {"round": str(number), "round_key": f"key{number}"}
     run = RoundRun.open(registry.root, f"round {number}", tags)
     folder = weights(registry.root, f"{name} {number}")
@@ -168,7 +168,7 @@ def test_a_promotion_moves_the_alias_once_and_is_in_the_audit_log(home: Path) ->
 def test_a_promotion_against_another_champion_is_a_conflict(home: Path) -> None:
     registry = with_champion_2(home)
     for expect, told in (("1", "1"), (None, "unset")):
-        with pytest.raises(Conflict, match=f"champion is 2, expected {told}"):
+        with pytest.raises(AliasConflict, match=f"champion is 2, expected {told}"):
             registry.promote("3", expect, "better", "rounds")
     with pytest.raises(BadModel, match="no version 9"):
         registry.promote("9", "2", "better", "rounds")
@@ -184,7 +184,7 @@ def test_a_rollback_goes_to_the_version_before_and_marks_the_one_left(home: Path
     assert left.tags["rolled_back"] == "rude answers"
     assert moves(home)[-1] == ("rollback", "3", "2")
     assert registry.rollback(None, "still rude", "ana").now.version == "1"
-    with pytest.raises(Conflict, match="took over from no other version"):
+    with pytest.raises(AliasConflict, match="took over from no other version"):
         registry.rollback(None, "worse", "ana")
 
 
@@ -215,7 +215,7 @@ def test_a_rollback_goes_only_to_what_was_champion_once(home: Path) -> None:
 
 def test_a_rollback_that_expects_another_champion_changes_nothing(home: Path) -> None:
     registry = with_champion_2(home)
-    with pytest.raises(Conflict, match="champion is 2, no longer 3"):
+    with pytest.raises(AliasConflict, match="champion is 2, no longer 3"):
         registry.rollback(None, "rude answers", "watch", expect="3")
     assert registry.rollback(None, "rude answers", "watch", expect="2").now.version == "1"
 
@@ -265,7 +265,7 @@ def test_the_champion_is_not_moved_without_a_reason(home: Path) -> None:
 
 
 def test_there_is_nothing_to_roll_back_without_a_champion(home: Path) -> None:
-    with pytest.raises(Conflict):
+    with pytest.raises(AliasConflict):
         Registry(home).rollback(None, "rude", "ana")
 
 

@@ -6,7 +6,7 @@ from pathlib import Path
 import pytest
 
 from core.errors import BadFeedback, BadParams
-from models.policy import Model, build
+from models.policy import ModelSettings, build
 from tasks.registry.alias import Registry
 from tasks.rounds import opening
 from tasks.state.intake import hand_in
@@ -21,7 +21,7 @@ REFUSES_SYSTEM = (
 @pytest.fixture
 def base(tmp_path: Path) -> Path:
     """A model with 24 positions, whose template takes no system turn."""
-    shape = Model(
+    shape = ModelSettings(
         width=16, layers=1, heads=2, feed_forward=32, vocabulary=300, max_prompt_tokens=16, max_answer_tokens=8
     )
     policy = build(shape, ["hello"])

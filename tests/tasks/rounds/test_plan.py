@@ -1,6 +1,6 @@
 from typing import Any
 
-from tasks.rounds.plan import Foreseen, foresee
+from tasks.rounds.plan import PlannedStep, foresee
 
 
 def stage(params: list[str], deps: list[str], *outs: Any) -> dict[str, Any]:
@@ -28,7 +28,7 @@ def recorded(values: dict[str, Any]) -> dict[str, Any]:
     }
 
 
-def does(found: list[Foreseen]) -> list[str]:
+def does(found: list[PlannedStep]) -> list[str]:
     return [one.does for one in found]
 
 

@@ -2,15 +2,15 @@ import math
 from pathlib import Path
 
 from tasks.state import reported
-from tasks.state.reported import Reported
+from tasks.state.reported import ReportedMetrics
 
 
-def values(points: list[reported.Point]) -> list[tuple[str, float, int]]:
+def values(points: list[reported.MetricPoint]) -> list[tuple[str, float, int]]:
     return [(point.name, point.value, point.step) for point in points]
 
 
-def opened(folder: Path) -> Reported:
-    lines = Reported(folder, "policy")
+def opened(folder: Path) -> ReportedMetrics:
+    lines = ReportedMetrics(folder, "policy")
     lines.open()
     return lines
 
@@ -24,26 +24,26 @@ def test_a_number_is_reported_once(tmp_path: Path) -> None:
     again.add({"policy/kl": 0.3}, 3, 4)
     expected = [("policy/kl", 0.0, 0), ("policy/kl", 0.1, 1), ("policy/kl", 0.2, 2)]
     expected += [("policy/late", 1.0, 2), ("policy/kl", 0.3, 3)]
-    assert values(again.unsent) == values(Reported(tmp_path, "policy").unsent) == expected
+    assert values(again.unsent) == values(ReportedMetrics(tmp_path, "policy").unsent) == expected
 
 
 def test_what_was_sent_is_remembered(tmp_path: Path) -> None:
     lines = opened(tmp_path)
     lines.add({"policy/kl": 0.1, "policy/loss": 0.2}, 0, None)
     lines.sent(1)
-    assert values(Reported(tmp_path, "policy").unsent) == [("policy/loss", 0.2, 0)]
+    assert values(ReportedMetrics(tmp_path, "policy").unsent) == [("policy/loss", 0.2, 0)]
     lines.close()
-    assert Reported(tmp_path, "policy").closed
+    assert ReportedMetrics(tmp_path, "policy").closed
     assert not opened(tmp_path).closed  # the step was begun again
 
 
 def test_a_point_read_from_disk_is_the_point_that_was_sent(tmp_path: Path) -> None:
     lines = opened(tmp_path)
     lines.add({"policy/kl": 1 / 3}, 0, None)
-    assert Reported(tmp_path, "policy").unsent == lines.unsent
+    assert ReportedMetrics(tmp_path, "policy").unsent == lines.unsent
     lines.add({"policy/score": math.inf}, 1, None)
     assert [math.isnan(point.value) for point in lines.unsent] == [False, True]
-    assert [math.isnan(point.value) for point in Reported(tmp_path, "policy").unsent] == [False, True]
+    assert [math.isnan(point.value) for point in ReportedMetrics(tmp_path, "policy").unsent] == [False, True]
 
 
 def test_half_a_line_is_dropped(tmp_path: Path) -> None:
@@ -53,7 +53,7 @@ def test_half_a_line_is_dropped(tmp_path: Path) -> None:
         torn.write('{"at": "2026-')
     again = opened(tmp_path)
     again.add({"policy/kl": 0.6}, 1, None)
-    assert values(Reported(tmp_path, "policy").unsent) == [("policy/kl", 0.5, 0), ("policy/kl", 0.6, 1)]
+    assert values(ReportedMetrics(tmp_path, "policy").unsent) == [("policy/kl", 0.5, 0), ("policy/kl", 0.6, 1)]
 
 
 def test_the_folder_belongs_to_one_round(tmp_path: Path) -> None:

@@ -6,8 +6,8 @@ from pathlib import Path
 import pytest
 
 from core.files import read_json, write_text
-from evaluation.gates.data_quality import DataQuality
-from evaluation.verdict import Evidence
+from evaluation.gates.data_quality import DataQualityGate
+from evaluation.verdict import GateInputs
 from tasks.state.round import Round
 from tasks.state.steplog import StepLog
 from tasks.state.workspace import Workspace
@@ -38,7 +38,11 @@ def curated(place: Workspace, number: int, *files: Path) -> dict[str, float]:
 
 
 def judged(numbers: dict[str, float]) -> str:
-    return DataQuality().check(Evidence(candidate={f"curate/{name}": value for name, value in numbers.items()})).result
+    return (
+        DataQualityGate()
+        .check(GateInputs(candidate={f"curate/{name}": value for name, value in numbers.items()}))
+        .result
+    )
 
 
 @pytest.fixture

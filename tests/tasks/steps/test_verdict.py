@@ -3,7 +3,7 @@
 from pathlib import Path
 
 from core.files import write_json
-from evaluation.statistics.annotators import Standing
+from evaluation.statistics.annotators import AnnotatorAgreement
 from tasks.state.round import Round
 from tasks.state.workspace import Workspace
 from tasks.steps.verdict import evidence
@@ -23,7 +23,7 @@ def judged(root: Path) -> Round:
 def test_gates_see_numbers_terms_and_the_champion(tmp_path: Path) -> None:
     seen = evidence(judged(tmp_path), trust_judge=True)
     assert seen.candidate == {"collect/tokens": 7, "curate/leaked": 0, "reward/pairs": 9}
-    assert seen.annotators == (Standing("ann", 30, 0.8, 0.7, 1.0),)
+    assert seen.annotators == (AnnotatorAgreement("ann", 30, 0.8, 0.7, 1.0),)
     assert (seen.licences, seen.consents) == ({"MIT": 3}, {"opt-in": 3})
     assert (seen.champion, seen.trust_judge) == ({"evaluate/kl_mean": 1.5}, True)
     assert seen.seconds is None  # nobody timed the steps

@@ -13,13 +13,13 @@ from core.errors import BadWorkspace, Unwritable
 from tasks.state.lock import holding
 from tasks.state.workspace import Workspace
 from tasks.tools import versioning
-from tasks.tools.versioning import Data, Versioning
+from tasks.tools.versioning import DataGraph, VersioningSettings
 
 
 def test_a_kept_folder_is_named_by_its_hash_and_can_be_kept_again(workspace: Workspace) -> None:
     workspace.previous.mkdir()
     (workspace.previous / "champion.json").write_text("{}")
-    data, file = Data(workspace.root), workspace.data / "previous.dvc"
+    data, file = DataGraph(workspace.root), workspace.data / "previous.dvc"
     hashes = []
     for content in ("{}", '{"a": 1}', "{}"):
         (workspace.previous / "champion.json").write_text(content)
@@ -36,7 +36,7 @@ def test_what_the_cache_lost_is_pushed_all_the_same(workspace: Workspace) -> Non
         config.write(f"['remote \"store\"']\n    url = {remote}\n")
     workspace.previous.mkdir()
     (workspace.previous / "champion.json").write_text("{}")
-    data = Data(workspace.root)
+    data = DataGraph(workspace.root)
     data.keep("data/previous")
     hashes = set(data.objects())
     for md5, file in data.objects().items():
@@ -46,29 +46,29 @@ def test_what_the_cache_lost_is_pushed_all_the_same(workspace: Workspace) -> Non
     assert {file.parent.name + file.name for file in remote.glob("files/md5/??/*")} == hashes
     shutil.rmtree(data.cache)
     shutil.rmtree(remote)
-    Data(workspace.root).push("store")
+    DataGraph(workspace.root).push("store")
     assert {file.parent.name + file.name for file in remote.glob("files/md5/??/*")} == hashes
 
 
 def test_the_remote_is_dvcs_own_default_unless_one_is_named(workspace: Workspace) -> None:
-    assert Data(workspace.root).remote_of(None) is None
+    assert DataGraph(workspace.root).remote_of(None) is None
     config = workspace.root / ".dvc/config"
     urls = "['remote \"mine\"']\n    url = ssh://ana:pass@host:22/data\n['remote \"disk\"']\n    url = /mnt/data\n"
     config.write_text(config.read_text().replace("[core]\n", "[core]\n    remote = mine\n") + urls)
-    data = Data(workspace.root)
+    data = DataGraph(workspace.root)
     assert [data.remote_of(name) for name in (None, "disk", "")] == ["mine", "disk", None]
     assert [data.address(name) for name in ("mine", "disk", "gone")] == ["ssh://ana@host:22/data", "/mnt/data", ""]
 
 
 @pytest.fixture
-def user_wide(workspace: Workspace, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Callable[[str], Data]:
+def user_wide(workspace: Workspace, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Callable[[str], DataGraph]:
     """The workspace of a user whose own DVC configuration has a default remote at a URL."""
     monkeypatch.setenv("DVC_GLOBAL_CONFIG_DIR", str(tmp_path / "dvc"))
 
-    def configured(url: str) -> Data:
+    def configured(url: str) -> DataGraph:
         (tmp_path / "dvc").mkdir()
         (tmp_path / "dvc/config").write_text(f"[core]\n    remote = mine\n['remote \"mine\"']\n    url = {url}\n")
-        return Data(workspace.root)
+        return DataGraph(workspace.root)
 
     return configured
 
@@ -83,31 +83,31 @@ def user_wide(workspace: Workspace, tmp_path: Path, monkeypatch: pytest.MonkeyPa
     ],
 )
 def test_a_remote_that_cannot_be_pushed_to_is_refused_at_opening(
-    user_wide: Callable[[str], Data], url: str, problem: str
+    user_wide: Callable[[str], DataGraph], url: str, problem: str
 ) -> None:
     data, before = user_wide(url), Path.cwd()
     with pytest.raises(BadWorkspace) as refusal:
-        data.check(Versioning())
+        data.check(VersioningSettings())
     assert f"versioning.remote: the DVC remote 'mine' ({url}) cannot be used: " in str(refusal.value)
     assert problem in str(refusal.value)
     assert Path.cwd() == before
-    data.check(Versioning(remote=""))  # the cure
+    data.check(VersioningSettings(remote=""))  # the cure
 
 
 def test_a_remote_that_takes_no_part_in_time_is_refused(
-    user_wide: Callable[[str], Data], monkeypatch: pytest.MonkeyPatch
+    user_wide: Callable[[str], DataGraph], monkeypatch: pytest.MonkeyPatch
 ) -> None:
     monkeypatch.setattr(versioning, "PATIENCE", 0.5)
     with socket.create_server(("127.0.0.1", 0)) as silent:
         data = user_wide(f"http://127.0.0.1:{silent.getsockname()[1]}/data")
         with pytest.raises(BadWorkspace, match="no answer within"):
-            data.check(Versioning())
+            data.check(VersioningSettings())
 
 
 def test_a_folder_that_can_be_made_is_a_remote_and_is_not_made_yet(
-    user_wide: Callable[[str], Data], tmp_path: Path
+    user_wide: Callable[[str], DataGraph], tmp_path: Path
 ) -> None:
-    user_wide(str(tmp_path / "new/remote")).check(Versioning())
+    user_wide(str(tmp_path / "new/remote")).check(VersioningSettings())
     assert not (tmp_path / "new").exists()
 
 
@@ -116,7 +116,7 @@ def test_a_site_cache_that_cannot_be_written_is_named_with_its_cure(
 ) -> None:
     monkeypatch.setenv("DVC_SITE_CACHE_DIR", "/proc/none")
     with pytest.raises(Unwritable, match="set DVC_SITE_CACHE_DIR to a folder that can be written"):
-        Data(workspace.root).check(Versioning())
+        DataGraph(workspace.root).check(VersioningSettings())
 
 
 def test_a_kill_while_a_folder_is_kept_leaves_nothing_in_the_way(workspace: Workspace) -> None:
@@ -124,7 +124,7 @@ def test_a_kill_while_a_folder_is_kept_leaves_nothing_in_the_way(workspace: Work
     (workspace.previous / "champion.json").write_text("{}")
     (workspace.data / "previous.dvc").write_text("outs:\n- path: prev")
     (workspace.data / ".previous.dvc.unfinished").touch()
-    data = Data(workspace.root)
+    data = DataGraph(workspace.root)
     data.mend()
     assert not (workspace.data / "previous.dvc").exists()
     data.keep("data/previous")
@@ -136,7 +136,7 @@ def test_an_earlier_versions_previous_dvc_moves_into_data(workspace: Workspace) 
     """Two files that name one folder are an error of DVC's."""
     workspace.previous.mkdir()
     (workspace.previous / "champion.json").write_text("{}")
-    data = Data(workspace.root)
+    data = DataGraph(workspace.root)
     md5 = data.keep("data/previous")
     file, old = workspace.data / "previous.dvc", workspace.root / "previous.dvc"
     old.write_text(file.read_text().replace("path: previous", "path: data/previous"))
@@ -160,8 +160,8 @@ def test_a_look_at_the_data_leaves_alone_what_a_round_is_writing(workspace: Work
     ]
     for path in writing:
         path.write_text("stages: {}")
-    assert Data(workspace.root).recorded() == {}
-    assert Data(workspace.root).objects() == {}
+    assert DataGraph(workspace.root).recorded() == {}
+    assert DataGraph(workspace.root).objects() == {}
     assert all(path.exists() for path in writing)
 
 
@@ -177,7 +177,7 @@ def stale(root: Path, pid: int, age: float) -> Path:
 def test_dvcs_own_locks_do_not_outlive_their_holder(workspace: Workspace) -> None:
     """Not even where another process has the dead one's number by now; half a list names nobody."""
     workspace.previous.mkdir()
-    data = Data(workspace.root)
+    data = DataGraph(workspace.root)
     stale(workspace.root, os.getpid(), age=24 * 3600)
     data.mend()
     data.keep("data/previous")
@@ -191,12 +191,12 @@ def test_dvcs_own_locks_do_not_outlive_their_holder(workspace: Workspace) -> Non
 
 def test_a_living_holder_of_dvcs_locks_keeps_them(workspace: Workspace) -> None:
     locks = stale(workspace.root, 1, age=0)
-    Data(workspace.root).mend()
+    DataGraph(workspace.root).mend()
     assert locks.exists()
 
 
 def test_locks_that_dvc_is_about_to_write_are_left_alone(workspace: Workspace) -> None:
     locks = stale(workspace.root, 2**22 + 1, age=0)
     with holding(locks.with_name("rwlock.lock"), "DVC"):
-        Data(workspace.root).mend()
+        DataGraph(workspace.root).mend()
     assert locks.exists()

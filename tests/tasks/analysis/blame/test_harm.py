@@ -6,7 +6,7 @@ import numpy as np
 import pytest
 
 from feedback.rows import PreferenceRow
-from tasks.analysis.blame.harm import FEWEST, Said, chance, evidence, overall, said
+from tasks.analysis.blame.harm import MIN_VOTES, PredictedVotes, chance, evidence, overall, said
 
 SURE = math.log(3)
 """σ(log 3) = .75."""
@@ -17,9 +17,9 @@ def asked(identity: str, chosen: str, p: float = 1.0) -> PreferenceRow:
     return PreferenceRow(identity, f"g{identity}", "holdout", [], chosen, rejected, p, 1.0, 1, "overall", "s", 1, [])
 
 
-def model(margin: float, rows: int = 40, groups: int = 40) -> Said:
+def model(margin: float, rows: int = 40, groups: int = 40) -> PredictedVotes:
     """A model that gives every pair the same margin, and votes that are all for chosen."""
-    return Said(np.full(rows, margin), np.ones(rows), [f"g{row % groups}" for row in range(rows)])
+    return PredictedVotes(np.full(rows, margin), np.ones(rows), [f"g{row % groups}" for row in range(rows)])
 
 
 def test_harm_is_by_how_much_the_squared_error_falls() -> None:
@@ -37,8 +37,8 @@ def test_the_same_model_does_no_harm() -> None:
 
 
 def test_too_few_votes_of_others_are_no_evidence() -> None:
-    assert evidence(model(-SURE, FEWEST - 1), model(SURE, FEWEST - 1)) is None
-    assert evidence(model(-SURE, FEWEST), model(SURE, FEWEST)) is not None
+    assert evidence(model(-SURE, MIN_VOTES - 1), model(SURE, MIN_VOTES - 1)) is None
+    assert evidence(model(-SURE, MIN_VOTES), model(SURE, MIN_VOTES)) is not None
 
 
 def test_every_pair_counts_once_whichever_kind_of_evidence_it_is() -> None:
