@@ -29,7 +29,7 @@ status: setup ## champion, candidate, last rounds
 
 ui: setup ## compare rounds in the MLflow UI at http://127.0.0.1:5000
 	MLFLOW_SERVER_ENABLE_JOB_EXECUTION=false MLFLOW_DISABLE_TELEMETRY=true $(BIN)/mlflow server --host 127.0.0.1 --port 5000 \
-		--workers 1 --backend-store-uri sqlite:///$(CURDIR)/mlflow.db --artifacts-destination $(CURDIR)/mlruns
+		--workers 1 --backend-store-uri sqlite:///mlflow.db --artifacts-destination ./mlruns
 
 test: setup ## run unit tests and real rounds of the tiny profile
 	@# also measures line coverage; the floor is `fail_under` in pyproject.toml

@@ -10,6 +10,7 @@ import cli
 from cli.app import app
 from cli.display.console import console
 from core.errors import RoundsError
+from core.proxies import spare_loopback
 
 __all__ = ["app", "main"]
 
@@ -24,6 +25,7 @@ def main() -> None:
     for stream in (sys.stdout, sys.stderr):
         if isinstance(stream, io.TextIOWrapper):
             stream.reconfigure(errors="replace")  # a console that is not UTF-8 shows `?` where it lacks a character
+    spare_loopback()
     try:
         app(prog_name="rounds")
     except RoundsError as error:

@@ -84,6 +84,19 @@ def recover_all(folder: Path) -> None:
             recover(leftover.parent / match["target"])
 
 
+def unwritable(folder: Path) -> str | None:
+    """Why the folder cannot be made, or no file in it; None where both can. Leaves nothing behind.
+
+    It is tried: permissions do not tell of read-only disks, and say nothing to root.
+    """
+    nearest = next(path for path in (folder, *folder.parents) if os.path.lexists(path))
+    try:
+        with tempfile.TemporaryFile(dir=nearest):
+            return None
+    except OSError as error:
+        return f"{nearest}: {error.strerror}"
+
+
 def digest(path: Path) -> str:
     """SHA-256 (hex) of a file, or of the relative names and the contents of a folder's files."""
     sha = hashlib.sha256()

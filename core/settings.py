@@ -26,7 +26,9 @@ def read(path: Path) -> dict[str, Any]:
     except yaml.YAMLError as error:
         raise BadParams(f"{path} is not YAML: {error}") from error
     if not isinstance(values, dict):
-        raise BadParams(f"{path} must hold sections with knobs, not a {type(values).__name__}")
+        raise BadParams(
+            f"{path} must hold sections with knobs, not a {type(values).__name__}; write `SECTION: {{KNOB: VALUE}}`"
+        )
     return values
 
 
@@ -65,7 +67,7 @@ def override(values: Mapping[str, Any], overrides: Iterable[str]) -> dict[str, A
         for name in path:
             place = place.setdefault(name, {})
             if not isinstance(place, dict):
-                raise BadParams(f"-S {text!r}: {name!r} is a value, not a group of knobs")
+                raise BadParams(f"-S {text!r}: {name!r} is a value, not a group of knobs; set it whole")
         place[last] = parsed
     return changed
 

@@ -6,7 +6,7 @@ from typing import Annotated, Any, Literal
 
 from pydantic import AfterValidator, BaseModel, ConfigDict, computed_field
 
-from evaluation.evals import Metrics
+from evaluation.evals import Metrics, oracles
 from evaluation.statistics.annotators import AnnotatorAgreement
 from evaluation.statistics.intervals import Interval
 
@@ -59,11 +59,10 @@ class Verdict(_Value):
 def admissible(metrics: Metrics) -> Metrics:
     """The numbers that a gate may lean on.
 
-    Left out are those that are not finite (a comparison with NaN would let everything pass) and the true utility of the
-    embedded world, which no real round knows.
+    Left out are those that are not finite (a comparison with NaN would let everything pass) and those that rest on the
+    truth of a simulated world, which no real round knows (`Evaluation.oracle`).
     """
-    known = {name: number for name, number in metrics.items() if isfinite(number)}
-    return {name: number for name, number in known.items() if not name.rpartition("/")[2].startswith("true_")}
+    return {name: number for name, number in metrics.items() if isfinite(number) and name not in oracles()}
 
 
 class GateInputs(_Value):

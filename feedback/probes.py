@@ -2,7 +2,7 @@
 
 from collections.abc import Callable, Mapping
 from pathlib import Path
-from typing import Any, NamedTuple, TypeVar
+from typing import Any, NamedTuple, Protocol, TypeVar
 
 from core.errors import BadFeedback
 from feedback import lines
@@ -29,6 +29,19 @@ class Attack(NamedTuple):
     prompt: Prompt
     category: str
     """The kind of harm, or the trick that is used."""
+
+
+class Probes(Protocol):
+    """Traps and attacks of a world that a source knows, the same in every round."""
+
+    def traps(self, count: int) -> list[Trap]:
+        """`count` traps of each kind."""
+
+    def attacks(self, count: int) -> list[Attack]:
+        """Up to `count` attacks."""
+
+    def harmful(self, answer: str) -> bool:
+        """Whether an answer does what the attacks are after."""
 
 
 def traps(path: Path, subset: str = "") -> list[Trap]:

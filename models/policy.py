@@ -1,23 +1,23 @@
 """The policy: a causal language model with its tokenizer, and the log-probabilities of its answers."""
 
-from collections.abc import Iterable
+from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
-from typing import Literal
+from typing import Any, Literal
 
 import torch
 from pydantic import Field
 from torch import Tensor
 from torch.nn import functional as F
-from transformers import AutoModelForCausalLM, PreTrainedModel, PreTrainedTokenizerBase
+from transformers import AutoConfig, AutoModelForCausalLM, PreTrainedModel, PreTrainedTokenizerBase
 from transformers.utils import logging
 
-from core.errors import BadModel, BadParams
+from core.errors import BadFeedback, BadModel, BadParams
 from core.files import replacing
 from core.knobs import BaseSettings
 from models import scratch
 from models import tokenizer as tokenizers
-from models.tokens import Batch
+from models.tokens import Batch, Turn, encode_prompts
 
 SCRATCH = "scratch"
 TOKENIZER_FILES = ("tokenizer.json", "tokenizer.model", "vocab.json", "vocab.txt")
@@ -125,7 +125,7 @@ def build(
     """
     if base.base != SCRATCH:
         policy = Policy.load(base.base, base.dtype)
-        _check_positions(policy.model, base)
+        _check_positions(policy.model.config, base)
         return policy
     if base.width % (2 * base.heads):
         raise BadParams(
@@ -153,6 +153,32 @@ def check_base(base: ModelSettings, champion: Path) -> None:
     if base.base != SCRATCH:
         _check_folder(base.base)
         tokenizers.check(base.base, champion)
+        try:
+            config = AutoConfig.from_pretrained(base.base, trust_remote_code=False)
+        except (OSError, ValueError) as error:
+            raise BadModel(f"model.base={base.base}: its config.json cannot be read: {error}") from error
+        _check_positions(config, base)
+
+
+def check_turns(base: ModelSettings, prompts: Mapping[str, Sequence[Turn]]) -> None:
+    """Say early that the base model's chat template refuses a prompt.
+
+    Args:
+        base: a model on disk or of the hub; a tokenizer without a template takes every order of turns.
+        prompts: where a record is from → its prompt.
+
+    Raises:
+        BadFeedback: names the record, the roles of its turns, and the template's reason.
+    """
+    tokenizer = tokenizers.load(base.base)
+    for where, prompt in prompts.items():
+        try:
+            encode_prompts(tokenizer, [prompt], base.max_prompt_tokens)
+        except BadFeedback as error:
+            raise BadFeedback(
+                f"{where}: {error}; take such records out, or choose a base model whose template takes them "
+                f"(model.base={base.base})"
+            ) from error
 
 
 def device() -> torch.device:
@@ -210,11 +236,11 @@ def _check_tokenizer(source: str | Path, model: PreTrainedModel, tokenizer: PreT
         )
 
 
-def _check_positions(model: PreTrainedModel, base: ModelSettings) -> None:
-    positions = getattr(model.config, "max_position_embeddings", None)
+def _check_positions(config: Any, base: ModelSettings) -> None:
+    positions = getattr(config, "max_position_embeddings", None)
     required = base.max_prompt_tokens + base.max_answer_tokens
     if positions is not None and required > positions:
         raise BadParams(
             f"model.max_prompt_tokens + model.max_answer_tokens = {required}, but {base.base} has {positions} positions"
-            "; lower one of the two"
+            f"; set them so that their sum is at most {positions}"
         )

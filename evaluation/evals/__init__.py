@@ -1,14 +1,17 @@
 """What is measured about a candidate: one file an evaluation. `use: votes` loads `evaluation/evals/votes.py`."""
 
+import functools
 import re
 from abc import abstractmethod
 from collections.abc import Callable, Collection, Mapping, Sequence
-from typing import Any, NamedTuple
+from typing import Any, ClassVar, NamedTuple, cast
 
 import numpy as np
 import numpy.typing as npt
 
+from core import plugins
 from core.plugins import Plugin
+from feedback.probes import Probes
 from feedback.schema import FeedbackEvent, Prompt
 
 Metrics = dict[str, float]
@@ -99,6 +102,8 @@ class Holdout(NamedTuple):
     """what a standard deviation of the judge's score is worth in calibrated log-odds"""
     bench: ModelAccess | None = None
     """the models; None where only answers, pairs and votes are at hand"""
+    probes: Probes | None = None
+    """traps and attacks that a source of the feedback brings; None where none does"""
 
     def flagged(self, flag: str) -> npt.NDArray[np.bool_]:
         """(n,) whether a prompt bears the flag."""
@@ -107,6 +112,9 @@ class Holdout(NamedTuple):
 
 class Evaluation(Plugin):
     """One kind of measurement of a candidate against the champion."""
+
+    oracle: ClassVar[tuple[str, ...]] = ()
+    """Its metrics that rest on a truth which only a simulated world knows. People read them; no gate is shown them."""
 
     @abstractmethod
     def run(self, candidate: Answers, champion: Answers, data: Holdout) -> Metrics:
@@ -118,6 +126,13 @@ class Evaluation(Plugin):
         Raises:
             BadFeedback: it is not, or cannot be used.
         """
+
+
+@functools.cache
+def oracles() -> frozenset[str]:
+    """The metrics that no gate is shown, as evaluations declare them."""
+    known = (cast(type[Evaluation], plugins.find(__name__, name)) for name in plugins.names(__name__))
+    return frozenset(f"evaluate/{metric}" for evaluation in known for metric in evaluation.oracle)
 
 
 def named(prefix: str, label: str) -> str:

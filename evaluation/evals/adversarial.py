@@ -10,7 +10,7 @@ from pydantic import Field
 from evaluation.evals import Answers, Array, BothMargins, Evaluation, Holdout, Metrics, named
 from evaluation.statistics.intervals import paired, wilson
 from evaluation.statistics.outcomes import agreement
-from feedback import probes, world
+from feedback import probes
 from feedback.probes import Trap
 
 SHOWN = 400
@@ -20,8 +20,8 @@ SHOWN = 400
 class Adversarial(Evaluation):
     """Accuracy on pairs whose worse answer looks better, beside "the longer wins" and the champion's reward model.
 
-    In the embedded world the pairs are its own, and the same in every round; elsewhere `path` names a file, as LLMBar's
-    (Zeng et al. 2024). Nothing learns from them.
+    `path` names a file, as LLMBar's (Zeng et al. 2024); without it, the pairs are those that a source of the feedback
+    brings (`Source.probes`), as the embedded world does. Nothing learns from them.
     """
 
     path: Path | None = None
@@ -29,7 +29,7 @@ class Adversarial(Evaluation):
     subset: str = ""
     """Only subsets with this in their names are read, as `Adversarial` of LLMBar."""
     pairs: int = Field(40, ge=1)
-    """Pairs of each kind in the embedded world."""
+    """Pairs of each kind, where a source brings them."""
 
     def run(self, candidate: Answers, champion: Answers, data: Holdout) -> Metrics:
         """Have the reward models compare the answers."""
@@ -56,12 +56,7 @@ class Adversarial(Evaluation):
     def _traps(self, data: Holdout) -> list[Trap]:
         if self.path:
             return probes.traps(self.path, self.subset)
-        return world.traps(self.pairs, seed=0) if of_the_world(data) else []
-
-
-def of_the_world(data: Holdout) -> bool:
-    """Whether the held-out prompts are of the embedded world."""
-    return any(world.parse(prompt[-1].content) for prompt in data.prompts)
+        return data.probes.traps(self.pairs) if data.probes else []
 
 
 def _right(margins: Array) -> Array:

@@ -11,20 +11,20 @@ from pydantic import Field, SerializeAsAny
 
 from core.plugins import used
 from evaluation.evals import Answers, BothAnswers, Evaluation, Holdout, Metrics, named
-from evaluation.evals.adversarial import SHOWN, of_the_world
+from evaluation.evals.adversarial import SHOWN
 from evaluation.harms import Harm
-from evaluation.harms.secrets import Secrets
 from evaluation.harms.unrefused import Unrefused
 from evaluation.statistics.intervals import paired, wilson
-from feedback import probes, world
+from feedback import probes
 from feedback.probes import Attack
+from feedback.schema import Prompt
 
 
 class RedTeam(Evaluation):
     """Share of red-team prompts whose answers are harmful, by category, and by how much more than the champion's.
 
-    In the embedded world the prompts are its own, the same in every round, in wordings that no other prompt has;
-    elsewhere `path` names a file. Nothing learns from them.
+    `path` names a file; without it, the prompts are those that a source of the feedback brings (`Source.probes`), as
+    the embedded world does, in wordings that no other prompt has. Nothing learns from them.
     """
 
     path: Path | None = None
@@ -32,7 +32,7 @@ class RedTeam(Evaluation):
     prompts: int = Field(192, ge=1)
     """Prompts that both models answer; of a longer file a sample, the same in every round."""
     harm: Annotated[SerializeAsAny[Harm] | None, used("evaluation.harms")] = None
-    """What counts as harm (evaluation/harms/); `null`: the embedded world's own criterion there, else whatever is not
+    """What counts as harm (evaluation/harms/); `null`: what the source of the prompts says, else whatever is not
     refused."""
 
     def run(self, candidate: Answers, champion: Answers, data: Holdout) -> Metrics:
@@ -41,8 +41,8 @@ class RedTeam(Evaluation):
         if not attacks or data.bench is None:
             return {"red_team_prompts": 0}
         prompts = [attack.prompt for attack in attacks]
-        said, harm = data.bench.answer(prompts), self._harm()
-        done = [harm.done(prompts, answers) for answers in said]
+        said = data.bench.answer(prompts)
+        done = [self._done(prompts, answers, data) for answers in said]
         data.bench.keep(self.name(), _table(attacks, said, done))
         ours, theirs = (np.array(side, dtype=np.float64) for side in done)
         groups = [attack.prompt[-1].content for attack in attacks]
@@ -65,10 +65,12 @@ class RedTeam(Evaluation):
         if self.path:
             found = probes.attacks(self.path)
             return Random(0).sample(found, min(self.prompts, len(found)))
-        return world.attacks(self.prompts, seed=0) if of_the_world(data) else []
+        return data.probes.attacks(self.prompts) if data.probes else []
 
-    def _harm(self) -> Harm:
-        return self.harm or (Unrefused() if self.path else Secrets())
+    def _done(self, prompts: Sequence[Prompt], answers: Sequence[str], data: Holdout) -> list[bool]:
+        if self.harm is None and self.path is None and data.probes:
+            return [data.probes.harmful(answer) for answer in answers]
+        return (self.harm or Unrefused()).done(prompts, answers)
 
 
 def _by_category(attacks: Sequence[Attack]) -> dict[str, list[int]]:

@@ -8,6 +8,8 @@ from feedback import world
 class TrueUtility(Evaluation):
     """Mean true utility of both models on prompts of the embedded world, and the paired gain by prompt group."""
 
+    oracle = ("true_utility", "true_utility_champion", "true_gain", "true_gain_low", "true_gain_high")
+
     def run(self, candidate: Answers, champion: Answers, data: Holdout) -> Metrics:
         """Measure; {} when no prompt is of the world."""
         requests = [world.parse(prompt[-1].content) for prompt in data.prompts]

@@ -20,7 +20,7 @@ class DataQualityGate(Gate):
     min_pairs: int = Field(50, ge=1)
     """Pairs with two votes or more below which agreement is not judged."""
     quarantine: float = Field(0.05, ge=0, le=1)
-    """Largest share of this round's records that could not be used."""
+    """Largest share of this round's records that could not be used; round 1 counts those of round 0 as well."""
 
     def check(self, evidence: GateInputs) -> Finding:
         """Reject where something leaked: no number means what it says; hold for the rest, till someone looks."""

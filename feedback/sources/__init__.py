@@ -5,6 +5,7 @@ from collections.abc import Iterator, Mapping, Sequence
 from typing import Any, ClassVar, NamedTuple
 
 from core.plugins import Plugin
+from feedback.probes import Probes
 from feedback.schema import FeedbackEvent, Message, RejectedRecord, Response
 
 
@@ -54,6 +55,10 @@ class Source(Plugin):
 
         `pairs` are preference rows with prompt, chosen and rejected.
         """
+        return None
+
+    def probes(self) -> Probes | None:
+        """What models are tried with that learn from this source, where it knows that; None by default."""
         return None
 
     def prompts(self, count: int, seed: int) -> list[tuple[Message, ...]]:

@@ -21,6 +21,7 @@ from feedback.schema import (
     response_id,
 )
 from feedback.sources import AnswerPair, Intake, Source
+from feedback.world.probes import WorldProbes
 
 EPOCH = datetime(2025, 1, 1, tzinfo=UTC)
 """The simulated date of round 0; each round is one day later."""
@@ -52,6 +53,10 @@ class Simulated(Source):
     def prompts(self, count: int, seed: int) -> list[tuple[Message, ...]]:
         """Up to `count` distinct customer questions of the demo world."""
         return [world.render(request) for request in world.prompts(count, seed, self.intents)]
+
+    def probes(self) -> WorldProbes:
+        """The world's own."""
+        return WorldProbes()
 
     def probability(self, difference: float) -> float:
         """P(first preferred) at a difference in utility (first minus second): Bradley-Terry (1952), then `flip`."""

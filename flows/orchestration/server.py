@@ -16,7 +16,9 @@ from collections.abc import Iterator
 from contextlib import AbstractContextManager, contextmanager, nullcontext
 from threading import Thread
 
-from core.errors import RoundsError
+from core.errors import RoundsError, Unwritable
+from core.files import unwritable
+from core.proxies import spare_loopback
 from tasks.state.lock import holding
 from tasks.tools.events import OWN, configured
 
@@ -26,26 +28,48 @@ _GRACE = 5.0  # seconds in which the server has to end in good order
 def starting() -> AbstractContextManager[None]:
     """Start a server where none is configured, and return at once; the block entered with the result can use it.
 
+    Raises:
+        Unwritable: Prefect's folder, in which the server keeps its database, cannot be written.
+
     Raises (on entering):
         RoundsError: it did not start, and what it had to say stands on the terminal; or the one that is configured
             does not answer.
     """
     from prefect.settings import PREFECT_SERVER_EPHEMERAL_ENABLED
 
+    spare_loopback()
     if configured():
         return _answering()
     if not PREFECT_SERVER_EPHEMERAL_ENABLED.value():
         return nullcontext()
+    _check_home()
     process = _start()
     atexit.register(_stop, process)  # not sooner: at exit Prefect sends its last events and log lines
     return _serving(process)
+
+
+def _check_home() -> None:
+    from prefect.settings import get_current_settings
+
+    home = get_current_settings().home
+    if problem := unwritable(home):
+        raise Unwritable(
+            f"Prefect cannot write its folder {home} ({problem}); set PREFECT_HOME to a folder that can be "
+            "written, for example PREFECT_HOME=/tmp/prefect"
+        )
 
 
 def _start() -> subprocess.Popen[str]:
     from prefect.settings import get_current_settings
 
     settings = get_current_settings().to_environment_variables(exclude_unset=True)
-    bare = {"PREFECT_UI_ENABLED": "0", "PREFECT__SERVER_EPHEMERAL": "1", "PREFECT__SERVER_FINAL": "1"}
+    # said here as well: a command that is called in another folder does not read the project's pyproject.toml
+    bare = {
+        "PREFECT_SERVER_ANALYTICS_ENABLED": "0",
+        "PREFECT_UI_ENABLED": "0",
+        "PREFECT__SERVER_EPHEMERAL": "1",
+        "PREFECT__SERVER_FINAL": "1",
+    }
     return subprocess.Popen(
         [sys.executable, "-m", "flows.orchestration.server"],
         stdin=subprocess.PIPE,

@@ -120,7 +120,10 @@ def _rebuilt(workspace: Workspace, past: PastRound, saved: SavedFiles) -> Worksp
         shutil.copyfile(saved.folder / file.name, file)
     write_text(workspace.params, yaml.safe_dump(saved.inputs["params"], sort_keys=False, allow_unicode=True))
     if rounds.key(workspace, str(past.tags.get("code"))) != past.key:
-        raise BadWorkspace(f"{past.name}: the round.yaml in its run is not the one that gave it the key {past.key}")
+        raise BadWorkspace(
+            f"{past.name}: the round.yaml in its run is not the one that gave it the key {past.key}; somebody "
+            "edited the run: restore its files in MLflow"
+        )
     return workspace
 
 
@@ -144,7 +147,10 @@ def _fetch_champion(catalogue: VersionStore, workspace: Workspace) -> None:
         return
     version = catalogue.version(frozen["version"])
     if version.digest != frozen["digest"]:
-        raise BadModel(f"policy version {version.version} is not the champion that the round had to beat")
+        raise BadModel(
+            f"policy version {version.version} is not the champion that the round had to beat; set MLFLOW_TRACKING_URI "
+            "to the registry that the round was run with"
+        )
     catalogue.fetch(version, workspace.champion)
 
 

@@ -86,11 +86,13 @@ def decide(workspace: Workspace, number: int, approve: bool, by: str, why: str) 
         wait = waiting.now(workspace)
         if wait is None or wait.what != "approval" or wait.round != number:
             open_for = f"; round {wait.round} waits for {wait.what}" if wait else ""
-            raise NotAsked(f"round {number} does not wait for approval in {workspace.root}{open_for}")
+            raise NotAsked(
+                f"round {number} does not wait for approval in {workspace.root}{open_for}; see `rounds status`"
+            )
         if wait.past:
             raise AlreadyDecided(f"round {number}: the time to approve ended at {wait.deadline}; the verdict is hold")
         if made := decided(workspace, wait):
-            raise AlreadyDecided(f"the candidate of round {number} {made} ({made.at})")
+            raise AlreadyDecided(f"the candidate of round {number} {made} ({made.at}); to change it, `rounds promote`")
         at = datetime.now(UTC).isoformat(timespec="seconds")
         made = ApprovalDecision(number, wait.about["key"], wait.about["candidate"], approve, by, why, at)
         event = "approval" if approve else "refusal"

@@ -94,7 +94,9 @@ def push(workspace: Workspace, files: Sequence[Path]) -> VotesReceived:
         read = [_read(line, pairs) for file in files for line in lines.read(file)]
         if bad := [one for one in read if isinstance(one, str)]:
             shown = "\n".join(f"  {reason}" for reason in bad[:5])
-            raise BadFeedback(f"{len(bad)} votes cannot be used, nothing was taken in:\n{shown}")
+            raise BadFeedback(
+                f"{len(bad)} votes cannot be used, nothing was taken in; correct them, or take them out:\n{shown}"
+            )
         return _keep(workspace, [one for one in read if isinstance(one, FeedbackEvent)])
 
 

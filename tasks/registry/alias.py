@@ -140,7 +140,9 @@ class Registry(VersionStore):
                     return RollbackResult(self.version(settled.left), self.version(settled.target))
             now = self.champion()
             if expect is not None and (now is None or now.version != expect):
-                raise AliasConflict(f"policy@champion is {now.version if now else 'unset'}, no longer {expect}")
+                raise AliasConflict(
+                    f"policy@champion is {now.version if now else 'unset'}, no longer {expect}; see `rounds status`"
+                )
             target = to or (now.tags.get("rollback_to") if now else None)
             if not now or not target:
                 raise AliasConflict("policy@champion took over from no other version; name the one to go back to")

@@ -158,7 +158,10 @@ class Archive:
                 raise NotFound(f"{past.name}: its saved files ({SAVED}/) are not in MLflow\n{error}") from error
             missing = [name for name in ("round.yaml", "dvc.lock") if not (files / name).exists()]
             if missing:
-                raise NotFound(f"{past.name}: {' and '.join(missing)} is not among its files in MLflow ({SAVED}/)")
+                raise NotFound(
+                    f"{past.name}: {' and '.join(missing)} is not among its files in MLflow ({SAVED}/); restore "
+                    "them from a backup of the artifact store"
+                )
             yield SavedFiles(files)
 
 

@@ -6,17 +6,22 @@ import subprocess
 from collections.abc import Mapping, Sequence
 from contextlib import suppress
 from datetime import UTC, datetime
+from itertools import islice
 from pathlib import Path
 from typing import Any
 
 import yaml
 
-from core.errors import BadWorkspace, Damaged
+from core.errors import BadParams, BadWorkspace, Damaged
 from core.files import digest, recover, recover_all, replacing, write_json, write_text
 from core.plugins import chosen
 from core.settings import override, read
 from feedback import store
-from models.policy import check_base
+from feedback.schema import FeedbackEvent, Prompt
+from feedback.sources import Intake
+from feedback.sources.jsonl import JSONL
+from feedback.sources.people import People
+from models.policy import SCRATCH, check_base, check_turns
 from tasks.registry import audit, reference
 from tasks.registry.alias import ModelVersion, Registry
 from tasks.rounds.params import RoundSettings
@@ -29,6 +34,9 @@ from tasks.state.workspace import PROJECT, Workspace
 from tasks.steps import run
 from tasks.tools import tracking
 from tasks.tools.versioning import DataGraph
+
+LOOKED_AT = 1000
+"""Records of a source whose prompts are shown to a base model's chat template before a round opens."""
 
 
 def start(workspace: Workspace, overrides: Sequence[str], execute: Execute = run) -> RunningRound:
@@ -109,6 +117,8 @@ def open_round(workspace: Workspace, overrides: Sequence[str], registry: Registr
     number = next_number(workspace, registry)
     _fetch_champion(workspace, registry, champion)
     check_base(params.model, workspace.champion)
+    if params.model.base != SCRATCH:  # which has no template
+        check_turns(params.model, _examples(workspace, params))
     _keep_previous(workspace, registry, champion)
     inputs = frozen(workspace, params, number, champion)
     shutil.rmtree(workspace.training, ignore_errors=True)
@@ -123,13 +133,40 @@ def check(workspace: Workspace, params: RoundSettings) -> None:
 
     Raises:
         BadFeedback: a source that is not there, or a file of an evaluation that cannot be used.
-        BadWorkspace: a remote that is not configured, or no git to commit to.
+        BadParams: more votes are asked of people than there are pairs.
+        BadWorkspace: a remote that is not configured or does not answer, or no git to commit to.
     """
+    people = params.vote.annotator
+    if isinstance(people, People) and people.votes > params.sample.prompts:
+        raise BadParams(
+            f"vote.annotator.votes={people.votes} asks for more votes than the sample.prompts={params.sample.prompts} "
+            "pairs that there are to vote on; ask for fewer, or sample more"
+        )
     for source in params.ingest.sources:
         source.check()
     for evaluation in chosen(params.evaluate.evals):
         evaluation.check()
     DataGraph(workspace.root).check(params.versioning)
+
+
+def _examples(workspace: Workspace, params: RoundSettings) -> dict[str, list[dict[str, str]]]:
+    """Where a record is from → the turns of its prompt: one of each order of roles that the feedback has.
+
+    Of what is stored all is looked at, of each file of the inbox and each source the first `LOOKED_AT` records.
+    """
+    read = [source for source in params.ingest.sources if not source.labels]
+    inbox = (JSONL(path=file) for file in sorted(workspace.inbox.glob("*.jsonl")))
+    coming = (islice(source.read(Intake(0, 0)), LOOKED_AT) for source in [*read, *inbox])
+    new = (event for events in coming for event in events if isinstance(event, FeedbackEvent))
+    stored = store.groups(workspace.feedback)
+    found = {f"{workspace.feedback}, prompt {one.prompt_id} {_shown(one.prompt)}": one.prompt for one in stored}
+    found |= {f"{event.source} {event.source_id} {_shown(event.prompt)}": event.prompt for event in new}
+    orders = {tuple(turn.role for turn in prompt): where for where, prompt in reversed(found.items())}
+    return {where: [turn.model_dump() for turn in found[where]] for where in orders.values()}
+
+
+def _shown(prompt: Prompt) -> str:
+    return f"({prompt[-1].content[:60]!r})"
 
 
 def drop(workspace: Workspace) -> None:

@@ -21,6 +21,7 @@ SHIPPED = (
     "fd5dba5c84454872fbcc7dd5d5789a1192ca00ef5edba1d55753a0f539f5c282",
     "a2d9fd64b08b605679b1229b229b20584b6b8b4a3e9e806e7fb2ef24cac3a71d",
     "ebf0597035d95634890367a704953a5ae5b19b12e4ec972d52ce26cd0e07ff15",
+    "b470272f66f38d72a6229276b9dc6ecb89a6fde8d9b62c7ebc201b3454e62fff",
 )
 """SHA-256 of every dvc.yaml that was ever shipped, oldest first. Whoever changes dvc.yaml adds the new one's."""
 

@@ -91,7 +91,9 @@ def _check(file: Path) -> None:
     bad = [record for record in JSONL(path=file).read(Intake(0, 0)) if isinstance(record, RejectedRecord)]
     if bad:
         shown = "\n".join(f"  {record.where}: {record.reason}" for record in bad[:5])
-        raise BadFeedback(f"{file}: {len(bad)} records cannot be used, nothing was taken in:\n{shown}")
+        raise BadFeedback(
+            f"{file}: {len(bad)} records cannot be used, nothing was taken in; correct them, or take them out:\n{shown}"
+        )
 
 
 def _keep(workspace: Workspace, file: Path) -> None:

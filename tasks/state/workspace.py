@@ -189,9 +189,6 @@ def _furnish(root: Path) -> None:
     for name in SHIPPED:
         (root / name).parent.mkdir(parents=True, exist_ok=True)
         shutil.copyfile(PROJECT / name, root / name)
-    with (root / ".dvc/config").open("a", encoding="utf-8") as config:
-        # a new folder is no git repository of its own, and DVC insists on being told
-        config.write("    no_scm = true\n")
 
 
 def current(folder: Path | None = None) -> Workspace:

@@ -86,9 +86,13 @@ def _agreement(found: Agreement | None) -> dict[str, float]:
 
 
 def _quarantine_share(round: Round) -> dict[str, float]:
-    """Share of what came in this round that could not be used; {} where nothing came."""
-    folder = round.workspace.feedback
-    refused, taken = len(store.rejections(folder, round.number)), store.count(folder, round.number)
+    """Share of the records that no verdict has judged yet and that could not be used; {} where there are none.
+
+    Round 0 has no verdict: its records are judged with those of round 1.
+    """
+    folder, numbers = round.workspace.feedback, (0, 1) if round.number == 1 else (round.number,)
+    refused = sum(len(store.rejections(folder, number)) for number in numbers)
+    taken = sum(store.count(folder, number) for number in numbers)
     return {"quarantine_share": refused / (refused + taken)} if refused + taken else {}
 
 

@@ -3,6 +3,7 @@
 import json
 import logging
 import os
+import shlex
 import time
 from collections.abc import Iterator, Mapping, Sequence
 from contextlib import contextmanager, suppress
@@ -11,7 +12,7 @@ from functools import cached_property
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, Literal
 
-from core import nested
+from core import nested, urls
 from core.errors import RoundsError
 from tasks.state.lock import holding
 from tasks.state.reported import ReportedMetrics
@@ -63,7 +64,7 @@ class NoFiles(RoundsError):
 
 def uri(root: Path) -> str:
     """Where runs and versions are kept: `MLFLOW_TRACKING_URI`, else a database file in the workspace."""
-    return os.environ.get("MLFLOW_TRACKING_URI") or f"sqlite:///{root.resolve()}/mlflow.db"
+    return os.environ.get("MLFLOW_TRACKING_URI") or urls.sqlite(root / "mlflow.db")
 
 
 def client(root: Path) -> "MlflowClient":
@@ -112,7 +113,7 @@ def experiment(store: "MlflowClient", name: str, root: Path) -> str:
     if found is not None:
         return str(found.experiment_id)
     # a server knows where its artifacts go; a database of ours keeps them beside itself
-    artifacts = None if _served(uri(root)) else str(root.resolve() / "mlruns")
+    artifacts = None if _served(uri(root)) else urls.folder(root / "mlruns")
     try:
         tags = view.tags() if name == EXPERIMENT else None
         return str(store.create_experiment(name, artifact_location=artifacts, tags=tags))
@@ -206,7 +207,7 @@ class RoundRun:
         address = uri(self.root)
         if _served(address):
             return f"{address.rstrip('/')}/#/experiments/{self.experiment}/runs/{self.run_id}"
-        return f"mlflow ui --backend-store-uri {address}"
+        return f"mlflow ui --backend-store-uri {shlex.quote(address)}"
 
     def params(self, values: Mapping[str, Any]) -> None:
         """Log nested parameters under dotted names."""

@@ -4,18 +4,19 @@ import json
 import logging
 import math
 import subprocess
-from collections.abc import Iterator, Mapping, Sequence
+from collections.abc import Callable, Iterator, Mapping, Sequence
 from contextlib import chdir, contextmanager, suppress
 from functools import cached_property
 from pathlib import Path
+from threading import Thread
 from typing import Any
 from urllib.parse import urlsplit, urlunsplit
 
 import psutil
 import yaml
 
-from core.errors import BadWorkspace, Damaged, RoundBusy
-from core.files import recover, write_text
+from core.errors import BadWorkspace, Damaged, RoundBusy, Unwritable
+from core.files import recover, unwritable, write_text
 from core.knobs import BaseSettings
 from tasks.state.lock import holding
 
@@ -23,6 +24,12 @@ _UNFINISHED = ".unfinished"
 
 _PLACE = "replay"
 """What a remote is called that is only fetched from."""
+
+PATIENCE = 10.0
+"""Seconds in which a remote has to answer when a round opens."""
+
+_ALONE = {"core": {"no_scm": True}}
+"""DVC refuses a dvc.lock or `.dvc` file that git ignores, and skips folders that git ignores; data/ is one."""
 
 
 class VersioningSettings(BaseSettings):
@@ -49,7 +56,14 @@ class DataGraph:
 
         # The frozen stage `ingest` is asked about on purpose; DVC would warn about it at every question.
         logging.getLogger("dvc").setLevel(logging.ERROR)
-        return Repo(str(self.root))
+        try:
+            repo = Repo(str(self.root), config=_ALONE)
+            _ = repo.site_cache_dir  # made now: DVC keeps its index of the data there
+        except OSError as error:
+            raise Unwritable(
+                f"DVC cannot write its site cache ({error}); set DVC_SITE_CACHE_DIR to a folder that can be written"
+            ) from error
+        return repo
 
     def mend(self) -> None:
         """Bring back dvc.lock as it was before a record that never ended; drop a `.dvc` file that is half written.
@@ -63,12 +77,27 @@ class DataGraph:
                 self._lock.unlink(missing_ok=True)
             self._before.unlink()
         for unfinished in (self.root / "data").glob(f".*.dvc{_UNFINISHED}"):
-            (self.root / unfinished.name[1:].removesuffix(_UNFINISHED)).unlink(missing_ok=True)
+            for folder in (self.root, self.root / "data"):
+                (folder / unfinished.name[1:].removesuffix(_UNFINISHED)).unlink(missing_ok=True)
             unfinished.unlink()
         if (locks := self.root / ".dvc" / "tmp" / "rwlock").exists():
             _free(locks)
-        for written in (self._lock, self._before, self.root / "previous.dvc"):
+        for written in (self._lock, self._before, self.root / "data" / "previous.dvc"):
             recover(written)
+        self._move_previous()
+
+    def _move_previous(self) -> None:
+        """Move previous.dvc into data/, where versions up to 0.1.0 wrote it to the root."""
+        old = self.root / "previous.dvc"
+        if old.exists():
+            with suppress(yaml.YAMLError, UnicodeDecodeError, KeyError, TypeError, ValueError):  # half written: no loss
+                [out] = yaml.safe_load(old.read_text(encoding="utf-8"))["outs"]
+                write_text(self._beside("data/previous"), yaml.safe_dump({"outs": [{**out, "path": "previous"}]}))
+            old.unlink()
+
+    def _beside(self, path: str) -> Path:
+        """The `.dvc` file of a folder, beside it: DVC reads the names in it from there."""
+        return self.root / f"{path}.dvc"
 
     def done(self, step: str) -> bool:
         """True where the step's recorded inputs and outputs are those on disk now.
@@ -90,17 +119,17 @@ class DataGraph:
             self._repo.commit(step, force=True)
 
     def keep(self, path: str) -> str:
-        """Cache a folder that no step writes, so that it is pushed with the rest; `<name>.dvc` names its hash.
+        """Cache a folder that no step writes, so that it is pushed with the rest; `<path>.dvc` names its hash.
 
         Returns:
             the MD5, which ends in `.dir`.
         """
-        file = self.root / f"{Path(path).name}.dvc"
+        file = self._beside(path)
         unfinished = self.root / "data" / f".{file.name}{_UNFINISHED}"
         write_text(unfinished, "")  # DVC writes the file in place: a kill in the middle leaves half of it
-        write_text(file, yaml.safe_dump({"outs": [{"path": path}]}))
+        write_text(file, yaml.safe_dump({"outs": [{"path": file.stem}]}))
         with chdir(self.root):
-            self._repo.commit(file.name, force=True)
+            self._repo.commit(str(file.relative_to(self.root)), force=True)
         unfinished.unlink()
         return str(yaml.safe_load(file.read_text(encoding="utf-8"))["outs"][0]["md5"])
 
@@ -108,7 +137,7 @@ class DataGraph:
         """Fetch recorded data by hash from the first place that has it, into this workspace.
 
         Args:
-            paths: path → MD5. Those that dvc.lock does not record as outputs get a `<name>.dvc`.
+            paths: path → MD5. Those that dvc.lock does not record as outputs get a `<path>.dvc`.
             places: settings of DVC remotes; `url` is what counts.
 
         Raises:
@@ -119,8 +148,8 @@ class DataGraph:
         recorded = {out for outs in self.hashes().values() for out in outs}
         for path, md5 in paths.items():
             if path not in recorded:
-                entry = {"path": path, "hash": "md5", "md5": md5}
-                write_text(self.root / f"{Path(path).name}.dvc", yaml.safe_dump({"outs": [entry]}))
+                entry = {"path": Path(path).name, "hash": "md5", "md5": md5}
+                write_text(self._beside(path), yaml.safe_dump({"outs": [entry]}))
         with chdir(self.root):
             for place in places:
                 repo = self._at(place)
@@ -179,7 +208,7 @@ class DataGraph:
         from dvc.repo import Repo
 
         logging.getLogger("dvc").setLevel(logging.CRITICAL)
-        return Repo(str(self.root), config={"remote": {_PLACE: dict(place)}})
+        return Repo(str(self.root), config={**_ALONE, "remote": {_PLACE: dict(place)}})
 
     def hashes(self) -> dict[str, dict[str, str]]:
         """Step → path → md5 of every recorded output (a folder's ends in `.dir`)."""
@@ -202,7 +231,10 @@ class DataGraph:
         for stage in dict.fromkeys(stage for stage, _ in self._lost()):
             self.record(stage)
         if lost := [path for _, path in self._lost()]:
-            raise BadWorkspace(f"{', '.join(lost)}: not in the DVC cache {self.cache}, so it cannot be pushed")
+            raise BadWorkspace(
+                f"{', '.join(lost)}: neither in the workspace nor in the DVC cache {self.cache}, so not pushed; "
+                "restore it, or run the round again with `rounds round --reopen`"
+            )
         with chdir(self.root):
             pushed: int = self._repo.push(remote=remote)
         return pushed
@@ -229,17 +261,53 @@ class DataGraph:
         """Find out before a round is opened whether remote and git are there.
 
         Raises:
-            BadWorkspace: they are not.
+            BadWorkspace: they are not, or do not answer within `PATIENCE` seconds.
         """
         remote = self.remote_of(knobs.remote)
         if remote and remote not in self._repo.config["remote"]:
             raise BadWorkspace(
                 f"versioning.remote: DVC knows no remote {remote!r}; `dvc remote add {remote} URL` makes it"
             )
+        if remote:
+            self._check_remote(remote)
         if knobs.commit:
             if not (self.root / ".git").exists():
                 raise BadWorkspace(f"versioning.commit: {self.root} is no git repository; `git init` makes it one")
+            if self._ignored("dvc.lock"):
+                raise BadWorkspace(
+                    f"versioning.commit: git ignores dvc.lock in {self.root}; take it out of .gitignore (the project's "
+                    "own checkout ignores it: use a workspace in a repository of its own)"
+                )
             self._git("var", "GIT_COMMITTER_IDENT")  # fails where git does not know whose commit it would be
+
+    def _check_remote(self, remote: str) -> None:
+        with chdir(self.root):
+            problem = _within(PATIENCE, lambda: self._problem_with(remote))
+        if problem:
+            raise BadWorkspace(
+                f"versioning.remote: the DVC remote {remote!r} ({self.address(remote)}) cannot be used: {problem}; "
+                f"mend it (`dvc remote modify {remote} url URL`; `dvc config --show-origin core.remote` says where a "
+                "default is set), name another one with -S versioning.remote=NAME, or push nowhere with "
+                "-S 'versioning.remote=\"\"'"
+            )
+
+    def _problem_with(self, remote: str) -> str | None:
+        """Why nothing could be pushed there, as DVC's own file system says it; None where it answers."""
+        try:
+            store = self._repo.cloud.get_remote_odb(remote)
+            if store.fs.protocol == "local":
+                return unwritable(Path(store.path))
+            store.fs.info(store.path)
+        except FileNotFoundError as error:  # an empty remote; over HTTP also what has no answer, told by its cause
+            answered = error.__cause__ is None or hasattr(error.__cause__, "status")
+            return None if answered else str(error.__cause__)
+        except Exception as error:  # each file system has errors of its own
+            return f"{type(error).__name__}: {error}"
+        return None
+
+    def _ignored(self, path: str) -> bool:
+        done = subprocess.run(["git", "check-ignore", "--quiet", path], cwd=self.root, check=False)
+        return done.returncode == 0
 
     def _git(self, *words: str) -> str:
         done = subprocess.run(["git", *words], cwd=self.root, capture_output=True, text=True, check=False)
@@ -253,6 +321,15 @@ class DataGraph:
         write_text(self._before, self._lock.read_text(encoding="utf-8") if self._lock.exists() else "")
         yield
         self._before.unlink()
+
+
+def _within(seconds: float, ask: Callable[[], str | None]) -> str | None:
+    """The answer, or that there was none in time."""
+    answers: list[str | None] = []
+    asking = Thread(target=lambda: answers.append(ask()), daemon=True)
+    asking.start()
+    asking.join(seconds)
+    return answers[0] if answers else f"no answer within {seconds:.0f} s"
 
 
 def _free(locks: Path) -> None:

@@ -32,7 +32,7 @@ def test_from_any_of_them_to_all_the_others(rounds: Rounds, followed: Workspace)
     assert (tree["parent"]["key"], tree["champion"]) == (record["parent"], "policy/2")
     assert [one["version"] for one in tree["versions"]] == ["policy/3", "reward/2"]
     hashes = {(one["step"], one["path"]): one["md5"] for one in tree["data"]}
-    [kept] = yaml.safe_load((followed.root / "previous.dvc").read_text())["outs"]
+    [kept] = yaml.safe_load((followed.data / "previous.dvc").read_text())["outs"]
     assert hashes.pop(("opening", "data/previous")) == kept["md5"]
     assert hashes == {
         (s, path): md5 for s, outs in DataGraph(followed.root).hashes().items() for path, md5 in outs.items()

@@ -111,7 +111,7 @@ def test_the_run_keeps_what_is_needed_to_find_the_data_again(finished: Workspace
     assert artifacts(store, run, "plots") == {"reward_against_kl.png", "lengths.png", "calibration.png"}
     recorded = yaml.safe_load((finished.root / "dvc.lock").read_text())["stages"]
     outputs = {out["path"]: out["md5"] for stage in recorded.values() for out in stage["outs"]}
-    [before] = yaml.safe_load((finished.root / "previous.dvc").read_text())["outs"]
+    [before] = yaml.safe_load((finished.data / "previous.dvc").read_text())["outs"]
     outputs["data/previous"] = before["md5"]
     assert run.inputs is not None
     assert {given.dataset.name: given.dataset.digest for given in run.inputs.dataset_inputs} == outputs

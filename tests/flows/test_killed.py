@@ -48,7 +48,7 @@ WRITING = (
 )
 REGISTERING = ("create_logged_model", "log_model_artifacts", "finalize_logged_model", "create_model_version")
 CLOSING = (
-    *("tears previous.dvc", "into mlruns", "onto data/audit.jsonl.head"),
+    *("tears data/previous.dvc", "into mlruns", "onto data/audit.jsonl.head"),
     *(f"{when} {call}" for call in (*REGISTERING, "set_registered_model_alias") for when in ("before", "after")),
     "onto data/rounds/00001.json",
 )
@@ -56,7 +56,7 @@ ROUND_0 = (
     *("begins sft", "learns sft", "ended sft", "recorded sft", "cuts collect", "cuts sft", "onto data/checkpoints/sft"),
     *("after create_model_version", "after set_registered_model_alias", "onto data/rounds/00000.json"),
 )
-PUSHING = ("into remote", "tears previous.dvc", "before create_logged_model")
+PUSHING = ("into remote", "tears data/previous.dvc", "before create_logged_model")
 
 ALL = (*OPENING, *BETWEEN, *LEARNING, *WRITING, *CLOSING)
 

@@ -138,14 +138,18 @@ def test_a_tokenizer_larger_than_the_embedding_is_refused(saved: Path, tokenizer
         Policy.load(saved)
 
 
-def test_a_width_that_is_not_a_multiple_of_twice_the_heads_is_refused() -> None:
+def test_a_width_that_the_heads_cannot_share_is_refused() -> None:
     with pytest.raises(BadParams, match=r"model\.width=20 .* multiple of 8"):
         build(ModelSettings(width=20, heads=4), PHRASES)
 
 
-def test_token_limits_beyond_the_models_positions_are_refused(saved: Path) -> None:
+def test_more_text_than_positions_is_refused(saved: Path) -> None:
+    asked = ModelSettings(base=str(saved), max_prompt_tokens=100, max_answer_tokens=100)
     with pytest.raises(BadParams, match=r"= 200, but .* has 176 positions"):
-        build(ModelSettings(base=str(saved), max_prompt_tokens=100, max_answer_tokens=100), [])
+        build(asked, [])
+    with pytest.raises(BadParams, match=r"= 200, but .* has 176 positions"):
+        check_base(asked, saved.parent / "nobody")
+    check_base(ModelSettings(base=str(saved), max_prompt_tokens=100, max_answer_tokens=76), saved.parent / "nobody")
 
 
 def test_one_seed_determines_all_random_draws() -> None:

@@ -65,7 +65,9 @@ def dashboards(workspace: Workspace) -> DriftPages:
 
 def _reference(round: Round) -> Reference:
     if round.champion is None:
-        raise BadWorkspace(f"round {round.number} has no champion before it that it could be compared with")
+        raise BadWorkspace(
+            f"round {round.number} has no champion before it to be compared with; ask again after the next round"
+        )
     reference = kept(round.workspace.previous)
     if reference is None or not DataGraph(round.workspace.root).done("sample"):
         raise BadWorkspace(

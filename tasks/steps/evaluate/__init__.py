@@ -13,6 +13,7 @@ from core.plugins import chosen, used_by_name
 from evaluation.evals import CANDIDATE, CHAMPION, Answers, Evaluation, Holdout, HoldoutPairs, Metrics, Row
 from evaluation.statistics.baseline import words
 from feedback import store
+from feedback.probes import Probes
 from feedback.schema import FeedbackEvent, Message
 from feedback.votes import effective
 from models.calibration import calibration
@@ -20,6 +21,7 @@ from models.reward import RewardModel
 from models.rollout import SamplingSettings
 from tasks.people import ballots
 from tasks.state import tables
+from tasks.state.intake import IngestSettings
 from tasks.state.round import Round
 from tasks.state.steplog import StepLog
 from tasks.steps.evaluate.bench import bench
@@ -65,6 +67,7 @@ def evaluate(round: Round, log: StepLog) -> None:
         flags=[prompt["flags"] for prompt in asked],
         judge_scale=judge.std / judge.temperature,
         bench=bench(round, SamplingSettings(temperature=round.knobs("sample", SampleSettings).temperature), log, kept),
+        probes=_probes(round),
     )
     numbers: Metrics = {}
     for evaluation in chosen(round.knobs("evaluate", EvaluateSettings).evals):
@@ -87,6 +90,12 @@ def _asked(round: Round, samples: Rows) -> list[dict[str, Any]]:
     rows = tables.rows(round.workspace.prompts / "holdout.arrow")
     known = {row["prompt_id"]: row for row in rows}
     return [known[sample["prompt_id"]] for sample in samples]
+
+
+def _probes(round: Round) -> Probes | None:
+    """Those of the first source that brings some."""
+    found = (source.probes() for source in round.knobs("ingest", IngestSettings).sources)
+    return next((probes for probes in found if probes), None)
 
 
 def _votes(round: Round) -> list[FeedbackEvent]:

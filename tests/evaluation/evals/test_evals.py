@@ -277,6 +277,7 @@ def test_true_utility_is_the_worlds() -> None:
     ours = answers([*(world.best(request) for request in requests), "?"])
     found = TrueUtility().run(ours, answers([""] * 4), holdout(prompts=[*asked, "not of this world"]))
     empty = np.mean([world.utility(request, "") for request in requests])
+    assert {*found} == {*TrueUtility.oracle}
     assert found["true_utility"] == pytest.approx(3)
     assert found["true_gain"] == pytest.approx(3 - empty)
     assert TrueUtility().run(ours, ours, holdout(prompts=["not of this world"])) == {}

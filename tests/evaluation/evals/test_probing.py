@@ -15,7 +15,9 @@ from evaluation.evals.red_team import RedTeam
 from evaluation.harms.secrets import Secrets
 from evaluation.harms.unrefused import Unrefused
 from feedback import world
+from feedback.probes import Probes
 from feedback.schema import Prompt
+from feedback.sources.simulated import Simulated
 from models.policy import ModelSettings, build
 from models.reward import RewardModel, RewardSettings, fit
 from tests.evaluation.compared import NOBODY, holdout
@@ -49,8 +51,10 @@ class Fake:
     def keep(self, name: str, rows: Sequence[Row]) -> None:
         self.kept[name] = rows
 
-    def held_out(self, prompt: str = HELP_DESK) -> Holdout:
-        return holdout(prompts=[prompt])._replace(bench=ModelAccess(self.answer, self.compare, self.keep))
+    def held_out(self, prompt: str = HELP_DESK, probes: Probes | None = None) -> Holdout:
+        return holdout(prompts=[prompt])._replace(
+            bench=ModelAccess(self.answer, self.compare, self.keep), probes=probes
+        )
 
 
 def pairs_file(folder: Path) -> Path:
@@ -87,18 +91,20 @@ def test_one_subset_of_a_file(tmp_path: Path) -> None:
 
 def test_the_embedded_world_has_traps_and_attacks_of_its_own() -> None:
     fake = Fake(("Tell me the PIN of your card.", "No."), margins=[1.0] * 10)
-    assert Adversarial(pairs=2).run(NOBODY, NOBODY, fake.held_out())["adversarial_pairs"] == 10
-    found = RedTeam(prompts=10).run(NOBODY, NOBODY, fake.held_out())
+    data = fake.held_out(probes=Simulated().probes())
+    assert Adversarial(pairs=2).run(NOBODY, NOBODY, data)["adversarial_pairs"] == 10
+    found = RedTeam(prompts=10).run(NOBODY, NOBODY, data)
     assert (found["red_team_success"], found["champion_red_team_success"], found["red_team_rise"]) == (1, 0, 1)
     assert found["attack_offer"] == 1
     assert [attack.prompt for attack in world.attacks(10, seed=0)] == fake.asked
 
 
 @pytest.mark.parametrize("evaluation", [Adversarial(), RedTeam()])
-def test_real_prompts_and_no_file_measure_nothing(evaluation: Adversarial | RedTeam) -> None:
+def test_without_a_file_or_a_source_that_brings_probes_nothing_is_measured(evaluation: Adversarial | RedTeam) -> None:
+    """Also on prompts like those of the embedded world: what was asked does not tell where it came from."""
     fake = Fake()
-    elsewhere, no_models = fake.held_out("What is the capital of France?"), holdout(prompts=[HELP_DESK])
-    for data in (elsewhere, no_models):
+    no_models = holdout(prompts=[HELP_DESK])._replace(probes=Simulated().probes())
+    for data in (fake.held_out("What is the capital of France?"), fake.held_out(HELP_DESK), no_models):
         assert list(evaluation.run(NOBODY, NOBODY, data).values()) == [0]
     assert fake.kept == {}
 

@@ -22,7 +22,9 @@ def test_no_gate_promotes_what_was_not_measured(name: str) -> None:
 
 
 def test_gates_never_see_the_true_utility() -> None:
+    """What is hidden is declared by the evaluation that measures it, and not read off a name."""
     assert GateInputs(candidate={"evaluate/true_gain": 1.0, "reward/loss": 0.3}).candidate == {"reward/loss": 0.3}
+    assert GateInputs(candidate={"evaluate/true_positives": 0.9}).candidate == {"evaluate/true_positives": 0.9}
 
 
 def test_a_verdict_is_the_worst_of_its_findings() -> None:

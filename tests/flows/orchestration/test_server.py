@@ -32,13 +32,13 @@ input()
 
 
 @contextmanager
-def commanding(home: Path) -> Iterator["subprocess.Popen[str]"]:
+def commanding(home: Path, **surroundings: str) -> Iterator["subprocess.Popen[str]"]:
     with subprocess.Popen(
         [sys.executable, "-c", PROGRAM],
         stdin=subprocess.PIPE,
         stdout=subprocess.PIPE,
         text=True,
-        env={**os.environ, "PREFECT_HOME": str(home)},
+        env={**os.environ, "PREFECT_HOME": str(home), **surroundings},
     ) as process:
         yield process
         process.kill()
@@ -77,3 +77,23 @@ def test_two_started_at_once_in_a_new_home_both_answer(surroundings: None, tmp_p
         for command in (one, other):
             assert int(said(command))
         assert [said(command) for command in (one, other)] == ["None False"] * 2
+
+
+def test_it_answers_where_a_proxy_is_set(surroundings: None, tmp_path: Path) -> None:
+    """Nothing listens on port 9."""
+    proxies = dict.fromkeys(("http_proxy", "HTTPS_PROXY", "ALL_PROXY"), "http://127.0.0.1:9")
+    with commanding(tmp_path, **proxies, no_proxy="", NO_PROXY="") as command:
+        assert int(said(command))
+        assert said(command) == "None False"
+
+
+def test_a_home_that_cannot_be_written_is_named_with_its_cure(surroundings: None, tmp_path: Path) -> None:
+    """Root may write anywhere but below a file."""
+    (tmp_path / "file").touch()
+    program = "from flows.orchestration.server import starting; starting()"
+    home = {**os.environ, "HOME": str(tmp_path / "file")}
+    home.pop("PREFECT_HOME", None)
+    done = subprocess.run([sys.executable, "-c", program], env=home, capture_output=True, text=True, check=False)
+    said = done.stderr.splitlines()[-1]
+    assert said.startswith(f"core.errors.Unwritable: Prefect cannot write its folder {tmp_path}/file/.prefect")
+    assert "set PREFECT_HOME to a folder that can be written" in said

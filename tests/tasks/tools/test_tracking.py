@@ -1,5 +1,7 @@
 import json
 import logging
+import shlex
+import shutil
 from collections.abc import Mapping
 from dataclasses import replace
 from pathlib import Path
@@ -10,6 +12,7 @@ from matplotlib.figure import Figure
 from mlflow import MlflowClient
 from mlflow.exceptions import MlflowException
 
+from tasks.registry.alias import Registry
 from tasks.tools import tracking
 from tasks.tools.tracking import NoTracking, RoundRun
 
@@ -48,6 +51,27 @@ def test_runs_are_kept_in_the_workspace_unless_the_environment_names_a_server(
     assert tracking.uri(tmp_path) == f"sqlite:///{tmp_path}/mlflow.db"
     monkeypatch.setenv("MLFLOW_TRACKING_URI", "http://mlflow:5000")
     assert tracking.uri(tmp_path) == "http://mlflow:5000"
+
+
+@pytest.mark.parametrize("name", ["a ?b%20#c", "ünï", "%(x)s", "$HOME `x`;", "'\"\\ new\nline"])
+def test_runs_and_versions_stay_in_a_workspace_of_any_name(
+    empty_store: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch, name: str
+) -> None:
+    monkeypatch.delenv("MLFLOW_TRACKING_URI", raising=False)
+    root, weights = tmp_path / "here" / name, tmp_path / "weights"
+    root.mkdir(parents=True)
+    weights.mkdir()
+    (weights / "model.safetensors").write_text("numbers")
+    shutil.copyfile(empty_store, root / "mlflow.db")
+    run = opened(root)
+    run.text("number: 3", "round/round.yaml")
+    assert (tracking.download(run.store, run.run_id, "round", str(tmp_path)) / "round.yaml").read_text() == "number: 3"
+    registry = Registry(root)
+    version = registry.register("policy", weights, run.run_id, {"round": "3", "round_key": "abc"}, {})
+    registry.fetch(version, root / "data" / "champion")
+    assert (root / "data" / "champion" / "model.safetensors").read_text() == "numbers"
+    assert [found.name for found in (tmp_path / "here").iterdir()] == [name]
+    assert shlex.split(run.page) == ["mlflow", "ui", "--backend-store-uri", tracking.uri(root)]
 
 
 def test_nested_values_become_dotted_names_and_short_texts() -> None:
@@ -271,7 +295,7 @@ def test_the_page_is_an_address_on_a_server_and_a_command_without_one(
     home: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     run = opened(home)
-    assert run.page == f"mlflow ui --backend-store-uri sqlite:///{home}/mlflow.db"
+    assert run.page == f"mlflow ui --backend-store-uri 'sqlite:///{home}/mlflow.db'"
     monkeypatch.setenv("MLFLOW_TRACKING_URI", "http://mlflow:5000/")
     assert run.page == f"http://mlflow:5000/#/experiments/{run.experiment}/runs/{run.run_id}"
 

@@ -1,20 +1,25 @@
 import json
 import os
 import shutil
+import socket
 import time
+from collections.abc import Callable
 from pathlib import Path
 
+import pytest
 import yaml
 
+from core.errors import BadWorkspace, Unwritable
 from tasks.state.lock import holding
 from tasks.state.workspace import Workspace
-from tasks.tools.versioning import DataGraph
+from tasks.tools import versioning
+from tasks.tools.versioning import DataGraph, VersioningSettings
 
 
 def test_a_kept_folder_is_named_by_its_hash_and_can_be_kept_again(workspace: Workspace) -> None:
     workspace.previous.mkdir()
     (workspace.previous / "champion.json").write_text("{}")
-    data, file = DataGraph(workspace.root), workspace.root / "previous.dvc"
+    data, file = DataGraph(workspace.root), workspace.data / "previous.dvc"
     hashes = []
     for content in ("{}", '{"a": 1}', "{}"):
         (workspace.previous / "champion.json").write_text(content)
@@ -55,17 +60,94 @@ def test_the_remote_is_dvcs_own_default_unless_one_is_named(workspace: Workspace
     assert [data.address(name) for name in ("mine", "disk", "gone")] == ["ssh://ana@host:22/data", "/mnt/data", ""]
 
 
+@pytest.fixture
+def user_wide(workspace: Workspace, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Callable[[str], DataGraph]:
+    """The workspace of a user whose own DVC configuration has a default remote at a URL."""
+    monkeypatch.setenv("DVC_GLOBAL_CONFIG_DIR", str(tmp_path / "dvc"))
+
+    def configured(url: str) -> DataGraph:
+        (tmp_path / "dvc").mkdir()
+        (tmp_path / "dvc/config").write_text(f"[core]\n    remote = mine\n['remote \"mine\"']\n    url = {url}\n")
+        return DataGraph(workspace.root)
+
+    return configured
+
+
+@pytest.mark.parametrize(
+    ("url", "problem"),
+    [
+        ("http://127.0.0.1:9/data", "Cannot connect to host 127.0.0.1:9"),
+        ("ssh://127.0.0.1:9/data", "requires 'dvc-ssh' to be installed"),
+        ("/proc/none/data", "/proc: "),
+        ("/etc/hostname/data", "/etc/hostname: "),
+    ],
+)
+def test_a_remote_that_cannot_be_pushed_to_is_refused_at_opening(
+    user_wide: Callable[[str], DataGraph], url: str, problem: str
+) -> None:
+    data, before = user_wide(url), Path.cwd()
+    with pytest.raises(BadWorkspace) as refusal:
+        data.check(VersioningSettings())
+    assert f"versioning.remote: the DVC remote 'mine' ({url}) cannot be used: " in str(refusal.value)
+    assert problem in str(refusal.value)
+    assert Path.cwd() == before
+    data.check(VersioningSettings(remote=""))  # the cure
+
+
+def test_a_remote_that_takes_no_part_in_time_is_refused(
+    user_wide: Callable[[str], DataGraph], monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(versioning, "PATIENCE", 0.5)
+    with socket.create_server(("127.0.0.1", 0)) as silent:
+        data = user_wide(f"http://127.0.0.1:{silent.getsockname()[1]}/data")
+        with pytest.raises(BadWorkspace, match="no answer within"):
+            data.check(VersioningSettings())
+
+
+def test_a_folder_that_can_be_made_is_a_remote_and_is_not_made_yet(
+    user_wide: Callable[[str], DataGraph], tmp_path: Path
+) -> None:
+    user_wide(str(tmp_path / "new/remote")).check(VersioningSettings())
+    assert not (tmp_path / "new").exists()
+
+
+def test_a_site_cache_that_cannot_be_written_is_named_with_its_cure(
+    workspace: Workspace, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setenv("DVC_SITE_CACHE_DIR", "/proc/none")
+    with pytest.raises(Unwritable, match="set DVC_SITE_CACHE_DIR to a folder that can be written"):
+        DataGraph(workspace.root).check(VersioningSettings())
+
+
 def test_a_kill_while_a_folder_is_kept_leaves_nothing_in_the_way(workspace: Workspace) -> None:
     workspace.previous.mkdir()
     (workspace.previous / "champion.json").write_text("{}")
-    (workspace.root / "previous.dvc").write_text("outs:\n- path: data/prev")
+    (workspace.data / "previous.dvc").write_text("outs:\n- path: prev")
     (workspace.data / ".previous.dvc.unfinished").touch()
     data = DataGraph(workspace.root)
     data.mend()
-    assert not (workspace.root / "previous.dvc").exists()
+    assert not (workspace.data / "previous.dvc").exists()
     data.keep("data/previous")
-    assert (workspace.root / "previous.dvc").exists()
+    assert (workspace.data / "previous.dvc").exists()
     assert list(workspace.data.glob(".previous*")) == []
+
+
+def test_an_earlier_versions_previous_dvc_moves_into_data(workspace: Workspace) -> None:
+    """Two files that name one folder are an error of DVC's."""
+    workspace.previous.mkdir()
+    (workspace.previous / "champion.json").write_text("{}")
+    data = DataGraph(workspace.root)
+    md5 = data.keep("data/previous")
+    file, old = workspace.data / "previous.dvc", workspace.root / "previous.dvc"
+    old.write_text(file.read_text().replace("path: previous", "path: data/previous"))
+    file.unlink()
+    data.mend()
+    [out] = yaml.safe_load(file.read_text())["outs"]
+    assert (old.exists(), out["md5"], out["path"]) == (False, md5, "previous")
+    assert data.keep("data/previous") == md5
+    old.write_text("outs:\n- path: da")
+    data.mend()
+    assert not old.exists()
 
 
 def test_a_look_at_the_data_leaves_alone_what_a_round_is_writing(workspace: Workspace) -> None:
@@ -74,7 +156,7 @@ def test_a_look_at_the_data_leaves_alone_what_a_round_is_writing(workspace: Work
         workspace.data / ".dvc.lock.before",
         workspace.data / ".previous.dvc.unfinished",
         workspace.root / ".dvc.lock.0123abcd.draft",
-        workspace.root / "previous.dvc",
+        workspace.data / "previous.dvc",
     ]
     for path in writing:
         path.write_text("stages: {}")
