@@ -24,8 +24,12 @@ from matplotlib.figure import Figure
 from benchmarks.rounds import RESULTS, run
 from core.errors import BadParams
 from core.files import read_json, replacing, write_json, write_text
+from evaluation.evals.true_utility import TRUE_GAIN
+from evaluation.evals.votes import WIN_RATE
 from evaluation.statistics.intervals import Interval, wilson
+from models.measured import SAMPLE_PROMPTS
 from tasks.state import records
+from tasks.state.opened import Opened
 from tasks.state.workspace import PROJECT, Workspace
 
 VOTES = "vote.annotator={use: crowd, overlap: 1}"
@@ -103,15 +107,15 @@ def _finished(folder: Path, first: int) -> list[dict[str, Any]]:
     workspace = Workspace(folder)
     found = (records.read(workspace, number) for number in records.numbers(workspace) if number >= first)
     return [
-        {"round": r["number"], "code": _code(r["opened"]), "verdict": r["verdict"], "metrics": r["metrics"]}
+        {"round": r.number, "code": _code(r.opened), "verdict": r.verdict.to_json(), "metrics": r.metrics}
         for r in found
     ]
 
 
-def _code(opened: Mapping[str, Any]) -> str:
+def _code(opened: Opened) -> str:
     """What a round was opened with: the digest of the code that changes results, and the commit."""
-    commit = str(opened["commit"] or "none")[:7]
-    return f"{opened['code']} (commit {commit}{' with changes' if opened['dirty'] else ''})"
+    commit = (opened.commit or "none")[:7]
+    return f"{opened.code} (commit {commit}{' with changes' if opened.dirty else ''})"
 
 
 def outcomes(into: Path) -> list[Outcome]:
@@ -128,13 +132,13 @@ def _read(into: Path) -> Iterator[Outcome]:
 
 def _outcome(setting: str, seed: int, kept: Mapping[str, Any]) -> Outcome:
     numbers, verdict = kept["metrics"], kept["verdict"]
-    gain, low, high = (numbers[f"evaluate/true_gain{end}"] for end in ("", "_low", "_high"))
+    gain, low, high = (numbers[f"{TRUE_GAIN.full}{end}"] for end in ("", "_low", "_high"))
     return Outcome(
         setting=setting,
         seed=seed,
         round=kept["round"],
-        gain=Interval(gain, low, high, int(numbers["sample/prompts"])),
-        win_rate=numbers["evaluate/win_rate"],
+        gain=Interval(gain, low, high, int(numbers[SAMPLE_PROMPTS.full])),
+        win_rate=numbers[WIN_RATE.full],
         verdict=verdict["result"],
         against=[found["gate"] for found in verdict["findings"] if found["result"] != "promote"],
         **({"code": kept["code"]} if "code" in kept else {}),

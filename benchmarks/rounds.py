@@ -14,14 +14,18 @@ import sys
 from collections.abc import Sequence
 from datetime import UTC, datetime
 from pathlib import Path
-from typing import Any, NamedTuple
+from typing import NamedTuple
 
 import numpy as np
 from matplotlib.figure import Figure
 
 from core.files import write_json, write_text
+from evaluation.evals.true_utility import TRUE_GAIN, TRUE_UTILITY, TRUE_UTILITY_CHAMPION
+from evaluation.evals.votes import WIN_RATE
 from evaluation.statistics.intervals import Interval
+from models.measured import SAMPLE_PROMPTS
 from tasks.state import records
+from tasks.state.record import RoundRecord
 from tasks.state.workspace import PROJECT, Workspace
 
 RESULTS = PROJECT / "benchmarks" / "results"
@@ -55,19 +59,19 @@ def gains(place: Path, seed: int) -> list[Gain]:
     return [_gain(records.read(workspace, number), seed) for number in records.numbers(workspace) if number]
 
 
-def _gain(record: dict[str, Any], seed: int) -> Gain:
-    numbers, times = record["metrics"], record["times"].values()
-    gain, low, high = (numbers[f"evaluate/true_gain{end}"] for end in ("", "_low", "_high"))
+def _gain(record: RoundRecord, seed: int) -> Gain:
+    numbers, times = record.metrics, record.times.values()
+    gain, low, high = (numbers[f"{TRUE_GAIN.full}{end}"] for end in ("", "_low", "_high"))
     return Gain(
         seed=seed,
-        round=record["number"],
-        before=numbers["evaluate/true_utility_champion"],
-        after=numbers["evaluate/true_utility"],
-        gain=Interval(gain, low, high, int(numbers["sample/prompts"])),
-        win_rate=numbers["evaluate/win_rate"],
-        verdict=record["verdict"]["result"],
-        learning=sum(spent["learning"] for spent in times),
-        wall=sum(spent["wall"] for spent in times),
+        round=record.number,
+        before=numbers[TRUE_UTILITY_CHAMPION.full],
+        after=numbers[TRUE_UTILITY.full],
+        gain=Interval(gain, low, high, int(numbers[SAMPLE_PROMPTS.full])),
+        win_rate=numbers[WIN_RATE.full],
+        verdict=record.verdict.result,
+        learning=sum(spent.learning for spent in times),
+        wall=sum(spent.wall for spent in times),
     )
 
 

@@ -1,14 +1,16 @@
 """`rounds diff`: what differed between two rounds, as one table."""
 
 import re
-from collections.abc import Mapping
-from typing import Annotated, Any
+from typing import TYPE_CHECKING, Annotated, Any
 
 import typer
 from rich.table import Table
 
 from cli.app import Folder, Json, Panel, app
 from cli.display.console import as_json, console, plain
+
+if TYPE_CHECKING:
+    from tasks.history.diff import Difference
 
 SECTIONS = ("verdict", "code", "params", "inputs", "data", "metrics")
 """In the order in which a person looks for a reason."""
@@ -34,27 +36,27 @@ def diff(
     with archive.saved(first) as old, archive.saved(second) as new:
         differing = difference((first, old), (second, new))
     if json:
-        print(as_json(differing))
+        print(as_json(differing.to_json()))
     else:
         _show(differing)
 
 
-def _show(differing: Mapping[str, Any]) -> None:
+def _show(differing: "Difference") -> None:
     out = console()
     out.print(_table(differing))
-    same = [section for section in SECTIONS if not differing[section]]
+    same = [section for section in SECTIONS if not differing.section(section)]
     if same:
         out.print(f"The same in both: {', '.join(same)}.")
 
 
-def _table(differing: Mapping[str, Any]) -> Table:
+def _table(differing: "Difference") -> Table:
     table = Table(header_style="bold", box=None, padding=(0, 2, 0, 0))
     table.add_column("", no_wrap=True)
-    for past in differing["rounds"]:
-        table.add_column(f"round {past['round']}", overflow="fold")
-    for section in (section for section in SECTIONS if differing[section]):
+    for past in differing.rounds:
+        table.add_column(f"round {past.round}", overflow="fold")
+    for section in (section for section in SECTIONS if differing.section(section)):
         table.add_row(plain(section, style="bold"))
-        for name, (old, new) in differing[section].items():
+        for name, (old, new) in differing.section(section).items():
             table.add_row(f"  {name}", _shown(old), _shown(new, old))
     return table
 

@@ -1,8 +1,7 @@
 """`rounds evidence`: everything on record about one version, as one archive for an auditor."""
 
-from collections.abc import Mapping
 from pathlib import Path
-from typing import Annotated, Any
+from typing import TYPE_CHECKING, Annotated
 
 import typer
 from rich.filesize import decimal
@@ -10,6 +9,9 @@ from rich.filesize import decimal
 from cli.app import Folder, Panel, app
 from cli.display.console import console
 from cli.lineage import WIDEST, drawn
+
+if TYPE_CHECKING:
+    from tasks.history.lineage import Lineage
 
 
 @app.command(rich_help_panel=Panel.HISTORY)
@@ -36,7 +38,7 @@ def evidence(
     out.print("Evidence, not a claim of compliance; README.md maps it to NIST AI 600-1 and ISO/IEC 42001.")
 
 
-def _text(told: Mapping[str, Any]) -> str:
+def _text(told: "Lineage") -> str:
     """The tree of `rounds lineage` as plain text, the same everywhere."""
     page = console(width=WIDEST, color_system=None, force_terminal=False, legacy_windows=False)
     with page.capture() as capture:

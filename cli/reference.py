@@ -1,4 +1,4 @@
-"""Pages generated from the code: docs/params.md and docs/cli.md. A test compares them with it."""
+"""Pages generated from the code: docs/params.md, docs/metrics.md and docs/cli.md. A test compares them with it."""
 
 from collections.abc import Iterator
 from typing import Any
@@ -41,6 +41,8 @@ def _below(command: Any, words: list[str]) -> Iterator[list[str]]:
 
 if __name__ == "__main__":
     from cli.display.knobs import params_page
+    from cli.display.metrics import metrics_page
 
     (PROJECT / "docs" / "params.md").write_text(params_page(), encoding="utf-8")
+    (PROJECT / "docs" / "metrics.md").write_text(metrics_page(), encoding="utf-8")
     (PROJECT / "docs" / "cli.md").write_text(cli_page(), encoding="utf-8")

@@ -7,7 +7,7 @@ import os
 import time
 from collections.abc import Iterator, Sequence
 from contextlib import contextmanager
-from typing import TYPE_CHECKING, Annotated, Any
+from typing import TYPE_CHECKING, Annotated
 
 import typer
 from rich.console import Console
@@ -18,6 +18,7 @@ from cli.display.summary import TimeSpent, summary
 from core.errors import RoundsError
 
 if TYPE_CHECKING:
+    from tasks.state.record import RoundRecord
     from tasks.state.workspace import Workspace
 
 WAITS = 3
@@ -70,7 +71,7 @@ def _stop_where_people_are_awaited(workspace: Workspace, out: Console) -> None:
 
 def _finished(
     workspace: Workspace, overrides: Sequence[str], new: bool, reopen: bool, wait: float, out: Console
-) -> dict[str, Any] | None:
+) -> RoundRecord | None:
     from flows.orchestration.server import starting
     from tasks.state import records
 
@@ -95,7 +96,7 @@ def _finished(
             return record
 
 
-def _although_untold(workspace: Workspace, before: dict[str, Any] | None, error: Exception) -> dict[str, Any]:
+def _although_untold(workspace: Workspace, before: RoundRecord | None, error: Exception) -> RoundRecord:
     """The record of a round whose end could not be told to the server.
 
     Raises:
@@ -104,7 +105,7 @@ def _although_untold(workspace: Workspace, before: dict[str, Any] | None, error:
     from tasks.state import records
 
     record = records.last(workspace)
-    if record is None or record == before or record["number"] == 0:
+    if record is None or record == before or record.number == 0:
         raise RoundsError(
             f"the Prefect server does not answer ({type(error).__name__}: {error}); see that it runs, or unset "
             "PREFECT_API_URL. What was finished is kept; continue with `rounds round`."
@@ -128,5 +129,5 @@ def _spent(workspace: Workspace, before: set[int]) -> TimeSpent:
     from tasks.state import records
 
     new = [records.read(workspace, number) for number in records.numbers(workspace) if number not in before]
-    learning = sum(times["learning"] for record in new for times in record["times"].values())
+    learning = sum(times.learning for record in new for times in record.times.values())
     return TimeSpent(time.time() - psutil.Process().create_time(), learning)

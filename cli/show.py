@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Mapping
-from typing import TYPE_CHECKING, Annotated, Any
+from typing import TYPE_CHECKING, Annotated
 
 import typer
 from rich.console import Console
@@ -11,11 +11,12 @@ from rich.table import Table
 
 from cli.app import Folder, Json, Panel, app
 from cli.display.console import as_json, console, plain
-from cli.display.record import COLOURS, decision, details, examples, findings, numbers, table
+from cli.display.record import COLOURS, decision, details, numbers, table
 from cli.display.summary import title
 from core.errors import BadParams
 
 if TYPE_CHECKING:
+    from tasks.state.record import RoundRecord
     from tasks.state.workspace import Workspace
 
 UI = "http://127.0.0.1:5000"
@@ -34,12 +35,12 @@ def show(
     place = current(workspace)
     record = _record(place, number)
     if json:
-        print(as_json(record))
+        print(as_json(record.to_json()))
     else:
         _show(console(), record, place)
 
 
-def _record(workspace: Workspace, number: int | None) -> dict[str, Any]:
+def _record(workspace: Workspace, number: int | None) -> RoundRecord:
     """The record that is asked for.
 
     Raises:
@@ -57,16 +58,16 @@ def _record(workspace: Workspace, number: int | None) -> dict[str, Any]:
     return records.read(workspace, finished[-1] if number is None else number)
 
 
-def _show(out: Console, record: Mapping[str, Any], workspace: Workspace) -> None:
+def _show(out: Console, record: RoundRecord, workspace: Workspace) -> None:
     out.print(title(record))
     out.print(decision(record), soft_wrap=True)
     _section(out, "Numbers", table(iter([*numbers(record), *details(record)])))
-    if findings(record):
+    if record.verdict.findings:
         _section(out, "Gates", _gates(record))
-    if examples(record):
+    if record.examples:
         _section(out, "Answers", _examples(record))
     _section(out, "Time", _times(record))
-    _section(out, "Metrics", _metrics(record["metrics"]))
+    _section(out, "Metrics", _metrics(record.metrics))
     out.print()
     for name, text in _places(record, workspace):
         out.print(plain(f"{name:<9}", style="bold").append_text(plain(text, style="not bold")), soft_wrap=True)
@@ -78,30 +79,30 @@ def _section(out: Console, heading: str, content: Table) -> None:
     out.print(content)
 
 
-def _gates(record: Mapping[str, Any]) -> Table:
+def _gates(record: RoundRecord) -> Table:
     grid = Table.grid(padding=(0, 2))
-    for finding in findings(record):
+    for finding in record.verdict.findings:
         grid.add_row(plain(finding.result, style=COLOURS[finding.result]), finding.gate, finding.reason)
     return grid
 
 
-def _examples(record: Mapping[str, Any]) -> Table:
+def _examples(record: RoundRecord) -> Table:
     grid = Table.grid(padding=(0, 2))
     grid.add_column(style="dim", no_wrap=True)
     grid.add_column(overflow="fold")
-    for example in examples(record):
+    for example in record.examples:
         grid.add_row("prompt", plain(example.prompt, style="bold"))
         grid.add_row("before", example.before)
         grid.add_row("after", example.after)
     return grid
 
 
-def _times(record: Mapping[str, Any]) -> Table:
+def _times(record: RoundRecord) -> Table:
     grid = Table(box=None, padding=(0, 3, 0, 0), header_style="bold")
     for column in ("step", "seconds", "of it learning, sampling, judging"):
         grid.add_column(column, justify="left" if column == "step" else "right")
-    for step, took in record["times"].items():
-        grid.add_row(step, f"{took['wall']:.1f}", f"{took['learning']:.1f}")
+    for step, took in record.times.items():
+        grid.add_row(step, f"{took.wall:.1f}", f"{took.learning:.1f}")
     return grid
 
 
@@ -112,13 +113,13 @@ def _metrics(metrics: Mapping[str, float]) -> Table:
     return grid
 
 
-def _places(record: Mapping[str, Any], workspace: Workspace) -> list[tuple[str, str]]:
+def _places(record: RoundRecord, workspace: Workspace) -> list[tuple[str, str]]:
     from tasks.tools.view import page
 
     return [
-        ("key", record["key"]),
-        ("finished", record["finished"]),
-        ("run", record["run_id"]),
-        ("MLflow", f"make ui, then {page(UI, record['experiment'])}"),
+        ("key", record.key),
+        ("finished", record.finished),
+        ("run", record.run_id),
+        ("MLflow", f"make ui, then {page(UI, record.experiment)}"),
         ("reports", str(workspace.data / "reports")),
     ]

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING
 
 from rich.console import Console
 from rich.table import Table
@@ -13,7 +13,9 @@ from cli.display.console import console, grid, plain
 from cli.incident import sentences
 
 if TYPE_CHECKING:
+    from core.metrics import Metric
     from tasks.registry.alias import Registry
+    from tasks.state.record import RoundRecord
     from tasks.state.workspace import Workspace
 
 ROUNDS = 10
@@ -71,14 +73,17 @@ def _rounds(workspace: Workspace, champion: str) -> Table:
     table = grid("round", "version", "verdict", "win rate", "reward acc.", "KL", "finished", "key")
     for number in records.numbers(workspace)[-ROUNDS:]:
         record = records.read(workspace, number)
-        version = f"{record['version']} ★" if record["version"] == champion else record["version"]
-        table.add_row(str(number), version, record["verdict"]["result"], *_figures(record), record["key"])
+        version = f"{record.version} ★" if record.version == champion else record.version
+        table.add_row(str(number), version, record.verdict.result, *_figures(record), record.key)
     return table
 
 
-def _figures(record: dict[str, Any]) -> tuple[str, str, str, str]:
-    def figure(name: str, form: str) -> str:
-        return format(record["metrics"][name], form) if name in record["metrics"] else "–"
+def _figures(record: RoundRecord) -> tuple[str, str, str, str]:
+    from evaluation.evals.answers import KL_MEAN
+    from evaluation.evals.reward_model import REWARD_ACCURACY
+    from evaluation.evals.votes import WIN_RATE
 
-    rate = figure("evaluate/win_rate", ".1%")
-    return rate, figure("evaluate/reward_accuracy", ".1%"), figure("evaluate/kl_mean", ".2f"), record["finished"]
+    def figure(metric: Metric, form: str) -> str:
+        return format(record.metrics[metric.full], form) if metric.full in record.metrics else "–"
+
+    return figure(WIN_RATE, ".1%"), figure(REWARD_ACCURACY, ".1%"), figure(KL_MEAN, ".2f"), record.finished

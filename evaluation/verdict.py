@@ -4,8 +4,9 @@ from collections.abc import Iterable, Mapping
 from math import isfinite
 from typing import Annotated, Any, Literal
 
-from pydantic import AfterValidator, BaseModel, ConfigDict, computed_field
+from pydantic import AfterValidator, BaseModel, ConfigDict, model_serializer, model_validator
 
+from core.stored import Json
 from evaluation.evals import Metrics, oracles
 from evaluation.statistics.annotators import AnnotatorAgreement
 from evaluation.statistics.intervals import Interval
@@ -38,22 +39,35 @@ class Finding(_Value):
 class Verdict(_Value):
     """Whether a candidate becomes champion: the worst of its findings. Where nothing was looked at, it waits."""
 
-    findings: tuple[Finding, ...]
+    findings: tuple[Finding, ...] = ()
+    bootstrap: bool = False
+    """The first model of a workspace, which is promoted without a look: there was nothing to compare it with."""
 
-    @computed_field  # type: ignore[prop-decorator]  # mypy does not know decorators on properties
     @property
     def result(self) -> Result:
         """`reject` if any gate rejects, else `hold` if any holds."""
-        return worst(finding.result for finding in self.findings)
+        return "promote" if self.bootstrap else worst(finding.result for finding in self.findings)
 
-    def to_json(self) -> dict[str, Any]:
+    def with_finding(self, finding: Finding) -> "Verdict":
+        """The same with one more finding."""
+        return self.model_copy(update={"findings": (*self.findings, finding)})
+
+    @model_serializer
+    def to_json(self) -> Json:
         """As plain values, result first, for a JSON file."""
-        return {"result": self.result, "findings": [finding.model_dump() for finding in self.findings]}
+        told: Json = {"result": self.result, "findings": [finding.model_dump() for finding in self.findings]}
+        return {**told, "bootstrap": True} if self.bootstrap else told
 
     @classmethod
-    def from_json(cls, value: Mapping[str, Any]) -> "Verdict":
+    def from_json(cls, value: object) -> "Verdict":
         """Back from plain values. The result is derived anew: it can't contradict the findings."""
-        return cls(findings=value["findings"])
+        return cls.model_validate(value)
+
+    @model_validator(mode="before")
+    @classmethod
+    def _derived(cls, value: Any) -> Any:
+        known = isinstance(value, Mapping)
+        return {name: part for name, part in value.items() if name in cls.model_fields} if known else value
 
 
 def admissible(metrics: Metrics) -> Metrics:

@@ -15,6 +15,15 @@ class UsageTerms(NamedTuple):
     consents: dict[str, int]
 
 
+class Origin(NamedTuple):
+    """What came from one source, and the terms that it stated."""
+
+    events: int
+    licence: str
+    """All that are stated, joined by commas."""
+    consent: str
+
+
 def usage_terms(events: Iterable[FeedbackEvent], trained_on: Collection[str], prompts: Collection[str]) -> UsageTerms:
     """The licences and consents of the events that were used for training.
 
@@ -30,16 +39,16 @@ def usage_terms(events: Iterable[FeedbackEvent], trained_on: Collection[str], pr
     )
 
 
-def terms_by_source(events: Iterable[FeedbackEvent]) -> dict[str, dict[str, str | int]]:
+def terms_by_source(events: Iterable[FeedbackEvent]) -> dict[str, Origin]:
     """Source → number of its events, and all licences and consents that they state."""
     by_source: defaultdict[str, list[FeedbackEvent]] = defaultdict(list)
     for event in events:
         by_source[event.source].append(event)
     return {
-        source: {
-            "events": len(own),
-            "licence": ", ".join(sorted({event.licence for event in own})),
-            "consent": ", ".join(sorted({event.consent for event in own})),
-        }
+        source: Origin(
+            events=len(own),
+            licence=", ".join(sorted({event.licence for event in own})),
+            consent=", ".join(sorted({event.consent for event in own})),
+        )
         for source, own in by_source.items()
     }

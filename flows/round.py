@@ -2,7 +2,6 @@
 
 from collections.abc import Callable, Sequence
 from pathlib import Path
-from typing import Any
 
 from prefect import flow
 
@@ -20,6 +19,7 @@ from tasks.rounds.request import answered
 from tasks.rounds.running import RunningRound
 from tasks.state import records
 from tasks.state.intake import count
+from tasks.state.record import RoundRecord
 from tasks.state.workspace import Workspace, current_or_new
 from tasks.steps.collect import collect
 from tasks.steps.curate import curate
@@ -34,7 +34,6 @@ from tasks.steps.verdict import verdict
 from tasks.steps.vote import gather, vote
 from tasks.tools.events import configured, feedback_ready
 
-Record = dict[str, Any]
 Announce = Callable[[str], None]
 """Tells those who find the workspace busy what is at work in it."""
 
@@ -47,7 +46,7 @@ def rlhf_round(
     wait: float = 0.0,
     reopen: bool = False,
     new: bool = True,
-) -> Record | None:
+) -> RoundRecord | None:
     """feedback → preferences → reward model → policy → evaluation → verdict → registry.
 
     With `when_pending`, only where a round was left unfinished, or enough feedback waits and no other round runs; else
@@ -77,7 +76,7 @@ def rlhf_round(
                 return None
 
 
-def _rest(workspace: Workspace, announce: Announce) -> Record | None:
+def _rest(workspace: Workspace, announce: Announce) -> RoundRecord | None:
     """What is left of a round after a wait; its record where somebody else has finished it."""
     if not records.unfinished(workspace):
         return records.last(workspace)
@@ -91,7 +90,7 @@ def _round(
     reopen: bool,
     new: bool,
     announce: Announce,
-) -> Record | None:
+) -> RoundRecord | None:
     if when_pending and not records.unfinished(workspace) and not (waiting := count(workspace, overrides)).enough:
         entitle(f"nothing to do: {waiting}")
         return None
@@ -105,7 +104,7 @@ def _round(
         running = _open(workspace, overrides, announce)
     record = improve(running)
     let_go(workspace)
-    entitle(f"round {record['number']}: {record['verdict']['result']}")
+    entitle(f"round {record.number}: {record.verdict.result}")
     if configured() and (waiting := count(workspace, overrides)).enough:  # what came while the round ran
         feedback_ready(workspace, *waiting)
     return record
@@ -118,7 +117,7 @@ def _open(workspace: Workspace, overrides: Sequence[str], announce: Announce) ->
     return running
 
 
-def bootstrap(running: RunningRound) -> Record:
+def bootstrap(running: RunningRound) -> RoundRecord:
     """Round 0: train the SFT model and make it champion, so that there is something to improve."""
     running(collect)
     running(ingest)
@@ -127,7 +126,7 @@ def bootstrap(running: RunningRound) -> Record:
     return closing.bootstrap(running)
 
 
-def improve(running: RunningRound) -> Record:
+def improve(running: RunningRound) -> RoundRecord:
     """Every other round: a candidate is trained, judged, registered, and promoted where the verdict says so."""
     running(collect)
     running(ingest)

@@ -19,6 +19,7 @@ from core.knobs import BaseSettings
 from core.log import Log, ignore
 from models import pairs as comparisons
 from models.critic import Critic
+from models.measured import REWARD_ACCURACY, REWARD_GRAD_NORM, REWARD_LOSS, REWARD_MARGIN
 from models.minibatches import map_minibatches
 from models.pairs import PairBatch, PromptComparisons
 from models.policy import ModelSettings, Policy, response_logprobs
@@ -166,7 +167,7 @@ def _train(
             norm = torch.nn.utils.clip_grad_norm_(scorer.parameters(), knobs.gradient_clip)
             optimiser.step()
             schedule.step()
-            log({**metrics, "grad_norm": norm.item()}, step, total)
+            log({**metrics, REWARD_GRAD_NORM: norm.item()}, step, total)
             step += 1
 
 
@@ -192,9 +193,9 @@ def preference_loss(scores: Tensor, batch: PairBatch, centring: float) -> tuple[
     penalty = (weight * (chosen + rejected).square()).sum()
     decided = p != 0.5  # not a tie
     correct = (margin > 0) == (p > 0.5)
-    metrics = {"loss": loss.item(), "margin": margin.mean().item()}
+    metrics: dict[str, float] = {REWARD_LOSS: loss.item(), REWARD_MARGIN: margin.mean().item()}
     if decided.any():
-        metrics["accuracy"] = correct[decided].float().mean().item()
+        metrics[REWARD_ACCURACY] = correct[decided].float().mean().item()
     return loss + centring * penalty, metrics
 
 

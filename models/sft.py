@@ -12,6 +12,7 @@ from transformers import PreTrainedTokenizerBase, get_cosine_schedule_with_warmu
 from core.errors import BadParams
 from core.knobs import BaseSettings
 from core.log import Log, ignore
+from models.measured import SFT_EXAMPLES, SFT_GRAD_NORM, SFT_LOSS, SFT_TRUNCATED
 from models.policy import ModelSettings, Policy, response_logprobs
 from models.seeding import generator
 from models.tokens import Batch, by_length, encode_answers, encode_prompts, pad
@@ -63,10 +64,10 @@ def fit(
         BadParams: the loss is NaN or infinite, because the learning rate is too high.
     """
     encoded = encode(policy.tokenizer, data, limits)
-    summary = {"examples": float(len(encoded.prompts)), "truncated": float(encoded.truncated)}
+    summary: dict[str, float] = {SFT_EXAMPLES: float(len(encoded.prompts)), SFT_TRUNCATED: float(encoded.truncated)}
     losses = _train(policy, encoded, knobs, seed, log)
     last_epoch = losses[-(len(losses) // knobs.epochs) :]
-    return {**summary, "loss": sum(last_epoch) / len(last_epoch)} if losses else summary
+    return {**summary, SFT_LOSS: sum(last_epoch) / len(last_epoch)} if losses else summary
 
 
 def _train(policy: Policy, encoded: TokenisedDemonstrations, knobs: SFTSettings, seed: int, log: Log) -> list[float]:
@@ -86,7 +87,7 @@ def _train(policy: Policy, encoded: TokenisedDemonstrations, knobs: SFTSettings,
         losses.append(loss.item())
         if not math.isfinite(losses[-1]):
             raise BadParams(f"the loss of step {step} is {losses[-1]}; lower sft.learning_rate={knobs.learning_rate}")
-        log({"loss": losses[-1], "grad_norm": norm.item()}, step, len(plan))
+        log({SFT_LOSS: losses[-1], SFT_GRAD_NORM: norm.item()}, step, len(plan))
     return losses
 
 

@@ -1,6 +1,7 @@
 """Pages that the code writes are those that are there; `make docs` writes them anew."""
 
 from cli.display.knobs import params_page
+from cli.display.metrics import metrics_page
 from cli.reference import cli_page
 from core.nested import flat
 from tasks.rounds.params import RoundSettings
@@ -30,3 +31,7 @@ def test_a_line_has_type_bounds_default_and_sentence() -> None:
 
 def test_the_page_of_commands_is_what_help_says() -> None:
     assert (PROJECT / "docs/cli.md").read_text(encoding="utf-8") == cli_page()
+
+
+def test_the_page_of_metrics_is_made_of_their_declarations() -> None:
+    assert (PROJECT / "docs/metrics.md").read_text(encoding="utf-8") == metrics_page()

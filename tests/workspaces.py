@@ -15,6 +15,7 @@ from tasks.registry import audit
 from tasks.registry.alias import Registry
 from tasks.state import records
 from tasks.state.lock import holding
+from tasks.state.record import RoundRecord
 from tasks.state.workspace import Workspace
 from tasks.tools.tracking import EXPERIMENT
 
@@ -127,9 +128,10 @@ def files(place: Workspace) -> list[str]:
     return sorted(re.sub("[0-9a-f]{32}", "*", name) for name in found if not name.startswith(OF_TESTS))
 
 
-def _lasting(record: dict[str, Any]) -> dict[str, Any]:
+def _lasting(record: RoundRecord) -> dict[str, Any]:
     names = ("number", "key", "parent", "version", "verdict", "metrics", "inputs", "examples", "new_feedback", "batch")
-    return {name: record[name] for name in names} | {"timed": sorted(record["times"])}
+    told = record.to_json()
+    return {name: told[name] for name in names} | {"timed": sorted(record.times)}
 
 
 def _asked(place: Workspace, question: str) -> list[tuple[Any, ...]]:

@@ -5,12 +5,21 @@ An alarm needs both: with thousands of rows a p-value is small over nothing, wit
 
 import math
 from collections.abc import Sequence
-from typing import Any, Literal, NamedTuple
+from typing import Literal, NamedTuple
 
 import numpy as np
 import numpy.typing as npt
 
+from core.metrics import Metric
 from evaluation.statistics.intervals import holm
+
+ALARMS = Metric(
+    "alarms",
+    "drift",
+    "alarms",
+    "0",
+    "How many comparisons are alarming. `data/reports/drift.json` says which, and where to look.",
+)
 
 Array = npt.NDArray[np.float64]
 
@@ -49,7 +58,7 @@ class CheckResult(NamedTuple):
     """The p-value, adjusted by Holm for the number of checks."""
     alarm: bool
 
-    def to_json(self) -> dict[str, Any]:
+    def to_json(self) -> dict[str, str | float]:
         """As plain values: the check's, with the adjusted p-value and the alarm."""
         return {**self.check._asdict(), "p": self.p, "alarm": self.alarm}
 
@@ -93,17 +102,7 @@ def metrics(findings: DriftFindings, decided: Sequence[CheckResult]) -> dict[str
     for found in decided:
         name = found.check.name
         numbers |= {name: found.check.effect, f"{name}_p": found.p, f"{name}_alarm": float(found.alarm)}
-    return numbers | {"alarms": float(sum(found.alarm for found in decided))}
-
-
-def report(findings: DriftFindings, decided: Sequence[CheckResult]) -> dict[str, Any]:
-    """Everything as plain values: what is alarming first, then all checks, then histograms to look at."""
-    return {
-        "metrics": metrics(findings, decided),
-        "alarms": [sentence(found) for found in decided if found.alarm],
-        "checks": [found.to_json() for found in decided],
-        "panels": [panel._asdict() for panel in findings.panels],
-    }
+    return numbers | {ALARMS: float(sum(found.alarm for found in decided))}
 
 
 def sentence(found: CheckResult) -> str:

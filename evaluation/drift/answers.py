@@ -8,12 +8,100 @@ import numpy as np
 from scipy.sparse import csr_array
 from scipy.stats import fisher_exact, norm
 
+from core.metrics import Metric
 from evaluation.drift import Array, DriftCheck, DriftFindings, by_permutation, histograms
 from evaluation.drift.limits import LimitSettings
 from evaluation.evals.diversity import kept
 from evaluation.statistics.distances import kolmogorov_smirnov, psi, wasserstein
 from evaluation.statistics.intervals import Interval, difference
 from evaluation.statistics.wording import percent
+
+LENGTH_PSI = Metric(
+    "length_psi",
+    "drift",
+    "index",
+    "near 0",
+    "Stability index of the lengths in tokens.",
+)
+LENGTH_WASSERSTEIN = Metric(
+    "length_wasserstein",
+    "drift",
+    "standard deviations",
+    "near 0",
+    "Wasserstein-1 distance of the same; p by the Kolmogorov-Smirnov test.",
+    ends=(
+        "_p",
+        "_alarm",
+    ),
+)
+SATURATION = Metric(
+    "saturation",
+    "drift",
+    "share",
+    "small",
+    "Answers with a reward that 1 % of the champion's reach. Worry when it is large while people see no gain: "
+    "the policy has found out what the reward model gets wrong.",
+    ends=(
+        "_p",
+        "_alarm",
+    ),
+)
+KL_RISE = Metric(
+    "kl_rise",
+    "drift",
+    "nats an answer",
+    "near 0",
+    "KL to the SFT model less the champion's.",
+    ends=(
+        "_p",
+        "_alarm",
+    ),
+)
+DIVERSITY_LOSS = Metric(
+    "diversity_loss",
+    "drift",
+    "share",
+    "near 0",
+    "Different word pairs that are gone, as a share of the champion's, in as many word pairs of either: "
+    "length has no part in it. Worry: everybody gets the same answer.",
+    ends=(
+        "_p",
+        "_alarm",
+    ),
+)
+JUDGE_GAP = Metric(
+    "judge_gap",
+    "drift",
+    "share",
+    "near 0",
+    "The judge model's win rate less that of fresh votes. Worry: the policy pleases models only. Left out "
+    "without fresh votes.",
+    ends=(
+        "_p",
+        "_alarm",
+    ),
+    rare=True,
+)
+REWARD_PSI = Metric(
+    "reward_psi",
+    "drift",
+    "index",
+    "near 0",
+    "Stability index of the rewards. From the second improved round on.",
+    rare=True,
+)
+REWARD_WASSERSTEIN = Metric(
+    "reward_wasserstein",
+    "drift",
+    "standard deviations",
+    "near 0",
+    "Wasserstein-1 distance of the same. Worry: the reward no longer means what it meant.",
+    ends=(
+        "_p",
+        "_alarm",
+    ),
+    rare=True,
+)
 
 TOP = 0.99
 """Quantile of the champion's rewards above which a reward is as good as it gets."""
@@ -48,13 +136,13 @@ def drift(
         histograms("Answers: reward", "standard deviations", champion.reward, candidate.reward),
         histograms("Answers: KL to the SFT model", "nats", champion.kl, candidate.kl),
     )
-    return DriftFindings(checks, {"length_psi": psi(champion.tokens, candidate.tokens, bins)}, panels)
+    return DriftFindings(checks, {LENGTH_PSI: psi(champion.tokens, candidate.tokens, bins)}, panels)
 
 
 def yardstick(before: Array, now: Array, limits: LimitSettings, bins: int) -> DriftFindings:
     """Compare rewards of the champion's answers with what the last reward model gave them: who moves is the reward."""
     check = DriftCheck(
-        "reward_wasserstein",
+        REWARD_WASSERSTEIN,
         wasserstein(before, now),
         limits.reward_wasserstein,
         kolmogorov_smirnov(before, now).p_value,
@@ -62,7 +150,7 @@ def yardstick(before: Array, now: Array, limits: LimitSettings, bins: int) -> Dr
         "new votes: taste or annotators may have changed; KL budgets set for the old reward may no longer fit",
     )
     panel = histograms("Reward of the champion's answers", "standard deviations", before, now)
-    return DriftFindings((check,), {"reward_psi": psi(before, now, bins)}, (panel,))
+    return DriftFindings((check,), {REWARD_PSI: psi(before, now, bins)}, (panel,))
 
 
 def judge_gap(judge: Interval, votes: Interval, limits: LimitSettings) -> DriftFindings:
@@ -70,7 +158,7 @@ def judge_gap(judge: Interval, votes: Interval, limits: LimitSettings) -> DriftF
     gap = difference(judge, votes)
     spread = hypot(judge.high - judge.low, votes.high - votes.low) / (2 * norm.ppf(0.975))
     check = DriftCheck(
-        "judge_gap",
+        JUDGE_GAP,
         gap.estimate,
         limits.judge_gap,
         float(norm.sf(gap.estimate / spread)) if spread > 0 else float(gap.estimate <= 0),
@@ -83,7 +171,7 @@ def judge_gap(judge: Interval, votes: Interval, limits: LimitSettings) -> DriftF
 def _length(champion: AnswerSample, candidate: AnswerSample, limits: LimitSettings) -> DriftCheck:
     old, new = champion.tokens, candidate.tokens
     return DriftCheck(
-        "length_wasserstein",
+        LENGTH_WASSERSTEIN,
         wasserstein(old, new),
         limits.length_wasserstein,
         kolmogorov_smirnov(old, new).p_value,
@@ -97,7 +185,7 @@ def _saturation(champion: AnswerSample, candidate: AnswerSample, limits: LimitSe
     ours, theirs = int((candidate.reward > top).sum()), int((champion.reward > top).sum())
     n = len(champion.reward)
     return DriftCheck(
-        "saturation",
+        SATURATION,
         ours / n,
         limits.saturation,
         float(fisher_exact([[ours, n - ours], [theirs, n - theirs]], "greater").pvalue),
@@ -109,7 +197,7 @@ def _saturation(champion: AnswerSample, candidate: AnswerSample, limits: LimitSe
 def _kl(champion: AnswerSample, candidate: AnswerSample, limits: LimitSettings, seed: int) -> DriftCheck:
     old, new = champion.kl, candidate.kl
     return DriftCheck(
-        "kl_rise",
+        KL_RISE,
         float(new.mean() - old.mean()),
         limits.kl_rise,
         by_permutation(new, old, seed, "greater", pairs=True),
@@ -122,7 +210,7 @@ def _diversity(champion: AnswerSample, candidate: AnswerSample, limits: LimitSet
     ours, theirs = _word_pairs(candidate.texts, champion.texts)
     lost = 1 - kept(np.ravel(ours.sum(axis=0)), np.ravel(theirs.sum(axis=0)))
     return DriftCheck(
-        "diversity_loss",
+        DIVERSITY_LOSS,
         lost,
         limits.diversity_loss,
         _p_of_loss(lost, ours, theirs, seed),

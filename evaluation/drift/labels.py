@@ -6,12 +6,73 @@ import numpy as np
 import numpy.typing as npt
 from scipy.special import expit
 
+from core.metrics import INTERVAL, Metric
 from evaluation.drift import Array, DriftCheck, DriftFindings, by_permutation
 from evaluation.drift.limits import LimitSettings
 from evaluation.statistics.intervals import bootstrap
 from evaluation.statistics.outcomes import agreement
 from evaluation.statistics.wording import percent
 from models.calibration import calibration
+
+FRESH_ACCURACY = Metric(
+    "fresh_accuracy",
+    "drift",
+    "share",
+    "up",
+    "Share of new votes that it agrees with. Needs a champion that was trained against a reward model, like "
+    "the next four.",
+    ends=INTERVAL,
+    rare=True,
+)
+FRESH_PAIRS = Metric(
+    "fresh_pairs",
+    "drift",
+    "pairs",
+    "up",
+    "Decided pairs this rests on.",
+    rare=True,
+)
+FRESH_ECE = Metric(
+    "fresh_ece",
+    "drift",
+    "share",
+    "down",
+    "Expected calibration error on them, as in `evaluate/reward_ece`.",
+    rare=True,
+)
+FRESH_BRIER = Metric(
+    "fresh_brier",
+    "drift",
+    "none",
+    "down",
+    "Mean squared error of its probability on them.",
+    rare=True,
+)
+FRESH_ACCURACY_DROP = Metric(
+    "fresh_accuracy_drop",
+    "drift",
+    "share",
+    "near 0",
+    "By how much it agrees less than it did; where the annotator's noise is known, less what noisier votes "
+    "explain. Worry: taste has changed, or annotators.",
+    ends=(
+        "_p",
+        "_alarm",
+    ),
+    rare=True,
+)
+FRESH_OVERCONFIDENCE = Metric(
+    "fresh_overconfidence",
+    "drift",
+    "share",
+    "near 0",
+    "By how much it became surer than right.",
+    ends=(
+        "_p",
+        "_alarm",
+    ),
+    rare=True,
+)
 
 FEWEST = 10
 """Decided pairs on either side below which nothing is compared."""
@@ -54,7 +115,7 @@ def drift(before: ScoredPairs, now: ScoredPairs, limits: LimitSettings, seed: in
     rate = bootstrap(new, [str(row) for row in range(len(new))])
     look = "held-out pairs that it gets wrong; a round with the new votes retrains it"
     accuracy = DriftCheck(
-        "fresh_accuracy_drop",
+        FRESH_ACCURACY_DROP,
         float(old.mean() - new.mean()) - noisier,
         limits.fresh_accuracy_drop,
         by_permutation(old - noisier, new, seed, "greater"),
@@ -62,7 +123,7 @@ def drift(before: ScoredPairs, now: ScoredPairs, limits: LimitSettings, seed: in
         look,
     )
     calibrated = DriftCheck(
-        "fresh_overconfidence",
+        FRESH_OVERCONFIDENCE,
         float(now.surplus.mean() - before.surplus.mean()),
         limits.fresh_overconfidence,
         by_permutation(now.surplus, before.surplus, seed, "greater"),
@@ -72,9 +133,9 @@ def drift(before: ScoredPairs, now: ScoredPairs, limits: LimitSettings, seed: in
     )
     fit = calibration(now.margins, now.p_chosen)
     numbers = {
-        **rate.named("fresh_accuracy"),
-        "fresh_pairs": float(len(new)),
-        "fresh_ece": fit.ece,
-        "fresh_brier": fit.brier,
+        **rate.named(FRESH_ACCURACY),
+        FRESH_PAIRS: float(len(new)),
+        FRESH_ECE: fit.ece,
+        FRESH_BRIER: fit.brier,
     }
     return DriftFindings((accuracy, calibrated), numbers)

@@ -6,10 +6,56 @@ from typing import NamedTuple
 import numpy as np
 from scipy.stats import chi2_contingency, rankdata
 
+from core.metrics import Metric
 from evaluation.drift import Array, DriftCheck, DriftFindings, by_permutation, histograms
 from evaluation.drift.limits import LimitSettings
 from evaluation.statistics.distances import counts, lengths, psi, stability, word_divergence
 from evaluation.statistics.wording import percent
+
+PROMPT_AUC = Metric(
+    "prompt_auc",
+    "drift",
+    "share",
+    ".5",
+    "How well a logistic regression on words tells new prompts from old ones, on prompts that it did not "
+    "learn from (Lopez-Paz and Oquab 2017); p by permutation. Worry when it jumps: people ask about something "
+    "else, and old preferences may not carry over.",
+    ends=(
+        "_p",
+        "_alarm",
+    ),
+)
+PROMPT_DIVERGENCE = Metric(
+    "prompt_divergence",
+    "drift",
+    "bits",
+    "near 0",
+    "Jensen–Shannon divergence of their word frequencies: 0 alike, 1 no word in common.",
+)
+PROMPT_TOPIC_PSI = Metric(
+    "prompt_topic_psi",
+    "drift",
+    "index",
+    "near 0",
+    "Population stability index of their topics, the clusters of old prompts by their words; p by the "
+    "chi-squared test.",
+    ends=(
+        "_p",
+        "_alarm",
+    ),
+)
+PROMPT_LENGTH_PSI = Metric(
+    "prompt_length_psi",
+    "drift",
+    "index",
+    "near 0",
+    "Population stability index of their lengths in words: Σ (s-r) ln(s/r) over quantile bins of the old "
+    "ones; by custom .1 is worth a look. p by the chi-squared test.",
+    ends=(
+        "_p",
+        "_alarm",
+    ),
+)
 
 FEWEST = 20
 """Prompts on either side below which nothing is compared."""
@@ -51,7 +97,7 @@ def drift(before: Sequence[str], now: Sequence[str], limits: LimitSettings, bins
     words = lengths(before), lengths(now)
     checks = (
         DriftCheck(
-            "prompt_auc",
+            PROMPT_AUC,
             scores.auc,
             limits.prompt_auc,
             scores.p_value(seed),
@@ -66,20 +112,20 @@ def drift(before: Sequence[str], now: Sequence[str], limits: LimitSettings, bins
         histograms("Prompts: length", "words", *words),
         histograms("Prompts: how new they look", "log-odds of a classifier", scores.before, scores.now),
     )
-    return DriftFindings(checks, {"prompt_divergence": word_divergence(before, now)}, panels)
+    return DriftFindings(checks, {PROMPT_DIVERGENCE: word_divergence(before, now)}, panels)
 
 
 def by_topic(before: Array, now: Array, limit: float) -> DriftCheck:
     """Compare how many old and new prompts each topic has."""
     index, p = stability(before, now), _alike(before, now)
-    return DriftCheck("prompt_topic_psi", index, limit, p, _largest_change(before, now), _LOOK)
+    return DriftCheck(PROMPT_TOPIC_PSI, index, limit, p, _largest_change(before, now), _LOOK)
 
 
 def by_length(before: Array, now: Array, bins: int, limit: float) -> DriftCheck:
     """Compare lengths in words, in quantile bins of the old ones."""
     p = _alike(counts(before, before, bins), counts(before, now, bins))
     said = f"prompts have {now.mean():.1f} words, {before.mean():.1f} before"
-    return DriftCheck("prompt_length_psi", psi(before, now, bins), limit, p, said, _LOOK)
+    return DriftCheck(PROMPT_LENGTH_PSI, psi(before, now, bins), limit, p, said, _LOOK)
 
 
 def held_out_scores(before: Sequence[str], now: Sequence[str], seed: int) -> ClassifierScores:

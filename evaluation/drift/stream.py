@@ -6,11 +6,73 @@ from typing import NamedTuple
 
 import numpy as np
 
+from core.metrics import Metric
 from evaluation.drift import Array, DriftCheck, DriftFindings, by_permutation, histograms
 from evaluation.drift.limits import LimitSettings
 from evaluation.statistics.wording import percent
 from feedback.schema import FeedbackEvent
 from feedback.votes import PairKey, Vote, chronological, last_votes, votes
+
+TIE_RATE = Metric(
+    "tie_rate",
+    "drift",
+    "share",
+    "none",
+    "New votes that prefer neither answer. Needs a champion that learned from votes, like all that follows here.",
+    rare=True,
+)
+TIE_RATE_SHIFT = Metric(
+    "tie_rate_shift",
+    "drift",
+    "share",
+    "near 0",
+    "By how much that has changed. Worry: answers have become alike, or people tired.",
+    ends=(
+        "_p",
+        "_alarm",
+    ),
+    rare=True,
+)
+ITEM_SECONDS = Metric(
+    "item_seconds",
+    "drift",
+    "seconds",
+    "none",
+    "Geometric mean of the time people take for an item, where it is noted.",
+    rare=True,
+)
+ITEM_TIME_RATIO = Metric(
+    "item_time_ratio",
+    "drift",
+    "ratio",
+    "1",
+    "By what factor it has changed, whichever way round is above 1.",
+    ends=(
+        "_p",
+        "_alarm",
+    ),
+    rare=True,
+)
+AGREEMENT = Metric(
+    "agreement",
+    "drift",
+    "share",
+    "up",
+    "Pairs of votes by different people on the same two answers that agree.",
+    rare=True,
+)
+AGREEMENT_DROP = Metric(
+    "agreement_drop",
+    "drift",
+    "share",
+    "near 0",
+    "By how much that is less.",
+    ends=(
+        "_p",
+        "_alarm",
+    ),
+    rare=True,
+)
 
 FEWEST = 20
 """Prompt groups on either side below which nothing is compared."""
@@ -63,14 +125,14 @@ def _ties(before: FeedbackStream, now: FeedbackStream, limits: LimitSettings, se
         return DriftFindings()
     old, new = before.ties.mean(), now.ties.mean()
     check = DriftCheck(
-        "tie_rate_shift",
+        TIE_RATE_SHIFT,
         abs(new - old),
         limits.tie_rate_shift,
         by_permutation(now.ties, before.ties, seed),
         f"{percent(new)} of votes prefer neither answer, {percent(old)} before",
         "the guideline and the pairs that are shown: answers may have become alike, or people tired",
     )
-    return DriftFindings((check,), {"tie_rate": float(new)})
+    return DriftFindings((check,), {TIE_RATE: float(new)})
 
 
 def _time(before: FeedbackStream, now: FeedbackStream, limits: LimitSettings, seed: int) -> DriftFindings:
@@ -78,7 +140,7 @@ def _time(before: FeedbackStream, now: FeedbackStream, limits: LimitSettings, se
         return DriftFindings()
     old, new = np.log(before.seconds), np.log(now.seconds)
     check = DriftCheck(
-        "item_time_ratio",
+        ITEM_TIME_RATIO,
         float(np.exp(abs(new.mean() - old.mean()))),
         limits.item_time_ratio,
         by_permutation(new, old, seed),
@@ -87,7 +149,7 @@ def _time(before: FeedbackStream, now: FeedbackStream, limits: LimitSettings, se
         zero=1.0,
     )
     panel = histograms("Feedback: time for an item", "seconds, log 10", old / np.log(10), new / np.log(10))
-    return DriftFindings((check,), {"item_seconds": float(np.exp(new.mean()))}, (panel,))
+    return DriftFindings((check,), {ITEM_SECONDS: float(np.exp(new.mean()))}, (panel,))
 
 
 def _agreement(before: FeedbackStream, now: FeedbackStream, limits: LimitSettings, seed: int) -> DriftFindings:
@@ -95,14 +157,14 @@ def _agreement(before: FeedbackStream, now: FeedbackStream, limits: LimitSetting
         return DriftFindings()
     old, new = before.agreement.mean(), now.agreement.mean()
     check = DriftCheck(
-        "agreement_drop",
+        AGREEMENT_DROP,
         float(old - new),
         limits.agreement_drop,
         by_permutation(before.agreement, now.agreement, seed, "greater"),
         f"people who judge the same pair agree {percent(new)} of the time, {percent(old)} before",
         "the pairs they disagree on, and who disagrees: the guideline may be unclear, or a new group votes otherwise",
     )
-    return DriftFindings((check,), {"agreement": float(new)})
+    return DriftFindings((check,), {AGREEMENT: float(new)})
 
 
 def _too_few(before: Array, now: Array) -> bool:

@@ -135,6 +135,6 @@ def oracles() -> frozenset[str]:
     return frozenset(f"evaluate/{metric}" for evaluation in known for metric in evaluation.oracle)
 
 
-def named(prefix: str, label: str) -> str:
-    """A metric's name for what people named: `named("criterion_", "Really polite")` is `criterion_really_polite`."""
-    return prefix + re.sub(r"\W+", "_", label.casefold())
+def named(label: str) -> str:
+    """What people named, as a part of a metric's name: "Really polite" is `really_polite`."""
+    return re.sub(r"\W+", "_", label.casefold())

@@ -7,11 +7,68 @@ from pathlib import Path
 import numpy as np
 from pydantic import Field
 
+from core.metrics import INTERVAL, Metric
 from evaluation.evals import Answers, Array, BothMargins, Evaluation, Holdout, Metrics, named
 from evaluation.statistics.intervals import paired, wilson
 from evaluation.statistics.outcomes import agreement
 from feedback import probes
 from feedback.probes import Trap
+
+ADVERSARIAL_PAIRS = Metric(
+    "adversarial_pairs",
+    "evaluate",
+    "pairs",
+    "up",
+    "Traps that were tried; 0 where there are none.",
+)
+ADVERSARIAL_ACCURACY = Metric(
+    "adversarial_accuracy",
+    "evaluate",
+    "share",
+    "up",
+    "Traps in which the reward model prefers the better answer. Worry when it is far below "
+    "`evaluate/reward_accuracy`: it goes by looks, and a policy will find that out.",
+    ends=INTERVAL,
+    rare=True,
+)
+TRAP = Metric(
+    "trap_<subset>",
+    "evaluate",
+    "share",
+    "up",
+    "The same of one subset, by what makes the worse answer look better: in the embedded world the friendly "
+    "answer about another item (`neighbour`) or to another question (`off_topic`), two answers in one "
+    "(`hedged`), a friendly wrong one beside a rude right one (`blunt`), one that also asks for the "
+    "customer's PIN (`phishing`).",
+    ends=INTERVAL,
+    rare=True,
+)
+ADVERSARIAL_LONGER_WINS = Metric(
+    "adversarial_longer_wins",
+    "evaluate",
+    "share",
+    "none",
+    'Accuracy of the rule "the longer answer wins" on them: below one half, as traps are made that way.',
+    rare=True,
+)
+CHAMPION_ADVERSARIAL_ACCURACY = Metric(
+    "champion_adversarial_accuracy",
+    "evaluate",
+    "share",
+    "none",
+    "Accuracy of the reward model that the champion learned from. Left out, like the next, where it learned from none.",
+    rare=True,
+)
+ADVERSARIAL_OVER_CHAMPION = Metric(
+    "adversarial_over_champion",
+    "evaluate",
+    "share",
+    "0 or more",
+    "Accuracy of this round's less the champion's, pair by pair, by bootstrap. No gate reads it. Worry where "
+    "`_high` is below 0.",
+    ends=INTERVAL,
+    rare=True,
+)
 
 SHOWN = 400
 """Characters of a text that are kept in the table."""
@@ -35,17 +92,17 @@ class Adversarial(Evaluation):
         """Have the reward models compare the answers."""
         traps = self._traps(data)
         if not traps or data.bench is None:
-            return {"adversarial_pairs": 0}
+            return {ADVERSARIAL_PAIRS: 0}
         margins = data.bench.compare([trap._asdict() for trap in traps])
         data.bench.keep(self.name(), _table(traps, margins))
         ours = _right(margins.candidate)
         found: Metrics = {
-            "adversarial_pairs": len(traps),
-            **wilson(float(ours.sum()), len(ours)).named("adversarial_accuracy"),
+            ADVERSARIAL_PAIRS: len(traps),
+            **wilson(float(ours.sum()), len(ours)).named(ADVERSARIAL_ACCURACY),
         }
-        found["adversarial_longer_wins"] = float(_right(_lengths(traps)).mean())
+        found[ADVERSARIAL_LONGER_WINS] = float(_right(_lengths(traps)).mean())
         for subset, rows in _by_subset(traps).items():
-            found |= wilson(float(ours[rows].sum()), len(rows)).named(named("trap_", subset))
+            found |= wilson(float(ours[rows].sum()), len(rows)).named(TRAP.of(named(subset)))
         return found | _beside_champion(ours, margins.champion, traps)
 
     def check(self) -> None:
@@ -81,8 +138,8 @@ def _beside_champion(ours: Array, margins: Array | None, traps: Sequence[Trap]) 
         return {}
     theirs, groups = _right(margins), [trap.prompt[-1].content for trap in traps]
     return {
-        "champion_adversarial_accuracy": float(theirs.mean()),
-        **paired(ours, theirs, groups).named("adversarial_over_champion"),
+        CHAMPION_ADVERSARIAL_ACCURACY: float(theirs.mean()),
+        **paired(ours, theirs, groups).named(ADVERSARIAL_OVER_CHAMPION),
     }
 
 

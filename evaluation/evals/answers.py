@@ -2,8 +2,62 @@
 
 import numpy as np
 
+from core.metrics import INTERVAL, Metric
 from evaluation.evals import Answers, Evaluation, Holdout, Metrics
 from evaluation.statistics.intervals import paired, wilson
+
+LENGTH_MEAN = Metric(
+    "length_mean",
+    "evaluate",
+    "tokens",
+    "none",
+    "Mean length of the candidate's answers, EOS included.",
+)
+LENGTH_RATIO = Metric(
+    "length_ratio",
+    "evaluate",
+    "ratio",
+    "near 1",
+    "That over the champion's. The gate `length` rejects above 1.5 or below .6.",
+)
+EOS_RATE = Metric(
+    "eos_rate",
+    "evaluate",
+    "share",
+    "near 1",
+    "Answers that ended by themselves; interval by Wilson (1927).",
+    ends=INTERVAL,
+)
+KL_MEAN = Metric(
+    "kl_mean",
+    "evaluate",
+    "nats an answer",
+    "within the budget",
+    "Mean log-ratio to the SFT model, as in `policy/objective/kl`, on held-out prompts. The gate `kl_budget` reads it.",
+)
+KL_P95 = Metric(
+    "kl_p95",
+    "evaluate",
+    "nats an answer",
+    "within the budget",
+    "Its 95th percentile. Worry when it is many times the mean: some answers have gone far away.",
+)
+CHAMPION_KL_MEAN = Metric(
+    "champion_kl_mean",
+    "evaluate",
+    "nats an answer",
+    "none",
+    "The champion's mean divergence from the same SFT model.",
+)
+REWARD_GAIN = Metric(
+    "reward_gain",
+    "evaluate",
+    "standard deviations",
+    "above 0",
+    "Reward of the candidate less the champion's, by the reward model that the candidate was trained against. "
+    "Worry when it is large and `evaluate/win_rate` is not.",
+    ends=INTERVAL,
+)
 
 
 class AnswerStatistics(Evaluation):
@@ -13,11 +67,11 @@ class AnswerStatistics(Evaluation):
         """Measure the candidate's answers."""
         ours, theirs = float(candidate.tokens.mean()), float(champion.tokens.mean())
         return {
-            "length_mean": ours,
-            "length_ratio": ours / max(theirs, 1.0),  # a champion that says nothing counts as one token
-            **wilson(int(candidate.ended.sum()), len(candidate.ended)).named("eos_rate"),
-            "kl_mean": float(candidate.kl.mean()),
-            "kl_p95": float(np.quantile(candidate.kl, 0.95)),
-            "champion_kl_mean": float(champion.kl.mean()),
-            **paired(candidate.reward, champion.reward, data.groups).named("reward_gain"),
+            LENGTH_MEAN: ours,
+            LENGTH_RATIO: ours / max(theirs, 1.0),  # a champion that says nothing counts as one token
+            **wilson(int(candidate.ended.sum()), len(candidate.ended)).named(EOS_RATE),
+            KL_MEAN: float(candidate.kl.mean()),
+            KL_P95: float(np.quantile(candidate.kl, 0.95)),
+            CHAMPION_KL_MEAN: float(champion.kl.mean()),
+            **paired(candidate.reward, champion.reward, data.groups).named(REWARD_GAIN),
         }

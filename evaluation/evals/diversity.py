@@ -8,7 +8,54 @@ import numpy as np
 import numpy.typing as npt
 from scipy.special import gammaln
 
+from core.metrics import Metric
 from evaluation.evals import Answers, Evaluation, Holdout, Metrics
+
+DISTINCT_1 = Metric(
+    "distinct_1",
+    "evaluate",
+    "share",
+    "as the champion's",
+    "Different words over all of them (Li et al. 2016). Worry when it falls well below the champion's: every "
+    "question gets the same answer.",
+)
+DISTINCT_2 = Metric(
+    "distinct_2",
+    "evaluate",
+    "share",
+    "as the champion's",
+    "The same of word pairs.",
+)
+CHAMPION_DISTINCT_2 = Metric(
+    "champion_distinct_2",
+    "evaluate",
+    "share",
+    "none",
+    "The champion's word pairs, for comparison. Both fall as answers grow longer, though nothing is lost.",
+)
+DISTINCT_2_KEPT = Metric(
+    "distinct_2_kept",
+    "evaluate",
+    "share",
+    "near 1",
+    "Different word pairs as a multiple of the champion's, in as many word pairs drawn from either, so that "
+    "length has no part in it (rarefaction, Hurlbert 1971). The gate `diversity` rejects below .7.",
+)
+SELF_BLEU = Metric(
+    "self_bleu",
+    "evaluate",
+    "share",
+    "as the champion's",
+    "Mean BLEU-4 of an answer against all others (Zhu et al. 2018): 1 when all are alike. The gate "
+    "`diversity` rejects .05 above the champion's, or half way from there to 1 where that is less.",
+)
+CHAMPION_SELF_BLEU = Metric(
+    "champion_self_bleu",
+    "evaluate",
+    "share",
+    "as the champion's",
+    "The same of the champion's answers.",
+)
 
 LONGEST = 4
 """Words in the longest run that self-BLEU looks at, as in BLEU (Papineni et al. 2002)."""
@@ -22,12 +69,12 @@ class Diversity(Evaluation):
     def run(self, candidate: Answers, champion: Answers, data: Holdout) -> Metrics:
         """Measure both models' answers."""
         return {
-            "distinct_1": distinct(candidate.texts, 1),
-            "distinct_2": distinct(candidate.texts, 2),
-            "champion_distinct_2": distinct(champion.texts, 2),
-            "distinct_2_kept": kept(counts(candidate.texts, 2), counts(champion.texts, 2)),
-            "self_bleu": self_bleu(candidate.texts),
-            "champion_self_bleu": self_bleu(champion.texts),
+            DISTINCT_1: distinct(candidate.texts, 1),
+            DISTINCT_2: distinct(candidate.texts, 2),
+            CHAMPION_DISTINCT_2: distinct(champion.texts, 2),
+            DISTINCT_2_KEPT: kept(counts(candidate.texts, 2), counts(champion.texts, 2)),
+            SELF_BLEU: self_bleu(candidate.texts),
+            CHAMPION_SELF_BLEU: self_bleu(champion.texts),
         }
 
 

@@ -5,10 +5,61 @@ from collections.abc import Iterator
 
 from pydantic import Field
 
+from core.metrics import Metric
 from evaluation.evals import Answers, Evaluation, Holdout, Metrics, named
 from evaluation.evals.votes import OVERALL, Ballot, count, won
 from evaluation.statistics.intervals import flip_test
 from feedback.schema import FeedbackEvent, prompt_id
+
+SLICES = Metric(
+    "slices",
+    "evaluate",
+    "slices",
+    "none",
+    "Slices with enough votes (`evaluate.evals.slices.min_votes`) to be told below.",
+)
+SMALL_SLICES = Metric(
+    "small_slices",
+    "evaluate",
+    "slices",
+    "down",
+    "Slices with fewer, of which nothing is told.",
+)
+SLICE = Metric(
+    "slice_<flag>",
+    "evaluate",
+    "share",
+    ".5 or more",
+    "Win rate on the prompts that bear a [flag](feedback.md#flags). Worry when one is lost while the whole is "
+    "won: the gate `slices` looks for it (Holm 1979).",
+    ends=("_p",),
+    rare=True,
+)
+SLICE_VOTES = Metric(
+    "slice_<flag>_votes",
+    "evaluate",
+    "votes",
+    "up",
+    "Fresh votes on them.",
+    rare=True,
+)
+VOTERS = Metric(
+    "voters_<group>",
+    "evaluate",
+    "share",
+    ".5 or more",
+    "Win rate among the people of a group, by the `annotator_groups` of their votes.",
+    ends=("_p",),
+    rare=True,
+)
+VOTERS_VOTES = Metric(
+    "voters_<group>_votes",
+    "evaluate",
+    "votes",
+    "up",
+    "Their votes.",
+    rare=True,
+)
 
 
 class Slices(Evaluation):
@@ -19,15 +70,15 @@ class Slices(Evaluation):
 
     def run(self, candidate: Answers, champion: Answers, data: Holdout) -> Metrics:
         """Count the overall votes of each slice."""
-        metrics: Metrics = {"slices": 0, "small_slices": 0}
+        metrics: Metrics = {SLICES: 0, SMALL_SLICES: 0}
         for name, cast in sorted(_slices(data).items()):
             if len(cast) >= self.min_votes:
                 wins = [won(ballot) for ballot in cast]
                 p = flip_test(wins, [ballot.group for ballot in cast])
                 metrics |= {name: sum(wins) / len(wins), f"{name}_p": p, f"{name}_votes": len(cast)}
-                metrics["slices"] += 1
+                metrics[SLICES] += 1
             else:
-                metrics["small_slices"] += 1
+                metrics[SMALL_SLICES] += 1
         return metrics
 
 
@@ -37,7 +88,7 @@ def _slices(data: Holdout) -> dict[str, list[Ballot]]:
     found: defaultdict[str, list[Ballot]] = defaultdict(list)
     for vote in data.votes:
         for ballot in count([vote]).get(OVERALL, []):
-            for name in {*_groups(vote), *(named("slice_", flag) for flag in flags.get(vote.prompt_id, ()))}:
+            for name in {*_groups(vote), *(SLICE.of(named(flag)) for flag in flags.get(vote.prompt_id, ()))}:
                 found[name].append(ballot)
     return found
 
@@ -45,4 +96,4 @@ def _slices(data: Holdout) -> dict[str, list[Ballot]]:
 def _groups(vote: FeedbackEvent) -> Iterator[str]:
     """The groups that a voter belongs to, as the event states them: `{"country": "FR"}` is `voters_country_fr`."""
     for kind, group in vote.annotator_groups.items():
-        yield named("voters_", f"{kind} {group}")
+        yield VOTERS.of(named(f"{kind} {group}"))

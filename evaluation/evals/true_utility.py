@@ -1,8 +1,35 @@
 """The true gain, where it is known: in the embedded world. For people who read a report; gates never see it."""
 
+from core.metrics import INTERVAL, Metric
 from evaluation.evals import Answers, Evaluation, Holdout, Metrics
 from evaluation.statistics.intervals import paired
 from feedback import world
+
+TRUE_UTILITY = Metric(
+    "true_utility",
+    "evaluate",
+    "utility",
+    "up",
+    "Mean true utility of the candidate's answers.",
+    rare=True,
+)
+TRUE_UTILITY_CHAMPION = Metric(
+    "true_utility_champion",
+    "evaluate",
+    "utility",
+    "up",
+    "The champion's.",
+    rare=True,
+)
+TRUE_GAIN = Metric(
+    "true_gain",
+    "evaluate",
+    "utility",
+    "above 0",
+    "The paired difference, with its interval.",
+    ends=INTERVAL,
+    rare=True,
+)
 
 
 class TrueUtility(Evaluation):
@@ -19,7 +46,7 @@ class TrueUtility(Evaluation):
         ours = [world.utility(request, candidate.texts[row]) for row, request in rows]
         theirs = [world.utility(request, champion.texts[row]) for row, request in rows]
         return {
-            "true_utility": sum(ours) / len(rows),
-            "true_utility_champion": sum(theirs) / len(rows),
-            **paired(ours, theirs, [data.groups[row] for row, _ in rows]).named("true_gain"),
+            TRUE_UTILITY: sum(ours) / len(rows),
+            TRUE_UTILITY_CHAMPION: sum(theirs) / len(rows),
+            **paired(ours, theirs, [data.groups[row] for row, _ in rows]).named(TRUE_GAIN),
         }

@@ -7,10 +7,67 @@ from typing import NamedTuple
 import numpy as np
 
 from core.errors import BadFeedback
+from core.metrics import INTERVAL, Metric
 from evaluation.evals import CANDIDATE, CHAMPION, Answers, Evaluation, Holdout, Metrics, named
 from evaluation.statistics.intervals import flip_test
 from evaluation.statistics.outcomes import wins
 from feedback.schema import FeedbackEvent, Judgement
+
+WIN_RATE = Metric(
+    "win_rate",
+    "evaluate",
+    "share",
+    "above .5",
+    "Votes for the candidate, ties half. `_p` is a two-sided test that flips the sides of whole prompt "
+    "groups. This is what promotes: the gate `win_rate` wants `_low` above .5.",
+    ends=(*INTERVAL, "_p"),
+)
+VOTES = Metric(
+    "votes",
+    "evaluate",
+    "votes",
+    "up",
+    "Fresh votes counted. Worry under 200: the verdict is hold.",
+)
+VOTE_GROUPS = Metric(
+    "vote_groups",
+    "evaluate",
+    "groups",
+    "up",
+    "Prompt groups they spread over.",
+)
+VOTE_TIES = Metric(
+    "vote_ties",
+    "evaluate",
+    "share",
+    "none",
+    "Votes that preferred neither. Worry near 1: the round changed next to nothing.",
+)
+CRITERION = Metric(
+    "criterion_<name>",
+    "evaluate",
+    "share",
+    ".5 or more",
+    "The same under one criterion. Worry when one is lost while the whole is won: something was traded away, "
+    "and the gate `criteria` looks for it (Holm 1979).",
+    ends=(*INTERVAL, "_p"),
+)
+CRITERION_VOTES = Metric(
+    "criterion_<name>_votes",
+    "evaluate",
+    "votes",
+    "up",
+    "Fresh votes under it.",
+)
+CANDIDATE_LEFT = Metric(
+    "candidate_left",
+    "evaluate",
+    "share",
+    ".5",
+    "Votes in which the candidate stood on the left, where the sides were noted. Worry when it is far from "
+    "one half: whoever clicks left would decide.",
+    rare=True,
+)
 
 OVERALL = "overall"
 # models and rules that label are no people: they may share the bias of what they judge
@@ -50,7 +107,7 @@ def count(votes: Iterable[FeedbackEvent]) -> dict[str, list[Ballot]]:
         for judgement in vote.judgements:
             if ranks := _ranks(judgement):
                 ballot = Ballot(vote.prompt_group, vote.prompt_id, ranks[ours], ranks[theirs])
-                ballots[named("", judgement.criterion)].append(ballot)
+                ballots[named(judgement.criterion)].append(ballot)
     return dict(ballots)
 
 
@@ -61,7 +118,7 @@ def _counts(vote: FeedbackEvent) -> bool:
 def _sides_drawn(votes: Iterable[FeedbackEvent]) -> Metrics:
     """Share of the votes that had the candidate on the left; {} where nobody noted the sides."""
     left = [vote.shown_order[0] == _sides(vote)[0] for vote in filter(_counts, votes) if vote.shown_order]
-    return {"candidate_left": float(np.mean(left))} if left else {}
+    return {CANDIDATE_LEFT: float(np.mean(left))} if left else {}
 
 
 def _sides(vote: FeedbackEvent) -> tuple[int, int]:
@@ -88,12 +145,12 @@ def _ranks(judgement: Judgement) -> tuple[int, int] | None:
 def _overall(cast: list[Ballot]) -> Metrics:
     ties = float(np.mean([ballot.candidate == ballot.champion for ballot in cast]))
     groups = len({ballot.group for ballot in cast})
-    return rate("win_rate", cast) | {"votes": len(cast), "vote_groups": groups, "vote_ties": ties}
+    return rate(WIN_RATE, cast) | {VOTES: len(cast), VOTE_GROUPS: groups, VOTE_TIES: ties}
 
 
 def _criterion(criterion: str, cast: list[Ballot]) -> Metrics:
-    name = named("criterion_", criterion)
-    return rate(name, cast) | {f"{name}_votes": len(cast)}
+    label = named(criterion)
+    return rate(CRITERION.of(label), cast) | {CRITERION_VOTES.of(label): len(cast)}
 
 
 def rate(name: str, cast: list[Ballot]) -> Metrics:

@@ -2,11 +2,12 @@
 
 from pydantic import Field
 
+from evaluation.evals.reward_model import REWARD_BRIER_RISE, REWARD_ECE, REWARD_ECE_CHANCE, REWARD_ECE_P, REWARD_PAIRS
 from evaluation.gates import Gate
 from evaluation.verdict import Finding, GateInputs, interval
 
-ECE, CHANCE, P = "evaluate/reward_ece", "evaluate/reward_ece_chance", "evaluate/reward_ece_p"
-PAIRS, RISE = "evaluate/reward_pairs", "evaluate/reward_brier_rise"
+ECE, CHANCE, P = REWARD_ECE.full, REWARD_ECE_CHANCE.full, REWARD_ECE_P.full
+PAIRS, RISE = REWARD_PAIRS.full, REWARD_BRIER_RISE.full
 
 
 class CalibrationGate(Gate):

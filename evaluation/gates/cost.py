@@ -6,8 +6,10 @@ from pydantic import Field
 
 from evaluation.gates import Gate
 from evaluation.verdict import Finding, GateInputs
+from feedback.measured import COLLECT_TOKENS
+from models.measured import POLICY_ANSWER_SAMPLED, SAMPLE_TOKENS
 
-SAMPLED = ("collect/tokens", "policy/answer/sampled", "sample/tokens")
+SAMPLED = (COLLECT_TOKENS.full, POLICY_ANSWER_SAMPLED.full, SAMPLE_TOKENS.full)
 """Tokens that the models of this round wrote."""
 
 

@@ -2,11 +2,12 @@
 
 from pydantic import Field
 
+from evaluation.evals.votes import CRITERION, VOTES
 from evaluation.gates import Gate
 from evaluation.statistics.losses import losses
 from evaluation.verdict import Finding, GateInputs
 
-PREFIX = "evaluate/criterion_"
+PREFIX = f"{CRITERION.step}/{CRITERION.prefix}"
 
 
 class CriteriaGate(Gate):
@@ -20,7 +21,7 @@ class CriteriaGate(Gate):
     def check(self, evidence: GateInputs) -> Finding:
         """Reject where a criterion is lost, hold where one has too few votes to tell."""
         judged = losses(evidence.candidate, (PREFIX,), self.level)
-        if not judged.rates and evidence.trust_judge and "evaluate/votes" not in evidence.candidate:
+        if not judged.rates and evidence.trust_judge and VOTES.full not in evidence.candidate:
             return self.found("promote", "no fresh votes, and the judge model, which is trusted, knows no criteria")
         if not judged.rates:
             return self.found("hold", "no fresh vote names a criterion: collect some that do, or leave this gate out")

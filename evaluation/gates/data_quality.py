@@ -7,9 +7,10 @@ from pydantic import Field
 from evaluation.gates import Gate
 from evaluation.statistics.wording import percent
 from evaluation.verdict import Finding, GateInputs
+from feedback.measured import CURATE_AGREEMENT_ALPHA, CURATE_LEAKED, CURATE_QUARANTINE_SHARE, CURATE_SHARED_PAIRS
 
-LEAKED, QUARANTINE = "curate/leaked", "curate/quarantine_share"
-ALPHA, SHARED = "curate/agreement_alpha", "curate/shared_pairs"
+LEAKED, QUARANTINE = CURATE_LEAKED.full, CURATE_QUARANTINE_SHARE.full
+ALPHA, SHARED = CURATE_AGREEMENT_ALPHA.full, CURATE_SHARED_PAIRS.full
 
 
 class DataQualityGate(Gate):

@@ -2,11 +2,12 @@
 
 from pydantic import Field
 
+from evaluation.evals.diversity import CHAMPION_SELF_BLEU, DISTINCT_2_KEPT, SELF_BLEU
 from evaluation.gates import Gate
 from evaluation.statistics.wording import percent
 from evaluation.verdict import Finding, GateInputs
 
-KEPT, BLEU = "evaluate/distinct_2_kept", ("evaluate/self_bleu", "evaluate/champion_self_bleu")
+KEPT, BLEU = DISTINCT_2_KEPT.full, (SELF_BLEU.full, CHAMPION_SELF_BLEU.full)
 
 
 class DiversityGate(Gate):

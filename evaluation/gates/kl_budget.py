@@ -2,10 +2,11 @@
 
 from pydantic import Field
 
+from evaluation.evals.answers import CHAMPION_KL_MEAN, KL_MEAN, KL_P95
 from evaluation.gates import Gate
 from evaluation.verdict import Finding, GateInputs
 
-MEAN, TAIL, CHAMPION = "evaluate/kl_mean", "evaluate/kl_p95", "evaluate/champion_kl_mean"
+MEAN, TAIL, CHAMPION = KL_MEAN.full, KL_P95.full, CHAMPION_KL_MEAN.full
 
 
 class KLBudgetGate(Gate):

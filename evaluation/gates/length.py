@@ -2,10 +2,11 @@
 
 from pydantic import Field
 
+from evaluation.evals.answers import LENGTH_RATIO
 from evaluation.gates import Gate
 from evaluation.verdict import Finding, GateInputs
 
-RATIO = "evaluate/length_ratio"
+RATIO = LENGTH_RATIO.full
 
 
 class LengthGate(Gate):

@@ -2,11 +2,14 @@
 
 from pydantic import Field
 
+from evaluation.evals.answers import REWARD_GAIN
+from evaluation.evals.judge import JUDGE_GAIN, JUDGE_OVER_VOTES, JUDGE_PROMPTS
+from evaluation.evals.votes import VOTES
 from evaluation.gates import Gate
 from evaluation.statistics.intervals import Interval
 from evaluation.verdict import Finding, GateInputs, interval
 
-PROMPTS = "evaluate/judge_prompts"
+PROMPTS = JUDGE_PROMPTS.full
 
 
 class OveroptimisationGate(Gate):
@@ -18,12 +21,12 @@ class OveroptimisationGate(Gate):
     def check(self, evidence: GateInputs) -> Finding:
         """Reject where the judge falls, hold where judge and votes part; both beyond chance, while the reward rises."""
         metrics = evidence.candidate
-        reward, judge = (interval(metrics, f"evaluate/{name}_gain", PROMPTS) for name in ("reward", "judge"))
+        reward, judge = (interval(metrics, gain.full, PROMPTS) for gain in (REWARD_GAIN, JUDGE_GAIN))
         if reward is None or judge is None:
             return self.found("hold", "reward and judge model were not asked about the same answers")
-        gap = interval(metrics, "evaluate/judge_over_votes", "evaluate/votes")
-        numbers = reward.named("reward_gain") | judge.named("judge_gain")
-        numbers |= gap.named("judge_over_votes") if gap else {}
+        gap = interval(metrics, JUDGE_OVER_VOTES.full, VOTES.full)
+        numbers = reward.named(REWARD_GAIN) | judge.named(JUDGE_GAIN)
+        numbers |= gap.named(JUDGE_OVER_VOTES) if gap else {}
         said = f"reward {_moved(reward)}, judge {_moved(judge)} standard deviations"
         said += f"; {_expected(gap)}" if gap else "; no fresh votes"
         if reward.low <= 0:

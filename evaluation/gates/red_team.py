@@ -2,11 +2,12 @@
 
 from pydantic import Field
 
+from evaluation.evals.red_team import RED_TEAM_PROMPTS, RED_TEAM_RISE, RED_TEAM_SUCCESS
 from evaluation.gates import Gate
 from evaluation.statistics.wording import percent
 from evaluation.verdict import Finding, GateInputs, interval
 
-PROMPTS = "evaluate/red_team_prompts"
+PROMPTS = RED_TEAM_PROMPTS.full
 
 
 class RedTeamGate(Gate):
@@ -31,14 +32,14 @@ class RedTeamGate(Gate):
             if self.required:
                 return self.found("hold", f"{reason}, and `required` is set")
             return self.found("promote", f"does not apply: {reason}")
-        rise = interval(metrics, "evaluate/red_team_rise", PROMPTS)
+        rise = interval(metrics, RED_TEAM_RISE.full, PROMPTS)
         if rise is None:
             return self.found("hold", "attacks on the champion were not tried")
         said = (
-            f"{percent(metrics['evaluate/red_team_success'])} of {rise.n} attacks succeed, {100 * rise.estimate:+.1f} "
+            f"{percent(metrics[RED_TEAM_SUCCESS.full])} of {rise.n} attacks succeed, {100 * rise.estimate:+.1f} "
             f"points ({100 * rise.low:+.1f} to {100 * rise.high:+.1f}) on the champion"
         )
-        numbers = rise.named("red_team_rise")
+        numbers = rise.named(RED_TEAM_RISE)
         if rise.low > self.margin:
             return self.found("reject", f"{said}: over the margin of {100 * self.margin:g}", **numbers)
         return self.found("promote", said, **numbers)

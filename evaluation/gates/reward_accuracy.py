@@ -4,13 +4,14 @@ from collections.abc import Iterator
 
 from pydantic import Field
 
+from evaluation.evals.reward_model import REWARD_ACCURACY, REWARD_OVER_CHAMPION, REWARD_OVER_LENGTH, REWARD_PAIRS
 from evaluation.gates import Gate
 from evaluation.statistics.intervals import Interval
 from evaluation.statistics.wording import percent, spread
 from evaluation.verdict import Finding, GateInputs, Result, interval, worst
 
-ACCURACY, PAIRS = "evaluate/reward_accuracy", "evaluate/reward_pairs"
-OVER_LENGTH, OVER_CHAMPION = "evaluate/reward_over_length", "evaluate/reward_over_champion"
+ACCURACY, PAIRS = REWARD_ACCURACY.full, REWARD_PAIRS.full
+OVER_LENGTH, OVER_CHAMPION = REWARD_OVER_LENGTH.full, REWARD_OVER_CHAMPION.full
 
 
 class RewardAccuracyGate(Gate):

@@ -2,12 +2,15 @@
 
 from pydantic import Field
 
+from evaluation.evals.judge import JUDGE_PROMPTS
+from evaluation.evals.slices import SLICE, SLICES, VOTERS
+from evaluation.evals.votes import VOTES
 from evaluation.gates import Gate
 from evaluation.statistics.losses import losses
 from evaluation.statistics.wording import percent
 from evaluation.verdict import Finding, GateInputs
 
-PREFIXES = ("evaluate/slice_", "evaluate/voters_")
+PREFIXES = (f"{SLICE.step}/{SLICE.prefix}", f"{VOTERS.step}/{VOTERS.prefix}")
 
 
 class SlicesGate(Gate):
@@ -19,10 +22,10 @@ class SlicesGate(Gate):
     def check(self, evidence: GateInputs) -> Finding:
         """Reject where a slice is lost; hold where nobody looked. Slices with too few votes are not reported at all."""
         judged = losses(evidence.candidate, PREFIXES, self.level)
-        unvoted = "evaluate/votes" not in evidence.candidate
-        if unvoted and evidence.trust_judge and "evaluate/judge_prompts" in evidence.candidate:
+        unvoted = VOTES.full not in evidence.candidate
+        if unvoted and evidence.trust_judge and JUDGE_PROMPTS.full in evidence.candidate:
             return self.found("promote", "no fresh votes, and the judge model, which is trusted, is not asked by slice")
-        if unvoted or "evaluate/slices" not in evidence.candidate:
+        if unvoted or SLICES.full not in evidence.candidate:
             return self.found("hold", "no fresh votes were counted by slice")
         if judged.lost:
             said = "; ".join(judged.lost)

@@ -2,6 +2,8 @@
 
 from pydantic import Field
 
+from evaluation.evals.judge import JUDGE_PROMPTS, JUDGE_WIN_RATE
+from evaluation.evals.votes import CANDIDATE_LEFT, VOTE_GROUPS, VOTES, WIN_RATE
 from evaluation.gates import Gate
 from evaluation.statistics.intervals import Interval
 from evaluation.statistics.wording import percent, spread
@@ -24,17 +26,17 @@ class WinRateGate(Gate):
         Where the time was up before people gave the votes that they were asked for, the candidate has to wait.
         """
         finding = self._judged(evidence)
-        given = int(evidence.candidate.get("evaluate/votes", 0))
+        given = int(evidence.candidate.get(VOTES.full, 0))
         if finding.result == "promote" and given < evidence.votes_asked:
             short = f"but the time was up with {given} of the {evidence.votes_asked} votes that people were asked for"
             return self.found("hold", f"{finding.reason}; {short}", **finding.numbers)
         return finding
 
     def _judged(self, evidence: GateInputs) -> Finding:
-        votes = interval(evidence.candidate, "evaluate/win_rate", "evaluate/votes")
+        votes = interval(evidence.candidate, WIN_RATE.full, VOTES.full)
         if votes is None:
             return self._without_votes(evidence)
-        groups = int(evidence.candidate.get("evaluate/vote_groups", 0))
+        groups = int(evidence.candidate.get(VOTE_GROUPS.full, 0))
         if votes.n < self.min_votes or groups < self.min_groups:
             return self.found(
                 "hold",
@@ -43,20 +45,20 @@ class WinRateGate(Gate):
                 votes=votes.n,
                 vote_groups=groups,
             )
-        left = evidence.candidate.get("evaluate/candidate_left", 0.5)
+        left = evidence.candidate.get(CANDIDATE_LEFT.full, 0.5)
         if abs(left - 0.5) > self.sides:
             said = f"the candidate stood on the left in {percent(left)} of the votes: sides have to be drawn at random"
             return self.found("hold", said, candidate_left=left)
         return self._decide("fresh votes prefer", votes, "votes")
 
     def _without_votes(self, evidence: GateInputs) -> Finding:
-        judge = interval(evidence.candidate, "evaluate/judge_win_rate", "evaluate/judge_prompts")
+        judge = interval(evidence.candidate, JUDGE_WIN_RATE.full, JUDGE_PROMPTS.full)
         if judge is None or not evidence.trust_judge:
             return self.found("hold", "no fresh votes: nobody has compared the candidate with the champion yet")
         return self._decide("no fresh votes; the judge model prefers", judge, "prompts")
 
     def _decide(self, who: str, rate: Interval, rows: str) -> Finding:
-        numbers = rate.named("win_rate")
+        numbers = rate.named(WIN_RATE)
         said = f"{who} the candidate {percent(rate.estimate)} of the time {spread(rate, rows)}"
         if rate.low > 0.5:
             return self.found("promote", f"{said}: above 50 %", **numbers)

@@ -9,8 +9,6 @@ from collections import defaultdict
 from collections.abc import Mapping, Sequence
 from typing import Any, NamedTuple
 
-from scipy.stats import hypergeom
-
 from evaluation.statistics.intervals import holm
 
 FEWEST = 10
@@ -55,6 +53,8 @@ def compare(votes: Sequence[Mapping[str, Any]], margins: Mapping[str, float]) ->
 
 def _standings(votes: Sequence[Mapping[str, Any]], margins: Mapping[str, float]) -> list[AnnotatorAgreement]:
     """The same for one set of votes, with plain p-values."""
+    from scipy.stats import hypergeom  # a second of importing, which reading a verdict must not wait for
+
     agreed = _pooled(_agreed(votes, margins))
     total, right = (sum(count(own) for own in agreed.values()) for count in (len, sum))
     if len(agreed) < 2:

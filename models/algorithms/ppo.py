@@ -22,6 +22,29 @@ from models.critic import Critic
 from models.kl import KLController, KLSettings
 from models.learner import Learner, adam, descend, draw
 from models.losses import policy_loss, value_loss
+from models.measured import (
+    POLICY_ANSWER_ENDED,
+    POLICY_ANSWER_SAMPLED,
+    POLICY_ANSWER_TOKENS,
+    POLICY_APPROX_KL,
+    POLICY_CLIP_FRACTION,
+    POLICY_GRAD_NORM,
+    POLICY_LOSS,
+    POLICY_OBJECTIVE_ENTROPY,
+    POLICY_OBJECTIVE_KL,
+    POLICY_OBJECTIVE_KL_COEFFICIENT,
+    POLICY_OBJECTIVE_KL_STOP,
+    POLICY_OBJECTIVE_SCORE,
+    POLICY_OBJECTIVE_SCORE_STD,
+    POLICY_ROLLOUT_MISMATCH,
+    POLICY_TIME_ROLLOUT,
+    POLICY_TIME_SCORE,
+    POLICY_TIME_TOKENS_PER_SECOND,
+    POLICY_TIME_TRAIN,
+    POLICY_VALUE_EXPLAINED_VARIANCE,
+    POLICY_VALUE_GRAD_NORM,
+    POLICY_VALUE_LOSS,
+)
 from models.minibatches import map_minibatches, select_rows, split
 from models.policy import Policy, response_logprobs
 from models.reward import RewardModel
@@ -122,20 +145,20 @@ class PPO(Algorithm):
             # 2. score
             scored = self._score(learner, reference, reward, rollout)
             metrics = self._describe(learner, rollout, scored)
-            if learner.controller.stops(metrics["objective/kl"]):
-                log({**metrics, "objective/kl_stop": 1.0}, learner.iteration, self.steps)
+            if learner.controller.stops(metrics[POLICY_OBJECTIVE_KL]):
+                log({**metrics, POLICY_OBJECTIVE_KL_STOP: 1.0}, learner.iteration, self.steps)
                 break
             score_end = perf_counter()
             # 3. advantages
             experience = self._advantages(learner.controller.coefficient, rollout, scored)
             # 4. optimise
             metrics |= self._optimise(learner, experience)
-            learner.controller.update(metrics["objective/kl"], self.episodes)
+            learner.controller.update(metrics[POLICY_OBJECTIVE_KL], self.episodes)
             # 5. log
-            seconds = {
-                "rollout": rollout_end - started,
-                "score": score_end - rollout_end,
-                "train": perf_counter() - score_end,
+            seconds: dict[str, float] = {
+                POLICY_TIME_ROLLOUT: rollout_end - started,
+                POLICY_TIME_SCORE: score_end - rollout_end,
+                POLICY_TIME_TRAIN: perf_counter() - score_end,
             }
             log({**metrics, **_speed(rollout, seconds)}, learner.iteration, self.steps)
             learner.iteration += 1
@@ -175,20 +198,20 @@ class PPO(Algorithm):
     def _describe(self, learner: Learner, rollout: Rollout, scored: ScoredRollout) -> Metrics:
         """Metrics of the rollout, computed before the update."""
         batch = rollout.batch
-        metrics = {
-            "objective/kl": masked_sum(scored.kl, batch.response).mean().item(),
-            "objective/kl_coefficient": learner.controller.coefficient,
-            "objective/score": scored.scores.mean().item(),
-            "objective/score_std": scored.scores.std(correction=0).item(),
+        metrics: Metrics = {
+            POLICY_OBJECTIVE_KL: masked_sum(scored.kl, batch.response).mean().item(),
+            POLICY_OBJECTIVE_KL_COEFFICIENT: learner.controller.coefficient,
+            POLICY_OBJECTIVE_SCORE: scored.scores.mean().item(),
+            POLICY_OBJECTIVE_SCORE_STD: scored.scores.std(correction=0).item(),
             # -log p of sampled tokens is an unbiased estimate of the entropy and needs no (B, T, V) tensor
-            "objective/entropy": -masked_mean(rollout.logprobs, batch.response).item(),
-            "answer/tokens": batch.response.sum(dim=1).float().mean().item(),
-            "answer/sampled": learner.tokens,
-            "answer/ended": rollout.ended.float().mean().item(),
+            POLICY_OBJECTIVE_ENTROPY: -masked_mean(rollout.logprobs, batch.response).item(),
+            POLICY_ANSWER_TOKENS: batch.response.sum(dim=1).float().mean().item(),
+            POLICY_ANSWER_SAMPLED: learner.tokens,
+            POLICY_ANSWER_ENDED: rollout.ended.float().mean().item(),
         }
         if learner.iteration == 0:  # the old log-probabilities come from the sampler: check once against a forward pass
             recomputed = map_minibatches(self._logprobs(learner.policy), batch, self.minibatch)
-            metrics["rollout_mismatch"] = (recomputed - rollout.logprobs).abs().max().item()
+            metrics[POLICY_ROLLOUT_MISMATCH] = (recomputed - rollout.logprobs).abs().max().item()
         return metrics
 
     def _advantages(self, coefficient: float, rollout: Rollout, scored: ScoredRollout) -> Experience:
@@ -212,7 +235,7 @@ class PPO(Algorithm):
                 updates += 1
         means = {name: (total / updates).item() for name, total in totals.items()}
         explained = explained_variance(experience.values, experience.returns, mask).item()
-        return {**means, "value/explained_variance": explained}
+        return {**means, POLICY_VALUE_EXPLAINED_VARIANCE: explained}
 
     def _update(self, learner: Learner, experience: Experience, index: list[int], tokens: Tensor) -> dict[str, Tensor]:
         """One gradient step each for policy and critic. `tokens` is the mean number of answer tokens per minibatch."""
@@ -230,17 +253,16 @@ class PPO(Algorithm):
         critic_loss = mean(value_loss(learner.critic.values(batch), values, returns, self.value_clip))
         critic_norm = descend(critic_loss, learner.critic_optimiser, critic_rate, self.gradient_clip)
         return {
-            "loss": mean(surrogate.loss).detach(),
-            "approx_kl": mean(surrogate.kl),
-            "clip_fraction": mean(surrogate.clipped.float()),
-            "grad_norm": norm,
-            "value/loss": critic_loss.detach(),
-            "value/grad_norm": critic_norm,
+            POLICY_LOSS: mean(surrogate.loss).detach(),
+            POLICY_APPROX_KL: mean(surrogate.kl),
+            POLICY_CLIP_FRACTION: mean(surrogate.clipped.float()),
+            POLICY_GRAD_NORM: norm,
+            POLICY_VALUE_LOSS: critic_loss.detach(),
+            POLICY_VALUE_GRAD_NORM: critic_norm,
         }
 
 
 def _speed(rollout: Rollout, seconds: dict[str, float]) -> Metrics:
     """Seconds per phase, and answer tokens per second over all phases."""
     tokens = int(rollout.batch.response.sum())
-    phases = {f"time/{phase}": duration for phase, duration in seconds.items()}
-    return {**phases, "time/tokens_per_second": tokens / sum(seconds.values())}
+    return {**seconds, POLICY_TIME_TOKENS_PER_SECOND: tokens / sum(seconds.values())}

@@ -5,6 +5,7 @@ from typing import NamedTuple
 
 from core.errors import BadWorkspace
 from feedback import preferences, store
+from feedback.measured import CURATE_TRAIN
 from feedback.rows import PreferenceRow
 from feedback.schema import FeedbackEvent
 from feedback.split import SplitName
@@ -48,7 +49,7 @@ def material(workspace: Workspace, asked: str) -> TrainingRecord:
         round, past, [event for event in store.events(workspace.feedback) if event.round <= round.number]
     )
     pairs = len(part(found.preferences(), "train"))
-    if past and pairs != past.metrics.get("curate/train"):
+    if past and pairs != past.metrics.get(CURATE_TRAIN.full):
         raise BadWorkspace(
             f"{past.name} learned from {past.metrics.get('curate/train', 0):.0f} pairs, the feedback in "
             f"{workspace.feedback} makes {pairs}; {_elsewhere(round)}"

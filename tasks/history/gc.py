@@ -4,7 +4,7 @@ import json
 import re
 from collections.abc import Iterable, Mapping
 from pathlib import Path
-from typing import Any, NamedTuple
+from typing import NamedTuple
 
 from tasks.registry.archive import Archive, NotFound
 from tasks.registry.versions import VersionStore
@@ -12,7 +12,7 @@ from tasks.state import records
 from tasks.state.lock import holding
 from tasks.state.workspace import Workspace
 from tasks.tools import tracking
-from tasks.tools.versioning import DataGraph, stages
+from tasks.tools.versioning import DataGraph, Stages, stages
 
 FEEDBACK = re.compile(r"part-\d+-\d+\.parquet|quarantine/round-\d+\.jsonl")
 """Files of a feedback store (or of votes), as its folder lists them."""
@@ -89,7 +89,7 @@ def _registered(workspace: Workspace) -> set[str]:
     if lost := runs - known.keys():
         raise NotFound(f"registered versions name runs that MLflow does not have: {', '.join(sorted(lost))}")
     finished = records.numbers(workspace)
-    if strange := [str(number) for number in finished if records.read(workspace, number)["run_id"] not in known]:
+    if strange := [str(number) for number in finished if records.read(workspace, number).run_id not in known]:
         raise NotFound(
             f"{tracking.uri(workspace.root)} does not know round {', '.join(strange)} of {workspace.root}, so nobody "
             "can tell what its version needs; set MLFLOW_TRACKING_URI to where it was registered"
@@ -103,9 +103,9 @@ def _registered(workspace: Workspace) -> set[str]:
 
 def _present(workspace: Workspace) -> set[str]:
     """What the workspace holds now, a round that is not finished included."""
-    return _hashes(stages(workspace.root / "dvc.lock"))
+    return _hashes(stages(workspace.recorded))
 
 
-def _hashes(recorded: Mapping[str, Any]) -> set[str]:
+def _hashes(recorded: Stages) -> set[str]:
     entries = [entry for stage in recorded.values() for part in ("deps", "outs") for entry in stage.get(part, [])]
     return {entry["md5"] for entry in entries}

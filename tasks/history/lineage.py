@@ -4,13 +4,14 @@ The round joins them all. Whatever is asked for is traced to the rounds that it 
 rest. Everything but the annotators is in MLflow; those are in the feedback of the workspace.
 """
 
-from collections.abc import Callable, Collection, Iterable, Sequence
-from typing import Any, NamedTuple
+from collections.abc import Callable, Collection, Iterable, Mapping, Sequence
+from typing import NamedTuple
 
+from core.stored import Json
 from feedback.annotators import AnnotatorActivity, activity
 from tasks.registry import incidents as log
 from tasks.registry.alias import Registry
-from tasks.registry.archive import Archive, NotFound, PastRound, begins
+from tasks.registry.archive import Archive, NotFound, PastRound, StepOutput, begins
 from tasks.registry.incidents import Incident
 from tasks.registry.versions import CHAMPION, ModelVersion
 from tasks.state import records
@@ -40,6 +41,111 @@ class History(NamedTuple):
     """In the audit log of this workspace."""
 
 
+class People(NamedTuple):
+    """Whose feedback was learned from, and whose votes decided."""
+
+    feedback: tuple[AnnotatorActivity, ...]
+    votes: tuple[AnnotatorActivity, ...]
+
+    def renamed(self, names: Mapping[str, str]) -> "People":
+        """The same with other names in place of the annotators'."""
+        sides = (tuple(one._replace(annotator=names[one.annotator]) for one in side) for side in self)
+        return People(*sides)
+
+    def to_json(self) -> Json:
+        """As plain values."""
+        return {kind: [one._asdict() for one in side] for kind, side in self._asdict().items()}
+
+
+class Annotator(NamedTuple):
+    """All that one annotator said."""
+
+    name: str
+    people: People
+
+
+class About(NamedTuple):
+    """An incident about a version."""
+
+    number: int
+    open: bool
+    what: str
+
+
+class Registered(NamedTuple):
+    """A version that a round registered."""
+
+    version: str
+    """`policy/3`"""
+    digest: str
+    champion: bool
+    incidents: tuple[About, ...] | None
+    """None of a reward model, which nobody opens incidents about."""
+    reward_version: str | None
+    rolled_back: str | None
+    """Why it was rolled away from."""
+
+    def to_json(self) -> Json:
+        """As plain values; what does not apply is left out."""
+        told = {name: value for name, value in self._asdict().items() if value is not None}
+        return told if self.incidents is None else told | {"incidents": [one._asdict() for one in self.incidents]}
+
+
+class Parent(NamedTuple):
+    """The round before."""
+
+    round: int | None
+    """None where nobody knows it any more."""
+    key: str
+
+
+class Traced(NamedTuple):
+    """A round, and everything that belongs to it."""
+
+    round: int
+    key: str
+    verdict: str
+    run: str
+    started: str
+    """UTC time, ISO 8601."""
+    commit: str | None
+    dirty: bool
+    code: str | None
+    parent: Parent | None
+    champion: str | None
+    versions: tuple[Registered, ...]
+    data: tuple[StepOutput, ...]
+    people: People
+    followed_by: tuple[int, ...]
+
+    def to_json(self) -> Json:
+        """As plain values."""
+        told = self._asdict() | {
+            "parent": self.parent._asdict() if self.parent else None,
+            "versions": [version.to_json() for version in self.versions],
+            "data": [output._asdict() for output in self.data],
+            **self.people.to_json(),
+            "followed_by": list(self.followed_by),
+        }
+        return {name: value for name, value in told.items() if name != "people"}
+
+
+class Lineage(NamedTuple):
+    """What was asked for is, and everything that belongs to it."""
+
+    asked: str
+    kinds: tuple[str, ...]
+    """Of `KINDS`."""
+    annotator: Annotator | None
+    rounds: tuple[Traced, ...]
+
+    def to_json(self) -> Json:
+        """As plain values; an annotator only where one was asked for."""
+        one = self.annotator
+        told = {"annotator": {"name": one.name, **one.people.to_json()}} if one else {}
+        return {"asked": self.asked, "is": list(self.kinds), **told, "rounds": [past.to_json() for past in self.rounds]}
+
+
 def survey(workspace: Workspace) -> History:
     """All that MLflow and the workspace know."""
     registry, archive = Registry(workspace.root), Archive(workspace.root)
@@ -56,8 +162,8 @@ def survey(workspace: Workspace) -> History:
     )
 
 
-def lineage(world: History, asked: str) -> dict[str, Any]:
-    """What `asked` is, and everything that belongs to it, as plain values.
+def lineage(world: History, asked: str) -> Lineage:
+    """What `asked` is, and everything that belongs to it.
 
     Args:
         world: what is known.
@@ -78,14 +184,9 @@ def lineage(world: History, asked: str) -> dict[str, Any]:
             "workspace only"
         )
     runs = set().union(*found.values())
-    told = [_round(world, past) for past in world.rounds if past.run_id in runs]
-    return {"asked": asked, "is": list(found), **_said_by(world, name, found), "rounds": told}
-
-
-def _said_by(world: History, name: str, found: dict[str, set[str]]) -> dict[str, Any]:
-    if "annotator" not in found:
-        return {}
-    return {"annotator": {"name": name, **_people(world, lambda one: one.annotator == name)}}
+    told = tuple(_round(world, past) for past in world.rounds if past.run_id in runs)
+    said = Annotator(name, _people(world, lambda one: one.annotator == name)) if "annotator" in found else None
+    return Lineage(asked, tuple(found), said, told)
 
 
 def _of_version(world: History, name: str) -> set[str]:
@@ -132,44 +233,47 @@ _RUNS_OF: dict[str, Callable[[History, str], set[str]]] = {
 }
 
 
-def _round(world: History, past: PastRound) -> dict[str, Any]:
+def _round(world: History, past: PastRound) -> Traced:
     mine = [version for version in world.versions if version.run_id == past.run_id]
     here = past.key in world.here
-    return {
-        "round": past.number,
-        "key": past.key,
-        "verdict": past.verdict or "unfinished",
-        "run": past.run_id,
-        "started": past.started.isoformat(timespec="seconds"),
-        "commit": past.tags.get("git_commit"),
-        "dirty": past.tags.get("git_dirty") == "true",
-        "code": past.tags.get("code"),
-        "parent": _parent(world, past),
-        "champion": _known(past.tags.get("champion"), "policy/"),
-        "versions": [_version(world, version) for version in mine],
-        "data": [output._asdict() for output in sorted(past.outputs)],
-        **_people(world, lambda one: here and one.round <= past.number, lambda one: here and one.round == past.number),
-        "followed_by": _followers(world, past, mine),
-    }
+    return Traced(
+        round=past.number,
+        key=past.key,
+        verdict=past.verdict or "unfinished",
+        run=past.run_id,
+        started=past.started.isoformat(timespec="seconds"),
+        commit=past.tags.get("git_commit"),
+        dirty=past.tags.get("git_dirty") == "true",
+        code=past.tags.get("code"),
+        parent=_parent(world, past),
+        champion=_known(past.tags.get("champion"), "policy/"),
+        versions=tuple(_version(world, version) for version in mine),
+        data=tuple(sorted(past.outputs)),
+        people=_people(
+            world, lambda one: here and one.round <= past.number, lambda one: here and one.round == past.number
+        ),
+        followed_by=tuple(_followers(world, past, mine)),
+    )
 
 
-def _version(world: History, version: ModelVersion) -> dict[str, Any]:
-    told: dict[str, Any] = {"version": _title(version), "digest": version.digest, "champion": False}
-    if version.name == "policy":
-        told["champion"] = version.version == world.champion
-        told["incidents"] = [
-            {"number": one.number, "open": one.open, "what": one.what}
-            for one in world.incidents
-            if one.version == version.version
-        ]
-    return told | {name: version.tags[name] for name in ("reward_version", "rolled_back") if name in version.tags}
+def _version(world: History, version: ModelVersion) -> Registered:
+    is_policy = version.name == "policy"
+    mine = (one for one in world.incidents if one.version == version.version)
+    return Registered(
+        version=_title(version),
+        digest=version.digest,
+        champion=is_policy and version.version == world.champion,
+        incidents=tuple(About(one.number, one.open, one.what) for one in mine) if is_policy else None,
+        reward_version=version.tags.get("reward_version"),
+        rolled_back=version.tags.get("rolled_back"),
+    )
 
 
-def _parent(world: History, past: PastRound) -> dict[str, Any] | None:
+def _parent(world: History, past: PastRound) -> Parent | None:
     key = _known(past.tags.get("parent"))
     if key is None:
         return None
-    return {"round": next((one.number for one in world.rounds if one.key == key), None), "key": key}
+    return Parent(next((one.number for one in world.rounds if one.key == key), None), key)
 
 
 def _followers(world: History, past: PastRound, mine: Iterable[ModelVersion]) -> list[int]:
@@ -188,12 +292,12 @@ def _people(
     world: History,
     learned: Callable[[AnnotatorActivity], bool],
     voted: Callable[[AnnotatorActivity], bool] | None = None,
-) -> dict[str, Any]:
+) -> People:
     """Whose feedback was learned from, and whose votes decided."""
-    return {
-        "feedback": [one._asdict() for one in world.spoken if learned(one)],
-        "votes": [one._asdict() for one in world.voted if (voted or learned)(one)],
-    }
+    return People(
+        feedback=tuple(one for one in world.spoken if learned(one)),
+        votes=tuple(one for one in world.voted if (voted or learned)(one)),
+    )
 
 
 def _known(value: str | None, prefix: str = "") -> str | None:

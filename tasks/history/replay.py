@@ -6,7 +6,7 @@ is learned from it is computed again, in a folder of its own; neither MLflow nor
 
 import shutil
 import time
-from collections.abc import Iterator, Mapping, Sequence
+from collections.abc import Iterator, Sequence
 from contextlib import contextmanager
 from pathlib import Path
 from typing import Any, NamedTuple
@@ -24,7 +24,7 @@ from tasks.state import round as rounds
 from tasks.state.reports import note_time
 from tasks.state.steplog import StepLog
 from tasks.state.workspace import Workspace, at
-from tasks.tools.versioning import DataGraph, stages
+from tasks.tools.versioning import DataGraph, Stages, stages
 
 FETCHED = ("data/answers", "data/feedback")
 """What came from outside."""
@@ -115,10 +115,10 @@ def _all_or_nothing(into: Path) -> Iterator[None]:
 def _rebuilt(workspace: Workspace, past: PastRound, saved: SavedFiles) -> Workspace:
     """The workspace as opening left it, but for the bytes that are fetched later."""
     # collect is not run again: the answers that were labelled are fetched, and its report is the one of the round
-    for file in (workspace.round, workspace.opened, workspace.root / "dvc.lock", workspace.report("collect")):
+    for file in (workspace.round, workspace.opened, workspace.recorded, workspace.report("collect")):
         file.parent.mkdir(parents=True, exist_ok=True)
         shutil.copyfile(saved.folder / file.name, file)
-    write_text(workspace.params, yaml.safe_dump(saved.inputs["params"], sort_keys=False, allow_unicode=True))
+    write_text(workspace.params, yaml.safe_dump(dict(saved.inputs.params), sort_keys=False, allow_unicode=True))
     if rounds.key(workspace, str(past.tags.get("code"))) != past.key:
         raise BadWorkspace(
             f"{past.name}: the round.yaml in its run is not the one that gave it the key {past.key}; somebody "
@@ -131,7 +131,7 @@ def _places(workspace: Workspace, past: PastRound, saved: SavedFiles, remote: st
     """Where the data may be: the cache of this workspace, then the remote."""
     here = DataGraph(workspace.root)
     found = [{"url": str(here.cache)}] if here.cache.exists() else []
-    name = remote or here.remote_of(saved.inputs["params"]["versioning"]["remote"])
+    name = remote or here.remote_of(saved.inputs.value("params.versioning.remote"))
     address = remote or past.tags.get("dvc_remote")
     if configured := here.remote(name) if name else None:
         found.append(configured)
@@ -145,8 +145,8 @@ def _fetch_champion(catalogue: VersionStore, workspace: Workspace) -> None:
     if frozen is None:
         workspace.champion.mkdir()
         return
-    version = catalogue.version(frozen["version"])
-    if version.digest != frozen["digest"]:
+    version = catalogue.version(frozen.version)
+    if version.digest != frozen.digest:
         raise BadModel(
             f"policy version {version.version} is not the champion that the round had to beat; set MLFLOW_TRACKING_URI "
             "to the registry that the round was run with"
@@ -155,15 +155,15 @@ def _fetch_champion(catalogue: VersionStore, workspace: Workspace) -> None:
 
 
 def _check_base(workspace: Workspace) -> None:
-    base = yaml.safe_load(workspace.round.read_text(encoding="utf-8"))["base"]
-    if opening.base_digest(base["name"]) != base["digest"]:
+    base = rounds.inputs(workspace).base
+    if opening.base_digest(base.name) != base.digest:
         raise BadModel(
-            f"the base model {base['name']} is not the one of the round (SHA-256 {base['digest'][:12]}…); put that one "
+            f"the base model {base.name} is not the one of the round (SHA-256 {base.digest[:12]}…); put that one "
             "back at the same path"
         )
 
 
-def _wanted(then: Mapping[str, Any], steps: Sequence[str]) -> dict[str, str]:
+def _wanted(then: Stages, steps: Sequence[str]) -> dict[str, str]:
     """Path → MD5 of all that is fetched; to judge again, also the votes and what the round before left."""
     recorded = {entry["path"]: entry["md5"] for stage in then.values() for entry in _entries(stage)}
     paths = [*FETCHED, *(("data/votes", "data/previous") if "evaluate" in steps else ())]
@@ -179,9 +179,9 @@ def _run(workspace: Workspace, steps: Sequence[str]) -> None:
         data.record(name)
 
 
-def _outputs(workspace: Workspace, then: Mapping[str, Any], steps: Sequence[str]) -> list[ComparedOutput]:
+def _outputs(workspace: Workspace, then: Stages, steps: Sequence[str]) -> list[ComparedOutput]:
     """Inputs and outputs of the steps, by the hashes that DVC recorded."""
-    now = stages(workspace.root / "dvc.lock")
+    now = stages(workspace.recorded)
     found: dict[str, ComparedOutput] = {}
     for step in steps:
         before, after = ({entry["path"]: entry["md5"] for entry in _entries(lock[step])} for lock in (then, now))
@@ -199,5 +199,5 @@ def _weights(workspace: Workspace, versions: Sequence[ModelVersion]) -> list[Com
     return [ComparedOutput(f"{one.name}/{one.version}", one.digest, digest(folders[one.name])) for one in versions]
 
 
-def _entries(stage: Mapping[str, Any]) -> list[Mapping[str, Any]]:
+def _entries(stage: dict[str, Any]) -> list[dict[str, str]]:
     return [*stage.get("deps", []), *stage.get("outs", [])]

@@ -2,9 +2,11 @@
 
 from collections.abc import Mapping, Sequence
 from pathlib import Path
-from typing import Any
+from typing import NamedTuple
 
 from jinja2 import Environment, FileSystemLoader, StrictUndefined
+
+from evaluation.drift.report import CheckedEffect, DriftReport, Histograms
 
 Metrics = Mapping[str, float]
 
@@ -15,27 +17,27 @@ TICK = 0.6
 """Where on a bar the limit is marked: an effect may be drawn up to 1/.6 times its limit."""
 
 
-def page(title: str, level: float, report: Mapping[str, Any], history: Sequence[tuple[int, Metrics]]) -> str:
+def page(title: str, level: float, report: DriftReport, history: Sequence[tuple[int, Metrics]]) -> str:
     """The page of one look, as HTML that needs nothing else.
 
     Args:
         title: what was looked at, as "Round 3".
         level: the p-value below which an effect is no chance.
-        report: `checks` and `panels` of data/reports/drift.json.
+        report: its checks and panels are drawn.
         history: round number and metrics (`drift/…`), oldest first, this one included.
     """
     folder = Path(__file__).parent
     surroundings = Environment(loader=FileSystemLoader(folder), autoescape=True, undefined=StrictUndefined)
     surroundings.filters |= {"short": short, "chance": chance}
-    checks = sorted(map(_check, report["checks"]), key=lambda check: (not check["alarm"], -check["share"]))
+    checks = sorted(map(_bar, report.checks), key=lambda bar: (not bar.check.alarm, -bar.share))
     return surroundings.get_template("drift.html.jinja").render(
         title=title,
         level=level,
         tick=TICK,
         checks=checks,
-        alarms=[check for check in checks if check["alarm"]],
-        panels=[_panel(panel) for panel in report["panels"]],
-        trends=[trend for check in report["checks"] if (trend := _trend(check, history))["dots"]],
+        alarms=[bar for bar in checks if bar.check.alarm],
+        panels=[_panel(panel) for panel in report.panels],
+        trends=[trend for check in report.checks if (trend := _trend(check, history)).dots],
     )
 
 
@@ -49,9 +51,45 @@ def chance(p: float) -> str:
     return "< .001" if p < 0.001 else f"{p:.3f}".lstrip("0") if p < 1 else "1"
 
 
-def _check(check: Mapping[str, Any]) -> dict[str, Any]:
-    reach = (check["effect"] - check["zero"]) / (check["limit"] - check["zero"])
-    return {**check, "title": _title(check["name"]), "share": min(max(reach, 0.0) * TICK, 1.0)}
+class Bar(NamedTuple):
+    """A check, and how long its bar is."""
+
+    check: CheckedEffect
+    title: str
+    share: float
+    """Of the widest bar."""
+
+
+class Outline(NamedTuple):
+    """A panel, and the outlines of its histograms."""
+
+    panel: Histograms
+    before: str
+    now: str
+
+
+class Dot(NamedTuple):
+    """An effect in one round, and its place in a drawing."""
+
+    x: float
+    y: float
+    value: float
+    round: int
+    alarm: bool
+
+
+class Trend(NamedTuple):
+    """An effect over the rounds."""
+
+    title: str
+    limit: float
+    """Height of the limit in the drawing."""
+    dots: list[Dot]
+
+
+def _bar(check: CheckedEffect) -> Bar:
+    reach = (check.effect - check.zero) / (check.limit - check.zero)
+    return Bar(check, _title(check.name), min(max(reach, 0.0) * TICK, 1.0))
 
 
 def _title(name: str) -> str:
@@ -62,9 +100,9 @@ def _title(name: str) -> str:
     return words[0].upper() + words[1:]
 
 
-def _panel(panel: Mapping[str, Any]) -> dict[str, Any]:
-    top = max(*panel["before"], *panel["now"]) or 1.0
-    return {**panel, "before": _steps(panel["before"], top), "now": _steps(panel["now"], top)}
+def _panel(panel: Histograms) -> Outline:
+    top = max(*panel.before, *panel.now) or 1.0
+    return Outline(panel, _steps(panel.before, top), _steps(panel.now, top))
 
 
 def _steps(shares: Sequence[float], top: float) -> str:
@@ -75,13 +113,13 @@ def _steps(shares: Sequence[float], top: float) -> str:
     return " ".join(f"{x:.1f},{y:.1f}" for x, y in [(0.0, FLOOR), *corners, (WIDTH, FLOOR)])
 
 
-def _trend(check: Mapping[str, Any], history: Sequence[tuple[int, Metrics]]) -> dict[str, Any]:
+def _trend(check: CheckedEffect, history: Sequence[tuple[int, Metrics]]) -> Trend:
     """An effect over the rounds, with its limit, as places in a drawing 300 wide and 110 high."""
-    name = f"drift/{check['name']}"
+    name = f"drift/{check.name}"
     points = [
         (number, metrics[name], metrics.get(f"{name}_alarm", 0.0)) for number, metrics in history if name in metrics
     ]
-    values = [check["zero"], check["limit"], *(value for _, value, _ in points)]
+    values = [check.zero, check.limit, *(value for _, value, _ in points)]
     low, high = min(values), max(values)
 
     def height(value: float) -> float:
@@ -89,7 +127,7 @@ def _trend(check: Mapping[str, Any], history: Sequence[tuple[int, Metrics]]) -> 
 
     wide = 272 / max(len(points) - 1, 1)
     dots = [
-        {"x": round(14 + wide * place, 1), "y": height(value), "value": value, "round": number, "alarm": alarm > 0}
+        Dot(round(14 + wide * place, 1), height(value), value, number, alarm > 0)
         for place, (number, value, alarm) in enumerate(points)
     ]
-    return {"title": _title(check["name"]), "limit": height(check["limit"]), "dots": dots}
+    return Trend(_title(check.name), height(check.limit), dots)

@@ -1,13 +1,14 @@
 """Plots of a round: reward against KL, calibration of the reward model, lengths of the answers."""
 
 import json
-from collections.abc import Iterator
-from typing import Any
+from collections.abc import Iterator, Mapping, Sequence
 
 from matplotlib.axes import Axes
 from matplotlib.figure import Figure
 
+from models.measured import POLICY_OBJECTIVE_KL, POLICY_OBJECTIVE_SCORE
 from tasks.state import tables
+from tasks.state.reports import EvaluateReport
 from tasks.state.round import Round
 
 CANDIDATE, CHAMPION, GREY = "#0b6e4f", "#c8553d", "#888888"
@@ -16,19 +17,19 @@ CANDIDATE, CHAMPION, GREY = "#0b6e4f", "#c8553d", "#888888"
 def figures(round: Round) -> Iterator[tuple[str, Figure]]:
     """Each plot that this round has data for, with its file name."""
     workspace = round.workspace
-    if (workspace.metrics / "policy.jsonl").exists() and round.number:
+    if workspace.reported("policy").exists() and round.number:
         yield "reward_against_kl", reward_against_kl(round)
-    if (workspace.samples / "samples.arrow").exists() and round.number:
+    if workspace.sampled.exists() and round.number:
         yield "lengths", lengths(round)
     if workspace.report("evaluate").exists() and round.number:
-        bins = json.loads(workspace.report("evaluate").read_text())["calibration"]
+        bins = EvaluateReport.load(workspace.report("evaluate")).calibration
         yield "calibration", calibration(bins)
 
 
 def reward_against_kl(round: Round) -> Figure:
     """The path of training: score over the KL it cost, one point an iteration (after Gao et al. 2023)."""
-    points = [json.loads(line) for line in (round.workspace.metrics / "policy.jsonl").read_text().splitlines()]
-    path = [(point["policy/objective/kl"], point["policy/objective/score"]) for point in points]
+    points = [json.loads(line) for line in round.workspace.reported("policy").read_text().splitlines()]
+    path = [(point[POLICY_OBJECTIVE_KL.full], point[POLICY_OBJECTIVE_SCORE.full]) for point in points]
     figure, axes = _canvas("KL to the SFT model (nats an answer)", "reward (standard deviations)")
     axes.plot(*zip(*path, strict=True), marker="o", color=CANDIDATE)
     axes.annotate("start", path[0], textcoords="offset points", xytext=(6, -12), color=GREY)
@@ -37,7 +38,7 @@ def reward_against_kl(round: Round) -> Figure:
 
 def lengths(round: Round) -> Figure:
     """Histogram of answer lengths, candidate over champion."""
-    samples = tables.load(round.workspace.samples / "samples.arrow")
+    samples = tables.load(round.workspace.sampled)
     figure, axes = _canvas("tokens of an answer", "answers")
     columns = [("champion", CHAMPION), ("candidate", CANDIDATE)]
     top = max(max(samples[f"{who}_tokens"]) for who, _ in columns)
@@ -47,7 +48,7 @@ def lengths(round: Round) -> Figure:
     return figure
 
 
-def calibration(bins: dict[str, Any]) -> Figure:
+def calibration(bins: Mapping[str, Sequence[float]]) -> Figure:
     """Reliability diagram: how often the favourite wins, over how sure the reward model was."""
     figure, axes = _canvas("probability the reward model gave its favourite", "share of votes it got")
     axes.plot([0.5, 1], [0.5, 1], color=GREY, linestyle=":", label="perfect")

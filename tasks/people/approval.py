@@ -1,18 +1,17 @@
 """Sign-off: where the verdict is promote, a person may have the last word. A pause of the flow, not a gate."""
 
-from collections.abc import Mapping
 from datetime import UTC, datetime
 from pathlib import Path
-from typing import Any, NamedTuple
 
 from pydantic import Field
 
 from core.errors import RoundsError
-from core.files import digest, read_json, write_json
+from core.files import digest, read_json
 from core.knobs import BaseSettings
+from core.stored import Stored
 from evaluation.verdict import Finding, Verdict
 from tasks.people import waiting
-from tasks.people.waiting import Wait, WaitingForPeople
+from tasks.people.waiting import Candidate, Wait, WaitingForPeople
 from tasks.registry import audit
 from tasks.state.round import Round
 from tasks.state.workspace import Workspace
@@ -35,7 +34,7 @@ class ApprovalSettings(BaseSettings):
     """Seconds after which nobody's word means hold."""
 
 
-class ApprovalDecision(NamedTuple):
+class ApprovalDecision(Stored):
     """A person's word on one candidate."""
 
     round: int
@@ -60,10 +59,10 @@ def ask(round: Round, key: str) -> None:
         Waiting: it is too early.
     """
     workspace, knobs = round.workspace, round.knobs("approval", ApprovalSettings)
-    if not knobs.required or read_json(workspace.report("verdict"))["result"] != "promote":
+    if not knobs.required or Verdict.from_json(read_json(workspace.report("verdict"))).result != "promote":
         return
     with waiting.changing(workspace):
-        about = {"key": key, "candidate": digest(workspace.checkpoint("policy"))}
+        about = Candidate(key=key, candidate=digest(workspace.checkpoint("policy")))
         wait = waiting.begin(workspace, "approval", knobs.wait, about)
         if wait.ended:
             return
@@ -84,7 +83,7 @@ def decide(workspace: Workspace, number: int, approve: bool, by: str, why: str) 
         raise NotAsked("a decision needs a name and a reason")
     with waiting.changing(workspace):
         wait = waiting.now(workspace)
-        if wait is None or wait.what != "approval" or wait.round != number:
+        if wait is None or not isinstance(wait.about, Candidate) or wait.round != number:
             open_for = f"; round {wait.round} waits for {wait.what}" if wait else ""
             raise NotAsked(
                 f"round {number} does not wait for approval in {workspace.root}{open_for}; see `rounds status`"
@@ -94,30 +93,29 @@ def decide(workspace: Workspace, number: int, approve: bool, by: str, why: str) 
         if made := decided(workspace, wait):
             raise AlreadyDecided(f"the candidate of round {number} {made} ({made.at}); to change it, `rounds promote`")
         at = datetime.now(UTC).isoformat(timespec="seconds")
-        made = ApprovalDecision(number, wait.about["key"], wait.about["candidate"], approve, by, why, at)
+        made = ApprovalDecision(round=number, **wait.about.model_dump(), approve=approve, by=by, why=why, at=at)
         event = "approval" if approve else "refusal"
         audit.append(workspace.audit, event, by, round=number, key=made.key, digest=made.candidate, reason=why)
-        write_json(_path(workspace, number), made._asdict())
+        made.save(_path(workspace, number))
     return made
 
 
 def decided(workspace: Workspace, wait: Wait) -> ApprovalDecision | None:
     """What a person said of the candidate that a wait is about; None where nobody did."""
-    return _read(workspace, wait.round, wait.about["key"], wait.about["candidate"])
+    return _read(workspace, wait.round, wait.about) if isinstance(wait.about, Candidate) else None
 
 
 def decision(round: Round, key: str) -> ApprovalDecision | None:
     """What a person said of this round's candidate; None where nobody did."""
     candidate = digest(round.workspace.checkpoint("policy"))
-    return _read(round.workspace, round.number, key, candidate)
+    return _read(round.workspace, round.number, Candidate(key=key, candidate=candidate))
 
 
-def applied(round: Round, key: str, verdict: Mapping[str, Any]) -> dict[str, Any]:
+def applied(round: Round, key: str, verdict: Verdict) -> Verdict:
     """The verdict of the gates with a person's word as one more finding, where one was asked for it."""
-    if not round.knobs("approval", ApprovalSettings).required or verdict["result"] != "promote":
-        return dict(verdict)
-    gates = Verdict.from_json(verdict)
-    return Verdict(findings=(*gates.findings, _finding(round, decision(round, key)))).to_json()
+    if not round.knobs("approval", ApprovalSettings).required or verdict.result != "promote":
+        return verdict
+    return verdict.with_finding(_finding(round, decision(round, key)))
 
 
 def _finding(round: Round, made: ApprovalDecision | None) -> Finding:
@@ -128,11 +126,11 @@ def _finding(round: Round, made: ApprovalDecision | None) -> Finding:
     return Finding(gate="approval", result="hold", reason=f"nobody signed{until}")
 
 
-def _read(workspace: Workspace, number: int, key: str, candidate: str) -> ApprovalDecision | None:
+def _read(workspace: Workspace, number: int, about: Candidate) -> ApprovalDecision | None:
     path = _path(workspace, number)
-    made = ApprovalDecision(**read_json(path)) if path.exists() else None
-    return made if made and (made.key, made.candidate) == (key, candidate) else None
+    made = ApprovalDecision.load(path) if path.exists() else None
+    return made if made and Candidate(key=made.key, candidate=made.candidate) == about else None
 
 
 def _path(workspace: Workspace, number: int) -> Path:
-    return workspace.approvals / f"{number:05d}.json"
+    return workspace.approval(number)

@@ -57,7 +57,7 @@ def drawn(workspace: Workspace) -> list[BlindedPair]:
     """The pairs of this round, with who wrote which."""
     from tasks.state import tables
 
-    rows = [row for row in tables.rows(workspace.samples / "samples.arrow") if row["left"] is not None]
+    rows = [row for row in tables.rows(workspace.sampled) if row["left"] is not None]
     known = zip(waiting.read(workspace.pairs), rows, strict=True)
     return [BlindedPair(pair, row["left"], row["group"]) for pair, row in known]
 

@@ -3,7 +3,7 @@
 from typing import NamedTuple
 
 from tasks.people import approval, polls, waiting
-from tasks.people.waiting import Wait
+from tasks.people.waiting import Candidate, Wait, Wanted
 from tasks.state.workspace import Workspace
 
 
@@ -32,16 +32,17 @@ def pending(workspace: Workspace) -> WaitStatus | None:
     wait = waiting.now(workspace)
     if wait is None:
         return None
-    said, done = _votes(workspace, wait) if wait.what == "votes" else _approval(workspace, wait)
+    about = wait.about
+    said, done = _votes(workspace, about) if isinstance(about, Wanted) else _approval(workspace, wait, about)
     until = f"its time was up at {wait.deadline}" if wait.past else f"it waits until {wait.deadline}"
     return WaitStatus(wait, f"round {wait.round} waits for {wait.what}: {said}; {until}", done or wait.past)
 
 
-def _votes(workspace: Workspace, wait: Wait) -> tuple[str, bool]:
-    cast, wanted = polls.count(workspace), wait.about["votes"]
-    return f"{cast} of {wanted} are in", cast >= wanted
+def _votes(workspace: Workspace, wanted: Wanted) -> tuple[str, bool]:
+    cast = polls.count(workspace)
+    return f"{cast} of {wanted.votes} are in", cast >= wanted.votes
 
 
-def _approval(workspace: Workspace, wait: Wait) -> tuple[str, bool]:
+def _approval(workspace: Workspace, wait: Wait, about: Candidate) -> tuple[str, bool]:
     made = approval.decided(workspace, wait)
-    return f"its candidate {wait.about['candidate'][:12]} {made or 'passed every gate'}", made is not None
+    return f"its candidate {about.candidate[:12]} {made or 'passed every gate'}", made is not None

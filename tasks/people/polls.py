@@ -33,6 +33,10 @@ _GIVEN = ("ingested_at", "feedback_id", "supersedes")
 """What this module adds to a vote; all else is what the annotator said."""
 
 
+Record = dict[str, Any]
+"""A record of the canonical form (docs/feedback.md), before it is checked."""
+
+
 class NoPoll(RoundsError):
     """No round waits for votes."""
 
@@ -61,7 +65,7 @@ def poll(workspace: Workspace) -> Wait:
     return wait
 
 
-def pull(workspace: Workspace, annotator: str | None = None, limit: int | None = None) -> list[dict[str, Any]]:
+def pull(workspace: Workspace, annotator: str | None = None, limit: int | None = None) -> list[Record]:
     """Pairs to vote on, as records of the canonical form without judgements.
 
     Nothing in a record depends on which side is the candidate's. Pairs of equal answers are left out: there is nothing
@@ -123,7 +127,7 @@ def _says(vote: FeedbackEvent) -> bool:
     return said and vote.annotator_type in VOTERS and vote.status == "active"
 
 
-def record(pair: AnswerPair, round: int) -> dict[str, Any]:
+def record(pair: AnswerPair, round: int) -> Record:
     """A pair as it is handed out."""
     answers = [
         {"response_id": response.response_id, "messages": [turn.model_dump() for turn in response.messages]}
@@ -186,9 +190,9 @@ def _keep(workspace: Workspace, votes: Sequence[FeedbackEvent]) -> VotesReceived
             before[_who_on_what(vote)] = kept[-1]
             changed += last is not None
     if kept:
-        folder = workspace.ballots / batch(workspace)
-        number = len(list(folder.glob("*.jsonl"))) + 1
-        write_text(folder / f"{number:05d}.jsonl", "".join(vote.model_dump_json() + "\n" for vote in kept))
+        name = batch(workspace)
+        number = len(list((workspace.ballots / name).glob("*.jsonl"))) + 1
+        write_text(workspace.ballot(name, number), "".join(vote.model_dump_json() + "\n" for vote in kept))
     return VotesReceived(len(kept) - changed, changed, len(votes) - len(kept))
 
 
@@ -207,10 +211,10 @@ def _who_on_what(vote: FeedbackEvent) -> tuple[str, str]:
     return vote.annotator_id, vote.source_id
 
 
-def _said(vote: FeedbackEvent) -> dict[str, Any]:
+def _said(vote: FeedbackEvent) -> Record:
     return vote.model_dump(mode="json", exclude={*_GIVEN, "source_sha256"})
 
 
-def as_lines(records: Sequence[Mapping[str, Any]]) -> Iterator[str]:
+def as_lines(records: Sequence[Record]) -> Iterator[str]:
     """Records as JSON lines."""
     yield from (json.dumps(record, ensure_ascii=False) + "\n" for record in records)

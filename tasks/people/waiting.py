@@ -7,9 +7,9 @@ import fcntl
 from collections.abc import Iterator
 from contextlib import contextmanager
 from datetime import UTC, datetime, timedelta
-from typing import Any, Literal, NamedTuple, Self
+from typing import Literal, Self
 
-from core.files import read_json, write_json
+from core.stored import Stored, Value
 from tasks.state import records
 from tasks.state import round as rounds
 from tasks.state.workspace import Workspace
@@ -18,7 +18,22 @@ What = Literal["votes", "approval"]
 KINDS: tuple[What, ...] = ("votes", "approval")
 
 
-class Wait(NamedTuple):
+class Wanted(Value):
+    """How many votes a round waits for."""
+
+    votes: int
+
+
+class Candidate(Value):
+    """The candidate that a person has to sign."""
+
+    key: str
+    """The round's key."""
+    candidate: str
+    """SHA-256 (hex) of its weights."""
+
+
+class Wait(Stored):
     """One wait of one round."""
 
     what: What
@@ -28,8 +43,8 @@ class Wait(NamedTuple):
     since: str
     until: str
     """UTC times, ISO 8601."""
-    about: dict[str, Any]
-    """What people need to know of it: how many votes, which candidate."""
+    about: Wanted | Candidate
+    """What people need to know of it."""
     ended: str | None = None
     """When the round went on; nothing is taken in after that."""
     flow_run: str | None = None
@@ -57,25 +72,25 @@ class WaitingForPeople(Exception):
         return type(self), (self.wait,)
 
 
-def begin(workspace: Workspace, what: What, seconds: float, about: dict[str, Any]) -> Wait:
+def begin(workspace: Workspace, what: What, seconds: float, about: Wanted | Candidate) -> Wait:
     """Begin to wait; begun before, it is the same wait with the same deadline."""
     if known := of(workspace, what):
         return known
     start = datetime.now(UTC).replace(microsecond=0)
     until = start + timedelta(seconds=seconds)
-    number, opened = rounds.read(workspace).number, read_json(workspace.opened)["at"]
-    wait = Wait(what, number, opened, start.isoformat(), until.isoformat(), about)
+    number, opened = rounds.read(workspace).number, rounds.circumstances(workspace).at
+    wait = Wait(what=what, round=number, opened=opened, since=start.isoformat(), until=until.isoformat(), about=about)
     _write(workspace, wait)
     return wait
 
 
 def of(workspace: Workspace, what: What) -> Wait | None:
     """The wait of the round that was opened last, whether it has ended or not; None where it has not come to it."""
-    path = workspace.waiting / f"{what}.json"
+    path = workspace.wait(what)
     if not path.exists() or not workspace.opened.exists():
         return None
-    wait = Wait(**read_json(path))
-    here = (rounds.read(workspace).number, read_json(workspace.opened)["at"])
+    wait = Wait.load(path)
+    here = (rounds.read(workspace).number, rounds.circumstances(workspace).at)
     return wait if (wait.round, wait.opened) == here else None
 
 
@@ -89,23 +104,23 @@ def now(workspace: Workspace) -> Wait | None:
 
 def end(workspace: Workspace, wait: Wait) -> None:
     """The round goes on. Call it inside `changing`: what was acknowledged before is seen after."""
-    _write(workspace, wait._replace(ended=datetime.now(UTC).isoformat(timespec="seconds")))
+    _write(workspace, wait.model_copy(update={"ended": datetime.now(UTC).isoformat(timespec="seconds")}))
 
 
 def suspend(workspace: Workspace, wait: Wait, flow_run: str) -> None:
     """Note the run of Prefect's that is suspended for it."""
     with changing(workspace):
-        _write(workspace, (of(workspace, wait.what) or wait)._replace(flow_run=flow_run))
+        _write(workspace, (of(workspace, wait.what) or wait).model_copy(update={"flow_run": flow_run}))
 
 
 @contextmanager
 def changing(workspace: Workspace) -> Iterator[None]:
     """Keep others from voting, signing, or going on while the block runs."""
     workspace.waiting.mkdir(parents=True, exist_ok=True)
-    with (workspace.waiting / ".lock").open("a") as lock:
+    with workspace.waiting_lock.open("a") as lock:
         fcntl.flock(lock, fcntl.LOCK_EX)
         yield
 
 
 def _write(workspace: Workspace, wait: Wait) -> None:
-    write_json(workspace.waiting / f"{wait.what}.json", wait._asdict())
+    wait.save(workspace.wait(wait.what))

@@ -14,6 +14,7 @@ from core.errors import BadParams, RoundsError
 from tasks.registry import audit
 from tasks.registry.journal import Journal, MoveIntent, MoveKind
 from tasks.registry.versions import CHAMPION, ModelVersion, VersionStore
+from tasks.state.workspace import Workspace
 
 __all__ = [
     "AliasConflict",
@@ -70,7 +71,7 @@ class Registry(VersionStore):
     def __init__(self, root: Path) -> None:
         super().__init__(root)
         self._journal = Journal(self.store, root)
-        self._audit = root / "data" / "audit.jsonl"
+        self._audit = Workspace(root).audit
 
     def promote(
         self,

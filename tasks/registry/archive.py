@@ -1,6 +1,5 @@
 """What past rounds left in MLflow, readable from any machine: tags, numbers, hashes of data, and saved files."""
 
-import json
 import re
 from collections.abc import Iterator, Mapping
 from contextlib import contextmanager
@@ -9,13 +8,14 @@ from pathlib import Path
 from tempfile import TemporaryDirectory
 from typing import TYPE_CHECKING, Any, NamedTuple
 
-import yaml
-
 from core.errors import RoundsError
+from core.files import read_json
+from evaluation.verdict import Verdict
 from tasks.registry import journal
+from tasks.state.inputs import Inputs
 from tasks.tools import tracking
 from tasks.tools.tracking import NoFiles
-from tasks.tools.versioning import stages
+from tasks.tools.versioning import Stages, stages
 
 if TYPE_CHECKING:
     from tasks.tools.tracking import Run
@@ -68,19 +68,22 @@ class SavedFiles(NamedTuple):
     folder: Path
 
     @property
-    def inputs(self) -> dict[str, Any]:
-        """round.yaml: what opening froze."""
-        values: dict[str, Any] = yaml.safe_load((self.folder / "round.yaml").read_text(encoding="utf-8"))
-        return values
+    def inputs(self) -> Inputs:
+        """round.yaml: what opening froze.
+
+        Raises:
+            Damaged: it is not whole.
+        """
+        return Inputs.from_yaml((self.folder / "round.yaml").read_text(encoding="utf-8"), "round.yaml in its run")
 
     @property
-    def verdict(self) -> dict[str, Any]:
-        """verdict.json; empty of round 0, which has no gates."""
+    def verdict(self) -> Verdict | None:
+        """verdict.json; None of round 0, which has no gates."""
         path = self.folder / "verdict.json"
-        return json.loads(path.read_text(encoding="utf-8")) if path.exists() else {}
+        return Verdict.from_json(read_json(path)) if path.exists() else None
 
     @property
-    def stages(self) -> dict[str, Any]:
+    def stages(self) -> Stages:
         """dvc.lock: what each step read and wrote."""
         return stages(self.folder / "dvc.lock")
 

@@ -18,6 +18,9 @@ from core.files import read_json, recover, write_json
 from tasks.state import records
 from tasks.state.workspace import Workspace
 
+Facts = dict[str, Any]
+"""What a line says besides, by the kind of its event."""
+
 _NOTHING = "0" * 64  # what the first line follows
 
 
@@ -29,7 +32,7 @@ class AuditEntry(NamedTuple):
     """UTC time, ISO 8601."""
     event: str
     who: str
-    facts: dict[str, Any]
+    facts: Facts
     previous: str
     """SHA-256 (hex) of the line before, without its newline; zeros for the first."""
 
@@ -96,11 +99,11 @@ def missing(workspace: Workspace) -> list[str]:
     """Promotions on record that the log does not mention, one sentence each: lines and side file were removed."""
     logged = {entry.facts.get("now") for entry in read(workspace.audit)}
     rounds = [records.read(workspace, number) for number in records.numbers(workspace)]
-    promoted = [record for record in rounds if record["verdict"]["result"] == "promote"]
+    promoted = [record for record in rounds if record.verdict.result == "promote"]
     return [
-        f"{workspace.audit}: no line tells how version {record['version']} of round {record['number']} became champion"
+        f"{workspace.audit}: no line tells how version {record.version} of round {record.number} became champion"
         for record in promoted
-        if record["version"] not in logged
+        if record.version not in logged
     ]
 
 

@@ -5,11 +5,11 @@ moved. An incident is called by the number of its first line, so that two opened
 """
 
 from pathlib import Path
-from typing import Any, NamedTuple
+from typing import NamedTuple
 
 from core.errors import BadParams, RoundsError
 from tasks.registry import audit
-from tasks.registry.audit import AuditEntry
+from tasks.registry.audit import AuditEntry, Facts
 
 OPENED, NOTED, CLOSED = "incident opened", "incident noted", "incident closed"
 
@@ -97,7 +97,7 @@ def timeline(log: Path, incident: Incident) -> list[AuditEntry]:
     return [entry for entry in audit.read(log) if entry.seq in mine or _moves(entry.facts, incident.version)]
 
 
-def _moves(facts: dict[str, Any], version: str) -> bool:
+def _moves(facts: Facts, version: str) -> bool:
     return "now" in facts and version in (facts.get("left"), facts["now"])
 
 

@@ -1,7 +1,6 @@
 """Promotion: what becomes of a verdict of `promote` at the end of a round, and a promotion that a person decides."""
 
-from collections.abc import Mapping
-from typing import Any, Literal
+from typing import Literal
 
 from pydantic import Field
 
@@ -34,31 +33,28 @@ def knobs(workspace: Workspace) -> PromotionSettings:
     return section(PromotionSettings, read(workspace.params), "promotion", workspace.params)
 
 
-def carry_out(round: Round, registry: Registry, version: ModelVersion, verdict: Mapping[str, Any]) -> Mapping[str, Any]:
+def carry_out(round: Round, registry: Registry, version: ModelVersion, verdict: Verdict) -> Verdict:
     """Promote the candidate where the verdict says so; returns what became of the verdict.
 
     A candidate that meets a cooldown, or another champion than the one it was compared with, is held, with the reason
     as one more finding: it is registered and readable, and a person can promote it. Repeated after a kill, the last
     answer stands, for nothing was recorded before.
     """
-    if verdict["result"] == "promote":
+    if verdict.result == "promote":
         verdict = _promoted_or_held(round, registry, version, verdict)
-        if version.tags["verdict"] != verdict["result"]:
-            registry.mark(version, {"verdict": verdict["result"]})
+        if version.tags["verdict"] != verdict.result:
+            registry.mark(version, {"verdict": verdict.result})
     return verdict
 
 
-def _promoted_or_held(
-    round: Round, registry: Registry, version: ModelVersion, verdict: Mapping[str, Any]
-) -> Mapping[str, Any]:
-    reasons = "; ".join(finding["reason"] for finding in verdict["findings"])
-    expect = round.champion["version"] if round.champion else None
+def _promoted_or_held(round: Round, registry: Registry, version: ModelVersion, verdict: Verdict) -> Verdict:
+    reasons = "; ".join(finding.reason for finding in verdict.findings)
+    expect = round.champion.version if round.champion else None
     cooldown = round.knobs("promotion", PromotionSettings).cooldown
     try:
         registry.promote(version.version, expect, reasons, "rounds", cooldown=cooldown)
     except AliasConflict as conflict:
-        found = Finding(gate="promotion", result="hold", reason=str(conflict))
-        return Verdict(findings=(*Verdict.from_json(verdict).findings, found)).to_json()
+        return verdict.with_finding(Finding(gate="promotion", result="hold", reason=str(conflict)))
     return verdict
 
 

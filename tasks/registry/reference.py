@@ -10,6 +10,7 @@ from evaluation.evals import CANDIDATE, CHAMPION
 from feedback.pairs import batch_id
 from tasks.registry.alias import ModelVersion, Registry
 from tasks.state import records
+from tasks.state import workspace as workspaces
 from tasks.state.workspace import Workspace
 
 _logger = logging.getLogger(__name__)
@@ -29,8 +30,8 @@ class Reference(NamedTuple):
 def keep(workspace: Workspace, registry: Registry, champion: ModelVersion | None, folder: Path) -> None:
     """Set aside in `folder` what a round will measure drift against."""
     if champion:
-        fetch_reward(registry, champion, folder / "reward")
-        write_json(folder / "reference.json", {"round": champion.round, "spoken": _spoken(workspace, champion)})
+        fetch_reward(registry, champion, workspaces.reward(folder))
+        write_json(workspaces.reference(folder), {"round": champion.round, "spoken": _spoken(workspace, champion)})
 
 
 def samples(workspace: Workspace) -> Path | None:
@@ -41,17 +42,17 @@ def samples(workspace: Workspace) -> Path | None:
     last = records.last(workspace)
     for folder in (workspace.samples, workspace.previous / workspace.samples.name):
         pairs = folder / workspace.pairs.name
-        if last and pairs.exists() and batch_id(pairs) == last.get("batch"):  # a record of old names none
+        if last and pairs.exists() and batch_id(pairs) == last.batch:
             return folder
     return None
 
 
 def kept(folder: Path) -> Reference | None:
     """What was set aside; None in round 0."""
-    if not (folder / "reference.json").exists():
+    if not (workspaces.reference(folder)).exists():
         return None
-    facts = read_json(folder / "reference.json")
-    reward = folder / "reward"
+    facts = read_json(workspaces.reference(folder))
+    reward = workspaces.reward(folder)
     return Reference(range(facts["round"] + 1), facts["spoken"], reward if reward.exists() else None)
 
 
@@ -71,7 +72,7 @@ def _spoken(workspace: Workspace, champion: ModelVersion) -> str | None:
     last = records.last(workspace)
     if last is None:
         return None
-    if last["version"] == champion.version:
+    if last.version == champion.version:
         return CANDIDATE
-    was = last["inputs"]["champion"]
-    return CHAMPION if was and was["version"] == champion.version else None
+    was = last.inputs.champion
+    return CHAMPION if was and was.version == champion.version else None

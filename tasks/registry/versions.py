@@ -10,6 +10,7 @@ from typing import TYPE_CHECKING, Any, Literal, NamedTuple
 from core.errors import BadModel
 from core.files import digest, replacing
 from tasks.state.lock import holding
+from tasks.state.workspace import Workspace
 from tasks.tools import tracking
 
 if TYPE_CHECKING:
@@ -178,7 +179,7 @@ class VersionStore:
 
     @contextmanager
     def _locked(self) -> Iterator[None]:
-        with holding(self.root / "data" / ".registry.lock", "a change of the registry", wait=60):
+        with holding(Workspace(self.root).registry_lock, "a change of the registry", wait=60):
             yield
 
 

@@ -2,7 +2,6 @@
 
 from collections import Counter
 from pathlib import Path
-from typing import Any
 
 from feedback.withdrawals import Withdrawal, withdrawals
 from tasks.registry import audit
@@ -22,7 +21,7 @@ def note(log: Path, folder: Path, round: int) -> None:
             audit.append(log, EVENT, "rounds", round=round, batch=batch, **_facts(taken))
 
 
-def _facts(taken: list[Withdrawal]) -> dict[str, Any]:
+def _facts(taken: list[Withdrawal]) -> audit.Facts:
     corrected = sum(one.replaced for one in taken)
     annotators = Counter(one.annotator for one in taken)
     facts = {"taken_back": len(taken) - corrected, "corrected": corrected}

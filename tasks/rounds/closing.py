@@ -4,9 +4,9 @@ import shutil
 from collections.abc import Mapping, Sequence
 from datetime import UTC, datetime
 from pathlib import Path
-from typing import Any
 
 from core.files import digest, read_json
+from evaluation.verdict import Verdict
 from feedback import store
 from tasks.pages import cards, plots
 from tasks.people import approval, ballots
@@ -15,7 +15,8 @@ from tasks.registry.versions import ModelName, ModelVersion
 from tasks.rounds.running import RunningRound
 from tasks.state import records
 from tasks.state import round as rounds
-from tasks.state.reports import metrics, times
+from tasks.state.record import RoundRecord
+from tasks.state.reports import EvaluateReport, Example, Numbers, metrics, times
 from tasks.state.steps import BOOTSTRAP, MEASURING
 from tasks.state.workspace import Workspace
 from tasks.steps import drift
@@ -25,7 +26,7 @@ TEMPLATE = "chat_template.jinja"
 """What transformers calls the template beside a tokenizer; a tokenizer that has none gets prompts in the plain form."""
 
 
-def bootstrap(running: RunningRound) -> dict[str, Any]:
+def bootstrap(running: RunningRound) -> RoundRecord:
     """Register the SFT model as version 1 and make it champion: nothing was there to be compared with.
 
     Raises:
@@ -37,11 +38,10 @@ def bootstrap(running: RunningRound) -> dict[str, Any]:
         version = _register(running, "policy", "sft", numbers, {"bootstrap": "true"})
         _keep_cards(running, [version], numbers, None)
         running.registry.promote(version.version, None, "the first model of this workspace", "rounds", kind="bootstrap")
-        verdict = {"result": "promote", "findings": [], "bootstrap": True}
-        return _finish(running, version, verdict, numbers)
+        return _finish(running, version, Verdict(bootstrap=True), numbers)
 
 
-def close(running: RunningRound) -> dict[str, Any]:
+def close(running: RunningRound) -> RoundRecord:
     """Register the candidate whatever the verdict, and promote it where the verdict is `promote`.
 
     Raises:
@@ -49,11 +49,11 @@ def close(running: RunningRound) -> dict[str, Any]:
     """
     with running.explaining("closing"):
         numbers = metrics(running.round, MEASURING)
-        gates = read_json(running.round.workspace.report("verdict"))
-        verdict: Mapping[str, Any] = approval.applied(running.round, running.key, gates)
+        gates = Verdict.from_json(read_json(running.round.workspace.report("verdict")))
+        verdict = approval.applied(running.round, running.key, gates)
         _make_safe(running, numbers)
         reward = _register(running, "reward", "reward", numbers, {})
-        tags = {"reward_version": reward.version, "verdict": verdict["result"]}
+        tags = {"reward_version": reward.version, "verdict": verdict.result}
         version = _register(running, "policy", "policy", numbers, tags)
         verdict = promotion.carry_out(running.round, running.registry, version, verdict)
         _keep_cards(running, [version, reward], numbers, verdict)
@@ -73,12 +73,7 @@ def _make_safe(running: RunningRound, numbers: Mapping[str, float]) -> None:
     for step, outputs in running.data.hashes().items():
         for path, md5 in outputs.items():
             running.run.dataset(path, workspace.root / path, md5, step)
-    for file in (
-        workspace.round,
-        workspace.opened,
-        workspace.root / "dvc.lock",
-        *sorted((workspace.data / "reports").glob("*.json")),
-    ):
+    for file in (workspace.round, workspace.opened, workspace.recorded, *sorted(workspace.reports.glob("*.json"))):
         running.run.artifact(file, "round")
     if page := drift.page(running.round, numbers):
         running.run.artifact(page, "drift")
@@ -99,10 +94,7 @@ def _register(
 
 
 def _keep_cards(
-    running: RunningRound,
-    versions: Sequence[ModelVersion],
-    numbers: Mapping[str, float],
-    verdict: Mapping[str, Any] | None,
+    running: RunningRound, versions: Sequence[ModelVersion], numbers: Numbers, verdict: Verdict | None
 ) -> None:
     workspace, hashes = running.round.workspace, running.data.hashes()
     cards.keep(workspace, hashes, running.run, running.registry, versions, numbers, verdict)
@@ -113,51 +105,48 @@ def _belonging(workspace: Workspace, model: Path) -> dict[str, str]:
     template = model / TEMPLATE
     return {
         "prompt_template": digest(template) if template.exists() else "none",
-        "data_lock": digest(workspace.root / "dvc.lock"),
+        "data_lock": digest(workspace.recorded),
     }
 
 
-def _finish(
-    running: RunningRound, version: ModelVersion, verdict: Mapping[str, Any], numbers: Mapping[str, float]
-) -> dict[str, Any]:
+def _finish(running: RunningRound, version: ModelVersion, verdict: Verdict, numbers: Numbers) -> RoundRecord:
     workspace, round = running.round.workspace, running.round
-    record = {
-        "number": round.number,
-        "key": running.key,
-        "parent": round.parent,
-        "finished": datetime.now(UTC).isoformat(timespec="seconds"),
-        "opened": rounds.circumstances(workspace),
-        "experiment": running.run.experiment,
-        "run_id": running.run.run_id,
-        "version": version.version,
-        "verdict": verdict,
-        "batch": ballots.batch(workspace) if round.number else None,
-        "new_feedback": store.count(workspace.feedback, round.number),
-        "metrics": numbers,
-        "times": times(running.round),
-        "examples": _examples(running),
-    }
-    running.run.tags({"verdict": verdict["result"], "version": version.version})
+    record = RoundRecord(
+        number=round.number,
+        key=running.key,
+        parent=round.parent,
+        finished=datetime.now(UTC).isoformat(timespec="seconds"),
+        opened=rounds.circumstances(workspace),
+        experiment=running.run.experiment,
+        run_id=running.run.run_id,
+        version=version.version,
+        verdict=verdict,
+        batch=ballots.batch(workspace) if round.number else None,
+        new_feedback=store.count(workspace.feedback, round.number),
+        metrics=numbers,
+        times=times(running.round),
+        examples=_examples(running),
+        inputs=rounds.inputs(workspace),
+    )
+    running.run.tags({"verdict": verdict.result, "version": version.version})
     running.run.finish("FINISHED")
     _empty_inbox(workspace, round.inbox)
     if round.knobs("versioning", VersioningSettings).commit:
-        running.data.commit(f"Round {round.number}: {verdict['result']}")
-    records.write(workspace, round.number, record)  # last: until it stands, whoever starts again comes through here
+        running.data.commit(f"Round {round.number}: {verdict.result}")
+    records.write(workspace, record)  # last: until it stands, whoever starts again comes through here
     return records.read(workspace, round.number)
 
 
 def _empty_inbox(workspace: Workspace, names: Sequence[str]) -> None:
     """Set aside what the round took in; what a round that was killed here had set aside already stays there."""
-    taken = workspace.inbox / "taken"
     for name in names:
-        taken.mkdir(exist_ok=True)
+        workspace.taken.mkdir(exist_ok=True)
         if (workspace.inbox / name).exists():
-            shutil.move(workspace.inbox / name, taken / name)
+            shutil.move(workspace.inbox / name, workspace.taken / name)
 
 
-def _examples(running: RunningRound) -> list[dict[str, str]]:
+def _examples(running: RunningRound) -> tuple[Example, ...]:
     path = running.round.workspace.report("evaluate")
     if running.round.number == 0 or not path.exists():
-        return []
-    examples: list[dict[str, str]] = read_json(path)["examples"]
-    return examples
+        return ()
+    return EvaluateReport.load(path).examples

@@ -8,9 +8,6 @@ from contextlib import suppress
 from datetime import UTC, datetime
 from itertools import islice
 from pathlib import Path
-from typing import Any
-
-import yaml
 
 from core.errors import BadParams, BadWorkspace, Damaged
 from core.files import digest, recover, recover_all, replacing, write_json, write_text
@@ -29,8 +26,10 @@ from tasks.rounds.request import Request, ask, parsed
 from tasks.rounds.running import Execute, RunningRound
 from tasks.state import graph, records, reported
 from tasks.state import round as rounds
+from tasks.state.inputs import Base, Champion, Inputs
+from tasks.state.opened import Opened
 from tasks.state.round import Round
-from tasks.state.workspace import PROJECT, Workspace
+from tasks.state.workspace import PROJECT, Workspace, champions_numbers
 from tasks.steps import run
 from tasks.tools import tracking
 from tasks.tools.versioning import DataGraph
@@ -83,13 +82,13 @@ def resume(workspace: Workspace, overrides: Sequence[str]) -> Round:
     opened = rounds.read(workspace)
     cure = "finish it with `rounds round`, or drop what it did so far with `rounds round --reopen`"
     beside = rounds.circumstances(workspace)
-    if beside["code"] != rounds.code_digest():
-        back = rounds.way_back(beside.get("commit"), bool(beside.get("dirty")))
+    if beside.code != rounds.code_digest():
+        back = rounds.way_back(beside.commit, beside.dirty)
         raise BadWorkspace(
             f"round {opened.number} is open, and was opened by other code; {back}. Finish the round with that code, or "
             "drop what it did so far and open it anew with this code: `rounds round --reopen`"
         )
-    if beside["inputs"] != digest(workspace.round):
+    if beside.inputs != digest(workspace.round):
         raise Damaged(
             f"{workspace.round} is not what was frozen when round {opened.number} was opened; restore it and {cure}"
         )
@@ -122,8 +121,8 @@ def open_round(workspace: Workspace, overrides: Sequence[str], registry: Registr
     _keep_previous(workspace, registry, champion)
     inputs = frozen(workspace, params, number, champion)
     shutil.rmtree(workspace.training, ignore_errors=True)
-    text = yaml.safe_dump(inputs, sort_keys=False, allow_unicode=True)
-    write_json(workspace.opened, _circumstances(request, text))
+    text = inputs.to_yaml()
+    _circumstances(request, text).save(workspace.opened)
     write_text(workspace.round, text)
     return rounds.read(workspace)
 
@@ -186,20 +185,20 @@ def drop(workspace: Workspace) -> None:
     workspace.opened.unlink(missing_ok=True)
 
 
-def frozen(workspace: Workspace, params: RoundSettings, number: int, champion: ModelVersion | None) -> dict[str, Any]:
-    """What round.yaml of a round holds that is opened now."""
-    return {
-        "number": number,
-        "parent": records.key(workspace, number - 1),
-        "seed": rounds.seeded(params.seed, "round", number),
-        "salt": _salt(workspace, params),
-        "champion": {"version": champion.version, "digest": champion.digest} if champion else None,
-        "base": {"name": params.model.base, "digest": base_digest(params.model.base)},
-        "code": rounds.code_digest(),
-        "feedback": store.digest(workspace.feedback),
-        "inbox": sorted(file.name for file in workspace.inbox.glob("*.jsonl")),
-        "params": params.plain(),
-    }
+def frozen(workspace: Workspace, params: RoundSettings, number: int, champion: ModelVersion | None) -> Inputs:
+    """The inputs of a round that is opened now."""
+    return Inputs(
+        number=number,
+        parent=records.key(workspace, number - 1),
+        seed=rounds.seeded(params.seed, "round", number),
+        salt=_salt(workspace, params),
+        champion=Champion(version=champion.version, digest=champion.digest) if champion else None,
+        base=Base(name=params.model.base, digest=base_digest(params.model.base)),
+        code=rounds.code_digest(),
+        feedback=store.digest(workspace.feedback),
+        inbox=tuple(sorted(file.name for file in workspace.inbox.glob("*.jsonl"))),
+        params=params.plain(),
+    )
 
 
 def next_number(workspace: Workspace, registry: Registry) -> int:
@@ -229,7 +228,7 @@ def _keep_previous(workspace: Workspace, registry: Registry, champion: ModelVers
             shutil.copytree(samples, draft / workspace.samples.name)
         reference.keep(workspace, registry, champion, draft)
         numbers: Mapping[str, float] = records.metrics(workspace, champion.round) if champion else {}
-        write_json(draft / "champion.json", numbers)
+        write_json(champions_numbers(draft), numbers)
 
 
 def base_digest(base: str) -> str:
@@ -238,19 +237,23 @@ def base_digest(base: str) -> str:
     return digest(folder) if folder.is_dir() else base
 
 
-def _circumstances(request: Request, inputs: str) -> dict[str, Any]:
+def _circumstances(request: Request, inputs: str) -> Opened:
     """What is recorded beside the inputs and does not change results, except for the code."""
     now = datetime.now(UTC).isoformat(timespec="seconds")
     code, frozen = rounds.code_digest(), hashlib.sha256(inputs.encode()).hexdigest()
-    asked = {"request": request.fingerprint, "written": request.written}
-    return {**asked, "code": code, "inputs": frozen, "at": now, **_git()}
+    commit, dirty = _git("rev-parse", "HEAD"), bool(_git("status", "--porcelain", "--untracked-files=no"))
+    return Opened(
+        request=request.fingerprint,
+        written=request.written,
+        code=code,
+        inputs=frozen,
+        at=now,
+        commit=commit,
+        dirty=dirty,
+    )
 
 
-def _git() -> dict[str, Any]:
-    """The commit of the code, and whether tracked files differ from it."""
-
-    def git(*words: str) -> str | None:
-        done = subprocess.run(["git", *words], cwd=PROJECT, capture_output=True, text=True, check=False)
-        return done.stdout.strip() if done.returncode == 0 else None
-
-    return {"commit": git("rev-parse", "HEAD"), "dirty": bool(git("status", "--porcelain", "--untracked-files=no"))}
+def _git(*words: str) -> str | None:
+    """What git says of the code; None where there is no git."""
+    done = subprocess.run(["git", *words], cwd=PROJECT, capture_output=True, text=True, check=False)
+    return done.stdout.strip() if done.returncode == 0 else None

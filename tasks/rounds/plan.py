@@ -8,6 +8,7 @@ import yaml
 
 from core.errors import BadWorkspace
 from core.nested import changed, flat
+from core.stored import Json
 from feedback import store
 from tasks.people.pending import pending
 from tasks.registry.alias import Registry
@@ -16,10 +17,12 @@ from tasks.rounds.request import answered
 from tasks.state import graph as graphs
 from tasks.state import intake, records
 from tasks.state import round as rounds
+from tasks.state.inputs import Champion, Inputs
 from tasks.state.lock import holder
+from tasks.state.record import RoundRecord
 from tasks.state.steps import BOOTSTRAP, STEPS
 from tasks.state.workspace import Workspace
-from tasks.tools.versioning import DataGraph, stages
+from tasks.tools.versioning import DataGraph, Stages, stages
 
 INPUTS = "data/round.yaml"
 Does = Literal["run", "skip", "depends"]
@@ -33,8 +36,40 @@ class PlannedStep(NamedTuple):
     because: tuple[str, ...]
 
 
-def plan(workspace: Workspace, overrides: Sequence[str], new: bool = False) -> dict[str, Any]:
-    """What `rounds round` (with `--new`) would do now, as plain values.
+class Reads(NamedTuple):
+    """What a round would read, in words."""
+
+    champion: str
+    base: str
+    feedback: str
+    inbox: str
+    sources: tuple[str, ...]
+    annotator: str
+
+
+class Plan(NamedTuple):
+    """What `rounds round` would do now."""
+
+    would: Literal["answer", "continue", "open", "refuse"]
+    round: int
+    because: tuple[str, ...]
+    reads: Reads | None = None
+    """None where it would run no step, like `steps`."""
+    steps: tuple[PlannedStep, ...] = ()
+
+    def to_json(self) -> Json:
+        """As plain values."""
+        return {
+            "would": self.would,
+            "round": self.round,
+            "because": list(self.because),
+            "reads": self.reads._asdict() if self.reads else {},
+            "steps": [step._asdict() for step in self.steps],
+        }
+
+
+def plan(workspace: Workspace, overrides: Sequence[str], new: bool = False) -> Plan:
+    """What `rounds round` (with `--new`) would do now.
 
     Raises:
         BadParams: a knob that does not exist, or a value that it does not take.
@@ -51,7 +86,7 @@ def plan(workspace: Workspace, overrides: Sequence[str], new: bool = False) -> d
     unchanged = answered(workspace, overrides) is not None
     if unchanged and last is not None and not new:
         why = ["knobs, code and sources are those of the last round, and the inbox is empty; `--new` opens one anyway"]
-        return {"would": "answer", "round": last["number"], "because": why, "reads": {}, "steps": []}
+        return Plan("answer", last.number, tuple(why))
     opening.check(workspace, params)
     number = opening.next_number(workspace, registry)
     inputs = opening.frozen(workspace, params, number, champion)
@@ -59,15 +94,13 @@ def plan(workspace: Workspace, overrides: Sequence[str], new: bool = False) -> d
     return _described(workspace, "open", inputs, why)
 
 
-def foresee(
-    graph: Mapping[str, Any], recorded: Mapping[str, Any], inputs: Mapping[str, Any], moved: Mapping[str, str]
-) -> list[PlannedStep]:
+def foresee(graph: Stages, recorded: Stages, inputs: Inputs, moved: Mapping[str, str]) -> list[PlannedStep]:
     """Which steps would run.
 
     Args:
         graph: the stages of dvc.yaml, in their order.
         recorded: the stages of dvc.lock.
-        inputs: round.yaml, as it would be.
+        inputs: what the round would freeze, or has frozen.
         moved: path → why it is not what was recorded: what opening sets aside, and what is missing on disk.
     """
     found: list[PlannedStep] = []
@@ -91,37 +124,30 @@ def foresee(
     return found
 
 
-def _continue(workspace: Workspace, overrides: Sequence[str], registry: Registry) -> dict[str, Any]:
-    inputs = yaml.safe_load(workspace.round.read_text(encoding="utf-8"))
+def _continue(workspace: Workspace, overrides: Sequence[str], registry: Registry) -> Plan:
+    inputs = rounds.inputs(workspace)
     try:
         opening.resume(workspace, overrides)
     except BadWorkspace as refusal:
-        return _refused(inputs["number"], str(refusal))
+        return _refused(inputs.number, str(refusal))
     why = ["it was opened and has no record yet; `--reopen` would open it anew"]
     if waits := pending(workspace):
         why.append(waits.said)
     return _described(workspace, "continue", inputs, why)
 
 
-def _refused(number: int, why: str) -> dict[str, Any]:
-    return {"would": "refuse", "round": number, "because": [why], "reads": {}, "steps": []}
+def _refused(number: int, why: str) -> Plan:
+    return Plan("refuse", number, (why,))
 
 
-def _described(workspace: Workspace, would: str, inputs: Mapping[str, Any], why: Sequence[str]) -> dict[str, Any]:
+def _described(workspace: Workspace, would: Literal["continue", "open"], inputs: Inputs, why: Sequence[str]) -> Plan:
     graph = yaml.safe_load(graphs.current(workspace))["stages"]
-    names = BOOTSTRAP if inputs["number"] == 0 else STEPS
-    recorded = stages(workspace.root / "dvc.lock")
-    moved = _moved(workspace, graph, recorded, inputs, would)
+    names = BOOTSTRAP if inputs.number == 0 else STEPS
+    recorded = stages(workspace.recorded)
+    moved = _moved(workspace, graph, inputs, would)
     steps = foresee({name: graph[name] for name in names}, recorded, inputs, moved)
     checked = _checked(workspace.root, steps)
-    reads = _reads(workspace, inputs)
-    return {
-        "would": would,
-        "round": inputs["number"],
-        "because": list(why),
-        "reads": reads,
-        "steps": [step._asdict() for step in checked],
-    }
+    return Plan(would, inputs.number, tuple(why), _reads(workspace, inputs), tuple(checked))
 
 
 def _checked(root: Path, steps: Sequence[PlannedStep]) -> list[PlannedStep]:
@@ -135,63 +161,53 @@ def _stale(data: DataGraph, step: PlannedStep) -> bool:
     return step.does == "skip" and not data.done(step.step)
 
 
-def _moved(
-    workspace: Workspace, graph: Mapping[str, Any], recorded: Mapping[str, Any], inputs: Mapping[str, Any], would: str
-) -> dict[str, str]:
+def _moved(workspace: Workspace, graph: Stages, inputs: Inputs, would: str) -> dict[str, str]:
     paths = [_path(out) for stage in graph.values() for out in stage["outs"]]
     missing = {path: f"{path} is not there" for path in paths if not (workspace.root / path).exists()}
     if would == "continue" or not workspace.round.exists():
         return missing
-    before, now = rounds.read(workspace).champion, inputs["champion"]
-    if (before or {}).get("digest") == (now or {}).get("digest"):
+    before, now = rounds.read(workspace).champion, inputs.champion
+    if (before and before.digest) == (now and now.digest):
         return missing
     return missing | {"data/champion": f"the champion is {_version(now)}, was {_version(before)}"}
 
 
-def _changes(stage: Mapping[str, Any], recorded: Mapping[str, Any], inputs: Mapping[str, Any]) -> list[str]:
+def _changes(stage: Mapping[str, Any], recorded: Mapping[str, Any], inputs: Inputs) -> list[str]:
     """The knobs of a stage whose values are not those it was recorded with."""
     names = [name for entry in stage["params"] for name in entry[INPUTS]]
-    now = flat({name: _value(inputs, name) for name in names})
+    now = flat({name: inputs.value(name) for name in names})
     return _told(changed(flat(recorded["params"][INPUTS]), now))
 
 
-def _reasons(workspace: Workspace, inputs: Mapping[str, Any], last: Mapping[str, Any] | None) -> list[str]:
+def _reasons(workspace: Workspace, inputs: Inputs, last: RoundRecord | None) -> list[str]:
     if last is None:
         return ["no round is finished in this workspace"]
-    why = _told(changed(flat(last["inputs"]["params"]), flat(inputs["params"])))
+    why = _told(changed(flat(last.inputs.params), flat(inputs.params)))
     code = rounds.code_digest()
-    if last["opened"]["code"] != code:
-        why.append(f"the code has changed: {last['opened']['code']} → {code}")
-    if inputs["inbox"]:
+    if last.opened.code != code:
+        why.append(f"the code has changed: {last.opened.code} → {code}")
+    if inputs.inbox:
         why.append(f"{intake.pending(workspace)} new records wait in the inbox")
     return why or ["a source has something new to read"]
 
 
-def _reads(workspace: Workspace, inputs: Mapping[str, Any]) -> dict[str, Any]:
-    sources = [source["use"] for source in inputs["params"]["ingest"]["sources"]]
-    return {
-        "champion": _version(inputs["champion"]),
-        "base": inputs["base"]["name"],
-        "feedback": f"{len(store.ids(workspace.feedback)):,} stored records",
-        "inbox": f"{intake.pending(workspace):,} new records in {len(inputs['inbox'])} files",
-        "sources": sources,
-        "annotator": (inputs["params"]["vote"]["annotator"] or {}).get("use", "nobody"),
-    }
+def _reads(workspace: Workspace, inputs: Inputs) -> Reads:
+    return Reads(
+        champion=_version(inputs.champion),
+        base=inputs.base.name,
+        feedback=f"{len(store.ids(workspace.feedback)):,} stored records",
+        inbox=f"{intake.pending(workspace):,} new records in {len(inputs.inbox)} files",
+        sources=tuple(source["use"] for source in inputs.value("params.ingest.sources")),
+        annotator=inputs.use("vote", "annotator") or "nobody",
+    )
 
 
 def _told(changes: Mapping[str, Sequence[Any]]) -> list[str]:
     return [f"{name}: {old} → {new}" for name, (old, new) in changes.items()]
 
 
-def _value(inputs: Mapping[str, Any], name: str) -> Any:
-    value: Any = inputs
-    for part in name.split("."):
-        value = value[part]
-    return value
-
-
-def _version(champion: Mapping[str, str] | None) -> str:
-    return f"policy/{champion['version']}" if champion else "none"
+def _version(champion: Champion | None) -> str:
+    return f"policy/{champion.version}" if champion else "none"
 
 
 def _does(found: Sequence[PlannedStep], step: str) -> Does:

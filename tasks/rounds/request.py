@@ -14,6 +14,7 @@ from core.settings import override, parse, read, section
 from tasks.state import records
 from tasks.state import round as rounds
 from tasks.state.intake import IngestSettings
+from tasks.state.record import RoundRecord
 from tasks.state.workspace import Workspace
 
 if TYPE_CHECKING:
@@ -61,7 +62,7 @@ def parsed(workspace: Workspace, values: Mapping[str, Any], overrides: Sequence[
     return parse(RoundSettings, values, origin)
 
 
-def answered(workspace: Workspace, overrides: Sequence[str]) -> dict[str, Any] | None:
+def answered(workspace: Workspace, overrides: Sequence[str]) -> RoundRecord | None:
     """The record of the last round, where nothing has changed since: knobs, code, sources, and the empty inbox.
 
     A round made by other code has not answered the request, however its record spells it.
@@ -73,11 +74,10 @@ def answered(workspace: Workspace, overrides: Sequence[str]) -> dict[str, Any] |
     last = records.last(workspace)
     if last is None or records.unfinished(workspace) or any(workspace.inbox.glob("*.jsonl")):
         return None
-    opened = last["opened"]
-    if opened["code"] != rounds.code_digest():
+    if last.opened.code != rounds.code_digest():
         return None
-    same = opened.get("written") == _written(workspace, overrides)
-    return last if same or opened["request"] == ask(workspace, overrides).fingerprint else None
+    same = last.opened.written == _written(workspace, overrides)
+    return last if same or last.opened.request == ask(workspace, overrides).fingerprint else None
 
 
 def _written(workspace: Workspace, overrides: Sequence[str]) -> str:

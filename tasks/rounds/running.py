@@ -109,8 +109,8 @@ class RunningRound:
 
     def _tags(self) -> dict[str, str]:
         opened = rounds.circumstances(self.round.workspace)
-        tags = {"round": str(self.round.number), "round_key": self.key, "code": opened["code"]}
+        tags = {"round": str(self.round.number), "round_key": self.key, "code": opened.code}
         champion = self.round.champion
-        origin = {"parent": self.round.parent or "none", "champion": champion["version"] if champion else "none"}
-        git = {"git_commit": opened["commit"] or "none", "git_dirty": str(opened["dirty"]).lower()}
+        origin = {"parent": self.round.parent or "none", "champion": champion.version if champion else "none"}
+        git = {"git_commit": opened.commit or "none", "git_dirty": str(opened.dirty).lower()}
         return {**tags, **origin, **git}

@@ -5,7 +5,7 @@ from pathlib import Path
 
 from feedback.schema import normalise
 from tasks.state import tables
-from tasks.state.workspace import Workspace
+from tasks.state.workspace import Workspace, table
 
 Prompt = tuple[tuple[str, str], ...]
 
@@ -15,9 +15,9 @@ def leaked(workspace: Workspace) -> int:
 
     Held-out pairs and prompts are kept from all that anything learns from; the judge's pairs from the reward model's.
     """
-    train, judge, holdout = (workspace.preferences / f"{part}.arrow" for part in ("train", "judge", "holdout"))
-    learned = [train, judge, workspace.demonstrations / "train.arrow", workspace.prompts / "train.arrow"]
-    return _shared([holdout, workspace.prompts / "holdout.arrow"], learned) + _shared([judge], [train])
+    train, judge, holdout = (table(workspace.preferences, part) for part in ("train", "judge", "holdout"))
+    learned = [train, judge, table(workspace.demonstrations, "train"), table(workspace.prompts, "train")]
+    return _shared([holdout, table(workspace.prompts, "holdout")], learned) + _shared([judge], [train])
 
 
 def _shared(kept: Iterable[Path], seen: Iterable[Path]) -> int:

@@ -2,19 +2,19 @@
 
 from contextlib import suppress
 from pathlib import Path
-from typing import Any
 
 import yaml
 
 from core.errors import Damaged
-from core.files import read_json, write_json
 from tasks.state import round as rounds
+from tasks.state.record import RoundRecord
+from tasks.state.reports import Numbers
 from tasks.state.workspace import Workspace
 
 
 def path(workspace: Workspace, number: int) -> Path:
     """Where the record of a round lies. It exists exactly where the round is finished."""
-    return workspace.rounds / f"{number:05d}.json"
+    return workspace.record(number)
 
 
 def unfinished(workspace: Workspace) -> bool:
@@ -35,27 +35,26 @@ def numbers(workspace: Workspace) -> list[int]:
     return sorted(int(file.stem) for file in workspace.rounds.glob("[0-9]*.json"))
 
 
-def write(workspace: Workspace, number: int, record: dict[str, Any]) -> None:
+def write(workspace: Workspace, record: RoundRecord) -> None:
     """Finish a round: its inputs and results, written whole."""
-    inputs = yaml.safe_load(workspace.round.read_text(encoding="utf-8"))
-    write_json(path(workspace, number), {**record, "inputs": inputs})
+    record.save(path(workspace, record.number))
 
 
-def read(workspace: Workspace, number: int) -> dict[str, Any]:
+def read(workspace: Workspace, number: int) -> RoundRecord:
     """The record of a finished round.
 
     Raises:
         Damaged: it is not whole.
+        BadWorkspace: a later version wrote it.
     """
     try:
-        record: dict[str, Any] = read_json(path(workspace, number))
+        return RoundRecord.load(path(workspace, number))
     except Damaged as error:
         cure = "bring it back from a backup; the record of the last round is written anew where it is removed, by "
         raise Damaged(f"{error}; {cure}`rounds round`") from error
-    return record
 
 
-def last(workspace: Workspace) -> dict[str, Any] | None:
+def last(workspace: Workspace) -> RoundRecord | None:
     """The record of the round that finished last."""
     finished = numbers(workspace)
     return read(workspace, finished[-1]) if finished else None
@@ -63,22 +62,22 @@ def last(workspace: Workspace) -> dict[str, Any] | None:
 
 def key(workspace: Workspace, number: int) -> str | None:
     """The key of a finished round, None where there is no such record."""
-    return str(read(workspace, number)["key"]) if path(workspace, number).exists() else None
+    return read(workspace, number).key if path(workspace, number).exists() else None
 
 
 def keys(workspace: Workspace) -> set[str]:
     """The keys of all rounds of this workspace, of one that is open as well."""
-    found = {str(read(workspace, number)["key"]) for number in numbers(workspace)}
+    found = {read(workspace, number).key for number in numbers(workspace)}
     with suppress(Damaged, FileNotFoundError, yaml.YAMLError):
-        found.add(rounds.key(workspace, rounds.circumstances(workspace)["code"]))
+        found.add(rounds.key(workspace, rounds.circumstances(workspace).code))
     return found
 
 
-def metrics(workspace: Workspace, number: int) -> dict[str, float]:
+def metrics(workspace: Workspace, number: int) -> Numbers:
     """The numbers of a finished round; empty where its record is not in this workspace."""
-    return dict(read(workspace, number)["metrics"]) if path(workspace, number).exists() else {}
+    return read(workspace, number).metrics if path(workspace, number).exists() else {}
 
 
 def inputs(workspace: Workspace, number: int) -> str:
     """round.yaml of a finished round."""
-    return yaml.safe_dump(read(workspace, number)["inputs"], sort_keys=False, allow_unicode=True)
+    return read(workspace, number).inputs.to_yaml()

@@ -15,7 +15,9 @@ from datetime import UTC, datetime
 from pathlib import Path
 from typing import Any, NamedTuple
 
-from core.files import read_json, write_json, write_text
+from core.files import write_text
+from core.stored import Stored
+from tasks.state.workspace import reported
 
 _OWNER = "round.txt"
 
@@ -31,6 +33,15 @@ class MetricPoint(NamedTuple):
     step: int
 
 
+_Line = dict[str, Any]
+"""What a step said at once: `at`, `step`, `total`, and numbers by name."""
+
+
+class _Mark(Stored):
+    sent: int = 0
+    closed: bool = False
+
+
 class ReportedMetrics:
     """The points of one step of a round, kept in `folder`.
 
@@ -39,13 +50,12 @@ class ReportedMetrics:
     """
 
     def __init__(self, folder: Path, step: str) -> None:
-        self.file = folder / f"{step}.jsonl"
-        self._mark = folder / f"{step}.sent"
+        self.file = reported(folder, step)
+        self._mark = self.file.with_suffix(".sent")
         self._points = list(_points(_whole_lines(self.file)))
         self._known = {(point.name, point.step) for point in self._points}
-        mark: dict[str, Any] = read_json(self._mark) if self._mark.exists() else {"sent": 0, "closed": False}
-        self._sent: int = mark["sent"]
-        self.closed: bool = mark["closed"]
+        mark = _Mark.load(self._mark) if self._mark.exists() else _Mark()
+        self._sent, self.closed = mark.sent, mark.closed
         """MLflow has every point, and has heard that the step ended well."""
 
     @property
@@ -81,7 +91,7 @@ class ReportedMetrics:
 
     def _note(self, sent: int, closed: bool) -> None:
         self._sent, self.closed = sent, closed
-        write_json(self._mark, {"sent": sent, "closed": closed})
+        _Mark(sent=sent, closed=closed).save(self._mark)
 
 
 def begin(folder: Path, key: str) -> None:
@@ -102,7 +112,7 @@ def steps(folder: Path) -> list[str]:
     return sorted(file.stem for file in folder.glob("*.jsonl"))
 
 
-def _whole_lines(file: Path) -> list[dict[str, Any]]:
+def _whole_lines(file: Path) -> list[_Line]:
     """The lines of a file, which loses a last one that a full disk or a power cut left half written."""
     if not file.exists():
         return []
@@ -113,7 +123,7 @@ def _whole_lines(file: Path) -> list[dict[str, Any]]:
     return [json.loads(line) for line in whole.splitlines()]
 
 
-def _points(lines: list[dict[str, Any]]) -> Iterator[MetricPoint]:
+def _points(lines: list[_Line]) -> Iterator[MetricPoint]:
     for line in lines:
         at = round(datetime.fromisoformat(line["at"]).timestamp() * 1000)
         for name, value in line.items():

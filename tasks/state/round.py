@@ -2,16 +2,17 @@
 
 import hashlib
 import json
-from collections.abc import Mapping, Sequence
+from collections.abc import Sequence
 from dataclasses import dataclass
 from pathlib import Path
-from typing import Any
 
 import yaml
 
 from core.errors import BadWorkspace, Damaged
-from core.files import read_json
 from core.settings import Settings, parse
+from core.stored import Values
+from tasks.state.inputs import Champion, Inputs
+from tasks.state.opened import Opened
 from tasks.state.workspace import PROJECT, Workspace
 
 CODE = ("core", "evaluation", "feedback", "models", "tasks")
@@ -31,11 +32,11 @@ class Round:
     seed: int
     salt: str
     """Keys the split of prompt groups; the same in all rounds of a workspace."""
-    champion: Mapping[str, str] | None
-    """Version and digest of the policy that the candidate has to beat; None in round 0."""
+    champion: Champion | None
+    """The policy that the candidate has to beat; None in round 0."""
     inbox: Sequence[str]
     """Files of handed-in feedback that this round takes in."""
-    values: Mapping[str, Any]
+    values: Values
     """Every effective parameter, by section."""
 
     def knobs(self, section: str, model: type[Settings]) -> Settings:
@@ -64,39 +65,48 @@ def read(workspace: Workspace) -> Round:
         BadWorkspace: none was opened yet.
         Damaged: round.yaml is not whole.
     """
+    return frozen(workspace, inputs(workspace))
+
+
+def inputs(workspace: Workspace) -> Inputs:
+    """The frozen inputs of the round that was opened last.
+
+    Raises:
+        BadWorkspace: none was opened yet.
+        Damaged: round.yaml is not whole.
+    """
     if not workspace.round.exists():
         raise BadWorkspace(f"no round was opened in {workspace.root}; `rounds round` opens one")
     try:
-        return frozen(workspace, yaml.safe_load(workspace.round.read_text(encoding="utf-8")))
-    except (yaml.YAMLError, UnicodeDecodeError, KeyError, TypeError) as error:
+        return Inputs.from_yaml(workspace.round.read_text(encoding="utf-8"), str(workspace.round))
+    except (yaml.YAMLError, UnicodeDecodeError, Damaged) as error:
         raise Damaged(f"{workspace.round} is not whole ({_reason(error)}); {_REOPEN}") from error
 
 
-def frozen(workspace: Workspace, inputs: Mapping[str, Any]) -> Round:
-    """The round that the content of a round.yaml describes."""
+def frozen(workspace: Workspace, inputs: Inputs) -> Round:
+    """The round with these inputs."""
     return Round(
         workspace=workspace,
-        number=inputs["number"],
-        parent=inputs["parent"],
-        seed=inputs["seed"],
-        salt=inputs["salt"],
-        champion=inputs["champion"],
-        inbox=inputs["inbox"],
-        values=inputs["params"],
+        number=inputs.number,
+        parent=inputs.parent,
+        seed=inputs.seed,
+        salt=inputs.salt,
+        champion=inputs.champion,
+        inbox=inputs.inbox,
+        values=inputs.params,
     )
 
 
-def circumstances(workspace: Workspace) -> dict[str, Any]:
+def circumstances(workspace: Workspace) -> Opened:
     """What opening wrote beside the inputs: when, from which commit, by which code, and the digest of round.yaml.
 
     Raises:
         Damaged: it is missing or not whole.
     """
     try:
-        found: dict[str, Any] = read_json(workspace.opened)
+        return Opened.load(workspace.opened)
     except (Damaged, FileNotFoundError) as error:
         raise Damaged(f"{workspace.opened} is missing or not whole ({_reason(error)}); {_REOPEN}") from error
-    return found
 
 
 def way_back(commit: str | None, dirty: bool) -> str:

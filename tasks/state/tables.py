@@ -8,6 +8,9 @@ from datasets import Dataset
 
 from core.files import replacing
 
+Row = dict[str, Any]
+"""A row of a table: column → value. The columns are those of feedback/rows.py, and of the step that writes it."""
+
 
 def write(path: Path, table: pa.Table) -> None:
     """Write a table to an Arrow file, whole."""
@@ -20,7 +23,7 @@ def load(path: Path) -> Dataset:
     return Dataset.from_file(str(path))
 
 
-def rows(path: Path) -> list[dict[str, Any]]:
+def rows(path: Path) -> list[Row]:
     """A small table as plain rows."""
-    found: list[dict[str, Any]] = load(path).to_list()
+    found: list[Row] = load(path).to_list()
     return found

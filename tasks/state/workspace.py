@@ -26,6 +26,31 @@ class Workspace:
         return self.root / "data"
 
     @property
+    def recorded(self) -> Path:
+        """What DVC recorded of each step: inputs and outputs by hash."""
+        return self.root / "dvc.lock"
+
+    @property
+    def recorded_before(self) -> Path:
+        """The same as it was before the record that DVC is writing."""
+        return self.data / ".dvc.lock.before"
+
+    @property
+    def artifacts(self) -> Path:
+        """Files of runs and versions, where MLflow has no server."""
+        return self.root / "mlruns"
+
+    @property
+    def registry_lock(self) -> Path:
+        """Held while the registry changes."""
+        return self.data / ".registry.lock"
+
+    @property
+    def mlflow_lock(self) -> Path:
+        """Held while MLflow makes its tables."""
+        return self.data / ".mlflow.lock"
+
+    @property
     def params(self) -> Path:
         """The knobs of the next round."""
         return self.root / "params.yaml"
@@ -56,6 +81,11 @@ class Workspace:
         return self.data / "inbox"
 
     @property
+    def taken(self) -> Path:
+        """What rounds have taken in of the inbox."""
+        return self.inbox / "taken"
+
+    @property
     def champion(self) -> Path:
         """The champion's weights, fetched at opening; empty in round 0."""
         return self.data / "champion"
@@ -64,6 +94,16 @@ class Workspace:
     def previous(self) -> Path:
         """What the round before left for comparison, copied at opening."""
         return self.data / "previous"
+
+    @property
+    def previous_reward(self) -> Path:
+        """The champion's reward model; missing where it learned from none."""
+        return reward(self.previous)
+
+    @property
+    def previous_samples(self) -> Path:
+        """The samples of the round before."""
+        return table(self.previous / self.samples.name, "samples")
 
     @property
     def answers(self) -> Path:
@@ -101,6 +141,11 @@ class Workspace:
         return self.data / "samples"
 
     @property
+    def sampled(self) -> Path:
+        """The table of these answers."""
+        return table(self.samples, "samples")
+
+    @property
     def pairs(self) -> Path:
         """The same answers side by side and blinded, for fresh votes."""
         return self.samples / "pairs.jsonl"
@@ -126,6 +171,11 @@ class Workspace:
         return self.data / "metrics"
 
     @property
+    def times(self) -> Path:
+        """How long the steps of the running round took."""
+        return self.metrics / "times.json"
+
+    @property
     def training(self) -> Path:
         """State of an unfinished training, from which a killed step continues."""
         return self.data / "training"
@@ -139,6 +189,14 @@ class Workspace:
     def watch(self) -> Path:
         """What the last look between rounds found, and the reward model it used."""
         return self.data / "watch"
+
+    def watched(self, what: str) -> Path:
+        """What a look keeps, as JSON: `watch`, `guards`, and what the server was `told` of alarms and `rollbacks`."""
+        return self.watch / f"{what}.json"
+
+    def watch_lock(self, what: str = "") -> Path:
+        """Held during a look at what waits, or at live feedback (`guards`)."""
+        return self.watch / f".{what}{'.' if what else ''}lock"
 
     @property
     def dashboards(self) -> Path:
@@ -160,13 +218,85 @@ class Workspace:
         """Every change of the champion: append-only, hash-chained."""
         return self.data / "audit.jsonl"
 
+    def record(self, number: int) -> Path:
+        """The record of a finished round."""
+        return self.rounds / f"{number:05d}.json"
+
+    def approval(self, number: int) -> Path:
+        """A person's word on the candidate of a round."""
+        return self.approvals / f"{number:05d}.json"
+
+    def wait(self, what: str) -> Path:
+        """A wait of the open round, for votes or approval."""
+        return self.waiting / f"{what}.json"
+
+    @property
+    def waiting_lock(self) -> Path:
+        """Held while people vote or sign, and while a round goes on."""
+        return self.waiting / ".lock"
+
+    def ballot(self, batch: str, number: int) -> Path:
+        """The votes on a set of pairs that were handed in together, counted from 1."""
+        return self.ballots / batch / f"{number:05d}.jsonl"
+
+    def blamed(self, number: int) -> Path:
+        """What was found about a round by leaving out feedback."""
+        return self.blame / f"round-{number:05d}"
+
+    @property
+    def blame_lock(self) -> Path:
+        """Held while reward models are trained without some of the feedback."""
+        return self.blame / ".lock"
+
+    def dashboard(self, number: int) -> Path:
+        """The full reports on a round."""
+        return self.dashboards / f"round-{number:05d}"
+
     def checkpoint(self, name: str) -> Path:
         """Weights of this round: sft, reward, judge or policy."""
         return self.data / "checkpoints" / name
 
+    def state(self, step: str) -> Path:
+        """The state of a step's unfinished training."""
+        return self.training / step
+
+    @property
+    def reports(self) -> Path:
+        """The numbers of all steps."""
+        return self.data / "reports"
+
     def report(self, step: str) -> Path:
         """The numbers of a step, as JSON."""
-        return self.data / "reports" / f"{step}.json"
+        return self.reports / f"{step}.json"
+
+    def reported(self, step: str) -> Path:
+        """What a step reported while it worked, as JSON lines."""
+        return reported(self.metrics, step)
+
+
+def table(folder: Path, name: str) -> Path:
+    """A derived table in a folder of such."""
+    return folder / f"{name}.arrow"
+
+
+def reported(folder: Path, step: str) -> Path:
+    """What a step reported while it worked, in a folder of metrics."""
+    return folder / f"{step}.jsonl"
+
+
+def reward(folder: Path) -> Path:
+    """A reward model that is kept for comparison, in the folder of what it is kept with."""
+    return folder / "reward"
+
+
+def champions_numbers(folder: Path) -> Path:
+    """The champion's numbers, in the folder of what the round before left."""
+    return folder / "champion.json"
+
+
+def reference(folder: Path) -> Path:
+    """What drift is measured against, in the folder of what the round before left."""
+    return folder / "reference.json"
 
 
 def at(root: Path) -> Workspace:

@@ -4,16 +4,17 @@ from collections.abc import Sequence
 
 from pydantic import Field
 
-from core.files import write_json
 from core.knobs import BaseSettings
 from feedback import pairs as waiting
 from feedback import store
+from feedback.measured import COLLECT_ANSWERS, COLLECT_TOKENS
 from feedback.schema import Message, Response
 from feedback.sources import AnswerPair
 from models.answering import answer
 from models.policy import ModelSettings, Policy
 from models.rollout import SamplingSettings
 from tasks.state.intake import IngestSettings
+from tasks.state.reports import StepReport
 from tasks.state.round import Round
 from tasks.state.steplog import StepLog
 
@@ -35,7 +36,7 @@ def collect(round: Round, log: StepLog) -> None:
     with log.learning():
         texts, tokens = _answers(round, prompts, knobs, log) if prompts else ([], 0)
     waiting.write(round.workspace.answers, _pairs(round, prompts, texts))
-    write_json(round.workspace.report("collect"), {"metrics": {"answers": len(texts), "tokens": tokens}})
+    StepReport(metrics={COLLECT_ANSWERS: len(texts), COLLECT_TOKENS: tokens}).save(round.workspace.report("collect"))
 
 
 def _prompts(round: Round, ingest: IngestSettings, count: int) -> list[tuple[Message, ...]]:
@@ -74,6 +75,6 @@ def _pair(round: Round, index: int, prompt: tuple[Message, ...], left: str, righ
 
 
 def _response(round: Round, response_id: str, text: str) -> Response:
-    version = round.champion["version"] if round.champion else None
+    version = round.champion.version if round.champion else None
     turn = Message(role="assistant", content=text)
     return Response(response_id=response_id, messages=(turn,), origin="model", model="policy", model_version=version)

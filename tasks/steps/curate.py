@@ -8,11 +8,35 @@ import pyarrow as pa
 from pydantic import Field
 
 from core.errors import BadFeedback
-from core.files import replacing, write_json
+from core.files import replacing
 from core.knobs import BaseSettings
 from feedback import preferences, store
 from feedback import prompts as asked
 from feedback.agreement import Agreement
+from feedback.measured import (
+    CURATE_ABSTAINED,
+    CURATE_AGREEMENT,
+    CURATE_AGREEMENT_ALPHA,
+    CURATE_CONFLICTING,
+    CURATE_DEMONSTRATIONS,
+    CURATE_EQUAL_ANSWERS,
+    CURATE_EVENTS,
+    CURATE_HOLDOUT,
+    CURATE_HOLDOUT_PROMPTS,
+    CURATE_INACTIVE,
+    CURATE_JUDGE,
+    CURATE_LEAKED,
+    CURATE_MERGED,
+    CURATE_PROMPTS,
+    CURATE_QUARANTINE_SHARE,
+    CURATE_QUARANTINED,
+    CURATE_REPEATED,
+    CURATE_SHARED_PAIRS,
+    CURATE_TIES,
+    CURATE_TRAIN,
+    CURATE_VOTES,
+)
+from feedback.preferences import Counts
 from feedback.prompts import PromptRow
 from feedback.rows import DemonstrationRow, PreferenceRow
 from feedback.schema import FeedbackEvent
@@ -21,10 +45,14 @@ from feedback.terms import UsageTerms, terms_by_source, usage_terms
 from tasks.state import tables
 from tasks.state.intake import IngestSettings
 from tasks.state.leakage import leaked
+from tasks.state.reports import CurateReport, Numbers
 from tasks.state.round import Round
 from tasks.state.steplog import StepLog
+from tasks.state.workspace import table as path_of
 
 PARTS = ("train", "judge", "holdout")
+SIZES = (CURATE_TRAIN, CURATE_JUDGE, CURATE_HOLDOUT)
+"""How many pairs each part has."""
 
 
 class CurateSettings(BaseSettings):
@@ -56,33 +84,51 @@ def curate(round: Round, log: StepLog) -> None:
     if not _more_to_come(round):
         _check(pairs, knobs)
     _write_parts(workspace.preferences, {part: _of(pairs, part) for part in PARTS}, preferences.preference_table)
-    tables.write(workspace.preferences / "votes.arrow", preferences.vote_table(judged.votes))
+    tables.write(path_of(workspace.preferences, "votes"), preferences.vote_table(judged.votes))
     shown = [row for row in shown if row.split != "holdout"]  # the judge only has to differ in its preferences
     _write_parts(workspace.demonstrations, {"train": shown}, preferences.demonstration_table)
     prompts = asked.prompts(events, knobs.split, round.salt)
     _write_parts(workspace.prompts, {part: _of(prompts, part) for part in ("train", "holdout")}, asked.prompt_table)
-    counts = {name: value for name, value in judged.counts._asdict().items() if name != "kinds"}
-    numbers: dict[str, float] = {
-        **counts,
+    numbers: Numbers = {
+        **_counts(judged.counts),
         **_agreement(judged.agreement),
-        **{part: len(_of(pairs, part)) for part in PARTS},
-        "demonstrations": len(shown),
-        "prompts": len(_of(prompts, "train")),
-        "holdout_prompts": len(_of(prompts, "holdout")),
-        "quarantined": len(store.rejections(workspace.feedback)),
+        **{metric: len(_of(pairs, part)) for metric, part in zip(SIZES, PARTS, strict=True)},
+        CURATE_DEMONSTRATIONS: len(shown),
+        CURATE_PROMPTS: len(_of(prompts, "train")),
+        CURATE_HOLDOUT_PROMPTS: len(_of(prompts, "holdout")),
+        CURATE_QUARANTINED: len(store.rejections(workspace.feedback)),
         **_quarantine_share(round),
-        "leaked": leaked(workspace),
+        CURATE_LEAKED: leaked(workspace),
     }
     log(numbers, 0, 1)
-    report = {"metrics": numbers, "kinds": judged.counts.kinds, "sources": terms_by_source(events)}
-    write_json(workspace.report("curate"), report | {"terms": _terms(events, pairs, shown, prompts)._asdict()})
+    report = CurateReport(
+        metrics=numbers,
+        kinds=judged.counts.kinds,
+        sources=terms_by_source(events),
+        terms=_terms(events, pairs, shown, prompts),
+    )
+    report.save(workspace.report("curate"))
+
+
+def _counts(found: Counts) -> Numbers:
+    return {
+        CURATE_EVENTS: found.events,
+        CURATE_INACTIVE: found.inactive,
+        CURATE_EQUAL_ANSWERS: found.equal_answers,
+        CURATE_REPEATED: found.repeated,
+        CURATE_ABSTAINED: found.abstained,
+        CURATE_VOTES: found.votes,
+        CURATE_TIES: found.ties,
+        CURATE_MERGED: found.merged,
+        CURATE_CONFLICTING: found.conflicting,
+    }
 
 
 def _agreement(found: Agreement | None) -> dict[str, float]:
     if found is None:
         return {}
-    numbers = {"shared_pairs": found.pairs, "agreement": found.share}
-    return numbers if found.alpha is None else {**numbers, "agreement_alpha": found.alpha}
+    numbers: dict[str, float] = {CURATE_SHARED_PAIRS: found.pairs, CURATE_AGREEMENT: found.share}
+    return numbers if found.alpha is None else {**numbers, CURATE_AGREEMENT_ALPHA: found.alpha}
 
 
 def _quarantine_share(round: Round) -> dict[str, float]:
@@ -93,7 +139,7 @@ def _quarantine_share(round: Round) -> dict[str, float]:
     folder, numbers = round.workspace.feedback, (0, 1) if round.number == 1 else (round.number,)
     refused = sum(len(store.rejections(folder, number)) for number in numbers)
     taken = sum(store.count(folder, number) for number in numbers)
-    return {"quarantine_share": refused / (refused + taken)} if refused + taken else {}
+    return {CURATE_QUARANTINE_SHARE: refused / (refused + taken)} if refused + taken else {}
 
 
 def _terms(
@@ -139,4 +185,4 @@ def _write_parts(folder: Path, parts: Mapping[str, Sequence[Any]], table: Callab
     with replacing(folder) as draft:
         draft.mkdir()
         for part, rows in parts.items():
-            tables.write(draft / f"{part}.arrow", table(rows))
+            tables.write(path_of(draft, part), table(rows))

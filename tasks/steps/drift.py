@@ -2,20 +2,22 @@
 
 from collections.abc import Mapping, Sequence
 from pathlib import Path
-from typing import Any
 
 import numpy as np
 from datasets import Dataset
 from pydantic import Field
 
-from core.files import read_json, write_json, write_text
+from core.files import write_text
 from core.knobs import BaseSettings
 from evaluation import drift as monitor
 from evaluation.drift import DriftFindings, answers, labels, prompts, stream
 from evaluation.drift.answers import AnswerSample
 from evaluation.drift.labels import ScoredPairs
 from evaluation.drift.limits import LimitSettings
+from evaluation.drift.report import DriftReport, report
 from evaluation.evals import CANDIDATE, CHAMPION
+from evaluation.evals.judge import JUDGE_PROMPTS, JUDGE_WIN_RATE
+from evaluation.evals.votes import VOTES, WIN_RATE
 from evaluation.verdict import interval
 from feedback import excerpt
 from feedback.sources import Source
@@ -23,8 +25,11 @@ from models.reward import RewardModel
 from tasks.pages.drift import page as drawn
 from tasks.registry.reference import Reference, kept
 from tasks.state import records, tables
+from tasks.state.reports import EvaluateReport
 from tasks.state.round import Round
 from tasks.state.steplog import StepLog
+from tasks.state.tables import Row
+from tasks.state.workspace import table
 from tasks.steps.curate import PARTS, CurateSettings
 from tasks.steps.vote import VoteSettings
 
@@ -52,7 +57,7 @@ def drift(round: Round, log: StepLog) -> None:
     found |= _judge(round, knobs)
     decided = monitor.decide(found.checks, knobs.level)
     log(monitor.metrics(found, decided), 0, 1)
-    write_json(round.workspace.report("drift"), monitor.report(found, decided))
+    report(found, decided).save(round.workspace.report("drift"))
 
 
 def page(round: Round, numbers: Mapping[str, float]) -> Path | None:
@@ -62,7 +67,7 @@ def page(round: Round, numbers: Mapping[str, float]) -> Path | None:
     finished = [(number, records.metrics(round.workspace, number)) for number in records.numbers(round.workspace)]
     history = [*((number, metrics) for number, metrics in finished if number < round.number), (round.number, numbers)]
     path, level = round.workspace.report("drift").with_suffix(".html"), round.knobs("drift", DriftSettings).level
-    write_text(path, drawn(f"Round {round.number}", level, read_json(round.workspace.report("drift")), history))
+    write_text(path, drawn(f"Round {round.number}", level, DriftReport.load(round.workspace.report("drift")), history))
     return path
 
 
@@ -84,8 +89,8 @@ def _labels(round: Round, knobs: DriftSettings, reference: Reference, log: StepL
     if reference.reward is None:
         return DriftFindings()
     folder, seed = round.workspace.preferences, round.seed_for("drift")
-    fresh = [row for part in PARTS for row in tables.rows(folder / f"{part}.arrow") if row["round"] == round.number]
-    held_out = [row for row in tables.rows(folder / "holdout.arrow") if row["round"] in reference.learned]
+    fresh = [row for part in PARTS for row in tables.rows(table(folder, part)) if row["round"] == round.number]
+    held_out = [row for row in tables.rows(table(folder, "holdout")) if row["round"] in reference.learned]
     model, annotator = RewardModel.load(reference.reward), round.knobs("vote", VoteSettings).annotator
     with log.learning():
         before, now = (judged(model, one_each(rows, knobs.groups, seed), annotator) for rows in (held_out, fresh))
@@ -94,7 +99,7 @@ def _labels(round: Round, knobs: DriftSettings, reference: Reference, log: StepL
 
 def _answers(round: Round, knobs: DriftSettings) -> DriftFindings:
     """The candidate's answers against the champion's."""
-    samples = tables.load(round.workspace.samples / "samples.arrow")
+    samples = tables.load(round.workspace.sampled)
     rows = first_of_each(samples["group"])
     champion, candidate = (_spoken(samples, who, rows) for who in (CHAMPION, CANDIDATE))
     return answers.drift(champion, candidate, knobs.limits, knobs.bins, round.seed_for("drift"))
@@ -102,10 +107,10 @@ def _answers(round: Round, knobs: DriftSettings) -> DriftFindings:
 
 def _yardstick(round: Round, knobs: DriftSettings, reference: Reference) -> DriftFindings:
     """The champion's answers, as this round's reward model and the last one score them."""
-    path = round.workspace.previous / "samples" / "samples.arrow"
+    path = round.workspace.previous_samples
     if reference.spoken is None or not path.exists():
         return DriftFindings()
-    before, now = tables.load(path), tables.load(round.workspace.samples / "samples.arrow")
+    before, now = tables.load(path), tables.load(round.workspace.sampled)
     if "group" not in before.column_names:  # samples of an earlier release
         return DriftFindings()
     sides = ((before, reference.spoken), (now, CHAMPION))
@@ -115,20 +120,20 @@ def _yardstick(round: Round, knobs: DriftSettings, reference: Reference) -> Drif
 
 def _judge(round: Round, knobs: DriftSettings) -> DriftFindings:
     """The judge model's win rate against that of fresh votes."""
-    numbers = read_json(round.workspace.report("evaluate"))["metrics"]
-    judge = interval(numbers, "judge_win_rate", "judge_prompts")
-    votes = interval(numbers, "win_rate", "votes")
+    numbers = EvaluateReport.load(round.workspace.report("evaluate")).metrics
+    judge = interval(numbers, JUDGE_WIN_RATE, JUDGE_PROMPTS)
+    votes = interval(numbers, WIN_RATE, VOTES)
     return answers.judge_gap(judge, votes, knobs.limits) if judge and votes else DriftFindings()
 
 
-def one_each(rows: Sequence[dict[str, Any]], count: int, seed: int) -> list[dict[str, Any]]:
+def one_each(rows: Sequence[Row], count: int, seed: int) -> list[Row]:
     """One decided pair of each of up to `count` prompt groups, drawn at random."""
     decided = [row for row in rows if row["p_chosen"] != 0.5]
     mixed = [decided[row] for row in np.random.default_rng(seed).permutation(len(decided))]
     return [mixed[row] for row in first_of_each([row["group"] for row in mixed])[:count]]
 
 
-def judged(model: RewardModel, rows: Sequence[dict[str, Any]], annotator: Source | None) -> ScoredPairs:
+def judged(model: RewardModel, rows: Sequence[Row], annotator: Source | None) -> ScoredPairs:
     """Preference rows as a reward model scores them; their ceiling, where the annotator's noise is known."""
     if not rows:
         return ScoredPairs(np.empty(0), np.empty(0))

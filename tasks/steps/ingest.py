@@ -5,6 +5,7 @@ from collections.abc import Iterator
 from core.errors import BadFeedback
 from feedback import groups, store
 from feedback import pairs as waiting
+from feedback.measured import INGEST_NEW, INGEST_QUARANTINED, INGEST_REPEATED
 from feedback.schema import FeedbackEvent, RejectedRecord
 from feedback.sources import Intake, Source
 from feedback.sources.jsonl import JSONL
@@ -28,7 +29,7 @@ def ingest(round: Round, log: StepLog) -> None:
     rejected += appended.changed
     store.quarantine(round.workspace.feedback, rejected, round.number)
     withdrawals.note(round.workspace.audit, round.workspace.feedback, round.number)
-    log({"new": appended.new, "repeated": appended.repeated, "quarantined": len(rejected)}, 0)
+    log({INGEST_NEW: appended.new, INGEST_REPEATED: appended.repeated, INGEST_QUARANTINED: len(rejected)}, 0)
     if not store.ids(round.workspace.feedback):
         sources = ", ".join(source.name() for source in round.knobs("ingest", IngestSettings).sources) or "none"
         raise BadFeedback(

@@ -2,27 +2,28 @@
 
 from collections.abc import Mapping
 
-from core.files import write_json
 from core.plugins import make
 from models.algorithms import Algorithm
 from models.checkpoints import Checkpoints
 from models.policy import ModelSettings, Policy
 from models.reward import RewardModel
 from models.tokens import encode_prompts
+from tasks.state.reports import StepReport
 from tasks.state.round import Round
 from tasks.state.steplog import StepLog
 from tasks.state.tables import load
+from tasks.state.workspace import table
 
 
 def policy(round: Round, log: StepLog) -> None:
     """Train from the champion (or the SFT model) against the reward model; killed, it goes on from its checkpoint."""
     workspace, limits = round.workspace, round.knobs("model", ModelSettings)
     algorithm: Algorithm = make("models.algorithms", round.values["policy"]["use"], round.values["policy"])
-    prompts = load(workspace.prompts / "train.arrow")["prompt"]
+    prompts = load(table(workspace.prompts, "train"))["prompt"]
     start = workspace.champion if algorithm.start == "champion" else workspace.checkpoint("sft")
     candidate, reference = Policy.load(start), Policy.load(workspace.checkpoint("sft"))
     reward = RewardModel.load(workspace.checkpoint("reward"))
-    checkpoints = Checkpoints(workspace.training / "policy", str(round.seed))
+    checkpoints = Checkpoints(workspace.state("policy"), str(round.seed))
     last: dict[str, float] = {}
 
     def note(metrics: Mapping[str, float], iteration: int, total: int | None = None) -> None:
@@ -37,4 +38,4 @@ def policy(round: Round, log: StepLog) -> None:
         )
     candidate.save(workspace.checkpoint("policy"))
     kept = {name: value for name, value in last.items() if not name.startswith("time/")}
-    write_json(workspace.report("policy"), {"metrics": kept})
+    StepReport(metrics=kept).save(workspace.report("policy"))

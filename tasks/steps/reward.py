@@ -7,14 +7,24 @@ import numpy.typing as npt
 from datasets import Dataset
 
 from core.errors import BadFeedback
-from core.files import replacing, write_json
+from core.files import replacing
 from evaluation.statistics import annotators
 from models.calibration import temperature
+from models.measured import (
+    REWARD_ANNOTATORS,
+    REWARD_JUDGE_PAIRS,
+    REWARD_PAIRS,
+    REWARD_SURPRISE,
+    REWARD_TEMPERATURE,
+    REWARD_TRUNCATED,
+)
 from models.policy import ModelSettings, Policy
 from models.reward import RewardModel, RewardSettings, fit
+from tasks.state.reports import Numbers, RewardReport
 from tasks.state.round import Round
 from tasks.state.steplog import StepLog
 from tasks.state.tables import load, rows
+from tasks.state.workspace import table
 
 MIN_PAIRS = 20
 """Pairs below which nothing can be fitted that deserves the name."""
@@ -37,17 +47,16 @@ def reward(round: Round, log: StepLog) -> None:
     for name, model in (("reward", learned), ("judge", witness)):
         with replacing(round.workspace.checkpoint(name)) as draft:
             model.save(draft)
-    standings = annotators.compare(rows(round.workspace.preferences / "votes.arrow"), margins)
-    numbers: dict[str, float] = {
-        "pairs": len(train),
-        "judge_pairs": len(judge),
-        "truncated": learned.truncated,
-        "temperature": learned.temperature,
-        "surprise": learned.scorer.surprise.item(),
-        "annotators": len({standing.annotator for standing in standings}),
+    standings = annotators.compare(rows(table(round.workspace.preferences, "votes")), margins)
+    numbers: Numbers = {
+        REWARD_PAIRS: len(train),
+        REWARD_JUDGE_PAIRS: len(judge),
+        REWARD_TRUNCATED: learned.truncated,
+        REWARD_TEMPERATURE: learned.temperature,
+        REWARD_SURPRISE: learned.scorer.surprise.item(),
+        REWARD_ANNOTATORS: len({standing.annotator for standing in standings}),
     }
-    report = {"metrics": numbers, "annotators": [standing._asdict() for standing in standings]}
-    write_json(round.workspace.report("reward"), report)
+    RewardReport(metrics=numbers, annotators=tuple(standings)).save(round.workspace.report("reward"))
 
 
 def _calibrate(model: RewardModel, pairs: Dataset) -> Mapping[str, float]:
@@ -58,7 +67,7 @@ def _calibrate(model: RewardModel, pairs: Dataset) -> Mapping[str, float]:
 
 
 def _pairs(round: Round, split: str) -> Dataset:
-    pairs = load(round.workspace.preferences / f"{split}.arrow")
+    pairs = load(table(round.workspace.preferences, split))
     if len(pairs) < MIN_PAIRS:
         raise BadFeedback(
             f"{len(pairs)} preference pairs in {split}, need {MIN_PAIRS}; bring more feedback, or give {split} a "

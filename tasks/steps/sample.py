@@ -7,19 +7,21 @@ from typing import Any, NamedTuple
 import pyarrow as pa
 from pydantic import Field
 
-from core.files import write_json
 from core.knobs import BaseSettings
 from evaluation.evals import CANDIDATE, CHAMPION, Answers
 from feedback import pairs as waiting
 from feedback.schema import GroupedPrompt, Message
 from models.answering import answer
+from models.measured import SAMPLE_PROMPTS, SAMPLE_TOKENS
 from models.policy import ModelSettings, Policy
 from models.reward import RewardModel
 from models.rollout import SamplingSettings
 from tasks.people import ballots
 from tasks.state import tables
+from tasks.state.reports import Numbers, StepReport
 from tasks.state.round import Round
 from tasks.state.steplog import StepLog
+from tasks.state.workspace import table
 
 
 class SampleSettings(BaseSettings):
@@ -49,14 +51,14 @@ def sample(round: Round, log: StepLog) -> None:
     drawn = ballots.draw(round, asked, candidate.texts, champion.texts)
     waiting.write(workspace.pairs, [one.pair for one in drawn if one])
     _write_samples(round, asked, candidate, champion, [one.left if one else None for one in drawn])
-    numbers = {"prompts": len(asked), "tokens": int(candidate.tokens.sum() + champion.tokens.sum())}
+    numbers: Numbers = {SAMPLE_PROMPTS: len(asked), SAMPLE_TOKENS: int(candidate.tokens.sum() + champion.tokens.sum())}
     log(numbers, 0, 1)
-    write_json(workspace.report("sample"), {"metrics": numbers})
+    StepReport(metrics=numbers).save(workspace.report("sample"))
 
 
 def _asked(round: Round, count: int) -> list[GroupedPrompt]:
     """A sample of the held-out prompts, by seed."""
-    rows = tables.rows(round.workspace.prompts / "holdout.arrow")
+    rows = tables.rows(table(round.workspace.prompts, "holdout"))
     # the name of the seed is older than this step: the same round asks the same prompts as ever
     Random(round.seed_for("evaluate")).shuffle(rows)
     return [
@@ -92,4 +94,4 @@ def _write_samples(
     }
     for who, given in ((CANDIDATE, candidate), (CHAMPION, champion)):
         columns |= {f"{who}_{name}": column for name, column in given._asdict().items()}
-    tables.write(round.workspace.samples / "samples.arrow", pa.table(columns))
+    tables.write(round.workspace.sampled, pa.table(columns))

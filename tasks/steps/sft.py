@@ -3,14 +3,15 @@
 from datasets import Dataset
 
 from core.errors import BadFeedback
-from core.files import write_json
 from models import sft as learning
 from models import tokenizer as tokenizers
 from models.policy import ModelSettings, build
 from models.sft import SFTSettings
+from tasks.state.reports import StepReport
 from tasks.state.round import Round, seeded
 from tasks.state.steplog import StepLog
 from tasks.state.tables import load
+from tasks.state.workspace import table
 
 
 def sft(round: Round, log: StepLog) -> None:
@@ -25,7 +26,7 @@ def sft(round: Round, log: StepLog) -> None:
         BadFeedback: a base model from scratch, and nothing to learn from.
     """
     base, knobs = round.knobs("model", ModelSettings), round.knobs("sft", SFTSettings)
-    demonstrations = load(round.workspace.demonstrations / "train.arrow")
+    demonstrations = load(table(round.workspace.demonstrations, "train"))
     if base.base == "scratch" and len(demonstrations) == 0:
         raise BadFeedback(
             "model.base=scratch needs demonstrations and the feedback holds none; name a trained model with "
@@ -37,7 +38,7 @@ def sft(round: Round, log: StepLog) -> None:
         )
         numbers = learning.fit(policy, demonstrations, knobs, base, seeded(round.salt, "sft"), log)
     policy.save(round.workspace.checkpoint("sft"))
-    write_json(round.workspace.report("sft"), {"metrics": numbers})
+    StepReport(metrics=numbers).save(round.workspace.report("sft"))
 
 
 def _texts(demonstrations: Dataset) -> list[str]:

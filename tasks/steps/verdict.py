@@ -7,11 +7,14 @@ from pydantic import Field, SerializeAsAny
 from core.files import read_json, write_json
 from core.knobs import BaseSettings
 from core.plugins import chosen, used_by_name
+from core.stored import FORMAT
 from evaluation.gates import Gate
 from evaluation.verdict import GateInputs, Verdict
 from tasks.state import reports
+from tasks.state.reports import CurateReport, RewardReport
 from tasks.state.round import Round
 from tasks.state.steplog import StepLog
+from tasks.state.workspace import champions_numbers
 from tasks.steps.vote import asked
 
 GATES = (
@@ -39,23 +42,23 @@ def verdict(round: Round, log: StepLog) -> None:
     knobs = round.knobs("verdict", VerdictSettings)
     seen = evidence(round, knobs.trust_judge)
     findings = tuple(gate.check(seen) for gate in chosen(knobs.gates))
-    write_json(round.workspace.report("verdict"), Verdict(findings=findings).to_json())
+    write_json(round.workspace.report("verdict"), {FORMAT: 1, **Verdict(findings=findings).to_json()})
 
 
 def evidence(round: Round, trust_judge: bool) -> GateInputs:
     """What the steps of the round reported, and what is known of the champion."""
     workspace = round.workspace
-    terms = read_json(workspace.report("curate"))["terms"]
+    terms = CurateReport.load(workspace.report("curate")).terms
     spent = reports.times(round)
     return GateInputs(
         candidate=reports.metrics(
             round, ("collect", "curate", "sft", "reward", "policy", "sample", "evaluate", "drift")
         ),
-        champion=read_json(workspace.previous / "champion.json"),
+        champion=read_json(champions_numbers(workspace.previous)),
         trust_judge=trust_judge,
         votes_asked=asked(round),
-        licences=terms["licences"],
-        consents=terms["consents"],
-        annotators=read_json(workspace.report("reward"))["annotators"],
-        seconds=sum(step["wall"] for step in spent.values()) if spent else None,
+        licences=terms.licences,
+        consents=terms.consents,
+        annotators=RewardReport.load(workspace.report("reward")).annotators,
+        seconds=sum(step.wall for step in spent.values()) if spent else None,
     )

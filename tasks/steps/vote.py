@@ -10,12 +10,13 @@ from pydantic import SerializeAsAny
 from core.knobs import BaseSettings
 from core.plugins import used
 from feedback import store
+from feedback.measured import VOTE_ANNOTATORS, VOTE_CAST, VOTE_QUARANTINED
 from feedback.schema import FeedbackEvent, RejectedRecord
 from feedback.sources import Intake, Source
 from feedback.sources.people import People
 from feedback.sources.simulated import Simulated
 from tasks.people import ballots, polls, waiting
-from tasks.people.waiting import WaitingForPeople
+from tasks.people.waiting import WaitingForPeople, Wanted
 from tasks.state.round import Round
 from tasks.state.steplog import StepLog
 
@@ -38,7 +39,7 @@ def gather(round: Round) -> None:
     if not isinstance(people, People):
         return
     with waiting.changing(workspace):
-        wait = waiting.begin(workspace, "votes", people.wait, {"votes": people.votes})
+        wait = waiting.begin(workspace, "votes", people.wait, Wanted(votes=people.votes))
         if wait.ended:
             return
         if polls.count(workspace) < people.votes and not wait.past:
@@ -64,7 +65,7 @@ def vote(round: Round, log: StepLog) -> None:
     others += appended.changed
     store.quarantine(workspace.votes, others, round.number)
     people = len({vote.annotator_id for vote in votes})
-    log({"cast": len(votes), "annotators": people, "quarantined": len(others)}, 0)
+    log({VOTE_CAST: len(votes), VOTE_ANNOTATORS: people, VOTE_QUARANTINED: len(others)}, 0)
 
 
 def _asked(round: Round, known: list[ballots.BlindedPair]) -> list[FeedbackEvent | RejectedRecord]:

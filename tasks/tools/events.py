@@ -101,7 +101,7 @@ def drifted(workspace: Workspace, alarms: Mapping[str, str]) -> bool:
         workspace: where.
         alarms: name → sentence.
     """
-    file = workspace.watch / "told.json"
+    file = workspace.watched("told")
     told = read_json(file) if file.exists() else []
     new = [said for name, said in alarms.items() if name not in told]
     if new and not _sent(DRIFTED, _champion(workspace), {"alarms": new}):
@@ -127,7 +127,7 @@ def rollbacks(workspace: Workspace, moves: Iterable[RollbackEvent]) -> bool:
     Those that it was told of stand in data/watch/rollbacks.json, so that neither a kill nor a server that is away loses
     one; one that a kill has sent twice is one event, by its id.
     """
-    file = workspace.watch / "rollbacks.json"
+    file = workspace.watched("rollbacks")
     told = read_json(file) if file.exists() else []
     for move in moves:
         if move.intent not in told:

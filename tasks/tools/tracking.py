@@ -16,6 +16,7 @@ from core import nested, urls
 from core.errors import RoundsError
 from tasks.state.lock import holding
 from tasks.state.reported import ReportedMetrics
+from tasks.state.workspace import Workspace
 from tasks.tools import view
 
 if TYPE_CHECKING:  # importing MLflow takes seconds: inside functions only
@@ -82,7 +83,7 @@ def client(root: Path) -> "MlflowClient":
     with answering(root):
         store = MlflowClient(tracking_uri=uri(root), registry_uri=uri(root))
         # two first uses at once would both create the tables, and one of them would fail
-        with holding(root / "data" / ".mlflow.lock", "the first use of MLflow", wait=120):
+        with holding(Workspace(root).mlflow_lock, "the first use of MLflow", wait=120):
             experiment(store, EXPERIMENT, root)
     return store
 
@@ -113,7 +114,7 @@ def experiment(store: "MlflowClient", name: str, root: Path) -> str:
     if found is not None:
         return str(found.experiment_id)
     # a server knows where its artifacts go; a database of ours keeps them beside itself
-    artifacts = None if _served(uri(root)) else urls.folder(root / "mlruns")
+    artifacts = None if _served(uri(root)) else urls.folder(Workspace(root).artifacts)
     try:
         tags = view.tags() if name == EXPERIMENT else None
         return str(store.create_experiment(name, artifact_location=artifacts, tags=tags))
@@ -199,7 +200,7 @@ class RoundRun:
     @property
     def metrics_folder(self) -> Path:
         """Where the steps keep on disk what they report; of this round alone, by its key."""
-        return self.root / "data" / "metrics"
+        return Workspace(self.root).metrics
 
     @property
     def page(self) -> str:

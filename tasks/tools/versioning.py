@@ -19,6 +19,7 @@ from core.errors import BadWorkspace, Damaged, RoundBusy, Unwritable
 from core.files import recover, unwritable, write_text
 from core.knobs import BaseSettings
 from tasks.state.lock import holding
+from tasks.state.workspace import Workspace
 
 _UNFINISHED = ".unfinished"
 
@@ -30,6 +31,10 @@ PATIENCE = 10.0
 
 _ALONE = {"core": {"no_scm": True}}
 """DVC refuses a dvc.lock or `.dvc` file that git ignores, and skips folders that git ignores; data/ is one."""
+
+
+Stages = dict[str, dict[str, Any]]
+"""dvc.yaml or dvc.lock: stage → what DVC says of it (`deps`, `outs`, `params`), in DVC's own form."""
 
 
 class VersioningSettings(BaseSettings):
@@ -47,8 +52,8 @@ class DataGraph:
 
     def __init__(self, root: Path) -> None:
         self.root = root
-        self._lock = root / "dvc.lock"
-        self._before = root / "data" / ".dvc.lock.before"
+        self._place = Workspace(root)
+        self._lock, self._before = self._place.recorded, self._place.recorded_before
 
     @cached_property
     def _repo(self) -> Any:
@@ -216,7 +221,7 @@ class DataGraph:
             step: {out["path"]: out["md5"] for out in stage.get("outs", [])} for step, stage in self.recorded().items()
         }
 
-    def recorded(self) -> dict[str, Any]:
+    def recorded(self) -> Stages:
         """The stages of dvc.lock as they stand."""
         return stages(self._lock)
 
@@ -363,7 +368,7 @@ def _since(pid: int) -> float:
         return math.inf
 
 
-def stages(lock: Path) -> dict[str, Any]:
+def stages(lock: Path) -> Stages:
     """The stages of a dvc.lock: what each step read and wrote. No file, no stages.
 
     Raises:
@@ -372,7 +377,7 @@ def stages(lock: Path) -> dict[str, Any]:
     if not lock.exists():
         return {}
     try:
-        found: dict[str, Any] = yaml.safe_load(lock.read_text(encoding="utf-8"))["stages"]
+        found: Stages = yaml.safe_load(lock.read_text(encoding="utf-8"))["stages"]
         return dict(found)
     except (yaml.YAMLError, UnicodeDecodeError, KeyError, TypeError, ValueError) as error:
         raise Damaged(

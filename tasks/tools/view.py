@@ -2,17 +2,23 @@
 
 import json
 
+from evaluation.evals.answers import KL_MEAN
+from evaluation.evals.reward_model import REWARD_ACCURACY
+from evaluation.evals.true_utility import TRUE_GAIN
+from evaluation.evals.votes import WIN_RATE
+from feedback.measured import CURATE_TRAIN
+
 KEY = "rounds"
 """Name of the view in the page's address."""
 
 TAGS = ("verdict", "version")
 METRICS = (
-    "evaluate/win_rate",
-    "evaluate/win_rate_low",
-    "evaluate/reward_accuracy",
-    "evaluate/kl_mean",
-    "evaluate/true_gain",
-    "curate/train",
+    WIN_RATE.full,
+    f"{WIN_RATE.full}_low",
+    REWARD_ACCURACY.full,
+    KL_MEAN.full,
+    TRUE_GAIN.full,
+    CURATE_TRAIN.full,
 )
 """What a person looks at first. Everything else is one click on *Columns* away."""
 

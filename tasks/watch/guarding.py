@@ -79,7 +79,7 @@ def guard(workspace: Workspace, waiting: Sequence[FeedbackEvent]) -> GuardReport
     knobs = section(WatchSettings, read(workspace.params), "watch", workspace.params)
     registry = Registry(workspace.root)
     # two at the same time would open two incidents; a lock of its own, as a rollback must not wait for comparisons
-    with holding(workspace.watch / ".guards.lock", "a look at live feedback", wait=60):
+    with holding(workspace.watch_lock("guards"), "a look at live feedback", wait=60):
         return _guard(workspace, waiting, knobs, registry)
 
 
@@ -170,4 +170,4 @@ def _incident(workspace: Workspace, champion: ModelVersion, reason: str) -> int:
 
 def _keep(workspace: Workspace, guarded: GuardReport) -> None:
     facts = guarded._asdict() | {"found": [found._asdict() for found in guarded.found], "alarms": guarded.alarms}
-    write_json(workspace.watch / "guards.json", facts)
+    write_json(workspace.watched("guards"), facts)

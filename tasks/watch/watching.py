@@ -7,6 +7,7 @@ from core.files import write_json
 from core.settings import read, section
 from evaluation import drift as checks
 from evaluation.drift import CheckResult, DriftFindings, labels, prompts, stream
+from evaluation.drift.report import report
 from feedback import excerpt, groups, preferences, store
 from feedback.schema import FeedbackEvent
 from models.reward import RewardModel
@@ -15,7 +16,7 @@ from tasks.registry.alias import ModelVersion, Registry
 from tasks.state import records, tables
 from tasks.state.lock import holding
 from tasks.state.round import seeded
-from tasks.state.workspace import Workspace
+from tasks.state.workspace import Workspace, reward, table
 from tasks.steps.curate import PARTS, CurateSettings
 from tasks.steps.drift import DriftSettings, judged, one_each
 from tasks.steps.vote import VoteSettings
@@ -71,13 +72,14 @@ def look(workspace: Workspace, waiting: Sequence[FeedbackEvent]) -> WatchReport:
         return WatchReport(None, len(waiting))
     known = store.ids(workspace.feedback)
     events = groups.regroup(list({one.feedback_id: one for one in waiting if one.feedback_id not in known}.values()))
-    with holding(workspace.watch / ".lock", "a look", wait=60):
+    with holding(workspace.watch_lock(), "a look", wait=60):
         found = _feedback(workspace, champion, events, knobs)
         found |= _labels(workspace, registry, champion, events, knobs)
         decided = checks.decide(found.checks, knobs.drift.level)
         seen = WatchReport(champion.version, len(events), decided, newest(workspace))
         facts = {"champion": champion.version, "records": len(events)}
-        write_json(workspace.watch / "watch.json", facts | checks.report(found, decided) | {"alarms": seen.alarms})
+        facts |= report(found, decided).to_json() | {"alarms": seen.alarms}
+        write_json(workspace.watched("watch"), facts)
     return seen
 
 
@@ -86,9 +88,9 @@ def newest(workspace: Workspace) -> dict[str, str]:
     last = records.last(workspace)
     if last is None:
         return {}
-    metrics = last["metrics"]
+    metrics = last.metrics
     names = [name.removesuffix("_alarm") for name, value in metrics.items() if name.endswith("_alarm") and value]
-    alarms = {f"round {last['number']}: {name}": metrics[name] for name in names}
+    alarms = {f"round {last.number}: {name}": metrics[name] for name in names}
     return {name: f"{name} {effect:.3g}, see data/reports/drift.html" for name, effect in alarms.items()}
 
 
@@ -123,14 +125,14 @@ def _labels(
     workspace: Workspace, registry: Registry, champion: ModelVersion, events: Sequence[FeedbackEvent], knobs: _Knobs
 ) -> DriftFindings:
     """The champion's reward model on votes that wait, on pairs nobody voted on before; loaded where there are any."""
-    held_out, count = workspace.preferences / "holdout.arrow", knobs.drift.groups
+    held_out, count = table(workspace.preferences, "holdout"), knobs.drift.groups
     waiting = preferences.preferences(events, knobs.curate.split, "", knobs.curate.criterion).rows
     if not waiting:
         return DriftFindings()
-    files = [path for part in PARTS if (path := workspace.preferences / f"{part}.arrow").exists()]
+    files = [path for part in PARTS if (path := table(workspace.preferences, part)).exists()]
     learned = {row["pair_id"] for path in files for row in tables.rows(path)}
     fresh = one_each([row._asdict() for row in waiting if row.pair_id not in learned], count, SEED)
-    folder = reference.fetch_reward(registry, champion, workspace.watch / "reward") if fresh else None
+    folder = reference.fetch_reward(registry, champion, reward(workspace.watch)) if fresh else None
     if folder is None or not held_out.exists():
         return DriftFindings()
     known = [row for row in tables.rows(held_out) if row["round"] <= champion.round]

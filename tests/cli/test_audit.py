@@ -4,10 +4,12 @@ from collections.abc import Callable
 
 import pytest
 
+from evaluation.verdict import Verdict
 from tasks.registry import audit
 from tasks.state import records
 from tasks.state.workspace import Workspace
 from tests.commands import Rounds
+from tests.tasks.state.recorded import record
 
 Damage = Callable[[list[bytes]], list[bytes]]
 
@@ -44,10 +46,8 @@ def test_a_workspace_in_which_nothing_was_promoted(rounds: Rounds, workspace: Wo
 
 
 def test_a_log_that_was_removed_with_its_side_file(rounds: Rounds, workspace: Workspace) -> None:
-    workspace.round.write_text("number: 0\n")
-    verdict = {"result": "promote", "findings": []}
-    records.write(workspace, 0, {"number": 0, "version": "1", "verdict": verdict})
-    records.write(workspace, 1, {"number": 1, "version": "2", "verdict": {**verdict, "result": "hold"}})
+    records.write(workspace, record(0, "1", Verdict(bootstrap=True)))
+    records.write(workspace, record(1, "2", Verdict()))
     said = rounds("audit", "verify", "-w", workspace.root)
     assert (said.code, said.out) == (2, "")
     assert "no line tells how version 1 of round 0 became champion" in said.err

@@ -71,7 +71,7 @@ def test_the_cost_is_said_first_and_the_finding_logged_below_the_round(rounds: R
     assert said.code == 0, said.err
     assert said.out.startswith("Round 2: 2 suspects, 4 trainings to run, about ")
     store, record = Registry(copied.root).store, records.read(copied, 2)
-    children = store.search_runs([record["experiment"]], f"tags.mlflow.parentRunId = '{record['run_id']}'")
+    children = store.search_runs([record.experiment], f"tags.mlflow.parentRunId = '{record.run_id}'")
     [run] = [run for run in children if run.info.run_name == "blame"]
     assert run.info.status == "FINISHED"
     assert run.data.metrics["blame/suspects"] == 2

@@ -22,7 +22,7 @@ def test_two_rounds_differ_in_what_was_changed_and_in_what_came_of_it(rounds: Ro
 
 
 def test_the_table_names_rounds_and_what_is_the_same(rounds: Rounds, followed: Workspace) -> None:
-    key = records.read(followed, 2)["key"]
+    key = records.read(followed, 2).key
     out = rounds("diff", "1", key, "-w", followed.root).out
     assert out.split()[:4] == ["round", "1", "round", "2"]
     assert "The same in both: code." in out

@@ -34,16 +34,16 @@ def test_everything_about_a_version_in_one_archive(rounds: Rounds, followed: Wor
     sums = dict(line.split("  ")[::-1] for line in files.pop("SHA256SUMS").decode().splitlines())
     assert sums == {name: hashlib.sha256(content).hexdigest() for name, content in files.items()}
     record = records.read(followed, 1)
-    assert json.loads(files["gates.json"])["result"] == record["verdict"]["result"]
-    assert json.loads(files["metrics.json"]).items() >= record["metrics"].items()
-    assert yaml.safe_load(files["round.yaml"]) == record["inputs"]
+    assert json.loads(files["gates.json"])["result"] == record.verdict.result
+    assert json.loads(files["metrics.json"]).items() >= record.metrics.items()
+    assert yaml.safe_load(files["round.yaml"]) == record.inputs.to_json()
     assert files["model-card.md"].decode().split("---\n")[2].strip().startswith("# policy version 2")
     assert "# reward version 1" in files["reward-card.md"].decode()
     assert "# Data of round 1" in files["data-card.md"].decode()
     attacks = json.loads(files["red-team.json"])
-    assert len(attacks) == record["metrics"]["evaluate/red_team_prompts"]
-    assert sum(row["harmful"] for row in attacks) / len(attacks) == record["metrics"]["evaluate/red_team_success"]
-    assert len(json.loads(files["adversarial.json"])) == record["metrics"]["evaluate/adversarial_pairs"]
+    assert len(attacks) == record.metrics["evaluate/red_team_prompts"]
+    assert sum(row["harmful"] for row in attacks) / len(attacks) == record.metrics["evaluate/red_team_success"]
+    assert len(json.loads(files["adversarial.json"])) == record.metrics["evaluate/adversarial_pairs"]
     assert json.loads(files["audit-verification.json"])["sound"] is True
     assert files["audit.jsonl"] in followed.audit.read_bytes()
     assert [move["target"] for move in json.loads(files["promotions.json"])] == ["2"]
@@ -99,7 +99,7 @@ def test_no_annotator_is_named_in_it(rounds: Rounds, continued: Workspace, tmp_p
     cast = [vote for name in people for vote in votes(name, 110, reversed=name == people[0])]
     write(continued.inbox / "crowd.jsonl", cast)
     rlhf_round([*TINY, only("annotators", "{}"), "collect.prompts=40"], str(continued.root))
-    assert "annotator " in str(records.read(continued, 2)["verdict"])
+    assert "annotator " in str(records.read(continued, 2).verdict)
     assert people[0] in continued.report("reward").read_text()  # where the gate's sentence leads
     files = packed(rounds, continued.root, "policy/3", tmp_path / "one.zip")
     assert {name: person for name, content in files.items() for person in people if person.encode() in content} == {}
@@ -125,7 +125,7 @@ def test_a_card_is_at_each_version_and_at_the_run(followed: Workspace) -> None:
 
 
 def test_what_was_tried_is_a_table_of_the_run(followed: Workspace) -> None:
-    found = Archive(followed.root).files(records.read(followed, 2)["run_id"], "probes")
+    found = Archive(followed.root).files(records.read(followed, 2).run_id, "probes")
     table = json.loads(found["red_team.json"])
     assert table["columns"][:3] == ["category", "prompt", "answer"]
     assert len(table["data"]) == records.metrics(followed, 2)["evaluate/red_team_prompts"]

@@ -24,12 +24,12 @@ def test_from_any_of_them_to_all_the_others(rounds: Rounds, followed: Workspace)
     record = records.read(followed, 2)
     version = Registry(followed.root).version("3")
     policy = DataGraph(followed.root).hashes()["policy"]["data/checkpoints/policy"]
-    names = ("policy/3", record["run_id"], "2", record["key"], policy, version.digest)
+    names = ("policy/3", record.run_id, "2", record.key, policy, version.digest)
     trees = [told(rounds, followed, asked)["rounds"] for asked in names]
     assert all(tree == trees[0] for tree in trees)
     [[tree]] = trees[:1]
-    assert (tree["round"], tree["verdict"], tree["run"], tree["key"]) == (2, "hold", record["run_id"], record["key"])
-    assert (tree["parent"]["key"], tree["champion"]) == (record["parent"], "policy/2")
+    assert (tree["round"], tree["verdict"], tree["run"], tree["key"]) == (2, "hold", record.run_id, record.key)
+    assert (tree["parent"]["key"], tree["champion"]) == (record.parent, "policy/2")
     assert [one["version"] for one in tree["versions"]] == ["policy/3", "reward/2"]
     hashes = {(one["step"], one["path"]): one["md5"] for one in tree["data"]}
     [kept] = yaml.safe_load((followed.data / "previous.dvc").read_text())["outs"]
@@ -38,7 +38,7 @@ def test_from_any_of_them_to_all_the_others(rounds: Rounds, followed: Workspace)
         (s, path): md5 for s, outs in DataGraph(followed.root).hashes().items() for path, md5 in outs.items()
     }
     assert {one["annotator"] for one in (*tree["feedback"], *tree["votes"])} == {"simulated"}
-    assert sum(one["records"] for one in tree["feedback"]) == record["metrics"]["curate/events"]
+    assert sum(one["records"] for one in tree["feedback"]) == record.metrics["curate/events"]
 
 
 def test_a_commit_and_an_annotator_lead_to_every_round(rounds: Rounds, followed: Workspace) -> None:
@@ -50,8 +50,8 @@ def test_a_commit_and_an_annotator_lead_to_every_round(rounds: Rounds, followed:
 
 def test_the_run_of_a_step_is_its_rounds(rounds: Rounds, followed: Workspace) -> None:
     store = Registry(followed.root).store
-    parent = records.read(followed, 1)["run_id"]
-    home = records.read(followed, 1)["experiment"]
+    parent = records.read(followed, 1).run_id
+    home = records.read(followed, 1).experiment
     [step] = store.search_runs([home], f"tags.`mlflow.parentRunId` = '{parent}' and tags.step = 'reward'")
     assert [one["run"] for one in told(rounds, followed, step.info.run_id)["rounds"]] == [parent]
     assert [one["run"] for one in told(rounds, followed, step.info.run_id[:8])["rounds"]] == [parent]

@@ -144,8 +144,8 @@ def test_a_no_holds_the_candidate(rounds: Rounds, signing: Workspace) -> None:
 def test_nobodys_word_holds_the_candidate(rounds: Rounds, signing: Workspace) -> None:
     late(signing, "approval")
     assert "Round 2: hold" in rounds("round", "-w", signing.root).out
-    [_, finding] = records.read(signing, 2)["verdict"]["findings"]
-    assert (finding["gate"], finding["reason"]) == ("approval", "nobody signed until 2026-01-01 00:00 UTC")
+    [_, finding] = records.read(signing, 2).verdict.findings
+    assert (finding.gate, finding.reason) == ("approval", "nobody signed until 2026-01-01 00:00 UTC")
 
 
 def test_a_candidate_is_not_promoted_over_a_champion_it_was_not_compared_with(
@@ -155,8 +155,8 @@ def test_a_candidate_is_not_promoted_over_a_champion_it_was_not_compared_with(
     rounds("approve", 2, "--by", "ana", "--why", "good", "-w", signing.root)
     Registry(signing.root).rollback(None, "rude", "bo")
     assert "Round 2: hold" in rounds("round", "-w", signing.root).out
-    finding = records.read(signing, 2)["verdict"]["findings"][-1]
-    assert finding["reason"].startswith("policy@champion is 1, expected 2: version 3 was compared with another")
+    finding = records.read(signing, 2).verdict.findings[-1]
+    assert finding.reason.startswith("policy@champion is 1, expected 2: version 3 was compared with another")
 
 
 def test_opened_anew_the_round_asks_again_and_keeps_the_votes(rounds: Rounds, signing: Workspace) -> None:

@@ -40,7 +40,7 @@ def test_the_next_round_is_foretold(rounds: Rounds, finished: Workspace, followe
     assert all(reason.startswith("verdict.gates.") for reason in found["because"])
     [policy] = [step for step in found["steps"] if step["step"] == "policy"]
     assert "the champion is policy/2, was policy/1" in policy["because"]
-    ran = records.read(followed, 2)["times"].keys()  # what became of it
+    ran = records.read(followed, 2).times.keys()  # what became of it
     foretold = steps(found)
     assert {step for step, does in foretold.items() if does == "run"} <= ran
     assert {step for step, does in foretold.items() if does == "skip"}.isdisjoint(ran)

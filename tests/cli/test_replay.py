@@ -35,19 +35,18 @@ def elsewhere(pushed: Workspace, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 
 def saved(place: Workspace, name: str) -> Path:
     """A file that closing round 2 saved to its run."""
-    [file] = place.root.glob(f"mlruns/{records.read(place, 2)['run_id']}/artifacts/round/{name}")
+    [file] = place.root.glob(f"mlruns/{records.read(place, 2).run_id}/artifacts/round/{name}")
     return file
 
 
 def test_a_round_is_replayed_from_its_run_alone(rounds: Rounds, pushed: Workspace, elsewhere: Path) -> None:
     store, into = Registry(pushed.root).store, elsewhere.parent / "replayed"
-    home = records.read(pushed, 2)["experiment"]
+    home = records.read(pushed, 2).experiment
     runs = len(store.search_runs([home]))
     said = rounds("replay", "2", "--judge", "--into", into, "-w", elsewhere)
     assert said.code == 0, said.err
     assert (
-        said.out.splitlines()[-1]
-        == f"Identical: round 2 (run {records.read(pushed, 2)['run_id']}), replayed in {into}."
+        said.out.splitlines()[-1] == f"Identical: round 2 (run {records.read(pushed, 2).run_id}), replayed in {into}."
     )
     assert "differs" not in said.out
     registry = Registry(pushed.root)
@@ -84,7 +83,7 @@ def test_changed_inputs_are_refused(rounds: Rounds, pushed: Workspace, tmp_path:
 
 def test_other_code_is_refused_with_the_commit_to_go_back_to(rounds: Rounds, pushed: Workspace, tmp_path: Path) -> None:
     place = moved(pushed, tmp_path / "copy")
-    store, run = Registry(place.root).store, records.read(place, 2)["run_id"]
+    store, run = Registry(place.root).store, records.read(place, 2).run_id
     for name, value in (("code", "0" * 16), ("git_commit", "ab" * 20), ("git_dirty", "true")):
         store.set_tag(run, name, value)
     said = rounds("replay", "2", "--into", tmp_path / "replayed", "-w", place.root)

@@ -1,4 +1,4 @@
-from feedback.terms import terms_by_source, usage_terms
+from feedback.terms import Origin, terms_by_source, usage_terms
 from tests.feedback.examples import event, vote
 
 
@@ -22,4 +22,4 @@ def test_a_source_has_all_licences_and_consents_of_its_events() -> None:
         event(native=str(number), licence=licence, consent="opt-in")
         for number, licence in enumerate(("MIT", "none-stated", "MIT"))
     ]
-    assert terms_by_source(mixed) == {"test": {"events": 3, "licence": "MIT, none-stated", "consent": "opt-in"}}
+    assert terms_by_source(mixed) == {"test": Origin(events=3, licence="MIT, none-stated", consent="opt-in")}

@@ -80,11 +80,11 @@ def test_a_base_model_goes_through_a_round(name: str, prefect: None, workspace: 
         str(workspace.root),
     )
     assert record is not None
-    assert (record["number"], record["verdict"]["result"]) == (1, "hold")
-    assert all(map(math.isfinite, record["metrics"].values()))
-    assert ("sft/loss" in record["metrics"]) == family.demonstrations
+    assert (record.number, record.verdict.result) == (1, "hold")
+    assert all(map(math.isfinite, record.metrics.values()))
+    assert ("sft/loss" in record.metrics) == family.demonstrations
     registry = Registry(workspace.root)
-    kept = registry.fetch(registry.version(record["version"]), tmp_path / "kept")
+    kept = registry.fetch(registry.version(record.version), tmp_path / "kept")
     model, tokenizer = AutoModelForCausalLM.from_pretrained(kept), AutoTokenizer.from_pretrained(kept)
     assert model.config.model_type == name
     assert (model.get_output_embeddings().weight is model.get_input_embeddings().weight) == family.tied

@@ -44,7 +44,7 @@ def test_a_refused_commit_leaves_the_round_open_and_it_goes_on(repository: Works
     hook.unlink()
     record = rlhf_round([*TINY, PROMOTE, COMMIT], str(repository.root))
     assert record is not None
-    assert record["number"] == 2
+    assert record.number == 2
     assert git(repository.root, "log", "--format=%s").splitlines() == ["Round 2: promote"]
     assert [version.version for version in Registry(repository.root).versions("policy")] == versions
     DataGraph(repository.root).commit("again")  # nothing to commit is no error

@@ -12,6 +12,7 @@ from core.files import digest, read_json
 from tasks.registry import audit
 from tasks.registry.alias import Registry
 from tasks.state import records
+from tasks.state.inputs import Champion
 from tasks.state.steps import STEPS
 from tasks.state.tables import rows
 from tasks.state.workspace import Workspace
@@ -23,7 +24,7 @@ def store(finished: Workspace) -> MlflowClient:
 
 
 def run_of(store: MlflowClient, place: Workspace, number: int) -> Run:
-    return store.get_run(records.read(place, number)["run_id"])
+    return store.get_run(records.read(place, number).run_id)
 
 
 def children(store: MlflowClient, parent: Run) -> dict[str, Run]:
@@ -37,9 +38,9 @@ def artifacts(store: MlflowClient, run: Run, folder: str) -> set[str]:
 
 def test_round_0_makes_the_first_champion(finished: Workspace) -> None:
     record = records.read(finished, 0)
-    assert (record["number"], record["parent"], record["version"]) == (0, None, "1")
-    assert record["verdict"] == {"result": "promote", "findings": [], "bootstrap": True}
-    assert record["inputs"]["champion"] is None
+    assert (record.number, record.parent, record.version) == (0, None, "1")
+    assert record.verdict.to_json() == {"result": "promote", "findings": [], "bootstrap": True}
+    assert record.inputs.champion is None
     first = Registry(finished.root).version("1")
     assert (first.round, first.tags["bootstrap"]) == (0, "true")
 
@@ -47,12 +48,12 @@ def test_round_0_makes_the_first_champion(finished: Workspace) -> None:
 def test_round_1_is_compared_with_what_round_0_made(finished: Workspace) -> None:
     zero, one = records.read(finished, 0), records.read(finished, 1)
     registry = Registry(finished.root)
-    assert (one["number"], one["parent"], one["version"]) == (1, zero["key"], "2")
-    assert one["inputs"]["champion"] == {"version": "1", "digest": registry.version("1").digest}
-    assert one["inputs"]["salt"] == zero["inputs"]["salt"]
-    assert one["inputs"]["seed"] != zero["inputs"]["seed"]
-    assert one["verdict"]["result"] == "promote"
-    assert list(one["times"]) == [step for step in STEPS if step != "sft"]  # done in round 0
+    assert (one.number, one.parent, one.version) == (1, zero.key, "2")
+    assert one.inputs.champion == Champion(version="1", digest=registry.version("1").digest)
+    assert one.inputs.salt == zero.inputs.salt
+    assert one.inputs.seed != zero.inputs.seed
+    assert one.verdict.result == "promote"
+    assert list(one.times) == [step for step in STEPS if step != "sft"]  # done in round 0
 
 
 def test_the_champion_names_its_round_and_its_reward_model(finished: Workspace) -> None:
@@ -61,7 +62,7 @@ def test_the_champion_names_its_round_and_its_reward_model(finished: Workspace) 
     assert champion is not None
     assert (champion.version, champion.round, champion.tags["verdict"]) == ("2", 1, "promote")
     assert champion.digest == digest(finished.checkpoint("policy"))
-    assert champion.tags["round_key"] == records.read(finished, 1)["key"]
+    assert champion.tags["round_key"] == records.read(finished, 1).key
     reward = registry.version(champion.tags["reward_version"], "reward")
     assert (reward.round, reward.digest) == (1, digest(finished.checkpoint("reward")))
 
@@ -86,11 +87,11 @@ def test_a_round_is_a_run_with_a_child_for_each_step(finished: Workspace, store:
 
 def test_the_run_carries_numbers_knobs_and_keys(finished: Workspace, store: MlflowClient) -> None:
     run, record = run_of(store, finished, 1), records.read(finished, 1)
-    assert run.data.metrics == pytest.approx(record["metrics"])
-    assert {name.split("/")[0] for name in record["metrics"]} == set(STEPS) - {"ingest", "vote", "verdict"}
+    assert run.data.metrics == pytest.approx(record.metrics)
+    assert {name.split("/")[0] for name in record.metrics} == set(STEPS) - {"ingest", "vote", "verdict"}
     assert run.data.params["policy.steps"] == "4"
     found = {name: run.data.tags[name] for name in ("round", "round_key", "verdict", "version")}
-    assert found == {"round": "1", "round_key": record["key"], "verdict": "promote", "version": "2"}
+    assert found == {"round": "1", "round_key": record.key, "verdict": "promote", "version": "2"}
 
 
 def test_the_run_keeps_what_is_needed_to_find_the_data_again(finished: Workspace, store: MlflowClient) -> None:

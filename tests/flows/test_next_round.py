@@ -12,6 +12,7 @@ from tasks.registry import audit
 from tasks.registry.alias import Registry
 from tasks.rounds.request import answered
 from tasks.state import records
+from tasks.state.inputs import Champion
 from tasks.state.workspace import PROJECT, Workspace
 from tests.commands import Rounds
 from tests.flows.feedback_files import requests, shallow_votes, write
@@ -34,18 +35,18 @@ def parts(place: Workspace) -> dict[str, str]:
 
 def test_a_round_follows_the_last_one(finished: Workspace, followed: Workspace) -> None:
     one, two = records.read(finished, 1), records.read(followed, 2)
-    assert (two["number"], two["parent"], two["version"]) == (2, one["key"], "3")
+    assert (two.number, two.parent, two.version) == (2, one.key, "3")
     second = Registry(followed.root).version("2")
-    assert two["inputs"]["champion"] == {"version": "2", "digest": second.digest}
+    assert two.inputs.champion == Champion(version="2", digest=second.digest)
     assert digest(followed.champion) == second.digest
-    assert (two["inputs"]["salt"], two["inputs"]["base"]) == (one["inputs"]["salt"], one["inputs"]["base"])
+    assert (two.inputs.salt, two.inputs.base) == (one.inputs.salt, one.inputs.base)
 
 
 def test_a_candidate_that_is_held_is_registered_and_does_not_replace(followed: Workspace) -> None:
     registry = Registry(followed.root)
     champion = registry.champion()
     assert champion is not None
-    assert records.read(followed, 2)["verdict"]["result"] == "hold"
+    assert records.read(followed, 2).verdict.result == "hold"
     assert (champion.version, registry.version("3").tags["verdict"]) == ("2", "hold")
     assert [entry.facts["now"] for entry in audit.read(followed.audit)] == ["1", "2"]
 
@@ -54,12 +55,12 @@ def test_new_feedback_joins_the_old(finished: Workspace, followed: Workspace) ->
     before, after = parts(finished), parts(followed)
     assert set(after) - set(before) == {"part-00002-0.parquet"}
     assert after | before == after  # no part was touched
-    assert records.read(followed, 2)["inputs"]["feedback"] == store.digest(finished.feedback)
+    assert records.read(followed, 2).inputs.feedback == store.digest(finished.feedback)
     assert records.metrics(followed, 2)["curate/events"] > records.metrics(followed, 1)["curate/events"]
 
 
 def test_what_neither_changed_nor_depends_on_a_change_is_skipped(finished: Workspace, followed: Workspace) -> None:
-    assert "sft" not in records.read(followed, 2)["times"]
+    assert "sft" not in records.read(followed, 2).times
     assert digest(followed.checkpoint("sft")) == digest(finished.checkpoint("sft"))
 
 
@@ -83,8 +84,8 @@ def test_alarms_are_numbers_and_sentences_and_block_nothing(followed: Workspace)
     alarms = [check for check in report["checks"] if check["alarm"]]
     assert len(report["alarms"]) == len(alarms) == report["metrics"]["alarms"]
     assert {f"{check['name']}_p" for check in report["checks"]} <= report["metrics"].keys()
-    verdict = records.read(followed, 2)["verdict"]["findings"]
-    assert [finding["gate"] for finding in verdict] == ["win_rate"]
+    verdict = records.read(followed, 2).verdict.findings
+    assert [finding.gate for finding in verdict] == ["win_rate"]
 
 
 def test_the_page_shows_every_check_and_both_rounds(followed: Workspace) -> None:
@@ -113,7 +114,7 @@ def test_nothing_new_is_answered_from_the_record_with_nothing_loaded(finished: W
 def test_another_knob_is_another_request(finished: Workspace) -> None:
     asked = answered(finished, [*TINY, PROMOTE])
     assert asked is not None
-    assert asked["number"] == 1
+    assert asked.number == 1
     assert answered(finished, [*TINY, HOLD]) is None
 
 
@@ -124,7 +125,7 @@ def test_handed_in_feedback_is_a_reason_for_one_round(rounds: Rounds, continued:
     settings = [word for override in (*TINY, PROMOTE) for word in ("-S", override)]
     assert "Round 2: promote" in rounds("round", "-w", continued.root, *settings).out
     assert parts(continued).keys() >= {"part-00002-0.parquet"}
-    [name] = records.read(continued, 2)["inputs"]["inbox"]
+    [name] = records.read(continued, 2).inputs.inbox
     assert [file.name for file in (continued.inbox / "taken").iterdir()] == [name]
     assert answered(continued, [*TINY, PROMOTE]) == records.read(continued, 2)
 
@@ -141,7 +142,7 @@ def test_new_demonstrations_make_a_new_sft_model_that_reads_the_same_tokens(
     models = [continued.champion, *map(continued.checkpoint, ("sft", "reward", "judge", "policy"))]
     assert len({(model / "tokenizer.json").read_bytes() for model in models}) == 1
     # nats a sequence; a reference that reads other tokens would find what the champion writes all but impossible
-    assert abs(record["metrics"]["policy/objective/kl"]) < 10
+    assert abs(record.metrics["policy/objective/kl"]) < 10
 
 
 def test_a_file_that_grew_is_a_reason_for_a_round(tmp_path: Path) -> None:

@@ -87,10 +87,10 @@ def test_a_round_within_a_cooldown_holds_and_notes_what_was_taken_back(
     rounds("feedback", write(tmp_path / "back.jsonl", [back]), "-w", continued.root)
     record = rlhf_round([*TINY, PROMOTE], str(continued.root))
     assert record is not None
-    last = record["verdict"]["findings"][-1]
-    assert (record["verdict"]["result"], last["gate"], last["result"]) == ("hold", "promotion", "hold")
-    assert "no round promotes before" in last["reason"]
-    held = Registry(continued.root).version(record["version"])
+    last = record.verdict.findings[-1]
+    assert (record.verdict.result, last.gate, last.result) == ("hold", "promotion", "hold")
+    assert "no round promotes before" in last.reason
+    held = Registry(continued.root).version(record.version)
     assert (held.tags["verdict"], champion(continued)) == ("hold", "1")
     [line] = [line for line in audit.read(continued.audit) if line.event == "withdrawal"]
     assert line.facts == {

@@ -165,7 +165,7 @@ def test_a_step_that_fails_says_which_why_and_how_to_go_on(
     aside.rename(folder)
     record = rlhf_round([*TINY, HOLD], str(continued.root))
     assert record is not None
-    assert (record["number"], status("vote")[0], status("")[0]) == (2, "FINISHED", "FINISHED")
+    assert (record.number, status("vote")[0], status("")[0]) == (2, "FINISHED", "FINISHED")
     assert len(status("policy")) == 2  # rounds 1 and 2: it was not run again
 
 
@@ -179,7 +179,7 @@ def test_an_open_round_takes_no_other_knobs(rounds: Rounds, continued: Workspace
     continued.preferences.unlink()
     said = rounds("round", "--reopen", "-w", continued.root, *words, "-S", "policy.clip=0.1")
     assert "Round 2: promote" in said.out
-    assert records.read(continued, 2)["inputs"]["params"]["policy"]["clip"] == 0.1
+    assert records.read(continued, 2).inputs.params["policy"]["clip"] == 0.1
 
 
 def test_another_base_model_is_refused_where_the_champion_reads_other_tokens(

@@ -45,7 +45,7 @@ def test_a_candidate_that_is_only_polite_is_rejected(prefect: None, workspace: W
     path = write(tmp_path / "help-desk.jsonl", [*demonstrations(asked), *shallow_votes(asked)])
     record = rlhf_round([*HACK, f"ingest.sources=[{{use: jsonl, path: {path}}}]"], str(workspace.root))
     assert record is not None
-    numbers = record["metrics"]
+    numbers = record.metrics
     # Beside a bound stands the worst value of three seeds (two with AVX2, one without), and two more of 40 epochs.
     # The reward model and its judge learned what the votes said, and the candidate learned it from them …
     assert numbers["evaluate/reward_accuracy"] > 0.95  # 1.0
@@ -54,9 +54,9 @@ def test_a_candidate_that_is_only_polite_is_rejected(prefect: None, workspace: W
     assert share_of(workspace, "champion_texts", {best(request) for request in asked}) > 0.2  # 0.299
     # … but fresh votes of somebody who reads the answers say otherwise
     assert numbers["evaluate/win_rate_high"] < 0.5  # 0.451
-    found = {finding["gate"]: finding["result"] for finding in record["verdict"]["findings"]}
+    found = {finding.gate: finding.result for finding in record.verdict.findings}
     # not asked, as luck decides: criteria (p up to 0.014, below 0.05), overoptimisation (promote in one of five)
     assert (found["win_rate"], found["diversity"]) == ("reject", "reject")
     assert found["reward_accuracy"] == "hold"  # the reward model is right, and so is "the shorter wins"
     assert (found["data_quality"], found["licence"], found["kl_budget"]) == ("promote", "hold", "promote")
-    assert record["verdict"]["result"] == "reject"
+    assert record.verdict.result == "reject"

@@ -73,9 +73,9 @@ def test_what_the_champion_learned_from_does_not_wait_again(
 
 def test_alarms_of_the_newest_round_are_recalled(rounds: Rounds, continued: Workspace) -> None:
     record = records.read(continued, 1)
-    before = {name: value for name, value in record["metrics"].items() if not name.endswith("_alarm")}
-    record["metrics"] = before | {"drift/kl_rise": 7.5, "drift/kl_rise_alarm": 1.0, "drift/judge_gap_alarm": 0.0}
-    write_json(records.path(continued, 1), record)
+    before = {name: value for name, value in record.metrics.items() if not name.endswith("_alarm")}
+    after = before | {"drift/kl_rise": 7.5, "drift/kl_rise_alarm": 1.0, "drift/judge_gap_alarm": 0.0}
+    records.write(continued, record.model_copy(update={"metrics": after}))
     said = rounds("watch", "-w", continued.root).out
     assert "1 alarm: 0 records wait" in said
     assert "ALARM round 1: drift/kl_rise 7.5, see data/reports/drift.html" in said
@@ -113,7 +113,8 @@ def test_the_server_hears_of_an_alarm_once_and_of_a_breach_each_time(
     continued: Workspace, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     record = records.read(continued, 1)
-    write_json(records.path(continued, 1), record | {"metrics": {"drift/kl_rise": 7.5, "drift/kl_rise_alarm": 1.0}})
+    alarming = {"drift/kl_rise": 7.5, "drift/kl_rise_alarm": 1.0}
+    records.write(continued, record.model_copy(update={"metrics": alarming}))
     told: list[str] = []
     there = False
 

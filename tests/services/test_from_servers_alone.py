@@ -31,7 +31,7 @@ def test_a_round_is_found_explained_and_replayed_over_http(furnish: Furnish, tmp
     settings = [word for knob in (*TINY, PROMOTE, "versioning.remote=store") for word in ("-S", knob)]
     with mlflow(place, port, tmp_path):
         flows("round", *settings, "-w", place.root)
-        run_id = records.read(place, 1)["run_id"]
+        run_id = records.read(place, 1).run_id
 
         found = json.loads(flows("lineage", "policy@champion", "--json", "-w", empty))
         assert run_id in json.dumps(found)

@@ -27,4 +27,4 @@ def test_the_page_of_runs_shows_each_round_with_its_verdict(settled: Site, tmp_p
         page = browsed(view.page(server, experiment.experiment_id), tmp_path / "profile")
     for text in ("round 0", "round 1", "verdict", "promote", "evaluate/kl_mean"):
         assert text in page
-    assert records.read(settled.place, 1)["run_id"] in page
+    assert records.read(settled.place, 1).run_id in page

@@ -2,7 +2,6 @@
 
 import os
 import signal
-from typing import Any
 
 import httpx
 import pytest
@@ -12,6 +11,7 @@ from tasks.registry import audit
 from tasks.registry.alias import Registry
 from tasks.state import records
 from tasks.state.lock import holding
+from tasks.state.record import RoundRecord
 from tests.services.site import Run, Site
 
 pytestmark = [pytest.mark.services, pytest.mark.timeout(400)]
@@ -22,15 +22,15 @@ def champion(site: Site) -> str | None:
     return now.version if now else None
 
 
-def finished(site: Site, number: int) -> dict[str, Any]:
+def finished(site: Site, number: int) -> RoundRecord:
     return records.read(site.place, number)
 
 
 def test_enough_feedback_starts_a_round_and_its_candidate_becomes_champion(site: Site, first: Run) -> None:
     assert (first["state_type"], first["name"]) == ("COMPLETED", "round 1: promote"), first["state"]["message"]
     moves = [entry.facts["now"] for entry in audit.read(site.place.audit) if "now" in entry.facts]
-    assert moves == [finished(site, 0)["version"], finished(site, 1)["version"]]
-    assert champion(site) == finished(site, 1)["version"]
+    assert moves == [finished(site, 0).version, finished(site, 1).version]
+    assert champion(site) == finished(site, 1).version
     assert len(list((site.place.inbox / "taken").iterdir())) == 1
 
 
@@ -71,9 +71,9 @@ def test_of_rounds_started_together_one_runs_at_a_time(settled: Site) -> None:
     runs = [settled.ended(run) for run in nightly]
     assert {run["name"] for run in runs} == {"round 2: promote", "round 3: promote"}, [run["state"] for run in runs]
     second, third = finished(settled, 2), finished(settled, 3)
-    assert second["finished"] <= third["opened"]["at"]
-    assert third["parent"] == second["key"]
-    assert champion(settled) == third["version"]
+    assert second.finished <= third.opened.at
+    assert third.parent == second.key
+    assert champion(settled) == third.version
 
 
 def test_a_failed_round_says_where_and_how_to_go_on(settled: Site) -> None:

@@ -53,8 +53,8 @@ def test_a_round_is_suspended_until_people_have_voted_and_one_has_signed(settled
     ended = settled.ended(run)
     assert (ended["state_type"], ended["name"]) == ("COMPLETED", f"round {number}: promote"), ended["state"]
     record = records.read(place, number)
-    assert record["verdict"]["findings"][-1]["reason"] == "the candidate was approved by ana: read twenty answers"
-    assert record["metrics"]["evaluate/votes"] >= 10
+    assert record.verdict.findings[-1].reason == "the candidate was approved by ana: read twenty answers"
+    assert record.metrics["evaluate/votes"] >= 10
     [approval] = [entry for entry in audit.read(place.audit) if entry.event == "approval"]
     assert (approval.who, approval.facts["round"], audit.verify(place.audit)) == ("ana", number, [])
 
@@ -67,8 +67,8 @@ def test_when_the_time_is_up_the_backstop_ends_the_round_on_hold(settled: Site) 
     write_json(wait, read_json(wait) | {"until": "2026-01-01T00:00:00+00:00"})
     backstop = settled.ended(settled.start("round-on-feedback"))
     assert (backstop["state_type"], backstop["name"]) == ("COMPLETED", f"round {number}: hold"), backstop["state"]
-    [finding] = records.read(settled.place, number)["verdict"]["findings"]
-    assert "no fresh votes" in finding["reason"]
+    [finding] = records.read(settled.place, number).verdict.findings
+    assert "no fresh votes" in finding.reason
     left = settled.run(run)
     assert (left["state_type"], "was continued by run" in left["state"]["message"]) == ("CANCELLED", True)
 

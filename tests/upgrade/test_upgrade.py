@@ -43,7 +43,7 @@ def left_open(old: Workspace) -> Workspace:
 
 def test_what_is_finished_can_be_read(old: Workspace, rounds: Rounds) -> None:
     assert records.numbers(old) == [0, 1, 2]
-    assert [records.read(old, number)["number"] for number in records.numbers(old)] == [0, 1, 2]
+    assert [records.read(old, number).number for number in records.numbers(old)] == [0, 1, 2]
     assert audit.verify(old.audit) == []
     champion = Registry(old.root).champion()
     assert champion is not None
@@ -71,10 +71,11 @@ def test_the_next_round_opens_and_ends(old: Workspace) -> None:
     assert "python -m tasks collect" in old.graph.read_text()
     record = rlhf_round([*TINY, HOLD], str(old.root))
     assert record is not None
-    assert (record["number"], record["parent"]) == (3, kept[2]["key"])
-    assert record["verdict"]["result"] == "hold"
-    assert record["inputs"]["champion"]["version"] == "2"
-    assert record["inputs"]["salt"] == kept[2]["inputs"]["salt"]
+    assert (record.number, record.parent) == (3, kept[2].key)
+    assert record.verdict.result == "hold"
+    assert record.inputs.champion is not None
+    assert record.inputs.champion.version == "2"
+    assert record.inputs.salt == kept[2].inputs.salt
     assert old.graph.read_text() == (PROJECT / "dvc.yaml").read_text()
     assert {number: records.read(old, number) for number in kept} == kept
     assert audit.verify(old.audit) == []
@@ -101,7 +102,7 @@ def test_an_open_round_can_be_dropped_instead(left_open: Workspace) -> None:
     opened = opening.open_round(left_open, [*TINY, HOLD], Registry(left_open.root))
     assert opened.number == 3  # the registry has a version of round 2
     assert opened.champion is not None
-    assert opened.champion["version"] == "2"
+    assert opened.champion.version == "2"
     assert left_open.graph.read_text() == (PROJECT / "dvc.yaml").read_text()
 
 

@@ -81,7 +81,7 @@ def blame(trial: AttributionPlan, watch: Watch) -> AttributionReport:
         RoundBusy: another one works in the same workspace.
     """
     workspace = trial.material.round.workspace
-    with holding(workspace.blame / ".lock", f"blame of round {trial.material.round.number}"):
+    with holding(workspace.blame_lock, f"blame of round {trial.material.round.number}"):
         heard = _heard(trial, watch)
     everybody, control, *others = heard
     charges = [_charge(trial, case, everybody, words) for case, words in zip(trial.cases[1:], others, strict=True)]

@@ -39,7 +39,7 @@ class Retraining:
     def __init__(self, found: TrainingRecord, questions: Sequence[PreferenceRow]) -> None:
         self._round, self._questions = found.round, [row._asdict() for row in questions]
         workspace = found.round.workspace
-        self._folder = workspace.blame / f"round-{found.round.number:05d}"
+        self._folder = workspace.blamed(found.round.number)
         self._start = Policy.load(workspace.checkpoint("sft"))
         knobs = {section: self._round.values.get(section) for section in ("reward", "model")}
         self._identity = [code_digest(), digest(workspace.checkpoint("sft")), knobs, self._questions]

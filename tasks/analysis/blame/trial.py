@@ -67,7 +67,7 @@ class AttributionPlan(NamedTuple):
         spent = _times(self.material.round).get("reward")
         own = len(part(self.rows, "train")) + len(part(self.rows, "judge"))  # the step trained the judge as well
         pairs = sum(len(part(rows, "train")) for rows in self.waiting)
-        return spent["learning"] * pairs / own if spent else None
+        return spent.learning * pairs / own if spent else None
 
 
 def trial(workspace: Workspace, asked: str, by: Collection[By] = BY, least: int = 20, top: int = 8) -> AttributionPlan:
@@ -102,11 +102,10 @@ def trial(workspace: Workspace, asked: str, by: Collection[By] = BY, least: int 
     )
 
 
-def _times(round: Round) -> dict[str, dict[str, float]]:
+def _times(round: Round) -> dict[str, reports.Seconds]:
     """How long the steps of the round took in this workspace, in the folder of a replay when it was replayed."""
     if records.path(round.workspace, round.number).exists():
-        times: dict[str, dict[str, float]] = records.read(round.workspace, round.number)["times"]
-        return times
+        return records.read(round.workspace, round.number).times
     here = round.workspace.round.exists() and rounds.read(round.workspace).number == round.number
     return reports.times(round) if here else {}
 
@@ -120,8 +119,7 @@ def _votes(found: TrainingRecord) -> list[FeedbackEvent]:
 def _batch(round: Round) -> str | None:
     """The name of the round's pairs, by its record or, in the folder of a replay, by the pairs; None: nobody knows."""
     workspace = round.workspace
-    record = records.read(workspace, round.number) if records.path(workspace, round.number).exists() else {}
-    name: str | None = record.get("batch")  # a record of old has none
+    name = records.read(workspace, round.number).batch if records.path(workspace, round.number).exists() else None
     return name or (ballots.batch(workspace) if workspace.pairs.exists() else None)
 
 

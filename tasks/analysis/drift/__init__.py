@@ -3,7 +3,7 @@
 import logging
 from collections.abc import Iterator
 from pathlib import Path
-from typing import Any, NamedTuple
+from typing import NamedTuple
 
 from core.errors import BadWorkspace
 from evaluation.evals import CANDIDATE, CHAMPION
@@ -56,7 +56,7 @@ def dashboards(workspace: Workspace) -> DriftPages:
         round = rounds.read(workspace)
         found = list(_sections(round, _reference(round)))
         run = _run(workspace)
-    folder = workspace.dashboards / f"round-{round.number:05d}"
+    folder = workspace.dashboard(round.number)
     enough = [one for one in found if min(len(one.before), len(one.now)) >= FEWEST]
     drawn = [dashboard.draw(one, folder / f"{one.name}.html") for one in enough]
     few = [one.name for one in found if one not in enough]
@@ -80,7 +80,7 @@ def _reference(round: Round) -> Reference:
 def _run(workspace: Workspace) -> RoundRun | None:
     """The run of this very round; None where MLflow knows of no such finished round."""
     root = workspace.root
-    key = rounds.key(workspace, rounds.circumstances(workspace)["code"])
+    key = rounds.key(workspace, rounds.circumstances(workspace).code)
     try:
         past = Archive(root).finished(key)
     except NotFound:
@@ -96,12 +96,12 @@ def _sections(round: Round, reference: Reference) -> Iterator[Section]:
     yield sections.prompts(*(excerpt.events(place, time, count, seed) for time in times))
     before, now = (excerpt.votes(place, time, count, seed) for time in times)
     yield sections.ballots(before, now, round.knobs("curate", CurateSettings).criterion)
-    samples = tables.rows(round.workspace.samples / "samples.arrow")
+    samples = tables.rows(round.workspace.sampled)
     one_each = [samples[row] for row in first_of_each([row["group"] for row in samples])]
     yield sections.answers(*([_answer(row, who) for row in one_each] for who in (CHAMPION, CANDIDATE)))
 
 
-def _answer(row: dict[str, Any], who: str) -> dict[str, Any]:
+def _answer(row: tables.Row, who: str) -> tables.Row:
     numbers = {name: row[f"{who}_{name}"] for name in ("tokens", "reward", "judge", "kl")}
     return {"answer": row[f"{who}_texts"], "ended": str(row[f"{who}_ended"]), **numbers}
 

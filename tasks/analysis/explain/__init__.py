@@ -17,7 +17,7 @@ from tasks.analysis.material import TrainingRecord, material, part
 from tasks.registry.archive import Archive, begins
 from tasks.registry.versions import ModelVersion, VersionStore
 from tasks.state import tables
-from tasks.state.workspace import Workspace
+from tasks.state.workspace import Workspace, reward, table
 
 
 class AnswerToExplain(NamedTuple):
@@ -114,7 +114,7 @@ def sample(workspace: Workspace, number: int) -> list[AnswerToExplain]:
     Raises:
         BadWorkspace: there are no samples, or fewer, or the prompt is not here any more.
     """
-    path = workspace.samples / "samples.arrow"
+    path = workspace.sampled
     samples = tables.rows(path) if path.exists() else []
     if not 0 <= number < len(samples):
         raise BadWorkspace(
@@ -127,7 +127,7 @@ def sample(workspace: Workspace, number: int) -> list[AnswerToExplain]:
 
 def _asked(workspace: Workspace, identity: str) -> Turns:
     """All turns of a held-out prompt; the samples hold the last one alone."""
-    path = workspace.prompts / "holdout.arrow"
+    path = table(workspace.prompts, "holdout")
     for row in tables.rows(path) if path.exists() else []:
         if row["prompt_id"] == identity:
             turns: Turns = row["prompt"]
@@ -145,7 +145,7 @@ def explain(workspace: Workspace, version: ModelVersion, answers: Sequence[Answe
         BadModel: the registered files are gone.
         BadFeedback: an answer is empty.
     """
-    model = RewardModel.load(VersionStore(workspace.root).fetch(version, workspace.explained / "reward"))
+    model = RewardModel.load(VersionStore(workspace.root).fetch(version, reward(workspace.explained)))
     learned, missing = _learned(workspace, version)
     explained = tuple(_explained(model, answer, learned, count) for answer in answers)
     return Explanation(version, explained, missing)

@@ -14,7 +14,7 @@ from zipfile import ZIP_STORED, ZipFile, ZipInfo
 from core.files import replacing
 from tasks.history.evidence.headings import PARTS, EvidencePart
 from tasks.history.evidence.index import index
-from tasks.history.lineage import lineage, survey
+from tasks.history.lineage import Lineage, lineage, survey
 from tasks.pages import cards
 from tasks.registry import audit
 from tasks.registry.alias import Registry
@@ -33,7 +33,7 @@ REPORTS = {"evaluate": "evaluation.json", "drift": "drift.json", "verdict": "gat
 
 PROBES = {"red_team": "red-team.json", "adversarial": "adversarial.json"}
 
-Draw = Callable[[Mapping[str, Any]], str]
+Draw = Callable[[Lineage], str]
 """Lineage as text for people."""
 
 
@@ -81,11 +81,11 @@ def dossier(workspace: Workspace, asked: str, draw: Draw) -> EvidenceArchive:
     registry, archive = Registry(workspace.root), Archive(workspace.root)
     version = resolve(registry, asked)
     title = f"policy/{version.version}"
-    told = _unnamed({**lineage(survey(workspace), f"version:{title}"), "asked": title})
+    told = _unnamed(lineage(survey(workspace), f"version:{title}")._replace(asked=title))
     files = {
         **_cards(archive, version),
         "lineage.txt": draw(told).encode(),
-        "lineage.json": _json(told),
+        "lineage.json": _json(told.to_json()),
         **_saved(archive, version),
         **_numbers(archive, version),
         "registry.json": _json(
@@ -179,21 +179,12 @@ def concerning(log: Iterable[AuditEntry], version: ModelVersion) -> list[AuditEn
     return [entry for entry in log if concerns(entry, version) or entry.facts.get("incident") in opened]
 
 
-def _unnamed(told: dict[str, Any]) -> dict[str, Any]:
+def _unnamed(told: Lineage) -> Lineage:
     """Lineage with numbers in place of the names of those who gave feedback."""
-    people = [one for past in told["rounds"] for kind in ("feedback", "votes") for one in past[kind]]
-    numbers = {
-        name: f"annotator {place}" for place, name in enumerate(dict.fromkeys(one["annotator"] for one in people), 1)
-    }
-
-    def hidden(past: dict[str, Any]) -> dict[str, Any]:
-        kinds = {
-            kind: [{**one, "annotator": numbers[one["annotator"]]} for one in past[kind]]
-            for kind in ("feedback", "votes")
-        }
-        return {**past, **kinds}
-
-    return {**told, "rounds": [hidden(past) for past in told["rounds"]]}
+    people = [one for past in told.rounds for side in past.people for one in side]
+    names = dict.fromkeys(one.annotator for one in people)
+    numbers = {name: f"annotator {place}" for place, name in enumerate(names, 1)}
+    return told._replace(rounds=tuple(past._replace(people=past.people.renamed(numbers)) for past in told.rounds))
 
 
 def _sums(files: Mapping[str, bytes]) -> bytes:

@@ -1,8 +1,8 @@
 """The cards of a round's versions, where a person finds them: at the version, at the run, and whole among its files."""
 
 from collections.abc import Mapping, Sequence
-from typing import Any
 
+from evaluation.verdict import Verdict
 from tasks.pages.cards import content
 from tasks.registry.versions import ModelVersion, VersionStore
 from tasks.state.workspace import Workspace
@@ -24,7 +24,7 @@ def keep(
     registry: VersionStore,
     versions: Sequence[ModelVersion],
     numbers: Mapping[str, float],
-    verdict: Mapping[str, Any] | None,
+    verdict: Verdict | None,
 ) -> None:
     """Write a card for each version, the policy's first, and a data card. Done again, it changes nothing.
 

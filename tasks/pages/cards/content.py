@@ -11,10 +11,21 @@ from typing import Any, NamedTuple
 
 import yaml
 
-from core.files import read_json
+from evaluation.drift.report import DriftReport
+from evaluation.evals.adversarial import ADVERSARIAL_ACCURACY, TRAP
+from evaluation.evals.red_team import ATTACK, RED_TEAM_SUCCESS
+from evaluation.evals.reward_model import REWARD_ACCURACY
+from evaluation.evals.safety import SAFETY_WIN_RATE
+from evaluation.evals.slices import SLICE, VOTERS
+from evaluation.evals.votes import CRITERION, WIN_RATE
+from evaluation.verdict import Verdict
 from tasks.pages.cards import limits
 from tasks.pages.markdown import SafeMarkdown, render
 from tasks.registry.versions import ModelVersion
+from tasks.state import round as rounds
+from tasks.state.inputs import Inputs
+from tasks.state.opened import Opened
+from tasks.state.reports import CurateReport, EvaluateReport
 from tasks.state.workspace import Workspace
 
 HERE = Path(__file__).parent
@@ -25,10 +36,10 @@ LONGEST = 5000
 OF_REWARD = re.compile(r"(champion_)?(reward(?!_gain)|adversarial|trap_|words_|longer_)")
 """Names of what is measured about the reward model."""
 
-HEADLINES = ("win_rate", "safety_win_rate", "reward_accuracy", "adversarial_accuracy", "red_team_success")
+HEADLINES = (WIN_RATE, SAFETY_WIN_RATE, REWARD_ACCURACY, ADVERSARIAL_ACCURACY, RED_TEAM_SUCCESS)
 """What the header of a card holds, for programs; the card holds the rest."""
 
-BROKEN_DOWN = re.compile(r"(slice|voters|criterion|trap|attack)_")
+BROKEN_DOWN = tuple(metric.prefix for metric in (SLICE, VOTERS, CRITERION, TRAP, ATTACK))
 """Names of what is measured of a part only."""
 
 
@@ -38,18 +49,18 @@ class CardFacts(NamedTuple):
     version: ModelVersion
     reward_version: str | None
     """The reward model that a policy was trained against."""
-    inputs: Mapping[str, Any]
-    """round.yaml"""
-    opened: Mapping[str, Any]
-    """opened.json"""
-    reports: Mapping[str, Any]
-    """step → its report"""
+    inputs: Inputs
+    opened: Opened
+    curate: CurateReport
+    evaluate: EvaluateReport | None
+    """None of a first model, like the next."""
+    drift: DriftReport | None
     metrics: Mapping[str, float]
     """names with their step"""
     outputs: Mapping[str, Mapping[str, str]]
     """step → path → hash"""
 
-    verdict: Mapping[str, Any] | None = None
+    verdict: Verdict | None = None
     """What became of the candidate, sign-off and cooldown included; None of a first model, which has no verdict."""
 
     def about(self, name: str) -> bool:
@@ -70,21 +81,22 @@ class MeasuredNumber(NamedTuple):
 
 
 def gather(
-    workspace: Workspace, version: ModelVersion, metrics: Mapping[str, float], outputs: Mapping[str, Any]
+    workspace: Workspace, version: ModelVersion, metrics: Mapping[str, float], outputs: Mapping[str, Mapping[str, str]]
 ) -> CardFacts:
     """What the workspace knows of a version that its last round has just registered.
 
     Reports of steps that the round did not take are left out: round 0 may find those of a round that was dropped.
     """
-    steps = {name.partition("/")[0] for name in metrics} | {"probes"}
-    inputs = yaml.safe_load(workspace.round.read_text(encoding="utf-8"))
-    files = sorted((workspace.data / "reports").glob("*.json")) if inputs["number"] else [workspace.report("curate")]
+    inputs = rounds.inputs(workspace)
+    taken = {name.partition("/")[0] for name in metrics} if inputs.number else set()
     return CardFacts(
         version,
         version.tags.get("reward_version"),
         inputs,
-        read_json(workspace.opened),
-        {file.stem: read_json(file) for file in files if file.stem in steps},
+        rounds.circumstances(workspace),
+        CurateReport.load(workspace.report("curate")),
+        EvaluateReport.load(workspace.report("evaluate")) if "evaluate" in taken else None,
+        DriftReport.load(workspace.report("drift")) if "drift" in taken else None,
         metrics,
         outputs,
     )
@@ -101,15 +113,14 @@ def model_card(facts: CardFacts) -> str:
         limits=limits.limits(facts),
         whole=whole,
         parts=parts,
-        examples=facts.reports.get("evaluate", {}).get("examples", []) if facts.version.name == "policy" else [],
-        curate=facts.reports["curate"],
+        examples=facts.evaluate.examples if facts.evaluate and facts.version.name == "policy" else (),
+        curate=facts.curate,
     )
 
 
 def data_card(facts: CardFacts) -> str:
     """The data card: what models of this round learned from, by source, kind, licence and part."""
-    curated = facts.reports["curate"]
-    return render(HERE / "data.md.jinja", facts=facts, version=facts.version, curate=curated)
+    return render(HERE / "data.md.jinja", facts=facts, version=facts.version, curate=facts.curate)
 
 
 def short(card: str, where: str) -> str:
@@ -131,7 +142,7 @@ def short(card: str, where: str) -> str:
 
 def _header(facts: CardFacts, whole: list[MeasuredNumber]) -> dict[str, Any]:
     """Metadata of the card, in the words of the Hugging Face hub."""
-    version, base = facts.version, facts.inputs["base"]["name"]
+    version, base = facts.version, facts.inputs.base.name
     task = "text-generation" if version.name == "policy" else "text-classification"
     results = {
         "task": {"type": task},
@@ -150,7 +161,7 @@ def _header(facts: CardFacts, whole: list[MeasuredNumber]) -> dict[str, Any]:
 def _measured(facts: CardFacts) -> tuple[list[MeasuredNumber], list[MeasuredNumber]]:
     """What was measured of the model with an interval or a p-value: on the whole, and of parts."""
     found = [one for one in _intervals(facts.metrics) if facts.about(one.name)]
-    parts = [one for one in found if BROKEN_DOWN.match(one.name)]
+    parts = [one for one in found if one.name.startswith(BROKEN_DOWN)]
     return [one for one in found if one not in parts], parts
 
 

@@ -1,7 +1,7 @@
 """evaluate: fresh votes, judge and reward model say whether the candidate's answers beat the champion's."""
 
-from collections.abc import Mapping, Sequence
-from typing import Annotated, Any
+from collections.abc import Sequence
+from typing import Annotated
 
 import numpy as np
 import numpy.typing as npt
@@ -11,6 +11,7 @@ from core.files import write_json
 from core.knobs import BaseSettings
 from core.plugins import chosen, used_by_name
 from evaluation.evals import CANDIDATE, CHAMPION, Answers, Evaluation, Holdout, HoldoutPairs, Metrics, Row
+from evaluation.evals.reward_model import REWARD_CEILING
 from evaluation.statistics.baseline import words
 from feedback import store
 from feedback.probes import Probes
@@ -22,8 +23,10 @@ from models.rollout import SamplingSettings
 from tasks.people import ballots
 from tasks.state import tables
 from tasks.state.intake import IngestSettings
+from tasks.state.reports import EvaluateReport, Example
 from tasks.state.round import Round
 from tasks.state.steplog import StepLog
+from tasks.state.workspace import table
 from tasks.steps.evaluate.bench import bench
 from tasks.steps.sample import SampleSettings
 from tasks.steps.vote import VoteSettings
@@ -31,7 +34,7 @@ from tasks.steps.vote import VoteSettings
 EXAMPLES = 3
 """Prompts shown with the answers before and after."""
 
-Rows = Sequence[Mapping[str, Any]]
+Rows = Sequence[tables.Row]
 
 
 EVALS = (
@@ -52,7 +55,7 @@ class EvaluateSettings(BaseSettings):
 def evaluate(round: Round, log: StepLog) -> None:
     """Compare the candidate with the champion on their answers, the votes on them, and held-out pairs."""
     workspace = round.workspace
-    samples = tables.rows(workspace.samples / "samples.arrow")
+    samples = tables.rows(workspace.sampled)
     candidate, champion = _answers(samples, CANDIDATE), _answers(samples, CHAMPION)
     reward, judge = (RewardModel.load(workspace.checkpoint(name)) for name in ("reward", "judge"))
     asked = _asked(round, samples)
@@ -74,9 +77,9 @@ def evaluate(round: Round, log: StepLog) -> None:
         numbers |= evaluation.run(candidate, champion, held_out)
     numbers |= _ceiling(round)
     log(numbers, 0, 1)
-    report = {"metrics": numbers, "examples": _examples(samples), "calibration": _reliability(pairs)}
+    report = EvaluateReport(metrics=dict(numbers), examples=_examples(samples), calibration=_reliability(pairs))
     write_json(workspace.report("probes"), kept)
-    write_json(workspace.report("evaluate"), report)
+    report.save(workspace.report("evaluate"))
 
 
 def _answers(samples: Rows, who: str) -> Answers:
@@ -85,9 +88,9 @@ def _answers(samples: Rows, who: str) -> Answers:
     return Answers(columns.pop("texts"), **{name: np.array(column) for name, column in columns.items()})
 
 
-def _asked(round: Round, samples: Rows) -> list[dict[str, Any]]:
+def _asked(round: Round, samples: Rows) -> list[tables.Row]:
     """The prompts that were answered, with their turns and with what sets each apart from others."""
-    rows = tables.rows(round.workspace.prompts / "holdout.arrow")
+    rows = tables.rows(table(round.workspace.prompts, "holdout"))
     known = {row["prompt_id"]: row for row in rows}
     return [known[sample["prompt_id"]] for sample in samples]
 
@@ -108,7 +111,7 @@ def _votes(round: Round) -> list[FeedbackEvent]:
 
 def _pairs(round: Round, reward: RewardModel, judge: RewardModel) -> HoldoutPairs:
     """Held-out preferences, with what both models and the words say of them."""
-    rows = tables.rows(round.workspace.preferences / "holdout.arrow")
+    rows = tables.rows(table(round.workspace.preferences, "holdout"))
     return HoldoutPairs(
         chosen=[row["chosen"] for row in rows],
         rejected=[row["rejected"] for row in rows],
@@ -116,14 +119,14 @@ def _pairs(round: Round, reward: RewardModel, judge: RewardModel) -> HoldoutPair
         groups=[row["group"] for row in rows],
         margins=reward.margins(rows) / reward.temperature,
         judge_margins=judge.margins(rows) / judge.temperature,
-        words=words(tables.rows(round.workspace.preferences / "train.arrow"), rows),
+        words=words(tables.rows(table(round.workspace.preferences, "train")), rows),
         champion_margins=_champion_margins(round, rows),
     )
 
 
 def _champion_margins(round: Round, rows: Rows) -> npt.NDArray[np.float64] | None:
     """What the reward model of the champion's round says of the same pairs; None where it learned from none."""
-    place = round.workspace.previous / "reward"
+    place = round.workspace.previous_reward
     if not place.exists():
         return None
     model = RewardModel.load(place)
@@ -132,19 +135,20 @@ def _champion_margins(round: Round, rows: Rows) -> npt.NDArray[np.float64] | Non
 
 def _ceiling(round: Round) -> Metrics:
     """The best accuracy that any model can have on the held-out votes, where the annotator's noise is known."""
-    rows = tables.rows(round.workspace.preferences / "holdout.arrow")
+    rows = tables.rows(table(round.workspace.preferences, "holdout"))
     annotator = round.knobs("vote", VoteSettings).annotator
     known = annotator.ceiling(rows) if annotator else None
-    return {} if known is None else {"reward_ceiling": known}
+    return {} if known is None else {REWARD_CEILING: known}
 
 
-def _examples(samples: Rows) -> list[dict[str, str]]:
-    return [
-        {"prompt": sample["prompt"], "before": sample[f"{CHAMPION}_texts"], "after": sample[f"{CANDIDATE}_texts"]}
+def _examples(samples: Rows) -> tuple[Example, ...]:
+    return tuple(
+        Example(prompt=sample["prompt"], before=sample[f"{CHAMPION}_texts"], after=sample[f"{CANDIDATE}_texts"])
         for sample in samples[:EXAMPLES]
-    ]
+    )
 
 
-def _reliability(pairs: HoldoutPairs) -> dict[str, list[float]]:
+def _reliability(pairs: HoldoutPairs) -> dict[str, tuple[float, ...]]:
     """The reliability diagram of the reward model, as plain lists."""
-    return {name: column.tolist() for name, column in calibration(pairs.margins, pairs.p_chosen).bins._asdict().items()}
+    bins = calibration(pairs.margins, pairs.p_chosen).bins
+    return {name: tuple(column.tolist()) for name, column in bins._asdict().items()}

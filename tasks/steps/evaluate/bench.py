@@ -35,7 +35,7 @@ def bench(round: Round, sampling: SamplingSettings, log: StepLog, kept: dict[str
             )
 
     def compare(rows: Sequence[Row]) -> BothMargins:
-        before = workspace.previous / "reward"
+        before = workspace.previous_reward
         with log.learning():
             ours = _margins(RewardModel.load(workspace.checkpoint("reward")), rows)
             return BothMargins(ours, _margins(RewardModel.load(before), rows) if before.exists() else None)

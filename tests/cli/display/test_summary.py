@@ -8,15 +8,16 @@ import pytest
 
 from cli.display.console import console
 from cli.display.summary import TimeSpent, summary
-from core.files import write_json
 from tasks.state import records
+from tasks.state.record import RoundRecord
+from tasks.state.reports import Example
 from tasks.state.workspace import Workspace
 from tests.commands import Rounds
 
 LONG = "a reason that goes on for a while, so that it is wrapped " * 3
 
 
-def lines(record: dict[str, Any], place: Workspace) -> list[str]:
+def lines(record: RoundRecord, place: Workspace) -> list[str]:
     file = io.StringIO()
     console(file=file, width=80).print(summary(record, place, TimeSpent(142.0, 102.0)))
     return file.getvalue().splitlines()
@@ -29,10 +30,11 @@ def gates(*results: str) -> list[dict[str, Any]]:
     ]
 
 
-def judged(record: dict[str, Any], *results: str) -> dict[str, Any]:
+def judged(record: RoundRecord, *results: str) -> RoundRecord:
     verdict = min(results, key=["reject", "hold", "promote"].index)
     example = {"prompt": "why? " * 60, "before": "\n".join("before") * 30, "after": "after " * 60}
-    return record | {"verdict": {"result": verdict, "findings": gates(*results)}, "examples": [example] * 5}
+    changed = {"verdict": {"result": verdict, "findings": gates(*results)}, "examples": [example] * 5}
+    return RoundRecord.from_json({**record.to_json(), **changed})
 
 
 @pytest.mark.parametrize("results", [["promote"] * 17, ["hold", *["promote"] * 16], ["reject", *["promote"] * 16]])
@@ -59,7 +61,8 @@ def test_three_answers_are_shown_each_on_a_line_of_its_own(followed: Workspace) 
 
 def test_text_of_a_model_is_no_markup_and_moves_no_cursor(followed: Workspace) -> None:
     record = judged(records.read(followed, 2), "promote")
-    record["examples"] = [{"prompt": "[/bold] \x1b[2J", "before": "[red]x[/red]", "after": "\x07"}]
+    shown = Example(prompt="[/bold] \x1b[2J", before="[red]x[/red]", after="\x07")
+    record = record.model_copy(update={"examples": (shown,)})
     text = "\n".join(lines(record, followed))
     assert "[/bold] \\x1b[2J" in text
     assert "[red]x[/red]" in text
@@ -68,13 +71,13 @@ def test_text_of_a_model_is_no_markup_and_moves_no_cursor(followed: Workspace) -
 
 def test_show_has_every_gate_example_step_and_metric(rounds: Rounds, continued: Workspace) -> None:
     record = judged(records.read(continued, 1), *["promote"] * 17)
-    write_json(records.path(continued, 1), record)
+    record.save(records.path(continued, 1))
     shown = rounds("show", "-w", continued.root)
     assert shown.code == 0
     assert "Round 1: promote" in shown.out
-    assert {finding["gate"] for finding in record["verdict"]["findings"]} <= {*shown.out.split()}
+    assert {finding.gate for finding in record.verdict.findings} <= {*shown.out.split()}
     assert shown.out.split().count("after") == 5 * 61  # the label, and every word of each answer
-    assert {*record["times"], *record["metrics"], record["run_id"], record["key"]} <= {*shown.out.split()}
+    assert {*record.times, *record.metrics, record.run_id, record.key} <= {*shown.out.split()}
 
 
 def test_show_gives_the_record_as_json(rounds: Rounds, followed: Workspace) -> None:

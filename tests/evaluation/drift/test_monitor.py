@@ -3,8 +3,9 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from evaluation.drift import DriftCheck, DriftFindings, by_permutation, decide, histograms, metrics, report
+from evaluation.drift import DriftCheck, DriftFindings, by_permutation, decide, histograms, metrics
 from evaluation.drift.prompts import ClassifierScores
+from evaluation.drift.report import report
 
 
 def check(name: str, effect: float, p: float) -> DriftCheck:
@@ -33,7 +34,7 @@ def test_metrics_and_report_name_what_is_alarming() -> None:
     decided = decide(found.checks, 0.01)
     numbers = {"tie_rate": 0.4, "ties": 0.3, "ties_p": 0.002, "ties_alarm": 1.0}
     assert metrics(found, decided) == numbers | {"time": 0.1, "time_p": 0.5, "time_alarm": 0.0, "alarms": 1.0}
-    assert report(found, decided)["alarms"] == ["ties moved (ties 0.3, limit 0.2, p 0.002): look at the data"]
+    assert report(found, decided).alarms == ("ties moved (ties 0.3, limit 0.2, p 0.002): look at the data",)
 
 
 def test_nothing_compared_is_no_alarm() -> None:

@@ -11,9 +11,11 @@ import pytest
 from tasks.history.evidence import EvidenceArchive, _lines, _logged, _unnamed, concerning, concerns, write
 from tasks.history.evidence.headings import CONSIDERATIONS, CONTROLS, OBJECTIVES, PARTS, RISKS, numbered, title
 from tasks.history.evidence.index import index
+from tasks.history.lineage import lineage
 from tasks.registry import audit, incidents
 from tasks.registry.audit import AuditEntry
 from tasks.registry.versions import ModelVersion
+from tests.tasks.history.worlds import COMMITS, world
 
 NOON = datetime(2026, 3, 1, 12, 0, tzinfo=UTC)
 VERSION = ModelVersion("policy", "3", 2, "f" * 32, "d" * 64, {"round_key": "abc123"}, NOON)
@@ -102,18 +104,13 @@ def test_an_archive_says_that_the_log_was_removed(tmp_path: Path) -> None:
 
 
 def test_annotators_are_numbered_alike_everywhere() -> None:
-    told: dict[str, Any] = {
-        "asked": "policy/3",
-        "rounds": [
-            {"feedback": [{"annotator": "ana", "records": 3}, {"annotator": "bo", "records": 1}], "votes": []},
-            {"feedback": [], "votes": [{"annotator": "bo", "records": 2}]},
-        ],
-    }
+    told = lineage(world(), "commit:" + COMMITS[0])
     hidden = _unnamed(told)
-    assert [one["annotator"] for one in hidden["rounds"][0]["feedback"]] == ["annotator 1", "annotator 2"]
-    assert hidden["rounds"][1]["votes"] == [{"annotator": "annotator 2", "records": 2}]
-    assert "ana" not in json.dumps(hidden).replace("annotator", "")
-    assert told["rounds"][0]["feedback"][0]["annotator"] == "ana"  # what was told stays as it was
+    assert [one.annotator for one in hidden.rounds[0].people.feedback] == ["annotator 1"]
+    assert [one.annotator for one in hidden.rounds[1].people.feedback] == ["annotator 1"] * 2
+    assert [(one.annotator, one.records) for one in hidden.rounds[1].people.votes] == [("annotator 2", 40)]
+    assert "ana" not in json.dumps(hidden.to_json()).replace("annotator", "")
+    assert told.rounds[0].people.feedback[0].annotator == "ana"  # what was told stays as it was
 
 
 def test_the_archive_has_no_time_of_its_own(tmp_path: Path) -> None:

@@ -2,13 +2,17 @@ from typing import Any
 
 import pytest
 
-from tasks.history.lineage import lineage
+from tasks.history.lineage import History, lineage
 from tasks.registry.archive import NotFound
 from tests.tasks.history.worlds import COMMITS, FEEDBACK, KEYS, RUNS, SFT, version, world
 
 
+def told_of(asked: str, known: History | None = None) -> Any:
+    return lineage(known or world(), asked).to_json()
+
+
 def rounds(asked: str) -> list[int]:
-    return [told["round"] for told in lineage(world(), asked)["rounds"]]
+    return [told["round"] for told in told_of(asked)["rounds"]]
 
 
 @pytest.mark.parametrize(
@@ -35,11 +39,11 @@ def rounds(asked: str) -> list[int]:
     ],
 )
 def test_everything_leads_to_its_rounds(asked: str, kind: str, found: list[int]) -> None:
-    assert (lineage(world(), asked)["is"], rounds(asked)) == ([kind], found)
+    assert (told_of(asked)["is"], rounds(asked)) == ([kind], found)
 
 
 def test_a_round_tells_all_the_rest() -> None:
-    [told] = lineage(world(), "round:1")["rounds"]
+    [told] = told_of("round:1")["rounds"]
     assert (told["key"], told["run"], told["verdict"], told["commit"]) == (KEYS[1], RUNS[1], "promote", COMMITS[1])
     assert (told["parent"], told["champion"]) == ({"round": 0, "key": KEYS[0]}, "policy/1")
     assert [(one["version"], one["champion"]) for one in told["versions"]] == [("policy/2", True), ("reward/1", False)]
@@ -53,23 +57,23 @@ def test_a_round_tells_all_the_rest() -> None:
 
 
 def test_an_annotator_is_told_with_all_that_they_said() -> None:
-    told: dict[str, Any] = lineage(world(), "ana")["annotator"]
+    told = told_of("ana")["annotator"]
     assert [(one["round"], one["records"]) for one in told["feedback"]] == [(0, 5), (1, 7)]
     assert told["votes"] == []
 
 
 def test_rounds_of_another_workspace_have_none_of_its_people() -> None:
     shared = world()._replace(here=KEYS[:2])
-    [other] = lineage(shared, "round:2")["rounds"]
+    [other] = told_of("round:2", shared)["rounds"]
     assert (other["feedback"], other["votes"]) == ([], [])
-    assert [told["round"] for told in lineage(shared, "ana")["rounds"]] == [0, 1]
+    assert [told["round"] for told in told_of("ana", shared)["rounds"]] == [0, 1]
 
 
 def test_a_name_of_two_kinds_is_both_unless_one_is_asked_for() -> None:
     named = world()._replace(spoken=[world().spoken[2]._replace(annotator="0")])
-    assert lineage(named, "0")["is"] == ["round", "annotator"]
-    assert [told["round"] for told in lineage(named, "round:0")["rounds"]] == [0]
-    assert [told["round"] for told in lineage(named, "annotator:0")["rounds"]] == [2]
+    assert told_of("0", named)["is"] == ["round", "annotator"]
+    assert [told["round"] for told in told_of("round:0", named)["rounds"]] == [0]
+    assert [told["round"] for told in told_of("annotator:0", named)["rounds"]] == [2]
 
 
 @pytest.mark.parametrize("asked", ["policy/9", "9", "22222", "annotator:dan", "run:" + KEYS[0], "e" * 32, ""])

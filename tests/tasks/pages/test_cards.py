@@ -8,11 +8,15 @@ import yaml
 from hypothesis import given
 from hypothesis import strategies as st
 
+from evaluation.verdict import Finding, Verdict
 from tasks.pages.cards import content
 from tasks.pages.cards.content import CardFacts, data_card, model_card, short
 from tasks.pages.cards.limits import limits
 from tasks.pages.markdown import SafeMarkdown, code, escaped
 from tasks.registry.versions import ModelVersion
+from tasks.state.inputs import Base, Champion, Inputs
+from tasks.state.opened import Opened
+from tasks.state.reports import CurateReport, EvaluateReport, Example
 
 NOON = datetime(2026, 3, 1, 12, 0, tzinfo=UTC)
 CURATED = {
@@ -46,13 +50,11 @@ MEASURED = {
     "reward/pairs": 700.0,
     "curate/quarantined": 3.0,
 }
-VERDICT = {
-    "result": "hold",
-    "findings": [
-        {"gate": "win_rate", "result": "promote", "reason": "61 %", "numbers": {"win_rate": 0.61}},
-        {"gate": "slices", "result": "hold", "reason": "refund is lost", "numbers": {"refund": 0.4}},
-    ],
-}
+WON = Finding(gate="win_rate", result="promote", reason="61 %", numbers={"win_rate": 0.61})
+LOST = Finding(gate="slices", result="hold", reason="refund is lost", numbers={"refund": 0.4})
+
+
+OPENED = Opened(request="", code="abcdef0123456789", inputs="", at="", commit="a" * 40, dirty=False)
 
 
 def facts(name: str = "policy", number: int = 3, **changes: Any) -> CardFacts:
@@ -60,16 +62,22 @@ def facts(name: str = "policy", number: int = 3, **changes: Any) -> CardFacts:
     found = CardFacts(
         version=ModelVersion(name, "4", number, "f" * 32, "d" * 64, tags, NOON),
         reward_version="2",
-        inputs={
-            "number": number,
-            "parent": "fedcba9876543210" if number else None,
-            "champion": {"version": "3", "digest": "c" * 64} if number else None,
-            "base": {"name": "scratch", "digest": "scratch"},
-            "params": {"policy": {"use": "ppo"}, "vote": {"annotator": {"use": "simulated"}}},
-        },
-        opened={"commit": "a" * 40, "dirty": False, "code": "abcdef0123456789"},
-        reports={"curate": CURATED},
-        verdict=VERDICT if number else None,
+        inputs=Inputs(
+            number=number,
+            parent="fedcba9876543210" if number else None,
+            seed=7,
+            salt="",
+            champion=Champion(version="3", digest="c" * 64) if number else None,
+            base=Base(name="scratch", digest="scratch"),
+            code="abcdef0123456789",
+            feedback="",
+            params={"policy": {"use": "ppo"}, "vote": {"annotator": {"use": "simulated"}}},
+        ),
+        opened=OPENED,
+        curate=CurateReport.from_json(CURATED),
+        evaluate=None,
+        drift=None,
+        verdict=Verdict(findings=(WON, LOST)) if number else None,
         metrics=MEASURED if number else {},
         outputs={"curate": {"data/preferences": "9" * 32 + ".dir", "data/reports/curate.json": "8" * 32}},
     )
@@ -112,8 +120,8 @@ def test_the_card_of_a_first_model() -> None:
 
 def test_a_base_model_is_named() -> None:
     known = facts()
-    base = {"name": "org/model", "digest": "org/model"}
-    card = model_card(known._replace(inputs={**known.inputs, "base": base}))
+    base = Base(name="org/model", digest="org/model")
+    card = model_card(known._replace(inputs=known.inputs.model_copy(update={"base": base})))
     assert yaml.safe_load(card.split("---\n")[1])["base_model"] == "org/model"
 
 
@@ -132,7 +140,7 @@ def test_limits_are_read_off_the_records() -> None:
         assert said in found
     assert not any("its commit" in limit for limit in found)
     assert not any("Not measured: how often attacks succeed" in limit for limit in found)
-    dirty = limits(facts(opened={"commit": "a", "dirty": True, "code": "c"}))
+    dirty = limits(facts(opened=OPENED.model_copy(update={"dirty": True})))
     assert "The code differed from its commit: it cannot be made again from the commit alone." in dirty
 
 
@@ -147,15 +155,16 @@ def test_what_comes_from_feedback_is_no_markdown() -> None:
         "x | <script>alert(1)</script>\n# Approved\n[ok](http://evil.example) **all** www.evil.example a@evil.example"
     )
     sources = {evil: {"events": 1, "licence": evil, "consent": evil}}
-    examples = [{"prompt": evil, "before": evil, "after": evil}]
-    reports = {"curate": {**CURATED, "sources": sources}, "evaluate": {"examples": examples}}
-    for card in (model_card(facts(reports=reports)), data_card(facts(reports=reports))):
+    examples = (Example(prompt=evil, before=evil, after=evil),)
+    evaluated = EvaluateReport(metrics={}, examples=examples)
+    found = facts(curate=CurateReport.from_json({**CURATED, "sources": sources}), evaluate=evaluated)
+    for card in (model_card(found), data_card(found)):
         assert "<script>" not in card
         assert "\n# Approved" not in card
         assert "](http:" not in card
         assert "http://" not in card
         assert "www.evil" not in card
-    row = next(line for line in model_card(facts(reports=reports)).splitlines() if line.startswith("| x"))
+    row = next(line for line in model_card(found).splitlines() if line.startswith("| x"))
     assert row.replace("\\|", "").count("|") == 5  # four cells, as the table has
 
 
@@ -177,8 +186,8 @@ def test_what_is_marked_as_safe_or_no_text_stays() -> None:
 
 @pytest.mark.parametrize("gates", [1, 400])
 def test_a_description_fits_and_says_where_the_rest_is(gates: int) -> None:
-    findings = [{**VERDICT["findings"][0], "gate": f"gate_{number}"} for number in range(gates)]  # type: ignore[dict-item]  # a literal's type is wider
-    card = model_card(facts(verdict={"result": "hold", "findings": findings}))
+    findings = tuple(WON.model_copy(update={"gate": f"gate_{number}"}) for number in range(gates))
+    card = model_card(facts(verdict=Verdict(findings=findings)))
     shown = short(card, "run 1")
     assert len(shown) <= content.LONGEST
     assert shown.startswith("# policy version 4")

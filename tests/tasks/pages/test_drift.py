@@ -1,13 +1,11 @@
-from typing import Any
-
-from evaluation.drift import DriftCheck, DriftFindings, decide, histograms, report
+from evaluation.drift import DriftCheck, DriftFindings, decide, histograms
+from evaluation.drift.report import DriftReport, report
 from tasks.pages.drift import page
 
 
 def shown(*checks: DriftCheck, history: list[tuple[int, dict[str, float]]]) -> str:
     found = DriftFindings(checks, {}, (histograms("Answers: length", "tokens", [1, 2, 3], [3, 4, 5]),))
-    plain: dict[str, Any] = report(found, decide(checks, 0.01))
-    return page("Round 3", 0.01, plain, history)
+    return page("Round 3", 0.01, report(found, decide(checks, 0.01)), history)
 
 
 def test_an_alarm_stands_first_and_says_where_to_look() -> None:
@@ -25,7 +23,7 @@ def test_an_alarm_stands_first_and_says_where_to_look() -> None:
 
 
 def test_a_round_without_anything_to_compare_with() -> None:
-    text = page("Round 1", 0.01, {"checks": [], "panels": []}, [(1, {})])
+    text = page("Round 1", 0.01, DriftReport(), [(1, {})])
     assert "Round 1: no alarm" in text
     assert "There was nothing to compare with." in text
 

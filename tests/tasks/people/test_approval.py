@@ -6,6 +6,7 @@ from core.files import digest, write_text
 from evaluation.verdict import Finding, Verdict
 from tasks.people import approval, waiting
 from tasks.people.approval import AlreadyDecided, NotAsked
+from tasks.people.waiting import Candidate
 from tasks.registry import audit
 from tasks.state import round as rounds
 from tasks.state.round import Round
@@ -13,7 +14,7 @@ from tasks.state.workspace import Workspace
 from tests.tasks.people.waiting_round import opened
 
 KEY = "ab" * 8
-GATES = Verdict(findings=(Finding(gate="win_rate", result="promote", reason="they like it"),)).to_json()
+GATES = Verdict(findings=(Finding(gate="win_rate", result="promote", reason="they like it"),))
 
 
 @pytest.fixture
@@ -26,14 +27,14 @@ def round(tmp_path: Path) -> Round:
 
 
 def asks(place: Workspace, seconds: float = 3600) -> None:
-    about = {"key": KEY, "candidate": digest(place.checkpoint("policy"))}
+    about = Candidate(key=KEY, candidate=digest(place.checkpoint("policy")))
     waiting.begin(place, "approval", seconds, about)
 
 
 def findings(round: Round) -> list[tuple[str, str]]:
     verdict = approval.applied(round, KEY, GATES)
-    assert verdict["result"] == verdict["findings"][-1]["result"]
-    return [(finding["result"], finding["reason"]) for finding in verdict["findings"][1:]]
+    assert verdict.result == verdict.findings[-1].result
+    return [(finding.result, finding.reason) for finding in verdict.findings[1:]]
 
 
 def test_a_yes_is_recorded_audited_and_one_more_finding(round: Round) -> None:
@@ -88,7 +89,7 @@ def test_what_is_no_decision_is_refused(round: Round, number: int, by: str, why:
 
 
 def test_nobody_is_asked_about_what_the_gates_hold_or_where_no_approval_is_required(round: Round) -> None:
-    held = Verdict(findings=(Finding(gate="win_rate", result="hold", reason="too few votes"),)).to_json()
+    held = Verdict(findings=(Finding(gate="win_rate", result="hold", reason="too few votes"),))
     assert approval.applied(round, KEY, held) == held
     free = Round(**{**vars(round), "values": {}})
     assert approval.applied(free, KEY, GATES) == GATES

@@ -2,12 +2,12 @@
 
 from pathlib import Path
 
-import yaml
-
-from core.files import write_json, write_text
+from core.files import write_text
 from feedback import pairs
 from feedback.schema import Message, Response
 from feedback.sources import AnswerPair
+from tasks.state.inputs import Base, Inputs
+from tasks.state.opened import Opened
 from tasks.state.workspace import Workspace
 
 ANSWERS = (("Yes.", "No."), ("Maybe.", "Maybe."), ("Soon.", "On Monday."), ("Here.", "There."))
@@ -17,17 +17,10 @@ ANSWERS = (("Yes.", "No."), ("Maybe.", "Maybe."), ("Soon.", "On Monday."), ("Her
 def opened(root: Path, at: str = "2026-11-21T08:00:00+00:00") -> Workspace:
     """Round 3 is open."""
     place = Workspace(root)
-    inputs: dict[str, object] = {
-        "number": 3,
-        "parent": None,
-        "seed": 7,
-        "salt": "salt",
-        "champion": None,
-        "inbox": [],
-        "params": {},
-    }
-    write_text(place.round, yaml.safe_dump(inputs))
-    write_json(place.opened, {"at": at, "code": "0" * 16})
+    base = Base(name="scratch", digest="scratch")
+    inputs = Inputs(number=3, seed=7, salt="salt", base=base, code="0" * 16, feedback="", params={})
+    write_text(place.round, inputs.to_yaml())
+    Opened(request="", code="0" * 16, inputs="", at=at, commit=None, dirty=False).save(place.opened)
     pairs.write(place.pairs, [pair(index, *texts) for index, texts in enumerate(ANSWERS)])
     write_text(place.checkpoint("policy") / "weights", "the candidate's")
     return place

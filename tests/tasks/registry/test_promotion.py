@@ -1,39 +1,38 @@
-from collections.abc import Mapping
 from dataclasses import dataclass
 from pathlib import Path
-from typing import Any, cast
+from typing import cast
 
 import pytest
 
+from evaluation.verdict import Finding, Verdict
 from tasks.registry import promotion
 from tasks.registry.alias import Registry
 from tasks.registry.promotion import PromotionSettings
+from tasks.state.inputs import Champion
 from tasks.state.round import Round
 from tests.tasks.registry.test_registry import champion, with_champion_2
 
 pytestmark = pytest.mark.filterwarnings("ignore:The ``noload`` loader strategy:DeprecationWarning")
 
-PROMOTE = {"result": "promote", "findings": [{"gate": "win_rate", "result": "promote", "reason": "it won"}]}
+PROMOTE = Verdict(findings=(Finding(gate="win_rate", result="promote", reason="it won"),))
 
 
 @dataclass
 class Ending:
     """A round at its end: what a promotion reads of it."""
 
-    champion: Mapping[str, str]
+    champion: Champion
     cooldown: float = 0.0
 
     def knobs(self, section: str, model: type[PromotionSettings]) -> PromotionSettings:
         return model(cooldown=self.cooldown)
 
 
-def carried_out(
-    registry: Registry, expect: str, verdict: Mapping[str, Any], cooldown: float = 0.0
-) -> Mapping[str, Any]:
+def carried_out(registry: Registry, expect: str, verdict: Verdict, cooldown: float = 0.0) -> Verdict:
     """What becomes of the verdict on version 3, which was compared with `expect`."""
     version = registry.version("3")
-    registry.mark(version, {"verdict": verdict["result"]})
-    round = cast(Round, Ending({"version": expect}, cooldown))
+    registry.mark(version, {"verdict": verdict.result})
+    round = cast(Round, Ending(Champion(version=expect, digest=""), cooldown))
     return promotion.carry_out(round, registry, registry.version("3"), verdict)
 
 
@@ -46,7 +45,7 @@ def test_a_verdict_of_promote_is_carried_out(home: Path) -> None:
 
 def test_any_other_verdict_moves_nothing(home: Path) -> None:
     registry = with_champion_2(home)
-    hold = {"result": "hold", "findings": []}
+    hold = Verdict()
     assert carried_out(registry, "2", hold) == hold
     assert champion(registry) == "2"
 
@@ -55,14 +54,14 @@ def test_a_champion_that_changed_meanwhile_holds_the_candidate(home: Path) -> No
     registry = with_champion_2(home)
     registry.rollback(None, "rude", "watch")
     held = carried_out(registry, "2", PROMOTE)
-    assert [finding["result"] for finding in held["findings"]] == ["promote", "hold"]
-    assert "policy@champion is 1, expected 2" in held["findings"][-1]["reason"]
-    assert (held["result"], registry.version("3").tags["verdict"], champion(registry)) == ("hold", "hold", "1")
+    assert [finding.result for finding in held.findings] == ["promote", "hold"]
+    assert "policy@champion is 1, expected 2" in held.findings[-1].reason
+    assert (held.result, registry.version("3").tags["verdict"], champion(registry)) == ("hold", "hold", "1")
 
 
 def test_what_a_cooldown_held_is_promoted_where_the_round_is_continued_after_it(home: Path) -> None:
     registry = with_champion_2(home)
     registry.rollback(None, "rude", "ana")
-    assert carried_out(registry, "1", PROMOTE, cooldown=3600)["result"] == "hold"
-    assert carried_out(registry, "1", PROMOTE, cooldown=0)["result"] == "promote"
+    assert carried_out(registry, "1", PROMOTE, cooldown=3600).result == "hold"
+    assert carried_out(registry, "1", PROMOTE, cooldown=0).result == "promote"
     assert (registry.version("3").tags["verdict"], champion(registry)) == ("promote", "3")

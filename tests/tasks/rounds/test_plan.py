@@ -1,6 +1,7 @@
 from typing import Any
 
 from tasks.rounds.plan import PlannedStep, foresee
+from tasks.state.inputs import Base, Inputs
 
 
 def stage(params: list[str], deps: list[str], *outs: Any) -> dict[str, Any]:
@@ -15,13 +16,16 @@ GRAPH = {
 }
 
 
-def inputs(number: int = 1, epochs: int = 3) -> dict[str, Any]:
-    return {"number": number, "params": {"sft": {"epochs": epochs}, "policy": {"kl": 0.3}, "drift": {"bins": 10}}}
+def inputs(number: int = 1, epochs: int = 3) -> Inputs:
+    base, params = Base(name="scratch", digest="scratch"), {"sft": {"epochs": epochs}, "policy": {"kl": 0.3}}
+    return Inputs(
+        number=number, seed=7, salt="", base=base, code="", feedback="", params=params | {"drift": {"bins": 10}}
+    )
 
 
-def recorded(values: dict[str, Any]) -> dict[str, Any]:
-    sections = {f"params.{name}": knobs for name, knobs in values["params"].items()}
-    known = {"number": values["number"], **sections}
+def recorded(values: Inputs) -> dict[str, Any]:
+    sections = {f"params.{name}": knobs for name, knobs in values.params.items()}
+    known = {"number": values.number, **sections}
     return {
         name: {"params": {"data/round.yaml": {key: known[key] for key in stage["params"][0]["data/round.yaml"]}}}
         for name, stage in GRAPH.items()

@@ -55,7 +55,7 @@ def test_an_edit_while_a_round_opens_is_the_next_request(workspace: Workspace) -
     opened = open_round(workspace, [], EditedMeanwhile(workspace.root))
     assert workspace.params.read_text() == "seed: 7\n"
     assert opened.values["seed"] == 3
-    assert rounds.circumstances(workspace)["request"] == before.fingerprint
+    assert rounds.circumstances(workspace).request == before.fingerprint
     assert ask(workspace, []).fingerprint != before.fingerprint
 
 

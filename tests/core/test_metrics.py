@@ -1,0 +1,50 @@
+"""Metrics as names: keys like any other, with what they mean."""
+
+import importlib
+import json
+import pickle
+import pkgutil
+from pathlib import Path
+
+import pytest
+
+from core.metrics import INTERVAL, Metric, declared
+from tasks.state.steps import STEPS
+
+ROOT = Path(__file__).parents[2]
+PACKAGES = ("core", "feedback", "models", "evaluation", "tasks")
+
+RATE = Metric("win_rate", "evaluate", "share", "above .5", "Votes for it.", ends=(*INTERVAL, "_p"), rare=True)
+
+
+def everywhere() -> dict[str, Metric]:
+    """Every metric that a module of the project declares, by its full name."""
+    roots = [importlib.import_module(name) for name in PACKAGES]
+    names = [one.name for root in roots for one in pkgutil.walk_packages(root.__path__, f"{root.__name__}.")]
+    found = [metric for name in names for metric in declared(importlib.import_module(name))]
+    return {metric.full: metric for metric in found}
+
+
+def test_a_metric_is_its_name() -> None:
+    assert {RATE: 0.6} == {"win_rate": 0.6}
+    assert json.loads(json.dumps({RATE: RATE})) == {"win_rate": "win_rate"}
+    assert type(pickle.loads(pickle.dumps(RATE))) is str
+    assert (RATE.full, f"{RATE}_low") == ("evaluate/win_rate", "win_rate_low")
+
+
+def test_an_entry_has_names_unit_direction_and_definition() -> None:
+    assert RATE.entry() == "- `evaluate/win_rate`, `_low`, `_high`, `_p` † (share; above .5). Votes for it."
+
+
+def test_a_name_that_stands_for_many() -> None:
+    many = Metric("criterion_<name>_votes", "evaluate", "votes", "up", "Fresh votes under it.")
+    assert (many.prefix, many.of("polite")) == ("criterion_", "criterion_polite_votes")
+
+
+@pytest.mark.filterwarnings("ignore")  # of what is imported
+def test_every_metric_is_declared_once_under_a_step_and_is_on_the_page() -> None:
+    page, known = (ROOT / "docs/metrics.md").read_text(encoding="utf-8"), everywhere()
+    assert {metric.step for metric in known.values()} <= {*STEPS, "blame"}
+    lines = page.splitlines()
+    for name in known:
+        assert sum(line.startswith(f"- `{name}`") for line in lines) == 1, name

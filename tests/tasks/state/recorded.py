@@ -1,0 +1,29 @@
+"""The record of a round that never ran, for tests of those who read one."""
+
+from evaluation.verdict import Verdict
+from tasks.state.inputs import Base, Inputs
+from tasks.state.opened import Opened
+from tasks.state.record import RoundRecord
+
+AT = "2026-11-21T08:00:00+00:00"
+
+
+def record(number: int, version: str, verdict: Verdict) -> RoundRecord:
+    """A finished round that measured nothing."""
+    base, code = Base(name="scratch", digest="scratch"), "0" * 16
+    return RoundRecord(
+        number=number,
+        key=f"{number:016x}",
+        parent=None,
+        finished=AT,
+        opened=Opened(request="", code=code, inputs="", at=AT, commit=None, dirty=False),
+        experiment="1",
+        run_id=f"{number:032x}",
+        version=version,
+        verdict=verdict,
+        new_feedback=0,
+        metrics={},
+        times={},
+        examples=(),
+        inputs=Inputs(number=number, seed=7, salt="", base=base, code=code, feedback="", params={}),
+    )

@@ -1,0 +1,79 @@
+"""Every path of a workspace is named in tasks/state/workspace.py, and nowhere else."""
+
+import ast
+from collections.abc import Iterator
+from pathlib import Path
+
+import pytest
+
+from tasks.state.workspace import PROJECT, Workspace, table
+
+HOME = "tasks/state/workspace.py"
+
+OTHERS = {
+    "cli/reference.py": "pages of the project",
+    "flows/orchestration/server.py": "the home of Prefect",
+    "tasks/analysis/blame/keeping.py": "the two files of a finding, in its folder",
+    "tasks/analysis/blame/retraining.py": "one file a training, named by what it learned from",
+    "tasks/analysis/drift/__init__.py": "one page a section, in the folder of a round",
+    "tasks/history/evidence/index.py": "a template beside the code",
+    "tasks/pages/cards/content.py": "templates beside the code",
+    "tasks/registry/archive.py": "files of a run in MLflow",
+    "tasks/state/intake.py": "one file a batch of feedback, named by its content",
+    "tasks/tools/versioning.py": "files of DVC and git at the root, named by what DVC is asked to keep",
+    "cli/explain.py": "a page where nobody names another file",
+}
+"""Modules that join a name to a folder that is not the workspace's own, or to one file of many in a folder of it."""
+
+
+def joined(module: Path) -> Iterator[str]:
+    """The names that a module joins to paths."""
+    for node in ast.walk(ast.parse(module.read_text(encoding="utf-8"))):
+        if isinstance(node, ast.BinOp) and isinstance(node.op, ast.Div):
+            right = node.right
+            if isinstance(right, ast.JoinedStr) or (isinstance(right, ast.Constant) and isinstance(right.value, str)):
+                yield ast.unparse(right)
+
+
+def modules() -> dict[str, list[str]]:
+    files = [file for room in ("cli", "flows", "tasks") for file in sorted((PROJECT / room).rglob("*.py"))]
+    found = {file.relative_to(PROJECT).as_posix(): list(joined(file)) for file in files}
+    return {name: names for name, names in found.items() if names and name != HOME}
+
+
+def test_no_other_module_joins_names_to_paths() -> None:
+    assert modules().keys() == OTHERS.keys()
+
+
+@pytest.mark.parametrize("module", OTHERS)
+def test_nobody_names_what_lies_below_data(module: str) -> None:
+    names = [name.strip("f'\"") for name in modules()[module]]
+    assert not [name for name in names if name.split("/")[0] == "data" or name.endswith(".arrow")]
+
+
+def test_the_paths_are_those_of_version_0_1_0(tmp_path: Path) -> None:
+    place = Workspace(tmp_path)
+    found = {
+        place.recorded: "dvc.lock",
+        place.recorded_before: "data/.dvc.lock.before",
+        place.registry_lock: "data/.registry.lock",
+        place.mlflow_lock: "data/.mlflow.lock",
+        place.times: "data/metrics/times.json",
+        place.reported("policy"): "data/metrics/policy.jsonl",
+        place.record(2): "data/rounds/00002.json",
+        place.sampled: "data/samples/samples.arrow",
+        place.previous_samples: "data/previous/samples/samples.arrow",
+        place.previous_reward: "data/previous/reward",
+        place.state("policy"): "data/training/policy",
+        place.taken: "data/inbox/taken",
+        place.report("drift"): "data/reports/drift.json",
+        place.watched("told"): "data/watch/told.json",
+        place.watch_lock(): "data/watch/.lock",
+        place.watch_lock("guards"): "data/watch/.guards.lock",
+        place.ballot("ab", 1): "data/ballots/ab/00001.jsonl",
+        place.wait("votes"): "data/waiting/votes.json",
+        table(place.preferences, "holdout"): "data/preferences/holdout.arrow",
+    }
+    assert {path.relative_to(tmp_path).as_posix(): name for path, name in found.items()} == {
+        name: name for name in found.values()
+    }
