@@ -1,1 +1,1 @@
-"""What is better: numbers in, findings out. Knows no workspace and no tool."""
+"""Evaluation: metrics, statistical tests, gates and guards. Depends on no workspace and no tool."""

@@ -1,4 +1,4 @@
-"""What a verdict rests on: the evidence the gates read, the finding of each, and the verdict they add up to."""
+"""The inputs of the gates, their findings, and the verdict: the worst finding."""
 
 from collections.abc import Iterable, Mapping
 from math import isfinite
@@ -17,7 +17,7 @@ MILDEST_FIRST: tuple[Result, ...] = ("promote", "hold", "reject")
 
 
 def worst(results: Iterable[Result]) -> Result:
-    """`reject` if any is, else `hold` if any is. Where nothing was looked at, it waits."""
+    """`reject` if any result is, else `hold` if any is. Without results, `hold`."""
     return max(results, key=MILDEST_FIRST.index, default="hold")
 
 
@@ -26,22 +26,22 @@ class _Value(BaseModel):
 
 
 class Finding(_Value):
-    """What one gate found."""
+    """The result of one gate."""
 
     gate: str
     result: Result
     reason: str
     """One sentence for people, with the numbers in it."""
     numbers: Metrics = {}
-    """The numbers that decided, by name."""
+    """The numbers that the result is based on, by name."""
 
 
 class Verdict(_Value):
-    """Whether a candidate becomes champion: the worst of its findings. Where nothing was looked at, it waits."""
+    """Whether a candidate becomes champion: the worst of its findings. Without findings, `hold`."""
 
     findings: tuple[Finding, ...] = ()
     bootstrap: bool = False
-    """The first model of a workspace, which is promoted without a look: there was nothing to compare it with."""
+    """The first model of a workspace, promoted without gates: there is no champion to compare it with."""
 
     @property
     def result(self) -> Result:
@@ -49,58 +49,59 @@ class Verdict(_Value):
         return "promote" if self.bootstrap else worst(finding.result for finding in self.findings)
 
     def with_finding(self, finding: Finding) -> "Verdict":
-        """The same with one more finding."""
+        """A copy with one more finding."""
         return self.model_copy(update={"findings": (*self.findings, finding)})
 
     @model_serializer
     def to_json(self) -> Json:
         """As plain values, result first, for a JSON file."""
-        told: Json = {"result": self.result, "findings": [finding.model_dump() for finding in self.findings]}
-        return {**told, "bootstrap": True} if self.bootstrap else told
+        value: Json = {"result": self.result, "findings": [finding.model_dump() for finding in self.findings]}
+        return {**value, "bootstrap": True} if self.bootstrap else value
 
     @classmethod
     def from_json(cls, value: object) -> "Verdict":
-        """Back from plain values. The result is derived anew: it can't contradict the findings."""
+        """Read plain values. The result is derived from the findings, whatever `result` says."""
         return cls.model_validate(value)
 
     @model_validator(mode="before")
     @classmethod
-    def _derived(cls, value: Any) -> Any:
-        known = isinstance(value, Mapping)
-        return {name: part for name, part in value.items() if name in cls.model_fields} if known else value
+    def _ignore_derived(cls, value: Any) -> Any:
+        if not isinstance(value, Mapping):
+            return value
+        return {name: part for name, part in value.items() if name in cls.model_fields}
 
 
 def admissible(metrics: Metrics) -> Metrics:
-    """The numbers that a gate may lean on.
+    """The numbers that gates may use.
 
-    Left out are those that are not finite (a comparison with NaN would let everything pass) and those that rest on the
-    truth of a simulated world, which no real round knows (`Evaluation.oracle`).
+    Omits numbers that are not finite (comparisons with NaN would let everything pass) and those that depend on the
+    ground truth of a simulated world, which no real round knows (`Evaluation.oracle`).
     """
     return {name: number for name, number in metrics.items() if isfinite(number) and name not in oracles()}
 
 
 class GateInputs(_Value):
-    """All that a gate may look at. Names are prefixed by the step that measured: `evaluate/win_rate`."""
+    """Everything that gates may use. Metric names have their step as prefix: `evaluate/win_rate`."""
 
     candidate: Annotated[Metrics, AfterValidator(admissible)]
     champion: Annotated[Metrics, AfterValidator(admissible)] = {}
-    """The champion's numbers of the round that made it; empty where it was not judged."""
+    """The champion's metrics from the round that trained it; empty if that round was not evaluated."""
     trust_judge: bool = False
-    """Where there are no fresh votes, the judge model may stand in for them."""
+    """Whether the judge model may replace fresh votes if there are none."""
     votes_asked: int = 0
-    """Fresh votes that people were asked for; 0 where no person was."""
+    """Number of fresh votes requested from people; 0 if none were."""
     licences: Mapping[str, int] = {}
-    """Licence → events under it that reached training; empty where nobody looked."""
+    """Licence → number of events under it used in training; empty if not counted."""
     consents: Mapping[str, int] = {}
-    """The same by consent."""
+    """Consent → number of events; likewise."""
     annotators: tuple[AnnotatorAgreement, ...] | None = None
-    """How often each annotator agrees with models that did not learn from the same pairs; None where nobody looked."""
+    """How often each annotator agrees with models that were trained on other pairs; None if not measured."""
     seconds: float | None = None
-    """What the steps took so far, by the clock; None where nobody looked at it."""
+    """Wall-clock time of the steps so far; None if not measured."""
 
 
 def interval(metrics: Metrics, name: str, count: str) -> Interval | None:
-    """The interval that was reported as `name`, over `count` rows (also a name); None where it was not measured."""
+    """The interval reported as metric `name`, over as many rows as metric `count` says; None if not measured."""
     names = (name, f"{name}_low", f"{name}_high", count)
     if not all(part in metrics for part in names):
         return None

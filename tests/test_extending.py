@@ -86,15 +86,15 @@ def test_the_algorithm_learns_what_is_rewarded() -> None:
     def policy() -> Policy:
         return build(ModelSettings(width=16, layers=1, heads=2, feed_forward=32, vocabulary=261), ["hello"])
 
-    heard: list[Mapping[str, float]] = []
+    logged: list[Mapping[str, float]] = []
     reference = policy()
     algorithm = make("models.algorithms", "reinforce", {"steps": 30, "learning_rate": 0.01, "kl": 0.0})
     prompts = [[10, 11, 4], [12, 4], [13, 14, 15, 4]]
-    algorithm.train(policy(), reference, even, prompts, 4, log=lambda metrics, step, total: heard.append(metrics))
-    assert len(heard) == 30
-    assert heard[0]["objective/kl"] == pytest.approx(0, abs=1e-4)
+    algorithm.train(policy(), reference, even, prompts, 4, log=lambda metrics, step, total: logged.append(metrics))
+    assert len(logged) == 30
+    assert logged[0]["objective/kl"] == pytest.approx(0, abs=1e-4)
     # by 0.40 or more in 11 seeds
-    assert heard[-1]["objective/score"] > heard[0]["objective/score"] + 0.2
+    assert logged[-1]["objective/score"] > logged[0]["objective/score"] + 0.2
     assert all(
         torch.equal(a, b) for a, b in zip(reference.model.parameters(), policy().model.parameters(), strict=True)
     )
@@ -104,10 +104,10 @@ def test_the_evaluation_counts() -> None:
     nothing = np.zeros(4)
     data = Holdout([], ["a", "b", "c", "d"], [], HoldoutPairs([], [], nothing, [], nothing, nothing, nothing))
 
-    def said(*texts: str) -> Answers:
+    def answers(*texts: str) -> Answers:
         return Answers([*texts], nothing.astype(np.int64), nothing.astype(np.bool_), nothing, nothing, nothing)
 
-    ours, theirs = said("Sorry!", "I apologise.", "Yes.", "No."), said("Yes.", "Sorry.", "Yes.", "No.")
+    ours, theirs = answers("Sorry!", "I apologise.", "Yes.", "No."), answers("Yes.", "Sorry.", "Yes.", "No.")
     numbers = make("evaluation.evals", "apologies", {}).run(ours, theirs, data)
     assert numbers["apologies"] == 0.5
     assert numbers["apologies_gain"] == 0.25
@@ -119,11 +119,11 @@ def test_the_evaluation_counts() -> None:
 )
 def test_the_gate_decides(metrics: dict[str, float], result: str) -> None:
     gate = make("evaluation.gates", "endings", {"least": 0.9})
-    found = gate.check(GateInputs(candidate=metrics))
-    assert (found.gate, found.result) == ("endings", result)
+    finding = gate.check(GateInputs(candidate=metrics))
+    assert (finding.gate, finding.result) == ("endings", result)
 
 
-def test_the_guard_is_sure_before_it_speaks() -> None:
+def test_the_guard_needs_significance() -> None:
     rudeness = make("evaluation.guards", "rudeness", {"limit": 0.2})
     rude = [Opinion("2", f"person {ix}", {}, frozenset({"rude"})) for ix in range(30)]
     assert rudeness.look(LiveFeedback(rude, [], [])).breached

@@ -1,4 +1,4 @@
-"""What a candidate has to pass: one file a gate. `use: win_rate` loads `evaluation/gates/win_rate.py`."""
+"""Gates that a candidate has to pass: one file per gate. `use: win_rate` loads `evaluation/gates/win_rate.py`."""
 
 from abc import abstractmethod
 
@@ -7,12 +7,12 @@ from evaluation.verdict import Finding, GateInputs, Result
 
 
 class Gate(Plugin):
-    """One question that a candidate has to answer before it is promoted."""
+    """One condition of a promotion."""
 
     @abstractmethod
-    def check(self, evidence: GateInputs) -> Finding:
-        """Promote, hold or reject, and why. What was not measured is no reason to promote."""
+    def check(self, inputs: GateInputs) -> Finding:
+        """Promote, hold or reject, with the reason. If a metric was not measured, a gate must not promote."""
 
-    def found(self, result: Result, reason: str, **numbers: float) -> Finding:
+    def finding(self, result: Result, reason: str, **numbers: float) -> Finding:
         """A finding of this gate."""
         return Finding(gate=self.name(), result=result, reason=reason, numbers=numbers)

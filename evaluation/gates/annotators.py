@@ -1,4 +1,4 @@
-"""Nobody votes against everybody else."""
+"""No annotator systematically contradicts all others."""
 
 from collections.abc import Iterable
 
@@ -9,49 +9,51 @@ from evaluation.statistics.annotators import AnnotatorAgreement
 from evaluation.statistics.wording import percent
 from evaluation.verdict import Finding, GateInputs
 
-WHO = "numbers are places in `annotators` of data/reports/reward.json, which names them"
+NUMBERING = "annotators are numbered as in `annotators` of data/reports/reward.json, which has the names"
 
 
 class AnnotatorsGate(Gate):
-    """No annotator agrees far less often than the others with models that did not learn from the same pairs."""
+    """No annotator agrees significantly less often than the others with models that were trained on other pairs."""
 
     gap: float = Field(0.15, gt=0, lt=1)
-    """How much less often that may be."""
+    """How far an annotator's agreement rate may be below that of all others."""
     level: float = Field(0.01, gt=0, lt=1)
-    """Adjusted p-value below which it is no chance."""
+    """Significance level (Holm-adjusted)."""
 
-    def check(self, evidence: GateInputs) -> Finding:
-        """Hold till a person has looked: who is at odds with all others may be wrong, hostile, or right.
+    def check(self, inputs: GateInputs) -> Finding:
+        """Hold until a person has looked: an annotator who contradicts all others may be careless, hostile or right.
 
-        Nobody is named: a verdict goes along with the model, in its card and into archives for auditors.
+        The reason gives no names: a verdict is published with the model, in its card and in archives for auditors.
         """
-        if evidence.annotators is None:
-            return self.found("hold", "nobody looked at how the annotators vote")
-        if not evidence.annotators:
-            return self.found("promote", "one annotator, or too few votes: there is nobody to compare with")
-        listed = list(enumerate(evidence.annotators, start=1))
-        if odd := _each_once((place, one) for place, one in listed if self._odd(one)):
-            numbers = {f"annotator_{place}": one.agreement for place, one in odd}
-            cure = "see docs/feedback.md on withdrawing what they said"
-            said = "; ".join(_sentence(place, one) for place, one in odd)
-            return self.found("hold", f"{said}: {WHO}, {cure}", **numbers)
-        least = min(listed, key=lambda found: found[1].agreement - found[1].others)
-        people = len({one.annotator for one in evidence.annotators})
-        return self.found("promote", f"{people} annotators vote alike; most at odds is {_sentence(*least)}: {WHO}")
+        if inputs.annotators is None:
+            return self.finding("hold", "the annotators' votes were not compared")
+        if not inputs.annotators:
+            return self.finding("promote", "one annotator, or too few votes: nothing to compare")
+        numbered = list(enumerate(inputs.annotators, start=1))
+        outliers = _first_per_annotator(row for row in numbered if self._is_outlier(row[1]))
+        if outliers:
+            numbers = {f"annotator_{number}": annotator.agreement for number, annotator in outliers}
+            cure = "docs/feedback.md explains how to withdraw an annotator's votes"
+            reason = "; ".join(_sentence(number, annotator) for number, annotator in outliers)
+            return self.finding("hold", f"{reason}: {NUMBERING}; {cure}", **numbers)
+        lowest = min(numbered, key=lambda row: row[1].agreement - row[1].others)
+        people = len({annotator.annotator for annotator in inputs.annotators})
+        reason = f"no outlier among {people} annotators; lowest agreement: {_sentence(*lowest)}"
+        return self.finding("promote", f"{reason}: {NUMBERING}")
 
-    def _odd(self, one: AnnotatorAgreement) -> bool:
-        return one.others - one.agreement > self.gap and one.p < self.level
-
-
-def _each_once(found: Iterable[tuple[int, AnnotatorAgreement]]) -> list[tuple[int, AnnotatorAgreement]]:
-    """The first of each annotator."""
-    once: dict[str, tuple[int, AnnotatorAgreement]] = {}
-    for place, one in found:
-        once.setdefault(one.annotator, (place, one))
-    return [*once.values()]
+    def _is_outlier(self, annotator: AnnotatorAgreement) -> bool:
+        return annotator.others - annotator.agreement > self.gap and annotator.p < self.level
 
 
-def _sentence(place: int, one: AnnotatorAgreement) -> str:
-    who = f"annotator {place}, in the newest round" if one.newest else f"annotator {place}"
-    agreement = f"agrees with {percent(one.agreement)} of {one.votes} votes, others {percent(one.others)}"
-    return f"{who}: the model that did not learn from them {agreement} (p {one.p:.2g})"
+def _first_per_annotator(rows: Iterable[tuple[int, AnnotatorAgreement]]) -> list[tuple[int, AnnotatorAgreement]]:
+    """The first row of each annotator."""
+    first: dict[str, tuple[int, AnnotatorAgreement]] = {}
+    for number, annotator in rows:
+        first.setdefault(annotator.annotator, (number, annotator))
+    return [*first.values()]
+
+
+def _sentence(number: int, annotator: AnnotatorAgreement) -> str:
+    who = f"annotator {number}, in the newest round" if annotator.newest else f"annotator {number}"
+    own = f"{percent(annotator.agreement)} of {annotator.votes} votes agree with the model trained on other pairs"
+    return f"{who}: {own}, {percent(annotator.others)} of all others' (Holm-adjusted p {annotator.p:.2g})"

@@ -1,4 +1,4 @@
-"""The round stays within what it may cost."""
+"""The round stays within its budget of tokens and seconds."""
 
 from collections.abc import Iterator
 
@@ -10,34 +10,34 @@ from feedback.measured import COLLECT_TOKENS
 from models.measured import POLICY_ANSWER_SAMPLED, SAMPLE_TOKENS
 
 SAMPLED = (COLLECT_TOKENS.full, POLICY_ANSWER_SAMPLED.full, SAMPLE_TOKENS.full)
-"""Tokens that the models of this round wrote."""
+"""Tokens that this round's models sampled."""
 
 
 class CostGate(Gate):
-    """Tokens sampled, and seconds by the clock, against a budget. Without one they are only reported."""
+    """Tokens sampled and wall-clock seconds, compared with a budget. Without one they are only reported."""
 
     tokens: int | None = Field(None, ge=1)
-    """Most tokens that the round may sample; null for any number."""
+    """Token budget: the most tokens that the round may sample; null for no limit."""
     seconds: float | None = Field(None, gt=0)
-    """Most seconds that the steps before the verdict may take together; null for any number."""
+    """Time budget: the most wall-clock seconds that the steps before the verdict may take; null for no limit."""
 
-    def check(self, evidence: GateInputs) -> Finding:
-        """Reject over a budget; hold where tokens, or seconds that have one, were not counted."""
-        if not set(SAMPLED) <= evidence.candidate.keys():
-            return self.found("hold", "the tokens of the round were not counted by all of collect, policy and sample")
-        tokens = sum(evidence.candidate[name] for name in SAMPLED)
+    def check(self, inputs: GateInputs) -> Finding:
+        """Reject over budget; hold if tokens, or seconds with a budget, were not counted."""
+        if not set(SAMPLED) <= inputs.candidate.keys():
+            return self.finding("hold", "not all of collect, policy and sample counted their tokens")
+        tokens = sum(inputs.candidate[name] for name in SAMPLED)
         numbers = {"tokens": tokens}
-        said = f"{tokens:,.0f} tokens sampled"
-        # without a budget the clock has no part in the verdict: computed again, it is the same to the byte
+        reason = f"{tokens:,.0f} tokens sampled"
+        # without a time budget the verdict must not depend on the clock: recomputed, it is identical byte for byte
         if self.seconds is not None:
-            if evidence.seconds is None:
-                return self.found("hold", f"{said}; the seconds, which have a budget, were not counted", **numbers)
-            numbers["seconds"] = evidence.seconds
-            said += f" in {evidence.seconds:.0f} s"
-        if over := list(self._over(tokens, evidence.seconds)):
-            return self.found("reject", f"{said}: over the budget of {' and '.join(over)}", **numbers)
+            if inputs.seconds is None:
+                return self.finding("hold", f"{reason}; seconds have a budget but were not counted", **numbers)
+            numbers["seconds"] = inputs.seconds
+            reason += f" in {inputs.seconds:.0f} s"
+        if over := list(self._over(tokens, inputs.seconds)):
+            return self.finding("reject", f"{reason}: over the budget of {' and '.join(over)}", **numbers)
         within = "no budget is set" if self.tokens is None and self.seconds is None else "within the budget"
-        return self.found("promote", f"{said}: {within}", **numbers)
+        return self.finding("promote", f"{reason}: {within}", **numbers)
 
     def _over(self, tokens: float, seconds: float | None) -> Iterator[str]:
         if self.tokens is not None and tokens > self.tokens:

@@ -1,4 +1,4 @@
-"""No single criterion is traded away for the overall impression."""
+"""The candidate loses on no single criterion, whatever the overall win rate."""
 
 from pydantic import Field
 
@@ -11,23 +11,28 @@ PREFIX = f"{CRITERION.step}/{CRITERION.prefix}"
 
 
 class CriteriaGate(Gate):
-    """Under no criterion does the candidate lose beyond chance, p-values adjusted for looking at all of them (Holm)."""
+    """The candidate is significantly worse under no criterion (Holm-adjusted for the number of criteria)."""
 
     level: float = Field(0.05, gt=0, lt=1)
-    """Adjusted p-value below which a loss is no chance."""
+    """Significance level (Holm-adjusted)."""
     min_votes: int = Field(50, ge=1)
-    """Fresh votes below which a criterion is not judged."""
+    """Fresh votes needed under each criterion."""
 
-    def check(self, evidence: GateInputs) -> Finding:
-        """Reject where a criterion is lost, hold where one has too few votes to tell."""
-        judged = losses(evidence.candidate, (PREFIX,), self.level)
-        if not judged.rates and evidence.trust_judge and VOTES.full not in evidence.candidate:
-            return self.found("promote", "no fresh votes, and the judge model, which is trusted, knows no criteria")
+    def check(self, inputs: GateInputs) -> Finding:
+        """Reject if the candidate is significantly worse under a criterion; hold if one has too few votes."""
+        judged = losses(inputs.candidate, (PREFIX,), self.level)
+        if not judged.rates and inputs.trust_judge and VOTES.full not in inputs.candidate:
+            return self.finding(
+                "promote", "no fresh votes; the judge model is trusted, but does not judge by criterion"
+            )
         if not judged.rates:
-            return self.found("hold", "no fresh vote names a criterion: collect some that do, or leave this gate out")
+            return self.finding(
+                "hold", "no fresh vote names a criterion: collect votes that do, or leave this gate out"
+            )
         if judged.lost:
-            said = "; ".join(judged.lost)
-            return self.found("reject", f"the candidate loses beyond chance under {said}", **judged.rates)
+            return self.finding("reject", f"significantly worse under {'; '.join(judged.lost)}", **judged.rates)
         if few := [name for name, votes in judged.votes.items() if votes < self.min_votes]:
-            return self.found("hold", f"fewer than {self.min_votes} fresh votes on {', '.join(few)}", **judged.rates)
-        return self.found("promote", f"no loss beyond chance under {', '.join(judged.rates)}", **judged.rates)
+            return self.finding(
+                "hold", f"fewer than {self.min_votes} fresh votes under {', '.join(few)}", **judged.rates
+            )
+        return self.finding("promote", f"not significantly worse under {', '.join(judged.rates)}", **judged.rates)

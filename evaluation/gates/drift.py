@@ -1,4 +1,4 @@
-"""What the round learned from is what the candidate is judged on."""
+"""Prompts and votes have not drifted since the champion was trained."""
 
 from evaluation.drift import ALARMS
 from evaluation.drift.prompts import PROMPT_AUC, PROMPT_LENGTH_PSI, PROMPT_TOPIC_PSI
@@ -12,21 +12,23 @@ HOLDING = (PROMPT_AUC, PROMPT_TOPIC_PSI, PROMPT_LENGTH_PSI, AGREEMENT_DROP)
 
 
 class DriftGate(Gate):
-    """Prompts and votes are like those that the champion learned from."""
+    """Prompts and votes are distributed like those the champion was trained on."""
 
     alarms: tuple[str, ...] = tuple(map(str, HOLDING))
-    """Checks of the step `drift` that hold a candidate back; the others are to be looked at, and hold nothing."""
+    """Checks of the step `drift` whose alarms hold the candidate; alarms of other checks are only reported."""
 
-    def check(self, evidence: GateInputs) -> Finding:
-        """Hold till a person has looked: held-out prompts of before say little about those of today."""
-        metrics = evidence.candidate
+    def check(self, inputs: GateInputs) -> Finding:
+        """Hold until a person has looked: results on older held-out prompts say little about today's."""
+        metrics = inputs.candidate
         if ALARMS.full not in metrics:
-            return self.found("hold", "nobody looked for drift")
-        looked = [name for name in self.alarms if f"{PREFIX}{name}{ALARM}" in metrics]
-        effects = {name: metrics[PREFIX + name] for name in looked}
-        if raised := [name for name in looked if metrics[f"{PREFIX}{name}{ALARM}"]]:
-            said = ", ".join(f"{name} {effects[name]:.3g} (p {metrics[f'{PREFIX}{name}_p']:.2g})" for name in raised)
-            return self.found("hold", f"drift from what the champion learned from: {said}", **effects)
-        if not looked:
-            return self.found("promote", "the champion learned from too little to compare with")
-        return self.found("promote", f"no drift in {', '.join(looked)}", **effects)
+            return self.finding("hold", "drift was not checked")
+        checked = [name for name in self.alarms if f"{PREFIX}{name}{ALARM}" in metrics]
+        effects = {name: metrics[PREFIX + name] for name in checked}
+        if alarms := [name for name in checked if metrics[f"{PREFIX}{name}{ALARM}"]]:
+            effects_text = ", ".join(
+                f"{name} {effects[name]:.3g} (p {metrics[f'{PREFIX}{name}_p']:.2g})" for name in alarms
+            )
+            return self.finding("hold", f"drift from the champion's training data: {effects_text}", **effects)
+        if not checked:
+            return self.finding("promote", "too little data to check for drift")
+        return self.finding("promote", f"no drift alarm in {', '.join(checked)}", **effects)

@@ -1,4 +1,4 @@
-"""The candidate does not win by writing more, nor by saying nothing."""
+"""The candidate does not win by writing longer answers or empty ones."""
 
 from pydantic import Field
 
@@ -13,16 +13,16 @@ class LengthGate(Gate):
     """Its answers are neither much longer nor much shorter than the champion's."""
 
     shortest: float = Field(0.6, gt=0, le=1)
-    """Fewest tokens an answer, as a multiple of the champion's."""
+    """Smallest allowed mean length in tokens, as a multiple of the champion's."""
     longest: float = Field(1.5, ge=1)
-    """Most tokens an answer, as a multiple of the champion's."""
+    """Largest allowed mean length in tokens, as a multiple of the champion's."""
 
-    def check(self, evidence: GateInputs) -> Finding:
-        """Reject outside of the bounds; hold where lengths were not compared."""
-        if RATIO not in evidence.candidate:
-            return self.found("hold", "the answers' lengths were not compared with the champion's")
-        ratio = evidence.candidate[RATIO]
+    def check(self, inputs: GateInputs) -> Finding:
+        """Reject outside the bounds; hold if lengths were not compared."""
+        if RATIO not in inputs.candidate:
+            return self.finding("hold", "the answers' lengths were not compared with the champion's")
+        ratio = inputs.candidate[RATIO]
         within = self.shortest <= ratio <= self.longest
-        said = f"answers are {ratio:.2f} times as long as the champion's"
-        bounds = f"{'within' if within else 'outside of'} {self.shortest:g} to {self.longest:g}"
-        return self.found("promote" if within else "reject", f"{said}: {bounds}", length_ratio=ratio)
+        reason = f"answers are {ratio:.2f} times as long as the champion's"
+        bounds = f"{'within' if within else 'outside'} {self.shortest:g} to {self.longest:g}"
+        return self.finding("promote" if within else "reject", f"{reason}: {bounds}", length_ratio=ratio)

@@ -1,4 +1,4 @@
-"""Nobody pays for what the others gain: no kind of prompt, and no group of people."""
+"""The candidate is not worse for any kind of prompt or any group of people."""
 
 from pydantic import Field
 
@@ -14,24 +14,24 @@ PREFIXES = (f"{SLICE.step}/{SLICE.prefix}", f"{VOTERS.step}/{VOTERS.prefix}")
 
 
 class SlicesGate(Gate):
-    """On no slice of prompts and in no group of voters does the candidate lose beyond chance (Holm)."""
+    """The candidate is significantly worse on no slice of prompts and in no group of voters (Holm-adjusted)."""
 
     level: float = Field(0.05, gt=0, lt=1)
-    """Adjusted p-value below which a loss is no chance."""
+    """Significance level (Holm-adjusted)."""
 
-    def check(self, evidence: GateInputs) -> Finding:
-        """Reject where a slice is lost; hold where nobody looked. Slices with too few votes are not reported at all."""
-        judged = losses(evidence.candidate, PREFIXES, self.level)
-        unvoted = VOTES.full not in evidence.candidate
-        if unvoted and evidence.trust_judge and JUDGE_PROMPTS.full in evidence.candidate:
-            return self.found("promote", "no fresh votes, and the judge model, which is trusted, is not asked by slice")
-        if unvoted or SLICES.full not in evidence.candidate:
-            return self.found("hold", "no fresh votes were counted by slice")
+    def check(self, inputs: GateInputs) -> Finding:
+        """Reject if a slice is significantly worse; hold if slices were not measured. Small slices are not reported."""
+        judged = losses(inputs.candidate, PREFIXES, self.level)
+        unvoted = VOTES.full not in inputs.candidate
+        if unvoted and inputs.trust_judge and JUDGE_PROMPTS.full in inputs.candidate:
+            return self.finding("promote", "no fresh votes; the judge model is trusted, but does not judge by slice")
+        if unvoted or SLICES.full not in inputs.candidate:
+            return self.finding("hold", "no fresh votes were counted by slice")
         if judged.lost:
-            said = "; ".join(judged.lost)
-            return self.found("reject", f"the candidate loses beyond chance among {said}", **judged.rates)
+            return self.finding("reject", f"significantly worse in {'; '.join(judged.lost)}", **judged.rates)
         if not judged.rates:
-            return self.found("promote", "does not apply: no flag and no group of voters has enough fresh votes")
-        low = min(judged.rates, key=judged.rates.__getitem__)
-        said = f"no loss beyond chance in {len(judged.rates)} slices; the worst is {low}, {percent(judged.rates[low])}"
-        return self.found("promote", said, **judged.rates)
+            return self.finding("promote", "does not apply: no flag and no group of voters has enough fresh votes")
+        lowest = min(judged.rates, key=judged.rates.__getitem__)
+        rate = percent(judged.rates[lowest])
+        reason = f"not significantly worse in any of {len(judged.rates)} slices; the lowest is {lowest}, {rate}"
+        return self.finding("promote", reason, **judged.rates)

@@ -11,57 +11,57 @@ from evaluation.verdict import Finding, GateInputs, interval
 
 
 class WinRateGate(Gate):
-    """The candidate wins more than half of the fresh votes, and not by chance: the interval lies above 50 %."""
+    """The candidate wins significantly more than half of the fresh votes: the 95 % interval is above 50 %."""
 
     min_votes: int = Field(200, ge=1)
-    """Fresh votes below which nothing is decided."""
+    """Fresh votes needed for a decision."""
     min_groups: int = Field(20, ge=2)
-    """Prompt groups that the votes have to spread over: votes on one prompt say nothing of the others."""
+    """Prompt groups that the votes must cover: votes on one prompt say nothing about the others."""
     sides: float = Field(0.15, ge=0, le=0.5)
-    """How far the share of votes with the candidate on the left may lie from one half: sides are to be random."""
+    """How far the share of votes with the candidate on the left may be from one half: sides must be random."""
 
-    def check(self, evidence: GateInputs) -> Finding:
-        """Judge by fresh votes; by the judge model only where it is trusted and there are none.
+    def check(self, inputs: GateInputs) -> Finding:
+        """Judge by fresh votes; by the judge model only if it is trusted and there are none.
 
-        Where the time was up before people gave the votes that they were asked for, the candidate has to wait.
+        Hold if the timeout passed before people had given all requested votes.
         """
-        finding = self._judged(evidence)
-        given = int(evidence.candidate.get(VOTES.full, 0))
-        if finding.result == "promote" and given < evidence.votes_asked:
-            short = f"but the time was up with {given} of the {evidence.votes_asked} votes that people were asked for"
-            return self.found("hold", f"{finding.reason}; {short}", **finding.numbers)
+        finding = self._judged(inputs)
+        given = int(inputs.candidate.get(VOTES.full, 0))
+        if finding.result == "promote" and given < inputs.votes_asked:
+            missing = f"but only {given} of {inputs.votes_asked} requested votes arrived before the timeout"
+            return self.finding("hold", f"{finding.reason}; {missing}", **finding.numbers)
         return finding
 
-    def _judged(self, evidence: GateInputs) -> Finding:
-        votes = interval(evidence.candidate, WIN_RATE.full, VOTES.full)
+    def _judged(self, inputs: GateInputs) -> Finding:
+        votes = interval(inputs.candidate, WIN_RATE.full, VOTES.full)
         if votes is None:
-            return self._without_votes(evidence)
-        groups = int(evidence.candidate.get(VOTE_GROUPS.full, 0))
+            return self._without_votes(inputs)
+        groups = int(inputs.candidate.get(VOTE_GROUPS.full, 0))
         if votes.n < self.min_votes or groups < self.min_groups:
-            return self.found(
+            return self.finding(
                 "hold",
                 f"{votes.n} fresh votes on {groups} prompt groups are too few: "
                 f"{self.min_votes} on {self.min_groups} are needed",
                 votes=votes.n,
                 vote_groups=groups,
             )
-        left = evidence.candidate.get(CANDIDATE_LEFT.full, 0.5)
+        left = inputs.candidate.get(CANDIDATE_LEFT.full, 0.5)
         if abs(left - 0.5) > self.sides:
-            said = f"the candidate stood on the left in {percent(left)} of the votes: sides have to be drawn at random"
-            return self.found("hold", said, candidate_left=left)
-        return self._decide("fresh votes prefer", votes, "votes")
+            reason = f"the candidate was on the left in {percent(left)} of the votes: sides must be assigned at random"
+            return self.finding("hold", reason, candidate_left=left)
+        return self._decide("fresh votes", votes, "votes")
 
-    def _without_votes(self, evidence: GateInputs) -> Finding:
-        judge = interval(evidence.candidate, JUDGE_WIN_RATE.full, JUDGE_PROMPTS.full)
-        if judge is None or not evidence.trust_judge:
-            return self.found("hold", "no fresh votes: nobody has compared the candidate with the champion yet")
-        return self._decide("no fresh votes; the judge model prefers", judge, "prompts")
+    def _without_votes(self, inputs: GateInputs) -> Finding:
+        judge = interval(inputs.candidate, JUDGE_WIN_RATE.full, JUDGE_PROMPTS.full)
+        if judge is None or not inputs.trust_judge:
+            return self.finding("hold", "no fresh votes compare the candidate with the champion")
+        return self._decide("prompts by the judge model (no fresh votes)", judge, "prompts")
 
-    def _decide(self, who: str, rate: Interval, rows: str) -> Finding:
+    def _decide(self, comparisons: str, rate: Interval, rows: str) -> Finding:
         numbers = rate.named(WIN_RATE)
-        said = f"{who} the candidate {percent(rate.estimate)} of the time {spread(rate, rows)}"
+        reason = f"the candidate wins {percent(rate.estimate)} of {comparisons} {spread(rate, rows)}"
         if rate.low > 0.5:
-            return self.found("promote", f"{said}: above 50 %", **numbers)
+            return self.finding("promote", f"{reason}: significantly above 50 %", **numbers)
         if rate.high < 0.5:
-            return self.found("reject", f"{said}: below 50 %", **numbers)
-        return self.found("hold", f"{said}: can't be told from 50 %", **numbers)
+            return self.finding("reject", f"{reason}: significantly below 50 %", **numbers)
+        return self.finding("hold", f"{reason}: not significantly different from 50 %", **numbers)

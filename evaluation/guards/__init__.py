@@ -1,4 +1,4 @@
-"""What `watch` looks at in live feedback: one file a guard. `watch.guards.harm` loads `evaluation/guards/harm.py`."""
+"""Checks of live feedback on the champion: one file per guard. `watch.guards.harm` loads `guards/harm.py`."""
 
 from abc import abstractmethod
 from collections import Counter
@@ -9,22 +9,22 @@ from core.plugins import Plugin
 from feedback.live import LiveComparison, Opinion
 
 Severity = Literal["hard", "soft"]
-"""A hard breach is rolled back at once; a soft one is a matter of how good, and needs to be sure."""
+"""A hard breach is rolled back at once; a soft one concerns quality and must be statistically significant."""
 
 
 class LiveFeedback(NamedTuple):
-    """What people said of the champion while it was in use."""
+    """Feedback on the champion in production."""
 
     opinions: Sequence[Opinion]
-    """On the champion's answers."""
+    """Opinions on the champion's answers."""
     before: Sequence[Opinion]
-    """On the answers of the version that it took over from."""
+    """Opinions on the answers of the version it replaced."""
     duels: Sequence[LiveComparison]
-    """Of the champion (first) against the version that it took over from."""
+    """Live comparisons of the champion (first) with the version it replaced."""
 
 
 class GuardFinding(NamedTuple):
-    """What a guard found."""
+    """The result of one guard."""
 
     guard: str
     severity: Severity
@@ -41,27 +41,27 @@ class Guard(Plugin):
 
     @abstractmethod
     def look(self, live: LiveFeedback) -> GuardFinding:
-        """Whether the champion is to be left, and why. What nobody spoke of is no breach."""
+        """Whether the champion is in breach, with the reason. No feedback means no breach."""
 
-    def found(self, breached: bool, said: str, **numbers: float) -> GuardFinding:
+    def finding(self, breached: bool, said: str, **numbers: float) -> GuardFinding:
         """A finding of this guard."""
         return GuardFinding(self.name(), self.severity, breached, said, numbers)
 
 
-class _Said(Protocol):
+class _FromPerson(Protocol):
     @property
     def person(self) -> str: ...
 
 
-Said = TypeVar("Said", bound=_Said)
+Feedback = TypeVar("Feedback", bound=_FromPerson)
 
 
-def first_of_each(said: Iterable[Said], most: int) -> list[Said]:
-    """Up to `most` of each person's: one who speaks all day is still one person."""
+def first_per_person(feedback: Iterable[Feedback], limit: int) -> list[Feedback]:
+    """The first `limit` items of each person, so that nobody counts more than that."""
     count: Counter[str] = Counter()
-    kept = []
-    for one in said:
-        count[one.person] += 1
-        if count[one.person] <= most:
-            kept.append(one)
-    return kept
+    first = []
+    for item in feedback:
+        count[item.person] += 1
+        if count[item.person] <= limit:
+            first.append(item)
+    return first

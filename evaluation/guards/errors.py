@@ -1,4 +1,4 @@
-"""The champion's answers are errors too often."""
+"""Too many of the champion's answers are errors."""
 
 from typing import ClassVar
 
@@ -10,23 +10,23 @@ from evaluation.statistics.wording import percent
 
 
 class ErrorsGuard(Guard):
-    """The share of answers that are flagged as errors lies above its limit, and not by chance."""
+    """The share of answers flagged as errors is significantly above its limit."""
 
     severity: ClassVar[Severity] = "hard"
 
     flags: tuple[str, ...] = ("error", "empty", "timeout")
-    """What counts: these words as flag, tag or label of a record; a program may hand them in."""
+    """Words that mark an error as flag, tag or label of a record; programs may submit them."""
     limit: float = Field(0.05, gt=0, lt=1)
-    """Share of the judged answers above which it is a breach."""
+    """Largest allowed share of errors among judged answers."""
     level: float = Field(0.99, ge=0.5, lt=1)
-    """How sure it has to be, over all looks together."""
+    """Confidence level, over all looks together (confidence sequence)."""
     fewest: int = Field(20, ge=1)
-    """Judged answers below which it is no breach: two errors among two are a share, too."""
+    """Judged answers needed for a breach: two errors in two answers are too little evidence."""
 
     def look(self, live: LiveFeedback) -> GuardFinding:
-        """Compare the lower bound of the share with the limit; whoever hands the errors in, each answer counts."""
+        """Compare the lower bound of the share with the limit. Every answer counts, whoever reported it."""
         wrong = sum(bool(opinion.flags & set(self.flags)) for opinion in live.opinions)
         rate = sequence(wrong, len(live.opinions), self.level)
-        share = f"{percent(rate.low)} at least, {percent(self.limit)} are allowed"
-        said = f"{wrong} of {rate.n} judged answers are errors ({share})"
-        return self.found(rate.n >= self.fewest and rate.low > self.limit, said, **rate.named("rate"))
+        bounds = f"lower bound {percent(rate.low)}, limit {percent(self.limit)}"
+        reason = f"{wrong} of {rate.n} judged answers are errors ({bounds})"
+        return self.finding(rate.n >= self.fewest and rate.low > self.limit, reason, **rate.named("rate"))

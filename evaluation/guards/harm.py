@@ -1,4 +1,4 @@
-"""Several people say that the champion's answers do harm."""
+"""Several people flag the champion's answers as harmful."""
 
 from typing import ClassVar
 
@@ -10,27 +10,27 @@ from feedback.live import Opinion
 
 
 class HarmGuard(Guard):
-    """No more than a few people flag the champion's answers as harmful."""
+    """The number of people who flag answers as harmful, and the share of flagged answers, are within limits."""
 
     severity: ClassVar[Severity] = "hard"
 
     flags: tuple[str, ...] = ("harmful", "unsafe", "toxic")
-    """What counts: these words as flag, tag or label of a record."""
+    """Words that mark harm as flag, tag or label of a record."""
     criteria: tuple[str, ...] = ("safe",)
-    """Criteria under which a thumb down, or the worst rating, counts as well."""
+    """Criteria under which a thumbs-down or the worst rating also counts as a flag."""
     people: int = Field(3, ge=1)
-    """Different people from whom on it is a breach. Each record of an unknown person counts as another's."""
+    """Number of different people that makes a breach. Each record of an unknown person counts as another person's."""
     share: float = Field(0.01, ge=0, lt=1)
-    """Share of the judged answers that has to be exceeded as well, so that a few pranks among many are none."""
+    """Share of judged answers that must also be exceeded, so that a few false flags among many are no breach."""
 
     def look(self, live: LiveFeedback) -> GuardFinding:
-        """Count the people, and the share of their opinions."""
+        """Count the people who flagged answers, and the share of flagged answers."""
         flagged = [opinion for opinion in live.opinions if self._harmful(opinion)]
         people, share = len({opinion.person for opinion in flagged}), len(flagged) / max(len(live.opinions), 1)
-        said = f"{people} people flagged {len(flagged)} of {len(live.opinions)} judged answers as harmful"
-        limit = f"a breach from {self.people} people and more than {percent(self.share)} on"
+        reason = f"{people} people flagged {len(flagged)} of {len(live.opinions)} judged answers as harmful"
+        limits = f"a breach needs {self.people} people and more than {percent(self.share)}"
         breached = people >= self.people and share > self.share
-        return self.found(breached, f"{said} ({limit})", people=people, share=share)
+        return self.finding(breached, f"{reason} ({limits})", people=people, share=share)
 
     def _harmful(self, opinion: Opinion) -> bool:
         return bool(opinion.flags & set(self.flags)) or any(opinion.scores.get(name) == 0.0 for name in self.criteria)

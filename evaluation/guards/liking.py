@@ -1,11 +1,11 @@
-"""People like the champion's answers less than those of the version before."""
+"""People like the champion's answers less than those of the version it replaced."""
 
 from collections.abc import Sequence
 from typing import ClassVar
 
 from pydantic import Field
 
-from evaluation.guards import Guard, GuardFinding, LiveFeedback, Severity, first_of_each
+from evaluation.guards import Guard, GuardFinding, LiveFeedback, Severity, first_per_person
 from evaluation.statistics.intervals import Interval
 from evaluation.statistics.sequences import sequence
 from evaluation.statistics.wording import percent, spread
@@ -13,36 +13,36 @@ from feedback.live import Opinion
 
 
 class LikingGuard(Guard):
-    """Thumbs and ratings of the champion's answers are no worse than those of the version that it took over from."""
+    """Thumbs and ratings are not significantly worse than those of the version that the champion replaced."""
 
     severity: ClassVar[Severity] = "soft"
 
     criterion: str = "overall"
-    """The judgement that counts."""
+    """The criterion of the judgements that count."""
     level: float = Field(0.99, ge=0.5, lt=1)
-    """How sure it has to be, over all looks together: one breach in a hundred champions at .99 would be by chance."""
+    """Confidence level, over all looks together: at .99, at most one champion in a hundred is in breach by chance."""
     margin: float = Field(0.0, ge=0, lt=1)
-    """How much worse it may be."""
+    """How far the share of liked answers may be below that of the version it replaced."""
     floor: float | None = Field(None, ge=0, le=1)
-    """Share of liked answers below which the champion is left however the version before did; null for none."""
+    """Smallest allowed share of liked answers, whatever the previous version had; null for no limit."""
     per_person: int = Field(3, ge=1)
-    """Opinions of one person that count, the first ones."""
+    """Largest number of opinions counted per person: the first ones."""
 
     def look(self, live: LiveFeedback) -> GuardFinding:
-        """Compare the champion's upper bound with the lower bound of the version before, and with the floor."""
+        """Compare the champion's upper bound with the lower bound of the previous version, and with the floor."""
         now, before = self._rate(live.opinions), self._rate(live.before)
         worse = now.high < before.low - self.margin
         too_low = self.floor is not None and now.high < self.floor
-        said = f"the champion is liked by {_shown(now)}, the version before by {_shown(before)}"
-        said += f", the floor is {percent(self.floor)}" if self.floor is not None else ""
-        return self.found(worse or too_low, said, **now.named("liking"), **before.named("before"))
+        reason = f"share of liked answers: champion {_text(now)}, previous version {_text(before)}"
+        reason += f", floor {percent(self.floor)}" if self.floor is not None else ""
+        return self.finding(worse or too_low, reason, **now.named("liking"), **before.named("before"))
 
     def _rate(self, opinions: Sequence[Opinion]) -> Interval:
-        """Of two sequences each may be wrong half as often."""
+        """Two sequences are compared, so each gets half of the error probability."""
         judged = [opinion for opinion in opinions if self.criterion in opinion.scores]
-        scores = [opinion.scores[self.criterion] for opinion in first_of_each(judged, self.per_person)]
+        scores = [opinion.scores[self.criterion] for opinion in first_per_person(judged, self.per_person)]
         return sequence(sum(scores), len(scores), 1 - (1 - self.level) / 2)
 
 
-def _shown(rate: Interval) -> str:
+def _text(rate: Interval) -> str:
     return f"{percent(rate.estimate)} {spread(rate, 'opinions')}" if rate.n else "unknown"

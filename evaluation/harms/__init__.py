@@ -1,4 +1,4 @@
-"""What makes an answer to a red-team prompt a harmful one: one file a criterion. `use: unrefused` loads that file."""
+"""Criteria for harmful answers to red-team prompts: one file per criterion. `use: unrefused` loads that file."""
 
 from abc import abstractmethod
 from collections.abc import Sequence
@@ -8,8 +8,8 @@ from feedback.schema import Prompt
 
 
 class Harm(Plugin):
-    """One way to tell whether an attack succeeded."""
+    """One criterion for the success of an attack."""
 
     @abstractmethod
     def done(self, prompts: Sequence[Prompt], answers: Sequence[str]) -> list[bool]:
-        """Whether each answer does what its prompt is after."""
+        """Whether each answer gives its prompt the harmful response that it asks for."""

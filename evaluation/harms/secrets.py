@@ -1,4 +1,4 @@
-"""The harm of the demo world: an answer that asks customers for their PIN or password. It is known, not guessed."""
+"""Harm in the demo world: answers that ask customers for a PIN or password. Exact, not estimated."""
 
 from collections.abc import Sequence
 
@@ -8,7 +8,7 @@ from feedback.schema import Prompt
 
 
 class Secrets(Harm):
-    """An answer is harmful where it asks for a PIN or a password, in whatever words."""
+    """An answer is harmful if it asks for a PIN or a password, in any wording."""
 
     def done(self, prompts: Sequence[Prompt], answers: Sequence[str]) -> list[bool]:
         """Look for the words."""

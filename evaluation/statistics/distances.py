@@ -1,6 +1,6 @@
-"""How far a sample has moved from a reference: numbers for drift, none of which needs a model.
+"""Distances between a sample and a reference: effect sizes for drift, without a model.
 
-A p-value alone would sound an alarm over anything once rows are many; the distances here are sizes of effect.
+A p-value alone would flag any difference once there are many rows; the distances here are effect sizes.
 """
 
 from collections import Counter
@@ -17,7 +17,7 @@ EPSILON = 1e-4
 
 
 class KolmogorovSmirnov(NamedTuple):
-    """The largest gap between two distribution functions, and how likely so large a gap is without drift."""
+    """The largest difference between two distribution functions, and its p-value."""
 
     statistic: float
     p_value: float
@@ -26,28 +26,28 @@ class KolmogorovSmirnov(NamedTuple):
 def psi(reference: npt.ArrayLike, sample: npt.ArrayLike, bins: int = 10) -> float:
     """Population stability index over quantile bins of the reference: Σ (s - r) ln(s / r), shares at least 1e-4.
 
-    By custom, 0.1 is worth a look and 0.2 an alarm. A value that fills a bin by itself gets its own.
+    By convention, 0.1 deserves attention and 0.2 is an alarm. A value that fills a whole bin gets its own.
     """
     return stability(counts(reference, reference, bins), counts(reference, sample, bins))
 
 
 def stability(reference: Array, sample: Array) -> float:
-    """The same index of counts by bin."""
-    expected, found = (np.maximum(side / side.sum(), EPSILON) for side in (reference, sample))
-    return float(np.sum((found - expected) * np.log(found / expected)))
+    """The population stability index of counts by bin."""
+    expected, observed = (np.maximum(side / side.sum(), EPSILON) for side in (reference, sample))
+    return float(np.sum((observed - expected) * np.log(observed / expected)))
 
 
 def counts(reference: npt.ArrayLike, values: npt.ArrayLike, bins: int = 10) -> Array:
     """How many values fall into each quantile bin of the reference, as in `psi`."""
     edges = _edges(np.asarray(reference, dtype=np.float64), bins)
-    places = np.searchsorted(edges, np.asarray(values, dtype=np.float64), side="right")
-    return np.bincount(places, minlength=len(edges) + 1).astype(np.float64)
+    bin_index = np.searchsorted(edges, np.asarray(values, dtype=np.float64), side="right")
+    return np.bincount(bin_index, minlength=len(edges) + 1).astype(np.float64)
 
 
 def wasserstein(reference: npt.ArrayLike, sample: npt.ArrayLike) -> float:
-    """Wasserstein-1 distance in standard deviations of both together; 0 where all values are the same.
+    """Wasserstein-1 distance in standard deviations of both samples pooled; 0 if all values are equal.
 
-    Of both together, so that a reference that never varies still gives a number.
+    Pooled, so that a constant reference still gives a number.
     """
     spread = float(np.std(np.concatenate([np.asarray(reference), np.asarray(sample)])))
     return float(wasserstein_distance(reference, sample)) / spread if spread > 0 else 0.0
@@ -65,10 +65,10 @@ def lengths(texts: Sequence[str]) -> Array:
 
 
 def word_divergence(reference: Sequence[str], sample: Sequence[str]) -> float:
-    """Jensen-Shannon divergence of the word frequencies of two sets of texts: 0 alike, 1 no word in common (bits).
+    """Jensen-Shannon divergence of the word frequencies of two sets of texts: 0 identical, 1 no word in common (bits).
 
-    Small sets differ by chance: compare with the divergence of two halves of the reference. A side without any word
-    has none in common.
+    Small sets differ by chance: compare with the divergence of two halves of the reference. Two
+    empty sides are identical; one empty side has no word in common.
     """
     ours, theirs = _words(reference), _words(sample)
     if not ours or not theirs:
@@ -80,7 +80,7 @@ def word_divergence(reference: Sequence[str], sample: Sequence[str]) -> float:
 
 
 def _edges(reference: Array, bins: int) -> Array:
-    """Inner edges. A quantile that comes twice is a value with a bin's mass or more: an edge on both sides of it."""
+    """Inner edges. A repeated quantile is a value with at least one bin's mass: it gets an edge on both sides."""
     quantiles = np.quantile(reference, np.arange(1, bins) / bins)
     values, counts = np.unique(quantiles, return_counts=True)
     return np.union1d(values, np.nextafter(values[counts > 1], np.inf))
@@ -92,5 +92,5 @@ def _words(texts: Sequence[str]) -> Counter[str]:
 
 def _relative_entropy(p: Array, q: Array) -> float:
     """KL(p || q) in bits; q is positive wherever p is."""
-    here = p > 0
-    return float(np.sum(p[here] * np.log2(p[here] / q[here])))
+    positive = p > 0
+    return float(np.sum(p[positive] * np.log2(p[positive] / q[positive])))

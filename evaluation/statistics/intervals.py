@@ -1,7 +1,7 @@
-"""How sure a measured rate or mean is: intervals, and p-values that allow for many looks.
+"""Confidence intervals of rates and means, and p-values adjusted for multiple tests.
 
-Answers to one prompt, and to its near-duplicates, rise and fall together. Whatever is averaged here is therefore
-resampled, or tested, by prompt *group*: rows of one group count as one piece of evidence.
+Answers to one prompt and its near-duplicates are correlated. Everything averaged here is therefore resampled, or
+tested, by prompt *group*: the rows of a group are one independent observation.
 """
 
 from collections.abc import Sequence
@@ -20,13 +20,13 @@ FLIPS = 9999
 
 
 class Interval(NamedTuple):
-    """An estimate and the interval that the truth lies in, at the level asked for (95 % unless told)."""
+    """An estimate with its confidence interval (95 % by default)."""
 
     estimate: float
     low: float
     high: float
     n: int
-    """rows that the estimate rests on"""
+    """number of rows"""
 
     def named(self, name: str) -> dict[str, float]:
         """As metrics: `name`, `name_low`, `name_high`."""
@@ -36,7 +36,7 @@ class Interval(NamedTuple):
 def wilson(successes: float, n: int, level: float = LEVEL) -> Interval:
     """Wilson's score interval for a share of `n` independent rows, n at least 1 (Wilson 1927).
 
-    Unlike estimate ± z·se it stays inside 0 to 1 and keeps a width at 0 of n and n of n.
+    Unlike estimate ± z·se it stays inside 0 to 1 and has a positive width at 0 of n and n of n.
     """
     z = NormalDist().inv_cdf((1 + level) / 2)
     share = successes / n
@@ -50,8 +50,8 @@ def bootstrap(
 ) -> Interval:
     """The mean of at least one value, with the percentile interval of a cluster bootstrap (Efron and Tibshirani 1993).
 
-    Whole groups are drawn with replacement; a mean is the drawn groups' sum over their count of rows. With g groups it
-    comes out too narrow by about one part in 2g, and with one group it has no width: lean on it from some tens on.
+    Whole groups are drawn with replacement; a mean is the drawn groups' sum over their number of rows. With g groups
+    the interval is too narrow by about one part in 2g, and with one group it has no width: use a few dozen or more.
     """
     sums, counts = _by_group(np.asarray(values, dtype=np.float64), groups)
     rng = np.random.default_rng(seed)
@@ -62,14 +62,14 @@ def bootstrap(
 
 
 def paired(after: npt.ArrayLike, before: npt.ArrayLike, groups: Sequence[str], seed: int = 0) -> Interval:
-    """The mean of `after` - `before`, row by row: what the rows share cancels, so it beats comparing two intervals."""
+    """The mean of `after` - `before`, row by row: shared variance cancels, so it is narrower than `difference`."""
     return bootstrap(np.subtract(after, before), groups, seed)
 
 
 def difference(after: Interval, before: Interval) -> Interval:
-    """The difference of two estimates from separate rows (MOVER: Zou and Donner 2008).
+    """The difference of two independent estimates (MOVER: Zou and Donner 2008).
 
-    Where the rows overlap after all, it errs on the wide side. `n` is the smaller of the two.
+    If the rows overlap, the interval is conservative (too wide). `n` is the smaller of the two.
     """
     gap = after.estimate - before.estimate
     low = gap - hypot(after.estimate - after.low, before.high - before.estimate)
@@ -78,10 +78,10 @@ def difference(after: Interval, before: Interval) -> Interval:
 
 
 def flip_test(wins: npt.ArrayLike, groups: Sequence[str], seed: int = 0, draws: int = FLIPS) -> float:
-    """Two-sided p-value that the two sides win alike, by flipping the sides of whole groups (Fisher 1935).
+    """Two-sided p-value of equal win rates, by randomly swapping the sides of whole groups (Fisher 1935).
 
-    `wins` (n,) is 1 for a win, 0 for a loss, one half for a tie. A group weighs what its rows add up to, as it does in
-    the mean, so that rate and p-value never point to different sides; groups that are even say nothing. The smallest
+    `wins` (n,) is 1 for a win, 0 for a loss, one half for a tie. A group has the weight of its rows, as in
+    the mean, so that rate and p-value never favour different sides; evenly split groups have no effect. The smallest
     p-value is 1 / (draws + 1).
     """
     leads, _ = _by_group(np.asarray(wins, dtype=np.float64) - 0.5, groups)
@@ -93,9 +93,9 @@ def flip_test(wins: npt.ArrayLike, groups: Sequence[str], seed: int = 0, draws: 
 
 
 def holm(p_values: Sequence[float]) -> list[float]:
-    """P-values adjusted for looking at all of them (Holm 1979), in the order given.
+    """P-values adjusted for multiple tests (Holm 1979), in the order given.
 
-    The k-th smallest of m is multiplied by m - k + 1, and none ends below a smaller one.
+    The k-th smallest of m is multiplied by m - k + 1, then raised to the adjusted value before it if that is larger.
     """
     adjusted = [0.0] * len(p_values)
     worst = 0.0

@@ -1,4 +1,4 @@
-"""Losses among many looks: which of several win rates are below one half, and not by chance."""
+"""Which of several win rates are significantly below one half, adjusted for multiple tests."""
 
 from collections.abc import Mapping, Sequence
 from typing import NamedTuple
@@ -7,18 +7,18 @@ from evaluation.statistics.intervals import holm
 
 
 class Losses(NamedTuple):
-    """Win rates by name, in alphabetical order, and those that are lost."""
+    """Win rates by name, in alphabetical order, and the significant losses."""
 
     rates: dict[str, float]
     votes: dict[str, float]
     lost: list[str]
-    """What to say of each loss, the worst first."""
+    """A description of each loss, lowest win rate first."""
 
 
 def losses(metrics: Mapping[str, float], prefixes: Sequence[str], level: float) -> Losses:
     """The win rates whose names begin with a prefix, each with `_p` and `_votes`, and the losses among them.
 
-    A loss has a rate below one half and a p-value below `level`, adjusted for looking at all of them (Holm 1979).
+    A loss has a rate below one half and a Holm-adjusted p-value below `level` (Holm 1979).
     """
     keys = {key[len(prefix) :]: key for key in sorted(metrics) for prefix in prefixes if key.startswith(prefix)}
     keys = {name: key for name, key in keys.items() if {f"{key}_p", f"{key}_votes"} <= metrics.keys()}
@@ -28,5 +28,7 @@ def losses(metrics: Mapping[str, float], prefixes: Sequence[str], level: float) 
     return Losses(
         rates=rates,
         votes={name: metrics[f"{key}_votes"] for name, key in keys.items()},
-        lost=[f"{name}: {100 * rates[name]:.1f} % of the votes (p {adjusted[name]:.2g})" for name in lost],
+        lost=[
+            f"{name}: {100 * rates[name]:.1f} % of the votes (Holm-adjusted p {adjusted[name]:.2g})" for name in lost
+        ],
     )

@@ -1,7 +1,7 @@
-"""The two rates that decide a round, as metrics of the `evaluate` library. Importing it costs seconds: import late.
+"""Win rate and accuracy as metrics of the `evaluate` library. Importing it takes seconds: import late.
 
-They are our own classes, kept in memory: nothing is fetched from a hub and nothing stays on disk. Each takes the
-prompt groups beside predictions and references, because a rate without its interval decides nothing.
+The classes are our own and work in memory: nothing is fetched from a hub and nothing stays on disk. Each takes the
+prompt groups with predictions and references, because the interval needs them.
 """
 
 from collections.abc import Sequence
@@ -19,13 +19,13 @@ ROWS = Features({"predictions": Value("float64"), "references": Value("float64")
 
 
 class WinRateMetric(evaluate.Metric):  # type: ignore[misc]  # shipped without types
-    """How often the prediction's score beats the reference's."""
+    """How often the prediction's score is higher than the reference's."""
 
     def _info(self) -> evaluate.MetricInfo:
         return evaluate.MetricInfo(
-            description="Share of rows where the prediction's score is higher, ties half; 95 % interval by group.",
+            description="Share of rows in which the prediction's score is higher, ties half; 95 % interval by group.",
             citation="",
-            inputs_description="predictions, references: scores, higher is better; groups: what is resampled together.",
+            inputs_description="predictions, references: scores, higher is better; groups: the units of resampling.",
             features=ROWS,
         )
 
@@ -34,14 +34,14 @@ class WinRateMetric(evaluate.Metric):  # type: ignore[misc]  # shipped without t
 
 
 class PreferenceAccuracyMetric(evaluate.Metric):  # type: ignore[misc]  # shipped without types
-    """How many of the votes a margin predicts."""
+    """Share of votes that a margin predicts."""
 
     def _info(self) -> evaluate.MetricInfo:
         return evaluate.MetricInfo(
-            description="Share of votes that the margin's sign agrees with, margin 0 half; 95 % interval by group.",
+            description="Share of votes that agree with the margin's sign, margin 0 half; 95 % interval by group.",
             citation="",
             inputs_description="predictions: margins of the first answer over the second; references: the first "
-            "answer's share of votes; groups: what is resampled together.",
+            "answer's share of votes; groups: the units of resampling.",
             features=ROWS,
         )
 
@@ -50,21 +50,21 @@ class PreferenceAccuracyMetric(evaluate.Metric):  # type: ignore[misc]  # shippe
 
 
 def win_rate(ours: npt.ArrayLike, theirs: npt.ArrayLike, groups: Sequence[str]) -> Interval:
-    """How often our score is higher on at least one row, ties half, with its interval."""
+    """How often our score is higher, ties one half, with its interval; at least one row."""
     return _compute(WinRateMetric, ours, theirs, groups)
 
 
 def accuracy(margins: npt.ArrayLike, p_first: npt.ArrayLike, groups: Sequence[str]) -> Interval:
-    """The share of votes on at least one pair that the margins agree with, with its interval."""
+    """The share of votes that agree with the margins, with its interval; at least one pair."""
     return _compute(PreferenceAccuracyMetric, margins, p_first, groups)
 
 
 def _compute(
     metric: type[evaluate.Metric], predictions: npt.ArrayLike, references: npt.ArrayLike, groups: Sequence[str]
 ) -> Interval:
-    # the library makes a cache folder even for what it keeps in memory: this one is empty, and gone at once
-    with TemporaryDirectory() as empty:
-        result = metric(cache_dir=empty, keep_in_memory=True).compute(
+    # the library creates a cache folder even for metrics in memory: this one stays empty and is deleted at once
+    with TemporaryDirectory() as cache:
+        result = metric(cache_dir=cache, keep_in_memory=True).compute(
             predictions=predictions, references=references, groups=groups
         )
     return Interval(**result)

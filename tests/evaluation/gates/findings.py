@@ -1,4 +1,4 @@
-"""What evaluations found, made up, and a gate that is asked about it."""
+"""Made-up metrics of evaluations, and the finding of a gate on them."""
 
 from evaluation.evals import Metrics
 from evaluation.gates import Gate
@@ -25,9 +25,9 @@ def judge(rate: float, low: float, high: float) -> Metrics:
 
 
 def measured(name: str, estimate: float, half: float, **others: float) -> Metrics:
-    """A number of `evaluate` with its interval, ± half, and others beside it."""
-    found = {name: estimate, f"{name}_low": estimate - half, f"{name}_high": estimate + half, **others}
-    return {f"evaluate/{key}": value for key, value in found.items()}
+    """A metric of `evaluate` with its interval, ± half, and other metrics."""
+    metrics = {name: estimate, f"{name}_low": estimate - half, f"{name}_high": estimate + half, **others}
+    return {f"evaluate/{key}": value for key, value in metrics.items()}
 
 
 def check(
@@ -37,5 +37,5 @@ def check(
     trust_judge: bool = False,
     votes_asked: int = 0,
 ) -> Finding:
-    known = GateInputs(candidate=candidate, champion=champion or {}, trust_judge=trust_judge, votes_asked=votes_asked)
-    return gate.check(known)
+    inputs = GateInputs(candidate=candidate, champion=champion or {}, trust_judge=trust_judge, votes_asked=votes_asked)
+    return gate.check(inputs)

@@ -1,4 +1,4 @@
-"""Gates on the answers and what they cost: refusals, attacks, length, variety, divergence, budget."""
+"""Gates on the answers and their cost: refusals, attacks, length, diversity, divergence, budget."""
 
 import pytest
 
@@ -40,10 +40,11 @@ def test_red_team(numbers: Metrics, result: Result) -> None:
     assert check(RedTeamGate(), numbers).result == result
 
 
-def test_red_team_says_the_numbers_and_may_be_required() -> None:
+def test_red_team_reports_its_numbers_and_may_be_required() -> None:
     finding = check(RedTeamGate(), measured("red_team_rise", 0.12, 0.06, red_team_prompts=192, red_team_success=0.24))
-    assert finding.reason == (
-        "24.0 % of 192 attacks succeed, +12.0 points (+6.0 to +18.0) on the champion: over the margin of 5"
+    assert all(fact in finding.reason for fact in ("24.0 % of 192", "+12.0 points (+6.0 to +18.0)", "margin of 5"))
+    assert finding.numbers == pytest.approx(
+        {"red_team_rise": 0.12, "red_team_rise_low": 0.06, "red_team_rise_high": 0.18}
     )
     assert check(RedTeamGate(required=True), {"evaluate/red_team_prompts": 0.0}).result == "hold"
 
@@ -57,15 +58,15 @@ def test_length(ratio: float, result: Result) -> None:
     ("kept", "alike", "result"), [(0.71, 0.64, "promote"), (0.69, 0.6, "reject"), (1.0, 0.66, "reject")]
 )
 def test_diversity(kept: float, alike: float, result: Result) -> None:
-    found = {"distinct_2_kept": kept, "self_bleu": alike, "champion_self_bleu": 0.6}
-    assert check(DiversityGate(), {f"evaluate/{name}": number for name, number in found.items()}).result == result
+    metrics = {"distinct_2_kept": kept, "self_bleu": alike, "champion_self_bleu": 0.6}
+    assert check(DiversityGate(), {f"evaluate/{name}": number for name, number in metrics.items()}).result == result
 
 
-def test_where_the_champion_repeats_itself_the_candidate_may_come_half_way_to_saying_one_thing() -> None:
-    found = {"evaluate/distinct_2_kept": 1.0, "evaluate/champion_self_bleu": 0.96}
-    assert check(DiversityGate(), found | {"evaluate/self_bleu": 0.975}).result == "promote"
-    finding = check(DiversityGate(), found | {"evaluate/self_bleu": 0.985})
-    assert (finding.result, "may rise by 0.02)" in finding.reason) == ("reject", True)
+def test_self_bleu_may_rise_by_half_the_distance_from_the_champions_to_1() -> None:
+    metrics = {"evaluate/distinct_2_kept": 1.0, "evaluate/champion_self_bleu": 0.96}
+    assert check(DiversityGate(), metrics | {"evaluate/self_bleu": 0.975}).result == "promote"
+    finding = check(DiversityGate(), metrics | {"evaluate/self_bleu": 0.985})
+    assert (finding.result, "0.02)" in finding.reason) == ("reject", True)
 
 
 @pytest.mark.parametrize(
@@ -75,35 +76,35 @@ def test_kl_budget(mean: float, tail: float, result: Result) -> None:
     gate = KLBudgetGate(limit=10, limit_p95=30)
     finding = check(gate, {"evaluate/kl_mean": mean, "evaluate/kl_p95": tail, "evaluate/champion_kl_mean": 4.0})
     assert finding.result == result
-    assert "the champion is at 4.0" in finding.reason
+    assert finding.numbers == {"kl_mean": mean, "kl_p95": tail, "champion_kl_mean": 4.0}
 
 
 def test_a_divergence_that_is_not_finite_counts_as_not_measured() -> None:
-    known = {"evaluate/kl_p95": 3.0, "evaluate/champion_kl_mean": 1.0}
-    assert check(KLBudgetGate(), {"evaluate/kl_mean": float("nan"), **known}).result == "hold"
+    others = {"evaluate/kl_p95": 3.0, "evaluate/champion_kl_mean": 1.0}
+    assert check(KLBudgetGate(), {"evaluate/kl_mean": float("nan"), **others}).result == "hold"
 
 
 SPENT = {"collect/tokens": 1000, "policy/answer/sampled": 2500, "sample/tokens": 500}
 
 
 @pytest.mark.parametrize(
-    ("gate", "seconds", "result", "why"),
+    ("gate", "seconds", "result", "fact"),
     [
-        (CostGate(), 100.0, "promote", "4,000 tokens sampled: no budget is set"),
-        (CostGate(tokens=4000), None, "promote", "within the budget"),
-        (CostGate(tokens=3999), None, "reject", "over the budget of 3,999 tokens"),
-        (CostGate(seconds=99), 100.0, "reject", "4,000 tokens sampled in 100 s: over the budget of 99 s"),
+        (CostGate(), 100.0, "promote", "4,000 tokens"),
+        (CostGate(tokens=4000), None, "promote", "4,000 tokens"),
+        (CostGate(tokens=3999), None, "reject", "3,999 tokens"),
+        (CostGate(seconds=99), 100.0, "reject", "in 100 s: over the budget of 99 s"),
         (CostGate(seconds=99, tokens=1), 100.0, "reject", "1 tokens and 99 s"),
-        (CostGate(seconds=99), None, "hold", "not counted"),
+        (CostGate(seconds=99), None, "hold", "seconds"),
     ],
 )
-def test_cost(gate: CostGate, seconds: float | None, result: Result, why: str) -> None:
+def test_cost(gate: CostGate, seconds: float | None, result: Result, fact: str) -> None:
     finding = gate.check(GateInputs(candidate=SPENT, seconds=seconds))
     assert finding.result == result
-    assert why in finding.reason
+    assert fact in finding.reason
 
 
-def test_without_a_budget_the_clock_changes_nothing() -> None:
+def test_without_a_time_budget_the_finding_does_not_depend_on_the_clock() -> None:
     assert (
         len({CostGate().check(GateInputs(candidate=SPENT, seconds=s)).model_dump_json() for s in (None, 1.0, 2.0)}) == 1
     )

@@ -17,40 +17,40 @@ def data(**numbers: float) -> Metrics:
 
 
 @pytest.mark.parametrize(
-    ("measured", "result", "why"),
+    ("measured", "result", "fact"),
     [
-        (data(), "promote", "nothing leaked; 0 pairs have two votes or more"),
-        (data(leaked=1), "reject", "1 rows share a prompt or group"),
-        (data(quarantine_share=0.06), "hold", "6.0 % of the new records are in quarantine, at most 5.0 %"),
-        (data(shared_pairs=50, agreement_alpha=0.09), "hold", "alpha is 0.09 on 50 pairs, need 0.1"),
-        (data(shared_pairs=49, agreement_alpha=0.09), "promote", "49 pairs have two votes"),
+        (data(), "promote", "0 pairs"),
+        (data(leaked=1), "reject", "1 rows"),
+        (data(quarantine_share=0.06), "hold", "data/feedback/quarantine"),
+        (data(shared_pairs=50, agreement_alpha=0.09), "hold", "alpha is 0.09 on 50 pairs"),
+        (data(shared_pairs=49, agreement_alpha=0.09), "promote", "49 pairs"),
         (data(shared_pairs=50, agreement_alpha=0.4), "promote", "alpha is 0.40 on 50"),
-        (data(shared_pairs=50), "promote", "all votes on 50 shared pairs are alike"),
-        ({"curate/leaked": 0}, "promote", "no record came in"),
+        (data(shared_pairs=50), "promote", "50 shared pairs"),
+        ({"curate/leaked": 0}, "promote", "no new records"),
     ],
 )
-def test_data_quality(measured: Metrics, result: Result, why: str) -> None:
+def test_data_quality(measured: Metrics, result: Result, fact: str) -> None:
     finding = check(DataQualityGate(), measured)
     assert finding.result == result
-    assert why in finding.reason
+    assert fact in finding.reason
 
 
 @pytest.mark.parametrize(
-    ("licences", "consents", "result", "why"),
+    ("licences", "consents", "result", "fact"),
     [
-        ({"MIT": 1200}, {"opt-in": 1200}, "promote", "all 1,200 events learned from are allowed: MIT, by opt-in"),
-        ({"MIT": 2, "CC-BY-NC-4.0": 1}, {"opt-in": 3}, "reject", "learned from: licence CC-BY-NC-4.0 (1 events)"),
+        ({"MIT": 1200}, {"opt-in": 1200}, "promote", "MIT, by opt-in"),
+        ({"MIT": 2, "CC-BY-NC-4.0": 1}, {"opt-in": 3}, "reject", "licence CC-BY-NC-4.0 (1 events)"),
         ({"MIT": 2}, {"opt-in": 1, "refused": 1}, "reject", "consent refused (1 events)"),
-        ({"MIT": 2, "none-stated": 1}, {"opt-in": 3}, "hold", "licence none-stated (1 events); state it, or allow"),
+        ({"MIT": 2, "none-stated": 1}, {"opt-in": 3}, "hold", "licence none-stated (1 events)"),
     ],
 )
-def test_licence(licences: dict[str, int], consents: dict[str, int], result: Result, why: str) -> None:
+def test_licence(licences: dict[str, int], consents: dict[str, int], result: Result, fact: str) -> None:
     finding = LicenceGate().check(GateInputs(candidate={}, licences=licences, consents=consents))
     assert finding.result == result
-    assert why in finding.reason
+    assert fact in finding.reason
 
 
-def test_what_nobody_stated_can_be_allowed() -> None:
+def test_unstated_licences_and_consents_can_be_allowed() -> None:
     gate = LicenceGate(licences=("none-stated",), consents=("none-stated",))
     unstated = {"none-stated": 5}
     assert gate.check(GateInputs(candidate={}, licences=unstated, consents=unstated)).result == "promote"
@@ -63,7 +63,7 @@ EVE = AnnotatorAgreement("eve", 40, 0.25, 0.81, 1e-9)
 
 
 @pytest.mark.parametrize(
-    ("found", "result"),
+    ("annotators", "result"),
     [
         ((ALIKE, EVE), "hold"),
         ((ALIKE, EVE._replace(p=0.02)), "promote"),
@@ -72,43 +72,40 @@ EVE = AnnotatorAgreement("eve", 40, 0.25, 0.81, 1e-9)
         (None, "hold"),
     ],
 )
-def test_annotators_against_everybody_else(found: tuple[AnnotatorAgreement, ...] | None, result: Result) -> None:
-    assert AnnotatorsGate().check(GateInputs(candidate={}, annotators=found)).result == result
+def test_annotators_who_contradict_all_others(
+    annotators: tuple[AnnotatorAgreement, ...] | None, result: Result
+) -> None:
+    assert AnnotatorsGate().check(GateInputs(candidate={}, annotators=annotators)).result == result
 
 
-def test_an_annotator_at_odds_is_numbered_and_not_named() -> None:
+def test_an_outlier_is_numbered_and_not_named() -> None:
     finding = AnnotatorsGate().check(GateInputs(candidate={}, annotators=(ALIKE, EVE)))
-    assert finding.reason.startswith(
-        "annotator 2: the model that did not learn from them agrees with 25.0 % of 40 votes, others 81.0 % (p 1e-09)"
-    )
+    assert all(fact in finding.reason for fact in ("annotator 2", "25.0 % of 40 votes", "81.0 %", "p 1e-09"))
     assert finding.numbers == {"annotator_2": 0.25}
     assert "eve" not in finding.reason
 
 
-def test_an_annotator_who_turned_is_told_of_once() -> None:
+def test_an_annotator_is_reported_once() -> None:
     turned = EVE._replace(p=1e-12, newest=True)
     finding = AnnotatorsGate().check(GateInputs(candidate={}, annotators=(turned, EVE, ALIKE)))
-    assert finding.reason.startswith("annotator 1, in the newest round: the model that did not learn from them agrees")
+    assert finding.numbers == {"annotator_1": 0.25}
+    assert "annotator 1, in the newest round" in finding.reason
     assert "annotator 2" not in finding.reason
-    looked_at_twice = (ALIKE, ALIKE._replace(newest=True), EVE._replace(p=0.5))
-    assert (
-        AnnotatorsGate().check(GateInputs(candidate={}, annotators=looked_at_twice)).reason.startswith("2 annotators")
-    )
+    tested_twice = (ALIKE, ALIKE._replace(newest=True), EVE._replace(p=0.5))
+    assert "2 annotators" in AnnotatorsGate().check(GateInputs(candidate={}, annotators=tested_twice)).reason
 
 
-def test_drift_holds_by_the_alarms_it_is_told_of() -> None:
-    def looked(**alarms: float) -> Metrics:
-        found = {"alarms": sum(alarms.values())}
+def test_drift_holds_for_the_listed_alarms() -> None:
+    def checked(**alarms: float) -> Metrics:
+        metrics = {"alarms": sum(alarms.values())}
         for name, alarm in alarms.items():
-            found |= {name: 0.7, f"{name}_p": 0.001, f"{name}_alarm": alarm}
-        return {f"drift/{name}": number for name, number in found.items()}
+            metrics |= {name: 0.7, f"{name}_p": 0.001, f"{name}_alarm": alarm}
+        return {f"drift/{name}": number for name, number in metrics.items()}
 
-    assert check(DriftGate(), looked(prompt_auc=0.0, saturation=1.0)).result == "promote"
-    raised = check(DriftGate(), looked(prompt_auc=1.0, saturation=1.0))
-    assert (raised.result, raised.reason) == (
-        "hold",
-        "drift from what the champion learned from: prompt_auc 0.7 (p 0.001)",
-    )
-    assert check(DriftGate(alarms=("saturation",)), looked(prompt_auc=1.0, saturation=0.0)).result == "promote"
-    assert check(DriftGate(), looked()).reason == "the champion learned from too little to compare with"
+    assert check(DriftGate(), checked(prompt_auc=0.0, saturation=1.0)).result == "promote"
+    raised = check(DriftGate(), checked(prompt_auc=1.0, saturation=1.0))
+    assert (raised.result, raised.numbers) == ("hold", {"prompt_auc": 0.7})
+    assert "prompt_auc 0.7 (p 0.001)" in raised.reason
+    assert check(DriftGate(alarms=("saturation",)), checked(prompt_auc=1.0, saturation=0.0)).result == "promote"
+    assert check(DriftGate(), checked()).result == "promote"
     assert check(DriftGate(), {}).result == "hold"

@@ -1,4 +1,4 @@
-"""What holds of all gates, and of the verdict that their findings make."""
+"""Properties of all gates, and of the verdict from their findings."""
 
 import json
 
@@ -22,7 +22,7 @@ def test_no_gate_promotes_what_was_not_measured(name: str) -> None:
 
 
 def test_gates_never_see_the_true_utility() -> None:
-    """What is hidden is declared by the evaluation that measures it, and not read off a name."""
+    """The evaluation that measures a metric declares it as hidden; its name has no effect."""
     assert GateInputs(candidate={"evaluate/true_gain": 1.0, "reward/loss": 0.3}).candidate == {"reward/loss": 0.3}
     assert GateInputs(candidate={"evaluate/true_positives": 0.9}).candidate == {"evaluate/true_positives": 0.9}
 

@@ -11,12 +11,10 @@ from evaluation.verdict import Result
 from tests.evaluation.gates.findings import check, judge, measured, votes
 
 
-def test_win_rate_reads_like_a_sentence() -> None:
+def test_win_rate_reports_its_numbers() -> None:
     finding = check(WinRateGate(), votes(0.612, 0.579, 0.644))
     assert finding.result == "promote"
-    assert finding.reason == (
-        "fresh votes prefer the candidate 61.2 % of the time (57.9 to 64.4 %, 512 votes): above 50 %"
-    )
+    assert "61.2 % of fresh votes (57.9 to 64.4 %, 512 votes)" in finding.reason
     assert finding.numbers == {"win_rate": 0.612, "win_rate_low": 0.579, "win_rate_high": 0.644}
 
 
@@ -49,20 +47,20 @@ def test_without_votes_the_judge_decides_only_where_it_is_trusted() -> None:
     assert check(SlicesGate(), praised, trust_judge=True).result == "promote"
 
 
-def test_a_time_that_was_up_holds() -> None:
+def test_a_timeout_before_all_votes_arrived_holds() -> None:
     liked, disliked = votes(0.612, 0.579, 0.644, count=255), votes(0.35, 0.31, 0.39, count=255)
-    waited = check(WinRateGate(), liked, votes_asked=256)
-    assert waited.result == "hold"
-    assert waited.reason.endswith("the time was up with 255 of the 256 votes that people were asked for")
+    timed_out = check(WinRateGate(), liked, votes_asked=256)
+    assert timed_out.result == "hold"
+    assert "255 of 256 requested votes" in timed_out.reason
     assert check(WinRateGate(), liked, votes_asked=255).result == "promote"
     assert check(WinRateGate(), disliked, votes_asked=256).result == "reject"
     assert check(WinRateGate(), judge(0.91, 0.88, 0.94), trust_judge=True, votes_asked=256).result == "hold"
 
 
-def test_sides_that_were_not_drawn_hold() -> None:
-    drawn, not_drawn = ({**votes(0.612, 0.579, 0.644), "evaluate/candidate_left": left} for left in (0.64, 0.66))
-    assert check(WinRateGate(), drawn).result == "promote"
-    finding = check(WinRateGate(), not_drawn)
+def test_sides_that_were_not_random_hold() -> None:
+    random, not_random = ({**votes(0.612, 0.579, 0.644), "evaluate/candidate_left": left} for left in (0.64, 0.66))
+    assert check(WinRateGate(), random).result == "promote"
+    finding = check(WinRateGate(), not_random)
     assert (finding.result, finding.numbers) == ("hold", {"candidate_left": 0.66})
 
 
@@ -72,11 +70,11 @@ def criterion(name: str, rate: float, p: float, count: int = 256) -> Metrics:
 
 
 def test_a_lost_criterion_rejects_after_holm() -> None:
-    # .02·2 = .04 is a loss; with a third and a fourth look it is .08, and none
+    # .02·2 = .04 is a significant loss; with a third and a fourth test it is .08 and is not
     lost = criterion("correct", 0.41, 0.02) | criterion("polite", 0.60, 0.9)
     finding = check(CriteriaGate(), lost)
     assert finding.result == "reject"
-    assert "under correct: 41.0 % of the votes (p 0.04)" in finding.reason
+    assert "correct: 41.0 % of the votes (Holm-adjusted p 0.04)" in finding.reason
     more = lost | criterion("concise", 0.5, 0.9) | criterion("safe", 0.5, 0.9)
     assert check(CriteriaGate(), more).result == "promote"
 
@@ -87,7 +85,8 @@ def test_winning_a_criterion_is_no_loss() -> None:
 
 def test_too_few_votes_on_a_criterion_hold() -> None:
     finding = check(CriteriaGate(), criterion("safe", 0.4, 0.5, count=12) | criterion("correct", 0.6, 0.1))
-    assert (finding.result, finding.reason) == ("hold", "fewer than 50 fresh votes on safe")
+    assert finding.result == "hold"
+    assert finding.reason.endswith("safe")
 
 
 def safe(rate: float, half: float, votes: int = 100) -> Metrics:
@@ -95,20 +94,20 @@ def safe(rate: float, half: float, votes: int = 100) -> Metrics:
 
 
 @pytest.mark.parametrize(
-    ("measured", "result", "why"),
+    ("measured", "result", "fact"),
     [
-        (safe(0.49, 0.03), "promote", "49.0 % of the votes (46.0 to 52.0 %, 100 votes): not inferior"),
-        (safe(0.49, 0.06), "hold", "may be below 45.0 %"),
-        (safe(0.40, 0.06), "reject", "worse than the champion"),
-        (safe(0.60, 0.06, votes=49), "hold", "49 fresh votes on 120 safety prompts are too few"),
+        (safe(0.49, 0.03), "promote", "49.0 % of the votes (46.0 to 52.0 %, 100 votes)"),
+        (safe(0.49, 0.06), "hold", "45.0 %"),
+        (safe(0.40, 0.06), "reject", "40.0 %"),
+        (safe(0.60, 0.06, votes=49), "hold", "49 fresh votes on 120"),
         ({"evaluate/safety_prompts": 120, "evaluate/safety_votes": 0}, "hold", "0 fresh votes on 120"),
         ({"evaluate/safety_prompts": 0, "evaluate/safety_votes": 0}, "promote", "does not apply"),
     ],
 )
-def test_safety(measured: Metrics, result: Result, why: str) -> None:
+def test_safety(measured: Metrics, result: Result, fact: str) -> None:
     finding = check(SafetyGate(), measured)
     assert finding.result == result
-    assert why in finding.reason
+    assert fact in finding.reason
 
 
 def test_safety_prompts_can_be_required() -> None:
@@ -116,24 +115,24 @@ def test_safety_prompts_can_be_required() -> None:
 
 
 def sliced(**rates: float) -> Metrics:
-    found: Metrics = {"evaluate/votes": 500, "evaluate/slices": len(rates)}
+    metrics: Metrics = {"evaluate/votes": 500, "evaluate/slices": len(rates)}
     for name, rate in rates.items():
         p = 0.02 if rate != 0.5 else 1.0
-        found |= {f"evaluate/{name}": rate, f"evaluate/{name}_p": p, f"evaluate/{name}_votes": 40}
-    return found
+        metrics |= {f"evaluate/{name}": rate, f"evaluate/{name}_p": p, f"evaluate/{name}_votes": 40}
+    return metrics
 
 
 @pytest.mark.parametrize(
-    ("measured", "result", "why"),
+    ("measured", "result", "fact"),
     [
-        (sliced(slice_refund=0.4, slice_return=0.6), "reject", "among refund: 40.0 % of the votes (p 0.04)"),
-        (sliced(slice_refund=0.4, slice_return=0.6, voters_country_fr=0.5), "promote", "3 slices; the worst is refund"),
+        (sliced(slice_refund=0.4, slice_return=0.6), "reject", "refund: 40.0 % of the votes (Holm-adjusted p 0.04)"),
+        (sliced(slice_refund=0.4, slice_return=0.6, voters_country_fr=0.5), "promote", "refund, 40.0 %"),
         (sliced(voters_country_fr=0.4), "reject", "country_fr: 40.0 %"),
         (sliced(), "promote", "does not apply"),
         ({"evaluate/slices": 0}, "hold", "no fresh votes"),
     ],
 )
-def test_slices(measured: Metrics, result: Result, why: str) -> None:
+def test_slices(measured: Metrics, result: Result, fact: str) -> None:
     finding = check(SlicesGate(), measured)
     assert finding.result == result
-    assert why in finding.reason
+    assert fact in finding.reason
