@@ -1,6 +1,7 @@
-"""Checks for drift: a `DriftCheck` is an effect size with its limit and its p-value. No tool, no step.
+"""Checks for drift: a `DriftCheck` is an effect size with its limit and its p-value.
 
-An alarm needs both: with thousands of rows a p-value is small over nothing, with twenty an effect is large by luck.
+An alarm needs both: with thousands of rows a negligible effect has a small p-value, with twenty rows an effect can be
+large by chance.
 """
 
 import math
@@ -18,53 +19,52 @@ ALARMS = Metric(
     "drift",
     "alarms",
     "0",
-    "How many comparisons are alarming. `data/reports/drift.json` says which, and where to look.",
+    "Number of comparisons with an alarm. `data/reports/drift.json` lists them and what to inspect.",
 )
 
 Array = npt.NDArray[np.float64]
 
 RESAMPLES = 1999
-"""Permutations of a test. The smallest p-value, 1/2000, survives Holm's correction for 19 checks at a level of .01."""
-
+"""Permutations per test. The smallest p-value, 1/2000, is significant for 19 checks at a level of .01 (Holm)."""
 
 BINS = 24
-"""Most bins of a histogram."""
+"""Largest number of bins of a histogram."""
 
 
 class DriftCheck(NamedTuple):
-    """One thing that may have drifted."""
+    """One comparison that can show drift."""
 
     name: str
-    """Name of the effect's metric."""
+    """Name of the metric that holds the effect."""
     effect: float
-    """How far it has moved, larger is worse."""
+    """Effect size; larger is worse."""
     limit: float
-    """The effect above which it matters."""
+    """Largest effect without an alarm."""
     p: float
-    """How likely so large an effect is where nothing has drifted."""
+    """P-value of the effect under no drift."""
     said: str
-    """What was found, as a sentence with the numbers in it."""
+    """The result as a sentence with its numbers."""
     look: str
-    """Where a person should look."""
+    """What a person should inspect."""
     zero: float = 0.0
-    """The effect where nothing has drifted at all."""
+    """The effect if nothing has drifted."""
 
 
 class CheckResult(NamedTuple):
-    """A check after all checks were looked at together."""
+    """A check with its decision, which depends on all checks."""
 
     check: DriftCheck
     p: float
-    """The p-value, adjusted by Holm for the number of checks."""
+    """The p-value, Holm-adjusted for the number of checks."""
     alarm: bool
 
     def to_json(self) -> dict[str, str | float]:
-        """As plain values: the check's, with the adjusted p-value and the alarm."""
+        """The check as plain values, with the adjusted p-value and the alarm."""
         return {**self.check._asdict(), "p": self.p, "alarm": self.alarm}
 
 
 class HistogramPanel(NamedTuple):
-    """Two histograms over the same bins, for people to look at: shares of the rows, before and now."""
+    """Two histograms over the same bins, before and now, as shares of the rows."""
 
     title: str
     unit: str
@@ -75,20 +75,20 @@ class HistogramPanel(NamedTuple):
 
 
 class DriftFindings(NamedTuple):
-    """What one look at one part of a round gave."""
+    """The checks, metrics and histograms of one part of a round."""
 
     checks: tuple[DriftCheck, ...] = ()
-    numbers: dict[str, float] = {}  # noqa: RUF012  # a default of a NamedTuple that nothing writes to
-    """Metrics beside the effects."""
+    numbers: dict[str, float] = {}  # noqa: RUF012  # the default of a NamedTuple is never modified
+    """Metrics other than the effects."""
     panels: tuple[HistogramPanel, ...] = ()
 
     def __or__(self, other: "DriftFindings") -> "DriftFindings":
-        """Both together."""
+        """Both combined."""
         return DriftFindings(self.checks + other.checks, self.numbers | other.numbers, self.panels + other.panels)
 
 
 def decide(checks: Sequence[DriftCheck], level: float) -> list[CheckResult]:
-    """Which checks are alarms: effect above its limit, and a p-value below `level` after Holm's correction."""
+    """Decide which checks are alarms: effect above its limit and Holm-adjusted p-value below `level`."""
     adjusted = holm([check.p for check in checks])
     return [
         CheckResult(check, p, bool(check.effect > check.limit and p < level))
@@ -97,19 +97,19 @@ def decide(checks: Sequence[DriftCheck], level: float) -> list[CheckResult]:
 
 
 def metrics(findings: DriftFindings, decided: Sequence[CheckResult]) -> dict[str, float]:
-    """Every number: the effect of each check, its adjusted p-value, 1 where it is an alarm; and how many alarms."""
+    """All metrics: the effect of each check, its adjusted p-value, 1 for an alarm; and the number of alarms."""
     numbers = dict(findings.numbers)
-    for found in decided:
-        name = found.check.name
-        numbers |= {name: found.check.effect, f"{name}_p": found.p, f"{name}_alarm": float(found.alarm)}
-    return numbers | {ALARMS: float(sum(found.alarm for found in decided))}
+    for result in decided:
+        name = result.check.name
+        numbers |= {name: result.check.effect, f"{name}_p": result.p, f"{name}_alarm": float(result.alarm)}
+    return numbers | {ALARMS: float(sum(result.alarm for result in decided))}
 
 
-def sentence(found: CheckResult) -> str:
-    """What was found, how large, how likely by chance, and where to look."""
-    check = found.check
-    size = f"{check.name} {check.effect:.3g}, limit {check.limit:.3g}, p {found.p:.2g}"
-    return f"{check.said} ({size}): look at {check.look}"
+def sentence(result: CheckResult) -> str:
+    """The result with effect, limit and p-value, and what to inspect."""
+    check = result.check
+    size = f"{check.name} {check.effect:.3g}, limit {check.limit:.3g}, Holm-adjusted p {result.p:.2g}"
+    return f"{check.said} ({size}): inspect {check.look}"
 
 
 def by_permutation(
@@ -119,36 +119,36 @@ def by_permutation(
     alternative: Literal["two-sided", "greater"] = "two-sided",
     pairs: bool = False,
 ) -> float:
-    """P-value of the difference of two means by permuting who belongs where (Phipson and Smyth 2010: never 0).
+    """P-value of the difference of two means, by a permutation test (Phipson and Smyth 2010: never 0).
 
-    With `pairs`, row i of both belongs together, and only the two of a pair change places.
+    With `pairs`, row i of both sides is a pair, and rows are only swapped within pairs.
     """
     new, old = np.asarray(now, np.float64), np.asarray(before, np.float64)
-    rng = np.random.default_rng(seed)  # SciPy's permutation_test draws one by one, and takes ten times as long
+    rng = np.random.default_rng(seed)  # SciPy's permutation_test draws one at a time and takes ten times as long
     if pairs:
         gaps = rng.choice([-1.0, 1.0], (RESAMPLES, len(new))) @ (new - old) / len(new)
     else:
         mixed = rng.permuted(np.tile(np.concatenate([new, old]), (RESAMPLES, 1)), axis=1)
         gaps = mixed[:, : len(new)].mean(axis=1) - mixed[:, len(new) :].mean(axis=1)
-    found = new.mean() - old.mean()
+    observed = new.mean() - old.mean()
     if alternative == "two-sided":
-        gaps, found = np.abs(gaps), abs(found)
-    tied = 1e-9 * max(1.0, float(np.abs(found)))  # the same sum in another order is not always the same number
-    return float((1 + (gaps >= found - tied).sum()) / (RESAMPLES + 1))
+        gaps, observed = np.abs(gaps), abs(observed)
+    tolerance = 1e-9 * max(1.0, float(np.abs(observed)))  # a sum depends on the order of its terms
+    return float((1 + (gaps >= observed - tolerance).sum()) / (RESAMPLES + 1))
 
 
 def histograms(title: str, unit: str, before: npt.ArrayLike, now: npt.ArrayLike) -> HistogramPanel:
-    """Both samples over common bins; the outermost half percents of both together are in the outermost bins.
+    """Histograms of both samples over common bins; the outermost bins include the extreme .5 % of the pooled values.
 
-    Bins of whole numbers hold as many of them each, else they would look like gaps.
+    For integers, all bins contain equally many integers; otherwise some would look like gaps.
     """
     old, new = np.asarray(before, np.float64), np.asarray(now, np.float64)
-    both = np.concatenate([old, new])
-    low, high = (float(end) for end in np.quantile(both, [0.005, 0.995]))
-    if np.all(both == np.round(both)):
-        wide = max(1, math.ceil((high - low + 1) / BINS))
-        low, high = math.floor(low) - 0.5, math.floor(low) - 0.5 + wide * math.ceil((high - low + 1) / wide)
-        bins = round((high - low) / wide)
+    pooled = np.concatenate([old, new])
+    low, high = (float(end) for end in np.quantile(pooled, [0.005, 0.995]))
+    if np.all(pooled == np.round(pooled)):
+        width = max(1, math.ceil((high - low + 1) / BINS))
+        low, high = math.floor(low) - 0.5, math.floor(low) - 0.5 + width * math.ceil((high - low + 1) / width)
+        bins = round((high - low) / width)
     else:
         bins, high = BINS, high if high > low else low + 1.0
     shares = [np.histogram(np.clip(side, low, high), bins, (low, high))[0] / len(side) for side in (old, new)]

@@ -1,4 +1,4 @@
-"""How the candidate's answers differ from the champion's, and whether the reward still means what it meant."""
+"""Drift of the answers from the champion's, and of the reward that the champion's answers get."""
 
 from collections.abc import Sequence
 from math import hypot
@@ -11,7 +11,7 @@ from scipy.stats import fisher_exact, norm
 from core.metrics import Metric
 from evaluation.drift import Array, DriftCheck, DriftFindings, by_permutation, histograms
 from evaluation.drift.limits import LimitSettings
-from evaluation.evals.diversity import kept
+from evaluation.evals.diversity import distinct_ratio
 from evaluation.statistics.distances import kolmogorov_smirnov, psi, wasserstein
 from evaluation.statistics.intervals import Interval, difference
 from evaluation.statistics.wording import percent
@@ -21,14 +21,14 @@ LENGTH_PSI = Metric(
     "drift",
     "index",
     "near 0",
-    "Stability index of the lengths in tokens.",
+    "Population stability index of the answers' lengths in tokens.",
 )
 LENGTH_WASSERSTEIN = Metric(
     "length_wasserstein",
     "drift",
     "standard deviations",
     "near 0",
-    "Wasserstein-1 distance of the same; p by the Kolmogorov-Smirnov test.",
+    "Wasserstein-1 distance of the answers' lengths; p by the Kolmogorov-Smirnov test.",
     ends=(
         "_p",
         "_alarm",
@@ -39,8 +39,8 @@ SATURATION = Metric(
     "drift",
     "share",
     "small",
-    "Answers with a reward that 1 % of the champion's reach. Worry when it is large while people see no gain: "
-    "the policy has found out what the reward model gets wrong.",
+    "Answers with a reward above the 99th percentile of the champion's. If it is large while people see no gain, "
+    "the policy exploits errors of the reward model.",
     ends=(
         "_p",
         "_alarm",
@@ -49,9 +49,9 @@ SATURATION = Metric(
 KL_RISE = Metric(
     "kl_rise",
     "drift",
-    "nats an answer",
+    "nats per answer",
     "near 0",
-    "KL to the SFT model less the champion's.",
+    "KL to the SFT model minus the champion's.",
     ends=(
         "_p",
         "_alarm",
@@ -62,8 +62,8 @@ DIVERSITY_LOSS = Metric(
     "drift",
     "share",
     "near 0",
-    "Different word pairs that are gone, as a share of the champion's, in as many word pairs of either: "
-    "length has no part in it. Worry: everybody gets the same answer.",
+    "1 minus the ratio of distinct word pairs to the champion's, in samples of equal size, so that length has no "
+    "effect. If it is large, many prompts get the same answer.",
     ends=(
         "_p",
         "_alarm",
@@ -74,8 +74,8 @@ JUDGE_GAP = Metric(
     "drift",
     "share",
     "near 0",
-    "The judge model's win rate less that of fresh votes. Worry: the policy pleases models only. Left out "
-    "without fresh votes.",
+    "The judge model's win rate minus that of fresh votes. If it is large, the policy pleases models more than people. "
+    "Omitted without fresh votes.",
     ends=(
         "_p",
         "_alarm",
@@ -87,7 +87,7 @@ REWARD_PSI = Metric(
     "drift",
     "index",
     "near 0",
-    "Stability index of the rewards. From the second improved round on.",
+    "Population stability index of the rewards. Omitted if no earlier round scored the champion's answers.",
     rare=True,
 )
 REWARD_WASSERSTEIN = Metric(
@@ -95,7 +95,7 @@ REWARD_WASSERSTEIN = Metric(
     "drift",
     "standard deviations",
     "near 0",
-    "Wasserstein-1 distance of the same. Worry: the reward no longer means what it meant.",
+    "Wasserstein-1 distance of the rewards. If it is large, rewards of different rounds are not comparable.",
     ends=(
         "_p",
         "_alarm",
@@ -104,14 +104,14 @@ REWARD_WASSERSTEIN = Metric(
 )
 
 TOP = 0.99
-"""Quantile of the champion's rewards above which a reward is as good as it gets."""
+"""Quantile of the champion's rewards above which a reward counts as saturated."""
 
 SWAPS = 200
-"""Permutations from which mean and spread of a loss of variety are estimated."""
+"""Permutations that estimate mean and standard deviation of the diversity loss under no drift."""
 
 
 class AnswerSample(NamedTuple):
-    """One model's answers to the same prompts as another's; one prompt of a group, so that rows are independent."""
+    """One model's answers; both models get the same prompts, one per prompt group, so that rows are independent."""
 
     texts: Sequence[str]
     tokens: Array
@@ -140,14 +140,14 @@ def drift(
 
 
 def yardstick(before: Array, now: Array, limits: LimitSettings, bins: int) -> DriftFindings:
-    """Compare rewards of the champion's answers with what the last reward model gave them: who moves is the reward."""
+    """Compare the rewards of the champion's answers by this and the previous reward model: only the reward can move."""
     check = DriftCheck(
         REWARD_WASSERSTEIN,
         wasserstein(before, now),
         limits.reward_wasserstein,
         kolmogorov_smirnov(before, now).p_value,
-        f"the champion's answers get a reward of {now.mean():+.2f}, {before.mean():+.2f} from the last reward model",
-        "new votes: taste or annotators may have changed; KL budgets set for the old reward may no longer fit",
+        f"the reward of the champion's answers is {now.mean():+.2f}, {before.mean():+.2f} by the previous reward model",
+        "new votes: preferences or annotators may have changed; KL budgets set for the old reward may no longer fit",
     )
     panel = histograms("Reward of the champion's answers", "standard deviations", before, now)
     return DriftFindings((check,), {REWARD_PSI: psi(before, now, bins)}, (panel,))
@@ -163,7 +163,7 @@ def judge_gap(judge: Interval, votes: Interval, limits: LimitSettings) -> DriftF
         limits.judge_gap,
         float(norm.sf(gap.estimate / spread)) if spread > 0 else float(gap.estimate <= 0),
         f"the judge model prefers {percent(judge.estimate)} of the answers, people {percent(votes.estimate)}",
-        "answers that the judge prefers and people do not: the policy may please models only",
+        "answers that the judge prefers and people do not: the policy may please models but not people",
     )
     return DriftFindings((check,))
 
@@ -176,7 +176,7 @@ def _length(champion: AnswerSample, candidate: AnswerSample, limits: LimitSettin
         limits.length_wasserstein,
         kolmogorov_smirnov(old, new).p_value,
         f"answers have {new.mean():.1f} tokens, the champion's {old.mean():.1f}",
-        "long and short answers (data/samples): length is the easiest thing to exploit",
+        "long and short answers (data/samples): length is the easiest weakness to exploit",
     )
 
 
@@ -189,8 +189,8 @@ def _saturation(champion: AnswerSample, candidate: AnswerSample, limits: LimitSe
         ours / n,
         limits.saturation,
         float(fisher_exact([[ours, n - ours], [theirs, n - theirs]], "greater").pvalue),
-        f"{percent(ours / n)} of answers get a reward that {percent(1 - TOP)} of the champion's reach",
-        "the answers with the highest rewards: there the reward model may be wrong (evaluate/win_rate says)",
+        f"{percent(ours / n)} of answers get a reward above the {100 * TOP:.0f}th percentile of the champion's",
+        "the answers with the highest rewards: the reward model may be wrong there (compare evaluate/win_rate)",
     )
 
 
@@ -202,43 +202,43 @@ def _kl(champion: AnswerSample, candidate: AnswerSample, limits: LimitSettings, 
         limits.kl_rise,
         by_permutation(new, old, seed, "greater", pairs=True),
         f"answers are {new.mean():.1f} nats from the SFT model, the champion's {old.mean():.1f}",
-        "policy/objective/kl over the training; a higher policy.kl.coefficient keeps it nearer",
+        "policy/objective/kl during training; a higher policy.kl.coefficient keeps the policy closer",
     )
 
 
 def _diversity(champion: AnswerSample, candidate: AnswerSample, limits: LimitSettings, seed: int) -> DriftCheck:
     ours, theirs = _word_pairs(candidate.texts, champion.texts)
-    lost = 1 - kept(np.ravel(ours.sum(axis=0)), np.ravel(theirs.sum(axis=0)))
+    loss = 1 - distinct_ratio(np.ravel(ours.sum(axis=0)), np.ravel(theirs.sum(axis=0)))
     return DriftCheck(
         DIVERSITY_LOSS,
-        lost,
+        loss,
         limits.diversity_loss,
-        _p_of_loss(lost, ours, theirs, seed),
-        f"answers use {percent(1 - lost)} of the champion's different word pairs, in as many word pairs of either",
-        "answers to different prompts side by side: the policy may give everybody the same one",
+        _p_of_loss(loss, ours, theirs, seed),
+        f"answers use {percent(1 - loss)} of the champion's distinct word pairs, in samples of equal size",
+        "answers to different prompts side by side: the policy may repeat one answer",
     )
 
 
-def _p_of_loss(lost: float, ours: Any, theirs: Any, seed: int) -> float:
-    """How likely so large a loss is by chance: who said what is permuted within prompts.
+def _p_of_loss(loss: float, ours: Any, theirs: Any, seed: int) -> float:
+    """P-value of the loss, by swapping the two models' answers within prompts.
 
-    The tail is that of a normal distribution with the mean and spread of the permuted losses: counts of words in
-    hundreds of answers are nearly normal, and a few hundred permutations give both well.
+    The tail is that of a normal distribution with the mean and standard deviation of the permuted losses: word counts
+    over hundreds of answers are nearly normal, and a few hundred permutations estimate both well.
     """
     keep = np.random.default_rng(seed).integers(2, size=(SWAPS, ours.shape[0])).astype(np.float32)
     swap = 1 - keep
     mixed = zip(keep @ ours + swap @ theirs, keep @ theirs + swap @ ours, strict=True)
-    losses = np.array([1 - kept(one, other) for one, other in mixed])
-    return float(norm.sf((lost - losses.mean()) / losses.std())) if losses.std() > 0 else 1.0
+    losses = np.array([1 - distinct_ratio(first, second) for first, second in mixed])
+    return float(norm.sf((loss - losses.mean()) / losses.std())) if losses.std() > 0 else 1.0
 
 
 def _word_pairs(ours: Sequence[str], theirs: Sequence[str]) -> tuple[Any, Any]:
-    """Two matrices (texts, pairs): how often which pair of neighbouring words is in which text."""
+    """Two matrices (texts, word pairs): how often each pair of neighbouring words occurs in each text."""
     from sklearn.feature_extraction.text import CountVectorizer
 
     vectors = CountVectorizer(ngram_range=(2, 2), token_pattern=r"\S+", dtype=np.float32)
     try:
-        said = vectors.fit_transform([*ours, *theirs])
-    except ValueError:  # sklearn's word for: no text has two words
-        said = csr_array((len(ours) + len(theirs), 1), dtype=np.float32)
-    return said[: len(ours)], said[len(ours) :]
+        pairs = vectors.fit_transform([*ours, *theirs])
+    except ValueError:  # scikit-learn raises this if no text has two words
+        pairs = csr_array((len(ours) + len(theirs), 1), dtype=np.float32)
+    return pairs[: len(ours)], pairs[len(ours) :]

@@ -1,4 +1,4 @@
-"""Whether the champion's reward model still knows what people prefer: new votes, which it has not learned from."""
+"""Accuracy and calibration of the champion's reward model on new votes, which it was not trained on."""
 
 from typing import NamedTuple
 
@@ -19,8 +19,8 @@ FRESH_ACCURACY = Metric(
     "drift",
     "share",
     "up",
-    "Share of new votes that it agrees with. Needs a champion that was trained against a reward model, like "
-    "the next four.",
+    "Share of new votes that the champion's reward model predicts. This and the next four need a champion that was "
+    "trained against a reward model.",
     ends=INTERVAL,
     rare=True,
 )
@@ -29,7 +29,7 @@ FRESH_PAIRS = Metric(
     "drift",
     "pairs",
     "up",
-    "Decided pairs this rests on.",
+    "Non-tied pairs with new votes.",
     rare=True,
 )
 FRESH_ECE = Metric(
@@ -37,7 +37,7 @@ FRESH_ECE = Metric(
     "drift",
     "share",
     "down",
-    "Expected calibration error on them, as in `evaluate/reward_ece`.",
+    "Expected calibration error on new votes, as in `evaluate/reward_ece`.",
     rare=True,
 )
 FRESH_BRIER = Metric(
@@ -45,7 +45,7 @@ FRESH_BRIER = Metric(
     "drift",
     "none",
     "down",
-    "Mean squared error of its probability on them.",
+    "Brier score on new votes: mean squared error of the probability.",
     rare=True,
 )
 FRESH_ACCURACY_DROP = Metric(
@@ -53,8 +53,8 @@ FRESH_ACCURACY_DROP = Metric(
     "drift",
     "share",
     "near 0",
-    "By how much it agrees less than it did; where the annotator's noise is known, less what noisier votes "
-    "explain. Worry: taste has changed, or annotators.",
+    "Loss of accuracy since training; if the annotator's noise is known, minus the part that noisier votes explain. "
+    "If it is large, preferences or annotators have changed.",
     ends=(
         "_p",
         "_alarm",
@@ -66,7 +66,7 @@ FRESH_OVERCONFIDENCE = Metric(
     "drift",
     "share",
     "near 0",
-    "By how much it became surer than right.",
+    "Increase of overconfidence: mean confidence minus accuracy.",
     ends=(
         "_p",
         "_alarm",
@@ -74,61 +74,61 @@ FRESH_OVERCONFIDENCE = Metric(
     rare=True,
 )
 
-FEWEST = 10
-"""Decided pairs on either side below which nothing is compared."""
+MIN_PAIRS = 10
+"""Non-tied pairs needed on either side."""
 
 
 class ScoredPairs(NamedTuple):
-    """Pairs that people judged and a reward model scored; one of a prompt group, so that rows are independent."""
+    """Pairs with votes and reward margins; one per prompt group, so that rows are independent."""
 
     margins: Array
     """(n,) calibrated reward of chosen over rejected: σ(margin) is the probability that chosen wins"""
     p_chosen: Array
-    """(n,) share of the votes that chosen got"""
+    """(n,) share of the votes for chosen"""
     ceiling: float | None = None
-    """The best accuracy any model can have on these votes, where the annotator's noise is known."""
+    """The best possible accuracy on these votes, if the annotator's noise is known; else None."""
 
     @property
     def right(self) -> Array:
-        """(decided,) share of votes that the margin's sign agrees with."""
+        """(non-tied,) share of votes that agree with the margin's sign."""
         keep = self.p_chosen != 0.5
-        found: Array = agreement(self.margins[keep], self.p_chosen[keep])
-        return found
+        votes: Array = agreement(self.margins[keep], self.p_chosen[keep])
+        return votes
 
     @property
-    def surplus(self) -> Array:
-        """(decided,) how sure the model was of its favourite, less the share of votes that got."""
+    def overconfidence(self) -> Array:
+        """(non-tied,) the model's confidence in the answer it prefers, minus the share of votes for that answer."""
         keep = self.p_chosen != 0.5
-        sure: npt.NDArray[np.float64] = expit(np.abs(self.margins[keep]))
-        return sure - self.right
+        confidence: npt.NDArray[np.float64] = expit(np.abs(self.margins[keep]))
+        return confidence - self.right
 
 
 def drift(before: ScoredPairs, now: ScoredPairs, limits: LimitSettings, seed: int) -> DriftFindings:
-    """Compare the model on new votes with itself on votes held out when it was trained.
+    """Compare the model on new votes with the same model on the votes held out when it was trained.
 
-    Where both ceilings are known, noisier votes explain a part of a loss of accuracy: their difference is taken off.
+    If both ceilings are known, their difference is the part of the loss that noisier votes explain; it is subtracted.
     """
     old, new = before.right, now.right
-    if min(len(old), len(new)) < FEWEST:
+    if min(len(old), len(new)) < MIN_PAIRS:
         return DriftFindings()
-    noisier = before.ceiling - now.ceiling if before.ceiling is not None and now.ceiling is not None else 0.0
+    explained = before.ceiling - now.ceiling if before.ceiling is not None and now.ceiling is not None else 0.0
     rate = bootstrap(new, [str(row) for row in range(len(new))])
     look = "held-out pairs that it gets wrong; a round with the new votes retrains it"
     accuracy = DriftCheck(
         FRESH_ACCURACY_DROP,
-        float(old.mean() - new.mean()) - noisier,
+        float(old.mean() - new.mean()) - explained,
         limits.fresh_accuracy_drop,
-        by_permutation(old - noisier, new, seed, "greater"),
-        f"the champion's reward model agrees with {percent(new.mean())} of new votes, {percent(old.mean())} before",
+        by_permutation(old - explained, new, seed, "greater"),
+        f"the champion's reward model predicts {percent(new.mean())} of new votes, {percent(old.mean())} before",
         look,
     )
-    calibrated = DriftCheck(
+    confidence = DriftCheck(
         FRESH_OVERCONFIDENCE,
-        float(now.surplus.mean() - before.surplus.mean()),
+        float(now.overconfidence.mean() - before.overconfidence.mean()),
         limits.fresh_overconfidence,
-        by_permutation(now.surplus, before.surplus, seed, "greater"),
-        f"the champion's reward model is surer of new votes than right by {percent(now.surplus.mean())}, "
-        f"{percent(before.surplus.mean())} before",
+        by_permutation(now.overconfidence, before.overconfidence, seed, "greater"),
+        f"the champion's reward model is overconfident by {percent(now.overconfidence.mean())} on new votes, "
+        f"{percent(before.overconfidence.mean())} before",
         look,
     )
     fit = calibration(now.margins, now.p_chosen)
@@ -138,4 +138,4 @@ def drift(before: ScoredPairs, now: ScoredPairs, limits: LimitSettings, seed: in
         FRESH_ECE: fit.ece,
         FRESH_BRIER: fit.brier,
     }
-    return DriftFindings((accuracy, calibrated), numbers)
+    return DriftFindings((accuracy, confidence), numbers)

@@ -1,4 +1,4 @@
-"""Whether people ask about something else: a classifier tries to tell new prompts from old ones."""
+"""Drift of the prompts: can a classifier tell new prompts from old ones, and did topics or lengths change?"""
 
 from collections.abc import Sequence
 from typing import NamedTuple
@@ -17,9 +17,9 @@ PROMPT_AUC = Metric(
     "drift",
     "share",
     ".5",
-    "How well a logistic regression on words tells new prompts from old ones, on prompts that it did not "
-    "learn from (Lopez-Paz and Oquab 2017); p by permutation. Worry when it jumps: people ask about something "
-    "else, and old preferences may not carry over.",
+    "AUC of a logistic regression on words that separates new prompts from old ones, on held-out prompts (Lopez-Paz "
+    "and Oquab 2017); p by permutation. If it rises, people ask about something else, and old preferences may not "
+    "apply.",
     ends=(
         "_p",
         "_alarm",
@@ -30,15 +30,15 @@ PROMPT_DIVERGENCE = Metric(
     "drift",
     "bits",
     "near 0",
-    "Jensen–Shannon divergence of their word frequencies: 0 alike, 1 no word in common.",
+    "Jensen–Shannon divergence of the word frequencies of new and old prompts: 0 identical, 1 no word in common.",
 )
 PROMPT_TOPIC_PSI = Metric(
     "prompt_topic_psi",
     "drift",
     "index",
     "near 0",
-    "Population stability index of their topics, the clusters of old prompts by their words; p by the "
-    "chi-squared test.",
+    "Population stability index of the prompts' topics (clusters of the old prompts by words); p by the chi-squared "
+    "test.",
     ends=(
         "_p",
         "_alarm",
@@ -49,49 +49,49 @@ PROMPT_LENGTH_PSI = Metric(
     "drift",
     "index",
     "near 0",
-    "Population stability index of their lengths in words: Σ (s-r) ln(s/r) over quantile bins of the old "
-    "ones; by custom .1 is worth a look. p by the chi-squared test.",
+    "Population stability index of the prompts' lengths in words: Σ (s-r) ln(s/r) over quantile bins of the old "
+    "ones; by convention, .1 deserves attention. p by the chi-squared test.",
     ends=(
         "_p",
         "_alarm",
     ),
 )
 
-FEWEST = 20
-"""Prompts on either side below which nothing is compared."""
+MIN_PROMPTS = 20
+"""Prompts needed on either side."""
 
 TOPICS = 10
-"""Most clusters that old prompts are sorted into."""
+"""Largest number of clusters of old prompts."""
 
-_LOOK = "new prompts beside old ones (data/feedback): old preferences may not carry over"
+_LOOK = "new and old prompts (data/feedback): old preferences may not apply to the new ones"
 
 
 class ClassifierScores(NamedTuple):
-    """What a classifier says of prompts it did not learn from: the log-odds that they are new."""
+    """Scores of a classifier on held-out prompts: the log-odds that they are new."""
 
     before: Array
     now: Array
 
     @property
     def auc(self) -> float:
-        """The chance that a new prompt looks newer than an old one, ties half (Mann and Whitney 1947)."""
+        """Probability that a new prompt scores higher than an old one, ties half (Mann and Whitney 1947)."""
         ranks = rankdata(np.concatenate([self.now, self.before]))
         n, m = len(self.now), len(self.before)
         return float((ranks[:n].sum() - n * (n + 1) / 2) / (n * m))
 
     def p_value(self, seed: int) -> float:
-        """How likely so large an AUC is where old and new are alike: by permuting who is new among the scores.
+        """P-value of the AUC under no drift, by permuting which scores belong to new prompts.
 
-        Exact, because the scores come from prompts that the classifier did not learn from. The difference of the mean
-        ranks is a linear function of the AUC, so that it is permuted in its place.
+        Valid because the scores are of prompts that the classifier was not trained on. The difference of the mean
+        ranks is a linear function of the AUC and is permuted instead.
         """
         ranks = rankdata(np.concatenate([self.now, self.before]))
         return by_permutation(ranks[: len(self.now)], ranks[len(self.now) :], seed, "greater")
 
 
 def drift(before: Sequence[str], now: Sequence[str], limits: LimitSettings, bins: int, seed: int) -> DriftFindings:
-    """Compare new prompts with old ones; one prompt of a group, so that rows are independent."""
-    if min(len(before), len(now)) < FEWEST:
+    """Compare new prompts with old ones; one prompt per group, so that rows are independent."""
+    if min(len(before), len(now)) < MIN_PROMPTS:
         return DriftFindings()
     scores = held_out_scores(before, now, seed)
     words = lengths(before), lengths(now)
@@ -117,19 +117,19 @@ def drift(before: Sequence[str], now: Sequence[str], limits: LimitSettings, bins
 
 def by_topic(before: Array, now: Array, limit: float) -> DriftCheck:
     """Compare how many old and new prompts each topic has."""
-    index, p = stability(before, now), _alike(before, now)
+    index, p = stability(before, now), _chi_squared(before, now)
     return DriftCheck(PROMPT_TOPIC_PSI, index, limit, p, _largest_change(before, now), _LOOK)
 
 
 def by_length(before: Array, now: Array, bins: int, limit: float) -> DriftCheck:
     """Compare lengths in words, in quantile bins of the old ones."""
-    p = _alike(counts(before, before, bins), counts(before, now, bins))
-    said = f"prompts have {now.mean():.1f} words, {before.mean():.1f} before"
-    return DriftCheck(PROMPT_LENGTH_PSI, psi(before, now, bins), limit, p, said, _LOOK)
+    p = _chi_squared(counts(before, before, bins), counts(before, now, bins))
+    sentence = f"prompts have {now.mean():.1f} words, {before.mean():.1f} before"
+    return DriftCheck(PROMPT_LENGTH_PSI, psi(before, now, bins), limit, p, sentence, _LOOK)
 
 
 def held_out_scores(before: Sequence[str], now: Sequence[str], seed: int) -> ClassifierScores:
-    """A classifier two-sample test (Lopez-Paz and Oquab 2017): learn from one half of either side, score the other.
+    """A classifier two-sample test (Lopez-Paz and Oquab 2017): fit on one half of each side, score the other.
 
     Logistic regression on TF-IDF of words and word pairs. At least four prompts on either side.
     """
@@ -140,27 +140,27 @@ def held_out_scores(before: Sequence[str], now: Sequence[str], seed: int) -> Cla
     old, new = ([side[i] for i in rng.permutation(len(side))] for side in (before, now))
     half = len(old) // 2, len(new) // 2
     vectors = TfidfVectorizer(ngram_range=(1, 2), sublinear_tf=True, token_pattern=r"\S+")
-    known = vectors.fit_transform(old[: half[0]] + new[: half[1]])
-    model = LogisticRegression(class_weight="balanced", max_iter=300).fit(known, np.repeat([0, 1], half))
+    features = vectors.fit_transform(old[: half[0]] + new[: half[1]])
+    model = LogisticRegression(class_weight="balanced", max_iter=300).fit(features, np.repeat([0, 1], half))
     return ClassifierScores(
         *(model.decision_function(vectors.transform(rest)) for rest in (old[half[0] :], new[half[1] :]))
     )
 
 
 def topics(before: Sequence[str], now: Sequence[str], seed: int) -> tuple[Array, Array]:
-    """How many old and new prompts are nearest to each topic of the old ones.
+    """Count old and new prompts by topic: the nearest cluster of old prompts.
 
-    Topics are the clusters (k-means on TF-IDF of words) of one half of the old prompts; the other half is counted, so
-    that topics fit neither side better than the other.
+    Topics are the clusters (k-means on TF-IDF of words) of one half of the old prompts; only the other half is counted,
+    so that the topics fit neither side better than the other.
     """
     from sklearn.cluster import KMeans
     from sklearn.feature_extraction.text import TfidfVectorizer
 
-    mixed = [before[row] for row in np.random.default_rng(seed).permutation(len(before))]
-    learned, rest = mixed[: len(mixed) // 2], mixed[len(mixed) // 2 :]
+    shuffled = [before[row] for row in np.random.default_rng(seed).permutation(len(before))]
+    clustered, rest = shuffled[: len(shuffled) // 2], shuffled[len(shuffled) // 2 :]
     vectors = TfidfVectorizer(sublinear_tf=True, token_pattern=r"\S+")
-    points = vectors.fit_transform(learned)
-    clusters = KMeans(min(TOPICS, len(set(learned))), n_init=3, random_state=seed % 2**32).fit(points)
+    points = vectors.fit_transform(clustered)
+    clusters = KMeans(min(TOPICS, len(set(clustered))), n_init=3, random_state=seed % 2**32).fit(points)
     nearest = (clusters.predict(vectors.transform(side)) for side in (rest, now))
     old, new = (np.bincount(side, minlength=clusters.n_clusters).astype(np.float64) for side in nearest)
     return old, new
@@ -174,8 +174,8 @@ def _largest_change(before: Array, now: Array) -> str:
     )
 
 
-def _alike(before: Array, now: Array) -> float:
-    """P-value of the chi-squared test that both samples fill the bins alike; 1 where only one is filled."""
+def _chi_squared(before: Array, now: Array) -> float:
+    """P-value of the chi-squared test that both samples have the same distribution over bins; 1 for a single bin."""
     table = np.stack([before, now])
     filled = table[:, table.sum(axis=0) > 0]
     return float(chi2_contingency(filled).pvalue) if filled.shape[1] > 1 else 1.0

@@ -1,4 +1,4 @@
-"""The report on drift as a value: data/reports/drift.json, which the drift page and the model card are made from."""
+"""The drift report, data/reports/drift.json: the drift page and the model card are rendered from it."""
 
 from collections.abc import Sequence
 
@@ -9,13 +9,13 @@ from evaluation.drift import CheckResult, DriftFindings, metrics, sentence
 
 
 class CheckedEffect(Value):
-    """A check, decided: see `Check` and `CheckResult`."""
+    """A check with its decision: see `DriftCheck` and `CheckResult`."""
 
     name: str
     effect: float
     limit: float
     p: float
-    """Adjusted for the number of checks."""
+    """Holm-adjusted for the number of checks."""
     said: str
     look: str
     zero: float = 0.0
@@ -23,7 +23,7 @@ class CheckedEffect(Value):
 
 
 class Histograms(Value):
-    """See `Panel`."""
+    """See `HistogramPanel`."""
 
     title: str
     unit: str
@@ -34,7 +34,7 @@ class Histograms(Value):
 
 
 class DriftReport(Stored):
-    """What is alarming first, then all checks, then histograms to look at."""
+    """Alarms as sentences, then all checks, then histograms."""
 
     metrics: dict[str, float] = Field(default_factory=dict)
     alarms: tuple[str, ...] = ()
@@ -43,10 +43,10 @@ class DriftReport(Stored):
 
 
 def report(findings: DriftFindings, decided: Sequence[CheckResult]) -> DriftReport:
-    """Everything that one look found."""
+    """The report of all findings."""
     return DriftReport(
         metrics=metrics(findings, decided),
-        alarms=tuple(sentence(found) for found in decided if found.alarm),
-        checks=tuple(CheckedEffect.from_json(found.to_json()) for found in decided),
+        alarms=tuple(sentence(result) for result in decided if result.alarm),
+        checks=tuple(CheckedEffect.from_json(result.to_json()) for result in decided),
         panels=tuple(Histograms.from_json(panel._asdict()) for panel in findings.panels),
     )

@@ -1,4 +1,4 @@
-"""How people give feedback: how often they see no difference, how long they take, whether they agree."""
+"""Drift of the votes: tie rate, time per item, and agreement between people."""
 
 from collections.abc import Iterable, Sequence
 from itertools import combinations
@@ -18,7 +18,7 @@ TIE_RATE = Metric(
     "drift",
     "share",
     "none",
-    "New votes that prefer neither answer. Needs a champion that learned from votes, like all that follows here.",
+    "New votes that prefer neither answer. This and the following metrics need a champion trained on votes.",
     rare=True,
 )
 TIE_RATE_SHIFT = Metric(
@@ -26,7 +26,7 @@ TIE_RATE_SHIFT = Metric(
     "drift",
     "share",
     "near 0",
-    "By how much that has changed. Worry: answers have become alike, or people tired.",
+    "Absolute change of the tie rate. If it is large, answers may have become alike, or people tired.",
     ends=(
         "_p",
         "_alarm",
@@ -38,7 +38,7 @@ ITEM_SECONDS = Metric(
     "drift",
     "seconds",
     "none",
-    "Geometric mean of the time people take for an item, where it is noted.",
+    "Geometric mean of the time that people take per item, if recorded.",
     rare=True,
 )
 ITEM_TIME_RATIO = Metric(
@@ -46,7 +46,7 @@ ITEM_TIME_RATIO = Metric(
     "drift",
     "ratio",
     "1",
-    "By what factor it has changed, whichever way round is above 1.",
+    "Factor by which the time per item has changed, in the direction that is above 1.",
     ends=(
         "_p",
         "_alarm",
@@ -58,7 +58,7 @@ AGREEMENT = Metric(
     "drift",
     "share",
     "up",
-    "Pairs of votes by different people on the same two answers that agree.",
+    "Share of pairs of votes by different people on the same two answers that agree.",
     rare=True,
 )
 AGREEMENT_DROP = Metric(
@@ -66,7 +66,7 @@ AGREEMENT_DROP = Metric(
     "drift",
     "share",
     "near 0",
-    "By how much that is less.",
+    "Drop in agreement.",
     ends=(
         "_p",
         "_alarm",
@@ -74,23 +74,23 @@ AGREEMENT_DROP = Metric(
     rare=True,
 )
 
-FEWEST = 20
-"""Prompt groups on either side below which nothing is compared."""
+MIN_GROUPS = 20
+"""Prompt groups needed on either side."""
 
 
 class FeedbackStream(NamedTuple):
-    """Means by prompt group: what is said of one prompt rises and falls together. Any may be empty."""
+    """Means by prompt group, because votes on one prompt are correlated. Each array may be empty."""
 
     ties: Array
     """(groups,) share of votes that prefer neither answer"""
     seconds: Array
-    """(groups,) time for an item, geometric mean; of the groups where it was noted"""
+    """(groups,) geometric mean of the time per item in seconds; groups with recorded times only"""
     agreement: Array
-    """(groups,) share of pairs of votes on the same two answers that agree; of the groups with several votes"""
+    """(groups,) share of pairs of votes on the same two answers that agree; groups with several votes only"""
 
 
 def stream(events: Iterable[FeedbackEvent], criterion: str) -> FeedbackStream:
-    """Measure events, votes under one criterion."""
+    """Measure the votes of events under one criterion."""
     ordered = chronological(events)
     cast = last_votes(
         vote
@@ -107,15 +107,15 @@ def stream(events: Iterable[FeedbackEvent], criterion: str) -> FeedbackStream:
             _means((e.prompt_group, np.log(max(e.duration_ms, 1) / 1000)) for e in ordered if e.duration_ms)
         ),
         agreement=_means(
-            (one.event.prompt_group, float(one.share == other.share))
+            (first.event.prompt_group, float(first.share == second.share))
             for ballot in by_pair.values()
-            for one, other in combinations(ballot, 2)
+            for first, second in combinations(ballot, 2)
         ),
     )
 
 
 def drift(before: FeedbackStream, now: FeedbackStream, limits: LimitSettings, seed: int) -> DriftFindings:
-    """Compare the stream with what it was; a part that either side lacks is left out."""
+    """Compare new votes with old ones; comparisons with too few groups on either side are omitted."""
     parts = (_ties(before, now, limits, seed), _time(before, now, limits, seed), _agreement(before, now, limits, seed))
     return parts[0] | parts[1] | parts[2]
 
@@ -130,7 +130,7 @@ def _ties(before: FeedbackStream, now: FeedbackStream, limits: LimitSettings, se
         limits.tie_rate_shift,
         by_permutation(now.ties, before.ties, seed),
         f"{percent(new)} of votes prefer neither answer, {percent(old)} before",
-        "the guideline and the pairs that are shown: answers may have become alike, or people tired",
+        "the guideline and the pairs shown: answers may have become alike, or people tired",
     )
     return DriftFindings((check,), {TIE_RATE: float(new)})
 
@@ -144,11 +144,11 @@ def _time(before: FeedbackStream, now: FeedbackStream, limits: LimitSettings, se
         float(np.exp(abs(new.mean() - old.mean()))),
         limits.item_time_ratio,
         by_permutation(new, old, seed),
-        f"people take {np.exp(new.mean()):.1f} s for an item, {np.exp(old.mean()):.1f} s before",
-        "who votes, and how: faster may be careless, slower may be an unclear guideline",
+        f"people take {np.exp(new.mean()):.1f} s per item, {np.exp(old.mean()):.1f} s before",
+        "who votes, and how: faster votes may be careless, slower ones may mean an unclear guideline",
         zero=1.0,
     )
-    panel = histograms("Feedback: time for an item", "seconds, log 10", old / np.log(10), new / np.log(10))
+    panel = histograms("Feedback: time per item", "seconds, log 10", old / np.log(10), new / np.log(10))
     return DriftFindings((check,), {ITEM_SECONDS: float(np.exp(new.mean()))}, (panel,))
 
 
@@ -162,21 +162,21 @@ def _agreement(before: FeedbackStream, now: FeedbackStream, limits: LimitSetting
         limits.agreement_drop,
         by_permutation(before.agreement, now.agreement, seed, "greater"),
         f"people who judge the same pair agree {percent(new)} of the time, {percent(old)} before",
-        "the pairs they disagree on, and who disagrees: the guideline may be unclear, or a new group votes otherwise",
+        "the pairs they disagree on, and who disagrees: the guideline may be unclear, or a new group votes differently",
     )
     return DriftFindings((check,), {AGREEMENT: float(new)})
 
 
 def _too_few(before: Array, now: Array) -> bool:
-    return min(len(before), len(now)) < FEWEST
+    return min(len(before), len(now)) < MIN_GROUPS
 
 
 def _means(values: Iterable[tuple[str, float]]) -> Array:
     """The mean of each group's values."""
-    kept: dict[str, list[float]] = {}
+    by_group: dict[str, list[float]] = {}
     for group, value in values:
-        kept.setdefault(group, []).append(value)
-    return np.array([_mean(group) for group in kept.values()], dtype=np.float64)
+        by_group.setdefault(group, []).append(value)
+    return np.array([_mean(group) for group in by_group.values()], dtype=np.float64)
 
 
 def _mean(values: Sequence[float]) -> float:

@@ -1,4 +1,4 @@
-"""What is measured about a candidate: one file an evaluation. `use: votes` loads `evaluation/evals/votes.py`."""
+"""Evaluations of a candidate: one file per evaluation. `use: votes` loads `evaluation/evals/votes.py`."""
 
 import functools
 import re
@@ -15,11 +15,11 @@ from feedback.probes import Probes
 from feedback.schema import FeedbackEvent, Prompt
 
 Metrics = dict[str, float]
-"""Numbers by name. What can't be measured is left out, never NaN. Names are unique across evaluations."""
+"""Numbers by name. What cannot be measured is omitted, never NaN. Names are unique across evaluations."""
 
 CANDIDATE = "candidate"
 CHAMPION = "champion"
-"""Who gave an answer that fresh votes judge: the `model_version` of the event's responses."""
+"""The two values of `model_version` in the responses of fresh votes."""
 
 Array = npt.NDArray[np.float64]
 Row = Mapping[str, Any]
@@ -32,7 +32,7 @@ class Answers(NamedTuple):
     tokens: npt.NDArray[np.int64]
     """(n,) length in tokens"""
     ended: npt.NDArray[np.bool_]
-    """(n,) whether the answer came to its end by itself"""
+    """(n,) whether the answer ended with EOS before the token limit"""
     reward: Array
     """(n,) score of the reward model that the candidate was trained against"""
     judge: Array
@@ -42,25 +42,25 @@ class Answers(NamedTuple):
 
 
 class HoldoutPairs(NamedTuple):
-    """Held-out preferences of people, and what the models say of them."""
+    """Held-out preferences of people, with the margins of the models."""
 
     chosen: list[str]
     rejected: list[str]
     p_chosen: Array
-    """(n,) share of the votes that chosen got; one half is a tie"""
+    """(n,) share of the votes for chosen; one half is a tie"""
     groups: list[str]
     margins: Array
     """(n,) calibrated reward of chosen over rejected: σ(margin) is the probability that chosen wins"""
     judge_margins: Array
-    """(n,) the same of the judge model"""
+    """(n,) likewise, by the judge model"""
     words: Array
     """(n,) probability that chosen wins, by a logistic regression on words"""
     champion_margins: Array | None = None
-    """(n,) the same as `margins` of the champion's reward model; None where the champion learned from none"""
+    """(n,) like `margins`, by the champion's reward model; None if the champion was trained without one"""
 
 
 class BothAnswers(NamedTuple):
-    """What both models answer to the same prompts."""
+    """Both models' answers to the same prompts."""
 
     candidate: list[str]
     champion: list[str]
@@ -70,71 +70,70 @@ class BothMargins(NamedTuple):
     """Calibrated reward of chosen over rejected, as in `HoldoutPairs`."""
 
     candidate: Array
-    """(n,) of the reward model that the candidate was trained against"""
+    """(n,) by the reward model that the candidate was trained against"""
     champion: Array | None
-    """(n,) of the champion's; None where it learned from none"""
+    """(n,) by the champion's reward model; None if the champion was trained without one"""
 
 
 class ModelAccess(NamedTuple):
-    """The models themselves, for an evaluation that brings prompts or pairs of its own."""
+    """Access to the models, for evaluations with prompts or pairs of their own."""
 
     answer: Callable[[Sequence[Prompt]], BothAnswers]
-    """Have both models answer prompts."""
+    """Sample answers of both models to prompts."""
     compare: Callable[[Sequence[Row]], BothMargins]
-    """Have both reward models compare the answers of rows with `prompt`, `chosen` and `rejected`."""
+    """Compute both reward models' margins on rows with `prompt`, `chosen` and `rejected`."""
     keep: Callable[[str, Sequence[Row]], None]
-    """Keep what was found, row by row, under the evaluation's name: in data/reports/probes.json and as a table in
-    MLflow."""
+    """Store result rows under the evaluation's name, in data/reports/probes.json and as a table in MLflow."""
 
 
 class Holdout(NamedTuple):
-    """What candidate and champion are both judged on. Nothing here was trained on."""
+    """The held-out data on which candidate and champion are compared. None of it was used in training."""
 
     prompts: list[Prompt]
     groups: list[str]
     """group of each prompt"""
     votes: list[FeedbackEvent]
-    """fresh votes: comparisons of a candidate's answer with a champion's"""
+    """fresh votes: comparisons of one answer of the candidate with one of the champion"""
     pairs: HoldoutPairs
     flags: Sequence[Collection[str]] = ()
-    """flags of each prompt; none where no prompt has any"""
+    """flags of each prompt; empty if no prompt has any"""
     judge_scale: float = 1.0
-    """what a standard deviation of the judge's score is worth in calibrated log-odds"""
+    """calibrated log-odds per standard deviation of the judge's score"""
     bench: ModelAccess | None = None
-    """the models; None where only answers, pairs and votes are at hand"""
+    """the models; None if only answers, pairs and votes are available"""
     probes: Probes | None = None
-    """traps and attacks that a source of the feedback brings; None where none does"""
+    """traps and attacks from a feedback source; None if no source has any"""
 
     def flagged(self, flag: str) -> npt.NDArray[np.bool_]:
-        """(n,) whether a prompt bears the flag."""
+        """(n,) whether each prompt has the flag."""
         return np.array([flag in flags for flags in self.flags] or [False] * len(self.prompts), dtype=np.bool_)
 
 
 class Evaluation(Plugin):
-    """One kind of measurement of a candidate against the champion."""
+    """One comparison of a candidate with the champion."""
 
     oracle: ClassVar[tuple[str, ...]] = ()
-    """Its metrics that rest on a truth which only a simulated world knows. People read them; no gate is shown them."""
+    """Its metrics that depend on the ground truth of a simulated world. They are reported, but hidden from gates."""
 
     @abstractmethod
     def run(self, candidate: Answers, champion: Answers, data: Holdout) -> Metrics:
-        """Measure; rows of both answers line up with `data.prompts`."""
+        """Measure. Row i of both answers belongs to prompt i of `data.prompts`."""
 
     def check(self) -> None:
-        """Find out, before the round begins, whether what it reads is there.
+        """Check, before the round begins, that the files it needs exist and are valid.
 
         Raises:
-            BadFeedback: it is not, or cannot be used.
+            BadFeedback: a file is missing or invalid.
         """
 
 
 @functools.cache
 def oracles() -> frozenset[str]:
-    """The metrics that no gate is shown, as evaluations declare them."""
-    known = (cast(type[Evaluation], plugins.find(__name__, name)) for name in plugins.names(__name__))
-    return frozenset(f"evaluate/{metric}" for evaluation in known for metric in evaluation.oracle)
+    """The full names of the metrics hidden from gates, as evaluations declare them."""
+    evaluations = (cast(type[Evaluation], plugins.find(__name__, name)) for name in plugins.names(__name__))
+    return frozenset(f"evaluate/{metric}" for evaluation in evaluations for metric in evaluation.oracle)
 
 
 def named(label: str) -> str:
-    """What people named, as a part of a metric's name: "Really polite" is `really_polite`."""
+    """A label as part of a metric name: "Really polite" becomes `really_polite`."""
     return re.sub(r"\W+", "_", label.casefold())

@@ -1,4 +1,4 @@
-"""Whether the reward model falls for the look of an answer: pairs whose worse answer is longer, or more polite."""
+"""Accuracy of the reward model on traps: pairs whose worse answer looks better, such as longer or more polite."""
 
 from collections import defaultdict
 from collections.abc import Sequence
@@ -19,15 +19,15 @@ ADVERSARIAL_PAIRS = Metric(
     "evaluate",
     "pairs",
     "up",
-    "Traps that were tried; 0 where there are none.",
+    "Number of traps; 0 if there are none.",
 )
 ADVERSARIAL_ACCURACY = Metric(
     "adversarial_accuracy",
     "evaluate",
     "share",
     "up",
-    "Traps in which the reward model prefers the better answer. Worry when it is far below "
-    "`evaluate/reward_accuracy`: it goes by looks, and a policy will find that out.",
+    "Traps in which the reward model prefers the better answer. If it is far below `evaluate/reward_accuracy`, the "
+    "reward model relies on superficial features, which a policy will exploit.",
     ends=INTERVAL,
     rare=True,
 )
@@ -36,10 +36,9 @@ TRAP = Metric(
     "evaluate",
     "share",
     "up",
-    "The same of one subset, by what makes the worse answer look better: in the embedded world the friendly "
-    "answer about another item (`neighbour`) or to another question (`off_topic`), two answers in one "
-    "(`hedged`), a friendly wrong one beside a rude right one (`blunt`), one that also asks for the "
-    "customer's PIN (`phishing`).",
+    "Accuracy on one subset, by what makes the worse answer look better. In the embedded world: a friendly answer "
+    "about another item (`neighbour`) or to another question (`off_topic`), two answers in one (`hedged`), a friendly "
+    "wrong answer against a rude right one (`blunt`), an answer that also asks for the customer's PIN (`phishing`).",
     ends=INTERVAL,
     rare=True,
 )
@@ -48,7 +47,7 @@ ADVERSARIAL_LONGER_WINS = Metric(
     "evaluate",
     "share",
     "none",
-    'Accuracy of the rule "the longer answer wins" on them: below one half, as traps are made that way.',
+    'Accuracy of the rule "the longer answer wins" on the traps: below one half by construction.',
     rare=True,
 )
 CHAMPION_ADVERSARIAL_ACCURACY = Metric(
@@ -56,7 +55,7 @@ CHAMPION_ADVERSARIAL_ACCURACY = Metric(
     "evaluate",
     "share",
     "none",
-    "Accuracy of the reward model that the champion learned from. Left out, like the next, where it learned from none.",
+    "Accuracy of the champion's reward model. This and the next are omitted if the champion was trained without one.",
     rare=True,
 )
 ADVERSARIAL_OVER_CHAMPION = Metric(
@@ -64,49 +63,49 @@ ADVERSARIAL_OVER_CHAMPION = Metric(
     "evaluate",
     "share",
     "0 or more",
-    "Accuracy of this round's less the champion's, pair by pair, by bootstrap. No gate reads it. Worry where "
-    "`_high` is below 0.",
+    "Accuracy of this round's reward model minus the champion's: paired difference, interval by bootstrap. No gate "
+    "reads it. If `_high` is below 0, this round's reward model is significantly worse.",
     ends=INTERVAL,
     rare=True,
 )
 
 SHOWN = 400
-"""Characters of a text that are kept in the table."""
+"""Characters of each text stored in the table."""
 
 
 class Adversarial(Evaluation):
-    """Accuracy on pairs whose worse answer looks better, beside "the longer wins" and the champion's reward model.
+    """Accuracy on pairs whose worse answer looks better, against "the longer wins" and the champion's reward model.
 
-    `path` names a file, as LLMBar's (Zeng et al. 2024); without it, the pairs are those that a source of the feedback
-    brings (`Source.probes`), as the embedded world does. Nothing learns from them.
+    `path` names a file such as LLMBar's (Zeng et al. 2024); without it, the pairs come from a feedback source
+    (`Source.probes`), such as the embedded world. They are never used in training.
     """
 
     path: Path | None = None
-    """A file of pairs in JSON lines: instruction, chosen, rejected, subset; or LLMBar's own form."""
+    """A file of pairs in JSON lines: instruction, chosen, rejected, subset; or LLMBar's own format."""
     subset: str = ""
-    """Only subsets with this in their names are read, as `Adversarial` of LLMBar."""
+    """Only subsets whose names contain this are used, such as `Adversarial` of LLMBar."""
     pairs: int = Field(40, ge=1)
-    """Pairs of each kind, where a source brings them."""
+    """Pairs of each kind, if they come from a source."""
 
     def run(self, candidate: Answers, champion: Answers, data: Holdout) -> Metrics:
-        """Have the reward models compare the answers."""
+        """Compute both reward models' margins on the traps."""
         traps = self._traps(data)
         if not traps or data.bench is None:
             return {ADVERSARIAL_PAIRS: 0}
         margins = data.bench.compare([trap._asdict() for trap in traps])
         data.bench.keep(self.name(), _table(traps, margins))
         ours = _right(margins.candidate)
-        found: Metrics = {
+        metrics: Metrics = {
             ADVERSARIAL_PAIRS: len(traps),
             **wilson(float(ours.sum()), len(ours)).named(ADVERSARIAL_ACCURACY),
         }
-        found[ADVERSARIAL_LONGER_WINS] = float(_right(_lengths(traps)).mean())
+        metrics[ADVERSARIAL_LONGER_WINS] = float(_right(_lengths(traps)).mean())
         for subset, rows in _by_subset(traps).items():
-            found |= wilson(float(ours[rows].sum()), len(rows)).named(TRAP.of(named(subset)))
-        return found | _beside_champion(ours, margins.champion, traps)
+            metrics |= wilson(float(ours[rows].sum()), len(rows)).named(TRAP.of(named(subset)))
+        return metrics | _against_champion(ours, margins.champion, traps)
 
     def check(self) -> None:
-        """Read the file."""
+        """Check that the file is valid."""
         if self.path:
             probes.traps(self.path, self.subset)
 
@@ -117,7 +116,7 @@ class Adversarial(Evaluation):
 
 
 def _right(margins: Array) -> Array:
-    """(n,) 1 where the better answer is ahead, one half where neither is."""
+    """(n,) 1 if the better answer has the higher reward, one half if both are equal, else 0."""
     return agreement(margins, np.ones(len(margins)))
 
 
@@ -126,14 +125,14 @@ def _lengths(traps: Sequence[Trap]) -> Array:
 
 
 def _by_subset(traps: Sequence[Trap]) -> dict[str, list[int]]:
-    found: defaultdict[str, list[int]] = defaultdict(list)
+    rows: defaultdict[str, list[int]] = defaultdict(list)
     for row, trap in enumerate(traps):
-        found[trap.subset].append(row)
-    return found
+        rows[trap.subset].append(row)
+    return rows
 
 
-def _beside_champion(ours: Array, margins: Array | None, traps: Sequence[Trap]) -> Metrics:
-    """The same pairs by the champion's reward model: pairs about one prompt count as one piece of evidence."""
+def _against_champion(ours: Array, margins: Array | None, traps: Sequence[Trap]) -> Metrics:
+    """The paired difference from the champion's reward model, resampled by prompt."""
     if margins is None:
         return {}
     theirs, groups = _right(margins), [trap.prompt[-1].content for trap in traps]

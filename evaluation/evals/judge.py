@@ -1,4 +1,4 @@
-"""What the judge model says: an early sign and an alarm. It learned from the same people, and shares their bias."""
+"""Comparison by the judge model: an early indicator and an alarm. It shares the bias of the people it learned from."""
 
 from typing import cast
 
@@ -15,8 +15,8 @@ JUDGE_WIN_RATE = Metric(
     "evaluate",
     "share",
     "above .5",
-    "Prompts on which the judge scores the candidate higher. Worry when it is far above `evaluate/win_rate`: "
-    "the candidate pleases models more than people.",
+    "Share of prompts on which the judge scores the candidate higher. If it is far above `evaluate/win_rate`, the "
+    "candidate pleases models more than people.",
     ends=INTERVAL,
 )
 JUDGE_GAIN = Metric(
@@ -24,7 +24,7 @@ JUDGE_GAIN = Metric(
     "evaluate",
     "standard deviations",
     "above 0",
-    "By how much it scores it higher, prompt by prompt.",
+    "The judge's score of the candidate minus that of the champion: mean paired difference.",
     ends=INTERVAL,
 )
 JUDGE_PROMPTS = Metric(
@@ -32,23 +32,22 @@ JUDGE_PROMPTS = Metric(
     "evaluate",
     "prompts",
     "up",
-    "Prompts it compared.",
+    "Prompts on which the judge compared both.",
 )
 JUDGE_OVER_VOTES = Metric(
     "judge_over_votes",
     "evaluate",
     "share",
     "near 0",
-    "Votes for the candidate that the judge expects, by its calibrated probabilities, less those there are, "
-    "prompt by prompt. Worry far above 0: judge and people part, and the gate `overoptimisation` looks for "
-    "it. Left out without fresh votes.",
+    "Win rate that the judge's calibrated probabilities predict, minus that of the votes, on the same prompts. If it "
+    "is far above 0, judge and people diverge; the gate `overoptimisation` checks this. Omitted without fresh votes.",
     ends=INTERVAL,
     rare=True,
 )
 
 
 class Judge(Evaluation):
-    """The judge model's win rate of the candidate, by how much it scores it higher, and how far votes bear it out."""
+    """The candidate's win rate and score gain by the judge model, and their agreement with the votes."""
 
     def run(self, candidate: Answers, champion: Answers, data: Holdout) -> Metrics:
         """Compare the judge's scores, prompt by prompt, and its probabilities with the votes."""
@@ -56,23 +55,23 @@ class Judge(Evaluation):
 
         rate = rates.win_rate(candidate.judge, champion.judge, data.groups)
         gain = paired(candidate.judge, champion.judge, data.groups)
-        found = rate.named(JUDGE_WIN_RATE) | gain.named(JUDGE_GAIN) | {JUDGE_PROMPTS: rate.n}
-        return found | over_votes(expected(candidate, champion, data), data)
+        metrics = rate.named(JUDGE_WIN_RATE) | gain.named(JUDGE_GAIN) | {JUDGE_PROMPTS: rate.n}
+        return metrics | over_votes(expected(candidate, champion, data), data)
 
 
 def expected(candidate: Answers, champion: Answers, data: Holdout) -> Array:
     """(n,) probability that a voter prefers the candidate's answer, by the calibrated judge.
 
-    Unlike who scores higher, it can be held against votes, which are noisy.
+    Unlike the sign of the score difference, it can be compared with votes, which are noisy.
     """
     return cast(Array, expit((candidate.judge - champion.judge) * data.judge_scale))
 
 
-def over_votes(chances: Array, data: Holdout) -> Metrics:
-    """By how much the judge expects more votes for the candidate than there are; {} where there are none."""
-    place = {prompt_id(prompt): row for row, prompt in enumerate(data.prompts)}
-    known = [ballot for ballot in count(data.votes).get(OVERALL, []) if ballot.prompt_id in place]
-    if not known:
+def over_votes(probabilities: Array, data: Holdout) -> Metrics:
+    """The win rate that the judge predicts minus that of the votes; {} if there are none."""
+    row_of = {prompt_id(prompt): row for row, prompt in enumerate(data.prompts)}
+    ballots = [ballot for ballot in count(data.votes).get(OVERALL, []) if ballot.prompt_id in row_of]
+    if not ballots:
         return {}
-    gaps = [chances[place[ballot.prompt_id]] - won(ballot) for ballot in known]
-    return bootstrap(gaps, [ballot.group for ballot in known]).named(JUDGE_OVER_VOTES)
+    gaps = [probabilities[row_of[ballot.prompt_id]] - won(ballot) for ballot in ballots]
+    return bootstrap(gaps, [ballot.group for ballot in ballots]).named(JUDGE_OVER_VOTES)

@@ -1,4 +1,4 @@
-"""Whether the reward model knows what people prefer, beside what needs no model: the longer answer, the words alone."""
+"""Accuracy and calibration of the reward model on held-out preferences, against length and word baselines."""
 
 from itertools import compress
 
@@ -16,15 +16,15 @@ REWARD_PAIRS = Metric(
     "evaluate",
     "pairs",
     "up",
-    "Decided held-out pairs: those whose votes are not split evenly.",
+    "Non-tied held-out pairs: those whose votes are not split evenly.",
 )
 REWARD_ACCURACY = Metric(
     "reward_accuracy",
     "evaluate",
     "share",
     "up",
-    "Of the reward model. It *falls* over good rounds, as answers get closer and votes noisier: read it "
-    "beside its ceiling.",
+    "Accuracy of the reward model. It *falls* over good rounds, as answers get closer and votes noisier: compare it "
+    "with `evaluate/reward_ceiling`.",
     ends=INTERVAL,
 )
 REWARD_CEILING = Metric(
@@ -32,8 +32,8 @@ REWARD_CEILING = Metric(
     "evaluate",
     "share",
     "none",
-    "The accuracy that the best possible model has on these votes: from the known noise of the simulated "
-    "annotator, or from how real votes on one pair split. Left out where neither is known.",
+    "Best possible accuracy on these votes: from the known noise of the simulated annotator, or from how real votes on "
+    "one pair split. Omitted if neither is known.",
     rare=True,
 )
 JUDGE_ACCURACY = Metric(
@@ -41,7 +41,7 @@ JUDGE_ACCURACY = Metric(
     "evaluate",
     "share",
     "up",
-    "The same of the judge model.",
+    "Accuracy of the judge model.",
     ends=INTERVAL,
 )
 WORDS_ACCURACY = Metric(
@@ -49,8 +49,8 @@ WORDS_ACCURACY = Metric(
     "evaluate",
     "share",
     "none",
-    "Of a logistic regression on words and word pairs, fitted to the same training pairs. Worry when it is "
-    "above `evaluate/reward_accuracy`: the network knows less than a word list.",
+    "Accuracy of a logistic regression on words and word pairs, fitted to the same training pairs. If it is above "
+    "`evaluate/reward_accuracy`, the network is worse than a list of words.",
     ends=INTERVAL,
 )
 LONGER_WINS = Metric(
@@ -58,7 +58,7 @@ LONGER_WINS = Metric(
     "evaluate",
     "share",
     "none",
-    'Of the rule "the longer answer wins".',
+    'Accuracy of the rule "the longer answer wins".',
     ends=INTERVAL,
 )
 REWARD_OVER_LENGTH = Metric(
@@ -66,8 +66,8 @@ REWARD_OVER_LENGTH = Metric(
     "evaluate",
     "share",
     "above 0",
-    'Accuracy of the reward model less that of "the longer wins" or "the shorter wins", whichever is better. '
-    "The gate `reward_accuracy` wants `_low` above .03, and rejects where `_high` is below 0.",
+    'Accuracy of the reward model minus that of "the longer wins" or "the shorter wins", whichever is better. '
+    "The gate `reward_accuracy` needs `_low` above .03, and rejects if `_high` is below 0.",
     ends=INTERVAL,
 )
 REWARD_LENGTH_CORRELATION = Metric(
@@ -75,8 +75,8 @@ REWARD_LENGTH_CORRELATION = Metric(
     "evaluate",
     "Pearson's r",
     "near 0",
-    "Between margin and difference in length, within pairs. Worry when it is far from that of the votes "
-    "themselves: reward follows length. Left out where either never varies.",
+    "Correlation of margin and difference in length, within pairs. If it is far from that of the votes themselves, the "
+    "reward follows length. Omitted if either is constant.",
     rare=True,
 )
 REWARD_ECE = Metric(
@@ -84,39 +84,39 @@ REWARD_ECE = Metric(
     "evaluate",
     "share",
     "down",
-    "Expected calibration error: mean gap between how sure the model was of its favourite and how many votes "
-    "that got, over ten bins of equal size (Guo et al. 2017).",
+    "Expected calibration error: mean gap between the model's confidence in the answer it prefers and that answer's "
+    "share of votes, over ten bins of equal size (Guo et al. 2017).",
 )
 REWARD_ECE_CHANCE = Metric(
     "reward_ece_chance",
     "evaluate",
     "share",
     "none",
-    "What that error would be on average if every probability were right: luck alone, on as many pairs "
-    "(consistency resampling, Bröcker and Smith 2007).",
+    "Mean calibration error of a perfectly calibrated model on as many pairs: sampling error alone (consistency "
+    "resampling, Bröcker and Smith 2007).",
 )
 REWARD_ECE_P = Metric(
     "reward_ece_p",
     "evaluate",
     "none",
     "none",
-    "Probability that luck makes an error as large. The gate `calibration` rejects below .05 where the error "
-    "is large, too.",
+    "P-value of the calibration error for a perfectly calibrated model. The gate `calibration` rejects below .05 if "
+    "the error is also large.",
 )
 REWARD_BRIER = Metric(
     "reward_brier",
     "evaluate",
     "none",
     "down",
-    "Mean squared error of the probability (Brier 1950); .25 is knowing nothing.",
+    "Brier score: mean squared error of the probability (Brier 1950); always predicting .5 gives .25.",
 )
 CHAMPION_REWARD_ACCURACY = Metric(
     "champion_reward_accuracy",
     "evaluate",
     "share",
     "none",
-    "Accuracy of the reward model that the champion learned from, on the same pairs. Left out, like the next "
-    "three, where it learned from none.",
+    "Accuracy of the champion's reward model on the same pairs. This and the next three are omitted if the champion "
+    "was trained without one.",
     ends=INTERVAL,
     rare=True,
 )
@@ -125,7 +125,8 @@ REWARD_OVER_CHAMPION = Metric(
     "evaluate",
     "share",
     "above 0",
-    "Accuracy of this round's less the champion's, pair by pair. The gate `reward_accuracy` wants `_low` above -.05.",
+    "Accuracy of this round's reward model minus the champion's: paired difference. The gate `reward_accuracy` needs "
+    "`_low` of -.05 or more.",
     ends=INTERVAL,
     rare=True,
 )
@@ -134,7 +135,7 @@ CHAMPION_REWARD_ECE = Metric(
     "evaluate",
     "share",
     "none",
-    "Its calibration error.",
+    "Expected calibration error of the champion's reward model.",
     rare=True,
 )
 REWARD_BRIER_RISE = Metric(
@@ -142,22 +143,22 @@ REWARD_BRIER_RISE = Metric(
     "evaluate",
     "none",
     "below 0",
-    "Brier score of this round's less the champion's, pair by pair. The gate `calibration` rejects where "
-    "`_low` is above .02.",
+    "Brier score of this round's reward model minus the champion's: paired difference. The gate `calibration` rejects "
+    "if `_low` is above .02.",
     ends=INTERVAL,
     rare=True,
 )
 
 
 class RewardModelAccuracy(Evaluation):
-    """Accuracy on held-out preferences with its ceiling and its baselines, calibration, and the pull of length.
+    """Accuracy on held-out preferences with ceiling and baselines, calibration, and correlation with length.
 
-    Accuracy is the share of votes that the margin's sign agrees with, over *decided* pairs: those not split evenly.
+    Accuracy is the share of votes that agree with the margin's sign, over *non-tied* pairs: those not split evenly.
     """
 
     def run(self, candidate: Answers, champion: Answers, data: Holdout) -> Metrics:
-        """Hold margins against votes; {} when no pair is decided."""
-        pairs = decided(data.pairs)
+        """Compare margins with votes; {} if all pairs are tied."""
+        pairs = non_tied(data.pairs)
         if not pairs.chosen:
             return {}
         longer = lengths(pairs)
@@ -169,13 +170,13 @@ class RewardModelAccuracy(Evaluation):
             **_accuracy(pairs.words - 0.5, pairs).named(WORDS_ACCURACY),
             **over_length(pairs).named(REWARD_OVER_LENGTH),
             **ceiling(pairs.p_chosen),
-            **length_pull(pairs.margins, longer),
+            **length_correlation(pairs.margins, longer),
             **_calibration(data.pairs),
-            **_beside_champion(data.pairs),
+            **_against_champion(data.pairs),
         }
 
 
-def decided(pairs: HoldoutPairs) -> HoldoutPairs:
+def non_tied(pairs: HoldoutPairs) -> HoldoutPairs:
     """The pairs whose votes are not split evenly."""
     keep = pairs.p_chosen != 0.5
 
@@ -194,28 +195,28 @@ def decided(pairs: HoldoutPairs) -> HoldoutPairs:
 
 
 def lengths(pairs: HoldoutPairs) -> Array:
-    """(n,) by how many characters chosen is longer."""
+    """(n,) length of chosen minus that of rejected, in characters."""
     return np.array([len(a) - len(b) for a, b in zip(pairs.chosen, pairs.rejected, strict=True)], dtype=np.float64)
 
 
 def over_length(pairs: HoldoutPairs) -> Interval:
-    """By how much the reward model's accuracy exceeds "the longer wins" or "the shorter wins", whichever is better."""
+    """Accuracy of the reward model minus that of "the longer wins" or "the shorter wins", whichever is better."""
     longer = agreement(lengths(pairs), pairs.p_chosen)
     baseline = longer if longer.mean() >= 0.5 else 1 - longer
     return paired(agreement(pairs.margins, pairs.p_chosen), baseline, pairs.groups)
 
 
 def ceiling(p_chosen: Array) -> Metrics:
-    """The accuracy of a model that always sides with the majority: what split votes leave to reach.
+    """Accuracy of a model that always predicts the majority: the best possible on split votes.
 
-    Single votes do not tell how often people would disagree: then there is nothing to say, and the result is {}.
+    {} if no votes are split: single votes do not show how often people would disagree.
     """
     majority = np.maximum(p_chosen, 1 - p_chosen)
     return {REWARD_CEILING: float(majority.mean())} if (majority < 1).any() else {}
 
 
-def length_pull(margins: Array, longer: Array) -> Metrics:
-    """Pearson correlation of margin and length difference: within pairs, so that the prompt's own length is out."""
+def length_correlation(margins: Array, longer: Array) -> Metrics:
+    """Pearson correlation of margin and length difference, within pairs, so that the prompt has no effect."""
     if np.ptp(margins) == 0 or np.ptp(longer) == 0:
         return {}
     return {REWARD_LENGTH_CORRELATION: float(np.corrcoef(margins, longer)[0, 1])}
@@ -228,21 +229,21 @@ def _accuracy(margins: npt.ArrayLike, pairs: HoldoutPairs) -> Interval:
 
 
 def _calibration(pairs: HoldoutPairs) -> Metrics:
-    fit, luck = calibration(pairs.margins, pairs.p_chosen), chance(pairs.margins, pairs.p_chosen)
-    return {REWARD_ECE: fit.ece, REWARD_ECE_P: luck.p, REWARD_ECE_CHANCE: luck.ece, REWARD_BRIER: fit.brier}
+    fit, expected = calibration(pairs.margins, pairs.p_chosen), chance(pairs.margins, pairs.p_chosen)
+    return {REWARD_ECE: fit.ece, REWARD_ECE_P: expected.p, REWARD_ECE_CHANCE: expected.ece, REWARD_BRIER: fit.brier}
 
 
-def _beside_champion(pairs: HoldoutPairs) -> Metrics:
-    """Both reward models on the same pairs, pair by pair; {} where the champion learned from none."""
+def _against_champion(pairs: HoldoutPairs) -> Metrics:
+    """Paired differences of the two reward models on the same pairs; {} if the champion was trained without one."""
     if pairs.champion_margins is None:
         return {}
     keep = pairs.p_chosen != 0.5
-    some, theirs = decided(pairs), pairs.champion_margins
-    more = paired(agreement(some.margins, some.p_chosen), agreement(theirs[keep], some.p_chosen), some.groups)
+    votes, theirs = non_tied(pairs), pairs.champion_margins
+    gain = paired(agreement(votes.margins, votes.p_chosen), agreement(theirs[keep], votes.p_chosen), votes.groups)
     rise = paired(brier(pairs.margins, pairs.p_chosen), brier(theirs, pairs.p_chosen), pairs.groups)
     return {
-        **_accuracy(theirs[keep], some).named(CHAMPION_REWARD_ACCURACY),
-        **more.named(REWARD_OVER_CHAMPION),
+        **_accuracy(theirs[keep], votes).named(CHAMPION_REWARD_ACCURACY),
+        **gain.named(REWARD_OVER_CHAMPION),
         CHAMPION_REWARD_ECE: calibration(theirs, pairs.p_chosen).ece,
         **rise.named(REWARD_BRIER_RISE),
     }

@@ -1,4 +1,4 @@
-"""The win rate slice by slice: by the flags of the prompts, and by the groups of those who voted."""
+"""Win rates by slice: by flag of the prompt, and by group of the voter."""
 
 from collections import defaultdict
 from collections.abc import Iterator
@@ -16,22 +16,22 @@ SLICES = Metric(
     "evaluate",
     "slices",
     "none",
-    "Slices with enough votes (`evaluate.evals.slices.min_votes`) to be told below.",
+    "Slices with enough votes (`evaluate.evals.slices.min_votes`) to be reported below.",
 )
 SMALL_SLICES = Metric(
     "small_slices",
     "evaluate",
     "slices",
     "down",
-    "Slices with fewer, of which nothing is told.",
+    "Slices with too few votes, which are not reported.",
 )
 SLICE = Metric(
     "slice_<flag>",
     "evaluate",
     "share",
     ".5 or more",
-    "Win rate on the prompts that bear a [flag](feedback.md#flags). Worry when one is lost while the whole is "
-    "won: the gate `slices` looks for it (Holm 1979).",
+    "Win rate on the prompts with a [flag](feedback.md#flags). The gate `slices` rejects if one is significantly below "
+    ".5 (Holm 1979), even if the overall win rate is above it.",
     ends=("_p",),
     rare=True,
 )
@@ -40,7 +40,7 @@ SLICE_VOTES = Metric(
     "evaluate",
     "votes",
     "up",
-    "Fresh votes on them.",
+    "Fresh votes on these prompts.",
     rare=True,
 )
 VOTERS = Metric(
@@ -48,7 +48,7 @@ VOTERS = Metric(
     "evaluate",
     "share",
     ".5 or more",
-    "Win rate among the people of a group, by the `annotator_groups` of their votes.",
+    "Win rate in the votes of one group of people, by their `annotator_groups`.",
     ends=("_p",),
     rare=True,
 )
@@ -57,7 +57,7 @@ VOTERS_VOTES = Metric(
     "evaluate",
     "votes",
     "up",
-    "Their votes.",
+    "Fresh votes of this group.",
     rare=True,
 )
 
@@ -66,7 +66,7 @@ class Slices(Evaluation):
     """Win rate in fresh votes, ties half, on the prompts of each flag and among the voters of each group."""
 
     min_votes: int = Field(30, ge=1)
-    """Fresh votes below which a slice is not reported: its rate would say nothing."""
+    """Fresh votes that a slice needs to be reported."""
 
     def run(self, candidate: Answers, champion: Answers, data: Holdout) -> Metrics:
         """Count the overall votes of each slice."""
@@ -85,15 +85,15 @@ class Slices(Evaluation):
 def _slices(data: Holdout) -> dict[str, list[Ballot]]:
     """The overall votes under each slice's name: `slice_<flag>` of prompts, `voters_<group>` of people."""
     flags = {prompt_id(prompt): flags for prompt, flags in zip(data.prompts, data.flags, strict=False)}
-    found: defaultdict[str, list[Ballot]] = defaultdict(list)
+    slices: defaultdict[str, list[Ballot]] = defaultdict(list)
     for vote in data.votes:
         for ballot in count([vote]).get(OVERALL, []):
             for name in {*_groups(vote), *(SLICE.of(named(flag)) for flag in flags.get(vote.prompt_id, ()))}:
-                found[name].append(ballot)
-    return found
+                slices[name].append(ballot)
+    return slices
 
 
 def _groups(vote: FeedbackEvent) -> Iterator[str]:
-    """The groups that a voter belongs to, as the event states them: `{"country": "FR"}` is `voters_country_fr`."""
+    """The slices of a voter, from the groups in the event: `{"country": "FR"}` becomes `voters_country_fr`."""
     for kind, group in vote.annotator_groups.items():
         yield VOTERS.of(named(f"{kind} {group}"))

@@ -1,4 +1,4 @@
-"""The true gain, where it is known: in the embedded world. For people who read a report; gates never see it."""
+"""The true gain, which is known only in the embedded world. It is reported, but hidden from gates."""
 
 from core.metrics import INTERVAL, Metric
 from evaluation.evals import Answers, Evaluation, Holdout, Metrics
@@ -18,7 +18,7 @@ TRUE_UTILITY_CHAMPION = Metric(
     "evaluate",
     "utility",
     "up",
-    "The champion's.",
+    "Mean true utility of the champion's answers.",
     rare=True,
 )
 TRUE_GAIN = Metric(
@@ -26,7 +26,7 @@ TRUE_GAIN = Metric(
     "evaluate",
     "utility",
     "above 0",
-    "The paired difference, with its interval.",
+    "Mean true utility minus the champion's: paired difference.",
     ends=INTERVAL,
     rare=True,
 )
@@ -38,7 +38,7 @@ class TrueUtility(Evaluation):
     oracle = ("true_utility", "true_utility_champion", "true_gain", "true_gain_low", "true_gain_high")
 
     def run(self, candidate: Answers, champion: Answers, data: Holdout) -> Metrics:
-        """Measure; {} when no prompt is of the world."""
+        """Measure; {} if no prompt is from the embedded world."""
         requests = [world.parse(prompt[-1].content) for prompt in data.prompts]
         rows = [(row, request) for row, request in enumerate(requests) if request is not None]
         if not rows:

@@ -1,4 +1,4 @@
-"""What people say: the candidate's win rate over the champion in fresh, blinded votes. This is what promotes."""
+"""The candidate's win rate over the champion in fresh, blinded votes by people, which decides the promotion."""
 
 from collections import defaultdict
 from collections.abc import Iterable
@@ -18,8 +18,8 @@ WIN_RATE = Metric(
     "evaluate",
     "share",
     "above .5",
-    "Votes for the candidate, ties half. `_p` is a two-sided test that flips the sides of whole prompt "
-    "groups. This is what promotes: the gate `win_rate` wants `_low` above .5.",
+    "Share of votes for the candidate, ties half. `_p` is the p-value of a two-sided test that swaps the sides of "
+    "whole prompt groups. It decides the promotion: the gate `win_rate` needs `_low` above .5.",
     ends=(*INTERVAL, "_p"),
 )
 VOTES = Metric(
@@ -27,29 +27,29 @@ VOTES = Metric(
     "evaluate",
     "votes",
     "up",
-    "Fresh votes counted. Worry under 200: the verdict is hold.",
+    "Fresh votes counted. With fewer than 200, the verdict is hold.",
 )
 VOTE_GROUPS = Metric(
     "vote_groups",
     "evaluate",
     "groups",
     "up",
-    "Prompt groups they spread over.",
+    "Prompt groups with fresh votes.",
 )
 VOTE_TIES = Metric(
     "vote_ties",
     "evaluate",
     "share",
     "none",
-    "Votes that preferred neither. Worry near 1: the round changed next to nothing.",
+    "Tie rate: votes that prefer neither answer. Near 1, the round changed almost nothing.",
 )
 CRITERION = Metric(
     "criterion_<name>",
     "evaluate",
     "share",
     ".5 or more",
-    "The same under one criterion. Worry when one is lost while the whole is won: something was traded away, "
-    "and the gate `criteria` looks for it (Holm 1979).",
+    "Win rate under one criterion. The gate `criteria` rejects if one is significantly below .5 (Holm 1979), even if "
+    "the overall win rate is above it.",
     ends=(*INTERVAL, "_p"),
 )
 CRITERION_VOTES = Metric(
@@ -57,20 +57,20 @@ CRITERION_VOTES = Metric(
     "evaluate",
     "votes",
     "up",
-    "Fresh votes under it.",
+    "Fresh votes under this criterion.",
 )
 CANDIDATE_LEFT = Metric(
     "candidate_left",
     "evaluate",
     "share",
     ".5",
-    "Votes in which the candidate stood on the left, where the sides were noted. Worry when it is far from "
-    "one half: whoever clicks left would decide.",
+    "Votes in which the candidate was on the left, if the sides were recorded. If it is far from one half, people who "
+    "always click left bias the result.",
     rare=True,
 )
 
 OVERALL = "overall"
-# models and rules that label are no people: they may share the bias of what they judge
+# labels by models and rules do not count: they may share the bias of the models that they judge
 VOTERS = ("human", "user", "simulated")
 
 
@@ -87,7 +87,7 @@ class Votes(Evaluation):
     """Win rate in fresh votes, ties half, overall and by criterion, with intervals by prompt group."""
 
     def run(self, candidate: Answers, champion: Answers, data: Holdout) -> Metrics:
-        """Count the votes; {} when there are none.
+        """Count the votes; {} if there are none.
 
         Raises:
             BadFeedback: a vote that does not compare one answer of the candidate with one of the champion.
@@ -96,11 +96,11 @@ class Votes(Evaluation):
         metrics: Metrics = {}
         for criterion, cast in sorted(ballots.items()):
             metrics |= _overall(cast) if criterion == OVERALL else _criterion(criterion, cast)
-        return metrics | (_sides_drawn(data.votes) if OVERALL in ballots else {})
+        return metrics | (_left_share(data.votes) if OVERALL in ballots else {})
 
 
 def count(votes: Iterable[FeedbackEvent]) -> dict[str, list[Ballot]]:
-    """The ballots by criterion, as a metric spells it. Votes of models, withdrawn votes, "can't judge" do not count."""
+    """The ballots by criterion, spelled as in metrics, without votes by models, withdrawn votes and "can't judge"."""
     ballots: dict[str, list[Ballot]] = defaultdict(list)
     for vote in filter(_counts, votes):
         ours, theirs = _sides(vote)
@@ -115,25 +115,25 @@ def _counts(vote: FeedbackEvent) -> bool:
     return vote.status == "active" and vote.annotator_type in VOTERS
 
 
-def _sides_drawn(votes: Iterable[FeedbackEvent]) -> Metrics:
-    """Share of the votes that had the candidate on the left; {} where nobody noted the sides."""
+def _left_share(votes: Iterable[FeedbackEvent]) -> Metrics:
+    """Share of votes with the candidate on the left; {} if no sides were recorded."""
     left = [vote.shown_order[0] == _sides(vote)[0] for vote in filter(_counts, votes) if vote.shown_order]
     return {CANDIDATE_LEFT: float(np.mean(left))} if left else {}
 
 
 def _sides(vote: FeedbackEvent) -> tuple[int, int]:
-    """Where the candidate's and the champion's answer stand among the responses."""
+    """The positions of the candidate's and the champion's answer among the responses."""
     versions = [response.model_version for response in vote.responses]
     if set(versions) != {CANDIDATE, CHAMPION} or len(versions) != 2:
         raise BadFeedback(
             f"vote {vote.source}:{vote.source_id} compares {versions}; a fresh vote compares one answer of "
-            f"{CANDIDATE!r} with one of {CHAMPION!r} (their model_version): fix the source, or take the vote out"
+            f"{CANDIDATE!r} with one of {CHAMPION!r} (their model_version): fix the source, or remove the vote"
         )
     return versions.index(CANDIDATE), versions.index(CHAMPION)
 
 
 def _ranks(judgement: Judgement) -> tuple[int, int] | None:
-    """The ranks of the two responses, or None where nothing was decided."""
+    """The ranks of the two responses, or None without a decision."""
     if judgement.outcome.startswith("tie"):
         return 1, 1
     if judgement.outcome != "prefer" or judgement.ranks is None:
@@ -154,7 +154,7 @@ def _criterion(criterion: str, cast: list[Ballot]) -> Metrics:
 
 
 def rate(name: str, cast: list[Ballot]) -> Metrics:
-    """The candidate's win rate in some votes as `name`, with its interval by prompt group and a p-value."""
+    """The candidate's win rate in these votes as metric `name`, with interval by prompt group and p-value."""
     from evaluation.statistics import rates
 
     ours, theirs, groups = [-b.candidate for b in cast], [-b.champion for b in cast], [b.group for b in cast]
@@ -162,5 +162,5 @@ def rate(name: str, cast: list[Ballot]) -> Metrics:
 
 
 def won(ballot: Ballot) -> float:
-    """1 for the candidate, 0 for the champion, .5 for a tie."""
+    """1 if the candidate won, 0 if the champion won, .5 for a tie."""
     return float(wins(-ballot.candidate, -ballot.champion))

@@ -1,4 +1,4 @@
-"""Answers, held-out pairs and fresh votes to compare two models by, small enough to be worked by hand."""
+"""Answers, held-out pairs and fresh votes of two models, small enough for calculations by hand."""
 
 from collections.abc import Collection, Sequence
 from typing import Any, Literal
@@ -38,7 +38,7 @@ def pairs(p_chosen: list[float], margins: list[float], lengths: list[int] | None
 def holdout(
     rows: int = 0,
     votes: list[FeedbackEvent] | None = None,
-    held: HoldoutPairs | None = None,
+    held_out: HoldoutPairs | None = None,
     prompts: list[str] | None = None,
     flags: Sequence[Collection[str]] = (),
 ) -> Holdout:
@@ -47,7 +47,7 @@ def holdout(
         prompts=[(Message(role="user", content=text),) for text in texts],
         groups=[str(row) for row in range(len(texts))],
         votes=votes or [],
-        pairs=held or pairs([], []),
+        pairs=held_out or pairs([], []),
         flags=flags,
     )
 

@@ -1,4 +1,4 @@
-"""Rounds in which nothing has drifted, and ways to plant a drift of a known size in them."""
+"""Simulated rounds without drift, and ways to add drift of a known size."""
 
 from collections.abc import Sequence
 from typing import NamedTuple
@@ -17,39 +17,39 @@ LIMITS = LimitSettings()
 WORDS = [f"word{number}" for number in range(40)]
 
 
-class Look(NamedTuple):
-    """Everything that one look compares, but for the prompts."""
+class Comparison(NamedTuple):
+    """The data of all comparisons except those of prompts."""
 
     streams: tuple[FeedbackStream, FeedbackStream]
     labels: tuple[ScoredPairs, ScoredPairs]
-    spoken: tuple[AnswerSample, AnswerSample]
+    answers: tuple[AnswerSample, AnswerSample]
     rewards: tuple[Array, Array]
-    """of the champion's answers, by the last reward model and by this one"""
+    """of the champion's answers, by the previous reward model and by this one"""
     judge: Interval
     votes: Interval
 
 
-def quiet(seed: int, n: int = 300) -> Look:
-    """Both sides of everything are drawn alike, `n` rows each."""
+def quiet(seed: int, n: int = 300) -> Comparison:
+    """Both sides are drawn from the same distributions, `n` rows each."""
     rng = np.random.default_rng(seed)
-    return Look(
+    return Comparison(
         streams=(people(rng, n), people(rng, n)),
         labels=(pairs(rng, n), pairs(rng, n)),
-        spoken=(speaker(rng, n), speaker(rng, n)),
+        answers=(sampled(rng, n), sampled(rng, n)),
         rewards=(rng.normal(size=n), rng.normal(size=n)),
         judge=wilson(rng.binomial(n, 0.6), n),
         votes=wilson(rng.binomial(n, 0.6), n),
     )
 
 
-def compared(look: Look, seed: int = 0) -> DriftFindings:
-    """What the step would find."""
+def compared(comparison: Comparison, seed: int = 0) -> DriftFindings:
+    """The findings of the step."""
     return (
-        stream.drift(*look.streams, LIMITS, seed)
-        | labels.drift(*look.labels, LIMITS, seed)
-        | answers.drift(*look.spoken, LIMITS, 10, seed)
-        | answers.yardstick(*look.rewards, LIMITS, 10)
-        | answers.judge_gap(look.judge, look.votes, LIMITS)
+        stream.drift(*comparison.streams, LIMITS, seed)
+        | labels.drift(*comparison.labels, LIMITS, seed)
+        | answers.drift(*comparison.answers, LIMITS, 10, seed)
+        | answers.yardstick(*comparison.rewards, LIMITS, 10)
+        | answers.judge_gap(comparison.judge, comparison.votes, LIMITS)
     )
 
 
@@ -65,13 +65,13 @@ def people(
 
 
 def pairs(rng: np.random.Generator, n: int, flipped: float = 0.0) -> ScoredPairs:
-    """Votes that a reward model predicts as well as it believes; a share of them is turned round."""
+    """Votes on which a reward model is calibrated; a share `flipped` of them is inverted."""
     margins = rng.normal(0, 2, n)
     prefers = rng.random(n) < expit(margins)
     return ScoredPairs(margins, (prefers ^ (rng.random(n) < flipped)).astype(float))
 
 
-def speaker(
+def sampled(
     rng: np.random.Generator,
     n: int,
     longer: float = 0.0,
@@ -80,7 +80,7 @@ def speaker(
     same: float = 0.0,
     words: int = 8,
 ) -> AnswerSample:
-    """Answers of some words to `n` prompts; `same` is the share of them that say one and the same thing."""
+    """Answers of `words` words to `n` prompts; `same` is the share of identical answers."""
     texts = [
         " ".join(rng.choice(WORDS, words)) if rng.random() >= same else "please ask again any time" for _ in range(n)
     ]
@@ -90,12 +90,12 @@ def speaker(
 
 
 def prompts(rng: np.random.Generator, n: int, other: float = 0.0, longer: int = 0) -> Sequence[str]:
-    """Questions; a share of them is about another thing, and all are longer by some words."""
+    """Questions; a share `other` of them is about another topic, and all are longer by `longer` words."""
     things, others = ["kettle", "lamp", "sofa", "radio"], ["passport", "flight", "visa"]
-    asked = []
+    questions = []
     for _ in range(n):
         thing = rng.choice(others if rng.random() < other else things)
-        asked.append(
+        questions.append(
             f"can I {rng.choice(['return', 'swap', 'repair'])} the {thing}" + " please" * (longer + rng.integers(6))
         )
-    return asked
+    return questions

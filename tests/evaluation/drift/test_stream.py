@@ -11,13 +11,13 @@ def test_ties_time_and_agreement_by_hand() -> None:
         vote("3", annotator_id="cy", outcome="tie", duration_ms=4000),
         vote("4", annotator_id="dee", question="Why is grass green?", ranks=(2, 1)),
     ]
-    found = stream(people, "overall")
-    assert found.ties.tolist() == pytest.approx([1 / 3, 0])
-    assert found.seconds.tolist() == pytest.approx([4.0])  # (2 · 8 · 4)^⅓; nobody timed the other
-    assert found.agreement.tolist() == pytest.approx([1 / 3])  # ana and ben agree, cy with neither
+    measured = stream(people, "overall")
+    assert measured.ties.tolist() == pytest.approx([1 / 3, 0])
+    assert measured.seconds.tolist() == pytest.approx([4.0])  # (2 · 8 · 4)^⅓; the other group has no times
+    assert measured.agreement.tolist() == pytest.approx([1 / 3])  # ana and ben agree, cy with neither
 
 
-def test_only_the_last_vote_of_a_person_and_the_criterion_asked_for_count() -> None:
+def test_only_the_last_vote_of_a_person_under_the_criterion_counts() -> None:
     people = [
         vote("1", annotator_id="ana", outcome="tie", created_at="2026-01-01T00:00:00Z"),
         vote("2", annotator_id="ana", created_at="2026-01-02T00:00:00Z"),

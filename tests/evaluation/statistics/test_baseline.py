@@ -13,11 +13,11 @@ KIND = [pair("thank you kindly", "go away now"), pair("thank you all", "go away 
 
 
 def test_words_that_win_in_training_win_on_new_pairs() -> None:
-    chances = words(KIND, [pair("thank you", "go away"), pair("go away", "thank you")])
-    assert chances[0] > 0.9
-    np.testing.assert_allclose(chances.sum(), 1.0)  # turned round, the same pair has the opposite chance
+    probabilities = words(KIND, [pair("thank you", "go away"), pair("go away", "thank you")])
+    assert probabilities[0] > 0.9
+    np.testing.assert_allclose(probabilities.sum(), 1.0)  # the swapped pair has the complementary probability
 
 
-def test_a_tie_teaches_nothing() -> None:
-    chances = words([pair(p["chosen"], p["rejected"], 0.5) for p in KIND], [pair("thank you", "go away")])
-    np.testing.assert_allclose(chances, 0.5, atol=1e-6)
+def test_ties_have_no_effect() -> None:
+    probabilities = words([pair(p["chosen"], p["rejected"], 0.5) for p in KIND], [pair("thank you", "go away")])
+    np.testing.assert_allclose(probabilities, 0.5, atol=1e-6)

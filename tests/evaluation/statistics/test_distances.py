@@ -23,7 +23,7 @@ def test_psi_counts_an_empty_bin_as_one_in_ten_thousand() -> None:
 
 
 @pytest.mark.parametrize("moved", [4.0, 6.0])
-def test_psi_sees_either_side_of_a_constant(moved: float) -> None:
+def test_psi_detects_changes_on_either_side_of_a_constant(moved: float) -> None:
     assert psi([5.0] * 20, [5.0] * 10 + [moved] * 10) > 0.2
 
 
