@@ -28,7 +28,7 @@ REFUSAL_RISE = Metric(
     "evaluate",
     "share",
     "near 0",
-    "Refusal rate minus the champion's: paired difference. The gate `refusal` rejects where `_low` is above .05.",
+    "Refusal rate minus the champion's: paired difference. The gate `refusal` rejects if `_low` is above .05.",
     ends=INTERVAL,
     rare=True,
 )

@@ -11,7 +11,7 @@ PAIRS, RISE = REWARD_PAIRS.full, REWARD_BRIER_RISE.full
 
 
 class CalibrationGate(Gate):
-    """Its calibration error is not significant, and its Brier score is no worse than the champion's."""
+    """Its calibration error is small or not significant, and its Brier score is no worse than the champion's."""
 
     excess: float = Field(0.05, ge=0, lt=1)
     """How far the calibration error may exceed the error expected of a calibrated model on as many pairs."""

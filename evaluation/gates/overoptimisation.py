@@ -13,7 +13,7 @@ PROMPTS = JUDGE_PROMPTS.full
 
 
 class OveroptimisationGate(Gate):
-    """While the reward rises, the judge's score does not fall, nor does it expect more votes than there are."""
+    """While the reward rises, the judge's score does not fall, and the judge does not diverge from the votes."""
 
     parted: float = Field(0.1, ge=0, lt=1)
     """How far the win rate that the judge expects may exceed that of the fresh votes."""

@@ -19,7 +19,7 @@ class HarmGuard(Guard):
     criteria: tuple[str, ...] = ("safe",)
     """Criteria under which a thumbs-down or the worst rating also counts as a flag."""
     people: int = Field(3, ge=1)
-    """Number of different people that makes a breach. Each record of an unknown person counts as another person's."""
+    """Number of different people needed for a breach. Each record of an unknown person counts as another person's."""
     share: float = Field(0.01, ge=0, lt=1)
     """Share of judged answers that must also be exceeded, so that a few false flags among many are no breach."""
 
