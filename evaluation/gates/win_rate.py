@@ -23,12 +23,12 @@ class WinRateGate(Gate):
     def check(self, inputs: GateInputs) -> Finding:
         """Judge by fresh votes; by the judge model only if it is trusted and there are none.
 
-        Hold if the timeout passed before people had given all requested votes.
+        Hold if the deadline passed before people had given all requested votes.
         """
         finding = self._judged(inputs)
         given = int(inputs.candidate.get(VOTES.full, 0))
         if finding.result == "promote" and given < inputs.votes_asked:
-            missing = f"but only {given} of {inputs.votes_asked} requested votes arrived before the timeout"
+            missing = f"but only {given} of {inputs.votes_asked} requested votes arrived before the deadline"
             return self.finding("hold", f"{finding.reason}; {missing}", **finding.numbers)
         return finding
 

@@ -47,11 +47,11 @@ def test_without_votes_the_judge_decides_only_where_it_is_trusted() -> None:
     assert check(SlicesGate(), praised, trust_judge=True).result == "promote"
 
 
-def test_a_timeout_before_all_votes_arrived_holds() -> None:
+def test_a_deadline_before_all_votes_arrived_holds() -> None:
     liked, disliked = votes(0.612, 0.579, 0.644, count=255), votes(0.35, 0.31, 0.39, count=255)
-    timed_out = check(WinRateGate(), liked, votes_asked=256)
-    assert timed_out.result == "hold"
-    assert "255 of 256 requested votes" in timed_out.reason
+    late = check(WinRateGate(), liked, votes_asked=256)
+    assert late.result == "hold"
+    assert "255 of 256 requested votes" in late.reason
     assert check(WinRateGate(), liked, votes_asked=255).result == "promote"
     assert check(WinRateGate(), disliked, votes_asked=256).result == "reject"
     assert check(WinRateGate(), judge(0.91, 0.88, 0.94), trust_judge=True, votes_asked=256).result == "hold"
