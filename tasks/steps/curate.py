@@ -59,7 +59,7 @@ class CurateSettings(BaseSettings):
     """How events become training data."""
 
     split: SplitSettings = SplitSettings()
-    """Shares of the prompt groups. Do not change them after the first round: held-out prompts would move into training."""
+    """Shares of the prompt groups. Changing them after the first round moves held-out prompts into training."""
     criterion: str = "overall"
     """The criterion whose judgements the reward model learns from."""
     chosen_as_demonstrations: bool = False
@@ -89,7 +89,9 @@ def curate(round: Round, log: StepLog) -> None:
     demonstrations = [row for row in demonstrations if row.split != "holdout"]
     _write_parts(workspace.demonstrations, {"train": demonstrations}, preferences.demonstration_table)
     prompts = prompt_rows.prompts(events, knobs.split, round.salt)
-    _write_parts(workspace.prompts, {part: _of(prompts, part) for part in ("train", "holdout")}, prompt_rows.prompt_table)
+    _write_parts(
+        workspace.prompts, {part: _of(prompts, part) for part in ("train", "holdout")}, prompt_rows.prompt_table
+    )
     numbers: Numbers = {
         **_counts(derived.counts),
         **_agreement(derived.agreement),

@@ -76,7 +76,9 @@ def page(round: Round, numbers: Mapping[str, float]) -> Path | None:
     finished = [(number, records.metrics(round.workspace, number)) for number in records.numbers(round.workspace)]
     history = [*((number, metrics) for number, metrics in finished if number < round.number), (round.number, numbers)]
     path, level = round.workspace.report("drift").with_suffix(".html"), round.knobs("drift", DriftSettings).level
-    write_text(path, render_page(f"Round {round.number}", level, DriftReport.load(round.workspace.report("drift")), history))
+    write_text(
+        path, render_page(f"Round {round.number}", level, DriftReport.load(round.workspace.report("drift")), history)
+    )
     return path
 
 
@@ -102,7 +104,9 @@ def _labels(round: Round, knobs: DriftSettings, reference: Reference, log: StepL
     held_out = [row for row in tables.rows(table(folder, "holdout")) if row["round"] in reference.learned]
     model, annotator = RewardModel.load(reference.reward), round.knobs("vote", VoteSettings).annotator
     with log.learning():
-        before, now = (scored_pairs(model, one_pair_per_group(rows, knobs.groups, seed), annotator) for rows in (held_out, fresh))
+        before, now = (
+            scored_pairs(model, one_pair_per_group(rows, knobs.groups, seed), annotator) for rows in (held_out, fresh)
+        )
     return labels.drift(before, now, knobs.limits, seed)
 
 

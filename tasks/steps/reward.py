@@ -70,7 +70,7 @@ def _pairs(round: Round, split: str) -> Dataset:
     pairs = load(table(round.workspace.preferences, split))
     if len(pairs) < MIN_PAIRS:
         raise BadFeedback(
-            f"{len(pairs)} preference pairs in the part {split}, need {MIN_PAIRS}; bring more feedback, or give {split} a "
+            f"{len(pairs)} preference pairs in {split}, need {MIN_PAIRS}; bring more feedback, or give {split} a "
             f"larger share with -S curate.split.{split}=…"
         )
     return pairs

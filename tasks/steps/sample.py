@@ -51,7 +51,10 @@ def sample(round: Round, log: StepLog) -> None:
     blinded = ballots.draw(round, prompts, candidate.texts, champion.texts)
     pair_files.write(workspace.pairs, [side.pair for side in blinded if side])
     _write_samples(round, prompts, candidate, champion, [side.left if side else None for side in blinded])
-    numbers: Numbers = {SAMPLE_PROMPTS: len(prompts), SAMPLE_TOKENS: int(candidate.tokens.sum() + champion.tokens.sum())}
+    numbers: Numbers = {
+        SAMPLE_PROMPTS: len(prompts),
+        SAMPLE_TOKENS: int(candidate.tokens.sum() + champion.tokens.sum()),
+    }
     log(numbers, 0, 1)
     StepReport(metrics=numbers).save(workspace.report("sample"))
 

@@ -18,9 +18,9 @@ def sft(round: Round, log: StepLog) -> None:
     """Train the base model on the demonstrations; if there are none, the base model itself is the SFT model.
 
     Seeded by the workspace's salt, not by the round: the same demonstrations give the same model in every round. A new
-    model from scratch keeps the champion's tokenizer even if the demonstrations have changed: the policy starts from the
-    champion, and all models of a round must share one tokenizer. Every champion has the tokenizer of the first SFT model,
-    so DVC need not know the champion as an input of this step.
+    model from scratch keeps the champion's tokenizer even if the demonstrations have changed: the policy starts from
+    the champion, and all models of a round must share one tokenizer. Every champion has the tokenizer of the first SFT
+    model, so DVC need not know the champion as an input of this step.
 
     Raises:
         BadFeedback: the base model is new (`scratch`) and there are no demonstrations.

@@ -34,8 +34,8 @@ class VerdictSettings(BaseSettings):
     )
     """Gates by name, with their knobs; `null` disables one. The verdict is the worst result of any gate."""
     trust_judge: bool = False
-    """If there are no fresh votes, use the judge model's win rate. It is trained on the same people's votes and shares their
-    bias."""
+    """If there are no fresh votes, use the judge model's win rate. The judge is trained on the same people's votes and
+    shares their bias."""
 
 
 def verdict(round: Round, log: StepLog) -> None:

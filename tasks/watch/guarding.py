@@ -148,15 +148,15 @@ def _obstacle(
     if not selected:
         return "breaches of this severity only raise an alarm (watch.rollback)"
     if FORCED in champion.tags:
-        return f"it was promoted with --force ({champion.tags[FORCED]}), so only a person may roll it back (`rounds rollback`)"
+        return f"it was promoted with --force ({champion.tags[FORCED]}); only `rounds rollback` rolls it back"
     before = champion.tags.get("rollback_to")
     if before is None:
         return "it did not take over from another version, so there is none to roll back to"
     earlier = registry.find(before)
     if earlier is None:
-        return f"version {before}, which it took over from, was deleted in MLflow; choose another with `rounds rollback --to`"
+        return f"version {before}, which it took over from, was deleted in MLflow; use `rounds rollback --to VERSION`"
     if "rolled_back" in earlier.tags:
-        return f"version {before}, which it took over from, was itself rolled back; choose another with `rounds rollback --to`"
+        return f"version {before}, which it took over from, was itself rolled back; use `rounds rollback --to VERSION`"
     cooling = registry.cooling(promotion.knobs(workspace).cooldown)
     if cooling and all(breach.severity == "soft" for breach in selected):
         return f"during the cooldown only a hard breach causes another rollback: {cooling}"

@@ -1,4 +1,4 @@
-"""One check between rounds: guards on live feedback first, then drift. Results are sent to Prefect if it is configured."""
+"""One check between rounds: guards on live feedback, then drift. Results are sent to Prefect if it is configured."""
 
 from typing import NamedTuple
 

@@ -54,7 +54,7 @@ class WatchReport(NamedTuple):
 
 
 def look(workspace: Workspace, waiting: Sequence[FeedbackEvent]) -> WatchReport:
-    """Compare feedback in the inbox with the champion's training data, and repeat the alarms of the last finished round.
+    """Compare feedback in the inbox with the champion's training data; repeat the alarms of the last finished round.
 
     The report is written to data/watch/watch.json. Rounds are not changed; one may run at the same time.
 
@@ -126,7 +126,7 @@ def _feedback(
 def _labels(
     workspace: Workspace, registry: Registry, champion: ModelVersion, events: Sequence[FeedbackEvent], knobs: _Knobs
 ) -> DriftFindings:
-    """The champion's reward model on pairs in the inbox that no round has stored; it is only loaded if there are any."""
+    """The champion's reward model on pairs in the inbox that no round has stored; only loaded if there are any."""
     held_out, count = table(workspace.preferences, "holdout"), knobs.drift.groups
     waiting = preferences.preferences(events, knobs.curate.split, "", knobs.curate.criterion).rows
     if not waiting:
