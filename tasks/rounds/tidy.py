@@ -56,7 +56,7 @@ def tidy(workspace: Workspace) -> Tidied:
         return Tidied((), None)
     if _params(short) != before.plain():
         raise BadParams(
-            f"{file} cannot be reduced without changing its values; remove defaults by hand (`rounds params` lists them)"
+            f"{file} cannot be reduced without changing its values; remove defaults by hand (see `rounds params`)"
         )
     backup = next(path for path in _backups(file) if not path.exists())
     write_text(backup, text)

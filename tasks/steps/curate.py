@@ -152,8 +152,8 @@ def _terms(
     prompts: Sequence[PromptRow],
 ) -> UsageTerms:
     """Licences and consents of the events that reward model, judge, SFT model or policy are trained on."""
-    rows = [*(row for row in pairs if row.split != "holdout"), *demonstrations]
-    trained_on = {feedback_id for row in rows for feedback_id in row.feedback_ids}
+    ids = [row.feedback_ids for row in pairs if row.split != "holdout"] + [row.feedback_ids for row in demonstrations]
+    trained_on = {feedback_id for row_ids in ids for feedback_id in row_ids}
     return usage_terms(events, trained_on, {row.prompt_id for row in _of(prompts, "train")})
 
 
