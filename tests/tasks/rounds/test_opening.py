@@ -55,13 +55,13 @@ def test_a_source_with_a_prompt_that_the_template_refuses(workspace: Workspace, 
     with pytest.raises(BadFeedback) as refusal:
         opened(workspace, base, f"ingest.sources=[{{use: jsonl, path: {file}}}]")
     assert str(refusal.value).startswith("votes ")
-    assert "('Question 7?'): the chat template refuses the turns [system user]: no system turns" in str(refusal.value)
+    assert all(fact in str(refusal.value) for fact in ("'Question 7?'", "[system user]", "no system turns", str(base)))
     assert not workspace.round.exists()
 
 
 def test_an_inbox_with_a_prompt_that_the_template_refuses(workspace: Workspace, base: Path, tmp_path: Path) -> None:
     hand_in(workspace, [feedback(tmp_path / "votes.jsonl", system_at=2)])
-    with pytest.raises(BadFeedback, match=r"refuses the turns \[system user\]"):
+    with pytest.raises(BadFeedback, match=r"\[system user\]: no system turns"):
         opened(workspace, base, "ingest.sources=[]")
     assert not workspace.round.exists()
 

@@ -8,6 +8,7 @@ from pathlib import Path
 import pytest
 
 from core.files import write_json
+from evaluation.verdict import Verdict
 from tasks.registry.alias import Registry
 from tasks.registry.versions import ModelVersion
 from tasks.rounds.opening import open_round
@@ -15,13 +16,14 @@ from tasks.rounds.request import answered, read_request
 from tasks.state import records
 from tasks.state import round as rounds
 from tasks.state.workspace import PROJECT, Workspace, at
+from tests.tasks.state.recorded import record
 
 ANSWERED = """
 import sys
 from pathlib import Path
 from tasks.rounds.request import answered
 from tasks.state.workspace import Workspace
-print(answered(Workspace(Path(sys.argv[1])), ["seed=3"])["number"], "torch" in sys.modules)
+print(answered(Workspace(Path(sys.argv[1])), ["seed=3"]).number, "torch" in sys.modules)
 """
 
 
@@ -45,8 +47,9 @@ def empty_workspace(tmp_path: Path) -> Workspace:
 def write_record(empty_workspace: Workspace, *overrides: str) -> None:
     """Write the record of a round with the current params.yaml and these overrides."""
     request = read_request(empty_workspace, overrides)
+    answering = record(0, "1", Verdict(bootstrap=True))
     opened = {"request": request.fingerprint, "written": request.written, "code": rounds.code_digest()}
-    write_json(records.path(empty_workspace, 0), {"number": 0, "opened": opened})
+    records.write(empty_workspace, answering.model_copy(update={"opened": answering.opened.model_copy(update=opened)}))
 
 
 def test_an_edit_while_a_round_opens_is_the_next_request(workspace: Workspace) -> None:
@@ -86,9 +89,9 @@ def test_an_override_equals_the_same_knob_in_the_file(empty_workspace: Workspace
 
 def test_a_round_of_other_code_answers_no_request(empty_workspace: Workspace) -> None:
     write_record(empty_workspace)
-    record = json.loads(records.path(empty_workspace, 0).read_text())
-    record["opened"]["code"] = "0" * 16
-    write_json(records.path(empty_workspace, 0), record)
+    facts = json.loads(records.path(empty_workspace, 0).read_text())
+    facts["opened"]["code"] = "0" * 16
+    write_json(records.path(empty_workspace, 0), facts)
     assert answered(empty_workspace, []) is None
 
 
