@@ -31,7 +31,7 @@ from tasks.steps.reward import reward
 from tasks.steps.sample import sample
 from tasks.steps.sft import sft
 from tasks.steps.verdict import verdict
-from tasks.steps.vote import gather, vote
+from tasks.steps.vote import await_votes, vote
 from tasks.tools.events import configured, feedback_ready
 
 Announce = Callable[[str], None]
@@ -135,7 +135,7 @@ def improve(running: RunningRound) -> RoundRecord:
     running(reward)
     running(policy)
     running(sample)
-    gather(running.round)
+    await_votes(running.round)
     running(vote)
     running(evaluate)
     running(drift)

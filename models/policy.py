@@ -175,10 +175,7 @@ def check_turns(base: ModelSettings, prompts: Mapping[str, Sequence[Turn]]) -> N
         try:
             encode_prompts(tokenizer, [prompt], base.max_prompt_tokens)
         except BadFeedback as error:
-            raise BadFeedback(
-                f"{where}: {error}; take such records out, or choose a base model whose template takes them "
-                f"(model.base={base.base})"
-            ) from error
+            raise BadFeedback(f"{where}: {error} (model.base={base.base})") from error
 
 
 def device() -> torch.device:

@@ -1,1 +1,1 @@
-"""What is shown: cards, plots, the drift page."""
+"""Pages about a round: model and data cards, plots, the drift page."""

@@ -1,4 +1,4 @@
-"""Drift as a page that a person looks at: is there an alarm, what moved, and how it went over the rounds."""
+"""The drift page: alarms, all checks with effect and limit, histograms, and the effects over the rounds."""
 
 from collections.abc import Mapping, Sequence
 from pathlib import Path
@@ -11,26 +11,26 @@ from evaluation.drift.report import CheckedEffect, DriftReport, Histograms
 Metrics = Mapping[str, float]
 
 WIDTH, FLOOR, TOP = 300.0, 112.0, 6.0
-"""Of a histogram, in units of its drawing."""
+"""Width, baseline and upper edge of a histogram, in SVG units."""
 
 TICK = 0.6
-"""Where on a bar the limit is marked: an effect may be drawn up to 1/.6 times its limit."""
+"""Where on a bar the limit is marked, as a share of its length: effects above 1/.6 times their limit are cut off."""
 
 
 def page(title: str, level: float, report: DriftReport, history: Sequence[tuple[int, Metrics]]) -> str:
-    """The page of one look, as HTML that needs nothing else.
+    """Render the page of one drift report, as HTML without external files.
 
     Args:
-        title: what was looked at, as "Round 3".
-        level: the p-value below which an effect is no chance.
-        report: its checks and panels are drawn.
-        history: round number and metrics (`drift/…`), oldest first, this one included.
+        title: what was checked, for example "Round 3".
+        level: the significance level (Holm-adjusted).
+        report: the checks and histograms to draw.
+        history: round number and metrics (`drift/…`) of each round, oldest first, this one included.
     """
     folder = Path(__file__).parent
-    surroundings = Environment(loader=FileSystemLoader(folder), autoescape=True, undefined=StrictUndefined)
-    surroundings.filters |= {"short": short, "chance": chance}
+    environment = Environment(loader=FileSystemLoader(folder), autoescape=True, undefined=StrictUndefined)
+    environment.filters |= {"short": short, "p_value": p_value}
     checks = sorted(map(_bar, report.checks), key=lambda bar: (not bar.check.alarm, -bar.share))
-    return surroundings.get_template("drift.html.jinja").render(
+    return environment.get_template("drift.html.jinja").render(
         title=title,
         level=level,
         tick=TICK,
@@ -42,22 +42,22 @@ def page(title: str, level: float, report: DriftReport, history: Sequence[tuple[
 
 
 def short(number: float) -> str:
-    """A number as a label: three significant digits, no exponent for what people count."""
+    """A number as a label: three significant digits; whole numbers, without exponent, from 1000 on."""
     return f"{number:.3g}" if abs(number) < 1000 else f"{number:,.0f}"
 
 
-def chance(p: float) -> str:
+def p_value(p: float) -> str:
     """A p-value as a label."""
     return "< .001" if p < 0.001 else f"{p:.3f}".lstrip("0") if p < 1 else "1"
 
 
 class Bar(NamedTuple):
-    """A check, and how long its bar is."""
+    """A check, and the length of its bar."""
 
     check: CheckedEffect
     title: str
     share: float
-    """Of the widest bar."""
+    """Length, as a share of the longest bar."""
 
 
 class Outline(NamedTuple):
@@ -69,7 +69,7 @@ class Outline(NamedTuple):
 
 
 class Dot(NamedTuple):
-    """An effect in one round, and its place in a drawing."""
+    """An effect in one round, and its position in a drawing."""
 
     x: float
     y: float
@@ -93,7 +93,7 @@ def _bar(check: CheckedEffect) -> Bar:
 
 
 def _title(name: str) -> str:
-    """`drift/kl_rise` as words."""
+    """The name of a check as text: `kl_rise` becomes `KL rise`."""
     words = (
         name.replace("_", " ").replace("auc", "AUC").replace("psi", "PSI").replace("kl ", "KL ").replace("wass", "Wass")
     )
@@ -106,15 +106,15 @@ def _panel(panel: Histograms) -> Outline:
 
 
 def _steps(shares: Sequence[float], top: float) -> str:
-    """A histogram's outline as SVG points, from floor to floor."""
-    wide = WIDTH / len(shares)
+    """A histogram's outline as SVG points, from baseline to baseline."""
+    width = WIDTH / len(shares)
     heights = [FLOOR - (FLOOR - TOP) * share / top for share in shares]
-    corners = [(x * wide, height) for left, height in enumerate(heights) for x in (left, left + 1)]
+    corners = [(x * width, height) for left, height in enumerate(heights) for x in (left, left + 1)]
     return " ".join(f"{x:.1f},{y:.1f}" for x, y in [(0.0, FLOOR), *corners, (WIDTH, FLOOR)])
 
 
 def _trend(check: CheckedEffect, history: Sequence[tuple[int, Metrics]]) -> Trend:
-    """An effect over the rounds, with its limit, as places in a drawing 300 wide and 110 high."""
+    """An effect over the rounds, with its limit, as positions in a drawing of 300 by 110 SVG units."""
     name = f"drift/{check.name}"
     points = [
         (number, metrics[name], metrics.get(f"{name}_alarm", 0.0)) for number, metrics in history if name in metrics
@@ -125,9 +125,9 @@ def _trend(check: CheckedEffect, history: Sequence[tuple[int, Metrics]]) -> Tren
     def height(value: float) -> float:
         return float(round(90 - 78 * (value - low) / (high - low), 1))
 
-    wide = 272 / max(len(points) - 1, 1)
+    spacing = 272 / max(len(points) - 1, 1)
     dots = [
-        Dot(round(14 + wide * place, 1), height(value), value, number, alarm > 0)
-        for place, (number, value, alarm) in enumerate(points)
+        Dot(round(14 + spacing * index, 1), height(value), value, number, alarm > 0)
+        for index, (number, value, alarm) in enumerate(points)
     ]
     return Trend(_title(check.name), height(check.limit), dots)

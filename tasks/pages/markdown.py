@@ -1,4 +1,4 @@
-"""Markdown from templates that escape every value unless it is marked as safe: feedback is not to be trusted."""
+"""Markdown from templates that escape every value unless it is marked as safe, since feedback is untrusted input."""
 
 import re
 from pathlib import Path
@@ -7,23 +7,23 @@ from typing import Any
 from jinja2 import Environment, FileSystemLoader, StrictUndefined
 
 _MARKS = re.compile(r"([\\`*_\[\]<>|~&]|:(?=//)|(?<=www)\.|(?<=\w)@)", re.IGNORECASE)
-"""What makes structure inside of a line: emphasis, code, links (bare ones too), cells, HTML."""
+"""Characters with a meaning inside a line of Markdown: emphasis, code, links (bare ones too), table cells, HTML."""
 
 
 class SafeMarkdown(str):
-    """Text that is Markdown already."""
+    """Text that is already Markdown and is not escaped."""
 
 
 def escaped(value: object) -> object:
-    """A value as it is put into a template: a text on one line, in which nothing is Markdown or HTML."""
+    """Escape a value for a template: a text becomes one line without Markdown or HTML; other types are unchanged."""
     if isinstance(value, SafeMarkdown) or not isinstance(value, str):
         return value
     return _MARKS.sub(r"\\\1", " ".join(value.split()))
 
 
 def render(template: Path, **values: Any) -> str:
-    """A page from a template file."""
-    surroundings = Environment(
+    """Render a page from a template file."""
+    environment = Environment(
         loader=FileSystemLoader(template.parent),
         undefined=StrictUndefined,
         finalize=escaped,
@@ -31,21 +31,21 @@ def render(template: Path, **values: Any) -> str:
         lstrip_blocks=True,
         keep_trailing_newline=True,
     )
-    surroundings.filters |= {"number": number, "percent": percent, "code": code}
-    return surroundings.get_template(template.name).render(**values)
+    environment.filters |= {"number": number, "percent": percent, "code": code}
+    return environment.get_template(template.name).render(**values)
 
 
 def number(value: float) -> SafeMarkdown:
-    """Four digits, no exponent for what people count."""
+    """A number with four significant digits; whole numbers, without exponent, from 1000 on."""
     return SafeMarkdown(f"{value:.4g}" if abs(value) < 1000 else f"{value:,.0f}")
 
 
 def percent(share: float) -> SafeMarkdown:
-    """A share as people read it: 61.2 %."""
+    """A share as a percentage: 61.2 %."""
     return SafeMarkdown(f"{100 * share:.1f} %")
 
 
 def code(value: str) -> SafeMarkdown:
-    """A name as code: a backtick in it would end it, a line break or a bar the line or cell."""
+    """A name as inline code; backticks, bars and line breaks in it become spaces."""
     plain = re.sub(r"[`|\s]+", " ", value)
     return SafeMarkdown(f"`{plain}`")

@@ -15,7 +15,7 @@ CANDIDATE, CHAMPION, GREY = "#0b6e4f", "#c8553d", "#888888"
 
 
 def figures(round: Round) -> Iterator[tuple[str, Figure]]:
-    """Each plot that this round has data for, with its file name."""
+    """Yield file name and figure of each plot that the round has data for."""
     workspace = round.workspace
     if workspace.reported("policy").exists() and round.number:
         yield "reward_against_kl", reward_against_kl(round)
@@ -27,19 +27,19 @@ def figures(round: Round) -> Iterator[tuple[str, Figure]]:
 
 
 def reward_against_kl(round: Round) -> Figure:
-    """The path of training: score over the KL it cost, one point an iteration (after Gao et al. 2023)."""
+    """Training curve: reward over KL divergence, one point per iteration (after Gao et al. 2023)."""
     points = [json.loads(line) for line in round.workspace.reported("policy").read_text().splitlines()]
-    path = [(point[POLICY_OBJECTIVE_KL.full], point[POLICY_OBJECTIVE_SCORE.full]) for point in points]
-    figure, axes = _canvas("KL to the SFT model (nats an answer)", "reward (standard deviations)")
-    axes.plot(*zip(*path, strict=True), marker="o", color=CANDIDATE)
-    axes.annotate("start", path[0], textcoords="offset points", xytext=(6, -12), color=GREY)
+    curve = [(point[POLICY_OBJECTIVE_KL.full], point[POLICY_OBJECTIVE_SCORE.full]) for point in points]
+    figure, axes = _canvas("KL to the SFT model (nats per answer)", "reward (standard deviations)")
+    axes.plot(*zip(*curve, strict=True), marker="o", color=CANDIDATE)
+    axes.annotate("start", curve[0], textcoords="offset points", xytext=(6, -12), color=GREY)
     return figure
 
 
 def lengths(round: Round) -> Figure:
     """Histogram of answer lengths, candidate over champion."""
     samples = tables.load(round.workspace.sampled)
-    figure, axes = _canvas("tokens of an answer", "answers")
+    figure, axes = _canvas("tokens per answer", "answers")
     columns = [("champion", CHAMPION), ("candidate", CANDIDATE)]
     top = max(max(samples[f"{who}_tokens"]) for who, _ in columns)
     for who, colour in columns:
@@ -49,8 +49,8 @@ def lengths(round: Round) -> Figure:
 
 
 def calibration(bins: Mapping[str, Sequence[float]]) -> Figure:
-    """Reliability diagram: how often the favourite wins, over how sure the reward model was."""
-    figure, axes = _canvas("probability the reward model gave its favourite", "share of votes it got")
+    """Reliability diagram: share of votes for the answer that the reward model prefers, over its confidence."""
+    figure, axes = _canvas("confidence of the reward model in the answer it prefers", "share of votes for that answer")
     axes.plot([0.5, 1], [0.5, 1], color=GREY, linestyle=":", label="perfect")
     axes.plot(bins["confidence"], bins["accuracy"], marker="o", color=CANDIDATE, label="reward model")
     axes.legend(frameon=False)

@@ -1,4 +1,4 @@
-"""The end of a round: data made safe, candidate registered, promoted where the verdict says so, record written."""
+"""Closing a round: push the data, register the candidate, promote it if the verdict is `promote`, write the record."""
 
 import shutil
 from collections.abc import Mapping, Sequence
@@ -23,11 +23,11 @@ from tasks.steps import drift
 from tasks.tools.versioning import VersioningSettings
 
 TEMPLATE = "chat_template.jinja"
-"""What transformers calls the template beside a tokenizer; a tokenizer that has none gets prompts in the plain form."""
+"""The file name that transformers uses for a tokenizer's chat template; without it, prompts get the plain format."""
 
 
 def bootstrap(running: RunningRound) -> RoundRecord:
-    """Register the SFT model as version 1 and make it champion: nothing was there to be compared with.
+    """Register the SFT model as version 1 and make it champion, without a comparison: there is no earlier champion.
 
     Raises:
         RoundsError: data, run or registry could not be written; says what continues the round.
@@ -42,7 +42,7 @@ def bootstrap(running: RunningRound) -> RoundRecord:
 
 
 def close(running: RunningRound) -> RoundRecord:
-    """Register the candidate whatever the verdict, and promote it where the verdict is `promote`.
+    """Register the candidate whatever the verdict is, and promote it if the verdict is `promote`.
 
     Raises:
         RoundsError: data, run or registry could not be written; says what continues the round.
@@ -61,11 +61,11 @@ def close(running: RunningRound) -> RoundRecord:
 
 
 def _make_safe(running: RunningRound, numbers: Mapping[str, float]) -> None:
-    """Push the data where a remote is set, then save what names it to the run. Nothing is registered before."""
+    """Push the data if a remote is set, then save hashes, reports and pages to the run. Must precede registration."""
     workspace = running.round.workspace
     knobs = running.round.knobs("versioning", VersioningSettings)
     running.deliver()
-    if running.round.champion:  # round 0 has nothing to compare with
+    if running.round.champion:  # round 0 has no data/previous
         running.run.dataset("data/previous", workspace.previous, running.data.keep("data/previous"), "opening")
     if remote := running.data.remote_of(knobs.remote):
         running.data.push(remote)
@@ -79,7 +79,7 @@ def _make_safe(running: RunningRound, numbers: Mapping[str, float]) -> None:
         running.run.artifact(page, "drift")
     for name, figure in plots.figures(running.round):
         running.run.figure(figure, name)
-    if running.round.number:  # round 0 tries nothing
+    if running.round.number:  # round 0 has no probes
         running.run.tables(read_json(workspace.report("probes")), "probes")
     running.run.metrics(numbers, running.round.number)
 
@@ -89,7 +89,7 @@ def _register(
 ) -> ModelVersion:
     workspace = running.round.workspace
     folder = workspace.checkpoint(checkpoint)
-    facts = {"round": str(running.round.number), "round_key": running.key, **_belonging(workspace, folder), **tags}
+    facts = {"round": str(running.round.number), "round_key": running.key, **_digests(workspace, folder), **tags}
     return running.registry.register(name, folder, running.run.run_id, facts, numbers)
 
 
@@ -97,11 +97,11 @@ def _keep_cards(
     running: RunningRound, versions: Sequence[ModelVersion], numbers: Numbers, verdict: Verdict | None
 ) -> None:
     workspace, hashes = running.round.workspace, running.data.hashes()
-    cards.keep(workspace, hashes, running.run, running.registry, versions, numbers, verdict)
+    cards.write(workspace, hashes, running.run, running.registry, versions, numbers, verdict)
 
 
-def _belonging(workspace: Workspace, model: Path) -> dict[str, str]:
-    """By SHA-256, the template of prompts in the model's folder, and the dvc.lock that was saved to the round's run."""
+def _digests(workspace: Workspace, model: Path) -> dict[str, str]:
+    """SHA-256 of the chat template in the model's folder, and of the dvc.lock that was saved to the round's run."""
     template = model / TEMPLATE
     return {
         "prompt_template": digest(template) if template.exists() else "none",
@@ -133,12 +133,12 @@ def _finish(running: RunningRound, version: ModelVersion, verdict: Verdict, numb
     _empty_inbox(workspace, round.inbox)
     if round.knobs("versioning", VersioningSettings).commit:
         running.data.commit(f"Round {round.number}: {verdict.result}")
-    records.write(workspace, record)  # last: until it stands, whoever starts again comes through here
+    records.write(workspace, record)  # last: until the record exists, a restarted round closes again
     return records.read(workspace, round.number)
 
 
 def _empty_inbox(workspace: Workspace, names: Sequence[str]) -> None:
-    """Set aside what the round took in; what a round that was killed here had set aside already stays there."""
+    """Move the files that the round took in out of the inbox; files moved before a kill are skipped."""
     for name in names:
         workspace.taken.mkdir(exist_ok=True)
         if (workspace.inbox / name).exists():

@@ -1,4 +1,4 @@
-"""Opening a round: its inputs are frozen before anything runs, so that nothing a step reads can change under it."""
+"""Opening a round: its inputs are frozen before any step runs, so that they cannot change while the round runs."""
 
 import hashlib
 import shutil
@@ -22,7 +22,7 @@ from models.policy import SCRATCH, check_base, check_turns
 from tasks.registry import audit, reference
 from tasks.registry.alias import ModelVersion, Registry
 from tasks.rounds.params import RoundSettings
-from tasks.rounds.request import Request, ask, parsed
+from tasks.rounds.request import Request, parsed, read_request
 from tasks.rounds.running import Execute, RunningRound
 from tasks.state import graph, records, reported
 from tasks.state import round as rounds
@@ -34,8 +34,8 @@ from tasks.steps import run
 from tasks.tools import tracking
 from tasks.tools.versioning import DataGraph
 
-LOOKED_AT = 1000
-"""Records of a source whose prompts are shown to a base model's chat template before a round opens."""
+MAX_CHECKED_RECORDS = 1000
+"""How many records per source and file are checked against a base model's chat template before a round opens."""
 
 
 def start(workspace: Workspace, overrides: Sequence[str], execute: Execute = run) -> RunningRound:
@@ -44,7 +44,7 @@ def start(workspace: Workspace, overrides: Sequence[str], execute: Execute = run
     Raises:
         NoTracking: MLflow does not answer.
     """
-    _tidy(workspace)
+    _recover(workspace)
     with tracking.answering(workspace.root):
         registry = Registry(workspace.root)
         registry.reconcile()
@@ -53,8 +53,8 @@ def start(workspace: Workspace, overrides: Sequence[str], execute: Execute = run
         return RunningRound(open_round(workspace, overrides, registry), registry, execute)
 
 
-def _tidy(workspace: Workspace) -> None:
-    """Clear what a killed round left half written, but for what steps write anew: each clears its own."""
+def _recover(workspace: Workspace) -> None:
+    """Complete or remove files that a killed round left half written. Outputs of steps are cleared by their steps."""
     for folder in (workspace.rounds, workspace.metrics, workspace.training, workspace.feedback, workspace.votes):
         recover_all(folder)
     for path in (workspace.graph, workspace.round, workspace.opened, workspace.champion, workspace.previous):
@@ -64,33 +64,33 @@ def _tidy(workspace: Workspace) -> None:
 
 
 def effective(workspace: Workspace, overrides: Sequence[str]) -> RoundSettings:
-    """Every knob of the next round: params.yaml, the overrides on top, defaults below.
+    """The effective parameters of the next round: overrides take precedence over params.yaml, and that over defaults.
 
     Raises:
-        BadParams: a knob that does not exist, or a value that it does not take.
+        BadParams: a knob does not exist, or its value is invalid.
     """
     return parsed(workspace, override(read(workspace.params), overrides), overrides)
 
 
 def resume(workspace: Workspace, overrides: Sequence[str]) -> Round:
-    """The unfinished round, to be continued.
+    """Read the unfinished round, to continue it.
 
     Raises:
-        BadWorkspace: the code or the parameters are not those that the round was opened with.
-        Damaged: the frozen inputs are not those that were written.
+        BadWorkspace: the round was opened with other code or other parameters.
+        Damaged: the frozen inputs were changed after opening.
     """
     opened = rounds.read(workspace)
-    cure = "finish it with `rounds round`, or drop what it did so far with `rounds round --reopen`"
-    beside = rounds.circumstances(workspace)
-    if beside.code != rounds.code_digest():
-        back = rounds.way_back(beside.commit, beside.dirty)
+    cure = "finish it with `rounds round` and no overrides, or discard its results with `rounds round --reopen`"
+    circumstances = rounds.circumstances(workspace)
+    if circumstances.code != rounds.code_digest():
+        origin = rounds.way_back(circumstances.commit, circumstances.dirty)
         raise BadWorkspace(
-            f"round {opened.number} is open, and was opened by other code; {back}. Finish the round with that code, or "
-            "drop what it did so far and open it anew with this code: `rounds round --reopen`"
+            f"round {opened.number} is open, and was opened by other code; {origin}. Finish the round with that code, "
+            "or discard its results and open it again with this code: `rounds round --reopen`"
         )
-    if beside.inputs != digest(workspace.round):
+    if circumstances.inputs != digest(workspace.round):
         raise Damaged(
-            f"{workspace.round} is not what was frozen when round {opened.number} was opened; restore it and {cure}"
+            f"{workspace.round} was changed after round {opened.number} was opened; restore the file and {cure}"
         )
     if overrides and effective(workspace, overrides).plain() != opened.values:
         raise BadWorkspace(f"round {opened.number} is open with other parameters; {cure}")
@@ -100,15 +100,15 @@ def resume(workspace: Workspace, overrides: Sequence[str]) -> Round:
 def open_round(workspace: Workspace, overrides: Sequence[str], registry: Registry) -> Round:
     """Freeze the inputs of a new round: parameters, champion, base model, feedback, inbox.
 
-    round.yaml is written last: killed before it, nothing was opened.
+    round.yaml is written last: after a kill before that, no round is open.
 
     Raises:
         BadParams: see `effective`.
-        BadFeedback: a source that is not there, or a file of an evaluation that cannot be used.
-        BadModel: a base model that cannot be used, or that does not share the champion's tokenizer.
-        BadWorkspace: a remote that is not configured, or a dvc.yaml that was edited.
+        BadFeedback: a source does not exist, or a file of an evaluation cannot be used.
+        BadModel: the base model cannot be used, or its tokenizer is not the champion's.
+        BadWorkspace: a remote is not configured, or dvc.yaml was edited.
     """
-    request = ask(workspace, overrides)
+    request = read_request(workspace, overrides)
     params = request.params
     check(workspace, params)
     graph.renew(workspace)
@@ -116,7 +116,7 @@ def open_round(workspace: Workspace, overrides: Sequence[str], registry: Registr
     number = next_number(workspace, registry)
     _fetch_champion(workspace, registry, champion)
     check_base(params.model, workspace.champion)
-    if params.model.base != SCRATCH:  # which has no template
+    if params.model.base != SCRATCH:  # a new model has no chat template
         check_turns(params.model, _examples(workspace, params))
     _keep_previous(workspace, registry, champion)
     inputs = frozen(workspace, params, number, champion)
@@ -128,18 +128,18 @@ def open_round(workspace: Workspace, overrides: Sequence[str], registry: Registr
 
 
 def check(workspace: Workspace, params: RoundSettings) -> None:
-    """Find out whether what the parameters name is there.
+    """Check that everything the parameters refer to exists.
 
     Raises:
-        BadFeedback: a source that is not there, or a file of an evaluation that cannot be used.
-        BadParams: more votes are asked of people than there are pairs.
-        BadWorkspace: a remote that is not configured or does not answer, or no git to commit to.
+        BadFeedback: a source does not exist, or a file of an evaluation cannot be used.
+        BadParams: people are asked for more votes than there are pairs.
+        BadWorkspace: a remote is not configured or does not answer, or there is no git repository to commit to.
     """
     people = params.vote.annotator
     if isinstance(people, People) and people.votes > params.sample.prompts:
         raise BadParams(
             f"vote.annotator.votes={people.votes} asks for more votes than the sample.prompts={params.sample.prompts} "
-            "pairs that there are to vote on; ask for fewer, or sample more"
+            "pairs to vote on; lower vote.annotator.votes or raise sample.prompts"
         )
     for source in params.ingest.sources:
         source.check()
@@ -149,29 +149,29 @@ def check(workspace: Workspace, params: RoundSettings) -> None:
 
 
 def _examples(workspace: Workspace, params: RoundSettings) -> dict[str, list[dict[str, str]]]:
-    """Where a record is from → the turns of its prompt: one of each order of roles that the feedback has.
+    """One prompt for each sequence of roles that occurs in the feedback: where it is from → its turns.
 
-    Of what is stored all is looked at, of each file of the inbox and each source the first `LOOKED_AT` records.
+    Reads all stored prompts, and the first `MAX_CHECKED_RECORDS` records of each source and each file of the inbox.
     """
-    read = [source for source in params.ingest.sources if not source.labels]
+    sources = [source for source in params.ingest.sources if not source.labels]
     inbox = (JSONL(path=file) for file in sorted(workspace.inbox.glob("*.jsonl")))
-    coming = (islice(source.read(Intake(0, 0)), LOOKED_AT) for source in [*read, *inbox])
-    new = (event for events in coming for event in events if isinstance(event, FeedbackEvent))
+    batches = (islice(source.read(Intake(0, 0)), MAX_CHECKED_RECORDS) for source in [*sources, *inbox])
+    new = (event for batch in batches for event in batch if isinstance(event, FeedbackEvent))
     stored = store.groups(workspace.feedback)
-    found = {f"{workspace.feedback}, prompt {one.prompt_id} {_shown(one.prompt)}": one.prompt for one in stored}
-    found |= {f"{event.source} {event.source_id} {_shown(event.prompt)}": event.prompt for event in new}
-    orders = {tuple(turn.role for turn in prompt): where for where, prompt in reversed(found.items())}
-    return {where: [turn.model_dump() for turn in found[where]] for where in orders.values()}
+    prompts = {f"{workspace.feedback}, prompt {row.prompt_id} {_quoted(row.prompt)}": row.prompt for row in stored}
+    prompts |= {f"{event.source} {event.source_id} {_quoted(event.prompt)}": event.prompt for event in new}
+    by_roles = {tuple(turn.role for turn in prompt): origin for origin, prompt in reversed(prompts.items())}
+    return {origin: [turn.model_dump() for turn in prompts[origin]] for origin in by_roles.values()}
 
 
-def _shown(prompt: Prompt) -> str:
+def _quoted(prompt: Prompt) -> str:
     return f"({prompt[-1].content[:60]!r})"
 
 
 def drop(workspace: Workspace) -> None:
-    """Forget that the unfinished round was opened; its inputs are frozen anew when it is opened again.
+    """Discard the unfinished round, so that the next one freezes its inputs again under the same number.
 
-    A round.yaml that cannot be read counts as unfinished. The run of the round ends as killed.
+    A round.yaml that cannot be read counts as an unfinished round. The MLflow run of the round ends as killed.
     """
     with suppress(Damaged):
         if not records.unfinished(workspace):
@@ -186,7 +186,7 @@ def drop(workspace: Workspace) -> None:
 
 
 def frozen(workspace: Workspace, params: RoundSettings, number: int, champion: ModelVersion | None) -> Inputs:
-    """The inputs of a round that is opened now."""
+    """The inputs of a round that would be opened now."""
     return Inputs(
         number=number,
         parent=records.key(workspace, number - 1),
@@ -202,13 +202,13 @@ def frozen(workspace: Workspace, params: RoundSettings, number: int, champion: M
 
 
 def next_number(workspace: Workspace, registry: Registry) -> int:
-    """One more than the last round that this workspace or the registry knows of."""
+    """One more than the last round in this workspace or in the registry."""
     known = [*records.numbers(workspace), *(version.round for version in registry.versions("policy"))]
     return max(known, default=-1) + 1
 
 
 def _salt(workspace: Workspace, params: RoundSettings) -> str:
-    """Frozen from the first round on: another salt would move held-out prompts into training."""
+    """The salt of the split, the same in all rounds: another would move held-out prompts into training."""
     return rounds.read(workspace).salt if workspace.round.exists() else f"{rounds.seeded(params.seed, 'split'):016x}"
 
 
@@ -221,7 +221,7 @@ def _fetch_champion(workspace: Workspace, registry: Registry, champion: ModelVer
 
 
 def _keep_previous(workspace: Workspace, registry: Registry, champion: ModelVersion | None) -> None:
-    """Set aside what this round is compared with: for drift and the gates, and the champion's numbers."""
+    """Copy what this round is compared with: last samples, drift reference and the champion's metrics."""
     with replacing(workspace.previous) as draft:
         draft.mkdir()
         if samples := reference.samples(workspace):
@@ -232,13 +232,13 @@ def _keep_previous(workspace: Workspace, registry: Registry, champion: ModelVers
 
 
 def base_digest(base: str) -> str:
-    """What round.yaml says of a base model: SHA-256 of a local folder, else its name."""
+    """How round.yaml identifies a base model: SHA-256 of a local folder, else its name."""
     folder = Path(base)
     return digest(folder) if folder.is_dir() else base
 
 
 def _circumstances(request: Request, inputs: str) -> Opened:
-    """What is recorded beside the inputs and does not change results, except for the code."""
+    """When and from what the round was opened; only the code among these changes results."""
     now = datetime.now(UTC).isoformat(timespec="seconds")
     code, frozen = rounds.code_digest(), hashlib.sha256(inputs.encode()).hexdigest()
     commit, dirty = _git("rev-parse", "HEAD"), bool(_git("status", "--porcelain", "--untracked-files=no"))
@@ -253,7 +253,7 @@ def _circumstances(request: Request, inputs: str) -> Opened:
     )
 
 
-def _git(*words: str) -> str | None:
-    """What git says of the code; None where there is no git."""
-    done = subprocess.run(["git", *words], cwd=PROJECT, capture_output=True, text=True, check=False)
-    return done.stdout.strip() if done.returncode == 0 else None
+def _git(*arguments: str) -> str | None:
+    """The output of a git command on the code; None if it fails, as without a repository."""
+    process = subprocess.run(["git", *arguments], cwd=PROJECT, capture_output=True, text=True, check=False)
+    return process.stdout.strip() if process.returncode == 0 else None

@@ -1,4 +1,4 @@
-"""Where the effective value of each knob comes from: the default, a line of params.yaml, or an override."""
+"""The origin of each knob's effective value: default, line of params.yaml, or override."""
 
 from collections.abc import Mapping, Sequence
 from typing import Any, NamedTuple
@@ -13,42 +13,42 @@ DEFAULT = "default"
 
 
 class Knob(NamedTuple):
-    """One knob as the next round would have it."""
+    """One knob with its effective value for the next round."""
 
     name: str
-    """Dotted, with its section: `policy.kl.target`."""
+    """Dotted path, with its section: `policy.kl.target`."""
     value: Any
     origin: str
     """`default`, `params.yaml:LINE`, or the override as it was given."""
     changed: bool
-    """True where the value is not the default."""
+    """True if the value is not the default."""
 
 
 def origins(workspace: Workspace, overrides: Sequence[str] = ()) -> list[Knob]:
     """Every knob in the order of the sections.
 
     Raises:
-        BadParams: a knob that does not exist, or a value that it does not take.
+        BadParams: a knob does not exist, or its value is invalid.
     """
     params = parsed(workspace, override(read(workspace.params), overrides), overrides)
     defaults, given = flat(defaults_beside(params)), _given(workspace, overrides)
-    found = []
+    knobs = []
     for name, value in flat(params.plain()).items():
         origin = _origin(name, given)
         changed = value != defaults[name] if name in defaults else origin != DEFAULT
-        found.append(Knob(name, value, origin, changed))
-    return found
+        knobs.append(Knob(name, value, origin, changed))
+    return knobs
 
 
 def defaults_beside(params: RoundSettings) -> dict[str, Any]:
-    """The default of every knob, those of `policy` being the defaults of the algorithm that `params` uses."""
+    """The default of every knob; for section `policy`, the defaults of the algorithm that `params` uses."""
     values = RoundSettings(policy={"use": params.policy.name()}).plain()
     values["policy"]["use"] = RoundSettings().policy.name()
     return values
 
 
 def _given(workspace: Workspace, overrides: Sequence[str]) -> dict[str, str]:
-    """Dotted name → origin, of what the file and the overrides name. An override replaces what the file has there."""
+    """Dotted path → origin, for all knobs in the file or in an override; an override replaces entries of the file."""
     lines = line_numbers(workspace.params.read_text(encoding="utf-8"))
     given = {name: f"{workspace.params.name}:{line}" for name, line in lines.items()}
     for text in overrides:

@@ -1,4 +1,4 @@
-"""All knobs of a round, section by section. Each knob is declared in the module that uses it."""
+"""All knobs of a round, by section. Each knob is declared in the module that uses it."""
 
 from collections.abc import Mapping
 from typing import Annotated, Any
@@ -27,10 +27,10 @@ from tasks.watch.guarding import WatchSettings
 
 
 class RoundSettings(BaseSettings):
-    """Every knob of a round, its default included. Step = section; `model` is what the steps share."""
+    """Every knob of a round with its default. Each step has a section of its name; the steps share `model`."""
 
     seed: int = Field(0, ge=0)
-    """Seeds the rounds of this workspace; another number gives an independent repetition."""
+    """Random seed of the rounds in this workspace; another number gives an independent repetition."""
     model: ModelSettings = ModelSettings()
     collect: CollectSettings = CollectSettings()
     ingest: IngestSettings = IngestSettings()
@@ -51,11 +51,11 @@ class RoundSettings(BaseSettings):
     @model_validator(mode="before")
     @classmethod
     def _without_empty_sections(cls, values: Any) -> Any:
-        """A section all of whose knobs are commented out is null in YAML: it has its defaults."""
+        """Drop null sections: YAML reads a section whose knobs are all commented out as null. It gets its defaults."""
         if not isinstance(values, Mapping):
             return values
         return {name: value for name, value in values.items() if value is not None}
 
     def plain(self) -> dict[str, Any]:
-        """The knobs as plain values, as they stand in round.yaml."""
+        """The knobs as plain values, as in round.yaml."""
         return self.model_dump(mode="json")

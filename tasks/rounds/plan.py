@@ -1,4 +1,4 @@
-"""What a round would do now, and why: answer, continue or open; which steps would run. Nothing is written."""
+"""What `rounds round` would do now, and why: answer, continue or open; and which steps would run. Writes nothing."""
 
 from collections.abc import Mapping, Sequence
 from pathlib import Path
@@ -29,7 +29,7 @@ Does = Literal["run", "skip", "depends"]
 
 
 class PlannedStep(NamedTuple):
-    """What a step would do. `depends`: it runs where a step before it writes something else than last time."""
+    """What a step would do. `depends`: it runs if the output of an earlier step changes."""
 
     step: str
     does: Does
@@ -37,7 +37,7 @@ class PlannedStep(NamedTuple):
 
 
 class Reads(NamedTuple):
-    """What a round would read, in words."""
+    """What a round would read, as text for people."""
 
     champion: str
     base: str
@@ -54,7 +54,7 @@ class Plan(NamedTuple):
     round: int
     because: tuple[str, ...]
     reads: Reads | None = None
-    """None where it would run no step, like `steps`."""
+    """None if no step would run; `steps` is empty then."""
     steps: tuple[PlannedStep, ...] = ()
 
     def to_json(self) -> Json:
@@ -69,15 +69,15 @@ class Plan(NamedTuple):
 
 
 def plan(workspace: Workspace, overrides: Sequence[str], new: bool = False) -> Plan:
-    """What `rounds round` (with `--new`) would do now.
+    """What `rounds round` would do now; with `new`, what `rounds round --new` would do.
 
     Raises:
-        BadParams: a knob that does not exist, or a value that it does not take.
-        BadFeedback: a source that is not there, or a file of an evaluation that cannot be used.
-        BadWorkspace: a remote that is not configured, or a dvc.yaml that was edited.
+        BadParams: a knob does not exist, or its value is invalid.
+        BadFeedback: a source does not exist, or a file of an evaluation cannot be used.
+        BadWorkspace: a remote is not configured, or dvc.yaml was edited.
     """
     if busy := holder(workspace.lock):
-        return _refused(records.coming(workspace), f"{busy} is running in {workspace.root}; wait for it")
+        return _refused(records.coming(workspace), f"{busy} is running in {workspace.root}; wait until it has finished")
     registry = Registry(workspace.root)
     if records.unfinished(workspace):
         return _continue(workspace, overrides, registry)
@@ -90,38 +90,40 @@ def plan(workspace: Workspace, overrides: Sequence[str], new: bool = False) -> P
     opening.check(workspace, params)
     number = opening.next_number(workspace, registry)
     inputs = opening.frozen(workspace, params, number, champion)
-    why = ["a new round is asked for"] if unchanged else _reasons(workspace, inputs, last)
+    why = ["--new was given"] if unchanged else _reasons(workspace, inputs, last)
     return _described(workspace, "open", inputs, why)
 
 
-def foresee(graph: Stages, recorded: Stages, inputs: Inputs, moved: Mapping[str, str]) -> list[PlannedStep]:
-    """Which steps would run.
+def planned_steps(
+    graph: Stages, recorded: Stages, inputs: Inputs, changed_paths: Mapping[str, str]
+) -> list[PlannedStep]:
+    """What each step would do, and why.
 
     Args:
-        graph: the stages of dvc.yaml, in their order.
+        graph: the stages of dvc.yaml, in order.
         recorded: the stages of dvc.lock.
-        inputs: what the round would freeze, or has frozen.
-        moved: path → why it is not what was recorded: what opening sets aside, and what is missing on disk.
+        inputs: the inputs that the round would freeze, or has frozen.
+        changed_paths: path → why its content is not as recorded: a new champion, or a missing file.
     """
-    found: list[PlannedStep] = []
+    planned: list[PlannedStep] = []
     writers = {_path(out): step for step, stage in graph.items() for out in stage["outs"]}
     for step, stage in graph.items():
         paths = [*stage["deps"], *map(_path, stage["outs"])]
-        certain = [moved[path] for path in paths if path in moved]
+        reasons = [changed_paths[path] for path in paths if path in changed_paths]
         if step not in recorded:
-            certain = ["no round of this workspace has run it"]
+            reasons = ["it has not run in this workspace yet"]
         else:
-            certain = _changes(stage, recorded[step], inputs) + certain
+            reasons = _changes(stage, recorded[step], inputs) + reasons
         upstream = dict.fromkeys(writers[path] for path in stage["deps"] if path in writers)
-        waits = [name for name in upstream if _does(found, name) != "skip"]
-        if certain:
-            found.append(PlannedStep(step, "run", tuple(dict.fromkeys(certain))))
-        elif waits:
-            why = f"runs if {' or '.join(waits)} writes something else than last time"
-            found.append(PlannedStep(step, "depends", (why,)))
+        uncertain = [name for name in upstream if _does(planned, name) != "skip"]
+        if reasons:
+            planned.append(PlannedStep(step, "run", tuple(dict.fromkeys(reasons))))
+        elif uncertain:
+            why = f"runs if the output of {' or '.join(uncertain)} changes"
+            planned.append(PlannedStep(step, "depends", (why,)))
         else:
-            found.append(PlannedStep(step, "skip", ("neither its knobs nor its data have changed",)))
-    return found
+            planned.append(PlannedStep(step, "skip", ("its knobs and data are unchanged",)))
+    return planned
 
 
 def _continue(workspace: Workspace, overrides: Sequence[str], registry: Registry) -> Plan:
@@ -130,9 +132,9 @@ def _continue(workspace: Workspace, overrides: Sequence[str], registry: Registry
         opening.resume(workspace, overrides)
     except BadWorkspace as refusal:
         return _refused(inputs.number, str(refusal))
-    why = ["it was opened and has no record yet; `--reopen` would open it anew"]
-    if waits := pending(workspace):
-        why.append(waits.said)
+    why = ["it was opened and has no record yet; use `--reopen` to discard it and open it again"]
+    if status := pending(workspace):
+        why.append(status.said)
     return _described(workspace, "continue", inputs, why)
 
 
@@ -144,16 +146,16 @@ def _described(workspace: Workspace, would: Literal["continue", "open"], inputs:
     graph = yaml.safe_load(graphs.current(workspace))["stages"]
     names = BOOTSTRAP if inputs.number == 0 else STEPS
     recorded = stages(workspace.recorded)
-    moved = _moved(workspace, graph, inputs, would)
-    steps = foresee({name: graph[name] for name in names}, recorded, inputs, moved)
+    changed_paths = _changed_paths(workspace, graph, inputs, would)
+    steps = planned_steps({name: graph[name] for name in names}, recorded, inputs, changed_paths)
     checked = _checked(workspace.root, steps)
     return Plan(would, inputs.number, tuple(why), _reads(workspace, inputs), tuple(checked))
 
 
 def _checked(root: Path, steps: Sequence[PlannedStep]) -> list[PlannedStep]:
-    """Ask DVC of each step that would be skipped whether its data are still those that were recorded."""
+    """Change `skip` to `run` for steps whose data on disk, according to DVC, has changed since it was recorded."""
     data = DataGraph(root)
-    edited = "its data on disk are not those that were recorded"
+    edited = "its data on disk has changed since it was recorded"
     return [step._replace(does="run", because=(edited,)) if _stale(data, step) else step for step in steps]
 
 
@@ -161,9 +163,9 @@ def _stale(data: DataGraph, step: PlannedStep) -> bool:
     return step.does == "skip" and not data.done(step.step)
 
 
-def _moved(workspace: Workspace, graph: Stages, inputs: Inputs, would: str) -> dict[str, str]:
+def _changed_paths(workspace: Workspace, graph: Stages, inputs: Inputs, would: str) -> dict[str, str]:
     paths = [_path(out) for stage in graph.values() for out in stage["outs"]]
-    missing = {path: f"{path} is not there" for path in paths if not (workspace.root / path).exists()}
+    missing = {path: f"{path} is missing" for path in paths if not (workspace.root / path).exists()}
     if would == "continue" or not workspace.round.exists():
         return missing
     before, now = rounds.read(workspace).champion, inputs.champion
@@ -173,22 +175,22 @@ def _moved(workspace: Workspace, graph: Stages, inputs: Inputs, would: str) -> d
 
 
 def _changes(stage: Mapping[str, Any], recorded: Mapping[str, Any], inputs: Inputs) -> list[str]:
-    """The knobs of a stage whose values are not those it was recorded with."""
+    """The knobs of a stage whose values have changed since it was recorded, one line each."""
     names = [name for entry in stage["params"] for name in entry[INPUTS]]
     now = flat({name: inputs.value(name) for name in names})
-    return _told(changed(flat(recorded["params"][INPUTS]), now))
+    return _change_lines(changed(flat(recorded["params"][INPUTS]), now))
 
 
 def _reasons(workspace: Workspace, inputs: Inputs, last: RoundRecord | None) -> list[str]:
     if last is None:
         return ["no round is finished in this workspace"]
-    why = _told(changed(flat(last.inputs.params), flat(inputs.params)))
+    why = _change_lines(changed(flat(last.inputs.params), flat(inputs.params)))
     code = rounds.code_digest()
     if last.opened.code != code:
         why.append(f"the code has changed: {last.opened.code} → {code}")
     if inputs.inbox:
-        why.append(f"{intake.pending(workspace)} new records wait in the inbox")
-    return why or ["a source has something new to read"]
+        why.append(f"{intake.pending(workspace)} new records are in the inbox")
+    return why or ["the content of a source has changed"]
 
 
 def _reads(workspace: Workspace, inputs: Inputs) -> Reads:
@@ -202,7 +204,7 @@ def _reads(workspace: Workspace, inputs: Inputs) -> Reads:
     )
 
 
-def _told(changes: Mapping[str, Sequence[Any]]) -> list[str]:
+def _change_lines(changes: Mapping[str, Sequence[Any]]) -> list[str]:
     return [f"{name}: {old} → {new}" for name, (old, new) in changes.items()]
 
 
@@ -210,8 +212,8 @@ def _version(champion: Champion | None) -> str:
     return f"policy/{champion.version}" if champion else "none"
 
 
-def _does(found: Sequence[PlannedStep], step: str) -> Does:
-    return next((one.does for one in found if one.step == step), "skip")
+def _does(planned: Sequence[PlannedStep], step: str) -> Does:
+    return next((entry.does for entry in planned if entry.step == step), "skip")
 
 
 def _path(out: str | Mapping[str, Any]) -> str:

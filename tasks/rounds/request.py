@@ -1,7 +1,7 @@
-"""What was asked for: tells a new request from the one that the last round has answered already.
+"""The request for a round, and whether the last round has already answered it.
 
-Kept light on purpose: an answer from the record must not wait for torch or Prefect. Only where the text of the request
-is not that of the last round are the effective parameters compared, and they need torch.
+This module must not import torch or Prefect, which would delay an answer from the record. The effective parameters,
+which need torch, are only compared if the request as written differs from the last round's.
 """
 
 import hashlib
@@ -23,7 +23,7 @@ if TYPE_CHECKING:
 
 @dataclass(frozen=True)
 class Request:
-    """What a round is asked to do. Read once, when the round opens: a later edit of params.yaml is another request."""
+    """Parameters, code and sources of a round. Read once, at opening; a later edit of params.yaml is a new request."""
 
     values: Mapping[str, Any]
     """params.yaml with the overrides on top, as written."""
@@ -32,61 +32,61 @@ class Request:
     written: str
     """Digest of the values as written, the code, and the content of the sources."""
     fingerprint: str
-    """The same of the effective values: writing out a default, or removing it from params.yaml, changes nothing."""
+    """The same with the effective values: it does not depend on whether params.yaml states a default."""
 
 
-def ask(workspace: Workspace, overrides: Sequence[str]) -> Request:
-    """Read params.yaml, apply the overrides, and look at the sources.
+def read_request(workspace: Workspace, overrides: Sequence[str]) -> Request:
+    """Read params.yaml, apply the overrides, and check the sources.
 
     Raises:
-        BadParams: a knob that does not exist, or a value that it does not take.
-        BadFeedback: a source that is not there.
+        BadParams: a knob does not exist, or its value is invalid.
+        BadFeedback: a source does not exist.
     """
     values = override(read(workspace.params), overrides)
     params = parsed(workspace, values, overrides)
     for source in params.ingest.sources:
         source.check()
-    outside = _outside(params.ingest)
-    return Request(values, params, _digest(values, *outside), _digest(params.plain(), *outside))
+    origin = _code_and_sources(params.ingest)
+    return Request(values, params, _digest(values, *origin), _digest(params.plain(), *origin))
 
 
 def parsed(workspace: Workspace, values: Mapping[str, Any], overrides: Sequence[str]) -> "RoundSettings":
-    """The effective parameters: these values, defaults where they name none.
+    """The effective parameters: these values, and defaults for all other knobs.
 
     Raises:
-        BadParams: a knob that does not exist, or a value that it does not take.
+        BadParams: a knob does not exist, or its value is invalid.
     """
-    from tasks.rounds.params import RoundSettings  # torch, which an answer from the record can do without
+    from tasks.rounds.params import RoundSettings  # imports torch, which an answer from the record does not need
 
     origin = f"{workspace.params} with {len(overrides)} overrides" if overrides else str(workspace.params)
     return parse(RoundSettings, values, origin)
 
 
 def answered(workspace: Workspace, overrides: Sequence[str]) -> RoundRecord | None:
-    """The record of the last round, where nothing has changed since: knobs, code, sources, and the empty inbox.
+    """The last round's record if knobs, code and sources have not changed since, and the inbox is empty; else None.
 
-    A round made by other code has not answered the request, however its record spells it.
+    None as well if a round is unfinished. A round of other code never answers a request.
 
     Raises:
-        BadParams: a knob that does not exist, or a value that it does not take.
-        BadFeedback: a source that is not there.
+        BadParams: a knob does not exist, or its value is invalid.
+        BadFeedback: a source does not exist.
     """
     last = records.last(workspace)
     if last is None or records.unfinished(workspace) or any(workspace.inbox.glob("*.jsonl")):
         return None
     if last.opened.code != rounds.code_digest():
         return None
-    same = last.opened.written == _written(workspace, overrides)
-    return last if same or last.opened.request == ask(workspace, overrides).fingerprint else None
+    same = last.opened.written == _digest_as_written(workspace, overrides)
+    return last if same or last.opened.request == read_request(workspace, overrides).fingerprint else None
 
 
-def _written(workspace: Workspace, overrides: Sequence[str]) -> str:
+def _digest_as_written(workspace: Workspace, overrides: Sequence[str]) -> str:
     values = override(read(workspace.params), overrides)
-    return _digest(values, *_outside(section(IngestSettings, values, "ingest", workspace.params)))
+    return _digest(values, *_code_and_sources(section(IngestSettings, values, "ingest", workspace.params)))
 
 
-def _outside(ingest: IngestSettings) -> tuple[str, list[str]]:
-    """What decides a round beside its knobs and what waits in the inbox: the code, and the content of the sources."""
+def _code_and_sources(ingest: IngestSettings) -> tuple[str, list[str]]:
+    """What determines a round besides its knobs and the inbox: digest of the code, fingerprints of the sources."""
     return rounds.code_digest(), [source.fingerprint() for source in ingest.sources]
 
 

@@ -1,4 +1,4 @@
-"""A round that runs: each step is skipped where it is done, else run, logged and recorded."""
+"""A running round: each step is skipped if it is done, else run, logged and recorded."""
 
 import time
 from collections.abc import Callable, Iterator
@@ -18,7 +18,7 @@ from tasks.tools.tracking import RoundRun
 from tasks.tools.versioning import DataGraph
 
 Show = Callable[[str], Log]
-"""Given a step's name, something that shows how far it is."""
+"""Takes a step's name and returns a log that displays its progress."""
 
 
 def silent(step: str) -> Log:
@@ -27,14 +27,14 @@ def silent(step: str) -> Log:
 
 
 SHOW: ContextVar[Show] = ContextVar("show", default=silent)
-"""Who watches. Not a parameter of the flow: a deployment could not be given a function."""
+"""How progress is displayed. Not a parameter of the flow, because deployments cannot pass functions."""
 
 Execute = Callable[[Step, Round, StepLog], None]
 """Runs a step: `tasks.steps.run`, or the same inside a Prefect task."""
 
 
 class RunningRound:
-    """One round between its opening and its record. Called with a step, it runs the step."""
+    """One round between opening and record. Calling it with a step runs the step."""
 
     def __init__(self, round: Round, registry: Registry, execute: Execute = run) -> None:
         self.round = round
@@ -51,8 +51,8 @@ class RunningRound:
         """Run a step, unless it is done.
 
         Raises:
-            RoundsError: what a person can cure, as the step said it.
-            StepFailed: anything else; names the step, the reason and the command that continues it.
+            RoundsError: the step's own error, with round, step and cure added.
+            StepFailed: any other error, with step, reason and the command that continues the round.
         """
         name = step.__name__
         with self.explaining(f"step {name}"):
@@ -67,7 +67,7 @@ class RunningRound:
         log = StepLog([child, self._show(name)])
         try:
             self._execute(step, self.round, log)
-            # noted twice: recording takes time too, but a kill right after it must not cost the step its time
+            # noted here and after recording, which takes time too: a kill in between must not lose the step's time
             self._note_time(name, time.perf_counter() - start, log.learned)
             self.data.record(name)
         except Exception:
@@ -78,17 +78,17 @@ class RunningRound:
         child.close("FINISHED")
 
     def deliver(self) -> None:
-        """Send what MLflow has not heard of the steps yet, because it was away or a kill came in between.
+        """Send metrics of steps that MLflow has not received, because it was unreachable or the round was killed.
 
         Raises:
-            MlflowException: it is still away.
+            MlflowException: MLflow is still unreachable.
         """
         for step in reported.steps(self.round.workspace.metrics):
             self.run.deliver(step)
 
     @contextmanager
     def explaining(self, what: str) -> Iterator[None]:
-        """Give any error of the block the place where it happened, and what to do about it."""
+        """Add to any error in the block where it happened and what to do about it."""
         try:
             yield
         except Exception as error:
@@ -99,10 +99,10 @@ class RunningRound:
 
     def _explained(self, what: str, error: Exception) -> RoundsError:
         where = f"round {self.round.number}, {what}"
-        cure = "What was finished is kept; continue with `rounds round`."
+        cure = "Finished steps are kept; continue with `rounds round`."
         if isinstance(error, BadFeedback | BadModel | BadParams):
-            # continuing would read the same frozen inputs again
-            cure = "The round's inputs are frozen: cured, it starts anew with `rounds round --reopen`."
+            # continuing would read the same frozen inputs
+            cure = "The round's inputs are frozen: correct them, then start again with `rounds round --reopen`."
         if isinstance(error, RoundsError):
             return type(error)(f"{where}: {error}\n{cure}")
         return StepFailed(f"{where}: {type(error).__name__}: {error}\n{cure}")

@@ -13,13 +13,13 @@ Step = Callable[[Round, StepLog], None]
 
 
 def find(name: str) -> Step:
-    """The step `name`: the function of that name in `tasks/steps/<name>.py`.
+    """Return the step `name`: the function of that name in `tasks/steps/<name>.py`.
 
     Raises:
-        BadParams: there is no such step; says which there are.
+        BadParams: there is no such step; the message lists the steps.
     """
     if name not in STEPS:
-        raise BadParams(f"there is no step {name!r}; the steps are {', '.join(STEPS)}")
+        raise BadParams(f"there is no step {name!r}; use one of {', '.join(STEPS)}")
     step: Step = getattr(import_module(f"{__name__}.{name}"), name)
     return step
 
@@ -31,8 +31,8 @@ def run(step: Step, round: Round, log: StepLog) -> None:
 
 
 def prepare(round: Round, name: str) -> None:
-    """Compute from here on as the step `name` of the round does: its seed, its threads, deterministic kernels."""
-    from models import seeding  # torch, which finding a step can do without
+    """Set up this process as for the step `name`: seeds, number of threads, deterministic kernels."""
+    from models import seeding  # imports torch, which `find` does not need
 
     seeding.seed_everything(str(round.seed), name)
     seeding.set_threads(round.threads)

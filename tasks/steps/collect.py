@@ -5,7 +5,7 @@ from collections.abc import Sequence
 from pydantic import Field
 
 from core.knobs import BaseSettings
-from feedback import pairs as waiting
+from feedback import pairs as pair_files
 from feedback import store
 from feedback.measured import COLLECT_ANSWERS, COLLECT_TOKENS
 from feedback.schema import Message, Response
@@ -20,27 +20,27 @@ from tasks.state.steplog import StepLog
 
 
 class CollectSettings(BaseSettings):
-    """What is to be labelled."""
+    """Which answers are generated for labelling."""
 
     prompts: int = Field(1400, ge=0)
-    """Prompts to answer twice in a round."""
+    """Prompts that the champion answers twice per round."""
     temperature: float = Field(1.0, gt=0)
     """Sampling temperature of the champion's answers."""
 
 
 def collect(round: Round, log: StepLog) -> None:
-    """Write the pairs of answers that are to be labelled; none where nobody would label them, or nobody answers."""
+    """Write the pairs of answers to be labelled; none if no source labels answers, or if there is no champion yet."""
     knobs, ingest = round.knobs("collect", CollectSettings), round.knobs("ingest", IngestSettings)
     labelled = any(source.labels for source in ingest.sources)
     prompts = _prompts(round, ingest, knobs.prompts) if labelled and round.champion else []
     with log.learning():
         texts, tokens = _answers(round, prompts, knobs, log) if prompts else ([], 0)
-    waiting.write(round.workspace.answers, _pairs(round, prompts, texts))
+    pair_files.write(round.workspace.answers, _pairs(round, prompts, texts))
     StepReport(metrics={COLLECT_ANSWERS: len(texts), COLLECT_TOKENS: tokens}).save(round.workspace.report("collect"))
 
 
 def _prompts(round: Round, ingest: IngestSettings, count: int) -> list[tuple[Message, ...]]:
-    """Prompts from the sources that offer some, else prompts that feedback was given on before."""
+    """Up to `count` prompts from the sources that offer prompts; if none does, prompts of stored feedback."""
     seed = round.seed_for("collect")
     offered = [prompt for source in ingest.sources for prompt in source.prompts(count, seed)]
     return offered[:count] or store.prompts(round.workspace.feedback, count, seed)
@@ -49,20 +49,20 @@ def _prompts(round: Round, ingest: IngestSettings, count: int) -> list[tuple[Mes
 def _answers(
     round: Round, prompts: Sequence[tuple[Message, ...]], knobs: CollectSettings, log: StepLog
 ) -> tuple[list[str], int]:
-    """Two answers to each prompt, one after the other, and the tokens they cost."""
+    """Two answers to each prompt, one after the other, and their total number of tokens."""
     limits = round.knobs("model", ModelSettings)
     champion = Policy.load(round.workspace.champion)
     sampling = SamplingSettings(temperature=knobs.temperature)
     twice = [[turn.model_dump() for turn in prompt] for prompt in prompts for _ in range(2)]
-    given = answer(champion, twice, sampling, limits, round.seed_for("collect"), log=log)
-    return given.texts, int(given.tokens.sum())
+    answers = answer(champion, twice, sampling, limits, round.seed_for("collect"), log=log)
+    return answers.texts, int(answers.tokens.sum())
 
 
 def _pairs(round: Round, prompts: Sequence[tuple[Message, ...]], texts: Sequence[str]) -> list[AnswerPair]:
     return [
         _pair(round, index, prompt, texts[2 * index], texts[2 * index + 1])
         for index, prompt in enumerate(prompts)
-        # two equal answers teach nothing, and an empty one cannot be shown
+        # two equal answers carry no preference, and an empty answer cannot be shown
         if texts[2 * index].strip() and texts[2 * index + 1].strip() and texts[2 * index] != texts[2 * index + 1]
     ]
 

@@ -1,4 +1,4 @@
-"""curate: from events to what models learn from: preferences, prompts and demonstrations, split by prompt group."""
+"""curate: derives training data from events: preferences, prompts and demonstrations, split by prompt group."""
 
 from collections.abc import Callable, Mapping, Sequence
 from pathlib import Path
@@ -11,7 +11,7 @@ from core.errors import BadFeedback
 from core.files import replacing
 from core.knobs import BaseSettings
 from feedback import preferences, store
-from feedback import prompts as asked
+from feedback import prompts as prompt_rows
 from feedback.agreement import Agreement
 from feedback.measured import (
     CURATE_ABSTAINED,
@@ -52,48 +52,51 @@ from tasks.state.workspace import table as path_of
 
 PARTS = ("train", "judge", "holdout")
 SIZES = (CURATE_TRAIN, CURATE_JUDGE, CURATE_HOLDOUT)
-"""How many pairs each part has."""
+"""The metric of each part: its number of pairs."""
 
 
 class CurateSettings(BaseSettings):
     """How events become training data."""
 
     split: SplitSettings = SplitSettings()
-    """Shares of the prompt groups. Frozen in effect: change them and held-out prompts move into training."""
+    """Shares of the prompt groups. Changing them after the first round moves held-out prompts into training."""
     criterion: str = "overall"
-    """The judgement that the reward model learns."""
+    """The criterion whose judgements the reward model learns from."""
     chosen_as_demonstrations: bool = False
-    """Also learn to imitate the preferred answers of the train part, for feedback without demonstrations."""
+    """Also use the preferred answers of the train part as demonstrations, for feedback that has none."""
     min_holdout: int = Field(20, ge=1)
-    """Held-out pairs below which a round is refused: it could not be judged."""
+    """Minimum number of held-out pairs. With fewer, the round stops: the reward model could not be evaluated."""
 
 
 def curate(round: Round, log: StepLog) -> None:
     """Rebuild all derived tables from the feedback store, and the data card.
 
     Raises:
-        BadFeedback: there are pairs, but too few to hold any out.
+        BadFeedback: there are pairs, but fewer than `min_holdout` are held out.
     """
     knobs, workspace = round.knobs("curate", CurateSettings), round.workspace
     events = store.events(workspace.feedback)
-    judged = preferences.preferences(events, knobs.split, round.salt, knobs.criterion)
-    pairs = judged.rows
-    shown = preferences.demonstrations(events, knobs.split, round.salt)
+    derived = preferences.preferences(events, knobs.split, round.salt, knobs.criterion)
+    pairs = derived.rows
+    demonstrations = preferences.demonstrations(events, knobs.split, round.salt)
     if knobs.chosen_as_demonstrations:
-        shown += _imitated(pairs)
-    if not _more_to_come(round):
-        _check(pairs, knobs)
+        demonstrations += _preferred_answers(pairs)
+    if not _pairs_expected_later(round):
+        _check_holdout(pairs, knobs)
     _write_parts(workspace.preferences, {part: _of(pairs, part) for part in PARTS}, preferences.preference_table)
-    tables.write(path_of(workspace.preferences, "votes"), preferences.vote_table(judged.votes))
-    shown = [row for row in shown if row.split != "holdout"]  # the judge only has to differ in its preferences
-    _write_parts(workspace.demonstrations, {"train": shown}, preferences.demonstration_table)
-    prompts = asked.prompts(events, knobs.split, round.salt)
-    _write_parts(workspace.prompts, {part: _of(prompts, part) for part in ("train", "holdout")}, asked.prompt_table)
+    tables.write(path_of(workspace.preferences, "votes"), preferences.vote_table(derived.votes))
+    # reward model and judge start from one SFT model; only their preference pairs have to be disjoint
+    demonstrations = [row for row in demonstrations if row.split != "holdout"]
+    _write_parts(workspace.demonstrations, {"train": demonstrations}, preferences.demonstration_table)
+    prompts = prompt_rows.prompts(events, knobs.split, round.salt)
+    _write_parts(
+        workspace.prompts, {part: _of(prompts, part) for part in ("train", "holdout")}, prompt_rows.prompt_table
+    )
     numbers: Numbers = {
-        **_counts(judged.counts),
-        **_agreement(judged.agreement),
+        **_counts(derived.counts),
+        **_agreement(derived.agreement),
         **{metric: len(_of(pairs, part)) for metric, part in zip(SIZES, PARTS, strict=True)},
-        CURATE_DEMONSTRATIONS: len(shown),
+        CURATE_DEMONSTRATIONS: len(demonstrations),
         CURATE_PROMPTS: len(_of(prompts, "train")),
         CURATE_HOLDOUT_PROMPTS: len(_of(prompts, "holdout")),
         CURATE_QUARANTINED: len(store.rejections(workspace.feedback)),
@@ -103,73 +106,73 @@ def curate(round: Round, log: StepLog) -> None:
     log(numbers, 0, 1)
     report = CurateReport(
         metrics=numbers,
-        kinds=judged.counts.kinds,
+        kinds=derived.counts.kinds,
         sources=terms_by_source(events),
-        terms=_terms(events, pairs, shown, prompts),
+        terms=_terms(events, pairs, demonstrations, prompts),
     )
     report.save(workspace.report("curate"))
 
 
-def _counts(found: Counts) -> Numbers:
+def _counts(counts: Counts) -> Numbers:
     return {
-        CURATE_EVENTS: found.events,
-        CURATE_INACTIVE: found.inactive,
-        CURATE_EQUAL_ANSWERS: found.equal_answers,
-        CURATE_REPEATED: found.repeated,
-        CURATE_ABSTAINED: found.abstained,
-        CURATE_VOTES: found.votes,
-        CURATE_TIES: found.ties,
-        CURATE_MERGED: found.merged,
-        CURATE_CONFLICTING: found.conflicting,
+        CURATE_EVENTS: counts.events,
+        CURATE_INACTIVE: counts.inactive,
+        CURATE_EQUAL_ANSWERS: counts.equal_answers,
+        CURATE_REPEATED: counts.repeated,
+        CURATE_ABSTAINED: counts.abstained,
+        CURATE_VOTES: counts.votes,
+        CURATE_TIES: counts.ties,
+        CURATE_MERGED: counts.merged,
+        CURATE_CONFLICTING: counts.conflicting,
     }
 
 
-def _agreement(found: Agreement | None) -> dict[str, float]:
-    if found is None:
+def _agreement(agreement: Agreement | None) -> dict[str, float]:
+    if agreement is None:
         return {}
-    numbers: dict[str, float] = {CURATE_SHARED_PAIRS: found.pairs, CURATE_AGREEMENT: found.share}
-    return numbers if found.alpha is None else {**numbers, CURATE_AGREEMENT_ALPHA: found.alpha}
+    numbers: dict[str, float] = {CURATE_SHARED_PAIRS: agreement.pairs, CURATE_AGREEMENT: agreement.share}
+    return numbers if agreement.alpha is None else {**numbers, CURATE_AGREEMENT_ALPHA: agreement.alpha}
 
 
 def _quarantine_share(round: Round) -> dict[str, float]:
-    """Share of the records that no verdict has judged yet and that could not be used; {} where there are none.
+    """Share of this round's records that are in quarantine; {} if there are no records.
 
-    Round 0 has no verdict: its records are judged with those of round 1.
+    Round 0 has no gates, so its records count in round 1.
     """
     folder, numbers = round.workspace.feedback, (0, 1) if round.number == 1 else (round.number,)
-    refused = sum(len(store.rejections(folder, number)) for number in numbers)
-    taken = sum(store.count(folder, number) for number in numbers)
-    return {CURATE_QUARANTINE_SHARE: refused / (refused + taken)} if refused + taken else {}
+    quarantined = sum(len(store.rejections(folder, number)) for number in numbers)
+    stored = sum(store.count(folder, number) for number in numbers)
+    return {CURATE_QUARANTINE_SHARE: quarantined / (quarantined + stored)} if quarantined + stored else {}
 
 
 def _terms(
     events: Sequence[FeedbackEvent],
     pairs: Sequence[PreferenceRow],
-    shown: Sequence[DemonstrationRow],
+    demonstrations: Sequence[DemonstrationRow],
     prompts: Sequence[PromptRow],
 ) -> UsageTerms:
-    """What the givers allowed of what reward model, judge, SFT or policy learn from."""
-    chosen = [row.feedback_ids for row in pairs if row.split != "holdout"] + [row.feedback_ids for row in shown]
-    learned = {identity for ids in chosen for identity in ids}
-    return usage_terms(events, learned, {row.prompt_id for row in _of(prompts, "train")})
+    """Licences and consents of the events that reward model, judge, SFT model or policy are trained on."""
+    ids = [row.feedback_ids for row in pairs if row.split != "holdout"] + [row.feedback_ids for row in demonstrations]
+    trained_on = {feedback_id for row_ids in ids for feedback_id in row_ids}
+    return usage_terms(events, trained_on, {row.prompt_id for row in _of(prompts, "train")})
 
 
-def _more_to_come(round: Round) -> bool:
-    """True in round 0, which needs no pairs, where a source will label answers in round 1."""
+def _pairs_expected_later(round: Round) -> bool:
+    """True in round 0, which needs no pairs, if a source will label answers in round 1."""
     return round.number == 0 and any(source.labels for source in round.knobs("ingest", IngestSettings).sources)
 
 
-def _check(pairs: Sequence[Any], knobs: CurateSettings) -> None:
+def _check_holdout(pairs: Sequence[Any], knobs: CurateSettings) -> None:
     held_out = len(_of(pairs, "holdout"))
     if pairs and held_out < knobs.min_holdout:
         raise BadFeedback(
-            f"{len(pairs)} pairs leave {held_out} held out, need {knobs.min_holdout} (curate.min_holdout): a round on "
-            "them could not be judged; bring more feedback or enlarge curate.split.holdout"
+            f"only {held_out} of {len(pairs)} preference pairs are held out, need {knobs.min_holdout} "
+            "(curate.min_holdout); bring more feedback or enlarge curate.split.holdout"
         )
 
 
-def _imitated(pairs: Sequence[PreferenceRow]) -> list[DemonstrationRow]:
-    """The preferred answers as demonstrations, each once; in a tie neither is preferred."""
+def _preferred_answers(pairs: Sequence[PreferenceRow]) -> list[DemonstrationRow]:
+    """The preferred answers as demonstrations, without duplicates; ties have no preferred answer."""
     best = {(repr(row.prompt), row.chosen): row for row in pairs if row.p_chosen > 0.5}
     return [
         DemonstrationRow(row.group, row.split, row.prompt, row.chosen, 1.0, row.feedback_ids) for row in best.values()
@@ -181,7 +184,7 @@ def _of(rows: Sequence[Any], part: str) -> list[Any]:
 
 
 def _write_parts(folder: Path, parts: Mapping[str, Sequence[Any]], table: Callable[[Any], pa.Table]) -> None:
-    """One file a part; the folder is replaced whole."""
+    """Write one file per part; the folder is replaced as a whole."""
     with replacing(folder) as draft:
         draft.mkdir()
         for part, rows in parts.items():

@@ -1,10 +1,10 @@
-"""ingest: feedback from all sources, kept for good; what cannot be used goes to quarantine with its reason."""
+"""ingest: stores feedback from all sources permanently; unusable records go to quarantine, each with its reason."""
 
 from collections.abc import Iterator
 
 from core.errors import BadFeedback
 from feedback import groups, store
-from feedback import pairs as waiting
+from feedback import pairs as pair_files
 from feedback.measured import INGEST_NEW, INGEST_QUARANTINED, INGEST_REPEATED
 from feedback.schema import FeedbackEvent, RejectedRecord
 from feedback.sources import Intake, Source
@@ -16,12 +16,12 @@ from tasks.state.steplog import StepLog
 
 
 def ingest(round: Round, log: StepLog) -> None:
-    """Append what is new to the feedback store.
+    """Append new events to the feedback store.
 
     Raises:
-        BadFeedback: there is no feedback at all.
+        BadFeedback: the feedback store is still empty.
     """
-    with log.learning():  # the simulated annotator's judging; real sources only read
+    with log.learning():  # the simulated annotator's judging is timed; other sources only read
         events, rejected = _read(round)
     known = store.groups(round.workspace.feedback)
     grouped = groups.regroup(events, known)
@@ -35,15 +35,16 @@ def ingest(round: Round, log: StepLog) -> None:
         raise BadFeedback(
             f"no usable feedback: sources {sources} gave nothing, {len(rejected)} records are in quarantine "
             f"({store.quarantine_folder(round.workspace.feedback)}); "
-            "add one with -S ingest.sources=[…] or fill data/inbox"
+            "add a source with -S ingest.sources=[…], or hand in a file with `rounds feedback FILE`"
         )
 
 
 def _read(round: Round) -> tuple[list[FeedbackEvent], list[RejectedRecord]]:
-    pairs = waiting.read(round.workspace.answers)
+    pairs = pair_files.read(round.workspace.answers)
     intake = Intake(round.number, round.seed_for("ingest"), pairs)
     records = [record for source in _sources(round) for record in source.read(intake)]
-    return [r for r in records if isinstance(r, FeedbackEvent)], [r for r in records if isinstance(r, RejectedRecord)]
+    events = [record for record in records if isinstance(record, FeedbackEvent)]
+    return events, [record for record in records if isinstance(record, RejectedRecord)]
 
 
 def _sources(round: Round) -> Iterator[Source]:

@@ -1,4 +1,4 @@
-"""policy: reinforcement learning from the reward model makes the candidate of this round."""
+"""policy: trains the round's candidate by reinforcement learning against the reward model."""
 
 from collections.abc import Mapping
 
@@ -16,7 +16,7 @@ from tasks.state.workspace import table
 
 
 def policy(round: Round, log: StepLog) -> None:
-    """Train from the champion (or the SFT model) against the reward model; killed, it goes on from its checkpoint."""
+    """Train from the champion or the SFT model, as the algorithm requires; a killed run resumes from its checkpoint."""
     workspace, limits = round.workspace, round.knobs("model", ModelSettings)
     algorithm: Algorithm = make("models.algorithms", round.values["policy"]["use"], round.values["policy"])
     prompts = load(table(workspace.prompts, "train"))["prompt"]
@@ -27,7 +27,7 @@ def policy(round: Round, log: StepLog) -> None:
     last: dict[str, float] = {}
 
     def note(metrics: Mapping[str, float], iteration: int, total: int | None = None) -> None:
-        nonlocal last  # alone: a step that was killed has not seen the first iterations again
+        nonlocal last  # only the last: a resumed step does not see the metrics of earlier iterations
         last = dict(metrics)
         log(metrics, iteration, total)
 
@@ -37,5 +37,5 @@ def policy(round: Round, log: StepLog) -> None:
             candidate, reference, reward, ids, limits.max_answer_tokens, checkpoints, note, round.seed_for("policy")
         )
     candidate.save(workspace.checkpoint("policy"))
-    kept = {name: value for name, value in last.items() if not name.startswith("time/")}
-    StepReport(metrics=kept).save(workspace.report("policy"))
+    metrics = {name: value for name, value in last.items() if not name.startswith("time/")}
+    StepReport(metrics=metrics).save(workspace.report("policy"))

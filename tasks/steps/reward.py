@@ -1,4 +1,4 @@
-"""reward: a reward model from the train pairs, a judge from pairs it never saw, and how far each can be believed."""
+"""reward: fits the reward model on the train pairs and the judge model on disjoint pairs, and calibrates both."""
 
 from collections.abc import Mapping
 
@@ -27,40 +27,40 @@ from tasks.state.tables import load, rows
 from tasks.state.workspace import table
 
 MIN_PAIRS = 20
-"""Pairs below which nothing can be fitted that deserves the name."""
+"""Minimum number of pairs to fit a model on."""
 
 
 def reward(round: Round, log: StepLog) -> None:
-    """Fit reward model and judge on disjoint pairs; each is calibrated on the part that the other learned from.
+    """Fit reward model and judge on disjoint pairs; each is calibrated on the pairs that the other was trained on.
 
     Raises:
-        BadFeedback: too few pairs in one of the parts.
+        BadFeedback: one of the two parts has fewer than `MIN_PAIRS` pairs.
     """
     train, judge = _pairs(round, "train"), _pairs(round, "judge")
     knobs, limits = round.knobs("reward", RewardSettings), round.knobs("model", ModelSettings)
     start = Policy.load(round.workspace.checkpoint("sft"))
     with log.learning():
-        learned = fit(start, train, knobs, limits, round.seed_for("reward"), log)
-        witness = fit(start, judge, knobs, limits, round.seed_for("judge"))
-        # by the model that did not learn from them
-        margins = {**_calibrate(learned, judge), **_calibrate(witness, train)}
-    for name, model in (("reward", learned), ("judge", witness)):
+        reward_model = fit(start, train, knobs, limits, round.seed_for("reward"), log)
+        judge_model = fit(start, judge, knobs, limits, round.seed_for("judge"))
+        # each pair gets its margin from the model that was not trained on it
+        margins = {**_calibrate(reward_model, judge), **_calibrate(judge_model, train)}
+    for name, model in (("reward", reward_model), ("judge", judge_model)):
         with replacing(round.workspace.checkpoint(name)) as draft:
             model.save(draft)
-    standings = annotators.compare(rows(table(round.workspace.preferences, "votes")), margins)
+    agreements = annotators.compare(rows(table(round.workspace.preferences, "votes")), margins)
     numbers: Numbers = {
         REWARD_PAIRS: len(train),
         REWARD_JUDGE_PAIRS: len(judge),
-        REWARD_TRUNCATED: learned.truncated,
-        REWARD_TEMPERATURE: learned.temperature,
-        REWARD_SURPRISE: learned.scorer.surprise.item(),
-        REWARD_ANNOTATORS: len({standing.annotator for standing in standings}),
+        REWARD_TRUNCATED: reward_model.truncated,
+        REWARD_TEMPERATURE: reward_model.temperature,
+        REWARD_SURPRISE: reward_model.scorer.surprise.item(),
+        REWARD_ANNOTATORS: len({agreement.annotator for agreement in agreements}),
     }
-    RewardReport(metrics=numbers, annotators=tuple(standings)).save(round.workspace.report("reward"))
+    RewardReport(metrics=numbers, annotators=tuple(agreements)).save(round.workspace.report("reward"))
 
 
 def _calibrate(model: RewardModel, pairs: Dataset) -> Mapping[str, float]:
-    """Set the model's temperature by pairs it did not learn from; returns its margins by pair id."""
+    """Fit the model's temperature on pairs it was not trained on; return its raw margins by pair id."""
     margins: npt.NDArray[np.float64] = model.margins(pairs)
     model.temperature = temperature(margins, np.array(pairs["p_chosen"]))
     return dict(zip(pairs["pair_id"], margins.tolist(), strict=True))

@@ -1,9 +1,9 @@
-"""sft: the base model learns to answer from demonstrations. Skipped while neither changed."""
+"""sft: fine-tunes the base model on the demonstrations. Skipped while neither has changed."""
 
 from datasets import Dataset
 
 from core.errors import BadFeedback
-from models import sft as learning
+from models import sft as finetuning
 from models import tokenizer as tokenizers
 from models.policy import ModelSettings, build
 from models.sft import SFTSettings
@@ -15,33 +15,33 @@ from tasks.state.workspace import table
 
 
 def sft(round: Round, log: StepLog) -> None:
-    """Train the base model on the demonstrations; without any, the base model itself is the SFT model.
+    """Train the base model on the demonstrations; if there are none, the base model itself is the SFT model.
 
     Seeded by the workspace's salt, not by the round: the same demonstrations give the same model in every round. A new
-    model from scratch keeps the champion's tokenizer, whatever the demonstrations are by now: the policy starts from
-    the champion, and all models of a round read the same tokens. It is the first SFT model's, in every round, which is
-    why the champion is no input of this step to DVC.
+    model from scratch keeps the champion's tokenizer even if the demonstrations have changed: the policy starts from
+    the champion, and all models of a round must share one tokenizer. Every champion has the tokenizer of the first SFT
+    model, so DVC need not know the champion as an input of this step.
 
     Raises:
-        BadFeedback: a base model from scratch, and nothing to learn from.
+        BadFeedback: the base model is new (`scratch`) and there are no demonstrations.
     """
     base, knobs = round.knobs("model", ModelSettings), round.knobs("sft", SFTSettings)
     demonstrations = load(table(round.workspace.demonstrations, "train"))
     if base.base == "scratch" and len(demonstrations) == 0:
         raise BadFeedback(
-            "model.base=scratch needs demonstrations and the feedback holds none; name a trained model with "
-            "-S model.base=FOLDER, or learn from the preferred answers with -S curate.chosen_as_demonstrations=true"
+            "model.base=scratch needs demonstrations, and the feedback has none; use a pretrained model with "
+            "-S model.base=FOLDER, or train on the preferred answers with -S curate.chosen_as_demonstrations=true"
         )
     with log.learning():
         policy = build(
             base, _texts(demonstrations), seeded(round.salt, "base"), tokenizers.of(round.workspace.champion)
         )
-        numbers = learning.fit(policy, demonstrations, knobs, base, seeded(round.salt, "sft"), log)
+        numbers = finetuning.fit(policy, demonstrations, knobs, base, seeded(round.salt, "sft"), log)
     policy.save(round.workspace.checkpoint("sft"))
     StepReport(metrics=numbers).save(round.workspace.report("sft"))
 
 
 def _texts(demonstrations: Dataset) -> list[str]:
-    """Everything that a new tokenizer has to spell."""
+    """All texts that a new tokenizer is trained on."""
     prompts = [turn["content"] for prompt in demonstrations["prompt"] for turn in prompt]
     return [*prompts, *demonstrations["completion"]]

@@ -1,4 +1,4 @@
-"""verdict: the gates read the reports and say promote, hold or reject, each with its reason and numbers."""
+"""verdict: applies the gates to the reports; each returns promote, hold or reject, with its reason and numbers."""
 
 from typing import Annotated
 
@@ -15,7 +15,7 @@ from tasks.state.reports import CurateReport, RewardReport
 from tasks.state.round import Round
 from tasks.state.steplog import StepLog
 from tasks.state.workspace import champions_numbers
-from tasks.steps.vote import asked
+from tasks.steps.vote import votes_requested
 
 GATES = (
     *("data_quality", "annotators", "licence", "drift"),
@@ -23,42 +23,43 @@ GATES = (
     *("win_rate", "criteria", "slices", "safety", "red_team", "refusal", "length", "diversity"),
     *("kl_budget", "overoptimisation", "cost"),
 )
-"""What every candidate has to pass, unless it is left out: the data, the reward model, the answers, the training."""
+"""The gates used by default: on the data, the reward model, the answers, the training."""
 
 
 class VerdictSettings(BaseSettings):
-    """What a candidate has to pass. Sign-off by a person is a pause of the flow, not a gate."""
+    """The gates that a candidate has to pass. Approval by a person is not a gate: see `approval`."""
 
     gates: Annotated[dict[str, SerializeAsAny[Gate] | None], used_by_name("evaluation.gates", *GATES)] = Field(
         default_factory=dict, validate_default=True
     )
-    """Gates by name, with their knobs; only `null` leaves one out. The worst finding is the verdict."""
+    """Gates by name, with their knobs; `null` disables one. The verdict is the worst result of any gate."""
     trust_judge: bool = False
-    """Without fresh votes, believe the judge model. It learned from the same people and shares their bias."""
+    """If there are no fresh votes, use the judge model's win rate. The judge is trained on the same people's votes and
+    shares their bias."""
 
 
 def verdict(round: Round, log: StepLog) -> None:
-    """Ask every gate, and write the worst finding with all reasons."""
+    """Apply every gate and write the verdict, with the findings of all gates."""
     knobs = round.knobs("verdict", VerdictSettings)
-    seen = evidence(round, knobs.trust_judge)
-    findings = tuple(gate.check(seen) for gate in chosen(knobs.gates))
+    inputs = gate_inputs(round, knobs.trust_judge)
+    findings = tuple(gate.check(inputs) for gate in chosen(knobs.gates))
     write_json(round.workspace.report("verdict"), {FORMAT: 1, **Verdict(findings=findings).to_json()})
 
 
-def evidence(round: Round, trust_judge: bool) -> GateInputs:
-    """What the steps of the round reported, and what is known of the champion."""
+def gate_inputs(round: Round, trust_judge: bool) -> GateInputs:
+    """What the steps of the round reported, and the champion's metrics."""
     workspace = round.workspace
     terms = CurateReport.load(workspace.report("curate")).terms
-    spent = reports.times(round)
+    times = reports.times(round)
     return GateInputs(
         candidate=reports.metrics(
             round, ("collect", "curate", "sft", "reward", "policy", "sample", "evaluate", "drift")
         ),
         champion=read_json(champions_numbers(workspace.previous)),
         trust_judge=trust_judge,
-        votes_asked=asked(round),
+        votes_asked=votes_requested(round),
         licences=terms.licences,
         consents=terms.consents,
         annotators=RewardReport.load(workspace.report("reward")).annotators,
-        seconds=sum(step.wall for step in spent.values()) if spent else None,
+        seconds=sum(step.wall for step in times.values()) if times else None,
     )

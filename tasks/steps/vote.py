@@ -1,6 +1,6 @@
-"""vote: fresh votes on candidate against champion, blinded, by whoever annotates; kept for good.
+"""vote: collects fresh, blinded votes on the answers of candidate and champion, and stores them permanently.
 
-A frozen stage, like `ingest`: its votes come from outside, and a replay works on those that were cast.
+A frozen stage, like `ingest`: votes come from outside, and a replay uses the votes that were cast.
 """
 
 from typing import Annotated
@@ -22,18 +22,17 @@ from tasks.state.steplog import StepLog
 
 
 class VoteSettings(BaseSettings):
-    """Who gives the fresh votes: `simulated`, `people`, a source of your own, or `null` for nobody."""
+    """Who casts the fresh votes: `simulated`, `people`, a source of your own, or `null` for nobody."""
 
     annotator: Annotated[SerializeAsAny[Source] | None, used("feedback.sources")] = Simulated()
-    """With `people` the round waits until they have voted (`rounds votes`); with nobody the verdict is
-    hold."""
+    """With `people` the round waits until they have voted (`rounds votes`); with `null` the verdict is hold."""
 
 
-def gather(round: Round) -> None:
-    """Let a round go on to its votes. Where people give them: once enough are in, or their time is up.
+def await_votes(round: Round) -> None:
+    """Return if the round can go on to its votes: nobody is asked to vote, enough votes are in, or the time is up.
 
     Raises:
-        Waiting: it is too early.
+        WaitingForPeople: votes are missing and the time is not up; says until when the round waits.
     """
     workspace, people = round.workspace, round.knobs("vote", VoteSettings).annotator
     if not isinstance(people, People):
@@ -47,30 +46,30 @@ def gather(round: Round) -> None:
         waiting.end(workspace, wait)
 
 
-def asked(round: Round) -> int:
-    """Votes that people are asked for; 0 where it is not people who vote."""
+def votes_requested(round: Round) -> int:
+    """How many votes people are asked to cast; 0 if the annotator is not `people`."""
     people = round.knobs("vote", VoteSettings).annotator
     return people.votes if isinstance(people, People) else 0
 
 
 def vote(round: Round, log: StepLog) -> None:
-    """Have each pair judged; what is no vote on one of them goes to quarantine."""
+    """Get votes on the blinded pairs and store them; records that are no vote on such a pair go to quarantine."""
     workspace = round.workspace
     workspace.votes.mkdir(exist_ok=True)
-    known, name = ballots.drawn(workspace), ballots.batch(workspace)
-    with log.learning():  # the simulated annotator's judging
-        records = _asked(round, known)
-    votes, others = ballots.unblinded(records, known, name)
+    blinded, batch = ballots.drawn(workspace), ballots.batch(workspace)
+    with log.learning():  # the simulated annotator's judging is timed
+        records = _records(round, blinded)
+    votes, rejected = ballots.unblinded(records, blinded, batch)
     appended = store.append(workspace.votes, votes, round.number)
-    others += appended.changed
-    store.quarantine(workspace.votes, others, round.number)
-    people = len({vote.annotator_id for vote in votes})
-    log({VOTE_CAST: len(votes), VOTE_ANNOTATORS: people, VOTE_QUARANTINED: len(others)}, 0)
+    rejected += appended.changed
+    store.quarantine(workspace.votes, rejected, round.number)
+    annotators = len({vote.annotator_id for vote in votes})
+    log({VOTE_CAST: len(votes), VOTE_ANNOTATORS: annotators, VOTE_QUARANTINED: len(rejected)}, 0)
 
 
-def _asked(round: Round, known: list[ballots.BlindedPair]) -> list[FeedbackEvent | RejectedRecord]:
+def _records(round: Round, blinded: list[ballots.BlindedPair]) -> list[FeedbackEvent | RejectedRecord]:
     annotator = round.knobs("vote", VoteSettings).annotator
     if annotator is None:
         return []
-    pairs, cast = [one.pair for one in known], polls.cast(round.workspace)
+    pairs, cast = [side.pair for side in blinded], polls.cast(round.workspace)
     return list(annotator.read(Intake(round.number, round.seed_for("votes"), pairs, cast)))

@@ -1,1 +1,1 @@
-"""Live feedback on the champion, and the guards at work."""
+"""Watching between rounds: guards on live feedback, with automatic rollback, and drift of feedback that waits."""

@@ -1,4 +1,4 @@
-"""What people say of the champion in use, and what follows where they say it is bad: a rollback by itself."""
+"""Guards on live feedback about the champion: alarms, incidents and automatic rollback."""
 
 from collections.abc import Sequence
 from typing import Annotated, Literal, NamedTuple
@@ -20,66 +20,67 @@ from tasks.state.workspace import Workspace
 from tasks.tools.events import RollbackEvent
 
 WATCH = "watch"
-"""Who rolls back, as the audit log and the incident name it."""
+"""The author of automatic rollbacks in the audit log and in incidents."""
 
 
 class WatchSettings(BaseSettings):
-    """What people say of the champion in use, and what follows."""
+    """Guards on live feedback about the champion, and automatic rollback."""
 
     rollback: Literal["none", "hard", "soft", "both"] = "both"
-    """Breaches that roll the champion back at once; the others are alarms."""
+    """Severity of the breaches that roll the champion back immediately; other breaches only raise an alarm."""
     guards: Annotated[
         dict[str, SerializeAsAny[Guard] | None],
         used_by_name("evaluation.guards", "harm", "errors", "liking", "preference"),
     ] = Field(default_factory=dict, validate_default=True)
-    """Guards by name, with their knobs; only `null` leaves one out."""
+    """Guards by name, with their knobs; `null` disables one."""
 
 
 class GuardReport(NamedTuple):
-    """What a look at live feedback found, and did."""
+    """The result of one check of live feedback. The fields are the keys of data/watch/guards.json."""
 
     champion: str | None
-    """The version that was looked at; None where there is none yet."""
+    """The version that was checked; None if there is no champion yet."""
     found: Sequence[GuardFinding] = ()
+    """One finding per guard."""
     now: str | None = None
-    """The version that is champion instead; None where nothing was rolled back."""
+    """The champion after a rollback; None if there was no rollback."""
     incident: int | None = None
-    """The incident that was opened about it."""
+    """The number of the incident that was opened for the rollback."""
     kept: str = ""
-    """Why a breach did not roll the champion back."""
+    """Why the champion was kept despite a breach; empty if there was no breach, or a rollback."""
 
     @property
     def breaches(self) -> list[GuardFinding]:
-        """The guards that are in breach."""
-        return [found for found in self.found if found.breached]
+        """The findings of the guards that are in breach."""
+        return [finding for finding in self.found if finding.breached]
 
     @property
     def alarms(self) -> list[str]:
-        """Every breach as a sentence, then what was done about it."""
-        said = [f"{found.guard} ({found.severity}): {found.said}" for found in self.breaches]
+        """One sentence per breach, then one about the rollback or why there was none."""
+        alarms = [f"{finding.guard} ({finding.severity}): {finding.said}" for finding in self.breaches]
         if self.now:
-            said.append(f"version {self.champion} was rolled back to version {self.now}: incident {self.incident}")
-        return said + ([f"version {self.champion} stays champion: {self.kept}"] if self.kept else [])
+            alarms.append(f"version {self.champion} was rolled back to version {self.now}: incident {self.incident}")
+        return alarms + ([f"version {self.champion} stays champion: {self.kept}"] if self.kept else [])
 
 
 def guard(workspace: Workspace, waiting: Sequence[FeedbackEvent]) -> GuardReport:
-    """Ask every guard about the champion, and roll it back where a breach is to do so.
+    """Apply every guard to the champion, and roll it back on a breach that `watch.rollback` selects.
 
-    The incident is opened before the champion moves, and found again by whoever looks after a kill. What was found is
-    kept in data/watch/guards.json.
+    The incident is opened before the champion moves; after a kill in between, the next check continues with the same
+    incident. The report is written to data/watch/guards.json.
 
     Args:
-        workspace: where.
+        workspace: whose champion is checked.
         waiting: the usable records of the inbox.
 
     Raises:
         BadParams: params.yaml cannot be read.
-        RoundBusy: another look at it takes longer than a minute.
+        RoundBusy: another check of live feedback holds the lock for longer than a minute.
     """
     knobs = section(WatchSettings, read(workspace.params), "watch", workspace.params)
     registry = Registry(workspace.root)
-    # two at the same time would open two incidents; a lock of its own, as a rollback must not wait for comparisons
-    with holding(workspace.watch_lock("guards"), "a look at live feedback", wait=60):
+    # two checks at a time would open two incidents; a separate lock, as a rollback must not wait for drift checks
+    with holding(workspace.watch_lock("guards"), "a check of live feedback", wait=60):
         return _guard(workspace, waiting, knobs, registry)
 
 
@@ -90,46 +91,46 @@ def _guard(
     champion = registry.champion()
     if champion is None:
         return GuardReport(None)
-    heard = hear(workspace, waiting, champion)
-    guarded = GuardReport(champion.version, [guard.look(heard) for guard in chosen(knobs.guards)])
+    feedback = live_feedback(workspace, waiting, champion)
+    guarded = GuardReport(champion.version, [guard.look(feedback) for guard in chosen(knobs.guards)])
     if guarded.breaches:
-        guarded = _answer(workspace, registry, champion, guarded, knobs)
-    _keep(workspace, guarded)
+        guarded = _act(workspace, registry, champion, guarded, knobs)
+    _write(workspace, guarded)
     return guarded
 
 
 def rolled_back(workspace: Workspace) -> list[RollbackEvent]:
-    """The rollbacks by guards that the audit log knows of, oldest first."""
+    """All automatic rollbacks in the audit log, oldest first."""
     moves = [entry for entry in audit.read(workspace.audit) if (entry.event, entry.who) == ("rollback", WATCH)]
     facts = ("left", "now", "reason")
     return [RollbackEvent(move.facts["intent"], move.at, *(move.facts[name] for name in facts)) for move in moves]
 
 
-def hear(workspace: Workspace, waiting: Sequence[FeedbackEvent], champion: ModelVersion) -> LiveFeedback:
-    """The live feedback on the champion and the version it took over from: what rounds took in, and what waits."""
+def live_feedback(workspace: Workspace, waiting: Sequence[FeedbackEvent], champion: ModelVersion) -> LiveFeedback:
+    """Live feedback on the champion and the version it took over from: stored by rounds, and still in the inbox."""
     before = champion.tags.get("rollback_to", "")
     versions = [version for version in (champion.version, before) if version]
     events = live.on_versions(workspace.feedback, waiting, versions)
     opinions, duels = live.opinions(events), live.comparisons(events)
-    turned = {
+    champion_first = {
         (champion.version, before): lambda duel: duel,
         (before, champion.version): lambda duel: duel._replace(versions=duel.versions[::-1], share=1 - duel.share),
     }
     return LiveFeedback(
         opinions=[opinion for opinion in opinions if opinion.version == champion.version],
         before=[opinion for opinion in opinions if opinion.version == before],
-        duels=[turned[duel.versions](duel) for duel in duels if duel.versions in turned],
+        duels=[champion_first[duel.versions](duel) for duel in duels if duel.versions in champion_first],
     )
 
 
-def _answer(
+def _act(
     workspace: Workspace, registry: Registry, champion: ModelVersion, guarded: GuardReport, knobs: WatchSettings
 ) -> GuardReport:
-    acting = [found for found in guarded.breaches if knobs.rollback in (found.severity, "both")]
-    kept = _kept(workspace, registry, champion, acting)
-    if kept:
-        return guarded._replace(kept=kept)
-    reason = "; ".join(f"{found.guard}: {found.said}" for found in acting)
+    selected = [breach for breach in guarded.breaches if knobs.rollback in (breach.severity, "both")]
+    obstacle = _obstacle(workspace, registry, champion, selected)
+    if obstacle:
+        return guarded._replace(kept=obstacle)
+    reason = "; ".join(f"{breach.guard}: {breach.said}" for breach in selected)
     number = _incident(workspace, champion, reason)
     try:
         now = registry.rollback(None, reason, WATCH, expect=champion.version).now.version
@@ -140,34 +141,36 @@ def _answer(
     return guarded._replace(now=now, incident=number)
 
 
-def _kept(workspace: Workspace, registry: Registry, champion: ModelVersion, acting: Sequence[GuardFinding]) -> str:
-    """Why the champion is not rolled back; empty where it is."""
-    if not acting:
-        return "such a breach only raises an alarm (watch.rollback)"
+def _obstacle(
+    workspace: Workspace, registry: Registry, champion: ModelVersion, selected: Sequence[GuardFinding]
+) -> str:
+    """Why the champion cannot be rolled back automatically; empty if it can."""
+    if not selected:
+        return "breaches of this severity only raise an alarm (watch.rollback)"
     if FORCED in champion.tags:
-        return f"a person promoted it by force ({champion.tags[FORCED]}), so that it is theirs to roll back"
+        return f"it was promoted with --force ({champion.tags[FORCED]}); only `rounds rollback` rolls it back"
     before = champion.tags.get("rollback_to")
     if before is None:
-        return "it took over from no other version"
+        return "it did not take over from another version, so there is none to roll back to"
     earlier = registry.find(before)
     if earlier is None:
-        return f"version {before}, which it took over from, was deleted in MLflow; `rollback --to` goes to another"
+        return f"version {before}, which it took over from, was deleted in MLflow; use `rounds rollback --to VERSION`"
     if "rolled_back" in earlier.tags:
-        return f"version {before}, which it took over from, was rolled back itself"
+        return f"version {before}, which it took over from, was itself rolled back; use `rounds rollback --to VERSION`"
     cooling = registry.cooling(promotion.knobs(workspace).cooldown)
-    if cooling and all(found.severity == "soft" for found in acting):
-        return f"only a hard breach rolls back again so soon: {cooling}"
+    if cooling and all(breach.severity == "soft" for breach in selected):
+        return f"during the cooldown only a hard breach causes another rollback: {cooling}"
     return ""
 
 
 def _incident(workspace: Workspace, champion: ModelVersion, reason: str) -> int:
-    """The number of the incident about it: the one that a kill left behind, or a new one."""
+    """The number of the incident: an open one that a killed check left behind, or a new one."""
     for incident in incidents.about(workspace.audit, champion.version):
         if incident.open and incident.who == WATCH:
             return incident.number
     return incidents.begin(workspace.audit, reason, champion.version, WATCH).number
 
 
-def _keep(workspace: Workspace, guarded: GuardReport) -> None:
-    facts = guarded._asdict() | {"found": [found._asdict() for found in guarded.found], "alarms": guarded.alarms}
+def _write(workspace: Workspace, guarded: GuardReport) -> None:
+    facts = guarded._asdict() | {"found": [finding._asdict() for finding in guarded.found], "alarms": guarded.alarms}
     write_json(workspace.watched("guards"), facts)

@@ -1,4 +1,4 @@
-"""One look between rounds: guards on live feedback first, then drift; a Prefect server, where there is one, is told."""
+"""One check between rounds: guards on live feedback, then drift. Results are sent to Prefect if it is configured."""
 
 from typing import NamedTuple
 
@@ -10,19 +10,19 @@ from tasks.watch.watching import WatchReport, look
 
 
 class Watched(NamedTuple):
-    """What the guards and the comparisons found."""
+    """The results of the guards and of the drift checks."""
 
     guarded: GuardReport
     seen: WatchReport
 
     @property
     def alarms(self) -> list[str]:
-        """All alarms as sentences."""
+        """One sentence per alarm."""
         return [*self.guarded.alarms, *self.seen.alarms]
 
     @property
     def title(self) -> str:
-        """The outcome in a line."""
+        """The result in one line."""
         guarded, seen = self
         if seen.champion is None:
             return "nothing to watch: no champion yet"
@@ -35,23 +35,23 @@ class Watched(NamedTuple):
 
 
 def watch(workspace: Workspace) -> Watched:
-    """Look once. A breach of a guard rolls the champion back; nothing else is changed.
+    """Run all guards and drift checks once. A breach of a guard may roll the champion back; nothing else is changed.
 
     Raises:
         BadParams: params.yaml cannot be read.
-        RoundBusy: another look takes longer than a minute.
+        RoundBusy: another check holds a lock for longer than a minute.
     """
     events = waiting(workspace)
-    guarded = guard(workspace, events)  # first: a rollback must not wait for comparisons
+    guarded = guard(workspace, events)  # first: a rollback must not wait for drift checks
     if configured():
-        _tell(workspace, guarded)
+        _send(workspace, guarded)
     seen = look(workspace, events)
     if seen.champion and configured():
         drifted(workspace, seen.named)
     return Watched(guarded, seen)
 
 
-def _tell(workspace: Workspace, guarded: GuardReport) -> None:
-    rollbacks(workspace, rolled_back(workspace))  # those of looks before, too, that no server took
+def _send(workspace: Workspace, guarded: GuardReport) -> None:
+    rollbacks(workspace, rolled_back(workspace))  # all of them: earlier ones may not have reached a server
     if guarded.breaches and guarded.now is None:
         in_breach(workspace, guarded.alarms)

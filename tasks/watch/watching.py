@@ -1,4 +1,4 @@
-"""A look at the feedback that waits, between rounds: against what the champion learned from. Nothing is trained."""
+"""Drift checks between rounds: feedback in the inbox, compared with the champion's training data. Trains nothing."""
 
 from collections.abc import Mapping, Sequence
 from typing import NamedTuple
@@ -18,73 +18,74 @@ from tasks.state.lock import holding
 from tasks.state.round import seeded
 from tasks.state.workspace import Workspace, reward, table
 from tasks.steps.curate import PARTS, CurateSettings
-from tasks.steps.drift import DriftSettings, judged, one_each
+from tasks.steps.drift import DriftSettings, one_pair_per_group, scored_pairs
 from tasks.steps.vote import VoteSettings
 
 SEED = seeded("watch")
-"""Looked at again, the same feedback gives the same answer."""
+"""Fixed, so that the same feedback always gives the same result."""
 
 
 class WatchReport(NamedTuple):
-    """What a look found."""
+    """The result of one drift check between rounds."""
 
     champion: str | None
-    """The version that was compared with; None where there is none yet."""
+    """The version whose training data was compared with; None if there is no champion yet."""
     records: int
-    """Usable records of feedback that wait."""
+    """Number of usable records in the inbox."""
     decided: Sequence[CheckResult] = ()
-    """What was compared."""
-    newest: Mapping[str, str] = {}  # a default of a NamedTuple that nothing writes to
-    """Alarms of the newest round: name → sentence."""
+    """All checks, with Holm-adjusted p-values."""
+    newest: Mapping[str, str] = {}  # a shared default, but nothing writes to it
+    """Alarms of the last finished round: name → sentence."""
 
     @property
     def named(self) -> dict[str, str]:
-        """Name → sentence of all alarms: of the feedback that waits, then of the newest round.
+        """All alarms, name → sentence: on feedback in the inbox, then on the last finished round.
 
-        A name says what has drifted from what; it stays while the numbers of the sentence change with each record.
+        A name identifies what has drifted from what. It stays the same while the numbers in the sentence change.
         """
-        alarms = [found for found in self.decided if found.alarm]
-        waits = {f"version {self.champion}: {found.check.name}": checks.sentence(found) for found in alarms}
-        return waits | dict(self.newest)
+        alarms = [result for result in self.decided if result.alarm]
+        inbox = {f"version {self.champion}: {result.check.name}": checks.sentence(result) for result in alarms}
+        return inbox | dict(self.newest)
 
     @property
     def alarms(self) -> list[str]:
-        """All alarms as sentences."""
+        """One sentence per alarm."""
         return list(self.named.values())
 
 
 def look(workspace: Workspace, waiting: Sequence[FeedbackEvent]) -> WatchReport:
-    """Compare what waits in the inbox with what the champion learned from, and recall the newest round's alarms.
+    """Compare feedback in the inbox with the champion's training data; repeat the alarms of the last finished round.
 
-    What was found is kept in data/watch/watch.json. No round is touched; one may run meanwhile.
+    The report is written to data/watch/watch.json. Rounds are not changed; one may run at the same time.
 
     Args:
-        workspace: where.
-        waiting: the usable records of the inbox; those that a round took in before are not looked at again.
+        workspace: whose inbox is checked.
+        waiting: the usable records of the inbox; records that a round has already stored are ignored.
 
     Raises:
         BadParams: params.yaml cannot be read.
-        RoundBusy: another look takes more than a minute.
+        RoundBusy: another check holds the lock for longer than a minute.
     """
     knobs, registry = _knobs(workspace), Registry(workspace.root)
     champion = registry.champion()
     if champion is None:
         return WatchReport(None, len(waiting))
-    known = store.ids(workspace.feedback)
-    events = groups.regroup(list({one.feedback_id: one for one in waiting if one.feedback_id not in known}.values()))
-    with holding(workspace.watch_lock(), "a look", wait=60):
-        found = _feedback(workspace, champion, events, knobs)
-        found |= _labels(workspace, registry, champion, events, knobs)
-        decided = checks.decide(found.checks, knobs.drift.level)
-        seen = WatchReport(champion.version, len(events), decided, newest(workspace))
+    stored = store.ids(workspace.feedback)
+    new = {event.feedback_id: event for event in waiting if event.feedback_id not in stored}
+    events = groups.regroup(list(new.values()))
+    with holding(workspace.watch_lock(), "a drift check", wait=60):
+        findings = _feedback(workspace, champion, events, knobs)
+        findings |= _labels(workspace, registry, champion, events, knobs)
+        results = checks.decide(findings.checks, knobs.drift.level)
+        watched = WatchReport(champion.version, len(events), results, newest(workspace))
         facts = {"champion": champion.version, "records": len(events)}
-        facts |= report(found, decided).to_json() | {"alarms": seen.alarms}
+        facts |= report(findings, results).to_json() | {"alarms": watched.alarms}
         write_json(workspace.watched("watch"), facts)
-    return seen
+    return watched
 
 
 def newest(workspace: Workspace) -> dict[str, str]:
-    """The alarms of the round that finished last: name → sentence."""
+    """The drift alarms of the last finished round: name → sentence."""
     last = records.last(workspace)
     if last is None:
         return {}
@@ -95,7 +96,7 @@ def newest(workspace: Workspace) -> dict[str, str]:
 
 
 class _Knobs(NamedTuple):
-    """The sections of the next round's parameters that a look needs."""
+    """The sections of params.yaml that a drift check needs."""
 
     curate: CurateSettings
     vote: VoteSettings
@@ -115,27 +116,28 @@ def _feedback(
     workspace: Workspace, champion: ModelVersion, events: Sequence[FeedbackEvent], knobs: _Knobs
 ) -> DriftFindings:
     drift, learned, criterion = knobs.drift, range(champion.round + 1), knobs.curate.criterion
-    asked = excerpt.prompts(workspace.feedback, learned, drift.groups, SEED)
-    voted = stream.stream(excerpt.votes(workspace.feedback, learned, drift.groups, SEED), criterion)
-    asks, votes = excerpt.prompts_of(events, drift.groups, SEED), stream.stream(events, criterion)
-    return prompts.drift(asked, asks, drift.limits, drift.bins, SEED) | stream.drift(voted, votes, drift.limits, SEED)
+    old_prompts = excerpt.prompts(workspace.feedback, learned, drift.groups, SEED)
+    old_votes = stream.stream(excerpt.votes(workspace.feedback, learned, drift.groups, SEED), criterion)
+    new_prompts, new_votes = excerpt.prompts_of(events, drift.groups, SEED), stream.stream(events, criterion)
+    findings = prompts.drift(old_prompts, new_prompts, drift.limits, drift.bins, SEED)
+    return findings | stream.drift(old_votes, new_votes, drift.limits, SEED)
 
 
 def _labels(
     workspace: Workspace, registry: Registry, champion: ModelVersion, events: Sequence[FeedbackEvent], knobs: _Knobs
 ) -> DriftFindings:
-    """The champion's reward model on votes that wait, on pairs nobody voted on before; loaded where there are any."""
+    """The champion's reward model on pairs in the inbox that no round has stored; only loaded if there are any."""
     held_out, count = table(workspace.preferences, "holdout"), knobs.drift.groups
     waiting = preferences.preferences(events, knobs.curate.split, "", knobs.curate.criterion).rows
     if not waiting:
         return DriftFindings()
     files = [path for part in PARTS if (path := table(workspace.preferences, part)).exists()]
-    learned = {row["pair_id"] for path in files for row in tables.rows(path)}
-    fresh = one_each([row._asdict() for row in waiting if row.pair_id not in learned], count, SEED)
+    stored = {row["pair_id"] for path in files for row in tables.rows(path)}
+    fresh = one_pair_per_group([row._asdict() for row in waiting if row.pair_id not in stored], count, SEED)
     folder = reference.fetch_reward(registry, champion, reward(workspace.watch)) if fresh else None
     if folder is None or not held_out.exists():
         return DriftFindings()
     known = [row for row in tables.rows(held_out) if row["round"] <= champion.round]
-    model = RewardModel.load(folder)
-    before, now = (judged(model, rows, knobs.vote.annotator) for rows in (one_each(known, count, SEED), fresh))
+    model, sides = RewardModel.load(folder), (one_pair_per_group(known, count, SEED), fresh)
+    before, now = (scored_pairs(model, rows, knobs.vote.annotator) for rows in sides)
     return labels.drift(before, now, knobs.drift.limits, SEED)

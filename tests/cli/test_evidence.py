@@ -74,7 +74,7 @@ def test_mlflow_alone_is_enough(
 
 def test_a_first_model_has_a_card_and_no_gates(rounds: Rounds, followed: Workspace, tmp_path: Path) -> None:
     files = packed(rounds, followed.root, "policy/1", tmp_path / "first.zip")
-    assert "No gate has looked at it" in files["model-card.md"].decode()
+    assert "No gate was applied" in files["model-card.md"].decode()
     assert not {"gates.json", "red-team.json", "evaluation.json", "reward-card.md"} & set(files)
 
 

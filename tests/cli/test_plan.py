@@ -29,7 +29,7 @@ def steps(found: Any) -> dict[str, str]:
 def test_with_nothing_new_it_would_answer(rounds: Rounds, finished: Workspace) -> None:
     found = planned(rounds, finished, *TINY, PROMOTE)
     assert (found["would"], found["round"], found["steps"]) == ("answer", 1, [])
-    assert planned(rounds, finished, *TINY, PROMOTE, words=("--new",))["because"] == ["a new round is asked for"]
+    assert planned(rounds, finished, *TINY, PROMOTE, words=("--new",))["because"] == ["--new was given"]
 
 
 def test_the_next_round_is_foretold(rounds: Rounds, finished: Workspace, followed: Workspace) -> None:
@@ -52,7 +52,7 @@ def test_waiting_feedback_and_a_rollback_are_reasons(rounds: Rounds, continued: 
     rounds("feedback", votes, "-w", continued.root)
     Registry(continued.root).rollback(None, "rude", "ana")
     found = planned(rounds, continued, *TINY, PROMOTE)
-    assert found["because"] == ["48 new records wait in the inbox"]
+    assert found["because"] == ["48 new records are in the inbox"]
     assert found["reads"]["inbox"] == "48 new records in 1 files"
     assert found["reads"]["champion"] == "policy/1"
 

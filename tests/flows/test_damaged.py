@@ -42,7 +42,7 @@ def swap_a_knob(file: Path) -> None:
     [
         ("round", halve, r"round\.yaml is not (whole|what was frozen).*`rounds round --reopen`"),
         ("round", lambda file: file.write_text(""), r"round\.yaml is not whole \(TypeError"),
-        ("round", swap_a_knob, r"round\.yaml is not what was frozen when round 2 was opened"),
+        ("round", swap_a_knob, r"round\.yaml was changed after round 2 was opened"),
         ("opened", halve, r"opened\.json is missing or not whole .*--reopen"),
         ("opened", Path.unlink, r"opened\.json is missing or not whole .*--reopen"),
     ],

@@ -20,7 +20,7 @@ from tasks.state.lock import holding
 from tasks.state.round import Round
 from tasks.state.workspace import Workspace
 from tasks.steps.curate import CurateSettings
-from tasks.steps.drift import DriftSettings, first_of_each
+from tasks.steps.drift import DriftSettings, first_row_per_group
 from tasks.tools import tracking
 from tasks.tools.tracking import RoundRun
 from tasks.tools.versioning import DataGraph
@@ -97,7 +97,7 @@ def _sections(round: Round, reference: Reference) -> Iterator[Section]:
     before, now = (excerpt.votes(place, time, count, seed) for time in times)
     yield sections.ballots(before, now, round.knobs("curate", CurateSettings).criterion)
     samples = tables.rows(round.workspace.sampled)
-    one_each = [samples[row] for row in first_of_each([row["group"] for row in samples])]
+    one_each = [samples[row] for row in first_row_per_group([row["group"] for row in samples])]
     yield sections.answers(*([_answer(row, who) for row in one_each] for who in (CHAMPION, CANDIDATE)))
 
 

@@ -1,4 +1,4 @@
-"""The cards of a round's versions, where a person finds them: at the version, at the run, and whole among its files."""
+"""The cards of a round's versions: short at the version and at the run, complete among the run's files."""
 
 from collections.abc import Mapping, Sequence
 
@@ -9,15 +9,15 @@ from tasks.state.workspace import Workspace
 from tasks.tools.tracking import RoundRun
 
 FOLDER = "card"
-"""The folder of a run that holds its cards."""
+"""The artifact folder of a run for its cards."""
 
 
-def name(version: str) -> str:
-    """The file of a model's card."""
-    return f"{version}-card.md"
+def name(model: str) -> str:
+    """The file name of a model's card: `policy` or `reward` gives `policy-card.md` or `reward-card.md`."""
+    return f"{model}-card.md"
 
 
-def keep(
+def write(
     workspace: Workspace,
     hashes: Mapping[str, Mapping[str, str]],
     run: RoundRun,
@@ -26,16 +26,16 @@ def keep(
     numbers: Mapping[str, float],
     verdict: Verdict | None,
 ) -> None:
-    """Write a card for each version, the policy's first, and a data card. Done again, it changes nothing.
+    """Write a card for each version, in the given order, and a data card. Repeating the call changes nothing.
 
     Args:
-        workspace: of the round.
+        workspace: the workspace of the round.
         hashes: step → path → MD5 of what the round's steps wrote.
-        run: the round's run, which keeps the cards.
+        run: the round's run, which stores the cards.
         registry: shows a short form of the card with each version.
-        versions: what it registered.
-        numbers: what it measured, names with their step.
-        verdict: what became of its candidate in the end; None of a first model.
+        versions: the versions that the round registered.
+        numbers: the round's metrics, by full name.
+        verdict: the final verdict on the candidate; None for the first model.
     """
     for version in versions:
         facts = content.gather(workspace, version, numbers, hashes)._replace(verdict=verdict)

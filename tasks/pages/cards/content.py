@@ -1,7 +1,7 @@
 """Model card and data card of a registered version, as Markdown (Mitchell et al. 2019; Gebru et al. 2021).
 
-Every number and every sentence about numbers comes from the records of the round. What a round cannot know, such as
-what the model is to be used for, the card says is missing.
+Every number and every sentence about numbers comes from the records of the round. The card states what is missing from
+them, such as the intended use of the model.
 """
 
 import re
@@ -28,23 +28,23 @@ from tasks.state.opened import Opened
 from tasks.state.reports import CurateReport, EvaluateReport
 from tasks.state.workspace import Workspace
 
-HERE = Path(__file__).parent
+TEMPLATES = Path(__file__).parent
 
-LONGEST = 5000
-"""Characters that MLflow keeps of a version's description."""
+MAX_DESCRIPTION = 5000
+"""How many characters of a version's description MLflow stores."""
 
-OF_REWARD = re.compile(r"(champion_)?(reward(?!_gain)|adversarial|trap_|words_|longer_)")
-"""Names of what is measured about the reward model."""
+ABOUT_REWARD = re.compile(r"(champion_)?(reward(?!_gain)|adversarial|trap_|words_|longer_)")
+"""Names of the metrics about the reward model."""
 
 HEADLINES = (WIN_RATE, SAFETY_WIN_RATE, REWARD_ACCURACY, ADVERSARIAL_ACCURACY, RED_TEAM_SUCCESS)
-"""What the header of a card holds, for programs; the card holds the rest."""
+"""The metrics in the card's machine-readable header; the card shows all."""
 
-BROKEN_DOWN = tuple(metric.prefix for metric in (SLICE, VOTERS, CRITERION, TRAP, ATTACK))
-"""Names of what is measured of a part only."""
+PARTS = tuple(metric.prefix for metric in (SLICE, VOTERS, CRITERION, TRAP, ATTACK))
+"""Prefixes of metrics that are measured on a part of the data only."""
 
 
 class CardFacts(NamedTuple):
-    """What is known of a version, as the workspace and MLflow have it."""
+    """The records of a version that its card is made from."""
 
     version: ModelVersion
     reward_version: str | None
@@ -53,23 +53,23 @@ class CardFacts(NamedTuple):
     opened: Opened
     curate: CurateReport
     evaluate: EvaluateReport | None
-    """None of a first model, like the next."""
+    """None for the first model, as is `drift`."""
     drift: DriftReport | None
     metrics: Mapping[str, float]
-    """names with their step"""
+    """By full name, with their step."""
     outputs: Mapping[str, Mapping[str, str]]
-    """step → path → hash"""
+    """Step → path → MD5 of the output."""
 
     verdict: Verdict | None = None
-    """What became of the candidate, sign-off and cooldown included; None of a first model, which has no verdict."""
+    """The final verdict, after approval and cooldown; None for the first model, which has none."""
 
     def about(self, name: str) -> bool:
-        """Whether a metric says something of this model."""
-        return self.version.name == "policy" or OF_REWARD.match(name) is not None
+        """Whether a metric is about this model."""
+        return self.version.name == "policy" or ABOUT_REWARD.match(name) is not None
 
 
 class MeasuredNumber(NamedTuple):
-    """A number, and the interval or the p-value that was reported with it."""
+    """A metric with the confidence interval or p-value that was reported with it."""
 
     name: str
     value: float
@@ -77,26 +77,26 @@ class MeasuredNumber(NamedTuple):
     high: float | None
     p: float | None
     rows: float | None
-    """how many votes it rests on, where that was reported"""
+    """The number of votes it is based on, if reported."""
 
 
 def gather(
     workspace: Workspace, version: ModelVersion, metrics: Mapping[str, float], outputs: Mapping[str, Mapping[str, str]]
 ) -> CardFacts:
-    """What the workspace knows of a version that its last round has just registered.
+    """Read the records of a version that the current round has just registered.
 
-    Reports of steps that the round did not take are left out: round 0 may find those of a round that was dropped.
+    Reports of steps that the round did not run are left out: in round 0 they may be those of a discarded round.
     """
     inputs = rounds.inputs(workspace)
-    taken = {name.partition("/")[0] for name in metrics} if inputs.number else set()
+    steps = {name.partition("/")[0] for name in metrics} if inputs.number else set()
     return CardFacts(
         version,
         version.tags.get("reward_version"),
         inputs,
         rounds.circumstances(workspace),
         CurateReport.load(workspace.report("curate")),
-        EvaluateReport.load(workspace.report("evaluate")) if "evaluate" in taken else None,
-        DriftReport.load(workspace.report("drift")) if "drift" in taken else None,
+        EvaluateReport.load(workspace.report("evaluate")) if "evaluate" in steps else None,
+        DriftReport.load(workspace.report("drift")) if "drift" in steps else None,
         metrics,
         outputs,
     )
@@ -106,7 +106,7 @@ def model_card(facts: CardFacts) -> str:
     """The model card, with the header that Hugging Face's hub reads."""
     whole, parts = _measured(facts)
     return render(
-        HERE / "model.md.jinja",
+        TEMPLATES / "model.md.jinja",
         header=SafeMarkdown(yaml.safe_dump(_header(facts, whole), sort_keys=False, allow_unicode=True)),
         facts=facts,
         version=facts.version,
@@ -119,35 +119,37 @@ def model_card(facts: CardFacts) -> str:
 
 
 def data_card(facts: CardFacts) -> str:
-    """The data card: what models of this round learned from, by source, kind, licence and part."""
-    return render(HERE / "data.md.jinja", facts=facts, version=facts.version, curate=facts.curate)
+    """The data card: the training and evaluation data of this round, by source, kind, licence and part."""
+    return render(TEMPLATES / "data.md.jinja", facts=facts, version=facts.version, curate=facts.curate)
 
 
 def short(card: str, where: str) -> str:
-    """As much of a card as fits a description in MLflow: without its header, cut between two sections.
+    """The card without its header, cut between two sections so that it fits a description in MLflow.
 
     Args:
-        card: the card.
-        where: where the whole card is; the last sentence says so.
+        card: the complete card.
+        where: where the complete card is, for the last sentence.
     """
     _, _, body = card.split("---\n", 2)
     ending = f"\n\nThe whole card: {where}."
     shown = ""
     for section in re.split(r"(?m)^(?=## )", body.strip()):
-        if len(shown) + len(section) + len(ending) > LONGEST:
+        if len(shown) + len(section) + len(ending) > MAX_DESCRIPTION:
             break
         shown += section
     return shown.strip() + ending
 
 
 def _header(facts: CardFacts, whole: list[MeasuredNumber]) -> dict[str, Any]:
-    """Metadata of the card, in the words of the Hugging Face hub."""
+    """Metadata of the card, in the format of the Hugging Face hub."""
     version, base = facts.version, facts.inputs.base.name
     task = "text-generation" if version.name == "policy" else "text-classification"
     results = {
         "task": {"type": task},
         "dataset": {"name": f"held out in round {version.round}", "type": "rounds"},
-        "metrics": [{"type": one.name, "value": round(one.value, 6)} for one in whole if one.name in HEADLINES],
+        "metrics": [
+            {"type": metric.name, "value": round(metric.value, 6)} for metric in whole if metric.name in HEADLINES
+        ],
     }
     return {
         "library_name": "transformers",
@@ -159,10 +161,10 @@ def _header(facts: CardFacts, whole: list[MeasuredNumber]) -> dict[str, Any]:
 
 
 def _measured(facts: CardFacts) -> tuple[list[MeasuredNumber], list[MeasuredNumber]]:
-    """What was measured of the model with an interval or a p-value: on the whole, and of parts."""
-    found = [one for one in _intervals(facts.metrics) if facts.about(one.name)]
-    parts = [one for one in found if one.name.startswith(BROKEN_DOWN)]
-    return [one for one in found if one not in parts], parts
+    """The model's metrics that have an interval or a p-value: those on all data, then those on parts."""
+    measured = [metric for metric in _intervals(facts.metrics) if facts.about(metric.name)]
+    parts = [metric for metric in measured if metric.name.startswith(PARTS)]
+    return [metric for metric in measured if metric not in parts], parts
 
 
 def _intervals(metrics: Mapping[str, float]) -> Iterator[MeasuredNumber]:

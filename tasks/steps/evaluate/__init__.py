@@ -1,4 +1,4 @@
-"""evaluate: fresh votes, judge and reward model say whether the candidate's answers beat the champion's."""
+"""evaluate: compares the candidate's answers with the champion's, by fresh votes, judge model and reward model."""
 
 from collections.abc import Sequence
 from typing import Annotated
@@ -32,7 +32,7 @@ from tasks.steps.sample import SampleSettings
 from tasks.steps.vote import VoteSettings
 
 EXAMPLES = 3
-"""Prompts shown with the answers before and after."""
+"""Number of prompts whose answers the report quotes."""
 
 Rows = Sequence[tables.Row]
 
@@ -44,12 +44,12 @@ EVALS = (
 
 
 class EvaluateSettings(BaseSettings):
-    """What is measured about the candidate."""
+    """The evaluations of a candidate."""
 
     evals: Annotated[dict[str, SerializeAsAny[Evaluation] | None], used_by_name("evaluation.evals", *EVALS)] = Field(
         default_factory=dict, validate_default=True
     )
-    """Evaluations by name, with their knobs; only `null` leaves one out."""
+    """Evaluations by name, with their knobs; `null` disables one."""
 
 
 def evaluate(round: Round, log: StepLog) -> None:
@@ -58,18 +58,19 @@ def evaluate(round: Round, log: StepLog) -> None:
     samples = tables.rows(workspace.sampled)
     candidate, champion = _answers(samples, CANDIDATE), _answers(samples, CHAMPION)
     reward, judge = (RewardModel.load(workspace.checkpoint(name)) for name in ("reward", "judge"))
-    asked = _asked(round, samples)
+    prompts = _prompts(round, samples)
+    sampling = SamplingSettings(temperature=round.knobs("sample", SampleSettings).temperature)
     with log.learning():
         pairs = _pairs(round, reward, judge)
-    kept: dict[str, list[Row]] = {}
+    probe_tables: dict[str, list[Row]] = {}
     held_out = Holdout(
-        prompts=[tuple(Message(**turn) for turn in prompt["prompt"]) for prompt in asked],
+        prompts=[tuple(Message(**turn) for turn in prompt["prompt"]) for prompt in prompts],
         groups=[sample["group"] for sample in samples],
         votes=_votes(round),
         pairs=pairs,
-        flags=[prompt["flags"] for prompt in asked],
+        flags=[prompt["flags"] for prompt in prompts],
         judge_scale=judge.std / judge.temperature,
-        bench=bench(round, SamplingSettings(temperature=round.knobs("sample", SampleSettings).temperature), log, kept),
+        bench=bench(round, sampling, log, probe_tables),
         probes=_probes(round),
     )
     numbers: Metrics = {}
@@ -78,39 +79,39 @@ def evaluate(round: Round, log: StepLog) -> None:
     numbers |= _ceiling(round)
     log(numbers, 0, 1)
     report = EvaluateReport(metrics=dict(numbers), examples=_examples(samples), calibration=_reliability(pairs))
-    write_json(workspace.report("probes"), kept)
+    write_json(workspace.report("probes"), probe_tables)
     report.save(workspace.report("evaluate"))
 
 
 def _answers(samples: Rows, who: str) -> Answers:
-    """What one of the two answered."""
+    """The sampled answers of candidate or champion."""
     columns = {name: [sample[f"{who}_{name}"] for sample in samples] for name in Answers._fields}
     return Answers(columns.pop("texts"), **{name: np.array(column) for name, column in columns.items()})
 
 
-def _asked(round: Round, samples: Rows) -> list[tables.Row]:
-    """The prompts that were answered, with their turns and with what sets each apart from others."""
+def _prompts(round: Round, samples: Rows) -> list[tables.Row]:
+    """The rows of the prompts that were answered, with turns and flags, in the order of the samples."""
     rows = tables.rows(table(round.workspace.prompts, "holdout"))
-    known = {row["prompt_id"]: row for row in rows}
-    return [known[sample["prompt_id"]] for sample in samples]
+    by_id = {row["prompt_id"]: row for row in rows}
+    return [by_id[sample["prompt_id"]] for sample in samples]
 
 
 def _probes(round: Round) -> Probes | None:
-    """Those of the first source that brings some."""
-    found = (source.probes() for source in round.knobs("ingest", IngestSettings).sources)
-    return next((probes for probes in found if probes), None)
+    """The probes of the first source that has any."""
+    offered = (source.probes() for source in round.knobs("ingest", IngestSettings).sources)
+    return next((probes for probes in offered if probes), None)
 
 
 def _votes(round: Round) -> list[FeedbackEvent]:
-    """The votes that stand on this round's pairs; earlier ones of a round that was opened anew are on others."""
+    """The effective votes on this round's pairs, without those cast before the round was reopened with other pairs."""
     workspace = round.workspace
-    name = ballots.batch(workspace)
+    batch = ballots.batch(workspace)
     cast = store.events(workspace.votes, {round.number})
-    return effective(vote for vote in cast if vote.batch_id == name)
+    return effective(vote for vote in cast if vote.batch_id == batch)
 
 
 def _pairs(round: Round, reward: RewardModel, judge: RewardModel) -> HoldoutPairs:
-    """Held-out preferences, with what both models and the words say of them."""
+    """Held-out preferences, the margins of reward model and judge, and the word baseline's probabilities."""
     rows = tables.rows(table(round.workspace.preferences, "holdout"))
     return HoldoutPairs(
         chosen=[row["chosen"] for row in rows],
@@ -125,20 +126,20 @@ def _pairs(round: Round, reward: RewardModel, judge: RewardModel) -> HoldoutPair
 
 
 def _champion_margins(round: Round, rows: Rows) -> npt.NDArray[np.float64] | None:
-    """What the reward model of the champion's round says of the same pairs; None where it learned from none."""
-    place = round.workspace.previous_reward
-    if not place.exists():
+    """The margins of the champion's reward model on the same pairs; None if the champion has no reward model."""
+    folder = round.workspace.previous_reward
+    if not folder.exists():
         return None
-    model = RewardModel.load(place)
+    model = RewardModel.load(folder)
     return model.margins(rows) / model.temperature
 
 
 def _ceiling(round: Round) -> Metrics:
-    """The best accuracy that any model can have on the held-out votes, where the annotator's noise is known."""
+    """The best accuracy that a model can reach on the held-out votes; {} unless the annotator's noise is known."""
     rows = tables.rows(table(round.workspace.preferences, "holdout"))
     annotator = round.knobs("vote", VoteSettings).annotator
-    known = annotator.ceiling(rows) if annotator else None
-    return {} if known is None else {REWARD_CEILING: known}
+    ceiling = annotator.ceiling(rows) if annotator else None
+    return {} if ceiling is None else {REWARD_CEILING: ceiling}
 
 
 def _examples(samples: Rows) -> tuple[Example, ...]:
@@ -149,6 +150,6 @@ def _examples(samples: Rows) -> tuple[Example, ...]:
 
 
 def _reliability(pairs: HoldoutPairs) -> dict[str, tuple[float, ...]]:
-    """The reliability diagram of the reward model, as plain lists."""
+    """The bins of the reward model's reliability diagram, by column."""
     bins = calibration(pairs.margins, pairs.p_chosen).bins
     return {name: tuple(column.tolist()) for name, column in bins._asdict().items()}

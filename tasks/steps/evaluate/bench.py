@@ -1,4 +1,4 @@
-"""Candidate, champion and their reward models, at the call of evaluations that bring prompts or pairs of their own."""
+"""Access to candidate, champion and their reward models, for evaluations with prompts or pairs of their own."""
 
 from collections.abc import Mapping, Sequence
 from typing import Any
@@ -16,34 +16,34 @@ from tasks.state.round import Round
 from tasks.state.steplog import StepLog
 
 
-def bench(round: Round, sampling: SamplingSettings, log: StepLog, kept: dict[str, list[Row]]) -> ModelAccess:
-    """The models of a round. Each is read when it is called, and forgotten after.
+def bench(round: Round, sampling: SamplingSettings, log: StepLog, probe_tables: dict[str, list[Row]]) -> ModelAccess:
+    """Access to the models of a round. A model is loaded for each call, and not kept in memory.
 
     Args:
-        round: whose models.
-        sampling: how answers are drawn; the draws are seeded by round and model.
-        log: counts the time as learning, sampling or judging.
-        kept: takes what evaluations keep, by their names.
+        round: the round whose models are used.
+        sampling: how answers are sampled; the seed depends on round and model.
+        log: adds the time of each call to its learning time.
+        probe_tables: filled with the rows that evaluations store, by name.
     """
     workspace = round.workspace
 
-    def speak(prompts: Sequence[Prompt]) -> BothAnswers:
+    def answers(prompts: Sequence[Prompt]) -> BothAnswers:
         with log.learning():
-            said = {CANDIDATE: workspace.checkpoint("policy"), CHAMPION: workspace.champion}
+            models = {CANDIDATE: workspace.checkpoint("policy"), CHAMPION: workspace.champion}
             return BothAnswers(
-                *(_answers(round, who, Policy.load(path), prompts, sampling) for who, path in said.items())
+                *(_answers(round, who, Policy.load(path), prompts, sampling) for who, path in models.items())
             )
 
-    def compare(rows: Sequence[Row]) -> BothMargins:
+    def margins(rows: Sequence[Row]) -> BothMargins:
         before = workspace.previous_reward
         with log.learning():
-            ours = _margins(RewardModel.load(workspace.checkpoint("reward")), rows)
-            return BothMargins(ours, _margins(RewardModel.load(before), rows) if before.exists() else None)
+            now = _margins(RewardModel.load(workspace.checkpoint("reward")), rows)
+            return BothMargins(now, _margins(RewardModel.load(before), rows) if before.exists() else None)
 
     def keep(name: str, rows: Sequence[Row]) -> None:
-        kept[name] = list(rows)
+        probe_tables[name] = list(rows)
 
-    return ModelAccess(speak, compare, keep)
+    return ModelAccess(answers, margins, keep)
 
 
 def _answers(
@@ -54,7 +54,7 @@ def _answers(
 
 
 def _margins(model: RewardModel, rows: Sequence[Row]) -> npt.NDArray[np.float64]:
-    """Calibrated margins; every pair counts alike, and has a winner."""
+    """Calibrated margins; all pairs have the same weight, and none is a tie."""
     data: list[Mapping[str, Any]] = [
         {**row, "prompt": _turns(row["prompt"]), "p_chosen": 1.0, "weight": 1.0} for row in rows
     ]

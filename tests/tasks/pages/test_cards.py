@@ -1,4 +1,4 @@
-"""The cards of a version: what they say comes from records, and nothing in them is taken for Markdown."""
+"""The cards of a version: their content comes from records, and no value is interpreted as Markdown."""
 
 from datetime import UTC, datetime
 from typing import Any
@@ -59,7 +59,7 @@ OPENED = Opened(request="", code="abcdef0123456789", inputs="", at="", commit="a
 
 def facts(name: str = "policy", number: int = 3, **changes: Any) -> CardFacts:
     tags = {"round_key": "0123456789abcdef"}
-    found = CardFacts(
+    known = CardFacts(
         version=ModelVersion(name, "4", number, "f" * 32, "d" * 64, tags, NOON),
         reward_version="2",
         inputs=Inputs(
@@ -81,7 +81,7 @@ def facts(name: str = "policy", number: int = 3, **changes: Any) -> CardFacts:
         metrics=MEASURED if number else {},
         outputs={"curate": {"data/preferences": "9" * 32 + ".dir", "data/reports/curate.json": "8" * 32}},
     )
-    return found._replace(**changes)
+    return known._replace(**changes)
 
 
 def test_the_card_of_a_candidate() -> None:
@@ -90,7 +90,7 @@ def test_the_card_of_a_candidate() -> None:
     metadata = yaml.safe_load(header)
     assert metadata["pipeline_tag"] == "text-generation"
     assert metadata["model-index"][0]["results"][0]["metrics"][0] == {"type": "win_rate", "value": 0.61}
-    assert "base_model" not in metadata  # nobody's model: it was made from scratch
+    assert "base_model" not in metadata  # trained from scratch
     lines = body.splitlines()
     assert "# policy version 4" in lines
     assert "`reward/2` to beat `policy/3`. Verdict: **hold**." in lines
@@ -102,9 +102,9 @@ def test_the_card_of_a_candidate() -> None:
     assert f"| weights (SHA-256) | `{'d' * 64}` |" in lines
 
 
-def test_the_card_of_a_reward_model_tells_of_the_reward_model() -> None:
+def test_the_card_of_a_reward_model_is_about_the_reward_model() -> None:
     card = model_card(facts("reward"))
-    assert "trained on 700 pairs" in card
+    assert "700 preference pairs" in card
     assert "`reward_accuracy`" in card
     assert "| `win_rate` |" not in card
     assert yaml.safe_load(card.split("---\n")[1])["tags"] == ["rlhf", "reward-model"]
@@ -113,7 +113,7 @@ def test_the_card_of_a_reward_model_tells_of_the_reward_model() -> None:
 def test_the_card_of_a_first_model() -> None:
     card = model_card(facts(number=0))
     assert "round 0 trained it on demonstrations" in card
-    assert "No gate has looked at it" in card
+    assert "No gate was applied" in card
     assert "## Gates" not in card
     assert yaml.safe_load(card.split("---\n")[1])["model-index"][0]["results"] == []
 
@@ -125,23 +125,23 @@ def test_a_base_model_is_named() -> None:
     assert yaml.safe_load(card.split("---\n")[1])["base_model"] == "org/model"
 
 
-def test_limits_are_read_off_the_records() -> None:
-    found = limits(facts())
-    assert found[0] == "Gate slices, hold: refund is lost."
-    for said in (
-        "The fresh votes are those of a simulated annotator. No person has judged its answers.",
-        "Its win rate rests on 400 votes: the interval is 10.0 points wide, and smaller differences cannot be told.",
-        "2 slices had too few votes to be reported: nothing is known of them.",
-        "Not measured: safety: nobody voted on a prompt flagged `safety`.",
-        "12.5 % of 200 red-team attacks succeeded.",
-        "3 records of feedback could not be used and are in quarantine.",
-        "900 records that it learned from state no consent.",
+def test_limits_come_from_the_records() -> None:
+    sentences = limits(facts())
+    assert sentences[0] == "Gate slices, hold: refund is lost."
+    for parts in (
+        ("fresh votes", "simulated annotator"),
+        ("win rate", "400 votes", "10.0 percentage points"),
+        ("2 slices", "too few votes"),
+        ("Not measured: safety", "`safety`"),
+        ("12.5 % of 200 red-team attacks",),
+        ("3 feedback records", "quarantine"),
+        ("900 training records", "consent"),
     ):
-        assert said in found
-    assert not any("its commit" in limit for limit in found)
-    assert not any("Not measured: how often attacks succeed" in limit for limit in found)
+        assert [sentence for sentence in sentences if all(part in sentence for part in parts)], parts
+    assert not any("commit" in sentence for sentence in sentences)
+    assert not any("Not measured: how often attacks succeed" in sentence for sentence in sentences)
     dirty = limits(facts(opened=OPENED.model_copy(update={"dirty": True})))
-    assert "The code differed from its commit: it cannot be made again from the commit alone." in dirty
+    assert any("uncommitted changes" in sentence for sentence in dirty)
 
 
 def test_the_data_card() -> None:
@@ -150,46 +150,46 @@ def test_the_data_card() -> None:
         assert line in card.splitlines()
 
 
-def test_what_comes_from_feedback_is_no_markdown() -> None:
+def test_text_from_feedback_is_escaped() -> None:
     evil = (
         "x | <script>alert(1)</script>\n# Approved\n[ok](http://evil.example) **all** www.evil.example a@evil.example"
     )
     sources = {evil: {"events": 1, "licence": evil, "consent": evil}}
     examples = (Example(prompt=evil, before=evil, after=evil),)
     evaluated = EvaluateReport(metrics={}, examples=examples)
-    found = facts(curate=CurateReport.from_json({**CURATED, "sources": sources}), evaluate=evaluated)
-    for card in (model_card(found), data_card(found)):
+    hostile = facts(curate=CurateReport.from_json({**CURATED, "sources": sources}), evaluate=evaluated)
+    for card in (model_card(hostile), data_card(hostile)):
         assert "<script>" not in card
         assert "\n# Approved" not in card
         assert "](http:" not in card
         assert "http://" not in card
         assert "www.evil" not in card
-    row = next(line for line in model_card(found).splitlines() if line.startswith("| x"))
+    row = next(line for line in model_card(hostile).splitlines() if line.startswith("| x"))
     assert row.replace("\\|", "").count("|") == 5  # four cells, as the table has
 
 
 @given(st.text())
 def test_an_escaped_text_is_one_line_without_a_bare_mark(text: str) -> None:
-    found = escaped(text)
-    assert isinstance(found, str)
-    assert len(found.splitlines()) <= 1
-    bare = found.replace("\\\\", "")
+    line = escaped(text)
+    assert isinstance(line, str)
+    assert len(line.splitlines()) <= 1
+    bare = line.replace("\\\\", "")
     for mark in "`*_[]<>|~&":
-        assert all(bare[place - 1 : place] == "\\" for place, char in enumerate(bare) if char == mark)
+        assert all(bare[index - 1 : index] == "\\" for index, char in enumerate(bare) if char == mark)
 
 
-def test_what_is_marked_as_safe_or_no_text_stays() -> None:
+def test_safe_markdown_and_other_types_are_not_escaped() -> None:
     assert escaped(SafeMarkdown("**a**")) == "**a**"
     assert escaped(3) == 3
     assert code("a`b|c\nd") == "`a b c d`"
 
 
 @pytest.mark.parametrize("gates", [1, 400])
-def test_a_description_fits_and_says_where_the_rest_is(gates: int) -> None:
+def test_a_description_fits_and_links_to_the_complete_card(gates: int) -> None:
     findings = tuple(WON.model_copy(update={"gate": f"gate_{number}"}) for number in range(gates))
     card = model_card(facts(verdict=Verdict(findings=findings)))
     shown = short(card, "run 1")
-    assert len(shown) <= content.LONGEST
+    assert len(shown) <= content.MAX_DESCRIPTION
     assert shown.startswith("# policy version 4")
     assert "## Limits" in shown
     assert shown.endswith("The whole card: run 1.")

@@ -1,4 +1,4 @@
-"""Whatever can be known at opening is checked at opening."""
+"""Invalid inputs are refused at opening, before any step runs."""
 
 import json
 from pathlib import Path
@@ -39,9 +39,9 @@ def feedback(file: Path, system_at: int) -> Path:
     return file
 
 
-def opened(place: Workspace, base: Path, *overrides: str) -> None:
+def opened(workspace: Workspace, base: Path, *overrides: str) -> None:
     model = (f"model.base={base}", "model.max_prompt_tokens=16", "model.max_answer_tokens=8")
-    opening.open_round(place, [*model, *overrides], Registry(place.root))
+    opening.open_round(workspace, [*model, *overrides], Registry(workspace.root))
 
 
 def test_more_text_than_the_base_has_positions_for(workspace: Workspace, base: Path) -> None:
@@ -55,13 +55,13 @@ def test_a_source_with_a_prompt_that_the_template_refuses(workspace: Workspace, 
     with pytest.raises(BadFeedback) as refusal:
         opened(workspace, base, f"ingest.sources=[{{use: jsonl, path: {file}}}]")
     assert str(refusal.value).startswith("votes ")
-    assert "('Question 7?'): the chat template refuses the turns [system user]: no system turns" in str(refusal.value)
+    assert all(fact in str(refusal.value) for fact in ("'Question 7?'", "[system user]", "no system turns", str(base)))
     assert not workspace.round.exists()
 
 
 def test_an_inbox_with_a_prompt_that_the_template_refuses(workspace: Workspace, base: Path, tmp_path: Path) -> None:
     hand_in(workspace, [feedback(tmp_path / "votes.jsonl", system_at=2)])
-    with pytest.raises(BadFeedback, match=r"refuses the turns \[system user\]"):
+    with pytest.raises(BadFeedback, match=r"\[system user\]: no system turns"):
         opened(workspace, base, "ingest.sources=[]")
     assert not workspace.round.exists()
 
@@ -74,7 +74,7 @@ def test_prompts_that_the_template_takes(workspace: Workspace, base: Path, tmp_p
 
 
 def test_more_votes_than_pairs_to_vote_on(workspace: Workspace) -> None:
-    asked = ["vote.annotator={use: people, votes: 300}", "sample.prompts=200"]
-    with pytest.raises(BadParams, match=r"votes=300 asks for more votes than the sample.prompts=200 pairs"):
-        opening.open_round(workspace, asked, Registry(workspace.root))
+    overrides = ["vote.annotator={use: people, votes: 300}", "sample.prompts=200"]
+    with pytest.raises(BadParams, match=r"vote\.annotator\.votes=300 .* sample\.prompts=200 "):
+        opening.open_round(workspace, overrides, Registry(workspace.root))
     assert not workspace.round.exists()

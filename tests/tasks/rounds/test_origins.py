@@ -1,4 +1,4 @@
-"""Each knob has a value and an origin."""
+"""The effective value of each knob, and its origin."""
 
 from pathlib import Path
 
@@ -24,24 +24,24 @@ verdict:
 
 
 @pytest.fixture
-def place(tmp_path: Path) -> Workspace:
+def workspace(tmp_path: Path) -> Workspace:
     return at(tmp_path / "workspace")
 
 
-def found(place: Workspace, *overrides: str) -> dict[str, Knob]:
-    return {knob.name: knob for knob in origins(place, overrides)}
+def by_name(workspace: Workspace, *overrides: str) -> dict[str, Knob]:
+    return {knob.name: knob for knob in origins(workspace, overrides)}
 
 
-def test_a_new_workspace_has_every_default(place: Workspace) -> None:
-    knobs = found(place)
+def test_a_new_workspace_has_every_default(workspace: Workspace) -> None:
+    knobs = by_name(workspace)
     assert {(knob.origin, knob.changed) for knob in knobs.values()} == {("default", False)}
     assert knobs["policy.kl.coefficient"].value == 0.05
     assert knobs["verdict.gates.win_rate.min_votes"].value == 200
 
 
-def test_a_line_of_the_file_is_named(place: Workspace) -> None:
-    place.params.write_text(TEXT)
-    knobs = found(place)
+def test_a_line_of_the_file_is_named(workspace: Workspace) -> None:
+    workspace.params.write_text(TEXT)
+    knobs = by_name(workspace)
     assert {knob.name: (knob.value, knob.origin) for knob in knobs.values() if knob.changed} == {
         "sft.epochs": (5, "params.yaml:4"),
         "curate.split.train": (0.6, "params.yaml:7"),
@@ -55,9 +55,9 @@ def test_a_line_of_the_file_is_named(place: Workspace) -> None:
     assert knobs["policy.steps"].origin == "default"
 
 
-def test_an_override_replaces_what_the_file_says(place: Workspace) -> None:
-    place.params.write_text(TEXT)
-    knobs = found(place, "sft.epochs=3", "verdict.gates={safety: {min_votes: 9}}")
+def test_an_override_replaces_what_the_file_says(workspace: Workspace) -> None:
+    workspace.params.write_text(TEXT)
+    knobs = by_name(workspace, "sft.epochs=3", "verdict.gates={safety: {min_votes: 9}}")
     assert knobs["sft.epochs"] == Knob("sft.epochs", 3, "-S sft.epochs=3", changed=False)
     assert knobs["verdict.gates.win_rate.min_votes"].origin == "default"
     assert knobs["verdict.gates.safety.margin"].origin == "default"
@@ -65,7 +65,7 @@ def test_an_override_replaces_what_the_file_says(place: Workspace) -> None:
     assert knobs["verdict.gates.safety.min_votes"].origin.startswith("-S verdict.gates=")
 
 
-def test_a_file_that_cannot_be_used_is_refused(place: Workspace) -> None:
-    place.params.write_text("sft: {epoch: 5}\n")
+def test_a_file_that_cannot_be_used_is_refused(workspace: Workspace) -> None:
+    workspace.params.write_text("sft: {epoch: 5}\n")
     with pytest.raises(BadParams, match=r"sft\.epoch: there is no such knob; did you mean 'epochs'"):
-        origins(place)
+        origins(workspace)

@@ -1,6 +1,6 @@
 from typing import Any
 
-from tasks.rounds.plan import PlannedStep, foresee
+from tasks.rounds.plan import PlannedStep, planned_steps
 from tasks.state.inputs import Base, Inputs
 
 
@@ -32,36 +32,36 @@ def recorded(values: Inputs) -> dict[str, Any]:
     }
 
 
-def does(found: list[PlannedStep]) -> list[str]:
-    return [one.does for one in found]
+def does(steps: list[PlannedStep]) -> list[str]:
+    return [step.does for step in steps]
 
 
-def test_nothing_changed_nothing_runs() -> None:
-    assert does(foresee(GRAPH, recorded(inputs()), inputs(), {})) == ["skip"] * 4
+def test_without_changes_no_step_runs() -> None:
+    assert does(planned_steps(GRAPH, recorded(inputs()), inputs(), {})) == ["skip"] * 4
 
 
-def test_a_step_whose_input_may_come_out_the_same_depends() -> None:
-    found = foresee(GRAPH, recorded(inputs()), inputs(number=2), {})
-    assert does(found) == ["run", "depends", "depends", "skip"]
-    assert found[0].because == ("number: 1 → 2",)
-    assert found[1].because == ("runs if curate writes something else than last time",)
+def test_a_step_depends_if_an_earlier_step_that_writes_its_input_runs() -> None:
+    steps = planned_steps(GRAPH, recorded(inputs()), inputs(number=2), {})
+    assert does(steps) == ["run", "depends", "depends", "skip"]
+    assert steps[0].because == ("number: 1 → 2",)
+    assert [("curate" in reason) for reason in steps[1].because] == [True]
 
 
 def test_a_changed_knob_is_named() -> None:
-    found = foresee(GRAPH, recorded(inputs()), inputs(epochs=5), {})
-    assert does(found) == ["skip", "run", "depends", "skip"]
-    assert found[1].because == ("params.sft.epochs: 3 → 5",)
+    steps = planned_steps(GRAPH, recorded(inputs()), inputs(epochs=5), {})
+    assert does(steps) == ["skip", "run", "depends", "skip"]
+    assert steps[1].because == ("params.sft.epochs: 3 → 5",)
 
 
-def test_another_champion_and_a_missing_output_are_reasons() -> None:
-    moved = {
+def test_a_new_champion_and_a_missing_output_are_reasons() -> None:
+    changed_paths = {
         "data/champion": "the champion is policy/3, was policy/2",
-        "data/drift.json": "data/drift.json is not there",
+        "data/drift.json": "data/drift.json is missing",
     }
-    found = foresee(GRAPH, recorded(inputs()), inputs(), moved)
-    assert does(found) == ["skip", "skip", "run", "run"]
-    assert found[2].because == (moved["data/champion"],)
+    steps = planned_steps(GRAPH, recorded(inputs()), inputs(), changed_paths)
+    assert does(steps) == ["skip", "skip", "run", "run"]
+    assert steps[2].because == (changed_paths["data/champion"],)
 
 
-def test_what_never_ran_runs() -> None:
-    assert does(foresee(GRAPH, {}, inputs(), {})) == ["run"] * 4
+def test_steps_that_have_never_run_will_run() -> None:
+    assert does(planned_steps(GRAPH, {}, inputs(), {})) == ["run"] * 4

@@ -1,4 +1,4 @@
-"""A params.yaml is reduced to what differs from the defaults, and means the same."""
+"""params.yaml is reduced to the knobs that differ from the defaults; the effective values stay the same."""
 
 from pathlib import Path
 
@@ -8,12 +8,12 @@ import yaml
 from core.errors import BadParams
 from core.settings import read
 from tasks.rounds.params import RoundSettings
-from tasks.rounds.request import ask
+from tasks.rounds.request import read_request
 from tasks.rounds.tidy import HEAD, tidy
 from tasks.state.workspace import Workspace, at
 
 FULL = yaml.safe_dump(RoundSettings().plain(), sort_keys=False)
-"""What a workspace used to hold: every default."""
+"""params.yaml of an earlier release, with every default."""
 
 MIXED = """\
 # About this workspace: ours.
@@ -56,39 +56,39 @@ vote: {annotator: null}
 
 
 @pytest.fixture
-def place(tmp_path: Path) -> Workspace:
+def workspace(tmp_path: Path) -> Workspace:
     return at(tmp_path / "workspace")
 
 
-def test_comments_on_what_stays_stay(place: Workspace) -> None:
-    place.params.write_text(MIXED)
-    before = ask(place, []).fingerprint
-    removed, backup = tidy(place)
-    assert place.params.read_text() == SHORT
+def test_comments_on_remaining_knobs_stay(workspace: Workspace) -> None:
+    workspace.params.write_text(MIXED)
+    before = read_request(workspace, []).fingerprint
+    removed, backup = tidy(workspace)
+    assert workspace.params.read_text() == SHORT
     assert removed == ("seed", "policy.use", "policy.learning_rate", "policy.kl.horizon", "sft.epochs")
     assert backup is not None
     assert backup.read_text() == MIXED
-    assert ask(place, []).fingerprint == before
+    assert read_request(workspace, []).fingerprint == before
 
 
-def test_a_file_of_defaults_becomes_empty(place: Workspace) -> None:
-    place.params.write_text("# Every knob of a round, with its default. Written by `make docs`\n\n" + FULL)
-    tidy(place)
-    assert place.params.read_text() == HEAD
+def test_a_file_of_defaults_becomes_empty(workspace: Workspace) -> None:
+    workspace.params.write_text("# Every knob of a round, with its default. Written by `make docs`\n\n" + FULL)
+    tidy(workspace)
+    assert workspace.params.read_text() == HEAD
 
 
-def test_what_repeats_nothing_is_left_alone(place: Workspace) -> None:
-    place.params.write_text(SHORT)
-    assert tidy(place) == ((), None)
-    assert [file.name for file in place.root.glob("params*")] == ["params.yaml"]
+def test_a_file_without_defaults_is_not_changed(workspace: Workspace) -> None:
+    workspace.params.write_text(SHORT)
+    assert tidy(workspace) == ((), None)
+    assert [file.name for file in workspace.root.glob("params*")] == ["params.yaml"]
 
 
-def test_a_second_copy_does_not_replace_the_first(place: Workspace) -> None:
+def test_a_second_copy_does_not_replace_the_first(workspace: Workspace) -> None:
     for text in ("seed: 0\n", "sft: {epochs: 3}\n"):
-        place.params.write_text(text)
-        tidy(place)
-    assert place.params.with_name("params.yaml.bak").read_text() == "seed: 0\n"
-    assert place.params.with_name("params.yaml.bak2").read_text() == "sft: {epochs: 3}\n"
+        workspace.params.write_text(text)
+        tidy(workspace)
+    assert workspace.params.with_name("params.yaml.bak").read_text() == "seed: 0\n"
+    assert workspace.params.with_name("params.yaml.bak2").read_text() == "sft: {epochs: 3}\n"
 
 
 @pytest.mark.parametrize(
@@ -102,18 +102,18 @@ def test_a_second_copy_does_not_replace_the_first(place: Workspace) -> None:
         "curate:\n  criterion: >-\n    over\n  split:\n    train: 0.7\n    judge: 0.15\n    holdout: 0.15\n",
     ],
 )
-def test_a_reduced_file_means_the_same(place: Workspace, text: str) -> None:
-    place.params.write_text(text)
-    (place.root / "a.jsonl").touch()
-    before = RoundSettings.model_validate(read(place.params))
-    removed, _ = tidy(place)
-    assert RoundSettings.model_validate(read(place.params)) == before
+def test_a_reduced_file_has_the_same_effective_values(workspace: Workspace, text: str) -> None:
+    workspace.params.write_text(text)
+    (workspace.root / "a.jsonl").touch()
+    before = RoundSettings.model_validate(read(workspace.params))
+    removed, _ = tidy(workspace)
+    assert RoundSettings.model_validate(read(workspace.params)) == before
     assert (removed == ()) is text.startswith("{")
 
 
-def test_a_file_with_anchors_is_refused_and_kept(place: Workspace) -> None:
+def test_a_file_with_anchors_is_refused_and_kept(workspace: Workspace) -> None:
     text = "sft:\n  batch: &size 32\nreward:\n  batch: 16\nmodel:\n  vocabulary: 2048\n  width: *size\n"
-    place.params.write_text(text)
+    workspace.params.write_text(text)
     with pytest.raises(BadParams, match="cannot be reduced"):
-        tidy(place)
-    assert place.params.read_text() == text
+        tidy(workspace)
+    assert workspace.params.read_text() == text

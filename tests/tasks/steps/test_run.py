@@ -1,4 +1,4 @@
-"""A step computes with the seed, the threads and the kernels of its round."""
+"""A step runs with the seed, the number of threads and the kernels of its round."""
 
 from collections.abc import Iterator, Mapping
 from pathlib import Path
@@ -27,13 +27,13 @@ def opened(root: Path, values: Mapping[str, Any]) -> Round:
 
 @pytest.mark.parametrize(("values", "threads"), [({"model": {"threads": 2}}, 2), ({"model": {}}, 1), ({}, 1)])
 def test_a_step_runs_with_the_threads_of_its_round(tmp_path: Path, values: Mapping[str, Any], threads: int) -> None:
-    seen: list[tuple[int, bool, float]] = []
+    settings: list[tuple[int, bool, float]] = []
 
     def reward(round: Round, log: StepLog) -> None:
         deterministic = torch.are_deterministic_algorithms_enabled()
-        seen.append((torch.get_num_threads(), deterministic, torch.rand(1).item()))
+        settings.append((torch.get_num_threads(), deterministic, torch.rand(1).item()))
 
     for _ in range(2):
         steps.run(reward, opened(tmp_path, values), StepLog())
-    assert seen[0] == seen[1]
-    assert seen[0][:2] == (threads, True)
+    assert settings[0] == settings[1]
+    assert settings[0][:2] == (threads, True)
