@@ -6,7 +6,7 @@ from pathlib import Path
 from prefect import flow
 
 from core.errors import RoundBusy
-from core.proxies import spare_loopback
+from core.proxies import exempt_loopback
 from flows.orchestration.limits import one_at_a_time
 from flows.orchestration.pauses import let_go, pause, resumed
 from flows.orchestration.progress import reporting
@@ -56,7 +56,7 @@ def rlhf_round(
     Where the round has to wait for people, a deployed run is suspended and holds nothing meanwhile; any other ends
     well, and the round is continued like one that was cut short. None says that no round was finished.
     """
-    spare_loopback()
+    exempt_loopback()
     place = current_or_new(Path(workspace) if workspace else None)
     again = resumed()  # a run that was suspended goes on with its round, and opens none
     while True:

@@ -18,7 +18,7 @@ from threading import Thread
 
 from core.errors import RoundsError, Unwritable
 from core.files import unwritable
-from core.proxies import spare_loopback
+from core.proxies import exempt_loopback
 from tasks.state.lock import holding
 from tasks.tools.events import OWN, configured
 
@@ -37,7 +37,7 @@ def starting() -> AbstractContextManager[None]:
     """
     from prefect.settings import PREFECT_SERVER_EPHEMERAL_ENABLED
 
-    spare_loopback()
+    exempt_loopback()
     if configured():
         return _answering()
     if not PREFECT_SERVER_EPHEMERAL_ENABLED.value():

@@ -97,7 +97,7 @@ def _check_code(past: PastRound) -> None:
     code, commit = past.tags.get("code"), past.tags.get("git_commit", "none")
     if code == rounds.code_digest():
         return
-    cure = rounds.way_back(None if commit == "none" else commit, past.tags.get("git_dirty") == "true")
+    cure = rounds.checkout_hint(None if commit == "none" else commit, past.tags.get("git_dirty") == "true")
     raise BadWorkspace(f"{past.name} was run by other code (digest {code}, here {rounds.code_digest()}); {cure}")
 
 
@@ -175,7 +175,7 @@ def _run(workspace: Workspace, steps: Sequence[str]) -> None:
     for name in steps:
         start, log = time.perf_counter(), StepLog([show(name)])
         round_steps.run(round_steps.find(name), opened, log)
-        note_time(opened, name, time.perf_counter() - start, log.learned)  # `blame` foretells its own from it
+        note_time(opened, name, time.perf_counter() - start, log.learning_seconds)  # `blame` foretells its own from it
         data.record(name)
 
 

@@ -29,7 +29,7 @@ from tasks.state import round as rounds
 from tasks.state.inputs import Base, Champion, Inputs
 from tasks.state.opened import Opened
 from tasks.state.round import Round
-from tasks.state.workspace import PROJECT, Workspace, champions_numbers
+from tasks.state.workspace import PROJECT, Workspace, champion_metrics
 from tasks.steps import run
 from tasks.tools import tracking
 from tasks.tools.versioning import DataGraph
@@ -83,7 +83,7 @@ def resume(workspace: Workspace, overrides: Sequence[str]) -> Round:
     cure = "finish it with `rounds round`, or drop what it did so far with `rounds round --reopen`"
     beside = rounds.circumstances(workspace)
     if beside.code != rounds.code_digest():
-        back = rounds.way_back(beside.commit, beside.dirty)
+        back = rounds.checkout_hint(beside.commit, beside.dirty)
         raise BadWorkspace(
             f"round {opened.number} is open, and was opened by other code; {back}. Finish the round with that code, or "
             "drop what it did so far and open it anew with this code: `rounds round --reopen`"
@@ -228,7 +228,7 @@ def _keep_previous(workspace: Workspace, registry: Registry, champion: ModelVers
             shutil.copytree(samples, draft / workspace.samples.name)
         reference.keep(workspace, registry, champion, draft)
         numbers: Mapping[str, float] = records.metrics(workspace, champion.round) if champion else {}
-        write_json(champions_numbers(draft), numbers)
+        write_json(champion_metrics(draft), numbers)
 
 
 def base_digest(base: str) -> str:

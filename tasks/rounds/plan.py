@@ -187,7 +187,7 @@ def _reasons(workspace: Workspace, inputs: Inputs, last: RoundRecord | None) -> 
     if last.opened.code != code:
         why.append(f"the code has changed: {last.opened.code} → {code}")
     if inputs.inbox:
-        why.append(f"{intake.pending(workspace)} new records wait in the inbox")
+        why.append(f"{intake.new_records(workspace)} new records wait in the inbox")
     return why or ["a source has something new to read"]
 
 
@@ -196,7 +196,7 @@ def _reads(workspace: Workspace, inputs: Inputs) -> Reads:
         champion=_version(inputs.champion),
         base=inputs.base.name,
         feedback=f"{len(store.ids(workspace.feedback)):,} stored records",
-        inbox=f"{intake.pending(workspace):,} new records in {len(inputs.inbox)} files",
+        inbox=f"{intake.new_records(workspace):,} new records in {len(inputs.inbox)} files",
         sources=tuple(source["use"] for source in inputs.value("params.ingest.sources")),
         annotator=inputs.use("vote", "annotator") or "nobody",
     )

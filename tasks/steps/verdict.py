@@ -14,7 +14,7 @@ from tasks.state import reports
 from tasks.state.reports import CurateReport, RewardReport
 from tasks.state.round import Round
 from tasks.state.steplog import StepLog
-from tasks.state.workspace import champions_numbers
+from tasks.state.workspace import champion_metrics
 from tasks.steps.vote import asked
 
 GATES = (
@@ -54,7 +54,7 @@ def evidence(round: Round, trust_judge: bool) -> GateInputs:
         candidate=reports.metrics(
             round, ("collect", "curate", "sft", "reward", "policy", "sample", "evaluate", "drift")
         ),
-        champion=read_json(champions_numbers(workspace.previous)),
+        champion=read_json(champion_metrics(workspace.previous)),
         trust_judge=trust_judge,
         votes_asked=asked(round),
         licences=terms.licences,

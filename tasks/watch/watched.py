@@ -2,7 +2,7 @@
 
 from typing import NamedTuple
 
-from tasks.state.intake import waiting
+from tasks.state.intake import inbox_events
 from tasks.state.workspace import Workspace
 from tasks.tools.events import configured, drifted, in_breach, rollbacks
 from tasks.watch.guarding import GuardReport, guard, rolled_back
@@ -41,7 +41,7 @@ def watch(workspace: Workspace) -> Watched:
         BadParams: params.yaml cannot be read.
         RoundBusy: another look takes longer than a minute.
     """
-    events = waiting(workspace)
+    events = inbox_events(workspace)
     guarded = guard(workspace, events)  # first: a rollback must not wait for comparisons
     if configured():
         _tell(workspace, guarded)

@@ -41,7 +41,7 @@ def swap_a_knob(file: Path) -> None:
     ("name", "damage", "message"),
     [
         ("round", halve, r"round\.yaml is not (whole|what was frozen).*`rounds round --reopen`"),
-        ("round", lambda file: file.write_text(""), r"round\.yaml is not whole \(TypeError"),
+        ("round", lambda file: file.write_text(""), r"round\.yaml is .*\(TypeError"),
         ("round", swap_a_knob, r"round\.yaml is not what was frozen when round 2 was opened"),
         ("opened", halve, r"opened\.json is missing or not whole .*--reopen"),
         ("opened", Path.unlink, r"opened\.json is missing or not whole .*--reopen"),
@@ -81,7 +81,7 @@ def test_the_record_of_the_last_round(continued: Workspace) -> None:
 def test_the_lock_of_the_data(continued: Workspace) -> None:
     lock = continued.root / "dvc.lock"
     lock.write_text(lock.read_text()[:1000] + "\n  broken: [")
-    with pytest.raises(Damaged, match=r"dvc\.lock is not whole .*or remove it: every step then runs once more"):
+    with pytest.raises(Damaged, match=r"dvc\.lock .*folder `round`"):
         DataGraph(continued.root).done("curate")
     lock.unlink()
     assert not DataGraph(continued.root).done("curate")
