@@ -65,10 +65,10 @@ class Stored(Value):
             BadWorkspace: a later version wrote it.
             Damaged: see `Value.from_json`.
         """
-        form = value.get(FORMAT, 1) if isinstance(value, Mapping) else 1
-        if isinstance(form, int) and form > cls.format_version:
+        version = value.get(FORMAT, 1) if isinstance(value, Mapping) else 1
+        if isinstance(version, int) and version > cls.format_version:
             raise BadWorkspace(
-                f"{origin} has format version {form}, but this version of rounds reads formats up to {cls.format_version}; "
+                f"{origin} has format version {version}, and this version of rounds reads up to {cls.format_version}; "
                 "use the later version of rounds that wrote the file"
             )
         return super().from_json(value, origin)

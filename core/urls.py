@@ -10,8 +10,8 @@ _PLAIN = "/ !\"$&'()*+,:;<=>@[\\]^`{|}"
 def sqlite(file: Path) -> str:
     """The URL of an SQLite database for SQLAlchemy and MLflow.
 
-    A path that needs no quoting keeps the usual short form `sqlite:///…`. For a quoted path the driver is named, because
-    MLflow otherwise creates a second folder with the quoted name (such as `%3F`).
+    A path that needs no quoting keeps the usual short form `sqlite:///…`. For a quoted path the driver is named,
+    because MLflow otherwise creates a second folder with the quoted name (such as `%3F`).
     """
     path = str(file.resolve())
     quoted = quote(path, safe=_PLAIN)

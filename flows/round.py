@@ -32,7 +32,7 @@ from tasks.steps.sample import sample
 from tasks.steps.sft import sft
 from tasks.steps.verdict import verdict
 from tasks.steps.vote import gather, vote
-from tasks.tools.events import configured, feedback_ready
+from tasks.tools.events import configured, send_feedback_ready
 
 Announce = Callable[[str], None]
 """Tells those who find the workspace busy what is at work in it."""
@@ -106,7 +106,7 @@ def _round(
     let_go(workspace)
     entitle(f"round {record.number}: {record.verdict.result}")
     if configured() and (waiting := count(workspace, overrides)).enough:  # what came while the round ran
-        feedback_ready(workspace, *waiting)
+        send_feedback_ready(workspace, *waiting)
     return record
 
 

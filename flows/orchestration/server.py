@@ -20,7 +20,7 @@ from core.errors import RoundsError, Unwritable
 from core.files import unwritable
 from core.proxies import exempt_loopback
 from tasks.state.lock import holding
-from tasks.tools.events import OWN, configured
+from tasks.tools.events import OWN_SERVERS, configured
 
 _GRACE = 5.0  # seconds in which the server has to end in good order
 
@@ -105,7 +105,7 @@ def _serving(process: subprocess.Popen[str]) -> Iterator[None]:
             "`prefect server start` and name it in PREFECT_API_URL"
         )
     address = f"http://127.0.0.1:{port}/api"
-    OWN.add(address)
+    OWN_SERVERS.add(address)
     # this server does not come back where it went: Prefect would ask it for more than a minute, at the end of the flow
     with temporary_settings({PREFECT_API_URL: address, PREFECT_CLIENT_MAX_RETRIES: 3}):
         yield

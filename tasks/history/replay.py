@@ -87,7 +87,7 @@ def replay(workspace: Workspace, asked: str, into: Path, remote: str | None, jud
         _fetch_champion(catalogue, place)
         _check_base(place)
         steps = [step for step in (*LEARNING, *(JUDGING if judge else ())) if step in then]
-        DataGraph(place.root).bring(_wanted(then, steps), where)
+        DataGraph(place.root).fetch(_wanted(then, steps), where)
     _run(place, steps)
     versions = [one for name in ("policy", "reward") for one in catalogue.versions(name) if one.run_id == past.run_id]
     return Replay(past, place, (*_outputs(place, then, steps), *_weights(place, versions)))

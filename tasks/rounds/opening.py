@@ -59,8 +59,8 @@ def _tidy(workspace: Workspace) -> None:
         recover_all(folder)
     for path in (workspace.graph, workspace.round, workspace.opened, workspace.champion, workspace.previous):
         recover(path)
-    audit.mend(workspace.audit)
-    DataGraph(workspace.root).mend()
+    audit.repair(workspace.audit)
+    DataGraph(workspace.root).repair()
 
 
 def effective(workspace: Workspace, overrides: Sequence[str]) -> RoundSettings:
@@ -224,9 +224,9 @@ def _keep_previous(workspace: Workspace, registry: Registry, champion: ModelVers
     """Set aside what this round is compared with: for drift and the gates, and the champion's numbers."""
     with replacing(workspace.previous) as draft:
         draft.mkdir()
-        if samples := reference.samples(workspace):
+        if samples := reference.last_samples(workspace):
             shutil.copytree(samples, draft / workspace.samples.name)
-        reference.keep(workspace, registry, champion, draft)
+        reference.save_reference(workspace, registry, champion, draft)
         numbers: Mapping[str, float] = records.metrics(workspace, champion.round) if champion else {}
         write_json(champion_metrics(draft), numbers)
 

@@ -62,7 +62,8 @@ def _acquire(descriptor: int, path: Path, deadline: float) -> None:
             if time.monotonic() >= deadline:
                 workspace = path.parent.parent
                 raise RoundBusy(
-                    f"{_holder(path)} is running in {workspace}; try again when it has ended, or wait for it with `round --wait SECONDS`"
+                    f"{_holder(path)} is running in {workspace}; try again when it has ended, "
+                    "or wait for it with `round --wait SECONDS`"
                 ) from None
             time.sleep(0.2)
         else:

@@ -23,7 +23,7 @@ from feedback import excerpt
 from feedback.sources import Source
 from models.reward import RewardModel
 from tasks.pages.drift import page as drawn
-from tasks.registry.reference import Reference, kept
+from tasks.registry.reference import Reference, load_reference
 from tasks.state import records, tables
 from tasks.state.reports import EvaluateReport
 from tasks.state.round import Round
@@ -49,7 +49,7 @@ class DriftSettings(BaseSettings):
 
 def drift(round: Round, log: StepLog) -> None:
     """Compare this round's feedback and answers with the champion's; alarms are logged and listed."""
-    knobs, reference = round.knobs("drift", DriftSettings), kept(round.workspace.previous)
+    knobs, reference = round.knobs("drift", DriftSettings), load_reference(round.workspace.previous)
     found = DriftFindings()
     if reference:
         found = _feedback(round, knobs, reference) | _labels(round, knobs, reference, log)
@@ -78,7 +78,7 @@ def _feedback(round: Round, knobs: DriftSettings, reference: Reference) -> Drift
         round.seed_for("drift"),
         round.knobs("curate", CurateSettings).criterion,
     )
-    times = (reference.learned, (round.number,))
+    times = (reference.trained_on, (round.number,))
     asked, asks = (excerpt.prompts(place, rounds, knobs.groups, seed) for rounds in times)
     voted, votes = (stream.stream(excerpt.votes(place, rounds, knobs.groups, seed), criterion) for rounds in times)
     return prompts.drift(asked, asks, knobs.limits, knobs.bins, seed) | stream.drift(voted, votes, knobs.limits, seed)
@@ -90,7 +90,7 @@ def _labels(round: Round, knobs: DriftSettings, reference: Reference, log: StepL
         return DriftFindings()
     folder, seed = round.workspace.preferences, round.seed_for("drift")
     fresh = [row for part in PARTS for row in tables.rows(table(folder, part)) if row["round"] == round.number]
-    held_out = [row for row in tables.rows(table(folder, "holdout")) if row["round"] in reference.learned]
+    held_out = [row for row in tables.rows(table(folder, "holdout")) if row["round"] in reference.trained_on]
     model, annotator = RewardModel.load(reference.reward), round.knobs("vote", VoteSettings).annotator
     with log.learning():
         before, now = (judged(model, one_each(rows, knobs.groups, seed), annotator) for rows in (held_out, fresh))
@@ -108,12 +108,12 @@ def _answers(round: Round, knobs: DriftSettings) -> DriftFindings:
 def _yardstick(round: Round, knobs: DriftSettings, reference: Reference) -> DriftFindings:
     """The champion's answers, as this round's reward model and the last one score them."""
     path = round.workspace.previous_samples
-    if reference.spoken is None or not path.exists():
+    if reference.sampled_as is None or not path.exists():
         return DriftFindings()
     before, now = tables.load(path), tables.load(round.workspace.sampled)
     if "group" not in before.column_names:  # samples of an earlier release
         return DriftFindings()
-    sides = ((before, reference.spoken), (now, CHAMPION))
+    sides = ((before, reference.sampled_as), (now, CHAMPION))
     old, new = (_spoken(samples, who, first_of_each(samples["group"])).reward for samples, who in sides)
     return answers.yardstick(old, new, knobs.limits, knobs.bins)
 

@@ -4,7 +4,7 @@ from typing import NamedTuple
 
 from tasks.state.intake import inbox_events
 from tasks.state.workspace import Workspace
-from tasks.tools.events import configured, drifted, in_breach, rollbacks
+from tasks.tools.events import configured, send_breach, send_drift_alarms, send_unsent_rollbacks
 from tasks.watch.guarding import GuardReport, guard, rolled_back
 from tasks.watch.watching import WatchReport, look
 
@@ -47,11 +47,11 @@ def watch(workspace: Workspace) -> Watched:
         _tell(workspace, guarded)
     seen = look(workspace, events)
     if seen.champion and configured():
-        drifted(workspace, seen.named)
+        send_drift_alarms(workspace, seen.named)
     return Watched(guarded, seen)
 
 
 def _tell(workspace: Workspace, guarded: GuardReport) -> None:
-    rollbacks(workspace, rolled_back(workspace))  # those of looks before, too, that no server took
+    send_unsent_rollbacks(workspace, rolled_back(workspace))  # those of looks before, too, that no server took
     if guarded.breaches and guarded.now is None:
-        in_breach(workspace, guarded.alarms)
+        send_breach(workspace, guarded.alarms)

@@ -170,7 +170,7 @@ def test_an_alarm_is_one_event_while_the_inbox_grows(continued: Workspace, monke
         write(continued.inbox / "votes.jsonl", [*flights(120), *more])
         seen = watching.look(continued, intake.inbox_events(continued))
         said.append(seen.named["version 2: prompt_auc"])
-        assert events.drifted(continued, seen.named)
+        assert events.send_drift_alarms(continued, seen.named)
     assert said[0] != said[1]
     assert sum(alarm in said for event in server.took for alarm in event.payload["alarms"]) == 1
 
@@ -179,7 +179,7 @@ def test_an_alarm_of_the_next_round_is_another_one(continued: Workspace, monkeyp
     server = Server(there=True)
     monkeypatch.setattr(events, "_sent", server)
     for number, said in ((1, "7.5"), (1, "8"), (2, "8")):
-        events.drifted(continued, {f"round {number}: drift/kl_rise": said})
+        events.send_drift_alarms(continued, {f"round {number}: drift/kl_rise": said})
     assert [event.payload["alarms"] for event in server.took] == [["7.5"], ["8"]]
 
 
