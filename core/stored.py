@@ -44,7 +44,9 @@ class Value(BaseModel):
         except ValidationError as error:
             first = error.errors()[0]
             name = ".".join(map(str, first["loc"])) or "it"
-            raise Damaged(f"{origin} is incomplete or invalid: {name}: {first['msg']}") from error
+            raise Damaged(
+                f"{origin} is incomplete or invalid: {name}: {first['msg']}; restore it from a backup"
+            ) from error
 
 
 class Stored(Value):

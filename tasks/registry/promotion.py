@@ -38,8 +38,8 @@ def carry_out(round: Round, registry: Registry, version: ModelVersion, verdict: 
     """Promote the candidate if the verdict is `promote`; returns the final verdict.
 
     During a cooldown, or if the champion is not the one the candidate was compared with, the verdict becomes `hold`,
-    with the reason as an additional finding. The candidate stays registered, and a person can promote it. After a kill this
-    can be repeated; the last result counts, because the round's record is written later.
+    with the reason as an additional finding. The candidate stays registered, and a person can promote it. After a kill
+    this can be repeated; the last result counts, because the round's record is written later.
     """
     if verdict.result == "promote":
         verdict = _promote_or_hold(round, registry, version, verdict)

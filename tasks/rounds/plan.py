@@ -132,7 +132,7 @@ def _continue(workspace: Workspace, overrides: Sequence[str], registry: Registry
         return _refused(inputs.number, str(refusal))
     why = ["it was opened and has no record yet; `--reopen` would open it anew"]
     if waits := pending(workspace):
-        why.append(waits.said)
+        why.append(waits.summary)
     return _described(workspace, "continue", inputs, why)
 
 

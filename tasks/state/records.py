@@ -50,8 +50,8 @@ def read(workspace: Workspace, number: int) -> RoundRecord:
     try:
         return RoundRecord.load(path(workspace, number))
     except Damaged as error:
-        cure = "restore it from a backup; to write the record of the last round anew, remove the file and run "
-        raise Damaged(f"{error}; {cure}`rounds round`") from error
+        cure = "or, to write the record of the last round anew, remove the file and run "
+        raise Damaged(f"{error}, {cure}`rounds round`") from error
 
 
 def last(workspace: Workspace) -> RoundRecord | None:

@@ -80,7 +80,7 @@ def status(pid: int) -> int:
 
 
 def main(mode: str, spare: str, jobs: list[str]) -> None:
-    """`die SPARE ROOT:ACTION:WHEN:METHOD …`, `race SPARE ROOT:VERSION|back …`: one process per job; prints the statuses."""
+    """`die SPARE ROOT:ACTION:WHEN:METHOD …`, `race SPARE ROOT:VERSION|back …`: one process a job; prints statuses."""
     Registry(Path(spare))
     works: dict[str, Callable[..., None]] = {"die": promote_and_die, "race": race}
     pids = []
