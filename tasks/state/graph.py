@@ -37,13 +37,13 @@ def current(workspace: Workspace) -> str:
     Raises:
         BadWorkspace: the workspace's copy matches no shipped version, so somebody has edited it.
     """
-    shipped = (PROJECT / "dvc.yaml").read_text(encoding="utf-8")
+    shipped = Workspace(PROJECT).graph.read_text(encoding="utf-8")
     own = workspace.graph.read_text(encoding="utf-8")
     if own == shipped or digest(own) in SHIPPED:
         return shipped
     raise BadWorkspace(
         f"{workspace.graph} was edited: it matches no shipped version. Move your copy to another name and copy "
-        f"{PROJECT / 'dvc.yaml'} to {workspace.graph}; put your own stages in a dvc.yaml in a subfolder"
+        f"{Workspace(PROJECT).graph} to {workspace.graph}; put your own stages in a dvc.yaml in a subfolder"
     )
 
 

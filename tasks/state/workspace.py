@@ -41,6 +41,11 @@ class Workspace:
         return self.root / "mlruns"
 
     @property
+    def database(self) -> Path:
+        """MLflow's database of runs and versions if no server is configured."""
+        return self.root / "mlflow.db"
+
+    @property
     def registry_lock(self) -> Path:
         """Lock file: held while the registry changes."""
         return self.data / ".registry.lock"

@@ -65,7 +65,7 @@ class NoFiles(RoundsError):
 
 def uri(root: Path) -> str:
     """URI of the store of runs and versions: `MLFLOW_TRACKING_URI`, else a database file in the workspace."""
-    return os.environ.get("MLFLOW_TRACKING_URI") or urls.sqlite(root / "mlflow.db")
+    return os.environ.get("MLFLOW_TRACKING_URI") or urls.sqlite(Workspace(root).database)
 
 
 def client(root: Path) -> "MlflowClient":

@@ -53,6 +53,7 @@ class DataGraph:
     def __init__(self, root: Path) -> None:
         self.root = root
         workspace = Workspace(root)
+        self._data = workspace.data
         self._lock, self._before = workspace.recorded, workspace.recorded_before
 
     @cached_property
@@ -81,13 +82,13 @@ class DataGraph:
             else:
                 self._lock.unlink(missing_ok=True)
             self._before.unlink()
-        for unfinished in (self.root / "data").glob(f".*.dvc{_UNFINISHED}"):
-            for folder in (self.root, self.root / "data"):
+        for unfinished in self._data.glob(f".*.dvc{_UNFINISHED}"):
+            for folder in (self.root, self._data):
                 (folder / unfinished.name[1:].removesuffix(_UNFINISHED)).unlink(missing_ok=True)
             unfinished.unlink()
         if (locks := self.root / ".dvc" / "tmp" / "rwlock").exists():
             _remove_stale(locks)
-        for path in (self._lock, self._before, self.root / "data" / "previous.dvc"):
+        for path in (self._lock, self._before, self._data / "previous.dvc"):
             recover(path)
         self._move_previous()
 
@@ -132,7 +133,7 @@ class DataGraph:
             The MD5, which ends in `.dir`.
         """
         file = self._dvc_file(path)
-        unfinished = self.root / "data" / f".{file.name}{_UNFINISHED}"
+        unfinished = self._data / f".{file.name}{_UNFINISHED}"
         write_text(unfinished, "")  # marks the file as half written: DVC writes it in place
         write_text(file, yaml.safe_dump({"outs": [{"path": file.stem}]}))
         with chdir(self.root):
