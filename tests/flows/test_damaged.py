@@ -40,11 +40,11 @@ def swap_a_knob(file: Path) -> None:
 @pytest.mark.parametrize(
     ("name", "damage", "message"),
     [
-        ("round", halve, r"round\.yaml is not (whole|what was frozen).*`rounds round --reopen`"),
+        ("round", halve, r"round\.yaml .*`rounds round --reopen`"),
         ("round", lambda file: file.write_text(""), r"round\.yaml is .*\(TypeError"),
         ("round", swap_a_knob, r"round\.yaml is not what was frozen when round 2 was opened"),
-        ("opened", halve, r"opened\.json is missing or not whole .*--reopen"),
-        ("opened", Path.unlink, r"opened\.json is missing or not whole .*--reopen"),
+        ("opened", halve, r"opened\.json .*--reopen"),
+        ("opened", Path.unlink, r"opened\.json .*--reopen"),
     ],
 )
 def test_the_inputs_of_an_open_round(
@@ -71,7 +71,7 @@ def test_a_dropped_round_leaves_no_open_run(opened: Workspace) -> None:
 def test_the_record_of_the_last_round(continued: Workspace) -> None:
     before = outcome(continued)
     halve(records.path(continued, 1))
-    with pytest.raises(Damaged, match=r"00001\.json .*written anew where it is removed"):
+    with pytest.raises(Damaged, match=r"00001\.json .*`rounds round`"):
         records.last(continued)
     records.path(continued, 1).unlink()
     improve(opening.start(continued, []))  # every step is done: what is left is the closing
