@@ -18,7 +18,7 @@ from tasks.state.workspace import PROJECT, Workspace
 CODE = ("core", "evaluation", "feedback", "models", "tasks")
 """The packages whose source affects results; their digest is part of the round key."""
 
-_REOPEN = "`rounds round --reopen` discards the round and opens it again; feedback already ingested is kept"
+_REOPEN = "discard the round and open it again with `rounds round --reopen` (feedback already ingested is kept)"
 
 
 @dataclass(frozen=True)
@@ -80,7 +80,7 @@ def inputs(workspace: Workspace) -> Inputs:
     try:
         return Inputs.from_yaml(workspace.round.read_text(encoding="utf-8"), str(workspace.round))
     except (yaml.YAMLError, UnicodeDecodeError, Damaged) as error:
-        raise Damaged(f"{workspace.round} is incomplete or invalid ({_reason(error)}); {_REOPEN}") from error
+        raise _damaged(workspace.round, error) from error
 
 
 def frozen(workspace: Workspace, inputs: Inputs) -> Round:
@@ -106,7 +106,7 @@ def circumstances(workspace: Workspace) -> Opened:
     try:
         return Opened.load(workspace.opened)
     except (Damaged, FileNotFoundError) as error:
-        raise Damaged(f"{workspace.opened} is missing, incomplete or invalid ({_reason(error)}); {_REOPEN}") from error
+        raise _damaged(workspace.opened, error) from error
 
 
 def checkout_hint(commit: str | None, dirty: bool) -> str:
@@ -117,8 +117,11 @@ def checkout_hint(commit: str | None, dirty: bool) -> str:
     return f"`git checkout {commit}` restores it{exception}"
 
 
-def _reason(error: Exception) -> str:
-    return f"{type(error).__name__}: {error}".partition("\n")[0]
+def _damaged(path: Path, error: Exception) -> Damaged:
+    """The error about a file of the open round, with reopening as the cure."""
+    line = f"{type(error).__name__}: {error}".partition("\n")[0]
+    problem = error if isinstance(error, Damaged) else f"{path} is missing, incomplete or invalid ({line})"
+    return Damaged(f"{problem}; {_REOPEN}")
 
 
 def key(workspace: Workspace, code: str) -> str:
