@@ -10,7 +10,7 @@ import cli
 from cli.app import app
 from cli.display.console import console
 from core.errors import RoundsError
-from core.proxies import spare_loopback
+from core.proxies import exempt_loopback
 
 __all__ = ["app", "main"]
 
@@ -25,7 +25,7 @@ def main() -> None:
     for stream in (sys.stdout, sys.stderr):
         if isinstance(stream, io.TextIOWrapper):
             stream.reconfigure(errors="replace")  # a console that is not UTF-8 shows `?` where it lacks a character
-    spare_loopback()
+    exempt_loopback()
     try:
         app(prog_name="rounds")
     except RoundsError as error:

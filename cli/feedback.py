@@ -17,12 +17,12 @@ def feedback(
     """Hand in feedback; enough of it starts a round where a deployment watches."""
     from tasks.state import intake
     from tasks.state.workspace import current_or_new
-    from tasks.tools.events import configured, feedback_ready
+    from tasks.tools.events import configured, send_feedback_ready
 
     place, out = current_or_new(workspace), console()
     intake.hand_in(place, files)
     waiting = intake.count(place)
     counted = f"{waiting.records} records wait in {place.inbox}"
     out.print(f"{counted}; a round starts by itself at {waiting.threshold}.", soft_wrap=True)
-    if waiting.enough and configured() and feedback_ready(place, *waiting):
+    if waiting.enough and configured() and send_feedback_ready(place, *waiting):
         out.print("The Prefect server was told that a round can start.")

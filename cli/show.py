@@ -121,5 +121,5 @@ def _places(record: RoundRecord, workspace: Workspace) -> list[tuple[str, str]]:
         ("finished", record.finished),
         ("run", record.run_id),
         ("MLflow", f"make ui, then {page(UI, record.experiment)}"),
-        ("reports", str(workspace.data / "reports")),
+        ("reports", str(workspace.reports)),
     ]

@@ -1,44 +1,44 @@
-"""Everything that can go wrong for a reason a person can cure, as one tree.
+"""All errors that a user can fix, as one tree.
 
 RoundsError
-├── BadParams           a knob that does not exist, or a value out of its bounds
-├── BadFeedback         feedback that cannot be used, or too little of it
+├── BadParams           an unknown knob, or an invalid value
+├── BadFeedback         invalid feedback, or too little of it
 ├── BadModel            a base model or checkpoint that cannot be used
-├── BadWorkspace        a folder that is no workspace, or whose state contradicts itself
-│   └── Damaged         a file of a workspace that is not whole
-├── Unwritable          a folder of a tool, outside of the workspace, that cannot be written
-├── NotInstalled        an optional package that a command needs
-├── NoTracking          MLflow does not answer, or refuses the address
-├── NoFiles             files of a run that are not in MLflow's store
-├── NotFound            no round, version or run goes by that name, or what was saved with it is gone
-├── NoIncident          no incident has that number, or it is closed
-├── Conflict            the alias `champion` is not where the caller believes it to be
-│   ├── RolledBack      a version that was rolled away from
-│   ├── NeverChampion   a rollback to a version that was never in use
+├── BadWorkspace        a folder that is not a workspace, or a workspace in an inconsistent state
+│   └── Damaged         a file of a workspace that is incomplete or invalid
+├── Unwritable          a tool's folder outside the workspace that cannot be written
+├── NotInstalled        an optional package that a command needs is missing
+├── NoTracking          MLflow does not answer, or rejects the address
+├── NoFiles             files of a run are missing from MLflow's artifact store
+├── NotFound            no round, version or run has that name, or its saved files are gone
+├── NoIncident          no incident has that number, or it is already closed
+├── AliasConflict       the alias `champion` points to another version than expected
+│   ├── RolledBack      the version was rolled back earlier
+│   ├── NeverChampion   a rollback to a version that was never champion
 │   └── CoolingDown     a promotion too soon after a rollback
-├── Rejected            a promotion by hand of a version that its gates rejected
+├── VersionRejected     a manual promotion of a version that the gates rejected
 ├── NoPoll              no round waits for votes
-├── NotAsked            no candidate waits for approval
-│   └── Decided         somebody has decided already, or the time is up
-├── Differs             a replay that did not give the same bytes
-├── RoundBusy           another round holds the lock
-└── StepFailed          a step of a round ended with an error; names the step and the command that continues
+├── NotAsked            the round does not wait for approval
+│   └── AlreadyDecided  somebody has decided already, or the deadline has passed
+├── ReplayDiffers       a replay that did not reproduce the same bytes
+├── RoundBusy           another process holds a lock
+└── StepFailed          a step of a round failed; names the step and the command that continues
 
-A refusal of a gate is no error: it is a value (`Verdict`). Anything outside this tree is a bug and keeps its traceback.
-Classes that one module raises are defined there; a test compares the tree with all of them.
+A rejection by a gate is not an error but a value (`Verdict`). Any exception outside this tree is a bug and keeps its
+traceback. An error raised by only one module is defined there; a test compares this tree with all definitions.
 """
 
 
 class RoundsError(Exception):
-    """An error with a cure. Its message says what, where, and what to do."""
+    """An error that the user can fix. The message says what is wrong, where, and what to do."""
 
 
 class BadParams(RoundsError):
-    """A knob that does not exist, or a value that it does not accept."""
+    """An unknown knob, or an invalid value."""
 
 
 class BadFeedback(RoundsError):
-    """Feedback that cannot be used, or too little of it for a round."""
+    """Invalid feedback, or too little of it for a round."""
 
 
 class BadModel(RoundsError):
@@ -54,7 +54,7 @@ class Damaged(BadWorkspace):
 
 
 class Unwritable(RoundsError):
-    """A folder that a tool keeps outside of the workspace cannot be written."""
+    """A tool's folder outside the workspace cannot be written."""
 
 
 class NotInstalled(RoundsError):
@@ -62,8 +62,8 @@ class NotInstalled(RoundsError):
 
 
 class RoundBusy(RoundsError):
-    """Another round holds the workspace."""
+    """Another process holds a lock, usually a round that is running in the workspace."""
 
 
 class StepFailed(RoundsError):
-    """A step of a round ended with an error."""
+    """A step of a round failed."""

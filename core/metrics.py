@@ -1,8 +1,8 @@
-"""A metric is declared once, where it is measured: its name, step, unit, direction and definition.
+"""Metric declarations. A metric is declared once, where it is measured: name, step, unit, direction and definition.
 
-A declaration is the metric's name, a `str`: it is a key of what is measured. Whoever reads the metric refers to
-the declaration, so that a metric that is renamed or removed is found by the type checker. docs/metrics.md is made of
-them (`make docs`).
+A declaration is a `str`, the name of the metric, and is used as a dictionary key. Readers of a metric refer to the
+declaration, so the type checker finds uses of a renamed or removed metric. docs/metrics.md is generated from the
+declarations (`make docs`).
 """
 
 import re
@@ -10,24 +10,24 @@ from collections.abc import Iterator
 from types import ModuleType
 from typing import Self
 
-_PLACE = re.compile(r"<\w+>")
+_PLACEHOLDER = re.compile(r"<\w+>")
 
 
 class Metric(str):
-    """The name of a metric within its step, and what it means.
+    """The name of a metric within its step, with its definition.
 
-    A name with a part in angle brackets stands for many: `criterion_<name>`. See `of`.
+    A name with a placeholder in angle brackets, such as `criterion_<name>`, declares a family of metrics; see `of`.
     """
 
     step: str
     unit: str
     direction: str
-    """Which way is good."""
+    """Whether higher or lower values are better."""
     definition: str
     ends: tuple[str, ...]
-    """What is reported with it: `_low` and `_high` of an interval, `_p`, `_alarm`."""
+    """Suffixes of accompanying metrics: `_low` and `_high` of a confidence interval, `_p`, `_alarm`."""
     rare: bool
-    """Whether a round may lack it."""
+    """True if some rounds do not report the metric."""
 
     def __new__(
         cls,
@@ -41,27 +41,27 @@ class Metric(str):
         rare: bool = False,
     ) -> Self:
         """Declare a metric."""
-        made = super().__new__(cls, name)
-        made.step, made.unit, made.direction, made.definition = step, unit, direction, definition
-        made.ends, made.rare = ends, rare
-        return made
+        metric = super().__new__(cls, name)
+        metric.step, metric.unit, metric.direction, metric.definition = step, unit, direction, definition
+        metric.ends, metric.rare = ends, rare
+        return metric
 
     @property
     def full(self) -> str:
-        """The name with its step, as the record of a round, MLflow and the gates have it: `evaluate/win_rate`."""
+        """The name with its step, as used in round records, MLflow and gates: `evaluate/win_rate`."""
         return f"{self.step}/{self}"
 
     @property
     def prefix(self) -> str:
-        """Of a name that stands for many: what comes before the part in angle brackets, without the step."""
-        return _PLACE.split(self)[0]
+        """The part of a family's name before the placeholder, without the step."""
+        return _PLACEHOLDER.split(self)[0]
 
     def of(self, label: str) -> str:
-        """The name of one of many, within its step. `label` must be fit for a name."""
-        return _PLACE.sub(label, self)
+        """The name of one member of a family: the placeholder replaced with `label`, which must be valid in a name."""
+        return _PLACEHOLDER.sub(label, self)
 
     def __reduce__(self) -> tuple[type[str], tuple[str]]:
-        """Copies and pickles are plain names."""
+        """Copies and pickles are plain strings."""
         return str, (str(self),)
 
     def entry(self) -> str:
@@ -71,9 +71,9 @@ class Metric(str):
 
 
 INTERVAL = ("_low", "_high")
-"""The ends of a 95 % interval."""
+"""Suffixes of the bounds of a 95 % confidence interval."""
 
 
 def declared(module: ModuleType) -> Iterator[Metric]:
-    """The metrics that a module names at its top level, in its order."""
-    yield from (thing for thing in vars(module).values() if isinstance(thing, Metric))
+    """The metrics declared at the top level of a module, in order."""
+    yield from (value for value in vars(module).values() if isinstance(value, Metric))

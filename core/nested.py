@@ -4,11 +4,11 @@ from collections.abc import Mapping
 from typing import Any
 
 Change = list[Any]
-"""The value in the first mapping and the value in the second; None where a mapping has no such name."""
+"""The values in the first and in the second mapping; None if the name is missing there."""
 
 
 def changed(first: Mapping[str, Any], second: Mapping[str, Any]) -> dict[str, Change]:
-    """The names whose values differ → both values; in the order of the first mapping, then of the second."""
+    """Names whose values differ → both values; names of the first mapping first, in order."""
     names = dict.fromkeys([*first, *second])
     return {name: [first.get(name), second.get(name)] for name in names if first.get(name) != second.get(name)}
 

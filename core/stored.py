@@ -1,7 +1,7 @@
-"""Values that are kept on disk as JSON: one form, written and read in one place, with the number of that form in it.
+"""Typed values stored on disk as JSON, with a format version in each file.
 
-Whoever reads a file gets a typed value or an error that names the file. A key that this version does not know is
-ignored, and a file of a form before the first number is read as form 1.
+Reading a file gives a typed value or an error that names the file. Unknown keys are ignored, and a file without a
+format version is read as version 1.
 """
 
 from collections.abc import Mapping
@@ -14,67 +14,69 @@ from core.errors import BadWorkspace, Damaged
 from core.files import read_json, write_json
 
 Json = dict[str, JsonValue]
-"""A JSON object whose content is of no concern to the code that holds it."""
+"""A JSON object that is passed on without being interpreted."""
 
 Values = Mapping[str, Any]
-"""Parameters as plain values, by section and name: each section is checked and typed by the module that uses it."""
+"""Parameters as plain values, by section and name. The module that uses a section validates and types it."""
 
 FORMAT = "format"
-"""The key of the form's number."""
+"""The key of the format version."""
 
 
 class Value(BaseModel):
-    """A frozen value that can be written as JSON and read again. Keys that it does not know are ignored."""
+    """A frozen value that can be written as JSON and read again. Unknown keys are ignored."""
 
     model_config = ConfigDict(frozen=True, extra="ignore", use_attribute_docstrings=True)
 
     def to_json(self) -> Json:
-        """As plain values, in the order of the fields."""
+        """The fields as JSON values, in field order."""
         return self.model_dump(mode="json")
 
     @classmethod
     def from_json(cls, value: object, origin: str = "JSON") -> Self:
-        """Back from plain values.
+        """Build the value from JSON values.
 
         Raises:
-            Damaged: a field is missing or of another type; names `origin`, where the value came from, and the field.
+            Damaged: a field is missing or has the wrong type; names the field and `origin`, the source of the value.
         """
         try:
             return cls.model_validate(value)
         except ValidationError as error:
             first = error.errors()[0]
             name = ".".join(map(str, first["loc"])) or "it"
-            raise Damaged(f"{origin} is not whole: {name}: {first['msg']}") from error
+            raise Damaged(
+                f"{origin} is incomplete or invalid: {name}: {first['msg']}; restore it from a backup"
+            ) from error
 
 
 class Stored(Value):
-    """A value with a file of its own."""
+    """A value that is stored in its own file."""
 
-    form: ClassVar[int] = 1
-    """The number of the form that is written. It grows when an older version could not read what is written."""
+    format_version: ClassVar[int] = 1
+    """The format version that is written. Incremented when older code could not read new files."""
 
     def to_json(self) -> Json:
-        """As plain values, the number of the form first."""
-        return {FORMAT: self.form, **super().to_json()}
+        """The fields as JSON values, preceded by the format version."""
+        return {FORMAT: self.format_version, **super().to_json()}
 
     @classmethod
     def from_json(cls, value: object, origin: str = "JSON") -> Self:
-        """Back from plain values.
+        """Build the value from JSON values.
 
         Raises:
             BadWorkspace: a later version wrote it.
             Damaged: see `Value.from_json`.
         """
-        form = value.get(FORMAT, 1) if isinstance(value, Mapping) else 1
-        if isinstance(form, int) and form > cls.form:
+        version = value.get(FORMAT, 1) if isinstance(value, Mapping) else 1
+        if isinstance(version, int) and version > cls.format_version:
             raise BadWorkspace(
-                f"{origin} has form {form}, and this version reads forms up to {cls.form}: a later version wrote it; "
-                "go on with that one"
+                f"{origin} has format version {version}, and this version of rounds reads up to {cls.format_version}; "
+                "use the later version of rounds that wrote the file"
             )
         return super().from_json(value, origin)
 
     def save(self, path: Path) -> None:
-        """Write the file, whole."""
+        """Write the file, atomically."""
         write_json(path, self.to_json())
 
     @classmethod
@@ -82,7 +84,7 @@ class Stored(Value):
         """Read the file.
 
         Raises:
-            Damaged: it is not whole.
+            Damaged: it is incomplete or invalid.
             BadWorkspace: a later version wrote it.
         """
         return cls.from_json(read_json(path), str(path))

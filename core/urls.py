@@ -1,17 +1,17 @@
-"""Paths as URLs. A path may hold any character; in a URL some of them mean something else."""
+"""Paths as URLs, with characters quoted that have a special meaning in a URL."""
 
 from pathlib import Path
 from urllib.parse import quote
 
 _PLAIN = "/ !\"$&'()*+,:;<=>@[\\]^`{|}"
-"""What the URL of a database holds unquoted. `%`, `?`, `#`, control characters and all but ASCII are quoted."""
+"""Characters left unquoted in database URLs. `%`, `?`, `#`, control and non-ASCII characters are quoted."""
 
 
 def sqlite(file: Path) -> str:
-    """The URL of an SQLite database, as SQLAlchemy and MLflow read it.
+    """The URL of an SQLite database for SQLAlchemy and MLflow.
 
-    A path that needs no quoting keeps the short form, which people type. MLflow would make the folder of a quoted one
-    as it stands, `%3F` and all, beside the right one; where the driver is named, it makes none.
+    A path that needs no quoting keeps the usual short form `sqlite:///…`. For a quoted path the driver is named,
+    because MLflow otherwise creates a second folder with the quoted name (such as `%3F`).
     """
     path = str(file.resolve())
     quoted = quote(path, safe=_PLAIN)

@@ -6,7 +6,7 @@ from pathlib import Path
 from prefect import flow
 
 from core.errors import RoundBusy
-from core.proxies import spare_loopback
+from core.proxies import exempt_loopback
 from flows.orchestration.limits import one_at_a_time
 from flows.orchestration.pauses import let_go, pause, resumed
 from flows.orchestration.progress import reporting
@@ -32,7 +32,7 @@ from tasks.steps.sample import sample
 from tasks.steps.sft import sft
 from tasks.steps.verdict import verdict
 from tasks.steps.vote import await_votes, vote
-from tasks.tools.events import configured, feedback_ready
+from tasks.tools.events import configured, send_feedback_ready
 
 Announce = Callable[[str], None]
 """Tells those who find the workspace busy what is at work in it."""
@@ -56,7 +56,7 @@ def rlhf_round(
     Where the round has to wait for people, a deployed run is suspended and holds nothing meanwhile; any other ends
     well, and the round is continued like one that was cut short. None says that no round was finished.
     """
-    spare_loopback()
+    exempt_loopback()
     place = current_or_new(Path(workspace) if workspace else None)
     again = resumed()  # a run that was suspended goes on with its round, and opens none
     while True:
@@ -106,7 +106,7 @@ def _round(
     let_go(workspace)
     entitle(f"round {record.number}: {record.verdict.result}")
     if configured() and (waiting := count(workspace, overrides)).enough:  # what came while the round ran
-        feedback_ready(workspace, *waiting)
+        send_feedback_ready(workspace, *waiting)
     return record
 
 

@@ -101,7 +101,7 @@ def test_a_deployment_names_a_flow_and_its_parameters(deployment: dict[str, Any]
 def test_a_deployment_listens_to_the_event_that_is_sent() -> None:
     triggers = [trigger for deployment in deployments() for trigger in deployment.get("triggers", [])]
     assert [trigger["expect"] for trigger in triggers] == [[events.READY]]
-    assert triggers[0]["match"]["prefect.resource.id"] in inspect.getsource(events.feedback_ready)
+    assert triggers[0]["match"]["prefect.resource.id"] in inspect.getsource(events.send_feedback_ready)
 
 
 @pytest.mark.parametrize("package", PACKAGES)

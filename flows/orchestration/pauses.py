@@ -50,7 +50,7 @@ def pause(workspace: Workspace, wait: Wait) -> bool:
     found = pending(workspace)
     if found is None or found.ready:
         return True
-    entitle(found.said)
+    entitle(found.summary)
     mine = str(flow_run.id)
     if deployment.id is None or (wait.flow_run and wait.flow_run != mine and suspended(wait.flow_run)):
         return False
@@ -60,7 +60,7 @@ def pause(workspace: Workspace, wait: Wait) -> bool:
     if wait.what == "votes":
         suspend_flow_run(key=str(uuid4()))  # resumed too early, it is suspended again, which wants another key
     else:
-        asked = SignOff.with_initial_data(description=found.said)
+        asked = SignOff.with_initial_data(description=found.summary)
         # the same key again says that this pause is over, and brings what the run was resumed with
         said = suspend_flow_run(wait_for_input=asked, key="approval-" + re.sub(r"\D", "", wait.since))
         with suppress(approval.AlreadyDecided):  # meanwhile, from the command line

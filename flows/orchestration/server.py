@@ -18,9 +18,9 @@ from threading import Thread
 
 from core.errors import RoundsError, Unwritable
 from core.files import unwritable
-from core.proxies import spare_loopback
+from core.proxies import exempt_loopback
 from tasks.state.lock import holding
-from tasks.tools.events import OWN, configured
+from tasks.tools.events import OWN_SERVERS, configured
 
 _GRACE = 5.0  # seconds in which the server has to end in good order
 
@@ -37,7 +37,7 @@ def starting() -> AbstractContextManager[None]:
     """
     from prefect.settings import PREFECT_SERVER_EPHEMERAL_ENABLED
 
-    spare_loopback()
+    exempt_loopback()
     if configured():
         return _answering()
     if not PREFECT_SERVER_EPHEMERAL_ENABLED.value():
@@ -105,7 +105,7 @@ def _serving(process: subprocess.Popen[str]) -> Iterator[None]:
             "`prefect server start` and name it in PREFECT_API_URL"
         )
     address = f"http://127.0.0.1:{port}/api"
-    OWN.add(address)
+    OWN_SERVERS.add(address)
     # this server does not come back where it went: Prefect would ask it for more than a minute, at the end of the flow
     with temporary_settings({PREFECT_API_URL: address, PREFECT_CLIENT_MAX_RETRIES: 3}):
         yield

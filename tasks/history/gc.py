@@ -49,8 +49,8 @@ def sweep(workspace: Workspace) -> UnneededData:
     """
     data = DataGraph(workspace.root)
     with holding(workspace.lock, "a clean-up"):
-        data.mend()
-        with data.still():
+        data.repair()
+        with data.exclusive():
             found = garbage(workspace)
             for file in found.files:
                 file.unlink()

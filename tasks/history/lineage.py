@@ -11,7 +11,7 @@ from core.stored import Json
 from feedback.annotators import AnnotatorActivity, activity
 from tasks.registry import incidents as log
 from tasks.registry.alias import Registry
-from tasks.registry.archive import Archive, NotFound, PastRound, StepOutput, begins
+from tasks.registry.archive import Archive, NotFound, PastRound, StepOutput, matches_prefix
 from tasks.registry.incidents import Incident
 from tasks.registry.versions import CHAMPION, ModelVersion
 from tasks.state import records
@@ -196,20 +196,20 @@ def _of_version(world: History, name: str) -> set[str]:
 
 def _of_run(world: History, name: str) -> set[str]:
     steps = world.step_run(name)
-    return {past.run_id for past in world.rounds if begins(past.run_id, name) or past.run_id in steps}
+    return {past.run_id for past in world.rounds if matches_prefix(past.run_id, name) or past.run_id in steps}
 
 
 def _of_round(world: History, name: str) -> set[str]:
-    return {past.run_id for past in world.rounds if str(past.number) == name or begins(past.key, name)}
+    return {past.run_id for past in world.rounds if str(past.number) == name or matches_prefix(past.key, name)}
 
 
 def _of_data(world: History, name: str) -> set[str]:
-    written = {past.run_id for past in world.rounds if any(begins(output.md5, name) for output in past.outputs)}
-    return written | {version.run_id for version in world.versions if begins(version.digest, name)}
+    written = {past.run_id for past in world.rounds if any(matches_prefix(output.md5, name) for output in past.outputs)}
+    return written | {version.run_id for version in world.versions if matches_prefix(version.digest, name)}
 
 
 def _of_commit(world: History, name: str) -> set[str]:
-    return {past.run_id for past in world.rounds if begins(past.tags.get("git_commit", ""), name)}
+    return {past.run_id for past in world.rounds if matches_prefix(past.tags.get("git_commit", ""), name)}
 
 
 def _of_annotator(world: History, name: str) -> set[str]:

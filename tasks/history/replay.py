@@ -87,7 +87,7 @@ def replay(workspace: Workspace, asked: str, into: Path, remote: str | None, jud
         _fetch_champion(catalogue, place)
         _check_base(place)
         steps = [step for step in (*LEARNING, *(JUDGING if judge else ())) if step in then]
-        DataGraph(place.root).bring(_wanted(then, steps), where)
+        DataGraph(place.root).fetch(_wanted(then, steps), where)
     _run(place, steps)
     versions = [one for name in ("policy", "reward") for one in catalogue.versions(name) if one.run_id == past.run_id]
     return Replay(past, place, (*_outputs(place, then, steps), *_weights(place, versions)))
@@ -97,7 +97,7 @@ def _check_code(past: PastRound) -> None:
     code, commit = past.tags.get("code"), past.tags.get("git_commit", "none")
     if code == rounds.code_digest():
         return
-    cure = rounds.way_back(None if commit == "none" else commit, past.tags.get("git_dirty") == "true")
+    cure = rounds.checkout_hint(None if commit == "none" else commit, past.tags.get("git_dirty") == "true")
     raise BadWorkspace(f"{past.name} was run by other code (digest {code}, here {rounds.code_digest()}); {cure}")
 
 
@@ -175,7 +175,7 @@ def _run(workspace: Workspace, steps: Sequence[str]) -> None:
     for name in steps:
         start, log = time.perf_counter(), StepLog([show(name)])
         round_steps.run(round_steps.find(name), opened, log)
-        note_time(opened, name, time.perf_counter() - start, log.learned)  # `blame` foretells its own from it
+        note_time(opened, name, time.perf_counter() - start, log.learning_seconds)  # `blame` foretells its own from it
         data.record(name)
 
 

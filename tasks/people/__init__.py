@@ -1,1 +1,1 @@
-"""Who is asked: votes and approvals by people, and the waits for them."""
+"""Votes and approvals by people, and the waits of a round for them."""

@@ -1,4 +1,4 @@
-"""Sign-off: where the verdict is promote, a person may have the last word. A pause of the flow, not a gate."""
+"""Approval: if the verdict is `promote`, a person may have to approve the candidate. Not a gate; the flow pauses."""
 
 from datetime import UTC, datetime
 from pathlib import Path
@@ -18,30 +18,30 @@ from tasks.state.workspace import Workspace
 
 
 class NotAsked(RoundsError):
-    """No candidate of this round waits for a person's word."""
+    """The round does not wait for approval, or the decision is incomplete."""
 
 
 class AlreadyDecided(NotAsked):
-    """Somebody has decided, or the time is up."""
+    """Somebody has decided already, or the deadline has passed."""
 
 
 class ApprovalSettings(BaseSettings):
-    """Whether a person has to sign before a candidate becomes champion."""
+    """Whether a person has to approve a candidate before it becomes champion."""
 
     required: bool = False
-    """Ask, where the verdict is promote; without a yes it becomes hold."""
+    """Wait for approval if the verdict is `promote`; without approval it becomes `hold`."""
     wait: float = Field(259_200, gt=0)
-    """Seconds after which nobody's word means hold."""
+    """Timeout in seconds; if nobody decides in time, the verdict becomes `hold`."""
 
 
 class ApprovalDecision(Stored):
-    """A person's word on one candidate."""
+    """A person's decision on one candidate."""
 
     round: int
     key: str
     """The round's key."""
     candidate: str
-    """SHA-256 of its weights."""
+    """SHA-256 (hex) of its weights."""
     approve: bool
     by: str
     why: str
@@ -53,10 +53,10 @@ class ApprovalDecision(Stored):
 
 
 def ask(round: Round, key: str) -> None:
-    """Let a round go on to its end: at once, or, where a person has to sign, when one has or the time is up.
+    """Return if the round may continue: no approval is needed, a person has decided, or the deadline has passed.
 
     Raises:
-        Waiting: it is too early.
+        WaitingForPeople: none of these is the case.
     """
     workspace, knobs = round.workspace, round.knobs("approval", ApprovalSettings)
     if not knobs.required or Verdict.from_json(read_json(workspace.report("verdict"))).result != "promote":
@@ -72,15 +72,15 @@ def ask(round: Round, key: str) -> None:
 
 
 def decide(workspace: Workspace, number: int, approve: bool, by: str, why: str) -> ApprovalDecision:
-    """Write down a person's word on the candidate of the round that waits for it: audit log first, then the record.
+    """Record a person's decision on the candidate of the waiting round: first in the audit log, then in its file.
 
     Raises:
-        Decided: somebody has decided, or the time is up; says which.
-        NotAsked: the round does not wait for it, or name or reason are missing.
+        AlreadyDecided: somebody has decided already, or the deadline has passed; the message says which.
+        NotAsked: the round does not wait for approval, or name or reason is empty.
     """
     by, why = by.strip(), why.strip()
     if not by or not why:
-        raise NotAsked("a decision needs a name and a reason")
+        raise NotAsked("a decision needs a name and a reason; add --by and --why")
     with waiting.changing(workspace):
         wait = waiting.now(workspace)
         if wait is None or not isinstance(wait.about, Candidate) or wait.round != number:
@@ -89,30 +89,32 @@ def decide(workspace: Workspace, number: int, approve: bool, by: str, why: str) 
                 f"round {number} does not wait for approval in {workspace.root}{open_for}; see `rounds status`"
             )
         if wait.past:
-            raise AlreadyDecided(f"round {number}: the time to approve ended at {wait.deadline}; the verdict is hold")
-        if made := decided(workspace, wait):
-            raise AlreadyDecided(f"the candidate of round {number} {made} ({made.at}); to change it, `rounds promote`")
+            raise AlreadyDecided(f"round {number}: the deadline for approval was {wait.deadline}; the verdict is hold")
+        if earlier := decided(workspace, wait):
+            raise AlreadyDecided(
+                f"the candidate of round {number} {earlier} ({earlier.at}); to overrule that, use `rounds promote`"
+            )
         at = datetime.now(UTC).isoformat(timespec="seconds")
-        made = ApprovalDecision(round=number, **wait.about.model_dump(), approve=approve, by=by, why=why, at=at)
+        decision = ApprovalDecision(round=number, **wait.about.model_dump(), approve=approve, by=by, why=why, at=at)
         event = "approval" if approve else "refusal"
-        audit.append(workspace.audit, event, by, round=number, key=made.key, digest=made.candidate, reason=why)
-        made.save(_path(workspace, number))
-    return made
+        audit.append(workspace.audit, event, by, round=number, key=decision.key, digest=decision.candidate, reason=why)
+        decision.save(_path(workspace, number))
+    return decision
 
 
 def decided(workspace: Workspace, wait: Wait) -> ApprovalDecision | None:
-    """What a person said of the candidate that a wait is about; None where nobody did."""
+    """The decision that a wait is for; None if nobody has decided."""
     return _read(workspace, wait.round, wait.about) if isinstance(wait.about, Candidate) else None
 
 
 def decision(round: Round, key: str) -> ApprovalDecision | None:
-    """What a person said of this round's candidate; None where nobody did."""
+    """The decision on this round's candidate; None if nobody has decided."""
     candidate = digest(round.workspace.checkpoint("policy"))
     return _read(round.workspace, round.number, Candidate(key=key, candidate=candidate))
 
 
 def applied(round: Round, key: str, verdict: Verdict) -> Verdict:
-    """The verdict of the gates with a person's word as one more finding, where one was asked for it."""
+    """The verdict, with the decision as an additional finding if the round required approval."""
     if not round.knobs("approval", ApprovalSettings).required or verdict.result != "promote":
         return verdict
     return verdict.with_finding(_finding(round, decision(round, key)))
@@ -123,13 +125,13 @@ def _finding(round: Round, made: ApprovalDecision | None) -> Finding:
         return Finding(gate="approval", result="promote" if made.approve else "hold", reason=f"the candidate {made}")
     wait = waiting.of(round.workspace, "approval")
     until = f" until {wait.deadline}" if wait else ""
-    return Finding(gate="approval", result="hold", reason=f"nobody signed{until}")
+    return Finding(gate="approval", result="hold", reason=f"nobody decided{until}")
 
 
 def _read(workspace: Workspace, number: int, about: Candidate) -> ApprovalDecision | None:
     path = _path(workspace, number)
-    made = ApprovalDecision.load(path) if path.exists() else None
-    return made if made and Candidate(key=made.key, candidate=made.candidate) == about else None
+    stored = ApprovalDecision.load(path) if path.exists() else None
+    return stored if stored and Candidate(key=stored.key, candidate=stored.candidate) == about else None
 
 
 def _path(workspace: Workspace, number: int) -> Path:

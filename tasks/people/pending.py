@@ -1,4 +1,4 @@
-"""How the wait of an open round stands, in words: what is missing, until when, and what goes on with it."""
+"""The state of an open round's wait for people, as text: progress, deadline, and how to continue."""
 
 from typing import NamedTuple
 
@@ -11,31 +11,31 @@ class WaitStatus(NamedTuple):
     """A round that waits for people."""
 
     wait: Wait
-    said: str
-    """What for, how far that is, and until when."""
+    summary: str
+    """What the round waits for, the progress and the deadline."""
     ready: bool
-    """People have done it, or the time is up: whoever continues the round goes on with it."""
+    """True if people are done or the deadline has passed, so that the round can continue."""
 
     def __str__(self) -> str:
-        cure = "" if self.ready else f" {_CURES[self.wait.what].format(self.wait.round)}; then"
-        return f"{self.said[0].upper()}{self.said[1:]}.{cure} `rounds round` goes on."
+        action = "" if self.ready else f" {_ACTIONS[self.wait.what].format(self.wait.round)}; then"
+        return f"{self.summary[0].upper()}{self.summary[1:]}.{action} `rounds round` continues it."
 
 
-_CURES = {
-    "votes": "`rounds votes pull` hands out pairs, `rounds votes push FILE` takes votes in",
-    "approval": "`rounds approve {} --by NAME --why REASON` promotes it, `--refuse` does not",
+_ACTIONS = {
+    "votes": "`rounds votes pull` hands out pairs, `rounds votes push FILE` stores votes",
+    "approval": "`rounds approve {} --by NAME --why REASON` approves the candidate, with `--refuse` it refuses it",
 }
 
 
 def pending(workspace: Workspace) -> WaitStatus | None:
-    """What the open round waits for; None where it waits for nobody."""
+    """What the open round waits for; None if it does not wait."""
     wait = waiting.now(workspace)
     if wait is None:
         return None
     about = wait.about
-    said, done = _votes(workspace, about) if isinstance(about, Wanted) else _approval(workspace, wait, about)
-    until = f"its time was up at {wait.deadline}" if wait.past else f"it waits until {wait.deadline}"
-    return WaitStatus(wait, f"round {wait.round} waits for {wait.what}: {said}; {until}", done or wait.past)
+    progress, done = _votes(workspace, about) if isinstance(about, Wanted) else _approval(workspace, wait, about)
+    until = f"the deadline was {wait.deadline}" if wait.past else f"it waits until {wait.deadline}"
+    return WaitStatus(wait, f"round {wait.round} waits for {wait.what}: {progress}; {until}", done or wait.past)
 
 
 def _votes(workspace: Workspace, wanted: Wanted) -> tuple[str, bool]:

@@ -1,8 +1,8 @@
-"""Fresh votes by people: pairs handed out as JSON lines, blinded; votes checked and kept before they are acknowledged.
+"""Votes by people: hand out blinded pairs as JSON lines, validate votes, and store them before acknowledging them.
 
-A vote comes back as its pair went out, a comparison of the canonical form, with judgements and the name of whoever
-judged. It is kept as it was handed in, still blinded, in `data/ballots/<batch>/<n>.jsonl`; the step `vote` joins who
-wrote which, and takes it into `data/votes`.
+A vote is the record of its pair, a comparison in the canonical form, with judgements and the annotator's name added. It
+is stored as handed in, still blinded, in `data/ballots/<batch>/<n>.jsonl`; the step `vote` fills in the model names and
+writes it to `data/votes`.
 """
 
 import json
@@ -16,7 +16,7 @@ from core.errors import BadFeedback, RoundsError
 from core.files import write_text
 from evaluation.evals.votes import OVERALL, VOTERS
 from feedback import canonical, lines
-from feedback import pairs as waiting_pairs
+from feedback import pairs as stored_pairs
 from feedback.schema import FeedbackEvent, event_id
 from feedback.sources import AnswerPair
 from feedback.votes import effective
@@ -27,14 +27,14 @@ from tasks.state.round import seeded
 from tasks.state.workspace import Workspace
 
 SOURCE = "votes"
-"""The source of every vote that people give on a round's pairs."""
+"""Source name of the votes by people on a round's pairs."""
 
-_GIVEN = ("ingested_at", "feedback_id", "supersedes")
-"""What this module adds to a vote; all else is what the annotator said."""
+_ASSIGNED = ("ingested_at", "feedback_id", "supersedes")
+"""Fields that this module sets; all others come from the annotator."""
 
 
 Record = dict[str, Any]
-"""A record of the canonical form (docs/feedback.md), before it is checked."""
+"""A record in the canonical form (docs/feedback.md), before validation."""
 
 
 class NoPoll(RoundsError):
@@ -42,35 +42,41 @@ class NoPoll(RoundsError):
 
 
 class VotesReceived(NamedTuple):
-    """What became of the votes that were handed in."""
+    """Counts of the votes that were handed in."""
 
     new: int
     changed: int
-    """New votes of people on pairs that they had voted on: the last one counts."""
+    """Votes that replace an earlier vote of the same person on the same pair; the last one counts."""
     repeated: int
+    """Votes equal to the person's stored vote; not stored again."""
 
 
 def poll(workspace: Workspace) -> Wait:
-    """The wait for votes of the open round.
+    """The open round's wait for votes.
 
     Raises:
-        NoPoll: there is none.
+        NoPoll: no round waits for votes.
     """
     wait = waiting.now(workspace)
     if wait is None or wait.what != "votes":
         raise NoPoll(
-            f"no round of {workspace.root} waits for votes; one does that was opened with "
-            "-S 'vote.annotator={use: people}', as soon as its candidate is trained"
+            f"no round of {workspace.root} waits for votes; to vote, run a round with "
+            "-S 'vote.annotator={use: people}', which waits as soon as its candidate has been sampled"
         )
     return wait
 
 
 def pull(workspace: Workspace, annotator: str | None = None, limit: int | None = None) -> list[Record]:
-    """Pairs to vote on, as records of the canonical form without judgements.
+    """Pairs to vote on, as records in the canonical form without judgements.
 
-    Nothing in a record depends on which side is the candidate's. Pairs of equal answers are left out: there is nothing
-    to prefer. Whoever gives a name gets the pairs that they have not voted on, in an order of their own, so that people
-    who each take some take different ones; asked again, they get the same.
+    Nothing in a record depends on which side is the candidate's. Pairs of equal answers are left out. With `annotator`,
+    only pairs that this person has not voted on are returned, shuffled with a seed made from the name, so that people
+    who each take a few get different ones; the order is the same at every call.
+
+    Args:
+        workspace: the workspace of the waiting round.
+        annotator: the person's name, written to each record; None returns all pairs in order.
+        limit: maximum number of pairs; None returns all.
 
     Raises:
         NoPoll: see `poll`.
@@ -86,49 +92,49 @@ def pull(workspace: Workspace, annotator: str | None = None, limit: int | None =
 
 
 def push(workspace: Workspace, files: Sequence[Path]) -> VotesReceived:
-    """Take votes in: all of them, or none where one cannot be used. On disk when this returns.
+    """Store votes: all of them, or none if one is invalid. They are on disk when this returns.
 
     Raises:
-        NoPoll: see `poll`; a vote that comes after the round went on is not taken.
-        BadFeedback: a line that is no vote on one of the pairs; names file, line and reason of the first few.
+        NoPoll: see `poll`; also if the round has continued in the meantime.
+        BadFeedback: lines that are not valid votes on one of the pairs; names file, line and reason of the first five.
     """
     with waiting.changing(workspace):
         poll(workspace)
         pairs = {pair.pair_id: pair for pair in handed_out(workspace)}
-        read = [_read(line, pairs) for file in files for line in lines.read(file)]
-        if bad := [one for one in read if isinstance(one, str)]:
-            shown = "\n".join(f"  {reason}" for reason in bad[:5])
+        parsed = [_read(line, pairs) for file in files for line in lines.read(file)]
+        if problems := [problem for problem in parsed if isinstance(problem, str)]:
+            shown = "\n".join(f"  {problem}" for problem in problems[:5])
             raise BadFeedback(
-                f"{len(bad)} votes cannot be used, nothing was taken in; correct them, or take them out:\n{shown}"
+                f"{len(problems)} invalid votes, so nothing was accepted; correct or remove them:\n{shown}"
             )
-        return _keep(workspace, [one for one in read if isinstance(one, FeedbackEvent)])
+        return _store(workspace, [vote for vote in parsed if isinstance(vote, FeedbackEvent)])
 
 
 def cast(workspace: Workspace) -> list[FeedbackEvent]:
-    """All votes that were handed in on this round's pairs, in their order, still blinded."""
+    """All stored votes on this round's pairs, in the order they were handed in, still blinded."""
     files = sorted((workspace.ballots / batch(workspace)).glob("*.jsonl")) if workspace.pairs.exists() else []
     return [FeedbackEvent.model_validate_json(line) for file in files for line in file.read_bytes().splitlines()]
 
 
 def count(workspace: Workspace) -> int:
-    """The votes that say something overall: which answer is better, or that neither is."""
-    return sum(_says(vote) for vote in effective(cast(workspace)))
+    """Number of votes with an overall preference or tie."""
+    return sum(_is_decisive(vote) for vote in effective(cast(workspace)))
 
 
 def handed_out(workspace: Workspace) -> list[AnswerPair]:
-    """The pairs that people are asked about."""
-    known = waiting_pairs.read(workspace.pairs)
-    return [pair for pair in known if pair.responses[0].text != pair.responses[1].text]
+    """The pairs that people vote on: those whose answers differ."""
+    pairs = stored_pairs.read(workspace.pairs)
+    return [pair for pair in pairs if pair.responses[0].text != pair.responses[1].text]
 
 
-def _says(vote: FeedbackEvent) -> bool:
+def _is_decisive(vote: FeedbackEvent) -> bool:
     overall = (judgement for judgement in vote.judgements if judgement.criterion == OVERALL)
-    said = any(one.outcome == "prefer" or one.outcome.startswith("tie") for one in overall)
-    return said and vote.annotator_type in VOTERS and vote.status == "active"
+    decided = any(judgement.outcome == "prefer" or judgement.outcome.startswith("tie") for judgement in overall)
+    return decided and vote.annotator_type in VOTERS and vote.status == "active"
 
 
 def record(pair: AnswerPair, round: int) -> Record:
-    """A pair as it is handed out."""
+    """The record of a pair that is handed out."""
     answers = [
         {"response_id": response.response_id, "messages": [turn.model_dump() for turn in response.messages]}
         for response in pair.responses
@@ -145,7 +151,7 @@ def record(pair: AnswerPair, round: int) -> Record:
 
 
 def _read(line: lines.Line, pairs: Mapping[str, AnswerPair]) -> FeedbackEvent | str:
-    """A line as a vote, or why it is none."""
+    """The vote in a line, or the reason why it is invalid."""
     try:
         record = lines.parse(line)
         vote = canonical.event(record, {"source": SOURCE, "source_id": "", "source_sha256": line.sha256})
@@ -159,60 +165,64 @@ def _check(vote: FeedbackEvent, pair: AnswerPair | None) -> None:
     if vote.kind != "comparison" or vote.source != SOURCE:
         raise BadFeedback(f"kind is {vote.kind!r} and source {vote.source!r}; a vote is a comparison from {SOURCE!r}")
     if pair is None:
-        raise BadFeedback(f"source_id {vote.source_id!r} is no pair of the round that waits; pull its pairs")
+        raise BadFeedback(f"source_id {vote.source_id!r} is not a pair of the waiting round; pull its pairs")
     if vote.annotator_id == "unknown":
         raise BadFeedback("annotator_id is missing: each person votes once on a pair")
     if vote.prompt != pair.prompt:
-        raise BadFeedback(f"prompt is not that of {pair.pair_id}; hand it back as it was pulled")
-    if [_told(answer) for answer in vote.responses] != [_told(answer) for answer in pair.responses]:
-        raise BadFeedback(f"responses are not the two of {pair.pair_id} in their order; hand them back as pulled")
+        raise BadFeedback(f"prompt differs from that of {pair.pair_id}; leave it as pulled")
+    if [_content(answer) for answer in vote.responses] != [_content(answer) for answer in pair.responses]:
+        raise BadFeedback(f"responses differ from those of {pair.pair_id}, or their order; leave them as pulled")
     if vote.shown_order is None:
-        raise BadFeedback("shown_order is missing: say which answer stood on the left, [0, 1] as pulled or [1, 0]")
+        raise BadFeedback(
+            "shown_order is missing: it says which answer was shown on the left, [0, 1] as pulled or [1, 0]"
+        )
     if vote.status != "active":
-        raise BadFeedback(f"status is {vote.status!r}, which takes nothing back; vote again, with the outcome `skip`")
+        raise BadFeedback(
+            f"status must be active, not {vote.status!r}; to withdraw a vote, vote again with the outcome `skip`"
+        )
     if vote.supersedes:
-        raise BadFeedback("supersedes is filled in here: the last vote of a person on a pair counts")
+        raise BadFeedback("supersedes is set automatically; leave it out (the last vote of a person on a pair counts)")
 
 
-def _told(answer: Any) -> Any:
+def _content(answer: Any) -> Any:
     return answer.response_id, answer.messages
 
 
-def _keep(workspace: Workspace, votes: Sequence[FeedbackEvent]) -> VotesReceived:
-    """Write what is new as the next file, whole."""
-    before = {_who_on_what(vote): vote for vote in cast(workspace)}  # the last one of each stays
-    kept: list[FeedbackEvent] = []
+def _store(workspace: Workspace, votes: Sequence[FeedbackEvent]) -> VotesReceived:
+    """Write new and changed votes to the next file, atomically."""
+    latest = {_voter_and_pair(vote): vote for vote in cast(workspace)}  # a later vote replaces an earlier one
+    stored: list[FeedbackEvent] = []
     changed = 0
     for vote in votes:
-        last = before.get(_who_on_what(vote))
-        if last is None or _said(vote) != _said(last):
-            kept.append(_stamped(vote, last))
-            before[_who_on_what(vote)] = kept[-1]
+        last = latest.get(_voter_and_pair(vote))
+        if last is None or _given(vote) != _given(last):
+            stored.append(_identified(vote, last))
+            latest[_voter_and_pair(vote)] = stored[-1]
             changed += last is not None
-    if kept:
+    if stored:
         name = batch(workspace)
         number = len(list((workspace.ballots / name).glob("*.jsonl"))) + 1
-        write_text(workspace.ballot(name, number), "".join(vote.model_dump_json() + "\n" for vote in kept))
-    return VotesReceived(len(kept) - changed, changed, len(votes) - len(kept))
+        write_text(workspace.ballot(name, number), "".join(vote.model_dump_json() + "\n" for vote in stored))
+    return VotesReceived(len(stored) - changed, changed, len(votes) - len(stored))
 
 
-def _stamped(vote: FeedbackEvent, last: FeedbackEvent | None) -> FeedbackEvent:
-    """A vote with an identity of its own, also where the person goes back to what they said before the last time."""
-    native = json.dumps([_said(vote), last and last.feedback_id], sort_keys=True)
-    given = {
+def _identified(vote: FeedbackEvent, last: FeedbackEvent | None) -> FeedbackEvent:
+    """The vote with a unique id, also if the person returns to a judgement that they had changed before."""
+    native = json.dumps([_given(vote), last and last.feedback_id], sort_keys=True)
+    assigned = {
         "feedback_id": event_id(SOURCE, native, vote.annotator_id),
         "supersedes": last and last.feedback_id,
         "ingested_at": datetime.now(UTC),
     }
-    return vote.model_copy(update=given)
+    return vote.model_copy(update=assigned)
 
 
-def _who_on_what(vote: FeedbackEvent) -> tuple[str, str]:
+def _voter_and_pair(vote: FeedbackEvent) -> tuple[str, str]:
     return vote.annotator_id, vote.source_id
 
 
-def _said(vote: FeedbackEvent) -> Record:
-    return vote.model_dump(mode="json", exclude={*_GIVEN, "source_sha256"})
+def _given(vote: FeedbackEvent) -> Record:
+    return vote.model_dump(mode="json", exclude={*_ASSIGNED, "source_sha256"})
 
 
 def as_lines(records: Sequence[Record]) -> Iterator[str]:

@@ -1,6 +1,6 @@
-"""What the open round waits for people to do: since when, until when. On disk, so that any process keeps the deadline.
+"""The waits of the open round for people, with start and deadline, stored on disk for all processes.
 
-Kept light on purpose: whoever asks how a wait stands must not wait for torch or Prefect.
+Imports neither torch nor Prefect, so that the state of a wait is read quickly.
 """
 
 import fcntl
@@ -19,13 +19,13 @@ KINDS: tuple[What, ...] = ("votes", "approval")
 
 
 class Wanted(Value):
-    """How many votes a round waits for."""
+    """The number of votes that a round waits for."""
 
     votes: int
 
 
 class Candidate(Value):
-    """The candidate that a person has to sign."""
+    """The candidate that a person has to approve."""
 
     key: str
     """The round's key."""
@@ -39,30 +39,30 @@ class Wait(Stored):
     what: What
     round: int
     opened: str
-    """When the round was opened: opened anew, it waits anew."""
+    """When the round was opened. A reopened round starts a new wait."""
     since: str
     until: str
     """UTC times, ISO 8601."""
     about: Wanted | Candidate
-    """What people need to know of it."""
+    """The number of votes, or the candidate."""
     ended: str | None = None
-    """When the round went on; nothing is taken in after that."""
+    """When the round continued; nothing is accepted after that."""
     flow_run: str | None = None
-    """The run of Prefect's that is suspended for it."""
+    """Id of the Prefect run that is suspended for it."""
 
     @property
     def past(self) -> bool:
-        """True where the time is up."""
+        """True if the deadline has passed."""
         return datetime.now(UTC) >= datetime.fromisoformat(self.until)
 
     @property
     def deadline(self) -> str:
-        """The end of the time, for people."""
+        """The deadline as text, to the minute."""
         return f"{datetime.fromisoformat(self.until):%Y-%m-%d %H:%M} UTC"
 
 
 class WaitingForPeople(Exception):
-    """Not an error: a round cannot go on before people have done something, and lets go of all that it holds."""
+    """Not an error: the round has to wait for people, and releases its locks and resources meanwhile."""
 
     def __init__(self, wait: Wait) -> None:
         super().__init__(f"round {wait.round} waits for {wait.what}")
@@ -73,9 +73,9 @@ class WaitingForPeople(Exception):
 
 
 def begin(workspace: Workspace, what: What, seconds: float, about: Wanted | Candidate) -> Wait:
-    """Begin to wait; begun before, it is the same wait with the same deadline."""
-    if known := of(workspace, what):
-        return known
+    """Begin a wait. If it has begun already, the existing wait with its deadline is returned."""
+    if existing := of(workspace, what):
+        return existing
     start = datetime.now(UTC).replace(microsecond=0)
     until = start + timedelta(seconds=seconds)
     number, opened = rounds.read(workspace).number, rounds.circumstances(workspace).at
@@ -85,17 +85,17 @@ def begin(workspace: Workspace, what: What, seconds: float, about: Wanted | Cand
 
 
 def of(workspace: Workspace, what: What) -> Wait | None:
-    """The wait of the round that was opened last, whether it has ended or not; None where it has not come to it."""
+    """The wait of the most recently opened round, ended or not; None if it has not begun."""
     path = workspace.wait(what)
     if not path.exists() or not workspace.opened.exists():
         return None
     wait = Wait.load(path)
-    here = (rounds.read(workspace).number, rounds.circumstances(workspace).at)
-    return wait if (wait.round, wait.opened) == here else None
+    current = (rounds.read(workspace).number, rounds.circumstances(workspace).at)
+    return wait if (wait.round, wait.opened) == current else None
 
 
 def now(workspace: Workspace) -> Wait | None:
-    """What the open round waits for; None where no round is open, or the open one waits for nobody."""
+    """The current wait of the open round; None if no round is open, or the open one does not wait."""
     if not records.unfinished(workspace):
         return None
     waits = [wait for what in KINDS if (wait := of(workspace, what)) and not wait.ended]
@@ -103,19 +103,19 @@ def now(workspace: Workspace) -> Wait | None:
 
 
 def end(workspace: Workspace, wait: Wait) -> None:
-    """The round goes on. Call it inside `changing`: what was acknowledged before is seen after."""
+    """End a wait, because the round continues. Call it inside `changing`, so that no acknowledged vote is missed."""
     _write(workspace, wait.model_copy(update={"ended": datetime.now(UTC).isoformat(timespec="seconds")}))
 
 
 def suspend(workspace: Workspace, wait: Wait, flow_run: str) -> None:
-    """Note the run of Prefect's that is suspended for it."""
+    """Record the Prefect run that is suspended for the wait."""
     with changing(workspace):
         _write(workspace, (of(workspace, wait.what) or wait).model_copy(update={"flow_run": flow_run}))
 
 
 @contextmanager
 def changing(workspace: Workspace) -> Iterator[None]:
-    """Keep others from voting, signing, or going on while the block runs."""
+    """Hold the lock that excludes other votes, approvals and continuations while the block runs."""
     workspace.waiting.mkdir(parents=True, exist_ok=True)
     with workspace.waiting_lock.open("a") as lock:
         fcntl.flock(lock, fcntl.LOCK_EX)

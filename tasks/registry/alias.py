@@ -1,8 +1,8 @@
-"""Which policy is in use: the alias `champion` and its moves.
+"""The alias `champion`, which says which policy is in use, and its moves.
 
-The alias is the only commit point. Moving it is journalled (journal.py) and audited (audit.py), so that a
-kill anywhere leaves a whole champion and a move that the next entry settles. The lock is one machine's; between
-machines that share a server, `expect` is what keeps two promotions apart.
+The alias is the only commit point. Each move is journalled (journal.py) and audited (audit.py), so that a kill at any
+point leaves a complete champion and a move that the next call settles. The lock covers one machine; between machines
+that share a server, `expect` prevents conflicting promotions.
 """
 
 from collections.abc import Mapping
@@ -28,34 +28,34 @@ __all__ = [
 ]
 
 FORCED = "forced"
-"""The tag of a version that a person promoted against what is known of it, with their reason."""
+"""Tag of a version that a person promoted although it was rejected or rolled back; the value is their reason."""
 
 
 class AliasConflict(RoundsError):
-    """The alias is not where the caller believes it to be, so it was left alone."""
+    """The alias points to another version than the caller expected, so it was not moved."""
 
 
 class RolledBack(AliasConflict):
-    """The version was rolled away from, and is not promoted again by mistake."""
+    """The version was rolled back earlier; promoting it again needs `--force`."""
 
 
 class NeverChampion(AliasConflict):
-    """A rollback was to go to a version that was never in use."""
+    """The target of a rollback was never champion."""
 
 
 class CoolingDown(AliasConflict):
-    """A rollback is too recent for a promotion that no person decides."""
+    """An automatic promotion during the cooldown after a rollback."""
 
 
 class RollbackResult(NamedTuple):
-    """A rollback: the version that was champion, and the one that is."""
+    """A rollback: the version that was champion before, and the one that is now."""
 
     left: ModelVersion
     now: ModelVersion
 
 
 class Cooldown(NamedTuple):
-    """The time after a rollback in which no round promotes."""
+    """The period after a rollback in which no round promotes."""
 
     since: datetime
     until: datetime
@@ -82,22 +82,22 @@ class Registry(VersionStore):
         kind: MoveKind = "promote",
         cooldown: float | None = None,
     ) -> Literal["done", "noop"]:
-        """Make a version of the policy champion; `noop` where it is already.
+        """Make a version of the policy champion; returns `noop` if it already is.
 
         Args:
             version: the version to promote.
-            expect: the version that must be champion now; None where there must be none.
+            expect: the version that must be champion now; None if there must be no champion.
             reason: why, for the audit log.
-            who: a person, or what acts for one.
-            kind: what the audit log calls it. `force` promotes even what was rolled away from.
-            cooldown: seconds after a rollback in which nothing is promoted; None where a person decides.
+            who: the person or program that promotes.
+            kind: event name in the audit log. `force` also promotes a version that was rolled back.
+            cooldown: seconds after a rollback in which the promotion is refused; None for manual promotions.
 
         Raises:
-            Conflict: another version than `expect` is champion.
-            RolledBack: the version was rolled away from, and `kind` is not `force`.
-            CoolingDown: the last rollback is not `cooldown` seconds ago.
+            AliasConflict: another version than `expect` is champion.
+            RolledBack: the version was rolled back earlier, and `kind` is not `force`.
+            CoolingDown: the last rollback was less than `cooldown` seconds ago.
             BadModel: there is no such version.
-            BadParams: no reason.
+            BadParams: the reason is empty.
         """
         with self._locked():
             self._reconcile()
@@ -107,7 +107,7 @@ class Registry(VersionStore):
             if left != expect:
                 raise AliasConflict(
                     f"policy@champion is {left or 'unset'}, expected {expect or 'unset'}: version {version} was "
-                    "compared with another; run a new round"
+                    "compared with another champion; run a new round"
                 )
             if kind != "force":
                 _refuse_rolled_back(target)
@@ -117,23 +117,23 @@ class Registry(VersionStore):
         return "done"
 
     def rollback(self, to: str | None, reason: str, who: str, expect: str | None = None) -> RollbackResult:
-        """Make an earlier version champion again: `to`, or the one that the champion took over from.
+        """Make an earlier version champion again: `to`, or the predecessor of the champion.
 
-        The version left is marked, and not promoted again unless forced; a cooldown begins. A rollback that a kill cut
-        short after the alias moved is finished here, and not repeated from there.
+        The version left is tagged `rolled_back`, so that promoting it again needs `force`, and a cooldown begins. A
+        rollback that was killed after the alias moved is completed here; no second rollback follows.
 
         Args:
             to: the version to go back to.
-            reason: why, for the audit log and the mark.
-            who: a person, or what acts for one.
-            expect: the version that is to be left; None leaves whichever is champion.
+            reason: why, for the audit log and the tag.
+            who: the person or program that rolls back.
+            expect: the version that must be champion now; None accepts any.
 
         Raises:
-            Conflict: there is nothing to go back to, or another version than `expect` is champion.
-            RolledBack: the target was itself rolled away from.
-            NeverChampion: `to` was never champion; promoting it is another decision than going back.
+            AliasConflict: the champion has no predecessor, or another version than `expect` is champion.
+            RolledBack: the target itself was rolled back earlier.
+            NeverChampion: `to` was never champion, so it has to be promoted instead.
             BadModel: there is no version `to`.
-            BadParams: no reason.
+            BadParams: the reason is empty.
         """
         with self._locked():
             for settled in self._reconcile():
@@ -146,7 +146,7 @@ class Registry(VersionStore):
                 )
             target = to or (now.tags.get("rollback_to") if now else None)
             if not now or not target:
-                raise AliasConflict("policy@champion took over from no other version; name the one to go back to")
+                raise AliasConflict("policy@champion is unset or has no predecessor; name the version to roll back to")
             if target == now.version:
                 return RollbackResult(now, now)
             _refuse_rolled_back(self.version(target))
@@ -156,7 +156,7 @@ class Registry(VersionStore):
             return RollbackResult(self.version(now.version), self.version(target))
 
     def cooling(self, cooldown: float) -> Cooldown | None:
-        """The cooldown that runs now, of so many seconds; None where the champion was promoted, or it was lifted."""
+        """The current cooldown of `cooldown` seconds; None if it ended, was lifted, or a promotion followed."""
         last = self._journal.last()
         if last is None or last.kind != "rollback" or last.lifted:
             return None
@@ -164,7 +164,7 @@ class Registry(VersionStore):
         return Cooldown(last.at, until) if datetime.now(UTC) < until else None
 
     def lift(self, reason: str, who: str) -> bool:
-        """Let rounds promote again after a rollback; False where the champion's last move was none, or was lifted."""
+        """End the cooldown after a rollback; False if the last move was not a rollback, or its cooldown was lifted."""
         with self._locked():
             self._reconcile()
             last = self._journal.last()
@@ -175,43 +175,43 @@ class Registry(VersionStore):
         return True
 
     def mark(self, version: ModelVersion, tags: Mapping[str, str]) -> None:
-        """Set tags of a version of the policy, such as what became of its verdict."""
+        """Set tags of a version of the policy, such as its final verdict."""
         for key, value in tags.items():
             self.store.set_model_version_tag(version.name, version.version, key, value)
 
     def reconcile(self) -> None:
-        """Settle the move that a kill left open, and record a move that was made elsewhere. Each change begins so."""
+        """Settle a move that a kill left open, and record outside moves. Every change of the alias begins with this."""
         with self._locked():
             self._reconcile()
 
     def _reconcile(self) -> list[MoveIntent]:
-        """Settle what is open; returns the moves that turned out to be made."""
+        """Settle open moves; returns those that had moved the alias."""
         now = self.alias()
-        made = []
+        completed = []
         for intent in self._journal.open():
             if now == intent.target:
                 self._commit(intent)
-                made.append(intent)
+                completed.append(intent)
             else:
                 self._journal.settle(intent, "aborted")
-        self._note_strange_move(now or "")
-        return made
+        self._record_outside_move(now or "")
+        return completed
 
-    def _note_strange_move(self, now: str) -> None:
-        """Record an alias that is not where the audit log left it: moved by hand, or from another workspace."""
+    def _record_outside_move(self, now: str) -> None:
+        """Record a move that the audit log does not have: made by hand, or from another workspace."""
         left = next((entry.facts["now"] for entry in reversed(audit.read(self._audit)) if "now" in entry.facts), "")
         if now != left:
             audit.append(self._audit, "found", "unknown", model="policy", left=left, now=now)
 
     def _move(self, kind: MoveKind, left: str, target: ModelVersion, reason: str, who: str) -> None:
         if not reason.strip():
-            raise BadParams("moving the champion needs a reason; it goes to the audit log")
+            raise BadParams("a change of the champion needs a reason, which goes to the audit log; add --reason")
         intent = self._journal.intend(kind, left, target.version, reason, who)
         self.store.set_registered_model_alias("policy", CHAMPION, target.version)
         self._commit(intent)
 
     def _commit(self, intent: MoveIntent) -> None:
-        """Everything that follows from a moved alias. Repeated after a kill, it changes nothing twice."""
+        """Set tags, write the audit log and settle the intent after the alias moved. Idempotent."""
         if intent.kind == "rollback":
             self.store.set_model_version_tag("policy", intent.left, "rolled_back", intent.reason)
         else:
@@ -223,27 +223,27 @@ class Registry(VersionStore):
         if all(entry.facts.get("intent") != intent.run_id for entry in audit.read(self._audit)):
             now = self.version(intent.target)
             facts = {"round": now.round, "digest": now.digest, "run": now.run_id, "intent": intent.run_id}
-            moved = {"model": "policy", "left": intent.left, "now": intent.target, "reason": intent.reason}
-            audit.append(self._audit, intent.kind, intent.who, **moved, **facts)
+            move = {"model": "policy", "left": intent.left, "now": intent.target, "reason": intent.reason}
+            audit.append(self._audit, intent.kind, intent.who, **move, **facts)
         self._journal.settle(intent, "committed")
 
     def _refuse_never_champion(self, version: str) -> None:
-        found = any(entry.facts.get("now") == version for entry in audit.read(self._audit))  # also where moved by hand
-        if not found and not self._journal.reached(version):
+        audited = any(entry.facts.get("now") == version for entry in audit.read(self._audit))  # also moves by hand
+        if not audited and not self._journal.reached(version):
             raise NeverChampion(
-                f"policy version {version} was never champion, so there is no going back to it; to make it champion: "
+                f"policy version {version} was never champion, so it cannot be rolled back to; promote it with "
                 f"`rounds promote {version} --reason …`"
             )
 
     def _refuse_while_cooling(self, version: str, cooldown: float) -> None:
         if cooling := self.cooling(cooldown):
-            raise CoolingDown(f"{cooling}; by hand: `rounds promote {version} --reason …`")
+            raise CoolingDown(f"{cooling}; to promote it manually: `rounds promote {version} --reason …`")
 
 
 def _refuse_rolled_back(target: ModelVersion) -> None:
     if "rolled_back" in target.tags:
         why = target.tags["rolled_back"]
         raise RolledBack(
-            f"policy version {target.version} was rolled back ({why}); name another, or promote it all the "
-            f"same: `rounds promote {target.version} --force --reason …`"
+            f"policy version {target.version} was rolled back earlier ({why}); name another version, or promote it "
+            f"anyway with `rounds promote {target.version} --force --reason …`"
         )

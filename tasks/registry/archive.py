@@ -1,4 +1,4 @@
-"""What past rounds left in MLflow, readable from any machine: tags, numbers, hashes of data, and saved files."""
+"""Past rounds in MLflow, readable from any machine: tags, metrics, hashes of data, and saved files."""
 
 import re
 from collections.abc import Iterator, Mapping
@@ -21,27 +21,27 @@ if TYPE_CHECKING:
     from tasks.tools.tracking import Run
 
 SAVED = "round"
-"""The folder of a run that holds what closing saved: round.yaml, opened.json, dvc.lock and the reports."""
+"""Artifact folder with the files saved when a round closes: round.yaml, opened.json, dvc.lock and the reports."""
 
 PAGE = 1000
-"""MLflow gives no more runs at once."""
+"""Runs per request to MLflow, its maximum."""
 
 
 class NotFound(RoundsError):
-    """Nothing here goes by that name, or what was saved with it is gone."""
+    """No round, version or run has that name, or its saved files are gone."""
 
 
 class StepOutput(NamedTuple):
-    """What a step wrote, by hash."""
+    """An output of a step, by hash."""
 
     step: str
     path: str
     md5: str
-    """As DVC knows it; a folder's ends in `.dir`."""
+    """MD5 as in dvc.lock; a folder's ends in `.dir`."""
 
 
 class PastRound(NamedTuple):
-    """A round as its run tells of it."""
+    """A round, read from its MLflow run."""
 
     number: int
     key: str
@@ -53,135 +53,144 @@ class PastRound(NamedTuple):
 
     @property
     def verdict(self) -> str | None:
-        """promote, hold or reject; None of a round that was not finished."""
+        """promote, hold or reject; None for an unfinished round."""
         return self.tags.get("verdict")
 
     @property
     def name(self) -> str:
-        """How messages call it."""
+        """The round's name in messages."""
         return f"round {self.number} (run {self.run_id})"
 
 
 class SavedFiles(NamedTuple):
-    """The folder of files that closing saved to a run."""
+    """A folder of the files that were saved to a run when its round closed."""
 
     folder: Path
 
     @property
     def inputs(self) -> Inputs:
-        """round.yaml: what opening froze.
+        """round.yaml: the frozen inputs.
 
         Raises:
-            Damaged: it is not whole.
+            Damaged: it is incomplete or invalid.
         """
-        return Inputs.from_yaml((self.folder / "round.yaml").read_text(encoding="utf-8"), "round.yaml in its run")
+        return Inputs.from_yaml(
+            (self.folder / "round.yaml").read_text(encoding="utf-8"), "round.yaml in the round's run"
+        )
 
     @property
     def verdict(self) -> Verdict | None:
-        """verdict.json; None of round 0, which has no gates."""
+        """verdict.json; None for round 0, which has no gates."""
         path = self.folder / "verdict.json"
         return Verdict.from_json(read_json(path)) if path.exists() else None
 
     @property
     def stages(self) -> Stages:
-        """dvc.lock: what each step read and wrote."""
+        """dvc.lock: inputs and outputs of each step."""
         return stages(self.folder / "dvc.lock")
 
 
 class Archive:
-    """The rounds that MLflow knows of."""
+    """The rounds recorded in MLflow."""
 
     def __init__(self, root: Path) -> None:
         self._root = root
         self._store = tracking.client(root)
 
     def rounds(self) -> list[PastRound]:
-        """All rounds, unfinished ones included, oldest first."""
-        home = tracking.experiment(self._store, tracking.EXPERIMENT, self._root)
-        found, token = [], None
+        """All rounds, including unfinished ones, oldest first."""
+        experiment = tracking.experiment(self._store, tracking.EXPERIMENT, self._root)
+        rounds, token = [], None
         while True:
-            # a step's run names its round, but has no key
-            page = self._store.search_runs([home], "tags.round_key LIKE '%'", max_results=PAGE, page_token=token)
-            found += [_past(run) for run in page]
+            # runs of steps have no tag `round_key`
+            page = self._store.search_runs([experiment], "tags.round_key LIKE '%'", max_results=PAGE, page_token=token)
+            rounds += [_past(run) for run in page]
             token = page.token
             if not token:
-                return sorted(found, key=lambda past: (past.number, past.started))
+                return sorted(rounds, key=lambda past: (past.number, past.started))
 
     def finished(self, text: str) -> PastRound:
-        """The one finished round of that number, key or run id (the first six digits are enough).
+        """The finished round with this number, key or run id. The first six digits of a key or id are enough.
 
         Raises:
-            NotFound: there is none, or more than one.
+            NotFound: there is no such round, or more than one.
         """
-        ended = [past for past in self.rounds() if past.verdict]
-        found = [past for past in ended if text == str(past.number)]
-        found = found or [past for past in ended if begins(past.key, text) or begins(past.run_id, text)]
-        if len(found) == 1:
-            return found[0]
-        if found:
-            raise NotFound(f"{text} names {len(found)} rounds: {', '.join(p.name for p in found)}; name a run instead")
-        known = ", ".join(str(past.number) for past in ended) or "none"
-        raise NotFound(f"no finished round {text!r} at {tracking.uri(self._root)}; finished rounds: {known}")
+        finished = [past for past in self.rounds() if past.verdict]
+        matches = [past for past in finished if text == str(past.number)]
+        matches = matches or [
+            past for past in finished if matches_prefix(past.key, text) or matches_prefix(past.run_id, text)
+        ]
+        if len(matches) == 1:
+            return matches[0]
+        if matches:
+            names = ", ".join(past.name for past in matches)
+            raise NotFound(f"{text!r} matches {len(matches)} rounds: {names}; give a run id instead")
+        known = ", ".join(str(past.number) for past in finished) or "none"
+        raise NotFound(f"there is no finished round {text!r} at {tracking.uri(self._root)}; finished rounds: {known}")
 
     def parents_of(self, text: str) -> set[str]:
-        """The runs of the rounds that steps belong to whose run ids begin with `text`."""
-        home = tracking.experiment(self._store, tracking.EXPERIMENT, self._root)
-        steps = self._store.search_runs([home], f"attributes.run_id LIKE '{text}%'") if begins(text, text) else []
+        """Run ids of the rounds that have a step whose own run id begins with `text`."""
+        experiment = tracking.experiment(self._store, tracking.EXPERIMENT, self._root)
+        condition = f"attributes.run_id LIKE '{text}%'"
+        steps = self._store.search_runs([experiment], condition) if matches_prefix(text, text) else []
         return {run.data.tags["mlflow.parentRunId"] for run in steps if "mlflow.parentRunId" in run.data.tags}
 
     def files(self, run_id: str, folder: str) -> dict[str, bytes]:
-        """The files of one folder of a run, by their names; none where the folder is not there."""
-        with TemporaryDirectory(prefix="rounds-") as place:
+        """File name → content of one artifact folder of a run; empty if the folder does not exist."""
+        with TemporaryDirectory(prefix="rounds-") as temporary:
             try:
-                found = tracking.download(self._store, run_id, folder, place)
+                copy = tracking.download(self._store, run_id, folder, temporary)
             except NoFiles:
                 return {}
-            return {file.name: file.read_bytes() for file in sorted(found.iterdir()) if file.is_file()}
+            return {file.name: file.read_bytes() for file in sorted(copy.iterdir()) if file.is_file()}
 
     def moves(self, version: str) -> list[dict[str, str]]:
-        """The moves of the champion's alias to a version of the policy, or away from it, oldest first."""
-        home = tracking.experiment(self._store, journal.EXPERIMENT, self._root)
+        """Moves of the alias `champion` to or from a version of the policy, oldest first."""
+        experiment = tracking.experiment(self._store, journal.EXPERIMENT, self._root)
         order = ["attributes.start_time"]
-        sides = [self._store.search_runs([home], f"tags.{side} = '{version}'", order_by=order) for side in _SIDES]
-        runs = {run.info.run_id: run for side in sides for run in side}
+        pages = [self._store.search_runs([experiment], f"tags.{tag} = '{version}'", order_by=order) for tag in _SIDES]
+        runs = {run.info.run_id: run for page in pages for run in page}
         ordered = sorted(runs.values(), key=lambda run: (run.info.start_time, run.info.run_id))
-        return [{"intent": run.info.run_id, "at": _moment(run), **_ours(run.data.tags)} for run in ordered]
+        return [{"intent": run.info.run_id, "at": _started(run), **_own_tags(run.data.tags)} for run in ordered]
 
     @contextmanager
     def saved(self, past: PastRound) -> Iterator[SavedFiles]:
-        """The files that closing saved to the round's run, for as long as the block runs.
+        """Download the files that were saved when the round closed; they exist while the block runs.
 
         Raises:
-            NotFound: they are gone.
+            NotFound: files are missing.
         """
         with TemporaryDirectory(prefix="rounds-") as folder:
             try:
                 files = tracking.download(self._store, past.run_id, SAVED, folder)
             except NoFiles as error:
-                raise NotFound(f"{past.name}: its saved files ({SAVED}/) are not in MLflow\n{error}") from error
+                raise NotFound(
+                    f"{past.name}: its saved files ({SAVED}/) are missing from MLflow; restore the "
+                    f"artifact store from a backup\n{error}"
+                ) from error
             missing = [name for name in ("round.yaml", "dvc.lock") if not (files / name).exists()]
             if missing:
                 raise NotFound(
-                    f"{past.name}: {' and '.join(missing)} is not among its files in MLflow ({SAVED}/); restore "
-                    "them from a backup of the artifact store"
+                    f"{past.name}: missing from its saved files in MLflow ({SAVED}/): {', '.join(missing)}; "
+                    "restore them from a backup of the artifact store"
                 )
             yield SavedFiles(files)
 
 
-def begins(name: str, text: str) -> bool:
-    """Whether a hexadecimal name begins with `text`; fewer than six digits name nothing."""
+def matches_prefix(name: str, text: str) -> bool:
+    """True if the hexadecimal `name` begins with `text`, which must have at least six digits."""
     return re.fullmatch(r"[0-9a-f]{6,}(\.dir)?", text) is not None and name.startswith(text)
 
 
 _SIDES = ("target", "left")
 
 
-def _ours(tags: Mapping[str, str]) -> dict[str, str]:
-    """The tags that are not MLflow's own."""
+def _own_tags(tags: Mapping[str, str]) -> dict[str, str]:
+    """The tags that were not set by MLflow itself."""
     return {name: value for name, value in sorted(tags.items()) if not name.startswith("mlflow.")}
 
 
-def _moment(run: "Run") -> str:
+def _started(run: "Run") -> str:
     return datetime.fromtimestamp(run.info.start_time / 1000, UTC).isoformat(timespec="seconds")
 
 

@@ -1,8 +1,8 @@
-"""The audit log: one line a change, each line naming the hash of the line before it.
+"""The audit log: one line per change, each with the hash of the previous line.
 
-The chain shows a line that was edited, removed or moved. A side file with the hash of the newest line shows a tail
-that was cut off. No secret is involved: whoever rewrites the log *and* its side file from some line on is not found
-out here, only by comparing with a copy kept elsewhere.
+The hash chain reveals lines that were edited, removed or moved. A side file (`<log>.head`) with the hash of the newest
+line reveals a truncated log. No secret is involved: rewriting the log *and* its side file from some line on can be
+detected only by comparing with a copy kept elsewhere.
 """
 
 import fcntl
@@ -19,9 +19,9 @@ from tasks.state import records
 from tasks.state.workspace import Workspace
 
 Facts = dict[str, Any]
-"""What a line says besides, by the kind of its event."""
+"""Further fields of a line; they depend on its event."""
 
-_NOTHING = "0" * 64  # what the first line follows
+_NO_LINE = "0" * 64  # hash before the first line
 
 
 class AuditEntry(NamedTuple):
@@ -34,7 +34,7 @@ class AuditEntry(NamedTuple):
     who: str
     facts: Facts
     previous: str
-    """SHA-256 (hex) of the line before, without its newline; zeros for the first."""
+    """SHA-256 (hex) of the previous line, without its newline; zeros for the first line."""
 
 
 class _Head(NamedTuple):
@@ -43,27 +43,27 @@ class _Head(NamedTuple):
 
 
 def append(path: Path, event: str, who: str, **facts: Any) -> AuditEntry:
-    """Add one line, on disk when this returns. A half-written last line, left by a kill, goes to `<path>.torn`.
+    """Append one line; it is on disk when this returns. A half-written last line is moved to `<path>.torn`.
 
-    A log that was damaged is continued after the line that its side file names, so that the damage stays visible.
+    A damaged log is continued after the line recorded in its side file, so that the damage stays detectable.
     """
     path.parent.mkdir(parents=True, exist_ok=True)
     with path.open("a+b") as log:
         fcntl.flock(log, fcntl.LOCK_EX)
-        _set_torn_aside(log, path)
-        before = _tip(_lines(log.read()), _head(path))
-        entry = AuditEntry(before.seq + 1, datetime.now(UTC).isoformat(), event, who, facts, before.sha256)
+        _move_torn_line(log, path)
+        newest = _newest(_lines(log.read()), _head(path))
+        entry = AuditEntry(newest.seq + 1, datetime.now(UTC).isoformat(), event, who, facts, newest.sha256)
         line = json.dumps(entry._asdict(), ensure_ascii=False).encode()
         log.write(line + b"\n")
         log.flush()
         os.fsync(log.fileno())
-        # After the line, never before: a kill in between leaves a head one line behind, which `_tip` understands.
+        # Written after the line: a kill in between leaves a head one line behind, which `_newest` handles.
         write_json(_head_file(path), _Head(entry.seq, _sha256(line))._asdict())
     return entry
 
 
-def mend(path: Path) -> None:
-    """Clear what a kill left beside the log while the side file was written."""
+def repair(path: Path) -> None:
+    """Remove temporary files left by a kill while the side file was written."""
     if path.exists():
         with path.open("rb") as log:
             fcntl.flock(log, fcntl.LOCK_EX)
@@ -71,44 +71,44 @@ def mend(path: Path) -> None:
 
 
 def read(path: Path) -> list[AuditEntry]:
-    """All lines that can be read, oldest first. `verify` tells of the others."""
+    """All valid lines, oldest first. `verify` reports the others."""
     entries = [_parse(line) for line in _lines(path.read_bytes())] if path.exists() else []
     return [entry for entry in entries if entry is not None]
 
 
 def verify(path: Path) -> list[str]:
-    """What is wrong with the log, one sentence a problem: lines edited, removed, moved or cut off. Empty: sound.
+    """Problems of the log, one sentence each: lines edited, removed, moved or truncated. Empty if there are none.
 
     Raises:
-        Damaged: the side file is not whole.
+        Damaged: the side file is incomplete or invalid.
     """
-    lines, head = _still(path)
+    lines, head = _snapshot(path)
     problems = []
-    previous = _NOTHING
+    previous = _NO_LINE
     for number, line in enumerate(lines, start=1):
         entry = _parse(line)
         if entry is None:
-            problems.append(f"{path}:{number}: no entry of an audit log")
+            problems.append(f"{path}:{number}: is not an entry of an audit log")
         elif (entry.seq, entry.previous) != (number, previous):
-            problems.append(f"{path}:{number}: does not follow the line before it: a line was edited, removed or moved")
+            problems.append(f"{path}:{number}: does not follow the previous line: a line was edited, removed or moved")
         previous = _sha256(line)
     return problems + _tail_problems(path, lines, head)
 
 
 def missing(workspace: Workspace) -> list[str]:
-    """Promotions on record that the log does not mention, one sentence each: lines and side file were removed."""
+    """Recorded promotions missing from the log, one sentence each: both lines and side file were removed."""
     logged = {entry.facts.get("now") for entry in read(workspace.audit)}
     rounds = [records.read(workspace, number) for number in records.numbers(workspace)]
     promoted = [record for record in rounds if record.verdict.result == "promote"]
     return [
-        f"{workspace.audit}: no line tells how version {record.version} of round {record.number} became champion"
+        f"{workspace.audit}: no line records that version {record.version} of round {record.number} became champion"
         for record in promoted
         if record.version not in logged
     ]
 
 
-def _still(path: Path) -> tuple[list[bytes], _Head]:
-    """The lines and the newest of them on record, at one moment: nobody appends between the two looks."""
+def _snapshot(path: Path) -> tuple[list[bytes], _Head]:
+    """The lines and the content of the side file, read together under the lock."""
     if not path.exists():
         return [], _head(path)
     with path.open("rb") as log:
@@ -119,32 +119,32 @@ def _still(path: Path) -> tuple[list[bytes], _Head]:
 def _tail_problems(path: Path, lines: list[bytes], head: _Head) -> list[str]:
     if len(lines) < head.seq:
         return [f"{path}: ends after line {len(lines)}, but line {head.seq} was written: lines were removed"]
-    if len(lines) > head.seq + 1:  # one line ahead is what a kill leaves
-        return [f"{path}: has {len(lines)} lines, but {_head_file(path).name} knows of {head.seq}"]
+    if len(lines) > head.seq + 1:  # a kill can leave the log one line ahead
+        return [f"{path}: has {len(lines)} lines, but {_head_file(path).name} records {head.seq}"]
     if head.seq and _sha256(lines[head.seq - 1]) != head.sha256:
-        return [f"{path}:{head.seq}: not the line that was written: it was edited"]
+        return [f"{path}:{head.seq}: does not match its recorded hash: the line was edited"]
     return []
 
 
-def _tip(lines: list[bytes], head: _Head) -> _Head:
-    """What the next line follows: the newest line, or the one on record where the log is shorter or was edited."""
+def _newest(lines: list[bytes], head: _Head) -> _Head:
+    """The line that the next one follows: the last line, or the recorded one if the log was truncated or edited."""
     return _Head(len(lines), _sha256(lines[-1])) if len(lines) > head.seq else head
 
 
-def _set_torn_aside(log: BinaryIO, path: Path) -> None:
+def _move_torn_line(log: BinaryIO, path: Path) -> None:
     log.seek(0)
     whole, newline, torn = log.read().rpartition(b"\n")
     if torn:
-        with path.with_name(path.name + ".torn").open("ab") as aside:
-            aside.write(torn + b"\n")
-            aside.flush()
-            os.fsync(aside.fileno())
+        with path.with_name(path.name + ".torn").open("ab") as torn_lines:
+            torn_lines.write(torn + b"\n")
+            torn_lines.flush()
+            os.fsync(torn_lines.fileno())
         log.truncate(len(whole + newline))
     log.seek(0)
 
 
 def _lines(content: bytes) -> list[bytes]:
-    """The whole lines; what follows the last newline was never finished."""
+    """The complete lines; text after the last newline is a half-written line."""
     return content.split(b"\n")[:-1]
 
 
@@ -158,11 +158,13 @@ def _parse(line: bytes) -> AuditEntry | None:
 def _head(path: Path) -> _Head:
     file = _head_file(path)
     if not file.exists():
-        return _Head(0, _NOTHING)
+        return _Head(0, _NO_LINE)
     match read_json(file):
         case {"seq": int(seq), "sha256": str(sha256)} if seq >= 0:
             return _Head(seq, sha256)
-    raise Damaged(f"{file} does not say which line is the newest; restore it and {path.name} from a backup")
+    raise Damaged(
+        f"{file} does not have the number and hash of the newest line; restore it and {path.name} from a backup"
+    )
 
 
 def _head_file(path: Path) -> Path:

@@ -1,7 +1,7 @@
-"""Incidents: what went wrong with which version, who saw it, and what was done, as lines of the audit log.
+"""Incidents with a version of the policy, stored as lines of the audit log.
 
-There an incident is safe from edits as every promotion is: `audit verify` finds a line that was edited, removed or
-moved. An incident is called by the number of its first line, so that two opened at the same time are two.
+The hash chain of the log protects incidents too: `audit verify` finds lines that were edited, removed or moved. The
+number of an incident is that of its first line, so it is unique even if two are opened at the same time.
 """
 
 from pathlib import Path
@@ -15,7 +15,7 @@ OPENED, NOTED, CLOSED = "incident opened", "incident noted", "incident closed"
 
 
 class NoIncident(RoundsError):
-    """There is no such incident, or it is closed already."""
+    """There is no such incident, or it is already closed."""
 
 
 class Incident(NamedTuple):
@@ -23,12 +23,12 @@ class Incident(NamedTuple):
 
     number: int
     version: str
-    """The version of the policy that it is about."""
+    """The affected version of the policy."""
     what: str
     who: str
     """Who opened it."""
     lines: tuple[AuditEntry, ...]
-    """Its own lines of the audit log, oldest first."""
+    """Its lines of the audit log, oldest first."""
     open: bool
 
 
@@ -36,35 +36,35 @@ def begin(log: Path, what: str, version: str, who: str) -> Incident:
     """Open an incident about a version.
 
     Raises:
-        BadParams: nothing is said.
+        BadParams: the text is empty.
     """
     _check(what)
     return _read(audit.append(log, OPENED, who, version=version, said=what), [])
 
 
-def note(log: Path, number: int, said: str, who: str) -> None:
-    """Add to the timeline. A closed incident takes notes as well: much is understood later.
+def note(log: Path, number: int, text: str, who: str) -> None:
+    """Add a note to the timeline, also of a closed incident.
 
     Raises:
-        NoIncident: there is none of that number.
-        BadParams: nothing is said.
+        NoIncident: there is no such incident.
+        BadParams: the text is empty.
     """
-    _check(said)
+    _check(text)
     find(log, number)
-    audit.append(log, NOTED, who, incident=number, said=said)
+    audit.append(log, NOTED, who, incident=number, said=text)
 
 
-def close(log: Path, number: int, said: str, who: str) -> None:
-    """Close an incident, saying how it ended.
+def close(log: Path, number: int, text: str, who: str) -> None:
+    """Close an incident with a text about its outcome.
 
     Raises:
-        NoIncident: there is none of that number, or it is closed already.
-        BadParams: nothing is said.
+        NoIncident: there is no such incident, or it is already closed.
+        BadParams: the text is empty.
     """
-    _check(said)
+    _check(text)
     if not find(log, number).open:
-        raise NoIncident(f"incident {number} is closed already; `rounds incident note` still adds to it")
-    audit.append(log, CLOSED, who, incident=number, said=said)
+        raise NoIncident(f"incident {number} is already closed; use `rounds incident note` to add to it")
+    audit.append(log, CLOSED, who, incident=number, said=text)
 
 
 def every(log: Path) -> list[Incident]:
@@ -82,19 +82,19 @@ def find(log: Path, number: int) -> Incident:
     """One incident.
 
     Raises:
-        NoIncident: there is none of that number.
+        NoIncident: there is no such incident.
     """
     known = {incident.number: incident for incident in every(log)}
     if number not in known:
-        there = ", ".join(map(str, known)) or "none"
-        raise NoIncident(f"there is no incident {number} in {log}; there are: {there}")
+        numbers = ", ".join(map(str, known)) or "none"
+        raise NoIncident(f"there is no incident {number} in {log}; known incidents: {numbers}")
     return known[number]
 
 
 def timeline(log: Path, incident: Incident) -> list[AuditEntry]:
-    """The incident's lines, and every move of the champion to or from its version, in the order they were written."""
-    mine = {entry.seq for entry in incident.lines}
-    return [entry for entry in audit.read(log) if entry.seq in mine or _moves(entry.facts, incident.version)]
+    """The incident's lines, and every move of the champion to or from its version, in chronological order."""
+    own = {entry.seq for entry in incident.lines}
+    return [entry for entry in audit.read(log) if entry.seq in own or _moves(entry.facts, incident.version)]
 
 
 def _moves(facts: Facts, version: str) -> bool:
@@ -102,17 +102,17 @@ def _moves(facts: Facts, version: str) -> bool:
 
 
 def _read(opened: AuditEntry, entries: list[AuditEntry]) -> Incident:
-    more = [entry for entry in entries if entry.facts.get("incident") == opened.seq]
+    later = [entry for entry in entries if entry.facts.get("incident") == opened.seq]
     return Incident(
         number=opened.seq,
         version=opened.facts["version"],
         what=opened.facts["said"],
         who=opened.who,
-        lines=(opened, *more),
-        open=all(entry.event != CLOSED for entry in more),
+        lines=(opened, *later),
+        open=all(entry.event != CLOSED for entry in later),
     )
 
 
-def _check(said: str) -> None:
-    if not said.strip():
-        raise BadParams("an incident needs words: what was seen, or done; they go to the audit log")
+def _check(text: str) -> None:
+    if not text.strip():
+        raise BadParams("the text of an incident is empty; say what was observed or done, for the audit log")

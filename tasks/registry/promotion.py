@@ -1,4 +1,4 @@
-"""Promotion: what becomes of a verdict of `promote` at the end of a round, and a promotion that a person decides."""
+"""Promotion: at the end of a round whose verdict is `promote`, or manually."""
 
 from typing import Literal
 
@@ -17,37 +17,38 @@ class PromotionSettings(BaseSettings):
     """When a round may promote its candidate."""
 
     cooldown: float = Field(86400.0, ge=0)
-    """Seconds after a rollback in which no round promotes. People can, or end it with `rounds cooldown`."""
+    """Seconds after a rollback in which no round promotes. Manual promotion stays possible; `rounds cooldown` ends
+    the cooldown early."""
 
 
 class VersionRejected(RoundsError):
-    """The version was rejected by the gates of its round."""
+    """A manual promotion of a version that the gates of its round rejected."""
 
 
 def knobs(workspace: Workspace) -> PromotionSettings:
     """The section `promotion` of the next round.
 
     Raises:
-        BadParams: a knob that does not exist, or a value that it does not take.
+        BadParams: an unknown knob, or an invalid value.
     """
     return section(PromotionSettings, read(workspace.params), "promotion", workspace.params)
 
 
 def carry_out(round: Round, registry: Registry, version: ModelVersion, verdict: Verdict) -> Verdict:
-    """Promote the candidate where the verdict says so; returns what became of the verdict.
+    """Promote the candidate if the verdict is `promote`; returns the final verdict.
 
-    A candidate that meets a cooldown, or another champion than the one it was compared with, is held, with the reason
-    as one more finding: it is registered and readable, and a person can promote it. Repeated after a kill, the last
-    answer stands, for nothing was recorded before.
+    During a cooldown, or if the champion is not the one the candidate was compared with, the verdict becomes `hold`,
+    with the reason as an additional finding. The candidate stays registered, and a person can promote it. After a kill
+    this can be repeated; the last result counts, because the round's record is written later.
     """
     if verdict.result == "promote":
-        verdict = _promoted_or_held(round, registry, version, verdict)
+        verdict = _promote_or_hold(round, registry, version, verdict)
         if version.tags["verdict"] != verdict.result:
             registry.mark(version, {"verdict": verdict.result})
     return verdict
 
 
-def _promoted_or_held(round: Round, registry: Registry, version: ModelVersion, verdict: Verdict) -> Verdict:
+def _promote_or_hold(round: Round, registry: Registry, version: ModelVersion, verdict: Verdict) -> Verdict:
     reasons = "; ".join(finding.reason for finding in verdict.findings)
     expect = round.champion.version if round.champion else None
     cooldown = round.knobs("promotion", PromotionSettings).cooldown
@@ -59,23 +60,23 @@ def _promoted_or_held(round: Round, registry: Registry, version: ModelVersion, v
 
 
 def by_hand(registry: Registry, version: str, reason: str, who: str, force: bool) -> Literal["done", "noop"]:
-    """Promote a version because a person says so, whatever cooldown there is; `noop` where it is champion.
+    """Promote a version manually, also during a cooldown; returns `noop` if it is already champion.
 
-    With `force`, also what the gates rejected or what was rolled away from. Such a version is marked: `watch` raises
-    alarms about it, and leaves rolling it back to people.
+    With `force`, also a version that the gates rejected or that was rolled back. Such a version is tagged `forced`:
+    `watch` raises alarms about it but does not roll it back.
 
     Raises:
-        Rejected: the gates rejected the version.
-        RolledBack: it was rolled away from.
-        Conflict: another promotion or rollback came in between.
+        VersionRejected: the gates rejected the version.
+        RolledBack: the version was rolled back earlier.
+        AliasConflict: the champion changed during this call.
         BadModel: there is no such version.
     """
     target, champion = registry.version(version), registry.alias()
     rejected = target.tags.get("verdict") == "reject"
     if rejected and not force:
         raise VersionRejected(
-            f"policy version {version} was rejected by the gates of round {target.round}, whose record says why; "
-            f"promote it all the same: `rounds promote {version} --force --reason …`"
+            f"policy version {version} was rejected by the gates of round {target.round}, whose record has the "
+            f"reasons; promote it anyway with `rounds promote {version} --force --reason …`"
         )
-    against = rejected or "rolled_back" in target.tags
-    return registry.promote(version, champion, reason, who, kind="force" if force and against else "promote")
+    needs_force = rejected or "rolled_back" in target.tags
+    return registry.promote(version, champion, reason, who, kind="force" if force and needs_force else "promote")

@@ -1,4 +1,4 @@
-"""What drift is measured against: the champion, what it learned from, and the reward model it was trained with."""
+"""The reference for drift: the champion, the rounds it was trained on, and its reward model."""
 
 import logging
 from pathlib import Path
@@ -17,27 +17,27 @@ _logger = logging.getLogger(__name__)
 
 
 class Reference(NamedTuple):
-    """The champion at the time a round was opened."""
+    """The champion at the time when a round was opened."""
 
-    learned: range
-    """The rounds whose feedback it learned from."""
-    spoken: str | None
-    """Under which name the last round's samples hold the champion's answers; None where they do not."""
+    trained_on: range
+    """The rounds whose feedback it was trained on."""
+    sampled_as: str | None
+    """`candidate` or `champion`, as the last round's samples label its answers; None if they have none."""
     reward: Path | None
-    """Its reward model; None for the first model of a workspace, which has none."""
+    """Its reward model; None if it has none (the first model of a workspace) or the files are gone."""
 
 
-def keep(workspace: Workspace, registry: Registry, champion: ModelVersion | None, folder: Path) -> None:
-    """Set aside in `folder` what a round will measure drift against."""
+def save_reference(workspace: Workspace, registry: Registry, champion: ModelVersion | None, folder: Path) -> None:
+    """Store the reference for drift of a new round in `folder`."""
     if champion:
         fetch_reward(registry, champion, workspaces.reward(folder))
-        write_json(workspaces.reference(folder), {"round": champion.round, "spoken": _spoken(workspace, champion)})
+        write_json(workspaces.reference(folder), {"round": champion.round, "spoken": _sampled_as(workspace, champion)})
 
 
-def samples(workspace: Workspace) -> Path | None:
-    """The samples of the round that finished last; None where they are gone.
+def last_samples(workspace: Workspace) -> Path | None:
+    """The folder with the samples of the round that finished last; None if they are gone.
 
-    A round that was dropped has perhaps written over them; what was set aside when it was opened is still there.
+    A discarded round may have overwritten them; the copy made when it was opened is then used.
     """
     last = records.last(workspace)
     for folder in (workspace.samples, workspace.previous / workspace.samples.name):
@@ -47,9 +47,9 @@ def samples(workspace: Workspace) -> Path | None:
     return None
 
 
-def kept(folder: Path) -> Reference | None:
-    """What was set aside; None in round 0."""
-    if not (workspaces.reference(folder)).exists():
+def load_reference(folder: Path) -> Reference | None:
+    """The stored reference; None in round 0."""
+    if not workspaces.reference(folder).exists():
         return None
     facts = read_json(workspaces.reference(folder))
     reward = workspaces.reward(folder)
@@ -57,18 +57,18 @@ def kept(folder: Path) -> Reference | None:
 
 
 def fetch_reward(registry: Registry, champion: ModelVersion, into: Path) -> Path | None:
-    """The reward model that the champion was trained against; None where there is none, or its files are gone."""
+    """Fetch the reward model that the champion was trained with; None if there is none, or its files are gone."""
     version = champion.tags.get("reward_version")
     if version is None:
         return None
     try:
         return registry.fetch(registry.version(version, "reward"), into)
-    except BadModel as gone:  # a round can do without: only its new votes are then not held against the old model
-        _logger.warning("drift of the reward model is not measured: %s", gone)
+    except BadModel as error:  # not fatal: only the check of the old reward model on new votes is skipped
+        _logger.warning("drift of the reward model is not measured: %s", error)
         return None
 
 
-def _spoken(workspace: Workspace, champion: ModelVersion) -> str | None:
+def _sampled_as(workspace: Workspace, champion: ModelVersion) -> str | None:
     last = records.last(workspace)
     if last is None:
         return None

@@ -1,4 +1,4 @@
-"""What people took back or corrected, as lines of the audit log: one a batch of feedback that a round took in."""
+"""Withdrawn and corrected feedback, as lines of the audit log: one per batch of feedback that a round ingested."""
 
 from collections import Counter
 from pathlib import Path
@@ -10,19 +10,19 @@ EVENT = "withdrawal"
 
 
 def note(log: Path, folder: Path, round: int) -> None:
-    """Write down what each batch of the round took back, where it is not written yet.
+    """Log the withdrawals of each batch of the round that are not logged yet.
 
-    A batch is a part of the feedback store, which is written once: however often a round is killed and ingests again,
-    there is one line.
+    A batch is a part of the feedback store, which is written once, so there is one line even if the round is killed and
+    ingests again.
     """
-    noted = {entry.facts["batch"] for entry in audit.read(log) if entry.event == EVENT}
-    for batch, taken in withdrawals(folder, round).items():
-        if batch not in noted:
-            audit.append(log, EVENT, "rounds", round=round, batch=batch, **_facts(taken))
+    logged = {entry.facts["batch"] for entry in audit.read(log) if entry.event == EVENT}
+    for batch, withdrawn in withdrawals(folder, round).items():
+        if batch not in logged:
+            audit.append(log, EVENT, "rounds", round=round, batch=batch, **_facts(withdrawn))
 
 
-def _facts(taken: list[Withdrawal]) -> audit.Facts:
-    corrected = sum(one.replaced for one in taken)
-    annotators = Counter(one.annotator for one in taken)
-    facts = {"taken_back": len(taken) - corrected, "corrected": corrected}
+def _facts(withdrawn: list[Withdrawal]) -> audit.Facts:
+    corrected = sum(withdrawal.replaced for withdrawal in withdrawn)
+    annotators = Counter(withdrawal.annotator for withdrawal in withdrawn)
+    facts = {"taken_back": len(withdrawn) - corrected, "corrected": corrected}
     return {**facts, "annotators": dict(sorted(annotators.items()))}

@@ -29,7 +29,7 @@ from tasks.state import round as rounds
 from tasks.state.inputs import Base, Champion, Inputs
 from tasks.state.opened import Opened
 from tasks.state.round import Round
-from tasks.state.workspace import PROJECT, Workspace, champions_numbers
+from tasks.state.workspace import PROJECT, Workspace, champion_metrics
 from tasks.steps import run
 from tasks.tools import tracking
 from tasks.tools.versioning import DataGraph
@@ -59,8 +59,8 @@ def _recover(workspace: Workspace) -> None:
         recover_all(folder)
     for path in (workspace.graph, workspace.round, workspace.opened, workspace.champion, workspace.previous):
         recover(path)
-    audit.mend(workspace.audit)
-    DataGraph(workspace.root).mend()
+    audit.repair(workspace.audit)
+    DataGraph(workspace.root).repair()
 
 
 def effective(workspace: Workspace, overrides: Sequence[str]) -> RoundSettings:
@@ -83,7 +83,7 @@ def resume(workspace: Workspace, overrides: Sequence[str]) -> Round:
     cure = "finish it with `rounds round` and no overrides, or discard its results with `rounds round --reopen`"
     circumstances = rounds.circumstances(workspace)
     if circumstances.code != rounds.code_digest():
-        origin = rounds.way_back(circumstances.commit, circumstances.dirty)
+        origin = rounds.checkout_hint(circumstances.commit, circumstances.dirty)
         raise BadWorkspace(
             f"round {opened.number} is open, and was opened by other code; {origin}. Finish the round with that code, "
             "or discard its results and open it again with this code: `rounds round --reopen`"
@@ -224,11 +224,11 @@ def _keep_previous(workspace: Workspace, registry: Registry, champion: ModelVers
     """Copy what this round is compared with: last samples, drift reference and the champion's metrics."""
     with replacing(workspace.previous) as draft:
         draft.mkdir()
-        if samples := reference.samples(workspace):
+        if samples := reference.last_samples(workspace):
             shutil.copytree(samples, draft / workspace.samples.name)
-        reference.keep(workspace, registry, champion, draft)
+        reference.save_reference(workspace, registry, champion, draft)
         numbers: Mapping[str, float] = records.metrics(workspace, champion.round) if champion else {}
-        write_json(champions_numbers(draft), numbers)
+        write_json(champion_metrics(draft), numbers)
 
 
 def base_digest(base: str) -> str:

@@ -134,7 +134,7 @@ def _continue(workspace: Workspace, overrides: Sequence[str], registry: Registry
         return _refused(inputs.number, str(refusal))
     why = ["it was opened and has no record yet; use `--reopen` to discard it and open it again"]
     if status := pending(workspace):
-        why.append(status.said)
+        why.append(status.summary)
     return _described(workspace, "continue", inputs, why)
 
 
@@ -189,7 +189,7 @@ def _reasons(workspace: Workspace, inputs: Inputs, last: RoundRecord | None) -> 
     if last.opened.code != code:
         why.append(f"the code has changed: {last.opened.code} → {code}")
     if inputs.inbox:
-        why.append(f"{intake.pending(workspace)} new records are in the inbox")
+        why.append(f"{intake.new_records(workspace)} new records are in the inbox")
     return why or ["the content of a source has changed"]
 
 
@@ -198,7 +198,7 @@ def _reads(workspace: Workspace, inputs: Inputs) -> Reads:
         champion=_version(inputs.champion),
         base=inputs.base.name,
         feedback=f"{len(store.ids(workspace.feedback)):,} stored records",
-        inbox=f"{intake.pending(workspace):,} new records in {len(inputs.inbox)} files",
+        inbox=f"{intake.new_records(workspace):,} new records in {len(inputs.inbox)} files",
         sources=tuple(source["use"] for source in inputs.value("params.ingest.sources")),
         annotator=inputs.use("vote", "annotator") or "nobody",
     )

@@ -68,13 +68,13 @@ class RunningRound:
         try:
             self._execute(step, self.round, log)
             # noted here and after recording, which takes time too: a kill in between must not lose the step's time
-            self._note_time(name, time.perf_counter() - start, log.learned)
+            self._note_time(name, time.perf_counter() - start, log.learning_seconds)
             self.data.record(name)
         except Exception:
             child.close("FAILED")
             self.run.give_up()
             raise
-        self._note_time(name, time.perf_counter() - start, log.learned)
+        self._note_time(name, time.perf_counter() - start, log.learning_seconds)
         child.close("FINISHED")
 
     def deliver(self) -> None:

@@ -1,1 +1,1 @@
-"""The files of a workspace: paths, the table of steps, lock, tables, reports and records. No tool."""
+"""The files of a workspace: paths, the table of steps, lock, tables, reports and records. Calls no external tool."""

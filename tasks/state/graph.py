@@ -1,4 +1,4 @@
-"""dvc.yaml of a workspace: a copy of the one that ships, replaced where it is the one of an earlier version."""
+"""A workspace's dvc.yaml: a copy of the shipped one. A copy from an earlier version is replaced."""
 
 import hashlib
 
@@ -23,35 +23,35 @@ SHIPPED = (
     "ebf0597035d95634890367a704953a5ae5b19b12e4ec972d52ce26cd0e07ff15",
     "b470272f66f38d72a6229276b9dc6ecb89a6fde8d9b62c7ebc201b3454e62fff",
 )
-"""SHA-256 of every dvc.yaml that was ever shipped, oldest first. Whoever changes dvc.yaml adds the new one's."""
+"""SHA-256 of every dvc.yaml that was ever shipped, oldest first. A change of dvc.yaml appends its new digest."""
 
 
 def digest(text: str) -> str:
-    """SHA-256 of the text of a dvc.yaml, whichever its line ends."""
+    """SHA-256 of the text of a dvc.yaml; line endings do not matter."""
     return hashlib.sha256("\n".join(text.splitlines()).encode() + b"\n").hexdigest()
 
 
 def current(workspace: Workspace) -> str:
-    """The dvc.yaml that the next round of the workspace goes by: the one that ships with this code.
+    """The dvc.yaml that the next round uses: the one that ships with this code.
 
     Raises:
-        BadWorkspace: the workspace's own is none that ever shipped, so that somebody has edited it.
+        BadWorkspace: the workspace's copy matches no shipped version, so somebody has edited it.
     """
-    shipped = (PROJECT / "dvc.yaml").read_text(encoding="utf-8")
+    shipped = Workspace(PROJECT).graph.read_text(encoding="utf-8")
     own = workspace.graph.read_text(encoding="utf-8")
     if own == shipped or digest(own) in SHIPPED:
         return shipped
     raise BadWorkspace(
-        f"{workspace.graph} was edited: no version of rounds came with it. Keep your copy under another name, and copy "
-        f"{PROJECT / 'dvc.yaml'} in its place; stages of your own belong in a dvc.yaml in a subfolder"
+        f"{workspace.graph} was edited: it matches no shipped version. Move your copy to another name and copy "
+        f"{Workspace(PROJECT).graph} to {workspace.graph}; put your own stages in a dvc.yaml in a subfolder"
     )
 
 
 def renew(workspace: Workspace) -> None:
-    """Replace the dvc.yaml of an earlier version by the one that ships with this code.
+    """Replace a dvc.yaml from an earlier version with the one that ships with this code.
 
     Raises:
-        BadWorkspace: it was edited.
+        BadWorkspace: the workspace's dvc.yaml was edited.
     """
     text = current(workspace)
     if workspace.graph.read_text(encoding="utf-8") != text:

@@ -1,5 +1,6 @@
-"""round.yaml as a value: the frozen inputs of a round. Its bytes go into the round's key, so no number of a form is in
-it; opened.json, written beside it, has one.
+"""round.yaml as a typed value: the frozen inputs of a round.
+
+The content of round.yaml is hashed into the round key, so it holds no format version; opened.json beside it does.
 """
 
 from collections.abc import Mapping
@@ -16,7 +17,7 @@ class Champion(Value):
 
     version: str
     digest: str
-    """SHA-256 (hex) of its weights."""
+    """SHA-256 (hex) of the weights."""
 
 
 class Base(Value):
@@ -25,55 +26,55 @@ class Base(Value):
     name: str
     """`scratch`, a folder, or a name on the Hugging Face hub."""
     digest: str
-    """SHA-256 (hex) of a folder, else the name."""
+    """SHA-256 (hex) of a folder; otherwise the name."""
 
 
 class Inputs(Value):
-    """What opening a round froze. A key that this version does not know is kept: it belongs to the round's key."""
+    """The inputs that opening a round froze. Unknown keys are preserved, because they are part of the round key."""
 
     model_config = ConfigDict(frozen=True, extra="allow", use_attribute_docstrings=True)
 
     number: int
     parent: str | None = None
-    """Key of the round before."""
+    """Key of the previous round."""
     seed: int
     salt: str
-    """Keys the split of prompt groups; the same in all rounds of a workspace."""
+    """Salt of the split of prompt groups; the same in all rounds of a workspace."""
     champion: Champion | None = None
     """None in round 0."""
     base: Base
     code: str
     """Digest of the source files that change results."""
     feedback: str
-    """Digest of the feedback store, before the round took anything in."""
+    """Digest of the feedback store before the round ingested anything."""
     inbox: tuple[str, ...] = ()
-    """Files of handed-in feedback that the round takes in."""
+    """Inbox files that the round ingests."""
     params: Values
     """Every effective parameter, by section."""
 
     def to_yaml(self) -> str:
-        """As round.yaml holds it."""
+        """The text of round.yaml."""
         return yaml.safe_dump(self.to_json(), sort_keys=False, allow_unicode=True)
 
     @classmethod
     def from_yaml(cls, text: str, origin: str) -> "Inputs":
-        """Back from round.yaml.
+        """Parse the text of round.yaml.
 
         Raises:
-            Damaged: a field is missing or of another type.
-            YAMLError: it is no YAML.
+            Damaged: a field is missing or has the wrong type.
+            YAMLError: the text is not valid YAML.
         """
         return cls.from_json(yaml.safe_load(text), origin)
 
     def value(self, name: str) -> Any:
-        """The value under a dotted name, such as `params.policy.clip`, as dvc.yaml names what a step reads."""
-        found: Any = self.to_json()
+        """The value under a dotted name, such as `params.policy.clip`; dvc.yaml declares dependencies this way."""
+        value: Any = self.to_json()
         for part in name.split("."):
-            found = found[part]
-        return found
+            value = value[part]
+        return value
 
     def use(self, section: str, knob: str | None = None) -> str | None:
-        """The plug-in that a section (or a knob of it) uses; None where none is."""
-        found: Any = self.params[section]
-        found = found if knob is None else found.get(knob)
-        return str(found["use"]) if isinstance(found, Mapping) else None
+        """Name of the plug-in that a section, or one of its knobs, selects with `use`; None if it selects none."""
+        value: Any = self.params[section]
+        value = value if knob is None else value.get(knob)
+        return str(value["use"]) if isinstance(value, Mapping) else None

@@ -1,6 +1,6 @@
-"""What a round will take in: the sources that params.yaml names, and the inbox.
+"""Feedback that the next round will ingest: the sources named in params.yaml, and the inbox.
 
-Kept light on purpose: handing in feedback, or an answer from the record, must not wait for torch or Prefect.
+Imports neither torch nor Prefect, so that handing in feedback or reading a finished round's record stays fast.
 """
 
 import hashlib
@@ -26,44 +26,39 @@ SourceField = Annotated[SerializeAsAny[Source], used("feedback.sources")]
 
 
 class IngestSettings(BaseSettings):
-    """Where feedback comes from."""
+    """Feedback sources, and how much waiting feedback starts a round."""
 
     sources: tuple[SourceField, ...] = (Simulated(),)
-    """Read in every round; what was read before is recognised. The workspace's inbox is always read as well."""
+    """Read in every round; events that were ingested before are skipped. The workspace's inbox is always read too."""
     threshold: int = Field(200, ge=1)
-    """Records waiting in the inbox that start a round by themselves."""
+    """Number of waiting inbox records at which a round starts automatically."""
 
 
-def knobs(workspace: Workspace, overrides: Sequence[str] = ()) -> IngestSettings:
-    """The section `ingest` of the next round.
-
-    Raises:
-        BadParams: a knob that does not exist, or a value that it does not take.
-    """
+def _settings(workspace: Workspace, overrides: Sequence[str]) -> IngestSettings:
     return section(IngestSettings, override(read(workspace.params), overrides), "ingest", workspace.params)
 
 
-def waiting(workspace: Workspace) -> list[FeedbackEvent]:
-    """The usable records of the inbox, not grouped yet."""
+def inbox_events(workspace: Workspace) -> list[FeedbackEvent]:
+    """The valid events in the inbox, before prompt groups are assigned."""
     intake = Intake(round=0, seed=0)
     records = (record for file in sorted(workspace.inbox.glob("*.jsonl")) for record in JSONL(path=file).read(intake))
     return [record for record in records if isinstance(record, FeedbackEvent)]
 
 
-def pending(workspace: Workspace) -> int:
-    """Records in the inbox that no round has taken in yet."""
-    return len({event.feedback_id for event in waiting(workspace)} - store.ids(workspace.feedback))
+def new_records(workspace: Workspace) -> int:
+    """Number of inbox records that no round has ingested yet."""
+    return len({event.feedback_id for event in inbox_events(workspace)} - store.ids(workspace.feedback))
 
 
 class InboxCount(NamedTuple):
-    """How many records wait in the inbox, and how many start a round."""
+    """Number of records waiting in the inbox, and the number that starts a round."""
 
     records: int
     threshold: int
 
     @property
     def enough(self) -> bool:
-        """True where a round can start."""
+        """True if there are enough records to start a round."""
         return self.records >= self.threshold
 
     def __str__(self) -> str:
@@ -71,20 +66,24 @@ class InboxCount(NamedTuple):
 
 
 def count(workspace: Workspace, overrides: Sequence[str] = ()) -> InboxCount:
-    """What no round has taken in yet, and `ingest.threshold`."""
-    return InboxCount(pending(workspace), knobs(workspace, overrides).threshold)
+    """The number of records not ingested yet, with `ingest.threshold`.
+
+    Raises:
+        BadParams: an unknown knob, or an invalid value.
+    """
+    return InboxCount(new_records(workspace), _settings(workspace, overrides).threshold)
 
 
 def hand_in(workspace: Workspace, files: Sequence[Path]) -> None:
-    """Check files of feedback and keep copies of them in the inbox, on disk when this returns.
+    """Validate feedback files and copy them to the inbox; the copies are on disk when this returns.
 
     Raises:
-        BadFeedback: a record cannot be used; names file, line and reason. Then nothing was taken in.
+        BadFeedback: a record is invalid; names file, line and reason. No file is copied then.
     """
     for file in files:
         _check(file)
     for file in files:
-        _keep(workspace, file)
+        _copy_to_inbox(workspace, file)
 
 
 def _check(file: Path) -> None:
@@ -92,12 +91,12 @@ def _check(file: Path) -> None:
     if bad:
         shown = "\n".join(f"  {record.where}: {record.reason}" for record in bad[:5])
         raise BadFeedback(
-            f"{file}: {len(bad)} records cannot be used, nothing was taken in; correct them, or take them out:\n{shown}"
+            f"{file}: {len(bad)} invalid records, so nothing was accepted; correct or remove them:\n{shown}"
         )
 
 
-def _keep(workspace: Workspace, file: Path) -> None:
-    """Copy under a name made from the content: handed in twice, it is the same file."""
+def _copy_to_inbox(workspace: Workspace, file: Path) -> None:
+    """Copy under a name derived from the content, so that handing in the same file twice gives one copy."""
     content = file.read_bytes()
     with replacing(workspace.inbox / f"{hashlib.sha256(content).hexdigest()[:16]}.jsonl") as draft:
         draft.write_bytes(content)

@@ -1,4 +1,4 @@
-"""Leakage between the parts of the data, measured on the tables that were written: what is held out stays unseen."""
+"""Leakage between training, judge and holdout data, measured on the tables that `curate` wrote."""
 
 from collections.abc import Iterable
 from pathlib import Path
@@ -11,26 +11,27 @@ Prompt = tuple[tuple[str, str], ...]
 
 
 def leaked(workspace: Workspace) -> int:
-    """Rows of one part whose prompt, or whose prompt group, stands in a part it has to be kept from.
+    """Number of rows whose prompt or prompt group also occurs in a part that must not share it.
 
-    Held-out pairs and prompts are kept from all that anything learns from; the judge's pairs from the reward model's.
+    Held-out pairs and prompts must share nothing with any training data; the judge's pairs must share nothing with the
+    reward model's.
     """
     train, judge, holdout = (table(workspace.preferences, part) for part in ("train", "judge", "holdout"))
-    learned = [train, judge, table(workspace.demonstrations, "train"), table(workspace.prompts, "train")]
-    return _shared([holdout, table(workspace.prompts, "holdout")], learned) + _shared([judge], [train])
+    training = [train, judge, table(workspace.demonstrations, "train"), table(workspace.prompts, "train")]
+    return _shared([holdout, table(workspace.prompts, "holdout")], training) + _shared([judge], [train])
 
 
-def _shared(kept: Iterable[Path], seen: Iterable[Path]) -> int:
+def _shared(protected: Iterable[Path], training: Iterable[Path]) -> int:
     groups: set[str] = set()
     prompts: set[Prompt] = set()
-    for path in seen:
+    for path in training:
         for group, prompt in _rows(path):
             groups.add(group)
             prompts.add(prompt)
-    return sum(group in groups or prompt in prompts for path in kept for group, prompt in _rows(path))
+    return sum(group in groups or prompt in prompts for path in protected for group, prompt in _rows(path))
 
 
 def _rows(path: Path) -> Iterable[tuple[str, Prompt]]:
-    """Group and normalised prompt of each row: not by its prompt id, which the split was made with."""
+    """Group and normalised prompt of each row. The prompt id is not used, because the split itself used it."""
     for row in tables.rows(path):
         yield row["group"], tuple((turn["role"], normalise(turn["content"])) for turn in row["prompt"])

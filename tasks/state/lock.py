@@ -1,4 +1,4 @@
-"""One round at a time: a lock on the workspace that ends with its holder."""
+"""File locks, such as the one that allows one round at a time. A lock ends with the process that holds it."""
 
 import fcntl
 import json
@@ -15,20 +15,20 @@ from core.errors import RoundBusy
 
 @contextmanager
 def holding(path: Path, who: str, wait: float = 0.0) -> Iterator[Callable[[str], None]]:
-    """Hold the lock while the block runs. The kernel releases it when the process ends, however it ends.
+    """Hold the lock while the block runs. The kernel releases it when the process ends, also after SIGKILL.
 
-    The block gets a function that changes what others are told.
+    The block receives a function that changes the holder's description in the lock file.
 
     Args:
-        path: the lock file; it names its holder for others to read.
-        who: what to tell the others.
-        wait: seconds to wait for the present holder.
+        path: the lock file; holds the description and process id of its holder, for error messages.
+        who: the description, such as "round 3".
+        wait: timeout in seconds.
 
     Raises:
-        RoundBusy: somebody else holds it; names who.
+        RoundBusy: another process still holds it after the timeout; names the holder.
     """
     path.parent.mkdir(parents=True, exist_ok=True)
-    # "a+" neither truncates the present holder's name nor fails on a new file
+    # "a+" neither truncates the current holder's description nor fails if the file is missing
     with path.open("a+", encoding="utf-8") as stream:
         _acquire(stream.fileno(), path, time.monotonic() + wait)
         announce = partial(_announce, stream)
@@ -37,7 +37,7 @@ def holding(path: Path, who: str, wait: float = 0.0) -> Iterator[Callable[[str],
 
 
 def holder(path: Path) -> str | None:
-    """Who holds the lock now, None where nobody does; the lock stays where it is."""
+    """Description of the process that holds the lock, None if it is free. Does not keep the lock."""
     if not path.exists():
         return None
     with path.open(encoding="utf-8") as stream:
@@ -60,9 +60,10 @@ def _acquire(descriptor: int, path: Path, deadline: float) -> None:
             fcntl.flock(descriptor, fcntl.LOCK_EX | fcntl.LOCK_NB)
         except BlockingIOError:
             if time.monotonic() >= deadline:
-                where = path.parent.parent
+                workspace = path.parent.parent
                 raise RoundBusy(
-                    f"{_holder(path)} is running in {where}; try again when it is through (`round --wait SECONDS` does)"
+                    f"{_holder(path)} is running in {workspace}; try again when it has ended, "
+                    "or wait for it with `round --wait SECONDS`"
                 ) from None
             time.sleep(0.2)
         else:
@@ -72,6 +73,6 @@ def _acquire(descriptor: int, path: Path, deadline: float) -> None:
 def _holder(path: Path) -> str:
     try:
         holder = json.loads(path.read_text(encoding="utf-8"))
-    except ValueError:  # the holder is about to write it
+    except ValueError:  # the holder has not written its description yet
         return "another process"
     return f"{holder['who']} (process {holder['pid']})"

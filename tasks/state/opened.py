@@ -1,15 +1,15 @@
-"""opened.json as a value: the circumstances in which a round was opened."""
+"""opened.json as a typed value: when, and from which code, a round was opened."""
 
 from core.stored import Stored
 
 
 class Opened(Stored):
-    """What is recorded beside the inputs of a round. It does not change results, except for the code."""
+    """Facts recorded beside the inputs of a round. Of these, only `code` affects results."""
 
     request: str
-    """What was asked for: digest of knobs, code and sources."""
+    """Digest of the request: knobs, code and sources."""
     written: str | None = None
-    """Digest of the values as written, the code and the sources; None in files of version 0.1.0."""
+    """Digest of the values as written in params.yaml, the code and the sources; None in files of version 0.1.0."""
     code: str
     """Digest of the source files that change results."""
     inputs: str
@@ -17,6 +17,6 @@ class Opened(Stored):
     at: str
     """UTC time, ISO 8601."""
     commit: str | None
-    """The git commit of the code; None where there is no git."""
+    """The git commit of the code; None outside a git repository."""
     dirty: bool
-    """Whether tracked files differed from it."""
+    """Whether tracked files differed from that commit."""

@@ -1,4 +1,4 @@
-"""The record of a round as a value: what a finished round answers when it is asked for again."""
+"""The record of a finished round as a typed value. Requesting the same round again returns it."""
 
 from core.stored import Stored
 from evaluation.verdict import Verdict
@@ -13,24 +13,24 @@ class RoundRecord(Stored):
     number: int
     key: str
     parent: str | None
-    """Key of the round before."""
+    """Key of the previous round."""
     finished: str
     """UTC time, ISO 8601."""
     opened: Opened
     experiment: str
-    """MLflow's experiment."""
+    """Id of the MLflow experiment."""
     run_id: str
-    """MLflow's run of the round."""
+    """Id of the round's MLflow run."""
     version: str
-    """Of the policy that was registered."""
+    """Version of the registered policy."""
     verdict: Verdict
     batch: str | None = None
-    """The name of the pairs that were voted on; None in round 0, and in records from before it was noted."""
+    """Id of the set of pairs that was voted on; None in round 0 and in older records that lack it."""
     new_feedback: int
-    """Events that the round took in."""
+    """Number of feedback events that the round ingested."""
     metrics: Numbers
-    """Each under its step's name: `evaluate/win_rate`."""
+    """By step and name: `evaluate/win_rate`."""
     times: dict[str, Seconds]
-    """By step. A step that was skipped is not there."""
+    """By step; skipped steps are missing."""
     examples: tuple[Example, ...]
     inputs: Inputs

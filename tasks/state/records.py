@@ -1,4 +1,4 @@
-"""The record of each finished round: what a round answers when it is asked for again."""
+"""The stored records of finished rounds."""
 
 from contextlib import suppress
 from pathlib import Path
@@ -13,17 +13,17 @@ from tasks.state.workspace import Workspace
 
 
 def path(workspace: Workspace, number: int) -> Path:
-    """Where the record of a round lies. It exists exactly where the round is finished."""
+    """The path of a round's record. The file exists if and only if the round is finished."""
     return workspace.record(number)
 
 
 def unfinished(workspace: Workspace) -> bool:
-    """True where a round was opened and has no record yet."""
+    """True if a round was opened and has no record yet."""
     return workspace.round.exists() and not path(workspace, rounds.read(workspace).number).exists()
 
 
 def coming(workspace: Workspace) -> int:
-    """The number of the round that is open, or else of the next one, as far as this workspace knows."""
+    """The number of the open round, or of the next one if none is open, judged by the records of this workspace."""
     with suppress(Damaged):
         if unfinished(workspace):
             return rounds.read(workspace).number
@@ -31,12 +31,12 @@ def coming(workspace: Workspace) -> int:
 
 
 def numbers(workspace: Workspace) -> list[int]:
-    """The finished rounds, in order."""
+    """The numbers of the finished rounds, ascending."""
     return sorted(int(file.stem) for file in workspace.rounds.glob("[0-9]*.json"))
 
 
 def write(workspace: Workspace, record: RoundRecord) -> None:
-    """Finish a round: its inputs and results, written whole."""
+    """Write the record of a round, atomically. This marks the round as finished."""
     record.save(path(workspace, record.number))
 
 
@@ -44,37 +44,37 @@ def read(workspace: Workspace, number: int) -> RoundRecord:
     """The record of a finished round.
 
     Raises:
-        Damaged: it is not whole.
+        Damaged: it is incomplete or invalid.
         BadWorkspace: a later version wrote it.
     """
     try:
         return RoundRecord.load(path(workspace, number))
     except Damaged as error:
-        cure = "bring it back from a backup; the record of the last round is written anew where it is removed, by "
-        raise Damaged(f"{error}; {cure}`rounds round`") from error
+        cure = "or, to write the record of the last round anew, remove the file and run "
+        raise Damaged(f"{error}, {cure}`rounds round`") from error
 
 
 def last(workspace: Workspace) -> RoundRecord | None:
-    """The record of the round that finished last."""
+    """The record of the round that finished last; None if none has."""
     finished = numbers(workspace)
     return read(workspace, finished[-1]) if finished else None
 
 
 def key(workspace: Workspace, number: int) -> str | None:
-    """The key of a finished round, None where there is no such record."""
+    """The key of a finished round; None if this workspace has no such record."""
     return read(workspace, number).key if path(workspace, number).exists() else None
 
 
 def keys(workspace: Workspace) -> set[str]:
-    """The keys of all rounds of this workspace, of one that is open as well."""
-    found = {read(workspace, number).key for number in numbers(workspace)}
+    """The keys of all rounds of this workspace, including an open one."""
+    keys = {read(workspace, number).key for number in numbers(workspace)}
     with suppress(Damaged, FileNotFoundError, yaml.YAMLError):
-        found.add(rounds.key(workspace, rounds.circumstances(workspace).code))
-    return found
+        keys.add(rounds.key(workspace, rounds.circumstances(workspace).code))
+    return keys
 
 
 def metrics(workspace: Workspace, number: int) -> Numbers:
-    """The numbers of a finished round; empty where its record is not in this workspace."""
+    """The metrics of a finished round; empty if this workspace has no such record."""
     return read(workspace, number).metrics if path(workspace, number).exists() else {}
 
 

@@ -1,10 +1,10 @@
-"""What a step reported, on disk: each point once, and how much of it MLflow has.
+"""The metrics that a step reported, on disk: each point once, and how many of them were sent to MLflow.
 
-    data/metrics/policy.jsonl     a line a report: {"at": …, "step": 3, "total": 10, "policy/loss": 0.5, …}
-    data/metrics/policy.sent      how many of its points MLflow has, and whether the step's run is closed
+    data/metrics/policy.jsonl     one line per report: {"at": …, "step": 3, "total": 10, "policy/loss": 0.5, …}
+    data/metrics/policy.sent      number of points sent to MLflow, and whether the step's run is closed
 
-The lines are the truth and MLflow a copy of them: it keeps one of two points with the same name, value, time and step,
-so that what was sent just before a kill can be sent again.
+The files are authoritative and MLflow holds a copy. MLflow stores only one of several points with the same name, value,
+time and step, so points that were sent just before a kill can safely be sent again.
 """
 
 import json
@@ -23,48 +23,48 @@ _OWNER = "round.txt"
 
 
 class MetricPoint(NamedTuple):
-    """One number at one step of a loop."""
+    """The value of one metric at one step of a loop."""
 
     name: str
     value: float
-    """NaN for whatever is not finite: JSON knows neither."""
+    """NaN if the value was not finite, which JSON cannot represent."""
     at: int
     """Milliseconds since 1970."""
     step: int
 
 
 _Line = dict[str, Any]
-"""What a step said at once: `at`, `step`, `total`, and numbers by name."""
+"""One report: `at`, `step`, `total`, and values by metric name."""
 
 
-class _Mark(Stored):
+class _SentState(Stored):
     sent: int = 0
     closed: bool = False
 
 
 class ReportedMetrics:
-    """The points of one step of a round, kept in `folder`.
+    """The points of one step of a round, stored in `folder`.
 
-    A step that was killed is run again from its beginning or its checkpoint, and reports again what it reported
-    before: the same numbers, since a round is a function of its frozen inputs. The first report of a number stands.
+    A step that was killed runs again from its start or its last checkpoint and repeats earlier reports. The values are
+    the same, because a round is a function of its frozen inputs. The first report of each value is kept.
     """
 
     def __init__(self, folder: Path, step: str) -> None:
         self.file = reported(folder, step)
-        self._mark = self.file.with_suffix(".sent")
+        self._state_file = self.file.with_suffix(".sent")
         self._points = list(_points(_whole_lines(self.file)))
         self._known = {(point.name, point.step) for point in self._points}
-        mark = _Mark.load(self._mark) if self._mark.exists() else _Mark()
-        self._sent, self.closed = mark.sent, mark.closed
-        """MLflow has every point, and has heard that the step ended well."""
+        state = _SentState.load(self._state_file) if self._state_file.exists() else _SentState()
+        self._sent, self.closed = state.sent, state.closed
+        """True if MLflow has every point and the step's run was ended as FINISHED."""
 
     @property
     def unsent(self) -> list[MetricPoint]:
-        """What MLflow may not have yet, oldest first."""
+        """Points not confirmed as sent to MLflow, oldest first."""
         return self._points[self._sent :]
 
     def add(self, values: Mapping[str, float], step: int, total: int | None) -> None:
-        """Add a line with those numbers that were not reported at this step before."""
+        """Append a line with the values that were not reported at this step before."""
         new = {name: value for name, value in values.items() if (name, step) not in self._known}
         if not new:
             return
@@ -76,44 +76,44 @@ class ReportedMetrics:
         self._known |= {(name, step) for name in new}
 
     def open(self) -> None:
-        """The step begins: from now on it is known to have run in this round."""
+        """Mark the step as begun in this round."""
         self.file.parent.mkdir(parents=True, exist_ok=True)
         self.file.touch()
-        self._note(self._sent, closed=False)
+        self._save_state(self._sent, closed=False)
 
     def sent(self, count: int) -> None:
-        """MLflow has `count` more of the points."""
-        self._note(self._sent + count, self.closed)
+        """Record that `count` more points were sent to MLflow."""
+        self._save_state(self._sent + count, self.closed)
 
     def close(self) -> None:
-        """MLflow has all of them, and the step ended well."""
-        self._note(len(self._points), closed=True)
+        """Record that all points were sent and the step's run was ended as FINISHED."""
+        self._save_state(len(self._points), closed=True)
 
-    def _note(self, sent: int, closed: bool) -> None:
+    def _save_state(self, sent: int, closed: bool) -> None:
         self._sent, self.closed = sent, closed
-        _Mark(sent=sent, closed=closed).save(self._mark)
+        _SentState(sent=sent, closed=closed).save(self._state_file)
 
 
 def begin(folder: Path, key: str) -> None:
-    """Make `folder` that of the round with this key: what another one reported goes, what this one did stays."""
+    """Assign `folder` to the round with this key. Metrics of another round are deleted; its own are kept."""
     if owner(folder) != key:
         shutil.rmtree(folder, ignore_errors=True)
         write_text(folder / _OWNER, key)
 
 
 def owner(folder: Path) -> str | None:
-    """The key of the round whose metrics lie in `folder`."""
+    """The key of the round whose metrics are in `folder`; None if there is none."""
     file = folder / _OWNER
     return file.read_text(encoding="utf-8") if file.exists() else None
 
 
 def steps(folder: Path) -> list[str]:
-    """The steps that began in the round whose metrics lie in `folder`."""
+    """The steps that have begun in the round whose metrics are in `folder`."""
     return sorted(file.stem for file in folder.glob("*.jsonl"))
 
 
 def _whole_lines(file: Path) -> list[_Line]:
-    """The lines of a file, which loses a last one that a full disk or a power cut left half written."""
+    """The complete lines of a file. A last line left half written by a full disk or a power cut is removed."""
     if not file.exists():
         return []
     whole, newline, torn = file.read_bytes().rpartition(b"\n")

@@ -1,4 +1,4 @@
-"""What the steps of a round left for others to read: their reports with metrics, and the time they took."""
+"""Reports of the steps of a round: metrics, details and durations."""
 
 from collections.abc import Sequence
 from pathlib import Path
@@ -13,7 +13,7 @@ from feedback.terms import Origin, UsageTerms
 from tasks.state.round import Round
 
 Numbers = dict[str, int | float]
-"""Metrics by name. Counts stay whole numbers."""
+"""Metrics by name. Counts are ints."""
 
 
 def _object(value: Any) -> dict[str, Any]:
@@ -21,26 +21,26 @@ def _object(value: Any) -> dict[str, Any]:
 
 
 AS_OBJECT = PlainSerializer(_object)
-"""For a field that is a NamedTuple: a JSON object, where pydantic would write a list."""
+"""For a NamedTuple field: serialised as a JSON object; pydantic would write a list."""
 
 
 class StepReport(Stored):
-    """The report of a step. Those that hold more than metrics have a class of their own below."""
+    """The report of a step. Reports with more than metrics have their own class below."""
 
     metrics: Numbers
 
 
 class CurateReport(StepReport):
-    """What models of this round learn from."""
+    """The training data of this round."""
 
     kinds: dict[str, int] = Field(default_factory=dict)
-    """Kind of feedback → events."""
+    """Kind of feedback → number of events."""
     sources: dict[str, Annotated[Origin, AS_OBJECT]] = Field(default_factory=dict)
     terms: Annotated[UsageTerms, AS_OBJECT]
 
 
 class RewardReport(StepReport):
-    """Reward model and judge, and how far annotators agree with them."""
+    """Metrics of reward model and judge, and each annotator's agreement with the reward model."""
 
     annotators: tuple[Annotated[AnnotatorAgreement, AS_OBJECT], ...] = ()
 
@@ -54,42 +54,42 @@ class Example(Value):
 
 
 class EvaluateReport(StepReport):
-    """What was measured about the candidate."""
+    """Metrics and examples of the candidate."""
 
     examples: tuple[Example, ...] = ()
     calibration: dict[str, tuple[float, ...]] = Field(default_factory=dict)
-    """The reliability diagram of the reward model, column by column."""
+    """The reward model's reliability diagram: column → values."""
 
 
 class Seconds(Value):
-    """How long a step took."""
+    """The duration of a step, in seconds."""
 
     wall: float
     """The whole step."""
     learning: float
-    """Of it learning, sampling and judging."""
+    """The part spent on training, sampling and judging."""
 
 
 def metrics(round: Round, steps: Sequence[str]) -> Numbers:
-    """The metrics that the steps reported, each under its step's name: `evaluate/win_rate`."""
-    found: Numbers = {}
+    """The metrics of the steps' reports, by step and name: `evaluate/win_rate`."""
+    numbers: Numbers = {}
     for step in steps:
         path = round.workspace.report(step)
         if path.exists():
-            found |= {f"{step}/{name}": value for name, value in StepReport.load(path).metrics.items()}
-    return found
+            numbers |= {f"{step}/{name}": value for name, value in StepReport.load(path).metrics.items()}
+    return numbers
 
 
 def times(round: Round) -> dict[str, Seconds]:
-    """How long each step took. Steps that ran without a flow, and not in a replay, were not timed."""
+    """The duration of each step. Only steps run by a flow or a replay are timed."""
     path = round.workspace.times
-    return {step: Seconds.from_json(took, str(path)) for step, took in _read(path).items()}
+    return {step: Seconds.from_json(seconds, str(path)) for step, seconds in _read(path).items()}
 
 
 def note_time(round: Round, step: str, wall: float, learning: float) -> None:
-    """Keep how long a step took."""
-    spent = {**times(round), step: Seconds(wall=wall, learning=learning)}
-    write_json(round.workspace.times, {name: took.to_json() for name, took in spent.items()})
+    """Store the duration of a step; `wall` and `learning` are in seconds."""
+    durations = {**times(round), step: Seconds(wall=wall, learning=learning)}
+    write_json(round.workspace.times, {name: seconds.to_json() for name, seconds in durations.items()})
 
 
 def _read(path: Path) -> dict[str, Any]:

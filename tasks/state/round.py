@@ -1,4 +1,4 @@
-"""One round as a value: its number, its frozen inputs, and where its bytes lie."""
+"""One round as a value: its number, its frozen inputs and its workspace."""
 
 import hashlib
 import json
@@ -16,36 +16,36 @@ from tasks.state.opened import Opened
 from tasks.state.workspace import PROJECT, Workspace
 
 CODE = ("core", "evaluation", "feedback", "models", "tasks")
-"""The packages whose files change results."""
+"""The packages whose source affects results; their digest is part of the round key."""
 
-_REOPEN = "`rounds round --reopen` drops the round and opens it anew; feedback that was taken in stays"
+_REOPEN = "discard the round and open it again with `rounds round --reopen` (feedback already ingested is kept)"
 
 
 @dataclass(frozen=True)
 class Round:
-    """What opening a round froze. Steps read their inputs from here and nowhere else."""
+    """The frozen inputs of a round. Steps read their inputs only from here."""
 
     workspace: Workspace
     number: int
     parent: str | None
-    """Key of the round before."""
+    """Key of the previous round."""
     seed: int
     salt: str
-    """Keys the split of prompt groups; the same in all rounds of a workspace."""
+    """Salt of the split of prompt groups; the same in all rounds of a workspace."""
     champion: Champion | None
     """The policy that the candidate has to beat; None in round 0."""
     inbox: Sequence[str]
-    """Files of handed-in feedback that this round takes in."""
+    """Inbox files that this round ingests."""
     values: Values
     """Every effective parameter, by section."""
 
     def knobs(self, section: str, model: type[Settings]) -> Settings:
-        """One section of the frozen parameters, typed."""
+        """One section of the frozen parameters, as its settings class."""
         return parse(model, self.values.get(section) or {}, f"{self.workspace.round}, params.{section}")
 
     @property
     def threads(self) -> int:
-        """`model.threads`; a round that was opened before this knob existed computed with one thread."""
+        """`model.threads`; 1 for rounds that were opened before this knob existed."""
         return int(self.values.get("model", {}).get("threads", 1))
 
     def seed_for(self, step: str) -> int:
@@ -54,7 +54,7 @@ class Round:
 
 
 def seeded(*parts: object) -> int:
-    """A seed of 63 bits from anything that has a stable text form."""
+    """A 63-bit seed from values whose `str()` is stable."""
     return int.from_bytes(hashlib.sha256("\0".join(map(str, parts)).encode()).digest()[:8]) >> 1
 
 
@@ -62,8 +62,8 @@ def read(workspace: Workspace) -> Round:
     """The round that was opened last.
 
     Raises:
-        BadWorkspace: none was opened yet.
-        Damaged: round.yaml is not whole.
+        BadWorkspace: no round has been opened.
+        Damaged: round.yaml is incomplete or invalid.
     """
     return frozen(workspace, inputs(workspace))
 
@@ -72,15 +72,15 @@ def inputs(workspace: Workspace) -> Inputs:
     """The frozen inputs of the round that was opened last.
 
     Raises:
-        BadWorkspace: none was opened yet.
-        Damaged: round.yaml is not whole.
+        BadWorkspace: no round has been opened.
+        Damaged: round.yaml is incomplete or invalid.
     """
     if not workspace.round.exists():
-        raise BadWorkspace(f"no round was opened in {workspace.root}; `rounds round` opens one")
+        raise BadWorkspace(f"no round has been opened in {workspace.root}; open one with `rounds round`")
     try:
         return Inputs.from_yaml(workspace.round.read_text(encoding="utf-8"), str(workspace.round))
     except (yaml.YAMLError, UnicodeDecodeError, Damaged) as error:
-        raise Damaged(f"{workspace.round} is not whole ({_reason(error)}); {_REOPEN}") from error
+        raise _damaged(workspace.round, error) from error
 
 
 def frozen(workspace: Workspace, inputs: Inputs) -> Round:
@@ -98,37 +98,40 @@ def frozen(workspace: Workspace, inputs: Inputs) -> Round:
 
 
 def circumstances(workspace: Workspace) -> Opened:
-    """What opening wrote beside the inputs: when, from which commit, by which code, and the digest of round.yaml.
+    """The content of opened.json: time, commit, code digest and digest of round.yaml.
 
     Raises:
-        Damaged: it is missing or not whole.
+        Damaged: it is missing, incomplete or invalid.
     """
     try:
         return Opened.load(workspace.opened)
     except (Damaged, FileNotFoundError) as error:
-        raise Damaged(f"{workspace.opened} is missing or not whole ({_reason(error)}); {_REOPEN}") from error
+        raise _damaged(workspace.opened, error) from error
 
 
-def way_back(commit: str | None, dirty: bool) -> str:
-    """How to get the code back that a round was opened with, as a part of a sentence."""
+def checkout_hint(commit: str | None, dirty: bool) -> str:
+    """A clause that says how to check out the code that a round was opened with."""
     if commit is None:
-        return "it was in no git repository"
-    but = ", except for the changes that were not committed then" if dirty else ""
-    return f"`git checkout {commit}` brings it back{but}"
+        return "that code was not in a git repository"
+    exception = ", except for uncommitted changes" if dirty else ""
+    return f"`git checkout {commit}` restores it{exception}"
 
 
-def _reason(error: Exception) -> str:
-    return f"{type(error).__name__}: {error}".partition("\n")[0]
+def _damaged(path: Path, error: Exception) -> Damaged:
+    """The error about a file of the open round, with reopening as the cure."""
+    line = f"{type(error).__name__}: {error}".partition("\n")[0]
+    problem = error if isinstance(error, Damaged) else f"{path} is missing, incomplete or invalid ({line})"
+    return Damaged(f"{problem}; {_REOPEN}")
 
 
 def key(workspace: Workspace, code: str) -> str:
-    """The round key, 16 hex digits: the same key gives the same weights (on CPU) and the same verdict."""
+    """The round key, 16 hex digits. Equal keys give equal weights (on CPU) and equal verdicts."""
     inputs = yaml.safe_load(workspace.round.read_text(encoding="utf-8"))
     return hashlib.sha256((json.dumps(inputs, sort_keys=True) + code).encode()).hexdigest()[:16]
 
 
 def code_digest(root: Path = PROJECT) -> str:
-    """Digest of all source files that change results, 16 hex digits."""
+    """Digest of all source files that affect results, 16 hex digits."""
     sha = hashlib.sha256()
     for file in sorted(file for package in CODE for file in (root / package).rglob("*.py")):
         sha.update(f"{file.relative_to(root).as_posix()}\0".encode() + file.read_bytes())

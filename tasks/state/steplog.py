@@ -1,4 +1,4 @@
-"""What a step says while it works: metrics, how far it is, and how long it learned."""
+"""Progress of a running step: metrics, step numbers, and the time spent on training."""
 
 import time
 from collections.abc import Iterator, Mapping, Sequence
@@ -8,11 +8,11 @@ from core.log import Log
 
 
 class StepLog:
-    """A `Log` that passes everything on to its listeners, and a stopwatch for the part that is learning."""
+    """A `Log` that forwards to its listeners, and a timer for training, sampling and judging."""
 
     def __init__(self, listeners: Sequence[Log] = ()) -> None:
-        self.learned = 0.0
-        """Seconds spent learning, sampling or judging; the rest of a step's time is bookkeeping."""
+        self.learning_seconds = 0.0
+        """Time spent on training, sampling or judging; the rest of a step is reading and writing data."""
         self._listeners = listeners
 
     def __call__(self, metrics: Mapping[str, float], step: int, total: int | None = None) -> None:
@@ -22,9 +22,9 @@ class StepLog:
 
     @contextmanager
     def learning(self) -> Iterator[None]:
-        """Time a block as learning, sampling or judging."""
+        """Add the duration of the block to `learning_seconds`."""
         start = time.perf_counter()
         try:
             yield
         finally:
-            self.learned += time.perf_counter() - start
+            self.learning_seconds += time.perf_counter() - start

@@ -1,4 +1,4 @@
-"""A workspace: a folder with dvc.yaml, params.yaml and data/. Every path of a round is named here, once."""
+"""A workspace: a folder with dvc.yaml, params.yaml and data/. All paths below it are defined here."""
 
 import os
 import shutil
@@ -8,10 +8,10 @@ from pathlib import Path
 from core.errors import BadWorkspace
 
 PROJECT = Path(__file__).resolve().parents[2]
-"""Where the code lives: the default workspace."""
+"""The project's checkout, which is also the default workspace."""
 
 SHIPPED = ("dvc.yaml", "params.yaml", ".dvcignore", ".dvc/config")
-"""What makes a folder a workspace; a new one gets copies of the project's."""
+"""The files that make a folder a workspace; a new workspace gets copies of the project's."""
 
 
 @dataclass(frozen=True)
@@ -22,32 +22,37 @@ class Workspace:
 
     @property
     def data(self) -> Path:
-        """All bytes: DVC-tracked, git-ignored."""
+        """All data files: tracked by DVC, ignored by git."""
         return self.root / "data"
 
     @property
     def recorded(self) -> Path:
-        """What DVC recorded of each step: inputs and outputs by hash."""
+        """dvc.lock: inputs and outputs of each step by hash."""
         return self.root / "dvc.lock"
 
     @property
     def recorded_before(self) -> Path:
-        """The same as it was before the record that DVC is writing."""
+        """Copy of dvc.lock from before the write that is in progress."""
         return self.data / ".dvc.lock.before"
 
     @property
     def artifacts(self) -> Path:
-        """Files of runs and versions, where MLflow has no server."""
+        """Artifacts of runs and versions if no MLflow server is configured."""
         return self.root / "mlruns"
 
     @property
+    def database(self) -> Path:
+        """MLflow's database of runs and versions if no server is configured."""
+        return self.root / "mlflow.db"
+
+    @property
     def registry_lock(self) -> Path:
-        """Held while the registry changes."""
+        """Lock file: held while the registry changes."""
         return self.data / ".registry.lock"
 
     @property
     def mlflow_lock(self) -> Path:
-        """Held while MLflow makes its tables."""
+        """Lock file: held while MLflow creates its tables."""
         return self.data / ".mlflow.lock"
 
     @property
@@ -57,57 +62,57 @@ class Workspace:
 
     @property
     def graph(self) -> Path:
-        """The data graph of a round, for DVC: a copy of the project's."""
+        """dvc.yaml, the graph of steps: a copy of the project's."""
         return self.root / "dvc.yaml"
 
     @property
     def round(self) -> Path:
-        """The frozen inputs of the round that was opened last."""
+        """The frozen inputs of the most recently opened round."""
         return self.data / "round.yaml"
 
     @property
     def opened(self) -> Path:
-        """When, from which commit and by which code the round was opened."""
+        """When, and from which commit and code, that round was opened."""
         return self.data / "opened.json"
 
     @property
     def lock(self) -> Path:
-        """Held by the one round that runs."""
+        """Lock file: held by the running round."""
         return self.data / ".lock"
 
     @property
     def inbox(self) -> Path:
-        """Feedback that was handed in and waits for the next round: JSON lines in the canonical form."""
+        """Feedback handed in for the next round: JSON lines in the canonical form."""
         return self.data / "inbox"
 
     @property
     def taken(self) -> Path:
-        """What rounds have taken in of the inbox."""
+        """Inbox files that rounds have ingested."""
         return self.inbox / "taken"
 
     @property
     def champion(self) -> Path:
-        """The champion's weights, fetched at opening; empty in round 0."""
+        """The champion's weights, fetched when the round is opened; empty in round 0."""
         return self.data / "champion"
 
     @property
     def previous(self) -> Path:
-        """What the round before left for comparison, copied at opening."""
+        """Files of the previous round needed for comparison, copied when the round is opened."""
         return self.data / "previous"
 
     @property
     def previous_reward(self) -> Path:
-        """The champion's reward model; missing where it learned from none."""
+        """The champion's reward model; missing if it was trained without one."""
         return reward(self.previous)
 
     @property
     def previous_samples(self) -> Path:
-        """The samples of the round before."""
+        """The samples of the previous round."""
         return table(self.previous / self.samples.name, "samples")
 
     @property
     def answers(self) -> Path:
-        """Pairs of answers that are to be labelled."""
+        """Pairs of answers to be labelled."""
         return self.data / "answers" / "pairs.jsonl"
 
     @property
@@ -127,12 +132,12 @@ class Workspace:
 
     @property
     def demonstrations(self) -> Path:
-        """Answers to imitate."""
+        """Demonstrations for supervised fine-tuning."""
         return self.data / "demonstrations"
 
     @property
     def votes(self) -> Path:
-        """Fresh votes on candidate against champion: append-only parts."""
+        """Votes on candidate against champion: append-only parts."""
         return self.data / "votes"
 
     @property
@@ -142,80 +147,80 @@ class Workspace:
 
     @property
     def sampled(self) -> Path:
-        """The table of these answers."""
+        """The table of these samples."""
         return table(self.samples, "samples")
 
     @property
     def pairs(self) -> Path:
-        """The same answers side by side and blinded, for fresh votes."""
+        """The same answers as blinded pairs, for votes."""
         return self.samples / "pairs.jsonl"
 
     @property
     def ballots(self) -> Path:
-        """Votes that people handed in, a folder for each set of pairs."""
+        """Votes that people handed in; one folder per set of pairs."""
         return self.data / "ballots"
 
     @property
     def waiting(self) -> Path:
-        """What the open round waits for people to do, since when and until when."""
+        """The waits of the open round for people, with start and deadline."""
         return self.data / "waiting"
 
     @property
     def approvals(self) -> Path:
-        """Who approved or refused a candidate, and why."""
+        """Approvals and refusals of candidates."""
         return self.data / "approvals"
 
     @property
     def metrics(self) -> Path:
-        """Every metric of the running round as JSON lines, before any server hears of it."""
+        """Every metric of the running round as JSON lines, written before it is sent to MLflow."""
         return self.data / "metrics"
 
     @property
     def times(self) -> Path:
-        """How long the steps of the running round took."""
+        """Durations of the steps of the running round."""
         return self.metrics / "times.json"
 
     @property
     def training(self) -> Path:
-        """State of an unfinished training, from which a killed step continues."""
+        """Training checkpoints, from which a killed step continues."""
         return self.data / "training"
 
     @property
     def rounds(self) -> Path:
-        """The record of each finished round."""
+        """One record per finished round."""
         return self.data / "rounds"
 
     @property
     def watch(self) -> Path:
-        """What the last look between rounds found, and the reward model it used."""
+        """Results of the last `watch` between rounds, and the reward model it used."""
         return self.data / "watch"
 
     def watched(self, what: str) -> Path:
-        """What a look keeps, as JSON: `watch`, `guards`, and what the server was `told` of alarms and `rollbacks`."""
+        """A JSON file of `watch`: `watch`, `guards`, or the alarms (`told`) and `rollbacks` sent to Prefect."""
         return self.watch / f"{what}.json"
 
     def watch_lock(self, what: str = "") -> Path:
-        """Held during a look at what waits, or at live feedback (`guards`)."""
+        """Lock file: held while waiting feedback, or live feedback (`guards`), is checked."""
         return self.watch / f".{what}{'.' if what else ''}lock"
 
     @property
     def dashboards(self) -> Path:
-        """Full reports on drift, a folder for each round that was asked about."""
+        """Full drift reports; one folder per requested round."""
         return self.data / "dashboards"
 
     @property
     def blame(self) -> Path:
-        """What reward models said that were trained without some of the feedback."""
+        """Results of `blame`: reward models trained with part of the feedback left out."""
         return self.data / "blame"
 
     @property
     def explained(self) -> Path:
-        """The last explanation of a score, and the reward model that was asked."""
+        """The last explanation of a score, and the reward model it is about."""
         return self.data / "explain"
 
     @property
     def audit(self) -> Path:
-        """Every change of the champion: append-only, hash-chained."""
+        """The audit log: append-only, hash-chained."""
         return self.data / "audit.jsonl"
 
     def record(self, number: int) -> Path:
@@ -223,7 +228,7 @@ class Workspace:
         return self.rounds / f"{number:05d}.json"
 
     def approval(self, number: int) -> Path:
-        """A person's word on the candidate of a round."""
+        """A person's decision on the candidate of a round."""
         return self.approvals / f"{number:05d}.json"
 
     def wait(self, what: str) -> Path:
@@ -232,24 +237,24 @@ class Workspace:
 
     @property
     def waiting_lock(self) -> Path:
-        """Held while people vote or sign, and while a round goes on."""
+        """Lock file: held while a vote or approval is stored, and while a round ends a wait."""
         return self.waiting / ".lock"
 
     def ballot(self, batch: str, number: int) -> Path:
-        """The votes on a set of pairs that were handed in together, counted from 1."""
+        """Votes that were handed in together on one set of pairs; `number` counts from 1."""
         return self.ballots / batch / f"{number:05d}.jsonl"
 
     def blamed(self, number: int) -> Path:
-        """What was found about a round by leaving out feedback."""
+        """Results of `blame` for a round."""
         return self.blame / f"round-{number:05d}"
 
     @property
     def blame_lock(self) -> Path:
-        """Held while reward models are trained without some of the feedback."""
+        """Lock file: held while `blame` trains reward models."""
         return self.blame / ".lock"
 
     def dashboard(self, number: int) -> Path:
-        """The full reports on a round."""
+        """The full drift report of a round."""
         return self.dashboards / f"round-{number:05d}"
 
     def checkpoint(self, name: str) -> Path:
@@ -257,95 +262,95 @@ class Workspace:
         return self.data / "checkpoints" / name
 
     def state(self, step: str) -> Path:
-        """The state of a step's unfinished training."""
+        """The training checkpoint of a step."""
         return self.training / step
 
     @property
     def reports(self) -> Path:
-        """The numbers of all steps."""
+        """The reports of all steps."""
         return self.data / "reports"
 
     def report(self, step: str) -> Path:
-        """The numbers of a step, as JSON."""
+        """The report of a step, as JSON."""
         return self.reports / f"{step}.json"
 
     def reported(self, step: str) -> Path:
-        """What a step reported while it worked, as JSON lines."""
+        """The metrics that a step reported while running, as JSON lines."""
         return reported(self.metrics, step)
 
 
 def table(folder: Path, name: str) -> Path:
-    """A derived table in a folder of such."""
+    """The path of a derived table in a folder."""
     return folder / f"{name}.arrow"
 
 
 def reported(folder: Path, step: str) -> Path:
-    """What a step reported while it worked, in a folder of metrics."""
+    """The path of a step's reported metrics in a folder of metrics."""
     return folder / f"{step}.jsonl"
 
 
 def reward(folder: Path) -> Path:
-    """A reward model that is kept for comparison, in the folder of what it is kept with."""
+    """The path of a reward model kept for comparison, in the folder it is kept in."""
     return folder / "reward"
 
 
-def champions_numbers(folder: Path) -> Path:
-    """The champion's numbers, in the folder of what the round before left."""
+def champion_metrics(folder: Path) -> Path:
+    """The champion's metrics, in the folder of files of the previous round."""
     return folder / "champion.json"
 
 
 def reference(folder: Path) -> Path:
-    """What drift is measured against, in the folder of what the round before left."""
+    """The reference for drift, in the folder of files of the previous round."""
     return folder / "reference.json"
 
 
 def at(root: Path) -> Workspace:
-    """The workspace at `root`; an empty or missing folder becomes one.
+    """The workspace at `root`; created if the folder is missing or empty.
 
     Raises:
-        BadWorkspace: the folder holds something else.
+        BadWorkspace: the folder is neither empty nor a workspace.
     """
     root = root.resolve()
     if root.exists() and any(root.iterdir()) and not (root / "dvc.yaml").exists():
         raise BadWorkspace(f"{root} is neither empty nor a workspace (no dvc.yaml); name another folder")
     if not (root / "dvc.yaml").exists():
-        _furnish(root)
+        _copy_shipped_files(root)
     workspace = Workspace(root)
     workspace.data.mkdir(exist_ok=True)
     return workspace
 
 
-def _furnish(root: Path) -> None:
+def _copy_shipped_files(root: Path) -> None:
     for name in SHIPPED:
         (root / name).parent.mkdir(parents=True, exist_ok=True)
         shutil.copyfile(PROJECT / name, root / name)
 
 
 def current(folder: Path | None = None) -> Workspace:
-    """The workspace that is named, else $ROUNDS_WORKSPACE, else the folder one stands in, else the project.
+    """The existing workspace: `folder`, else $ROUNDS_WORKSPACE, else the current folder, else the project.
 
     Raises:
-        BadWorkspace: there is none; a name mistyped in an emergency must not lead to an empty one.
+        BadWorkspace: it does not exist. It is not created, so that a mistyped name does not give an empty workspace.
     """
-    root = _meant(folder)
+    root = _selected(folder)
     if not root.exists() or not any(root.iterdir()):
-        raise BadWorkspace(f"there is no workspace at {root}; name another one, or make it: `rounds round`")
+        raise BadWorkspace(f"there is no workspace at {root}; name another one, or create it with `rounds round`")
     return at(root)
 
 
 def current_or_new(folder: Path | None = None) -> Workspace:
-    """The same, made where it is missing: for a first round, and for what is read from servers, wherever one is.
+    """The same, created if missing: for a first round, and for commands that read only from servers.
 
     Raises:
-        BadWorkspace: the folder holds something else.
+        BadWorkspace: the folder is neither empty nor a workspace.
     """
-    return at(_meant(folder))
+    return at(_selected(folder))
 
 
-def _meant(folder: Path | None) -> Path:
+def _selected(folder: Path | None) -> Path:
     if folder is not None:
         return folder
     if "ROUNDS_WORKSPACE" in os.environ:
         return Path(os.environ["ROUNDS_WORKSPACE"])
-    here = Path.cwd()
-    return here if (here / "dvc.yaml").exists() else PROJECT
+    folder = Path.cwd()
+    return folder if (folder / "dvc.yaml").exists() else PROJECT

@@ -50,7 +50,7 @@ class DriftSettings(BaseSettings):
 
 def drift(round: Round, log: StepLog) -> None:
     """Compare this round's feedback and answers with the champion's; write effects and alarms to the report."""
-    knobs, reference = round.knobs("drift", DriftSettings), references.kept(round.workspace.previous)
+    knobs, reference = round.knobs("drift", DriftSettings), references.load_reference(round.workspace.previous)
     findings = DriftFindings()
     if reference:
         findings = _feedback(round, knobs, reference) | _labels(round, knobs, reference, log)
@@ -86,7 +86,7 @@ def _feedback(round: Round, knobs: DriftSettings, reference: Reference) -> Drift
     """This round's prompts and votes, compared with those that the champion was trained on."""
     folder, seed = round.workspace.feedback, round.seed_for("drift")
     criterion = round.knobs("curate", CurateSettings).criterion
-    sides = (reference.learned, (round.number,))
+    sides = (reference.trained_on, (round.number,))
     old_prompts, new_prompts = (excerpt.prompts(folder, rounds, knobs.groups, seed) for rounds in sides)
     old_votes, new_votes = (
         stream.stream(excerpt.votes(folder, rounds, knobs.groups, seed), criterion) for rounds in sides
@@ -101,7 +101,7 @@ def _labels(round: Round, knobs: DriftSettings, reference: Reference, log: StepL
         return DriftFindings()
     folder, seed = round.workspace.preferences, round.seed_for("drift")
     fresh = [row for part in PARTS for row in tables.rows(table(folder, part)) if row["round"] == round.number]
-    held_out = [row for row in tables.rows(table(folder, "holdout")) if row["round"] in reference.learned]
+    held_out = [row for row in tables.rows(table(folder, "holdout")) if row["round"] in reference.trained_on]
     model, annotator = RewardModel.load(reference.reward), round.knobs("vote", VoteSettings).annotator
     with log.learning():
         before, now = (
@@ -121,12 +121,12 @@ def _answers(round: Round, knobs: DriftSettings) -> DriftFindings:
 def _yardstick(round: Round, knobs: DriftSettings, reference: Reference) -> DriftFindings:
     """The champion's rewards: under the last round's reward model, and under this round's."""
     path = round.workspace.previous_samples
-    if reference.spoken is None or not path.exists():
+    if reference.sampled_as is None or not path.exists():
         return DriftFindings()
     before, now = tables.load(path), tables.load(round.workspace.sampled)
     if "group" not in before.column_names:  # samples of an earlier release
         return DriftFindings()
-    sides = ((before, reference.spoken), (now, CHAMPION))
+    sides = ((before, reference.sampled_as), (now, CHAMPION))
     old, new = (_answer_sample(samples, who, first_row_per_group(samples["group"])).reward for samples, who in sides)
     return answers.yardstick(old, new, knobs.limits, knobs.bins)
 

@@ -14,7 +14,7 @@ from tasks.state import reports
 from tasks.state.reports import CurateReport, RewardReport
 from tasks.state.round import Round
 from tasks.state.steplog import StepLog
-from tasks.state.workspace import champions_numbers
+from tasks.state.workspace import champion_metrics
 from tasks.steps.vote import votes_requested
 
 GATES = (
@@ -55,7 +55,7 @@ def gate_inputs(round: Round, trust_judge: bool) -> GateInputs:
         candidate=reports.metrics(
             round, ("collect", "curate", "sft", "reward", "policy", "sample", "evaluate", "drift")
         ),
-        champion=read_json(champions_numbers(workspace.previous)),
+        champion=read_json(champion_metrics(workspace.previous)),
         trust_judge=trust_judge,
         votes_asked=votes_requested(round),
         licences=terms.licences,

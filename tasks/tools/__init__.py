@@ -1,1 +1,1 @@
-"""The only doors to DVC, MLflow runs and Prefect events."""
+"""The only modules that call DVC, MLflow's tracking API and Prefect's events API."""

@@ -1,6 +1,6 @@
-"""What the project tells a Prefect server: events, and that a suspended run may go on.
+"""Calls to a Prefect server: send events, resume suspended runs.
 
-Events can be lost; a schedule stands behind each of them. Importing Prefect takes seconds: inside functions only.
+Events can be lost, so a schedule backs up each of them. Importing Prefect takes seconds, so functions import it.
 """
 
 import logging
@@ -14,28 +14,28 @@ from core.files import read_json, write_json
 from tasks.state.workspace import Workspace
 
 READY = "feedback.threshold_reached"
-"""Enough feedback waits for a round. prefect.yaml listens to it."""
+"""Event: enough feedback waits to start a round. The trigger is in prefect.yaml."""
 
 DRIFTED = "champion.drifted"
-"""Something has moved away from what the champion learned from; the payload says what. Automations may listen to it."""
+"""Event: drift from the champion's training data; the payload lists the alarms. For user-defined automations."""
 
 IN_BREACH = "champion.in_breach"
-"""People say that the champion is bad, and it stays all the same; the payload says why. Automations may listen."""
+"""Event: a guard is in breach and the champion was not rolled back; the payload says why. For automations."""
 
 ROLLED_BACK = "champion.rolled_back"
-"""An earlier version is champion again; the payload says which, and why. Automations may listen to it."""
+"""Event: the champion was rolled back; the payload has both versions and the reason. For automations."""
 
-OWN: set[str] = set()
-"""Addresses of the servers that this process started for itself."""
+OWN_SERVERS: set[str] = set()
+"""API addresses of temporary servers that this process started."""
 
 _logger = logging.getLogger(__name__)
 
 
 class RollbackEvent(NamedTuple):
-    """A rollback that the audit log knows of."""
+    """A rollback recorded in the audit log."""
 
     intent: str
-    """Its id in the journal of the alias."""
+    """Id of the move in the journal of the alias."""
     at: str
     left: str
     now: str
@@ -43,14 +43,14 @@ class RollbackEvent(NamedTuple):
 
 
 def configured() -> bool:
-    """True where the user named a Prefect server; one that the command started for itself does not count."""
+    """True if the user configured a Prefect server; a temporary one that this process started does not count."""
     from prefect.settings import PREFECT_API_URL
 
-    return PREFECT_API_URL.value() not in (None, *OWN)
+    return PREFECT_API_URL.value() not in (None, *OWN_SERVERS)
 
 
 def suspended(flow_run: str) -> bool:
-    """True where the server says that a run is suspended; False where it does not know it, or does not answer."""
+    """True if the server reports the run as suspended; False if it does not know the run or does not answer."""
     from prefect.client.orchestration import get_client
     from prefect.exceptions import ObjectNotFound
 
@@ -58,17 +58,17 @@ def suspended(flow_run: str) -> bool:
         with get_client(sync_client=True) as client:
             state = client.read_flow_run(UUID(flow_run)).state
     except (ObjectNotFound, httpx.HTTPError) as error:
-        _logger.warning("run %s: %s", flow_run, error)
+        _logger.warning("the state of Prefect run %s cannot be read: %s", flow_run, error)
         return False
     return state is not None and state.is_paused()
 
 
-def resume(flow_run: str | None, word: dict[str, object] | None = None) -> bool:
-    """Resume a suspended run; False where there is none, or the server does not answer.
+def resume(flow_run: str | None, run_input: dict[str, object] | None = None) -> bool:
+    """Resume a suspended run; False if there is none, or the server does not answer.
 
     Args:
-        flow_run: its id, None where no run is suspended.
-        word: the input that it waits for.
+        flow_run: id of the run; None if no run is suspended.
+        run_input: the input that the run waits for.
     """
     from prefect.exceptions import PrefectException
     from prefect.flow_runs import resume_flow_run
@@ -76,66 +76,66 @@ def resume(flow_run: str | None, word: dict[str, object] | None = None) -> bool:
     if not configured() or flow_run is None or not suspended(flow_run):
         return False
     try:
-        resume_flow_run(UUID(flow_run), run_input=word)
+        resume_flow_run(UUID(flow_run), run_input=run_input)
     except (RuntimeError, PrefectException, httpx.HTTPError) as error:
-        _logger.warning("run %s could not be resumed: %s", flow_run, error)
+        _logger.warning("Prefect run %s could not be resumed: %s", flow_run, error)
         return False
     return True
 
 
-def feedback_ready(workspace: Workspace, pending: int, threshold: int) -> bool:
-    """Tell the configured server that `pending` records wait; True where it took the event.
+def send_feedback_ready(workspace: Workspace, pending: int, threshold: int) -> bool:
+    """Send the event that `pending` records wait; True if the configured server accepted it.
 
-    A server that does not answer is no error: the feedback is kept, and the schedule finds it.
+    A server that does not answer is not an error: the feedback is on disk, and the schedule will find it.
     """
-    return _sent(READY, _resource("rounds.inbox", workspace), {"pending": pending, "threshold": threshold})
+    return _send(READY, _resource("rounds.inbox", workspace), {"pending": pending, "threshold": threshold})
 
 
-def drifted(workspace: Workspace, alarms: Mapping[str, str]) -> bool:
-    """Tell the configured server of the alarms that it does not know of; False where it did not take the event.
+def send_drift_alarms(workspace: Workspace, alarms: Mapping[str, str]) -> bool:
+    """Send the alarms that were not sent yet; False if the configured server did not accept the event.
 
-    The names of what it was told stand in data/watch/told.json: an alarm is one event, however its numbers change,
-    and one that was lost is sent again.
+    data/watch/told.json holds the names of the alarms that were sent. An alarm is sent once even if its numbers change,
+    and is sent again if the server did not accept it.
 
     Args:
-        workspace: where.
-        alarms: name → sentence.
+        workspace: the workspace that is watched.
+        alarms: name → sentence, for all current alarms.
     """
     file = workspace.watched("told")
-    told = read_json(file) if file.exists() else []
-    new = [said for name, said in alarms.items() if name not in told]
-    if new and not _sent(DRIFTED, _champion(workspace), {"alarms": new}):
+    sent = read_json(file) if file.exists() else []
+    new = [sentence for name, sentence in alarms.items() if name not in sent]
+    if new and not _send(DRIFTED, _champion(workspace), {"alarms": new}):
         return False
     write_json(file, list(alarms))
     return True
 
 
-def in_breach(workspace: Workspace, alarms: Sequence[str]) -> bool:
-    """Tell the configured server that a guard is in breach, at each look; True where it took the event."""
-    return _sent(IN_BREACH, _champion(workspace), {"alarms": list(alarms)})
+def send_breach(workspace: Workspace, alarms: Sequence[str]) -> bool:
+    """Send the event that a guard is in breach; True if the configured server accepted it."""
+    return _send(IN_BREACH, _champion(workspace), {"alarms": list(alarms)})
 
 
-def rolled_back(workspace: Workspace, left: str, now: str, reason: str) -> bool:
-    """Tell the configured server that version `now` is champion again; True where it took the event."""
+def send_rollback(workspace: Workspace, left: str, now: str, reason: str) -> bool:
+    """Send the event that version `now` is champion again; True if the configured server accepted it."""
     payload = {"left": left, "now": now, "reason": reason}
-    return _sent(ROLLED_BACK, _champion(workspace), payload)
+    return _send(ROLLED_BACK, _champion(workspace), payload)
 
 
-def rollbacks(workspace: Workspace, moves: Iterable[RollbackEvent]) -> bool:
-    """Tell the configured server of the rollbacks that it does not know of; False where it did not take one.
+def send_unsent_rollbacks(workspace: Workspace, moves: Iterable[RollbackEvent]) -> bool:
+    """Send the rollbacks that were not sent yet; False if the configured server did not accept one of them.
 
-    Those that it was told of stand in data/watch/rollbacks.json, so that neither a kill nor a server that is away loses
-    one; one that a kill has sent twice is one event, by its id.
+    data/watch/rollbacks.json lists the rollbacks that were sent, so that none is lost when the process is killed or the
+    server is down. A rollback that is sent twice has the same event id both times.
     """
     file = workspace.watched("rollbacks")
-    told = read_json(file) if file.exists() else []
+    sent = read_json(file) if file.exists() else []
     for move in moves:
-        if move.intent not in told:
+        if move.intent not in sent:
             payload = {"at": move.at, "left": move.left, "now": move.now, "reason": move.reason}
-            if not _sent(ROLLED_BACK, _champion(workspace), payload, uuid5(NAMESPACE_OID, move.intent)):
+            if not _send(ROLLED_BACK, _champion(workspace), payload, uuid5(NAMESPACE_OID, move.intent)):
                 return False
-            told.append(move.intent)
-            write_json(file, told)
+            sent.append(move.intent)
+            write_json(file, sent)
     return True
 
 
@@ -147,14 +147,14 @@ def _resource(name: str, workspace: Workspace) -> dict[str, str]:
     return {"prefect.resource.id": name, "prefect.resource.name": str(workspace.root)}
 
 
-def _sent(name: str, resource: dict[str, str], payload: Mapping[str, object], identity: UUID | None = None) -> bool:
+def _send(name: str, resource: dict[str, str], payload: Mapping[str, object], event_id: UUID | None = None) -> bool:
     from prefect.client.orchestration import get_client
     from prefect.events import Event, Resource
     from prefect.settings import PREFECT_API_URL
 
-    event = Event(event=name, resource=Resource(resource), payload=dict(payload), id=identity or uuid4())
+    event = Event(event=name, resource=Resource(resource), payload=dict(payload), id=event_id or uuid4())
     try:
-        # emit_event() sends in the background and drops what it cannot send without a word
+        # emit_event() sends in the background and silently drops events that it cannot send
         with get_client(sync_client=True) as client:
             client.request("POST", "/events", json=[event.model_dump(mode="json")])
     except httpx.HTTPError as error:

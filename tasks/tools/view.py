@@ -1,4 +1,4 @@
-"""How MLflow shows the rounds: one row a round, with the columns that tell them apart."""
+"""The view of the rounds in MLflow: one row per round, with selected columns."""
 
 import json
 
@@ -9,7 +9,7 @@ from evaluation.evals.votes import WIN_RATE
 from feedback.measured import CURATE_TRAIN
 
 KEY = "rounds"
-"""Name of the view in the page's address."""
+"""Name of the view in the URL of the page."""
 
 TAGS = ("verdict", "version")
 METRICS = (
@@ -20,11 +20,11 @@ METRICS = (
     TRUE_GAIN.full,
     CURATE_TRAIN.full,
 )
-"""What a person looks at first. Everything else is one click on *Columns* away."""
+"""The metrics shown by default; the others can be added with *Columns*."""
 
 
 def tags() -> dict[str, str]:
-    """Tags of the experiment that hold the view, as the UI's own *Share view* writes them."""
+    """Experiment tags that define the view, in the format that the UI's *Share view* writes."""
     widths = {f"tags.`{name}`": 90 for name in TAGS} | {f"metrics.`{name}`": 185 for name in METRICS}  # pixels
     state = {"selectedColumns": [*widths], "columnOrder": [*widths], "columnWidths": widths}
     return {
@@ -34,5 +34,5 @@ def tags() -> dict[str, str]:
 
 
 def page(server: str, experiment: str) -> str:
-    """The address of the view on an MLflow server."""
+    """The URL of the view on an MLflow server."""
     return f"{server}/#/experiments/{experiment}/runs?workflowType=machine_learning&viewStateShareKey={KEY}"

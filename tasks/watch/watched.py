@@ -2,9 +2,9 @@
 
 from typing import NamedTuple
 
-from tasks.state.intake import waiting
+from tasks.state.intake import inbox_events
 from tasks.state.workspace import Workspace
-from tasks.tools.events import configured, drifted, in_breach, rollbacks
+from tasks.tools.events import configured, send_breach, send_drift_alarms, send_unsent_rollbacks
 from tasks.watch.guarding import GuardReport, guard, rolled_back
 from tasks.watch.watching import WatchReport, look
 
@@ -41,17 +41,17 @@ def watch(workspace: Workspace) -> Watched:
         BadParams: params.yaml cannot be read.
         RoundBusy: another check holds a lock for longer than a minute.
     """
-    events = waiting(workspace)
+    events = inbox_events(workspace)
     guarded = guard(workspace, events)  # first: a rollback must not wait for drift checks
     if configured():
         _send(workspace, guarded)
     seen = look(workspace, events)
     if seen.champion and configured():
-        drifted(workspace, seen.named)
+        send_drift_alarms(workspace, seen.named)
     return Watched(guarded, seen)
 
 
 def _send(workspace: Workspace, guarded: GuardReport) -> None:
-    rollbacks(workspace, rolled_back(workspace))  # all of them: earlier ones may not have reached a server
+    send_unsent_rollbacks(workspace, rolled_back(workspace))  # all of them: earlier ones may not have reached a server
     if guarded.breaches and guarded.now is None:
-        in_breach(workspace, guarded.alarms)
+        send_breach(workspace, guarded.alarms)

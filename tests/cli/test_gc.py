@@ -61,7 +61,7 @@ def test_nothing_goes_while_a_round_runs_or_where_a_version_lost_its_files(
     [lock] = continued.root.glob(f"mlruns/{run}/artifacts/round/dvc.lock")
     lock.unlink()
     said = rounds("gc", "--yes", "-w", continued.root)
-    assert (said.code, "dvc.lock is not among its files in MLflow" in said.err) == (2, True)
+    assert (said.code, "(round/): dvc.lock;" in said.err) == (2, True)
 
 
 def test_an_mlflow_that_does_not_know_the_rounds_cannot_say_what_goes(
@@ -81,4 +81,4 @@ def test_a_shared_cache_is_left_alone(rounds: Rounds, continued: Workspace) -> N
     with (continued.root / ".dvc/config").open("a") as config:
         config.write(f"[cache]\n    dir = {continued.root.parent / 'shared'}\n")
     said = rounds("gc", "-w", continued.root)
-    assert (said.code, "is shared with other workspaces" in said.err) == (2, True)
+    assert (said.code, "nothing was removed" in said.err) == (2, True)

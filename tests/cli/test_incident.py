@@ -44,7 +44,7 @@ def test_an_incident_from_its_opening_to_its_end(rounds: Rounds, continued: Work
     [
         (("note", "7", "hello"), "NoIncident: there is no incident 7"),
         (("open", "--what", "rude", "--version", "9"), "BadModel: policy has no version 9"),
-        (("open", "--what", " "), "BadParams: an incident needs words"),
+        (("open", "--what", " "), "BadParams: the text of an incident is empty"),
     ],
 )
 def test_what_does_not_exist(rounds: Rounds, continued: Workspace, words: tuple[str, ...], error: str) -> None:

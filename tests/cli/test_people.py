@@ -145,7 +145,7 @@ def test_nobodys_word_holds_the_candidate(rounds: Rounds, signing: Workspace) ->
     late(signing, "approval")
     assert "Round 2: hold" in rounds("round", "-w", signing.root).out
     [_, finding] = records.read(signing, 2).verdict.findings
-    assert (finding.gate, finding.reason) == ("approval", "nobody signed until 2026-01-01 00:00 UTC")
+    assert (finding.gate, finding.reason) == ("approval", "nobody decided until 2026-01-01 00:00 UTC")
 
 
 def test_a_candidate_is_not_promoted_over_a_champion_it_was_not_compared_with(

@@ -72,7 +72,7 @@ def test_an_open_round_would_be_continued_or_refused(rounds: Rounds, finished: W
 
 def test_what_would_keep_a_round_from_opening_is_said(rounds: Rounds, finished: Workspace, tmp_path: Path) -> None:
     said = rounds("plan", "-w", finished.root, "-S", "versioning.remote=nowhere")
-    assert (said.code, "DVC knows no remote 'nowhere'" in said.err) == (2, True)
+    assert (said.code, "`dvc remote add nowhere URL`" in said.err) == (2, True)
     place = moved(finished, tmp_path / "busy")
     with holding(place.lock, "round 2"):
         found = planned(rounds, place)

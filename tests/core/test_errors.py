@@ -1,4 +1,4 @@
-"""The tree of errors in core/errors.py is the real one."""
+"""The tree of errors drawn in core/errors.py matches the definitions."""
 
 import ast
 import re
@@ -13,11 +13,11 @@ PACKAGES = ("core", "feedback", "models", "evaluation", "tasks", "flows", "servi
 TOP = "RoundsError"
 
 CURE = re.compile(r"[;`]|expected|there are|need|\bset\b|\bname\b|\bsay what\b|It takes")
-"""What a message says its cure with: a clause of its own, a command, or what would have been right."""
+"""Signs of a cure in a message: a second clause, a command, or the values that would be valid."""
 
 
 class Error(NamedTuple):
-    """A class as its file defines it."""
+    """The definition of an error class."""
 
     name: str
     base: str
@@ -31,7 +31,7 @@ def modules() -> Iterator[ast.Module]:
 
 
 def classes() -> list[Error]:
-    """Every class of the project that descends from the top of the tree."""
+    """Every class of the project that derives from `RoundsError`."""
     defined = [
         Error(node.name, ast.unparse(base).rpartition(".")[2], ast.get_docstring(node) is not None)
         for module in modules()
@@ -46,25 +46,25 @@ def classes() -> list[Error]:
 
 
 def drawn() -> dict[str, str]:
-    """Class → the class that it hangs from in the docstring."""
+    """Class → its parent in the tree of the docstring."""
     assert errors.__doc__ is not None
-    above, found = [TOP], {}
+    above, parents = [TOP], {}
     for line in errors.__doc__.splitlines():
         if branch := re.match(r"((?:[│ ]   )*)[├└]── (\w+) ", line):
             depth = len(branch[1]) // 4 + 1
-            found[branch[2]] = above[depth - 1]
+            parents[branch[2]] = above[depth - 1]
             above[depth:] = [branch[2]]
-    return found
+    return parents
 
 
 def passes_on(message: ast.expr) -> bool:
-    """True where a message ends with another one, whose words are not there to be read."""
+    """True if a message contains another message, whose text is not known statically."""
     names = [part.id for part in ast.walk(message) if isinstance(part, ast.Name)]
     return bool({"cure", "error", "problem", "problems"} & {*names})
 
 
 def raised() -> Iterator[tuple[str, str]]:
-    """Class and fixed words of each message, where it is written out at the `raise`."""
+    """Class and literal text of each message that is written at its `raise`."""
     names = {error.name for error in classes()} | {TOP}
     for module in modules():
         for node in ast.walk(module):
@@ -85,6 +85,6 @@ def test_no_two_errors_share_a_name_and_each_says_what_it_is() -> None:
 
 
 def test_a_message_has_a_cure() -> None:
-    """A reason why one record cannot be used is a clause of a message, which brings the cure for all of them."""
+    """The reason why a record is invalid becomes part of a longer message, which has the cure."""
     without = [(name, text) for name, text in raised() if text and not CURE.search(text)]
     assert [text for name, text in without if name != "BadFeedback"] == []

@@ -1,4 +1,4 @@
-"""Metrics as names: keys like any other, with what they mean."""
+"""Metric declarations: dictionary keys that carry a definition."""
 
 import importlib
 import json
@@ -20,9 +20,9 @@ RATE = Metric("win_rate", "evaluate", "share", "above .5", "Votes for it.", ends
 def everywhere() -> dict[str, Metric]:
     """Every metric that a module of the project declares, by its full name."""
     roots = [importlib.import_module(name) for name in PACKAGES]
-    names = [one.name for root in roots for one in pkgutil.walk_packages(root.__path__, f"{root.__name__}.")]
-    found = [metric for name in names for metric in declared(importlib.import_module(name))]
-    return {metric.full: metric for metric in found}
+    names = [module.name for root in roots for module in pkgutil.walk_packages(root.__path__, f"{root.__name__}.")]
+    metrics = [metric for name in names for metric in declared(importlib.import_module(name))]
+    return {metric.full: metric for metric in metrics}
 
 
 def test_a_metric_is_its_name() -> None:
@@ -36,12 +36,12 @@ def test_an_entry_has_names_unit_direction_and_definition() -> None:
     assert RATE.entry() == "- `evaluate/win_rate`, `_low`, `_high`, `_p` † (share; above .5). Votes for it."
 
 
-def test_a_name_that_stands_for_many() -> None:
-    many = Metric("criterion_<name>_votes", "evaluate", "votes", "up", "Fresh votes under it.")
-    assert (many.prefix, many.of("polite")) == ("criterion_", "criterion_polite_votes")
+def test_a_family_of_metrics() -> None:
+    family = Metric("criterion_<name>_votes", "evaluate", "votes", "up", "Fresh votes under it.")
+    assert (family.prefix, family.of("polite")) == ("criterion_", "criterion_polite_votes")
 
 
-@pytest.mark.filterwarnings("ignore")  # of what is imported
+@pytest.mark.filterwarnings("ignore")  # warnings of imported packages
 def test_every_metric_is_declared_once_under_a_step_and_is_on_the_page() -> None:
     page, known = (ROOT / "docs/metrics.md").read_text(encoding="utf-8"), everywhere()
     assert {metric.step for metric in known.values()} <= {*STEPS, "blame"}

@@ -1,4 +1,4 @@
-"""Every character that a path may hold reaches the tools as itself."""
+"""Paths with any valid character survive conversion to a URL."""
 
 import sqlite3
 from pathlib import Path
@@ -17,32 +17,32 @@ NAMES = st.text(st.characters(codec="utf-8", exclude_characters="/\0"), min_size
 
 
 @given(NAMES)
-def test_a_databases_url_is_read_as_its_path(name: str) -> None:
+def test_a_database_url_parses_to_its_path(name: str) -> None:
     file = Path("/somewhere") / name / "mlflow.db"
     url = make_url(urls.sqlite(file))
     assert (url.database, url.query, url.get_backend_name()) == (str(file), {}, "sqlite")
 
 
 @given(NAMES)
-def test_a_folders_url_is_read_as_its_path(name: str) -> None:
+def test_a_folder_url_parses_to_its_path(name: str) -> None:
     parts = urlsplit(urls.folder(Path("/somewhere") / name))
     assert (parts.scheme, unquote(parts.path), parts.query, parts.fragment) == ("file", f"/somewhere/{name}", "", "")
 
 
 @pytest.mark.parametrize("name", ["plain", "two words", "a'b"])
-def test_a_plain_path_has_the_url_that_people_type(tmp_path: Path, name: str) -> None:
+def test_a_plain_path_has_the_short_url(tmp_path: Path, name: str) -> None:
     assert urls.sqlite(tmp_path / name) == f"sqlite:///{tmp_path}/{name}"
 
 
-def test_a_quoted_url_opens_the_very_file(tmp_path: Path) -> None:
+def test_a_quoted_url_opens_the_same_file(tmp_path: Path) -> None:
     from sqlalchemy import create_engine, text
 
     file = tmp_path / "a ?b%20#c.db"
     with sqlite3.connect(file) as database:
-        database.execute("create table here (x)")
+        database.execute("create table numbers (x)")
     database.close()
     engine = create_engine(urls.sqlite(file))
     with engine.connect() as connection:
-        assert connection.execute(text("select name from sqlite_master")).scalar() == "here"
+        assert connection.execute(text("select name from sqlite_master")).scalar() == "numbers"
     engine.dispose()
-    assert [found.name for found in tmp_path.iterdir()] == [file.name]
+    assert [path.name for path in tmp_path.iterdir()] == [file.name]

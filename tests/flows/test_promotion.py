@@ -22,7 +22,7 @@ def champion(place: Workspace) -> str | None:
 def test_a_held_candidate_is_promoted_by_hand(rounds: Rounds, continued: Workspace) -> None:
     rounds("rollback", "--reason", "rude", "-w", continued.root)
     refused = rounds("promote", "2", "--reason", "it was not", "-w", continued.root)
-    assert (refused.code, "RolledBack: policy version 2 was rolled back (rude)" in refused.err) == (2, True)
+    assert (refused.code, "RolledBack: policy version 2 was rolled back earlier (rude)" in refused.err) == (2, True)
     said = rounds("promote", "2", "--force", "--reason", "it was not", "-w", continued.root)
     assert (said.code, said.out) == (0, "policy@champion is version 2 now; before it was 1.\n")
     last = audit.read(continued.audit)[-1]

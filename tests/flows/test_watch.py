@@ -55,7 +55,7 @@ def test_the_champions_reward_model_is_asked_about_votes_that_wait(
     rounds: Rounds, continued: Workspace, tmp_path: Path
 ) -> None:
     rounds("feedback", write(tmp_path / "votes.jsonl", shallow_votes(requests(items=1))), "-w", continued.root)
-    found = {one.check.name for one in watching.look(continued, intake.waiting(continued)).decided}
+    found = {one.check.name for one in watching.look(continued, intake.inbox_events(continued)).decided}
     assert {"prompt_auc", "tie_rate_shift", "fresh_accuracy_drop", "fresh_overconfidence"} <= found
 
 
@@ -168,9 +168,9 @@ def test_an_alarm_is_one_event_while_the_inbox_grows(continued: Workspace, monke
     said = []
     for more in ([], shallow_votes(requests(items=1))):
         write(continued.inbox / "votes.jsonl", [*flights(120), *more])
-        seen = watching.look(continued, intake.waiting(continued))
+        seen = watching.look(continued, intake.inbox_events(continued))
         said.append(seen.named["version 2: prompt_auc"])
-        assert events.drifted(continued, seen.named)
+        assert events.send_drift_alarms(continued, seen.named)
     assert said[0] != said[1]
     assert sum(alarm in said for event in server.took for alarm in event.payload["alarms"]) == 1
 
@@ -179,7 +179,7 @@ def test_an_alarm_of_the_next_round_is_another_one(continued: Workspace, monkeyp
     server = Server(there=True)
     monkeypatch.setattr(events, "_sent", server)
     for number, said in ((1, "7.5"), (1, "8"), (2, "8")):
-        events.drifted(continued, {f"round {number}: drift/kl_rise": said})
+        events.send_drift_alarms(continued, {f"round {number}: drift/kl_rise": said})
     assert [event.payload["alarms"] for event in server.took] == [["7.5"], ["8"]]
 
 
@@ -193,7 +193,7 @@ def test_a_rollback_by_itself_is_audited_and_one_event_whenever_the_server_is_th
     write_json(continued.params, params)
     continued.inbox.mkdir(exist_ok=True)
     write(continued.inbox / "live.jsonl", thumbs_down(people, flags))
-    assert guarding.guard(continued, intake.waiting(continued)).now == "1"
+    assert guarding.guard(continued, intake.inbox_events(continued)).now == "1"
     line = next(line for line in audit.read(continued.audit) if line.event == "rollback")
     assert (line.who, line.facts["left"], line.facts["now"]) == ("watch", "2", "1")
     server = Server()
@@ -218,4 +218,4 @@ def test_as_a_flow_it_returns_its_alarms_and_is_named_after_them(continued: Work
     from flows.watch import watch
 
     state = watch(str(continued.root), return_state=True)
-    assert state.result() == watching.look(continued, intake.waiting(continued)).alarms
+    assert state.result() == watching.look(continued, intake.inbox_events(continued)).alarms

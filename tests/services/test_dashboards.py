@@ -78,6 +78,6 @@ def refused(place: Workspace) -> str:
 
 
 def test_what_cannot_be_compared_is_refused_with_the_cure(workspace: Workspace, continued: Workspace) -> None:
-    assert "no round was opened" in refused(workspace)
+    assert "`rounds round`" in refused(workspace)
     (continued.samples / "samples.arrow").unlink()
     assert "round 1 has not sampled its answers" in refused(continued)

@@ -83,5 +83,5 @@ def _run(found: TrainingRecord, parent: str) -> RoundRun:
     store = tracking.client(root)
     home = tracking.experiment(store, tracking.EXPERIMENT, root)
     identity = {"mlflow.parentRunId": parent, "step": "blame"}
-    run_id = tracking.find_or_make(store, home, "blame", identity, {"round": str(number)})
+    run_id = tracking.find_or_create(store, home, "blame", identity, {"round": str(number)})
     return RoundRun(root, store, home, run_id, number)

@@ -13,7 +13,7 @@ from tasks.analysis.drift import sections
 from tasks.analysis.drift.page import DriftPage
 from tasks.analysis.drift.sections import Section
 from tasks.registry.archive import Archive, NotFound
-from tasks.registry.reference import Reference, kept
+from tasks.registry.reference import Reference, load_reference
 from tasks.state import round as rounds
 from tasks.state import tables
 from tasks.state.lock import holding
@@ -68,7 +68,7 @@ def _reference(round: Round) -> Reference:
         raise BadWorkspace(
             f"round {round.number} has no champion before it to be compared with; ask again after the next round"
         )
-    reference = kept(round.workspace.previous)
+    reference = load_reference(round.workspace.previous)
     if reference is None or not DataGraph(round.workspace.root).done("sample"):
         raise BadWorkspace(
             f"round {round.number} has not sampled its answers in {round.workspace.root}; finish it (`rounds "
@@ -92,7 +92,7 @@ def _run(workspace: Workspace) -> RoundRun | None:
 def _sections(round: Round, reference: Reference) -> Iterator[Section]:
     """The rows that the step `drift` looks at, drawn alike."""
     place, count, seed = round.workspace.feedback, round.knobs("drift", DriftSettings).groups, round.seed_for("drift")
-    times = (reference.learned, (round.number,))
+    times = (reference.trained_on, (round.number,))
     yield sections.prompts(*(excerpt.events(place, time, count, seed) for time in times))
     before, now = (excerpt.votes(place, time, count, seed) for time in times)
     yield sections.ballots(before, now, round.knobs("curate", CurateSettings).criterion)

@@ -14,7 +14,7 @@ from models.attribution import Attribution, attribute
 from models.neighbours import nearest
 from models.reward import RewardModel
 from tasks.analysis.material import TrainingRecord, material, part
-from tasks.registry.archive import Archive, begins
+from tasks.registry.archive import Archive, matches_prefix
 from tasks.registry.versions import ModelVersion, VersionStore
 from tasks.state import tables
 from tasks.state.workspace import Workspace, reward, table
@@ -94,7 +94,7 @@ def pair(workspace: Workspace, version: ModelVersion, identity: str) -> list[Ans
         BadWorkspace: the workspace does not hold the round's feedback.
     """
     rows = material(workspace, version.run_id).preferences()
-    found = [row for row in rows if begins(row.pair_id, identity)]
+    found = [row for row in rows if matches_prefix(row.pair_id, identity)]
     if len(found) != 1:
         raise BadFeedback(
             f"{len(found)} of the {len(rows)} pairs of round {version.round} begin with {identity!r}; name one by six "

@@ -20,15 +20,15 @@ GATES = Verdict(findings=(Finding(gate="win_rate", result="promote", reason="the
 @pytest.fixture
 def round(tmp_path: Path) -> Round:
     """Round 3 waits for approval."""
-    place = opened(tmp_path)
-    asks(place)
-    found = rounds.read(place)
-    return Round(**{**vars(found), "values": {"approval": {"required": True}}})
+    workspace = opened(tmp_path)
+    begin_wait(workspace)
+    opened_round = rounds.read(workspace)
+    return Round(**{**vars(opened_round), "values": {"approval": {"required": True}}})
 
 
-def asks(place: Workspace, seconds: float = 3600) -> None:
-    about = Candidate(key=KEY, candidate=digest(place.checkpoint("policy")))
-    waiting.begin(place, "approval", seconds, about)
+def begin_wait(workspace: Workspace, seconds: float = 3600) -> None:
+    about = Candidate(key=KEY, candidate=digest(workspace.checkpoint("policy")))
+    waiting.begin(workspace, "approval", seconds, about)
 
 
 def findings(round: Round) -> list[tuple[str, str]]:
@@ -37,7 +37,7 @@ def findings(round: Round) -> list[tuple[str, str]]:
     return [(finding.result, finding.reason) for finding in verdict.findings[1:]]
 
 
-def test_a_yes_is_recorded_audited_and_one_more_finding(round: Round) -> None:
+def test_an_approval_is_recorded_audited_and_an_additional_finding(round: Round) -> None:
     made = approval.decide(round.workspace, 3, True, " ana ", "read twenty answers")
     assert (made.by, made.key, made.candidate) == ("ana", KEY, digest(round.workspace.checkpoint("policy")))
     assert findings(round) == [("promote", "the candidate was approved by ana: read twenty answers")]
@@ -51,44 +51,44 @@ def test_a_yes_is_recorded_audited_and_one_more_finding(round: Round) -> None:
     assert audit.verify(round.workspace.audit) == []
 
 
-def test_a_no_is_hold(round: Round) -> None:
+def test_a_refusal_is_hold(round: Round) -> None:
     approval.decide(round.workspace, 3, False, "bo", "too curt")
     assert findings(round) == [("hold", "the candidate was refused by bo: too curt")]
     assert [line.event for line in audit.read(round.workspace.audit)] == ["refusal"]
 
 
-def test_nobodys_word_is_hold_and_a_late_one_is_refused(tmp_path: Path) -> None:
-    place = opened(tmp_path)
-    asks(place, 0)
-    with pytest.raises(AlreadyDecided, match="the time to approve ended at"):
-        approval.decide(place, 3, True, "ana", "late")
-    round = Round(**{**vars(rounds.read(place)), "values": {"approval": {"required": True}}})
+def test_no_decision_is_hold_and_a_late_one_is_refused(tmp_path: Path) -> None:
+    workspace = opened(tmp_path)
+    begin_wait(workspace, 0)
+    with pytest.raises(AlreadyDecided, match=" UTC"):
+        approval.decide(workspace, 3, True, "ana", "late")
+    round = Round(**{**vars(rounds.read(workspace)), "values": {"approval": {"required": True}}})
     [(result, reason)] = findings(round)
-    assert (result, reason.startswith("nobody signed until 20")) == ("hold", True)
-    assert audit.read(place.audit) == []
+    assert (result, " UTC" in reason) == ("hold", True)
+    assert audit.read(workspace.audit) == []
 
 
-def test_the_first_word_stands(round: Round) -> None:
+def test_the_first_decision_counts(round: Round) -> None:
     approval.decide(round.workspace, 3, True, "ana", "good")
-    with pytest.raises(AlreadyDecided, match="the candidate of round 3 was approved by ana: good"):
+    with pytest.raises(AlreadyDecided, match=r"round 3 .*ana: good"):
         approval.decide(round.workspace, 3, False, "bo", "bad")
 
 
-def test_a_word_on_another_candidate_does_not_count(round: Round) -> None:
+def test_a_decision_on_another_candidate_does_not_count(round: Round) -> None:
     approval.decide(round.workspace, 3, True, "ana", "good")
     write_text(round.workspace.checkpoint("policy") / "weights", "another's")
     [(result, reason)] = findings(round)
-    assert (result, reason.startswith("nobody signed")) == ("hold", True)
+    assert (result, " UTC" in reason) == ("hold", True)
 
 
 @pytest.mark.parametrize(("number", "by", "why"), [(2, "ana", "good"), (3, " ", "good"), (3, "ana", "")])
-def test_what_is_no_decision_is_refused(round: Round, number: int, by: str, why: str) -> None:
+def test_an_incomplete_decision_is_refused(round: Round, number: int, by: str, why: str) -> None:
     with pytest.raises(NotAsked):
         approval.decide(round.workspace, number, True, by, why)
     assert audit.read(round.workspace.audit) == []
 
 
-def test_nobody_is_asked_about_what_the_gates_hold_or_where_no_approval_is_required(round: Round) -> None:
+def test_a_held_candidate_or_a_round_without_approval_gets_no_finding(round: Round) -> None:
     held = Verdict(findings=(Finding(gate="win_rate", result="hold", reason="too few votes"),))
     assert approval.applied(round, KEY, held) == held
     free = Round(**{**vars(round), "values": {}})

@@ -20,9 +20,9 @@ BATCH = "b" * 16
 
 
 def opened(root: Path, number: int = 1, seed: int = 7) -> Round:
-    place = Workspace(root)
-    place.data.mkdir(exist_ok=True)
-    return Round(place, number, None, seed=seed, salt="salt", champion=None, inbox=(), values={})
+    workspace = Workspace(root)
+    workspace.data.mkdir(exist_ok=True)
+    return Round(workspace, number, None, seed=seed, salt="salt", champion=None, inbox=(), values={})
 
 
 def asked(count: int) -> tuple[list[world.CustomerRequest], list[GroupedPrompt]]:
@@ -34,14 +34,14 @@ def asked(count: int) -> tuple[list[world.CustomerRequest], list[GroupedPrompt]]
 def drawn(root: Path, count: int, seed: int = 7) -> list[BlindedPair]:
     """The best answers of the candidate against a bad one of the champion."""
     requests, prompts = asked(count)
-    found = ballots.draw(
+    drawn_pairs = ballots.draw(
         opened(root, seed=seed), prompts, [world.best(r) for r in requests], ["Tell me your PIN."] * count
     )
-    return [one for one in found if one]
+    return [pair for pair in drawn_pairs if pair]
 
 
-def votes(known: list[BlindedPair]) -> list[FeedbackEvent]:
-    records = Simulated().read(Intake(1, 5, [one.pair for one in known]))
+def votes(drawn_pairs: list[BlindedPair]) -> list[FeedbackEvent]:
+    records = Simulated().read(Intake(1, 5, [pair.pair for pair in drawn_pairs]))
     return [record for record in records if isinstance(record, FeedbackEvent)]
 
 
@@ -55,7 +55,7 @@ def test_the_better_answer_wins_on_either_side(tmp_path: Path) -> None:
     assert {vote.batch_id for vote in signed} == {BATCH}
 
 
-def test_answers_in_another_order_are_told_by_their_ids(tmp_path: Path) -> None:
+def test_answers_in_another_order_are_matched_by_id(tmp_path: Path) -> None:
     known = drawn(tmp_path, 1)
     [vote] = votes(known)
     turned = vote.model_copy(update={"responses": vote.responses[::-1]})
@@ -65,38 +65,38 @@ def test_answers_in_another_order_are_told_by_their_ids(tmp_path: Path) -> None:
     ]
 
 
-def test_what_is_no_vote_on_a_pair_is_kept_with_the_reason(tmp_path: Path) -> None:
+def test_a_record_that_is_not_a_vote_on_a_pair_is_rejected_with_a_reason(tmp_path: Path) -> None:
     known = drawn(tmp_path, 2)
     first, second = votes(known)
     stranger = first.model_copy(update={"responses": (first.responses[0], second.responses[1])})
     [signed], [other] = ballots.unblinded([second, stranger], known, BATCH)
     assert signed.source_id == second.source_id
-    assert (other.where, "compares other answers" in other.reason) == (first.source_id, True)
+    assert (other.where, "response_id" in other.reason) == (first.source_id, True)
     assert json.loads(other.record)["feedback_id"] == first.feedback_id
 
 
 def test_the_same_ids_in_another_batch_are_other_votes(tmp_path: Path) -> None:
-    """A round that is opened anew has another candidate, and asks about its answers under the same names."""
+    """A reopened round has another candidate, and its answers have the same ids."""
     known = drawn(tmp_path, 1)
     [one], [other] = (ballots.unblinded(votes(known), known, name)[0] for name in (BATCH, "c" * 16))
     assert one.feedback_id != other.feedback_id
 
 
-def test_nobody_is_shown_an_empty_answer(tmp_path: Path) -> None:
+def test_pairs_with_an_empty_answer_are_not_drawn(tmp_path: Path) -> None:
     _, prompts = asked(3)
-    found = ballots.draw(opened(tmp_path), prompts, ["Yes.", " ", "Yes."], ["", "No.", "No."])
-    assert [one is not None for one in found] == [False, False, True]
+    drawn_pairs = ballots.draw(opened(tmp_path), prompts, ["Yes.", " ", "Yes."], ["", "No.", "No."])
+    assert [pair is not None for pair in drawn_pairs] == [False, False, True]
 
 
-def test_drawn_again_they_are_the_same(tmp_path: Path) -> None:
+def test_drawing_is_deterministic(tmp_path: Path) -> None:
     for name in ("one", "two"):
-        pairs.write(tmp_path / name, [one.pair for one in drawn(tmp_path, 5)])
+        pairs.write(tmp_path / name, [pair.pair for pair in drawn(tmp_path, 5)])
     assert digest(tmp_path / "one") == digest(tmp_path / "two")
 
 
 @given(seed=st.integers(0, 2**63 - 1))
-def test_what_leaves_the_house_does_not_tell_who_wrote_what(seed: int) -> None:
-    """Were each answer the other model's, the same line would be handed out with the two texts exchanged."""
+def test_a_handed_out_record_does_not_reveal_the_models(seed: int) -> None:
+    """Exchanging the answers of the two models only exchanges the two texts in the record."""
     round, (_, prompts) = Round(Workspace(Path("nowhere")), 1, None, seed, "salt", None, (), {}), asked(1)
     [one], [other] = (ballots.draw(round, prompts, [ours], [theirs]) for ours, theirs in (("A.", "B."), ("B.", "A.")))
     assert one is not None
@@ -108,5 +108,5 @@ def test_what_leaves_the_house_does_not_tell_who_wrote_what(seed: int) -> None:
 
 
 def test_sides_are_drawn_evenly(tmp_path: Path) -> None:
-    left = sum(one.left == CANDIDATE for one in drawn(tmp_path, 400))
+    left = sum(pair.left == CANDIDATE for pair in drawn(tmp_path, 400))
     assert 160 <= left <= 240  # four standard deviations

@@ -66,7 +66,7 @@ def test_pulled_twice_the_pairs_are_the_same_and_no_pair_comes_twice(place: Work
     assert len(polls.pull(place, "bo")) == 3  # another person's votes take nothing away
 
 
-def test_people_who_each_take_some_take_different_ones(place: Workspace) -> None:
+def test_people_who_each_pull_one_pair_get_different_ones(place: Workspace) -> None:
     firsts = {polls.pull(place, f"person {number}", 1)[0]["source_id"] for number in range(20)}
     assert len(firsts) == 3
 
@@ -75,12 +75,12 @@ def test_votes_are_counted_as_they_come_in(place: Workspace) -> None:
     one, *_ = polls.pull(place)
     assert push(place, vote(one, "ana", (1, 2))) == (1, 0, 0)
     assert push(place, vote(one, "ana", (1, 2)), vote(one, "bo", (1, 1))) == (1, 0, 1)
-    found = pending(place)
-    assert found is not None
-    assert ("2 of 2 are in" in found.said, found.ready) == (True, True)
+    status = pending(place)
+    assert status is not None
+    assert ("2 of 2 are in" in status.summary, status.ready) == (True, True)
 
 
-def test_a_vote_that_says_nothing_overall_does_not_count(place: Workspace) -> None:
+def test_a_vote_without_overall_judgement_does_not_count(place: Workspace) -> None:
     one, two, three = polls.pull(place)
     push(
         place,
@@ -91,7 +91,7 @@ def test_a_vote_that_says_nothing_overall_does_not_count(place: Workspace) -> No
     assert (len(polls.cast(place)), polls.count(place)) == (3, 0)
 
 
-def test_a_vote_is_taken_back_by_skipping_its_pair(place: Workspace) -> None:
+def test_a_vote_is_withdrawn_by_skipping_its_pair(place: Workspace) -> None:
     one, *_ = polls.pull(place)
     push(place, vote(one, "ana", (1, 2)))
     assert push(place, vote(one, "ana") | {"judgements": [{"outcome": "skip"}]}) == (0, 1, 0)
@@ -99,34 +99,34 @@ def test_a_vote_is_taken_back_by_skipping_its_pair(place: Workspace) -> None:
 
 
 @given(ranks=st.lists(st.sampled_from([(1, 2), (2, 1), (1, 1)]), min_size=1, max_size=6))
-def test_the_last_vote_of_a_person_stands_and_the_earlier_ones_are_kept(
+def test_the_last_vote_of_a_person_counts_and_earlier_ones_are_kept(
     ranks: list[tuple[int, int]], tmp_path_factory: pytest.TempPathFactory
 ) -> None:
     place = opened(tmp_path_factory.mktemp("place"))
     waiting.begin(place, "votes", 3600, Wanted(votes=2))
-    asked = polls.pull(place)[0]
+    pair = polls.pull(place)[0]
     for rank in ranks:
-        push(place, vote(asked, "ana", rank))
+        push(place, vote(pair, "ana", rank))
     cast = polls.cast(place)
     [last] = effective(cast)
-    assert last.judgements == canonical.event(vote(asked, "ana", ranks[-1]), {}).judgements
+    assert last.judgements == canonical.event(vote(pair, "ana", ranks[-1]), {}).judgements
     assert len(cast) == 1 + sum(one != other for one, other in pairwise(ranks))
     assert len({event.feedback_id for event in cast}) == len(cast)
 
 
 BAD = [
-    ({"source_id": "votes-2-00000"}, "'votes-2-00000' is no pair of the round that waits"),
-    ({"source_id": "votes-3-00001"}, "is no pair of the round that waits"),
-    ({"annotator_id": "unknown"}, "annotator_id is missing"),
-    ({"judgements": []}, "judgements is empty"),
-    ({"prompt": "Another question?"}, "prompt is not that of votes-3-00000"),
-    ({"responses": ["Yes.", "No."]}, "responses are not the two of votes-3-00000"),
-    ({"shown_order": None}, "shown_order is missing"),
+    ({"source_id": "votes-2-00000"}, "'votes-2-00000'"),
+    ({"source_id": "votes-3-00001"}, "'votes-3-00001'"),
+    ({"annotator_id": "unknown"}, "annotator_id"),
+    ({"judgements": []}, "judgements"),
+    ({"prompt": "Another question?"}, "prompt differs from that of votes-3-00000"),
+    ({"responses": ["Yes.", "No."]}, "responses differ from those of votes-3-00000"),
+    ({"shown_order": None}, "shown_order"),
     ({"source": "elsewhere"}, "source 'elsewhere'"),
     ({"kind": "ranking"}, "kind is 'ranking'"),
-    ({"supersedes": "x"}, "supersedes is filled in here"),
-    ({"status": "withdrawn"}, "vote again, with the outcome `skip`"),
-    ({"polite": True}, "polite is not a field of the canonical form"),
+    ({"supersedes": "x"}, "supersedes"),
+    ({"status": "withdrawn"}, "`skip`"),
+    ({"polite": True}, "polite"),
 ]
 
 
@@ -135,7 +135,7 @@ def test_a_file_with_one_bad_vote_is_refused_whole(place: Workspace, change: dic
     one, two, _ = polls.pull(place)
     with pytest.raises(BadFeedback) as refusal:
         push(place, vote(two, "ana", (1, 2)), vote(one, "ana", (1, 2)) | change)
-    assert "1 votes cannot be used, nothing was taken in:\n  votes.jsonl:2: " in str(refusal.value)
+    assert "\n  votes.jsonl:2: " in str(refusal.value)
     assert reason in str(refusal.value)
     assert polls.cast(place) == []
 
@@ -145,28 +145,28 @@ def test_changed_and_exchanged_answers_are_refused(place: Workspace) -> None:
     left, right = one["responses"]
     nicer = {**left, "messages": [{"role": "assistant", "content": "Yes, please."}]}
     for answers in ([nicer, right], [right, left]):
-        with pytest.raises(BadFeedback, match="hand them back as pulled"):
+        with pytest.raises(BadFeedback, match="responses"):
             push(place, vote(one, "ana", (1, 2)) | {"responses": answers})
 
 
 def test_on_disk_votes_stay_blinded(place: Workspace) -> None:
     push(place, vote(polls.pull(place)[0], "ana", (1, 2)))
-    [kept] = (place.ballots / ballots.batch(place)).glob("*.jsonl")
-    assert json.loads(kept.read_text())["responses"][0]["model_version"] is None
+    [file] = (place.ballots / ballots.batch(place)).glob("*.jsonl")
+    assert json.loads(file.read_text())["responses"][0]["model_version"] is None
 
 
-def test_nobody_votes_where_no_round_waits_or_once_it_went_on(place: Workspace) -> None:
+def test_votes_are_refused_after_the_round_continued(place: Workspace) -> None:
     record = vote(polls.pull(place)[0], "ana", (1, 2))
     with waiting.changing(place):
         waiting.end(place, polls.poll(place))
-    with pytest.raises(NoPoll, match="waits for votes; one does that was opened with"):
+    with pytest.raises(NoPoll, match=r"vote\.annotator"):
         push(place, record)
     with pytest.raises(NoPoll):
         polls.pull(place)
 
 
-def test_other_answers_are_another_poll(place: Workspace) -> None:
-    """A round that was opened anew, with another candidate."""
+def test_votes_on_other_answers_do_not_count(place: Workspace) -> None:
+    """A reopened round with another candidate."""
     push(place, vote(polls.pull(place)[0], "ana", (1, 2)))
     pairs.write(place.pairs, [pair(0, "Yes.", "Never.")])
     assert polls.count(place) == 0

@@ -9,44 +9,44 @@ from tests.tasks.people.waiting_round import opened
 
 
 def test_a_wait_begun_again_keeps_its_deadline(tmp_path: Path) -> None:
-    place = opened(tmp_path)
-    first = waiting.begin(place, "votes", 3600, Wanted(votes=2))
-    assert waiting.begin(place, "votes", 7200, Wanted(votes=9)) == first
-    assert waiting.now(place) == first
+    workspace = opened(tmp_path)
+    first = waiting.begin(workspace, "votes", 3600, Wanted(votes=2))
+    assert waiting.begin(workspace, "votes", 7200, Wanted(votes=9)) == first
+    assert waiting.now(workspace) == first
     assert not first.past
 
 
-def test_the_time_is_up_after_so_many_seconds(tmp_path: Path) -> None:
+def test_the_deadline_passes(tmp_path: Path) -> None:
     assert waiting.begin(opened(tmp_path), "votes", 0, Wanted(votes=2)).past
 
 
-def test_a_wait_that_ended_is_none(tmp_path: Path) -> None:
-    place = opened(tmp_path)
-    waiting.end(place, waiting.begin(place, "votes", 3600, Wanted(votes=2)))
-    assert waiting.now(place) is None
-    ended = waiting.of(place, "votes")
+def test_an_ended_wait_is_not_the_current_one(tmp_path: Path) -> None:
+    workspace = opened(tmp_path)
+    waiting.end(workspace, waiting.begin(workspace, "votes", 3600, Wanted(votes=2)))
+    assert waiting.now(workspace) is None
+    ended = waiting.of(workspace, "votes")
     assert ended is not None
     assert ended.ended is not None
 
 
-def test_a_round_that_is_opened_anew_waits_anew(tmp_path: Path) -> None:
-    place = opened(tmp_path)
-    waiting.begin(place, "votes", 0, Wanted(votes=2))
+def test_a_reopened_round_starts_a_new_wait(tmp_path: Path) -> None:
+    workspace = opened(tmp_path)
+    waiting.begin(workspace, "votes", 0, Wanted(votes=2))
     opened(tmp_path, at="2026-11-22T08:00:00+00:00")
-    assert waiting.now(place) is None
-    assert not waiting.begin(place, "votes", 3600, Wanted(votes=2)).past
+    assert waiting.now(workspace) is None
+    assert not waiting.begin(workspace, "votes", 3600, Wanted(votes=2)).past
 
 
 def test_a_finished_round_waits_for_nobody(tmp_path: Path) -> None:
-    place = opened(tmp_path)
-    waiting.begin(place, "votes", 3600, Wanted(votes=2))
-    write_json(records.path(place, 3), {})
-    assert pending(place) is None
+    workspace = opened(tmp_path)
+    waiting.begin(workspace, "votes", 3600, Wanted(votes=2))
+    write_json(records.path(workspace, 3), {})
+    assert pending(workspace) is None
 
 
 def test_the_suspended_run_is_remembered(tmp_path: Path) -> None:
-    place = opened(tmp_path)
-    waiting.suspend(place, waiting.begin(place, "votes", 3600, Wanted(votes=2)), "run 1")
-    now = waiting.now(place)
+    workspace = opened(tmp_path)
+    waiting.suspend(workspace, waiting.begin(workspace, "votes", 3600, Wanted(votes=2)), "run 1")
+    now = waiting.now(workspace)
     assert now is not None
     assert now.flow_run == "run 1"

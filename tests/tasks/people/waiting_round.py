@@ -1,4 +1,4 @@
-"""A workspace in which a round is open, with pairs to vote on and a candidate to sign, and no model anywhere."""
+"""A workspace in which a round is open, with pairs to vote on and a candidate to approve, without a model."""
 
 from pathlib import Path
 
@@ -11,19 +11,19 @@ from tasks.state.opened import Opened
 from tasks.state.workspace import Workspace
 
 ANSWERS = (("Yes.", "No."), ("Maybe.", "Maybe."), ("Soon.", "On Monday."), ("Here.", "There."))
-"""Left and right; the second pair has nothing to prefer."""
+"""Left and right; the answers of the second pair are equal."""
 
 
 def opened(root: Path, at: str = "2026-11-21T08:00:00+00:00") -> Workspace:
     """Round 3 is open."""
-    place = Workspace(root)
+    workspace = Workspace(root)
     base = Base(name="scratch", digest="scratch")
     inputs = Inputs(number=3, seed=7, salt="salt", base=base, code="0" * 16, feedback="", params={})
-    write_text(place.round, inputs.to_yaml())
-    Opened(request="", code="0" * 16, inputs="", at=at, commit=None, dirty=False).save(place.opened)
-    pairs.write(place.pairs, [pair(index, *texts) for index, texts in enumerate(ANSWERS)])
-    write_text(place.checkpoint("policy") / "weights", "the candidate's")
-    return place
+    write_text(workspace.round, inputs.to_yaml())
+    Opened(request="", code="0" * 16, inputs="", at=at, commit=None, dirty=False).save(workspace.opened)
+    pairs.write(workspace.pairs, [pair(index, *texts) for index, texts in enumerate(ANSWERS)])
+    write_text(workspace.checkpoint("policy") / "weights", "the candidate's")
+    return workspace
 
 
 def pair(index: int, left: str, right: str) -> AnswerPair:

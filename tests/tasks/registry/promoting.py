@@ -1,6 +1,6 @@
-"""A program for tests: moves the alias in processes of their own, which are killed or race each other.
+"""A program for tests: moves the alias in separate processes, which are killed or run concurrently.
 
-MLflow is imported and warmed once, on a store that no job uses; then each job is forked from here.
+MLflow is imported and initialised once, with a store that no job uses; then each job is forked.
 """
 
 import os
@@ -15,22 +15,22 @@ from tasks.registry.alias import AliasConflict, Registry
 
 
 class KilledAt:
-    """A store whose process dies by SIGKILL before, or right after, a call of one method."""
+    """A store that kills its process with SIGKILL before, or right after, the nth call of one method."""
 
     def __init__(self, store: Any, when: str, method: str, nth: int = 1) -> None:
-        self._store, self._when, self._method, self._left = store, when, method, nth
+        self._store, self._when, self._method, self._remaining = store, when, method, nth
 
     def __getattr__(self, name: str) -> Any:
         call = getattr(self._store, name)
-        return self._deadly(call) if name == self._method else call
+        return self._killing(call) if name == self._method else call
 
-    def _deadly(self, call: Callable[..., Any]) -> Callable[..., Any]:
+    def _killing(self, call: Callable[..., Any]) -> Callable[..., Any]:
         def wrapped(*args: Any, **kwargs: Any) -> Any:
-            self._left -= 1
-            if self._left == 0 and self._when == "before":
+            self._remaining -= 1
+            if self._remaining == 0 and self._when == "before":
                 os.kill(os.getpid(), signal.SIGKILL)
             result = call(*args, **kwargs)
-            if self._left == 0:
+            if self._remaining == 0:
                 os.kill(os.getpid(), signal.SIGKILL)
             return result
 
@@ -38,7 +38,7 @@ class KilledAt:
 
 
 def promote_and_die(root: Path, action: str, when: str, method: str) -> None:
-    """Promote version 3 over 2, or roll 2 back to 1, and be killed on the way."""
+    """Promote version 3 over 2, or roll 2 back to 1, and be killed during it."""
     registry = Registry(root)
     killer: Any = KilledAt(registry.store, when, method)
     registry.store = registry._journal._store = killer
@@ -49,7 +49,7 @@ def promote_and_die(root: Path, action: str, when: str, method: str) -> None:
 
 
 def race(root: Path, version: str) -> None:
-    """Promote a version over 2, or roll `back`; write the outcome beside the others'."""
+    """Promote a version over 2, or roll back if `version` is `back`; write the outcome to a file."""
     try:
         registry, who = Registry(root), f"racer for {version}"
         if version == "back":
@@ -63,7 +63,7 @@ def race(root: Path, version: str) -> None:
 
 
 def forked(work: Callable[[], None]) -> int:
-    """The id of a process that does the work and ends."""
+    """Fork a process that runs `work`; returns its id."""
     pid = os.fork()
     if pid == 0:
         try:
@@ -75,12 +75,12 @@ def forked(work: Callable[[], None]) -> int:
 
 
 def status(pid: int) -> int:
-    """How a process ended: 0, 1, or minus the signal."""
+    """Exit status of a process: 0, 1, or minus the signal."""
     return os.waitstatus_to_exitcode(os.waitpid(pid, 0)[1])
 
 
 def main(mode: str, spare: str, jobs: list[str]) -> None:
-    """`die SPARE ROOT:ACTION:WHEN:METHOD …`, `race SPARE ROOT:VERSION|back …`: a process a job; prints their ends."""
+    """`die SPARE ROOT:ACTION:WHEN:METHOD …`, `race SPARE ROOT:VERSION|back …`: one process a job; prints statuses."""
     Registry(Path(spare))
     works: dict[str, Callable[..., None]] = {"die": promote_and_die, "race": race}
     pids = []

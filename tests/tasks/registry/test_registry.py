@@ -59,9 +59,9 @@ def with_champion_2(home: Path, versions: int = 3) -> Registry:
 
 
 def champion(registry: Registry) -> str:
-    found = registry.champion()
-    assert found is not None
-    return found.version
+    version = registry.champion()
+    assert version is not None
+    return version.version
 
 
 def moves(home: Path) -> list[tuple[str, str, str]]:
@@ -88,7 +88,7 @@ def test_a_registered_model_names_its_round_and_carries_its_numbers(home: Path) 
     assert list(Path.cwd().iterdir()) == []
 
 
-def test_the_same_weights_of_a_round_are_registered_once_and_others_anew(home: Path) -> None:
+def test_the_same_weights_of_a_round_are_registered_once(home: Path) -> None:
     registry = Registry(home)
     first, again = registered(registry, 0), registered(registry, 0)
     assert first == again
@@ -97,7 +97,7 @@ def test_the_same_weights_of_a_round_are_registered_once_and_others_anew(home: P
     assert registry.register("policy", home / "data/checkpoints/policy 0", run_id, tags, {}).version == "2"
 
 
-def test_an_upload_that_was_cut_short_is_done_over_in_its_place(home: Path) -> None:
+def test_an_interrupted_upload_is_repeated(home: Path) -> None:
     registry, full = Registry(home), Registry(home)
     broken: Any = Failing(full.store, "log_model_artifacts", OSError("no space left on device"))
     full.store = broken
@@ -125,7 +125,7 @@ def test_versions_are_newest_first_and_of_rounds_only(home: Path) -> None:
         registry.version("5")
 
 
-def test_a_version_is_fetched_whole_and_as_it_was_registered(home: Path) -> None:
+def test_a_fetched_version_has_the_registered_files(home: Path) -> None:
     registry = Registry(home)
     version = registered(registry, 0)
     folder = registry.fetch(version, home / "data/champion")
@@ -135,13 +135,13 @@ def test_a_version_is_fetched_whole_and_as_it_was_registered(home: Path) -> None
     assert (registry.fetch(newer, folder) / "model.safetensors").read_text() == "policy 1"
 
 
-def test_files_that_changed_in_the_store_are_refused_and_the_present_ones_stay(home: Path) -> None:
+def test_changed_or_missing_stored_files_are_refused_and_existing_files_stay(home: Path) -> None:
     registry = Registry(home)
     folder = registry.fetch(registered(registry, 0), home / "data/champion")
     version = registered(registry, 1)
     [stored] = [f for f in (home / "mlruns").rglob("model.safetensors") if f.read_text() == "policy 1"]
     stored.write_text("policy X")
-    with pytest.raises(BadModel, match="not those that were registered"):
+    with pytest.raises(BadModel, match="SHA-256"):
         registry.fetch(version, folder)
     shutil.rmtree(stored.parent)
     with pytest.raises(BadModel, match="no files at"):
@@ -152,7 +152,7 @@ def test_files_that_changed_in_the_store_are_refused_and_the_present_ones_stay(h
 def test_a_promotion_moves_the_alias_once_and_is_in_the_audit_log(home: Path) -> None:
     registry = Registry(home)
     assert registry.champion() is None
-    one, two = registered(registry, 0), registered(registry, 1)
+    first, second = registered(registry, 0), registered(registry, 1)
     assert registry.promote("1", None, "first", "rounds", kind="bootstrap") == "done"
     assert registry.promote("2", "1", "win rate .61", "rounds") == "done"
     assert registry.promote("2", "1", "win rate .61", "rounds") == "noop"
@@ -160,15 +160,18 @@ def test_a_promotion_moves_the_alias_once_and_is_in_the_audit_log(home: Path) ->
     assert moves(home) == [("bootstrap", "", "1"), ("promote", "1", "2")]
     last = audit.read(home / "data/audit.jsonl")[-1]
     assert last.who == "rounds"
-    assert last.facts.items() >= {"reason": "win rate .61", "round": 1, "digest": two.digest, "run": two.run_id}.items()
+    assert (
+        last.facts.items()
+        >= {"reason": "win rate .61", "round": 1, "digest": second.digest, "run": second.run_id}.items()
+    )
     assert journal(registry) == ["committed", "committed"]
-    assert one.digest != two.digest
+    assert first.digest != second.digest
 
 
 def test_a_promotion_against_another_champion_is_a_conflict(home: Path) -> None:
     registry = with_champion_2(home)
-    for expect, told in (("1", "1"), (None, "unset")):
-        with pytest.raises(AliasConflict, match=f"champion is 2, expected {told}"):
+    for expect, shown in (("1", "1"), (None, "unset")):
+        with pytest.raises(AliasConflict, match=f"champion is 2, expected {shown}"):
             registry.promote("3", expect, "better", "rounds")
     with pytest.raises(BadModel, match="no version 9"):
         registry.promote("9", "2", "better", "rounds")
@@ -184,11 +187,11 @@ def test_a_rollback_goes_to_the_version_before_and_marks_the_one_left(home: Path
     assert left.tags["rolled_back"] == "rude answers"
     assert moves(home)[-1] == ("rollback", "3", "2")
     assert registry.rollback(None, "still rude", "ana").now.version == "1"
-    with pytest.raises(AliasConflict, match="took over from no other version"):
+    with pytest.raises(AliasConflict, match="policy@champion"):
         registry.rollback(None, "worse", "ana")
 
 
-def test_a_version_rolled_away_from_is_promoted_by_force_only(home: Path) -> None:
+def test_a_version_that_was_rolled_back_is_promoted_only_by_force(home: Path) -> None:
     registry = with_champion_2(home)
     registry.rollback("1", "rude answers", "ana")
     with pytest.raises(RolledBack, match="rude answers"):
@@ -201,21 +204,21 @@ def test_a_version_rolled_away_from_is_promoted_by_force_only(home: Path) -> Non
     assert moves(home)[-1] == ("force", "1", "2")
 
 
-def test_a_rollback_goes_only_to_what_was_champion_once(home: Path) -> None:
+def test_a_rollback_goes_only_to_a_former_champion(home: Path) -> None:
     registry = with_champion_2(home, versions=4)
-    with pytest.raises(NeverChampion, match=r"version 4 was never champion.*rounds promote 4"):
+    with pytest.raises(NeverChampion, match="rounds promote 4 "):
         registry.rollback("4", "meant 1", "ana")
     assert (champion(registry), "rolled_back" in registry.version("2").tags, len(moves(home))) == ("2", False, 2)
-    registry.store.set_registered_model_alias("policy", "champion", "4")  # by hand, and seen at the next entry
+    registry.store.set_registered_model_alias("policy", "champion", "4")  # by hand; recorded at the next move
     registry.promote("2", "4", "better", "ana")
     assert registry.rollback("4", "worse", "ana").now.version == "4"
-    (home / "data/audit.jsonl").rename(home / "elsewhere")  # another workspace asks the journal
+    (home / "data/audit.jsonl").rename(home / "elsewhere")  # without the audit log the journal is used
     assert registry.rollback("1", "worse too", "bo").now.version == "1"
 
 
 def test_a_rollback_that_expects_another_champion_changes_nothing(home: Path) -> None:
     registry = with_champion_2(home)
-    with pytest.raises(AliasConflict, match="champion is 2, no longer 3"):
+    with pytest.raises(AliasConflict, match=r"is 2\b.* 3\b"):
         registry.rollback(None, "rude answers", "watch", expect="3")
     assert registry.rollback(None, "rude answers", "watch", expect="2").now.version == "1"
 
@@ -225,11 +228,11 @@ def test_no_round_promotes_while_a_rollback_is_recent(home: Path) -> None:
     assert registry.cooling(3600) is None
     assert not registry.lift("nothing to lift", "ana")
     registry.rollback(None, "rude answers", "ana")
-    cooling = Registry(home).cooling(3600)  # whoever asks: it is in MLflow
+    cooling = Registry(home).cooling(3600)  # another instance sees it, because it is stored in MLflow
     assert cooling is not None
     assert (cooling.until - cooling.since).total_seconds() == 3600
     assert registry.cooling(0) is None
-    with pytest.raises(CoolingDown, match=r"no round promotes before .* UTC .*rounds promote 3"):
+    with pytest.raises(CoolingDown, match=r" UTC .*rounds promote 3"):
         registry.promote("3", "1", "win rate .61", "rounds", cooldown=3600)
     assert registry.promote("3", "1", "win rate .61", "rounds", cooldown=0) == "done"
     assert registry.cooling(3600) is None
@@ -257,9 +260,9 @@ def test_a_rollback_to_the_champion_changes_nothing(home: Path) -> None:
 
 def test_the_champion_is_not_moved_without_a_reason(home: Path) -> None:
     registry = with_champion_2(home)
-    with pytest.raises(BadParams, match="needs a reason"):
+    with pytest.raises(BadParams, match="--reason"):
         registry.rollback(None, " ", "ana")
-    with pytest.raises(BadParams, match="needs a reason"):
+    with pytest.raises(BadParams, match="--reason"):
         registry.promote("3", "2", "", "ana")
     assert (champion(registry), len(moves(home)), len(journal(registry))) == ("2", 2, 2)
 
@@ -269,7 +272,7 @@ def test_there_is_nothing_to_roll_back_without_a_champion(home: Path) -> None:
         Registry(home).rollback(None, "rude", "ana")
 
 
-def test_an_alias_moved_by_hand_is_recorded_at_the_next_entry(home: Path) -> None:
+def test_an_alias_moved_by_hand_is_recorded_at_the_next_move(home: Path) -> None:
     registry = with_champion_2(home)
     registry.store.set_registered_model_alias("policy", "champion", "3")
     registry.reconcile()
@@ -303,7 +306,7 @@ def test_a_move_that_the_server_refused_is_aborted_and_can_be_repeated(home: Pat
 
 
 def processes(mode: str, spare: Path, jobs: list[str]) -> list[int]:
-    """How the processes of `promoting.py` ended. It warms up on the store in `spare`."""
+    """Exit statuses of the jobs of `promoting.py`, which first imports MLflow with the store in `spare`."""
     program = [sys.executable, "-W", "ignore", "-m", "tests.tasks.registry.promoting", mode, str(spare), *jobs]
     environment = {**os.environ, "PYTHONPATH": str(PROJECT)}
     done = subprocess.run(
@@ -312,11 +315,11 @@ def processes(mode: str, spare: Path, jobs: list[str]) -> list[int]:
     return [int(line) for line in done.stdout.split()]
 
 
-# where a move is cut short, the champion that is left (by a promotion, by a rollback), and what becomes of the intent
+# where the process is killed, the champion afterwards (promotion, rollback), and the final state of the intent
 POINTS = {
     "after the intent": ("after", "create_run", "2", "2", "aborted"),
-    "before the flip": ("before", "set_registered_model_alias", "2", "2", "aborted"),
-    "after the flip": ("after", "set_registered_model_alias", "3", "1", "committed"),
+    "before the alias moves": ("before", "set_registered_model_alias", "2", "2", "aborted"),
+    "after the alias moved": ("after", "set_registered_model_alias", "3", "1", "committed"),
     "after the tags": ("after", "set_model_version_tag", "3", "1", "committed"),
     "after the audit line": ("before", "set_terminated", "3", "1", "committed"),
     "before the intent is settled": ("before", "set_tag", "3", "1", "committed"),
@@ -343,7 +346,7 @@ def test_killed_anywhere_the_champion_is_whole_and_the_move_is_settled(home: Pat
 
 
 def again(registry: Registry, action: str, state: str) -> None:
-    """The same command once more does what was not done, and nothing twice."""
+    """Repeat the command: it completes the move, and does nothing twice."""
     if action == "promote":
         assert registry.promote("3", "2", "better", "schedule") == ("noop" if state == "committed" else "done")
         assert registry.version("3").tags["rollback_to"] == "2"
@@ -353,7 +356,7 @@ def again(registry: Registry, action: str, state: str) -> None:
         assert champion(registry) == "1"
 
 
-def test_of_eight_promotions_that_race_one_is_done(home: Path, tmp_path: Path) -> None:
+def test_of_eight_concurrent_promotions_one_is_done(home: Path, tmp_path: Path) -> None:
     spare = shutil.copytree(home, tmp_path / "spare")
     registry = with_champion_2(home, versions=4)
     assert processes("race", spare, [f"{home}:{version}" for version in (3, 4) * 4]) == [0] * 8
@@ -363,14 +366,17 @@ def test_of_eight_promotions_that_race_one_is_done(home: Path, tmp_path: Path) -
     assert len(moves(home)) == 3
 
 
-def test_promotions_that_race_a_rollback_leave_a_whole_state(home: Path, tmp_path: Path) -> None:
+def test_promotions_concurrent_with_a_rollback_leave_a_consistent_state(home: Path, tmp_path: Path) -> None:
     spare = shutil.copytree(home, tmp_path / "spare")
     registry = with_champion_2(home, versions=4)
     racers = ["3", "back", "4", "3", "back", "4", "3", "4"]
     assert processes("race", spare, [f"{home}:{racer}" for racer in racers]) == [0] * 8
     made = moves(home)
     assert len({(home / "outcomes" / file.name).read_text() for file in (home / "outcomes").iterdir()}) > 1
-    assert [left for _, left, _ in made] == ["", *(now for _, _, now in made[:-1])]  # each goes on from the one before
+    assert [left for _, left, _ in made] == [
+        "",
+        *(now for _, _, now in made[:-1]),
+    ]  # each move starts at the previous target
     assert made[-1][2] == champion(registry)
     left = {left for event, left, _ in made if event == "rollback"}
     assert left

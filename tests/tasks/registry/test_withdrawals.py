@@ -5,15 +5,15 @@ from tasks.registry import audit, withdrawals
 from tests.feedback.examples import vote
 
 
-def test_a_batch_of_withdrawals_is_one_line_however_often_it_is_noted(tmp_path: Path) -> None:
+def test_a_batch_of_withdrawals_is_logged_once(tmp_path: Path) -> None:
     log, folder = tmp_path / "audit.jsonl", tmp_path / "feedback"
     votes = [vote(str(number), annotator_id=who) for number, who in enumerate(("ana", "ana", "bo"))]
     store.append(folder, votes, round=1)
     withdrawals.note(log, folder, 1)
     assert audit.read(log) == []
-    back = [vote(f"back {ix}", outcome="skip", supersedes=one.feedback_id) for ix, one in enumerate(votes)]
+    back = [vote(f"back {ix}", outcome="skip", supersedes=event.feedback_id) for ix, event in enumerate(votes)]
     store.append(folder, back, round=2)
-    for _ in range(3):  # a round that is killed ingests, and notes, again
+    for _ in range(3):  # a killed round ingests and logs again
         withdrawals.note(log, folder, 2)
     [line] = audit.read(log)
     assert (line.event, line.who) == ("withdrawal", "rounds")
@@ -27,7 +27,7 @@ def test_a_batch_of_withdrawals_is_one_line_however_often_it_is_noted(tmp_path: 
     assert audit.verify(log) == []
 
 
-def test_what_came_in_after_a_kill_is_a_line_of_its_own(tmp_path: Path) -> None:
+def test_a_batch_ingested_after_a_kill_has_its_own_line(tmp_path: Path) -> None:
     log, folder = tmp_path / "audit.jsonl", tmp_path / "feedback"
     for number in range(2):
         store.append(folder, [vote(str(number), status="withdrawn", annotator_id="ana")], round=1)

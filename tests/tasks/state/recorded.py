@@ -1,4 +1,4 @@
-"""The record of a round that never ran, for tests of those who read one."""
+"""A record of a round that never ran, for tests of code that reads records."""
 
 from evaluation.verdict import Verdict
 from tasks.state.inputs import Base, Inputs
@@ -9,7 +9,7 @@ AT = "2026-11-21T08:00:00+00:00"
 
 
 def record(number: int, version: str, verdict: Verdict) -> RoundRecord:
-    """A finished round that measured nothing."""
+    """The record of a finished round without metrics."""
     base, code = Base(name="scratch", digest="scratch"), "0" * 16
     return RoundRecord(
         number=number,

@@ -1,4 +1,4 @@
-"""Leakage is measured on the tables, whatever the split meant to do."""
+"""Leakage is measured on the written tables, independently of the split."""
 
 from pathlib import Path
 
@@ -17,44 +17,47 @@ def pair(group: str, split: SplitName, question: str) -> PreferenceRow:
     return PreferenceRow(question, group, split, turns, "yes", "no", 1.0, 1.0, 1, "overall", "test", 0, [])
 
 
-def asked(group: str, split: SplitName, question: str) -> prompts.PromptRow:
+def prompt(group: str, split: SplitName, question: str) -> prompts.PromptRow:
     return prompts.PromptRow(question, group, split, [{"role": "user", "content": question}], [])
 
 
 @pytest.fixture
-def place(tmp_path: Path) -> Workspace:
-    """One row in every table, each of a group and prompt of its own."""
-    made = Workspace(tmp_path)
+def workspace(tmp_path: Path) -> Workspace:
+    """One row in every table, each with its own group and prompt."""
+    workspace = Workspace(tmp_path)
     shown = DemonstrationRow("s", "train", [{"role": "user", "content": "S?"}], "yes", 1.0, [])
     parts: tuple[SplitName, ...] = ("train", "judge", "holdout")
     for part in parts:
-        write(made, part, [pair(part, part, f"{part}?")])
-    tables.write(made.demonstrations / "train.arrow", preferences.demonstration_table([shown]))
+        write(workspace, part, [pair(part, part, f"{part}?")])
+    tables.write(workspace.demonstrations / "train.arrow", preferences.demonstration_table([shown]))
     for part in ("train", "holdout"):
-        row = asked(f"{part} prompts", "train", f"And {part}?")
-        tables.write(made.prompts / f"{part}.arrow", prompts.prompt_table([row]))
-    return made
+        row = prompt(f"{part} prompts", "train", f"And {part}?")
+        tables.write(workspace.prompts / f"{part}.arrow", prompts.prompt_table([row]))
+    return workspace
 
 
-def write(place: Workspace, part: str, rows: list[PreferenceRow]) -> None:
-    tables.write(place.preferences / f"{part}.arrow", preferences.preference_table(rows))
+def write(workspace: Workspace, part: str, rows: list[PreferenceRow]) -> None:
+    tables.write(workspace.preferences / f"{part}.arrow", preferences.preference_table(rows))
 
 
-def test_parts_that_share_nothing_leak_nothing(place: Workspace) -> None:
-    assert leaked(place) == 0
+def test_disjoint_parts_have_no_leakage(workspace: Workspace) -> None:
+    assert leaked(workspace) == 0
 
 
 @pytest.mark.parametrize(
     ("part", "row"),
     [
-        ("train", pair("holdout", "train", "Another?")),  # a held-out group is learned from
-        ("judge", pair("elsewhere", "judge", " HOLDOUT?")),  # a held-out prompt is, written otherwise
+        ("train", pair("holdout", "train", "Another?")),  # a held-out group is in the training data
+        (
+            "judge",
+            pair("elsewhere", "judge", " HOLDOUT?"),
+        ),  # a held-out prompt is in the judge's data, with other case and spaces
         ("judge", pair("train", "judge", "Another?")),  # the judge shares a group with the reward model
-        ("holdout", pair("s", "holdout", "Another?")),  # a held-out pair's group was demonstrated
-        ("holdout", pair("elsewhere", "holdout", "and train?")),  # a held-out prompt is trained on
+        ("holdout", pair("s", "holdout", "Another?")),  # a held-out pair's group has a demonstration
+        ("holdout", pair("elsewhere", "holdout", "and train?")),  # the prompt of a held-out pair is a training prompt
     ],
 )
-def test_every_way_to_leak_is_found(place: Workspace, part: str, row: PreferenceRow) -> None:
-    before = tables.rows(place.preferences / f"{part}.arrow")
-    write(place, part, [*(PreferenceRow(**old) for old in before), row])
-    assert leaked(place) == 1
+def test_every_kind_of_leakage_is_detected(workspace: Workspace, part: str, row: PreferenceRow) -> None:
+    before = tables.rows(workspace.preferences / f"{part}.arrow")
+    write(workspace, part, [*(PreferenceRow(**old) for old in before), row])
+    assert leaked(workspace) == 1

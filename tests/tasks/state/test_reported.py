@@ -15,26 +15,26 @@ def opened(folder: Path) -> ReportedMetrics:
     return lines
 
 
-def test_a_number_is_reported_once(tmp_path: Path) -> None:
+def test_a_value_is_reported_once(tmp_path: Path) -> None:
     first = opened(tmp_path)
     for step in range(3):
         first.add({"policy/kl": 0.1 * step}, step, 4)
     again = opened(tmp_path)
-    again.add({"policy/kl": 7.0, "policy/late": 1.0}, 2, 4)  # killed at iteration 3, goes on from 2
+    again.add({"policy/kl": 7.0, "policy/late": 1.0}, 2, 4)  # killed at iteration 3, continues from 2
     again.add({"policy/kl": 0.3}, 3, 4)
     expected = [("policy/kl", 0.0, 0), ("policy/kl", 0.1, 1), ("policy/kl", 0.2, 2)]
     expected += [("policy/late", 1.0, 2), ("policy/kl", 0.3, 3)]
     assert values(again.unsent) == values(ReportedMetrics(tmp_path, "policy").unsent) == expected
 
 
-def test_what_was_sent_is_remembered(tmp_path: Path) -> None:
+def test_sent_points_are_recorded(tmp_path: Path) -> None:
     lines = opened(tmp_path)
     lines.add({"policy/kl": 0.1, "policy/loss": 0.2}, 0, None)
     lines.sent(1)
     assert values(ReportedMetrics(tmp_path, "policy").unsent) == [("policy/loss", 0.2, 0)]
     lines.close()
     assert ReportedMetrics(tmp_path, "policy").closed
-    assert not opened(tmp_path).closed  # the step was begun again
+    assert not opened(tmp_path).closed  # the step has begun again
 
 
 def test_a_point_read_from_disk_is_the_point_that_was_sent(tmp_path: Path) -> None:
@@ -46,7 +46,7 @@ def test_a_point_read_from_disk_is_the_point_that_was_sent(tmp_path: Path) -> No
     assert [math.isnan(point.value) for point in ReportedMetrics(tmp_path, "policy").unsent] == [False, True]
 
 
-def test_half_a_line_is_dropped(tmp_path: Path) -> None:
+def test_a_half_written_line_is_dropped(tmp_path: Path) -> None:
     lines = opened(tmp_path)
     lines.add({"policy/kl": 0.5}, 0, None)
     with lines.file.open("a") as torn:

@@ -1,4 +1,4 @@
-"""Records, inputs and reports made by version 0.1.0 are read by today's code, and lose nothing."""
+"""Records, inputs and reports written by version 0.1.0 are read by today's code without loss."""
 
 import tarfile
 from collections.abc import Mapping
@@ -22,7 +22,7 @@ from tasks.state.workspace import Workspace
 from tests.tasks.state.recorded import record
 
 ARCHIVE = Path(__file__).parents[2] / "upgrade/rounds-0.1.0.tar.xz"
-KEPT = ("./data/rounds/", "./data/reports/", "./data/round.yaml", "./data/opened.json", "./data/metrics/times.json")
+STORED = ("./data/rounds/", "./data/reports/", "./data/round.yaml", "./data/opened.json", "./data/metrics/times.json")
 
 REPORTS: Mapping[str, type[StepReport | DriftReport]] = {
     "collect": StepReport,
@@ -39,20 +39,22 @@ def old(tmp_path_factory: pytest.TempPathFactory) -> Workspace:
     """Round 0 and round 1 promoted, round 2 on hold, without models."""
     root = tmp_path_factory.mktemp("old")
     with tarfile.open(ARCHIVE) as archive:
-        archive.extractall(root, [one for one in archive if one.name.startswith(KEPT)], filter="data")
+        archive.extractall(root, [member for member in archive if member.name.startswith(STORED)], filter="data")
     return Workspace(root)
 
 
-def unnumbered(told: dict[str, Any]) -> dict[str, Any]:
-    return {name: value for name, value in told.items() if name != "format"}
+def without_format(values: dict[str, Any]) -> dict[str, Any]:
+    return {name: value for name, value in values.items() if name != "format"}
 
 
 @pytest.mark.parametrize("number", [0, 1, 2])
-def test_a_record_is_read_and_written_again_as_it_was(old: Workspace, number: int, tmp_path: Path) -> None:
-    found, again = records.read(old, number), Workspace(tmp_path)
-    records.write(again, found)
-    text = records.path(again, number).read_text(encoding="utf-8")
-    assert text.replace('  "format": 1,\n', "") == records.path(old, number).read_text(encoding="utf-8")
+def test_a_record_survives_a_round_trip(old: Workspace, number: int, tmp_path: Path) -> None:
+    record, copy = records.read(old, number), Workspace(tmp_path)
+    records.write(copy, record)
+    text = records.path(copy, number).read_text(encoding="utf-8")
+    assert text.replace('  "format": 1,\n', "").replace('    "written": null,\n', "") == records.path(
+        old, number
+    ).read_text(encoding="utf-8")
 
 
 def test_a_record_is_typed(old: Workspace) -> None:
@@ -74,37 +76,37 @@ def test_the_inputs_are_the_same_bytes_again_and_give_the_same_key(old: Workspac
     assert rounds.circumstances(old) == newest.opened
 
 
-def test_an_input_of_another_version_stays(old: Workspace) -> None:
+def test_an_unknown_input_is_preserved(old: Workspace) -> None:
     inputs = rounds.inputs(old)
-    told = yaml.safe_load(inputs.to_yaml()) | {"moon": "full"}
-    assert yaml.safe_load(inputs.from_json(told).to_yaml())["moon"] == "full"
+    values = yaml.safe_load(inputs.to_yaml()) | {"moon": "full"}
+    assert yaml.safe_load(inputs.from_json(values).to_yaml())["moon"] == "full"
 
 
 @pytest.mark.parametrize("step", REPORTS)
 def test_a_report_loses_nothing(old: Workspace, step: str) -> None:
     path = old.report(step)
-    assert unnumbered(REPORTS[step].load(path).to_json()) == read_json(path)
+    assert without_format(REPORTS[step].load(path).to_json()) == read_json(path)
 
 
 def test_a_verdict_and_times_lose_nothing(old: Workspace) -> None:
-    told = read_json(old.report("verdict"))
-    assert Verdict.from_json(told).to_json() == told
-    spent = reports.times(rounds.read(old))
-    assert {name: took.to_json() for name, took in spent.items()} == read_json(old.times)
+    verdict = read_json(old.report("verdict"))
+    assert Verdict.from_json(verdict).to_json() == verdict
+    durations = reports.times(rounds.read(old))
+    assert {name: seconds.to_json() for name, seconds in durations.items()} == read_json(old.times)
 
 
-def test_waits_and_decisions_of_old_are_read() -> None:
+def test_old_waits_and_decisions_are_read() -> None:
     times = {"opened": "2026-01-01", "since": "2026-01-01", "until": "2026-01-02"}
     votes = Wait.from_json({"what": "votes", "round": 3, **times, "about": {"votes": 20}, "flow_run": None})
     assert votes.about == Wanted(votes=20)
     about = {"key": "ab", "candidate": "cd"}
     assert Wait.from_json({"what": "approval", "round": 3, **times, "about": about}).about == Candidate(**about)
-    said = {"round": 3, **about, "approve": True, "by": "ana", "why": "good", "at": "2026-01-01"}
-    assert unnumbered(ApprovalDecision.from_json(said).to_json()) == said
+    decision = {"round": 3, **about, "approve": True, "by": "ana", "why": "good", "at": "2026-01-01"}
+    assert without_format(ApprovalDecision.from_json(decision).to_json()) == decision
 
 
 def test_a_record_of_a_later_version_is_refused(tmp_path: Path) -> None:
-    place = Workspace(tmp_path)
-    write_json(records.path(place, 0), {**record(0, "1", Verdict()).to_json(), "format": 2})
-    with pytest.raises(BadWorkspace, match="a later version wrote it"):
-        records.read(place, 0)
+    workspace = Workspace(tmp_path)
+    write_json(records.path(workspace, 0), {**record(0, "1", Verdict()).to_json(), "format": 2})
+    with pytest.raises(BadWorkspace, match="version 2"):
+        records.read(workspace, 0)

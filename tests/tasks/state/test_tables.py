@@ -5,7 +5,7 @@ import pyarrow as pa
 from tasks.state import tables
 
 
-def test_a_table_comes_back_mapped_into_memory(tmp_path: Path) -> None:
+def test_a_table_is_loaded_memory_mapped(tmp_path: Path) -> None:
     tables.write(tmp_path / "pairs.arrow", pa.table({"text": ["a", "b"], "n": [1, 2]}))
     loaded = tables.load(tmp_path / "pairs.arrow")
     assert loaded.cache_files == [{"filename": str(tmp_path / "pairs.arrow")}]

@@ -1,4 +1,4 @@
-"""Every path of a workspace is named in tasks/state/workspace.py, and nowhere else."""
+"""Every path of a workspace is defined in tasks/state/workspace.py, and nowhere else."""
 
 import ast
 from collections.abc import Iterator
@@ -23,7 +23,7 @@ OTHERS = {
     "tasks/tools/versioning.py": "files of DVC and git at the root, named by what DVC is asked to keep",
     "cli/explain.py": "a page where nobody names another file",
 }
-"""Modules that join a name to a folder that is not the workspace's own, or to one file of many in a folder of it."""
+"""Modules that may join names to paths, with the reason: files outside a workspace, or one of many in a folder."""
 
 
 def joined(module: Path) -> Iterator[str]:
@@ -36,9 +36,9 @@ def joined(module: Path) -> Iterator[str]:
 
 
 def modules() -> dict[str, list[str]]:
-    files = [file for room in ("cli", "flows", "tasks") for file in sorted((PROJECT / room).rglob("*.py"))]
-    found = {file.relative_to(PROJECT).as_posix(): list(joined(file)) for file in files}
-    return {name: names for name, names in found.items() if names and name != HOME}
+    files = [file for package in ("cli", "flows", "tasks") for file in sorted((PROJECT / package).rglob("*.py"))]
+    names = {file.relative_to(PROJECT).as_posix(): list(joined(file)) for file in files}
+    return {module: joins for module, joins in names.items() if joins and module != HOME}
 
 
 def test_no_other_module_joins_names_to_paths() -> None:
@@ -46,34 +46,35 @@ def test_no_other_module_joins_names_to_paths() -> None:
 
 
 @pytest.mark.parametrize("module", OTHERS)
-def test_nobody_names_what_lies_below_data(module: str) -> None:
+def test_no_other_module_names_paths_in_data(module: str) -> None:
     names = [name.strip("f'\"") for name in modules()[module]]
     assert not [name for name in names if name.split("/")[0] == "data" or name.endswith(".arrow")]
 
 
 def test_the_paths_are_those_of_version_0_1_0(tmp_path: Path) -> None:
-    place = Workspace(tmp_path)
-    found = {
-        place.recorded: "dvc.lock",
-        place.recorded_before: "data/.dvc.lock.before",
-        place.registry_lock: "data/.registry.lock",
-        place.mlflow_lock: "data/.mlflow.lock",
-        place.times: "data/metrics/times.json",
-        place.reported("policy"): "data/metrics/policy.jsonl",
-        place.record(2): "data/rounds/00002.json",
-        place.sampled: "data/samples/samples.arrow",
-        place.previous_samples: "data/previous/samples/samples.arrow",
-        place.previous_reward: "data/previous/reward",
-        place.state("policy"): "data/training/policy",
-        place.taken: "data/inbox/taken",
-        place.report("drift"): "data/reports/drift.json",
-        place.watched("told"): "data/watch/told.json",
-        place.watch_lock(): "data/watch/.lock",
-        place.watch_lock("guards"): "data/watch/.guards.lock",
-        place.ballot("ab", 1): "data/ballots/ab/00001.jsonl",
-        place.wait("votes"): "data/waiting/votes.json",
-        table(place.preferences, "holdout"): "data/preferences/holdout.arrow",
+    workspace = Workspace(tmp_path)
+    expected = {
+        workspace.recorded: "dvc.lock",
+        workspace.recorded_before: "data/.dvc.lock.before",
+        workspace.database: "mlflow.db",
+        workspace.registry_lock: "data/.registry.lock",
+        workspace.mlflow_lock: "data/.mlflow.lock",
+        workspace.times: "data/metrics/times.json",
+        workspace.reported("policy"): "data/metrics/policy.jsonl",
+        workspace.record(2): "data/rounds/00002.json",
+        workspace.sampled: "data/samples/samples.arrow",
+        workspace.previous_samples: "data/previous/samples/samples.arrow",
+        workspace.previous_reward: "data/previous/reward",
+        workspace.state("policy"): "data/training/policy",
+        workspace.taken: "data/inbox/taken",
+        workspace.report("drift"): "data/reports/drift.json",
+        workspace.watched("told"): "data/watch/told.json",
+        workspace.watch_lock(): "data/watch/.lock",
+        workspace.watch_lock("guards"): "data/watch/.guards.lock",
+        workspace.ballot("ab", 1): "data/ballots/ab/00001.jsonl",
+        workspace.wait("votes"): "data/waiting/votes.json",
+        table(workspace.preferences, "holdout"): "data/preferences/holdout.arrow",
     }
-    assert {path.relative_to(tmp_path).as_posix(): name for path, name in found.items()} == {
-        name: name for name in found.values()
+    assert {path.relative_to(tmp_path).as_posix(): name for path, name in expected.items()} == {
+        name: name for name in expected.values()
     }

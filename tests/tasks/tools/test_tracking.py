@@ -28,7 +28,7 @@ def lines(home: Path, step: str) -> list[dict[str, Any]]:
     return [json.loads(line) for line in (home / f"data/metrics/{step}.jsonl").read_text().splitlines()]
 
 
-class Shaky(MlflowClient):
+class Unreliable(MlflowClient):
     """A client whose server is down while `down` is set."""
 
     down = False
@@ -39,8 +39,8 @@ class Shaky(MlflowClient):
         return super().log_batch(*args, **kwargs)
 
 
-def shaky(run: RoundRun) -> tuple[RoundRun, Shaky]:
-    store = Shaky(tracking_uri=tracking.uri(run.root))
+def unreliable(run: RoundRun) -> tuple[RoundRun, Unreliable]:
+    store = Unreliable(tracking_uri=tracking.uri(run.root))
     return replace(run, store=store), store
 
 
@@ -58,7 +58,7 @@ def test_runs_and_versions_stay_in_a_workspace_of_any_name(
     empty_store: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch, name: str
 ) -> None:
     monkeypatch.delenv("MLFLOW_TRACKING_URI", raising=False)
-    root, weights = tmp_path / "here" / name, tmp_path / "weights"
+    root, weights = tmp_path / "workspaces" / name, tmp_path / "weights"
     root.mkdir(parents=True)
     weights.mkdir()
     (weights / "model.safetensors").write_text("numbers")
@@ -70,7 +70,7 @@ def test_runs_and_versions_stay_in_a_workspace_of_any_name(
     version = registry.register("policy", weights, run.run_id, {"round": "3", "round_key": "abc"}, {})
     registry.fetch(version, root / "data" / "champion")
     assert (root / "data" / "champion" / "model.safetensors").read_text() == "numbers"
-    assert [found.name for found in (tmp_path / "here").iterdir()] == [name]
+    assert [path.name for path in (tmp_path / "workspaces").iterdir()] == [name]
     assert shlex.split(run.page) == ["mlflow", "ui", "--backend-store-uri", tracking.uri(root)]
 
 
@@ -101,16 +101,16 @@ def test_nothing_is_written_outside_the_workspace(home: Path) -> None:
     assert list(Path.cwd().iterdir()) == []
 
 
-def test_an_experiment_that_somebody_else_made_just_now_is_taken(home: Path) -> None:
+def test_an_experiment_created_concurrently_is_used(home: Path) -> None:
     class Late(MlflowClient):
-        """A client that looks a moment too early."""
+        """A client whose first look-up comes before the other process creates the experiment."""
 
         looked = False
 
         def get_experiment_by_name(self, name: str) -> Any:
-            found = super().get_experiment_by_name(name) if self.looked else None
+            experiment = super().get_experiment_by_name(name) if self.looked else None
             self.looked = True
-            return found
+            return experiment
 
     theirs = opened(home).experiment
     assert tracking.experiment(Late(tracking_uri=tracking.uri(home)), "rounds", home) == theirs
@@ -145,10 +145,10 @@ def test_files_figures_and_data_are_kept_with_the_run(home: Path, tmp_path: Path
     run.dataset("data/preferences", tmp_path, digest, "curate")
     assert (home / "mlruns" / run.run_id / "artifacts/round/round.yaml").read_text() == "number: 3\n"
     assert [file.path for file in run.store.list_artifacts(run.run_id, "plots")] == ["plots/calibration.png"]
-    [found] = run.store.search_runs([run.experiment], f"dataset.digest = '{digest}'")
-    assert found.info.run_id == run.run_id
-    assert found.inputs is not None
-    [data] = found.inputs.dataset_inputs
+    [with_data] = run.store.search_runs([run.experiment], f"dataset.digest = '{digest}'")
+    assert with_data.info.run_id == run.run_id
+    assert with_data.inputs is not None
+    [data] = with_data.inputs.dataset_inputs
     assert (data.dataset.name, data.dataset.source_type) == ("data/preferences", "dvc")
     assert json.loads(data.dataset.source) == {"path": str(tmp_path), "md5": digest}
 
@@ -194,7 +194,7 @@ def test_more_metrics_than_one_request_takes_are_sent(home: Path) -> None:
     assert len(run.store.get_metric_history(step.run_id, "policy/entropy")) == 350
 
 
-def test_what_is_no_number_is_empty_on_disk_and_shown_in_mlflow(home: Path) -> None:
+def test_a_non_finite_value_is_null_on_disk_and_nan_in_mlflow(home: Path) -> None:
     run = opened(home)
     step = run.step("policy")
     step({"loss": float("nan"), "kl": float("inf")}, 0)
@@ -204,12 +204,12 @@ def test_what_is_no_number_is_empty_on_disk_and_shown_in_mlflow(home: Path) -> N
     assert point.value != point.value
 
 
-def test_a_dead_server_costs_one_warning_and_no_metric(
+def test_an_unreachable_server_gives_one_warning_and_loses_no_metric(
     home: Path, caplog: pytest.LogCaptureFixture, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     monkeypatch.setattr(tracking, "SEND_EVERY", 0.0)
     monkeypatch.setattr(tracking, "RETRY_AFTER", 0.0)
-    run, store = shaky(opened(home))
+    run, store = unreliable(opened(home))
     step = run.step("policy")
     store.down = True
     with caplog.at_level(logging.WARNING):
@@ -223,9 +223,9 @@ def test_a_dead_server_costs_one_warning_and_no_metric(
     assert [point.value for point in store.get_metric_history(step.run_id, "policy/kl")] == [0.0, 1.0, 2.0]
 
 
-def test_a_server_that_did_not_answer_is_left_alone_for_a_while(home: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+def test_sending_is_not_retried_at_once_after_an_outage(home: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr(tracking, "SEND_EVERY", 0.0)
-    run, store = shaky(opened(home))
+    run, store = unreliable(opened(home))
     step = run.step("policy")
     store.down = True
     step({"kl": 0.0}, 0)
@@ -234,8 +234,8 @@ def test_a_server_that_did_not_answer_is_left_alone_for_a_while(home: Path, monk
     assert store.get_metric_history(step.run_id, "policy/kl") == []
 
 
-def test_what_could_not_be_sent_is_sent_when_the_round_closes_and_once(home: Path) -> None:
-    run, store = shaky(opened(home))
+def test_unsent_metrics_are_sent_once_when_the_round_closes(home: Path) -> None:
+    run, store = unreliable(opened(home))
     step = run.step("policy")
     store.down = True
     for at in range(3):
@@ -251,7 +251,7 @@ def test_what_could_not_be_sent_is_sent_when_the_round_closes_and_once(home: Pat
     assert store.get_run(step.run_id).info.status == "FINISHED"
 
 
-def test_what_was_sent_right_before_a_kill_is_sent_again_and_kept_once(home: Path) -> None:
+def test_metrics_sent_right_before_a_kill_are_sent_again_and_stored_once(home: Path) -> None:
     run = opened(home)
     step = run.step("policy")
     step({"kl": 0.5, "loss": float("nan")}, 0)
@@ -272,7 +272,7 @@ def test_final_numbers_logged_again_are_the_same_points(home: Path) -> None:
     assert len(run.store.get_metric_history(run.run_id, "reward/accuracy")) == 1
 
 
-def test_a_step_whose_run_cannot_be_made_still_runs(home: Path) -> None:
+def test_a_step_whose_run_cannot_be_created_still_runs(home: Path) -> None:
     class Down(MlflowClient):
         def search_runs(self, *args: Any, **kwargs: Any) -> Any:
             raise MlflowException("connection refused")
@@ -287,7 +287,7 @@ def test_a_step_whose_run_cannot_be_made_still_runs(home: Path) -> None:
 def test_an_address_where_nothing_answers_is_an_error_with_a_cure(home: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setenv("MLFLOW_TRACKING_URI", "http://127.0.0.1:9")
     monkeypatch.setenv("MLFLOW_HTTP_REQUEST_MAX_RETRIES", "0")
-    with pytest.raises(NoTracking, match="MLflow does not answer; start it, or unset MLFLOW_TRACKING_URI"):
+    with pytest.raises(NoTracking, match="MLFLOW_TRACKING_URI"):
         opened(home)
 
 
@@ -311,12 +311,12 @@ def test_a_step_is_a_log(home: Path) -> None:
     assert lines(home, "sft")[0]["sft/loss"] == 1.0
 
 
-def test_tables_are_shown_as_such_and_replaced_when_they_are_kept_again(tmp_path: Path) -> None:
+def test_tables_are_marked_as_tables_and_replaced_when_stored_again(tmp_path: Path) -> None:
     run = opened(tmp_path)
-    found: list[dict[str, Any]] = [{"a": 1, "b": "x"}, {"a": 2, "b": None}]
-    for rows in (found[:1], found):
+    table: list[dict[str, Any]] = [{"a": 1, "b": "x"}, {"a": 2, "b": None}]
+    for rows in (table[:1], table):
         run.tables({"traps": rows, "attacks": rows}, "probes")
     file = Path(run.store.download_artifacts(run.run_id, "probes/traps.json", str(tmp_path)))
     assert json.loads(file.read_text()) == {"columns": ["a", "b"], "data": [[1, "x"], [2, None]]}
-    kept = run.store.get_run(run.run_id).data.tags["mlflow.loggedArtifacts"]
-    assert json.loads(kept) == [{"path": f"probes/{name}.json", "type": "table"} for name in ("traps", "attacks")]
+    logged = run.store.get_run(run.run_id).data.tags["mlflow.loggedArtifacts"]
+    assert json.loads(logged) == [{"path": f"probes/{name}.json", "type": "table"} for name in ("traps", "attacks")]
