@@ -32,7 +32,7 @@ def blame(
     top: Annotated[int, typer.Option("--top", min=1, help="Maximum number of trainings, largest subsets first.")] = 8,
     yes: Annotated[bool, typer.Option("--yes", "-y", help="Start without asking for confirmation.")] = False,
     json: Json = False,
-    workspace: Folder = None,
+    folder: Folder = None,
 ) -> None:
     """Retrain the reward model of a round without each annotator, source and batch, and rank them by harm."""
     from feedback.subsets import BY
@@ -42,7 +42,7 @@ def blame(
     from tasks.state.workspace import current
 
     out = console(stderr=json)
-    plan = planned(current(workspace), round_name, (by,) if by else BY, min_pairs, top)
+    plan = planned(current(folder), round_name, (by,) if by else BY, min_pairs, top)
     out.print(_cost(plan))
     if plan.waiting and not yes and sys.stdin.isatty() and not typer.confirm("Start?", err=json):
         return

@@ -119,7 +119,7 @@ def _votes(record: TrainingRecord) -> list[FeedbackEvent]:
 
 
 def _batch(round: Round) -> str | None:
-    """The batch id of the round's pairs: from its record, or in the folder of a replay from the pairs; None: unknown."""
+    """The batch id of the round's pairs: from its record, in the folder of a replay from the pairs; None: unknown."""
     workspace = round.workspace
     name = records.read(workspace, round.number).batch if records.path(workspace, round.number).exists() else None
     return name or (ballots.batch(workspace) if workspace.pairs.exists() else None)

@@ -38,16 +38,14 @@ def available() -> None:
                 import_module(name)
     except ImportError as error:
         raise NotInstalled(
-            f"the full drift report needs Evidently, which cannot be imported ({error}); run `make reports` to install the "
-            "extra `reports`. The step `drift` and its page do not need it."
+            f"the full drift report needs Evidently, which cannot be imported ({error}); run `make reports` to install "
+            "the extra `reports`. The step `drift` and its page do not need it."
         ) from error
 
 
 def draw(section: Section, path: Path) -> DriftPage:
     """Write the page. Columns without any value on one side are left out."""
-    with warnings.catch_warnings(
-        action="ignore"
-    ):  # Evidently raises warnings of its own, some for each constant column
+    with warnings.catch_warnings(action="ignore"):  # Evidently's own, one for each constant column
         from evidently import DataDefinition, Dataset, Report
         from evidently.presets import DataDriftPreset, DataSummaryPreset
 
