@@ -75,40 +75,40 @@ def _gain(record: RoundRecord, seed: int) -> Gain:
     )
 
 
-def pooled(gains_: Sequence[Gain]) -> Interval:
+def pooled(results: Sequence[Gain]) -> Interval:
     """Mean gain over seeds with equal weights; the interval combines those of the seeds, which are independent."""
-    estimate = float(np.mean([gain.gain.estimate for gain in gains_]))
-    spread = float(np.sqrt(sum(((gain.gain.high - gain.gain.low) / 2) ** 2 for gain in gains_))) / len(gains_)
-    return Interval(estimate, estimate - spread, estimate + spread, sum(gain.gain.n for gain in gains_))
+    estimate = float(np.mean([gain.gain.estimate for gain in results]))
+    spread = float(np.sqrt(sum(((gain.gain.high - gain.gain.low) / 2) ** 2 for gain in results))) / len(results)
+    return Interval(estimate, estimate - spread, estimate + spread, sum(gain.gain.n for gain in results))
 
 
-def table(gains_: Sequence[Gain]) -> str:
+def table(results: Sequence[Gain]) -> str:
     """The result as Markdown."""
     lines = ["| seed | round | before | after | true gain (95 %) | win rate | verdict | learning s | steps s |"]
     lines.append("|---|---|---|---|---|---|---|---|---|")
-    for g in gains_:
+    for g in results:
         gain = f"{g.gain.estimate:+.2f} ({g.gain.low:+.2f} to {g.gain.high:+.2f})"
         row = [g.seed, g.round, f"{g.before:.2f}", f"{g.after:.2f}", gain, f"{g.win_rate:.1%}", g.verdict]
         lines.append("| " + " | ".join(map(str, [*row, f"{g.learning:.0f}", f"{g.wall:.0f}"])) + " |")
     lines += ["", "| round | pooled true gain (95 %) | promoted |", "|---|---|---|"]
-    for number in sorted({g.round for g in gains_}):
-        these = [g for g in gains_ if g.round == number]
+    for number in sorted({g.round for g in results}):
+        these = [g for g in results if g.round == number]
         p = pooled(these)
         promoted = sum(g.verdict == "promote" for g in these)
         lines.append(f"| {number} | {p.estimate:+.2f} ({p.low:+.2f} to {p.high:+.2f}) | {promoted} of {len(these)} |")
-    worse = [g for g in gains_ if g.verdict == "promote" and g.gain.high < 0]
+    worse = [g for g in results if g.verdict == "promote" and g.gain.high < 0]
     lines += ["", f"Promoted versions significantly below their predecessor: {len(worse)}."]
     return "\n".join(lines)
 
 
-def plot(gains_: Sequence[Gain]) -> Figure:
+def plot(results: Sequence[Gain]) -> Figure:
     """Utility over rounds, one line per seed; hollow points were not promoted."""
     figure = Figure(figsize=(6, 4), layout="constrained")
     axes = figure.subplots()
-    axes.set(xlabel="round", ylabel="true utility of the candidate", xticks=sorted({0, *(g.round for g in gains_)}))
+    axes.set(xlabel="round", ylabel="true utility of the candidate", xticks=sorted({0, *(g.round for g in results)}))
     axes.spines[["top", "right"]].set_visible(False)
-    for seed in sorted({g.seed for g in gains_}):
-        path = [g for g in gains_ if g.seed == seed]
+    for seed in sorted({g.seed for g in results}):
+        path = [g for g in results if g.seed == seed]
         xs, ys = [0, *(g.round for g in path)], [path[0].before, *(g.after for g in path)]
         (line,) = axes.plot(xs, ys, label=f"seed {seed}")
         for g in path:
@@ -125,21 +125,21 @@ def main() -> None:
     options.add_argument("--rounds", type=int, default=2)
     options.add_argument("--into", type=Path, default=PROJECT / "data" / "benchmarks" / "rounds")
     chosen = options.parse_args()
-    gains_: list[Gain] = []
+    results: list[Gain] = []
     for seed in range(chosen.seeds):
         folder = chosen.into / f"seed-{seed}"
         run(folder, seed, chosen.rounds)
-        gains_ += gains(folder, seed)
-    text = table(gains_)
+        results += gains(folder, seed)
+    text = table(results)
     print(text)
     facts = f"{datetime.now(UTC):%Y-%m-%d}, {platform.machine()}, Python {platform.python_version()}, CPU, one thread"
     command = f"python -m benchmarks.rounds --seeds {chosen.seeds} --rounds {chosen.rounds}"
     write_text(
         RESULTS / "rounds.md", f"# True gain of rounds in the embedded world\n\n{facts}; `{command}`\n\n{text}\n"
     )
-    rows = [{**g._asdict(), "gain": g.gain._asdict()} for g in gains_]
+    rows = [{**g._asdict(), "gain": g.gain._asdict()} for g in results]
     write_json(RESULTS / "rounds.json", {"facts": facts, "command": command, "rounds": rows})
-    plot(gains_).savefig(RESULTS / "rounds.png", dpi=120)
+    plot(results).savefig(RESULTS / "rounds.png", dpi=120)
 
 
 if __name__ == "__main__":
