@@ -123,5 +123,5 @@ def _locations(record: RoundRecord, workspace: Workspace) -> list[tuple[str, str
         ("finished", record.finished),
         ("run", record.run_id),
         ("MLflow", f"make ui, then {page(UI, record.experiment)}"),
-        ("reports", str(workspace.data / "reports")),
+        ("reports", str(workspace.reports)),
     ]
