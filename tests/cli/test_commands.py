@@ -40,20 +40,20 @@ def test_rollback_moves_the_alias_and_says_why(rounds: Rounds, continued: Worksp
 def test_rollback_without_an_earlier_version(rounds: Rounds, workspace: Workspace) -> None:
     result = rounds("rollback", "--reason", "why not", "-w", workspace.root)
     assert result.code == 2
-    assert "policy@champion took over from no other version; name the one to go back to" in result.err
+    assert Registry(workspace.root).champion() is None
 
 
 def test_a_folder_that_holds_something_else(rounds: Rounds, workspace: Workspace) -> None:
     (workspace.root / "dvc.yaml").unlink()
     result = rounds("status", "-w", workspace.root)
     assert result.code == 2
-    assert "is neither empty nor a workspace (no dvc.yaml); name another folder" in result.err
+    assert "no dvc.yaml" in result.err
 
 
 @pytest.mark.parametrize("command", [("status",), ("rollback", "--reason", "rude"), ("audit", "verify"), ("plan",)])
 def test_a_mistyped_workspace_is_not_made(rounds: Rounds, tmp_path: Path, command: tuple[str, ...]) -> None:
     result = rounds(*command, "-w", tmp_path / "worksapce")
-    assert (result.code, "there is no workspace at" in result.err) == (2, True)
+    assert (result.code, str(tmp_path / "worksapce") in result.err) == (2, True)
     assert not (tmp_path / "worksapce").exists()
 
 

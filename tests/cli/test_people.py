@@ -29,90 +29,90 @@ def settings(*overrides: str) -> list[str]:
 @pytest.fixture(scope="module")
 def asking(finished: Workspace, tmp_path_factory: pytest.TempPathFactory) -> Workspace:
     """Round 2 waits for ten votes, and then for an approval. Read-only."""
-    place = moved(finished, tmp_path_factory.mktemp("asking") / "workspace")
-    assert rlhf_round([*TINY, PROMOTE, PEOPLE, SIGNED], str(place.root)) is None
-    return place
+    workspace = moved(finished, tmp_path_factory.mktemp("asking") / "workspace")
+    assert rlhf_round([*TINY, PROMOTE, PEOPLE, SIGNED], str(workspace.root)) is None
+    return workspace
 
 
 @pytest.fixture
-def place(asking: Workspace, tmp_path: Path) -> Workspace:
+def voting(asking: Workspace, tmp_path: Path) -> Workspace:
     """A copy in which tests vote."""
-    return moved(asking, tmp_path / "place")
+    return moved(asking, tmp_path / "voting")
 
 
 @pytest.fixture
-def signing(place: Workspace, rounds: Rounds, tmp_path: Path) -> Workspace:
+def signing(voting: Workspace, rounds: Rounds, tmp_path: Path) -> Workspace:
     """Ana has voted on every pair, and the round waits for an approval."""
-    rounds("votes", "pull", "--into", tmp_path / "pairs.jsonl", "-w", place.root)
-    rounds("votes", "push", voted(tmp_path / "pairs.jsonl", tmp_path / "votes.jsonl", "ana"), "-w", place.root)
-    result = rounds("round", "-w", place.root)
+    rounds("votes", "pull", "--into", tmp_path / "pairs.jsonl", "-w", voting.root)
+    rounds("votes", "push", voted(tmp_path / "pairs.jsonl", tmp_path / "votes.jsonl", "ana"), "-w", voting.root)
+    result = rounds("round", "-w", voting.root)
     assert result.code == WAITS, result.err
-    return place
+    return voting
 
 
-def late(place: Workspace, what: waiting.What) -> None:
+def late(workspace: Workspace, what: waiting.What) -> None:
     """Set the deadline of a wait to the past."""
-    file = place.waiting / f"{what}.json"
+    file = workspace.waiting / f"{what}.json"
     write_json(file, read_json(file) | {"until": "2026-01-01T00:00:00+00:00"})
 
 
-def test_a_waiting_round_has_an_exit_status_of_its_own(rounds: Rounds, place: Workspace) -> None:
-    result = rounds("round", "-w", place.root)
+def test_a_waiting_round_has_an_exit_status_of_its_own(rounds: Rounds, voting: Workspace) -> None:
+    result = rounds("round", "-w", voting.root)
     assert (result.code, result.err) == (WAITS, "")
     assert "Round 2 waits for votes: 0 of 10 are in; it waits until 20" in result.out
     assert "rounds votes pull" in result.out
-    assert "Round 2 waits for votes" in rounds("status", "-w", place.root).out
-    assert "because round 2 waits for votes: 0 of 10 are in" in rounds("plan", "-w", place.root).out
-    assert not records.path(place, 2).exists()
+    assert "Round 2 waits for votes" in rounds("status", "-w", voting.root).out
+    assert "because round 2 waits for votes: 0 of 10 are in" in rounds("plan", "-w", voting.root).out
+    assert not records.path(voting, 2).exists()
 
 
-def test_no_other_round_is_opened_in_the_meantime(rounds: Rounds, place: Workspace) -> None:
-    before = read_json(place.waiting / "votes.json")
-    assert rounds("round", "--new", "-w", place.root).code == WAITS
-    assert rlhf_round([], str(place.root)) is None  # nor by a deployment, and the deadline does not change
-    assert rlhf_round([], str(place.root), when_pending=True) is None
-    assert read_json(place.waiting / "votes.json") == before
-    result = rounds("round", "-w", place.root, *settings(PROMOTE, "policy.clip=0.1"))
+def test_no_other_round_is_opened_in_the_meantime(rounds: Rounds, voting: Workspace) -> None:
+    before = read_json(voting.waiting / "votes.json")
+    assert rounds("round", "--new", "-w", voting.root).code == WAITS
+    assert rlhf_round([], str(voting.root)) is None  # nor by a deployment, and the deadline does not change
+    assert rlhf_round([], str(voting.root), when_pending=True) is None
+    assert read_json(voting.waiting / "votes.json") == before
+    result = rounds("round", "-w", voting.root, *settings(PROMOTE, "policy.clip=0.1"))
     assert (result.code, "round 2 is open with other parameters" in result.err) == (2, True)
 
 
 def test_people_pull_vote_and_push_and_the_round_counts_their_votes(
-    rounds: Rounds, place: Workspace, tmp_path: Path
+    rounds: Rounds, voting: Workspace, tmp_path: Path
 ) -> None:
     for name, limit in (("ana", 6), ("bo", 6)):
         pulled, given = tmp_path / f"{name}.jsonl", tmp_path / f"{name} voted.jsonl"
-        result = rounds("votes", "pull", "--annotator", name, "--limit", limit, "--into", pulled, "-w", place.root)
+        result = rounds("votes", "pull", "--annotator", name, "--limit", limit, "--into", pulled, "-w", voting.root)
         assert f"6 pairs to {pulled}" in result.out
-        result = rounds("votes", "push", voted(pulled, given, name), "-w", place.root)
+        result = rounds("votes", "push", voted(pulled, given, name), "-w", voting.root)
         assert "6 new votes, 0 changed" in result.out
     assert "`rounds round`" in result.out
 
     first = json.loads((tmp_path / "ana.jsonl").read_text().splitlines()[0])
     (tmp_path / "again.jsonl").write_text(json.dumps(vote(first, "ana", (1, 1))) + "\n")
-    rounds("votes", "push", tmp_path / "again.jsonl", "-w", place.root)
-    assert rounds("round", "-w", place.root).code == WAITS  # for the approval
+    rounds("votes", "push", tmp_path / "again.jsonl", "-w", voting.root)
+    assert rounds("round", "-w", voting.root).code == WAITS  # for the approval
 
-    numbers = read_json(place.report("evaluate"))["metrics"]
+    numbers = read_json(voting.report("evaluate"))["metrics"]
     assert numbers["votes"] == 12
-    votes_ = store.events(place.votes, {2})
+    votes_ = store.events(voting.votes, {2})
     assert {event.annotator_id for event in votes_} == {"ana", "bo"}
     changed = [event for event in votes_ if event.supersedes]
     assert len(votes_) == 12 + len(changed)
     assert {response.model_version for event in votes_ for response in event.responses} == {"candidate", "champion"}
-    assert not {event.annotator_id for event in store.events(place.feedback)} & {"ana", "bo"}
-    late_vote = rounds("votes", "push", tmp_path / "again.jsonl", "-w", place.root)
+    assert not {event.annotator_id for event in store.events(voting.feedback)} & {"ana", "bo"}
+    late_vote = rounds("votes", "push", tmp_path / "again.jsonl", "-w", voting.root)
     assert (late_vote.code, "waits for votes" in late_vote.err) == (2, True)
 
 
 def test_without_enough_votes_in_time_the_verdict_is_hold(rounds: Rounds, finished: Workspace, tmp_path: Path) -> None:
-    place = moved(finished, tmp_path / "place")
-    assert rounds("round", "--new", "-w", place.root, *settings(HOLD, PEOPLE)).code == WAITS
-    rounds("votes", "pull", "--limit", 3, "--into", tmp_path / "pairs.jsonl", "-w", place.root)
-    rounds("votes", "push", voted(tmp_path / "pairs.jsonl", tmp_path / "votes.jsonl", "ana"), "-w", place.root)
-    late(place, "votes")
-    result = rounds("round", "-w", place.root)
+    voting = moved(finished, tmp_path / "voting")
+    assert rounds("round", "--new", "-w", voting.root, *settings(HOLD, PEOPLE)).code == WAITS
+    rounds("votes", "pull", "--limit", 3, "--into", tmp_path / "pairs.jsonl", "-w", voting.root)
+    rounds("votes", "push", voted(tmp_path / "pairs.jsonl", tmp_path / "votes.jsonl", "ana"), "-w", voting.root)
+    late(voting, "votes")
+    result = rounds("round", "-w", voting.root)
     assert (result.code, "Round 2: hold" in result.out) == (0, True)
-    assert records.metrics(place, 2)["evaluate/votes"] == 3
+    assert records.metrics(voting, 2)["evaluate/votes"] == 3
 
 
 def test_an_approval_promotes_and_is_in_the_record_the_summary_and_the_audit_log(
