@@ -83,7 +83,7 @@ def test_show_has_every_gate_example_step_and_metric(rounds: Rounds, continued: 
 def test_show_gives_the_record_as_json(rounds: Rounds, followed: Workspace) -> None:
     for number in records.numbers(followed):
         result = rounds("show", number, "--json", "-w", followed.root)
-        assert json.loads(result.out) == records.read(followed, number)
+        assert json.loads(result.out) == records.read(followed, number).to_json()
     assert json.loads(rounds("show", "--json", "-w", followed.root).out)["number"] == 2
 
 
