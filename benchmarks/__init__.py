@@ -1,1 +1,1 @@
-"""Measured claims: each script prints a table and says what it compares with. Results are kept in results/."""
+"""Benchmarks: each script prints a table, names its baseline, and writes its results to results/."""

@@ -1,10 +1,10 @@
-"""How long does a round take that is asked for again with nothing new? It has to answer from its record in under 5 s.
+"""How long does `rounds round` take when there is nothing new? It must print the last record in under 5 s.
 
     python -m benchmarks.answer [--times 10] [--into DIR]
 
-Two rounds of the tiny profile are run first, where DIR does not hold them yet. Then the true command is started afresh
-`--times` times, in turn with a Python that does nothing, so that what else the machine does meets both alike. The
-median counts; seconds of the processor and the load show how busy the machine was. Writes results/answer.{json,md}.
+Two rounds of the tiny profile are run first, unless DIR already has them. Then the real command is started `--times`
+times in a new process, alternating with an empty Python program, so that other load affects both equally. The result is
+the median; CPU seconds and load average show how busy the machine was. Writes results/answer.{json,md}.
 """
 
 import argparse
@@ -32,56 +32,56 @@ LIMIT = 5.0
 NOTHING = (sys.executable, "-c", "pass")
 
 
-def command(place: Path) -> list[str]:
+def command(folder: Path) -> list[str]:
     """The command of a round of the tiny profile."""
     settings = [word for knob in (*TINY, PROMOTE) for word in ("-S", knob)]
-    return [sys.executable, "-m", "cli", "round", "--workspace", str(place), *settings]
+    return [sys.executable, "-m", "cli", "round", "--workspace", str(folder), *settings]
 
 
-class Took(NamedTuple):
-    """What one start of a program cost, in seconds."""
+class Duration(NamedTuple):
+    """Duration of one program, in seconds."""
 
     wall: float
     processor: float
 
 
-def run(words: Sequence[str]) -> tuple[Took, str]:
-    """Run a program to its end: how long that took, and what it printed."""
+def run(words: Sequence[str]) -> tuple[Duration, str]:
+    """Run a program to its end; returns its duration and its output."""
     start, before = time.perf_counter(), getrusage(RUSAGE_CHILDREN)
     done = subprocess.run(words, cwd=PROJECT, capture_output=True, text=True, check=True)
     wall, after = time.perf_counter() - start, getrusage(RUSAGE_CHILDREN)
-    return Took(wall, after.ru_utime + after.ru_stime - before.ru_utime - before.ru_stime), done.stdout
+    return Duration(wall, after.ru_utime + after.ru_stime - before.ru_utime - before.ru_stime), done.stdout
 
 
-def measure(place: Path, times: int) -> tuple[list[Took], list[Took]]:
-    """What the answers and the empty program took, in the order they were started.
+def measure(folder: Path, times: int) -> tuple[list[Duration], list[Duration]]:
+    """Durations of the command and of the empty program, in the order of their starts.
 
     Raises:
-        RuntimeError: a round ran instead of an answer.
+        RuntimeError: a round ran.
     """
     answers, nothings = [], []
     for _ in range(times):
-        took, said = run(command(place))
-        if "Nothing new since this round" not in said:
-            raise RuntimeError(f"no answer from the record:\n{said}")
+        took, output = run(command(folder))
+        if "Nothing new since this round" not in output:
+            raise RuntimeError(f"the command did not answer from the record; it printed:\n{output}")
         answers.append(took)
         nothings.append(run(NOTHING)[0])
     return answers, nothings
 
 
-def table(answers: Sequence[Took], nothings: Sequence[Took]) -> str:
+def table(answers: Sequence[Duration], nothings: Sequence[Duration]) -> str:
     """The result as Markdown."""
-    lines = ["| command | median s | fastest | slowest | processor s | times |", "|---|---|---|---|---|---|"]
+    lines = ["| command | median s | fastest s | slowest s | CPU s | runs |", "|---|---|---|---|---|---|"]
     for name, runs in (("`rounds round`, nothing new", answers), ("`python -c pass`", nothings)):
-        walls, processor = [took.wall for took in runs], median(took.processor for took in runs)
-        figures = " | ".join(f"{figure:.2f}" for figure in (median(walls), min(walls), max(walls), processor))
+        walls, cpu = [took.wall for took in runs], median(took.processor for took in runs)
+        figures = " | ".join(f"{figure:.2f}" for figure in (median(walls), min(walls), max(walls), cpu))
         lines.append(f"| {name} | {figures} | {len(runs)} |")
-    kept = "kept" if max(took.wall for took in answers) < LIMIT else "NOT kept"
-    return "\n".join([*lines, "", f"Under {LIMIT:.0f} s each time: {kept}."])
+    result = "yes" if max(took.wall for took in answers) < LIMIT else "NO"
+    return "\n".join([*lines, "", f"Every run under {LIMIT:.0f} s: {result}."])
 
 
 def main() -> None:
-    """Measure, print the table, keep the results."""
+    """Measure, print the table, write the results."""
     options = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
     options.add_argument("--times", type=int, default=10)
     options.add_argument("--into", type=Path, default=PROJECT / "data" / "benchmarks" / "answer")
@@ -93,10 +93,10 @@ def main() -> None:
     today, cores = f"{datetime.now(UTC):%Y-%m-%d}", os.cpu_count()
     facts = f"{today}, {platform.machine()}, {cores} cores, load {os.getloadavg()[0]:.1f}, "
     facts += f"Python {platform.python_version()}"
-    told = f"python -m benchmarks.answer --times {chosen.times}"
-    write_text(RESULTS / "answer.md", f"# An answer from the record\n\n{facts}; `{told}`\n\n{text}\n")
+    typed = f"python -m benchmarks.answer --times {chosen.times}"
+    write_text(RESULTS / "answer.md", f"# An answer from the record\n\n{facts}; `{typed}`\n\n{text}\n")
     rows = {"answers": [took._asdict() for took in answers], "nothings": [took._asdict() for took in nothings]}
-    write_json(RESULTS / "answer.json", {"facts": facts, "command": told, **rows})
+    write_json(RESULTS / "answer.json", {"facts": facts, "command": typed, **rows})
 
 
 if __name__ == "__main__":

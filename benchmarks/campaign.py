@@ -1,12 +1,12 @@
-"""What do the gates let through? Many rounds of the embedded world, under good settings and with planted faults.
+"""Error rates of the gates: many rounds of the embedded world, under good settings and with planted faults.
 
     python -m benchmarks.campaign [--seeds 8] [--rounds 5] [--jobs 1] [--into DIR]
 
-Each seed is a workspace of its own, run through the true command line: rounds under good settings, with feedback from
-five simulated annotators who share the work, two of whom judge each fresh pair; then, from a copy of its state after
-two rounds, one round with each fault planted. The truth is the utility of the simulated annotator on the prompts that
-candidate and champion answered, which no gate sees. Interrupted, it goes on. Writes results/campaign.{json,md,png} of
-all that is finished.
+Each seed has its own workspace and uses the real command line: rounds under good settings, with feedback from five
+simulated annotators who share the work, two of whom judge each fresh pair; then, from a copy of its state after two
+rounds, one round with each fault planted. The ground truth is the utility of the simulated annotator on the prompts
+that candidate and champion answered; no gate uses it. An interrupted run continues. Writes
+results/campaign.{json,md,png} from everything that is finished.
 """
 
 import argparse
@@ -36,171 +36,188 @@ VOTES = "vote.annotator={use: crowd, overlap: 1}"
 GOOD = ("ingest.sources=[{use: crowd}]", VOTES)
 FAULTS: Mapping[str, Sequence[str]] = {
     "reward hacking": (
-        *(*GOOD, "curate.criterion=polite"),  # its reward model hears of politeness alone, and nothing holds the policy
+        *(*GOOD, "curate.criterion=polite"),  # the reward model learns politeness only, and there is no KL penalty
         *("policy.kl.coefficient=0", "policy.steps=60", "policy.learning_rate=0.001"),
     ),
     "poison 3 %": ("ingest.sources=[{use: crowd}, {use: attacker, share: 0.03}]", VOTES),
     "reversed annotator": ("ingest.sources=[{use: crowd, reversed: 1}]", VOTES),
     "shifted prompts": ("ingest.sources=[{use: crowd, intents: [refund, invoice]}]", VOTES),
 }
-"""Fault → settings of the round that it is planted in."""
+"""Fault → settings of the round in which it is planted."""
 BEFORE = 2
 """Good rounds before a fault is planted."""
 
 
 class Outcome(NamedTuple):
-    """How one round of one seed was judged, and what is true of it."""
+    """The verdict on one round of one seed, and its true gain."""
 
     setting: str
     """`good`, or the fault that was planted."""
     seed: int
     round: int
     gain: Interval
-    """True utility of the candidate over the champion's."""
+    """True utility of the candidate minus that of the champion."""
     win_rate: float
     verdict: str
     against: list[str]
-    """The gates that were against promoting it."""
-    code: str = "not noted"
-    """The code that it was opened with: a campaign that runs in pieces may be of several."""
+    """The gates that did not promote it."""
+    code: str = "not recorded"
+    """The code that the round was opened with; parts of one campaign can have different code."""
 
     @property
     def better(self) -> bool:
-        """The candidate's true utility is above the champion's beyond chance."""
+        """True if the candidate's true utility is significantly above the champion's."""
         return self.gain.low > 0
 
     @property
     def worse(self) -> bool:
-        """It is below the champion's beyond chance."""
+        """True if it is significantly below the champion's."""
         return self.gain.high < 0
 
     @property
     def promoted(self) -> bool:
-        """The gates let it through."""
+        """True if the verdict was promote."""
         return self.verdict == "promote"
 
 
-def campaign(place: Path, seed: int, rounds: int) -> None:
-    """Run all that is not finished yet of one seed."""
-    workspace, snapshot = place / "workspace", place / f"after-{BEFORE}"
-    if (place / "good.json").exists() and len(read_json(place / "good.json")) != rounds:
-        raise BadParams(f"{place} was finished with another number of rounds; name another folder (--into)")
-    if not (place / "good.json").exists():
+def campaign(folder: Path, seed: int, rounds: int) -> None:
+    """Run everything of one seed that is not finished yet."""
+    workspace, snapshot = folder / "workspace", folder / f"after-{BEFORE}"
+    if (folder / "good.json").exists() and len(read_json(folder / "good.json")) != rounds:
+        raise BadParams(f"{folder} was finished with another number of rounds; choose another folder with --into")
+    if not (folder / "good.json").exists():
         for number in range(1, rounds + 1):
             run(workspace, seed, number, GOOD)
             if number == BEFORE and not snapshot.exists():
                 with replacing(snapshot) as draft:
                     shutil.copytree(workspace, draft)
-        write_json(place / "good.json", _finished(workspace, 1))
+        write_json(folder / "good.json", _finished(workspace, 1))
     for fault, settings in FAULTS.items():
-        kept = place / f"{fault.replace(' ', '-')}.json"
-        if not kept.exists():
-            # in the same folder: MLflow keeps whole paths
+        path = folder / f"{fault.replace(' ', '-')}.json"
+        if not path.exists():
+            # in the same folder, because MLflow stores absolute paths
             shutil.rmtree(workspace, ignore_errors=True)
             shutil.copytree(snapshot, workspace)
             run(workspace, seed, BEFORE + 1, settings)
-            write_json(kept, _finished(workspace, BEFORE + 1))
+            write_json(path, _finished(workspace, BEFORE + 1))
 
 
 def _finished(folder: Path, first: int) -> list[dict[str, Any]]:
-    """What is kept of the rounds of a workspace, from `first` on."""
+    """The stored facts of the rounds of a workspace, from `first` on."""
     workspace = Workspace(folder)
-    found = (records.read(workspace, number) for number in records.numbers(workspace) if number >= first)
+    rounds = (records.read(workspace, number) for number in records.numbers(workspace) if number >= first)
     return [
-        {"round": r.number, "code": _code(r.opened), "verdict": r.verdict.to_json(), "metrics": r.metrics}
-        for r in found
+        {
+            "round": record.number,
+            "code": _code(record.opened),
+            "verdict": record.verdict.to_json(),
+            "metrics": record.metrics,
+        }
+        for record in rounds
     ]
 
 
 def _code(opened: Opened) -> str:
-    """What a round was opened with: the digest of the code that changes results, and the commit."""
+    """The code of a round: the digest of the code that affects results, and the commit."""
     commit = (opened.commit or "none")[:7]
     return f"{opened.code} (commit {commit}{' with changes' if opened.dirty else ''})"
 
 
 def outcomes(into: Path) -> list[Outcome]:
-    """All that is finished, of all seeds."""
-    return sorted(_read(into), key=lambda one: (one.setting != "good", one.setting, one.seed, one.round))
+    """The outcomes of all finished rounds of all seeds."""
+    return sorted(
+        _read(into), key=lambda outcome: (outcome.setting != "good", outcome.setting, outcome.seed, outcome.round)
+    )
 
 
 def _read(into: Path) -> Iterator[Outcome]:
     for setting in ("good", *FAULTS):
         for file in into.glob(f"seed-*/{setting.replace(' ', '-')}.json"):
             seed = int(file.parent.name.removeprefix("seed-"))
-            yield from (_outcome(setting, seed, kept) for kept in read_json(file))
+            yield from (_outcome(setting, seed, stored) for stored in read_json(file))
 
 
-def _outcome(setting: str, seed: int, kept: Mapping[str, Any]) -> Outcome:
-    numbers, verdict = kept["metrics"], kept["verdict"]
+def _outcome(setting: str, seed: int, stored: Mapping[str, Any]) -> Outcome:
+    numbers, verdict = stored["metrics"], stored["verdict"]
     gain, low, high = (numbers[f"{TRUE_GAIN.full}{end}"] for end in ("", "_low", "_high"))
     return Outcome(
         setting=setting,
         seed=seed,
-        round=kept["round"],
+        round=stored["round"],
         gain=Interval(gain, low, high, int(numbers[SAMPLE_PROMPTS.full])),
         win_rate=numbers[WIN_RATE.full],
         verdict=verdict["result"],
-        against=[found["gate"] for found in verdict["findings"] if found["result"] != "promote"],
-        **({"code": kept["code"]} if "code" in kept else {}),
+        against=[finding["gate"] for finding in verdict["findings"] if finding["result"] != "promote"],
+        **({"code": stored["code"]} if "code" in stored else {}),
     )
 
 
-def table(found: Sequence[Outcome]) -> str:
-    """The result as Markdown: the three figures that matter, by setting, and every round."""
-    good = [one for one in found if one.setting == "good"]
-    promoted = [one for one in found if one.promoted]
+def table(every: Sequence[Outcome]) -> str:
+    """The result as Markdown: error rates by setting, then every round."""
+    good = [outcome for outcome in every if outcome.setting == "good"]
+    promoted = [outcome for outcome in every if outcome.promoted]
     lines = ["| figure | target | measured |", "|---|---|---|"]
-    lines.append(f"| promotions that lower the true utility | ≤ 5 % | {_share([one.worse for one in promoted])} |")
-    refused = [not one.promoted for one in good if one.better]
+    lines.append(
+        f"| promotions that lower the true utility | ≤ 5 % | {_share([outcome.worse for outcome in promoted])} |"
+    )
+    refused = [not outcome.promoted for outcome in good if outcome.better]
     lines.append(f"| good candidates refused, under good settings | ≤ 20 % | {_share(refused)} |")
-    lines += [f"| {fault} held | all | {_held(found, fault)} |" for fault in FAULTS]
-    lines += ["", *_by_round(good), "", *_each(found)]
+    lines += [f"| {fault} held | all | {_held(every, fault)} |" for fault in FAULTS]
+    lines += ["", *_by_round(good), "", *_each(every)]
     return "\n".join(lines)
 
 
-def _share(found: Sequence[bool]) -> str:
-    if not found:
-        return "there were none"
-    share = wilson(sum(found), len(found))
-    return f"{sum(found)} of {len(found)}: {share.estimate:.1%} ({share.low:.1%} to {share.high:.1%})"
+def _share(flags: Sequence[bool]) -> str:
+    if not flags:
+        return "none"
+    share = wilson(sum(flags), len(flags))
+    return f"{sum(flags)} of {len(flags)}: {share.estimate:.1%} ({share.low:.1%} to {share.high:.1%})"
 
 
-def _held(found: Sequence[Outcome], fault: str) -> str:
-    planted = [one for one in found if one.setting == fault]
-    gates = sorted({gate for one in planted for gate in one.against})
-    return f"{sum(not one.promoted for one in planted)} of {len(planted)}, by {', '.join(gates) or 'none'}"
+def _held(every: Sequence[Outcome], fault: str) -> str:
+    planted = [outcome for outcome in every if outcome.setting == fault]
+    gates = sorted({gate for outcome in planted for gate in outcome.against})
+    return f"{sum(not outcome.promoted for outcome in planted)} of {len(planted)}, by {', '.join(gates) or 'none'}"
 
 
 def _by_round(good: Sequence[Outcome]) -> list[str]:
     lines = [
-        "| round, good settings | mean true gain | promoted | better | of those refused |",
+        "| round, good settings | mean true gain | promoted | better | better but refused |",
         "|---|---|---|---|---|",
     ]
-    for number in sorted({one.round for one in good}):
-        these = [one for one in good if one.round == number]
-        better = [one for one in these if one.better]
-        refused = sum(not one.promoted for one in better)
-        mean = float(np.mean([one.gain.estimate for one in these]))
-        promoted = sum(one.promoted for one in these)
+    for number in sorted({outcome.round for outcome in good}):
+        these = [outcome for outcome in good if outcome.round == number]
+        better = [outcome for outcome in these if outcome.better]
+        refused = sum(not outcome.promoted for outcome in better)
+        mean = float(np.mean([outcome.gain.estimate for outcome in these]))
+        promoted = sum(outcome.promoted for outcome in these)
         lines.append(f"| {number} | {mean:+.2f} | {promoted} of {len(these)} | {len(better)} | {refused} |")
     return lines
 
 
-def _each(found: Sequence[Outcome]) -> list[str]:
+def _each(every: Sequence[Outcome]) -> list[str]:
     lines = [
         "| setting | seed | round | true gain (95 %) | win rate | verdict | against |",
         "|---|---|---|---|---|---|---|",
     ]
-    for one in found:
-        gain = f"{one.gain.estimate:+.2f} ({one.gain.low:+.2f} to {one.gain.high:+.2f})"
-        row = [one.setting, one.seed, one.round, gain, f"{one.win_rate:.1%}", one.verdict, ", ".join(one.against)]
+    for outcome in every:
+        gain = f"{outcome.gain.estimate:+.2f} ({outcome.gain.low:+.2f} to {outcome.gain.high:+.2f})"
+        row = [
+            outcome.setting,
+            outcome.seed,
+            outcome.round,
+            gain,
+            f"{outcome.win_rate:.1%}",
+            outcome.verdict,
+            ", ".join(outcome.against),
+        ]
         lines.append("| " + " | ".join(map(str, row)) + " |")
     return lines
 
 
-def plot(found: Sequence[Outcome]) -> Figure:
-    """True gain of every candidate, column by column; filled where it was promoted, with its interval."""
-    rounds = sorted({one.round for one in found if one.setting == "good"})
+def plot(every: Sequence[Outcome]) -> Figure:
+    """True gain of every candidate with its interval, one column per setting; filled if it was promoted."""
+    rounds = sorted({outcome.round for outcome in every if outcome.setting == "good"})
     columns = [("good", number) for number in rounds] + [(fault, BEFORE + 1) for fault in FAULTS]
     labels = [f"round {number}" for number in rounds] + [fault.replace(" ", "\n", 1) for fault in FAULTS]
     figure = Figure(figsize=(9, 4.5), layout="constrained")
@@ -210,24 +227,24 @@ def plot(found: Sequence[Outcome]) -> Figure:
     axes.axhline(0, color="grey", linewidth=0.8)
     axes.axvline(len(rounds) - 0.5, color="grey", linewidth=0.8, linestyle=":")
     for at, (setting, number) in enumerate(columns):
-        these = [one for one in found if (one.setting, one.round) == (setting, number)]
-        for one, offset in zip(these, np.linspace(-0.3, 0.3, len(these)), strict=True):
-            colour = "tab:red" if one.worse else "tab:blue" if one.better else "tab:grey"
-            error = [[one.gain.estimate - one.gain.low], [one.gain.high - one.gain.estimate]]
-            face = colour if one.promoted else "white"
+        these = [outcome for outcome in every if (outcome.setting, outcome.round) == (setting, number)]
+        for outcome, offset in zip(these, np.linspace(-0.3, 0.3, len(these)), strict=True):
+            colour = "tab:red" if outcome.worse else "tab:blue" if outcome.better else "tab:grey"
+            error = [[outcome.gain.estimate - outcome.gain.low], [outcome.gain.high - outcome.gain.estimate]]
+            face = colour if outcome.promoted else "white"
             axes.errorbar(
-                at + offset, one.gain.estimate, error, fmt="o", color=colour, markerfacecolor=face, elinewidth=0.8
+                at + offset, outcome.gain.estimate, error, fmt="o", color=colour, markerfacecolor=face, elinewidth=0.8
             )
-    axes.set_title("filled: promoted; hollow: held or rejected; red: worse, blue: better, beyond chance", fontsize=9)
+    axes.set_title("filled: promoted; hollow: held or rejected; red: significantly worse, blue: better", fontsize=9)
     return figure
 
 
 def main() -> None:
-    """Run what is missing, print the table, keep the results."""
+    """Run what is missing, print the table, write the results."""
     options = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
     options.add_argument("--seeds", type=int, default=8)
     options.add_argument("--rounds", type=int, default=5)
-    options.add_argument("--jobs", type=int, default=1, help="seeds at a time")
+    options.add_argument("--jobs", type=int, default=1, help="number of seeds run in parallel")
     options.add_argument("--into", type=Path, default=PROJECT / "data" / "benchmarks" / "campaign")
     chosen = options.parse_args()
     with ThreadPoolExecutor(chosen.jobs) as pool:
@@ -236,16 +253,16 @@ def main() -> None:
 
 
 def report(into: Path, command: str) -> None:
-    """Write the results of all that is finished."""
-    found = outcomes(into)
-    text = table(found)
+    """Write the results of everything that is finished."""
+    every = outcomes(into)
+    text = table(every)
     print(text)
     facts = f"{datetime.now(UTC):%Y-%m-%d}, {platform.machine()}, Python {platform.python_version()}, CPU, one thread"
-    facts += f"; code {', '.join(sorted({one.code for one in found}))}"
-    write_text(RESULTS / "campaign.md", f"# What the gates let through\n\n{facts}; `{command}`\n\n{text}\n")
-    rows = [{**one._asdict(), "gain": one.gain._asdict()} for one in found]
+    facts += f"; code {', '.join(sorted({outcome.code for outcome in every}))}"
+    write_text(RESULTS / "campaign.md", f"# Error rates of the gates\n\n{facts}; `{command}`\n\n{text}\n")
+    rows = [{**outcome._asdict(), "gain": outcome.gain._asdict()} for outcome in every]
     write_json(RESULTS / "campaign.json", {"facts": facts, "command": command, "rounds": rows})
-    plot(found).savefig(RESULTS / "campaign.png", dpi=120)
+    plot(every).savefig(RESULTS / "campaign.png", dpi=120)
 
 
 if __name__ == "__main__":

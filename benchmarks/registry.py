@@ -1,11 +1,11 @@
-"""How long does it take to move the champion, and does that grow with the number of registered versions?
+"""How long does promotion take, and does it grow with the number of registered versions?
 
     python -m benchmarks.registry [--versions 10 100 1000] [--moves 20] [--into DIR]
 
-Tiny versions are registered as a round does it, in a local store (SQLite and files) a size. In each, the newest one
-is promoted and rolled back again and again; timed is the registry's part: journal, alias, tags, audit log. What a
-command takes besides (Python, imports, opening the store) is timed once more as a whole. Interrupted, it goes on with
-the versions that are there. Writes results/registry.{json,md}.
+Tiny versions are registered as a round does it, in one local store (SQLite and files) per size. In each, the newest
+version is promoted and rolled back repeatedly. The time is that of the registry: journal, alias, tags, audit log. The
+whole command (with Python, imports, opening the store) is timed separately. An interrupted run continues with the
+versions that exist. Writes results/registry.{json,md}.
 """
 
 import argparse
@@ -29,26 +29,26 @@ RESULTS = PROJECT / "benchmarks" / "results"
 
 
 class Timed(NamedTuple):
-    """Seconds of one kind of move, at one size of the registry."""
+    """Duration of one operation at one size of the registry, in seconds."""
 
     versions: int
     move: str
     median: float
     worst: float
     cpu: float
-    """Median seconds of the processor alone: what is left where nothing else runs on the machine and its disk."""
+    """Median CPU seconds: unlike wall time, independent of other load on the machine and its disk."""
     times: int
 
 
 class Spent(NamedTuple):
-    """Seconds of one move, by the clock and of the processor."""
+    """Wall and CPU seconds of one operation."""
 
     wall: float
     cpu: float
 
 
 def register(registry: Registry, number: int) -> None:
-    """Register the version of a round, with weights of a few bytes."""
+    """Register a version with weights of a few bytes."""
     tags = {"round": str(number), "round_key": f"{number:016x}", "verdict": "promote"}
     run = RoundRun.open(registry.root, f"round {number}", tags)
     folder = registry.root / "data" / "checkpoints" / "policy"
@@ -58,7 +58,7 @@ def register(registry: Registry, number: int) -> None:
 
 
 def measure(registry: Registry, versions: int, moves: int) -> list[Timed]:
-    """Promote the newest version over the one before and roll it back, `moves` times each."""
+    """Promote the newest version and roll it back, `moves` times each."""
     newest, before = str(versions), str(versions - 1)
     now = registry.champion()
     if now is None or now.version != before:
@@ -88,46 +88,44 @@ def _seconds(work: Callable[[], object]) -> Spent:
 
 
 def _cpu() -> float:
-    """Processor seconds of this process and of those that it waited for."""
+    """CPU seconds of this process and of its finished child processes."""
     spent = os.times()
     return spent.user + spent.system + spent.children_user + spent.children_system
 
 
 def _timed(versions: int, move: str, spent: Sequence[Spent]) -> Timed:
-    walls = [one.wall for one in spent]
-    return Timed(versions, move, median(walls), max(walls), median(one.cpu for one in spent), len(spent))
+    walls = [seconds.wall for seconds in spent]
+    return Timed(versions, move, median(walls), max(walls), median(seconds.cpu for seconds in spent), len(spent))
 
 
-def table(found: Sequence[Timed]) -> str:
+def table(rows: Sequence[Timed]) -> str:
     """The result as Markdown."""
-    lines = ["| versions registered | move | median s | worst s | processor s | of |", "|---|---|---|---|---|---|"]
-    lines += [
-        f"| {t.versions:,} | {t.move} | {t.median:.3f} | {t.worst:.3f} | {t.cpu:.3f} | {t.times} |" for t in found
-    ]
+    lines = ["| versions registered | operation | median s | worst s | CPU s | runs |", "|---|---|---|---|---|---|"]
+    lines += [f"| {t.versions:,} | {t.move} | {t.median:.3f} | {t.worst:.3f} | {t.cpu:.3f} | {t.times} |" for t in rows]
     return "\n".join(lines)
 
 
 def main() -> None:
-    """Fill a registry of each size, measure in it, print the table, keep the results."""
+    """Fill a registry of each size, measure, print the table, write the results."""
     options = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
     options.add_argument("--versions", type=int, nargs="+", default=[10, 100, 1000])
     options.add_argument("--moves", type=int, default=20)
     options.add_argument("--into", type=Path, default=PROJECT / "data" / "benchmarks" / "registry")
     chosen = options.parse_args()
-    found: list[Timed] = []
+    rows: list[Timed] = []
     for size in sorted(chosen.versions):
         registry = Registry(at(chosen.into / str(size)).root)
         for number in range(len(registry.versions("policy")), size):
             register(registry, number)
-        found += measure(registry, size, chosen.moves)
-    found.append(command(registry, max(chosen.versions)))
-    text = table(found)
+        rows += measure(registry, size, chosen.moves)
+    rows.append(command(registry, max(chosen.versions)))
+    text = table(rows)
     print(text)
     facts = f"{datetime.now(UTC):%Y-%m-%d}, {platform.machine()}, Python {platform.python_version()}, SQLite"
     facts += f", load average {os.getloadavg()[2]:.1f} on {os.cpu_count()} cores"
     typed = f"python -m benchmarks.registry --versions {' '.join(map(str, chosen.versions))} --moves {chosen.moves}"
-    write_text(RESULTS / "registry.md", f"# Moving the champion\n\n{facts}; `{typed}`\n\n{text}\n")
-    write_json(RESULTS / "registry.json", {"facts": facts, "command": typed, "moves": [t._asdict() for t in found]})
+    write_text(RESULTS / "registry.md", f"# Promotion and rollback\n\n{facts}; `{typed}`\n\n{text}\n")
+    write_json(RESULTS / "registry.json", {"facts": facts, "command": typed, "moves": [t._asdict() for t in rows]})
 
 
 if __name__ == "__main__":

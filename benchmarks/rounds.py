@@ -1,10 +1,10 @@
-"""Do rounds make the model better? The embedded world over several seeds: true gain of each round over the one before.
+"""Do rounds improve the model? True gain of each round over the previous one in the embedded world, over several seeds.
 
     python -m benchmarks.rounds [--seeds 3] [--rounds 2] [--into DIR]
 
-Each seed is a workspace of its own, run through the true command line. What is compared: candidate and champion of each
-round on 512 held-out prompts, by the utility of the simulated annotator, which no gate sees. Interrupted, it goes on.
-Writes results/rounds.{json,md,png}.
+Each seed has its own workspace and uses the real command line. The candidate and the champion of each round are
+compared on 512 held-out prompts by the utility of the simulated annotator; no gate uses it. An interrupted run
+continues. Writes results/rounds.{json,md,png}.
 """
 
 import argparse
@@ -32,7 +32,7 @@ RESULTS = PROJECT / "benchmarks" / "results"
 
 
 class Gain(NamedTuple):
-    """What one round of one seed did."""
+    """The result of one round of one seed."""
 
     seed: int
     round: int
@@ -45,17 +45,17 @@ class Gain(NamedTuple):
     wall: float
 
 
-def run(place: Path, seed: int, rounds: int, settings: Sequence[str] = ()) -> None:
-    """Run a workspace up to a number of rounds."""
-    asked = [word for setting in (f"seed={seed}", *settings) for word in ("-S", setting)]
-    while max(records.numbers(Workspace(place)), default=-1) < rounds:
-        command = [sys.executable, "-m", "cli", "round", "--new", "--workspace", str(place), *asked]
+def run(folder: Path, seed: int, rounds: int, settings: Sequence[str] = ()) -> None:
+    """Run a workspace up to round `rounds`."""
+    options = [word for setting in (f"seed={seed}", *settings) for word in ("-S", setting)]
+    while max(records.numbers(Workspace(folder)), default=-1) < rounds:
+        command = [sys.executable, "-m", "cli", "round", "--new", "--workspace", str(folder), *options]
         subprocess.run(command, cwd=PROJECT, check=True)
 
 
-def gains(place: Path, seed: int) -> list[Gain]:
+def gains(folder: Path, seed: int) -> list[Gain]:
     """The rounds of a workspace, from round 1 on."""
-    workspace = Workspace(place)
+    workspace = Workspace(folder)
     return [_gain(records.read(workspace, number), seed) for number in records.numbers(workspace) if number]
 
 
@@ -75,40 +75,40 @@ def _gain(record: RoundRecord, seed: int) -> Gain:
     )
 
 
-def pooled(found: Sequence[Gain]) -> Interval:
-    """Mean gain over seeds with equal weights; its interval from those of the seeds, which are independent."""
-    estimate = float(np.mean([gain.gain.estimate for gain in found]))
-    spread = float(np.sqrt(sum(((gain.gain.high - gain.gain.low) / 2) ** 2 for gain in found))) / len(found)
-    return Interval(estimate, estimate - spread, estimate + spread, sum(gain.gain.n for gain in found))
+def pooled(results: Sequence[Gain]) -> Interval:
+    """Mean gain over seeds with equal weights; the interval combines those of the seeds, which are independent."""
+    estimate = float(np.mean([gain.gain.estimate for gain in results]))
+    spread = float(np.sqrt(sum(((gain.gain.high - gain.gain.low) / 2) ** 2 for gain in results))) / len(results)
+    return Interval(estimate, estimate - spread, estimate + spread, sum(gain.gain.n for gain in results))
 
 
-def table(found: Sequence[Gain]) -> str:
+def table(results: Sequence[Gain]) -> str:
     """The result as Markdown."""
     lines = ["| seed | round | before | after | true gain (95 %) | win rate | verdict | learning s | steps s |"]
     lines.append("|---|---|---|---|---|---|---|---|---|")
-    for g in found:
+    for g in results:
         gain = f"{g.gain.estimate:+.2f} ({g.gain.low:+.2f} to {g.gain.high:+.2f})"
         row = [g.seed, g.round, f"{g.before:.2f}", f"{g.after:.2f}", gain, f"{g.win_rate:.1%}", g.verdict]
         lines.append("| " + " | ".join(map(str, [*row, f"{g.learning:.0f}", f"{g.wall:.0f}"])) + " |")
     lines += ["", "| round | pooled true gain (95 %) | promoted |", "|---|---|---|"]
-    for number in sorted({g.round for g in found}):
-        these = [g for g in found if g.round == number]
+    for number in sorted({g.round for g in results}):
+        these = [g for g in results if g.round == number]
         p = pooled(these)
         promoted = sum(g.verdict == "promote" for g in these)
         lines.append(f"| {number} | {p.estimate:+.2f} ({p.low:+.2f} to {p.high:+.2f}) | {promoted} of {len(these)} |")
-    worse = [g for g in found if g.verdict == "promote" and g.gain.high < 0]
-    lines += ["", f"Promoted versions below their predecessor beyond chance: {len(worse)}."]
+    worse = [g for g in results if g.verdict == "promote" and g.gain.high < 0]
+    lines += ["", f"Promoted versions significantly below their predecessor: {len(worse)}."]
     return "\n".join(lines)
 
 
-def plot(found: Sequence[Gain]) -> Figure:
-    """Utility over rounds, one line a seed; a hollow point was not promoted."""
+def plot(results: Sequence[Gain]) -> Figure:
+    """Utility over rounds, one line per seed; hollow points were not promoted."""
     figure = Figure(figsize=(6, 4), layout="constrained")
     axes = figure.subplots()
-    axes.set(xlabel="round", ylabel="true utility of the candidate", xticks=sorted({0, *(g.round for g in found)}))
+    axes.set(xlabel="round", ylabel="true utility of the candidate", xticks=sorted({0, *(g.round for g in results)}))
     axes.spines[["top", "right"]].set_visible(False)
-    for seed in sorted({g.seed for g in found}):
-        path = [g for g in found if g.seed == seed]
+    for seed in sorted({g.seed for g in results}):
+        path = [g for g in results if g.seed == seed]
         xs, ys = [0, *(g.round for g in path)], [path[0].before, *(g.after for g in path)]
         (line,) = axes.plot(xs, ys, label=f"seed {seed}")
         for g in path:
@@ -119,27 +119,27 @@ def plot(found: Sequence[Gain]) -> Figure:
 
 
 def main() -> None:
-    """Run all seeds, print the table, keep the results."""
+    """Run all seeds, print the table, write the results."""
     options = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
     options.add_argument("--seeds", type=int, default=3)
     options.add_argument("--rounds", type=int, default=2)
     options.add_argument("--into", type=Path, default=PROJECT / "data" / "benchmarks" / "rounds")
     chosen = options.parse_args()
-    found: list[Gain] = []
+    results: list[Gain] = []
     for seed in range(chosen.seeds):
-        place = chosen.into / f"seed-{seed}"
-        run(place, seed, chosen.rounds)
-        found += gains(place, seed)
-    text = table(found)
+        folder = chosen.into / f"seed-{seed}"
+        run(folder, seed, chosen.rounds)
+        results += gains(folder, seed)
+    text = table(results)
     print(text)
     facts = f"{datetime.now(UTC):%Y-%m-%d}, {platform.machine()}, Python {platform.python_version()}, CPU, one thread"
     command = f"python -m benchmarks.rounds --seeds {chosen.seeds} --rounds {chosen.rounds}"
     write_text(
         RESULTS / "rounds.md", f"# True gain of rounds in the embedded world\n\n{facts}; `{command}`\n\n{text}\n"
     )
-    rows = [{**g._asdict(), "gain": g.gain._asdict()} for g in found]
+    rows = [{**g._asdict(), "gain": g.gain._asdict()} for g in results]
     write_json(RESULTS / "rounds.json", {"facts": facts, "command": command, "rounds": rows})
-    plot(found).savefig(RESULTS / "rounds.png", dpi=120)
+    plot(results).savefig(RESULTS / "rounds.png", dpi=120)
 
 
 if __name__ == "__main__":

@@ -1,1 +1,1 @@
-"""How people ask: the command `rounds`, one file per command or small family."""
+"""The command line `rounds`: one file per command or small group of commands."""

@@ -1,4 +1,4 @@
-"""The command line: `rounds COMMAND`. Every module of `cli/` is imported, and registers its command on the app."""
+"""Entry point of `rounds`. It imports every module of `cli/`, and each registers its command on the app."""
 
 import io
 import os
@@ -14,17 +14,17 @@ from core.proxies import exempt_loopback
 
 __all__ = ["app", "main"]
 
-for _found in iter_modules(cli.__path__):
-    if not (_found.ispkg or _found.name.startswith("_")):
-        import_module(f"cli.{_found.name}")
+for _module in iter_modules(cli.__path__):
+    if not (_module.ispkg or _module.name.startswith("_")):
+        import_module(f"cli.{_module.name}")
 
 
 def main() -> None:
-    """Run the command line; an error with a cure is printed without a traceback."""
-    os.environ.setdefault("DO_NOT_TRACK", "true")  # Prefect, MLflow and the Hugging Face hub heed it
+    """Run the command line; a `RoundsError` is printed without a traceback."""
+    os.environ.setdefault("DO_NOT_TRACK", "true")  # read by Prefect, MLflow and the Hugging Face hub
     for stream in (sys.stdout, sys.stderr):
         if isinstance(stream, io.TextIOWrapper):
-            stream.reconfigure(errors="replace")  # a console that is not UTF-8 shows `?` where it lacks a character
+            stream.reconfigure(errors="replace")  # a console that is not UTF-8 prints `?` for unknown characters
     exempt_loopback()
     try:
         app(prog_name="rounds")

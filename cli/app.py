@@ -1,4 +1,4 @@
-"""The application: a module of `cli/` registers its command on it. Options that several commands take are here."""
+"""The Typer application on which the modules of `cli/` register their commands, and the options they share."""
 
 from enum import StrEnum
 from pathlib import Path
@@ -9,7 +9,7 @@ from typer.core import TyperGroup
 
 
 class Panel(StrEnum):
-    """The headings of `rounds --help`, in their order; commands under a heading are sorted by name."""
+    """The headings of `rounds --help`, in order; commands under a heading are sorted by name."""
 
     ROUNDS = "Rounds"
     FEEDBACK = "Feedback, votes and approvals"
@@ -19,7 +19,7 @@ class Panel(StrEnum):
 
 
 class InPanels(TyperGroup):
-    """A group whose commands are listed by panel, then by name, whatever the order of their registration."""
+    """A group that lists its commands by panel, then by name, independent of the order of registration."""
 
     def list_commands(self, ctx: object) -> list[str]:
         """The names of the commands, in order."""
@@ -32,7 +32,7 @@ class InPanels(TyperGroup):
 
 app = typer.Typer(
     cls=InPanels,
-    help="Iterative RLHF as an operation: run rounds, see where they stand, roll back.",
+    help="Iterative RLHF as an operation: run rounds, inspect them, roll back.",
     no_args_is_help=True,
     add_completion=False,
     pretty_exceptions_enable=False,
@@ -40,18 +40,18 @@ app = typer.Typer(
 
 Folder = Annotated[
     Path | None,
-    typer.Option("--workspace", "-w", help="Folder with dvc.yaml, params.yaml and data/. A first round makes it."),
+    typer.Option("--workspace", "-w", help="Folder with dvc.yaml, params.yaml and data/. The first round creates it."),
 ]
 Overrides = Annotated[
     list[str] | None,
     typer.Option("--set", "-S", metavar="KEY=VALUE", help="Set a knob for this round, e.g. -S policy.kl.target=6."),
 ]
-New = Annotated[bool, typer.Option("--new", help="Open a new round even where no new feedback waits.")]
+New = Annotated[bool, typer.Option("--new", help="Start a new round even if there is no new feedback.")]
 Json = Annotated[bool, typer.Option("--json", help="Print JSON.")]
 
 
 def group(name: str, about: str, panel: Panel) -> typer.Typer:
-    """A family of commands below one name, `rounds NAME …`, registered on the application."""
-    family = typer.Typer(help=about, no_args_is_help=True)
-    app.add_typer(family, name=name, rich_help_panel=panel)
-    return family
+    """A group of commands below one name, `rounds NAME …`, registered on the application."""
+    subcommands = typer.Typer(help=about, no_args_is_help=True)
+    app.add_typer(subcommands, name=name, rich_help_panel=panel)
+    return subcommands

@@ -1,4 +1,4 @@
-"""`rounds approve`: a person's decision on a candidate is written down, then the run that waits for it is resumed."""
+"""`rounds approve`: record a person's decision on a candidate, then resume the run that waits for it."""
 
 from typing import Annotated
 
@@ -10,21 +10,23 @@ from cli.display.console import console
 
 @app.command(rich_help_panel=Panel.FEEDBACK)
 def approve(
-    number: Annotated[int, typer.Argument(metavar="ROUND", help="The round that waits for it, by number.")],
-    by: Annotated[str, typer.Option("--by", metavar="NAME", help="Who decides; it goes to the audit log.")],
-    why: Annotated[str, typer.Option("--why", help="The reason; it goes to the audit log.")],
-    refuse: Annotated[bool, typer.Option("--refuse", help="Do not promote it: the verdict becomes hold.")] = False,
-    workspace: Folder = None,
+    number: Annotated[int, typer.Argument(metavar="ROUND", help="The number of the round that waits for approval.")],
+    by: Annotated[str, typer.Option("--by", metavar="NAME", help="Who decides; written to the audit log.")],
+    why: Annotated[str, typer.Option("--why", help="The reason; written to the audit log.")],
+    refuse: Annotated[bool, typer.Option("--refuse", help="Refuse the candidate: the verdict becomes hold.")] = False,
+    folder: Folder = None,
 ) -> None:
     """Approve the candidate of a round that waits for approval, or refuse it."""
     from tasks.people import approval, waiting
     from tasks.state.workspace import current
     from tasks.tools.events import resume
 
-    place = current(workspace)
-    wait = waiting.of(place, "approval")
-    made = approval.decide(place, number, not refuse, by, why)
-    resumed = wait is not None and resume(wait.flow_run, {"approve": made.approve, "by": made.by, "why": made.why})
+    workspace = current(folder)
+    wait = waiting.of(workspace, "approval")
+    result = approval.decide(workspace, number, not refuse, by, why)
+    resumed = wait is not None and resume(
+        wait.flow_run, {"approve": result.approve, "by": result.by, "why": result.why}
+    )
     decision = "refused" if refuse else "approved"
-    then = "its run was resumed" if resumed else "`rounds round` ends the round"
-    console().print(f"Round {number}: {decision} by {made.by}; {then}.", soft_wrap=True)
+    next_step = "its run was resumed" if resumed else "`rounds round` finishes the round"
+    console().print(f"Round {number}: {decision} by {result.by}; {next_step}.", soft_wrap=True)

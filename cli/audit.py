@@ -1,4 +1,4 @@
-"""`rounds audit verify`: is every line of the audit log as it was written, none missing, none moved?"""
+"""`rounds audit verify`: check that no line of the audit log was changed, removed or moved."""
 
 from typing import Annotated, Literal
 
@@ -11,17 +11,17 @@ from core.errors import Damaged
 
 @app.command(rich_help_panel=Panel.HISTORY)
 def audit(
-    action: Annotated[Literal["verify"], typer.Argument(help="verify: is every line as it was written?")],
-    workspace: Folder = None,
+    action: Annotated[Literal["verify"], typer.Argument(help="verify: check every line of the log.")],
+    folder: Folder = None,
 ) -> None:
-    """Check the log of every promotion, rollback, withdrawal and incident."""
+    """Verify the audit log of promotions, rollbacks, withdrawals, approvals and incidents."""
     from tasks.registry import audit as log
     from tasks.state.workspace import current
 
-    place = current(workspace)
-    if problems := log.verify(place.audit) + log.missing(place):
-        cure = "restore the file and its .head from a backup; MLflow's experiment `promotions` knows each move as well"
+    workspace = current(folder)
+    if problems := log.verify(workspace.audit) + log.missing(workspace):
+        cure = "restore the file and its .head from a backup; see also the MLflow experiment `promotions`"
         raise Damaged("\n".join([*problems, cure]))
-    lines = len(log.read(place.audit))
-    found = f"{lines} lines, each as it was written" if lines else "no line so far, and no round that promoted"
-    console().print(f"{place.audit}: {found}.", soft_wrap=True)
+    lines = len(log.read(workspace.audit))
+    state = f"{lines} lines, verified" if lines else "no lines, and no round has promoted a version"
+    console().print(f"{workspace.audit}: {state}.", soft_wrap=True)

@@ -1,4 +1,4 @@
-"""`rounds blame`: which feedback did harm? The cost, a question, the trainings, and a table of suspects."""
+"""`rounds blame`: leave-one-out attribution. Prints the cost, asks, trains, and prints a table of the results."""
 
 from __future__ import annotations
 
@@ -15,99 +15,106 @@ from cli.display.progress import progress
 
 if TYPE_CHECKING:
     from tasks.analysis.blame import Attributed, AttributionReport
-    from tasks.analysis.blame.harm import VoteComparison
-    from tasks.analysis.blame.trial import AttributionPlan
+    from tasks.analysis.blame.effect import VoteComparison
+    from tasks.analysis.blame.plan import AttributionPlan
 
 
 @app.command(rich_help_panel=Panel.ANALYSIS)
 def blame(
-    asked: Annotated[str, typer.Argument(metavar="ROUND", help="A finished round by number, key or run.")],
+    round_name: Annotated[str, typer.Argument(metavar="ROUND", help="A finished round by number, key or run.")],
     by: Annotated[
-        Literal["annotator", "source", "batch"] | None, typer.Option("--by", help="Only these suspects.")
+        Literal["annotator", "source", "batch"] | None,
+        typer.Option("--by", help="Leave out only subsets of this kind."),
     ] = None,
-    least: Annotated[int, typer.Option("--least", min=1, help="Training pairs a suspect has voted on.")] = 20,
-    top: Annotated[int, typer.Option("--top", min=1, help="Suspects to try, the largest first.")] = 8,
-    yes: Annotated[bool, typer.Option("--yes", "-y", help="Start without asking.")] = False,
+    min_pairs: Annotated[
+        int, typer.Option("--least", min=1, help="Minimum number of training pairs that a subset has voted on.")
+    ] = 20,
+    top: Annotated[int, typer.Option("--top", min=1, help="Maximum number of trainings, largest subsets first.")] = 8,
+    yes: Annotated[bool, typer.Option("--yes", "-y", help="Start without asking for confirmation.")] = False,
     json: Json = False,
-    workspace: Folder = None,
+    folder: Folder = None,
 ) -> None:
-    """Train the reward model of a round anew without each source, batch and annotator, and rank who did harm."""
+    """Retrain the reward model of a round without each annotator, source and batch, and rank them by harm."""
     from feedback.subsets import BY
-    from tasks.analysis.blame import blame as trained
-    from tasks.analysis.blame.keeping import keep
-    from tasks.analysis.blame.trial import trial
+    from tasks.analysis.blame import blame as attribute
+    from tasks.analysis.blame.plan import plan as planned
+    from tasks.analysis.blame.storage import store
     from tasks.state.workspace import current
 
     out = console(stderr=json)
-    tried = trial(current(workspace), asked, (by,) if by else BY, least, top)
-    out.print(_cost(tried))
-    if tried.waiting and not yes and sys.stdin.isatty() and not typer.confirm("Start?", err=json):
+    plan = planned(current(folder), round_name, (by,) if by else BY, min_pairs, top)
+    out.print(_cost(plan))
+    if plan.waiting and not yes and sys.stdin.isatty() and not typer.confirm("Start?", err=json):
         return
     with progress(out) as show:
-        found = trained(tried, lambda name, place, total: show(f"{place + 1}/{total} {name}"))
-    kept = keep(tried.material, found)
+        report = attribute(plan, lambda name, index, total: show(f"{index + 1}/{total} {name}"))
+    folder = store(plan.material, report)
     if json:
-        print(as_json(found.to_json()))
+        print(as_json(report.to_json()))
         return
-    out.print(_table(found))
-    for line in _words(found):
+    out.print(_table(report))
+    for line in _legend(report):
         out.print(line)
-    logged = "" if tried.material.past else " MLflow knows of no such round here: nothing was logged."
-    out.print(f"Kept in {kept} (blame.json, blame.png).{logged}", style="dim", soft_wrap=True)
+    logged = "" if plan.material.past else " Nothing was logged: this MLflow has no run of the round."
+    out.print(f"Written to {folder} (blame.json, blame.png).{logged}", style="dim", soft_wrap=True)
 
 
-def _cost(tried: AttributionPlan) -> str:
-    waiting, number = len(tried.waiting), tried.material.round.number
-    suspects = f"Round {number}: {_count(len(tried.cases) - 1, 'suspect')}"
+def _cost(plan: AttributionPlan) -> str:
+    waiting, number = len(plan.waiting), plan.material.round.number
+    subsets = f"Round {number}: {_count(len(plan.cases) - 1, 'subset')}"
     if not waiting:
-        return f"{suspects}; every training was done before."
-    if tried.seconds is None:
-        return f"{suspects}, {_count(waiting, 'training')} to run; how long the round's own took was not noted here."
-    return f"{suspects}, {_count(waiting, 'training')} to run, about {_time(tried.seconds)} in all on this machine."
+        return f"{subsets}, 0 trainings to run."
+    trainings = _count(waiting, "training")
+    if plan.seconds is None:
+        return (
+            f"{subsets}, {trainings} to run; no estimate, because the round's own training time is not recorded here."
+        )
+    return f"{subsets}, {trainings} to run, about {_time(plan.seconds)} in total on this machine."
 
 
-def _table(found: AttributionReport) -> Table:
-    """Three lines a suspect, so that a terminal of 80 columns cuts nothing off."""
+def _table(report: AttributionReport) -> Table:
+    """Three lines per subset, so that the table fits a terminal of 80 columns."""
     table = Table(header_style="bold", box=None, padding=(0, 2, 1, 0))
-    for column in ("left out", "held against", "harm", "agrees", "p"):
+    for column in ("left out", "measured on", "harm", "agrees", "p"):
         table.add_column(column, justify="right" if column == "p" else "left", no_wrap=column != "left out")
-    for charge in (*found.charges, found.control):
-        style = "dim" if charge is found.control else "bold" if charge.sure else None
-        table.add_row(*_row(charge, found.expected), style=style, end_section=True)
+    for result in (*report.results, report.control):
+        style = "dim" if result is report.control else "bold" if result.significant else None
+        table.add_row(*_row(result, report.expected), style=style, end_section=True)
     return table
 
 
-def _row(charge: Attributed, expected: float | None) -> list[Text | str]:
-    name = plain(charge.suspect.name if charge.suspect else "nobody,\nanother seed")
-    if charge.suspect:
-        name.append(plain(f"\n{charge.suspect.by}\n{charge.suspect.pairs:,} pairs", style="dim"))
-    if charge.within:
-        name.append(plain(f"\nin {', '.join(charge.within)}", style="dim"))
-    harms, agree = zip(_evidence(charge.holdout), _evidence(charge.votes), strict=True)
-    wins = "–" if charge.win_rate is None or expected is None else f"{expected:.1%} → {charge.win_rate:.1%}"
-    p = "–" if charge.p is None else "< .001" if charge.p < 0.001 else f"{charge.p:.3f}"
+def _row(result: Attributed, expected: float | None) -> list[Text | str]:
+    name = plain(result.subset.name if result.subset else "nothing,\nanother seed")
+    if result.subset:
+        name.append(plain(f"\n{result.subset.by}\n{result.subset.pairs:,} pairs", style="dim"))
+    if result.within:
+        name.append(plain(f"\nin {', '.join(result.within)}", style="dim"))
+    harms, agree = zip(_comparison(result.holdout), _comparison(result.votes), strict=True)
+    wins = "–" if result.win_rate is None or expected is None else f"{expected:.1%} → {result.win_rate:.1%}"
+    p = "–" if result.p is None else "< .001" if result.p < 0.001 else f"{result.p:.3f}"
     return [name, "holdout\nfresh votes\nwin rate", "\n".join(harms), "\n".join((*agree, wins)), p]
 
 
-def _evidence(found: VoteComparison | None) -> tuple[str, str]:
-    """The harm, and how many votes the model with and without the suspect agrees with."""
-    if found is None:
+def _comparison(comparison: VoteComparison | None) -> tuple[str, str]:
+    """The harm, and the accuracy on the votes of the models with and without the subset."""
+    if comparison is None:
         return "–", "–"
-    harm = f"{found.harm.estimate:+.4f} ({found.harm.low:+.4f} to {found.harm.high:+.4f})"
-    if found.accuracy is None or found.accuracy_without is None:
+    harm = f"{comparison.harm.estimate:+.4f} ({comparison.harm.low:+.4f} to {comparison.harm.high:+.4f})"
+    if comparison.accuracy is None or comparison.accuracy_without is None:
         return harm, "–"
-    return harm, f"{found.accuracy:.1%} → {found.accuracy_without:.1%}"
+    return harm, f"{comparison.accuracy:.1%} → {comparison.accuracy_without:.1%}"
 
 
-def _words(found: AttributionReport) -> list[str]:
+def _legend(report: AttributionReport) -> list[str]:
     """How to read the table."""
     lines = [
-        "Harm: by how much the Brier score on the votes of everybody else falls without them; above 0 they did harm."
+        "Harm: decrease of the Brier score on the votes of all others when the subset is left out; above 0, the subset "
+        "did harm."
     ]
-    if found.win_rate is not None and found.expected is not None:
+    if report.win_rate is not None and report.expected is not None:
         lines.append(
-            f"Win rate: {found.win_rate:.1%} of the fresh votes were for the candidate; the round's reward model "
-            f"expected {found.expected:.1%}."
+            f"Win rate: {report.win_rate:.1%} of the fresh votes were for the candidate; the round's reward model "
+            f"predicted {report.expected:.1%}."
         )
     return lines
 

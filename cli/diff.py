@@ -1,4 +1,4 @@
-"""`rounds diff`: what differed between two rounds, as one table."""
+"""`rounds diff`: the differences between two rounds, as one table."""
 
 import re
 from typing import TYPE_CHECKING, Annotated, Any
@@ -13,56 +13,56 @@ if TYPE_CHECKING:
     from tasks.history.diff import Difference
 
 SECTIONS = ("verdict", "code", "params", "inputs", "data", "metrics")
-"""In the order in which a person looks for a reason."""
+"""In the order of the table: likely causes first."""
 
 _HASH = re.compile(r"\b[0-9a-f]{32,}\b")
-"""Shown by its first digits; `--json` has it whole."""
+"""Shown by its first 12 digits; `--json` has all of them."""
 
 
 @app.command(rich_help_panel=Panel.HISTORY)
 def diff(
-    one: Annotated[str, typer.Argument(metavar="ROUND", help="A round by number, key or run.")],
-    two: Annotated[str, typer.Argument(metavar="OTHER", help="The round to compare it with.")],
+    first_name: Annotated[str, typer.Argument(metavar="ROUND", help="A round by number, key or run.")],
+    second_name: Annotated[str, typer.Argument(metavar="OTHER", help="The round to compare it with.")],
     json: Json = False,
-    workspace: Folder = None,
+    folder: Folder = None,
 ) -> None:
-    """Show what differed between two rounds: verdict, code, parameters, inputs, data, metrics."""
+    """Show the differences between two rounds: verdict, code, parameters, inputs, data, metrics."""
     from tasks.history.diff import difference
     from tasks.registry.archive import Archive
     from tasks.state.workspace import current_or_new
 
-    archive = Archive(current_or_new(workspace).root)
-    first, second = archive.finished(one), archive.finished(two)
+    archive = Archive(current_or_new(folder).root)
+    first, second = archive.finished(first_name), archive.finished(second_name)
     with archive.saved(first) as old, archive.saved(second) as new:
-        differing = difference((first, old), (second, new))
+        changes = difference((first, old), (second, new))
     if json:
-        print(as_json(differing.to_json()))
+        print(as_json(changes.to_json()))
     else:
-        _show(differing)
+        _show(changes)
 
 
-def _show(differing: "Difference") -> None:
+def _show(changes: "Difference") -> None:
     out = console()
-    out.print(_table(differing))
-    same = [section for section in SECTIONS if not differing.section(section)]
+    out.print(_table(changes))
+    same = [section for section in SECTIONS if not changes.section(section)]
     if same:
         out.print(f"The same in both: {', '.join(same)}.")
 
 
-def _table(differing: "Difference") -> Table:
+def _table(changes: "Difference") -> Table:
     table = Table(header_style="bold", box=None, padding=(0, 2, 0, 0))
     table.add_column("", no_wrap=True)
-    for past in differing.rounds:
+    for past in changes.rounds:
         table.add_column(f"round {past.round}", overflow="fold")
-    for section in (section for section in SECTIONS if differing.section(section)):
+    for section in (section for section in SECTIONS if changes.section(section)):
         table.add_row(plain(section, style="bold"))
-        for name, (old, new) in differing.section(section).items():
+        for name, (old, new) in changes.section(section).items():
             table.add_row(f"  {name}", _shown(old), _shown(new, old))
     return table
 
 
 def _shown(value: Any, before: Any = None) -> str:
-    """A value; a number with its difference from the one before."""
+    """A value; for a number, also its difference from the one before."""
     if value is None:
         return "–"
     if isinstance(value, float) and isinstance(before, float):

@@ -1,4 +1,4 @@
-"""`rounds explain`: why this score? As text with colours and numbers, as a page, or as JSON."""
+"""`rounds explain`: explain the score of an answer, as coloured text, as an HTML page, or as JSON."""
 
 from __future__ import annotations
 
@@ -25,103 +25,111 @@ SIDES = ("chosen", "rejected")
 
 @app.command(rich_help_panel=Panel.ANALYSIS)
 def explain(
-    prompt: Annotated[str | None, typer.Option("--prompt", help="What was asked.")] = None,
-    answer: Annotated[str | None, typer.Option("--answer", help="What was answered.")] = None,
-    pair: Annotated[str | None, typer.Option("--pair", metavar="ID", help="Both answers of a preference.")] = None,
+    prompt: Annotated[str | None, typer.Option("--prompt", help="The prompt; needs --answer.")] = None,
+    answer: Annotated[str | None, typer.Option("--answer", help="The answer; needs --prompt.")] = None,
+    pair: Annotated[
+        str | None, typer.Option("--pair", metavar="ID", help="Both answers of this preference pair.")
+    ] = None,
     sample: Annotated[
-        int | None, typer.Option("--sample", min=0, help="Candidate and champion on a prompt of the last evaluation.")
+        int | None,
+        typer.Option(
+            "--sample", min=0, help="The answers of candidate and champion to this prompt of the last evaluation."
+        ),
     ] = None,
     version: Annotated[
-        str | None, typer.Option("--version", help="The reward model of this policy version. Default: the champion's.")
+        str | None,
+        typer.Option("--version", help="Use the reward model of this policy version. Default: the champion."),
     ] = None,
-    round_: Annotated[str | None, typer.Option("--round", help="The reward model of this round.")] = None,
-    near: Annotated[int, typer.Option("--near", min=0, help="Training preferences to show.")] = 5,
+    round_: Annotated[str | None, typer.Option("--round", help="Use the reward model of this round.")] = None,
+    near: Annotated[int, typer.Option("--near", min=0, help="Number of nearest training preferences to show.")] = 5,
     html: Annotated[
-        Path | None, typer.Option("--html", metavar="FILE", dir_okay=False, help="Where to write the page.")
+        Path | None, typer.Option("--html", metavar="FILE", dir_okay=False, help="Where to write the HTML page.")
     ] = None,
     json: Json = False,
-    workspace: Folder = None,
+    folder: Folder = None,
 ) -> None:
-    """Say why an answer got its reward: token by token, and the nearest training preferences."""
+    """Explain the reward of an answer: token by token, and by the nearest training preferences."""
     from core.files import write_text
-    from tasks.analysis.explain import asked_version
     from tasks.analysis.explain import explain as explained
+    from tasks.analysis.explain import reward_version
     from tasks.analysis.explain.page import page
     from tasks.state.workspace import current_or_new
 
-    place = current_or_new(workspace)
+    workspace = current_or_new(folder)
     if version is not None and round_ is not None:
-        raise BadParams("--version and --round both name a reward model; give one of them")
-    made = asked_version(place, version, round_)
-    found = explained(place, made, _answers(place, made, (prompt, answer), pair, sample), near)
-    target = html or place.explained / "explanation.html"
-    write_text(target, page(found))
+        raise BadParams("--version and --round both choose a reward model; give only one of them")
+    registered = reward_version(workspace, version, round_)
+    explanation = explained(
+        workspace, registered, _answers(workspace, registered, (prompt, answer), pair, sample), near
+    )
+    target = html or workspace.explained / "explanation.html"
+    write_text(target, page(explanation))
     if json:
-        print(as_json(found.to_json()))
+        print(as_json(explanation.to_json()))
         return
     out = console()
-    out.print(f"Reward model version {made.version}, of round {made.round}", style="bold")
-    for one in found.explained:
-        _print(out, one)
-    if found.missing:
-        out.print(f"No training preferences are shown: {found.missing}", style="dim")
-    out.print(f"As a page: {target}", style="dim", soft_wrap=True)
+    out.print(f"Reward model version {registered.version}, of round {registered.round}", style="bold")
+    for item in explanation.explained:
+        _print(out, item)
+    if explanation.missing:
+        out.print(f"No training preferences are shown: {explanation.missing}", style="dim")
+    out.print(f"HTML page: {target}", style="dim", soft_wrap=True)
 
 
 def _answers(
     workspace: Workspace,
-    made: ModelVersion,
-    asked: tuple[str | None, str | None],
+    registered: ModelVersion,
+    question: tuple[str | None, str | None],
     pair_id: str | None,
     number: int | None,
 ) -> Sequence[AnswerToExplain]:
-    """What is to be explained.
+    """The answers to explain.
 
     Raises:
-        BadParams: not exactly one thing was asked about.
+        BadParams: none or more than one of the options was given, or only half of --prompt and --answer.
     """
     from tasks.analysis.explain import AnswerToExplain, pair, sample
 
-    prompt, text = asked
+    prompt, text = question
     given = [prompt is not None or text is not None, pair_id is not None, number is not None]
     if sum(given) != 1 or (prompt is None) != (text is None):
-        raise BadParams("say what to explain: --prompt TEXT --answer TEXT, or --pair ID, or --sample NUMBER")
+        raise BadParams("give exactly one of: --prompt TEXT with --answer TEXT, --pair ID, --sample NUMBER")
     if pair_id is not None:
-        return pair(workspace, made, pair_id)
+        return pair(workspace, registered, pair_id)
     if number is not None:
         return sample(workspace, number)
     return [AnswerToExplain("answer", [{"role": "user", "content": prompt or ""}], text or "")]
 
 
-def _print(out: Console, one: Explained) -> None:
+def _print(out: Console, item: Explained) -> None:
     from tasks.analysis.explain.page import largest, signed, visible
 
-    told, most = one.attribution, largest(one.attribution)
+    attribution, most = item.attribution, largest(item.attribution)
     out.print()
-    out.print(plain(one.answer.title, style="bold"))
-    for turn in one.answer.prompt:
+    out.print(plain(item.answer.title, style="bold"))
+    for turn in item.answer.prompt:
         out.print(plain(f"{turn['role']}: {turn['content']}", style="dim"))
     text = Text()
-    for piece in told.pieces:
+    for piece in attribution.pieces:
         text.append(escaped(visible(piece.text)), style=_style(piece.total, most))
         text.append(f"[{signed(piece.total)}]", style="dim")
     out.print(text)
-    head, likelihood = (sum(getattr(piece, part) for piece in told.pieces) for part in ("head", "likelihood"))
+    head, likelihood = (sum(getattr(piece, part) for piece in attribution.pieces) for part in ("head", "likelihood"))
     out.print(
-        f"score {signed(told.score)} = blank answer {signed(told.blank)} + head {signed(head)} + likelihood "
-        f"{signed(likelihood)}  (left over: {abs(told.error):.4f}, {told.steps} steps)"
+        f"score {signed(attribution.score)} = blank answer {signed(attribution.blank)} + head {signed(head)} "
+        f"+ likelihood {signed(likelihood)}  (left over: {abs(attribution.error):.4f}, {attribution.steps} steps)"
     )
-    if told.truncated:
-        out.print(f"The model did not read the first {told.truncated} tokens of the prompt.")
-    if told.cut:
-        out.print(f"The model did not read the last {told.cut} tokens of the answer.")
-    if one.near:
-        out.print(_table(one))
+    if attribution.truncated:
+        out.print(f"The model did not read the first {attribution.truncated} tokens of the prompt.")
+    if attribution.cut:
+        out.print(f"The model did not read the last {attribution.cut} tokens of the answer.")
+    if item.near:
+        out.print(_table(item))
 
 
-def _table(one: Explained) -> Table:
+def _table(item: Explained) -> Table:
     table = grid("similar", "prompt", "chosen", "rejected", "by", "round")
-    for near in one.near:
+    for near in item.near:
         row = near.row
         sides = [plain(getattr(row, side), style="underline" if side == near.side else "") for side in SIDES]
         marked = [Text("≈ ").append_text(text) if text.style else text for text in sides]
@@ -131,7 +139,7 @@ def _table(one: Explained) -> Table:
 
 
 def _style(share: float, most: float) -> str:
-    """Blue for what raises the score, orange for what lowers it; as pale as it is little."""
+    """Blue if the piece raises the score, orange if it lowers it; the smaller, the paler."""
     from tasks.analysis.explain.page import DOWN, UP
 
     depth = min(abs(share) / most, 1.0)

@@ -1,4 +1,4 @@
-"""`rounds gc`: frees the DVC cache of data that no registered version needs."""
+"""`rounds gc`: remove data from the DVC cache that no registered version needs."""
 
 from typing import Annotated
 
@@ -11,19 +11,21 @@ from cli.display.console import console
 
 @app.command(rich_help_panel=Panel.HISTORY)
 def gc(
-    yes: Annotated[bool, typer.Option("--yes/--dry-run", help="Remove it; by default it is only shown.")] = False,
-    workspace: Folder = None,
+    yes: Annotated[
+        bool, typer.Option("--yes/--dry-run", help="Remove the files; by default they are only listed.")
+    ] = False,
+    folder: Folder = None,
 ) -> None:
-    """Free the DVC cache of what neither a registered version nor the workspace needs. Feedback stays."""
+    """Remove cached data that neither a registered version nor the workspace needs. Feedback is never removed."""
     from tasks.history.gc import garbage, sweep
     from tasks.state.workspace import current
 
-    place, out = current(workspace), console()
-    found = sweep(place) if yes else garbage(place)
-    for file in found.files:
+    workspace, out = current(folder), console()
+    unneeded = sweep(workspace) if yes else garbage(workspace)
+    for file in unneeded.files:
         out.print(f"{decimal(file.stat().st_size) if file.exists() else 'removed':>10}  {file}", soft_wrap=True)
-    what = f"{len(found.files)} objects, {decimal(found.bytes)}"
+    size = f"{len(unneeded.files)} objects, {decimal(unneeded.bytes)}"
     if yes:
-        out.print(f"Removed {what}; {found.kept} stay.")
+        out.print(f"Removed {size}; {unneeded.kept} are needed.")
     else:
-        out.print(f"{what} could go, {found.kept} stay; `--yes` removes them.")
+        out.print(f"{size} can be removed, {unneeded.kept} are needed; use --yes to remove them.")

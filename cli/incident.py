@@ -17,101 +17,111 @@ if TYPE_CHECKING:
     from tasks.registry.audit import AuditEntry
     from tasks.registry.incidents import Incident
 
-incident = group("incident", "Keep the record of what went wrong: who, what, which version, when.", Panel.CHAMPION)
+incident = group("incident", "Record incidents: who, what, which version, when.", Panel.CHAMPION)
 
-By = Annotated[str | None, typer.Option("--by", metavar="NAME", help="Who. Default: whoever is logged in.")]
-Number = Annotated[int, typer.Argument(metavar="ID", help="The incident's number, see `list`.")]
+By = Annotated[str | None, typer.Option("--by", metavar="NAME", help="Your name. Default: the login name.")]
+Number = Annotated[int, typer.Argument(metavar="ID", help="The number of the incident, see `list`.")]
 
 
 @incident.command("open")
 def open_(
-    what: Annotated[str, typer.Option("--what", help="What is wrong, in a sentence.")],
-    version: Annotated[str | None, typer.Option("--version", help="Of the policy. Default: the champion.")] = None,
+    what: Annotated[str, typer.Option("--what", help="What is wrong, in one sentence.")],
+    version: Annotated[
+        str | None, typer.Option("--version", help="Version of the policy. Default: the champion.")
+    ] = None,
     by: By = None,
-    workspace: Folder = None,
+    folder: Folder = None,
 ) -> None:
-    """Open an incident about a version of the policy."""
+    """Open an incident for a version of the policy."""
     from tasks.registry import incidents
     from tasks.registry.alias import Registry
     from tasks.state.workspace import current
 
-    place = current(workspace)
-    registry = Registry(place.root)
+    workspace = current(folder)
+    registry = Registry(workspace.root)
     subject = version or registry.alias()
     if subject is None:
         raise BadParams("there is no champion yet; name the version with --version")
-    begun = incidents.begin(place.audit, what, registry.version(subject).version, by or person.name())
-    console().print(f"Incident {begun.number} is open, about policy version {subject}.")
+    opened = incidents.begin(workspace.audit, what, registry.version(subject).version, by or person.name())
+    console().print(f"Incident {opened.number} is open for policy version {subject}.")
 
 
 @incident.command()
 def note(
     number: Number,
-    text: Annotated[str, typer.Argument(metavar="TEXT", help="What was found or done.")],
+    text: Annotated[str, typer.Argument(metavar="TEXT", help="What was observed or done.")],
     by: By = None,
-    workspace: Folder = None,
+    folder: Folder = None,
 ) -> None:
-    """Add to the timeline of an incident."""
+    """Add a note to the timeline of an incident."""
     from tasks.registry import incidents
     from tasks.state.workspace import current
 
-    incidents.note(current(workspace).audit, number, text, by or person.name())
+    incidents.note(current(folder).audit, number, text, by or person.name())
 
 
 @incident.command()
 def close(
     number: Number,
-    text: Annotated[str, typer.Argument(metavar="TEXT", help="How it ended.")],
+    text: Annotated[str, typer.Argument(metavar="TEXT", help="How it was resolved.")],
     by: By = None,
-    workspace: Folder = None,
+    folder: Folder = None,
 ) -> None:
     """Close an incident."""
     from tasks.registry import incidents
     from tasks.state.workspace import current
 
-    incidents.close(current(workspace).audit, number, text, by or person.name())
+    incidents.close(current(folder).audit, number, text, by or person.name())
     console().print(f"Incident {number} is closed.")
 
 
 @incident.command("list")
-def list_(workspace: Folder = None) -> None:
+def list_(folder: Folder = None) -> None:
     """Show all incidents, newest first."""
     from tasks.registry import incidents
     from tasks.state.workspace import current
 
-    found = incidents.every(current(workspace).audit)
-    if not found:
-        console().print("No incident so far.")
+    every = incidents.every(current(folder).audit)
+    if not every:
+        console().print("No incidents.")
         return
     table = grid("incident", "version", "opened", "by", "state", "what")
-    for one in reversed(found):
-        state = plain("open", style="red") if one.open else "closed"
-        table.add_row(str(one.number), one.version, _minute(one.lines[0]), one.who, state, one.what)
+    for incident_ in reversed(every):
+        state = plain("open", style="red") if incident_.open else "closed"
+        table.add_row(
+            str(incident_.number), incident_.version, _minute(incident_.lines[0]), incident_.who, state, incident_.what
+        )
     console().print(table)
 
 
 @incident.command()
-def show(number: Number, workspace: Folder = None) -> None:
-    """Show the timeline of an incident: what was said, and each move of its version."""
+def show(number: Number, folder: Folder = None) -> None:
+    """Show the timeline of an incident: its notes, and each promotion or rollback of its version."""
     from tasks.registry import incidents
     from tasks.state.workspace import current
 
-    place, out = current(workspace), console()
-    one = incidents.find(place.audit, number)
-    state = "open" if one.open else "closed"
-    out.print(f"incident {one.number} ({state}), policy version {one.version}: {one.what}", style="bold")
+    workspace, out = current(folder), console()
+    incident_ = incidents.find(workspace.audit, number)
+    state = "open" if incident_.open else "closed"
+    out.print(
+        f"incident {incident_.number} ({state}), policy version {incident_.version}: {incident_.what}", style="bold"
+    )
     table = Table(box=None, show_header=False, padding=(0, 2, 0, 0))
-    for entry in incidents.timeline(place.audit, one):
-        table.add_row(_minute(entry), entry.who, _told(entry))
+    for entry in incidents.timeline(workspace.audit, incident_):
+        table.add_row(_minute(entry), entry.who, _event(entry))
     out.print(table)
 
 
-def sentences(found: Sequence[Incident]) -> list[str]:
-    """The open ones among incidents, a sentence each."""
-    return [f"incident {one.number} is open on version {one.version}: {one.what}" for one in found if one.open]
+def sentences(every: Sequence[Incident]) -> list[str]:
+    """One sentence per open incident."""
+    return [
+        f"incident {incident_.number} is open for version {incident_.version}: {incident_.what}"
+        for incident_ in every
+        if incident_.open
+    ]
 
 
-def _told(entry: AuditEntry) -> str:
+def _event(entry: AuditEntry) -> str:
     facts = entry.facts
     if "now" in facts:
         move = f"{entry.event}: version {facts['left'] or 'none'} → {facts['now'] or 'none'}"

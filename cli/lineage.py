@@ -1,4 +1,4 @@
-"""`rounds lineage`: where did this version come from, and what became of that feedback? As a tree, or as JSON."""
+"""`rounds lineage`: trace versions, runs, rounds, data, annotators and commits, as a tree or as JSON."""
 
 from collections.abc import Sequence
 from itertools import groupby
@@ -12,52 +12,54 @@ from cli.display.console import as_json, console, plain
 
 if TYPE_CHECKING:
     from feedback.annotators import AnnotatorActivity
-    from tasks.history.lineage import About, Lineage, Registered, Traced
+    from tasks.history.lineage import Lineage, RegisteredVersion, TracedRound, VersionIncident
 
 WIDEST = 10_000
-"""Columns of the tree: a console of the terminal's width would cut its lines without a mark."""
+"""Width of the tree in columns: rich silently cuts longer lines."""
 
 PEOPLE = 10
-"""Annotators that are named; `--json` names all."""
+"""Maximum number of annotators shown; `--json` has all of them."""
 
 
 @app.command(rich_help_panel=Panel.HISTORY)
 def lineage(
-    asked: Annotated[
+    name: Annotated[
         str,
         typer.Argument(
             metavar="ANYTHING",
-            help="policy@champion, policy/3, a round, a run, a hash, a commit, an annotator; kind:NAME where in doubt.",
+            help="policy@champion, policy/3, a round, run, hash, commit or annotator; kind:NAME if ambiguous.",
         ),
     ],
     json: Json = False,
-    workspace: Folder = None,
+    folder: Folder = None,
 ) -> None:
-    """Show where something came from, and what became of it."""
+    """Show the rounds, data, versions and people that belong to a version, run, round, hash, commit or annotator."""
     from tasks.history.lineage import lineage as traced
     from tasks.history.lineage import survey
     from tasks.state.workspace import current_or_new
 
-    told = traced(survey(current_or_new(workspace)), asked)
+    lineage_ = traced(survey(current_or_new(folder)), name)
     if json:
-        print(as_json(told.to_json()))
+        print(as_json(lineage_.to_json()))
     else:
-        console(width=WIDEST).print(drawn(told), soft_wrap=True)
+        console(width=WIDEST).print(tree_of(lineage_), soft_wrap=True)
 
 
-def drawn(told: "Lineage") -> Tree:
+def tree_of(lineage_: "Lineage") -> Tree:
     """The lineage as a tree."""
-    tree = Tree(plain(told.asked, style="bold").append_text(plain(f": {' and '.join(told.kinds)}", style="not bold")))
-    if one := told.annotator:
-        said = [f"{spoken.records:,} records in round {spoken.round}" for spoken in one.people.feedback]
-        said += [f"{spoken.records:,} votes in round {spoken.round}" for spoken in one.people.votes]
-        _branch(tree, f"annotator {one.name}", said)
-    for past in told.rounds:
+    tree = Tree(
+        plain(lineage_.query, style="bold").append_text(plain(f": {' and '.join(lineage_.kinds)}", style="not bold"))
+    )
+    if annotator := lineage_.annotator:
+        leaves = [f"{entry.records:,} records in round {entry.round}" for entry in annotator.people.feedback]
+        leaves += [f"{entry.records:,} votes in round {entry.round}" for entry in annotator.people.votes]
+        _branch(tree, f"annotator {annotator.name}", leaves)
+    for past in lineage_.rounds:
         _add_round(tree, past)
     return tree
 
 
-def _add_round(tree: Tree, past: "Traced") -> None:
+def _add_round(tree: Tree, past: "TracedRound") -> None:
     title = plain(f"round {past.round}", style="bold")
     title.append_text(plain(f"  {past.verdict}  (key {past.key}, {past.started})", style="not bold"))
     branch = tree.add(title)
@@ -68,7 +70,7 @@ def _add_round(tree: Tree, past: "Traced") -> None:
         number = past.parent.round
         branch.add(f"follows    round {'unknown' if number is None else number} (key {past.parent.key})")
     if past.champion:
-        branch.add(f"to beat    {past.champion}")
+        branch.add(f"champion   {past.champion}")
     if past.followed_by:
         branch.add(f"led to     round {', '.join(map(str, past.followed_by))}")
     _branch(branch, "versions", [_version(version) for version in past.versions])
@@ -79,7 +81,7 @@ def _add_round(tree: Tree, past: "Traced") -> None:
     _branch(branch, "votes", _people(past.people.votes, past.round))
 
 
-def _version(version: "Registered") -> str:
+def _version(version: "RegisteredVersion") -> str:
     marks = ["champion"] if version.champion else []
     marks += [f"with reward/{version.reward_version}"] if version.reward_version is not None else []
     marks += [_incident(incident) for incident in version.incidents or ()]
@@ -87,17 +89,17 @@ def _version(version: "Registered") -> str:
     return f"{version.version}  {version.digest[:16]}…  {'; '.join(marks)}".rstrip()
 
 
-def _incident(incident: "About") -> str:
+def _incident(incident: "VersionIncident") -> str:
     return f"incident {incident.number} ({'open' if incident.open else 'closed'}): {incident.what}"
 
 
-def _people(spoken: "Sequence[AnnotatorActivity]", round: int) -> list[str]:
-    """The annotators with most records, over all rounds up to this one."""
+def _people(activity: "Sequence[AnnotatorActivity]", round: int) -> list[str]:
+    """The annotators with the most records, over all rounds up to this one."""
     totals: dict[str, list[int]] = {}
-    for one in spoken:
-        total = totals.setdefault(f"{one.annotator} ({one.type})", [0, 0])
-        total[0] += one.records
-        total[1] += one.records if one.round == round else 0
+    for entry in activity:
+        total = totals.setdefault(f"{entry.annotator} ({entry.type})", [0, 0])
+        total[0] += entry.records
+        total[1] += entry.records if entry.round == round else 0
     ordered = sorted(totals.items(), key=lambda item: -item[1][0])
     named = [f"{who}: {total:,} records, {new:,} of them new" for who, (total, new) in ordered[:PEOPLE]]
     return [*named, *([f"and {len(ordered) - PEOPLE} others"] if len(ordered) > PEOPLE else [])]

@@ -1,4 +1,4 @@
-"""`rounds params`: the knobs of the next round with where each value comes from; and params.yaml made short."""
+"""`rounds params`: the value of every knob for the next round and its origin; `--tidy` shortens params.yaml."""
 
 import difflib
 from collections.abc import Sequence
@@ -24,19 +24,19 @@ def params(
     overrides: Overrides = None,
     changed: Annotated[bool, typer.Option("--changed", help="Only values that are not the default.")] = False,
     tidy: Annotated[
-        bool, typer.Option("--tidy", help="Remove from params.yaml what equals the defaults; keeps a copy of the file.")
+        bool, typer.Option("--tidy", help="Remove defaults from params.yaml; keeps a backup of the file.")
     ] = False,
     json: Json = False,
-    workspace: Folder = None,
+    folder: Folder = None,
 ) -> None:
     """Show the value of every knob for the next round, and where it comes from."""
     from tasks.rounds.origins import origins
     from tasks.state.workspace import current
 
     if tidy:
-        _tidy(current(workspace))
+        _tidy(current(folder))
         return
-    knobs = _under(origins(current(workspace), overrides or []), section)
+    knobs = _under(origins(current(folder), overrides or []), section)
     knobs = [knob for knob in knobs if knob.changed or not changed]
     if json:
         print(as_json([knob._asdict() for knob in knobs]))
@@ -47,33 +47,33 @@ def params(
 
 
 def _tidy(workspace: "Workspace") -> None:
-    """Remove from params.yaml what equals the defaults, and print what was removed."""
+    """Remove values equal to the default from params.yaml, and print their names."""
     from tasks.rounds.tidy import tidy
 
     removed, backup = tidy(workspace)
     if backup is None:
-        print(f"{workspace.params} repeats no default; nothing was changed.")
+        print(f"{workspace.params} has no values equal to the default; nothing was changed.")
         return
-    print(f"Removed from {workspace.params}, because it equals the default:")
+    print(f"Removed from {workspace.params} (equal to the default):")
     for name in removed:
         print(f"  {name}")
-    print(f"{len(removed)} in all. The file as it was: {backup}")
+    print(f"{len(removed)} in total. Backup of the file: {backup}")
 
 
 def _under(knobs: "Sequence[Knob]", section: str | None) -> "list[Knob]":
     """The knobs of a section, or of a group in one.
 
     Raises:
-        BadParams: there is none of that name.
+        BadParams: there is no such section, group or knob.
     """
     if section is None:
         return list(knobs)
-    found = [knob for knob in knobs if f"{knob.name}.".startswith(f"{section}.")]
-    if not found:
+    selected = [knob for knob in knobs if f"{knob.name}.".startswith(f"{section}.")]
+    if not selected:
         close = difflib.get_close_matches(section, _groups(knobs), n=1)
-        cure = f"did you mean {close[0]!r}?" if close else "`rounds params` lists all"
+        cure = f"did you mean {close[0]!r}?" if close else "run `rounds params` for the full list"
         raise BadParams(f"there is no section or knob {section!r}; {cure}")
-    return found
+    return selected
 
 
 def _groups(knobs: "Sequence[Knob]") -> list[str]:

@@ -1,4 +1,4 @@
-"""`rounds plan`: what a round would do now, and why."""
+"""`rounds plan`: show what `rounds round` would do now, and why."""
 
 from collections.abc import Sequence
 from typing import TYPE_CHECKING
@@ -10,10 +10,10 @@ if TYPE_CHECKING:
     from tasks.rounds.plan import Plan
 
 REASONS = 4
-"""How many are printed."""
+"""Maximum number of reasons printed."""
 
 WORDS = {
-    "answer": "Would answer from the record of round {}.",
+    "answer": "Nothing new: would print the record of round {}.",
     "continue": "Would continue round {}.",
     "open": "Would open round {}.",
     "refuse": "Would refuse: round {} is open.",
@@ -21,34 +21,34 @@ WORDS = {
 
 
 @app.command(rich_help_panel=Panel.ROUNDS)
-def plan(overrides: Overrides = None, workspace: Folder = None, new: New = False, json: Json = False) -> None:
-    """Say what a round would do now, and why. Nothing is started or written."""
+def plan(overrides: Overrides = None, folder: Folder = None, new: New = False, json: Json = False) -> None:
+    """Show what `rounds round` would do now, and why. Nothing is started or written."""
     from tasks.rounds.plan import plan as planned
     from tasks.state.workspace import current
 
-    found = planned(current(workspace), overrides or [], new)
+    plan_ = planned(current(folder), overrides or [], new)
     if json:
-        print(as_json(found.to_json()))
+        print(as_json(plan_.to_json()))
     else:
-        _show(found)
+        _show(plan_)
 
 
-def _show(found: "Plan") -> None:
+def _show(plan_: "Plan") -> None:
     out = console()
-    out.print(WORDS[found.would].format(found.round), style="bold")
-    for reason in _few(found.because):
+    out.print(WORDS[plan_.would].format(plan_.round), style="bold")
+    for reason in _shortened(plan_.because):
         out.print(f"  because {reason}")
-    for name, value in (found.reads._asdict() if found.reads else {}).items():
+    for name, value in (plan_.reads._asdict() if plan_.reads else {}).items():
         out.print(f"  reads   {name}: {value if isinstance(value, str) else ', '.join(value)}")
     table = grid("step", "does", "because")
-    for step in found.steps:
-        table.add_row(step.step, step.does, "\n".join(_few(step.because)))
-    if found.steps:
+    for step in plan_.steps:
+        table.add_row(step.step, step.does, "\n".join(_shortened(step.because)))
+    if plan_.steps:
         out.print(table)
-    if found.would == "open" and found.round == 0:
+    if plan_.would == "open" and plan_.round == 0:
         out.print("Then it would open round 1, the first with a candidate, and run every step.")
 
 
-def _few(reasons: Sequence[str]) -> list[str]:
+def _shortened(reasons: Sequence[str]) -> list[str]:
     more = len(reasons) - REASONS
-    return [*reasons[:REASONS], *([f"and {more} more; --json names them all"] if more > 0 else [])]
+    return [*reasons[:REASONS], *([f"and {more} more; --json lists all"] if more > 0 else [])]

@@ -1,4 +1,4 @@
-"""Pages generated from the code: docs/params.md, docs/metrics.md and docs/cli.md. A test compares them with it."""
+"""Generates docs/params.md, docs/metrics.md and docs/cli.md from the code. A test checks that they are current."""
 
 from collections.abc import Iterator
 from typing import Any
@@ -9,7 +9,7 @@ from cli.app import app
 from tasks.state.workspace import PROJECT
 
 PLAIN = {"COLUMNS": "100", "TERM": "dumb", "NO_COLOR": "1"}
-"""A terminal of 100 columns without colours, whatever the one in use is."""
+"""Environment of a terminal with 100 columns and no colours, so that the page is the same everywhere."""
 
 
 def cli_page() -> str:
@@ -26,7 +26,7 @@ def cli_page() -> str:
 
 
 def commands() -> list[list[str]]:
-    """Every command as the words typed for it, in the order of `rounds --help`; a family before its members."""
+    """Every command as a list of words, in the order of `rounds --help`; a group before its commands."""
     import cli.__main__  # noqa: F401, registers all of them
 
     return list(_below(typer.main.get_command(app), []))

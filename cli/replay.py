@@ -1,4 +1,4 @@
-"""`rounds replay`: a finished round run again in a folder of its own, and compared with what was registered."""
+"""`rounds replay`: run a finished round again in a separate folder, and compare the outputs byte by byte."""
 
 from __future__ import annotations
 
@@ -18,40 +18,40 @@ if TYPE_CHECKING:
 
 
 class ReplayDiffers(RoundsError):
-    """A replay did not give the same bytes."""
+    """The outputs of a replay differ from those of the round."""
 
 
 @app.command(rich_help_panel=Panel.HISTORY)
 def replay(
-    asked: Annotated[str, typer.Argument(metavar="ROUND", help="A finished round by number, key or run.")],
-    into: Annotated[Path, typer.Option("--into", metavar="DIR", help="An empty or missing folder.")],
+    round_name: Annotated[str, typer.Argument(metavar="ROUND", help="A finished round by number, key or run.")],
+    into: Annotated[Path, typer.Option("--into", metavar="DIR", help="A new or empty folder for the replay.")],
     remote: Annotated[
-        str | None, typer.Option("--remote", help="DVC remote, by name or address. Default: the round's own.")
+        str | None, typer.Option("--remote", help="DVC remote, by name or URL. Default: the one of the round.")
     ] = None,
     judge: Annotated[
-        bool, typer.Option("--judge", help="Also evaluate and decide again, on the votes that were cast.")
+        bool, typer.Option("--judge", help="Also repeat evaluation and verdict, with the recorded votes.")
     ] = False,
-    workspace: Folder = None,
+    folder: Folder = None,
 ) -> None:
-    """Run a finished round again, from its MLflow run and the DVC remote, and compare every byte."""
+    """Run a finished round again from its MLflow run and the DVC remote, and compare the outputs byte by byte."""
     from tasks.history.replay import replay as run_again
     from tasks.state.workspace import current_or_new
 
     out = console()
     with progress(out):
-        done = run_again(current_or_new(workspace), asked, into.resolve(), remote, judge)
-    out.print(_table(done))
-    names = ", ".join(one.what for one in done.differing)
+        result = run_again(current_or_new(folder), round_name, into.resolve(), remote, judge)
+    out.print(_table(result))
+    names = ", ".join(output.what for output in result.differing)
     if names:
         raise ReplayDiffers(
-            f"{done.past.name}, replayed in {done.place.root}: {names} came out otherwise. It takes the same "
-            "packages (requirements.txt), the same kind of CPU and the same number of threads (OMP_NUM_THREADS)"
+            f"{result.past.name}, replayed in {result.workspace.root}: {names} differ. Use the same package "
+            "versions (requirements.txt), the same kind of CPU and the same number of threads (OMP_NUM_THREADS)"
         )
-    out.print(f"Identical: {done.past.name}, replayed in {done.place.root}.", soft_wrap=True)
+    out.print(f"Identical: {result.past.name}, replayed in {result.workspace.root}.", soft_wrap=True)
 
 
-def _table(done: Replay) -> Table:
+def _table(result: Replay) -> Table:
     table = grid("", "then", "now", "")
-    for one in done.compared:
-        table.add_row(one.what, one.then[:12], one.now[:12], "identical" if one.identical else "differs")
+    for output in result.compared:
+        table.add_row(output.what, output.then[:12], output.now[:12], "identical" if output.identical else "differs")
     return table

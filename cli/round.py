@@ -1,4 +1,4 @@
-"""`rounds round`: answer from the record, or run the round and show its summary."""
+"""`rounds round`: run a round and print its summary; with nothing new, print the summary of the last one."""
 
 from __future__ import annotations
 
@@ -22,28 +22,30 @@ if TYPE_CHECKING:
     from tasks.state.workspace import Workspace
 
 WAITS = 3
-"""Exit status of a round that waits for people: neither finished (0) nor failed (1, 2)."""
+"""Exit status if the round waits for people: neither finished (0) nor failed (1, 2)."""
 
 
 @app.command("round", rich_help_panel=Panel.ROUNDS)
 def round_(
     overrides: Overrides = None,
-    workspace: Folder = None,
+    folder: Folder = None,
     new: New = False,
-    reopen: Annotated[bool, typer.Option("--reopen", help="Drop an unfinished round and open it anew.")] = False,
-    wait: Annotated[float, typer.Option("--wait", min=0, help="Seconds to wait for a round that runs already.")] = 0,
+    reopen: Annotated[bool, typer.Option("--reopen", help="Drop the unfinished round and open it again.")] = False,
+    wait: Annotated[
+        float, typer.Option("--wait", min=0, help="Seconds to wait for a round that is already running.")
+    ] = 0,
 ) -> None:
-    """Run a round: continue an unfinished one, or open the next."""
+    """Run a round: continue an unfinished one, or start the next."""
     from tasks.rounds.request import answered
     from tasks.state.workspace import current_or_new
 
-    place, out = current_or_new(workspace), console()
-    record = None if new or reopen else answered(place, overrides or [])
+    workspace, out = current_or_new(folder), console()
+    record = None if new or reopen else answered(workspace, overrides or [])
     if record is not None:
         out.print("Nothing new since this round; use --new to start one anyway.", style="yellow")
-        out.print(summary(record, place))
+        out.print(summary(record, workspace))
     else:
-        _run(place, overrides or [], new or reopen, reopen, wait, out)
+        _run(workspace, overrides or [], new or reopen, reopen, wait, out)
 
 
 def _run(workspace: Workspace, overrides: Sequence[str], new: bool, reopen: bool, wait: float, out: Console) -> None:
@@ -51,16 +53,16 @@ def _run(workspace: Workspace, overrides: Sequence[str], new: bool, reopen: bool
 
     before = set(records.numbers(workspace))
     if not (overrides or reopen):
-        _stop_where_people_are_awaited(workspace, out)
+        _exit_if_waiting_for_people(workspace, out)
     record = _finished(workspace, overrides, new, reopen, wait, out)
     if record is None:
-        _stop_where_people_are_awaited(workspace, out)
-    assert record is not None  # only a deployment that waits for feedback may find nothing to do
+        _exit_if_waiting_for_people(workspace, out)
+    assert record is not None  # only a deployment (when_pending) returns no record
     out.print(summary(record, workspace, _spent(workspace, before)))
 
 
-def _stop_where_people_are_awaited(workspace: Workspace, out: Console) -> None:
-    """End the command where the open round can do nothing before people have done something."""
+def _exit_if_waiting_for_people(workspace: Workspace, out: Console) -> None:
+    """Exit with `WAITS` if the open round cannot continue before people have voted or approved."""
     from tasks.people.pending import pending
 
     awaited = pending(workspace)
@@ -75,12 +77,12 @@ def _finished(
     from flows.orchestration.server import starting
     from tasks.state import records
 
-    # Prefect's own log lines would break the bars; on a worker, where nobody watches, they stay
+    # Prefect's log lines would break the progress bars; on a worker they stay
     os.environ.setdefault("PREFECT_LOGGING_LEVEL", "CRITICAL")
-    os.environ.setdefault("PREFECT_LOGGING_INTERNAL_LEVEL", "CRITICAL")  # a line for each event, where a server died
+    os.environ.setdefault("PREFECT_LOGGING_INTERNAL_LEVEL", "CRITICAL")  # one line per event if a server died
     out.print("Starting: loading torch, Prefect, MLflow, DVC …", style="dim")
     server = starting()
-    with _nothing_collected():
+    with _without_garbage_collection():
         from httpx import TransportError
 
         from cli.display.progress import progress
@@ -91,31 +93,33 @@ def _finished(
         try:
             return rlhf_round(list(overrides), str(workspace.root), wait=wait, reopen=reopen, new=new)
         except TransportError as error:
-            record = _although_untold(workspace, before, error)
-            out.print("The Prefect server went away; the round is finished all the same.", style="yellow")
+            record = _record_without_server(workspace, before, error)
+            out.print(
+                "The Prefect server went away after the round had finished; the round is complete.", style="yellow"
+            )
             return record
 
 
-def _although_untold(workspace: Workspace, before: RoundRecord | None, error: Exception) -> RoundRecord:
-    """The record of a round whose end could not be told to the server.
+def _record_without_server(workspace: Workspace, before: RoundRecord | None, error: Exception) -> RoundRecord:
+    """The record of the round, if it finished before the server went away.
 
     Raises:
-        RoundsError: the server went away before the end.
+        RoundsError: the server went away before the round finished.
     """
     from tasks.state import records
 
     record = records.last(workspace)
     if record is None or record == before or record.number == 0:
         raise RoundsError(
-            f"the Prefect server does not answer ({type(error).__name__}: {error}); see that it runs, or unset "
-            "PREFECT_API_URL. What was finished is kept; continue with `rounds round`."
+            f"the Prefect server does not answer ({type(error).__name__}: {error}); start it again, or unset "
+            "PREFECT_API_URL. Finished steps are kept; continue with `rounds round`."
         ) from error
     return record
 
 
 @contextmanager
-def _nothing_collected() -> Iterator[None]:
-    """Spare the garbage collector what is imported here: it stays, and looking through it takes seconds."""
+def _without_garbage_collection() -> Iterator[None]:
+    """Disable the garbage collector during imports, and exempt the imported objects: scanning them takes seconds."""
     gc.disable()
     yield
     gc.freeze()
@@ -123,7 +127,7 @@ def _nothing_collected() -> Iterator[None]:
 
 
 def _spent(workspace: Workspace, before: set[int]) -> TimeSpent:
-    """Seconds since this process started, and those of them that the rounds it finished spent learning."""
+    """Seconds since this process started, and how many of them its finished rounds spent learning."""
     import psutil
 
     from tasks.state import records

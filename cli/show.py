@@ -1,4 +1,4 @@
-"""`rounds show`: a finished round whole, with everything that its summary leaves out."""
+"""`rounds show`: everything about a finished round, including what its summary leaves out."""
 
 from __future__ import annotations
 
@@ -20,40 +20,42 @@ if TYPE_CHECKING:
     from tasks.state.workspace import Workspace
 
 UI = "http://127.0.0.1:5000"
-"""Where `make ui` serves."""
+"""The address of `make ui`."""
 
 
 @app.command(rich_help_panel=Panel.ROUNDS)
 def show(
-    number: Annotated[int | None, typer.Argument(metavar="ROUND", help="By number. Default: the last one.")] = None,
+    number: Annotated[
+        int | None, typer.Argument(metavar="ROUND", help="The number of the round. Default: the last one.")
+    ] = None,
     json: Json = False,
-    workspace: Folder = None,
+    folder: Folder = None,
 ) -> None:
-    """Show a finished round whole: every gate, number and example, the time of each step, and where its files are."""
+    """Show a finished round in full: all gates, metrics and examples, the time of each step, and its files."""
     from tasks.state.workspace import current
 
-    place = current(workspace)
-    record = _record(place, number)
+    workspace = current(folder)
+    record = _record(workspace, number)
     if json:
         print(as_json(record.to_json()))
     else:
-        _show(console(), record, place)
+        _show(console(), record, workspace)
 
 
 def _record(workspace: Workspace, number: int | None) -> RoundRecord:
-    """The record that is asked for.
+    """The record of a round; by default, of the last one.
 
     Raises:
-        BadParams: there is none.
+        BadParams: the round has not finished.
     """
     from tasks.state import records
 
     finished = records.numbers(workspace)
     if not finished:
-        raise BadParams(f"no round has finished in {workspace.root} so far; `rounds round` runs the first one")
+        raise BadParams(f"no round has finished in {workspace.root} yet; run the first one with `rounds round`")
     if number is not None and number not in finished:
         raise BadParams(
-            f"round {number} has not finished in {workspace.root}; there are {', '.join(map(str, finished))}"
+            f"round {number} has not finished in {workspace.root}; finished rounds: {', '.join(map(str, finished))}"
         )
     return records.read(workspace, finished[-1] if number is None else number)
 
@@ -69,7 +71,7 @@ def _show(out: Console, record: RoundRecord, workspace: Workspace) -> None:
     _section(out, "Time", _times(record))
     _section(out, "Metrics", _metrics(record.metrics))
     out.print()
-    for name, text in _places(record, workspace):
+    for name, text in _locations(record, workspace):
         out.print(plain(f"{name:<9}", style="bold").append_text(plain(text, style="not bold")), soft_wrap=True)
 
 
@@ -99,7 +101,7 @@ def _examples(record: RoundRecord) -> Table:
 
 def _times(record: RoundRecord) -> Table:
     grid = Table(box=None, padding=(0, 3, 0, 0), header_style="bold")
-    for column in ("step", "seconds", "of it learning, sampling, judging"):
+    for column in ("step", "seconds", "of which learning, sampling, judging"):
         grid.add_column(column, justify="left" if column == "step" else "right")
     for step, took in record.times.items():
         grid.add_row(step, f"{took.wall:.1f}", f"{took.learning:.1f}")
@@ -113,7 +115,7 @@ def _metrics(metrics: Mapping[str, float]) -> Table:
     return grid
 
 
-def _places(record: RoundRecord, workspace: Workspace) -> list[tuple[str, str]]:
+def _locations(record: RoundRecord, workspace: Workspace) -> list[tuple[str, str]]:
     from tasks.tools.view import page
 
     return [

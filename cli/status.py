@@ -1,4 +1,4 @@
-"""`rounds status`: champion, candidate, and the last rounds with their verdicts."""
+"""`rounds status`: the champion, the candidate, and the last rounds with their verdicts."""
 
 from __future__ import annotations
 
@@ -19,29 +19,29 @@ if TYPE_CHECKING:
     from tasks.state.workspace import Workspace
 
 ROUNDS = 10
-"""How many rounds are shown."""
+"""Maximum number of rounds shown."""
 
 
 @app.command(rich_help_panel=Panel.ROUNDS)
-def status(workspace: Folder = None) -> None:
-    """Show champion, candidate and the last rounds with their verdicts."""
+def status(folder: Folder = None) -> None:
+    """Show the champion, the candidate and the last rounds with their verdicts."""
     from tasks.registry.alias import Registry
     from tasks.state.workspace import current
 
-    place = current(workspace)
-    out, registry = console(), Registry(place.root)
+    workspace = current(folder)
+    out, registry = console(), Registry(workspace.root)
     champion = registry.champion()
     if champion is None:
-        out.print("No champion yet: `rounds round` trains the first one.")
+        out.print("No champion yet; train the first one with `rounds round`.")
         return
     _line(out, "champion ", f"policy version {champion.version}, from round {champion.round}")
     newest = registry.versions("policy")[0]
     if newest.version != champion.version:
         outcome = newest.tags.get("rolled_back") or newest.tags.get("verdict", "")
         _line(out, "candidate", f"policy version {newest.version}, from round {newest.round}: {outcome}")
-    _warnings(out, place, registry)
-    out.print(_rounds(place, champion.version))
-    _open_round(out, place)
+    _warnings(out, workspace, registry)
+    out.print(_rounds(workspace, champion.version))
+    _open_round(out, workspace)
 
 
 def _line(out: Console, name: str, text: str) -> None:
@@ -64,7 +64,7 @@ def _open_round(out: Console, workspace: Workspace) -> None:
     if waits := pending(workspace):
         out.print(str(waits), style="yellow", soft_wrap=True)
     elif records.unfinished(workspace):
-        out.print("A round is open; `rounds round` continues it.", style="yellow")
+        out.print("A round is open; continue it with `rounds round`.", style="yellow")
 
 
 def _rounds(workspace: Workspace, champion: str) -> Table:

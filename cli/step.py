@@ -1,4 +1,4 @@
-"""`rounds step NAME`: one step of the open round. dvc.yaml calls it; neither the flows nor Prefect are imported."""
+"""`rounds step NAME`: run one step of the open round, as dvc.yaml does. It imports neither the flows nor Prefect."""
 
 from typing import Annotated
 
@@ -10,12 +10,12 @@ from cli.app import Folder, Panel, app
 @app.command(rich_help_panel=Panel.ROUNDS)
 def step(
     name: Annotated[str, typer.Argument(metavar="NAME", help="A step of the round, e.g. reward.")],
-    workspace: Folder = None,
+    folder: Folder = None,
 ) -> None:
-    """Run one step of the open round, without Prefect. This is what dvc.yaml calls."""
+    """Run one step of the open round, without Prefect. dvc.yaml uses this command."""
     from tasks import steps
     from tasks.state import round as rounds
     from tasks.state.steplog import StepLog
     from tasks.state.workspace import current
 
-    steps.run(steps.find(name), rounds.read(current(workspace)), StepLog())
+    steps.run(steps.find(name), rounds.read(current(folder)), StepLog())

@@ -1,4 +1,4 @@
-"""`rounds votes pull` and `push`: the pairs of a round that waits for people's votes, and their votes."""
+"""`rounds votes pull` and `push`: export the pairs of a round that waits for votes, and import the votes."""
 
 from __future__ import annotations
 
@@ -15,49 +15,51 @@ if TYPE_CHECKING:
     from tasks.people.waiting import Wait
 
 votes = group(
-    "votes", "Hand out the pairs of a round that waits for people's votes, and take the votes in.", Panel.FEEDBACK
+    "votes", "Export the pairs of a round that waits for votes of people, and import their votes.", Panel.FEEDBACK
 )
 
 
 @votes.command()
 def pull(
     into: Annotated[
-        Path | None, typer.Option("--into", metavar="FILE", dir_okay=False, help="Default: standard output.")
+        Path | None,
+        typer.Option("--into", metavar="FILE", dir_okay=False, help="Output file. Default: standard output."),
     ] = None,
-    limit: Annotated[int | None, typer.Option("--limit", min=1, help="Pairs at most.")] = None,
+    limit: Annotated[int | None, typer.Option("--limit", min=1, help="Maximum number of pairs.")] = None,
     annotator: Annotated[
-        str | None, typer.Option("--annotator", metavar="NAME", help="Who votes: pairs without a vote of theirs.")
+        str | None,
+        typer.Option("--annotator", metavar="NAME", help="Only pairs on which this annotator has not voted."),
     ] = None,
-    workspace: Folder = None,
+    folder: Folder = None,
 ) -> None:
-    """Hand out pairs, blinded, as JSON lines in the canonical form (docs/feedback.md)."""
+    """Export pairs, blinded, as JSON lines in the canonical form (docs/feedback.md)."""
     from core.files import write_text
     from tasks.people import polls
     from tasks.state.workspace import current
 
-    lines = list(polls.as_lines(polls.pull(current(workspace), annotator, limit)))
+    lines = list(polls.as_lines(polls.pull(current(folder), annotator, limit)))
     if into is None:
         for line in lines:
             print(as_json(json.loads(line), indent=None))
         return
     write_text(into.absolute(), "".join(lines))
-    console().print(f"{len(lines)} pairs in {into}.", soft_wrap=True)
+    console().print(f"Wrote {len(lines)} pairs to {into}.", soft_wrap=True)
 
 
 @votes.command()
 def push(
-    files: Annotated[list[Path], typer.Argument(help="Pairs as they were pulled, with judgements and annotator_id.")],
-    workspace: Folder = None,
+    files: Annotated[list[Path], typer.Argument(help="Pulled pairs with judgements and annotator_id added.")],
+    folder: Folder = None,
 ) -> None:
-    """Take votes in; enough of them, and the round goes on."""
+    """Import votes. With enough votes, the round continues."""
     from tasks.people import polls
     from tasks.people.pending import pending
     from tasks.state.workspace import current
 
-    place, out = current(workspace), console()
-    pushed = polls.push(place, files)
-    out.print(f"{pushed.new} new votes, {pushed.changed} changed, {pushed.repeated} known.")
-    if awaited := pending(place):  # else the round has gone on this very moment
+    workspace, out = current(folder), console()
+    pushed = polls.push(workspace, files)
+    out.print(f"{pushed.new} new votes, {pushed.changed} changed, {pushed.repeated} already known.")
+    if awaited := pending(workspace):  # otherwise the round has continued in the meantime
         out.print(_continued(awaited.wait) if awaited.ready else str(awaited), soft_wrap=True)
 
 
@@ -65,5 +67,5 @@ def _continued(wait: Wait) -> str:
     from tasks.tools.events import resume
 
     if resume(wait.flow_run):
-        return f"Enough: round {wait.round} goes on, its run on the Prefect server was resumed."
-    return f"Enough: `rounds round` goes on with round {wait.round}."
+        return f"Enough votes: resumed the run of round {wait.round} on the Prefect server."
+    return f"Enough votes: continue round {wait.round} with `rounds round`."

@@ -1,4 +1,4 @@
-"""`rounds watch`: one look at the champion in use and at the feedback that waits."""
+"""`rounds watch`: check live feedback on the champion and the drift of new feedback, once."""
 
 from __future__ import annotations
 
@@ -14,23 +14,23 @@ if TYPE_CHECKING:
 
 
 @app.command(rich_help_panel=Panel.CHAMPION)
-def watch(workspace: Folder = None) -> None:
-    """Look at live feedback on the champion, rolling it back where a guard says so, and at drift; trains nothing."""
+def watch(folder: Folder = None) -> None:
+    """Check live feedback on the champion, and drift. A breached guard rolls the champion back; nothing is trained."""
     from tasks.state.workspace import current
     from tasks.watch import watched
 
-    found, out = watched.watch(current(workspace)), console()
-    out.print(found.title, style="bold red" if found.alarms else "bold")
-    for one in found.guarded.found:
-        out.print(f"{one.guard:<11} {one.said}", style="red" if one.breached else None, soft_wrap=True)
-    if found.seen.decided:
-        out.print(_table(found.seen))
-    for alarm in found.alarms:
+    report, out = watched.watch(current(folder)), console()
+    out.print(report.title, style="bold red" if report.alarms else "bold")
+    for finding in report.guarded.found:
+        out.print(f"{finding.guard:<11} {finding.said}", style="red" if finding.breached else None, soft_wrap=True)
+    if report.seen.decided:
+        out.print(_table(report.seen))
+    for alarm in report.alarms:
         out.print(f"ALARM {alarm}", style="red", soft_wrap=True)
 
 
 def _table(seen: WatchReport) -> Table:
-    table = grid("compared", "effect", "limit", "p", "found")
+    table = grid("check", "effect", "limit", "p", "result")
     for check, p, alarm in seen.decided:
         row = (check.name, f"{check.effect:.3g}", f"{check.limit:.3g}", f"{p:.2g}", check.said)
         table.add_row(*row, style="red" if alarm else None)

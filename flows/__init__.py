@@ -1,1 +1,1 @@
-"""When, and in which order: Prefect flows, and what they need of Prefect."""
+"""Prefect flows: the order of the steps, and when they run."""

@@ -1,4 +1,4 @@
-"""Rollback: an earlier version of the policy becomes champion again. Feedback and workspace stay where they are."""
+"""Rollback: make an earlier version of the policy champion again. Feedback and workspace do not change."""
 
 from pathlib import Path
 
@@ -12,10 +12,10 @@ from tasks.tools.events import configured, send_rollback
 
 @flow(name="rollback", validate_parameters=False)
 def rollback(reason: str, to: str | None = None, workspace: str | None = None, who: str = "prefect") -> str:
-    """Move the alias back, as a deployment that the Prefect UI can start; returns the version that is champion now."""
+    """Roll back, as a deployment that can be started in the Prefect UI; returns the new champion's version."""
     exempt_loopback()
-    place = current(Path(workspace) if workspace else None)
-    moved = Registry(place.root).rollback(to, reason, who)
+    target = current(Path(workspace) if workspace else None)
+    moved = Registry(target.root).rollback(to, reason, who)
     if configured() and moved.left != moved.now:
-        send_rollback(place, moved.left.version, moved.now.version, reason)
+        send_rollback(target, moved.left.version, moved.now.version, reason)
     return moved.now.version

@@ -8,10 +8,10 @@ from prefect import flow
 from core.errors import RoundBusy
 from core.proxies import exempt_loopback
 from flows.orchestration.limits import one_at_a_time
-from flows.orchestration.pauses import let_go, pause, resumed
+from flows.orchestration.pauses import cancel_suspended, pause, resumed
 from flows.orchestration.progress import reporting
 from flows.orchestration.steps import as_task
-from flows.orchestration.title import entitle
+from flows.orchestration.title import name_run
 from tasks.people import approval
 from tasks.people.waiting import WaitingForPeople
 from tasks.rounds import closing, opening
@@ -35,7 +35,7 @@ from tasks.steps.vote import await_votes, vote
 from tasks.tools.events import configured, send_feedback_ready
 
 Announce = Callable[[str], None]
-"""Tells those who find the workspace busy what is at work in it."""
+"""Sets the description of the running round that others get when they find the workspace busy."""
 
 
 @flow(name="round", validate_parameters=False)
@@ -49,35 +49,35 @@ def rlhf_round(
 ) -> RoundRecord | None:
     """feedback → preferences → reward model → policy → evaluation → verdict → registry.
 
-    With `when_pending`, only where a round was left unfinished, or enough feedback waits and no other round runs; else
-    the run ends well and at once, and its name says why. Without `new`, a round that somebody else finished meanwhile
-    and that answers the same request is not run a second time.
+    With `when_pending`, a round runs only if one is unfinished, or if enough feedback waits and no other round runs;
+    otherwise the flow run succeeds at once, and its name gives the reason. Without `new`, a round is not run again if
+    another process has just finished one for the same request.
 
-    Where the round has to wait for people, a deployed run is suspended and holds nothing meanwhile; any other ends
-    well, and the round is continued like one that was cut short. None says that no round was finished.
+    If the round has to wait for people, a deployed run is suspended and holds no lock; any other run succeeds, and the
+    round is continued later, like an interrupted one. Returns None if no round was finished.
     """
     exempt_loopback()
-    place = current_or_new(Path(workspace) if workspace else None)
-    again = resumed()  # a run that was suspended goes on with its round, and opens none
+    target = current_or_new(Path(workspace) if workspace else None)
+    continuing = resumed()  # a resumed run continues its round, and never opens a new one
     while True:
         try:
-            with one_at_a_time(place, wait) as announce, reporting():
-                if again:
-                    return _rest(place, announce)
-                return _round(place, overrides, when_pending, reopen, new, announce)
+            with one_at_a_time(target, wait) as announce, reporting():
+                if continuing:
+                    return _continue(target, announce)
+                return _round(target, overrides, when_pending, reopen, new, announce)
         except RoundBusy as busy:
             if not when_pending:
                 raise
-            entitle(f"busy: {busy}")
+            name_run(f"busy: {busy}")
             return None
         except WaitingForPeople as waiting:
-            again = pause(place, waiting.wait)
-            if not again:
+            continuing = pause(target, waiting.wait)
+            if not continuing:
                 return None
 
 
-def _rest(workspace: Workspace, announce: Announce) -> RoundRecord | None:
-    """What is left of a round after a wait; its record where somebody else has finished it."""
+def _continue(workspace: Workspace, announce: Announce) -> RoundRecord | None:
+    """Continue a round after a wait; if another run has finished it, return its record."""
     if not records.unfinished(workspace):
         return records.last(workspace)
     return _round(workspace, (), when_pending=False, reopen=False, new=True, announce=announce)
@@ -92,7 +92,7 @@ def _round(
     announce: Announce,
 ) -> RoundRecord | None:
     if when_pending and not records.unfinished(workspace) and not (waiting := count(workspace, overrides)).enough:
-        entitle(f"nothing to do: {waiting}")
+        name_run(f"nothing to do: {waiting}")
         return None
     if not new and (record := answered(workspace, overrides)) is not None:
         return record
@@ -103,9 +103,9 @@ def _round(
         bootstrap(running)
         running = _open(workspace, overrides, announce)
     record = improve(running)
-    let_go(workspace)
-    entitle(f"round {record.number}: {record.verdict.result}")
-    if configured() and (waiting := count(workspace, overrides)).enough:  # what came while the round ran
+    cancel_suspended(workspace)
+    name_run(f"round {record.number}: {record.verdict.result}")
+    if configured() and (waiting := count(workspace, overrides)).enough:  # feedback that arrived while the round ran
         send_feedback_ready(workspace, *waiting)
     return record
 
@@ -113,12 +113,12 @@ def _round(
 def _open(workspace: Workspace, overrides: Sequence[str], announce: Announce) -> RunningRound:
     running = opening.start(workspace, overrides, as_task)
     announce(f"round {running.round.number}")
-    entitle(f"round {running.round.number}")
+    name_run(f"round {running.round.number}")
     return running
 
 
 def bootstrap(running: RunningRound) -> RoundRecord:
-    """Round 0: train the SFT model and make it champion, so that there is something to improve."""
+    """Round 0: train the SFT model and make it the first champion."""
     running(collect)
     running(ingest)
     running(curate)
@@ -127,7 +127,7 @@ def bootstrap(running: RunningRound) -> RoundRecord:
 
 
 def improve(running: RunningRound) -> RoundRecord:
-    """Every other round: a candidate is trained, judged, registered, and promoted where the verdict says so."""
+    """Every later round: train, evaluate and register a candidate, and promote it if the verdict is promote."""
     running(collect)
     running(ingest)
     running(curate)

@@ -1,22 +1,22 @@
-"""watch: is the champion bad in use, or what waits, or the newest round, unlike what the champion learned from?"""
+"""watch: check live feedback on the champion, and drift of new feedback and of the newest round."""
 
 from pathlib import Path
 
 from prefect import flow, get_run_logger
 
-from flows.orchestration.title import entitle
+from flows.orchestration.title import name_run
 from tasks.state.workspace import current
 from tasks.watch import watched
 
 
 @flow(name="watch", validate_parameters=False)
 def watch(workspace: str | None = None) -> list[str]:
-    """Look once, on a schedule; returns the alarms as sentences.
+    """Check once, on a schedule; returns the alarms as sentences.
 
-    A breach of a guard (section `watch` of params.yaml) rolls the champion back; nothing else is changed.
+    A breached guard (section `watch` of params.yaml) rolls the champion back; nothing else is changed.
     """
-    found = watched.watch(current(Path(workspace) if workspace else None))
-    for alarm in found.alarms:
+    report = watched.watch(current(Path(workspace) if workspace else None))
+    for alarm in report.alarms:
         get_run_logger().warning(alarm)
-    entitle(found.title)
-    return found.alarms
+    name_run(report.title)
+    return report.alarms

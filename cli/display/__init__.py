@@ -1,1 +1,1 @@
-"""What several commands print: the summary of a round, progress, names of people."""
+"""Output shared by several commands: the summary of a round, progress, generated pages."""

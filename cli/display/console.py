@@ -1,4 +1,4 @@
-"""A console for text from outside: nothing in it is markup, and its control characters are shown, not obeyed."""
+"""A console for untrusted text: it is not parsed as markup, and control characters are printed as escapes."""
 
 import json
 import sys
@@ -10,43 +10,43 @@ from rich.table import Table
 from rich.text import Text
 
 HIDDEN = {"Cc", "Cf", "Zl", "Zp"}
-"""Unicode categories that a terminal obeys or hides: control, format (text direction), separators of lines."""
+"""Unicode categories that a terminal acts on or hides: control, format (text direction), line separators."""
 
-KEPT = "\n\t\u200d"
-"""Of these, what ordinary text contains; the last one joins emoji."""
+ALLOWED = "\n\t\u200d"
+"""Characters of these categories in ordinary text; the last one joins emoji."""
 
 
 def escaped(text: str) -> str:
-    """Text whose control characters are written as escapes: an answer cannot clear the screen or forge a line."""
+    """The text with control characters as escapes, so that an answer cannot clear the screen or forge a line."""
     return "".join(_escaped(character) for character in text)
 
 
 def _escaped(character: str) -> str:
-    if character in KEPT or unicodedata.category(character) not in HIDDEN:
+    if character in ALLOWED or unicodedata.category(character) not in HIDDEN:
         return character
     return character.encode("unicode_escape").decode("ascii")
 
 
 def plain(text: str, style: str = "") -> Text:
-    """Text from outside, for places where a style is given to a part of a line."""
+    """Untrusted text with a style, for a part of a line."""
     return Text(escaped(text), style=style)
 
 
 class Plain(Console):
-    """A console whose strings are text from outside, wherever they are: in lines, tables or trees."""
+    """A console that escapes all strings: in lines, tables and trees."""
 
     def render_str(self, text: str, **options: Any) -> Text:
-        """A string as it will be printed."""
+        """The string as it is printed."""
         return super().render_str(escaped(text), **options)
 
 
 def console(**options: Any) -> Console:
-    """The console of a command, with options of `rich.console.Console`."""
+    """The console of a command; takes the options of `rich.console.Console`."""
     return Plain(markup=False, emoji=False, highlight=False, **options)
 
 
 def grid(*columns: str) -> Table:
-    """A table without lines: bold headings, two spaces between columns."""
+    """A table without borders: bold headings, two spaces between columns."""
     table = Table(header_style="bold", box=None, padding=(0, 2, 0, 0))
     for column in columns:
         table.add_column(column)
@@ -54,6 +54,6 @@ def grid(*columns: str) -> Table:
 
 
 def as_json(value: Any, indent: int | None = 2) -> str:
-    """JSON for standard output; where that is not UTF-8, other characters are escaped and none is lost."""
+    """JSON for standard output; if that is not UTF-8, non-ASCII characters are escaped."""
     unicode = (sys.stdout.encoding or "").lower().replace("-", "") == "utf8"
     return json.dumps(value, indent=indent, ensure_ascii=not unicode)

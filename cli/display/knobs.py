@@ -1,4 +1,4 @@
-"""The page of all knobs, docs/params.md, from the settings classes themselves."""
+"""docs/params.md: all knobs, generated from the settings classes."""
 
 import re
 from collections.abc import Iterable, Iterator
@@ -17,8 +17,8 @@ from tasks.rounds.params import RoundSettings
 PARAMS_HEAD = """\
 # Knobs
 
-Written by `make docs` from the settings classes. `params.yaml` of a workspace holds what it sets otherwise;
-`rounds params` prints the values in effect and where each comes from. [A round](round.md#knobs) says how they are set.
+Written by `make docs` from the settings classes. `params.yaml` of a workspace holds only the values that
+differ; `rounds params` prints the values in effect and their origin. [A round](round.md#knobs) says how to set them.
 """
 
 PLUGINS = (
@@ -29,14 +29,14 @@ PLUGINS = (
     ("evaluation.gates", "verdict.gates"),
     ("evaluation.guards", "watch.guards"),
 )
-"""Packages of plug-ins, and the knobs that hold them."""
+"""Packages of plug-ins, and the knobs that configure them."""
 
 BOUNDS = (("ge", "≥"), ("gt", ">"), ("le", "≤"), ("lt", "<"))
 TYPES = {int: "whole number", float: "number", str: "text", bool: "true or false", NoneType: "null", Path: "path"}
 
 
 class Row(NamedTuple):
-    """A line of a table of knobs."""
+    """One row of a table of knobs."""
 
     knob: str
     kind: str
@@ -45,7 +45,7 @@ class Row(NamedTuple):
 
 
 def params_page() -> str:
-    """Every knob with its type, bounds, default and sentence: the sections, then the plug-ins."""
+    """Every knob with its type, bounds, default and meaning: the sections, then the plug-ins."""
     params = RoundSettings()
     parts = [PARAMS_HEAD, "## Sections\n", _table([_row("seed", params, "seed")])]
     for name in list(RoundSettings.model_fields)[1:]:

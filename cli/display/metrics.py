@@ -1,4 +1,4 @@
-"""docs/metrics.md: the text of its template, with the declarations of the metrics from the modules that it names."""
+"""docs/metrics.md: a template filled with the metrics that the modules named in it declare."""
 
 import importlib
 import textwrap
@@ -15,24 +15,24 @@ WIDTH = 120
 
 def metrics_page() -> str:
     """The page, as Markdown."""
-    surroundings = Environment(
+    environment = Environment(
         loader=FileSystemLoader(TEMPLATE.parent), undefined=StrictUndefined, keep_trailing_newline=True
     )
-    return surroundings.get_template(TEMPLATE.name).render(metrics=_entries)
+    return environment.get_template(TEMPLATE.name).render(metrics=_entries)
 
 
 def _entries(module: str, step: str | None = None, only: str = "", without: str | None = None) -> str:
-    """The metrics that a module declares, one entry each.
+    """The metrics that a module declares, one entry per metric.
 
     Args:
-        module: its name.
-        step: only those of this step.
-        only: only those whose names begin so.
-        without: all but those whose names begin so.
+        module: the dotted name of the module.
+        step: only metrics of this step.
+        only: only metrics whose names begin with this.
+        without: no metrics whose names begin with this.
     """
-    found = declared(importlib.import_module(module))
-    kept = (metric for metric in found if step in (None, metric.step) and metric.startswith(only))
-    return "\n".join(_entry(metric) for metric in kept if without is None or not metric.startswith(without))
+    metrics = declared(importlib.import_module(module))
+    selected = (metric for metric in metrics if step in (None, metric.step) and metric.startswith(only))
+    return "\n".join(_entry(metric) for metric in selected if without is None or not metric.startswith(without))
 
 
 def _entry(metric: Metric) -> str:

@@ -1,11 +1,11 @@
-"""Who types a command, for the records that name people."""
+"""The name of the user who runs a command, for records that name people."""
 
 import getpass
 import os
 
 
 def name() -> str:
-    """The name of whoever is logged in; where the system knows none, as in many containers, the number of the user."""
+    """The login name; if the system knows none, as in many containers, `user` and the user id."""
     try:
         return getpass.getuser()
     except (KeyError, OSError):  # KeyError before Python 3.13

@@ -1,4 +1,4 @@
-"""How far the steps are: bars on a terminal; in a file or a pipe, lines that can be read later."""
+"""Progress of the steps: bars on a terminal, plain lines in a file or a pipe."""
 
 from __future__ import annotations
 
@@ -19,32 +19,32 @@ if TYPE_CHECKING:
 
 @contextmanager
 def progress(console: Console) -> Iterator[Show]:
-    """Show the steps of the rounds that run in this block; the block gets what shows a step, for steps of its own."""
+    """Show the steps of the rounds that run in this block; yields a function that shows further steps."""
     from tasks.rounds.running import SHOW
 
     with bars(console) if console.is_terminal else lines(console) as show:
-        shown = SHOW.set(show)
+        token = SHOW.set(show)
         try:
             yield show
         finally:
-            SHOW.reset(shown)
+            SHOW.reset(token)
 
 
 @contextmanager
 def lines(console: Console, clock: Clock | None = None) -> Iterator[Show]:
-    """Print a line at the start and end of a step, and at most one a minute while it works."""
-    written = Lines(lambda line: console.print(line, soft_wrap=True), clock)
+    """Print a line at the start and end of a step, and at most one per minute in between."""
+    writer = Lines(lambda line: console.print(line, soft_wrap=True), clock)
     try:
-        yield written
+        yield writer
     except BaseException:
-        written.end("stopped")
+        writer.end("stopped")
         raise
-    written.end()
+    writer.end()
 
 
 @contextmanager
 def bars(console: Console) -> Iterator[Show]:
-    """Give each step its bar, with the numbers that matter while it works."""
+    """Show one bar per step, with its most important metrics."""
     columns = (
         TextColumn("{task.description:<9}"),
         BarColumn(bar_width=28),
@@ -62,7 +62,7 @@ def _bar(progress: Progress, step: str) -> Log:
 
     def show(metrics: Mapping[str, float], done: int, total: int | None = None) -> None:
         if total == 0:
-            progress.update(task, total=1, completed=1, note="done before")
+            progress.update(task, total=1, completed=1, note="already done")
             return
         if total:
             progress.update(task, total=total, completed=done + 1)

@@ -1,4 +1,4 @@
-"""The record of a round, put into words: for the summary, and for `rounds show`."""
+"""The record of a round as text, for the summary and for `rounds show`."""
 
 from collections.abc import Iterator, Mapping
 
@@ -29,29 +29,29 @@ from tasks.state.record import RoundRecord
 COLOURS = {"promote": "green", "hold": "yellow", "reject": "red"}
 
 DECIDED_BY_HAND = ("approval", "promotion")
-"""Findings that are no gate's: a person's decision, and what became of the promotion. Both are always shown."""
+"""Findings that are not gates: the approval, and the outcome of the promotion. Both are always shown."""
 
 Line = tuple[str, str]
-"""A name and what is said of it."""
+"""A label and its text."""
 
 
 def agrees(finding: Finding) -> bool:
-    """True of a gate that has nothing against the candidate."""
+    """True for a gate whose result is `promote`."""
     return finding.result == "promote" and finding.gate not in DECIDED_BY_HAND
 
 
 def decision(record: RoundRecord) -> str:
-    """Which version is champion because of the round, and which is not."""
+    """Which version the round made champion, or kept."""
     champion = record.inputs.champion
     now = f"Policy version {record.version}"
     if champion is None:
-        return f"{now}, the SFT model, is champion: there was none before."
-    verb = "takes over from" if record.verdict.result == "promote" else "is registered and does not replace"
+        return f"{now}, the SFT model, is the first champion."
+    verb = "replaces" if record.verdict.result == "promote" else "is registered, but does not replace"
     return f"{now} {verb} version {champion.version}."
 
 
 def numbers(record: RoundRecord) -> Iterator[Line]:
-    """The numbers that matter, most important first; what was not measured is left out."""
+    """The main metrics, most important first; those that were not measured are left out."""
     metrics = record.metrics
     if WIN_RATE.full in metrics:
         yield "win rate", f"{_rate(metrics, WIN_RATE)} of {metrics[VOTES.full]:,.0f} fresh votes"
@@ -77,13 +77,13 @@ def numbers(record: RoundRecord) -> Iterator[Line]:
 
 
 def details(record: RoundRecord) -> Iterator[Line]:
-    """Counts and numbers that the summary leaves out."""
+    """Counts and metrics that the summary leaves out."""
     metrics = record.metrics
     yield "feedback", f"{record.new_feedback:,} new records; {_feedback(metrics)}"
     if REWARD_ACCURACY.full in metrics:
         yield "baselines", _baselines(metrics)
     if JUDGE_WIN_RATE.full in metrics:
-        yield "judge", f"{_rate(metrics, JUDGE_WIN_RATE)} by the judge model (alarms only, it never promotes)"
+        yield "judge", f"{_rate(metrics, JUDGE_WIN_RATE)} by the judge model (used for alarms only)"
     if TRUE_GAIN.full in metrics:
         before, after = metrics[TRUE_UTILITY_CHAMPION.full], metrics[TRUE_UTILITY.full]
         yield "utility", f"{before:.2f} → {after:.2f} by the simulated annotator"
@@ -94,16 +94,16 @@ def details(record: RoundRecord) -> Iterator[Line]:
 def _feedback(metrics: Mapping[str, float]) -> str:
     pairs = [f"{metrics[part.full]:,.0f} {part}" for part in (CURATE_TRAIN, CURATE_JUDGE, CURATE_HOLDOUT)]
     records, shown = metrics[CURATE_EVENTS.full], metrics[CURATE_DEMONSTRATIONS.full]
-    total = f"{records:,.0f} in all: {', '.join(pairs)} pairs, {shown:,.0f} demonstrations"
+    total = f"{records:,.0f} in total: {', '.join(pairs)} pairs, {shown:,.0f} demonstrations"
     return f"{total}, {metrics[CURATE_QUARANTINED.full]:,.0f} in quarantine"
 
 
 def _baselines(metrics: Mapping[str, float]) -> str:
-    """What the accuracy of the reward model is to be compared with."""
+    """Baselines for the accuracy of the reward model."""
     parts = [f"ceiling {_percent(metrics[REWARD_CEILING.full])}"] if REWARD_CEILING.full in metrics else []
     parts += [f"words alone {_rate(metrics, WORDS_ACCURACY)}", _length_alone(metrics)]
     if metrics.get(REWARD_TRUNCATED.full):
-        parts.append(f"{metrics[REWARD_TRUNCATED.full]:.0f} long prompts cut on the left")
+        parts.append(f"{metrics[REWARD_TRUNCATED.full]:.0f} long prompts truncated on the left")
     return "; ".join(parts)
 
 
@@ -135,7 +135,7 @@ def _percent(share: float) -> str:
 
 
 def table(lines: Iterator[Line]) -> Table:
-    """Lines with bold names."""
+    """Lines with bold labels."""
     grid = Table.grid(padding=(0, 2))
     grid.add_column(style="bold", no_wrap=True)
     grid.add_column(overflow="fold")

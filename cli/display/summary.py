@@ -1,4 +1,4 @@
-"""The end of a round on one screen (80 columns, at most 30 lines): what was decided, why, and how good it is."""
+"""The result of a round on one screen (80 columns, at most 30 lines): the verdict, its reasons, the main metrics."""
 
 from itertools import islice
 from pathlib import Path
@@ -15,21 +15,21 @@ from tasks.state.record import RoundRecord
 from tasks.state.workspace import Workspace
 
 NUMBERS = 6
-"""How many numbers are shown."""
+"""Maximum number of metrics shown."""
 
 EXAMPLES = 3
-"""How many answers are shown."""
+"""Maximum number of examples shown."""
 
 
 class TimeSpent(NamedTuple):
-    """Seconds of a whole command, and those of them that were learning, sampling and judging."""
+    """Duration of a command in seconds, and the part spent learning, sampling and judging."""
 
     wall: float
     learning: float
 
 
 def summary(record: RoundRecord, workspace: Workspace, spent: TimeSpent | None = None) -> RenderableType:
-    """A finished round. Gates that agree are counted; those that hold or reject stand there whole."""
+    """A finished round. Gates that promote are counted; those that hold or reject are shown with their reasons."""
     parts: list[RenderableType] = [plain(decision(record)), _gates(record), Text()]
     parts += [table(islice(numbers(record), NUMBERS)), Text()]
     if record.examples:
@@ -39,21 +39,21 @@ def summary(record: RoundRecord, workspace: Workspace, spent: TimeSpent | None =
 
 
 def title(record: RoundRecord) -> Text:
-    """Which round it is, and its verdict."""
+    """The number of the round, and its verdict."""
     result = record.verdict.result
     return Text.assemble((f"Round {record.number}", "bold"), ": ", (result, COLOURS[result]))
 
 
 def _gates(record: RoundRecord) -> RenderableType:
-    found = record.verdict.findings
-    agreeing = sum(map(agrees, found))
+    findings = record.verdict.findings
+    agreeing = sum(map(agrees, findings))
     grid = Table.grid(padding=(0, 2))
-    for finding in found:
+    for finding in findings:
         if not agrees(finding):
             reason = plain(f"{finding.gate}: ", style="bold").append_text(plain(finding.reason, style="not bold"))
             grid.add_row(plain(finding.result, style=COLOURS[finding.result]), reason)
     if agreeing:
-        count = f"all {agreeing} gates agree" if agreeing == len(found) else f"{agreeing} gates agree"
+        count = f"all {agreeing} gates" if agreeing == len(findings) else f"{agreeing} gates"
         grid.add_row(Text("promote", style=COLOURS["promote"]), count)
     return grid
 
@@ -79,16 +79,16 @@ def _end(record: RoundRecord, workspace: Workspace, spent: TimeSpent | None) -> 
     grid.add_column(style="bold", no_wrap=True)
     grid.add_column(overflow="fold")
     grid.add_row("time", _time(*spent) if spent else _time(*_in_steps(record), " in its steps"))
-    where = _workspace(workspace)
-    grid.add_row("details", f"rounds show {record.number}{where}")
+    option = _workspace(workspace)
+    grid.add_row("details", f"rounds show {record.number}{option}")
     grid.add_row("compare", f"make ui, then http://127.0.0.1:5000: run {record.run_id[:8]}")
     if step := _by_hand(record):
-        grid.add_row("by hand", f"{step} --reason …{where}")
+        grid.add_row("by hand", f"{step} --reason …{option}")
     return grid
 
 
-def _time(wall: float, learning: float, where: str = "") -> str:
-    return f"{wall:.0f} s{where}: {learning:.0f} s learning, sampling, judging; {wall - learning:.0f} s other"
+def _time(wall: float, learning: float, suffix: str = "") -> str:
+    return f"{wall:.0f} s{suffix}: {learning:.0f} s learning, sampling, judging; {wall - learning:.0f} s other"
 
 
 def _in_steps(record: RoundRecord) -> TimeSpent:
@@ -97,7 +97,7 @@ def _in_steps(record: RoundRecord) -> TimeSpent:
 
 
 def _by_hand(record: RoundRecord) -> str:
-    """What a person can do about the verdict."""
+    """The command that overrides the verdict."""
     if record.inputs.champion is None:
         return ""
     result = record.verdict.result
@@ -106,10 +106,10 @@ def _by_hand(record: RoundRecord) -> str:
 
 
 def _workspace(workspace: Workspace) -> str:
-    """The option that names the workspace, where commands typed here would not find it."""
+    """The option `-w` with the workspace; empty for the default workspace."""
     from tasks.state.workspace import PROJECT
 
     if workspace.root == PROJECT:
         return ""
-    here = Path.cwd()
-    return f" -w {workspace.root.relative_to(here) if workspace.root.is_relative_to(here) else workspace.root}"
+    folder = Path.cwd()
+    return f" -w {workspace.root.relative_to(folder) if workspace.root.is_relative_to(folder) else workspace.root}"

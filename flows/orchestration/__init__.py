@@ -1,1 +1,1 @@
-"""What the flows need from Prefect: a server, limits, pauses, names of runs."""
+"""The Prefect side of the flows: server, concurrency limit, pauses, names of runs."""

@@ -1,4 +1,4 @@
-"""One round at a time: the workspace's lock, and a strict global limit where a Prefect server runs."""
+"""One round at a time: the file lock of the workspace and, with a Prefect server, a strict global limit."""
 
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager
@@ -25,14 +25,14 @@ SLOT = "rlhf-round"
 """The server's global concurrency limit. A deployment's own limit would not hold across deployments."""
 
 LEASE = 60.0
-"""Seconds after which the server takes the slot back from a round that died."""
+"""Seconds after which the server frees the slot of a round that died."""
 
 
 @contextmanager
 def one_at_a_time(workspace: Workspace, wait: float) -> Iterator[Callable[[str], None]]:
-    """Hold the lock, and the server's slot where there is a server, while the block runs.
+    """Hold the lock and, with a Prefect server, its slot, while the block runs.
 
-    The block gets a function that tells the others which round it is.
+    Yields a function that sets the description of the holder, for the error message of others.
 
     Raises:
         RoundBusy: another round holds the workspace, or the server's slot, and did not end within `wait` seconds.
@@ -49,24 +49,24 @@ def one_at_a_time(workspace: Workspace, wait: float) -> Iterator[Callable[[str],
 def _slot(wait: float) -> Iterator[None]:
     with get_client(sync_client=True) as client:
         client.upsert_global_concurrency_limit_by_name(SLOT, 1)
-    # the lease of a round that was killed just now has to run out first
-    patience = max(wait, 2 * LEASE)
-    # a server that is away for a minute must not end a training of hours: the workspace's lock still holds
+    # if a round was just killed, its lease must expire first
+    timeout = max(wait, 2 * LEASE)
+    # a server that is away for a minute must not end a training of hours: the file lock still holds
     held = concurrency(
-        SLOT, strict=True, lease_duration=LEASE, timeout_seconds=patience, raise_on_lease_renewal_failure=False
+        SLOT, strict=True, lease_duration=LEASE, timeout_seconds=timeout, raise_on_lease_renewal_failure=False
     )
     try:
         with held:
             yield
-    except AcquireConcurrencySlotTimeoutError as late:
+    except AcquireConcurrencySlotTimeoutError as error:
         raise RoundBusy(
-            f"{others() or 'another round'} has held the Prefect server's slot {SLOT!r} for {patience:.0f} s; wait for "
-            f"it, or, where none runs, free the slot with `prefect gcl update {SLOT} --active-slots 0`"
-        ) from late
+            f"{others() or 'another round'} has held the Prefect server's slot {SLOT!r} for {timeout:.0f} s; wait for "
+            f"it, or, if none is running, free the slot with `prefect gcl update {SLOT} --active-slots 0`"
+        ) from error
 
 
 def others() -> str:
-    """The rounds that the server believes to run, by the names that they gave themselves."""
+    """The names of the rounds that are running according to the server."""
     running = FlowRunFilter(state=FlowRunFilterState(type=FlowRunFilterStateType(any_=[StateType.RUNNING])))
     with get_client(sync_client=True) as client:
         runs = client.read_flow_runs(

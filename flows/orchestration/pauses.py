@@ -1,7 +1,7 @@
-"""Where a round waits for people: a deployed run of Prefect's is suspended, and goes on when they have done it.
+"""Waiting for people: a deployed Prefect run is suspended, and resumed when they have voted or approved.
 
-A suspended run has no process, and holds neither the workspace's lock nor the server's slot. The deadline is the
-round's own (tasks/people/waiting.py): whatever continues the round after it, finds that the time is up.
+A suspended run has no process, and holds neither the workspace's lock nor the server's slot. The deadline belongs to
+the round (tasks/people/waiting.py): any run that continues the round after the deadline treats the wait as expired.
 """
 
 import re
@@ -17,7 +17,7 @@ from prefect.runtime import deployment, flow_run
 from prefect.states import Cancelled
 from pydantic import Field
 
-from flows.orchestration.title import entitle
+from flows.orchestration.title import name_run
 from tasks.people import approval, waiting
 from tasks.people.pending import pending
 from tasks.people.waiting import Wait
@@ -28,13 +28,15 @@ from tasks.tools.events import configured, suspended
 class SignOff(RunInput):
     """Approve the candidate?"""
 
-    approve: bool = Field(title="Approve", description="Make the candidate champion; else the verdict becomes hold.")
-    by: str = Field(title="Your name", description="It goes to the audit log.", pattern=r"\S")
-    why: str = Field(title="Why", description="It goes to the audit log.", pattern=r"\S")
+    approve: bool = Field(
+        title="Approve", description="Make the candidate champion; otherwise the verdict becomes hold."
+    )
+    by: str = Field(title="Your name", description="Written to the audit log.", pattern=r"\S")
+    why: str = Field(title="Why", description="Written to the audit log.", pattern=r"\S")
 
 
 def resumed() -> bool:
-    """True in a run that was suspended before."""
+    """True if this run was suspended before."""
     if deployment.id is None:
         return False
     with get_client(sync_client=True) as client:
@@ -42,39 +44,39 @@ def resumed() -> bool:
 
 
 def pause(workspace: Workspace, wait: Wait) -> bool:
-    """Leave the round to people. Call it without the lock: this may be the end of the process.
+    """Suspend the run until people have voted or approved. Call it without the lock: this may end the process.
 
-    True where the round can go on: people have done it meanwhile, or the run was resumed with a person's word. False
-    where this run is none that can be suspended, or another one is suspended for the same wait already.
+    True if the round can continue: people are done, or the run was resumed with a decision. False if this run cannot be
+    suspended, or another run is already suspended for the same wait.
     """
-    found = pending(workspace)
-    if found is None or found.ready:
+    awaited = pending(workspace)
+    if awaited is None or awaited.ready:
         return True
-    entitle(found.summary)
-    mine = str(flow_run.id)
-    if deployment.id is None or (wait.flow_run and wait.flow_run != mine and suspended(wait.flow_run)):
+    name_run(awaited.summary)
+    own_run = str(flow_run.id)
+    if deployment.id is None or (wait.flow_run and wait.flow_run != own_run and suspended(wait.flow_run)):
         return False
-    waiting.suspend(workspace, wait, mine)
-    if _over(workspace):  # before there was a run that the last vote could resume
+    waiting.suspend(workspace, wait, own_run)
+    if _can_continue(workspace):  # the last vote came before there was a run that it could resume
         return True
     if wait.what == "votes":
-        suspend_flow_run(key=str(uuid4()))  # resumed too early, it is suspended again, which wants another key
+        suspend_flow_run(key=str(uuid4()))  # if it is resumed too early, it is suspended again, which needs a new key
     else:
-        asked = SignOff.with_initial_data(description=found.summary)
-        # the same key again says that this pause is over, and brings what the run was resumed with
-        said = suspend_flow_run(wait_for_input=asked, key="approval-" + re.sub(r"\D", "", wait.since))
-        with suppress(approval.AlreadyDecided):  # meanwhile, from the command line
-            approval.decide(workspace, wait.round, said.approve, said.by, said.why)
+        form = SignOff.with_initial_data(description=awaited.summary)
+        # with the same key, the resumed run gets the decision here instead of pausing again
+        decision = suspend_flow_run(wait_for_input=form, key="approval-" + re.sub(r"\D", "", wait.since))
+        with suppress(approval.AlreadyDecided):  # in the meantime, from the command line
+            approval.decide(workspace, wait.round, decision.approve, decision.by, decision.why)
     return True
 
 
-def _over(workspace: Workspace) -> bool:
-    now = pending(workspace)
-    return now is None or now.ready
+def _can_continue(workspace: Workspace) -> bool:
+    awaited = pending(workspace)
+    return awaited is None or awaited.ready
 
 
-def let_go(workspace: Workspace) -> None:
-    """Cancel what is still suspended for a round that another run has finished."""
+def cancel_suspended(workspace: Workspace) -> None:
+    """Cancel runs that are still suspended for a round that this run has finished."""
     waits = (waiting.of(workspace, what) for what in waiting.KINDS)
     for wait in waits:
         if wait and wait.flow_run and configured() and wait.flow_run != str(flow_run.id) and suspended(wait.flow_run):

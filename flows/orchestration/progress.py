@@ -1,4 +1,4 @@
-"""How far a deployed round is, in its worker's log: the lines that a command prints where nobody watches."""
+"""Progress of a deployed round in the log of its worker: the same lines that a command prints to a file."""
 
 from collections.abc import Iterator
 from contextlib import contextmanager
@@ -12,17 +12,17 @@ from tasks.rounds.running import SHOW, silent
 
 @contextmanager
 def reporting() -> Iterator[None]:
-    """Write a line at the start and end of each step to a deployed run's log, and at most one a minute between."""
+    """In a deployed run, log a line at the start and end of each step, and at most one per minute in between."""
     if deployment.id is None or SHOW.get() is not silent:
         yield
         return
-    written = Lines(get_run_logger().info)
-    shown = SHOW.set(written)
+    writer = Lines(get_run_logger().info)
+    token = SHOW.set(writer)
     try:
         yield
     except BaseException:
-        written.end("stopped")
+        writer.end("stopped")
         raise
     finally:
-        SHOW.reset(shown)
-    written.end()
+        SHOW.reset(token)
+    writer.end()

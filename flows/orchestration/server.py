@@ -1,8 +1,7 @@
-"""A Prefect server of the command's own, where none is configured: it comes up while the command imports what it needs.
+"""Our own Prefect server, if none is configured: it starts while the command is still importing.
 
-Prefect would start one as well, but only when the flow asks for it, which costs 6 to 10 s of waiting; and that one
-outlives a command that is killed. Run as a program, this module is the server; its input is a pipe that ends with the
-command.
+Prefect would start one too, but only when the flow begins, which costs 6 to 10 s, and that one outlives a command that
+is killed. Run as a program, this module is the server; its standard input is a pipe that closes when the command ends.
 """
 
 import atexit
@@ -22,18 +21,18 @@ from core.proxies import exempt_loopback
 from tasks.state.lock import holding
 from tasks.tools.events import OWN_SERVERS, configured
 
-_GRACE = 5.0  # seconds in which the server has to end in good order
+_GRACE = 5.0  # seconds for a clean shutdown of the server
 
 
 def starting() -> AbstractContextManager[None]:
-    """Start a server where none is configured, and return at once; the block entered with the result can use it.
+    """Start a server if none is configured, without waiting for it; the returned context manager waits.
 
     Raises:
         Unwritable: Prefect's folder, in which the server keeps its database, cannot be written.
 
     Raises (on entering):
-        RoundsError: it did not start, and what it had to say stands on the terminal; or the one that is configured
-            does not answer.
+        RoundsError: the server did not start (its own error is on the terminal), or the configured one does not
+            answer.
     """
     from prefect.settings import PREFECT_SERVER_EPHEMERAL_ENABLED
 
@@ -44,7 +43,7 @@ def starting() -> AbstractContextManager[None]:
         return nullcontext()
     _check_home()
     process = _start()
-    atexit.register(_stop, process)  # not sooner: at exit Prefect sends its last events and log lines
+    atexit.register(_stop, process)  # not earlier: Prefect sends its last events and log lines at exit
     return _serving(process)
 
 
@@ -63,7 +62,7 @@ def _start() -> subprocess.Popen[str]:
     from prefect.settings import get_current_settings
 
     settings = get_current_settings().to_environment_variables(exclude_unset=True)
-    # said here as well: a command that is called in another folder does not read the project's pyproject.toml
+    # also set here: a command that is run in another folder does not read the pyproject.toml of the project
     bare = {
         "PREFECT_SERVER_ANALYTICS_ENABLED": "0",
         "PREFECT_UI_ENABLED": "0",
@@ -81,7 +80,7 @@ def _start() -> subprocess.Popen[str]:
 
 @contextmanager
 def _answering() -> Iterator[None]:
-    """Without this look, Prefect would say the same by a traceback."""
+    """Check the configured server; without this, Prefect fails with a traceback."""
     from prefect.client.orchestration import get_client
 
     with get_client(sync_client=True) as client:
@@ -101,12 +100,12 @@ def _serving(process: subprocess.Popen[str]) -> Iterator[None]:
     port = process.stdout.readline().strip()
     if not port:
         raise RoundsError(
-            f"Prefect's server ended with exit code {process.wait()} before it answered; start one with "
-            "`prefect server start` and name it in PREFECT_API_URL"
+            f"the Prefect server exited with code {process.wait()} during its start; start one with `prefect server "
+            "start`, and set PREFECT_API_URL to it"
         )
     address = f"http://127.0.0.1:{port}/api"
     OWN_SERVERS.add(address)
-    # this server does not come back where it went: Prefect would ask it for more than a minute, at the end of the flow
+    # if this server dies it does not come back, and Prefect would retry for more than a minute at the end of the flow
     with temporary_settings({PREFECT_API_URL: address, PREFECT_CLIENT_MAX_RETRIES: 3}):
         yield
 
@@ -127,10 +126,10 @@ def _serve() -> None:
     home = get_current_settings().home
 
     class Announcing(uvicorn.Server):
-        """Writes its port as soon as it answers."""
+        """Prints its port as soon as it answers."""
 
         async def startup(self, sockets: list[socket.socket] | None = None) -> None:
-            # two at once in a new PREFECT_HOME would both make the tables, and one of them would fail
+            # two servers starting in a new PREFECT_HOME would both create the tables, and one would fail
             with holding(home / ".rounds" / "lock", "the start of a Prefect server", wait=300):
                 await super().startup(sockets)
             print(port, flush=True)
@@ -143,7 +142,7 @@ def _serve() -> None:
 
 
 def _end_with_parent() -> None:
-    sys.stdin.read()  # returns at the parent's end, however it came
+    sys.stdin.read()  # returns when the parent ends, for whatever reason
     os.kill(os.getpid(), signal.SIGTERM)
     time.sleep(_GRACE)
     os._exit(1)

@@ -1,4 +1,4 @@
-"""A step as a Prefect task, in one place. DVC, not Prefect's result cache, knows whether a step is done."""
+"""Run a step as a Prefect task. DVC, not the result cache of Prefect, decides whether a step is already done."""
 
 from typing import Any
 
@@ -13,29 +13,29 @@ from tasks.state.steplog import StepLog
 from tasks.steps import Step
 
 RETRIES = {"collect": 1, "ingest": 2, "vote": 1}
-"""How often a step is tried again that asks sources or annotators outside of the workspace. All others: never."""
+"""Retries of steps that call sources or annotators outside the workspace. All other steps are never retried."""
 
 
 def as_task(step: Step, round: Round, log: StepLog) -> None:
-    """Run a step as a Prefect task of its name.
+    """Run a step as a Prefect task with the name of the step.
 
-    An error with a cure (`RoundsError`) is never retried: trying again does not cure it.
+    A `RoundsError` is never retried: it needs the cure in its message.
     """
     retries = RETRIES.get(step.__name__, 0)
-    made = task(
+    prefect_task = task(
         name=step.__name__,
         retries=retries,
         retry_delay_seconds=[2.0, 10.0, 60.0][:retries],
-        retry_condition_fn=_may_pass,
+        retry_condition_fn=_may_retry,
         cache_policy=NO_CACHE,
         persist_result=False,
     )(_run)
-    made(step, round, log)
+    prefect_task(step, round, log)
 
 
 def _run(step: Step, round: Round, log: StepLog) -> None:
     steps.run(step, round, log)
 
 
-def _may_pass(task: Any, run: TaskRun, state: State[Any]) -> bool:
+def _may_retry(task: Any, run: TaskRun, state: State[Any]) -> bool:
     return not isinstance(state.result(raise_on_failure=False), RoundsError)

@@ -1,4 +1,4 @@
-"""What the Prefect UI calls a run: which round it is and how it ended, or why there was nothing to do."""
+"""Names of flow runs in the Prefect UI: the round and its result, or why there was nothing to do."""
 
 import logging
 from uuid import UUID
@@ -10,10 +10,10 @@ from prefect.runtime import flow_run
 _logger = logging.getLogger(__name__)
 
 
-def entitle(title: str) -> None:
-    """Give the flow run that runs now its name in Prefect's list of runs. A server that is away costs the name only."""
+def name_run(title: str) -> None:
+    """Set the name of the current flow run. If the server does not answer, log a warning and continue."""
     try:
         with get_client(sync_client=True) as client:
             client.update_flow_run(UUID(str(flow_run.id)), name=title)
     except TransportError as error:
-        _logger.warning("the Prefect server does not answer, so this run is not called %r there: %s", title, error)
+        _logger.warning("the Prefect server does not answer; the run was not renamed to %r: %s", title, error)

@@ -1,4 +1,4 @@
-"""What the reward model of a finished round learned from, as long as this workspace still has it."""
+"""The feedback that the reward model of a finished round was trained on, while this workspace still has it."""
 
 from collections.abc import Sequence
 from typing import NamedTuple
@@ -20,41 +20,41 @@ SFT = "data/checkpoints/sft"
 
 
 class TrainingRecord(NamedTuple):
-    """A round's frozen inputs, and the feedback of its time."""
+    """The frozen inputs of a round, and the feedback up to it."""
 
     round: Round
     past: PastRound | None
-    """Its run; None in the folder of a replay, whose MLflow knows of none."""
+    """Its MLflow run; None in the folder of a replay, which has no run."""
     events: list[FeedbackEvent]
-    """All that rounds up to this one took in."""
+    """All feedback that rounds up to this one took in."""
 
     def preferences(self, events: Sequence[FeedbackEvent] | None = None) -> list[PreferenceRow]:
-        """The pairs that `curate` made of the round's feedback, or would have made of other events."""
+        """The pairs that `curate` made of the round's feedback, or would make of `events`."""
         knobs = self.round.knobs("curate", CurateSettings)
-        given = self.events if events is None else events
-        return preferences.preferences(given, knobs.split, self.round.salt, knobs.criterion).rows
+        used = self.events if events is None else events
+        return preferences.preferences(used, knobs.split, self.round.salt, knobs.criterion).rows
 
 
-def material(workspace: Workspace, asked: str) -> TrainingRecord:
-    """The material of a round by number, key or run; here, or in the folder of its replay.
+def material(workspace: Workspace, round_name: str) -> TrainingRecord:
+    """The training record of a round by number, key or run, in its workspace or in the folder of its replay.
 
     Raises:
         NotFound: no such round, or its saved files are gone.
-        BadWorkspace: the round trained no reward model, or its feedback is not here any more.
+        BadWorkspace: the round trained no reward model, or the workspace no longer has its feedback.
     """
-    round, past = _found(workspace, asked)
+    round, past = _find(workspace, round_name)
     if round.number == 0:
         raise BadWorkspace("round 0 trains no reward model; name a later round")
-    found = TrainingRecord(
+    record = TrainingRecord(
         round, past, [event for event in store.events(workspace.feedback) if event.round <= round.number]
     )
-    pairs = len(part(found.preferences(), "train"))
+    pairs = len(part(record.preferences(), "train"))
     if past and pairs != past.metrics.get(CURATE_TRAIN.full):
         raise BadWorkspace(
-            f"{past.name} learned from {past.metrics.get('curate/train', 0):.0f} pairs, the feedback in "
-            f"{workspace.feedback} makes {pairs}; {_elsewhere(round)}"
+            f"{past.name} was trained on {past.metrics.get(CURATE_TRAIN.full, 0):.0f} pairs, but the feedback in "
+            f"{workspace.feedback} gives {pairs}; {_cure(round)}"
         )
-    return found
+    return record
 
 
 def part(rows: Sequence[PreferenceRow], split: SplitName) -> list[PreferenceRow]:
@@ -62,28 +62,28 @@ def part(rows: Sequence[PreferenceRow], split: SplitName) -> list[PreferenceRow]
     return [row for row in rows if row.split == split]
 
 
-def check_sft(found: TrainingRecord) -> None:
-    """Find out whether the workspace still holds the SFT model that the round's reward model started from.
+def check_sft(record: TrainingRecord) -> None:
+    """Check that the workspace still holds the SFT model that the round's reward model started from.
 
     Raises:
-        BadWorkspace: it holds another one.
+        BadWorkspace: it holds another SFT model.
     """
-    then = next((output.md5 for output in found.past.outputs if output.path == SFT), None) if found.past else None
-    now = DataGraph(found.round.workspace.root).hashes().get("sft", {}).get(SFT)
-    if now is None or (found.past and then != now):
+    then = next((output.md5 for output in record.past.outputs if output.path == SFT), None) if record.past else None
+    now = DataGraph(record.round.workspace.root).hashes().get("sft", {}).get(SFT)
+    if now is None or (record.past and then != now):
         raise BadWorkspace(
-            f"round {found.round.number} started from another SFT model than the one in "
-            f"{found.round.workspace.checkpoint('sft')}; {_elsewhere(found.round)}"
+            f"round {record.round.number} started from another SFT model than the one in "
+            f"{record.round.workspace.checkpoint('sft')}; {_cure(record.round)}"
         )
 
 
-def _found(workspace: Workspace, asked: str) -> tuple[Round, PastRound | None]:
+def _find(workspace: Workspace, round_name: str) -> tuple[Round, PastRound | None]:
     archive = Archive(workspace.root)
     try:
-        past = archive.finished(asked)
+        past = archive.finished(round_name)
     except NotFound:
         replayed = _replayed(workspace)
-        if replayed is None or asked != str(replayed.number):
+        if replayed is None or round_name != str(replayed.number):
             raise
         return replayed, None
     with archive.saved(past) as saved:
@@ -91,14 +91,11 @@ def _found(workspace: Workspace, asked: str) -> tuple[Round, PastRound | None]:
 
 
 def _replayed(workspace: Workspace) -> Round | None:
-    """The round of this folder, where its reward model was trained but MLflow knows of no such round."""
+    """The round of this folder if its reward model was trained here and MLflow has no run of it."""
     trained = workspace.round.exists() and "reward" in DataGraph(workspace.root).recorded()
     return rounds.read(workspace) if trained else None
 
 
-def _elsewhere(round: Round) -> str:
+def _cure(round: Round) -> str:
     number = round.number
-    return (
-        f"bring its data back with `rounds replay {number} --into DIR`, and ask there: the same command with "
-        "`--workspace DIR`"
-    )
+    return f"replay it with `rounds replay {number} --into DIR`, then run the same command with `--workspace DIR`"

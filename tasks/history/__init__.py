@@ -1,1 +1,1 @@
-"""What was: lineage, differences, replay, garbage collection, evidence archives."""
+"""Past rounds: lineage, differences, replay, garbage collection, evidence archives."""

@@ -1,4 +1,4 @@
-"""What differed between two rounds: parameters, other inputs, data, code, metrics, verdict."""
+"""The differences between two rounds: parameters, other inputs, data, code, metrics, verdict."""
 
 from collections.abc import Mapping
 from typing import Any, NamedTuple
@@ -8,8 +8,8 @@ from core.stored import Json
 from tasks.registry.archive import PastRound, SavedFiles
 
 
-class Named(NamedTuple):
-    """A round, by all its names."""
+class RoundName(NamedTuple):
+    """The number, key and run of a round."""
 
     round: int
     key: str
@@ -17,35 +17,35 @@ class Named(NamedTuple):
 
 
 class Difference(NamedTuple):
-    """All that is not the same in two rounds: name → [first, second]; what is equal is left out."""
+    """The differences between two rounds: name → [first, second]. Equal values are left out."""
 
-    rounds: tuple[Named, Named]
+    rounds: tuple[RoundName, RoundName]
     params: Mapping[str, Change]
     inputs: Mapping[str, Change]
-    """The other inputs."""
+    """Inputs other than the parameters."""
     data: Mapping[str, Change]
     code: Mapping[str, Change]
     metrics: Mapping[str, Change]
     verdict: Mapping[str, Change]
 
     def section(self, name: str) -> Mapping[str, Change]:
-        """What differs in one of the fields."""
-        found: Mapping[str, Change] = getattr(self, name)
-        return found
+        """The differences in one of the fields, by its name."""
+        changes: Mapping[str, Change] = getattr(self, name)
+        return changes
 
     def to_json(self) -> Json:
         """As plain values."""
-        return {**self._asdict(), "rounds": [one._asdict() for one in self.rounds]}
+        return {**self._asdict(), "rounds": [name._asdict() for name in self.rounds]}
 
 
-def difference(one: tuple[PastRound, SavedFiles], two: tuple[PastRound, SavedFiles]) -> Difference:
-    """All that is not the same.
+def difference(first: tuple[PastRound, SavedFiles], second: tuple[PastRound, SavedFiles]) -> Difference:
+    """Compare two rounds.
 
     Args:
-        one: a round, and the files that were saved to its run.
-        two: the round that it is compared with.
+        first: a round, and the files that were saved to its run.
+        second: the round to compare it with.
     """
-    (before, old), (after, new) = one, two
+    (before, old), (after, new) = first, second
     return Difference(
         rounds=(_named(before), _named(after)),
         params=changed(flat(old.inputs.params), flat(new.inputs.params)),
@@ -57,8 +57,8 @@ def difference(one: tuple[PastRound, SavedFiles], two: tuple[PastRound, SavedFil
     )
 
 
-def _named(past: PastRound) -> Named:
-    return Named(past.number, past.key, past.run_id)
+def _named(past: PastRound) -> RoundName:
+    return RoundName(past.number, past.key, past.run_id)
 
 
 def _other_inputs(saved: SavedFiles) -> dict[str, Any]:
@@ -68,7 +68,7 @@ def _other_inputs(saved: SavedFiles) -> dict[str, Any]:
 
 
 def _data(saved: SavedFiles) -> dict[str, str]:
-    """Path → MD5 of everything that the steps wrote."""
+    """Path → MD5 of every output of the steps."""
     return {out["path"]: out["md5"] for stage in saved.stages.values() for out in stage.get("outs", [])}
 
 
@@ -78,7 +78,7 @@ def _code(past: PastRound) -> dict[str, str | None]:
 
 
 def _verdict(past: PastRound, saved: SavedFiles) -> dict[str, str | None]:
-    """The result, and what each gate said."""
+    """The result, and the result and reason of each gate."""
     findings = saved.verdict.findings if saved.verdict else ()
-    said = {finding.gate: f"{finding.result}: {finding.reason}" for finding in findings}
-    return {"result": past.verdict, **said}
+    gates = {finding.gate: f"{finding.result}: {finding.reason}" for finding in findings}
+    return {"result": past.verdict, **gates}

@@ -1,4 +1,4 @@
-"""Cached data that nothing needs any more: no registered version, no unfinished or present round, no feedback."""
+"""Garbage collection of the DVC cache: data that no registered version and not the workspace needs; never feedback."""
 
 import json
 import re
@@ -15,60 +15,60 @@ from tasks.tools import tracking
 from tasks.tools.versioning import DataGraph, Stages, stages
 
 FEEDBACK = re.compile(r"part-\d+-\d+\.parquet|quarantine/round-\d+\.jsonl")
-"""Files of a feedback store (or of votes), as its folder lists them."""
+"""Paths of the files in a store of feedback or votes, relative to its folder."""
 
 
 class UnneededData(NamedTuple):
-    """What could be removed from the cache."""
+    """Files that can be removed from the cache."""
 
     files: tuple[Path, ...]
     bytes: int
     kept: int
-    """Objects that stay."""
+    """Number of objects that are needed."""
 
 
 def garbage(workspace: Workspace) -> UnneededData:
-    """What nothing needs. Feedback is never among it.
+    """Find the data that nothing needs. Feedback is never among it.
 
     Raises:
-        NotFound: a registered version's round has no dvc.lock any more, or MLflow does not know a finished round of
-            this workspace, so that nobody knows what its version needs.
+        NotFound: the dvc.lock of a registered version's round is missing, or MLflow does not know a finished round of
+            this workspace, so the needs of its version are unknown.
         BadWorkspace: the cache is shared with other workspaces.
     """
-    found = DataGraph(workspace.root).objects()
-    needed = unfold(found, {*_registered(workspace), *_present(workspace)}) | feedback(found)
-    files = tuple(sorted(file for md5, file in found.items() if md5 not in needed))
-    return UnneededData(files, sum(file.stat().st_size for file in files), len(found) - len(files))
+    objects = DataGraph(workspace.root).objects()
+    needed = unfold(objects, {*_registered(workspace), *_present(workspace)}) | feedback(objects)
+    files = tuple(sorted(file for md5, file in objects.items() if md5 not in needed))
+    return UnneededData(files, sum(file.stat().st_size for file in files), len(objects) - len(files))
 
 
 def sweep(workspace: Workspace) -> UnneededData:
-    """Remove what nothing needs, while no round runs.
+    """Remove the data that nothing needs, while no round runs.
 
     Raises:
-        RoundBusy: a round runs.
+        RoundBusy: a round runs in the workspace.
     """
     data = DataGraph(workspace.root)
-    with holding(workspace.lock, "a clean-up"):
+    with holding(workspace.lock, "garbage collection"):
         data.repair()
         with data.exclusive():
-            found = garbage(workspace)
-            for file in found.files:
+            unneeded = garbage(workspace)
+            for file in unneeded.files:
                 file.unlink()
-    return found
+    return unneeded
 
 
-def unfold(found: Mapping[str, Path], hashes: Iterable[str]) -> set[str]:
-    """The hashes, and those of the files in the folders among them."""
+def unfold(objects: Mapping[str, Path], hashes: Iterable[str]) -> set[str]:
+    """The hashes, and for each folder among them the hashes of its files."""
     needed = set(hashes)
-    for md5 in [md5 for md5 in needed if md5.endswith(".dir") and md5 in found]:
-        needed |= {entry["md5"] for entry in _listed(found[md5])}
+    for md5 in [md5 for md5 in needed if md5.endswith(".dir") and md5 in objects]:
+        needed |= {entry["md5"] for entry in _listed(objects[md5])}
     return needed
 
 
-def feedback(found: Mapping[str, Path]) -> set[str]:
-    """Every folder in the cache that lists feedback or votes, of dropped rounds as well, with its files."""
-    folders = [md5 for md5, file in found.items() if md5.endswith(".dir") and _holds_feedback(file)]
-    return unfold(found, folders)
+def feedback(objects: Mapping[str, Path]) -> set[str]:
+    """All folders in the cache that contain feedback or votes, also of dropped rounds, with their files."""
+    folders = [md5 for md5, file in objects.items() if md5.endswith(".dir") and _holds_feedback(file)]
+    return unfold(objects, folders)
 
 
 def _holds_feedback(file: Path) -> bool:
@@ -76,33 +76,33 @@ def _holds_feedback(file: Path) -> bool:
 
 
 def _listed(file: Path) -> list[dict[str, str]]:
-    """What a folder's object lists."""
+    """The entries of a folder object."""
     entries: list[dict[str, str]] = json.loads(file.read_text(encoding="utf-8"))
     return entries
 
 
 def _registered(workspace: Workspace) -> set[str]:
-    """What the rounds of all registered versions read and wrote."""
-    catalogue, archive = VersionStore(workspace.root), Archive(workspace.root)
-    runs = {version.run_id for name in ("policy", "reward") for version in catalogue.versions(name)}
+    """The inputs and outputs of the rounds of all registered versions."""
+    store, archive = VersionStore(workspace.root), Archive(workspace.root)
+    runs = {version.run_id for name in ("policy", "reward") for version in store.versions(name)}
     known = {past.run_id: past for past in archive.rounds()}
     if lost := runs - known.keys():
         raise NotFound(f"registered versions name runs that MLflow does not have: {', '.join(sorted(lost))}")
     finished = records.numbers(workspace)
-    if strange := [str(number) for number in finished if records.read(workspace, number).run_id not in known]:
+    if unknown := [str(number) for number in finished if records.read(workspace, number).run_id not in known]:
         raise NotFound(
-            f"{tracking.uri(workspace.root)} does not know round {', '.join(strange)} of {workspace.root}, so nobody "
-            "can tell what its version needs; set MLFLOW_TRACKING_URI to where it was registered"
+            f"{tracking.uri(workspace.root)} does not know round {', '.join(unknown)} of {workspace.root}, so the "
+            "data that its version needs is unknown; set MLFLOW_TRACKING_URI to the store in which it was registered"
         )
-    found: set[str] = set()
+    needed: set[str] = set()
     for run in runs:
         with archive.saved(known[run]) as saved:
-            found |= _hashes(saved.stages)
-    return found
+            needed |= _hashes(saved.stages)
+    return needed
 
 
 def _present(workspace: Workspace) -> set[str]:
-    """What the workspace holds now, a round that is not finished included."""
+    """The current data of the workspace, including an unfinished round."""
     return _hashes(stages(workspace.recorded))
 
 

@@ -1,7 +1,7 @@
-"""Where a model came from and what became of a piece of data: versions, runs, rounds, data, annotators, commits.
+"""Lineage: how versions, runs, rounds, data, annotators and commits belong together.
 
-The round joins them all. Whatever is asked for is traced to the rounds that it belongs to, and each round tells the
-rest. Everything but the annotators is in MLflow; those are in the feedback of the workspace.
+The round joins them: a query is resolved to the rounds that it belongs to, and each round lists everything else.
+Everything except the annotators is in MLflow; those are in the feedback of the workspace.
 """
 
 from collections.abc import Callable, Collection, Iterable, Mapping, Sequence
@@ -18,53 +18,53 @@ from tasks.state import records
 from tasks.state.workspace import Workspace
 
 KINDS = ("version", "run", "round", "data", "annotator", "commit")
-"""What can be asked for; `kind:NAME` asks for one of them only."""
+"""What a query can name; `kind:NAME` searches one of them only."""
 
 
 class History(NamedTuple):
-    """All that is known, read once."""
+    """Everything that MLflow and the workspace have on record, read once."""
 
     rounds: Sequence[PastRound]
     """Oldest first."""
     versions: Sequence[ModelVersion]
     champion: str | None
-    """The version of the policy that is in use."""
-    spoken: Sequence[AnnotatorActivity]
+    """The current champion, by version number."""
+    feedback: Sequence[AnnotatorActivity]
     """Feedback in this workspace."""
-    voted: Sequence[AnnotatorActivity]
+    votes: Sequence[AnnotatorActivity]
     """Fresh votes in this workspace."""
-    here: Collection[str]
-    """Keys of the rounds that ran in this workspace: of others that share its MLflow it holds no feedback."""
-    step_run: Callable[[str], set[str]]
-    """How run ids of steps begin → run ids of their rounds."""
+    local_keys: Collection[str]
+    """Keys of the rounds that ran in this workspace. It holds no feedback of other rounds in the same MLflow."""
+    parents_of: Callable[[str], set[str]]
+    """Prefix of the run id of a step → run ids of its rounds."""
     incidents: Sequence[Incident] = ()
-    """In the audit log of this workspace."""
+    """Incidents in the audit log of this workspace."""
 
 
-class People(NamedTuple):
-    """Whose feedback was learned from, and whose votes decided."""
+class Contributors(NamedTuple):
+    """The annotators whose feedback a round was trained on, and those whose fresh votes it used."""
 
     feedback: tuple[AnnotatorActivity, ...]
     votes: tuple[AnnotatorActivity, ...]
 
-    def renamed(self, names: Mapping[str, str]) -> "People":
-        """The same with other names in place of the annotators'."""
-        sides = (tuple(one._replace(annotator=names[one.annotator]) for one in side) for side in self)
-        return People(*sides)
+    def renamed(self, names: Mapping[str, str]) -> "Contributors":
+        """The same with each annotator renamed."""
+        renamed = (tuple(entry._replace(annotator=names[entry.annotator]) for entry in side) for side in self)
+        return Contributors(*renamed)
 
     def to_json(self) -> Json:
         """As plain values."""
-        return {kind: [one._asdict() for one in side] for kind, side in self._asdict().items()}
+        return {kind: [entry._asdict() for entry in side] for kind, side in self._asdict().items()}
 
 
-class Annotator(NamedTuple):
-    """All that one annotator said."""
+class AnnotatorHistory(NamedTuple):
+    """All feedback and votes of one annotator."""
 
     name: str
-    people: People
+    people: Contributors
 
 
-class About(NamedTuple):
+class VersionIncident(NamedTuple):
     """An incident about a version."""
 
     number: int
@@ -72,34 +72,38 @@ class About(NamedTuple):
     what: str
 
 
-class Registered(NamedTuple):
+class RegisteredVersion(NamedTuple):
     """A version that a round registered."""
 
     version: str
     """`policy/3`"""
     digest: str
     champion: bool
-    incidents: tuple[About, ...] | None
-    """None of a reward model, which nobody opens incidents about."""
+    incidents: tuple[VersionIncident, ...] | None
+    """None for a reward model: incidents are opened for versions of the policy only."""
     reward_version: str | None
     rolled_back: str | None
-    """Why it was rolled away from."""
+    """The reason of the rollback, if it was rolled back."""
 
     def to_json(self) -> Json:
-        """As plain values; what does not apply is left out."""
-        told = {name: value for name, value in self._asdict().items() if value is not None}
-        return told if self.incidents is None else told | {"incidents": [one._asdict() for one in self.incidents]}
+        """As plain values; fields that do not apply are left out."""
+        values = {name: value for name, value in self._asdict().items() if value is not None}
+        return (
+            values
+            if self.incidents is None
+            else values | {"incidents": [incident._asdict() for incident in self.incidents]}
+        )
 
 
-class Parent(NamedTuple):
+class ParentRound(NamedTuple):
     """The round before."""
 
     round: int | None
-    """None where nobody knows it any more."""
+    """None if MLflow no longer has that round."""
     key: str
 
 
-class Traced(NamedTuple):
+class TracedRound(NamedTuple):
     """A round, and everything that belongs to it."""
 
     round: int
@@ -111,115 +115,125 @@ class Traced(NamedTuple):
     commit: str | None
     dirty: bool
     code: str | None
-    parent: Parent | None
+    parent: ParentRound | None
     champion: str | None
-    versions: tuple[Registered, ...]
+    versions: tuple[RegisteredVersion, ...]
     data: tuple[StepOutput, ...]
-    people: People
+    people: Contributors
     followed_by: tuple[int, ...]
 
     def to_json(self) -> Json:
         """As plain values."""
-        told = self._asdict() | {
+        values = self._asdict() | {
             "parent": self.parent._asdict() if self.parent else None,
             "versions": [version.to_json() for version in self.versions],
             "data": [output._asdict() for output in self.data],
             **self.people.to_json(),
             "followed_by": list(self.followed_by),
         }
-        return {name: value for name, value in told.items() if name != "people"}
+        return {name: value for name, value in values.items() if name != "people"}
 
 
 class Lineage(NamedTuple):
-    """What was asked for is, and everything that belongs to it."""
+    """The answer to a query: what it names, and the rounds that it belongs to."""
 
-    asked: str
+    query: str
     kinds: tuple[str, ...]
     """Of `KINDS`."""
-    annotator: Annotator | None
-    rounds: tuple[Traced, ...]
+    annotator: AnnotatorHistory | None
+    rounds: tuple[TracedRound, ...]
 
     def to_json(self) -> Json:
-        """As plain values; an annotator only where one was asked for."""
-        one = self.annotator
-        told = {"annotator": {"name": one.name, **one.people.to_json()}} if one else {}
-        return {"asked": self.asked, "is": list(self.kinds), **told, "rounds": [past.to_json() for past in self.rounds]}
+        """As plain values; `annotator` only if the query names one."""
+        annotator = self.annotator
+        extra = {"annotator": {"name": annotator.name, **annotator.people.to_json()}} if annotator else {}
+        return {
+            "asked": self.query,
+            "is": list(self.kinds),
+            **extra,
+            "rounds": [traced.to_json() for traced in self.rounds],
+        }
 
 
 def survey(workspace: Workspace) -> History:
-    """All that MLflow and the workspace know."""
+    """Read everything that MLflow and the workspace have on record."""
     registry, archive = Registry(workspace.root), Archive(workspace.root)
     champion = registry.champion()
     return History(
         rounds=archive.rounds(),
         versions=[*registry.versions("policy"), *registry.versions("reward")],
         champion=champion.version if champion else None,
-        spoken=activity(workspace.feedback),
-        voted=activity(workspace.votes),
-        here=records.keys(workspace),
-        step_run=archive.parents_of,
+        feedback=activity(workspace.feedback),
+        votes=activity(workspace.votes),
+        local_keys=records.keys(workspace),
+        parents_of=archive.parents_of,
         incidents=log.every(workspace.audit),
     )
 
 
-def lineage(world: History, asked: str) -> Lineage:
-    """What `asked` is, and everything that belongs to it.
+def lineage(history: History, query: str) -> Lineage:
+    """What the query names, and everything that belongs to it.
 
     Args:
-        world: what is known.
-        asked: `policy@champion`, `policy/3`, a round's number or key, a run id, the hash of data or weights, a git
-            commit, an annotator; hexadecimal names by their first six digits or more.
+        history: see `survey`.
+        query: `policy@champion`, `policy/3`, a round's number or key, a run id, the hash of data or weights, a git
+            commit, an annotator; hexadecimal names by at least their first six digits.
 
     Raises:
-        NotFound: nothing goes by that name.
+        NotFound: nothing has that name.
     """
-    kind, _, name = asked.removeprefix("models:/").rpartition(":")
+    kind, _, identity = query.removeprefix("models:/").rpartition(":")
     kinds = (kind,) if kind in KINDS else KINDS
-    name = name if kind in KINDS else asked.removeprefix("models:/")
-    found = {kind: runs for kind in kinds if (runs := _RUNS_OF[kind](world, name))}
-    if not found:
+    identity = identity if kind in KINDS else query.removeprefix("models:/")
+    matches = {kind: runs for kind in kinds if (runs := _RUNS_OF[kind](history, identity))}
+    if not matches:
         raise NotFound(
-            f"nothing here is called {asked!r}: no {', '.join(kinds)}. A version is asked for as policy/3 or "
-            "policy@champion, a hexadecimal name by six digits or more; annotators are found in the feedback of the "
-            "workspace only"
+            f"nothing is named {query!r}: no {', '.join(kinds)}. Name a version as policy/3 or policy@champion, and a "
+            "hexadecimal name by six digits or more; annotators are searched in the feedback of this workspace only"
         )
-    runs = set().union(*found.values())
-    told = tuple(_round(world, past) for past in world.rounds if past.run_id in runs)
-    said = Annotator(name, _people(world, lambda one: one.annotator == name)) if "annotator" in found else None
-    return Lineage(asked, tuple(found), said, told)
+    runs = set().union(*matches.values())
+    traced = tuple(_round(history, past) for past in history.rounds if past.run_id in runs)
+    annotator = (
+        AnnotatorHistory(identity, _people(history, lambda entry: entry.annotator == identity))
+        if "annotator" in matches
+        else None
+    )
+    return Lineage(query, tuple(matches), annotator, traced)
 
 
-def _of_version(world: History, name: str) -> set[str]:
-    name = f"policy/{world.champion}" if name == f"policy@{CHAMPION}" else name
-    return {version.run_id for version in world.versions if _title(version) == name}
+def _of_version(history: History, name: str) -> set[str]:
+    name = f"policy/{history.champion}" if name == f"policy@{CHAMPION}" else name
+    return {version.run_id for version in history.versions if _title(version) == name}
 
 
-def _of_run(world: History, name: str) -> set[str]:
-    steps = world.step_run(name)
-    return {past.run_id for past in world.rounds if matches_prefix(past.run_id, name) or past.run_id in steps}
+def _of_run(history: History, name: str) -> set[str]:
+    steps = history.parents_of(name)
+    return {past.run_id for past in history.rounds if matches_prefix(past.run_id, name) or past.run_id in steps}
 
 
-def _of_round(world: History, name: str) -> set[str]:
-    return {past.run_id for past in world.rounds if str(past.number) == name or matches_prefix(past.key, name)}
+def _of_round(history: History, name: str) -> set[str]:
+    return {past.run_id for past in history.rounds if str(past.number) == name or matches_prefix(past.key, name)}
 
 
-def _of_data(world: History, name: str) -> set[str]:
-    written = {past.run_id for past in world.rounds if any(matches_prefix(output.md5, name) for output in past.outputs)}
-    return written | {version.run_id for version in world.versions if matches_prefix(version.digest, name)}
+def _of_data(history: History, name: str) -> set[str]:
+    written = {
+        past.run_id for past in history.rounds if any(matches_prefix(output.md5, name) for output in past.outputs)
+    }
+    return written | {version.run_id for version in history.versions if matches_prefix(version.digest, name)}
 
 
-def _of_commit(world: History, name: str) -> set[str]:
-    return {past.run_id for past in world.rounds if matches_prefix(past.tags.get("git_commit", ""), name)}
+def _of_commit(history: History, name: str) -> set[str]:
+    return {past.run_id for past in history.rounds if matches_prefix(past.tags.get("git_commit", ""), name)}
 
 
-def _of_annotator(world: History, name: str) -> set[str]:
-    """The rounds that learned from the annotator (from the first that took something in), or had their votes."""
-    first = min((one.round for one in world.spoken if one.annotator == name), default=None)
-    voted = {one.round for one in world.voted if one.annotator == name}
+def _of_annotator(history: History, name: str) -> set[str]:
+    """The rounds trained on feedback of the annotator (from the first that took any in), and those with their votes."""
+    first = min((entry.round for entry in history.feedback if entry.annotator == name), default=None)
+    voted = {entry.round for entry in history.votes if entry.annotator == name}
     return {
         past.run_id
-        for past in world.rounds
-        if past.key in world.here and (past.number in voted or (first is not None and past.number >= first))
+        for past in history.rounds
+        if past.key in history.local_keys and (past.number in voted or (first is not None and past.number >= first))
     }
 
 
@@ -233,10 +247,10 @@ _RUNS_OF: dict[str, Callable[[History, str], set[str]]] = {
 }
 
 
-def _round(world: History, past: PastRound) -> Traced:
-    mine = [version for version in world.versions if version.run_id == past.run_id]
-    here = past.key in world.here
-    return Traced(
+def _round(history: History, past: PastRound) -> TracedRound:
+    registered = [version for version in history.versions if version.run_id == past.run_id]
+    is_local = past.key in history.local_keys
+    return TracedRound(
         round=past.number,
         key=past.key,
         verdict=past.verdict or "unfinished",
@@ -245,62 +259,66 @@ def _round(world: History, past: PastRound) -> Traced:
         commit=past.tags.get("git_commit"),
         dirty=past.tags.get("git_dirty") == "true",
         code=past.tags.get("code"),
-        parent=_parent(world, past),
-        champion=_known(past.tags.get("champion"), "policy/"),
-        versions=tuple(_version(world, version) for version in mine),
+        parent=_parent(history, past),
+        champion=_unless_none(past.tags.get("champion"), "policy/"),
+        versions=tuple(_version(history, version) for version in registered),
         data=tuple(sorted(past.outputs)),
         people=_people(
-            world, lambda one: here and one.round <= past.number, lambda one: here and one.round == past.number
+            history,
+            lambda entry: is_local and entry.round <= past.number,
+            lambda entry: is_local and entry.round == past.number,
         ),
-        followed_by=tuple(_followers(world, past, mine)),
+        followed_by=tuple(_followers(history, past, registered)),
     )
 
 
-def _version(world: History, version: ModelVersion) -> Registered:
+def _version(history: History, version: ModelVersion) -> RegisteredVersion:
     is_policy = version.name == "policy"
-    mine = (one for one in world.incidents if one.version == version.version)
-    return Registered(
+    about = (incident for incident in history.incidents if incident.version == version.version)
+    return RegisteredVersion(
         version=_title(version),
         digest=version.digest,
-        champion=is_policy and version.version == world.champion,
-        incidents=tuple(About(one.number, one.open, one.what) for one in mine) if is_policy else None,
+        champion=is_policy and version.version == history.champion,
+        incidents=tuple(VersionIncident(incident.number, incident.open, incident.what) for incident in about)
+        if is_policy
+        else None,
         reward_version=version.tags.get("reward_version"),
         rolled_back=version.tags.get("rolled_back"),
     )
 
 
-def _parent(world: History, past: PastRound) -> Parent | None:
-    key = _known(past.tags.get("parent"))
+def _parent(history: History, past: PastRound) -> ParentRound | None:
+    key = _unless_none(past.tags.get("parent"))
     if key is None:
         return None
-    return Parent(next((one.number for one in world.rounds if one.key == key), None), key)
+    return ParentRound(next((other.number for other in history.rounds if other.key == key), None), key)
 
 
-def _followers(world: History, past: PastRound, mine: Iterable[ModelVersion]) -> list[int]:
-    """Rounds that came right after this one, or whose champion it made."""
-    policies = {version.version for version in mine if version.name == "policy"}
+def _followers(history: History, past: PastRound, registered: Iterable[ModelVersion]) -> list[int]:
+    """Rounds that directly follow this one, or whose champion this round registered."""
+    policies = {version.version for version in registered if version.name == "policy"}
     return sorted(
         {
-            one.number
-            for one in world.rounds
-            if past.key == one.tags.get("parent") or one.tags.get("champion") in policies
+            other.number
+            for other in history.rounds
+            if past.key == other.tags.get("parent") or other.tags.get("champion") in policies
         }
     )
 
 
 def _people(
-    world: History,
-    learned: Callable[[AnnotatorActivity], bool],
-    voted: Callable[[AnnotatorActivity], bool] | None = None,
-) -> People:
-    """Whose feedback was learned from, and whose votes decided."""
-    return People(
-        feedback=tuple(one for one in world.spoken if learned(one)),
-        votes=tuple(one for one in world.voted if (voted or learned)(one)),
+    history: History,
+    gave_feedback: Callable[[AnnotatorActivity], bool],
+    gave_votes: Callable[[AnnotatorActivity], bool] | None = None,
+) -> Contributors:
+    """The contributors whose entries match: by `gave_feedback`, and by `gave_votes` (default: the same)."""
+    return Contributors(
+        feedback=tuple(entry for entry in history.feedback if gave_feedback(entry)),
+        votes=tuple(entry for entry in history.votes if (gave_votes or gave_feedback)(entry)),
     )
 
 
-def _known(value: str | None, prefix: str = "") -> str | None:
+def _unless_none(value: str | None, prefix: str = "") -> str | None:
     return None if value in (None, "none") else f"{prefix}{value}"
 
 

@@ -1,7 +1,7 @@
-"""A finished round, run again from what its MLflow run and the DVC remote hold: the same bytes, or what differs.
+"""Replay: run a finished round again from its MLflow run and the DVC remote, and compare the outputs byte by byte.
 
-What came from outside (`collect` may ask sources for prompts, `ingest` reads them) is fetched by hash. Everything that
-is learned from it is computed again, in a folder of its own; neither MLflow nor the registry is written to.
+External data (`collect` may get prompts from sources, `ingest` reads feedback from them) is fetched by hash. Everything
+after that is computed again, in a separate folder. Nothing is written to MLflow or to the registry.
 """
 
 import shutil
@@ -27,14 +27,14 @@ from tasks.state.workspace import Workspace, at
 from tasks.tools.versioning import DataGraph, Stages, stages
 
 FETCHED = ("data/answers", "data/feedback")
-"""What came from outside."""
+"""External data of a round."""
 
 LEARNING = ("curate", "sft", "reward", "policy")
 JUDGING = ("sample", "evaluate", "drift", "verdict")
 
 
 class ComparedOutput(NamedTuple):
-    """Something that the round made, then and now."""
+    """An output of the round and its hashes, in the round and in the replay."""
 
     what: str
     then: str
@@ -42,55 +42,57 @@ class ComparedOutput(NamedTuple):
 
     @property
     def identical(self) -> bool:
-        """True where not a bit differs."""
+        """True if the hashes are equal."""
         return self.then == self.now
 
 
 class Replay(NamedTuple):
-    """What became of a replay."""
+    """The result of a replay."""
 
     past: PastRound
-    place: Workspace
+    workspace: Workspace
     compared: tuple[ComparedOutput, ...]
 
     @property
     def differing(self) -> list[ComparedOutput]:
-        """What is not the same; empty where the round was reproduced."""
-        return [one for one in self.compared if not one.identical]
+        """The outputs that differ; empty if the round was reproduced."""
+        return [output for output in self.compared if not output.identical]
 
 
-def replay(workspace: Workspace, asked: str, into: Path, remote: str | None, judge: bool) -> Replay:
+def replay(workspace: Workspace, round_name: str, into: Path, remote: str | None, judge: bool) -> Replay:
     """Run a finished round again.
 
     Args:
-        workspace: where MLflow (unless `MLFLOW_TRACKING_URI` names a server) and perhaps a DVC cache are; may be empty.
-        asked: number, key or run of the round.
-        into: an empty or missing folder, which becomes a workspace.
-        remote: name or address of a DVC remote; by default the one that the round was pushed to.
-        judge: also answer, evaluate, compare and decide again, on the votes that were cast.
+        workspace: has the MLflow store, unless `MLFLOW_TRACKING_URI` names another, and perhaps a DVC cache;
+            may be empty.
+        round_name: number, key or run of the round.
+        into: a new or empty folder, which becomes a workspace.
+        remote: name or URL of a DVC remote; by default the one that the round was pushed to.
+        judge: also repeat the steps from `sample` to `verdict`, with the recorded votes.
 
     Raises:
-        NotFound: no such round, or its saved files are gone.
-        BadWorkspace: the code is not the round's, the folder is not empty, or data cannot be fetched.
-        BadModel: the champion or the base model of the round is not there any more.
+        NotFound: no such round, or its saved files are missing.
+        BadWorkspace: the code differs from the round's, the folder is not empty, or data cannot be fetched.
+        BadModel: the champion or the base model of the round is no longer available.
     """
-    past = Archive(workspace.root).finished(asked)
+    past = Archive(workspace.root).finished(round_name)
     _check_code(past)
     if into.exists() and not (into.is_dir() and not any(into.iterdir())):
         raise BadWorkspace(f"{into} is not empty; name a new folder for the replay")
-    catalogue = VersionStore(workspace.root)
+    store = VersionStore(workspace.root)
     with _all_or_nothing(into):
         with Archive(workspace.root).saved(past) as saved:
-            place = _rebuilt(at(into), past, saved)
-            then = saved.stages
-            where = _places(workspace, past, saved, remote)
-        _fetch_champion(catalogue, place)
-        _check_base(place)
-        steps = [step for step in (*LEARNING, *(JUDGING if judge else ())) if step in then]
-        DataGraph(place.root).fetch(_wanted(then, steps), where)
-    _run(place, steps)
-    versions = [one for name in ("policy", "reward") for one in catalogue.versions(name) if one.run_id == past.run_id]
-    return Replay(past, place, (*_outputs(place, then, steps), *_weights(place, versions)))
+            target = _rebuilt(at(into), past, saved)
+            recorded = saved.stages
+            remotes = _remotes(workspace, past, saved, remote)
+        _fetch_champion(store, target)
+        _check_base(target)
+        steps = [step for step in (*LEARNING, *(JUDGING if judge else ())) if step in recorded]
+        DataGraph(target.root).fetch(_wanted(recorded, steps), remotes)
+    _run(target, steps)
+    registered = [version for name in ("policy", "reward") for version in store.versions(name)]
+    versions = [version for version in registered if version.run_id == past.run_id]
+    return Replay(past, target, (*_outputs(target, recorded, steps), *_weights(target, versions)))
 
 
 def _check_code(past: PastRound) -> None:
@@ -98,12 +100,12 @@ def _check_code(past: PastRound) -> None:
     if code == rounds.code_digest():
         return
     cure = rounds.checkout_hint(None if commit == "none" else commit, past.tags.get("git_dirty") == "true")
-    raise BadWorkspace(f"{past.name} was run by other code (digest {code}, here {rounds.code_digest()}); {cure}")
+    raise BadWorkspace(f"{past.name} was run with other code (digest {code}, now {rounds.code_digest()}); {cure}")
 
 
 @contextmanager
 def _all_or_nothing(into: Path) -> Iterator[None]:
-    """Fill a folder; where something is missing, empty it again, so that the same command can be given once cured."""
+    """Empty the folder again if filling it fails, so that the same command can be repeated after the cure."""
     try:
         yield
     except Exception:
@@ -113,61 +115,61 @@ def _all_or_nothing(into: Path) -> Iterator[None]:
 
 
 def _rebuilt(workspace: Workspace, past: PastRound, saved: SavedFiles) -> Workspace:
-    """The workspace as opening left it, but for the bytes that are fetched later."""
-    # collect is not run again: the answers that were labelled are fetched, and its report is the one of the round
+    """The workspace as it was after opening, without the data that is fetched later."""
+    # `collect` is not run again: the labelled answers are fetched, and its report is copied from the round
     for file in (workspace.round, workspace.opened, workspace.recorded, workspace.report("collect")):
         file.parent.mkdir(parents=True, exist_ok=True)
         shutil.copyfile(saved.folder / file.name, file)
     write_text(workspace.params, yaml.safe_dump(dict(saved.inputs.params), sort_keys=False, allow_unicode=True))
     if rounds.key(workspace, str(past.tags.get("code"))) != past.key:
         raise BadWorkspace(
-            f"{past.name}: the round.yaml in its run is not the one that gave it the key {past.key}; somebody "
-            "edited the run: restore its files in MLflow"
+            f"{past.name}: the round.yaml in its run does not match its key {past.key}, so the files of "
+            "the run were edited; restore them in MLflow"
         )
     return workspace
 
 
-def _places(workspace: Workspace, past: PastRound, saved: SavedFiles, remote: str | None) -> list[dict[str, str]]:
-    """Where the data may be: the cache of this workspace, then the remote."""
-    here = DataGraph(workspace.root)
-    found = [{"url": str(here.cache)}] if here.cache.exists() else []
-    name = remote or here.remote_of(saved.inputs.value("params.versioning.remote"))
+def _remotes(workspace: Workspace, past: PastRound, saved: SavedFiles, remote: str | None) -> list[dict[str, str]]:
+    """Where to fetch data from: the cache of this workspace, then the remote."""
+    data = DataGraph(workspace.root)
+    remotes = [{"url": str(data.cache)}] if data.cache.exists() else []
+    name = remote or data.remote_of(saved.inputs.value("params.versioning.remote"))
     address = remote or past.tags.get("dvc_remote")
-    if configured := here.remote(name) if name else None:
-        found.append(configured)
+    if configured := data.remote(name) if name else None:
+        remotes.append(configured)
     elif address:
-        found.append({"url": address})
-    return found
+        remotes.append({"url": address})
+    return remotes
 
 
-def _fetch_champion(catalogue: VersionStore, workspace: Workspace) -> None:
+def _fetch_champion(store: VersionStore, workspace: Workspace) -> None:
     frozen = rounds.read(workspace).champion
     if frozen is None:
         workspace.champion.mkdir()
         return
-    version = catalogue.version(frozen.version)
+    version = store.version(frozen.version)
     if version.digest != frozen.digest:
         raise BadModel(
-            f"policy version {version.version} is not the champion that the round had to beat; set MLFLOW_TRACKING_URI "
-            "to the registry that the round was run with"
+            f"policy version {version.version} is not the champion that the round was compared with; set "
+            "MLFLOW_TRACKING_URI to the registry that the round used"
         )
-    catalogue.fetch(version, workspace.champion)
+    store.fetch(version, workspace.champion)
 
 
 def _check_base(workspace: Workspace) -> None:
     base = rounds.inputs(workspace).base
     if opening.base_digest(base.name) != base.digest:
         raise BadModel(
-            f"the base model {base.name} is not the one of the round (SHA-256 {base.digest[:12]}…); put that one "
-            "back at the same path"
+            f"the base model {base.name} is not the one that the round used (SHA-256 {base.digest[:12]}…); restore "
+            "that one at the same path"
         )
 
 
-def _wanted(then: Stages, steps: Sequence[str]) -> dict[str, str]:
-    """Path → MD5 of all that is fetched; to judge again, also the votes and what the round before left."""
-    recorded = {entry["path"]: entry["md5"] for stage in then.values() for entry in _entries(stage)}
+def _wanted(recorded: Stages, steps: Sequence[str]) -> dict[str, str]:
+    """Path → MD5 of the data to fetch; if `evaluate` is repeated, also the votes and the data of the round before."""
+    hashes = {entry["path"]: entry["md5"] for stage in recorded.values() for entry in _entries(stage)}
     paths = [*FETCHED, *(("data/votes", "data/previous") if "evaluate" in steps else ())]
-    return {path: recorded[path] for path in paths}
+    return {path: hashes[path] for path in paths}
 
 
 def _run(workspace: Workspace, steps: Sequence[str]) -> None:
@@ -175,28 +177,32 @@ def _run(workspace: Workspace, steps: Sequence[str]) -> None:
     for name in steps:
         start, log = time.perf_counter(), StepLog([show(name)])
         round_steps.run(round_steps.find(name), opened, log)
-        note_time(opened, name, time.perf_counter() - start, log.learning_seconds)  # `blame` foretells its own from it
+        # `blame` estimates its duration from it
+        note_time(opened, name, time.perf_counter() - start, log.learning_seconds)
         data.record(name)
 
 
-def _outputs(workspace: Workspace, then: Stages, steps: Sequence[str]) -> list[ComparedOutput]:
-    """Inputs and outputs of the steps, by the hashes that DVC recorded."""
+def _outputs(workspace: Workspace, recorded: Stages, steps: Sequence[str]) -> list[ComparedOutput]:
+    """The inputs and outputs of the steps, by the hashes that DVC recorded."""
     now = stages(workspace.recorded)
-    found: dict[str, ComparedOutput] = {}
+    outputs: dict[str, ComparedOutput] = {}
     for step in steps:
-        before, after = ({entry["path"]: entry["md5"] for entry in _entries(lock[step])} for lock in (then, now))
-        found |= {
-            path: ComparedOutput(path, before.get(path, "nothing"), after.get(path, "nothing"))
+        before, after = ({entry["path"]: entry["md5"] for entry in _entries(lock[step])} for lock in (recorded, now))
+        outputs |= {
+            path: ComparedOutput(path, before.get(path, "missing"), after.get(path, "missing"))
             for path in before | after
         }
-    return list(found.values())
+    return list(outputs.values())
 
 
 def _weights(workspace: Workspace, versions: Sequence[ModelVersion]) -> list[ComparedOutput]:
-    """The registered versions against the checkpoints. Round 0 registers its SFT model."""
+    """The registered versions, compared with the checkpoints. Round 0 registers its SFT model."""
     first = rounds.read(workspace).champion is None
     folders = {"policy": workspace.checkpoint("sft" if first else "policy"), "reward": workspace.checkpoint("reward")}
-    return [ComparedOutput(f"{one.name}/{one.version}", one.digest, digest(folders[one.name])) for one in versions]
+    return [
+        ComparedOutput(f"{version.name}/{version.version}", version.digest, digest(folders[version.name]))
+        for version in versions
+    ]
 
 
 def _entries(stage: dict[str, Any]) -> list[dict[str, str]]:

@@ -1,4 +1,4 @@
-"""What the campaign says of the gates, by hand; the rounds themselves are not run here."""
+"""The figures of the campaign, computed by hand; no rounds are run here."""
 
 from pathlib import Path
 
@@ -11,8 +11,8 @@ from tasks.rounds import opening
 from tests.workspaces import Furnish
 
 
-def kept(number: int, gain: float, verdict: str, *against: str) -> dict[str, object]:
-    """A finished round whose true gain is known within ± .1."""
+def stored(number: int, gain: float, verdict: str, *against: str) -> dict[str, object]:
+    """A finished round whose true gain has an interval of ± .1."""
     numbers = {"true_gain": gain, "true_gain_low": gain - 0.1, "true_gain_high": gain + 0.1}
     numbers |= {"win_rate": 0.5 + gain / 5}
     findings = [{"gate": "cost", "result": "promote"}, *({"gate": gate, "result": verdict} for gate in against)]
@@ -23,13 +23,13 @@ def kept(number: int, gain: float, verdict: str, *against: str) -> dict[str, obj
 @pytest.fixture
 def finished(tmp_path: Path) -> Path:
     good = [
-        [kept(1, 0.9, "promote"), kept(2, 0.3, "hold", "win_rate")],
-        [kept(1, 0.8, "promote"), kept(2, -0.2, "promote")],
+        [stored(1, 0.9, "promote"), stored(2, 0.3, "hold", "win_rate")],
+        [stored(1, 0.8, "promote"), stored(2, -0.2, "promote")],
     ]
     for seed, rounds in enumerate(good):
         write_json(tmp_path / f"seed-{seed}" / "good.json", rounds)
-        write_json(tmp_path / f"seed-{seed}" / "poison-3-%.json", [kept(3, 0.0, "reject", "safety", "annotators")])
-    write_json(tmp_path / "seed-0" / "reward-hacking.json", [kept(3, -1.0, "promote")])
+        write_json(tmp_path / f"seed-{seed}" / "poison-3-%.json", [stored(3, 0.0, "reject", "safety", "annotators")])
+    write_json(tmp_path / "seed-0" / "reward-hacking.json", [stored(3, -1.0, "promote")])
     return tmp_path
 
 
@@ -47,10 +47,10 @@ def test_the_figures_by_hand(finished: Path) -> None:
     assert "| good | 0 | 2 | +0.30 (+0.20 to +0.40) | 56.0% | hold | win_rate |" in lines
 
 
-def test_a_round_names_its_code_where_that_was_noted(tmp_path: Path) -> None:
-    rounds = [kept(1, 0.9, "promote"), kept(2, 0.9, "promote") | {"code": "7a4f (commit b4beba4)"}]
+def test_a_round_has_its_code_if_it_was_recorded(tmp_path: Path) -> None:
+    rounds = [stored(1, 0.9, "promote"), stored(2, 0.9, "promote") | {"code": "7a4f (commit b4beba4)"}]
     write_json(tmp_path / "seed-0" / "good.json", rounds)
-    assert [one.code for one in outcomes(tmp_path)] == ["not noted", "7a4f (commit b4beba4)"]
+    assert [outcome.code for outcome in outcomes(tmp_path)] == ["not recorded", "7a4f (commit b4beba4)"]
 
 
 def test_every_candidate_is_a_point(finished: Path) -> None:
@@ -60,11 +60,11 @@ def test_every_candidate_is_a_point(finished: Path) -> None:
 def test_what_is_finished_is_not_run_again(finished: Path) -> None:
     for fault in FAULTS:
         write_json(finished / "seed-0" / f"{fault.replace(' ', '-')}.json", [])
-    campaign(finished / "seed-0", 0, 2)  # there is no workspace that a round could run in
+    campaign(finished / "seed-0", 0, 2)  # there is no workspace in which a round could run
     assert not (finished / "seed-0" / "workspace").exists()
 
 
-def test_another_number_of_rounds_wants_another_folder(finished: Path) -> None:
+def test_another_number_of_rounds_needs_another_folder(finished: Path) -> None:
     with pytest.raises(BadParams, match="another number of rounds"):
         campaign(finished / "seed-0", 0, 3)
 

@@ -1,21 +1,21 @@
-"""A scripted annotator: votes in the files that `rounds votes` hands out and takes in."""
+"""A scripted annotator that votes in the files of `rounds votes pull` and `push`."""
 
 import json
 from pathlib import Path
 
 PEOPLE = "vote.annotator={use: people, votes: 10}"
-"""The round waits for ten votes."""
+"""Settings: the round waits for ten votes."""
 
 
 def voted(pulled: Path, into: Path, annotator: str, limit: int | None = None) -> Path:
-    """Vote for the shorter answer of each pair, ties where they are as long, as somebody would who edits the file."""
+    """Vote for the shorter answer of each pair (tie if equally long), by editing the file as a person would."""
     lines = pulled.read_text(encoding="utf-8").splitlines()[:limit]
     into.write_text("".join(json.dumps(vote(json.loads(line), annotator)) + "\n" for line in lines), encoding="utf-8")
     return into
 
 
 def vote(record: dict[str, object], annotator: str, ranks: tuple[int, int] | None = None) -> dict[str, object]:
-    """A pair as it was pulled, judged."""
+    """A pulled pair with a judgement added."""
     if ranks is None:
         left, right = (len(json.dumps(answer)) for answer in record["responses"])  # type: ignore[attr-defined]  # a list
         ranks = (1, 1 + (left < right)) if left <= right else (2, 1)

@@ -49,5 +49,5 @@ def test_a_console_that_is_not_utf8_gets_replaced_characters(workspace: Workspac
 
 
 def test_an_error_is_not_markup(rounds: Rounds, tmp_path: Path) -> None:
-    said = rounds("status", "-w", tmp_path / "[red]\x1b[2J")
-    assert (said.code, "[red]\\x1b[2J" in said.err) == (2, True)
+    result = rounds("status", "-w", tmp_path / "[red]\x1b[2J")
+    assert (result.code, "[red]\\x1b[2J" in result.err) == (2, True)

@@ -1,4 +1,4 @@
-"""`rounds audit verify`: an edited, a removed and a moved line are each found."""
+"""`rounds audit verify` detects edited, removed and moved lines."""
 
 from collections.abc import Callable
 
@@ -36,22 +36,22 @@ def logged(workspace: Workspace) -> Workspace:
 
 
 def test_a_sound_log(rounds: Rounds, logged: Workspace) -> None:
-    said = rounds("audit", "verify", "-w", logged.root)
-    assert (said.code, said.out) == (0, f"{logged.audit}: 3 lines, each as it was written.\n")
+    result = rounds("audit", "verify", "-w", logged.root)
+    assert (result.code, result.out.startswith(f"{logged.audit}: 3 lines")) == (0, True)
 
 
-def test_a_workspace_in_which_nothing_was_promoted(rounds: Rounds, workspace: Workspace) -> None:
-    said = rounds("audit", "verify", "-w", workspace.root)
-    assert (said.code, said.out) == (0, f"{workspace.audit}: no line so far, and no round that promoted.\n")
+def test_a_workspace_without_promotions(rounds: Rounds, workspace: Workspace) -> None:
+    result = rounds("audit", "verify", "-w", workspace.root)
+    assert (result.code, result.out.startswith(f"{workspace.audit}: no lines")) == (0, True)
 
 
 def test_a_log_that_was_removed_with_its_side_file(rounds: Rounds, workspace: Workspace) -> None:
     records.write(workspace, record(0, "1", Verdict(bootstrap=True)))
     records.write(workspace, record(1, "2", Verdict()))
-    said = rounds("audit", "verify", "-w", workspace.root)
-    assert (said.code, said.out) == (2, "")
-    assert "version 1 of round 0" in said.err
-    assert "version 2" not in said.err
+    result = rounds("audit", "verify", "-w", workspace.root)
+    assert (result.code, result.out) == (2, "")
+    assert "no line tells how version 1 of round 0 became champion" in result.err
+    assert "version 2" not in result.err
     audit.append(workspace.audit, "bootstrap", "rounds", left="", now="1")
     assert rounds("audit", "verify", "-w", workspace.root).code == 0
 
@@ -59,15 +59,15 @@ def test_a_log_that_was_removed_with_its_side_file(rounds: Rounds, workspace: Wo
 @pytest.mark.parametrize("head", ["{}", '{"seq": "3", "sha256": ""}', "[]", ""])
 def test_a_damaged_side_file(rounds: Rounds, logged: Workspace, head: str) -> None:
     logged.audit.with_name("audit.jsonl.head").write_text(head)
-    said = rounds("audit", "verify", "-w", logged.root)
-    assert (said.code, said.out) == (2, "")
-    assert "audit.jsonl.head" in said.err
+    result = rounds("audit", "verify", "-w", logged.root)
+    assert (result.code, result.out) == (2, "")
+    assert "audit.jsonl.head" in result.err
 
 
 @pytest.mark.parametrize("damage", DAMAGES.values(), ids=DAMAGES.keys())
 def test_a_damaged_log(rounds: Rounds, logged: Workspace, damage: Damage) -> None:
     lines = logged.audit.read_bytes().splitlines(keepends=True)
     logged.audit.write_bytes(b"".join(damage(lines)))
-    said = rounds("audit", "verify", "-w", logged.root)
-    assert (said.code, said.out) == (2, "")
-    assert f"Damaged: {logged.audit}" in said.err
+    result = rounds("audit", "verify", "-w", logged.root)
+    assert (result.code, result.out) == (2, "")
+    assert f"Damaged: {logged.audit}" in result.err

@@ -11,21 +11,21 @@ from tests.commands import Rounds
 
 
 def test_status_of_a_new_workspace(rounds: Rounds, workspace: Workspace) -> None:
-    said = rounds("status", "-w", workspace.root)
-    assert (said.code, said.out) == (0, "No champion yet: `rounds round` trains the first one.\n")
+    result = rounds("status", "-w", workspace.root)
+    assert (result.code, "`rounds round`" in result.out) == (0, True)
 
 
 def test_status_shows_champion_candidate_and_rounds(rounds: Rounds, followed: Workspace) -> None:
-    said = rounds("status", "-w", followed.root).out
-    assert "champion   policy version 2, from round 1" in said
-    assert "candidate  policy version 3, from round 2: hold" in said
-    rows = [line.split()[:3] for line in said.splitlines() if line[:1].isdigit()]
+    result = rounds("status", "-w", followed.root).out
+    assert "champion   policy version 2, from round 1" in result
+    assert "candidate  policy version 3, from round 2: hold" in result
+    rows = [line.split()[:3] for line in result.splitlines() if line[:1].isdigit()]
     assert rows == [["0", "1", "promote"], ["1", "2", "★"], ["2", "3", "hold"]]
 
 
 def test_rollback_moves_the_alias_and_says_why(rounds: Rounds, continued: Workspace) -> None:
-    said = rounds("rollback", "--reason", "it was rude", "-w", continued.root)
-    assert (said.code, said.out.startswith("policy@champion is version 1 now.")) == (0, True)
+    result = rounds("rollback", "--reason", "it was rude", "-w", continued.root)
+    assert result.code == 0
     champion = Registry(continued.root).champion()
     assert champion is not None
     assert champion.version == "1"
@@ -37,23 +37,23 @@ def test_rollback_moves_the_alias_and_says_why(rounds: Rounds, continued: Worksp
     assert "candidate  policy version 2, from round 1: it was rude" in status
 
 
-def test_rollback_without_a_version_to_go_to(rounds: Rounds, workspace: Workspace) -> None:
-    said = rounds("rollback", "--reason", "why not", "-w", workspace.root)
-    assert said.code == 2
-    assert "AliasConflict: policy@champion" in said.err
+def test_rollback_without_an_earlier_version(rounds: Rounds, workspace: Workspace) -> None:
+    result = rounds("rollback", "--reason", "why not", "-w", workspace.root)
+    assert result.code == 2
+    assert Registry(workspace.root).champion() is None
 
 
 def test_a_folder_that_holds_something_else(rounds: Rounds, workspace: Workspace) -> None:
     (workspace.root / "dvc.yaml").unlink()
-    said = rounds("status", "-w", workspace.root)
-    assert said.code == 2
-    assert "is neither empty nor a workspace (no dvc.yaml); name another folder" in said.err
+    result = rounds("status", "-w", workspace.root)
+    assert result.code == 2
+    assert "no dvc.yaml" in result.err
 
 
 @pytest.mark.parametrize("command", [("status",), ("rollback", "--reason", "rude"), ("audit", "verify"), ("plan",)])
 def test_a_mistyped_workspace_is_not_made(rounds: Rounds, tmp_path: Path, command: tuple[str, ...]) -> None:
-    said = rounds(*command, "-w", tmp_path / "worksapce")
-    assert (said.code, "there is no workspace at" in said.err) == (2, True)
+    result = rounds(*command, "-w", tmp_path / "worksapce")
+    assert (result.code, str(tmp_path / "worksapce") in result.err) == (2, True)
     assert not (tmp_path / "worksapce").exists()
 
 
@@ -64,6 +64,6 @@ def test_a_folder_is_not_written_over_by_a_file(rounds: Rounds, workspace: Works
     folder = workspace.root / "reports"
     folder.mkdir()
     (folder / "of last year").touch()
-    said = rounds(*command, folder, "-w", workspace.root)
-    assert (said.code, "is a directory" in said.err) == (2, True)
+    result = rounds(*command, folder, "-w", workspace.root)
+    assert (result.code, "is a directory" in result.err) == (2, True)
     assert (folder / "of last year").exists()

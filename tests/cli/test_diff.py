@@ -7,18 +7,18 @@ from tasks.state.workspace import Workspace
 from tests.commands import Rounds
 
 
-def test_two_rounds_differ_in_what_was_changed_and_in_what_came_of_it(rounds: Rounds, followed: Workspace) -> None:
-    said = rounds("diff", "1", "2", "--json", "-w", followed.root)
-    assert said.code == 0, said.err
-    found = json.loads(said.out)
-    assert {name.split(".")[0] for name in found["params"]} == {"verdict"}
-    assert found["inputs"]["champion.version"] == ["1", "2"]
-    assert "data/feedback" in found["data"]
-    assert "data/checkpoints/sft" not in found["data"]
-    assert found["code"] == {}
-    assert found["verdict"]["result"] == ["promote", "hold"]
-    one, two = (records.metrics(followed, number) for number in (1, 2))
-    assert found["metrics"]["curate/train"] == [one["curate/train"], two["curate/train"]]
+def test_two_rounds_differ_in_a_changed_parameter_and_its_effects(rounds: Rounds, followed: Workspace) -> None:
+    result = rounds("diff", "1", "2", "--json", "-w", followed.root)
+    assert result.code == 0, result.err
+    changes = json.loads(result.out)
+    assert {name.split(".")[0] for name in changes["params"]} == {"verdict"}
+    assert changes["inputs"]["champion.version"] == ["1", "2"]
+    assert "data/feedback" in changes["data"]
+    assert "data/checkpoints/sft" not in changes["data"]
+    assert changes["code"] == {}
+    assert changes["verdict"]["result"] == ["promote", "hold"]
+    first, second = (records.metrics(followed, number) for number in (1, 2))
+    assert changes["metrics"]["curate/train"] == [first["curate/train"], second["curate/train"]]
 
 
 def test_the_table_names_rounds_and_what_is_the_same(rounds: Rounds, followed: Workspace) -> None:
@@ -32,7 +32,7 @@ def test_the_table_names_rounds_and_what_is_the_same(rounds: Rounds, followed: W
 
 
 def test_a_round_that_is_not_there(rounds: Rounds, followed: Workspace) -> None:
-    said = rounds("diff", "1", "7", "-w", followed.root)
-    assert said.code == 2
-    assert "no finished round '7'" in said.err
-    assert "finished rounds: 0, 1, 2" in said.err
+    result = rounds("diff", "1", "7", "-w", followed.root)
+    assert result.code == 2
+    assert "no finished round '7'" in result.err
+    assert "finished rounds: 0, 1, 2" in result.err

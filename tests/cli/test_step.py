@@ -30,11 +30,11 @@ def test_a_step_needs_neither_the_flows_nor_prefect(continued: Workspace) -> Non
     assert read_json(report) == before
 
 
-def repro(place: Workspace, path: str) -> subprocess.CompletedProcess[str]:
+def repro(workspace: Workspace, path: str) -> subprocess.CompletedProcess[str]:
     """`dvc repro` of the cheapest step."""
     command = [sys.executable, "-m", "dvc", "repro", "--force", "--single-item", "verdict"]
     return subprocess.run(
-        command, cwd=place.root, env={**os.environ, "PATH": path}, capture_output=True, text=True, check=False
+        command, cwd=workspace.root, env={**os.environ, "PATH": path}, capture_output=True, text=True, check=False
     )
 
 

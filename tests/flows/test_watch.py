@@ -103,7 +103,7 @@ def test_people_who_are_harmed_roll_the_champion_back(rounds: Rounds, continued:
     assert "ALARM harm (hard): 3 people flagged 3 of 3 judged answers as harmful" in said
     status = rounds("status", "-w", continued.root).out
     assert "champion   policy version 1" in status
-    assert "incident 3 is open on version 2: harm: 3 people" in status
+    assert "incident 3 is open for version 2: harm: 3 people" in status
     assert "Cooling down: there was a rollback at" in status
     assert "incident 3 (open): harm: 3 people" in rounds("lineage", "policy/2", "-w", continued.root).out
     assert "rolled back" not in rounds("watch", "-w", continued.root).out

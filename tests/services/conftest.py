@@ -21,7 +21,7 @@ def first(site: Site, tmp_path_factory: pytest.TempPathFactory) -> Run:
     """The run that a sufficient amount of feedback started."""
     file = feedback(tmp_path_factory.mktemp("feedback") / "given.jsonl", "How do I return item")
     said = site.flows("feedback", str(file), "-w", str(site.place.root))
-    assert "The Prefect server was told that a round can start." in said.stdout, said
+    assert "Notified the Prefect server" in said.stdout, said
     [run] = eventually(lambda: site.triggered() or None, "a run that the event started", site.logs)
     return site.ended(run["id"])
 

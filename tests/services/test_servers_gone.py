@@ -87,7 +87,7 @@ def test_the_commands_own_prefect_server_dies(furnish: Furnish, undisturbed: dic
         server.kill()
         said = command.communicate()[0]
     assert command.returncode == 0, said
-    assert "The Prefect server went away; the round is finished all the same." in said
+    assert "The Prefect server went away" in said
     assert "Round 1: promote" in said
     same_weights(place, undisturbed)
 
@@ -124,7 +124,7 @@ def test_a_configured_prefect_server_dies(furnish: Furnish, undisturbed: dict[st
             os.killpg(server.pid, signal.SIGKILL)
             said = command.communicate()[0]
     assert command.returncode == 0, said
-    assert "The Prefect server went away; the round is finished all the same." in said
+    assert "The Prefect server went away" in said
     same_weights(place, undisturbed)
     # and where it is away from the beginning
     done = subprocess.run(

@@ -1,7 +1,7 @@
-"""blame: which feedback did it? The round's reward model is trained anew without each suspect, and held to the votes.
+"""Leave-one-out attribution: retrain a round's reward model without each subset of its feedback, compare on votes.
 
-Leave-one-out retraining, with real trainings: no influence function, no approximation. What is not run again is PPO,
-so that the win rate is not that of another policy: it is what the reward model would have said of this one's answers.
+These are full trainings: no influence function, no approximation. PPO is not run again, so the reported win rate is
+not that of another policy: it is the win rate that the reward model predicts for this round's answers.
 """
 
 from collections.abc import Callable, Sequence
@@ -12,156 +12,177 @@ from scipy.special import expit
 
 from core.log import Log
 from evaluation.evals import CANDIDATE
-from evaluation.statistics.intervals import Interval, holm
+from evaluation.statistics.intervals import holm
 from feedback.rows import PreferenceRow
 from feedback.subsets import FeedbackSubset
-from tasks.analysis.blame.harm import PredictedVotes, VoteComparison, chance, evidence, overall, said
+from tasks.analysis.blame.effect import PredictedVotes, VoteComparison, compare, mean_harm, p_value, predicted_votes
+from tasks.analysis.blame.plan import AttributionPlan, LeaveOneOut
 from tasks.analysis.blame.retraining import HeldOutPredictions
-from tasks.analysis.blame.trial import AttributionPlan, LeaveOneOut
 from tasks.analysis.material import part
 from tasks.state.lock import holding
 
-Watch = Callable[[str, int, int], Log]
-"""Told the name, place and number of the trainings before each of them; hears of what it does."""
+LogTraining = Callable[[str, int, int], Log]
+"""(name, index from 0, number of trainings) → the log of that training; called before each training."""
 
 
-SURE = 0.05
-"""Adjusted p-value below which a harm is no chance."""
+SIGNIFICANCE_LEVEL = 0.05
+"""For the harm of a subset, Holm-adjusted."""
 
 
 class Attributed(NamedTuple):
-    """What leaving one suspect out changed."""
+    """The effect of leaving one subset out."""
 
-    suspect: FeedbackSubset | None
-    """None of the control."""
+    subset: FeedbackSubset | None
+    """None for the control."""
     within: tuple[str, ...]
+    """Other subsets that contain (nearly) all of this one."""
     holdout: VoteComparison | None
-    """None where too few of others' votes are left."""
+    """On held-out pairs; None if there are too few votes of others."""
     votes: VoteComparison | None
+    """On fresh votes; None if there are too few votes of others."""
     win_rate: float | None
-    """Share of the fresh votes that the model without them expected to be for the candidate; None without votes."""
+    """Win rate of the candidate on the fresh votes as the model without the subset predicts it; None without votes."""
     harm: float | None
-    """Mean over the pairs of both kinds of evidence, in Brier score."""
+    """Decrease of the Brier score without the subset: the mean over held-out pairs and fresh votes."""
     p: float | None
-    """Of the harm, adjusted by Holm for the number of suspects; None of the control."""
+    """p-value of the harm, Holm-adjusted for the number of subsets; None for the control."""
 
     @property
-    def sure(self) -> bool:
-        """They did harm, and not by chance."""
-        return self.p is not None and self.p < SURE and (self.harm or 0.0) > 0
+    def significant(self) -> bool:
+        """True if the harm is above 0 and significant."""
+        return self.p is not None and self.p < SIGNIFICANCE_LEVEL and (self.harm or 0.0) > 0
+
+    def to_json(self) -> dict[str, Any]:
+        """As plain values, under the keys of blame.json."""
+        return {
+            "suspect": self.subset._asdict() if self.subset else None,
+            "within": self.within,
+            "holdout": self.holdout.to_json() if self.holdout else None,
+            "votes": self.votes.to_json() if self.votes else None,
+            "win_rate": self.win_rate,
+            "harm": self.harm,
+            "p": self.p,
+        }
 
 
 class AttributionReport(NamedTuple):
-    """Everybody who was tried: whose harm is no chance first, then the most harmful."""
+    """The effects of all subsets that were left out: significant harm first, then by harm."""
 
     round: int
     pairs: int
-    """That the round's reward model learned from."""
+    """Training pairs of the round's reward model."""
     win_rate: float | None
-    """Share of the fresh votes that were for the candidate."""
+    """Win rate of the candidate on the fresh votes."""
     expected: float | None
-    """What the round's reward model had expected of it."""
+    """The same as the round's reward model predicts it."""
     control: Attributed
-    charges: tuple[Attributed, ...]
+    results: tuple[Attributed, ...]
     seconds: float
-    """What all trainings took, whenever they ran."""
+    """Duration of all trainings, including those of earlier runs."""
 
     def to_json(self) -> dict[str, Any]:
-        """As plain values."""
-        charges = [_plain(charge) for charge in self.charges]
-        return {**self._asdict(), "control": _plain(self.control), "charges": charges}
+        """As plain values, under the keys of blame.json."""
+        return {
+            "round": self.round,
+            "pairs": self.pairs,
+            "win_rate": self.win_rate,
+            "expected": self.expected,
+            "control": self.control.to_json(),
+            "charges": [result.to_json() for result in self.results],
+            "seconds": self.seconds,
+        }
 
 
-def blame(trial: AttributionPlan, watch: Watch) -> AttributionReport:
-    """Train what was not trained yet, and rank the suspects by the harm that they did.
+def blame(plan: AttributionPlan, log_training: LogTraining) -> AttributionReport:
+    """Run the trainings that are still missing, and rank the subsets by harm.
 
-    Each training that ended is kept in data/blame/: cut short and started again, it goes on from there.
+    Each finished training is kept in data/blame/; an interrupted run continues from there.
 
     Raises:
-        RoundBusy: another one works in the same workspace.
+        RoundBusy: another `blame` runs in this workspace.
     """
-    workspace = trial.material.round.workspace
-    with holding(workspace.blame_lock, f"blame of round {trial.material.round.number}"):
-        heard = _heard(trial, watch)
-    everybody, control, *others = heard
-    charges = [_charge(trial, case, everybody, words) for case, words in zip(trial.cases[1:], others, strict=True)]
+    workspace = plan.material.round.workspace
+    with holding(workspace.blame_lock, f"blame of round {plan.material.round.number}"):
+        predictions = _predictions(plan, log_training)
+    everything, control, *others = predictions
+    results = [_result(plan, case, everything, left) for case, left in zip(plan.cases[1:], others, strict=True)]
     return AttributionReport(
-        round=trial.material.round.number,
-        pairs=len(part(trial.rows, "train")),
-        win_rate=_share(trial, None),
-        expected=_share(trial, everybody),
-        control=_charge(trial, trial.cases[0], everybody, control)._replace(p=None),
-        charges=_ranked(charges),
-        seconds=sum({id(words): words.seconds for words in heard}.values()),
+        round=plan.material.round.number,
+        pairs=len(part(plan.rows, "train")),
+        win_rate=_win_rate(plan, None),
+        expected=_win_rate(plan, everything),
+        control=_result(plan, plan.cases[0], everything, control)._replace(p=None),
+        results=_ranked(results),
+        seconds=sum({id(prediction): prediction.seconds for prediction in predictions}.values()),
     )
 
 
-def _heard(trial: AttributionPlan, watch: Watch) -> list[HeldOutPredictions]:
-    """What the model with everybody says, then each case's."""
-    wanted = [("everybody", trial.rows, 0), *((_name(case), case.rows, case.repetition) for case in trial.cases)]
+def _predictions(plan: AttributionPlan, log_training: LogTraining) -> list[HeldOutPredictions]:
+    """The predictions of the model trained on everything, then those of each case."""
+    trainings = [
+        ("all feedback", plan.rows, 0),
+        *((_name(case), case.rows, case.repetition) for case in plan.cases),
+    ]
     return [
-        trial.retraining(rows, repetition, watch(name, place, len(wanted)))
-        for place, (name, rows, repetition) in enumerate(wanted)
+        plan.retraining(rows, repetition, log_training(name, index, len(trainings)))
+        for index, (name, rows, repetition) in enumerate(trainings)
     ]
 
 
 def _name(case: LeaveOneOut) -> str:
-    return f"without {case.suspect}" if case.suspect else "everybody, another seed"
+    return f"without {case.subset}" if case.subset else "all feedback, another seed"
 
 
-def _charge(
-    trial: AttributionPlan, case: LeaveOneOut, everybody: HeldOutPredictions, others: HeldOutPredictions
+def _result(
+    plan: AttributionPlan, case: LeaveOneOut, everything: HeldOutPredictions, left: HeldOutPredictions
 ) -> Attributed:
-    asked = {row.pair_id: row for row in (*part(trial.rows, "holdout"), *trial.fresh)}
+    questions = {row.pair_id: row for row in (*part(plan.rows, "holdout"), *plan.fresh)}
 
-    def both(witnesses: Sequence[PreferenceRow]) -> tuple[PredictedVotes, PredictedVotes]:
-        return said(everybody.margins, asked, witnesses), said(others.margins, asked, witnesses)
+    def both(votes: Sequence[PreferenceRow]) -> tuple[PredictedVotes, PredictedVotes]:
+        return (
+            predicted_votes(everything.margins, questions, votes),
+            predicted_votes(left.margins, questions, votes),
+        )
 
     sides = [both(part(case.rows, "holdout")), both(case.fresh)]
-    kinds = [evidence(before, after) for before, after in sides]
-    measured = [side for side, kind in zip(sides, kinds, strict=True) if kind]
-    seed = trial.material.round.seed_for("blame")
+    comparisons = [compare(before, after) for before, after in sides]
+    measured = [side for side, comparison in zip(sides, comparisons, strict=True) if comparison]
+    seed = plan.material.round.seed_for("blame")
     return Attributed(
-        suspect=case.suspect,
+        subset=case.subset,
         within=case.within,
-        holdout=kinds[0],
-        votes=kinds[1],
-        win_rate=_share(trial, others),
-        harm=overall([kind for kind in kinds if kind]),
-        p=chance(measured, seed) if measured else None,
+        holdout=comparisons[0],
+        votes=comparisons[1],
+        win_rate=_win_rate(plan, left),
+        harm=mean_harm([comparison for comparison in comparisons if comparison]),
+        p=p_value(measured, seed) if measured else None,
     )
 
 
-def _ranked(charges: Sequence[Attributed]) -> tuple[Attributed, ...]:
-    """Those whose harm is no chance first, the most harmful first, those without evidence last.
+def _ranked(results: Sequence[Attributed]) -> tuple[Attributed, ...]:
+    """Significant harm first, then by harm, largest first; subsets whose harm could not be measured last.
 
-    P-values are adjusted for all of them. A large harm that may be chance does not hide a smaller one that is none.
+    p-values are Holm-adjusted for all measured subsets. A large harm that is not significant does not hide a smaller
+    one that is.
     """
-    tried = [charge for charge in charges if charge.harm is not None]
-    adjusted = holm([charge.p for charge in tried if charge.p is not None])
-    decided = [charge._replace(p=p) for charge, p in zip(tried, adjusted, strict=True)]
-    others = [charge for charge in charges if charge.harm is None]
-    return (*sorted(decided, key=lambda charge: (not charge.sure, -(charge.harm or 0.0))), *others)
+    measured = [result for result in results if result.harm is not None]
+    adjusted = holm([result.p for result in measured if result.p is not None])
+    tested = [result._replace(p=p) for result, p in zip(measured, adjusted, strict=True)]
+    others = [result for result in results if result.harm is None]
+    return (*sorted(tested, key=lambda result: (not result.significant, -(result.harm or 0.0))), *others)
 
 
-def _share(trial: AttributionPlan, words: HeldOutPredictions | None) -> float | None:
-    """The candidate's share of the fresh votes, as they were cast, or as a reward model expected them."""
-    ours = {
+def _win_rate(plan: AttributionPlan, predictions: HeldOutPredictions | None) -> float | None:
+    """The win rate of the candidate on the fresh votes: as cast, or as a reward model predicts them."""
+    candidates = {
         vote.feedback_id: response.text
-        for vote in trial.votes
+        for vote in plan.votes
         for response in vote.responses
         if response.model_version == CANDIDATE
     }
-    shares = [float(expit(words.margins[row.pair_id])) if words else row.p_chosen for row in trial.fresh]
-    turned = [
-        share if row.chosen == ours[row.feedback_ids[0]] else 1 - share
-        for row, share in zip(trial.fresh, shares, strict=True)
+    shares = [float(expit(predictions.margins[row.pair_id])) if predictions else row.p_chosen for row in plan.fresh]
+    wins = [
+        share if row.chosen == candidates[row.feedback_ids[0]] else 1 - share
+        for row, share in zip(plan.fresh, shares, strict=True)
     ]
-    return float(np.mean(turned)) if turned else None
-
-
-def _plain(value: Any) -> Any:
-    """A named tuple as a mapping, all the way down."""
-    if isinstance(value, Attributed | VoteComparison | Interval | FeedbackSubset):
-        return {name: _plain(part) for name, part in value._asdict().items()}
-    return value
+    return float(np.mean(wins)) if wins else None

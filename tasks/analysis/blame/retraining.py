@@ -1,4 +1,4 @@
-"""A round's reward model trained once more, on other preferences; what it says is kept: no work is done twice."""
+"""Retrain a round's reward model on other preferences; predictions are cached, so no training runs twice."""
 
 import hashlib
 import json
@@ -21,55 +21,55 @@ from tasks.steps import prepare
 
 
 class HeldOutPredictions(NamedTuple):
-    """What a reward model says of questions that it did not learn from."""
+    """The predictions of a reward model on pairs that it was not trained on."""
 
     margins: dict[str, float]
-    """Pair id → calibrated log-odds of the pair's chosen answer, as the questions have it, over the rejected one."""
+    """Pair id → calibrated log-odds of the chosen answer (as in the questions) over the rejected one."""
     seconds: float
-    """What the training took."""
+    """Duration of the training."""
 
 
 class Retraining:
     """Trains reward models from the SFT model of a round with the round's own knobs and seed.
 
-    The same rows and the same seed are the same model: bit for bit the round's own, where the code is the same and
-    nothing is left out (on a CPU).
+    The same rows and seed give the same model. With the same code and nothing left out, it equals the round's own model
+    bit for bit (on a CPU).
     """
 
-    def __init__(self, found: TrainingRecord, questions: Sequence[PreferenceRow]) -> None:
-        self._round, self._questions = found.round, [row._asdict() for row in questions]
-        workspace = found.round.workspace
-        self._folder = workspace.blamed(found.round.number)
+    def __init__(self, material: TrainingRecord, questions: Sequence[PreferenceRow]) -> None:
+        self._round, self._questions = material.round, [row._asdict() for row in questions]
+        workspace = material.round.workspace
+        self._folder = workspace.blamed(material.round.number)
         self._start = Policy.load(workspace.checkpoint("sft"))
         knobs = {section: self._round.values.get(section) for section in ("reward", "model")}
         self._identity = [code_digest(), digest(workspace.checkpoint("sft")), knobs, self._questions]
 
     def __call__(self, rows: Sequence[PreferenceRow], repetition: int = 0, log: Log = ignore) -> HeldOutPredictions:
-        """Train on the rows of the train part, calibrate on those of the judge part, and ask.
+        """Train on the rows of the split `train`, calibrate on those of `judge`, and predict the questions.
 
         Args:
-            rows: preference rows of all parts.
+            rows: preference rows of all splits.
             repetition: 0 for the round's own seed; any other number for an independent one.
-            log: hears of the training.
+            log: gets the metrics of the training.
         """
         path = self.path(rows, repetition)
         if path.exists():
             return HeldOutPredictions(**read_json(path))
         began = time.perf_counter()
-        words = HeldOutPredictions(self._ask(rows, repetition, log), time.perf_counter() - began)
-        write_json(path, words._asdict())
-        return words
+        predictions = HeldOutPredictions(self._predict(rows, repetition, log), time.perf_counter() - began)
+        write_json(path, predictions._asdict())
+        return predictions
 
     def path(self, rows: Sequence[PreferenceRow], repetition: int = 0) -> Path:
-        """Where it is kept what this training says; there once it has ended."""
-        learned = [row for row in rows if row.split != "holdout"]
-        facts = json.dumps([self._identity, self._round.seed, repetition, learned], sort_keys=True)
+        """The file with the predictions of this training; it exists once the training has finished."""
+        used = [row for row in rows if row.split != "holdout"]
+        facts = json.dumps([self._identity, self._round.seed, repetition, used], sort_keys=True)
         return self._folder / f"{hashlib.sha256(facts.encode()).hexdigest()[:16]}.json"
 
-    def _ask(self, rows: Sequence[PreferenceRow], repetition: int, log: Log) -> dict[str, float]:
+    def _predict(self, rows: Sequence[PreferenceRow], repetition: int, log: Log) -> dict[str, float]:
         prepare(self._round, "reward")
         seed = self._round.seed_for("reward")
-        learned = fit(
+        model = fit(
             self._start,
             _plain(part(rows, "train")),
             self._round.knobs("reward", RewardSettings),
@@ -78,8 +78,8 @@ class Retraining:
             log,
         )
         judge = _plain(part(rows, "judge"))
-        learned.temperature = temperature(learned.margins(judge), np.array([row["p_chosen"] for row in judge]))
-        margins = learned.margins(self._questions) / learned.temperature
+        model.temperature = temperature(model.margins(judge), np.array([row["p_chosen"] for row in judge]))
+        margins = model.margins(self._questions) / model.temperature
         return {row["pair_id"]: float(margin) for row, margin in zip(self._questions, margins, strict=True)}
 
 

@@ -1,4 +1,4 @@
-"""The full report on drift: every column of a round's prompts, votes and answers beside the champion's."""
+"""The full drift report: every column of a round's prompts, votes and answers, compared with the champion's."""
 
 import logging
 from collections.abc import Iterator
@@ -27,8 +27,8 @@ from tasks.tools.versioning import DataGraph
 
 _logger = logging.getLogger(__name__)
 
-FEWEST = 20
-"""Rows on either side below which nothing is drawn."""
+MIN_ROWS = 20
+"""Minimum number of rows on each side; below it, no page is drawn."""
 
 
 class DriftPages(NamedTuple):
@@ -37,36 +37,36 @@ class DriftPages(NamedTuple):
     round: int
     drawn: list[DriftPage]
     few: list[str]
-    """Sections with too few rows on either side."""
+    """Names of the sections with too few rows on one side."""
     logged: bool
-    """Whether they are with the round's run in MLflow, too."""
+    """True if the pages were logged to the MLflow run of the round."""
 
 
 def dashboards(workspace: Workspace) -> DriftPages:
-    """Draw the pages of the round whose data the workspace holds: the newest, or that of a replay.
+    """Draw the pages of the round whose data the workspace holds: the newest, or the one of a replay.
 
     Raises:
-        NotInstalled: Evidently is missing.
+        NotInstalled: Evidently is not installed.
         NoTracking: MLflow does not answer.
-        BadWorkspace: there is no round that could be compared, or it has not got as far.
-        RoundBusy: a round runs.
+        BadWorkspace: no round can be compared, or it has not sampled its answers yet.
+        RoundBusy: a round runs in the workspace.
     """
     dashboard.available()
-    with holding(workspace.lock, "a full report on drift"):
+    with holding(workspace.lock, "the full drift report"):
         round = rounds.read(workspace)
-        found = list(_sections(round, _reference(round)))
+        all_sections = list(_sections(round, _reference(round)))
         run = _run(workspace)
     folder = workspace.dashboard(round.number)
-    enough = [one for one in found if min(len(one.before), len(one.now)) >= FEWEST]
-    drawn = [dashboard.draw(one, folder / f"{one.name}.html") for one in enough]
-    few = [one.name for one in found if one not in enough]
-    return DriftPages(round.number, drawn, few, run is not None and _logged(run, [one.path for one in drawn]))
+    enough = [section for section in all_sections if min(len(section.before), len(section.now)) >= MIN_ROWS]
+    drawn = [dashboard.draw(section, folder / f"{section.name}.html") for section in enough]
+    few = [section.name for section in all_sections if section not in enough]
+    return DriftPages(round.number, drawn, few, run is not None and _logged(run, [page.path for page in drawn]))
 
 
 def _reference(round: Round) -> Reference:
     if round.champion is None:
         raise BadWorkspace(
-            f"round {round.number} has no champion before it to be compared with; ask again after the next round"
+            f"round {round.number} has no earlier champion to compare with; run the command again after the next round"
         )
     reference = load_reference(round.workspace.previous)
     if reference is None or not DataGraph(round.workspace.root).done("sample"):
@@ -78,7 +78,7 @@ def _reference(round: Round) -> Reference:
 
 
 def _run(workspace: Workspace) -> RoundRun | None:
-    """The run of this very round; None where MLflow knows of no such finished round."""
+    """The MLflow run of this round; None if MLflow has no finished run of it."""
     root = workspace.root
     key = rounds.key(workspace, rounds.circumstances(workspace).code)
     try:
@@ -90,11 +90,15 @@ def _run(workspace: Workspace) -> RoundRun | None:
 
 
 def _sections(round: Round, reference: Reference) -> Iterator[Section]:
-    """The rows that the step `drift` looks at, drawn alike."""
-    place, count, seed = round.workspace.feedback, round.knobs("drift", DriftSettings).groups, round.seed_for("drift")
-    times = (reference.trained_on, (round.number,))
-    yield sections.prompts(*(excerpt.events(place, time, count, seed) for time in times))
-    before, now = (excerpt.votes(place, time, count, seed) for time in times)
+    """The rows that the step `drift` compares, sampled in the same way."""
+    feedback, count, seed = (
+        round.workspace.feedback,
+        round.knobs("drift", DriftSettings).groups,
+        round.seed_for("drift"),
+    )
+    periods = (reference.trained_on, (round.number,))
+    yield sections.prompts(*(excerpt.events(feedback, period, count, seed) for period in periods))
+    before, now = (excerpt.votes(feedback, period, count, seed) for period in periods)
     yield sections.ballots(before, now, round.knobs("curate", CurateSettings).criterion)
     samples = tables.rows(round.workspace.sampled)
     one_each = [samples[row] for row in first_row_per_group([row["group"] for row in samples])]
@@ -107,12 +111,12 @@ def _answer(row: tables.Row, who: str) -> tables.Row:
 
 
 def _logged(run: RoundRun, pages: list[Path]) -> bool:
-    """Keep the pages with the round's run; they are drawn, whether or not MLflow takes them."""
+    """Log the pages to the run of the round. If MLflow does not answer, they stay on disk only."""
     try:
         with tracking.answering(run.root):
             for page in pages:
                 run.artifact(page, "drift")
     except tracking.NoTracking as gone:
-        _logger.warning("the pages are not with the round's run: %s", gone)
+        _logger.warning("the pages were not logged to the run of the round: %s", gone)
         return False
     return True

@@ -1,7 +1,7 @@
-"""A section of the full report as a page by Evidently: drift and distribution of every column (extra `reports`).
+"""One page of the full drift report, drawn by Evidently: drift and distribution of every column (extra `reports`).
 
-Evidently has limits of its own (up to 1,000 rows a p-value below .05, above that a distance of .1), one column at a
-time: its findings are to be looked at. Alarms are those of the step `drift`.
+Evidently applies its own limits, one column at a time: with up to 1,000 rows a p-value below .05, with more a distance
+above .1. Its results are for inspection only; alarms come from the step `drift`.
 """
 
 import warnings
@@ -15,7 +15,7 @@ from tasks.analysis.drift.sections import Rows, Section
 
 
 class DriftPage(NamedTuple):
-    """What a page shows."""
+    """A page, and a summary of what it shows."""
 
     name: str
     path: Path
@@ -23,42 +23,42 @@ class DriftPage(NamedTuple):
     now: int
     columns: int
     drifted: int
-    """Columns that have drifted, as Evidently sees it."""
+    """Number of columns that drifted by Evidently's limits."""
 
 
 def available() -> None:
-    """Find out whether Evidently is there, before anything is read.
+    """Check that Evidently can be imported, before any data is read.
 
     Raises:
-        NotInstalled: it is missing, or cannot be imported beside what else is installed.
+        NotInstalled: it is not installed, or cannot be imported with the other installed packages.
     """
     try:
         with warnings.catch_warnings(action="ignore"):
             for name in ("evidently", "evidently.presets"):
                 import_module(name)
-    except ImportError as missing:
+    except ImportError as error:
         raise NotInstalled(
-            f"the full report is drawn by Evidently, which cannot be imported ({missing}); `make reports` installs the "
-            "extra `reports`. The step `drift` and its page need nothing of it."
-        ) from missing
+            f"the full drift report needs Evidently, which cannot be imported ({error}); run `make reports` to install "
+            "the extra `reports`. The step `drift` and its page do not need it."
+        ) from error
 
 
 def draw(section: Section, path: Path) -> DriftPage:
-    """Write the page. Columns of which either side knows no value are left out."""
-    with warnings.catch_warnings(action="ignore"):  # of Evidently's own making, some of them over each constant column
+    """Write the page. Columns without any value on one side are left out."""
+    with warnings.catch_warnings(action="ignore"):  # Evidently's own, one for each constant column
         from evidently import DataDefinition, Dataset, Report
         from evidently.presets import DataDriftPreset, DataSummaryPreset
 
-        section = _known(section)
-        told = DataDefinition(
+        section = _observed(section)
+        definition = DataDefinition(
             text_columns=[*section.texts],
             numerical_columns=[*section.numbers],
             categorical_columns=[*section.categories],
         )
-        before, now = (Dataset.from_pandas(_frame(section, rows), told) for rows in (section.before, section.now))
-        found = Report([DataDriftPreset(), DataSummaryPreset()]).run(now, before)
-        write_text(path, found.get_html_str(as_iframe=False))
-        drifted = _drifted(found.dict()["metrics"])
+        before, now = (Dataset.from_pandas(_frame(section, rows), definition) for rows in (section.before, section.now))
+        report = Report([DataDriftPreset(), DataSummaryPreset()]).run(now, before)
+        write_text(path, report.get_html_str(as_iframe=False))
+        drifted = _drifted(report.dict()["metrics"])
     return DriftPage(section.name, path, len(section.before), len(section.now), len(_columns(section)), drifted)
 
 
@@ -66,12 +66,12 @@ def _columns(section: Section) -> tuple[str, ...]:
     return section.texts + section.numbers + section.categories
 
 
-def _known(section: Section) -> Section:
-    def known(columns: tuple[str, ...]) -> tuple[str, ...]:
+def _observed(section: Section) -> Section:
+    def observed(columns: tuple[str, ...]) -> tuple[str, ...]:
         return tuple(name for name in columns if _has(section.before, name) and _has(section.now, name))
 
     return section._replace(
-        texts=known(section.texts), numbers=known(section.numbers), categories=known(section.categories)
+        texts=observed(section.texts), numbers=observed(section.numbers), categories=observed(section.categories)
     )
 
 
@@ -87,5 +87,5 @@ def _frame(section: Section, rows: Rows) -> Any:
 
 
 def _drifted(metrics: Any) -> int:
-    [found] = (metric["value"] for metric in metrics if metric["metric_name"].startswith("DriftedColumnsCount"))
-    return int(found["count"])
+    [value] = (metric["value"] for metric in metrics if metric["metric_name"].startswith("DriftedColumnsCount"))
+    return int(value["count"])

@@ -1,6 +1,6 @@
-"""Prompts, votes and answers as tables, before and now: every column that may drift, for a report that shows them all.
+"""Prompts, votes and answers as tables, before and now, with every column that may drift.
 
-Rows of one prompt group are one piece of evidence, so that of each group there is one row.
+Rows of one prompt group are not independent, so each group contributes one row.
 """
 
 from collections.abc import Iterable, Mapping, Sequence
@@ -13,7 +13,7 @@ Rows = Sequence[Mapping[str, Any]]
 
 
 class Section(NamedTuple):
-    """One table at two times. A value that nobody noted is None."""
+    """One table at two times. A value that was not recorded is None."""
 
     name: str
     before: Rows
@@ -24,7 +24,7 @@ class Section(NamedTuple):
 
 
 def prompts(before: Sequence[FeedbackEvent], now: Sequence[FeedbackEvent]) -> Section:
-    """What people asked, one event of each prompt group."""
+    """Prompts, one event per prompt group."""
     return Section(
         "prompts",
         [_prompt(event) for event in before],
@@ -36,7 +36,7 @@ def prompts(before: Sequence[FeedbackEvent], now: Sequence[FeedbackEvent]) -> Se
 
 
 def ballots(before: Iterable[FeedbackEvent], now: Iterable[FeedbackEvent], criterion: str) -> Section:
-    """How people voted under one criterion, one vote of each prompt group."""
+    """Votes under one criterion, one vote per prompt group."""
     return Section(
         "votes",
         _votes(before, criterion),
@@ -47,7 +47,7 @@ def ballots(before: Iterable[FeedbackEvent], now: Iterable[FeedbackEvent], crite
 
 
 def answers(before: Rows, now: Rows) -> Section:
-    """What the champion and the candidate answered, one answer of each prompt group."""
+    """Answers of the champion (before) and the candidate (now), one per prompt group."""
     return Section(
         "answers",
         before,
@@ -59,10 +59,10 @@ def answers(before: Rows, now: Rows) -> Section:
 
 
 def _prompt(event: FeedbackEvent) -> dict[str, Any]:
-    said = event.prompt[-1].content
+    text = event.prompt[-1].content
     return {
-        "prompt": said,
-        "words": len(said.split()),
+        "prompt": text,
+        "words": len(text.split()),
         "turns": len(event.prompt),
         "kind": event.kind,
         "source": event.source,
@@ -73,9 +73,9 @@ def _prompt(event: FeedbackEvent) -> dict[str, Any]:
 
 
 def _votes(events: Iterable[FeedbackEvent], criterion: str) -> Rows:
-    cast = (vote for event in chronological(events) for vote in votes(event) if vote.pair.criterion == criterion)
+    chosen = (vote for event in chronological(events) for vote in votes(event) if vote.pair.criterion == criterion)
     first: dict[str, Vote] = {}
-    for vote in last_votes(cast):
+    for vote in last_votes(chosen):
         first.setdefault(vote.event.prompt_group, vote)
     return [_vote(vote) for vote in first.values()]
 
@@ -95,14 +95,14 @@ def _vote(vote: Vote) -> dict[str, Any]:
 
 
 def _preferred(vote: Vote) -> str:
-    """The side of the preferred answer as it was shown: people may come to like one side."""
+    """The side on which the preferred answer was shown, to detect position bias."""
     if vote.share is None:
-        return "not said"
+        return "unknown"
     if vote.share == 0.5:
         return "neither"
     if vote.event.shown_order is None:
-        return "side not noted"
+        return "side not recorded"
     texts = [response.text for response in vote.event.responses]
-    shown = [texts[place] for place in vote.event.shown_order]
+    shown = [texts[index] for index in vote.event.shown_order]
     first, second = shown.index(vote.pair.first), shown.index(vote.pair.second)
     return "left" if (first < second) == (vote.share == 1) else "right"

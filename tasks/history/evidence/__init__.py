@@ -1,7 +1,7 @@
-"""Everything on record about one version of the policy, for an auditor: evidence, not a claim of compliance.
+"""The evidence archive: everything on record about one version of the policy, for an auditor. No claim of compliance.
 
-All of it comes from MLflow, so that it can be put together on any machine; only the audit log and the names of those
-who gave feedback are in the workspace. The same records give the same bytes: nothing says when it was put together.
+All of it comes from MLflow, so an archive can be made on any machine. Only the audit log and the names of annotators
+are in the workspace. The same records give the same bytes: the archive contains no time of its own.
 """
 
 import hashlib
@@ -26,32 +26,32 @@ from tasks.state.workspace import Workspace
 
 SUMS = "SHA256SUMS"
 EPOCH = (1980, 1, 1, 0, 0, 0)
-"""The earliest time that a ZIP file can state: the same for every file in it."""
+"""The earliest time that the ZIP format allows; used for every file, so that the bytes do not depend on the clock."""
 
 REPORTS = {"evaluate": "evaluation.json", "drift": "drift.json", "verdict": "gates.json"}
 """Report of a step → its name in the archive."""
 
 PROBES = {"red_team": "red-team.json", "adversarial": "adversarial.json"}
 
-Draw = Callable[[Lineage], str]
-"""Lineage as text for people."""
+DrawLineage = Callable[[Lineage], str]
+"""Renders a lineage as text."""
 
 
 class EvidenceArchive(NamedTuple):
-    """The files of an archive by their paths, and what is not among them."""
+    """The files of an archive by path, and the parts that are missing."""
 
     version: ModelVersion
     files: dict[str, bytes]
     missing: list[EvidencePart]
 
 
-def resolve(registry: Registry, asked: str) -> ModelVersion:
-    """The version of the policy that is asked for: `3`, `policy/3` or `policy@champion`.
+def resolve(registry: Registry, query: str) -> ModelVersion:
+    """The version of the policy that a query names: `3`, `policy/3` or `policy@champion`.
 
     Raises:
-        NotFound: there is none.
+        NotFound: there is no such version.
     """
-    name = asked.removeprefix("models:/").removeprefix("policy/")
+    name = query.removeprefix("models:/").removeprefix("policy/")
     versions = registry.versions("policy")
     if name == f"policy@{CHAMPION}":
         champion = registry.champion()
@@ -61,31 +61,31 @@ def resolve(registry: Registry, asked: str) -> ModelVersion:
             return version
     known = ", ".join(version.version for version in reversed(versions)) or "none"
     raise NotFound(
-        f"no version {asked!r} of the policy; there are: {known}. Ask for policy/3 or policy@champion; the reward "
-        "model comes with the policy that was trained against it"
+        f"no version {query!r} of the policy; available: {known}. Name it as policy/3 or policy@champion; the "
+        "archive of a policy also covers its reward model"
     )
 
 
-def dossier(workspace: Workspace, asked: str, draw: Draw) -> EvidenceArchive:
-    """Everything on record about a version.
+def collect_evidence(workspace: Workspace, query: str, draw_lineage: DrawLineage) -> EvidenceArchive:
+    """Collect everything on record about a version.
 
     Args:
-        workspace: where MLflow (unless `MLFLOW_TRACKING_URI` names a server) and perhaps an audit log are;
+        workspace: has the MLflow store, unless `MLFLOW_TRACKING_URI` names another, and perhaps an audit log;
             may be empty.
-        asked: see `resolve`.
-        draw: makes a text of the lineage.
+        query: see `resolve`.
+        draw_lineage: renders the lineage as text.
 
     Raises:
         NotFound: there is no such version.
     """
     registry, archive = Registry(workspace.root), Archive(workspace.root)
-    version = resolve(registry, asked)
+    version = resolve(registry, query)
     title = f"policy/{version.version}"
-    told = _unnamed(lineage(survey(workspace), f"version:{title}")._replace(asked=title))
+    lineage_ = _anonymous(lineage(survey(workspace), f"version:{title}")._replace(query=title))
     files = {
         **_cards(archive, version),
-        "lineage.txt": draw(told).encode(),
-        "lineage.json": _json(told.to_json()),
+        "lineage.txt": draw_lineage(lineage_).encode(),
+        "lineage.json": _json(lineage_.to_json()),
         **_saved(archive, version),
         **_numbers(archive, version),
         "registry.json": _json(
@@ -100,17 +100,17 @@ def dossier(workspace: Workspace, asked: str, draw: Draw) -> EvidenceArchive:
     return EvidenceArchive(version, dict(sorted(files.items())), missing)
 
 
-def write(found: EvidenceArchive, into: Path) -> None:
-    """Write the archive whole, uncompressed: its bytes depend on no library's way to compress."""
+def write(evidence: EvidenceArchive, into: Path) -> None:
+    """Write the archive atomically and uncompressed, so that its bytes do not depend on a compression library."""
     with replacing(into) as draft, ZipFile(draft, "w", ZIP_STORED) as archive:
-        for path, content in found.files.items():
+        for path, content in evidence.files.items():
             info = ZipInfo(path, EPOCH)
-            info.create_system, info.external_attr = 3, 0o644 << 16  # Unix, readable by all: on every system
+            info.create_system, info.external_attr = 3, 0o644 << 16  # Unix, readable by all, on every system
             archive.writestr(info, content)
 
 
-def concerns(entry: AuditEntry, version: ModelVersion) -> bool:
-    """Whether a line of the audit log is about a version: names it, its weights or its round."""
+def is_about(entry: AuditEntry, version: ModelVersion) -> bool:
+    """True if an entry of the audit log is about a version: it names the version, its weights or its round."""
     facts = entry.facts
     if facts.get("model", "policy") != "policy":
         return False
@@ -124,24 +124,24 @@ def concerns(entry: AuditEntry, version: ModelVersion) -> bool:
 
 
 def _cards(archive: Archive, version: ModelVersion) -> dict[str, bytes]:
-    found = archive.files(version.run_id, cards.FOLDER)
+    files = archive.files(version.run_id, cards.FOLDER)
     names = {
         cards.name("policy"): "model-card.md",
         cards.name("reward"): "reward-card.md",
         "data-card.md": "data-card.md",
     }
-    return {names[name]: content for name, content in found.items() if name in names}
+    return {names[name]: content for name, content in files.items() if name in names}
 
 
 def _saved(archive: Archive, version: ModelVersion) -> dict[str, bytes]:
-    """What closing saved: frozen inputs, hashes, reports."""
-    found = archive.files(version.run_id, SAVED)
-    kept: dict[str, bytes] = {name: found[name] for name in ("round.yaml", "opened.json", "dvc.lock") if name in found}
+    """The files that closing the round saved: frozen inputs, hashes, reports."""
+    saved = archive.files(version.run_id, SAVED)
+    files: dict[str, bytes] = {name: saved[name] for name in ("round.yaml", "opened.json", "dvc.lock") if name in saved}
     if not version.round:  # round 0 has no steps after sft
-        return kept
-    kept |= {name: found[f"{step}.json"] for step, name in REPORTS.items() if f"{step}.json" in found}
-    probes = json.loads(found.get("probes.json", b"{}"))
-    return kept | {name: _json(probes[probe]) for probe, name in PROBES.items() if probe in probes}
+        return files
+    files |= {name: saved[f"{step}.json"] for step, name in REPORTS.items() if f"{step}.json" in saved}
+    probes = json.loads(saved.get("probes.json", b"{}"))
+    return files | {name: _json(probes[probe]) for probe, name in PROBES.items() if probe in probes}
 
 
 def _numbers(archive: Archive, version: ModelVersion) -> dict[str, bytes]:
@@ -155,11 +155,11 @@ def _moves(archive: Archive, version: ModelVersion) -> dict[str, bytes]:
 
 
 def _logged(path: Path, version: ModelVersion) -> dict[str, bytes]:
-    """The lines of the audit log that concern the version, and whether the log is sound."""
+    """The lines of the audit log about the version, and the result of its verification."""
     problems = audit.verify(path)
     if not path.exists() and not problems:
         return {}
-    lines = concerning(audit.read(path), version)
+    lines = entries_about(audit.read(path), version)
     parts = {
         "audit.jsonl": lines,
         "approvals.jsonl": [entry for entry in lines if entry.event in ("approval", "refusal")],
@@ -172,29 +172,31 @@ def _logged(path: Path, version: ModelVersion) -> dict[str, bytes]:
     }
 
 
-def concerning(log: Iterable[AuditEntry], version: ModelVersion) -> list[AuditEntry]:
-    """The lines about a version. Later lines of an incident name the incident alone, by the number of its first."""
+def entries_about(log: Iterable[AuditEntry], version: ModelVersion) -> list[AuditEntry]:
+    """The entries about a version. Later entries of an incident name only the incident, by its number."""
     log = list(log)
-    opened = {entry.seq for entry in log if entry.event == OPENED and concerns(entry, version)}
-    return [entry for entry in log if concerns(entry, version) or entry.facts.get("incident") in opened]
+    opened = {entry.seq for entry in log if entry.event == OPENED and is_about(entry, version)}
+    return [entry for entry in log if is_about(entry, version) or entry.facts.get("incident") in opened]
 
 
-def _unnamed(told: Lineage) -> Lineage:
-    """Lineage with numbers in place of the names of those who gave feedback."""
-    people = [one for past in told.rounds for side in past.people for one in side]
-    names = dict.fromkeys(one.annotator for one in people)
-    numbers = {name: f"annotator {place}" for place, name in enumerate(names, 1)}
-    return told._replace(rounds=tuple(past._replace(people=past.people.renamed(numbers)) for past in told.rounds))
+def _anonymous(lineage_: Lineage) -> Lineage:
+    """The lineage with annotators numbered instead of named."""
+    people = [entry for past in lineage_.rounds for side in past.people for entry in side]
+    names = dict.fromkeys(entry.annotator for entry in people)
+    numbers = {name: f"annotator {number}" for number, name in enumerate(names, 1)}
+    return lineage_._replace(
+        rounds=tuple(past._replace(people=past.people.renamed(numbers)) for past in lineage_.rounds)
+    )
 
 
 def _sums(files: Mapping[str, bytes]) -> bytes:
-    """What `sha256sum --check` reads."""
+    """Checksums in the format of `sha256sum --check`."""
     lines = [f"{hashlib.sha256(content).hexdigest()}  {path}\n" for path, content in sorted(files.items())]
     return "".join(lines).encode()
 
 
 def _lines(entries: Iterable[AuditEntry]) -> bytes:
-    """Lines as they stand in the log: their hashes are those that the chain names."""
+    """Entries exactly as in the log, so that the hashes of its chain match."""
     return "".join(json.dumps(entry._asdict(), ensure_ascii=False) + "\n" for entry in entries).encode()
 
 

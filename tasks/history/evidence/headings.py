@@ -1,8 +1,8 @@
-"""What the files of an evidence archive are, and under which headings of two frames an auditor looks for them.
+"""The files of an evidence archive, and the headings of two frameworks under which an auditor looks for them.
 
-Headings are named where this is sure: of NIST AI 600-1 (July 2024) the four primary considerations and the twelve risks
-of section 2, of ISO/IEC 42001:2023 the objectives and controls of Annex A. That a file stands under a heading says that
-it is evidence there. It claims no compliance with either.
+Only headings that certainly apply are named: of NIST AI 600-1 (July 2024) the four primary considerations and the
+twelve risks of section 2, of ISO/IEC 42001:2023 the objectives and controls of Annex A. A file under a heading is
+evidence for it; this claims no compliance with either framework.
 """
 
 from typing import NamedTuple
@@ -55,7 +55,7 @@ CONTROLS = {
 
 
 class EvidencePart(NamedTuple):
-    """A kind of evidence: one file of the archive."""
+    """One file of the archive: a kind of evidence."""
 
     path: str
     what: str
@@ -64,7 +64,7 @@ class EvidencePart(NamedTuple):
     iso: tuple[str, ...]
     """Controls of Annex A, by number."""
     absent: str
-    """What an auditor has to know where the file is not there."""
+    """What the index says if the file is missing."""
 
 
 TESTING, GOVERNANCE, PROVENANCE, INCIDENTS = (
@@ -84,10 +84,10 @@ PARTS = (
     ),
     EvidencePart(
         "reward-card.md",
-        "the same of the reward model that it was trained against",
+        "the same for the reward model that it was trained against",
         (TESTING,),
         ("A.6.2.7",),
-        "no card of a reward model: the version was trained against none, or none was logged",
+        "no card of a reward model: the version was trained without one, or none was logged",
     ),
     EvidencePart(
         "data-card.md",
@@ -103,102 +103,102 @@ PARTS = (
         ("A.7.5", "A.6.2.3"),
         "no lineage",
     ),
-    EvidencePart("lineage.json", "the same for programs", (PROVENANCE, "2.12"), ("A.7.5", "A.6.2.3"), "no lineage"),
+    EvidencePart("lineage.json", "the same as JSON", (PROVENANCE, "2.12"), ("A.7.5", "A.6.2.3"), "no lineage"),
     EvidencePart(
         "gates.json",
-        "the verdict: what each gate found, with its reason and numbers",
+        "the verdict: the result of each gate, with its reason and numbers",
         (GOVERNANCE, TESTING),
         ("A.6.2.4", "A.6.2.5"),
-        "no gate has judged the version: it is the first of its registry, or its report is gone",
+        "no gate has judged the version: it is the first of its registry, or its report is missing",
     ),
-    EvidencePart("metrics.json", "every final number of the round", (TESTING,), ("A.6.2.4",), "no numbers"),
+    EvidencePart("metrics.json", "every final metric of the round", (TESTING,), ("A.6.2.4",), "no metrics"),
     EvidencePart(
         "evaluation.json",
-        "the report of the evaluation: numbers, examples, calibration",
+        "the report of the evaluation: metrics, examples, calibration",
         (TESTING, "2.6"),
         ("A.6.2.4",),
-        "it was compared with nothing: there is no evaluation",
+        "no evaluation: there was no champion to compare it with",
     ),
     EvidencePart(
         "red-team.json",
-        "each attack, the answers of version and champion to beat (400 characters), and which are harmful",
+        "each attack, the answers of the version and of the previous champion (400 characters), and which are harmful",
         (TESTING, "2.3", "2.9", "2.11"),
         ("A.6.2.4",),
-        "no red-team results: no attacks were tried on it",
+        "no red-team results: no attacks were run against it",
     ),
     EvidencePart(
         "adversarial.json",
-        "each adversarial pair with the margins of the reward model and of the champion's",
+        "each adversarial pair with the margins of its reward model and of the champion's",
         (TESTING, "2.9"),
         ("A.6.2.4",),
-        "no adversarial results: its reward model was tried on no such pairs",
+        "no adversarial results: its reward model was not tested on adversarial pairs",
     ),
     EvidencePart(
         "drift.json",
-        "what had moved from what the champion before learned from",
+        "drift relative to the training data of the previous champion",
         (TESTING,),
         ("A.6.2.6", "A.7.4"),
-        "nothing was compared with what an earlier champion learned from",
+        "no drift report: there was no earlier champion to compare with",
     ),
     EvidencePart(
         "round.yaml",
         "the frozen inputs of the round: every knob, champion, base model, seeds",
         (PROVENANCE, "2.12"),
         ("A.6.2.3",),
-        "the frozen inputs of the round are gone",
+        "the frozen inputs of the round are missing",
     ),
     EvidencePart(
         "opened.json",
-        "when the round was opened, by which code and commit",
+        "when the round was opened, with which code and commit",
         (PROVENANCE, "2.12"),
         ("A.6.2.3",),
-        "from which commit the round was opened is not on record",
+        "the commit with which the round was opened is not on record",
     ),
     EvidencePart(
         "dvc.lock",
-        "the hash of everything that each step read and wrote",
+        "the hashes of all inputs and outputs of each step",
         (PROVENANCE, "2.12"),
         ("A.7.5", "A.7.6"),
-        "the hashes of the round's data are gone",
+        "the hashes of the round's data are missing",
     ),
     EvidencePart(
         "registry.json",
-        "the version as it is registered: digest of its weights, tags, time",
+        "the version as registered: digest of its weights, tags, time",
         (PROVENANCE, "2.12"),
         ("A.6.2.5",),
         "it is not registered",
     ),
     EvidencePart(
         "promotions.json",
-        "each time that it became champion or ceased to be, as MLflow's journal has it",
+        "each time that it became champion or was replaced, from the journal in MLflow",
         (GOVERNANCE,),
         ("A.6.2.5", "A.6.2.8"),
-        "it never was champion",
+        "it has never been champion",
     ),
     EvidencePart(
         "approvals.jsonl",
         "who approved or refused it, when and why: lines of the audit log",
         (GOVERNANCE, "2.7"),
         ("A.6.2.5",),
-        "no approval: no person has signed it off, or the audit log is not in this workspace",
+        "no approval: nobody has approved or refused it, or the audit log is not in this workspace",
     ),
     EvidencePart(
         "incidents.jsonl",
-        "incidents that concern it: lines of the audit log",
+        "incidents about it: lines of the audit log",
         (INCIDENTS,),
         ("A.8.4", "A.3.3"),
         "no incident on record, or the audit log is not in this workspace",
     ),
     EvidencePart(
         "audit.jsonl",
-        "every line of the audit log that concerns it, byte for byte",
+        "every line of the audit log about it, byte for byte",
         (GOVERNANCE,),
         ("A.6.2.8",),
-        "no line of the audit log: none concerns it, or the log is not in this workspace",
+        "no line of the audit log: none is about it, or the log is not in this workspace",
     ),
     EvidencePart(
         "audit-verification.json",
-        "whether the whole log, a chain of hashes, is as it was written",
+        "result of the verification of the whole log, a chain of hashes",
         (GOVERNANCE, "2.9"),
         ("A.6.2.8",),
         "the audit log was not verified: it is not in this workspace",
@@ -207,10 +207,10 @@ PARTS = (
 
 
 def numbered(heading: str) -> str:
-    """A heading's number: `2.3 Dangerous, …` is 2.3."""
+    """The number of a heading: 2.3 for `2.3 Dangerous, …`."""
     return heading.partition(" ")[0]
 
 
 def title(heading: str) -> str:
-    """A heading of NIST AI 600-1 in full, from a consideration or a risk's number."""
+    """A heading of NIST AI 600-1 in full, from a consideration or the number of a risk."""
     return next((risk for risk in RISKS if numbered(risk) == heading), heading)

@@ -1,4 +1,4 @@
-"""The first page of an evidence archive: what is in it, under which headings, and what is missing."""
+"""The README.md of an evidence archive: its files, their headings, and the missing parts."""
 
 from collections.abc import Collection, Sequence
 from pathlib import Path
@@ -21,24 +21,24 @@ def index(version: ModelVersion, files: Collection[str], missing: Sequence[Evide
     """The page, as Markdown.
 
     Args:
-        version: what the archive is about.
-        files: the paths that are in it.
-        missing: the parts that are not.
+        version: the version that the archive is about.
+        files: the paths in the archive.
+        missing: the parts that are not in it.
     """
-    here = [part for part in PARTS if part.path in files]
+    present = [part for part in PARTS if part.path in files]
     nist = {**{name: name for name in CONSIDERATIONS}, **{numbered(risk): risk for risk in RISKS}}
     return render(
         Path(__file__).parent / "index.md.jinja",
         version=version,
-        parts=here,
+        parts=present,
         missing=missing,
         title=title,
         controls=CONTROLS,
-        nist=[(shown, [part.path for part in here if heading in part.nist]) for heading, shown in nist.items()],
-        iso=[(name, [part.path for part in here if _under(name, part)]) for name in OBJECTIVES],
+        nist=[(shown, [part.path for part in present if heading in part.nist]) for heading, shown in nist.items()],
+        iso=[(name, [part.path for part in present if _belongs_to(name, part)]) for name in OBJECTIVES],
     )
 
 
-def _under(objective: str, part: EvidencePart) -> bool:
-    """Whether one of a part's controls belongs to an objective of Annex A."""
+def _belongs_to(objective: str, part: EvidencePart) -> bool:
+    """True if one of the controls of a part belongs to an objective of Annex A."""
     return any(control.startswith(f"{numbered(objective)}.") for control in part.iso)

@@ -1,4 +1,4 @@
-"""Text from outside is printed as it is: no markup, and no control character reaches the terminal."""
+"""Untrusted text is printed without markup, and no control character reaches the terminal."""
 
 import io
 import json
@@ -20,7 +20,7 @@ def printed(*objects: object) -> str:
     return file.getvalue()
 
 
-def test_control_characters_are_escaped_and_ordinary_text_stays() -> None:
+def test_control_characters_are_escaped_and_ordinary_text_is_unchanged() -> None:
     assert escaped(HOSTILE) == SHOWN
     assert escaped("Grüße,\n\t日本語 🙂") == "Grüße,\n\t日本語 🙂"
 
@@ -29,9 +29,9 @@ def test_strings_in_lines_tables_and_trees_are_plain() -> None:
     table, tree = grid("heading"), Tree(HOSTILE)
     table.add_row(HOSTILE)
     tree.add(HOSTILE)
-    for one in (HOSTILE, table, tree, plain(HOSTILE, "bold"), Text.assemble(("name ", "bold"), plain(HOSTILE))):
-        assert SHOWN in printed(one)
-        assert "\x1b" not in printed(one)
+    for text in (HOSTILE, table, tree, plain(HOSTILE, "bold"), Text.assemble(("name ", "bold"), plain(HOSTILE))):
+        assert SHOWN in printed(text)
+        assert "\x1b" not in printed(text)
 
 
 @pytest.mark.parametrize(("encoding", "text"), [("utf-8", '"ü"'), ("ascii", '"\\u00fc"'), ("latin-1", '"\\u00fc"')])

@@ -6,8 +6,8 @@ import pytest
 from cli.display import person
 
 
-def test_a_user_without_a_name_is_a_number(monkeypatch: pytest.MonkeyPatch) -> None:
-    """As in a container that runs under any number: a rollback must not fail for want of a name."""
+def test_a_user_without_a_name_has_their_user_id(monkeypatch: pytest.MonkeyPatch) -> None:
+    """As in a container with an arbitrary user id: a rollback must not fail because there is no name."""
 
     def unknown() -> str:
         raise KeyError("getpwuid(): uid not found: 4242")

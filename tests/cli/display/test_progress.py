@@ -10,7 +10,7 @@ from tasks.rounds.running import SHOW
 from tests.tasks.rounds.test_lines import Standing
 
 
-def test_in_a_file_there_are_lines_and_no_bars() -> None:
+def test_in_a_file_progress_is_lines() -> None:
     file = io.StringIO()
     with progress(console(file=file)):
         SHOW.get()("curate")({}, 0, 3)
@@ -18,7 +18,7 @@ def test_in_a_file_there_are_lines_and_no_bars() -> None:
     assert (started.split()[1:], finished.split()[1:3]) == (["curate:", "started"], ["curate:", "finished"])
 
 
-def test_on_a_terminal_there_are_bars() -> None:
+def test_on_a_terminal_progress_is_bars() -> None:
     file = io.StringIO()
     with progress(console(file=file, force_terminal=True)) as show:
         show("curate")({"curate/new": 7.0}, 0, 3)
@@ -26,7 +26,7 @@ def test_on_a_terminal_there_are_bars() -> None:
     assert "new 7" in file.getvalue()
 
 
-def test_nobody_watches_after_a_failure() -> None:
+def test_the_observer_is_reset_after_a_failure() -> None:
     file, before = io.StringIO(), SHOW.get()
     with pytest.raises(ZeroDivisionError), progress(console(file=file)) as show:
         show("curate")({}, 1 // 0)
@@ -34,7 +34,7 @@ def test_nobody_watches_after_a_failure() -> None:
     assert " curate: stopped after " in file.getvalue()
 
 
-def test_the_clock_can_be_another() -> None:
+def test_the_clock_can_be_replaced() -> None:
     file = io.StringIO()
     with lines(console(file=file), Standing()) as show:
         show("curate")

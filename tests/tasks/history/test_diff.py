@@ -15,25 +15,25 @@ from tests.tasks.history.worlds import COMMITS, KEYS, RUNS, past
 VALUES = st.dictionaries(st.sampled_from("abc"), st.integers(0, 2))
 
 
-def saved(folder: Path, kl: float, feedback: str, said: str) -> SavedFiles:
+def saved(folder: Path, kl: float, feedback: str, verdict: str) -> SavedFiles:
     folder.mkdir()
     base, params = Base(name="scratch", digest="scratch"), {"policy": {"kl": kl, "steps": 4}}
     inputs = Inputs(number=1, seed=7, salt="", base=base, code="", feedback="", params=params)
     (folder / "round.yaml").write_text(inputs.to_yaml())
     stages = {"ingest": {"outs": [{"path": "data/feedback", "md5": feedback}]}, "drift": {}}
     (folder / "dvc.lock").write_text(yaml.safe_dump({"schema": "2.0", "stages": stages}))
-    findings = [{"gate": "win_rate", "result": said, "reason": "votes"}]
-    (folder / "verdict.json").write_text(json.dumps({"result": said, "findings": findings}))
+    findings = [{"gate": "win_rate", "result": verdict, "reason": "votes"}]
+    (folder / "verdict.json").write_text(json.dumps({"result": verdict, "findings": findings}))
     return SavedFiles(folder)
 
 
-def test_what_differs_is_told_by_section_and_the_rest_is_not(tmp_path: Path) -> None:
+def test_differences_are_listed_by_section_and_equal_values_left_out(tmp_path: Path) -> None:
     one = past(1, "promote")._replace(metrics={"evaluate/win_rate": 0.6, "curate/train": 40.0})
     two = past(2, "hold")._replace(metrics={"evaluate/win_rate": 0.5, "curate/train": 40.0, "drift/psi": 0.1})
-    found = difference(
+    changes = difference(
         (one, saved(tmp_path / "1", 0.3, "aa", "promote")), (two, saved(tmp_path / "2", 0.1, "bb", "hold"))
     )
-    assert found.to_json() == {
+    assert changes.to_json() == {
         "rounds": [{"round": 1, "key": KEYS[1], "run": RUNS[1]}, {"round": 2, "key": KEYS[2], "run": RUNS[2]}],
         "params": {"policy.kl": [0.3, 0.1]},
         "inputs": {},
@@ -46,8 +46,8 @@ def test_what_differs_is_told_by_section_and_the_rest_is_not(tmp_path: Path) -> 
 
 def test_a_round_does_not_differ_from_itself(tmp_path: Path) -> None:
     one: tuple[PastRound, SavedFiles] = past(1, "promote"), saved(tmp_path / "1", 0.3, "aa", "promote")
-    found = difference(one, one)
-    assert not any(found[1:])
+    changes = difference(one, one)
+    assert not any(changes[1:])
 
 
 def test_an_empty_group_is_a_value() -> None:
@@ -56,6 +56,6 @@ def test_an_empty_group_is_a_value() -> None:
 
 @given(VALUES, VALUES)
 def test_changes_are_symmetric_and_complete(one: dict[str, Any], two: dict[str, Any]) -> None:
-    found = changed(one, two)
-    assert found == {name: pair[::-1] for name, pair in changed(two, one).items()}
-    assert {**one, **{name: new for name, (_, new) in found.items() if new is not None}}.items() >= two.items()
+    changes = changed(one, two)
+    assert changes == {name: pair[::-1] for name, pair in changed(two, one).items()}
+    assert {**one, **{name: new for name, (_, new) in changes.items() if new is not None}}.items() >= two.items()

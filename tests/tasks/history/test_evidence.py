@@ -1,4 +1,4 @@
-"""What goes into an archive for an auditor, and under which headings."""
+"""The contents of an evidence archive, and their headings."""
 
 import json
 import zipfile
@@ -8,7 +8,7 @@ from typing import Any
 
 import pytest
 
-from tasks.history.evidence import EvidenceArchive, _lines, _logged, _unnamed, concerning, concerns, write
+from tasks.history.evidence import EvidenceArchive, _anonymous, _lines, _logged, entries_about, is_about, write
 from tasks.history.evidence.headings import CONSIDERATIONS, CONTROLS, OBJECTIVES, PARTS, RISKS, numbered, title
 from tasks.history.evidence.index import index
 from tasks.history.lineage import lineage
@@ -25,7 +25,7 @@ def entry(event: str, seq: int = 1, **facts: Any) -> AuditEntry:
     return AuditEntry(seq, "2026-03-01T12:00:00+00:00", event, "ana", facts, "0" * 64)
 
 
-def test_every_heading_is_one_of_the_frames() -> None:
+def test_every_heading_belongs_to_one_of_the_frameworks() -> None:
     headings = {*CONSIDERATIONS, *map(numbered, RISKS)}
     objectives = {numbered(objective) for objective in OBJECTIVES}
     assert len({part.path for part in PARTS}) == len(PARTS)
@@ -39,18 +39,18 @@ def test_every_heading_is_one_of_the_frames() -> None:
 
 
 def test_the_first_page_lists_what_is_there_and_what_is_missing() -> None:
-    here = {"gates.json", "data-card.md"}
-    page = index(VERSION, here, [part for part in PARTS if part.path not in here])
+    present = {"gates.json", "data-card.md"}
+    page = index(VERSION, present, [part for part in PARTS if part.path not in present])
     lines = page.splitlines()
-    assert "evidence, not a claim of compliance" in page
+    assert "not a claim of compliance" in page
     assert "| 2.4 Data Privacy | data-card.md |" in lines
     assert "| Incident Disclosure | none |" in lines
     assert "| A.6 AI system life cycle | gates.json |" in lines
     assert "| A.5 Assessing impacts of AI systems | none |" in lines
-    assert "- `red-team.json`: no red-team results: no attacks were tried on it." in lines
+    assert any(line.startswith("- `red-team.json`: ") for line in lines)
     assert "- `gates.json`" not in page
     complete = index(VERSION, {part.path for part in PARTS}, [])
-    assert "Nothing that is looked for." in complete
+    assert not any(line.startswith("- `") for line in complete.splitlines())
 
 
 @pytest.mark.parametrize(
@@ -67,18 +67,18 @@ def test_the_first_page_lists_what_is_there_and_what_is_missing() -> None:
         (entry("withdrawal", round=2), False),
     ],
 )
-def test_which_lines_of_the_audit_log_concern_a_version(line: AuditEntry, about: bool) -> None:
-    assert concerns(line, VERSION) is about
+def test_which_entries_of_the_audit_log_are_about_a_version(line: AuditEntry, about: bool) -> None:
+    assert is_about(line, VERSION) is about
 
 
-def test_an_incident_brings_its_later_lines(tmp_path: Path) -> None:
+def test_later_entries_of_an_incident_are_included(tmp_path: Path) -> None:
     log = tmp_path / "audit.jsonl"
     ours = incidents.begin(log, "it is rude", "3", "ana")
     others = incidents.begin(log, "it is slow", "2", "bo")
     incidents.note(log, ours.number, "since Monday", "bo")
     incidents.note(log, others.number, "the disk", "bo")
     incidents.close(log, ours.number, "rolled back", "ana")
-    assert [line.facts["said"] for line in concerning(audit.read(log), VERSION)] == [
+    assert [line.facts["said"] for line in entries_about(audit.read(log), VERSION)] == [
         "it is rude",
         "since Monday",
         "rolled back",
@@ -88,14 +88,14 @@ def test_an_incident_brings_its_later_lines(tmp_path: Path) -> None:
     assert len(files["incidents.jsonl"].splitlines()) == 3
 
 
-def test_extracted_lines_are_those_of_the_log(tmp_path: Path) -> None:
+def test_extracted_lines_equal_those_of_the_log(tmp_path: Path) -> None:
     log = tmp_path / "audit.jsonl"
     audit.append(log, "promote", "anä", model="policy", left="", now="3", reason="\u201cgood\u201d")
     audit.append(log, "rollback", "bo", model="policy", left="3", now="2")
     assert _lines(audit.read(log)) == log.read_bytes()
 
 
-def test_an_archive_says_that_the_log_was_removed(tmp_path: Path) -> None:
+def test_a_removed_log_is_reported_as_unsound(tmp_path: Path) -> None:
     log = tmp_path / "audit.jsonl"
     assert _logged(log, VERSION) == {}
     audit.append(log, "promote", "ana", model="policy", left="", now="3")
@@ -103,20 +103,20 @@ def test_an_archive_says_that_the_log_was_removed(tmp_path: Path) -> None:
     assert not json.loads(_logged(log, VERSION)["audit-verification.json"])["sound"]
 
 
-def test_annotators_are_numbered_alike_everywhere() -> None:
-    told = lineage(world(), "commit:" + COMMITS[0])
-    hidden = _unnamed(told)
-    assert [one.annotator for one in hidden.rounds[0].people.feedback] == ["annotator 1"]
-    assert [one.annotator for one in hidden.rounds[1].people.feedback] == ["annotator 1"] * 2
-    assert [(one.annotator, one.records) for one in hidden.rounds[1].people.votes] == [("annotator 2", 40)]
+def test_annotators_have_the_same_number_everywhere() -> None:
+    named = lineage(world(), "commit:" + COMMITS[0])
+    hidden = _anonymous(named)
+    assert [entry.annotator for entry in hidden.rounds[0].people.feedback] == ["annotator 1"]
+    assert [entry.annotator for entry in hidden.rounds[1].people.feedback] == ["annotator 1"] * 2
+    assert [(entry.annotator, entry.records) for entry in hidden.rounds[1].people.votes] == [("annotator 2", 40)]
     assert "ana" not in json.dumps(hidden.to_json()).replace("annotator", "")
-    assert told.rounds[0].people.feedback[0].annotator == "ana"  # what was told stays as it was
+    assert named.rounds[0].people.feedback[0].annotator == "ana"  # the original is unchanged
 
 
 def test_the_archive_has_no_time_of_its_own(tmp_path: Path) -> None:
-    found = EvidenceArchive(VERSION, {"a.txt": b"a", "b.json": b"{}"}, [])
-    write(found, tmp_path / "one.zip")
-    write(found, tmp_path / "two.zip")
+    evidence = EvidenceArchive(VERSION, {"a.txt": b"a", "b.json": b"{}"}, [])
+    write(evidence, tmp_path / "one.zip")
+    write(evidence, tmp_path / "two.zip")
     assert (tmp_path / "one.zip").read_bytes() == (tmp_path / "two.zip").read_bytes()
     with zipfile.ZipFile(tmp_path / "one.zip") as archive:
         assert {info.date_time for info in archive.infolist()} == {(1980, 1, 1, 0, 0, 0)}

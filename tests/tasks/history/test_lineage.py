@@ -1,3 +1,4 @@
+import re
 from typing import Any
 
 import pytest
@@ -7,16 +8,16 @@ from tasks.registry.archive import NotFound
 from tests.tasks.history.worlds import COMMITS, FEEDBACK, KEYS, RUNS, SFT, version, world
 
 
-def told_of(asked: str, known: History | None = None) -> Any:
-    return lineage(known or world(), asked).to_json()
+def lineage_of(query: str, history: History | None = None) -> Any:
+    return lineage(history or world(), query).to_json()
 
 
-def rounds(asked: str) -> list[int]:
-    return [told["round"] for told in told_of(asked)["rounds"]]
+def rounds(query: str) -> list[int]:
+    return [traced["round"] for traced in lineage_of(query)["rounds"]]
 
 
 @pytest.mark.parametrize(
-    ("asked", "kind", "found"),
+    ("query", "kind", "expected"),
     [
         ("policy@champion", "version", [1]),
         ("models:/policy@champion", "version", [1]),
@@ -35,48 +36,56 @@ def rounds(asked: str) -> list[int]:
         (COMMITS[0][:7], "commit", [0, 1]),
         ("ana", "annotator", [0, 1, 2]),
         ("ben", "annotator", [2]),
-        ("cem", "annotator", [1]),  # a vote decides its round, and nobody learns from it
+        ("cem", "annotator", [1]),  # fresh votes belong to their own round only
     ],
 )
-def test_everything_leads_to_its_rounds(asked: str, kind: str, found: list[int]) -> None:
-    assert (told_of(asked)["is"], rounds(asked)) == ([kind], found)
+def test_every_kind_of_name_leads_to_its_rounds(query: str, kind: str, expected: list[int]) -> None:
+    assert (lineage_of(query)["is"], rounds(query)) == ([kind], expected)
 
 
-def test_a_round_tells_all_the_rest() -> None:
-    [told] = told_of("round:1")["rounds"]
-    assert (told["key"], told["run"], told["verdict"], told["commit"]) == (KEYS[1], RUNS[1], "promote", COMMITS[1])
-    assert (told["parent"], told["champion"]) == ({"round": 0, "key": KEYS[0]}, "policy/1")
-    assert [(one["version"], one["champion"]) for one in told["versions"]] == [("policy/2", True), ("reward/1", False)]
-    assert {(one["step"], one["md5"]) for one in told["data"]} == {("sft", SFT), ("ingest", FEEDBACK[1])}
-    assert [(one["annotator"], one["round"], one["records"]) for one in told["feedback"]] == [
+def test_a_round_lists_everything_that_belongs_to_it() -> None:
+    [traced] = lineage_of("round:1")["rounds"]
+    assert (traced["key"], traced["run"], traced["verdict"], traced["commit"]) == (
+        KEYS[1],
+        RUNS[1],
+        "promote",
+        COMMITS[1],
+    )
+    assert (traced["parent"], traced["champion"]) == ({"round": 0, "key": KEYS[0]}, "policy/1")
+    assert [(entry["version"], entry["champion"]) for entry in traced["versions"]] == [
+        ("policy/2", True),
+        ("reward/1", False),
+    ]
+    assert {(entry["step"], entry["md5"]) for entry in traced["data"]} == {("sft", SFT), ("ingest", FEEDBACK[1])}
+    assert [(entry["annotator"], entry["round"], entry["records"]) for entry in traced["feedback"]] == [
         ("ana", 0, 5),
         ("ana", 1, 7),
     ]
-    assert [(one["annotator"], one["records"]) for one in told["votes"]] == [("cem", 40)]
-    assert told["followed_by"] == [2]
+    assert [(entry["annotator"], entry["records"]) for entry in traced["votes"]] == [("cem", 40)]
+    assert traced["followed_by"] == [2]
 
 
-def test_an_annotator_is_told_with_all_that_they_said() -> None:
-    told = told_of("ana")["annotator"]
-    assert [(one["round"], one["records"]) for one in told["feedback"]] == [(0, 5), (1, 7)]
-    assert told["votes"] == []
+def test_an_annotator_has_all_their_feedback_and_votes() -> None:
+    traced = lineage_of("ana")["annotator"]
+    assert [(entry["round"], entry["records"]) for entry in traced["feedback"]] == [(0, 5), (1, 7)]
+    assert traced["votes"] == []
 
 
-def test_rounds_of_another_workspace_have_none_of_its_people() -> None:
-    shared = world()._replace(here=KEYS[:2])
-    [other] = told_of("round:2", shared)["rounds"]
+def test_rounds_of_another_workspace_have_no_annotators() -> None:
+    shared = world()._replace(local_keys=KEYS[:2])
+    [other] = lineage_of("round:2", shared)["rounds"]
     assert (other["feedback"], other["votes"]) == ([], [])
-    assert [told["round"] for told in told_of("ana", shared)["rounds"]] == [0, 1]
+    assert [traced["round"] for traced in lineage_of("ana", shared)["rounds"]] == [0, 1]
 
 
-def test_a_name_of_two_kinds_is_both_unless_one_is_asked_for() -> None:
-    named = world()._replace(spoken=[world().spoken[2]._replace(annotator="0")])
-    assert told_of("0", named)["is"] == ["round", "annotator"]
-    assert [told["round"] for told in told_of("round:0", named)["rounds"]] == [0]
-    assert [told["round"] for told in told_of("annotator:0", named)["rounds"]] == [2]
+def test_a_name_of_two_kinds_is_both_unless_the_kind_is_given() -> None:
+    named = world()._replace(feedback=[world().feedback[2]._replace(annotator="0")])
+    assert lineage_of("0", named)["is"] == ["round", "annotator"]
+    assert [traced["round"] for traced in lineage_of("round:0", named)["rounds"]] == [0]
+    assert [traced["round"] for traced in lineage_of("annotator:0", named)["rounds"]] == [2]
 
 
-@pytest.mark.parametrize("asked", ["policy/9", "9", "22222", "annotator:dan", "run:" + KEYS[0], "e" * 32, ""])
-def test_what_is_not_there_is_said_to_be_missing(asked: str) -> None:
-    with pytest.raises(NotFound, match="nothing here is called"):
-        lineage(world(), asked)
+@pytest.mark.parametrize("query", ["policy/9", "9", "22222", "annotator:dan", "run:" + KEYS[0], "e" * 32, ""])
+def test_an_unknown_name_is_repeated_in_the_error(query: str) -> None:
+    with pytest.raises(NotFound, match=re.escape(repr(query))):
+        lineage(world(), query)

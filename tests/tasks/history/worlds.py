@@ -15,7 +15,7 @@ SFT, FEEDBACK = "5" * 32 + ".dir", ("6" * 32 + ".dir", "7" * 32 + ".dir", "8" * 
 
 
 def past(number: int, verdict: str | None) -> PastRound:
-    """A round as its run tells of it; the SFT model of round 0 is that of all."""
+    """A round as read from its MLflow run; all rounds share the SFT model of round 0."""
     tags = {
         "round": str(number),
         "round_key": KEYS[number],
@@ -37,17 +37,17 @@ def version(name: str, number: str, round: int) -> ModelVersion:
 
 
 def world() -> History:
-    """Ana speaks in rounds 0 and 1, Ben in round 2; Cem votes in round 1."""
+    """Feedback of Ana in rounds 0 and 1 and of Ben in round 2; fresh votes of Cem in round 1."""
     return History(
         rounds=[past(0, "promote"), past(1, "promote"), past(2, "hold")],
         versions=[version("policy", "1", 0), version("policy", "2", 1), version("reward", "1", 1)],
         champion="2",
-        spoken=[
+        feedback=[
             AnnotatorActivity("ana", "human", 0, 5),
             AnnotatorActivity("ana", "human", 1, 7),
             AnnotatorActivity("ben", "human", 2, 3),
         ],
-        voted=[AnnotatorActivity("cem", "human", 1, 40)],
-        here=KEYS,
-        step_run=lambda text: {RUNS[1]} if text == "d" * 32 else set(),
+        votes=[AnnotatorActivity("cem", "human", 1, 40)],
+        local_keys=KEYS,
+        parents_of=lambda text: {RUNS[1]} if text == "d" * 32 else set(),
     )

@@ -13,7 +13,7 @@ HOME = "tasks/state/workspace.py"
 OTHERS = {
     "cli/reference.py": "pages of the project",
     "flows/orchestration/server.py": "the home of Prefect",
-    "tasks/analysis/blame/keeping.py": "the two files of a finding, in its folder",
+    "tasks/analysis/blame/storage.py": "the two files of a report, in its folder",
     "tasks/analysis/blame/retraining.py": "one file a training, named by what it learned from",
     "tasks/analysis/drift/__init__.py": "one page a section, in the folder of a round",
     "tasks/history/evidence/index.py": "a template beside the code",
