@@ -44,7 +44,7 @@ def replay(
     names = ", ".join(output.what for output in result.differing)
     if names:
         raise ReplayDiffers(
-            f"{result.past.name}, replayed in {result.workspace.root}: {names} differ. Use the same package "
+            f"{result.past.name}, replayed in {result.workspace.root}: {names} differ; use the same package "
             "versions (requirements.txt), the same kind of CPU and the same number of threads (OMP_NUM_THREADS)"
         )
     out.print(f"Identical: {result.past.name}, replayed in {result.workspace.root}.", soft_wrap=True)

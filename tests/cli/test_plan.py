@@ -29,7 +29,7 @@ def steps(plan: Any) -> dict[str, str]:
 def test_with_nothing_new_it_would_answer(rounds: Rounds, finished: Workspace) -> None:
     plan = planned(rounds, finished, *TINY, PROMOTE)
     assert (plan["would"], plan["round"], plan["steps"]) == ("answer", 1, [])
-    assert planned(rounds, finished, *TINY, PROMOTE, words=("--new",))["because"] == ["a new round is asked for"]
+    assert planned(rounds, finished, *TINY, PROMOTE, words=("--new",))["because"] == ["--new was given"]
 
 
 def test_the_next_round_is_predicted(rounds: Rounds, finished: Workspace, followed: Workspace) -> None:
@@ -52,7 +52,7 @@ def test_waiting_feedback_and_a_rollback_are_reasons(rounds: Rounds, continued: 
     rounds("feedback", votes, "-w", continued.root)
     Registry(continued.root).rollback(None, "rude", "ana")
     plan = planned(rounds, continued, *TINY, PROMOTE)
-    assert plan["because"] == ["48 new records wait in the inbox"]
+    assert plan["because"] == ["48 new records are in the inbox"]
     assert plan["reads"]["inbox"] == "48 new records in 1 files"
     assert plan["reads"]["champion"] == "policy/1"
 
@@ -72,7 +72,7 @@ def test_an_open_round_would_be_continued_or_refused(rounds: Rounds, finished: W
 
 def test_obstacles_to_opening_a_round_are_reported(rounds: Rounds, finished: Workspace, tmp_path: Path) -> None:
     result = rounds("plan", "-w", finished.root, "-S", "versioning.remote=nowhere")
-    assert (result.code, "DVC knows no remote 'nowhere'" in result.err) == (2, True)
+    assert (result.code, "DVC has no remote 'nowhere'" in result.err) == (2, True)
     workspace = moved(finished, tmp_path / "busy")
     with holding(workspace.lock, "round 2"):
         plan = planned(rounds, workspace)

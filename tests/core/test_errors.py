@@ -9,10 +9,10 @@ from typing import NamedTuple
 from core import errors
 from tasks.state.workspace import PROJECT
 
-PACKAGES = ("core", "feedback", "models", "evaluation", "tasks", "flows", "serving", "cli")
+PACKAGES = ("core", "feedback", "models", "evaluation", "tasks", "flows", "cli")
 TOP = "RoundsError"
 
-CURE = re.compile(r"[;`]|expected|there are|need|\bset\b|\bname\b|\bsay what\b|It takes")
+CURE = re.compile(r"[;`]|expected|there are|need|give exactly one|\bset\b|\bname\b|\bsay what\b|It takes")
 """Signs of a cure in a message: a second clause, a command, or the values that would be valid."""
 
 

@@ -36,7 +36,7 @@ def test_a_refused_commit_leaves_the_round_open_and_it_goes_on(repository: Works
     hook.parent.mkdir(exist_ok=True)
     hook.write_text("#!/bin/sh\necho not on a Friday >&2; exit 1\n")
     hook.chmod(0o755)
-    with pytest.raises(BadWorkspace, match=r"round 2, closing: versioning\.commit: (?s:.*): not on a Friday\nWhat was"):
+    with pytest.raises(BadWorkspace, match=r"round 2, closing: versioning\.commit: (?s:.*): not on a Friday\nFinished"):
         rlhf_round([*TINY, PROMOTE, COMMIT], str(repository.root))
     assert records.unfinished(repository)
     versions = [version.version for version in Registry(repository.root).versions("policy")]

