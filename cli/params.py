@@ -34,6 +34,8 @@ def params(
     from tasks.state.workspace import current
 
     if tidy:
+        if section or changed or json or overrides:
+            raise BadParams("--tidy takes no section and no other option than --workspace; leave them out")
         _tidy(current(folder))
         return
     knobs = _under(origins(current(folder), overrides or []), section)
@@ -43,7 +45,7 @@ def params(
     elif knobs:
         console().print(_table(knobs))
     else:
-        print("Every value is the default.")
+        print(f"No value{f' of {section}' if section else ''} differs from its default.")
 
 
 def _tidy(workspace: "Workspace") -> None:

@@ -1,4 +1,4 @@
-"""`rounds step NAME`: run one step of the open round, as dvc.yaml does. It imports neither the flows nor Prefect."""
+"""`rounds step NAME`: run one step of the last opened round. It imports neither the flows nor Prefect."""
 
 from typing import Annotated
 
@@ -12,10 +12,12 @@ def step(
     name: Annotated[str, typer.Argument(metavar="NAME", help="A step of the round, e.g. reward.")],
     folder: Folder = None,
 ) -> None:
-    """Run one step of the open round, without Prefect. dvc.yaml uses this command."""
+    """Run one step of the last opened round, without Prefect. dvc.yaml uses this command."""
     from tasks import steps
     from tasks.state import round as rounds
     from tasks.state.steplog import StepLog
     from tasks.state.workspace import current
 
-    steps.run(steps.find(name), rounds.read(current(folder)), StepLog())
+    opened, log = rounds.read(current(folder)), StepLog()
+    steps.run(steps.find(name), opened, log)
+    print(f"Step {name} of round {opened.number} has run: {log.learning_seconds:.1f} s learning, sampling, judging.")

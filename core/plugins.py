@@ -8,7 +8,7 @@ import pkgutil
 from collections.abc import Mapping
 from typing import Any, TypeVar
 
-from pydantic import BeforeValidator, SerializerFunctionWrapHandler, model_serializer
+from pydantic import BeforeValidator, SerializerFunctionWrapHandler, ValidationInfo, model_serializer
 
 from core.errors import BadParams
 from core.knobs import BaseSettings
@@ -58,14 +58,14 @@ def used(package: str, default: str | None = None) -> BeforeValidator:
     Where `use` is missing, it is the plug-in `default`; without a default, that is an error.
     """
 
-    def build(value: object) -> object:
+    def build(value: object, field: ValidationInfo) -> object:
         knobs = {"use": value} if isinstance(value, str) else value
         if not isinstance(knobs, Mapping):
             return value
         name = knobs.get("use", default)
         if name is None:
             raise BadParams(f"{_home(package)} needs `use: NAME`; there are: {', '.join(names(package))}")
-        return make(package, str(name), knobs)
+        return make(package, str(name), knobs, f"{field.field_name} (use: {name})")
 
     return BeforeValidator(build)
 
@@ -77,11 +77,14 @@ def used_by_name(package: str, *wanted: str) -> BeforeValidator:
     `null` leaves one out: a gate must not disappear because a file does not mention it.
     """
 
-    def build(value: object) -> object:
+    def build(value: object, field: ValidationInfo) -> object:
         if not isinstance(value, Mapping):
             return value
-        asked = {name: {} for name in wanted} | dict(value)
-        return {name: None if knobs is None else make(package, name, knobs) for name, knobs in asked.items()}
+        given = {name: {} for name in wanted} | dict(value)
+        return {
+            name: None if knobs is None else make(package, name, knobs, f"{field.field_name}.{name} (use: {name})")
+            for name, knobs in given.items()
+        }
 
     return BeforeValidator(build)
 
@@ -94,15 +97,18 @@ def chosen(plugins: Mapping[str, Kind | None]) -> list[Kind]:
     return [plugin for plugin in plugins.values() if plugin is not None]
 
 
-def make(package: str, name: str, knobs: object) -> Any:
+def make(package: str, name: str, knobs: object, origin: str | None = None) -> Any:
     """The plug-in of that name with these knobs. `knobs` that is not a mapping (an instance) is returned unchanged.
+
+    `origin` is where they are set, for the message of an error.
 
     Raises:
         BadParams: there is no such plug-in, or it does not accept these knobs.
     """
     if not isinstance(knobs, Mapping):
         return knobs
-    return parse(find(package, name), {key: value for key, value in knobs.items() if key != "use"}, f"use: {name}")
+    given = {key: value for key, value in knobs.items() if key != "use"}
+    return parse(find(package, name), given, origin or f"use: {name}")
 
 
 def _home(package: str) -> str:

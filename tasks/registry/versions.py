@@ -91,7 +91,8 @@ class VersionStore:
         """
         existing = self.find(version, name)
         if existing is None:
-            raise BadModel(f"{name} has no version {version} that a round registered; see the model's page in MLflow")
+            known = ", ".join(version.version for version in reversed(self.versions(name))) or "none"
+            raise BadModel(f"{name} has no version {version} that a round registered; there are: {known}")
         return existing
 
     def find(self, version: str, name: ModelName = "policy") -> ModelVersion | None:

@@ -78,9 +78,11 @@ def hand_in(workspace: Workspace, files: Sequence[Path]) -> None:
     """Validate feedback files and copy them to the inbox; the copies are on disk when this returns.
 
     Raises:
-        BadFeedback: a record is invalid; names file, line and reason. No file is copied then.
+        BadFeedback: a file does not exist, or a record is invalid; names file, line and reason. No file is copied then.
     """
     for file in files:
+        if not file.is_file():
+            raise BadFeedback(f"{file}: there is no such file, so nothing was accepted; name a file of JSON lines")
         _check(file)
     for file in files:
         _copy_to_inbox(workspace, file)

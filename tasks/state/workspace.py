@@ -334,7 +334,7 @@ def current(folder: Path | None = None) -> Workspace:
     """
     root = _selected(folder)
     if not root.exists() or not any(root.iterdir()):
-        raise BadWorkspace(f"there is no workspace at {root}; name another one, or create it with `rounds round`")
+        raise BadWorkspace(f"there is no workspace at {root}; name another one, or create it: `rounds round -w {root}`")
     return at(root)
 
 
