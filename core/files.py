@@ -14,16 +14,16 @@ from typing import Any
 from core.errors import Damaged
 
 _LEFTOVER = re.compile(r"\.(?P<target>.+)\.(old|\w{8}\.draft)")
-"""Names of the old folder that `replacing` sets aside, and of its draft folder."""
+"""Names of temporary folders that `replacing` leaves after a kill: the old target, and drafts."""
 
 
 @contextmanager
 def replacing(target: Path) -> Iterator[Path]:
     """Yield a path to write a file or folder to. It becomes `target` when the block ends without an error.
 
-    After a kill or an error at any point, the old target is unchanged. A folder is replaced by two renames (there is
-    no atomic swap of folders): the old one is deleted only when the new one is in its place, and `recover` repairs a
-    kill between the two.
+    After an error inside the block, or a kill before the rename, the old target is unchanged. A folder cannot be
+    replaced atomically and takes two renames: the old folder is deleted only after both, and `recover` restores it
+    after a kill between them.
     """
     target.parent.mkdir(parents=True, exist_ok=True)
     recover(target)
@@ -40,7 +40,7 @@ def replacing(target: Path) -> Iterator[Path]:
 
 
 def recover(target: Path) -> None:
-    """Clean up after a kill inside `replacing`: delete drafts, and rename an old folder that was set aside back."""
+    """Clean up after a kill inside `replacing`: delete drafts, and restore the old folder if the target is missing."""
     if _old(target).exists():
         if target.exists():
             shutil.rmtree(_old(target))
@@ -57,10 +57,10 @@ def write_text(target: Path, text: str) -> None:
 
 
 def write_json(target: Path, value: Any) -> None:
-    """Write an indented JSON file atomically, keys in the order given.
+    """Write an indented JSON file atomically, with keys in the given order.
 
     Raises:
-        ValueError: a number is infinite or not a number.
+        ValueError: a number is infinite or NaN.
     """
     write_text(target, json.dumps(value, indent=2, ensure_ascii=False, allow_nan=False) + "\n")
 
@@ -69,7 +69,7 @@ def read_json(path: Path) -> Any:
     """Read a JSON file.
 
     Raises:
-        Damaged: it is not valid JSON.
+        Damaged: the file is not valid JSON.
     """
     try:
         return json.loads(path.read_text(encoding="utf-8"))
@@ -78,16 +78,16 @@ def read_json(path: Path) -> Any:
 
 
 def recover_all(folder: Path) -> None:
-    """`recover` every target below a folder. Call it only while nothing else writes there."""
+    """Call `recover` for every target below `folder`. No other process may be writing there."""
     for leftover in list(folder.rglob(".*")):
         if match := _LEFTOVER.fullmatch(leftover.name):
             recover(leftover.parent / match["target"])
 
 
 def unwritable(folder: Path) -> str | None:
-    """Why the folder cannot be made, or no file in it; None where both can. Leaves nothing behind.
+    """The reason why `folder` cannot be created or written to; None if it can. Leaves no file behind.
 
-    It is tried: permissions do not tell of read-only disks, and say nothing to root.
+    Tested by creating a temporary file: permission bits do not reveal read-only disks, and do not restrict root.
     """
     nearest = next(path for path in (folder, *folder.parents) if os.path.lexists(path))
     try:
@@ -98,7 +98,7 @@ def unwritable(folder: Path) -> str | None:
 
 
 def digest(path: Path) -> str:
-    """SHA-256 (hex) of a file, or of the relative names and the contents of a folder's files."""
+    """SHA-256 (hex) of a file, or of the relative paths, sizes and contents of all files in a folder."""
     sha = hashlib.sha256()
     files = sorted(p for p in path.rglob("*") if p.is_file()) if path.is_dir() else [path]
     for file in files:
@@ -115,7 +115,7 @@ def _old(target: Path) -> Path:
 
 
 def _sync(path: Path) -> None:
-    """Flush to disk before the rename: otherwise a power cut could leave an empty file under the final name."""
+    """Flush to disk before the rename; otherwise a power failure could leave an empty file under the final name."""
     for file in path.rglob("*") if path.is_dir() else [path]:
         if file.is_file():
             descriptor = os.open(file, os.O_RDONLY)

@@ -1,4 +1,4 @@
-"""Settings from outside: a YAML file and `KEY=VALUE` overrides, read into typed, frozen, bounded knobs."""
+"""Reads settings from a YAML file and `KEY=VALUE` overrides, and validates them."""
 
 import difflib
 from collections.abc import Iterable, Iterator, Mapping
@@ -17,23 +17,23 @@ def read(path: Path) -> dict[str, Any]:
     """The mapping in a YAML file.
 
     Raises:
-        BadParams: no such file, not YAML, or not a mapping.
+        BadParams: the file is missing, not YAML, or not a mapping.
     """
     if not path.exists():
-        raise BadParams(f"{path} is missing; a workspace needs one (the project's own is the default)")
+        raise BadParams(f"{path} is missing; a workspace needs one (the default is the project's own)")
     try:
         values = yaml.safe_load(path.read_text(encoding="utf-8")) or {}
     except yaml.YAMLError as error:
         raise BadParams(f"{path} is not YAML: {error}") from error
     if not isinstance(values, dict):
         raise BadParams(
-            f"{path} must hold sections with knobs, not a {type(values).__name__}; write `SECTION: {{KNOB: VALUE}}`"
+            f"{path} must contain sections with knobs, not a {type(values).__name__}; write `SECTION: {{KNOB: VALUE}}`"
         )
     return values
 
 
 def line_numbers(text: str) -> dict[str, int]:
-    """Dotted name → line, from 1, of each value in a YAML text; what is no mapping, or an empty one, is a value."""
+    """Dotted name → line number, from 1, of each value in a YAML text. An empty mapping is a value."""
     root = yaml.compose(text, Loader=yaml.SafeLoader)
     return dict(_lines(root, "")) if isinstance(root, yaml.MappingNode) else {}
 
@@ -48,10 +48,10 @@ def _lines(node: yaml.MappingNode, prefix: str) -> Iterator[tuple[str, int]]:
 
 
 def override(values: Mapping[str, Any], overrides: Iterable[str]) -> dict[str, Any]:
-    """`values` with each `section.knob=VALUE` applied; VALUE is read as YAML, a list or mapping replaces the old one.
+    """A copy of `values` with each `section.knob=VALUE` applied. VALUE is YAML; a list or mapping replaces the old one.
 
     Raises:
-        BadParams: not of the form KEY=VALUE, or the value is not YAML.
+        BadParams: an override is not of the form KEY=VALUE, its value is not YAML, or its key is inside a plain value.
     """
     changed = _copy(values)
     for text in overrides:
@@ -63,12 +63,12 @@ def override(values: Mapping[str, Any], overrides: Iterable[str]) -> dict[str, A
         except yaml.YAMLError as error:
             raise BadParams(f"-S {text!r}: the value is not YAML: {error}") from error
         *path, last = key.strip().split(".")
-        place = changed
+        group = changed
         for name in path:
-            place = place.setdefault(name, {})
-            if not isinstance(place, dict):
-                raise BadParams(f"-S {text!r}: {name!r} is a value, not a group of knobs; set it whole")
-        place[last] = parsed
+            group = group.setdefault(name, {})
+            if not isinstance(group, dict):
+                raise BadParams(f"-S {text!r}: {name!r} is a value, not a group of knobs; set the whole value")
+        group[last] = parsed
     return changed
 
 
@@ -77,7 +77,7 @@ def _copy(values: Mapping[str, Any]) -> dict[str, Any]:
 
 
 def parse(model: type[Settings], values: Mapping[str, Any], origin: str) -> Settings:
-    """`values` as settings of type `model`.
+    """Validate `values` as settings of type `model`. `origin` is where they come from, for the error message.
 
     Raises:
         BadParams: names each knob that is unknown or out of bounds; for an unknown one it suggests the closest name.
@@ -90,7 +90,7 @@ def parse(model: type[Settings], values: Mapping[str, Any], origin: str) -> Sett
 
 
 def section(model: type[Settings], values: Mapping[str, Any], name: str, origin: object) -> Settings:
-    """One section of `values` as settings; all defaults where the section is missing.
+    """Validate one section of `values`; if it is missing, all knobs have their defaults.
 
     Raises:
         BadParams: see `parse`.

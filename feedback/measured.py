@@ -1,6 +1,6 @@
-"""What the steps `collect`, `ingest`, `curate` and `vote` count about feedback, declared for all who read it.
+"""Metrics of the steps `collect`, `ingest`, `curate` and `vote`.
 
-The steps measure it; the declarations are here because gates, which lie below the steps, read them.
+The steps measure them. They are declared here, because gates read them and must not import steps.
 """
 
 from core.metrics import Metric
@@ -10,156 +10,159 @@ COLLECT_ANSWERS = Metric(
     "collect",
     "answers",
     "none",
-    "Answers that the champion has given so far, two to a prompt. Worry when it stays at 0: no source labels "
-    "answers, or there is no champion yet.",
+    "Answers sampled from the champion so far, two per prompt. Worry when it stays at 0: no source labels answers, "
+    "or there is no champion yet.",
 )
 COLLECT_TOKENS = Metric(
     "tokens",
     "collect",
     "tokens",
     "down",
-    "Tokens of these answers. The gate `cost` adds them up over the steps.",
+    "Tokens in these answers. The gate `cost` sums them over the steps.",
 )
 INGEST_NEW = Metric(
     "new",
     "ingest",
     "records",
     "up",
-    "Events stored for the first time. Worry at 0: the round learns from old feedback only.",
+    "Events stored for the first time. Worry at 0: the round trains on old feedback only.",
 )
 INGEST_REPEATED = Metric(
     "repeated",
     "ingest",
     "records",
     "none",
-    "Events that were stored before, with the same content.",
+    "Events that were already stored with the same content.",
 )
 INGEST_QUARANTINED = Metric(
     "quarantined",
     "ingest",
     "records",
     "down",
-    "Records that could not be used in this round, kept in `data/feedback/quarantine/` with the reason. Worry "
-    "when a source's share of them jumps: its format has changed.",
+    "Records that could not be used in this round, stored in `data/feedback/quarantine/` with the reason. Worry "
+    "when the share from one source rises sharply: its format has probably changed.",
 )
 CURATE_EVENTS = Metric(
     "events",
     "curate",
     "events",
     "up",
-    "Everything in the feedback store.",
+    "All events in the feedback store.",
 )
 CURATE_INACTIVE = Metric(
     "inactive",
     "curate",
     "events",
     "none",
-    "Events that are withdrawn, quarantined or superseded; they count for nothing.",
+    "Events that are withdrawn, quarantined or superseded. They are not used.",
 )
 CURATE_VOTES = Metric(
     "votes",
     "curate",
     "votes",
     "up",
-    "Votes that count, under all criteria together.",
+    "Votes that count, over all criteria.",
 )
 CURATE_TIES = Metric(
     "ties",
     "curate",
     "votes",
     "none",
-    "Those of them that prefer neither answer.",
+    "Votes that count and are ties.",
 )
 CURATE_REPEATED = Metric(
     "repeated",
     "curate",
     "votes",
     "down",
-    "Votes that the same person cast anew on the same pair: only the last one counts.",
+    "Votes that the same person replaced by a later vote on the same pair. Only the last vote counts.",
 )
 CURATE_ABSTAINED = Metric(
     "abstained",
     "curate",
     "pairs",
     "down",
-    "Pairs on which a person would or could not say. Worry when it grows: the guideline may be unclear.",
+    "Pairs on which a person abstained (`skip`, `cannot_judge`, `not_rankable`), counted once per person. Worry "
+    "when it grows: the guideline may be unclear.",
 )
 CURATE_EQUAL_ANSWERS = Metric(
     "equal_answers",
     "curate",
     "pairs",
     "down",
-    "Pairs whose two answers have the same text, dropped. Worry when it grows: the policy has lost its variety.",
+    "Pairs dropped because both answers have the same text. Worry when it grows: the policy's answers are becoming "
+    "less diverse.",
 )
 CURATE_MERGED = Metric(
     "merged",
     "curate",
     "votes",
     "none",
-    "Votes that found a row there already: `curate/votes` less the rows.",
+    "Votes merged into an existing row: `curate/votes` minus the number of rows.",
 )
 CURATE_CONFLICTING = Metric(
     "conflicting",
     "curate",
     "rows",
     "down",
-    "Rows with votes for either answer. As a share of rows with more than one vote it is how much people disagree.",
+    "Rows with votes for both answers. Divided by the number of rows with more than one vote, it is the rate of "
+    "disagreement between annotators.",
 )
 CURATE_TRAIN = Metric(
     "train",
     "curate",
     "pairs",
     "up",
-    "Pairs that the reward model learns from, under `curate.criterion`.",
+    "Pairs for training the reward model, under `curate.criterion`.",
 )
 CURATE_JUDGE = Metric(
     "judge",
     "curate",
     "pairs",
     "up",
-    "Pairs that the judge model learns from; no prompt group is in two parts.",
+    "Pairs for training the judge model. No prompt group is in more than one part.",
 )
 CURATE_HOLDOUT = Metric(
     "holdout",
     "curate",
     "pairs",
     "up",
-    "Pairs that nothing learns from. Worry under 100: the gate `reward_accuracy` holds.",
+    "Held-out pairs; no model is trained on them. Worry under 100: the gate `reward_accuracy` holds.",
 )
 CURATE_DEMONSTRATIONS = Metric(
     "demonstrations",
     "curate",
     "rows",
     "up",
-    "Different answers to imitate.",
+    "Distinct demonstrations, for SFT.",
 )
 CURATE_PROMPTS = Metric(
     "prompts",
     "curate",
     "prompts",
     "up",
-    "Different prompts that the policy may train on.",
+    "Distinct prompts for training the policy.",
 )
 CURATE_HOLDOUT_PROMPTS = Metric(
     "holdout_prompts",
     "curate",
     "prompts",
     "up",
-    "Different prompts for the evaluation. Worry under 200: there can't be enough fresh votes.",
+    "Distinct held-out prompts, for the evaluation. Worry under 200: they cannot yield enough fresh votes.",
 )
 CURATE_QUARANTINED = Metric(
     "quarantined",
     "curate",
     "records",
     "down",
-    "All records in quarantine, of all rounds.",
+    "Records in quarantine, over all rounds.",
 )
 CURATE_QUARANTINE_SHARE = Metric(
     "quarantine_share",
     "curate",
     "share",
     "down",
-    "Of the records that came in this round, those in quarantine. Left out where none came. The gate "
+    "Share of this round's records that are in quarantine. Left out if the round has no records. The gate "
     "`data_quality` holds above .05.",
     rare=True,
 )
@@ -168,17 +171,17 @@ CURATE_LEAKED = Metric(
     "curate",
     "rows",
     "0",
-    "Rows of the written tables whose prompt, or prompt group, also stands in a part they have to be kept "
-    "from: held-out pairs and prompts from all that anything learns from, the judge's pairs from the reward "
-    "model's. The gate `data_quality` rejects above 0.",
+    "Rows whose prompt or prompt group also occurs in a part that must not share it: held-out pairs and prompts "
+    "must share nothing with training data, and the judge's pairs nothing with the reward model's. The gate "
+    "`data_quality` rejects above 0.",
 )
 CURATE_SHARED_PAIRS = Metric(
     "shared_pairs",
     "curate",
     "pairs",
     "up",
-    "Pairs with votes of two people or more, under `curate.criterion`. Left out, like the next two, where "
-    "there are none.",
+    "Pairs with votes from at least two people, under `curate.criterion`. If there are none, this metric and the "
+    "next two are left out.",
     rare=True,
 )
 CURATE_AGREEMENT = Metric(
@@ -186,7 +189,7 @@ CURATE_AGREEMENT = Metric(
     "curate",
     "share",
     "up",
-    "Probability that two votes on the same pair are alike, ties a choice of their own.",
+    "Percentage agreement: probability that two votes on the same pair are equal. A tie is a category of its own.",
     rare=True,
 )
 CURATE_AGREEMENT_ALPHA = Metric(
@@ -194,8 +197,8 @@ CURATE_AGREEMENT_ALPHA = Metric(
     "curate",
     "none",
     "up",
-    "Krippendorff's alpha for interval data (Krippendorff 2011; answer 1, other answer 0, tie .5): 1 is "
-    "perfect, 0 is chance. Worry under .1, where the gate `data_quality` holds.",
+    "Krippendorff's alpha for interval data (Krippendorff 2011; one answer 1, the other 0, tie .5): 1 is perfect "
+    "agreement, 0 is chance level. Worry under .1: the gate `data_quality` holds.",
     rare=True,
 )
 VOTE_CAST = Metric(
@@ -203,19 +206,19 @@ VOTE_CAST = Metric(
     "vote",
     "votes",
     "up",
-    "Fresh votes that were given on these answers, those that their people changed later included.",
+    "Fresh votes cast on these answers, including votes that were later replaced by the same person.",
 )
 VOTE_ANNOTATORS = Metric(
     "annotators",
     "vote",
     "annotators",
     "up",
-    "How many gave them.",
+    "Annotators who cast these votes.",
 )
 VOTE_QUARANTINED = Metric(
     "quarantined",
     "vote",
     "records",
     "0",
-    "Records that are no vote on one of the round's pairs.",
+    "Records that are not a valid vote on one of the round's pairs.",
 )

@@ -1,7 +1,7 @@
-"""What training and sampling report: the metrics of the steps `sft`, `reward`, `policy` and `sample`.
+"""Metrics of training and sampling: the steps `sft`, `reward`, `policy` and `sample`.
 
-The steps `reward` and `sample` measure some of it; the declarations are here because gates, which lie below the steps,
-read them.
+Some are measured in the steps `reward` and `sample`. They are declared here, because gates read them and must not
+import steps.
 """
 
 from core.metrics import Metric
@@ -9,167 +9,167 @@ from core.metrics import Metric
 SFT_LOSS = Metric(
     "loss",
     "sft",
-    "nats a token",
+    "nats per token",
     "down",
-    "Mean negative log-probability of the demonstrated answers' tokens, each weighted like its row; finally, "
-    "the mean over the last epoch. Worry when it rises within a run: the learning rate is too high.",
+    "Mean negative log-probability per token of the demonstrated answers, weighted by row; the final value is the "
+    "mean over the last epoch. Worry when it rises within a run: the learning rate is too high.",
 )
 SFT_GRAD_NORM = Metric(
     "grad_norm",
     "sft",
     "norm",
     "none",
-    "Norm of the gradient before clipping. Worry when it grows over the run.",
+    "L2 norm of the gradient before clipping. Worry when it grows over the run.",
 )
 SFT_EXAMPLES = Metric(
     "examples",
     "sft",
     "rows",
     "up",
-    "Demonstrations it learned from.",
+    "Demonstrations trained on.",
 )
 SFT_TRUNCATED = Metric(
     "truncated",
     "sft",
     "prompts",
     "down",
-    "Prompts that lost their beginning to `model.max_prompt_tokens`.",
+    "Prompts truncated on the left to `model.max_prompt_tokens`.",
 )
 REWARD_LOSS = Metric(
     "loss",
     "reward",
     "nats",
     "down",
-    "Weighted mean of -[p log σ(d) + (1 - p) log σ(-d)], d the score of chosen less rejected, p the share of "
-    "the votes (Bradley and Terry 1952; Ouyang et al. 2022, eq. 1, for p = 1). log 2 = .69 is knowing "
-    "nothing. Worry when it falls to nearly 0: the pairs are learned by heart.",
+    "Weighted mean of -[p log σ(d) + (1 - p) log σ(-d)], where d is the score of the chosen answer minus that of "
+    "the rejected one, and p the share of votes for the chosen answer (Bradley and Terry 1952; Ouyang et al. 2022, "
+    "eq. 1, for p = 1). .69 (log 2) is chance level. Worry when it falls to nearly 0: the model overfits.",
 )
 REWARD_ACCURACY = Metric(
     "accuracy",
     "reward",
     "share",
     "up",
-    "Decided training pairs of the batch that the score orders as the votes do. Held-out accuracy is "
-    "`evaluate/reward_accuracy`; worry when the two are far apart.",
+    "Share of the batch's non-tied training pairs for which the score prefers the same answer as the votes. "
+    "Held-out accuracy is `evaluate/reward_accuracy`; worry when the two are far apart.",
 )
 REWARD_MARGIN = Metric(
     "margin",
     "reward",
     "log-odds",
     "none",
-    "Mean score of chosen less rejected in the batch.",
+    "Mean score of the chosen answer minus that of the rejected one, over the batch.",
 )
 REWARD_GRAD_NORM = Metric(
     "grad_norm",
     "reward",
     "norm",
     "none",
-    "Norm of the gradient before clipping.",
+    "L2 norm of the gradient before clipping.",
 )
 REWARD_PAIRS = Metric(
     "pairs",
     "reward",
     "pairs",
     "up",
-    "Pairs that the reward model learned from.",
+    "Pairs that the reward model was trained on.",
 )
 REWARD_JUDGE_PAIRS = Metric(
     "judge_pairs",
     "reward",
     "pairs",
     "up",
-    "Pairs that the judge model learned from.",
+    "Pairs that the judge model was trained on.",
 )
 REWARD_TRUNCATED = Metric(
     "truncated",
     "reward",
     "prompts",
     "down",
-    "Prompts that lost their beginning to `model.max_prompt_tokens`.",
+    "Prompts truncated on the left to `model.max_prompt_tokens`.",
 )
 REWARD_TEMPERATURE = Metric(
     "temperature",
     "reward",
     "none",
     "near 1",
-    "What margins are divided by before σ, fitted on the judge's pairs (Guo et al. 2017). Worry far above 1: "
-    "the reward model is much too sure of itself.",
+    "Temperature that margins are divided by before σ, fitted on the judge's pairs (Guo et al. 2017). Worry far "
+    "above 1: the reward model is overconfident.",
 )
 REWARD_SURPRISE = Metric(
     "surprise",
     "reward",
-    "nats a token",
+    "nats per token",
     "down",
-    "What a token of the pairs' answers surprises the SFT model by on average: the H from which likelihood "
-    "counts in the score (`reward.likelihood`). 0 where that is 0.",
+    "Mean negative log-probability per token of the pairs' answers under the SFT model: the baseline H of the "
+    "likelihood term in the score (`reward.likelihood`). 0 if `reward.likelihood` is 0.",
 )
 REWARD_ANNOTATORS = Metric(
     "annotators",
     "reward",
     "annotators",
     "none",
-    "Annotators whose votes were held against the model that did not learn from the same pairs, those with "
-    "few votes counted as one; 0 where there is nobody to compare with. Each of them stands in "
-    "`data/reports/reward.json`, by all votes and by those of the newest round, and the gate `annotators` "
-    "reads that.",
+    "Annotators whose votes were compared with the model that was not trained on the same pairs; those with few "
+    "votes are pooled and count as one. 0 if there are fewer than two to compare. `data/reports/reward.json` lists "
+    "each of them, over all votes and over those of the newest round; the gate `annotators` reads it.",
 )
 POLICY_OBJECTIVE_SCORE = Metric(
     "objective/score",
     "policy",
     "standard deviations",
     "up",
-    "Mean reward of the sampled answers, normalised to mean 0 and standard deviation 1 over the answers of "
-    "the training pairs; `policy.unended_score` for an answer without an end. It is what training maximises, "
-    "so it says nothing about quality. Worry when it rises while fresh votes do not: the policy found out "
-    "what the reward model gets wrong.",
+    "Mean reward of the sampled answers, normalised to mean 0 and standard deviation 1 over the answers of the "
+    "training pairs; `policy.unended_score` for an answer without EOS. Training maximises it, so it is no evidence "
+    "of quality. Worry when it rises but the win rate in fresh votes does not: the policy exploits errors of the "
+    "reward model.",
 )
 POLICY_OBJECTIVE_SCORE_STD = Metric(
     "objective/score_std",
     "policy",
     "standard deviations",
     "none",
-    "Spread of the scores in the batch. Worry near 0: all answers are alike, and there is nothing left to learn from.",
+    "Standard deviation of the scores in the batch. Worry near 0: all answers get the same score, so there is no "
+    "training signal.",
 )
 POLICY_OBJECTIVE_KL = Metric(
     "objective/kl",
     "policy",
-    "nats an answer",
+    "nats per answer",
     "near its budget",
-    "log π(token) - log π_SFT(token), summed over an answer, averaged over answers: estimator k1 (Schulman "
-    "2020). Compare with `policy.kl.target` and with the gate `kl_budget`. Worry when it climbs without end, "
-    "or is well below 0 in more than a few iterations: k1 is 0 or more on average.",
+    "log π(token) - log π_SFT(token), summed over each answer, averaged over answers: estimator k1 (Schulman "
+    "2020). Compare with `policy.kl.target` and with the gate `kl_budget`. Worry when it keeps rising, or is well "
+    "below 0 in more than a few iterations: the expected value of k1 is at least 0.",
 )
 POLICY_OBJECTIVE_KL_COEFFICIENT = Metric(
     "objective/kl_coefficient",
     "policy",
-    "score a nat",
+    "score per nat",
     "none",
-    "Price of the KL per token, β; constant unless `policy.kl.target` is set (Ziegler et al. 2019, section "
-    "2.2). Worry when it moves by orders of magnitude: the target is out of reach.",
+    "KL penalty coefficient β, per token; constant unless `policy.kl.target` is set (Ziegler et al. 2019, section "
+    "2.2). Worry when it changes by orders of magnitude: the target cannot be reached.",
 )
 POLICY_OBJECTIVE_KL_STOP = Metric(
     "objective/kl_stop",
     "policy",
     "flag",
     "absent",
-    "1 in the iteration in which `policy.kl.limit` ended the training.",
+    "1 in the iteration in which `policy.kl.limit` stopped training.",
     rare=True,
 )
 POLICY_OBJECTIVE_ENTROPY = Metric(
     "objective/entropy",
     "policy",
-    "nats a token",
+    "nats per token",
     "slowly down",
-    "Mean surprise of the sampled tokens, an unbiased estimate of the entropy. Worry when it falls to 0: the "
-    "policy has collapsed onto a few answers.",
+    "Mean negative log-probability of the sampled tokens, an unbiased estimate of the entropy. Worry when it falls "
+    "to 0: the policy has collapsed onto a few answers.",
 )
 POLICY_ANSWER_TOKENS = Metric(
     "answer/tokens",
     "policy",
     "tokens",
     "none",
-    "Mean length of the sampled answers, EOS included. Worry when it runs away in either direction: length is "
-    "the easiest thing to exploit.",
+    "Mean length of the sampled answers, including EOS. Worry when it changes strongly in either direction: length "
+    "is the easiest feature to exploit.",
 )
 POLICY_ANSWER_SAMPLED = Metric(
     "answer/sampled",
@@ -183,47 +183,47 @@ POLICY_ANSWER_ENDED = Metric(
     "policy",
     "share",
     "near 1",
-    "Answers that ended by themselves. Worry below .9: they are cut off at `model.max_answer_tokens`.",
+    "Share of answers that end with EOS. Worry below .9: the others are cut off at `model.max_answer_tokens`.",
 )
 POLICY_LOSS = Metric(
     "loss",
     "policy",
     "none",
     "none",
-    "Clipped surrogate (Schulman et al. 2017, eq. 7) with a dual clip (Ye et al. 2020), mean over tokens. "
-    "Around 0 by construction; its size means little.",
+    "Clipped surrogate loss (Schulman et al. 2017, eq. 7) with a dual clip (Ye et al. 2020), mean over tokens. "
+    "Close to 0 by construction; its size means little.",
 )
 POLICY_APPROX_KL = Metric(
     "approx_kl",
     "policy",
-    "nats a token",
+    "nats per token",
     "small",
-    "KL of the updated policy from the one that sampled, estimator k3 (Schulman 2020). Worry above .05: lower "
-    "the learning rate or the epochs.",
+    "KL of the updated policy from the policy that sampled the answers, estimator k3 (Schulman 2020). Worry above "
+    ".05: lower the learning rate or the number of epochs.",
 )
 POLICY_CLIP_FRACTION = Metric(
     "clip_fraction",
     "policy",
     "share",
     "small",
-    "Tokens whose gradient the clip has cut. Worry above .3, for the same reason; at exactly 0 the clip does "
-    "nothing and the steps may be too small.",
+    "Share of tokens whose probability ratio was clipped, so that their gradient is 0. Worry above .3: lower the "
+    "learning rate or the number of epochs. At exactly 0 clipping has no effect, and the updates may be too small.",
 )
 POLICY_GRAD_NORM = Metric(
     "grad_norm",
     "policy",
     "norm",
     "none",
-    "Norm of the policy's gradient before clipping. Worry when it is always above `policy.gradient_clip`.",
+    "L2 norm of the policy's gradient before clipping. Worry when it is always above `policy.gradient_clip`.",
 )
 POLICY_ROLLOUT_MISMATCH = Metric(
     "rollout_mismatch",
     "policy",
     "nats",
     "near 0",
-    "In the first iteration: the largest difference between a log-probability noted while sampling and the "
-    "one the model gives afterwards. Worry above 1e-3 in float32: the ratios of PPO would compare two "
-    "different computations.",
+    "First iteration only: the largest absolute difference between a log-probability recorded during sampling and "
+    "the same one from a forward pass. Worry above 1e-3 in float32: PPO's ratios would compare two different "
+    "computations.",
 )
 POLICY_VALUE_LOSS = Metric(
     "value/loss",
@@ -237,62 +237,62 @@ POLICY_VALUE_GRAD_NORM = Metric(
     "policy",
     "norm",
     "none",
-    "Norm of the critic's gradient before clipping.",
+    "L2 norm of the critic's gradient before clipping.",
 )
 POLICY_VALUE_EXPLAINED_VARIANCE = Metric(
     "value/explained_variance",
     "policy",
     "share",
     "towards 1",
-    "1 - Var(return - value) / Var(return), before the update. Negative in the first iterations; worry when "
-    "it stays there: the critic is worse than a constant.",
+    "1 - Var(return - value) / Var(return), before the update. Negative in the first iterations; worry when it "
+    "stays negative: the critic is worse than a constant.",
 )
 POLICY_TIME_ROLLOUT = Metric(
     "time/rollout",
     "policy",
     "seconds",
     "down",
-    "Time that an iteration spends sampling.",
+    "Sampling time per iteration.",
 )
 POLICY_TIME_SCORE = Metric(
     "time/score",
     "policy",
     "seconds",
     "down",
-    "Time that an iteration spends on reward, reference and critic.",
+    "Time per iteration for computing rewards, reference log-probabilities and values.",
 )
 POLICY_TIME_TRAIN = Metric(
     "time/train",
     "policy",
     "seconds",
     "down",
-    "Time that an iteration spends on gradient steps.",
+    "Time per iteration for gradient steps.",
 )
 POLICY_TIME_TOKENS_PER_SECOND = Metric(
     "time/tokens_per_second",
     "policy",
-    "tokens a second",
+    "tokens per second",
     "up",
-    "Answer tokens over the three together.",
+    "Answer tokens, divided by the sum of these three times.",
 )
 SAMPLE_ANSWERS = Metric(
     "answers",
     "sample",
     "answers",
     "none",
-    "Progress: answers given so far by the model whose turn it is.",
+    "Progress: answers sampled so far from the current model (first the candidate, then the champion).",
 )
 SAMPLE_PROMPTS = Metric(
     "prompts",
     "sample",
     "prompts",
     "up",
-    "Held-out prompts that both answered, at most `sample.prompts`.",
+    "Held-out prompts that both models answered, at most `sample.prompts`.",
 )
 SAMPLE_TOKENS = Metric(
     "tokens",
     "sample",
     "tokens",
     "down",
-    "Tokens of the answers of both.",
+    "Tokens in the answers of both models.",
 )

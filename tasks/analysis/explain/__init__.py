@@ -117,9 +117,7 @@ def sample(workspace: Workspace, number: int) -> list[AnswerToExplain]:
     path = workspace.sampled
     samples = tables.rows(path) if path.exists() else []
     if not 0 <= number < len(samples):
-        raise BadWorkspace(
-            f"there is no sample {number}: {path} holds samples 0 to {len(samples) - 1}; name one of them"
-        )
+        raise BadWorkspace(f"there is no sample {number}: {path} has samples 0 to {len(samples) - 1}; name one of them")
     row = samples[number]
     prompt = _prompt(workspace, row["prompt_id"])
     return [AnswerToExplain(who, prompt, row[f"{who}_texts"]) for who in (CANDIDATE, CHAMPION)]
