@@ -44,7 +44,7 @@ def test_a_round_is_suspended_until_people_have_voted_and_one_has_signed(settled
     backstop = settled.ended(settled.start("round-on-feedback"))
     assert backstop["name"].startswith(f"round {number} waits for votes")
 
-    assert f"round {number} goes on, its run on the Prefect server was resumed" in push(settled, tmp_path)
+    assert f"resumed the run of round {number} on the Prefect server" in push(settled, tmp_path)
     suspended(settled, run, f"round {number} waits for approval")
     blank = settled.ask(f"flow_runs/{run}/resume", {"run_input": {"approve": True, "by": "ana", "why": " "}})
     assert blank["status"] == "REJECT"
