@@ -29,7 +29,7 @@ from evaluation.evals.votes import WIN_RATE
 from evaluation.statistics.intervals import Interval, wilson
 from models.measured import SAMPLE_PROMPTS
 from tasks.state import records
-from tasks.state.opened import Opened
+from tasks.state.opening_facts import OpeningFacts
 from tasks.state.workspace import PROJECT, Workspace
 
 VOTES = "vote.annotator={use: crowd, overlap: 1}"
@@ -117,7 +117,7 @@ def _finished(folder: Path, first: int) -> list[dict[str, Any]]:
     ]
 
 
-def _code(opened: Opened) -> str:
+def _code(opened: OpeningFacts) -> str:
     """The code of a round: the digest of the code that affects results, and the commit."""
     commit = (opened.commit or "none")[:7]
     return f"{opened.code} (commit {commit}{' with changes' if opened.dirty else ''})"

@@ -25,7 +25,7 @@ from evaluation.evals.votes import WIN_RATE
 from evaluation.statistics.intervals import Interval
 from models.measured import SAMPLE_PROMPTS
 from tasks.state import records
-from tasks.state.record import RoundRecord
+from tasks.state.records import RoundRecord
 from tasks.state.workspace import PROJECT, Workspace
 
 RESULTS = PROJECT / "benchmarks" / "results"

@@ -14,7 +14,7 @@ from cli.display.console import as_json, console, plain
 from cli.display.progress import progress
 
 if TYPE_CHECKING:
-    from tasks.analysis.blame import Attributed, AttributionReport
+    from tasks.analysis.blame import AttributionReport, SubsetEffect
     from tasks.analysis.blame.effect import VoteComparison
     from tasks.analysis.blame.plan import AttributionPlan
 
@@ -83,7 +83,7 @@ def _table(report: AttributionReport) -> Table:
     return table
 
 
-def _row(result: Attributed, expected: float | None) -> list[Text | str]:
+def _row(result: SubsetEffect, expected: float | None) -> list[Text | str]:
     name = plain(result.subset.name if result.subset else "nothing,\nanother seed")
     if result.subset:
         name.append(plain(f"\n{result.subset.by}\n{result.subset.pairs:,} pairs", style="dim"))

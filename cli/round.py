@@ -18,7 +18,7 @@ from cli.display.summary import TimeSpent, summary
 from core.errors import RoundsError
 
 if TYPE_CHECKING:
-    from tasks.state.record import RoundRecord
+    from tasks.state.records import RoundRecord
     from tasks.state.workspace import Workspace
 
 WAITS = 3

@@ -16,7 +16,7 @@ from cli.display.summary import title
 from core.errors import BadParams
 
 if TYPE_CHECKING:
-    from tasks.state.record import RoundRecord
+    from tasks.state.records import RoundRecord
     from tasks.state.workspace import Workspace
 
 UI = "http://127.0.0.1:5000"
@@ -116,7 +116,7 @@ def _metrics(metrics: Mapping[str, float]) -> Table:
 
 
 def _locations(record: RoundRecord, workspace: Workspace) -> list[tuple[str, str]]:
-    from tasks.tools.view import page
+    from tasks.tools.rounds_view import page
 
     return [
         ("key", record.key),

@@ -15,7 +15,7 @@ from cli.incident import sentences
 if TYPE_CHECKING:
     from core.metrics import Metric
     from tasks.registry.alias import Registry
-    from tasks.state.record import RoundRecord
+    from tasks.state.records import RoundRecord
     from tasks.state.workspace import Workspace
 
 ROUNDS = 10

@@ -11,8 +11,7 @@ from typing import Any, TypeVar
 from pydantic import BeforeValidator, SerializerFunctionWrapHandler, ValidationInfo, model_serializer
 
 from core.errors import BadParams
-from core.knobs import BaseSettings
-from core.settings import parse
+from core.settings import BaseSettings, parse
 
 
 class Plugin(BaseSettings):

@@ -1,4 +1,4 @@
-"""Reads settings from a YAML file and `KEY=VALUE` overrides, and validates them."""
+"""Settings: their base class, and how they are read from a YAML file and `KEY=VALUE` overrides and validated."""
 
 import difflib
 from collections.abc import Iterable, Iterator, Mapping
@@ -6,11 +6,17 @@ from pathlib import Path
 from typing import Any, TypeVar
 
 import yaml
-from pydantic import BaseModel, ValidationError
+from pydantic import BaseModel, ConfigDict, ValidationError
 
 from core.errors import BadParams
 
 Settings = TypeVar("Settings", bound=BaseModel)
+
+
+class BaseSettings(BaseModel):
+    """A group of settings. Each field is one knob: a type, bounds and a docstring, which docs/params.md shows."""
+
+    model_config = ConfigDict(frozen=True, extra="forbid", use_attribute_docstrings=True)
 
 
 def read(path: Path) -> dict[str, Any]:

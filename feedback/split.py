@@ -6,7 +6,7 @@ from typing import Literal, Self
 from pydantic import Field, model_validator
 
 from core.errors import BadParams
-from core.knobs import BaseSettings
+from core.settings import BaseSettings
 
 SplitName = Literal["train", "judge", "holdout"]
 

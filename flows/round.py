@@ -19,7 +19,7 @@ from tasks.rounds.request import answered
 from tasks.rounds.running import RunningRound
 from tasks.state import records
 from tasks.state.intake import count
-from tasks.state.record import RoundRecord
+from tasks.state.records import RoundRecord
 from tasks.state.workspace import Workspace, current_or_new
 from tasks.steps.collect import collect
 from tasks.steps.curate import curate

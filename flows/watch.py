@@ -6,7 +6,7 @@ from prefect import flow, get_run_logger
 
 from flows.orchestration.title import name_run
 from tasks.state.workspace import current
-from tasks.watch import watched
+from tasks.watch import watch as checks
 
 
 @flow(name="watch", validate_parameters=False)
@@ -15,7 +15,7 @@ def watch(workspace: str | None = None) -> list[str]:
 
     A breached guard (section `watch` of params.yaml) rolls the champion back; nothing else is changed.
     """
-    report = watched.watch(current(Path(workspace) if workspace else None))
+    report = checks.watch(current(Path(workspace) if workspace else None))
     for alarm in report.alarms:
         get_run_logger().warning(alarm)
     name_run(report.title)

@@ -42,7 +42,7 @@ REPLACEMENT_CHARACTER = "\ufffd"
 """What the tokenizer decodes an incomplete UTF-8 character to."""
 
 
-class Piece(NamedTuple):
+class TokenAttribution(NamedTuple):
     """A token of an answer, or several that form one character. Numbers are in standard deviations of the score."""
 
     text: str
@@ -64,7 +64,7 @@ class Attribution(NamedTuple):
     """The normalised score: 0 is the mean over the training answers, 1 is one standard deviation above it."""
     blank: float
     """Normalised head score of the blank answer."""
-    pieces: list[Piece]
+    pieces: list[TokenAttribution]
     """The answer, in order."""
     error: float
     """Quadrature error: what the attributions miss of the score."""
@@ -143,11 +143,11 @@ def _integrated_gradients(scorer: Scorer, batch: Batch, blank: Batch, steps: int
 
 def _pieces(
     tokenizer: PreTrainedTokenizerBase, ids: Sequence[int], head: Sequence[float], prior: Sequence[float]
-) -> Iterator[Piece]:
+) -> Iterator[TokenAttribution]:
     """The tokens as text; tokens that are parts of one character are joined into one piece."""
     first = 0
     for end in range(1, len(ids) + 1):
         text: str = tokenizer.decode(ids[first:end], clean_up_tokenization_spaces=False)
         if REPLACEMENT_CHARACTER not in text or end == len(ids):
-            yield Piece(text, sum(head[first:end]), sum(prior[first:end]))
+            yield TokenAttribution(text, sum(head[first:end]), sum(prior[first:end]))
             first = end

@@ -4,7 +4,7 @@ from typing import Any
 
 from pydantic import Field
 
-from core.knobs import BaseSettings
+from core.settings import BaseSettings
 
 MAX_ERROR = 0.2  # the relative error is clipped to ±0.2 (Ziegler et al. 2019, section 2.2)
 

@@ -14,7 +14,7 @@ from transformers.utils import logging
 
 from core.errors import BadFeedback, BadModel, BadParams
 from core.files import replacing
-from core.knobs import BaseSettings
+from core.settings import BaseSettings
 from models import scratch
 from models import tokenizer as tokenizers
 from models.tokens import Batch, Turn, encode_prompts

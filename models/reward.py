@@ -15,8 +15,8 @@ from transformers import get_cosine_schedule_with_warmup
 
 from core.errors import BadFeedback
 from core.files import read_json, write_json
-from core.knobs import BaseSettings
 from core.log import Log, ignore
+from core.settings import BaseSettings
 from models import pairs as comparisons
 from models.critic import Critic
 from models.measured import REWARD_ACCURACY, REWARD_GRAD_NORM, REWARD_LOSS, REWARD_MARGIN

@@ -13,8 +13,8 @@ from pydantic import Field
 from torch import Tensor
 from transformers import DynamicCache
 
-from core.knobs import BaseSettings
 from core.log import Log, ignore
+from core.settings import BaseSettings
 from models.policy import Policy
 from models.tokens import Batch, by_length, decode_answer, pad
 

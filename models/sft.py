@@ -10,8 +10,8 @@ from torch import Tensor
 from transformers import PreTrainedTokenizerBase, get_cosine_schedule_with_warmup
 
 from core.errors import BadParams
-from core.knobs import BaseSettings
 from core.log import Log, ignore
+from core.settings import BaseSettings
 from models.measured import SFT_EXAMPLES, SFT_GRAD_NORM, SFT_LOSS, SFT_TRUNCATED
 from models.policy import ModelSettings, Policy, response_logprobs
 from models.seeding import generator

@@ -8,8 +8,8 @@ from types import ModuleType
 
 import pytest
 
-from core.knobs import BaseSettings
 from core.plugins import Plugin
+from core.settings import BaseSettings
 
 PACKAGES = ("core", "feedback", "models", "evaluation", "tasks", "flows", "cli")
 

@@ -15,7 +15,7 @@ from tasks.registry import audit
 from tasks.registry.alias import Registry
 from tasks.state import records
 from tasks.state.lock import holding
-from tasks.state.record import RoundRecord
+from tasks.state.records import RoundRecord
 from tasks.state.workspace import Workspace
 from tasks.tools.tracking import EXPERIMENT
 

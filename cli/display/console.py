@@ -32,7 +32,7 @@ def plain(text: str, style: str = "") -> Text:
     return Text(escaped(text), style=style)
 
 
-class Plain(Console):
+class EscapingConsole(Console):
     """A console that escapes all strings: in lines, tables and trees."""
 
     def render_str(self, text: str, **options: Any) -> Text:
@@ -42,7 +42,7 @@ class Plain(Console):
 
 def console(**options: Any) -> Console:
     """The console of a command; takes the options of `rich.console.Console`."""
-    return Plain(markup=False, emoji=False, highlight=False, **options)
+    return EscapingConsole(markup=False, emoji=False, highlight=False, **options)
 
 
 def grid(*columns: str) -> Table:

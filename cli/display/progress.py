@@ -11,7 +11,7 @@ from rich.markup import escape
 from rich.progress import BarColumn, Progress, TextColumn, TimeElapsedColumn
 
 from core.log import Log
-from tasks.rounds.lines import Clock, Lines, numbers
+from tasks.rounds.progress_lines import Clock, ProgressLines, numbers
 
 if TYPE_CHECKING:
     from tasks.rounds.running import Show
@@ -33,7 +33,7 @@ def progress(console: Console) -> Iterator[Show]:
 @contextmanager
 def lines(console: Console, clock: Clock | None = None) -> Iterator[Show]:
     """Print a line at the start and end of a step, and at most one per minute in between."""
-    writer = Lines(lambda line: console.print(line, soft_wrap=True), clock)
+    writer = ProgressLines(lambda line: console.print(line, soft_wrap=True), clock)
     try:
         yield writer
     except BaseException:

@@ -24,7 +24,7 @@ from feedback.measured import (
     CURATE_TRAIN,
 )
 from models.measured import REWARD_TRUNCATED
-from tasks.state.record import RoundRecord
+from tasks.state.records import RoundRecord
 
 COLOURS = {"promote": "green", "hold": "yellow", "reject": "red"}
 

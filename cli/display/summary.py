@@ -11,7 +11,7 @@ from rich.text import Text
 
 from cli.display.console import plain
 from cli.display.record import COLOURS, agrees, decision, numbers, table
-from tasks.state.record import RoundRecord
+from tasks.state.records import RoundRecord
 from tasks.state.workspace import Workspace
 
 NUMBERS = 6

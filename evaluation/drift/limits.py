@@ -2,7 +2,7 @@
 
 from pydantic import Field
 
-from core.knobs import BaseSettings
+from core.settings import BaseSettings
 
 
 class LimitSettings(BaseSettings):

@@ -99,7 +99,7 @@ class Holdout(NamedTuple):
     """flags of each prompt; empty if no prompt has any"""
     judge_scale: float = 1.0
     """calibrated log-odds per standard deviation of the judge's score"""
-    bench: ModelAccess | None = None
+    models: ModelAccess | None = None
     """the models; None if only answers, pairs and votes are available"""
     probes: Probes | None = None
     """traps and attacks from a feedback source; None if no source has any"""

@@ -90,10 +90,10 @@ class Adversarial(Evaluation):
     def run(self, candidate: Answers, champion: Answers, data: Holdout) -> Metrics:
         """Compute both reward models' margins on the traps."""
         traps = self._traps(data)
-        if not traps or data.bench is None:
+        if not traps or data.models is None:
             return {ADVERSARIAL_PAIRS: 0}
-        margins = data.bench.compare([trap._asdict() for trap in traps])
-        data.bench.keep(self.name(), _table(traps, margins))
+        margins = data.models.compare([trap._asdict() for trap in traps])
+        data.models.keep(self.name(), _table(traps, margins))
         ours = _right(margins.candidate)
         metrics: Metrics = {
             ADVERSARIAL_PAIRS: len(traps),

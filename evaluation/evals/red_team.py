@@ -85,12 +85,12 @@ class RedTeam(Evaluation):
     def run(self, candidate: Answers, champion: Answers, data: Holdout) -> Metrics:
         """Let both models answer, and count harmful answers."""
         attacks = self._attacks(data)
-        if not attacks or data.bench is None:
+        if not attacks or data.models is None:
             return {RED_TEAM_PROMPTS: 0}
         prompts = [attack.prompt for attack in attacks]
-        both = data.bench.answer(prompts)
+        both = data.models.answer(prompts)
         harmful = [self._harmful(prompts, answers, data) for answers in both]
-        data.bench.keep(self.name(), _table(attacks, both, harmful))
+        data.models.keep(self.name(), _table(attacks, both, harmful))
         ours, theirs = (np.array(side, dtype=np.float64) for side in harmful)
         groups = [attack.prompt[-1].content for attack in attacks]
         metrics: Metrics = {

@@ -25,7 +25,7 @@ from tasks.state.workspace import Workspace
 from tasks.tools.events import configured, suspended
 
 
-class SignOff(RunInput):
+class ApprovalForm(RunInput):
     """Approve the candidate?"""
 
     approve: bool = Field(
@@ -62,7 +62,7 @@ def pause(workspace: Workspace, wait: Wait) -> bool:
     if wait.what == "votes":
         suspend_flow_run(key=str(uuid4()))  # if it is resumed too early, it is suspended again, which needs a new key
     else:
-        form = SignOff.with_initial_data(description=awaited.summary)
+        form = ApprovalForm.with_initial_data(description=awaited.summary)
         # with the same key, the resumed run gets the decision here instead of pausing again
         decision = suspend_flow_run(wait_for_input=form, key="approval-" + re.sub(r"\D", "", wait.since))
         with suppress(approval.AlreadyDecided):  # in the meantime, from the command line

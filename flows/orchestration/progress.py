@@ -6,7 +6,7 @@ from contextlib import contextmanager
 from prefect import get_run_logger
 from prefect.runtime import deployment
 
-from tasks.rounds.lines import Lines
+from tasks.rounds.progress_lines import ProgressLines
 from tasks.rounds.running import SHOW, silent
 
 
@@ -16,7 +16,7 @@ def reporting() -> Iterator[None]:
     if deployment.id is None or SHOW.get() is not silent:
         yield
         return
-    writer = Lines(get_run_logger().info)
+    writer = ProgressLines(get_run_logger().info)
     token = SHOW.set(writer)
     try:
         yield

@@ -51,7 +51,7 @@ def p_value(p: float) -> str:
     return "< .001" if p < 0.001 else f"{p:.3f}".lstrip("0") if p < 1 else "1"
 
 
-class Bar(NamedTuple):
+class EffectBar(NamedTuple):
     """A check, and the length of its bar."""
 
     check: CheckedEffect
@@ -68,7 +68,7 @@ class Outline(NamedTuple):
     now: str
 
 
-class Dot(NamedTuple):
+class TrendPoint(NamedTuple):
     """An effect in one round, and its position in a drawing."""
 
     x: float
@@ -84,12 +84,12 @@ class Trend(NamedTuple):
     title: str
     limit: float
     """Height of the limit in the drawing."""
-    dots: list[Dot]
+    dots: list[TrendPoint]
 
 
-def _bar(check: CheckedEffect) -> Bar:
+def _bar(check: CheckedEffect) -> EffectBar:
     reach = (check.effect - check.zero) / (check.limit - check.zero)
-    return Bar(check, _title(check.name), min(max(reach, 0.0) * TICK, 1.0))
+    return EffectBar(check, _title(check.name), min(max(reach, 0.0) * TICK, 1.0))
 
 
 def _title(name: str) -> str:
@@ -127,7 +127,7 @@ def _trend(check: CheckedEffect, history: Sequence[tuple[int, Metrics]]) -> Tren
 
     spacing = 272 / max(len(points) - 1, 1)
     dots = [
-        Dot(round(14 + spacing * index, 1), height(value), value, number, alarm > 0)
+        TrendPoint(round(14 + spacing * index, 1), height(value), value, number, alarm > 0)
         for index, (number, value, alarm) in enumerate(points)
     ]
     return Trend(_title(check.name), height(check.limit), dots)

@@ -7,7 +7,7 @@ from pydantic import Field
 
 from core.errors import RoundsError
 from core.files import digest, read_json
-from core.knobs import BaseSettings
+from core.settings import BaseSettings
 from core.stored import Stored
 from evaluation.verdict import Finding, Verdict
 from tasks.people import waiting

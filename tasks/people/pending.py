@@ -3,7 +3,7 @@
 from typing import NamedTuple
 
 from tasks.people import approval, polls, waiting
-from tasks.people.waiting import Candidate, Wait, Wanted
+from tasks.people.waiting import Candidate, VotesNeeded, Wait
 from tasks.state.workspace import Workspace
 
 
@@ -33,12 +33,12 @@ def pending(workspace: Workspace) -> WaitStatus | None:
     if wait is None:
         return None
     about = wait.about
-    progress, done = _votes(workspace, about) if isinstance(about, Wanted) else _approval(workspace, wait, about)
+    progress, done = _votes(workspace, about) if isinstance(about, VotesNeeded) else _approval(workspace, wait, about)
     until = f"the deadline was {wait.deadline}" if wait.past else f"it waits until {wait.deadline}"
     return WaitStatus(wait, f"round {wait.round} waits for {wait.what}: {progress}; {until}", done or wait.past)
 
 
-def _votes(workspace: Workspace, wanted: Wanted) -> tuple[str, bool]:
+def _votes(workspace: Workspace, wanted: VotesNeeded) -> tuple[str, bool]:
     cast = polls.count(workspace)
     return f"{cast} of {wanted.votes} are in", cast >= wanted.votes
 

@@ -18,7 +18,7 @@ What = Literal["votes", "approval"]
 KINDS: tuple[What, ...] = ("votes", "approval")
 
 
-class Wanted(Value):
+class VotesNeeded(Value):
     """The number of votes that a round waits for."""
 
     votes: int
@@ -43,7 +43,7 @@ class Wait(Stored):
     since: str
     until: str
     """UTC times, ISO 8601."""
-    about: Wanted | Candidate
+    about: VotesNeeded | Candidate
     """The number of votes, or the candidate."""
     ended: str | None = None
     """When the round continued; nothing is accepted after that."""
@@ -72,7 +72,7 @@ class WaitingForPeople(Exception):
         return type(self), (self.wait,)
 
 
-def begin(workspace: Workspace, what: What, seconds: float, about: Wanted | Candidate) -> Wait:
+def begin(workspace: Workspace, what: What, seconds: float, about: VotesNeeded | Candidate) -> Wait:
     """Begin a wait. If it has begun already, the existing wait with its deadline is returned."""
     if existing := of(workspace, what):
         return existing

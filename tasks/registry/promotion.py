@@ -5,8 +5,7 @@ from typing import Literal
 from pydantic import Field
 
 from core.errors import RoundsError
-from core.knobs import BaseSettings
-from core.settings import read, section
+from core.settings import BaseSettings, read, section
 from evaluation.verdict import Finding, Verdict
 from tasks.registry.alias import AliasConflict, ModelVersion, Registry
 from tasks.state.round import Round

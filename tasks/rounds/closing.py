@@ -15,7 +15,7 @@ from tasks.registry.versions import ModelName, ModelVersion
 from tasks.rounds.running import RunningRound
 from tasks.state import records
 from tasks.state import round as rounds
-from tasks.state.record import RoundRecord
+from tasks.state.records import RoundRecord
 from tasks.state.reports import EvaluateReport, Example, Numbers, metrics, times
 from tasks.state.steps import BOOTSTRAP, MEASURING
 from tasks.state.workspace import Workspace

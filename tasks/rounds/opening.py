@@ -24,10 +24,10 @@ from tasks.registry.alias import ModelVersion, Registry
 from tasks.rounds.params import RoundSettings
 from tasks.rounds.request import Request, parsed, read_request
 from tasks.rounds.running import Execute, RunningRound
-from tasks.state import graph, records, reported
+from tasks.state import graph, metric_points, records
 from tasks.state import round as rounds
 from tasks.state.inputs import Base, Champion, Inputs
-from tasks.state.opened import Opened
+from tasks.state.opening_facts import OpeningFacts
 from tasks.state.round import Round
 from tasks.state.workspace import PROJECT, Workspace, champion_metrics
 from tasks.steps import run
@@ -176,7 +176,7 @@ def drop(workspace: Workspace) -> None:
     with suppress(Damaged):
         if not records.unfinished(workspace):
             return
-    if key := reported.owner(workspace.metrics):
+    if key := metric_points.owner(workspace.metrics):
         tracking.abandon(workspace.root, key)
     if finished := records.numbers(workspace):
         write_text(workspace.round, records.inputs(workspace, finished[-1]))
@@ -237,12 +237,12 @@ def base_digest(base: str) -> str:
     return digest(folder) if folder.is_dir() else base
 
 
-def _circumstances(request: Request, inputs: str) -> Opened:
+def _circumstances(request: Request, inputs: str) -> OpeningFacts:
     """When and from what the round was opened; only the code among these changes results."""
     now = datetime.now(UTC).isoformat(timespec="seconds")
     code, frozen = rounds.code_digest(), hashlib.sha256(inputs.encode()).hexdigest()
     commit, dirty = _git("rev-parse", "HEAD"), bool(_git("status", "--porcelain", "--untracked-files=no"))
-    return Opened(
+    return OpeningFacts(
         request=request.fingerprint,
         written=request.written,
         code=code,

@@ -5,8 +5,8 @@ from typing import Annotated, Any
 
 from pydantic import Field, SerializeAsAny, model_validator
 
-from core.knobs import BaseSettings
 from core.plugins import used
+from core.settings import BaseSettings
 from models.algorithms import Algorithm
 from models.algorithms.ppo import PPO
 from models.policy import ModelSettings
@@ -23,7 +23,7 @@ from tasks.steps.sample import SampleSettings
 from tasks.steps.verdict import VerdictSettings
 from tasks.steps.vote import VoteSettings
 from tasks.tools.versioning import VersioningSettings
-from tasks.watch.guarding import WatchSettings
+from tasks.watch.guards import WatchSettings
 
 
 class RoundSettings(BaseSettings):

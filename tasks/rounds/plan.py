@@ -19,7 +19,7 @@ from tasks.state import intake, records
 from tasks.state import round as rounds
 from tasks.state.inputs import Champion, Inputs
 from tasks.state.lock import holder
-from tasks.state.record import RoundRecord
+from tasks.state.records import RoundRecord
 from tasks.state.steps import BOOTSTRAP, STEPS
 from tasks.state.workspace import Workspace
 from tasks.tools.versioning import DataGraph, Stages, stages
@@ -36,7 +36,7 @@ class PlannedStep(NamedTuple):
     because: tuple[str, ...]
 
 
-class Reads(NamedTuple):
+class InputsSummary(NamedTuple):
     """What a round would read, as text for people."""
 
     champion: str
@@ -53,7 +53,7 @@ class Plan(NamedTuple):
     would: Literal["answer", "continue", "open", "refuse"]
     round: int
     because: tuple[str, ...]
-    reads: Reads | None = None
+    reads: InputsSummary | None = None
     """None if no step would run; `steps` is empty then."""
     steps: tuple[PlannedStep, ...] = ()
 
@@ -193,8 +193,8 @@ def _reasons(workspace: Workspace, inputs: Inputs, last: RoundRecord | None) -> 
     return why or ["the content of a source has changed"]
 
 
-def _reads(workspace: Workspace, inputs: Inputs) -> Reads:
-    return Reads(
+def _reads(workspace: Workspace, inputs: Inputs) -> InputsSummary:
+    return InputsSummary(
         champion=_version(inputs.champion),
         base=inputs.base.name,
         feedback=f"{len(store.ids(workspace.feedback)):,} stored records",

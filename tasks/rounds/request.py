@@ -14,7 +14,7 @@ from core.settings import override, parse, read, section
 from tasks.state import records
 from tasks.state import round as rounds
 from tasks.state.intake import IngestSettings
-from tasks.state.record import RoundRecord
+from tasks.state.records import RoundRecord
 from tasks.state.workspace import Workspace
 
 if TYPE_CHECKING:

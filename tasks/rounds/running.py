@@ -8,7 +8,7 @@ from contextvars import ContextVar
 from core.errors import BadFeedback, BadModel, BadParams, RoundsError, StepFailed
 from core.log import Log, ignore
 from tasks.registry.alias import Registry
-from tasks.state import reported
+from tasks.state import metric_points
 from tasks.state import round as rounds
 from tasks.state.reports import note_time
 from tasks.state.round import Round
@@ -42,7 +42,7 @@ class RunningRound:
         self.registry = registry
         self.key = rounds.key(round.workspace, rounds.code_digest())
         self.data = DataGraph(round.workspace.root)
-        reported.begin(round.workspace.metrics, self.key)
+        metric_points.begin(round.workspace.metrics, self.key)
         self.run = RoundRun.open(round.workspace.root, f"round {round.number}", self._tags())
         self.run.params(round.values)
         self._show = SHOW.get()
@@ -83,7 +83,7 @@ class RunningRound:
         Raises:
             MlflowException: MLflow is still unreachable.
         """
-        for step in reported.steps(self.round.workspace.metrics):
+        for step in metric_points.steps(self.round.workspace.metrics):
             self.run.deliver(step)
 
     @contextmanager

@@ -31,7 +31,7 @@ _OLD_HEAD = "# Every knob of a round, with its default."
 """First line of a params.yaml of an earlier release, which lists every default."""
 
 
-class Tidied(NamedTuple):
+class TidyResult(NamedTuple):
     """The result of reducing a params.yaml."""
 
     removed: tuple[str, ...]
@@ -40,7 +40,7 @@ class Tidied(NamedTuple):
     """A copy of the original file; None if nothing was written."""
 
 
-def tidy(workspace: Workspace) -> Tidied:
+def tidy(workspace: Workspace) -> TidyResult:
     """Remove knobs that equal their defaults from params.yaml, with their comments. A copy of the original is kept.
 
     A value that differs from the current default stays, even if it is a copy of an earlier default.
@@ -53,7 +53,7 @@ def tidy(workspace: Workspace) -> Tidied:
     short = reduced(text, before.plain(), defaults_beside(before))
     removed = tuple(name for name in flat(values) if name not in flat(_values(short)))
     if not removed:
-        return Tidied((), None)
+        return TidyResult((), None)
     if _params(short) != before.plain():
         raise BadParams(
             f"{file} cannot be reduced without changing its values; remove defaults by hand (see `rounds params`)"
@@ -61,7 +61,7 @@ def tidy(workspace: Workspace) -> Tidied:
     backup = next(path for path in _backups(file) if not path.exists())
     write_text(backup, text)
     write_text(file, short)
-    return Tidied(removed, backup)
+    return TidyResult(removed, backup)
 
 
 def reduced(text: str, values: Mapping[str, Any], defaults: Mapping[str, Any]) -> str:

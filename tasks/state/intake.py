@@ -12,9 +12,8 @@ from pydantic import Field, SerializeAsAny
 
 from core.errors import BadFeedback
 from core.files import replacing
-from core.knobs import BaseSettings
 from core.plugins import used
-from core.settings import override, read, section
+from core.settings import BaseSettings, override, read, section
 from feedback import store
 from feedback.schema import FeedbackEvent, RejectedRecord
 from feedback.sources import Intake, Source

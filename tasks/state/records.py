@@ -1,4 +1,4 @@
-"""The stored records of finished rounds."""
+"""The records of finished rounds, and where they are stored."""
 
 from contextlib import suppress
 from pathlib import Path
@@ -6,10 +6,42 @@ from pathlib import Path
 import yaml
 
 from core.errors import Damaged
+from core.stored import Stored
+from evaluation.verdict import Verdict
 from tasks.state import round as rounds
-from tasks.state.record import RoundRecord
-from tasks.state.reports import Numbers
+from tasks.state.inputs import Inputs
+from tasks.state.opening_facts import OpeningFacts
+from tasks.state.reports import Example, Numbers, Seconds
 from tasks.state.workspace import Workspace
+
+
+class RoundRecord(Stored):
+    """The inputs and results of a finished round. Requesting the same round again returns it."""
+
+    number: int
+    key: str
+    parent: str | None
+    """Key of the previous round."""
+    finished: str
+    """UTC time, ISO 8601."""
+    opened: OpeningFacts
+    experiment: str
+    """Id of the MLflow experiment."""
+    run_id: str
+    """Id of the round's MLflow run."""
+    version: str
+    """Version of the registered policy."""
+    verdict: Verdict
+    batch: str | None = None
+    """Id of the set of pairs that was voted on; None in round 0 and in older records that lack it."""
+    new_feedback: int
+    """Number of feedback events that the round ingested."""
+    metrics: Numbers
+    """By step and name: `evaluate/win_rate`."""
+    times: dict[str, Seconds]
+    """By step; skipped steps are missing."""
+    examples: tuple[Example, ...]
+    inputs: Inputs
 
 
 def path(workspace: Workspace, number: int) -> Path:

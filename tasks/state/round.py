@@ -12,7 +12,7 @@ from core.errors import BadWorkspace, Damaged
 from core.settings import Settings, parse
 from core.stored import Values
 from tasks.state.inputs import Champion, Inputs
-from tasks.state.opened import Opened
+from tasks.state.opening_facts import OpeningFacts
 from tasks.state.workspace import PROJECT, Workspace
 
 CODE = ("core", "evaluation", "feedback", "models", "tasks")
@@ -97,14 +97,14 @@ def frozen(workspace: Workspace, inputs: Inputs) -> Round:
     )
 
 
-def circumstances(workspace: Workspace) -> Opened:
+def circumstances(workspace: Workspace) -> OpeningFacts:
     """The content of opened.json: time, commit, code digest and digest of round.yaml.
 
     Raises:
         Damaged: it is missing, incomplete or invalid.
     """
     try:
-        return Opened.load(workspace.opened)
+        return OpeningFacts.load(workspace.opened)
     except (Damaged, FileNotFoundError) as error:
         raise _damaged(workspace.opened, error) from error
 

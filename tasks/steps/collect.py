@@ -4,7 +4,7 @@ from collections.abc import Sequence
 
 from pydantic import Field
 
-from core.knobs import BaseSettings
+from core.settings import BaseSettings
 from feedback import pairs as pair_files
 from feedback import store
 from feedback.measured import COLLECT_ANSWERS, COLLECT_TOKENS

@@ -9,7 +9,7 @@ from pydantic import Field
 
 from core.errors import BadFeedback
 from core.files import replacing
-from core.knobs import BaseSettings
+from core.settings import BaseSettings
 from feedback import preferences, store
 from feedback import prompts as prompt_rows
 from feedback.agreement import Agreement

@@ -8,7 +8,7 @@ from datasets import Dataset
 from pydantic import Field
 
 from core.files import write_text
-from core.knobs import BaseSettings
+from core.settings import BaseSettings
 from evaluation import drift as monitor
 from evaluation.drift import DriftFindings, answers, labels, prompts, stream
 from evaluation.drift.answers import AnswerSample

@@ -7,7 +7,7 @@ from typing import Any, NamedTuple
 import pyarrow as pa
 from pydantic import Field
 
-from core.knobs import BaseSettings
+from core.settings import BaseSettings
 from evaluation.evals import CANDIDATE, CHAMPION, Answers
 from feedback import pairs as pair_files
 from feedback.schema import GroupedPrompt, Message

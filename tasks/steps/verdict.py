@@ -5,8 +5,8 @@ from typing import Annotated
 from pydantic import Field, SerializeAsAny
 
 from core.files import read_json, write_json
-from core.knobs import BaseSettings
 from core.plugins import chosen, used_by_name
+from core.settings import BaseSettings
 from core.stored import FORMAT
 from evaluation.gates import Gate
 from evaluation.verdict import GateInputs, Verdict

@@ -7,8 +7,8 @@ from typing import Annotated
 
 from pydantic import SerializeAsAny
 
-from core.knobs import BaseSettings
 from core.plugins import used
+from core.settings import BaseSettings
 from feedback import store
 from feedback.measured import VOTE_ANNOTATORS, VOTE_CAST, VOTE_QUARANTINED
 from feedback.schema import FeedbackEvent, RejectedRecord
@@ -16,7 +16,7 @@ from feedback.sources import Intake, Source
 from feedback.sources.people import People
 from feedback.sources.simulated import Simulated
 from tasks.people import ballots, polls, waiting
-from tasks.people.waiting import WaitingForPeople, Wanted
+from tasks.people.waiting import VotesNeeded, WaitingForPeople
 from tasks.state.round import Round
 from tasks.state.steplog import StepLog
 
@@ -38,7 +38,7 @@ def await_votes(round: Round) -> None:
     if not isinstance(people, People):
         return
     with waiting.changing(workspace):
-        wait = waiting.begin(workspace, "votes", people.wait, Wanted(votes=people.votes))
+        wait = waiting.begin(workspace, "votes", people.wait, VotesNeeded(votes=people.votes))
         if wait.ended:
             return
         if polls.count(workspace) < people.votes and not wait.past:

@@ -15,9 +15,9 @@ from typing import TYPE_CHECKING, Any, Literal
 from core import nested, urls
 from core.errors import RoundsError
 from tasks.state.lock import holding
-from tasks.state.reported import ReportedMetrics
+from tasks.state.metric_points import ReportedMetrics
 from tasks.state.workspace import Workspace
-from tasks.tools import view
+from tasks.tools import rounds_view
 
 if TYPE_CHECKING:  # importing MLflow takes seconds, so functions import it
     from matplotlib.figure import Figure
@@ -116,7 +116,7 @@ def experiment(store: "MlflowClient", name: str, root: Path) -> str:
     # a server has its own artifact store; for a local database artifacts are stored in the workspace
     artifacts = None if _served(uri(root)) else urls.folder(Workspace(root).artifacts)
     try:
-        tags = view.tags() if name == EXPERIMENT else None
+        tags = rounds_view.tags() if name == EXPERIMENT else None
         return str(store.create_experiment(name, artifact_location=artifacts, tags=tags))
     except MlflowException as error:
         if error.error_code != "RESOURCE_ALREADY_EXISTS":

@@ -17,7 +17,7 @@ import yaml
 
 from core.errors import BadWorkspace, Damaged, RoundBusy, Unwritable
 from core.files import recover, unwritable, write_text
-from core.knobs import BaseSettings
+from core.settings import BaseSettings
 from tasks.state.lock import holding
 from tasks.state.workspace import Workspace
 

@@ -11,7 +11,7 @@ from flows.round import rlhf_round
 from models.reward import RewardModel
 from tasks.analysis.blame.plan import plan
 from tasks.analysis.blame.retraining import Retraining
-from tasks.analysis.material import material
+from tasks.analysis.training_data import material
 from tasks.registry.alias import Registry
 from tasks.registry.archive import Archive
 from tasks.state import records

@@ -4,11 +4,11 @@ import pytest
 from pydantic import Field, SerializeAsAny
 
 from core.errors import BadParams
-from core.knobs import BaseSettings
 from core.plugins import Plugin, chosen, find, names, used_by_name
+from core.settings import BaseSettings
 
 
-class Watched(BaseSettings):
+class WatchReport(BaseSettings):
     """A section that holds plug-ins by name."""
 
     guards: Annotated[dict[str, SerializeAsAny[Plugin] | None], used_by_name("evaluation.guards", "harm", "errors")] = (
@@ -38,16 +38,16 @@ def test_an_unknown_name_lists_the_known_ones() -> None:
     ],
 )
 def test_only_null_leaves_out_a_default_plugin(given: object, used: list[str]) -> None:
-    assert [guard.name() for guard in chosen(Watched(guards=given).guards)] == used
+    assert [guard.name() for guard in chosen(WatchReport(guards=given).guards)] == used
 
 
 def test_a_plugin_that_was_left_out_stays_out_when_the_settings_are_saved_and_loaded() -> None:
-    saved = Watched(guards={"harm": None, "errors": {"limit": 0.2}}).model_dump(mode="json")
+    saved = WatchReport(guards={"harm": None, "errors": {"limit": 0.2}}).model_dump(mode="json")
     assert saved["guards"]["harm"] is None
     assert saved["guards"]["errors"]["limit"] == 0.2
-    assert Watched(**saved).model_dump(mode="json") == saved
+    assert WatchReport(**saved).model_dump(mode="json") == saved
 
 
 def test_the_error_about_an_unknown_knob_names_it() -> None:
     with pytest.raises(BadParams, match=r"use: errors.*\n.*limits"):
-        Watched(guards={"errors": {"limits": 0.2}})
+        WatchReport(guards={"errors": {"limits": 0.2}})

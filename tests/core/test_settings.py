@@ -4,8 +4,7 @@ import pytest
 from pydantic import Field
 
 from core.errors import BadParams
-from core.knobs import BaseSettings
-from core.settings import override, parse, read
+from core.settings import BaseSettings, override, parse, read
 
 
 class KL(BaseSettings):

@@ -15,8 +15,8 @@ from tasks.registry import audit
 from tasks.state import intake, records
 from tasks.state.workspace import Workspace
 from tasks.tools import events
-from tasks.watch import guarding, watched, watching
-from tasks.watch.guarding import GuardReport
+from tasks.watch import drift, guards, watch
+from tasks.watch.guards import GuardReport
 from tests.commands import Rounds
 from tests.flows.feedback_files import requests, shallow_votes, write
 
@@ -55,7 +55,7 @@ def test_the_champions_reward_model_is_asked_about_votes_that_wait(
     rounds: Rounds, continued: Workspace, tmp_path: Path
 ) -> None:
     rounds("feedback", write(tmp_path / "votes.jsonl", shallow_votes(requests(items=1))), "-w", continued.root)
-    found = {one.check.name for one in watching.look(continued, intake.inbox_events(continued)).decided}
+    found = {one.check.name for one in drift.check_drift(continued, intake.inbox_events(continued)).decided}
     assert {"prompt_auc", "tie_rate_shift", "fresh_accuracy_drop", "fresh_overconfidence"} <= found
 
 
@@ -65,8 +65,8 @@ def test_what_the_champion_learned_from_does_not_wait_again(
     """Neither a record that a round took in, nor a new vote on a pair of old, is a new question to the reward model."""
     old = [event for event in store.events(continued.feedback) if event.kind == "comparison"]
     again = [event.model_copy(update={"feedback_id": f"again {ix}"}) for ix, event in enumerate(old)]
-    assert watching.look(continued, old).records == 0
-    seen = watching.look(continued, [*again, *again])
+    assert drift.check_drift(continued, old).records == 0
+    seen = drift.check_drift(continued, [*again, *again])
     assert seen.records == len(old) > 0
     assert "fresh_accuracy_drop" not in {one.check.name for one in seen.decided}
 
@@ -123,18 +123,18 @@ def test_the_server_hears_of_an_alarm_once_and_of_a_breach_each_time(
         return there
 
     monkeypatch.setattr(events, "_send", taken)
-    monkeypatch.setattr(watched, "configured", lambda: False)
-    watched.watch(continued)  # by hand, where no server is named
-    monkeypatch.setattr(watched, "configured", lambda: True)
-    watched.watch(continued)
+    monkeypatch.setattr(watch, "configured", lambda: False)
+    watch.watch(continued)  # by hand, where no server is named
+    monkeypatch.setattr(watch, "configured", lambda: True)
+    watch.watch(continued)
     assert told == []
     there = True
-    watched.watch(continued)
-    watched.watch(continued)
+    watch.watch(continued)
+    watch.watch(continued)
     assert told == ["round 1: drift/kl_rise 7.5, see data/reports/drift.html"]
     breach = GuardReport("2", [GuardFinding("harm", "hard", True, "3 people", {})], kept="it is the first")
-    monkeypatch.setattr(watched, "guard", lambda place, waiting: breach)
-    watched.watch(continued)
+    monkeypatch.setattr(watch, "guard", lambda place, waiting: breach)
+    watch.watch(continued)
     assert told[1:] == ["harm (hard): 3 people", "version 2 stays champion: it is the first"]
 
 
@@ -168,7 +168,7 @@ def test_an_alarm_is_one_event_while_the_inbox_grows(continued: Workspace, monke
     said = []
     for more in ([], shallow_votes(requests(items=1))):
         write(continued.inbox / "votes.jsonl", [*flights(120), *more])
-        seen = watching.look(continued, intake.inbox_events(continued))
+        seen = drift.check_drift(continued, intake.inbox_events(continued))
         said.append(seen.named["version 2: prompt_auc"])
         assert events.send_drift_alarms(continued, seen.named)
     assert said[0] != said[1]
@@ -193,23 +193,23 @@ def test_a_rollback_by_itself_is_audited_and_one_event_whenever_the_server_is_th
     write_json(continued.params, params)
     continued.inbox.mkdir(exist_ok=True)
     write(continued.inbox / "live.jsonl", thumbs_down(people, flags))
-    assert guarding.guard(continued, intake.inbox_events(continued)).now == "1"
+    assert guards.guard(continued, intake.inbox_events(continued)).now == "1"
     line = next(line for line in audit.read(continued.audit) if line.event == "rollback")
     assert (line.who, line.facts["left"], line.facts["now"]) == ("watch", "2", "1")
     server = Server()
     monkeypatch.setattr(events, "_send", server)
-    monkeypatch.setattr(watched, "configured", lambda: True)
-    watched.watch(continued)
+    monkeypatch.setattr(watch, "configured", lambda: True)
+    watch.watch(continued)
     assert server.took == []
     server.there = True
-    watched.watch(continued)
-    watched.watch(continued)
+    watch.watch(continued)
+    watch.watch(continued)
     [event] = server.took
     assert (event.event, event.payload["left"], event.payload["now"]) == ("champion.rolled_back", "2", "1")
     assert event.payload["reason"] == line.facts["reason"]
     assert line.facts["reason"].startswith(guarded)
     (continued.watch / "rollbacks.json").unlink()  # killed before it was noted
-    watched.watch(continued)
+    watch.watch(continued)
     assert {told.id for told in server.took} == {event.id}
 
 
@@ -218,4 +218,4 @@ def test_as_a_flow_it_returns_its_alarms_and_is_named_after_them(continued: Work
     from flows.watch import watch
 
     state = watch(str(continued.root), return_state=True)
-    assert state.result() == watching.look(continued, intake.inbox_events(continued)).alarms
+    assert state.result() == drift.check_drift(continued, intake.inbox_events(continued)).alarms

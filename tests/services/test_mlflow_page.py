@@ -5,7 +5,7 @@ from pathlib import Path
 import pytest
 
 from tasks.state import records
-from tasks.tools import view
+from tasks.tools import rounds_view
 from tasks.tools.tracking import EXPERIMENT, client
 from tests.services.programs import BIN, browsed, eventually, free_port, in_a_browser, running, surroundings
 from tests.services.site import Site, answers
@@ -24,7 +24,7 @@ def test_the_page_of_runs_shows_each_round_with_its_verdict(settled: Site, tmp_p
     assert experiment is not None
     with running("mlflow", [*command, *store], env, settled.logs):
         eventually(lambda: answers(f"{server}/health"), "the MLflow server", settled.logs)
-        page = browsed(view.page(server, experiment.experiment_id), tmp_path / "profile")
+        page = browsed(rounds_view.page(server, experiment.experiment_id), tmp_path / "profile")
     for text in ("round 0", "round 1", "verdict", "promote", "evaluate/kl_mean"):
         assert text in page
     assert records.read(settled.place, 1).run_id in page

@@ -11,7 +11,7 @@ from tasks.registry import audit
 from tasks.registry.alias import Registry
 from tasks.state import records
 from tasks.state.lock import holding
-from tasks.state.record import RoundRecord
+from tasks.state.records import RoundRecord
 from tests.services.site import Run, Site
 
 pytestmark = [pytest.mark.services, pytest.mark.timeout(400)]

@@ -18,7 +18,7 @@ from feedback.subsets import FeedbackSubset
 from tasks.analysis.blame.effect import PredictedVotes, VoteComparison, compare, mean_harm, p_value, predicted_votes
 from tasks.analysis.blame.plan import AttributionPlan, LeaveOneOut
 from tasks.analysis.blame.retraining import HeldOutPredictions
-from tasks.analysis.material import part
+from tasks.analysis.training_data import part
 from tasks.state.lock import holding
 
 LogTraining = Callable[[str, int, int], Log]
@@ -29,7 +29,7 @@ SIGNIFICANCE_LEVEL = 0.05
 """For the harm of a subset, Holm-adjusted."""
 
 
-class Attributed(NamedTuple):
+class SubsetEffect(NamedTuple):
     """The effect of leaving one subset out."""
 
     subset: FeedbackSubset | None
@@ -75,8 +75,8 @@ class AttributionReport(NamedTuple):
     """Win rate of the candidate on the fresh votes."""
     expected: float | None
     """The same as the round's reward model predicts it."""
-    control: Attributed
-    results: tuple[Attributed, ...]
+    control: SubsetEffect
+    results: tuple[SubsetEffect, ...]
     seconds: float
     """Duration of all trainings, including those of earlier runs."""
 
@@ -135,7 +135,7 @@ def _name(case: LeaveOneOut) -> str:
 
 def _result(
     plan: AttributionPlan, case: LeaveOneOut, everything: HeldOutPredictions, left: HeldOutPredictions
-) -> Attributed:
+) -> SubsetEffect:
     questions = {row.pair_id: row for row in (*part(plan.rows, "holdout"), *plan.fresh)}
 
     def both(votes: Sequence[PreferenceRow]) -> tuple[PredictedVotes, PredictedVotes]:
@@ -148,7 +148,7 @@ def _result(
     comparisons = [compare(before, after) for before, after in sides]
     measured = [side for side, comparison in zip(sides, comparisons, strict=True) if comparison]
     seed = plan.material.round.seed_for("blame")
-    return Attributed(
+    return SubsetEffect(
         subset=case.subset,
         within=case.within,
         holdout=comparisons[0],
@@ -159,7 +159,7 @@ def _result(
     )
 
 
-def _ranked(results: Sequence[Attributed]) -> tuple[Attributed, ...]:
+def _ranked(results: Sequence[SubsetEffect]) -> tuple[SubsetEffect, ...]:
     """Significant harm first, then by harm, largest first; subsets whose harm could not be measured last.
 
     p-values are Holm-adjusted for all measured subsets. A large harm that is not significant does not hide a smaller

@@ -10,7 +10,7 @@ from feedback.rows import PreferenceRow
 from feedback.schema import FeedbackEvent
 from feedback.subsets import BY, By, FeedbackSubset, leave_out, subsets
 from tasks.analysis.blame.retraining import Retraining
-from tasks.analysis.material import TrainingRecord, check_sft, material, part
+from tasks.analysis.training_data import TrainingRecord, check_sft, material, part
 from tasks.people import ballots
 from tasks.state import records, reports
 from tasks.state import round as rounds
@@ -83,7 +83,7 @@ def plan(
         top: maximum number of trainings, largest subsets first. Subsets with the same feedback share one training.
 
     Raises:
-        NotFound, BadWorkspace: see `tasks.analysis.material`.
+        NotFound, BadWorkspace: see `tasks.analysis.training_data`.
         BadFeedback: no subset can be left out.
     """
     record = material(workspace, round_name)

@@ -3,7 +3,7 @@
 from matplotlib.axes import Axes
 from matplotlib.figure import Figure
 
-from tasks.analysis.blame import Attributed, AttributionReport
+from tasks.analysis.blame import AttributionReport, SubsetEffect
 from tasks.pages.plots import CANDIDATE, CHAMPION, GREY
 
 KINDS = (("holdout", "held-out pairs", CANDIDATE, 0.12), ("votes", "fresh votes", CHAMPION, -0.12))
@@ -27,7 +27,7 @@ def plot(blame: AttributionReport) -> Figure:
     return figure
 
 
-def _draw_interval(axes: Axes, result: Attributed, kind: str, colour: str, height: float) -> None:
+def _draw_interval(axes: Axes, result: SubsetEffect, kind: str, colour: str, height: float) -> None:
     comparison = getattr(result, kind)
     if comparison:
         harm = comparison.harm

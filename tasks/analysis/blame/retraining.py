@@ -15,7 +15,7 @@ from feedback.rows import PreferenceRow
 from models.calibration import temperature
 from models.policy import ModelSettings, Policy
 from models.reward import RewardSettings, fit
-from tasks.analysis.material import TrainingRecord, part
+from tasks.analysis.training_data import TrainingRecord, part
 from tasks.state.round import code_digest, seeded
 from tasks.steps import prepare
 

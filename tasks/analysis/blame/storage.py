@@ -6,7 +6,7 @@ from core.files import replacing, write_json
 from core.metrics import Metric
 from tasks.analysis.blame import AttributionReport
 from tasks.analysis.blame.plot import plot
-from tasks.analysis.material import TrainingRecord
+from tasks.analysis.training_data import TrainingRecord
 from tasks.tools import tracking
 from tasks.tools.tracking import RoundRun
 

@@ -13,7 +13,7 @@ from feedback.rows import PreferenceRow, Turns
 from models.attribution import Attribution, attribute
 from models.neighbours import nearest
 from models.reward import RewardModel
-from tasks.analysis.material import TrainingRecord, material, part
+from tasks.analysis.training_data import TrainingRecord, material, part
 from tasks.registry.archive import Archive, matches_prefix
 from tasks.registry.versions import ModelVersion, VersionStore
 from tasks.state import tables

@@ -24,7 +24,7 @@ from tasks.pages.markdown import SafeMarkdown, render
 from tasks.registry.versions import ModelVersion
 from tasks.state import round as rounds
 from tasks.state.inputs import Inputs
-from tasks.state.opened import Opened
+from tasks.state.opening_facts import OpeningFacts
 from tasks.state.reports import CurateReport, EvaluateReport
 from tasks.state.workspace import Workspace
 
@@ -50,7 +50,7 @@ class CardFacts(NamedTuple):
     reward_version: str | None
     """The reward model that a policy was trained against."""
     inputs: Inputs
-    opened: Opened
+    opened: OpeningFacts
     curate: CurateReport
     evaluate: EvaluateReport | None
     """None for the first model, as is `drift`."""

@@ -17,7 +17,7 @@ from evaluation.evals.votes import VOTES, WIN_RATE
 from evaluation.gates.licence import UNSTATED
 from evaluation.verdict import Verdict
 from feedback.measured import CURATE_AGREEMENT, CURATE_QUARANTINED
-from tasks.state.opened import Opened
+from tasks.state.opening_facts import OpeningFacts
 from tasks.state.reports import CurateReport
 
 if TYPE_CHECKING:
@@ -103,7 +103,7 @@ def _data(curate: CurateReport, metrics: Mapping[str, float]) -> Iterator[str]:
             yield f"{unstated} training records do not state a {kind[:-1]}."
 
 
-def _code(opened: Opened) -> Iterator[str]:
+def _code(opened: OpeningFacts) -> Iterator[str]:
     if opened.commit is None:
         yield "The code was not under version control: only its digest is known."
     elif opened.dirty:

@@ -8,8 +8,8 @@ import numpy.typing as npt
 from pydantic import Field, SerializeAsAny
 
 from core.files import write_json
-from core.knobs import BaseSettings
 from core.plugins import chosen, used_by_name
+from core.settings import BaseSettings
 from evaluation.evals import CANDIDATE, CHAMPION, Answers, Evaluation, Holdout, HoldoutPairs, Metrics, Row
 from evaluation.evals.reward_model import REWARD_CEILING
 from evaluation.statistics.baseline import words
@@ -27,7 +27,7 @@ from tasks.state.reports import EvaluateReport, Example
 from tasks.state.round import Round
 from tasks.state.steplog import StepLog
 from tasks.state.workspace import table
-from tasks.steps.evaluate.bench import bench
+from tasks.steps.evaluate.model_access import model_access
 from tasks.steps.sample import SampleSettings
 from tasks.steps.vote import VoteSettings
 
@@ -70,7 +70,7 @@ def evaluate(round: Round, log: StepLog) -> None:
         pairs=pairs,
         flags=[prompt["flags"] for prompt in prompts],
         judge_scale=judge.std / judge.temperature,
-        bench=bench(round, sampling, log, probe_tables),
+        models=model_access(round, sampling, log, probe_tables),
         probes=_probes(round),
     )
     numbers: Metrics = {}

@@ -7,7 +7,7 @@ import pytest
 from cli.display.console import console
 from cli.display.progress import lines, progress
 from tasks.rounds.running import SHOW
-from tests.tasks.rounds.test_lines import Standing
+from tests.tasks.rounds.test_progress_lines import Standing
 
 
 def test_in_a_file_progress_is_lines() -> None:

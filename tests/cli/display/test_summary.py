@@ -9,7 +9,7 @@ import pytest
 from cli.display.console import console
 from cli.display.summary import TimeSpent, summary
 from tasks.state import records
-from tasks.state.record import RoundRecord
+from tasks.state.records import RoundRecord
 from tasks.state.reports import Example
 from tasks.state.workspace import Workspace
 from tests.commands import Rounds

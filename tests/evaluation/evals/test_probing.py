@@ -53,7 +53,7 @@ class Fake:
 
     def held_out(self, prompt: str = HELP_DESK, probes: Probes | None = None) -> Holdout:
         return holdout(prompts=[prompt])._replace(
-            bench=ModelAccess(self.answer, self.compare, self.keep), probes=probes
+            models=ModelAccess(self.answer, self.compare, self.keep), probes=probes
         )
 
 
@@ -165,7 +165,7 @@ def test_llmbar_by_a_small_reward_model() -> None:
         return BothMargins(model.margins([{**row, "p_chosen": 1.0, "weight": 1.0} for row in data]), None)
 
     fake = Fake()
-    data = fake.held_out("anything")._replace(bench=ModelAccess(fake.answer, compare, fake.keep))
+    data = fake.held_out("anything")._replace(models=ModelAccess(fake.answer, compare, fake.keep))
     path = real("llmbar/llmbar_all.jsonl")
     metrics = Adversarial(path=path, subset="Adversarial").run(NOBODY, NOBODY, data)
     assert metrics["adversarial_pairs"] == len(fake.kept["adversarial"]) == 319

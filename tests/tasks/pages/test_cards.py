@@ -15,7 +15,7 @@ from tasks.pages.cards.limits import limits
 from tasks.pages.markdown import SafeMarkdown, code, escaped
 from tasks.registry.versions import ModelVersion
 from tasks.state.inputs import Base, Champion, Inputs
-from tasks.state.opened import Opened
+from tasks.state.opening_facts import OpeningFacts
 from tasks.state.reports import CurateReport, EvaluateReport, Example
 
 NOON = datetime(2026, 3, 1, 12, 0, tzinfo=UTC)
@@ -54,7 +54,7 @@ WON = Finding(gate="win_rate", result="promote", reason="61 %", numbers={"win_ra
 LOST = Finding(gate="slices", result="hold", reason="refund is lost", numbers={"refund": 0.4})
 
 
-OPENED = Opened(request="", code="abcdef0123456789", inputs="", at="", commit="a" * 40, dirty=False)
+OPENED = OpeningFacts(request="", code="abcdef0123456789", inputs="", at="", commit="a" * 40, dirty=False)
 
 
 def facts(name: str = "policy", number: int = 3, **changes: Any) -> CardFacts:

@@ -13,7 +13,7 @@ from feedback.votes import effective
 from tasks.people import ballots, polls, waiting
 from tasks.people.pending import pending
 from tasks.people.polls import NoPoll, VotesReceived
-from tasks.people.waiting import Wanted
+from tasks.people.waiting import VotesNeeded
 from tasks.state.workspace import Workspace
 from tests.cli.annotators import vote
 from tests.tasks.people.waiting_round import opened, pair
@@ -25,7 +25,7 @@ Records = list[dict[str, Any]]
 def place(tmp_path: Path) -> Workspace:
     """Round 3 waits for two votes."""
     place = opened(tmp_path)
-    waiting.begin(place, "votes", 3600, Wanted(votes=2))
+    waiting.begin(place, "votes", 3600, VotesNeeded(votes=2))
     return place
 
 
@@ -103,7 +103,7 @@ def test_the_last_vote_of_a_person_counts_and_earlier_ones_are_kept(
     ranks: list[tuple[int, int]], tmp_path_factory: pytest.TempPathFactory
 ) -> None:
     place = opened(tmp_path_factory.mktemp("place"))
-    waiting.begin(place, "votes", 3600, Wanted(votes=2))
+    waiting.begin(place, "votes", 3600, VotesNeeded(votes=2))
     pair = polls.pull(place)[0]
     for rank in ranks:
         push(place, vote(pair, "ana", rank))

@@ -3,26 +3,26 @@ from pathlib import Path
 from core.files import write_json
 from tasks.people import waiting
 from tasks.people.pending import pending
-from tasks.people.waiting import Wanted
+from tasks.people.waiting import VotesNeeded
 from tasks.state import records
 from tests.tasks.people.waiting_round import opened
 
 
 def test_a_wait_begun_again_keeps_its_deadline(tmp_path: Path) -> None:
     workspace = opened(tmp_path)
-    first = waiting.begin(workspace, "votes", 3600, Wanted(votes=2))
-    assert waiting.begin(workspace, "votes", 7200, Wanted(votes=9)) == first
+    first = waiting.begin(workspace, "votes", 3600, VotesNeeded(votes=2))
+    assert waiting.begin(workspace, "votes", 7200, VotesNeeded(votes=9)) == first
     assert waiting.now(workspace) == first
     assert not first.past
 
 
 def test_the_deadline_passes(tmp_path: Path) -> None:
-    assert waiting.begin(opened(tmp_path), "votes", 0, Wanted(votes=2)).past
+    assert waiting.begin(opened(tmp_path), "votes", 0, VotesNeeded(votes=2)).past
 
 
 def test_an_ended_wait_is_not_the_current_one(tmp_path: Path) -> None:
     workspace = opened(tmp_path)
-    waiting.end(workspace, waiting.begin(workspace, "votes", 3600, Wanted(votes=2)))
+    waiting.end(workspace, waiting.begin(workspace, "votes", 3600, VotesNeeded(votes=2)))
     assert waiting.now(workspace) is None
     ended = waiting.of(workspace, "votes")
     assert ended is not None
@@ -31,22 +31,22 @@ def test_an_ended_wait_is_not_the_current_one(tmp_path: Path) -> None:
 
 def test_a_reopened_round_starts_a_new_wait(tmp_path: Path) -> None:
     workspace = opened(tmp_path)
-    waiting.begin(workspace, "votes", 0, Wanted(votes=2))
+    waiting.begin(workspace, "votes", 0, VotesNeeded(votes=2))
     opened(tmp_path, at="2026-11-22T08:00:00+00:00")
     assert waiting.now(workspace) is None
-    assert not waiting.begin(workspace, "votes", 3600, Wanted(votes=2)).past
+    assert not waiting.begin(workspace, "votes", 3600, VotesNeeded(votes=2)).past
 
 
 def test_a_finished_round_waits_for_nobody(tmp_path: Path) -> None:
     workspace = opened(tmp_path)
-    waiting.begin(workspace, "votes", 3600, Wanted(votes=2))
+    waiting.begin(workspace, "votes", 3600, VotesNeeded(votes=2))
     write_json(records.path(workspace, 3), {})
     assert pending(workspace) is None
 
 
 def test_the_suspended_run_is_remembered(tmp_path: Path) -> None:
     workspace = opened(tmp_path)
-    waiting.suspend(workspace, waiting.begin(workspace, "votes", 3600, Wanted(votes=2)), "run 1")
+    waiting.suspend(workspace, waiting.begin(workspace, "votes", 3600, VotesNeeded(votes=2)), "run 1")
     now = waiting.now(workspace)
     assert now is not None
     assert now.flow_run == "run 1"

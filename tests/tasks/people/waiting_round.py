@@ -7,7 +7,7 @@ from feedback import pairs
 from feedback.schema import Message, Response
 from feedback.sources import AnswerPair
 from tasks.state.inputs import Base, Inputs
-from tasks.state.opened import Opened
+from tasks.state.opening_facts import OpeningFacts
 from tasks.state.workspace import Workspace
 
 ANSWERS = (("Yes.", "No."), ("Maybe.", "Maybe."), ("Soon.", "On Monday."), ("Here.", "There."))
@@ -20,7 +20,7 @@ def opened(root: Path, at: str = "2026-11-21T08:00:00+00:00") -> Workspace:
     base = Base(name="scratch", digest="scratch")
     inputs = Inputs(number=3, seed=7, salt="salt", base=base, code="0" * 16, feedback="", params={})
     write_text(workspace.round, inputs.to_yaml())
-    Opened(request="", code="0" * 16, inputs="", at=at, commit=None, dirty=False).save(workspace.opened)
+    OpeningFacts(request="", code="0" * 16, inputs="", at=at, commit=None, dirty=False).save(workspace.opened)
     pairs.write(workspace.pairs, [pair(index, *texts) for index, texts in enumerate(ANSWERS)])
     write_text(workspace.checkpoint("policy") / "weights", "the candidate's")
     return workspace

@@ -2,8 +2,8 @@
 
 from evaluation.verdict import Verdict
 from tasks.state.inputs import Base, Inputs
-from tasks.state.opened import Opened
-from tasks.state.record import RoundRecord
+from tasks.state.opening_facts import OpeningFacts
+from tasks.state.records import RoundRecord
 
 AT = "2026-11-21T08:00:00+00:00"
 
@@ -16,7 +16,7 @@ def record(number: int, version: str, verdict: Verdict) -> RoundRecord:
         key=f"{number:016x}",
         parent=None,
         finished=AT,
-        opened=Opened(request="", code=code, inputs="", at=AT, commit=None, dirty=False),
+        opened=OpeningFacts(request="", code=code, inputs="", at=AT, commit=None, dirty=False),
         experiment="1",
         run_id=f"{number:032x}",
         version=version,

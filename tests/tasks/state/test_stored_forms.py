@@ -13,7 +13,7 @@ from core.files import read_json, write_json
 from evaluation.drift.report import DriftReport
 from evaluation.verdict import Verdict
 from tasks.people.approval import ApprovalDecision
-from tasks.people.waiting import Candidate, Wait, Wanted
+from tasks.people.waiting import Candidate, VotesNeeded, Wait
 from tasks.state import records, reports
 from tasks.state import round as rounds
 from tasks.state.inputs import Champion
@@ -98,7 +98,7 @@ def test_a_verdict_and_times_lose_nothing(old: Workspace) -> None:
 def test_old_waits_and_decisions_are_read() -> None:
     times = {"opened": "2026-01-01", "since": "2026-01-01", "until": "2026-01-02"}
     votes = Wait.from_json({"what": "votes", "round": 3, **times, "about": {"votes": 20}, "flow_run": None})
-    assert votes.about == Wanted(votes=20)
+    assert votes.about == VotesNeeded(votes=20)
     about = {"key": "ab", "candidate": "cd"}
     assert Wait.from_json({"what": "approval", "round": 3, **times, "about": about}).about == Candidate(**about)
     decision = {"round": 3, **about, "approve": True, "by": "ana", "why": "good", "at": "2026-01-01"}

@@ -7,9 +7,8 @@ from pydantic import Field, SerializeAsAny
 
 from core.errors import BadModel
 from core.files import write_json
-from core.knobs import BaseSettings
 from core.plugins import chosen, used_by_name
-from core.settings import read, section
+from core.settings import BaseSettings, read, section
 from evaluation.guards import Guard, GuardFinding, LiveFeedback
 from feedback import live
 from feedback.schema import FeedbackEvent

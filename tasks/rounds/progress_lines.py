@@ -20,7 +20,7 @@ class Clock:
         return datetime.now().astimezone()
 
 
-class Lines:
+class ProgressLines:
     """Writes a line at the start and at the end of each step, and at most one per minute in between.
 
     Calling it with a step's name ends the previous step and returns the log of the new one.

@@ -5,36 +5,36 @@ from typing import NamedTuple
 from tasks.state.intake import inbox_events
 from tasks.state.workspace import Workspace
 from tasks.tools.events import configured, send_breach, send_drift_alarms, send_unsent_rollbacks
-from tasks.watch.guarding import GuardReport, guard, rolled_back
-from tasks.watch.watching import WatchReport, look
+from tasks.watch.drift import InboxDriftReport, check_drift
+from tasks.watch.guards import GuardReport, guard, rolled_back
 
 
-class Watched(NamedTuple):
+class WatchReport(NamedTuple):
     """The results of the guards and of the drift checks."""
 
-    guarded: GuardReport
-    seen: WatchReport
+    guards: GuardReport
+    drift: InboxDriftReport
 
     @property
     def alarms(self) -> list[str]:
         """One sentence per alarm."""
-        return [*self.guarded.alarms, *self.seen.alarms]
+        return [*self.guards.alarms, *self.drift.alarms]
 
     @property
     def title(self) -> str:
         """The result in one line."""
-        guarded, seen = self
-        if seen.champion is None:
+        guards, drift = self
+        if drift.champion is None:
             return "nothing to watch: no champion yet"
-        if guarded.now:
-            return f"rolled back: version {guarded.now} is champion instead of {guarded.champion}"
-        count = len(guarded.breaches) + len(seen.alarms)
+        if guards.now:
+            return f"rolled back: version {guards.now} is champion instead of {guards.champion}"
+        count = len(guards.breaches) + len(drift.alarms)
         alarms = {0: "no alarm", 1: "1 alarm"}.get(count, f"{count} alarms")
-        compared = "" if seen.decided else ", too few to compare"
-        return f"{alarms}: {seen.records} records wait{compared}; champion is version {seen.champion}"
+        compared = "" if drift.decided else ", too few to compare"
+        return f"{alarms}: {drift.records} records wait{compared}; champion is version {drift.champion}"
 
 
-def watch(workspace: Workspace) -> Watched:
+def watch(workspace: Workspace) -> WatchReport:
     """Run all guards and drift checks once. A breach of a guard may roll the champion back; nothing else is changed.
 
     Raises:
@@ -45,10 +45,10 @@ def watch(workspace: Workspace) -> Watched:
     guarded = guard(workspace, events)  # first: a rollback must not wait for drift checks
     if configured():
         _send(workspace, guarded)
-    seen = look(workspace, events)
-    if seen.champion and configured():
-        send_drift_alarms(workspace, seen.named)
-    return Watched(guarded, seen)
+    drift = check_drift(workspace, events)
+    if drift.champion and configured():
+        send_drift_alarms(workspace, drift.named)
+    return WatchReport(guarded, drift)
 
 
 def _send(workspace: Workspace, guarded: GuardReport) -> None:

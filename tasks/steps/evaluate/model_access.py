@@ -16,7 +16,9 @@ from tasks.state.round import Round
 from tasks.state.steplog import StepLog
 
 
-def bench(round: Round, sampling: SamplingSettings, log: StepLog, probe_tables: dict[str, list[Row]]) -> ModelAccess:
+def model_access(
+    round: Round, sampling: SamplingSettings, log: StepLog, probe_tables: dict[str, list[Row]]
+) -> ModelAccess:
     """Access to the models of a round. A model is loaded for each call, and not kept in memory.
 
     Args:

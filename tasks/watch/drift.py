@@ -25,7 +25,7 @@ SEED = seeded("watch")
 """Fixed, so that the same feedback always gives the same result."""
 
 
-class WatchReport(NamedTuple):
+class InboxDriftReport(NamedTuple):
     """The result of one drift check between rounds."""
 
     champion: str | None
@@ -53,7 +53,7 @@ class WatchReport(NamedTuple):
         return list(self.named.values())
 
 
-def look(workspace: Workspace, waiting: Sequence[FeedbackEvent]) -> WatchReport:
+def check_drift(workspace: Workspace, waiting: Sequence[FeedbackEvent]) -> InboxDriftReport:
     """Compare feedback in the inbox with the champion's training data; repeat the alarms of the last finished round.
 
     The report is written to data/watch/watch.json. Rounds are not changed; one may run at the same time.
@@ -69,7 +69,7 @@ def look(workspace: Workspace, waiting: Sequence[FeedbackEvent]) -> WatchReport:
     knobs, registry = _knobs(workspace), Registry(workspace.root)
     champion = registry.champion()
     if champion is None:
-        return WatchReport(None, len(waiting))
+        return InboxDriftReport(None, len(waiting))
     stored = store.ids(workspace.feedback)
     new = {event.feedback_id: event for event in waiting if event.feedback_id not in stored}
     events = groups.regroup(list(new.values()))
@@ -77,11 +77,11 @@ def look(workspace: Workspace, waiting: Sequence[FeedbackEvent]) -> WatchReport:
         findings = _feedback(workspace, champion, events, knobs)
         findings |= _labels(workspace, registry, champion, events, knobs)
         results = checks.decide(findings.checks, knobs.drift.level)
-        watched = WatchReport(champion.version, len(events), results, newest(workspace))
+        result = InboxDriftReport(champion.version, len(events), results, newest(workspace))
         facts = {"champion": champion.version, "records": len(events)}
-        facts |= report(findings, results).to_json() | {"alarms": watched.alarms}
+        facts |= report(findings, results).to_json() | {"alarms": result.alarms}
         write_json(workspace.watched("watch"), facts)
-    return watched
+    return result
 
 
 def newest(workspace: Workspace) -> dict[str, str]:

@@ -1,11 +1,11 @@
 import math
 from pathlib import Path
 
-from tasks.state import reported
-from tasks.state.reported import ReportedMetrics
+from tasks.state import metric_points
+from tasks.state.metric_points import ReportedMetrics
 
 
-def values(points: list[reported.MetricPoint]) -> list[tuple[str, float, int]]:
+def values(points: list[metric_points.MetricPoint]) -> list[tuple[str, float, int]]:
     return [(point.name, point.value, point.step) for point in points]
 
 
@@ -58,9 +58,9 @@ def test_a_half_written_line_is_dropped(tmp_path: Path) -> None:
 
 def test_the_folder_belongs_to_one_round(tmp_path: Path) -> None:
     folder = tmp_path / "metrics"
-    reported.begin(folder, "one")
+    metric_points.begin(folder, "one")
     opened(folder).add({"policy/kl": 0.5}, 0, None)
-    reported.begin(folder, "one")
-    assert reported.steps(folder) == ["policy"]
-    reported.begin(folder, "two")
-    assert reported.steps(folder) == []
+    metric_points.begin(folder, "one")
+    assert metric_points.steps(folder) == ["policy"]
+    metric_points.begin(folder, "two")
+    assert metric_points.steps(folder) == []

@@ -3,7 +3,7 @@
 from core.stored import Stored
 
 
-class Opened(Stored):
+class OpeningFacts(Stored):
     """Facts recorded beside the inputs of a round. Of these, only `code` affects results."""
 
     request: str

@@ -3,7 +3,7 @@
 from datetime import UTC, datetime, timedelta
 from itertools import pairwise
 
-from tasks.rounds.lines import Clock, Lines
+from tasks.rounds.progress_lines import Clock, ProgressLines
 
 
 class Standing(Clock):
@@ -22,7 +22,7 @@ class Standing(Clock):
 def test_a_step_has_a_line_at_its_start_and_at_its_end() -> None:
     written: list[str] = []
     clock = Standing()
-    lines = Lines(written.append, clock)
+    lines = ProgressLines(written.append, clock)
     lines("curate")
     clock.pass_by(3)
     lines("reward")({"reward/loss": 0.25}, 0, 10)
@@ -39,7 +39,7 @@ def test_a_step_has_a_line_at_its_start_and_at_its_end() -> None:
 def test_a_step_that_works_has_at_most_one_line_a_minute_with_numbers_and_expected_end() -> None:
     written: list[str] = []
     clock = Standing()
-    log = Lines(written.append, clock)("policy")
+    log = ProgressLines(written.append, clock)("policy")
     for step in range(40):  # ten seconds each
         log({"policy/objective/kl": step / 10, "policy/entropy": 1.0}, step, 40)
         clock.pass_by(10)
@@ -54,7 +54,7 @@ def test_a_step_that_works_has_at_most_one_line_a_minute_with_numbers_and_expect
 def test_a_continued_training_is_not_expected_to_end_sooner_for_what_was_done_before() -> None:
     written: list[str] = []
     clock = Standing()
-    log = Lines(written.append, clock)("policy")
+    log = ProgressLines(written.append, clock)("policy")
     log({}, 30, 40)
     clock.pass_by(60)
     log({}, 31, 40)
@@ -63,7 +63,7 @@ def test_a_continued_training_is_not_expected_to_end_sooner_for_what_was_done_be
 
 def test_a_step_that_was_done_before_says_so_once() -> None:
     written: list[str] = []
-    lines = Lines(written.append, Standing())
+    lines = ProgressLines(written.append, Standing())
     lines("sft")({}, 0, 0)
     lines.end()
     assert written[1:] == ["12:00:00 sft: done before"]
@@ -71,7 +71,7 @@ def test_a_step_that_was_done_before_says_so_once() -> None:
 
 def test_a_step_that_fails_is_not_called_finished() -> None:
     written: list[str] = []
-    lines = Lines(written.append, Standing())
+    lines = ProgressLines(written.append, Standing())
     lines("sft")
     lines.end("stopped")
     assert written[-1] == "12:00:00 sft: stopped after 0 s"
