@@ -62,7 +62,7 @@ def explain(
     explanation = explained(
         workspace, registered, _answers(workspace, registered, (prompt, answer), pair, sample), near
     )
-    target = html or workspace.explained / "explanation.html"
+    target = html or workspace.explanation
     write_text(target, page(explanation))
     if json:
         print(as_json(explanation.to_json()))

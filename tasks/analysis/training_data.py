@@ -16,8 +16,6 @@ from tasks.state.workspace import Workspace
 from tasks.steps.curate import CurateSettings
 from tasks.tools.versioning import DataGraph
 
-SFT = "data/checkpoints/sft"
-
 
 class TrainingRecord(NamedTuple):
     """The frozen inputs of a round, and the feedback up to it."""
@@ -68,12 +66,14 @@ def check_sft(record: TrainingRecord) -> None:
     Raises:
         BadWorkspace: it holds another SFT model.
     """
-    then = next((output.md5 for output in record.past.outputs if output.path == SFT), None) if record.past else None
-    now = DataGraph(record.round.workspace.root).hashes().get("sft", {}).get(SFT)
+    workspace = record.round.workspace
+    path = workspace.name(workspace.checkpoint("sft"))
+    then = next((output.md5 for output in record.past.outputs if output.path == path), None) if record.past else None
+    now = DataGraph(workspace.root).hashes().get("sft", {}).get(path)
     if now is None or (record.past and then != now):
         raise BadWorkspace(
             f"round {record.round.number} started from another SFT model than the one in "
-            f"{record.round.workspace.checkpoint('sft')}; {_cure(record.round)}"
+            f"{workspace.checkpoint('sft')}; {_cure(record.round)}"
         )
 
 

@@ -26,9 +26,6 @@ from tasks.state.steplog import StepLog
 from tasks.state.workspace import Workspace, at
 from tasks.tools.versioning import DataGraph, Stages, stages
 
-FETCHED = ("data/answers", "data/feedback")
-"""External data of a round."""
-
 LEARNING = ("curate", "sft", "reward", "policy")
 JUDGING = ("sample", "evaluate", "drift", "verdict")
 
@@ -88,7 +85,7 @@ def replay(workspace: Workspace, round_name: str, into: Path, remote: str | None
         _fetch_champion(store, target)
         _check_base(target)
         steps = [step for step in (*LEARNING, *(JUDGING if judge else ())) if step in recorded]
-        DataGraph(target.root).fetch(_wanted(recorded, steps), remotes)
+        DataGraph(target.root).fetch(_wanted(target, recorded, steps), remotes)
     _run(target, steps)
     registered = [version for name in ("policy", "reward") for version in store.versions(name)]
     versions = [version for version in registered if version.run_id == past.run_id]
@@ -165,11 +162,13 @@ def _check_base(workspace: Workspace) -> None:
         )
 
 
-def _wanted(recorded: Stages, steps: Sequence[str]) -> dict[str, str]:
-    """Path → MD5 of the data to fetch; if `evaluate` is repeated, also the votes and the data of the round before."""
+def _wanted(workspace: Workspace, recorded: Stages, steps: Sequence[str]) -> dict[str, str]:
+    """Path → MD5 of the data from outside to fetch; for `evaluate`, also the votes and the data of the round before."""
     hashes = {entry["path"]: entry["md5"] for stage in recorded.values() for entry in _entries(stage)}
-    paths = [*FETCHED, *(("data/votes", "data/previous") if "evaluate" in steps else ())]
-    return {path: hashes[path] for path in paths}
+    folders = [workspace.answers.parent, workspace.feedback]
+    if "evaluate" in steps:
+        folders += [workspace.votes, workspace.previous]
+    return {path: hashes[path] for path in map(workspace.name, folders)}
 
 
 def _run(workspace: Workspace, steps: Sequence[str]) -> None:

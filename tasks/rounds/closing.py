@@ -66,7 +66,8 @@ def _make_safe(running: RunningRound, numbers: Mapping[str, float]) -> None:
     knobs = running.round.knobs("versioning", VersioningSettings)
     running.deliver()
     if running.round.champion:  # round 0 has no data/previous
-        running.run.dataset("data/previous", workspace.previous, running.data.keep("data/previous"), "opening")
+        previous = workspace.name(workspace.previous)
+        running.run.dataset(previous, workspace.previous, running.data.keep(previous), "opening")
     if remote := running.data.remote_of(knobs.remote):
         running.data.push(remote)
         running.run.tags({"dvc_remote": running.data.address(remote)})

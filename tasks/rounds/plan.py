@@ -24,7 +24,6 @@ from tasks.state.steps import BOOTSTRAP, STEPS
 from tasks.state.workspace import Workspace
 from tasks.tools.versioning import DataGraph, Stages, stages
 
-INPUTS = "data/round.yaml"
 Does = Literal["run", "skip", "depends"]
 
 
@@ -171,14 +170,15 @@ def _changed_paths(workspace: Workspace, graph: Stages, inputs: Inputs, would: s
     before, now = rounds.read(workspace).champion, inputs.champion
     if (before and before.digest) == (now and now.digest):
         return missing
-    return missing | {"data/champion": f"the champion is {_version(now)}, was {_version(before)}"}
+    return missing | {workspace.name(workspace.champion): f"the champion is {_version(now)}, was {_version(before)}"}
 
 
 def _changes(stage: Mapping[str, Any], recorded: Mapping[str, Any], inputs: Inputs) -> list[str]:
     """The knobs of a stage whose values have changed since it was recorded, one line each."""
-    names = [name for entry in stage["params"] for name in entry[INPUTS]]
-    now = flat({name: inputs.value(name) for name in names})
-    return _change_lines(changed(flat(recorded["params"][INPUTS]), now))
+    # both map the path of the one file of parameters, round.yaml: dvc.yaml to names, dvc.lock to values
+    names = [name for entry in stage["params"] for listed in entry.values() for name in listed]
+    [before] = recorded["params"].values()
+    return _change_lines(changed(flat(before), flat({name: inputs.value(name) for name in names})))
 
 
 def _reasons(workspace: Workspace, inputs: Inputs, last: RoundRecord | None) -> list[str]:

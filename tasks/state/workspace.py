@@ -20,6 +20,10 @@ class Workspace:
 
     root: Path
 
+    def name(self, path: Path) -> str:
+        """A path in the workspace as dvc.yaml and dvc.lock name it: relative, with forward slashes."""
+        return path.relative_to(self.root).as_posix()
+
     @property
     def data(self) -> Path:
         """All data files: tracked by DVC, ignored by git."""
@@ -219,6 +223,11 @@ class Workspace:
         return self.data / "explain"
 
     @property
+    def explanation(self) -> Path:
+        """The page of the last explanation."""
+        return self.explained / "explanation.html"
+
+    @property
     def audit(self) -> Path:
         """The audit log: append-only, hash-chained."""
         return self.data / "audit.jsonl"
@@ -247,6 +256,14 @@ class Workspace:
     def blamed(self, number: int) -> Path:
         """Results of `blame` for a round."""
         return self.blame / f"round-{number:05d}"
+
+    def blame_report(self, number: int) -> Path:
+        """The attribution of a round, as JSON."""
+        return self.blamed(number) / "blame.json"
+
+    def blame_plot(self, number: int) -> Path:
+        """The attribution of a round, as an image."""
+        return self.blamed(number) / "blame.png"
 
     @property
     def blame_lock(self) -> Path:

@@ -94,13 +94,14 @@ class DataGraph:
 
     def _move_previous(self) -> None:
         """Move previous.dvc to data/; versions up to 0.1.0 wrote it to the root."""
-        old = self.root / "previous.dvc"
+        old, previous = self.root / "previous.dvc", Workspace(self.root).previous
         if old.exists():
             with suppress(
                 yaml.YAMLError, UnicodeDecodeError, KeyError, TypeError, ValueError
             ):  # half written, so nothing is lost
                 [out] = yaml.safe_load(old.read_text(encoding="utf-8"))["outs"]
-                write_text(self._dvc_file("data/previous"), yaml.safe_dump({"outs": [{**out, "path": "previous"}]}))
+                moved = {"outs": [{**out, "path": previous.name}]}
+                write_text(self._dvc_file(Workspace(self.root).name(previous)), yaml.safe_dump(moved))
             old.unlink()
 
     def _dvc_file(self, path: str) -> Path:

@@ -49,8 +49,9 @@ SECONDS = Metric(
 
 def store(material: TrainingRecord, blame: AttributionReport) -> Path:
     """Write blame.json and blame.png, log both if the round has an MLflow run, and return their folder."""
-    folder = material.round.workspace.blamed(blame.round)
-    report, picture = folder / "blame.json", folder / "blame.png"
+    workspace = material.round.workspace
+    folder = workspace.blamed(blame.round)
+    report, picture = workspace.blame_report(blame.round), workspace.blame_plot(blame.round)
     write_json(report, blame.to_json())
     with replacing(picture) as draft:
         plot(blame).savefig(draft, format="png", dpi=120)

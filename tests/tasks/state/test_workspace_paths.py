@@ -1,6 +1,7 @@
 """Every path of a workspace is defined in tasks/state/workspace.py, and nowhere else."""
 
 import ast
+import re
 from collections.abc import Iterator
 from pathlib import Path
 
@@ -10,10 +11,12 @@ from tasks.state.workspace import PROJECT, Workspace, table
 
 HOME = "tasks/state/workspace.py"
 
+PATH = re.compile(r"data/[\w./-]+")
+"""A path and nothing else: sentences of docstrings and messages may name files."""
+
 OTHERS = {
     "cli/reference.py": "pages of the project",
     "flows/orchestration/server.py": "the home of Prefect",
-    "tasks/analysis/blame/storage.py": "the two files of a report, in its folder",
     "tasks/analysis/blame/retraining.py": "one file a training, named by what it learned from",
     "tasks/analysis/drift/__init__.py": "one page a section, in the folder of a round",
     "tasks/history/evidence/index.py": "a template beside the code",
@@ -21,7 +24,6 @@ OTHERS = {
     "tasks/registry/archive.py": "files of a run in MLflow",
     "tasks/state/intake.py": "one file a batch of feedback, named by its content",
     "tasks/tools/versioning.py": "files of DVC and git at the root, named by what DVC is asked to keep",
-    "cli/explain.py": "a page where nobody names another file",
 }
 """Modules that may join names to paths, with the reason: files outside a workspace, or one of many in a folder."""
 
@@ -49,6 +51,17 @@ def test_no_other_module_joins_names_to_paths() -> None:
 def test_no_other_module_names_paths_in_data(module: str) -> None:
     names = [name.strip("f'\"") for name in modules()[module]]
     assert not [name for name in names if name.split("/")[0] == "data" or name.endswith(".arrow")]
+
+
+def test_no_other_module_writes_a_path_in_data_as_a_string() -> None:
+    files = [file for package in ("cli", "flows", "tasks") for file in sorted((PROJECT / package).rglob("*.py"))]
+    constants = {
+        (file.relative_to(PROJECT).as_posix(), node.value)
+        for file in files
+        for node in ast.walk(ast.parse(file.read_text(encoding="utf-8")))
+        if isinstance(node, ast.Constant) and isinstance(node.value, str) and PATH.fullmatch(node.value)
+    }
+    assert {module for module, _ in constants} <= {HOME}, constants
 
 
 def test_the_paths_are_those_of_version_0_1_0(tmp_path: Path) -> None:
