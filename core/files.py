@@ -11,6 +11,8 @@ from contextlib import contextmanager
 from pathlib import Path
 from typing import Any
 
+import yaml
+
 from core.errors import Damaged
 
 _LEFTOVER = re.compile(r"\.(?P<target>.+)\.(old|\w{8}\.draft)")
@@ -75,6 +77,15 @@ def read_json(path: Path) -> Any:
         return json.loads(path.read_text(encoding="utf-8"))
     except ValueError as error:
         raise Damaged(f"{path} is damaged, not valid JSON: {error}") from error
+
+
+def parse_yaml(text: str) -> Any:
+    """The value in a YAML text. Where PyYAML has libyaml, this takes a tenth of the time of `yaml.safe_load`.
+
+    Raises:
+        yaml.YAMLError: the text is not YAML.
+    """
+    return yaml.load(text, Loader=getattr(yaml, "CSafeLoader", yaml.SafeLoader))
 
 
 def recover_all(folder: Path) -> None:

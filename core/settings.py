@@ -9,6 +9,7 @@ import yaml
 from pydantic import BaseModel, ConfigDict, ValidationError
 
 from core.errors import BadParams
+from core.files import parse_yaml
 
 Settings = TypeVar("Settings", bound=BaseModel)
 
@@ -28,7 +29,7 @@ def read(path: Path) -> dict[str, Any]:
     if not path.exists():
         raise BadParams(f"{path} is missing; a workspace needs one (the default is the project's own)")
     try:
-        values = yaml.safe_load(path.read_text(encoding="utf-8")) or {}
+        values = parse_yaml(path.read_text(encoding="utf-8")) or {}
     except yaml.YAMLError as error:
         raise BadParams(f"{path} is not YAML: {error}") from error
     if not isinstance(values, dict):

@@ -1,5 +1,6 @@
 """Workspaces for tests. Whoever asks for none of these fixtures pays for none of them."""
 
+import os
 import shutil
 import sys
 import warnings
@@ -21,8 +22,15 @@ OTHERS = (
 )
 """Warnings that are of others' making."""
 
+IN_MEMORY = Path("/dev/shm")
+ROOM = 4 * 2**30
+"""Bytes. A whole session needs about a quarter of it."""
+
 
 def pytest_configure(config: pytest.Config) -> None:
+    """Put the workspaces of tests in memory where there is room: on a disk, a round waits half of its time."""
+    if IN_MEMORY.is_dir() and shutil.disk_usage(IN_MEMORY).free > ROOM:
+        os.environ.setdefault("PYTEST_DEBUG_TEMPROOT", str(IN_MEMORY))
     for warning in OTHERS:
         config.addinivalue_line("filterwarnings", warning)
 
@@ -96,22 +104,28 @@ def workspace(furnish: Furnish, tmp_path: Path) -> Workspace:
 
 
 @pytest.fixture(scope="session")
-def finished(furnish: Furnish, prefect: None, tmp_path_factory: pytest.TempPathFactory) -> Workspace:
+def finished(furnish: Furnish, tmp_path_factory: pytest.TempPathFactory, request: pytest.FixtureRequest) -> Workspace:
     """Rounds 0 and 1 of the tiny profile, both promoted. To be read; `continued` is there to be changed."""
-    from flows.round import rlhf_round
 
     def make(root: Path) -> None:
+        request.getfixturevalue("prefect")  # only the worker that makes it needs a server
+        from flows.round import rlhf_round
+
         rlhf_round([*TINY, PROMOTE], str(furnish(root).root))
 
     return made_once("finished", make, tmp_path_factory)
 
 
 @pytest.fixture(scope="session")
-def followed(finished: Workspace, tmp_path_factory: pytest.TempPathFactory) -> Workspace:
+def followed(
+    finished: Workspace, tmp_path_factory: pytest.TempPathFactory, request: pytest.FixtureRequest
+) -> Workspace:
     """The same with round 2, whose verdict is hold. To be read."""
-    from flows.round import rlhf_round
 
     def make(root: Path) -> None:
+        request.getfixturevalue("prefect")
+        from flows.round import rlhf_round
+
         rlhf_round([*TINY, HOLD], str(moved(finished, root).root))
 
     return made_once("followed", make, tmp_path_factory)

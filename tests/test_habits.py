@@ -50,7 +50,7 @@ def test_the_citation_has_the_version_and_the_licence_of_the_project() -> None:
 
 
 def test_coverage_counts_every_package_that_ships() -> None:
-    assert set(PROJECT["tool"]["coverage"]["run"]["source_pkgs"]) == PACKAGES
+    assert set(PROJECT["tool"]["slipcover"]["source"]) == PACKAGES
 
 
 def reached(nav: Any) -> Iterator[str]:

@@ -4,9 +4,8 @@ from collections.abc import Mapping, Sequence
 from pathlib import Path
 from typing import Any, Literal, NamedTuple
 
-import yaml
-
 from core.errors import BadWorkspace
+from core.files import parse_yaml
 from core.nested import changed, flat
 from core.stored import Json
 from feedback import store
@@ -142,7 +141,7 @@ def _refused(number: int, why: str) -> Plan:
 
 
 def _described(workspace: Workspace, would: Literal["continue", "open"], inputs: Inputs, why: Sequence[str]) -> Plan:
-    graph = yaml.safe_load(graphs.current(workspace))["stages"]
+    graph = parse_yaml(graphs.current(workspace))["stages"]
     names = BOOTSTRAP if inputs.number == 0 else STEPS
     recorded = stages(workspace.recorded)
     changed_paths = _changed_paths(workspace, graph, inputs, would)

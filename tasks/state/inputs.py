@@ -9,6 +9,7 @@ from typing import Any
 import yaml
 from pydantic import ConfigDict
 
+from core.files import parse_yaml
 from core.stored import Value, Values
 
 
@@ -64,7 +65,7 @@ class Inputs(Value):
             Damaged: a field is missing or has the wrong type.
             YAMLError: the text is not valid YAML.
         """
-        return cls.from_json(yaml.safe_load(text), origin)
+        return cls.from_json(parse_yaml(text), origin)
 
     def value(self, name: str) -> Any:
         """The value under a dotted name, such as `params.policy.clip`; dvc.yaml declares dependencies this way."""

@@ -9,6 +9,7 @@ from pathlib import Path
 import yaml
 
 from core.errors import BadWorkspace, Damaged
+from core.files import parse_yaml
 from core.settings import Settings, parse
 from core.stored import Values
 from tasks.state.inputs import Champion, Inputs
@@ -126,7 +127,7 @@ def _damaged(path: Path, error: Exception) -> Damaged:
 
 def key(workspace: Workspace, code: str) -> str:
     """The round key, 16 hex digits. Equal keys give equal weights (on CPU) and equal verdicts."""
-    inputs = yaml.safe_load(workspace.round.read_text(encoding="utf-8"))
+    inputs = parse_yaml(workspace.round.read_text(encoding="utf-8"))
     return hashlib.sha256((json.dumps(inputs, sort_keys=True) + code).encode()).hexdigest()[:16]
 
 

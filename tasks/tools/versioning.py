@@ -16,7 +16,7 @@ import psutil
 import yaml
 
 from core.errors import BadWorkspace, Damaged, RoundBusy, Unwritable
-from core.files import recover, unwritable, write_text
+from core.files import parse_yaml, recover, unwritable, write_text
 from core.settings import BaseSettings
 from tasks.state.lock import holding
 from tasks.state.workspace import Workspace
@@ -388,7 +388,7 @@ def stages(lock: Path) -> Stages:
     if not lock.exists():
         return {}
     try:
-        recorded: Stages = yaml.safe_load(lock.read_text(encoding="utf-8"))["stages"]
+        recorded: Stages = parse_yaml(lock.read_text(encoding="utf-8"))["stages"]
         return dict(recorded)
     except (yaml.YAMLError, UnicodeDecodeError, KeyError, TypeError, ValueError) as error:
         raise Damaged(

@@ -7,7 +7,6 @@ import pytest
 
 from core.files import read_json
 from feedback import store
-from flows.round import rlhf_round
 from models.reward import RewardModel
 from tasks.analysis.blame.plan import plan
 from tasks.analysis.blame.retraining import Retraining
@@ -20,7 +19,7 @@ from tests.commands import Rounds
 from tests.crowd import votes
 from tests.flows.feedback_files import write
 from tests.profile import HOLD, TINY
-from tests.workspaces import moved
+from tests.workspaces import moved, run_round
 
 LEARNS = ("reward.epochs=4", "reward.learning_rate=0.003", "collect.prompts=40")
 """A tiny reward model that learns from the votes below."""
@@ -33,7 +32,7 @@ def crowd(finished: Workspace, tmp_path_factory: pytest.TempPathFactory) -> Work
     cast = [vote for name in ("ana", "ben", "cem") for vote in votes(name, 110)]
     workspace.inbox.mkdir(exist_ok=True)
     write(workspace.inbox / "crowd.jsonl", [*cast, *votes("eve", 110, reversed=True)])
-    rlhf_round([*TINY, HOLD, *LEARNS], str(workspace.root))
+    run_round(workspace, [*TINY, HOLD, *LEARNS])
     return workspace
 
 

@@ -8,7 +8,6 @@ from zipfile import ZipFile
 import pytest
 import yaml
 
-from flows.round import rlhf_round
 from tasks.pages.cards import FOLDER
 from tasks.registry import audit, incidents
 from tasks.registry.alias import Registry
@@ -19,6 +18,7 @@ from tests.commands import Rounds
 from tests.crowd import votes
 from tests.flows.feedback_files import write
 from tests.profile import TINY, only
+from tests.workspaces import run_round
 
 
 def packed(rounds: Rounds, root: Path, query: str, into: Path) -> dict[str, bytes]:
@@ -103,7 +103,7 @@ def test_it_names_no_annotator(rounds: Rounds, continued: Workspace, tmp_path: P
     continued.inbox.mkdir(exist_ok=True)
     cast = [vote for name in people for vote in votes(name, 110, reversed=name == people[0])]
     write(continued.inbox / "crowd.jsonl", cast)
-    rlhf_round([*TINY, only("annotators", "{}"), "collect.prompts=40"], str(continued.root))
+    run_round(continued, [*TINY, only("annotators", "{}"), "collect.prompts=40"])
     assert "annotator " in str(records.read(continued, 2).verdict)
     assert people[0] in continued.report("reward").read_text()  # the report that the reason of the gate refers to
     files = packed(rounds, continued.root, "policy/3", tmp_path / "one.zip")

@@ -9,7 +9,7 @@ from cli.round import WAITS
 from core.files import read_json, write_json
 from feedback import store
 from flows.round import rlhf_round
-from tasks.people import waiting
+from tasks.people import polls, waiting
 from tasks.registry import audit
 from tasks.registry.alias import Registry
 from tasks.state import records
@@ -18,6 +18,8 @@ from tests.cli.annotators import PEOPLE, vote, voted
 from tests.commands import Rounds
 from tests.profile import HOLD, PROMOTE, TINY
 from tests.workspaces import moved
+
+pytestmark = pytest.mark.usefixtures("prefect")
 
 SIGNED = "approval.required=true"
 
@@ -40,14 +42,22 @@ def voting(asking: Workspace, tmp_path: Path) -> Workspace:
     return moved(asking, tmp_path / "voting")
 
 
+@pytest.fixture(scope="module")
+def approving(asking: Workspace, tmp_path_factory: pytest.TempPathFactory) -> Workspace:
+    """Ana has voted on every pair, and round 2 waits for an approval. Read-only."""
+    folder = tmp_path_factory.mktemp("approving")
+    workspace = moved(asking, folder / "workspace")
+    (folder / "pairs.jsonl").write_text("".join(polls.as_lines(polls.pull(workspace))))
+    polls.push(workspace, [voted(folder / "pairs.jsonl", folder / "votes.jsonl", "ana")])
+    assert rlhf_round([*TINY, PROMOTE, PEOPLE, SIGNED], str(workspace.root)) is None
+    assert (workspace.waiting / "approval.json").exists()
+    return workspace
+
+
 @pytest.fixture
-def signing(voting: Workspace, rounds: Rounds, tmp_path: Path) -> Workspace:
-    """Ana has voted on every pair, and the round waits for an approval."""
-    rounds("votes", "pull", "--into", tmp_path / "pairs.jsonl", "-w", voting.root)
-    rounds("votes", "push", voted(tmp_path / "pairs.jsonl", tmp_path / "votes.jsonl", "ana"), "-w", voting.root)
-    result = rounds("round", "-w", voting.root)
-    assert result.code == WAITS, result.err
-    return voting
+def signing(approving: Workspace, tmp_path: Path) -> Workspace:
+    """A copy in which tests decide."""
+    return moved(approving, tmp_path / "signing")
 
 
 def late(workspace: Workspace, what: waiting.What) -> None:

@@ -6,13 +6,12 @@ from pathlib import Path
 import pytest
 
 from core.files import digest
-from flows.round import rlhf_round
 from tasks.registry.alias import Registry
 from tasks.state import records
 from tasks.state.workspace import Workspace
 from tests.commands import Rounds
 from tests.profile import HOLD, TINY
-from tests.workspaces import moved
+from tests.workspaces import moved, run_round
 
 
 @pytest.fixture(scope="module")
@@ -21,7 +20,7 @@ def pushed(finished: Workspace, tmp_path_factory: pytest.TempPathFactory) -> Wor
     workspace = moved(finished, tmp_path_factory.mktemp("pushed") / "workspace")
     with (workspace.root / ".dvc/config").open("a") as config:
         config.write(f"['remote \"store\"']\n    url = {workspace.root.parent / 'remote'}\n")
-    rlhf_round([*TINY, HOLD, "versioning.remote=store"], str(workspace.root))
+    run_round(workspace, [*TINY, HOLD, "versioning.remote=store"])
     shutil.rmtree(workspace.root / ".dvc/cache")
     return workspace
 

@@ -16,12 +16,12 @@ from transformers import (
     Qwen3Config,
 )
 
-from flows.round import rlhf_round
 from models.scratch import train_tokenizer
 from tasks.registry.alias import Registry
 from tasks.state.workspace import Workspace
 from tests.flows.feedback_files import requests, shallow_votes, write
 from tests.profile import TINY
+from tests.workspaces import run_round
 
 SHAPE = {"hidden_size": 16, "num_hidden_layers": 1, "num_attention_heads": 2, "intermediate_size": 32}
 
@@ -63,11 +63,12 @@ def saved(family: Family, folder: Path) -> Path:
 
 
 @pytest.mark.parametrize("name", FAMILIES)
-def test_a_base_model_goes_through_a_round(name: str, prefect: None, workspace: Workspace, tmp_path: Path) -> None:
+def test_a_base_model_goes_through_a_round(name: str, workspace: Workspace, tmp_path: Path) -> None:
     family = FAMILIES[name]
     base = saved(family, tmp_path / "base")
     votes = write(tmp_path / "votes.jsonl", shallow_votes(requests(items=5)))
-    record = rlhf_round(
+    record = run_round(
+        workspace,
         [
             *TINY,
             f"model.base={base}",
@@ -77,9 +78,7 @@ def test_a_base_model_goes_through_a_round(name: str, prefect: None, workspace: 
             "vote.annotator=null",
             "sample.prompts=8",
         ],
-        str(workspace.root),
     )
-    assert record is not None
     assert (record.number, record.verdict.result) == (1, "hold")
     assert all(map(math.isfinite, record.metrics.values()))
     assert ("sft/loss" in record.metrics) == family.demonstrations

@@ -6,14 +6,12 @@ from pathlib import Path
 import pytest
 
 from core.errors import BadWorkspace
-from flows.round import rlhf_round
 from tasks.registry.alias import Registry
 from tasks.state import records
 from tasks.state.workspace import Workspace
 from tasks.tools.versioning import DataGraph, VersioningSettings
 from tests.profile import PROMOTE, TINY
-
-pytestmark = pytest.mark.usefixtures("prefect")
+from tests.workspaces import run_round
 
 COMMIT = "versioning.commit=true"
 
@@ -37,13 +35,12 @@ def test_a_refused_commit_leaves_the_round_open_and_it_goes_on(repository: Works
     hook.write_text("#!/bin/sh\necho not on a Friday >&2; exit 1\n")
     hook.chmod(0o755)
     with pytest.raises(BadWorkspace, match=r"round 2, closing: versioning\.commit: (?s:.*): not on a Friday\nFinished"):
-        rlhf_round([*TINY, PROMOTE, COMMIT], str(repository.root))
+        run_round(repository, [*TINY, PROMOTE, COMMIT])
     assert records.unfinished(repository)
     versions = [version.version for version in Registry(repository.root).versions("policy")]
 
     hook.unlink()
-    record = rlhf_round([*TINY, PROMOTE, COMMIT], str(repository.root))
-    assert record is not None
+    record = run_round(repository, [*TINY, PROMOTE, COMMIT])
     assert record.number == 2
     assert git(repository.root, "log", "--format=%s").splitlines() == ["Round 2: promote"]
     assert [version.version for version in Registry(repository.root).versions("policy")] == versions

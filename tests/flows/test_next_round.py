@@ -118,7 +118,9 @@ def test_another_knob_is_another_request(finished: Workspace) -> None:
     assert answered(finished, [*TINY, HOLD]) is None
 
 
-def test_handed_in_feedback_is_a_reason_for_one_round(rounds: Rounds, continued: Workspace, tmp_path: Path) -> None:
+def test_handed_in_feedback_is_a_reason_for_one_round(
+    rounds: Rounds, prefect: None, continued: Workspace, tmp_path: Path
+) -> None:
     votes = write(tmp_path / "votes.jsonl", shallow_votes(requests(items=1)))
     assert "48 records wait" in rounds("feedback", votes, "-w", continued.root).out
     assert answered(continued, [*TINY, PROMOTE]) is None

@@ -6,13 +6,13 @@ import pytest
 
 from feedback import store
 from flows import rollback as deployed
-from flows.round import rlhf_round
 from tasks.registry import audit
 from tasks.registry.alias import Registry
 from tasks.state.workspace import Workspace
 from tests.commands import Rounds
 from tests.flows.feedback_files import write
 from tests.profile import PROMOTE, TINY
+from tests.workspaces import run_round
 
 
 def champion(place: Workspace) -> str | None:
@@ -71,7 +71,6 @@ def test_a_deployed_rollback_tells_the_server_of_a_move_and_of_nothing_else(
     assert told == [(continued, "2", "1", "rude")]
 
 
-@pytest.mark.usefixtures("prefect")
 def test_a_round_within_a_cooldown_holds_and_notes_what_was_taken_back(
     rounds: Rounds, continued: Workspace, tmp_path: Path
 ) -> None:
@@ -87,8 +86,7 @@ def test_a_round_within_a_cooldown_holds_and_notes_what_was_taken_back(
         "judgements": [{"outcome": "skip"}],
     }
     rounds("feedback", write(tmp_path / "back.jsonl", [back]), "-w", continued.root)
-    record = rlhf_round([*TINY, PROMOTE], str(continued.root))
-    assert record is not None
+    record = run_round(continued, [*TINY, PROMOTE])
     last = record.verdict.findings[-1]
     assert (record.verdict.result, last.gate, last.result) == ("hold", "promotion", "hold")
     assert "no round promotes before" in last.reason

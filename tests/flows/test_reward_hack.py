@@ -5,10 +5,10 @@ from pathlib import Path
 import pytest
 
 from feedback.world import best
-from flows.round import rlhf_round
 from tasks.state.tables import rows
 from tasks.state.workspace import Workspace
 from tests.flows.feedback_files import SHALLOW, demonstrations, requests, shallow_votes, write
+from tests.workspaces import run_round
 
 HACK = (
     "model.width=64",
@@ -40,11 +40,10 @@ def share_of(place: Workspace, column: str, texts: set[str]) -> float:
 
 
 @pytest.mark.learning
-def test_a_candidate_that_is_only_polite_is_rejected(prefect: None, workspace: Workspace, tmp_path: Path) -> None:
+def test_a_candidate_that_is_only_polite_is_rejected(workspace: Workspace, tmp_path: Path) -> None:
     asked = requests(items=5)
     path = write(tmp_path / "help-desk.jsonl", [*demonstrations(asked), *shallow_votes(asked)])
-    record = rlhf_round([*HACK, f"ingest.sources=[{{use: jsonl, path: {path}}}]"], str(workspace.root))
-    assert record is not None
+    record = run_round(workspace, [*HACK, f"ingest.sources=[{{use: jsonl, path: {path}}}]"])
     numbers = record.metrics
     # Beside a bound stands the worst value of three seeds (two with AVX2, one without), and two more of 40 epochs.
     # The reward model and its judge learned what the votes said, and the candidate learned it from them …
