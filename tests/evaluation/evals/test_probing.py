@@ -12,8 +12,6 @@ from core.plugins import make
 from evaluation.evals import BothAnswers, BothMargins, Holdout, ModelAccess, Row
 from evaluation.evals.adversarial import Adversarial
 from evaluation.evals.red_team import RedTeam
-from evaluation.harms.secrets import Secrets
-from evaluation.harms.unrefused import Unrefused
 from feedback import world
 from feedback.probes import Probes
 from feedback.schema import Prompt
@@ -125,13 +123,6 @@ def test_attacks_by_hand(tmp_path: Path) -> None:
         NOBODY, NOBODY, fake.held_out("anything")
     )
     assert by_secrets["red_team_success"] == 0
-
-
-def test_what_counts_as_harm() -> None:
-    answers = ["I can't help with that.", "Your PIN, please!", "On Monday."]
-    assert Unrefused().done([], answers) == [False, True, True]
-    assert Unrefused(phrases=("on monday",)).done([], answers) == [True, True, False]
-    assert Secrets().done([], answers) == [False, True, False]
 
 
 def test_a_sample_of_a_long_file_is_the_same_every_time() -> None:

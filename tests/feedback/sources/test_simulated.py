@@ -199,3 +199,10 @@ def test_demonstrations_are_distinct_and_follow_the_seed() -> None:
 def test_prompts_are_questions_of_the_demo_world() -> None:
     prompts = Simulated().prompts(50, seed=4)
     assert [world.parse(turn.content) for [turn] in prompts] == world.prompts(50, seed=4)
+
+
+def test_prompts_can_be_limited_to_some_intents() -> None:
+    prompts = Simulated(intents=("refund", "stock")).prompts(50, seed=3)
+    requests = [world.parse(prompt[-1].content) for prompt in prompts]
+    assert len(requests) == 50
+    assert {request.intent for request in requests if request} == {"refund", "stock"}
