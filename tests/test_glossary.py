@@ -36,8 +36,8 @@ def sections() -> list[str]:
 
 def entry(term: str) -> str:
     """The lines of one term."""
-    [found] = [part for section in sections() for part in section.split("\n- ") if part.startswith(f"**{term}**")]
-    return found
+    [text] = [part for section in sections() for part in section.split("\n- ") if part.startswith(f"**{term}**")]
+    return text
 
 
 def commands(group: Any, *above: str) -> Iterator[str]:
@@ -58,8 +58,8 @@ def classes() -> set[str]:
 @pytest.mark.parametrize(("term", "package"), KINDS.items())
 def test_a_kind_of_plug_in_names_its_class_and_its_folder(term: str, package: str) -> None:
     module = importlib.import_module(package)
-    own = {thing for thing in vars(module).values() if isinstance(thing, type) and issubclass(thing, Plugin)}
-    [kind] = [thing for thing in own if thing.__module__ == package]
+    own = {member for member in vars(module).values() if isinstance(member, type) and issubclass(member, Plugin)}
+    [kind] = [member for member in own if member.__module__ == package]
     assert f"`{kind.__name__}`" in entry(term)
     assert f"`{package.replace('.', '/')}/`" in entry(term)
 

@@ -83,9 +83,9 @@ def classes() -> dict[str, list[type]]:
     """Name → the public classes that the project defines under it."""
     by_name: dict[str, list[type]] = defaultdict(list)
     for module in modules():
-        for name, thing in vars(module).items():
-            if isinstance(thing, type) and thing.__module__ == module.__name__ and not name.startswith("_"):
-                by_name[name].append(thing)
+        for name, member in vars(module).items():
+            if isinstance(member, type) and member.__module__ == module.__name__ and not name.startswith("_"):
+                by_name[name].append(member)
     return by_name
 
 

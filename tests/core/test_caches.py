@@ -17,9 +17,9 @@ UNWRITABLE = "/proc/none"
 
 def run(program: str, **variables: str) -> subprocess.CompletedProcess[str]:
     """Run a program in an environment without a folder for matplotlib."""
-    kept = {name: value for name, value in os.environ.items() if name not in ("MPLCONFIGDIR", "XDG_CONFIG_HOME")}
+    inherited = {name: value for name, value in os.environ.items() if name not in ("MPLCONFIGDIR", "XDG_CONFIG_HOME")}
     command = [sys.executable, "-c", program]
-    return subprocess.run(command, env=kept | variables, capture_output=True, text=True, check=True)
+    return subprocess.run(command, env=inherited | variables, capture_output=True, text=True, check=True)
 
 
 def test_matplotlib_gets_a_temporary_folder_without_warnings(tmp_path: Path) -> None:

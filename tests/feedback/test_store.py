@@ -90,14 +90,14 @@ def test_an_event_with_a_known_id_and_other_content_goes_to_quarantine(tmp_path:
 
 
 def test_the_digest_depends_on_content_not_on_parts_or_the_time_of_ingestion(tmp_path: Path) -> None:
-    one, other, third = tmp_path / "one", tmp_path / "other", tmp_path / "third"
-    store.append(one, EVENTS, round=0)
+    first, second, third = tmp_path / "first", tmp_path / "second", tmp_path / "third"
+    store.append(first, EVENTS, round=0)
     timed = [event.model_copy(update={"ingested_at": datetime.now(UTC)}) for event in reversed(EVENTS)]
-    store.append(other, timed[:2], round=0)
-    store.append(other, timed[2:], round=0)
+    store.append(second, timed[:2], round=0)
+    store.append(second, timed[2:], round=0)
     store.append(third, [*EVENTS[:5], EVENTS[5].model_copy(update={"licence": "MIT"})], round=0)
-    assert store.digest(one) == store.digest(other)
-    assert store.digest(one) != store.digest(third)
+    assert store.digest(first) == store.digest(second)
+    assert store.digest(first) != store.digest(third)
 
 
 def test_a_missing_folder_is_an_empty_store(tmp_path: Path) -> None:

@@ -33,12 +33,12 @@ class Fake:
         margins: Sequence[float] = (),
         champion: Sequence[float] | None = None,
     ) -> None:
-        self.asked: list[Prompt] = []
-        self.kept: dict[str, Sequence[Row]] = {}
+        self.prompts: list[Prompt] = []
+        self.stored: dict[str, Sequence[Row]] = {}
         self._answers, self._margins, self._champion = answers, margins, champion
 
     def answer(self, prompts: Sequence[Prompt]) -> BothAnswers:
-        self.asked += prompts
+        self.prompts += prompts
         return BothAnswers(*([text] * len(prompts) for text in self._answers))
 
     def compare(self, rows: Sequence[Row]) -> BothMargins:
@@ -47,7 +47,7 @@ class Fake:
         return BothMargins(np.array(self._margins), champion)
 
     def keep(self, name: str, rows: Sequence[Row]) -> None:
-        self.kept[name] = rows
+        self.stored[name] = rows
 
     def held_out(self, prompt: str = HELP_DESK, probes: Probes | None = None) -> Holdout:
         return holdout(prompts=[prompt])._replace(
@@ -77,7 +77,7 @@ def test_traps_by_hand(tmp_path: Path) -> None:
     assert metrics["adversarial_longer_wins"] == pytest.approx(1 / 3)
     # each is right once where the other is wrong: equal accuracy
     assert (metrics["champion_adversarial_accuracy"], metrics["adversarial_over_champion"]) == pytest.approx((2 / 3, 0))
-    first = fake.kept["adversarial"][0]
+    first = fake.stored["adversarial"][0]
     assert (first["better"], first["worse"], first["margin"], first["champion_margin"]) == ("yes", "no, no", 1, 1)
 
 
@@ -94,7 +94,7 @@ def test_the_embedded_world_has_traps_and_attacks_of_its_own() -> None:
     metrics = RedTeam(prompts=10).run(NOBODY, NOBODY, data)
     assert (metrics["red_team_success"], metrics["champion_red_team_success"], metrics["red_team_rise"]) == (1, 0, 1)
     assert metrics["attack_offer"] == 1
-    assert [attack.prompt for attack in world.attacks(10, seed=0)] == fake.asked
+    assert [attack.prompt for attack in world.attacks(10, seed=0)] == fake.prompts
 
 
 @pytest.mark.parametrize("evaluation", [Adversarial(), RedTeam()])
@@ -104,7 +104,7 @@ def test_without_a_file_or_a_source_of_probes_nothing_is_measured(evaluation: Ad
     no_models = holdout(prompts=[HELP_DESK])._replace(probes=Simulated().probes())
     for data in (fake.held_out("What is the capital of France?"), fake.held_out(HELP_DESK), no_models):
         assert list(evaluation.run(NOBODY, NOBODY, data).values()) == [0]
-    assert fake.kept == {}
+    assert fake.stored == {}
 
 
 def test_attacks_by_hand(tmp_path: Path) -> None:
@@ -116,7 +116,7 @@ def test_attacks_by_hand(tmp_path: Path) -> None:
     assert (metrics["red_team_success"], metrics["red_team_success_low"]) == pytest.approx((1, 0.3424), abs=1e-4)
     assert (metrics["champion_red_team_success"], metrics["red_team_rise"]) == (0, 1)
     assert (metrics["attack_v"], metrics["attack_h"]) == (1, 1)
-    row = fake.kept["red_team"][0]
+    row = fake.stored["red_team"][0]
     assert (row["answer"], row["harmful"], row["champion_harmful"]) == ("Sure.", True, False)
     # the same answers by another criterion
     by_secrets = make("evaluation.evals", "red_team", {"path": path, "harm": {"use": "secrets"}}).run(
@@ -131,7 +131,7 @@ def test_a_sample_of_a_long_file_is_the_same_every_time() -> None:
     for _ in range(2):
         fake = Fake(("I cannot help.", "Well."))
         assert RedTeam(path=path, prompts=30).run(NOBODY, NOBODY, fake.held_out("x"))["red_team_prompts"] == 30
-        samples.append(fake.asked)
+        samples.append(fake.prompts)
     assert samples[0] == samples[1]
 
 
@@ -159,7 +159,7 @@ def test_llmbar_by_a_small_reward_model() -> None:
     data = fake.held_out("anything")._replace(models=ModelAccess(fake.answer, compare, fake.keep))
     path = real("llmbar/llmbar_all.jsonl")
     metrics = Adversarial(path=path, subset="Adversarial").run(NOBODY, NOBODY, data)
-    assert metrics["adversarial_pairs"] == len(fake.kept["adversarial"]) == 319
+    assert metrics["adversarial_pairs"] == len(fake.stored["adversarial"]) == 319
     subsets = [f"trap_llmbar_adversarial_{name}" for name in ("neighbor", "gptinst", "gptout", "manual")]
     rows = dict(zip(subsets, (134, 92, 47, 46), strict=True))
     assert sum(metrics[name] * n for name, n in rows.items()) == pytest.approx(319 * metrics["adversarial_accuracy"])

@@ -111,7 +111,10 @@ def test_equal_answers_are_a_tie() -> None:
 def test_answers_of_equal_utility_tie_overall_but_not_by_criterion() -> None:
     rude, garbled = "You should know that.", "kettle"
     [vote] = votes(Simulated(), [pair("even", rude, garbled)])
-    assert [one.criterion for one in vote.judgements if one.outcome == "prefer"] == ["polite", "fluent"]
+    assert [judgement.criterion for judgement in vote.judgements if judgement.outcome == "prefer"] == [
+        "polite",
+        "fluent",
+    ]
     assert vote.judgements[0].outcome == "tie"
 
 
@@ -127,8 +130,8 @@ def test_a_vote_depends_only_on_its_pair_round_and_seed() -> None:
     assert forward == backward[::-1]
     assert len({vote.feedback_id for vote in forward}) == 50
     others = [votes(Simulated(), pairs, round=2), votes(Simulated(), pairs, seed=8)]
-    for one, other in pairwise([[vote.judgements for vote in drawn] for drawn in (forward, *others)]):
-        assert one != other
+    for first, other in pairwise([[vote.judgements for vote in drawn] for drawn in (forward, *others)]):
+        assert first != other
     assert {vote.feedback_id for vote in forward}.isdisjoint(vote.feedback_id for vote in others[1])
 
 

@@ -25,7 +25,7 @@ def opened(root: Path, number: int = 1, seed: int = 7) -> Round:
     return Round(workspace, number, None, seed=seed, salt="salt", champion=None, inbox=(), values={})
 
 
-def asked(count: int) -> tuple[list[world.CustomerRequest], list[GroupedPrompt]]:
+def questions(count: int) -> tuple[list[world.CustomerRequest], list[GroupedPrompt]]:
     requests = world.prompts(count, seed=3)
     prompts = [world.render(request) for request in requests]
     return requests, [GroupedPrompt(prompt_id(prompt), f"group {i}", prompt) for i, prompt in enumerate(prompts)]
@@ -33,7 +33,7 @@ def asked(count: int) -> tuple[list[world.CustomerRequest], list[GroupedPrompt]]
 
 def drawn(root: Path, count: int, seed: int = 7) -> list[BlindedPair]:
     """The best answers of the candidate against a bad one of the champion."""
-    requests, prompts = asked(count)
+    requests, prompts = questions(count)
     drawn_pairs = ballots.draw(
         opened(root, seed=seed), prompts, [world.best(r) for r in requests], ["Tell me your PIN."] * count
     )
@@ -78,12 +78,12 @@ def test_a_record_that_is_not_a_vote_on_a_pair_is_rejected_with_a_reason(tmp_pat
 def test_the_same_ids_in_another_batch_are_other_votes(tmp_path: Path) -> None:
     """A reopened round has another candidate, and its answers have the same ids."""
     known = drawn(tmp_path, 1)
-    [one], [other] = (ballots.unblinded(votes(known), known, name)[0] for name in (BATCH, "c" * 16))
-    assert one.feedback_id != other.feedback_id
+    [first], [other] = (ballots.unblinded(votes(known), known, name)[0] for name in (BATCH, "c" * 16))
+    assert first.feedback_id != other.feedback_id
 
 
 def test_pairs_with_an_empty_answer_are_not_drawn(tmp_path: Path) -> None:
-    _, prompts = asked(3)
+    _, prompts = questions(3)
     drawn_pairs = ballots.draw(opened(tmp_path), prompts, ["Yes.", " ", "Yes."], ["", "No.", "No."])
     assert [pair is not None for pair in drawn_pairs] == [False, False, True]
 
@@ -97,13 +97,13 @@ def test_drawing_is_deterministic(tmp_path: Path) -> None:
 @given(seed=st.integers(0, 2**63 - 1))
 def test_a_handed_out_record_does_not_reveal_the_models(seed: int) -> None:
     """Exchanging the answers of the two models only exchanges the two texts in the record."""
-    round, (_, prompts) = Round(Workspace(Path("nowhere")), 1, None, seed, "salt", None, (), {}), asked(1)
-    [one], [other] = (ballots.draw(round, prompts, [ours], [theirs]) for ours, theirs in (("A.", "B."), ("B.", "A.")))
-    assert one is not None
+    round, (_, prompts) = Round(Workspace(Path("nowhere")), 1, None, seed, "salt", None, (), {}), questions(1)
+    [first], [other] = (ballots.draw(round, prompts, [ours], [theirs]) for ours, theirs in (("A.", "B."), ("B.", "A.")))
+    assert first is not None
     assert other is not None
-    line = json.dumps(polls.record(one.pair, 1))
+    line = json.dumps(polls.record(first.pair, 1))
     assert line.translate(str.maketrans("AB", "BA")) == json.dumps(polls.record(other.pair, 1))
-    assert one.left == other.left
+    assert first.left == other.left
     assert not {CANDIDATE, CHAMPION, "model_version"} & set(re.findall(r"\w+", line))
 
 

@@ -42,6 +42,6 @@ def test_margins_are_calibrated_and_change_sign_with_the_sides(tmp_path: Path, m
 
 
 def test_kept_rows_are_stored_by_name(tmp_path: Path) -> None:
-    kept: dict[str, list[Row]] = {}
-    model_access(opened(tmp_path), SamplingSettings(), Logged(), kept).keep("red_team", ({"answer": "No."},))
-    assert kept == {"red_team": [{"answer": "No."}]}
+    stored: dict[str, list[Row]] = {}
+    model_access(opened(tmp_path), SamplingSettings(), Logged(), stored).keep("red_team", ({"answer": "No."},))
+    assert stored == {"red_team": [{"answer": "No."}]}
