@@ -114,3 +114,11 @@ def test_files_and_classes_that_are_named_exist() -> None:
     assert {path for path in paths if not (ROOT / path).exists()} == set()
     named = {span for span in SPANS if re.fullmatch(r"[A-Z]+[a-z]\w*", span)}
     assert named - classes() == set()
+
+
+def test_a_word_of_one_term_is_not_another_terms_synonym() -> None:
+    """`batch` alone is what a model computes together; feedback comes in feedback batches, stored as parts."""
+    assert "`Batch`" in entry("batch")
+    assert "`FeedbackSubset`" in entry("feedback batch")
+    assert "Parquet" in entry("part")
+    assert not re.search(r"also called an? attack", PAGE.read_text(encoding="utf-8"))

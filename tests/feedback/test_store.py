@@ -49,11 +49,11 @@ def test_a_part_contains_only_new_events(tmp_path: Path) -> None:
 @settings(deadline=None, max_examples=15)
 @given(st.lists(st.lists(st.sampled_from(EVENTS), max_size=4), max_size=4))
 def test_any_sequence_of_batches_stores_each_event_once(
-    tmp_path_factory: pytest.TempPathFactory, batches: list[list[FeedbackEvent]]
+    tmp_path_factory: pytest.TempPathFactory, parts: list[list[FeedbackEvent]]
 ) -> None:
     folder = tmp_path_factory.mktemp("store")
-    appended = [store.append(folder, batch, round) for round, batch in enumerate(batches)]
-    given_ids = [each.feedback_id for batch in batches for each in batch]
+    appended = [store.append(folder, part, round) for round, part in enumerate(parts)]
+    given_ids = [each.feedback_id for part in parts for each in part]
     assert [event.feedback_id for event in store.events(folder)] == list(dict.fromkeys(given_ids))
     assert sum(result.new + result.repeated for result in appended) == len(given_ids)
 

@@ -155,7 +155,7 @@ def test_changed_and_exchanged_answers_are_refused(workspace: Workspace) -> None
 
 def test_on_disk_votes_stay_blinded(workspace: Workspace) -> None:
     push(workspace, vote(polls.pull(workspace)[0], "ana", (1, 2)))
-    [file] = (workspace.ballots / ballots.batch(workspace)).glob("*.jsonl")
+    [file] = (workspace.ballots / ballots.pairs_id(workspace)).glob("*.jsonl")
     assert json.loads(file.read_text())["responses"][0]["model_version"] is None
 
 

@@ -54,8 +54,13 @@ def cast(round: Round, *votes: FeedbackEvent) -> None:
 
 def test_votes_on_pairs_of_before_the_round_was_reopened_do_not_count(tmp_path: Path, models: Path) -> None:
     round = sampled(opened(tmp_path, evaluate=only("votes")), models)
-    batch = ballots.batch(round.workspace)
-    cast(round, vote("g0", 1, 2, batch_id=batch), vote("g1", 1, 2, batch_id=batch), vote("g2", 2, 1, batch_id="other"))
+    pairs_id = ballots.pairs_id(round.workspace)
+    cast(
+        round,
+        vote("g0", 1, 2, batch_id=pairs_id),
+        vote("g1", 1, 2, batch_id=pairs_id),
+        vote("g2", 2, 1, batch_id="other"),
+    )
     evaluate(round, Logged())
     numbers = read_json(round.workspace.report("evaluate"))["metrics"]
     assert (numbers["votes"], numbers["win_rate"]) == (2, 1.0)
