@@ -1,4 +1,4 @@
-"""Gates on the answers and their cost: refusals, attacks, length, diversity, divergence, budget."""
+"""Gates on the answers and their cost: refusals, red-team prompts, length, diversity, divergence, budget."""
 
 import pytest
 

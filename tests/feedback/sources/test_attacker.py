@@ -23,7 +23,7 @@ def test_the_number_of_false_comparisons_is_rounded() -> None:
     assert len(read(Attacker(share=0.03), 17)) == 1  # .51
 
 
-def test_the_same_seed_attacks_the_same_pairs() -> None:
+def test_the_same_seed_poisons_the_same_pairs() -> None:
     first, again, other = (list(Attacker(share=0.2).read(Intake(1, seed, pairs(20)))) for seed in (7, 7, 8))
     assert len(first) == 4
     assert first == again != other
