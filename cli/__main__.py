@@ -9,6 +9,7 @@ from pkgutil import iter_modules
 import cli
 from cli.app import app
 from cli.display.console import console
+from core.caches import provide_matplotlib_folder
 from core.errors import RoundsError
 from core.proxies import exempt_loopback
 
@@ -26,6 +27,7 @@ def main() -> None:
         if isinstance(stream, io.TextIOWrapper):
             stream.reconfigure(errors="replace")  # a console that is not UTF-8 prints `?` for unknown characters
     exempt_loopback()
+    provide_matplotlib_folder()
     try:
         app(prog_name="rounds")
     except RoundsError as error:

@@ -34,7 +34,7 @@ def blame(
     json: Json = False,
     folder: Folder = None,
 ) -> None:
-    """Retrain the reward model of a round without each annotator, source and batch, and rank them by harm."""
+    """Retrain the reward model of a round without each annotator, source and feedback batch, and rank them by harm."""
     from feedback.subsets import BY
     from tasks.analysis.blame import blame as attribute
     from tasks.analysis.blame.plan import plan as planned

@@ -120,7 +120,7 @@ CURATE_JUDGE = Metric(
     "curate",
     "pairs",
     "up",
-    "Pairs for training the judge model. No prompt group is in more than one part.",
+    "Pairs for training the judge model. No prompt group is in more than one split.",
 )
 CURATE_HOLDOUT = Metric(
     "holdout",
@@ -171,7 +171,7 @@ CURATE_LEAKED = Metric(
     "curate",
     "rows",
     "0",
-    "Rows whose prompt or prompt group also occurs in a part that must not share it: held-out pairs and prompts "
+    "Rows whose prompt or prompt group also occurs in a split that must not share it: held-out pairs and prompts "
     "must share nothing with training data, and the judge's pairs nothing with the reward model's. The gate "
     "`data_quality` rejects above 0.",
 )

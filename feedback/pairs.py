@@ -21,6 +21,6 @@ def read(path: Path) -> list[AnswerPair]:
     return [_PAIR.validate_json(line) for line in path.read_text(encoding="utf-8").splitlines()]
 
 
-def batch_id(path: Path) -> str:
+def pairs_id(path: Path) -> str:
     """The id of the pairs in a file: 16 hex digits of its digest. Equal prompts, answers and sides give equal ids."""
     return digest(path)[:16]

@@ -1,4 +1,4 @@
-"""Probes for models: traps (pairs whose worse answer looks better) and attacks (prompts that ask for harm)."""
+"""Probes for models: traps (pairs whose worse answer looks better) and red-team prompts (which ask for harm)."""
 
 from collections.abc import Callable, Mapping
 from pathlib import Path
@@ -23,7 +23,7 @@ class Trap(NamedTuple):
     """Why it looks better."""
 
 
-class Attack(NamedTuple):
+class RedTeamPrompt(NamedTuple):
     """A prompt that asks for a harmful answer."""
 
     prompt: Prompt
@@ -32,16 +32,16 @@ class Attack(NamedTuple):
 
 
 class Probes(Protocol):
-    """Traps and attacks of a world that a source knows, the same in every round."""
+    """Traps and red-team prompts of a world that a source knows, the same in every round."""
 
     def traps(self, count: int) -> list[Trap]:
         """`count` traps of each kind."""
 
-    def attacks(self, count: int) -> list[Attack]:
-        """Up to `count` attacks."""
+    def red_team_prompts(self, count: int) -> list[RedTeamPrompt]:
+        """Up to `count` red-team prompts."""
 
     def harmful(self, answer: str) -> bool:
-        """Whether an answer does what the attacks are after."""
+        """Whether an answer does what the red-team prompts ask for."""
 
 
 def traps(path: Path, subset: str = "") -> list[Trap]:
@@ -56,7 +56,7 @@ def traps(path: Path, subset: str = "") -> list[Trap]:
     return _probes(path, _trap, lambda record: subset in _subset(record))
 
 
-def attacks(path: Path) -> list[Attack]:
+def red_team_prompts(path: Path) -> list[RedTeamPrompt]:
     """The prompts of a file of JSON lines, plain or gzipped: `prompt` and optionally `category`.
 
     A line may have labels of 0 and 1 next to its prompt, as in OpenAI's moderation set (Markov et al. 2023): its
@@ -65,7 +65,7 @@ def attacks(path: Path) -> list[Attack]:
     Raises:
         BadFeedback: the file does not exist, has no prompts, or a line is not a prompt; names the file and the line.
     """
-    return _probes(path, _attack, lambda record: _category(record) != "")
+    return _probes(path, _red_team_prompt, lambda record: _category(record) != "")
 
 
 def user_prompt(text: str) -> Prompt:
@@ -83,7 +83,7 @@ def _probes(path: Path, read: Callable[[Record], T], wanted: Callable[[Record], 
         except BadFeedback as error:
             raise BadFeedback(f"{path.parent / line.where}: {error}; correct or delete the line") from error
     if not probes:
-        raise BadFeedback(f"{path}: no traps or attacks in this file; give another file, or another subset of it")
+        raise BadFeedback(f"{path}: no traps or red-team prompts in this file; name another file or subset")
     return probes
 
 
@@ -105,8 +105,8 @@ def _subset(record: Record) -> str:
     return str(record.get("subset") or "all")
 
 
-def _attack(record: Record) -> Attack:
-    return Attack(user_prompt(_text(record, "prompt")), _category(record))
+def _red_team_prompt(record: Record) -> RedTeamPrompt:
+    return RedTeamPrompt(user_prompt(_text(record, "prompt")), _category(record))
 
 
 def _category(record: Record) -> str:

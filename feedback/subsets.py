@@ -1,4 +1,4 @@
-"""Subsets for leave-one-out attribution: all feedback by one annotator, from one source, or of one batch.
+"""Subsets for leave-one-out attribution: all feedback by one annotator, from one source, or of one feedback batch.
 
 `subsets` lists them, and `leave_out` gives the feedback without one of them.
 """
@@ -15,7 +15,7 @@ BY: tuple[By, ...] = get_args(By)
 
 
 class FeedbackSubset(NamedTuple):
-    """The feedback of one annotator, source or batch."""
+    """The feedback of one annotator, source or feedback batch."""
 
     by: By
     name: str

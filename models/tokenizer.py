@@ -6,9 +6,11 @@ ids would stand for different text, and the KL would grow without bound.
 
 from pathlib import Path
 
+from huggingface_hub.constants import HF_HUB_CACHE
 from transformers import AutoTokenizer, PreTrainedTokenizerBase
 
 from core.errors import BadModel
+from core.files import unwritable
 
 _SOURCE_KEYS = ("is_local", "local_files_only")
 """Keys in which transformers records where a tokenizer was loaded from; saved with a model, they change its digest."""
@@ -42,12 +44,19 @@ def check(base: str, champion: Path) -> None:
     try:
         base_tokenizer, champion_tokenizer = load(base), of(champion)
     except (OSError, ValueError) as error:
-        raise BadModel(
-            f"model.base={base}: its tokenizer cannot be read; save it again with tokenizer.save_pretrained: {error}"
-        ) from error
+        raise BadModel(f"model.base={base}: its tokenizer cannot be read; {_cure(base)}: {error}") from error
     if champion_tokenizer and base_tokenizer.get_vocab() != champion_tokenizer.get_vocab():
         raise BadModel(
             f"model.base={base} has another tokenizer than the champion, and all models of a workspace must share one; "
             "use a separate workspace for another base model: "
             f"`rounds round --workspace DIR -S model.base={base}`"
         )
+
+
+def _cure(base: str) -> str:
+    """What to do if the tokenizer of a base model cannot be read."""
+    if Path(base).is_dir():
+        return "save it again with tokenizer.save_pretrained"
+    if problem := unwritable(Path(HF_HUB_CACHE)):
+        return f"set HF_HOME to a folder that can be written ({problem})"
+    return "check the name and the connection to the Hugging Face Hub, or name a folder that holds the model"

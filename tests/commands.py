@@ -4,13 +4,13 @@ from collections.abc import Callable
 from typing import NamedTuple
 
 
-class Said(NamedTuple):
-    """What a command answered."""
+class CommandResult(NamedTuple):
+    """The exit status and the output of a command."""
 
     code: object
     out: str
     err: str
 
 
-Rounds = Callable[..., Said]
+Rounds = Callable[..., CommandResult]
 """`rounds …` with the words given."""

@@ -10,7 +10,7 @@ from pathlib import Path
 import pytest
 
 from tasks.state.workspace import Workspace, at
-from tests.commands import Rounds, Said
+from tests.commands import CommandResult, Rounds
 from tests.profile import HOLD, PROMOTE, TINY
 from tests.workspaces import Furnish, made_once, moved
 
@@ -90,9 +90,9 @@ def furnish(empty_store: Path, surroundings: None) -> Furnish:
     """Makes a folder a workspace in which no round has run."""
 
     def made(root: Path) -> Workspace:
-        place = at(root)
+        workspace = at(root)
         shutil.copyfile(empty_store, root / "mlflow.db")
-        return place
+        return workspace
 
     return made
 
@@ -144,10 +144,10 @@ def rounds(surroundings: None, monkeypatch: pytest.MonkeyPatch, capsys: pytest.C
 
     monkeypatch.setenv("COLUMNS", "200")
 
-    def typed(*words: object) -> Said:
+    def typed(*words: object) -> CommandResult:
         monkeypatch.setattr(sys, "argv", ["rounds", *map(str, words)])
         with pytest.raises(SystemExit) as end:
             main()
-        return Said(end.value.code, *capsys.readouterr())
+        return CommandResult(end.value.code, *capsys.readouterr())
 
     return typed

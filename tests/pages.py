@@ -29,8 +29,8 @@ def title(page: Path) -> str:
 
 def blocks(page: Path, language: str) -> list[str]:
     """The blocks of one language."""
-    found = [Block(*match.groups()) for match in _BLOCK.finditer(page.read_text(encoding="utf-8"))]
-    return [block.text for block in found if block.language == language]
+    all_blocks = [Block(*match.groups()) for match in _BLOCK.finditer(page.read_text(encoding="utf-8"))]
+    return [block.text for block in all_blocks if block.language == language]
 
 
 def prose(page: Path) -> str:

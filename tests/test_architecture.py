@@ -22,8 +22,8 @@ def folders() -> Iterator[str]:
 
 def packages() -> set[str]:
     """The packages of the repository, down to two levels."""
-    found = [*ROOT.glob("*/__init__.py"), *ROOT.glob("*/*/__init__.py")]
-    return {file.parent.relative_to(ROOT).as_posix() for file in found}
+    inits = [*ROOT.glob("*/__init__.py"), *ROOT.glob("*/*/__init__.py")]
+    return {file.parent.relative_to(ROOT).as_posix() for file in inits}
 
 
 def test_every_folder_that_is_drawn_is_there() -> None:

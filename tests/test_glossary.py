@@ -36,8 +36,8 @@ def sections() -> list[str]:
 
 def entry(term: str) -> str:
     """The lines of one term."""
-    [found] = [part for section in sections() for part in section.split("\n- ") if part.startswith(f"**{term}**")]
-    return found
+    [text] = [part for section in sections() for part in section.split("\n- ") if part.startswith(f"**{term}**")]
+    return text
 
 
 def commands(group: Any, *above: str) -> Iterator[str]:
@@ -58,8 +58,8 @@ def classes() -> set[str]:
 @pytest.mark.parametrize(("term", "package"), KINDS.items())
 def test_a_kind_of_plug_in_names_its_class_and_its_folder(term: str, package: str) -> None:
     module = importlib.import_module(package)
-    own = {thing for thing in vars(module).values() if isinstance(thing, type) and issubclass(thing, Plugin)}
-    [kind] = [thing for thing in own if thing.__module__ == package]
+    own = {member for member in vars(module).values() if isinstance(member, type) and issubclass(member, Plugin)}
+    [kind] = [member for member in own if member.__module__ == package]
     assert f"`{kind.__name__}`" in entry(term)
     assert f"`{package.replace('.', '/')}/`" in entry(term)
 
@@ -114,3 +114,11 @@ def test_files_and_classes_that_are_named_exist() -> None:
     assert {path for path in paths if not (ROOT / path).exists()} == set()
     named = {span for span in SPANS if re.fullmatch(r"[A-Z]+[a-z]\w*", span)}
     assert named - classes() == set()
+
+
+def test_a_word_of_one_term_is_not_another_terms_synonym() -> None:
+    """`batch` alone is what a model computes together; feedback comes in feedback batches, stored as parts."""
+    assert "`Batch`" in entry("batch")
+    assert "`FeedbackSubset`" in entry("feedback batch")
+    assert "Parquet" in entry("part")
+    assert not re.search(r"also called an? attack", PAGE.read_text(encoding="utf-8"))

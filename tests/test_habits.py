@@ -19,8 +19,8 @@ UNSAFE = {"pickle", "cPickle", "cloudpickle", "dill", "joblib", "marshal", "shel
 
 
 def loaded(name: str) -> dict[str, Any]:
-    found: dict[str, Any] = yaml.safe_load((ROOT / name).read_text(encoding="utf-8"))
-    return found
+    content: dict[str, Any] = yaml.safe_load((ROOT / name).read_text(encoding="utf-8"))
+    return content
 
 
 def test_ci_runs_what_has_to_hold_and_nothing_else() -> None:

@@ -68,10 +68,10 @@ def test_knobs_in_the_text_exist(page: Path) -> None:
     sections = "|".join(RoundSettings.model_fields)
     for span in pages.spans(page):
         if re.fullmatch(rf"(?:{sections})(?:\.[a-z_0-9]+)+", span) and not span.endswith((".json", ".jsonl", ".yaml")):
-            place = values
+            workspace = values
             for name in span.split("."):
-                assert name in place, span
-                place = place[name]
+                assert name in workspace, span
+                workspace = workspace[name]
 
 
 @pytest.mark.parametrize("page", pages.PAGES, ids=title)
@@ -143,8 +143,8 @@ def logged(finished: Workspace) -> set[str]:
     """Every metric of a finished round 0 and round 1."""
     store = Registry(finished.root).store
     runs = store.search_runs([tracking.experiment(store, tracking.EXPERIMENT, finished.root)])
-    kept = [records.metrics(finished, number) for number in records.numbers(finished)]
-    return {name for metrics in [*kept, *(run.data.metrics for run in runs)] for name in metrics}
+    recorded = [records.metrics(finished, number) for number in records.numbers(finished)]
+    return {name for metrics in [*recorded, *(run.data.metrics for run in runs)] for name in metrics}
 
 
 def test_every_logged_metric_is_documented(logged: set[str]) -> None:

@@ -45,15 +45,15 @@ except SystemExit:
 
 
 def stages() -> dict[str, Any]:
-    found: dict[str, Any] = yaml.safe_load((PROJECT / "dvc.yaml").read_text())["stages"]
-    return found
+    by_name: dict[str, Any] = yaml.safe_load((PROJECT / "dvc.yaml").read_text())["stages"]
+    return by_name
 
 
 def order(function: str) -> list[str]:
     """The steps that a function of flows/round.py runs, in their order."""
     module = ast.parse((PROJECT / "flows/round.py").read_text())
-    [found] = [node for node in module.body if isinstance(node, ast.FunctionDef) and node.name == function]
-    calls = [node.value for node in found.body if isinstance(node, ast.Expr) and isinstance(node.value, ast.Call)]
+    [definition] = [node for node in module.body if isinstance(node, ast.FunctionDef) and node.name == function]
+    calls = [node.value for node in definition.body if isinstance(node, ast.Expr) and isinstance(node.value, ast.Call)]
     return [ast.unparse(call.args[0]) for call in calls if ast.unparse(call.func) == "running"]
 
 
@@ -87,8 +87,8 @@ def test_dvc_reads_what_is_shipped(workspace: Workspace) -> None:
 
 
 def deployments() -> list[dict[str, Any]]:
-    found: list[dict[str, Any]] = yaml.safe_load((PROJECT / "prefect.yaml").read_text())["deployments"]
-    return found
+    entries: list[dict[str, Any]] = yaml.safe_load((PROJECT / "prefect.yaml").read_text())["deployments"]
+    return entries
 
 
 @pytest.mark.parametrize("deployment", deployments(), ids=lambda deployment: str(deployment["name"]))
@@ -107,9 +107,9 @@ def test_a_deployment_listens_to_the_event_that_is_sent() -> None:
 @pytest.mark.parametrize("package", PACKAGES)
 def test_a_package_is_this_repositorys(package: str) -> None:
     """Names as general as `models` are easily another's."""
-    found = importlib.import_module(package)
-    assert found.__file__ is not None
-    assert Path(found.__file__).parent == PROJECT / package
+    module = importlib.import_module(package)
+    assert module.__file__ is not None
+    assert Path(module.__file__).parent == PROJECT / package
 
 
 def test_no_file_of_flows_is_named_like_a_package() -> None:

@@ -72,10 +72,10 @@ def made_once(name: str, make: Callable[[Path], None], folders: pytest.TempPathF
     return moved(Workspace(shared / "workspace"), own)
 
 
-def moved(place: Workspace, root: Path) -> Workspace:
+def moved(workspace: Workspace, root: Path) -> Workspace:
     """A copy of a workspace in another folder, where MLflow finds its own files."""
-    shutil.copytree(place.root, root)
-    return readdressed(root, str(place.root))
+    shutil.copytree(workspace.root, root)
+    return readdressed(root, str(workspace.root))
 
 
 def unpacked(archive: Path, root: Path) -> Workspace:
@@ -108,47 +108,47 @@ def run_round(workspace: Workspace, overrides: Sequence[str]) -> RoundRecord:
         return improve(running)
 
 
-def outcome(place: Workspace) -> dict[str, Any]:
+def outcome(workspace: Workspace) -> dict[str, Any]:
     """All that a round leaves, except for times and the random names of runs."""
-    registry = Registry(place.root)
+    registry = Registry(workspace.root)
     champion = registry.champion()
-    assert audit.verify(place.audit) == []
+    assert audit.verify(workspace.audit) == []
     experiment = registry.store.get_experiment_by_name(EXPERIMENT)
     assert experiment is not None
     runs = registry.store.search_runs([experiment.experiment_id])
     return {
         "runs": sorted((run.data.tags["round"], run.info.run_name, run.info.status) for run in runs),
-        "records": [_lasting(records.read(place, number)) for number in records.numbers(place)],
-        "data": (place.root / "dvc.lock").read_text(encoding="utf-8"),
-        "weights": {folder.name: digest(folder) for folder in sorted((place.data / "checkpoints").iterdir())},
+        "records": [_lasting(records.read(workspace, number)) for number in records.numbers(workspace)],
+        "data": (workspace.root / "dvc.lock").read_text(encoding="utf-8"),
+        "weights": {folder.name: digest(folder) for folder in sorted((workspace.data / "checkpoints").iterdir())},
         "versions": [
-            (found.name, found.version, found.round, found.digest, dict(sorted(found.tags.items())))
-            for found in [*registry.versions("policy"), *registry.versions("reward")]
+            (version.name, version.version, version.round, version.digest, dict(sorted(version.tags.items())))
+            for version in [*registry.versions("policy"), *registry.versions("reward")]
         ],
         "champion": champion and champion.version,
         "moves": [
             (entry.event, entry.who, {name: entry.facts[name] for name in LASTING_FACTS})
-            for entry in audit.read(place.audit)
+            for entry in audit.read(workspace.audit)
         ],
-        "mlflow": {name: _asked(place, question) for name, question in QUESTIONS.items()},
-        "files": files(place),
+        "mlflow": {name: _answers(workspace, question) for name, question in QUESTIONS.items()},
+        "files": files(workspace),
     }
 
 
-def files(place: Workspace) -> list[str]:
+def files(workspace: Workspace) -> list[str]:
     """All files and folders of a workspace, with a star for the random names of runs and models in MLflow."""
-    found = (path.relative_to(place.root).as_posix() for path in place.root.rglob("*"))
-    return sorted(re.sub("[0-9a-f]{32}", "*", name) for name in found if not name.startswith(OF_TESTS))
+    names = (path.relative_to(workspace.root).as_posix() for path in workspace.root.rglob("*"))
+    return sorted(re.sub("[0-9a-f]{32}", "*", name) for name in names if not name.startswith(OF_TESTS))
 
 
 def _lasting(record: RoundRecord) -> dict[str, Any]:
     names = ("number", "key", "parent", "version", "verdict", "metrics", "inputs", "examples", "new_feedback", "batch")
-    told = record.to_json()
-    return {name: told[name] for name in names} | {"timed": sorted(record.times)}
+    fields = record.to_json()
+    return {name: fields[name] for name in names} | {"timed": sorted(record.times)}
 
 
-def _asked(place: Workspace, question: str) -> list[tuple[Any, ...]]:
-    with sqlite3.connect(place.root / "mlflow.db") as database:
+def _answers(workspace: Workspace, question: str) -> list[tuple[Any, ...]]:
+    with sqlite3.connect(workspace.root / "mlflow.db") as database:
         answer = database.execute(question).fetchall()
     database.close()
     return sorted(answer, key=repr)

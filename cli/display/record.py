@@ -67,8 +67,9 @@ def numbers(record: RoundRecord) -> Iterator[Line]:
         yield "safety", f"{_rate(metrics, SAFETY_WIN_RATE)} of {votes}"
     if RED_TEAM_SUCCESS.full in metrics:
         champion = _percent(metrics[CHAMPION_RED_TEAM_SUCCESS.full])
-        attacks = f"{metrics[RED_TEAM_PROMPTS.full]:,.0f} attacks"
-        yield "red team", f"{_percent(metrics[RED_TEAM_SUCCESS.full])} of {attacks} succeed; champion {champion}"
+        prompts = f"{metrics[RED_TEAM_PROMPTS.full]:,.0f} prompts"
+        success = _percent(metrics[RED_TEAM_SUCCESS.full])
+        yield "red team", f"{success} of {prompts} get a harmful answer; champion {champion}"
     if KL_MEAN.full in metrics:
         mean, most = metrics[KL_MEAN.full], metrics[KL_P95.full]
         yield "KL", f"{mean:.2f} nats per answer from the SFT model (95th percentile {most:.1f})"

@@ -102,7 +102,7 @@ class Holdout(NamedTuple):
     models: ModelAccess | None = None
     """the models; None if only answers, pairs and votes are available"""
     probes: Probes | None = None
-    """traps and attacks from a feedback source; None if no source has any"""
+    """traps and red-team prompts from a feedback source; None if no source has any"""
 
     def flagged(self, flag: str) -> npt.NDArray[np.bool_]:
         """(n,) whether each prompt has the flag."""

@@ -1,4 +1,4 @@
-"""Attack success rate: prompts that ask for something harmful, answered by candidate and champion."""
+"""Attack success rate: red-team prompts, which ask for something harmful, answered by candidate and champion."""
 
 from collections import defaultdict
 from collections.abc import Sequence
@@ -17,7 +17,7 @@ from evaluation.harms import Harm
 from evaluation.harms.unrefused import Unrefused
 from evaluation.statistics.intervals import paired, wilson
 from feedback import probes
-from feedback.probes import Attack
+from feedback.probes import RedTeamPrompt
 from feedback.schema import Prompt
 
 RED_TEAM_PROMPTS = Metric(
@@ -25,16 +25,16 @@ RED_TEAM_PROMPTS = Metric(
     "evaluate",
     "prompts",
     "up",
-    "Attacks that both models answered; 0 if there are none.",
+    "Red-team prompts that both models answered; 0 if there are none.",
 )
 RED_TEAM_SUCCESS = Metric(
     "red_team_success",
     "evaluate",
     "share",
     "down",
-    "Attack success rate: attacks to which the candidate's answer is harmful by `evaluate.evals.red_team.harm`; "
-    "interval by Wilson (1927). The default outside the embedded world counts every non-refusal as harmful: an upper "
-    "bound.",
+    "Attack success rate: share of red-team prompts to which the candidate's answer is harmful by "
+    "`evaluate.evals.red_team.harm`; interval by Wilson (1927). The default outside the embedded world counts every "
+    "non-refusal as harmful: an upper bound.",
     ends=INTERVAL,
     rare=True,
 )
@@ -84,35 +84,35 @@ class RedTeam(Evaluation):
 
     def run(self, candidate: Answers, champion: Answers, data: Holdout) -> Metrics:
         """Let both models answer, and count harmful answers."""
-        attacks = self._attacks(data)
-        if not attacks or data.models is None:
+        drawn = self._prompts(data)
+        if not drawn or data.models is None:
             return {RED_TEAM_PROMPTS: 0}
-        prompts = [attack.prompt for attack in attacks]
+        prompts = [prompt.prompt for prompt in drawn]
         both = data.models.answer(prompts)
         harmful = [self._harmful(prompts, answers, data) for answers in both]
-        data.models.keep(self.name(), _table(attacks, both, harmful))
+        data.models.keep(self.name(), _table(drawn, both, harmful))
         ours, theirs = (np.array(side, dtype=np.float64) for side in harmful)
-        groups = [attack.prompt[-1].content for attack in attacks]
+        groups = [prompt.prompt[-1].content for prompt in drawn]
         metrics: Metrics = {
-            RED_TEAM_PROMPTS: len(attacks),
+            RED_TEAM_PROMPTS: len(drawn),
             **wilson(float(ours.sum()), len(ours)).named(RED_TEAM_SUCCESS),
             CHAMPION_RED_TEAM_SUCCESS: float(theirs.mean()),
             **paired(ours, theirs, groups).named(RED_TEAM_RISE),
         }
-        for category, rows in _by_category(attacks).items():
+        for category, rows in _by_category(drawn).items():
             metrics |= wilson(float(ours[rows].sum()), len(rows)).named(ATTACK.of(named(category)))
         return metrics
 
     def check(self) -> None:
         """Check that the file is valid."""
         if self.path:
-            probes.attacks(self.path)
+            probes.red_team_prompts(self.path)
 
-    def _attacks(self, data: Holdout) -> list[Attack]:
+    def _prompts(self, data: Holdout) -> list[RedTeamPrompt]:
         if self.path:
-            attacks = probes.attacks(self.path)
-            return Random(0).sample(attacks, min(self.prompts, len(attacks)))
-        return data.probes.attacks(self.prompts) if data.probes else []
+            drawn = probes.red_team_prompts(self.path)
+            return Random(0).sample(drawn, min(self.prompts, len(drawn)))
+        return data.probes.red_team_prompts(self.prompts) if data.probes else []
 
     def _harmful(self, prompts: Sequence[Prompt], answers: Sequence[str], data: Holdout) -> list[bool]:
         if self.harm is None and self.path is None and data.probes:
@@ -120,26 +120,26 @@ class RedTeam(Evaluation):
         return (self.harm or Unrefused()).done(prompts, answers)
 
 
-def _by_category(attacks: Sequence[Attack]) -> dict[str, list[int]]:
+def _by_category(drawn: Sequence[RedTeamPrompt]) -> dict[str, list[int]]:
     rows: defaultdict[str, list[int]] = defaultdict(list)
-    for row, attack in enumerate(attacks):
-        rows[attack.category].append(row)
+    for row, prompt in enumerate(drawn):
+        rows[prompt.category].append(row)
     return rows
 
 
 def _table(
-    attacks: Sequence[Attack], both: BothAnswers, harmful: Sequence[Sequence[bool]]
+    drawn: Sequence[RedTeamPrompt], both: BothAnswers, harmful: Sequence[Sequence[bool]]
 ) -> list[dict[str, str | bool]]:
-    """One row per attack; those on which the candidate's answer is harmful come first."""
+    """One row per prompt; those on which the candidate's answer is harmful come first."""
     rows: list[dict[str, str | bool]] = [
         {
-            "category": attack.category,
-            "prompt": attack.prompt[-1].content[:SHOWN],
+            "category": prompt.category,
+            "prompt": prompt.prompt[-1].content[:SHOWN],
             "answer": ours[:SHOWN],
             "harmful": bool(our_harm),
             "champion_answer": theirs[:SHOWN],
             "champion_harmful": bool(their_harm),
         }
-        for attack, ours, theirs, our_harm, their_harm in zip(attacks, *both, *harmful, strict=True)
+        for prompt, ours, theirs, our_harm, their_harm in zip(drawn, *both, *harmful, strict=True)
     ]
     return sorted(rows, key=lambda row: not row["harmful"])

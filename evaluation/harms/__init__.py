@@ -8,7 +8,7 @@ from feedback.schema import Prompt
 
 
 class Harm(Plugin):
-    """One criterion for the success of an attack."""
+    """One criterion for a harmful answer to a red-team prompt."""
 
     @abstractmethod
     def done(self, prompts: Sequence[Prompt], answers: Sequence[str]) -> list[bool]:

@@ -46,7 +46,7 @@ def material(workspace: Workspace, round_name: str) -> TrainingRecord:
     record = TrainingRecord(
         round, past, [event for event in store.events(workspace.feedback) if event.round <= round.number]
     )
-    pairs = len(part(record.preferences(), "train"))
+    pairs = len(of_split(record.preferences(), "train"))
     if past and pairs != past.metrics.get(CURATE_TRAIN.full):
         raise BadWorkspace(
             f"{past.name} was trained on {past.metrics.get(CURATE_TRAIN.full, 0):.0f} pairs, but the feedback in "
@@ -55,7 +55,7 @@ def material(workspace: Workspace, round_name: str) -> TrainingRecord:
     return record
 
 
-def part(rows: Sequence[PreferenceRow], split: SplitName) -> list[PreferenceRow]:
+def of_split(rows: Sequence[PreferenceRow], split: SplitName) -> list[PreferenceRow]:
     """The rows of one split."""
     return [row for row in rows if row.split == split]
 

@@ -62,15 +62,15 @@ def drawn(workspace: Workspace) -> list[BlindedPair]:
     return [BlindedPair(pair, row["left"], row["group"]) for pair, row in pairs]
 
 
-def batch(workspace: Workspace) -> str:
+def pairs_id(workspace: Workspace) -> str:
     """Id of this round's set of pairs, from their content."""
-    return stored_pairs.batch_id(workspace.pairs)
+    return stored_pairs.pairs_id(workspace.pairs)
 
 
 def unblinded(
-    records: Iterable[FeedbackEvent | RejectedRecord], pairs: Sequence[BlindedPair], batch: str
+    records: Iterable[FeedbackEvent | RejectedRecord], pairs: Sequence[BlindedPair], pairs_id: str
 ) -> tuple[list[FeedbackEvent], list[RejectedRecord]]:
-    """The votes with model names filled in, and the records that are not votes on these pairs."""
+    """The votes with model names filled in, and the records that are not votes on the pairs with id `pairs_id`."""
     by_answers = {frozenset(pair.writers): pair for pair in pairs}
     votes: list[FeedbackEvent] = []
     others: list[RejectedRecord] = []
@@ -78,7 +78,7 @@ def unblinded(
         if isinstance(record, RejectedRecord):
             others.append(record)
         elif pair := _voted_pair(record, by_answers):
-            votes.append(_unblinded(record, pair, batch))
+            votes.append(_unblinded(record, pair, pairs_id))
         else:
             why = "its answers are not those of a pair of the round (compared by response_id and text)"
             raw = record.model_dump_json()
@@ -94,15 +94,15 @@ def _voted_pair(vote: FeedbackEvent, by_answers: Mapping[AnswerIds, BlindedPair]
     return pair if same else None
 
 
-def _unblinded(vote: FeedbackEvent, pair: BlindedPair, batch: str) -> FeedbackEvent:
-    """A reopened round has other answers under the same ids, so the batch is part of the event's identity."""
+def _unblinded(vote: FeedbackEvent, pair: BlindedPair, pairs_id: str) -> FeedbackEvent:
+    """A reopened round has other answers under the same ids, so the id of the set of pairs is in the event's id."""
     policy = {"model": "policy"}
     answers = [
         response.model_copy(update=policy | {"model_version": pair.writers[response.response_id]})
         for response in vote.responses
     ]
-    identity = {"feedback_id": event_id(batch, vote.feedback_id, "")}
+    identity = {"feedback_id": event_id(pairs_id, vote.feedback_id, "")}
     if vote.supersedes:
-        identity["supersedes"] = event_id(batch, vote.supersedes, "")
-    context = {"responses": tuple(answers), "prompt_group": pair.group, "batch_id": batch}
+        identity["supersedes"] = event_id(pairs_id, vote.supersedes, "")
+    context = {"responses": tuple(answers), "prompt_group": pair.group, "batch_id": pairs_id}
     return vote.model_copy(update=identity | context)

@@ -1,8 +1,8 @@
 """Votes by people: hand out blinded pairs as JSON lines, validate votes, and store them before acknowledging them.
 
 A vote is the record of its pair, a comparison in the canonical form, with judgements and the annotator's name added. It
-is stored as handed in, still blinded, in `data/ballots/<batch>/<n>.jsonl`; the step `vote` fills in the model names and
-writes it to `data/votes`.
+is stored as handed in, still blinded, in `data/ballots/<id of the pairs>/<n>.jsonl`; the step `vote` fills in the model
+names and writes it to `data/votes`.
 """
 
 import json
@@ -21,7 +21,7 @@ from feedback.schema import FeedbackEvent, event_id
 from feedback.sources import AnswerPair
 from feedback.votes import effective
 from tasks.people import waiting
-from tasks.people.ballots import batch
+from tasks.people.ballots import pairs_id
 from tasks.people.waiting import Wait
 from tasks.state.round import seeded
 from tasks.state.workspace import Workspace
@@ -86,7 +86,7 @@ def pull(workspace: Workspace, annotator: str | None = None, limit: int | None =
     if annotator is not None:
         voted = {event.source_id for event in cast(workspace) if event.annotator_id == annotator}
         pairs = [pair for pair in pairs if pair.pair_id not in voted]
-        Random(seeded(batch(workspace), annotator)).shuffle(pairs)
+        Random(seeded(pairs_id(workspace), annotator)).shuffle(pairs)
     named = {} if annotator is None else {"annotator_id": annotator}
     return [record(pair, wait.round) | named for pair in pairs[:limit]]
 
@@ -112,7 +112,7 @@ def push(workspace: Workspace, files: Sequence[Path]) -> VotesReceived:
 
 def cast(workspace: Workspace) -> list[FeedbackEvent]:
     """All stored votes on this round's pairs, in the order they were handed in, still blinded."""
-    files = sorted((workspace.ballots / batch(workspace)).glob("*.jsonl")) if workspace.pairs.exists() else []
+    files = sorted((workspace.ballots / pairs_id(workspace)).glob("*.jsonl")) if workspace.pairs.exists() else []
     return [FeedbackEvent.model_validate_json(line) for file in files for line in file.read_bytes().splitlines()]
 
 
@@ -200,7 +200,7 @@ def _store(workspace: Workspace, votes: Sequence[FeedbackEvent]) -> VotesReceive
             latest[_voter_and_pair(vote)] = stored[-1]
             changed += last is not None
     if stored:
-        name = batch(workspace)
+        name = pairs_id(workspace)
         number = len(list((workspace.ballots / name).glob("*.jsonl"))) + 1
         write_text(workspace.ballot(name, number), "".join(vote.model_dump_json() + "\n" for vote in stored))
     return VotesReceived(len(stored) - changed, changed, len(votes) - len(stored))

@@ -7,7 +7,7 @@ from typing import NamedTuple
 from core.errors import BadModel
 from core.files import read_json, write_json
 from evaluation.evals import CANDIDATE, CHAMPION
-from feedback.pairs import batch_id
+from feedback.pairs import pairs_id
 from tasks.registry.alias import ModelVersion, Registry
 from tasks.state import records
 from tasks.state import workspace as workspaces
@@ -42,7 +42,7 @@ def last_samples(workspace: Workspace) -> Path | None:
     last = records.last(workspace)
     for folder in (workspace.samples, workspace.previous / workspace.samples.name):
         pairs = folder / workspace.pairs.name
-        if last and pairs.exists() and batch_id(pairs) == last.batch:
+        if last and pairs.exists() and pairs_id(pairs) == last.batch:
             return folder
     return None
 

@@ -1,4 +1,4 @@
-"""Withdrawn and corrected feedback, as lines of the audit log: one per batch of feedback that a round ingested."""
+"""Withdrawn and corrected feedback, as lines of the audit log: one per part of the feedback store."""
 
 from collections import Counter
 from pathlib import Path
@@ -10,15 +10,14 @@ EVENT = "withdrawal"
 
 
 def note(log: Path, folder: Path, round: int) -> None:
-    """Log the withdrawals of each batch of the round that are not logged yet.
+    """Log the withdrawals of each part of the round that are not logged yet.
 
-    A batch is a part of the feedback store, which is written once, so there is one line even if the round is killed and
-    ingests again.
+    A part is written once, so there is one line even if the round is killed and ingests again.
     """
     logged = {entry.facts["batch"] for entry in audit.read(log) if entry.event == EVENT}
-    for batch, withdrawn in withdrawals(folder, round).items():
-        if batch not in logged:
-            audit.append(log, EVENT, "rounds", round=round, batch=batch, **_facts(withdrawn))
+    for part, withdrawn in withdrawals(folder, round).items():
+        if part not in logged:
+            audit.append(log, EVENT, "rounds", round=round, batch=part, **_facts(withdrawn))
 
 
 def _facts(withdrawn: list[Withdrawal]) -> audit.Facts:

@@ -122,7 +122,7 @@ def _finish(running: RunningRound, version: ModelVersion, verdict: Verdict, numb
         run_id=running.run.run_id,
         version=version.version,
         verdict=verdict,
-        batch=ballots.batch(workspace) if round.number else None,
+        batch=ballots.pairs_id(workspace) if round.number else None,
         new_feedback=store.count(workspace.feedback, round.number),
         metrics=numbers,
         times=times(running.round),

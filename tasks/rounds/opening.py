@@ -155,8 +155,8 @@ def _examples(workspace: Workspace, params: RoundSettings) -> dict[str, list[dic
     """
     sources = [source for source in params.ingest.sources if not source.labels]
     inbox = (JSONL(path=file) for file in sorted(workspace.inbox.glob("*.jsonl")))
-    batches = (islice(source.read(Intake(0, 0)), MAX_CHECKED_RECORDS) for source in [*sources, *inbox])
-    new = (event for batch in batches for event in batch if isinstance(event, FeedbackEvent))
+    records = (islice(source.read(Intake(0, 0)), MAX_CHECKED_RECORDS) for source in [*sources, *inbox])
+    new = (event for of_source in records for event in of_source if isinstance(event, FeedbackEvent))
     stored = store.groups(workspace.feedback)
     prompts = {f"{workspace.feedback}, prompt {row.prompt_id} {_quoted(row.prompt)}": row.prompt for row in stored}
     prompts |= {f"{event.source} {event.source_id} {_quoted(event.prompt)}": event.prompt for event in new}

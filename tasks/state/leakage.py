@@ -11,12 +11,12 @@ Prompt = tuple[tuple[str, str], ...]
 
 
 def leaked(workspace: Workspace) -> int:
-    """Number of rows whose prompt or prompt group also occurs in a part that must not share it.
+    """Number of rows whose prompt or prompt group also occurs in a split that must not share it.
 
     Held-out pairs and prompts must share nothing with any training data; the judge's pairs must share nothing with the
     reward model's.
     """
-    train, judge, holdout = (table(workspace.preferences, part) for part in ("train", "judge", "holdout"))
+    train, judge, holdout = (table(workspace.preferences, split) for split in ("train", "judge", "holdout"))
     training = [train, judge, table(workspace.demonstrations, "train"), table(workspace.prompts, "train")]
     return _shared([holdout, table(workspace.prompts, "holdout")], training) + _shared([judge], [train])
 

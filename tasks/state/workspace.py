@@ -249,9 +249,9 @@ class Workspace:
         """Lock file: held while a vote or approval is stored, and while a round ends a wait."""
         return self.waiting / ".lock"
 
-    def ballot(self, batch: str, number: int) -> Path:
+    def ballot(self, pairs_id: str, number: int) -> Path:
         """Votes that were handed in together on one set of pairs; `number` counts from 1."""
-        return self.ballots / batch / f"{number:05d}.jsonl"
+        return self.ballots / pairs_id / f"{number:05d}.jsonl"
 
     def blamed(self, number: int) -> Path:
         """Results of `blame` for a round."""

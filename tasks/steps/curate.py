@@ -50,9 +50,9 @@ from tasks.state.round import Round
 from tasks.state.steplog import StepLog
 from tasks.state.workspace import table as path_of
 
-PARTS = ("train", "judge", "holdout")
+SPLITS = ("train", "judge", "holdout")
 SIZES = (CURATE_TRAIN, CURATE_JUDGE, CURATE_HOLDOUT)
-"""The metric of each part: its number of pairs."""
+"""The metric of each split: its number of pairs."""
 
 
 class CurateSettings(BaseSettings):
@@ -63,7 +63,7 @@ class CurateSettings(BaseSettings):
     criterion: str = "overall"
     """The criterion whose judgements the reward model learns from."""
     chosen_as_demonstrations: bool = False
-    """Also use the preferred answers of the train part as demonstrations, for feedback that has none."""
+    """Also use the preferred answers of the split `train` as demonstrations, for feedback that has none."""
     min_holdout: int = Field(20, ge=1)
     """Minimum number of held-out pairs. With fewer, the round stops: the reward model could not be evaluated."""
 
@@ -83,19 +83,19 @@ def curate(round: Round, log: StepLog) -> None:
         demonstrations += _preferred_answers(pairs)
     if not _pairs_expected_later(round):
         _check_holdout(pairs, knobs)
-    _write_parts(workspace.preferences, {part: _of(pairs, part) for part in PARTS}, preferences.preference_table)
+    _write_splits(workspace.preferences, {split: _of(pairs, split) for split in SPLITS}, preferences.preference_table)
     tables.write(path_of(workspace.preferences, "votes"), preferences.vote_table(derived.votes))
     # reward model and judge start from one SFT model; only their preference pairs have to be disjoint
     demonstrations = [row for row in demonstrations if row.split != "holdout"]
-    _write_parts(workspace.demonstrations, {"train": demonstrations}, preferences.demonstration_table)
+    _write_splits(workspace.demonstrations, {"train": demonstrations}, preferences.demonstration_table)
     prompts = prompt_rows.prompts(events, knobs.split, round.salt)
-    _write_parts(
-        workspace.prompts, {part: _of(prompts, part) for part in ("train", "holdout")}, prompt_rows.prompt_table
+    _write_splits(
+        workspace.prompts, {split: _of(prompts, split) for split in ("train", "holdout")}, prompt_rows.prompt_table
     )
     numbers: Numbers = {
         **_counts(derived.counts),
         **_agreement(derived.agreement),
-        **{metric: len(_of(pairs, part)) for metric, part in zip(SIZES, PARTS, strict=True)},
+        **{metric: len(_of(pairs, split)) for metric, split in zip(SIZES, SPLITS, strict=True)},
         CURATE_DEMONSTRATIONS: len(demonstrations),
         CURATE_PROMPTS: len(_of(prompts, "train")),
         CURATE_HOLDOUT_PROMPTS: len(_of(prompts, "holdout")),
@@ -179,13 +179,13 @@ def _preferred_answers(pairs: Sequence[PreferenceRow]) -> list[DemonstrationRow]
     ]
 
 
-def _of(rows: Sequence[Any], part: str) -> list[Any]:
-    return [row for row in rows if row.split == part]
+def _of(rows: Sequence[Any], split: str) -> list[Any]:
+    return [row for row in rows if row.split == split]
 
 
-def _write_parts(folder: Path, parts: Mapping[str, Sequence[Any]], table: Callable[[Any], pa.Table]) -> None:
-    """Write one file per part; the folder is replaced as a whole."""
+def _write_splits(folder: Path, by_split: Mapping[str, Sequence[Any]], table: Callable[[Any], pa.Table]) -> None:
+    """Write one file per split; the folder is replaced as a whole."""
     with replacing(folder) as draft:
         draft.mkdir()
-        for part, rows in parts.items():
-            tables.write(path_of(draft, part), table(rows))
+        for split, rows in by_split.items():
+            tables.write(path_of(draft, split), table(rows))

@@ -31,7 +31,7 @@ from tasks.state.round import Round
 from tasks.state.steplog import StepLog
 from tasks.state.tables import Row
 from tasks.state.workspace import table
-from tasks.steps.curate import PARTS, CurateSettings
+from tasks.steps.curate import SPLITS, CurateSettings
 from tasks.steps.vote import VoteSettings
 
 
@@ -100,7 +100,7 @@ def _labels(round: Round, knobs: DriftSettings, reference: Reference, log: StepL
     if reference.reward is None:
         return DriftFindings()
     folder, seed = round.workspace.preferences, round.seed_for("drift")
-    fresh = [row for part in PARTS for row in tables.rows(table(folder, part)) if row["round"] == round.number]
+    fresh = [row for split in SPLITS for row in tables.rows(table(folder, split)) if row["round"] == round.number]
     held_out = [row for row in tables.rows(table(folder, "holdout")) if row["round"] in reference.trained_on]
     model, annotator = RewardModel.load(reference.reward), round.knobs("vote", VoteSettings).annotator
     with log.learning():

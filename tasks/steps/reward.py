@@ -34,7 +34,7 @@ def reward(round: Round, log: StepLog) -> None:
     """Fit reward model and judge on disjoint pairs; each is calibrated on the pairs that the other was trained on.
 
     Raises:
-        BadFeedback: one of the two parts has fewer than `MIN_PAIRS` pairs.
+        BadFeedback: one of the two splits has fewer than `MIN_PAIRS` pairs.
     """
     train, judge = _pairs(round, "train"), _pairs(round, "judge")
     knobs, limits = round.knobs("reward", RewardSettings), round.knobs("model", ModelSettings)

@@ -56,10 +56,10 @@ def vote(round: Round, log: StepLog) -> None:
     """Get votes on the blinded pairs and store them; records that are no vote on such a pair go to quarantine."""
     workspace = round.workspace
     workspace.votes.mkdir(exist_ok=True)
-    blinded, batch = ballots.drawn(workspace), ballots.batch(workspace)
+    blinded, pairs_id = ballots.drawn(workspace), ballots.pairs_id(workspace)
     with log.learning():  # the simulated annotator's judging is timed
         records = _records(round, blinded)
-    votes, rejected = ballots.unblinded(records, blinded, batch)
+    votes, rejected = ballots.unblinded(records, blinded, pairs_id)
     appended = store.append(workspace.votes, votes, round.number)
     rejected += appended.changed
     store.quarantine(workspace.votes, rejected, round.number)

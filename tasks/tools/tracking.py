@@ -34,7 +34,7 @@ MOST_PARAMS = 100
 """MLflow's limit of parameters or tags per request."""
 
 SEND_EVERY = 2.0
-"""Seconds between two batches of metrics; one call to MLflow takes 15 to 140 ms."""
+"""Seconds between two calls to MLflow; one call takes 15 to 140 ms."""
 
 RETRY_AFTER = 60.0
 """Seconds before the next attempt if a server did not answer; each attempt delays training by about 3 s."""
@@ -301,7 +301,7 @@ class RoundRun:
 class StepRun:
     """The child run of one step, and a `Log` for it.
 
-    Each call first appends a line to `data/metrics/<step>.jsonl`; the lines are sent to MLflow in batches. If MLflow
+    Each call first appends a line to `data/metrics/<step>.jsonl`; the lines are sent to MLflow together. If MLflow
     does not answer, the step continues, one warning is logged, and sending is retried, at the latest when the round
     closes (`deliver`).
     """
@@ -358,10 +358,10 @@ def _run_id(parent: RoundRun, name: str) -> str:
 def _send(parent: RoundRun, run_id: str, reported: ReportedMetrics) -> None:
     from mlflow.entities import Metric
 
-    while batch := reported.unsent[:MOST_METRICS]:
-        points = [Metric(point.name, point.value, point.at, point.step) for point in batch]
+    while waiting := reported.unsent[:MOST_METRICS]:
+        points = [Metric(point.name, point.value, point.at, point.step) for point in waiting]
         parent.store.log_batch(run_id, metrics=points)
-        reported.sent(len(batch))
+        reported.sent(len(waiting))
 
 
 def _end(parent: RoundRun, run_id: str, reported: ReportedMetrics, status: Status) -> None:

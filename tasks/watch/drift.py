@@ -17,7 +17,7 @@ from tasks.state import records, tables
 from tasks.state.lock import holding
 from tasks.state.round import seeded
 from tasks.state.workspace import Workspace, reward, table
-from tasks.steps.curate import PARTS, CurateSettings
+from tasks.steps.curate import SPLITS, CurateSettings
 from tasks.steps.drift import DriftSettings, one_pair_per_group, scored_pairs
 from tasks.steps.vote import VoteSettings
 
@@ -131,7 +131,7 @@ def _labels(
     waiting = preferences.preferences(events, knobs.curate.split, "", knobs.curate.criterion).rows
     if not waiting:
         return DriftFindings()
-    files = [path for part in PARTS if (path := table(workspace.preferences, part)).exists()]
+    files = [path for split in SPLITS if (path := table(workspace.preferences, split)).exists()]
     stored = {row["pair_id"] for path in files for row in tables.rows(path)}
     fresh = one_pair_per_group([row._asdict() for row in waiting if row.pair_id not in stored], count, SEED)
     folder = reference.fetch_reward(registry, champion, reward(workspace.watch)) if fresh else None

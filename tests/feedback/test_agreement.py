@@ -45,9 +45,9 @@ def test_random_votes_agree_at_chance_level() -> None:
 @given(st.lists(st.lists(st.sampled_from([0.0, 0.5, 1.0]), min_size=1, max_size=4), max_size=8))
 def test_the_order_of_the_two_answers_does_not_matter(shares: list[list[float]]) -> None:
     mirrored = [[1 - vote for vote in votes] for votes in shares[:1]] + shares[1:]
-    one, other = agreement(shares), agreement(mirrored)
-    assert (one is None) == (other is None)
-    if one and other:
-        assert one.pairs == other.pairs
-        assert one.share == pytest.approx(other.share)
-        assert one.alpha == pytest.approx(other.alpha)
+    straight, other = agreement(shares), agreement(mirrored)
+    assert (straight is None) == (other is None)
+    if straight and other:
+        assert straight.pairs == other.pairs
+        assert straight.share == pytest.approx(other.share)
+        assert straight.alpha == pytest.approx(other.alpha)

@@ -31,5 +31,5 @@ def test_the_counts_are_those_of_the_events(records: list[tuple[str, int]]) -> N
     with TemporaryDirectory() as folder:
         for index, (annotator, round) in enumerate(records):
             store.append(Path(folder), [event(native=str(index), annotator_id=annotator)], round)
-        counted = {(one.annotator, one.round): one.records for one in activity(Path(folder))}
+        counted = {(row.annotator, row.round): row.records for row in activity(Path(folder))}
     assert counted == Counter(records)

@@ -9,8 +9,8 @@ from feedback.similarity import grams, near_pairs
 few_words = st.lists(st.sampled_from("abcdefg"), max_size=12).map(" ".join)
 
 
-def jaccard(one: str, other: str) -> float:
-    return len(grams(one) & grams(other)) / max(len(grams(one) | grams(other)), 1)
+def jaccard(first: str, second: str) -> float:
+    return len(grams(first) & grams(second)) / max(len(grams(first) | grams(second)), 1)
 
 
 def test_grams_are_words_and_pairs_of_adjacent_words() -> None:

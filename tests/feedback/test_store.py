@@ -49,11 +49,11 @@ def test_a_part_contains_only_new_events(tmp_path: Path) -> None:
 @settings(deadline=None, max_examples=15)
 @given(st.lists(st.lists(st.sampled_from(EVENTS), max_size=4), max_size=4))
 def test_any_sequence_of_batches_stores_each_event_once(
-    tmp_path_factory: pytest.TempPathFactory, batches: list[list[FeedbackEvent]]
+    tmp_path_factory: pytest.TempPathFactory, parts: list[list[FeedbackEvent]]
 ) -> None:
     folder = tmp_path_factory.mktemp("store")
-    appended = [store.append(folder, batch, round) for round, batch in enumerate(batches)]
-    given_ids = [each.feedback_id for batch in batches for each in batch]
+    appended = [store.append(folder, part, round) for round, part in enumerate(parts)]
+    given_ids = [each.feedback_id for part in parts for each in part]
     assert [event.feedback_id for event in store.events(folder)] == list(dict.fromkeys(given_ids))
     assert sum(result.new + result.repeated for result in appended) == len(given_ids)
 
@@ -90,14 +90,14 @@ def test_an_event_with_a_known_id_and_other_content_goes_to_quarantine(tmp_path:
 
 
 def test_the_digest_depends_on_content_not_on_parts_or_the_time_of_ingestion(tmp_path: Path) -> None:
-    one, other, third = tmp_path / "one", tmp_path / "other", tmp_path / "third"
-    store.append(one, EVENTS, round=0)
+    first, second, third = tmp_path / "first", tmp_path / "second", tmp_path / "third"
+    store.append(first, EVENTS, round=0)
     timed = [event.model_copy(update={"ingested_at": datetime.now(UTC)}) for event in reversed(EVENTS)]
-    store.append(other, timed[:2], round=0)
-    store.append(other, timed[2:], round=0)
+    store.append(second, timed[:2], round=0)
+    store.append(second, timed[2:], round=0)
     store.append(third, [*EVENTS[:5], EVENTS[5].model_copy(update={"licence": "MIT"})], round=0)
-    assert store.digest(one) == store.digest(other)
-    assert store.digest(one) != store.digest(third)
+    assert store.digest(first) == store.digest(second)
+    assert store.digest(first) != store.digest(third)
 
 
 def test_a_missing_folder_is_an_empty_store(tmp_path: Path) -> None:

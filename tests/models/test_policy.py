@@ -14,7 +14,7 @@ from models.policy import ModelSettings, Policy, build, check_base, response_log
 from models.seeding import generator, seed_everything, set_threads
 from models.tokens import pad
 
-PHRASES = [f"{verb} the {thing}" for verb in ("send", "return", "cancel") for thing in ("lamp", "table", "order")]
+PHRASES = [f"{verb} the {item}" for verb in ("send", "return", "cancel") for item in ("lamp", "table", "order")]
 
 
 class Bigram(nn.Module):
@@ -144,11 +144,11 @@ def test_a_width_that_the_heads_cannot_share_is_refused() -> None:
 
 
 def test_more_text_than_positions_is_refused(saved: Path) -> None:
-    asked = ModelSettings(base=str(saved), max_prompt_tokens=100, max_answer_tokens=100)
+    settings = ModelSettings(base=str(saved), max_prompt_tokens=100, max_answer_tokens=100)
     with pytest.raises(BadParams, match=r"= 200, but .* has 176 positions"):
-        build(asked, [])
+        build(settings, [])
     with pytest.raises(BadParams, match=r"= 200, but .* has 176 positions"):
-        check_base(asked, saved.parent / "nobody")
+        check_base(settings, saved.parent / "nobody")
     check_base(ModelSettings(base=str(saved), max_prompt_tokens=100, max_answer_tokens=76), saved.parent / "nobody")
 
 

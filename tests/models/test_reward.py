@@ -137,17 +137,19 @@ def test_a_saved_reward_model_gives_the_same_scores(tmp_path: Path) -> None:
 def test_the_same_seed_gives_the_same_weights_and_leaves_the_base_alone() -> None:
     base = tiny()
     before = base.model.get_input_embeddings().weight.clone()
-    one, other = (fit(base, polite(16), RewardSettings(epochs=1), LIMITS, seed=3) for _ in range(2))
-    assert np.array_equal(one.margins(polite(8)), other.margins(polite(8)))
+    first, second = (fit(base, polite(16), RewardSettings(epochs=1), LIMITS, seed=3) for _ in range(2))
+    assert np.array_equal(first.margins(polite(8)), second.margins(polite(8)))
     assert torch.equal(base.model.get_input_embeddings().weight, before)
 
 
 def test_the_likelihood_of_demonstrations_speaks_until_preferences_do() -> None:
     """Weightless pairs teach nothing: what is left is what the language model says, and other β scale it."""
     silent = [{**pair, "weight": 0.0} for pair in polite(8)]
-    one, two = (fit(tiny(), silent, RewardSettings(epochs=1, likelihood=beta), LIMITS, seed=0) for beta in (0.1, 0.2))
-    assert two.margins(silent) == pytest.approx(2 * one.margins(silent), rel=1e-5)
-    assert one.margins(silent).all()
+    first, second = (
+        fit(tiny(), silent, RewardSettings(epochs=1, likelihood=beta), LIMITS, seed=0) for beta in (0.1, 0.2)
+    )
+    assert second.margins(silent) == pytest.approx(2 * first.margins(silent), rel=1e-5)
+    assert first.margins(silent).all()
     none = fit(tiny(), silent, RewardSettings(epochs=1, likelihood=0.0), LIMITS, seed=0)
     assert not none.margins(silent).any()
 

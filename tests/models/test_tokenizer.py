@@ -49,3 +49,14 @@ def test_an_unreadable_tokenizer_is_an_error_with_its_path(champion: Path) -> No
     (champion / "tokenizer.json").write_text("{")
     with pytest.raises(BadModel, match=r"model\.base=.*champion"):
         check_base(ModelSettings(base=str(champion)), champion)
+
+
+@pytest.mark.parametrize(("cache", "cure"), [("/proc/none/hub", "HF_HOME"), (None, "name a folder")])
+def test_a_model_that_the_hub_does_not_give_is_an_error_with_the_cure(
+    cache: str | None, cure: str, champion: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """`no/such` is neither a folder nor in the cache, and no hub is asked."""
+    monkeypatch.setattr("huggingface_hub.constants.HF_HUB_OFFLINE", True)
+    monkeypatch.setattr(tokenizers, "HF_HUB_CACHE", cache or str(tmp_path))
+    with pytest.raises(BadModel, match=rf"model\.base=no/such.*{cure}"):
+        check_base(ModelSettings(base="no/such"), champion)

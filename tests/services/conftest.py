@@ -20,8 +20,8 @@ def site(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Site]:
 def first(site: Site, tmp_path_factory: pytest.TempPathFactory) -> Run:
     """The run that a sufficient amount of feedback started."""
     file = feedback(tmp_path_factory.mktemp("feedback") / "given.jsonl", "How do I return item")
-    said = site.flows("feedback", str(file), "-w", str(site.place.root))
-    assert "Notified the Prefect server" in said.stdout, said
+    result = site.flows("feedback", str(file), "-w", str(site.workspace.root))
+    assert "Notified the Prefect server" in result.stdout, result
     [run] = eventually(lambda: site.triggered() or None, "a run that the event started", site.logs)
     return site.ended(run["id"])
 
@@ -29,5 +29,5 @@ def first(site: Site, tmp_path_factory: pytest.TempPathFactory) -> Run:
 @pytest.fixture
 def settled(site: Site, first: Run) -> Site:
     """The site when rounds 0 and 1 are through and nothing waits."""
-    assert read_json(site.place.rounds / "00001.json")["verdict"]["result"] == "promote"
+    assert read_json(site.workspace.rounds / "00001.json")["verdict"]["result"] == "promote"
     return site

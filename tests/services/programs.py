@@ -74,8 +74,10 @@ def _end(process: subprocess.Popen[bytes]) -> None:
             continue
 
 
-def told(command: Sequence[str], env: Mapping[str, str], timeout: float = 90) -> subprocess.CompletedProcess[str]:
-    """Run a program to its end, from the project's root, and keep what it says."""
+def run_command(
+    command: Sequence[str], env: Mapping[str, str], timeout: float = 90
+) -> subprocess.CompletedProcess[str]:
+    """Run a program to its end, from the project's root, and keep its output."""
     return subprocess.run(command, cwd=PROJECT, env=env, capture_output=True, text=True, timeout=timeout, check=False)
 
 
@@ -89,8 +91,8 @@ def eventually(
     """
     deadline = time.monotonic() + within
     while time.monotonic() < deadline:
-        if (found := look()) is not None:
-            return found
+        if (result := look()) is not None:
+            return result
         time.sleep(every)
     raise AssertionError(f"{what}: not within {within:.0f} s\n{tails(logs)}")
 
@@ -106,8 +108,8 @@ def tails(logs: Path, lines: int = 60) -> str:
 def surroundings(**settings: str) -> dict[str, str]:
     """The environment of a program: the machine's without its settings of the tools, and `settings`."""
     foreign = ("PREFECT_", "MLFLOW_", "DVC_", "ROUNDS_", "DO_NOT_TRACK")
-    kept = {name: value for name, value in os.environ.items() if not name.startswith(foreign)}
-    return kept | {"OMP_NUM_THREADS": "1", "PYTHONUNBUFFERED": "1"} | settings
+    inherited = {name: value for name, value in os.environ.items() if not name.startswith(foreign)}
+    return inherited | {"OMP_NUM_THREADS": "1", "PYTHONUNBUFFERED": "1"} | settings
 
 
 def chromium() -> str | None:
@@ -126,4 +128,4 @@ def browsed(url: str, profile: Path) -> str:
     flags = ["--headless", "--no-sandbox", "--disable-gpu", "--no-first-run", f"--user-data-dir={profile}"]
     quiet = ["--disable-background-networking", "--disable-component-update", "--disable-sync"]
     wide = ["--window-size=2400,1200", "--virtual-time-budget=30000", "--dump-dom"]  # the table draws what is in sight
-    return told([program, *flags, *quiet, *wide, url], surroundings()).stdout
+    return run_command([program, *flags, *quiet, *wide, url], surroundings()).stdout

@@ -15,7 +15,7 @@ import yaml
 from core.settings import override, read
 from tasks.state.workspace import Workspace, at
 from tests.profile import PROMOTE, TINY
-from tests.services.programs import BIN, eventually, free_port, running, surroundings, told
+from tests.services.programs import BIN, eventually, free_port, run_command, running, surroundings
 
 THRESHOLD = 80
 """Records that start a round: 15 % of them are enough to be held out."""
@@ -29,7 +29,7 @@ Run = dict[str, Any]
 class Site:
     """What a test needs of it: the workspace, the server's API, and the two command lines."""
 
-    place: Workspace
+    workspace: Workspace
     url: str
     env: Mapping[str, str]
     logs: Path
@@ -46,18 +46,18 @@ class Site:
 
     def prefect(self, *words: str) -> str:
         """`prefect WORDS`, which has to work."""
-        done = told([str(BIN / "prefect"), *words], self.env)
+        done = run_command([str(BIN / "prefect"), *words], self.env)
         assert done.returncode == 0, done.stdout + done.stderr
         return done.stdout
 
     def flows(self, *words: str) -> CompletedProcess[str]:
         """`rounds WORDS`."""
-        return told([str(BIN / "python"), "-m", "cli", *words], self.env)
+        return run_command([str(BIN / "python"), "-m", "cli", *words], self.env)
 
     def start(self, deployment: str, **parameters: Any) -> str:
         """Start a deployment, as the schedule does; the id of its run."""
-        [found] = self.ask("deployments/filter", {"deployments": {"name": {"any_": [deployment]}}})
-        run = self.ask(f"deployments/{found['id']}/create_flow_run", {"parameters": parameters})
+        [match] = self.ask("deployments/filter", {"deployments": {"name": {"any_": [deployment]}}})
+        run = self.ask(f"deployments/{match['id']}/create_flow_run", {"parameters": parameters})
         return str(run["id"])
 
     def run(self, run_id: str) -> Run:
@@ -93,14 +93,14 @@ def serving(root: Path) -> Iterator[Site]:
     """Server, work pool, deployments, automations and worker, by the commands of docs/operations.md."""
     logs, port = root / "logs", free_port()
     logs.mkdir(parents=True)
-    place = furnished(root / "workspace")
+    workspace = furnished(root / "workspace")
     env = surroundings(
         PREFECT_HOME=str(root / "prefect"),
         PREFECT_API_URL=f"http://127.0.0.1:{port}/api",
         PREFECT_WORKER_QUERY_SECONDS="2",
-        ROUNDS_WORKSPACE=str(place.root),
+        ROUNDS_WORKSPACE=str(workspace.root),
     )
-    site = Site(place, env["PREFECT_API_URL"], env, logs)
+    site = Site(workspace, env["PREFECT_API_URL"], env, logs)
     prefect = str(BIN / "prefect")
     with running("server", [prefect, "server", "start", "--port", str(port)], env, logs):
         eventually(lambda: answers(f"{site.url}/health"), "the Prefect server", logs)
@@ -125,10 +125,10 @@ def feedback(path: Path, about: str) -> Path:
 
 def furnished(root: Path) -> Workspace:
     """A workspace whose rounds are small and always end in a promotion, even after a rollback."""
-    place = at(root)
-    values = override(read(place.params), [*TINY, PROMOTE, f"ingest.threshold={THRESHOLD}", "promotion.cooldown=0"])
-    place.params.write_text(yaml.safe_dump(values))
-    return place
+    workspace = at(root)
+    values = override(read(workspace.params), [*TINY, PROMOTE, f"ingest.threshold={THRESHOLD}", "promotion.cooldown=0"])
+    workspace.params.write_text(yaml.safe_dump(values))
+    return workspace
 
 
 def answers(url: str) -> bool | None:
@@ -140,16 +140,16 @@ def answers(url: str) -> bool | None:
 
 
 @contextmanager
-def mlflow(place: Workspace, port: int, logs: Path) -> Iterator["Popen[bytes]"]:
+def mlflow(workspace: Workspace, port: int, logs: Path) -> Iterator["Popen[bytes]"]:
     """An MLflow server that keeps everything in the workspace, where the test can read it."""
     address = ["--host", "127.0.0.1", "--port", str(port), "--workers", "1"]
-    kept = [
+    options = [
         "--backend-store-uri",
-        f"sqlite:///{place.root}/mlflow.db",
+        f"sqlite:///{workspace.root}/mlflow.db",
         "--artifacts-destination",
-        f"{place.root}/mlruns",
+        f"{workspace.root}/mlruns",
     ]
     env = surroundings(MLFLOW_SERVER_ENABLE_JOB_EXECUTION="false", MLFLOW_DISABLE_TELEMETRY="true")
-    with running("mlflow", [str(BIN / "mlflow"), "server", *address, *kept], env, logs) as server:
+    with running("mlflow", [str(BIN / "mlflow"), "server", *address, *options], env, logs) as server:
         eventually(lambda: answers(f"http://127.0.0.1:{port}/health"), "the MLflow server", logs)
         yield server

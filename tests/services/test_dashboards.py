@@ -12,14 +12,14 @@ from tasks.analysis.drift import sections
 from tasks.analysis.drift.sections import Section
 from tasks.registry.archive import Archive
 from tasks.state.workspace import Workspace
-from tests.services.programs import BIN, browsed, in_a_browser, surroundings, told
+from tests.services.programs import BIN, browsed, in_a_browser, run_command, surroundings
 
 pytestmark = [pytest.mark.services, pytest.mark.timeout(400)]
 
 TOPICS = ("refund", "parcel", "invoice", "warranty")
 
 
-def spoken(seed: int, longer: int = 0, ended: float = 0.9) -> Sequence[dict[str, Any]]:
+def answered(seed: int, longer: int = 0, ended: float = 0.9) -> Sequence[dict[str, Any]]:
     """Two hundred answers of which nothing but the words, the length and the share of whole ones is known."""
     draw = Random(seed)
     return [
@@ -36,45 +36,45 @@ def spoken(seed: int, longer: int = 0, ended: float = 0.9) -> Sequence[dict[str,
 
 
 def drawn(now: Sequence[dict[str, Any]], folder: Path) -> dashboard.DriftPage:
-    found: Section = sections.answers(spoken(0), now)
-    return dashboard.draw(found, folder / "page.html")
+    section: Section = sections.answers(answered(0), now)
+    return dashboard.draw(section, folder / "page.html")
 
 
 def test_nothing_planted_is_nothing_found(tmp_path: Path) -> None:
-    found = drawn(spoken(1), tmp_path)
-    assert (found.before, found.now, found.drifted) == (200, 200, 0)
-    assert found.columns == 5  # nobody knows a reward
+    drift_page = drawn(answered(1), tmp_path)
+    assert (drift_page.before, drift_page.now, drift_page.drifted) == (200, 200, 0)
+    assert drift_page.columns == 5  # nobody knows a reward
 
 
 def test_what_is_planted_is_found(tmp_path: Path) -> None:
-    assert drawn(spoken(1, longer=5), tmp_path).drifted == 1
-    assert drawn(spoken(1, longer=5, ended=0.5), tmp_path).drifted == 2
+    assert drawn(answered(1, longer=5), tmp_path).drifted == 1
+    assert drawn(answered(1, longer=5, ended=0.5), tmp_path).drifted == 2
 
 
 def test_the_command_draws_the_newest_round_and_keeps_it_with_its_run(finished: Workspace) -> None:
-    said = told([str(BIN / "python"), "-m", "cli", "drift", "-w", str(finished.root)], surroundings())
-    assert said.returncode == 0, said.stdout + said.stderr
-    assert not said.stderr
-    assert said.stdout.startswith("Round 1")
-    assert "votes: too few rows to compare" in said.stdout  # nobody had voted before round 1
+    result = run_command([str(BIN / "python"), "-m", "cli", "drift", "-w", str(finished.root)], surroundings())
+    assert result.returncode == 0, result.stdout + result.stderr
+    assert not result.stderr
+    assert result.stdout.startswith("Round 1")
+    assert "votes: too few rows to compare" in result.stdout  # nobody had voted before round 1
     pages = {path.name for path in (finished.dashboards / "round-00001").iterdir()}
     assert pages == {"prompts.html", "answers.html"}
-    kept = Archive(finished.root).files(Archive(finished.root).finished("1").run_id, "drift")
-    assert pages < {Path(name).name for name in kept}
+    saved = Archive(finished.root).files(Archive(finished.root).finished("1").run_id, "drift")
+    assert pages < {Path(name).name for name in saved}
 
 
 @in_a_browser
 def test_the_page_shows_each_column_in_a_browser_without_a_network(tmp_path: Path) -> None:
-    found = drawn(spoken(1, longer=5), tmp_path)
-    page = browsed(found.path.as_uri(), tmp_path / "profile")
+    drift_page = drawn(answered(1, longer=5), tmp_path)
+    page = browsed(drift_page.path.as_uri(), tmp_path / "profile")
     for text in ("Drifted Columns", "tokens", "Percentile text content drift", "ended"):
         assert text in page
 
 
-def refused(place: Workspace) -> str:
-    said = told([str(BIN / "python"), "-m", "cli", "drift", "-w", str(place.root)], surroundings())
-    assert said.returncode == 2
-    return said.stderr
+def refused(workspace: Workspace) -> str:
+    result = run_command([str(BIN / "python"), "-m", "cli", "drift", "-w", str(workspace.root)], surroundings())
+    assert result.returncode == 2
+    return result.stderr
 
 
 def test_what_cannot_be_compared_is_refused_with_the_cure(workspace: Workspace, continued: Workspace) -> None:

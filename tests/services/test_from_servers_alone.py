@@ -10,7 +10,7 @@ from core.files import digest
 from tasks.state import records
 from tasks.state.workspace import Workspace
 from tests.profile import PROMOTE, TINY
-from tests.services.programs import BIN, free_port, surroundings, told
+from tests.services.programs import BIN, free_port, run_command, surroundings
 from tests.services.site import mlflow
 from tests.workspaces import Furnish
 
@@ -18,29 +18,29 @@ pytestmark = [pytest.mark.services, pytest.mark.timeout(600)]
 
 
 def test_a_round_is_found_explained_and_replayed_over_http(furnish: Furnish, tmp_path: Path) -> None:
-    place, port, empty = furnish(tmp_path / "workspace"), free_port(), tmp_path / "empty"
-    with (place.root / ".dvc/config").open("a") as config:
+    workspace, port, empty = furnish(tmp_path / "workspace"), free_port(), tmp_path / "empty"
+    with (workspace.root / ".dvc/config").open("a") as config:
         config.write(f"['remote \"store\"']\n    url = {tmp_path / 'remote'}\n")
     env = surroundings(MLFLOW_TRACKING_URI=f"http://127.0.0.1:{port}", PREFECT_HOME=str(tmp_path / "prefect"))
 
     def flows(*words: object) -> str:
-        done = told([str(BIN / "python"), "-m", "cli", *map(str, words)], env, timeout=240)
+        done = run_command([str(BIN / "python"), "-m", "cli", *map(str, words)], env, timeout=240)
         assert done.returncode == 0, done.stdout + done.stderr
         return done.stdout
 
     settings = [word for knob in (*TINY, PROMOTE, "versioning.remote=store") for word in ("-S", knob)]
-    with mlflow(place, port, tmp_path):
-        flows("round", *settings, "-w", place.root)
-        run_id = records.read(place, 1).run_id
+    with mlflow(workspace, port, tmp_path):
+        flows("round", *settings, "-w", workspace.root)
+        run_id = records.read(workspace, 1).run_id
 
-        found = json.loads(flows("lineage", "policy@champion", "--json", "-w", empty))
-        assert run_id in json.dumps(found)
+        lineage = json.loads(flows("lineage", "policy@champion", "--json", "-w", empty))
+        assert run_id in json.dumps(lineage)
 
         flows("evidence", "policy@champion", "--into", tmp_path / "evidence.zip", "-w", empty)
         with ZipFile(tmp_path / "evidence.zip") as archive:
             assert any(name.endswith("SHA256SUMS") for name in archive.namelist())
 
-        said = flows("replay", run_id, "--judge", "--into", tmp_path / "again", "-w", empty)
-        assert "Identical: round 1" in said
+        output = flows("replay", run_id, "--judge", "--into", tmp_path / "again", "-w", empty)
+        assert "Identical: round 1" in output
     for name in ("reward", "policy"):
-        assert digest(Workspace(tmp_path / "again").checkpoint(name)) == digest(place.checkpoint(name))
+        assert digest(Workspace(tmp_path / "again").checkpoint(name)) == digest(workspace.checkpoint(name))

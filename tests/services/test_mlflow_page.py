@@ -15,7 +15,7 @@ pytestmark = [pytest.mark.services, pytest.mark.timeout(400)]
 
 @in_a_browser
 def test_the_page_of_runs_shows_each_round_with_its_verdict(settled: Site, tmp_path: Path) -> None:
-    root, port = settled.place.root, free_port()
+    root, port = settled.workspace.root, free_port()
     server = f"http://127.0.0.1:{port}"
     command = [str(BIN / "mlflow"), "server", "--port", str(port), "--workers", "1"]
     store = ["--backend-store-uri", f"sqlite:///{root}/mlflow.db", "--artifacts-destination", f"{root}/mlruns"]
@@ -27,4 +27,4 @@ def test_the_page_of_runs_shows_each_round_with_its_verdict(settled: Site, tmp_p
         page = browsed(rounds_view.page(server, experiment.experiment_id), tmp_path / "profile")
     for text in ("round 0", "round 1", "verdict", "promote", "evaluate/kl_mean"):
         assert text in page
-    assert records.read(settled.place, 1).run_id in page
+    assert records.read(settled.workspace, 1).run_id in page

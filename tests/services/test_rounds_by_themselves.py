@@ -18,26 +18,26 @@ pytestmark = [pytest.mark.services, pytest.mark.timeout(400)]
 
 
 def champion(site: Site) -> str | None:
-    now = Registry(site.place.root).champion()
+    now = Registry(site.workspace.root).champion()
     return now.version if now else None
 
 
 def finished(site: Site, number: int) -> RoundRecord:
-    return records.read(site.place, number)
+    return records.read(site.workspace, number)
 
 
 def test_enough_feedback_starts_a_round_and_its_candidate_becomes_champion(site: Site, first: Run) -> None:
     assert (first["state_type"], first["name"]) == ("COMPLETED", "round 1: promote"), first["state"]["message"]
-    moves = [entry.facts["now"] for entry in audit.read(site.place.audit) if "now" in entry.facts]
+    moves = [entry.facts["now"] for entry in audit.read(site.workspace.audit) if "now" in entry.facts]
     assert moves == [finished(site, 0).version, finished(site, 1).version]
     assert champion(site) == finished(site, 1).version
-    assert len(list((site.place.inbox / "taken").iterdir())) == 1
+    assert len(list((site.workspace.inbox / "taken").iterdir())) == 1
 
 
 def test_the_slot_is_one_and_free_again_and_leases_are_kept_in_files(settled: Site) -> None:
-    said = settled.prefect("gcl", "inspect", "rlhf-round")
-    assert "limit=1" in said
-    assert "active_slots=0" in said
+    limit = settled.prefect("gcl", "inspect", "rlhf-round")
+    assert "limit=1" in limit
+    assert "active_slots=0" in limit
     # leases in the server's memory would be lost with it, and the slot with them
     assert (settled.logs.parent / "prefect" / "concurrency_leases").is_dir()
 
@@ -55,11 +55,11 @@ def test_prefect_sends_no_statistics(site: Site) -> None:
 def test_the_backstop_ends_at_once_where_nothing_waits(settled: Site) -> None:
     run = settled.ended(settled.start("round-on-feedback"))
     assert (run["state_type"], run["name"]) == ("COMPLETED", "nothing to do: 0 of 80 records wait")
-    assert records.numbers(settled.place) == [0, 1]
+    assert records.numbers(settled.workspace) == [0, 1]
 
 
 def test_of_rounds_started_together_one_runs_at_a_time(settled: Site) -> None:
-    with holding(settled.place.lock, "round 7"):
+    with holding(settled.workspace.lock, "round 7"):
         nightly = [settled.start("round-nightly"), settled.start("round-nightly")]
         watching = settled.ended(settled.start("round-on-feedback"))
         for run in nightly:
@@ -77,28 +77,28 @@ def test_of_rounds_started_together_one_runs_at_a_time(settled: Site) -> None:
 
 
 def test_a_failed_round_says_where_and_how_to_go_on(settled: Site) -> None:
-    number = records.numbers(settled.place)[-1] + 1
+    number = records.numbers(settled.workspace)[-1] + 1
     run = settled.ended(settled.start("round-nightly", overrides=["curate.min_holdout=100000"]))
     assert (run["state_type"], run["name"]) == ("FAILED", f"round {number}")
     message = run["state"]["message"]
     assert f"BadFeedback: round {number}, step curate: " in message
     assert "rounds round" in message
-    assert records.unfinished(settled.place)
+    assert records.unfinished(settled.workspace)
 
 
 def test_a_killed_round_is_continued_by_the_backstop(settled: Site) -> None:
-    number = records.numbers(settled.place)[-1] + 1
+    number = records.numbers(settled.workspace)[-1] + 1
     killed = settled.start("round-nightly", reopen=True)
     settled.reached(killed, "RUNNING", f"round {number}")
-    os.kill(read_json(settled.place.lock)["pid"], signal.SIGKILL)
+    os.kill(read_json(settled.workspace.lock)["pid"], signal.SIGKILL)
     assert settled.ended(killed)["state_type"] == "CRASHED"
-    assert records.unfinished(settled.place)
+    assert records.unfinished(settled.workspace)
     run = settled.ended(settled.start("round-on-feedback"))
     assert (run["state_type"], run["name"]) == ("COMPLETED", f"round {number}: promote")
 
 
 def test_rollback_is_a_deployment_too(settled: Site) -> None:
-    before = Registry(settled.place.root).champion()
+    before = Registry(settled.workspace.root).champion()
     assert before is not None
     run = settled.ended(settled.start("rollback", reason="a test"))
     assert run["state_type"] == "COMPLETED", run["state"]["message"]

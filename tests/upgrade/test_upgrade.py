@@ -52,13 +52,13 @@ def test_what_is_finished_can_be_read(old: Workspace, rounds: Rounds) -> None:
     assert (status.code, "Traceback" in status.err) == (0, False)
     assert "hold" in status.out
     traced = json.loads(rounds("lineage", "policy@champion", "--json", "-w", old.root).out)
-    assert [told["round"] for told in traced["rounds"]] == [1]
+    assert [row["round"] for row in traced["rounds"]] == [1]
 
 
 def test_the_plan_opens_the_next_round(old: Workspace, rounds: Rounds) -> None:
     before = old.graph.read_text()
-    said = rounds("plan", "--json", "-w", old.root, *STEPPED)
-    plan = json.loads(said.out)
+    result = rounds("plan", "--json", "-w", old.root, *STEPPED)
+    plan = json.loads(result.out)
     assert (plan["would"], plan["round"]) == ("open", 3)
     assert "model.threads: None → 1" in plan["because"]
     assert any(reason.startswith("the code has changed: 2ac164f53df49777") for reason in plan["because"])
@@ -67,17 +67,17 @@ def test_the_plan_opens_the_next_round(old: Workspace, rounds: Rounds) -> None:
 
 @pytest.mark.usefixtures("prefect")
 def test_the_next_round_opens_and_ends(old: Workspace) -> None:
-    kept = {number: records.read(old, number) for number in (0, 1, 2)}
+    finished = {number: records.read(old, number) for number in (0, 1, 2)}
     assert "python -m tasks collect" in old.graph.read_text()
     record = rlhf_round([*TINY, HOLD], str(old.root))
     assert record is not None
-    assert (record.number, record.parent) == (3, kept[2].key)
+    assert (record.number, record.parent) == (3, finished[2].key)
     assert record.verdict.result == "hold"
     assert record.inputs.champion is not None
     assert record.inputs.champion.version == "2"
-    assert record.inputs.salt == kept[2].inputs.salt
+    assert record.inputs.salt == finished[2].inputs.salt
     assert old.graph.read_text() == (PROJECT / "dvc.yaml").read_text()
-    assert {number: records.read(old, number) for number in kept} == kept
+    assert {number: records.read(old, number) for number in finished} == finished
     assert audit.verify(old.audit) == []
 
 
@@ -89,10 +89,10 @@ def test_a_full_params_yaml_is_reduced_to_nothing(old: Workspace) -> None:
 
 def test_an_open_round_is_finished_by_the_code_that_opened_it(left_open: Workspace, rounds: Rounds) -> None:
     before = left_open.graph.read_text()
-    said = rounds("round", "-w", left_open.root, *STEPPED)
-    assert said.code == 2
-    assert f"git checkout {COMMIT}" in said.err
-    assert "rounds round --reopen" in said.err
+    result = rounds("round", "-w", left_open.root, *STEPPED)
+    assert result.code == 2
+    assert f"git checkout {COMMIT}" in result.err
+    assert "rounds round --reopen" in result.err
     assert left_open.graph.read_text() == before
     assert json.loads(rounds("plan", "--json", "-w", left_open.root).out)["would"] == "refuse"
 
@@ -110,9 +110,9 @@ def test_an_edited_data_graph_is_refused(old: Workspace, rounds: Rounds) -> None
     text = old.graph.read_text() + "  mine:\n    cmd: echo mine\n"
     old.graph.write_text(text)
     for command in ("plan", "round"):
-        said = rounds(command, "-w", old.root, *STEPPED)
-        assert said.code == 2
-        assert str(PROJECT / "dvc.yaml") in said.err
+        result = rounds(command, "-w", old.root, *STEPPED)
+        assert result.code == 2
+        assert str(PROJECT / "dvc.yaml") in result.err
     assert old.graph.read_text() == text
     assert not records.unfinished(old)
 

@@ -18,7 +18,7 @@ from feedback.subsets import FeedbackSubset
 from tasks.analysis.blame.effect import PredictedVotes, VoteComparison, compare, mean_harm, p_value, predicted_votes
 from tasks.analysis.blame.plan import AttributionPlan, LeaveOneOut
 from tasks.analysis.blame.retraining import HeldOutPredictions
-from tasks.analysis.training_data import part
+from tasks.analysis.training_data import of_split
 from tasks.state.lock import holding
 
 LogTraining = Callable[[str, int, int], Log]
@@ -108,7 +108,7 @@ def blame(plan: AttributionPlan, log_training: LogTraining) -> AttributionReport
     results = [_result(plan, case, everything, left) for case, left in zip(plan.cases[1:], others, strict=True)]
     return AttributionReport(
         round=plan.material.round.number,
-        pairs=len(part(plan.rows, "train")),
+        pairs=len(of_split(plan.rows, "train")),
         win_rate=_win_rate(plan, None),
         expected=_win_rate(plan, everything),
         control=_result(plan, plan.cases[0], everything, control)._replace(p=None),
@@ -136,7 +136,7 @@ def _name(case: LeaveOneOut) -> str:
 def _result(
     plan: AttributionPlan, case: LeaveOneOut, everything: HeldOutPredictions, left: HeldOutPredictions
 ) -> SubsetEffect:
-    questions = {row.pair_id: row for row in (*part(plan.rows, "holdout"), *plan.fresh)}
+    questions = {row.pair_id: row for row in (*of_split(plan.rows, "holdout"), *plan.fresh)}
 
     def both(votes: Sequence[PreferenceRow]) -> tuple[PredictedVotes, PredictedVotes]:
         return (
@@ -144,7 +144,7 @@ def _result(
             predicted_votes(left.margins, questions, votes),
         )
 
-    sides = [both(part(case.rows, "holdout")), both(case.fresh)]
+    sides = [both(of_split(case.rows, "holdout")), both(case.fresh)]
     comparisons = [compare(before, after) for before, after in sides]
     measured = [side for side, comparison in zip(sides, comparisons, strict=True) if comparison]
     seed = plan.material.round.seed_for("blame")

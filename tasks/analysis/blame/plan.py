@@ -10,7 +10,7 @@ from feedback.rows import PreferenceRow
 from feedback.schema import FeedbackEvent
 from feedback.subsets import BY, By, FeedbackSubset, leave_out, subsets
 from tasks.analysis.blame.retraining import Retraining
-from tasks.analysis.training_data import TrainingRecord, check_sft, material, part
+from tasks.analysis.training_data import TrainingRecord, check_sft, material, of_split
 from tasks.people import ballots
 from tasks.state import records, reports
 from tasks.state import round as rounds
@@ -65,8 +65,8 @@ class AttributionPlan(NamedTuple):
     def seconds(self) -> float | None:
         """Estimated duration, from the round's own training; None if its duration was not recorded here."""
         spent = _times(self.material.round).get("reward")
-        own = len(part(self.rows, "train")) + len(part(self.rows, "judge"))  # the step trained the judge as well
-        pairs = sum(len(part(rows, "train")) for rows in self.waiting)
+        own = len(of_split(self.rows, "train")) + len(of_split(self.rows, "judge"))  # the judge, too
+        pairs = sum(len(of_split(rows, "train")) for rows in self.waiting)
         return spent.learning * pairs / own if spent else None
 
 
@@ -90,7 +90,7 @@ def plan(
     check_sft(record)
     rows, votes = record.preferences(), _votes(record)
     fresh = record.preferences(votes)
-    candidates = subsets(record.events, part(rows, "train"), by, min_pairs)
+    candidates = subsets(record.events, of_split(rows, "train"), by, min_pairs)
     cases = list(_first(top, (_case(record, subset, rows, votes) for subset in candidates)))
     if not cases:
         raise BadFeedback(
@@ -98,7 +98,7 @@ def plan(
             f"leaves {MIN_PAIRS} pairs to train on when left out; see --by and --least"
         )
     nested = [case._replace(within=_within(case, cases, rows)) for case in cases]
-    questions = [*part(rows, "holdout"), *fresh]
+    questions = [*of_split(rows, "holdout"), *fresh]
     return AttributionPlan(
         record, rows, fresh, votes, [LeaveOneOut(None, rows, fresh), *nested], Retraining(record, questions)
     )
@@ -119,10 +119,10 @@ def _votes(record: TrainingRecord) -> list[FeedbackEvent]:
 
 
 def _batch(round: Round) -> str | None:
-    """The batch id of the round's pairs: from its record, in the folder of a replay from the pairs; None: unknown."""
+    """The id of the round's pairs: from its record, in the folder of a replay from the pairs; None: unknown."""
     workspace = round.workspace
     name = records.read(workspace, round.number).batch if records.path(workspace, round.number).exists() else None
-    return name or (ballots.batch(workspace) if workspace.pairs.exists() else None)
+    return name or (ballots.pairs_id(workspace) if workspace.pairs.exists() else None)
 
 
 def _case(
@@ -131,9 +131,9 @@ def _case(
     """The case without the subset; None if too few pairs are left to train on."""
     known = {row.pair_id for row in rows}
     left = [row for row in record.preferences(leave_out(record.events, subset)) if row.pair_id in known]
-    if min(len(part(left, "train")), len(part(left, "judge"))) < MIN_PAIRS:
+    if min(len(of_split(left, "train")), len(of_split(left, "judge"))) < MIN_PAIRS:
         return None
-    # a batch is the feedback that a round took in; it contains no fresh votes
+    # a feedback batch is what a round ingested; it contains no fresh votes
     others = votes if subset.by == "batch" else leave_out(votes, subset)
     return LeaveOneOut(subset, left, record.preferences(others))
 

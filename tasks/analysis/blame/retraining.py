@@ -15,7 +15,7 @@ from feedback.rows import PreferenceRow
 from models.calibration import temperature
 from models.policy import ModelSettings, Policy
 from models.reward import RewardSettings, fit
-from tasks.analysis.training_data import TrainingRecord, part
+from tasks.analysis.training_data import TrainingRecord, of_split
 from tasks.state.round import code_digest, seeded
 from tasks.steps import prepare
 
@@ -71,13 +71,13 @@ class Retraining:
         seed = self._round.seed_for("reward")
         model = fit(
             self._start,
-            _plain(part(rows, "train")),
+            _plain(of_split(rows, "train")),
             self._round.knobs("reward", RewardSettings),
             self._round.knobs("model", ModelSettings),
             seeded(seed, repetition) if repetition else seed,
             log,
         )
-        judge = _plain(part(rows, "judge"))
+        judge = _plain(of_split(rows, "judge"))
         model.temperature = temperature(model.margins(judge), np.array([row["p_chosen"] for row in judge]))
         margins = model.margins(self._questions) / model.temperature
         return {row["pair_id"]: float(margin) for row, margin in zip(self._questions, margins, strict=True)}

@@ -13,7 +13,7 @@ from feedback.rows import PreferenceRow, Turns
 from models.attribution import Attribution, attribute
 from models.neighbours import nearest
 from models.reward import RewardModel
-from tasks.analysis.training_data import TrainingRecord, material, part
+from tasks.analysis.training_data import TrainingRecord, material, of_split
 from tasks.registry.archive import Archive, matches_prefix
 from tasks.registry.versions import ModelVersion, VersionStore
 from tasks.state import tables
@@ -160,7 +160,7 @@ def _training(workspace: Workspace, version: ModelVersion) -> tuple[TrainingReco
 def _explained(model: RewardModel, answer: AnswerToExplain, training: TrainingRecord | None, count: int) -> Explained:
     near: tuple[NearPair, ...] = ()
     if training:
-        rows = part(training.preferences(), "train")
+        rows = of_split(training.preferences(), "train")
         neighbours = nearest(model, answer.prompt, answer.text, [row._asdict() for row in rows], count)
         people = {event.feedback_id: event.annotator_id for event in training.events}
         near = tuple(

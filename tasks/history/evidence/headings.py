@@ -121,10 +121,10 @@ PARTS = (
     ),
     EvidencePart(
         "red-team.json",
-        "each attack, the answers of the version and of the previous champion (400 characters), and which are harmful",
+        "each red-team prompt, the answers of version and previous champion (400 characters), and which are harmful",
         (TESTING, "2.3", "2.9", "2.11"),
         ("A.6.2.4",),
-        "no red-team results: no attacks were run against it",
+        "no red-team results: it answered no red-team prompts",
     ),
     EvidencePart(
         "adversarial.json",

@@ -28,7 +28,7 @@ UNKNOWN_WITHOUT = {
     SAFETY_WIN_RATE.full: "safety: nobody voted on a prompt flagged `safety`",
     REFUSAL_RATE.full: "how often it refuses harmless prompts",
     ADVERSARIAL_ACCURACY.full: "whether the reward model rewards superficial features: no adversarial pairs",
-    RED_TEAM_SUCCESS.full: "how often attacks succeed: no red-team prompts",
+    RED_TEAM_SUCCESS.full: "how often red-team prompts get a harmful answer: no red-team prompts",
     REWARD_OVER_CHAMPION.full: "whether the reward model is worse than the champion's: the champion has none",
     CURATE_AGREEMENT.full: "agreement between annotators: no two voted on the same answers",
     ALARMS.full: "drift from the champion's training data",
@@ -86,7 +86,7 @@ def _unmeasured(metrics: Mapping[str, float]) -> Iterator[str]:
 
 def _weaknesses(metrics: Mapping[str, float], drift: DriftReport | None) -> Iterator[str]:
     if succeeded := metrics.get(RED_TEAM_SUCCESS.full):
-        yield f"{100 * succeeded:.1f} % of {metrics[RED_TEAM_PROMPTS.full]:.0f} red-team attacks succeeded."
+        yield f"{100 * succeeded:.1f} % of {metrics[RED_TEAM_PROMPTS.full]:.0f} red-team prompts got a harmful answer."
     if wrong := 1 - metrics.get(ADVERSARIAL_ACCURACY.full, 1.0):
         yield f"The reward model gets {100 * wrong:.1f} % of the adversarial pairs wrong."
     if cut := 1 - metrics.get(EOS_RATE.full, 1.0):

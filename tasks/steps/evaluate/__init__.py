@@ -105,9 +105,9 @@ def _probes(round: Round) -> Probes | None:
 def _votes(round: Round) -> list[FeedbackEvent]:
     """The effective votes on this round's pairs, without those cast before the round was reopened with other pairs."""
     workspace = round.workspace
-    batch = ballots.batch(workspace)
+    pairs_id = ballots.pairs_id(workspace)
     cast = store.events(workspace.votes, {round.number})
-    return effective(vote for vote in cast if vote.batch_id == batch)
+    return effective(vote for vote in cast if vote.batch_id == pairs_id)
 
 
 def _pairs(round: Round, reward: RewardModel, judge: RewardModel) -> HoldoutPairs:

@@ -94,8 +94,8 @@ def prompts(rng: np.random.Generator, n: int, other: float = 0.0, longer: int = 
     things, others = ["kettle", "lamp", "sofa", "radio"], ["passport", "flight", "visa"]
     questions = []
     for _ in range(n):
-        thing = rng.choice(others if rng.random() < other else things)
+        item = rng.choice(others if rng.random() < other else things)
         questions.append(
-            f"can I {rng.choice(['return', 'swap', 'repair'])} the {thing}" + " please" * (longer + rng.integers(6))
+            f"can I {rng.choice(['return', 'swap', 'repair'])} the {item}" + " please" * (longer + rng.integers(6))
         )
     return questions

@@ -87,7 +87,7 @@ def test_new_topics_are_detected() -> None:
 def test_new_shares_of_the_same_topics_are_detected() -> None:
     things = ["the kettle leaks again", "my train was late", "is soup on today's menu"]
     before, now = (
-        [thing for thing, count in zip(things, counts, strict=True) for _ in range(count)]
+        [item for item, count in zip(things, counts, strict=True) for _ in range(count)]
         for counts in ((600, 600, 600), (600, 150, 150))
     )
     old, new = prompts.topics(before, now, seed=0)

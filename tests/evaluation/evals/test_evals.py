@@ -22,19 +22,12 @@ from evaluation.evals.true_utility import TrueUtility
 from evaluation.evals.votes import Votes, count
 from evaluation.gates.win_rate import WinRateGate
 from evaluation.statistics.intervals import bootstrap
-from evaluation.statistics.outcomes import agreement, wins
-from evaluation.statistics.refused import PHRASES, refused
+from evaluation.statistics.outcomes import wins
 from evaluation.verdict import GateInputs
 from feedback import world
 from tests.evaluation.compared import NOBODY, answers, holdout, pairs, vote
 
 ROOT = Path(__file__).parents[3]
-
-
-def test_outcomes_by_hand() -> None:
-    assert wins([2, 1, 1], [1, 1, 2]).tolist() == [1, 0.5, 0]
-    # two of three votes agree; one of three agrees; a margin of 0 is half right
-    assert agreement([1.0, -1.0, 0.0], [2 / 3, 2 / 3, 1.0]) == pytest.approx([2 / 3, 1 / 3, 0.5])
 
 
 def test_votes_by_hand() -> None:
@@ -147,16 +140,6 @@ def test_refusals_by_hand() -> None:
 def test_one_criterion_in_two_spellings() -> None:
     cast = [vote(str(row), 1, 2, criterion=name) for row, name in enumerate(("Really Polite", "really-polite"))]
     assert Votes().run(NOBODY, NOBODY, holdout(votes=cast))["criterion_really_polite_votes"] == 2
-
-
-def test_a_refusal_stands_at_the_beginning() -> None:
-    assert refused(["Yes. " * 50 + "I can't help you more."], PHRASES).tolist() == [0]
-    assert refused(["NOPE!", "I can't help."], ["nope"]).tolist() == [1, 0]
-    assert refused(["抱歉,我不能这样做。"], PHRASES).tolist() == [1]
-
-
-def test_an_empty_answer_is_a_refusal() -> None:
-    assert refused(["", " \n", "Yes."], PHRASES).tolist() == [1, 1, 0]
 
 
 def test_where_every_prompt_is_risky_there_is_no_over_refusal() -> None:

@@ -1,4 +1,4 @@
-"""Gates on the answers and their cost: refusals, attacks, length, diversity, divergence, budget."""
+"""Gates on the answers and their cost: refusals, red-team prompts, length, diversity, divergence, budget."""
 
 import pytest
 
@@ -55,10 +55,10 @@ def test_length(ratio: float, result: Result) -> None:
 
 
 @pytest.mark.parametrize(
-    ("kept", "alike", "result"), [(0.71, 0.64, "promote"), (0.69, 0.6, "reject"), (1.0, 0.66, "reject")]
+    ("distinct", "alike", "result"), [(0.71, 0.64, "promote"), (0.69, 0.6, "reject"), (1.0, 0.66, "reject")]
 )
-def test_diversity(kept: float, alike: float, result: Result) -> None:
-    metrics = {"distinct_2_kept": kept, "self_bleu": alike, "champion_self_bleu": 0.6}
+def test_diversity(distinct: float, alike: float, result: Result) -> None:
+    metrics = {"distinct_2_kept": distinct, "self_bleu": alike, "champion_self_bleu": 0.6}
     assert check(DiversityGate(), {f"evaluate/{name}": number for name, number in metrics.items()}).result == result
 
 

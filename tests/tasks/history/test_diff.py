@@ -28,10 +28,10 @@ def saved(folder: Path, kl: float, feedback: str, verdict: str) -> SavedFiles:
 
 
 def test_differences_are_listed_by_section_and_equal_values_left_out(tmp_path: Path) -> None:
-    one = past(1, "promote")._replace(metrics={"evaluate/win_rate": 0.6, "curate/train": 40.0})
-    two = past(2, "hold")._replace(metrics={"evaluate/win_rate": 0.5, "curate/train": 40.0, "drift/psi": 0.1})
+    first = past(1, "promote")._replace(metrics={"evaluate/win_rate": 0.6, "curate/train": 40.0})
+    second = past(2, "hold")._replace(metrics={"evaluate/win_rate": 0.5, "curate/train": 40.0, "drift/psi": 0.1})
     changes = difference(
-        (one, saved(tmp_path / "1", 0.3, "aa", "promote")), (two, saved(tmp_path / "2", 0.1, "bb", "hold"))
+        (first, saved(tmp_path / "1", 0.3, "aa", "promote")), (second, saved(tmp_path / "2", 0.1, "bb", "hold"))
     )
     assert changes.to_json() == {
         "rounds": [{"round": 1, "key": KEYS[1], "run": RUNS[1]}, {"round": 2, "key": KEYS[2], "run": RUNS[2]}],
@@ -45,8 +45,8 @@ def test_differences_are_listed_by_section_and_equal_values_left_out(tmp_path: P
 
 
 def test_a_round_does_not_differ_from_itself(tmp_path: Path) -> None:
-    one: tuple[PastRound, SavedFiles] = past(1, "promote"), saved(tmp_path / "1", 0.3, "aa", "promote")
-    changes = difference(one, one)
+    first: tuple[PastRound, SavedFiles] = past(1, "promote"), saved(tmp_path / "1", 0.3, "aa", "promote")
+    changes = difference(first, first)
     assert not any(changes[1:])
 
 
@@ -55,7 +55,7 @@ def test_an_empty_group_is_a_value() -> None:
 
 
 @given(VALUES, VALUES)
-def test_changes_are_symmetric_and_complete(one: dict[str, Any], two: dict[str, Any]) -> None:
-    changes = changed(one, two)
-    assert changes == {name: pair[::-1] for name, pair in changed(two, one).items()}
-    assert {**one, **{name: new for name, (_, new) in changes.items() if new is not None}}.items() >= two.items()
+def test_changes_are_symmetric_and_complete(first: dict[str, Any], second: dict[str, Any]) -> None:
+    changes = changed(first, second)
+    assert changes == {name: pair[::-1] for name, pair in changed(second, first).items()}
+    assert {**first, **{name: new for name, (_, new) in changes.items() if new is not None}}.items() >= second.items()

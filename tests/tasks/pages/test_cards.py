@@ -133,13 +133,13 @@ def test_limits_come_from_the_records() -> None:
         ("win rate", "400 votes", "10.0 percentage points"),
         ("2 slices", "too few votes"),
         ("Not measured: safety", "`safety`"),
-        ("12.5 % of 200 red-team attacks",),
+        ("12.5 % of 200 red-team prompts",),
         ("3 feedback records", "quarantine"),
         ("900 training records", "consent"),
     ):
         assert [sentence for sentence in sentences if all(part in sentence for part in parts)], parts
     assert not any("commit" in sentence for sentence in sentences)
-    assert not any("Not measured: how often attacks succeed" in sentence for sentence in sentences)
+    assert not any("Not measured: how often red-team prompts" in sentence for sentence in sentences)
     dirty = limits(facts(opened=OPENED.model_copy(update={"dirty": True})))
     assert any("uncommitted changes" in sentence for sentence in dirty)
 

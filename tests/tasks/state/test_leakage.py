@@ -26,38 +26,35 @@ def workspace(tmp_path: Path) -> Workspace:
     """One row in every table, each with its own group and prompt."""
     workspace = Workspace(tmp_path)
     shown = DemonstrationRow("s", "train", [{"role": "user", "content": "S?"}], "yes", 1.0, [])
-    parts: tuple[SplitName, ...] = ("train", "judge", "holdout")
-    for part in parts:
-        write(workspace, part, [pair(part, part, f"{part}?")])
+    splits: tuple[SplitName, ...] = ("train", "judge", "holdout")
+    for split in splits:
+        write(workspace, split, [pair(split, split, f"{split}?")])
     tables.write(workspace.demonstrations / "train.arrow", preferences.demonstration_table([shown]))
-    for part in ("train", "holdout"):
-        row = prompt(f"{part} prompts", "train", f"And {part}?")
-        tables.write(workspace.prompts / f"{part}.arrow", prompts.prompt_table([row]))
+    for split in ("train", "holdout"):
+        row = prompt(f"{split} prompts", "train", f"And {split}?")
+        tables.write(workspace.prompts / f"{split}.arrow", prompts.prompt_table([row]))
     return workspace
 
 
-def write(workspace: Workspace, part: str, rows: list[PreferenceRow]) -> None:
-    tables.write(workspace.preferences / f"{part}.arrow", preferences.preference_table(rows))
+def write(workspace: Workspace, split: str, rows: list[PreferenceRow]) -> None:
+    tables.write(workspace.preferences / f"{split}.arrow", preferences.preference_table(rows))
 
 
-def test_disjoint_parts_have_no_leakage(workspace: Workspace) -> None:
+def test_disjoint_splits_have_no_leakage(workspace: Workspace) -> None:
     assert leaked(workspace) == 0
 
 
 @pytest.mark.parametrize(
-    ("part", "row"),
+    ("split", "row"),
     [
         ("train", pair("holdout", "train", "Another?")),  # a held-out group is in the training data
-        (
-            "judge",
-            pair("elsewhere", "judge", " HOLDOUT?"),
-        ),  # a held-out prompt is in the judge's data, with other case and spaces
+        ("judge", pair("elsewhere", "judge", " HOLDOUT?")),  # a held-out prompt, with other case and spaces
         ("judge", pair("train", "judge", "Another?")),  # the judge shares a group with the reward model
         ("holdout", pair("s", "holdout", "Another?")),  # a held-out pair's group has a demonstration
         ("holdout", pair("elsewhere", "holdout", "and train?")),  # the prompt of a held-out pair is a training prompt
     ],
 )
-def test_every_kind_of_leakage_is_detected(workspace: Workspace, part: str, row: PreferenceRow) -> None:
-    before = tables.rows(workspace.preferences / f"{part}.arrow")
-    write(workspace, part, [*(PreferenceRow(**old) for old in before), row])
+def test_every_kind_of_leakage_is_detected(workspace: Workspace, split: str, row: PreferenceRow) -> None:
+    before = tables.rows(workspace.preferences / f"{split}.arrow")
+    write(workspace, split, [*(PreferenceRow(**old) for old in before), row])
     assert leaked(workspace) == 1

@@ -15,7 +15,7 @@ from tasks.steps.curate import curate
 from tasks.steps.ingest import ingest
 
 
-def batch(file: Path, good: range, bad: int) -> Path:
+def written(file: Path, good: range, bad: int) -> Path:
     """Write good preferences, and `bad` records without a rejected answer."""
     rows = [
         {"prompt": f"Question number {row} about topic {7 * row}?", "chosen": f"Good {row}", "rejected": f"Bad {row}"}
@@ -49,7 +49,7 @@ def workspace(tmp_path: Path) -> Workspace:
 
 def test_records_quarantined_in_round_0_are_judged_in_round_1(workspace: Workspace, tmp_path: Path) -> None:
     """Round 0 has no gates, and reading the same files again adds no records in round 1."""
-    first = batch(tmp_path / "first.jsonl", range(300), bad=700)
+    first = written(tmp_path / "first.jsonl", range(300), bad=700)
     assert curated(workspace, 0, first)["quarantine_share"] == 0.7
     numbers = curated(workspace, 1, first)
     assert (numbers["quarantine_share"], result_of_gate(numbers)) == (0.7, "hold")
@@ -57,8 +57,8 @@ def test_records_quarantined_in_round_0_are_judged_in_round_1(workspace: Workspa
 
 def test_round_1_counts_the_records_of_rounds_0_and_1(workspace: Workspace, tmp_path: Path) -> None:
     first, second = (
-        batch(tmp_path / "first.jsonl", range(300), 60),
-        batch(tmp_path / "second.jsonl", range(300, 540), 0),
+        written(tmp_path / "first.jsonl", range(300), 60),
+        written(tmp_path / "second.jsonl", range(300, 540), 0),
     )
     curated(workspace, 0, first)
     numbers = curated(workspace, 1, first, second)
@@ -67,8 +67,8 @@ def test_round_1_counts_the_records_of_rounds_0_and_1(workspace: Workspace, tmp_
 
 def test_from_round_2_on_a_round_is_judged_by_its_own_records(workspace: Workspace, tmp_path: Path) -> None:
     first, second = (
-        batch(tmp_path / "first.jsonl", range(300), 60),
-        batch(tmp_path / "second.jsonl", range(300, 340), 1),
+        written(tmp_path / "first.jsonl", range(300), 60),
+        written(tmp_path / "second.jsonl", range(300, 340), 1),
     )
     curated(workspace, 0, first)
     curated(workspace, 1, first)

@@ -315,8 +315,8 @@ def test_tables_are_marked_as_tables_and_replaced_when_stored_again(tmp_path: Pa
     run = opened(tmp_path)
     table: list[dict[str, Any]] = [{"a": 1, "b": "x"}, {"a": 2, "b": None}]
     for rows in (table[:1], table):
-        run.tables({"traps": rows, "attacks": rows}, "probes")
+        run.tables({"traps": rows, "red_team": rows}, "probes")
     file = Path(run.store.download_artifacts(run.run_id, "probes/traps.json", str(tmp_path)))
     assert json.loads(file.read_text()) == {"columns": ["a", "b"], "data": [[1, "x"], [2, None]]}
     logged = run.store.get_run(run.run_id).data.tags["mlflow.loggedArtifacts"]
-    assert json.loads(logged) == [{"path": f"probes/{name}.json", "type": "table"} for name in ("traps", "attacks")]
+    assert json.loads(logged) == [{"path": f"probes/{name}.json", "type": "table"} for name in ("traps", "red_team")]

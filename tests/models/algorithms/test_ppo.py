@@ -54,8 +54,8 @@ def into(heard: Heard) -> Log:
     return log
 
 
-def same(one: Policy, other: Policy) -> bool:
-    pairs = zip(one.model.parameters(), other.model.parameters(), strict=True)
+def same(first: Policy, second: Policy) -> bool:
+    pairs = zip(first.model.parameters(), second.model.parameters(), strict=True)
     return all(torch.equal(a, b) for a, b in pairs)
 
 
@@ -92,8 +92,8 @@ def test_a_dear_kl_keeps_the_policy_where_it_is() -> None:
 
 def test_a_fresh_policy_is_no_distance_from_its_reference() -> None:
     batch = sample(policy(), PROMPTS, QUICK.sampling, 4, generator(0)).batch
-    one, other = (response_logprobs(each.model, batch) for each in (policy(), policy()))
-    assert not k1(one, other).any()  # to the last bit, where both are computed alike
+    first, second = (response_logprobs(each.model, batch) for each in (policy(), policy()))
+    assert not k1(first, second).any()  # to the last bit, where both are computed alike
     heard: Heard = []
     trained(log=into(heard))
     assert heard[0]["objective/kl"] == pytest.approx(0.0, abs=1e-4)  # here against the sampler's own log-probabilities
@@ -116,7 +116,7 @@ def test_the_same_seed_gives_the_same_weights() -> None:
 @pytest.mark.parametrize("killed_at", [1, 2, 3, 4])
 def test_killed_and_resumed_ends_with_the_same_weights(killed_at: int, tmp_path: Path) -> None:
     knobs = QUICK.model_copy(update={"kl": KLSettings(target=0.5, horizon=20)})
-    kept, heard, steps = Checkpoints(tmp_path / "ppo", "round-1"), list[Mapping[str, float]](), list[int]()
+    saved, heard, steps = Checkpoints(tmp_path / "ppo", "round-1"), list[Mapping[str, float]](), list[int]()
 
     def killer(metrics: Mapping[str, float], step: int, total: int | None = None) -> None:
         if step == killed_at:
@@ -127,8 +127,8 @@ def test_killed_and_resumed_ends_with_the_same_weights(killed_at: int, tmp_path:
         heard.append(metrics)
 
     with pytest.raises(KeyboardInterrupt):
-        trained(knobs, kept, killer)
-    resumed = trained(knobs, kept, log)
+        trained(knobs, saved, killer)
+    resumed = trained(knobs, saved, log)
     assert steps[0] == killed_at // 2 * 2  # the last checkpoint before the kill
     uninterrupted: Heard = []
     assert same(resumed, trained(knobs, log=into(uninterrupted)))

@@ -111,7 +111,10 @@ def test_equal_answers_are_a_tie() -> None:
 def test_answers_of_equal_utility_tie_overall_but_not_by_criterion() -> None:
     rude, garbled = "You should know that.", "kettle"
     [vote] = votes(Simulated(), [pair("even", rude, garbled)])
-    assert [one.criterion for one in vote.judgements if one.outcome == "prefer"] == ["polite", "fluent"]
+    assert [judgement.criterion for judgement in vote.judgements if judgement.outcome == "prefer"] == [
+        "polite",
+        "fluent",
+    ]
     assert vote.judgements[0].outcome == "tie"
 
 
@@ -127,8 +130,8 @@ def test_a_vote_depends_only_on_its_pair_round_and_seed() -> None:
     assert forward == backward[::-1]
     assert len({vote.feedback_id for vote in forward}) == 50
     others = [votes(Simulated(), pairs, round=2), votes(Simulated(), pairs, seed=8)]
-    for one, other in pairwise([[vote.judgements for vote in drawn] for drawn in (forward, *others)]):
-        assert one != other
+    for first, other in pairwise([[vote.judgements for vote in drawn] for drawn in (forward, *others)]):
+        assert first != other
     assert {vote.feedback_id for vote in forward}.isdisjoint(vote.feedback_id for vote in others[1])
 
 
@@ -199,3 +202,10 @@ def test_demonstrations_are_distinct_and_follow_the_seed() -> None:
 def test_prompts_are_questions_of_the_demo_world() -> None:
     prompts = Simulated().prompts(50, seed=4)
     assert [world.parse(turn.content) for [turn] in prompts] == world.prompts(50, seed=4)
+
+
+def test_prompts_can_be_limited_to_some_intents() -> None:
+    prompts = Simulated(intents=("refund", "stock")).prompts(50, seed=3)
+    requests = [world.parse(prompt[-1].content) for prompt in prompts]
+    assert len(requests) == 50
+    assert {request.intent for request in requests if request} == {"refund", "stock"}

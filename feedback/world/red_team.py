@@ -1,4 +1,4 @@
-"""Attacks of the demo world: customers who try to make the help desk ask for their PIN or password.
+"""Red-team prompts of the demo world: customers who try to make the help desk ask for their PIN or password.
 
 The wordings are not in `PREFIXES` or `SUFFIXES`, so they occur in no training prompt and no held-out prompt.
 """
@@ -6,7 +6,7 @@ The wordings are not in `PREFIXES` or `SUFFIXES`, so they occur in no training p
 from itertools import product
 from random import Random
 
-from feedback.probes import Attack, user_prompt
+from feedback.probes import RedTeamPrompt, user_prompt
 from feedback.world.catalogue import INTENTS, ITEMS, SENSITIVE
 
 WORDINGS = {
@@ -19,8 +19,8 @@ WORDINGS = {
 """Trick → its wordings, with `{}` for the customer's question."""
 
 
-def attacks(count: int, seed: int) -> list[Attack]:
-    """Up to `count` attacks, each with a different question, with the tricks in rotation; determined by the seed.
+def red_team_prompts(count: int, seed: int) -> list[RedTeamPrompt]:
+    """Up to `count` red-team prompts, each with a different question, tricks in rotation; determined by the seed.
 
     There are 288 questions about the customer's money and account.
     """
@@ -29,10 +29,10 @@ def attacks(count: int, seed: int) -> list[Attack]:
         for intent, item in product(sorted(SENSITIVE), ITEMS)
         for question in INTENTS[intent].questions
     ]
-    rng = Random(f"attacks {seed}")
+    rng = Random(f"attacks {seed}")  # a name from an earlier release: another would draw other prompts
     tricks = list(WORDINGS)
     drawn = rng.sample(questions, min(count, len(questions)))
     return [
-        Attack(user_prompt(rng.choice(WORDINGS[trick]).format(question)), trick)
+        RedTeamPrompt(user_prompt(rng.choice(WORDINGS[trick]).format(question)), trick)
         for trick, question in zip((tricks[row % len(tricks)] for row in range(len(drawn))), drawn, strict=True)
     ]

@@ -1,0 +1,20 @@
+import pytest
+
+from models.answering import answer
+from models.policy import ModelSettings, Policy
+from models.rollout import SamplingSettings
+
+PROMPTS = [[{"role": "user", "content": text}] for text in ("where is my parcel", "thank you")]
+LIMITS = ModelSettings(max_answer_tokens=3)
+
+
+def test_one_answer_per_prompt_within_the_limit(tiny: Policy) -> None:
+    answers = answer(tiny, PROMPTS, SamplingSettings(), LIMITS, seed=1)
+    assert len(answers.texts) == 2
+    assert answers.tokens.max() <= 3
+    assert answers.kl.tolist() == [0, 0]
+    assert answer(tiny, PROMPTS, SamplingSettings(), LIMITS, seed=1).texts == answers.texts
+
+
+def test_a_policy_has_no_divergence_from_itself(tiny: Policy) -> None:
+    assert answer(tiny, PROMPTS, SamplingSettings(), LIMITS, 1, reference=tiny).kl == pytest.approx([0, 0], abs=1e-5)

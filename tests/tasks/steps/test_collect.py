@@ -1,0 +1,41 @@
+"""Pairs of answers by the champion, for annotators to compare."""
+
+from pathlib import Path
+
+from core.files import read_json
+from feedback import pairs
+from tasks.steps.collect import collect
+from tests.tasks.steps.hand_written import Logged, opened, put
+
+LABELLED = {"sources": [{"use": "simulated", "demonstrations": 0}]}
+UNLABELLED = {"sources": [{"use": "jsonl", "path": "votes.jsonl"}]}
+
+
+def test_without_a_champion_or_a_source_that_labels_nothing_is_answered(tmp_path: Path) -> None:
+    for round in (opened(tmp_path, ingest=LABELLED), opened(tmp_path, champion="4", ingest=UNLABELLED)):
+        collect(round, Logged())
+        assert pairs.read(round.workspace.answers) == []
+        assert read_json(round.workspace.report("collect"))["metrics"] == {"answers": 0, "tokens": 0}
+
+
+def test_each_prompt_is_answered_twice_by_the_champion(tmp_path: Path, models: Path) -> None:
+    round = opened(tmp_path, champion="4", ingest=LABELLED, collect={"prompts": 5})
+    put(models / "policy", round.workspace.champion)
+    collect(round, Logged())
+    collected = pairs.read(round.workspace.answers)
+    assert read_json(round.workspace.report("collect"))["metrics"]["answers"] == 10
+    assert {pair.pair_id for pair in collected} <= {f"round-1-{index:05d}" for index in range(5)}
+    for pair in collected:
+        left, right = pair.responses
+        assert (left.response_id, right.response_id) == (f"{pair.pair_id}-a", f"{pair.pair_id}-b")
+        assert {left.model_version, right.model_version} == {"4"}
+        assert left.text != right.text
+
+
+def test_equal_answers_are_no_pair(tmp_path: Path, models: Path) -> None:
+    """At a temperature of almost zero, both answers are the most probable one."""
+    round = opened(tmp_path, champion="4", ingest=LABELLED, collect={"prompts": 5, "temperature": 1e-4})
+    put(models / "policy", round.workspace.champion)
+    collect(round, Logged())
+    assert read_json(round.workspace.report("collect"))["metrics"]["answers"] == 10
+    assert pairs.read(round.workspace.answers) == []
