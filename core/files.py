@@ -15,6 +15,8 @@ import yaml
 
 from core.errors import Damaged
 
+_SAFE_LOADER = getattr(yaml, "CSafeLoader", yaml.SafeLoader)
+
 _LEFTOVER = re.compile(r"\.(?P<target>.+)\.(old|\w{8}\.draft)")
 """Names of temporary folders that `replacing` leaves after a kill: the old target, and drafts."""
 
@@ -85,7 +87,11 @@ def parse_yaml(text: str) -> Any:
     Raises:
         yaml.YAMLError: the text is not YAML.
     """
-    return yaml.load(text, Loader=getattr(yaml, "CSafeLoader", yaml.SafeLoader))
+    loader = _SAFE_LOADER(text)  # not `yaml.load`, which takes any loader, also one that runs code
+    try:
+        return loader.get_single_data()
+    finally:
+        loader.dispose()
 
 
 def recover_all(folder: Path) -> None:
