@@ -12,12 +12,15 @@ def step(
     name: Annotated[str, typer.Argument(metavar="NAME", help="A step of the round, e.g. reward.")],
     folder: Folder = None,
 ) -> None:
-    """Run one step of the last opened round, without Prefect. dvc.yaml uses this command."""
+    """Run one step of the last opened round, without Prefect and with the code that opened it. dvc.yaml uses it."""
     from tasks import steps
+    from tasks.state import records
     from tasks.state import round as rounds
     from tasks.state.steplog import StepLog
     from tasks.state.workspace import current
 
-    opened, log = rounds.read(current(folder)), StepLog()
-    steps.run(steps.find(name), opened, log)
+    step_, workspace, log = steps.find(name), current(folder), StepLog()
+    records.check_code(workspace)
+    opened = rounds.read(workspace)
+    steps.run(step_, opened, log)
     print(f"Step {name} of round {opened.number} has run: {log.learning_seconds:.1f} s learning, sampling, judging.")

@@ -81,14 +81,8 @@ def resume(workspace: Workspace, overrides: Sequence[str]) -> Round:
     """
     opened = rounds.read(workspace)
     cure = "finish it with `rounds round` and no overrides, or discard its results with `rounds round --reopen`"
-    circumstances = rounds.circumstances(workspace)
-    if circumstances.code != rounds.code_digest():
-        origin = rounds.checkout_hint(circumstances.commit, circumstances.dirty)
-        raise BadWorkspace(
-            f"round {opened.number} is open, and was opened by other code; {origin}. Finish the round with that code, "
-            "or discard its results and open it again with this code: `rounds round --reopen`"
-        )
-    if circumstances.inputs != digest(workspace.round):
+    records.check_code(workspace)
+    if rounds.circumstances(workspace).inputs != digest(workspace.round):
         raise Damaged(
             f"{workspace.round} was changed after round {opened.number} was opened; restore the file and {cure}"
         )

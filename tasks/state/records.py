@@ -5,7 +5,7 @@ from pathlib import Path
 
 import yaml
 
-from core.errors import Damaged
+from core.errors import BadWorkspace, Damaged
 from core.stored import Stored
 from evaluation.verdict import Verdict
 from tasks.state import round as rounds
@@ -52,6 +52,29 @@ def path(workspace: Workspace, number: int) -> Path:
 def unfinished(workspace: Workspace) -> bool:
     """True if a round was opened and has no record yet."""
     return workspace.round.exists() and not path(workspace, rounds.read(workspace).number).exists()
+
+
+def check_code(workspace: Workspace) -> None:
+    """Check that this code opened the last round; steps of other code would mix the results of two versions.
+
+    Raises:
+        BadWorkspace: other code opened it, or no round has been opened.
+        Damaged: round.yaml, opened.json or the record of the round is incomplete or invalid.
+    """
+    number, is_open = rounds.read(workspace).number, unfinished(workspace)
+    facts = rounds.circumstances(workspace) if is_open else read(workspace, number).opened
+    if facts.code == rounds.code_digest():
+        return
+    origin = rounds.checkout_hint(facts.commit, facts.dirty)
+    if is_open:
+        raise BadWorkspace(
+            f"round {number} is open, and was opened by other code; {origin}. Finish the round with that code, "
+            "or discard its results and open it again with this code: `rounds round --reopen`"
+        )
+    raise BadWorkspace(
+        f"round {number} of {workspace.root} was run by other code (digest {facts.code}, now {rounds.code_digest()}); "
+        f"{origin}. Run its steps with that code, or start the next round with this code: `rounds round`"
+    )
 
 
 def coming(workspace: Workspace) -> int:

@@ -7,6 +7,7 @@ import pytest
 import yaml
 
 from core.errors import BadWorkspace
+from core.files import digest
 from core.settings import read
 from flows.round import rlhf_round
 from tasks.history.replay import replay
@@ -95,6 +96,18 @@ def test_an_open_round_is_finished_by_the_code_that_opened_it(left_open: Workspa
     assert "rounds round --reopen" in result.err
     assert left_open.graph.read_text() == before
     assert json.loads(rounds("plan", "--json", "-w", left_open.root).out)["would"] == "refuse"
+
+
+@pytest.mark.parametrize(("state", "cure"), [("old", "`rounds round`"), ("left_open", "`rounds round --reopen`")])
+def test_a_step_is_run_by_the_code_that_opened_its_round(
+    state: str, cure: str, rounds: Rounds, request: pytest.FixtureRequest
+) -> None:
+    workspace: Workspace = request.getfixturevalue(state)
+    before = digest(workspace.data)
+    refused = rounds("step", "verdict", "-w", workspace.root)
+    assert refused.code == 2
+    assert all(fact in refused.err for fact in ("round 2", f"git checkout {COMMIT}", cure))
+    assert digest(workspace.data) == before
 
 
 def test_an_open_round_can_be_dropped_instead(left_open: Workspace) -> None:
