@@ -11,7 +11,7 @@ from rich.table import Table
 from cli.app import Folder, Panel, group
 from cli.display import person
 from cli.display.console import console, grid, plain
-from core.errors import BadParams
+from core.errors import NotFound
 
 if TYPE_CHECKING:
     from tasks.registry.audit import AuditEntry
@@ -41,7 +41,7 @@ def open_(
     registry = Registry(workspace.root)
     subject = version or registry.alias()
     if subject is None:
-        raise BadParams("there is no champion yet; name the version with --version")
+        raise NotFound("there is no champion yet; name the version with --version")
     opened = incidents.begin(workspace.audit, what, registry.version(subject).version, by or person.name())
     console().print(f"Incident {opened.number} is open for policy version {subject}.")
 

@@ -13,7 +13,7 @@ from cli.app import Folder, Json, Panel, app
 from cli.display.console import as_json, console, plain
 from cli.display.record import COLOURS, decision, details, numbers, table
 from cli.display.summary import title
-from core.errors import BadParams
+from core.errors import NotFound
 
 if TYPE_CHECKING:
     from tasks.state.records import RoundRecord
@@ -46,15 +46,15 @@ def _record(workspace: Workspace, number: int | None) -> RoundRecord:
     """The record of a round; by default, of the last one.
 
     Raises:
-        BadParams: the round has not finished.
+        NotFound: the round has not finished.
     """
     from tasks.state import records
 
     finished = records.numbers(workspace)
     if not finished:
-        raise BadParams(f"no round has finished in {workspace.root} yet; run the first one with `rounds round`")
+        raise NotFound(f"no round has finished in {workspace.root} yet; run the first one with `rounds round`")
     if number is not None and number not in finished:
-        raise BadParams(
+        raise NotFound(
             f"round {number} has not finished in {workspace.root}; finished rounds: {', '.join(map(str, finished))}"
         )
     return records.read(workspace, finished[-1] if number is None else number)

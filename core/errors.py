@@ -1,7 +1,7 @@
 """All errors that a user can fix, as one tree.
 
 RoundsError
-├── BadParams           an unknown knob, or an invalid value
+├── BadParams           an unknown knob, an invalid value, or options that exclude each other
 ├── BadFeedback         invalid feedback, or too little of it
 ├── BadModel            a base model or checkpoint that cannot be used
 ├── BadWorkspace        a folder that is not a workspace, or a workspace in an inconsistent state
@@ -10,7 +10,7 @@ RoundsError
 ├── NotInstalled        an optional package that a command needs is missing
 ├── NoTracking          MLflow does not answer, or rejects the address
 ├── NoFiles             files of a run are missing from MLflow's artifact store
-├── NotFound            no round, version or run has that name, or its saved files are gone
+├── NotFound            no round, step, version or run has that name, or its saved files are gone
 ├── NoIncident          no incident has that number, or it is already closed
 ├── AliasConflict       the alias `champion` points to another version than expected
 │   ├── RolledBack      the version was rolled back earlier
@@ -34,7 +34,7 @@ class RoundsError(Exception):
 
 
 class BadParams(RoundsError):
-    """An unknown knob, or an invalid value."""
+    """An unknown knob, an invalid value, or options that exclude each other."""
 
 
 class BadFeedback(RoundsError):
@@ -59,6 +59,10 @@ class Unwritable(RoundsError):
 
 class NotInstalled(RoundsError):
     """An optional package that a command needs is missing, or cannot be imported."""
+
+
+class NotFound(RoundsError):
+    """There is no round, step, version, run, pair or sample of that name, or its saved files are gone."""
 
 
 class RoundBusy(RoundsError):

@@ -3,13 +3,13 @@
 from collections.abc import Sequence
 from typing import NamedTuple
 
-from core.errors import BadWorkspace
+from core.errors import BadWorkspace, NotFound
 from feedback import preferences, store
 from feedback.measured import CURATE_TRAIN
 from feedback.rows import PreferenceRow
 from feedback.schema import FeedbackEvent
 from feedback.split import SplitName
-from tasks.registry.archive import Archive, NotFound, PastRound
+from tasks.registry.archive import Archive, PastRound
 from tasks.state import round as rounds
 from tasks.state.round import Round
 from tasks.state.workspace import Workspace
@@ -37,12 +37,12 @@ def material(workspace: Workspace, round_name: str) -> TrainingRecord:
     """The training record of a round by number, key or run, in its workspace or in the folder of its replay.
 
     Raises:
-        NotFound: no such round, or its saved files are gone.
-        BadWorkspace: the round trained no reward model, or the workspace no longer has its feedback.
+        NotFound: no such round, its saved files are gone, or it trained no reward model.
+        BadWorkspace: the workspace no longer has its feedback.
     """
     round, past = _find(workspace, round_name)
     if round.number == 0:
-        raise BadWorkspace("round 0 trains no reward model; name a later round")
+        raise NotFound("round 0 trains no reward model; name a later round")
     record = TrainingRecord(
         round, past, [event for event in store.events(workspace.feedback) if event.round <= round.number]
     )

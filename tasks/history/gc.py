@@ -6,7 +6,8 @@ from collections.abc import Iterable, Mapping
 from pathlib import Path
 from typing import NamedTuple
 
-from tasks.registry.archive import Archive, NotFound
+from core.errors import NotFound
+from tasks.registry.archive import Archive
 from tasks.registry.versions import VersionStore
 from tasks.state import records
 from tasks.state.lock import holding

@@ -7,11 +7,12 @@ Everything except the annotators is in MLflow; those are in the feedback of the 
 from collections.abc import Callable, Collection, Iterable, Mapping, Sequence
 from typing import NamedTuple
 
+from core.errors import NotFound
 from core.stored import Json
 from feedback.annotators import AnnotatorActivity, activity
 from tasks.registry import incidents as log
 from tasks.registry.alias import Registry
-from tasks.registry.archive import Archive, NotFound, PastRound, StepOutput, matches_prefix
+from tasks.registry.archive import Archive, PastRound, StepOutput, matches_prefix
 from tasks.registry.incidents import Incident
 from tasks.registry.versions import CHAMPION, ModelVersion
 from tasks.state import records

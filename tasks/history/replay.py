@@ -68,9 +68,9 @@ def replay(workspace: Workspace, round_name: str, into: Path, remote: str | None
         judge: also repeat the steps from `sample` to `verdict`, with the recorded votes.
 
     Raises:
-        NotFound: no such round, or its saved files are missing.
+        NotFound: no such round, or its saved files or its champion are missing.
         BadWorkspace: the code differs from the round's, the folder is not empty, or data cannot be fetched.
-        BadModel: the champion or the base model of the round is no longer available.
+        BadModel: the champion or the base model is not the one that the round used.
     """
     past = Archive(workspace.root).finished(round_name)
     _check_code(past)

@@ -96,7 +96,7 @@ class Registry(VersionStore):
             AliasConflict: another version than `expect` is champion.
             RolledBack: the version was rolled back earlier, and `kind` is not `force`.
             CoolingDown: the last rollback was less than `cooldown` seconds ago.
-            BadModel: there is no such version.
+            NotFound: there is no such version.
             BadParams: the reason is empty.
         """
         with self._locked():
@@ -132,7 +132,7 @@ class Registry(VersionStore):
             AliasConflict: the champion has no predecessor, or another version than `expect` is champion.
             RolledBack: the target itself was rolled back earlier.
             NeverChampion: `to` was never champion, so it has to be promoted instead.
-            BadModel: there is no version `to`.
+            NotFound: there is no version `to`.
             BadParams: the reason is empty.
         """
         with self._locked():

@@ -8,7 +8,7 @@ from pathlib import Path
 from tempfile import TemporaryDirectory
 from typing import TYPE_CHECKING, Any, NamedTuple
 
-from core.errors import RoundsError
+from core.errors import NotFound
 from core.files import read_json
 from evaluation.verdict import Verdict
 from tasks.registry import journal
@@ -25,10 +25,6 @@ SAVED = "round"
 
 PAGE = 1000
 """Runs per request to MLflow, its maximum."""
-
-
-class NotFound(RoundsError):
-    """No round, version or run has that name, or its saved files are gone."""
 
 
 class StepOutput(NamedTuple):

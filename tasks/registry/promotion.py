@@ -68,7 +68,7 @@ def by_hand(registry: Registry, version: str, reason: str, who: str, force: bool
         VersionRejected: the gates rejected the version.
         RolledBack: the version was rolled back earlier.
         AliasConflict: the champion changed during this call.
-        BadModel: there is no such version.
+        NotFound: there is no such version.
     """
     target, champion = registry.version(version), registry.alias()
     rejected = target.tags.get("verdict") == "reject"

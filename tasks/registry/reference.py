@@ -4,7 +4,7 @@ import logging
 from pathlib import Path
 from typing import NamedTuple
 
-from core.errors import BadModel
+from core.errors import BadModel, NotFound
 from core.files import read_json, write_json
 from evaluation.evals import CANDIDATE, CHAMPION
 from feedback.pairs import pairs_id
@@ -63,7 +63,7 @@ def fetch_reward(registry: Registry, champion: ModelVersion, into: Path) -> Path
         return None
     try:
         return registry.fetch(registry.version(version, "reward"), into)
-    except BadModel as error:  # not fatal: only the check of the old reward model on new votes is skipped
+    except (BadModel, NotFound) as error:  # not fatal: only the check of the old reward model on new votes is skipped
         _logger.warning("drift of the reward model is not measured: %s", error)
         return None
 

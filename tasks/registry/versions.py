@@ -7,7 +7,7 @@ from datetime import UTC, datetime
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, Literal, NamedTuple
 
-from core.errors import BadModel
+from core.errors import BadModel, NotFound
 from core.files import digest, replacing
 from tasks.state.lock import holding
 from tasks.state.workspace import Workspace
@@ -67,7 +67,7 @@ class VersionStore:
         """The policy that is in use; None before the first promotion.
 
         Raises:
-            BadModel: the alias was moved by hand to a version that no round registered.
+            NotFound: the alias was moved by hand to a version that no round registered.
         """
         version = self.alias()
         return self.version(version) if version else None
@@ -87,12 +87,12 @@ class VersionStore:
         """One version.
 
         Raises:
-            BadModel: no round registered a version with this number.
+            NotFound: no round registered a version with this number.
         """
         existing = self.find(version, name)
         if existing is None:
             known = ", ".join(version.version for version in reversed(self.versions(name))) or "none"
-            raise BadModel(f"{name} has no version {version} that a round registered; there are: {known}")
+            raise NotFound(f"{name} has no version {version} that a round registered; there are: {known}")
         return existing
 
     def find(self, version: str, name: ModelName = "policy") -> ModelVersion | None:

@@ -58,7 +58,8 @@ def check_code(workspace: Workspace) -> None:
     """Check that this code opened the last round; steps of other code would mix the results of two versions.
 
     Raises:
-        BadWorkspace: other code opened it, or no round has been opened.
+        BadWorkspace: other code opened it.
+        NotFound: no round has been opened.
         Damaged: round.yaml, opened.json or the record of the round is incomplete or invalid.
     """
     number, is_open = rounds.read(workspace).number, unfinished(workspace)

@@ -8,7 +8,7 @@ from pathlib import Path
 
 import yaml
 
-from core.errors import BadWorkspace, Damaged
+from core.errors import Damaged, NotFound
 from core.files import parse_yaml
 from core.settings import Settings, parse
 from core.stored import Values
@@ -63,7 +63,7 @@ def read(workspace: Workspace) -> Round:
     """The round that was opened last.
 
     Raises:
-        BadWorkspace: no round has been opened.
+        NotFound: no round has been opened.
         Damaged: round.yaml is incomplete or invalid.
     """
     return frozen(workspace, inputs(workspace))
@@ -73,11 +73,11 @@ def inputs(workspace: Workspace) -> Inputs:
     """The frozen inputs of the round that was opened last.
 
     Raises:
-        BadWorkspace: no round has been opened.
+        NotFound: no round has been opened.
         Damaged: round.yaml is incomplete or invalid.
     """
     if not workspace.round.exists():
-        raise BadWorkspace(f"no round has been opened in {workspace.root}; open one with `rounds round`")
+        raise NotFound(f"no round has been opened in {workspace.root}; open one with `rounds round`")
     try:
         return Inputs.from_yaml(workspace.round.read_text(encoding="utf-8"), str(workspace.round))
     except (yaml.YAMLError, UnicodeDecodeError, Damaged) as error:

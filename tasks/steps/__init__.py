@@ -3,7 +3,7 @@
 from collections.abc import Callable
 from importlib import import_module
 
-from core.errors import BadParams
+from core.errors import NotFound
 from tasks.state.round import Round
 from tasks.state.steplog import StepLog
 from tasks.state.steps import STEPS
@@ -16,10 +16,10 @@ def find(name: str) -> Step:
     """Return the step `name`: the function of that name in `tasks/steps/<name>.py`.
 
     Raises:
-        BadParams: there is no such step; the message lists the steps.
+        NotFound: there is no such step; the message lists the steps.
     """
     if name not in STEPS:
-        raise BadParams(f"there is no step {name!r}; use one of {', '.join(STEPS)}")
+        raise NotFound(f"there is no step {name!r}; use one of {', '.join(STEPS)}")
     step: Step = getattr(import_module(f"{__name__}.{name}"), name)
     return step
 

@@ -5,7 +5,7 @@ from typing import Annotated, Literal, NamedTuple
 
 from pydantic import Field, SerializeAsAny
 
-from core.errors import BadModel
+from core.errors import BadModel, NotFound
 from core.files import write_json
 from core.plugins import chosen, used_by_name
 from core.settings import BaseSettings, read, section
@@ -133,7 +133,7 @@ def _act(
     number = _incident(workspace, champion, reason)
     try:
         now = registry.rollback(None, reason, WATCH, expect=champion.version).now.version
-    except (AliasConflict, BadModel) as refusal:
+    except (AliasConflict, BadModel, NotFound) as refusal:
         incidents.note(workspace.audit, number, f"not rolled back: {refusal}", WATCH)
         return guarded._replace(kept=str(refusal))
     incidents.note(workspace.audit, number, f"rolled back to version {now}", WATCH)

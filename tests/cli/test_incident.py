@@ -43,7 +43,7 @@ def test_an_incident_from_open_to_close(rounds: Rounds, continued: Workspace) ->
     ("words", "error"),
     [
         (("note", "7", "hello"), "NoIncident: there is no incident 7"),
-        (("open", "--what", "rude", "--version", "9"), "BadModel: policy has no version 9"),
+        (("open", "--what", "rude", "--version", "9"), "NotFound: policy has no version 9"),
         (("open", "--what", " "), "BadParams: the text of an incident is empty"),
     ],
 )

@@ -5,14 +5,14 @@ from collections.abc import Iterator
 from pathlib import Path
 from typing import NamedTuple
 
-from core.errors import BadWorkspace
+from core.errors import BadWorkspace, NotFound
 from evaluation.evals import CANDIDATE, CHAMPION
 from feedback import excerpt
 from tasks.analysis.drift import page as dashboard
 from tasks.analysis.drift import sections
 from tasks.analysis.drift.page import DriftPage
 from tasks.analysis.drift.sections import Section
-from tasks.registry.archive import Archive, NotFound
+from tasks.registry.archive import Archive
 from tasks.registry.reference import Reference, load_reference
 from tasks.state import round as rounds
 from tasks.state import tables

@@ -7,7 +7,7 @@ model was trained on.
 from collections.abc import Sequence
 from typing import Any, NamedTuple
 
-from core.errors import BadFeedback, BadModel, BadWorkspace
+from core.errors import BadWorkspace, NotFound
 from evaluation.evals import CANDIDATE, CHAMPION
 from feedback.rows import PreferenceRow, Turns
 from models.attribution import Attribution, attribute
@@ -68,21 +68,20 @@ def reward_version(workspace: Workspace, version: str | None, round_name: str | 
     """The reward model of a policy version or of a round; by default, of the champion.
 
     Raises:
-        BadModel: no such version, or it was trained without a reward model.
-        NotFound: no such round.
+        NotFound: no such version or round, or it was trained without a reward model.
     """
     store = VersionStore(workspace.root)
     if round_name is not None:
         past = Archive(workspace.root).finished(round_name)
         registered = [candidate for candidate in store.versions("reward") if candidate.run_id == past.run_id]
         if not registered:
-            raise BadModel(f"{past.name} registered no reward model; {_available(store)}")
+            raise NotFound(f"{past.name} registered no reward model; {_available(store)}")
         return registered[0]
     policy = store.version(version) if version else store.champion()
     if policy is None:
-        raise BadModel("there is no champion yet; `rounds round` trains the first one")
+        raise NotFound("there is no champion yet; `rounds round` trains the first one")
     if "reward_version" not in policy.tags:
-        raise BadModel(f"policy version {policy.version} was trained without a reward model; {_available(store)}")
+        raise NotFound(f"policy version {policy.version} was trained without a reward model; {_available(store)}")
     return store.version(policy.tags["reward_version"], "reward")
 
 
@@ -90,13 +89,13 @@ def pair(workspace: Workspace, version: ModelVersion, identity: str) -> list[Ans
     """Both answers of a pair of that round's preferences, by the first digits of its pair_id.
 
     Raises:
-        BadFeedback: no pair matches, or more than one.
+        NotFound: no pair matches, or more than one.
         BadWorkspace: the workspace does not hold the feedback of the round.
     """
     rows = material(workspace, version.run_id).preferences()
     matches = [row for row in rows if matches_prefix(row.pair_id, identity)]
     if len(matches) != 1:
-        raise BadFeedback(
+        raise NotFound(
             f"{len(matches)} of the {len(rows)} pairs of round {version.round} begin with {identity!r}; give six "
             "or more digits of one pair_id (data/preferences/*.arrow)"
         )
@@ -112,12 +111,15 @@ def sample(workspace: Workspace, number: int) -> list[AnswerToExplain]:
     """The candidate's and the champion's answer to a prompt of the last evaluation, by its index from 0.
 
     Raises:
-        BadWorkspace: there is no such sample, or the workspace no longer has its prompt.
+        NotFound: there is no such sample.
+        BadWorkspace: the workspace no longer has its prompt.
     """
     path = workspace.sampled
     samples = tables.rows(path) if path.exists() else []
+    if not samples:
+        raise NotFound(f"there are no samples at {path}; run a round after round 0 with `rounds round`")
     if not 0 <= number < len(samples):
-        raise BadWorkspace(f"there is no sample {number}: {path} has samples 0 to {len(samples) - 1}; name one of them")
+        raise NotFound(f"there is no sample {number}: {path} has samples 0 to {len(samples) - 1}; name one of them")
     row = samples[number]
     prompt = _prompt(workspace, row["prompt_id"])
     return [AnswerToExplain(who, prompt, row[f"{who}_texts"]) for who in (CANDIDATE, CHAMPION)]

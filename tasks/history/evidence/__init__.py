@@ -11,6 +11,7 @@ from pathlib import Path
 from typing import Any, NamedTuple
 from zipfile import ZIP_STORED, ZipFile, ZipInfo
 
+from core.errors import NotFound
 from core.files import replacing
 from tasks.history.evidence.headings import PARTS, EvidencePart
 from tasks.history.evidence.index import index
@@ -18,7 +19,7 @@ from tasks.history.lineage import Lineage, lineage, survey
 from tasks.pages import cards
 from tasks.registry import audit
 from tasks.registry.alias import Registry
-from tasks.registry.archive import SAVED, Archive, NotFound
+from tasks.registry.archive import SAVED, Archive
 from tasks.registry.audit import AuditEntry
 from tasks.registry.incidents import CLOSED, NOTED, OPENED
 from tasks.registry.versions import CHAMPION, ModelVersion

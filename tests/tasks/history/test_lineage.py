@@ -3,8 +3,8 @@ from typing import Any
 
 import pytest
 
+from core.errors import NotFound
 from tasks.history.lineage import History, lineage
-from tasks.registry.archive import NotFound
 from tests.tasks.history.worlds import COMMITS, FEEDBACK, KEYS, RUNS, SFT, version, world
 
 

@@ -10,7 +10,7 @@ from typing import Any
 import pytest
 from mlflow.exceptions import MlflowException
 
-from core.errors import BadModel, BadParams
+from core.errors import BadModel, BadParams, NotFound
 from tasks.registry import audit
 from tasks.registry.alias import AliasConflict, CoolingDown, ModelVersion, NeverChampion, Registry, RolledBack
 from tasks.tools.tracking import RoundRun
@@ -121,7 +121,7 @@ def test_versions_are_newest_first_and_of_rounds_only(home: Path) -> None:
     assert [version.version for version in registry.versions("policy")] == ["10", "9", "1"]
     assert [version.version for version in registry.versions("reward")] == ["1"]
     assert registry.version("10").round == 2
-    with pytest.raises(BadModel, match="no version 5 that a round registered"):
+    with pytest.raises(NotFound, match="no version 5 that a round registered"):
         registry.version("5")
 
 
@@ -173,7 +173,7 @@ def test_a_promotion_against_another_champion_is_a_conflict(home: Path) -> None:
     for expect, shown in (("1", "1"), (None, "unset")):
         with pytest.raises(AliasConflict, match=f"champion is 2, expected {shown}"):
             registry.promote("3", expect, "better", "rounds")
-    with pytest.raises(BadModel, match="no version 9"):
+    with pytest.raises(NotFound, match="no version 9"):
         registry.promote("9", "2", "better", "rounds")
     assert champion(registry) == "2"
     assert len(moves(home)) == 2
@@ -287,7 +287,7 @@ def test_a_champion_set_by_hand_that_no_round_made_can_be_replaced(home: Path) -
     registry = with_champion_2(home)
     made = registry.store.create_model_version("policy", str(home / "by hand"))
     registry.store.set_registered_model_alias("policy", "champion", str(made.version))
-    with pytest.raises(BadModel, match="no version 4 that a round registered"):
+    with pytest.raises(NotFound, match="no version 4 that a round registered"):
         registry.champion()
     assert registry.promote("2", "4", "back to what rounds made", "ana") == "done"
 

@@ -4,7 +4,7 @@ from pathlib import Path
 
 import pytest
 
-from core.errors import BadWorkspace
+from core.errors import BadWorkspace, NotFound
 from evaluation.verdict import Verdict
 from tasks.registry.alias import Registry
 from tasks.rounds import opening
@@ -49,5 +49,5 @@ def test_a_finished_round_of_other_code_even_without_opened_json(opened: Workspa
 
 
 def test_no_round(tmp_path: Path) -> None:
-    with pytest.raises(BadWorkspace, match="open one with `rounds round`"):
+    with pytest.raises(NotFound, match="open one with `rounds round`"):
         records.check_code(Workspace(tmp_path))
