@@ -26,8 +26,10 @@ def lineage(
     name: Annotated[
         str,
         typer.Argument(
-            metavar="ANYTHING",
-            help="policy@champion, policy/3, a round, run, hash, commit or annotator; kind:NAME if ambiguous.",
+            metavar="WHAT",
+            help="What to trace: a version (policy@champion, policy/3), a round by number or key, a run id, a commit, "
+            "the hash of data or weights (six digits or more), or an annotator. If a name is several of these, put its "
+            "kind before it: round:3, annotator:anna.",
         ),
     ],
     json: Json = False,

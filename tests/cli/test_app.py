@@ -3,6 +3,7 @@
 import os
 import subprocess
 import sys
+from collections.abc import Iterator
 from pathlib import Path
 from typing import Any
 
@@ -12,6 +13,7 @@ import typer
 from cli.__main__ import app
 from cli.app import Panel
 from cli.reference import commands
+from tasks.history.lineage import KINDS
 from tasks.state.workspace import PROJECT, Workspace
 from tests.commands import Rounds
 
@@ -31,6 +33,24 @@ def test_commands_are_listed_by_panel_and_then_by_name() -> None:
     listed = [(panels.index(ROUNDS.commands[name].rich_help_panel), name) for name in names]
     assert listed == sorted(listed)
     assert ["incident", "open"] in commands()
+
+
+def arguments(command: Any) -> Iterator[Any]:
+    """The positional arguments of a command or of the commands of a group."""
+    yield from (parameter for parameter in command.params if parameter.param_type_name == "argument")
+    for below in getattr(command, "commands", {}).values():
+        yield from arguments(below)
+
+
+def test_an_argument_has_a_noun_and_a_help_text() -> None:
+    for argument in arguments(ROUNDS):
+        assert argument.help, argument.name
+        assert not {"ANYTHING", "SOMETHING", "ANY", "ARG"} & {argument.metavar or argument.name.upper()}
+
+
+def test_lineage_names_every_kind_that_it_can_trace() -> None:
+    [what] = arguments(ROUNDS.commands["lineage"])
+    assert (what.metavar, [kind for kind in KINDS if kind not in what.help]) == ("WHAT", [])
 
 
 @pytest.mark.parametrize("settings", [{"PYTHONIOENCODING": "ascii"}, {"LC_ALL": "C", "PYTHONUTF8": "0"}])
