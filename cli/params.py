@@ -1,6 +1,7 @@
 """`rounds params`: the value of every knob for the next round and its origin; `--tidy` shortens params.yaml."""
 
 import difflib
+import textwrap
 from collections.abc import Sequence
 from typing import TYPE_CHECKING, Annotated
 
@@ -14,6 +15,10 @@ from core.errors import BadParams
 if TYPE_CHECKING:
     from tasks.rounds.origins import Knob
     from tasks.state.workspace import Workspace
+
+
+SCREEN = 16
+"""Maximum number of lines for the names of removed values."""
 
 
 @app.command(rich_help_panel=Panel.ROUNDS)
@@ -49,17 +54,30 @@ def params(
 
 
 def _tidy(workspace: "Workspace") -> None:
-    """Remove values equal to the default from params.yaml, and print their names."""
+    """Remove values equal to the default from params.yaml; print how many, their names, and where the backup is."""
     from tasks.rounds.tidy import tidy
 
     removed, backup = tidy(workspace)
     if backup is None:
         print(f"{workspace.params} has no values equal to the default; nothing was changed.")
         return
-    print(f"Removed from {workspace.params} (equal to the default):")
-    for name in removed:
-        print(f"  {name}")
-    print(f"{len(removed)} in total. Backup of the file: {backup}")
+    print(f"Removed {len(removed)} values equal to the default from {workspace.params}:")
+    print("\n".join(_wrapped(removed, console().width)))
+    print(f"Backup of the file: {backup}")
+
+
+def _wrapped(names: Sequence[str], width: int) -> list[str]:
+    """The names as lines of `width` characters; at most `SCREEN` lines, the last of which counts the names left out."""
+    lines = _lines(names, width)
+    shown = len(names)
+    while len(lines) > SCREEN:
+        shown -= 1
+        lines = _lines([*names[:shown], f"and {len(names) - shown} more, see the backup"], width)
+    return lines
+
+
+def _lines(names: Sequence[str], width: int) -> list[str]:
+    return textwrap.wrap(", ".join(names), width, initial_indent="  ", subsequent_indent="  ", break_on_hyphens=False)
 
 
 def _under(knobs: "Sequence[Knob]", section: str | None) -> "list[Knob]":
