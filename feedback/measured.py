@@ -23,14 +23,14 @@ COLLECT_TOKENS = Metric(
 INGEST_NEW = Metric(
     "new",
     "ingest",
-    "records",
+    "events",
     "up",
     "Events stored for the first time. Worry at 0: the round trains on old feedback only.",
 )
 INGEST_REPEATED = Metric(
     "repeated",
     "ingest",
-    "records",
+    "events",
     "none",
     "Events that were already stored with the same content.",
 )
@@ -80,10 +80,10 @@ CURATE_REPEATED = Metric(
 CURATE_ABSTAINED = Metric(
     "abstained",
     "curate",
-    "pairs",
+    "votes",
     "down",
-    "Pairs on which a person abstained (`skip`, `cannot_judge`, `not_rankable`), counted once per person. Worry "
-    "when it grows: the guideline may be unclear.",
+    "Votes that abstain (`skip`, `cannot_judge`, `not_rankable`), at most one per person, pair and criterion; they are "
+    "not in `curate/votes`. Worry when it grows: the guideline may be unclear.",
 )
 CURATE_EQUAL_ANSWERS = Metric(
     "equal_answers",

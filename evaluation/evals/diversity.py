@@ -36,7 +36,7 @@ CHAMPION_DISTINCT_2 = Metric(
 DISTINCT_2_KEPT = Metric(
     "distinct_2_kept",
     "evaluate",
-    "share",
+    "ratio",
     "near 1",
     "Ratio of distinct word pairs to the champion's, in samples of equal size, so that length has no effect "
     "(rarefaction, Hurlbert 1971). The gate `diversity` rejects below .7.",

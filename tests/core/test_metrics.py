@@ -41,6 +41,32 @@ def test_a_family_of_metrics() -> None:
     assert (family.prefix, family.of("polite")) == ("criterion_", "criterion_polite_votes")
 
 
+SHARES = ("share", "ratio")
+
+
+def named_unit(metric: Metric, units: set[str]) -> str:
+    """The unit that the definition begins with: a counted noun, `Share of …` or `Ratio of …`; else the declared one."""
+    noun = metric.definition.split()[0].strip(",.:").casefold()
+    counted = noun in units and metric.unit not in SHARES
+    return noun if counted or noun in SHARES else metric.unit
+
+
+def test_a_unit_that_contradicts_the_definition_is_found() -> None:
+    units = {"votes", "pairs", "share"}
+    assert named_unit(Metric("abstained", "curate", "pairs", "down", "Votes that abstain."), units) == "votes"
+    assert named_unit(Metric("kept", "evaluate", "share", "near 1", "Ratio of word pairs."), units) == "ratio"
+    assert named_unit(Metric("left", "evaluate", "share", ".5", "Votes with it on the left."), units) == "share"
+
+
+@pytest.mark.filterwarnings("ignore")  # warnings of imported packages
+def test_a_unit_is_the_one_that_the_definition_begins_with() -> None:
+    known = everywhere()
+    units = {metric.unit for metric in known.values()}
+    assert {name: named_unit(metric, units) for name, metric in known.items()} == {
+        name: metric.unit for name, metric in known.items()
+    }
+
+
 @pytest.mark.filterwarnings("ignore")  # warnings of imported packages
 def test_every_metric_is_declared_once_under_a_step_and_is_on_the_page() -> None:
     page, known = (ROOT / "docs/metrics.md").read_text(encoding="utf-8"), everywhere()

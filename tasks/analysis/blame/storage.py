@@ -15,7 +15,7 @@ SUSPECTS = Metric(
     "blame",
     "subsets",
     "none",
-    "Annotators, sources and feedback batches that were left out, one at a time.",
+    "Subsets of the feedback (annotators, sources, feedback batches) that were left out, one at a time.",
     rare=True,
 )
 HARM = Metric(
