@@ -53,9 +53,9 @@ def explain(
     from tasks.analysis.explain import explain as explained
     from tasks.analysis.explain import reward_version
     from tasks.analysis.explain.page import page
-    from tasks.state.workspace import current_or_new
+    from tasks.state.workspace import current_or_server
 
-    workspace = current_or_new(folder)
+    workspace = current_or_server(folder)
     if version is not None and round_ is not None:
         raise BadParams("--version and --round both choose a reward model; give only one of them")
     registered = reward_version(workspace, version, round_)

@@ -16,10 +16,10 @@ def feedback(
 ) -> None:
     """Add feedback to the inbox. With enough records, a Prefect deployment starts a round."""
     from tasks.state import intake
-    from tasks.state.workspace import current_or_new
+    from tasks.state.workspace import current_or_planned
     from tasks.tools.events import configured, send_feedback_ready
 
-    workspace, out = current_or_new(folder), console()
+    workspace, out = current_or_planned(folder), console()
     intake.hand_in(workspace, files)
     waiting = intake.count(workspace)
     counted = f"{waiting.records} records wait in {workspace.inbox}"

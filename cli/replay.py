@@ -35,11 +35,11 @@ def replay(
 ) -> None:
     """Run a finished round again from its MLflow run and the DVC remote, and compare the outputs byte by byte."""
     from tasks.history.replay import replay as run_again
-    from tasks.state.workspace import current_or_new
+    from tasks.state.workspace import current_or_server
 
     out = console()
     with progress(out):
-        result = run_again(current_or_new(folder), round_name, into.resolve(), remote, judge)
+        result = run_again(current_or_server(folder), round_name, into.resolve(), remote, judge)
     out.print(_table(result))
     names = ", ".join(output.what for output in result.differing)
     if names:

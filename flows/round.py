@@ -15,12 +15,13 @@ from flows.orchestration.title import name_run
 from tasks.people import approval
 from tasks.people.waiting import WaitingForPeople
 from tasks.rounds import closing, opening
+from tasks.rounds.first import workspace_for_round
 from tasks.rounds.request import answered
 from tasks.rounds.running import RunningRound
 from tasks.state import records
 from tasks.state.intake import count
 from tasks.state.records import RoundRecord
-from tasks.state.workspace import Workspace, current_or_new
+from tasks.state.workspace import Workspace
 from tasks.steps.collect import collect
 from tasks.steps.curate import curate
 from tasks.steps.drift import drift
@@ -57,7 +58,7 @@ def rlhf_round(
     round is continued later, like an interrupted one. Returns None if no round was finished.
     """
     exempt_loopback()
-    target = current_or_new(Path(workspace) if workspace else None)
+    target = workspace_for_round(Path(workspace) if workspace else None, overrides)
     continuing = resumed()  # a resumed run continues its round, and never opens a new one
     while True:
         try:
@@ -97,6 +98,7 @@ def _round(
     if not new and (record := answered(workspace, overrides)) is not None:
         return record
     if reopen:
+        opening.checked(workspace, overrides)  # a request that is refused must not cost the open round
         opening.drop(workspace)
     running = _open(workspace, overrides, announce)
     if running.round.number == 0:

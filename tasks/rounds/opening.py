@@ -3,8 +3,8 @@
 import hashlib
 import shutil
 import subprocess
-from collections.abc import Mapping, Sequence
-from contextlib import suppress
+from collections.abc import Iterator, Mapping, Sequence
+from contextlib import contextmanager, suppress
 from datetime import UTC, datetime
 from itertools import islice
 from pathlib import Path
@@ -41,16 +41,28 @@ MAX_CHECKED_RECORDS = 1000
 def start(workspace: Workspace, overrides: Sequence[str], execute: Execute = run) -> RunningRound:
     """Continue the unfinished round, or open a new one.
 
+    A request that cannot be used is refused before the registry is touched.
+
     Raises:
         NoTracking: MLflow does not answer.
+        RoundsError: see `resume` and `open_round`.
     """
     _recover(workspace)
+    if records.unfinished(workspace):
+        opened = resume(workspace, overrides)
+        with _reconciled(workspace) as registry:
+            return RunningRound(opened, registry, execute)
+    request = checked(workspace, overrides)
+    with _reconciled(workspace) as registry:
+        return RunningRound(_freeze(workspace, request, registry), registry, execute)
+
+
+@contextmanager
+def _reconciled(workspace: Workspace) -> Iterator[Registry]:
     with tracking.answering(workspace.root):
         registry = Registry(workspace.root)
         registry.reconcile()
-        if records.unfinished(workspace):
-            return RunningRound(resume(workspace, overrides), registry, execute)
-        return RunningRound(open_round(workspace, overrides, registry), registry, execute)
+        yield registry
 
 
 def _recover(workspace: Workspace) -> None:
@@ -102,9 +114,36 @@ def open_round(workspace: Workspace, overrides: Sequence[str], registry: Registr
         BadModel: the base model cannot be used, or its tokenizer is not the champion's.
         BadWorkspace: a remote is not configured, or dvc.yaml was edited.
     """
+    return _freeze(workspace, checked(workspace, overrides), registry)
+
+
+def checked(workspace: Workspace, overrides: Sequence[str]) -> Request:
+    """The request for a new round, with everything checked that can be checked without the registry.
+
+    Raises:
+        RoundsError: see `open_round`.
+    """
     request = read_request(workspace, overrides)
+    check(workspace, request.params)
+    return request
+
+
+def check_first(workspace: Workspace, overrides: Sequence[str]) -> None:
+    """The same for a workspace that may not exist yet: a new one will have the project's params.yaml and .dvc/config.
+
+    Raises:
+        RoundsError: see `open_round`.
+    """
+    origin = workspace if workspace.graph.exists() else Workspace(PROJECT)
+    params = read_request(origin, overrides).params
+    _check_inputs(params)
+    DataGraph(origin.root).check_remote(params.versioning)
+    DataGraph(workspace.root).check_repository(params.versioning)
+    check_base(params.model, workspace.champion)
+
+
+def _freeze(workspace: Workspace, request: Request, registry: Registry) -> Round:
     params = request.params
-    check(workspace, params)
     graph.renew(workspace)
     champion = registry.champion()
     number = next_number(workspace, registry)
@@ -129,6 +168,11 @@ def check(workspace: Workspace, params: RoundSettings) -> None:
         BadParams: people are asked for more votes than there are pairs.
         BadWorkspace: a remote is not configured or does not answer, or there is no git repository to commit to.
     """
+    _check_inputs(params)
+    DataGraph(workspace.root).check(params.versioning)
+
+
+def _check_inputs(params: RoundSettings) -> None:
     people = params.vote.annotator
     if isinstance(people, People) and people.votes > params.sample.prompts:
         raise BadParams(
@@ -139,7 +183,6 @@ def check(workspace: Workspace, params: RoundSettings) -> None:
         source.check()
     for evaluation in chosen(params.evaluate.evals):
         evaluation.check()
-    DataGraph(workspace.root).check(params.versioning)
 
 
 def _examples(workspace: Workspace, params: RoundSettings) -> dict[str, list[dict[str, str]]]:

@@ -19,7 +19,7 @@ from feedback.schema import FeedbackEvent, RejectedRecord
 from feedback.sources import Intake, Source
 from feedback.sources.jsonl import JSONL
 from feedback.sources.simulated import Simulated
-from tasks.state.workspace import Workspace
+from tasks.state.workspace import Workspace, at
 
 SourceField = Annotated[SerializeAsAny[Source], used("feedback.sources")]
 
@@ -76,6 +76,8 @@ def count(workspace: Workspace, overrides: Sequence[str] = ()) -> InboxCount:
 def hand_in(workspace: Workspace, files: Sequence[Path]) -> None:
     """Validate feedback files and copy them to the inbox; the copies are on disk when this returns.
 
+    A workspace that does not exist yet is created once all files are valid.
+
     Raises:
         BadFeedback: a file does not exist, or a record is invalid; names file, line and reason. No file is copied then.
     """
@@ -83,6 +85,7 @@ def hand_in(workspace: Workspace, files: Sequence[Path]) -> None:
         if not file.is_file():
             raise BadFeedback(f"{file}: there is no such file, so nothing was accepted; name a file of JSON lines")
         _check(file)
+    workspace = at(workspace.root)
     for file in files:
         _copy_to_inbox(workspace, file)
 

@@ -325,16 +325,30 @@ def at(root: Path) -> Workspace:
     """The workspace at `root`; created if the folder is missing or empty.
 
     Raises:
+        BadWorkspace: the folder is neither empty nor a workspace, or it cannot be written.
+    """
+    workspace = planned(root)
+    try:
+        if not workspace.graph.exists():
+            _copy_shipped_files(workspace.root)
+        workspace.data.mkdir(exist_ok=True)
+    except OSError as error:
+        raise BadWorkspace(f"{workspace.root} cannot be written ({error}); name a folder that can be") from error
+    return workspace
+
+
+def planned(root: Path) -> Workspace:
+    """The workspace that `at` would return, without creating it.
+
+    Raises:
         BadWorkspace: the folder is neither empty nor a workspace.
     """
     root = root.resolve()
+    if root.exists() and not root.is_dir():
+        raise BadWorkspace(f"{root} is not a folder; name one that is, or a new one")
     if root.exists() and any(root.iterdir()) and not (root / "dvc.yaml").exists():
         raise BadWorkspace(f"{root} is neither empty nor a workspace (no dvc.yaml); name another folder")
-    if not (root / "dvc.yaml").exists():
-        _copy_shipped_files(root)
-    workspace = Workspace(root)
-    workspace.data.mkdir(exist_ok=True)
-    return workspace
+    return Workspace(root)
 
 
 def _copy_shipped_files(root: Path) -> None:
@@ -350,18 +364,27 @@ def current(folder: Path | None = None) -> Workspace:
         BadWorkspace: it does not exist. It is not created, so that a mistyped name does not give an empty workspace.
     """
     root = _selected(folder)
-    if not root.exists() or not any(root.iterdir()):
+    if not root.exists() or (root.is_dir() and not any(root.iterdir())):
         raise BadWorkspace(f"there is no workspace at {root}; name another one, or create it: `rounds round -w {root}`")
     return at(root)
 
 
-def current_or_new(folder: Path | None = None) -> Workspace:
-    """The same, created if missing: for a first round, and for commands that read only from servers.
+def current_or_planned(folder: Path | None = None) -> Workspace:
+    """The same, also if it does not exist yet, for commands that create it once their input is valid.
 
     Raises:
         BadWorkspace: the folder is neither empty nor a workspace.
     """
-    return at(_selected(folder))
+    return planned(_selected(folder))
+
+
+def current_or_server(folder: Path | None = None) -> Workspace:
+    """The same, for commands that only read records: with an MLflow server, which has them, it is created if missing.
+
+    Raises:
+        BadWorkspace: it does not exist and `MLFLOW_TRACKING_URI` is not set, or the folder is no workspace.
+    """
+    return at(_selected(folder)) if os.environ.get("MLFLOW_TRACKING_URI") else current(folder)
 
 
 def _selected(folder: Path | None) -> Path:

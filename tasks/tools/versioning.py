@@ -204,7 +204,7 @@ class DataGraph:
         if not self.cache.resolve().is_relative_to(self.root.resolve()):
             raise BadWorkspace(
                 f"the DVC cache {self.cache} is outside the workspace and may be shared with other "
-                "workspaces; nothing was removed from it"
+                "workspaces, so nothing was removed; use the workspace's own cache with `dvc config --unset cache.dir`"
             )
         return {file.parent.name + file.name: file for file in self.cache.glob("files/md5/??/*")}
 
@@ -273,6 +273,11 @@ class DataGraph:
         Raises:
             BadWorkspace: one of them is not, or the remote does not answer within `PATIENCE` seconds.
         """
+        self.check_remote(knobs)
+        self.check_repository(knobs)
+
+    def check_remote(self, knobs: VersioningSettings) -> None:
+        """The part of `check` about the remote; it needs .dvc/config only."""
         remote = self.remote_of(knobs.remote)
         if remote and remote not in self._repo.config["remote"]:
             raise BadWorkspace(
@@ -280,6 +285,9 @@ class DataGraph:
             )
         if remote:
             self._check_remote(remote)
+
+    def check_repository(self, knobs: VersioningSettings) -> None:
+        """The part of `check` about the git repository."""
         if knobs.commit:
             if not (self.root / ".git").exists():
                 raise BadWorkspace(
@@ -327,7 +335,8 @@ class DataGraph:
         done = subprocess.run(["git", *arguments], cwd=self.root, capture_output=True, text=True, check=False)
         if done.returncode:
             raise BadWorkspace(
-                f"versioning.commit: `git {' '.join(arguments)}` failed in {self.root}: {done.stderr.strip()}"
+                f"versioning.commit: `git {' '.join(arguments)}` failed in {self.root}; correct that, or set "
+                f"versioning.commit=false: {done.stderr.strip()}"
             )
         return done.stdout
 
