@@ -30,6 +30,6 @@ def cooldown(
         console().print(state, soft_wrap=True)
         return
     if not reason:
-        raise BadParams("--lift needs --reason TEXT; the reason is written to the audit log")
+        raise BadParams("--lift needs a reason for the audit log; add --reason TEXT")
     lifted = registry.lift(reason, person.name())
     console().print("The cooldown is over: rounds can promote again." if lifted else "There was no cooldown.")

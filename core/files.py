@@ -78,7 +78,7 @@ def read_json(path: Path) -> Any:
     try:
         return json.loads(path.read_text(encoding="utf-8"))
     except ValueError as error:
-        raise Damaged(f"{path} is damaged, not valid JSON: {error}") from error
+        raise Damaged(f"{path} is damaged, not valid JSON: {error}; restore it from a backup") from error
 
 
 def parse_yaml(text: str) -> Any:

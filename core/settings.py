@@ -27,11 +27,11 @@ def read(path: Path) -> dict[str, Any]:
         BadParams: the file is missing, not YAML, or not a mapping.
     """
     if not path.exists():
-        raise BadParams(f"{path} is missing; a workspace needs one (the default is the project's own)")
+        raise BadParams(f"{path} is missing; create it, an empty file sets nothing")
     try:
         values = parse_yaml(path.read_text(encoding="utf-8")) or {}
     except yaml.YAMLError as error:
-        raise BadParams(f"{path} is not YAML: {error}") from error
+        raise BadParams(f"{path} is not YAML; correct it: {error}") from error
     if not isinstance(values, dict):
         raise BadParams(
             f"{path} must contain sections with knobs, not a {type(values).__name__}; write `SECTION: {{KNOB: VALUE}}`"
@@ -68,7 +68,7 @@ def override(values: Mapping[str, Any], overrides: Iterable[str]) -> dict[str, A
         try:
             parsed = yaml.safe_load(value)
         except yaml.YAMLError as error:
-            raise BadParams(f"-S {text!r}: the value is not YAML: {error}") from error
+            raise BadParams(f"-S {text!r}: the value is not YAML; correct or quote it: {error}") from error
         *path, last = key.strip().split(".")
         group = changed
         for name in path:
@@ -109,7 +109,7 @@ def _problem(detail: Any, model: type[BaseModel]) -> str:
     name = ".".join(str(part) for part in detail["loc"])
     if detail["type"] == "extra_forbidden":
         close = difflib.get_close_matches(str(detail["loc"][-1]), _known(model), n=1)
-        return f"{name}: there is no such knob" + (f"; did you mean {close[0]!r}?" if close else "")
+        return f"{name}: there is no such knob" + (f"; did you mean {close[0]!r}?" if close else "; see docs/params.md")
     return f"{name}: {detail['msg']} (got {detail['input']!r})"
 
 

@@ -21,14 +21,15 @@ from feedback.schema import FeedbackEvent, Message, event_id, prompt_id, respons
 
 _TURNS = TypeAdapter(tuple[Message, ...])
 _SHORT_FORM_FIELDS = FeedbackEvent.model_fields.keys() - {"prompt", "responses", "judgements", "extra"}
-_REASONS = {
+REASONS = {
     "extra_forbidden": "is not a field of the canonical form; put it into `extra`",
-    "missing": "is missing",
-    "string_too_short": "is empty",
-    "string_type": "is not a string",
-    "string_unicode": "contains a lone surrogate, which is not a character",
-    "too_short": "is empty",
+    "missing": "is missing, expected a value",
+    "string_too_short": "is empty, expected text",
+    "string_type": "is not a string, expected text",
+    "string_unicode": "contains a lone surrogate, expected characters of Unicode",
+    "too_short": "is empty, expected at least one entry",
 }
+"""pydantic's type of error → the reason, without the field."""
 
 
 def event(record: Mapping[str, Any], defaults: Mapping[str, Any]) -> FeedbackEvent:
@@ -59,7 +60,9 @@ def _full_form(record: Mapping[str, Any]) -> dict[str, Any]:
     prompt = _turns(_required(record, "prompt"), "user", "prompt")
     identity = prompt_id(prompt)
     if record.get("prompt_id", identity) != identity:
-        raise BadFeedback("prompt_id is not the hash of the normalised prompt; leave it out to have it filled in")
+        raise BadFeedback(
+            "prompt_id is not the expected hash of the normalised prompt; leave it out to have it filled in"
+        )
     texts = {"prompt": prompt, "prompt_id": identity}
     if "kind" not in record and ("chosen" in record or "rejected" in record):
         return _preference(record, identity) | texts
@@ -67,7 +70,7 @@ def _full_form(record: Mapping[str, Any]) -> dict[str, Any]:
         return _demonstration(record, identity) | texts
     answers = _required(record, "responses")
     if not isinstance(answers, list):
-        raise BadFeedback("responses is not a list")
+        raise BadFeedback("responses is not a list, expected a list of answers")
     responses = [_response(answer, f"responses[{ix}]", identity) for ix, answer in enumerate(answers)]
     return {**record, **texts, "responses": responses}
 
@@ -75,14 +78,16 @@ def _full_form(record: Mapping[str, Any]) -> dict[str, Any]:
 def _preference(record: Mapping[str, Any], prompt: str) -> dict[str, Any]:
     chosen, rejected = (_response(_required(record, name), name, prompt) for name in ("chosen", "rejected"))
     if chosen["messages"] == rejected["messages"]:
-        raise BadFeedback("chosen equals rejected, so there is nothing to prefer")
+        raise BadFeedback("chosen equals rejected, expected two different answers")
     fields = _others(record, {"prompt", "chosen", "rejected"})
     return fields | {"kind": "comparison", "responses": [chosen, rejected], "judgements": [{"ranks": [1, 2]}]}
 
 
 def _demonstration(record: Mapping[str, Any], prompt: str) -> dict[str, Any]:
     if "label" in record:
-        raise BadFeedback("label: a demonstration has none; write a judged answer in the canonical form, kind binary")
+        raise BadFeedback(
+            "label: expected none in a demonstration; write a judged answer in the canonical form, kind binary"
+        )
     completion = _response(record["completion"], "completion", prompt)
     return _others(record, {"prompt", "completion"}) | {"kind": "demonstration", "responses": [completion]}
 
@@ -104,9 +109,9 @@ def _turns(value: object, role: Literal["user", "assistant"], field: str) -> tup
     if isinstance(value, str):
         value = [{"role": role, "content": value}] if value.strip() else []
     if not isinstance(value, list):
-        raise BadFeedback(f"{field} is neither a string nor a list of messages")
+        raise BadFeedback(f"{field} is neither a string nor a list of messages, expected one of the two")
     if not value:
-        raise BadFeedback(f"{field} is empty")
+        raise BadFeedback(f"{field} is empty, expected text")
     try:
         return _TURNS.validate_python(value)
     except ValidationError as error:
@@ -115,7 +120,7 @@ def _turns(value: object, role: Literal["user", "assistant"], field: str) -> tup
 
 def _required(record: Mapping[str, Any], name: str, path: str = "") -> Any:
     if name not in record:
-        raise BadFeedback(f"{path}{name} is missing")
+        raise BadFeedback(f"{path}{name} is missing, expected one of the forms in docs/feedback.md")
     return record[name]
 
 
@@ -126,4 +131,4 @@ def _reason(error: ValidationError, path: str = "") -> str:
         path += f"[{step}]" if isinstance(step, int) else f".{step}" if path else step
     if first["type"] == "value_error":
         return f"{path}: {first['ctx']['error']}" if path else str(first["ctx"]["error"])
-    return f"{path} {_REASONS.get(first['type'], first['msg'].replace('Input should be', 'is not'))}"
+    return f"{path} {REASONS.get(first['type'], 'is invalid, ' + first['msg'].replace('Input should be', 'expected'))}"

@@ -17,33 +17,33 @@ def _problems(event: FeedbackEvent) -> Iterator[str]:
     if event.kind == "correction":
         parents = [response.parent_ix for response in event.responses if response.parent_ix is not None]
         if not parents or max(parents) >= len(event.responses):
-            yield "responses: a correction needs one with the parent_ix of the response that was edited"
+            yield "responses: expected one with the parent_ix of the response that was edited"
 
 
 def _text_problems(event: FeedbackEvent) -> Iterator[str]:
     for ix, turn in enumerate(event.prompt):
         if not turn.content.strip():
-            yield f"prompt[{ix}] is empty"
+            yield f"prompt[{ix}] is empty, expected text"
     if event.prompt[-1].role == "assistant":
-        yield "prompt ends with an assistant turn, so there is nothing to answer"
+        yield "prompt ends with an assistant turn, expected one of the user"
     for ix, response in enumerate(event.responses):
         if not response.text.strip():
-            yield f"responses[{ix}] is empty"
+            yield f"responses[{ix}] is empty, expected text"
         if response.messages[-1].role != "assistant":
-            yield f"responses[{ix}] does not end with an assistant turn"
+            yield f"responses[{ix}] ends with another turn, expected one of the assistant"
 
 
 def _choice_problems(event: FeedbackEvent) -> Iterator[str]:
     count = len(event.responses)
     if count < 2 or (event.kind == "comparison" and count > 2):
-        yield f"responses: a {event.kind} with {count}; a comparison needs exactly two, a ranking two or more"
+        yield f"responses: a {event.kind} with {count}, expected two in a comparison, two or more in a ranking"
     if len({response.text for response in event.responses}) == 1:
-        yield "responses: all have the same text, so there is nothing to prefer"
+        yield "responses: all have the same text, expected different ones"
     if not event.judgements:
-        yield "judgements is empty"
+        yield "judgements is empty, expected at least one"
     for ix, judgement in enumerate(event.judgements):
         if judgement.outcome == "prefer" and _ranked(judgement) < 2:
-            yield f"judgements[{ix}].ranks: a preference needs at least two ranks"
+            yield f"judgements[{ix}].ranks: expected at least two ranks in a preference"
 
 
 def _ranked(judgement: Judgement) -> int:

@@ -94,11 +94,15 @@ def parse(line: Line) -> Record:
     try:
         value = json.loads(line.raw.decode("utf-8-sig"))
     except UnicodeDecodeError as error:
-        raise BadFeedback(f"the line is not UTF-8: byte {error.start + 1}") from error
+        raise BadFeedback(f"the line is not UTF-8: byte {error.start + 1}; expected a JSON object in UTF-8") from error
     except json.JSONDecodeError as error:
-        raise BadFeedback(f"the line is not JSON: {error.msg} at column {error.colno}") from error
+        raise BadFeedback(
+            f"the line is not JSON: {error.msg} at column {error.colno}; expected one object per line"
+        ) from error
     except (ValueError, RecursionError) as error:
-        raise BadFeedback(f"the line has a number that is too long or nesting that is too deep: {error}") from error
+        raise BadFeedback(
+            f"the line has a number that is too long or nesting that is too deep, expected less of both: {error}"
+        ) from error
     if not isinstance(value, dict):
-        raise BadFeedback("the line is not a JSON object")
+        raise BadFeedback('the line is not a JSON object, expected {"prompt": …, …}')
     return value

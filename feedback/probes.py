@@ -97,7 +97,7 @@ def _trap(record: Record) -> Trap:
         instruction, better, worse = "instruction", "chosen", "rejected"
     chosen, rejected = _text(record, better), _text(record, worse)
     if chosen == rejected:
-        raise BadFeedback(f"{better} equals {worse}, so neither is better")
+        raise BadFeedback(f"{better} equals {worse}, expected two different answers")
     return Trap(user_prompt(_text(record, instruction)), chosen, rejected, _subset(record))
 
 

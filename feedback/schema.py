@@ -19,7 +19,9 @@ SAFETY = "safety"
 def _utc(moment: datetime) -> datetime:
     """A time without a zone is UTC. A year outside 1970 to 2999 is a tool's default or in a wrong unit."""
     if not 1970 <= moment.year < 3000:
-        raise ValueError(f"{moment.isoformat()} is not in the years 1970 to 2999: leave out a time that is unknown")
+        raise ValueError(
+            f"{moment.isoformat()} is out of range, expected the years 1970 to 2999; leave out a time that is unknown"
+        )
     return moment.replace(tzinfo=UTC) if moment.tzinfo is None else moment.astimezone(UTC)
 
 
@@ -128,11 +130,13 @@ class FeedbackEvent(_Record):
     def _vectors_line_up(self) -> Self:
         count = len(self.responses)
         if self.shown_order is not None and sorted(self.shown_order) != list(range(count)):
-            raise ValueError(f"shown_order does not name each of the {count} responses once")
+            raise ValueError(f"shown_order: expected each of the {count} responses once")
         for ix, judgement in enumerate(self.judgements):
             for name, vector in (("ranks", judgement.ranks), ("scores", judgement.scores)):
                 if vector is not None and len(vector) != count:
-                    raise ValueError(f"judgements[{ix}].{name} has {len(vector)} values for {count} responses")
+                    raise ValueError(
+                        f"judgements[{ix}].{name} has {len(vector)} values, expected {count}, one per response"
+                    )
         return self
 
 

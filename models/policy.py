@@ -77,7 +77,10 @@ class Policy:
             )
             tokenizer = tokenizers.load(source)
         except (OSError, ValueError, RuntimeError) as error:
-            raise BadModel(f"{source} cannot be loaded as a causal language model: {error}") from error
+            raise BadModel(
+                f"{source} cannot be loaded as a causal language model; save it again with model.save_pretrained, or "
+                f"use another one: {error}"
+            ) from error
         if report["missing_keys"]:
             missing = ", ".join(sorted(report["missing_keys"])[:3])
             raise BadModel(f"{source} lacks weights ({missing}, …), which would stay random; save the complete model")
@@ -156,7 +159,10 @@ def check_base(base: ModelSettings, champion: Path) -> None:
         try:
             config = AutoConfig.from_pretrained(base.base, trust_remote_code=False)
         except (OSError, ValueError) as error:
-            raise BadModel(f"model.base={base.base}: its config.json cannot be read: {error}") from error
+            raise BadModel(
+                f"model.base={base.base}: its config.json cannot be read; save it again with model.save_pretrained, or "
+                f"name another model: {error}"
+            ) from error
         _check_positions(config, base)
 
 

@@ -69,7 +69,7 @@ def test_the_source_keeps_every_row(tmp_path: Path) -> None:
     assert isinstance(rejected, RejectedRecord)
     assert (rejected.where, rejected.reason) == (
         "votes.csv:3",
-        "chosen equals rejected, so there is nothing to prefer",
+        "chosen equals rejected, expected two different answers",
     )
 
 

@@ -57,7 +57,7 @@ def preference(record: Mapping[str, Any]) -> dict[str, Any]:
     """
     chosen, rejected = transcript(record, "chosen"), transcript(record, "rejected")
     if chosen[:-1] != rejected[:-1]:
-        raise BadFeedback("chosen and rejected differ before their last turns, so they have different prompts")
+        raise BadFeedback("chosen and rejected differ before their last turns, expected one prompt with two answers")
     others = {name: value for name, value in record.items() if name not in ("chosen", "rejected")}
     return {
         **others,
@@ -76,15 +76,15 @@ def transcript(record: Mapping[str, Any], field: str) -> list[Turn]:
     """
     text = record.get(field)
     if not isinstance(text, str):
-        raise BadFeedback(f"{field} is {'missing' if text is None else 'not a string'}")
+        raise BadFeedback(f"{field} is {'missing' if text is None else 'not a string'}, expected a transcript")
     head, *parts = _TURN.split(text)
     turns = [
         {"role": _ROLES[name], "content": text.strip()} for name, text in zip(parts[::2], parts[1::2], strict=True)
     ]
     if head.strip() or len(turns) < 2 or turns[-1]["role"] != "assistant":
-        raise BadFeedback(f"{field} is not a transcript that begins with a turn and ends with an answer")
+        raise BadFeedback(f"{field} is not a transcript, expected one that begins with a turn and ends with an answer")
     if empty := [number for number, turn in enumerate(turns, start=1) if not turn["content"]]:
-        raise BadFeedback(f"{field}: turn {empty[0]} of {len(turns)} is empty")
+        raise BadFeedback(f"{field}: turn {empty[0]} of {len(turns)} is empty, expected text")
     return turns
 
 

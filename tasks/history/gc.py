@@ -88,7 +88,10 @@ def _registered(workspace: Workspace) -> set[str]:
     runs = {version.run_id for name in ("policy", "reward") for version in store.versions(name)}
     known = {past.run_id: past for past in archive.rounds()}
     if lost := runs - known.keys():
-        raise NotFound(f"registered versions name runs that MLflow does not have: {', '.join(sorted(lost))}")
+        raise NotFound(
+            f"registered versions name runs that MLflow does not have: {', '.join(sorted(lost))}; restore them "
+            "from a backup of MLflow's database, or delete these versions in MLflow"
+        )
     finished = records.numbers(workspace)
     if unknown := [str(number) for number in finished if records.read(workspace, number).run_id not in known]:
         raise NotFound(

@@ -89,7 +89,10 @@ def decide(workspace: Workspace, number: int, approve: bool, by: str, why: str) 
                 f"round {number} does not wait for approval in {workspace.root}{open_for}; see `rounds status`"
             )
         if wait.past:
-            raise AlreadyDecided(f"round {number}: the deadline for approval was {wait.deadline}; the verdict is hold")
+            raise AlreadyDecided(
+                f"round {number}: the deadline for approval was {wait.deadline}, so its verdict is hold; to overrule "
+                "that, use `rounds promote` after the round has finished"
+            )
         if earlier := decided(workspace, wait):
             raise AlreadyDecided(
                 f"the candidate of round {number} {earlier} ({earlier.at}); to overrule that, use `rounds promote`"

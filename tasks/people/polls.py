@@ -163,25 +163,29 @@ def _read(line: lines.Line, pairs: Mapping[str, AnswerPair]) -> FeedbackEvent | 
 
 def _check(vote: FeedbackEvent, pair: AnswerPair | None) -> None:
     if vote.kind != "comparison" or vote.source != SOURCE:
-        raise BadFeedback(f"kind is {vote.kind!r} and source {vote.source!r}; a vote is a comparison from {SOURCE!r}")
+        raise BadFeedback(f"kind is {vote.kind!r} and source {vote.source!r}; expected a comparison from {SOURCE!r}")
     if pair is None:
-        raise BadFeedback(f"source_id {vote.source_id!r} is not a pair of the waiting round; pull its pairs")
+        raise BadFeedback(
+            f"source_id {vote.source_id!r} is not a pair of the waiting round, expected one from `rounds votes pull`"
+        )
     if vote.annotator_id == "unknown":
-        raise BadFeedback("annotator_id is missing: each person votes once on a pair")
+        raise BadFeedback("annotator_id is missing, expected a name for each person: a person votes once on a pair")
     if vote.prompt != pair.prompt:
-        raise BadFeedback(f"prompt differs from that of {pair.pair_id}; leave it as pulled")
+        raise BadFeedback(f"prompt differs from that of {pair.pair_id}, expected the one that was pulled")
     if [_content(answer) for answer in vote.responses] != [_content(answer) for answer in pair.responses]:
-        raise BadFeedback(f"responses differ from those of {pair.pair_id}, or their order; leave them as pulled")
+        raise BadFeedback(
+            f"responses differ from those of {pair.pair_id}, or their order; expected those that were pulled"
+        )
     if vote.shown_order is None:
         raise BadFeedback(
-            "shown_order is missing: it says which answer was shown on the left, [0, 1] as pulled or [1, 0]"
+            "shown_order is missing, expected [0, 1] if the first answer was shown on the left, or [1, 0]"
         )
     if vote.status != "active":
         raise BadFeedback(
-            f"status must be active, not {vote.status!r}; to withdraw a vote, vote again with the outcome `skip`"
+            f"status is {vote.status!r}, expected 'active'; to withdraw a vote, vote again with the outcome `skip`"
         )
     if vote.supersedes:
-        raise BadFeedback("supersedes is set automatically; leave it out (the last vote of a person on a pair counts)")
+        raise BadFeedback("supersedes is set automatically, expected none (the last vote of a person on a pair counts)")
 
 
 def _content(answer: Any) -> Any:

@@ -147,7 +147,9 @@ def download(store: "MlflowClient", run_id: str, folder: str, into: str) -> Path
     try:
         return Path(store.download_artifacts(run_id, folder, into))
     except (MlflowException, OSError) as error:
-        raise NoFiles(f"run {run_id} has no folder {folder}/ in MLflow: {error}") from error
+        raise NoFiles(
+            f"run {run_id} has no folder {folder}/ in MLflow; restore the artifact store from a backup: {error}"
+        ) from error
 
 
 def began_at(store: "MlflowClient", run_id: str) -> int:

@@ -36,10 +36,10 @@ def test_the_default_dates_of_tools_are_refused(moment: str) -> None:
 
 
 def test_ranks_line_up_with_the_responses() -> None:
-    with pytest.raises(ValidationError, match=r"judgements\[0\]\.ranks has 3 values for 2 responses"):
+    with pytest.raises(ValidationError, match=r"judgements\[0\]\.ranks has 3 values, expected 2"):
         vote("1", ranks=(1, 2, 3))
 
 
 def test_the_shown_order_names_each_response_once() -> None:
-    with pytest.raises(ValidationError, match="shown_order does not name each of the 2 responses once"):
+    with pytest.raises(ValidationError, match="shown_order: expected each of the 2 responses once"):
         event(shown_order=(0, 0))

@@ -179,7 +179,11 @@ def _explained(model: RewardModel, answer: AnswerToExplain, training: TrainingRe
 
 def _available(store: VersionStore) -> str:
     rounds = ", ".join(str(version.round) for version in reversed(store.versions("reward")))
-    return f"choose a round that has one with --round: {rounds}" if rounds else "none is registered yet"
+    return (
+        f"choose a round that has one with --round: {rounds}"
+        if rounds
+        else "none is registered yet: run a round after round 0 with `rounds round`"
+    )
 
 
 def _plain(explained: Explained) -> dict[str, Any]:

@@ -48,10 +48,14 @@ def test_two_turns_in_a_row_by_one_speaker_are_flagged(tmp_path: Path) -> None:
         (
             ASK + "\n\nAssistant: 4",
             ASK + "\n\nAssistant: 4 ",
-            "chosen equals rejected, so there is nothing to prefer",
+            "chosen equals rejected, expected two different answers",
         ),
         (ASK + "\n\nAssistant: 4", ASK + "!\n\nAssistant: 5", "chosen and rejected differ before their last turns"),
-        (ASK + "\n\nAssistant: 4", ASK, "rejected is not a transcript that begins with a turn and ends with an answer"),
+        (
+            ASK + "\n\nAssistant: 4",
+            ASK,
+            "rejected is not a transcript, expected one that begins with a turn and ends with an answer",
+        ),
         (ASK + "\n\nAssistant: 4", "5", "rejected is not a transcript"),
         ("Note:" + ASK + "\n\nAssistant: 4", ASK + "\n\nAssistant: 5", "chosen is not a transcript"),
         ("\n\nAssistant: 4", "\n\nAssistant: 5", "chosen is not a transcript"),

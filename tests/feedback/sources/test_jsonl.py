@@ -120,18 +120,21 @@ def test_check_raises_for_a_missing_file(tmp_path: Path) -> None:
         ({"prompt": " \n"}, "prompt is empty"),
         ({"prompt": []}, "prompt is empty"),
         ({"prompt": 7}, "prompt is neither a string nor a list of messages"),
-        ({"prompt": [{"role": "human", "content": "x"}]}, "prompt[0].role is not 'system', 'user' or 'assistant'"),
+        (
+            {"prompt": [{"role": "human", "content": "x"}]},
+            "prompt[0].role is invalid, expected 'system', 'user' or 'assistant'",
+        ),
         ({"prompt": [{"role": "user"}]}, "prompt[0].content is missing"),
         ({"prompt": [{"role": "user", "content": " "}]}, "prompt[0] is empty"),
         (
             {"prompt": [{"role": "assistant", "content": "x"}]},
-            "prompt ends with an assistant turn, so there is nothing to answer",
+            "prompt ends with an assistant turn, expected one of the user",
         ),
         ({"prompt": "\ud800"}, "prompt[0].content contains a lone surrogate"),
         ({"chosen": True}, "chosen is neither a string nor a list of messages"),
-        ({"chosen": "5"}, "chosen equals rejected, so there is nothing to prefer"),
+        ({"chosen": "5"}, "chosen equals rejected, expected two different answers"),
         ({"rejected": ""}, "rejected is empty"),
-        ({"created_at": "yesterday"}, "created_at is not a valid datetime or date"),
+        ({"created_at": "yesterday"}, "created_at is invalid, expected a valid datetime or date"),
         ({"annotator_id": 7}, "annotator_id is not a string"),
     ],
 )
@@ -142,20 +145,26 @@ def test_a_rejected_preference_has_a_reason(tmp_path: Path, change: dict[str, An
 @pytest.mark.parametrize(
     ("change", "expected"),
     [
-        ({"kind": "opinion"}, "kind is not 'demonstration', 'comparison'"),
+        ({"kind": "opinion"}, "kind is invalid, expected 'demonstration', 'comparison'"),
         ({"responses": "4"}, "responses is not a list"),
         ({"responses": []}, "responses is empty"),
         ({"responses": ["4", True]}, "responses[1] is neither a string nor a list of messages"),
         ({"responses": ["4", {"model": "m"}]}, "responses[1].messages is missing"),
         ({"responses": ["4", "4"]}, "responses: all have the same text"),
-        ({"responses": ["4", "5", "6"]}, "judgements[0].ranks has 2 values for 3 responses"),
-        ({"responses": ["4", [{"role": "user", "content": "5"}]]}, "responses[1] does not end with an assistant turn"),
+        ({"responses": ["4", "5", "6"]}, "judgements[0].ranks has 2 values, expected 3"),
+        (
+            {"responses": ["4", [{"role": "user", "content": "5"}]]},
+            "responses[1] ends with another turn, expected one of the assistant",
+        ),
         ({"judgements": []}, "judgements is empty"),
-        ({"judgements": [{}]}, "judgements[0].ranks: a preference needs at least two ranks"),
-        ({"judgements": [{"ranks": [1, None]}]}, "judgements[0].ranks: a preference needs at least two ranks"),
-        ({"judgements": [{"scores": [float("nan"), 1]}]}, "judgements[0].scores[0] is not a finite number"),
-        ({"kind": "correction"}, "responses: a correction needs one with the parent_ix"),
-        ({"prompt_id": "q17"}, "prompt_id is not the hash of the normalised prompt"),
+        ({"judgements": [{}]}, "judgements[0].ranks: expected at least two ranks"),
+        ({"judgements": [{"ranks": [1, None]}]}, "judgements[0].ranks: expected at least two ranks"),
+        (
+            {"judgements": [{"scores": [float("nan"), 1]}]},
+            "judgements[0].scores[0] is invalid, expected a finite number",
+        ),
+        ({"kind": "correction"}, "responses: expected one with the parent_ix"),
+        ({"prompt_id": "q17"}, "prompt_id is not the expected hash of the normalised prompt"),
         ({"anotator": "ann"}, "anotator is not a field of the canonical form; put it into `extra`"),
     ],
 )
@@ -167,9 +176,14 @@ def test_a_rejected_canonical_record_has_a_reason(tmp_path: Path, change: dict[s
 
 def test_the_reason_names_a_missing_field(tmp_path: Path) -> None:
     for missing in ("prompt", "chosen", "rejected"):
-        assert reason(tmp_path, {k: v for k, v in PREFERENCE.items() if k != missing}) == f"{missing} is missing"
-    assert reason(tmp_path, {"prompt": "2 + 2?"}) == "responses is missing"
-    assert reason(tmp_path, {"prompt": "2 + 2?", "responses": ["4"]}) == "kind is missing"
+        assert (
+            reason(tmp_path, {k: v for k, v in PREFERENCE.items() if k != missing})
+            == f"{missing} is missing, expected one of the forms in docs/feedback.md"
+        )
+    assert (
+        reason(tmp_path, {"prompt": "2 + 2?"}) == "responses is missing, expected one of the forms in docs/feedback.md"
+    )
+    assert reason(tmp_path, {"prompt": "2 + 2?", "responses": ["4"]}) == "kind is missing, expected a value"
 
 
 def test_an_answer_with_a_label_is_not_a_demonstration(tmp_path: Path) -> None:
