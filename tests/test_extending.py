@@ -1,6 +1,8 @@
 """The plug-ins of docs/extend.md work as they stand there."""
 
 import importlib
+import re
+import shlex
 import sys
 from collections.abc import Iterator, Mapping
 from pathlib import Path
@@ -29,6 +31,9 @@ from tests import pages
 from tests.pages import ROOT
 
 PAGE = ROOT / "docs/extend.md"
+MAPPINGS = {"GATES": ("verdict", "gates"), "EVALS": ("evaluate", "evals"), "GUARDS": ("watch", "guards")}
+"""List of defaults → the section and the knob whose default it is."""
+
 COMMANDS: Any = typer.main.get_command(app)
 
 
@@ -56,6 +61,36 @@ def test_the_commands_use_them() -> None:
         assert flow is not None
         given = COMMANDS.commands[flow[0]].make_context(flow[0], flow[1:]).params
         parse(RoundSettings, override({}, given["overrides"]), " ".join(command))
+
+
+def rows() -> list[list[str]]:
+    """The cells of the table of defaults, without its head."""
+    section = PAGE.read_text(encoding="utf-8").split("## Used by default\n")[1].split("\n## ")[0]
+    lines = [line for line in section.splitlines() if line.startswith("| ")]
+    return [line.strip("| ").split(" | ") for line in lines[1:]]
+
+
+@pytest.mark.parametrize("row", rows(), ids=lambda row: row[0])
+def test_a_default_is_where_the_table_says(row: list[str]) -> None:
+    name, path, *field = re.findall(r"`([^`]+)`", row[2])
+    module = importlib.import_module(path.removesuffix(".py").removesuffix("/__init__").replace("/", "."))
+    assert (ROOT / path).is_file()
+    if field:
+        assert field[0] in getattr(module, name).model_fields
+    else:
+        section, mapping = MAPPINGS[name]
+        assert set(getattr(module, name)) == set(getattr(getattr(RoundSettings(), section), mapping))
+
+
+SELECTED = [row for row in rows() if "`-S " in row[1] and "NAME" not in row[1]]
+
+
+@pytest.mark.parametrize("row", SELECTED, ids=lambda row: row[0])
+def test_a_plug_in_is_used_without_a_default(row: list[str]) -> None:
+    [command] = re.findall(r"`-S ([^`]+)`", row[1])
+    settings = parse(RoundSettings, override({}, shlex.split(command)), command)
+    names = ("endings", "apologies", "spreadsheet", "reinforce", "insults")
+    assert any(f"'use': '{name}'" in str(settings.plain()) for name in names)
 
 
 def test_the_source_keeps_every_row(tmp_path: Path) -> None:

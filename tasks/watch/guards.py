@@ -22,6 +22,10 @@ WATCH = "watch"
 """The author of automatic rollbacks in the audit log and in incidents."""
 
 
+GUARDS = ("harm", "errors", "liking", "preference")
+"""The guards used by default."""
+
+
 class WatchSettings(BaseSettings):
     """Guards on live feedback about the champion, and automatic rollback."""
 
@@ -29,7 +33,7 @@ class WatchSettings(BaseSettings):
     """Severity of the breaches that roll the champion back immediately; other breaches only raise an alarm."""
     guards: Annotated[
         dict[str, SerializeAsAny[Guard] | None],
-        used_by_name("evaluation.guards", "harm", "errors", "liking", "preference"),
+        used_by_name("evaluation.guards", *GUARDS),
     ] = Field(default_factory=dict, validate_default=True)
     """Guards by name, with their knobs; `null` disables one."""
 
