@@ -39,7 +39,6 @@ ELSEWHERE = {
     "tasks/people/pending.py": "tasks/people/test_waiting.py",
     "tasks/registry/archive.py": "tasks/history/test_lineage.py",
     "tasks/state/intake.py": "tasks/rounds/test_opening.py",
-    "tasks/state/records.py": "tasks/state/test_stored_forms.py",
     "tasks/state/reports.py": "tasks/state/test_stored_forms.py",
     "tasks/state/round.py": "tasks/state/test_stored_forms.py",
     "tasks/state/workspace.py": "tasks/state/test_workspace_paths.py",

@@ -6,7 +6,7 @@ from pathlib import Path
 import pyarrow as pa
 import pytest
 
-from core.errors import BadWorkspace
+from core.errors import BadWorkspace, NotFound, RoundsError
 from models.attribution import Attribution, TokenAttribution
 from tasks.analysis.explain import AnswerToExplain, Explained, Explanation, NearPair, sample
 from tasks.registry.versions import ModelVersion
@@ -35,9 +35,14 @@ def test_a_sample_is_the_candidates_and_the_champions_answer(workspace: Workspac
     ]
 
 
-@pytest.mark.parametrize(("number", "fact"), [(2, "samples 0 to 1"), (-1, "samples 0 to 1"), (1, "prompt gone")])
-def test_a_sample_that_is_not_there_is_an_error(workspace: Workspace, number: int, fact: str) -> None:
-    with pytest.raises(BadWorkspace, match=fact):
+@pytest.mark.parametrize(
+    ("number", "error", "fact"),
+    [(2, NotFound, "samples 0 to 1"), (-1, NotFound, "samples 0 to 1"), (1, BadWorkspace, "prompt gone")],
+)
+def test_a_sample_that_is_not_there_is_an_error(
+    workspace: Workspace, number: int, error: type[RoundsError], fact: str
+) -> None:
+    with pytest.raises(error, match=fact):
         sample(workspace, number)
 
 
