@@ -18,14 +18,14 @@ class Killer:
         assert program.stdout is not None
         self._orders, self._answers = program.stdin, program.stdout
 
-    def __call__(self, place: Workspace, moment: str) -> int:
+    def __call__(self, workspace: Workspace, moment: str) -> int:
         """Run it and wait for its end."""
-        self.start(place, moment)
+        self.start(workspace, moment)
         return self.wait()
 
-    def start(self, place: Workspace, moment: str) -> None:
+    def start(self, workspace: Workspace, moment: str) -> None:
         """Run it."""
-        print(f"{place.root}={moment}", file=self._orders, flush=True)
+        print(f"{workspace.root}={moment}", file=self._orders, flush=True)
 
     def wait(self) -> int:
         """How what was started has ended: 0, 1, or minus the signal."""

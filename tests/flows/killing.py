@@ -127,34 +127,34 @@ class Bare:
             die()
 
 
-def diary(place: Workspace) -> Path:
+def diary(workspace: Workspace) -> Path:
     """A line for each step that was begun, and one, with a full stop, for each that was recorded as done."""
-    return place.root / "diary.txt"
+    return workspace.root / "diary.txt"
 
 
-def note(place: Workspace, line: str) -> None:
+def note(workspace: Workspace, line: str) -> None:
     """Write a line into the diary."""
-    with diary(place).open("a", encoding="utf-8") as pages:
+    with diary(workspace).open("a", encoding="utf-8") as pages:
         pages.write(f"{line}\n")
 
 
-def phases(place: Workspace) -> Path:
+def phases(workspace: Workspace) -> Path:
     """How many seconds each phase of the last job took."""
-    return place.root / "phases.json"
+    return workspace.root / "phases.json"
 
 
-def failure(place: Workspace) -> Path:
+def failure(workspace: Workspace) -> Path:
     """Why the last job failed."""
-    return place.root / "failure.txt"
+    return workspace.root / "failure.txt"
 
 
 def work(root: Path, moment: str, tell: Tell) -> None:
     """Run the next round of a workspace, or go on with the open one, up to the moment."""
     tell("opening")
-    place = at(root)
-    _watch_files(place, moment)
-    with holding(place.lock, f"round {records.coming(place)}"):
-        running = Mortal(opening.start(place, [*TINY, PROMOTE]), moment, tell)
+    workspace = at(root)
+    _watch_files(workspace, moment)
+    with holding(workspace.lock, f"round {records.coming(workspace)}"):
+        running = Mortal(opening.start(workspace, [*TINY, PROMOTE]), moment, tell)
         _watch_calls(running.registry, moment)
         if running.round.number == 0:
             bootstrap(running)
@@ -162,9 +162,9 @@ def work(root: Path, moment: str, tell: Tell) -> None:
             improve(running)
 
 
-def _watch_files(place: Workspace, moment: str) -> None:
+def _watch_files(workspace: Workspace, moment: str) -> None:
     point, _, name = moment.partition(" ")
-    path = place.root / name
+    path = workspace.root / name
     opened = 0
 
     def onto(event: str, details: tuple[Any, ...]) -> None:

@@ -16,8 +16,8 @@ from tests.workspaces import run_round
 COMMIT = "versioning.commit=true"
 
 
-def git(place: Path, *words: str) -> str:
-    return subprocess.run(["git", *words], cwd=place, check=True, capture_output=True, text=True).stdout
+def git(workspace: Path, *words: str) -> str:
+    return subprocess.run(["git", *words], cwd=workspace, check=True, capture_output=True, text=True).stdout
 
 
 @pytest.fixture

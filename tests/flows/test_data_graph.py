@@ -15,12 +15,12 @@ from tasks.state.workspace import PROJECT, Workspace
 from tests.workspaces import moved
 
 
-def dvc(place: Workspace, *words: str) -> str:
+def dvc(workspace: Workspace, *words: str) -> str:
     """The output of `dvc …`, typed in the workspace."""
     here = Path(sys.executable).parent
     surroundings = {**os.environ, "PATH": f"{here}:{os.environ['PATH']}", "PYTHONPATH": str(PROJECT)}
     done = subprocess.run(
-        [sys.executable, "-m", "dvc", *words], cwd=place.root, env=surroundings, capture_output=True, text=True
+        [sys.executable, "-m", "dvc", *words], cwd=workspace.root, env=surroundings, capture_output=True, text=True
     )
     assert done.returncode == 0, done.stderr
     return done.stdout
@@ -35,11 +35,11 @@ def run(output: str) -> list[str]:
     return re.findall(r"Running stage '(\w+)'", output)
 
 
-def change(place: Workspace, section: str, knob: str, value: object) -> None:
+def change(workspace: Workspace, section: str, knob: str, value: object) -> None:
     """Another value for a frozen knob, as somebody would who replays a round with it."""
-    inputs = yaml.safe_load(place.round.read_text())
+    inputs = yaml.safe_load(workspace.round.read_text())
     inputs["params"][section][knob] = value
-    place.round.write_text(yaml.safe_dump(inputs, sort_keys=False))
+    workspace.round.write_text(yaml.safe_dump(inputs, sort_keys=False))
 
 
 def test_a_finished_round_is_up_to_date(followed: Workspace) -> None:
@@ -52,9 +52,9 @@ def test_a_finished_round_is_up_to_date(followed: Workspace) -> None:
 def test_a_changed_knob_makes_its_own_step_stale(
     followed: Workspace, tmp_path: Path, section: str, knob: str, value: object
 ) -> None:
-    place = moved(followed, tmp_path / "copy")
-    change(place, section, knob, value)
-    output = dvc(place, "repro", "--dry")
+    workspace = moved(followed, tmp_path / "copy")
+    change(workspace, section, knob, value)
+    output = dvc(workspace, "repro", "--dry")
     earlier = STEPS[: STEPS.index(section)]
     assert run(output)[0] == section
     assert set(earlier) <= set(skipped(output))
@@ -63,12 +63,12 @@ def test_a_changed_knob_makes_its_own_step_stale(
 def test_repro_runs_the_changed_step_and_what_follows_and_leaves_the_registry_alone(
     followed: Workspace, tmp_path: Path
 ) -> None:
-    place = moved(followed, tmp_path / "copy")
-    registry, policy = digest(place.root / "mlflow.db"), digest(place.checkpoint("policy"))
-    report = place.report("drift").read_text()
-    change(place, "drift", "bins", 3)
-    output = dvc(place, "repro")
+    workspace = moved(followed, tmp_path / "copy")
+    registry, policy = digest(workspace.root / "mlflow.db"), digest(workspace.checkpoint("policy"))
+    report = workspace.report("drift").read_text()
+    change(workspace, "drift", "bins", 3)
+    output = dvc(workspace, "repro")
     assert run(output) == ["drift", "verdict"]
-    assert place.report("drift").read_text() != report
-    assert (digest(place.root / "mlflow.db"), digest(place.checkpoint("policy"))) == (registry, policy)
-    assert "up to date" in dvc(place, "status")
+    assert workspace.report("drift").read_text() != report
+    assert (digest(workspace.root / "mlflow.db"), digest(workspace.checkpoint("policy"))) == (registry, policy)
+    assert "up to date" in dvc(workspace, "status")

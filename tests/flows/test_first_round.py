@@ -23,8 +23,8 @@ def store(finished: Workspace) -> MlflowClient:
     return Registry(finished.root).store
 
 
-def run_of(store: MlflowClient, place: Workspace, number: int) -> Run:
-    return store.get_run(records.read(place, number).run_id)
+def run_of(store: MlflowClient, workspace: Workspace, number: int) -> Run:
+    return store.get_run(records.read(workspace, number).run_id)
 
 
 def children(store: MlflowClient, parent: Run) -> dict[str, Run]:

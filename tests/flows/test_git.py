@@ -19,14 +19,14 @@ def git(root: Path, *words: str) -> str:
     return subprocess.run(["git", *who, *words], cwd=root, capture_output=True, text=True, check=True).stdout
 
 
-def repository(place: Workspace) -> Path:
+def repository(workspace: Workspace) -> Path:
     """The workspace's folder as a clone of the project in which nothing but what is shipped was committed."""
-    git(place.root, "init", "--quiet")
-    shutil.copyfile(PROJECT / ".gitignore", place.root / ".gitignore")
-    shutil.copyfile(PROJECT / ".dvc/.gitignore", place.root / ".dvc/.gitignore")
-    git(place.root, "add", ".gitignore", ".dvc/.gitignore", *SHIPPED)
-    git(place.root, "commit", "--quiet", "--message", "The project")
-    return place.root
+    git(workspace.root, "init", "--quiet")
+    shutil.copyfile(PROJECT / ".gitignore", workspace.root / ".gitignore")
+    shutil.copyfile(PROJECT / ".dvc/.gitignore", workspace.root / ".dvc/.gitignore")
+    git(workspace.root, "add", ".gitignore", ".dvc/.gitignore", *SHIPPED)
+    git(workspace.root, "commit", "--quiet", "--message", "The project")
+    return workspace.root
 
 
 def test_a_round_leaves_the_status_of_a_clone_clean(continued: Workspace) -> None:

@@ -3,7 +3,7 @@
 import os
 import re
 from collections import Counter
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from pathlib import Path
 from random import Random
 from typing import Any
@@ -60,6 +60,9 @@ PUSHING = ("into remote", "tears data/previous.dvc", "before create_logged_model
 
 ALL = (*OPENING, *BETWEEN, *LEARNING, *WRITING, *CLOSING)
 
+AFTER_POLICY = re.compile(r"\b(samples?|votes?|evaluate|drift|verdict|closing)\b")
+"""In the name of a moment after the policy was recorded; those of CLOSING are late, too."""
+
 PHASES = ("opening", *STEPS_OF_ROUND_1, "closing")
 CLOCK = tuple(
     (phase, round(dice.uniform(0.02, 0.98), 3)) for dice in [Random(30)] for phase in PHASES for _ in range(3)
@@ -92,17 +95,36 @@ def end(surroundings: None) -> Iterator[Killer]:
 @pytest.fixture(scope="module")
 def before(furnish: Furnish, end: Killer, tmp_path_factory: pytest.TempPathFactory) -> Workspace:
     """Round 0 is done. To be read."""
-    place = furnish(tmp_path_factory.mktemp("before") / "workspace")
-    assert end(place, "never") == DONE
-    return place
+    workspace = furnish(tmp_path_factory.mktemp("before") / "workspace")
+    assert end(workspace, "never") == DONE
+    return workspace
+
+
+@pytest.fixture(scope="module")
+def midway(before: Workspace, end: Killer, tmp_path_factory: pytest.TempPathFactory) -> Workspace:
+    """Round 1 was killed when its policy was recorded. To be read: later moments go on from here."""
+    workspace = moved(before, tmp_path_factory.mktemp("midway") / "workspace")
+    assert end(workspace, "recorded policy") == KILLED
+    return workspace
+
+
+@pytest.fixture
+def start(request: pytest.FixtureRequest, tmp_path: Path) -> Callable[[str], Workspace]:
+    """Makes a copy of a workspace in which the moment is still to come, and as little as possible before it."""
+
+    def copied(moment: str) -> Workspace:
+        late = moment in CLOSING or AFTER_POLICY.search(moment)
+        return moved(request.getfixturevalue("midway" if late else "before"), tmp_path / "copy")
+
+    return copied
 
 
 @pytest.fixture(scope="module")
 def whole(before: Workspace, end: Killer, tmp_path_factory: pytest.TempPathFactory) -> Workspace:
     """Round 1 is done as well, and nobody was killed. To be read."""
-    place = moved(before, tmp_path_factory.mktemp("whole") / "workspace")
-    assert end(place, "never") == DONE
-    return place
+    workspace = moved(before, tmp_path_factory.mktemp("whole") / "workspace")
+    assert end(workspace, "never") == DONE
+    return workspace
 
 
 @pytest.fixture(scope="module")
@@ -116,34 +138,34 @@ def test_a_round_is_a_function_of_its_inputs(finished: Workspace, undisturbed: d
     assert outcome(finished) == undisturbed
 
 
-def survives(place: Workspace, end: Killer, *moments: str) -> dict[str, Any]:
+def survives(workspace: Workspace, end: Killer, *moments: str) -> dict[str, Any]:
     """The outcome of a round that was killed at each of the moments in turn, and then left in peace."""
-    already = diary(place).read_text() if diary(place).exists() else ""
-    ends = [end(place, moment) for moment in moments]
+    already = diary(workspace).read_text() if diary(workspace).exists() else ""
+    ends = [end(workspace, moment) for moment in moments]
     if ends[-1] == KILLED:  # by the clock, the last phase may be over a little sooner than the clock says
-        ends.append(end(place, "never"))
+        ends.append(end(workspace, "never"))
     assert ends == [KILLED] * len(moments) + [DONE] or (" in closing" in moments[-1] and ends == [DONE])
-    pages = diary(place).read_text().removeprefix(already).split()
+    pages = diary(workspace).read_text().removeprefix(already).split()
     again = [page for at, page in enumerate(pages) if f"{page}{ENDED}" in pages[:at]]
     assert not again, f"finished steps were begun again: {again} in {pages}"
     begun = Counter(page for page in pages if not page.endswith(ENDED))
     assert begun.total() <= len(begun) + len(moments), f"more steps were begun again than were killed: {begun}"
-    return outcome(place)
+    return outcome(workspace)
 
 
 @pytest.mark.parametrize("moment", FEW)
 def test_killed_and_started_again(
-    moment: str, before: Workspace, undisturbed: dict[str, Any], end: Killer, tmp_path: Path
+    moment: str, start: Callable[[str], Workspace], undisturbed: dict[str, Any], end: Killer
 ) -> None:
-    assert survives(moved(before, tmp_path / "copy"), end, moment) == undisturbed
+    assert survives(start(moment), end, moment) == undisturbed
 
 
 @pytest.mark.chaos
 @pytest.mark.parametrize("moment", [moment for moment in ALL if moment not in FEW])
 def test_killed_anywhere_and_started_again(
-    moment: str, before: Workspace, undisturbed: dict[str, Any], end: Killer, tmp_path: Path
+    moment: str, start: Callable[[str], Workspace], undisturbed: dict[str, Any], end: Killer
 ) -> None:
-    assert survives(moved(before, tmp_path / "copy"), end, moment) == undisturbed
+    assert survives(start(moment), end, moment) == undisturbed
 
 
 def by_clock(phase: str, share: float, whole: Workspace) -> str:
@@ -154,13 +176,12 @@ def by_clock(phase: str, share: float, whole: Workspace) -> str:
 def test_killed_by_the_clock(
     phase: str,
     share: float,
-    before: Workspace,
+    start: Callable[[str], Workspace],
     whole: Workspace,
     undisturbed: dict[str, Any],
     end: Killer,
-    tmp_path: Path,
 ) -> None:
-    assert survives(moved(before, tmp_path / "copy"), end, by_clock(phase, share, whole)) == undisturbed
+    assert survives(start(phase), end, by_clock(phase, share, whole)) == undisturbed
 
 
 @pytest.mark.chaos
@@ -182,20 +203,20 @@ def test_killed_anywhere_in_the_first_round(
 @pytest.fixture(scope="module")
 def pushing(before: Workspace, tmp_path_factory: pytest.TempPathFactory) -> Workspace:
     """Round 0 is done, and round 1 will push its data to a DVC remote, a folder of the workspace. To be read."""
-    place = moved(before, tmp_path_factory.mktemp("pushing") / "workspace")
-    with (place.root / ".dvc" / "config").open("a") as config:
+    workspace = moved(before, tmp_path_factory.mktemp("pushing") / "workspace")
+    with (workspace.root / ".dvc" / "config").open("a") as config:
         config.write("['remote \"store\"']\n    url = ../remote\n")
-    values = override(read(place.params), ["versioning.remote=store"])
-    place.params.write_text(yaml.safe_dump(values))
-    return place
+    values = override(read(workspace.params), ["versioning.remote=store"])
+    workspace.params.write_text(yaml.safe_dump(values))
+    return workspace
 
 
 @pytest.fixture(scope="module")
 def pushed(pushing: Workspace, end: Killer, tmp_path_factory: pytest.TempPathFactory) -> dict[str, Any]:
     """How such a round ends where nobody is killed."""
-    place = moved(pushing, tmp_path_factory.mktemp("pushed") / "workspace")
-    assert end(place, "never") == DONE
-    return outcome(place)
+    workspace = moved(pushing, tmp_path_factory.mktemp("pushed") / "workspace")
+    assert end(workspace, "never") == DONE
+    return outcome(workspace)
 
 
 @pytest.mark.chaos
@@ -218,35 +239,35 @@ FULL = {
     "moment", ["full evaluate", *(pytest.param(moment, marks=pytest.mark.chaos) for moment in list(FULL)[1:])]
 )
 def test_a_full_disk_leaves_what_was_finished(
-    moment: str, before: Workspace, undisturbed: dict[str, Any], end: Killer, tmp_path: Path
+    moment: str, start: Callable[[str], Workspace], undisturbed: dict[str, Any], end: Killer
 ) -> None:
-    place = moved(before, tmp_path / "copy")
-    assert end(place, moment) == 1
-    said = failure(place).read_text()
+    workspace = start(moment)
+    assert end(workspace, moment) == 1
+    said = failure(workspace).read_text()
     assert re.match(FULL[moment], said), said
     assert "continue with `rounds round`" in said
-    champion = Registry(place.root).champion()
+    champion = Registry(workspace.root).champion()
     assert champion is not None
-    assert (champion.version, records.numbers(place)) == ("1", [0])
-    assert end(place, "never") == DONE
-    assert outcome(place) == undisturbed
+    assert (champion.version, records.numbers(workspace)) == ("1", [0])
+    assert end(workspace, "never") == DONE
+    assert outcome(workspace) == undisturbed
 
 
 def test_killed_around_a_wait_for_people(before: Workspace, end: Killer, tmp_path: Path) -> None:
-    place = moved(before, tmp_path / "copy")
-    place.params.write_text(yaml.safe_dump(override(read(place.params), [PEOPLE])))
-    assert end(place, "onto data/waiting/votes.json") == KILLED
-    assert end(place, "never") == 1
-    assert failure(place).read_text() == "WaitingForPeople: round 1 waits for votes"
-    began = polls.poll(place)
+    workspace = moved(before, tmp_path / "copy")
+    workspace.params.write_text(yaml.safe_dump(override(read(workspace.params), [PEOPLE])))
+    assert end(workspace, "onto data/waiting/votes.json") == KILLED
+    assert end(workspace, "never") == 1
+    assert failure(workspace).read_text() == "WaitingForPeople: round 1 waits for votes"
+    began = polls.poll(workspace)
 
     pulled = tmp_path / "pairs.jsonl"
-    pulled.write_text("".join(polls.as_lines(polls.pull(place))))
-    polls.push(place, [voted(pulled, tmp_path / "votes.jsonl", "ana")])
-    given = len(polls.cast(place))
-    assert end(place, "onto data/waiting/votes.json") == KILLED  # as it goes on
-    assert polls.poll(place) == began
-    assert end(place, "ended vote") == KILLED
-    assert end(place, "never") == DONE
-    assert records.metrics(place, 1)["evaluate/votes"] == given
-    assert diary(place).read_text().split().count("sample") == 1
+    pulled.write_text("".join(polls.as_lines(polls.pull(workspace))))
+    polls.push(workspace, [voted(pulled, tmp_path / "votes.jsonl", "ana")])
+    given = len(polls.cast(workspace))
+    assert end(workspace, "onto data/waiting/votes.json") == KILLED  # as it goes on
+    assert polls.poll(workspace) == began
+    assert end(workspace, "ended vote") == KILLED
+    assert end(workspace, "never") == DONE
+    assert records.metrics(workspace, 1)["evaluate/votes"] == given
+    assert diary(workspace).read_text().split().count("sample") == 1

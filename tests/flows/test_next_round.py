@@ -29,8 +29,8 @@ print("loaded:", [name for name in ("torch", "prefect", "mlflow", "dvc") if name
 """
 
 
-def parts(place: Workspace) -> dict[str, str]:
-    return {part.name: digest(part) for part in place.feedback.glob("*.parquet")}
+def parts(workspace: Workspace) -> dict[str, str]:
+    return {part.name: digest(part) for part in workspace.feedback.glob("*.parquet")}
 
 
 def test_a_round_follows_the_last_one(finished: Workspace, followed: Workspace) -> None:

@@ -15,8 +15,8 @@ from tests.profile import PROMOTE, TINY
 from tests.workspaces import run_round
 
 
-def champion(place: Workspace) -> str | None:
-    return Registry(place.root).alias()
+def champion(workspace: Workspace) -> str | None:
+    return Registry(workspace.root).alias()
 
 
 def test_a_held_candidate_is_promoted_by_hand(rounds: Rounds, continued: Workspace) -> None:

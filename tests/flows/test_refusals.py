@@ -36,12 +36,12 @@ def source(path: Path) -> str:
     return f"ingest.sources=[{{use: jsonl, path: {path}}}]"
 
 
-def refused(rounds: Rounds, place: Workspace, *overrides: str) -> str:
+def refused(rounds: Rounds, workspace: Workspace, *overrides: str) -> str:
     """The message of a round that was refused and has trained nothing."""
     settings = [word for override in (*TINY, *overrides) for word in ("-S", override)]
-    said = rounds("round", "-w", place.root, *settings)
+    said = rounds("round", "-w", workspace.root, *settings)
     assert said.code == 2
-    assert not (place.data / "checkpoints").exists()
+    assert not (workspace.data / "checkpoints").exists()
     assert "Traceback" not in said.err
     return said.err
 

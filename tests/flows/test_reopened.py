@@ -35,20 +35,20 @@ def sampled(running: RunningRound) -> None:
 @pytest.fixture(scope="module")
 def dropped(finished: Workspace, tmp_path_factory: pytest.TempPathFactory) -> Workspace:
     """The workspace with a round 2 of other knobs, which got as far as its samples. To be read."""
-    place = moved(finished, tmp_path_factory.mktemp("dropped") / "workspace")
-    sampled(opening.start(place, OTHERS))
-    opening.drop(place)
-    assert digest(place.samples) != digest(finished.samples)
-    return place
+    workspace = moved(finished, tmp_path_factory.mktemp("dropped") / "workspace")
+    sampled(opening.start(workspace, OTHERS))
+    opening.drop(workspace)
+    assert digest(workspace.samples) != digest(finished.samples)
+    return workspace
 
 
 def test_it_is_compared_with_the_round_that_finished(
     dropped: Workspace, finished: Workspace, followed: Workspace, tmp_path: Path
 ) -> None:
-    place = moved(dropped, tmp_path / "copy")
-    improve(opening.start(place, KNOBS))
-    assert digest(place.previous / "samples") == digest(finished.samples)
-    numbers, undisturbed = records.metrics(place, 2), records.metrics(followed, 2)
+    workspace = moved(dropped, tmp_path / "copy")
+    improve(opening.start(workspace, KNOBS))
+    assert digest(workspace.previous / "samples") == digest(finished.samples)
+    numbers, undisturbed = records.metrics(workspace, 2), records.metrics(followed, 2)
     drift = [name for name in undisturbed if name.startswith("drift/")]
     assert {"drift/reward_psi", "drift/reward_wasserstein"} <= set(drift)
     assert [numbers[name] for name in drift] == [undisturbed[name] for name in drift]
@@ -62,16 +62,16 @@ def test_dropped_before_it_answered_and_dropped_twice(continued: Workspace, fini
 
 
 def test_samples_that_are_not_the_last_rounds_are_left_out(dropped: Workspace, tmp_path: Path) -> None:
-    place = moved(dropped, tmp_path / "copy")
-    (place.previous / "samples" / "pairs.jsonl").unlink()
-    opening.start(place, KNOBS)
-    assert not (place.previous / "samples").exists()
+    workspace = moved(dropped, tmp_path / "copy")
+    (workspace.previous / "samples" / "pairs.jsonl").unlink()
+    opening.start(workspace, KNOBS)
+    assert not (workspace.previous / "samples").exists()
 
 
 def test_killed_while_it_is_opened_anew(dropped: Workspace, finished: Workspace, tmp_path: Path) -> None:
-    place = moved(dropped, tmp_path / "copy")
+    workspace = moved(dropped, tmp_path / "copy")
     with killer(os.environ) as end:
         moments = ("onto data/previous", "past data/previous", "onto data/round.yaml")
-        assert [end(place, moment) for moment in moments] == [KILLED] * 3
-    opening.start(place, KNOBS)
-    assert digest(place.previous / "samples") == digest(finished.samples)
+        assert [end(workspace, moment) for moment in moments] == [KILLED] * 3
+    opening.start(workspace, KNOBS)
+    assert digest(workspace.previous / "samples") == digest(finished.samples)

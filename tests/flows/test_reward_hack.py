@@ -34,8 +34,8 @@ HACK = (
 )
 
 
-def share_of(place: Workspace, column: str, texts: set[str]) -> float:
-    answers = [row[column] for row in rows(place.samples / "samples.arrow")]
+def share_of(workspace: Workspace, column: str, texts: set[str]) -> float:
+    answers = [row[column] for row in rows(workspace.samples / "samples.arrow")]
     return sum(answer in texts for answer in answers) / len(answers)
 
 

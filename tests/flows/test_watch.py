@@ -133,7 +133,7 @@ def test_the_server_hears_of_an_alarm_once_and_of_a_breach_each_time(
     watch.watch(continued)
     assert told == ["round 1: drift/kl_rise 7.5, see data/reports/drift.html"]
     breach = GuardReport("2", [GuardFinding("harm", "hard", True, "3 people", {})], kept="it is the first")
-    monkeypatch.setattr(watch, "guard", lambda place, waiting: breach)
+    monkeypatch.setattr(watch, "guard", lambda workspace, waiting: breach)
     watch.watch(continued)
     assert told[1:] == ["harm (hard): 3 people", "version 2 stays champion: it is the first"]
 
