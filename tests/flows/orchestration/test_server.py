@@ -56,35 +56,25 @@ def said(command: "subprocess.Popen[str]") -> str:
     return command.stdout.readline().strip()
 
 
-@pytest.mark.parametrize("end", [signal.SIGKILL, signal.SIGINT])
-def test_it_answers_counts_as_none_and_ends_with_its_command(
-    command: "subprocess.Popen[str]", end: signal.Signals
-) -> None:
-    server = psutil.Process(int(said(command)))
-    assert said(command) == "None False"  # no error from the server; nobody named one
-    command.send_signal(end)
-    server.wait(30)
-
-
 def test_it_ends_while_it_still_starts(command: "subprocess.Popen[str]") -> None:
     server = psutil.Process(int(said(command)))
     command.kill()
     server.wait(30)
 
 
-def test_two_started_at_once_in_a_new_home_both_answer(surroundings: None, tmp_path: Path) -> None:
-    with commanding(tmp_path) as one, commanding(tmp_path) as other:
-        for command in (one, other):
-            assert int(said(command))
-        assert [said(command) for command in (one, other)] == ["None False"] * 2
-
-
-def test_it_answers_where_a_proxy_is_set(surroundings: None, tmp_path: Path) -> None:
-    """Nothing listens on port 9."""
+def test_two_started_at_once_answer_count_as_none_and_end_with_their_commands(
+    surroundings: None, tmp_path: Path
+) -> None:
+    """In a new home; one of them where a proxy is set, and nothing listens on port 9."""
     proxies = dict.fromkeys(("http_proxy", "HTTPS_PROXY", "ALL_PROXY"), "http://127.0.0.1:9")
-    with commanding(tmp_path, **proxies, no_proxy="", NO_PROXY="") as command:
-        assert int(said(command))
-        assert said(command) == "None False"
+    with commanding(tmp_path) as one, commanding(tmp_path, **proxies, no_proxy="", NO_PROXY="") as other:
+        servers = [psutil.Process(int(said(command))) for command in (one, other)]
+        assert said(one) == "None False"  # no error from the server; nobody named one
+        assert said(other) == "None False"
+        one.send_signal(signal.SIGKILL)
+        other.send_signal(signal.SIGINT)
+        for server in servers:
+            server.wait(30)
 
 
 def test_a_home_that_cannot_be_written_is_named_with_its_cure(surroundings: None, tmp_path: Path) -> None:
