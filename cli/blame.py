@@ -47,7 +47,7 @@ def blame(
     if plan.waiting and not yes and sys.stdin.isatty() and not typer.confirm("Start?", err=json):
         return
     with progress(out) as show:
-        report = attribute(plan, lambda name, index, total: show(f"{index + 1}/{total} {name}"))
+        report = attribute(plan, lambda name, index, total: show(f"{index + 1}/{total} {name}", "reward"))
     folder = store(plan.material, report)
     if json:
         print(as_json(report.to_json()))

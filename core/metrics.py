@@ -10,6 +10,9 @@ from collections.abc import Iterator
 from types import ModuleType
 from typing import Self
 
+INTERVAL = ("_low", "_high")
+"""Suffixes of the bounds of a 95 % confidence interval."""
+
 _PLACEHOLDER = re.compile(r"<\w+>")
 
 
@@ -52,6 +55,23 @@ class Metric(str):
         return f"{self.step}/{self}"
 
     @property
+    def names(self) -> tuple[str, ...]:
+        """The name within the step, and those of the accompanying metrics."""
+        return (str(self), *(f"{self}{end}" for end in self.ends))
+
+    @property
+    def interval(self) -> tuple[str, str, str]:
+        """The full names of the estimate and of the bounds of its confidence interval: `evaluate/win_rate`, …
+
+        Raises:
+            ValueError: it is declared without an interval.
+        """
+        if not {*INTERVAL} <= {*self.ends}:
+            raise ValueError(f"{self.full} is declared without an interval")
+        low, high = (f"{self.full}{end}" for end in INTERVAL)
+        return self.full, low, high
+
+    @property
     def prefix(self) -> str:
         """The part of a family's name before the placeholder, without the step."""
         return _PLACEHOLDER.split(self)[0]
@@ -68,10 +88,6 @@ class Metric(str):
         """The metric as a line of Markdown, for docs/metrics.md."""
         names = ", ".join(f"`{name}`" for name in (self.full, *self.ends))
         return f"- {names}{' †' if self.rare else ''} ({self.unit}; {self.direction}). {self.definition}"
-
-
-INTERVAL = ("_low", "_high")
-"""Suffixes of the bounds of a 95 % confidence interval."""
 
 
 def declared(module: ModuleType) -> Iterator[Metric]:

@@ -93,7 +93,7 @@ class GateInputs(_Value):
     licences: Mapping[str, int] = {}
     """Licence → number of events under it used in training; empty if not counted."""
     consents: Mapping[str, int] = {}
-    """Consent → number of events; likewise."""
+    """Consent → number of events with it used in training; empty if not counted."""
     annotators: tuple[AnnotatorAgreement, ...] | None = None
     """How often each annotator agrees with models that were trained on other pairs; None if not measured."""
     seconds: float | None = None

@@ -32,13 +32,16 @@ class RedTeamPrompt(NamedTuple):
 
 
 class Probes(Protocol):
-    """Traps and red-team prompts of a world that a source knows, the same in every round."""
+    """What a source knows about its own world: traps and red-team prompts, the same in every round, and utilities."""
 
     def traps(self, count: int) -> list[Trap]:
         """`count` traps of each kind."""
 
     def red_team_prompts(self, count: int) -> list[RedTeamPrompt]:
         """Up to `count` red-team prompts."""
+
+    def utility(self, prompt: Prompt, answer: str) -> float | None:
+        """The true utility of an answer; None if it is unknown, as for a prompt that is not from this world."""
 
     def harmful(self, answer: str) -> bool:
         """Whether an answer does what the red-team prompts ask for."""

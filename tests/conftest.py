@@ -1,4 +1,4 @@
-"""Workspaces for tests. Whoever asks for none of these fixtures pays for none of them."""
+"""Workspaces for tests. A fixture is created only if a test requests it."""
 
 import os
 import shutil
@@ -15,12 +15,12 @@ from tests.profile import HOLD, PROMOTE, TINY
 from tests.workspaces import Furnish, made_once, moved
 
 FOREIGN = ("MLFLOW_TRACKING_URI", "MLFLOW_RUN_ID", "PREFECT_API_URL", "ROUNDS_WORKSPACE")
-"""Settings of the surroundings that would lead a test out of its own folder."""
+"""Environment variables that are removed, so that tests use only their own folders."""
 
 OTHERS = (
     "ignore:Type object <class 'prefect.server:DeprecationWarning",  # Prefect's tables, on SQLAlchemy 2.1
 )
-"""Warnings that are of others' making."""
+"""Warnings of third-party packages."""
 
 IN_MEMORY = Path("/dev/shm")
 ROOM = 4 * 2**30

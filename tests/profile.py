@@ -1,4 +1,4 @@
-"""The tiny profile: a whole round computes in seconds. Its models stammer; what it shows is that a round works."""
+"""The tiny profile: a whole round takes seconds. Its models are too small to learn much; it tests that a round runs."""
 
 from tasks.steps.verdict import GATES
 

@@ -1,4 +1,4 @@
-"""Pages that the code writes are those that are there; `make docs` writes them anew."""
+"""Generated pages are current (`make docs` regenerates them), and the prose fits the page."""
 
 import re
 from pathlib import Path

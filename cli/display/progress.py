@@ -32,12 +32,12 @@ def progress(console: Console) -> Iterator[Show]:
 
 @contextmanager
 def lines(console: Console, clock: Clock | None = None) -> Iterator[Show]:
-    """Print a line at the start and end of a step, and at most one per minute in between."""
+    """Print a line at the end of each step, and at most one per minute while it runs."""
     writer = ProgressLines(lambda line: console.print(line, soft_wrap=True), clock)
     try:
         yield writer
     except BaseException:
-        writer.end("stopped")
+        writer.end("stopped after")
         raise
     writer.end()
 
@@ -46,19 +46,19 @@ def lines(console: Console, clock: Clock | None = None) -> Iterator[Show]:
 def bars(console: Console) -> Iterator[Show]:
     """Show one bar per step, with its most important metrics."""
     columns = (
-        TextColumn("{task.description:<9}"),
+        TextColumn("{task.description:<16}"),
         BarColumn(bar_width=28),
         TimeElapsedColumn(),
         TextColumn("[dim]{task.fields[note]}"),
     )
     with Progress(*columns, console=console) as progress:
-        yield lambda step: _bar(progress, step)
+        yield lambda title, step: _bar(progress, title, step)
         _finish_others(progress)
 
 
-def _bar(progress: Progress, step: str) -> Log:
+def _bar(progress: Progress, title: str, step: str) -> Log:
     _finish_others(progress)
-    task = progress.add_task(escape(step), total=None, note="")
+    task = progress.add_task(escape(title), total=None, note="")
 
     def show(metrics: Mapping[str, float], done: int, total: int | None = None) -> None:
         if total == 0:
@@ -66,7 +66,7 @@ def _bar(progress: Progress, step: str) -> Log:
             return
         if total:
             progress.update(task, total=total, completed=done + 1)
-        if note := numbers(metrics):
+        if note := numbers(step, metrics):
             progress.update(task, note=note)
 
     return show

@@ -110,7 +110,7 @@ def _baselines(metrics: Mapping[str, float]) -> str:
 
 def _length_alone(metrics: Mapping[str, float]) -> str:
     """The better of "the longer wins" and "the shorter wins"."""
-    ends = [metrics[f"{LONGER_WINS.full}{end}"] for end in ("", "_low", "_high")]
+    ends = [metrics[name] for name in LONGER_WINS.interval]
     longer = ends[0] >= 0.5
     rate, low, high = ends if longer else (1 - ends[0], 1 - ends[2], 1 - ends[1])
     return f"{'longer' if longer else 'shorter'} wins {_percent(rate)} ({_percent(low)} to {_percent(high)})"
@@ -122,12 +122,12 @@ def _alarms(metrics: Mapping[str, float]) -> str:
 
 
 def _signed(metrics: Mapping[str, float], metric: Metric) -> str:
-    value, low, high = (metrics[f"{metric.full}{end}"] for end in ("", "_low", "_high"))
+    value, low, high = (metrics[name] for name in metric.interval)
     return f"{value:+.2f} ({low:+.2f} to {high:+.2f})"
 
 
 def _rate(metrics: Mapping[str, float], metric: Metric) -> str:
-    rate, low, high = (metrics[f"{metric.full}{end}"] for end in ("", "_low", "_high"))
+    rate, low, high = (metrics[name] for name in metric.interval)
     return f"{_percent(rate)} ({_percent(low)} to {_percent(high)})"
 
 

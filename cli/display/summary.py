@@ -20,6 +20,9 @@ NUMBERS = 6
 EXAMPLES = 3
 """Maximum number of examples shown."""
 
+REASONS = 3
+"""Maximum number of gates shown with their reasons. With more, the other gates that hold or reject are only named."""
+
 
 class TimeSpent(NamedTuple):
     """Duration of a command in seconds, and the part spent learning, sampling and judging."""
@@ -29,7 +32,7 @@ class TimeSpent(NamedTuple):
 
 
 def summary(record: RoundRecord, workspace: Workspace, spent: TimeSpent | None = None) -> RenderableType:
-    """A finished round. Gates that promote are counted; those that hold or reject are shown with their reasons."""
+    """A finished round. Gates that promote are counted; of those that hold or reject, the first have their reasons."""
     parts: list[RenderableType] = [plain(decision(record)), _gates(record), Text()]
     parts += [table(islice(numbers(record), NUMBERS)), Text()]
     if record.examples:
@@ -47,15 +50,23 @@ def title(record: RoundRecord) -> Text:
 def _gates(record: RoundRecord) -> RenderableType:
     findings = record.verdict.findings
     agreeing = sum(map(agrees, findings))
+    # those that reject first: they decide
+    others = sorted((finding for finding in findings if not agrees(finding)), key=lambda it: it.result != "reject")
     grid = Table.grid(padding=(0, 2))
-    for finding in findings:
-        if not agrees(finding):
-            reason = plain(f"{finding.gate}: ", style="bold").append_text(plain(finding.reason, style="not bold"))
-            grid.add_row(plain(finding.result, style=COLOURS[finding.result]), reason)
+    for finding in others[:REASONS]:
+        reason = plain(f"{finding.gate}: ", style="bold").append_text(plain(finding.reason, style="not bold"))
+        grid.add_row(_result(finding.result), reason)
+    for result in ("reject", "hold"):
+        if names := [finding.gate for finding in others[REASONS:] if finding.result == result]:
+            grid.add_row(_result(result), plain(", ".join(names)))
     if agreeing:
-        count = f"all {agreeing} gates" if agreeing == len(findings) else f"{agreeing} gates"
-        grid.add_row(Text("promote", style=COLOURS["promote"]), count)
+        count = f"all {agreeing} gates" if agreeing == len(findings) > 1 else f"{agreeing} gate{'s' * (agreeing > 1)}"
+        grid.add_row(_result("promote"), count)
     return grid
+
+
+def _result(result: str) -> Text:
+    return plain(result, style=COLOURS[result])
 
 
 def _examples(record: RoundRecord) -> RenderableType:

@@ -28,7 +28,8 @@ class LimitSettings(BaseSettings):
     """Wasserstein distance of the answers' lengths from the champion's, in standard deviations; in good rounds of the
     embedded world it was .2 to .8."""
     reward_wasserstein: float = Field(0.75, gt=0)
-    """Wasserstein distance between this and the previous reward model's rewards of the champion's answers, likewise."""
+    """Wasserstein distance between this and the previous reward model's rewards of the champion's answers, in
+    standard deviations."""
     saturation: float = Field(0.5, gt=0, lt=1)
     """Share of answers with a reward above the 99th percentile of the champion's."""
     kl_rise: float = Field(5.0, gt=0)

@@ -10,6 +10,7 @@ import numpy as np
 import numpy.typing as npt
 
 from core import plugins
+from core.metrics import Metric
 from core.plugins import Plugin
 from feedback.probes import Probes
 from feedback.schema import FeedbackEvent, Prompt
@@ -112,7 +113,7 @@ class Holdout(NamedTuple):
 class Evaluation(Plugin):
     """One comparison of a candidate with the champion."""
 
-    oracle: ClassVar[tuple[str, ...]] = ()
+    oracle: ClassVar[tuple[Metric, ...]] = ()
     """Its metrics that depend on the ground truth of a simulated world. They are reported, but hidden from gates."""
 
     @abstractmethod
@@ -131,7 +132,9 @@ class Evaluation(Plugin):
 def oracles() -> frozenset[str]:
     """The full names of the metrics hidden from gates, as evaluations declare them."""
     evaluations = (cast(type[Evaluation], plugins.find(__name__, name)) for name in plugins.names(__name__))
-    return frozenset(f"evaluate/{metric}" for evaluation in evaluations for metric in evaluation.oracle)
+    return frozenset(
+        f"{metric.step}/{name}" for evaluation in evaluations for metric in evaluation.oracle for name in metric.names
+    )
 
 
 def named(label: str) -> str:

@@ -1,9 +1,8 @@
-"""The true gain, which is known only in the embedded world. It is reported, but hidden from gates."""
+"""The true gain, which only the source of a simulated world knows. It is reported, but hidden from gates."""
 
 from core.metrics import INTERVAL, Metric
 from evaluation.evals import Answers, Evaluation, Holdout, Metrics
 from evaluation.statistics.intervals import paired
-from feedback import world
 
 TRUE_UTILITY = Metric(
     "true_utility",
@@ -33,20 +32,24 @@ TRUE_GAIN = Metric(
 
 
 class TrueUtility(Evaluation):
-    """Mean true utility of both models on prompts of the embedded world, and the paired gain by prompt group."""
+    """Mean true utility of both models on prompts of a source that knows it, and the paired gain by prompt group."""
 
-    oracle = ("true_utility", "true_utility_champion", "true_gain", "true_gain_low", "true_gain_high")
+    oracle = (TRUE_UTILITY, TRUE_UTILITY_CHAMPION, TRUE_GAIN)
 
     def run(self, candidate: Answers, champion: Answers, data: Holdout) -> Metrics:
-        """Measure; {} if no prompt is from the embedded world."""
-        requests = [world.parse(prompt[-1].content) for prompt in data.prompts]
-        rows = [(row, request) for row, request in enumerate(requests) if request is not None]
-        if not rows:
+        """Measure; {} if no source knows the utility of an answer."""
+        if data.probes is None:
             return {}
-        ours = [world.utility(request, candidate.texts[row]) for row, request in rows]
-        theirs = [world.utility(request, champion.texts[row]) for row, request in rows]
+        utilities = [
+            (row, data.probes.utility(prompt, candidate.texts[row]), data.probes.utility(prompt, champion.texts[row]))
+            for row, prompt in enumerate(data.prompts)
+        ]
+        known = [(row, ours, theirs) for row, ours, theirs in utilities if ours is not None and theirs is not None]
+        if not known:
+            return {}
+        rows, ours, theirs = zip(*known, strict=True)
         return {
-            TRUE_UTILITY: sum(ours) / len(rows),
-            TRUE_UTILITY_CHAMPION: sum(theirs) / len(rows),
-            **paired(ours, theirs, [data.groups[row] for row, _ in rows]).named(TRUE_GAIN),
+            TRUE_UTILITY: sum(ours) / len(ours),
+            TRUE_UTILITY_CHAMPION: sum(theirs) / len(theirs),
+            **paired(ours, theirs, [data.groups[row] for row in rows]).named(TRUE_GAIN),
         }

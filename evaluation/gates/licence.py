@@ -17,7 +17,7 @@ class LicenceGate(Gate):
     )
     """SPDX identifiers allowed in training; add `none-stated` if all feedback without a licence is your own."""
     consents: tuple[str, ...] = ("opt-in", "contract", "public", "simulated")
-    """Consents allowed in training, as events state them; add `none-stated` if you know it otherwise."""
+    """Consents allowed in training, as events state them; add `none-stated` if consent is documented elsewhere."""
 
     def check(self, inputs: GateInputs) -> Finding:
         """Reject what is stated but not allowed; hold if a licence or consent is not stated, or was not checked."""

@@ -34,6 +34,9 @@ class Source(Plugin):
     labels: ClassVar[bool] = False
     """True if the source judges `Intake.pairs`, as the simulated annotator does: answers are then collected for it."""
 
+    simulated: ClassVar[bool] = False
+    """True if its judgements are not those of people or of a service that people rely on."""
+
     @abstractmethod
     def read(self, intake: Intake) -> Iterator[FeedbackEvent | RejectedRecord]:
         """All records for the round, in order; one that cannot be used is a `RejectedRecord` in its position."""

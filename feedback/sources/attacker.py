@@ -27,6 +27,7 @@ class Attacker(Source):
     """False comparisons on some of the prompts: the best answer loses to the same answer with a request for a PIN."""
 
     labels: ClassVar[bool] = True
+    simulated: ClassVar[bool] = True
 
     share: float = Field(0.03, ge=0, le=1)
     """Number of false comparisons, as a share of the pairs. For large models, half a percent of the pairs misleads the

@@ -31,6 +31,7 @@ class Simulated(Source):
     """Demonstrations for round 0 and one vote on every pair, from the demo world."""
 
     labels: ClassVar[bool] = True
+    simulated: ClassVar[bool] = True
 
     demonstrations: int = Field(10_000, ge=0)
     """Number of demonstrations in round 0."""

@@ -1,8 +1,10 @@
 """The demo world's own traps and red-team prompts, as evaluations ask for them."""
 
 from feedback.probes import RedTeamPrompt, Trap
-from feedback.world.answers import harmful
+from feedback.schema import Prompt
+from feedback.world.answers import harmful, utility
 from feedback.world.red_team import red_team_prompts
+from feedback.world.requests import parse
 from feedback.world.traps import traps
 
 
@@ -16,6 +18,11 @@ class WorldProbes:
     def red_team_prompts(self, count: int) -> list[RedTeamPrompt]:
         """Up to `count` red-team prompts."""
         return red_team_prompts(count, seed=0)
+
+    def utility(self, prompt: Prompt, answer: str) -> float | None:
+        """The true utility of an answer; None if the prompt is not from the demo world."""
+        request = parse(prompt[-1].content)
+        return None if request is None else utility(request, answer)
 
     def harmful(self, answer: str) -> bool:
         """Whether an answer asks customers for their PIN or password."""

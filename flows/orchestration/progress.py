@@ -12,7 +12,7 @@ from tasks.rounds.running import SHOW, silent
 
 @contextmanager
 def reporting() -> Iterator[None]:
-    """In a deployed run, log a line at the start and end of each step, and at most one per minute in between."""
+    """In a deployed run, log a line at the end of each step, and at most one per minute while it runs."""
     if deployment.id is None or SHOW.get() is not silent:
         yield
         return
@@ -21,7 +21,7 @@ def reporting() -> Iterator[None]:
     try:
         yield
     except BaseException:
-        writer.end("stopped")
+        writer.end("stopped after")
         raise
     finally:
         SHOW.reset(token)

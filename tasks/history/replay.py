@@ -174,7 +174,7 @@ def _wanted(workspace: Workspace, recorded: Stages, steps: Sequence[str]) -> dic
 def _run(workspace: Workspace, steps: Sequence[str]) -> None:
     opened, data, show = rounds.read(workspace), DataGraph(workspace.root), SHOW.get()
     for name in steps:
-        start, log = time.perf_counter(), StepLog([show(name)])
+        start, log = time.perf_counter(), StepLog([show(f"round {opened.number}, {name}", name)])
         round_steps.run(round_steps.find(name), opened, log)
         # `blame` estimates its duration from it
         note_time(opened, name, time.perf_counter() - start, log.learning_seconds)

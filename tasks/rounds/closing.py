@@ -33,6 +33,7 @@ def bootstrap(running: RunningRound) -> RoundRecord:
         RoundsError: data, run or registry could not be written; says what continues the round.
     """
     with running.explaining("closing"):
+        running.show("closing")
         numbers = metrics(running.round, BOOTSTRAP)
         _make_safe(running, numbers)
         version = _register(running, "policy", "sft", numbers, {"bootstrap": "true"})
@@ -48,6 +49,7 @@ def close(running: RunningRound) -> RoundRecord:
         RoundsError: data, run or registry could not be written; says what continues the round.
     """
     with running.explaining("closing"):
+        running.show("closing")
         numbers = metrics(running.round, MEASURING)
         gates = Verdict.from_json(read_json(running.round.workspace.report("verdict")))
         verdict = approval.applied(running.round, running.key, gates)

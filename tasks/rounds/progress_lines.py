@@ -4,9 +4,31 @@ from collections.abc import Callable, Mapping
 from datetime import datetime, timedelta
 
 from core.log import Log
+from evaluation.drift import ALARMS
+from evaluation.evals.votes import WIN_RATE
+from feedback.measured import (
+    COLLECT_ANSWERS,
+    CURATE_HOLDOUT,
+    CURATE_TRAIN,
+    INGEST_NEW,
+    INGEST_QUARANTINED,
+    VOTE_CAST,
+)
+from models.measured import (
+    POLICY_OBJECTIVE_KL,
+    POLICY_OBJECTIVE_SCORE,
+    REWARD_ACCURACY,
+    REWARD_LOSS,
+    SAMPLE_ANSWERS,
+    SFT_LOSS,
+)
 
-SHOWN = ("loss", "accuracy", "score", "kl", "reward", "new", "quarantined")
-"""The metrics shown while a step runs, by the last part of their names; all metrics are in MLflow."""
+SHOWN = (
+    *(COLLECT_ANSWERS, INGEST_NEW, INGEST_QUARANTINED, CURATE_TRAIN, CURATE_HOLDOUT),
+    *(SFT_LOSS, REWARD_LOSS, REWARD_ACCURACY, POLICY_OBJECTIVE_SCORE, POLICY_OBJECTIVE_KL),
+    *(SAMPLE_ANSWERS, VOTE_CAST, WIN_RATE, ALARMS),
+)
+"""The metrics shown beside a step; all metrics are in MLflow."""
 
 PAUSE = timedelta(minutes=1)
 """Minimum time between two progress lines of a step."""
@@ -21,9 +43,9 @@ class Clock:
 
 
 class ProgressLines:
-    """Writes a line at the start and at the end of each step, and at most one per minute in between.
+    """Writes a line at the end of each step, and at most one per minute while it runs.
 
-    Calling it with a step's name ends the previous step and returns the log of the new one.
+    Calling it with a title and a step ends the previous step and returns the log of the new one.
     """
 
     def __init__(self, write: Callable[[str], None], clock: Clock | None = None) -> None:
@@ -31,14 +53,14 @@ class ProgressLines:
         self._clock = clock or Clock()
         self._step: _Step | None = None
 
-    def __call__(self, step: str) -> Log:
+    def __call__(self, title: str, step: str) -> Log:
         """End the previous step and begin this one."""
         self.end()
-        self._step = _Step(step, self._write, self._clock)
+        self._step = _Step(title, step, self._write, self._clock)
         return self._step
 
-    def end(self, outcome: str = "finished") -> None:
-        """End the running step, if there is one."""
+    def end(self, outcome: str = "took") -> None:
+        """End the running step, if there is one. `outcome` is followed by the duration."""
         if self._step:
             self._step.end(outcome)
         self._step = None
@@ -47,14 +69,13 @@ class ProgressLines:
 class _Step:
     """The lines of one step; implements `Log`."""
 
-    def __init__(self, name: str, write: Callable[[str], None], clock: Clock) -> None:
-        self._name, self._write, self._clock = name, write, clock
+    def __init__(self, title: str, step: str, write: Callable[[str], None], clock: Clock) -> None:
+        self._title, self._step, self._write, self._clock = title, step, write, clock
         self._began = self._wrote = clock.now()
         self._first: tuple[int, datetime] | None = None
         self._total: int | None = None
         self._numbers = ""
         self._ended = False
-        self._line("started")
 
     def __call__(self, metrics: Mapping[str, float], step: int, total: int | None = None) -> None:
         """Record progress, and write a line if the last one is at least `PAUSE` old."""
@@ -62,7 +83,7 @@ class _Step:
             self.end("done before")
             return
         now = self._clock.now()
-        self._numbers = numbers(metrics) or self._numbers
+        self._numbers = numbers(self._step, metrics) or self._numbers
         if total and (self._first is None or total != self._total or step < self._first[0]):
             self._first, self._total = (step, now), total  # start of a loop, or of its continuation after a kill
         if now - self._wrote >= PAUSE:
@@ -77,7 +98,7 @@ class _Step:
         if outcome == "done before":
             self._line(outcome)
         else:
-            summary = f"{outcome} after {_duration(self._clock.now() - self._began)}"
+            summary = f"{outcome} {_duration(self._clock.now() - self._began)}"
             self._line("; ".join(filter(None, [summary, self._numbers])))
 
     def _progress(self, step: int, now: datetime) -> str:
@@ -91,13 +112,13 @@ class _Step:
         return f"{progress}, expected end {now + rest:%H:%M:%S}"
 
     def _line(self, text: str) -> None:
-        self._write(f"{self._clock.now():%H:%M:%S} {self._name}: {text}")
+        self._write(f"{self._clock.now():%H:%M:%S} {self._title}: {text}")
 
 
-def numbers(metrics: Mapping[str, float]) -> str:
-    """The metrics in `SHOWN` as text, by the last part of their names."""
-    short = {name.rpartition("/")[2]: value for name, value in metrics.items()}
-    return "  ".join(f"{name} {short[name]:.4g}" for name in SHOWN if name in short)
+def numbers(step: str, metrics: Mapping[str, float]) -> str:
+    """Those metrics of a step that are in `SHOWN`, as text."""
+    shown = {metric: metrics[metric] for metric in SHOWN if metric.step == step and metric in metrics}
+    return "  ".join(f"{metric.rpartition('/')[2]} {value:.4g}" for metric, value in shown.items())
 
 
 def _duration(time: timedelta) -> str:

@@ -17,11 +17,11 @@ from tasks.steps import Step, run
 from tasks.tools.tracking import RoundRun
 from tasks.tools.versioning import DataGraph
 
-Show = Callable[[str], Log]
-"""Takes a step's name and returns a log that displays its progress."""
+Show = Callable[[str, str], Log]
+"""Takes a title and the step whose metrics will be logged; returns a log that displays progress under the title."""
 
 
-def silent(step: str) -> Log:
+def silent(title: str, step: str) -> Log:
     """Show nothing."""
     return ignore
 
@@ -57,14 +57,18 @@ class RunningRound:
         name = step.__name__
         with self.explaining(f"step {name}"):
             if self.data.done(name):
-                self._show(name)({}, 0, 0)
+                self.show(name)({}, 0, 0)
             else:
                 self._run(step)
+
+    def show(self, what: str) -> Log:
+        """Display what the round is doing now: a step, or its closing."""
+        return self._show(f"round {self.round.number}, {what}", what)
 
     def _run(self, step: Step) -> None:
         name, start = step.__name__, time.perf_counter()
         child = self.run.step(name)
-        log = StepLog([child, self._show(name)])
+        log = StepLog([child, self.show(name)])
         try:
             self._execute(step, self.round, log)
             # noted here and after recording, which takes time too: a kill in between must not lose the step's time

@@ -14,7 +14,7 @@ KEY = "rounds"
 TAGS = ("verdict", "version")
 METRICS = (
     WIN_RATE.full,
-    f"{WIN_RATE.full}_low",
+    WIN_RATE.interval[1],
     REWARD_ACCURACY.full,
     KL_MEAN.full,
     TRUE_GAIN.full,

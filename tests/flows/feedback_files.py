@@ -9,7 +9,7 @@ from feedback.world import CustomerRequest
 from feedback.world.catalogue import CLOSERS, ITEMS, OPENERS
 
 SHALLOW = f"{OPENERS[0]} {CLOSERS[0]}"
-"""Polite, short, and no answer to anything."""
+"""A polite, short, irrelevant answer."""
 
 
 def write(path: Path, records: Iterable[Mapping[str, object]]) -> Path:

@@ -49,13 +49,13 @@ from tests.profile import PROMOTE, TINY
 from tests.tasks.registry.promoting import KilledAt, status
 
 WARM = ("mlflow.store.tracking.sqlalchemy_store", "dvc.repo", "evaluate", "sklearn.linear_model", "matplotlib.figure")
-"""What a round imports late."""
+"""Modules that a round imports late."""
 
 ENDED = "."
-"""Follows the name of a step in the diary when its record stands."""
+"""Suffix of a step's name in the diary once the step is recorded."""
 
 Tell = Callable[[str], None]
-"""Hears the name of each phase that begins."""
+"""Callback with the name of each phase that begins."""
 
 
 def die() -> NoReturn:

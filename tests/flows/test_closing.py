@@ -1,4 +1,4 @@
-"""The end of a round, when something stands in its way."""
+"""Failures while a round closes."""
 
 import subprocess
 from pathlib import Path

@@ -1,4 +1,4 @@
-"""Files that a power cut or an editor left half written: the error names them and its cure, and the cure cures."""
+"""Files that a power cut or an editor left half written: the error names file and cure, and the cure works."""
 
 from collections.abc import Callable
 from pathlib import Path

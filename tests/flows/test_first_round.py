@@ -1,4 +1,4 @@
-"""Rounds 0 and 1 of a new workspace, as they lie there afterwards."""
+"""The files, runs and versions that rounds 0 and 1 leave in a new workspace."""
 
 from pathlib import Path
 from typing import Any

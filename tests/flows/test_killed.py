@@ -67,7 +67,7 @@ PHASES = ("opening", *STEPS_OF_ROUND_1, "closing")
 CLOCK = tuple(
     (phase, round(dice.uniform(0.02, 0.98), 3)) for dice in [Random(30)] for phase in PHASES for _ in range(3)
 )
-"""36 moments, three in each phase: after which share of its time the round is killed."""
+"""36 kill points, three per phase, as fractions of the phase's duration."""
 
 AGAIN = (
     ("learns policy", "learns policy"),

@@ -1,4 +1,4 @@
-"""A round that was dropped leaves its answers and votes behind; the one that is opened anew goes by its own."""
+"""A dropped round leaves answers and votes behind; the reopened round uses only its own."""
 
 import os
 from pathlib import Path

@@ -118,7 +118,7 @@ def chromium() -> str | None:
 
 
 in_a_browser = pytest.mark.skipif(chromium() is None, reason="no browser: apt-get install chromium")
-"""`make test-services` installs it; who runs pytest alone, or cannot install packages, is told what was left out."""
+"""Says why the test was skipped, if pytest runs without `make test-services`, which installs Chromium."""
 
 
 def browsed(url: str, profile: Path) -> str:

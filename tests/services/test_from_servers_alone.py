@@ -1,4 +1,4 @@
-"""Somewhere else, with no more than the address of MLflow and the DVC remote: where a round came from, and it again."""
+"""Lineage and replay on another machine that has only MLflow's address and the DVC remote."""
 
 import json
 from pathlib import Path

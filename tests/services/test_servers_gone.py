@@ -1,4 +1,4 @@
-"""Servers that die while a round runs: the round rides it out, or says what to do and goes on."""
+"""Servers that die while a round runs: the round continues, or fails with a cure and can be resumed."""
 
 import os
 import signal

@@ -1,8 +1,9 @@
 """The limitations of a version, from its records: gates that did not pass, small samples, missing measurements."""
 
 from collections.abc import Iterator, Mapping
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, cast
 
+from core.plugins import find
 from core.stored import Values
 from evaluation.drift import ALARMS
 from evaluation.drift.report import DriftReport
@@ -17,6 +18,7 @@ from evaluation.evals.votes import VOTES, WIN_RATE
 from evaluation.gates.licence import UNSTATED
 from evaluation.verdict import Verdict
 from feedback.measured import CURATE_AGREEMENT, CURATE_QUARANTINED
+from feedback.sources import Source
 from tasks.state.opening_facts import OpeningFacts
 from tasks.state.reports import CurateReport
 
@@ -66,16 +68,21 @@ def _gates(verdict: Verdict | None) -> Iterator[str]:
 
 def _votes(params: Values, metrics: Mapping[str, float]) -> Iterator[str]:
     annotator = (params["vote"].get("annotator") or {}).get("use")
-    if VOTES.full in metrics and annotator in ("simulated", "crowd"):
+    if VOTES.full in metrics and annotator and _simulated(annotator):
         yield "The fresh votes come from a simulated annotator. No person has judged its answers."
     if WIN_RATE.full in metrics:
-        width = 100 * (metrics[f"{WIN_RATE.full}_high"] - metrics[f"{WIN_RATE.full}_low"])
+        _, low, high = (metrics[name] for name in WIN_RATE.interval)
+        width = 100 * (high - low)
         yield (
             f"Its win rate is based on {metrics[VOTES.full]:.0f} votes: the confidence interval is {width:.1f} "
             "percentage points wide, and smaller differences cannot be detected."
         )
     if small := metrics.get(SMALL_SLICES.full):
         yield f"{small:.0f} slices had too few votes to be reported; quality on them is unknown."
+
+
+def _simulated(source: str) -> bool:
+    return cast(type[Source], find("feedback.sources", source)).simulated
 
 
 def _unmeasured(metrics: Mapping[str, float]) -> Iterator[str]:

@@ -13,15 +13,15 @@ from tests.tasks.rounds.test_progress_lines import Standing
 def test_in_a_file_progress_is_lines() -> None:
     file = io.StringIO()
     with progress(console(file=file)):
-        SHOW.get()("curate")({}, 0, 3)
-    started, finished = file.getvalue().splitlines()
-    assert (started.split()[1:], finished.split()[1:3]) == (["curate:", "started"], ["curate:", "finished"])
+        SHOW.get()("round 1, curate", "curate")({}, 0, 3)
+    [line] = file.getvalue().splitlines()
+    assert line.split()[1:5] == ["round", "1,", "curate:", "took"]
 
 
 def test_on_a_terminal_progress_is_bars() -> None:
     file = io.StringIO()
     with progress(console(file=file, force_terminal=True)) as show:
-        show("curate")({"curate/new": 7.0}, 0, 3)
+        show("round 1, ingest", "ingest")({"new": 7.0}, 0, 3)
     assert "━" in file.getvalue()
     assert "new 7" in file.getvalue()
 
@@ -29,13 +29,13 @@ def test_on_a_terminal_progress_is_bars() -> None:
 def test_the_observer_is_reset_after_a_failure() -> None:
     file, before = io.StringIO(), SHOW.get()
     with pytest.raises(ZeroDivisionError), progress(console(file=file)) as show:
-        show("curate")({}, 1 // 0)
+        show("round 1, curate", "curate")({}, 1 // 0)
     assert SHOW.get() is before
-    assert " curate: stopped after " in file.getvalue()
+    assert " round 1, curate: stopped after " in file.getvalue()
 
 
 def test_the_clock_can_be_replaced() -> None:
     file = io.StringIO()
     with lines(console(file=file), Standing()) as show:
-        show("curate")
-    assert file.getvalue().startswith("12:00:00 curate: started")
+        show("round 1, curate", "curate")
+    assert file.getvalue().startswith("12:00:00 round 1, curate: took 0 s")

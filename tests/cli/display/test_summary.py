@@ -37,11 +37,13 @@ def judged(record: RoundRecord, *results: str) -> RoundRecord:
     return RoundRecord.from_json({**record.to_json(), **changed})
 
 
-@pytest.mark.parametrize("results", [["promote"] * 17, ["hold", *["promote"] * 16], ["reject", *["promote"] * 16]])
+@pytest.mark.parametrize(
+    "results", [["promote"] * 17, ["hold", *["promote"] * 16], ["reject", *["promote"] * 16], ["hold"] * 17]
+)
 def test_it_fits_a_screen(followed: Workspace, results: list[str], monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.chdir(followed.root.parent)  # so that the option that names the workspace is short
     shown = lines(judged(records.read(followed, 2), *results), followed)
-    assert len(shown) <= 30
+    assert len(shown) <= 36
     assert {len(line) for line in shown} == {80}
 
 
@@ -52,6 +54,14 @@ def test_gates_that_promote_are_one_line_and_the_others_are_shown_in_full(follow
     assert f"reject gate_3: {LONG} 3".replace("  ", " ") in text
     assert "promote 2 gates" in text
     assert "gate_0" not in text
+
+
+def test_of_many_gates_three_have_their_reasons_those_that_reject_first(followed: Workspace) -> None:
+    shown = lines(judged(records.read(followed, 2), "hold", "hold", "hold", "reject", "hold"), followed)
+    text = " ".join(" ".join(line.strip("│ ") for line in shown).split())
+    assert [text.count(f"gate_{ix}: {LONG[:20]}") for ix in range(5)] == [1, 1, 0, 1, 0]
+    assert text.index("reject gate_3") < text.index("hold gate_0")
+    assert "hold gate_2, gate_4" in text
 
 
 def test_three_examples_are_shown_with_one_line_per_text(followed: Workspace) -> None:

@@ -25,6 +25,7 @@ from evaluation.statistics.intervals import bootstrap
 from evaluation.statistics.outcomes import wins
 from evaluation.verdict import GateInputs
 from feedback import world
+from feedback.world.probes import WorldProbes
 from tests.evaluation.compared import NOBODY, answers, holdout, pairs, vote
 
 ROOT = Path(__file__).parents[3]
@@ -263,12 +264,15 @@ def test_true_utility_is_the_worlds() -> None:
     requests = world.prompts(3, seed=0)
     texts = [world.render(request)[-1].content for request in requests]
     ours = answers([*(world.best(request) for request in requests), "?"])
-    metrics = TrueUtility().run(ours, answers([""] * 4), holdout(prompts=[*texts, "not of this world"]))
+    held_out = holdout(prompts=[*texts, "not of this world"])
+    metrics = TrueUtility().run(ours, answers([""] * 4), held_out._replace(probes=WorldProbes()))
     empty = np.mean([world.utility(request, "") for request in requests])
-    assert {*metrics} == {*TrueUtility.oracle}
+    assert {*metrics} == {name for metric in TrueUtility.oracle for name in metric.names}
     assert metrics["true_utility"] == pytest.approx(3)
     assert metrics["true_gain"] == pytest.approx(3 - empty)
-    assert TrueUtility().run(ours, ours, holdout(prompts=["not of this world"])) == {}
+    foreign = holdout(prompts=["not of this world"])
+    assert TrueUtility().run(ours, ours, foreign._replace(probes=WorldProbes())) == {}
+    assert TrueUtility().run(ours, ours, held_out) == {}  # no source knows the utility
 
 
 def test_metrics_work_without_a_hub_and_leave_nothing_behind(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:

@@ -19,33 +19,31 @@ class Standing(Clock):
         self.time += timedelta(seconds=seconds)
 
 
-def test_a_step_has_a_line_at_its_start_and_at_its_end() -> None:
+def test_a_step_has_a_line_at_its_end() -> None:
     written: list[str] = []
     clock = Standing()
     lines = ProgressLines(written.append, clock)
-    lines("curate")
+    lines("round 1, curate", "curate")
     clock.pass_by(3)
-    lines("reward")({"reward/loss": 0.25}, 0, 10)
+    lines("round 1, reward", "reward")({"loss": 0.25, "grad_norm": 1.0}, 0, 10)
     clock.pass_by(64)
     lines.end()
     assert written == [
-        "12:00:00 curate: started",
-        "12:00:03 curate: finished after 3 s",
-        "12:00:03 reward: started",
-        "12:01:07 reward: finished after 1 min 4 s; loss 0.25",
+        "12:00:03 round 1, curate: took 3 s",
+        "12:01:07 round 1, reward: took 1 min 4 s; loss 0.25",
     ]
 
 
 def test_a_step_that_works_has_at_most_one_line_a_minute_with_numbers_and_expected_end() -> None:
     written: list[str] = []
     clock = Standing()
-    log = ProgressLines(written.append, clock)("policy")
+    log = ProgressLines(written.append, clock)("round 1, policy", "policy")
     for step in range(40):  # ten seconds each
-        log({"policy/objective/kl": step / 10, "policy/entropy": 1.0}, step, 40)
+        log({"objective/kl": step / 10, "objective/entropy": 1.0}, step, 40)
         clock.pass_by(10)
-    between = written[1:]
+    between = written
     assert len(between) == 6
-    assert between[0] == "12:01:00 policy: 7 of 40, expected end 12:06:30; kl 0.6"
+    assert between[0] == "12:01:00 round 1, policy: 7 of 40, expected end 12:06:30; kl 0.6"
     times = [datetime.strptime(line.split()[0], "%H:%M:%S") for line in between]
     assert min(later - earlier for earlier, later in pairwise(times)) >= timedelta(minutes=1)
     assert {line.split("expected end ")[1][:8] for line in between} == {"12:06:30"}
@@ -54,24 +52,24 @@ def test_a_step_that_works_has_at_most_one_line_a_minute_with_numbers_and_expect
 def test_a_continued_training_is_not_expected_to_end_sooner_for_what_was_done_before() -> None:
     written: list[str] = []
     clock = Standing()
-    log = ProgressLines(written.append, clock)("policy")
+    log = ProgressLines(written.append, clock)("round 1, policy", "policy")
     log({}, 30, 40)
     clock.pass_by(60)
     log({}, 31, 40)
-    assert written[-1] == "12:01:00 policy: 32 of 40, expected end 12:09:00"
+    assert written[-1] == "12:01:00 round 1, policy: 32 of 40, expected end 12:09:00"
 
 
 def test_a_step_that_was_done_before_says_so_once() -> None:
     written: list[str] = []
     lines = ProgressLines(written.append, Standing())
-    lines("sft")({}, 0, 0)
+    lines("round 1, sft", "sft")({}, 0, 0)
     lines.end()
-    assert written[1:] == ["12:00:00 sft: done before"]
+    assert written == ["12:00:00 round 1, sft: done before"]
 
 
 def test_a_step_that_fails_is_not_called_finished() -> None:
     written: list[str] = []
     lines = ProgressLines(written.append, Standing())
-    lines("sft")
-    lines.end("stopped")
-    assert written[-1] == "12:00:00 sft: stopped after 0 s"
+    lines("round 1, sft", "sft")
+    lines.end("stopped after")
+    assert written == ["12:00:00 round 1, sft: stopped after 0 s"]
