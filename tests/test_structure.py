@@ -6,6 +6,7 @@ import inspect
 import pkgutil
 import subprocess
 import sys
+import tomllib
 from pathlib import Path
 from typing import Any
 
@@ -55,6 +56,18 @@ def order(function: str) -> list[str]:
     [definition] = [node for node in module.body if isinstance(node, ast.FunctionDef) and node.name == function]
     calls = [node.value for node in definition.body if isinstance(node, ast.Expr) and isinstance(node.value, ast.Call)]
     return [ast.unparse(call.args[0]) for call in calls if ast.unparse(call.func) == "running"]
+
+
+def test_the_contracts_are_about_every_package() -> None:
+    settings = tomllib.loads((PROJECT / "pyproject.toml").read_text(encoding="utf-8"))["tool"]["importlinter"]
+    product = [package for package in PACKAGES if package != "benchmarks"]
+    assert sorted(settings["root_packages"]) == product
+    [order] = [
+        contract["layers"]
+        for contract in settings["contracts"]
+        if not contract.get("containers") and contract["type"] == "layers"
+    ]
+    assert sorted(name for layer in order for name in layer.split(" | ")) == product
 
 
 def test_steps_are_stages_sections_modules_and_calls() -> None:

@@ -1,5 +1,6 @@
 """The state of an open round's wait for people, as text: progress, deadline, and how to continue."""
 
+import math
 from typing import NamedTuple
 
 from tasks.people import approval, polls, waiting
@@ -39,8 +40,11 @@ def pending(workspace: Workspace) -> WaitStatus | None:
 
 
 def _votes(workspace: Workspace, wanted: VotesNeeded) -> tuple[str, bool]:
-    cast = polls.count(workspace)
-    return f"{cast} of {wanted.votes} are in", cast >= wanted.votes
+    cast, pairs = polls.count(workspace), len(polls.handed_out(workspace))
+    progress = f"{cast} of {wanted.votes} are in"
+    if wanted.votes > pairs > 0:  # one vote per person and pair
+        progress += f", on {pairs} pairs, so at least {math.ceil(wanted.votes / pairs)} people have to vote"
+    return progress, cast >= wanted.votes
 
 
 def _approval(workspace: Workspace, wait: Wait, about: Candidate) -> tuple[str, bool]:

@@ -9,7 +9,7 @@ from datetime import UTC, datetime
 from itertools import islice
 from pathlib import Path
 
-from core.errors import BadParams, BadWorkspace, Damaged
+from core.errors import BadWorkspace, Damaged
 from core.files import digest, recover, recover_all, replacing, write_json, write_text
 from core.plugins import chosen
 from core.settings import override, read
@@ -17,7 +17,6 @@ from feedback import store
 from feedback.schema import FeedbackEvent, Prompt
 from feedback.sources import Intake
 from feedback.sources.jsonl import JSONL
-from feedback.sources.people import People
 from models.policy import SCRATCH, check_base, check_turns
 from tasks.registry import audit, reference
 from tasks.registry.alias import ModelVersion, Registry
@@ -165,7 +164,6 @@ def check(workspace: Workspace, params: RoundSettings) -> None:
 
     Raises:
         BadFeedback: a source does not exist, or a file of an evaluation cannot be used.
-        BadParams: people are asked for more votes than there are pairs.
         BadWorkspace: a remote is not configured or does not answer, or there is no git repository to commit to.
     """
     _check_inputs(params)
@@ -173,12 +171,6 @@ def check(workspace: Workspace, params: RoundSettings) -> None:
 
 
 def _check_inputs(params: RoundSettings) -> None:
-    people = params.vote.annotator
-    if isinstance(people, People) and people.votes > params.sample.prompts:
-        raise BadParams(
-            f"vote.annotator.votes={people.votes} asks for more votes than the sample.prompts={params.sample.prompts} "
-            "pairs to vote on; lower vote.annotator.votes or raise sample.prompts"
-        )
     for source in params.ingest.sources:
         source.check()
     for evaluation in chosen(params.evaluate.evals):

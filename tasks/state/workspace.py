@@ -341,14 +341,26 @@ def planned(root: Path) -> Workspace:
     """The workspace that `at` would return, without creating it.
 
     Raises:
-        BadWorkspace: the folder is neither empty nor a workspace.
+        BadWorkspace: the folder is neither empty nor a workspace, or its path is not UTF-8.
     """
     root = root.resolve()
+    _check_name(root)
     if root.exists() and not root.is_dir():
         raise BadWorkspace(f"{root} is not a folder; name one that is, or a new one")
     if root.exists() and any(root.iterdir()) and not (root / "dvc.yaml").exists():
         raise BadWorkspace(f"{root} is neither empty nor a workspace (no dvc.yaml); name another folder")
     return Workspace(root)
+
+
+def _check_name(root: Path) -> None:
+    """Raise BadWorkspace if the path is not text: databases, JSON and YAML cannot hold it."""
+    try:
+        str(root).encode()
+    except UnicodeEncodeError as error:
+        raise BadWorkspace(
+            f"{str(root)!a} has bytes that are not UTF-8 in its name, or the locale is not UTF-8; rename the "
+            "folder, or set PYTHONUTF8=1"
+        ) from error
 
 
 def _copy_shipped_files(root: Path) -> None:

@@ -37,6 +37,15 @@ def test_a_reopened_round_starts_a_new_wait(tmp_path: Path) -> None:
     assert not waiting.begin(workspace, "votes", 3600, VotesNeeded(votes=2)).past
 
 
+def test_more_votes_than_pairs_take_several_people(tmp_path: Path) -> None:
+    """Three of the four pairs have different answers: 7 votes on 3 pairs take 3 people."""
+    workspace = opened(tmp_path)
+    waiting.begin(workspace, "votes", 3600, VotesNeeded(votes=7))
+    awaited = pending(workspace)
+    assert awaited is not None
+    assert "0 of 7 are in, on 3 pairs, so at least 3 people have to vote" in awaited.summary
+
+
 def test_a_finished_round_waits_for_nobody(tmp_path: Path) -> None:
     workspace = opened(tmp_path)
     waiting.begin(workspace, "votes", 3600, VotesNeeded(votes=2))

@@ -71,10 +71,3 @@ def test_prompts_that_the_template_takes(workspace: Workspace, base: Path, tmp_p
     file.write_text("".join(line + "\n" for line in file.read_text().splitlines() if "system" not in line))
     opened(workspace, base, f"ingest.sources=[{{use: jsonl, path: {file}}}]")
     assert workspace.round.exists()
-
-
-def test_more_votes_than_pairs_to_vote_on(workspace: Workspace) -> None:
-    overrides = ["vote.annotator={use: people, votes: 300}", "sample.prompts=200"]
-    with pytest.raises(BadParams, match=r"vote\.annotator\.votes=300 .* sample\.prompts=200 "):
-        opening.open_round(workspace, overrides, Registry(workspace.root))
-    assert not workspace.round.exists()
