@@ -27,5 +27,7 @@ def gc(
     size = f"{len(unneeded.files)} objects, {decimal(unneeded.bytes)}"
     if yes:
         out.print(f"Removed {size}; {unneeded.kept} are needed.")
-    else:
+    elif unneeded.files:
         out.print(f"{size} can be removed, {unneeded.kept} are needed; use --yes to remove them.")
+    else:
+        out.print(f"Nothing can be removed: all {unneeded.kept} objects are needed.")

@@ -36,8 +36,10 @@ def plan(overrides: Overrides = None, folder: Folder = None, new: New = False, j
 def _show(plan_: "Plan") -> None:
     out = console()
     out.print(WORDS[plan_.would].format(plan_.round), style="bold")
-    for reason in _shortened(plan_.because):
+    for reason in plan_.because[:REASONS]:
         out.print(f"  because {reason}")
+    if more := _more(plan_.because):
+        out.print(f"  {more}")
     for name, value in (plan_.reads._asdict() if plan_.reads else {}).items():
         out.print(f"  reads   {name}: {value if isinstance(value, str) else ', '.join(value)}")
     table = grid("step", "does", "because")
@@ -50,5 +52,9 @@ def _show(plan_: "Plan") -> None:
 
 
 def _shortened(reasons: Sequence[str]) -> list[str]:
-    more = len(reasons) - REASONS
-    return [*reasons[:REASONS], *([f"and {more} more; --json lists all"] if more > 0 else [])]
+    return [*reasons[:REASONS], *filter(None, [_more(reasons)])]
+
+
+def _more(reasons: Sequence[str]) -> str:
+    left = len(reasons) - REASONS
+    return f"and for {left} more reason{'s' * (left > 1)}; --json lists them" if left > 0 else ""

@@ -37,7 +37,8 @@ def status(folder: Folder = None) -> None:
     _line(out, "champion ", f"policy version {champion.version}, from round {champion.round}")
     newest = registry.versions("policy")[0]
     if newest.version != champion.version:
-        outcome = newest.tags.get("rolled_back") or newest.tags.get("verdict", "")
+        reason = newest.tags.get("rolled_back")
+        outcome = f"rolled back: {reason}" if reason else newest.tags.get("verdict", "")
         _line(out, "candidate", f"policy version {newest.version}, from round {newest.round}: {outcome}")
     _warnings(out, workspace, registry)
     out.print(_rounds(workspace, champion.version))

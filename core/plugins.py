@@ -107,7 +107,11 @@ def make(package: str, name: str, knobs: object, origin: str | None = None) -> A
     if not isinstance(knobs, Mapping):
         return knobs
     given = {key: value for key, value in knobs.items() if key != "use"}
-    return parse(find(package, name), given, origin or f"use: {name}")
+    try:
+        plugin = find(package, name)
+    except BadParams as error:
+        raise BadParams(f"{origin.partition(' (')[0]}: {error}" if origin else str(error)) from error
+    return parse(plugin, given, origin or f"use: {name}")
 
 
 def _home(package: str) -> str:

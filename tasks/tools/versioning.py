@@ -58,6 +58,7 @@ class DataGraph:
 
     @cached_property
     def _repo(self) -> Any:
+        from dvc.config import Config, ConfigError
         from dvc.repo import Repo
 
         # DVC would warn about the frozen stage `ingest` at every status check.
@@ -65,6 +66,10 @@ class DataGraph:
         try:
             repo = Repo(str(self.root), config=_NO_GIT)
             _ = repo.site_cache_dir  # created now: DVC stores its data index there
+        except ConfigError as error:
+            folders = [self.root / ".dvc", *(Path(Config.get_dir(level)) for level in ("global", "system"))]
+            files = [str(file) for folder in folders if (file := folder / "config").exists()]
+            raise BadWorkspace(f"DVC cannot read its settings ({error}); correct {' or '.join(files)}") from error
         except OSError as error:
             raise Unwritable(
                 f"DVC cannot write its site cache ({error}); set DVC_SITE_CACHE_DIR to a folder that can be written"

@@ -119,6 +119,18 @@ def test_a_site_cache_that_cannot_be_written_is_named_with_its_cure(
         DataGraph(workspace.root).check(VersioningSettings())
 
 
+@pytest.mark.parametrize("text", ["[core\nremote = x\n", "[nosuch]\nremote = x\n"])
+def test_settings_of_the_user_that_dvc_cannot_read_are_named(
+    workspace: Workspace, tmp_path: Path, monkeypatch: pytest.MonkeyPatch, text: str
+) -> None:
+    monkeypatch.setenv("XDG_CONFIG_HOME", str(tmp_path))
+    settings = tmp_path / "dvc" / "config"
+    settings.parent.mkdir()
+    settings.write_text(text)
+    with pytest.raises(BadWorkspace, match=str(settings)):
+        DataGraph(workspace.root).remote_of(None)
+
+
 def test_a_half_written_dvc_file_is_removed(workspace: Workspace) -> None:
     workspace.previous.mkdir()
     (workspace.previous / "champion.json").write_text("{}")
