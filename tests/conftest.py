@@ -14,7 +14,7 @@ from tests.commands import CommandResult, Rounds
 from tests.profile import HOLD, PROMOTE, TINY
 from tests.workspaces import Furnish, made_once, moved
 
-FOREIGN = ("MLFLOW_TRACKING_URI", "MLFLOW_RUN_ID", "PREFECT_API_URL", "ROUNDS_WORKSPACE")
+FOREIGN = ("MLFLOW_TRACKING_URI", "MLFLOW_RUN_ID", "PREFECT_API_URL", "ROUNDS_WORKSPACE", "ROUNDS_FEEDBACK_DATABASE")
 """Settings of the surroundings that would lead a test out of its own folder."""
 
 OTHERS = (

@@ -14,6 +14,7 @@ from feedback.store.parquet import (
     quarantine_folder,
     read,
     rejections,
+    with_ids,
 )
 
 __all__ = [
@@ -30,4 +31,5 @@ __all__ = [
     "quarantine_folder",
     "read",
     "rejections",
+    "with_ids",
 ]
