@@ -8,7 +8,7 @@ READY := $(VENV)/.ready
 FLOOR := 95
 
 .DEFAULT_GOAL := help
-.PHONY: help setup reports round status ui test test-learning test-services chaos coverage check format lint types contracts docs site lock clean
+.PHONY: help setup postgres reports round status ui test test-learning test-services chaos coverage check format lint types contracts docs site lock clean
 
 help: ## list the commands
 	@grep -hE '^[a-z-]+:.*##' $(MAKEFILE_LIST) | sed 's/:.*## /\t/' | expand -t 16
@@ -20,6 +20,9 @@ $(READY): requirements.txt pyproject.toml
 	$(BIN)/pip install --quiet --disable-pip-version-check -r requirements.txt
 	$(BIN)/pip install --quiet --disable-pip-version-check --no-deps --no-build-isolation --editable .
 	@touch $@
+
+postgres: setup ## install the extra `postgres`: the driver for a feedback database on a PostgreSQL server
+	$(BIN)/pip install --quiet --disable-pip-version-check -r requirements-postgres.txt
 
 reports: setup ## install the extra `reports`: Evidently, with a version of pandas that it supports
 	$(BIN)/pip install --quiet --disable-pip-version-check -r requirements-reports.txt
@@ -48,9 +51,12 @@ test-learning: setup ## run the tests marked `learning` again, with kernels with
 	ATEN_CPU_CAPABILITY=default $(BIN)/python -m pytest -q -n 2 --dist loadfile \
 		-m "learning and not services and not chaos and not gpu"
 
-test-services: reports ## run tests with a real Prefect server and worker, a browser, and the extra `reports`
+test-services: postgres reports ## run tests with real servers (Prefect, PostgreSQL), a browser, and the extras
 	@command -v chromium >/dev/null || { apt-get update -qq && apt-get install -qq -y chromium >/dev/null; } \
 		|| echo "no chromium here: the browser test is skipped"
+	@command -v initdb >/dev/null || ls /usr/lib/postgresql/*/bin/initdb >/dev/null 2>&1 \
+		|| { apt-get update -qq && apt-get install -qq -y postgresql >/dev/null; } \
+		|| echo "no PostgreSQL here: its tests are skipped"
 	$(BIN)/python -m pytest -q -m services
 
 chaos: setup ## run the tests that kill rounds and servers at many points and fill the disk
@@ -89,13 +95,15 @@ site: setup ## build the documentation as a site, in build/site
 	@# not --quiet: mkdocs does not count a hidden warning as an error
 	$(BIN)/mkdocs build --strict
 
-lock: ## resolve pyproject.toml again into requirements.txt and requirements-reports.txt
+lock: ## resolve pyproject.toml again into requirements.txt and those of the extras
 	rm -rf build/lock && $(PYTHON) -m venv build/lock
 	build/lock/bin/pip install --quiet --disable-pip-version-check torch==2.13.0
 	build/lock/bin/pip install --quiet --disable-pip-version-check $$($(PYTHON) -c "import tomllib; p = tomllib.load(open('pyproject.toml', 'rb'))['project']; print(' '.join(repr(d) for d in p['dependencies'] + p['optional-dependencies']['dev']))")
 	build/lock/bin/pip freeze | sed 's/+cpu$$//' > requirements.txt
+	build/lock/bin/pip install --quiet --disable-pip-version-check $$($(PYTHON) -c "import tomllib; print(' '.join(repr(d) for d in tomllib.load(open('pyproject.toml', 'rb'))['project']['optional-dependencies']['postgres']))")
+	build/lock/bin/pip freeze | sed 's/+cpu$$//' | grep -vxFf requirements.txt > requirements-postgres.txt
 	build/lock/bin/pip install --quiet --disable-pip-version-check $$($(PYTHON) -c "import tomllib; print(' '.join(repr(d) for d in tomllib.load(open('pyproject.toml', 'rb'))['project']['optional-dependencies']['reports']))")
-	build/lock/bin/pip freeze | sed 's/+cpu$$//' | grep -vxFf requirements.txt > requirements-reports.txt
+	build/lock/bin/pip freeze | sed 's/+cpu$$//' | grep -vxFf requirements.txt | grep -vxFf requirements-postgres.txt > requirements-reports.txt
 
 clean: ## remove the virtual environment and caches; data/ and mlflow.db stay
 	rm -rf $(VENV) .mypy_cache .ruff_cache .pytest_cache .import_linter_cache build

@@ -14,7 +14,7 @@ from tests.commands import CommandResult, Rounds
 from tests.profile import HOLD, PROMOTE, TINY
 from tests.workspaces import Furnish, made_once, moved
 
-FOREIGN = ("MLFLOW_TRACKING_URI", "MLFLOW_RUN_ID", "PREFECT_API_URL", "ROUNDS_WORKSPACE")
+FOREIGN = ("MLFLOW_TRACKING_URI", "MLFLOW_RUN_ID", "PREFECT_API_URL", "ROUNDS_WORKSPACE", "ROUNDS_FEEDBACK_DATABASE")
 """Environment variables that are removed, so that tests use only their own folders."""
 
 OTHERS = (

@@ -27,6 +27,8 @@ ELSEWHERE = {
     "evaluation/statistics/rates.py": "evaluation/evals/test_evals.py",
     "feedback/canonical.py": "feedback/sources/test_jsonl.py",
     "feedback/pairs.py": "tasks/people/test_ballots.py",
+    "feedback/store/identity.py": "feedback/store/test_arrivals.py",
+    "feedback/store/tables.py": "feedback/store/test_arrivals.py",
     "feedback/votes.py": "feedback/test_preferences.py",
     "models/pairs.py": "models/test_reward.py",
     "models/scratch.py": "models/test_tokens.py",

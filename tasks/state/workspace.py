@@ -125,6 +125,11 @@ class Workspace:
         return self.data / "feedback"
 
     @property
+    def feedback_database(self) -> Path:
+        """SQLite database of single events and the labelling queue, unless ROUNDS_FEEDBACK_DATABASE names a server."""
+        return self.data / "feedback.db"
+
+    @property
     def preferences(self) -> Path:
         """train, judge and holdout pairs, split by prompt group."""
         return self.data / "preferences"

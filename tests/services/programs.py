@@ -11,7 +11,7 @@ import time
 from collections.abc import Callable, Iterator, Mapping, Sequence
 from contextlib import contextmanager
 from pathlib import Path
-from typing import TypeVar
+from typing import Any, TypeVar
 
 import pytest
 
@@ -38,9 +38,12 @@ def free_port() -> int:
 
 @contextmanager
 def running(
-    name: str, command: Sequence[str], env: Mapping[str, str], logs: Path
+    name: str, command: Sequence[str], env: Mapping[str, str], logs: Path, **owner: Any
 ) -> Iterator["subprocess.Popen[bytes]"]:
-    """Run a program from the project's root while the block runs, in a process group of its own."""
+    """Run a program from the project's root while the block runs, in a process group of its own.
+
+    `owner` has the arguments `user`, `group` and `extra_groups` of `subprocess`, if another user is to run it.
+    """
     with (logs / f"{name}.log").open("w") as log:
         process = subprocess.Popen(
             command,
@@ -50,6 +53,7 @@ def running(
             stderr=subprocess.STDOUT,
             start_new_session=True,
             preexec_fn=_die_with_parent,
+            **owner,
         )
         try:
             yield process

@@ -7,21 +7,19 @@ Parts are never removed or rewritten. A repeated vote with another id is stored 
 """
 
 import hashlib
-import json
 import random
-from collections.abc import Container, Iterable
+from collections.abc import Container, Iterable, Set
 from pathlib import Path
 from typing import NamedTuple
 
 import pyarrow as pa
+import pyarrow.compute as pc
 import pyarrow.parquet as pq
 
 from core.files import replacing, write_text
 from feedback.arrow import SCHEMA, from_table, to_table
 from feedback.schema import FeedbackEvent, GroupedPrompt, Message, RejectedRecord
-
-# Fields that may differ when the same record is read twice: they depend on the time, the file and the other records.
-_CIRCUMSTANCES = {"ingested_at", "round", "prompt_group", "source", "source_sha256"}
+from feedback.store import identity
 
 
 class AppendResult(NamedTuple):
@@ -50,7 +48,7 @@ def append(folder: Path, events: Iterable[FeedbackEvent], round: int) -> AppendR
         else:
             own[event.feedback_id] = event.model_copy(update={"round": round})
     resumed = [event for event in own.values() if event.feedback_id in ids_of_round]
-    first = own | _stored(folder, {event.feedback_id for event in (*repeated, *resumed)})
+    first = own | with_ids(folder, {event.feedback_id for event in (*repeated, *resumed)})
     changed_own, changed = _changed(resumed, first), _changed(repeated, first)
     if fresh := [event for event in own.values() if event.feedback_id not in ids_of_round]:
         _write_part(folder, to_table(fresh), round)
@@ -78,6 +76,13 @@ def ids(folder: Path) -> set[str]:
     return _ids(parts(folder))
 
 
+def with_ids(folder: Path, ids: Set[str]) -> dict[str, FeedbackEvent]:
+    """The stored events with these ids. Only their rows are built; of all others the ids alone are read."""
+    if not ids:
+        return {}
+    return {event.feedback_id: event for part in parts(folder) for event in _selected(part, ids)}
+
+
 def count(folder: Path, round: int) -> int:
     """The number of events that a round ingested."""
     return sum(pq.read_metadata(part).num_rows for part in parts(folder, round))
@@ -96,10 +101,10 @@ def groups(folder: Path) -> list[GroupedPrompt]:
     """The distinct prompts of all events, with their groups, in the order of their ingestion."""
     columns = read(folder).select(["prompt_id", "prompt_group", "prompt"])
     first: dict[str, GroupedPrompt] = {}
-    for identity, group, prompt in zip(*(column.to_pylist() for column in columns.columns), strict=True):
-        if identity not in first:
+    for prompt_id, group, prompt in zip(*(column.to_pylist() for column in columns.columns), strict=True):
+        if prompt_id not in first:
             turns = tuple(Message.model_validate(turn) for turn in prompt)
-            first[identity] = GroupedPrompt(identity, group, turns)
+            first[prompt_id] = GroupedPrompt(prompt_id, group, turns)
     return list(first.values())
 
 
@@ -152,11 +157,14 @@ def _round_of(part: Path) -> int:
 
 
 def _ids(files: Iterable[Path]) -> set[str]:
-    return {
-        identity
-        for part in files
-        for identity in pq.read_table(part, columns=["feedback_id"])["feedback_id"].to_pylist()
-    }
+    columns = (pq.read_table(part, columns=["feedback_id"])["feedback_id"] for part in files)
+    return {feedback_id for column in columns for feedback_id in column.to_pylist()}
+
+
+def _selected(part: Path, ids: Set[str]) -> list[FeedbackEvent]:
+    column = pq.read_table(part, columns=["feedback_id"])["feedback_id"]
+    mask = pc.is_in(column, value_set=pa.array(sorted(ids), pa.string()))
+    return from_table(pq.read_table(part, schema=SCHEMA).filter(mask)) if pc.any(mask).as_py() else []
 
 
 def _write_part(folder: Path, table: pa.Table, round: int) -> None:
@@ -165,29 +173,10 @@ def _write_part(folder: Path, table: pa.Table, round: int) -> None:
         pq.write_table(table, draft)
 
 
-def _stored(folder: Path, ids: set[str]) -> dict[str, FeedbackEvent]:
-    """The stored events with these ids."""
-    if not ids:
-        return {}
-    table = read(folder)
-    mask = pa.array([identity in ids for identity in table["feedback_id"].to_pylist()], pa.bool_())
-    return {event.feedback_id: event for event in from_table(table.filter(mask))}
-
-
 def _changed(repeated: Iterable[FeedbackEvent], first: dict[str, FeedbackEvent]) -> tuple[RejectedRecord, ...]:
     """The events whose content differs from that of the first event with the same id."""
-    return tuple(
-        RejectedRecord(
-            source=event.source,
-            where=event.source_id,
-            reason=f"feedback_id {event.feedback_id} is already stored with other content; give a correction an id of "
-            "its own and name the old one in `supersedes`",
-            record=event.model_dump_json(exclude={"ingested_at", "round"}),  # else every round would add it again
-        )
-        for event in repeated
-        if _content(event) != _content(first[event.feedback_id])
-    )
+    return tuple(identity.changed(event) for event in repeated if _differs(event, first[event.feedback_id]))
 
 
-def _content(event: FeedbackEvent) -> str:
-    return json.dumps(event.model_dump(mode="json", exclude=_CIRCUMSTANCES), sort_keys=True)
+def _differs(event: FeedbackEvent, first: FeedbackEvent) -> bool:
+    return identity.content(event) != identity.content(first)

@@ -1,0 +1,176 @@
+"""Single events in the feedback database: stored as they arrive, claimed by the round that will ingest them.
+
+The state of an event is its column `round`: NULL while no round has claimed it. Opening a round sets it for all rows
+that are visible then, in one transaction. Rows of a transaction that commits later keep NULL, and the next round claims
+them; the highest `arrival` that a round has seen would not tell them from those that it has ingested.
+"""
+
+import hashlib
+import json
+from collections.abc import Collection, Iterable, Iterator, Sequence
+from datetime import datetime
+from itertools import islice
+from pathlib import Path
+from typing import Any, NamedTuple
+
+from sqlalchemy import Connection, select, update
+from sqlalchemy.sql.dml import ReturningInsert
+
+from core.errors import Damaged
+from feedback.schema import FeedbackEvent, RejectedRecord
+from feedback.store import identity, parquet
+from feedback.store.database import Database
+from feedback.store.tables import check_id, events, inserting
+
+_ROWS = 500
+"""How many rows one statement inserts or looks up: SQLite binds at most 32,766 values."""
+
+
+class PutResult(NamedTuple):
+    """The result of `put`."""
+
+    new: int
+    """Events that were stored."""
+    repeated: int
+    """Events whose id was already stored, with the same content."""
+    changed: tuple[RejectedRecord, ...]
+    """Events whose id was already stored, with other content: the stored one stays, these are not stored."""
+
+
+class Claim(NamedTuple):
+    """The events that a round has claimed."""
+
+    round: int
+    size: int
+    """Number of events."""
+    digest: str
+    """SHA-256 (hex) of their ids and contents, whatever their order."""
+
+
+def put(database: Database, given: Sequence[FeedbackEvent], folder: Path, now: datetime) -> PutResult:
+    """Store events, each id once; they are durable when this returns. All are stored, or none.
+
+    Args:
+        database: where they are stored.
+        given: the events, in the order of their arrival.
+        folder: the Parquet parts; events whose ids are stored there are not stored again.
+        now: the time of arrival.
+
+    Raises:
+        BadFeedback: an id is too long, or contains a NUL character.
+        NoDatabase: the database does not answer; nothing was stored.
+    """
+    first: dict[str, FeedbackEvent] = {}
+    for event in given:
+        check_id("feedback_id", event.feedback_id)
+        first.setdefault(event.feedback_id, event)
+    in_parts = {name: identity.content(event) for name, event in parquet.with_ids(folder, first.keys()).items()}
+    rows = [_row(event, now) for name, event in first.items() if name not in in_parts]
+    new, contents = database.write(lambda connection: _insert(connection, rows))
+    return _result(given, new, contents | in_parts)
+
+
+def claim(database: Database, round: int) -> Claim:
+    """Claim all events that no round has claimed, in one transaction; repeated, it adds those that arrived since."""
+
+    def work(connection: Connection) -> Claim:
+        connection.execute(update(events).where(events.c.round.is_(None)).values(round=round))
+        return _claim(connection, round)
+
+    return database.write(work)
+
+
+def release(database: Database, finished: Collection[int]) -> None:
+    """Give up the claims of all rounds that are not finished, so that the next round claims their events.
+
+    A round that was killed while it was opened leaves such a claim, and so does one that was discarded. If it had
+    already ingested the events, `parquet.append` recognises them by their ids.
+    """
+    unfinished = events.c.round.is_not(None) & events.c.round.not_in(sorted(finished))
+    database.write(lambda connection: connection.execute(update(events).where(unfinished).values(round=None)))
+
+
+def claimed(database: Database, round: int, digest: str) -> list[FeedbackEvent]:
+    """The events that a round has claimed, in the order of their arrival; the same at every call.
+
+    An event without `ingested_at` gets the time of its arrival.
+
+    Raises:
+        Damaged: they are not those that were claimed when the round was opened.
+    """
+    actual, rows = database.read(lambda connection: (_claim(connection, round), _claimed_rows(connection, round)))
+    if actual.digest != digest:
+        raise Damaged(
+            f"round {round} claimed other events in {database.address} when it was opened (digest {digest}, now "
+            f"{actual.digest}); restore the database from a backup, or open the round again with "
+            "`rounds round --reopen`"
+        )
+    return [_event(text, received) for text, received in rows]
+
+
+def waiting(database: Database) -> set[str]:
+    """The ids of the events that no round has claimed."""
+    query = select(events.c.feedback_id).where(events.c.round.is_(None))
+    return set(database.read(lambda connection: connection.execute(query).scalars().all()))
+
+
+def _row(event: FeedbackEvent, now: datetime) -> dict[str, Any]:
+    # the version is always stored: a later one may have other defaults
+    fields = event.model_dump(mode="json", exclude_defaults=True) | {"schema_version": event.schema_version}
+    return {
+        "feedback_id": event.feedback_id,
+        "content": identity.content(event),
+        "event": json.dumps(fields),  # ASCII: JSON can hold a lone surrogate or NUL, PostgreSQL's text cannot
+        "received_at": now,
+    }
+
+
+def _event(text: str, received: datetime) -> FeedbackEvent:
+    event = FeedbackEvent.model_validate(json.loads(text))
+    return event if event.ingested_at else event.model_copy(update={"ingested_at": received})
+
+
+def _insert(connection: Connection, rows: Iterable[dict[str, Any]]) -> tuple[set[str], dict[str, str]]:
+    """The ids that were inserted, and the contents of all rows with these ids, whoever inserted them."""
+    new: set[str] = set()
+    contents: dict[str, str] = {}
+    for some in _chunks(rows):
+        new.update(connection.execute(_insertion(connection, some)).scalars())
+        names = [row["feedback_id"] for row in some]
+        query = select(events.c.feedback_id, events.c.content).where(events.c.feedback_id.in_(names))
+        contents.update((name, content) for name, content in connection.execute(query))
+    return new, contents
+
+
+def _insertion(connection: Connection, rows: Sequence[dict[str, Any]]) -> ReturningInsert[str]:
+    """Insert the rows whose ids are not taken, and return these ids. Waits for other inserts of the same ids."""
+    return inserting(connection, events, rows, "feedback_id").returning(events.c.feedback_id)
+
+
+def _chunks(rows: Iterable[dict[str, Any]]) -> Iterator[list[dict[str, Any]]]:
+    remaining = iter(rows)
+    while some := list(islice(remaining, _ROWS)):
+        yield some
+
+
+def _result(given: Iterable[FeedbackEvent], new: set[str], contents: dict[str, str]) -> PutResult:
+    unseen = set(new)
+    others: list[FeedbackEvent] = []
+    for event in given:
+        if event.feedback_id in unseen:
+            unseen.remove(event.feedback_id)
+        else:
+            others.append(event)
+    changed = tuple(identity.changed(each) for each in others if identity.content(each) != contents[each.feedback_id])
+    return PutResult(len(new), len(others) - len(changed), changed)
+
+
+def _claim(connection: Connection, round: int) -> Claim:
+    query = select(events.c.feedback_id, events.c.content).where(events.c.round == round)
+    lines = sorted(f"{name}\0{content}\n" for name, content in connection.execute(query))
+    return Claim(round, len(lines), hashlib.sha256("".join(lines).encode()).hexdigest())
+
+
+def _claimed_rows(connection: Connection, round: int) -> list[tuple[str, datetime]]:
+    query = select(events.c.event, events.c.received_at).where(events.c.round == round).order_by(events.c.arrival)
+    return [(text, received) for text, received in connection.execute(query)]

@@ -1,0 +1,202 @@
+"""The feedback database: SQLite in a file of the workspace, or PostgreSQL. It is migrated whenever it is opened.
+
+A transaction that writes is durable once it returns: SQLite flushes its write-ahead log at every commit
+(`synchronous=FULL`), and PostgreSQL is asked for `synchronous_commit` even where the server's default is weaker.
+"""
+
+from collections.abc import Callable, Iterator
+from contextlib import contextmanager
+from pathlib import Path
+from typing import Any, TypeVar
+
+from sqlalchemy import URL, Connection, Engine, NullPool, create_engine, event, inspect, make_url, text
+from sqlalchemy.exc import ArgumentError, DBAPIError
+
+from core.errors import BadParams, BadWorkspace, NotInstalled, RoundsError
+from core.urls import sqlite
+
+MIGRATIONS = Path(__file__).parent / "migrations"
+HEAD = "0001"
+"""The newest migration."""
+
+VERSION_TABLE = "feedback_schema_version"
+"""Not alembic's default, so that MLflow or Prefect can keep their tables in the same PostgreSQL database."""
+
+WAIT = 30
+"""Seconds that a writer waits for the writer before it."""
+
+_LOCK = 0x726F756E6473
+"""Key of the PostgreSQL advisory lock that is held while tables are created."""
+
+_CONFLICTS = ("40001", "40P01")
+"""SQLSTATE of a serialisation failure and of a deadlock: PostgreSQL rolled back, and asks to try again."""
+
+_ATTEMPTS = 5
+
+Result = TypeVar("Result")
+
+
+class NoDatabase(RoundsError):
+    """The feedback database does not answer, or rejects the connection."""
+
+
+class Database:
+    """An open feedback database. Several threads and processes may use one database at a time."""
+
+    def __init__(self, engine: Engine) -> None:
+        self._engine = engine
+
+    @property
+    def address(self) -> str:
+        """The URL without its password."""
+        return self._engine.url.render_as_string(hide_password=True)
+
+    @property
+    def dialect(self) -> str:
+        """`sqlite` or `postgresql`."""
+        return self._engine.dialect.name
+
+    def write(self, work: Callable[[Connection], Result]) -> Result:
+        """Run `work` in one transaction; what it wrote is durable when this returns, or was not written at all.
+
+        `work` runs again where PostgreSQL resolved a deadlock between two transactions by rolling this one back.
+
+        Raises:
+            NoDatabase: the database does not answer, or another process has been writing for 30 seconds.
+        """
+        for _ in range(_ATTEMPTS - 1):
+            try:
+                return self._attempt(work)
+            except DBAPIError as error:
+                if getattr(error.orig, "sqlstate", None) not in _CONFLICTS:
+                    raise self._unavailable(error) from error
+        with self._explaining():
+            return self._attempt(work)
+
+    def read(self, work: Callable[[Connection], Result]) -> Result:
+        """Run `work`, which only reads; it sees one state of the database.
+
+        Raises:
+            NoDatabase: the database does not answer.
+        """
+        with self._explaining(), self._engine.connect() as connection:
+            if self.dialect == "postgresql":
+                connection = connection.execution_options(isolation_level="REPEATABLE READ")
+            with connection.begin():
+                return work(connection)
+
+    def close(self) -> None:
+        """Close all connections."""
+        self._engine.dispose()
+
+    def _attempt(self, work: Callable[[Connection], Result]) -> Result:
+        with self._engine.connect().execution_options(rounds_writes=True) as connection, connection.begin():
+            if self.dialect == "postgresql":
+                connection.execute(text("SET LOCAL synchronous_commit = on"))
+            return work(connection)
+
+    @contextmanager
+    def _explaining(self) -> Iterator[None]:
+        try:
+            yield
+        except DBAPIError as error:
+            raise self._unavailable(error) from error
+
+    def _unavailable(self, error: DBAPIError) -> NoDatabase:
+        reason = str(error.orig).strip().partition("\n")[0]
+        cure = "make its folder writable, or restore the file from a backup"
+        if self.dialect == "postgresql":
+            cure = "start the server, or set ROUNDS_FEEDBACK_DATABASE to one that runs"
+        return NoDatabase(f"the feedback database {self.address} cannot be used: {reason}; {cure}")
+
+
+def connect(address: Path | str) -> Database:
+    """Open a database, and create or migrate its tables.
+
+    Args:
+        address: a file (created if missing), or a URL that begins with `postgresql://` or `sqlite:///`.
+
+    Raises:
+        BadParams: the URL is invalid, or of another kind of database.
+        NotInstalled: the driver for PostgreSQL is missing.
+        NoDatabase: the database does not answer.
+        BadWorkspace: a later version of rounds migrated the database.
+    """
+    database = Database(_engine(_url(address)))
+    try:
+        if database.read(_revision) != HEAD:
+            database.write(_migrate)
+    except RoundsError:
+        database.close()
+        raise
+    return database
+
+
+def _url(address: Path | str) -> URL:
+    if isinstance(address, Path):
+        address.parent.mkdir(parents=True, exist_ok=True)
+        return make_url(sqlite(address))
+    try:
+        url = make_url(address)
+    except ArgumentError as error:
+        raise BadParams(
+            "ROUNDS_FEEDBACK_DATABASE is not a URL; set it to postgresql://USER:PASSWORD@HOST/DATABASE"
+        ) from error
+    if url.get_backend_name() not in ("postgres", "postgresql", "sqlite"):
+        raise BadParams(
+            f"{url.render_as_string()} is a database that feedback cannot be stored in; "
+            "use postgresql://USER:PASSWORD@HOST/DATABASE"
+        )
+    return url.set(drivername="postgresql+psycopg") if url.get_backend_name().startswith("postgres") else url
+
+
+def _engine(url: URL) -> Engine:
+    if url.get_backend_name() == "sqlite":
+        engine = create_engine(url, poolclass=NullPool, connect_args={"timeout": WAIT})
+        event.listen(engine, "connect", _configure)
+        event.listen(engine, "begin", _begin)
+        return engine
+    try:
+        return create_engine(url, pool_pre_ping=True, connect_args={"connect_timeout": WAIT})
+    except ImportError as error:
+        raise NotInstalled(
+            "the driver for PostgreSQL is not installed (psycopg); install it with `make postgres`"
+        ) from error
+
+
+def _configure(connection: Any, _: object) -> None:
+    """Settings that SQLite keeps per connection, but for WAL, which the file keeps."""
+    connection.isolation_level = None  # Python begins no transactions of its own
+    for pragma in ("journal_mode=WAL", "synchronous=FULL", "foreign_keys=ON"):
+        connection.execute(f"PRAGMA {pragma}").close()
+
+
+def _begin(connection: Connection) -> None:
+    """A writer takes SQLite's lock at once: one that first read could not wait for it, and would fail."""
+    writes = connection.get_execution_options().get("rounds_writes", False)
+    connection.exec_driver_sql("BEGIN IMMEDIATE" if writes else "BEGIN")
+
+
+def _revision(connection: Connection) -> str | None:
+    """The newest migration that was applied; None in a new database."""
+    if not inspect(connection).has_table(VERSION_TABLE):
+        return None
+    return connection.execute(text(f"SELECT version_num FROM {VERSION_TABLE}")).scalar()
+
+
+def _migrate(connection: Connection) -> None:
+    from alembic import command  # only here: a database that is up to date is opened without alembic
+    from alembic.config import Config
+    from alembic.util import CommandError
+
+    if connection.dialect.name == "postgresql":
+        connection.execute(text("SELECT pg_advisory_xact_lock(:key)"), {"key": _LOCK})
+    config = Config(attributes={"connection": connection})
+    config.set_main_option("script_location", str(MIGRATIONS).replace("%", "%%"))
+    try:
+        command.upgrade(config, "head")
+    except CommandError as error:
+        raise BadWorkspace(
+            f"the feedback database {connection.engine.url.render_as_string()} was migrated by a later version of "
+            f"rounds ({error}); use that version, or restore a backup of the database"
+        ) from error

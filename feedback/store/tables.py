@@ -1,0 +1,111 @@
+"""The tables of the feedback database, as SQLAlchemy reads and writes them. `migrations/` creates and changes them.
+
+All names begin with `feedback_`, so that the tables may share a database with those of other programs.
+"""
+
+from collections.abc import Sequence
+from datetime import UTC, datetime
+from typing import Any
+
+from sqlalchemy import (
+    BigInteger,
+    Column,
+    Connection,
+    DateTime,
+    Dialect,
+    ForeignKeyConstraint,
+    Index,
+    Integer,
+    MetaData,
+    String,
+    Table,
+    Text,
+    TypeDecorator,
+)
+from sqlalchemy.dialects import postgresql, sqlite
+
+from core.errors import BadFeedback
+
+MAX_ID = 512
+"""Maximum length of an id in characters: PostgreSQL indexes values of up to 2,704 bytes."""
+
+
+class UTCDateTime(TypeDecorator[datetime]):
+    """A time with its zone. SQLite stores none, so that every time is converted to UTC on its way in."""
+
+    impl = DateTime(timezone=True)
+    cache_ok = True
+
+    def process_bind_param(self, value: datetime | None, dialect: Dialect) -> datetime | None:
+        """The time in UTC."""
+        return None if value is None else value.astimezone(UTC)
+
+    def process_result_value(self, value: datetime | None, dialect: Dialect) -> datetime | None:
+        """The time in UTC, with its zone."""
+        if value is None:
+            return None
+        return value.replace(tzinfo=UTC) if value.tzinfo is None else value.astimezone(UTC)
+
+
+_BIG = BigInteger().with_variant(Integer, "sqlite")  # SQLite numbers rows by itself only in a column INTEGER
+
+metadata = MetaData()
+
+events = Table(
+    "feedback_events",
+    metadata,
+    # the order of arrival; a number that was used is never used again
+    Column("arrival", _BIG, primary_key=True, autoincrement=True),
+    Column("feedback_id", String(MAX_ID), nullable=False, unique=True),
+    Column("content", String(64), nullable=False),  # SHA-256 of the fields that may not differ under one id
+    Column("event", Text, nullable=False),  # JSON without default values
+    Column("received_at", UTCDateTime, nullable=False),
+    Column("round", Integer),  # the round that claimed the event; NULL until one has
+    Index("feedback_events_round", "round", "arrival"),
+    sqlite_autoincrement=True,
+)
+
+items = Table(
+    "feedback_items",
+    metadata,
+    Column("position", _BIG, primary_key=True, autoincrement=True),  # the order in which items were added
+    Column("queue", String(MAX_ID), nullable=False),
+    Column("item", String(MAX_ID), nullable=False),
+    Column("record", Text, nullable=False),  # JSON: what an annotator is shown
+    Column("wanted", Integer, nullable=False),  # how many judgements
+    Index("feedback_items_item", "queue", "item", unique=True),
+    sqlite_autoincrement=True,
+)
+
+assignments = Table(
+    "feedback_assignments",
+    metadata,
+    Column("queue", String(MAX_ID), primary_key=True),
+    Column("item", String(MAX_ID), primary_key=True),
+    Column("annotator", String(MAX_ID), primary_key=True),
+    Column("state", String(8), nullable=False),  # held, returned or finished
+    Column("expires_at", UTCDateTime, nullable=False),  # from then on, a held item is offered to others
+    ForeignKeyConstraint(["queue", "item"], ["feedback_items.queue", "feedback_items.item"]),
+    Index("feedback_assignments_annotator", "annotator", "queue"),
+)
+
+
+def inserting(
+    connection: Connection, table: Table, rows: Sequence[dict[str, Any]], *unique: str
+) -> postgresql.Insert | sqlite.Insert:
+    """A statement that inserts the rows whose values in the columns `unique` are not taken."""
+    if connection.dialect.name == "postgresql":
+        return postgresql.insert(table).values(rows).on_conflict_do_nothing(index_elements=unique)
+    return sqlite.insert(table).values(rows).on_conflict_do_nothing(index_elements=unique)
+
+
+def check_id(field: str, value: str) -> None:
+    """Check that a value can be stored as an id, in either database.
+
+    Raises:
+        BadFeedback: it is empty or too long, or contains a NUL character.
+    """
+    if not 0 < len(value) <= MAX_ID or "\0" in value:
+        raise BadFeedback(
+            f"{field} {value[:40]!r} cannot be stored; use an id of 1 to {MAX_ID} characters without NUL characters"
+        )

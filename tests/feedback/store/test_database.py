@@ -1,0 +1,96 @@
+"""Opening a feedback database, its migrations, and its errors."""
+
+import subprocess
+import sys
+from pathlib import Path
+
+import pytest
+from alembic.autogenerate import compare_metadata
+from alembic.config import Config
+from alembic.migration import MigrationContext
+from alembic.script import ScriptDirectory
+from sqlalchemy import Connection, text
+
+from core.errors import BadParams, BadWorkspace
+from feedback.store import database
+from feedback.store.database import HEAD, MIGRATIONS, VERSION_TABLE, Database, NoDatabase
+from feedback.store.tables import metadata
+from tasks.state.workspace import PROJECT
+from tests.feedback.store.conftest import Address
+
+OPEN = "import sys; from pathlib import Path; from feedback.store import database; address = sys.argv[1]\n"
+OPEN += "database.connect(address if '://' in address else Path(address)).close()"
+
+
+def test_the_migrations_make_the_tables_that_the_code_uses(db: Database) -> None:
+    differences = db.read(
+        lambda connection: compare_metadata(
+            MigrationContext.configure(connection, opts={"version_table": VERSION_TABLE}), metadata
+        )
+    )
+    assert differences == []
+
+
+def test_the_newest_migration_is_the_one_that_is_expected() -> None:
+    config = Config()
+    config.set_main_option("script_location", str(MIGRATIONS))
+    assert ScriptDirectory.from_config(config).get_heads() == [HEAD]
+
+
+def test_a_database_is_migrated_once(address: Address) -> None:
+    database.connect(address).close()
+    again = database.connect(address)
+    versions = again.read(lambda connection: connection.execute(text(f"SELECT * FROM {VERSION_TABLE}")).all())
+    assert [tuple(row) for row in versions] == [(HEAD,)]
+    again.close()
+
+
+def test_processes_that_open_a_new_database_at_once_all_succeed(address: Address) -> None:
+    command = [sys.executable, "-c", OPEN, str(address)]
+    opening = [subprocess.Popen(command, cwd=PROJECT, stderr=subprocess.PIPE, text=True) for _ in range(2)]
+    assert [(process.communicate()[1], process.returncode) for process in opening] == [("", 0)] * 2
+
+
+def test_a_database_of_a_later_version_is_refused(address: Address) -> None:
+    opened = database.connect(address)
+    opened.write(lambda connection: connection.execute(text(f"UPDATE {VERSION_TABLE} SET version_num = '9999'")))
+    opened.close()
+    with pytest.raises(BadWorkspace, match="9999"):
+        database.connect(address)
+
+
+def test_what_failed_is_not_written(db: Database) -> None:
+    def work(connection: Connection) -> None:
+        connection.execute(text(f"UPDATE {VERSION_TABLE} SET version_num = 'x'"))
+        raise RuntimeError
+
+    with pytest.raises(RuntimeError):
+        db.write(work)
+    assert db.read(lambda connection: connection.execute(text(f"SELECT * FROM {VERSION_TABLE}")).scalar()) == HEAD
+
+
+def test_sqlite_flushes_every_commit(tmp_path: Path) -> None:
+    opened = database.connect(tmp_path / "feedback.db")
+    pragmas = ("journal_mode", "synchronous", "foreign_keys")
+    values = opened.read(lambda c: [c.exec_driver_sql(f"PRAGMA {pragma}").scalar() for pragma in pragmas])
+    assert values == ["wal", 2, 1], "2 is FULL"
+    opened.close()
+
+
+def test_a_file_that_is_no_database_is_named(tmp_path: Path) -> None:
+    file = tmp_path / "feedback.db"
+    file.write_text("not a database " * 100)
+    with pytest.raises(NoDatabase, match=r"feedback\.db"):
+        database.connect(file)
+
+
+@pytest.mark.parametrize("url", ["mysql://host/name", "not a url", "https://host/name"])
+def test_another_kind_of_database_is_refused(url: str) -> None:
+    with pytest.raises(BadParams, match="postgresql://"):
+        database.connect(url)
+
+
+def test_a_password_is_not_shown() -> None:
+    with pytest.raises(BadParams) as caught:
+        database.connect("mysql://user:secret@host/name")
+    assert "secret" not in str(caught.value)
