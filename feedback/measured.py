@@ -98,7 +98,7 @@ CURATE_MERGED = Metric(
     "curate",
     "votes",
     "none",
-    "Votes merged into an existing row: `curate/votes` minus the number of rows.",
+    "Votes merged into an existing row: votes on two different answers, minus the number of rows.",
 )
 CURATE_CONFLICTING = Metric(
     "conflicting",
@@ -107,6 +107,22 @@ CURATE_CONFLICTING = Metric(
     "down",
     "Rows with votes for both answers. Divided by the number of rows with more than one vote, it is the rate of "
     "disagreement between annotators.",
+)
+CURATE_CORRECTIONS = Metric(
+    "corrections",
+    "curate",
+    "rows",
+    "none",
+    "Rows in which an edited answer is preferred over its original. Worry when they are most of the rows: the reward "
+    "model may learn that text by people is better, whatever it says.",
+)
+CURATE_UNPAIRED = Metric(
+    "unpaired",
+    "curate",
+    "events",
+    "down",
+    "Ratings, thumbs, critiques and labels of which no preference pair could be made; only their prompts are used. "
+    "Worry when it is nearly all of them: see `What each form trains` in docs/feedback.md.",
 )
 CURATE_TRAIN = Metric(
     "train",

@@ -41,8 +41,9 @@ REWARD_LOSS = Metric(
     "nats",
     "down",
     "Weighted mean of -[p log σ(d) + (1 - p) log σ(-d)], where d is the score of the chosen answer minus that of "
-    "the rejected one, and p the share of votes for the chosen answer (Bradley and Terry 1952; Ouyang et al. 2022, "
-    "eq. 1, for p = 1). .69 (log 2) is chance level. Worry when it falls to nearly 0: the model overfits.",
+    "the rejected one (and minus the margin of `reward.strength`), and p the share of votes for the chosen answer "
+    "(Bradley and Terry 1952; Ouyang et al. 2022, eq. 1, for p = 1). "
+    ".69 (log 2) is chance level. Worry when it falls to nearly 0: the model overfits.",
 )
 REWARD_ACCURACY = Metric(
     "accuracy",

@@ -26,6 +26,7 @@ ELSEWHERE = {
     "evaluation/gates/reward_accuracy.py": "evaluation/gates/test_reward_model.py",
     "evaluation/statistics/rates.py": "evaluation/evals/test_evals.py",
     "feedback/canonical.py": "feedback/sources/test_jsonl.py",
+    "feedback/marks.py": "feedback/test_forms.py",
     "feedback/pairs.py": "tasks/people/test_ballots.py",
     "feedback/votes.py": "feedback/test_preferences.py",
     "models/pairs.py": "models/test_reward.py",

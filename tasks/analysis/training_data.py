@@ -30,7 +30,9 @@ class TrainingRecord(NamedTuple):
         """The pairs that `curate` made of the round's feedback, or would make of `events`."""
         knobs = self.round.knobs("curate", CurateSettings)
         used = self.events if events is None else events
-        return preferences.preferences(used, knobs.split, self.round.salt, knobs.criterion).rows
+        return preferences.preferences(
+            used, knobs.split, self.round.salt, knobs.criterion, knobs.min_rating_difference
+        ).rows
 
 
 def material(workspace: Workspace, round_name: str) -> TrainingRecord:

@@ -233,9 +233,14 @@ def frozen(workspace: Workspace, params: RoundSettings, number: int, champion: M
         base=Base(name=params.model.base, digest=base_digest(params.model.base)),
         code=rounds.code_digest(),
         feedback=store.digest(workspace.feedback),
-        inbox=tuple(sorted(file.name for file in workspace.inbox.glob("*.jsonl"))),
+        inbox=tuple(file.name for file in _by_arrival(workspace.inbox)),
         params=params.plain(),
     )
+
+
+def _by_arrival(inbox: Path) -> list[Path]:
+    """The files of the inbox in the order in which they were handed in: a person's last vote counts."""
+    return sorted(inbox.glob("*.jsonl"), key=lambda file: (file.stat().st_mtime_ns, file.name))
 
 
 def next_number(workspace: Workspace, registry: Registry) -> int:

@@ -10,7 +10,7 @@ from pydantic import Field
 from core.errors import BadFeedback
 from core.files import replacing
 from core.settings import BaseSettings
-from feedback import preferences, store
+from feedback import forms, preferences, store
 from feedback import prompts as prompt_rows
 from feedback.agreement import Agreement
 from feedback.measured import (
@@ -18,6 +18,7 @@ from feedback.measured import (
     CURATE_AGREEMENT,
     CURATE_AGREEMENT_ALPHA,
     CURATE_CONFLICTING,
+    CURATE_CORRECTIONS,
     CURATE_DEMONSTRATIONS,
     CURATE_EQUAL_ANSWERS,
     CURATE_EVENTS,
@@ -34,6 +35,7 @@ from feedback.measured import (
     CURATE_SHARED_PAIRS,
     CURATE_TIES,
     CURATE_TRAIN,
+    CURATE_UNPAIRED,
     CURATE_VOTES,
 )
 from feedback.preferences import Counts
@@ -62,6 +64,9 @@ class CurateSettings(BaseSettings):
     """Shares of the prompt groups. Changing them after the first round moves held-out prompts into training."""
     criterion: str = "overall"
     """The criterion whose judgements the reward model learns from."""
+    min_rating_difference: float = Field(forms.MIN_RATING_DIFFERENCE, gt=0, le=1)
+    """Difference, as a share of the rating scale, from which two ratings of one person on answers to one prompt become
+    a preference pair."""
     chosen_as_demonstrations: bool = False
     """Also use the preferred answers of the split `train` as demonstrations, for feedback that has none."""
     min_holdout: int = Field(20, ge=1)
@@ -76,7 +81,7 @@ def curate(round: Round, log: StepLog) -> None:
     """
     knobs, workspace = round.knobs("curate", CurateSettings), round.workspace
     events = store.events(workspace.feedback)
-    derived = preferences.preferences(events, knobs.split, round.salt, knobs.criterion)
+    derived = preferences.preferences(events, knobs.split, round.salt, knobs.criterion, knobs.min_rating_difference)
     pairs = derived.rows
     demonstrations = preferences.demonstrations(events, knobs.split, round.salt)
     if knobs.chosen_as_demonstrations:
@@ -124,6 +129,8 @@ def _counts(counts: Counts) -> Numbers:
         CURATE_TIES: counts.ties,
         CURATE_MERGED: counts.merged,
         CURATE_CONFLICTING: counts.conflicting,
+        CURATE_CORRECTIONS: counts.corrections,
+        CURATE_UNPAIRED: sum(counts.unpaired.values()),
     }
 
 
