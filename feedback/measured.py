@@ -182,6 +182,15 @@ CURATE_QUARANTINE_SHARE = Metric(
     "`data_quality` holds above .05.",
     rare=True,
 )
+CURATE_REFUSED = Metric(
+    "refused",
+    "curate",
+    "events",
+    "0",
+    "Stored events whose prompt the chat template of `model.base` refuses, for example because of a system turn. They "
+    "are left out of training and evaluation; `curate/events` does not count them. The gate `data_quality` holds above "
+    "a share of .05. New records of this kind are quarantined by `ingest`.",
+)
 CURATE_LEAKED = Metric(
     "leaked",
     "curate",

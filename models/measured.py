@@ -35,6 +35,14 @@ SFT_TRUNCATED = Metric(
     "down",
     "Prompts truncated on the left to `model.max_prompt_tokens`.",
 )
+SFT_CUT_ANSWERS = Metric(
+    "cut_answers",
+    "sft",
+    "share",
+    "down",
+    "Share of the demonstrated answers that are longer than `model.max_answer_tokens`: they lose their end, and the "
+    "model does not learn to end them. The gate `data_quality` holds above .5.",
+)
 REWARD_LOSS = Metric(
     "loss",
     "reward",
@@ -87,6 +95,30 @@ REWARD_TRUNCATED = Metric(
     "prompts",
     "down",
     "Prompts truncated on the left to `model.max_prompt_tokens`.",
+)
+REWARD_CUT_PROMPTS = Metric(
+    "cut_prompts",
+    "reward",
+    "share",
+    "down",
+    "Share of the distinct prompts of the training pairs (`train` and `judge`) that are longer than "
+    "`model.max_prompt_tokens`: they lose their beginning. The gate `data_quality` holds above .5.",
+)
+REWARD_CUT_ANSWERS = Metric(
+    "cut_answers",
+    "reward",
+    "share",
+    "down",
+    "Share of the distinct answers in these pairs that are longer than `model.max_answer_tokens`: they lose their end. "
+    "The gate `data_quality` holds above .5.",
+)
+REWARD_EQUAL_AFTER_CUT = Metric(
+    "equal_after_cut",
+    "reward",
+    "share",
+    "0",
+    "Share of these pairs whose two answers are equal after the cut. They are left out of training. The gate "
+    "`data_quality` holds above .05, and the round stops above `reward.max_equal_after_cut`.",
 )
 REWARD_TEMPERATURE = Metric(
     "temperature",

@@ -27,6 +27,7 @@ from models.scorer import Scorer
 from models.seeding import generator
 from models.strength import StrengthSettings
 from models.tokens import Batch, Turn, encode_answers, encode_prompts, pad
+from models.truncation import Truncation, measure
 
 NORMALISATION = "reward.json"
 ROWS = 64  # texts in one forward pass without gradients
@@ -52,6 +53,9 @@ class RewardSettings(BaseSettings):
     """Coefficient of the regulariser (chosen + rejected)², which centres scores at 0 (Eisenstein et al. 2023)."""
     gradient_clip: float = Field(1.0, gt=0)
     """Gradient clipping threshold (L2 norm)."""
+    max_equal_after_cut: float = Field(0.5, ge=0, le=1)
+    """Largest share of pairs whose answers may be equal once they are cut to `model.max_answer_tokens`. Above it, the
+    round stops before the reward model is trained."""
     strength: StrengthSettings = StrengthSettings()
     """Use of the strength of preferences, for example slightly or much better."""
 
@@ -106,6 +110,10 @@ class RewardModel:
             scores = self.raw(batch.texts).cpu()
             margins[batch.row.numpy()] = (scores[batch.chosen] - scores[batch.rejected]).numpy()
         return margins
+
+    def truncation(self, data: Sequence[Mapping[str, Any]]) -> Truncation:
+        """What the token limits of this model cut from rows with prompt, chosen and rejected."""
+        return measure(self.scorer.tokenizer, data, self.prompt_limit, self.answer_limit)
 
     def critic(self) -> Critic:
         """A critic initialised from this model, with values in units of the normalised score."""

@@ -11,6 +11,7 @@ from feedback.schema import FeedbackEvent, RejectedRecord
 from feedback.sources import Intake, Source
 from feedback.sources.jsonl import JSONL
 from tasks.registry import withdrawals
+from tasks.state import templates
 from tasks.state.intake import IngestSettings
 from tasks.state.round import Round
 from tasks.state.steplog import StepLog
@@ -23,7 +24,9 @@ def ingest(round: Round, log: StepLog) -> None:
         BadFeedback: the feedback store is still empty.
     """
     with log.learning():  # the simulated annotator's judging is timed; other sources only read
-        events, rejected = _read(round)
+        read, rejected = _read(round)
+    events, refused = templates.check(round, read)
+    rejected += templates.rejections(refused, _sources(round))
     known = store.groups(round.workspace.feedback)
     grouped = groups.regroup(events, known, partial(items.stored, round.workspace.feedback))
     appended = store.append(round.workspace.feedback, grouped, round.number)
