@@ -42,6 +42,8 @@ def _show(plan_: "Plan") -> None:
         out.print(f"  {more}")
     for name, value in (plan_.reads._asdict() if plan_.reads else {}).items():
         out.print(f"  reads   {name}: {value if isinstance(value, str) else ', '.join(value)}")
+    for line in plan_.learns:
+        out.print(f"  learns  {line}")
     table = grid("step", "does", "because")
     for step in plan_.steps:
         table.add_row(step.step, step.does, "\n".join(_shortened(step.because)))

@@ -10,16 +10,25 @@ coarse.
 
 import re
 from collections import defaultdict
-from collections.abc import Mapping, Sequence
+from collections.abc import Callable, Collection, Mapping, Sequence
 
 import numpy as np
 from scipy import sparse
 from scipy.sparse.csgraph import connected_components
 
+from feedback import items
 from feedback.schema import FeedbackEvent, GroupedPrompt, Message, normalise, prompt_id
 from feedback.similarity import near_pairs
 
 THRESHOLD = 0.85
+
+StoredEvents = Callable[[Collection[str]], Sequence[FeedbackEvent]]
+"""The stored events with these prompt ids, in the order of their arrival."""
+
+
+def no_events(prompts: Collection[str]) -> Sequence[FeedbackEvent]:
+    """Nothing is stored."""
+    return ()
 
 
 def prompt_groups(prompts: Sequence[Sequence[Message]]) -> list[str]:
@@ -51,8 +60,23 @@ def assign(prompts: Mapping[str, Sequence[Message]], known: Mapping[str, str]) -
     return {identity: known.get(identity, groups[text]) for identity, text in openings.items()}
 
 
-def regroup(events: Sequence[FeedbackEvent], known: Sequence[GroupedPrompt] = ()) -> list[FeedbackEvent]:
-    """The events with their prompt groups filled in. Groups in `known`, or set by a source, do not change."""
+def regroup(
+    events: Sequence[FeedbackEvent], known: Sequence[GroupedPrompt] = (), stored: StoredEvents = no_events
+) -> list[FeedbackEvent]:
+    """The events with their prompt groups filled in. Groups in `known`, or set by a source, do not change.
+
+    Events whose prompt most records of their source share are grouped by item (`feedback.items`); `stored` returns the
+    earlier events with such prompts.
+    """
+    open_events = [event for event in events if event.prompt_group == event.prompt_id]
+    fixed = items.fixed_prompts(open_events, {entry.prompt_id: entry.group for entry in known})
+    grouped = _by_prompt([event for event in events if event.prompt_id not in fixed], known)
+    grouped += items.by_item([event for event in events if event.prompt_id in fixed], stored(fixed) if fixed else [])
+    by_id = {event.feedback_id: event.prompt_group for event in grouped}
+    return [event.model_copy(update={"prompt_group": by_id[event.feedback_id]}) for event in events]
+
+
+def _by_prompt(events: Sequence[FeedbackEvent], known: Sequence[GroupedPrompt]) -> list[FeedbackEvent]:
     stated = [
         GroupedPrompt(event.prompt_id, event.prompt_group, event.prompt)
         for event in events

@@ -12,14 +12,12 @@ import pyarrow.compute as pc
 
 from feedback import store
 from feedback.arrow import from_table
+from feedback.marks import score_of, stated_scale, thumb
 from feedback.schema import FeedbackEvent, Judgement, Response
 from feedback.votes import CHOICES, chronological, effective, last_votes, person, votes
 
 POLICY = "policy"
 """The `model` of a response by the policy; the field may be left out."""
-
-UP, DOWN = ("up", "good", "yes"), ("down", "bad", "no")
-"""Labels of thumbs up and thumbs down that have no score."""
 
 
 class Opinion(NamedTuple):
@@ -117,13 +115,10 @@ def _scored(event: FeedbackEvent) -> Iterator[tuple[str, float]]:
             yield judgement.criterion, score
 
 
-def _score(judgement: Judgement, thumb: bool) -> float | None:
+def _score(judgement: Judgement, is_thumb: bool) -> float | None:
     """0 to 1; None if there is no score, or a rating has no scale."""
-    low, high, score = judgement.scale_min, judgement.scale_max, (judgement.scores or (None,))[0]
-    if score is not None and low is not None and high is not None and low < high:
+    score, scale = score_of(judgement, 0), stated_scale(judgement)
+    if score is not None and scale is not None:
+        low, high = scale
         return min(max((score - low) / (high - low), 0.0), 1.0)
-    if thumb and score is not None:
-        return float(score > 0)
-    if thumb and judgement.label in (*UP, *DOWN):
-        return float(judgement.label in UP)
-    return None
+    return thumb(judgement) if is_thumb else None

@@ -98,7 +98,7 @@ CURATE_MERGED = Metric(
     "curate",
     "votes",
     "none",
-    "Votes merged into an existing row: `curate/votes` minus the number of rows.",
+    "Votes merged into an existing row: votes on two different answers, minus the number of rows.",
 )
 CURATE_CONFLICTING = Metric(
     "conflicting",
@@ -107,6 +107,22 @@ CURATE_CONFLICTING = Metric(
     "down",
     "Rows with votes for both answers. Divided by the number of rows with more than one vote, it is the rate of "
     "disagreement between annotators.",
+)
+CURATE_CORRECTIONS = Metric(
+    "corrections",
+    "curate",
+    "rows",
+    "none",
+    "Rows in which an edited answer is preferred over its original. Worry when they are most of the rows: the reward "
+    "model may learn that text by people is better, whatever it says.",
+)
+CURATE_UNPAIRED = Metric(
+    "unpaired",
+    "curate",
+    "events",
+    "down",
+    "Ratings, thumbs, critiques and labels of which no preference pair could be made; only their prompts are used. "
+    "Worry when it is nearly all of them: see `What each form trains` in docs/feedback.md.",
 )
 CURATE_TRAIN = Metric(
     "train",
@@ -165,6 +181,15 @@ CURATE_QUARANTINE_SHARE = Metric(
     "Share of this round's records that are in quarantine. Left out if the round has no records. The gate "
     "`data_quality` holds above .05.",
     rare=True,
+)
+CURATE_REFUSED = Metric(
+    "refused",
+    "curate",
+    "events",
+    "0",
+    "Stored events whose prompt the chat template of `model.base` refuses, for example because of a system turn. They "
+    "are left out of training and evaluation; `curate/events` does not count them. The gate `data_quality` holds above "
+    "a share of .05. New records of this kind are quarantined by `ingest`.",
 )
 CURATE_LEAKED = Metric(
     "leaked",

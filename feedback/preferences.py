@@ -1,32 +1,35 @@
 """Training rows derived from events: one per pair of answers, with all votes on it, and one per demonstration.
 
-Pure functions of the events: their order does not matter. Derived rows are never edited; they are computed again from
-the events.
+Pure functions of the events and their order of arrival. Derived rows are never edited; they are computed again from the
+events.
 """
 
 import hashlib
 import json
 from collections import Counter, defaultdict
-from collections.abc import Iterable, Sequence
+from collections.abc import Iterable, Mapping, Sequence
 from math import fsum
 from typing import NamedTuple
 
 import pyarrow as pa
 
+from feedback import forms
 from feedback.agreement import Agreement, agreement
+from feedback.items import group_of
+from feedback.marks import KINDS
 from feedback.rows import DEMONSTRATIONS, PREFERENCES, VOTES, DemonstrationRow, PreferenceRow, Turns, VoteRow
 from feedback.schema import FeedbackEvent, Message
 from feedback.split import SplitSettings
 from feedback.votes import (
     PairKey,
     Vote,
+    arrived,
     chronological,
     effective,
     equal_answers,
     frozen_groups,
     last_votes,
     person,
-    votes,
 )
 
 
@@ -37,7 +40,11 @@ class Counts(NamedTuple):
     inactive: int
     """Events that are withdrawn, quarantined or superseded by another event."""
     kinds: dict[str, int]
-    """The other events, by kind. Preference rows come from `comparison` and `ranking`."""
+    """The other events, by kind."""
+    unpaired: dict[str, int]
+    """Events that judge answers one by one and are in no vote, by kind: no pair could be made of them."""
+    corrections: int
+    """Rows with a vote that comes from a correction: an edited answer is preferred over the original."""
     equal_answers: int
     """Pairs whose two answers have the same text: dropped."""
     repeated: int
@@ -49,7 +56,7 @@ class Counts(NamedTuple):
     ties: int
     """Votes that count and are ties."""
     merged: int
-    """Votes merged into a row that already had a vote: `votes` minus the number of rows."""
+    """Votes merged into a row that already had a vote."""
     conflicting: int
     """Rows with votes for both answers."""
 
@@ -66,24 +73,34 @@ class Preferences(NamedTuple):
 
 
 def preferences(
-    events: Iterable[FeedbackEvent], split: SplitSettings, salt: str, criterion: str | None = None
+    events: Iterable[FeedbackEvent],
+    split: SplitSettings,
+    salt: str,
+    criterion: str | None = None,
+    min_rating_difference: float = forms.MIN_RATING_DIFFERENCE,
 ) -> Preferences:
     """One row per prompt, pair of answers and criterion, with the last vote of each person on it.
 
-    With `criterion`, rows and agreement are restricted to that criterion; the counts still cover all votes.
+    Votes come from all forms of feedback (`feedback.forms`). With `criterion`, rows and agreement are restricted to
+    that criterion; the counts still cover all votes. `events` must be in the order of their arrival within a round.
     """
-    ordered = chronological(events)
-    cast = [vote for event in effective(ordered) for vote in votes(event)]
+    arrival = arrived(events)
+    ordered = chronological(arrival)
+    cast = forms.cast(effective(ordered), min_rating_difference)
     final = last_votes(cast)
     ballots: defaultdict[PairKey, list[Vote]] = defaultdict(list)
     for vote in final:
         if vote.share is not None:
             ballots[vote.pair].append(vote)
-    groups = frozen_groups(ordered)
+    groups = frozen_groups(arrival)
     selected = {pair: ballot for pair, ballot in ballots.items() if criterion in (None, pair.criterion)}
-    pairs = [(_row(pair, ballot, groups[pair.prompt_id], split, salt), ballot) for pair, ballot in selected.items()]
+    pairs = [
+        (_row(pair, ballot, _group(ballot, groups), split, salt), ballot)
+        for pair, ballot in selected.items()
+        if pair.first != pair.second
+    ]
     pairs.sort(key=lambda pair: pair[0].pair_id)
-    counts = _counts(ordered, len(cast), final, list(ballots.values()))
+    counts = _counts(ordered, cast, final, ballots)
     shares = [[vote.share for vote in ballot if vote.share is not None] for ballot in selected.values()]
     vote_rows = [vote for row, ballot in pairs for vote in _vote_rows(row, ballot)]
     return Preferences([row for row, _ in pairs], vote_rows, counts, agreement(shares))
@@ -91,22 +108,22 @@ def preferences(
 
 def demonstrations(events: Iterable[FeedbackEvent], split: SplitSettings, salt: str) -> list[DemonstrationRow]:
     """One row per prompt and answer that people wrote or edited (the edited text), sorted by prompt id and answer."""
-    ordered = chronological(events)
-    groups = frozen_groups(ordered)
+    arrival = arrived(events)
+    groups = frozen_groups(arrival)
     authors: defaultdict[tuple[str, str], dict[str, FeedbackEvent]] = defaultdict(dict)
-    for event in effective(ordered):
+    for event in effective(chronological(arrival)):
         for completion in _completions(event):
             authors[event.prompt_id, completion].setdefault(person(event), event)
     return [
         DemonstrationRow(
-            group=groups[prompt],
-            split=split.split_of(groups[prompt], salt),
+            group=(group := group_of(next(iter(by.values())), groups)),
+            split=split.split_of(group, salt),
             prompt=_turns(next(iter(by.values())).prompt),
             completion=completion,
             weight=float(len(by)),
             feedback_ids=[event.feedback_id for event in by.values()],
         )
-        for (prompt, completion), by in sorted(authors.items(), key=lambda item: item[0])
+        for (_, completion), by in sorted(authors.items(), key=lambda item: item[0])
     ]
 
 
@@ -143,34 +160,58 @@ def _row(pair: PairKey, ballot: Sequence[Vote], group: str, split: SplitSettings
         criterion=pair.criterion,
         source=first.source,
         round=first.round,
-        feedback_ids=[vote.event.feedback_id for vote in ballot],
+        feedback_ids=list(dict.fromkeys(event.feedback_id for vote in ballot for event in vote.events)),
+        strength=_strength(ballot, chosen == pair.first),
+        kinds=sorted({vote.event.kind for vote in ballot}),
     )
+
+
+def _group(ballot: Sequence[Vote], groups: Mapping[str, str]) -> str:
+    """The group of the first event that arrived with a vote on this pair."""
+    return group_of(min((vote.event for vote in ballot), key=lambda event: event.round), groups)
+
+
+def _strength(ballot: Sequence[Vote], for_first: bool) -> float | None:
+    """The weighted mean strength of the votes that state one, those for the rejected answer negative; at least 0."""
+    stated = [vote for vote in ballot if vote.strength is not None and vote.share is not None]
+    if not stated:
+        return None
+    signed = fsum(vote.weight * (vote.strength or 0) * (2 * (vote.share or 0) - 1) for vote in stated)
+    return max((signed if for_first else -signed) / fsum(vote.weight for vote in stated), 0.0)
 
 
 def _vote_rows(row: PreferenceRow, ballot: Sequence[Vote]) -> list[VoteRow]:
     """The votes on one row: 1 for its chosen answer, 0 for the rejected one, .5 for a tie."""
     for_first = row.chosen == ballot[0].pair.first
-    shares = [(vote.event, vote.share) for vote in ballot if vote.share is not None]
+    shares = [(vote, vote.share) for vote in ballot if vote.share is not None]
     return [
-        VoteRow(row.pair_id, row.group, row.split, event.annotator_id, share if for_first else 1 - share, event.round)
-        for event, share in shares
+        VoteRow(row.pair_id, row.group, row.split, vote.annotator, share if for_first else 1 - share, vote.event.round)
+        for vote, share in shares
     ]
 
 
-def _counts(ordered: Sequence[FeedbackEvent], cast: int, final: Sequence[Vote], ballots: list[list[Vote]]) -> Counts:
+def _counts(
+    ordered: Sequence[FeedbackEvent],
+    cast: Sequence[Vote],
+    final: Sequence[Vote],
+    ballots: Mapping[PairKey, Sequence[Vote]],
+) -> Counts:
     valid = effective(ordered)
-    counted = sum(map(len, ballots))
+    counted = sum(map(len, ballots.values()))
+    rows = [ballot for pair, ballot in ballots.items() if pair.first != pair.second]
     return Counts(
         events=len(ordered),
         inactive=len(ordered) - len(valid),
         kinds=dict(sorted(Counter(event.kind for event in valid).items())),
+        unpaired=forms.without_votes(valid, cast, KINDS),
+        corrections=sum(any(vote.event.kind == "correction" for vote in ballot) for ballot in rows),
         equal_answers=sum(map(equal_answers, valid)),
-        repeated=cast - len(final),
+        repeated=len(cast) - len(final),
         abstained=len(final) - counted,
         votes=counted,
         ties=sum(vote.share == 0.5 for vote in final),
-        merged=counted - len(ballots),
-        conflicting=sum({0.0, 1.0} <= {vote.share for vote in ballot} for ballot in ballots),
+        merged=sum(map(len, rows)) - len(rows),
+        conflicting=sum({0.0, 1.0} <= {vote.share for vote in ballot} for ballot in rows),
     )
 
 

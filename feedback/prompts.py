@@ -7,9 +7,10 @@ from typing import NamedTuple
 import pyarrow as pa
 
 from feedback.arrow import MESSAGES
+from feedback.items import group_of
 from feedback.schema import FeedbackEvent, Message
 from feedback.split import SplitName, SplitSettings
-from feedback.votes import chronological, effective, frozen_groups
+from feedback.votes import arrived, chronological, effective, frozen_groups
 
 PROMPTS = pa.schema(
     [
@@ -35,23 +36,30 @@ class PromptRow(NamedTuple):
 
 
 def prompts(events: Iterable[FeedbackEvent], split: SplitSettings, salt: str) -> list[PromptRow]:
-    """The distinct prompts of the events that count, sorted by prompt id. Each has the group of its first event."""
-    ordered = chronological(events)
-    groups = frozen_groups(ordered)
+    """The distinct prompts of the events that count, sorted by prompt id. Each has the group of its first event.
+
+    A fixed prompt (`feedback.items`) has a row in each split that has an item of it.
+    """
+    arrival = arrived(events)
+    groups = frozen_groups(arrival)
     turns: dict[str, tuple[Message, ...]] = {}
     flags: defaultdict[str, set[str]] = defaultdict(set)
-    for event in effective(ordered):
+    splits: defaultdict[str, dict[SplitName, str]] = defaultdict(dict)
+    for event in effective(chronological(arrival)):
         turns[event.prompt_id] = event.prompt
         flags[event.prompt_id].update(event.flags)
+        group = group_of(event, groups)
+        splits[event.prompt_id].setdefault(split.split_of(group, salt), group)
     return [
         PromptRow(
             prompt_id=identity,
-            group=groups[identity],
-            split=split.split_of(groups[identity], salt),
+            group=group,
+            split=part,
             prompt=[{"role": turn.role, "content": turn.content} for turn in turns[identity]],
             flags=sorted(flags[identity]),
         )
         for identity in sorted(turns)
+        for part, group in sorted(splits[identity].items())
     ]
 
 

@@ -1,5 +1,6 @@
 """The rows that models are trained on, and their columns on disk."""
 
+from collections.abc import Sequence
 from typing import NamedTuple
 
 import pyarrow as pa
@@ -23,7 +24,7 @@ class PreferenceRow(NamedTuple):
     p_chosen: float
     """Weighted share of the votes for `chosen`, .5 to 1; a tied vote counts half for each answer."""
     weight: float
-    """Sum of the votes' weights: 1 for a comparison, 1/C(K,2) for a pair of a ranking of K answers."""
+    """Sum of the votes' weights: 1 for a comparison, 1/n for each of the n pairs of a ranking."""
     n_votes: int
     criterion: str
     source: str
@@ -31,6 +32,11 @@ class PreferenceRow(NamedTuple):
     round: int
     """The round that ingested the first vote."""
     feedback_ids: list[str]
+    strength: float | None = None
+    """How strong the preference for `chosen` is, 0 to 1; None if no vote states it."""
+    kinds: Sequence[str] = ()
+    """Kinds of the events that the votes come from. `correction` marks a pair of an edited and an original answer: it
+    may teach that text by people is better."""
 
 
 class VoteRow(NamedTuple):
@@ -73,6 +79,8 @@ PREFERENCES = pa.schema(
         ("source", pa.string()),
         ("round", pa.int32()),
         ("feedback_ids", pa.list_(pa.string())),
+        ("strength", pa.float64()),
+        ("kinds", pa.list_(pa.string())),
     ]
 )
 

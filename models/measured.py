@@ -35,14 +35,23 @@ SFT_TRUNCATED = Metric(
     "down",
     "Prompts truncated on the left to `model.max_prompt_tokens`.",
 )
+SFT_CUT_ANSWERS = Metric(
+    "cut_answers",
+    "sft",
+    "share",
+    "down",
+    "Share of the demonstrated answers that are longer than `model.max_answer_tokens`: they lose their end, and the "
+    "model does not learn to end them. The gate `data_quality` holds above .5.",
+)
 REWARD_LOSS = Metric(
     "loss",
     "reward",
     "nats",
     "down",
     "Weighted mean of -[p log σ(d) + (1 - p) log σ(-d)], where d is the score of the chosen answer minus that of "
-    "the rejected one, and p the share of votes for the chosen answer (Bradley and Terry 1952; Ouyang et al. 2022, "
-    "eq. 1, for p = 1). .69 (log 2) is chance level. Worry when it falls to nearly 0: the model overfits.",
+    "the rejected one (and minus the margin of `reward.strength`), and p the share of votes for the chosen answer "
+    "(Bradley and Terry 1952; Ouyang et al. 2022, eq. 1, for p = 1). "
+    ".69 (log 2) is chance level. Worry when it falls to nearly 0: the model overfits.",
 )
 REWARD_ACCURACY = Metric(
     "accuracy",
@@ -86,6 +95,30 @@ REWARD_TRUNCATED = Metric(
     "prompts",
     "down",
     "Prompts truncated on the left to `model.max_prompt_tokens`.",
+)
+REWARD_CUT_PROMPTS = Metric(
+    "cut_prompts",
+    "reward",
+    "share",
+    "down",
+    "Share of the distinct prompts of the training pairs (`train` and `judge`) that are longer than "
+    "`model.max_prompt_tokens`: they lose their beginning. The gate `data_quality` holds above .5.",
+)
+REWARD_CUT_ANSWERS = Metric(
+    "cut_answers",
+    "reward",
+    "share",
+    "down",
+    "Share of the distinct answers in these pairs that are longer than `model.max_answer_tokens`: they lose their end. "
+    "The gate `data_quality` holds above .5.",
+)
+REWARD_EQUAL_AFTER_CUT = Metric(
+    "equal_after_cut",
+    "reward",
+    "share",
+    "0",
+    "Share of these pairs whose two answers are equal after the cut. They are left out of training. The gate "
+    "`data_quality` holds above .05, and the round stops above `reward.max_equal_after_cut`.",
 )
 REWARD_TEMPERATURE = Metric(
     "temperature",

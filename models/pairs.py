@@ -8,6 +8,7 @@ import torch
 from torch import Tensor
 from transformers import PreTrainedTokenizerBase
 
+from models.strength import NO_STRENGTH, StrengthSettings, target
 from models.tokens import Batch, by_length, encode_answers, encode_prompts, pad
 
 
@@ -24,6 +25,8 @@ class Comparison(NamedTuple):
     """Soft label: share of votes for the chosen answer, 0 to 1."""
     weight: float
     """Weight in the loss, 0 or more."""
+    margin: float = 0.0
+    """Log-odds by which the score of the chosen answer should exceed that of the rejected one."""
 
 
 @dataclass
@@ -54,6 +57,8 @@ class PairBatch(NamedTuple):
     """(P,) float32, soft label: share of votes for the chosen answer"""
     weight: Tensor
     """(P,) float32"""
+    margin: Tensor
+    """(P,) float32, log-odds by which the chosen answer's score should exceed the rejected one's"""
 
 
 class EncodedComparisons(NamedTuple):
@@ -65,9 +70,13 @@ class EncodedComparisons(NamedTuple):
 
 
 def encode(
-    tokenizer: PreTrainedTokenizerBase, data: Sequence[Mapping[str, Any]], prompt_limit: int, answer_limit: int
+    tokenizer: PreTrainedTokenizerBase,
+    data: Sequence[Mapping[str, Any]],
+    prompt_limit: int,
+    answer_limit: int,
+    strength: StrengthSettings = NO_STRENGTH,
 ) -> EncodedComparisons:
-    """Encode rows with prompt (turns), chosen, rejected, p_chosen and weight, grouped by prompt.
+    """Encode rows with prompt (turns), chosen, rejected, p_chosen, weight and strength, grouped by prompt.
 
     Raises:
         BadFeedback, BadParams: see `encode_prompts`.
@@ -84,7 +93,7 @@ def encode(
         group.answers |= {text: answers[text] for text in (row["chosen"], row["rejected"])}
         distinct = list(group.answers)
         chosen, rejected = distinct.index(row["chosen"]), distinct.index(row["rejected"])
-        group.pairs.append(Comparison(i, chosen, rejected, row["p_chosen"], row["weight"]))
+        group.pairs.append(Comparison(i, chosen, rejected, *target(row, strength)))
     return EncodedComparisons(list(by_prompt.values()), sum(prompt.truncated > 0 for prompt in prompts.values()))
 
 
@@ -105,5 +114,6 @@ def collate(groups: Sequence[PromptComparisons], pad_id: int) -> PairBatch:
     for group in groups:
         pairs += [pair._replace(chosen=first + pair.chosen, rejected=first + pair.rejected) for pair in group.pairs]
         first += len(group.answers)
-    row, chosen, rejected, p, weight = (torch.tensor(column) for column in zip(*pairs, strict=True))
-    return PairBatch(pad(prompts, answers, pad_id), row, chosen, rejected, p.float(), weight.float())
+    row, chosen, rejected, p, weight, margin = (torch.tensor(column) for column in zip(*pairs, strict=True))
+    texts = pad(prompts, answers, pad_id)
+    return PairBatch(texts, row, chosen, rejected, p.float(), weight.float(), margin.float())

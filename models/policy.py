@@ -1,6 +1,6 @@
 """The policy: a causal language model with its tokenizer, and the log-probabilities of its answers."""
 
-from collections.abc import Iterable, Mapping, Sequence
+from collections.abc import Iterable
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any, Literal
@@ -12,12 +12,12 @@ from torch.nn import functional as F
 from transformers import AutoConfig, AutoModelForCausalLM, PreTrainedModel, PreTrainedTokenizerBase
 from transformers.utils import logging
 
-from core.errors import BadFeedback, BadModel, BadParams
+from core.errors import BadModel, BadParams
 from core.files import replacing
 from core.settings import BaseSettings
 from models import scratch
 from models import tokenizer as tokenizers
-from models.tokens import Batch, Turn, encode_prompts
+from models.tokens import Batch
 
 SCRATCH = "scratch"
 TOKENIZER_FILES = ("tokenizer.json", "tokenizer.model", "vocab.json", "vocab.txt")
@@ -164,24 +164,6 @@ def check_base(base: ModelSettings, champion: Path) -> None:
                 f"name another model: {error}"
             ) from error
         _check_positions(config, base)
-
-
-def check_turns(base: ModelSettings, prompts: Mapping[str, Sequence[Turn]]) -> None:
-    """Say early that the base model's chat template refuses a prompt.
-
-    Args:
-        base: a model on disk or of the hub; a tokenizer without a template takes every order of turns.
-        prompts: where a record is from → its prompt.
-
-    Raises:
-        BadFeedback: names the record, the roles of its turns, and the template's reason.
-    """
-    tokenizer = tokenizers.load(base.base)
-    for where, prompt in prompts.items():
-        try:
-            encode_prompts(tokenizer, [prompt], base.max_prompt_tokens)
-        except BadFeedback as error:
-            raise BadFeedback(f"{where}: {error} (model.base={base.base})") from error
 
 
 def device() -> torch.device:

@@ -25,7 +25,9 @@ from models.pairs import PairBatch, PromptComparisons
 from models.policy import ModelSettings, Policy, response_logprobs
 from models.scorer import Scorer
 from models.seeding import generator
+from models.strength import StrengthSettings
 from models.tokens import Batch, Turn, encode_answers, encode_prompts, pad
+from models.truncation import Truncation, measure
 
 NORMALISATION = "reward.json"
 ROWS = 64  # texts in one forward pass without gradients
@@ -51,6 +53,11 @@ class RewardSettings(BaseSettings):
     """Coefficient of the regulariser (chosen + rejected)², which centres scores at 0 (Eisenstein et al. 2023)."""
     gradient_clip: float = Field(1.0, gt=0)
     """Gradient clipping threshold (L2 norm)."""
+    max_equal_after_cut: float = Field(0.5, ge=0, le=1)
+    """Largest share of pairs whose answers may be equal once they are cut to `model.max_answer_tokens`. Above it, the
+    round stops before the reward model is trained."""
+    strength: StrengthSettings = StrengthSettings()
+    """Use of the strength of preferences, for example slightly or much better."""
 
 
 @dataclass
@@ -104,6 +111,10 @@ class RewardModel:
             margins[batch.row.numpy()] = (scores[batch.chosen] - scores[batch.rejected]).numpy()
         return margins
 
+    def truncation(self, data: Sequence[Mapping[str, Any]]) -> Truncation:
+        """What the token limits of this model cut from rows with prompt, chosen and rejected."""
+        return measure(self.scorer.tokenizer, data, self.prompt_limit, self.answer_limit)
+
     def critic(self) -> Critic:
         """A critic initialised from this model, with values in units of the normalised score."""
         return self.scorer.critic(self.std)
@@ -132,7 +143,7 @@ def fit(
     seed: int,
     log: Log = ignore,
 ) -> RewardModel:
-    """Train a reward model on rows with prompt (turns), chosen, rejected, p_chosen (soft label) and weight.
+    """Train a reward model on rows with prompt (turns), chosen, rejected, p_chosen (soft label), weight and strength.
 
     It starts from a copy of `base`, which is not changed. `limits` gives the maximum tokens of prompts and answers.
 
@@ -142,7 +153,8 @@ def fit(
     """
     if not len(data):
         raise BadFeedback("no preference pairs to train on; ingest feedback or relax the filters of `curate`")
-    encoded = comparisons.encode(base.tokenizer, data, limits.max_prompt_tokens, limits.max_answer_tokens)
+    tokens = limits.max_prompt_tokens, limits.max_answer_tokens
+    encoded = comparisons.encode(base.tokenizer, data, *tokens, knobs.strength)
     surprise = _mean_surprisal(base, encoded.comparisons) if knobs.likelihood else 0.0
     scorer = Scorer.from_policy(base, knobs.likelihood, surprise)
     _train(scorer, encoded.comparisons, knobs, generator(seed), log)
@@ -172,7 +184,7 @@ def _train(
 
 
 def preference_loss(scores: Tensor, batch: PairBatch, centring: float) -> tuple[Tensor, dict[str, float]]:
-    """Weighted Bradley–Terry loss with soft labels: -[p log σ(d) + (1 - p) log σ(-d)], d = chosen - rejected.
+    """Weighted Bradley–Terry loss with soft labels: -[p log σ(d) + (1 - p) log σ(-d)], d = chosen - rejected - margin.
 
     With p = 1 it is the loss of Ouyang et al. 2022, eq. 1; a tie (p = ½) pulls the two scores together.
 
@@ -189,7 +201,8 @@ def preference_loss(scores: Tensor, batch: PairBatch, centring: float) -> tuple[
     p = batch.p.to(scores)
     chosen, rejected = scores[batch.chosen], scores[batch.rejected]  # (P,)
     margin = chosen - rejected
-    loss = (weight * binary_cross_entropy_with_logits(margin, p, reduction="none")).sum()
+    logits = margin - batch.margin.to(scores)
+    loss = (weight * binary_cross_entropy_with_logits(logits, p, reduction="none")).sum()
     penalty = (weight * (chosen + rejected).square()).sum()
     decided = p != 0.5  # not a tie
     correct = (margin > 0) == (p > 0.5)

@@ -12,10 +12,11 @@ from transformers import PreTrainedTokenizerBase, get_cosine_schedule_with_warmu
 from core.errors import BadParams
 from core.log import Log, ignore
 from core.settings import BaseSettings
-from models.measured import SFT_EXAMPLES, SFT_GRAD_NORM, SFT_LOSS, SFT_TRUNCATED
+from models.measured import SFT_CUT_ANSWERS, SFT_EXAMPLES, SFT_GRAD_NORM, SFT_LOSS, SFT_TRUNCATED
 from models.policy import ModelSettings, Policy, response_logprobs
 from models.seeding import generator
 from models.tokens import Batch, by_length, encode_answers, encode_prompts, pad
+from models.truncation import cut
 
 
 class SFTSettings(BaseSettings):
@@ -44,6 +45,8 @@ class TokenisedDemonstrations(NamedTuple):
     """(n,) float32"""
     truncated: int
     """Number of prompts that were truncated on the left."""
+    cut_answers: int
+    """Number of answers that were truncated on the right."""
 
 
 def fit(
@@ -56,7 +59,7 @@ def fit(
 ) -> dict[str, float]:
     """Train `policy` in place on rows with prompt (turns), completion (text) and weight; without rows, it is unchanged.
 
-    Returns the number of demonstrations (`examples`), the number of truncated prompts, and the mean loss of the last
+    Returns the number of demonstrations (`examples`), what was truncated, and the mean loss of the last
     epoch (nats per token; absent without rows).
 
     Raises:
@@ -64,7 +67,11 @@ def fit(
         BadParams: the loss is NaN or infinite, because the learning rate is too high.
     """
     encoded = encode(policy.tokenizer, data, limits)
-    summary: dict[str, float] = {SFT_EXAMPLES: float(len(encoded.prompts)), SFT_TRUNCATED: float(encoded.truncated)}
+    summary: dict[str, float] = {
+        SFT_EXAMPLES: float(len(encoded.prompts)),
+        SFT_TRUNCATED: float(encoded.truncated),
+        SFT_CUT_ANSWERS: encoded.cut_answers / max(len(encoded.answers), 1),
+    }
     losses = _train(policy, encoded, knobs, seed, log)
     last_epoch = losses[-(len(losses) // knobs.epochs) :]
     return {**summary, SFT_LOSS: sum(last_epoch) / len(last_epoch)} if losses else summary
@@ -110,7 +117,9 @@ def encode(
     prompts = encode_prompts(tokenizer, [row["prompt"] for row in rows], limits.max_prompt_tokens)
     answers = encode_answers(tokenizer, [row["completion"] for row in rows], limits.max_answer_tokens)
     weights = torch.tensor([row["weight"] for row in rows], dtype=torch.float32)
-    return TokenisedDemonstrations([p.ids for p in prompts], answers, weights, sum(p.truncated > 0 for p in prompts))
+    truncated = sum(prompt.truncated > 0 for prompt in prompts)
+    cut_answers = cut(tokenizer, [row["completion"] for row in rows], limits.max_answer_tokens)
+    return TokenisedDemonstrations([prompt.ids for prompt in prompts], answers, weights, truncated, cut_answers)
 
 
 def answer_loss(policy: Policy, batch: Batch, weights: Tensor) -> Tensor:

@@ -18,6 +18,14 @@ REWARD_PAIRS = Metric(
     "up",
     "Non-tied held-out pairs: those whose votes are not split evenly.",
 )
+HOLDOUT_EQUAL_AFTER_CUT = Metric(
+    "equal_after_cut",
+    "evaluate",
+    "pairs",
+    "0",
+    "Held-out pairs whose two answers are equal once they are cut to `model.max_answer_tokens`. They are left out of "
+    "the evaluation of the reward model.",
+)
 REWARD_ACCURACY = Metric(
     "reward_accuracy",
     "evaluate",

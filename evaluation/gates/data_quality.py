@@ -1,20 +1,29 @@
 """The data for training and evaluation are reliable."""
 
-from collections.abc import Iterator
+from collections.abc import Iterator, Mapping
 
 from pydantic import Field
 
 from evaluation.gates import Gate
 from evaluation.statistics.wording import percent
 from evaluation.verdict import Finding, GateInputs
-from feedback.measured import CURATE_AGREEMENT_ALPHA, CURATE_LEAKED, CURATE_QUARANTINE_SHARE, CURATE_SHARED_PAIRS
+from feedback.measured import (
+    CURATE_AGREEMENT_ALPHA,
+    CURATE_EVENTS,
+    CURATE_LEAKED,
+    CURATE_QUARANTINE_SHARE,
+    CURATE_REFUSED,
+    CURATE_SHARED_PAIRS,
+)
+from models.measured import REWARD_CUT_ANSWERS, REWARD_CUT_PROMPTS, REWARD_EQUAL_AFTER_CUT, SFT_CUT_ANSWERS
 
 LEAKED, QUARANTINE = CURATE_LEAKED.full, CURATE_QUARANTINE_SHARE.full
 ALPHA, SHARED = CURATE_AGREEMENT_ALPHA.full, CURATE_SHARED_PAIRS.full
 
 
 class DataQualityGate(Gate):
-    """Nothing leaked into the holdout, annotators agree better than chance, and few of the new records are unusable."""
+    """Nothing leaked into the holdout, annotators agree better than chance, few of the new records are unusable, and
+    little text is lost to the token limits and the chat template."""
 
     alpha: float = Field(0.1, ge=-1, le=1)
     """Smallest allowed Krippendorff's alpha of people who voted on the same pairs: 0 is chance, 1 is perfect."""
@@ -22,6 +31,12 @@ class DataQualityGate(Gate):
     """Pairs with two votes or more needed to check agreement."""
     quarantine: float = Field(0.05, ge=0, le=1)
     """Largest allowed share of this round's records that are unusable; round 1 includes those of round 0."""
+    cut: float = Field(0.5, ge=0, le=1)
+    """Largest allowed share of prompts, and of answers, that are cut to the token limits."""
+    refused: float = Field(0.05, ge=0, le=1)
+    """Largest allowed share of the stored events whose prompt the chat template refuses."""
+    equal_after_cut: float = Field(0.05, ge=0, le=1)
+    """Largest allowed share of pairs whose answers are equal after the cut."""
 
     def check(self, inputs: GateInputs) -> Finding:
         """Reject if anything leaked, because then no metric is valid; hold for other problems until someone looks."""
@@ -47,6 +62,24 @@ class DataQualityGate(Gate):
             )
         if metrics.get(QUARANTINE, 0.0) > self.quarantine:
             yield f"{_quarantined(inputs)}, at most {percent(self.quarantine)} is allowed: see data/feedback/quarantine"
+        yield from self._losses(metrics)
+
+    def _losses(self, metrics: Mapping[str, float]) -> Iterator[str]:
+        refused = metrics.get(CURATE_REFUSED.full, 0.0)
+        if refused > self.refused * (refused + metrics.get(CURATE_EVENTS.full, 0.0)):
+            yield f"the chat template of the base model refuses the prompts of {refused:.0f} stored events"
+        for name, limit, loss in (
+            (REWARD_CUT_PROMPTS.full, self.cut, "of the prompts are cut: raise model.max_prompt_tokens"),
+            (REWARD_CUT_ANSWERS.full, self.cut, "of the answers are cut: raise model.max_answer_tokens"),
+            (SFT_CUT_ANSWERS.full, self.cut, "of the demonstrations are cut: raise model.max_answer_tokens"),
+            (
+                REWARD_EQUAL_AFTER_CUT.full,
+                self.equal_after_cut,
+                "of the pairs are equal after the cut: raise model.max_answer_tokens",
+            ),
+        ):
+            if metrics.get(name, 0.0) > limit:
+                yield f"{percent(metrics[name])} {loss} (at most {percent(limit)} is allowed)"
 
     def _agreement(self, inputs: GateInputs) -> str:
         pairs = inputs.candidate.get(SHARED, 0)

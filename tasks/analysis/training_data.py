@@ -11,6 +11,7 @@ from feedback.schema import FeedbackEvent
 from feedback.split import SplitName
 from tasks.registry.archive import Archive, PastRound
 from tasks.state import round as rounds
+from tasks.state import templates
 from tasks.state.round import Round
 from tasks.state.workspace import Workspace
 from tasks.steps.curate import CurateSettings
@@ -24,13 +25,15 @@ class TrainingRecord(NamedTuple):
     past: PastRound | None
     """Its MLflow run; None in the folder of a replay, which has no run."""
     events: list[FeedbackEvent]
-    """All feedback that rounds up to this one took in."""
+    """All feedback that rounds up to this one took in, and whose prompts the chat template takes."""
 
     def preferences(self, events: Sequence[FeedbackEvent] | None = None) -> list[PreferenceRow]:
         """The pairs that `curate` made of the round's feedback, or would make of `events`."""
         knobs = self.round.knobs("curate", CurateSettings)
         used = self.events if events is None else events
-        return preferences.preferences(used, knobs.split, self.round.salt, knobs.criterion).rows
+        return preferences.preferences(
+            used, knobs.split, self.round.salt, knobs.criterion, knobs.min_rating_difference
+        ).rows
 
 
 def material(workspace: Workspace, round_name: str) -> TrainingRecord:
@@ -43,9 +46,8 @@ def material(workspace: Workspace, round_name: str) -> TrainingRecord:
     round, past = _find(workspace, round_name)
     if round.number == 0:
         raise NotFound("round 0 trains no reward model; name a later round")
-    record = TrainingRecord(
-        round, past, [event for event in store.events(workspace.feedback) if event.round <= round.number]
-    )
+    stored = [event for event in store.events(workspace.feedback) if event.round <= round.number]
+    record = TrainingRecord(round, past, templates.check(round, stored).taken)
     pairs = len(of_split(record.preferences(), "train"))
     if past and pairs != past.metrics.get(CURATE_TRAIN.full):
         raise BadWorkspace(

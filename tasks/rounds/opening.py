@@ -6,7 +6,6 @@ import subprocess
 from collections.abc import Iterator, Mapping, Sequence
 from contextlib import contextmanager, suppress
 from datetime import UTC, datetime
-from itertools import islice
 from pathlib import Path
 
 from core.errors import BadWorkspace, Damaged
@@ -14,12 +13,10 @@ from core.files import digest, recover, recover_all, replacing, write_json, writ
 from core.plugins import chosen
 from core.settings import override, read
 from feedback import store
-from feedback.schema import FeedbackEvent, Prompt
-from feedback.sources import Intake
-from feedback.sources.jsonl import JSONL
-from models.policy import SCRATCH, check_base, check_turns
+from models.policy import check_base
 from tasks.registry import audit, reference
 from tasks.registry.alias import ModelVersion, Registry
+from tasks.rounds import foresight
 from tasks.rounds.params import RoundSettings
 from tasks.rounds.request import Request, parsed, read_request
 from tasks.rounds.running import Execute, RunningRound
@@ -32,9 +29,6 @@ from tasks.state.workspace import PROJECT, Workspace, champion_metrics
 from tasks.steps import run
 from tasks.tools import tracking
 from tasks.tools.versioning import DataGraph
-
-MAX_CHECKED_RECORDS = 1000
-"""How many records per source and file are checked against a base model's chat template before a round opens."""
 
 
 def start(workspace: Workspace, overrides: Sequence[str], execute: Execute = run) -> RunningRound:
@@ -139,6 +133,7 @@ def check_first(workspace: Workspace, overrides: Sequence[str]) -> None:
     DataGraph(origin.root).check_remote(params.versioning)
     DataGraph(workspace.root).check_repository(params.versioning)
     check_base(params.model, workspace.champion)
+    foresight.check(workspace, params)
 
 
 def _freeze(workspace: Workspace, request: Request, registry: Registry) -> Round:
@@ -148,8 +143,6 @@ def _freeze(workspace: Workspace, request: Request, registry: Registry) -> Round
     number = next_number(workspace, registry)
     _fetch_champion(workspace, registry, champion)
     check_base(params.model, workspace.champion)
-    if params.model.base != SCRATCH:  # a new model has no chat template
-        check_turns(params.model, _examples(workspace, params))
     _keep_previous(workspace, registry, champion)
     inputs = frozen(workspace, params, number, champion)
     shutil.rmtree(workspace.training, ignore_errors=True)
@@ -163,10 +156,12 @@ def check(workspace: Workspace, params: RoundSettings) -> None:
     """Check that everything the parameters refer to exists.
 
     Raises:
-        BadFeedback: a source does not exist, or a file of an evaluation cannot be used.
+        BadFeedback: a source does not exist, a file of an evaluation cannot be used, or nothing can be learned from the
+            feedback.
         BadWorkspace: a remote is not configured or does not answer, or there is no git repository to commit to.
     """
     _check_inputs(params)
+    foresight.check(workspace, params)
     DataGraph(workspace.root).check(params.versioning)
 
 
@@ -175,26 +170,6 @@ def _check_inputs(params: RoundSettings) -> None:
         source.check()
     for evaluation in chosen(params.evaluate.evals):
         evaluation.check()
-
-
-def _examples(workspace: Workspace, params: RoundSettings) -> dict[str, list[dict[str, str]]]:
-    """One prompt for each sequence of roles that occurs in the feedback: where it is from → its turns.
-
-    Reads all stored prompts, and the first `MAX_CHECKED_RECORDS` records of each source and each file of the inbox.
-    """
-    sources = [source for source in params.ingest.sources if not source.labels]
-    inbox = (JSONL(path=file) for file in sorted(workspace.inbox.glob("*.jsonl")))
-    records = (islice(source.read(Intake(0, 0)), MAX_CHECKED_RECORDS) for source in [*sources, *inbox])
-    new = (event for of_source in records for event in of_source if isinstance(event, FeedbackEvent))
-    stored = store.groups(workspace.feedback)
-    prompts = {f"{workspace.feedback}, prompt {row.prompt_id} {_quoted(row.prompt)}": row.prompt for row in stored}
-    prompts |= {f"{event.source} {event.source_id} {_quoted(event.prompt)}": event.prompt for event in new}
-    by_roles = {tuple(turn.role for turn in prompt): origin for origin, prompt in reversed(prompts.items())}
-    return {origin: [turn.model_dump() for turn in prompts[origin]] for origin in by_roles.values()}
-
-
-def _quoted(prompt: Prompt) -> str:
-    return f"({prompt[-1].content[:60]!r})"
 
 
 def drop(workspace: Workspace) -> None:
@@ -225,9 +200,14 @@ def frozen(workspace: Workspace, params: RoundSettings, number: int, champion: M
         base=Base(name=params.model.base, digest=base_digest(params.model.base)),
         code=rounds.code_digest(),
         feedback=store.digest(workspace.feedback),
-        inbox=tuple(sorted(file.name for file in workspace.inbox.glob("*.jsonl"))),
+        inbox=tuple(file.name for file in _by_arrival(workspace.inbox)),
         params=params.plain(),
     )
+
+
+def _by_arrival(inbox: Path) -> list[Path]:
+    """The files of the inbox in the order in which they were handed in: a person's last vote counts."""
+    return sorted(inbox.glob("*.jsonl"), key=lambda file: (file.stat().st_mtime_ns, file.name))
 
 
 def next_number(workspace: Workspace, registry: Registry) -> int:

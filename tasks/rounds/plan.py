@@ -11,7 +11,7 @@ from core.stored import Json
 from feedback import store
 from tasks.people.pending import pending
 from tasks.registry.alias import Registry
-from tasks.rounds import opening
+from tasks.rounds import foresight, opening
 from tasks.rounds.request import answered
 from tasks.state import graph as graphs
 from tasks.state import intake, records
@@ -54,6 +54,8 @@ class Plan(NamedTuple):
     reads: InputsSummary | None = None
     """None if no step would run; `steps` is empty then."""
     steps: tuple[PlannedStep, ...] = ()
+    learns: tuple[str, ...] = ()
+    """What a round that would be opened learns from the feedback at hand, and what it does not and why."""
 
     def to_json(self) -> Json:
         """As plain values."""
@@ -61,6 +63,7 @@ class Plan(NamedTuple):
             "would": self.would,
             "round": self.round,
             "because": list(self.because),
+            "learns": list(self.learns),
             "reads": self.reads._asdict() if self.reads else {},
             "steps": [step._asdict() for step in self.steps],
         }
@@ -89,7 +92,8 @@ def plan(workspace: Workspace, overrides: Sequence[str], new: bool = False) -> P
     number = opening.next_number(workspace, registry)
     inputs = opening.frozen(workspace, params, number, champion)
     why = ["--new was given"] if unchanged else _reasons(workspace, inputs, last)
-    return _described(workspace, "open", inputs, why)
+    learns = foresight.foresee(workspace, params).lines()
+    return _described(workspace, "open", inputs, why)._replace(learns=tuple(learns))
 
 
 def planned_steps(

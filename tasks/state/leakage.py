@@ -3,6 +3,7 @@
 from collections.abc import Iterable
 from pathlib import Path
 
+from feedback.items import is_item
 from feedback.schema import normalise
 from tasks.state import tables
 from tasks.state.workspace import Workspace, table
@@ -32,6 +33,10 @@ def _shared(protected: Iterable[Path], training: Iterable[Path]) -> int:
 
 
 def _rows(path: Path) -> Iterable[tuple[str, Prompt]]:
-    """Group and normalised prompt of each row. The prompt id is not used, because the split itself used it."""
+    """Group and normalised prompt of each row. The prompt id is not used, because the split itself used it.
+
+    A fixed prompt is in several splits by intention (`feedback.items`), so there the item stands for the prompt.
+    """
     for row in tables.rows(path):
-        yield row["group"], tuple((turn["role"], normalise(turn["content"])) for turn in row["prompt"])
+        prompt = tuple((turn["role"], normalise(turn["content"])) for turn in row["prompt"])
+        yield row["group"], (("item", row["group"]),) if is_item(row["group"]) else prompt

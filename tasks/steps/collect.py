@@ -13,6 +13,7 @@ from feedback.sources import AnswerPair
 from models.answering import answer
 from models.policy import ModelSettings, Policy
 from models.rollout import SamplingSettings
+from tasks.state import templates
 from tasks.state.intake import IngestSettings
 from tasks.state.reports import StepReport
 from tasks.state.round import Round
@@ -43,7 +44,7 @@ def _prompts(round: Round, ingest: IngestSettings, count: int) -> list[tuple[Mes
     """Up to `count` prompts from the sources that offer prompts; if none does, prompts of stored feedback."""
     seed = round.seed_for("collect")
     offered = [prompt for source in ingest.sources for prompt in source.prompts(count, seed)]
-    return offered[:count] or store.prompts(round.workspace.feedback, count, seed)
+    return templates.taken(round, offered[:count] or store.prompts(round.workspace.feedback, count, seed))
 
 
 def _answers(

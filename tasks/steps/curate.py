@@ -10,7 +10,7 @@ from pydantic import Field
 from core.errors import BadFeedback
 from core.files import replacing
 from core.settings import BaseSettings
-from feedback import preferences, store
+from feedback import forms, preferences, store
 from feedback import prompts as prompt_rows
 from feedback.agreement import Agreement
 from feedback.measured import (
@@ -18,6 +18,7 @@ from feedback.measured import (
     CURATE_AGREEMENT,
     CURATE_AGREEMENT_ALPHA,
     CURATE_CONFLICTING,
+    CURATE_CORRECTIONS,
     CURATE_DEMONSTRATIONS,
     CURATE_EQUAL_ANSWERS,
     CURATE_EVENTS,
@@ -30,19 +31,22 @@ from feedback.measured import (
     CURATE_PROMPTS,
     CURATE_QUARANTINE_SHARE,
     CURATE_QUARANTINED,
+    CURATE_REFUSED,
     CURATE_REPEATED,
     CURATE_SHARED_PAIRS,
     CURATE_TIES,
     CURATE_TRAIN,
+    CURATE_UNPAIRED,
     CURATE_VOTES,
 )
-from feedback.preferences import Counts
+from feedback.outlook import outlook
+from feedback.preferences import Counts, Preferences
 from feedback.prompts import PromptRow
 from feedback.rows import DemonstrationRow, PreferenceRow
 from feedback.schema import FeedbackEvent
 from feedback.split import SplitSettings
 from feedback.terms import UsageTerms, terms_by_source, usage_terms
-from tasks.state import tables
+from tasks.state import tables, templates
 from tasks.state.intake import IngestSettings
 from tasks.state.leakage import leaked
 from tasks.state.reports import CurateReport, Numbers
@@ -62,6 +66,9 @@ class CurateSettings(BaseSettings):
     """Shares of the prompt groups. Changing them after the first round moves held-out prompts into training."""
     criterion: str = "overall"
     """The criterion whose judgements the reward model learns from."""
+    min_rating_difference: float = Field(forms.MIN_RATING_DIFFERENCE, gt=0, le=1)
+    """Difference, as a share of the rating scale, from which two ratings of one person on answers to one prompt become
+    a preference pair."""
     chosen_as_demonstrations: bool = False
     """Also use the preferred answers of the split `train` as demonstrations, for feedback that has none."""
     min_holdout: int = Field(20, ge=1)
@@ -72,16 +79,18 @@ def curate(round: Round, log: StepLog) -> None:
     """Rebuild all derived tables from the feedback store, and the data card.
 
     Raises:
-        BadFeedback: there are pairs, but fewer than `min_holdout` are held out.
+        BadFeedback: no pair can be made of the feedback by the criterion, or there are pairs, but fewer than
+            `min_holdout` are held out.
     """
     knobs, workspace = round.knobs("curate", CurateSettings), round.workspace
-    events = store.events(workspace.feedback)
-    derived = preferences.preferences(events, knobs.split, round.salt, knobs.criterion)
+    events, refused = templates.check(round, store.events(workspace.feedback))
+    derived = preferences.preferences(events, knobs.split, round.salt, knobs.criterion, knobs.min_rating_difference)
     pairs = derived.rows
     demonstrations = preferences.demonstrations(events, knobs.split, round.salt)
     if knobs.chosen_as_demonstrations:
         demonstrations += _preferred_answers(pairs)
     if not _pairs_expected_later(round):
+        _check_pairs(round, events, derived, knobs)
         _check_holdout(pairs, knobs)
     _write_splits(workspace.preferences, {split: _of(pairs, split) for split in SPLITS}, preferences.preference_table)
     tables.write(path_of(workspace.preferences, "votes"), preferences.vote_table(derived.votes))
@@ -99,6 +108,7 @@ def curate(round: Round, log: StepLog) -> None:
         CURATE_DEMONSTRATIONS: len(demonstrations),
         CURATE_PROMPTS: len(_of(prompts, "train")),
         CURATE_HOLDOUT_PROMPTS: len(_of(prompts, "holdout")),
+        CURATE_REFUSED: len(refused),
         CURATE_QUARANTINED: len(store.rejections(workspace.feedback)),
         **_quarantine_share(round),
         CURATE_LEAKED: leaked(workspace),
@@ -124,6 +134,8 @@ def _counts(counts: Counts) -> Numbers:
         CURATE_TIES: counts.ties,
         CURATE_MERGED: counts.merged,
         CURATE_CONFLICTING: counts.conflicting,
+        CURATE_CORRECTIONS: counts.corrections,
+        CURATE_UNPAIRED: sum(counts.unpaired.values()),
     }
 
 
@@ -160,6 +172,13 @@ def _terms(
 def _pairs_expected_later(round: Round) -> bool:
     """True in round 0, which needs no pairs, if a source will label answers in round 1."""
     return round.number == 0 and any(source.labels for source in round.knobs("ingest", IngestSettings).sources)
+
+
+def _check_pairs(round: Round, events: Sequence[FeedbackEvent], derived: Preferences, knobs: CurateSettings) -> None:
+    """Stop if nothing can be learned from the feedback: opening sees only its beginning."""
+    if not derived.rows and (round.number > 0 or derived.counts.votes):
+        reason = outlook(events, knobs.criterion, knobs.min_rating_difference).no_pairs()
+        raise BadFeedback(reason)
 
 
 def _check_holdout(pairs: Sequence[Any], knobs: CurateSettings) -> None:

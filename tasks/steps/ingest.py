@@ -1,15 +1,17 @@
 """ingest: stores feedback from all sources permanently; unusable records go to quarantine, each with its reason."""
 
 from collections.abc import Iterator
+from functools import partial
 
 from core.errors import BadFeedback
-from feedback import groups, store
+from feedback import groups, items, store
 from feedback import pairs as pair_files
 from feedback.measured import INGEST_NEW, INGEST_QUARANTINED, INGEST_REPEATED
 from feedback.schema import FeedbackEvent, RejectedRecord
 from feedback.sources import Intake, Source
 from feedback.sources.jsonl import JSONL
 from tasks.registry import withdrawals
+from tasks.state import templates
 from tasks.state.intake import IngestSettings
 from tasks.state.round import Round
 from tasks.state.steplog import StepLog
@@ -22,9 +24,11 @@ def ingest(round: Round, log: StepLog) -> None:
         BadFeedback: the feedback store is still empty.
     """
     with log.learning():  # the simulated annotator's judging is timed; other sources only read
-        events, rejected = _read(round)
+        read, rejected = _read(round)
+    events, refused = templates.check(round, read)
+    rejected += templates.rejections(refused, _sources(round))
     known = store.groups(round.workspace.feedback)
-    grouped = groups.regroup(events, known)
+    grouped = groups.regroup(events, known, partial(items.stored, round.workspace.feedback))
     appended = store.append(round.workspace.feedback, grouped, round.number)
     rejected += appended.changed
     store.quarantine(round.workspace.feedback, rejected, round.number)

@@ -1,6 +1,8 @@
 """reward: fits the reward model on the train pairs and the judge model on disjoint pairs, and calibrates both."""
 
-from collections.abc import Mapping
+import logging
+from collections.abc import Collection, Mapping
+from typing import Literal
 
 import numpy as np
 import numpy.typing as npt
@@ -12,6 +14,9 @@ from evaluation.statistics import annotators
 from models.calibration import temperature
 from models.measured import (
     REWARD_ANNOTATORS,
+    REWARD_CUT_ANSWERS,
+    REWARD_CUT_PROMPTS,
+    REWARD_EQUAL_AFTER_CUT,
     REWARD_JUDGE_PAIRS,
     REWARD_PAIRS,
     REWARD_SURPRISE,
@@ -20,11 +25,14 @@ from models.measured import (
 )
 from models.policy import ModelSettings, Policy
 from models.reward import RewardModel, RewardSettings, fit
+from models.truncation import Truncation, measure
 from tasks.state.reports import Numbers, RewardReport
 from tasks.state.round import Round
 from tasks.state.steplog import StepLog
 from tasks.state.tables import load, rows
 from tasks.state.workspace import table
+
+_logger = logging.getLogger(__name__)
 
 MIN_PAIRS = 20
 """Minimum number of pairs to fit a model on."""
@@ -34,11 +42,18 @@ def reward(round: Round, log: StepLog) -> None:
     """Fit reward model and judge on disjoint pairs; each is calibrated on the pairs that the other was trained on.
 
     Raises:
-        BadFeedback: one of the two splits has fewer than `MIN_PAIRS` pairs.
+        BadFeedback: one of the two splits has fewer than `MIN_PAIRS` pairs, or most pairs are equal once their answers
+            are cut to the token limit.
     """
-    train, judge = _pairs(round, "train"), _pairs(round, "judge")
+    stored = {split: _pairs(round, split) for split in ("train", "judge")}
     knobs, limits = round.knobs("reward", RewardSettings), round.knobs("model", ModelSettings)
     start = Policy.load(round.workspace.checkpoint("sft"))
+    tokens = limits.max_prompt_tokens, limits.max_answer_tokens
+    lost = {split: measure(start.tokenizer, list(pairs), *tokens) for split, pairs in stored.items()}
+    equal = _check_equal(stored, lost, knobs, limits)
+    train, judge = (_without(pairs, lost[split].equal) for split, pairs in stored.items())
+    for split, pairs in (("train", train), ("judge", judge)):
+        _check_count(pairs, split)
     with log.learning():
         reward_model = fit(start, train, knobs, limits, round.seed_for("reward"), log)
         judge_model = fit(start, judge, knobs, limits, round.seed_for("judge"))
@@ -52,6 +67,9 @@ def reward(round: Round, log: StepLog) -> None:
         REWARD_PAIRS: len(train),
         REWARD_JUDGE_PAIRS: len(judge),
         REWARD_TRUNCATED: reward_model.truncated,
+        REWARD_CUT_PROMPTS: _share(lost, "prompts"),
+        REWARD_CUT_ANSWERS: _share(lost, "answers"),
+        REWARD_EQUAL_AFTER_CUT: equal,
         REWARD_TEMPERATURE: reward_model.temperature,
         REWARD_SURPRISE: reward_model.scorer.surprise.item(),
         REWARD_ANNOTATORS: len({agreement.annotator for agreement in agreements}),
@@ -68,9 +86,41 @@ def _calibrate(model: RewardModel, pairs: Dataset) -> Mapping[str, float]:
 
 def _pairs(round: Round, split: str) -> Dataset:
     pairs = load(table(round.workspace.preferences, split))
+    _check_count(pairs, split)
+    return pairs
+
+
+def _check_count(pairs: Dataset, split: str) -> None:
     if len(pairs) < MIN_PAIRS:
         raise BadFeedback(
             f"{len(pairs)} preference pairs in {split}, need {MIN_PAIRS}; bring more feedback, or give {split} a "
             f"larger share with -S curate.split.{split}=…"
         )
-    return pairs
+
+
+def _check_equal(
+    stored: Mapping[str, Dataset], lost: Mapping[str, Truncation], knobs: RewardSettings, limits: ModelSettings
+) -> float:
+    """The share of all pairs that are equal after the cut; a warning if there are any."""
+    equal, total = sum(len(cut.equal) for cut in lost.values()), sum(map(len, stored.values()))
+    problem = (
+        f"{equal} of {total} preference pairs are equal once their answers are cut to "
+        f"model.max_answer_tokens={limits.max_answer_tokens}"
+    )
+    if equal / total > knobs.max_equal_after_cut:
+        raise BadFeedback(
+            f"{problem}; raise model.max_answer_tokens, or reward.max_equal_after_cut to train on the rest"
+        )
+    if equal:
+        _logger.warning("%s and are left out of training; raise model.max_answer_tokens", problem)
+    return float(equal / total)
+
+
+def _without(pairs: Dataset, rows: Collection[int]) -> Dataset:
+    return pairs.select([row for row in range(len(pairs)) if row not in rows]) if rows else pairs
+
+
+def _share(lost: Mapping[str, Truncation], what: Literal["prompts", "answers"]) -> float:
+    """The share of the distinct prompts or answers that are cut, over both splits."""
+    cut, total = (sum(getattr(each, name) for each in lost.values()) for name in (f"cut_{what}", what))
+    return float(cut / max(total, 1))

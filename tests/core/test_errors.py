@@ -50,7 +50,6 @@ PASSED_ON = {"cure", "_cure", "_REOPEN", "_available", "origin", "reason", "_rea
 
 DYNAMIC = {
     ("core/settings.py", "parse"): "one line per knob, from pydantic; tests/core/test_settings.py",
-    ("models/policy.py", "check_turns"): "passes on a message of encode_prompts",
     ("tasks/rounds/running.py", "_explained"): "adds a cure to the message of another error",
 }
 """Functions whose messages have no literal text of their own, with the reason."""

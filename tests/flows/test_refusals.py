@@ -109,7 +109,7 @@ def test_feedback_that_cannot_be_used_is_kept_with_its_reason(
 
 def test_too_few_pairs_to_hold_some_out(rounds: Rounds, workspace: Workspace, tmp_path: Path) -> None:
     votes = write(tmp_path / "votes.jsonl", shallow_votes(requests(items=1)[:12]))
-    said = refused(rounds, workspace, source(votes))
+    said = refused(rounds, workspace, source(votes), "curate.chosen_as_demonstrations=true")
     assert "round 0, step curate: only 3 of 12 preference pairs" in said
     assert "need 5 (curate.min_holdout)" in said
 

@@ -14,6 +14,7 @@ from models.pairs import PairBatch
 from models.policy import ModelSettings, Policy, build
 from models.reward import RewardModel, RewardSettings, fit
 from models.scorer import Scorer
+from models.strength import StrengthSettings
 from models.tokens import pad
 
 LIMITS = ModelSettings(
@@ -36,13 +37,15 @@ def polite(count: int) -> list[dict[str, Any]]:
     return [row(f"parcel {i}?", f"thanks {i % 7}", f"go away {i % 5}") for i in range(count)]
 
 
-def batch_of(margin: float, p: list[float], weight: list[float]) -> tuple[torch.Tensor, PairBatch]:
+def batch_of(
+    margin: float, p: list[float], weight: list[float], required: float = 0.0
+) -> tuple[torch.Tensor, PairBatch]:
     """Two scores `margin` apart around 0, compared as often as there are labels."""
     n = len(p)
     index = torch.arange(n), torch.zeros(n, dtype=torch.int64), torch.ones(n, dtype=torch.int64)
     texts = pad([[1], [1]], [[2], [3]], 0)
     scores = torch.tensor([margin / 2, -margin / 2])
-    return scores, PairBatch(texts, *index, torch.tensor(p), torch.tensor(weight))
+    return scores, PairBatch(texts, *index, torch.tensor(p), torch.tensor(weight), torch.full((n,), required))
 
 
 def test_preference_loss_by_hand() -> None:
@@ -51,6 +54,20 @@ def test_preference_loss_by_hand() -> None:
     decided, tie = -math.log(0.75), -(math.log(0.75) + math.log(0.25)) / 2
     assert loss.item() == pytest.approx((3 * decided + tie) / 4)
     assert metrics["accuracy"] == 1.0  # a tie has no right side
+
+
+def test_a_required_margin_shifts_the_loss() -> None:
+    scores, batch = batch_of(2.0, p=[1.0], weight=[1.0], required=0.5)
+    loss, metrics = reward.preference_loss(scores, batch, centring=0.0)
+    assert loss.item() == pytest.approx(math.log(1 + math.exp(-1.5)))
+    assert metrics["margin"] == 2.0  # the difference of the scores
+
+
+def test_strength_is_read_from_the_rows() -> None:
+    data = [row("a", "x", "y") | {"strength": 0.5}, row("a", "x", "z") | {"strength": None}]
+    knobs = StrengthSettings(use_as="margin", scale=3.0)
+    [group] = pairs.encode(tiny().tokenizer, data, 24, 12, knobs).comparisons
+    assert [pair.margin for pair in group.pairs] == [1.5, 0.0]
 
 
 def test_centring_charges_a_common_shift() -> None:

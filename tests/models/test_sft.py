@@ -81,7 +81,11 @@ def test_the_same_seed_gives_the_same_weights() -> None:
 
 def test_nothing_to_learn_changes_nothing(policy: Policy) -> None:
     before = [weight.clone() for weight in policy.model.parameters()]
-    assert fit(policy, demonstrations({}), KNOBS, SHAPE, seed=0) == {"examples": 0.0, "truncated": 0.0}
+    assert fit(policy, demonstrations({}), KNOBS, SHAPE, seed=0) == {
+        "examples": 0.0,
+        "truncated": 0.0,
+        "cut_answers": 0.0,
+    }
     assert all(map(torch.equal, before, policy.model.parameters()))
 
 

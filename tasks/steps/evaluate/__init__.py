@@ -11,7 +11,7 @@ from core.files import write_json
 from core.plugins import chosen, used_by_name
 from core.settings import BaseSettings
 from evaluation.evals import CANDIDATE, CHAMPION, Answers, Evaluation, Holdout, HoldoutPairs, Metrics, Row
-from evaluation.evals.reward_model import REWARD_CEILING
+from evaluation.evals.reward_model import HOLDOUT_EQUAL_AFTER_CUT, REWARD_CEILING
 from evaluation.statistics.baseline import words
 from feedback import store
 from feedback.probes import Probes
@@ -76,7 +76,7 @@ def evaluate(round: Round, log: StepLog) -> None:
     numbers: Metrics = {}
     for evaluation in chosen(round.knobs("evaluate", EvaluateSettings).evals):
         numbers |= evaluation.run(candidate, champion, held_out)
-    numbers |= _ceiling(round)
+    numbers |= _ceiling(round) | {HOLDOUT_EQUAL_AFTER_CUT: _held_out(round) - len(pairs.chosen)}
     log(numbers, 0, 1)
     report = EvaluateReport(metrics=dict(numbers), examples=_examples(samples), calibration=_reliability(pairs))
     write_json(workspace.report("probes"), probe_tables)
@@ -112,7 +112,7 @@ def _votes(round: Round) -> list[FeedbackEvent]:
 
 def _pairs(round: Round, reward: RewardModel, judge: RewardModel) -> HoldoutPairs:
     """Held-out preferences, the margins of reward model and judge, and the word baseline's probabilities."""
-    rows = tables.rows(table(round.workspace.preferences, "holdout"))
+    rows = _distinguishable(round, reward)
     return HoldoutPairs(
         chosen=[row["chosen"] for row in rows],
         rejected=[row["rejected"] for row in rows],
@@ -123,6 +123,18 @@ def _pairs(round: Round, reward: RewardModel, judge: RewardModel) -> HoldoutPair
         words=words(tables.rows(table(round.workspace.preferences, "train")), rows),
         champion_margins=_champion_margins(round, rows),
     )
+
+
+def _held_out(round: Round) -> int:
+    """The number of held-out preferences."""
+    return len(tables.load(table(round.workspace.preferences, "holdout")))
+
+
+def _distinguishable(round: Round, reward: RewardModel) -> Rows:
+    """The held-out preferences whose answers still differ once they are cut to the token limit."""
+    rows = tables.rows(table(round.workspace.preferences, "holdout"))
+    equal = reward.truncation(rows).equal
+    return [row for ix, row in enumerate(rows) if ix not in equal]
 
 
 def _champion_margins(round: Round, rows: Rows) -> npt.NDArray[np.float64] | None:

@@ -27,6 +27,11 @@ def data(**numbers: float) -> Metrics:
         (data(shared_pairs=50, agreement_alpha=0.4), "promote", "alpha is 0.40 on 50"),
         (data(shared_pairs=50), "promote", "50 shared pairs"),
         ({"curate/leaked": 0}, "promote", "no new records"),
+        (data() | {"reward/cut_answers": 0.51}, "hold", "model.max_answer_tokens"),
+        (data() | {"reward/cut_prompts": 0.51}, "hold", "model.max_prompt_tokens"),
+        (data() | {"sft/cut_answers": 0.51}, "hold", "model.max_answer_tokens"),
+        (data() | {"reward/equal_after_cut": 0.06}, "hold", "6.0%"),
+        (data() | {"reward/cut_answers": 0.5, "reward/equal_after_cut": 0.05}, "promote", "nothing leaked"),
     ],
 )
 def test_data_quality(measured: Metrics, result: Result, fact: str) -> None:

@@ -1,15 +1,18 @@
 """Invalid inputs are refused at opening, before any step runs."""
 
 import json
+import os
 from pathlib import Path
 
 import pytest
 
-from core.errors import BadFeedback, BadParams
+from core.errors import BadParams
+from core.files import digest
 from models.policy import ModelSettings, build
 from tasks.registry.alias import Registry
 from tasks.rounds import opening
 from tasks.state.intake import hand_in
+from tasks.state.round import read
 from tasks.state.workspace import Workspace
 
 REFUSES_SYSTEM = (
@@ -50,24 +53,21 @@ def test_more_text_than_the_base_has_positions_for(workspace: Workspace, base: P
     assert not workspace.round.exists()
 
 
-def test_a_source_with_a_prompt_that_the_template_refuses(workspace: Workspace, base: Path, tmp_path: Path) -> None:
+def test_a_prompt_that_the_template_refuses_does_not_stop_the_round(
+    workspace: Workspace, base: Path, tmp_path: Path
+) -> None:
     file = feedback(tmp_path / "votes.jsonl", system_at=7)
-    with pytest.raises(BadFeedback) as refusal:
-        opened(workspace, base, f"ingest.sources=[{{use: jsonl, path: {file}}}]")
-    assert str(refusal.value).startswith("votes ")
-    assert all(fact in str(refusal.value) for fact in ("'Question 7?'", "[system user]", "no system turns", str(base)))
-    assert not workspace.round.exists()
-
-
-def test_an_inbox_with_a_prompt_that_the_template_refuses(workspace: Workspace, base: Path, tmp_path: Path) -> None:
-    hand_in(workspace, [feedback(tmp_path / "votes.jsonl", system_at=2)])
-    with pytest.raises(BadFeedback, match=r"\[system user\]: no system turns"):
-        opened(workspace, base, "ingest.sources=[]")
-    assert not workspace.round.exists()
-
-
-def test_prompts_that_the_template_takes(workspace: Workspace, base: Path, tmp_path: Path) -> None:
-    file = feedback(tmp_path / "votes.jsonl", system_at=7)
-    file.write_text("".join(line + "\n" for line in file.read_text().splitlines() if "system" not in line))
     opened(workspace, base, f"ingest.sources=[{{use: jsonl, path: {file}}}]")
     assert workspace.round.exists()
+
+
+def test_the_inbox_is_read_in_the_order_of_arrival(workspace: Workspace, base: Path, tmp_path: Path) -> None:
+    files = [feedback(tmp_path / f"{number}.jsonl", system_at=number) for number in range(5)]
+    for moment, file in enumerate(files):
+        before = set(workspace.inbox.glob("*"))
+        hand_in(workspace, [file])
+        [new] = set(workspace.inbox.glob("*")) - before
+        os.utime(new, (moment, moment))
+    opened(workspace, base, "ingest.sources=[]")
+    names = [f"{digest(file)[:16]}.jsonl" for file in files]
+    assert list(read(workspace).inbox) == names != sorted(names)

@@ -82,9 +82,12 @@ def preference(number: int, split: SplitName, p_chosen: float = 1.0, group: str 
     )
 
 
-def write_preferences(workspace: Workspace, split: SplitName, count: int) -> None:
-    """Pairs of one split, and a table of votes without rows."""
+def write_preferences(workspace: Workspace, split: SplitName, count: int, equal_after_cut: int = 0) -> None:
+    """Pairs of one split, and a table of votes without rows; the first pairs differ only after many words."""
     rows = [preference(number, split) for number in range(count)]
+    long = "word " * 60
+    for ix, row in enumerate(rows[:equal_after_cut]):
+        rows[ix] = row._replace(chosen=f"{long}good {ix}", rejected=f"{long}bad {ix}")
     tables.write(table(workspace.preferences, split), preference_table(rows))
     tables.write(table(workspace.preferences, "votes"), vote_table([]))
 

@@ -31,3 +31,37 @@ def test_two_models_start_from_the_sft_model_and_are_calibrated(tmp_path: Path, 
     fitted = RewardModel.load(workspace.checkpoint("reward"))
     assert fitted.temperature == numbers["temperature"] != 1.0
     assert digest(workspace.checkpoint("reward")) != digest(workspace.checkpoint("judge"))
+
+
+def test_pairs_that_are_equal_after_the_cut_are_left_out(
+    tmp_path: Path, models: Path, caplog: pytest.LogCaptureFixture
+) -> None:
+    round = opened(tmp_path, reward={"epochs": 1})
+    put(models / "sft", round.workspace.checkpoint("sft"))
+    write_preferences(round.workspace, "train", 30, equal_after_cut=9)
+    write_preferences(round.workspace, "judge", 20)
+    reward(round, Logged())
+    numbers = read_json(round.workspace.report("reward"))["metrics"]
+    assert (numbers["pairs"], numbers["judge_pairs"]) == (21, 20)
+    assert numbers["equal_after_cut"] == 9 / 50
+    assert numbers["cut_answers"] >= 18 / 100
+    assert "9 of 50" in caplog.text
+
+
+def test_with_most_pairs_equal_after_the_cut_nothing_is_trained(tmp_path: Path, models: Path) -> None:
+    round = opened(tmp_path)
+    put(models / "sft", round.workspace.checkpoint("sft"))
+    write_preferences(round.workspace, "train", 30, equal_after_cut=30)
+    write_preferences(round.workspace, "judge", 20, equal_after_cut=20)
+    with pytest.raises(BadFeedback, match=r"50 of 50 .* model\.max_answer_tokens=4"):
+        reward(round, Logged())
+    assert not round.workspace.checkpoint("reward").exists()
+
+
+def test_too_few_pairs_after_the_cut(tmp_path: Path, models: Path) -> None:
+    round = opened(tmp_path)
+    put(models / "sft", round.workspace.checkpoint("sft"))
+    write_preferences(round.workspace, "train", 100)
+    write_preferences(round.workspace, "judge", MIN_PAIRS, equal_after_cut=1)
+    with pytest.raises(BadFeedback, match=f"{MIN_PAIRS - 1} preference pairs in judge"):
+        reward(round, Logged())

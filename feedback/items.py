@@ -1,0 +1,112 @@
+"""Groups of items, for feedback whose records share one fixed prompt: "Summarise the text.", or no prompt of its own.
+
+A split by prompt would put all such records on one side. They are grouped by their answers instead: records with
+near-identical answers form an item.
+"""
+
+import hashlib
+from collections import Counter, defaultdict
+from collections.abc import Iterable, Mapping, Sequence
+from pathlib import Path
+
+import numpy as np
+import pyarrow as pa
+import pyarrow.compute as pc
+from scipy import sparse
+from scipy.sparse.csgraph import connected_components
+
+from feedback import store
+from feedback.arrow import from_table
+from feedback.schema import FeedbackEvent, normalise
+from feedback.similarity import near_pairs
+
+PREFIX = "item-"
+MIN_ITEMS = 20
+"""Records with different answers that a prompt needs to count as fixed."""
+SHARE = 0.5
+"""Share of a source's records that a prompt needs to count as fixed."""
+THRESHOLD = 0.85
+"""Jaccard similarity of words and word pairs from which two answers are near-identical; as for prompts."""
+
+
+def is_item(group: str) -> bool:
+    """Whether a group is one of items: records of one prompt can be in different ones."""
+    return group.startswith(PREFIX)
+
+
+def group_of(event: FeedbackEvent, frozen: Mapping[str, str]) -> str:
+    """The group of an event: that of its item if the prompt is fixed, else the one that `frozen` has for its prompt."""
+    group = frozen[event.prompt_id]
+    return event.prompt_group if is_item(group) and is_item(event.prompt_group) else group
+
+
+def stored(folder: Path, prompts: Iterable[str]) -> list[FeedbackEvent]:
+    """The stored events with these prompt ids, in the order of their arrival."""
+    table = store.read(folder)
+    return from_table(table.filter(pc.is_in(table["prompt_id"], pa.array(sorted(prompts), pa.string()))))
+
+
+def fixed_prompts(events: Sequence[FeedbackEvent], known: Mapping[str, str]) -> set[str]:
+    """The ids of the prompts that most records of a source share.
+
+    A prompt that is already stored stays as it is: `known` maps prompt ids to their groups.
+    """
+    records = Counter(event.source for event in events)
+    answers: defaultdict[tuple[str, str], set[tuple[str, ...]]] = defaultdict(set)
+    counts = Counter((event.source, event.prompt_id) for event in events)
+    for event in events:
+        answers[event.source, event.prompt_id].add(tuple(sorted(response.text for response in event.responses)))
+    shared = {
+        prompt
+        for (source, prompt), texts in answers.items()
+        if len(texts) >= MIN_ITEMS and counts[source, prompt] >= SHARE * records[source]
+    }
+    settled = {prompt for prompt, group in known.items() if is_item(group)}
+    return (shared - known.keys()) | (settled & {event.prompt_id for event in events})
+
+
+def by_item(events: Sequence[FeedbackEvent], before: Sequence[FeedbackEvent] = ()) -> list[FeedbackEvent]:
+    """The events with the group of their item; all must have fixed prompts.
+
+    An event joins the item of the first event in `before`, those stored earlier, with a near-identical answer.
+    """
+    groups = _item_groups([*before, *events], [event.prompt_group for event in before])
+    return [
+        event.model_copy(update={"prompt_group": group})
+        for event, group in zip(events, groups[len(before) :], strict=True)
+    ]
+
+
+def _item_groups(events: Sequence[FeedbackEvent], settled: Sequence[str]) -> list[str]:
+    """The item of each event; those of the first events are settled."""
+    texts = {text: ix for ix, text in enumerate(dict.fromkeys(text for event in events for text in _answers(event)))}
+    own = [[texts[text] for text in _answers(event)] for event in events]
+    labels = _labels(list(texts), own)
+    named: dict[int, str] = {}
+    for group, answers in zip(settled, own, strict=False):
+        named.setdefault(labels[answers[0]], group)
+    smallest: dict[int, str] = {}
+    for text, ix in texts.items():
+        smallest[labels[ix]] = min(smallest.get(labels[ix], text), text)
+    return [
+        settled[ix] if ix < len(settled) else named.get(labels[answers[0]]) or _name(smallest[labels[answers[0]]])
+        for ix, answers in enumerate(own)
+    ]
+
+
+def _labels(texts: Sequence[str], together: Iterable[Sequence[int]]) -> list[int]:
+    """The connected component of each text: linked are near-identical texts, and the answers of one event."""
+    links = [tuple(pair) for pair in near_pairs(texts, THRESHOLD).tolist()]
+    links += [(answers[0], other) for answers in together for other in answers[1:]]
+    rows, columns = np.array(links, dtype=np.int64).reshape(-1, 2).T
+    graph = sparse.coo_matrix((np.ones(len(links)), (rows, columns)), shape=(len(texts), len(texts)))
+    labels: list[int] = connected_components(graph, directed=False)[1].tolist()
+    return labels
+
+
+def _answers(event: FeedbackEvent) -> list[str]:
+    return sorted({normalise(response.text) for response in event.responses})
+
+
+def _name(text: str) -> str:
+    return PREFIX + hashlib.sha256(text.encode()).hexdigest()[:32]

@@ -1,0 +1,81 @@
+"""What the next round will learn from the feedback at hand. A round that could learn nothing is refused at opening."""
+
+from collections.abc import Iterator, Sequence
+from itertools import islice
+from typing import NamedTuple
+
+from core.errors import BadFeedback
+from feedback import store
+from feedback.arrow import from_table
+from feedback.outlook import Outlook, outlook
+from feedback.schema import FeedbackEvent, RejectedRecord
+from feedback.sources import Intake
+from feedback.sources.jsonl import JSONL
+from models.policy import SCRATCH
+from tasks.rounds.params import RoundSettings
+from tasks.state import records
+from tasks.state.workspace import Workspace
+
+MAX_RECORDS = 1000
+"""How many records of the store, of each source and of each file of the inbox are read."""
+
+
+class Foresight(NamedTuple):
+    """What the next round will learn."""
+
+    outlook: Outlook
+    complete: bool
+    """False if there is more feedback than was read: then nothing can be refused."""
+    labelled: bool
+    """True if a source labels answers: it gives pairs from round 1 on, and perhaps demonstrations."""
+
+    def lines(self) -> list[str]:
+        """What the round learns, and what it does not and why, one line each."""
+        learned = self.outlook.learns()
+        if self.labelled:
+            learned.append("reward model: the votes of a source that labels answers, from round 1 on")
+        learned += [f"nothing from {reason}" for reason in self.outlook.useless()]
+        if self.outlook.kinds and not self.outlook.learned_pairs and not self.labelled:
+            learned.append(f"no pairs: {self.outlook.no_pairs()}")
+        return [f"of the first {MAX_RECORDS} records: {line}" for line in learned] if not self.complete else learned
+
+
+def foresee(workspace: Workspace, params: RoundSettings) -> Foresight:
+    """What the next round will learn from the first records of the store, the sources and the inbox."""
+    sources = [source for source in params.ingest.sources if not source.labels]
+    inbox = (JSONL(path=file) for file in sorted(workspace.inbox.glob("*.jsonl")))
+    intake = Intake(round=0, seed=0)
+    read = [list(islice(source.read(intake), MAX_RECORDS)) for source in (*sources, *inbox)]
+    stored = from_table(store.read(workspace.feedback).slice(0, MAX_RECORDS))
+    events = {event.feedback_id: event for event in (*stored, *_events(read))}
+    knobs = params.curate
+    return Foresight(
+        outlook(list(events.values()), knobs.criterion, knobs.min_rating_difference),
+        complete=max(len(stored), *map(len, read), 0) < MAX_RECORDS,
+        labelled=len(sources) < len(params.ingest.sources),
+    )
+
+
+def check(workspace: Workspace, params: RoundSettings) -> None:
+    """Refuse a round that can learn nothing from the feedback at hand.
+
+    Raises:
+        BadFeedback: no pair can be made of the feedback, or a new model has no demonstrations; names the knob to set.
+    """
+    seen, first = foresee(workspace, params), records.last(workspace) is None
+    if seen.labelled or not seen.complete or not seen.outlook.kinds:
+        return
+    only_demonstrations = seen.outlook.kinds.keys() == {"demonstration"}
+    if not seen.outlook.learned_pairs and not (first and only_demonstrations):
+        reason = seen.outlook.no_pairs()
+        raise BadFeedback(reason)
+    shown = seen.outlook.demonstrations or params.curate.chosen_as_demonstrations
+    if first and params.model.base == SCRATCH and not shown:
+        raise BadFeedback(
+            "model.base=scratch needs demonstrations, and the feedback has none; use a pretrained model with "
+            "-S model.base=FOLDER, or train on the preferred answers with -S curate.chosen_as_demonstrations=true"
+        )
+
+
+def _events(read: Sequence[Sequence[FeedbackEvent | RejectedRecord]]) -> Iterator[FeedbackEvent]:
+    return (record for records in read for record in records if isinstance(record, FeedbackEvent))
