@@ -24,7 +24,7 @@ from tasks.registry.alias import ModelVersion, Registry
 from tasks.rounds.params import RoundSettings
 from tasks.rounds.request import Request, parsed, read_request
 from tasks.rounds.running import Execute, RunningRound
-from tasks.state import graph, metric_points, records
+from tasks.state import graph, intake, metric_points, records
 from tasks.state import round as rounds
 from tasks.state.inputs import Base, Champion, Inputs
 from tasks.state.opening_facts import OpeningFacts
@@ -191,7 +191,7 @@ def _examples(workspace: Workspace, params: RoundSettings) -> dict[str, list[dic
     Reads all stored prompts, and the first `MAX_CHECKED_RECORDS` records of each source and each file of the inbox.
     """
     sources = [source for source in params.ingest.sources if not source.labels]
-    inbox = (JSONL(path=file) for file in sorted(workspace.inbox.glob("*.jsonl")))
+    inbox = (JSONL(path=file) for file in intake.waiting(workspace))
     records = (islice(source.read(Intake(0, 0)), MAX_CHECKED_RECORDS) for source in [*sources, *inbox])
     new = (event for of_source in records for event in of_source if isinstance(event, FeedbackEvent))
     stored = store.groups(workspace.feedback)
@@ -233,7 +233,7 @@ def frozen(workspace: Workspace, params: RoundSettings, number: int, champion: M
         base=Base(name=params.model.base, digest=base_digest(params.model.base)),
         code=rounds.code_digest(),
         feedback=store.digest(workspace.feedback),
-        inbox=tuple(sorted(file.name for file in workspace.inbox.glob("*.jsonl"))),
+        inbox=tuple(file.name for file in intake.waiting(workspace)),
         params=params.plain(),
     )
 
