@@ -183,7 +183,7 @@ def _others(record: Mapping[str, Any], layout: Layout, form: Form) -> tuple[dict
     rest = {name: value for name, value in record.items() if name not in layout.columns | layout.optional}
     fields = {name: value for name, value in rest.items() if name in _SHORT_FORM_FIELDS and _is_ours(name, value)}
     extra = {name: value for name, value in rest.items() if name not in fields}
-    return fields, extra | dict(form.native)
+    return fields | dict(form.fields), extra | dict(form.native)
 
 
 def _is_ours(name: str, value: object) -> bool:

@@ -39,6 +39,8 @@ class Form(NamedTuple):
     judgements: Sequence[Mapping[str, Any]] = ()
     native: Mapping[str, Any] = {}
     """Values that a layout has read and that are kept in `extra` as they were."""
+    fields: Mapping[str, Any] = {}
+    """Other fields of the event, such as its flags."""
 
 
 class Layout(Plugin):
@@ -189,3 +191,21 @@ def decoded(value: object) -> Any:
 def kept(record: Record, *columns: str) -> dict[str, Any]:
     """The values of these columns, for `Form.native`."""
     return {name: record[name] for name in columns if name in record}
+
+
+_SPEAKERS = {"human": "user", "user": "user", "gpt": "assistant", "assistant": "assistant", "system": "system"}
+
+
+def spoken(turns: object, system: object = None) -> object:
+    """Turns in the form of ShareGPT, `{from, value}`, as `{role, content}`, below a system turn if there is one.
+
+    Raises:
+        BadFeedback: a turn is by another speaker than human, gpt or system.
+    """
+    above = [{"role": "system", "content": system}] if system else []
+    if not isinstance(turns, list) or not all(isinstance(turn, Mapping) for turn in turns):
+        return turns
+    return above + [
+        {"role": one_of(turn, "from", _SPEAKERS), "content": turn.get("value")} if "from" in turn else dict(turn)
+        for turn in turns
+    ]

@@ -36,10 +36,12 @@ EXPECTED = re.compile(r"\bexpected\b|\bput it into\b")
 REASONS = {
     "feedback/canonical.py": {"event", "_check_version", "_check_different", "_canonical", "_read", "_answer"},
     "feedback/layouts/__init__.py": {"recognise", "_check_unclaimed", "one_of", "number", "signed"},
+    "feedback/layouts/alpaca_eval.py": {"_judgement"},
+    "feedback/layouts/arena_55k.py": {"read", "_texts", "_conversation"},
     "feedback/turns.py": {"conversations", "turns", "_text_of_parts", "_whole", "_check_end"},
     "feedback/lines.py": {"parse"},
     "feedback/probes.py": {"_trap", "_text"},
-    "feedback/sources/hh_rlhf.py": {"preference", "transcript"},
+    "feedback/transcripts.py": {"preference", "transcript"},
     "tasks/people/polls.py": {"_check"},
 }
 """Functions whose `BadFeedback` is the reason why one record cannot be used.
