@@ -16,6 +16,12 @@ if TYPE_CHECKING:
 feedback = group("feedback", "Look at feedback, and hand it in for the next round.", Panel.FEEDBACK)
 
 
+FieldMapFile = Annotated[
+    Path | None,
+    typer.Option("--map", metavar="FILE", help="A map of the columns (YAML), for files of no known form."),
+]
+
+
 @feedback.command("import")
 def import_files(
     files: Annotated[list[Path], typer.Argument(help="Files of records, or folders of such files (docs/feedback.md).")],
@@ -23,15 +29,17 @@ def import_files(
         bool,
         typer.Option("--skip-bad", help="Skip records that cannot be used; write them to a file beside, with reasons."),
     ] = False,
+    map_file: FieldMapFile = None,
     folder: Folder = None,
 ) -> None:
     """Add feedback to the inbox. With enough records, a Prefect deployment starts a round."""
+    from feedback import fieldmap
     from tasks.state import intake
     from tasks.state.workspace import current_or_planned
     from tasks.tools.events import configured, send_feedback_ready
 
     workspace, out = current_or_planned(folder), console()
-    handed_in = intake.hand_in(workspace, files, skip_bad)
+    handed_in = intake.hand_in(workspace, files, skip_bad, fieldmap.load(map_file) if map_file else None)
     for line in _report(handed_in):
         out.print(line, soft_wrap=True)
     waiting = intake.count(workspace)
@@ -42,13 +50,13 @@ def import_files(
 
 
 @feedback.command()
-def inspect(file: Annotated[Path, typer.Argument(help="A file of records.")]) -> None:
+def inspect(file: Annotated[Path, typer.Argument(help="A file of records.")], map_file: FieldMapFile = None) -> None:
     """Show what a file is, three of its records as they would be read, and what cannot be used. Changes nothing."""
     from cli.display.inspected import lines
-    from feedback import inspection
+    from feedback import fieldmap, inspection
 
     out = console()
-    for line in lines(inspection.inspect(file)):
+    for line in lines(inspection.inspect(file, fieldmap.load(map_file) if map_file else None), map_file):
         out.print(line, soft_wrap=True)
 
 

@@ -8,6 +8,7 @@ from typing import NamedTuple
 from core.errors import BadFeedback
 from feedback import layouts, packaging
 from feedback.faults import Faults
+from feedback.fieldmap import FieldMap
 from feedback.lines import Line, judged, parse
 from feedback.packaging.compression import Compression
 from feedback.packaging.kinds import FileKind
@@ -15,6 +16,8 @@ from feedback.schema import FeedbackEvent, RejectedRecord
 
 CANONICAL = "canonical"
 """The form of a record that has `responses`."""
+BY_MAP = "of the map"
+"""The form of a record that is read by a map."""
 
 
 class Inspection(NamedTuple):
@@ -35,8 +38,8 @@ class Inspection(NamedTuple):
     """The columns of the first record."""
 
 
-def inspect(file: Path, examples: int = 3) -> Inspection:
-    """Read a whole file.
+def inspect(file: Path, fields: FieldMap | None = None, examples: int = 3) -> Inspection:
+    """Read a whole file, by a map or by the form of its records.
 
     Raises:
         BadFeedback: it does not exist, is empty, damaged, or of a kind that is not read.
@@ -44,11 +47,11 @@ def inspect(file: Path, examples: int = 3) -> Inspection:
     forms: Counter[str] = Counter()
     first: list[tuple[str, FeedbackEvent]] = []
     usable, faults = 0, Faults()
-    for line, record in judged(file, file.name, {}):
+    for line, record in judged(file, file.name, {}, fields.record if fields else dict):
         if isinstance(record, RejectedRecord):
             faults.add(record)
             continue
-        forms[_form(line)] += 1
+        forms[BY_MAP if fields else _form(line)] += 1
         usable += 1
         if len(first) < examples:
             first.append((line.where, record))

@@ -2,7 +2,9 @@
 
 import shlex
 from collections.abc import Iterator
+from pathlib import Path
 
+from feedback.fieldmap import template
 from feedback.inspection import Inspection
 from feedback.packaging.compression import Compression
 from feedback.packaging.kinds import FileKind
@@ -21,8 +23,8 @@ WIDTH = 160
 """Number of characters of a text that are shown."""
 
 
-def lines(inspection: Inspection) -> Iterator[str]:
-    """All lines, from top to bottom."""
+def lines(inspection: Inspection, fields: Path | None = None) -> Iterator[str]:
+    """All lines, from top to bottom; `fields` is the file of the map that was used."""
     yield f"{inspection.file.name}: {_kind(inspection)}, {inspection.usable + inspection.rejected} records"
     yield from (f"  {count} in the form {form}" for form, count in inspection.forms.items())
     for where, event in inspection.examples:
@@ -32,15 +34,18 @@ def lines(inspection: Inspection) -> Iterator[str]:
         yield f"\n{inspection.rejected} records cannot be used:"
         yield from (f"  {fault}" for fault in inspection.faults)
     if inspection.usable:
-        yield "\nTo hand in these records, type:\n  " + command(inspection)
+        yield "\nTo hand in these records, type:\n  " + command(inspection, fields)
     else:
-        yield f"\nNo record can be used. The columns are: {', '.join(inspection.columns) or 'none'}"
+        yield "\nNo record can be used. If the columns are of another form, write this to map.yaml and complete it:\n"
+        yield template(inspection.columns)
+        yield f"Then type:\n  rounds feedback inspect {shlex.quote(str(inspection.file))} --map map.yaml"
 
 
-def command(inspection: Inspection) -> str:
+def command(inspection: Inspection, fields: Path | None = None) -> str:
     """The command that hands in the records that can be used."""
+    by_map = f" --map {shlex.quote(str(fields))}" if fields else ""
     skipping = " --skip-bad" if inspection.rejected else ""
-    return f"rounds feedback import {shlex.quote(str(inspection.file))}{skipping}"
+    return f"rounds feedback import {shlex.quote(str(inspection.file))}{by_map}{skipping}"
 
 
 def _kind(inspection: Inspection) -> str:

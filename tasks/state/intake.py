@@ -5,7 +5,7 @@ Imports neither torch nor Prefect, so that handing in feedback or reading a fini
 
 import hashlib
 import shutil
-from collections.abc import Sequence
+from collections.abc import Iterator, Sequence
 from pathlib import Path
 from typing import Annotated, NamedTuple
 
@@ -17,8 +17,10 @@ from core.plugins import used
 from core.settings import BaseSettings, override, read, section
 from feedback import packaging, store
 from feedback.faults import Faults
-from feedback.lines import judged
+from feedback.fieldmap import FieldMap
+from feedback.lines import Line, judged, parse
 from feedback.packaging import kinds
+from feedback.packaging.raw import as_json
 from feedback.schema import FeedbackEvent, RejectedRecord
 from feedback.sources import Intake, Source
 from feedback.sources.jsonl import JSONL, source_name
@@ -95,18 +97,21 @@ class HandedIn(NamedTuple):
     """Files with these records and the reasons."""
 
 
-def hand_in(workspace: Workspace, paths: Sequence[Path], skip_bad: bool = False) -> HandedIn:
+def hand_in(
+    workspace: Workspace, paths: Sequence[Path], skip_bad: bool = False, fields: FieldMap | None = None
+) -> HandedIn:
     """Check feedback files, or all files of folders, and copy them to the inbox; they are on disk when this returns.
 
     The records are read by the code that the next round reads them with. With `skip_bad`, the records that cannot be
-    used are written to a file beside each file, with their reasons, and only the others are taken in. A workspace that
-    does not exist yet is created once all files are checked.
+    used are written to a file beside each file, with their reasons, and only the others are taken in. Records that are
+    read by a map are stored in the canonical form. A workspace that does not exist yet is created once all files are
+    checked.
 
     Raises:
         BadFeedback: a file does not exist, is of a kind that is not read, or has no usable record; or a record cannot
             be used and `skip_bad` is false. Names the faults by kind, with counts. Nothing is taken in then.
     """
-    checked = [_check(file) for path in paths for file in _files(path)]
+    checked = [_check(file, fields) for path in paths for file in _files(path)]
     faults = [fault for file in checked for fault in file.faults]
     rejected = sum(file.rejected for file in checked)
     if faults and not skip_bad:
@@ -134,6 +139,12 @@ class _Checked(NamedTuple):
     """One line per kind of fault."""
     usable_lines: str
     """SHA-256 of its usable records as JSON lines."""
+    fields: FieldMap | None
+    """The map that it is read by."""
+
+    def records(self) -> Iterator[tuple[Line, FeedbackEvent | RejectedRecord]]:
+        """Its records, read again."""
+        return judged(self.file, source_name(self.file), {}, self.fields.record if self.fields else dict)
 
 
 def _files(path: Path) -> list[Path]:
@@ -144,16 +155,16 @@ def _files(path: Path) -> list[Path]:
     raise BadFeedback(f"{path}: the folder has no file of records; name a file, or a folder with {kinds.READ}")
 
 
-def _check(file: Path) -> _Checked:
+def _check(file: Path, fields: FieldMap | None) -> _Checked:
     if not file.is_file():
         raise BadFeedback(f"{file}: there is no such file, so nothing was taken in; name a file or folder of records")
     before, faults, usable, lines = digest(file), Faults(), 0, hashlib.sha256()
-    for line, record in judged(file, source_name(file), {}):
+    for line, record in judged(file, source_name(file), {}, fields.record if fields else dict):
         if isinstance(record, RejectedRecord):
             faults.add(record)
         else:
             usable += 1
-            lines.update(line.raw + b"\n")
+            lines.update(_line(line, fields))
     if not usable and not faults.total:
         raise BadFeedback(f"{file}: the file has no records; name a file with records")
     if not usable:
@@ -161,14 +172,14 @@ def _check(file: Path) -> _Checked:
         raise BadFeedback(
             f"{file}: none of {faults.total} records can be used, so nothing was taken in; correct them:\n{shown}"
         )
-    return _Checked(file, before, usable, faults.total, faults.lines(), lines.hexdigest())
+    return _Checked(file, before, usable, faults.total, faults.lines(), lines.hexdigest(), fields)
 
 
 def _write_rejects(checked: _Checked) -> Path:
     """Write the records that cannot be used beside their file."""
     target = checked.file.with_name(f"{checked.file.name}.rejected.jsonl")
     with replacing(target) as draft, draft.open("w", encoding="utf-8") as stream:
-        for _, record in judged(checked.file, source_name(checked.file), {}):
+        for _, record in checked.records():
             if isinstance(record, RejectedRecord):
                 stream.write(record.model_dump_json() + "\n")
     return target
@@ -179,7 +190,7 @@ def _take_in(workspace: Workspace, checked: _Checked) -> None:
 
     The name is made from the decompressed content: it is the source of records that state none, and so part of ids.
     """
-    if checked.rejected:
+    if checked.rejected or checked.fields:
         _copy_usable(workspace.inbox / f"{checked.usable_lines[:16]}.jsonl", checked)
         return
     kind, compression = packaging.detect(checked.file)
@@ -196,11 +207,16 @@ def _copy_usable(target: Path, checked: _Checked) -> None:
     copied = hashlib.sha256()
     with replacing(target) as draft:
         with draft.open("wb") as stream:
-            for line, record in judged(checked.file, source_name(checked.file), {}):
+            for line, record in checked.records():
                 if isinstance(record, FeedbackEvent):
-                    stream.write(line.raw + b"\n")
-                    copied.update(line.raw + b"\n")
+                    stream.write(_line(line, checked.fields))
+                    copied.update(_line(line, checked.fields))
         _check_unchanged(checked, copied.hexdigest() == checked.usable_lines)
+
+
+def _line(line: Line, fields: FieldMap | None) -> bytes:
+    """A record as it is stored: as it was, or in the canonical form if it is read by a map."""
+    return (as_json(fields.record(parse(line))) if fields else line.raw) + b"\n"
 
 
 def _check_unchanged(checked: _Checked, same: bool) -> None:

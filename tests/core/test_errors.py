@@ -35,6 +35,7 @@ EXPECTED = re.compile(r"\bexpected\b|\bput it into\b")
 
 REASONS = {
     "feedback/canonical.py": {"event", "_check_version", "_check_different", "_canonical", "_read", "_answer"},
+    "feedback/fieldmap.py": {"_required", "_meaning"},
     "feedback/layouts/__init__.py": {"recognise", "_check_unclaimed", "one_of", "number", "signed"},
     "feedback/layouts/alpaca_eval.py": {"_judgement"},
     "feedback/layouts/arena_55k.py": {"read", "_texts", "_conversation"},

@@ -14,6 +14,7 @@ from hypothesis import strategies as st
 
 from core.errors import BadFeedback
 from feedback import store
+from feedback.fieldmap import FieldMap
 from feedback.packaging.compression import Compression
 from tasks.state import intake
 from tasks.state.workspace import Workspace
@@ -199,3 +200,13 @@ def test_a_file_without_a_usable_record_is_refused_also_with_skip_bad(tmp_path: 
     with pytest.raises(BadFeedback, match="none of 1 records can be used"):
         intake.hand_in(Workspace(tmp_path / "workspace"), [lines(tmp_path / "a.jsonl", BAD)], skip_bad=True)
     assert [path.name for path in tmp_path.iterdir()] == ["a.jsonl"]
+
+
+def test_records_that_are_read_by_a_map_are_stored_in_the_canonical_form(tmp_path: Path) -> None:
+    (tmp_path / "votes.csv").write_text("q,left,right,vote\nA?,yes,no,r\nB?,yes,no,l\n")
+    winner = {"path": "vote", "values": {"l": 0, "r": 1}}
+    fields = FieldMap.model_validate({"prompt": "q", "answers": ["left", "right"], "winner": winner})
+    workspace = Workspace(tmp_path / "workspace")
+    assert intake.hand_in(workspace, [tmp_path / "votes.csv"], fields=fields).records == 2
+    assert [event.judgements[0].ranks for event in intake.inbox_events(workspace)] == [(2, 1), (1, 2)]
+    assert ingested(tmp_path)[0]["new"] == 2
