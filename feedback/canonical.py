@@ -1,35 +1,38 @@
 """Raw records to canonical events: missing fields are filled in, and an error names the field that is wrong.
 
-Three forms are read:
+A record with `responses` is in the canonical form; any other is recognised by its columns (`feedback.layouts`):
 
     {"kind": "comparison", "prompt": …, "responses": […], "judgements": […], …}     the canonical form
     {"prompt": …, "chosen": …, "rejected": …}                                       a preference
     {"prompt": …, "completion": …}                                                  a demonstration
 
-A prompt or an answer is a string or a list of `{role, content}`. In the two short forms, other keys that are fields
-of `FeedbackEvent` set those fields, and the remaining keys are kept in `extra`.
+A prompt or an answer is a string or a list of `{role, content}`. In forms other than the canonical one, keys that are
+fields of `FeedbackEvent` set those fields, unless their value is of another meaning; all other keys are kept in
+`extra`. Null means that a value is not stated.
 """
 
-from collections.abc import Mapping
-from typing import Any, Literal
+from collections.abc import Mapping, Sequence
+from typing import Any, get_args
 
-from pydantic import TypeAdapter, ValidationError
+from pydantic import ValidationError
 
 from core.errors import BadFeedback
-from feedback.checks import problem
-from feedback.schema import FeedbackEvent, Message, event_id, prompt_id, response_id
+from feedback import layouts
+from feedback.checks import problem, rank_problem
+from feedback.faults import reason_of
+from feedback.layouts import Form, Layout
+from feedback.schema import SCHEMA_VERSION, FeedbackEvent, event_id, normalise, prompt_id, response_id
+from feedback.turns import conversations
 
-_TURNS = TypeAdapter(tuple[Message, ...])
-_SHORT_FORM_FIELDS = FeedbackEvent.model_fields.keys() - {"prompt", "responses", "judgements", "extra"}
-REASONS = {
-    "extra_forbidden": "is not a field of the canonical form; put it into `extra`",
-    "missing": "is missing, expected a value",
-    "string_too_short": "is empty, expected text",
-    "string_type": "is not a string, expected text",
-    "string_unicode": "contains a lone surrogate, expected characters of Unicode",
-    "too_short": "is empty, expected at least one entry",
-}
-"""pydantic's type of error → the reason, without the field."""
+_FIELDS = FeedbackEvent.model_fields
+_SHORT_FORM_FIELDS = _FIELDS.keys() - {"prompt", "responses", "judgements", "extra", "kind", "prompt_id"}
+_TIMES = ("created_at", "ingested_at")
+_NAMES = ("source", "source_id", "annotator_id", "annotator_version", "batch_id", "guideline_version", "supersedes")
+"""Fields with ids and versions, which some tools write as whole numbers."""
+_CLOSED = {name: get_args(_FIELDS[name].annotation) for name in ("status", "annotator_type")}
+"""Fields with few valid values: another value is one of another tool."""
+UNKNOWN = "unknown"
+"""The `annotator_id` of a person who is not known."""
 
 
 def event(record: Mapping[str, Any], defaults: Mapping[str, Any]) -> FeedbackEvent:
@@ -41,94 +44,150 @@ def event(record: Mapping[str, Any], defaults: Mapping[str, Any]) -> FeedbackEve
     Raises:
         BadFeedback: the record cannot be used; the message names the field and the problem.
     """
-    fields = {**defaults, **_full_form(record)}
-    where = str(fields["source"]) if "source_id" in record else ""
-    annotator = str(fields.get("annotator_id", "unknown"))
-    fields.setdefault("feedback_id", event_id(where, str(fields["source_id"]), annotator))
+    stated = _stated(record)
+    fields = {**defaults, **_fields(stated)}
+    where = str(fields["source"]) if "source_id" in stated else ""
+    fields.setdefault("feedback_id", event_id(where, str(fields["source_id"]), _annotator(record, fields)))
     fields.setdefault("prompt_group", fields["prompt_id"])
     try:
         validated = FeedbackEvent.model_validate(fields)
     except ValidationError as error:
-        raise BadFeedback(_reason(error)) from error
+        raise BadFeedback(reason_of(error)) from error
     if reason := problem(validated):
         raise BadFeedback(reason)
     return validated
 
 
-def _full_form(record: Mapping[str, Any]) -> dict[str, Any]:
+def _annotator(record: Mapping[str, Any], fields: Mapping[str, Any]) -> str:
+    """The annotator as part of an id: a blank name is kept as it is, so that ids stay what they were."""
+    given = record.get("annotator_id")
+    return given if isinstance(given, str) else str(fields.get("annotator_id", UNKNOWN))
+
+
+def _stated(record: Mapping[str, Any]) -> dict[str, Any]:
+    """The record without values that are not stated, under our names, and with ids as texts."""
+    fields = dict(record)
+    if "license" in fields and fields.get("licence") is None:
+        fields["licence"] = fields.pop("license")
+    blank = {name for name in (*_TIMES, "annotator_id") if _is_blank(fields.get(name))}
+    fields = {name: value for name, value in fields.items() if name not in blank}
+    fields = {name: value for name, value in fields.items() if value is not None or name not in _FIELDS}
+    return fields | {name: _as_text(fields[name]) for name in _NAMES if name in fields}
+
+
+def _is_blank(value: object) -> bool:
+    return isinstance(value, str) and not value.strip()
+
+
+def _as_text(value: object) -> object:
+    """A whole number as text; any other value as it is."""
+    if isinstance(value, float) and value.is_integer():
+        value = int(value)
+    return str(value) if isinstance(value, int) and not isinstance(value, bool) else value
+
+
+def _fields(record: dict[str, Any]) -> dict[str, Any]:
     """The record as fields of an event: texts are validated, ids of prompt and answers are filled in."""
-    prompt = _turns(_required(record, "prompt"), "user", "prompt")
+    _check_version(record)
+    if "responses" in record:
+        return _canonical(record)
+    layout = layouts.recognise(record)
+    form = layout.read(record)
+    fields, extra = _others(record, layout, form)
+    read = _read(form, fields, extra)
+    _check_different(form, [response["messages"][0].content for response in read["responses"]])
+    return fields | read
+
+
+def _check_different(form: Form, texts: Sequence[str]) -> None:
+    """The message of a form with two answers names them; any other is checked with the event."""
+    if len(texts) == 2 and form.judgements and normalise(texts[0]) == normalise(texts[1]):
+        ranks = form.judgements[0].get("ranks")
+        if ranks and ranks[0] != ranks[1]:
+            raise BadFeedback(f"{' equals '.join(form.answers)}, expected two different answers")
+
+
+def _check_version(record: Mapping[str, Any]) -> None:
+    version = record.get("schema_version", SCHEMA_VERSION)
+    if isinstance(version, int) and version > SCHEMA_VERSION:
+        raise BadFeedback(
+            f"schema_version is {version}, expected at most {SCHEMA_VERSION}; update Rounds to read newer records"
+        )
+
+
+def _canonical(record: dict[str, Any]) -> dict[str, Any]:
+    answers = record["responses"]
+    if not isinstance(answers, list):
+        raise BadFeedback("responses is not a list, expected a list of answers")
+    if not answers:
+        raise BadFeedback("responses is empty, expected at least one entry")
+    if "prompt" not in record:
+        raise BadFeedback("prompt is missing, expected one of the forms in docs/feedback.md")
+    judgements = record.get("judgements", [])
+    if reason := rank_problem(judgements):
+        raise BadFeedback(reason)
+    named = {f"responses[{ix}]": answer for ix, answer in enumerate(answers)}
+    form = Form(record.get("kind", ""), record["prompt"], named, judgements)
+    fields = {name: value for name, value in record.items() if name not in ("responses", "judgements")}
+    read = _read(form, fields, fields.get("extra", {}))
+    return fields | (read if "kind" in record else {name: read[name] for name in read if name != "kind"})
+
+
+def _read(form: Form, fields: Mapping[str, Any], extra: Any) -> dict[str, Any]:
+    """Prompt, answers and judgements as fields; what the turns have beside role and content is added to `extra`."""
+    answers = {name: _answer(answer, name) for name, answer in form.answers.items()}
+    messages = {name: answer["messages"] for name, answer in answers.items()}
+    prompt, last, turns = conversations(form.prompt, messages)
     identity = prompt_id(prompt)
-    if record.get("prompt_id", identity) != identity:
+    if fields.get("prompt_id", identity) != identity and fields["prompt_id"] != _stated_identity(form.prompt):
         raise BadFeedback(
             "prompt_id is not the expected hash of the normalised prompt; leave it out to have it filled in"
         )
-    texts = {"prompt": prompt, "prompt_id": identity}
-    if "kind" not in record and ("chosen" in record or "rejected" in record):
-        return _preference(record, identity) | texts
-    if "kind" not in record and "completion" in record:
-        return _demonstration(record, identity) | texts
-    answers = _required(record, "responses")
-    if not isinstance(answers, list):
-        raise BadFeedback("responses is not a list, expected a list of answers")
-    responses = [_response(answer, f"responses[{ix}]", identity) for ix, answer in enumerate(answers)]
-    return {**record, **texts, "responses": responses}
+    responses = [
+        {"response_id": response_id(identity, last[name].content), **answer, "messages": (last[name],)}
+        for name, answer in answers.items()
+    ]
+    if isinstance(extra, dict):
+        extra = {name: value for name, value in extra.items() if (name, value) != ("prompt_id", identity)}
+        extra = {**extra, "turns": turns} if turns else extra
+    read = {"kind": form.kind, "prompt": prompt, "prompt_id": identity, "responses": responses, "extra": extra}
+    judgements = form.judgements
+    return read | {"judgements": [_without_nulls(one) for one in judgements] if _is_list(judgements) else judgements}
 
 
-def _preference(record: Mapping[str, Any], prompt: str) -> dict[str, Any]:
-    chosen, rejected = (_response(_required(record, name), name, prompt) for name in ("chosen", "rejected"))
-    if chosen["messages"] == rejected["messages"]:
-        raise BadFeedback("chosen equals rejected, expected two different answers")
-    fields = _others(record, {"prompt", "chosen", "rejected"})
-    return fields | {"kind": "comparison", "responses": [chosen, rejected], "judgements": [{"ranks": [1, 2]}]}
+def _stated_identity(prompt: object) -> str | None:
+    """The id of the prompt as it is stated, before turns of the answers are added to it."""
+    return prompt_id(conversations(prompt, {"": "-"}).prompt) if prompt is not None else None
 
 
-def _demonstration(record: Mapping[str, Any], prompt: str) -> dict[str, Any]:
-    if "label" in record:
-        raise BadFeedback(
-            "label: expected none in a demonstration; write a judged answer in the canonical form, kind binary"
-        )
-    completion = _response(record["completion"], "completion", prompt)
-    return _others(record, {"prompt", "completion"}) | {"kind": "demonstration", "responses": [completion]}
+def _answer(answer: object, name: str) -> dict[str, Any]:
+    if not isinstance(answer, Mapping):
+        return {"messages": answer}
+    if "messages" not in answer:
+        raise BadFeedback(f"{name}.messages is missing, expected one of the forms in docs/feedback.md")
+    fields = _without_nulls(answer)
+    texts = {name: _as_text(fields[name]) for name in ("response_id", "model_version") if name in fields}
+    return {**fields, **texts}
 
 
-def _others(record: Mapping[str, Any], form: set[str]) -> dict[str, Any]:
-    """The other keys of a record in a short form: fields of an event, and `extra` for the rest."""
-    rest = {name: value for name, value in record.items() if name not in form}
-    fields = {name: value for name, value in rest.items() if name in _SHORT_FORM_FIELDS}
-    return fields | {"extra": {name: value for name, value in rest.items() if name not in fields}}
+def _is_list(value: object) -> bool:
+    return isinstance(value, list | tuple)
 
 
-def _response(answer: object, field: str, prompt: str) -> dict[str, Any]:
-    fields = answer if isinstance(answer, dict) else {"messages": answer}
-    turns = _turns(_required(fields, "messages", f"{field}."), "assistant", field)
-    return {"response_id": response_id(prompt, turns[-1].content), **fields, "messages": turns}
+def _without_nulls(value: Any) -> Any:
+    return {name: given for name, given in value.items() if given is not None} if isinstance(value, Mapping) else value
 
 
-def _turns(value: object, role: Literal["user", "assistant"], field: str) -> tuple[Message, ...]:
-    if isinstance(value, str):
-        value = [{"role": role, "content": value}] if value.strip() else []
-    if not isinstance(value, list):
-        raise BadFeedback(f"{field} is neither a string nor a list of messages, expected one of the two")
-    if not value:
-        raise BadFeedback(f"{field} is empty, expected text")
-    try:
-        return _TURNS.validate_python(value)
-    except ValidationError as error:
-        raise BadFeedback(_reason(error, field)) from error
+def _others(record: Mapping[str, Any], layout: Layout, form: Form) -> tuple[dict[str, Any], dict[str, Any]]:
+    """The other keys of a record: fields of an event, and `extra` for the rest."""
+    rest = {name: value for name, value in record.items() if name not in layout.columns | layout.optional}
+    fields = {name: value for name, value in rest.items() if name in _SHORT_FORM_FIELDS and _is_ours(name, value)}
+    extra = {name: value for name, value in rest.items() if name not in fields}
+    return fields | dict(form.fields), extra | dict(form.native)
 
 
-def _required(record: Mapping[str, Any], name: str, path: str = "") -> Any:
-    if name not in record:
-        raise BadFeedback(f"{path}{name} is missing, expected one of the forms in docs/feedback.md")
-    return record[name]
-
-
-def _reason(error: ValidationError, path: str = "") -> str:
-    """The first error, as a sentence that begins with the field."""
-    first = error.errors(include_url=False)[0]
-    for step in first["loc"]:
-        path += f"[{step}]" if isinstance(step, int) else f".{step}" if path else step
-    if first["type"] == "value_error":
-        return f"{path}: {first['ctx']['error']}" if path else str(first["ctx"]["error"])
-    return f"{path} {REASONS.get(first['type'], 'is invalid, ' + first['msg'].replace('Input should be', 'expected'))}"
+def _is_ours(name: str, value: object) -> bool:
+    """Whether a value can be meant by our field, and not by one of the same name of another tool."""
+    if name in ("round", "schema_version"):
+        return isinstance(value, int) and not isinstance(value, bool)
+    return name not in _CLOSED or value in _CLOSED[name]

@@ -1,13 +1,38 @@
 """Checks that an event is usable, beyond the types of its fields. Sources run them before they yield an event."""
 
+import json
 from collections.abc import Iterator
+from itertools import combinations
 
-from feedback.schema import FeedbackEvent, Judgement
+from feedback.schema import FeedbackEvent, Judgement, normalise
+
+_TIES = ("tie", "tie_both_good", "tie_both_bad")
 
 
 def problem(event: FeedbackEvent) -> str | None:
     """The first problem of an event, with the name of the field; None if the event can be used."""
     return next(_problems(event), None)
+
+
+def rank_problem(judgements: object) -> str | None:
+    """The first rank of the raw judgements that is no whole number from 1; None if there is none.
+
+    Checked before validation, which takes `true` for 1.
+    """
+    for ix, judgement in enumerate(judgements if isinstance(judgements, list) else ()):
+        ranks = judgement.get("ranks") if isinstance(judgement, dict) else None
+        for position, rank in enumerate(ranks if isinstance(ranks, list) else ()):
+            if rank is not None and not _is_rank(rank):
+                return (
+                    f"judgements[{ix}].ranks[{position}] is {json.dumps(rank)}, expected a whole number from 1, the "
+                    "best; values of which the higher is better belong into `scores`, or state their direction in the "
+                    "map of the source `table`"
+                )
+    return None
+
+
+def _is_rank(rank: object) -> bool:
+    return isinstance(rank, int | float) and not isinstance(rank, bool) and rank >= 1 and rank == int(rank)
 
 
 def _problems(event: FeedbackEvent) -> Iterator[str]:
@@ -37,13 +62,45 @@ def _choice_problems(event: FeedbackEvent) -> Iterator[str]:
     count = len(event.responses)
     if count < 2 or (event.kind == "comparison" and count > 2):
         yield f"responses: a {event.kind} with {count}, expected two in a comparison, two or more in a ranking"
-    if len({response.text for response in event.responses}) == 1:
-        yield "responses: all have the same text, expected different ones"
     if not event.judgements:
         yield "judgements is empty, expected at least one"
     for ix, judgement in enumerate(event.judgements):
         if judgement.outcome == "prefer" and _ranked(judgement) < 2:
             yield f"judgements[{ix}].ranks: expected at least two ranks in a preference"
+        yield from _contradictions(event, judgement, f"judgements[{ix}]")
+
+
+def _contradictions(event: FeedbackEvent, judgement: Judgement, name: str) -> Iterator[str]:
+    if judgement.outcome in _TIES and len({rank for rank in judgement.ranks or () if rank is not None}) > 1:
+        yield f"{name}: outcome {judgement.outcome} with ranks that name a winner, expected one of the two"
+    if judgement.outcome == "prefer" and _prefers_one_of_equals(event, judgement):
+        yield f"{name}: one of two answers with the same text is the winner, expected different texts or equal ranks"
+    others = [other for other in event.judgements if other.criterion == judgement.criterion]
+    if len({_verdict(other) for other in others}) > 1:
+        yield f"{name}: two different verdicts by the criterion {judgement.criterion!r}, expected one"
+
+
+def _prefers_one_of_equals(event: FeedbackEvent, judgement: Judgement) -> bool:
+    """Whether two answers that are equal after normalisation have different ranks."""
+    texts = [normalise(response.text) for response in event.responses]
+    ranks = judgement.ranks or ()
+    pairs = combinations(range(len(ranks)), 2)
+    return any(
+        texts[first] == texts[second] and None not in (ranks[first], ranks[second]) and ranks[first] != ranks[second]
+        for first, second in pairs
+    )
+
+
+def _verdict(judgement: Judgement) -> tuple[object, ...]:
+    """What a judgement decides: the order of the answers, a tie, or an abstention."""
+    if judgement.outcome in _TIES:
+        return ("tie",)
+    if judgement.outcome != "prefer" or judgement.ranks is None:
+        return (judgement.outcome,)
+    order = sorted({rank for rank in judgement.ranks if rank is not None})
+    if len(order) == 1 and None not in judgement.ranks:
+        return ("tie",)
+    return tuple(None if rank is None else order.index(rank) for rank in judgement.ranks)
 
 
 def _ranked(judgement: Judgement) -> int:

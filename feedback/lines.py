@@ -1,29 +1,33 @@
-"""Files of JSON lines, plain or gzipped: each line becomes an event or a rejected record, in the order of the file."""
+"""Files of records: each becomes an event or a rejected record, in the order of the file.
 
-import gzip
+Every record is one JSON text, whatever kind of file it came from (`feedback.packaging`), so that a record has the same
+id in a plain and in a compressed file.
+"""
+
 import hashlib
 import json
-import zlib
 from collections import Counter
 from collections.abc import Callable, Iterator, Mapping
 from pathlib import Path
 from typing import Any, NamedTuple
 
 from core.errors import BadFeedback
-from feedback import canonical
+from feedback import canonical, packaging
 from feedback.schema import FeedbackEvent, RejectedRecord
 
 Record = Mapping[str, Any]
 
 
 class Line(NamedTuple):
-    """One line of a file, and its position."""
+    """One record of a file as JSON text, and its position."""
 
     where: str
-    """File name and line number, from 1: `votes.jsonl:7`."""
+    """File name and line number, from 1: `votes.jsonl:7`. In an array, Parquet or Arrow, the number of the record."""
     raw: bytes
     copy: int
-    """1 for the first line of this content in the file, 2 for the second, …"""
+    """1 for the first record of this content in the file, 2 for the second, …"""
+    problem: str | None = None
+    """Why the record cannot be used, if that was found while it was taken out of the file."""
 
     @property
     def text(self) -> str:
@@ -49,30 +53,38 @@ def events(
     Raises:
         BadFeedback: see `read`.
     """
+    for _, record in judged(path, source, defaults, convert):
+        yield record
+
+
+def judged(
+    path: Path, source: str, defaults: Record, convert: Callable[[Record], Record] = dict
+) -> Iterator[tuple[Line, FeedbackEvent | RejectedRecord]]:
+    """The same as `events`, each with the line that it was read from.
+
+    Raises:
+        BadFeedback: see `read`.
+    """
     for line in read(path):
         filled = {**defaults, "source": source, "source_id": line.identity, "source_sha256": line.sha256}
         try:
-            yield canonical.event(convert(parse(line)), filled)
+            yield line, canonical.event(convert(parse(line)), filled)
         except BadFeedback as error:
-            yield RejectedRecord(source=source, where=line.where, reason=str(error), record=line.text)
+            yield line, RejectedRecord(source=source, where=line.where, reason=str(error), record=line.text)
 
 
 def read(path: Path) -> Iterator[Line]:
-    """The lines of a file that are not blank; a file whose name ends in `.gz` is decompressed while it is read.
+    """The records of a file, one by one, whatever kind of file it is and however it is compressed.
 
     Raises:
-        BadFeedback: the file does not exist, or it is damaged.
+        BadFeedback: the file does not exist, is empty, damaged, or of a kind that is not read.
     """
     check(path)
     copies: Counter[bytes] = Counter()
-    try:
-        with gzip.open(path) if path.suffix == ".gz" else path.open("rb") as stream:
-            for number, raw in enumerate(map(bytes.strip, stream), start=1):
-                if raw:
-                    copies[raw] += 1
-                    yield Line(f"{path.name}:{number}", raw, copies[raw])
-    except (EOFError, gzip.BadGzipFile, zlib.error) as error:
-        raise BadFeedback(f"{path}: the file is damaged ({error}); download it again") from error
+    for number, raw, problem in packaging.records(path):
+        content = hashlib.sha256(raw).digest()
+        copies[content] += 1
+        yield Line(f"{path.name}:{number}", raw, copies[content], problem)
 
 
 def check(path: Path) -> None:
@@ -91,6 +103,8 @@ def parse(line: Line) -> Record:
     Raises:
         BadFeedback: the line is not a JSON object.
     """
+    if reason := line.problem:
+        raise BadFeedback(reason)
     try:
         value = json.loads(line.raw.decode("utf-8-sig"))
     except UnicodeDecodeError as error:

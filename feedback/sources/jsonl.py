@@ -1,29 +1,30 @@
-"""Feedback in JSON lines: the canonical form, `{prompt, chosen, rejected}` or `{prompt, completion}`."""
+"""Feedback in files: the canonical form, or one of the forms in `feedback/layouts/`."""
 
 from collections.abc import Iterator
 from pathlib import Path
 
 from core.errors import BadFeedback
 from core.files import digest
-from feedback import lines
+from feedback import lines, packaging
 from feedback.schema import FeedbackEvent, RejectedRecord
 from feedback.sources import Intake, Source
 
 
 class JSONL(Source):
-    """JSON lines in the forms of `feedback.canonical`. A record without `source` gets the name of its file."""
+    """Records in the forms of `feedback.canonical`. A record without `source` gets the name of its file."""
 
     path: Path
-    """A file (`.jsonl` or `.jsonl.gz`), or a folder of such files."""
+    """A file of any kind in `feedback.packaging`, or a folder of `.jsonl` and `.jsonl.gz` files."""
 
     def read(self, intake: Intake) -> Iterator[FeedbackEvent | RejectedRecord]:
         """All records, file by file, sorted by file name."""
         for file in self._files():
-            yield from lines.events(file, file.name.split(".jsonl")[0], {"round": intake.round})
+            yield from lines.events(file, source_name(file), {"round": intake.round})
 
     def check(self) -> None:
-        """Check that the file or folder exists."""
-        self._files()
+        """Check that the file or folder exists, and that files are of a kind that is read."""
+        for file in self._files():
+            packaging.detect(file)
 
     def fingerprint(self) -> str:
         """The digests of all files."""
@@ -35,3 +36,8 @@ class JSONL(Source):
         if not self.path.is_file():
             raise BadFeedback(f"{self.path}: no such file or folder; set `path` of the source jsonl to one that exists")
         return [self.path]
+
+
+def source_name(file: Path) -> str:
+    """The source of the records of a file that state none: its name without the endings of kind and compression."""
+    return file.name.split(".jsonl")[0] if ".jsonl" in file.name else packaging.stem(file.name)

@@ -14,6 +14,7 @@ from feedback.sources.jsonl import JSONL
 from models.policy import SCRATCH
 from tasks.rounds.params import RoundSettings
 from tasks.state import records
+from tasks.state.intake import waiting
 from tasks.state.workspace import Workspace
 
 MAX_RECORDS = 1000
@@ -43,7 +44,7 @@ class Foresight(NamedTuple):
 def foresee(workspace: Workspace, params: RoundSettings) -> Foresight:
     """What the next round will learn from the first records of the store, the sources and the inbox."""
     sources = [source for source in params.ingest.sources if not source.labels]
-    inbox = (JSONL(path=file) for file in sorted(workspace.inbox.glob("*.jsonl")))
+    inbox = (JSONL(path=file) for file in waiting(workspace))
     intake = Intake(round=0, seed=0)
     read = [list(islice(source.read(intake), MAX_RECORDS)) for source in (*sources, *inbox)]
     stored = from_table(store.read(workspace.feedback).slice(0, MAX_RECORDS))

@@ -20,7 +20,7 @@ from tasks.rounds import foresight
 from tasks.rounds.params import RoundSettings
 from tasks.rounds.request import Request, parsed, read_request
 from tasks.rounds.running import Execute, RunningRound
-from tasks.state import graph, metric_points, records
+from tasks.state import graph, intake, metric_points, records
 from tasks.state import round as rounds
 from tasks.state.inputs import Base, Champion, Inputs
 from tasks.state.opening_facts import OpeningFacts
@@ -200,14 +200,9 @@ def frozen(workspace: Workspace, params: RoundSettings, number: int, champion: M
         base=Base(name=params.model.base, digest=base_digest(params.model.base)),
         code=rounds.code_digest(),
         feedback=store.digest(workspace.feedback),
-        inbox=tuple(file.name for file in _by_arrival(workspace.inbox)),
+        inbox=tuple(file.name for file in intake.waiting(workspace)),
         params=params.plain(),
     )
-
-
-def _by_arrival(inbox: Path) -> list[Path]:
-    """The files of the inbox in the order in which they were handed in: a person's last vote counts."""
-    return sorted(inbox.glob("*.jsonl"), key=lambda file: (file.stat().st_mtime_ns, file.name))
 
 
 def next_number(workspace: Workspace, registry: Registry) -> int:

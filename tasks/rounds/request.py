@@ -13,7 +13,7 @@ from typing import TYPE_CHECKING, Any
 from core.settings import override, parse, read, section
 from tasks.state import records
 from tasks.state import round as rounds
-from tasks.state.intake import IngestSettings
+from tasks.state.intake import IngestSettings, waiting
 from tasks.state.records import RoundRecord
 from tasks.state.workspace import Workspace
 
@@ -72,7 +72,7 @@ def answered(workspace: Workspace, overrides: Sequence[str]) -> RoundRecord | No
         BadFeedback: a source does not exist.
     """
     last = records.last(workspace)
-    if last is None or records.unfinished(workspace) or any(workspace.inbox.glob("*.jsonl")):
+    if last is None or records.unfinished(workspace) or waiting(workspace):
         return None
     if last.opened.code != rounds.code_digest():
         return None

@@ -4,20 +4,26 @@ Imports neither torch nor Prefect, so that handing in feedback or reading a fini
 """
 
 import hashlib
-from collections.abc import Sequence
+import shutil
+from collections.abc import Iterator, Sequence
 from pathlib import Path
 from typing import Annotated, NamedTuple
 
 from pydantic import Field, SerializeAsAny
 
 from core.errors import BadFeedback
-from core.files import replacing
+from core.files import digest, replacing
 from core.plugins import used
 from core.settings import BaseSettings, override, read, section
-from feedback import store
+from feedback import packaging, store
+from feedback.faults import Faults
+from feedback.fieldmap import FieldMap
+from feedback.lines import Line, judged, parse
+from feedback.packaging import kinds
+from feedback.packaging.raw import as_json
 from feedback.schema import FeedbackEvent, RejectedRecord
 from feedback.sources import Intake, Source
-from feedback.sources.jsonl import JSONL
+from feedback.sources.jsonl import JSONL, source_name
 from feedback.sources.simulated import Simulated
 from tasks.state.workspace import Workspace, at
 
@@ -37,10 +43,17 @@ def _settings(workspace: Workspace, overrides: Sequence[str]) -> IngestSettings:
     return section(IngestSettings, override(read(workspace.params), overrides), "ingest", workspace.params)
 
 
+def waiting(workspace: Workspace) -> list[Path]:
+    """The files in the inbox in the order in which they were handed in: a person's last vote counts."""
+    files = workspace.inbox.iterdir() if workspace.inbox.is_dir() else ()
+    records = (file for file in files if packaging.is_named_as_records(file.name) and file.is_file())
+    return sorted(records, key=lambda file: (file.stat().st_mtime_ns, file.name))
+
+
 def inbox_events(workspace: Workspace) -> list[FeedbackEvent]:
     """The valid events in the inbox, before prompt groups are assigned."""
     intake = Intake(round=0, seed=0)
-    records = (record for file in sorted(workspace.inbox.glob("*.jsonl")) for record in JSONL(path=file).read(intake))
+    records = (record for file in waiting(workspace) for record in JSONL(path=file).read(intake))
     return [record for record in records if isinstance(record, FeedbackEvent)]
 
 
@@ -73,34 +86,140 @@ def count(workspace: Workspace, overrides: Sequence[str] = ()) -> InboxCount:
     return InboxCount(new_records(workspace), _settings(workspace, overrides).threshold)
 
 
-def hand_in(workspace: Workspace, files: Sequence[Path]) -> None:
-    """Validate feedback files and copy them to the inbox; the copies are on disk when this returns.
+class HandedIn(NamedTuple):
+    """What was taken in."""
 
-    A workspace that does not exist yet is created once all files are valid.
+    files: int
+    records: int
+    """Records that can be used."""
+    rejected: int
+    """Records that cannot be used; they were skipped."""
+    rejects: tuple[Path, ...]
+    """Files with these records and the reasons."""
+
+
+def hand_in(
+    workspace: Workspace, paths: Sequence[Path], skip_bad: bool = False, fields: FieldMap | None = None
+) -> HandedIn:
+    """Check feedback files, or all files of folders, and copy them to the inbox; they are on disk when this returns.
+
+    The records are read by the code that the next round reads them with. With `skip_bad`, the records that cannot be
+    used are written to a file beside each file, with their reasons, and only the others are taken in. Records that are
+    read by a map are stored in the canonical form. A workspace that does not exist yet is created once all files are
+    checked.
 
     Raises:
-        BadFeedback: a file does not exist, or a record is invalid; names file, line and reason. No file is copied then.
+        BadFeedback: a file does not exist, is of a kind that is not read, or has no usable record; or a record cannot
+            be used and `skip_bad` is false. Names the faults by kind, with counts. Nothing is taken in then.
     """
-    for file in files:
-        if not file.is_file():
-            raise BadFeedback(f"{file}: there is no such file, so nothing was accepted; name a file of JSON lines")
-        _check(file)
-    workspace = at(workspace.root)
-    for file in files:
-        _copy_to_inbox(workspace, file)
-
-
-def _check(file: Path) -> None:
-    bad = [record for record in JSONL(path=file).read(Intake(0, 0)) if isinstance(record, RejectedRecord)]
-    if bad:
-        shown = "\n".join(f"  {record.where}: {record.reason}" for record in bad[:5])
+    checked = [_check(file, fields) for path in paths for file in _files(path)]
+    faults = [fault for file in checked for fault in file.faults]
+    rejected = sum(file.rejected for file in checked)
+    if faults and not skip_bad:
+        shown = "\n".join(f"  {fault}" for fault in faults)
         raise BadFeedback(
-            f"{file}: {len(bad)} invalid records, so nothing was accepted; correct or remove them:\n{shown}"
+            f"{rejected} records cannot be used, so nothing was taken in; correct them, or skip them with "
+            f"--skip-bad:\n{shown}"
         )
+    rejects = tuple(_write_rejects(file) for file in checked if file.rejected)
+    workspace = at(workspace.root)
+    for file in checked:
+        _take_in(workspace, file)
+    return HandedIn(len(checked), sum(file.usable for file in checked), rejected, rejects)
 
 
-def _copy_to_inbox(workspace: Workspace, file: Path) -> None:
-    """Copy under a name derived from the content, so that handing in the same file twice gives one copy."""
-    content = file.read_bytes()
-    with replacing(workspace.inbox / f"{hashlib.sha256(content).hexdigest()[:16]}.jsonl") as draft:
-        draft.write_bytes(content)
+class _Checked(NamedTuple):
+    """A file that was read to its end."""
+
+    file: Path
+    digest: str
+    """SHA-256 of its bytes."""
+    usable: int
+    rejected: int
+    faults: list[str]
+    """One line per kind of fault."""
+    usable_lines: str
+    """SHA-256 of its usable records as JSON lines."""
+    fields: FieldMap | None
+    """The map that it is read by."""
+
+    def records(self) -> Iterator[tuple[Line, FeedbackEvent | RejectedRecord]]:
+        """Its records, read again."""
+        return judged(self.file, source_name(self.file), {}, self.fields.record if self.fields else dict)
+
+
+def _files(path: Path) -> list[Path]:
+    if not path.is_dir():
+        return [path]
+    if files := packaging.files_in(path):
+        return files
+    raise BadFeedback(f"{path}: the folder has no file of records; name a file, or a folder with {kinds.READ}")
+
+
+def _check(file: Path, fields: FieldMap | None) -> _Checked:
+    if not file.is_file():
+        raise BadFeedback(f"{file}: there is no such file, so nothing was taken in; name a file or folder of records")
+    before, faults, usable, lines = digest(file), Faults(), 0, hashlib.sha256()
+    for line, record in judged(file, source_name(file), {}, fields.record if fields else dict):
+        if isinstance(record, RejectedRecord):
+            faults.add(record)
+        else:
+            usable += 1
+            lines.update(_line(line, fields))
+    if not usable and not faults.total:
+        raise BadFeedback(f"{file}: the file has no records; name a file with records")
+    if not usable:
+        shown = "\n".join(f"  {line}" for line in faults.lines())
+        raise BadFeedback(
+            f"{file}: none of {faults.total} records can be used, so nothing was taken in; correct them:\n{shown}"
+        )
+    return _Checked(file, before, usable, faults.total, faults.lines(), lines.hexdigest(), fields)
+
+
+def _write_rejects(checked: _Checked) -> Path:
+    """Write the records that cannot be used beside their file."""
+    target = checked.file.with_name(f"{checked.file.name}.rejected.jsonl")
+    with replacing(target) as draft, draft.open("w", encoding="utf-8") as stream:
+        for _, record in checked.records():
+            if isinstance(record, RejectedRecord):
+                stream.write(record.model_dump_json() + "\n")
+    return target
+
+
+def _take_in(workspace: Workspace, checked: _Checked) -> None:
+    """Copy a file under a name made from its content, so that handing in the same content twice gives one copy.
+
+    The name is made from the decompressed content: it is the source of records that state none, and so part of ids.
+    """
+    if checked.rejected or checked.fields:
+        _copy_usable(workspace.inbox / f"{checked.usable_lines[:16]}.jsonl", checked)
+        return
+    kind, compression = packaging.detect(checked.file)
+    name = packaging.content_digest(checked.file)[:16]
+    if any(file.name.partition(".")[0] == name for file in waiting(workspace)):
+        return
+    with replacing(workspace.inbox / f"{name}.{kind}{compression.ending}") as draft:
+        shutil.copyfile(checked.file, draft)
+        _check_unchanged(checked, digest(draft) == checked.digest)
+
+
+def _copy_usable(target: Path, checked: _Checked) -> None:
+    """Copy the usable records as JSON lines: the same texts, and so the same ids."""
+    copied = hashlib.sha256()
+    with replacing(target) as draft:
+        with draft.open("wb") as stream:
+            for line, record in checked.records():
+                if isinstance(record, FeedbackEvent):
+                    stream.write(_line(line, checked.fields))
+                    copied.update(_line(line, checked.fields))
+        _check_unchanged(checked, copied.hexdigest() == checked.usable_lines)
+
+
+def _line(line: Line, fields: FieldMap | None) -> bytes:
+    """A record as it is stored: as it was, or in the canonical form if it is read by a map."""
+    return (as_json(fields.record(parse(line))) if fields else line.raw) + b"\n"
+
+
+def _check_unchanged(checked: _Checked, same: bool) -> None:
+    if not same:
+        raise BadFeedback(f"{checked.file} has changed since it was checked; run the command again")

@@ -86,7 +86,7 @@ class Workspace:
 
     @property
     def inbox(self) -> Path:
-        """Feedback handed in for the next round: JSON lines in the canonical form."""
+        """Feedback handed in for the next round: files as they were handed in, under names made from their content."""
         return self.data / "inbox"
 
     @property

@@ -39,7 +39,7 @@ def ingest(round: Round, log: StepLog) -> None:
         raise BadFeedback(
             f"no usable feedback: sources {sources} gave nothing, {len(rejected)} records are in quarantine "
             f"({store.quarantine_folder(round.workspace.feedback)}); "
-            "add a source with -S ingest.sources=[…], or hand in a file with `rounds feedback FILE`"
+            "add a source with -S ingest.sources=[…], or hand in a file with `rounds feedback import FILE`"
         )
 
 

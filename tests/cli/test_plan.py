@@ -49,7 +49,7 @@ def test_the_next_round_is_predicted(rounds: Rounds, finished: Workspace, follow
 
 def test_waiting_feedback_and_a_rollback_are_reasons(rounds: Rounds, continued: Workspace) -> None:
     votes = write(continued.root.parent / "votes.jsonl", shallow_votes(requests(items=1)))
-    rounds("feedback", votes, "-w", continued.root)
+    rounds("feedback", "import", votes, "-w", continued.root)
     Registry(continued.root).rollback(None, "rude", "ana")
     plan = planned(rounds, continued, *TINY, PROMOTE)
     assert plan["because"] == ["48 new records are in the inbox"]

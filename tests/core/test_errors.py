@@ -9,7 +9,7 @@ from typing import NamedTuple
 import pytest
 
 from core import errors
-from feedback import canonical
+from feedback import faults
 from tasks.state.workspace import PROJECT
 
 PACKAGES = ("core", "feedback", "models", "evaluation", "tasks", "flows", "cli")
@@ -34,10 +34,15 @@ EXPECTED = re.compile(r"\bexpected\b|\bput it into\b")
 """The reason why a record cannot be used says what was expected instead."""
 
 REASONS = {
-    "feedback/canonical.py": {"event", "_full_form", "_preference", "_demonstration", "_turns", "_required"},
+    "feedback/canonical.py": {"event", "_check_version", "_check_different", "_canonical", "_read", "_answer"},
+    "feedback/fieldmap.py": {"_required", "_meaning"},
+    "feedback/layouts/__init__.py": {"recognise", "_check_unclaimed", "one_of", "number", "signed"},
+    "feedback/layouts/alpaca_eval.py": {"_judgement"},
+    "feedback/layouts/arena_55k.py": {"read", "_texts", "_conversation"},
+    "feedback/turns.py": {"conversations", "turns", "_text_of_parts", "_whole", "_check_end"},
     "feedback/lines.py": {"parse"},
     "feedback/probes.py": {"_trap", "_text"},
-    "feedback/sources/hh_rlhf.py": {"preference", "transcript"},
+    "feedback/transcripts.py": {"preference", "transcript"},
     "tasks/people/polls.py": {"_check"},
 }
 """Functions whose `BadFeedback` is the reason why one record cannot be used.
@@ -45,11 +50,13 @@ REASONS = {
 It is stored in quarantine, or becomes a line of a message that ends with the cure: correct or remove these records.
 """
 
-PASSED_ON = {"cure", "_cure", "_REOPEN", "_available", "origin", "reason", "_reason"}
+PASSED_ON = {"cure", "_cure", "_REOPEN", "_available", "origin", "reason", "reason_of", "_unknown"}
 """Names of parts of a message that have the cure or reason in them, and are checked where they are written."""
 
 DYNAMIC = {
     ("core/settings.py", "parse"): "one line per knob, from pydantic; tests/core/test_settings.py",
+    ("feedback/packaging/__init__.py", "_kind"): "adds the file to a message of kind_of",
+    ("feedback/packaging/kinds.py", "kind_of"): "each foreign kind has its cure; tests/feedback/packaging",
     ("tasks/rounds/running.py", "_explained"): "adds a cure to the message of another error",
 }
 """Functions whose messages have no literal text of their own, with the reason."""
@@ -228,4 +235,4 @@ def test_reasons_that_are_not_raised_say_what_was_expected() -> None:
     schema = ast.parse((PROJECT / "feedback/schema.py").read_text(encoding="utf-8"))
     reasons += [message.text for message in messages(schema, "feedback/schema.py", {"ValueError"})]
     assert len(reasons) > 10
-    assert [reason for reason in [*reasons, *canonical.REASONS.values()] if not EXPECTED.search(reason)] == []
+    assert [reason for reason in [*reasons, *faults.REASONS.values()] if not EXPECTED.search(reason)] == []

@@ -29,10 +29,8 @@ def test_gzip_is_decompressed(tmp_path: Path) -> None:
 def test_the_error_about_a_damaged_archive_names_it(tmp_path: Path) -> None:
     whole = gzip.compress(b'{"prompt": "a long enough line to be cut"}\n' * 50)
     (tmp_path / "cut.jsonl.gz").write_bytes(whole[: len(whole) // 2])
-    (tmp_path / "no.jsonl.gz").write_bytes(b"{}\n")
-    for name in ("cut.jsonl.gz", "no.jsonl.gz"):
-        with pytest.raises(BadFeedback, match=rf"{name}: the file is damaged .* download it again"):
-            list(lines.read(tmp_path / name))
+    with pytest.raises(BadFeedback, match=r"cut\.jsonl\.gz: the file is damaged .* download it again"):
+        list(lines.read(tmp_path / "cut.jsonl.gz"))
 
 
 def test_the_error_about_a_missing_file_names_it(tmp_path: Path) -> None:

@@ -54,7 +54,7 @@ def test_the_error_about_a_line_that_is_not_a_pair(record: Any, message: str, tm
 def test_a_missing_and_an_empty_file_are_errors(tmp_path: Path) -> None:
     with pytest.raises(BadFeedback, match=r"nowhere\.jsonl: there is no such file"):
         traps(tmp_path / "nowhere.jsonl")
-    with pytest.raises(BadFeedback, match=r"probes\.jsonl: no traps or red-team prompts"):
+    with pytest.raises(BadFeedback, match=r"probes\.jsonl: the file is empty"):
         red_team_prompts(written(tmp_path))
 
 

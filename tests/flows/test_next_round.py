@@ -122,7 +122,7 @@ def test_handed_in_feedback_is_a_reason_for_one_round(
     rounds: Rounds, prefect: None, continued: Workspace, tmp_path: Path
 ) -> None:
     votes = write(tmp_path / "votes.jsonl", shallow_votes(requests(items=1)))
-    assert "48 records wait" in rounds("feedback", votes, "-w", continued.root).out
+    assert "48 records wait" in rounds("feedback", "import", votes, "-w", continued.root).out
     assert answered(continued, [*TINY, PROMOTE]) is None
     settings = [word for override in (*TINY, PROMOTE) for word in ("-S", override)]
     assert "Round 2: promote" in rounds("round", "-w", continued.root, *settings).out
@@ -137,7 +137,7 @@ def test_new_demonstrations_make_a_new_sft_model_that_reads_the_same_tokens(
 ) -> None:
     before = digest(continued.checkpoint("sft"))
     shown = [{"prompt": f"Where is the {word} wombat?", "completion": f"Our {word} wombat is asleep."} for word in ODD]
-    rounds("feedback", write(tmp_path / "shown.jsonl", shown), "-w", continued.root)
+    rounds("feedback", "import", write(tmp_path / "shown.jsonl", shown), "-w", continued.root)
     record = rlhf_round([*TINY, PROMOTE], str(continued.root))
     assert record is not None
     assert digest(continued.checkpoint("sft")) != before

@@ -85,7 +85,7 @@ def test_a_round_within_a_cooldown_holds_and_notes_what_was_taken_back(
         "responses": [response.text for response in wrong.responses],
         "judgements": [{"outcome": "skip"}],
     }
-    rounds("feedback", write(tmp_path / "back.jsonl", [back]), "-w", continued.root)
+    rounds("feedback", "import", write(tmp_path / "back.jsonl", [back]), "-w", continued.root)
     record = run_round(continued, [*TINY, PROMOTE])
     last = record.verdict.findings[-1]
     assert (record.verdict.result, last.gate, last.result) == ("hold", "promotion", "hold")

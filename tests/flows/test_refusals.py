@@ -117,7 +117,7 @@ def test_too_few_pairs_to_hold_some_out(rounds: Rounds, workspace: Workspace, tm
 def test_a_handed_in_file_is_checked_whole(rounds: Rounds, workspace: Workspace, tmp_path: Path) -> None:
     votes = tmp_path / "votes.jsonl"
     votes.write_text('{"prompt": "a", "chosen": "b", "rejected": "c"}\n' + BROKEN[2][0])
-    said = rounds("feedback", votes, "-w", workspace.root)
+    said = rounds("feedback", "import", votes, "-w", workspace.root)
     assert said.code == 2
     assert "votes.jsonl:2: chosen is missing" in said.err
     assert not list(workspace.inbox.glob("*.jsonl"))

@@ -41,7 +41,7 @@ def flights(count: int) -> list[dict[str, Any]]:
 def test_votes_about_something_else_are_an_alarm_and_change_nothing(
     rounds: Rounds, continued: Workspace, tmp_path: Path
 ) -> None:
-    rounds("feedback", write(tmp_path / "votes.jsonl", flights(120)), "-w", continued.root)
+    rounds("feedback", "import", write(tmp_path / "votes.jsonl", flights(120)), "-w", continued.root)
     before = digest(continued.feedback), digest(continued.rounds), digest(continued.root / "dvc.lock")
     said = rounds("watch", "-w", continued.root).out
     assert "120 records wait" in said
@@ -54,7 +54,9 @@ def test_votes_about_something_else_are_an_alarm_and_change_nothing(
 def test_the_champions_reward_model_is_asked_about_votes_that_wait(
     rounds: Rounds, continued: Workspace, tmp_path: Path
 ) -> None:
-    rounds("feedback", write(tmp_path / "votes.jsonl", shallow_votes(requests(items=1))), "-w", continued.root)
+    rounds(
+        "feedback", "import", write(tmp_path / "votes.jsonl", shallow_votes(requests(items=1))), "-w", continued.root
+    )
     found = {one.check.name for one in drift.check_drift(continued, intake.inbox_events(continued)).decided}
     assert {"prompt_auc", "tie_rate_shift", "fresh_accuracy_drop", "fresh_overconfidence"} <= found
 
@@ -97,7 +99,7 @@ def thumbs_down(people: int, flags: Sequence[str]) -> list[dict[str, Any]]:
 
 
 def test_people_who_are_harmed_roll_the_champion_back(rounds: Rounds, continued: Workspace, tmp_path: Path) -> None:
-    rounds("feedback", write(tmp_path / "live.jsonl", thumbs_down(3, ["harmful"])), "-w", continued.root)
+    rounds("feedback", "import", write(tmp_path / "live.jsonl", thumbs_down(3, ["harmful"])), "-w", continued.root)
     said = rounds("watch", "-w", continued.root).out
     assert "rolled back: version 1 is champion instead of 2" in said
     assert "ALARM harm (hard): 3 people flagged 3 of 3 judged answers as harmful" in said

@@ -20,7 +20,7 @@ def site(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Site]:
 def first(site: Site, tmp_path_factory: pytest.TempPathFactory) -> Run:
     """The run that a sufficient amount of feedback started."""
     file = feedback(tmp_path_factory.mktemp("feedback") / "given.jsonl", "How do I return item")
-    result = site.flows("feedback", str(file), "-w", str(site.workspace.root))
+    result = site.flows("feedback", "import", str(file), "-w", str(site.workspace.root))
     assert "Notified the Prefect server" in result.stdout, result
     [run] = eventually(lambda: site.triggered() or None, "a run that the event started", site.logs)
     return site.ended(run["id"])

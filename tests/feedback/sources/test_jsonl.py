@@ -51,7 +51,8 @@ def test_optional_fields_are_filled_in(tmp_path: Path) -> None:
 
 def test_an_event_written_as_json_comes_back_the_same(tmp_path: Path) -> None:
     stored = vote("17", annotator_id="ann", created_at="2026-01-02T03:04:05Z", extra={"page": 3}, round=3)
-    assert only_event(tmp_path, json.loads(stored.model_dump_json())) == stored
+    again = only_event(tmp_path, json.loads(stored.model_dump_json()))
+    assert again.model_copy(update={"source_sha256": None}) == stored
 
 
 def test_a_preference_in_three_fields(tmp_path: Path) -> None:
@@ -135,7 +136,9 @@ def test_check_raises_for_a_missing_file(tmp_path: Path) -> None:
         ({"chosen": "5"}, "chosen equals rejected, expected two different answers"),
         ({"rejected": ""}, "rejected is empty"),
         ({"created_at": "yesterday"}, "created_at is invalid, expected a valid datetime or date"),
-        ({"annotator_id": 7}, "annotator_id is not a string"),
+        ({"chosen": "FIVE", "rejected": "five "}, "chosen equals rejected, expected two different answers"),
+        ({"annotator_id": True}, "annotator_id is not a string"),
+        ({"schema_version": 2}, "schema_version is 2, expected at most 1"),
     ],
 )
 def test_a_rejected_preference_has_a_reason(tmp_path: Path, change: dict[str, Any], expected: str) -> None:
@@ -150,15 +153,36 @@ def test_a_rejected_preference_has_a_reason(tmp_path: Path, change: dict[str, An
         ({"responses": []}, "responses is empty"),
         ({"responses": ["4", True]}, "responses[1] is neither a string nor a list of messages"),
         ({"responses": ["4", {"model": "m"}]}, "responses[1].messages is missing"),
-        ({"responses": ["4", "4"]}, "responses: all have the same text"),
+        ({"responses": ["4", "4"]}, "judgements[0]: one of two answers with the same text is the winner"),
         ({"responses": ["4", "5", "6"]}, "judgements[0].ranks has 2 values, expected 3"),
         (
             {"responses": ["4", [{"role": "user", "content": "5"}]]},
-            "responses[1] ends with another turn, expected one of the assistant",
+            "responses[1] is a conversation that does not begin with the prompt",
         ),
         ({"judgements": []}, "judgements is empty"),
         ({"judgements": [{}]}, "judgements[0].ranks: expected at least two ranks"),
         ({"judgements": [{"ranks": [1, None]}]}, "judgements[0].ranks: expected at least two ranks"),
+        ({"judgements": [{"ranks": [True, False]}]}, "judgements[0].ranks[0] is true, expected a whole number from 1"),
+        ({"judgements": [{"ranks": [1, 0]}]}, "judgements[0].ranks[1] is 0, expected a whole number from 1"),
+        ({"judgements": [{"ranks": [-1, 1]}]}, "judgements[0].ranks[0] is -1, expected a whole number from 1"),
+        ({"judgements": [{"ranks": [1, 1.5]}]}, "judgements[0].ranks[1] is 1.5, expected a whole number from 1"),
+        ({"judgements": [{"ranks": [1, "2"]}]}, 'judgements[0].ranks[1] is "2", expected a whole number from 1'),
+        (
+            {"judgements": [{"outcome": "tie", "ranks": [1, 2]}]},
+            "judgements[0]: outcome tie with ranks that name a winner",
+        ),
+        (
+            {"judgements": [{"ranks": [1, 2]}, {"ranks": [2, 1]}]},
+            "judgements[0]: two different verdicts by the criterion 'overall'",
+        ),
+        (
+            {"judgements": [{"ranks": [1, 2]}, {"outcome": "tie"}]},
+            "judgements[0]: two different verdicts by the criterion 'overall'",
+        ),
+        (
+            {"responses": ["4", [{"role": "assistant", "content": "5"}, {"role": "assistant", "content": "6"}]]},
+            "responses[1] has 2 turns after the common beginning of all answers, expected one",
+        ),
         (
             {"judgements": [{"scores": [float("nan"), 1]}]},
             "judgements[0].scores[0] is invalid, expected a finite number",
@@ -186,9 +210,14 @@ def test_the_reason_names_a_missing_field(tmp_path: Path) -> None:
     assert reason(tmp_path, {"prompt": "2 + 2?", "responses": ["4"]}) == "kind is missing, expected a value"
 
 
-def test_an_answer_with_a_label_is_not_a_demonstration(tmp_path: Path) -> None:
-    bad_answer = {"prompt": "2 + 2?", "completion": "5", "label": False}
-    assert reason(tmp_path, bad_answer).startswith("label: ")
+@pytest.mark.parametrize(("label", "score"), [(False, 0.0), (True, 1.0), ("False", 0.0), (1, 1.0)])
+def test_an_answer_with_a_label_is_a_thumb_and_no_demonstration(tmp_path: Path, label: object, score: float) -> None:
+    result = only_event(tmp_path, {"prompt": "2 + 2?", "completion": "5", "label": label})
+    assert (result.kind, result.judgements[0].scores) == ("binary", (score,))
+
+
+def test_an_answer_whose_label_is_null_is_refused(tmp_path: Path) -> None:
+    assert reason(tmp_path, {"prompt": "2 + 2?", "completion": "5", "label": None}).startswith("label is None")
 
 
 def test_lines_after_a_bad_one_are_read(tmp_path: Path) -> None:

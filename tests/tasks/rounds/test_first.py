@@ -76,7 +76,13 @@ def test_the_registry_is_not_touched_before_the_request_is_checked(tmp_path: Pat
 
 @pytest.mark.parametrize(
     "command",
-    [("feedback", "nowhere.jsonl"), ("lineage", "policy/1"), ("diff", "1", "2"), ("evidence", "1"), ("explain",)],
+    [
+        ("feedback", "import", "nowhere.jsonl"),
+        ("lineage", "policy/1"),
+        ("diff", "1", "2"),
+        ("evidence", "1"),
+        ("explain",),
+    ],
     ids=lambda command: command[0],
 )
 def test_other_commands_create_no_workspace_either(rounds: Rounds, tmp_path: Path, command: tuple[str, ...]) -> None:
@@ -94,5 +100,5 @@ def test_a_file_is_no_workspace(rounds: Rounds, tmp_path: Path) -> None:
 def test_feedback_that_is_valid_creates_the_workspace(rounds: Rounds, tmp_path: Path) -> None:
     file = tmp_path / "votes.jsonl"
     file.write_text('{"prompt": "a", "chosen": "b", "rejected": "c"}\n')
-    assert rounds("feedback", file, "-w", tmp_path / "new").code == 0
+    assert rounds("feedback", "import", file, "-w", tmp_path / "new").code == 0
     assert len(list(Workspace(tmp_path / "new").inbox.glob("*.jsonl"))) == 1

@@ -1,0 +1,89 @@
+"""The inspection of a file of feedback as lines of text: what it is, three records, faults, and the command to type."""
+
+import shlex
+from collections.abc import Iterator
+from pathlib import Path
+
+from feedback.fieldmap import template
+from feedback.inspection import Inspection
+from feedback.packaging.compression import Compression
+from feedback.packaging.kinds import FileKind
+from feedback.schema import FeedbackEvent, Judgement
+
+NAMES = {
+    FileKind.JSON_LINES: "JSON lines",
+    FileKind.JSON_ARRAY: "a JSON array",
+    FileKind.CSV: "CSV",
+    FileKind.TSV: "TSV",
+    FileKind.PARQUET: "Parquet",
+    FileKind.ARROW: "Arrow",
+}
+
+WIDTH = 160
+"""Number of characters of a text that are shown."""
+
+
+def lines(inspection: Inspection, fields: Path | None = None) -> Iterator[str]:
+    """All lines, from top to bottom; `fields` is the file of the map that was used."""
+    yield f"{inspection.file.name}: {_kind(inspection)}, {inspection.usable + inspection.rejected} records"
+    yield from (f"  {count} in the form {form}" for form, count in inspection.forms.items())
+    for where, event in inspection.examples:
+        yield f"\n{where} would be read as: {event.kind}, annotator {event.annotator_id}, licence {event.licence}"
+        yield from _example(event)
+    if inspection.rejected:
+        yield f"\n{inspection.rejected} records cannot be used:"
+        yield from (f"  {fault}" for fault in inspection.faults)
+    if inspection.usable:
+        yield "\nTo hand in these records, type:\n  " + command(inspection, fields)
+    else:
+        yield "\nNo record can be used. If the columns are of another form, write this to map.yaml and complete it:\n"
+        yield template(inspection.columns)
+        yield f"Then type:\n  rounds feedback inspect {shlex.quote(str(inspection.file))} --map map.yaml"
+
+
+def command(inspection: Inspection, fields: Path | None = None) -> str:
+    """The command that hands in the records that can be used."""
+    by_map = f" --map {shlex.quote(str(fields))}" if fields else ""
+    skipping = " --skip-bad" if inspection.rejected else ""
+    return f"rounds feedback import {shlex.quote(str(inspection.file))}{by_map}{skipping}"
+
+
+def _kind(inspection: Inspection) -> str:
+    compression = inspection.compression
+    packed = "" if compression is Compression.NONE else f", compressed with {compression.name.lower()}"
+    return f"{NAMES[inspection.kind]}{packed}"
+
+
+def _example(event: FeedbackEvent) -> Iterator[str]:
+    for turn in event.prompt:
+        yield f"  {turn.role}: {_short(turn.content)}"
+    for ix, response in enumerate(event.responses):
+        yield f"  {_mark(event, ix)} {_short(response.text)}"
+    for judgement in event.judgements:
+        yield f"  by {judgement.criterion}: {_verdict(judgement)}"
+
+
+def _mark(event: FeedbackEvent, ix: int) -> str:
+    """Marks the best answers by the first judgement."""
+    ranks = event.judgements[0].ranks if event.judgements else None
+    if event.kind not in ("comparison", "ranking") or event.judgements[0].outcome != "prefer" or ranks is None:
+        return "[answer]"
+    best = min(rank for rank in ranks if rank is not None)
+    return "[WINNER]" if ranks[ix] == best else "[loser] "
+
+
+def _verdict(judgement: Judgement) -> str:
+    parts: list[str] = [judgement.outcome] if judgement.outcome != "prefer" else []
+    parts += [f"ranks {_vector(judgement.ranks)} (1 is best)" if judgement.ranks else ""]
+    parts += [f"scores {_vector(judgement.scores)} (higher is better)" if judgement.scores else ""]
+    parts += [f"strength {judgement.strength:g}" if judgement.strength is not None else ""]
+    return ", ".join(part for part in [*parts, judgement.label or ""] if part) or "nothing stated"
+
+
+def _vector(values: tuple[float | None, ...]) -> str:
+    return " ".join("-" if value is None else f"{value:g}" for value in values)
+
+
+def _short(text: str) -> str:
+    flat = " ".join(text.split())
+    return flat if len(flat) <= WIDTH else flat[: WIDTH - 1] + "…"

@@ -1,0 +1,211 @@
+"""Forms of records, one file each, recognised by their columns: `feedback/layouts/helpsteer3.py` reads HelpSteer3.
+
+The layout with the most columns wins, if its columns include those of every other layout that matches. Otherwise, and
+where a column that looks like a part of the prompt would be left out, the record is refused: nothing is guessed.
+"""
+
+import json
+from abc import abstractmethod
+from collections.abc import Mapping, Sequence
+from functools import cache, lru_cache
+from typing import Any, ClassVar, NamedTuple
+
+from core.errors import BadFeedback
+from core.plugins import Plugin, find, names
+from feedback.schema import FeedbackEvent
+
+Record = Mapping[str, Any]
+
+LIKE_A_PROMPT = frozenset(
+    {
+        *("instruction", "conversations", "conversation", "context", "history", "question", "query", "input"),
+        *("system", "system_prompt", "messages"),
+    }
+)
+"""Names of columns that are parts of a prompt in some format."""
+
+TIE, SKIP = {"outcome": "tie"}, {"outcome": "skip"}
+FIRST, SECOND = {"ranks": [1, 2]}, {"ranks": [2, 1]}
+
+
+class Form(NamedTuple):
+    """A record taken apart: prompt, answers and judgements, as they are given."""
+
+    kind: str
+    prompt: object
+    """A text or a list of turns; None if all answers are whole conversations."""
+    answers: Mapping[str, object]
+    """Name in the record, for messages → a text, a list of turns, or an object with `messages`."""
+    judgements: Sequence[Mapping[str, Any]] = ()
+    native: Mapping[str, Any] = {}
+    """Values that a layout has read and that are kept in `extra` as they were."""
+    fields: Mapping[str, Any] = {}
+    """Other fields of the event, such as its flags."""
+
+
+class Layout(Plugin):
+    """A form of records."""
+
+    columns: ClassVar[frozenset[str]]
+    """Columns that a record must have."""
+    optional: ClassVar[frozenset[str]] = frozenset()
+    """Columns that are also read, where a record has them."""
+
+    def matches(self, record: Record) -> bool:
+        """Whether the values are those of this form; only called if all columns are there."""
+        return True
+
+    @abstractmethod
+    def read(self, record: Record) -> Form:
+        """The parts of a record.
+
+        Raises:
+            BadFeedback: a value has a meaning that is not known.
+        """
+
+
+def recognise(record: Record) -> Layout:
+    """The layout of a record.
+
+    Raises:
+        BadFeedback: no layout matches, two do, or a column that looks like a part of the prompt would be left out.
+    """
+    stated = frozenset(name for name, value in record.items() if value is not None)
+    matching = [layout for layout in _with_columns(stated) if layout.matches(record)]
+    if not matching:
+        raise BadFeedback(_unknown(record, stated))
+    best, *others = matching
+    claimed = best.columns | best.optional
+    if other := next((layout for layout in others if not layout.columns <= claimed), None):
+        raise BadFeedback(
+            f"the columns are those of {best.name()} and of {other.name()}, expected one of them; `rounds feedback "
+            "inspect` prints a map to complete"
+        )
+    if suspects := stated & LIKE_A_PROMPT - claimed:
+        _check_unclaimed(record, suspects, best.read(record).prompt)
+    return best
+
+
+def all_layouts() -> list[Layout]:
+    """Every layout, those with the most columns first."""
+    return list(_all())
+
+
+@cache
+def _all() -> tuple[Layout, ...]:
+    classes = [find(__name__, name) for name in names(__name__)]
+    layouts = [cls() for cls in classes if issubclass(cls, Layout)]
+    return tuple(sorted(layouts, key=lambda layout: (-len(layout.columns), layout.name())))
+
+
+@lru_cache(maxsize=1000)
+def _with_columns(stated: frozenset[str]) -> tuple[Layout, ...]:
+    return tuple(layout for layout in _all() if layout.columns <= stated)
+
+
+def _unknown(record: Record, stated: frozenset[str]) -> str:
+    missing = next((name for name in ("prompt", "chosen", "rejected") if name not in stated), None)
+    if missing and {"chosen", "rejected"} & stated:
+        return f"{missing} is missing, expected one of the forms in docs/feedback.md"
+    if stated <= FeedbackEvent.model_fields.keys():
+        return "responses is missing, expected one of the forms in docs/feedback.md"
+    return (
+        f"the columns {', '.join(sorted(stated))} are no known form, expected one of those in docs/feedback.md; "
+        "`rounds feedback inspect` prints a map to complete"
+    )
+
+
+def _check_unclaimed(record: Record, columns: frozenset[str], prompt: object) -> None:
+    """A column may be left out if it is empty or repeats the prompt."""
+    if column := next((name for name in sorted(columns) if record[name] and record[name] != prompt), None):
+        raise BadFeedback(
+            f"{column} looks like a part of the prompt, expected a form that reads it; `rounds feedback inspect` "
+            "prints a map to complete"
+        )
+
+
+def one_of(record: Record, column: str, meanings: Mapping[Any, Any]) -> Any:
+    """The meaning of a value in a column.
+
+    Raises:
+        BadFeedback: the value has none.
+    """
+    value = record.get(column)
+    try:
+        return meanings[value]
+    except (KeyError, TypeError) as error:
+        expected = " or ".join(repr(given) for given in meanings)
+        raise BadFeedback(f"{column} is {value!r}, expected {expected}") from error
+
+
+def number(record: Record, column: str) -> float | None:
+    """The number in a column, which may be written as text; None if it is not stated.
+
+    Raises:
+        BadFeedback: it is not a number.
+    """
+    value = record.get(column)
+    if value is None or value == "":
+        return None
+    try:
+        if isinstance(value, int | float | str) and not isinstance(value, bool):
+            return float(value)
+    except ValueError:
+        pass
+    raise BadFeedback(f"{column} is {value!r}, expected a number")
+
+
+def signed(record: Record, column: str, most: float) -> dict[str, Any]:
+    """The judgement of two answers by a number whose sign names the better one: negative the first, 0 a tie.
+
+    Raises:
+        BadFeedback: it is not a number from `-most` to `most`.
+    """
+    value = number(record, column)
+    if value is None:
+        return dict(SKIP)
+    if abs(value) > most:
+        raise BadFeedback(f"{column} is {value:g}, expected a number from {-most:g} to {most:g}")
+    winner = TIE if value == 0 else FIRST if value < 0 else SECOND
+    return {**winner, "strength": abs(value), "strength_max": most}
+
+
+def by_score(first: float | None, second: float | None) -> dict[str, Any]:
+    """The judgement of two answers by scores, of which the higher is better."""
+    if first is None or second is None:
+        return dict(SKIP)
+    winner = TIE if first == second else FIRST if first > second else SECOND
+    return {**winner, "scores": [first, second]}
+
+
+def decoded(value: object) -> Any:
+    """A value, or the one written in it as JSON, as in the columns of some CSV files."""
+    if isinstance(value, str) and value[:1] in ("[", "{"):
+        try:
+            return json.loads(value)
+        except (ValueError, RecursionError):
+            return value
+    return value
+
+
+def kept(record: Record, *columns: str) -> dict[str, Any]:
+    """The values of these columns, for `Form.native`."""
+    return {name: record[name] for name in columns if name in record}
+
+
+_SPEAKERS = {"human": "user", "user": "user", "gpt": "assistant", "assistant": "assistant", "system": "system"}
+
+
+def spoken(turns: object, system: object = None) -> object:
+    """Turns in the form of ShareGPT, `{from, value}`, as `{role, content}`, below a system turn if there is one.
+
+    Raises:
+        BadFeedback: a turn is by another speaker than human, gpt or system.
+    """
+    above = [{"role": "system", "content": system}] if system else []
+    if not isinstance(turns, list) or not all(isinstance(turn, Mapping) for turn in turns):
+        return turns
+    return above + [
+        {"role": one_of(turn, "from", _SPEAKERS), "content": turn.get("value")} if "from" in turn else dict(turn)
+        for turn in turns
+    ]

@@ -1,0 +1,33 @@
+"""Annotations of AlpacaEval (Li et al. 2023): two outputs, and a preference from 1, the first, to 2, the second."""
+
+from core.errors import BadFeedback
+from feedback.layouts import FIRST, SECOND, SKIP, TIE, Form, Layout, Record, kept, number
+
+
+class AlpacaEval(Layout):
+    """1.5 is a tie, as is 0 in older files; null means that the judge failed. Other values are probabilities."""
+
+    columns = frozenset({"instruction", "output_1", "output_2", "preference"})
+    optional = frozenset({"input"})
+
+    def matches(self, record: Record) -> bool:
+        """The input is a text, if there is one."""
+        return record.get("input") is None or isinstance(record["input"], str)
+
+    def read(self, record: Record) -> Form:
+        """The outputs in their order; an `input` is below the instruction."""
+        prompt = "\n\n".join(part for part in (record["instruction"], record.get("input")) if part)
+        answers = {name: record[name] for name in ("output_1", "output_2")}
+        return Form(
+            "comparison", prompt, answers, [_judgement(number(record, "preference"))], kept(record, "preference")
+        )
+
+
+def _judgement(preference: float | None) -> dict[str, object]:
+    if preference is None:
+        return dict(SKIP)
+    if preference != 0 and not 1 <= preference <= 2:
+        raise BadFeedback(f"preference is {preference:g}, expected a number from 1 to 2, or 0 for a tie")
+    if preference in (0, 1.5):
+        return dict(TIE)
+    return dict(FIRST if preference < 1.5 else SECOND)

@@ -1,0 +1,96 @@
+"""A JSON array of records, parsed while it is read: one record is in memory at a time, not the array."""
+
+import codecs
+import json
+import re
+from collections.abc import Iterator
+from pathlib import Path
+from typing import IO, Any
+
+from core.errors import BadFeedback
+from feedback.packaging.raw import RawRecord, as_json
+
+BLOCK = 1 << 16
+"""Number of bytes read at a time."""
+_SPACE = re.compile(r"[ \t\r\n]*")
+_DECODER = json.JSONDecoder()
+LONGEST = 1 << 26
+"""Number of characters after which a record that does not end is taken for a broken one."""
+
+
+def records(stream: IO[bytes], path: Path) -> Iterator[RawRecord]:
+    """The elements of the array, numbered from 1.
+
+    Raises:
+        BadFeedback: the text is not UTF-8, or not a JSON array; names the record, after which nothing can be read.
+    """
+    text = _Text(stream, path)
+    text.skip("[")
+    number = 0
+    while text.peek() != "]":
+        number += 1
+        value = text.value(number)
+        yield RawRecord(number, as_json(value) if isinstance(value, dict) else json.dumps(value).encode())
+        if text.peek() != "]":
+            text.skip(",", number)
+    text.skip("]")
+    if text.peek():
+        raise text.broken(number, "expected the end of the file after the array")
+
+
+class _Text:
+    """The text of a file from the place that has been read up to."""
+
+    def __init__(self, stream: IO[bytes], path: Path) -> None:
+        self._stream, self._path = stream, path
+        self._decoder = codecs.getincrementaldecoder("utf-8-sig")()
+        self._buffer, self._at, self._ended = "", 0, False
+
+    def peek(self) -> str:
+        """The next character that is not white space; empty at the end."""
+        while True:
+            self._at = _SPACE.match(self._buffer, self._at).end()  # type: ignore[union-attr]
+            if self._at < len(self._buffer):
+                return self._buffer[self._at]
+            if not self._more(BLOCK):
+                return ""
+
+    def skip(self, expected: str, number: int = 0) -> None:
+        """Go past the next character."""
+        if self.peek() != expected:
+            raise self.broken(number, f"expected `{expected}`")
+        self._at += 1
+
+    def value(self, number: int) -> Any:
+        """The next JSON value."""
+        self.peek()
+        while True:
+            try:
+                value, end = _DECODER.raw_decode(self._buffer, self._at)
+            except RecursionError as error:
+                raise self.broken(number, "nesting that is too deep") from error
+            except ValueError as error:
+                if len(self._buffer) - self._at > LONGEST or not self._more(max(BLOCK, len(self._buffer) - self._at)):
+                    raise self.broken(number, str(error).partition(": line")[0]) from error
+                continue
+            if end == len(self._buffer) and self._more(BLOCK):  # a number may go on in the next block
+                continue
+            self._at = end
+            return value
+
+    def broken(self, number: int, reason: str) -> BadFeedback:
+        """The error about a record that is not JSON."""
+        return BadFeedback(
+            f"{self._path}: record {number or 1} of the JSON array is broken ({reason}); correct the file or download "
+            "it again"
+        )
+
+    def _more(self, count: int) -> bool:
+        """Read on; False at the end of the file."""
+        block = self._stream.read(count)
+        try:
+            text = self._decoder.decode(block, final=not block)
+        except UnicodeDecodeError as error:
+            raise BadFeedback(f"{self._path}: the text is not UTF-8; write it again in UTF-8") from error
+        self._buffer, self._at = self._buffer[self._at :] + text, 0
+        return bool(block)

@@ -1,0 +1,42 @@
+"""Feedback in files of any kind: in a form that is recognised by its columns, or by a map of its columns."""
+
+from collections.abc import Iterator
+from pathlib import Path
+
+from core.errors import BadFeedback
+from core.files import digest
+from feedback import lines, packaging
+from feedback.fieldmap import FieldMap
+from feedback.schema import FeedbackEvent, RejectedRecord
+from feedback.sources import Intake, Source
+from feedback.sources.jsonl import source_name
+
+
+class Table(Source):
+    """JSON lines, a JSON array, CSV, TSV, Parquet or Arrow, plain or compressed. `rounds feedback inspect` shows it."""
+
+    path: Path
+    """A file, or a folder of files."""
+    map: FieldMap | None = None
+    """Where prompt, answers and judgement are; not needed for a form in docs/feedback.md."""
+
+    def read(self, intake: Intake) -> Iterator[FeedbackEvent | RejectedRecord]:
+        """All records, file by file, sorted by path."""
+        convert = self.map.record if self.map else dict
+        for file in self._files():
+            yield from lines.events(file, source_name(file), {"round": intake.round}, convert)
+
+    def check(self) -> None:
+        """Check that there are files, and that they are of a kind that is read."""
+        for file in self._files():
+            packaging.detect(file)
+
+    def fingerprint(self) -> str:
+        """The digests of all files."""
+        return " ".join(digest(file) for file in self._files())
+
+    def _files(self) -> list[Path]:
+        files = packaging.files_in(self.path) if self.path.is_dir() else [self.path]
+        if not files or not self.path.exists():
+            raise BadFeedback(f"{self.path}: no file of records; set `path` of the source table to one that exists")
+        return files

@@ -1,0 +1,137 @@
+"""Prompts and answers as turns: texts, lists of `{role, content}`, and answers that are whole conversations."""
+
+from collections.abc import Mapping, Sequence
+from typing import Any, Literal, NamedTuple
+
+from pydantic import TypeAdapter, ValidationError
+
+from core.errors import BadFeedback
+from feedback.faults import reason_of
+from feedback.schema import Message, normalise
+
+_TURNS = TypeAdapter(tuple[Message, ...])
+_SPEAKERS = {"developer": "system"}
+"""Names of roles that others use → ours."""
+
+Kept = dict[str, Any]
+"""What a turn has beside role and content: position of the turn → keys and values."""
+
+
+class Conversations(NamedTuple):
+    """A prompt, and one answer to it per name."""
+
+    prompt: tuple[Message, ...]
+    answers: dict[str, Message]
+    kept: Kept
+
+
+def conversations(prompt: object, answers: Mapping[str, object], field: str = "prompt") -> Conversations:
+    """The turns of a prompt and of the answers to it.
+
+    An answer that begins with a turn of the user or the system is a whole conversation: it must begin with the prompt.
+    The prompt is then the longest common beginning of all conversations, and every answer the one turn that follows.
+    Without a prompt (None), all answers are whole conversations.
+
+    Raises:
+        BadFeedback: a text is missing, empty or of a wrong type, an answer belongs to another prompt, or is more than
+            one turn.
+    """
+    kept: Kept = {}
+    start = () if prompt is None else turns(prompt, "user", field, kept)
+    whole = {name: _whole(start, turns(value, "assistant", name, kept), name) for name, value in answers.items()}
+    for name, conversation in whole.items():
+        if conversation[-1].role != "assistant":
+            raise BadFeedback(f"{name} ends with another turn, expected one of the assistant")
+    shared = _common(list(whole.values()), len(start))
+    if not shared and len(whole) == 1:
+        raise BadFeedback(f"{', '.join(whole)} has one turn, expected a prompt and an answer to it")
+    if not shared:
+        raise BadFeedback(f"{' and '.join(whole)} begin with different turns, expected one prompt with several answers")
+    for name, conversation in whole.items():
+        _check_end(name, len(conversation) - len(shared))
+    return Conversations(shared, {name: conversation[-1] for name, conversation in whole.items()}, kept)
+
+
+def turns(value: object, role: Literal["user", "assistant"], field: str, kept: Kept) -> tuple[Message, ...]:
+    """A text or a list of turns as messages; what a turn has beside role and content is put into `kept`.
+
+    Raises:
+        BadFeedback: it is neither of both, or empty.
+    """
+    if isinstance(value, str):
+        value = [{"role": role, "content": value}] if value.strip() else []
+    if not isinstance(value, list | tuple):
+        raise BadFeedback(f"{field} is neither a string nor a list of messages, expected one of the two")
+    if not value:
+        raise BadFeedback(f"{field} is empty, expected text")
+    plain = [_turn(turn, f"{field}[{ix}]", kept) for ix, turn in enumerate(value)]
+    try:
+        return _TURNS.validate_python(plain)
+    except ValidationError as error:
+        raise BadFeedback(reason_of(error, field)) from error
+
+
+def _turn(turn: object, position: str, kept: Kept) -> object:
+    """A turn with role and content only."""
+    if not isinstance(turn, Mapping):
+        return turn
+    others = {name: value for name, value in turn.items() if name not in ("role", "content")}
+    content, role = turn.get("content"), turn.get("role")
+    if isinstance(content, list):
+        others |= {"content": content} if len(content) > 1 else {}
+        content = _text_of_parts(content, position)
+    if role in _SPEAKERS:
+        others |= {"role": role}
+        role = _SPEAKERS[role]
+    if others:
+        kept[position] = others
+    stated = {"role": role, "content": content}
+    return {name: value for name, value in stated.items() if value is not None}
+
+
+def _text_of_parts(parts: Sequence[object], position: str) -> str:
+    texts = [part.get("text") if isinstance(part, Mapping) else part for part in parts]
+    if not all(isinstance(text, str) for text in texts):
+        raise BadFeedback(f"{position}.content has a part that is no text, expected texts only")
+    return "\n".join(str(text) for text in texts)
+
+
+def _whole(prompt: tuple[Message, ...], answer: tuple[Message, ...], name: str) -> tuple[Message, ...]:
+    """The conversation that ends with an answer."""
+    if prompt and answer[0].role == "assistant":
+        return (*prompt, *answer)
+    start = next((ix for ix in _starts(answer) if _same(answer[ix : ix + len(prompt)], prompt)), None)
+    if start is None:
+        raise BadFeedback(
+            f"{name} is a conversation that does not begin with the prompt, expected the same first turns"
+        )
+    return (*answer[:start], *prompt, *answer[start + len(prompt) :])
+
+
+def _starts(answer: tuple[Message, ...]) -> range:
+    """Where the prompt may begin: at the first turn, or after system turns that the prompt leaves out."""
+    system = next((ix for ix, turn in enumerate(answer) if turn.role != "system"), 0)
+    return range(system + 1)
+
+
+def _same(turns: Sequence[Message], prompt: Sequence[Message]) -> bool:
+    return [(turn.role, normalise(turn.content)) for turn in turns] == [
+        (turn.role, normalise(turn.content)) for turn in prompt
+    ]
+
+
+def _common(conversations: Sequence[tuple[Message, ...]], least: int) -> tuple[Message, ...]:
+    """The longest common beginning that leaves one turn to every conversation."""
+    longest = min(len(conversation) for conversation in conversations) - 1
+    first = conversations[0]
+    while longest > least and any(conversation[:longest] != first[:longest] for conversation in conversations):
+        longest -= 1
+    same = all(conversation[:longest] == first[:longest] for conversation in conversations)
+    return first[:longest] if same else ()
+
+
+def _check_end(name: str, count: int) -> None:
+    if count > 1:
+        raise BadFeedback(
+            f"{name} has {count} turns after the common beginning of all answers, expected one: the judged answer"
+        )

@@ -1,0 +1,69 @@
+"""Which turns are the prompt, and which one is the answer."""
+
+from typing import Any
+
+import pytest
+
+from core.errors import BadFeedback
+from feedback.turns import conversations
+
+Turns = list[dict[str, Any]]
+
+
+def user(text: str) -> dict[str, Any]:
+    return {"role": "user", "content": text}
+
+
+def assistant(text: str) -> dict[str, Any]:
+    return {"role": "assistant", "content": text}
+
+
+SYSTEM = {"role": "system", "content": "Be brief."}
+
+
+@pytest.mark.parametrize(
+    ("prompt", "chosen", "rejected", "expected"),
+    [
+        ("Q?", "A", "B", ["Q?"]),
+        ("Q?", [user("Q?"), assistant("A")], "B", ["Q?"]),
+        ("Q?", [user("q? "), assistant("A")], [assistant("B")], ["Q?"]),
+        ("Q?", [user("Q?"), assistant("x"), user("y"), assistant("A")], [assistant("x"), user("y"), assistant("B")],
+         ["Q?", "x", "y"]),
+        ("Q?", [SYSTEM, user("Q?"), assistant("A")], [SYSTEM, user("Q?"), assistant("B")], ["Be brief.", "Q?"]),
+        (None, [user("Q?"), assistant("A")], [user("Q?"), assistant("B")], ["Q?"]),
+        ("Q?", "A", "A", ["Q?"]),
+    ],
+)  # fmt: skip
+def test_the_prompt_is_the_common_beginning(prompt: object, chosen: object, rejected: object, expected: Any) -> None:
+    read = conversations(prompt, {"chosen": chosen, "rejected": rejected})
+    assert [turn.content for turn in read.prompt] == expected
+    assert [answer.content for answer in read.answers.values()] in (["A", "B"], ["A", "A"])
+
+
+@pytest.mark.parametrize(
+    ("prompt", "chosen", "reason"),
+    [
+        ("Q?", [user("Other?"), assistant("A")], "chosen is a conversation that does not begin with the prompt"),
+        ("Q?", [user("Q?")], "ends with another turn"),
+        ("Q?", [assistant("A"), user("y"), assistant("C")], "chosen has 3 turns after the common beginning"),
+        (None, [user("Other?"), assistant("A")], "begin with different turns"),
+        ("Q?", [{"role": "assistant", "content": [{"type": "image_url"}]}], "has a part that is no text"),
+    ],
+)
+def test_what_is_no_answer_to_the_prompt(prompt: object, chosen: object, reason: str) -> None:
+    rejected = "B" if prompt else [user("Q?"), assistant("B")]
+    with pytest.raises(BadFeedback, match=reason):
+        conversations(prompt, {"chosen": chosen, "rejected": rejected})
+
+
+def test_a_demonstration_is_the_last_turn() -> None:
+    read = conversations(None, {"messages": [user("Q?"), assistant("x"), user("y"), assistant("A")]})
+    assert ([turn.content for turn in read.prompt], read.answers["messages"].content) == (["Q?", "x", "y"], "A")
+
+
+def test_other_keys_roles_and_parts_of_a_turn_are_kept() -> None:
+    parts = [{"type": "text", "text": "a"}, {"type": "text", "text": "b"}]
+    prompt = [{"role": "developer", "content": "x"}, {"role": "user", "content": parts, "name": "bo"}]
+    read = conversations(prompt, {"chosen": "A"})
+    assert [(turn.role, turn.content) for turn in read.prompt] == [("system", "x"), ("user", "a\nb")]
+    assert read.kept == {"prompt[0]": {"role": "developer"}, "prompt[1]": {"name": "bo", "content": parts}}
