@@ -24,7 +24,7 @@ from tasks.registry.alias import ModelVersion, Registry
 from tasks.rounds.params import RoundSettings
 from tasks.rounds.request import Request, parsed, read_request
 from tasks.rounds.running import Execute, RunningRound
-from tasks.state import graph, metric_points, records
+from tasks.state import feedback_database, graph, metric_points, records
 from tasks.state import round as rounds
 from tasks.state.inputs import Base, Champion, Inputs
 from tasks.state.opening_facts import OpeningFacts
@@ -152,7 +152,7 @@ def _freeze(workspace: Workspace, request: Request, registry: Registry) -> Round
     if params.model.base != SCRATCH:  # a new model has no chat template
         check_turns(params.model, _examples(workspace, params))
     _keep_previous(workspace, registry, champion)
-    inputs = frozen(workspace, params, number, champion)
+    inputs = frozen(workspace, params, number, champion, feedback_database.claim(workspace, number))
     shutil.rmtree(workspace.training, ignore_errors=True)
     text = inputs.to_yaml()
     _circumstances(request, text).save(workspace.opened)
@@ -222,8 +222,10 @@ def drop(workspace: Workspace) -> None:
     workspace.opened.unlink(missing_ok=True)
 
 
-def frozen(workspace: Workspace, params: RoundSettings, number: int, champion: ModelVersion | None) -> Inputs:
-    """The inputs of a round that would be opened now."""
+def frozen(
+    workspace: Workspace, params: RoundSettings, number: int, champion: ModelVersion | None, claim: str | None
+) -> Inputs:
+    """The inputs of a round that would be opened now, with the digest of the single events that it claims."""
     return Inputs(
         number=number,
         parent=records.key(workspace, number - 1),
@@ -234,6 +236,7 @@ def frozen(workspace: Workspace, params: RoundSettings, number: int, champion: M
         code=rounds.code_digest(),
         feedback=store.digest(workspace.feedback),
         inbox=tuple(sorted(file.name for file in workspace.inbox.glob("*.jsonl"))),
+        claim=claim,
         params=params.plain(),
     )
 
