@@ -13,7 +13,7 @@ from itertools import islice
 from pathlib import Path
 from typing import Any, NamedTuple
 
-from sqlalchemy import Connection, select, update
+from sqlalchemy import ColumnElement, Connection, or_, select, update
 from sqlalchemy.sql.dml import ReturningInsert
 
 from core.errors import Damaged
@@ -75,9 +75,14 @@ def claim(database: Database, round: int) -> Claim:
 
     def work(connection: Connection) -> Claim:
         connection.execute(update(events).where(events.c.round.is_(None)).values(round=round))
-        return _claim(connection, round)
+        return _claim(connection, round, events.c.round == round)
 
     return database.write(work)
+
+
+def claimable(database: Database, round: int, finished: Collection[int]) -> Claim:
+    """What `release` followed by `claim` would claim; nothing is changed."""
+    return database.read(lambda connection: _claim(connection, round, _unfinished(finished)))
 
 
 def release(database: Database, finished: Collection[int]) -> None:
@@ -86,8 +91,8 @@ def release(database: Database, finished: Collection[int]) -> None:
     A round that was killed while it was opened leaves such a claim, and so does one that was discarded. If it had
     already ingested the events, `parquet.append` recognises them by their ids.
     """
-    unfinished = events.c.round.is_not(None) & events.c.round.not_in(sorted(finished))
-    database.write(lambda connection: connection.execute(update(events).where(unfinished).values(round=None)))
+    change = update(events).where(_unfinished(finished), events.c.round.is_not(None)).values(round=None)
+    database.write(lambda connection: connection.execute(change))
 
 
 def claimed(database: Database, round: int, digest: str) -> list[FeedbackEvent]:
@@ -98,19 +103,20 @@ def claimed(database: Database, round: int, digest: str) -> list[FeedbackEvent]:
     Raises:
         Damaged: they are not those that were claimed when the round was opened.
     """
-    actual, rows = database.read(lambda connection: (_claim(connection, round), _claimed_rows(connection, round)))
+    own = events.c.round == round
+    actual, rows = database.read(lambda connection: (_claim(connection, round, own), _claimed_rows(connection, own)))
     if actual.digest != digest:
         raise Damaged(
             f"round {round} claimed other events in {database.address} when it was opened (digest {digest}, now "
-            f"{actual.digest}); restore the database from a backup, or open the round again with "
-            "`rounds round --reopen`"
+            f"{actual.digest}); set ROUNDS_FEEDBACK_DATABASE as it was then, restore the database from a "
+            "backup, or open the round again with `rounds round --reopen`"
         )
     return [_event(text, received) for text, received in rows]
 
 
-def waiting(database: Database) -> set[str]:
-    """The ids of the events that no round has claimed."""
-    query = select(events.c.feedback_id).where(events.c.round.is_(None))
+def waiting(database: Database, finished: Collection[int]) -> set[str]:
+    """The ids of the events that no finished round has claimed."""
+    query = select(events.c.feedback_id).where(_unfinished(finished))
     return set(database.read(lambda connection: connection.execute(query).scalars().all()))
 
 
@@ -165,12 +171,16 @@ def _result(given: Iterable[FeedbackEvent], new: set[str], contents: dict[str, s
     return PutResult(len(new), len(others) - len(changed), changed)
 
 
-def _claim(connection: Connection, round: int) -> Claim:
-    query = select(events.c.feedback_id, events.c.content).where(events.c.round == round)
+def _unfinished(finished: Collection[int]) -> ColumnElement[bool]:
+    return or_(events.c.round.is_(None), events.c.round.not_in(sorted(finished)))
+
+
+def _claim(connection: Connection, round: int, condition: ColumnElement[bool]) -> Claim:
+    query = select(events.c.feedback_id, events.c.content).where(condition)
     lines = sorted(f"{name}\0{content}\n" for name, content in connection.execute(query))
     return Claim(round, len(lines), hashlib.sha256("".join(lines).encode()).hexdigest())
 
 
-def _claimed_rows(connection: Connection, round: int) -> list[tuple[str, datetime]]:
-    query = select(events.c.event, events.c.received_at).where(events.c.round == round).order_by(events.c.arrival)
+def _claimed_rows(connection: Connection, condition: ColumnElement[bool]) -> list[tuple[str, datetime]]:
+    query = select(events.c.event, events.c.received_at).where(condition).order_by(events.c.arrival)
     return [(text, received) for text, received in connection.execute(query)]

@@ -20,7 +20,7 @@ from tasks.rounds import foresight
 from tasks.rounds.params import RoundSettings
 from tasks.rounds.request import Request, parsed, read_request
 from tasks.rounds.running import Execute, RunningRound
-from tasks.state import graph, intake, metric_points, records
+from tasks.state import feedback_database, graph, intake, metric_points, records
 from tasks.state import round as rounds
 from tasks.state.inputs import Base, Champion, Inputs
 from tasks.state.opening_facts import OpeningFacts
@@ -144,7 +144,7 @@ def _freeze(workspace: Workspace, request: Request, registry: Registry) -> Round
     _fetch_champion(workspace, registry, champion)
     check_base(params.model, workspace.champion)
     _keep_previous(workspace, registry, champion)
-    inputs = frozen(workspace, params, number, champion)
+    inputs = frozen(workspace, params, number, champion, feedback_database.claim(workspace, number))
     shutil.rmtree(workspace.training, ignore_errors=True)
     text = inputs.to_yaml()
     _circumstances(request, text).save(workspace.opened)
@@ -189,8 +189,10 @@ def drop(workspace: Workspace) -> None:
     workspace.opened.unlink(missing_ok=True)
 
 
-def frozen(workspace: Workspace, params: RoundSettings, number: int, champion: ModelVersion | None) -> Inputs:
-    """The inputs of a round that would be opened now."""
+def frozen(
+    workspace: Workspace, params: RoundSettings, number: int, champion: ModelVersion | None, claim: str | None
+) -> Inputs:
+    """The inputs of a round that would be opened now, with the digest of the single events that it claims."""
     return Inputs(
         number=number,
         parent=records.key(workspace, number - 1),
@@ -201,6 +203,7 @@ def frozen(workspace: Workspace, params: RoundSettings, number: int, champion: M
         code=rounds.code_digest(),
         feedback=store.digest(workspace.feedback),
         inbox=tuple(file.name for file in intake.waiting(workspace)),
+        claim=claim,
         params=params.plain(),
     )
 

@@ -13,8 +13,8 @@ from tasks.people.pending import pending
 from tasks.registry.alias import Registry
 from tasks.rounds import foresight, opening
 from tasks.rounds.request import answered
+from tasks.state import feedback_database, intake, records
 from tasks.state import graph as graphs
-from tasks.state import intake, records
 from tasks.state import round as rounds
 from tasks.state.inputs import Champion, Inputs
 from tasks.state.lock import holder
@@ -90,7 +90,7 @@ def plan(workspace: Workspace, overrides: Sequence[str], new: bool = False) -> P
         return Plan("answer", last.number, tuple(why))
     opening.check(workspace, params)
     number = opening.next_number(workspace, registry)
-    inputs = opening.frozen(workspace, params, number, champion)
+    inputs = opening.frozen(workspace, params, number, champion, feedback_database.claimable(workspace, number))
     why = ["--new was given"] if unchanged else _reasons(workspace, inputs, last)
     learns = foresight.foresee(workspace, params).lines()
     return _described(workspace, "open", inputs, why)._replace(learns=tuple(learns))
@@ -191,8 +191,8 @@ def _reasons(workspace: Workspace, inputs: Inputs, last: RoundRecord | None) -> 
     code = rounds.code_digest()
     if last.opened.code != code:
         why.append(f"the code has changed: {last.opened.code} → {code}")
-    if inputs.inbox:
-        why.append(f"{intake.new_records(workspace)} new records are in the inbox")
+    if inputs.inbox or inputs.claim:
+        why.append(f"{intake.new_records(workspace)} new records wait")
     return why or ["the content of a source has changed"]
 
 
@@ -201,10 +201,14 @@ def _reads(workspace: Workspace, inputs: Inputs) -> InputsSummary:
         champion=_version(inputs.champion),
         base=inputs.base.name,
         feedback=f"{len(store.ids(workspace.feedback)):,} stored records",
-        inbox=f"{intake.new_records(workspace):,} new records in {len(inputs.inbox)} files",
+        inbox=f"{intake.new_records(workspace):,} new records in {_waiting_in(inputs)}",
         sources=tuple(source["use"] for source in inputs.value("params.ingest.sources")),
         annotator=inputs.use("vote", "annotator") or "nobody",
     )
+
+
+def _waiting_in(inputs: Inputs) -> str:
+    return f"{len(inputs.inbox)} files" + (" and the feedback database" if inputs.claim else "")
 
 
 def _change_lines(changes: Mapping[str, Sequence[Any]]) -> list[str]:

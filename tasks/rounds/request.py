@@ -11,7 +11,7 @@ from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any
 
 from core.settings import override, parse, read, section
-from tasks.state import records
+from tasks.state import feedback_database, records
 from tasks.state import round as rounds
 from tasks.state.intake import IngestSettings, waiting
 from tasks.state.records import RoundRecord
@@ -63,7 +63,7 @@ def parsed(workspace: Workspace, values: Mapping[str, Any], overrides: Sequence[
 
 
 def answered(workspace: Workspace, overrides: Sequence[str]) -> RoundRecord | None:
-    """The last round's record if knobs, code and sources have not changed since, and the inbox is empty; else None.
+    """The last round's record if knobs, code and sources have not changed since, and no feedback waits; else None.
 
     None as well if a round is unfinished. A round of other code never answers a request.
 
@@ -73,6 +73,8 @@ def answered(workspace: Workspace, overrides: Sequence[str]) -> RoundRecord | No
     """
     last = records.last(workspace)
     if last is None or records.unfinished(workspace) or waiting(workspace):
+        return None
+    if feedback_database.waiting(workspace):
         return None
     if last.opened.code != rounds.code_digest():
         return None

@@ -5,6 +5,9 @@ from collections.abc import Iterator
 from contextlib import contextmanager
 from typing import TYPE_CHECKING
 
+from feedback.schema import FeedbackEvent
+from tasks.state import records
+from tasks.state.round import Round
 from tasks.state.workspace import Workspace
 
 if TYPE_CHECKING:
@@ -33,3 +36,54 @@ def opened(workspace: Workspace) -> Iterator["Database"]:
         yield connected
     finally:
         connected.close()
+
+
+def waiting(workspace: Workspace) -> set[str]:
+    """The ids of the events that arrived singly and that no finished round has claimed; empty without a database."""
+    if not exists(workspace):
+        return set()
+    from feedback.store import arrivals
+
+    with opened(workspace) as database:
+        return arrivals.waiting(database, records.numbers(workspace))
+
+
+def claim(workspace: Workspace, number: int) -> str | None:
+    """Claim all waiting events for a round, and those of rounds that never finished.
+
+    Returns:
+        the digest of the claim; None if there is nothing to claim.
+    """
+    if not exists(workspace):
+        return None
+    from feedback.store import arrivals
+
+    with opened(workspace) as database:
+        arrivals.release(database, records.numbers(workspace))
+        claim = arrivals.claim(database, number)
+    return claim.digest if claim.size else None
+
+
+def claimable(workspace: Workspace, number: int) -> str | None:
+    """What `claim` would return; nothing is claimed."""
+    if not exists(workspace):
+        return None
+    from feedback.store import arrivals
+
+    with opened(workspace) as database:
+        claim = arrivals.claimable(database, number, records.numbers(workspace))
+    return claim.digest if claim.size else None
+
+
+def claimed(round: Round) -> list[FeedbackEvent]:
+    """The events that a round claimed when it was opened, in the order of their arrival; the same at every call.
+
+    Raises:
+        Damaged: the database no longer has them.
+    """
+    if round.claim is None:
+        return []
+    from feedback.store import arrivals
+
+    with opened(round.workspace) as database:
+        return arrivals.claimed(database, round.number, round.claim)

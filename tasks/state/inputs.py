@@ -7,10 +7,10 @@ from collections.abc import Mapping
 from typing import Any
 
 import yaml
-from pydantic import ConfigDict
+from pydantic import ConfigDict, SerializerFunctionWrapHandler, model_serializer
 
 from core.files import parse_yaml
-from core.stored import Value, Values
+from core.stored import Json, Value, Values
 
 
 class Champion(Value):
@@ -50,8 +50,16 @@ class Inputs(Value):
     """Digest of the feedback store before the round ingested anything."""
     inbox: tuple[str, ...] = ()
     """Inbox files that the round ingests."""
+    claim: str | None = None
+    """Digest of the single events that the round claimed in the feedback database and ingests; None without any."""
     params: Values
     """Every effective parameter, by section."""
+
+    @model_serializer(mode="wrap")
+    def _without_unset_claim(self, serialise: SerializerFunctionWrapHandler) -> Json:
+        """A round that was opened before claims existed keeps its key: the field is written only if it was set."""
+        fields: Json = serialise(self)
+        return fields if "claim" in self.model_fields_set else {k: v for k, v in fields.items() if k != "claim"}
 
     def to_yaml(self) -> str:
         """The text of round.yaml."""

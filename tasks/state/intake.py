@@ -25,6 +25,7 @@ from feedback.schema import FeedbackEvent, RejectedRecord
 from feedback.sources import Intake, Source
 from feedback.sources.jsonl import JSONL, source_name
 from feedback.sources.simulated import Simulated
+from tasks.state import feedback_database
 from tasks.state.workspace import Workspace, at
 
 SourceField = Annotated[SerializeAsAny[Source], used("feedback.sources")]
@@ -58,8 +59,9 @@ def inbox_events(workspace: Workspace) -> list[FeedbackEvent]:
 
 
 def new_records(workspace: Workspace) -> int:
-    """Number of inbox records that no round has ingested yet."""
-    return len({event.feedback_id for event in inbox_events(workspace)} - store.ids(workspace.feedback))
+    """Number of records in the inbox and the feedback database that no round has ingested yet."""
+    handed_in = {event.feedback_id for event in inbox_events(workspace)}
+    return len((handed_in | feedback_database.waiting(workspace)) - store.ids(workspace.feedback))
 
 
 class InboxCount(NamedTuple):

@@ -39,6 +39,8 @@ class Round:
     """Inbox files that this round ingests."""
     values: Values
     """Every effective parameter, by section."""
+    claim: str | None = None
+    """Digest of the single events that this round claimed and ingests; None without any."""
 
     def knobs(self, section: str, model: type[Settings]) -> Settings:
         """One section of the frozen parameters, as its settings class."""
@@ -95,6 +97,7 @@ def frozen(workspace: Workspace, inputs: Inputs) -> Round:
         champion=inputs.champion,
         inbox=inputs.inbox,
         values=inputs.params,
+        claim=inputs.claim,
     )
 
 

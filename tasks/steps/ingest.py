@@ -11,7 +11,7 @@ from feedback.schema import FeedbackEvent, RejectedRecord
 from feedback.sources import Intake, Source
 from feedback.sources.jsonl import JSONL
 from tasks.registry import withdrawals
-from tasks.state import templates
+from tasks.state import feedback_database, templates
 from tasks.state.intake import IngestSettings
 from tasks.state.round import Round
 from tasks.state.steplog import StepLog
@@ -47,7 +47,7 @@ def _read(round: Round) -> tuple[list[FeedbackEvent], list[RejectedRecord]]:
     pairs = pair_files.read(round.workspace.answers)
     intake = Intake(round.number, round.seed_for("ingest"), pairs)
     records = [record for source in _sources(round) for record in source.read(intake)]
-    events = [record for record in records if isinstance(record, FeedbackEvent)]
+    events = [record for record in records if isinstance(record, FeedbackEvent)] + feedback_database.claimed(round)
     return events, [record for record in records if isinstance(record, RejectedRecord)]
 
 

@@ -52,7 +52,7 @@ def test_waiting_feedback_and_a_rollback_are_reasons(rounds: Rounds, continued: 
     rounds("feedback", "import", votes, "-w", continued.root)
     Registry(continued.root).rollback(None, "rude", "ana")
     plan = planned(rounds, continued, *TINY, PROMOTE)
-    assert plan["because"] == ["48 new records are in the inbox"]
+    assert plan["because"] == ["48 new records wait"]
     assert plan["reads"]["inbox"] == "48 new records in 1 files"
     assert plan["reads"]["champion"] == "policy/1"
 

@@ -2,16 +2,18 @@
 
 import subprocess
 import sys
+from datetime import UTC, datetime
 from pathlib import Path
 
 from core.files import digest, read_json
-from feedback import store
+from feedback import canonical, store
 from feedback.sources.jsonl import JSONL
+from feedback.store import arrivals
 from flows.round import rlhf_round
 from tasks.registry import audit
 from tasks.registry.alias import Registry
 from tasks.rounds.request import answered
-from tasks.state import records
+from tasks.state import feedback_database, records
 from tasks.state.inputs import Champion
 from tasks.state.workspace import PROJECT, Workspace
 from tests.commands import Rounds
@@ -118,17 +120,25 @@ def test_another_knob_is_another_request(finished: Workspace) -> None:
     assert answered(finished, [*TINY, HOLD]) is None
 
 
-def test_handed_in_feedback_is_a_reason_for_one_round(
+def test_new_feedback_in_files_and_in_the_database_is_a_reason_for_one_round(
     rounds: Rounds, prefect: None, continued: Workspace, tmp_path: Path
 ) -> None:
-    votes = write(tmp_path / "votes.jsonl", shallow_votes(requests(items=1)))
-    assert "48 records wait" in rounds("feedback", "import", votes, "-w", continued.root).out
+    *votes, last = shallow_votes(requests(items=1))
+    single = canonical.event(last, {"source": "served", "source_id": "1"})
+    with feedback_database.opened(continued) as db:
+        arrivals.put(db, [single], continued.feedback, datetime.now(UTC))
     assert answered(continued, [*TINY, PROMOTE]) is None
+    assert (
+        "48 records wait"
+        in rounds("feedback", "import", write(tmp_path / "votes.jsonl", votes), "-w", continued.root).out
+    )
     settings = [word for override in (*TINY, PROMOTE) for word in ("-S", override)]
     assert "Round 2: promote" in rounds("round", "-w", continued.root, *settings).out
     assert parts(continued).keys() >= {"part-00002-0.parquet"}
+    assert [event.source_id for event in store.events(continued.feedback, {2}) if event.source == "served"] == ["1"]
     [name] = records.read(continued, 2).inputs.inbox
     assert [file.name for file in (continued.inbox / "taken").iterdir()] == [name]
+    assert feedback_database.waiting(continued) == set()
     assert answered(continued, [*TINY, PROMOTE]) == records.read(continued, 2)
 
 

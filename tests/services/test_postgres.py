@@ -55,7 +55,7 @@ def test_a_commit_is_durable_and_the_tables_share_a_database_with_others(server:
     db.write(lambda connection: connection.execute(text("CREATE TABLE alembic_version (version_num TEXT)")))
     db.close()
     again = database.connect(server.replace("postgresql:", "postgres:"))
-    assert arrivals.waiting(again) == set()
+    assert arrivals.waiting(again, []) == set()
     again.close()
 
 
