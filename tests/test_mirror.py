@@ -29,6 +29,7 @@ ELSEWHERE = {
     "feedback/marks.py": "feedback/test_forms.py",
     "feedback/pairs.py": "tasks/people/test_ballots.py",
     "feedback/positions.py": "tasks/steps/test_ingest.py",
+    "feedback/rejects.py": "tasks/steps/test_ingest.py",
     "feedback/votes.py": "feedback/test_preferences.py",
     "models/pairs.py": "models/test_reward.py",
     "models/scratch.py": "models/test_tokens.py",
