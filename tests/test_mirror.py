@@ -39,6 +39,7 @@ ELSEWHERE = {
     "feedback/packaging/raw.py": "feedback/packaging/test_packaging.py",
     "feedback/pairs.py": "tasks/people/test_ballots.py",
     "feedback/transcripts.py": "feedback/sources/test_hh_rlhf.py",
+    "feedback/rejects.py": "tasks/steps/test_ingest.py",
     "feedback/votes.py": "feedback/test_preferences.py",
     "models/pairs.py": "models/test_reward.py",
     "models/scratch.py": "models/test_tokens.py",

@@ -38,6 +38,8 @@ class IngestSettings(BaseSettings):
     """Read in every round; events that were ingested before are skipped. The workspace's inbox is always read too."""
     threshold: int = Field(200, ge=1)
     """Number of waiting inbox records at which a round starts automatically."""
+    rejected_limit: float = Field(0.3, gt=0, le=1)
+    """Share of the records of one source (of 50 or more) that cannot be used at which the round stops."""
 
 
 def _settings(workspace: Workspace, overrides: Sequence[str]) -> IngestSettings:

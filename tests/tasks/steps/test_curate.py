@@ -28,7 +28,8 @@ def written(file: Path, good: range, bad: int) -> Path:
 
 def curated(workspace: Workspace, number: int, *files: Path) -> dict[str, float]:
     """The metrics of curate, after ingest has read the files in round `number`."""
-    values = {"ingest": {"sources": [{"use": "jsonl", "path": str(file)} for file in files]}}
+    sources = [{"use": "jsonl", "path": str(file)} for file in files]
+    values = {"ingest": {"sources": sources, "rejected_limit": 1.0}}
     round = Round(workspace, number, None, seed=0, salt="salt", champion=None, inbox=(), values=values)
     write_text(workspace.answers, "")
     for step in (ingest, curate):

@@ -52,6 +52,27 @@ def test_a_store_without_events_is_an_error_with_the_cure(tmp_path: Path) -> Non
         ingest(round, Logged())
 
 
+@pytest.mark.parametrize(("bad", "stops"), [(30, True), (29, False)])
+def test_a_source_that_is_30_percent_bad_stops_the_round(tmp_path: Path, bad: int, stops: bool) -> None:
+    good = [GOOD | {"prompt": f"Is number {number} open?"} for number in range(100 - bad)]
+    file = written(tmp_path / "votes.jsonl", *good, *[BROKEN] * (bad - 1), {"prompt": "Why?"})
+    round = opened(tmp_path, ingest={"sources": [{"use": "jsonl", "path": str(file)}]})
+    if stops:
+        with pytest.raises(BadFeedback) as stopped:
+            ingest(round, Logged())
+        facts = ("30 of 100", "29 × rejected is missing", "(first: votes.jsonl:71)", "ingest.rejected_limit=0.3")
+        assert [fact for fact in facts if fact not in str(stopped.value)] == []
+    else:
+        ingest(round, Logged())
+    assert len(store.rejections(round.workspace.feedback)) == bad
+    assert len(store.events(round.workspace.feedback)) == 100 - bad
+
+
+def test_a_small_source_is_not_judged_by_its_share(tmp_path: Path) -> None:
+    file = written(tmp_path / "votes.jsonl", GOOD, *[BROKEN | {"prompt": f"{number}?"} for number in range(48)])
+    ingest(opened(tmp_path, ingest={"sources": [{"use": "jsonl", "path": str(file)}]}), Logged())
+
+
 REFUSES_SYSTEM = (
     "{% for turn in messages %}{% if turn.role == 'system' %}{{ raise_exception('no system turns') }}{% endif %}"
     "{{ turn.content }}{{ eos_token }}{% endfor %}"
