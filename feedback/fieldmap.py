@@ -5,10 +5,10 @@ from collections.abc import Mapping, Sequence
 from pathlib import Path
 from typing import Annotated, Any, Literal
 
-from pydantic import BeforeValidator, Field, JsonValue, model_validator
+from pydantic import BaseModel, BeforeValidator, ConfigDict, Field, JsonValue, model_validator
 
 from core.errors import BadFeedback
-from core.settings import BaseSettings, parse, read
+from core.settings import parse, read
 from feedback.layouts import decoded, number, spoken
 
 Record = Mapping[str, Any]
@@ -30,7 +30,11 @@ def _with_text_keys(values: object) -> object:
     return {_text(key): value for key, value in values.items()} if isinstance(values, Mapping) else values
 
 
-class Winner(BaseSettings):
+class _Part(BaseModel):
+    model_config = ConfigDict(frozen=True, extra="forbid", use_attribute_docstrings=True)
+
+
+class Winner(_Part):
     """Where a record names the better answer."""
 
     path: str
@@ -42,7 +46,7 @@ class Winner(BaseSettings):
     """
 
 
-class Scores(BaseSettings):
+class Scores(_Part):
     """Where a record scores its answers."""
 
     paths: tuple[str, ...] = Field(min_length=1)
@@ -53,7 +57,7 @@ class Scores(BaseSettings):
     """Lowest and highest possible score; needed for the score of a single answer."""
 
 
-class FieldMap(BaseSettings):
+class FieldMap(_Part):
     """Paths are names of columns, or lead into them: `question.text`, `outputs[0].content`, also through JSON text."""
 
     prompt: str | None = None

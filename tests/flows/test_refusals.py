@@ -91,7 +91,7 @@ def test_a_base_model_without_tokenizer(
 
 def test_no_feedback_at_all(rounds: Rounds, workspace: Workspace, tmp_path: Path) -> None:
     said = refused(rounds, workspace, source(write(tmp_path / "votes.jsonl", [])))
-    assert "round 0, step ingest: no usable feedback: sources jsonl gave nothing" in said
+    assert "votes.jsonl: the file is empty" in said
 
 
 def test_feedback_that_cannot_be_used_is_kept_with_its_reason(
