@@ -93,6 +93,8 @@ class DataGraph:
             unfinished.unlink()
         if (locks := self.root / ".dvc" / "tmp" / "rwlock").exists():
             _remove_stale(locks)
+        for unfinished in (self.root / ".dvc" / "cache" / "runs").rglob(".*.tmp"):
+            unfinished.unlink()  # DVC was writing which outputs a stage had
         for path in (self._lock, self._before, self._data / "previous.dvc"):
             recover(path)
         self._move_previous()

@@ -239,9 +239,9 @@ FULL = {
     "moment", ["full evaluate", *(pytest.param(moment, marks=pytest.mark.chaos) for moment in list(FULL)[1:])]
 )
 def test_a_full_disk_leaves_what_was_finished(
-    moment: str, start: Callable[[str], Workspace], undisturbed: dict[str, Any], end: Killer
+    moment: str, before: Workspace, undisturbed: dict[str, Any], end: Killer, tmp_path: Path
 ) -> None:
-    workspace = start(moment)
+    workspace = moved(before, tmp_path / "copy")
     assert end(workspace, moment) == 1
     said = failure(workspace).read_text()
     assert re.match(FULL[moment], said), said

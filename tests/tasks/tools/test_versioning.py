@@ -131,6 +131,14 @@ def test_settings_of_the_user_that_dvc_cannot_read_are_named(
         DataGraph(workspace.root).remote_of(None)
 
 
+def test_what_dvc_had_not_finished_writing_is_removed(workspace: Workspace) -> None:
+    unfinished = workspace.root / ".dvc/cache/runs/4b/4b67/.1FRBE4GyuCwrsRBCASvRfg.tmp"
+    unfinished.parent.mkdir(parents=True)
+    unfinished.touch()
+    DataGraph(workspace.root).repair()
+    assert not unfinished.exists()
+
+
 def test_a_half_written_dvc_file_is_removed(workspace: Workspace) -> None:
     workspace.previous.mkdir()
     (workspace.previous / "champion.json").write_text("{}")
