@@ -5,7 +5,7 @@ BIN := $(VENV)/bin
 READY := $(VENV)/.ready
 
 # The least share of lines, in per cent, that `make test` runs: raise it with the coverage, never lower it.
-FLOOR := 95
+FLOOR := 96
 
 .DEFAULT_GOAL := help
 .PHONY: help setup postgres reports round status ui test test-learning test-services chaos coverage check format lint types contracts docs site lock clean

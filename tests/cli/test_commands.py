@@ -34,7 +34,7 @@ def test_rollback_moves_the_alias_and_says_why(rounds: Rounds, continued: Worksp
     assert last.facts["reason"] == "it was rude"
     status = rounds("status", "-w", continued.root).out
     assert "champion   policy version 1, from round 0" in status
-    assert "candidate  policy version 2, from round 1: it was rude" in status
+    assert "candidate  policy version 2, from round 1: rolled back: it was rude" in status
 
 
 def test_rollback_without_an_earlier_version(rounds: Rounds, workspace: Workspace) -> None:

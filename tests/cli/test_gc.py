@@ -26,7 +26,7 @@ def listing(path: str, md5: str) -> str:
 def test_after_finished_rounds_nothing_can_be_removed(rounds: Rounds, continued: Workspace) -> None:
     result = rounds("gc", "-w", continued.root)
     assert result.code == 0, result.err
-    assert result.out.startswith("0 objects, 0 bytes")
+    assert result.out.startswith("Nothing can be removed")
 
 
 def test_data_of_a_dropped_round_is_removed_but_not_its_feedback(rounds: Rounds, continued: Workspace) -> None:

@@ -30,7 +30,7 @@ def data(**numbers: float) -> Metrics:
         (data() | {"reward/cut_answers": 0.51}, "hold", "model.max_answer_tokens"),
         (data() | {"reward/cut_prompts": 0.51}, "hold", "model.max_prompt_tokens"),
         (data() | {"sft/cut_answers": 0.51}, "hold", "model.max_answer_tokens"),
-        (data() | {"reward/equal_after_cut": 0.06}, "hold", "6.0%"),
+        (data() | {"reward/equal_after_cut": 0.06}, "hold", "6.0 % of the pairs"),
         (data() | {"reward/cut_answers": 0.5, "reward/equal_after_cut": 0.05}, "promote", "nothing leaked"),
     ],
 )
