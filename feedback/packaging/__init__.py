@@ -69,7 +69,7 @@ def content_digest(path: Path) -> str:
 
 def files_in(folder: Path) -> list[Path]:
     """The files below a folder whose names end like those of records, sorted by path; hidden ones are left out."""
-    below = (path for path in folder.rglob("*") if not any(name.startswith(".") for name in path.parts[-1:]))
+    below = (path for path in folder.rglob("*") if not path.name.startswith("."))
     return sorted(path for path in below if path.is_file() and is_named_as_records(path.name))
 
 

@@ -49,7 +49,7 @@ class _Text:
     def peek(self) -> str:
         """The next character that is not white space; empty at the end."""
         while True:
-            self._at = _SPACE.match(self._buffer, self._at).end()  # type: ignore[union-attr]
+            self._at = _SPACE.match(self._buffer, self._at).end()  # type: ignore[union-attr]  # the pattern also matches nothing, so there is a match
             if self._at < len(self._buffer):
                 return self._buffer[self._at]
             if not self._more(BLOCK):

@@ -4,15 +4,14 @@ from collections.abc import Iterator
 from pathlib import Path
 
 from core.errors import BadFeedback
-from core.files import digest
 from feedback import lines, packaging
 from feedback.fieldmap import FieldMap
 from feedback.schema import FeedbackEvent, RejectedRecord
-from feedback.sources import Intake, Source
-from feedback.sources.jsonl import source_name
+from feedback.sources import Intake
+from feedback.sources.jsonl import JSONL, source_name
 
 
-class Table(Source):
+class Table(JSONL):
     """JSON lines, a JSON array, CSV, TSV, Parquet or Arrow, plain or compressed. `rounds feedback inspect` shows it."""
 
     path: Path
@@ -25,15 +24,6 @@ class Table(Source):
         convert = self.map.record if self.map else dict
         for file in self._files():
             yield from lines.events(file, source_name(file), {"round": intake.round}, convert)
-
-    def check(self) -> None:
-        """Check that there are files, and that they are of a kind that is read."""
-        for file in self._files():
-            packaging.detect(file)
-
-    def fingerprint(self) -> str:
-        """The digests of all files."""
-        return " ".join(digest(file) for file in self._files())
 
     def _files(self) -> list[Path]:
         files = packaging.files_in(self.path) if self.path.is_dir() else [self.path]
