@@ -198,7 +198,7 @@ def test_exempt_functions_exist() -> None:
     [
         ("BadFeedback('no usable feedback')", False),
         ("BadFeedback('no usable feedback; expected some')", False),  # a cure for the person, no reason of a record
-        ("BadFeedback(f'no feedback in {folder}; hand in a file with `rounds feedback FILE`')", True),
+        ("BadFeedback(f'no feedback in {folder}; hand in a file with `rounds feedback import FILE`')", True),
         ("BadModel(f'{folder} cannot be loaded: {error}')", False),
         ("BadModel(f'{folder} needs a tokenizer; there is none of this name')", False),
         ("BadModel(f'{folder} has no tokenizer; save it with the model')", True),
