@@ -1,4 +1,4 @@
-"""`rounds audit verify`: check that no line of the audit log was changed, removed or moved."""
+"""`rounds audit`: check that no line of the audit log was changed, removed or moved."""
 
 from typing import Annotated, Literal
 
@@ -11,7 +11,7 @@ from core.errors import Damaged
 
 @app.command(rich_help_panel=Panel.HISTORY)
 def audit(
-    action: Annotated[Literal["verify"], typer.Argument(help="verify: check every line of the log.")],
+    action: Annotated[Literal["verify"], typer.Argument(help="verify: check every line of the log.")] = "verify",
     folder: Folder = None,
 ) -> None:
     """Verify the audit log of promotions, rollbacks, withdrawals, approvals and incidents."""

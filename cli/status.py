@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from datetime import UTC, datetime
 from typing import TYPE_CHECKING
 
 from rich.console import Console
@@ -20,6 +21,9 @@ if TYPE_CHECKING:
 
 ROUNDS = 10
 """Maximum number of rounds shown."""
+
+KEY = 10
+"""Digits of a round key that are shown, so that a row fits 80 columns; `rounds show` has the whole key."""
 
 
 @app.command(rich_help_panel=Panel.ROUNDS)
@@ -71,11 +75,11 @@ def _open_round(out: Console, workspace: Workspace) -> None:
 def _rounds(workspace: Workspace, champion: str) -> Table:
     from tasks.state import records
 
-    table = grid("round", "version", "verdict", "win rate", "reward acc.", "KL", "finished", "key")
+    table = grid("round", "version", "verdict", "win rate", "reward", "KL", "finished, UTC", "key")
     for number in records.numbers(workspace)[-ROUNDS:]:
         record = records.read(workspace, number)
         version = f"{record.version} ★" if record.version == champion else record.version
-        table.add_row(str(number), version, record.verdict.result, *_figures(record), record.key)
+        table.add_row(str(number), version, record.verdict.result, *_figures(record), record.key[:KEY])
     return table
 
 
@@ -87,4 +91,5 @@ def _figures(record: RoundRecord) -> tuple[str, str, str, str]:
     def figure(metric: Metric, form: str) -> str:
         return format(record.metrics[metric.full], form) if metric.full in record.metrics else "–"
 
-    return figure(WIN_RATE, ".1%"), figure(REWARD_ACCURACY, ".1%"), figure(KL_MEAN, ".2f"), record.finished
+    finished = f"{datetime.fromisoformat(record.finished).astimezone(UTC):%Y-%m-%d %H:%M}"
+    return figure(WIN_RATE, ".1%"), figure(REWARD_ACCURACY, ".1%"), figure(KL_MEAN, ".2f"), finished

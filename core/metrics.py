@@ -80,6 +80,10 @@ class Metric(str):
         """The name of one member of a family: the placeholder replaced with `label`, which must be valid in a name."""
         return _PLACEHOLDER.sub(label, self)
 
+    def includes(self, name: str) -> bool:
+        """Whether a name within the step is this metric's, or that of a member of the family."""
+        return name == self or (self.prefix != self and name.startswith(self.prefix))
+
     def __reduce__(self) -> tuple[type[str], tuple[str]]:
         """Copies and pickles are plain strings."""
         return str, (str(self),)

@@ -23,6 +23,8 @@ class LengthGate(Gate):
             return self.finding("hold", "the answers' lengths were not compared with the champion's")
         ratio = inputs.candidate[RATIO]
         within = self.shortest <= ratio <= self.longest
-        reason = f"answers are {ratio:.2f} times as long as the champion's"
+        # a ratio of 0.5999 is shown as such: "0.60, outside 0.6 to 1.5" would contradict itself
+        shown = f"{ratio:.2f}" if within or not self.shortest <= round(ratio, 2) <= self.longest else f"{ratio:.4g}"
+        reason = f"answers are {shown} times as long as the champion's"
         bounds = f"{'within' if within else 'outside'} {self.shortest:g} to {self.longest:g}"
         return self.finding("promote" if within else "reject", f"{reason}: {bounds}", length_ratio=ratio)

@@ -1,5 +1,6 @@
 """What `rounds round` would do now, and why: answer, continue or open; and which steps would run. Writes nothing."""
 
+import json
 from collections.abc import Mapping, Sequence
 from pathlib import Path
 from typing import Any, Literal, NamedTuple
@@ -212,7 +213,12 @@ def _waiting_in(inputs: Inputs) -> str:
 
 
 def _change_lines(changes: Mapping[str, Sequence[Any]]) -> list[str]:
-    return [f"{name}: {old} → {new}" for name, (old, new) in changes.items()]
+    return [f"{name}: {_written(old)} → {_written(new)}" for name, (old, new) in changes.items()]
+
+
+def _written(value: Any) -> str:
+    """A value as it is written in `-S KEY=VALUE`."""
+    return value if isinstance(value, str) else json.dumps(value, ensure_ascii=False)
 
 
 def _version(champion: Champion | None) -> str:

@@ -39,6 +39,10 @@ def test_an_entry_has_names_unit_direction_and_definition() -> None:
 def test_a_family_of_metrics() -> None:
     family = Metric("criterion_<name>_votes", "evaluate", "votes", "up", "Fresh votes under it.")
     assert (family.prefix, family.of("polite")) == ("criterion_", "criterion_polite_votes")
+    assert family.includes("criterion_polite_votes")
+    assert not family.includes("win_rate")
+    assert RATE.includes("win_rate")
+    assert not RATE.includes("win_rate_of_another")
 
 
 SHARES = ("share", "ratio")

@@ -11,10 +11,12 @@ from typing import Any, NamedTuple
 
 import yaml
 
+from core.metrics import declared
 from evaluation.drift.report import DriftReport
+from evaluation.evals import adversarial, reward_model
 from evaluation.evals.adversarial import ADVERSARIAL_ACCURACY, TRAP
 from evaluation.evals.red_team import ATTACK, RED_TEAM_SUCCESS
-from evaluation.evals.reward_model import REWARD_ACCURACY
+from evaluation.evals.reward_model import HOLDOUT_EQUAL_AFTER_CUT, JUDGE_ACCURACY, REWARD_ACCURACY
 from evaluation.evals.safety import SAFETY_WIN_RATE
 from evaluation.evals.slices import SLICE, VOTERS
 from evaluation.evals.votes import CRITERION, WIN_RATE
@@ -33,8 +35,12 @@ TEMPLATES = Path(__file__).parent
 MAX_DESCRIPTION = 5000
 """How many characters of a version's description MLflow stores."""
 
-ABOUT_REWARD = re.compile(r"(champion_)?(reward(?!_gain)|adversarial|trap_|words_|longer_)")
-"""Names of the metrics about the reward model."""
+ABOUT_REWARD = [
+    metric
+    for metric in (*declared(reward_model), *declared(adversarial))
+    if metric not in (JUDGE_ACCURACY, HOLDOUT_EQUAL_AFTER_CUT)
+]
+"""The metrics about the reward model."""
 
 HEADLINES = (WIN_RATE, SAFETY_WIN_RATE, REWARD_ACCURACY, ADVERSARIAL_ACCURACY, RED_TEAM_SUCCESS)
 """The metrics in the card's machine-readable header; the card shows all."""
@@ -65,7 +71,7 @@ class CardFacts(NamedTuple):
 
     def about(self, name: str) -> bool:
         """Whether a metric is about this model."""
-        return self.version.name == "policy" or ABOUT_REWARD.match(name) is not None
+        return self.version.name == "policy" or any(metric.includes(name) for metric in ABOUT_REWARD)
 
 
 class MeasuredNumber(NamedTuple):

@@ -54,6 +54,11 @@ def test_length(ratio: float, result: Result) -> None:
     assert check(LengthGate(), {"evaluate/length_ratio": ratio}).result == result
 
 
+def test_a_length_just_outside_is_not_shown_as_the_limit() -> None:
+    assert "0.5999 times" in check(LengthGate(), {"evaluate/length_ratio": 0.59994}).reason
+    assert "1.501 times" in check(LengthGate(), {"evaluate/length_ratio": 1.5012}).reason
+
+
 @pytest.mark.parametrize(
     ("distinct", "alike", "result"), [(0.71, 0.64, "promote"), (0.69, 0.6, "reject"), (1.0, 0.66, "reject")]
 )
