@@ -28,12 +28,13 @@ SFT_EXAMPLES = Metric(
     "up",
     "Demonstrations trained on.",
 )
-SFT_TRUNCATED = Metric(
-    "truncated",
+SFT_CUT_PROMPTS = Metric(
+    "cut_prompts",
     "sft",
-    "prompts",
+    "share",
     "down",
-    "Prompts truncated on the left to `model.max_prompt_tokens`.",
+    "Share of the demonstrations whose prompt is longer than `model.max_prompt_tokens`: they lose their beginning. The "
+    "gate `data_quality` holds above .5.",
 )
 SFT_CUT_ANSWERS = Metric(
     "cut_answers",
@@ -144,6 +145,14 @@ REWARD_ANNOTATORS = Metric(
     "Annotators whose votes were compared with the model that was not trained on the same pairs; those with few "
     "votes are pooled and count as one. 0 if there are fewer than two to compare. `data/reports/reward.json` lists "
     "each of them, over all votes and over those of the newest round; the gate `annotators` reads it.",
+)
+POLICY_CUT_PROMPTS = Metric(
+    "cut_prompts",
+    "policy",
+    "share",
+    "down",
+    "Share of the prompts that the policy is trained on that are longer than `model.max_prompt_tokens`: they lose "
+    "their beginning. The gate `data_quality` holds above .5.",
 )
 POLICY_OBJECTIVE_SCORE = Metric(
     "objective/score",
@@ -321,6 +330,14 @@ SAMPLE_PROMPTS = Metric(
     "prompts",
     "up",
     "Held-out prompts that both models answered, at most `sample.prompts`.",
+)
+SAMPLE_CUT_PROMPTS = Metric(
+    "cut_prompts",
+    "sample",
+    "share",
+    "down",
+    "Share of the held-out prompts that are longer than `model.max_prompt_tokens`: both models see only their end. The "
+    "gate `data_quality` holds above .5.",
 )
 SAMPLE_TOKENS = Metric(
     "tokens",

@@ -12,11 +12,11 @@ from transformers import PreTrainedTokenizerBase, get_cosine_schedule_with_warmu
 from core.errors import BadParams
 from core.log import Log, ignore
 from core.settings import BaseSettings
-from models.measured import SFT_CUT_ANSWERS, SFT_EXAMPLES, SFT_GRAD_NORM, SFT_LOSS, SFT_TRUNCATED
+from models.measured import SFT_CUT_ANSWERS, SFT_CUT_PROMPTS, SFT_EXAMPLES, SFT_GRAD_NORM, SFT_LOSS
 from models.policy import ModelSettings, Policy, response_logprobs
 from models.seeding import generator
 from models.tokens import Batch, by_length, encode_answers, encode_prompts, pad
-from models.truncation import cut
+from models.truncation import cut, cut_share
 
 
 class SFTSettings(BaseSettings):
@@ -43,8 +43,8 @@ class TokenisedDemonstrations(NamedTuple):
     answers: list[list[int]]
     weights: Tensor
     """(n,) float32"""
-    truncated: int
-    """Number of prompts that were truncated on the left."""
+    cut_prompts: float
+    """Share of the prompts that were truncated on the left."""
     cut_answers: int
     """Number of answers that were truncated on the right."""
 
@@ -69,7 +69,7 @@ def fit(
     encoded = encode(policy.tokenizer, data, limits)
     summary: dict[str, float] = {
         SFT_EXAMPLES: float(len(encoded.prompts)),
-        SFT_TRUNCATED: float(encoded.truncated),
+        SFT_CUT_PROMPTS: encoded.cut_prompts,
         SFT_CUT_ANSWERS: encoded.cut_answers / max(len(encoded.answers), 1),
     }
     losses = _train(policy, encoded, knobs, seed, log)
@@ -117,9 +117,10 @@ def encode(
     prompts = encode_prompts(tokenizer, [row["prompt"] for row in rows], limits.max_prompt_tokens)
     answers = encode_answers(tokenizer, [row["completion"] for row in rows], limits.max_answer_tokens)
     weights = torch.tensor([row["weight"] for row in rows], dtype=torch.float32)
-    truncated = sum(prompt.truncated > 0 for prompt in prompts)
     cut_answers = cut(tokenizer, [row["completion"] for row in rows], limits.max_answer_tokens)
-    return TokenisedDemonstrations([prompt.ids for prompt in prompts], answers, weights, truncated, cut_answers)
+    return TokenisedDemonstrations(
+        [prompt.ids for prompt in prompts], answers, weights, cut_share(prompts), cut_answers
+    )
 
 
 def answer_loss(policy: Policy, batch: Batch, weights: Tensor) -> Tensor:

@@ -5,7 +5,7 @@ from typing import Any, NamedTuple
 
 from transformers import PreTrainedTokenizerBase
 
-from models.tokens import encode_answers, encode_prompts
+from models.tokens import EncodedPrompt, encode_answers, encode_prompts
 
 
 class Truncation(NamedTuple):
@@ -51,6 +51,11 @@ def measure(
         cut_answers=cut(tokenizer, texts, answer_limit),
         equal=frozenset(ix for ix, row in enumerate(rows) if ids[row["chosen"]] == ids[row["rejected"]]),
     )
+
+
+def cut_share(prompts: Sequence[EncodedPrompt]) -> float:
+    """Share of the encoded prompts that lost their beginning; 0 if there are none."""
+    return sum(prompt.truncated > 0 for prompt in prompts) / max(len(prompts), 1)
 
 
 def cut(tokenizer: PreTrainedTokenizerBase, texts: Sequence[str], limit: int) -> int:

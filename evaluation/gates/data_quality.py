@@ -15,7 +15,15 @@ from feedback.measured import (
     CURATE_REFUSED,
     CURATE_SHARED_PAIRS,
 )
-from models.measured import REWARD_CUT_ANSWERS, REWARD_CUT_PROMPTS, REWARD_EQUAL_AFTER_CUT, SFT_CUT_ANSWERS
+from models.measured import (
+    POLICY_CUT_PROMPTS,
+    REWARD_CUT_ANSWERS,
+    REWARD_CUT_PROMPTS,
+    REWARD_EQUAL_AFTER_CUT,
+    SAMPLE_CUT_PROMPTS,
+    SFT_CUT_ANSWERS,
+    SFT_CUT_PROMPTS,
+)
 
 LEAKED, QUARANTINE = CURATE_LEAKED.full, CURATE_QUARANTINE_SHARE.full
 ALPHA, SHARED = CURATE_AGREEMENT_ALPHA.full, CURATE_SHARED_PAIRS.full
@@ -69,8 +77,11 @@ class DataQualityGate(Gate):
         if refused > self.refused * (refused + metrics.get(CURATE_EVENTS.full, 0.0)):
             yield f"the chat template of the base model refuses the prompts of {refused:.0f} stored events"
         for name, limit, loss in (
-            (REWARD_CUT_PROMPTS.full, self.cut, "of the prompts are cut: raise model.max_prompt_tokens"),
+            (REWARD_CUT_PROMPTS.full, self.cut, "of the prompts of pairs are cut: raise model.max_prompt_tokens"),
+            (POLICY_CUT_PROMPTS.full, self.cut, "of the policy's prompts are cut: raise model.max_prompt_tokens"),
+            (SAMPLE_CUT_PROMPTS.full, self.cut, "of the held-out prompts are cut: raise model.max_prompt_tokens"),
             (REWARD_CUT_ANSWERS.full, self.cut, "of the answers are cut: raise model.max_answer_tokens"),
+            (SFT_CUT_PROMPTS.full, self.cut, "of the demonstrations lose context: raise model.max_prompt_tokens"),
             (SFT_CUT_ANSWERS.full, self.cut, "of the demonstrations are cut: raise model.max_answer_tokens"),
             (
                 REWARD_EQUAL_AFTER_CUT.full,

@@ -5,9 +5,11 @@ from collections.abc import Mapping
 from core.plugins import make
 from models.algorithms import Algorithm
 from models.checkpoints import Checkpoints
+from models.measured import POLICY_CUT_PROMPTS
 from models.policy import ModelSettings, Policy
 from models.reward import RewardModel
 from models.tokens import encode_prompts
+from models.truncation import cut_share
 from tasks.state.reports import StepReport
 from tasks.state.round import Round
 from tasks.state.steplog import StepLog
@@ -32,10 +34,13 @@ def policy(round: Round, log: StepLog) -> None:
         log(metrics, iteration, total)
 
     with log.learning():
-        ids = [encoded.ids for encoded in encode_prompts(candidate.tokenizer, prompts, limits.max_prompt_tokens)]
+        encoded = encode_prompts(candidate.tokenizer, prompts, limits.max_prompt_tokens)
+        losses = {POLICY_CUT_PROMPTS: cut_share(encoded)}
+        log(losses, 0)
+        ids = [prompt.ids for prompt in encoded]
         algorithm.train(
             candidate, reference, reward, ids, limits.max_answer_tokens, checkpoints, note, round.seed_for("policy")
         )
     candidate.save(workspace.checkpoint("policy"))
     metrics = {name: value for name, value in last.items() if not name.startswith("time/")}
-    StepReport(metrics=metrics).save(workspace.report("policy"))
+    StepReport(metrics={**metrics, **losses}).save(workspace.report("policy"))

@@ -12,10 +12,12 @@ from evaluation.evals import CANDIDATE, CHAMPION, Answers
 from feedback import pairs as pair_files
 from feedback.schema import GroupedPrompt, Message
 from models.answering import answer
-from models.measured import SAMPLE_PROMPTS, SAMPLE_TOKENS
+from models.measured import SAMPLE_CUT_PROMPTS, SAMPLE_PROMPTS, SAMPLE_TOKENS
 from models.policy import ModelSettings, Policy
 from models.reward import RewardModel
 from models.rollout import SamplingSettings
+from models.tokens import Turn, encode_prompts
+from models.truncation import cut_share
 from tasks.people import ballots
 from tasks.state import tables
 from tasks.state.reports import Numbers, StepReport
@@ -46,13 +48,15 @@ def sample(round: Round, log: StepLog) -> None:
     prompts = _held_out_prompts(round, round.knobs("sample", SampleSettings).prompts)
     scorers = Scorers(RewardModel.load(workspace.checkpoint("reward")), RewardModel.load(workspace.checkpoint("judge")))
     with log.learning():
-        candidate = _answers(round, CANDIDATE, Policy.load(workspace.checkpoint("policy")), prompts, scorers, log)
+        policy = Policy.load(workspace.checkpoint("policy"))
+        candidate = _answers(round, CANDIDATE, policy, prompts, scorers, log)
         champion = _answers(round, CHAMPION, Policy.load(workspace.champion), prompts, scorers, log)
     blinded = ballots.draw(round, prompts, candidate.texts, champion.texts)
     pair_files.write(workspace.pairs, [side.pair for side in blinded if side])
     _write_samples(round, prompts, candidate, champion, [side.left if side else None for side in blinded])
     numbers: Numbers = {
         SAMPLE_PROMPTS: len(prompts),
+        SAMPLE_CUT_PROMPTS: _cut(round, policy, prompts),
         SAMPLE_TOKENS: int(candidate.tokens.sum() + champion.tokens.sum()),
     }
     log(numbers, 0, 1)
@@ -70,13 +74,23 @@ def _held_out_prompts(round: Round, count: int) -> list[GroupedPrompt]:
     ]
 
 
+def _cut(round: Round, policy: Policy, prompts: Sequence[GroupedPrompt]) -> float:
+    """Share of the prompts that lose their beginning."""
+    limit = round.knobs("model", ModelSettings).max_prompt_tokens
+    return cut_share(encode_prompts(policy.tokenizer, _turns(prompts), limit))
+
+
+def _turns(prompts: Sequence[GroupedPrompt]) -> list[list[Turn]]:
+    return [[Turn(role=turn.role, content=turn.content) for turn in prompt.prompt] for prompt in prompts]
+
+
 def _answers(
     round: Round, who: str, policy: Policy, prompts: Sequence[GroupedPrompt], scorers: Scorers, log: StepLog
 ) -> Answers:
     """One model's answers, with both scores and the KL to the SFT policy."""
     sampling = SamplingSettings(temperature=round.knobs("sample", SampleSettings).temperature)
     reference = Policy.load(round.workspace.checkpoint("sft"))
-    turns = [[turn.model_dump() for turn in prompt.prompt] for prompt in prompts]
+    turns = _turns(prompts)
     answers = answer(policy, turns, sampling, round.knobs("model", ModelSettings), round.seed_for(who), reference, log)
     reward, judge = (scorer.score(turns, answers.texts).double().cpu().numpy() for scorer in scorers)
     return Answers(answers.texts, answers.tokens, answers.ended, reward, judge, answers.kl)

@@ -83,7 +83,7 @@ def test_nothing_to_learn_changes_nothing(policy: Policy) -> None:
     before = [weight.clone() for weight in policy.model.parameters()]
     assert fit(policy, demonstrations({}), KNOBS, SHAPE, seed=0) == {
         "examples": 0.0,
-        "truncated": 0.0,
+        "cut_prompts": 0.0,
         "cut_answers": 0.0,
     }
     assert all(map(torch.equal, before, policy.model.parameters()))
@@ -92,7 +92,7 @@ def test_nothing_to_learn_changes_nothing(policy: Policy) -> None:
 def test_cut_prompts_are_counted(policy: Policy) -> None:
     long = demonstrations({"where is it " * 20: "here", "short": "yes " * 50})
     shown = encode(policy.tokenizer, long, SHAPE)
-    assert shown.truncated == 1
+    assert shown.cut_prompts == 0.5
     assert max(map(len, shown.prompts)) == 16
     assert max(map(len, shown.answers)) == 12
 
