@@ -71,6 +71,11 @@ class DataGraph:
             files = [str(file) for folder in folders if (file := folder / "config").exists()]
             raise BadWorkspace(f"DVC cannot read its settings ({error}); correct {' or '.join(files)}") from error
         except OSError as error:
+            settings = Path(Config.get_dir("global"))
+            if error.filename is not None and Path(error.filename).is_relative_to(settings):
+                raise Unwritable(
+                    f"DVC cannot read its folder of settings ({error}); set DVC_GLOBAL_CONFIG_DIR to another folder"
+                ) from error
             raise Unwritable(
                 f"DVC cannot write its site cache ({error}); set DVC_SITE_CACHE_DIR to a folder that can be written"
             ) from error

@@ -119,6 +119,16 @@ def test_a_site_cache_that_cannot_be_written_is_named_with_its_cure(
         DataGraph(workspace.root).check(VersioningSettings())
 
 
+def test_a_home_that_is_no_folder_is_named_with_the_cure_for_dvcs_settings(
+    workspace: Workspace, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setenv("DVC_GLOBAL_CONFIG_DIR", "/dev/null/none")
+    with pytest.raises(Unwritable, match="DVC_GLOBAL_CONFIG_DIR"):
+        DataGraph(workspace.root).check(VersioningSettings())
+    monkeypatch.setenv("DVC_GLOBAL_CONFIG_DIR", str(tmp_path / "dvc"))
+    DataGraph(workspace.root).check(VersioningSettings())
+
+
 @pytest.mark.parametrize("text", ["[core\nremote = x\n", "[nosuch]\nremote = x\n"])
 def test_settings_of_the_user_that_dvc_cannot_read_are_named(
     workspace: Workspace, tmp_path: Path, monkeypatch: pytest.MonkeyPatch, text: str
