@@ -68,6 +68,7 @@ ELSEWHERE = {
     "tasks/rounds/running.py": "flows/test_reopened.py",
     "tasks/state/graph.py": "upgrade/test_upgrade.py",
     "tasks/tools/events.py": "services/test_events.py",
+    "tasks/tools/git.py": "flows/test_git.py",
     "tasks/tools/rounds_view.py": "services/test_mlflow_page.py",
     "tasks/watch/drift.py": "flows/test_watch.py",
     "tasks/watch/watch.py": "flows/test_watch.py",

@@ -20,6 +20,7 @@ from tasks.state.reports import EvaluateReport, Example, Numbers, metrics, times
 from tasks.state.steps import BOOTSTRAP, MEASURING
 from tasks.state.workspace import Workspace
 from tasks.steps import drift
+from tasks.tools import git
 from tasks.tools.versioning import VersioningSettings
 
 TEMPLATE = "chat_template.jinja"
@@ -135,7 +136,7 @@ def _finish(running: RunningRound, version: ModelVersion, verdict: Verdict, numb
     running.run.finish("FINISHED")
     _empty_inbox(workspace, round.inbox)
     if round.knobs("versioning", VersioningSettings).commit:
-        running.data.commit(f"Round {round.number}: {verdict.result}")
+        git.commit(workspace.root, f"Round {round.number}: {verdict.result}")
     records.write(workspace, record)  # last: until the record exists, a restarted round closes again
     return records.read(workspace, round.number)
 

@@ -27,7 +27,7 @@ from tasks.state.opening_facts import OpeningFacts
 from tasks.state.round import Round
 from tasks.state.workspace import PROJECT, Workspace, champion_metrics
 from tasks.steps import run
-from tasks.tools import tracking
+from tasks.tools import git, tracking
 from tasks.tools.versioning import DataGraph
 
 
@@ -130,8 +130,9 @@ def check_first(workspace: Workspace, overrides: Sequence[str]) -> None:
     origin = workspace if workspace.graph.exists() else Workspace(PROJECT)
     params = read_request(origin, overrides).params
     _check_inputs(params)
-    DataGraph(origin.root).check_remote(params.versioning)
-    DataGraph(workspace.root).check_repository(params.versioning)
+    DataGraph(origin.root).check(params.versioning)
+    if params.versioning.commit:
+        git.check(workspace.root)
     check_base(params.model, workspace.champion)
     foresight.check(workspace, params)
 
@@ -163,6 +164,8 @@ def check(workspace: Workspace, params: RoundSettings) -> None:
     _check_inputs(params)
     foresight.check(workspace, params)
     DataGraph(workspace.root).check(params.versioning)
+    if params.versioning.commit:
+        git.check(workspace.root)
 
 
 def _check_inputs(params: RoundSettings) -> None:

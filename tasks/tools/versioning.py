@@ -1,9 +1,6 @@
 """The only module that calls DVC: check whether a step is up to date, record its outputs, fetch and push data."""
 
-import json
 import logging
-import math
-import subprocess
 from collections.abc import Callable, Iterator, Mapping, Sequence
 from contextlib import chdir, contextmanager, suppress
 from functools import cached_property
@@ -12,14 +9,13 @@ from threading import Thread
 from typing import Any
 from urllib.parse import urlsplit, urlunsplit
 
-import psutil
 import yaml
 
-from core.errors import BadWorkspace, Damaged, RoundBusy, Unwritable
+from core.errors import BadWorkspace, Damaged, Unwritable
 from core.files import parse_yaml, recover, unwritable, write_text
 from core.settings import BaseSettings
-from tasks.state.lock import holding
 from tasks.state.workspace import Workspace
+from tasks.tools import dvc_locks
 
 _UNFINISHED = ".unfinished"
 
@@ -97,7 +93,7 @@ class DataGraph:
                 (folder / unfinished.name[1:].removesuffix(_UNFINISHED)).unlink(missing_ok=True)
             unfinished.unlink()
         if (locks := self.root / ".dvc" / "tmp" / "rwlock").exists():
-            _remove_stale(locks)
+            dvc_locks.remove_stale(locks)
         for unfinished in (self.root / ".dvc" / "cache" / "runs").rglob(".*.tmp"):
             unfinished.unlink()  # DVC was writing which outputs a stage had
         for path in (self._lock, self._before, self._data / "previous.dvc"):
@@ -269,27 +265,12 @@ class DataGraph:
             lost = [(stage, out) for stage, out in outs if out.use_cache and out.hash_info and out.changed_cache()]
             return [(stage.addressing, str(out)) for stage, out in lost]
 
-    def commit(self, message: str) -> None:
-        """Commit dvc.lock to the workspace's git repository if it changed.
-
-        Raises:
-            BadWorkspace: git fails; the message has git's output.
-        """
-        self._git("add", "dvc.lock")
-        if self._git("status", "--porcelain", "--", "dvc.lock"):
-            self._git("commit", "--quiet", "--message", message, "--", "dvc.lock")
-
     def check(self, knobs: VersioningSettings) -> None:
-        """Check before a round is opened that remote and git repository are usable.
+        """Check before a round is opened that the remote is usable; this needs .dvc/config only.
 
         Raises:
-            BadWorkspace: one of them is not, or the remote does not answer within `PATIENCE` seconds.
+            BadWorkspace: it is not, or does not answer within `PATIENCE` seconds.
         """
-        self.check_remote(knobs)
-        self.check_repository(knobs)
-
-    def check_remote(self, knobs: VersioningSettings) -> None:
-        """The part of `check` about the remote; it needs .dvc/config only."""
         remote = self.remote_of(knobs.remote)
         if remote and remote not in self._repo.config["remote"]:
             raise BadWorkspace(
@@ -297,20 +278,6 @@ class DataGraph:
             )
         if remote:
             self._check_remote(remote)
-
-    def check_repository(self, knobs: VersioningSettings) -> None:
-        """The part of `check` about the git repository."""
-        if knobs.commit:
-            if not (self.root / ".git").exists():
-                raise BadWorkspace(
-                    f"versioning.commit: {self.root} is not a git repository; create one with `git init`"
-                )
-            if self._ignored("dvc.lock"):
-                raise BadWorkspace(
-                    f"versioning.commit: git ignores dvc.lock in {self.root}; remove it from .gitignore (the project's "
-                    "checkout ignores it on purpose: use a workspace with its own repository)"
-                )
-            self._git("var", "GIT_COMMITTER_IDENT")  # fails if git has no committer identity
 
     def _check_remote(self, remote: str) -> None:
         with chdir(self.root):
@@ -339,19 +306,6 @@ class DataGraph:
             return f"{type(error).__name__}: {error}"
         return None
 
-    def _ignored(self, path: str) -> bool:
-        done = subprocess.run(["git", "check-ignore", "--quiet", path], cwd=self.root, check=False)
-        return done.returncode == 0
-
-    def _git(self, *arguments: str) -> str:
-        done = subprocess.run(["git", *arguments], cwd=self.root, capture_output=True, text=True, check=False)
-        if done.returncode:
-            raise BadWorkspace(
-                f"versioning.commit: `git {' '.join(arguments)}` failed in {self.root}; correct that, or set "
-                f"versioning.commit=false: {done.stderr.strip()}"
-            )
-        return done.stdout
-
     @contextmanager
     def _lock_backed_up(self) -> Iterator[None]:
         """Keep a backup of dvc.lock while DVC writes it in place, in case the write is interrupted."""
@@ -367,37 +321,6 @@ def _within(seconds: float, check: Callable[[], str | None]) -> str | None:
     thread.start()
     thread.join(seconds)
     return results[0] if results else f"no answer within {seconds:.0f} s"
-
-
-def _remove_stale(locks: Path) -> None:
-    """Remove DVC's list of read and write locks if it is half written, or if none of its holders is alive.
-
-    DVC frees the locks of dead processes itself, but it takes any process with the same id for the holder (common after
-    a reboot or in a container), and fails on a half-written file. A process that started after the list was last
-    written cannot be in it.
-    """
-    # under DVC's own lock of the list, because DVC may be writing it
-    with suppress(RoundBusy), holding(locks.with_name("rwlock.lock"), "a check of DVC's locks"):
-        if locks.exists() and not any(_start_time(pid) <= locks.stat().st_mtime for pid in _holders(locks)):
-            locks.unlink()
-
-
-def _holders(locks: Path) -> set[int]:
-    """Ids of the processes in the list; empty if it is half written."""
-    try:
-        entries = json.loads(locks.read_text(encoding="utf-8"))
-    except ValueError:
-        return set()
-    readers = [reader for paths in entries.get("read", {}).values() for reader in paths]
-    return {holder["pid"] for holder in [*entries.get("write", {}).values(), *readers]}
-
-
-def _start_time(pid: int) -> float:
-    """Start time of a process in seconds since 1970; infinity if there is no such process."""
-    try:
-        return psutil.Process(pid).create_time()
-    except psutil.NoSuchProcess:
-        return math.inf
 
 
 def stages(lock: Path) -> Stages:

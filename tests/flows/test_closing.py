@@ -9,7 +9,7 @@ from core.errors import BadWorkspace
 from tasks.registry.alias import Registry
 from tasks.state import records
 from tasks.state.workspace import Workspace
-from tasks.tools.versioning import DataGraph, VersioningSettings
+from tasks.tools import git as committing
 from tests.profile import PROMOTE, TINY
 from tests.workspaces import run_round
 
@@ -44,7 +44,7 @@ def test_a_refused_commit_leaves_the_round_open_and_it_goes_on(repository: Works
     assert record.number == 2
     assert git(repository.root, "log", "--format=%s").splitlines() == ["Round 2: promote"]
     assert [version.version for version in Registry(repository.root).versions("policy")] == versions
-    DataGraph(repository.root).commit("again")  # nothing to commit is no error
+    committing.commit(repository.root, "again")  # nothing to commit is no error
     assert git(repository.root, "log", "--format=%s").splitlines() == ["Round 2: promote"]
 
 
@@ -53,4 +53,4 @@ def test_whose_commit_it_would_be_is_asked_before_a_round_opens(
 ) -> None:
     monkeypatch.setenv("GIT_COMMITTER_NAME", "")
     with pytest.raises(BadWorkspace, match="empty ident name"):
-        DataGraph(repository.root).check(VersioningSettings(commit=True))
+        committing.check(repository.root)

@@ -10,7 +10,8 @@ import yaml
 from core.errors import BadWorkspace
 from tasks.state.steps import STEPS
 from tasks.state.workspace import PROJECT, SHIPPED, Workspace
-from tasks.tools.versioning import DataGraph, VersioningSettings
+from tasks.tools import git as committing
+from tasks.tools.versioning import DataGraph
 from tests.workspaces import moved
 
 
@@ -46,10 +47,10 @@ def test_what_git_ignores_is_versioned_all_the_same(continued: Workspace) -> Non
 def test_a_lock_that_git_ignores_cannot_be_committed(finished: Workspace, tmp_path: Path) -> None:
     root = repository(moved(finished, tmp_path / "workspace"))
     with pytest.raises(BadWorkspace, match=r"git ignores dvc\.lock in .*\.gitignore"):
-        DataGraph(root).check(VersioningSettings(commit=True))
+        committing.check(root)
     (root / ".gitignore").write_text("/data/\n")
     git(root, "config", "user.name", "Ana")
     git(root, "config", "user.email", "ana@example.org")
-    DataGraph(root).check(VersioningSettings(commit=True))
-    DataGraph(root).commit("Round 1")
+    committing.check(root)
+    committing.commit(root, "Round 1")
     assert "dvc.lock" in git(root, "show", "--stat", "HEAD")
