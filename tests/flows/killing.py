@@ -15,7 +15,7 @@ A moment is one of
     tears PATH          when PATH is opened for writing; an empty file stays
     into FOLDER         when the third file in FOLDER is opened for writing
     before|after CALL   beside a call that changes the registry
-    SECONDS in PHASE    by the clock, from outside; a phase is `opening`, a step or `closing`
+    SECONDS in PHASE    by the clock, from outside, at the latest when the phase ends: `opening`, a step or `closing`
     full STEP           never, but the disk is full from the step's beginning on
     brim STEP           never, but the disk is full from the step's end on
     full closing        never, but the disk is full from the last step's record on
@@ -26,6 +26,7 @@ import importlib
 import json
 import os
 import resource
+import select
 import signal
 import sys
 import time
@@ -231,14 +232,14 @@ def forked(root: Path, moment: str) -> int:
 
 
 def listen(pid: int, hearing: int, root: Path, moment: str) -> None:
-    """Kill a job at its second of its phase; write down how long each phase took."""
+    """Kill a job at its second of its phase, or when the phase is over; write down how long each phase took."""
     seconds, _, phase = moment.partition(" in ")
     began: list[tuple[str, float]] = []
-    with os.fdopen(hearing) as lines:
+    with os.fdopen(hearing, "rb", buffering=0) as lines:  # without a buffer, `select` sees the next line
         for line in lines:
-            began.append((line.strip(), time.monotonic()))
+            began.append((line.decode().strip(), time.monotonic()))
             if began[-1][0] == phase:
-                time.sleep(float(seconds))
+                select.select([lines], [], [], float(seconds))
                 os.kill(pid, signal.SIGKILL)
     ends = [at for _, at in began[1:]] + [time.monotonic()]
     took = {name: end - start for (name, start), end in zip(began, ends, strict=True)}
