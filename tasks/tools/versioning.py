@@ -94,11 +94,20 @@ class DataGraph:
             unfinished.unlink()
         if (locks := self.root / ".dvc" / "tmp" / "rwlock").exists():
             dvc_locks.remove_stale(locks)
-        for unfinished in (self.root / ".dvc" / "cache" / "runs").rglob(".*.tmp"):
-            unfinished.unlink()  # DVC was writing which outputs a stage had
+        self._remove_half_written()
         for path in (self._lock, self._before, self._data / "previous.dvc"):
             recover(path)
         self._move_previous()
+
+    def _remove_half_written(self) -> None:
+        """Remove the files that DVC was writing to its cache in the workspace when it was killed."""
+        cache = self.root / ".dvc" / "cache"
+        if half_written := [*cache.glob("files/md5/??/.*.tmp"), *(cache / "runs").rglob(".*.tmp")]:
+            from dvc.lock import LockError
+
+            with suppress(LockError), self.exclusive():  # a `dvc` command that runs now may be writing them
+                for path in half_written:
+                    path.unlink(missing_ok=True)
 
     def _move_previous(self) -> None:
         """Move previous.dvc to data/; versions up to 0.1.0 wrote it to the root."""

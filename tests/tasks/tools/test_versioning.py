@@ -137,12 +137,25 @@ def test_settings_of_the_user_that_dvc_cannot_read_are_named(
         DataGraph(workspace.root).remote_of(None)
 
 
-def test_what_dvc_had_not_finished_writing_is_removed(workspace: Workspace) -> None:
-    unfinished = workspace.root / ".dvc/cache/runs/4b/4b67/.1FRBE4GyuCwrsRBCASvRfg.tmp"
+HALF_WRITTEN = ("runs/4b/4b67/.1FRBE4GyuCwrsRBCASvRfg.tmp", "files/md5/f9/.1aP4AQ3jQzvvgIZfSlhhbA.tmp")
+
+
+@pytest.mark.parametrize("name", HALF_WRITTEN)
+def test_what_dvc_had_not_finished_writing_is_removed(workspace: Workspace, name: str) -> None:
+    unfinished = workspace.root / ".dvc/cache" / name
     unfinished.parent.mkdir(parents=True)
     unfinished.touch()
     DataGraph(workspace.root).repair()
     assert not unfinished.exists()
+
+
+def test_what_a_running_dvc_command_writes_is_left_alone(workspace: Workspace) -> None:
+    unfinished = workspace.root / ".dvc/cache" / HALF_WRITTEN[1]
+    unfinished.parent.mkdir(parents=True)
+    unfinished.touch()
+    with DataGraph(workspace.root).exclusive():
+        DataGraph(workspace.root).repair()
+    assert unfinished.exists()
 
 
 def test_a_half_written_dvc_file_is_removed(workspace: Workspace) -> None:
