@@ -35,7 +35,7 @@ def policy(round: Round, log: StepLog) -> None:
 
     with log.learning():
         encoded = encode_prompts(candidate.tokenizer, prompts, limits.max_prompt_tokens)
-        losses = {POLICY_CUT_PROMPTS: cut_share(encoded)}
+        losses: dict[str, float] = {POLICY_CUT_PROMPTS: cut_share(encoded)}
         log(losses, 0)
         ids = [prompt.ids for prompt in encoded]
         algorithm.train(

@@ -81,7 +81,7 @@ def _cut(round: Round, policy: Policy, prompts: Sequence[GroupedPrompt]) -> floa
 
 
 def _turns(prompts: Sequence[GroupedPrompt]) -> list[list[Turn]]:
-    return [[Turn(role=turn.role, content=turn.content) for turn in prompt.prompt] for prompt in prompts]
+    return [[{"role": turn.role, "content": turn.content} for turn in prompt.prompt] for prompt in prompts]
 
 
 def _answers(
