@@ -26,21 +26,20 @@ def policy(round: Round, log: StepLog) -> None:
     candidate, reference = Policy.load(start), Policy.load(workspace.checkpoint("sft"))
     reward = RewardModel.load(workspace.checkpoint("reward"))
     checkpoints = Checkpoints(workspace.state("policy"), str(round.seed))
+    encoded = encode_prompts(candidate.tokenizer, prompts, limits.max_prompt_tokens)
+    losses: dict[str, float] = {POLICY_CUT_PROMPTS: cut_share(encoded)}
     last: dict[str, float] = {}
 
     def note(metrics: Mapping[str, float], iteration: int, total: int | None = None) -> None:
         nonlocal last  # only the last: a resumed step does not see the metrics of earlier iterations
-        last = dict(metrics)
-        log(metrics, iteration, total)
+        last = {**metrics, **losses}
+        log(last, iteration, total)
 
+    ids = [prompt.ids for prompt in encoded]
     with log.learning():
-        encoded = encode_prompts(candidate.tokenizer, prompts, limits.max_prompt_tokens)
-        losses: dict[str, float] = {POLICY_CUT_PROMPTS: cut_share(encoded)}
-        log(losses, 0)
-        ids = [prompt.ids for prompt in encoded]
         algorithm.train(
             candidate, reference, reward, ids, limits.max_answer_tokens, checkpoints, note, round.seed_for("policy")
         )
     candidate.save(workspace.checkpoint("policy"))
     metrics = {name: value for name, value in last.items() if not name.startswith("time/")}
-    StepReport(metrics={**metrics, **losses}).save(workspace.report("policy"))
+    StepReport(metrics=metrics).save(workspace.report("policy"))
