@@ -18,6 +18,7 @@ from tests.feedback.layouts.fixtures import (
     two,
     ultrafeedback_completion,
 )
+from tests.pages import ROOT
 
 
 def outcome(event: FeedbackEvent) -> str:
@@ -174,3 +175,9 @@ def test_a_model_or_a_worker_is_the_annotator_unless_the_record_says_otherwise()
 def test_a_value_without_a_known_meaning_is_refused(record: dict[str, Any], reason: str) -> None:
     with pytest.raises(BadFeedback, match=reason):
         canonical.event(record, DEFAULTS)
+
+
+def test_the_page_on_feedback_lists_every_form() -> None:
+    page = (ROOT / "docs/feedback.md").read_text(encoding="utf-8")
+    listed = {line.split("`")[1] for line in page.splitlines() if line.startswith("| `")}
+    assert {layout.name() for layout in layouts.all_layouts()} - listed == set()
