@@ -7,7 +7,7 @@ from feedback.layouts import decoded
 from feedback.paths import EACH
 
 FEW = 12
-"""Up to this many different values can be a verdict."""
+"""Up to this many different values can be judgements."""
 SHORT = 40
 """Up to this many characters is a value and no text."""
 
@@ -56,13 +56,13 @@ class Column(NamedTuple):
 
     @property
     def is_choice(self) -> bool:
-        """Whether the values are a few short ones: they come back, or the name is that of a verdict."""
+        """Whether the values are a few short ones: they come back, or the name is that of a judgement."""
         if any(not isinstance(value, str | int | float) for value in self.values):
             return False
         if any(isinstance(value, str) and len(value) > SHORT for value in self.values):
             return False
         repeated = len(self.distinct) <= len(self.values) // 2
-        return len(self.distinct) <= FEW and (repeated or self.is_called(VERDICTS) or self.names_sides)
+        return len(self.distinct) <= FEW and (repeated or self.is_called(JUDGING) or self.names_sides)
 
     @property
     def names_sides(self) -> bool:
@@ -79,11 +79,11 @@ class Column(NamedTuple):
         return any(word in self.name for word in words)
 
 
-VERDICTS = (
+JUDGING = (
     *("winner", "prefer", "choice", "vote", "verdict", "better", "best", "select", "judg", "label", "decision"),
     *("overall", "result", "rank", "rating", "score", "chosen", "outcome", "correct", "likert", "pick", "win", "rate"),
 )
-"""Parts of names of columns that hold a verdict, the surest first."""
+"""Parts of names of columns that hold a judgement, the surest first."""
 
 
 SIDES = ("a", "b", "0", "1", "2", "left", "right", "tie", "first", "second", "both", "neither", "draw")

@@ -1,18 +1,21 @@
 """A map from the columns of a table to the fields of a record, for files whose columns are no known form."""
 
-from collections.abc import Mapping
+from collections.abc import Iterator, Mapping
 from pathlib import Path
 from typing import Any, Literal
 
 from pydantic import Field, JsonValue, model_validator
 
-from core.errors import BadFeedback
+from core.errors import BadFeedback, BadParams
 from core.settings import parse, read
+from feedback.judgementmap import JudgementMap, Part, Paths, text_of, unfit
 from feedback.layouts import spoken
 from feedback.paths import EACH, all_of, at
-from feedback.verdicts import Part, Paths, Verdict, text_of, unfit
 
 Record = Mapping[str, Any]
+
+OPEN = "TODO"
+"""Stands in a map for what only a person can say (`feedback.guesses`)."""
 
 
 class Turns(Part):
@@ -43,7 +46,7 @@ class Turns(Part):
         return {**others, "role": self.speakers[speaker], "content": turn.get(self.content)}
 
 
-class FieldMap(Verdict):
+class FieldMap(JudgementMap):
     """Paths are names of columns, or lead into them (`feedback.paths`).
 
     Without `answers`, the form of the records is recognised, and only `fields` and `constant` are added.
@@ -63,7 +66,7 @@ class FieldMap(Verdict):
     """The criterion of the judgement."""
     criterion_path: str | None = None
     """Path of the criterion, where records differ in it."""
-    criteria: dict[str, Verdict] = Field(default_factory=dict)
+    criteria: dict[str, JudgementMap] = Field(default_factory=dict)
     """Further criteria → where their judgement is."""
     correction: bool = False
     """The second of two answers is a corrected version of the first."""
@@ -74,9 +77,9 @@ class FieldMap(Verdict):
 
     @model_validator(mode="after")
     def _is_complete(self) -> "FieldMap":
-        verdicts = [self, *self.criteria.values()]
+        judging = [self, *self.criteria.values()]
         if not self.answers:
-            if self.prompt or self.system or self.models or any(verdict.reader for verdict in verdicts):
+            if self.prompt or self.system or self.models or any(part.reader for part in judging):
                 raise ValueError("answers is missing; name their paths")
             if not self.fields and not self.constant:
                 raise ValueError("the map is empty; add answers, or fields or constant for records of a known form")
@@ -85,9 +88,9 @@ class FieldMap(Verdict):
             raise ValueError("prompt is missing; name its path, or state one for all records in `constant`")
         if self.correction and self._count != 2:
             raise ValueError("correction needs two answers: the original and the corrected one")
-        if self._count != 1 and not self.correction and not any(verdict.reader for verdict in verdicts):
+        if self._count != 1 and not self.correction and not any(part.reader for part in judging):
             raise ValueError("several answers without winner or scores; add one of them, or order")
-        if problem := unfit(verdicts, self._count):
+        if problem := unfit(judging, self._count):
             raise ValueError(problem)
         return self
 
@@ -159,19 +162,19 @@ class FieldMap(Verdict):
         return spoken(self.turns.read(value) if self.turns else value)
 
     def _kind(self, count: int) -> str:
-        verdicts = [self, *self.criteria.values()]
+        judging = [self, *self.criteria.values()]
         if self.correction:
             return "correction"
-        if not any(verdict.reader for verdict in verdicts):
+        if not any(part.reader for part in judging):
             return "demonstration"
         if count == 1:
-            return "rating" if any(verdict.scores for verdict in verdicts) else "binary"
+            return "rating" if any(part.scores for part in judging) else "binary"
         return "comparison" if count == 2 else "ranking"
 
     def _judgements(self, row: Record, count: int) -> list[dict[str, Any]]:
         criterion = str(_required(row, self.criterion_path)) if self.criterion_path else self.criterion
-        verdicts: dict[str, Verdict] = {criterion: self, **self.criteria}
-        return [{"criterion": name, **one.judgement(row, count)} for name, one in verdicts.items() if one.reader]
+        judging: dict[str, JudgementMap] = {criterion: self, **self.criteria}
+        return [{"criterion": name, **one.judgement(row, count)} for name, one in judging.items() if one.reader]
 
 
 def _required(row: Record, path: str) -> Any:
@@ -187,6 +190,21 @@ def load(path: Path) -> FieldMap:
     """The map in a YAML file.
 
     Raises:
-        BadParams: the file is missing, or not a map.
+        BadParams: the file is missing, not a map, or not complete.
     """
-    return parse(FieldMap, read(path), str(path))
+    values = read(path)
+    if unfinished := list(_open(values, "")):
+        raise BadParams(f"{path}: {', '.join(unfinished)} is {OPEN}; write what it is, for every {OPEN}")
+    return parse(FieldMap, values, str(path))
+
+
+def _open(value: object, name: str) -> Iterator[str]:
+    """The names of the values that are still open."""
+    if isinstance(value, Mapping):
+        for key, inner in value.items():
+            yield from _open(inner, f"{name}.{text_of(key)}" if name else text_of(key))
+    elif isinstance(value, list):
+        for inner in value:
+            yield from _open(inner, name)
+    elif value == OPEN:
+        yield name

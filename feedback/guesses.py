@@ -8,12 +8,10 @@ import re
 from collections.abc import Iterator, Mapping, Sequence
 from typing import Any, NamedTuple
 
-from feedback.columns import VERDICTS, Column, columns, speaker_and_text
+from feedback.columns import JUDGING, Column, columns, speaker_and_text
+from feedback.fieldmap import OPEN
+from feedback.judgementmap import text_of
 from feedback.paths import EACH, NAMES
-from feedback.verdicts import text_of
-
-OPEN = "TODO"
-"""Stands for what only a person can say."""
 
 PROMPTS = (
     *("prompt", "instruction", "question", "query", "messages", "conversation", "dialog", "context", "history", "post"),
@@ -62,7 +60,7 @@ class Guess(NamedTuple):
     answers: list[Column]
     by_rank: bool
     """Whether the names of the answers say which is better."""
-    verdicts: list[Column]
+    judging: list[Column]
     scores: list[Column]
     models: list[Column]
     fields: dict[str, Column]
@@ -87,10 +85,10 @@ def guessed(all_columns: Sequence[Column]) -> Guess:
     models = _beside(rest, answers, ("model", "generator", "policy"))
     scores = [column for column in _beside(rest, answers, ("score", "rating", "rank", "vote")) if column.is_number]
     rest = [column for column in rest if column not in (*models, *scores)]
-    verdicts = _verdicts(rest, [*answers, *models])
+    judging = _judging(rest, [*answers, *models])
     names_say = bool(answers) and not answers[0].is_many and bool(BY_RANK & set(_tokens(answers[0].name)))
-    others = [column for column in rest if column not in verdicts]
-    return Guess(prompts, system, answers, names_say, verdicts, scores, models, fields, others)
+    others = [column for column in rest if column not in judging]
+    return Guess(prompts, system, answers, names_say, judging, scores, models, fields, others)
 
 
 def _answers(all_columns: Sequence[Column]) -> list[Column]:
@@ -131,7 +129,7 @@ def _is_about(column: Column) -> bool:
     """Whether the last part of the name, apart from the side, is that of something about an answer."""
     sides = {side for pair in SIDES for side in pair}
     tokens = [token for token in _tokens(column.name) if token not in sides]
-    return not tokens or tokens[-1] in NO_ANSWERS
+    return bool(tokens) and tokens[-1] in NO_ANSWERS
 
 
 def _groups(texts: Sequence[Column]) -> list[list[Column]]:
@@ -169,7 +167,7 @@ def _prompts(rest: Sequence[Column]) -> list[Column]:
     return [best, *below]
 
 
-def _verdicts(rest: Sequence[Column], named: Sequence[Column]) -> list[Column]:
+def _judging(rest: Sequence[Column], named: Sequence[Column]) -> list[Column]:
     """Columns that may say which answer is better, the surest first."""
     known = {text_of(value) for column in named for value in column.values}
     likely = [
@@ -178,9 +176,9 @@ def _verdicts(rest: Sequence[Column], named: Sequence[Column]) -> list[Column]:
         if not column.is_called(("confiden",)) and not column.name.endswith(("id", "idx"))
         if {text_of(value) for value in column.values} <= known
         or (column.is_choice and column.names_sides)
-        or (column.is_called(VERDICTS) and (column.is_choice or column.is_number or column.is_list))
+        or (column.is_called(JUDGING) and (column.is_choice or column.is_number or column.is_list))
     ]
-    return sorted(likely, key=lambda column: (column.is_many, -_sureness(column, VERDICTS)))[:3]
+    return sorted(likely, key=lambda column: (column.is_many, -_sureness(column, JUDGING)))[:3]
 
 
 def _beside(rest: Sequence[Column], answers: Sequence[Column], words: Sequence[str]) -> list[Column]:
@@ -224,19 +222,7 @@ def _length(column: Column) -> float:
 
 def _lines(guess: Guess, count: int) -> Iterator[str]:
     yield f"# Guessed from the first records ({count}): correct it, and replace every {OPEN}. See docs/feedback.md."
-    if _only_the_worse(guess):
-        talk, worse = guess.prompts[0].path, guess.answers[0].path
-        yield f'prompt: "{talk}[:-1]"  # the turns before the last one'
-        yield f'answers: ["{talk}[-1].content", {_quoted(worse)}]'
-        yield f"order: {OPEN}  # best_first if the last turn is always better than {worse}"
-        return
-    yield f"prompt: {_paths(guess.prompts) or OPEN}{_sample(guess.prompts)}"
-    if guess.system:
-        yield f"system: {_quoted(guess.system.path)}"
-    if not guess.answers:
-        yield f"answers: {OPEN}  # paths of the answers: [response_a, response_b], or responses[*] for a list"
-    else:
-        yield f"answers: {_paths(guess.answers)}{_sample(guess.answers)}"
+    yield from _texts(guess)
     if guess.models:
         yield f"models: {_paths(guess.models)}"
     yield from _turns([*guess.prompts, *guess.answers])
@@ -250,10 +236,33 @@ def _lines(guess: Guess, count: int) -> Iterator[str]:
         yield f"# Kept in `extra`: {', '.join(column.path for column in guess.others)}"
 
 
-def _only_the_worse(guess: Guess) -> bool:
-    """Whether there is a conversation, and beside it only an answer that is worse than its last turn."""
-    alone = len(guess.answers) == 1 and guess.answers[0].is_called(("reject", "worse", "negative"))
-    return alone and bool(guess.prompts) and guess.prompts[0].is_turns
+def _texts(guess: Guess) -> Iterator[str]:
+    """Where prompt and answers are."""
+    if _ends_with_answer(guess):
+        talk = guess.prompts[0].path
+        worse = f", {_quoted(guess.answers[0].path)}" if guess.answers else ""
+        yield f'prompt: "{talk}[:-1]"  # the turns before the last one'
+        yield f'answers: ["{talk}[-1].{_text_key(guess.prompts[0])}"{worse}]'
+        return
+    yield f"prompt: {_paths(guess.prompts) or OPEN}{_sample(guess.prompts)}"
+    if guess.system:
+        yield f"system: {_quoted(guess.system.path)}"
+    if guess.answers:
+        yield f"answers: {_paths(guess.answers)}{_sample(guess.answers)}"
+    else:
+        yield f"answers: {OPEN}  # paths of the answers: [response_a, response_b], or responses[*] for a list"
+
+
+def _ends_with_answer(guess: Guess) -> bool:
+    """Whether the conversation ends with an answer: there is none beside it, or only one that is worse."""
+    talk = bool(guess.prompts) and guess.prompts[0].is_turns
+    worse = len(guess.answers) == 1 and guess.answers[0].is_called(("reject", "worse", "negative"))
+    return talk and (not guess.answers or worse)
+
+
+def _text_key(talk: Column) -> str:
+    keys = speaker_and_text(talk.values[0][-1])
+    return keys[1] if keys else "content"
 
 
 def _turns(texts: Sequence[Column]) -> Iterator[str]:
@@ -270,21 +279,22 @@ def _turns(texts: Sequence[Column]) -> Iterator[str]:
 
 def _decides(guess: Guess) -> Iterator[str]:
     """What may say which answer is better; all but the first way as comments."""
-    ways = [list(_winner(column, guess)) for column in guess.verdicts]
+    ways = [list(_winner(column, guess)) for column in guess.judging]
     if guess.scores:
         ways.insert(0 if not ways or guess.scores[0].is_called(("rank", "score", "rating")) else 1, _scores(guess))
-    if guess.by_rank:
-        ways.insert(0, [f"order: {OPEN}  # best_first if {_quoted(guess.answers[0].path)} is always the better answer"])
-    if not ways:
-        ways = [
-            ["# No column was found that says which answer is better: add winner, scores or order.", f"winner: {OPEN}"]
-        ]
-        if len(guess.answers) == 1 and not guess.answers[0].is_many:
-            ways = [["# Without winner or scores, the answer is a demonstration to imitate."]]
-    yield from ways[0]
+    if guess.by_rank or (_ends_with_answer(guess) and guess.answers):
+        ways.insert(0, [f"order: {OPEN}  # best_first if the first of these answers is always the better one"])
+    yield from ways[0] if ways else _undecided(guess)
     for way in ways[1:]:
         yield "# or:"
         yield from (f"# {line}" for line in way)
+
+
+def _undecided(guess: Guess) -> list[str]:
+    """What to write if no column seems to judge."""
+    if len(guess.answers) < 2 and not any(answer.is_many for answer in guess.answers):
+        return ["# Without winner or scores, the answer is a demonstration to imitate."]
+    return [f"order: {OPEN}  # best_first or worst_first if the answers are listed by rank; or use winner or scores"]
 
 
 def _scores(guess: Guess) -> list[str]:
@@ -302,7 +312,7 @@ def _winner(column: Column, guess: Guess) -> Iterator[str]:
     if all(isinstance(value, str) and ">" in value for value in column.values):
         yield f"order:\n  path: {_quoted(column.path)}  # such as {column.values[0][:60]}"
         yield f"  best: {OPEN}  # first or last"
-        yield f"  equals: {_quoted(names) if names else OPEN}  # or values: {{A: 0, B: 1}}"
+        yield f"  equals: {OPEN}  # {f'{_quoted(names)}, ' if names else ''}or use values: {{A: 0, B: 1}}"
         return
     if column.is_list:
         yield f"order:\n  path: {_quoted(column.path)}  # such as {json.dumps(column.values[0])[:60]}"
@@ -315,7 +325,7 @@ def _winner(column: Column, guess: Guess) -> Iterator[str]:
     for named in (guess.answers, guess.models):
         values = {text_of(value) for other in named for value in other.values}
         if named and {text_of(value) for value in column.values} <= values:
-            yield f"  equals: {_paths(named)}  # all values found are among theirs"
+            yield f"  equals: {OPEN}  # {_paths(named)}, if the value there is that of the better answer"
             return
     if column.is_number and (not column.is_choice or any(float(value) % 1 for value in column.values)):
         low, high = _range([column])
@@ -328,14 +338,14 @@ def _winner(column: Column, guess: Guess) -> Iterator[str]:
         yield f"  positions_from: {OPEN}  # 0 or 1: whether {text_of(column.values[0])} counts from 0 or from 1"
         return
     if names and not all(isinstance(value, bool) for value in column.values):
-        yield f"  equals: {_quoted(names)}  # or the path of their names or texts; or values: {{NAME: 0, …}}"
+        yield f"  equals: {OPEN}  # {_quoted(names)}, if it names the better answer; or values: {{NAME: 0, …}}"
         return
     yield f"  values:  # {_meanings(guess)}; any other value is refused"
     yield from (f"    {_quoted(text_of(value))}: {OPEN}" for value in column.distinct)
 
 
 def _meanings(guess: Guess) -> str:
-    if len(guess.answers) == 1 and not guess.answers[0].is_many:
+    if len(guess.answers) < 2 and not any(answer.is_many for answer in guess.answers) and guess.prompts:
         return "good or bad; or skip"
     named = guess.answers if len(guess.answers) > 1 else []
     which = ", ".join(f"{ix} is {column.path}" for ix, column in enumerate(named)) or "0 is the first answer"

@@ -37,7 +37,7 @@ def lines(inspection: Inspection, fields: Path | None = None) -> Iterator[str]:
         yield from _lengths(inspection)
         yield from _licences(inspection, fields)
         yield "\nTo hand in these records, type:\n  " + command(inspection, fields)
-    else:
+    elif inspection.records:
         yield "\nNo record can be used. If the columns are of another form, save this as map.yaml and complete it:\n"
         yield template(inspection.records)
         yield f"Then type:\n  rounds feedback inspect {shlex.quote(str(inspection.file))} --map map.yaml"

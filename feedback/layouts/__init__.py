@@ -24,6 +24,16 @@ LIKE_A_PROMPT = frozenset(
 )
 """Names of columns that are parts of a prompt in some format."""
 
+LIKE_A_WORSE_ANSWER = frozenset(
+    {
+        *("rejected", "rejected_response", "rejected_output", "rejected_answer", "rejected_messages"),
+        *("rejected_responses", "non_preferred_output", "negative"),
+    }
+)
+"""Names of columns with an answer that is worse than the one that a form without it would read."""
+LABEL = "label"
+"""The column that says in some formats whether an answer is good."""
+
 TIE, SKIP = {"outcome": "tie"}, {"outcome": "skip"}
 FIRST, SECOND = {"ranks": [1, 2]}, {"ranks": [2, 1]}
 
@@ -93,6 +103,8 @@ def recognise(record: Record) -> Layout:
         )
     if suspects := stated & LIKE_A_PROMPT - claimed:
         _check_unclaimed(record, suspects, best.read(record).prompt)
+    if stated & (LIKE_A_WORSE_ANSWER | {LABEL}) - claimed:
+        _check_demonstration(best.read(record).kind, stated - claimed, record)
     return best
 
 
@@ -131,6 +143,22 @@ def _check_unclaimed(record: Record, columns: frozenset[str], prompt: object) ->
         raise BadFeedback(
             f"{column} looks like a part of the prompt, expected a form that reads it; `rounds feedback inspect` "
             "prints a map to complete"
+        )
+
+
+def _check_demonstration(kind: str, columns: frozenset[str], record: Record) -> None:
+    """An answer is not imitated if a column beside it may say that it is bad, or is only one of a pair."""
+    is_thumb = isinstance(record.get(LABEL), bool | int) or str(record.get(LABEL)).lower() in (
+        "true",
+        "false",
+        "0",
+        "1",
+    )
+    suspects = columns & LIKE_A_WORSE_ANSWER | ({LABEL} & columns if is_thumb else frozenset())
+    if kind == "demonstration" and suspects:
+        raise BadFeedback(
+            f"{min(suspects)} may say that the answer is bad, or be a second answer, expected a form that reads it; "
+            "`rounds feedback inspect` prints a map to complete"
         )
 
 

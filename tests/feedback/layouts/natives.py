@@ -106,13 +106,18 @@ def alpaca_eval(event: FeedbackEvent, example: Mapping[str, Any]) -> Native:
     return columns | {"instruction": str(columns["instruction"]).removesuffix(f"\n\n{below}" if below else "")}
 
 
+def beside(others: Mapping[str, Any], ix: int) -> Native:
+    """What a turn had beside its speaker and its text."""
+    return dict(others.get(f"conversations[{ix}]", {}))
+
+
 def sharegpt(event: FeedbackEvent, example: Mapping[str, Any]) -> Native:
     """Turns as `{from, value}`; what they had beside is in `extra.turns`, by their position."""
     del example
     others = event.extra.get("turns", {})
     assert isinstance(others, dict)
     whole = [
-        {"from": SPEAKERS[one["role"]], "value": one["content"], **dict(others.get(f"conversations[{ix}]", {}))}
+        {"from": SPEAKERS[one["role"]], "value": one["content"], **beside(others, ix)}
         for ix, one in enumerate(in_turns(event, 0))
     ]
     if whole[0]["from"] == "system":

@@ -11,12 +11,14 @@ from tests.feedback.layouts.fixtures import (
     DEFAULTS,
     FIXTURES,
     Fixture,
+    assistant,
     exchange,
     human,
     named,
     said,
     two,
     ultrafeedback_completion,
+    user,
 )
 from tests.pages import ROOT
 
@@ -60,6 +62,22 @@ def test_a_column_like_a_prompt_is_not_left_out(column: str) -> None:
         canonical.event(preference | {column: "Something else."}, DEFAULTS)
     for harmless in ("", None, "Q?"):
         assert canonical.event(preference | {column: harmless}, DEFAULTS).extra == {column: harmless}
+
+
+@pytest.mark.parametrize(
+    "beside",
+    [{"rejected_response": "other"}, {"label": False}, {"label": "0"}, {"label": 1}, {"rejected": "other"}],
+)
+@pytest.mark.parametrize("form", [{"messages": [user("Q?"), assistant("A")]}, {"instruction": "Q?", "output": "A"}])
+def test_an_answer_that_may_be_bad_is_not_imitated(form: dict[str, Any], beside: dict[str, Any]) -> None:
+    assert canonical.event(form, DEFAULTS).kind == "demonstration"
+    with pytest.raises(BadFeedback, match=rf"{next(iter(beside))} may say that the answer is bad|chosen is missing"):
+        canonical.event(form | beside, DEFAULTS)
+
+
+def test_a_label_that_is_no_thumb_is_kept() -> None:
+    event = canonical.event({"messages": [user("Q?"), assistant("A")], "label": "cooking"}, DEFAULTS)
+    assert event.extra == {"label": "cooking"}
 
 
 def test_columns_of_two_forms_are_refused() -> None:

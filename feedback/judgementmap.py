@@ -129,7 +129,9 @@ class Winner(Naming):
             thumb = {"scores": [_THUMBS[position]], "scale_min": 0, "scale_max": 1} if position in _THUMBS else None
             return thumb or {"outcome": position}
         if position >= count or count < 2:
-            raise BadFeedback(f"{self.path} is {value!r}, which is answer {position} in the map, of {count} answers")
+            raise BadFeedback(
+                f"{self.path} is {value!r}, answer {position} in the map, expected one of the {count} answers"
+            )
         return {**best_of(position, count), **self._strength(strength)}
 
     def _strength(self, strength: float | None) -> dict[str, float]:
@@ -224,8 +226,8 @@ class Order(Naming):
         return grouped if self.best == "first" else grouped[::-1]
 
 
-class Verdict(Part):
-    """Where the judgement by one criterion is: at most one of `winner`, `scores` and `order`."""
+class JudgementMap(Part):
+    """Where a record has the judgement by one criterion: at most one of `winner`, `scores` and `order`."""
 
     winner: Winner | None = None
     """Names the better of several answers, or says whether a single one is good."""
@@ -286,6 +288,6 @@ def _expected(count: int | None) -> str:
     return "positions from 0" if count is None else " or ".join(map(str, range(count)))
 
 
-def unfit(verdicts: Sequence[Verdict], count: int | None) -> str | None:
-    """The first problem of several verdicts; None if all fit."""
-    return next((problem for verdict in verdicts if (problem := verdict.problem(count))), None)
+def unfit(judging: Sequence[JudgementMap], count: int | None) -> str | None:
+    """The first problem of several judging; None if all fit."""
+    return next((problem for part in judging if (problem := part.problem(count))), None)
