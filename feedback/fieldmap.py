@@ -110,7 +110,7 @@ class FieldMap(JudgementMap):
             return {**row, **stated, **self.constant}
         answers = self._answers(row)
         judgements = self._judgements(row, len(answers))
-        read = {*self.answers, *self.prompt, self.system}
+        read = self._read()
         return {
             "kind": self._kind(len(answers)),
             **self._prompt(row),
@@ -120,6 +120,11 @@ class FieldMap(JudgementMap):
             **stated,
             **self.constant,
         }
+
+    def _read(self) -> set[str]:
+        """Columns of which the event holds all: not those that are joined, or whose turns have other keys."""
+        joined = self.prompt if len(self.prompt) > 1 else ()
+        return set() if self.turns else {*self.answers, *self.prompt, self.system or ""} - {*joined}
 
     def _prompt(self, row: Record) -> dict[str, Any]:
         if not self.prompt:

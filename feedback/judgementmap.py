@@ -248,6 +248,8 @@ class JudgementMap(Part):
             BadFeedback: a value has no meaning in the map.
         """
         reader = self.reader
+        if self.order and count < 2:
+            raise BadFeedback("the record has one answer, expected several that are in an order")
         if isinstance(reader, str):
             ranks = list(range(1, count + 1))
             return {"ranks": ranks if reader == "best_first" else ranks[::-1]}

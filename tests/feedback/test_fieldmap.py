@@ -201,6 +201,17 @@ def test_a_list_of_texts_is_not_one_text() -> None:
         read({"prompt": "q", "answers": ["x"]}, {"q": "Q?", "x": ["A", "B"]})
 
 
+def test_one_answer_is_in_no_order() -> None:
+    with pytest.raises(BadFeedback, match="one answer, expected several"):
+        read({"prompt": "q", "answers": "x[*]", "order": "best_first"}, {"q": "Q?", "x": ["A"]})
+
+
+def test_columns_that_are_joined_are_kept() -> None:
+    event = read({"prompt": ["do", "with"], "answers": ["a"]}, {"do": "Sum up:", "with": "Q?", "a": "A", "n": 1})
+    assert [turn.content for turn in event.prompt] == ["Sum up:\n\nQ?"]
+    assert event.extra == {"do": "Sum up:", "with": "Q?", "n": 1}
+
+
 def test_an_unknown_speaker() -> None:
     turns = {"role": "by", "content": "text", "speakers": {"me": "user"}}
     with pytest.raises(BadFeedback, match="by is 'you', expected one of me"):
