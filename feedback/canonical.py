@@ -150,9 +150,15 @@ def _read(form: Form, fields: Mapping[str, Any], extra: Any) -> dict[str, Any]:
     if isinstance(extra, dict):
         extra = {name: value for name, value in extra.items() if (name, value) != ("prompt_id", identity)}
         extra = {**extra, "turns": turns} if turns else extra
+        extra = {**extra, "prompt": form.prompt} if _is_shorter(form.prompt, len(prompt)) else extra
     read = {"kind": form.kind, "prompt": prompt, "prompt_id": identity, "responses": responses, "extra": extra}
     judgements = form.judgements
     return read | {"judgements": [_without_nulls(one) for one in judgements] if _is_list(judgements) else judgements}
+
+
+def _is_shorter(stated: object, count: int) -> bool:
+    """Whether a stated prompt has fewer turns: the answers are conversations that go on before they differ."""
+    return stated is not None and (len(stated) if isinstance(stated, list | tuple) else 1) < count
 
 
 def _stated_identity(prompt: object) -> str | None:

@@ -1,75 +1,75 @@
 """A map from the columns of a table to the fields of a record, for files whose columns are no known form."""
 
-import re
-from collections.abc import Mapping, Sequence
+from collections.abc import Iterator, Mapping
 from pathlib import Path
-from typing import Annotated, Any, Literal
+from typing import Any, Literal
 
-from pydantic import BaseModel, BeforeValidator, ConfigDict, Field, JsonValue, model_validator
+from pydantic import Field, JsonValue, model_validator
 
-from core.errors import BadFeedback
+from core.errors import BadFeedback, BadParams
 from core.settings import parse, read
-from feedback.layouts import decoded, number, spoken
+from feedback.judgementmap import JudgementMap, Part, Paths, text_of, unfit
+from feedback.layouts import spoken
+from feedback.paths import EACH, all_of, at
 
 Record = Mapping[str, Any]
-Outcome = Literal["good", "bad", "tie", "tie_both_good", "tie_both_bad", "skip", "cannot_judge", "not_rankable"]
 
-_STEP = re.compile(r"[^.\[\]]+")
-_THUMBS = {"good": 1, "bad": 0}
-
-
-def _text(value: object) -> str:
-    """A value as it is written in a map: `true`, `1`, `left`."""
-    if isinstance(value, bool):
-        return str(value).lower()
-    return f"{value:g}" if isinstance(value, float) else str(value)
+OPEN = "TODO"
+"""Stands in a map for what only a person can say (`feedback.guesses`)."""
 
 
-def _with_text_keys(values: object) -> object:
-    """YAML reads the keys 1 and true as a number and a boolean."""
-    return {_text(key): value for key, value in values.items()} if isinstance(values, Mapping) else values
+class Turns(Part):
+    """Names of the keys of a turn that are not `role` and `content`, or `from` and `value`."""
+
+    role: str
+    """Key of the speaker."""
+    content: str
+    """Key of the text."""
+    speakers: dict[str, Literal["user", "assistant", "system"]] = Field(min_length=1)
+    """Name of a speaker → role."""
+
+    def read(self, turns: object) -> object:
+        """A list of turns as `{role, content}`; anything else as it is.
+
+        Raises:
+            BadFeedback: a speaker is not in the map.
+        """
+        if not isinstance(turns, list) or not all(isinstance(turn, Mapping) for turn in turns):
+            return turns
+        return [self._turn(turn) for turn in turns]
+
+    def _turn(self, turn: Record) -> dict[str, Any]:
+        speaker = text_of(turn.get(self.role))
+        if speaker not in self.speakers:
+            raise BadFeedback(f"{self.role} is {speaker!r}, expected one of {', '.join(self.speakers)}, as in the map")
+        others = {name: value for name, value in turn.items() if name not in (self.role, self.content)}
+        return {**others, "role": self.speakers[speaker], "content": turn.get(self.content)}
 
 
-class _Part(BaseModel):
-    model_config = ConfigDict(frozen=True, extra="forbid", use_attribute_docstrings=True)
+class FieldMap(JudgementMap):
+    """Paths are names of columns, or lead into them (`feedback.paths`).
 
-
-class Winner(_Part):
-    """Where a record names the better answer."""
-
-    path: str
-    """Path of the value."""
-    values: Annotated[dict[str, int | Outcome], BeforeValidator(_with_text_keys)] = Field(min_length=1)
-    """Value → the better answer by its position in `answers`, from 0; or `tie`, `tie_both_bad`, `skip`, …
-
-    With one answer: `good` or `bad`. Booleans are written `true` and `false`.
+    Without `answers`, the form of the records is recognised, and only `fields` and `constant` are added.
     """
 
-
-class Scores(_Part):
-    """Where a record scores its answers."""
-
-    paths: tuple[str, ...] = Field(min_length=1)
-    """Paths of the scores, one per answer."""
-    best: Literal["highest", "lowest"]
-    """Which score is the best. It has no default: a direction is never guessed."""
-    scale: tuple[float, float] | None = None
-    """Lowest and highest possible score; needed for the score of a single answer."""
-
-
-class FieldMap(_Part):
-    """Paths are names of columns, or lead into them: `question.text`, `outputs[0].content`, also through JSON text."""
-
-    prompt: str | None = None
-    """Path of the prompt, a text or a list of turns; or state one prompt for all records in `constant`."""
-    answers: tuple[str, ...] = Field(min_length=1)
-    """Paths of the answers."""
-    winner: Winner | None = None
-    """Names the better of several answers, or says whether a single one is good."""
-    scores: Scores | None = None
-    """Scores of the answers."""
+    prompt: Paths = ()
+    """Path of the prompt, a text or a list of turns; several paths are texts that are joined by a blank line."""
+    system: str | None = None
+    """Path of a system prompt, above the prompt."""
+    answers: Paths = ()
+    """Paths of the answers. `candidates[*].text` stands for any number of answers."""
+    models: Paths = ()
+    """Paths of the names of the models that gave the answers, one per answer."""
+    turns: Turns | None = None
+    """Names of the keys of a turn, where they are others than usual."""
     criterion: str = "overall"
     """The criterion of the judgement."""
+    criterion_path: str | None = None
+    """Path of the criterion, where records differ in it."""
+    criteria: dict[str, JudgementMap] = Field(default_factory=dict)
+    """Further criteria → where their judgement is."""
+    correction: bool = False
+    """The second of two answers is a corrected version of the first."""
     fields: dict[str, str] = Field(default_factory=dict)
     """Field of the canonical form → path: `annotator_id: worker`."""
     constant: dict[str, JsonValue] = Field(default_factory=dict)
@@ -77,29 +77,27 @@ class FieldMap(_Part):
 
     @model_validator(mode="after")
     def _is_complete(self) -> "FieldMap":
-        if self.prompt is None and "prompt" not in self.constant:
+        judging = [self, *self.criteria.values()]
+        if not self.answers:
+            if self.prompt or self.system or self.models or any(part.reader for part in judging):
+                raise ValueError("answers is missing; name their paths")
+            if not self.fields and not self.constant:
+                raise ValueError("the map is empty; add answers, or fields or constant for records of a known form")
+            return self
+        if not self.prompt and "prompt" not in self.constant:
             raise ValueError("prompt is missing; name its path, or state one for all records in `constant`")
-        if self.winner and self.scores:
-            raise ValueError("winner and scores are both set; keep the one that decides")
-        if len(self.answers) > 1 and not (self.winner or self.scores):
-            raise ValueError("several answers without winner or scores; add one of them")
-        if self.winner and len(self.answers) > 2:
-            raise ValueError("winner leaves the order of the other answers open; use scores for more than two answers")
-        if self.winner and (wrong := self._wrong_meanings(self.winner)):
-            expected = "0 or 1" if len(self.answers) == 2 else "good or bad"
-            raise ValueError(f"winner.values has {', '.join(wrong)}, expected {expected}, a tie, or an abstention")
-        if self.scores and len(self.scores.paths) != len(self.answers):
-            raise ValueError(f"{len(self.scores.paths)} scores.paths, expected {len(self.answers)}, one per answer")
-        if self.scores and len(self.answers) == 1 and self.scores.scale is None:
-            raise ValueError("scores.scale is missing; add it, such as [1, 5]")
+        if self.correction and self._count != 2:
+            raise ValueError("correction needs two answers: the original and the corrected one")
+        if self._count != 1 and not self.correction and not any(part.reader for part in judging):
+            raise ValueError("several answers without winner or scores; add one of them, or order")
+        if problem := unfit(judging, self._count):
+            raise ValueError(problem)
         return self
 
-    def _wrong_meanings(self, winner: Winner) -> list[str]:
-        """Values whose meaning does not fit the number of answers."""
-        ties = () if len(self.answers) == 1 else ("tie", "tie_both_good", "tie_both_bad")
-        named = (0, 1) if len(self.answers) == 2 else ("good", "bad")
-        known = (*named, *ties, "skip", "cannot_judge", "not_rankable")
-        return [f"{value}: {meaning}" for value, meaning in winner.values.items() if meaning not in known]
+    @property
+    def _count(self) -> int | None:
+        """The number of answers; None if it differs between records."""
+        return None if any(EACH in path for path in self.answers) else len(self.answers)
 
     def record(self, row: Record) -> dict[str, Any]:
         """A row in the canonical form; columns that are not read as texts are kept in `extra`.
@@ -107,107 +105,111 @@ class FieldMap(_Part):
         Raises:
             BadFeedback: a path leads nowhere, or a value has no meaning in the map.
         """
-        answers = [spoken(_required(row, path)) for path in self.answers]
-        kind, judgement = self._judgement(row)
-        read = {*self.answers, self.prompt}
-        stated = {name: at(row, path) for name, path in self.fields.items()}
-        prompt = {"prompt": spoken(_required(row, self.prompt))} if self.prompt else {}
+        stated = {name: value for name, path in self.fields.items() if (value := at(row, path)) is not None}
+        if not self.answers:
+            return {**row, **stated, **self.constant}
+        answers = self._answers(row)
+        judgements = self._judgements(row, len(answers))
+        read = self._read()
         return {
-            "kind": kind,
-            **prompt,
+            "kind": self._kind(len(answers)),
+            **self._prompt(row),
             "responses": answers,
-            "judgements": [{"criterion": self.criterion, **judgement}] if judgement else [],
+            "judgements": judgements,
             "extra": {name: value for name, value in row.items() if name not in read},
             **stated,
             **self.constant,
         }
 
-    def _judgement(self, row: Record) -> tuple[str, dict[str, Any]]:
-        """The kind of the record, and its judgement."""
-        several = "comparison" if len(self.answers) == 2 else "ranking"
-        if self.scores:
-            scores = [number({path: at(row, path)}, path) for path in self.scores.paths]
-            return ("rating" if len(scores) == 1 else several), _by_scores(scores, self.scores)
-        if self.winner is None:
-            return "demonstration", {}
-        verdict = _meaning(self.winner, at(row, self.winner.path))
-        if len(self.answers) == 1:
-            return "binary", _thumb(verdict)
-        return several, self._won(verdict)
+    def _read(self) -> set[str]:
+        """Columns of which the event holds all: not those that are joined, or whose turns have other keys."""
+        joined = self.prompt if len(self.prompt) > 1 else ()
+        return set() if self.turns else {*self.answers, *self.prompt, self.system or ""} - {*joined}
 
-    def _won(self, verdict: int | str) -> dict[str, Any]:
-        if isinstance(verdict, str):
-            return {"outcome": verdict}
-        return {"ranks": [1 if position == verdict else 2 for position in range(len(self.answers))]}
+    def _prompt(self, row: Record) -> dict[str, Any]:
+        if not self.prompt:
+            return {}
+        system = at(row, self.system) if self.system else None
+        prompt = self._turns(_required(row, self.prompt[0])) if len(self.prompt) == 1 else self._joined(row)
+        if system:
+            above = [{"role": "system", "content": system}]
+            prompt = above + (prompt if isinstance(prompt, list) else [{"role": "user", "content": prompt}])
+        return {"prompt": prompt}
 
+    def _joined(self, row: Record) -> str:
+        texts = [at(row, path) for path in self.prompt]
+        if wrong := next((text for text in texts if text is not None and not isinstance(text, str)), None):
+            raise BadFeedback(f"{', '.join(self.prompt)}: {wrong!r} is not a text, expected texts to join")
+        return "\n\n".join(text for text in texts if text and text.strip())
 
-def at(row: Record, path: str) -> Any:
-    """The value that a path leads to; None if there is none. A column whose name is the whole path comes first."""
-    if path in row:
-        return decoded(row[path])
-    value: Any = row
-    for step in _STEP.findall(path):
-        value = decoded(value)
-        if isinstance(value, Mapping):
-            value = value.get(step)
-        elif isinstance(value, list) and step.isdigit() and int(step) < len(value):
-            value = value[int(step)]
-        else:
-            return None
-    return decoded(value)
+    def _answers(self, row: Record) -> list[Any]:
+        answers = [self._turns(answer) for path in self.answers for answer in self._at_each(row, path)]
+        models = all_of(row, self.models)
+        if self.models and len(models) != len(answers):
+            raise BadFeedback(f"{', '.join(self.models)}: {len(models)} names, expected {len(answers)}, one per answer")
+        named: list[Any] = [
+            {"messages": answer, "model": model} for answer, model in zip(answers, models, strict=False)
+        ] or answers
+        if self.correction:
+            edited = named[1] if self.models else {"messages": named[1]}
+            named[1] = {**edited, "origin": "human_edit", "parent_ix": 0}
+        return named
+
+    def _at_each(self, row: Record, path: str) -> list[Any]:
+        if EACH not in path:
+            return [_required(row, path)]
+        answers = all_of(row, (path,))
+        if not answers or None in answers:
+            raise BadFeedback(f"{path} is missing, expected at least one answer at this path of the map")
+        return answers
+
+    def _turns(self, value: Any) -> Any:
+        return spoken(self.turns.read(value) if self.turns else value)
+
+    def _kind(self, count: int) -> str:
+        judging = [self, *self.criteria.values()]
+        if self.correction:
+            return "correction"
+        if not any(part.reader for part in judging):
+            return "demonstration"
+        if count == 1:
+            return "rating" if any(part.scores for part in judging) else "binary"
+        return "comparison" if count == 2 else "ranking"
+
+    def _judgements(self, row: Record, count: int) -> list[dict[str, Any]]:
+        criterion = str(_required(row, self.criterion_path)) if self.criterion_path else self.criterion
+        judging: dict[str, JudgementMap] = {criterion: self, **self.criteria}
+        return [{"criterion": name, **one.judgement(row, count)} for name, one in judging.items() if one.reader]
 
 
 def _required(row: Record, path: str) -> Any:
     value = at(row, path)
     if value is None:
         raise BadFeedback(f"{path} is missing, expected a value at this path of the map")
+    if isinstance(value, list) and value and all(isinstance(element, str) for element in value):
+        raise BadFeedback(f"{path} is a list of texts, expected one text or turns; write {path}[*] or {path}[0]")
     return value
-
-
-def _meaning(winner: Winner, value: object) -> int | str:
-    if _text(value) not in winner.values:
-        raise BadFeedback(f"{winner.path} is {value!r}, expected one of {', '.join(winner.values)}, as in the map")
-    return winner.values[_text(value)]
-
-
-def _thumb(verdict: int | str) -> dict[str, Any]:
-    if verdict in _THUMBS:
-        return {"scores": [_THUMBS[str(verdict)]], "scale_min": 0, "scale_max": 1}
-    return {"outcome": verdict}
-
-
-def _by_scores(scores: list[float | None], given: Scores) -> dict[str, Any]:
-    """Ranks from scores; the scores are kept as they are if the highest is the best."""
-    low, high = given.scale or (None, None)
-    sign = -1 if given.best == "highest" else 1
-    order = sorted({sign * score for score in scores if score is not None})
-    ranks = [None if score is None else order.index(sign * score) + 1 for score in scores]
-    if len(scores) == 1:
-        score = scores[0]
-        turned = score if given.best == "highest" or score is None else (low or 0) + (high or 0) - score
-        return {"scores": [turned], "scale_min": low, "scale_max": high}
-    if sum(rank is not None for rank in ranks) < 2:
-        return {"outcome": "skip"}
-    return {"ranks": ranks, **({"scores": scores, "scale_min": low, "scale_max": high} if sign < 0 else {})}
 
 
 def load(path: Path) -> FieldMap:
     """The map in a YAML file.
 
     Raises:
-        BadParams: the file is missing, or not a map.
+        BadParams: the file is missing, not a map, or not complete.
     """
-    return parse(FieldMap, read(path), str(path))
+    values = read(path)
+    if unfinished := list(_open(values, "")):
+        raise BadParams(f"{path}: {', '.join(unfinished)} is {OPEN}; write what it is, for every {OPEN}")
+    return parse(FieldMap, values, str(path))
 
 
-def template(columns: Sequence[str]) -> str:
-    """A map to complete, as YAML, for a file with these columns."""
-    return (
-        f"# The columns are: {', '.join(columns)}. A path may lead into them: question.text, outputs[0].content\n"
-        "prompt: PATH\n"
-        "answers: [PATH, PATH]\n"
-        "winner: {path: PATH, values: {a: 0, b: 1, tie: tie, both_bad: tie_both_bad}}  # 0 is the first answer\n"
-        "# scores: {paths: [PATH, PATH], best: highest}  # or lowest; instead of winner\n"
-        "# fields: {annotator_id: PATH, created_at: PATH}\n"
-        "# constant: {licence: MIT}\n"
-    )
+def _open(value: object, name: str) -> Iterator[str]:
+    """The names of the values that are still open."""
+    if isinstance(value, Mapping):
+        for key, inner in value.items():
+            yield from _open(inner, f"{name}.{text_of(key)}" if name else text_of(key))
+    elif isinstance(value, list):
+        for inner in value:
+            yield from _open(inner, name)
+    elif value == OPEN:
+        yield name

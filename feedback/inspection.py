@@ -1,14 +1,16 @@
 """What a file of records is, and how its records would be read. Read by the code that imports them; changes nothing."""
 
 from collections import Counter
-from itertools import islice
+from collections.abc import Iterator, Mapping
+from itertools import accumulate, islice
 from pathlib import Path
-from typing import NamedTuple
+from typing import Any, NamedTuple
 
 from core.errors import BadFeedback
 from feedback import layouts, packaging
 from feedback.faults import Faults
 from feedback.fieldmap import FieldMap
+from feedback.layouts import Layout
 from feedback.lines import Line, judged, parse
 from feedback.packaging.compression import Compression
 from feedback.packaging.kinds import FileKind
@@ -18,6 +20,15 @@ CANONICAL = "canonical"
 """The form of a record that has `responses`."""
 BY_MAP = "of the map"
 """The form of a record that is read by a map."""
+GUESSED_FROM = 100
+"""Number of records from which a map is guessed."""
+
+
+class Lengths(NamedTuple):
+    """Numbers of words, separated by white space, of the texts of one kind."""
+
+    median: int
+    longest: int
 
 
 class Inspection(NamedTuple):
@@ -34,8 +45,17 @@ class Inspection(NamedTuple):
     rejected: int
     faults: list[str]
     """One line per kind of fault, with the number of records and an example."""
-    columns: list[str]
-    """The columns of the first record."""
+    records: list[Mapping[str, Any]]
+    """The first records as they are, if none of all can be used."""
+    prompts: Lengths
+    answers: Lengths
+    unlicensed: int
+    """Number of usable records that state no licence."""
+
+    @property
+    def layouts(self) -> list[Layout]:
+        """The forms of the records that are layouts."""
+        return [layout for layout in layouts.all_layouts() if layout.name() in self.forms]
 
 
 def inspect(file: Path, fields: FieldMap | None = None, examples: int = 3) -> Inspection:
@@ -46,18 +66,33 @@ def inspect(file: Path, fields: FieldMap | None = None, examples: int = 3) -> In
     """
     forms: Counter[str] = Counter()
     first: list[tuple[str, FeedbackEvent]] = []
-    usable, faults = 0, Faults()
+    prompts: Counter[int] = Counter()
+    answers: Counter[int] = Counter()
+    unlicensed, faults = 0, Faults()
     for line, record in judged(file, file.name, {}, fields.record if fields else dict):
         if isinstance(record, RejectedRecord):
             faults.add(record)
             continue
-        forms[BY_MAP if fields else _form(line)] += 1
-        usable += 1
+        forms[BY_MAP if fields and fields.answers else _form(line)] += 1
+        prompts[sum(len(turn.content.split()) for turn in record.prompt)] += 1
+        answers.update(len(response.text.split()) for response in record.responses)
+        unlicensed += record.licence == "none-stated"
         if len(first) < examples:
             first.append((line.where, record))
     kind, compression = packaging.detect(file)
     return Inspection(
-        file, kind, compression, dict(forms.most_common()), usable, first, faults.total, faults.lines(), _columns(file)
+        file,
+        kind,
+        compression,
+        dict(forms.most_common()),
+        forms.total(),
+        first,
+        faults.total,
+        faults.lines(),
+        [] if forms else list(islice(_parsed(file), GUESSED_FROM)),
+        _lengths(prompts),
+        _lengths(answers),
+        unlicensed,
     )
 
 
@@ -66,11 +101,19 @@ def _form(line: Line) -> str:
     return CANONICAL if "responses" in record else layouts.recognise(record).name()
 
 
-def _columns(file: Path) -> list[str]:
-    """The columns of the first record that is a JSON object; empty if none of the first ones is."""
-    for raw in islice(packaging.records(file), 10):
+def _lengths(counts: Counter[int]) -> Lengths:
+    """The median and the largest of numbers that are counted."""
+    if not counts:
+        return Lengths(0, 0)
+    numbers = sorted(counts)
+    until = zip(numbers, accumulate(counts[number] for number in numbers), strict=True)
+    return Lengths(next(number for number, count in until if 2 * count >= counts.total()), numbers[-1])
+
+
+def _parsed(file: Path) -> Iterator[Mapping[str, Any]]:
+    """The records of a file that are JSON objects."""
+    for raw in packaging.records(file):
         try:
-            return list(parse(Line("", raw.raw, 1, raw.problem)))
+            yield parse(Line("", raw.raw, 1, raw.problem))
         except BadFeedback:
             continue
-    return []

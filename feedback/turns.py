@@ -64,6 +64,8 @@ def turns(value: object, role: Literal["user", "assistant"], field: str, kept: K
         raise BadFeedback(f"{field} is neither a string nor a list of messages, expected one of the two")
     if not value:
         raise BadFeedback(f"{field} is empty, expected text")
+    if all(isinstance(turn, str) for turn in value):
+        raise BadFeedback(f"{field} is a list of texts, expected one text or a list of messages")
     plain = [_turn(turn, f"{field}[{ix}]", kept) for ix, turn in enumerate(value)]
     try:
         return _TURNS.validate_python(plain)

@@ -11,6 +11,8 @@ CHOICES = ("comparison", "ranking")
 """Kinds of events that are made to compare answers."""
 UNKNOWN = "unknown"
 """The annotator of an event that names none."""
+BEST_ONLY = "best_only"
+"""Tag of a ranking in which one answer was chosen among several: the others are not compared with each other."""
 _TIES = ("tie", "tie_both_good", "tie_both_bad")
 _UNIX_EPOCH = datetime(1970, 1, 1, tzinfo=UTC)
 
@@ -163,7 +165,9 @@ def _compares(judgement: Judgement, texts: Sequence[str], first: int, second: in
         return False
     if judgement.outcome != "prefer":
         return True
-    return judgement.ranks is not None and None not in (judgement.ranks[first], judgement.ranks[second])
+    if judgement.ranks is None or None in (judgement.ranks[first], judgement.ranks[second]):
+        return False
+    return BEST_ONLY not in judgement.tags or judgement.ranks[first] != judgement.ranks[second]
 
 
 def _share(judgement: Judgement, first: int, second: int) -> float | None:

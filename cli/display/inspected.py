@@ -4,7 +4,7 @@ import shlex
 from collections.abc import Iterator
 from pathlib import Path
 
-from feedback.fieldmap import template
+from feedback.guesses import template
 from feedback.inspection import Inspection
 from feedback.packaging.compression import Compression
 from feedback.packaging.kinds import FileKind
@@ -34,10 +34,12 @@ def lines(inspection: Inspection, fields: Path | None = None) -> Iterator[str]:
         yield f"\n{inspection.rejected} records cannot be used:"
         yield from (f"  {fault}" for fault in inspection.faults)
     if inspection.usable:
+        yield from _lengths(inspection)
+        yield from _licences(inspection, fields)
         yield "\nTo hand in these records, type:\n  " + command(inspection, fields)
-    else:
-        yield "\nNo record can be used. If the columns are of another form, write this to map.yaml and complete it:\n"
-        yield template(inspection.columns)
+    elif inspection.records:
+        yield "\nNo record can be used. If the columns are of another form, save this as map.yaml and complete it:\n"
+        yield template(inspection.records)
         yield f"Then type:\n  rounds feedback inspect {shlex.quote(str(inspection.file))} --map map.yaml"
 
 
@@ -46,6 +48,30 @@ def command(inspection: Inspection, fields: Path | None = None) -> str:
     by_map = f" --map {shlex.quote(str(fields))}" if fields else ""
     skipping = " --skip-bad" if inspection.rejected else ""
     return f"rounds feedback import {shlex.quote(str(inspection.file))}{by_map}{skipping}"
+
+
+def _lengths(inspection: Inspection) -> Iterator[str]:
+    """What may be cut: a round counts tokens, of which a word has at least one."""
+    prompts, answers = inspection.prompts, inspection.answers
+    yield (
+        f"\nWords per prompt: median {prompts.median}, longest {prompts.longest}. "
+        f"Per answer: median {answers.median}, longest {answers.longest}."
+    )
+    yield (
+        "A round cuts a prompt to the last model.max_prompt_tokens tokens and an answer to the first "
+        "model.max_answer_tokens; a word is one token or more. `rounds params` shows both limits."
+    )
+
+
+def _licences(inspection: Inspection, fields: Path | None) -> Iterator[str]:
+    """The licence of the public set that has the form of the records, as a suggestion."""
+    published = {layout.published for layout in inspection.layouts if layout.published}
+    for known in sorted(published) if inspection.unlicensed and fields is None else ():
+        yield f"\n{inspection.unlicensed} records state no licence. If they are {known.name}, it is {known.licence}."
+        file = shlex.quote(str(inspection.file))
+        yield "To state it, type:"
+        yield f"  echo 'constant: {{licence: {known.licence}}}' > licence.yaml"
+        yield f"  rounds feedback inspect {file} --map licence.yaml"
 
 
 def _kind(inspection: Inspection) -> str:
@@ -59,6 +85,8 @@ def _example(event: FeedbackEvent) -> Iterator[str]:
         yield f"  {turn.role}: {_short(turn.content)}"
     for ix, response in enumerate(event.responses):
         yield f"  {_mark(event, ix)} {_short(response.text)}"
+    if event.flags:
+        yield f"  flags: {', '.join(event.flags)}"
     for judgement in event.judgements:
         yield f"  by {judgement.criterion}: {_verdict(judgement)}"
 

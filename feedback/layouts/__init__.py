@@ -24,6 +24,16 @@ LIKE_A_PROMPT = frozenset(
 )
 """Names of columns that are parts of a prompt in some format."""
 
+LIKE_A_WORSE_ANSWER = frozenset(
+    {
+        *("rejected", "rejected_response", "rejected_output", "rejected_answer", "rejected_messages"),
+        *("rejected_responses", "non_preferred_output", "negative"),
+    }
+)
+"""Names of columns with an answer that is worse than the one that a form without it would read."""
+LABEL = "label"
+"""The column that says in some formats whether an answer is good."""
+
 TIE, SKIP = {"outcome": "tie"}, {"outcome": "skip"}
 FIRST, SECOND = {"ranks": [1, 2]}, {"ranks": [2, 1]}
 
@@ -43,6 +53,14 @@ class Form(NamedTuple):
     """Other fields of the event, such as its flags."""
 
 
+class Published(NamedTuple):
+    """A public data set whose records have a form."""
+
+    name: str
+    licence: str
+    """Its licence as its publisher states it. Suggested by `inspect`, never set: other files can have the form."""
+
+
 class Layout(Plugin):
     """A form of records."""
 
@@ -50,6 +68,8 @@ class Layout(Plugin):
     """Columns that a record must have."""
     optional: ClassVar[frozenset[str]] = frozenset()
     """Columns that are also read, where a record has them."""
+    published: ClassVar[Published | None] = None
+    """The data set that is known for this form; None if there is none, or if its licence is not known."""
 
     def matches(self, record: Record) -> bool:
         """Whether the values are those of this form; only called if all columns are there."""
@@ -83,6 +103,8 @@ def recognise(record: Record) -> Layout:
         )
     if suspects := stated & LIKE_A_PROMPT - claimed:
         _check_unclaimed(record, suspects, best.read(record).prompt)
+    if stated & (LIKE_A_WORSE_ANSWER | {LABEL}) - claimed:
+        _check_demonstration(best.read(record).kind, stated - claimed, record)
     return best
 
 
@@ -121,6 +143,22 @@ def _check_unclaimed(record: Record, columns: frozenset[str], prompt: object) ->
         raise BadFeedback(
             f"{column} looks like a part of the prompt, expected a form that reads it; `rounds feedback inspect` "
             "prints a map to complete"
+        )
+
+
+def _check_demonstration(kind: str, columns: frozenset[str], record: Record) -> None:
+    """An answer is not imitated if a column beside it may say that it is bad, or is only one of a pair."""
+    is_thumb = isinstance(record.get(LABEL), bool | int) or str(record.get(LABEL)).lower() in (
+        "true",
+        "false",
+        "0",
+        "1",
+    )
+    suspects = columns & LIKE_A_WORSE_ANSWER | ({LABEL} & columns if is_thumb else frozenset())
+    if kind == "demonstration" and suspects:
+        raise BadFeedback(
+            f"{min(suspects)} may say that the answer is bad, or be a second answer, expected a form that reads it; "
+            "`rounds feedback inspect` prints a map to complete"
         )
 
 
@@ -178,6 +216,22 @@ def by_score(first: float | None, second: float | None) -> dict[str, Any]:
     return {**winner, "scores": [first, second]}
 
 
+def by_scores(scores: Sequence[float | None], **fields: Any) -> dict[str, Any]:
+    """The judgement of any number of answers by scores, of which the higher is better; None is not scored.
+
+    `fields` are other fields of the judgement, such as its scale.
+    """
+    if sum(score is not None for score in scores) < 2:
+        return {**SKIP, **fields}
+    return {"ranks": ranked([None if score is None else -score for score in scores]), "scores": list(scores), **fields}
+
+
+def ranked(values: Sequence[float | None]) -> list[int | None]:
+    """Ranks from 1 (best) by numbers of which the lowest is the best; equal numbers get equal ranks."""
+    order = sorted({value for value in values if value is not None})
+    return [None if value is None else order.index(value) + 1 for value in values]
+
+
 def decoded(value: object) -> Any:
     """A value, or the one written in it as JSON, as in the columns of some CSV files."""
     if isinstance(value, str) and value[:1] in ("[", "{"):
@@ -193,19 +247,51 @@ def kept(record: Record, *columns: str) -> dict[str, Any]:
     return {name: record[name] for name in columns if name in record}
 
 
+def empty(record: Record, *columns: str) -> dict[str, Any]:
+    """The empty values of these columns, for `Form.native`: nothing in the event shows that they were stated."""
+    return {name: record[name] for name in columns if record.get(name) in ("", [])}
+
+
+def by_ai(record: Record) -> dict[str, Any]:
+    """That a model judged, for `Form.fields`, unless the record states who did."""
+    return {} if record.get("annotator_type") else {"annotator_type": "ai"}
+
+
+def without(parts: Sequence[Mapping[str, Any]], *keys: str) -> list[dict[str, Any]]:
+    """Parts of a record without the keys that the event holds, for `Form.native`."""
+    return [{name: value for name, value in part.items() if name not in keys} for part in parts]
+
+
+def parts(record: Record, column: str, *keys: str) -> list[Mapping[str, Any]]:
+    """The objects of a list, also of one written as JSON; empty if it is no list of objects with these keys."""
+    value = decoded(record.get(column))
+    objects = value if isinstance(value, list) else []
+    return objects if all(isinstance(part, Mapping) and part.keys() >= set(keys) for part in objects) else []
+
+
 _SPEAKERS = {"human": "user", "user": "user", "gpt": "assistant", "assistant": "assistant", "system": "system"}
+_USUAL = {"user": "human", "assistant": "gpt", "system": "system"}
+"""Role → the name that ShareGPT uses for it."""
 
 
 def spoken(turns: object, system: object = None) -> object:
     """Turns in the form of ShareGPT, `{from, value}`, as `{role, content}`, below a system turn if there is one.
 
+    Other keys of a turn are left in it, as is the name of a speaker that is not written as in ShareGPT.
+
     Raises:
-        BadFeedback: a turn is by another speaker than human, gpt or system.
+        BadFeedback: a turn is by another speaker than human, user, gpt, assistant or system.
     """
     above = [{"role": "system", "content": system}] if system else []
     if not isinstance(turns, list) or not all(isinstance(turn, Mapping) for turn in turns):
         return turns
-    return above + [
-        {"role": one_of(turn, "from", _SPEAKERS), "content": turn.get("value")} if "from" in turn else dict(turn)
-        for turn in turns
-    ]
+    return above + [_turn(turn) if "from" in turn else dict(turn) for turn in turns]
+
+
+def _turn(turn: Mapping[str, Any]) -> dict[str, Any]:
+    speaker = turn["from"]
+    role = one_of({"from": speaker.lower() if isinstance(speaker, str) else speaker}, "from", _SPEAKERS)
+    others = {name: value for name, value in turn.items() if name != "value"}
+    if speaker == _USUAL[role]:
+        del others["from"]
+    return {**others, "role": role, "content": turn.get("value")}

@@ -1,6 +1,6 @@
 """A demonstration in the form of Alpaca (Taori et al. 2023): `{instruction, input, output}`."""
 
-from feedback.layouts import Form, Layout, Record
+from feedback.layouts import Form, Layout, Record, empty, kept
 
 
 class Alpaca(Layout):
@@ -15,4 +15,6 @@ class Alpaca(Layout):
         for question, answer in record.get("history") or []:
             turns += [{"role": "user", "content": question}, {"role": "assistant", "content": answer}]
         text = "\n\n".join(part for part in (record["instruction"], record.get("input")) if part)
-        return Form("demonstration", [*turns, {"role": "user", "content": text}], {"output": record["output"]})
+        native = kept(record, "input", "text") | empty(record, "system", "history")
+        prompt = [*turns, {"role": "user", "content": text}]
+        return Form("demonstration", prompt, {"output": record["output"]}, native=native)

@@ -1,7 +1,7 @@
 """Annotations of AlpacaEval (Li et al. 2023): two outputs, and a preference from 1, the first, to 2, the second."""
 
 from core.errors import BadFeedback
-from feedback.layouts import FIRST, SECOND, SKIP, TIE, Form, Layout, Record, kept, number
+from feedback.layouts import FIRST, SECOND, SKIP, TIE, Form, Layout, Published, Record, kept, number
 
 
 class AlpacaEval(Layout):
@@ -9,6 +9,7 @@ class AlpacaEval(Layout):
 
     columns = frozenset({"instruction", "output_1", "output_2", "preference"})
     optional = frozenset({"input"})
+    published = Published("AlpacaEval by Stanford", "CC-BY-NC-4.0")
 
     def matches(self, record: Record) -> bool:
         """The input is a text, if there is one."""
@@ -18,9 +19,8 @@ class AlpacaEval(Layout):
         """The outputs in their order; an `input` is below the instruction."""
         prompt = "\n\n".join(part for part in (record["instruction"], record.get("input")) if part)
         answers = {name: record[name] for name in ("output_1", "output_2")}
-        return Form(
-            "comparison", prompt, answers, [_judgement(number(record, "preference"))], kept(record, "preference")
-        )
+        judgement = _judgement(number(record, "preference"))
+        return Form("comparison", prompt, answers, [judgement], kept(record, "preference", "input"))
 
 
 def _judgement(preference: float | None) -> dict[str, object]:

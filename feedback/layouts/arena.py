@@ -20,8 +20,8 @@ class Arena(Layout):
     columns = frozenset({"conversation_a", "conversation_b", "winner"})
 
     def matches(self, record: Record) -> bool:
-        """There are no earlier turns that only `full_conversation` has."""
-        return len(decoded(record.get("full_conversation")) or []) < 2
+        """There are no earlier turns elsewhere (`arena_140k`)."""
+        return not record.get("full_conversation")
 
     def read(self, record: Record) -> Form:
         """The conversations in their order."""

@@ -3,7 +3,7 @@
 from collections.abc import Mapping
 
 from core.errors import BadFeedback
-from feedback.layouts import FIRST, SECOND, TIE, Form, Layout, Record, decoded, kept, number
+from feedback.layouts import FIRST, SECOND, TIE, Form, Layout, Published, Record, decoded, kept, number
 
 _WINNERS: Mapping[str, Mapping[str, object]] = {
     "winner_model_a": FIRST,
@@ -16,6 +16,7 @@ class Arena55k(Layout):
     """One of the three columns is 1. Prompts and responses are lists of texts, one per turn, written as JSON."""
 
     columns = frozenset({"prompt", "response_a", "response_b", *_WINNERS})
+    published = Published("the Chatbot Arena votes of the Kaggle competition", "Apache-2.0")
 
     def read(self, record: Record) -> Form:
         """The conversations in their order."""

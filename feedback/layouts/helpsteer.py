@@ -1,6 +1,6 @@
 """Ratings of HelpSteer 1 and 2 (Wang et al. 2023, 2024): one answer, five criteria from 0 to 4."""
 
-from feedback.layouts import Form, Layout, Record, number
+from feedback.layouts import Form, Layout, Published, Record, number
 
 CRITERIA = ("helpfulness", "correctness", "coherence", "complexity", "verbosity")
 
@@ -9,6 +9,7 @@ class HelpSteer(Layout):
     """Higher is more of the criterion; more `complexity` and `verbosity` is not better."""
 
     columns = frozenset({"prompt", "response", *CRITERIA})
+    published = Published("HelpSteer by NVIDIA", "CC-BY-4.0")
 
     def read(self, record: Record) -> Form:
         """One rating by each criterion."""

@@ -1,12 +1,13 @@
 """Preferences of HelpSteer3 (Wang et al. 2025): `overall_preference` from -3, the first answer, to 3, the second."""
 
-from feedback.layouts import Form, Layout, Record, kept, signed
+from feedback.layouts import Form, Layout, Published, Record, kept, signed
 
 
 class HelpSteer3(Layout):
     """A negative preference means that `response1` is better. `context` is the conversation before the answers."""
 
     columns = frozenset({"context", "response1", "response2", "overall_preference"})
+    published = Published("HelpSteer3 by NVIDIA", "CC-BY-4.0")
 
     def read(self, record: Record) -> Form:
         """The answers in their order."""

@@ -1,6 +1,6 @@
 r"""A preference as two transcripts, as in HH-RLHF (Bai et al. 2022): texts that begin with `\n\nHuman:`."""
 
-from feedback.layouts import FIRST, Form, Layout, Record
+from feedback.layouts import FIRST, Form, Layout, Published, Record
 from feedback.transcripts import preference
 
 _BEGINNING = "\n\nHuman:"
@@ -10,6 +10,7 @@ class HH(Layout):
     """`chosen` is the better answer; the prompt is what both transcripts begin with."""
 
     columns = frozenset({"chosen", "rejected"})
+    published = Published("HH-RLHF by Anthropic", "MIT")
 
     def matches(self, record: Record) -> bool:
         """Both are transcripts, and there is no prompt beside them."""

@@ -1,6 +1,6 @@
 """A chat to imitate in the form of ShareGPT: `{conversations: [{from, value}, …]}`."""
 
-from feedback.layouts import Form, Layout, Record, spoken
+from feedback.layouts import Form, Layout, Record, decoded, empty, parts, spoken
 
 
 class ShareGPT(Layout):
@@ -9,6 +9,11 @@ class ShareGPT(Layout):
     columns = frozenset({"conversations"})
     optional = frozenset({"system"})
 
+    def matches(self, record: Record) -> bool:
+        """No turn has a label, which would rate it (SteerLM)."""
+        return not any(turn.get("label") for turn in parts(record, "conversations"))
+
     def read(self, record: Record) -> Form:
         """One answer to imitate."""
-        return Form("demonstration", None, {"conversations": spoken(record["conversations"], record.get("system"))})
+        answers = {"conversations": spoken(decoded(record["conversations"]), record.get("system"))}
+        return Form("demonstration", None, answers, native=empty(record, "system"))

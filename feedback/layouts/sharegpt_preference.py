@@ -1,6 +1,6 @@
 """A preference in the form of ShareGPT: `{conversations, chosen, rejected}`, turns as `{from, value}`."""
 
-from feedback.layouts import FIRST, Form, Layout, Record, spoken
+from feedback.layouts import FIRST, Form, Layout, Record, empty, spoken
 
 
 class ShareGPTPreference(Layout):
@@ -16,4 +16,4 @@ class ShareGPTPreference(Layout):
             for name, value in ((name, record[name]) for name in ("chosen", "rejected"))
         }
         prompt = spoken(record["conversations"], record.get("system"))
-        return Form("comparison", prompt, answers, [FIRST])
+        return Form("comparison", prompt, answers, [FIRST], empty(record, "system"))

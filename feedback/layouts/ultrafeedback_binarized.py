@@ -1,6 +1,6 @@
 """UltraFeedback binarized (Tunstall et al. 2023): a preference with the scores of both answers."""
 
-from feedback.layouts import FIRST, Form, Layout, Record, number
+from feedback.layouts import FIRST, Form, Layout, Published, Record, kept, number
 
 
 class UltraFeedbackBinarized(Layout):
@@ -8,6 +8,7 @@ class UltraFeedbackBinarized(Layout):
 
     columns = frozenset({"prompt", "chosen", "rejected", "score_chosen", "score_rejected"})
     optional = frozenset({"messages"})
+    published = Published("UltraFeedback binarized by Hugging Face H4", "MIT")
 
     def read(self, record: Record) -> Form:
         """The chosen answer comes first, also where the scores are equal."""
@@ -15,4 +16,6 @@ class UltraFeedbackBinarized(Layout):
         answers = {name: record[name] for name in ("chosen", "rejected")}
         judgement = {**FIRST, "scores": scores, "scale_min": 1, "scale_max": 10}
         native = {name: record[name] for name in ("score_chosen", "score_rejected")}
+        if record.get("messages") != record["chosen"]:
+            native |= kept(record, "messages")
         return Form("comparison", record["prompt"], answers, [judgement], native)

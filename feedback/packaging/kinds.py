@@ -104,6 +104,16 @@ def _delimited(text: bytes) -> FileKind:
         ) from error
     mark = delimiter(header)
     names = next(csv.reader([header], delimiter=mark)) if mark else []
-    if len(names) < 2 or len(set(names)) < len(names) or not all(name.strip() for name in names):
+    if not _are_columns(names) and not _is_column(header, text):
         raise BadFeedback(f"the file begins with {header[:60]!r}, which is no kind that is read; write it as {READ}")
     return FileKind.TSV if mark == "\t" else FileKind.CSV
+
+
+def _are_columns(names: list[str]) -> bool:
+    return len(names) > 1 and len(set(names)) == len(names) and all(name.strip() for name in names)
+
+
+def _is_column(header: str, text: bytes) -> bool:
+    """Whether a line without a delimiter can be the name of a single column: one word, with rows below it."""
+    is_word = re.fullmatch(r'"?[A-Za-z_][\w.-]*"?', header.strip()) is not None
+    return is_word and bool(text.partition(b"\n")[2].strip())

@@ -35,9 +35,16 @@ EXPECTED = re.compile(r"\bexpected\b|\bput it into\b")
 
 REASONS = {
     "feedback/canonical.py": {"event", "_check_version", "_check_different", "_canonical", "_read", "_answer"},
-    "feedback/fieldmap.py": {"_required", "_meaning"},
-    "feedback/layouts/__init__.py": {"recognise", "_check_unclaimed", "one_of", "number", "signed"},
+    "feedback/fieldmap.py": {"_required", "_turn", "_joined", "_answers", "_at_each"},
+    "feedback/judgementmap.py": {"position", "_equal", "judgement", "_by_number", "_groups"},
+    "feedback/layouts/__init__.py": {
+        *("recognise", "_check_unclaimed", "_check_demonstration", "one_of", "number", "signed")
+    },
     "feedback/layouts/alpaca_eval.py": {"_judgement"},
+    "feedback/layouts/arena_140k.py": {"_earlier"},
+    "feedback/layouts/distilabel.py": {"read", "_list"},
+    "feedback/layouts/nemo_rank.py": {"read"},
+    "feedback/layouts/steerlm.py": {"_judgements"},
     "feedback/layouts/arena_55k.py": {"read", "_texts", "_conversation"},
     "feedback/turns.py": {"conversations", "turns", "_text_of_parts", "_whole", "_check_end"},
     "feedback/lines.py": {"parse"},

@@ -10,6 +10,7 @@ from core.settings import parse
 from feedback import canonical, fieldmap
 from feedback.fieldmap import FieldMap
 from feedback.schema import FeedbackEvent
+from feedback.votes import votes
 
 ROW = {"q": {"text": "Q?"}, "outputs": [{"content": "first"}, {"content": "second"}], "who": 7}
 PAIR = {"prompt": "q.text", "answers": ["outputs[0].content", "outputs[1].content"]}
@@ -89,7 +90,19 @@ def test_fields_constants_and_json_in_text() -> None:
         (PAIR | {"winner": {"path": "v", "values": {"a": 2}}}, "expected 0 or 1"),
         (PAIR | {"winner": {"path": "v", "values": {"a": "good"}}}, "expected 0 or 1"),
         ({"prompt": "q", "answers": ["a"], "winner": {"path": "v", "values": {"a": 0}}}, "expected good or bad"),
-        (PAIR | {"answers": ["a", "b", "c"], "winner": {"path": "v", "values": {"a": 0}}}, "use scores"),
+        (PAIR | {"winner": {"path": "v"}}, "positions_from"),
+        (
+            PAIR | {"winner": {"path": "v", "values": {"a": 0}}, "order": "best_first"},
+            "two of winner, scores and order",
+        ),
+        (
+            PAIR | {"answers": ["a", "b", "c"], "winner": {"path": "v", "numbers": {"middle": 0, "above": 1}}},
+            "use scores",
+        ),
+        ({"prompt": "q"}, "answers is missing"),
+        ({}, "the map is empty"),
+        ({"prompt": "q", "answers": ["a"], "order": "best_first"}, "order needs several answers"),
+        ({"prompt": "q", "answers": ["a"], "correction": True}, "correction needs two answers"),
         (PAIR | {"scores": {"paths": ["a"], "best": "highest"}}, "expected 2, one per answer"),
         (PAIR | {"scores": {"paths": ["a", "b"]}}, "best"),
         ({"prompt": "q", "answers": ["a"], "scores": {"paths": ["s"], "best": "highest"}}, "scale is missing"),
@@ -106,6 +119,100 @@ def test_a_path_that_leads_nowhere() -> None:
         read(PAIR | {"prompt": "q.body", "winner": {"path": "v", "values": {"a": 0}}}, ROW | {"v": "a"})
 
 
-def test_a_template_is_a_map_when_its_paths_are_written(tmp_path: Path) -> None:
-    (tmp_path / "map.yaml").write_text(fieldmap.template(["q", "x"]).replace("PATH", "x"))
-    assert fieldmap.load(tmp_path / "map.yaml").winner is not None
+def test_a_map_with_open_values_is_refused(tmp_path: Path) -> None:
+    values = "prompt: q\nanswers: [a, TODO]\nwinner: {path: v, values: {left: TODO, 1: 0}}\n"
+    (tmp_path / "map.yaml").write_text(values)
+    with pytest.raises(BadParams, match=r"map\.yaml: answers, winner\.values\.left is TODO; write what it is"):
+        fieldmap.load(tmp_path / "map.yaml")
+
+
+def test_the_best_of_several_is_not_compared_with_the_others() -> None:
+    three = {"prompt": "q", "answers": "x[*]", "winner": {"path": "best", "positions_from": 1}}
+    event = read(three, {"q": "Q?", "x": ["A", "B", "C"], "best": "2"})
+    assert (event.kind, event.judgements[0].ranks) == ("ranking", (2, 1, 2))
+    found = [(vote.pair.first, vote.pair.second, vote.share, vote.weight) for vote in votes(event)]
+    assert found == [("A", "B", 0.0, 0.5), ("B", "C", 1.0, 0.5)]
+
+
+@pytest.mark.parametrize(
+    ("winner", "value", "reason"),
+    [
+        ({"positions_from": 0}, 2, "v is 2, expected a position from 0 to 1"),
+        ({"positions_from": 1}, 0, "v is 0, expected a position from 1 to 2"),
+        ({"positions_from": 0}, 0.5, "v is 0.5, expected a position"),
+        ({"equals": ["outputs[0].content", "outputs[1].content"]}, "third", "which 0 of the values"),
+        ({"values": {"a": 0}}, None, "v is None, expected one of a"),
+        ({"numbers": {"middle": 0, "above": 1, "scale": [-3, 3]}}, 4, "v is 4, expected a number from -3 to 3"),
+        ({"numbers": {"middle": 0, "above": 1}}, None, "null: skip"),
+    ],
+)
+def test_a_value_that_names_no_answer(winner: dict[str, Any], value: object, reason: str) -> None:
+    with pytest.raises(BadFeedback, match=reason):
+        read(PAIR | {"winner": {"path": "v", **winner}}, ROW | {"v": value})
+
+
+def test_a_missing_value_has_a_meaning_only_if_the_map_says_so() -> None:
+    winner = {"path": "v", "values": {None: "skip"}, "numbers": {"middle": 0, "above": 1}}
+    assert best(read(PAIR | {"winner": winner}, ROW | {"v": None})) == "skip"
+    assert best(read(PAIR | {"winner": winner}, ROW | {"v": 0.1})) == "second"
+
+
+@pytest.mark.parametrize(
+    ("order", "value", "ranks"),
+    [
+        ({"best": "first", "positions_from": 0}, [1, 0, 2], (2, 1, 3)),
+        ({"best": "last", "positions_from": 1}, [1, 2, 3], (3, 2, 1)),
+        ({"best": "first", "values": {"A": 0, "B": 1, "C": 2}}, "C>A=B", (2, 2, 1)),
+        ({"best": "first", "positions_from": 0}, [[1, 2], 0], (2, 1, 1)),
+        ({"best": "first", "positions_from": 0}, [2, 0], (2, None, 1)),
+        ({"best": "first", "equals": "x[*].name"}, '["m2", "m3", "m1"]', (3, 1, 2)),
+    ],
+)
+def test_an_order_gives_ranks(order: dict[str, Any], value: object, ranks: tuple[int | None, ...]) -> None:
+    answers = [{"name": f"m{number}", "text": text} for number, text in enumerate("ABC", start=1)]
+    values = {"prompt": "q", "answers": "x[*].text", "order": {"path": "r", **order}}
+    assert read(values, {"q": "Q?", "x": answers, "r": value}).judgements[0].ranks == ranks
+
+
+@pytest.mark.parametrize(("value", "reason"), [([0, 0], "one twice"), ([0, 3], "from 0 to 2"), (7, "expected a list")])
+def test_an_order_that_is_none(value: object, reason: str) -> None:
+    values = {"prompt": "q", "answers": "x[*]", "order": {"path": "r", "best": "first", "positions_from": 0}}
+    with pytest.raises(BadFeedback, match=reason):
+        read(values, {"q": "Q?", "x": ["A", "B", "C"], "r": value})
+
+
+def test_a_correction_and_the_models() -> None:
+    values = {"prompt": "q", "answers": ["draft", "final"], "correction": True, "models": ["m", "who"]}
+    event = read(values, {"q": "Q?", "draft": "A", "final": "B", "m": "x", "who": "ann"})
+    assert (event.kind, [(one.text, one.origin, one.parent_ix, one.model) for one in event.responses]) == (
+        "correction",
+        [("A", "unknown", None, "x"), ("B", "human_edit", 0, "ann")],
+    )
+
+
+def test_a_map_without_answers_adds_fields_to_a_known_form() -> None:
+    values = {"constant": {"licence": "CC-BY-4.0"}, "fields": {"annotator_id": "who"}}
+    event = read(values, {"prompt": "Q?", "chosen": "A", "rejected": "B", "who": "ann"})
+    assert (event.kind, best(event), event.licence, event.annotator_id) == ("comparison", "A", "CC-BY-4.0", "ann")
+
+
+def test_a_list_of_texts_is_not_one_text() -> None:
+    with pytest.raises(BadFeedback, match=r"x is a list of texts.*write x\[\*\]"):
+        read({"prompt": "q", "answers": ["x"]}, {"q": "Q?", "x": ["A", "B"]})
+
+
+def test_one_answer_is_in_no_order() -> None:
+    with pytest.raises(BadFeedback, match="one answer, expected several"):
+        read({"prompt": "q", "answers": "x[*]", "order": "best_first"}, {"q": "Q?", "x": ["A"]})
+
+
+def test_columns_that_are_joined_are_kept() -> None:
+    event = read({"prompt": ["do", "with"], "answers": ["a"]}, {"do": "Sum up:", "with": "Q?", "a": "A", "n": 1})
+    assert [turn.content for turn in event.prompt] == ["Sum up:\n\nQ?"]
+    assert event.extra == {"do": "Sum up:", "with": "Q?", "n": 1}
+
+
+def test_an_unknown_speaker() -> None:
+    turns = {"role": "by", "content": "text", "speakers": {"me": "user"}}
+    with pytest.raises(BadFeedback, match="by is 'you', expected one of me"):
+        read({"prompt": "t", "answers": ["a"], "turns": turns}, {"t": [{"by": "you", "text": "Q?"}], "a": "A"})

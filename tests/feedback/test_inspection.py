@@ -5,6 +5,7 @@ from pathlib import Path
 import pytest
 
 from core.errors import BadFeedback
+from feedback.fieldmap import FieldMap
 from feedback.inspection import inspect
 from feedback.packaging.compression import Compression
 from feedback.packaging.kinds import FileKind
@@ -22,7 +23,30 @@ def test_what_a_file_is_and_how_its_records_would_be_read(tmp_path: Path) -> Non
     assert [where for where, _ in inspection.examples] == ["export:1", "export:2", "export:3"]
     assert (inspection.usable, inspection.rejected) == (4, 1)
     assert inspection.faults == ["1 × export:5: rejected is missing, expected one of the forms in docs/feedback.md"]
-    assert inspection.columns == ["prompt", "completion"]
+    assert inspection.records == []
+    assert (inspection.prompts, inspection.answers) == ((3, 3), (2, 2))
+    assert inspection.unlicensed == 4
+
+
+def test_the_lengths_of_texts_in_words(tmp_path: Path) -> None:
+    answers = ["one", "one two", "one two three four"]
+    (tmp_path / "a.jsonl").write_text(
+        "".join(json.dumps({"prompt": "Q?", "completion": text}) + "\n" for text in answers)
+    )
+    assert inspect(tmp_path / "a.jsonl").answers == (2, 4)
+
+
+def test_the_first_records_of_a_file_of_which_none_can_be_used(tmp_path: Path) -> None:
+    record = {"q": "Q?", "left": "A", "right": "B", "vote": "left"}
+    (tmp_path / "a.jsonl").write_text((json.dumps(record) + "\n") * 200)
+    inspection = inspect(tmp_path / "a.jsonl")
+    assert (inspection.usable, inspection.rejected, inspection.records) == (0, 200, [record] * 100)
+
+
+def test_a_map_that_only_adds_fields_leaves_the_form(tmp_path: Path) -> None:
+    (tmp_path / "a.jsonl").write_text(json.dumps(GOOD) + "\n")
+    inspection = inspect(tmp_path / "a.jsonl", FieldMap(constant={"licence": "MIT"}))
+    assert (inspection.forms, inspection.unlicensed) == ({"preference": 1}, 0)
 
 
 def test_a_file_that_is_not_read(tmp_path: Path) -> None:

@@ -1,192 +1,33 @@
 """Each form of records, with the answer that must come out as the chosen one; each is recognised by one layout only."""
 
-import json
-from typing import Any, NamedTuple
+from typing import Any
 
 import pytest
 
 from core.errors import BadFeedback
 from feedback import canonical, layouts
 from feedback.schema import FeedbackEvent
-
-DEFAULTS = {"source": "s", "source_id": "1"}
-
-
-def user(text: str) -> dict[str, str]:
-    return {"role": "user", "content": text}
-
-
-def assistant(text: str) -> dict[str, str]:
-    return {"role": "assistant", "content": text}
-
-
-def human(text: str) -> dict[str, str]:
-    return {"from": "human", "value": text}
-
-
-def gpt(text: str) -> dict[str, str]:
-    return {"from": "gpt", "value": text}
-
-
-def two(first: str, second: str, good_is_first: bool, prompt: str | None = "Q?") -> dict[str, Any]:
-    """Two answers under these names, and the prompt."""
-    texts = ("good", "bad") if good_is_first else ("bad", "good")
-    return dict(zip((first, second), texts, strict=True)) | ({"prompt": prompt} if prompt else {})
-
-
-class Fixture(NamedTuple):
-    """One record of a form, in which the better answer is always `good`."""
-
-    layout: str
-    record: dict[str, Any]
-    kind: str = "comparison"
-    prompt: tuple[str, ...] = ("Q?",)
-    outcome: str = "good"
-    """`good`, an outcome such as `tie`, or the score of a single answer."""
-
-
-FIXTURES = [
-    Fixture("preference", {"prompt": "Q?", "chosen": "good", "rejected": "bad"}),
-    Fixture("preference", {"prompt": [user("Q?")], "chosen": [assistant("good")], "rejected": [assistant("bad")]}),
-    Fixture(
-        "implicit_preference", {"chosen": [user("Q?"), assistant("good")], "rejected": [user("Q?"), assistant("bad")]}
-    ),
-    Fixture(
-        "openai_dpo",
-        {
-            "input": {"messages": [user("Q?")]},
-            "preferred_output": [assistant("good")],
-            "non_preferred_output": [assistant("bad")],
-        },
-    ),
-    Fixture("demonstration", {"prompt": "Q?", "completion": "good"}, "demonstration"),
-    Fixture("messages", {"messages": [user("Q?"), assistant("good")]}, "demonstration"),
-    Fixture("unpaired", {"prompt": "Q?", "completion": "good", "label": True}, "binary", outcome="1.0"),
-    Fixture("unpaired", {"prompt": "Q?", "completion": "bad", "label": False}, "binary", outcome="0.0"),
-    Fixture("hh", {"chosen": "\n\nHuman: Q?\n\nAssistant: good", "rejected": "\n\nHuman: Q?\n\nAssistant: bad"}),
-    Fixture(
-        "ultrafeedback_binarized",
-        {
-            "prompt": "Q?",
-            "prompt_id": "f0e3",
-            "chosen": [user("Q?"), assistant("good")],
-            "rejected": [user("Q?"), assistant("bad")],
-            "messages": [user("Q?"), assistant("good")],
-            "score_chosen": 8.5,
-            "score_rejected": 3.0,
-        },
-    ),
-    Fixture("alpaca", {"instruction": "Q?", "input": "", "output": "good", "text": "…"}, "demonstration"),
-    Fixture("alpaca", {"instruction": "Sum up:", "input": "Q?", "output": "good"}, "demonstration", ("Sum up:\n\nQ?",)),
-    Fixture("sharegpt", {"conversations": [human("Q?"), gpt("good")]}, "demonstration"),
-    Fixture("sharegpt_preference", {"conversations": [human("Q?")], "chosen": gpt("good"), "rejected": gpt("bad")}),
-    Fixture(
-        "helpsteer",
-        {
-            "prompt": "Q?",
-            "response": "good",
-            "helpfulness": 4,
-            "correctness": 3,
-            "coherence": 4,
-            "complexity": 1,
-            "verbosity": 0,
-        },
-        "rating",
-        outcome="4.0",
-    ),
-    *(
-        Fixture(
-            "helpsteer2_preference",
-            {**two("response_1", "response_2", first), "preference_strength": strength},
-            outcome=outcome,
-        )
-        for first, strength, outcome in ((True, -2, "good"), (False, 3, "good"), (True, 0, "tie"))
-    ),
-    *(
-        Fixture(
-            "helpsteer3",
-            {"context": [user("Q?")], **two("response1", "response2", first, None), "overall_preference": preference},
-            outcome=outcome,
-        )
-        for first, preference, outcome in ((True, -1, "good"), (False, 2, "good"), (True, 0, "tie"))
-    ),
-    Fixture("shp", {"history": "Q?", **two("human_ref_A", "human_ref_B", True, None), "labels": 1}),
-    Fixture("shp", {"history": "Q?", **two("human_ref_A", "human_ref_B", False, None), "labels": 0}),
-    Fixture("pku_saferlhf", two("response_0", "response_1", True) | {"better_response_id": 0, "safer_response_id": 1}),
-    Fixture("pku_saferlhf", two("response_0", "response_1", False) | {"better_response_id": 1, "safer_response_id": 1}),
-    *(
-        Fixture(
-            "webgpt",
-            {
-                "question": {"full_text": "Q?", "dataset": "eli5"},
-                **two("answer_0", "answer_1", first, None),
-                "score_0": score,
-                "score_1": -score,
-            },
-            outcome=outcome,
-        )
-        for first, score, outcome in ((True, 0.5, "good"), (False, -1.0, "good"), (True, 0.0, "tie"))
-    ),
-    *(
-        Fixture(
-            "alpaca_eval",
-            {"instruction": "Q?", **two("output_1", "output_2", first, None), "preference": preference},
-            outcome=outcome,
-        )
-        for first, preference, outcome in (
-            (True, 1, "good"),
-            (False, 2.0, "good"),
-            (True, 1.5, "tie"),
-            (True, 0, "tie"),
-            (True, 1.2, "good"),
-        )
-    ),
-    *(
-        Fixture(
-            "arena",
-            {
-                "model_a": "a",
-                "model_b": "b",
-                "winner": winner,
-                "conversation_a": [user("Q?"), assistant("good" if winner == "model_a" else "bad")],
-                "conversation_b": [user("Q?"), assistant("bad" if winner == "model_a" else "good")],
-            },
-            outcome=outcome,
-        )
-        for winner, outcome in (
-            ("model_a", "good"),
-            ("model_b", "good"),
-            ("tie", "tie"),
-            ("tie (bothbad)", "tie_both_bad"),
-            ("both_bad", "tie_both_bad"),
-        )
-    ),
-    *(
-        Fixture(
-            "arena_55k",
-            {
-                "prompt": '["Q?", "And?"]',
-                "response_a": json.dumps(["So.", "good" if first else "bad"]),
-                "response_b": json.dumps(["So.", "bad" if first else "good"]),
-                "winner_model_a": int(first and not tie),
-                "winner_model_b": int(not first and not tie),
-                "winner_tie": int(tie),
-            },
-            prompt=("Q?", "So.", "And?"),
-            outcome="tie" if tie else "good",
-        )
-        for first, tie in ((True, False), (False, False), (True, True))
-    ),
-]
-
-
-def named(fixture: Fixture) -> str:
-    return f"{fixture.layout} {fixture.outcome}"
+from tests.feedback.layouts.fixtures import (
+    DEFAULTS,
+    FIXTURES,
+    Fixture,
+    assistant,
+    exchange,
+    human,
+    named,
+    said,
+    two,
+    ultrafeedback_completion,
+    user,
+)
+from tests.pages import ROOT
 
 
 def outcome(event: FeedbackEvent) -> str:
     """What the event says: its best answer, its outcome, or the score of its only answer."""
     texts = [response.text for response in event.responses]
+    if event.kind == "correction":
+        return next(response.text for response in event.responses if response.parent_ix is not None)
     if not event.judgements:
         return texts[0]
     judgement = event.judgements[0]
@@ -223,6 +64,22 @@ def test_a_column_like_a_prompt_is_not_left_out(column: str) -> None:
         assert canonical.event(preference | {column: harmless}, DEFAULTS).extra == {column: harmless}
 
 
+@pytest.mark.parametrize(
+    "beside",
+    [{"rejected_response": "other"}, {"label": False}, {"label": "0"}, {"label": 1}, {"rejected": "other"}],
+)
+@pytest.mark.parametrize("form", [{"messages": [user("Q?"), assistant("A")]}, {"instruction": "Q?", "output": "A"}])
+def test_an_answer_that_may_be_bad_is_not_imitated(form: dict[str, Any], beside: dict[str, Any]) -> None:
+    assert canonical.event(form, DEFAULTS).kind == "demonstration"
+    with pytest.raises(BadFeedback, match=rf"{next(iter(beside))} may say that the answer is bad|chosen is missing"):
+        canonical.event(form | beside, DEFAULTS)
+
+
+def test_a_label_that_is_no_thumb_is_kept() -> None:
+    event = canonical.event({"messages": [user("Q?"), assistant("A")], "label": "cooking"}, DEFAULTS)
+    assert event.extra == {"label": "cooking"}
+
+
 def test_columns_of_two_forms_are_refused() -> None:
     both = {"prompt": "Q?", "chosen": "good", "rejected": "bad", "completion": "other"}
     with pytest.raises(BadFeedback, match="preference and of demonstration"):
@@ -249,6 +106,74 @@ def test_the_native_values_of_a_verdict_are_kept(fixture: Fixture) -> None:
     assert texts
 
 
+def completion(response: str, overall: object, *ratings: str) -> dict[str, Any]:
+    return ultrafeedback_completion(response, overall, ratings)
+
+
+@pytest.mark.parametrize(
+    ("ratings", "scores", "flag"),
+    [
+        (("1", "2", "1", "1"), (1, 4), "overall_score_corrected"),
+        (("2", "2", "N/A", "2"), (1, 4), "overall_score_corrected"),
+        (("3", "4", "2", "5"), (None, 4), "overall_score_unclear"),
+        (("N/A", "N/A", "N/A", "N/A"), (None, 4), "overall_score_unclear"),
+        (("5", "5", "4", "5"), (10, 4), None),
+    ],
+)
+def test_a_score_of_10_that_should_be_1(
+    ratings: tuple[str, ...], scores: tuple[float | None, ...], flag: str | None
+) -> None:
+    completions = [completion("bad", 10, *ratings), completion("good", 4, "3", "3", "3", "3")]
+    event = canonical.event({"instruction": "Q?", "completions": completions}, DEFAULTS)
+    assert event.flags == (() if flag is None else (flag,))
+    overall = event.judgements[0]
+    if None in scores:
+        assert overall.outcome == "skip"
+    else:
+        assert overall.scores == scores
+        assert overall.ranks == ((1, 2) if scores[0] == 10 else (2, 1))
+    native = event.extra["completions"]
+    assert isinstance(native, list)
+    assert native[0] == {name: value for name, value in completions[0].items() if name != "response"}
+
+
+def test_votes_of_single_people_are_kept_beside_the_verdict_on_all() -> None:
+    votes = [{"score": -2, "reasoning": "clear", "feedback1": "…", "feedback2": "…"}]
+    record = {"context": "Q?", **two("response1", "response2", True, None), "overall_preference": -2}
+    assert canonical.event(record | {"individual_preference": votes}, DEFAULTS).extra["individual_preference"] == votes
+
+
+@pytest.mark.parametrize(
+    ("change", "reason"),
+    [
+        (
+            {"full_conversation": [exchange("Q?", "So.", "No."), exchange("And?", "good", "bad")]},
+            "different earlier answers",
+        ),
+        ({"full_conversation": [exchange("Other?", "good", "bad")]}, "does not end with the judged turns"),
+    ],
+)
+def test_earlier_turns_that_cannot_be_a_common_prompt(change: dict[str, Any], reason: str) -> None:
+    record = {"conversation_a": said("And?", "good"), "conversation_b": said("And?", "bad"), "winner": "model_a"}
+    with pytest.raises(BadFeedback, match=reason):
+        canonical.event(record | change, DEFAULTS)
+
+
+def test_the_answer_of_a_labelled_conversation_is_rated_and_not_imitated() -> None:
+    turns = [
+        {"from": "User", "value": "Q?", "label": None},
+        {"from": "Assistant", "value": "bad", "label": "quality:0"},
+    ]
+    event = canonical.event({"conversations": turns, "mask": "User"}, DEFAULTS)
+    assert (event.kind, event.judgements[0].criterion, event.judgements[0].scores) == ("rating", "quality", (0.0,))
+
+
+def test_a_model_or_a_worker_is_the_annotator_unless_the_record_says_otherwise() -> None:
+    distilabel = {"instruction": "Q?", "generations": ["bad", "good"], "ratings": [1, 5]}
+    assert canonical.event(distilabel, DEFAULTS).annotator_type == "ai"
+    assert canonical.event(distilabel | {"annotator_type": "human"}, DEFAULTS).annotator_type == "human"
+
+
 @pytest.mark.parametrize(
     ("record", "reason"),
     [
@@ -256,6 +181,9 @@ def test_the_native_values_of_a_verdict_are_kept(fixture: Fixture) -> None:
         ({**two("response_1", "response_2", True), "preference_strength": -4}, "preference_strength is -4, expected"),
         ({**two("response_1", "response_2", True), "preference_strength": "much"}, "preference_strength is 'much'"),
         ({"conversations": [human("Q?"), {"from": "tool", "value": "x"}]}, "from is 'tool', expected"),
+        ({"context": "Q?", "completions": [{"rank": True, "completion": "a"}]}, "a rank is True, expected"),
+        ({"instruction": "Q?", "generations": ["a", "b"], "ratings": [1]}, "1 values, expected 2"),
+        ({"conversations": [{**human("Q?"), "label": "q:1"}, {"from": "gpt", "value": "x"}]}, "no label"),
         (
             {"instruction": "Q?", **two("output_1", "output_2", True, None), "preference": 3},
             "preference is 3, expected",
@@ -265,3 +193,9 @@ def test_the_native_values_of_a_verdict_are_kept(fixture: Fixture) -> None:
 def test_a_value_without_a_known_meaning_is_refused(record: dict[str, Any], reason: str) -> None:
     with pytest.raises(BadFeedback, match=reason):
         canonical.event(record, DEFAULTS)
+
+
+def test_the_page_on_feedback_lists_every_form() -> None:
+    page = (ROOT / "docs/feedback.md").read_text(encoding="utf-8")
+    listed = {line.split("`")[1] for line in page.splitlines() if line.startswith("| `")}
+    assert {layout.name() for layout in layouts.all_layouts()} - listed == set()

@@ -93,6 +93,7 @@ def test_kind_and_compression_are_found_from_the_bytes(tmp_path: Path, form: str
         (b"PK\x03\x04rest", "ZIP", "unpack"),
         (b"SQLite format 3\0rest", "SQLite", "CSV"),
         (b"Just a sentence without columns\n", "no kind that is read", "write it as JSON lines"),
+        (b"Word\n", "no kind that is read", "write it as JSON lines"),
         (b"prompt,chosen,f\xfcr\n", "not UTF-8", "iconv"),
         (b'{\n  "prompt": "a"\n}\n', "spread over lines", "jq -c"),
     ],
@@ -142,6 +143,19 @@ def test_a_row_with_another_number_of_fields_is_a_problem_of_the_row(tmp_path: P
         (4, "the row has 3 fields, expected 2 as in the header"),
         (5, None),
     ]
+
+
+def test_a_single_column_is_read(tmp_path: Path) -> None:
+    turns = [{"role": "user", "content": "Q, or not?"}, {"role": "assistant", "content": "A"}]
+    (tmp_path / "chats.csv").write_text(_delimited([{"messages": json.dumps(turns)}], ",").decode())
+    assert packaging.detect(tmp_path / "chats.csv") == (FileKind.CSV, Compression.NONE)
+    assert [json.loads(record.raw) for record in packaging.records(tmp_path / "chats.csv")] == [{"messages": turns}]
+
+
+def test_a_text_below_one_word_is_a_problem_of_its_rows(tmp_path: Path) -> None:
+    (tmp_path / "notes").write_text("Hello\nWell, that is no table\n")
+    [record] = packaging.records(tmp_path / "notes")
+    assert record.problem == "the row has 2 fields, expected 1 as in the header"
 
 
 def test_an_empty_cell_is_not_stated_and_a_conversation_is_read(tmp_path: Path) -> None:

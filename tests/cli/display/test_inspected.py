@@ -1,0 +1,66 @@
+"""What `rounds feedback inspect` prints; the commands in it are typed."""
+
+import json
+import shlex
+from pathlib import Path
+from typing import Any
+
+import yaml
+
+from cli.display.inspected import lines
+from feedback import fieldmap
+from feedback.inspection import inspect
+
+HELPSTEER3 = {"context": "Q?", "response1": "A", "response2": "B", "overall_preference": 2}
+
+
+def printed(file: Path, *records: dict[str, Any], fields: Path | None = None) -> list[str]:
+    if records:
+        file.write_text("".join(json.dumps(record) + "\n" for record in records))
+    found = inspect(file, fieldmap.load(fields) if fields else None)
+    return "\n".join(lines(found, fields)).splitlines()
+
+
+def test_the_winner_is_marked(tmp_path: Path) -> None:
+    text = printed(tmp_path / "a.jsonl", HELPSTEER3)
+    assert [line.strip() for line in text if "[" in line] == ["[loser]  A", "[WINNER] B"]
+
+
+def test_the_licence_of_the_public_set_is_suggested_and_never_set(tmp_path: Path) -> None:
+    file = tmp_path / "a b.jsonl"
+    text = printed(file, HELPSTEER3, HELPSTEER3)
+    assert any("licence none-stated" in line for line in text)
+    [echo, again] = [line.strip() for line in text if "licence.yaml" in line]
+    words = shlex.split(echo)
+    assert (words[0], words[2:]) == ("echo", [">", "licence.yaml"])
+    (tmp_path / "licence.yaml").write_text(words[1])
+    assert shlex.split(again) == ["rounds", "feedback", "inspect", str(file), "--map", "licence.yaml"]
+    stated = printed(file, fields=tmp_path / "licence.yaml")
+    assert any("licence CC-BY-4.0" in line for line in stated)
+    assert not any("licence.yaml" in line for line in stated if "echo" in line)
+
+
+def test_no_licence_is_suggested_for_a_form_that_everybody_uses(tmp_path: Path) -> None:
+    text = printed(tmp_path / "a.jsonl", {"prompt": "Q?", "chosen": "A", "rejected": "B"})
+    assert not any("constant" in line for line in text)
+
+
+def test_a_map_to_complete_is_printed_for_unknown_columns(tmp_path: Path) -> None:
+    text = printed(tmp_path / "a.jsonl", {"q": "Q?", "answer_x": "A", "answer_y": "B", "vote": "x"})
+    start = next(ix for ix, line in enumerate(text) if line.startswith("# Guessed"))
+    end = next(ix for ix, line in enumerate(text) if line.startswith("Then type"))
+    assert yaml.safe_load("\n".join(text[start:end]))["answers"] == ["answer_x", "answer_y"]
+    assert text[-1].endswith("a.jsonl --map map.yaml")
+
+
+def test_a_corrected_score_is_flagged(tmp_path: Path) -> None:
+    low = {"response": "A", "annotations": {"honesty": {"Rating": "1"}}, "overall_score": 10}
+    high = {"response": "B", "annotations": {"honesty": {"Rating": "4"}}, "overall_score": 7}
+    text = printed(tmp_path / "a.jsonl", {"instruction": "Q?", "completions": [low, high]})
+    assert "  flags: overall_score_corrected" in text
+    assert "  [WINNER] B" in text
+
+
+def test_the_lengths_are_counted_in_words(tmp_path: Path) -> None:
+    text = printed(tmp_path / "a.jsonl", {"prompt": "one two", "completion": "one two three"})
+    assert any("longest 2" in line and "longest 3" in line for line in text)

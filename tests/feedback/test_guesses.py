@@ -1,0 +1,61 @@
+"""The map that `inspect` prints names the right columns, leaves open what decides, and is refused until completed."""
+
+import textwrap
+from pathlib import Path
+from typing import Any
+
+import pytest
+import yaml
+
+from core.errors import BadParams
+from feedback import fieldmap
+from feedback.columns import columns
+from feedback.guesses import template
+from tests.feedback.shapes import BAD, GOOD, SHAPES, Q, Shape
+
+
+def as_list(value: object) -> list[Any]:
+    return value if isinstance(value, list) else [value]
+
+
+def decides(fields: dict[str, Any]) -> str | None:
+    """The part of a map that decides, and the path that it reads."""
+    part = next((name for name in ("winner", "scores", "order") if name in fields), None)
+    values = fields.get(part or "")
+    return f"{part} {values.get('path', values.get('paths'))}" if isinstance(values, dict) else part
+
+
+@pytest.mark.parametrize("shape", SHAPES, ids=lambda shape: shape.name)
+def test_the_columns_are_guessed(shape: Shape) -> None:
+    guessed, right = yaml.safe_load(template(shape.records)), yaml.safe_load(textwrap.dedent(shape.map))
+    for part in ("prompt", "answers", "system"):
+        assert as_list(guessed.get(part))[0] == as_list(right.get(part))[0]
+    assert len(as_list(guessed["answers"])) == len(as_list(right["answers"]))
+    assert decides(guessed) == decides(right)
+    assert guessed.get("fields", {}).items() <= right.get("fields", {}).items()
+
+
+@pytest.mark.parametrize("shape", SHAPES, ids=lambda shape: shape.name)
+def test_a_guess_is_refused_until_it_is_completed(shape: Shape, tmp_path: Path) -> None:
+    (tmp_path / "map.yaml").write_text(template(shape.records))
+    with pytest.raises(BadParams, match="for every TODO"):
+        fieldmap.load(tmp_path / "map.yaml")
+
+
+def test_each_value_of_a_verdict_is_listed() -> None:
+    votes = ("left", "right", "no difference", "left")
+    records = [{"prompt": Q, "answer_a": GOOD, "answer_b": BAD, "vote": vote} for vote in votes]
+    winner = yaml.safe_load(template(records))["winner"]
+    assert winner == {"path": "vote", "values": dict.fromkeys(("left", "right", "no difference"), "TODO")}
+
+
+def test_columns_of_nested_records_have_paths() -> None:
+    record = {"item": {"q": Q}, "outputs": [{"text": GOOD}, {"text": BAD}], "meta": '{"lang": "en"}', "none": None}
+    paths = {column.path: column.values for column in columns([record])}
+    assert paths == {"item.q": [Q], "outputs[*].text": [GOOD, BAD], "meta.lang": ["en"]}
+
+
+def test_columns_that_hold_fields_are_proposed() -> None:
+    record = {"prompt": Q, "completion_x": GOOD, "worker": "w1", "created": "2026-01-01", "license": "MIT", "other": 1}
+    fields = yaml.safe_load(template([record]))["fields"]
+    assert fields == {"annotator_id": "worker", "created_at": "created", "licence": "license"}
