@@ -18,16 +18,16 @@ _STEP = re.compile(r"[^.\[\]]+")
 _THUMBS = {"good": 1, "bad": 0}
 
 
-def _text(value: object) -> str:
+def as_text(value: object) -> str:
     """A value as it is written in a map: `true`, `1`, `left`."""
     if isinstance(value, bool):
         return str(value).lower()
     return f"{value:g}" if isinstance(value, float) else str(value)
 
 
-def _with_text_keys(values: object) -> object:
+def with_text_keys(values: object) -> object:
     """YAML reads the keys 1 and true as a number and a boolean."""
-    return {_text(key): value for key, value in values.items()} if isinstance(values, Mapping) else values
+    return {as_text(key): value for key, value in values.items()} if isinstance(values, Mapping) else values
 
 
 class _Part(BaseModel):
@@ -39,7 +39,7 @@ class Winner(_Part):
 
     path: str
     """Path of the value."""
-    values: Annotated[dict[str, int | Outcome], BeforeValidator(_with_text_keys)] = Field(min_length=1)
+    values: Annotated[dict[str, int | Outcome], BeforeValidator(with_text_keys)] = Field(min_length=1)
     """Value → the better answer by its position in `answers`, from 0; or `tie`, `tie_both_bad`, `skip`, …
 
     With one answer: `good` or `bad`. Booleans are written `true` and `false`.
@@ -165,9 +165,9 @@ def _required(row: Record, path: str) -> Any:
 
 
 def _meaning(winner: Winner, value: object) -> int | str:
-    if _text(value) not in winner.values:
+    if as_text(value) not in winner.values:
         raise BadFeedback(f"{winner.path} is {value!r}, expected one of {', '.join(winner.values)}, as in the map")
-    return winner.values[_text(value)]
+    return winner.values[as_text(value)]
 
 
 def _thumb(verdict: int | str) -> dict[str, Any]:

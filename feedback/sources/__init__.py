@@ -37,6 +37,9 @@ class Source(Plugin):
     simulated: ClassVar[bool] = False
     """True if its judgements are not those of people or of a service that people rely on."""
 
+    editable: ClassVar[bool] = False
+    """True if records keep their id when they are edited: a changed record then corrects the event that is stored."""
+
     @abstractmethod
     def read(self, intake: Intake) -> Iterator[FeedbackEvent | RejectedRecord]:
         """All records for the round, in order; one that cannot be used is a `RejectedRecord` in its position."""

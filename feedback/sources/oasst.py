@@ -3,7 +3,7 @@
 from collections.abc import Iterable, Iterator, Mapping, Sequence
 from itertools import islice
 from pathlib import Path
-from typing import Any
+from typing import Any, ClassVar
 
 from core.errors import BadFeedback
 from core.files import digest
@@ -25,6 +25,8 @@ class OASST(Source):
     volunteers (`events.ranking`), these are read in place of the consensus, also those with `not_rankable`. Messages
     that are deleted or failed the review are left out, with everything below them.
     """
+
+    editable: ClassVar[bool] = True
 
     path: Path
     """A file of trees or of messages, such as `2023-04-12_oasst_ready.trees.jsonl.gz`."""
