@@ -48,9 +48,9 @@ class Question(BaseModel):
     def _is_complete(self) -> "Question":
         if self.use == "rating" and (self.scale is None or self.scale[0] == self.scale[1]):
             raise ValueError("a rating needs its scale; add the worst and the best value, such as scale: [1, 5]")
-        known = _MEANINGS.get(self.use, lambda value: True)
-        if wrong := next((reply for reply, value in self.values.items() if not known(value)), None):
-            raise ValueError(f"values has {wrong}: {self.values[wrong]}, which is no meaning for a {self.use}")
+        for reply, value in self.values.items():
+            if self.use in _MEANINGS and not _MEANINGS[self.use](value):
+                raise ValueError(f"values has {reply}: {value}, which is no meaning for a {self.use}")
         return self
 
 

@@ -93,7 +93,7 @@ class OASST(Source):
     def _records(self, part: Record) -> Iterable[Record]:
         """The rankings of the replies to a message, and the best one as a demonstration."""
         thread, replies = part["thread"], part["replies"]
-        common = {
+        common: dict[str, Any] = {
             "prompt": [_turn(message) for message in thread],
             "extra": {"tree": part["tree"], "message": _kept(thread[-1])},
         }
@@ -103,15 +103,7 @@ class OASST(Source):
             yield _consensus(common, replies)
         best = min(replies, key=_rank_or_last)
         if self.demonstrations and not best.get("synthetic") and (best.get("rank") == 0 or len(replies) == 1):
-            yield {
-                **common,
-                "kind": "demonstration",
-                "source_id": f"{best.get('message_id')}/demonstration",
-                "annotator_id": best.get("user_id"),
-                "created_at": best.get("created_date"),
-                "responses": [_answer(best)],
-                "extra": {**common["extra"], "replies": [_kept(best)]},
-            }
+            yield _demonstration(common, best)
 
 
 class _Flat:
@@ -202,6 +194,19 @@ def _by_person(common: Mapping[str, Any], replies: Sequence[Record], ranking: Re
     extra = {**choice["extra"], "ranking": dict(ranking)}
     identity = {"source_id": f"{parent}/ranking/{position}", "annotator_id": ranking.get("user_id")}
     return choice | identity | {"extra": extra}
+
+
+def _demonstration(common: Mapping[str, Any], reply: Record) -> dict[str, Any]:
+    """A reply, by the person who wrote it."""
+    return {
+        **common,
+        "kind": "demonstration",
+        "source_id": f"{reply.get('message_id')}/demonstration",
+        "annotator_id": reply.get("user_id"),
+        "created_at": reply.get("created_date"),
+        "responses": [_answer(reply)],
+        "extra": {**common["extra"], "replies": [_kept(reply)]},
+    }
 
 
 def _choice(common: Mapping[str, Any], replies: Sequence[Record], judgement: Mapping[str, Any]) -> dict[str, Any]:

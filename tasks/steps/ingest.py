@@ -16,6 +16,7 @@ from tasks.state import feedback_database, templates
 from tasks.state.intake import IngestSettings
 from tasks.state.round import Round
 from tasks.state.steplog import StepLog
+from tasks.tools import traces
 
 
 def ingest(round: Round, log: StepLog) -> None:
@@ -79,6 +80,6 @@ def _check_counts(round: Round, counts: Iterable[SourceCount]) -> None:
 
 
 def _sources(round: Round) -> Iterator[Source]:
-    yield from round.knobs("ingest", IngestSettings).sources
+    yield from traces.connected(round.knobs("ingest", IngestSettings).sources, round.workspace.root)
     for name in round.inbox:
         yield JSONL(path=round.workspace.inbox / name)
