@@ -4,6 +4,7 @@ import shlex
 from collections.abc import Iterator
 from pathlib import Path
 
+from feedback import exports
 from feedback.fieldmap import template
 from feedback.inspection import Inspection
 from feedback.packaging.compression import Compression
@@ -35,6 +36,9 @@ def lines(inspection: Inspection, fields: Path | None = None) -> Iterator[str]:
         yield from (f"  {fault}" for fault in inspection.faults)
     if inspection.usable:
         yield "\nTo hand in these records, type:\n  " + command(inspection, fields)
+    elif command_of_source := exports.command(inspection.file):
+        yield "\nA source reads this file; replace words in capitals (docs/feedback.md, Sources), and type:\n"
+        yield f"  {command_of_source}"
     else:
         yield "\nNo record can be used. If the columns are of another form, write this to map.yaml and complete it:\n"
         yield template(inspection.columns)

@@ -9,7 +9,7 @@ from pydantic import Field
 
 from core.errors import BadFeedback
 from core.files import digest
-from feedback import lines, packaging, questions
+from feedback import exports, lines, packaging, questions
 from feedback.fieldmap import at
 from feedback.layouts import spoken
 from feedback.lines import Record
@@ -145,7 +145,7 @@ def _replies(record: Record) -> tuple[set[str], list[Reply]]:
     nested = record.get("responses")
     if isinstance(nested, Mapping) and isinstance(record.get("fields"), Mapping):
         return {"responses"}, [reply for name, given in nested.items() for reply in _listed(name, given)]
-    old = [name for name, value in record.items() if _is_of_version_1(value)]
+    old = [name for name, value in record.items() if exports.is_of_argilla_1(value)]
     return set(old), [reply for name in old for reply in _listed(name, record[name])]
 
 
@@ -176,12 +176,6 @@ def _listed(name: str, given: object) -> Iterator[Reply]:
 
 def _person(user: object, ix: int) -> str:
     return f"?{ix}" if user is None else str(user)
-
-
-def _is_of_version_1(value: object) -> bool:
-    """Whether a column has the responses to a question, as in an export of Argilla 1."""
-    one = value[0] if isinstance(value, list) and value else value
-    return isinstance(one, Mapping) and {"user_id", "value", "status"} <= one.keys()
 
 
 def _value(value: object) -> Any:
