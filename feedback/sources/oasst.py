@@ -186,7 +186,9 @@ def _consensus(common: Mapping[str, Any], replies: Sequence[Record]) -> dict[str
 
 def _by_person(common: Mapping[str, Any], replies: Sequence[Record], ranking: Record, position: int) -> dict[str, Any]:
     """One volunteer's ranking. `ranked_message_ids` are in order, the best first."""
-    listed = list(ranking.get("ranked_message_ids") or [])
+    listed = ranking.get("ranked_message_ids") or []
+    if not isinstance(listed, list):
+        raise BadFeedback("ranked_message_ids is not a list, expected the ids of the replies, the best first")
     ranks = [listed.index(reply["message_id"]) + 1 if reply.get("message_id") in listed else None for reply in replies]
     parent = common["extra"]["message"].get("message_id")
     judgement = {"outcome": "not_rankable"} if ranking.get("not_rankable") else {"ranks": ranks}

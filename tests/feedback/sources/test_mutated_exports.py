@@ -97,7 +97,7 @@ def test_no_value_makes_reading_crash(export: tuple[Callable[[Path], Source], An
     changed = replaced(record, data.draw(st.sampled_from(places(record))), data.draw(_json))
     with tempfile.TemporaryDirectory() as folder:
         path = Path(folder) / "export.jsonl"
-        path.write_text(json.dumps(changed) + "\n" + json.dumps(record) + "\n")
+        path.write_text(json.dumps(record) + "\n" + json.dumps(changed) + "\n")
         first, second = (list(make(path).read(Intake(0, 0))) for _ in range(2))
     assert first == second
     assert all(isinstance(one, FeedbackEvent | RejectedRecord) for one in first)
