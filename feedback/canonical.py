@@ -17,7 +17,7 @@ from typing import Any, get_args
 from pydantic import ValidationError
 
 from core.errors import BadFeedback
-from feedback import layouts
+from feedback import exports, layouts
 from feedback.checks import problem, rank_problem
 from feedback.faults import reason_of
 from feedback.layouts import Form, Layout
@@ -89,6 +89,7 @@ def _as_text(value: object) -> object:
 def _fields(record: dict[str, Any]) -> dict[str, Any]:
     """The record as fields of an event: texts are validated, ids of prompt and answers are filled in."""
     _check_version(record)
+    exports.check(record)
     if "responses" in record:
         return _canonical(record)
     layout = layouts.recognise(record)

@@ -26,7 +26,7 @@ def text_of(value: object) -> str:
     return f"{value:g}" if isinstance(value, float) else str(value)
 
 
-def _with_text_keys(values: object) -> object:
+def with_text_keys(values: object) -> object:
     """YAML reads the keys 1, true and null as a number, a boolean and nothing."""
     return {text_of(key): value for key, value in values.items()} if isinstance(values, Mapping) else values
 
@@ -37,7 +37,7 @@ def as_paths(value: object) -> object:
 
 
 Paths = Annotated[tuple[str, ...], BeforeValidator(as_paths)]
-Values = Annotated[dict[str, int | tuple[int, float] | Outcome], BeforeValidator(_with_text_keys)]
+Values = Annotated[dict[str, int | tuple[int, float] | Outcome], BeforeValidator(with_text_keys)]
 
 
 class Part(BaseModel):

@@ -7,12 +7,13 @@ id in a plain and in a compressed file.
 import hashlib
 import json
 from collections import Counter
-from collections.abc import Callable, Iterator, Mapping
+from collections.abc import Callable, Iterable, Iterator, Mapping
 from pathlib import Path
 from typing import Any, NamedTuple
 
 from core.errors import BadFeedback
 from feedback import canonical, packaging
+from feedback.packaging.raw import as_json
 from feedback.schema import FeedbackEvent, RejectedRecord
 
 Record = Mapping[str, Any]
@@ -71,6 +72,47 @@ def judged(
             yield line, canonical.event(convert(parse(line)), filled)
         except BadFeedback as error:
             yield line, RejectedRecord(source=source, where=line.where, reason=str(error), record=line.text)
+
+
+def several(
+    path: Path,
+    source: str,
+    defaults: Record,
+    split: Callable[[Record], Iterable[Record]],
+    convert: Callable[[Record], Iterable[Record]],
+) -> Iterator[FeedbackEvent | RejectedRecord]:
+    """The records of a file each of which holds several acts of feedback, such as a task with all its annotations.
+
+    Args:
+        path: the file.
+        source: the source of the events.
+        defaults: values of fields that the records leave out.
+        split: takes a record apart. A part that cannot be used is rejected alone.
+        convert: turns a part into records in the canonical form, each with a `source_id` of its own.
+
+    Raises:
+        BadFeedback: see `read`.
+    """
+    for line in read(path):
+        filled = {**defaults, "source": source, "source_sha256": line.sha256}
+        try:
+            parts = list(split(parse(line)))
+        except BadFeedback as error:
+            yield RejectedRecord(source=source, where=line.where, reason=str(error), record=line.text)
+            continue
+        for part in parts:
+            yield from converted(part, line.where, filled, convert)
+
+
+def converted(
+    part: Record, where: str, filled: Record, convert: Callable[[Record], Iterable[Record]]
+) -> Iterator[FeedbackEvent | RejectedRecord]:
+    """A part of a record as events: all of it, or one rejected record."""
+    try:
+        yield from [canonical.event(record, filled) for record in convert(part)]
+    except BadFeedback as error:
+        text = as_json(part).decode()
+        yield RejectedRecord(source=str(filled["source"]), where=where, reason=str(error), record=text)
 
 
 def read(path: Path) -> Iterator[Line]:

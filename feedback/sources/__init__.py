@@ -1,8 +1,8 @@
 """Feedback sources, one file each: `use: hh_rlhf` loads `feedback/sources/hh_rlhf.py`."""
 
 from abc import abstractmethod
-from collections.abc import Iterator, Mapping, Sequence
-from typing import Any, ClassVar, NamedTuple
+from collections.abc import Callable, Iterator, Mapping, Sequence
+from typing import Any, ClassVar, NamedTuple, Protocol, Self
 
 from core.plugins import Plugin
 from feedback.probes import Probes
@@ -28,6 +28,31 @@ class Intake(NamedTuple):
     """Votes on these pairs that people have pushed."""
 
 
+class TraceContent(NamedTuple):
+    """What went into a traced call, and what came out."""
+
+    inputs: Any
+    outputs: Any
+
+
+class Traces(Protocol):
+    """The traces of calls of an application, with what people and judges said of them."""
+
+    def assessed(self, experiments: Sequence[str], condition: str) -> Iterator[Mapping[str, Any]]:
+        """The traces with assessments, oldest first: `{trace_id, assessments: […]}`.
+
+        Raises:
+            BadFeedback: an experiment does not exist, or the server does not answer.
+        """
+
+    def content(self, trace_id: str, span_id: str | None) -> TraceContent | None:
+        """Inputs and outputs of a trace, or of one of its spans; None if there is no such trace."""
+
+
+OpenTraces = Callable[[str | None], Traces]
+"""Opens the traces at an address; None for those of the workspace."""
+
+
 class Source(Plugin):
     """A source of feedback."""
 
@@ -36,6 +61,9 @@ class Source(Plugin):
 
     simulated: ClassVar[bool] = False
     """True if its judgements are not those of people or of a service that people rely on."""
+
+    editable: ClassVar[bool] = False
+    """True if records keep their id when they are edited: a changed record then corrects the event that is stored."""
 
     @abstractmethod
     def read(self, intake: Intake) -> Iterator[FeedbackEvent | RejectedRecord]:
@@ -52,6 +80,10 @@ class Source(Plugin):
     def fingerprint(self) -> str:
         """A string that changes when there is something new to read; empty for a source that judges on demand."""
         return ""
+
+    def reading(self, traces: OpenTraces) -> Self:
+        """The source with access to traces; the source itself if it needs none."""
+        return self
 
     def ceiling(self, pairs: Sequence[Mapping[str, Any]]) -> float | None:
         """The highest expected accuracy that any model can reach on this source's votes on `pairs`; None if unknown.

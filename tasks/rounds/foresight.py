@@ -16,6 +16,7 @@ from tasks.rounds.params import RoundSettings
 from tasks.state import records
 from tasks.state.intake import waiting
 from tasks.state.workspace import Workspace
+from tasks.tools import traces
 
 MAX_RECORDS = 1000
 """How many records of the store, of each source and of each file of the inbox are read."""
@@ -43,7 +44,8 @@ class Foresight(NamedTuple):
 
 def foresee(workspace: Workspace, params: RoundSettings) -> Foresight:
     """What the next round will learn from the first records of the store, the sources and the inbox."""
-    sources = [source for source in params.ingest.sources if not source.labels]
+    connected = traces.connected(params.ingest.sources, workspace.root)
+    sources = [source for source in connected if not source.labels]
     inbox = (JSONL(path=file) for file in waiting(workspace))
     intake = Intake(round=0, seed=0)
     read = [list(islice(source.read(intake), MAX_RECORDS)) for source in (*sources, *inbox)]

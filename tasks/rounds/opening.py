@@ -27,7 +27,7 @@ from tasks.state.opening_facts import OpeningFacts
 from tasks.state.round import Round
 from tasks.state.workspace import PROJECT, Workspace, champion_metrics
 from tasks.steps import run
-from tasks.tools import git, tracking
+from tasks.tools import git, traces, tracking
 from tasks.tools.versioning import DataGraph
 
 
@@ -129,7 +129,7 @@ def check_first(workspace: Workspace, overrides: Sequence[str]) -> None:
     """
     origin = workspace if workspace.graph.exists() else Workspace(PROJECT)
     params = read_request(origin, overrides).params
-    _check_inputs(params)
+    _check_inputs(workspace, params)
     DataGraph(origin.root).check(params.versioning)
     if params.versioning.commit:
         git.check(workspace.root)
@@ -161,15 +161,15 @@ def check(workspace: Workspace, params: RoundSettings) -> None:
             feedback.
         BadWorkspace: a remote is not configured or does not answer, or there is no git repository to commit to.
     """
-    _check_inputs(params)
+    _check_inputs(workspace, params)
     foresight.check(workspace, params)
     DataGraph(workspace.root).check(params.versioning)
     if params.versioning.commit:
         git.check(workspace.root)
 
 
-def _check_inputs(params: RoundSettings) -> None:
-    for source in params.ingest.sources:
+def _check_inputs(workspace: Workspace, params: RoundSettings) -> None:
+    for source in traces.connected(params.ingest.sources, workspace.root):
         source.check()
     for evaluation in chosen(params.evaluate.evals):
         evaluation.check()

@@ -16,6 +16,7 @@ from tasks.state import round as rounds
 from tasks.state.intake import IngestSettings, waiting
 from tasks.state.records import RoundRecord
 from tasks.state.workspace import Workspace
+from tasks.tools import traces
 
 if TYPE_CHECKING:
     from tasks.rounds.params import RoundSettings
@@ -44,9 +45,9 @@ def read_request(workspace: Workspace, overrides: Sequence[str]) -> Request:
     """
     values = override(read(workspace.params), overrides)
     params = parsed(workspace, values, overrides)
-    for source in params.ingest.sources:
+    for source in traces.connected(params.ingest.sources, workspace.root):
         source.check()
-    origin = _code_and_sources(params.ingest)
+    origin = _code_and_sources(workspace, params.ingest)
     return Request(values, params, _digest(values, *origin), _digest(params.plain(), *origin))
 
 
@@ -84,12 +85,13 @@ def answered(workspace: Workspace, overrides: Sequence[str]) -> RoundRecord | No
 
 def _digest_as_written(workspace: Workspace, overrides: Sequence[str]) -> str:
     values = override(read(workspace.params), overrides)
-    return _digest(values, *_code_and_sources(section(IngestSettings, values, "ingest", workspace.params)))
+    return _digest(values, *_code_and_sources(workspace, section(IngestSettings, values, "ingest", workspace.params)))
 
 
-def _code_and_sources(ingest: IngestSettings) -> tuple[str, list[str]]:
+def _code_and_sources(workspace: Workspace, ingest: IngestSettings) -> tuple[str, list[str]]:
     """What determines a round besides its knobs and the inbox: digest of the code, fingerprints of the sources."""
-    return rounds.code_digest(), [source.fingerprint() for source in ingest.sources]
+    sources = traces.connected(ingest.sources, workspace.root)
+    return rounds.code_digest(), [source.fingerprint() for source in sources]
 
 
 def _digest(values: Mapping[str, Any], code: str, sources: Sequence[str]) -> str:

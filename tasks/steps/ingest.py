@@ -4,7 +4,7 @@ from collections.abc import Iterable, Iterator, Sequence
 from functools import partial
 
 from core.errors import BadFeedback
-from feedback import groups, items, store
+from feedback import groups, items, revisions, store
 from feedback import pairs as pair_files
 from feedback.measured import INGEST_NEW, INGEST_QUARANTINED, INGEST_REPEATED
 from feedback.rejects import SourceCount
@@ -16,6 +16,7 @@ from tasks.state import feedback_database, templates
 from tasks.state.intake import IngestSettings
 from tasks.state.round import Round
 from tasks.state.steplog import StepLog
+from tasks.tools import traces
 
 
 def ingest(round: Round, log: StepLog) -> None:
@@ -62,7 +63,10 @@ def _checked(
     checked = templates.check(round, (record for record in records if isinstance(record, FeedbackEvent)))
     rejected = [record for record in records if isinstance(record, RejectedRecord)]
     rejected += templates.rejections(checked.refused, [source])
-    return checked.taken, SourceCount(source.name(), len(records), rejected)
+    taken = checked.taken
+    if source.editable:
+        taken = revisions.corrected(round.workspace.feedback, taken, round.number)
+    return taken, SourceCount(source.name(), len(records), rejected)
 
 
 def _check_counts(round: Round, counts: Iterable[SourceCount]) -> None:
@@ -76,6 +80,6 @@ def _check_counts(round: Round, counts: Iterable[SourceCount]) -> None:
 
 
 def _sources(round: Round) -> Iterator[Source]:
-    yield from round.knobs("ingest", IngestSettings).sources
+    yield from traces.connected(round.knobs("ingest", IngestSettings).sources, round.workspace.root)
     for name in round.inbox:
         yield JSONL(path=round.workspace.inbox / name)

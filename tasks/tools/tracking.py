@@ -74,18 +74,23 @@ def client(root: Path) -> "MlflowClient":
     Raises:
         NoTracking: nothing answers at `uri(root)`.
     """
-    for name, value in _ENVIRONMENT.items():
-        os.environ.setdefault(name, value)
+    set_environment()
     from mlflow import MlflowClient as MlflowClient
     from mlflow.entities import Run as Run
 
-    logging.getLogger("mlflow").setLevel(os.environ["MLFLOW_LOGGING_LEVEL"])  # in case MLflow was imported earlier
     with answering(root):
         store = MlflowClient(tracking_uri=uri(root), registry_uri=uri(root))
         # two processes that create the tables at the same time would conflict
         with holding(Workspace(root).mlflow_lock, "the first use of MLflow", wait=120):
             experiment(store, EXPERIMENT, root)
     return store
+
+
+def set_environment() -> None:
+    """Set how MLflow logs and retries, where the environment does not say so. Called before it is imported."""
+    for name, value in _ENVIRONMENT.items():
+        os.environ.setdefault(name, value)
+    logging.getLogger("mlflow").setLevel(os.environ["MLFLOW_LOGGING_LEVEL"])  # in case MLflow was imported earlier
 
 
 @contextmanager

@@ -1,0 +1,125 @@
+"""Traces in MLflow: what an application was asked and answered, and the assessments that people gave it."""
+
+from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
+from contextlib import contextmanager
+from functools import partial
+from pathlib import Path
+from typing import TYPE_CHECKING, Any
+from urllib.parse import unquote
+
+from core.errors import BadFeedback
+from feedback.sources import Source, TraceContent
+from tasks.tools import tracking
+
+if TYPE_CHECKING:  # importing MLflow takes seconds, so functions import it
+    from mlflow import MlflowClient as MlflowClient
+    from mlflow.entities import Span as Span
+    from mlflow.entities import Trace as Trace
+
+PAGE = 200
+"""Number of traces per request."""
+
+
+def connected(sources: Iterable[Source], root: Path) -> list[Source]:
+    """The sources, those that read traces with access to MLflow; it is imported when the first trace is read."""
+    return [source.reading(partial(MlflowTraces, root)) for source in sources]
+
+
+class MlflowTraces:
+    """The traces in one MLflow store."""
+
+    def __init__(self, root: Path, address: str | None = None) -> None:
+        self._address = address or tracking.uri(root)
+        self._client: MlflowClient | None = None
+        self._last: tuple[str, Sequence[Span]] | None = None
+
+    def assessed(self, experiments: Sequence[str], condition: str) -> Iterator[Mapping[str, Any]]:
+        """The traces with assessments, oldest first: `{trace_id, assessments: […]}`.
+
+        Raises:
+            BadFeedback: an experiment does not exist, the condition is not understood, or MLflow does not answer.
+        """
+        locations = [self._experiment(name) for name in experiments]
+        search = partial(
+            self._mlflow().search_traces,
+            locations=locations,
+            filter_string=condition or None,
+            max_results=PAGE,
+            order_by=["timestamp_ms ASC"],
+            include_spans=False,
+        )
+        for trace in self._pages(search):
+            if trace.info.assessments:
+                assessments = [
+                    assessment.to_dictionary()  # type: ignore[no-untyped-call]  # MLflow's
+                    for assessment in trace.info.assessments
+                ]
+                yield {"trace_id": trace.info.trace_id, "assessments": assessments}
+
+    def content(self, trace_id: str, span_id: str | None) -> TraceContent | None:
+        """Inputs and outputs of a trace, or of one of its spans; None if there is no such trace.
+
+        Raises:
+            BadFeedback: MLflow does not answer.
+        """
+        if self._last is None or self._last[0] != trace_id:  # a trace often has several assessments
+            self._last = trace_id, self._spans(trace_id)
+        chosen = (span for span in self._last[1] if (span.span_id == span_id if span_id else span.parent_id is None))
+        return next((TraceContent(span.inputs, span.outputs) for span in chosen), None)
+
+    def _spans(self, trace_id: str) -> Sequence["Span"]:
+        """The spans of a trace; none if there is no such trace."""
+        with self._answering():
+            from mlflow.exceptions import MlflowException
+
+            try:
+                spans: list[Span] = self._mlflow().get_trace(trace_id, display=False).data.spans
+            except MlflowException as error:
+                if error.error_code in ("RESOURCE_DOES_NOT_EXIST", "NOT_FOUND"):
+                    return ()
+                raise
+            return spans
+
+    def _pages(self, search: Callable[..., Any]) -> Iterator["Trace"]:
+        token = None
+        while True:
+            with self._answering():
+                page = search(page_token=token)
+            yield from page
+            if not (token := page.token):
+                return
+
+    def _experiment(self, name: str) -> str:
+        with self._answering():
+            experiment = self._mlflow().get_experiment_by_name(name)
+            if experiment is None:
+                names = ", ".join(sorted(known.name for known in self._mlflow().search_experiments()))
+                raise BadFeedback(f"{self._address}: there is no experiment {name!r}; there are: {names}")
+        return str(experiment.experiment_id)
+
+    def _mlflow(self) -> "MlflowClient":
+        if self._client is None:
+            self._check_exists()
+            from mlflow import MlflowClient as MlflowClient
+
+            self._client = MlflowClient(tracking_uri=self._address)
+        return self._client
+
+    def _check_exists(self) -> None:
+        """MLflow would create a database file that does not exist."""
+        file = Path(unquote(self._address.partition(":///")[2]))
+        if self._address.startswith("sqlite") and not file.is_file():
+            raise BadFeedback(f"{file}: there is no MLflow database; set `tracking_uri` of the source to its address")
+
+    @contextmanager
+    def _answering(self) -> Iterator[None]:
+        tracking.set_environment()
+        from mlflow.exceptions import MlflowException
+
+        try:
+            yield
+        except MlflowException as error:
+            raise BadFeedback(
+                f"{self._address}: MLflow does not return the traces; check the address (`tracking_uri`), the server, "
+                f"and the condition (`filter`)\n{error}"
+            ) from error

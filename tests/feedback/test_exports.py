@@ -1,0 +1,62 @@
+"""Exports that only a source reads are refused by their name, with the command to type."""
+
+import json
+import shlex
+from pathlib import Path
+from typing import Any
+
+import pytest
+
+from cli.display import inspected
+from core.errors import BadFeedback
+from core.settings import override, parse
+from feedback import canonical, exports, inspection
+from tasks.rounds.params import RoundSettings
+
+NESTED = {"id": "1", "fields": {"prompt": "Q?"}, "responses": {"better": [{"value": "a", "user_id": "u"}]}}
+FLAT = {"prompt": "Q?", "completion": "A", "ok.responses": ["no"], "ok.responses.users": ["u"]}
+VERSION_1 = {"instruction": "Q?", "output": "A", "ok": [{"user_id": "u", "value": "no", "status": "submitted"}]}
+TASK = {"id": 1, "data": {"prompt": "Q?"}, "annotations": []}
+ROW = {"prompt": "Q?", "completion": "A", "ok": "no", "annotation_id": 7, "annotator": 3, "lead_time": 2.5}
+TREE = {"message_tree_id": "t", "tree_state": "ready_for_export", "prompt": {"message_id": "m", "text": "Q?"}}
+MESSAGE = {"message_id": "m", "parent_id": None, "text": "Q?", "role": "prompter"}
+
+
+@pytest.mark.parametrize(
+    ("record", "source"),
+    [
+        (NESTED, "argilla"),
+        (FLAT, "argilla"),
+        (VERSION_1, "argilla"),
+        (TASK, "label_studio"),
+        (ROW, "label_studio"),
+        (TREE, "oasst"),
+        (MESSAGE, "oasst"),
+    ],
+)
+def test_a_record_of_an_export_is_refused_also_if_its_texts_look_like_a_known_form(
+    record: dict[str, Any], source: str
+) -> None:
+    with pytest.raises(
+        BadFeedback, match=rf"the source {source} reads: rounds round -S 'ingest.sources=.*use: {source}"
+    ):
+        canonical.event(record, {"source": "s", "source_id": "1"})
+
+
+@pytest.mark.parametrize(("record", "use"), [(TASK, "label_studio"), (TREE, "oasst"), (NESTED, "argilla")])
+def test_inspect_prints_the_command_of_the_source(tmp_path: Path, record: dict[str, Any], use: str) -> None:
+    file = tmp_path / "an export, {really}.json"
+    file.write_text(json.dumps([record]))
+    printed = "\n".join(inspected.lines(inspection.inspect(file)))
+    [command] = [line for line in printed.splitlines() if line.startswith("  rounds round -S")]
+    assert "map.yaml" not in printed
+    given = override({}, [shlex.split(command)[-1]])
+    settings = parse(RoundSettings, given, command).plain()["ingest"]["sources"]
+    assert [(source["use"], source["path"]) for source in settings] == [(use, str(file))]
+
+
+def test_other_files_are_no_exports(tmp_path: Path) -> None:
+    (tmp_path / "votes.jsonl").write_text('{broken\n{"prompt": "Q?", "chosen": "A", "rejected": "B"}\n')
+    assert exports.command(tmp_path / "votes.jsonl") is None
+    (tmp_path / "broken.jsonl").write_text("{broken\n")
+    assert exports.command(tmp_path / "broken.jsonl") is None
