@@ -10,10 +10,10 @@ from pydantic import Field
 from core.errors import BadFeedback
 from core.files import digest
 from feedback import exports, lines, packaging, questions
-from feedback.paths import at
 from feedback.layouts import spoken
 from feedback.lines import Record
 from feedback.packaging.raw import as_json
+from feedback.paths import at
 from feedback.questions import Question, Submission
 from feedback.schema import FeedbackEvent, RejectedRecord
 from feedback.sources import Intake, Source

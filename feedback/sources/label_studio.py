@@ -10,9 +10,9 @@ from pydantic import Field, model_validator
 from core.errors import BadFeedback
 from core.files import digest
 from feedback import lines, packaging, questions
-from feedback.paths import at
 from feedback.layouts import number, spoken
 from feedback.lines import Record
+from feedback.paths import at
 from feedback.questions import Question, Submission
 from feedback.schema import FeedbackEvent, RejectedRecord
 from feedback.sources import Intake, Source

@@ -10,9 +10,9 @@ from pydantic import Field, PrivateAttr
 
 from core.errors import BadFeedback
 from feedback import lines, questions
-from feedback.paths import at
 from feedback.layouts import LIKE_A_PROMPT, spoken
 from feedback.lines import Record
+from feedback.paths import at
 from feedback.questions import Question, Submission
 from feedback.schema import FeedbackEvent, RejectedRecord, event_id, normalise
 from feedback.sources import Intake, OpenTraces, Source, TraceContent, Traces
