@@ -26,7 +26,7 @@ from feedback.turns import conversations
 
 _FIELDS = FeedbackEvent.model_fields
 _SHORT_FORM_FIELDS = _FIELDS.keys() - {"prompt", "responses", "judgements", "extra", "kind", "prompt_id"}
-_TIMES = ("created_at", "ingested_at")
+_MAY_BE_BLANK = ("created_at", "ingested_at", "annotator_id")
 _NAMES = ("source", "source_id", "annotator_id", "annotator_version", "batch_id", "guideline_version", "supersedes")
 """Fields with ids and versions, which some tools write as whole numbers."""
 _CLOSED = {name: get_args(_FIELDS[name].annotation) for name in ("status", "annotator_type")}
@@ -49,6 +49,7 @@ def event(record: Mapping[str, Any], defaults: Mapping[str, Any]) -> FeedbackEve
     where = str(fields["source"]) if "source_id" in stated else ""
     fields.setdefault("feedback_id", event_id(where, str(fields["source_id"]), _annotator(record, fields)))
     fields.setdefault("prompt_group", fields["prompt_id"])
+    fields.setdefault("annotator_groups", {})  # pydantic would copy the default
     try:
         validated = FeedbackEvent.model_validate(fields)
     except ValidationError as error:
@@ -66,17 +67,16 @@ def _annotator(record: Mapping[str, Any], fields: Mapping[str, Any]) -> str:
 
 def _stated(record: Mapping[str, Any]) -> dict[str, Any]:
     """The record without values that are not stated, under our names, and with ids as texts."""
-    fields = dict(record)
-    if "license" in fields and fields.get("licence") is None:
-        fields["licence"] = fields.pop("license")
-    blank = {name for name in (*_TIMES, "annotator_id") if _is_blank(fields.get(name))}
-    fields = {name: value for name, value in fields.items() if name not in blank}
-    fields = {name: value for name, value in fields.items() if value is not None or name not in _FIELDS}
+    fields = {name: value for name, value in record.items() if _is_stated(name, value)}
+    if "licence" not in fields and (licence := fields.pop("license", None)) is not None:
+        fields["licence"] = licence
     return fields | {name: _as_text(fields[name]) for name in _NAMES if name in fields}
 
 
-def _is_blank(value: object) -> bool:
-    return isinstance(value, str) and not value.strip()
+def _is_stated(name: str, value: object) -> bool:
+    if value is None:
+        return name not in _FIELDS
+    return name not in _MAY_BE_BLANK or not isinstance(value, str) or bool(value.strip())
 
 
 def _as_text(value: object) -> object:

@@ -76,7 +76,7 @@ def _contradictions(event: FeedbackEvent, judgement: Judgement, name: str) -> It
     if judgement.outcome == "prefer" and _prefers_one_of_equals(event, judgement):
         yield f"{name}: one of two answers with the same text is the winner, expected different texts or equal ranks"
     others = [other for other in event.judgements if other.criterion == judgement.criterion]
-    if len({_verdict(other) for other in others}) > 1:
+    if len(others) > 1 and len({_verdict(other) for other in others}) > 1:
         yield f"{name}: two different verdicts by the criterion {judgement.criterion!r}, expected one"
 
 

@@ -2,15 +2,17 @@
 
 import hashlib
 import json
-import re
 import unicodedata
 from collections.abc import Sequence
 from datetime import UTC, datetime
-from typing import Annotated, Literal, NamedTuple, Self
+from functools import lru_cache
+from typing import Annotated, Literal, NamedTuple, Protocol, Self
 
 from pydantic import AfterValidator, BaseModel, ConfigDict, Field, JsonValue, StringConstraints, model_validator
 
 SCHEMA_VERSION = 1
+
+_JSON = json.JSONEncoder(ensure_ascii=False)
 
 SAFETY = "safety"
 """The flag of a prompt to which an answer could be harmful."""
@@ -32,6 +34,7 @@ Int16 = Annotated[int, Field(ge=0, lt=2**15)]
 Int32 = Annotated[int, Field(ge=0, lt=2**31)]
 FiniteFloat = Annotated[float, Field(allow_inf_nan=False)]
 Timestamp = Annotated[datetime, AfterValidator(_utc)]
+Role = Literal["system", "user", "assistant"]
 Kind = Literal["demonstration", "comparison", "ranking", "rating", "binary", "critique", "correction", "label"]
 Outcome = Literal["prefer", "tie", "tie_both_good", "tie_both_bad", "skip", "cannot_judge", "not_rankable"]
 
@@ -43,7 +46,7 @@ class _Record(BaseModel):
 class Message(_Record):
     """One turn of a conversation. Never a rendered chat template, so the text cannot imitate another turn."""
 
-    role: Literal["system", "user", "assistant"]
+    role: Role
     content: Text
 
 
@@ -151,12 +154,24 @@ class RejectedRecord(_Record):
     """The raw record as it was read."""
 
 
+class Turn(Protocol):
+    """One turn of a prompt, validated or as it is stored."""
+
+    @property
+    def role(self) -> Role:
+        """Who speaks."""
+
+    @property
+    def content(self) -> str:
+        """The text."""
+
+
 class GroupedPrompt(NamedTuple):
     """A prompt and its group, which never changes."""
 
     prompt_id: str
     group: str
-    prompt: tuple[Message, ...]
+    prompt: tuple[Turn, ...]
 
 
 def event_id(source: str, native_id: str, annotator: str) -> str:
@@ -169,12 +184,13 @@ def response_id(prompt: str, text: str) -> str:
     return hashlib.sha256(f"{prompt}\0{text}".encode()).hexdigest()[:16]
 
 
-def prompt_id(prompt: Sequence[Message]) -> str:
+def prompt_id(prompt: Sequence[Turn]) -> str:
     """The id of a prompt: 32 hex digits of a hash that ignores case, white space and Unicode form."""
     normal = [[turn.role, normalise(turn.content)] for turn in prompt]
-    return hashlib.sha256(json.dumps(normal, ensure_ascii=False).encode()).hexdigest()[:32]
+    return hashlib.sha256(_JSON.encode(normal).encode()).hexdigest()[:32]
 
 
+@lru_cache(maxsize=64)  # the texts of one record are normalised several times
 def normalise(text: str) -> str:
     """Text in Unicode form NFKC, lower case (case-folded), with single spaces."""
-    return re.sub(r"\s+", " ", unicodedata.normalize("NFKC", text)).strip().casefold()
+    return " ".join(unicodedata.normalize("NFKC", text).split()).casefold()

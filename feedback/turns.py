@@ -59,12 +59,13 @@ def turns(value: object, role: Literal["user", "assistant"], field: str, kept: K
         BadFeedback: it is neither of both, or empty.
     """
     if isinstance(value, str):
-        value = [{"role": role, "content": value}] if value.strip() else []
-    if not isinstance(value, list | tuple):
+        plain: list[object] = [{"role": role, "content": value}] if value.strip() else []
+    elif isinstance(value, list | tuple):
+        plain = [_turn(turn, f"{field}[{ix}]", kept) for ix, turn in enumerate(value)]
+    else:
         raise BadFeedback(f"{field} is neither a string nor a list of messages, expected one of the two")
-    if not value:
+    if not plain:
         raise BadFeedback(f"{field} is empty, expected text")
-    plain = [_turn(turn, f"{field}[{ix}]", kept) for ix, turn in enumerate(value)]
     try:
         return _TURNS.validate_python(plain)
     except ValidationError as error:
