@@ -21,7 +21,7 @@ from feedback import layouts
 from feedback.checks import problem, rank_problem
 from feedback.faults import reason_of
 from feedback.layouts import Form, Layout
-from feedback.schema import SCHEMA_VERSION, FeedbackEvent, event_id, normalise, prompt_id, response_id
+from feedback.schema import SCHEMA_VERSION, FeedbackEvent, event_id, prompt_id, response_id, same_text
 from feedback.turns import conversations
 
 _FIELDS = FeedbackEvent.model_fields
@@ -101,9 +101,9 @@ def _fields(record: dict[str, Any]) -> dict[str, Any]:
 
 def _check_different(form: Form, texts: Sequence[str]) -> None:
     """The message of a form with two answers names them; any other is checked with the event."""
-    if len(texts) == 2 and form.judgements and normalise(texts[0]) == normalise(texts[1]):
+    if len(texts) == 2 and form.judgements:
         ranks = form.judgements[0].get("ranks")
-        if ranks and ranks[0] != ranks[1]:
+        if ranks and ranks[0] != ranks[1] and same_text(*texts):
             raise BadFeedback(f"{' equals '.join(form.answers)}, expected two different answers")
 
 

@@ -1,18 +1,15 @@
 """The canonical record of feedback: one `FeedbackEvent` is one act of feedback by one annotator."""
 
 import hashlib
-import json
 import unicodedata
 from collections.abc import Sequence
 from datetime import UTC, datetime
-from functools import lru_cache
+from json.encoder import encode_basestring
 from typing import Annotated, Literal, NamedTuple, Protocol, Self
 
 from pydantic import AfterValidator, BaseModel, ConfigDict, Field, JsonValue, StringConstraints, model_validator
 
 SCHEMA_VERSION = 1
-
-_JSON = json.JSONEncoder(ensure_ascii=False)
 
 SAFETY = "safety"
 """The flag of a prompt to which an answer could be harmful."""
@@ -186,11 +183,22 @@ def response_id(prompt: str, text: str) -> str:
 
 def prompt_id(prompt: Sequence[Turn]) -> str:
     """The id of a prompt: 32 hex digits of a hash that ignores case, white space and Unicode form."""
-    normal = [[turn.role, normalise(turn.content)] for turn in prompt]
-    return hashlib.sha256(_JSON.encode(normal).encode()).hexdigest()[:32]
+    # JSON of [[role, text], …], put together by hand because that takes a third of the time
+    turns = ", ".join([f'["{turn.role}", {encode_basestring(normalise(turn.content))}]' for turn in prompt])
+    return hashlib.sha256(f"[{turns}]".encode()).hexdigest()[:32]
 
 
-@lru_cache(maxsize=64)  # the texts of one record are normalised several times
 def normalise(text: str) -> str:
     """Text in Unicode form NFKC, lower case (case-folded), with single spaces."""
     return " ".join(unicodedata.normalize("NFKC", text).split()).casefold()
+
+
+def same_text(first: str, second: str) -> bool:
+    """Whether two texts are equal after normalisation."""
+    if first.isascii() and second.isascii() and _first_word(first) != _first_word(second):
+        return False  # most texts differ here, and normalising them takes long
+    return normalise(first) == normalise(second)
+
+
+def _first_word(text: str) -> list[str]:
+    return text.lower().split(maxsplit=1)[:1]

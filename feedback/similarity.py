@@ -27,6 +27,8 @@ def near_pairs(texts: Sequence[str], threshold: float, start: int = 0) -> Ints:
     Shape (pairs, 2). Prefix filtering (Bayardo, Ma, Srikant 2007; Xiao et al. 2008): two sets with that similarity
     share at least one of their `n - ceil(threshold n) + 1` rarest members, so only sets that do are compared.
     """
+    if start >= len(texts):
+        return np.empty((0, 2), dtype=np.int64)
     sets = _matrix([grams(text) for text in texts])
     sizes = np.diff(sets.indptr)
     prefixes = _rarest(sets, sizes - np.ceil(threshold * sizes - _SLACK) + 1)
