@@ -49,7 +49,7 @@ class Measured(NamedTuple):
     """CPU time, user and system."""
     bytes: int
     """Growth of the peak resident set."""
-    count: int
+    counted: int
     """What the stage counted: waiting records, new events, votes."""
 
 
@@ -156,7 +156,7 @@ def large_table(runs: dict[str, Measured]) -> str:
     """The large imports as Markdown."""
     lines = ["| imported | records | CPU s | MB |", "|---|---|---|---|"]
     for name, run in runs.items():
-        lines.append(f"| {name} | {run.count:,} | {run.seconds:.1f} | {run.bytes / 1e6:.0f} |")
+        lines.append(f"| {name} | {run.counted:,} | {run.seconds:.1f} | {run.bytes / 1e6:.0f} |")
     return "\n".join(lines)
 
 

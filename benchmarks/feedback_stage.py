@@ -54,7 +54,7 @@ def main() -> None:
     count = STAGES[name](Workspace(Path(workspace)), Path(path))
     after = getrusage(RUSAGE_SELF)
     seconds = after.ru_utime + after.ru_stime - before.ru_utime - before.ru_stime
-    print(json.dumps({"seconds": seconds, "bytes": (after.ru_maxrss - before.ru_maxrss) * KIB, "count": count}))
+    print(json.dumps({"seconds": seconds, "bytes": (after.ru_maxrss - before.ru_maxrss) * KIB, "counted": count}))
 
 
 if __name__ == "__main__":

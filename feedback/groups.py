@@ -19,7 +19,7 @@ from scipy.sparse.csgraph import connected_components
 from feedback import items
 from feedback.schema import FeedbackEvent, GroupedPrompt, Turn, normalise, prompt_id
 from feedback.similarity import near_pairs
-from feedback.stored import Event, EventsWith
+from feedback.stored import Event, EventsWith, StoredPrompt
 
 THRESHOLD = 0.85
 
@@ -62,7 +62,7 @@ def _assign(openings: Mapping[str, str], known: Mapping[str, str]) -> dict[str, 
 
 
 def regroup(
-    events: Sequence[FeedbackEvent], known: Iterable[GroupedPrompt] = (), stored: EventsWith = no_events
+    events: Sequence[FeedbackEvent], known: Iterable[GroupedPrompt | StoredPrompt] = (), stored: EventsWith = no_events
 ) -> list[FeedbackEvent]:
     """The events with their prompt groups filled in; see `Grouping`. `stored` returns the earlier events."""
     grouping = Grouping(known)
@@ -80,7 +80,7 @@ class Grouping:
     grouped by item (`feedback.items`).
     """
 
-    def __init__(self, known: Iterable[GroupedPrompt] = ()) -> None:
+    def __init__(self, known: Iterable[GroupedPrompt | StoredPrompt] = ()) -> None:
         self._known: dict[str, str] = {}
         self._openings: dict[str, str] = {}
         for entry in known:

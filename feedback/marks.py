@@ -77,14 +77,15 @@ def score_of(judgement: AnyJudgement, ix: int) -> float | None:
 def _of(event: Event, position: int, scales: Mapping[tuple[str, str], Scale]) -> Iterator[Mark]:
     if event.kind not in KINDS:
         return
+    texts = [response.text for response in event.responses]
     for judgement in event.judgements:
-        for ix, response in enumerate(event.responses):
+        for ix, text in enumerate(texts):
             if event.kind != "binary" and (score := score_of(judgement, ix)) is not None:
                 scale = stated_scale(judgement) or scales[event.source, judgement.criterion]
                 if scale[0] < scale[1]:
-                    yield Mark("rating", event, judgement.criterion, response.text, _share(score, scale), position)
+                    yield Mark("rating", event, judgement.criterion, text, _share(score, scale), position)
             elif (liked := thumb(judgement, ix)) is not None and (judgement.scores or len(event.responses) == 1):
-                yield Mark("thumb", event, judgement.criterion, response.text, liked, position)
+                yield Mark("thumb", event, judgement.criterion, text, liked, position)
 
 
 def _share(score: float, scale: Scale) -> float:

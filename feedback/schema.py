@@ -168,7 +168,7 @@ class GroupedPrompt(NamedTuple):
 
     prompt_id: str
     group: str
-    prompt: tuple[Turn, ...]
+    prompt: tuple[Message, ...]
 
 
 def event_id(source: str, native_id: str, annotator: str) -> str:

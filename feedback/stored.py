@@ -7,11 +7,11 @@ object: a million events take about a gigabyte.
 from collections.abc import Callable, Collection, Iterator, Sequence
 from datetime import UTC, datetime, timedelta
 from itertools import accumulate
-from typing import Any, NamedTuple
+from typing import Any, NamedTuple, TypeVar
 
 import pyarrow as pa
 
-from feedback.schema import FeedbackEvent, Judgement, Kind, Outcome, Role
+from feedback.schema import FeedbackEvent, Judgement, Kind, Outcome, Response, Role
 
 
 class StoredTurn(NamedTuple):
@@ -21,12 +21,27 @@ class StoredTurn(NamedTuple):
     content: str
 
 
+class StoredPrompt(NamedTuple):
+    """A prompt and its group, as in `feedback.schema.GroupedPrompt`."""
+
+    prompt_id: str
+    prompt_group: str
+    prompt: tuple[StoredTurn, ...]
+
+    @property
+    def group(self) -> str:
+        """The group, which never changes."""
+        return self.prompt_group
+
+
 class StoredAnswer(NamedTuple):
     """One answer that was judged."""
 
     text: str
     """The text of its last message."""
     parent_ix: int | None
+    model: str | None
+    model_version: str | None
 
 
 class StoredJudgement(NamedTuple):
@@ -52,10 +67,14 @@ class StoredEvent(NamedTuple):
     prompt_group: str
     prompt: tuple[StoredTurn, ...]
     responses: tuple[StoredAnswer, ...]
+    shown_order: tuple[int, ...] | None
     judgements: tuple[StoredJudgement, ...]
     annotator_id: str
+    annotator_type: str
     created_at: datetime | None
+    duration_ms: int | None
     round: int
+    guideline_version: str | None
     source: str
     licence: str
     consent: str
@@ -67,6 +86,9 @@ class StoredEvent(NamedTuple):
 AnyJudgement = Judgement | StoredJudgement
 Event = FeedbackEvent | StoredEvent
 """An event as it was read from a source, or as it is stored."""
+
+Answer = Response | StoredAnswer
+AnyEvent = TypeVar("AnyEvent", bound=Event)
 
 EventsWith = Callable[[Collection[str]], Sequence[Event]]
 """The events with these prompt ids, in the order of their arrival."""
@@ -102,7 +124,9 @@ class Decoder:
                 return self._shared(_lists(array, _texts(array.flatten())))
             case "created_at":
                 return _times(array)
-            case "round":
+            case "shown_order":
+                return self._shared(_lists(array, _numbers(array.flatten())))
+            case "round" | "duration_ms":
                 return _numbers(array)
             case "feedback_id":
                 return _texts(array)
@@ -150,7 +174,9 @@ def _answers(responses: Any) -> list[StoredAnswer]:
     messages = responses.field("messages")
     contents = _texts(messages.flatten().field("content"))
     ends = accumulate(messages.value_lengths().to_numpy().tolist())
-    return list(map(StoredAnswer, (contents[end - 1] for end in ends), _numbers(responses.field("parent_ix"))))
+    texts = (contents[end - 1] for end in ends)
+    models = [_texts(responses.field(name)) for name in ("model", "model_version")]
+    return list(map(StoredAnswer, texts, _numbers(responses.field("parent_ix")), *models))
 
 
 def _judgements(judgements: Any) -> list[StoredJudgement]:

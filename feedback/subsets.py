@@ -8,7 +8,7 @@ from collections.abc import Iterable, Sequence
 from typing import Literal, NamedTuple, get_args
 
 from feedback.rows import PreferenceRow
-from feedback.stored import Event, StoredEvent
+from feedback.stored import AnyEvent, Event, StoredEvent
 
 By = Literal["annotator", "source", "batch"]
 BY: tuple[By, ...] = get_args(By)
@@ -47,7 +47,7 @@ def subsets(
     return sorted(eligible, key=lambda subset: (-subset.pairs, BY.index(subset.by), subset.name))
 
 
-def leave_out(events: Iterable[Event], subset: FeedbackSubset) -> list[Event]:
+def leave_out(events: Iterable[AnyEvent], subset: FeedbackSubset) -> list[AnyEvent]:
     """All events, with those of the subset marked as withdrawn: an event that one of them superseded counts again.
 
     They are marked and not removed because a prompt has the group of its first event, withdrawn or not. So no prompt
@@ -56,7 +56,7 @@ def leave_out(events: Iterable[Event], subset: FeedbackSubset) -> list[Event]:
     return [_withdrawn(event) if _name(event, subset.by) == subset.name else event for event in events]
 
 
-def _withdrawn(event: Event) -> Event:
+def _withdrawn(event: AnyEvent) -> AnyEvent:
     if isinstance(event, StoredEvent):
         return event._replace(status="withdrawn")
     return event.model_copy(update={"status": "withdrawn"})

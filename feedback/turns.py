@@ -69,7 +69,8 @@ def turns(value: object, role: Literal["user", "assistant"], field: str, kept: K
     if not value:
         raise BadFeedback(f"{field} is empty, expected text")
     try:
-        return _VALIDATED(value)
+        messages: tuple[Message, ...] = _VALIDATED(value)
+        return messages
     except ValidationError as error:
         raise BadFeedback(reason_of(error, field)) from error
 

@@ -5,7 +5,7 @@ from datetime import UTC, datetime
 from itertools import combinations
 from typing import NamedTuple
 
-from feedback.stored import AnyJudgement, Event
+from feedback.stored import AnyEvent, AnyJudgement, Event
 
 CHOICES = ("comparison", "ranking")
 """Kinds of events that are made to compare answers."""
@@ -56,7 +56,7 @@ class Vote(NamedTuple):
         return known if len({person(event) for event in self.events}) == 1 else UNKNOWN
 
 
-def arrived(events: Iterable[Event]) -> list[Event]:
+def arrived(events: Iterable[AnyEvent]) -> list[AnyEvent]:
     """Events in the order of their arrival: by round, and in the given order within a round.
 
     The store returns the events of a round in the order in which the round read them.
@@ -64,7 +64,7 @@ def arrived(events: Iterable[Event]) -> list[Event]:
     return sorted(events, key=lambda event: event.round)
 
 
-def chronological(events: Iterable[Event]) -> list[Event]:
+def chronological(events: Iterable[AnyEvent]) -> list[AnyEvent]:
     """Events sorted by time, then by arrival (`arrived`).
 
     An event without a time counts as made when it arrived: after every event that arrived before it.
@@ -78,7 +78,7 @@ def chronological(events: Iterable[Event]) -> list[Event]:
     return [ordered[ix] for ix in sorted(range(len(ordered)), key=moments.__getitem__)]
 
 
-def effective(events: Iterable[Event]) -> list[Event]:
+def effective(events: Iterable[AnyEvent]) -> list[AnyEvent]:
     """The events that count: active, and not superseded by an active one."""
     active = [event for event in events if event.status == "active"]
     replaced = {event.supersedes for event in active}
@@ -154,7 +154,8 @@ def equal_answers(event: Event) -> int:
     """Number of pairs of answers with the same text: there is nothing to vote on."""
     if event.kind not in CHOICES:
         return 0
-    return sum(first.text == second.text for first, second in combinations(event.responses, 2))
+    texts = [response.text for response in event.responses]
+    return sum(first == second for first, second in combinations(texts, 2))
 
 
 def _compares(judgement: AnyJudgement, texts: Sequence[str], first: int, second: int) -> bool:

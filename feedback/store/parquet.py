@@ -19,8 +19,8 @@ import pyarrow.parquet as pq
 
 from core.files import write_text
 from feedback.arrow import SCHEMA, from_table
-from feedback.schema import FeedbackEvent, GroupedPrompt, Message, RejectedRecord
-from feedback.stored import COLUMNS, Decoder, StoredEvent
+from feedback.schema import FeedbackEvent, Message, RejectedRecord
+from feedback.stored import COLUMNS, Decoder, StoredEvent, StoredPrompt
 
 BATCH = 5_000
 """Rows that are in memory at a time where a store is read in batches."""
@@ -97,13 +97,12 @@ def digest(folder: Path) -> str:
     return sha.hexdigest()
 
 
-def groups(folder: Path) -> list[GroupedPrompt]:
+def groups(folder: Path) -> list[StoredPrompt]:
     """The distinct prompts of all events, with their groups, in the order of their ingestion."""
-    known: dict[str, GroupedPrompt] = {}
+    known: dict[str, StoredPrompt] = {}
     decoder = Decoder()
-    columns = ("prompt_id", "prompt_group", "prompt")
-    for batch in batches(folder, columns):
-        for entry in map(GroupedPrompt._make, decoder.rows(batch, columns)):
+    for batch in batches(folder, StoredPrompt._fields):
+        for entry in map(StoredPrompt._make, decoder.rows(batch, StoredPrompt._fields)):
             known.setdefault(entry.prompt_id, entry)
     return list(known.values())
 

@@ -26,7 +26,9 @@ def plain(each: FeedbackEvent) -> tuple[Any, ...]:
     )
     nested = {
         "prompt": tuple((turn.role, turn.content) for turn in each.prompt),
-        "responses": tuple((response.text, response.parent_ix) for response in each.responses),
+        "responses": tuple(
+            (response.text, response.parent_ix, response.model, response.model_version) for response in each.responses
+        ),
         "judgements": judgements,
     }
     return tuple(nested.get(name, getattr(each, name)) for name in COLUMNS)
