@@ -1,12 +1,13 @@
 """The stored form of feedback: `FeedbackEvent` as an Arrow table, one column per field, and back without loss."""
 
 import json
-from collections.abc import Iterable
+from collections.abc import Iterable, Mapping, Sequence
+from operator import attrgetter
 from typing import Any
 
 import pyarrow as pa
 
-from feedback.schema import FeedbackEvent
+from feedback.schema import FeedbackEvent, Judgement, Message, Response
 
 _TEXT = pa.string()
 _TIME = pa.timestamp("us", tz="UTC")
@@ -82,7 +83,8 @@ _JSON = ("annotator_groups", "extra")
 
 def to_table(events: Iterable[FeedbackEvent]) -> pa.Table:
     """Events as a table with the columns of `SCHEMA`, in the order given."""
-    return pa.Table.from_pylist([_row(event) for event in events], schema=SCHEMA)
+    rows = list(events)
+    return pa.Table.from_arrays([pa.array(_column(rows, field.name), field.type) for field in SCHEMA], schema=SCHEMA)
 
 
 def from_table(table: pa.Table) -> list[FeedbackEvent]:
@@ -90,10 +92,41 @@ def from_table(table: pa.Table) -> list[FeedbackEvent]:
     return [_event(row) for row in table.to_pylist()]
 
 
-def _row(event: FeedbackEvent) -> dict[str, Any]:
-    row = event.model_dump()
+def _column(events: Sequence[FeedbackEvent], name: str) -> list[Any]:
+    """The values of one field; structs are tuples of their fields in order."""
+    match name:
+        case "prompt":
+            return [_messages(event.prompt) for event in events]
+        case "responses":
+            return [[_response(response) for response in event.responses] for event in events]
+        case "judgements":
+            return [[_judgement(judgement) for judgement in event.judgements] for event in events]
+        case "annotator_groups" | "extra":
+            return [_json(getattr(event, name)) for event in events]
+        case _:
+            return [getattr(event, name) for event in events]
+
+
+def _messages(messages: Iterable[Message]) -> list[tuple[Any, ...]]:
+    return [(message.role, message.content) for message in messages]
+
+
+def _response(answer: Response) -> tuple[Any, ...]:
+    origin = (answer.origin, answer.parent_ix, answer.model, answer.model_version)
+    return (answer.response_id, _messages(answer.messages), *origin)
+
+
+_FIELDS_OF_JUDGEMENT = attrgetter(*(field.name for field in _JUDGEMENT))
+
+
+def _judgement(judgement: Judgement) -> tuple[Any, ...]:
+    fields: tuple[Any, ...] = _FIELDS_OF_JUDGEMENT(judgement)
+    return fields
+
+
+def _json(values: Mapping[str, Any]) -> str:
     # Sorted keys: the same event gives the same bytes. ASCII: JSON can hold a lone surrogate, UTF-8 cannot.
-    return row | {name: json.dumps(row[name], sort_keys=True) for name in _JSON}
+    return json.dumps(values, sort_keys=True) if values else "{}"
 
 
 def _event(row: dict[str, Any]) -> FeedbackEvent:

@@ -21,12 +21,12 @@ from feedback import exports, layouts
 from feedback.checks import problem, rank_problem
 from feedback.faults import reason_of
 from feedback.layouts import Form, Layout
-from feedback.schema import SCHEMA_VERSION, FeedbackEvent, event_id, normalise, prompt_id, response_id
+from feedback.schema import SCHEMA_VERSION, FeedbackEvent, event_id, prompt_id, response_id, same_text
 from feedback.turns import conversations
 
 _FIELDS = FeedbackEvent.model_fields
 _SHORT_FORM_FIELDS = _FIELDS.keys() - {"prompt", "responses", "judgements", "extra", "kind", "prompt_id"}
-_TIMES = ("created_at", "ingested_at")
+_MAY_BE_BLANK = ("created_at", "ingested_at", "annotator_id")
 _NAMES = ("source", "source_id", "annotator_id", "annotator_version", "batch_id", "guideline_version", "supersedes")
 """Fields with ids and versions, which some tools write as whole numbers."""
 _CLOSED = {name: get_args(_FIELDS[name].annotation) for name in ("status", "annotator_type")}
@@ -49,6 +49,7 @@ def event(record: Mapping[str, Any], defaults: Mapping[str, Any]) -> FeedbackEve
     where = str(fields["source"]) if "source_id" in stated else ""
     fields.setdefault("feedback_id", event_id(where, str(fields["source_id"]), _annotator(record, fields)))
     fields.setdefault("prompt_group", fields["prompt_id"])
+    fields.setdefault("annotator_groups", {})  # pydantic would copy the default
     try:
         validated = FeedbackEvent.model_validate(fields)
     except ValidationError as error:
@@ -66,17 +67,16 @@ def _annotator(record: Mapping[str, Any], fields: Mapping[str, Any]) -> str:
 
 def _stated(record: Mapping[str, Any]) -> dict[str, Any]:
     """The record without values that are not stated, under our names, and with ids as texts."""
-    fields = dict(record)
-    if "license" in fields and fields.get("licence") is None:
-        fields["licence"] = fields.pop("license")
-    blank = {name for name in (*_TIMES, "annotator_id") if _is_blank(fields.get(name))}
-    fields = {name: value for name, value in fields.items() if name not in blank}
-    fields = {name: value for name, value in fields.items() if value is not None or name not in _FIELDS}
+    fields = {name: value for name, value in record.items() if _is_stated(name, value)}
+    if "licence" not in fields and (licence := fields.pop("license", None)) is not None:
+        fields["licence"] = licence
     return fields | {name: _as_text(fields[name]) for name in _NAMES if name in fields}
 
 
-def _is_blank(value: object) -> bool:
-    return isinstance(value, str) and not value.strip()
+def _is_stated(name: str, value: object) -> bool:
+    if value is None:
+        return name not in _FIELDS
+    return name not in _MAY_BE_BLANK or not isinstance(value, str) or bool(value.strip())
 
 
 def _as_text(value: object) -> object:
@@ -102,9 +102,9 @@ def _fields(record: dict[str, Any]) -> dict[str, Any]:
 
 def _check_different(form: Form, texts: Sequence[str]) -> None:
     """The message of a form with two answers names them; any other is checked with the event."""
-    if len(texts) == 2 and form.judgements and normalise(texts[0]) == normalise(texts[1]):
+    if len(texts) == 2 and form.judgements:
         ranks = form.judgements[0].get("ranks")
-        if ranks and ranks[0] != ranks[1]:
+        if ranks and ranks[0] != ranks[1] and same_text(*texts):
             raise BadFeedback(f"{' equals '.join(form.answers)}, expected two different answers")
 
 

@@ -4,7 +4,7 @@ import json
 from collections.abc import Iterator
 from itertools import combinations
 
-from feedback.schema import FeedbackEvent, Judgement, normalise
+from feedback.schema import FeedbackEvent, Judgement, same_text
 
 _TIES = ("tie", "tie_both_good", "tie_both_bad")
 
@@ -76,18 +76,19 @@ def _contradictions(event: FeedbackEvent, judgement: Judgement, name: str) -> It
     if judgement.outcome == "prefer" and _prefers_one_of_equals(event, judgement):
         yield f"{name}: one of two answers with the same text is the winner, expected different texts or equal ranks"
     others = [other for other in event.judgements if other.criterion == judgement.criterion]
-    if len({_verdict(other) for other in others}) > 1:
+    if len(others) > 1 and len({_verdict(other) for other in others}) > 1:
         yield f"{name}: two different verdicts by the criterion {judgement.criterion!r}, expected one"
 
 
 def _prefers_one_of_equals(event: FeedbackEvent, judgement: Judgement) -> bool:
     """Whether two answers that are equal after normalisation have different ranks."""
-    texts = [normalise(response.text) for response in event.responses]
-    ranks = judgement.ranks or ()
-    pairs = combinations(range(len(ranks)), 2)
+    ranked = [
+        (rank, response.text)
+        for rank, response in zip(judgement.ranks or (), event.responses, strict=False)
+        if rank is not None
+    ]
     return any(
-        texts[first] == texts[second] and None not in (ranks[first], ranks[second]) and ranks[first] != ranks[second]
-        for first, second in pairs
+        rank != other and same_text(text, other_text) for (rank, text), (other, other_text) in combinations(ranked, 2)
     )
 
 

@@ -12,15 +12,15 @@ from collections.abc import Iterable, Iterator, Sequence
 from itertools import combinations, cycle, islice
 
 from feedback.marks import Mark, marks
-from feedback.schema import FeedbackEvent
 from feedback.similarity import grams
+from feedback.stored import Event
 from feedback.votes import PairKey, Vote, equal_ties, person, votes
 
 MIN_RATING_DIFFERENCE = 0.2
 """Default of `curate.min_rating_difference`."""
 
 
-def cast(ordered: Sequence[FeedbackEvent], min_difference: float = MIN_RATING_DIFFERENCE) -> list[Vote]:
+def cast(ordered: Sequence[Event], min_difference: float = MIN_RATING_DIFFERENCE) -> list[Vote]:
     """All votes in the events, in their order, which must be chronological.
 
     Args:
@@ -34,7 +34,7 @@ def cast(ordered: Sequence[FeedbackEvent], min_difference: float = MIN_RATING_DI
     return sorted([*ranked, *marked], key=lambda vote: position[vote.event.feedback_id])
 
 
-def correction_votes(event: FeedbackEvent) -> Iterator[Vote]:
+def correction_votes(event: Event) -> Iterator[Vote]:
     """A vote for each edited answer over its original, as strong as the edit is large (share of changed words)."""
     if event.kind != "correction":
         return
@@ -81,7 +81,7 @@ def thumb_votes(latest: Iterable[Mark]) -> Iterator[Vote]:
             )
 
 
-def without_votes(events: Iterable[FeedbackEvent], cast: Iterable[Vote], kinds: Iterable[str]) -> dict[str, int]:
+def without_votes(events: Iterable[Event], cast: Iterable[Vote], kinds: Iterable[str]) -> dict[str, int]:
     """Kind → number of the events that none of the votes is made of, for these kinds."""
     used = {event.feedback_id for vote in cast for event in vote.events}
     wanted = set(kinds)
@@ -104,7 +104,7 @@ def _of_marks(better: Mark, worse: Mark, weight: float) -> Vote:
     return vote if better.event is worse.event else vote._replace(earlier=earlier.event)
 
 
-def _vote(event: FeedbackEvent, better: str, worse: str, criterion: str, weight: float, strength: float | None) -> Vote:
+def _vote(event: Event, better: str, worse: str, criterion: str, weight: float, strength: float | None) -> Vote:
     first, second = sorted((better, worse))
     return Vote(event, PairKey(event.prompt_id, first, second, criterion), float(better == first), weight, strength)
 

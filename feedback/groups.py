@@ -10,42 +10,43 @@ coarse.
 
 import re
 from collections import defaultdict
-from collections.abc import Callable, Collection, Mapping, Sequence
+from collections.abc import Collection, Iterable, Mapping, Sequence
 
 import numpy as np
 from scipy import sparse
 from scipy.sparse.csgraph import connected_components
 
 from feedback import items
-from feedback.schema import FeedbackEvent, GroupedPrompt, Message, normalise, prompt_id
+from feedback.schema import FeedbackEvent, GroupedPrompt, Turn, normalise, prompt_id
 from feedback.similarity import near_pairs
+from feedback.stored import Event, EventsWith, StoredPrompt
 
 THRESHOLD = 0.85
 
-StoredEvents = Callable[[Collection[str]], Sequence[FeedbackEvent]]
-"""The stored events with these prompt ids, in the order of their arrival."""
 
-
-def no_events(prompts: Collection[str]) -> Sequence[FeedbackEvent]:
+def no_events(prompts: Collection[str]) -> Sequence[Event]:
     """Nothing is stored."""
     return ()
 
 
-def prompt_groups(prompts: Sequence[Sequence[Message]]) -> list[str]:
+def prompt_groups(prompts: Sequence[Sequence[Turn]]) -> list[str]:
     """The group of each prompt, named by the smallest prompt id in it; the order of the prompts does not matter."""
     ids = [prompt_id(prompt) for prompt in prompts]
     groups = assign(dict(zip(ids, prompts, strict=True)), known={})
     return [groups[identity] for identity in ids]
 
 
-def assign(prompts: Mapping[str, Sequence[Message]], known: Mapping[str, str]) -> dict[str, str]:
+def assign(prompts: Mapping[str, Sequence[Turn]], known: Mapping[str, str]) -> dict[str, str]:
     """Prompt id → group, for all of `prompts`. The groups of the prompt ids in `known` do not change.
 
     A new prompt that is near-identical to a known one joins its group. If it is near two known groups, it joins the
     first in the order of `known`, and the two are not merged. A known prompt can be joined only if its text is in
     `prompts`.
     """
-    openings = {identity: opening(prompt) for identity, prompt in prompts.items()}
+    return _assign({identity: opening(prompt) for identity, prompt in prompts.items()}, known)
+
+
+def _assign(openings: Mapping[str, str], known: Mapping[str, str]) -> dict[str, str]:
     frozen: dict[str, str] = {}
     for identity in known:
         if identity in openings:
@@ -61,36 +62,66 @@ def assign(prompts: Mapping[str, Sequence[Message]], known: Mapping[str, str]) -
 
 
 def regroup(
-    events: Sequence[FeedbackEvent], known: Sequence[GroupedPrompt] = (), stored: StoredEvents = no_events
+    events: Sequence[FeedbackEvent], known: Iterable[GroupedPrompt | StoredPrompt] = (), stored: EventsWith = no_events
 ) -> list[FeedbackEvent]:
-    """The events with their prompt groups filled in. Groups in `known`, or set by a source, do not change.
+    """The events with their prompt groups filled in; see `Grouping`. `stored` returns the earlier events."""
+    grouping = Grouping(known)
+    for event in events:
+        grouping.add(event)
+    prompts = [event.prompt_id for event in events]
+    groups = grouping.groups(prompts, lambda fixed: [event for event in events if event.prompt_id in fixed], stored)
+    return [event.model_copy(update={"prompt_group": group}) for event, group in zip(events, groups, strict=True)]
 
-    Events whose prompt most records of their source share are grouped by item (`feedback.items`); `stored` returns the
-    earlier events with such prompts.
+
+class Grouping:
+    """The groups of prompts whose events are added one by one; of the events only the openings are kept.
+
+    Groups that are known, or set by a source, do not change. Events whose prompt most records of their source share are
+    grouped by item (`feedback.items`).
     """
-    open_events = [event for event in events if event.prompt_group == event.prompt_id]
-    fixed = items.fixed_prompts(open_events, {entry.prompt_id: entry.group for entry in known})
-    grouped = _by_prompt([event for event in events if event.prompt_id not in fixed], known)
-    grouped += items.by_item([event for event in events if event.prompt_id in fixed], stored(fixed) if fixed else [])
-    by_id = {event.feedback_id: event.prompt_group for event in grouped}
-    return [event.model_copy(update={"prompt_group": by_id[event.feedback_id]}) for event in events]
+
+    def __init__(self, known: Iterable[GroupedPrompt | StoredPrompt] = ()) -> None:
+        self._known: dict[str, str] = {}
+        self._openings: dict[str, str] = {}
+        for entry in known:
+            self._known[entry.prompt_id] = entry.group
+            self._openings[entry.prompt_id] = opening(entry.prompt)
+        self._stated: dict[str, str] = {}
+        self._fixed = items.FixedPrompts()
+
+    def add(self, event: FeedbackEvent) -> None:
+        """Take an event into account, also one that is stored already."""
+        if event.prompt_group == event.prompt_id:
+            self._fixed.add(event)
+        else:
+            self._stated.setdefault(event.prompt_id, event.prompt_group)
+        if event.prompt_id not in self._openings:
+            self._openings[event.prompt_id] = opening(event.prompt)
+
+    def groups(self, prompts: Sequence[str], events: EventsWith, stored: EventsWith = no_events) -> list[str]:
+        """The groups of some of the added events, given the prompt id of each.
+
+        Args:
+            prompts: the prompt ids of the events.
+            events: returns those of the events with given prompt ids, in the same order.
+            stored: the same for the events that were stored earlier.
+        """
+        fixed = self._fixed.ids(self._known, events)
+        by_item = iter(items.by_item(events(fixed), stored(fixed)) if fixed else ())
+        by_prompt = self._by_prompt(fixed)
+        return [next(by_item) if prompt in fixed else by_prompt[prompt] for prompt in prompts]
+
+    def _by_prompt(self, fixed: Collection[str]) -> dict[str, str]:
+        frozen = self._known | {
+            prompt: group for prompt, group in self._stated.items() if prompt not in self._known and prompt not in fixed
+        }
+        openings = {
+            prompt: text for prompt, text in self._openings.items() if prompt in self._known or prompt not in fixed
+        }
+        return _assign(openings, frozen)
 
 
-def _by_prompt(events: Sequence[FeedbackEvent], known: Sequence[GroupedPrompt]) -> list[FeedbackEvent]:
-    stated = [
-        GroupedPrompt(event.prompt_id, event.prompt_group, event.prompt)
-        for event in events
-        if event.prompt_group != event.prompt_id
-    ]
-    frozen: dict[str, str] = {}
-    for entry in [*known, *stated]:
-        frozen.setdefault(entry.prompt_id, entry.group)
-    prompts = {entry.prompt_id: entry.prompt for entry in known} | {event.prompt_id: event.prompt for event in events}
-    groups = assign(prompts, frozen)
-    return [event.model_copy(update={"prompt_group": groups[event.prompt_id]}) for event in events]
-
-
-def opening(prompt: Sequence[Message]) -> str:
+def opening(prompt: Sequence[Turn]) -> str:
     """The normalised words of the first user turn (of the first turn, if there is no user turn)."""
     turns = [turn.content for turn in prompt if turn.role == "user"] or [prompt[0].content]
     text = normalise(turns[0])

@@ -6,19 +6,17 @@ near-identical answers form an item.
 
 import hashlib
 from collections import Counter, defaultdict
-from collections.abc import Iterable, Mapping, Sequence
+from collections.abc import Collection, Iterable, Mapping, Sequence
 from pathlib import Path
 
 import numpy as np
-import pyarrow as pa
-import pyarrow.compute as pc
 from scipy import sparse
 from scipy.sparse.csgraph import connected_components
 
 from feedback import store
-from feedback.arrow import from_table
-from feedback.schema import FeedbackEvent, normalise
+from feedback.schema import normalise
 from feedback.similarity import near_pairs
+from feedback.stored import Event, EventsWith, StoredEvent
 
 PREFIX = "item-"
 MIN_ITEMS = 20
@@ -34,50 +32,61 @@ def is_item(group: str) -> bool:
     return group.startswith(PREFIX)
 
 
-def group_of(event: FeedbackEvent, frozen: Mapping[str, str]) -> str:
+def group_of(event: Event, frozen: Mapping[str, str]) -> str:
     """The group of an event: that of its item if the prompt is fixed, else the one that `frozen` has for its prompt."""
     group = frozen[event.prompt_id]
     return event.prompt_group if is_item(group) and is_item(event.prompt_group) else group
 
 
-def stored(folder: Path, prompts: Iterable[str]) -> list[FeedbackEvent]:
+def stored(folder: Path, prompts: Collection[str]) -> list[StoredEvent]:
     """The stored events with these prompt ids, in the order of their arrival."""
-    table = store.read(folder)
-    return from_table(table.filter(pc.is_in(table["prompt_id"], pa.array(sorted(prompts), pa.string()))))
+    return [event for event in store.stored(folder) if event.prompt_id in prompts]
 
 
-def fixed_prompts(events: Sequence[FeedbackEvent], known: Mapping[str, str]) -> set[str]:
-    """The ids of the prompts that most records of a source share.
+class FixedPrompts:
+    """Finds the prompts that most records of a source share, from events that are counted one by one."""
 
-    A prompt that is already stored stays as it is: `known` maps prompt ids to their groups.
-    """
-    records = Counter(event.source for event in events)
+    def __init__(self) -> None:
+        self._counts: defaultdict[str, Counter[str]] = defaultdict(Counter)
+
+    def add(self, event: Event) -> None:
+        """Count an event by source and prompt."""
+        self._counts[event.source][event.prompt_id] += 1
+
+    def ids(self, known: Mapping[str, str], events: EventsWith) -> set[str]:
+        """The ids of the fixed prompts; `events` returns the counted events with given prompts.
+
+        A prompt that is already stored stays as it is: `known` maps prompt ids to their groups.
+        """
+        settled = {prompt for counts in self._counts.values() for prompt in counts if is_item(known.get(prompt, ""))}
+        frequent = {
+            (source, prompt)
+            for source, counts in self._counts.items()
+            for prompt, count in counts.items()
+            if count >= MIN_ITEMS and count >= SHARE * counts.total() and prompt not in known
+        }
+        return settled | (_with_different_answers(events({prompt for _, prompt in frequent}), frequent))
+
+
+def _with_different_answers(events: Iterable[Event], frequent: Collection[tuple[str, str]]) -> set[str]:
+    """The prompts that have enough different answers in one source."""
     answers: defaultdict[tuple[str, str], set[tuple[str, ...]]] = defaultdict(set)
-    counts = Counter((event.source, event.prompt_id) for event in events)
     for event in events:
-        answers[event.source, event.prompt_id].add(tuple(sorted(response.text for response in event.responses)))
-    shared = {
-        prompt
-        for (source, prompt), texts in answers.items()
-        if len(texts) >= MIN_ITEMS and counts[source, prompt] >= SHARE * records[source]
-    }
-    settled = {prompt for prompt, group in known.items() if is_item(group)}
-    return (shared - known.keys()) | (settled & {event.prompt_id for event in events})
+        if (event.source, event.prompt_id) in frequent and event.prompt_group == event.prompt_id:
+            texts = tuple(sorted(response.text for response in event.responses))
+            answers[event.source, event.prompt_id].add(texts)
+    return {prompt for (_, prompt), texts in answers.items() if len(texts) >= MIN_ITEMS}
 
 
-def by_item(events: Sequence[FeedbackEvent], before: Sequence[FeedbackEvent] = ()) -> list[FeedbackEvent]:
-    """The events with the group of their item; all must have fixed prompts.
+def by_item(events: Sequence[Event], before: Sequence[Event] = ()) -> list[str]:
+    """The group of the item of each event; all must have fixed prompts.
 
     An event joins the item of the first event in `before`, those stored earlier, with a near-identical answer.
     """
-    groups = _item_groups([*before, *events], [event.prompt_group for event in before])
-    return [
-        event.model_copy(update={"prompt_group": group})
-        for event, group in zip(events, groups[len(before) :], strict=True)
-    ]
+    return _item_groups([*before, *events], [event.prompt_group for event in before])[len(before) :]
 
 
-def _item_groups(events: Sequence[FeedbackEvent], settled: Sequence[str]) -> list[str]:
+def _item_groups(events: Sequence[Event], settled: Sequence[str]) -> list[str]:
     """The item of each event; those of the first events are settled."""
     texts = {text: ix for ix, text in enumerate(dict.fromkeys(text for event in events for text in _answers(event)))}
     own = [[texts[text] for text in _answers(event)] for event in events]
@@ -104,7 +113,7 @@ def _labels(texts: Sequence[str], together: Iterable[Sequence[int]]) -> list[int
     return labels
 
 
-def _answers(event: FeedbackEvent) -> list[str]:
+def _answers(event: Event) -> list[str]:
     return sorted({normalise(response.text) for response in event.responses})
 
 

@@ -6,6 +6,7 @@ id in a plain and in a compressed file.
 
 import hashlib
 import json
+from codecs import BOM_UTF8
 from collections import Counter
 from collections.abc import Callable, Iterable, Iterator, Mapping
 from pathlib import Path
@@ -148,7 +149,7 @@ def parse(line: Line) -> Record:
     if reason := line.problem:
         raise BadFeedback(reason)
     try:
-        value = json.loads(line.raw.decode("utf-8-sig"))
+        value = json.loads(line.raw.removeprefix(BOM_UTF8).decode())
     except UnicodeDecodeError as error:
         raise BadFeedback(f"the line is not UTF-8: byte {error.start + 1}; expected a JSON object in UTF-8") from error
     except json.JSONDecodeError as error:

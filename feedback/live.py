@@ -13,7 +13,8 @@ import pyarrow.compute as pc
 from feedback import store
 from feedback.arrow import from_table
 from feedback.marks import score_of, stated_scale, thumb
-from feedback.schema import FeedbackEvent, Judgement, Response
+from feedback.schema import FeedbackEvent, Judgement
+from feedback.stored import Answer
 from feedback.votes import CHOICES, chronological, effective, last_votes, person, votes
 
 POLICY = "policy"
@@ -94,7 +95,7 @@ def _writers(event: FeedbackEvent) -> set[str | None]:
     return {_writer(response) for response in event.responses}
 
 
-def _writer(response: Response) -> str | None:
+def _writer(response: Answer) -> str | None:
     return response.model_version if response.model in (None, POLICY) else None
 
 

@@ -4,7 +4,7 @@ from collections.abc import Iterable, Iterator, Mapping, Sequence
 from typing import Literal, NamedTuple
 
 from feedback.items import is_item
-from feedback.schema import FeedbackEvent, Judgement
+from feedback.stored import AnyJudgement, Event
 from feedback.votes import person
 
 UP, DOWN = ("up", "good", "yes"), ("down", "bad", "no")
@@ -21,7 +21,7 @@ class Mark(NamedTuple):
     """One person's latest rating of, or thumb on, one answer under one criterion."""
 
     form: Literal["rating", "thumb"]
-    event: FeedbackEvent
+    event: Event
     criterion: str
     answer: str
     value: float
@@ -36,7 +36,7 @@ class Mark(NamedTuple):
         return self.form, self.event.prompt_id, group, self.criterion
 
 
-def marks(ordered: Sequence[FeedbackEvent]) -> list[Mark]:
+def marks(ordered: Sequence[Event]) -> list[Mark]:
     """The last mark of each person on each answer, in the order of the events (chronological)."""
     scales = _observed_scales(ordered)
     last: dict[tuple[object, ...], Mark] = {}
@@ -48,7 +48,7 @@ def marks(ordered: Sequence[FeedbackEvent]) -> list[Mark]:
     return list(last.values())
 
 
-def thumb(judgement: Judgement, ix: int = 0) -> float | None:
+def thumb(judgement: AnyJudgement, ix: int = 0) -> float | None:
     """1 for a thumb up, 0 for a thumb down, by the score of the answer or by the label; None if there is neither.
 
     With a scale, a score above its middle is a thumb up, and the middle itself is none; without one, a score above 0.
@@ -63,35 +63,36 @@ def thumb(judgement: Judgement, ix: int = 0) -> float | None:
     return float(label in UP) if label in (*UP, *DOWN) else None
 
 
-def stated_scale(judgement: Judgement) -> Scale | None:
+def stated_scale(judgement: AnyJudgement) -> Scale | None:
     """The scale of a judgement; None if it states none."""
     low, high = judgement.scale_min, judgement.scale_max
     return (low, high) if low is not None and high is not None and low < high else None
 
 
-def score_of(judgement: Judgement, ix: int) -> float | None:
+def score_of(judgement: AnyJudgement, ix: int) -> float | None:
     """The score of one answer."""
     return judgement.scores[ix] if judgement.scores else None
 
 
-def _of(event: FeedbackEvent, position: int, scales: Mapping[tuple[str, str], Scale]) -> Iterator[Mark]:
+def _of(event: Event, position: int, scales: Mapping[tuple[str, str], Scale]) -> Iterator[Mark]:
     if event.kind not in KINDS:
         return
+    texts = [response.text for response in event.responses]
     for judgement in event.judgements:
-        for ix, response in enumerate(event.responses):
+        for ix, text in enumerate(texts):
             if event.kind != "binary" and (score := score_of(judgement, ix)) is not None:
                 scale = stated_scale(judgement) or scales[event.source, judgement.criterion]
                 if scale[0] < scale[1]:
-                    yield Mark("rating", event, judgement.criterion, response.text, _share(score, scale), position)
+                    yield Mark("rating", event, judgement.criterion, text, _share(score, scale), position)
             elif (liked := thumb(judgement, ix)) is not None and (judgement.scores or len(event.responses) == 1):
-                yield Mark("thumb", event, judgement.criterion, response.text, liked, position)
+                yield Mark("thumb", event, judgement.criterion, text, liked, position)
 
 
 def _share(score: float, scale: Scale) -> float:
     return min(max((score - scale[0]) / (scale[1] - scale[0]), 0.0), 1.0)
 
 
-def _observed_scales(events: Iterable[FeedbackEvent]) -> dict[tuple[str, str], Scale]:
+def _observed_scales(events: Iterable[Event]) -> dict[tuple[str, str], Scale]:
     """Source and criterion → the lowest and the highest score: the scale of ratings that state none."""
     scales: dict[tuple[str, str], Scale] = {}
     for event in events:

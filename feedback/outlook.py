@@ -6,7 +6,7 @@ from typing import NamedTuple
 
 from feedback import forms
 from feedback.marks import KINDS
-from feedback.schema import FeedbackEvent
+from feedback.stored import Event
 from feedback.votes import chronological, effective, last_votes
 
 NOUNS = {
@@ -83,7 +83,7 @@ class Outlook(NamedTuple):
         return counted or "no feedback that counts"
 
 
-def outlook(events: Sequence[FeedbackEvent], criterion: str, min_difference: float) -> Outlook:
+def outlook(events: Sequence[Event], criterion: str, min_difference: float) -> Outlook:
     """What these events can teach; they must be in the order of their arrival."""
     valid = effective(chronological(events))
     cast = forms.cast(valid, min_difference)

@@ -17,9 +17,10 @@ from feedback import forms
 from feedback.agreement import Agreement, agreement
 from feedback.items import group_of
 from feedback.marks import KINDS
-from feedback.rows import DEMONSTRATIONS, PREFERENCES, VOTES, DemonstrationRow, PreferenceRow, Turns, VoteRow
-from feedback.schema import FeedbackEvent, Message
+from feedback.rows import DEMONSTRATIONS, PREFERENCES, VOTES, DemonstrationRow, PreferenceRow, Turns, VoteRow, table
+from feedback.schema import Turn
 from feedback.split import SplitSettings
+from feedback.stored import Event
 from feedback.votes import (
     PairKey,
     Vote,
@@ -73,7 +74,7 @@ class Preferences(NamedTuple):
 
 
 def preferences(
-    events: Iterable[FeedbackEvent],
+    events: Iterable[Event],
     split: SplitSettings,
     salt: str,
     criterion: str | None = None,
@@ -106,11 +107,11 @@ def preferences(
     return Preferences([row for row, _ in pairs], vote_rows, counts, agreement(shares))
 
 
-def demonstrations(events: Iterable[FeedbackEvent], split: SplitSettings, salt: str) -> list[DemonstrationRow]:
+def demonstrations(events: Iterable[Event], split: SplitSettings, salt: str) -> list[DemonstrationRow]:
     """One row per prompt and answer that people wrote or edited (the edited text), sorted by prompt id and answer."""
     arrival = arrived(events)
     groups = frozen_groups(arrival)
-    authors: defaultdict[tuple[str, str], dict[str, FeedbackEvent]] = defaultdict(dict)
+    authors: defaultdict[tuple[str, str], dict[str, Event]] = defaultdict(dict)
     for event in effective(chronological(arrival)):
         for completion in _completions(event):
             authors[event.prompt_id, completion].setdefault(person(event), event)
@@ -129,17 +130,17 @@ def demonstrations(events: Iterable[FeedbackEvent], split: SplitSettings, salt: 
 
 def preference_table(rows: Sequence[PreferenceRow]) -> pa.Table:
     """Rows as a table with the columns of `PREFERENCES`."""
-    return pa.Table.from_pylist([row._asdict() for row in rows], schema=PREFERENCES)
+    return table(rows, PREFERENCES)
 
 
 def vote_table(rows: Sequence[VoteRow]) -> pa.Table:
     """Rows as a table with the columns of `VOTES`."""
-    return pa.Table.from_pylist([row._asdict() for row in rows], schema=VOTES)
+    return table(rows, VOTES)
 
 
 def demonstration_table(rows: Sequence[DemonstrationRow]) -> pa.Table:
     """Rows as a table with the columns of `DEMONSTRATIONS`."""
-    return pa.Table.from_pylist([row._asdict() for row in rows], schema=DEMONSTRATIONS)
+    return table(rows, DEMONSTRATIONS)
 
 
 def _row(pair: PairKey, ballot: Sequence[Vote], group: str, split: SplitSettings, salt: str) -> PreferenceRow:
@@ -191,7 +192,7 @@ def _vote_rows(row: PreferenceRow, ballot: Sequence[Vote]) -> list[VoteRow]:
 
 
 def _counts(
-    ordered: Sequence[FeedbackEvent],
+    ordered: Sequence[Event],
     cast: Sequence[Vote],
     final: Sequence[Vote],
     ballots: Mapping[PairKey, Sequence[Vote]],
@@ -215,7 +216,7 @@ def _counts(
     )
 
 
-def _completions(event: FeedbackEvent) -> list[str]:
+def _completions(event: Event) -> list[str]:
     if event.kind == "demonstration":
         return [response.text for response in event.responses]
     if event.kind == "correction":
@@ -223,5 +224,5 @@ def _completions(event: FeedbackEvent) -> list[str]:
     return []
 
 
-def _turns(prompt: Iterable[Message]) -> Turns:
-    return [turn.model_dump() for turn in prompt]
+def _turns(prompt: Iterable[Turn]) -> Turns:
+    return [{"role": turn.role, "content": turn.content} for turn in prompt]

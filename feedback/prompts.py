@@ -8,8 +8,10 @@ import pyarrow as pa
 
 from feedback.arrow import MESSAGES
 from feedback.items import group_of
-from feedback.schema import FeedbackEvent, Message
+from feedback.rows import table
+from feedback.schema import Turn
 from feedback.split import SplitName, SplitSettings
+from feedback.stored import Event
 from feedback.votes import arrived, chronological, effective, frozen_groups
 
 PROMPTS = pa.schema(
@@ -35,14 +37,14 @@ class PromptRow(NamedTuple):
     """All flags of its events, in alphabetical order."""
 
 
-def prompts(events: Iterable[FeedbackEvent], split: SplitSettings, salt: str) -> list[PromptRow]:
+def prompts(events: Iterable[Event], split: SplitSettings, salt: str) -> list[PromptRow]:
     """The distinct prompts of the events that count, sorted by prompt id. Each has the group of its first event.
 
     A fixed prompt (`feedback.items`) has a row in each split that has an item of it.
     """
     arrival = arrived(events)
     groups = frozen_groups(arrival)
-    turns: dict[str, tuple[Message, ...]] = {}
+    turns: dict[str, tuple[Turn, ...]] = {}
     flags: defaultdict[str, set[str]] = defaultdict(set)
     splits: defaultdict[str, dict[SplitName, str]] = defaultdict(dict)
     for event in effective(chronological(arrival)):
@@ -65,4 +67,4 @@ def prompts(events: Iterable[FeedbackEvent], split: SplitSettings, salt: str) ->
 
 def prompt_table(rows: Sequence[PromptRow]) -> pa.Table:
     """Rows as a table with the columns of `PROMPTS`."""
-    return pa.Table.from_pylist([row._asdict() for row in rows], schema=PROMPTS)
+    return table(rows, PROMPTS)

@@ -1,7 +1,7 @@
 """The rows that models are trained on, and their columns on disk."""
 
 from collections.abc import Sequence
-from typing import NamedTuple
+from typing import Any, NamedTuple
 
 import pyarrow as pa
 
@@ -105,3 +105,10 @@ DEMONSTRATIONS = pa.schema(
         ("feedback_ids", pa.list_(pa.string())),
     ]
 )
+
+
+def table(rows: Sequence[tuple[Any, ...]], schema: pa.Schema) -> pa.Table:
+    """Rows as a table; their fields are the columns of the schema, in order."""
+    columns = zip(*rows, strict=True) if rows else [()] * len(schema)
+    arrays = [pa.array(column, field.type) for column, field in zip(columns, schema, strict=True)]
+    return pa.Table.from_arrays(arrays, schema=schema)

@@ -1,12 +1,11 @@
 """The canonical record of feedback: one `FeedbackEvent` is one act of feedback by one annotator."""
 
 import hashlib
-import json
-import re
 import unicodedata
 from collections.abc import Sequence
 from datetime import UTC, datetime
-from typing import Annotated, Literal, NamedTuple, Self
+from json.encoder import encode_basestring
+from typing import Annotated, Literal, NamedTuple, Protocol, Self
 
 from pydantic import AfterValidator, BaseModel, ConfigDict, Field, JsonValue, StringConstraints, model_validator
 
@@ -32,6 +31,7 @@ Int16 = Annotated[int, Field(ge=0, lt=2**15)]
 Int32 = Annotated[int, Field(ge=0, lt=2**31)]
 FiniteFloat = Annotated[float, Field(allow_inf_nan=False)]
 Timestamp = Annotated[datetime, AfterValidator(_utc)]
+Role = Literal["system", "user", "assistant"]
 Kind = Literal["demonstration", "comparison", "ranking", "rating", "binary", "critique", "correction", "label"]
 Outcome = Literal["prefer", "tie", "tie_both_good", "tie_both_bad", "skip", "cannot_judge", "not_rankable"]
 
@@ -43,7 +43,7 @@ class _Record(BaseModel):
 class Message(_Record):
     """One turn of a conversation. Never a rendered chat template, so the text cannot imitate another turn."""
 
-    role: Literal["system", "user", "assistant"]
+    role: Role
     content: Text
 
 
@@ -151,6 +151,18 @@ class RejectedRecord(_Record):
     """The raw record as it was read."""
 
 
+class Turn(Protocol):
+    """One turn of a prompt, validated or as it is stored."""
+
+    @property
+    def role(self) -> Role:
+        """Who speaks."""
+
+    @property
+    def content(self) -> str:
+        """The text."""
+
+
 class GroupedPrompt(NamedTuple):
     """A prompt and its group, which never changes."""
 
@@ -169,12 +181,24 @@ def response_id(prompt: str, text: str) -> str:
     return hashlib.sha256(f"{prompt}\0{text}".encode()).hexdigest()[:16]
 
 
-def prompt_id(prompt: Sequence[Message]) -> str:
+def prompt_id(prompt: Sequence[Turn]) -> str:
     """The id of a prompt: 32 hex digits of a hash that ignores case, white space and Unicode form."""
-    normal = [[turn.role, normalise(turn.content)] for turn in prompt]
-    return hashlib.sha256(json.dumps(normal, ensure_ascii=False).encode()).hexdigest()[:32]
+    # JSON of [[role, text], …], put together by hand because that takes a third of the time
+    turns = ", ".join([f'["{turn.role}", {encode_basestring(normalise(turn.content))}]' for turn in prompt])
+    return hashlib.sha256(f"[{turns}]".encode()).hexdigest()[:32]
 
 
 def normalise(text: str) -> str:
     """Text in Unicode form NFKC, lower case (case-folded), with single spaces."""
-    return re.sub(r"\s+", " ", unicodedata.normalize("NFKC", text)).strip().casefold()
+    return " ".join(unicodedata.normalize("NFKC", text).split()).casefold()
+
+
+def same_text(first: str, second: str) -> bool:
+    """Whether two texts are equal after normalisation."""
+    if first.isascii() and second.isascii() and _first_word(first) != _first_word(second):
+        return False  # most texts differ here, and normalising them takes long
+    return normalise(first) == normalise(second)
+
+
+def _first_word(text: str) -> list[str]:
+    return text.lower().split(maxsplit=1)[:1]

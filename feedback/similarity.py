@@ -1,6 +1,7 @@
 """All pairs of near-identical texts, by an exact search: unlike MinHash, it misses no pair."""
 
-from collections.abc import Sequence
+from array import array
+from collections.abc import Iterable, Sequence
 from itertools import pairwise
 from typing import Any
 
@@ -24,27 +25,46 @@ def grams(text: str) -> set[str]:
 def near_pairs(texts: Sequence[str], threshold: float, start: int = 0) -> Ints:
     """Pairs `(i, j)`, `j < i` and `i >= start`, whose grams have a Jaccard similarity of at least `threshold`.
 
-    Shape (pairs, 2). Prefix filtering (Bayardo, Ma, Srikant 2007; Xiao et al. 2008): two sets with that similarity
-    share at least one of their `n - ceil(threshold n) + 1` rarest members, so only sets that do are compared.
+    Shape (pairs, 2). Prefix filtering (Bayardo, Ma, Srikant 2007; Xiao et al. 2008): of two sets with that similarity,
+    the larger has among its `n - ceil(threshold n) + 1` rarest members one of the
+    `n - ceil(2 threshold / (1 + threshold) n) + 1` rarest of the smaller. Only such sets are compared.
     """
-    sets = _matrix([grams(text) for text in texts])
-    sizes = np.diff(sets.indptr)
-    prefixes = _rarest(sets, sizes - np.ceil(threshold * sizes - _SLACK) + 1)
-    columns = prefixes.T.tocsr()
+    if start >= len(texts):
+        return np.empty((0, 2), dtype=np.int64)
+    sets = _matrix(map(grams, texts))
+    sizes = np.diff(sets.indptr).astype(np.int64)
+    larger, smaller = (
+        _rarest(sets, sizes - np.ceil(share * sizes - _SLACK) + 1)
+        for share in (threshold, 2 * threshold / (1 + threshold))
+    )
+    by_member = {"larger": larger.T.tocsr(), "smaller": smaller.T.tocsr()}
     chunks = [np.empty((0, 2), dtype=np.int64)]
     for row in range(start, len(texts), _CHUNK):
-        shared = (prefixes[row : row + _CHUNK] @ columns).tocoo()
-        pairs = np.stack([shared.row.astype(np.int64) + row, shared.col], axis=1)
-        chunks.append(_confirmed(pairs[pairs[:, 1] < pairs[:, 0]], sets, sizes, threshold))
+        rows = slice(row, row + _CHUNK)
+        found = [_sharing(larger[rows], by_member["smaller"]), _sharing(smaller[rows], by_member["larger"])]
+        for pairs, is_larger in zip(found, (True, False), strict=True):
+            pairs[:, 0] += row
+            first, second = sizes[pairs].T
+            right = (second <= first) == is_larger
+            chunks.append(_confirmed(pairs[right & (pairs[:, 1] < pairs[:, 0])], sets, sizes, threshold))
     return np.concatenate(chunks)
 
 
-def _matrix(sets: Sequence[set[str]]) -> Any:
+def _sharing(rows: Any, by_member: Any) -> Ints:
+    """Pairs (row, other set) that share a member. (pairs, 2)"""
+    shared = (rows @ by_member).tocoo()
+    return np.stack([shared.row.astype(np.int64), shared.col.astype(np.int64)], axis=1)
+
+
+def _matrix(sets: Iterable[set[str]]) -> Any:
     """Sets as rows of zeros and ones. (sets, distinct members)"""
     column: dict[str, int] = {}
-    indices = [column.setdefault(member, len(column)) for members in sets for member in sorted(members)]
-    bounds = np.cumsum([0, *(len(members) for members in sets)])
-    return sparse.csr_matrix((np.ones(len(indices), dtype=np.int32), indices, bounds), shape=(len(sets), len(column)))
+    indices, bounds = array("i"), array("q", [0])
+    for members in sets:
+        indices.extend([column.setdefault(member, len(column)) for member in sorted(members)])
+        bounds.append(len(indices))
+    ones = np.ones(len(indices), dtype=np.int32)
+    return sparse.csr_matrix((ones, np.asarray(indices), np.asarray(bounds)), shape=(len(bounds) - 1, len(column)))
 
 
 def _rarest(sets: Any, counts: Ints) -> Any:

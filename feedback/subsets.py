@@ -8,7 +8,7 @@ from collections.abc import Iterable, Sequence
 from typing import Literal, NamedTuple, get_args
 
 from feedback.rows import PreferenceRow
-from feedback.schema import FeedbackEvent
+from feedback.stored import AnyEvent, Event, StoredEvent
 
 By = Literal["annotator", "source", "batch"]
 BY: tuple[By, ...] = get_args(By)
@@ -28,7 +28,7 @@ class FeedbackSubset(NamedTuple):
 
 
 def subsets(
-    events: Iterable[FeedbackEvent], rows: Sequence[PreferenceRow], by: Iterable[By] = BY, min_pairs: int = 1
+    events: Iterable[Event], rows: Sequence[PreferenceRow], by: Iterable[By] = BY, min_pairs: int = 1
 ) -> list[FeedbackSubset]:
     """The subsets with a vote on at least `min_pairs` of the training pairs `rows`, largest first.
 
@@ -47,18 +47,21 @@ def subsets(
     return sorted(eligible, key=lambda subset: (-subset.pairs, BY.index(subset.by), subset.name))
 
 
-def leave_out(events: Iterable[FeedbackEvent], subset: FeedbackSubset) -> list[FeedbackEvent]:
+def leave_out(events: Iterable[AnyEvent], subset: FeedbackSubset) -> list[AnyEvent]:
     """All events, with those of the subset marked as withdrawn: an event that one of them superseded counts again.
 
     They are marked and not removed because a prompt has the group of its first event, withdrawn or not. So no prompt
     moves to another split.
     """
-    return [
-        event.model_copy(update={"status": "withdrawn"}) if _name(event, subset.by) == subset.name else event
-        for event in events
-    ]
+    return [_withdrawn(event) if _name(event, subset.by) == subset.name else event for event in events]
 
 
-def _name(event: FeedbackEvent, by: By) -> str:
+def _withdrawn(event: AnyEvent) -> AnyEvent:
+    if isinstance(event, StoredEvent):
+        return event._replace(status="withdrawn")
+    return event.model_copy(update={"status": "withdrawn"})
+
+
+def _name(event: Event, by: By) -> str:
     names: dict[By, str] = {"annotator": event.annotator_id, "source": event.source, "batch": str(event.round)}
     return names[by]

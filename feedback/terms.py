@@ -4,7 +4,7 @@ from collections import Counter, defaultdict
 from collections.abc import Collection, Iterable
 from typing import NamedTuple
 
-from feedback.schema import FeedbackEvent
+from feedback.stored import Event
 from feedback.votes import effective
 
 
@@ -24,7 +24,7 @@ class Origin(NamedTuple):
     consent: str
 
 
-def usage_terms(events: Iterable[FeedbackEvent], trained_on: Collection[str], prompts: Collection[str]) -> UsageTerms:
+def usage_terms(events: Iterable[Event], trained_on: Collection[str], prompts: Collection[str]) -> UsageTerms:
     """The licences and consents of the events that were used for training.
 
     An event was used if its id is in `trained_on` (the `feedback_ids` of the rows), or if it counts and its prompt id
@@ -39,9 +39,9 @@ def usage_terms(events: Iterable[FeedbackEvent], trained_on: Collection[str], pr
     )
 
 
-def terms_by_source(events: Iterable[FeedbackEvent]) -> dict[str, Origin]:
+def terms_by_source(events: Iterable[Event]) -> dict[str, Origin]:
     """Source → number of its events, and all licences and consents that they state."""
-    by_source: defaultdict[str, list[FeedbackEvent]] = defaultdict(list)
+    by_source: defaultdict[str, list[Event]] = defaultdict(list)
     for event in events:
         by_source[event.source].append(event)
     return {

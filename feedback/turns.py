@@ -9,7 +9,7 @@ from core.errors import BadFeedback
 from feedback.faults import reason_of
 from feedback.schema import Message, normalise
 
-_TURNS = TypeAdapter(tuple[Message, ...])
+_VALIDATED = TypeAdapter(tuple[Message, ...]).validator.validate_python
 _SPEAKERS = {"developer": "system"}
 """Names of roles that others use → ours."""
 
@@ -38,6 +38,8 @@ def conversations(prompt: object, answers: Mapping[str, object], field: str = "p
     """
     kept: Kept = {}
     start = () if prompt is None else turns(prompt, "user", field, kept)
+    if start and all(isinstance(answer, str) for answer in answers.values()):  # the most frequent form, in short
+        return Conversations(start, {name: turns(answers[name], "assistant", name, kept)[0] for name in answers}, kept)
     whole = {name: _whole(start, turns(value, "assistant", name, kept), name) for name, value in answers.items()}
     for name, conversation in whole.items():
         if conversation[-1].role != "assistant":
@@ -60,15 +62,17 @@ def turns(value: object, role: Literal["user", "assistant"], field: str, kept: K
     """
     if isinstance(value, str):
         value = [{"role": role, "content": value}] if value.strip() else []
-    if not isinstance(value, list | tuple):
+    elif isinstance(value, list | tuple):
+        if value and all(isinstance(turn, str) for turn in value):
+            raise BadFeedback(f"{field} is a list of texts, expected one text or a list of messages")
+        value = [_turn(turn, f"{field}[{ix}]", kept) for ix, turn in enumerate(value)]
+    else:
         raise BadFeedback(f"{field} is neither a string nor a list of messages, expected one of the two")
     if not value:
         raise BadFeedback(f"{field} is empty, expected text")
-    if all(isinstance(turn, str) for turn in value):
-        raise BadFeedback(f"{field} is a list of texts, expected one text or a list of messages")
-    plain = [_turn(turn, f"{field}[{ix}]", kept) for ix, turn in enumerate(value)]
     try:
-        return _TURNS.validate_python(plain)
+        messages: tuple[Message, ...] = _VALIDATED(value)
+        return messages
     except ValidationError as error:
         raise BadFeedback(reason_of(error, field)) from error
 

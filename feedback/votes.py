@@ -5,7 +5,7 @@ from datetime import UTC, datetime
 from itertools import combinations
 from typing import NamedTuple
 
-from feedback.schema import FeedbackEvent, Judgement
+from feedback.stored import AnyEvent, AnyJudgement, Event
 
 CHOICES = ("comparison", "ranking")
 """Kinds of events that are made to compare answers."""
@@ -29,7 +29,7 @@ class PairKey(NamedTuple):
 class Vote(NamedTuple):
     """One person's vote on one pair."""
 
-    event: FeedbackEvent
+    event: Event
     """The event that contains the vote; for a vote made of two ratings or thumbs, the later one."""
     pair: PairKey
     share: float | None
@@ -38,11 +38,11 @@ class Vote(NamedTuple):
     """1 for a comparison; 1/n for each of the n pairs of a ranking, so that one ranking counts as one act."""
     strength: float | None = None
     """How strong the preference is, 0 to 1; None if the annotator did not state it."""
-    earlier: FeedbackEvent | None = None
+    earlier: Event | None = None
     """The other event of a vote made of two ratings or thumbs."""
 
     @property
-    def events(self) -> list[FeedbackEvent]:
+    def events(self) -> list[Event]:
         """The events that the vote is made of."""
         return [self.event] if self.earlier is None else [self.earlier, self.event]
 
@@ -58,7 +58,7 @@ class Vote(NamedTuple):
         return known if len({person(event) for event in self.events}) == 1 else UNKNOWN
 
 
-def arrived(events: Iterable[FeedbackEvent]) -> list[FeedbackEvent]:
+def arrived(events: Iterable[AnyEvent]) -> list[AnyEvent]:
     """Events in the order of their arrival: by round, and in the given order within a round.
 
     The store returns the events of a round in the order in which the round read them.
@@ -66,7 +66,7 @@ def arrived(events: Iterable[FeedbackEvent]) -> list[FeedbackEvent]:
     return sorted(events, key=lambda event: event.round)
 
 
-def chronological(events: Iterable[FeedbackEvent]) -> list[FeedbackEvent]:
+def chronological(events: Iterable[AnyEvent]) -> list[AnyEvent]:
     """Events sorted by time, then by arrival (`arrived`).
 
     An event without a time counts as made when it arrived: after every event that arrived before it.
@@ -80,14 +80,14 @@ def chronological(events: Iterable[FeedbackEvent]) -> list[FeedbackEvent]:
     return [ordered[ix] for ix in sorted(range(len(ordered)), key=moments.__getitem__)]
 
 
-def effective(events: Iterable[FeedbackEvent]) -> list[FeedbackEvent]:
+def effective(events: Iterable[AnyEvent]) -> list[AnyEvent]:
     """The events that count: active, and not superseded by an active one."""
     active = [event for event in events if event.status == "active"]
     replaced = {event.supersedes for event in active}
     return [event for event in active if event.feedback_id not in replaced]
 
 
-def frozen_groups(arrival: Iterable[FeedbackEvent]) -> dict[str, str]:
+def frozen_groups(arrival: Iterable[Event]) -> dict[str, str]:
     """Prompt id → the group of its first event, even if that event no longer counts: a prompt never changes its split.
 
     `arrival` are all events, in the order of their arrival.
@@ -98,17 +98,17 @@ def frozen_groups(arrival: Iterable[FeedbackEvent]) -> dict[str, str]:
     return groups
 
 
-def is_known(event: FeedbackEvent) -> bool:
+def is_known(event: Event) -> bool:
     """Whether the event names its annotator; a blank name is none."""
     return event.annotator_id.strip() not in ("", UNKNOWN)
 
 
-def person(event: FeedbackEvent) -> str:
+def person(event: Event) -> str:
     """Identifies the annotator. Each event of an unknown annotator counts as a different person."""
     return f"annotator {event.annotator_id}" if is_known(event) else f"event {event.feedback_id}"
 
 
-def votes(event: FeedbackEvent) -> Iterator[Vote]:
+def votes(event: Event) -> Iterator[Vote]:
     """The votes in an event that ranks answers: one per criterion and pair of ranked answers with different texts."""
     texts = [response.text for response in event.responses]
     for judgement in event.judgements:
@@ -122,7 +122,7 @@ def votes(event: FeedbackEvent) -> Iterator[Vote]:
             yield Vote(event, subject, _share(judgement, first, second), 1 / len(pairs), strength)
 
 
-def equal_ties(event: FeedbackEvent) -> Iterator[Vote]:
+def equal_ties(event: Event) -> Iterator[Vote]:
     """The ties between two answers of the same text. They count in agreement figures; there is nothing to train on."""
     texts = [response.text for response in event.responses]
     if event.kind == "comparison" and len(texts) == 2 and texts[0] == texts[1]:
@@ -131,7 +131,7 @@ def equal_ties(event: FeedbackEvent) -> Iterator[Vote]:
                 yield Vote(event, PairKey(event.prompt_id, texts[0], texts[1], judgement.criterion), 0.5, 1.0)
 
 
-def stated_strength(judgement: Judgement) -> float | None:
+def stated_strength(judgement: AnyJudgement) -> float | None:
     """The strength of a preference as a share of `strength_max` (1 if that is not stated), 0 to 1.
 
     None if it is not stated, or larger than 1 without a `strength_max`.
@@ -152,14 +152,15 @@ def last_votes(votes: Iterable[Vote]) -> list[Vote]:
     return list(last.values())
 
 
-def equal_answers(event: FeedbackEvent) -> int:
+def equal_answers(event: Event) -> int:
     """Number of pairs of answers with the same text: there is nothing to vote on."""
     if event.kind not in CHOICES:
         return 0
-    return sum(first.text == second.text for first, second in combinations(event.responses, 2))
+    texts = [response.text for response in event.responses]
+    return sum(first == second for first, second in combinations(texts, 2))
 
 
-def _compares(judgement: Judgement, texts: Sequence[str], first: int, second: int) -> bool:
+def _compares(judgement: AnyJudgement, texts: Sequence[str], first: int, second: int) -> bool:
     """Whether the judgement covers both answers, and they differ: a ranking may leave answers out."""
     if texts[first] == texts[second]:
         return False
@@ -170,7 +171,7 @@ def _compares(judgement: Judgement, texts: Sequence[str], first: int, second: in
     return BEST_ONLY not in judgement.tags or judgement.ranks[first] != judgement.ranks[second]
 
 
-def _share(judgement: Judgement, first: int, second: int) -> float | None:
+def _share(judgement: AnyJudgement, first: int, second: int) -> float | None:
     if judgement.outcome in _TIES:
         return 0.5
     if judgement.outcome != "prefer" or judgement.ranks is None:

@@ -1,11 +1,12 @@
 """The feedback store: append-only Parquet parts, a public function for each way of reading and adding to them."""
 
+from feedback.store.draft import AppendResult, Draft, append
 from feedback.store.parquet import (
-    AppendResult,
-    append,
+    batches,
     count,
     digest,
     events,
+    first,
     groups,
     ids,
     parts,
@@ -14,15 +15,20 @@ from feedback.store.parquet import (
     quarantine_folder,
     read,
     rejections,
+    size,
+    stored,
     with_ids,
 )
 
 __all__ = [
     "AppendResult",
+    "Draft",
     "append",
+    "batches",
     "count",
     "digest",
     "events",
+    "first",
     "groups",
     "ids",
     "parts",
@@ -31,5 +37,7 @@ __all__ = [
     "quarantine_folder",
     "read",
     "rejections",
+    "size",
+    "stored",
     "with_ids",
 ]

@@ -89,7 +89,7 @@ def release(database: Database, finished: Collection[int]) -> None:
     """Give up the claims of all rounds that are not finished, so that the next round claims their events.
 
     A round that was killed while it was opened leaves such a claim, and so does one that was discarded. If it had
-    already ingested the events, `parquet.append` recognises them by their ids.
+    already ingested the events, `append` recognises them by their ids.
     """
     change = update(events).where(_unfinished(finished), events.c.round.is_not(None)).values(round=None)
     database.write(lambda connection: connection.execute(change))

@@ -7,53 +7,23 @@ Parts are never removed or rewritten. A repeated vote with another id is stored 
 """
 
 import hashlib
+import io
 import random
-from collections.abc import Container, Iterable, Set
+from collections.abc import Container, Iterable, Iterator, Sequence, Set
 from pathlib import Path
-from typing import NamedTuple
+from typing import Any
 
 import pyarrow as pa
 import pyarrow.compute as pc
 import pyarrow.parquet as pq
 
-from core.files import replacing, write_text
-from feedback.arrow import SCHEMA, from_table, to_table
-from feedback.schema import FeedbackEvent, GroupedPrompt, Message, RejectedRecord
-from feedback.store import identity
+from core.files import write_text
+from feedback.arrow import SCHEMA, from_table
+from feedback.schema import FeedbackEvent, Message, RejectedRecord
+from feedback.stored import COLUMNS, Decoder, StoredEvent, StoredPrompt
 
-
-class AppendResult(NamedTuple):
-    """The result of `append`; it is the same when `append` is repeated after a kill."""
-
-    new: int
-    """Events that the round stored: now, or before it was killed."""
-    repeated: int
-    """Events whose id was already stored, with the same content."""
-    changed: tuple[RejectedRecord, ...]
-    """Events whose id was already stored, with other content: the stored one stays, these go to quarantine."""
-
-
-def append(folder: Path, events: Iterable[FeedbackEvent], round: int) -> AppendResult:
-    """Store the events that are not stored yet as the next part of a round.
-
-    Repeated after a kill at any point, it leaves the same files with the same bytes.
-    """
-    ids_of_round = _ids(parts(folder, round))
-    ids_before = _ids(part for part in parts(folder) if _round_of(part) != round)
-    own: dict[str, FeedbackEvent] = {}
-    repeated: list[FeedbackEvent] = []
-    for event in events:
-        if event.feedback_id in ids_before or event.feedback_id in own:
-            repeated.append(event)
-        else:
-            own[event.feedback_id] = event.model_copy(update={"round": round})
-    resumed = [event for event in own.values() if event.feedback_id in ids_of_round]
-    first = own | with_ids(folder, {event.feedback_id for event in (*repeated, *resumed)})
-    changed_own, changed = _changed(resumed, first), _changed(repeated, first)
-    if fresh := [event for event in own.values() if event.feedback_id not in ids_of_round]:
-        _write_part(folder, to_table(fresh), round)
-    quarantine(folder, (*changed_own, *changed), round)
-    return AppendResult(len(own) - len(changed_own), len(repeated) - len(changed), (*changed_own, *changed))
+BATCH = 5_000
+"""Rows that are in memory at a time where a store is read in batches."""
 
 
 def read(folder: Path, rounds: Container[int] | None = None) -> pa.Table:
@@ -61,14 +31,39 @@ def read(folder: Path, rounds: Container[int] | None = None) -> pa.Table:
 
     With `rounds`, only the events that one of them ingested.
     """
-    selected = (part for part in parts(folder) if rounds is None or _round_of(part) in rounds)
+    selected = (part for part in parts(folder) if rounds is None or round_of(part) in rounds)
     tables = [pq.read_table(part, schema=SCHEMA) for part in selected]
     return pa.concat_tables([SCHEMA.empty_table(), *tables])
 
 
+def batches(folder: Path, columns: Sequence[str], rounds: Container[int] | None = None) -> Iterator[pa.RecordBatch]:
+    """Columns of all events, or of those that one of `rounds` ingested, in order; at most `BATCH` rows at a time."""
+    for part in parts(folder):
+        if rounds is None or round_of(part) in rounds:
+            with pq.ParquetFile(part) as file:
+                yield from file.iter_batches(BATCH, columns=list(columns), use_threads=False)
+
+
+def stored(folder: Path, rounds: Container[int] | None = None) -> Iterator[StoredEvent]:
+    """All events, or those that one of `rounds` ingested, in the order of their ingestion, as training reads them."""
+    decoder = Decoder()
+    return (event for batch in batches(folder, COLUMNS, rounds) for event in decoder.events(batch))
+
+
 def events(folder: Path, rounds: Container[int] | None = None) -> list[FeedbackEvent]:
-    """All events, or those that one of `rounds` ingested, in the order of their ingestion."""
+    """The same with all fields, validated again: for few events."""
     return from_table(read(folder, rounds))
+
+
+def first(folder: Path, count: int) -> list[FeedbackEvent]:
+    """The first `count` events with all fields; later ones are not read."""
+    remaining, tables = count, []
+    for batch in batches(folder, SCHEMA.names):
+        tables.append(pa.Table.from_batches([batch]).slice(0, remaining))
+        remaining -= len(tables[-1])
+        if remaining <= 0:
+            break
+    return [event for table in tables for event in from_table(table)]
 
 
 def ids(folder: Path) -> set[str]:
@@ -88,30 +83,35 @@ def count(folder: Path, round: int) -> int:
     return sum(pq.read_metadata(part).num_rows for part in parts(folder, round))
 
 
+def size(folder: Path) -> int:
+    """The number of all events."""
+    return sum(pq.read_metadata(part).num_rows for part in parts(folder))
+
+
 def digest(folder: Path) -> str:
     """SHA-256 (hex) of the stored events. It depends neither on the time of ingestion nor on how parts divide them."""
     rows = read(folder).drop_columns(["ingested_at"]).sort_by("feedback_id").combine_chunks()
-    stream = pa.BufferOutputStream()
-    with pa.ipc.new_stream(stream, rows.schema) as writer:
+    sha = hashlib.sha256()
+    with pa.ipc.new_stream(_Hashing(sha), rows.schema) as writer:
         writer.write_table(rows)
-    return hashlib.sha256(stream.getvalue()).hexdigest()
+    return sha.hexdigest()
 
 
-def groups(folder: Path) -> list[GroupedPrompt]:
+def groups(folder: Path) -> list[StoredPrompt]:
     """The distinct prompts of all events, with their groups, in the order of their ingestion."""
-    columns = read(folder).select(["prompt_id", "prompt_group", "prompt"])
-    first: dict[str, GroupedPrompt] = {}
-    for prompt_id, group, prompt in zip(*(column.to_pylist() for column in columns.columns), strict=True):
-        if prompt_id not in first:
-            turns = tuple(Message.model_validate(turn) for turn in prompt)
-            first[prompt_id] = GroupedPrompt(prompt_id, group, turns)
-    return list(first.values())
+    known: dict[str, StoredPrompt] = {}
+    decoder = Decoder()
+    for batch in batches(folder, StoredPrompt._fields):
+        for entry in map(StoredPrompt._make, decoder.rows(batch, StoredPrompt._fields)):
+            known.setdefault(entry.prompt_id, entry)
+    return list(known.values())
 
 
 def prompts(folder: Path, count: int, seed: int) -> list[tuple[Message, ...]]:
     """Up to `count` distinct prompts of the stored events, drawn at random by `seed`."""
-    pool = [grouped.prompt for grouped in groups(folder)]
-    return random.Random(seed).sample(pool, min(count, len(pool)))
+    pool = groups(folder)
+    drawn = random.Random(seed).sample(pool, min(count, len(pool)))
+    return [tuple(Message(role=turn.role, content=turn.content) for turn in entry.prompt) for entry in drawn]
 
 
 def parts(folder: Path, round: int | None = None) -> list[Path]:
@@ -120,12 +120,18 @@ def parts(folder: Path, round: int | None = None) -> list[Path]:
     return sorted(files, key=lambda part: [int(number) for number in part.stem.split("-")[1:]])
 
 
+def round_of(part: Path) -> int:
+    """The round that wrote a part."""
+    return int(part.stem.split("-")[1])
+
+
 def quarantine(folder: Path, rejected: Iterable[RejectedRecord], round: int) -> int:
     """Add rejected records to `quarantine/round-<n>.jsonl`; returns how many of them no round had in quarantine yet.
 
     A record is recognised even if its reason is worded differently than before.
     """
-    known = {_identity(record) for record in rejections(folder)}
+    rejected = list(rejected)
+    known = {_identity(record) for record in rejections(folder)} if rejected else set()
     added: dict[tuple[str, str, str], RejectedRecord] = {}
     for record in rejected:
         if _identity(record) not in known:
@@ -148,12 +154,22 @@ def rejections(folder: Path, round: int | None = None) -> list[RejectedRecord]:
     return [RejectedRecord.model_validate_json(line) for file in files for line in file.read_bytes().splitlines()]
 
 
+class _Hashing(io.RawIOBase):
+    """A stream that hashes what is written to it, and keeps nothing."""
+
+    def __init__(self, sha: "hashlib._Hash") -> None:
+        self._sha = sha
+
+    def writable(self) -> bool:
+        return True
+
+    def write(self, data: Any) -> int:
+        self._sha.update(data)
+        return len(memoryview(data))
+
+
 def _identity(record: RejectedRecord) -> tuple[str, str, str]:
     return record.source, record.where, record.record
-
-
-def _round_of(part: Path) -> int:
-    return int(part.stem.split("-")[1])
 
 
 def _ids(files: Iterable[Path]) -> set[str]:
@@ -165,18 +181,3 @@ def _selected(part: Path, ids: Set[str]) -> list[FeedbackEvent]:
     column = pq.read_table(part, columns=["feedback_id"])["feedback_id"]
     mask = pc.is_in(column, value_set=pa.array(sorted(ids), pa.string()))
     return from_table(pq.read_table(part, schema=SCHEMA).filter(mask)) if pc.any(mask).as_py() else []
-
-
-def _write_part(folder: Path, table: pa.Table, round: int) -> None:
-    number = len(parts(folder, round))
-    with replacing(folder / f"part-{round:05d}-{number}.parquet") as draft:
-        pq.write_table(table, draft)
-
-
-def _changed(repeated: Iterable[FeedbackEvent], first: dict[str, FeedbackEvent]) -> tuple[RejectedRecord, ...]:
-    """The events whose content differs from that of the first event with the same id."""
-    return tuple(identity.changed(event) for event in repeated if _differs(event, first[event.feedback_id]))
-
-
-def _differs(event: FeedbackEvent, first: FeedbackEvent) -> bool:
-    return identity.content(event) != identity.content(first)

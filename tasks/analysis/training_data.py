@@ -7,8 +7,8 @@ from core.errors import BadWorkspace, NotFound
 from feedback import preferences, store
 from feedback.measured import CURATE_TRAIN
 from feedback.rows import PreferenceRow
-from feedback.schema import FeedbackEvent
 from feedback.split import SplitName
+from feedback.stored import Event, StoredEvent
 from tasks.registry.archive import Archive, PastRound
 from tasks.state import round as rounds
 from tasks.state import templates
@@ -24,10 +24,10 @@ class TrainingRecord(NamedTuple):
     round: Round
     past: PastRound | None
     """Its MLflow run; None in the folder of a replay, which has no run."""
-    events: list[FeedbackEvent]
+    events: list[StoredEvent]
     """All feedback that rounds up to this one took in, and whose prompts the chat template takes."""
 
-    def preferences(self, events: Sequence[FeedbackEvent] | None = None) -> list[PreferenceRow]:
+    def preferences(self, events: Sequence[Event] | None = None) -> list[PreferenceRow]:
         """The pairs that `curate` made of the round's feedback, or would make of `events`."""
         knobs = self.round.knobs("curate", CurateSettings)
         used = self.events if events is None else events
@@ -46,7 +46,7 @@ def material(workspace: Workspace, round_name: str) -> TrainingRecord:
     round, past = _find(workspace, round_name)
     if round.number == 0:
         raise NotFound("round 0 trains no reward model; name a later round")
-    stored = [event for event in store.events(workspace.feedback) if event.round <= round.number]
+    stored = (event for event in store.stored(workspace.feedback) if event.round <= round.number)
     record = TrainingRecord(round, past, templates.check(round, stored).taken)
     pairs = len(of_split(record.preferences(), "train"))
     if past and pairs != past.metrics.get(CURATE_TRAIN.full):

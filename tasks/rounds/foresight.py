@@ -6,7 +6,6 @@ from typing import NamedTuple
 
 from core.errors import BadFeedback
 from feedback import store
-from feedback.arrow import from_table
 from feedback.outlook import Outlook, outlook
 from feedback.schema import FeedbackEvent, RejectedRecord
 from feedback.sources import Intake
@@ -49,7 +48,7 @@ def foresee(workspace: Workspace, params: RoundSettings) -> Foresight:
     inbox = (JSONL(path=file) for file in waiting(workspace))
     intake = Intake(round=0, seed=0)
     read = [list(islice(source.read(intake), MAX_RECORDS)) for source in (*sources, *inbox)]
-    stored = from_table(store.read(workspace.feedback).slice(0, MAX_RECORDS))
+    stored = store.first(workspace.feedback, MAX_RECORDS)
     events = {event.feedback_id: event for event in (*stored, *_events(read))}
     knobs = params.curate
     return Foresight(

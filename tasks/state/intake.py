@@ -4,9 +4,13 @@ Imports neither torch nor Prefect, so that handing in feedback or reading a fini
 """
 
 import hashlib
+import os
 import shutil
-from collections.abc import Iterator, Sequence
+import time
+from collections.abc import Iterable, Iterator, Sequence
+from contextlib import contextmanager
 from pathlib import Path
+from tempfile import TemporaryDirectory
 from typing import Annotated, NamedTuple
 
 from pydantic import Field, SerializeAsAny
@@ -26,7 +30,13 @@ from feedback.sources import Intake, Source
 from feedback.sources.jsonl import JSONL, source_name
 from feedback.sources.simulated import Simulated
 from tasks.state import feedback_database
+from tasks.state.inbox_index import WIDTH, InboxIndex, count_new, packed
+from tasks.state.lock import holding
+from tasks.state.round import code_digest
 from tasks.state.workspace import Workspace, at
+
+_PATIENCE = 600.0
+"""Seconds to wait for another import."""
 
 SourceField = Annotated[SerializeAsAny[Source], used("feedback.sources")]
 
@@ -62,8 +72,17 @@ def inbox_events(workspace: Workspace) -> list[FeedbackEvent]:
 
 def new_records(workspace: Workspace) -> int:
     """Number of records in the inbox and the feedback database that no round has ingested yet."""
-    handed_in = {event.feedback_id for event in inbox_events(workspace)}
-    return len((handed_in | feedback_database.waiting(workspace)) - store.ids(workspace.feedback))
+    index = InboxIndex(workspace.inbox_index, code_digest())
+    waiting_ids = index.ids(waiting(workspace), _ids) + packed(feedback_database.waiting(workspace))
+    index.save()
+    columns = store.batches(workspace.feedback, ["feedback_id"])
+    return count_new(waiting_ids, b"".join(packed(batch["feedback_id"].to_pylist()) for batch in columns))
+
+
+def _ids(file: Path) -> bytes:
+    """The packed ids of the usable records of a file."""
+    records = JSONL(path=file).read(Intake(round=0, seed=0))
+    return packed(record.feedback_id for record in records if isinstance(record, FeedbackEvent))
 
 
 class InboxCount(NamedTuple):
@@ -127,8 +146,8 @@ def hand_in(
         )
     rejects = tuple(_write_rejects(file) for file in checked if file.rejected)
     workspace = at(workspace.root)
-    for file in checked:
-        _take_in(workspace, file)
+    with holding(workspace.watch_lock("import"), "an import of feedback", wait=_PATIENCE):
+        _take_in(workspace, checked)
     return HandedIn(len(checked), sum(file.usable for file in checked), rejected, rejects)
 
 
@@ -142,10 +161,23 @@ class _Checked(NamedTuple):
     rejected: int
     faults: list[str]
     """One line per kind of fault."""
+    target: str
+    """Its name in the inbox, made from its content.
+
+    The content is the decompressed one, and without the records that cannot be used: the name is the source of records
+    that state none, and so part of their ids.
+    """
     usable_lines: str
     """SHA-256 of its usable records as JSON lines."""
+    ids: bytes
+    """The packed ids of its usable records, as they will be read from the inbox."""
     fields: FieldMap | None
     """The map that it is read by."""
+
+    @property
+    def as_it_is(self) -> bool:
+        """Whether all of the file is taken in, unchanged."""
+        return not self.rejected and self.fields is None
 
     def records(self) -> Iterator[tuple[Line, FeedbackEvent | RejectedRecord]]:
         """Its records, read again."""
@@ -163,13 +195,24 @@ def _files(path: Path) -> list[Path]:
 def _check(file: Path, fields: FieldMap | None) -> _Checked:
     if not file.is_file():
         raise BadFeedback(f"{file}: there is no such file, so nothing was taken in; name a file or folder of records")
-    before, faults, usable, lines = digest(file), Faults(), 0, hashlib.sha256()
-    for line, record in judged(file, source_name(file), {}, fields.record if fields else dict):
+    before, (kind, compression) = digest(file), packaging.detect(file)
+    name = (packaging.content_digest(file) if compression.ending else before)[:16]
+    faults, ids, lines = Faults(), bytearray(), hashlib.sha256()
+    for line, record in judged(file, name, {}, fields.record if fields else dict):
         if isinstance(record, RejectedRecord):
             faults.add(record)
         else:
-            usable += 1
+            ids += packed([record.feedback_id])
             lines.update(_line(line, fields))
+    usable = len(ids) // WIDTH
+    _check_usable(file, usable, faults)
+    target = f"{name}.{kind}{compression.ending}"
+    if faults.total or fields:
+        target = f"{lines.hexdigest()[:16]}.jsonl"
+    return _Checked(file, before, usable, faults.total, faults.lines(), target, lines.hexdigest(), bytes(ids), fields)
+
+
+def _check_usable(file: Path, usable: int, faults: Faults) -> None:
     if not usable and not faults.total:
         raise BadFeedback(f"{file}: the file has no records; name a file with records")
     if not usable:
@@ -177,7 +220,6 @@ def _check(file: Path, fields: FieldMap | None) -> _Checked:
         raise BadFeedback(
             f"{file}: none of {faults.total} records can be used, so nothing was taken in; correct them:\n{shown}"
         )
-    return _Checked(file, before, usable, faults.total, faults.lines(), lines.hexdigest(), fields)
 
 
 def _write_rejects(checked: _Checked) -> Path:
@@ -190,40 +232,60 @@ def _write_rejects(checked: _Checked) -> Path:
     return target
 
 
-def _take_in(workspace: Workspace, checked: _Checked) -> None:
-    """Copy a file under a name made from its content, so that handing in the same content twice gives one copy.
+def _take_in(workspace: Workspace, checked: Iterable[_Checked]) -> None:
+    """Copy files to the inbox, each content once, in the order in which `waiting` returns them."""
+    index = InboxIndex(workspace.inbox_index, code_digest())
+    names = {packaging.stem(file.name) for file in waiting(workspace)}
+    with _drafts(workspace.inbox) as drafts:
+        for file in checked:
+            if packaging.stem(file.target) not in names:
+                names.add(packaging.stem(file.target))
+                draft = drafts / file.target
+                _copy(file, draft)
+                target = draft.rename(workspace.inbox / file.target)
+                if file.as_it_is:
+                    index.add(target, file.ids)
+    index.save()
 
-    The name is made from the decompressed content: it is the source of records that state none, and so part of ids.
-    """
-    if checked.rejected or checked.fields:
-        _copy_usable(workspace.inbox / f"{checked.usable_lines[:16]}.jsonl", checked)
-        return
-    kind, compression = packaging.detect(checked.file)
-    name = packaging.content_digest(checked.file)[:16]
-    if any(file.name.partition(".")[0] == name for file in waiting(workspace)):
-        return
-    with replacing(workspace.inbox / f"{name}.{kind}{compression.ending}") as draft:
-        shutil.copyfile(checked.file, draft)
-        _check_unchanged(checked, digest(draft) == checked.digest)
+
+@contextmanager
+def _drafts(inbox: Path) -> Iterator[Path]:
+    """A folder on the disk of the inbox for files that are not complete; what a killed import left is removed."""
+    inbox.mkdir(parents=True, exist_ok=True)
+    for left in inbox.glob(".import.*.draft"):
+        shutil.rmtree(left, ignore_errors=True)
+    with TemporaryDirectory(prefix=".import.", suffix=".draft", dir=inbox) as folder:
+        yield Path(folder)
 
 
-def _copy_usable(target: Path, checked: _Checked) -> None:
-    """Copy the usable records as JSON lines: the same texts, and so the same ids."""
+def _copy(checked: _Checked, draft: Path) -> None:
+    """Copy what is taken in of a file; it is on disk when this returns."""
     copied = hashlib.sha256()
-    with replacing(target) as draft:
-        with draft.open("wb") as stream:
-            for line, record in checked.records():
-                if isinstance(record, FeedbackEvent):
-                    stream.write(_line(line, checked.fields))
-                    copied.update(_line(line, checked.fields))
-        _check_unchanged(checked, copied.hexdigest() == checked.usable_lines)
+    with draft.open("wb") as stream:
+        for block in _blocks(checked.file) if checked.as_it_is else _usable_lines(checked):
+            copied.update(block)
+            stream.write(block)
+        stream.flush()
+        os.fsync(stream.fileno())
+    if copied.hexdigest() != (checked.digest if checked.as_it_is else checked.usable_lines):
+        raise BadFeedback(f"{checked.file} has changed since it was checked; run the command again")
+    now = time.time_ns()  # the clock of the file system is coarser: files would be equally old
+    os.utime(draft, ns=(now, now))
+
+
+def _blocks(file: Path) -> Iterator[bytes]:
+    with file.open("rb") as stream:
+        while block := stream.read(1 << 20):
+            yield block
+
+
+def _usable_lines(checked: _Checked) -> Iterator[bytes]:
+    """The usable records as JSON lines: the same texts, and so the same ids."""
+    for line, record in checked.records():
+        if isinstance(record, FeedbackEvent):
+            yield _line(line, checked.fields)
 
 
 def _line(line: Line, fields: FieldMap | None) -> bytes:
     """A record as it is stored: as it was, or in the canonical form if it is read by a map."""
     return (as_json(fields.record(parse(line))) if fields else line.raw) + b"\n"
-
-
-def _check_unchanged(checked: _Checked, same: bool) -> None:
-    if not same:
-        raise BadFeedback(f"{checked.file} has changed since it was checked; run the command again")

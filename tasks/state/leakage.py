@@ -37,6 +37,6 @@ def _rows(path: Path) -> Iterable[tuple[str, Prompt]]:
 
     A fixed prompt is in several splits by intention (`feedback.items`), so there the item stands for the prompt.
     """
-    for row in tables.rows(path):
-        prompt = tuple((turn["role"], normalise(turn["content"])) for turn in row["prompt"])
-        yield row["group"], (("item", row["group"]),) if is_item(row["group"]) else prompt
+    for group, turns in tables.columns(path, "group", "prompt"):
+        prompt = tuple((turn["role"], normalise(turn["content"])) for turn in turns)
+        yield group, (("item", group),) if is_item(group) else prompt

@@ -1,12 +1,13 @@
 """Feedback whose prompts the chat template of the round's base model refuses."""
 
-from collections.abc import Iterable, Sequence
+from collections.abc import Callable, Iterable, Sequence
 from pathlib import Path
 from typing import NamedTuple
 
 from feedback import positions
-from feedback.schema import FeedbackEvent, Message, RejectedRecord
+from feedback.schema import FeedbackEvent, Message, RejectedRecord, Turn
 from feedback.sources import Source
+from feedback.stored import Event, StoredEvent
 from models.policy import ModelSettings
 from models.templates import Template
 from tasks.state.round import Round
@@ -15,22 +16,26 @@ from tasks.state.round import Round
 class CheckedEvents(NamedTuple):
     """Events, without those that the chat template refuses."""
 
-    taken: list[FeedbackEvent]
-    refused: list[tuple[FeedbackEvent, str]]
-    """Each with the template's reason."""
+    taken: list[StoredEvent]
+    refused: int
+    """Number of the others."""
 
 
-def check(round: Round, events: Iterable[FeedbackEvent]) -> CheckedEvents:
-    """Divide events by whether the chat template of the round's base model takes their prompts."""
-    template = Template(round.knobs("model", ModelSettings))
-    checked = CheckedEvents([], [])
+def check(round: Round, events: Iterable[StoredEvent]) -> CheckedEvents:
+    """The events whose prompts the chat template of the round's base model takes."""
+    reason, refused, taken = refusal(round), 0, []
     for event in events:
-        reason = template.refusal(_turns(event.prompt))
-        if reason is None:
-            checked.taken.append(event)
+        if reason(event) is None:
+            taken.append(event)
         else:
-            checked.refused.append((event, reason))
-    return checked
+            refused += 1
+    return CheckedEvents(taken, refused)
+
+
+def refusal(round: Round) -> Callable[[Event], str | None]:
+    """A function that returns why the chat template refuses the prompt of an event; None if it takes it."""
+    template = Template(round.knobs("model", ModelSettings))
+    return lambda event: template.refusal(_turns(event.prompt))
 
 
 def taken(round: Round, prompts: Iterable[tuple[Message, ...]]) -> list[tuple[Message, ...]]:
@@ -55,5 +60,5 @@ def _files(source: Source) -> list[Path]:
     return sorted(file for file in path.iterdir() if file.is_file()) if path.is_dir() else [path]
 
 
-def _turns(prompt: Sequence[Message]) -> list[dict[str, str]]:
-    return [turn.model_dump() for turn in prompt]
+def _turns(prompt: Sequence[Turn]) -> list[dict[str, str]]:
+    return [{"role": turn.role, "content": turn.content} for turn in prompt]

@@ -95,6 +95,11 @@ class Workspace:
         return self.inbox / "taken"
 
     @property
+    def inbox_index(self) -> Path:
+        """Arrow file with the ids of the records in the inbox; it is made again if it is missing."""
+        return self.data / "inbox.ids"
+
+    @property
     def champion(self) -> Path:
         """The champion's weights, fetched when the round is opened; empty in round 0."""
         return self.data / "champion"
@@ -209,7 +214,7 @@ class Workspace:
         return self.watch / f"{what}.json"
 
     def watch_lock(self, what: str = "") -> Path:
-        """Lock file: held while waiting feedback, or live feedback (`guards`), is checked."""
+        """Lock file: held while waiting feedback, or live feedback (`guards`), is checked, or files are imported."""
         return self.watch / f".{what}{'.' if what else ''}lock"
 
     @property

@@ -43,8 +43,8 @@ from feedback.outlook import outlook
 from feedback.preferences import Counts, Preferences
 from feedback.prompts import PromptRow
 from feedback.rows import DemonstrationRow, PreferenceRow
-from feedback.schema import FeedbackEvent
 from feedback.split import SplitSettings
+from feedback.stored import Event
 from feedback.terms import UsageTerms, terms_by_source, usage_terms
 from tasks.state import tables, templates
 from tasks.state.intake import IngestSettings
@@ -83,7 +83,7 @@ def curate(round: Round, log: StepLog) -> None:
             `min_holdout` are held out.
     """
     knobs, workspace = round.knobs("curate", CurateSettings), round.workspace
-    events, refused = templates.check(round, store.events(workspace.feedback))
+    events, refused = templates.check(round, store.stored(workspace.feedback))
     derived = preferences.preferences(events, knobs.split, round.salt, knobs.criterion, knobs.min_rating_difference)
     pairs = derived.rows
     demonstrations = preferences.demonstrations(events, knobs.split, round.salt)
@@ -108,7 +108,7 @@ def curate(round: Round, log: StepLog) -> None:
         CURATE_DEMONSTRATIONS: len(demonstrations),
         CURATE_PROMPTS: len(_of(prompts, "train")),
         CURATE_HOLDOUT_PROMPTS: len(_of(prompts, "holdout")),
-        CURATE_REFUSED: len(refused),
+        CURATE_REFUSED: refused,
         CURATE_QUARANTINED: len(store.rejections(workspace.feedback)),
         **_quarantine_share(round),
         CURATE_LEAKED: leaked(workspace),
@@ -158,7 +158,7 @@ def _quarantine_share(round: Round) -> dict[str, float]:
 
 
 def _terms(
-    events: Sequence[FeedbackEvent],
+    events: Sequence[Event],
     pairs: Sequence[PreferenceRow],
     demonstrations: Sequence[DemonstrationRow],
     prompts: Sequence[PromptRow],
@@ -174,7 +174,7 @@ def _pairs_expected_later(round: Round) -> bool:
     return round.number == 0 and any(source.labels for source in round.knobs("ingest", IngestSettings).sources)
 
 
-def _check_pairs(round: Round, events: Sequence[FeedbackEvent], derived: Preferences, knobs: CurateSettings) -> None:
+def _check_pairs(round: Round, events: Sequence[Event], derived: Preferences, knobs: CurateSettings) -> None:
     """Stop if nothing can be learned from the feedback: opening sees only its beginning."""
     if not derived.rows and (round.number > 0 or derived.counts.votes):
         reason = outlook(events, knobs.criterion, knobs.min_rating_difference).no_pairs()

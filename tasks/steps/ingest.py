@@ -1,11 +1,13 @@
 """ingest: stores feedback from all sources permanently; unusable records go to quarantine, each with its reason."""
 
-from collections.abc import Iterable, Iterator, Sequence
+from collections.abc import Iterable, Iterator
 from functools import partial
+from typing import NamedTuple
 
 from core.errors import BadFeedback
-from feedback import groups, items, revisions, store
+from feedback import items, revisions, store
 from feedback import pairs as pair_files
+from feedback.groups import Grouping
 from feedback.measured import INGEST_NEW, INGEST_QUARANTINED, INGEST_REPEATED
 from feedback.rejects import SourceCount
 from feedback.schema import FeedbackEvent, RejectedRecord
@@ -25,48 +27,82 @@ def ingest(round: Round, log: StepLog) -> None:
     Raises:
         BadFeedback: the feedback store is still empty, or too many records of a source cannot be used.
     """
+    folder = round.workspace.feedback
+    incoming = _Incoming(round)
     with log.learning():  # the simulated annotator's judging is timed; other sources only read
-        by_source = _read(round)
-    counts = [_checked(round, source, records) for source, records in by_source]
-    single = templates.check(round, feedback_database.claimed(round))
-    events = [*(event for taken, _ in counts for event in taken), *single.taken]
-    rejected = [record for _, count in counts for record in count.rejected]
-    rejected += templates.rejections(single.refused, [])
-    known = store.groups(round.workspace.feedback)
-    grouped = groups.regroup(events, known, partial(items.stored, round.workspace.feedback))
-    appended = store.append(round.workspace.feedback, grouped, round.number)
-    rejected += appended.changed
-    store.quarantine(round.workspace.feedback, rejected, round.number)
-    withdrawals.note(round.workspace.audit, round.workspace.feedback, round.number)
+        pairs = pair_files.read(round.workspace.answers)
+        intake = Intake(round.number, round.seed_for("ingest"), pairs)
+        counts = [incoming.read(source, source.read(intake)) for source in _sources(round)]
+    single = incoming.take(feedback_database.claimed(round))
+    appended = incoming.write()
+    rejected = [record for count in counts for record in count.rejected]
+    rejected += [*templates.rejections(single.refused, []), *appended.changed]
+    store.quarantine(folder, rejected, round.number)
+    withdrawals.note(round.workspace.audit, folder, round.number)
     log({INGEST_NEW: appended.new, INGEST_REPEATED: appended.repeated, INGEST_QUARANTINED: len(rejected)}, 0)
-    _check_counts(round, (count for _, count in counts))
-    if not store.ids(round.workspace.feedback):
+    _check_counts(round, counts)
+    if not store.size(folder):
         sources = ", ".join(source.name() for source in round.knobs("ingest", IngestSettings).sources) or "none"
         raise BadFeedback(
             f"no usable feedback: sources {sources} gave nothing, {len(rejected)} records are in quarantine "
-            f"({store.quarantine_folder(round.workspace.feedback)}); "
+            f"({store.quarantine_folder(folder)}); "
             "add a source with -S ingest.sources=[…], or hand in a file with `rounds feedback import FILE`"
         )
 
 
-def _read(round: Round) -> list[tuple[Source, list[FeedbackEvent | RejectedRecord]]]:
-    """The records of each source."""
-    pairs = pair_files.read(round.workspace.answers)
-    intake = Intake(round.number, round.seed_for("ingest"), pairs)
-    return [(source, list(source.read(intake))) for source in _sources(round)]
+class _Taken(NamedTuple):
+    """Events that were taken in, and those that the chat template refuses, each with its reason."""
+
+    taken: int
+    refused: list[tuple[FeedbackEvent, str]]
 
 
-def _checked(
-    round: Round, source: Source, records: Sequence[FeedbackEvent | RejectedRecord]
-) -> tuple[list[FeedbackEvent], SourceCount]:
-    """The events of one source that can be used, and a count of all its records."""
-    checked = templates.check(round, (record for record in records if isinstance(record, FeedbackEvent)))
-    rejected = [record for record in records if isinstance(record, RejectedRecord)]
-    rejected += templates.rejections(checked.refused, [source])
-    taken = checked.taken
-    if source.editable:
-        taken = revisions.corrected(round.workspace.feedback, taken, round.number)
-    return taken, SourceCount(source.name(), len(records), rejected)
+class _Incoming:
+    """The events that a round takes in. They are held as columns; a few thousand at a time are objects."""
+
+    def __init__(self, round: Round) -> None:
+        self._folder, self._round = round.workspace.feedback, round.number
+        self._draft = store.Draft(self._folder, round.number)
+        self._grouping = Grouping(store.groups(self._folder))
+        self._refusal = templates.refusal(round)
+
+    def read(self, source: Source, records: Iterable[FeedbackEvent | RejectedRecord]) -> SourceCount:
+        """Take in the records of one source, and count them."""
+        rejected: list[RejectedRecord] = []
+        events: Iterable[FeedbackEvent] = _events(records, rejected)
+        if source.editable:
+            events = revisions.corrected(self._folder, list(events), self._round)
+        taken, refused = self.take(events)
+        rejected += templates.rejections(refused, [source])
+        return SourceCount(source.name(), taken + len(rejected), rejected)
+
+    def take(self, events: Iterable[FeedbackEvent]) -> _Taken:
+        """Take in the events whose prompts the chat template takes."""
+        taken, refused = 0, []
+        for event in events:
+            if reason := self._refusal(event):
+                refused.append((event, reason))
+            else:
+                self._grouping.add(event)
+                self._draft.add(event)
+                taken += 1
+        return _Taken(taken, refused)
+
+    def write(self) -> store.AppendResult:
+        """Write what is new as a part of the feedback store."""
+        prompts, stored = self._draft.prompts(), partial(items.stored, self._folder)
+        return self._draft.write(self._grouping.groups(prompts, self._draft.with_prompts, stored))
+
+
+def _events(
+    records: Iterable[FeedbackEvent | RejectedRecord], rejected: list[RejectedRecord]
+) -> Iterator[FeedbackEvent]:
+    """The events among records; the others are added to `rejected`."""
+    for record in records:
+        if isinstance(record, RejectedRecord):
+            rejected.append(record)
+        else:
+            yield record
 
 
 def _check_counts(round: Round, counts: Iterable[SourceCount]) -> None:

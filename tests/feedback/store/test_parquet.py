@@ -8,7 +8,7 @@ from hypothesis import strategies as st
 from core import files
 from feedback import store
 from feedback.schema import FeedbackEvent, RejectedRecord
-from tests.feedback.examples import chat, event, vote
+from tests.feedback.examples import event, vote
 
 EVENTS = [vote(str(number), annotator_id=f"annotator {number}") for number in range(6)]
 
@@ -115,9 +115,9 @@ def test_a_missing_folder_is_an_empty_store(tmp_path: Path) -> None:
 def test_groups_lists_each_prompt_once_with_its_first_group(tmp_path: Path) -> None:
     store.append(tmp_path, [event("Why?", native="1", prompt_group="g"), event("How?", native="2")], round=0)
     store.append(tmp_path, [event("Why?", native="3", prompt_group="h")], round=1)
-    assert [(grouped.group, grouped.prompt) for grouped in store.groups(tmp_path)] == [
-        ("g", chat("Why?")),
-        (event("How?").prompt_id, chat("How?")),
+    assert [(grouped.group, [turn.content for turn in grouped.prompt]) for grouped in store.groups(tmp_path)] == [
+        ("g", ["Why?"]),
+        (event("How?").prompt_id, ["How?"]),
     ]
 
 
@@ -158,3 +158,11 @@ def test_count_is_the_number_of_events_that_a_round_ingested(tmp_path: Path) -> 
     assert store.count(tmp_path, 1) == 0
     store.append(tmp_path, EVENTS[:2], 1)
     assert (store.count(tmp_path, 1), store.count(tmp_path, 2)) == (2, 0)
+
+
+def test_only_the_first_events_are_built(tmp_path: Path) -> None:
+    store.append(tmp_path, EVENTS[:2], round=0)
+    store.append(tmp_path, EVENTS[2:], round=1)
+    assert [event.source_id for event in store.first(tmp_path, 3)] == ["0", "1", "2"]
+    assert store.first(tmp_path, 0) == []
+    assert len(store.first(tmp_path, 99)) == store.size(tmp_path) == 6
