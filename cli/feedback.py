@@ -8,7 +8,7 @@ from typing import TYPE_CHECKING, Annotated
 import typer
 
 from cli.app import Folder, Panel, group
-from cli.display.console import console
+from cli.display.console import console, counted
 
 if TYPE_CHECKING:
     from tasks.state.intake import HandedIn
@@ -61,6 +61,6 @@ def inspect(file: Annotated[Path, typer.Argument(help="A file of records.")], ma
 
 
 def _report(handed_in: HandedIn) -> list[str]:
-    taken = f"Took in {handed_in.records} records of {handed_in.files} files."
+    taken = f"Took in {counted(handed_in.records, 'record')} from {counted(handed_in.files, 'file')}."
     skipped = [f"Skipped {handed_in.rejected} records; they are in:"] if handed_in.rejected else []
     return [taken, *skipped, *(f"  {path}" for path in handed_in.rejects)]

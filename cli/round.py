@@ -109,12 +109,15 @@ def _record_without_server(workspace: Workspace, before: RoundRecord | None, err
         RoundsError: the server went away before the round finished.
     """
     from tasks.state import records
+    from tasks.tools.events import configured
 
     record = records.last(workspace)
     if record is None or record == before or record.number == 0:
+        lost, cure = "the round's own Prefect server ended", ""
+        if configured():
+            lost, cure = "the Prefect server does not answer", "; start it again, or unset PREFECT_API_URL"
         raise RoundsError(
-            f"the Prefect server does not answer ({type(error).__name__}: {error}); start it again, or unset "
-            "PREFECT_API_URL. Finished steps are kept; continue with `rounds round`."
+            f"{lost} ({type(error).__name__}: {error}){cure}. Finished steps are kept; continue with `rounds round`."
         ) from error
     return record
 

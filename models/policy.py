@@ -84,7 +84,7 @@ class Policy:
         if report["missing_keys"]:
             missing = ", ".join(sorted(report["missing_keys"])[:3])
             raise BadModel(f"{source} lacks weights ({missing}, …), which would stay random; save the complete model")
-        _check_tokenizer(source, model, tokenizer)
+        _check_tokenizer(source, model.get_input_embeddings().num_embeddings, tokenizer)
         if tokenizer.pad_token is None:
             tokenizer.pad_token = tokenizer.eos_token
         return cls(model.eval().to(device()), tokenizer)
@@ -130,10 +130,7 @@ def build(
         policy = Policy.load(base.base, base.dtype)
         _check_positions(policy.model.config, base)
         return policy
-    if base.width % (2 * base.heads):
-        raise BadParams(
-            f"model.width={base.width} is not a multiple of 2 × model.heads; set it to a multiple of {2 * base.heads}"
-        )
+    _check_width(base)
     tokenizer = tokenizer or scratch.train_tokenizer(texts, base.vocabulary)
     model = scratch.new_model(
         tokenizer,
@@ -151,19 +148,24 @@ def check_base(base: ModelSettings, champion: Path) -> None:
     """Check early that the base model can be used, without reading its weights.
 
     Raises:
-        BadModel: the folder lacks configuration, safetensors or tokenizer, or the tokenizer is not the champion's.
+        BadModel: the folder lacks configuration, safetensors or tokenizer; the tokenizer is not the champion's, has no
+            EOS token, or has more tokens than the model has embeddings.
+        BadParams: `width` is not a multiple of 2 × `heads`, or the token limits exceed the model's maximum positions.
     """
-    if base.base != SCRATCH:
-        _check_folder(base.base)
-        tokenizers.check(base.base, champion)
-        try:
-            config = AutoConfig.from_pretrained(base.base, trust_remote_code=False)
-        except (OSError, ValueError) as error:
-            raise BadModel(
-                f"model.base={base.base}: its config.json cannot be read; save it again with model.save_pretrained, or "
-                f"name another model: {error}"
-            ) from error
-        _check_positions(config, base)
+    if base.base == SCRATCH:
+        _check_width(base)
+        return
+    _check_folder(base.base)
+    tokenizer = tokenizers.check(base.base, champion)
+    try:
+        config = AutoConfig.from_pretrained(base.base, trust_remote_code=False)
+    except (OSError, ValueError) as error:
+        raise BadModel(
+            f"model.base={base.base}: its config.json cannot be read; save it again with model.save_pretrained, or "
+            f"name another model: {error}"
+        ) from error
+    _check_tokenizer(base.base, config.get_text_config().vocab_size, tokenizer)
+    _check_positions(config, base)
 
 
 def device() -> torch.device:
@@ -208,12 +210,19 @@ def _check_folder(source: str | Path) -> None:
         raise BadModel(f"{folder} has no tokenizer; save it there with tokenizer.save_pretrained")
 
 
-def _check_tokenizer(source: str | Path, model: PreTrainedModel, tokenizer: PreTrainedTokenizerBase) -> None:
+def _check_width(base: ModelSettings) -> None:
+    if base.width % (2 * base.heads):
+        raise BadParams(
+            f"model.width={base.width} is not a multiple of 2 × model.heads; set it to a multiple of {2 * base.heads}"
+        )
+
+
+def _check_tokenizer(source: str | Path, rows: int, tokenizer: PreTrainedTokenizerBase) -> None:
+    """Check that answers can end, and that each token has one of the model's `rows` of embeddings."""
     if tokenizer.eos_token_id is None:
         raise BadModel(
             f"the tokenizer of {source} has no EOS token, so no answer could end; set eos_token and save it again"
         )
-    rows = model.get_input_embeddings().num_embeddings
     if len(tokenizer) > rows:
         raise BadModel(
             f"the tokenizer of {source} has {len(tokenizer)} tokens, but the model has only {rows} embeddings; "

@@ -35,8 +35,8 @@ def of(model: Path) -> PreTrainedTokenizerBase | None:
     return load(model) if (model / "tokenizer_config.json").exists() else None
 
 
-def check(base: str, champion: Path) -> None:
-    """Check early that the base model has the champion's tokenizer; passes if there is no champion.
+def check(base: str, champion: Path) -> PreTrainedTokenizerBase:
+    """The base model's tokenizer, which must be the champion's, if there is a champion.
 
     Raises:
         BadModel: the two vocabularies differ, or a tokenizer cannot be read.
@@ -51,6 +51,7 @@ def check(base: str, champion: Path) -> None:
             "use a separate workspace for another base model: "
             f"`rounds round --workspace DIR -S model.base={base}`"
         )
+    return base_tokenizer
 
 
 def _cure(base: str) -> str:

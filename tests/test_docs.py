@@ -18,7 +18,7 @@ WIDTH = 120
 
 
 def test_the_page_of_knobs_is_what_the_classes_say() -> None:
-    assert (PROJECT / "docs/params.md").read_text(encoding="utf-8") == params_page()
+    assert (PROJECT / "docs/params.md").read_text(encoding="utf-8") == params_page(), "run `make docs`"
 
 
 def test_the_page_of_knobs_has_all_of_them() -> None:
@@ -39,7 +39,7 @@ def test_a_line_has_type_bounds_default_and_sentence() -> None:
 
 
 def test_the_page_of_commands_is_what_help_says() -> None:
-    assert (PROJECT / "docs/cli.md").read_text(encoding="utf-8") == cli_page()
+    assert (PROJECT / "docs/cli.md").read_text(encoding="utf-8") == cli_page(), "run `make docs`"
 
 
 def too_long(text: str) -> list[str]:

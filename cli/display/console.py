@@ -45,6 +45,11 @@ def console(**options: Any) -> Console:
     return EscapingConsole(markup=False, emoji=False, highlight=False, **options)
 
 
+def counted(number: int, noun: str) -> str:
+    """A number with its noun: `1 file`, `2 files`."""
+    return f"{number:,} {noun}{'s' * (number != 1)}"
+
+
 def grid(*columns: str) -> Table:
     """A table without borders: bold headings, two spaces between columns."""
     table = Table(header_style="bold", box=None, padding=(0, 2, 0, 0))

@@ -1,5 +1,6 @@
-"""The result of a round on one screen (80 columns, at most 30 lines): the verdict, its reasons, the main metrics."""
+"""The result of a round on one screen (80 columns, about 30 lines): the verdict, its reasons, the main metrics."""
 
+import shlex
 from itertools import islice
 from pathlib import Path
 from typing import NamedTuple
@@ -123,4 +124,5 @@ def _workspace(workspace: Workspace) -> str:
     if workspace.root == PROJECT:
         return ""
     folder = Path.cwd()
-    return f" -w {workspace.root.relative_to(folder) if workspace.root.is_relative_to(folder) else workspace.root}"
+    path = workspace.root.relative_to(folder) if workspace.root.is_relative_to(folder) else workspace.root
+    return f" -w {shlex.quote(str(path))}"

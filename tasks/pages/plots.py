@@ -29,10 +29,12 @@ def figures(round: Round) -> Iterator[tuple[str, Figure]]:
 def reward_against_kl(round: Round) -> Figure:
     """Training curve: reward over KL divergence, one point per iteration (after Gao et al. 2023)."""
     points = [json.loads(line) for line in round.workspace.reported("policy").read_text().splitlines()]
-    curve = [(point[POLICY_OBJECTIVE_KL.full], point[POLICY_OBJECTIVE_SCORE.full]) for point in points]
+    axis = (POLICY_OBJECTIVE_KL.full, POLICY_OBJECTIVE_SCORE.full)
+    curve = [tuple(point[name] for name in axis) for point in points if all(name in point for name in axis)]
     figure, axes = _canvas("KL to the SFT model (nats per answer)", "reward (standard deviations)")
-    axes.plot(*zip(*curve, strict=True), marker="o", color=CANDIDATE)
-    axes.annotate("start", curve[0], textcoords="offset points", xytext=(6, -12), color=GREY)
+    if curve:  # an algorithm may report neither
+        axes.plot(*zip(*curve, strict=True), marker="o", color=CANDIDATE)
+        axes.annotate("start", curve[0], textcoords="offset points", xytext=(6, -12), color=GREY)
     return figure
 
 

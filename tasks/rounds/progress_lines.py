@@ -118,7 +118,11 @@ class _Step:
 def numbers(step: str, metrics: Mapping[str, float]) -> str:
     """Those metrics of a step that are in `SHOWN`, as text."""
     shown = {metric: metrics[metric] for metric in SHOWN if metric.step == step and metric in metrics}
-    return "  ".join(f"{metric.rpartition('/')[2]} {value:.4g}" for metric, value in shown.items())
+    return "  ".join(f"{metric.rpartition('/')[2]} {_short(value)}" for metric, value in shown.items())
+
+
+def _short(value: float) -> str:
+    return f"{value:,.0f}" if value == int(value) else f"{value:.4g}"
 
 
 def _duration(time: timedelta) -> str:

@@ -4,6 +4,7 @@ import os
 import shutil
 from dataclasses import dataclass
 from pathlib import Path
+from shlex import quote
 
 from core.errors import BadWorkspace
 
@@ -387,7 +388,9 @@ def current(folder: Path | None = None) -> Workspace:
     """
     root = _selected(folder)
     if not root.exists() or (root.is_dir() and not any(root.iterdir())):
-        raise BadWorkspace(f"there is no workspace at {root}; name another one, or create it: `rounds round -w {root}`")
+        raise BadWorkspace(
+            f"there is no workspace at {root}; name another one, or create it: `rounds round -w {quote(str(root))}`"
+        )
     return at(root)
 
 

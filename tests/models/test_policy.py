@@ -129,6 +129,13 @@ def test_a_tokenizer_without_eos_is_refused(saved: Path, tokenizer: PreTrainedTo
     tokenizer.save_pretrained(saved)
     with pytest.raises(BadModel, match="no EOS token"):
         Policy.load(saved)
+    with pytest.raises(BadModel, match="no EOS token"):
+        check_base(ModelSettings(base=str(saved)), saved / "champion")
+
+
+def test_a_width_that_the_heads_do_not_divide_is_refused_at_opening(tmp_path: Path) -> None:
+    with pytest.raises(BadParams, match="set it to a multiple of 8"):
+        check_base(ModelSettings(width=33, heads=4), tmp_path)
 
 
 def test_a_tokenizer_larger_than_the_embedding_is_refused(saved: Path, tokenizer: PreTrainedTokenizerFast) -> None:

@@ -3,7 +3,8 @@
 from datetime import UTC, datetime, timedelta
 from itertools import pairwise
 
-from tasks.rounds.progress_lines import Clock, ProgressLines
+from feedback.measured import INGEST_NEW
+from tasks.rounds.progress_lines import Clock, ProgressLines, numbers
 
 
 class Standing(Clock):
@@ -73,3 +74,7 @@ def test_a_step_that_fails_is_not_called_finished() -> None:
     lines("round 1, sft", "sft")
     lines.end("stopped after")
     assert written == ["12:00:00 round 1, sft: stopped after 0 s"]
+
+
+def test_whole_numbers_are_written_out() -> None:
+    assert numbers("ingest", {INGEST_NEW: 10_000.0}) == "new 10,000"

@@ -33,7 +33,11 @@ def test_both_answer_as_many_prompts_as_the_knob_says(sampled: Round) -> None:
     assert len({row["prompt_id"] for row in rows} & {"p0", "p1", "p2"}) == len(rows) == 2
     assert [row["prompt"] for row in rows] == [QUESTIONS[int(row["group"][1:])] for row in rows]
     tokens = sum(row["candidate_tokens"] + row["champion_tokens"] for row in rows)
-    assert read_json(sampled.workspace.report("sample"))["metrics"] == {"prompts": 2, "tokens": tokens}
+    assert read_json(sampled.workspace.report("sample"))["metrics"] == {
+        "prompts": 2,
+        "cut_prompts": 0.0,
+        "tokens": tokens,
+    }
     assert 4 <= tokens <= 16  # four answers of one to four tokens
 
 
