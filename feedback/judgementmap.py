@@ -23,7 +23,9 @@ def text_of(value: object) -> str:
     """A value as it is written in a map: `true`, `null`, `1`, `left`."""
     if value is None or isinstance(value, bool):
         return "null" if value is None else str(value).lower()
-    return f"{value:g}" if isinstance(value, float) else str(value)
+    if isinstance(value, float):
+        return str(int(value)) if value.is_integer() else f"{value:g}"
+    return str(value)
 
 
 def _with_text_keys(values: object) -> object:
@@ -37,7 +39,8 @@ def as_paths(value: object) -> object:
 
 
 Paths = Annotated[tuple[str, ...], BeforeValidator(as_paths)]
-Values = Annotated[dict[str, int | tuple[int, float] | Outcome], BeforeValidator(_with_text_keys)]
+Position = Annotated[int, Field(strict=True)]  # `yes` in YAML is true, which is not the second answer
+Values = Annotated[dict[str, Position | tuple[Position, float] | Outcome], BeforeValidator(_with_text_keys)]
 
 
 class Part(BaseModel):

@@ -34,6 +34,8 @@ LIKE_A_WORSE_ANSWER = frozenset(
 LABEL = "label"
 """The column that says in some formats whether an answer is good."""
 
+_SAYS_BAD = LIKE_A_WORSE_ANSWER | {LABEL}
+
 TIE, SKIP = {"outcome": "tie"}, {"outcome": "skip"}
 FIRST, SECOND = {"ranks": [1, 2]}, {"ranks": [2, 1]}
 
@@ -103,7 +105,7 @@ def recognise(record: Record) -> Layout:
         )
     if suspects := stated & LIKE_A_PROMPT - claimed:
         _check_unclaimed(record, suspects, best.read(record).prompt)
-    if stated & (LIKE_A_WORSE_ANSWER | {LABEL}) - claimed:
+    if stated & _SAYS_BAD - claimed:
         _check_demonstration(best.read(record).kind, stated - claimed, record)
     return best
 

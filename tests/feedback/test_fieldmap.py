@@ -91,6 +91,7 @@ def test_fields_constants_and_json_in_text() -> None:
         (PAIR | {"winner": {"path": "v", "values": {"a": "good"}}}, "expected 0 or 1"),
         ({"prompt": "q", "answers": ["a"], "winner": {"path": "v", "values": {"a": 0}}}, "expected good or bad"),
         (PAIR | {"winner": {"path": "v"}}, "positions_from"),
+        (PAIR | {"winner": {"path": "v", "values": {"a": True}}}, "values.a"),
         (
             PAIR | {"winner": {"path": "v", "values": {"a": 0}}, "order": "best_first"},
             "two of winner, scores and order",
