@@ -83,7 +83,7 @@ JUDGING = (
     *("winner", "prefer", "choice", "vote", "verdict", "better", "best", "select", "judg", "label", "decision"),
     *("overall", "result", "rank", "rating", "score", "chosen", "outcome", "correct", "likert", "pick", "win", "rate"),
 )
-"""Parts of names of columns that hold a judgement, the surest first."""
+"""Parts of names of columns that hold a judgement, the most reliable first."""
 
 
 SIDES = ("a", "b", "0", "1", "2", "left", "right", "tie", "first", "second", "both", "neither", "draw")

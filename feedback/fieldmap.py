@@ -15,7 +15,7 @@ from feedback.paths import EACH, all_of, at
 Record = Mapping[str, Any]
 
 OPEN = "TODO"
-"""Stands in a map for what only a person can say (`feedback.guesses`)."""
+"""Placeholder in a guessed map (`feedback.guesses`) for a value that a person must fill in."""
 
 
 class Turns(Part):

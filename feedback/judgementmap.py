@@ -50,7 +50,7 @@ class Part(BaseModel):
 
 
 class Numbers(Part):
-    """A number that says by its side of a middle which of two answers is better."""
+    """A number between two answers: which one is better depends on the side of the middle that it is on."""
 
     middle: float
     """The number that is a tie, such as 0, 0.5 or 4."""
@@ -112,7 +112,7 @@ class Winner(Naming):
     """The value is a number between the two answers, such as a win rate or a rating from -3 to 3."""
 
     @model_validator(mode="after")
-    def _says_how(self) -> "Winner":
+    def _has_meanings(self) -> "Winner":
         if not self.values and not self.equals and self.positions_from is None and self.numbers is None:
             raise ValueError("add `values`, `positions_from`, `equals` or `numbers`: what a value means")
         return self
@@ -233,7 +233,7 @@ class JudgementMap(Part):
     """Where a record has the judgement by one criterion: at most one of `winner`, `scores` and `order`."""
 
     winner: Winner | None = None
-    """Names the better of several answers, or says whether a single one is good."""
+    """Names the better of several answers, or states whether a single one is good."""
     scores: Scores | None = None
     """Scores or ranks of the answers."""
     order: Order | Literal["best_first", "worst_first"] | None = None
