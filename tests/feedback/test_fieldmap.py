@@ -1,5 +1,6 @@
 """Records of no known form, read by a map of their columns; each case says which answer must be chosen."""
 
+import re
 from pathlib import Path
 from typing import Any
 
@@ -11,6 +12,7 @@ from feedback import canonical, fieldmap
 from feedback.fieldmap import FieldMap
 from feedback.schema import FeedbackEvent
 from feedback.votes import votes
+from tests.pages import ROOT
 
 ROW = {"q": {"text": "Q?"}, "outputs": [{"content": "first"}, {"content": "second"}], "who": 7}
 PAIR = {"prompt": "q.text", "answers": ["outputs[0].content", "outputs[1].content"]}
@@ -217,3 +219,29 @@ def test_an_unknown_speaker() -> None:
     turns = {"role": "by", "content": "text", "speakers": {"me": "user"}}
     with pytest.raises(BadFeedback, match="by is 'you', expected one of me"):
         read({"prompt": "t", "answers": ["a"], "turns": turns}, {"t": [{"by": "you", "text": "Q?"}], "a": "A"})
+
+
+def written_in_docs() -> list[str]:
+    """The maps in docs/feedback.md: whole ones, and the parts in the table, completed where the rest is missing."""
+    page = (ROOT / "docs/feedback.md").read_text(encoding="utf-8")
+    section = page[page.index("### A map for other columns") : page.index("### Sources")]
+    whole = [text for block in re.findall(r"```yaml\n(.*?)```", section, re.DOTALL) for text in block.split("---\n")]
+    rows = [row.split("|")[2] for row in section.splitlines() if row.startswith("| ")][2:]
+    parts = [part for row in rows for part in re.findall(r"`([^`]+)`", row)]
+    return [*whole, *(completed(part.replace("…", "{path: v, values: {a: 0}}")) for part in parts)]
+
+
+def completed(part: str) -> str:
+    if part.startswith("values:"):
+        part = f"winner: {{path: vote, {part}}}"
+    decided = any(word in part for word in ("winner", "scores", "order", "correction"))
+    single = any(word in part for word in ("good", "stars", "prompt:", "system:", "turns:", "criterion"))
+    answers = "[a]" if single else "[a, b, c]" if "order" in part else "a[*]" if "[*]" in part else "[a, b]"
+    more = [f"answers: {'a[*]' if 'positions_from' in part else answers}", "" if "prompt:" in part else "prompt: q"]
+    return "\n".join([part, *more, "" if decided or single else "order: best_first"])
+
+
+@pytest.mark.parametrize("text", written_in_docs())
+def test_the_maps_in_the_docs_are_maps(text: str, tmp_path: Path) -> None:
+    (tmp_path / "map.yaml").write_text(text)
+    assert fieldmap.load(tmp_path / "map.yaml").answers
