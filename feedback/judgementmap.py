@@ -219,6 +219,7 @@ class Order(Naming):
         return {"ranks": ranks} if sum(rank is not None for rank in ranks) > 1 else {"outcome": "skip"}
 
     def _groups(self, value: object) -> list[list[object]]:
+        value = decoded(value)
         if isinstance(value, str):
             groups: list[Any] = [[name.strip() for name in group.split("=")] for group in value.split(">")]
         elif isinstance(value, list):

@@ -209,6 +209,12 @@ def test_one_answer_is_in_no_order() -> None:
         read({"prompt": "q", "answers": "x[*]", "order": "best_first"}, {"q": "Q?", "x": ["A"]})
 
 
+def test_an_answer_that_is_json_is_a_text() -> None:
+    row = {"q": "List three numbers.", "a": "[1, 2, 3]", "b": '{"numbers": 3}', "v": "a"}
+    values = {"prompt": "q", "answers": ["a", "b"], "winner": {"path": "v", "values": {"a": 0}}}
+    assert [response.text for response in read(values, row).responses] == ["[1, 2, 3]", '{"numbers": 3}']
+
+
 def test_columns_that_are_joined_are_kept() -> None:
     event = read({"prompt": ["do", "with"], "answers": ["a"]}, {"do": "Sum up:", "with": "Q?", "a": "A", "n": 1})
     assert [turn.content for turn in event.prompt] == ["Sum up:\n\nQ?"]
