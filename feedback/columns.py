@@ -83,7 +83,7 @@ JUDGING = (
     *("winner", "prefer", "choice", "vote", "verdict", "better", "best", "select", "judg", "label", "decision"),
     *("overall", "result", "rank", "rating", "score", "chosen", "outcome", "correct", "likert", "pick", "win", "rate"),
 )
-"""Parts of names of columns that hold a judgement, the surest first."""
+"""Parts of names of columns that hold a judgement, the most reliable first."""
 
 
 SIDES = ("a", "b", "0", "1", "2", "left", "right", "tie", "first", "second", "both", "neither", "draw")
@@ -93,8 +93,12 @@ SIDES = ("a", "b", "0", "1", "2", "left", "right", "tie", "first", "second", "bo
 def columns(records: Sequence[Mapping[str, Any]]) -> list[Column]:
     """The columns of records, and the paths into nested ones, in the order in which they come up."""
     found: dict[str, list[Any]] = {}
+    coded = {name for record in records for name in record} - {
+        name for record in records for name, value in record.items() if isinstance(value, str) and not _is_coded(value)
+    }
     for record in records:
-        for path, value in _leaves(record, ""):
+        opened = {name: decoded(value) if name in coded else value for name, value in record.items()}
+        for path, value in _leaves(opened, ""):
             found.setdefault(path, []).append(value)
     return [Column(path, values) for path, values in found.items()]
 
@@ -112,8 +116,12 @@ def speaker_and_text(turn: Mapping[str, Any]) -> tuple[str, str] | None:
     return (speaker, text) if speaker and text else None
 
 
+def _is_coded(text: str) -> bool:
+    """Whether a text is a list or an object written as JSON."""
+    return not text or not isinstance(decoded(text), str)
+
+
 def _leaves(value: Any, path: str) -> Iterator[tuple[str, Any]]:
-    value = decoded(value)
     if isinstance(value, Mapping) and value:
         for name, inner in value.items():
             yield from _leaves(inner, f"{path}.{name}" if path else name)

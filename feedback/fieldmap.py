@@ -1,6 +1,6 @@
 """A map from the columns of a table to the fields of a record, for files whose columns are no known form."""
 
-from collections.abc import Iterator, Mapping
+from collections.abc import Iterator, Mapping, Sequence
 from pathlib import Path
 from typing import Any, Literal
 
@@ -9,13 +9,13 @@ from pydantic import Field, JsonValue, model_validator
 from core.errors import BadFeedback, BadParams
 from core.settings import parse, read
 from feedback.judgementmap import JudgementMap, Part, Paths, text_of, unfit
-from feedback.layouts import spoken
+from feedback.layouts import decoded, spoken
 from feedback.paths import EACH, all_of, at
 
 Record = Mapping[str, Any]
 
 OPEN = "TODO"
-"""Stands in a map for what only a person can say (`feedback.guesses`)."""
+"""Placeholder in a guessed map (`feedback.guesses`) for a value that a person must fill in."""
 
 
 class Turns(Part):
@@ -28,14 +28,12 @@ class Turns(Part):
     speakers: dict[str, Literal["user", "assistant", "system"]] = Field(min_length=1)
     """Name of a speaker → role."""
 
-    def read(self, turns: object) -> object:
-        """A list of turns as `{role, content}`; anything else as it is.
+    def read(self, turns: Sequence[Record]) -> list[dict[str, Any]]:
+        """Turns as `{role, content}`.
 
         Raises:
             BadFeedback: a speaker is not in the map.
         """
-        if not isinstance(turns, list) or not all(isinstance(turn, Mapping) for turn in turns):
-            return turns
         return [self._turn(turn) for turn in turns]
 
     def _turn(self, turn: Record) -> dict[str, Any]:
@@ -164,7 +162,11 @@ class FieldMap(JudgementMap):
         return answers
 
     def _turns(self, value: Any) -> Any:
-        return spoken(self.turns.read(value) if self.turns else value)
+        """A text, or turns, which may be written as JSON."""
+        turns = decoded(value)
+        if not isinstance(turns, list) or not all(isinstance(turn, Mapping) for turn in turns):
+            return value
+        return spoken(self.turns.read(turns) if self.turns else turns)
 
     def _kind(self, count: int) -> str:
         judging = [self, *self.criteria.values()]

@@ -1,6 +1,6 @@
-"""A map to complete: which column may be what, guessed from the names and values of the first records.
+"""A map to complete: the role of each column, guessed from the names and values of the first records.
 
-Nothing is read by a guess: what decides about the better answer is left open (`TODO`), and a map with one is refused.
+A guess never decides which answer is better: that part is left open (`TODO`), and a map with a `TODO` is refused.
 """
 
 import json
@@ -17,12 +17,12 @@ PROMPTS = (
     *("prompt", "instruction", "question", "query", "messages", "conversation", "dialog", "context", "history", "post"),
     *("input", "request", "turns", "text", "title", "article", "source_text"),
 )
-"""Parts of names of columns with prompts, the surest first."""
+"""Parts of names of columns with prompts, the most reliable first."""
 ANSWERS = (
     *("response", "completion", "answer", "output", "candidate", "generation", "reply", "summary", "option", "choice"),
     *("chosen", "rejected", "better", "worse", "text", "content"),
 )
-"""Parts of names of columns with answers, the surest first."""
+"""Parts of names of columns with answers, the most reliable first."""
 SIDES = (
     *(("a", "b"), ("1", "2"), ("0", "1"), ("left", "right"), ("first", "second"), ("chosen", "rejected")),
     *(("better", "worse"), ("best", "worst"), ("good", "bad"), ("winner", "loser"), ("preferred", "rejected")),
@@ -53,13 +53,13 @@ FIELDS = {
 
 
 class Guess(NamedTuple):
-    """Which columns may hold what."""
+    """The likely role of each column."""
 
     prompts: list[Column]
     system: Column | None
     answers: list[Column]
     by_rank: bool
-    """Whether the names of the answers say which is better."""
+    """Whether the names of the answers show which is better."""
     judging: list[Column]
     scores: list[Column]
     models: list[Column]
@@ -74,7 +74,7 @@ def template(records: Sequence[Mapping[str, Any]]) -> str:
 
 
 def guessed(all_columns: Sequence[Column]) -> Guess:
-    """Which columns may hold what."""
+    """The likely role of each column."""
     answers = _answers(all_columns)
     rest = [column for column in all_columns if column not in answers and not _is_inside(column, answers)]
     system = next((column for column in rest if column.name.startswith("system")), None)
@@ -86,9 +86,9 @@ def guessed(all_columns: Sequence[Column]) -> Guess:
     scores = [column for column in _beside(rest, answers, ("score", "rating", "rank", "vote")) if column.is_number]
     rest = [column for column in rest if column not in (*models, *scores)]
     judging = _judging(rest, [*answers, *models])
-    names_say = bool(answers) and not answers[0].is_many and bool(BY_RANK & set(_tokens(answers[0].name)))
+    names_rank = bool(answers) and not answers[0].is_many and bool(BY_RANK & set(_tokens(answers[0].name)))
     others = [column for column in rest if column not in judging]
-    return Guess(prompts, system, answers, names_say, judging, scores, models, fields, others)
+    return Guess(prompts, system, answers, names_rank, judging, scores, models, fields, others)
 
 
 def _answers(all_columns: Sequence[Column]) -> list[Column]:
@@ -100,11 +100,11 @@ def _answers(all_columns: Sequence[Column]) -> list[Column]:
         return by_name
     many = [column for column in texts if column.is_many and column.is_called(ANSWERS) and not _is_note(column)]
     if groups and not (many and max(map(_length, many)) > max(map(_length, groups[0]))):
-        return max(groups, key=lambda group: (_sureness(group[0], ANSWERS), group[0].length))
+        return max(groups, key=lambda group: (_reliability(group[0], ANSWERS), group[0].length))
     if many:
-        return [max(many, key=lambda column: (_sureness(column, ANSWERS), column.length))]
+        return [max(many, key=lambda column: (_reliability(column, ANSWERS), column.length))]
     single = [column for column in texts if column.is_called(ANSWERS[:9])]
-    return [max(single, key=lambda column: _sureness(column, ANSWERS))] if single else []
+    return [max(single, key=lambda column: _reliability(column, ANSWERS))] if single else []
 
 
 def _by_name(texts: Sequence[Column]) -> list[Column]:
@@ -157,9 +157,11 @@ def _tokens(name: str) -> list[str]:
 
 
 def _prompts(rest: Sequence[Column]) -> list[Column]:
-    """The surest column by its name; instruction and input belong together."""
+    """The column whose name is most likely that of a prompt; instruction and input belong together."""
     texts = [column for column in rest if _holds_text(column) and not column.is_many and not _is_about(column)]
-    named = sorted((column for column in texts if column.is_called(PROMPTS)), key=lambda one: _sureness(one, PROMPTS))
+    named = sorted(
+        (column for column in texts if column.is_called(PROMPTS)), key=lambda one: _reliability(one, PROMPTS)
+    )
     if not named:
         return [max(texts, key=_length)] if texts else []
     best = named[-1]
@@ -168,7 +170,7 @@ def _prompts(rest: Sequence[Column]) -> list[Column]:
 
 
 def _judging(rest: Sequence[Column], named: Sequence[Column]) -> list[Column]:
-    """Columns that may say which answer is better, the surest first."""
+    """Columns that may state which answer is better, the most reliable first."""
     known = {text_of(value) for column in named for value in column.values}
     likely = [
         column
@@ -178,7 +180,7 @@ def _judging(rest: Sequence[Column], named: Sequence[Column]) -> list[Column]:
         or (column.is_choice and column.names_sides)
         or (column.is_called(JUDGING) and (column.is_choice or column.is_number or column.is_list))
     ]
-    return sorted(likely, key=lambda column: (column.is_many, -_sureness(column, JUDGING)))[:3]
+    return sorted(likely, key=lambda column: (column.is_many, -_reliability(column, JUDGING)))[:3]
 
 
 def _beside(rest: Sequence[Column], answers: Sequence[Column], words: Sequence[str]) -> list[Column]:
@@ -210,7 +212,7 @@ def _field(rest: Sequence[Column], words: Sequence[str]) -> Column | None:
     return next((column for word in words for column in fitting if word in column.name), None)
 
 
-def _sureness(column: Column, words: Sequence[str]) -> int:
+def _reliability(column: Column, words: Sequence[str]) -> int:
     """The higher, the earlier in `words` is the first word that is in the name."""
     position = next((ix for ix, word in enumerate(words) if word in column.path.lower()), len(words))
     return 2 * (len(words) - position) + (position < len(words) and column.name == words[position])
@@ -278,7 +280,7 @@ def _turns(texts: Sequence[Column]) -> Iterator[str]:
 
 
 def _decides(guess: Guess) -> Iterator[str]:
-    """What may say which answer is better; all but the first way as comments."""
+    """The parts of the map that may state which answer is better; all but the first as comments."""
     ways = [list(_winner(column, guess)) for column in guess.judging]
     if guess.scores:
         ways.insert(0 if not ways or guess.scores[0].is_called(("rank", "score", "rating")) else 1, _scores(guess))

@@ -23,7 +23,9 @@ def text_of(value: object) -> str:
     """A value as it is written in a map: `true`, `null`, `1`, `left`."""
     if value is None or isinstance(value, bool):
         return "null" if value is None else str(value).lower()
-    return f"{value:g}" if isinstance(value, float) else str(value)
+    if isinstance(value, float):
+        return str(int(value)) if value.is_integer() else f"{value:g}"
+    return str(value)
 
 
 def with_text_keys(values: object) -> object:
@@ -37,7 +39,8 @@ def as_paths(value: object) -> object:
 
 
 Paths = Annotated[tuple[str, ...], BeforeValidator(as_paths)]
-Values = Annotated[dict[str, int | tuple[int, float] | Outcome], BeforeValidator(with_text_keys)]
+Position = Annotated[int, Field(strict=True)]  # `yes` in YAML is true, which is not the second answer
+Values = Annotated[dict[str, Position | tuple[Position, float] | Outcome], BeforeValidator(with_text_keys)]
 
 
 class Part(BaseModel):
@@ -47,7 +50,7 @@ class Part(BaseModel):
 
 
 class Numbers(Part):
-    """A number that says by its side of a middle which of two answers is better."""
+    """A number between two answers: which one is better depends on the side of the middle that it is on."""
 
     middle: float
     """The number that is a tie, such as 0, 0.5 or 4."""
@@ -109,7 +112,7 @@ class Winner(Naming):
     """The value is a number between the two answers, such as a win rate or a rating from -3 to 3."""
 
     @model_validator(mode="after")
-    def _says_how(self) -> "Winner":
+    def _has_meanings(self) -> "Winner":
         if not self.values and not self.equals and self.positions_from is None and self.numbers is None:
             raise ValueError("add `values`, `positions_from`, `equals` or `numbers`: what a value means")
         return self
@@ -216,6 +219,7 @@ class Order(Naming):
         return {"ranks": ranks} if sum(rank is not None for rank in ranks) > 1 else {"outcome": "skip"}
 
     def _groups(self, value: object) -> list[list[object]]:
+        value = decoded(value)
         if isinstance(value, str):
             groups: list[Any] = [[name.strip() for name in group.split("=")] for group in value.split(">")]
         elif isinstance(value, list):
@@ -230,7 +234,7 @@ class JudgementMap(Part):
     """Where a record has the judgement by one criterion: at most one of `winner`, `scores` and `order`."""
 
     winner: Winner | None = None
-    """Names the better of several answers, or says whether a single one is good."""
+    """Names the better of several answers, or states whether a single one is good."""
     scores: Scores | None = None
     """Scores or ranks of the answers."""
     order: Order | Literal["best_first", "worst_first"] | None = None

@@ -2,7 +2,8 @@
 
 `responses[#]` are the names of the values of an object.
 
-A path leads through objects, lists, and both written as JSON text.
+A path leads through objects, lists, and both written as JSON text. The value at its end is left as it is: a text can
+be an answer that happens to be JSON.
 """
 
 import re
@@ -27,22 +28,22 @@ def at(row: Mapping[str, Any], path: str) -> Any:
     A column whose name is the whole path comes first.
     """
     if path in row:
-        return decoded(row[path])
+        return row[path]
     value: Any = row
     for step in _STEP.findall(path):
         value = _one_step(decoded(value), step)
-    return decoded(value)
+    return value
 
 
 def each(row: Mapping[str, Any], path: str) -> list[Any]:
     """The values that a path leads to: one, or as many as a list in it has elements."""
     if path.endswith(NAMES):
-        named = at(row, path.removesuffix(NAMES))
+        named = decoded(at(row, path.removesuffix(NAMES)))
         return list(named) if isinstance(named, Mapping) else []
     head, star, tail = path.partition(EACH)
     if not star:
         return [at(row, path)]
-    values = at(row, head)
+    values = decoded(at(row, head))
     elements = list(values.values()) if isinstance(values, Mapping) else values if isinstance(values, list) else []
     return [value for element in elements for value in each({"element": element}, f"element{tail}")]
 

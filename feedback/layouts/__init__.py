@@ -32,7 +32,9 @@ LIKE_A_WORSE_ANSWER = frozenset(
 )
 """Names of columns with an answer that is worse than the one that a form without it would read."""
 LABEL = "label"
-"""The column that says in some formats whether an answer is good."""
+"""The column that states in some formats whether an answer is good."""
+
+_MARKS_AS_BAD = LIKE_A_WORSE_ANSWER | {LABEL}
 
 TIE, SKIP = {"outcome": "tie"}, {"outcome": "skip"}
 FIRST, SECOND = {"ranks": [1, 2]}, {"ranks": [2, 1]}
@@ -103,7 +105,7 @@ def recognise(record: Record) -> Layout:
         )
     if suspects := stated & LIKE_A_PROMPT - claimed:
         _check_unclaimed(record, suspects, best.read(record).prompt)
-    if stated & (LIKE_A_WORSE_ANSWER | {LABEL}) - claimed:
+    if stated & _MARKS_AS_BAD - claimed:
         _check_demonstration(best.read(record).kind, stated - claimed, record)
     return best
 
@@ -147,7 +149,7 @@ def _check_unclaimed(record: Record, columns: frozenset[str], prompt: object) ->
 
 
 def _check_demonstration(kind: str, columns: frozenset[str], record: Record) -> None:
-    """An answer is not imitated if a column beside it may say that it is bad, or is only one of a pair."""
+    """An answer is no demonstration if another column may mark it as bad, or may be the second answer of a pair."""
     is_thumb = isinstance(record.get(LABEL), bool | int) or str(record.get(LABEL)).lower() in (
         "true",
         "false",
@@ -157,7 +159,7 @@ def _check_demonstration(kind: str, columns: frozenset[str], record: Record) -> 
     suspects = columns & LIKE_A_WORSE_ANSWER | ({LABEL} & columns if is_thumb else frozenset())
     if kind == "demonstration" and suspects:
         raise BadFeedback(
-            f"{min(suspects)} may say that the answer is bad, or be a second answer, expected a form that reads it; "
+            f"{min(suspects)} may mark the answer as bad, or be a second answer, expected a form that reads it; "
             "`rounds feedback inspect` prints a map to complete"
         )
 

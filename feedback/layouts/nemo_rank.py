@@ -1,4 +1,4 @@
-"""Preferences of NeMo RL: `{context, completions: [{rank, completion}]}`; older files say `prompt` for `context`."""
+"""Preferences of NeMo RL: `{context, completions: [{rank, completion}]}`, in older files `{prompt, completions}`."""
 
 from core.errors import BadFeedback
 from feedback.layouts import Form, Layout, Record, parts, ranked, without

@@ -1,5 +1,6 @@
 """Records of no known form, read by a map of their columns; each case says which answer must be chosen."""
 
+import re
 from pathlib import Path
 from typing import Any
 
@@ -11,6 +12,7 @@ from feedback import canonical, fieldmap
 from feedback.fieldmap import FieldMap
 from feedback.schema import FeedbackEvent
 from feedback.votes import votes
+from tests.pages import ROOT
 
 ROW = {"q": {"text": "Q?"}, "outputs": [{"content": "first"}, {"content": "second"}], "who": 7}
 PAIR = {"prompt": "q.text", "answers": ["outputs[0].content", "outputs[1].content"]}
@@ -91,6 +93,7 @@ def test_fields_constants_and_json_in_text() -> None:
         (PAIR | {"winner": {"path": "v", "values": {"a": "good"}}}, "expected 0 or 1"),
         ({"prompt": "q", "answers": ["a"], "winner": {"path": "v", "values": {"a": 0}}}, "expected good or bad"),
         (PAIR | {"winner": {"path": "v"}}, "positions_from"),
+        (PAIR | {"winner": {"path": "v", "values": {"a": True}}}, "values.a"),
         (
             PAIR | {"winner": {"path": "v", "values": {"a": 0}}, "order": "best_first"},
             "two of winner, scores and order",
@@ -206,6 +209,12 @@ def test_one_answer_is_in_no_order() -> None:
         read({"prompt": "q", "answers": "x[*]", "order": "best_first"}, {"q": "Q?", "x": ["A"]})
 
 
+def test_an_answer_that_is_json_is_a_text() -> None:
+    row = {"q": "List three numbers.", "a": "[1, 2, 3]", "b": '{"numbers": 3}', "v": "a"}
+    values = {"prompt": "q", "answers": ["a", "b"], "winner": {"path": "v", "values": {"a": 0}}}
+    assert [response.text for response in read(values, row).responses] == ["[1, 2, 3]", '{"numbers": 3}']
+
+
 def test_columns_that_are_joined_are_kept() -> None:
     event = read({"prompt": ["do", "with"], "answers": ["a"]}, {"do": "Sum up:", "with": "Q?", "a": "A", "n": 1})
     assert [turn.content for turn in event.prompt] == ["Sum up:\n\nQ?"]
@@ -216,3 +225,29 @@ def test_an_unknown_speaker() -> None:
     turns = {"role": "by", "content": "text", "speakers": {"me": "user"}}
     with pytest.raises(BadFeedback, match="by is 'you', expected one of me"):
         read({"prompt": "t", "answers": ["a"], "turns": turns}, {"t": [{"by": "you", "text": "Q?"}], "a": "A"})
+
+
+def written_in_docs() -> list[str]:
+    """The maps in docs/feedback.md: whole ones, and the parts in the table, completed where the rest is missing."""
+    page = (ROOT / "docs/feedback.md").read_text(encoding="utf-8")
+    section = page[page.index("### A map for other columns") : page.index("### Sources")]
+    whole = [text for block in re.findall(r"```yaml\n(.*?)```", section, re.DOTALL) for text in block.split("---\n")]
+    rows = [row.split("|")[2] for row in section.splitlines() if row.startswith("| ")][2:]
+    parts = [part for row in rows for part in re.findall(r"`([^`]+)`", row)]
+    return [*whole, *(completed(part.replace("…", "{path: v, values: {a: 0}}")) for part in parts)]
+
+
+def completed(part: str) -> str:
+    if part.startswith("values:"):
+        part = f"winner: {{path: vote, {part}}}"
+    decided = any(word in part for word in ("winner", "scores", "order", "correction"))
+    single = any(word in part for word in ("good", "stars", "prompt:", "system:", "turns:", "criterion"))
+    answers = "[a]" if single else "[a, b, c]" if "order" in part else "a[*]" if "[*]" in part else "[a, b]"
+    more = [f"answers: {'a[*]' if 'positions_from' in part else answers}", "" if "prompt:" in part else "prompt: q"]
+    return "\n".join([part, *more, "" if decided or single else "order: best_first"])
+
+
+@pytest.mark.parametrize("text", written_in_docs())
+def test_the_maps_in_the_docs_are_maps(text: str, tmp_path: Path) -> None:
+    (tmp_path / "map.yaml").write_text(text)
+    assert fieldmap.load(tmp_path / "map.yaml").answers

@@ -55,6 +55,11 @@ def test_columns_of_nested_records_have_paths() -> None:
     assert paths == {"item.q": [Q], "outputs[*].text": [GOOD, BAD], "meta.lang": ["en"]}
 
 
+def test_a_text_that_is_json_in_one_record_is_a_text() -> None:
+    records = [{"prompt": Q, "output_1": text, "output_2": BAD, "label": 1} for text in (GOOD, "[1, 2, 3]")]
+    assert yaml.safe_load(template(records))["answers"] == ["output_1", "output_2"]
+
+
 def test_columns_that_hold_fields_are_proposed() -> None:
     record = {"prompt": Q, "completion_x": GOOD, "worker": "w1", "created": "2026-01-01", "license": "MIT", "other": 1}
     fields = yaml.safe_load(template([record]))["fields"]

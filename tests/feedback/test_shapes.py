@@ -6,6 +6,7 @@ import textwrap
 from pathlib import Path
 
 import pytest
+import yaml
 
 from feedback import fieldmap
 from feedback.inspection import inspect
@@ -45,6 +46,15 @@ def test_a_file_of_this_shape_is_brought_in_by_a_map(shape: Shape, tmp_path: Pat
     assert {tuple(turn.role for turn in event.prompt) for event in events} == {shape.roles}
     strengths = tuple(event.judgements[0].strength for event in events)
     assert strengths == (shape.strengths or (None,) * len(events))
+
+
+@pytest.mark.parametrize("shape", SHAPES, ids=lambda shape: shape.name)
+def test_a_map_is_the_same_after_it_is_written_down(shape: Shape, tmp_path: Path) -> None:
+    """A round freezes the map of a source in round.yaml."""
+    (tmp_path / "map.yaml").write_text(textwrap.dedent(shape.map))
+    fields = fieldmap.load(tmp_path / "map.yaml")
+    (tmp_path / "frozen.yaml").write_text(yaml.safe_dump(fields.model_dump(mode="json")))
+    assert fieldmap.load(tmp_path / "frozen.yaml") == fields
 
 
 @pytest.mark.parametrize("shape", SHAPES, ids=lambda shape: shape.name)

@@ -71,7 +71,7 @@ def test_a_column_like_a_prompt_is_not_left_out(column: str) -> None:
 @pytest.mark.parametrize("form", [{"messages": [user("Q?"), assistant("A")]}, {"instruction": "Q?", "output": "A"}])
 def test_an_answer_that_may_be_bad_is_not_imitated(form: dict[str, Any], beside: dict[str, Any]) -> None:
     assert canonical.event(form, DEFAULTS).kind == "demonstration"
-    with pytest.raises(BadFeedback, match=rf"{next(iter(beside))} may say that the answer is bad|chosen is missing"):
+    with pytest.raises(BadFeedback, match=rf"{next(iter(beside))} may mark the answer as bad|chosen is missing"):
         canonical.event(form | beside, DEFAULTS)
 
 
