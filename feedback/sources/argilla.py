@@ -28,7 +28,7 @@ class Reply(NamedTuple):
 
     question: str
     person: str
-    """Id of the person; `?0`, `?1`, … for the first, the second, … response of nobody named."""
+    """Id of the person; `?0`, `?1`, … for the first, the second, … response without a user."""
     value: Any
     status: str | None
     """`submitted`, `draft` or `discarded`; None if the export does not state it."""

@@ -23,8 +23,8 @@ COMPARED_WITH = "rounds.compared_with"
 Judge = Literal["HUMAN", "LLM_JUDGE", "CODE"]
 
 _TYPES = {"HUMAN": "human", "LLM_JUDGE": "ai", "CODE": "rule"}
-_NOBODY = (None, "", "default")
-"""MLflow's `source_id` of somebody who is not named."""
+_UNNAMED = (None, "", "default")
+"""Values of MLflow's `source_id` that name no person."""
 _SIDES: dict[str, Any] = {
     "better": 0,
     "true": 0,
@@ -121,7 +121,7 @@ class MlflowAssessments(Source):
     def fingerprint(self) -> str:
         """A digest of the ids and times of all assessments."""
         states = [
-            [one.assessment.get(name) for name in ("assessment_id", "last_update_time", "valid")]
+            [one.assessment.get(name) for name in ("assessment_id", "last_update_time")]
             for one in self._assessed(self._traces())
         ]
         return hashlib.sha256(json.dumps(states).encode()).hexdigest()
@@ -135,10 +135,13 @@ class MlflowAssessments(Source):
         """The assessments to read: those that are valid, each after all that it overrides."""
         for trace in traces.assessed(self.experiments, self.filter):
             others = {str(one.get("assessment_id")): one for one in trace["assessments"]}
+            overridden = {str(one.get("overrides")) for one in others.values()}  # MLflow's server omits `valid`
             read: dict[str, Record] = {}
-            for one in others.values():
-                if self._is_wanted(one) and one.get("valid") is not False:
-                    read |= {str(older["assessment_id"]): older for older in reversed([one, *_overridden(one, others)])}
+            for identity, one in others.items():
+                if self._is_wanted(one) and one.get("valid") is not False and identity not in overridden:
+                    read |= {
+                        str(older.get("assessment_id")): older for older in reversed([one, *_overridden(one, others)])
+                    }
             yield from (_Assessed(str(trace["trace_id"]), one, others) for one in read.values())
 
     def _is_wanted(self, assessment: Record) -> bool:
@@ -284,7 +287,7 @@ def _metadata(assessment: Record) -> Record:
 def _fields(assessment: Record) -> dict[str, Any]:
     kind, name = _who(assessment)
     times = {"created_at": assessment.get("last_update_time") or assessment.get("create_time")}
-    known = {} if name in _NOBODY else {"annotator_id": str(name)}
+    known = {} if name in _UNNAMED else {"annotator_id": str(name)}
     return {**times, **known, "annotator_type": _TYPES.get(kind, "human")}
 
 

@@ -19,7 +19,7 @@ _APART = ("text", "replies")
 
 
 class OASST(Source):
-    """The replies to a message are ranked by the consensus of all volunteers: one ranking per message, by nobody named.
+    """The ranks of the replies to a message are the consensus of all volunteers: a ranking by an unknown annotator.
 
     Ranks count from 0, the best; a reply without a rank stays unranked. Where an export has the rankings of single
     volunteers (`events.ranking`), these are read in place of the consensus, also those with `not_rankable`. Messages

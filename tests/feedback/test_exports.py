@@ -6,12 +6,18 @@ from pathlib import Path
 from typing import Any
 
 import pytest
+import yaml
 
 from cli.display import inspected
 from core.errors import BadFeedback
 from core.settings import override, parse
 from feedback import canonical, exports, inspection
+from feedback.questions import Question
+from feedback.schema import FeedbackEvent
+from feedback.sources import Intake
 from tasks.rounds.params import RoundSettings
+from tests import pages
+from tests.feedback.sources import test_label_studio, test_oasst
 
 NESTED = {"id": "1", "fields": {"prompt": "Q?"}, "responses": {"better": [{"value": "a", "user_id": "u"}]}}
 FLAT = {"prompt": "Q?", "completion": "A", "ok.responses": ["no"], "ok.responses.users": ["u"]}
@@ -60,3 +66,42 @@ def test_other_files_are_no_exports(tmp_path: Path) -> None:
     assert exports.command(tmp_path / "votes.jsonl") is None
     (tmp_path / "broken.jsonl").write_text("{broken\n")
     assert exports.command(tmp_path / "broken.jsonl") is None
+
+
+EXAMPLES: dict[str, Any] = {
+    "2023-04-12_oasst_ready.trees.jsonl.gz": test_oasst.tree(test_oasst.answer("A", 0), test_oasst.answer("B", 1)),
+    "export.json": test_label_studio.task(test_label_studio.annotation(test_label_studio.pair("left"))),
+    "records.json": {
+        "id": "1",
+        "fields": {"prompt": "Q?", "response_1": "A", "response_2": "B"},
+        "responses": {"better": [{"value": "response_1", "user_id": "u"}]},
+    },
+}
+"""File that docs/feedback.md names → a record of it."""
+
+
+def documented() -> list[str]:
+    """The sources of exports in the commands of docs/feedback.md."""
+    words = [word for command in pages.commands(pages.ROOT / "docs/feedback.md") for word in command]
+    return [word for word in words if any(f"path: {file}" in word for file in EXAMPLES)]
+
+
+@pytest.mark.parametrize("setting", documented())
+def test_a_documented_source_reads_its_file(tmp_path: Path, monkeypatch: pytest.MonkeyPatch, setting: str) -> None:
+    monkeypatch.chdir(tmp_path)
+    (tmp_path / "labels.xml").write_text(test_label_studio.CONFIG)
+    for file, record in EXAMPLES.items():
+        (tmp_path / file).write_text(json.dumps([record]))
+    [source] = parse(RoundSettings, override({}, [setting]), setting).ingest.sources
+    source.check()
+    [event] = source.read(Intake(0, seed=0))
+    assert isinstance(event, FeedbackEvent), event
+    assert event.judgements[0].ranks == (1, 2)
+
+
+def test_documented_questions_are_valid() -> None:
+    [block] = [
+        block for block in pages.blocks(pages.ROOT / "docs/feedback.md", "yaml") if block.startswith("questions:")
+    ]
+    uses = {name: parse(Question, given, name).use for name, given in yaml.safe_load(block)["questions"].items()}
+    assert uses == {"verdict": "winner", "errors": "rating", "edit": "correction", "notes": "ignored"}

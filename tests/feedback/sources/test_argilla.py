@@ -152,7 +152,7 @@ def test_an_edited_response_corrects_the_stored_one(tmp_path: Path) -> None:
     assert counted == {ANA: "Soon.", BO: "On Monday."}
 
 
-def test_responses_of_nobody_named_are_events_of_their_own(tmp_path: Path) -> None:
+def test_responses_without_a_user_are_events_of_their_own(tmp_path: Path) -> None:
     given: list[Any] = [("first", None, "submitted"), ("second", None, "submitted")]
     first, second = events(tmp_path, flat("better", *given))
     assert (best(first), best(second)) == ("On Monday.", "Soon.")

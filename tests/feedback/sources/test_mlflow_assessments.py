@@ -153,6 +153,12 @@ def test_a_judge_model_that_a_person_overrides_does_not_count() -> None:
     assert effective([model, person]) == [person]
 
 
+@pytest.mark.parametrize("stated", [{"valid": False}, {"valid": None}])
+def test_a_person_whom_a_judge_model_overrides_does_not_count(stated: dict[str, Any]) -> None:
+    person, judge = said(True) | stated, said(False, "a2", overrides="a1", who="LLM_JUDGE", by="gpt")
+    assert read(person, judge) == []
+
+
 def test_a_value_that_is_changed_in_place_corrects_the_stored_event(tmp_path: Any) -> None:
     for round, value in enumerate((True, False, False)):
         state = said(value, last_update_time=f"2026-01-0{2 + value}T00:00:00Z" if value else "2026-01-05T00:00:00Z")

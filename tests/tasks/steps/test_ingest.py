@@ -125,3 +125,29 @@ def test_stored_prompts_that_the_template_refuses_are_left_out(tmp_path: Path, b
     curate(replace(round, values={**round.values, "model": {"base": str(base)}, "curate": {"min_holdout": 1}}), log)
     assert (log.metrics["refused"], log.metrics["events"]) == (2, 148)
     assert sum(log.metrics[split] for split in ("train", "judge", "holdout")) == 148
+
+
+def test_an_annotation_that_was_edited_since_it_was_stored_supersedes_it(tmp_path: Path) -> None:
+    knobs = {
+        "use": "label_studio",
+        "path": str(tmp_path / "export.json"),
+        "prompt": "q",
+        "answers": {"a": "x", "b": "y"},
+    }
+    round, log, counts = opened(tmp_path, ingest={"sources": [knobs]}), Logged(), []
+    for number, side in enumerate(("left", "left", "right")):
+        pair = {"from_name": "pw", "to_name": "a,b", "type": "pairwise", "value": {"selected": side}}
+        annotation = {
+            "id": 7,
+            "completed_by": 3,
+            "result": [pair],
+            "updated_at": f"2024-03-0{1 + number // 2}T00:00:00Z",
+        }
+        task = {"id": 1, "data": {"q": "Is it open?", "x": "Until six.", "y": "No idea."}, "annotations": [annotation]}
+        (tmp_path / "export.json").write_text(json.dumps([task]))
+        ingest(replace(round, number=number), log)
+        counts.append((log.metrics["new"], log.metrics["repeated"], log.metrics["quarantined"]))
+    assert counts == [(1, 0, 0), (0, 1, 0), (1, 0, 0)]
+    first, edited = store.events(round.workspace.feedback)
+    assert edited.supersedes == first.feedback_id
+    assert edited.judgements[0].ranks == (2, 1)

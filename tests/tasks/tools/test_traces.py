@@ -1,7 +1,9 @@
 """Traces and assessments that are logged to a real MLflow store through MLflow's own API."""
 
+import json
 import shutil
 from collections.abc import Callable, Iterator
+from dataclasses import replace
 from pathlib import Path
 from typing import Any, NamedTuple
 
@@ -10,14 +12,18 @@ import pytest
 from mlflow.entities import AssessmentSource
 
 from core.errors import BadFeedback
+from core.files import write_text
 from feedback import revisions, store
 from feedback.schema import FeedbackEvent
 from feedback.sources import Intake, Source
 from feedback.sources.jsonl import JSONL
 from feedback.sources.mlflow_assessments import COMPARED_WITH, MlflowAssessments
 from feedback.votes import effective
+from tasks.rounds.request import read_request
+from tasks.steps.ingest import ingest
 from tasks.tools import traces
 from tasks.tools.traces import MlflowTraces
+from tests.tasks.steps.hand_written import Logged, opened
 
 pytestmark = pytest.mark.filterwarnings(
     "ignore:The ``noload`` loader strategy:DeprecationWarning",
@@ -132,6 +138,22 @@ def test_what_cannot_be_read_is_named(
     with pytest.raises(BadFeedback, match=message):
         application.source(**knobs(application.root)).check()
     assert not (application.root / "none.db").exists()
+
+
+def test_a_round_is_requested_again_and_ingests_when_somebody_says_something_new(
+    application: Application, tmp_path: Path
+) -> None:
+    knobs = {"use": "mlflow_assessments", "experiments": ["app"], "tracking_uri": application.address}
+    round = opened(tmp_path, ingest={"sources": [knobs]})
+    write_text(round.workspace.params, "{}")
+    trace, written, new = application.ask("Is it open?", "Yes."), [], []
+    for number, said in enumerate((True, False)):
+        mlflow.log_feedback(trace_id=trace, name=f"ok {number}", value=said, source=ANA)
+        written.append(read_request(round.workspace, [f"ingest.sources={json.dumps([knobs])}"]).written)
+        ingest(replace(round, number=number), log := Logged())
+        new.append(log.metrics["new"])
+    assert written[0] != written[1]
+    assert new == [1, 1]
 
 
 def test_other_sources_are_left_as_they_are(tmp_path: Path) -> None:
