@@ -233,8 +233,10 @@ def test_files_wait_in_the_order_in_which_they_were_handed_in(tmp_path: Path) ->
 
 def test_what_a_killed_import_left_is_removed_and_not_counted(tmp_path: Path) -> None:
     workspace = Workspace(tmp_path / "workspace")
-    left = lines(workspace.inbox / ".import.abcdefgh.draft" / "half.jsonl", GOOD)
-    assert intake.new_records(workspace) == 0
-    intake.hand_in(workspace, [lines(tmp_path / "votes.jsonl", GOOD)])
+    file = lines(tmp_path / "votes.jsonl", GOOD)
+    intake.hand_in(workspace, [file])
+    left = lines(workspace.inbox / ".import.abcdefgh.draft" / "half.jsonl", GOOD | {"prompt": "Is it far?"})
+    assert intake.new_records(workspace) == 1
+    intake.hand_in(workspace, [file])
     assert not left.parent.exists()
     assert [path.name for path in workspace.inbox.iterdir()] == [path.name for path in intake.waiting(workspace)]
