@@ -32,8 +32,9 @@ def withdrawals(folder: Path, round: int) -> dict[str, list[Withdrawal]]:
 
 def _withdrawing(part: Path) -> list[FeedbackEvent]:
     """The events of a part that are withdrawn or supersede another one."""
-    table = pq.read_table(part, schema=SCHEMA)
-    return from_table(table.filter(pc.or_(pc.equal(table["status"], "withdrawn"), pc.is_valid(table["supersedes"]))))
+    columns = pq.read_table(part, columns=["status", "supersedes"])
+    mask = pc.or_(pc.equal(columns["status"], "withdrawn"), pc.is_valid(columns["supersedes"]))
+    return from_table(pq.read_table(part, schema=SCHEMA).filter(mask)) if pc.any(mask).as_py() else []
 
 
 def _withdrawal(event: FeedbackEvent, annotators: dict[str, str]) -> Withdrawal:

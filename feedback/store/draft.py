@@ -14,7 +14,7 @@ from feedback.schema import FeedbackEvent, RejectedRecord
 from feedback.store import identity, parquet
 from feedback.stored import COLUMNS, Decoder, StoredEvent
 
-_CHUNK = 5_000  # events that are objects at a time
+_CHUNK = 2_000  # events that are objects at a time
 
 
 class AppendResult(NamedTuple):

@@ -15,6 +15,7 @@ from typing import Annotated, NamedTuple
 
 from pydantic import Field, SerializeAsAny
 
+from core import collecting
 from core.errors import BadFeedback
 from core.files import digest, replacing
 from core.plugins import used
@@ -79,6 +80,7 @@ def new_records(workspace: Workspace) -> int:
     return count_new(waiting_ids, b"".join(packed(batch["feedback_id"].to_pylist()) for batch in columns))
 
 
+@collecting.paused()
 def _ids(file: Path) -> bytes:
     """The packed ids of the usable records of a file."""
     records = JSONL(path=file).read(Intake(round=0, seed=0))
@@ -192,6 +194,7 @@ def _files(path: Path) -> list[Path]:
     raise BadFeedback(f"{path}: the folder has no file of records; name a file, or a folder with {kinds.READ}")
 
 
+@collecting.paused()
 def _check(file: Path, fields: FieldMap | None) -> _Checked:
     if not file.is_file():
         raise BadFeedback(f"{file}: there is no such file, so nothing was taken in; name a file or folder of records")

@@ -7,6 +7,7 @@ from typing import Any
 import pyarrow as pa
 from pydantic import Field
 
+from core import collecting
 from core.errors import BadFeedback
 from core.files import replacing
 from core.settings import BaseSettings
@@ -75,6 +76,7 @@ class CurateSettings(BaseSettings):
     """Minimum number of held-out pairs. With fewer, the round stops: the reward model could not be evaluated."""
 
 
+@collecting.paused()
 def curate(round: Round, log: StepLog) -> None:
     """Rebuild all derived tables from the feedback store, and the data card.
 

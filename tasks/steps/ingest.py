@@ -4,6 +4,7 @@ from collections.abc import Iterable, Iterator
 from functools import partial
 from typing import NamedTuple
 
+from core import collecting
 from core.errors import BadFeedback
 from feedback import items, revisions, store
 from feedback import pairs as pair_files
@@ -21,6 +22,7 @@ from tasks.state.steplog import StepLog
 from tasks.tools import traces
 
 
+@collecting.paused()
 def ingest(round: Round, log: StepLog) -> None:
     """Append new events to the feedback store.
 

@@ -16,6 +16,7 @@ from core.errors import BadFeedback
 from feedback import store
 from feedback.fieldmap import FieldMap
 from feedback.packaging.compression import Compression
+from feedback.sources.jsonl import JSONL
 from tasks.state import intake
 from tasks.state.workspace import Workspace
 from tasks.steps.ingest import ingest
@@ -210,3 +211,32 @@ def test_records_that_are_read_by_a_map_are_stored_in_the_canonical_form(tmp_pat
     assert intake.hand_in(workspace, [tmp_path / "votes.csv"], fields=fields).records == 2
     assert [event.judgements[0].ranks for event in intake.inbox_events(workspace)] == [(2, 1), (1, 2)]
     assert ingested(tmp_path)[0]["new"] == 2
+
+
+def test_what_was_imported_is_counted_without_reading_it_again(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    plain = lines(tmp_path / "votes.jsonl", GOOD, GOOD | {"source_id": 7})
+    packed = tmp_path / "more.jsonl.gz"
+    packed.write_bytes(gzip.compress(json.dumps(GOOD | {"prompt": "Is it far?"}).encode()))
+    workspace = Workspace(tmp_path / "workspace")
+    intake.hand_in(workspace, [plain, packed])
+    expected = {event.feedback_id for event in intake.inbox_events(workspace)}
+    monkeypatch.setattr(JSONL, "read", lambda *_: pytest.fail("a file was read again"))
+    assert intake.new_records(workspace) == len(expected) == 3
+
+
+def test_files_wait_in_the_order_in_which_they_were_handed_in(tmp_path: Path) -> None:
+    files = [lines(tmp_path / f"{number}.jsonl", preference(number, "text")) for number in range(30)]
+    workspace = Workspace(tmp_path / "workspace")
+    intake.hand_in(workspace, files)
+    assert [file.read_bytes() for file in intake.waiting(workspace)] == [file.read_bytes() for file in files]
+
+
+def test_what_a_killed_import_left_is_removed_and_not_counted(tmp_path: Path) -> None:
+    workspace = Workspace(tmp_path / "workspace")
+    file = lines(tmp_path / "votes.jsonl", GOOD)
+    intake.hand_in(workspace, [file])
+    left = lines(workspace.inbox / ".import.abcdefgh.draft" / "half.jsonl", GOOD | {"prompt": "Is it far?"})
+    assert intake.new_records(workspace) == 1
+    intake.hand_in(workspace, [file])
+    assert not left.parent.exists()
+    assert [path.name for path in workspace.inbox.iterdir()] == [path.name for path in intake.waiting(workspace)]
