@@ -11,6 +11,7 @@ fields of `FeedbackEvent` set those fields, unless their value is of another mea
 `extra`. Null means that a value is not stated.
 """
 
+import json
 from collections.abc import Mapping, Sequence
 from typing import Any, get_args
 
@@ -29,6 +30,8 @@ _SHORT_FORM_FIELDS = _FIELDS.keys() - {"prompt", "responses", "judgements", "ext
 _TIMES = ("created_at", "ingested_at")
 _NAMES = ("source", "source_id", "annotator_id", "annotator_version", "batch_id", "guideline_version", "supersedes")
 """Fields with ids and versions, which some tools write as whole numbers."""
+_OBJECTS = ("annotator_groups", "extra")
+"""Fields that are objects, and JSON text in tables."""
 _CLOSED = {name: get_args(_FIELDS[name].annotation) for name in ("status", "annotator_type")}
 """Fields with few valid values: another value is one of another tool."""
 UNKNOWN = "unknown"
@@ -72,7 +75,18 @@ def _stated(record: Mapping[str, Any]) -> dict[str, Any]:
     blank = {name for name in (*_TIMES, "annotator_id") if _is_blank(fields.get(name))}
     fields = {name: value for name, value in fields.items() if name not in blank}
     fields = {name: value for name, value in fields.items() if value is not None or name not in _FIELDS}
+    fields |= {name: _decoded(fields[name]) for name in _OBJECTS if name in fields}
     return fields | {name: _as_text(fields[name]) for name in _NAMES if name in fields}
+
+
+def _decoded(value: object) -> object:
+    """An object that is written as JSON text, as in the columns of an exported Parquet file; anything else as it is."""
+    if not isinstance(value, str) or not value.startswith("{"):
+        return value
+    try:
+        return json.loads(value)
+    except (ValueError, RecursionError):
+        return value
 
 
 def _is_blank(value: object) -> bool:

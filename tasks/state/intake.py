@@ -15,7 +15,7 @@ from core.errors import BadFeedback
 from core.files import digest, replacing
 from core.plugins import used
 from core.settings import BaseSettings, override, read, section
-from feedback import packaging, store
+from feedback import forgotten, packaging, store
 from feedback.faults import Faults
 from feedback.fieldmap import FieldMap
 from feedback.lines import Line, judged, parse
@@ -25,7 +25,7 @@ from feedback.schema import FeedbackEvent, RejectedRecord
 from feedback.sources import Intake, Source
 from feedback.sources.jsonl import JSONL, source_name
 from feedback.sources.simulated import Simulated
-from tasks.state import feedback_database
+from tasks.state import feedback_database, tombstones
 from tasks.state.workspace import Workspace, at
 
 SourceField = Annotated[SerializeAsAny[Source], used("feedback.sources")]
@@ -60,10 +60,28 @@ def inbox_events(workspace: Workspace) -> list[FeedbackEvent]:
     return [record for record in records if isinstance(record, FeedbackEvent)]
 
 
+def waiting_events(workspace: Workspace) -> list[FeedbackEvent]:
+    """The valid events that wait in the inbox, then those in the feedback database, each id once."""
+    events = [*inbox_events(workspace), *feedback_database.waiting_events(workspace)]
+    first: dict[str, FeedbackEvent] = {}
+    for event in events:
+        first.setdefault(event.feedback_id, event)
+    return forgotten.kept(first.values(), tombstones.forgotten(workspace))
+
+
 def new_records(workspace: Workspace) -> int:
     """Number of records in the inbox and the feedback database that no round has ingested yet."""
     handed_in = {event.feedback_id for event in inbox_events(workspace)}
     return len((handed_in | feedback_database.waiting(workspace)) - store.ids(workspace.feedback))
+
+
+def threshold(workspace: Workspace) -> int:
+    """`ingest.threshold`: how much waiting feedback starts a round.
+
+    Raises:
+        BadParams: params.yaml cannot be read.
+    """
+    return _settings(workspace, ()).threshold
 
 
 class InboxCount(NamedTuple):

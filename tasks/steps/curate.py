@@ -10,7 +10,7 @@ from pydantic import Field
 from core.errors import BadFeedback
 from core.files import replacing
 from core.settings import BaseSettings
-from feedback import forms, preferences, store
+from feedback import forgotten, forms, preferences, store
 from feedback import prompts as prompt_rows
 from feedback.agreement import Agreement
 from feedback.measured import (
@@ -83,7 +83,7 @@ def curate(round: Round, log: StepLog) -> None:
             `min_holdout` are held out.
     """
     knobs, workspace = round.knobs("curate", CurateSettings), round.workspace
-    events, refused = templates.check(round, store.events(workspace.feedback))
+    events, refused = templates.check(round, forgotten.kept(store.events(workspace.feedback), round.forgotten))
     derived = preferences.preferences(events, knobs.split, round.salt, knobs.criterion, knobs.min_rating_difference)
     pairs = derived.rows
     demonstrations = preferences.demonstrations(events, knobs.split, round.salt)

@@ -4,7 +4,7 @@ from collections.abc import Iterable, Iterator, Sequence
 from functools import partial
 
 from core.errors import BadFeedback
-from feedback import groups, items, store
+from feedback import forgotten, groups, items, store
 from feedback import pairs as pair_files
 from feedback.measured import INGEST_NEW, INGEST_QUARANTINED, INGEST_REPEATED
 from feedback.rejects import SourceCount
@@ -27,7 +27,7 @@ def ingest(round: Round, log: StepLog) -> None:
     with log.learning():  # the simulated annotator's judging is timed; other sources only read
         by_source = _read(round)
     counts = [_checked(round, source, records) for source, records in by_source]
-    single = templates.check(round, feedback_database.claimed(round))
+    single = templates.check(round, forgotten.kept(feedback_database.claimed(round), round.forgotten))
     events = [*(event for taken, _ in counts for event in taken), *single.taken]
     rejected = [record for _, count in counts for record in count.rejected]
     rejected += templates.rejections(single.refused, [])
@@ -52,7 +52,7 @@ def _read(round: Round) -> list[tuple[Source, list[FeedbackEvent | RejectedRecor
     """The records of each source."""
     pairs = pair_files.read(round.workspace.answers)
     intake = Intake(round.number, round.seed_for("ingest"), pairs)
-    return [(source, list(source.read(intake))) for source in _sources(round)]
+    return [(source, forgotten.kept_records(source.read(intake), round.forgotten)) for source in _sources(round)]
 
 
 def _checked(
