@@ -22,7 +22,12 @@ class CheckedEvents(NamedTuple):
 
 def check(round: Round, events: Iterable[FeedbackEvent]) -> CheckedEvents:
     """Divide events by whether the chat template of the round's base model takes their prompts."""
-    template = Template(round.knobs("model", ModelSettings))
+    return divided(round.knobs("model", ModelSettings), events)
+
+
+def divided(base: ModelSettings, events: Iterable[FeedbackEvent]) -> CheckedEvents:
+    """Divide events by whether the chat template of a base model takes their prompts."""
+    template = Template(base)
     checked = CheckedEvents([], [])
     for event in events:
         reason = template.refusal(_turns(event.prompt))
