@@ -126,15 +126,16 @@ def hand_in(
     """Check feedback files, or all files of folders, and copy them to the inbox; they are on disk when this returns.
 
     The records are read by the code that the next round reads them with. With `skip_bad`, the records that cannot be
-    used are written to a file beside each file, with their reasons, and only the others are taken in. Records that are
-    read by a map are stored in the canonical form. A workspace that does not exist yet is created once all files are
-    checked.
+    used are written to a file beside each file, with their reasons, and only the others are taken in. Records of
+    forgotten annotators cannot be used. Records that are read by a map are stored in the canonical form. A workspace
+    that does not exist yet is created once all files are checked.
 
     Raises:
         BadFeedback: a file does not exist, is of a kind that is not read, or has no usable record; or a record cannot
             be used and `skip_bad` is false. Names the faults by kind, with counts. Nothing is taken in then.
     """
-    checked = [_check(file, fields) for path in paths for file in _files(path)]
+    gone = tombstones.forgotten(workspace)
+    checked = [_check(file, fields, gone) for path in paths for file in _files(path)]
     faults = [fault for file in checked for fault in file.faults]
     rejected = sum(file.rejected for file in checked)
     if faults and not skip_bad:
@@ -164,10 +165,12 @@ class _Checked(NamedTuple):
     """SHA-256 of its usable records as JSON lines."""
     fields: FieldMap | None
     """The map that it is read by."""
+    gone: tuple[str, ...]
+    """SHA-256 of the ids of forgotten annotators."""
 
     def records(self) -> Iterator[tuple[Line, FeedbackEvent | RejectedRecord]]:
         """Its records, read again."""
-        return judged(self.file, source_name(self.file), {}, self.fields.record if self.fields else dict)
+        return _judged(self.file, self.fields, self.gone)
 
 
 def _files(path: Path) -> list[Path]:
@@ -178,11 +181,23 @@ def _files(path: Path) -> list[Path]:
     raise BadFeedback(f"{path}: the folder has no file of records; name a file, or a folder with {kinds.READ}")
 
 
-def _check(file: Path, fields: FieldMap | None) -> _Checked:
+def _judged(
+    file: Path, fields: FieldMap | None, gone: tuple[str, ...]
+) -> Iterator[tuple[Line, FeedbackEvent | RejectedRecord]]:
+    """The records of a file; those of forgotten annotators are rejected."""
+    for line, record in judged(file, source_name(file), {}, fields.record if fields else dict):
+        if gone and isinstance(record, FeedbackEvent) and not forgotten.kept([record], gone):
+            reason = "annotator_id is that of a forgotten annotator, expected another"
+            yield line, RejectedRecord(source=record.source, where=line.where, reason=reason, record=line.text)
+        else:
+            yield line, record
+
+
+def _check(file: Path, fields: FieldMap | None, gone: tuple[str, ...]) -> _Checked:
     if not file.is_file():
         raise BadFeedback(f"{file}: there is no such file, so nothing was taken in; name a file or folder of records")
     before, faults, usable, lines = digest(file), Faults(), 0, hashlib.sha256()
-    for line, record in judged(file, source_name(file), {}, fields.record if fields else dict):
+    for line, record in _judged(file, fields, gone):
         if isinstance(record, RejectedRecord):
             faults.add(record)
         else:
@@ -195,7 +210,7 @@ def _check(file: Path, fields: FieldMap | None) -> _Checked:
         raise BadFeedback(
             f"{file}: none of {faults.total} records can be used, so nothing was taken in; correct them:\n{shown}"
         )
-    return _Checked(file, before, usable, faults.total, faults.lines(), lines.hexdigest(), fields)
+    return _Checked(file, before, usable, faults.total, faults.lines(), lines.hexdigest(), fields, gone)
 
 
 def _write_rejects(checked: _Checked) -> Path:

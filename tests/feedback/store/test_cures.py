@@ -2,6 +2,7 @@
 
 import os
 import tempfile
+from contextlib import closing
 from pathlib import Path
 from typing import LiteralString
 
@@ -110,9 +111,9 @@ def test_errors_of_postgresql_have_a_cure_that_works() -> None:
 def refused(url: str, write: bool = False) -> str:
     """The error when a database is opened, or written to."""
     try:
-        opened = database.connect(url)
-        if write:
-            opened.write(lambda connection: connection.exec_driver_sql("CREATE TABLE t (n int)"))
+        with closing(database.connect(url)) as opened:
+            if write:
+                opened.write(lambda connection: connection.exec_driver_sql("CREATE TABLE t (n int)"))
     except NoDatabase as error:
         return str(error)
     raise AssertionError("it was not refused")

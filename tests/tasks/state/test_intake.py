@@ -16,8 +16,8 @@ from core.errors import BadFeedback
 from feedback import store
 from feedback.fieldmap import FieldMap
 from feedback.packaging.compression import Compression
-from tasks.state import intake
-from tasks.state.workspace import Workspace
+from tasks.state import intake, tombstones
+from tasks.state.workspace import Workspace, at
 from tasks.steps.ingest import ingest
 from tests.feedback.packaging.test_packaging import COMPRESS, WRITERS
 from tests.tasks.steps.hand_written import Logged, opened
@@ -210,3 +210,14 @@ def test_records_that_are_read_by_a_map_are_stored_in_the_canonical_form(tmp_pat
     assert intake.hand_in(workspace, [tmp_path / "votes.csv"], fields=fields).records == 2
     assert [event.judgements[0].ranks for event in intake.inbox_events(workspace)] == [(2, 1), (1, 2)]
     assert ingested(tmp_path)[0]["new"] == 2
+
+
+def test_records_of_a_forgotten_annotator_are_not_taken_in(tmp_path: Path) -> None:
+    workspace = at(tmp_path / "workspace")
+    tombstones.add(workspace, "ana", "bo", "asked", (), ())
+    file = lines(tmp_path / "votes.jsonl", GOOD | {"annotator_id": "ana"}, GOOD | {"annotator_id": "cem"})
+    with pytest.raises(BadFeedback, match="forgotten annotator"):
+        intake.hand_in(workspace, [file])
+    assert intake.hand_in(workspace, [file], skip_bad=True)[:3] == (1, 1, 1)
+    [event] = intake.inbox_events(workspace)
+    assert event.annotator_id == "cem"
