@@ -10,6 +10,7 @@ from datetime import UTC, datetime
 from typing import NamedTuple
 
 from core.errors import BadFeedback, BadWorkspace
+from core.files import recover_all
 from core.settings import read, section
 from feedback.annotators import activity
 from feedback.forgotten import pseudonym
@@ -33,7 +34,7 @@ class Forgetting(NamedTuple):
 
     annotator: str
     since: str | None
-    """When the annotator was forgotten first; None if nobody was told to forget the annotator before."""
+    """When the annotator was forgotten first; None if that has not happened."""
     ingested: tuple[int, ...]
     """The rounds that took in feedback of the annotator."""
     voted: tuple[int, ...]
@@ -54,7 +55,7 @@ def look(workspace: Workspace, annotator: str) -> Forgetting:
         BadFeedback: the id is that of unknown people.
     """
     _check(annotator)
-    return _facts(workspace, annotator, write=False)
+    return _facts(workspace, annotator)
 
 
 def forget(workspace: Workspace, annotator: str, by: str, why: str) -> Forgetting:
@@ -64,7 +65,7 @@ def forget(workspace: Workspace, annotator: str, by: str, why: str) -> Forgettin
         BadFeedback: the id is that of unknown people.
     """
     _check(annotator)
-    facts = _facts(workspace, annotator, write=False)
+    facts = _facts(workspace, annotator)
     before = tombstones.about(workspace, annotator)
     if before.since is None or set(facts.ingested) - set(before.rounds) or set(facts.voted) - set(before.voted):
         tombstones.add(workspace, annotator, by, why, facts.ingested, facts.voted)
@@ -87,10 +88,19 @@ def purge(workspace: Workspace, annotator: str, by: str, why: str) -> Forgetting
         _check_closed(workspace)
         facts = forget(workspace, annotator, by, why)
         _mark(workspace, facts, by)
+        _remove_drafts(workspace)
         facts = facts._replace(places=tuple(places(workspace, annotator, write=True)))
-        tombstones.add(workspace, annotator, by, why, facts.ingested, facts.voted, purged=True)
+        complete = all(place.problem is None for place in facts.places)
+        tombstones.add(workspace, annotator, by, why, facts.ingested, facts.voted, purged=complete)
         _note(workspace, PURGE, annotator, by, why, facts)
     return facts
+
+
+def _remove_drafts(workspace: Workspace) -> None:
+    """Complete or remove files that a killed round left half written: they may have the feedback too."""
+    for folder in workspace.data.iterdir():
+        if folder.is_dir() and folder != workspace.inbox:  # a file may be handed in at this moment
+            recover_all(folder)
 
 
 def _check(annotator: str) -> None:
@@ -109,19 +119,18 @@ def _check_closed(workspace: Workspace) -> None:
         )
 
 
-def _facts(workspace: Workspace, annotator: str, write: bool) -> Forgetting:
+def _facts(workspace: Workspace, annotator: str) -> Forgetting:
     before = tombstones.about(workspace, annotator)
     ingested = {entry.round for entry in activity(workspace.feedback) if entry.annotator == annotator}
     voted = {entry.round for entry in activity(workspace.votes) if entry.annotator == annotator}
     ingested, voted = ingested | set(before.rounds), voted | set(before.voted)
-    found = tuple(places(workspace, annotator, write))
     return Forgetting(
         annotator=annotator,
         since=before.since,
         ingested=tuple(sorted(ingested)),
         voted=tuple(sorted(voted)),
         learned=learned(workspace, annotator, ingested),
-        places=found,
+        places=tuple(places(workspace, annotator, write=False)),
         beyond=tuple(_beyond(workspace, annotator)),
         open=records.coming(workspace) if records.unfinished(workspace) else None,
     )

@@ -13,7 +13,7 @@ from typing import Any, NamedTuple
 import pyarrow as pa
 import pyarrow.parquet as pq
 
-from core.errors import BadFeedback, BadWorkspace
+from core.errors import RoundsError
 from core.files import replacing
 from feedback import packaging
 from feedback.store import erasure, parquet
@@ -50,7 +50,7 @@ def places(workspace: Workspace, annotator: str, write: bool) -> Iterator[Place]
         where = workspace.name(folder) if folder.is_relative_to(workspace.root) else str(folder)
         try:
             count, problem = work(workspace, what, write), None
-        except (BadFeedback, BadWorkspace) as error:
+        except RoundsError as error:
             count, problem = 0, str(error)
         if count or problem:
             yield Place(name, where, count, problem)

@@ -28,7 +28,7 @@ class Tombstone(Value):
     voted: tuple[int, ...] = ()
     """The rounds that had counted fresh votes of the annotator."""
     purged: bool = False
-    """True for the line that is added once everything within reach is purged."""
+    """True for the line that is added once every place in the workspace is purged."""
 
 
 class Forgotten(NamedTuple):

@@ -132,6 +132,7 @@ def test_a_purge_leaves_nothing_that_it_does_not_name(
         assert arrivals.waiting(database, [0, 1, 2]) == {vote("kept", annotator_id="bo").feedback_id}
     refused = rounds("replay", 2, "--into", workspace.root.parent / "replay", "-w", workspace.root)
     assert (refused.code, "cannot be replayed: feedback that it read was purged on 20" in refused.err) == (2, True)
+    assert "feedback that it read, on 20" in rounds("lineage", "2", "-w", workspace.root).out
     for command in (("status",), ("lineage", "2"), ("show", "2"), ("plan",), ("gc",), ("audit", "verify"), ("params",)):
         done = rounds(*command, "-w", workspace.root)
         assert done.code == 0, done.err
