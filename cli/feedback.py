@@ -1,4 +1,4 @@
-"""`rounds feedback import` and `inspect`: add records to the inbox, or look at them first."""
+"""`rounds feedback …`: hand in records, look at them, count, export and forget them."""
 
 from __future__ import annotations
 
@@ -7,14 +7,18 @@ from typing import TYPE_CHECKING, Annotated
 
 import typer
 
-from cli.app import Folder, Panel, group
-from cli.display.console import console, counted
+from cli.app import Folder, Json, Panel, group
+from cli.display import person
+from cli.display.console import as_json, console, counted
+from core.errors import BadParams
 
 if TYPE_CHECKING:
     from tasks.state.intake import HandedIn
 
 feedback = group("feedback", "Look at feedback, and hand it in for the next round.", Panel.FEEDBACK)
 
+
+Selection = Annotated[list[str] | None, typer.Option(metavar="NAME", help="Only events with this value; repeatable.")]
 
 FieldMapFile = Annotated[
     Path | None,
@@ -58,6 +62,96 @@ def inspect(file: Annotated[Path, typer.Argument(help="A file of records.")], ma
     out = console()
     for line in lines(inspection.inspect(file, fieldmap.load(map_file) if map_file else None), map_file):
         out.print(line, soft_wrap=True)
+
+
+@feedback.command()
+def show(
+    event: Annotated[
+        str | None, typer.Argument(metavar="ID", help="A feedback_id (six characters are enough) or a source_id.")
+    ] = None,
+    last: Annotated[int | None, typer.Option("--last", min=1, metavar="N", help="The N events that came last.")] = None,
+    json: Json = False,
+    folder: Folder = None,
+) -> None:
+    """Show events whole: where each is, and which rounds learned from it."""
+    from cli.display import stored
+    from tasks.history import finding
+    from tasks.state.workspace import current
+
+    workspace = current(folder)
+    if (event is None) == (last is None):
+        raise BadParams("name one event by its ID, or use --last N")
+    found = finding.find(workspace, event) if event is not None else finding.last(workspace, last or 1)
+    if json:
+        print(as_json([each.to_json() for each in found]))
+        return
+    out = console()
+    for each in found:
+        for line in stored.event(each):
+            out.print(line, soft_wrap=True)
+
+
+@feedback.command()
+def stats(json: Json = False, folder: Folder = None) -> None:
+    """Count the stored feedback by form, source, annotator, licence, round and week, with the agreement of people."""
+    from cli.display import stored
+    from feedback.overview import overview
+    from tasks.state import intake
+    from tasks.state.workspace import current
+
+    workspace = current(folder)
+    counted, waiting = overview(workspace.feedback), intake.new_records(workspace)
+    if json:
+        print(as_json(counted.to_json() | {"waiting": waiting}))
+        return
+    stored.counts(console(), counted, waiting)
+
+
+@feedback.command()
+def export(
+    file: Annotated[Path, typer.Argument(help="The file to write: .jsonl or .parquet.", dir_okay=False)],
+    kind: Selection = None,
+    source: Selection = None,
+    folder: Folder = None,
+) -> None:
+    """Write stored feedback to a file in the canonical form, without that of forgotten annotators."""
+    from feedback.export import export as write
+    from tasks.state import tombstones
+    from tasks.state.workspace import current
+
+    workspace = current(folder)
+    count = write(workspace.feedback, file.absolute(), kind or (), source or (), tombstones.forgotten(workspace))
+    console().print(f"Wrote {count:,} events to {file}.", soft_wrap=True)
+
+
+@feedback.command()
+def forget(
+    annotator: Annotated[
+        str, typer.Option("--annotator", metavar="ID", help="The annotator_id, as the records have it.")
+    ],
+    purge: Annotated[
+        bool, typer.Option("--purge", help="Also remove the feedback from the workspace and its DVC cache.")
+    ] = False,
+    yes: Annotated[
+        bool, typer.Option("--yes/--dry-run", help="Do it; by default the command only lists what it is about.")
+    ] = False,
+    reason: Annotated[str, typer.Option("--reason", help="Why, for the audit log.")] = "asked to be forgotten",
+    by: Annotated[str | None, typer.Option("--by", metavar="NAME", help="Your name. Default: the login name.")] = None,
+    folder: Folder = None,
+) -> None:
+    """Leave out all feedback of an annotator from the next round on, and list what has learned from it."""
+    from cli.display import forgotten
+    from tasks.history import forgetting
+    from tasks.state.workspace import current
+
+    workspace, who = current(folder), by or person.name()
+    if not yes:
+        facts = forgetting.look(workspace, annotator)
+    elif purge:
+        facts = forgetting.purge(workspace, annotator, who, reason)
+    else:
+        facts = forgetting.forget(workspace, annotator, who, reason)
+    forgotten.show(console(), facts, purge, done=yes)
 
 
 def _report(handed_in: HandedIn) -> list[str]:

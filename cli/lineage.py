@@ -68,6 +68,8 @@ def _add_round(tree: Tree, past: "TracedRound") -> None:
     branch.add(f"run        {past.run}")
     commit = f"{past.commit or 'none'}{' with uncommitted changes' if past.dirty else ''}"
     branch.add(f"commit     {commit} (code {past.code})")
+    if past.purged:
+        branch.add(f"purged     feedback that it read, {past.purged}: it cannot be replayed")
     if past.parent:
         number = past.parent.round
         branch.add(f"follows    round {'unknown' if number is None else number} (key {past.parent.key})")

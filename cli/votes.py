@@ -3,6 +3,8 @@
 from __future__ import annotations
 
 import json
+import re
+from datetime import timedelta
 from pathlib import Path
 from typing import TYPE_CHECKING, Annotated
 
@@ -10,9 +12,12 @@ import typer
 
 from cli.app import Folder, Panel, group
 from cli.display.console import as_json, console
+from core.errors import BadParams
 
 if TYPE_CHECKING:
     from tasks.people.waiting import Wait
+
+_UNITS = {"m": "minutes", "h": "hours", "d": "days"}
 
 votes = group(
     "votes", "Export the pairs of a round that waits for votes of people, and import their votes.", Panel.FEEDBACK
@@ -28,8 +33,11 @@ def pull(
     limit: Annotated[int | None, typer.Option("--limit", min=1, help="Maximum number of pairs.")] = None,
     annotator: Annotated[
         str | None,
-        typer.Option("--annotator", metavar="NAME", help="Only pairs on which this annotator has not voted."),
+        typer.Option("--annotator", metavar="NAME", help="Take pairs for this annotator who has not voted on them."),
     ] = None,
+    time: Annotated[
+        str, typer.Option("--for", metavar="TIME", help="How long the pairs are kept for the annotator: 30m, 2h, 1d.")
+    ] = "2h",
     folder: Folder = None,
 ) -> None:
     """Export pairs, blinded, as JSON lines in the canonical form (docs/feedback.md)."""
@@ -37,7 +45,7 @@ def pull(
     from tasks.people import polls
     from tasks.state.workspace import current
 
-    lines = list(polls.as_lines(polls.pull(current(folder), annotator, limit)))
+    lines = list(polls.as_lines(polls.pull(current(folder), annotator, limit, _duration(time))))
     if into is None:
         for line in lines:
             print(as_json(json.loads(line), indent=None))
@@ -61,6 +69,28 @@ def push(
     out.print(f"{pushed.new} new votes, {pushed.changed} changed, {pushed.repeated} already known.")
     if awaited := pending(workspace):  # otherwise the round has continued in the meantime
         out.print(_continued(awaited.wait) if awaited.ready else str(awaited), soft_wrap=True)
+
+
+@votes.command()
+def status(folder: Folder = None) -> None:
+    """Show how many votes are in, and how many pairs people hold."""
+    from tasks.people import polls
+    from tasks.people.pending import pending
+    from tasks.state.workspace import current
+
+    workspace, out = current(folder), console()
+    progress = polls.progress(workspace)
+    if awaited := pending(workspace):
+        out.print(str(awaited), soft_wrap=True)
+    if progress and progress.items:
+        out.print(f"{progress.finished} judgements on {progress.items} pairs; {progress.held} pairs are held.")
+
+
+def _duration(text: str) -> timedelta:
+    match = re.fullmatch(r"(\d+)([mhd])", text)
+    if match is None or int(match[1]) == 0:
+        raise BadParams(f"--for {text!r} is not a time; write it as 30m, 2h or 1d")
+    return timedelta(**{_UNITS[match[2]]: int(match[1])})
 
 
 def _continued(wait: Wait) -> str:

@@ -11,6 +11,7 @@ fields of `FeedbackEvent` set those fields, unless their value is of another mea
 `extra`. Null means that a value is not stated.
 """
 
+import json
 from collections.abc import Mapping, Sequence
 from typing import Any, get_args
 
@@ -29,6 +30,8 @@ _SHORT_FORM_FIELDS = _FIELDS.keys() - {"prompt", "responses", "judgements", "ext
 _MAY_BE_BLANK = ("created_at", "ingested_at", "annotator_id")
 _NAMES = ("source", "source_id", "annotator_id", "annotator_version", "batch_id", "guideline_version", "supersedes")
 """Fields with ids and versions, which some tools write as whole numbers."""
+_OBJECTS = ("annotator_groups", "extra")
+"""Fields that are objects, and JSON text in tables."""
 _CLOSED = {name: get_args(_FIELDS[name].annotation) for name in ("status", "annotator_type")}
 """Fields with few valid values: another value is one of another tool."""
 UNKNOWN = "unknown"
@@ -70,6 +73,7 @@ def _stated(record: Mapping[str, Any]) -> dict[str, Any]:
     fields = {name: value for name, value in record.items() if _is_stated(name, value)}
     if "licence" not in fields and (licence := fields.pop("license", None)) is not None:
         fields["licence"] = licence
+    fields |= {name: _decoded(fields[name]) for name in _OBJECTS if name in fields}
     return fields | {name: _as_text(fields[name]) for name in _NAMES if name in fields}
 
 
@@ -77,6 +81,16 @@ def _is_stated(name: str, value: object) -> bool:
     if value is None:
         return name not in _FIELDS
     return name not in _MAY_BE_BLANK or not isinstance(value, str) or bool(value.strip())
+
+
+def _decoded(value: object) -> object:
+    """An object that is written as JSON text, as in the columns of an exported Parquet file; anything else as it is."""
+    if not isinstance(value, str) or not value.startswith("{"):
+        return value
+    try:
+        return json.loads(value)
+    except (ValueError, RecursionError):
+        return value
 
 
 def _as_text(value: object) -> object:

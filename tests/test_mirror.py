@@ -64,6 +64,7 @@ ELSEWHERE = {
     "tasks/analysis/blame/plot.py": "cli/test_blame.py",
     "tasks/analysis/blame/storage.py": "cli/test_blame.py",
     "tasks/analysis/training_data.py": "cli/test_blame.py",
+    "tasks/history/forgetting.py": "cli/test_forget.py",
     "tasks/history/replay.py": "cli/test_replay.py",
     "tasks/pages/plots.py": "flows/test_next_round.py",
     "tasks/registry/reference.py": "flows/test_next_round.py",

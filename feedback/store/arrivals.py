@@ -11,19 +11,22 @@ from collections.abc import Collection, Iterable, Iterator, Sequence
 from datetime import datetime
 from itertools import islice
 from pathlib import Path
-from typing import Any, NamedTuple
+from typing import Any, NamedTuple, TypeVar
 
-from sqlalchemy import ColumnElement, Connection, or_, select, update
+from sqlalchemy import ColumnElement, Connection, delete, func, or_, select, update
 from sqlalchemy.sql.dml import ReturningInsert
 
 from core.errors import Damaged
 from feedback.schema import FeedbackEvent, RejectedRecord
 from feedback.store import identity, parquet
 from feedback.store.database import Database
-from feedback.store.tables import check_id, events, inserting
+from feedback.store.tables import assignments, check_id, events, inserting
 
 _ROWS = 500
 """How many rows one statement inserts or looks up: SQLite binds at most 32,766 values."""
+
+
+Value = TypeVar("Value")
 
 
 class PutResult(NamedTuple):
@@ -120,6 +123,49 @@ def waiting(database: Database, finished: Collection[int]) -> set[str]:
     return set(database.read(lambda connection: connection.execute(query).scalars().all()))
 
 
+def count_waiting(database: Database, finished: Collection[int]) -> int:
+    """The number of events that no finished round has claimed."""
+    query = select(func.count()).select_from(events).where(_unfinished(finished))
+    return database.read(lambda connection: connection.execute(query).scalar_one())
+
+
+def waiting_events(database: Database, finished: Collection[int], limit: int | None = None) -> list[FeedbackEvent]:
+    """The events that no finished round has claimed, in the order of their arrival; with `limit`, only the first."""
+    rows = database.read(lambda connection: _claimed_rows(connection, _unfinished(finished), limit))
+    return [_event(text, received) for text, received in rows]
+
+
+def erase(database: Database, annotator: str, write: bool) -> int:
+    """Remove the events and the assignments of an annotator, of every workspace; returns the number of events.
+
+    Without `write`, they are counted.
+
+    Raises:
+        NoDatabase: the database does not answer.
+    """
+
+    def work(connection: Connection) -> int:
+        own = _by(connection, annotator)
+        for some in _chunks(own) if write else ():
+            connection.execute(delete(events).where(events.c.arrival.in_(some)))
+        if write:
+            connection.execute(delete(assignments).where(assignments.c.annotator == annotator))
+        return len(own)
+
+    if not write:
+        return database.read(work)
+    count = database.write(work)
+    database.compact()
+    return count
+
+
+def _by(connection: Connection, annotator: str) -> list[int]:
+    """The numbers of the events of an annotator. The text is searched first: to parse all events takes long."""
+    likely = events.c.event.contains(json.dumps(annotator), autoescape=True)
+    rows = connection.execute(select(events.c.arrival, events.c.event).where(likely))
+    return [number for number, text in rows if json.loads(text).get("annotator_id") == annotator]
+
+
 def _row(event: FeedbackEvent, now: datetime) -> dict[str, Any]:
     # the version is always stored: a later one may have other defaults
     fields = event.model_dump(mode="json", exclude_defaults=True) | {"schema_version": event.schema_version}
@@ -153,7 +199,7 @@ def _insertion(connection: Connection, rows: Sequence[dict[str, Any]]) -> Return
     return inserting(connection, events, rows, "feedback_id").returning(events.c.feedback_id)
 
 
-def _chunks(rows: Iterable[dict[str, Any]]) -> Iterator[list[dict[str, Any]]]:
+def _chunks(rows: Iterable[Value]) -> Iterator[list[Value]]:
     remaining = iter(rows)
     while some := list(islice(remaining, _ROWS)):
         yield some
@@ -181,6 +227,8 @@ def _claim(connection: Connection, round: int, condition: ColumnElement[bool]) -
     return Claim(round, len(lines), hashlib.sha256("".join(lines).encode()).hexdigest())
 
 
-def _claimed_rows(connection: Connection, condition: ColumnElement[bool]) -> list[tuple[str, datetime]]:
-    query = select(events.c.event, events.c.received_at).where(condition).order_by(events.c.arrival)
+def _claimed_rows(
+    connection: Connection, condition: ColumnElement[bool], limit: int | None = None
+) -> list[tuple[str, datetime]]:
+    query = select(events.c.event, events.c.received_at).where(condition).order_by(events.c.arrival).limit(limit)
     return [(text, received) for text, received in connection.execute(query)]

@@ -9,14 +9,17 @@ from contextlib import contextmanager
 from pathlib import Path
 from typing import Any, TypeVar
 
-from sqlalchemy import URL, Connection, Engine, NullPool, create_engine, event, inspect, make_url, text
+from sqlalchemy import URL, Connection, Engine, NullPool, create_engine, event, inspect, make_url, select, text
 from sqlalchemy.exc import ArgumentError, DBAPIError
 
 from core.errors import BadParams, BadWorkspace, NotInstalled, RoundsError
 from core.urls import sqlite
+from feedback.store import cures
+from feedback.store.tables import inserting
+from feedback.store.tables import owner as owners
 
 MIGRATIONS = Path(__file__).parent / "migrations"
-HEAD = "0001"
+HEAD = "0002"
 """The newest migration."""
 
 VERSION_TABLE = "feedback_schema_version"
@@ -85,6 +88,14 @@ class Database:
             with connection.begin():
                 return work(connection)
 
+    def compact(self) -> None:
+        """Free the disk of deleted rows. SQLite then has no byte of them; PostgreSQL's own vacuum frees them later."""
+        if self.dialect == "sqlite":
+            with self._explaining(), self._engine.connect() as connection:
+                connection.exec_driver_sql("COMMIT")  # VACUUM runs outside a transaction only
+                connection.exec_driver_sql("VACUUM")
+                connection.exec_driver_sql("PRAGMA wal_checkpoint(TRUNCATE)").close()
+
     def close(self) -> None:
         """Close all connections."""
         self._engine.dispose()
@@ -104,41 +115,68 @@ class Database:
 
     def _unavailable(self, error: DBAPIError) -> NoDatabase:
         reason = str(error.orig).strip().partition("\n")[0]
-        cure = "make its folder writable, or restore the file from a backup"
-        if self.dialect == "postgresql":
-            cure = "start the server, or set ROUNDS_FEEDBACK_DATABASE to one that runs"
-        return NoDatabase(f"the feedback database {self.address} cannot be used: {reason}; {cure}")
+        todo = cures.cure(self.dialect, reason)
+        return NoDatabase(f"the feedback database {self.address} cannot be used: {reason}; {todo}")
 
 
-def connect(address: Path | str) -> Database:
+def connect(address: Path | str, owner: str | None = None) -> Database:
     """Open a database, and create or migrate its tables.
 
     Args:
         address: a file (created if missing), or a URL that begins with `postgresql://` or `sqlite:///`.
+        owner: the id of the workspace that uses it; the first one becomes its owner. None opens it as it is.
 
     Raises:
         BadParams: the URL is invalid, or of another kind of database.
         NotInstalled: the driver for PostgreSQL is missing.
         NoDatabase: the database does not answer.
-        BadWorkspace: a later version of rounds migrated the database.
+        BadWorkspace: a later version of rounds migrated the database, or another workspace owns it.
     """
     database = Database(_engine(_url(address)))
     try:
         if database.read(_revision) != HEAD:
             database.write(_migrate)
+        if owner is not None:
+            _check_owner(database, owner)
     except RoundsError:
         database.close()
         raise
     return database
 
 
+def _check_owner(database: Database, own: str) -> None:
+    """Two workspaces on one database would each ingest a part of the events that are meant for both or for one."""
+    known = database.read(_owner) or database.write(lambda connection: _become_owner(connection, own))
+    if known != own:
+        raise BadWorkspace(
+            f"the feedback database {database.address} belongs to another workspace (its data/workspace-id is {known}, "
+            f"here it is {own}); give each workspace a database or a schema of its own (docs/operations.md), or, if "
+            "this workspace replaces that one, copy its data/workspace-id"
+        )
+
+
+def _owner(connection: Connection) -> str | None:
+    return connection.execute(select(owners.c.workspace)).scalar()
+
+
+def _become_owner(connection: Connection, own: str) -> str | None:
+    connection.execute(inserting(connection, owners, [{"row": 1, "workspace": own}], "row"))
+    return _owner(connection)
+
+
 def _url(address: Path | str) -> URL:
     if isinstance(address, Path):
-        address.parent.mkdir(parents=True, exist_ok=True)
+        try:
+            address.parent.mkdir(parents=True, exist_ok=True)
+        except OSError as error:
+            raise NoDatabase(
+                f"the folder of the feedback database {address} cannot be created ({error}); make the folder above it "
+                "writable"
+            ) from error
         return make_url(sqlite(address))
     try:
         url = make_url(address)
-    except ArgumentError as error:
+    except (ArgumentError, ValueError) as error:  # ValueError: the port is not a number
         raise BadParams(
             "ROUNDS_FEEDBACK_DATABASE is not a URL; set it to postgresql://USER:PASSWORD@HOST/DATABASE"
         ) from error
@@ -147,6 +185,8 @@ def _url(address: Path | str) -> URL:
             f"{url.render_as_string()} is a database that feedback cannot be stored in; "
             "use postgresql://USER:PASSWORD@HOST/DATABASE"
         )
+    if url.get_backend_name() == "sqlite" and url.database in (None, "", ":memory:"):
+        raise BadParams("ROUNDS_FEEDBACK_DATABASE names no file; write sqlite:////FOLDER/feedback.db")
     return url.set(drivername="postgresql+psycopg") if url.get_backend_name().startswith("postgres") else url
 
 

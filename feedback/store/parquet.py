@@ -3,7 +3,8 @@
     feedback/part-00003-0.parquet         events that round 3 ingested
     feedback/quarantine/round-00003.jsonl records that it could not use, with reasons
 
-Parts are never removed or rewritten. A repeated vote with another id is stored too; `preferences` counts it once.
+Parts are never removed, and only `erasure` rewrites them. A repeated vote with another id is stored too; `preferences`
+counts it once.
 """
 
 import hashlib

@@ -9,7 +9,7 @@ from collections.abc import Mapping, Sequence
 from datetime import datetime, timedelta
 from typing import Any, Literal, NamedTuple
 
-from sqlalchemy import ColumnElement, Connection, ScalarSelect, Select, and_, func, or_, select, text, update
+from sqlalchemy import ColumnElement, Connection, ScalarSelect, Select, and_, func, literal, or_, select, text, update
 from sqlalchemy.dialects import postgresql, sqlite
 
 from core.errors import BadFeedback, NotFound
@@ -61,20 +61,29 @@ def add(database: Database, queue: str, new: Sequence[QueueItem], wanted: int = 
     return database.write(lambda connection: sum(_insert(connection, row) for row in rows))
 
 
-def take(database: Database, queue: str, annotator: str, limit: int, now: datetime, time: timedelta) -> list[QueueItem]:
+def take(
+    database: Database,
+    queue: str,
+    annotator: str,
+    limit: int,
+    now: datetime,
+    time: timedelta,
+    beyond_wanted: bool = False,
+) -> list[QueueItem]:
     """Give an annotator up to `limit` items that want judgements and that the annotator never had.
 
     Items with the fewest judgements come first, then those that were added first. For `time` they are kept for the
-    annotator; after that they are offered to others as well.
+    annotator; after that they are offered to others as well. With `beyond_wanted`, items that have as many judgements
+    as they want are given too, after the others.
 
     Raises:
         BadFeedback: the annotator is unknown.
     """
-    _check_annotator(annotator)
+    check_annotator(annotator)
 
     def work(connection: Connection) -> list[QueueItem]:
         _lock(connection, queue)
-        rows = connection.execute(_wanted(queue, annotator, now).limit(limit)).all()
+        rows = connection.execute(_offered(queue, annotator, now, beyond_wanted).limit(limit)).all()
         for row in rows:
             connection.execute(assignments.insert().values(_assignment(queue, row.item, annotator, "held", now + time)))
         return [QueueItem(row.item, json.loads(row.record)) for row in rows]
@@ -92,6 +101,13 @@ def held(database: Database, queue: str, annotator: str) -> list[QueueItem]:
     )
     rows = database.read(lambda connection: connection.execute(query).all())
     return [QueueItem(row.item, json.loads(row.record)) for row in rows]
+
+
+def extend(database: Database, queue: str, annotator: str, until: datetime) -> None:
+    """Keep the items that an annotator holds for the annotator until a later time, also those whose time is over."""
+    own = (assignments.c.queue == queue, assignments.c.annotator == annotator, assignments.c.state == "held")
+    change = update(assignments).where(*own, assignments.c.expires_at < until).values(expires_at=until)
+    database.write(lambda connection: connection.execute(change))
 
 
 def hand_back(database: Database, queue: str, annotator: str, names: Sequence[str]) -> int:
@@ -117,8 +133,21 @@ def finish(database: Database, queue: str, annotator: str, names: Sequence[str],
         BadFeedback: the annotator is unknown.
         NotFound: an item is not in the queue; none is noted then.
     """
-    _check_annotator(annotator)
+    check_annotator(annotator)
     database.write(lambda connection: _finish(connection, queue, annotator, names, now))
+
+
+def check_annotator(annotator: str) -> None:
+    """Check that a name stands for one person.
+
+    Raises:
+        BadFeedback: it does not, or it cannot be stored.
+    """
+    if not annotator.strip() or annotator == _UNKNOWN:
+        raise BadFeedback(
+            f"annotator {annotator!r} may be several people; give each a name, since a person judges an item once"
+        )
+    check_id("annotator", annotator)
 
 
 def progress(database: Database, queue: str, now: datetime) -> QueueProgress:
@@ -134,27 +163,19 @@ def progress(database: Database, queue: str, now: datetime) -> QueueProgress:
     return database.read(work)
 
 
-def _check_annotator(annotator: str) -> None:
-    if not annotator.strip() or annotator == _UNKNOWN:
-        raise BadFeedback(
-            f"annotator {annotator!r} may be several people; give each a name, since a person judges an item once"
-        )
-    check_id("annotator", annotator)
-
-
 def _lock(connection: Connection, queue: str) -> None:
     """Let one transaction at a time give out items of a queue. SQLite has one writer at a time in any case."""
     if connection.dialect.name == "postgresql":
         connection.execute(text("SELECT pg_advisory_xact_lock(hashtextextended(:queue, 0))"), {"queue": queue})
 
 
-def _wanted(queue: str, annotator: str, now: datetime) -> Select[Any]:
+def _offered(queue: str, annotator: str, now: datetime, beyond_wanted: bool) -> Select[Any]:
     """The items that want more judgements than they have or wait for, and that the annotator never had."""
     had = select(assignments.c.item).where(_same_item(), assignments.c.annotator == annotator).exists()
     taken = _count(or_(_FINISHED, _active(now)))
     return (
         select(items.c.item, items.c.record)
-        .where(items.c.queue == queue, taken < items.c.wanted, ~had)
+        .where(items.c.queue == queue, or_(taken < items.c.wanted, literal(beyond_wanted)), ~had)
         .order_by(taken, items.c.position)
     )
 

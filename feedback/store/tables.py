@@ -89,6 +89,13 @@ assignments = Table(
     Index("feedback_assignments_annotator", "annotator", "queue"),
 )
 
+owner = Table(
+    "feedback_owner",
+    metadata,
+    Column("row", Integer, primary_key=True, autoincrement=False),  # always 1: there is one owner
+    Column("workspace", String(64), nullable=False),  # a random id, see `Workspace.identity`
+)
+
 
 def inserting(
     connection: Connection, table: Table, rows: Sequence[dict[str, Any]], *unique: str

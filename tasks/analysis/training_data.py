@@ -4,12 +4,12 @@ from collections.abc import Sequence
 from typing import NamedTuple
 
 from core.errors import BadWorkspace, NotFound
-from feedback import preferences, store
+from feedback import forgotten, preferences, store
 from feedback.measured import CURATE_TRAIN
 from feedback.rows import PreferenceRow
 from feedback.split import SplitName
 from feedback.stored import Event, StoredEvent
-from tasks.registry.archive import Archive, PastRound
+from tasks.registry.archive import FEEDBACK_PURGED, Archive, PastRound
 from tasks.state import round as rounds
 from tasks.state import templates
 from tasks.state.round import Round
@@ -46,9 +46,13 @@ def material(workspace: Workspace, round_name: str) -> TrainingRecord:
     round, past = _find(workspace, round_name)
     if round.number == 0:
         raise NotFound("round 0 trains no reward model; name a later round")
-    stored = (event for event in store.stored(workspace.feedback) if event.round <= round.number)
+    kept = forgotten.kept(store.stored(workspace.feedback), round.forgotten)
+    stored = (event for event in kept if event.round <= round.number)
     record = TrainingRecord(round, past, templates.check(round, stored).taken)
     pairs = len(of_split(record.preferences(), "train"))
+    if past and FEEDBACK_PURGED in past.tags:
+        when = past.tags[FEEDBACK_PURGED]
+        raise BadWorkspace(f"{past.name}: feedback that it was trained on was purged {when}; name another round")
     if past and pairs != past.metrics.get(CURATE_TRAIN.full):
         raise BadWorkspace(
             f"{past.name} was trained on {past.metrics.get(CURATE_TRAIN.full, 0):.0f} pairs, but the feedback in "

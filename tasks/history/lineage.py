@@ -12,7 +12,7 @@ from core.stored import Json
 from feedback.annotators import AnnotatorActivity, activity
 from tasks.registry import incidents as log
 from tasks.registry.alias import Registry
-from tasks.registry.archive import Archive, PastRound, StepOutput, matches_prefix
+from tasks.registry.archive import FEEDBACK_PURGED, Archive, PastRound, StepOutput, matches_prefix
 from tasks.registry.incidents import Incident
 from tasks.registry.versions import CHAMPION, ModelVersion
 from tasks.state import records
@@ -122,9 +122,11 @@ class TracedRound(NamedTuple):
     data: tuple[StepOutput, ...]
     people: Contributors
     followed_by: tuple[int, ...]
+    purged: str | None = None
+    """When, and by whom, feedback that it read was purged: it cannot be replayed."""
 
     def to_json(self) -> Json:
-        """As plain values."""
+        """As plain values; `purged` only if feedback was purged."""
         values = self._asdict() | {
             "parent": self.parent._asdict() if self.parent else None,
             "versions": [version.to_json() for version in self.versions],
@@ -132,7 +134,8 @@ class TracedRound(NamedTuple):
             **self.people.to_json(),
             "followed_by": list(self.followed_by),
         }
-        return {name: value for name, value in values.items() if name != "people"}
+        left_out = {"people"} if self.purged else {"people", "purged"}
+        return {name: value for name, value in values.items() if name not in left_out}
 
 
 class Lineage(NamedTuple):
@@ -270,6 +273,7 @@ def _round(history: History, past: PastRound) -> TracedRound:
             lambda entry: is_local and entry.round == past.number,
         ),
         followed_by=tuple(_followers(history, past, registered)),
+        purged=past.tags.get(FEEDBACK_PURGED),
     )
 
 

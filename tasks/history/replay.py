@@ -16,7 +16,7 @@ import yaml
 from core.errors import BadModel, BadWorkspace
 from core.files import digest, write_text
 from tasks import steps as round_steps
-from tasks.registry.archive import Archive, PastRound, SavedFiles
+from tasks.registry.archive import FEEDBACK_PURGED, VOTES_PURGED, Archive, PastRound, SavedFiles
 from tasks.registry.versions import ModelVersion, VersionStore
 from tasks.rounds import opening
 from tasks.rounds.running import SHOW
@@ -69,10 +69,12 @@ def replay(workspace: Workspace, round_name: str, into: Path, remote: str | None
 
     Raises:
         NotFound: no such round, or its saved files or its champion are missing.
-        BadWorkspace: the code differs from the round's, the folder is not empty, or data cannot be fetched.
+        BadWorkspace: feedback of the round was purged, the code differs from the round's, the folder is not empty, or
+            data cannot be fetched.
         BadModel: the champion or the base model is not the one that the round used.
     """
     past = Archive(workspace.root).finished(round_name)
+    _check_purged(past, judge)
     _check_code(past)
     if into.exists() and not (into.is_dir() and not any(into.iterdir())):
         raise BadWorkspace(f"{into} is not empty; name a new folder for the replay")
@@ -90,6 +92,17 @@ def replay(workspace: Workspace, round_name: str, into: Path, remote: str | None
     registered = [version for name in ("policy", "reward") for version in store.versions(name)]
     versions = [version for version in registered if version.run_id == past.run_id]
     return Replay(past, target, (*_outputs(target, recorded, steps), *_weights(target, versions)))
+
+
+def _check_purged(past: PastRound, judge: bool) -> None:
+    if when := past.tags.get(FEEDBACK_PURGED):
+        raise BadWorkspace(
+            f"{past.name} cannot be replayed: feedback that it read was purged {when}; name another round"
+        )
+    if judge and (when := past.tags.get(VOTES_PURGED)):
+        raise BadWorkspace(
+            f"{past.name} cannot be judged again: votes that it counted were purged {when}; replay it without --judge"
+        )
 
 
 def _check_code(past: PastRound) -> None:

@@ -6,25 +6,32 @@ names and writes it to `data/votes`.
 """
 
 import json
+import math
 from collections.abc import Iterator, Mapping, Sequence
-from datetime import UTC, datetime
+from datetime import UTC, datetime, timedelta
 from pathlib import Path
-from random import Random
-from typing import Any, NamedTuple
+from typing import TYPE_CHECKING, Any, NamedTuple
 
 from core.errors import BadFeedback, RoundsError
 from core.files import write_text
 from evaluation.evals.votes import OVERALL, VOTERS
-from feedback import canonical, lines
+from feedback import canonical, forgotten, lines
 from feedback import pairs as stored_pairs
 from feedback.schema import FeedbackEvent, event_id
 from feedback.sources import AnswerPair
 from feedback.votes import effective
 from tasks.people import waiting
 from tasks.people.ballots import pairs_id
-from tasks.people.waiting import Wait
-from tasks.state.round import seeded
+from tasks.people.waiting import VotesNeeded, Wait
+from tasks.state import feedback_database, tombstones
 from tasks.state.workspace import Workspace
+
+if TYPE_CHECKING:
+    from feedback.store.database import Database
+    from feedback.store.queue import QueueProgress
+
+HOLD = timedelta(hours=2)
+"""How long pulled pairs are kept for an annotator by default; after that others are offered them too."""
 
 SOURCE = "votes"
 """Source name of the votes by people on a round's pairs."""
@@ -66,29 +73,58 @@ def poll(workspace: Workspace) -> Wait:
     return wait
 
 
-def pull(workspace: Workspace, annotator: str | None = None, limit: int | None = None) -> list[Record]:
+def pull(
+    workspace: Workspace, annotator: str | None = None, limit: int | None = None, time: timedelta = HOLD
+) -> list[Record]:
     """Pairs to vote on, as records in the canonical form without judgements.
 
     Nothing in a record depends on which side is the candidate's. Pairs of equal answers are left out. With `annotator`,
-    only pairs that this person has not voted on are returned, shuffled with a seed made from the name, so that people
-    who each take a few get different ones; the order is the same at every call.
+    the pairs are taken from the labelling queue: first those that this person holds from earlier pulls, then pairs that
+    the person has not voted on, those with the fewest votes first. Pulled again, they are the same until they are voted
+    on.
 
     Args:
         workspace: the workspace of the waiting round.
-        annotator: the person's name, written to each record; None returns all pairs in order.
+        annotator: the person's name, written to each record; None returns all pairs in order and takes none.
         limit: maximum number of pairs; None returns all.
+        time: how long the pairs are kept for this person. Held pairs count as votes to come, so that others get others.
 
     Raises:
         NoPoll: see `poll`.
+        BadFeedback: the name does not stand for one person, or the person is forgotten.
+        NoDatabase: the feedback database does not answer.
     """
     wait = poll(workspace)
-    pairs = handed_out(workspace)
-    if annotator is not None:
-        voted = {event.source_id for event in cast(workspace) if event.annotator_id == annotator}
-        pairs = [pair for pair in pairs if pair.pair_id not in voted]
-        Random(seeded(pairs_id(workspace), annotator)).shuffle(pairs)
-    named = {} if annotator is None else {"annotator_id": annotator}
-    return [record(pair, wait.round) | named for pair in pairs[:limit]]
+    if annotator is None:
+        return [record(pair, wait.round) for pair in handed_out(workspace)[:limit]]
+    from feedback.store import queue  # only here: SQLAlchemy takes a second to load
+
+    _check_person(annotator, tombstones.forgotten(workspace))
+    name, now = pairs_id(workspace), datetime.now(UTC)
+    with feedback_database.opened(workspace) as database:
+        _fill(workspace, database, wait)
+        held = len(queue.held(database, name, annotator))
+        missing = len(handed_out(workspace)) if limit is None else limit - held
+        queue.take(database, name, annotator, max(missing, 0), now, time, beyond_wanted=True)
+        queue.extend(database, name, annotator, now + time)
+        items = queue.held(database, name, annotator)[:limit]
+    return [{**item.record, "annotator_id": annotator} for item in items]
+
+
+def progress(workspace: Workspace) -> "QueueProgress | None":
+    """How far the labelling queue of the waiting round is; None if nobody has pulled pairs from it.
+
+    Raises:
+        NoPoll: see `poll`.
+        NoDatabase: the feedback database does not answer.
+    """
+    poll(workspace)
+    if not feedback_database.exists(workspace):
+        return None
+    from feedback.store import queue
+
+    with feedback_database.opened(workspace) as database:
+        return queue.progress(database, pairs_id(workspace), datetime.now(UTC))
 
 
 def push(workspace: Workspace, files: Sequence[Path]) -> VotesReceived:
@@ -97,17 +133,22 @@ def push(workspace: Workspace, files: Sequence[Path]) -> VotesReceived:
     Raises:
         NoPoll: see `poll`; also if the round has continued in the meantime.
         BadFeedback: lines that are not valid votes on one of the pairs; names file, line and reason of the first five.
+        NoDatabase: the feedback database does not answer.
     """
     with waiting.changing(workspace):
-        poll(workspace)
+        wait = poll(workspace)
         pairs = {pair.pair_id: pair for pair in handed_out(workspace)}
-        parsed = [_read(line, pairs) for file in files for line in lines.read(file)]
+        gone = tombstones.forgotten(workspace)
+        parsed = [_read(line, pairs, gone) for file in files for line in lines.read(file)]
         if problems := [problem for problem in parsed if isinstance(problem, str)]:
             shown = "\n".join(f"  {problem}" for problem in problems[:5])
             raise BadFeedback(
                 f"{len(problems)} invalid votes, so nothing was accepted; correct or remove them:\n{shown}"
             )
-        return _store(workspace, [vote for vote in parsed if isinstance(vote, FeedbackEvent)])
+        with feedback_database.opened(workspace) as database:  # first: nothing is stored if it does not answer
+            received = _store(workspace, [vote for vote in parsed if isinstance(vote, FeedbackEvent)])
+            _fill(workspace, database, wait)
+    return received
 
 
 def cast(workspace: Workspace) -> list[FeedbackEvent]:
@@ -125,6 +166,24 @@ def handed_out(workspace: Workspace) -> list[AnswerPair]:
     """The pairs that people vote on: those whose answers differ."""
     pairs = stored_pairs.read(workspace.pairs)
     return [pair for pair in pairs if pair.responses[0].text != pair.responses[1].text]
+
+
+def _fill(workspace: Workspace, database: "Database", wait: Wait) -> None:
+    """Put the round's pairs into the labelling queue, and note there who has voted on which: the ballots decide.
+
+    Repeated, it changes nothing; a push that was killed before its end is completed by the next push or pull.
+    """
+    from feedback.store import queue
+
+    name, pairs = pairs_id(workspace), handed_out(workspace)
+    wanted = wait.about.votes if isinstance(wait.about, VotesNeeded) else 1
+    each = math.ceil(wanted / max(len(pairs), 1))
+    queue.add(database, name, [queue.QueueItem(pair.pair_id, record(pair, wait.round)) for pair in pairs], each)
+    voted: dict[str, set[str]] = {}
+    for vote in cast(workspace):
+        voted.setdefault(vote.annotator_id, set()).add(vote.source_id)
+    for annotator, names in voted.items():
+        queue.finish(database, name, annotator, sorted(names), datetime.now(UTC))
 
 
 def _is_decisive(vote: FeedbackEvent) -> bool:
@@ -150,12 +209,13 @@ def record(pair: AnswerPair, round: int) -> Record:
     }
 
 
-def _read(line: lines.Line, pairs: Mapping[str, AnswerPair]) -> FeedbackEvent | str:
+def _read(line: lines.Line, pairs: Mapping[str, AnswerPair], gone: Sequence[str]) -> FeedbackEvent | str:
     """The vote in a line, or the reason why it is invalid."""
     try:
         record = lines.parse(line)
         vote = canonical.event(record, {"source": SOURCE, "source_id": "", "source_sha256": line.sha256})
         _check(vote, pairs.get(vote.source_id))
+        _check_person(vote.annotator_id, gone)
     except BadFeedback as error:
         return f"{line.where}: {error}"
     return vote
@@ -186,6 +246,14 @@ def _check(vote: FeedbackEvent, pair: AnswerPair | None) -> None:
         )
     if vote.supersedes:
         raise BadFeedback("supersedes is set automatically, expected none (the last vote of a person on a pair counts)")
+
+
+def _check_person(annotator: str, gone: Sequence[str]) -> None:
+    from feedback.store import queue
+
+    queue.check_annotator(annotator)
+    if forgotten.pseudonym(annotator) in gone:
+        raise BadFeedback(f"annotator {annotator!r} is forgotten, and stays so; use another id")
 
 
 def _content(answer: Any) -> Any:

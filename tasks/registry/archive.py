@@ -23,6 +23,9 @@ if TYPE_CHECKING:
 SAVED = "round"
 """Artifact folder with the files saved when a round closes: round.yaml, opened.json, dvc.lock and the reports."""
 
+FEEDBACK_PURGED, VOTES_PURGED = "feedback_purged", "votes_purged"
+"""Tags of the run of a round that lost feedback or votes to `rounds feedback forget --purge`: when, and by whom."""
+
 PAGE = 1000
 """Runs per request to MLflow, its maximum."""
 
@@ -123,6 +126,10 @@ class Archive:
             raise NotFound(f"{text!r} matches {len(matches)} rounds: {names}; give a run id instead")
         known = ", ".join(str(past.number) for past in finished) or "none"
         raise NotFound(f"there is no finished round {text!r} at {tracking.uri(self._root)}; finished rounds: {known}")
+
+    def mark(self, past: PastRound, tags: Mapping[str, str]) -> None:
+        """Set tags on the run of a round."""
+        tracking.set_tags(self._store, past.run_id, tags)
 
     def parents_of(self, text: str) -> set[str]:
         """Run ids of the rounds that have a step whose own run id begins with `text`."""

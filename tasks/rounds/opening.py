@@ -20,7 +20,7 @@ from tasks.rounds import foresight
 from tasks.rounds.params import RoundSettings
 from tasks.rounds.request import Request, parsed, read_request
 from tasks.rounds.running import Execute, RunningRound
-from tasks.state import feedback_database, graph, intake, metric_points, records
+from tasks.state import feedback_database, graph, intake, metric_points, records, tombstones
 from tasks.state import round as rounds
 from tasks.state.inputs import Base, Champion, Inputs
 from tasks.state.opening_facts import OpeningFacts
@@ -207,6 +207,7 @@ def frozen(
         feedback=store.digest(workspace.feedback),
         inbox=tuple(file.name for file in intake.waiting(workspace)),
         claim=claim,
+        forgotten=tombstones.forgotten(workspace),
         params=params.plain(),
     )
 

@@ -192,6 +192,8 @@ def _reasons(workspace: Workspace, inputs: Inputs, last: RoundRecord | None) -> 
     code = rounds.code_digest()
     if last.opened.code != code:
         why.append(f"the code has changed: {last.opened.code} → {code}")
+    if new := len(inputs.forgotten) - len(last.inputs.forgotten):
+        why.insert(0, f"annotators were forgotten since then: {new}")
     if inputs.inbox or inputs.claim:
         why.append(f"{intake.new_records(workspace)} new records wait")
     return why or ["the content of a source has changed"]

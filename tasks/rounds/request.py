@@ -11,7 +11,7 @@ from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any
 
 from core.settings import override, parse, read, section
-from tasks.state import feedback_database, records
+from tasks.state import feedback_database, records, tombstones
 from tasks.state import round as rounds
 from tasks.state.intake import IngestSettings, waiting
 from tasks.state.records import RoundRecord
@@ -75,7 +75,7 @@ def answered(workspace: Workspace, overrides: Sequence[str]) -> RoundRecord | No
     last = records.last(workspace)
     if last is None or records.unfinished(workspace) or waiting(workspace):
         return None
-    if feedback_database.waiting(workspace):
+    if feedback_database.waiting(workspace) or last.inputs.forgotten != tombstones.forgotten(workspace):
         return None
     if last.opened.code != rounds.code_digest():
         return None

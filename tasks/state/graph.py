@@ -23,6 +23,7 @@ SHIPPED = (
     "ebf0597035d95634890367a704953a5ae5b19b12e4ec972d52ce26cd0e07ff15",
     "b470272f66f38d72a6229276b9dc6ecb89a6fde8d9b62c7ebc201b3454e62fff",
     "f52b8f9984dc702b1e8358400d57621b27cbfc693dab5ee0808c3bb18d1284b3",
+    "7a2287d551a6706a2a7fb3243c57048dc550461498115f9fed9dc57dc7f2ae4f",
 )
 """SHA-256 of every dvc.yaml that was ever shipped, oldest first. A change of dvc.yaml appends its new digest."""
 

@@ -52,14 +52,17 @@ class Inputs(Value):
     """Inbox files that the round ingests."""
     claim: str | None = None
     """Digest of the single events that the round claimed in the feedback database and ingests; None without any."""
+    forgotten: tuple[str, ...] = ()
+    """SHA-256 of the ids of the annotators whose feedback the round leaves out, sorted."""
     params: Values
     """Every effective parameter, by section."""
 
     @model_serializer(mode="wrap")
-    def _without_unset_claim(self, serialise: SerializerFunctionWrapHandler) -> Json:
-        """A round that was opened before claims existed keeps its key: the field is written only if it was set."""
+    def _without_unset(self, serialise: SerializerFunctionWrapHandler) -> Json:
+        """A round that was opened before a field existed keeps its key: the field is written only if it was set."""
         fields: Json = serialise(self)
-        return fields if "claim" in self.model_fields_set else {k: v for k, v in fields.items() if k != "claim"}
+        unset = {"claim", "forgotten"} - self.model_fields_set
+        return {name: value for name, value in fields.items() if name not in unset}
 
     def to_yaml(self) -> str:
         """The text of round.yaml."""

@@ -20,7 +20,7 @@ from core.errors import BadFeedback
 from core.files import digest, replacing
 from core.plugins import used
 from core.settings import BaseSettings, override, read, section
-from feedback import packaging, store
+from feedback import forgotten, packaging, store
 from feedback.faults import Faults
 from feedback.fieldmap import FieldMap
 from feedback.lines import Line, judged, parse
@@ -30,7 +30,7 @@ from feedback.schema import FeedbackEvent, RejectedRecord
 from feedback.sources import Intake, Source
 from feedback.sources.jsonl import JSONL, source_name
 from feedback.sources.simulated import Simulated
-from tasks.state import feedback_database
+from tasks.state import feedback_database, tombstones
 from tasks.state.inbox_index import WIDTH, InboxIndex, count_new, packed
 from tasks.state.lock import holding
 from tasks.state.round import code_digest
@@ -71,6 +71,15 @@ def inbox_events(workspace: Workspace) -> list[FeedbackEvent]:
     return [record for record in records if isinstance(record, FeedbackEvent)]
 
 
+def waiting_events(workspace: Workspace) -> list[FeedbackEvent]:
+    """The valid events that wait in the inbox, then those in the feedback database, each id once."""
+    events = [*inbox_events(workspace), *feedback_database.waiting_events(workspace)]
+    first: dict[str, FeedbackEvent] = {}
+    for event in events:
+        first.setdefault(event.feedback_id, event)
+    return list(forgotten.kept(first.values(), tombstones.forgotten(workspace)))
+
+
 def new_records(workspace: Workspace) -> int:
     """Number of records in the inbox and the feedback database that no round has ingested yet."""
     index = InboxIndex(workspace.inbox_index, code_digest())
@@ -85,6 +94,15 @@ def _ids(file: Path) -> bytes:
     """The packed ids of the usable records of a file."""
     records = JSONL(path=file).read(Intake(round=0, seed=0))
     return packed(record.feedback_id for record in records if isinstance(record, FeedbackEvent))
+
+
+def threshold(workspace: Workspace) -> int:
+    """`ingest.threshold`: how much waiting feedback starts a round.
+
+    Raises:
+        BadParams: params.yaml cannot be read.
+    """
+    return _settings(workspace, ()).threshold
 
 
 class InboxCount(NamedTuple):
@@ -129,15 +147,16 @@ def hand_in(
     """Check feedback files, or all files of folders, and copy them to the inbox; they are on disk when this returns.
 
     The records are read by the code that the next round reads them with. With `skip_bad`, the records that cannot be
-    used are written to a file beside each file, with their reasons, and only the others are taken in. Records that are
-    read by a map are stored in the canonical form. A workspace that does not exist yet is created once all files are
-    checked.
+    used are written to a file beside each file, with their reasons, and only the others are taken in. Records of
+    forgotten annotators cannot be used. Records that are read by a map are stored in the canonical form. A workspace
+    that does not exist yet is created once all files are checked.
 
     Raises:
         BadFeedback: a file does not exist, is of a kind that is not read, or has no usable record; or a record cannot
             be used and `skip_bad` is false. Names the faults by kind, with counts. Nothing is taken in then.
     """
-    checked = [_check(file, fields) for path in paths for file in _files(path)]
+    gone = tombstones.forgotten(workspace)
+    checked = [_check(file, fields, gone) for path in paths for file in _files(path)]
     faults = [fault for file in checked for fault in file.faults]
     rejected = sum(file.rejected for file in checked)
     if faults and not skip_bad:
@@ -175,6 +194,8 @@ class _Checked(NamedTuple):
     """The packed ids of its usable records, as they will be read from the inbox."""
     fields: FieldMap | None
     """The map that it is read by."""
+    gone: tuple[str, ...]
+    """SHA-256 of the ids of forgotten annotators."""
 
     @property
     def as_it_is(self) -> bool:
@@ -183,7 +204,7 @@ class _Checked(NamedTuple):
 
     def records(self) -> Iterator[tuple[Line, FeedbackEvent | RejectedRecord]]:
         """Its records, read again."""
-        return judged(self.file, source_name(self.file), {}, self.fields.record if self.fields else dict)
+        return _judged(self.file, source_name(self.file), self.fields, self.gone)
 
 
 def _files(path: Path) -> list[Path]:
@@ -194,14 +215,26 @@ def _files(path: Path) -> list[Path]:
     raise BadFeedback(f"{path}: the folder has no file of records; name a file, or a folder with {kinds.READ}")
 
 
+def _judged(
+    file: Path, source: str, fields: FieldMap | None, gone: tuple[str, ...]
+) -> Iterator[tuple[Line, FeedbackEvent | RejectedRecord]]:
+    """The records of a file; those of forgotten annotators are rejected."""
+    for line, record in judged(file, source, {}, fields.record if fields else dict):
+        if gone and isinstance(record, FeedbackEvent) and not forgotten.is_kept(record, gone):
+            reason = "annotator_id is that of a forgotten annotator, expected another"
+            yield line, RejectedRecord(source=record.source, where=line.where, reason=reason, record=line.text)
+        else:
+            yield line, record
+
+
 @collecting.paused()
-def _check(file: Path, fields: FieldMap | None) -> _Checked:
+def _check(file: Path, fields: FieldMap | None, gone: tuple[str, ...]) -> _Checked:
     if not file.is_file():
         raise BadFeedback(f"{file}: there is no such file, so nothing was taken in; name a file or folder of records")
     before, (kind, compression) = digest(file), packaging.detect(file)
     name = (packaging.content_digest(file) if compression.ending else before)[:16]
     faults, ids, lines = Faults(), bytearray(), hashlib.sha256()
-    for line, record in judged(file, name, {}, fields.record if fields else dict):
+    for line, record in _judged(file, name, fields, gone):
         if isinstance(record, RejectedRecord):
             faults.add(record)
         else:
@@ -212,7 +245,8 @@ def _check(file: Path, fields: FieldMap | None) -> _Checked:
     target = f"{name}.{kind}{compression.ending}"
     if faults.total or fields:
         target = f"{lines.hexdigest()[:16]}.jsonl"
-    return _Checked(file, before, usable, faults.total, faults.lines(), target, lines.hexdigest(), bytes(ids), fields)
+    digests = (target, lines.hexdigest(), bytes(ids))
+    return _Checked(file, before, usable, faults.total, faults.lines(), *digests, fields, gone)
 
 
 def _check_usable(file: Path, usable: int, faults: Faults) -> None:

@@ -41,6 +41,8 @@ class Round:
     """Every effective parameter, by section."""
     claim: str | None = None
     """Digest of the single events that this round claimed and ingests; None without any."""
+    forgotten: Sequence[str] = ()
+    """SHA-256 of the ids of the annotators whose feedback this round leaves out."""
 
     def knobs(self, section: str, model: type[Settings]) -> Settings:
         """One section of the frozen parameters, as its settings class."""
@@ -98,6 +100,7 @@ def frozen(workspace: Workspace, inputs: Inputs) -> Round:
         inbox=inputs.inbox,
         values=inputs.params,
         claim=inputs.claim,
+        forgotten=inputs.forgotten,
     )
 
 

@@ -2,34 +2,40 @@
 
 from collections.abc import Callable, Iterable, Sequence
 from pathlib import Path
-from typing import NamedTuple
+from typing import Generic, NamedTuple
 
 from feedback import positions
 from feedback.schema import FeedbackEvent, Message, RejectedRecord, Turn
 from feedback.sources import Source
-from feedback.stored import Event, StoredEvent
+from feedback.stored import AnyEvent, Event
 from models.policy import ModelSettings
 from models.templates import Template
 from tasks.state.round import Round
 
 
-class CheckedEvents(NamedTuple):
+class CheckedEvents(NamedTuple, Generic[AnyEvent]):
     """Events, without those that the chat template refuses."""
 
-    taken: list[StoredEvent]
-    refused: int
-    """Number of the others."""
+    taken: list[AnyEvent]
+    refused: list[tuple[AnyEvent, str]]
+    """Each with the template's reason."""
 
 
-def check(round: Round, events: Iterable[StoredEvent]) -> CheckedEvents:
-    """The events whose prompts the chat template of the round's base model takes."""
-    reason, refused, taken = refusal(round), 0, []
+def check(round: Round, events: Iterable[AnyEvent]) -> CheckedEvents[AnyEvent]:
+    """Divide events by whether the chat template of the round's base model takes their prompts."""
+    return divided(round.knobs("model", ModelSettings), events)
+
+
+def divided(base: ModelSettings, events: Iterable[AnyEvent]) -> CheckedEvents[AnyEvent]:
+    """Divide events by whether the chat template of a base model takes their prompts."""
+    template = Template(base)
+    checked: CheckedEvents[AnyEvent] = CheckedEvents([], [])
     for event in events:
-        if reason(event) is None:
-            taken.append(event)
+        if reason := template.refusal(_turns(event.prompt)):
+            checked.refused.append((event, reason))
         else:
-            refused += 1
-    return CheckedEvents(taken, refused)
+            checked.taken.append(event)
+    return checked
 
 
 def refusal(round: Round) -> Callable[[Event], str | None]:

@@ -136,6 +136,21 @@ class Workspace:
         return self.data / "feedback.db"
 
     @property
+    def tombstones(self) -> Path:
+        """The annotators whose feedback is forgotten, as JSON lines: lines are only ever added."""
+        return self.data / "tombstones.jsonl"
+
+    @property
+    def tombstones_lock(self) -> Path:
+        """Lock file: held while a tombstone is added."""
+        return self.data / ".tombstones.lock"
+
+    @property
+    def identity(self) -> Path:
+        """A random id, made when the feedback database is used first: the database has one workspace only."""
+        return self.data / "workspace-id"
+
+    @property
     def preferences(self) -> Path:
         """train, judge and holdout pairs, split by prompt group."""
         return self.data / "preferences"

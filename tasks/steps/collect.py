@@ -5,8 +5,8 @@ from collections.abc import Sequence
 from pydantic import Field
 
 from core.settings import BaseSettings
+from feedback import forgotten
 from feedback import pairs as pair_files
-from feedback import store
 from feedback.measured import COLLECT_ANSWERS, COLLECT_TOKENS
 from feedback.schema import Message, Response
 from feedback.sources import AnswerPair
@@ -44,7 +44,8 @@ def _prompts(round: Round, ingest: IngestSettings, count: int) -> list[tuple[Mes
     """Up to `count` prompts from the sources that offer prompts; if none does, prompts of stored feedback."""
     seed = round.seed_for("collect")
     offered = [prompt for source in ingest.sources for prompt in source.prompts(count, seed)]
-    return templates.taken(round, offered[:count] or store.prompts(round.workspace.feedback, count, seed))
+    stored = () if offered else forgotten.prompts(round.workspace.feedback, count, seed, round.forgotten)
+    return templates.taken(round, offered[:count] or stored)
 
 
 def _answers(

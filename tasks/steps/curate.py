@@ -11,7 +11,7 @@ from core import collecting
 from core.errors import BadFeedback
 from core.files import replacing
 from core.settings import BaseSettings
-from feedback import forms, preferences, store
+from feedback import forgotten, forms, preferences, store
 from feedback import prompts as prompt_rows
 from feedback.agreement import Agreement
 from feedback.measured import (
@@ -85,7 +85,8 @@ def curate(round: Round, log: StepLog) -> None:
             `min_holdout` are held out.
     """
     knobs, workspace = round.knobs("curate", CurateSettings), round.workspace
-    events, refused = templates.check(round, store.stored(workspace.feedback))
+    kept = forgotten.kept(store.stored(workspace.feedback), round.forgotten)
+    events, refused = templates.check(round, kept)
     derived = preferences.preferences(events, knobs.split, round.salt, knobs.criterion, knobs.min_rating_difference)
     pairs = derived.rows
     demonstrations = preferences.demonstrations(events, knobs.split, round.salt)
@@ -110,7 +111,7 @@ def curate(round: Round, log: StepLog) -> None:
         CURATE_DEMONSTRATIONS: len(demonstrations),
         CURATE_PROMPTS: len(_of(prompts, "train")),
         CURATE_HOLDOUT_PROMPTS: len(_of(prompts, "holdout")),
-        CURATE_REFUSED: refused,
+        CURATE_REFUSED: len(refused),
         CURATE_QUARANTINED: len(store.rejections(workspace.feedback)),
         **_quarantine_share(round),
         CURATE_LEAKED: leaked(workspace),

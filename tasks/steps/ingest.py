@@ -6,7 +6,7 @@ from typing import NamedTuple
 
 from core import collecting
 from core.errors import BadFeedback
-from feedback import items, revisions, store
+from feedback import forgotten, items, revisions, store
 from feedback import pairs as pair_files
 from feedback.groups import Grouping
 from feedback.measured import INGEST_NEW, INGEST_QUARANTINED, INGEST_REPEATED
@@ -35,7 +35,7 @@ def ingest(round: Round, log: StepLog) -> None:
         pairs = pair_files.read(round.workspace.answers)
         intake = Intake(round.number, round.seed_for("ingest"), pairs)
         counts = [incoming.read(source, source.read(intake)) for source in _sources(round)]
-    single = incoming.take(feedback_database.claimed(round))
+    single = incoming.take(forgotten.kept(feedback_database.claimed(round), round.forgotten))
     appended = incoming.write()
     rejected = [record for count in counts for record in count.rejected]
     rejected += [*templates.rejections(single.refused, []), *appended.changed]
@@ -67,11 +67,12 @@ class _Incoming:
         self._draft = store.Draft(self._folder, round.number)
         self._grouping = Grouping(store.groups(self._folder))
         self._refusal = templates.refusal(round)
+        self._forgotten = round.forgotten
 
     def read(self, source: Source, records: Iterable[FeedbackEvent | RejectedRecord]) -> SourceCount:
         """Take in the records of one source, and count them."""
         rejected: list[RejectedRecord] = []
-        events: Iterable[FeedbackEvent] = _events(records, rejected)
+        events: Iterable[FeedbackEvent] = _events(forgotten.kept_records(records, self._forgotten), rejected)
         if source.editable:
             events = revisions.corrected(self._folder, list(events), self._round)
         taken, refused = self.take(events)

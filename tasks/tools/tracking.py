@@ -136,7 +136,7 @@ def find_or_create(
     condition = " and ".join(f"tags.`{key}` = '{value}'" for key, value in identity.items())
     for run in store.search_runs([experiment_id], condition, max_results=1):
         store.update_run(run.info.run_id, status="RUNNING")
-        _set_tags(store, run.info.run_id, tags)
+        set_tags(store, run.info.run_id, tags)
         return str(run.info.run_id)
     return str(store.create_run(experiment_id, run_name=name, tags={**identity, **tags}).info.run_id)
 
@@ -238,7 +238,7 @@ class RoundRun:
 
     def tags(self, values: Mapping[str, str]) -> None:
         """Set tags."""
-        _set_tags(self.store, self.run_id, values)
+        set_tags(self.store, self.run_id, values)
 
     def artifact(self, path: Path, folder: str = "") -> None:
         """Store a copy of a file or folder as an artifact, inside `folder`."""
@@ -392,7 +392,8 @@ def _served(address: str) -> bool:
     return address.startswith(("http://", "https://"))
 
 
-def _set_tags(store: "MlflowClient", run_id: str, values: Mapping[str, str]) -> None:
+def set_tags(store: "MlflowClient", run_id: str, values: Mapping[str, str]) -> None:
+    """Set tags on a run."""
     from mlflow.entities import RunTag
 
     store.log_batch(run_id, tags=[RunTag(key, value) for key, value in values.items()])

@@ -1,4 +1,4 @@
-"""Drift checks between rounds: feedback in the inbox, compared with the champion's training data. Trains nothing."""
+"""Drift checks between rounds: feedback that waits, compared with the champion's training data. Trains nothing."""
 
 from collections.abc import Mapping, Sequence
 from typing import NamedTuple
@@ -31,7 +31,7 @@ class InboxDriftReport(NamedTuple):
     champion: str | None
     """The version whose training data was compared with; None if there is no champion yet."""
     records: int
-    """Number of usable records in the inbox."""
+    """Number of usable records that wait in the inbox and in the feedback database."""
     decided: Sequence[CheckResult] = ()
     """All checks, with Holm-adjusted p-values."""
     newest: Mapping[str, str] = {}  # a shared default, but nothing writes to it
@@ -60,7 +60,8 @@ def check_drift(workspace: Workspace, waiting: Sequence[FeedbackEvent]) -> Inbox
 
     Args:
         workspace: whose inbox is checked.
-        waiting: the usable records of the inbox; records that a round has already stored are ignored.
+        waiting: the usable records of the inbox and of the feedback database; records that a round has already stored
+            are ignored.
 
     Raises:
         BadParams: params.yaml cannot be read.

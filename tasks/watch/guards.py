@@ -74,7 +74,7 @@ def guard(workspace: Workspace, waiting: Sequence[FeedbackEvent]) -> GuardReport
 
     Args:
         workspace: whose champion is checked.
-        waiting: the usable records of the inbox.
+        waiting: the usable records of the inbox and of the feedback database.
 
     Raises:
         BadParams: params.yaml cannot be read.
@@ -110,7 +110,7 @@ def rolled_back(workspace: Workspace) -> list[RollbackEvent]:
 
 
 def live_feedback(workspace: Workspace, waiting: Sequence[FeedbackEvent], champion: ModelVersion) -> LiveFeedback:
-    """Live feedback on the champion and the version it took over from: stored by rounds, and still in the inbox."""
+    """Live feedback on the champion and the version it took over from: stored by rounds, and still waiting."""
     before = champion.tags.get("rollback_to", "")
     versions = [version for version in (champion.version, before) if version]
     events = live.on_versions(workspace.feedback, waiting, versions)

@@ -2,7 +2,7 @@
 
 from typing import NamedTuple
 
-from tasks.state.intake import inbox_events
+from tasks.state.intake import waiting_events
 from tasks.state.workspace import Workspace
 from tasks.tools.events import configured, send_breach, send_drift_alarms, send_unsent_rollbacks
 from tasks.watch.drift import InboxDriftReport, check_drift
@@ -41,7 +41,7 @@ def watch(workspace: Workspace) -> WatchReport:
         BadParams: params.yaml cannot be read.
         RoundBusy: another check holds a lock for longer than a minute.
     """
-    events = inbox_events(workspace)
+    events = waiting_events(workspace)
     guarded = guard(workspace, events)  # first: a rollback must not wait for drift checks
     if configured():
         _send(workspace, guarded)

@@ -10,11 +10,12 @@ import yaml
 
 from core.files import digest, read_json, write_json
 from evaluation.guards import GuardFinding
-from feedback import store
+from feedback import canonical, store
 from tasks.registry import audit
 from tasks.state import intake, records
 from tasks.state.workspace import Workspace
 from tasks.tools import events
+from tasks.tools.receiving import receive
 from tasks.watch import drift, guards, watch
 from tasks.watch.guards import GuardReport
 from tests.commands import Rounds
@@ -96,6 +97,17 @@ def thumbs_down(people: int, flags: Sequence[str]) -> list[dict[str, Any]]:
         }
         for number in range(people)
     ]
+
+
+def test_live_feedback_in_the_database_is_guarded_before_a_round_ingests_it(
+    rounds: Rounds, continued: Workspace
+) -> None:
+    records_ = thumbs_down(3, ["harmful"])
+    arrived = [canonical.event(record, {"source": "chat", "source_id": str(ix)}) for ix, record in enumerate(records_)]
+    assert receive(continued, arrived).new == 3
+    said = rounds("watch", "-w", continued.root).out
+    assert "rolled back: version 1 is champion instead of 2" in said
+    assert "ALARM harm (hard): 3 people flagged 3 of 3 judged answers as harmful" in said
 
 
 def test_people_who_are_harmed_roll_the_champion_back(rounds: Rounds, continued: Workspace, tmp_path: Path) -> None:

@@ -6,9 +6,13 @@ from pathlib import Path
 import pytest
 from sqlalchemy import text
 
+from core.errors import BadWorkspace
 from feedback.store import arrivals, database
 from feedback.store.database import Database, NoDatabase
 from feedback.store.tables import events
+from tasks.state import feedback_database
+from tasks.state.workspace import Workspace
+from tasks.tools.receiving import receive
 from tests.feedback.examples import vote
 from tests.feedback.store.late import NOW, late
 from tests.services import postgres
@@ -57,6 +61,33 @@ def test_a_commit_is_durable_and_the_tables_share_a_database_with_others(server:
     again = database.connect(server.replace("postgresql:", "postgres:"))
     assert arrivals.waiting(again, []) == set()
     again.close()
+
+
+def test_two_workspaces_do_not_take_events_of_each_other(
+    server: str, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """Each gets a schema of its own, as the message says."""
+    monkeypatch.setenv(feedback_database.ADDRESS, server)
+    first, second = (made(tmp_path / name) for name in ("first", "second"))
+    assert receive(first, EVENTS[:1]).new == 1
+    with pytest.raises(BadWorkspace, match="a schema of its own"):
+        receive(second, EVENTS[1:])
+    opened = database.connect(server)
+    opened.write(lambda connection: connection.execute(text("CREATE SCHEMA second")))
+    opened.close()
+    monkeypatch.setenv(feedback_database.ADDRESS, f"{server}&options=-csearch_path%3Dsecond")
+    assert receive(second, EVENTS[1:]).new == 2
+    assert feedback_database.waiting(second) == {event.feedback_id for event in EVENTS[1:]}
+    monkeypatch.setenv(feedback_database.ADDRESS, server)
+    assert feedback_database.waiting(first) == {EVENTS[0].feedback_id}
+
+
+def made(root: Path) -> Workspace:
+    """A folder with empty parameters."""
+    workspace = Workspace(root)
+    workspace.data.mkdir(parents=True)
+    workspace.params.write_text("")
+    return workspace
 
 
 def test_a_server_that_is_gone_is_named_without_the_password(tmp_path: Path) -> None:

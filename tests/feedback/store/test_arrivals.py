@@ -5,7 +5,7 @@ import subprocess
 import sys
 from collections.abc import Sequence
 from concurrent.futures import ThreadPoolExecutor
-from datetime import UTC, datetime
+from datetime import UTC, datetime, timedelta
 from pathlib import Path
 
 import pytest
@@ -16,9 +16,10 @@ from core import files
 from core.errors import BadFeedback, Damaged
 from feedback import store
 from feedback.schema import FeedbackEvent
-from feedback.store import arrivals, database
+from feedback.store import arrivals, database, queue
 from feedback.store.arrivals import Claim
 from feedback.store.database import Database
+from feedback.store.queue import QueueItem
 from feedback.store.tables import events
 from tasks.state.workspace import PROJECT
 from tests.feedback.examples import valid_events, vote
@@ -311,3 +312,31 @@ def test_any_sequence_of_steps_loses_nothing_and_stores_nothing_twice(
 def _claim_of(db: Database, round: int) -> Claim:
     """The claim of a round, as it was frozen."""
     return db.read(lambda connection: arrivals._claim(connection, round, events.c.round == round))
+
+
+def test_events_and_assignments_of_one_annotator_are_erased(db: Database, tmp_path: Path) -> None:
+    name = 'ana "4711" %'
+    put(db, [*(vote(f"ana {number}", annotator_id=name) for number in range(600)), *EVENTS], tmp_path)
+    queue.add(db, "q", [QueueItem("item", {})])
+    queue.take(db, "q", name, 1, NOW, timedelta(hours=1))
+    assert arrivals.erase(db, name, write=False) == arrivals.erase(db, name, write=True) == 600
+    assert arrivals.waiting(db, []) == {event.feedback_id for event in EVENTS}
+    assert queue.held(db, "q", name) == []
+    assert arrivals.erase(db, name, write=True) == 0
+
+
+def test_sqlite_has_no_byte_of_what_was_erased(tmp_path: Path) -> None:
+    opened = database.connect(tmp_path / "feedback.db")
+    put(opened, [vote("1", annotator_id="ana-4711"), *EVENTS], tmp_path)
+    arrivals.erase(opened, "ana-4711", write=True)
+    opened.close()
+    assert [file.name for file in tmp_path.iterdir() if b"ana-4711" in file.read_bytes()] == []
+
+
+def test_waiting_events_come_in_their_order_and_up_to_a_limit(db: Database, tmp_path: Path) -> None:
+    put(db, EVENTS[:3], tmp_path)
+    arrivals.claim(db, 1)
+    put(db, EVENTS[3:5], tmp_path)
+    assert names(arrivals.waiting_events(db, [1])) == ["3", "4"]
+    assert names(arrivals.waiting_events(db, [], limit=4)) == ["0", "1", "2", "3"]
+    assert (arrivals.count_waiting(db, [1]), arrivals.count_waiting(db, [])) == (2, 5)

@@ -41,6 +41,22 @@ def test_items_with_fewest_judgements_come_first(db: Database) -> None:
     assert take(db, "bob", limit=3) == ["pair-1", "pair-2", "pair-0"]
 
 
+def test_items_that_want_no_more_can_be_given_after_the_others(db: Database) -> None:
+    queue.add(db, "round-7", ITEMS[:2])
+    queue.finish(db, "round-7", "ann", ["pair-0"], NOW)
+    given = queue.take(db, "round-7", "bob", 9, NOW, HOUR, beyond_wanted=True)
+    assert [each.item for each in given] == ["pair-1", "pair-0"]
+
+
+def test_items_that_are_held_can_be_kept_longer(db: Database) -> None:
+    queue.add(db, "round-7", ITEMS[:1])
+    take(db, "ann")
+    queue.extend(db, "round-7", "ann", NOW + 3 * HOUR)
+    queue.extend(db, "round-7", "ann", NOW + 2 * HOUR)
+    assert take(db, "bob", now=NOW + 2 * HOUR) == []
+    assert take(db, "bob", now=NOW + 3 * HOUR) == ["pair-0"]
+
+
 def test_what_is_handed_back_goes_to_others(db: Database) -> None:
     queue.add(db, "round-7", ITEMS[:2])
     take(db, "ann", limit=2)

@@ -89,3 +89,12 @@ def test_a_name_of_two_kinds_is_both_unless_the_kind_is_given() -> None:
 def test_an_unknown_name_is_repeated_in_the_error(query: str) -> None:
     with pytest.raises(NotFound, match=re.escape(repr(query))):
         lineage(world(), query)
+
+
+def test_a_round_whose_feedback_was_purged_says_so() -> None:
+    history = world()
+    first, *others = history.rounds
+    purged = first._replace(tags={**first.tags, "feedback_purged": "on 2026-11-29 by bo"})
+    traced = {query: lineage_of(query, history._replace(rounds=[purged, *others]))["rounds"][0] for query in "01"}
+    assert traced["0"]["purged"] == "on 2026-11-29 by bo"
+    assert "purged" not in traced["1"]

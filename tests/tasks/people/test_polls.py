@@ -1,19 +1,22 @@
 import json
+from datetime import timedelta
 from itertools import pairwise
 from pathlib import Path
 from typing import Any
 
 import pytest
-from hypothesis import given
+from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from core.errors import BadFeedback
 from feedback import canonical, pairs
+from feedback.store.database import NoDatabase
 from feedback.votes import effective
 from tasks.people import ballots, polls, waiting
 from tasks.people.pending import pending
 from tasks.people.polls import NoPoll, VotesReceived
 from tasks.people.waiting import VotesNeeded
+from tasks.state import tombstones
 from tasks.state.workspace import Workspace
 from tests.cli.annotators import vote
 from tests.tasks.people.waiting_round import opened, pair
@@ -75,6 +78,62 @@ def test_people_who_each_pull_one_pair_get_different_ones(workspace: Workspace) 
     assert len(firsts) == 3
 
 
+def names(records: Records) -> list[str]:
+    return [record["source_id"] for record in records]
+
+
+def test_what_is_held_is_given_again_and_others_get_others_while_it_is(workspace: Workspace) -> None:
+    first = names(polls.pull(workspace, "ana", 2))
+    assert first == ["votes-3-00000", "votes-3-00002"]
+    assert names(polls.pull(workspace, "bo", 1)) == ["votes-3-00003"], "the only one that nobody has"
+    assert names(polls.pull(workspace, "ana", 1)) == first[:1]
+    assert names(polls.pull(workspace, "ana", 3)) == [*first, "votes-3-00003"]
+    assert names(polls.pull(workspace)) == [*first, "votes-3-00003"], "without a name, all are listed"
+
+
+def test_pairs_whose_time_is_over_go_to_others_and_stay_with_the_one_who_took_them(workspace: Workspace) -> None:
+    over = timedelta(microseconds=1)
+    pulled = polls.pull(workspace, "ana", 1, over)
+    assert names(polls.pull(workspace, "bo", 1)) == names(pulled)
+    assert push(workspace, vote(pulled[0], "ana", (1, 2))).new == 1
+
+
+def test_pairs_with_the_fewest_votes_come_first(workspace: Workspace) -> None:
+    every = polls.pull(workspace)
+    push(workspace, vote(every[0], "ana", (1, 2)), vote(every[1], "ana", (1, 2)), vote(every[0], "bo", (1, 2)))
+    assert names(polls.pull(workspace, "cem", 3)) == sorted(names(every)), "a file has the order of the pairs"
+    assert names(polls.pull(workspace, "dan", 1)) == ["votes-3-00003"]
+    assert polls.progress(workspace) == (3, 3, 2, 4)
+
+
+def test_a_push_that_was_killed_before_the_queue_knew_is_completed_by_the_next_pull(workspace: Workspace) -> None:
+    pulled = polls.pull(workspace, "ana", 2)
+    push(workspace, vote(pulled[0], "ana", (1, 2)))
+    workspace.feedback_database.unlink()  # as if the queue had never been told
+    assert names(polls.pull(workspace, "ana")) == ["votes-3-00002", "votes-3-00003"]
+
+
+def test_votes_are_not_stored_if_the_queue_cannot_be_opened(workspace: Workspace) -> None:
+    every = polls.pull(workspace)
+    workspace.feedback_database.write_text("no database " * 100)
+    with pytest.raises(NoDatabase):
+        push(workspace, vote(every[0], "ana", (1, 2)))
+    assert polls.cast(workspace) == []
+
+
+@pytest.mark.parametrize(("annotator", "why"), [(" ", "several people"), ("x" * 600, "512"), ("gone", "forgotten")])
+def test_who_is_not_one_person_or_is_forgotten_gets_no_pairs_and_casts_no_votes(
+    workspace: Workspace, annotator: str, why: str
+) -> None:
+    tombstones.add(workspace, "gone", "bo", "asked", (), ())
+    with pytest.raises(BadFeedback, match=why):
+        polls.pull(workspace, annotator)
+    if annotator.strip():
+        with pytest.raises(BadFeedback, match=why):
+            push(workspace, vote(polls.pull(workspace)[0], annotator, (1, 2)))
+        assert polls.cast(workspace) == []
+
+
 def test_votes_are_counted_as_they_come_in(workspace: Workspace) -> None:
     first, *_ = polls.pull(workspace)
     assert push(workspace, vote(first, "ana", (1, 2))) == (1, 0, 0)
@@ -102,6 +161,7 @@ def test_a_vote_is_withdrawn_by_skipping_its_pair(workspace: Workspace) -> None:
     assert (len(polls.cast(workspace)), polls.count(workspace)) == (2, 0)
 
 
+@settings(max_examples=30, deadline=None)
 @given(ranks=st.lists(st.sampled_from([(1, 2), (2, 1), (1, 1)]), min_size=1, max_size=6))
 def test_the_last_vote_of_a_person_counts_and_earlier_ones_are_kept(
     ranks: list[tuple[int, int]], tmp_path_factory: pytest.TempPathFactory

@@ -7,10 +7,16 @@ from typing import Any
 import pytest
 
 from core.errors import BadFeedback
+from feedback.schema import Message
+from models.policy import ModelSettings, build
 from tasks.rounds import foresight, opening
 from tasks.rounds.plan import plan
 from tasks.state.intake import hand_in
 from tasks.state.workspace import Workspace
+from tasks.tools.receiving import receive
+from tests.feedback.examples import vote
+from tests.tasks.steps.hand_written import SHAPE
+from tests.tasks.steps.test_ingest import REFUSES_SYSTEM
 
 CASES = Path(__file__).parents[4] / "shared/cases"
 NO_SOURCE = "ingest.sources=[]"
@@ -95,3 +101,26 @@ def test_more_feedback_than_is_read_is_not_refused(workspace: Workspace) -> None
     learns = plan(workspace, [NO_SOURCE]).learns
     assert learns
     assert all(line.startswith(f"of the first {foresight.MAX_RECORDS} records") for line in learns)
+
+
+def test_events_in_the_feedback_database_are_looked_at(workspace: Workspace) -> None:
+    events = [vote(str(number), criterion="Overall", question=f"Question {number}?") for number in range(3)]
+    receive(workspace, events)
+    with pytest.raises(BadFeedback, match=r"set curate\.criterion"):
+        checked(workspace)
+    checked(workspace, "curate.criterion=Overall", "curate.chosen_as_demonstrations=true")
+
+
+def test_what_the_chat_template_refuses_teaches_nothing_wherever_it_waits(workspace: Workspace, tmp_path: Path) -> None:
+    policy = build(ModelSettings.model_validate(SHAPE), ["hello"])
+    policy.tokenizer.chat_template = REFUSES_SYSTEM
+    policy.save(tmp_path / "base")
+    base = f"model.base={tmp_path / 'base'}"
+    refused = vote("1").model_copy(update={"prompt": (Message(role="system", content="Be brief."), *vote("1").prompt)})
+    receive(workspace, [refused])
+    with pytest.raises(BadFeedback, match="no system turns"):
+        checked(workspace, base)
+    receive(workspace, [vote("2", question="And the lamp?")])
+    checked(workspace, base)
+    lines = foresight.foresee(workspace, opening.effective(workspace, [NO_SOURCE, base])).lines()
+    assert [line for line in lines if line.startswith("nothing from 1 events: ")] != []

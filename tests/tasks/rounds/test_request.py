@@ -13,7 +13,7 @@ from tasks.registry.alias import Registry
 from tasks.registry.versions import ModelVersion
 from tasks.rounds.opening import open_round
 from tasks.rounds.request import answered, read_request
-from tasks.state import records
+from tasks.state import records, tombstones
 from tasks.state import round as rounds
 from tasks.state.workspace import PROJECT, Workspace, at
 from tests.tasks.state.recorded import record
@@ -92,6 +92,12 @@ def test_a_round_of_other_code_answers_no_request(empty_workspace: Workspace) ->
     facts = json.loads(records.path(empty_workspace, 0).read_text())
     facts["opened"]["code"] = "0" * 16
     write_json(records.path(empty_workspace, 0), facts)
+    assert answered(empty_workspace, []) is None
+
+
+def test_a_tombstone_is_a_new_request(empty_workspace: Workspace) -> None:
+    write_record(empty_workspace)
+    tombstones.add(empty_workspace, "ana", "bo", "asked", (0,), ())
     assert answered(empty_workspace, []) is None
 
 

@@ -17,8 +17,8 @@ from feedback import store
 from feedback.fieldmap import FieldMap
 from feedback.packaging.compression import Compression
 from feedback.sources.jsonl import JSONL
-from tasks.state import intake
-from tasks.state.workspace import Workspace
+from tasks.state import intake, tombstones
+from tasks.state.workspace import Workspace, at
 from tasks.steps.ingest import ingest
 from tests.feedback.packaging.test_packaging import COMPRESS, WRITERS
 from tests.tasks.steps.hand_written import Logged, opened
@@ -240,3 +240,14 @@ def test_what_a_killed_import_left_is_removed_and_not_counted(tmp_path: Path) ->
     intake.hand_in(workspace, [file])
     assert not left.parent.exists()
     assert [path.name for path in workspace.inbox.iterdir()] == [path.name for path in intake.waiting(workspace)]
+
+
+def test_records_of_a_forgotten_annotator_are_not_taken_in(tmp_path: Path) -> None:
+    workspace = at(tmp_path / "workspace")
+    tombstones.add(workspace, "ana", "bo", "asked", (), ())
+    file = lines(tmp_path / "votes.jsonl", GOOD | {"annotator_id": "ana"}, GOOD | {"annotator_id": "cem"})
+    with pytest.raises(BadFeedback, match="forgotten annotator"):
+        intake.hand_in(workspace, [file])
+    assert intake.hand_in(workspace, [file], skip_bad=True)[:3] == (1, 1, 1)
+    [event] = intake.inbox_events(workspace)
+    assert event.annotator_id == "cem"

@@ -1,0 +1,210 @@
+"""Removing one annotator's feedback from the files of a workspace, or counting what is there.
+
+Each place is one function with the same arguments; it is repeatable, so that a purge that was killed continues. The
+parts come last: from them it is known what else has to go.
+"""
+
+import html
+import json
+from collections.abc import Callable, Iterator
+from pathlib import Path
+from typing import Any, NamedTuple
+
+import pyarrow as pa
+import pyarrow.parquet as pq
+
+from core.errors import RoundsError
+from core.files import replacing
+from feedback import packaging
+from feedback.store import erasure, parquet
+from feedback.store.erasure import Erased, mentions
+from tasks.state import feedback_database, tables
+from tasks.state.workspace import Workspace
+from tasks.tools.versioning import DataGraph
+
+_OWN = ("feedback", "votes", "inbox")
+"""Folders of data/ that have a place of their own."""
+
+_FILES = ("audit.jsonl", "tombstones.jsonl")
+"""Files of data/ that are never rewritten."""
+
+
+class Place(NamedTuple):
+    """A place in the workspace that has feedback of the annotator."""
+
+    what: str
+    where: str
+    number: int
+    problem: str | None = None
+    """Why the place could not be searched or changed; None if it could."""
+
+
+def places(workspace: Workspace, annotator: str, write: bool) -> Iterator[Place]:
+    """Search every place in the workspace, and with `write` remove what is found. Places without any are left out.
+
+    A place that cannot be searched has a `problem`; the others are done all the same.
+    """
+    what = erasure.erased(workspace.feedback, annotator)
+    for name, (path, work) in PLACES.items():
+        folder = path(workspace)
+        where = workspace.name(folder) if folder.is_relative_to(workspace.root) else str(folder)
+        try:
+            count, problem = work(workspace, what, write), None
+        except RoundsError as error:
+            count, problem = 0, str(error)
+        if count or problem:
+            yield Place(name, where, count, problem)
+
+
+def _tables(workspace: Workspace, what: Erased, write: bool) -> int:
+    """Rows of the derived tables. Those of the samples stay, without their texts: each has a pair beside it."""
+    return sum(_erase_rows(path, what, write) for path in sorted(workspace.data.rglob("*.arrow")))
+
+
+def _erase_rows(path: Path, what: Erased, write: bool) -> int:
+    with pa.OSFile(str(path)) as file:
+        table = pa.ipc.open_stream(file).read_all()
+    rows = table.to_pylist()
+    kept = [row for row in rows if not what.has(row)]
+    if write and len(kept) < len(rows):
+        changed = what.without(rows) if path.stem == "samples" else kept
+        tables.write(path, pa.Table.from_pylist(changed, schema=table.schema))
+    return len(rows) - len(kept)
+
+
+def _reports(workspace: Workspace, what: Erased, write: bool) -> int:
+    """Texts in JSON: examples in reports and records, pairs to be labelled or voted on, ballots of others."""
+    return sum(_erase_texts(path, what, write) for path in _json_files(workspace))
+
+
+def _json_files(workspace: Workspace) -> list[Path]:
+    files = [*workspace.data.rglob("*.json"), *workspace.data.rglob("*.jsonl")]
+    return sorted(file for file in files if _is_derived(file.relative_to(workspace.data)) and file.is_file())
+
+
+def _is_derived(path: Path) -> bool:
+    return path.parts[0] not in (*_OWN, *_FILES, "checkpoints", "champion")
+
+
+def _erase_texts(path: Path, what: Erased, write: bool) -> int:
+    """Replace the texts in a file of JSON, or of JSON lines. Lines that have none stay as they are."""
+    content = path.read_bytes()
+    parts = [content] if path.suffix == ".json" else content.splitlines(keepends=True)
+    values = [json.loads(part) for part in parts]
+    found = [what.has(value) for value in values]
+    if write and any(found):
+        indent = 2 if path.suffix == ".json" else None
+        changed = [
+            json.dumps(what.without(value), indent=indent, ensure_ascii=False).encode() + b"\n" if has else part
+            for part, value, has in zip(parts, values, found, strict=True)
+        ]
+        with replacing(path) as draft:
+            draft.write_bytes(b"".join(changed))
+    return sum(found)
+
+
+def _pages(workspace: Workspace, what: Erased, write: bool) -> int:
+    """Pages of `explain`, drift and dashboards with one of the texts: they are removed, and can be made again."""
+    pages = [page for page in sorted(workspace.data.rglob("*.html")) if _page_has(page, what)]
+    for page in pages if write else ():
+        page.unlink()
+    return len(pages)
+
+
+def _page_has(page: Path, what: Erased) -> bool:
+    content = page.read_text(encoding="utf-8", errors="replace")
+    forms = {form for text in what.texts for form in (text, html.escape(text), json.dumps(text)[1:-1])}
+    return any(form in content for form in forms)
+
+
+def _cache(workspace: Workspace, what: Erased, write: bool) -> int:
+    """Objects of the DVC cache, of all rounds; a list of the files of a folder has no content."""
+    objects = DataGraph(workspace.root).objects()
+    found = [file for md5, file in objects.items() if not md5.endswith(".dir") and _object_has(file, what)]
+    for file in found if write else ():
+        file.unlink()
+    return len(found)
+
+
+def _object_has(file: Path, what: Erased) -> bool:
+    """Whether a file of unknown kind has any of it: Parquet, an Arrow stream, or JSON lines."""
+    content = file.read_bytes()
+    try:
+        if content.startswith(b"PAR1"):
+            return any(map(what.has, pq.read_table(file).to_pylist()))
+        if content.startswith(b"\xff\xff\xff\xff"):
+            return any(map(what.has, pa.ipc.open_stream(content).read_all().to_pylist()))
+        return any(_value_has(value, what) for value in _json_values(content))
+    except (ValueError, pa.ArrowInvalid):
+        return False  # weights, or no feedback
+
+
+def _json_values(content: bytes) -> list[Any]:
+    """The JSON value of a file, or those of its lines.
+
+    Raises:
+        ValueError: it is neither.
+    """
+    try:
+        return [json.loads(content)]
+    except ValueError:
+        return [json.loads(line) for line in content.splitlines()]
+
+
+def _value_has(value: Any, what: Erased) -> bool:
+    """Whether a JSON value has any of it; a rejected record may have the id in a field of any name."""
+    rejected = value.get("record") if isinstance(value, dict) else None
+    return what.has(value) or (isinstance(rejected, str) and mentions(rejected, {what.annotator}))
+
+
+def _handed_in(folder: Path, what: Erased, write: bool) -> int:
+    files = [file for file in folder.iterdir() if file.is_file()] if folder.is_dir() else []
+    named = (file for file in sorted(files) if packaging.is_named_as_records(file.name))
+    return sum(erasure.erase_records(file, what.annotator, write) for file in named)
+
+
+def _database(workspace: Workspace, what: Erased, write: bool) -> int:
+    if not feedback_database.exists(workspace):
+        return 0
+    from feedback.store import arrivals  # only here: SQLAlchemy takes a second to load
+
+    with feedback_database.opened(workspace) as database:
+        return arrivals.erase(database, what.annotator, write)
+
+
+Work = Callable[[Workspace, Erased, bool], int]
+
+PLACES: dict[str, tuple[Callable[[Workspace], Path], Work]] = {
+    "ballots": (lambda w: w.ballots, lambda w, what, write: erasure.erase_votes(w.ballots, what.annotator, write)),
+    "rows of derived tables": (lambda w: w.data, _tables),
+    "texts in reports and records": (lambda w: w.data, _reports),
+    "pages": (lambda w: w.data, _pages),
+    "objects of the DVC cache": (lambda w: DataGraph(w.root).cache, _cache),
+    "records in the inbox": (lambda w: w.inbox, lambda w, what, write: _handed_in(w.inbox, what, write)),
+    "records in files that rounds took in": (
+        lambda w: w.taken,
+        lambda w, what, write: _handed_in(w.taken, what, write),
+    ),
+    "events in the feedback database": (lambda w: w.feedback_database, _database),
+    "counted fresh votes": (
+        lambda w: w.votes,
+        lambda w, what, write: erasure.erase_parts(w.votes, what.annotator, write),
+    ),
+    "fresh votes of others on their prompts": (
+        lambda w: w.votes,
+        lambda w, what, write: erasure.erase_texts(w.votes, what, write),
+    ),
+    "rejected fresh votes": (
+        lambda w: parquet.quarantine_folder(w.votes),
+        lambda w, what, write: erasure.erase_rejections(w.votes, what.annotator, write),
+    ),
+    "records in quarantine": (
+        lambda w: parquet.quarantine_folder(w.feedback),
+        lambda w, what, write: erasure.erase_rejections(w.feedback, what.annotator, write),
+    ),
+    "stored events": (
+        lambda w: w.feedback,
+        lambda w, what, write: erasure.erase_parts(w.feedback, what.annotator, write),
+    ),
+}
+"""What is found in a place → where it is, and how it is counted or removed. In the order of a purge."""

@@ -1,0 +1,54 @@
+"""Receiving single events from programs: durable before they are acknowledged, and enough of them start a round.
+
+Serving and other programs call `receive`. The check of the number is a count in the database: events that arrive often
+must not read the inbox each time. The 15-minute schedule counts the inbox as well.
+"""
+
+from collections.abc import Sequence
+from datetime import UTC, datetime
+from typing import NamedTuple
+
+from feedback import forgotten
+from feedback.schema import FeedbackEvent, RejectedRecord
+from tasks.state import feedback_database, intake, records, tombstones
+from tasks.state.workspace import Workspace
+from tasks.tools.events import configured, send_feedback_ready
+
+
+class Received(NamedTuple):
+    """What became of the events."""
+
+    new: int
+    """Events that were stored."""
+    repeated: int
+    """Events that were stored before, with the same content."""
+    changed: tuple[RejectedRecord, ...]
+    """Events whose id is stored with other content; they were not stored."""
+    forgotten: int
+    """Events of forgotten annotators; they were not stored."""
+    notified: bool
+    """True if the Prefect server was told that enough feedback waits for a round."""
+
+
+def receive(workspace: Workspace, events: Sequence[FeedbackEvent]) -> Received:
+    """Store events for the next round; they are on disk when this returns. All are stored, or none.
+
+    Each time that the number of waiting events in the database passes a multiple of `ingest.threshold`, the Prefect
+    server is notified, if one is configured.
+
+    Raises:
+        BadFeedback: an id cannot be stored.
+        BadParams: params.yaml cannot be read.
+        BadWorkspace: the database belongs to another workspace.
+        NoDatabase: the database does not answer; nothing was stored.
+    """
+    from feedback.store import arrivals  # only here: SQLAlchemy takes a second to load
+
+    taken = list(forgotten.kept(events, tombstones.forgotten(workspace)))
+    threshold = intake.threshold(workspace)
+    with feedback_database.opened(workspace) as database:
+        put = arrivals.put(database, taken, workspace.feedback, datetime.now(UTC))
+        count = arrivals.count_waiting(database, records.numbers(workspace)) if put.new else 0
+    enough = count // threshold > (count - put.new) // threshold
+    notified = enough and configured() and send_feedback_ready(workspace, count, threshold)
+    return Received(put.new, put.repeated, put.changed, len(events) - len(taken), notified)

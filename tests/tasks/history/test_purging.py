@@ -1,0 +1,119 @@
+"""Each place of a workspace, searched and purged without a round. Whole rounds are in tests/cli/test_forget.py."""
+
+import json
+from pathlib import Path
+
+import pyarrow.parquet as pq
+import pytest
+
+from core.files import write_json, write_text
+from feedback import pairs, store
+from feedback.arrow import to_table
+from feedback.preferences import preference_table, vote_table
+from feedback.rows import VoteRow
+from feedback.schema import FeedbackEvent, RejectedRecord
+from tasks.history.purging import Place, places
+from tasks.state import feedback_database, tables
+from tasks.state.workspace import Workspace, at, table
+from tests.feedback.examples import vote
+from tests.tasks.people.waiting_round import pair
+from tests.tasks.steps.hand_written import preference
+
+ANA = "ana"
+SECRET = "Where is the parcel of Ana?"
+THEIRS = vote("1", annotator_id=ANA, question=SECRET, answers=("In the street of Ana.", "Yes."))
+OTHERS = vote("2", annotator_id="bo")
+
+
+@pytest.fixture
+def workspace(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Workspace:
+    monkeypatch.delenv(feedback_database.ADDRESS, raising=False)
+    workspace = at(tmp_path / "workspace")
+    store.append(workspace.feedback, [THEIRS, OTHERS], 0)
+    return workspace
+
+
+def found(workspace: Workspace, write: bool = False) -> dict[str, int]:
+    return {place.what: place.number for place in places(workspace, ANA, write) if place.problem is None}
+
+
+def cached(workspace: Workspace, name: str, *events: FeedbackEvent) -> Path:
+    file = workspace.root / ".dvc/cache/files/md5" / name[:2] / name[2:]
+    file.parent.mkdir(parents=True, exist_ok=True)
+    pq.write_table(to_table(events), file)
+    file.chmod(0o444)
+    return file
+
+
+def test_only_the_parts_have_it_at_first_and_nothing_has_it_afterwards(workspace: Workspace) -> None:
+    assert found(workspace) == {"stored events": 1}
+    assert found(workspace, write=True) == {"stored events": 1}
+    assert found(workspace) == {}
+
+
+def test_rows_that_were_derived_from_it_are_removed_and_samples_keep_their_rows(workspace: Workspace) -> None:
+    rows = [preference(1, "train")._replace(feedback_ids=[event.feedback_id]) for event in (THEIRS, OTHERS)]
+    tables.write(table(workspace.preferences, "train"), preference_table(rows))
+    voters = [VoteRow("p", "g", "train", name, 1.0, 0) for name in (ANA, "bo")]
+    tables.write(table(workspace.preferences, "votes"), vote_table(voters))
+    sampled = preference_table([preference(1, "train")._replace(chosen=SECRET)])
+    tables.write(workspace.sampled, sampled)
+    assert found(workspace, write=True)["rows of derived tables"] == 3
+    assert [row["feedback_ids"] for row in tables.rows(table(workspace.preferences, "train"))] == [[OTHERS.feedback_id]]
+    assert [row["annotator"] for row in tables.rows(table(workspace.preferences, "votes"))] == ["bo"]
+    assert [row["chosen"] for row in tables.rows(workspace.sampled)] == ["[purged]"]
+
+
+def test_texts_in_reports_pairs_and_pages_are_replaced_or_removed(workspace: Workspace) -> None:
+    write_json(workspace.report("evaluate"), {"examples": [{"prompt": SECRET, "before": "x"}], "verdict": ANA})
+    pairs.write(workspace.answers, [pair(0, "In the street of Ana.", "Yes.")])
+    page = write_page(workspace, f"<p>{SECRET}</p>")
+    kept = workspace.dashboard(1) / "index.html"
+    write_text(kept, "<p>nothing</p>")
+    assert found(workspace, write=True) == {"texts in reports and records": 2, "pages": 1, "stored events": 1}
+    report = json.loads(workspace.report("evaluate").read_text())
+    assert report == {"examples": [{"prompt": "[purged]", "before": "x"}], "verdict": ANA}
+    assert [response.text for response in pairs.read(workspace.answers)[0].responses] == ["[purged]", "Yes."]
+    assert (page.exists(), kept.exists()) == (False, True)
+
+
+def write_page(workspace: Workspace, text: str) -> Path:
+    write_text(workspace.explanation, text)
+    return workspace.explanation
+
+
+def test_objects_of_the_cache_are_removed_if_they_have_any_of_it(workspace: Workspace) -> None:
+    theirs, others = cached(workspace, "a" * 32, THEIRS, OTHERS), cached(workspace, "b" * 32, OTHERS)
+    listing = workspace.root / ".dvc/cache/files/md5/cc" / ("c" * 30 + ".dir")
+    write_text(listing, json.dumps([{"md5": "a" * 32, "relpath": "part-00000-0.parquet"}]))
+    assert found(workspace, write=True)["objects of the DVC cache"] == 1
+    assert (theirs.exists(), others.exists(), listing.exists()) == (False, True, True)
+
+
+def test_a_place_that_cannot_be_searched_is_named_and_the_others_are_purged(workspace: Workspace) -> None:
+    with (workspace.root / ".dvc/config").open("a") as config:
+        config.write(f"[cache]\n    dir = {workspace.root.parent / 'shared'}\n")
+    write_text(workspace.inbox / "abc.jsonl", "\x1f\x8b no gzip")
+    searched = list(places(workspace, ANA, write=True))
+    problems: dict[str, Place] = {place.what: place for place in searched if place.problem}
+    assert problems.keys() == {"objects of the DVC cache", "records in the inbox"}
+    assert store.ids(workspace.feedback) == {OTHERS.feedback_id}
+
+
+def test_votes_of_others_on_a_prompt_of_the_annotator_stay_without_its_text(workspace: Workspace) -> None:
+    store.append(workspace.votes, [vote("9", annotator_id="bo", question=SECRET), vote("8", annotator_id=ANA)], 1)
+    record = json.dumps(["votes-1-00000", [{"role": "user", "content": SECRET}]])
+    store.quarantine(workspace.votes, [RejectedRecord(source="s", where="1", reason="equal", record=record)], 1)
+    counted = found(workspace, write=True)
+    assert (counted["counted fresh votes"], counted["fresh votes of others on their prompts"]) == (1, 2)
+    [event] = store.events(workspace.votes)
+    assert (event.annotator_id, event.prompt[0].content) == ("bo", "[purged]")
+    [rejected] = store.rejections(workspace.votes)
+    assert rejected.record == record.replace(SECRET, "[purged]")
+
+
+def test_json_on_several_lines_is_searched_in_the_cache(workspace: Workspace) -> None:
+    report = workspace.root / ".dvc/cache/files/md5/dd" / ("d" * 30)
+    write_json(report, {"examples": [{"prompt": SECRET}]})
+    assert found(workspace, write=True)["objects of the DVC cache"] == 1
+    assert not report.exists()
