@@ -22,7 +22,8 @@ OTHERS = {
     "tasks/history/evidence/index.py": "a template beside the code",
     "tasks/pages/cards/content.py": "templates beside the code",
     "tasks/registry/archive.py": "files of a run in MLflow",
-    "tasks/tools/versioning.py": "files of DVC and git at the root, named by what DVC is asked to keep",
+    "tasks/tools/git.py": "the git repository at the root",
+    "tasks/tools/versioning.py": "files of DVC at the root, named by what DVC is asked to keep",
 }
 """Modules that may join names to paths, with the reason: files outside a workspace, or one of many in a folder."""
 

@@ -21,7 +21,7 @@ def test_without_demonstrations_a_pretrained_model_stays_as_it_is(tmp_path: Path
     round = opened(tmp_path, model=SHAPE | {"base": str(models / "policy")})
     write_demonstrations(round.workspace, 0)
     sft(round, Logged())
-    assert read_json(round.workspace.report("sft"))["metrics"] == {"examples": 0, "truncated": 0, "cut_answers": 0}
+    assert read_json(round.workspace.report("sft"))["metrics"] == {"examples": 0, "cut_prompts": 0.0, "cut_answers": 0}
     assert digest(round.workspace.checkpoint("sft")) == digest(models / "policy")
 
 
