@@ -75,14 +75,24 @@ def check(record: Record) -> None:
         )
 
 
-def command(file: Path) -> str | None:
-    """The command for a round that reads a file, by the first record that is an object; None if it is no export."""
+def how_to_read(file: Path) -> list[str]:
+    """The command for a round that reads a file, and the fields to choose from; empty if the file is no export.
+
+    Decided by the first record that is an object.
+    """
     for raw in islice(packaging.records(file), 10):
         record = _parsed(raw.raw)
         if isinstance(record, Mapping):
             export = export_of(record)
-            return export.command(json.dumps(str(file.resolve()), ensure_ascii=False)) if export else None
-    return None
+            path = json.dumps(str(file.resolve()), ensure_ascii=False)
+            return [export.command(path), *_fields(export, record)] if export else []
+    return []
+
+
+def _fields(export: Export, record: Record) -> list[str]:
+    """The fields that FIELD can be."""
+    inner = next((record[name] for name in ("data", "fields") if isinstance(record.get(name), Mapping)), record)
+    return [f"FIELD is one of: {', '.join(inner)}"] if "FIELD" in export.knobs else []
 
 
 def _parsed(raw: bytes) -> object:

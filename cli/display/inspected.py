@@ -38,9 +38,9 @@ def lines(inspection: Inspection, fields: Path | None = None) -> Iterator[str]:
         yield from _lengths(inspection)
         yield from _licences(inspection, fields)
         yield "\nTo hand in these records, type:\n  " + command(inspection, fields)
-    elif command_of_source := exports.command(inspection.file):
+    elif how_to_read := exports.how_to_read(inspection.file):
         yield "\nA source reads this file; replace words in capitals (docs/feedback.md, Sources), and type:\n"
-        yield f"  {command_of_source}"
+        yield from (f"  {line}" for line in how_to_read)
     elif inspection.records:
         yield "\nNo record can be used. If the columns are of another form, save this as map.yaml and complete it:\n"
         yield template(inspection.records)

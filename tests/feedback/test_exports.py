@@ -61,11 +61,19 @@ def test_inspect_prints_the_command_of_the_source(tmp_path: Path, record: dict[s
     assert [(source["use"], source["path"]) for source in settings] == [(use, str(file))]
 
 
+def test_inspect_names_the_fields_to_choose_from(tmp_path: Path) -> None:
+    file = tmp_path / "export.json"
+    file.write_text(json.dumps([TASK | {"data": {"question": "Q?", "left": "A", "right": "B"}}]))
+    assert exports.how_to_read(file)[1:] == ["FIELD is one of: question, left, right"]
+    file.write_text(json.dumps([TREE]))
+    assert len(exports.how_to_read(file)) == 1
+
+
 def test_other_files_are_no_exports(tmp_path: Path) -> None:
     (tmp_path / "votes.jsonl").write_text('{broken\n{"prompt": "Q?", "chosen": "A", "rejected": "B"}\n')
-    assert exports.command(tmp_path / "votes.jsonl") is None
+    assert exports.how_to_read(tmp_path / "votes.jsonl") == []
     (tmp_path / "broken.jsonl").write_text("{broken\n")
-    assert exports.command(tmp_path / "broken.jsonl") is None
+    assert exports.how_to_read(tmp_path / "broken.jsonl") == []
 
 
 EXAMPLES: dict[str, Any] = {
