@@ -84,6 +84,7 @@ class Judgement(_Record):
     label: String | None = None
     rationale: String | None = None
     tags: tuple[String, ...] = ()
+    """`best_only`: one answer was chosen among several; the others are not compared with each other."""
 
 
 class FeedbackEvent(_Record):

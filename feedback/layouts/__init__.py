@@ -31,10 +31,10 @@ LIKE_A_WORSE_ANSWER = frozenset(
     }
 )
 """Names of columns with an answer that is worse than the one that a form without it would read."""
-LABEL = "label"
-"""The column that states in some formats whether an answer is good."""
-
-_MARKS_AS_BAD = LIKE_A_WORSE_ANSWER | {LABEL}
+LIKE_A_MARK = frozenset({"label", "thumb", "thumbs", "vote", "liked", "accepted", "rating", "stars"})
+"""Names of columns that state in some formats how good an answer is."""
+_MARKS = ("true", "false", "up", "down", "good", "bad", "yes", "no", "like", "dislike")
+_MARKS_AS_BAD = LIKE_A_WORSE_ANSWER | LIKE_A_MARK
 
 TIE, SKIP = {"outcome": "tie"}, {"outcome": "skip"}
 FIRST, SECOND = {"ranks": [1, 2]}, {"ranks": [2, 1]}
@@ -150,18 +150,18 @@ def _check_unclaimed(record: Record, columns: frozenset[str], prompt: object) ->
 
 def _check_demonstration(kind: str, columns: frozenset[str], record: Record) -> None:
     """An answer is no demonstration if another column may mark it as bad, or may be the second answer of a pair."""
-    is_thumb = isinstance(record.get(LABEL), bool | int) or str(record.get(LABEL)).lower() in (
-        "true",
-        "false",
-        "0",
-        "1",
-    )
-    suspects = columns & LIKE_A_WORSE_ANSWER | ({LABEL} & columns if is_thumb else frozenset())
+    marks = {name for name in columns & LIKE_A_MARK if _is_mark(record[name])}
+    suspects = columns & LIKE_A_WORSE_ANSWER | marks
     if kind == "demonstration" and suspects:
         raise BadFeedback(
             f"{min(suspects)} may mark the answer as bad, or be a second answer, expected a form that reads it; "
             "`rounds feedback inspect` prints a map to complete"
         )
+
+
+def _is_mark(value: object) -> bool:
+    """Whether a value is a number, or a word for good or bad."""
+    return isinstance(value, bool | int | float) or str(value).lower() in _MARKS or str(value).isdecimal()
 
 
 def one_of(record: Record, column: str, meanings: Mapping[Any, Any]) -> Any:

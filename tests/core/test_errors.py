@@ -46,6 +46,11 @@ REASONS = {
     "feedback/layouts/nemo_rank.py": {"read"},
     "feedback/layouts/steerlm.py": {"_judgements"},
     "feedback/layouts/arena_55k.py": {"read", "_texts", "_conversation"},
+    "feedback/questions.py": {"records", "_verdict", "_rating", "_check_position"},
+    "feedback/sources/argilla.py": {"_by_person", "_flat", "_required", "_listed"},
+    "feedback/sources/label_studio.py": {"_reply", "_objects", "_required", "records", "_annotations"},
+    "feedback/sources/mlflow_assessments.py": {"_records", "_pair", "_texts"},
+    "feedback/sources/oasst.py": {"_by_person", "_threads", "add"},
     "feedback/turns.py": {"conversations", "turns", "_text_of_parts", "_whole", "_check_end"},
     "feedback/lines.py": {"parse"},
     "feedback/probes.py": {"_trap", "_text"},
@@ -62,6 +67,7 @@ PASSED_ON = {"cure", "_cure", "_REOPEN", "_available", "origin", "reason", "reas
 
 DYNAMIC = {
     ("core/settings.py", "parse"): "one line per knob, from pydantic; tests/core/test_settings.py",
+    ("feedback/exports.py", "check"): "names the source and the command to type; tests/feedback/test_exports.py",
     ("feedback/packaging/__init__.py", "_kind"): "adds the file to a message of kind_of",
     ("feedback/packaging/kinds.py", "kind_of"): "each foreign kind has its cure; tests/feedback/packaging",
     ("tasks/rounds/running.py", "_explained"): "adds a cure to the message of another error",

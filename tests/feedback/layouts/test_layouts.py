@@ -66,7 +66,15 @@ def test_a_column_like_a_prompt_is_not_left_out(column: str) -> None:
 
 @pytest.mark.parametrize(
     "beside",
-    [{"rejected_response": "other"}, {"label": False}, {"label": "0"}, {"label": 1}, {"rejected": "other"}],
+    [
+        {"rejected_response": "other"},
+        {"label": False},
+        {"label": "0"},
+        {"label": 1},
+        {"rejected": "other"},
+        {"rating": 2},
+        {"thumbs": "down"},
+    ],
 )
 @pytest.mark.parametrize("form", [{"messages": [user("Q?"), assistant("A")]}, {"instruction": "Q?", "output": "A"}])
 def test_an_answer_that_may_be_bad_is_not_imitated(form: dict[str, Any], beside: dict[str, Any]) -> None:
