@@ -79,7 +79,7 @@ def records(submission: Submission, questions: Mapping[str, Question]) -> list[R
     """
     if unknown := next((name for name in submission.replies if name not in questions), None):
         raise BadFeedback(
-            f"{unknown} is {submission.replies[unknown]!r}, and it is not known what it means; say so in `questions`, "
+            f"{unknown} is {submission.replies[unknown]!r}, expected the question in `questions` of the source, "
             f"such as questions: {{{unknown}: {{use: rating, scale: [1, 5]}}}}, or {{use: ignored}}"
         )
     read = [] if submission.skipped else list(_events(submission, questions))

@@ -128,7 +128,9 @@ class MlflowAssessments(Source):
 
     def _traces(self) -> Traces:
         if self._open is None:
-            raise BadFeedback("the source mlflow_assessments has no access to MLflow; it is read by rounds only")
+            raise BadFeedback(
+                "the source mlflow_assessments needs MLflow, which only a round opens; put it into `ingest.sources`"
+            )
         return self._open(self.tracking_uri)
 
     def _assessed(self, traces: Traces) -> Iterator[_Assessed]:
@@ -215,7 +217,9 @@ class MlflowAssessments(Source):
         """The prompt of a trace, and its answer with the id of the trace."""
         content = traces.content(trace_id, span_id)
         if content is None:
-            raise BadFeedback(f"there is no trace {trace_id} with inputs and outputs; it may have been deleted")
+            raise BadFeedback(
+                f"there is no trace {trace_id} with inputs and outputs, expected one that was not deleted"
+            )
         prompt = self._prompt(content)
         answer = _last_turn(content.outputs) if self.answer is None else None
         answer = answer or _text(content.outputs, self.answer, "outputs", "answer", (*_CHAT, *_ANSWERS))
