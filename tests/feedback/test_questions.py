@@ -100,7 +100,7 @@ def test_a_skip_withdraws_each_kind_of_judgement() -> None:
         ({"better": "b"}, {"better": {"use": "winner", "values": {"b": 2}}}, 2, "the answer at position 2 is judged"),
         ({"good": 6}, {"good": {"use": "rating", "scale": [1, 5]}}, 2, "good is 6.0, expected a number from 1 to 5"),
         ({"good": 3}, {"good": {"use": "rating", "scale": [1, 5], "answer": 2}}, 2, "the answer at position 2"),
-        ({"stars": 4}, {}, 2, "stars is 4, and it is not known what it means; say so in `questions`"),
+        ({"stars": 4}, {}, 2, "stars is 4, expected the question in `questions`"),
     ],
 )
 def test_a_reply_without_a_meaning_is_refused(

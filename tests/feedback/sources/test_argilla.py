@@ -165,8 +165,8 @@ def test_responses_without_a_user_are_events_of_their_own(tmp_path: Path) -> Non
     [
         ({"id": "r1", **FIELDS}, "no column has responses"),
         ({"id": ["r1"], "better.responses": [["a"]]}, "the file is one table of columns"),
-        (flat("stars", (4, ANA, "submitted")), "stars is 4, and it is not known what it means; say so in `questions`"),
-        (flat("better", ("third", ANA, "submitted")), "better is 'third', and it is not known what it means"),
+        (flat("stars", (4, ANA, "submitted")), "stars is 4, expected the question in `questions`"),
+        (flat("better", ("third", ANA, "submitted")), "better is 'third', expected the question in"),
         (flat("better", ("first", ANA, "submitted")) | {"second": None}, "second is missing"),
         (flat("better", ("first", ANA, None)) | {"better.responses.users": []}, "better.responses has 1 values and 0"),
     ],
