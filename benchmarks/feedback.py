@@ -140,6 +140,22 @@ def table(runs: dict[str, list[list[Measured]]]) -> str:
     return "\n".join(lines)
 
 
+def reached(runs: dict[str, list[list[Measured]]]) -> str:
+    """The stages that need at most a third of what they needed, and the others."""
+    lines = []
+    for name, ix in (("CPU time", 0), ("memory", 1)):
+        ratio = {
+            stage: median(run[ix] for run in newer) / median(run[ix] for run in older)
+            for stage, (older, newer) in runs.items()
+        }
+        within = [stage for stage, value in ratio.items() if value <= 1 / 3]
+        beyond = [stage for stage in ratio if stage not in within]
+        lines.append(
+            f"At most a third of the {name}: {', '.join(within) or 'none'}; more: {', '.join(beyond) or 'none'}."
+        )
+    return "\n".join(lines)
+
+
 def large(folder: Path) -> dict[str, Measured]:
     """Imports of one large file and of many small ones, by this code."""
     paths = {
@@ -173,7 +189,7 @@ def main() -> None:
         file = written(Path(folder) / "preferences.jsonl", chosen.records)
         runs = alternating([older, PROJECT], file, chosen.times, Path(folder))
         imports = large(Path(folder)) if chosen.large else {}
-    text = "\n\n".join([table(runs), *([large_table(imports)] if imports else [])])
+    text = "\n\n".join([table(runs), reached(runs), *([large_table(imports)] if imports else [])])
     print(text)
     if chosen.dry_run:
         return

@@ -70,17 +70,14 @@ def _annotator(record: Mapping[str, Any], fields: Mapping[str, Any]) -> str:
 
 def _stated(record: Mapping[str, Any]) -> dict[str, Any]:
     """The record without values that are not stated, under our names, and with ids as texts."""
-    fields = {name: value for name, value in record.items() if _is_stated(name, value)}
+    fields = {name: value for name, value in record.items() if value is not None or name not in _FIELDS}
+    for name in _MAY_BE_BLANK:
+        if isinstance(value := fields.get(name), str) and not value.strip():
+            del fields[name]
     if "licence" not in fields and (licence := fields.pop("license", None)) is not None:
         fields["licence"] = licence
     fields |= {name: _decoded(fields[name]) for name in _OBJECTS if name in fields}
     return fields | {name: _as_text(fields[name]) for name in _NAMES if name in fields}
-
-
-def _is_stated(name: str, value: object) -> bool:
-    if value is None:
-        return name not in _FIELDS
-    return name not in _MAY_BE_BLANK or not isinstance(value, str) or bool(value.strip())
 
 
 def _decoded(value: object) -> object:

@@ -44,7 +44,7 @@ class Line(NamedTuple):
     @property
     def identity(self) -> str:
         """An id that stays when lines are added, moved or copied to another file: content, and which copy of it."""
-        return self.sha256[:32] if self.copy == 1 else f"{self.sha256[:32]}-{self.copy}"
+        return _identity(self.sha256, self.copy)
 
 
 def events(
@@ -68,7 +68,9 @@ def judged(
         BadFeedback: see `read`.
     """
     for line in read(path):
-        filled = {**defaults, "source": source, "source_id": line.identity, "source_sha256": line.sha256}
+        sha256 = line.sha256
+        identity = _identity(sha256, line.copy)
+        filled = {**defaults, "source": source, "source_id": identity, "source_sha256": sha256}
         try:
             yield line, canonical.event(convert(parse(line)), filled)
         except BadFeedback as error:
@@ -123,11 +125,15 @@ def read(path: Path) -> Iterator[Line]:
         BadFeedback: the file does not exist, is empty, damaged, or of a kind that is not read.
     """
     check(path)
-    copies: Counter[bytes] = Counter()
+    name, copies = path.name, Counter[bytes]()
     for number, raw, problem in packaging.records(path):
         content = hashlib.sha256(raw).digest()
         copies[content] += 1
-        yield Line(f"{path.name}:{number}", raw, copies[content], problem)
+        yield Line(f"{name}:{number}", raw, copies[content], problem)
+
+
+def _identity(sha256: str, copy: int) -> str:
+    return sha256[:32] if copy == 1 else f"{sha256[:32]}-{copy}"
 
 
 def check(path: Path) -> None:
