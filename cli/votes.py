@@ -1,4 +1,4 @@
-"""`rounds votes pull` and `push`: export the pairs of a round that waits for votes, and import the votes."""
+"""`rounds votes pull`, `push` and `status`: export the pairs of a round that waits for votes, and import the votes."""
 
 from __future__ import annotations
 
