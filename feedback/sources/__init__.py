@@ -2,6 +2,7 @@
 
 from abc import abstractmethod
 from collections.abc import Callable, Iterator, Mapping, Sequence
+from pathlib import Path
 from typing import Any, ClassVar, NamedTuple, Protocol, Self
 
 from core.plugins import Plugin
@@ -76,6 +77,10 @@ class Source(Plugin):
             BadFeedback: the file or folder that it reads does not exist.
         """
         return
+
+    def files(self) -> list[Path]:
+        """The files that it reads, in which a record is found by its hash; none by default."""
+        return []
 
     def fingerprint(self) -> str:
         """A string that changes when there is something new to read; empty for a source that judges on demand."""

@@ -61,19 +61,24 @@ class Argilla(Source):
     def read(self, intake: Intake) -> Iterator[FeedbackEvent | RejectedRecord]:
         """All responses, record by record."""
         defaults = {"round": intake.round, "licence": self.licence}
-        for file in self._files():
+        for file in self.files():
             yield from lines.several(file, self.source, defaults, _by_person, self._records)
 
     def check(self) -> None:
         """Check that the file or folder exists, and that files are of a kind that is read."""
-        for file in self._files():
+        for file in self.files():
             packaging.detect(file)
 
     def fingerprint(self) -> str:
         """The digests of all files."""
-        return " ".join(digest(file) for file in self._files())
+        return " ".join(digest(file) for file in self.files())
 
-    def _files(self) -> list[Path]:
+    def files(self) -> list[Path]:
+        """The files that it reads, sorted by name.
+
+        Raises:
+            BadFeedback: there is no such file or folder.
+        """
         files = packaging.files_in(self.path) if self.path.is_dir() else [self.path]
         if not files or not self.path.exists():
             raise BadFeedback(f"{self.path}: no file of records; set `path` of the source argilla to one that exists")

@@ -36,6 +36,10 @@ class HHRLHF(Source):
         """Check that the file exists."""
         lines.check(self.path)
 
+    def files(self) -> list[Path]:
+        """The file."""
+        return [self.path]
+
     def fingerprint(self) -> str:
         """The digest of the file."""
         self.check()

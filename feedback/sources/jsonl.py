@@ -18,19 +18,24 @@ class JSONL(Source):
 
     def read(self, intake: Intake) -> Iterator[FeedbackEvent | RejectedRecord]:
         """All records, file by file, sorted by file name."""
-        for file in self._files():
+        for file in self.files():
             yield from lines.events(file, source_name(file), {"round": intake.round})
 
     def check(self) -> None:
         """Check that the file or folder exists, and that files are of a kind that is read."""
-        for file in self._files():
+        for file in self.files():
             packaging.detect(file)
 
     def fingerprint(self) -> str:
         """The digests of all files."""
-        return " ".join(digest(file) for file in self._files())
+        return " ".join(digest(file) for file in self.files())
 
-    def _files(self) -> list[Path]:
+    def files(self) -> list[Path]:
+        """The files that it reads, sorted by name.
+
+        Raises:
+            BadFeedback: there is no such file or folder.
+        """
         if self.path.is_dir():
             return sorted([*self.path.glob("*.jsonl"), *self.path.glob("*.jsonl.gz")])
         if not self.path.is_file():

@@ -82,6 +82,10 @@ class LabelStudio(Source):
         packaging.detect(self.path)
         _Project.of(self)
 
+    def files(self) -> list[Path]:
+        """The file."""
+        return [self.path]
+
     def fingerprint(self) -> str:
         """The digests of the export and the configuration."""
         files = [self.path, *([self.config] if self.config else [])]

@@ -50,6 +50,10 @@ class OASST(Source):
         lines.check(self.path)
         packaging.detect(self.path)
 
+    def files(self) -> list[Path]:
+        """The file."""
+        return [self.path]
+
     def fingerprint(self) -> str:
         """The digest of the file."""
         lines.check(self.path)

@@ -22,10 +22,15 @@ class Table(JSONL):
     def read(self, intake: Intake) -> Iterator[FeedbackEvent | RejectedRecord]:
         """All records, file by file, sorted by path."""
         convert = self.map.record if self.map else dict
-        for file in self._files():
+        for file in self.files():
             yield from lines.events(file, source_name(file), {"round": intake.round}, convert)
 
-    def _files(self) -> list[Path]:
+    def files(self) -> list[Path]:
+        """The files that it reads, sorted by name.
+
+        Raises:
+            BadFeedback: there is no such file or folder.
+        """
         files = packaging.files_in(self.path) if self.path.is_dir() else [self.path]
         if not files or not self.path.exists():
             raise BadFeedback(f"{self.path}: no file of records; set `path` of the source table to one that exists")

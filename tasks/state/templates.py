@@ -1,7 +1,6 @@
 """Feedback whose prompts the chat template of the round's base model refuses."""
 
 from collections.abc import Callable, Iterable, Sequence
-from pathlib import Path
 from typing import Generic, NamedTuple
 
 from feedback import positions
@@ -53,17 +52,9 @@ def taken(round: Round, prompts: Iterable[tuple[Message, ...]]) -> list[tuple[Me
 def rejections(refused: Sequence[tuple[FeedbackEvent, str]], sources: Iterable[Source]) -> list[RejectedRecord]:
     """Refused events as rejected records, with file and line where their source reads files."""
     wanted = {event.source_sha256 for event, _ in refused if event.source_sha256}
-    files = [file for source in sources for file in _files(source)] if wanted else []
+    files = [file for source in sources for file in source.files()] if wanted else []
     found = positions.find(files, wanted)
     return [positions.rejected(event, reason, found) for event, reason in refused]
-
-
-def _files(source: Source) -> list[Path]:
-    """The files of a source that has a `path`: the file itself, or those in the folder."""
-    path = getattr(source, "path", None)
-    if not isinstance(path, Path):
-        return []
-    return sorted(file for file in path.iterdir() if file.is_file()) if path.is_dir() else [path]
 
 
 def _turns(prompt: Sequence[Turn]) -> list[dict[str, str]]:
