@@ -22,7 +22,8 @@ from typing import NamedTuple
 
 from core.files import write_json, write_text
 from tasks.registry.alias import Registry
-from tasks.state.workspace import PROJECT, at
+from tasks.state.choosing import at
+from tasks.state.workspace import PROJECT
 from tasks.tools.tracking import RoundRun
 
 RESULTS = PROJECT / "benchmarks" / "results"

@@ -18,7 +18,7 @@ def approve(
 ) -> None:
     """Approve the candidate of a round that waits for approval, or refuse it."""
     from tasks.people import approval, waiting
-    from tasks.state.workspace import current
+    from tasks.state.choosing import current
     from tasks.tools.events import resume
 
     workspace = current(folder)

@@ -16,7 +16,7 @@ def audit(
 ) -> None:
     """Verify the audit log of promotions, rollbacks, withdrawals, approvals and incidents."""
     from tasks.registry import audit as log
-    from tasks.state.workspace import current
+    from tasks.state.choosing import current
 
     workspace = current(folder)
     if problems := log.verify(workspace.audit) + log.missing(workspace):

@@ -39,7 +39,7 @@ def blame(
     from tasks.analysis.blame import blame as attribute
     from tasks.analysis.blame.plan import plan as planned
     from tasks.analysis.blame.storage import store
-    from tasks.state.workspace import current
+    from tasks.state.choosing import current
 
     out = console(stderr=json)
     plan = planned(current(folder), round_name, (by,) if by else BY, min_pairs, top)

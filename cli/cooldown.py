@@ -18,7 +18,7 @@ def cooldown(
 ) -> None:
     """Show or end the cooldown: the time after a rollback in which no round promotes."""
     from tasks.registry.alias import Registry
-    from tasks.state.workspace import current
+    from tasks.state.choosing import current
 
     workspace = current(folder)
     registry = Registry(workspace.root)

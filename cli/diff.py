@@ -29,7 +29,7 @@ def diff(
     """Show the differences between two rounds: verdict, code, parameters, inputs, data, metrics."""
     from tasks.history.diff import difference
     from tasks.registry.archive import Archive
-    from tasks.state.workspace import current_or_server
+    from tasks.state.choosing import current_or_server
 
     archive = Archive(current_or_server(folder).root)
     first, second = archive.finished(first_name), archive.finished(second_name)

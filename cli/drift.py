@@ -17,7 +17,7 @@ if TYPE_CHECKING:
 def drift(folder: Folder = None) -> None:
     """Compare each column of the newest round's prompts, votes and answers with the champion's (extra `reports`)."""
     from tasks.analysis.drift import dashboards
-    from tasks.state.workspace import current
+    from tasks.state.choosing import current
 
     out = console()
     with out.status("Evidently takes about a minute per round …"):

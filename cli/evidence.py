@@ -28,7 +28,7 @@ def evidence(
     """Write everything on record about a version to one ZIP file for an auditor."""
     from core.files import digest
     from tasks.history.evidence import collect_evidence, write
-    from tasks.state.workspace import current_or_server
+    from tasks.state.choosing import current_or_server
 
     archive = collect_evidence(current_or_server(folder), version, _text)
     into = (into or Path(f"evidence-policy-{archive.version.version}.zip")).resolve()

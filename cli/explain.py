@@ -53,7 +53,7 @@ def explain(
     from tasks.analysis.explain import explain as explained
     from tasks.analysis.explain import reward_version
     from tasks.analysis.explain.page import page
-    from tasks.state.workspace import current_or_server
+    from tasks.state.choosing import current_or_server
 
     workspace = current_or_server(folder)
     if version is not None and round_ is not None:

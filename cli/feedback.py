@@ -39,7 +39,7 @@ def import_files(
     """Add feedback to the inbox. With enough records, a Prefect deployment starts a round."""
     from feedback import fieldmap
     from tasks.state import intake
-    from tasks.state.workspace import current_or_planned
+    from tasks.state.choosing import current_or_planned
     from tasks.tools.events import configured, send_feedback_ready
 
     workspace, out = current_or_planned(folder), console()
@@ -76,7 +76,7 @@ def show(
     """Show events whole: where each is, and which rounds learned from it."""
     from cli.display import stored
     from tasks.history import finding
-    from tasks.state.workspace import current
+    from tasks.state.choosing import current
 
     workspace = current(folder)
     if (event is None) == (last is None):
@@ -97,7 +97,7 @@ def stats(json: Json = False, folder: Folder = None) -> None:
     from cli.display import stored
     from feedback.overview import overview
     from tasks.state import intake
-    from tasks.state.workspace import current
+    from tasks.state.choosing import current
 
     workspace = current(folder)
     counted, waiting = overview(workspace.feedback), intake.new_records(workspace)
@@ -117,7 +117,7 @@ def export(
     """Write stored feedback to a file in the canonical form, without that of forgotten annotators."""
     from feedback.export import export as write
     from tasks.state import tombstones
-    from tasks.state.workspace import current
+    from tasks.state.choosing import current
 
     workspace = current(folder)
     count = write(workspace.feedback, file.absolute(), kind or (), source or (), tombstones.forgotten(workspace))
@@ -142,7 +142,7 @@ def forget(
     """Leave out all feedback of an annotator from the next round on, and list what has learned from it."""
     from cli.display import forgotten
     from tasks.history import forgetting
-    from tasks.state.workspace import current
+    from tasks.state.choosing import current
 
     workspace, who = current(folder), by or person.name()
     if not yes:

@@ -18,7 +18,7 @@ def gc(
 ) -> None:
     """Remove cached data that neither a registered version nor the workspace needs. Feedback is never removed."""
     from tasks.history.gc import garbage, sweep
-    from tasks.state.workspace import current
+    from tasks.state.choosing import current
 
     workspace, out = current(folder), console()
     unneeded = sweep(workspace) if yes else garbage(workspace)

@@ -35,7 +35,7 @@ def open_(
     """Open an incident for a version of the policy."""
     from tasks.registry import incidents
     from tasks.registry.alias import Registry
-    from tasks.state.workspace import current
+    from tasks.state.choosing import current
 
     workspace = current(folder)
     registry = Registry(workspace.root)
@@ -55,7 +55,7 @@ def note(
 ) -> None:
     """Add a note to the timeline of an incident."""
     from tasks.registry import incidents
-    from tasks.state.workspace import current
+    from tasks.state.choosing import current
 
     incidents.note(current(folder).audit, number, text, by or person.name())
 
@@ -69,7 +69,7 @@ def close(
 ) -> None:
     """Close an incident."""
     from tasks.registry import incidents
-    from tasks.state.workspace import current
+    from tasks.state.choosing import current
 
     incidents.close(current(folder).audit, number, text, by or person.name())
     console().print(f"Incident {number} is closed.")
@@ -79,7 +79,7 @@ def close(
 def list_(folder: Folder = None) -> None:
     """Show all incidents, newest first."""
     from tasks.registry import incidents
-    from tasks.state.workspace import current
+    from tasks.state.choosing import current
 
     every = incidents.every(current(folder).audit)
     if not every:
@@ -98,7 +98,7 @@ def list_(folder: Folder = None) -> None:
 def show(number: Number, folder: Folder = None) -> None:
     """Show the timeline of an incident: its notes, and each promotion or rollback of its version."""
     from tasks.registry import incidents
-    from tasks.state.workspace import current
+    from tasks.state.choosing import current
 
     workspace, out = current(folder), console()
     incident_ = incidents.find(workspace.audit, number)

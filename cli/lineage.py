@@ -38,7 +38,7 @@ def lineage(
     """Show the rounds, data, versions and people that belong to a version, run, round, hash, commit or annotator."""
     from tasks.history.lineage import lineage as traced
     from tasks.history.lineage import survey
-    from tasks.state.workspace import current_or_server
+    from tasks.state.choosing import current_or_server
 
     lineage_ = traced(survey(current_or_server(folder)), name)
     if json:

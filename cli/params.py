@@ -36,7 +36,7 @@ def params(
 ) -> None:
     """Show the value of every knob for the next round, and where it comes from."""
     from tasks.rounds.origins import origins
-    from tasks.state.workspace import current
+    from tasks.state.choosing import current
 
     if tidy:
         if section or changed or json or overrides:

@@ -24,7 +24,7 @@ WORDS = {
 def plan(overrides: Overrides = None, folder: Folder = None, new: New = False, json: Json = False) -> None:
     """Show what `rounds round` would do now, and why. Nothing is started or written."""
     from tasks.rounds.plan import plan as planned
-    from tasks.state.workspace import current
+    from tasks.state.choosing import current
 
     plan_ = planned(current(folder), overrides or [], new)
     if json:

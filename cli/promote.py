@@ -19,7 +19,7 @@ def promote(
     """Promote a version manually; --force overrides a rejection."""
     from tasks.registry import promotion
     from tasks.registry.alias import Registry
-    from tasks.state.workspace import current
+    from tasks.state.choosing import current
 
     registry = Registry(current(folder).root)
     before = registry.alias()

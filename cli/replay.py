@@ -35,7 +35,7 @@ def replay(
 ) -> None:
     """Run a finished round again from its MLflow run and the DVC remote, and compare the outputs byte by byte."""
     from tasks.history.replay import replay as run_again
-    from tasks.state.workspace import current_or_server
+    from tasks.state.choosing import current_or_server
 
     out = console()
     with progress(out):

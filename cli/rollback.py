@@ -21,7 +21,7 @@ def rollback(
     """Roll back to an earlier champion."""
     # Prefect is not imported: that would cost seconds in an emergency
     from tasks.registry.alias import Registry
-    from tasks.state.workspace import current
+    from tasks.state.choosing import current
 
     left, now = Registry(current(folder).root).rollback(to, reason, person.name())
     if left == now:

@@ -32,7 +32,7 @@ def show(
     folder: Folder = None,
 ) -> None:
     """Show a finished round in full: all gates, metrics and examples, the time of each step, and its files."""
-    from tasks.state.workspace import current
+    from tasks.state.choosing import current
 
     workspace = current(folder)
     record = _record(workspace, number)

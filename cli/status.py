@@ -30,7 +30,7 @@ KEY = 10
 def status(folder: Folder = None) -> None:
     """Show the champion, the candidate and the last rounds with their verdicts."""
     from tasks.registry.alias import Registry
-    from tasks.state.workspace import current
+    from tasks.state.choosing import current
 
     workspace = current(folder)
     out, registry = console(), Registry(workspace.root)

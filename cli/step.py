@@ -16,8 +16,8 @@ def step(
     from tasks import steps
     from tasks.state import records
     from tasks.state import round as rounds
+    from tasks.state.choosing import current
     from tasks.state.steplog import StepLog
-    from tasks.state.workspace import current
 
     step_, workspace, log = steps.find(name), current(folder), StepLog()
     records.check_code(workspace)

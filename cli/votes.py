@@ -43,7 +43,7 @@ def pull(
     """Export pairs, blinded, as JSON lines in the canonical form (docs/feedback.md)."""
     from core.files import write_text
     from tasks.people import polls
-    from tasks.state.workspace import current
+    from tasks.state.choosing import current
 
     lines = list(polls.as_lines(polls.pull(current(folder), annotator, limit, _duration(time))))
     if into is None:
@@ -62,7 +62,7 @@ def push(
     """Import votes. With enough votes, the round continues."""
     from tasks.people import polls
     from tasks.people.pending import pending
-    from tasks.state.workspace import current
+    from tasks.state.choosing import current
 
     workspace, out = current(folder), console()
     pushed = polls.push(workspace, files)
@@ -76,7 +76,7 @@ def status(folder: Folder = None) -> None:
     """Show how many votes are in, and how many pairs people hold."""
     from tasks.people import polls
     from tasks.people.pending import pending
-    from tasks.state.workspace import current
+    from tasks.state.choosing import current
 
     workspace, out = current(folder), console()
     progress = polls.progress(workspace)

@@ -16,7 +16,7 @@ if TYPE_CHECKING:
 @app.command(rich_help_panel=Panel.CHAMPION)
 def watch(folder: Folder = None) -> None:
     """Check live feedback on the champion, and drift. A breached guard rolls the champion back; nothing is trained."""
-    from tasks.state.workspace import current
+    from tasks.state.choosing import current
     from tasks.watch.watch import watch
 
     report, out = watch(current(folder)), console()

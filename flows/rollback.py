@@ -6,7 +6,7 @@ from prefect import flow
 
 from core.proxies import exempt_loopback
 from tasks.registry.alias import Registry
-from tasks.state.workspace import current
+from tasks.state.choosing import current
 from tasks.tools.events import configured, send_rollback
 
 

@@ -5,7 +5,7 @@ from pathlib import Path
 from prefect import flow, get_run_logger
 
 from flows.orchestration.title import name_run
-from tasks.state.workspace import current
+from tasks.state.choosing import current
 from tasks.watch import watch as checks
 
 

@@ -9,7 +9,8 @@ from pathlib import Path
 
 import pytest
 
-from tasks.state.workspace import Workspace, at
+from tasks.state.choosing import at
+from tasks.state.workspace import Workspace
 from tests.commands import CommandResult, Rounds
 from tests.profile import HOLD, PROMOTE, TINY
 from tests.workspaces import Furnish, made_once, moved

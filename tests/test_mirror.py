@@ -58,6 +58,7 @@ ELSEWHERE = {
     "tasks/state/reports.py": "tasks/state/test_stored_forms.py",
     "tasks/state/round.py": "tasks/state/test_stored_forms.py",
     "tasks/state/templates.py": "tasks/steps/test_ingest.py",
+    "tasks/state/workspace.py": "tasks/state/test_workspace_paths.py",
     # only whole rounds, commands or servers show that it works
     "tasks/analysis/blame/__init__.py": "cli/test_blame.py",
     "tasks/analysis/blame/plan.py": "cli/test_blame.py",

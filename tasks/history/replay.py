@@ -21,9 +21,10 @@ from tasks.registry.versions import ModelVersion, VersionStore
 from tasks.rounds import opening
 from tasks.rounds.running import SHOW
 from tasks.state import round as rounds
+from tasks.state.choosing import at
 from tasks.state.reports import note_time
 from tasks.state.steplog import StepLog
-from tasks.state.workspace import Workspace, at
+from tasks.state.workspace import Workspace
 from tasks.tools.versioning import DataGraph, Stages, stages
 
 LEARNING = ("curate", "sft", "reward", "policy")

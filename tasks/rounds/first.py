@@ -6,7 +6,8 @@ This module must not import torch, which would delay an answer from the record.
 from collections.abc import Sequence
 from pathlib import Path
 
-from tasks.state.workspace import Workspace, at, current_or_planned
+from tasks.state.choosing import at, current_or_planned
+from tasks.state.workspace import Workspace
 
 
 def workspace_for_round(folder: Path | None, overrides: Sequence[str]) -> Workspace:

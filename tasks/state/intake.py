@@ -31,10 +31,11 @@ from feedback.sources import Intake, Source
 from feedback.sources.jsonl import JSONL, source_name
 from feedback.sources.simulated import Simulated
 from tasks.state import feedback_database, tombstones
+from tasks.state.choosing import at
 from tasks.state.inbox_index import WIDTH, InboxIndex, count_new, packed
 from tasks.state.lock import holding
 from tasks.state.round import code_digest
-from tasks.state.workspace import Workspace, at
+from tasks.state.workspace import Workspace
 
 _PATIENCE = 600.0
 """Seconds to wait for another import."""

@@ -41,10 +41,11 @@ from tasks.registry.alias import Registry
 from tasks.rounds import opening
 from tasks.rounds.running import RunningRound
 from tasks.state import records
+from tasks.state.choosing import at
 from tasks.state.lock import holding
 from tasks.state.round import Round
 from tasks.state.steplog import StepLog
-from tasks.state.workspace import Workspace, at
+from tasks.state.workspace import Workspace
 from tasks.steps import Step
 from tests.profile import PROMOTE, TINY
 from tests.tasks.registry.promoting import KilledAt, status

@@ -13,7 +13,8 @@ import httpx
 import yaml
 
 from core.settings import override, read
-from tasks.state.workspace import Workspace, at
+from tasks.state.choosing import at
+from tasks.state.workspace import Workspace
 from tests.profile import PROMOTE, TINY
 from tests.services.programs import BIN, eventually, free_port, run_command, running, surroundings
 

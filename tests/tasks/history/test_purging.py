@@ -14,7 +14,8 @@ from feedback.rows import VoteRow
 from feedback.schema import FeedbackEvent, RejectedRecord
 from tasks.history.purging import Place, places
 from tasks.state import feedback_database, tables
-from tasks.state.workspace import Workspace, at, table
+from tasks.state.choosing import at
+from tasks.state.workspace import Workspace, table
 from tests.feedback.examples import vote
 from tests.tasks.people.waiting_round import pair
 from tests.tasks.steps.hand_written import preference

@@ -6,7 +6,8 @@ import pytest
 
 from core.errors import BadParams
 from tasks.rounds.origins import Knob, origins
-from tasks.state.workspace import Workspace, at
+from tasks.state.choosing import at
+from tasks.state.workspace import Workspace
 
 TEXT = """\
 seed: 0

@@ -15,7 +15,8 @@ from tasks.rounds.opening import open_round
 from tasks.rounds.request import answered, read_request
 from tasks.state import records, tombstones
 from tasks.state import round as rounds
-from tasks.state.workspace import PROJECT, Workspace, at
+from tasks.state.choosing import at
+from tasks.state.workspace import PROJECT, Workspace
 from tests.tasks.state.recorded import record
 
 ANSWERED = """

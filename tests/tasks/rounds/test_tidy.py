@@ -10,7 +10,8 @@ from core.settings import read
 from tasks.rounds.params import RoundSettings
 from tasks.rounds.request import read_request
 from tasks.rounds.tidy import HEAD, tidy
-from tasks.state.workspace import Workspace, at
+from tasks.state.choosing import at
+from tasks.state.workspace import Workspace
 
 FULL = yaml.safe_dump(RoundSettings().plain(), sort_keys=False)
 """params.yaml of an earlier release, with every default."""

@@ -18,7 +18,8 @@ from feedback.fieldmap import FieldMap
 from feedback.packaging.compression import Compression
 from feedback.sources.jsonl import JSONL
 from tasks.state import intake, tombstones
-from tasks.state.workspace import Workspace, at
+from tasks.state.choosing import at
+from tasks.state.workspace import Workspace
 from tasks.steps.ingest import ingest
 from tests.feedback.packaging.test_packaging import COMPRESS, WRITERS
 from tests.tasks.steps.hand_written import Logged, opened

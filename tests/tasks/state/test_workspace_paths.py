@@ -21,6 +21,7 @@ OTHERS = {
     "tasks/analysis/drift/__init__.py": "one page a section, in the folder of a round",
     "tasks/history/evidence/index.py": "a template beside the code",
     "tasks/pages/cards/content.py": "templates beside the code",
+    "tasks/state/choosing.py": "the files that a folder of any kind may have",
     "tasks/registry/archive.py": "files of a run in MLflow",
     "tasks/tools/git.py": "the git repository at the root",
     "tasks/tools/versioning.py": "files of DVC at the root, named by what DVC is asked to keep",

@@ -8,7 +8,8 @@ from feedback import store
 from feedback.schema import FeedbackEvent, Judgement
 from tasks.registry import audit, incidents
 from tasks.registry.alias import Registry
-from tasks.state.workspace import Workspace, at
+from tasks.state.choosing import at
+from tasks.state.workspace import Workspace
 from tasks.watch.guards import WATCH, guard, live_feedback
 from tests.feedback.examples import event, reply
 from tests.tasks.registry.test_registry import champion, moves, with_champion_2

@@ -6,7 +6,7 @@ from pathlib import Path
 import pytest
 
 from core.errors import BadWorkspace
-from tasks.state.workspace import at, planned
+from tasks.state.choosing import at, planned
 
 
 def test_a_path_that_is_not_utf_8_is_refused(tmp_path: Path) -> None:
