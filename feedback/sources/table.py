@@ -4,7 +4,7 @@ from collections.abc import Iterator
 from pathlib import Path
 
 from core.errors import BadFeedback
-from feedback import lines, packaging
+from feedback import hub, lines, packaging
 from feedback.fieldmap import FieldMap
 from feedback.schema import FeedbackEvent, RejectedRecord
 from feedback.sources import Intake
@@ -15,7 +15,9 @@ class Table(JSONL):
     """JSON lines, a JSON array, CSV, TSV, Parquet or Arrow, plain or compressed. `rounds feedback inspect` shows it."""
 
     path: Path
-    """A file, or a folder of files."""
+    """A file, a folder of files, or `hf://datasets/OWNER/NAME[@REVISION][/CONFIG]` on the Hugging Face Hub."""
+    split: str = "train"
+    """Which part of a dataset on the hub is read."""
     map: FieldMap | None = None
     """Where prompt, answers and judgement are; not needed for a form in docs/feedback.md."""
 
@@ -23,7 +25,8 @@ class Table(JSONL):
         """All records, file by file, sorted by path."""
         convert = self.map.record if self.map else dict
         for file in self.files():
-            yield from lines.events(file, source_name(file), {"round": intake.round}, convert)
+            source = hub.source_name(self.path) if hub.is_address(self.path) else source_name(file)
+            yield from lines.events(file, source, {"round": intake.round}, convert)
 
     def files(self) -> list[Path]:
         """The files that it reads, sorted by name.
@@ -31,6 +34,8 @@ class Table(JSONL):
         Raises:
             BadFeedback: there is no such file or folder.
         """
+        if hub.is_address(self.path):
+            return hub.files(self.path, self.split)
         files = packaging.files_in(self.path) if self.path.is_dir() else [self.path]
         if not files or not self.path.exists():
             raise BadFeedback(f"{self.path}: no file of records; set `path` of the source table to one that exists")

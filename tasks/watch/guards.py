@@ -10,10 +10,11 @@ from core.files import write_json
 from core.plugins import chosen, used_by_name
 from core.settings import BaseSettings, read, section
 from evaluation.guards import Guard, GuardFinding, LiveFeedback
-from feedback import live
+from feedback import forgotten, live
 from feedback.schema import FeedbackEvent
 from tasks.registry import audit, incidents, promotion
 from tasks.registry.alias import FORCED, AliasConflict, ModelVersion, Registry
+from tasks.state import tombstones
 from tasks.state.lock import holding
 from tasks.state.workspace import Workspace
 from tasks.tools.events import RollbackEvent
@@ -113,7 +114,8 @@ def live_feedback(workspace: Workspace, waiting: Sequence[FeedbackEvent], champi
     """Live feedback on the champion and the version it took over from: stored by rounds, and still waiting."""
     before = champion.tags.get("rollback_to", "")
     versions = [version for version in (champion.version, before) if version]
-    events = live.on_versions(workspace.feedback, waiting, versions)
+    stored_and_waiting = live.on_versions(workspace.feedback, waiting, versions)
+    events = list(forgotten.kept(stored_and_waiting, tombstones.forgotten(workspace)))
     opinions, duels = live.opinions(events), live.comparisons(events)
     champion_first = {
         (champion.version, before): lambda duel: duel,

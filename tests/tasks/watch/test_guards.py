@@ -8,6 +8,7 @@ from feedback import store
 from feedback.schema import FeedbackEvent, Judgement
 from tasks.registry import audit, incidents
 from tasks.registry.alias import Registry
+from tasks.state import tombstones
 from tasks.state.choosing import at
 from tasks.state.workspace import Workspace
 from tasks.watch.guards import WATCH, guard, live_feedback
@@ -77,6 +78,16 @@ def test_a_hard_breach_rolls_back_at_once_with_an_incident_and_a_cooldown(worksp
     assert registry.version("2").tags["rolled_back"] == lines[3].facts["reason"]
     again = guard(workspace, thumbs("2", 3, 0, flags=("harmful",)))
     assert (again.champion, again.now, again.alarms) == ("1", None, [])
+
+
+def test_feedback_of_a_forgotten_annotator_is_left_out(workspace: Workspace) -> None:
+    registry = Registry(workspace.root)
+    for name in ("person 0", "person 1"):
+        tombstones.add(workspace, name, "bo", "asked", (), ())
+    newest = registry.champion()
+    assert newest is not None
+    feedback = live_feedback(workspace, thumbs("2", 3, 0), newest)
+    assert [opinion.person for opinion in feedback.opinions] == ["person 2"]
 
 
 def test_a_soft_breach_rolls_back_when_it_is_significant(workspace: Workspace) -> None:
