@@ -87,7 +87,7 @@ def test_feedback_of_a_forgotten_annotator_is_left_out(workspace: Workspace) -> 
     newest = registry.champion()
     assert newest is not None
     feedback = live_feedback(workspace, thumbs("2", 3, 0), newest)
-    assert [opinion.person for opinion in feedback.opinions] == ["person 2"]
+    assert [opinion.person for opinion in feedback.opinions] == ["annotator person 2"]
 
 
 def test_a_soft_breach_rolls_back_when_it_is_significant(workspace: Workspace) -> None:
