@@ -7,8 +7,14 @@ from pathlib import Path
 from benchmarks.feedback import Measured, reached, records, table, written, written_to_size
 
 RUNS = {
-    "import": [[Measured(8, 200e6, 10), Measured(10, 200e6, 10)], [Measured(4, 20e6, 10), Measured(4, 20e6, 10)]],
-    "curate": [[Measured(9, 300e6, 10), Measured(9, 300e6, 10)], [Measured(2, 150e6, 10), Measured(4, 150e6, 10)]],
+    "import": [
+        [Measured(8, 200_000_000, 10), Measured(10, 200_000_000, 10)],
+        [Measured(4, 20_000_000, 10), Measured(4, 20_000_000, 10)],
+    ],
+    "curate": [
+        [Measured(9, 300_000_000, 10), Measured(9, 300_000_000, 10)],
+        [Measured(2, 150_000_000, 10), Measured(4, 150_000_000, 10)],
+    ],
 }
 
 
