@@ -1,7 +1,7 @@
 """Stored events as training reads them: tuples of the fields that it needs, made from Arrow columns.
 
 They were validated before they were stored, so they are not validated again. Equal prompts, judgements and ids are one
-object: a million events take about a gigabyte.
+object.
 """
 
 from collections.abc import Callable, Collection, Iterator, Sequence
