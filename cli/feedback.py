@@ -155,6 +155,7 @@ def forget(
 
 
 def _report(handed_in: HandedIn) -> list[str]:
-    taken = f"Took in {counted(handed_in.records, 'record')} from {counted(handed_in.files, 'file')}."
+    taken = f"Took in {counted(handed_in.records, 'record')} from {counted(handed_in.files, 'file')}"
+    taken += "." if handed_in.new == handed_in.records else f"; {handed_in.new:,} of them were not known yet."
     skipped = [f"Skipped {handed_in.rejected} records; they are in:"] if handed_in.rejected else []
     return [taken, *skipped, *(f"  {path}" for path in handed_in.rejects)]

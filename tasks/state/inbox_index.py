@@ -45,6 +45,14 @@ def count_new(waiting: bytes, stored: bytes) -> int:
     return int(pc.sum(pc.invert(pc.is_in(pc.unique(_array(waiting)), _array(stored)))).as_py() or 0)
 
 
+def repeated(given: bytes, known: bytes) -> frozenset[bytes]:
+    """The packed ids that occur twice in `given`, or in `given` and in `known`."""
+    counts = pc.value_counts(_array(given))
+    values, numbers = counts.field("values"), counts.field("counts")
+    selected = pc.or_(pc.greater(numbers, 1), pc.is_in(values, _array(known)))
+    return frozenset(values.filter(selected).to_pylist())
+
+
 class InboxIndex:
     """The packed ids of the usable records, by file."""
 

@@ -7,7 +7,7 @@ import hashlib
 import os
 import shutil
 import time
-from collections.abc import Iterable, Iterator, Sequence
+from collections.abc import Iterable, Iterator, Mapping, Sequence
 from contextlib import contextmanager
 from pathlib import Path
 from tempfile import TemporaryDirectory
@@ -32,6 +32,7 @@ from feedback.sources.jsonl import JSONL, source_name
 from feedback.sources.simulated import Simulated
 from tasks.state import feedback_database, tombstones
 from tasks.state.choosing import at
+from tasks.state.collisions import HandedInFile, collisions, rejecting
 from tasks.state.inbox_index import WIDTH, InboxIndex, count_new, packed
 from tasks.state.lock import holding
 from tasks.state.round import code_digest
@@ -83,18 +84,30 @@ def waiting_events(workspace: Workspace) -> list[FeedbackEvent]:
 
 def new_records(workspace: Workspace) -> int:
     """Number of records in the inbox and the feedback database that no round has ingested yet."""
+    return count_new(_waiting_ids(workspace), _stored_ids(workspace))
+
+
+def _waiting_ids(workspace: Workspace) -> bytes:
+    """The packed ids of the records in the inbox and the feedback database."""
     index = InboxIndex(workspace.inbox_index, code_digest())
-    waiting_ids = index.ids(waiting(workspace), _ids) + packed(feedback_database.waiting(workspace))
+    ids = index.ids(waiting(workspace), _ids) + packed(feedback_database.waiting(workspace))
     index.save()
+    return ids
+
+
+def _stored_ids(workspace: Workspace) -> bytes:
     columns = store.batches(workspace.feedback, ["feedback_id"])
-    return count_new(waiting_ids, b"".join(packed(batch["feedback_id"].to_pylist()) for batch in columns))
+    return b"".join(packed(batch["feedback_id"].to_pylist()) for batch in columns)
 
 
 @collecting.paused()
 def _ids(file: Path) -> bytes:
     """The packed ids of the usable records of a file."""
-    records = JSONL(path=file).read(Intake(round=0, seed=0))
-    return packed(record.feedback_id for record in records if isinstance(record, FeedbackEvent))
+    return _packed_ids((None, record) for record in JSONL(path=file).read(Intake(round=0, seed=0)))
+
+
+def _packed_ids(records: Iterable[tuple[object, FeedbackEvent | RejectedRecord]]) -> bytes:
+    return packed(record.feedback_id for _, record in records if isinstance(record, FeedbackEvent))
 
 
 def threshold(workspace: Workspace) -> int:
@@ -136,6 +149,8 @@ class HandedIn(NamedTuple):
     files: int
     records: int
     """Records that can be used."""
+    new: int
+    """How many of them neither wait nor are stored."""
     rejected: int
     """Records that cannot be used; they were skipped."""
     rejects: tuple[Path, ...]
@@ -157,7 +172,11 @@ def hand_in(
             be used and `skip_bad` is false. Names the faults by kind, with counts. Nothing is taken in then.
     """
     gone = tombstones.forgotten(workspace)
-    checked = [_check(file, fields, gone) for path in paths for file in _files(path)]
+    checked = [_check(file, fields, gone, {}) for path in paths for file in _files(path)]
+    known = _waiting_ids(workspace) + _stored_ids(workspace)
+    handed = [HandedInFile(each.file, each.ids, each.as_in_inbox) for each in _not_waiting(workspace, checked)]
+    taken = collisions(workspace, handed, waiting(workspace), known)
+    checked = [_check(each.file, fields, gone, taken[each.file]) if each.file in taken else each for each in checked]
     faults = [fault for file in checked for fault in file.faults]
     rejected = sum(file.rejected for file in checked)
     if faults and not skip_bad:
@@ -170,7 +189,14 @@ def hand_in(
     workspace = at(workspace.root)
     with holding(workspace.watch_lock("import"), "an import of feedback", wait=_PATIENCE):
         _take_in(workspace, checked)
-    return HandedIn(len(checked), sum(file.usable for file in checked), rejected, rejects)
+    new = count_new(b"".join(file.ids for file in checked), known)
+    return HandedIn(len(checked), sum(file.usable for file in checked), new, rejected, rejects)
+
+
+def _not_waiting(workspace: Workspace, checked: Iterable["_Checked"]) -> list["_Checked"]:
+    """The files whose content does not wait in the inbox already."""
+    names = {packaging.stem(file.name) for file in waiting(workspace)}
+    return [file for file in checked if packaging.stem(file.target) not in names]
 
 
 class _Checked(NamedTuple):
@@ -197,6 +223,8 @@ class _Checked(NamedTuple):
     """The map that it is read by."""
     gone: tuple[str, ...]
     """SHA-256 of the ids of forgotten annotators."""
+    taken: Mapping[str, str]
+    """Position of a record whose id another one has → the reason to reject it."""
 
     @property
     def as_it_is(self) -> bool:
@@ -205,7 +233,11 @@ class _Checked(NamedTuple):
 
     def records(self) -> Iterator[tuple[Line, FeedbackEvent | RejectedRecord]]:
         """Its records, read again."""
-        return _judged(self.file, source_name(self.file), self.fields, self.gone)
+        return rejecting(_judged(self.file, source_name(self.file), self.fields, self.gone), self.taken)
+
+    def as_in_inbox(self) -> Iterator[tuple[Line, FeedbackEvent | RejectedRecord]]:
+        """The same, with the ids that they will have in the inbox."""
+        return rejecting(_judged(self.file, packaging.stem(self.target), self.fields, self.gone), self.taken)
 
 
 def _files(path: Path) -> list[Path]:
@@ -229,13 +261,13 @@ def _judged(
 
 
 @collecting.paused()
-def _check(file: Path, fields: FieldMap | None, gone: tuple[str, ...]) -> _Checked:
+def _check(file: Path, fields: FieldMap | None, gone: tuple[str, ...], taken: Mapping[str, str]) -> _Checked:
     if not file.is_file():
         raise BadFeedback(f"{file}: there is no such file, so nothing was taken in; name a file or folder of records")
     before, (kind, compression) = digest(file), packaging.detect(file)
     name = (packaging.content_digest(file) if compression.ending else before)[:16]
     faults, ids, lines = Faults(), bytearray(), hashlib.sha256()
-    for line, record in _judged(file, name, fields, gone):
+    for line, record in rejecting(_judged(file, name, fields, gone), taken):
         if isinstance(record, RejectedRecord):
             faults.add(record)
         else:
@@ -247,7 +279,8 @@ def _check(file: Path, fields: FieldMap | None, gone: tuple[str, ...]) -> _Check
     if faults.total or fields:
         target = f"{lines.hexdigest()[:16]}.jsonl"
     digests = (target, lines.hexdigest(), bytes(ids))
-    return _Checked(file, before, usable, faults.total, faults.lines(), *digests, fields, gone)
+    checked = _Checked(file, before, usable, faults.total, faults.lines(), *digests, fields, gone, taken)
+    return checked if checked.as_it_is else checked._replace(ids=_packed_ids(checked.as_in_inbox()))
 
 
 def _check_usable(file: Path, usable: int, faults: Faults) -> None:

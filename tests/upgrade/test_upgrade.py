@@ -61,7 +61,7 @@ def test_the_plan_opens_the_next_round(old: Workspace, rounds: Rounds) -> None:
     result = rounds("plan", "--json", "-w", old.root, *STEPPED)
     plan = json.loads(result.out)
     assert (plan["would"], plan["round"]) == ("open", 3)
-    assert "model.threads: None → 1" in plan["because"]
+    assert "model.threads: null → 1" in plan["because"]
     assert any(reason.startswith("the code has changed: 2ac164f53df49777") for reason in plan["because"])
     assert old.graph.read_text() == before
 

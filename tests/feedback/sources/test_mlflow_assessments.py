@@ -260,5 +260,5 @@ def test_the_fingerprint_changes_with_every_change() -> None:
 def test_it_needs_experiments_and_access_to_mlflow() -> None:
     with pytest.raises(BadParams, match="experiments"):
         source({}, experiments=[])
-    with pytest.raises(BadFeedback, match="no access to MLflow"):
+    with pytest.raises(BadFeedback, match="needs MLflow"):
         MlflowAssessments(experiments=("app",)).check()

@@ -5,6 +5,7 @@ import json
 import tempfile
 from collections.abc import Callable
 from dataclasses import replace
+from functools import partial
 from pathlib import Path
 from typing import Any
 
@@ -21,6 +22,7 @@ from tasks.state import intake, tombstones
 from tasks.state.choosing import at
 from tasks.state.workspace import Workspace
 from tasks.steps.ingest import ingest
+from tests.feedback.layouts.fixtures import FIXTURES
 from tests.feedback.packaging.test_packaging import COMPRESS, WRITERS
 from tests.tasks.steps.hand_written import Logged, opened
 
@@ -68,6 +70,7 @@ def ranking(number: int, text: str) -> dict[str, Any]:
     return {"kind": "ranking", "prompt": f"Q{number}? {text}", "responses": answers, "judgements": judgements}
 
 
+TEXT_TABLES = ("csv", "semicolons", "tsv")
 FORMS: list[Callable[[int, str], dict[str, Any]]] = [
     preference,
     implicit,
@@ -79,9 +82,15 @@ FORMS: list[Callable[[int, str], dict[str, Any]]] = [
         "messages": [*turns("user", f"Q{number}?"), *turns("assistant", f"good {text}")],
         "topic": "a",
     },
-    lambda number, text: preference(number, text) | {"source_id": number // 2, "annotator_id": "ana"},
+    lambda number, text: preference(number, text) | {"source_id": number, "annotator_id": "ana"},
     lambda number, text: preference(number, text) | {"source": "desk", "source_id": f"{number}", "license": "MIT"},
 ]
+
+WITH_LAYOUTS = [
+    *FORMS,
+    *(partial(lambda record, number, text: {**record, "n": number, "remark": text}, each.record) for each in FIXTURES),
+]
+"""Those of all layouts too. Some have lists of objects, which a table of text does not."""
 
 
 def flat(record: dict[str, Any]) -> dict[str, Any]:
@@ -93,17 +102,17 @@ def flat(record: dict[str, Any]) -> dict[str, Any]:
 def files(draw: st.DrawFn) -> tuple[str, Compression, Records]:
     """A kind of file, its compression and records of one form, some of them repeated."""
     written = draw(st.sampled_from(sorted(WRITERS)))
-    form = draw(st.sampled_from(FORMS))
+    form = draw(st.sampled_from(FORMS if written in TEXT_TABLES else WITH_LAYOUTS))
     texts = draw(st.lists(st.text(st.characters(exclude_categories=["Cs", "Cc"]), max_size=8), min_size=1, max_size=6))
     records = [form(number, text) for number, text in enumerate(texts)]
     return written, draw(st.sampled_from(list(Compression))), [*records, *records[: draw(st.integers(0, 2))]]
 
 
-@settings(deadline=None, max_examples=40)
+@settings(deadline=None, max_examples=100)
 @given(files())
 def test_what_is_acknowledged_is_what_the_next_round_counts(file: tuple[str, Compression, Records]) -> None:
     written, compression, records = file
-    rows = [flat(record) for record in records] if written in ("csv", "semicolons", "tsv") else records
+    rows = [flat(record) for record in records] if written in TEXT_TABLES else records
     content = WRITERS[written][1](rows)
     with tempfile.TemporaryDirectory() as folder:
         ids = []
@@ -174,7 +183,7 @@ def test_good_records_are_taken_in_and_the_others_written_beside(tmp_path: Path)
     workspace = Workspace(tmp_path / "workspace")
     handed_in = intake.hand_in(workspace, [file], skip_bad=True)
     beside = tmp_path / "votes.jsonl.rejected.jsonl"
-    assert handed_in == (1, 2, 1, (beside,))
+    assert handed_in == intake.HandedIn(1, 2, 2, 1, (beside,))
     [rejected] = [json.loads(line) for line in beside.read_text().splitlines()]
     assert (rejected["where"], json.loads(rejected["record"])) == ("votes.jsonl:1", BAD)
     assert rejected["reason"].startswith("rejected is missing")
@@ -249,6 +258,31 @@ def test_records_of_a_forgotten_annotator_are_not_taken_in(tmp_path: Path) -> No
     file = lines(tmp_path / "votes.jsonl", GOOD | {"annotator_id": "ana"}, GOOD | {"annotator_id": "cem"})
     with pytest.raises(BadFeedback, match="forgotten annotator"):
         intake.hand_in(workspace, [file])
-    assert intake.hand_in(workspace, [file], skip_bad=True)[:3] == (1, 1, 1)
+    assert intake.hand_in(workspace, [file], skip_bad=True)[:4] == (1, 1, 1, 1)
     [event] = intake.inbox_events(workspace)
     assert event.annotator_id == "cem"
+
+
+def test_a_record_with_the_id_of_another_is_a_fault_in_the_same_file_and_in_another(tmp_path: Path) -> None:
+    """What is acknowledged is what the next round counts."""
+    first = GOOD | {"source": "desk", "source_id": "doc1"}
+    other = first | {"prompt": "Is it far?"}
+    workspace = Workspace(tmp_path / "workspace")
+    both = lines(tmp_path / "both.jsonl", first, other, first | {"source_id": "doc2"})
+    with pytest.raises(BadFeedback, match=r"1 records cannot be used(?s:.*)is that of another record"):
+        intake.hand_in(workspace, [both])
+    assert intake.hand_in(workspace, [both], skip_bad=True)[:4] == (1, 2, 2, 1)
+    later = lines(tmp_path / "later.jsonl", other, first | {"source_id": "doc3"})
+    assert intake.hand_in(workspace, [later], skip_bad=True)[:4] == (1, 1, 1, 1)
+    assert intake.new_records(workspace) == 3
+    metrics, _ = ingested(tmp_path)
+    assert (metrics["new"], metrics["quarantined"]) == (3, 0)
+    assert intake.hand_in(workspace, [later], skip_bad=True)[:4] == (1, 1, 0, 1)
+
+
+def test_the_same_record_again_is_no_fault_and_not_new(tmp_path: Path) -> None:
+    record = GOOD | {"source": "desk", "source_id": "doc1"}
+    workspace = Workspace(tmp_path / "workspace")
+    intake.hand_in(workspace, [lines(tmp_path / "a.jsonl", record)])
+    again = lines(tmp_path / "b.jsonl", record, record | {"source_id": "doc2"})
+    assert intake.hand_in(workspace, [again])[:4] == (1, 2, 1, 0)

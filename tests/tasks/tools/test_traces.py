@@ -1,6 +1,7 @@
 """Traces and assessments that are logged to a real MLflow store through MLflow's own API."""
 
 import json
+import os
 import shutil
 from collections.abc import Callable, Iterator
 from dataclasses import replace
@@ -63,12 +64,12 @@ def application(empty_store: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPat
     """An application that logs to a store of its own."""
     monkeypatch.setenv("MLFLOW_ENABLE_ASYNC_TRACE_LOGGING", "false")
     shutil.copyfile(empty_store, tmp_path / "app.db")
-    address, before = f"sqlite:///{tmp_path / 'app.db'}", mlflow.get_tracking_uri()
+    address = f"sqlite:///{tmp_path / 'app.db'}"
     mlflow.set_tracking_uri(address)
     mlflow.create_experiment("app", artifact_location=(tmp_path / "artifacts").as_uri())
-    mlflow.set_experiment("app")
+    monkeypatch.setenv("MLFLOW_EXPERIMENT_NAME", "app")
     yield Application(tmp_path, address)
-    mlflow.set_tracking_uri(before)
+    mlflow.set_tracking_uri(None)  # type: ignore[arg-type]  # else it holds for later tests, also by the environment
 
 
 def test_thumbs_pairs_and_expected_responses_of_real_traces(application: Application) -> None:
@@ -159,3 +160,8 @@ def test_a_round_is_requested_again_and_ingests_when_somebody_says_something_new
 def test_other_sources_are_left_as_they_are(tmp_path: Path) -> None:
     files = JSONL(path=tmp_path)
     assert traces.connected([files], tmp_path) == [files]
+
+
+def test_an_application_leaves_no_address_behind() -> None:
+    """The fixture of the tests above sets one for the whole process."""
+    assert "MLFLOW_TRACKING_URI" not in os.environ
