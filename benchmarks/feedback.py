@@ -5,8 +5,8 @@
 Synthetic preferences are written: distinct templated prompts, every tenth judged by two of 20 annotators. Each stage
 runs in a process of its own, alternating between the older code and this one, so that other load affects both equally.
 CPU time (user and system) is counted from the end of the imports on, memory is the growth of the peak resident set from
-then on. `again` is ingest with nothing new. With --large, a file of 300 MB and a folder of 20,000 files are imported
-too, by this code alone. Writes results/feedback.{json,md}.
+then on. `again` is ingest with nothing new; `whole` is import, ingest and curate together. With --large, a file of
+300 MB and a folder of 20,000 files are imported too, by this code alone. Writes results/feedback.{json,md}.
 """
 
 import argparse
@@ -30,7 +30,8 @@ from core.files import write_json, write_text
 from tasks.state.workspace import PROJECT
 
 RESULTS = PROJECT / "benchmarks" / "results"
-STAGES = ("import", "ingest", "again", "curate")
+AGAIN, WHOLE = "again", "whole"
+STAGES = ("import", "ingest", AGAIN, "curate")
 LARGE_BYTES, MANY_FILES = 300_000_000, 20_000
 
 ITEMS = ("kettle", "lamp", "phone", "desk", "rug", "sofa", "mirror", "clock", "fan", "radio", "watch", "chair")
@@ -128,10 +129,20 @@ def ratios(older: Sequence[float], newer: Sequence[float]) -> str:
     return f"{median(newer) / median(older):.2f} ({min(pairs):.2f} to {max(pairs):.2f})"
 
 
+def whole(runs: dict[str, list[list[Measured]]]) -> list[list[Measured]]:
+    """Import, ingest and curate one after the other: the sum of their CPU time, and the highest of their peaks."""
+    stages = [runs[stage] for stage in runs if stage != AGAIN]
+    return [[_together(each) for each in zip(*(stage[side] for stage in stages), strict=True)] for side in (0, 1)]
+
+
+def _together(stages: Sequence[Measured]) -> Measured:
+    return Measured(sum(run.seconds for run in stages), max(run.bytes for run in stages), stages[0].counted)
+
+
 def table(runs: dict[str, list[list[Measured]]]) -> str:
     """The comparison as Markdown."""
     lines = ["| stage | CPU s before | now | ratio | MB before | now | ratio |", "|---|---|---|---|---|---|---|"]
-    for stage, (older, newer) in runs.items():
+    for stage, (older, newer) in {**runs, WHOLE: whole(runs)}.items():
         seconds = [[run.seconds for run in each] for each in (older, newer)]
         megabytes = [[run.bytes / 1e6 for run in each] for each in (older, newer)]
         figures = [f"{median(seconds[0]):.1f}", f"{median(seconds[1]):.1f}", ratios(*seconds)]
@@ -146,7 +157,7 @@ def reached(runs: dict[str, list[list[Measured]]]) -> str:
     for name, ix in (("CPU time", 0), ("memory", 1)):
         ratio = {
             stage: median(run[ix] for run in newer) / median(run[ix] for run in older)
-            for stage, (older, newer) in runs.items()
+            for stage, (older, newer) in {**runs, WHOLE: whole(runs)}.items()
         }
         within = [stage for stage, value in ratio.items() if value <= 1 / 3]
         beyond = [stage for stage in ratio if stage not in within]

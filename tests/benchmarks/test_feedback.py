@@ -21,13 +21,14 @@ RUNS = {
 def test_ratios_are_those_of_medians_with_the_range_of_the_pairs() -> None:
     lines = table(RUNS).splitlines()
     assert "| import | 9.0 | 4.0 | 0.44 (0.40 to 0.50) | 200 | 20 | 0.10 (0.10 to 0.10) |" in lines
+    assert "| whole | 18.0 | 7.0 | 0.39 (0.35 to 0.42) | 300 | 150 | 0.50 (0.50 to 0.50) |" in lines
     assert "| curate | 9.0 | 3.0 | 0.33 (0.22 to 0.44) | 300 | 150 | 0.50 (0.50 to 0.50) |" in lines
 
 
 def test_stages_are_divided_by_whether_they_need_a_third() -> None:
     assert reached(RUNS).splitlines() == [
-        "At most a third of the CPU time: curate; more: import.",
-        "At most a third of the memory: import; more: curate.",
+        "At most a third of the CPU time: curate; more: import, whole.",
+        "At most a third of the memory: import; more: curate, whole.",
     ]
 
 
