@@ -120,11 +120,22 @@ def _check_different(form: Form, texts: Sequence[str]) -> None:
 
 
 def _check_version(record: Mapping[str, Any]) -> None:
-    version = record.get("schema_version", SCHEMA_VERSION)
-    if isinstance(version, int) and version > SCHEMA_VERSION:
+    version = _whole(record.get("schema_version"))
+    if version is not None and version > SCHEMA_VERSION:
         raise BadFeedback(
             f"schema_version is {version}, expected at most {SCHEMA_VERSION}; update Rounds to read newer records"
         )
+
+
+def _whole(value: object) -> int | None:
+    """A whole number, however it is written: 2, 2.0, "2"; None for any other value."""
+    if isinstance(value, bool) or not isinstance(value, int | float | str):
+        return None
+    try:
+        number = float(value)
+    except (ValueError, OverflowError):
+        return None
+    return int(number) if number.is_integer() else None
 
 
 def _canonical(record: dict[str, Any]) -> dict[str, Any]:
