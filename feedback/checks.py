@@ -35,6 +35,8 @@ def _is_rank(rank: object) -> bool:
 
 def _problems(event: FeedbackEvent) -> Iterator[str]:
     yield from _text_problems(event)
+    for ix, judgement in enumerate(event.judgements):
+        yield from _scale_problems(judgement, f"judgements[{ix}]")
     if event.kind in ("comparison", "ranking"):
         yield from _choice_problems(event)
     if event.kind == "correction":
@@ -55,6 +57,24 @@ def _text_problems(event: FeedbackEvent) -> Iterator[str]:
             yield f"responses[{ix}] is empty, expected text"
         if response.messages[-1].role != "assistant":
             yield f"responses[{ix}] ends with another turn, expected one of the assistant"
+
+
+def _scale_problems(judgement: Judgement, name: str) -> Iterator[str]:
+    """The scale and the scores on it. The higher score is the better one, so a scale cannot be turned round."""
+    low, high = judgement.scale_min, judgement.scale_max
+    if low is not None and high is not None and low >= high:
+        yield (
+            f"{name}: scale_min is {low:g} and scale_max {high:g}, expected scale_min below scale_max; if the lowest "
+            "score is the best, read the file with a map that has `best: lowest`"
+        )
+    for ix, score in enumerate(judgement.scores or ()):
+        if score is not None and ((low is not None and score < low) or (high is not None and score > high)):
+            yield f"{name}.scores[{ix}] is {score:g}, expected a number {_scale(low, high)}, as its scale says"
+
+
+def _scale(low: float | None, high: float | None) -> str:
+    bounds = [f"from {low:g}"] if low is not None else []
+    return " ".join([*bounds, *([f"to {high:g}"] if high is not None else [])])
 
 
 def _choice_problems(event: FeedbackEvent) -> Iterator[str]:

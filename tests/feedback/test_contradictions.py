@@ -25,8 +25,9 @@ def read(kind: str, record: dict[str, Any], *judgements: dict[str, Any]) -> Feed
 
 def chosen(event: FeedbackEvent) -> set[tuple[str, str]]:
     """(better, worse) of all votes."""
-    pairs = {vote.share: vote.pair for vote in cast([event])}
-    return {(pair.first, pair.second)[:: 1 if share else -1] for share, pair in pairs.items() if share in (0.0, 1.0)}
+    sides = [(vote.pair.first, vote.pair.second, vote.share) for vote in cast([event])]
+    better = {(first, second) for first, second, share in sides if share == 1}
+    return better | {(second, first) for first, second, share in sides if share == 0}
 
 
 @pytest.mark.parametrize(
