@@ -23,7 +23,7 @@ from feedback.checks import problem, rank_problem
 from feedback.faults import reason_of
 from feedback.layouts import Form, Layout
 from feedback.schema import SCHEMA_VERSION, FeedbackEvent, event_id, prompt_id, response_id, same_text
-from feedback.turns import conversations
+from feedback.turns import conversations, turns
 
 _FIELDS = FeedbackEvent.model_fields
 _SHORT_FORM_FIELDS = _FIELDS.keys() - {"prompt", "responses", "judgements", "extra", "kind", "prompt_id"}
@@ -160,7 +160,7 @@ def _read(form: Form, fields: Mapping[str, Any], extra: Any) -> dict[str, Any]:
     """Prompt, answers and judgements as fields; what the turns have beside role and content is added to `extra`."""
     answers = {name: _answer(answer, name) for name, answer in form.answers.items()}
     messages = {name: answer["messages"] for name, answer in answers.items()}
-    prompt, last, turns = conversations(form.prompt, messages)
+    prompt, last, kept = conversations(form.prompt, messages)
     identity = prompt_id(prompt)
     if fields.get("prompt_id", identity) != identity and fields["prompt_id"] != _stated_identity(form.prompt):
         raise BadFeedback(
@@ -172,7 +172,7 @@ def _read(form: Form, fields: Mapping[str, Any], extra: Any) -> dict[str, Any]:
     ]
     if isinstance(extra, dict):
         extra = {name: value for name, value in extra.items() if (name, value) != ("prompt_id", identity)}
-        extra = {**extra, "turns": turns} if turns else extra
+        extra = {**extra, "turns": kept} if kept else extra
         extra = {**extra, "prompt": form.prompt} if _is_shorter(form.prompt, len(prompt)) else extra
     read = {"kind": form.kind, "prompt": prompt, "prompt_id": identity, "responses": responses, "extra": extra}
     judgements = form.judgements
@@ -181,7 +181,9 @@ def _read(form: Form, fields: Mapping[str, Any], extra: Any) -> dict[str, Any]:
 
 def _is_shorter(stated: object, count: int) -> bool:
     """Whether a stated prompt has fewer turns: the answers are conversations that go on before they differ."""
-    return stated is not None and (len(stated) if isinstance(stated, list | tuple) else 1) < count
+    if stated is None or count == 1:
+        return False
+    return (len(stated) if isinstance(stated, list | tuple) else len(turns(stated, "user", "prompt", {}))) < count
 
 
 def _stated_identity(prompt: object) -> str | None:

@@ -157,3 +157,11 @@ def test_a_newer_schema_is_refused_however_it_is_written(tmp_path: Path, version
 @pytest.mark.parametrize("version", ["1", "2.1.0", "draft", True, "1e999", 1])
 def test_the_schema_of_another_tool_is_not_ours(tmp_path: Path, version: Any) -> None:
     assert only(lines(tmp_path, PARCEL | {"schema_version": version})).schema_version == 1
+
+
+def test_a_prompt_that_is_a_transcript(tmp_path: Path) -> None:
+    """As in the public full-hh-rlhf."""
+    record = {"prompt": "\n\nHuman: Hi\n\nAssistant: Hello\n\nHuman: 2 + 2?\n\nAssistant:"}
+    event = only(lines(tmp_path, record | {"response": None, "chosen": " 4", "rejected": " 5"}))
+    assert texts(event) == (["Hi", "Hello", "2 + 2?"], ["4", "5"])
+    assert event.extra == {"response": None}

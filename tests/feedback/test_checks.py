@@ -30,6 +30,8 @@ def test_a_verdict_may_be_stated_twice() -> None:
         (vote("1").model_copy(update={"prompt": (Message(role="user", content=" "),)}), "prompt[0]"),
         (vote("1").model_copy(update={"prompt": chat("Hello?", "Hello.")}), "prompt ends"),
         (event(answers=("Yes.", " ")), "responses[1]"),
+        (event("\n\nHuman: Hello?", answers=("Yes.", "No.")), "prompt[0] begins with another conversation"),
+        (event(answers=("Yes.", "\n\nHuman: Hello?")), "responses[1] begins with another conversation"),
         (event(answers=("Yes.",)), "responses: a comparison with 1"),
         (vote("1", answers=("Yes.", " yes.")), "judgements[0]: one of two answers with the same text"),
         (vote("1", (1, 2, 1), kind="ranking", answers=("A", "A", "B")), "same text"),
