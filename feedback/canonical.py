@@ -34,6 +34,8 @@ _OBJECTS = ("annotator_groups", "extra")
 """Fields that are objects, and JSON text in tables."""
 _CLOSED = {name: get_args(_FIELDS[name].annotation) for name in ("status", "annotator_type")}
 """Fields with few valid values: another value is one of another tool."""
+_TEXTS = ("source", "licence", "consent", "split", "batch_id", "guideline_version")
+"""Fields that other tools also have, some with values that are no texts."""
 UNKNOWN = "unknown"
 """The `annotator_id` of a person who is not known."""
 
@@ -77,6 +79,8 @@ def _stated(record: Mapping[str, Any]) -> dict[str, Any]:
     if "licence" not in fields and (licence := fields.pop("license", None)) is not None:
         fields["licence"] = licence
     fields |= {name: _decoded(fields[name]) for name in _OBJECTS if name in fields}
+    if (duration := fields.get("duration_ms")) is not None:
+        fields["duration_ms"] = _rounded(duration)
     return fields | {name: _as_text(fields[name]) for name in _NAMES if name in fields}
 
 
@@ -95,6 +99,14 @@ def _as_text(value: object) -> object:
     if isinstance(value, float) and value.is_integer():
         value = int(value)
     return str(value) if isinstance(value, int) and not isinstance(value, bool) else value
+
+
+def _rounded(value: object) -> object:
+    """A number as a whole number; any other value as it is."""
+    try:
+        return round(float(value)) if isinstance(value, int | float | str) and not isinstance(value, bool) else value
+    except (ValueError, OverflowError):
+        return value
 
 
 def _fields(record: dict[str, Any]) -> dict[str, Any]:
@@ -217,8 +229,12 @@ def _others(record: Mapping[str, Any], layout: Layout, form: Form) -> tuple[dict
     return fields | dict(form.fields), extra | dict(form.native)
 
 
-def _is_ours(name: str, value: object) -> bool:
+def _is_ours(name: str, value: Any) -> bool:
     """Whether a value can be meant by our field, and not by one of the same name of another tool."""
-    if name in ("round", "schema_version"):
+    if name in ("round", "schema_version", "duration_ms"):
         return isinstance(value, int) and not isinstance(value, bool)
-    return name not in _CLOSED or value in _CLOSED[name]
+    if name in _TEXTS:
+        return isinstance(value, str)
+    if name == "flags":
+        return _is_list(value) and all(isinstance(flag, str) for flag in value)
+    return name not in _CLOSED or (isinstance(value, str) and value in _CLOSED[name])

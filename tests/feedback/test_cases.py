@@ -108,6 +108,18 @@ def test_an_array_a_table_of_text_and_a_parquet_file(tmp_path: Path) -> None:
         ({"prompt_id": "f0e37e9f"}, "extra", {"prompt_id": "f0e37e9f"}),
         ({"round": "2024-03"}, "extra", {"round": "2024-03"}),
         ({"score": None}, "extra", {"score": None}),
+        ({"flags": {"toxic": 0.1}}, "extra", {"flags": {"toxic": 0.1}}),
+        ({"flags": [1, 2]}, "extra", {"flags": [1, 2]}),
+        ({"flags": "none"}, "extra", {"flags": "none"}),
+        ({"flags": ["safety"]}, "flags", ("safety",)),
+        ({"consent": True}, "extra", {"consent": True}),
+        ({"source": ["web"]}, "extra", {"source": ["web"]}),
+        ({"source": ["web"], "source_id": "7"}, "source", "case"),
+        ({"license": {"id": "MIT"}}, "extra", {"licence": {"id": "MIT"}}),
+        ({"status": ["done"]}, "extra", {"status": ["done"]}),
+        ({"duration_ms": 3.7}, "duration_ms", 4),
+        ({"duration_ms": "3.2"}, "duration_ms", 3),
+        ({"duration_ms": "fast"}, "extra", {"duration_ms": "fast"}),
     ],
 )
 def test_exports_of_other_tools(tmp_path: Path, change: dict[str, Any], field: str, value: object) -> None:
@@ -165,3 +177,8 @@ def test_a_prompt_that_is_a_transcript(tmp_path: Path) -> None:
     event = only(lines(tmp_path, record | {"response": None, "chosen": " 4", "rejected": " 5"}))
     assert texts(event) == (["Hi", "Hello", "2 + 2?"], ["4", "5"])
     assert event.extra == {"response": None}
+
+
+def test_a_fractional_duration_in_the_canonical_form_is_rounded(tmp_path: Path) -> None:
+    record = {"kind": "demonstration", "prompt": "Q?", "responses": ["A"], "duration_ms": 8199.6}
+    assert only(lines(tmp_path, record)).duration_ms == 8200
