@@ -23,7 +23,7 @@ from feedback.checks import problem, rank_problem
 from feedback.faults import reason_of
 from feedback.layouts import Form, Layout
 from feedback.schema import SCHEMA_VERSION, FeedbackEvent, event_id, prompt_id, response_id, same_text
-from feedback.turns import conversations
+from feedback.turns import conversations, turns
 
 _FIELDS = FeedbackEvent.model_fields
 _SHORT_FORM_FIELDS = _FIELDS.keys() - {"prompt", "responses", "judgements", "extra", "kind", "prompt_id"}
@@ -34,6 +34,8 @@ _OBJECTS = ("annotator_groups", "extra")
 """Fields that are objects, and JSON text in tables."""
 _CLOSED = {name: get_args(_FIELDS[name].annotation) for name in ("status", "annotator_type")}
 """Fields with few valid values: another value is one of another tool."""
+_TEXTS = ("source", "licence", "consent", "split", "batch_id", "guideline_version")
+"""Fields that other tools also have, some with values that are no texts."""
 UNKNOWN = "unknown"
 """The `annotator_id` of a person who is not known."""
 
@@ -77,6 +79,8 @@ def _stated(record: Mapping[str, Any]) -> dict[str, Any]:
     if "licence" not in fields and (licence := fields.pop("license", None)) is not None:
         fields["licence"] = licence
     fields |= {name: _decoded(fields[name]) for name in _OBJECTS if name in fields}
+    if (duration := fields.get("duration_ms")) is not None:
+        fields["duration_ms"] = _rounded(duration)
     return fields | {name: _as_text(fields[name]) for name in _NAMES if name in fields}
 
 
@@ -95,6 +99,14 @@ def _as_text(value: object) -> object:
     if isinstance(value, float) and value.is_integer():
         value = int(value)
     return str(value) if isinstance(value, int) and not isinstance(value, bool) else value
+
+
+def _rounded(value: object) -> object:
+    """A number as a whole number; any other value as it is."""
+    try:
+        return round(float(value)) if isinstance(value, int | float | str) and not isinstance(value, bool) else value
+    except (ValueError, OverflowError):
+        return value
 
 
 def _fields(record: dict[str, Any]) -> dict[str, Any]:
@@ -120,11 +132,22 @@ def _check_different(form: Form, texts: Sequence[str]) -> None:
 
 
 def _check_version(record: Mapping[str, Any]) -> None:
-    version = record.get("schema_version", SCHEMA_VERSION)
-    if isinstance(version, int) and version > SCHEMA_VERSION:
+    version = _whole(record.get("schema_version"))
+    if version is not None and version > SCHEMA_VERSION:
         raise BadFeedback(
             f"schema_version is {version}, expected at most {SCHEMA_VERSION}; update Rounds to read newer records"
         )
+
+
+def _whole(value: object) -> int | None:
+    """A whole number, however it is written: 2, 2.0, "2"; None for any other value."""
+    if isinstance(value, bool) or not isinstance(value, int | float | str):
+        return None
+    try:
+        number = float(value)
+    except (ValueError, OverflowError):
+        return None
+    return int(number) if number.is_integer() else None
 
 
 def _canonical(record: dict[str, Any]) -> dict[str, Any]:
@@ -149,7 +172,7 @@ def _read(form: Form, fields: Mapping[str, Any], extra: Any) -> dict[str, Any]:
     """Prompt, answers and judgements as fields; what the turns have beside role and content is added to `extra`."""
     answers = {name: _answer(answer, name) for name, answer in form.answers.items()}
     messages = {name: answer["messages"] for name, answer in answers.items()}
-    prompt, last, turns = conversations(form.prompt, messages)
+    prompt, last, kept = conversations(form.prompt, messages)
     identity = prompt_id(prompt)
     if fields.get("prompt_id", identity) != identity and fields["prompt_id"] != _stated_identity(form.prompt):
         raise BadFeedback(
@@ -161,7 +184,7 @@ def _read(form: Form, fields: Mapping[str, Any], extra: Any) -> dict[str, Any]:
     ]
     if isinstance(extra, dict):
         extra = {name: value for name, value in extra.items() if (name, value) != ("prompt_id", identity)}
-        extra = {**extra, "turns": turns} if turns else extra
+        extra = {**extra, "turns": kept} if kept else extra
         extra = {**extra, "prompt": form.prompt} if _is_shorter(form.prompt, len(prompt)) else extra
     read = {"kind": form.kind, "prompt": prompt, "prompt_id": identity, "responses": responses, "extra": extra}
     judgements = form.judgements
@@ -170,7 +193,9 @@ def _read(form: Form, fields: Mapping[str, Any], extra: Any) -> dict[str, Any]:
 
 def _is_shorter(stated: object, count: int) -> bool:
     """Whether a stated prompt has fewer turns: the answers are conversations that go on before they differ."""
-    return stated is not None and (len(stated) if isinstance(stated, list | tuple) else 1) < count
+    if stated is None or count == 1:
+        return False
+    return (len(stated) if isinstance(stated, list | tuple) else len(turns(stated, "user", "prompt", {}))) < count
 
 
 def _stated_identity(prompt: object) -> str | None:
@@ -204,8 +229,12 @@ def _others(record: Mapping[str, Any], layout: Layout, form: Form) -> tuple[dict
     return fields | dict(form.fields), extra | dict(form.native)
 
 
-def _is_ours(name: str, value: object) -> bool:
+def _is_ours(name: str, value: Any) -> bool:
     """Whether a value can be meant by our field, and not by one of the same name of another tool."""
-    if name in ("round", "schema_version"):
+    if name in ("round", "schema_version", "duration_ms"):
         return isinstance(value, int) and not isinstance(value, bool)
-    return name not in _CLOSED or value in _CLOSED[name]
+    if name in _TEXTS:
+        return isinstance(value, str)
+    if name == "flags":
+        return _is_list(value) and all(isinstance(flag, str) for flag in value)
+    return name not in _CLOSED or (isinstance(value, str) and value in _CLOSED[name])

@@ -2,11 +2,12 @@
 
 import json
 from collections.abc import Iterator
-from itertools import combinations
 
-from feedback.schema import FeedbackEvent, Judgement, same_text
+from feedback.contradictions import contradictions
+from feedback.schema import FeedbackEvent, Judgement
+from feedback.transcripts import is_one
 
-_TIES = ("tie", "tie_both_good", "tie_both_bad")
+_TRANSCRIPT = "begins with another conversation, a transcript"
 
 
 def problem(event: FeedbackEvent) -> str | None:
@@ -37,25 +38,50 @@ def _is_rank(rank: object) -> bool:
 
 def _problems(event: FeedbackEvent) -> Iterator[str]:
     yield from _text_problems(event)
+    for ix, judgement in enumerate(event.judgements):
+        yield from _scale_problems(judgement, f"judgements[{ix}]")
     if event.kind in ("comparison", "ranking"):
         yield from _choice_problems(event)
     if event.kind == "correction":
         parents = [response.parent_ix for response in event.responses if response.parent_ix is not None]
         if not parents or max(parents) >= len(event.responses):
             yield "responses: expected one with the parent_ix of the response that was edited"
+    yield from contradictions(event)
 
 
 def _text_problems(event: FeedbackEvent) -> Iterator[str]:
     for ix, turn in enumerate(event.prompt):
         if not turn.content.strip():
             yield f"prompt[{ix}] is empty, expected text"
+        if is_one(turn.content):
+            yield f"prompt[{ix}] {_TRANSCRIPT}, expected the text of one turn"
     if event.prompt[-1].role == "assistant":
         yield "prompt ends with an assistant turn, expected one of the user"
     for ix, response in enumerate(event.responses):
         if not response.text.strip():
             yield f"responses[{ix}] is empty, expected text"
+        if is_one(response.text, whole=False):
+            yield f"responses[{ix}] {_TRANSCRIPT}, expected the text of one turn"
         if response.messages[-1].role != "assistant":
             yield f"responses[{ix}] ends with another turn, expected one of the assistant"
+
+
+def _scale_problems(judgement: Judgement, name: str) -> Iterator[str]:
+    """The scale and the scores on it. The higher score is the better one, so a scale cannot be turned round."""
+    low, high = judgement.scale_min, judgement.scale_max
+    if low is not None and high is not None and low >= high:
+        yield (
+            f"{name}: scale_min is {low:g} and scale_max {high:g}, expected scale_min below scale_max; if the lowest "
+            "score is the best, read the file with a map that has `best: lowest`"
+        )
+    for ix, score in enumerate(judgement.scores or ()):
+        if score is not None and ((low is not None and score < low) or (high is not None and score > high)):
+            yield f"{name}.scores[{ix}] is {score:g}, expected a number {_scale(low, high)}, as its scale says"
+
+
+def _scale(low: float | None, high: float | None) -> str:
+    bounds = [f"from {low:g}"] if low is not None else []
+    return " ".join([*bounds, *([f"to {high:g}"] if high is not None else [])])
 
 
 def _choice_problems(event: FeedbackEvent) -> Iterator[str]:
@@ -67,41 +93,6 @@ def _choice_problems(event: FeedbackEvent) -> Iterator[str]:
     for ix, judgement in enumerate(event.judgements):
         if judgement.outcome == "prefer" and _ranked(judgement) < 2:
             yield f"judgements[{ix}].ranks: expected at least two ranks in a preference"
-        yield from _contradictions(event, judgement, f"judgements[{ix}]")
-
-
-def _contradictions(event: FeedbackEvent, judgement: Judgement, name: str) -> Iterator[str]:
-    if judgement.outcome in _TIES and len({rank for rank in judgement.ranks or () if rank is not None}) > 1:
-        yield f"{name}: outcome {judgement.outcome} with ranks that name a winner, expected one of the two"
-    if judgement.outcome == "prefer" and _prefers_one_of_equals(event, judgement):
-        yield f"{name}: one of two answers with the same text is the winner, expected different texts or equal ranks"
-    others = [other for other in event.judgements if other.criterion == judgement.criterion]
-    if len(others) > 1 and len({_verdict(other) for other in others}) > 1:
-        yield f"{name}: two different verdicts by the criterion {judgement.criterion!r}, expected one"
-
-
-def _prefers_one_of_equals(event: FeedbackEvent, judgement: Judgement) -> bool:
-    """Whether two answers that are equal after normalisation have different ranks."""
-    ranked = [
-        (rank, response.text)
-        for rank, response in zip(judgement.ranks or (), event.responses, strict=False)
-        if rank is not None
-    ]
-    return any(
-        rank != other and same_text(text, other_text) for (rank, text), (other, other_text) in combinations(ranked, 2)
-    )
-
-
-def _verdict(judgement: Judgement) -> tuple[object, ...]:
-    """What a judgement decides: the order of the answers, a tie, or an abstention."""
-    if judgement.outcome in _TIES:
-        return ("tie",)
-    if judgement.outcome != "prefer" or judgement.ranks is None:
-        return (judgement.outcome,)
-    order = sorted({rank for rank in judgement.ranks if rank is not None})
-    if len(order) == 1 and None not in judgement.ranks:
-        return ("tie",)
-    return tuple(None if rank is None else order.index(rank) for rank in judgement.ranks)
 
 
 def _ranked(judgement: Judgement) -> int:

@@ -12,6 +12,7 @@ from collections.abc import Iterable, Iterator, Sequence
 from itertools import combinations, cycle, islice
 
 from feedback.marks import Mark, marks
+from feedback.schema import same_text
 from feedback.similarity import grams
 from feedback.stored import Event
 from feedback.votes import PairKey, Vote, equal_ties, person, votes
@@ -35,13 +36,16 @@ def cast(ordered: Sequence[Event], min_difference: float = MIN_RATING_DIFFERENCE
 
 
 def correction_votes(event: Event) -> Iterator[Vote]:
-    """A vote for each edited answer over its original, as strong as the edit is large (share of changed words)."""
+    """A vote for each edited answer over its original, as strong as the edit is large (share of changed words).
+
+    An edit of case or white space alone is none: it remains a demonstration.
+    """
     if event.kind != "correction":
         return
     criteria = dict.fromkeys(judgement.criterion for judgement in event.judgements) or ("overall",)
     for edited in event.responses:
         original = event.responses[edited.parent_ix].text if edited.parent_ix is not None else edited.text
-        for criterion in criteria if original != edited.text else ():
+        for criterion in () if same_text(original, edited.text) else criteria:
             yield _vote(event, edited.text, original, criterion, 1.0, _changed(original, edited.text))
 
 

@@ -59,6 +59,11 @@ def thumb(judgement: AnyJudgement, ix: int = 0) -> float | None:
         return None if score == middle else float(score > middle)
     if score is not None:
         return float(score > 0)
+    return by_label(judgement)
+
+
+def by_label(judgement: AnyJudgement) -> float | None:
+    """1 for the label of a thumb up, 0 for that of a thumb down; None for any other."""
     label = (judgement.label or "").strip().casefold()
     return float(label in UP) if label in (*UP, *DOWN) else None
 
@@ -74,22 +79,33 @@ def score_of(judgement: AnyJudgement, ix: int) -> float | None:
     return judgement.scores[ix] if judgement.scores else None
 
 
+def stated(event: Event, judgement: AnyJudgement, ix: int) -> tuple[Literal["rating", "thumb"], float] | None:
+    """What a judgement states about one answer: a rating, on its own scale, or a thumb, 0 or 1; None if neither."""
+    score = score_of(judgement, ix)
+    if event.kind != "binary" and score is not None:
+        return "rating", score
+    liked = thumb(judgement, ix)
+    return ("thumb", liked) if liked is not None and (judgement.scores or len(event.responses) == 1) else None
+
+
+def share(score: float, scale: Scale) -> float:
+    """A score as a share of its scale, 0 (worst) to 1 (best)."""
+    return min(max((score - scale[0]) / (scale[1] - scale[0]), 0.0), 1.0)
+
+
 def _of(event: Event, position: int, scales: Mapping[tuple[str, str], Scale]) -> Iterator[Mark]:
     if event.kind not in KINDS:
         return
     texts = [response.text for response in event.responses]
     for judgement in event.judgements:
         for ix, text in enumerate(texts):
-            if event.kind != "binary" and (score := score_of(judgement, ix)) is not None:
+            form, value = stated(event, judgement, ix) or (None, 0.0)
+            if form == "rating":
                 scale = stated_scale(judgement) or scales[event.source, judgement.criterion]
                 if scale[0] < scale[1]:
-                    yield Mark("rating", event, judgement.criterion, text, _share(score, scale), position)
-            elif (liked := thumb(judgement, ix)) is not None and (judgement.scores or len(event.responses) == 1):
-                yield Mark("thumb", event, judgement.criterion, text, liked, position)
-
-
-def _share(score: float, scale: Scale) -> float:
-    return min(max((score - scale[0]) / (scale[1] - scale[0]), 0.0), 1.0)
+                    yield Mark(form, event, judgement.criterion, text, share(value, scale), position)
+            elif form == "thumb":
+                yield Mark(form, event, judgement.criterion, text, value, position)
 
 
 def _observed_scales(events: Iterable[Event]) -> dict[tuple[str, str], Scale]:

@@ -1,11 +1,17 @@
-"""Prompts and answers as turns: texts, lists of `{role, content}`, and answers that are whole conversations."""
+r"""Prompts and answers as turns: texts, lists of `{role, content}`, and answers that are whole conversations.
 
+A text that begins with `\n\nHuman:` is a transcript (`feedback.transcripts`), and one that is a JSON list of
+`{role, content}` is that list. Both are read as turns, never as the text of one.
+"""
+
+import json
 from collections.abc import Mapping, Sequence
 from typing import Any, Literal, NamedTuple
 
 from pydantic import TypeAdapter, ValidationError
 
 from core.errors import BadFeedback
+from feedback import transcripts
 from feedback.faults import reason_of
 from feedback.schema import Message, normalise
 
@@ -38,9 +44,12 @@ def conversations(prompt: object, answers: Mapping[str, object], field: str = "p
     """
     kept: Kept = {}
     start = () if prompt is None else turns(prompt, "user", field, kept)
-    if start and all(isinstance(answer, str) for answer in answers.values()):  # the most frequent form, in short
-        return Conversations(start, {name: turns(answers[name], "assistant", name, kept)[0] for name in answers}, kept)
-    whole = {name: _whole(start, turns(value, "assistant", name, kept), name) for name, value in answers.items()}
+    if isinstance(prompt, str) and transcripts.is_one(prompt):  # the space after `Assistant:` is not of the answer
+        answers = {name: answer.lstrip(" ") if isinstance(answer, str) else answer for name, answer in answers.items()}
+    given = {name: turns(value, "assistant", name, kept) for name, value in answers.items()}
+    if start and all(len(answer) == 1 and answer[0].role == "assistant" for answer in given.values()):
+        return Conversations(start, {name: answer[0] for name, answer in given.items()}, kept)
+    whole = {name: _whole(start, answer, name) for name, answer in given.items()}
     for name, conversation in whole.items():
         if conversation[-1].role != "assistant":
             raise BadFeedback(f"{name} ends with another turn, expected one of the assistant")
@@ -61,6 +70,8 @@ def turns(value: object, role: Literal["user", "assistant"], field: str, kept: K
         BadFeedback: it is neither of both, or empty.
     """
     if isinstance(value, str):
+        value = _written(value, role, field)
+    if isinstance(value, str):
         value = [{"role": role, "content": value}] if value.strip() else []
     elif isinstance(value, list | tuple):
         if value and all(isinstance(turn, str) for turn in value):
@@ -75,6 +86,21 @@ def turns(value: object, role: Literal["user", "assistant"], field: str, kept: K
         return messages
     except ValidationError as error:
         raise BadFeedback(reason_of(error, field)) from error
+
+
+def _written(text: str, role: Literal["user", "assistant"], field: str) -> object:
+    """The turns that a text is a transcript or JSON of; any other text as it is."""
+    if transcripts.is_one(text, whole=role == "user"):
+        return transcripts.conversation(text, field)
+    if not text.startswith("["):
+        return text
+    try:
+        value = json.loads(text)
+    except (ValueError, RecursionError):
+        return text
+    turns = value if isinstance(value, list) else []
+    written = bool(turns) and all(isinstance(turn, dict) and {"role", "content"} <= turn.keys() for turn in turns)
+    return turns if written else text
 
 
 def _turn(turn: object, position: str, kept: Kept) -> object:

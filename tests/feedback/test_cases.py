@@ -108,6 +108,18 @@ def test_an_array_a_table_of_text_and_a_parquet_file(tmp_path: Path) -> None:
         ({"prompt_id": "f0e37e9f"}, "extra", {"prompt_id": "f0e37e9f"}),
         ({"round": "2024-03"}, "extra", {"round": "2024-03"}),
         ({"score": None}, "extra", {"score": None}),
+        ({"flags": {"toxic": 0.1}}, "extra", {"flags": {"toxic": 0.1}}),
+        ({"flags": [1, 2]}, "extra", {"flags": [1, 2]}),
+        ({"flags": "none"}, "extra", {"flags": "none"}),
+        ({"flags": ["safety"]}, "flags", ("safety",)),
+        ({"consent": True}, "extra", {"consent": True}),
+        ({"source": ["web"]}, "extra", {"source": ["web"]}),
+        ({"source": ["web"], "source_id": "7"}, "source", "case"),
+        ({"license": {"id": "MIT"}}, "extra", {"licence": {"id": "MIT"}}),
+        ({"status": ["done"]}, "extra", {"status": ["done"]}),
+        ({"duration_ms": 3.7}, "duration_ms", 4),
+        ({"duration_ms": "3.2"}, "duration_ms", 3),
+        ({"duration_ms": "fast"}, "extra", {"duration_ms": "fast"}),
     ],
 )
 def test_exports_of_other_tools(tmp_path: Path, change: dict[str, Any], field: str, value: object) -> None:
@@ -144,3 +156,29 @@ def test_an_id_with_a_blank_annotator_is_what_it_was(tmp_path: Path) -> None:
     given = [PARCEL | {"annotator_id": name, "source": "csv", "source_id": "1"} for name in ("", "ana")]
     ids = [event.feedback_id for event in read(lines(tmp_path, *given)) if isinstance(event, FeedbackEvent)]
     assert ids == ["cedb24b27ee51087d653528585e93d3d", "e650e6780b18d79742a46556b97db61b"]
+
+
+@pytest.mark.parametrize("version", [99, "99", 99.0, "99.0", " 2 "])
+@pytest.mark.parametrize("record", [PARCEL, {"kind": "demonstration", "prompt": "Q?", "responses": ["A"]}])
+def test_a_newer_schema_is_refused_however_it_is_written(tmp_path: Path, version: Any, record: dict[str, Any]) -> None:
+    [rejected] = read(lines(tmp_path, record | {"schema_version": version}))
+    assert isinstance(rejected, RejectedRecord)
+    assert "expected at most 1; update Rounds" in rejected.reason
+
+
+@pytest.mark.parametrize("version", ["1", "2.1.0", "draft", True, "1e999", 1])
+def test_the_schema_of_another_tool_is_not_ours(tmp_path: Path, version: Any) -> None:
+    assert only(lines(tmp_path, PARCEL | {"schema_version": version})).schema_version == 1
+
+
+def test_a_prompt_that_is_a_transcript(tmp_path: Path) -> None:
+    """As in the public full-hh-rlhf."""
+    record = {"prompt": "\n\nHuman: Hi\n\nAssistant: Hello\n\nHuman: 2 + 2?\n\nAssistant:"}
+    event = only(lines(tmp_path, record | {"response": None, "chosen": " 4", "rejected": " 5"}))
+    assert texts(event) == (["Hi", "Hello", "2 + 2?"], ["4", "5"])
+    assert event.extra == {"response": None}
+
+
+def test_a_fractional_duration_in_the_canonical_form_is_rounded(tmp_path: Path) -> None:
+    record = {"kind": "demonstration", "prompt": "Q?", "responses": ["A"], "duration_ms": 8199.6}
+    assert only(lines(tmp_path, record)).duration_ms == 8200

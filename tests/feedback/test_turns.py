@@ -67,3 +67,44 @@ def test_other_keys_roles_and_parts_of_a_turn_are_kept() -> None:
     read = conversations(prompt, {"chosen": "A"})
     assert [(turn.role, turn.content) for turn in read.prompt] == [("system", "x"), ("user", "a\nb")]
     assert read.kept == {"prompt[0]": {"role": "developer"}, "prompt[1]": {"name": "bo", "content": parts}}
+
+
+HH = "\n\nHuman: Q?\n\nAssistant: x\n\nHuman: y\n\nAssistant:"
+
+
+@pytest.mark.parametrize(
+    ("prompt", "chosen", "expected"),
+    [
+        (HH, " A", ["Q?", "x", "y"]),
+        ("\n\nHuman: Q?", "\n\nAssistant: A", ["Q?"]),
+        ("Q?", "\n\nHuman: Q?\n\nAssistant: A", ["Q?"]),
+        (HH, HH + " A", ["Q?", "x", "y"]),
+        ('[{"role": "user", "content": "Q?"}]', '[{"role": "assistant", "content": "A"}]', ["Q?"]),
+        ("Q?", '[{"role": "user", "content": "Q?"}, {"role": "assistant", "content": "A"}]', ["Q?"]),
+        (None, "\n\nHuman: Q?\n\nAssistant: A", ["Q?"]),
+    ],
+)
+def test_transcripts_and_json_are_read_as_turns(prompt: object, chosen: str, expected: list[str]) -> None:
+    read = conversations(prompt, {"chosen": chosen})
+    assert [turn.content for turn in read.prompt] == expected
+    assert [turn.role for turn in read.prompt] == ["user", "assistant", "user"][: len(expected)]
+    assert (read.answers["chosen"].role, read.answers["chosen"].content) == ("assistant", "A")
+
+
+@pytest.mark.parametrize("answer", ["[1, 2]", "[x](y)", "[]", '[{"role": "user"}]', "A\n\nHuman: y"])
+def test_other_texts_stay_as_they_are(answer: str) -> None:
+    assert conversations("Q?", {"chosen": answer}).answers["chosen"].content == answer
+
+
+@pytest.mark.parametrize(
+    ("prompt", "chosen", "reason"),
+    [
+        ("Tell me a joke", "\n\nHuman: Q one?\n\nAssistant: A", "chosen is a conversation that does not begin with"),
+        ("Q?", "\n\nHuman: Q?\n\nAssistant:", "chosen ends with another turn"),
+        ("\n\nHuman: \n\nAssistant:", "A", "prompt: turn 1 of 1 is empty"),
+        ("Q?", '[{"role": "user", "content": "Other?"}, {"role": "assistant", "content": "A"}]', "does not begin with"),
+    ],
+)
+def test_a_transcript_of_another_conversation_is_refused(prompt: str, chosen: str, reason: str) -> None:
+    with pytest.raises(BadFeedback, match=reason):
+        conversations(prompt, {"chosen": chosen})
