@@ -190,9 +190,9 @@ def number(record: Record, column: str) -> float | None:
     try:
         if isinstance(value, int | float | str) and not isinstance(value, bool):
             return float(value)
-    except ValueError:
+    except (ValueError, OverflowError):
         pass
-    raise BadFeedback(f"{column} is {value!r}, expected a number")
+    raise BadFeedback(f"{column} is {value!r:.60}, expected a number")
 
 
 def signed(record: Record, column: str, most: float) -> dict[str, Any]:
@@ -232,6 +232,18 @@ def ranked(values: Sequence[float | None]) -> list[int | None]:
     """Ranks from 1 (best) by numbers of which the lowest is the best; equal numbers get equal ranks."""
     order = sorted({value for value in values if value is not None})
     return [None if value is None else order.index(value) + 1 for value in values]
+
+
+def below(record: Record, *columns: str) -> str:
+    """The texts in these columns below each other, those that are not empty.
+
+    Raises:
+        BadFeedback: one is not a text.
+    """
+    stated = {name: record[name] for name in columns if record.get(name)}
+    if wrong := next((name for name, value in stated.items() if not isinstance(value, str)), None):
+        raise BadFeedback(f"{wrong} is {stated[wrong]!r:.60}, expected a text")
+    return "\n\n".join(stated.values())
 
 
 def decoded(value: object) -> Any:

@@ -1,7 +1,7 @@
 """Annotations of AlpacaEval (Li et al. 2023): two outputs, and a preference from 1, the first, to 2, the second."""
 
 from core.errors import BadFeedback
-from feedback.layouts import FIRST, SECOND, SKIP, TIE, Form, Layout, Published, Record, kept, number
+from feedback.layouts import FIRST, SECOND, SKIP, TIE, Form, Layout, Published, Record, below, kept, number
 
 
 class AlpacaEval(Layout):
@@ -17,7 +17,7 @@ class AlpacaEval(Layout):
 
     def read(self, record: Record) -> Form:
         """The outputs in their order; an `input` is below the instruction."""
-        prompt = "\n\n".join(part for part in (record["instruction"], record.get("input")) if part)
+        prompt = below(record, "instruction", "input")
         answers = {name: record[name] for name in ("output_1", "output_2")}
         judgement = _judgement(number(record, "preference"))
         return Form("comparison", prompt, answers, [judgement], kept(record, "preference", "input"))

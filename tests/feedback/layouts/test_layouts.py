@@ -196,11 +196,58 @@ def test_a_model_or_a_worker_is_the_annotator_unless_the_record_says_otherwise()
             {"instruction": "Q?", **two("output_1", "output_2", True, None), "preference": 3},
             "preference is 3, expected",
         ),
+        ({"instruction": "Q?", "input": 2.5, "output": "A"}, "input is 2.5, expected a text"),
+        ({"instruction": "Q?", "output": "A", "history": "x"}, "history is 'x', expected a list of"),
+        ({"instruction": "Q?", "output": "A", "history": [["Q?"]]}, "history is .*, expected a list of"),
+        (
+            {"instruction": ["x"], "output_1": "a", "output_2": "b", "preference": 1},
+            "instruction is .*, expected a text",
+        ),
+        ({"instruction": "Q?", "generations": ["a", None], "ratings": [1, 2]}, "messages is missing, expected"),
+        ({"context": "Q?", "completions": [{"rank": [], "completion": "a"}]}, r"a rank is \[\], expected"),
+        ({**two("response_1", "response_2", True), "preference_strength": 10**400}, "expected a number"),
+        (
+            {"prompt": "<extra_id_0>System\n", "chosen_response": 1, "rejected_response": "bad"},
+            "chosen_response is 1, expected a text",
+        ),
+        (
+            {"info": {"post": [1]}, "summaries": [{"text": "a"}, {"text": "b"}], "choice": 0},
+            "info: the post or article is .*, expected a text",
+        ),
+        (
+            {"instruction": "Q?", "completions": [{"response": "a", "annotations": []}]},
+            "annotations: instruction_following is .*, expected an object",
+        ),
+        (
+            {
+                "conversation_a": [None],
+                "conversation_b": [],
+                "winner": "tie",
+                "full_conversation": [exchange("a", "b", "c")],
+            },
+            "conversation_a is .*, expected a list of turns",
+        ),
+        ({"prompt": [{"role": {}, "content": "Q?"}], "completion": "A"}, "role"),
     ],
 )
 def test_a_value_without_a_known_meaning_is_refused(record: dict[str, Any], reason: str) -> None:
     with pytest.raises(BadFeedback, match=reason):
         canonical.event(record, DEFAULTS)
+
+
+@pytest.mark.parametrize(
+    "history",
+    [
+        [["A?", "B"], ["C?", "D"]],
+        [user("A?"), assistant("B"), user("C?"), assistant("D")],
+        '[["A?", "B"], ["C?", "D"]]',
+    ],
+)
+def test_a_history_is_pairs_or_turns(history: object) -> None:
+    event = canonical.event({"instruction": "E?", "output": "F", "history": history}, DEFAULTS)
+    assert [(turn.role[0], turn.content) for turn in event.prompt] == [
+        *(("u", "A?"), ("a", "B"), ("u", "C?"), ("a", "D"), ("u", "E?")),
+    ]
 
 
 def test_the_page_on_feedback_lists_every_form() -> None:
