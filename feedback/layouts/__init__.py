@@ -31,10 +31,24 @@ LIKE_A_WORSE_ANSWER = frozenset(
     }
 )
 """Names of columns with an answer that is worse than the one that a form without it would read."""
-LIKE_A_MARK = frozenset({"label", "thumb", "thumbs", "vote", "liked", "accepted", "rating", "stars"})
-"""Names of columns that state in some formats how good an answer is."""
-_MARKS = ("true", "false", "up", "down", "good", "bad", "yes", "no", "like", "dislike")
-_MARKS_AS_BAD = LIKE_A_WORSE_ANSWER | LIKE_A_MARK
+LIKE_A_MARK = frozenset(
+    {
+        *("label", "labels", "thumb", "thumbs", "thumbs_up", "thumbs_down", "vote", "votes", "liked", "disliked"),
+        *("accepted", "rating", "ratings", "stars", "score", "scores", "reward", "rewards", "quality", "grade"),
+        *("feedback", "user_feedback", "preference", "verdict", "correct", "helpful", "good", "bad"),
+        *("kto_tag", "weight"),
+    }
+)
+"""Names of columns that state in some formats how good an answer is, as do those that begin with `is_`."""
+_MARKS = frozenset(
+    {
+        *("true", "false", "up", "down", "good", "bad", "yes", "no", "like", "dislike", "liked", "disliked"),
+        *("thumbs_up", "thumbs_down", "thumbs up", "thumbs down", "thumbsup", "thumbsdown", "👍", "👎"),
+        *("positive", "negative", "correct", "incorrect", "accepted", "rejected", "chosen"),
+    }
+)
+_THUMBS = {True: 1, False: 0, "true": 1, "false": 0, "True": 1, "False": 0, "1": 1, "0": 0}
+"""The number 1 equals True, 0 equals False. Texts are from CSV."""
 
 TIE, SKIP = {"outcome": "tie"}, {"outcome": "skip"}
 FIRST, SECOND = {"ranks": [1, 2]}, {"ranks": [2, 1]}
@@ -105,9 +119,20 @@ def recognise(record: Record) -> Layout:
         )
     if suspects := stated & LIKE_A_PROMPT - claimed:
         _check_unclaimed(record, suspects, best.read(record).prompt)
-    if stated & _MARKS_AS_BAD - claimed:
-        _check_demonstration(best.read(record).kind, stated - claimed, record)
+    if suspects := _suspects(stated - claimed):
+        _check_demonstration(best.read(record).kind, suspects, record)
     return best
+
+
+@lru_cache(maxsize=1000)
+def _suspects(columns: frozenset[str]) -> frozenset[str]:
+    """The columns that may mark an answer as bad, or be a worse one."""
+    return frozenset(name for name in columns if name in LIKE_A_WORSE_ANSWER or is_like_a_mark(name))
+
+
+def is_like_a_mark(name: str) -> bool:
+    """Whether a column of this name states in some formats how good an answer is."""
+    return name.lower() in LIKE_A_MARK or name.lower().startswith("is_")
 
 
 def all_layouts() -> list[Layout]:
@@ -150,8 +175,7 @@ def _check_unclaimed(record: Record, columns: frozenset[str], prompt: object) ->
 
 def _check_demonstration(kind: str, columns: frozenset[str], record: Record) -> None:
     """An answer is no demonstration if another column may mark it as bad, or may be the second answer of a pair."""
-    marks = {name for name in columns & LIKE_A_MARK if _is_mark(record[name])}
-    suspects = columns & LIKE_A_WORSE_ANSWER | marks
+    suspects = {name for name in columns if name in LIKE_A_WORSE_ANSWER or _is_mark(record[name])}
     if kind == "demonstration" and suspects:
         raise BadFeedback(
             f"{min(suspects)} may mark the answer as bad, or be a second answer, expected a form that reads it; "
@@ -160,8 +184,51 @@ def _check_demonstration(kind: str, columns: frozenset[str], record: Record) -> 
 
 
 def _is_mark(value: object) -> bool:
-    """Whether a value is a number, or a word for good or bad."""
-    return isinstance(value, bool | int | float) or str(value).lower() in _MARKS or str(value).isdecimal()
+    """Whether a value is a number or a word for good or bad, or holds one."""
+    if isinstance(value, Mapping | list):
+        return any(map(_is_mark, value.values() if isinstance(value, Mapping) else value))
+    if isinstance(value, str):
+        return value.strip().lower() in _MARKS or _is_number(value)
+    return isinstance(value, bool | int | float)
+
+
+def _is_number(text: str) -> bool:
+    try:
+        float(text)
+    except ValueError:
+        return False
+    return True
+
+
+def single(record: Record, prompt: object, answers: Mapping[str, object], native: Mapping[str, Any]) -> Form:
+    """One answer: with a `kto_tag`, as in LLaMA-Factory, it has a thumb; without, it is a demonstration.
+
+    Raises:
+        BadFeedback: the tag is neither true nor false, or the last turn of a demonstration is marked as bad.
+    """
+    if "kto_tag" in record:
+        judgement = thumb(record, "kto_tag")
+        return Form("binary", prompt, answers, [judgement], {**native, "kto_tag": record["kto_tag"]})
+    for turns in answers.values():
+        _check_last(turns)
+    return Form("demonstration", prompt, answers, native=native)
+
+
+def _check_last(turns: object) -> None:
+    """The last turn is no demonstration if it has the weight 0, with which OpenAI does not train on it, or a mark."""
+    last = turns[-1] if isinstance(turns, list) and turns and isinstance(turns[-1], Mapping) else {}
+    if last.get("weight") in (0, "0"):
+        raise BadFeedback("the last turn has the weight 0, expected an answer to imitate; leave the record out")
+    _check_demonstration("demonstration", _suspects(frozenset(last) - {"weight", "role", "content"}), last)
+
+
+def thumb(record: Record, column: str) -> dict[str, Any]:
+    """The judgement of a single answer by a column that is true for a good one, false for a bad one.
+
+    Raises:
+        BadFeedback: it is neither.
+    """
+    return {"scores": [one_of(record, column, _THUMBS)], "scale_min": 0, "scale_max": 1}
 
 
 def one_of(record: Record, column: str, meanings: Mapping[Any, Any]) -> Any:

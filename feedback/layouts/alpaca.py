@@ -4,21 +4,21 @@ from collections.abc import Mapping
 from typing import Any
 
 from core.errors import BadFeedback
-from feedback.layouts import Form, Layout, Record, below, decoded, empty, kept
+from feedback.layouts import Form, Layout, Record, below, decoded, empty, kept, single
 
 
 class Alpaca(Layout):
     """The instruction, and the input below it where there is one, are the prompt."""
 
     columns = frozenset({"instruction", "output"})
-    optional = frozenset({"input", "system", "history", "text"})
+    optional = frozenset({"input", "system", "history", "text", "kto_tag"})
 
     def read(self, record: Record) -> Form:
-        """One answer to imitate; `history` is a list of earlier questions and answers, or of turns."""
+        """One answer to imitate, or with a thumb; `history` is a list of earlier questions and answers, or of turns."""
         turns = [{"role": "system", "content": record["system"]}] if record.get("system") else []
         native = kept(record, "input", "text") | empty(record, "system", "history")
         prompt = [*turns, *_earlier(record), {"role": "user", "content": below(record, "instruction", "input")}]
-        return Form("demonstration", prompt, {"output": record["output"]}, native=native)
+        return single(record, prompt, {"output": record["output"]}, native)
 
 
 def _earlier(record: Record) -> list[Mapping[str, Any]]:

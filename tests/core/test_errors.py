@@ -38,7 +38,7 @@ REASONS = {
     "feedback/fieldmap.py": {"_required", "_turn", "_joined", "_answers", "_at_each"},
     "feedback/judgementmap.py": {"position", "_equal", "judgement", "_by_number", "_groups"},
     "feedback/layouts/__init__.py": {
-        *("recognise", "_check_unclaimed", "_check_demonstration", "one_of", "number", "signed", "below")
+        *("recognise", "_check_unclaimed", "_check_demonstration", "one_of", "number", "signed", "below", "_check_last")
     },
     "feedback/layouts/alpaca.py": {"_earlier"},
     "feedback/layouts/alpaca_eval.py": {"_judgement"},

@@ -13,6 +13,7 @@ from tests.feedback.layouts.fixtures import (
     Fixture,
     assistant,
     exchange,
+    gpt,
     human,
     named,
     said,
@@ -74,6 +75,14 @@ def test_a_column_like_a_prompt_is_not_left_out(column: str) -> None:
         {"rejected": "other"},
         {"rating": 2},
         {"thumbs": "down"},
+        {"reward": -1},
+        {"score": "-0.5"},
+        {"scores": [1, 4]},
+        {"is_good": False},
+        {"feedback": "thumbs_down"},
+        {"feedback": {"thumb": "down"}},
+        {"quality": 0.2},
+        {"weight": 0},
     ],
 )
 @pytest.mark.parametrize("form", [{"messages": [user("Q?"), assistant("A")]}, {"instruction": "Q?", "output": "A"}])
@@ -81,6 +90,21 @@ def test_an_answer_that_may_be_bad_is_not_imitated(form: dict[str, Any], beside:
     assert canonical.event(form, DEFAULTS).kind == "demonstration"
     with pytest.raises(BadFeedback, match=rf"{next(iter(beside))} may mark the answer as bad|chosen is missing"):
         canonical.event(form | beside, DEFAULTS)
+
+
+@pytest.mark.parametrize("form", ["messages", "conversations"])
+def test_a_last_turn_that_is_not_to_be_trained_on_is_not_imitated(form: str) -> None:
+    turns = [user("Q?"), assistant("A")] if form == "messages" else [human("Q?"), gpt("A")]
+    assert canonical.event({form: [turns[0], turns[1] | {"weight": 1}]}, DEFAULTS).kind == "demonstration"
+    with pytest.raises(BadFeedback, match="last turn has the weight 0, expected"):
+        canonical.event({form: [turns[0], turns[1] | {"weight": 0}]}, DEFAULTS)
+    with pytest.raises(BadFeedback, match="rating may mark the answer as bad"):
+        canonical.event({form: [turns[0], turns[1] | {"rating": -1}]}, DEFAULTS)
+
+
+def test_a_tag_that_is_not_stated_is_no_good_answer() -> None:
+    with pytest.raises(BadFeedback, match="kto_tag is None, expected True or False"):
+        canonical.event({"instruction": "Q?", "output": "A", "kto_tag": None}, DEFAULTS)
 
 
 def test_a_label_that_is_no_thumb_is_kept() -> None:
