@@ -11,7 +11,7 @@ from typing import Any, NamedTuple
 from feedback.columns import JUDGING, Column, columns, speaker_and_text
 from feedback.fieldmap import OPEN
 from feedback.judgementmap import text_of
-from feedback.layouts import is_like_a_mark
+from feedback.layouts import is_like_a_mark, list_of_records, unwrapping
 from feedback.paths import EACH, NAMES
 
 PROMPTS = (
@@ -71,7 +71,12 @@ class Guess(NamedTuple):
 
 
 def template(records: Sequence[Mapping[str, Any]]) -> str:
-    """A map to complete, as YAML, for a file whose first records are these."""
+    """A map to complete, as YAML, for a file whose first records are these.
+
+    If the file is one object that holds all records, it is a comment with the command that takes them out.
+    """
+    if len(records) == 1 and (name := list_of_records(records[0])):
+        return f"# The records are in a list under {name}; {unwrapping(name)}\n"
     read = columns(records)
     empty = {name for record in records for name in record} - {name for column in read for name in _heads(column)}
     guess = guessed(read)._replace(empty=sorted(empty))

@@ -84,6 +84,8 @@ class Layout(Plugin):
     """Columns that a record must have."""
     optional: ClassVar[frozenset[str]] = frozenset()
     """Columns that are also read, where a record has them."""
+    verdict: ClassVar[frozenset[str]] = frozenset()
+    """Columns that a record must have, but that may be null: nobody judged."""
     published: ClassVar[Published | None] = None
     """The data set that is known for this form; None if there is none, or if its licence is not known."""
 
@@ -108,6 +110,8 @@ def recognise(record: Record) -> Layout:
     """
     stated = frozenset(name for name, value in record.items() if value is not None)
     matching = [layout for layout in _with_columns(stated) if layout.matches(record)]
+    if not matching:  # only then, because a table of several forms has the columns of all of them, most of them null
+        matching = [layout for layout in _without_verdict(stated, frozenset(record)) if layout.matches(record)]
     if not matching:
         raise BadFeedback(_unknown(record, stated))
     best, *others = matching
@@ -152,7 +156,14 @@ def _with_columns(stated: frozenset[str]) -> tuple[Layout, ...]:
     return tuple(layout for layout in _all() if layout.columns <= stated)
 
 
+@lru_cache(maxsize=1000)
+def _without_verdict(stated: frozenset[str], present: frozenset[str]) -> tuple[Layout, ...]:
+    return tuple(one for one in _all() if one.columns <= present and one.columns - one.verdict <= stated)
+
+
 def _unknown(record: Record, stated: frozenset[str]) -> str:
+    if name := list_of_records(record):
+        return f"the records are in a list under {name}, expected one record per line; {unwrapping(name)}"
     missing = next((name for name in ("prompt", "chosen", "rejected") if name not in stated), None)
     if missing and {"chosen", "rejected"} & stated:
         return f"{missing} is missing, expected one of the forms in docs/feedback.md"
@@ -162,6 +173,24 @@ def _unknown(record: Record, stated: frozenset[str]) -> str:
         f"the columns {', '.join(sorted(stated))} are no known form, expected one of those in docs/feedback.md; "
         "`rounds feedback inspect` prints a map to complete"
     )
+
+
+_WRAPPERS = ("data", "records", "rows", "items", "examples", "samples", "instances", "train", "test")
+_SHORT = 60
+"""Up to this many characters is a text beside a list of records, such as a version, and no prompt."""
+
+
+def list_of_records(record: Record) -> str | None:
+    """The column of an object that is no record itself, but holds a list of them; None if there is none."""
+    name = next((name for name in _WRAPPERS if isinstance(record.get(name), list) and parts(record, name)), None)
+    others = [value for other, value in record.items() if other != name]
+    alone = not any(isinstance(value, list) or (isinstance(value, str) and len(value) > _SHORT) for value in others)
+    return name if alone and not record.keys() & (LIKE_A_PROMPT | {"prompt"}) else None
+
+
+def unwrapping(name: str) -> str:
+    """How to write the records of such a list as a file of records."""
+    return f"write them so: jq -c '.{name}[]' FILE > records.jsonl"
 
 
 def _check_unclaimed(record: Record, columns: frozenset[str], prompt: object) -> None:

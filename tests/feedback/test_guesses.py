@@ -74,3 +74,9 @@ def test_an_answer_beside_a_possible_mark_is_no_demonstration(mark: dict[str, An
     assert "winner" not in yaml.safe_load(template([record]))
     assert yaml.safe_load(template([record | mark]))["winner"] == "TODO"
     assert next(iter(mark)) in template([record | mark])
+
+
+def test_no_map_is_guessed_for_an_object_that_holds_the_records() -> None:
+    printed = template([{"data": [{"prompt": Q, "chosen": GOOD, "rejected": BAD}]}])
+    assert yaml.safe_load(printed) is None
+    assert "jq -c '.data[]' FILE > records.jsonl" in printed

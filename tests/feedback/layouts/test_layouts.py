@@ -200,6 +200,68 @@ def test_the_answer_of_a_labelled_conversation_is_rated_and_not_imitated() -> No
     assert (event.kind, event.judgements[0].criterion, event.judgements[0].scores) == ("rating", "quality", (0.0,))
 
 
+@pytest.mark.parametrize(
+    ("annotator", "by"),
+    [("weighted_alpaca_eval_gpt4_turbo", "ai"), ("15", "human"), (15, "human"), (None, "human"), ("", "human")],
+)
+def test_a_judge_with_a_name_is_a_model_in_alpaca_eval(annotator: object, by: str) -> None:
+    record = {"instruction": "Q?", **two("output_1", "output_2", True, None), "preference": 1, "annotator": annotator}
+    event = canonical.event(record, DEFAULTS)
+    assert (event.annotator_type, event.annotator_id) == (by, "unknown")
+    assert event.feedback_id == canonical.event({**record, "annotator": "other"}, DEFAULTS).feedback_id
+
+
+def test_ultrafeedback_is_by_a_model_in_both_releases() -> None:
+    both = [fixture.record for fixture in FIXTURES if fixture.layout.startswith("ultrafeedback")]
+    assert [canonical.event(record, DEFAULTS).annotator_type for record in both] == ["ai", "ai"]
+
+
+RATED = {"prompt": "Q?", "response": "A", "helpfulness": 3, "correctness": 2, "coherence": 4, "complexity": 1}
+
+
+@pytest.mark.parametrize(
+    "record",
+    [
+        {"instruction": "Q?", **two("output_1", "output_2", True, None), "preference": None},
+        {"context": "Q?", **two("response1", "response2", True, None), "overall_preference": None},
+        {**two("response_1", "response_2", True), "preference_strength": None},
+        {"question": "Q?", **two("answer_0", "answer_1", True, None), "score_0": 0.5, "score_1": None},
+    ],
+)
+@pytest.mark.parametrize("union", [{}, {"chosen": None, "rejected": None, "messages": None, "completions": None}])
+def test_a_verdict_that_is_null_is_a_skip(record: dict[str, Any], union: dict[str, None]) -> None:
+    assert outcome(canonical.event(record | union, DEFAULTS)) == "skip"
+
+
+def test_a_criterion_that_is_null_is_not_rated() -> None:
+    event = canonical.event({**RATED, "verbosity": None}, DEFAULTS)
+    assert {judgement.criterion: judgement.scores for judgement in event.judgements} == {
+        "helpfulness": (3.0,),
+        "correctness": (2.0,),
+        "coherence": (4.0,),
+        "complexity": (1.0,),
+    }
+    nothing = dict.fromkeys(("helpfulness", "correctness", "coherence", "complexity", "verbosity"))
+    with pytest.raises(BadFeedback, match="prompt, response are no known form"):
+        canonical.event({**RATED, **nothing}, DEFAULTS)
+
+
+def test_columns_that_are_null_do_not_make_a_record_another_form() -> None:
+    others = {name: None for layout in layouts.all_layouts() for name in layout.columns}
+    for fixture in FIXTURES:
+        if fixture.layout != "demonstration":  # a null label says that nobody judged the answer
+            assert layouts.recognise({**others, "label": None, **fixture.record}).name() == fixture.layout
+
+
+def test_an_object_with_a_list_of_records_is_named() -> None:
+    records = [{"prompt": "Q?", "chosen": "good", "rejected": "bad"}]
+    with pytest.raises(BadFeedback, match=r"list under data, expected .* jq -c '\.data\[\]' FILE > records\.jsonl"):
+        canonical.event({"version": "1", "data": records}, DEFAULTS)
+    for beside in ({"question": "Q?"}, {"answer": "long " * 20}, {"answers": ["good", "bad"]}):
+        with pytest.raises(BadFeedback, match="are no known form"):
+            canonical.event({"items": records, **beside}, DEFAULTS)
+
+
 def test_a_model_or_a_worker_is_the_annotator_unless_the_record_says_otherwise() -> None:
     distilabel = {"instruction": "Q?", "generations": ["bad", "good"], "ratings": [1, 5]}
     assert canonical.event(distilabel, DEFAULTS).annotator_type == "ai"

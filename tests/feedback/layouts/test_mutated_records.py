@@ -16,7 +16,25 @@ from feedback.schema import FeedbackEvent
 from tests.feedback.layouts.fixtures import DEFAULTS, FIXTURES, Fixture, named
 from tests.feedback.sources.test_mutated_exports import places, replaced
 
-ODD = [None, "", 0, -1, 2.5, True, 10**400, float("inf"), "\ud800", [], {}, [[]], [{}], [None], {"a": 1}, "[", "[1]"]
+ODD: list[Any] = [
+    None,
+    "",
+    0,
+    -1,
+    2.5,
+    True,
+    10**400,
+    float("inf"),
+    "\ud800",
+    [],
+    {},
+    [[]],
+    [{}],
+    [None],
+    {"a": 1},
+    "[",
+    "[1]",
+]
 VALUES = st.sampled_from(ODD) | st.recursive(
     st.none() | st.booleans() | st.integers(-3, 10**12) | st.floats(allow_nan=False) | st.text(max_size=3),
     lambda inner: st.lists(inner, max_size=2) | st.dictionaries(st.sampled_from(["role", "content", "x"]), inner),
