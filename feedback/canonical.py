@@ -206,7 +206,7 @@ def _stated_identity(prompt: object) -> str | None:
 def _answer(answer: object, name: str) -> dict[str, Any]:
     if not isinstance(answer, Mapping):
         return {"messages": answer}
-    if "messages" not in answer:
+    if answer.get("messages") is None:
         raise BadFeedback(f"{name}.messages is missing, expected one of the forms in docs/feedback.md")
     fields = _without_nulls(answer)
     texts = {name: _as_text(fields[name]) for name in ("response_id", "model_version") if name in fields}

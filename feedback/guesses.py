@@ -11,6 +11,7 @@ from typing import Any, NamedTuple
 from feedback.columns import JUDGING, Column, columns, speaker_and_text
 from feedback.fieldmap import OPEN
 from feedback.judgementmap import text_of
+from feedback.layouts import is_like_a_mark, list_of_records, unwrapping
 from feedback.paths import EACH, NAMES
 
 PROMPTS = (
@@ -65,11 +66,20 @@ class Guess(NamedTuple):
     models: list[Column]
     fields: dict[str, Column]
     others: list[Column]
+    empty: list[str]
+    """Names of columns that are null in all records."""
 
 
 def template(records: Sequence[Mapping[str, Any]]) -> str:
-    """A map to complete, as YAML, for a file whose first records are these."""
-    guess = guessed(columns(records))
+    """A map to complete, as YAML, for a file whose first records are these.
+
+    If the file is one object that holds all records, it is a comment with the command that takes them out.
+    """
+    if len(records) == 1 and (name := list_of_records(records[0])):
+        return f"# The records are in a list under {name}; {unwrapping(name)}\n"
+    read = columns(records)
+    empty = {name for record in records for name in record} - {name for column in read for name in _heads(column)}
+    guess = guessed(read)._replace(empty=sorted(empty))
     return "\n".join(_lines(guess, len(records))) + "\n"
 
 
@@ -88,7 +98,7 @@ def guessed(all_columns: Sequence[Column]) -> Guess:
     judging = _judging(rest, [*answers, *models])
     names_rank = bool(answers) and not answers[0].is_many and bool(BY_RANK & set(_tokens(answers[0].name)))
     others = [column for column in rest if column not in judging]
-    return Guess(prompts, system, answers, names_rank, judging, scores, models, fields, others)
+    return Guess(prompts, system, answers, names_rank, judging, scores, models, fields, others, [])
 
 
 def _answers(all_columns: Sequence[Column]) -> list[Column]:
@@ -295,8 +305,30 @@ def _decides(guess: Guess) -> Iterator[str]:
 def _undecided(guess: Guess) -> list[str]:
     """What to write if no column seems to judge."""
     if len(guess.answers) < 2 and not any(answer.is_many for answer in guess.answers):
+        if marks := _marks(guess):
+            named = f"good or bad by {', '.join(marks)}"
+            return [f"winner: {OPEN}  # {named}; or remove this line: every answer is to be imitated"]
         return ["# Without winner or scores, the answer is a demonstration to imitate."]
     return [f"order: {OPEN}  # best_first or worst_first if the answers are listed by rank; or use winner or scores"]
+
+
+def _marks(guess: Guess) -> list[str]:
+    """The columns left over that may state whether a single answer is good."""
+    marks = [column.path for column in guess.others if _may_mark(column.name) or _is_flag(column)]
+    return marks + [name for name in guess.empty if _may_mark(name)]
+
+
+def _may_mark(name: str) -> bool:
+    return not name.endswith("id") and any(is_like_a_mark(part) for part in (name, *_tokens(name)))
+
+
+def _is_flag(column: Column) -> bool:
+    return all(isinstance(value, bool) for value in column.values)
+
+
+def _heads(column: Column) -> set[str]:
+    """The path, and the first name in it."""
+    return {column.path, re.split(r"[.\[]", column.path)[0]}
 
 
 def _scores(guess: Guess) -> list[str]:

@@ -71,10 +71,12 @@ def judged(
         sha256 = line.sha256
         identity = _identity(sha256, line.copy)
         filled = {**defaults, "source": source, "source_id": identity, "source_sha256": sha256}
+        record: FeedbackEvent | RejectedRecord
         try:
-            yield line, canonical.event(convert(parse(line)), filled)
-        except BadFeedback as error:
-            yield line, RejectedRecord(source=source, where=line.where, reason=str(error), record=line.text)
+            record = canonical.event(convert(parse(line)), filled)
+        except Exception as error:  # also one that no check foresaw: one odd record must not stop all others
+            record = rejected(error, source, line.where, line.text)
+        yield line, record
 
 
 def several(
@@ -100,8 +102,8 @@ def several(
         filled = {**defaults, "source": source, "source_sha256": line.sha256}
         try:
             parts = list(split(parse(line)))
-        except BadFeedback as error:
-            yield RejectedRecord(source=source, where=line.where, reason=str(error), record=line.text)
+        except Exception as error:  # as in `judged`
+            yield rejected(error, source, line.where, line.text)
             continue
         for part in parts:
             yield from converted(part, line.where, filled, convert)
@@ -111,11 +113,27 @@ def converted(
     part: Record, where: str, filled: Record, convert: Callable[[Record], Iterable[Record]]
 ) -> Iterator[FeedbackEvent | RejectedRecord]:
     """A part of a record as events: all of it, or one rejected record."""
+    records: list[FeedbackEvent | RejectedRecord]
     try:
-        yield from [canonical.event(record, filled) for record in convert(part)]
-    except BadFeedback as error:
-        text = as_json(part).decode()
-        yield RejectedRecord(source=str(filled["source"]), where=where, reason=str(error), record=text)
+        records = [canonical.event(record, filled) for record in convert(part)]
+    except Exception as error:  # as in `judged`
+        records = [rejected(error, str(filled["source"]), where, as_json(part).decode())]
+    yield from records
+
+
+def rejected(error: Exception, source: str, where: str, text: str) -> RejectedRecord:
+    """A record that cannot be used, with the reason; an error other than `BadFeedback` is named by its class.
+
+    Raises:
+        MemoryError: `error` is one, which says nothing about the record.
+    """
+    if isinstance(error, MemoryError):
+        raise error
+    reason = str(error)
+    if not isinstance(error, BadFeedback):
+        reason = f"{type(error).__name__} ({error}), expected a record of a known form"
+    storable = reason.encode(errors="backslashreplace").decode()  # it may quote a lone surrogate
+    return RejectedRecord(source=source, where=where, reason=storable, record=text)
 
 
 def read(path: Path) -> Iterator[Line]:

@@ -174,7 +174,8 @@ class GroupedPrompt(NamedTuple):
 
 def event_id(source: str, native_id: str, annotator: str) -> str:
     """The id of an event: 32 hex digits of a hash of source, native id and annotator."""
-    return hashlib.sha256(f"{source}\0{native_id}\0{annotator}".encode()).hexdigest()[:32]
+    text = f"{source}\0{native_id}\0{annotator}"
+    return hashlib.sha256(text.encode(errors="backslashreplace")).hexdigest()[:32]  # lone surrogates are refused later
 
 
 def response_id(prompt: str, text: str) -> str:

@@ -112,7 +112,7 @@ def _turn(turn: object, position: str, kept: Kept) -> object:
     if isinstance(content, list):
         others |= {"content": content} if len(content) > 1 else {}
         content = _text_of_parts(content, position)
-    if role in _SPEAKERS:
+    if isinstance(role, str) and role in _SPEAKERS:
         others |= {"role": role}
         role = _SPEAKERS[role]
     if others:

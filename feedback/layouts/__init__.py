@@ -31,10 +31,24 @@ LIKE_A_WORSE_ANSWER = frozenset(
     }
 )
 """Names of columns with an answer that is worse than the one that a form without it would read."""
-LIKE_A_MARK = frozenset({"label", "thumb", "thumbs", "vote", "liked", "accepted", "rating", "stars"})
-"""Names of columns that state in some formats how good an answer is."""
-_MARKS = ("true", "false", "up", "down", "good", "bad", "yes", "no", "like", "dislike")
-_MARKS_AS_BAD = LIKE_A_WORSE_ANSWER | LIKE_A_MARK
+LIKE_A_MARK = frozenset(
+    {
+        *("label", "labels", "thumb", "thumbs", "thumbs_up", "thumbs_down", "vote", "votes", "liked", "disliked"),
+        *("accepted", "rating", "ratings", "stars", "score", "scores", "reward", "rewards", "quality", "grade"),
+        *("feedback", "user_feedback", "preference", "verdict", "correct", "helpful", "good", "bad"),
+        *("kto_tag", "weight"),
+    }
+)
+"""Names of columns that state in some formats how good an answer is, as do those that begin with `is_`."""
+_MARKS = frozenset(
+    {
+        *("true", "false", "up", "down", "good", "bad", "yes", "no", "like", "dislike", "liked", "disliked"),
+        *("thumbs_up", "thumbs_down", "thumbs up", "thumbs down", "thumbsup", "thumbsdown", "👍", "👎"),
+        *("positive", "negative", "correct", "incorrect", "accepted", "rejected", "chosen"),
+    }
+)
+_THUMBS = {True: 1, False: 0, "true": 1, "false": 0, "True": 1, "False": 0, "1": 1, "0": 0}
+"""The number 1 equals True, 0 equals False. Texts are from CSV."""
 
 TIE, SKIP = {"outcome": "tie"}, {"outcome": "skip"}
 FIRST, SECOND = {"ranks": [1, 2]}, {"ranks": [2, 1]}
@@ -70,6 +84,8 @@ class Layout(Plugin):
     """Columns that a record must have."""
     optional: ClassVar[frozenset[str]] = frozenset()
     """Columns that are also read, where a record has them."""
+    verdict: ClassVar[frozenset[str]] = frozenset()
+    """Columns that a record must have, but that may be null: nobody judged."""
     published: ClassVar[Published | None] = None
     """The data set that is known for this form; None if there is none, or if its licence is not known."""
 
@@ -94,6 +110,8 @@ def recognise(record: Record) -> Layout:
     """
     stated = frozenset(name for name, value in record.items() if value is not None)
     matching = [layout for layout in _with_columns(stated) if layout.matches(record)]
+    if not matching:  # only then, because a table of several forms has the columns of all of them, most of them null
+        matching = [layout for layout in _without_verdict(stated, frozenset(record)) if layout.matches(record)]
     if not matching:
         raise BadFeedback(_unknown(record, stated))
     best, *others = matching
@@ -105,9 +123,20 @@ def recognise(record: Record) -> Layout:
         )
     if suspects := stated & LIKE_A_PROMPT - claimed:
         _check_unclaimed(record, suspects, best.read(record).prompt)
-    if stated & _MARKS_AS_BAD - claimed:
-        _check_demonstration(best.read(record).kind, stated - claimed, record)
+    if suspects := _suspects(stated - claimed):
+        _check_demonstration(best.read(record).kind, suspects, record)
     return best
+
+
+@lru_cache(maxsize=1000)
+def _suspects(columns: frozenset[str]) -> frozenset[str]:
+    """The columns that may mark an answer as bad, or be a worse one."""
+    return frozenset(name for name in columns if name in LIKE_A_WORSE_ANSWER or is_like_a_mark(name))
+
+
+def is_like_a_mark(name: str) -> bool:
+    """Whether a column of this name states in some formats how good an answer is."""
+    return name.lower() in LIKE_A_MARK or name.lower().startswith("is_")
 
 
 def all_layouts() -> list[Layout]:
@@ -127,7 +156,14 @@ def _with_columns(stated: frozenset[str]) -> tuple[Layout, ...]:
     return tuple(layout for layout in _all() if layout.columns <= stated)
 
 
+@lru_cache(maxsize=1000)
+def _without_verdict(stated: frozenset[str], present: frozenset[str]) -> tuple[Layout, ...]:
+    return tuple(one for one in _all() if one.columns <= present and one.columns - one.verdict <= stated)
+
+
 def _unknown(record: Record, stated: frozenset[str]) -> str:
+    if name := list_of_records(record):
+        return f"the records are in a list under {name}, expected one record per line; {unwrapping(name)}"
     missing = next((name for name in ("prompt", "chosen", "rejected") if name not in stated), None)
     if missing and {"chosen", "rejected"} & stated:
         return f"{missing} is missing, expected one of the forms in docs/feedback.md"
@@ -137,6 +173,24 @@ def _unknown(record: Record, stated: frozenset[str]) -> str:
         f"the columns {', '.join(sorted(stated))} are no known form, expected one of those in docs/feedback.md; "
         "`rounds feedback inspect` prints a map to complete"
     )
+
+
+_WRAPPERS = ("data", "records", "rows", "items", "examples", "samples", "instances", "train", "test")
+_SHORT = 60
+"""Up to this many characters is a text beside a list of records, such as a version, and no prompt."""
+
+
+def list_of_records(record: Record) -> str | None:
+    """The column of an object that is no record itself, but holds a list of them; None if there is none."""
+    name = next((name for name in _WRAPPERS if isinstance(record.get(name), list) and parts(record, name)), None)
+    others = [value for other, value in record.items() if other != name]
+    alone = not any(isinstance(value, list) or (isinstance(value, str) and len(value) > _SHORT) for value in others)
+    return name if alone and not record.keys() & (LIKE_A_PROMPT | {"prompt"}) else None
+
+
+def unwrapping(name: str) -> str:
+    """How to write the records of such a list as a file of records."""
+    return f"write them so: jq -c '.{name}[]' FILE > records.jsonl"
 
 
 def _check_unclaimed(record: Record, columns: frozenset[str], prompt: object) -> None:
@@ -150,8 +204,7 @@ def _check_unclaimed(record: Record, columns: frozenset[str], prompt: object) ->
 
 def _check_demonstration(kind: str, columns: frozenset[str], record: Record) -> None:
     """An answer is no demonstration if another column may mark it as bad, or may be the second answer of a pair."""
-    marks = {name for name in columns & LIKE_A_MARK if _is_mark(record[name])}
-    suspects = columns & LIKE_A_WORSE_ANSWER | marks
+    suspects = {name for name in columns if name in LIKE_A_WORSE_ANSWER or _is_mark(record[name])}
     if kind == "demonstration" and suspects:
         raise BadFeedback(
             f"{min(suspects)} may mark the answer as bad, or be a second answer, expected a form that reads it; "
@@ -160,8 +213,51 @@ def _check_demonstration(kind: str, columns: frozenset[str], record: Record) -> 
 
 
 def _is_mark(value: object) -> bool:
-    """Whether a value is a number, or a word for good or bad."""
-    return isinstance(value, bool | int | float) or str(value).lower() in _MARKS or str(value).isdecimal()
+    """Whether a value is a number or a word for good or bad, or holds one."""
+    if isinstance(value, Mapping | list):
+        return any(map(_is_mark, value.values() if isinstance(value, Mapping) else value))
+    if isinstance(value, str):
+        return value.strip().lower() in _MARKS or _is_number(value)
+    return isinstance(value, bool | int | float)
+
+
+def _is_number(text: str) -> bool:
+    try:
+        float(text)
+    except ValueError:
+        return False
+    return True
+
+
+def single(record: Record, prompt: object, answers: Mapping[str, object], native: Mapping[str, Any]) -> Form:
+    """One answer: with a `kto_tag`, as in LLaMA-Factory, it has a thumb; without, it is a demonstration.
+
+    Raises:
+        BadFeedback: the tag is neither true nor false, or the last turn of a demonstration is marked as bad.
+    """
+    if "kto_tag" in record:
+        judgement = thumb(record, "kto_tag")
+        return Form("binary", prompt, answers, [judgement], {**native, "kto_tag": record["kto_tag"]})
+    for turns in answers.values():
+        _check_last(turns)
+    return Form("demonstration", prompt, answers, native=native)
+
+
+def _check_last(turns: object) -> None:
+    """The last turn is no demonstration if it has the weight 0, with which OpenAI does not train on it, or a mark."""
+    last = turns[-1] if isinstance(turns, list) and turns and isinstance(turns[-1], Mapping) else {}
+    if last.get("weight") in (0, "0"):
+        raise BadFeedback("the last turn has the weight 0, expected an answer to imitate; leave the record out")
+    _check_demonstration("demonstration", _suspects(frozenset(last) - {"weight", "role", "content"}), last)
+
+
+def thumb(record: Record, column: str) -> dict[str, Any]:
+    """The judgement of a single answer by a column that is true for a good one, false for a bad one.
+
+    Raises:
+        BadFeedback: it is neither.
+    """
+    return {"scores": [one_of(record, column, _THUMBS)], "scale_min": 0, "scale_max": 1}
 
 
 def one_of(record: Record, column: str, meanings: Mapping[Any, Any]) -> Any:
@@ -190,9 +286,9 @@ def number(record: Record, column: str) -> float | None:
     try:
         if isinstance(value, int | float | str) and not isinstance(value, bool):
             return float(value)
-    except ValueError:
+    except (ValueError, OverflowError):
         pass
-    raise BadFeedback(f"{column} is {value!r}, expected a number")
+    raise BadFeedback(f"{column} is {value!r:.60}, expected a number")
 
 
 def signed(record: Record, column: str, most: float) -> dict[str, Any]:
@@ -232,6 +328,18 @@ def ranked(values: Sequence[float | None]) -> list[int | None]:
     """Ranks from 1 (best) by numbers of which the lowest is the best; equal numbers get equal ranks."""
     order = sorted({value for value in values if value is not None})
     return [None if value is None else order.index(value) + 1 for value in values]
+
+
+def below(record: Record, *columns: str) -> str:
+    """The texts in these columns below each other, those that are not empty.
+
+    Raises:
+        BadFeedback: one is not a text.
+    """
+    stated = {name: record[name] for name in columns if record.get(name)}
+    if wrong := next((name for name, value in stated.items() if not isinstance(value, str)), None):
+        raise BadFeedback(f"{wrong} is {stated[wrong]!r:.60}, expected a text")
+    return "\n\n".join(stated.values())
 
 
 def decoded(value: object) -> Any:

@@ -27,9 +27,10 @@ class Arena140k(Layout):
     def read(self, record: Record) -> Form:
         """The conversations in their order, each below its earlier turns."""
         exchanges = parts(record, "full_conversation")
+        turns = {conversation: _turns(record, conversation) for conversation, _, _ in SIDES.values()}
         answers = {
             conversation: {
-                "messages": [*_earlier(exchanges, decoded(record[conversation]), side), *decoded(record[conversation])],
+                "messages": [*_earlier(exchanges, turns[conversation], side), *turns[conversation]],
                 "model": record.get(model),
             }
             for conversation, model, side in SIDES.values()
@@ -38,16 +39,28 @@ class Arena140k(Layout):
         return Form("comparison", None, answers, [one_of(record, "winner", WINNERS)], native)
 
 
-def _earlier(exchanges: Sequence[Mapping[str, Any]], judged: object, side: str) -> list[Any]:
+def _turns(record: Record, conversation: str) -> list[Mapping[str, Any]]:
+    turns = decoded(record[conversation])
+    if not isinstance(turns, list) or not all(isinstance(turn, Mapping) for turn in turns):
+        raise BadFeedback(f"{conversation} is {turns!r:.60}, expected a list of turns")
+    return turns
+
+
+def _earlier(exchanges: Sequence[Mapping[str, Any]], judged: Sequence[Mapping[str, Any]], side: str) -> list[Any]:
     """The turns before the judged ones, with the answers of one side."""
-    turns = judged if isinstance(judged, list) else []
-    questions = [turn["content"] for turn in turns if turn.get("role") == "user"]
+    questions = [turn.get("content") for turn in judged if turn.get("role") == "user"]
     count = len(exchanges) - len(questions)
     if any(exchange["model_side_a"] != exchange["model_side_b"] for exchange in exchanges[:count]):
         raise BadFeedback(
             "full_conversation: the sides gave different earlier answers, so that the last ones are to different "
             "prompts; expected equal turns before the judged ones"
         )
-    if not questions or [exchange["user"]["content"] for exchange in exchanges[count:]] != questions:
+    if not questions or [_question(exchange) for exchange in exchanges[count:]] != questions:
         raise BadFeedback("full_conversation does not end with the judged turns, expected them after the earlier ones")
     return [turn for exchange in exchanges[:count] for turn in (exchange["user"], exchange[side])]
+
+
+def _question(exchange: Mapping[str, Any]) -> object:
+    """The content of the user's turn; the turn itself if it is none."""
+    turn = exchange["user"]
+    return turn.get("content") if isinstance(turn, Mapping) else turn

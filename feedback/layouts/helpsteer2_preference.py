@@ -7,6 +7,7 @@ class HelpSteer2Preference(Layout):
     """A negative strength means that `response_1` is better."""
 
     columns = frozenset({"prompt", "response_1", "response_2", "preference_strength"})
+    verdict = frozenset({"preference_strength"})
     published = Published("HelpSteer2 by NVIDIA", "CC-BY-4.0")
 
     def read(self, record: Record) -> Form:

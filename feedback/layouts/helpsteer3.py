@@ -7,6 +7,7 @@ class HelpSteer3(Layout):
     """A negative preference means that `response1` is better. `context` is the conversation before the answers."""
 
     columns = frozenset({"context", "response1", "response2", "overall_preference"})
+    verdict = frozenset({"overall_preference"})
     published = Published("HelpSteer3 by NVIDIA", "CC-BY-4.0")
 
     def read(self, record: Record) -> Form:

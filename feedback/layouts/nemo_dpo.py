@@ -2,6 +2,7 @@
 
 import re
 
+from core.errors import BadFeedback
 from feedback.layouts import FIRST, Form, Layout, Record, kept
 
 _TURN = re.compile(r"<extra_id_[01]>(System|User|Assistant)\n")
@@ -20,8 +21,14 @@ class NeMoDPO(Layout):
         if not isinstance(prompt, str) or not _TURN.match(prompt):
             answers = {name: record[name] for name in ("chosen_response", "rejected_response")}
             return Form("comparison", prompt, answers, [FIRST])
-        answers = {name: _END.sub("", record[name]) for name in ("chosen_response", "rejected_response")}
+        answers = {name: _END.sub("", _text(record, name)) for name in ("chosen_response", "rejected_response")}
         return Form("comparison", _turns(prompt), answers, [FIRST], kept(record, "prompt", *answers))
+
+
+def _text(record: Record, column: str) -> str:
+    if not isinstance(text := record[column], str):
+        raise BadFeedback(f"{column} is {text!r:.60}, expected a text, as the prompt is one in NeMo's chat template")
+    return text
 
 
 def _turns(prompt: str) -> list[dict[str, str]]:

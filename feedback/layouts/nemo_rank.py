@@ -19,8 +19,11 @@ class NeMoRank(Layout):
         """The completions in their order."""
         completions = parts(record, "completions")
         ranks = [part["rank"] for part in completions]
-        if wrong := next((rank for rank in ranks if not isinstance(rank, int) or isinstance(rank, bool)), None):
-            raise BadFeedback(f"completions: a rank is {wrong!r}, expected whole numbers, the lowest of the best")
+        stated = [rank for rank in ranks if rank is not None]
+        if wrong := [rank for rank in stated if not isinstance(rank, int) or isinstance(rank, bool)]:
+            raise BadFeedback(
+                f"completions: a rank is {wrong[0]!r:.60}, expected whole numbers, the lowest of the best"
+            )
         answers = {f"completions[{ix}].completion": part["completion"] for ix, part in enumerate(completions)}
         prompt = record["context"] if record.get("context") is not None else record["prompt"]
         native = {"completions": without(completions, "completion")}

@@ -3,6 +3,7 @@
 from collections.abc import Mapping
 from typing import Any
 
+from core.errors import BadFeedback
 from feedback.layouts import FIRST, SECOND, Form, Layout, Record, decoded, kept, one_of, parts, without
 
 
@@ -29,9 +30,15 @@ class SummarizeComparison(Layout):
 
 
 def request(record: Record) -> str:
-    """The prompt: a post with its title and subreddit, or an article with its title, in the layout of the paper."""
+    """The prompt: a post with its title and subreddit, or an article with its title, in the layout of the paper.
+
+    Raises:
+        BadFeedback: the post or article is not a text.
+    """
     info = decoded(record["info"])
     text = info.get("post") if info.get("post") is not None else info.get("article") or ""
+    if not isinstance(text, str):
+        raise BadFeedback(f"info: the post or article is {text!r:.60}, expected a text")
     above = [("SUBREDDIT: r/", info.get("subreddit")), ("TITLE: ", info.get("title"))]
     heads = [f"{name}{value}" for name, value in above if value]
     return "\n\n".join([*heads, f"POST: {text}" if info.get("post") is not None else text, "TL;DR:"])

@@ -7,6 +7,7 @@ corrected it in December 2023 by the mean of the ratings by criterion, and so do
 from collections.abc import Mapping
 from typing import Any
 
+from core.errors import BadFeedback
 from feedback.layouts import Form, Layout, Published, Record, by_ai, by_scores, number, parts, without
 
 CRITERIA = ("instruction_following", "honesty", "truthfulness", "helpfulness")
@@ -62,5 +63,8 @@ def _overall(completion: Completion) -> tuple[float | None, str]:
 
 
 def _rating(completion: Completion, criterion: str) -> float | None:
-    annotation = completion["annotations"].get(criterion) or {}
+    annotations = completion["annotations"]
+    annotation = (annotations.get(criterion) or {}) if isinstance(annotations, Mapping) else annotations
+    if not isinstance(annotation, Mapping):
+        raise BadFeedback(f"annotations: {criterion} is {annotation!r:.60}, expected an object with a Rating")
     return None if annotation.get("Rating") == "N/A" else number(annotation, "Rating")

@@ -1,10 +1,13 @@
 """UltraFeedback binarized (Tunstall et al. 2023): a preference with the scores of both answers."""
 
-from feedback.layouts import FIRST, Form, Layout, Published, Record, kept, number
+from feedback.layouts import FIRST, Form, Layout, Published, Record, by_ai, kept, number
 
 
 class UltraFeedbackBinarized(Layout):
-    """`chosen` is the better answer; both are whole conversations. `messages` repeats the chosen one."""
+    """`chosen` is the better answer; both are whole conversations. `messages` repeats the chosen one.
+
+    The judgements are those of UltraFeedback, by GPT-4.
+    """
 
     columns = frozenset({"prompt", "chosen", "rejected", "score_chosen", "score_rejected"})
     optional = frozenset({"messages"})
@@ -18,4 +21,4 @@ class UltraFeedbackBinarized(Layout):
         native = {name: record[name] for name in ("score_chosen", "score_rejected")}
         if record.get("messages") != record["chosen"]:
             native |= kept(record, "messages")
-        return Form("comparison", record["prompt"], answers, [judgement], native)
+        return Form("comparison", record["prompt"], answers, [judgement], native, by_ai(record))

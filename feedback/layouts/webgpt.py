@@ -9,6 +9,7 @@ class WebGPT(Layout):
     """Equal scores are a tie. The question is a text, or an object with its `full_text`."""
 
     columns = frozenset({"question", "answer_0", "answer_1", "score_0", "score_1"})
+    verdict = frozenset({"score_0", "score_1"})
 
     def read(self, record: Record) -> Form:
         """The answers in their order."""

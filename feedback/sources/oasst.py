@@ -65,8 +65,8 @@ class OASST(Source):
         for line in lines.read(self.path):
             try:
                 flat.add(line)
-            except BadFeedback as error:
-                yield RejectedRecord(source=self.name(), where=line.where, reason=str(error), record=line.text)
+            except Exception as error:  # as in `lines.judged`
+                yield lines.rejected(error, self.name(), line.where, line.text)
         for line, root in flat.roots():
             filled = {**defaults, "source": self.name(), "source_sha256": line.sha256}
             for part in self._threads({"prompt": root, "message_tree_id": root.get("message_tree_id")}):

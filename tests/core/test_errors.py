@@ -38,12 +38,16 @@ REASONS = {
     "feedback/fieldmap.py": {"_required", "_turn", "_joined", "_answers", "_at_each"},
     "feedback/judgementmap.py": {"position", "_equal", "judgement", "_by_number", "_groups"},
     "feedback/layouts/__init__.py": {
-        *("recognise", "_check_unclaimed", "_check_demonstration", "one_of", "number", "signed")
+        *("recognise", "_check_unclaimed", "_check_demonstration", "one_of", "number", "signed", "below", "_check_last")
     },
+    "feedback/layouts/alpaca.py": {"_earlier"},
     "feedback/layouts/alpaca_eval.py": {"_judgement"},
-    "feedback/layouts/arena_140k.py": {"_earlier"},
+    "feedback/layouts/arena_140k.py": {"_earlier", "_turns"},
     "feedback/layouts/distilabel.py": {"read", "_list"},
+    "feedback/layouts/nemo_dpo.py": {"_text"},
     "feedback/layouts/nemo_rank.py": {"read"},
+    "feedback/layouts/summarize_comparison.py": {"request"},
+    "feedback/layouts/ultrafeedback.py": {"_rating"},
     "feedback/layouts/steerlm.py": {"_judgements"},
     "feedback/layouts/arena_55k.py": {"read", "_texts", "_conversation"},
     "feedback/questions.py": {"records", "_verdict", "_rating", "_check_position"},

@@ -64,3 +64,19 @@ def test_columns_that_hold_fields_are_proposed() -> None:
     record = {"prompt": Q, "completion_x": GOOD, "worker": "w1", "created": "2026-01-01", "license": "MIT", "other": 1}
     fields = yaml.safe_load(template([record]))["fields"]
     assert fields == {"annotator_id": "worker", "created_at": "created", "licence": "license"}
+
+
+@pytest.mark.parametrize(
+    "mark", [{"is_good": False}, {"reward": -1}, {"feedback": "thumbs_down"}, {"flagged": True}, {"label": None}]
+)
+def test_an_answer_beside_a_possible_mark_is_no_demonstration(mark: dict[str, Any]) -> None:
+    record = {"question": Q, "answer": GOOD, "topic": "kettles and how to repair them"}
+    assert "winner" not in yaml.safe_load(template([record]))
+    assert yaml.safe_load(template([record | mark]))["winner"] == "TODO"
+    assert next(iter(mark)) in template([record | mark])
+
+
+def test_no_map_is_guessed_for_an_object_that_holds_the_records() -> None:
+    printed = template([{"data": [{"prompt": Q, "chosen": GOOD, "rejected": BAD}]}])
+    assert yaml.safe_load(printed) is None
+    assert "jq -c '.data[]' FILE > records.jsonl" in printed

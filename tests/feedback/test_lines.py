@@ -1,10 +1,13 @@
 import gzip
+from collections.abc import Iterable, Mapping
 from pathlib import Path
+from typing import Any
 
 import pytest
 
 from core.errors import BadFeedback
 from feedback import lines
+from feedback.schema import FeedbackEvent, RejectedRecord
 
 
 def test_lines_have_their_number_and_blank_ones_are_skipped(tmp_path: Path) -> None:
@@ -56,3 +59,35 @@ def test_the_error_about_an_unusable_line_states_the_reason(raw: bytes, reason: 
 
 def test_a_byte_order_mark_is_not_part_of_the_record() -> None:
     assert lines.parse(lines.Line("a.jsonl:1", b'\xef\xbb\xbf{"a": 1}', 1)) == {"a": 1}
+
+
+def odd(record: Mapping[str, Any]) -> Mapping[str, Any]:
+    """A reader that forgot to check a type, as the layouts may have."""
+    return {**record, "prompt": record["prompt"] + "?"}
+
+
+def test_an_error_that_no_check_foresaw_costs_one_record(tmp_path: Path) -> None:
+    answer = '"completion": "good"}\n'
+    (tmp_path / "a.jsonl").write_text(f'{{"prompt": "A", {answer}{{"prompt": 1, {answer}{{"prompt": "B", {answer}')
+    first, second, third = lines.events(tmp_path / "a.jsonl", "s", {}, odd)
+    assert [record.prompt[0].content for record in (first, third) if isinstance(record, FeedbackEvent)] == ["A?", "B?"]
+    assert isinstance(second, RejectedRecord)
+    assert (second.where, second.record) == ("a.jsonl:2", '{"prompt": 1, "completion": "good"}')
+    assert second.reason.startswith("TypeError (")
+    assert second.reason.endswith("), expected a record of a known form")
+
+
+def test_a_part_that_no_check_foresaw_costs_this_part(tmp_path: Path) -> None:
+    def parts(record: Mapping[str, Any]) -> Iterable[Mapping[str, Any]]:
+        return [{"prompt": prompt, "completion": "good", "source_id": str(prompt)} for prompt in record["prompts"]]
+
+    (tmp_path / "a.jsonl").write_text('{"prompts": ["A", 1, "B"]}\n{"prompts": 1}\n')
+    read = list(lines.several(tmp_path / "a.jsonl", "s", {}, parts, lambda part: [odd(part)]))
+    assert [isinstance(record, FeedbackEvent) for record in read] == [True, False, True, False]
+
+
+def test_a_reason_can_be_stored_whatever_it_quotes(tmp_path: Path) -> None:
+    (tmp_path / "a.jsonl").write_text('{"\\ud800": 1}\n')
+    [record] = lines.events(tmp_path / "a.jsonl", "s", {})
+    assert isinstance(record, RejectedRecord)
+    assert "\\ud800" in record.reason.encode().decode()

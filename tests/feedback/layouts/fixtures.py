@@ -109,6 +109,15 @@ FIXTURES = [
     Fixture("alpaca", {"instruction": "Q?", "input": "", "output": "good", "text": "…"}, "demonstration"),
     Fixture("alpaca", {"instruction": "Sum up:", "input": "Q?", "output": "good"}, "demonstration", ("Sum up:\n\nQ?",)),
     Fixture("sharegpt", {"conversations": [human("Q?"), gpt("good")]}, "demonstration"),
+    *(
+        Fixture(layout, {**record, "kto_tag": tag}, "binary", outcome=outcome)
+        for tag, outcome in ((True, "1.0"), (False, "0.0"))
+        for layout, record in (
+            ("alpaca", {"instruction": "Q?", "output": "bad"}),
+            ("sharegpt", {"conversations": [human("Q?"), gpt("bad")]}),
+            ("messages", {"messages": [user("Q?"), assistant("bad")]}),
+        )
+    ),
     Fixture("sharegpt_preference", {"conversations": [human("Q?")], "chosen": gpt("good"), "rejected": gpt("bad")}),
     Fixture(
         "helpsteer",

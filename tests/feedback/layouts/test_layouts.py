@@ -13,6 +13,7 @@ from tests.feedback.layouts.fixtures import (
     Fixture,
     assistant,
     exchange,
+    gpt,
     human,
     named,
     said,
@@ -74,6 +75,14 @@ def test_a_column_like_a_prompt_is_not_left_out(column: str) -> None:
         {"rejected": "other"},
         {"rating": 2},
         {"thumbs": "down"},
+        {"reward": -1},
+        {"score": "-0.5"},
+        {"scores": [1, 4]},
+        {"is_good": False},
+        {"feedback": "thumbs_down"},
+        {"feedback": {"thumb": "down"}},
+        {"quality": 0.2},
+        {"weight": 0},
     ],
 )
 @pytest.mark.parametrize("form", [{"messages": [user("Q?"), assistant("A")]}, {"instruction": "Q?", "output": "A"}])
@@ -81,6 +90,21 @@ def test_an_answer_that_may_be_bad_is_not_imitated(form: dict[str, Any], beside:
     assert canonical.event(form, DEFAULTS).kind == "demonstration"
     with pytest.raises(BadFeedback, match=rf"{next(iter(beside))} may mark the answer as bad|chosen is missing"):
         canonical.event(form | beside, DEFAULTS)
+
+
+@pytest.mark.parametrize("form", ["messages", "conversations"])
+def test_a_last_turn_that_is_not_to_be_trained_on_is_not_imitated(form: str) -> None:
+    turns = [user("Q?"), assistant("A")] if form == "messages" else [human("Q?"), gpt("A")]
+    assert canonical.event({form: [turns[0], turns[1] | {"weight": 1}]}, DEFAULTS).kind == "demonstration"
+    with pytest.raises(BadFeedback, match="last turn has the weight 0, expected"):
+        canonical.event({form: [turns[0], turns[1] | {"weight": 0}]}, DEFAULTS)
+    with pytest.raises(BadFeedback, match="rating may mark the answer as bad"):
+        canonical.event({form: [turns[0], turns[1] | {"rating": -1}]}, DEFAULTS)
+
+
+def test_a_tag_that_is_not_stated_is_no_good_answer() -> None:
+    with pytest.raises(BadFeedback, match="kto_tag is None, expected True or False"):
+        canonical.event({"instruction": "Q?", "output": "A", "kto_tag": None}, DEFAULTS)
 
 
 def test_a_label_that_is_no_thumb_is_kept() -> None:
@@ -176,6 +200,68 @@ def test_the_answer_of_a_labelled_conversation_is_rated_and_not_imitated() -> No
     assert (event.kind, event.judgements[0].criterion, event.judgements[0].scores) == ("rating", "quality", (0.0,))
 
 
+@pytest.mark.parametrize(
+    ("annotator", "by"),
+    [("weighted_alpaca_eval_gpt4_turbo", "ai"), ("15", "human"), (15, "human"), (None, "human"), ("", "human")],
+)
+def test_a_judge_with_a_name_is_a_model_in_alpaca_eval(annotator: object, by: str) -> None:
+    record = {"instruction": "Q?", **two("output_1", "output_2", True, None), "preference": 1, "annotator": annotator}
+    event = canonical.event(record, DEFAULTS)
+    assert (event.annotator_type, event.annotator_id) == (by, "unknown")
+    assert event.feedback_id == canonical.event({**record, "annotator": "other"}, DEFAULTS).feedback_id
+
+
+def test_ultrafeedback_is_by_a_model_in_both_releases() -> None:
+    both = [fixture.record for fixture in FIXTURES if fixture.layout.startswith("ultrafeedback")]
+    assert [canonical.event(record, DEFAULTS).annotator_type for record in both] == ["ai", "ai"]
+
+
+RATED = {"prompt": "Q?", "response": "A", "helpfulness": 3, "correctness": 2, "coherence": 4, "complexity": 1}
+
+
+@pytest.mark.parametrize(
+    "record",
+    [
+        {"instruction": "Q?", **two("output_1", "output_2", True, None), "preference": None},
+        {"context": "Q?", **two("response1", "response2", True, None), "overall_preference": None},
+        {**two("response_1", "response_2", True), "preference_strength": None},
+        {"question": "Q?", **two("answer_0", "answer_1", True, None), "score_0": 0.5, "score_1": None},
+    ],
+)
+@pytest.mark.parametrize("union", [{}, {"chosen": None, "rejected": None, "messages": None, "completions": None}])
+def test_a_verdict_that_is_null_is_a_skip(record: dict[str, Any], union: dict[str, None]) -> None:
+    assert outcome(canonical.event(record | union, DEFAULTS)) == "skip"
+
+
+def test_a_criterion_that_is_null_is_not_rated() -> None:
+    event = canonical.event({**RATED, "verbosity": None}, DEFAULTS)
+    assert {judgement.criterion: judgement.scores for judgement in event.judgements} == {
+        "helpfulness": (3.0,),
+        "correctness": (2.0,),
+        "coherence": (4.0,),
+        "complexity": (1.0,),
+    }
+    nothing = dict.fromkeys(("helpfulness", "correctness", "coherence", "complexity", "verbosity"))
+    with pytest.raises(BadFeedback, match="prompt, response are no known form"):
+        canonical.event({**RATED, **nothing}, DEFAULTS)
+
+
+def test_columns_that_are_null_do_not_make_a_record_another_form() -> None:
+    others = {name: None for layout in layouts.all_layouts() for name in layout.columns}
+    for fixture in FIXTURES:
+        if fixture.layout != "demonstration":  # a null label says that nobody judged the answer
+            assert layouts.recognise({**others, "label": None, **fixture.record}).name() == fixture.layout
+
+
+def test_an_object_with_a_list_of_records_is_named() -> None:
+    records = [{"prompt": "Q?", "chosen": "good", "rejected": "bad"}]
+    with pytest.raises(BadFeedback, match=r"list under data, expected .* jq -c '\.data\[\]' FILE > records\.jsonl"):
+        canonical.event({"version": "1", "data": records}, DEFAULTS)
+    for beside in ({"question": "Q?"}, {"answer": "long " * 20}, {"answers": ["good", "bad"]}):
+        with pytest.raises(BadFeedback, match="are no known form"):
+            canonical.event({"items": records, **beside}, DEFAULTS)
+
+
 def test_a_model_or_a_worker_is_the_annotator_unless_the_record_says_otherwise() -> None:
     distilabel = {"instruction": "Q?", "generations": ["bad", "good"], "ratings": [1, 5]}
     assert canonical.event(distilabel, DEFAULTS).annotator_type == "ai"
@@ -196,11 +282,58 @@ def test_a_model_or_a_worker_is_the_annotator_unless_the_record_says_otherwise()
             {"instruction": "Q?", **two("output_1", "output_2", True, None), "preference": 3},
             "preference is 3, expected",
         ),
+        ({"instruction": "Q?", "input": 2.5, "output": "A"}, "input is 2.5, expected a text"),
+        ({"instruction": "Q?", "output": "A", "history": "x"}, "history is 'x', expected a list of"),
+        ({"instruction": "Q?", "output": "A", "history": [["Q?"]]}, "history is .*, expected a list of"),
+        (
+            {"instruction": ["x"], "output_1": "a", "output_2": "b", "preference": 1},
+            "instruction is .*, expected a text",
+        ),
+        ({"instruction": "Q?", "generations": ["a", None], "ratings": [1, 2]}, "messages is missing, expected"),
+        ({"context": "Q?", "completions": [{"rank": [], "completion": "a"}]}, r"a rank is \[\], expected"),
+        ({**two("response_1", "response_2", True), "preference_strength": 10**400}, "expected a number"),
+        (
+            {"prompt": "<extra_id_0>System\n", "chosen_response": 1, "rejected_response": "bad"},
+            "chosen_response is 1, expected a text",
+        ),
+        (
+            {"info": {"post": [1]}, "summaries": [{"text": "a"}, {"text": "b"}], "choice": 0},
+            "info: the post or article is .*, expected a text",
+        ),
+        (
+            {"instruction": "Q?", "completions": [{"response": "a", "annotations": []}]},
+            "annotations: instruction_following is .*, expected an object",
+        ),
+        (
+            {
+                "conversation_a": [None],
+                "conversation_b": [],
+                "winner": "tie",
+                "full_conversation": [exchange("a", "b", "c")],
+            },
+            "conversation_a is .*, expected a list of turns",
+        ),
+        ({"prompt": [{"role": {}, "content": "Q?"}], "completion": "A"}, "role"),
     ],
 )
 def test_a_value_without_a_known_meaning_is_refused(record: dict[str, Any], reason: str) -> None:
     with pytest.raises(BadFeedback, match=reason):
         canonical.event(record, DEFAULTS)
+
+
+@pytest.mark.parametrize(
+    "history",
+    [
+        [["A?", "B"], ["C?", "D"]],
+        [user("A?"), assistant("B"), user("C?"), assistant("D")],
+        '[["A?", "B"], ["C?", "D"]]',
+    ],
+)
+def test_a_history_is_pairs_or_turns(history: object) -> None:
+    event = canonical.event({"instruction": "E?", "output": "F", "history": history}, DEFAULTS)
+    assert [(turn.role[0], turn.content) for turn in event.prompt] == [
+        *(("u", "A?"), ("a", "B"), ("u", "C?"), ("a", "D"), ("u", "E?")),
+    ]
 
 
 def test_the_page_on_feedback_lists_every_form() -> None:
