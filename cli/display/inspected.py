@@ -10,6 +10,7 @@ from feedback.inspection import Inspection
 from feedback.packaging.compression import Compression
 from feedback.packaging.kinds import FileKind
 from feedback.schema import FeedbackEvent, Judgement
+from feedback.standings import OVERALL, standings
 
 NAMES = {
     FileKind.JSON_LINES: "JSON lines",
@@ -87,21 +88,16 @@ def _kind(inspection: Inspection) -> str:
 def _example(event: FeedbackEvent) -> Iterator[str]:
     for turn in event.prompt:
         yield f"  {turn.role}: {_short(turn.content)}"
-    for ix, response in enumerate(event.responses):
-        yield f"  {_mark(event, ix)} {_short(response.text)}"
+    criterion, words = standings(event)
+    marks = [f"[{word}]" for word in words]
+    for mark, response in zip(marks, event.responses, strict=True):
+        yield f"  {mark:{max(map(len, marks))}} {_short(response.text)}"
+    if criterion and criterion != OVERALL:
+        yield f"  marked by the criterion {criterion}, because no judgement is by {OVERALL} (curate.criterion)"
     if event.flags:
         yield f"  flags: {', '.join(event.flags)}"
     for judgement in event.judgements:
         yield f"  by {judgement.criterion}: {_verdict(judgement)}"
-
-
-def _mark(event: FeedbackEvent, ix: int) -> str:
-    """Marks the best answers by the first judgement."""
-    ranks = event.judgements[0].ranks if event.judgements else None
-    if event.kind not in ("comparison", "ranking") or event.judgements[0].outcome != "prefer" or ranks is None:
-        return "[answer]"
-    best = min(rank for rank in ranks if rank is not None)
-    return "[WINNER]" if ranks[ix] == best else "[loser] "
 
 
 def _verdict(judgement: Judgement) -> str:

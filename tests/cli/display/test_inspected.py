@@ -26,6 +26,17 @@ def test_the_winner_is_marked(tmp_path: Path) -> None:
     assert [line.strip() for line in text if "[" in line] == ["[loser]  A", "[WINNER] B"]
 
 
+def test_the_mark_is_by_the_criterion_overall_else_by_a_criterion_that_is_named(tmp_path: Path) -> None:
+    safety, overall = {"criterion": "safety", "ranks": [2, 1]}, {"criterion": "overall", "ranks": [1, 2]}
+    record = {"kind": "comparison", "prompt": "Q?", "responses": ["A", "B"]}
+    text = printed(tmp_path / "a.jsonl", record | {"judgements": [safety, overall]})
+    assert [line.strip() for line in text if "[" in line] == ["[WINNER] A", "[loser]  B"]
+    assert not any("marked by" in line for line in text)
+    text = printed(tmp_path / "b.jsonl", record | {"judgements": [safety]})
+    assert [line.strip() for line in text if "[" in line] == ["[loser]  A", "[WINNER] B"]
+    assert any("marked by the criterion safety" in line for line in text)
+
+
 def test_the_licence_of_the_public_set_is_suggested_and_never_set(tmp_path: Path) -> None:
     file = tmp_path / "a b.jsonl"
     text = printed(file, HELPSTEER3, HELPSTEER3)
