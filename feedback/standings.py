@@ -36,7 +36,8 @@ def standings(event: Event) -> Standings:
     if by_criterion or event.kind in CHOICES:
         return Standings(criterion, [_by_votes(response.text, by_criterion) for response in event.responses])
     given = {mark.answer: mark for mark in marks([event]) if mark.criterion == criterion}
-    words = [_by_mark(event, criterion, ix, given.get(answer.text)) for ix, answer in enumerate(event.responses)]
+    texts = [answer.text for answer in event.responses]
+    words = [_by_mark(event, criterion, ix, given.get(text)) for ix, text in enumerate(texts)]
     return Standings(criterion, words)
 
 

@@ -7,7 +7,7 @@ from typing import Any
 
 import yaml
 
-from cli.display.inspected import lines
+from cli.display.inspected import command, lines
 from feedback import fieldmap
 from feedback.inspection import inspect
 
@@ -75,3 +75,19 @@ def test_a_corrected_score_is_flagged(tmp_path: Path) -> None:
 def test_the_lengths_are_counted_in_words(tmp_path: Path) -> None:
     text = printed(tmp_path / "a.jsonl", {"prompt": "one two", "completion": "one two three"})
     assert any("longest 2" in line and "longest 3" in line for line in text)
+
+
+def test_a_name_that_begins_like_an_option_is_typed_with_its_folder(tmp_path: Path, monkeypatch: Any) -> None:
+    monkeypatch.chdir(tmp_path)
+    Path("-a.jsonl").write_text(json.dumps({"prompt": "Q?", "completion": "A"}) + "\n")
+    assert command(inspect(Path("-a.jsonl"))) == "rounds feedback import ./-a.jsonl"
+    Path("-b.jsonl").write_text(json.dumps({"q": "Q?"}) + "\n")
+    assert printed(Path("-b.jsonl"))[-1] == "  rounds feedback inspect ./-b.jsonl --map map.yaml"
+
+
+def test_a_folder_is_named_by_its_number_of_files(tmp_path: Path) -> None:
+    for name in ("a.jsonl", "b.jsonl"):
+        (tmp_path / name).write_text(json.dumps({"prompt": "Q?", "completion": "A"}) + "\n")
+    text = printed(tmp_path)
+    assert text[0] == f"{tmp_path.name}: 2 files (JSON lines), 2 records"
+    assert text[-1] == f"  rounds feedback import {shlex.quote(str(tmp_path))}"
