@@ -54,13 +54,23 @@ def import_files(
 
 
 @feedback.command()
-def inspect(file: Annotated[Path, typer.Argument(help="A file of records.")], map_file: FieldMapFile = None) -> None:
+def inspect(
+    file: Annotated[Path, typer.Argument(help="A file of records, or a folder of such files.")],
+    map_file: FieldMapFile = None,
+    source: Annotated[
+        str | None,
+        typer.Option(metavar="SETTINGS", help="Read by this source, written as {use: NAME, KNOB: VALUE} without path."),
+    ] = None,
+) -> None:
     """Show what a file is, three of its records as they would be read, and what cannot be used. Changes nothing."""
     from cli.display.inspected import lines
-    from feedback import fieldmap, inspection
+    from feedback import fieldmap, inspection, trials
 
-    out = console()
-    for line in lines(inspection.inspect(file, fieldmap.load(map_file) if map_file else None), map_file):
+    if map_file and source:
+        raise BadParams("--map and --source exclude each other; write the map into the settings: map: {…}")
+    fields, out = fieldmap.load(map_file) if map_file else None, console()
+    trial = trials.typed(source, file) if source else None
+    for line in lines(inspection.inspect(file, fields, trial), map_file):
         out.print(line, soft_wrap=True)
 
 

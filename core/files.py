@@ -11,11 +11,7 @@ from contextlib import contextmanager
 from pathlib import Path
 from typing import Any
 
-import yaml
-
 from core.errors import Damaged
-
-_SAFE_LOADER = getattr(yaml, "CSafeLoader", yaml.SafeLoader)
 
 _LEFTOVER = re.compile(r"\.(?P<target>.+)\.(old|\w{8}\.draft)")
 """Names of temporary folders that `replacing` leaves after a kill: the old target, and drafts."""
@@ -79,19 +75,6 @@ def read_json(path: Path) -> Any:
         return json.loads(path.read_text(encoding="utf-8"))
     except ValueError as error:
         raise Damaged(f"{path} is damaged, not valid JSON: {error}; restore it from a backup") from error
-
-
-def parse_yaml(text: str) -> Any:
-    """The value in a YAML text. Where PyYAML has libyaml, this takes a tenth of the time of `yaml.safe_load`.
-
-    Raises:
-        yaml.YAMLError: the text is not YAML.
-    """
-    loader = _SAFE_LOADER(text)  # not `yaml.load`, which takes any loader, also one that runs code
-    try:
-        return loader.get_single_data()
-    finally:
-        loader.dispose()
 
 
 def recover_all(folder: Path) -> None:

@@ -9,7 +9,7 @@ import yaml
 from pydantic import BaseModel, ConfigDict, ValidationError
 
 from core.errors import BadParams
-from core.files import parse_yaml
+from core.yaml_text import parse_yaml
 
 Settings = TypeVar("Settings", bound=BaseModel)
 
@@ -24,14 +24,14 @@ def read(path: Path) -> dict[str, Any]:
     """The mapping in a YAML file.
 
     Raises:
-        BadParams: the file is missing, not YAML, or not a mapping.
+        BadParams: the file is missing, not YAML, or not a mapping, or a key is written twice.
     """
     if not path.exists():
         raise BadParams(f"{path} is missing; create it, an empty file sets nothing")
     try:
         values = parse_yaml(path.read_text(encoding="utf-8")) or {}
     except yaml.YAMLError as error:
-        raise BadParams(f"{path} is not YAML; correct it: {error}") from error
+        raise BadParams(f"{path} cannot be read as YAML; correct it: {error}") from error
     if not isinstance(values, dict):
         raise BadParams(
             f"{path} must contain sections with knobs, not a {type(values).__name__}; write `SECTION: {{KNOB: VALUE}}`"
@@ -58,7 +58,8 @@ def override(values: Mapping[str, Any], overrides: Iterable[str]) -> dict[str, A
     """A copy of `values` with each `section.knob=VALUE` applied. VALUE is YAML; a list or mapping replaces the old one.
 
     Raises:
-        BadParams: an override is not of the form KEY=VALUE, its value is not YAML, or its key is inside a plain value.
+        BadParams: an override is not of the form KEY=VALUE, its value is not YAML or has a key twice, or its key is
+            inside a plain value.
     """
     changed = _copy(values)
     for text in overrides:
@@ -66,9 +67,9 @@ def override(values: Mapping[str, Any], overrides: Iterable[str]) -> dict[str, A
         if not equals or not key.strip():
             raise BadParams(f"-S {text!r}: expected KEY=VALUE, for example -S policy.kl.target=6")
         try:
-            parsed = yaml.safe_load(value)
+            parsed = parse_yaml(value)
         except yaml.YAMLError as error:
-            raise BadParams(f"-S {text!r}: the value is not YAML; correct or quote it: {error}") from error
+            raise BadParams(f"-S {text!r}: the value cannot be read as YAML; correct or quote it: {error}") from error
         *path, last = key.strip().split(".")
         group = changed
         for name in path:

@@ -23,6 +23,11 @@ class Export(NamedTuple):
     """What the source needs beside `path`; words in capitals are to be replaced."""
     matches: Callable[[Record], bool]
 
+    @property
+    def settings(self) -> str:
+        """The settings of the source, without `path`."""
+        return f"{{use: {self.source}{self.knobs}}}"
+
     def command(self, path: str) -> str:
         """The command for a round that reads the file."""
         settings = f"ingest.sources=[{{use: {self.source}, path: {path}{self.knobs}}}]"
@@ -75,24 +80,27 @@ def check(record: Record) -> None:
         )
 
 
-def how_to_read(file: Path) -> list[str]:
-    """The command for a round that reads a file, and the fields to choose from; empty if the file is no export.
+class Exported(NamedTuple):
+    """What a file of an export is."""
 
-    Decided by the first record that is an object.
-    """
+    export: Export
+    fields: tuple[str, ...]
+    """The fields that FIELD in the knobs can be; empty if the source needs none."""
+
+
+def exported(file: Path) -> Exported | None:
+    """The kind of export that a file is, by the first record that is an object; None if it is none."""
     for raw in islice(packaging.records(file), 10):
         record = _parsed(raw.raw)
         if isinstance(record, Mapping):
             export = export_of(record)
-            path = json.dumps(str(file.resolve()), ensure_ascii=False)
-            return [export.command(path), *_fields(export, record)] if export else []
-    return []
+            return Exported(export, _fields(export, record)) if export else None
+    return None
 
 
-def _fields(export: Export, record: Record) -> list[str]:
-    """The fields that FIELD can be."""
+def _fields(export: Export, record: Record) -> tuple[str, ...]:
     inner = next((record[name] for name in ("data", "fields") if isinstance(record.get(name), Mapping)), record)
-    return [f"FIELD is one of: {', '.join(inner)}"] if "FIELD" in export.knobs else []
+    return tuple(inner) if "FIELD" in export.knobs else ()
 
 
 def _parsed(raw: bytes) -> object:

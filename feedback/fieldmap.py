@@ -8,7 +8,8 @@ from pydantic import Field, JsonValue, model_validator
 
 from core.errors import BadFeedback, BadParams
 from core.settings import parse, read
-from feedback.judgementmap import JudgementMap, Part, Paths, text_of, unfit
+from core.yaml_text import text_of
+from feedback.judgementmap import JudgementMap, Part, Paths, unfit
 from feedback.layouts import decoded, spoken
 from feedback.paths import EACH, all_of, at
 

@@ -8,9 +8,9 @@ import re
 from collections.abc import Iterator, Mapping, Sequence
 from typing import Any, NamedTuple
 
+from core.yaml_text import text_of
 from feedback.columns import JUDGING, Column, columns, speaker_and_text
 from feedback.fieldmap import OPEN
-from feedback.judgementmap import text_of
 from feedback.layouts import is_like_a_mark, list_of_records, unwrapping
 from feedback.paths import EACH, NAMES
 

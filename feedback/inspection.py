@@ -1,13 +1,14 @@
 """What a file of records is, and how its records would be read. Read by the code that imports them; changes nothing."""
 
 from collections import Counter
-from collections.abc import Iterator, Mapping
+from collections.abc import Iterator, Mapping, Sequence
 from itertools import accumulate, islice
 from pathlib import Path
 from typing import Any, NamedTuple
 
 from core.errors import BadFeedback
-from feedback import layouts, packaging
+from feedback import exports, layouts, packaging
+from feedback.exports import Exported
 from feedback.faults import Faults
 from feedback.fieldmap import FieldMap
 from feedback.layouts import Layout
@@ -15,6 +16,8 @@ from feedback.lines import Line, judged, parse
 from feedback.packaging.compression import Compression
 from feedback.packaging.kinds import FileKind
 from feedback.schema import FeedbackEvent, RejectedRecord
+from feedback.sources import Intake
+from feedback.trials import Trial, trial
 
 CANONICAL = "canonical"
 """The form of a record that has `responses`."""
@@ -31,12 +34,19 @@ class Lengths(NamedTuple):
     longest: int
 
 
-class Inspection(NamedTuple):
-    """What is in a file."""
+class Packing(NamedTuple):
+    """How a file holds its records."""
 
-    file: Path
     kind: FileKind
     compression: Compression
+
+
+class Inspection(NamedTuple):
+    """What is in a file, or in the files of a folder."""
+
+    path: Path
+    packings: dict[Packing, int]
+    """Kind and compression → the number of files, the most frequent first."""
     forms: dict[str, int]
     """Form → the number of records that have it, the most frequent first."""
     usable: int
@@ -51,6 +61,10 @@ class Inspection(NamedTuple):
     answers: Lengths
     unlicensed: int
     """Number of usable records that state no licence."""
+    exported: Exported | None
+    """The kind of export, if its records are read by a source only."""
+    trial: Trial | None
+    """The source that the records were read by."""
 
     @property
     def layouts(self) -> list[Layout]:
@@ -58,42 +72,78 @@ class Inspection(NamedTuple):
         return [layout for layout in layouts.all_layouts() if layout.name() in self.forms]
 
 
-def inspect(file: Path, fields: FieldMap | None = None, examples: int = 3) -> Inspection:
-    """Read a whole file, by a map or by the form of its records.
+class _Tally:
+    """Counts records one by one; only the first ones are kept."""
+
+    def __init__(self, examples: int) -> None:
+        self._wanted = examples
+        self.forms: Counter[str] = Counter()
+        self.first: list[tuple[str, FeedbackEvent]] = []
+        self.prompts: Counter[int] = Counter()
+        self.answers: Counter[int] = Counter()
+        self.unlicensed = 0
+        self.faults = Faults()
+
+    def add(self, where: str, form: str, record: FeedbackEvent | RejectedRecord) -> None:
+        """Count a record."""
+        if isinstance(record, RejectedRecord):
+            self.faults.add(record)
+            return
+        self.forms[form] += 1
+        self.prompts[sum(len(turn.content.split()) for turn in record.prompt)] += 1
+        self.answers.update(len(response.text.split()) for response in record.responses)
+        self.unlicensed += record.licence == "none-stated"
+        if len(self.first) < self._wanted:
+            self.first.append((where, record))
+
+
+def inspect(path: Path, fields: FieldMap | None = None, source: Trial | None = None, examples: int = 3) -> Inspection:
+    """Read a whole file or folder, by a map, by a source, or by the form of its records.
+
+    An export is read by its source if that needs no further knobs.
 
     Raises:
         BadFeedback: it does not exist, is empty, damaged, or of a kind that is not read.
     """
-    forms: Counter[str] = Counter()
-    first: list[tuple[str, FeedbackEvent]] = []
-    prompts: Counter[int] = Counter()
-    answers: Counter[int] = Counter()
-    unlicensed, faults = 0, Faults()
-    for line, record in judged(file, file.name, {}, fields.record if fields else dict):
-        if isinstance(record, RejectedRecord):
-            faults.add(record)
-            continue
-        forms[BY_MAP if fields and fields.answers else _form(line)] += 1
-        prompts[sum(len(turn.content.split()) for turn in record.prompt)] += 1
-        answers.update(len(response.text.split()) for response in record.responses)
-        unlicensed += record.licence == "none-stated"
-        if len(first) < examples:
-            first.append((line.where, record))
-    kind, compression = packaging.detect(file)
+    files = packaging.files_at(path)
+    packings = Counter(Packing(*packaging.detect(file)) for file in files)
+    exported = None if fields or source else exports.exported(files[0])
+    if exported and not exported.export.knobs:
+        source = trial({"use": exported.export.source}, path)
+    tally = _Tally(examples)
+    for where, form, record in _by_source(source) if source else _by_form(files, fields):
+        tally.add(where, form, record)
     return Inspection(
-        file,
-        kind,
-        compression,
-        dict(forms.most_common()),
-        forms.total(),
-        first,
-        faults.total,
-        faults.lines(),
-        [] if forms else list(islice(_parsed(file), GUESSED_FROM)),
-        _lengths(prompts),
-        _lengths(answers),
-        unlicensed,
+        path,
+        dict(packings.most_common()),
+        dict(tally.forms.most_common()),
+        tally.forms.total(),
+        tally.first,
+        tally.faults.total,
+        tally.faults.lines(),
+        [] if tally.forms else list(islice((record for file in files for record in _parsed(file)), GUESSED_FROM)),
+        _lengths(tally.prompts),
+        _lengths(tally.answers),
+        tally.unlicensed,
+        exported,
+        source,
     )
+
+
+def _by_form(
+    files: Sequence[Path], fields: FieldMap | None
+) -> Iterator[tuple[str, str, FeedbackEvent | RejectedRecord]]:
+    """Position, form and event of each record."""
+    for file in files:
+        for line, record in judged(file, file.name, {}, fields.record if fields else dict):
+            usable = isinstance(record, FeedbackEvent)
+            yield line.where, "" if not usable else BY_MAP if fields and fields.answers else _form(line), record
+
+
+def _by_source(read: Trial) -> Iterator[tuple[str, str, FeedbackEvent | RejectedRecord]]:
+    for record in read.source.read(Intake(round=0, seed=0)):
+        where = record.source_id if isinstance(record, FeedbackEvent) else record.where
+        yield where, f"of the source {read.source.name()}", record
 
 
 def _form(line: Line) -> str:

@@ -6,6 +6,7 @@ from typing import Annotated, Any, Literal
 from pydantic import BaseModel, BeforeValidator, ConfigDict, Field, model_validator
 
 from core.errors import BadFeedback
+from core.yaml_text import text_of
 from feedback.layouts import decoded, number, ranked
 from feedback.paths import EACH, all_of, at
 from feedback.schema import normalise
@@ -19,18 +20,14 @@ _TIES = ("tie", "tie_both_good", "tie_both_bad")
 _ABSTENTIONS = ("skip", "cannot_judge", "not_rankable")
 
 
-def text_of(value: object) -> str:
-    """A value as it is written in a map: `true`, `null`, `1`, `left`."""
-    if value is None or isinstance(value, bool):
-        return "null" if value is None else str(value).lower()
-    if isinstance(value, float):
-        return str(int(value)) if value.is_integer() else f"{value:g}"
-    return str(value)
-
-
 def with_text_keys(values: object) -> object:
-    """YAML reads the keys 1, true and null as a number, a boolean and nothing."""
-    return {text_of(key): value for key, value in values.items()} if isinstance(values, Mapping) else values
+    """Keys as they are written in YAML, also if they are numbers, booleans or nothing."""
+    if not isinstance(values, Mapping):
+        return values
+    named = {text_of(key): value for key, value in values.items()}
+    if len(named) != len(values):
+        raise ValueError(f"two keys are written alike in {values}; remove one of the two")
+    return named
 
 
 def as_paths(value: object) -> object:

@@ -10,7 +10,8 @@ from typing import Annotated, Any, Literal, NamedTuple
 from pydantic import BaseModel, BeforeValidator, ConfigDict, Field, model_validator
 
 from core.errors import BadFeedback
-from feedback.judgementmap import text_of, with_text_keys
+from core.yaml_text import text_of
+from feedback.judgementmap import with_text_keys
 from feedback.layouts import number
 
 Use = Literal["winner", "ranking", "rating", "thumb", "label", "rationale", "correction", "demonstration", "ignored"]

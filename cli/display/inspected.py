@@ -4,12 +4,13 @@ import shlex
 from collections.abc import Iterator
 from pathlib import Path
 
-from feedback import exports
+from feedback.exports import Exported
 from feedback.guesses import template
-from feedback.inspection import Inspection
+from feedback.inspection import Inspection, Packing
 from feedback.packaging.compression import Compression
 from feedback.packaging.kinds import FileKind
 from feedback.schema import FeedbackEvent, Judgement
+from feedback.standings import OVERALL, standings
 
 NAMES = {
     FileKind.JSON_LINES: "JSON lines",
@@ -26,11 +27,14 @@ WIDTH = 160
 
 def lines(inspection: Inspection, fields: Path | None = None) -> Iterator[str]:
     """All lines, from top to bottom; `fields` is the file of the map that was used."""
-    yield f"{inspection.file.name}: {_kind(inspection)}, {inspection.usable + inspection.rejected} records"
+    yield f"{inspection.path.name}: {_kinds(inspection)}, {inspection.usable + inspection.rejected} records"
     yield from (f"  {count} in the form {form}" for form, count in inspection.forms.items())
     for where, event in inspection.examples:
         yield f"\n{where} would be read as: {event.kind}, annotator {event.annotator_id}, licence {event.licence}"
         yield from _example(event)
+    if inspection.exported and not inspection.usable:
+        yield from _how_to_read(inspection.exported, inspection.path)
+        return
     if inspection.rejected:
         yield f"\n{inspection.rejected} records cannot be used:"
         yield from (f"  {fault}" for fault in inspection.faults)
@@ -38,20 +42,34 @@ def lines(inspection: Inspection, fields: Path | None = None) -> Iterator[str]:
         yield from _lengths(inspection)
         yield from _licences(inspection, fields)
         yield "\nTo hand in these records, type:\n  " + command(inspection, fields)
-    elif how_to_read := exports.how_to_read(inspection.file):
-        yield "\nA source reads this file; replace words in capitals (docs/feedback.md, Sources), and type:\n"
-        yield from (f"  {line}" for line in how_to_read)
-    elif inspection.records:
+    elif inspection.records and not inspection.trial:
         yield "\nNo record can be used. If the columns are of another form, save this as map.yaml and complete it:\n"
         yield template(inspection.records)
-        yield f"Then type:\n  rounds feedback inspect {shlex.quote(str(inspection.file))} --map map.yaml"
+        yield f"Then type:\n  rounds feedback inspect {argument(inspection.path)} --map map.yaml"
 
 
 def command(inspection: Inspection, fields: Path | None = None) -> str:
-    """The command that hands in the records that can be used."""
-    by_map = f" --map {shlex.quote(str(fields))}" if fields else ""
+    """The command that hands in the records that can be used, or that runs a round with the source that reads them."""
+    if inspection.trial:
+        return f"rounds round -S {shlex.quote(inspection.trial.override)}"
+    by_map = f" --map {argument(fields)}" if fields else ""
     skipping = " --skip-bad" if inspection.rejected else ""
-    return f"rounds feedback import {shlex.quote(str(inspection.file))}{by_map}{skipping}"
+    return f"rounds feedback import {argument(inspection.path)}{by_map}{skipping}"
+
+
+def argument(path: Path) -> str:
+    """A path as an argument of a command: quoted, and never like an option."""
+    return shlex.quote(f"./{path}" if str(path).startswith("-") else str(path))
+
+
+def _how_to_read(exported: Exported, path: Path) -> Iterator[str]:
+    """The command that shows records of an export as its source reads them."""
+    export = exported.export
+    yield f"\nThe records are an export of {export.tool}, which the source {export.source} reads (docs/feedback.md,"
+    yield "Sources). To see three of them, replace the words in capitals, and type:\n"
+    yield f"  rounds feedback inspect {argument(path)} --source {shlex.quote(export.settings)}"
+    if exported.fields:
+        yield f"  FIELD is one of: {', '.join(exported.fields)}"
 
 
 def _lengths(inspection: Inspection) -> Iterator[str]:
@@ -72,36 +90,37 @@ def _licences(inspection: Inspection, fields: Path | None) -> Iterator[str]:
     published = {layout.published for layout in inspection.layouts if layout.published}
     for known in sorted(published) if inspection.unlicensed and fields is None else ():
         yield f"\n{inspection.unlicensed} records state no licence. If they are {known.name}, it is {known.licence}."
-        file = shlex.quote(str(inspection.file))
+        file = argument(inspection.path)
         yield "To state it, type:"
         yield f"  echo 'constant: {{licence: {known.licence}}}' > licence.yaml"
         yield f"  rounds feedback inspect {file} --map licence.yaml"
 
 
-def _kind(inspection: Inspection) -> str:
-    compression = inspection.compression
+def _kinds(inspection: Inspection) -> str:
+    names = {_kind(packing): count for packing, count in inspection.packings.items()}
+    total = sum(names.values())
+    return next(iter(names)) if total == 1 else f"{total} files ({'; '.join(names)})"
+
+
+def _kind(packing: Packing) -> str:
+    compression = packing.compression
     packed = "" if compression is Compression.NONE else f", compressed with {compression.name.lower()}"
-    return f"{NAMES[inspection.kind]}{packed}"
+    return f"{NAMES[packing.kind]}{packed}"
 
 
 def _example(event: FeedbackEvent) -> Iterator[str]:
     for turn in event.prompt:
         yield f"  {turn.role}: {_short(turn.content)}"
-    for ix, response in enumerate(event.responses):
-        yield f"  {_mark(event, ix)} {_short(response.text)}"
+    criterion, words = standings(event)
+    marks = [f"[{word}]" for word in words]
+    for mark, response in zip(marks, event.responses, strict=True):
+        yield f"  {mark:{max(map(len, marks))}} {_short(response.text)}"
+    if criterion and criterion != OVERALL:
+        yield f"  marked by the criterion {criterion}, because no judgement is by {OVERALL} (curate.criterion)"
     if event.flags:
         yield f"  flags: {', '.join(event.flags)}"
     for judgement in event.judgements:
         yield f"  by {judgement.criterion}: {_verdict(judgement)}"
-
-
-def _mark(event: FeedbackEvent, ix: int) -> str:
-    """Marks the best answers by the first judgement."""
-    ranks = event.judgements[0].ranks if event.judgements else None
-    if event.kind not in ("comparison", "ranking") or event.judgements[0].outcome != "prefer" or ranks is None:
-        return "[answer]"
-    best = min(rank for rank in ranks if rank is not None)
-    return "[WINNER]" if ranks[ix] == best else "[loser] "
 
 
 def _verdict(judgement: Judgement) -> str:

@@ -11,7 +11,7 @@ from pathlib import Path
 from core.errors import BadFeedback
 from feedback.packaging import arrow, delimited, json_array, json_lines
 from feedback.packaging.compression import Compression, decompressed
-from feedback.packaging.kinds import FileKind, kind_of
+from feedback.packaging.kinds import READ, FileKind, kind_of
 from feedback.packaging.raw import RawRecord
 
 HEAD = 1 << 16
@@ -65,6 +65,21 @@ def content_digest(path: Path) -> str:
         while block := file.stream.read(1 << 20):
             sha.update(block)
     return sha.hexdigest()
+
+
+def files_at(path: Path) -> list[Path]:
+    """The file, or the files of records in a folder.
+
+    Raises:
+        BadFeedback: there is neither, or the folder has no file of records.
+    """
+    if not path.is_dir():
+        if not path.is_file():
+            raise BadFeedback(f"{path}: there is no such file; name a file or folder of records")
+        return [path]
+    if files := files_in(path):
+        return files
+    raise BadFeedback(f"{path}: the folder has no file of records; name a file, or a folder with {READ}")
 
 
 def files_in(folder: Path) -> list[Path]:

@@ -9,7 +9,7 @@ from pathlib import Path
 from typing import IO, Any
 
 from core.errors import BadFeedback
-from feedback.packaging.kinds import delimiter
+from feedback.packaging.kinds import column_names, delimiter
 from feedback.packaging.raw import RawRecord, as_json
 
 NESTED = frozenset(
@@ -31,9 +31,8 @@ def records(stream: IO[bytes], path: Path) -> Iterator[RawRecord]:
     csv.field_size_limit(min(sys.maxsize, 2**31 - 1))  # the default, 128 kB, is less than a long answer
     text = io.TextIOWrapper(stream, encoding="utf-8-sig", errors="surrogateescape", newline="")
     header, above = _header(text)
-    mark = delimiter(header) or ","
-    names = [name.strip() for name in next(csv.reader([header], delimiter=mark))]
-    rows = csv.reader(text, delimiter=mark, strict=True)
+    names = column_names(header)
+    rows = csv.reader(text, delimiter=delimiter(header) or ",", strict=True)
     line = above + 2
     try:
         for row in rows:

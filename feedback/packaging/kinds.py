@@ -3,6 +3,7 @@
 import csv
 import json
 import re
+from collections import Counter
 from enum import StrEnum
 from typing import NamedTuple
 
@@ -84,6 +85,12 @@ def delimiter(header: str) -> str | None:
     return mark if counts[mark] else None
 
 
+def column_names(header: str) -> list[str]:
+    """The names in a header line. `to_csv` of pandas leaves the first empty, above the index: it is `column_1`."""
+    names = [name.strip() for name in next(csv.reader([header], delimiter=delimiter(header) or ","), [])]
+    return ["column_1", *names[1:]] if len(names) > 1 and not names[0] else names
+
+
 def _is_lines(text: bytes) -> bool:
     """Whether the first line is a complete JSON value and more lines follow: then it is not the array of the file."""
     first, _, rest = text.partition(b"\n")
@@ -102,15 +109,15 @@ def _delimited(text: bytes) -> FileKind:
             f"the file is neither {READ}, or its text is not UTF-8; write it again in UTF-8, such as with "
             "`iconv -f WINDOWS-1252 -t UTF-8`"
         ) from error
-    mark = delimiter(header)
-    names = next(csv.reader([header], delimiter=mark)) if mark else []
-    if not _are_columns(names) and not _is_column(header, text):
+    names = column_names(header)
+    if len(names) < 2 and not _is_column(header, text):
         raise BadFeedback(f"the file begins with {header[:60]!r}, which is no kind that is read; write it as {READ}")
-    return FileKind.TSV if mark == "\t" else FileKind.CSV
-
-
-def _are_columns(names: list[str]) -> bool:
-    return len(names) > 1 and len(set(names)) == len(names) and all(name.strip() for name in names)
+    if twice := [name for name, count in Counter(names).items() if count > 1]:
+        columns = ", ".join(name or "(no name)" for name in twice)
+        raise BadFeedback(f"the header names several columns alike: {columns}; rename them, each by its own name")
+    if not all(names):
+        raise BadFeedback(f"the header has no name for column {names.index('') + 1}; write one, or remove the column")
+    return FileKind.TSV if delimiter(header) == "\t" else FileKind.CSV
 
 
 def _is_column(header: str, text: bytes) -> bool:

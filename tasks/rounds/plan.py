@@ -6,9 +6,9 @@ from pathlib import Path
 from typing import Any, Literal, NamedTuple
 
 from core.errors import BadWorkspace
-from core.files import parse_yaml
 from core.nested import changed, flat
 from core.stored import Json
+from core.yaml_text import parse_yaml
 from feedback import store
 from tasks.people.pending import pending
 from tasks.registry.alias import Registry

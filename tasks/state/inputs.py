@@ -9,8 +9,8 @@ from typing import Any
 import yaml
 from pydantic import ConfigDict, SerializerFunctionWrapHandler, model_serializer
 
-from core.files import parse_yaml
 from core.stored import Json, Value, Values
+from core.yaml_text import parse_yaml
 
 
 class Champion(Value):

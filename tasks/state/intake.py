@@ -24,7 +24,6 @@ from feedback import forgotten, packaging, store
 from feedback.faults import Faults
 from feedback.fieldmap import FieldMap
 from feedback.lines import Line, judged, parse
-from feedback.packaging import kinds
 from feedback.packaging.raw import as_json
 from feedback.schema import FeedbackEvent, RejectedRecord
 from feedback.sources import Intake, Source
@@ -172,7 +171,7 @@ def hand_in(
             be used and `skip_bad` is false. Names the faults by kind, with counts. Nothing is taken in then.
     """
     gone = tombstones.forgotten(workspace)
-    checked = [_check(file, fields, gone, {}) for path in paths for file in _files(path)]
+    checked = [_check(file, fields, gone, {}) for path in paths for file in packaging.files_at(path)]
     known = _waiting_ids(workspace) + _stored_ids(workspace)
     handed = [HandedInFile(each.file, each.ids, each.as_in_inbox) for each in _not_waiting(workspace, checked)]
     taken = collisions(workspace, handed, waiting(workspace), known)
@@ -240,14 +239,6 @@ class _Checked(NamedTuple):
         return rejecting(_judged(self.file, packaging.stem(self.target), self.fields, self.gone), self.taken)
 
 
-def _files(path: Path) -> list[Path]:
-    if not path.is_dir():
-        return [path]
-    if files := packaging.files_in(path):
-        return files
-    raise BadFeedback(f"{path}: the folder has no file of records; name a file, or a folder with {kinds.READ}")
-
-
 def _judged(
     file: Path, source: str, fields: FieldMap | None, gone: tuple[str, ...]
 ) -> Iterator[tuple[Line, FeedbackEvent | RejectedRecord]]:
@@ -262,8 +253,6 @@ def _judged(
 
 @collecting.paused()
 def _check(file: Path, fields: FieldMap | None, gone: tuple[str, ...], taken: Mapping[str, str]) -> _Checked:
-    if not file.is_file():
-        raise BadFeedback(f"{file}: there is no such file, so nothing was taken in; name a file or folder of records")
     before, (kind, compression) = digest(file), packaging.detect(file)
     name = (packaging.content_digest(file) if compression.ending else before)[:16]
     faults, ids, lines = Faults(), bytearray(), hashlib.sha256()

@@ -9,9 +9,9 @@ from pathlib import Path
 import yaml
 
 from core.errors import Damaged, NotFound
-from core.files import parse_yaml
 from core.settings import Settings, parse
 from core.stored import Values
+from core.yaml_text import parse_yaml
 from tasks.state.inputs import Champion, Inputs
 from tasks.state.opening_facts import OpeningFacts
 from tasks.state.workspace import PROJECT, Workspace

@@ -12,8 +12,9 @@ from urllib.parse import urlsplit, urlunsplit
 import yaml
 
 from core.errors import BadWorkspace, Damaged, Unwritable
-from core.files import parse_yaml, recover, unwritable, write_text
+from core.files import recover, unwritable, write_text
 from core.settings import BaseSettings
+from core.yaml_text import parse_yaml
 from tasks.state.workspace import Workspace
 from tasks.tools import dvc_locks
 

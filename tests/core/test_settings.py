@@ -50,3 +50,15 @@ def test_a_file_that_is_not_a_mapping_is_refused(tmp_path: Path) -> None:
         read(tmp_path / "params.yaml")
     with pytest.raises(BadParams, match="is missing"):
         read(tmp_path / "other.yaml")
+
+
+def test_a_key_that_is_written_twice_is_refused_in_a_file_and_in_an_override(tmp_path: Path) -> None:
+    (tmp_path / "map.yaml").write_text("values:\n  left: 0\n  left: 1\n")
+    with pytest.raises(BadParams, match=r"map\.yaml .*line 3: the key left .*line 2"):
+        read(tmp_path / "map.yaml")
+    with pytest.raises(BadParams, match=r"-S .*the key 1 is written twice"):
+        override({}, ["values={1: 0, '1': 1}"])
+
+
+def test_true_and_1_are_two_keys_of_an_override() -> None:
+    assert override({}, ["values={1: 1, true: 0}"]) == {"values": {"1": 1, "true": 0}}

@@ -11,7 +11,8 @@ import yaml
 from cli.display import inspected
 from core.errors import BadFeedback
 from core.settings import override, parse
-from feedback import canonical, exports, inspection
+from core.yaml_text import parse_yaml
+from feedback import canonical, exports, inspection, trials
 from feedback.questions import Question
 from feedback.schema import FeedbackEvent
 from feedback.sources import Intake
@@ -49,31 +50,74 @@ def test_a_record_of_an_export_is_refused_also_if_its_texts_look_like_a_known_fo
         canonical.event(record, {"source": "s", "source_id": "1"})
 
 
-@pytest.mark.parametrize(("record", "use"), [(TASK, "label_studio"), (TREE, "oasst"), (NESTED, "argilla")])
-def test_inspect_prints_the_command_of_the_source(tmp_path: Path, record: dict[str, Any], use: str) -> None:
-    file = tmp_path / "an export, {really}.json"
+@pytest.mark.parametrize(("record", "use"), [(TASK, "label_studio"), (NESTED, "argilla")])
+def test_inspect_prints_the_command_that_shows_the_records_as_the_source_reads_them(
+    tmp_path: Path, record: dict[str, Any], use: str
+) -> None:
+    file = tmp_path / "-an export, {really}.json"
     file.write_text(json.dumps([record]))
     printed = "\n".join(inspected.lines(inspection.inspect(file)))
-    [command] = [line for line in printed.splitlines() if line.startswith("  rounds round -S")]
+    [command] = [line for line in printed.splitlines() if line.startswith("  rounds ")]
     assert "map.yaml" not in printed
-    given = override({}, [shlex.split(command)[-1]])
-    settings = parse(RoundSettings, given, command).plain()["ingest"]["sources"]
-    assert [(source["use"], source["path"]) for source in settings] == [(use, str(file))]
+    assert "cannot be used" not in printed
+    words = shlex.split(command)
+    assert words[:-1] == ["rounds", "feedback", "inspect", str(file), "--source"]
+    assert parse_yaml(words[-1])["use"] == use
+
+
+def test_an_export_is_read_at_once_if_its_source_needs_no_knobs(tmp_path: Path) -> None:
+    file = tmp_path / "trees.jsonl"
+    file.write_text(json.dumps(EXAMPLES["2023-04-12_oasst_ready.trees.jsonl.gz"]) + "\n")
+    assert marked(inspection.inspect(file)) == ["[WINNER] A", "[loser]  B"]
+    assert settings_of(inspection.inspect(file)) == {"use": "oasst", "path": str(file)}
+
+
+def test_an_export_is_read_by_the_source_that_is_typed(tmp_path: Path) -> None:
+    file, labels = tmp_path / "export.json", tmp_path / "labels.xml"
+    file.write_text(json.dumps([EXAMPLES["export.json"]]))
+    labels.write_text(test_label_studio.CONFIG)
+    text = f"{{use: label_studio, prompt: prompt, config: {labels}}}"
+    shown = inspection.inspect(file, source=trials.typed(text, file))
+    assert shown.forms == {"of the source label_studio": 1}
+    assert marked(shown) == ["[WINNER] On Monday.", "[loser]  Soon."]
+    expected = {"use": "label_studio", "prompt": "prompt", "config": str(labels), "path": str(file)}
+    assert settings_of(shown) == expected
+    [source] = parse(RoundSettings, override({}, [shown.trial.override if shown.trial else ""]), "-S").ingest.sources
+    [event] = source.read(Intake(0, seed=0))
+    assert isinstance(event, FeedbackEvent)
+
+
+def marked(shown: inspection.Inspection) -> list[str]:
+    """The answers with their marks."""
+    return [line.strip() for line in inspected.lines(shown) if line.startswith("  [")]
+
+
+def settings_of(shown: inspection.Inspection) -> dict[str, Any]:
+    """The settings of the source in the command for a round, which is printed last."""
+    *_, last = "\n".join(inspected.lines(shown)).splitlines()
+    words = shlex.split(last)
+    assert words[:3] == ["rounds", "round", "-S"]
+    [source] = parse_yaml(words[3].removeprefix("ingest.sources="))
+    return dict(source)
 
 
 def test_inspect_names_the_fields_to_choose_from(tmp_path: Path) -> None:
     file = tmp_path / "export.json"
     file.write_text(json.dumps([TASK | {"data": {"question": "Q?", "left": "A", "right": "B"}}]))
-    assert exports.how_to_read(file)[1:] == ["FIELD is one of: question, left, right"]
+    found = exports.exported(file)
+    assert found
+    assert (found.export.source, found.fields) == ("label_studio", ("question", "left", "right"))
     file.write_text(json.dumps([TREE]))
-    assert len(exports.how_to_read(file)) == 1
+    found = exports.exported(file)
+    assert found
+    assert (found.export.source, found.fields) == ("oasst", ())
 
 
 def test_other_files_are_no_exports(tmp_path: Path) -> None:
     (tmp_path / "votes.jsonl").write_text('{broken\n{"prompt": "Q?", "chosen": "A", "rejected": "B"}\n')
-    assert exports.how_to_read(tmp_path / "votes.jsonl") == []
+    assert exports.exported(tmp_path / "votes.jsonl") is None
     (tmp_path / "broken.jsonl").write_text("{broken\n")
-    assert exports.how_to_read(tmp_path / "broken.jsonl") == []
+    assert exports.exported(tmp_path / "broken.jsonl") is None
 
 
 EXAMPLES: dict[str, Any] = {

@@ -7,11 +7,13 @@ from typing import Any
 import pytest
 
 from core.errors import BadFeedback, BadParams
-from core.settings import parse
+from core.settings import override, parse
 from feedback import canonical, fieldmap
-from feedback.fieldmap import FieldMap
+from feedback.fieldmap import FieldMap, load
 from feedback.schema import FeedbackEvent
+from feedback.sources.table import Table
 from feedback.votes import votes
+from tasks.rounds.params import RoundSettings
 from tests.pages import ROOT
 
 ROW = {"q": {"text": "Q?"}, "outputs": [{"content": "first"}, {"content": "second"}], "who": 7}
@@ -42,6 +44,36 @@ def test_the_winner_is_read_from_a_table_of_values(value: object, chosen: str) -
     assert (event.kind, best(event)) == ("comparison", chosen)
     assert [turn.content for turn in event.prompt] == ["Q?"]
     assert event.extra["vote"] == value
+
+
+@pytest.mark.parametrize(
+    ("values", "value", "chosen"),
+    [
+        ("{0: 0, false: 1}", 0, "A"),
+        ("{false: 1, 0: 0}", 0, "A"),
+        ("{0: 0, false: 1}", False, "B"),
+        ("{true: 0, left: 0, 1: 1}", True, "A"),
+        ("{1: 1, left: 0, true: 0}", True, "A"),
+        ("{1: 1, left: 0, true: 0}", 1, "B"),
+        ('{"1": 1, "true": 0}', 1, "B"),
+        ('{"1": 1, "true": 0}', True, "A"),
+    ],
+)
+def test_the_keys_true_and_1_of_a_map_are_different(tmp_path: Path, values: str, value: object, chosen: str) -> None:
+    winner = f"{{path: vote, values: {values}}}"
+    (tmp_path / "map.yaml").write_text(f"prompt: q\nanswers: [a, b]\nwinner: {winner}\n")
+    source = f"ingest.sources=[{{use: table, path: x, map: {{prompt: q, answers: [a, b], winner: {winner}}}}}]"
+    by_option = parse(RoundSettings, override({}, [source]), "-S").ingest.sources[0]
+    assert isinstance(by_option, Table)
+    row = {"q": "Q?", "a": "A", "b": "B", "vote": value}
+    for fields in (load(tmp_path / "map.yaml"), by_option.map):
+        assert fields is not None
+        assert best(canonical.event(fields.record(row), {"source": "s", "source_id": "1"})) == chosen
+
+
+def test_two_keys_that_are_written_alike_are_refused() -> None:
+    with pytest.raises(BadParams, match="written alike"):
+        parse(FieldMap, PAIR | {"winner": {"path": "vote", "values": {1: 0, "1": 1}}}, "map.yaml")
 
 
 def test_a_value_that_is_not_in_the_map_is_refused() -> None:

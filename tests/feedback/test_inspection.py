@@ -2,6 +2,7 @@ import gzip
 import json
 from pathlib import Path
 
+import pyarrow as pa
 import pytest
 
 from core.errors import BadFeedback
@@ -18,7 +19,7 @@ def test_what_a_file_is_and_how_its_records_would_be_read(tmp_path: Path) -> Non
     content = "".join(json.dumps(record) + "\n" for record in records).encode()
     (tmp_path / "export").write_bytes(gzip.compress(content))
     inspection = inspect(tmp_path / "export")
-    assert (inspection.kind, inspection.compression) == (FileKind.JSON_LINES, Compression.GZIP)
+    assert inspection.packings == {(FileKind.JSON_LINES, Compression.GZIP): 1}
     assert inspection.forms == {"preference": 3, "demonstration": 1}
     assert [where for where, _ in inspection.examples] == ["export:1", "export:2", "export:3"]
     assert (inspection.usable, inspection.rejected) == (4, 1)
@@ -53,3 +54,28 @@ def test_a_file_that_is_not_read(tmp_path: Path) -> None:
     (tmp_path / "votes.jsonl").write_text("version https://git-lfs.github.com/spec/v1\n")
     with pytest.raises(BadFeedback, match="git lfs pull"):
         inspect(tmp_path / "votes.jsonl")
+
+
+def test_the_files_of_a_folder_are_read_together(tmp_path: Path) -> None:
+    rows = pa.Table.from_pylist([GOOD, GOOD])
+    (tmp_path / "train").mkdir()
+    with pa.ipc.new_stream(str(tmp_path / "train" / "data-00000-of-00001.arrow"), rows.schema) as writer:
+        writer.write_table(rows)
+    (tmp_path / "train" / "state.json").write_text("{}")
+    (tmp_path / "dataset_dict.json").write_text("{}")
+    (tmp_path / "more.jsonl").write_text(json.dumps(GOOD) + "\n")
+    inspection = inspect(tmp_path)
+    assert inspection.packings == {(FileKind.JSON_LINES, Compression.NONE): 1, (FileKind.ARROW, Compression.NONE): 1}
+    assert inspection.forms == {"preference": 3}
+    assert [where for where, _ in inspection.examples] == [
+        "more.jsonl:1",
+        "data-00000-of-00001.arrow:1",
+        "data-00000-of-00001.arrow:2",
+    ]
+
+
+def test_neither_a_file_nor_a_folder_of_records(tmp_path: Path) -> None:
+    with pytest.raises(BadFeedback, match=r"nowhere: there is no such file; name a file or folder of records"):
+        inspect(tmp_path / "nowhere")
+    with pytest.raises(BadFeedback, match="the folder has no file of records; name"):
+        inspect(tmp_path)

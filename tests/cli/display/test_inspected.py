@@ -7,7 +7,7 @@ from typing import Any
 
 import yaml
 
-from cli.display.inspected import lines
+from cli.display.inspected import command, lines
 from feedback import fieldmap
 from feedback.inspection import inspect
 
@@ -24,6 +24,17 @@ def printed(file: Path, *records: dict[str, Any], fields: Path | None = None) ->
 def test_the_winner_is_marked(tmp_path: Path) -> None:
     text = printed(tmp_path / "a.jsonl", HELPSTEER3)
     assert [line.strip() for line in text if "[" in line] == ["[loser]  A", "[WINNER] B"]
+
+
+def test_the_mark_is_by_the_criterion_overall_else_by_a_criterion_that_is_named(tmp_path: Path) -> None:
+    safety, overall = {"criterion": "safety", "ranks": [2, 1]}, {"criterion": "overall", "ranks": [1, 2]}
+    record = {"kind": "comparison", "prompt": "Q?", "responses": ["A", "B"]}
+    text = printed(tmp_path / "a.jsonl", record | {"judgements": [safety, overall]})
+    assert [line.strip() for line in text if "[" in line] == ["[WINNER] A", "[loser]  B"]
+    assert not any("marked by" in line for line in text)
+    text = printed(tmp_path / "b.jsonl", record | {"judgements": [safety]})
+    assert [line.strip() for line in text if "[" in line] == ["[loser]  A", "[WINNER] B"]
+    assert any("marked by the criterion safety" in line for line in text)
 
 
 def test_the_licence_of_the_public_set_is_suggested_and_never_set(tmp_path: Path) -> None:
@@ -64,3 +75,19 @@ def test_a_corrected_score_is_flagged(tmp_path: Path) -> None:
 def test_the_lengths_are_counted_in_words(tmp_path: Path) -> None:
     text = printed(tmp_path / "a.jsonl", {"prompt": "one two", "completion": "one two three"})
     assert any("longest 2" in line and "longest 3" in line for line in text)
+
+
+def test_a_name_that_begins_like_an_option_is_typed_with_its_folder(tmp_path: Path, monkeypatch: Any) -> None:
+    monkeypatch.chdir(tmp_path)
+    Path("-a.jsonl").write_text(json.dumps({"prompt": "Q?", "completion": "A"}) + "\n")
+    assert command(inspect(Path("-a.jsonl"))) == "rounds feedback import ./-a.jsonl"
+    Path("-b.jsonl").write_text(json.dumps({"q": "Q?"}) + "\n")
+    assert printed(Path("-b.jsonl"))[-1] == "  rounds feedback inspect ./-b.jsonl --map map.yaml"
+
+
+def test_a_folder_is_named_by_its_number_of_files(tmp_path: Path) -> None:
+    for name in ("a.jsonl", "b.jsonl"):
+        (tmp_path / name).write_text(json.dumps({"prompt": "Q?", "completion": "A"}) + "\n")
+    text = printed(tmp_path)
+    assert text[0] == f"{tmp_path.name}: 2 files (JSON lines), 2 records"
+    assert text[-1] == f"  rounds feedback import {shlex.quote(str(tmp_path))}"

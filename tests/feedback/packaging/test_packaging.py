@@ -182,3 +182,24 @@ def test_the_files_of_a_folder(tmp_path: Path) -> None:
 @pytest.mark.parametrize("name", ["votes.jsonl", "votes.jsonl.gz", "votes.csv.zst", "votes.parquet", "votes"])
 def test_the_stem_of_a_name(name: str) -> None:
     assert packaging.stem(name) == "votes"
+
+
+def test_the_index_column_of_pandas_is_kept_under_a_name(tmp_path: Path) -> None:
+    (tmp_path / "votes.csv").write_text(",prompt,chosen\n0,Q?,yes\n")
+    [record] = packaging.records(tmp_path / "votes.csv")
+    assert json.loads(record.raw) == {"column_1": "0", "prompt": "Q?", "chosen": "yes"}
+
+
+@pytest.mark.parametrize(
+    ("header", "problem"),
+    [
+        ("prompt,answer,answer", "alike: answer; rename"),
+        ("prompt, prompt,chosen", "alike: prompt; rename"),
+        (",prompt,column_1", "alike: column_1; rename"),
+        ("prompt,,chosen", "no name for column 2; write one"),
+    ],
+)
+def test_a_header_with_names_that_are_missing_or_alike(tmp_path: Path, header: str, problem: str) -> None:
+    (tmp_path / "votes.csv").write_text(f"{header}\na,b,c\n")
+    with pytest.raises(BadFeedback, match=problem):
+        packaging.detect(tmp_path / "votes.csv")
