@@ -53,14 +53,14 @@ def _text_problems(event: FeedbackEvent) -> Iterator[str]:
     for ix, turn in enumerate(event.prompt):
         if not turn.content.strip():
             yield f"prompt[{ix}] is empty, expected text"
-        if is_one(turn.content):
+        if turn.content[:1] == "\n" and is_one(turn.content):
             yield f"prompt[{ix}] {_TRANSCRIPT}, expected the text of one turn"
     if event.prompt[-1].role == "assistant":
         yield "prompt ends with an assistant turn, expected one of the user"
     for ix, response in enumerate(event.responses):
         if not response.text.strip():
             yield f"responses[{ix}] is empty, expected text"
-        if is_one(response.text, whole=False):
+        if response.text[:1] == "\n" and is_one(response.text, whole=False):
             yield f"responses[{ix}] {_TRANSCRIPT}, expected the text of one turn"
         if response.messages[-1].role != "assistant":
             yield f"responses[{ix}] ends with another turn, expected one of the assistant"

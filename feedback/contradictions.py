@@ -42,9 +42,11 @@ def contradictions(event: FeedbackEvent) -> Iterator[str]:
     """Every contradiction in the judgements of an event, with the name of the field."""
     by_criterion: defaultdict[str, list[Named]] = defaultdict(list)
     for ix, judgement in enumerate(event.judgements):
-        name = f"judgements[{ix}]"
-        by_criterion[judgement.criterion].append((name, judgement))
-        yield from _of_one(event, judgement, name)
+        yield from _of_one(event, judgement, f"judgements[{ix}]")
+    if event.kind in CHOICES and len(event.judgements) == 1 and not event.judgements[0].scores:
+        return  # the most frequent form, in short
+    for ix, judgement in enumerate(event.judgements):
+        by_criterion[judgement.criterion].append((f"judgements[{ix}]", judgement))
     for criterion, judgements in by_criterion.items():
         if (
             len(judgements) > 1

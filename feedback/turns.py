@@ -90,10 +90,10 @@ def turns(value: object, role: Literal["user", "assistant"], field: str, kept: K
 
 def _written(text: str, role: Literal["user", "assistant"], field: str) -> object:
     """The turns that a text is a transcript or JSON of; any other text as it is."""
+    if text[:1] not in ("\n", "["):
+        return text
     if transcripts.is_one(text, whole=role == "user"):
         return transcripts.conversation(text, field)
-    if not text.startswith("["):
-        return text
     try:
         value = json.loads(text)
     except (ValueError, RecursionError):
