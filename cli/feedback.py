@@ -70,7 +70,7 @@ def inspect(
         raise BadParams("--map and --source exclude each other; write the map into the settings: map: {…}")
     fields, out = fieldmap.load(map_file) if map_file else None, console()
     trial = trials.typed(source, file) if source else None
-    for line in lines(inspection.inspect(file, fields, trial), map_file):
+    for line in lines(inspection.inspect(file, fields, trial), map_file, _most_tokens()):
         out.print(line, soft_wrap=True)
 
 
@@ -162,6 +162,18 @@ def forget(
     else:
         facts = forgetting.forget(workspace, annotator, who, reason)
     forgotten.show(console(), facts, purge, done=yes)
+
+
+def _most_tokens() -> int:
+    """`model.max_answer_tokens` of the workspace's params.yaml; the default where there is none."""
+    from cli.display.inspected import MOST_TOKENS
+    from core.settings import read
+    from tasks.state.choosing import current_or_planned
+
+    params = current_or_planned().params
+    model = (read(params) if params.exists() else {}).get("model") or {}
+    limit = model.get("max_answer_tokens") if isinstance(model, dict) else None
+    return limit if isinstance(limit, int) else MOST_TOKENS
 
 
 def _report(handed_in: HandedIn) -> list[str]:

@@ -2,7 +2,7 @@
 
 from collections import Counter
 from collections.abc import Iterator, Mapping, Sequence
-from itertools import accumulate, islice
+from itertools import accumulate, islice, takewhile
 from pathlib import Path
 from typing import Any, NamedTuple
 
@@ -11,6 +11,7 @@ from feedback import exports, layouts, packaging
 from feedback.exports import Exported
 from feedback.faults import Faults
 from feedback.fieldmap import FieldMap
+from feedback.forms import correction_votes
 from feedback.layouts import Layout
 from feedback.lines import Line, judged, parse
 from feedback.packaging.compression import Compression
@@ -18,6 +19,7 @@ from feedback.packaging.kinds import FileKind
 from feedback.schema import FeedbackEvent, RejectedRecord
 from feedback.sources import Intake
 from feedback.trials import Trial, trial
+from feedback.votes import Vote, votes
 
 CANONICAL = "canonical"
 """The form of a record that has `responses`."""
@@ -61,6 +63,8 @@ class Inspection(NamedTuple):
     answers: Lengths
     unlicensed: int
     """Number of usable records that state no licence."""
+    shared: dict[int, int]
+    """Number of words with which both of two different answers begin → the number of such pairs."""
     exported: Exported | None
     """The kind of export, if its records are read by a source only."""
     trial: Trial | None
@@ -82,6 +86,7 @@ class _Tally:
         self.prompts: Counter[int] = Counter()
         self.answers: Counter[int] = Counter()
         self.unlicensed = 0
+        self.shared: Counter[int] = Counter()
         self.faults = Faults()
 
     def add(self, where: str, form: str, record: FeedbackEvent | RejectedRecord) -> None:
@@ -93,6 +98,7 @@ class _Tally:
         self.prompts[sum(len(turn.content.split()) for turn in record.prompt)] += 1
         self.answers.update(len(response.text.split()) for response in record.responses)
         self.unlicensed += record.licence == "none-stated"
+        self.shared.update(_shared(vote.pair.first, vote.pair.second) for vote in _compared(record))
         if len(self.first) < self._wanted:
             self.first.append((where, record))
 
@@ -125,6 +131,7 @@ def inspect(path: Path, fields: FieldMap | None = None, source: Trial | None = N
         _lengths(tally.prompts),
         _lengths(tally.answers),
         tally.unlicensed,
+        dict(tally.shared),
         exported,
         source,
     )
@@ -158,6 +165,18 @@ def _lengths(counts: Counter[int]) -> Lengths:
     numbers = sorted(counts)
     until = zip(numbers, accumulate(counts[number] for number in numbers), strict=True)
     return Lengths(next(number for number, count in until if 2 * count >= counts.total()), numbers[-1])
+
+
+def _compared(event: FeedbackEvent) -> list[Vote]:
+    """The votes of an event by its first criterion."""
+    cast = [*correction_votes(event), *votes(event)]
+    return [vote for vote in cast if vote.pair.criterion == cast[0].pair.criterion]
+
+
+def _shared(first: str, second: str) -> int:
+    """The number of words with which both texts begin."""
+    pairs = zip(first.split(), second.split(), strict=False)
+    return sum(1 for _ in takewhile(lambda pair: pair[0] == pair[1], pairs))
 
 
 def _parsed(file: Path) -> Iterator[Mapping[str, Any]]:

@@ -21,12 +21,20 @@ NAMES = {
     FileKind.ARROW: "Arrow",
 }
 
+MOST_TOKENS = 48
+"""Default of `model.max_answer_tokens`, which is declared in a module that loads torch."""
 WIDTH = 160
 """Number of characters of a text that are shown."""
 
 
-def lines(inspection: Inspection, fields: Path | None = None) -> Iterator[str]:
-    """All lines, from top to bottom; `fields` is the file of the map that was used."""
+def lines(inspection: Inspection, fields: Path | None = None, most_tokens: int = MOST_TOKENS) -> Iterator[str]:
+    """All lines, from top to bottom.
+
+    Args:
+        inspection: what is in the file.
+        fields: the file of the map that was used.
+        most_tokens: `model.max_answer_tokens`, to which a round cuts answers.
+    """
     yield f"{inspection.path.name}: {_kinds(inspection)}, {inspection.usable + inspection.rejected} records"
     yield from (f"  {count} in the form {form}" for form, count in inspection.forms.items())
     for where, event in inspection.examples:
@@ -40,6 +48,7 @@ def lines(inspection: Inspection, fields: Path | None = None) -> Iterator[str]:
         yield from (f"  {fault}" for fault in inspection.faults)
     if inspection.usable:
         yield from _lengths(inspection)
+        yield from _equal_after_cut(inspection, most_tokens)
         yield from _licences(inspection, fields)
         yield "\nTo hand in these records, type:\n  " + command(inspection, fields)
     elif inspection.records and not inspection.trial:
@@ -83,6 +92,16 @@ def _lengths(inspection: Inspection) -> Iterator[str]:
         "A round cuts a prompt to the last model.max_prompt_tokens tokens and an answer to the first "
         "model.max_answer_tokens; a word is one token or more. `rounds params` shows both limits."
     )
+
+
+def _equal_after_cut(inspection: Inspection, most_tokens: int) -> Iterator[str]:
+    """Pairs whose answers are certainly equal after the cut: they share as many words as there may be tokens."""
+    if count := sum(count for words, count in inspection.shared.items() if words >= most_tokens):
+        yield (
+            f"{count} of {sum(inspection.shared.values())} pairs have answers that share their first {most_tokens} "
+            f"words. With model.max_answer_tokens={most_tokens}, they are equal after the cut and are not trained on; "
+            "raise it."
+        )
 
 
 def _licences(inspection: Inspection, fields: Path | None) -> Iterator[str]:

@@ -7,9 +7,10 @@ from typing import Any
 
 import yaml
 
-from cli.display.inspected import command, lines
+from cli.display.inspected import MOST_TOKENS, command, lines
 from feedback import fieldmap
 from feedback.inspection import inspect
+from models.policy import ModelSettings
 
 HELPSTEER3 = {"context": "Q?", "response1": "A", "response2": "B", "overall_preference": 2}
 
@@ -91,3 +92,18 @@ def test_a_folder_is_named_by_its_number_of_files(tmp_path: Path) -> None:
     text = printed(tmp_path)
     assert text[0] == f"{tmp_path.name}: 2 files (JSON lines), 2 records"
     assert text[-1] == f"  rounds feedback import {shlex.quote(str(tmp_path))}"
+
+
+def test_pairs_that_are_equal_after_the_cut_are_counted(tmp_path: Path) -> None:
+    same = {"prompt": "Q?", "chosen": "one two three four", "rejected": "one two three five"}
+    other = {"prompt": "Q!", "chosen": "one two", "rejected": "one two three four"}
+    (tmp_path / "a.jsonl").write_text("".join(json.dumps(record) + "\n" for record in (same, other)))
+    found = inspect(tmp_path / "a.jsonl")
+    assert found.shared == {3: 1, 2: 1}
+    assert [line[:12] for line in lines(found, most_tokens=3) if "after the cut" in line] == ["1 of 2 pairs"]
+    assert [line[:12] for line in lines(found, most_tokens=2) if "after the cut" in line] == ["2 of 2 pairs"]
+    assert not [line for line in lines(found, most_tokens=4) if "after the cut" in line]
+
+
+def test_the_default_limit_is_that_of_the_model() -> None:
+    assert ModelSettings().max_answer_tokens == MOST_TOKENS
