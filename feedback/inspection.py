@@ -1,13 +1,14 @@
 """What a file of records is, and how its records would be read. Read by the code that imports them; changes nothing."""
 
 from collections import Counter
-from collections.abc import Iterator, Mapping, Sequence
+from collections.abc import Container, Iterable, Iterator, Mapping, Sequence
 from itertools import accumulate, islice, takewhile
 from pathlib import Path
 from typing import Any, NamedTuple
 
 from core.errors import BadFeedback
 from feedback import exports, layouts, packaging
+from feedback.clashes import clashes, rejecting
 from feedback.exports import Exported
 from feedback.faults import Faults
 from feedback.fieldmap import FieldMap
@@ -88,6 +89,9 @@ class _Tally:
         self.unlicensed = 0
         self.shared: Counter[int] = Counter()
         self.faults = Faults()
+        self._ids: set[str] = set()
+        self.repeated: set[str] = set()
+        """Ids that several records have."""
 
     def add(self, where: str, form: str, record: FeedbackEvent | RejectedRecord) -> None:
         """Count a record."""
@@ -95,6 +99,7 @@ class _Tally:
             self.faults.add(record)
             return
         self.forms[form] += 1
+        (self.repeated if record.feedback_id in self._ids else self._ids).add(record.feedback_id)
         self.prompts[sum(len(turn.content.split()) for turn in record.prompt)] += 1
         self.answers.update(len(response.text.split()) for response in record.responses)
         self.unlicensed += record.licence == "none-stated"
@@ -116,9 +121,9 @@ def inspect(path: Path, fields: FieldMap | None = None, source: Trial | None = N
     exported = None if fields or source else exports.exported(files[0])
     if exported and not exported.export.knobs:
         source = trial({"use": exported.export.source}, path)
-    tally = _Tally(examples)
-    for where, form, record in _by_source(source) if source else _by_form(files, fields):
-        tally.add(where, form, record)
+    tally = _tallied(_by_source(source) if source else _by_form(files, fields, {}), examples)
+    if not source and tally.repeated:
+        tally = _tallied(_by_form(files, fields, _clashes(files, fields, tally.repeated)), examples)
     return Inspection(
         path,
         dict(packings.most_common()),
@@ -137,14 +142,35 @@ def inspect(path: Path, fields: FieldMap | None = None, source: Trial | None = N
     )
 
 
+def _tallied(records: Iterable[tuple[str, str, FeedbackEvent | RejectedRecord]], examples: int) -> _Tally:
+    tally = _Tally(examples)
+    for where, form, record in records:
+        tally.add(where, form, record)
+    return tally
+
+
+def _clashes(files: Sequence[Path], fields: FieldMap | None, repeated: Container[str]) -> dict[str, str]:
+    """Position of a record that has the id of another one → the reason why it cannot be used."""
+    events = (
+        (line, record)
+        for line, record in _judged(files, fields)
+        if isinstance(record, FeedbackEvent) and record.feedback_id in repeated
+    )
+    return clashes(events, {})
+
+
+def _judged(files: Iterable[Path], fields: FieldMap | None) -> Iterator[tuple[Line, FeedbackEvent | RejectedRecord]]:
+    for file in files:
+        yield from judged(file, file.name, {}, fields.record if fields else dict)
+
+
 def _by_form(
-    files: Sequence[Path], fields: FieldMap | None
+    files: Sequence[Path], fields: FieldMap | None, clashing: Mapping[str, str]
 ) -> Iterator[tuple[str, str, FeedbackEvent | RejectedRecord]]:
     """Position, form and event of each record."""
-    for file in files:
-        for line, record in judged(file, file.name, {}, fields.record if fields else dict):
-            usable = isinstance(record, FeedbackEvent)
-            yield line.where, "" if not usable else BY_MAP if fields and fields.answers else _form(line), record
+    for line, record in rejecting(_judged(files, fields), clashing):
+        usable = isinstance(record, FeedbackEvent)
+        yield line.where, "" if not usable else BY_MAP if fields and fields.answers else _form(line), record
 
 
 def _by_source(read: Trial) -> Iterator[tuple[str, str, FeedbackEvent | RejectedRecord]]:

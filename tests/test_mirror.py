@@ -57,6 +57,7 @@ ELSEWHERE = {
     "tasks/registry/archive.py": "tasks/history/test_lineage.py",
     "tasks/state/reports.py": "tasks/state/test_stored_forms.py",
     "tasks/state/round.py": "tasks/state/test_stored_forms.py",
+    "tasks/state/collisions.py": "tasks/state/test_intake.py",
     "tasks/state/templates.py": "tasks/steps/test_ingest.py",
     "tasks/state/workspace.py": "tasks/state/test_workspace_paths.py",
     # only whole rounds, commands or servers show that it works

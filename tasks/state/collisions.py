@@ -3,12 +3,12 @@
 Ids are compared in packed form; only records whose id occurs twice are read a second time.
 """
 
-from collections import defaultdict
-from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
+from collections.abc import Callable, Iterable, Iterator, Sequence
 from pathlib import Path
 from typing import NamedTuple
 
 from feedback import store
+from feedback.clashes import clashes
 from feedback.lines import Line
 from feedback.schema import FeedbackEvent, RejectedRecord
 from feedback.sources import Intake
@@ -19,8 +19,6 @@ from tasks.state.inbox_index import WIDTH, packed, repeated
 from tasks.state.workspace import Workspace
 
 Records = Callable[[], Iterator[tuple[Line, FeedbackEvent | RejectedRecord]]]
-
-REASON = "feedback_id {} is that of another record, expected one of its own (source, source_id and annotator make it)"
 
 
 class HandedInFile(NamedTuple):
@@ -48,14 +46,9 @@ def collisions(
     if not doubtful:
         return {}
     first = _contents(_known(workspace, inbox, doubtful))
-    rejected: defaultdict[Path, dict[str, str]] = defaultdict(dict)
-    for file in files:
-        if _has_any(file.ids, doubtful):
-            for line, event in _selected(file.records(), doubtful):
-                content = identity.content(event)
-                if first.setdefault(event.feedback_id, content) != content:
-                    rejected[file.path][line.where] = REASON.format(event.feedback_id)
-    return rejected
+    candidates = [file for file in files if _has_any(file.ids, doubtful)]
+    rejected = {file.path: clashes(_selected(file.records(), doubtful), first) for file in candidates}
+    return {path: reasons for path, reasons in rejected.items() if reasons}
 
 
 def _known(workspace: Workspace, inbox: Sequence[Path], doubtful: frozenset[bytes]) -> Iterator[FeedbackEvent]:
@@ -84,15 +77,4 @@ def _selected(
 ) -> Iterator[tuple[Line, FeedbackEvent]]:
     for line, record in records:
         if isinstance(record, FeedbackEvent) and packed([record.feedback_id]) in doubtful:
-            yield line, record
-
-
-def rejecting(
-    records: Iterable[tuple[Line, FeedbackEvent | RejectedRecord]], reasons: Mapping[str, str]
-) -> Iterator[tuple[Line, FeedbackEvent | RejectedRecord]]:
-    """The records of a file; those at the positions in `reasons` are rejected."""
-    for line, record in records:
-        if isinstance(record, FeedbackEvent) and (reason := reasons.get(line.where)):
-            yield line, RejectedRecord(source=record.source, where=line.where, reason=reason, record=line.text)
-        else:
             yield line, record

@@ -21,6 +21,7 @@ from core.files import digest, replacing
 from core.plugins import used
 from core.settings import BaseSettings, override, read, section
 from feedback import forgotten, packaging, store
+from feedback.clashes import rejecting
 from feedback.faults import Faults
 from feedback.fieldmap import FieldMap
 from feedback.lines import Line, judged, parse
@@ -31,7 +32,7 @@ from feedback.sources.jsonl import JSONL, source_name
 from feedback.sources.simulated import Simulated
 from tasks.state import feedback_database, tombstones
 from tasks.state.choosing import at
-from tasks.state.collisions import HandedInFile, collisions, rejecting
+from tasks.state.collisions import HandedInFile, collisions
 from tasks.state.inbox_index import WIDTH, InboxIndex, count_new, packed
 from tasks.state.lock import holding
 from tasks.state.round import code_digest

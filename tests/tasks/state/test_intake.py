@@ -108,7 +108,7 @@ def files(draw: st.DrawFn) -> tuple[str, Compression, Records]:
     return written, draw(st.sampled_from(list(Compression))), [*records, *records[: draw(st.integers(0, 2))]]
 
 
-@settings(deadline=None, max_examples=100)
+@settings(deadline=None, max_examples=60)
 @given(files())
 def test_what_is_acknowledged_is_what_the_next_round_counts(file: tuple[str, Compression, Records]) -> None:
     written, compression, records = file
