@@ -1,4 +1,4 @@
-"""CSV and TSV: the first line names the columns, every other row is a record of texts. An empty cell is not stated."""
+"""CSV and TSV: the first line names the columns, every other row is a record of texts. An empty cell is null."""
 
 import csv
 import io
@@ -59,8 +59,8 @@ def _record(line: int, names: Sequence[str], row: Sequence[str]) -> RawRecord:
         return RawRecord(line, json.dumps(row).encode(), reason)
     if any("\udc80" <= character <= "\udcff" for cell in row for character in cell):
         return RawRecord(line, json.dumps(row).encode(), "the row is not UTF-8, expected text in UTF-8")
-    stated = {name: _value(name, cell) for name, cell in zip(names, row, strict=True) if cell.strip()}
-    return RawRecord(line, as_json(stated))
+    values = {name: _value(name, cell) if cell.strip() else None for name, cell in zip(names, row, strict=True)}
+    return RawRecord(line, as_json(values))
 
 
 def _value(name: str, cell: str) -> Any:

@@ -158,11 +158,15 @@ def test_a_text_below_one_word_is_a_problem_of_its_rows(tmp_path: Path) -> None:
     assert record.problem == "the row has 2 fields, expected 1 as in the header"
 
 
-def test_an_empty_cell_is_not_stated_and_a_conversation_is_read(tmp_path: Path) -> None:
+def test_an_empty_cell_is_null_and_a_conversation_is_read(tmp_path: Path) -> None:
     turns = '"[{""role"": ""user"", ""content"": ""Hi""}]"'
     (tmp_path / "votes.csv").write_text(f'prompt,chosen,annotator_id\n{turns},"{{""a"": 1}}",\n')
     [record] = packaging.records(tmp_path / "votes.csv")
-    assert json.loads(record.raw) == {"prompt": [{"role": "user", "content": "Hi"}], "chosen": '{"a": 1}'}
+    assert json.loads(record.raw) == {
+        "prompt": [{"role": "user", "content": "Hi"}],
+        "chosen": '{"a": 1}',
+        "annotator_id": None,
+    }
 
 
 def test_missing_numbers_and_times_of_a_table(tmp_path: Path) -> None:

@@ -70,6 +70,7 @@ def ranking(number: int, text: str) -> dict[str, Any]:
     return {"kind": "ranking", "prompt": f"Q{number}? {text}", "responses": answers, "judgements": judgements}
 
 
+JSON_KINDS = ("lines", "array", "indented array")
 TEXT_TABLES = ("csv", "semicolons", "tsv")
 FORMS: list[Callable[[int, str], dict[str, Any]]] = [
     preference,
@@ -90,7 +91,7 @@ WITH_LAYOUTS = [
     *FORMS,
     *(partial(lambda record, number, text: {**record, "n": number, "remark": text}, each.record) for each in FIXTURES),
 ]
-"""Those of all layouts too. Some have lists of objects, which a table of text does not."""
+"""Those of all layouts too, for JSON: some have values of several types in one column, which a table does not."""
 
 
 def flat(record: dict[str, Any]) -> dict[str, Any]:
@@ -102,7 +103,7 @@ def flat(record: dict[str, Any]) -> dict[str, Any]:
 def files(draw: st.DrawFn) -> tuple[str, Compression, Records]:
     """A kind of file, its compression and records of one form, some of them repeated."""
     written = draw(st.sampled_from(sorted(WRITERS)))
-    form = draw(st.sampled_from(FORMS if written in TEXT_TABLES else WITH_LAYOUTS))
+    form = draw(st.sampled_from(WITH_LAYOUTS if written in JSON_KINDS else FORMS))
     texts = draw(st.lists(st.text(st.characters(exclude_categories=["Cs", "Cc"]), max_size=8), min_size=1, max_size=6))
     records = [form(number, text) for number, text in enumerate(texts)]
     return written, draw(st.sampled_from(list(Compression))), [*records, *records[: draw(st.integers(0, 2))]]
