@@ -5,7 +5,10 @@ from collections.abc import Callable, Iterator, Mapping, Sequence
 from pathlib import Path
 from typing import Any, ClassVar, NamedTuple, Protocol, Self
 
+from core.errors import BadFeedback
+from core.files import digest
 from core.plugins import Plugin
+from feedback import packaging
 from feedback.probes import Probes
 from feedback.schema import FeedbackEvent, Message, RejectedRecord, Response
 
@@ -71,20 +74,37 @@ class Source(Plugin):
         """All records for the round, in order; one that cannot be used is a `RejectedRecord` in its position."""
 
     def check(self) -> None:
-        """Check that the source can be read. Called before a round is opened.
+        """Check that the source can be read: by default, that its files are of a kind that is read.
+
+        Called before a round is opened.
 
         Raises:
-            BadFeedback: the file or folder that it reads does not exist.
+            BadFeedback: a file or folder that it reads does not exist, or is of another kind.
         """
-        return
+        for file in self.files():
+            packaging.detect(file)
 
     def files(self) -> list[Path]:
         """The files that it reads, in which a record is found by its hash; none by default."""
         return []
 
+    def _files_in(self, path: Path) -> list[Path]:
+        """A file, or all files of records below a folder, sorted by name.
+
+        Raises:
+            BadFeedback: there is none; names the source.
+        """
+        files = packaging.files_in(path) if path.is_dir() else [path]
+        if not files or not path.exists():
+            raise BadFeedback(f"{path}: no file of records; set `path` of the source {self.name()} to one that exists")
+        return files
+
     def fingerprint(self) -> str:
-        """A string that changes when there is something new to read; empty for a source that judges on demand."""
-        return ""
+        """A string that changes when there is something new to read: by default, the digests of its files.
+
+        Empty for a source that judges on demand.
+        """
+        return " ".join(digest(file) for file in self.files())
 
     def reading(self, traces: OpenTraces) -> Self:
         """The source with access to traces; the source itself if it needs none."""

@@ -8,8 +8,7 @@ from typing import Any, ClassVar, NamedTuple
 from pydantic import Field
 
 from core.errors import BadFeedback
-from core.files import digest
-from feedback import exports, lines, packaging, questions
+from feedback import exports, lines, questions
 from feedback.layouts import spoken
 from feedback.lines import Record
 from feedback.packaging.raw import as_json
@@ -64,25 +63,13 @@ class Argilla(Source):
         for file in self.files():
             yield from lines.several(file, self.source, defaults, _by_person, self._records)
 
-    def check(self) -> None:
-        """Check that the file or folder exists, and that files are of a kind that is read."""
-        for file in self.files():
-            packaging.detect(file)
-
-    def fingerprint(self) -> str:
-        """The digests of all files."""
-        return " ".join(digest(file) for file in self.files())
-
     def files(self) -> list[Path]:
         """The files that it reads, sorted by name.
 
         Raises:
             BadFeedback: there is no such file or folder.
         """
-        files = packaging.files_in(self.path) if self.path.is_dir() else [self.path]
-        if not files or not self.path.exists():
-            raise BadFeedback(f"{self.path}: no file of records; set `path` of the source argilla to one that exists")
-        return files
+        return self._files_in(self.path)
 
     def _records(self, part: Record) -> Iterable[Record]:
         """One person's response to a record, in the canonical form."""

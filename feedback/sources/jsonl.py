@@ -4,7 +4,6 @@ from collections.abc import Iterator
 from pathlib import Path
 
 from core.errors import BadFeedback
-from core.files import digest
 from feedback import lines, packaging
 from feedback.schema import FeedbackEvent, RejectedRecord
 from feedback.sources import Intake, Source
@@ -20,15 +19,6 @@ class JSONL(Source):
         """All records, file by file, sorted by file name."""
         for file in self.files():
             yield from lines.events(file, source_name(file), {"round": intake.round})
-
-    def check(self) -> None:
-        """Check that the file or folder exists, and that files are of a kind that is read."""
-        for file in self.files():
-            packaging.detect(file)
-
-    def fingerprint(self) -> str:
-        """The digests of all files."""
-        return " ".join(digest(file) for file in self.files())
 
     def files(self) -> list[Path]:
         """The files that it reads, sorted by name.

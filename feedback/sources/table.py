@@ -3,8 +3,7 @@
 from collections.abc import Iterator
 from pathlib import Path
 
-from core.errors import BadFeedback
-from feedback import hub, lines, packaging
+from feedback import hub, lines
 from feedback.fieldmap import FieldMap
 from feedback.schema import FeedbackEvent, RejectedRecord
 from feedback.sources import Intake
@@ -36,7 +35,4 @@ class Table(JSONL):
         """
         if hub.is_address(self.path):
             return hub.files(self.path, self.split)
-        files = packaging.files_in(self.path) if self.path.is_dir() else [self.path]
-        if not files or not self.path.exists():
-            raise BadFeedback(f"{self.path}: no file of records; set `path` of the source table to one that exists")
-        return files
+        return self._files_in(self.path)
