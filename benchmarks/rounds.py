@@ -24,8 +24,9 @@ from evaluation.evals.true_utility import TRUE_GAIN, TRUE_UTILITY, TRUE_UTILITY_
 from evaluation.evals.votes import WIN_RATE
 from evaluation.statistics.intervals import Interval
 from models.measured import SAMPLE_PROMPTS
-from tasks.state import records
+from tasks.state import choosing, records
 from tasks.state.records import RoundRecord
+from tasks.state.round import salt_of_seed
 from tasks.state.workspace import PROJECT, Workspace
 
 RESULTS = PROJECT / "benchmarks" / "results"
@@ -47,6 +48,8 @@ class Gain(NamedTuple):
 
 def run(folder: Path, seed: int, rounds: int, settings: Sequence[str] = ()) -> None:
     """Run a workspace up to round `rounds`."""
+    if not folder.exists():
+        choosing.new(folder, salt=salt_of_seed(seed))
     options = [word for setting in (f"seed={seed}", *settings) for word in ("-S", setting)]
     while max(records.numbers(Workspace(folder)), default=-1) < rounds:
         command = [sys.executable, "-m", "cli", "round", "--new", "--workspace", str(folder), *options]

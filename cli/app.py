@@ -40,7 +40,7 @@ app = typer.Typer(
 
 Folder = Annotated[
     Path | None,
-    typer.Option("--workspace", "-w", help="Folder with dvc.yaml, params.yaml and data/. The first round creates it."),
+    typer.Option("--workspace", "-w", help="Folder with dvc.yaml, params.yaml and data/. Made by `rounds init`."),
 ]
 Overrides = Annotated[
     list[str] | None,

@@ -53,9 +53,9 @@ def explain(
     from tasks.analysis.explain import explain as explained
     from tasks.analysis.explain import reward_version
     from tasks.analysis.explain.page import page
-    from tasks.state.choosing import current_or_server
+    from tasks.state.choosing import current
 
-    workspace = current_or_server(folder)
+    workspace = current(folder)
     if version is not None and round_ is not None:
         raise BadParams("--version and --round both choose a reward model; give only one of them")
     registered = reward_version(workspace, version, round_)

@@ -39,10 +39,10 @@ def import_files(
     """Add feedback to the inbox. With enough records, a Prefect deployment starts a round."""
     from feedback import fieldmap
     from tasks.state import intake
-    from tasks.state.choosing import current_or_planned
+    from tasks.state.choosing import current
     from tasks.tools.events import configured, send_feedback_ready
 
-    workspace, out = current_or_planned(folder), console()
+    workspace, out = current(folder), console()
     handed_in = intake.hand_in(workspace, files, skip_bad, fieldmap.load(map_file) if map_file else None)
     for line in _report(handed_in):
         out.print(line, soft_wrap=True)

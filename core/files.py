@@ -56,6 +56,20 @@ def write_text(target: Path, text: str) -> None:
         draft.write_text(text, encoding="utf-8")
 
 
+def create_text(target: Path, text: str) -> bool:
+    """Write a text file that does not exist yet, atomically; False if another process created it: that one stays."""
+    target.parent.mkdir(parents=True, exist_ok=True)
+    with tempfile.NamedTemporaryFile("w", dir=target.parent, prefix=f".{target.name}.", encoding="utf-8") as draft:
+        draft.write(text)
+        draft.flush()
+        os.fsync(draft.fileno())
+        try:
+            os.link(draft.name, target)
+        except FileExistsError:
+            return False
+    return True
+
+
 def write_json(target: Path, value: Any) -> None:
     """Write an indented JSON file atomically, with keys in the given order.
 

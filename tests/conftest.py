@@ -10,6 +10,7 @@ from pathlib import Path
 import pytest
 
 from tasks.state.choosing import at
+from tasks.state.identity import EMBEDDED_SALT
 from tasks.state.workspace import Workspace
 from tests.commands import CommandResult, Rounds
 from tests.profile import HOLD, PROMOTE, TINY
@@ -91,7 +92,7 @@ def furnish(empty_store: Path, surroundings: None) -> Furnish:
     """Makes a folder a workspace in which no round has run."""
 
     def made(root: Path) -> Workspace:
-        workspace = at(root)
+        workspace = at(root, salt=EMBEDDED_SALT)
         shutil.copyfile(empty_store, root / "mlflow.db")
         return workspace
 

@@ -23,6 +23,7 @@ VERBS = {"approve": "approval", "promote": "promotion"}
 WITHOUT_A_MODULE = {
     "cooldown": "a state of the champion alias: `Cooldown` in tasks/registry/alias",
     "feedback": "its noun is that of the package feedback; tasks/state/intake hands it in",
+    "init": "makes a workspace: `new` in tasks/state/choosing",
     "show": "prints one record (tasks/state/records)",
     "status": "prints parts of several records",
 }

@@ -149,9 +149,9 @@ def _check_owner(database: Database, own: str) -> None:
     known = database.read(_owner) or database.write(lambda connection: _become_owner(connection, own))
     if known != own:
         raise BadWorkspace(
-            f"the feedback database {database.address} belongs to another workspace (its data/workspace-id is {known}, "
-            f"here it is {own}); give each workspace a database or a schema of its own (docs/operations.md), or, if "
-            "this workspace replaces that one, copy its data/workspace-id"
+            f"the feedback database {database.address} belongs to another workspace (the id in its data/workspace.json "
+            f"is {known}, here it is {own}); give each workspace a database or a schema of its own "
+            "(docs/operations.md), or, if this workspace replaces that one, copy its data/workspace.json"
         )
 
 

@@ -82,7 +82,7 @@ def replay(workspace: Workspace, round_name: str, into: Path, remote: str | None
     store = VersionStore(workspace.root)
     with _all_or_nothing(into):
         with Archive(workspace.root).saved(past) as saved:
-            target = _rebuilt(at(into), past, saved)
+            target = _rebuilt(at(into, salt=saved.inputs.salt), past, saved)
             recorded = saved.stages
             remotes = _remotes(workspace, past, saved, remote)
         _fetch_champion(store, target)

@@ -20,7 +20,7 @@ from tasks.rounds import foresight
 from tasks.rounds.params import RoundSettings
 from tasks.rounds.request import Request, parsed, read_request
 from tasks.rounds.running import Execute, RunningRound
-from tasks.state import feedback_database, graph, intake, metric_points, records, tombstones
+from tasks.state import feedback_database, graph, identity, intake, metric_points, records, tombstones
 from tasks.state import round as rounds
 from tasks.state.inputs import Base, Champion, Inputs
 from tasks.state.opening_facts import OpeningFacts
@@ -139,6 +139,7 @@ def check_first(workspace: Workspace, overrides: Sequence[str]) -> None:
 
 def _freeze(workspace: Workspace, request: Request, registry: Registry) -> Round:
     params = request.params
+    identity.made(workspace)
     graph.renew(workspace)
     champion = registry.champion()
     number = next_number(workspace, registry)
@@ -200,7 +201,7 @@ def frozen(
         number=number,
         parent=records.key(workspace, number - 1),
         seed=rounds.seeded(params.seed, "round", number),
-        salt=_salt(workspace, params),
+        salt=identity.known_salt(workspace) or "random",
         champion=Champion(version=champion.version, digest=champion.digest) if champion else None,
         base=Base(name=params.model.base, digest=base_digest(params.model.base)),
         code=rounds.code_digest(),
@@ -216,11 +217,6 @@ def next_number(workspace: Workspace, registry: Registry) -> int:
     """One more than the last round in this workspace or in the registry."""
     known = [*records.numbers(workspace), *(version.round for version in registry.versions("policy"))]
     return max(known, default=-1) + 1
-
-
-def _salt(workspace: Workspace, params: RoundSettings) -> str:
-    """The salt of the split, the same in all rounds: another would move held-out prompts into training."""
-    return rounds.read(workspace).salt if workspace.round.exists() else f"{rounds.seeded(params.seed, 'split'):016x}"
 
 
 def _fetch_champion(workspace: Workspace, registry: Registry, champion: ModelVersion | None) -> None:

@@ -5,12 +5,18 @@ import shutil
 from pathlib import Path
 from shlex import quote
 
-from core.errors import BadWorkspace
+from core.errors import BadParams, BadWorkspace
+from tasks.state import identity
 from tasks.state.workspace import PROJECT, SHIPPED, Workspace
 
 
-def at(root: Path) -> Workspace:
+def at(root: Path, name: str | None = None, salt: str | None = None) -> Workspace:
     """The workspace at `root`; created if the folder is missing or empty.
+
+    Args:
+        root: its folder.
+        name: the name of a new one; None for the folder's.
+        salt: the salt of a new one's split; None for a random one.
 
     Raises:
         BadWorkspace: the folder is neither empty nor a workspace, or it cannot be written.
@@ -19,10 +25,28 @@ def at(root: Path) -> Workspace:
     try:
         if not workspace.graph.exists():
             _copy_shipped_files(workspace.root)
-        workspace.data.mkdir(exist_ok=True)
+        identity.made(workspace, name, salt)
     except OSError as error:
         raise BadWorkspace(f"{workspace.root} cannot be written ({error}); name a folder that can be") from error
     return workspace
+
+
+def new(root: Path, name: str | None = None, salt: str | None = None) -> Workspace:
+    """A new workspace at `root`, see `at`.
+
+    Raises:
+        BadWorkspace: there is one already, or see `at`.
+        BadParams: the name or the salt is empty.
+    """
+    for option, value in (("--name", name), ("--salt", salt)):
+        if value is not None and not value.strip():
+            raise BadParams(f"{option} is empty; give a text, or leave the option out")
+    if planned(root).graph.exists():
+        raise BadWorkspace(
+            f"{root} is a workspace already, and its name and salt never change; name a new folder, or run its "
+            f"next round with `rounds round -w {quote(str(root))}`"
+        )
+    return at(root, name, salt)
 
 
 def planned(root: Path) -> Workspace:
@@ -60,15 +84,17 @@ def _copy_shipped_files(root: Path) -> None:
 def current(folder: Path | None = None) -> Workspace:
     """The existing workspace: `folder`, else $ROUNDS_WORKSPACE, else the current folder, else the project.
 
+    Nothing is written, so that a workspace that is read-only can be read.
+
     Raises:
         BadWorkspace: it does not exist. It is not created, so that a mistyped name does not give an empty workspace.
     """
     root = _selected(folder)
     if not root.exists() or (root.is_dir() and not any(root.iterdir())):
         raise BadWorkspace(
-            f"there is no workspace at {root}; name another one, or create it: `rounds round -w {quote(str(root))}`"
+            f"there is no workspace at {root}; name another one, or create it: `rounds init {quote(str(root))}`"
         )
-    return at(root)
+    return planned(root)
 
 
 def current_or_planned(folder: Path | None = None) -> Workspace:
@@ -81,12 +107,12 @@ def current_or_planned(folder: Path | None = None) -> Workspace:
 
 
 def current_or_server(folder: Path | None = None) -> Workspace:
-    """The same, for commands that only read records: with an MLflow server, which has them, it is created if missing.
+    """The same, for commands that only read records: with an MLflow server, which has them, it need not exist.
 
     Raises:
         BadWorkspace: it does not exist and `MLFLOW_TRACKING_URI` is not set, or the folder is no workspace.
     """
-    return at(_selected(folder)) if os.environ.get("MLFLOW_TRACKING_URI") else current(folder)
+    return planned(_selected(folder)) if os.environ.get("MLFLOW_TRACKING_URI") else current(folder)
 
 
 def _selected(folder: Path | None) -> Path:

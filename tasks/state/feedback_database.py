@@ -1,14 +1,12 @@
 """The feedback database of a workspace: a file in it, or the server that an environment variable names."""
 
 import os
-import tempfile
 from collections.abc import Iterator
-from contextlib import contextmanager, suppress
+from contextlib import contextmanager
 from typing import TYPE_CHECKING
-from uuid import uuid4
 
 from feedback.schema import FeedbackEvent
-from tasks.state import records
+from tasks.state import identity, records
 from tasks.state.round import Round
 from tasks.state.workspace import Workspace
 
@@ -33,24 +31,11 @@ def opened(workspace: Workspace) -> Iterator["Database"]:
     """
     from feedback.store import database  # only here: SQLAlchemy takes a second to load
 
-    connected = database.connect(os.environ.get(ADDRESS) or workspace.feedback_database, _identity(workspace))
+    connected = database.connect(os.environ.get(ADDRESS) or workspace.feedback_database, identity.made(workspace).id)
     try:
         yield connected
     finally:
         connected.close()
-
-
-def _identity(workspace: Workspace) -> str:
-    """The workspace's id; created at the first call, once, also if several processes call it at the same time."""
-    if not workspace.identity.exists():
-        workspace.data.mkdir(parents=True, exist_ok=True)
-        with tempfile.NamedTemporaryFile("w", dir=workspace.data, prefix=".workspace-id.") as draft:
-            draft.write(uuid4().hex + "\n")
-            draft.flush()
-            os.fsync(draft.fileno())
-            with suppress(FileExistsError):
-                os.link(draft.name, workspace.identity)
-    return workspace.identity.read_text(encoding="utf-8").strip()
 
 
 def waiting(workspace: Workspace) -> set[str]:

@@ -24,6 +24,7 @@ SHIPPED = (
     "b470272f66f38d72a6229276b9dc6ecb89a6fde8d9b62c7ebc201b3454e62fff",
     "f52b8f9984dc702b1e8358400d57621b27cbfc693dab5ee0808c3bb18d1284b3",
     "7a2287d551a6706a2a7fb3243c57048dc550461498115f9fed9dc57dc7f2ae4f",
+    "2f3b79489e56f0ff617a85e9afb6659c8a03bd3409cebf32b90b8e9a0f98862a",
 )
 """SHA-256 of every dvc.yaml that was ever shipped, oldest first. A change of dvc.yaml appends its new digest."""
 

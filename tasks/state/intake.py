@@ -31,7 +31,6 @@ from feedback.sources import Intake, Source
 from feedback.sources.jsonl import JSONL, source_name
 from feedback.sources.simulated import Simulated
 from tasks.state import feedback_database, tombstones
-from tasks.state.choosing import at
 from tasks.state.collisions import HandedInFile, collisions
 from tasks.state.inbox_index import WIDTH, InboxIndex, count_new, packed
 from tasks.state.lock import holding
@@ -164,8 +163,7 @@ def hand_in(
 
     The records are read by the code that the next round reads them with. With `skip_bad`, the records that cannot be
     used are written to a file beside each file, with their reasons, and only the others are taken in. Records of
-    forgotten annotators cannot be used. Records that are read by a map are stored in the canonical form. A workspace
-    that does not exist yet is created once all files are checked.
+    forgotten annotators cannot be used. Records that are read by a map are stored in the canonical form.
 
     Raises:
         BadFeedback: a file does not exist, is of a kind that is not read, or has no usable record; or a record cannot
@@ -186,7 +184,6 @@ def hand_in(
             f"--skip-bad:\n{shown}"
         )
     rejects = tuple(_write_rejects(file) for file in checked if file.rejected)
-    workspace = at(workspace.root)
     with holding(workspace.watch_lock("import"), "an import of feedback", wait=_PATIENCE):
         _take_in(workspace, checked)
     new = count_new(b"".join(file.ids for file in checked), known)

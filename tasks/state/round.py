@@ -53,9 +53,19 @@ class Round:
         """`model.threads`; 1 for rounds that were opened before this knob existed."""
         return int(self.values.get("model", {}).get("threads", 1))
 
+    @property
+    def sft_salt(self) -> str:
+        """What base model and SFT are seeded with: from `params.seed`, the same in all rounds with this seed."""
+        return salt_of_seed(self.values.get("seed", 0))
+
     def seed_for(self, step: str) -> int:
         """The seed of one step: 63 bits, from the round's seed and the step's name."""
         return seeded(self.seed, step)
+
+
+def salt_of_seed(seed: int) -> str:
+    """The text that base model and SFT are seeded with, 16 hex digits. It was the salt of the split too, once."""
+    return f"{seeded(seed, 'split'):016x}"
 
 
 def seeded(*parts: object) -> int:

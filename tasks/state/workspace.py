@@ -142,7 +142,12 @@ class Workspace:
 
     @property
     def identity(self) -> Path:
-        """A random id, made when the feedback database is used first: the database has one workspace only."""
+        """Who the workspace is: id, name and salt, written when it is made and never changed."""
+        return self.data / "workspace.json"
+
+    @property
+    def old_identity(self) -> Path:
+        """The id of the feedback database, in workspaces from before `workspace.json` existed."""
         return self.data / "workspace-id"
 
     @property

@@ -17,7 +17,7 @@ from tasks.state.workspace import table
 def sft(round: Round, log: StepLog) -> None:
     """Train the base model on the demonstrations; if there are none, the base model itself is the SFT model.
 
-    Seeded by the workspace's salt, not by the round: the same demonstrations give the same model in every round. A new
+    Seeded by `params.seed`, not by the round: the same demonstrations give the same model in every round. A new
     model from scratch keeps the champion's tokenizer even if the demonstrations have changed: the policy starts from
     the champion, and all models of a round must share one tokenizer. Every champion has the tokenizer of the first SFT
     model, so DVC need not know the champion as an input of this step.
@@ -34,9 +34,9 @@ def sft(round: Round, log: StepLog) -> None:
         )
     with log.learning():
         policy = build(
-            base, _texts(demonstrations), seeded(round.salt, "base"), tokenizers.of(round.workspace.champion)
+            base, _texts(demonstrations), seeded(round.sft_salt, "base"), tokenizers.of(round.workspace.champion)
         )
-        numbers = finetuning.fit(policy, demonstrations, knobs, base, seeded(round.salt, "sft"), log)
+        numbers = finetuning.fit(policy, demonstrations, knobs, base, seeded(round.sft_salt, "sft"), log)
     policy.save(round.workspace.checkpoint("sft"))
     StepReport(metrics=numbers).save(round.workspace.report("sft"))
 

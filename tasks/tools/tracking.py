@@ -6,7 +6,7 @@ import os
 import shlex
 import time
 from collections.abc import Iterator, Mapping, Sequence
-from contextlib import contextmanager, suppress
+from contextlib import contextmanager, nullcontext, suppress
 from dataclasses import dataclass
 from functools import cached_property
 from pathlib import Path
@@ -25,6 +25,7 @@ if TYPE_CHECKING:  # importing MLflow takes seconds, so functions import it
     from mlflow.entities import Run as Run
 
 EXPERIMENT = "rounds"
+FIRST_USE = "the first use of MLflow"
 Status = Literal["FINISHED", "FAILED", "KILLED"]
 
 LONGEST_PARAM = 500
@@ -80,8 +81,9 @@ def client(root: Path) -> "MlflowClient":
 
     with answering(root):
         store = MlflowClient(tracking_uri=uri(root), registry_uri=uri(root))
-        # two processes that create the tables at the same time would conflict
-        with holding(Workspace(root).mlflow_lock, "the first use of MLflow", wait=120):
+        # two processes that create the tables at the same time would conflict; a server has created its own
+        alone = nullcontext() if _served(uri(root)) else holding(Workspace(root).mlflow_lock, FIRST_USE, wait=120)
+        with alone:
             experiment(store, EXPERIMENT, root)
     return store
 

@@ -7,7 +7,6 @@ import pytest
 from core.errors import BadFeedback, BadModel, BadParams, BadWorkspace, RoundsError
 from tasks.rounds import opening
 from tasks.rounds.first import workspace_for_round
-from tasks.state.workspace import Workspace
 from tests.commands import Rounds
 
 REFUSED = [
@@ -71,7 +70,7 @@ def test_the_registry_is_not_touched_before_the_request_is_checked(tmp_path: Pat
     with pytest.raises(RoundsError):
         opening.start(workspace, [override])
     assert not any(path.exists() for path in (workspace.database, workspace.artifacts, workspace.round))
-    assert not list(workspace.data.iterdir())
+    assert list(workspace.data.iterdir()) == [workspace.identity]
 
 
 @pytest.mark.parametrize(
@@ -95,10 +94,3 @@ def test_a_file_is_no_workspace(rounds: Rounds, tmp_path: Path) -> None:
     (tmp_path / "file").touch()
     result = rounds("status", "-w", tmp_path / "file")
     assert (result.code, "is not a folder" in result.err) == (2, True)
-
-
-def test_feedback_that_is_valid_creates_the_workspace(rounds: Rounds, tmp_path: Path) -> None:
-    file = tmp_path / "votes.jsonl"
-    file.write_text('{"prompt": "a", "chosen": "b", "rejected": "c"}\n')
-    assert rounds("feedback", "import", file, "-w", tmp_path / "new").code == 0
-    assert len(list(Workspace(tmp_path / "new").inbox.glob("*.jsonl"))) == 1

@@ -6,7 +6,7 @@ import pytest
 
 from core.errors import BadParams, BadWorkspace
 from feedback.store.database import NoDatabase
-from tasks.state import feedback_database, intake, tombstones
+from tasks.state import feedback_database, identity, intake, tombstones
 from tasks.state.workspace import Workspace
 from tasks.tools.receiving import receive
 from tests.feedback.examples import vote
@@ -65,7 +65,7 @@ def test_two_workspaces_do_not_take_events_of_each_other(
     other.params.write_text("")
     with pytest.raises(BadWorkspace, match="belongs to another workspace"):
         receive(other, [vote("2")])
-    with pytest.raises(BadWorkspace, match=workspace.identity.read_text().strip()):
+    with pytest.raises(BadWorkspace, match=identity.made(workspace).id):
         feedback_database.claim(other, 0)
     assert len(intake.waiting_events(workspace)) == 1
     other.identity.write_text(workspace.identity.read_text())  # as the message says: it replaces the first

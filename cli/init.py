@@ -1,0 +1,35 @@
+"""`rounds init`: make a workspace without running anything."""
+
+from pathlib import Path
+from shlex import quote
+from typing import Annotated
+
+import typer
+
+from cli.app import Panel, app
+from cli.display.console import console
+
+
+@app.command(rich_help_panel=Panel.ROUNDS)
+def init(
+    workspace: Annotated[Path, typer.Argument(metavar="WORKSPACE", help="The folder: a new or an empty one.")],
+    name: Annotated[
+        str | None, typer.Option("--name", help="Its name in messages and on servers. Default: the folder's.")
+    ] = None,
+    salt: Annotated[
+        str | None,
+        typer.Option(
+            "--salt", help="Salt of the split, to repeat an experiment. Default: random, so that nobody knows it."
+        ),
+    ] = None,
+) -> None:
+    """Make a workspace: a folder with dvc.yaml, params.yaml and data/."""
+    from tasks.state.choosing import new
+
+    made = new(workspace, name, salt)
+    out = console()
+    out.print(f"Made the workspace {made.root}.", soft_wrap=True)
+    out.print(
+        f"Set its knobs in {made.params}; run its first round with `rounds round -w {quote(str(workspace))}`.",
+        soft_wrap=True,
+    )
