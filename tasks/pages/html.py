@@ -24,5 +24,10 @@ def render(template: Path, filters: Mapping[str, Callable[..., str]], **values: 
     return environment.get_template(template.name).render(**values)
 
 
+def without_tags(text: str) -> str:
+    """The text for a page that another program writes: without the characters of markup, which it may not escape."""
+    return shown(shortened(text, MOST)).translate({ord("<"): "‹", ord(">"): "›"})
+
+
 def _visible(value: object) -> object:
     return shown(shortened(value, MOST)) if type(value) is str else value

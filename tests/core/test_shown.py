@@ -17,7 +17,7 @@ def test_what_is_shown_has_no_hidden_character(text: str) -> None:
     shown(text).encode()  # no surrogate is left
 
 
-@given(st.text(st.characters(exclude_categories=sorted(HIDDEN))))
+@given(st.text(st.characters(exclude_categories=["Cc", "Cf", "Cs", "Zl", "Zp"])))
 def test_ordinary_text_is_unchanged(text: str) -> None:
     assert escaped(text) == text
 
