@@ -6,12 +6,14 @@ import sys
 from importlib import import_module
 from pkgutil import iter_modules
 
+from typer import Abort, TyperException
+
 import cli
 from cli.app import app
 from cli.display.console import console
 from core.caches import provide_matplotlib_folder
 from core.errors import RoundsError
-from core.proxies import exempt_loopback
+from core.process import prepare
 
 __all__ = ["app", "main"]
 
@@ -21,18 +23,36 @@ for _module in iter_modules(cli.__path__):
 
 
 def main() -> None:
-    """Run the command line; a `RoundsError` is printed without a traceback."""
+    """Run the command line; a `RoundsError` is printed without a traceback, a wrong option with the usage."""
     os.environ.setdefault("DO_NOT_TRACK", "true")  # read by Prefect, MLflow and the Hugging Face hub
     for stream in (sys.stdout, sys.stderr):
         if isinstance(stream, io.TextIOWrapper):
             stream.reconfigure(errors="replace")  # a console that is not UTF-8 prints `?` for unknown characters
-    exempt_loopback()
+    prepare()
     provide_matplotlib_folder()
     try:
-        app(prog_name="rounds")
+        status = app(prog_name="rounds", standalone_mode=False)
     except RoundsError as error:
         console(stderr=True).print(f"{type(error).__name__}: {error}", style="red", soft_wrap=True)
         sys.exit(2)
+    except TyperException as error:
+        _print_usage(error)
+        sys.exit(error.exit_code)
+    except Abort:
+        console(stderr=True).print("Aborted.")
+        sys.exit(1)
+    sys.exit(status if isinstance(status, int) else 0)
+
+
+def _print_usage(error: TyperException) -> None:
+    """A wrong command line as text: typer would print what was typed as it is."""
+    out, context = console(stderr=True), getattr(error, "ctx", None)
+    if not error.format_message():  # no arguments: typer has printed the help
+        return
+    if context is not None:
+        out.print(context.get_usage(), soft_wrap=True)
+        out.print(f"Try '{context.command_path} --help' for help.", soft_wrap=True)
+    out.print(f"Error: {error.format_message()}", style="red", soft_wrap=True)
 
 
 if __name__ == "__main__":

@@ -10,7 +10,7 @@ from rich.table import Table
 from rich.text import Text
 
 from cli.app import Folder, Json, Panel, app
-from cli.display.console import as_json, console, plain
+from cli.display.console import console, plain, print_json
 from cli.display.progress import progress
 
 if TYPE_CHECKING:
@@ -50,7 +50,7 @@ def blame(
         report = attribute(plan, lambda name, index, total: show(f"{index + 1}/{total} {name}", "reward"))
     folder = store(plan.material, report)
     if json:
-        print(as_json(report.to_json()))
+        print_json(report.to_json())
         return
     out.print(_table(report))
     for line in _legend(report):

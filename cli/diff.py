@@ -7,7 +7,7 @@ import typer
 from rich.table import Table
 
 from cli.app import Folder, Json, Panel, app
-from cli.display.console import as_json, console, plain
+from cli.display.console import as_json, console, plain, print_json
 
 if TYPE_CHECKING:
     from tasks.history.diff import Difference
@@ -36,7 +36,7 @@ def diff(
     with archive.saved(first) as old, archive.saved(second) as new:
         changes = difference((first, old), (second, new))
     if json:
-        print(as_json(changes.to_json()))
+        print_json(changes.to_json())
     else:
         _show(changes)
 

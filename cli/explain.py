@@ -12,7 +12,7 @@ from rich.table import Table
 from rich.text import Text
 
 from cli.app import Folder, Json, Panel, app
-from cli.display.console import as_json, console, escaped, grid, plain
+from cli.display.console import console, grid, plain, print_json
 from core.errors import BadParams
 
 if TYPE_CHECKING:
@@ -65,7 +65,7 @@ def explain(
     target = html or workspace.explanation
     write_text(target, page(explanation))
     if json:
-        print(as_json(explanation.to_json()))
+        print_json(explanation.to_json(), exact=True)
         return
     out = console()
     out.print(f"Reward model version {registered.version}, of round {registered.round}", style="bold")
@@ -111,7 +111,7 @@ def _print(out: Console, item: Explained) -> None:
         out.print(plain(f"{turn['role']}: {turn['content']}", style="dim"))
     text = Text()
     for piece in attribution.pieces:
-        text.append(escaped(visible(piece.text)), style=_style(piece.total, most))
+        text.append_text(plain(visible(piece.text), style=_style(piece.total, most)))
         text.append(f"[{signed(piece.total)}]", style="dim")
     out.print(text)
     head, likelihood = (sum(getattr(piece, part) for piece in attribution.pieces) for part in ("head", "likelihood"))

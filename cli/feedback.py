@@ -9,7 +9,7 @@ import typer
 
 from cli.app import Folder, Json, Panel, group
 from cli.display import person
-from cli.display.console import as_json, console, counted
+from cli.display.console import console, counted, print_json
 from core.errors import BadParams
 
 if TYPE_CHECKING:
@@ -93,7 +93,7 @@ def show(
         raise BadParams("name one event by its ID, or use --last N")
     found = finding.find(workspace, event) if event is not None else finding.last(workspace, last or 1)
     if json:
-        print(as_json([each.to_json() for each in found]))
+        print_json([each.to_json() for each in found], exact=True)
         return
     out = console()
     for each in found:
@@ -112,7 +112,7 @@ def stats(json: Json = False, folder: Folder = None) -> None:
     workspace = current(folder)
     counted, waiting = overview(workspace.feedback), intake.new_records(workspace)
     if json:
-        print(as_json(counted.to_json() | {"waiting": waiting}))
+        print_json(counted.to_json() | {"waiting": waiting})
         return
     stored.counts(console(), counted, waiting)
 

@@ -8,7 +8,7 @@ import typer
 from rich.tree import Tree
 
 from cli.app import Folder, Json, Panel, app
-from cli.display.console import as_json, console, plain
+from cli.display.console import console, plain, print_json
 
 if TYPE_CHECKING:
     from feedback.annotators import AnnotatorActivity
@@ -42,7 +42,7 @@ def lineage(
 
     lineage_ = traced(survey(current_or_server(folder)), name)
     if json:
-        print(as_json(lineage_.to_json()))
+        print_json(lineage_.to_json())
     else:
         console(width=WIDEST).print(tree_of(lineage_), soft_wrap=True)
 

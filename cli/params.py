@@ -9,7 +9,7 @@ import typer
 from rich.table import Table
 
 from cli.app import Folder, Json, Overrides, Panel, app
-from cli.display.console import as_json, console, plain
+from cli.display.console import as_json, console, plain, print_json
 from core.errors import BadParams
 
 if TYPE_CHECKING:
@@ -46,24 +46,25 @@ def params(
     knobs = _under(origins(current(folder), overrides or []), section)
     knobs = [knob for knob in knobs if knob.changed or not changed]
     if json:
-        print(as_json([knob._asdict() for knob in knobs]))
+        print_json([knob._asdict() for knob in knobs])
     elif knobs:
         console().print(_table(knobs))
     else:
-        print(f"No value{f' of {section}' if section else ''} differs from its default.")
+        console().print(f"No value{f' of {section}' if section else ''} differs from its default.", soft_wrap=True)
 
 
 def _tidy(workspace: "Workspace") -> None:
     """Remove values equal to the default from params.yaml; print how many, their names, and where the backup is."""
     from tasks.rounds.tidy import tidy
 
+    out = console()
     removed, backup = tidy(workspace)
     if backup is None:
-        print(f"{workspace.params} has no values equal to the default; nothing was changed.")
+        out.print(f"{workspace.params} has no values equal to the default; nothing was changed.", soft_wrap=True)
         return
-    print(f"Removed {len(removed)} values equal to the default from {workspace.params}:")
-    print("\n".join(_wrapped(removed, console().width)))
-    print(f"Backup of the file: {backup}")
+    out.print(f"Removed {len(removed)} values equal to the default from {workspace.params}:", soft_wrap=True)
+    out.print("\n".join(_wrapped(removed, out.width)), soft_wrap=True)
+    out.print(f"Backup of the file: {backup}", soft_wrap=True)
 
 
 def _wrapped(names: Sequence[str], width: int) -> list[str]:

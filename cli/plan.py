@@ -4,7 +4,7 @@ from collections.abc import Sequence
 from typing import TYPE_CHECKING
 
 from cli.app import Folder, Json, New, Overrides, Panel, app
-from cli.display.console import as_json, console, grid
+from cli.display.console import console, grid, print_json
 
 if TYPE_CHECKING:
     from tasks.rounds.plan import Plan
@@ -28,7 +28,7 @@ def plan(overrides: Overrides = None, folder: Folder = None, new: New = False, j
 
     plan_ = planned(current(folder), overrides or [], new)
     if json:
-        print(as_json(plan_.to_json()))
+        print_json(plan_.to_json())
     else:
         _show(plan_)
 

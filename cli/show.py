@@ -10,7 +10,7 @@ from rich.console import Console
 from rich.table import Table
 
 from cli.app import Folder, Json, Panel, app
-from cli.display.console import as_json, console, plain
+from cli.display.console import console, plain, print_json
 from cli.display.record import COLOURS, decision, details, numbers, table
 from cli.display.summary import title
 from core.errors import NotFound
@@ -37,7 +37,7 @@ def show(
     workspace = current(folder)
     record = _record(workspace, number)
     if json:
-        print(as_json(record.to_json()))
+        print_json(record.to_json())
     else:
         _show(console(), record, workspace)
 

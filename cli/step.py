@@ -5,6 +5,7 @@ from typing import Annotated
 import typer
 
 from cli.app import Folder, Panel, app
+from cli.display.console import console
 
 
 @app.command(rich_help_panel=Panel.ROUNDS)
@@ -23,4 +24,5 @@ def step(
     records.check_code(workspace)
     opened = rounds.read(workspace)
     steps.run(step_, opened, log)
-    print(f"Step {name} of round {opened.number} has run: {log.learning_seconds:.1f} s learning, sampling, judging.")
+    took = f"{log.learning_seconds:.1f} s learning, sampling, judging"
+    console().print(f"Step {name} of round {opened.number} has run: {took}.", soft_wrap=True)

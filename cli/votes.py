@@ -11,7 +11,7 @@ from typing import TYPE_CHECKING, Annotated
 import typer
 
 from cli.app import Folder, Panel, group
-from cli.display.console import as_json, console
+from cli.display.console import console, print_json
 from core.errors import BadParams
 
 if TYPE_CHECKING:
@@ -48,7 +48,7 @@ def pull(
     lines = list(polls.as_lines(polls.pull(current(folder), annotator, limit, _duration(time))))
     if into is None:
         for line in lines:
-            print(as_json(json.loads(line), indent=None))
+            print_json(json.loads(line), indent=None, exact=True)
         return
     write_text(into.absolute(), "".join(lines))
     console().print(f"Wrote {len(lines)} pairs to {into}.", soft_wrap=True)

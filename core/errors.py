@@ -29,9 +29,17 @@ A rejection by a gate is not an error but a value (`Verdict`). Any exception out
 traceback. An error raised by only one module is defined there; a test compares this tree with all definitions.
 """
 
+from core.urls import without_secrets
+
 
 class RoundsError(Exception):
-    """An error that the user can fix. The message says what is wrong, where, and what to do."""
+    """An error that the user can fix. The message says what is wrong, where, and what to do.
+
+    Messages quote addresses and errors of libraries, and are printed, logged and stored: secrets are removed here.
+    """
+
+    def __init__(self, message: object = "") -> None:
+        super().__init__(without_secrets(str(message)))
 
 
 class BadParams(RoundsError):

@@ -8,9 +8,11 @@ import pkgutil
 from collections.abc import Mapping
 from typing import Any, TypeVar
 
-from pydantic import BeforeValidator, SerializerFunctionWrapHandler, ValidationInfo, model_serializer
+from pydantic import BeforeValidator, SerializerFunctionWrapHandler, ValidationError, model_serializer
+from pydantic_core import PydanticCustomError
 
 from core.errors import BadParams
+from core.knobs import Problem, all_problems, taken_apart, together
 from core.settings import BaseSettings, parse
 
 
@@ -57,14 +59,15 @@ def used(package: str, default: str | None = None) -> BeforeValidator:
     Where `use` is missing, it is the plug-in `default`; without a default, that is an error.
     """
 
-    def build(value: object, field: ValidationInfo) -> object:
+    def build(value: object) -> object:
         knobs = {"use": value} if isinstance(value, str) else value
         if not isinstance(knobs, Mapping):
             return value
         name = knobs.get("use", default)
         if name is None:
-            raise BadParams(f"{_home(package)} needs `use: NAME`; there are: {', '.join(names(package))}")
-        return make(package, str(name), knobs, f"{field.field_name} (use: {name})")
+            needed = f"{_home(package)} needs `use: NAME`; there are: {', '.join(names(package))}"
+            raise together([Problem((), needed)])
+        return _made(package, str(name), knobs)
 
     return BeforeValidator(build)
 
@@ -76,16 +79,35 @@ def used_by_name(package: str, *wanted: str) -> BeforeValidator:
     `null` leaves one out: a gate must not disappear because a file does not mention it.
     """
 
-    def build(value: object, field: ValidationInfo) -> object:
+    def build(value: object) -> object:
         if not isinstance(value, Mapping):
             return value
-        given = {name: {} for name in wanted} | dict(value)
-        return {
-            name: None if knobs is None else make(package, name, knobs, f"{field.field_name}.{name} (use: {name})")
-            for name, knobs in given.items()
-        }
+        built: dict[str, object] = {}
+        problems: list[Problem] = []
+        for name, knobs in ({name: {} for name in wanted} | dict(value)).items():
+            try:
+                built[name] = None if knobs is None else _made(package, str(name), knobs)
+            except PydanticCustomError as error:
+                problems += [problem.inside(name) for problem in taken_apart(error)]
+        if problems:
+            raise together(problems)
+        return built
 
     return BeforeValidator(build)
+
+
+def _made(package: str, name: str, knobs: object) -> object:
+    """A plug-in inside other settings, whose error then has the full name of each knob."""
+    if not isinstance(knobs, Mapping):
+        return knobs
+    try:
+        plugin = find(package, name)
+    except BadParams as error:
+        raise together([Problem((), str(error))]) from error
+    try:
+        return plugin.model_validate(_without_use(knobs))
+    except ValidationError as error:
+        raise together(list(all_problems(error, plugin))) from error
 
 
 Kind = TypeVar("Kind", bound=Plugin)
@@ -106,12 +128,15 @@ def make(package: str, name: str, knobs: object, origin: str | None = None) -> A
     """
     if not isinstance(knobs, Mapping):
         return knobs
-    given = {key: value for key, value in knobs.items() if key != "use"}
     try:
         plugin = find(package, name)
     except BadParams as error:
         raise BadParams(f"{origin.partition(' (')[0]}: {error}" if origin else str(error)) from error
-    return parse(plugin, given, origin or f"use: {name}")
+    return parse(plugin, _without_use(knobs), origin or f"use: {name}")
+
+
+def _without_use(knobs: Mapping[str, Any]) -> dict[str, Any]:
+    return {key: value for key, value in knobs.items() if key != "use"}
 
 
 def _home(package: str) -> str:

@@ -1,23 +1,33 @@
 """Settings: their base class, and how they are read from a YAML file and `KEY=VALUE` overrides and validated."""
 
-import difflib
 from collections.abc import Iterable, Iterator, Mapping
 from pathlib import Path
 from typing import Any, TypeVar
 
 import yaml
-from pydantic import BaseModel, ConfigDict, ValidationError
+from pydantic import BaseModel, ConfigDict, GetCoreSchemaHandler, ValidationError
+from pydantic_core import CoreSchema
 
 from core.errors import BadParams
+from core.knobs import LONGEST, all_problems, exact
+from core.shown import shortened
 from core.yaml_text import parse_yaml
 
 Settings = TypeVar("Settings", bound=BaseModel)
 
 
 class BaseSettings(BaseModel):
-    """A group of settings. Each field is one knob: a type, bounds and a docstring, which docs/params.md shows."""
+    """A group of settings. Each field is one knob: a type, bounds and a docstring, which docs/params.md shows.
 
-    model_config = ConfigDict(frozen=True, extra="forbid", use_attribute_docstrings=True)
+    A value has the knob's own type: `true` is no number, `3` is not true, and a number is finite (core/knobs.py).
+    """
+
+    model_config = ConfigDict(frozen=True, extra="forbid", use_attribute_docstrings=True, allow_inf_nan=False)
+
+    @classmethod
+    def __get_pydantic_core_schema__(cls, source: Any, handler: GetCoreSchemaHandler) -> CoreSchema:
+        """Pydantic's schema of the class, in which every value is of exactly its type."""
+        return exact(handler(source))
 
 
 def read(path: Path) -> dict[str, Any]:
@@ -30,7 +40,7 @@ def read(path: Path) -> dict[str, Any]:
         raise BadParams(f"{path} is missing; create it, an empty file sets nothing")
     try:
         values = parse_yaml(path.read_text(encoding="utf-8")) or {}
-    except yaml.YAMLError as error:
+    except (yaml.YAMLError, UnicodeDecodeError) as error:
         raise BadParams(f"{path} cannot be read as YAML; correct it: {error}") from error
     if not isinstance(values, dict):
         raise BadParams(
@@ -65,27 +75,39 @@ def override(values: Mapping[str, Any], overrides: Iterable[str]) -> dict[str, A
     for text in overrides:
         key, equals, value = text.partition("=")
         if not equals or not key.strip():
-            raise BadParams(f"-S {text!r}: expected KEY=VALUE, for example -S policy.kl.target=6")
+            raise BadParams(f"-S {_given(text)}: expected KEY=VALUE, for example -S policy.kl.target=6")
         try:
             parsed = parse_yaml(value)
         except yaml.YAMLError as error:
-            raise BadParams(f"-S {text!r}: the value cannot be read as YAML; correct or quote it: {error}") from error
+            raise BadParams(
+                f"-S {_given(text)}: the value cannot be read as YAML; correct or quote it: {error}"
+            ) from error
         *path, last = key.strip().split(".")
         group = changed
         for name in path:
             group = group.setdefault(name, {})
             if not isinstance(group, dict):
-                raise BadParams(f"-S {text!r}: {name!r} is a value, not a group of knobs; set the whole value")
+                raise BadParams(f"-S {_given(text)}: {name!r} is a value, not a group of knobs; set the whole value")
         group[last] = parsed
     return changed
+
+
+def _given(override: str) -> str:
+    return repr(shortened(override, LONGEST))
 
 
 def _copy(values: Mapping[str, Any]) -> dict[str, Any]:
     return {key: _copy(value) if isinstance(value, Mapping) else value for key, value in values.items()}
 
 
-def parse(model: type[Settings], values: Mapping[str, Any], origin: str) -> Settings:
-    """Validate `values` as settings of type `model`. `origin` is where they come from, for the error message.
+def parse(model: type[Settings], values: Mapping[str, Any], origin: str, place: tuple[str, ...] = ()) -> Settings:
+    """Validate `values` as settings of type `model`.
+
+    Args:
+        model: the class of the settings.
+        values: names and values of knobs.
+        origin: where they come from, for the error message.
+        place: the name of these settings in others, in parts, so that the message has the full name of a knob.
 
     Raises:
         BadParams: names each knob that is unknown or out of bounds; for an unknown one it suggests the closest name.
@@ -93,7 +115,7 @@ def parse(model: type[Settings], values: Mapping[str, Any], origin: str) -> Sett
     try:
         return model.model_validate(values)
     except ValidationError as error:
-        problems = "\n".join(f"  {_problem(detail, model)}" for detail in error.errors())
+        problems = "\n".join(f"  {problem.inside(*place)}" for problem in all_problems(error, model))
         raise BadParams(f"{origin}:\n{problems}") from error
 
 
@@ -103,20 +125,9 @@ def section(model: type[Settings], values: Mapping[str, Any], name: str, origin:
     Raises:
         BadParams: see `parse`.
     """
-    return parse(model, values.get(name) or {}, f"{origin}, {name}")
+    return parse(model, _section(values, name), str(origin), (name,))
 
 
-def _problem(detail: Any, model: type[BaseModel]) -> str:
-    name = ".".join(str(part) for part in detail["loc"])
-    if detail["type"] == "extra_forbidden":
-        close = difflib.get_close_matches(str(detail["loc"][-1]), _known(model), n=1)
-        return f"{name}: there is no such knob" + (f"; did you mean {close[0]!r}?" if close else "; see docs/params.md")
-    return f"{name}: {detail['msg']} (got {detail['input']!r})"
-
-
-def _known(model: type[BaseModel]) -> list[str]:
-    names = list(model.model_fields)
-    for field in model.model_fields.values():
-        if isinstance(field.annotation, type) and issubclass(field.annotation, BaseModel):
-            names += _known(field.annotation)
-    return names
+def _section(values: Mapping[str, Any], name: str) -> Any:
+    section = values.get(name)
+    return {} if section is None else section

@@ -13,20 +13,69 @@ _SAFE_LOADER = getattr(yaml, "CSafeLoader", yaml.SafeLoader)
 _TEXT, _MERGE = "tag:yaml.org,2002:str", "tag:yaml.org,2002:merge"
 
 
+DEEPEST = 100
+"""Levels of nesting. Python's parsers fail in their own ways on texts that are nested thousands of levels deep."""
+
+MOST_REPEATED = 10_000
+"""Values that aliases (`*name`) may add: nine lines of YAML can otherwise stand for billions of values."""
+
+
 def parse_yaml(text: str) -> Any:
     """The value in a YAML text. Where PyYAML has libyaml, this takes a tenth of the time of `yaml.safe_load`.
 
     Raises:
-        yaml.YAMLError: the text is not YAML, or a key is written twice in one mapping.
+        yaml.YAMLError: the text is not YAML, a key is written twice in one mapping, the text is nested too deeply, its
+            aliases stand for too many values or for themselves, or a number or date is impossible.
     """
+    aliases = _check_events(text)
     loader = _SAFE_LOADER(text)  # not `yaml.load`, which takes any loader, also one that runs code
     try:
         root = loader.get_single_node()
+        if aliases:
+            _check_aliases(root)
         for mapping in _mappings(root, set()):
             _name_keys(loader, mapping)
         return None if root is None else loader.construct_document(root)
+    except ValueError as error:  # a number of more than 4,300 digits, a date such as 2024-13-45
+        raise yaml.YAMLError(f"{error}; quote it if it is a text") from error
     finally:
         loader.dispose()
+
+
+def _check_events(text: str) -> bool:
+    """True if the text has aliases. It stops at the first level that is too deep, before any parser is."""
+    depth, aliases = 0, False
+    for event in yaml.parse(text, Loader=_SAFE_LOADER):
+        depth += isinstance(event, yaml.CollectionStartEvent) - isinstance(event, yaml.CollectionEndEvent)
+        aliases = aliases or isinstance(event, yaml.AliasEvent)
+        if depth > DEEPEST:
+            line = event.start_mark.line + 1 if event.start_mark else 1
+            raise yaml.YAMLError(f"line {line}: nested more than {DEEPEST} levels deep")
+    return aliases
+
+
+def _check_aliases(root: Any) -> None:
+    sizes: dict[int, int] = {}
+    expanded = _size(root, sizes)
+    if expanded - len(sizes) > MOST_REPEATED:
+        raise yaml.YAMLError(f"its aliases (*name) stand for {expanded:,} values; write the values that are meant")
+
+
+def _size(node: Any, sizes: dict[int, int]) -> int:
+    """The number of values that a node stands for; each node is looked at once."""
+    if sizes.get(id(node)) == 0:
+        raise yaml.YAMLError(f"line {node.start_mark.line + 1}: an alias (*name) stands for a value that contains it")
+    if id(node) not in sizes:
+        sizes[id(node)] = 0
+        sizes[id(node)] = 1 + sum(_size(inner, sizes) for inner in _parts(node))
+    return sizes[id(node)]
+
+
+def _parts(node: Any) -> Iterator[Any]:
+    if isinstance(node, yaml.MappingNode):
+        yield from (part for pair in node.value for part in pair)
+    elif isinstance(node, yaml.SequenceNode):
+        yield from node.value
 
 
 def text_of(value: object) -> str:

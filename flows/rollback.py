@@ -4,7 +4,7 @@ from pathlib import Path
 
 from prefect import flow
 
-from core.proxies import exempt_loopback
+from core.process import prepare
 from tasks.registry.alias import Registry
 from tasks.state.choosing import current
 from tasks.tools.events import configured, send_rollback
@@ -13,7 +13,7 @@ from tasks.tools.events import configured, send_rollback
 @flow(name="rollback", validate_parameters=False)
 def rollback(reason: str, to: str | None = None, workspace: str | None = None, who: str = "prefect") -> str:
     """Roll back, as a deployment that can be started in the Prefect UI; returns the new champion's version."""
-    exempt_loopback()
+    prepare()
     target = current(Path(workspace) if workspace else None)
     moved = Registry(target.root).rollback(to, reason, who)
     if configured() and moved.left != moved.now:

@@ -6,7 +6,7 @@ from pathlib import Path
 from prefect import flow
 
 from core.errors import RoundBusy
-from core.proxies import exempt_loopback
+from core.process import prepare
 from flows.orchestration.limits import one_at_a_time
 from flows.orchestration.pauses import cancel_suspended, pause, resumed
 from flows.orchestration.progress import reporting
@@ -57,7 +57,7 @@ def rlhf_round(
     If the round has to wait for people, a deployed run is suspended and holds no lock; any other run succeeds, and the
     round is continued later, like an interrupted one. Returns None if no round was finished.
     """
-    exempt_loopback()
+    prepare()
     target = workspace_for_round(Path(workspace) if workspace else None, overrides)
     continuing = resumed()  # a resumed run continues its round, and never opens a new one
     while True:

@@ -4,6 +4,7 @@ from pathlib import Path
 
 from prefect import flow, get_run_logger
 
+from core.process import prepare
 from flows.orchestration.title import name_run
 from tasks.state.choosing import current
 from tasks.watch import watch as checks
@@ -15,6 +16,7 @@ def watch(workspace: str | None = None) -> list[str]:
 
     A breached guard (section `watch` of params.yaml) rolls the champion back; nothing else is changed.
     """
+    prepare()
     report = checks.watch(current(Path(workspace) if workspace else None))
     for alarm in report.alarms:
         get_run_logger().warning(alarm)

@@ -1,43 +1,35 @@
-"""A console for untrusted text: it is not parsed as markup, and control characters are printed as escapes."""
+"""The one way to a terminal: untrusted text is not parsed as markup, and its control characters are escaped."""
 
 import json
 import sys
-import unicodedata
+from collections.abc import Iterable, Mapping
 from typing import Any
 
-from rich.console import Console
+from rich.console import Console, ConsoleOptions, RenderableType
+from rich.segment import Segment
 from rich.table import Table
 from rich.text import Text
 
-HIDDEN = {"Cc", "Cf", "Zl", "Zp"}
-"""Unicode categories that a terminal acts on or hides: control, format (text direction), line separators."""
-
-ALLOWED = "\n\t\u200d"
-"""Characters of these categories in ordinary text; the last one joins emoji."""
-
-
-def escaped(text: str) -> str:
-    """The text with control characters as escapes, so that an answer cannot clear the screen or forge a line."""
-    return "".join(_escaped(character) for character in text)
-
-
-def _escaped(character: str) -> str:
-    if character in ALLOWED or unicodedata.category(character) not in HIDDEN:
-        return character
-    return character.encode("unicode_escape").decode("ascii")
+from core.shown import escaped, shown
+from core.urls import without_secrets
 
 
 def plain(text: str, style: str = "") -> Text:
     """Untrusted text with a style, for a part of a line."""
-    return Text(escaped(text), style=style)
+    return Text(shown(text), style=style)
 
 
 class EscapingConsole(Console):
-    """A console that escapes all strings: in lines, tables and trees."""
+    """A console that escapes all strings: in lines, tables and trees, and in texts that somebody assembled."""
 
     def render_str(self, text: str, **options: Any) -> Text:
         """The string as it is printed."""
-        return super().render_str(escaped(text), **options)
+        return super().render_str(shown(text), **options)
+
+    def render(self, renderable: RenderableType, options: ConsoleOptions | None = None) -> Iterable[Segment]:
+        """The segments of any object; those that move the cursor are rich's own."""
+        for segment in super().render(renderable, options):
+            yield segment if segment.control else Segment(escaped(segment.text), segment.style)
 
 
 def console(**options: Any) -> Console:
@@ -58,7 +50,32 @@ def grid(*columns: str) -> Table:
     return table
 
 
-def as_json(value: Any, indent: int | None = 2) -> str:
-    """JSON for standard output; if that is not UTF-8, non-ASCII characters are escaped."""
+def print_json(value: Any, indent: int | None = 2, exact: bool = False) -> None:
+    """Print JSON on standard output; see `as_json`."""
+    sys.stdout.write(as_json(value, indent, exact) + "\n")
+
+
+def as_json(value: Any, indent: int | None = 2, exact: bool = False) -> str:
+    """JSON for standard output: characters that a terminal acts on are `\\u` escapes, and secrets of addresses `***`.
+
+    If standard output is not UTF-8, all non-ASCII characters are escapes.
+
+    Args:
+        value: plain values.
+        indent: see `json.dumps`.
+        exact: for records of people, which another program reads: nothing is replaced.
+    """
     unicode = (sys.stdout.encoding or "").lower().replace("-", "") == "utf8"
-    return json.dumps(value, indent=indent, ensure_ascii=not unicode)
+    text = json.dumps(value if exact else _without_secrets(value), indent=indent, ensure_ascii=not unicode)
+    return escaped(text, lambda character: json.dumps(character)[1:-1])
+
+
+def _without_secrets(value: Any) -> Any:
+    match value:
+        case str():
+            return without_secrets(value)
+        case Mapping():
+            return {key: _without_secrets(inner) for key, inner in value.items()}
+        case list() | tuple():
+            return [_without_secrets(inner) for inner in value]
+    return value

@@ -7,10 +7,10 @@ from contextlib import contextmanager
 from typing import TYPE_CHECKING
 
 from rich.console import Console
-from rich.markup import escape
 from rich.progress import BarColumn, Progress, TextColumn, TimeElapsedColumn
 
 from core.log import Log
+from core.shown import shown
 from tasks.rounds.progress_lines import Clock, ProgressLines, numbers
 
 if TYPE_CHECKING:
@@ -46,10 +46,10 @@ def lines(console: Console, clock: Clock | None = None) -> Iterator[Show]:
 def bars(console: Console) -> Iterator[Show]:
     """Show one bar per step, with its most important metrics."""
     columns = (
-        TextColumn("{task.description:<16}"),
+        TextColumn("{task.description:<16}", markup=False),
         BarColumn(bar_width=28),
         TimeElapsedColumn(),
-        TextColumn("[dim]{task.fields[note]}"),
+        TextColumn("{task.fields[note]}", style="dim", markup=False),
     )
     with Progress(*columns, console=console) as progress:
         yield lambda title, step: _bar(progress, title, step)
@@ -58,7 +58,7 @@ def bars(console: Console) -> Iterator[Show]:
 
 def _bar(progress: Progress, title: str, step: str) -> Log:
     _finish_others(progress)
-    task = progress.add_task(escape(title), total=None, note="")
+    task = progress.add_task(shown(title), total=None, note="")
 
     def show(metrics: Mapping[str, float], done: int, total: int | None = None) -> None:
         if total == 0:
@@ -67,7 +67,7 @@ def _bar(progress: Progress, title: str, step: str) -> Log:
         if total:
             progress.update(task, total=total, completed=done + 1)
         if note := numbers(step, metrics):
-            progress.update(task, note=note)
+            progress.update(task, note=shown(note))
 
     return show
 

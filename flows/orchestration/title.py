@@ -7,6 +7,11 @@ from httpx import TransportError
 from prefect.client.orchestration import get_client
 from prefect.runtime import flow_run
 
+from core.shown import noted
+
+LONGEST = 200
+"""Characters of a name: more do not fit a line of the Prefect UI."""
+
 _logger = logging.getLogger(__name__)
 
 
@@ -14,6 +19,6 @@ def name_run(title: str) -> None:
     """Set the name of the current flow run. If the server does not answer, log a warning and continue."""
     try:
         with get_client(sync_client=True) as client:
-            client.update_flow_run(UUID(str(flow_run.id)), name=title)
+            client.update_flow_run(UUID(str(flow_run.id)), name=noted(title, LONGEST))
     except TransportError as error:
         _logger.warning("the Prefect server does not answer; the run was not renamed to %r: %s", title, error)

@@ -4,9 +4,8 @@ from collections.abc import Mapping, Sequence
 from pathlib import Path
 from typing import NamedTuple
 
-from jinja2 import Environment, FileSystemLoader, StrictUndefined
-
 from evaluation.drift.report import CheckedEffect, DriftReport, Histograms
+from tasks.pages.html import render
 
 Metrics = Mapping[str, float]
 
@@ -26,11 +25,10 @@ def page(title: str, level: float, report: DriftReport, history: Sequence[tuple[
         report: the checks and histograms to draw.
         history: round number and metrics (`drift/…`) of each round, oldest first, this one included.
     """
-    folder = Path(__file__).parent
-    environment = Environment(loader=FileSystemLoader(folder), autoescape=True, undefined=StrictUndefined)
-    environment.filters |= {"short": short, "p_value": p_value}
     checks = sorted(map(_bar, report.checks), key=lambda bar: (not bar.check.alarm, -bar.share))
-    return environment.get_template("drift.html.jinja").render(
+    return render(
+        Path(__file__).with_name("drift.html.jinja"),
+        {"short": short, "p_value": p_value},
         title=title,
         level=level,
         tick=TICK,

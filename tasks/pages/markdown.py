@@ -6,8 +6,16 @@ from typing import Any
 
 from jinja2 import Environment, FileSystemLoader, StrictUndefined
 
-_MARKS = re.compile(r"([\\`*_\[\]<>|~&]|:(?=//)|(?<=www)\.|(?<=\w)@)", re.IGNORECASE)
-"""Characters with a meaning inside a line of Markdown: emphasis, code, links (bare ones too), table cells, HTML."""
+from core.shown import shortened, shown
+
+_MARKS = re.compile(
+    r"([\\`*_\[\]<>|~&$]|:(?=//)|(?<=www)\.|(?<=\w)@|^[#+=\-]|(?<=^\d)[.)]|(?<=\d)[.)](?=\s|$))", re.IGNORECASE
+)
+"""Characters with a meaning in Markdown: emphasis, code, links (bare ones too), images, table cells, HTML, formulas;
+and those that begin a heading or a list."""
+
+MOST = 1000
+"""Characters of one text: a cell of a table with more cannot be read, and the reports have all of it."""
 
 
 class SafeMarkdown(str):
@@ -18,7 +26,7 @@ def escaped(value: object) -> object:
     """Escape a value for a template: a text becomes one line without Markdown or HTML; other types are unchanged."""
     if isinstance(value, SafeMarkdown) or not isinstance(value, str):
         return value
-    return _MARKS.sub(r"\\\1", " ".join(value.split()))
+    return _MARKS.sub(r"\\\1", _line(value))
 
 
 def render(template: Path, **values: Any) -> str:
@@ -47,5 +55,9 @@ def percent(share: float) -> SafeMarkdown:
 
 def code(value: str) -> SafeMarkdown:
     """A name as inline code; backticks, bars and line breaks in it become spaces."""
-    plain = re.sub(r"[`|\s]+", " ", value)
+    plain = re.sub(r"[`|\s]+", " ", _line(value))
     return SafeMarkdown(f"`{plain}`")
+
+
+def _line(text: str) -> str:
+    return shown(" ".join(shortened(text, MOST).split()))

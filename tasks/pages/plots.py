@@ -6,6 +6,7 @@ from collections.abc import Iterator, Mapping, Sequence
 from matplotlib.axes import Axes
 from matplotlib.figure import Figure
 
+from core.shown import shortened, shown
 from models.measured import POLICY_OBJECTIVE_KL, POLICY_OBJECTIVE_SCORE
 from tasks.state import tables
 from tasks.state.reports import EvaluateReport
@@ -57,6 +58,12 @@ def calibration(bins: Mapping[str, Sequence[float]]) -> Figure:
     axes.plot(bins["confidence"], bins["accuracy"], marker="o", color=CANDIDATE, label="reward model")
     axes.legend(frameon=False)
     return figure
+
+
+def label(text: str) -> str:
+    """Untrusted text as a label: no formula (matplotlib reads `$…$` as one, and fails on a wrong one), at most 40
+    characters."""
+    return shortened(shown(" ".join(text.split())), 40).replace("$", r"\$")
 
 
 def _canvas(x: str, y: str) -> tuple[Figure, Axes]:

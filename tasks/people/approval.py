@@ -8,6 +8,7 @@ from pydantic import Field
 from core.errors import RoundsError
 from core.files import digest, read_json
 from core.settings import BaseSettings
+from core.shown import noted
 from core.stored import Stored
 from evaluation.verdict import Finding, Verdict
 from tasks.people import waiting
@@ -78,7 +79,7 @@ def decide(workspace: Workspace, number: int, approve: bool, by: str, why: str) 
         AlreadyDecided: somebody has decided already, or the deadline has passed; the message says which.
         NotAsked: the round does not wait for approval, or name or reason is empty.
     """
-    by, why = by.strip(), why.strip()
+    by, why = noted(by.strip()), noted(why.strip())
     if not by or not why:
         raise NotAsked("a decision needs a name and a reason; add --by and --why")
     with waiting.changing(workspace):

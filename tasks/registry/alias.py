@@ -11,6 +11,7 @@ from pathlib import Path
 from typing import Literal, NamedTuple
 
 from core.errors import BadParams, RoundsError
+from core.shown import noted
 from tasks.registry import audit
 from tasks.registry.journal import Journal, MoveIntent, MoveKind
 from tasks.registry.versions import CHAMPION, ModelVersion, VersionStore
@@ -177,7 +178,7 @@ class Registry(VersionStore):
     def mark(self, version: ModelVersion, tags: Mapping[str, str]) -> None:
         """Set tags of a version of the policy, such as its final verdict."""
         for key, value in tags.items():
-            self.store.set_model_version_tag(version.name, version.version, key, value)
+            self.store.set_model_version_tag(version.name, version.version, key, noted(value))
 
     def reconcile(self) -> None:
         """Settle a move that a kill left open, and record outside moves. Every change of the alias begins with this."""

@@ -15,6 +15,7 @@ from typing import Any, BinaryIO, NamedTuple
 
 from core.errors import Damaged
 from core.files import read_json, recover, write_json
+from core.shown import noted
 from tasks.state import records
 from tasks.state.workspace import Workspace
 
@@ -45,14 +46,16 @@ class _Head(NamedTuple):
 def append(path: Path, event: str, who: str, **facts: Any) -> AuditEntry:
     """Append one line; it is on disk when this returns. A half-written last line is moved to `<path>.torn`.
 
-    A damaged log is continued after the line recorded in its side file, so that the damage stays detectable.
+    Names and reasons are stored as notes (`core.shown.noted`): no secret and no control character gets into the log. A
+    damaged log is continued after the line recorded in its side file, so that the damage stays detectable.
     """
     path.parent.mkdir(parents=True, exist_ok=True)
     with path.open("a+b") as log:
         fcntl.flock(log, fcntl.LOCK_EX)
         _move_torn_line(log, path)
         newest = _newest(_lines(log.read()), _head(path))
-        entry = AuditEntry(newest.seq + 1, datetime.now(UTC).isoformat(), event, who, facts, newest.sha256)
+        facts = {name: noted(fact) if isinstance(fact, str) else fact for name, fact in facts.items()}
+        entry = AuditEntry(newest.seq + 1, datetime.now(UTC).isoformat(), event, noted(who), facts, newest.sha256)
         line = json.dumps(entry._asdict(), ensure_ascii=False).encode()
         log.write(line + b"\n")
         log.flush()

@@ -8,6 +8,7 @@ from datetime import UTC, datetime
 from pathlib import Path
 from typing import TYPE_CHECKING, Literal, NamedTuple
 
+from core.shown import noted
 from tasks.tools import tracking
 
 if TYPE_CHECKING:
@@ -42,7 +43,7 @@ class Journal:
 
     def intend(self, kind: MoveKind, left: str, target: str, reason: str, who: str) -> MoveIntent:
         """Record a move before it is made."""
-        tags = {"kind": kind, "left": left, "target": target, "reason": reason, "who": who}
+        tags = {"kind": kind, "left": left, "target": target, "reason": noted(reason), "who": noted(who)}
         run = self._store.create_run(
             self._experiment, run_name=f"{kind} {left}→{target}", tags={**tags, "state": "open"}
         )
@@ -67,7 +68,7 @@ class Journal:
 
     def lift(self, intent: MoveIntent, who: str) -> None:
         """Mark the cooldown of a rollback as lifted."""
-        self._store.set_tag(intent.run_id, "lifted", who)
+        self._store.set_tag(intent.run_id, "lifted", noted(who))
 
     def settle(self, intent: MoveIntent, state: MoveState) -> None:
         """Close an intent. The tag is set last; until then, the next call settles the intent again."""

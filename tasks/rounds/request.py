@@ -10,6 +10,8 @@ from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any
 
+from core.errors import BadParams
+from core.knobs import with_secrets
 from core.settings import override, parse, read, section
 from tasks.state import feedback_database, records, tombstones
 from tasks.state import round as rounds
@@ -55,12 +57,18 @@ def parsed(workspace: Workspace, values: Mapping[str, Any], overrides: Sequence[
     """The effective parameters: these values, and defaults for all other knobs.
 
     Raises:
-        BadParams: a knob does not exist, or its value is invalid.
+        BadParams: a knob does not exist, its value is invalid, or it is an address with a secret.
     """
     from tasks.rounds.params import RoundSettings  # imports torch, which an answer from the record does not need
 
     origin = f"{workspace.params} with {len(overrides)} overrides" if overrides else str(workspace.params)
-    return parse(RoundSettings, values, origin)
+    params = parse(RoundSettings, values, origin)
+    if problems := "\n".join(f"  {problem}" for problem in with_secrets(params.plain())):
+        raise BadParams(
+            f"{origin}:\n{problems}\nwrite the address without it, and set the variables of the environment that the "
+            "tool reads: for MLflow MLFLOW_TRACKING_USERNAME and MLFLOW_TRACKING_PASSWORD, or MLFLOW_TRACKING_TOKEN"
+        )
+    return params
 
 
 def answered(workspace: Workspace, overrides: Sequence[str]) -> RoundRecord | None:

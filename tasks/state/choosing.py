@@ -6,6 +6,7 @@ from pathlib import Path
 from shlex import quote
 
 from core.errors import BadParams, BadWorkspace
+from core.private import make_new_files_private, narrow
 from tasks.state import identity
 from tasks.state.workspace import PROJECT, SHIPPED, Workspace
 
@@ -22,12 +23,14 @@ def at(root: Path, name: str | None = None, salt: str | None = None) -> Workspac
         BadWorkspace: the folder is neither empty nor a workspace, or it cannot be written.
     """
     workspace = planned(root)
+    make_new_files_private(workspace.root)
     try:
         if not workspace.graph.exists():
             _copy_shipped_files(workspace.root)
         identity.made(workspace, name, salt)
     except OSError as error:
         raise BadWorkspace(f"{workspace.root} cannot be written ({error}); name a folder that can be") from error
+    narrow(workspace.root, workspace.private, workspace.cache)
     return workspace
 
 

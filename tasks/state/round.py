@@ -46,7 +46,7 @@ class Round:
 
     def knobs(self, section: str, model: type[Settings]) -> Settings:
         """One section of the frozen parameters, as its settings class."""
-        return parse(model, self.values.get(section) or {}, f"{self.workspace.round}, params.{section}")
+        return parse(model, self.values.get(section) or {}, f"{self.workspace.round}, params", (section,))
 
     @property
     def threads(self) -> int:

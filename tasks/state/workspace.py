@@ -26,6 +26,17 @@ class Workspace:
         return self.root / "data"
 
     @property
+    def cache(self) -> Path:
+        """DVC's cache of the data, unless its settings name another folder."""
+        return self.root / ".dvc" / "cache"
+
+    @property
+    def private(self) -> tuple[Path, ...]:
+        """What holds texts of people beside the cache: nobody but the owner, or the group, may read it."""
+        tables = (self.database, *(self.root / f"{self.database.name}-{part}" for part in ("wal", "shm", "journal")))
+        return (self.data, self.artifacts, *tables)
+
+    @property
     def recorded(self) -> Path:
         """dvc.lock: inputs and outputs of each step by hash."""
         return self.root / "dvc.lock"

@@ -14,6 +14,7 @@ from typing import TYPE_CHECKING, Any, Literal
 
 from core import nested, urls
 from core.errors import RoundsError
+from core.shown import noted
 from tasks.state.lock import holding
 from tasks.state.metric_points import ReportedMetrics
 from tasks.state.workspace import Workspace
@@ -30,6 +31,9 @@ Status = Literal["FINISHED", "FAILED", "KILLED"]
 
 LONGEST_PARAM = 500
 """Maximum length of a parameter's text in MLflow, in characters; round.yaml has the full text."""
+
+LONGEST_TAG = 8000
+"""Maximum length of a tag's text in MLflow, in characters."""
 
 MOST_PARAMS = 100
 """MLflow's limit of parameters or tags per request."""
@@ -140,7 +144,7 @@ def find_or_create(
         store.update_run(run.info.run_id, status="RUNNING")
         set_tags(store, run.info.run_id, tags)
         return str(run.info.run_id)
-    return str(store.create_run(experiment_id, run_name=name, tags={**identity, **tags}).info.run_id)
+    return str(store.create_run(experiment_id, run_name=name, tags=_noted({**identity, **tags})).info.run_id)
 
 
 def download(store: "MlflowClient", run_id: str, folder: str, into: str) -> Path:
@@ -216,7 +220,9 @@ class RoundRun:
         """How to view the run: its address on the server, or the command that opens the local database."""
         address = uri(self.root)
         if _served(address):
-            return f"{address.rstrip('/')}/#/experiments/{self.experiment}/runs/{self.run_id}"
+            return f"{urls.without_secrets(address).rstrip('/')}/#/experiments/{self.experiment}/runs/{self.run_id}"
+        if urls.without_secrets(address) != address:
+            return 'mlflow ui --backend-store-uri "$MLFLOW_TRACKING_URI"'
         return f"mlflow ui --backend-store-uri {shlex.quote(address)}"
 
     def params(self, values: Mapping[str, Any]) -> None:
@@ -387,7 +393,7 @@ def texts(values: Mapping[str, Any]) -> dict[str, str]:
 
 def _short(value: Any) -> str:
     text = value if isinstance(value, str) else json.dumps(value, ensure_ascii=False, default=str)
-    return text if len(text) <= LONGEST_PARAM else text[: LONGEST_PARAM - 1] + "…"
+    return noted(text, LONGEST_PARAM)
 
 
 def _served(address: str) -> bool:
@@ -398,4 +404,8 @@ def set_tags(store: "MlflowClient", run_id: str, values: Mapping[str, str]) -> N
     """Set tags on a run."""
     from mlflow.entities import RunTag
 
-    store.log_batch(run_id, tags=[RunTag(key, value) for key, value in values.items()])
+    store.log_batch(run_id, tags=[RunTag(key, value) for key, value in _noted(values).items()])
+
+
+def _noted(tags: Mapping[str, str]) -> dict[str, str]:
+    return {key: noted(value, LONGEST_TAG) for key, value in tags.items()}

@@ -14,6 +14,7 @@ import yaml
 from core.errors import BadWorkspace, Damaged, Unwritable
 from core.files import recover, unwritable, write_text
 from core.settings import BaseSettings
+from core.urls import without_secrets
 from core.yaml_text import parse_yaml
 from tasks.state.workspace import Workspace
 from tasks.tools import dvc_locks
@@ -201,12 +202,12 @@ class DataGraph:
         return dict(settings) if settings else None
 
     def address(self, name: str) -> str:
-        """URL of a remote without its password, for messages; "" if there is no such remote."""
+        """URL of a remote without its secrets, for messages; "" if there is no such remote."""
         url = (self.remote(name) or {}).get("url", "")
         parts = urlsplit(url)
-        if parts.password is None:
-            return url
-        return urlunsplit(parts._replace(netloc=f"{parts.username}@{parts.netloc.rpartition('@')[2]}"))
+        if parts.password is not None:  # with `***` in its place, the address could not be fetched from
+            url = urlunsplit(parts._replace(netloc=f"{parts.username}@{parts.netloc.rpartition('@')[2]}"))
+        return without_secrets(url)
 
     @property
     def cache(self) -> Path:

@@ -5,7 +5,7 @@ from pydantic import Field, SerializeAsAny
 
 from core.errors import BadParams
 from core.plugins import Plugin, chosen, find, names, used_by_name
-from core.settings import BaseSettings
+from core.settings import BaseSettings, parse
 
 
 class WatchReport(BaseSettings):
@@ -49,5 +49,5 @@ def test_a_plugin_that_was_left_out_stays_out_when_the_settings_are_saved_and_lo
 
 
 def test_the_error_about_an_unknown_knob_names_it() -> None:
-    with pytest.raises(BadParams, match=r"use: errors.*\n.*limits"):
-        WatchReport(guards={"errors": {"limits": 0.2}})
+    with pytest.raises(BadParams, match=r"guards\.errors\.limits: there is no such knob; did you mean 'limit'"):
+        parse(WatchReport, {"guards": {"errors": {"limits": 0.2}}}, "params.yaml")

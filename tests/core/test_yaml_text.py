@@ -1,3 +1,6 @@
+import time
+from itertools import pairwise
+
 import pytest
 import yaml
 
@@ -39,3 +42,34 @@ def test_a_key_that_is_written_twice_is_refused(text: str, key: str, first: int,
 
 def test_values_as_they_are_written_in_a_map() -> None:
     assert [text_of(value) for value in (None, True, 1, 1.0, 0.5, "a")] == ["null", "true", "1", "1", "0.5", "a"]
+
+
+LAUGHS = "".join(f"{name}: &{name} [{', '.join(['*' + inner] * 9)}]\n" for inner, name in pairwise("abcdefghi"))
+
+
+@pytest.mark.parametrize(
+    ("text", "problem"),
+    [
+        ("[" * 1_000_000, "nested more than 100 levels"),
+        ("\n".join(" " * level + "a:" for level in range(3000)), "line 101: nested"),
+        ("- " * 200 + "a", "nested more than 100 levels"),
+        ("a: &a [x, x, x, x, x, x, x, x, x]\n" + LAUGHS, "aliases .* stand for 490,329,064 values"),
+        ("&a [*a]", "contains it"),
+        ("a: &a {b: {c: *a}}", "contains it"),
+        ("a: " + "9" * 5000, "quote it"),
+        ("a: 2024-13-45", "quote it"),
+        ("a: !!python/object/apply:os.system [ls]", "could not determine a constructor"),
+        ("a:\n\t- 1", "cannot start any token"),
+        ("a: \0", "unacceptable character|control characters are not allowed"),
+    ],
+)
+def test_texts_that_are_meant_to_harm_are_refused_at_once(text: str, problem: str) -> None:
+    began = time.perf_counter()
+    with pytest.raises(yaml.YAMLError, match=problem):
+        parse_yaml(text)
+    assert time.perf_counter() - began < 1
+
+
+def test_ordinary_nesting_and_aliases_are_read() -> None:
+    assert parse_yaml("[" * 100 + "]" * 100)
+    assert parse_yaml("a: &a {b: [1, 2]}\nc: [*a, *a]") == {"a": {"b": [1, 2]}, "c": [{"b": [1, 2]}] * 2}

@@ -4,7 +4,7 @@ from matplotlib.axes import Axes
 from matplotlib.figure import Figure
 
 from tasks.analysis.blame import AttributionReport, SubsetEffect
-from tasks.pages.plots import CANDIDATE, CHAMPION, GREY
+from tasks.pages.plots import CANDIDATE, CHAMPION, GREY, label
 
 KINDS = (("holdout", "held-out pairs", CANDIDATE, 0.12), ("votes", "fresh votes", CHAMPION, -0.12))
 
@@ -18,11 +18,11 @@ def plot(blame: AttributionReport) -> Figure:
         for name, _, colour, shift in KINDS:
             _draw_interval(axes, result, name, colour if result.subset else GREY, row + shift)
     axes.axvline(0, color=GREY, linewidth=0.8)
-    axes.set_yticks(range(len(results)), [str(result.subset or "control") for result in reversed(results)])
+    axes.set_yticks(range(len(results)), [label(str(result.subset or "control")) for result in reversed(results)])
     axes.set_xlabel("decrease of the Brier score when left out")
     axes.spines[["top", "right"]].set_visible(False)
-    for _, label, colour, _ in KINDS:
-        axes.plot([], [], "o", color=colour, label=label)
+    for _, name, colour, _ in KINDS:
+        axes.plot([], [], "o", color=colour, label=name)
     axes.legend(frameon=False, loc="upper center", bbox_to_anchor=(0.5, 1.0 + 0.5 / len(results)), ncols=2)
     return figure
 

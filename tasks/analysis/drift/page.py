@@ -12,6 +12,7 @@ from typing import Any, NamedTuple
 from core.errors import NotInstalled
 from core.files import write_text
 from tasks.analysis.drift.sections import Rows, Section
+from tasks.pages.html import without_tags
 
 
 class DriftPage(NamedTuple):
@@ -82,8 +83,12 @@ def _has(rows: Rows, name: str) -> bool:
 def _frame(section: Section, rows: Rows) -> Any:
     from pandas import DataFrame
 
-    frame = DataFrame([{name: row[name] for name in _columns(section)} for row in rows])
+    frame = DataFrame([{name: _safe(row[name]) for name in _columns(section)} for row in rows])
     return frame.astype(dict.fromkeys(section.numbers, "float64"))
+
+
+def _safe(value: Any) -> Any:
+    return without_tags(value) if isinstance(value, str) else value
 
 
 def _drifted(metrics: Any) -> int:

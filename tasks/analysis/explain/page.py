@@ -2,10 +2,9 @@
 
 from pathlib import Path
 
-from jinja2 import Environment, FileSystemLoader, StrictUndefined
-
 from models.attribution import Attribution
 from tasks.analysis.explain import Explanation
+from tasks.pages.html import render
 
 UP, DOWN = (33, 102, 172), (202, 90, 0)
 """Blue and orange: distinguishable with all common kinds of colour blindness."""
@@ -13,11 +12,9 @@ UP, DOWN = (33, 102, 172), (202, 90, 0)
 
 def page(explanation: Explanation) -> str:
     """The page, as self-contained HTML. All text of people and models is escaped."""
-    environment = Environment(
-        loader=FileSystemLoader(Path(__file__).parent), autoescape=True, undefined=StrictUndefined
-    )
-    environment.filters |= {"signed": signed, "shade": shade, "visible": visible}
-    return environment.get_template("page.html.jinja").render(
+    return render(
+        Path(__file__).with_name("page.html.jinja"),
+        {"signed": signed, "shade": shade, "visible": visible},
         version=explanation.version,
         missing=explanation.missing,
         explained=[(item, largest(item.attribution)) for item in explanation.explained],

@@ -136,7 +136,7 @@ def short(card: str, where: str) -> str:
         card: the complete card.
         where: where the complete card is, for the last sentence.
     """
-    _, _, body = card.split("---\n", 2)
+    _, _, body = re.split(r"(?m)^---$", card, maxsplit=2)
     ending = f"\n\nThe whole card: {where}."
     shown = ""
     for section in re.split(r"(?m)^(?=## )", body.strip()):

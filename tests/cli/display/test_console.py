@@ -8,7 +8,8 @@ import pytest
 from rich.text import Text
 from rich.tree import Tree
 
-from cli.display.console import as_json, console, escaped, grid, plain
+from cli.display.console import as_json, console, grid, plain
+from core.shown import escaped
 
 HOSTILE = "[bold]x[/bold] [/nothing] :smile: \x1b[2J\x07\u202e"
 SHOWN = "[bold]x[/bold] [/nothing] :smile: \\x1b[2J\\x07\\u202e"

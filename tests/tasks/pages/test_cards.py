@@ -1,11 +1,12 @@
 """The cards of a version: their content comes from records, and no value is interpreted as Markdown."""
 
+import re
 from datetime import UTC, datetime
 from typing import Any
 
 import pytest
 import yaml
-from hypothesis import given
+from hypothesis import example, given, settings
 from hypothesis import strategies as st
 
 from evaluation.verdict import Finding, Verdict
@@ -17,6 +18,7 @@ from tasks.registry.versions import ModelVersion
 from tasks.state.inputs import Base, Champion, Inputs
 from tasks.state.opening_facts import OpeningFacts
 from tasks.state.reports import CurateReport, EvaluateReport, Example
+from tests.hostile import HOSTILE, WORD, WORST, hidden_characters, structure
 
 NOON = datetime(2026, 3, 1, 12, 0, tzinfo=UTC)
 CURATED = {
@@ -194,3 +196,38 @@ def test_a_description_fits_and_links_to_the_complete_card(gates: int) -> None:
     assert "## Limits" in shown
     assert shown.endswith("The whole card: run 1.")
     assert ("## Gates" in shown) == (gates == 1)
+
+
+def hostile(text: str) -> CardFacts:
+    """Facts with this text wherever somebody outside may have written one."""
+    curated = {**CURATED, "kinds": {text: 1}, "sources": {text: {"events": 1, "licence": text, "consent": text}}}
+    curated["terms"] = {"licences": {text: 1}, "consents": {text: 1}}
+    found = (Finding(gate=text, result="hold", reason=text, numbers={text: 0.4}), WON)
+    base = facts().inputs.model_copy(update={"base": Base(name=text, digest=text)})
+    evaluated = EvaluateReport(metrics={}, examples=(Example(prompt=text, before=text, after=text),))
+    names = {f"evaluate/slice_{text}": 0.4, f"evaluate/slice_{text}_p": 0.01}
+    return facts(
+        curate=CurateReport.from_json(curated),
+        verdict=Verdict(findings=found),
+        inputs=base,
+        evaluate=evaluated,
+        metrics={**MEASURED, **names},
+        outputs={text: {text: text}, "curate": {text: text}},
+        reward_version=text,
+    )
+
+
+@settings(max_examples=40, deadline=None)
+@example(WORST)
+@given(HOSTILE)
+def test_a_card_has_the_blocks_of_its_template_whatever_was_written(text: str) -> None:
+    for card in (model_card, data_card):
+        bodies = []
+        for written in (text, WORD):
+            page = card(hostile(written))
+            bodies.append(re.split(r"(?m)^---$", page, maxsplit=2)[-1])
+        assert structure(bodies[0]) == structure(bodies[1])
+        assert hidden_characters(bodies[0]) == set()
+        assert WORD in bodies[0]
+    assert len(short(model_card(hostile(text)), "here")) <= content.MAX_DESCRIPTION
+    yaml.safe_load(model_card(hostile(text)).split("\n---\n")[0].removeprefix("---"))

@@ -1,8 +1,10 @@
 from pathlib import Path
 
 import pytest
+from hypothesis import example, given, settings
 
-from tasks.pages.markdown import SafeMarkdown, code, escaped, number, percent, render
+from tasks.pages.markdown import MOST, SafeMarkdown, code, escaped, number, percent, render
+from tests.hostile import HOSTILE, WORD, WORST, hidden_characters, structure
 
 
 @pytest.mark.parametrize(
@@ -27,3 +29,27 @@ def test_a_template_escapes_what_is_not_marked_as_safe(tmp_path: Path) -> None:
     template = tmp_path / "page.md.jinja"
     template.write_text("# {{ title }}\n{{ rate | percent }} {{ name | code }}\n")
     assert render(template, title="*x*", rate=0.5, name="a_b") == "# \\*x\\*\n50.0 % `a_b`\n"
+
+
+CELL = "| {{ text }} | {{ text|code }} |\n"
+TEMPLATE = f"# {{{{ text }}}}\n\n- {{{{ text }}}}\n\n{{{{ text }}}}\n\n| a | b |\n|---|---|\n{CELL}"
+
+
+@settings(max_examples=150, deadline=None)
+@example(WORST)
+@example("$x$ - # 1. ![](http://x)")
+@given(HOSTILE.map(lambda text: text.removeprefix(f"{WORD} ")))
+def test_a_page_has_the_blocks_of_its_template_whatever_was_written(
+    tmp_path_factory: pytest.TempPathFactory, text: str
+) -> None:
+    template = tmp_path_factory.getbasetemp() / "page.md.jinja"
+    template.write_text(TEMPLATE)
+    written = render(template, text=f"{text} {WORD}")  # what begins a heading or a list stands first
+    assert structure(written) == structure(render(template, text="plain"))
+    assert hidden_characters(written) == set()
+    assert text.count("$") == 0 or "\\$" in escaped(text)
+
+
+def test_a_long_text_is_cut() -> None:
+    assert len(str(escaped("x" * 10_000))) == MOST
+    assert len(code("x" * 10_000)) == MOST + 2
