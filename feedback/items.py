@@ -14,9 +14,9 @@ from scipy import sparse
 from scipy.sparse.csgraph import connected_components
 
 from feedback import store
-from feedback.schema import normalise
 from feedback.similarity import near_pairs
 from feedback.stored import Event, EventsWith, StoredEvent
+from feedback.unicode_forms import compatible
 
 PREFIX = "item-"
 MIN_ITEMS = 20
@@ -114,7 +114,7 @@ def _labels(texts: Sequence[str], together: Iterable[Sequence[int]]) -> list[int
 
 
 def _answers(event: Event) -> list[str]:
-    return sorted({normalise(response.text) for response in event.responses})
+    return sorted({compatible(response.text) for response in event.responses})
 
 
 def _name(text: str) -> str:

@@ -13,7 +13,8 @@ from pydantic import TypeAdapter, ValidationError
 from core.errors import BadFeedback
 from feedback import transcripts
 from feedback.faults import reason_of
-from feedback.schema import Message, normalise
+from feedback.schema import Message
+from feedback.unicode_forms import normalise
 
 _VALIDATED = TypeAdapter(tuple[Message, ...]).validator.validate_python
 _SPEAKERS = {"developer": "system"}

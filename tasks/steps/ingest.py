@@ -10,6 +10,7 @@ from feedback import forgotten, items, revisions, store
 from feedback import pairs as pair_files
 from feedback.groups import Grouping
 from feedback.measured import INGEST_NEW, INGEST_QUARANTINED, INGEST_REPEATED
+from feedback.prompt_ids import PromptIds
 from feedback.rejects import SourceCount
 from feedback.schema import FeedbackEvent, RejectedRecord
 from feedback.sources import Intake, Source
@@ -65,7 +66,8 @@ class _Incoming:
     def __init__(self, round: Round) -> None:
         self._folder, self._round = round.workspace.feedback, round.number
         self._draft = store.Draft(self._folder, round.number)
-        self._grouping = Grouping(store.groups(self._folder))
+        texts = store.prompt_texts(self._folder)
+        self._ids, self._grouping = PromptIds(texts), Grouping(store.first_of_each(texts))
         self._refusal = templates.refusal(round)
         self._forgotten = round.forgotten
 
@@ -86,8 +88,9 @@ class _Incoming:
             if reason := self._refusal(event):
                 refused.append((event, reason))
             else:
-                self._grouping.add(event)
-                self._draft.add(event)
+                resolved = self._ids.resolved(event)
+                self._grouping.add(resolved)
+                self._draft.add(resolved)
                 taken += 1
         return _Taken(taken, refused)
 
