@@ -22,6 +22,7 @@ from feedback import exports, layouts
 from feedback.checks import problem, rank_problem
 from feedback.faults import reason_of
 from feedback.layouts import Form, Layout
+from feedback.limits import DEEPEST, MOST_COLUMNS, is_too_deep
 from feedback.schema import (
     SCHEMA_VERSION,
     FeedbackEvent,
@@ -59,6 +60,8 @@ def event(record: Mapping[str, Any], defaults: Mapping[str, Any]) -> FeedbackEve
     Raises:
         BadFeedback: the record cannot be used; the message names the field and the problem.
     """
+    if len(record) > MOST_COLUMNS:
+        raise BadFeedback(f"the record has {len(record):,} columns, expected at most {MOST_COLUMNS:,}")
     stated = _stated(record)
     fields = {**defaults, **_fields(stated)}
     where = str(fields["source"]) if "source_id" in stated else ""
@@ -71,6 +74,8 @@ def event(record: Mapping[str, Any], defaults: Mapping[str, Any]) -> FeedbackEve
         validated = FeedbackEvent.model_validate(fields)
     except ValidationError as error:
         raise BadFeedback(reason_of(error)) from error
+    if validated.extra and is_too_deep(validated.extra):
+        raise BadFeedback(f"extra has nesting that is too deep, expected at most {DEEPEST} levels")
     if reason := problem(validated):
         raise BadFeedback(reason)
     return validated

@@ -21,7 +21,7 @@ from scipy.sparse.csgraph import connected_components
 
 from feedback import items
 from feedback.schema import FeedbackEvent, GroupedPrompt, Turn, prompt_id, version_1_id
-from feedback.similarity import near_pairs
+from feedback.similarity import near_links
 from feedback.stored import Event, EventsWith, StoredPrompt
 from feedback.unicode_forms import compatible
 
@@ -156,7 +156,7 @@ def _clusters(texts: Sequence[str], settled: int) -> list[list[str]]:
 
     Pairs among the first `settled` texts are ignored.
     """
-    pairs = near_pairs(texts, THRESHOLD, start=settled)
+    pairs = near_links(texts, THRESHOLD, start=settled)
     links = sparse.coo_matrix((np.ones(len(pairs)), (pairs[:, 0], pairs[:, 1])), shape=(len(texts), len(texts)))
     clusters: defaultdict[int, list[str]] = defaultdict(list)
     for label, text in zip(connected_components(links, directed=False)[1], texts, strict=True):
