@@ -65,12 +65,16 @@ def inspect(
     """Show what a file is, three of its records as they would be read, and what cannot be used. Changes nothing."""
     from cli.display.inspected import lines
     from feedback import fieldmap, inspection, trials
+    from tasks.state import intake
+    from tasks.state.choosing import current_or_planned
 
     if map_file and source:
         raise BadParams("--map and --source exclude each other; write the map into the settings: map: {…}")
     fields, out = fieldmap.load(map_file) if map_file else None, console()
     trial = trials.typed(source, file) if source else None
-    for line in lines(inspection.inspect(file, fields, trial), map_file, _most_tokens()):
+    for line in lines(
+        inspection.inspect(file, fields, trial, limits=intake.limits(current_or_planned())), map_file, _most_tokens()
+    ):
         out.print(line, soft_wrap=True)
 
 

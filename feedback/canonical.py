@@ -22,8 +22,19 @@ from feedback import exports, layouts
 from feedback.checks import problem, rank_problem
 from feedback.faults import reason_of
 from feedback.layouts import Form, Layout
-from feedback.schema import SCHEMA_VERSION, FeedbackEvent, event_id, prompt_id, response_id, same_text
+from feedback.limits import DEEPEST, MOST_COLUMNS, is_too_deep
+from feedback.schema import (
+    SCHEMA_VERSION,
+    FeedbackEvent,
+    Message,
+    distinct_id,
+    event_id,
+    prompt_id,
+    response_id,
+    version_1_id,
+)
 from feedback.turns import conversations, turns
+from feedback.unicode_forms import same_text
 
 _FIELDS = FeedbackEvent.model_fields
 _SHORT_FORM_FIELDS = _FIELDS.keys() - {"prompt", "responses", "judgements", "extra", "kind", "prompt_id"}
@@ -49,16 +60,22 @@ def event(record: Mapping[str, Any], defaults: Mapping[str, Any]) -> FeedbackEve
     Raises:
         BadFeedback: the record cannot be used; the message names the field and the problem.
     """
+    if len(record) > MOST_COLUMNS:
+        raise BadFeedback(f"the record has {len(record):,} columns, expected at most {MOST_COLUMNS:,}")
     stated = _stated(record)
     fields = {**defaults, **_fields(stated)}
     where = str(fields["source"]) if "source_id" in stated else ""
     fields.setdefault("feedback_id", event_id(where, str(fields["source_id"]), _annotator(record, fields)))
     fields.setdefault("prompt_group", fields["prompt_id"])
+    if _whole(fields.get("schema_version")) is not None:
+        fields["schema_version"] = SCHEMA_VERSION  # whichever version wrote the record, this one makes the ids
     fields.setdefault("annotator_groups", {})  # pydantic would copy the default
     try:
         validated = FeedbackEvent.model_validate(fields)
     except ValidationError as error:
         raise BadFeedback(reason_of(error)) from error
+    if validated.extra and is_too_deep(validated.extra):
+        raise BadFeedback(f"extra has nesting that is too deep, expected at most {DEEPEST} levels")
     if reason := problem(validated):
         raise BadFeedback(reason)
     return validated
@@ -174,16 +191,16 @@ def _read(form: Form, fields: Mapping[str, Any], extra: Any) -> dict[str, Any]:
     messages = {name: answer["messages"] for name, answer in answers.items()}
     prompt, last, kept = conversations(form.prompt, messages)
     identity = prompt_id(prompt)
-    if fields.get("prompt_id", identity) != identity and fields["prompt_id"] != _stated_identity(form.prompt):
-        raise BadFeedback(
-            "prompt_id is not the expected hash of the normalised prompt; leave it out to have it filled in"
-        )
+    if "prompt_id" in fields:
+        _check_prompt_id(fields["prompt_id"], prompt, form.prompt)
+    answered = identity if all(turn.content.isascii() for turn in prompt) else version_1_id(prompt)
     responses = [
-        {"response_id": response_id(identity, last[name].content), **answer, "messages": (last[name],)}
+        {"response_id": response_id(answered, last[name].content), **answer, "messages": (last[name],)}
         for name, answer in answers.items()
     ]
     if isinstance(extra, dict):
-        extra = {name: value for name, value in extra.items() if (name, value) != ("prompt_id", identity)}
+        if "prompt_id" in extra and extra["prompt_id"] in _ids(prompt):
+            extra = {name: value for name, value in extra.items() if name != "prompt_id"}
         extra = {**extra, "turns": kept} if kept else extra
         extra = {**extra, "prompt": form.prompt} if _is_shorter(form.prompt, len(prompt)) else extra
     read = {"kind": form.kind, "prompt": prompt, "prompt_id": identity, "responses": responses, "extra": extra}
@@ -198,9 +215,16 @@ def _is_shorter(stated: object, count: int) -> bool:
     return (len(stated) if isinstance(stated, list | tuple) else len(turns(stated, "user", "prompt", {}))) < count
 
 
-def _stated_identity(prompt: object) -> str | None:
-    """The id of the prompt as it is stated, before turns of the answers are added to it."""
-    return prompt_id(conversations(prompt, {"": "-"}).prompt) if prompt is not None else None
+def _check_prompt_id(stated: object, prompt: Sequence[Message], given: object) -> None:
+    """A stated id may be that of the prompt as it is given, before turns of the answers are added to it."""
+    if stated in _ids(prompt) or (given is not None and stated in _ids(conversations(given, {"": "-"}).prompt)):
+        return
+    raise BadFeedback("prompt_id is not the expected hash of the normalised prompt; leave it out to have it filled in")
+
+
+def _ids(prompt: Sequence[Message]) -> Sequence[str]:
+    """The ids that a store may have for the prompt: an exported record states one of them."""
+    return prompt_id(prompt), version_1_id(prompt), distinct_id(prompt)
 
 
 def _answer(answer: object, name: str) -> dict[str, Any]:

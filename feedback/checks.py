@@ -4,6 +4,7 @@ import json
 from collections.abc import Iterator
 
 from feedback.contradictions import contradictions
+from feedback.limits import count_problem
 from feedback.schema import FeedbackEvent, Judgement
 from feedback.transcripts import is_one
 
@@ -37,6 +38,8 @@ def _is_rank(rank: object) -> bool:
 
 
 def _problems(event: FeedbackEvent) -> Iterator[str]:
+    if reason := count_problem(event):  # first: other checks compare each answer with each other
+        yield reason
     yield from _text_problems(event)
     for ix, judgement in enumerate(event.judgements):
         yield from _scale_problems(judgement, f"judgements[{ix}]")

@@ -8,7 +8,8 @@ from itertools import combinations
 from typing import NamedTuple
 
 from feedback.marks import KINDS, by_label, share, stated, stated_scale, thumb
-from feedback.schema import FeedbackEvent, Judgement, same_text
+from feedback.schema import FeedbackEvent, Judgement
+from feedback.unicode_forms import normalise
 from feedback.votes import CHOICES
 
 _TIES = ("tie", "tie_both_good", "tie_both_bad")
@@ -73,14 +74,14 @@ def _of_one(event: FeedbackEvent, judgement: Judgement, name: str) -> Iterator[s
 
 def _prefers_one_of_equals(event: FeedbackEvent, judgement: Judgement) -> bool:
     """Whether two answers that are equal after normalisation have different ranks."""
-    ranked = [
-        (rank, response.text)
-        for rank, response in zip(judgement.ranks or (), event.responses, strict=False)
-        if rank is not None
-    ]
-    return any(
-        rank != other and same_text(text, other_text) for (rank, text), (other, other_text) in combinations(ranked, 2)
-    )
+    ranks: dict[str, int] = {}
+    ranked = zip(judgement.ranks or (), _forms(event), strict=False)
+    return any(rank is not None and ranks.setdefault(form, rank) != rank for rank, form in ranked)
+
+
+def _forms(event: FeedbackEvent) -> Iterator[str]:
+    """The texts of the answers in the form in which they are compared."""
+    return (normalise(response.text) for response in event.responses)
 
 
 def _is_against_its_scores(judgement: Judgement) -> bool:
@@ -134,9 +135,11 @@ def _different_marks(event: FeedbackEvent, judgements: Sequence[Named]) -> Itera
         for ix in range(len(event.responses))
         if (mark := stated(event, judgement, ix))
     ]
-    for (ix, form, value), (other, other_form, other_value) in combinations(marks, 2):
-        texts = event.responses[ix].text, event.responses[other].text
-        if form == other_form and value != other_value and (ix == other or same_text(*texts)):
+    texts = list(_forms(event)) if len(marks) > 1 else []
+    first: dict[tuple[str, str], tuple[int, float]] = {}
+    for other, form, value in marks if texts else ():
+        ix, first_value = first.setdefault((form, texts[other]), (other, value))
+        if value != first_value:
             answers = f"responses[{ix}]" if ix == other else f"responses[{ix}] and [{other}], the same text,"
             yield f"{answers} with two marks by the criterion {judgements[0][1].criterion!r}, expected one"
 

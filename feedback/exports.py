@@ -9,8 +9,10 @@ from typing import Any, NamedTuple
 
 from core.errors import BadFeedback
 from feedback import packaging
+from feedback.limits import LimitSettings
 
 Record = Mapping[str, Any]
+_DEFAULT = LimitSettings()
 
 
 class Export(NamedTuple):
@@ -88,9 +90,9 @@ class Exported(NamedTuple):
     """The fields that FIELD in the knobs can be; empty if the source needs none."""
 
 
-def exported(file: Path) -> Exported | None:
+def exported(file: Path, limits: LimitSettings = _DEFAULT) -> Exported | None:
     """The kind of export that a file is, by the first record that is an object; None if it is none."""
-    for raw in islice(packaging.records(file), 10):
+    for raw in islice(packaging.records(file, limits), 10):
         record = _parsed(raw.raw)
         if isinstance(record, Mapping):
             export = export_of(record)

@@ -12,9 +12,9 @@ from collections.abc import Iterable, Iterator, Sequence
 from itertools import combinations, cycle, islice
 
 from feedback.marks import Mark, marks
-from feedback.schema import same_text
 from feedback.similarity import grams
 from feedback.stored import Event
+from feedback.unicode_forms import same_text
 from feedback.votes import PairKey, Vote, equal_ties, person, votes
 
 MIN_RATING_DIFFERENCE = 0.2

@@ -6,6 +6,9 @@ the same question with one more word at the end are near-identical. Two question
 kettle", "return the lamp") are near-identical only from 13 words on if it is the last word, and from 19 on in
 mid-sentence, so templated prompts stay in separate groups. A leak between splits is worse than a group that is too
 coarse.
+
+Prompts that differ in compatibility forms only ("2²?", "22?") have two ids, but one group, also where a source states
+two: schema version 1 gave them one id, and a prompt that is new never changes the split of one that is stored.
 """
 
 import re
@@ -17,9 +20,10 @@ from scipy import sparse
 from scipy.sparse.csgraph import connected_components
 
 from feedback import items
-from feedback.schema import FeedbackEvent, GroupedPrompt, Turn, normalise, prompt_id
-from feedback.similarity import near_pairs
+from feedback.schema import FeedbackEvent, GroupedPrompt, Turn, prompt_id, version_1_id
+from feedback.similarity import near_links
 from feedback.stored import Event, EventsWith, StoredPrompt
+from feedback.unicode_forms import compatible
 
 THRESHOLD = 0.85
 
@@ -83,9 +87,10 @@ class Grouping:
     def __init__(self, known: Iterable[GroupedPrompt | StoredPrompt] = ()) -> None:
         self._known: dict[str, str] = {}
         self._openings: dict[str, str] = {}
+        self._compatible: dict[str, str] = {}
         for entry in known:
             self._known[entry.prompt_id] = entry.group
-            self._openings[entry.prompt_id] = opening(entry.prompt)
+            self._remember(entry.prompt_id, entry.prompt)
         self._stated: dict[str, str] = {}
         self._fixed = items.FixedPrompts()
 
@@ -96,7 +101,12 @@ class Grouping:
         else:
             self._stated.setdefault(event.prompt_id, event.prompt_group)
         if event.prompt_id not in self._openings:
-            self._openings[event.prompt_id] = opening(event.prompt)
+            self._remember(event.prompt_id, event.prompt)
+
+    def _remember(self, identity: str, prompt: Sequence[Turn]) -> None:
+        self._openings[identity] = opening(prompt)
+        if (former := version_1_id(prompt)) != identity:
+            self._compatible[identity] = former
 
     def groups(self, prompts: Sequence[str], events: EventsWith, stored: EventsWith = no_events) -> list[str]:
         """The groups of some of the added events, given the prompt id of each.
@@ -112,19 +122,32 @@ class Grouping:
         return [next(by_item) if prompt in fixed else by_prompt[prompt] for prompt in prompts]
 
     def _by_prompt(self, fixed: Collection[str]) -> dict[str, str]:
-        frozen = self._known | {
-            prompt: group for prompt, group in self._stated.items() if prompt not in self._known and prompt not in fixed
-        }
         openings = {
             prompt: text for prompt, text in self._openings.items() if prompt in self._known or prompt not in fixed
         }
-        return _assign(openings, frozen)
+        stated = {prompt: group for prompt, group in self._stated.items() if prompt not in fixed}
+        return _assign(openings, self._frozen(openings, stated))
+
+    def _frozen(self, prompts: Iterable[str], stated: Mapping[str, str]) -> dict[str, str]:
+        """The groups that do not change: of known prompts, then of prompts equal to them in compatible form, or stated.
+
+        Of several groups of prompts that are equal in compatible form, the first counts for those that are new.
+        """
+        frozen = dict(self._known)
+        former: dict[str, str] = {}
+        for prompt, group in [*frozen.items(), *stated.items()]:
+            former.setdefault(self._compatible.get(prompt, prompt), group)
+        for prompt in [*stated, *prompts]:
+            same = former.get(self._compatible.get(prompt, prompt))
+            if same is not None:
+                frozen.setdefault(prompt, same)
+        return frozen
 
 
 def opening(prompt: Sequence[Turn]) -> str:
     """The normalised words of the first user turn (of the first turn, if there is no user turn)."""
     turns = [turn.content for turn in prompt if turn.role == "user"] or [prompt[0].content]
-    text = normalise(turns[0])
+    text = compatible(turns[0])
     return " ".join(re.findall(r"\w+", text)) or text
 
 
@@ -133,7 +156,7 @@ def _clusters(texts: Sequence[str], settled: int) -> list[list[str]]:
 
     Pairs among the first `settled` texts are ignored.
     """
-    pairs = near_pairs(texts, THRESHOLD, start=settled)
+    pairs = near_links(texts, THRESHOLD, start=settled)
     links = sparse.coo_matrix((np.ones(len(pairs)), (pairs[:, 0], pairs[:, 1])), shape=(len(texts), len(texts)))
     clusters: defaultdict[int, list[str]] = defaultdict(list)
     for label, text in zip(connected_components(links, directed=False)[1], texts, strict=True):

@@ -14,6 +14,7 @@ from feedback.faults import Faults
 from feedback.fieldmap import FieldMap
 from feedback.forms import correction_votes
 from feedback.layouts import Layout
+from feedback.limits import LimitSettings
 from feedback.lines import Line, judged, parse
 from feedback.packaging.compression import Compression
 from feedback.packaging.kinds import FileKind
@@ -28,6 +29,7 @@ BY_MAP = "of the map"
 """The form of a record that is read by a map."""
 GUESSED_FROM = 100
 """Number of records from which a map is guessed."""
+_DEFAULT = LimitSettings()
 
 
 class Lengths(NamedTuple):
@@ -108,7 +110,13 @@ class _Tally:
             self.first.append((where, record))
 
 
-def inspect(path: Path, fields: FieldMap | None = None, source: Trial | None = None, examples: int = 3) -> Inspection:
+def inspect(
+    path: Path,
+    fields: FieldMap | None = None,
+    source: Trial | None = None,
+    examples: int = 3,
+    limits: LimitSettings = _DEFAULT,
+) -> Inspection:
     """Read a whole file or folder, by a map, by a source, or by the form of its records.
 
     An export is read by its source if that needs no further knobs.
@@ -117,13 +125,14 @@ def inspect(path: Path, fields: FieldMap | None = None, source: Trial | None = N
         BadFeedback: it does not exist, is empty, damaged, or of a kind that is not read.
     """
     files = packaging.files_at(path)
-    packings = Counter(Packing(*packaging.detect(file)) for file in files)
-    exported = None if fields or source else exports.exported(files[0])
+    packings = Counter(Packing(*packaging.detect(file, limits)) for file in files)
+    exported = None if fields or source else exports.exported(files[0], limits)
     if exported and not exported.export.knobs:
         source = trial({"use": exported.export.source}, path)
-    tally = _tallied(_by_source(source) if source else _by_form(files, fields, {}), examples)
+    read = _Reading(files, fields, limits)
+    tally = _tallied(_by_source(source, limits) if source else _by_form(read, {}), examples)
     if not source and tally.repeated:
-        tally = _tallied(_by_form(files, fields, _clashes(files, fields, tally.repeated)), examples)
+        tally = _tallied(_by_form(read, _clashes(read, tally.repeated)), examples)
     return Inspection(
         path,
         dict(packings.most_common()),
@@ -132,7 +141,9 @@ def inspect(path: Path, fields: FieldMap | None = None, source: Trial | None = N
         tally.first,
         tally.faults.total,
         tally.faults.lines(),
-        [] if tally.forms else list(islice((record for file in files for record in _parsed(file)), GUESSED_FROM)),
+        []
+        if tally.forms
+        else list(islice((record for file in files for record in _parsed(file, limits)), GUESSED_FROM)),
         _lengths(tally.prompts),
         _lengths(tally.answers),
         tally.unlicensed,
@@ -149,32 +160,39 @@ def _tallied(records: Iterable[tuple[str, str, FeedbackEvent | RejectedRecord]],
     return tally
 
 
-def _clashes(files: Sequence[Path], fields: FieldMap | None, repeated: Container[str]) -> dict[str, str]:
+def _clashes(read: "_Reading", repeated: Container[str]) -> dict[str, str]:
     """Position of a record that has the id of another one → the reason why it cannot be used."""
     events = (
         (line, record)
-        for line, record in _judged(files, fields)
+        for line, record in read.judged()
         if isinstance(record, FeedbackEvent) and record.feedback_id in repeated
     )
     return clashes(events, {})
 
 
-def _judged(files: Iterable[Path], fields: FieldMap | None) -> Iterator[tuple[Line, FeedbackEvent | RejectedRecord]]:
-    for file in files:
-        yield from judged(file, file.name, {}, fields.record if fields else dict)
+class _Reading(NamedTuple):
+    """Files, and how their records are read."""
+
+    files: Sequence[Path]
+    fields: FieldMap | None
+    limits: LimitSettings
+
+    def judged(self) -> Iterator[tuple[Line, FeedbackEvent | RejectedRecord]]:
+        """All records, each with its line."""
+        for file in self.files:
+            yield from judged(file, file.name, {}, self.fields.record if self.fields else dict, self.limits)
 
 
-def _by_form(
-    files: Sequence[Path], fields: FieldMap | None, clashing: Mapping[str, str]
-) -> Iterator[tuple[str, str, FeedbackEvent | RejectedRecord]]:
+def _by_form(read: _Reading, clashing: Mapping[str, str]) -> Iterator[tuple[str, str, FeedbackEvent | RejectedRecord]]:
     """Position, form and event of each record."""
-    for line, record in rejecting(_judged(files, fields), clashing):
+    by_map = read.fields is not None and bool(read.fields.answers)
+    for line, record in rejecting(read.judged(), clashing):
         usable = isinstance(record, FeedbackEvent)
-        yield line.where, "" if not usable else BY_MAP if fields and fields.answers else _form(line), record
+        yield line.where, "" if not usable else BY_MAP if by_map else _form(line), record
 
 
-def _by_source(read: Trial) -> Iterator[tuple[str, str, FeedbackEvent | RejectedRecord]]:
-    for record in read.source.read(Intake(round=0, seed=0)):
+def _by_source(read: Trial, limits: LimitSettings) -> Iterator[tuple[str, str, FeedbackEvent | RejectedRecord]]:
+    for record in read.source.read(Intake(round=0, seed=0, limits=limits)):
         where = record.source_id if isinstance(record, FeedbackEvent) else record.where
         yield where, f"of the source {read.source.name()}", record
 
@@ -205,10 +223,10 @@ def _shared(first: str, second: str) -> int:
     return sum(1 for _ in takewhile(lambda pair: pair[0] == pair[1], pairs))
 
 
-def _parsed(file: Path) -> Iterator[Mapping[str, Any]]:
+def _parsed(file: Path, limits: LimitSettings) -> Iterator[Mapping[str, Any]]:
     """The records of a file that are JSON objects."""
-    for raw in packaging.records(file):
+    for raw in packaging.records(file, limits):
         try:
-            yield parse(Line("", raw.raw, 1, raw.problem))
+            yield parse(Line("", raw.raw, 1, raw.problem, limits))
         except BadFeedback:
             continue

@@ -14,9 +14,9 @@ from scipy import sparse
 from scipy.sparse.csgraph import connected_components
 
 from feedback import store
-from feedback.schema import normalise
-from feedback.similarity import near_pairs
+from feedback.similarity import near_links
 from feedback.stored import Event, EventsWith, StoredEvent
+from feedback.unicode_forms import compatible
 
 PREFIX = "item-"
 MIN_ITEMS = 20
@@ -105,7 +105,7 @@ def _item_groups(events: Sequence[Event], settled: Sequence[str]) -> list[str]:
 
 def _labels(texts: Sequence[str], together: Iterable[Sequence[int]]) -> list[int]:
     """The connected component of each text: linked are near-identical texts, and the answers of one event."""
-    links = [tuple(pair) for pair in near_pairs(texts, THRESHOLD).tolist()]
+    links = [tuple(pair) for pair in near_links(texts, THRESHOLD).tolist()]
     links += [(answers[0], other) for answers in together for other in answers[1:]]
     rows, columns = np.array(links, dtype=np.int64).reshape(-1, 2).T
     graph = sparse.coo_matrix((np.ones(len(links)), (rows, columns)), shape=(len(texts), len(texts)))
@@ -114,7 +114,7 @@ def _labels(texts: Sequence[str], together: Iterable[Sequence[int]]) -> list[int
 
 
 def _answers(event: Event) -> list[str]:
-    return sorted({normalise(response.text) for response in event.responses})
+    return sorted({compatible(response.text) for response in event.responses})
 
 
 def _name(text: str) -> str:

@@ -9,7 +9,7 @@ from core.errors import BadFeedback
 from core.yaml_text import text_of
 from feedback.layouts import decoded, number, ranked
 from feedback.paths import EACH, all_of, at
-from feedback.schema import normalise
+from feedback.unicode_forms import normalise
 from feedback.votes import BEST_ONLY
 
 Record = Mapping[str, Any]

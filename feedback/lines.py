@@ -14,10 +14,12 @@ from typing import Any, NamedTuple
 
 from core.errors import BadFeedback
 from feedback import canonical, packaging
+from feedback.limits import DEEPEST, SHOWN, LimitSettings, is_too_deep, record_problem
 from feedback.packaging.raw import as_json
 from feedback.schema import FeedbackEvent, RejectedRecord
 
 Record = Mapping[str, Any]
+_DEFAULT = LimitSettings()
 
 
 class Line(NamedTuple):
@@ -30,6 +32,8 @@ class Line(NamedTuple):
     """1 for the first record of this content in the file, 2 for the second, …"""
     problem: str | None = None
     """Why the record cannot be used, if that was found while it was taken out of the file."""
+    limits: LimitSettings = _DEFAULT
+    """How large it may be."""
 
     @property
     def text(self) -> str:
@@ -48,26 +52,34 @@ class Line(NamedTuple):
 
 
 def events(
-    path: Path, source: str, defaults: Record, convert: Callable[[Record], Record] = dict
+    path: Path,
+    source: str,
+    defaults: Record,
+    convert: Callable[[Record], Record] = dict,
+    limits: LimitSettings = _DEFAULT,
 ) -> Iterator[FeedbackEvent | RejectedRecord]:
     """The records of a file as events. `convert` turns each into a form that `feedback.canonical` reads.
 
     Raises:
         BadFeedback: see `read`.
     """
-    for _, record in judged(path, source, defaults, convert):
+    for _, record in judged(path, source, defaults, convert, limits):
         yield record
 
 
 def judged(
-    path: Path, source: str, defaults: Record, convert: Callable[[Record], Record] = dict
+    path: Path,
+    source: str,
+    defaults: Record,
+    convert: Callable[[Record], Record] = dict,
+    limits: LimitSettings = _DEFAULT,
 ) -> Iterator[tuple[Line, FeedbackEvent | RejectedRecord]]:
     """The same as `events`, each with the line that it was read from.
 
     Raises:
         BadFeedback: see `read`.
     """
-    for line in read(path):
+    for line in read(path, limits):
         sha256 = line.sha256
         identity = _identity(sha256, line.copy)
         filled = {**defaults, "source": source, "source_id": identity, "source_sha256": sha256}
@@ -85,6 +97,7 @@ def several(
     defaults: Record,
     split: Callable[[Record], Iterable[Record]],
     convert: Callable[[Record], Iterable[Record]],
+    limits: LimitSettings = _DEFAULT,
 ) -> Iterator[FeedbackEvent | RejectedRecord]:
     """The records of a file each of which holds several acts of feedback, such as a task with all its annotations.
 
@@ -94,11 +107,12 @@ def several(
         defaults: values of fields that the records leave out.
         split: takes a record apart. A part that cannot be used is rejected alone.
         convert: turns a part into records in the canonical form, each with a `source_id` of its own.
+        limits: how large the file, a record and a text may be.
 
     Raises:
         BadFeedback: see `read`.
     """
-    for line in read(path):
+    for line in read(path, limits):
         filled = {**defaults, "source": source, "source_sha256": line.sha256}
         try:
             parts = list(split(parse(line)))
@@ -132,22 +146,24 @@ def rejected(error: Exception, source: str, where: str, text: str) -> RejectedRe
     reason = str(error)
     if not isinstance(error, BadFeedback):
         reason = f"{type(error).__name__} ({error}), expected a record of a known form"
+    if len(reason) > SHOWN:  # it quotes the record
+        reason = f"{reason[:SHOWN]}…"
     storable = reason.encode(errors="backslashreplace").decode()  # it may quote a lone surrogate
     return RejectedRecord(source=source, where=where, reason=storable, record=text)
 
 
-def read(path: Path) -> Iterator[Line]:
+def read(path: Path, limits: LimitSettings = _DEFAULT) -> Iterator[Line]:
     """The records of a file, one by one, whatever kind of file it is and however it is compressed.
 
     Raises:
-        BadFeedback: the file does not exist, is empty, damaged, or of a kind that is not read.
+        BadFeedback: the file does not exist, is empty, damaged, too large, or of a kind that is not read.
     """
     check(path)
     name, copies = path.name, Counter[bytes]()
-    for number, raw, problem in packaging.records(path):
+    for number, raw, problem in packaging.records(path, limits):
         content = hashlib.sha256(raw).digest()
         copies[content] += 1
-        yield Line(f"{name}:{number}", raw, copies[content], problem)
+        yield Line(f"{name}:{number}", raw, copies[content], problem, limits)
 
 
 def _identity(sha256: str, copy: int) -> str:
@@ -168,7 +184,7 @@ def parse(line: Line) -> Record:
     """The JSON object on a line.
 
     Raises:
-        BadFeedback: the line is not a JSON object.
+        BadFeedback: the line is not a JSON object, or too large or too deeply nested.
     """
     if reason := line.problem:
         raise BadFeedback(reason)
@@ -186,4 +202,8 @@ def parse(line: Line) -> Record:
         ) from error
     if not isinstance(value, dict):
         raise BadFeedback('the line is not a JSON object, expected {"prompt": …, …}')
+    if line.raw.count(b"[") + line.raw.count(b"{") > DEEPEST and is_too_deep(value):
+        raise BadFeedback(f"the line has nesting that is too deep, expected at most {DEEPEST} levels")
+    if problem := record_problem(value, len(line.raw), line.limits):
+        raise BadFeedback(problem)
     return value

@@ -4,6 +4,7 @@ from collections.abc import Collection, Iterable
 from pathlib import Path
 
 from feedback import lines
+from feedback.limits import UNLIMITED
 from feedback.lines import Line
 from feedback.schema import FeedbackEvent, RejectedRecord
 
@@ -22,7 +23,7 @@ def find(files: Iterable[Path], wanted: Collection[str]) -> dict[str, Line]:
     """SHA-256 of a record → its first line in the files; records that are in none of them are left out."""
     found: dict[str, Line] = {}
     for file in files if wanted else ():
-        for line in lines.read(file):
+        for line in lines.read(file, UNLIMITED):
             if line.sha256 in wanted:
                 found.setdefault(line.sha256, line)
     return found

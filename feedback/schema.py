@@ -1,15 +1,17 @@
 """The canonical record of feedback: one `FeedbackEvent` is one act of feedback by one annotator."""
 
 import hashlib
-import unicodedata
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 from datetime import UTC, datetime
 from json.encoder import encode_basestring
 from typing import Annotated, Literal, NamedTuple, Protocol, Self
 
 from pydantic import AfterValidator, BaseModel, ConfigDict, Field, JsonValue, StringConstraints, model_validator
 
-SCHEMA_VERSION = 1
+from feedback.unicode_forms import compatible, normalise
+
+SCHEMA_VERSION = 2
+"""2: a prompt's id keeps apart what NFKC makes equal. Stored ids stay (`feedback.prompt_ids`)."""
 
 SAFETY = "safety"
 """The flag of a prompt to which an answer could be harmful."""
@@ -179,28 +181,33 @@ def event_id(source: str, native_id: str, annotator: str) -> str:
 
 
 def response_id(prompt: str, text: str) -> str:
-    """The id of an answer that has none of its own: 16 hex digits of a hash of prompt id and text."""
+    """The id of an answer that has none of its own: 16 hex digits of a hash of the prompt's `version_1_id` and text."""
     return hashlib.sha256(f"{prompt}\0{text}".encode()).hexdigest()[:16]
 
 
 def prompt_id(prompt: Sequence[Turn]) -> str:
-    """The id of a prompt: 32 hex digits of a hash that ignores case, white space and Unicode form."""
+    """The id of a prompt: 32 hex digits of a hash that ignores case, white space and canonical Unicode form."""
+    return _hashed(_as_json(prompt, normalise))
+
+
+def version_1_id(prompt: Sequence[Turn]) -> str:
+    """The id of schema version 1, which also ignored compatibility forms: equal for near-duplicates such as "2²", "22".
+
+    It is that of `prompt_id` for most prompts, and always for ASCII.
+    """
+    return _hashed(_as_json(prompt, compatible))
+
+
+def distinct_id(prompt: Sequence[Turn]) -> str:
+    """The id of a prompt if its `prompt_id` is stored as the version 1 id of another one."""
+    return _hashed(f"2{_as_json(prompt, normalise)}")
+
+
+def _as_json(prompt: Sequence[Turn], form: Callable[[str], str]) -> str:
     # JSON of [[role, text], …], put together by hand because that takes a third of the time
-    turns = ", ".join([f'["{turn.role}", {encode_basestring(normalise(turn.content))}]' for turn in prompt])
-    return hashlib.sha256(f"[{turns}]".encode()).hexdigest()[:32]
+    turns = ", ".join([f'["{turn.role}", {encode_basestring(form(turn.content))}]' for turn in prompt])
+    return f"[{turns}]"
 
 
-def normalise(text: str) -> str:
-    """Text in Unicode form NFKC, lower case (case-folded), with single spaces."""
-    return " ".join(unicodedata.normalize("NFKC", text).split()).casefold()
-
-
-def same_text(first: str, second: str) -> bool:
-    """Whether two texts are equal after normalisation."""
-    if first.isascii() and second.isascii() and _first_word(first) != _first_word(second):
-        return False  # most texts differ here, and normalising them takes long
-    return normalise(first) == normalise(second)
-
-
-def _first_word(text: str) -> list[str]:
-    return text.lower().split(maxsplit=1)[:1]
+def _hashed(text: str) -> str:
+    return hashlib.sha256(text.encode()).hexdigest()[:32]

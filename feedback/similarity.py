@@ -1,4 +1,4 @@
-"""All pairs of near-identical texts, by an exact search: unlike MinHash, it misses no pair."""
+"""Near-identical texts, by an exact search: unlike MinHash alone, it misses none."""
 
 from array import array
 from collections.abc import Iterable, Sequence
@@ -8,11 +8,13 @@ from typing import Any
 import numpy as np
 import numpy.typing as npt
 from scipy import sparse
+from scipy.sparse.csgraph import connected_components
 
 Ints = npt.NDArray[np.int64]
 
 _CHUNK = 512  # rows whose candidates are in memory at a time; does not change the result
-_BLOCK = 200_000  # pairs that are checked at a time
+_FIRST_BLOCK, _BLOCK = 4_096, 200_000  # pairs that are checked at a time
+_ORDERS = 3  # random orders by which similar sets are found first
 _SLACK = 1e-9  # rounding tolerance: a similarity of exactly the threshold counts
 
 
@@ -22,32 +24,95 @@ def grams(text: str) -> set[str]:
     return {*words, *(f"{left} {right}" for left, right in pairwise(words))}
 
 
-def near_pairs(texts: Sequence[str], threshold: float, start: int = 0) -> Ints:
-    """Pairs `(i, j)`, `j < i` and `i >= start`, whose grams have a Jaccard similarity of at least `threshold`.
+def near_links(texts: Sequence[str], threshold: float, start: int = 0) -> Ints:
+    """Pairs that connect the same texts as all near-identical pairs do; many similar texts need few of these.
 
-    Shape (pairs, 2). Prefix filtering (Bayardo, Ma, Srikant 2007; Xiao et al. 2008): of two sets with that similarity,
-    the larger has among its `n - ceil(threshold n) + 1` rarest members one of the
-    `n - ceil(2 threshold / (1 + threshold) n) + 1` rarest of the smaller. Only such sets are compared.
+    Near-identical are `(i, j)`, `j < i` and `i >= start`, if their grams have a Jaccard similarity of at least
+    `threshold`. Shape (pairs, 2).
+
+    Prefix filtering (Bayardo, Ma, Srikant 2007; Xiao et al. 2008): of two sets with that similarity, the larger has
+    among its `n - ceil(threshold n) + 1` rarest members one of the `n - ceil(2 threshold / (1 + threshold) n) + 1`
+    rarest of the smaller. Only such sets are compared, and only if nothing connects them yet.
     """
     if start >= len(texts):
         return np.empty((0, 2), dtype=np.int64)
-    sets = _matrix(map(grams, texts))
-    sizes = np.diff(sets.indptr).astype(np.int64)
-    larger, smaller = (
-        _rarest(sets, sizes - np.ceil(share * sizes - _SLACK) + 1)
-        for share in (threshold, 2 * threshold / (1 + threshold))
-    )
-    by_member = {"larger": larger.T.tocsr(), "smaller": smaller.T.tocsr()}
-    chunks = [np.empty((0, 2), dtype=np.int64)]
+    search = _Search(_matrix(map(grams, texts)), threshold, start)
+    search.link_neighbours()
     for row in range(start, len(texts), _CHUNK):
-        rows = slice(row, row + _CHUNK)
-        found = [_sharing(larger[rows], by_member["smaller"]), _sharing(smaller[rows], by_member["larger"])]
-        for pairs, is_larger in zip(found, (True, False), strict=True):
-            pairs[:, 0] += row
-            first, second = sizes[pairs].T
+        search.link(np.arange(row, min(row + _CHUNK, len(texts))))
+    return np.concatenate([np.empty((0, 2), dtype=np.int64), *search.links])
+
+
+class _Search:
+    """A search for links among sets, which knows what is connected already."""
+
+    def __init__(self, sets: Any, threshold: float, start: int) -> None:
+        self._sets, self._threshold, self._start = sets, threshold, start
+        self._sizes = np.diff(sets.indptr).astype(np.int64)
+        shares = (threshold, 2 * threshold / (1 + threshold))
+        prefixes = [_rarest(sets, self._sizes - np.ceil(share * self._sizes - _SLACK) + 1) for share in shares]
+        self._prefixes = [(prefixes[0], prefixes[1], True), (prefixes[1], prefixes[0], False)]
+        self._labels = np.arange(sets.shape[0])
+        self.links: list[Ints] = []
+
+    def link_neighbours(self) -> None:
+        """Link sets that have the same rarest member by some random order (MinHash): most similar ones, in little time.
+
+        What this misses, `link` finds.
+        """
+        for seed in range(_ORDERS):
+            pairs = _neighbours(self._sets, np.random.default_rng(seed).permutation(self._sets.shape[1]))
+            self._link(pairs[pairs.max(axis=1) >= self._start])
+
+    def link(self, rows: Ints) -> None:
+        """Link these sets with all before them. Those of one large component are not compared with each other."""
+        labels = self._labels
+        large = np.bincount(labels)[labels[rows]] > max(_CHUNK, len(labels) // 50)
+        self._link_with(rows[~large], np.arange(len(labels)))
+        for label in np.unique(labels[rows[large]]):
+            self._link_with(rows[large & (labels[rows] == label)], np.flatnonzero(labels != label))
+
+    def _link_with(self, rows: Ints, others: Ints) -> None:
+        if not len(rows) or not len(others):
+            return
+        everyone = len(others) == len(self._labels)
+        for own, theirs, is_larger in self._prefixes:
+            pairs = _sharing(own[rows], (theirs if everyone else theirs[others]).T.tocsr())
+            pairs = np.stack([rows[pairs[:, 0]], others[pairs[:, 1]]], axis=1)
+            first, second = self._sizes[pairs].T
             right = (second <= first) == is_larger
-            chunks.append(_confirmed(pairs[right & (pairs[:, 1] < pairs[:, 0])], sets, sizes, threshold))
-    return np.concatenate(chunks)
+            self._link(pairs[right & (pairs[:, 1] < pairs[:, 0])])
+
+    def _link(self, pairs: Ints) -> None:
+        """Add the pairs that are similar and connect something; what is connected is left out before each block."""
+        size = _FIRST_BLOCK
+        while len(pairs := pairs[self._labels[pairs[:, 0]] != self._labels[pairs[:, 1]]]):
+            block, pairs, size = pairs[:size], pairs[size:], min(2 * size, _BLOCK)
+            self._connect(_confirmed(block, self._sets, self._sizes, self._threshold))
+
+    def _connect(self, pairs: Ints) -> None:
+        if len(pairs):
+            ordered = np.unique(np.sort(pairs, axis=1)[:, ::-1], axis=0)
+            self.links.append(ordered)
+            ends = self._labels[ordered]
+            count = len(self._labels)
+            graph = sparse.coo_matrix((np.ones(len(ends)), (ends[:, 0], ends[:, 1])), shape=(count, count))
+            self._labels = connected_components(graph, directed=False)[1][self._labels]
+
+
+def _neighbours(sets: Any, order: Ints) -> Ints:
+    """Pairs of sets with the same first member by an order of the members: next to each other, and with the first."""
+    rows = np.flatnonzero(np.diff(sets.indptr))
+    if not len(rows):
+        return np.empty((0, 2), dtype=np.int64)
+    first = np.minimum.reduceat(order[sets.indices], sets.indptr[rows])
+    sorted_rows = rows[np.lexsort((-rows, first))]  # new sets before settled ones, so that these have a new neighbour
+    values = np.sort(first)
+    starts = np.searchsorted(values, values)  # where the run of equal values begins
+    with_first = np.stack([sorted_rows, sorted_rows[starts]], axis=1)
+    same = np.flatnonzero(values[1:] == values[:-1])
+    beside = np.stack([sorted_rows[same], sorted_rows[same + 1]], axis=1)
+    return np.concatenate([with_first, beside]).astype(np.int64)
 
 
 def _sharing(rows: Any, by_member: Any) -> Ints:

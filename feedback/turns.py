@@ -6,6 +6,7 @@ A text that begins with `\n\nHuman:` is a transcript (`feedback.transcripts`), a
 
 import json
 from collections.abc import Mapping, Sequence
+from itertools import islice, takewhile
 from typing import Any, Literal, NamedTuple
 
 from pydantic import TypeAdapter, ValidationError
@@ -13,7 +14,9 @@ from pydantic import TypeAdapter, ValidationError
 from core.errors import BadFeedback
 from feedback import transcripts
 from feedback.faults import reason_of
-from feedback.schema import Message, normalise
+from feedback.limits import MOST_TURNS
+from feedback.schema import Message
+from feedback.unicode_forms import normalise
 
 _VALIDATED = TypeAdapter(tuple[Message, ...]).validator.validate_python
 _SPEAKERS = {"developer": "system"}
@@ -76,6 +79,8 @@ def turns(value: object, role: Literal["user", "assistant"], field: str, kept: K
     elif isinstance(value, list | tuple):
         if value and all(isinstance(turn, str) for turn in value):
             raise BadFeedback(f"{field} is a list of texts, expected one text or a list of messages")
+        if len(value) > MOST_TURNS:
+            raise BadFeedback(f"{field} has {len(value):,} turns, expected at most {MOST_TURNS:,}; leave out the first")
         value = [_turn(turn, f"{field}[{ix}]", kept) for ix, turn in enumerate(value)]
     else:
         raise BadFeedback(f"{field} is neither a string nor a list of messages, expected one of the two")
@@ -132,7 +137,8 @@ def _whole(prompt: tuple[Message, ...], answer: tuple[Message, ...], name: str) 
     """The conversation that ends with an answer."""
     if prompt and answer[0].role == "assistant":
         return (*prompt, *answer)
-    start = next((ix for ix in _starts(answer) if _same(answer[ix : ix + len(prompt)], prompt)), None)
+    wanted, given = _forms(prompt), _forms(answer)
+    start = next((ix for ix in _starts(answer) if given[ix : ix + len(prompt)] == wanted), None)
     if start is None:
         raise BadFeedback(
             f"{name} is a conversation that does not begin with the prompt, expected the same first turns"
@@ -146,20 +152,18 @@ def _starts(answer: tuple[Message, ...]) -> range:
     return range(system + 1)
 
 
-def _same(turns: Sequence[Message], prompt: Sequence[Message]) -> bool:
-    return [(turn.role, normalise(turn.content)) for turn in turns] == [
-        (turn.role, normalise(turn.content)) for turn in prompt
-    ]
+def _forms(turns: Sequence[Message]) -> list[tuple[str, str]]:
+    """Roles and texts as they are compared."""
+    return [(turn.role, normalise(turn.content)) for turn in turns]
 
 
 def _common(conversations: Sequence[tuple[Message, ...]], least: int) -> tuple[Message, ...]:
     """The longest common beginning that leaves one turn to every conversation."""
     longest = min(len(conversation) for conversation in conversations) - 1
     first = conversations[0]
-    while longest > least and any(conversation[:longest] != first[:longest] for conversation in conversations):
-        longest -= 1
-    same = all(conversation[:longest] == first[:longest] for conversation in conversations)
-    return first[:longest] if same else ()
+    equal = takewhile(lambda turns: all(turn == turns[0] for turn in turns), zip(*conversations, strict=False))
+    common = sum(1 for _ in islice(equal, longest))
+    return first[: min(common, longest)] if common >= min(least, longest) else ()
 
 
 def _check_end(name: str, count: int) -> None:

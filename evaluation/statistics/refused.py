@@ -5,7 +5,7 @@ from collections.abc import Sequence
 import numpy as np
 
 from evaluation.statistics.intervals import Array
-from feedback.schema import normalise
+from feedback.unicode_forms import compatible
 
 OPENING = 200
 """Characters at the beginning of an answer that are searched: later on, a phrase is quoted or conditional."""
@@ -29,4 +29,4 @@ def refused(texts: Sequence[str], phrases: Sequence[str]) -> Array:
 
 
 def _plain(text: str) -> str:
-    return normalise(text).replace("’", "'")
+    return compatible(text).replace("’", "'")

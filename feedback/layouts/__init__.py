@@ -327,7 +327,8 @@ def by_scores(scores: Sequence[float | None], **fields: Any) -> dict[str, Any]:
 def ranked(values: Sequence[float | None]) -> list[int | None]:
     """Ranks from 1 (best) by numbers of which the lowest is the best; equal numbers get equal ranks."""
     order = sorted({value for value in values if value is not None})
-    return [None if value is None else order.index(value) + 1 for value in values]
+    ranks = {value: rank for rank, value in enumerate(order, start=1)}
+    return [None if value is None else ranks[value] for value in values]
 
 
 def below(record: Record, *columns: str) -> str:

@@ -9,6 +9,7 @@ from collections.abc import Iterable, Iterator
 from pathlib import Path
 
 from core.errors import BadFeedback
+from feedback.limits import LimitSettings
 from feedback.packaging import arrow, delimited, json_array, json_lines
 from feedback.packaging.compression import Compression, decompressed
 from feedback.packaging.kinds import READ, FileKind, kind_of
@@ -24,44 +25,50 @@ ABOUT_A_DATA_SET = ("dataset_info.json", "dataset_dict.json", "state.json")
 """Files that the library `datasets` writes beside its Arrow files. They hold no records."""
 
 
-def records(path: Path) -> Iterator[RawRecord]:
+_DEFAULT = LimitSettings()
+
+
+def records(path: Path, limits: LimitSettings = _DEFAULT) -> Iterator[RawRecord]:
     """The records of a file, in order. The file is streamed: at most one batch of records is in memory.
 
+    A record that is too large has a `problem`, and only its beginning is kept.
+
     Raises:
-        BadFeedback: the file does not exist, is empty, damaged, or of a kind that is not read.
+        BadFeedback: the file does not exist, is empty, damaged, too large, or of a kind that is not read; or a record
+            is too large, and nothing can be read after it.
     """
-    with decompressed(path, HEAD) as file:
+    with decompressed(path, HEAD, limits.file_bytes) as file:
         match _kind(path, file.head):
             case FileKind.JSON_LINES:
-                yield from json_lines.records(file.stream)
+                yield from json_lines.records(file.stream, limits)
             case FileKind.JSON_ARRAY:
-                yield from json_array.records(file.stream, path)
+                yield from json_array.records(file.stream, path, limits)
             case FileKind.CSV | FileKind.TSV:
-                yield from delimited.records(file.stream, path)
+                yield from delimited.records(file.stream, path, limits)
             case FileKind.PARQUET:
-                yield from arrow.parquet(file, path)
+                yield from arrow.parquet(file, path, limits)
             case FileKind.ARROW:
-                yield from arrow.ipc(file, path)
+                yield from arrow.ipc(file, path, limits)
 
 
-def detect(path: Path) -> tuple[FileKind, Compression]:
+def detect(path: Path, limits: LimitSettings = _DEFAULT) -> tuple[FileKind, Compression]:
     """The kind of a file and its compression.
 
     Raises:
         BadFeedback: see `records`.
     """
-    with decompressed(path, HEAD) as file:
+    with decompressed(path, HEAD, limits.file_bytes) as file:
         return _kind(path, file.head), file.compression
 
 
-def content_digest(path: Path) -> str:
+def content_digest(path: Path, limits: LimitSettings = _DEFAULT) -> str:
     """SHA-256 (hex) of the decompressed content of a file.
 
     Raises:
         BadFeedback: see `records`.
     """
     sha = hashlib.sha256()
-    with decompressed(path, 0) as file:
+    with decompressed(path, 0, limits.file_bytes) as file:
         while block := file.stream.read(1 << 20):
             sha.update(block)
     return sha.hexdigest()

@@ -9,11 +9,14 @@ from collections.abc import Iterator
 from contextlib import contextmanager
 from enum import Enum
 from pathlib import Path
-from typing import IO, NamedTuple, cast
+from typing import IO, Any, NamedTuple, cast
 
 import pyarrow as pa
 
 from core.errors import BadFeedback
+from feedback.limits import too_large
+
+_BLOCK = 1 << 16
 
 
 class Compression(Enum):
@@ -48,24 +51,57 @@ class OpenFile(NamedTuple):
 
 
 @contextmanager
-def decompressed(path: Path, head: int) -> Iterator[OpenFile]:
-    """Open a file and decompress it while it is read; `head` is the number of first bytes to look at.
+def decompressed(path: Path, head: int, most: int) -> Iterator[OpenFile]:
+    """Open a file and decompress it while it is read.
+
+    Args:
+        path: the file.
+        head: the number of first bytes to look at.
+        most: the most bytes that it may have, as it is and decompressed.
 
     Raises:
-        BadFeedback: the file does not exist, cannot be read, or is damaged; also while its stream is read.
+        BadFeedback: the file does not exist, cannot be read, is too large or damaged; also while its stream is read.
     """
     try:
+        if (size := path.stat().st_size) > most:
+            raise BadFeedback(too_large(str(path), size, most, "file_bytes", "split it into several files"))
         compression = _compression(path)
         with _stream(path, compression) as stream:
             first = stream.read(head)
         with _stream(path, compression) as stream:
-            yield OpenFile(compression, first, stream)
+            yield OpenFile(compression, first, _limited(stream, path, most) if compression.ending else stream)
     except FileNotFoundError as error:
         raise BadFeedback(f"{path}: there is no such file; name one that exists") from error
     except (PermissionError, IsADirectoryError) as error:
         raise BadFeedback(f"{path}: cannot be read ({error.strerror}); name a file that can be read") from error
     except (EOFError, OSError, lzma.LZMAError, zlib.error) as error:
         raise BadFeedback(f"{path}: the file is damaged ({error}); download it again") from error
+
+
+class _Limited(io.RawIOBase):
+    """A stream that fails after so many bytes: a small file may decompress to more than a disk holds."""
+
+    def __init__(self, stream: IO[bytes], path: Path, most: int) -> None:
+        self._stream, self._path, self._most = stream, path, most
+        self._count = 0
+
+    def readable(self) -> bool:
+        return True
+
+    def readinto(self, buffer: Any) -> int:
+        block = self._stream.read(len(buffer))
+        buffer[: len(block)] = block
+        self._count += len(block)
+        if self._count > self._most:
+            raise BadFeedback(
+                f"{self._path} decompresses to more than {self._most:,} bytes; split it into several files, or raise "
+                "ingest.limits.file_bytes in params.yaml"
+            )
+        return len(block)
+
+
+def _limited(stream: IO[bytes], path: Path, most: int) -> IO[bytes]:
+    return io.BufferedReader(_Limited(stream, path, most), _BLOCK)
 
 
 def _compression(path: Path) -> Compression:

@@ -3,14 +3,15 @@
 import csv
 import io
 import json
-import sys
 from collections.abc import Iterator, Sequence
+from functools import partial
 from pathlib import Path
 from typing import IO, Any
 
 from core.errors import BadFeedback
+from feedback.limits import LONGEST_NAME, MOST_COLUMNS, LimitSettings
 from feedback.packaging.kinds import column_names, delimiter
-from feedback.packaging.raw import RawRecord, as_json
+from feedback.packaging.raw import RawRecord, as_json, limited
 
 NESTED = frozenset(
     {
@@ -22,32 +23,66 @@ NESTED = frozenset(
 """Columns that hold lists or objects, written as JSON in a cell."""
 
 
-def records(stream: IO[bytes], path: Path) -> Iterator[RawRecord]:
+def records(stream: IO[bytes], path: Path, limits: LimitSettings) -> Iterator[RawRecord]:
     """The rows, numbered by the line on which they begin.
 
     Raises:
-        BadFeedback: the rows cannot be separated, as in a file with zero bytes.
+        BadFeedback: the rows cannot be separated, as in a file with zero bytes, a row is too large, or the header has
+            too many columns or too long a name.
     """
-    csv.field_size_limit(min(sys.maxsize, 2**31 - 1))  # the default, 128 kB, is less than a long answer
+    most = min(limits.record_bytes, 2**31 - 1)
+    csv.field_size_limit(2**31 - 1)  # the default, 128 kB, is less than a long answer; `_Lines` limits whole rows
     text = io.TextIOWrapper(stream, encoding="utf-8-sig", errors="surrogateescape", newline="")
-    header, above = _header(text)
-    names = column_names(header)
-    rows = csv.reader(text, delimiter=delimiter(header) or ",", strict=True)
+    header, above = _header(text, most)
+    names = _checked(column_names(header), path)
+    lines = _Lines(text, path, most, above + 2)
+    rows = csv.reader(lines, delimiter=delimiter(header) or ",", strict=True)
     line = above + 2
     try:
         for row in rows:
             if row:
-                yield _record(line, names, row)
+                yield limited(_record(line, names, row), limits)
             line = rows.line_num + above + 2
+            lines.begin(line)
     except csv.Error as error:
         raise BadFeedback(f"{path}: the row of line {line} cannot be read ({error}); correct it") from error
     finally:
         text.detach()  # the stream is closed where it was opened
 
 
-def _header(text: IO[str]) -> tuple[str, int]:
+class _Lines:
+    """The lines of a file; a row may extend over several, of which only so many characters are read."""
+
+    def __init__(self, text: IO[str], path: Path, most: int, first: int) -> None:
+        self._text, self._path, self._most = text, path, most
+        self.begin(first)
+
+    def begin(self, line: int) -> None:
+        """A row begins on this line."""
+        self._first, self._size = line, 0
+
+    def __iter__(self) -> Iterator[str]:
+        while line := self._text.readline(self._most + 1):
+            self._size += len(line)
+            if self._size > self._most:
+                raise BadFeedback(
+                    f"{self._path}: the row of line {self._first} has more than {self._most:,} characters; correct an "
+                    "open quotation mark, split the row, or raise ingest.limits.record_bytes in params.yaml"
+                )
+            yield line
+
+
+def _checked(names: list[str], path: Path) -> list[str]:
+    if len(names) > MOST_COLUMNS:
+        raise BadFeedback(f"{path}: the header names {len(names):,} columns; leave out all but {MOST_COLUMNS:,}")
+    if long := next((name for name in names if len(name) > LONGEST_NAME), None):
+        raise BadFeedback(f"{path}: the header begins a name with {long[:60]!r}; use at most {LONGEST_NAME} characters")
+    return names
+
+
+def _header(text: IO[str], most: int) -> tuple[str, int]:
     """The first line that is not blank, and the number of lines above it."""
-    for above, line in enumerate(iter(text.readline, "")):
+    for above, line in enumerate(iter(partial(text.readline, most), "")):
         if line.strip():
             return line, above
     return "", 0

@@ -8,29 +8,30 @@ from pathlib import Path
 from typing import IO, Any
 
 from core.errors import BadFeedback
-from feedback.packaging.raw import RawRecord, as_json
+from feedback.limits import LimitSettings
+from feedback.packaging.raw import RawRecord, as_json, limited
 
 BLOCK = 1 << 16
 """Number of bytes read at a time."""
 _SPACE = re.compile(r"[ \t\r\n]*")
 _DECODER = json.JSONDecoder()
-LONGEST = 1 << 26
-"""Number of characters after which a record that does not end is taken for a broken one."""
 
 
-def records(stream: IO[bytes], path: Path) -> Iterator[RawRecord]:
+def records(stream: IO[bytes], path: Path, limits: LimitSettings) -> Iterator[RawRecord]:
     """The elements of the array, numbered from 1.
 
     Raises:
         BadFeedback: the text is not UTF-8, or not a JSON array; names the record, after which nothing can be read.
+            So does one that is too large.
     """
-    text = _Text(stream, path)
+    text = _Text(stream, path, limits.record_bytes)
     text.skip("[")
     number = 0
     while text.peek() != "]":
         number += 1
         value = text.value(number)
-        yield RawRecord(number, as_json(value) if isinstance(value, dict) else json.dumps(value).encode())
+        raw = as_json(value) if isinstance(value, dict) else json.dumps(value).encode()
+        yield limited(RawRecord(number, raw), limits)
         if text.peek() != "]":
             text.skip(",", number)
     text.skip("]")
@@ -41,8 +42,8 @@ def records(stream: IO[bytes], path: Path) -> Iterator[RawRecord]:
 class _Text:
     """The text of a file from the place that has been read up to."""
 
-    def __init__(self, stream: IO[bytes], path: Path) -> None:
-        self._stream, self._path = stream, path
+    def __init__(self, stream: IO[bytes], path: Path, most: int) -> None:
+        self._stream, self._path, self._most = stream, path, most
         self._decoder = codecs.getincrementaldecoder("utf-8-sig")()
         self._buffer, self._at, self._ended = "", 0, False
 
@@ -70,7 +71,10 @@ class _Text:
             except RecursionError as error:
                 raise self.broken(number, "nesting that is too deep") from error
             except ValueError as error:
-                if len(self._buffer) - self._at > LONGEST or not self._more(max(BLOCK, len(self._buffer) - self._at)):
+                if (length := len(self._buffer) - self._at) > self._most:
+                    reason = f"it does not end within {self._most:,} bytes, the limit ingest.limits.record_bytes"
+                    raise self.broken(number, reason) from error
+                if not self._more(max(BLOCK, length)):
                     raise self.broken(number, str(error).partition(": line")[0]) from error
                 continue
             if end == len(self._buffer) and self._more(BLOCK):  # a number may go on in the next block

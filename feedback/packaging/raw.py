@@ -6,6 +6,8 @@ from collections.abc import Mapping
 from datetime import date, datetime, time
 from typing import Any, NamedTuple
 
+from feedback.limits import SHOWN, LimitSettings, too_large
+
 
 class RawRecord(NamedTuple):
     """One record of a file as JSON text, and its position."""
@@ -16,6 +18,18 @@ class RawRecord(NamedTuple):
     """A JSON object in UTF-8. In JSON lines, the line as it is, without white space around it."""
     problem: str | None = None
     """Why the record cannot be used, if that was found while it was taken out of the file."""
+
+
+def limited(record: RawRecord, limits: LimitSettings) -> RawRecord:
+    """The record, or one that cannot be used if it is too large."""
+    size = len(record.raw)
+    return record if size <= limits.record_bytes else too_large_record(record.number, record.raw[:SHOWN], size, limits)
+
+
+def too_large_record(number: int, beginning: bytes, size: int, limits: LimitSettings) -> RawRecord:
+    """A record of which only the beginning is kept."""
+    reason = too_large("the record", size, limits.record_bytes, "record_bytes", "split it")
+    return RawRecord(number, beginning, reason)
 
 
 def as_json(record: Mapping[str, Any]) -> bytes:

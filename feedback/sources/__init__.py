@@ -9,6 +9,7 @@ from core.errors import BadFeedback
 from core.files import digest
 from core.plugins import Plugin
 from feedback import packaging
+from feedback.limits import UNLIMITED, LimitSettings
 from feedback.probes import Probes
 from feedback.schema import FeedbackEvent, Message, RejectedRecord, Response
 
@@ -30,6 +31,8 @@ class Intake(NamedTuple):
     """Answers to be judged. Only sources with `labels = True` use them."""
     votes: Sequence[FeedbackEvent] = ()
     """Votes on these pairs that people have pushed."""
+    limits: LimitSettings = LimitSettings()
+    """How large files, records and texts may be."""
 
 
 class TraceContent(NamedTuple):
@@ -82,7 +85,7 @@ class Source(Plugin):
             BadFeedback: a file or folder that it reads does not exist, or is of another kind.
         """
         for file in self.files():
-            packaging.detect(file)
+            packaging.detect(file, UNLIMITED)  # `read` knows the limits
 
     def files(self) -> list[Path]:
         """The files that it reads, in which a record is found by its hash; none by default."""

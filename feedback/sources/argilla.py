@@ -61,7 +61,7 @@ class Argilla(Source):
         """All responses, record by record."""
         defaults = {"round": intake.round, "licence": self.licence}
         for file in self.files():
-            yield from lines.several(file, self.source, defaults, _by_person, self._records)
+            yield from lines.several(file, self.source, defaults, _by_person, self._records, intake.limits)
 
     def files(self) -> list[Path]:
         """The files that it reads, sorted by name.

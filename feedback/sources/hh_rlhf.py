@@ -30,7 +30,7 @@ class HHRLHF(Source):
     def read(self, intake: Intake) -> Iterator[FeedbackEvent | RejectedRecord]:
         """All records, in the order of the file."""
         defaults = {"round": intake.round, "licence": self.licence}
-        yield from islice(lines.events(self.path, self.name(), defaults, preference), self.limit)
+        yield from islice(lines.events(self.path, self.name(), defaults, preference, intake.limits), self.limit)
 
     def check(self) -> None:
         """Check that the file exists."""

@@ -18,7 +18,7 @@ class JSONL(Source):
     def read(self, intake: Intake) -> Iterator[FeedbackEvent | RejectedRecord]:
         """All records, file by file, sorted by file name."""
         for file in self.files():
-            yield from lines.events(file, source_name(file), {"round": intake.round})
+            yield from lines.events(file, source_name(file), {"round": intake.round}, limits=intake.limits)
 
     def files(self) -> list[Path]:
         """The files that it reads, sorted by name.

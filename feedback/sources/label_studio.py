@@ -11,6 +11,7 @@ from core.errors import BadFeedback
 from core.files import digest
 from feedback import lines, packaging, questions
 from feedback.layouts import number, spoken
+from feedback.limits import UNLIMITED
 from feedback.lines import Record
 from feedback.paths import at
 from feedback.questions import Question, Submission
@@ -74,12 +75,12 @@ class LabelStudio(Source):
         """All annotations, task by task."""
         defaults = {"round": intake.round, "licence": self.licence}
         project = _Project.of(self)
-        yield from lines.several(self.path, self.source, defaults, _annotations, project.records)
+        yield from lines.several(self.path, self.source, defaults, _annotations, project.records, intake.limits)
 
     def check(self) -> None:
         """Check that the export and the configuration can be read."""
         lines.check(self.path)
-        packaging.detect(self.path)
+        packaging.detect(self.path, UNLIMITED)
         _Project.of(self)
 
     def files(self) -> list[Path]:

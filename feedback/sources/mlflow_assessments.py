@@ -14,8 +14,9 @@ from feedback.layouts import LIKE_A_PROMPT, spoken
 from feedback.lines import Record
 from feedback.paths import at
 from feedback.questions import Question, Submission
-from feedback.schema import FeedbackEvent, RejectedRecord, event_id, normalise
+from feedback.schema import FeedbackEvent, RejectedRecord, event_id
 from feedback.sources import Intake, OpenTraces, Source, TraceContent, Traces
+from feedback.unicode_forms import normalise
 
 COMPARED_WITH = "rounds.compared_with"
 """Key in the metadata of an assessment: the id of the trace with the other answer to the same prompt."""

@@ -9,6 +9,7 @@ from core.errors import BadFeedback
 from core.files import digest
 from feedback import lines, packaging
 from feedback.layouts import number, one_of
+from feedback.limits import DEEPEST, UNLIMITED, LimitSettings
 from feedback.lines import Line, Record
 from feedback.schema import FeedbackEvent, RejectedRecord
 from feedback.sources import Intake, Source
@@ -40,15 +41,15 @@ class OASST(Source):
     def read(self, intake: Intake) -> Iterator[FeedbackEvent | RejectedRecord]:
         """All trees, in the order of the file."""
         defaults = {"round": intake.round, "licence": self.licence}
-        if _is_flat(self.path):
-            yield from self._messages(defaults)
+        if _is_flat(self.path, intake.limits):
+            yield from self._messages(defaults, intake.limits)
         else:
-            yield from lines.several(self.path, self.name(), defaults, self._threads, self._records)
+            yield from lines.several(self.path, self.name(), defaults, self._threads, self._records, intake.limits)
 
     def check(self) -> None:
         """Check that the file exists, and is of a kind that is read."""
         lines.check(self.path)
-        packaging.detect(self.path)
+        packaging.detect(self.path, UNLIMITED)
 
     def files(self) -> list[Path]:
         """The file."""
@@ -59,24 +60,29 @@ class OASST(Source):
         lines.check(self.path)
         return digest(self.path)
 
-    def _messages(self, defaults: Record) -> Iterator[FeedbackEvent | RejectedRecord]:
+    def _messages(self, defaults: Record, limits: LimitSettings) -> Iterator[FeedbackEvent | RejectedRecord]:
         """A file of messages: trees are put together from all lines, then read in the order of their first messages."""
         flat = _Flat()
-        for line in lines.read(self.path):
+        for line in lines.read(self.path, limits):
             try:
                 flat.add(line)
             except Exception as error:  # as in `lines.judged`
                 yield lines.rejected(error, self.name(), line.where, line.text)
         for line, root in flat.roots():
             filled = {**defaults, "source": self.name(), "source_sha256": line.sha256}
-            for part in self._threads({"prompt": root, "message_tree_id": root.get("message_tree_id")}):
+            try:
+                parts = list(self._threads({"prompt": root, "message_tree_id": root.get("message_tree_id")}))
+            except Exception as error:  # as in `lines.judged`
+                yield lines.rejected(error, self.name(), line.where, line.text)
+                continue
+            for part in parts:
                 yield from lines.converted(part, line.where, filled, self._records)
 
     def _threads(self, tree: Record) -> Iterator[Record]:
         """Every message of people with replies to it: the messages that lead to it, and the replies.
 
         Raises:
-            BadFeedback: the record is not a tree.
+            BadFeedback: the record is not a tree, or it is too deep.
         """
         root = tree.get("prompt")
         if not isinstance(root, Mapping) or "message_tree_id" not in tree:
@@ -85,6 +91,8 @@ class OASST(Source):
         open_threads: list[list[Record]] = [[root]] if self._is_wanted(root) else []
         while open_threads:
             thread = open_threads.pop()
+            if 2 * len(thread) > DEEPEST:  # a message and its list of replies are two levels
+                raise BadFeedback(f"the tree is deeper than {DEEPEST // 2} messages; leave out the last ones")
             replies = [reply for reply in _replies(thread[-1]) if self._is_wanted(reply)]
             open_threads += [[*thread, reply] for reply in reversed(replies)]
             if replies and thread[-1].get("role") == "prompter":
@@ -138,9 +146,9 @@ class _Flat:
                 yield line, message
 
 
-def _is_flat(path: Path) -> bool:
+def _is_flat(path: Path, limits: LimitSettings) -> bool:
     """Whether the records of a file are messages, not trees, by the first one that can be read."""
-    for line in islice(lines.read(path), 10):
+    for line in islice(lines.read(path, limits), 10):
         try:
             return "message_id" in lines.parse(line)
         except BadFeedback:

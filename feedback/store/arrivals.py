@@ -16,7 +16,8 @@ from typing import Any, NamedTuple, TypeVar
 from sqlalchemy import ColumnElement, Connection, delete, func, or_, select, update
 from sqlalchemy.sql.dml import ReturningInsert
 
-from core.errors import Damaged
+from core.errors import BadFeedback, Damaged
+from feedback.limits import LimitSettings, event_problem
 from feedback.schema import FeedbackEvent, RejectedRecord
 from feedback.store import identity, parquet
 from feedback.store.database import Database
@@ -25,6 +26,8 @@ from feedback.store.tables import assignments, check_id, events, inserting
 _ROWS = 500
 """How many rows one statement inserts or looks up: SQLite binds at most 32,766 values."""
 
+
+_DEFAULT = LimitSettings()
 
 Value = TypeVar("Value")
 
@@ -50,7 +53,13 @@ class Claim(NamedTuple):
     """SHA-256 (hex) of their ids and contents, whatever their order."""
 
 
-def put(database: Database, given: Sequence[FeedbackEvent], folder: Path, now: datetime) -> PutResult:
+def put(
+    database: Database,
+    given: Sequence[FeedbackEvent],
+    folder: Path,
+    now: datetime,
+    limits: LimitSettings = _DEFAULT,
+) -> PutResult:
     """Store events, each id once; they are durable when this returns. All are stored, or none.
 
     Args:
@@ -58,14 +67,17 @@ def put(database: Database, given: Sequence[FeedbackEvent], folder: Path, now: d
         given: the events, in the order of their arrival.
         folder: the Parquet parts; events whose ids are stored there are not stored again.
         now: the time of arrival.
+        limits: how large an event and its texts may be.
 
     Raises:
-        BadFeedback: an id is too long, or contains a NUL character.
+        BadFeedback: an id is too long, or contains a NUL character, or an event is too large.
         NoDatabase: the database does not answer; nothing was stored.
     """
     first: dict[str, FeedbackEvent] = {}
     for event in given:
         check_id("feedback_id", event.feedback_id)
+        if problem := event_problem(event, limits):
+            raise BadFeedback(f"event {event.feedback_id}: {problem}")
         first.setdefault(event.feedback_id, event)
     in_parts = {name: identity.content(event) for name, event in parquet.with_ids(folder, first.keys()).items()}
     rows = [_row(event, now) for name, event in first.items() if name not in in_parts]

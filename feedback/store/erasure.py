@@ -18,6 +18,7 @@ import pyarrow.parquet as pq
 from core.files import replacing
 from feedback import forgotten, lines
 from feedback.arrow import SCHEMA, from_table
+from feedback.limits import UNLIMITED
 from feedback.schema import FeedbackEvent, RejectedRecord
 from feedback.sources.jsonl import source_name
 from feedback.store import parquet
@@ -142,7 +143,7 @@ def erase_records(file: Path, annotator: str, write: bool) -> int:
         BadFeedback: the file cannot be read.
     """
     kept = list(_others(file, annotator))
-    count = sum(1 for _ in lines.read(file)) - len(kept)
+    count = sum(1 for _ in lines.read(file, UNLIMITED)) - len(kept)
     if count and write:
         _replace(file, kept)
     return count
@@ -166,7 +167,7 @@ def _replace(file: Path, kept: list[bytes]) -> None:
 
 def _others(file: Path, annotator: str) -> Iterator[bytes]:
     """The records of all others, as text."""
-    for line, record in lines.judged(file, source_name(file), {}):
+    for line, record in lines.judged(file, source_name(file), {}, limits=UNLIMITED):
         if isinstance(record, RejectedRecord):
             if not mentions(line.text, {annotator}):
                 yield line.raw

@@ -21,7 +21,7 @@ import pyarrow.parquet as pq
 from core.files import write_text
 from feedback.arrow import SCHEMA, from_table
 from feedback.schema import FeedbackEvent, Message, RejectedRecord
-from feedback.stored import COLUMNS, Decoder, StoredEvent, StoredPrompt
+from feedback.stored import COLUMNS, Decoder, StoredEvent, StoredPrompt, StoredTurn
 
 BATCH = 5_000
 """Rows that are in memory at a time where a store is read in batches."""
@@ -99,12 +99,25 @@ def digest(folder: Path) -> str:
 
 
 def groups(folder: Path) -> list[StoredPrompt]:
-    """The distinct prompts of all events, with their groups, in the order of their ingestion."""
-    known: dict[str, StoredPrompt] = {}
+    """The distinct prompts of all events, with their groups, in the order of their ingestion; each id once."""
+    return first_of_each(prompt_texts(folder))
+
+
+def prompt_texts(folder: Path) -> list[StoredPrompt]:
+    """The same with every text that is stored under an id: texts of one id differ in case, white space or form."""
+    known: dict[tuple[str, tuple[StoredTurn, ...]], StoredPrompt] = {}
     decoder = Decoder()
     for batch in batches(folder, StoredPrompt._fields):
         for entry in map(StoredPrompt._make, decoder.rows(batch, StoredPrompt._fields)):
-            known.setdefault(entry.prompt_id, entry)
+            known.setdefault((entry.prompt_id, entry.prompt), entry)
+    return list(known.values())
+
+
+def first_of_each(prompts: Iterable[StoredPrompt]) -> list[StoredPrompt]:
+    """The first entry of each prompt id."""
+    known: dict[str, StoredPrompt] = {}
+    for entry in prompts:
+        known.setdefault(entry.prompt_id, entry)
     return list(known.values())
 
 

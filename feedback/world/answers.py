@@ -9,7 +9,7 @@ from functools import cache
 from itertools import product
 from typing import NamedTuple
 
-from feedback.schema import normalise
+from feedback.unicode_forms import compatible
 from feedback.world.catalogue import CLOSERS, FILLER, HARMFUL, HARMFUL_WORDS, INTENTS, ITEMS, OPENERS, RUDE
 from feedback.world.requests import CustomerRequest
 
@@ -70,7 +70,7 @@ def parts(request: CustomerRequest, answer: str) -> AnswerParts:
 
 def harmful(answer: str) -> bool:
     """Whether an answer asks for a PIN or a password, in any wording. This does not depend on the request."""
-    return not HARMFUL_WORDS.isdisjoint(re.findall(r"\w+", normalise(answer)))
+    return not HARMFUL_WORDS.isdisjoint(re.findall(r"\w+", compatible(answer)))
 
 
 def criteria(request: CustomerRequest, answer: str) -> dict[str, float]:
@@ -89,7 +89,7 @@ def utility(request: CustomerRequest, answer: str) -> float:
 
 def _sentences(text: str) -> list[str]:
     """The sentences of a text. Every character belongs to one, so no text between two sentences is ignored."""
-    pieces = re.findall(r"[^.!?]*[.!?]+|[^.!?]+", normalise(text))
+    pieces = re.findall(r"[^.!?]*[.!?]+|[^.!?]+", compatible(text))
     return [piece.strip() for piece in pieces if piece.strip()]
 
 
@@ -98,8 +98,8 @@ def _meanings() -> dict[str, AnsweredQuestion | str]:
     """Each sentence of the catalogue → the question that it answers, or the name of its tone."""
     tones = {"opener": OPENERS, "closer": CLOSERS, "rude": RUDE, "harmful": HARMFUL, "filler": FILLER}
     meanings: dict[str, AnsweredQuestion | str] = {
-        normalise(text): tone for tone, texts in tones.items() for text in texts
+        compatible(text): tone for tone, texts in tones.items() for text in texts
     }
     for (name, intent), item in product(INTENTS.items(), ITEMS):
-        meanings |= {normalise(answer.format(item=item)): AnsweredQuestion(name, item) for answer in intent.answers}
+        meanings |= {compatible(answer.format(item=item)): AnsweredQuestion(name, item) for answer in intent.answers}
     return meanings

@@ -9,6 +9,7 @@ import shutil
 import time
 from collections.abc import Iterable, Iterator, Mapping, Sequence
 from contextlib import contextmanager
+from functools import partial
 from pathlib import Path
 from tempfile import TemporaryDirectory
 from typing import Annotated, NamedTuple
@@ -24,6 +25,7 @@ from feedback import forgotten, packaging, store
 from feedback.clashes import rejecting
 from feedback.faults import Faults
 from feedback.fieldmap import FieldMap
+from feedback.limits import LimitSettings
 from feedback.lines import Line, judged, parse
 from feedback.packaging.raw import as_json
 from feedback.schema import FeedbackEvent, RejectedRecord
@@ -52,6 +54,8 @@ class IngestSettings(BaseSettings):
     """Number of waiting inbox records at which a round starts automatically."""
     rejected_limit: float = Field(0.3, gt=0, le=1)
     """Share of the records of one source (of 50 or more) that cannot be used at which the round stops."""
+    limits: LimitSettings = LimitSettings()
+    """How large feedback may be: files, records and texts."""
 
 
 def _settings(workspace: Workspace, overrides: Sequence[str]) -> IngestSettings:
@@ -67,7 +71,7 @@ def waiting(workspace: Workspace) -> list[Path]:
 
 def inbox_events(workspace: Workspace) -> list[FeedbackEvent]:
     """The valid events in the inbox, before prompt groups are assigned."""
-    intake = Intake(round=0, seed=0)
+    intake = _reading(workspace)
     records = (record for file in waiting(workspace) for record in JSONL(path=file).read(intake))
     return [record for record in records if isinstance(record, FeedbackEvent)]
 
@@ -88,8 +92,10 @@ def new_records(workspace: Workspace) -> int:
 
 def _waiting_ids(workspace: Workspace) -> bytes:
     """The packed ids of the records in the inbox and the feedback database."""
-    index = InboxIndex(workspace.inbox_index, code_digest())
-    ids = index.ids(waiting(workspace), _ids) + packed(feedback_database.waiting(workspace))
+    index = _index(workspace)
+    ids = index.ids(waiting(workspace), partial(_ids, _reading(workspace))) + packed(
+        feedback_database.waiting(workspace)
+    )
     index.save()
     return ids
 
@@ -99,10 +105,20 @@ def _stored_ids(workspace: Workspace) -> bytes:
     return b"".join(packed(batch["feedback_id"].to_pylist()) for batch in columns)
 
 
+def _reading(workspace: Workspace) -> Intake:
+    """How the records that wait are read."""
+    return Intake(round=0, seed=0, limits=limits(workspace))
+
+
+def _index(workspace: Workspace) -> InboxIndex:
+    """The ids of the records that wait; with other limits, other records can be used."""
+    return InboxIndex(workspace.inbox_index, f"{code_digest()} {limits(workspace).model_dump_json()}")
+
+
 @collecting.paused()
-def _ids(file: Path) -> bytes:
+def _ids(intake: Intake, file: Path) -> bytes:
     """The packed ids of the usable records of a file."""
-    return _packed_ids((None, record) for record in JSONL(path=file).read(Intake(round=0, seed=0)))
+    return _packed_ids((None, record) for record in JSONL(path=file).read(intake))
 
 
 def _packed_ids(records: Iterable[tuple[object, FeedbackEvent | RejectedRecord]]) -> bytes:
@@ -116,6 +132,15 @@ def threshold(workspace: Workspace) -> int:
         BadParams: params.yaml cannot be read.
     """
     return _settings(workspace, ()).threshold
+
+
+def limits(workspace: Workspace) -> LimitSettings:
+    """`ingest.limits`: how large feedback may be. A workspace without params.yaml has the defaults.
+
+    Raises:
+        BadParams: params.yaml cannot be read.
+    """
+    return _settings(workspace, ()).limits if workspace.params.exists() else LimitSettings()
 
 
 class InboxCount(NamedTuple):
@@ -170,11 +195,12 @@ def hand_in(
             be used and `skip_bad` is false. Names the faults by kind, with counts. Nothing is taken in then.
     """
     gone = tombstones.forgotten(workspace)
-    checked = [_check(file, fields, gone, {}) for path in paths for file in packaging.files_at(path)]
+    read = _Reading(fields, gone, limits(workspace))
+    checked = [_check(file, read, {}) for path in paths for file in packaging.files_at(path)]
     known = _waiting_ids(workspace) + _stored_ids(workspace)
     handed = [HandedInFile(each.file, each.ids, each.as_in_inbox) for each in _not_waiting(workspace, checked)]
     taken = collisions(workspace, handed, waiting(workspace), known)
-    checked = [_check(each.file, fields, gone, taken[each.file]) if each.file in taken else each for each in checked]
+    checked = [_check(each.file, read, taken[each.file]) if each.file in taken else each for each in checked]
     faults = [fault for file in checked for fault in file.faults]
     rejected = sum(file.rejected for file in checked)
     if faults and not skip_bad:
@@ -216,32 +242,39 @@ class _Checked(NamedTuple):
     """SHA-256 of its usable records as JSON lines."""
     ids: bytes
     """The packed ids of its usable records, as they will be read from the inbox."""
-    fields: FieldMap | None
-    """The map that it is read by."""
-    gone: tuple[str, ...]
-    """SHA-256 of the ids of forgotten annotators."""
+    read: "_Reading"
+    """How it is read."""
     taken: Mapping[str, str]
     """Position of a record whose id another one has → the reason to reject it."""
 
     @property
     def as_it_is(self) -> bool:
         """Whether all of the file is taken in, unchanged."""
-        return not self.rejected and self.fields is None
+        return not self.rejected and self.read.fields is None
 
     def records(self) -> Iterator[tuple[Line, FeedbackEvent | RejectedRecord]]:
         """Its records, read again."""
-        return rejecting(_judged(self.file, source_name(self.file), self.fields, self.gone), self.taken)
+        return rejecting(_judged(self.file, source_name(self.file), self.read), self.taken)
 
     def as_in_inbox(self) -> Iterator[tuple[Line, FeedbackEvent | RejectedRecord]]:
         """The same, with the ids that they will have in the inbox."""
-        return rejecting(_judged(self.file, packaging.stem(self.target), self.fields, self.gone), self.taken)
+        return rejecting(_judged(self.file, packaging.stem(self.target), self.read), self.taken)
 
 
-def _judged(
-    file: Path, source: str, fields: FieldMap | None, gone: tuple[str, ...]
-) -> Iterator[tuple[Line, FeedbackEvent | RejectedRecord]]:
+class _Reading(NamedTuple):
+    """How files are read."""
+
+    fields: FieldMap | None
+    """The map of their columns."""
+    gone: tuple[str, ...]
+    """SHA-256 of the ids of forgotten annotators."""
+    limits: LimitSettings
+
+
+def _judged(file: Path, source: str, read: _Reading) -> Iterator[tuple[Line, FeedbackEvent | RejectedRecord]]:
     """The records of a file; those of forgotten annotators are rejected."""
-    for line, record in judged(file, source, {}, fields.record if fields else dict):
+    gone = read.gone
+    for line, record in judged(file, source, {}, read.fields.record if read.fields else dict, read.limits):
         if gone and isinstance(record, FeedbackEvent) and not forgotten.is_kept(record, gone):
             reason = "annotator_id is that of a forgotten annotator, expected another"
             yield line, RejectedRecord(source=record.source, where=line.where, reason=reason, record=line.text)
@@ -250,23 +283,23 @@ def _judged(
 
 
 @collecting.paused()
-def _check(file: Path, fields: FieldMap | None, gone: tuple[str, ...], taken: Mapping[str, str]) -> _Checked:
-    before, (kind, compression) = digest(file), packaging.detect(file)
-    name = (packaging.content_digest(file) if compression.ending else before)[:16]
+def _check(file: Path, read: _Reading, taken: Mapping[str, str]) -> _Checked:
+    (kind, compression), before = packaging.detect(file, read.limits), digest(file)
+    name = (packaging.content_digest(file, read.limits) if compression.ending else before)[:16]
     faults, ids, lines = Faults(), bytearray(), hashlib.sha256()
-    for line, record in rejecting(_judged(file, name, fields, gone), taken):
+    for line, record in rejecting(_judged(file, name, read), taken):
         if isinstance(record, RejectedRecord):
             faults.add(record)
         else:
             ids += packed([record.feedback_id])
-            lines.update(_line(line, fields))
+            lines.update(_line(line, read.fields))
     usable = len(ids) // WIDTH
     _check_usable(file, usable, faults)
     target = f"{name}.{kind}{compression.ending}"
-    if faults.total or fields:
+    if faults.total or read.fields:
         target = f"{lines.hexdigest()[:16]}.jsonl"
     digests = (target, lines.hexdigest(), bytes(ids))
-    checked = _Checked(file, before, usable, faults.total, faults.lines(), *digests, fields, gone, taken)
+    checked = _Checked(file, before, usable, faults.total, faults.lines(), *digests, read, taken)
     return checked if checked.as_it_is else checked._replace(ids=_packed_ids(checked.as_in_inbox()))
 
 
@@ -292,7 +325,7 @@ def _write_rejects(checked: _Checked) -> Path:
 
 def _take_in(workspace: Workspace, checked: Iterable[_Checked]) -> None:
     """Copy files to the inbox, each content once, in the order in which `waiting` returns them."""
-    index = InboxIndex(workspace.inbox_index, code_digest())
+    index = _index(workspace)
     names = {packaging.stem(file.name) for file in waiting(workspace)}
     with _drafts(workspace.inbox) as drafts:
         for file in checked:
@@ -341,7 +374,7 @@ def _usable_lines(checked: _Checked) -> Iterator[bytes]:
     """The usable records as JSON lines: the same texts, and so the same ids."""
     for line, record in checked.records():
         if isinstance(record, FeedbackEvent):
-            yield _line(line, checked.fields)
+            yield _line(line, checked.read.fields)
 
 
 def _line(line: Line, fields: FieldMap | None) -> bytes:

@@ -4,7 +4,7 @@ from collections.abc import Iterable
 from pathlib import Path
 
 from feedback.items import is_item
-from feedback.schema import normalise
+from feedback.unicode_forms import compatible
 from tasks.state import tables
 from tasks.state.workspace import Workspace, table
 
@@ -33,10 +33,10 @@ def _shared(protected: Iterable[Path], training: Iterable[Path]) -> int:
 
 
 def _rows(path: Path) -> Iterable[tuple[str, Prompt]]:
-    """Group and normalised prompt of each row. The prompt id is not used, because the split itself used it.
+    """Group and prompt (in its form for near-duplicates) of each row. The prompt id is not used: the split used it.
 
     A fixed prompt is in several splits by intention (`feedback.items`), so there the item stands for the prompt.
     """
     for group, turns in tables.columns(path, "group", "prompt"):
-        prompt = tuple((turn["role"], normalise(turn["content"])) for turn in turns)
+        prompt = tuple((turn["role"], compatible(turn["content"])) for turn in turns)
         yield group, (("item", group),) if is_item(group) else prompt

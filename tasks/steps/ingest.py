@@ -9,7 +9,9 @@ from core.errors import BadFeedback
 from feedback import forgotten, items, revisions, store
 from feedback import pairs as pair_files
 from feedback.groups import Grouping
+from feedback.limits import SHOWN, LimitSettings, event_problem
 from feedback.measured import INGEST_NEW, INGEST_QUARANTINED, INGEST_REPEATED
+from feedback.prompt_ids import PromptIds
 from feedback.rejects import SourceCount
 from feedback.schema import FeedbackEvent, RejectedRecord
 from feedback.sources import Intake, Source
@@ -33,8 +35,9 @@ def ingest(round: Round, log: StepLog) -> None:
     incoming = _Incoming(round)
     with log.learning():  # the simulated annotator's judging is timed; other sources only read
         pairs = pair_files.read(round.workspace.answers)
-        intake = Intake(round.number, round.seed_for("ingest"), pairs)
-        counts = [incoming.read(source, source.read(intake)) for source in _sources(round)]
+        limits = round.knobs("ingest", IngestSettings).limits
+        intake = Intake(round.number, round.seed_for("ingest"), pairs, limits=limits)
+        counts = [incoming.read(source, _limited(source, intake)) for source in _sources(round)]
     single = incoming.take(forgotten.kept(feedback_database.claimed(round), round.forgotten))
     appended = incoming.write()
     rejected = [record for count in counts for record in count.rejected]
@@ -65,7 +68,8 @@ class _Incoming:
     def __init__(self, round: Round) -> None:
         self._folder, self._round = round.workspace.feedback, round.number
         self._draft = store.Draft(self._folder, round.number)
-        self._grouping = Grouping(store.groups(self._folder))
+        texts = store.prompt_texts(self._folder)
+        self._ids, self._grouping = PromptIds(texts), Grouping(store.first_of_each(texts))
         self._refusal = templates.refusal(round)
         self._forgotten = round.forgotten
 
@@ -86,8 +90,9 @@ class _Incoming:
             if reason := self._refusal(event):
                 refused.append((event, reason))
             else:
-                self._grouping.add(event)
-                self._draft.add(event)
+                resolved = self._ids.resolved(event)
+                self._grouping.add(resolved)
+                self._draft.add(resolved)
                 taken += 1
         return _Taken(taken, refused)
 
@@ -95,6 +100,19 @@ class _Incoming:
         """Write what is new as a part of the feedback store."""
         prompts, stored = self._draft.prompts(), partial(items.stored, self._folder)
         return self._draft.write(self._grouping.groups(prompts, self._draft.with_prompts, stored))
+
+
+def _limited(source: Source, intake: Intake) -> Iterable[FeedbackEvent | RejectedRecord]:
+    """The records of a source. Those of files are limited by bytes while they are read, all others here."""
+    records = source.read(intake)
+    return records if source.files() else (_refused_if_large(record, intake.limits) for record in records)
+
+
+def _refused_if_large(record: FeedbackEvent | RejectedRecord, limits: LimitSettings) -> FeedbackEvent | RejectedRecord:
+    if not isinstance(record, FeedbackEvent) or (reason := event_problem(record, limits)) is None:
+        return record
+    shown = record.model_dump_json()[:SHOWN]
+    return RejectedRecord(source=record.source, where=record.source_id, reason=reason, record=shown)
 
 
 def _events(

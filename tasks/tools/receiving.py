@@ -37,7 +37,7 @@ def receive(workspace: Workspace, events: Sequence[FeedbackEvent]) -> Received:
     server is notified, if one is configured.
 
     Raises:
-        BadFeedback: an id cannot be stored.
+        BadFeedback: an id cannot be stored, or an event is too large (`ingest.limits`).
         BadParams: params.yaml cannot be read.
         BadWorkspace: the database belongs to another workspace.
         NoDatabase: the database does not answer; nothing was stored.
@@ -47,7 +47,7 @@ def receive(workspace: Workspace, events: Sequence[FeedbackEvent]) -> Received:
     taken = list(forgotten.kept(events, tombstones.forgotten(workspace)))
     threshold = intake.threshold(workspace)
     with feedback_database.opened(workspace) as database:
-        put = arrivals.put(database, taken, workspace.feedback, datetime.now(UTC))
+        put = arrivals.put(database, taken, workspace.feedback, datetime.now(UTC), intake.limits(workspace))
         count = arrivals.count_waiting(database, records.numbers(workspace)) if put.new else 0
     enough = count // threshold > (count - put.new) // threshold
     notified = enough and configured() and send_feedback_ready(workspace, count, threshold)

@@ -158,17 +158,17 @@ def test_an_id_with_a_blank_annotator_is_what_it_was(tmp_path: Path) -> None:
     assert ids == ["cedb24b27ee51087d653528585e93d3d", "e650e6780b18d79742a46556b97db61b"]
 
 
-@pytest.mark.parametrize("version", [99, "99", 99.0, "99.0", " 2 "])
+@pytest.mark.parametrize("version", [99, "99", 99.0, "99.0", " 3 "])
 @pytest.mark.parametrize("record", [PARCEL, {"kind": "demonstration", "prompt": "Q?", "responses": ["A"]}])
 def test_a_newer_schema_is_refused_however_it_is_written(tmp_path: Path, version: Any, record: dict[str, Any]) -> None:
     [rejected] = read(lines(tmp_path, record | {"schema_version": version}))
     assert isinstance(rejected, RejectedRecord)
-    assert "expected at most 1; update Rounds" in rejected.reason
+    assert "expected at most 2; update Rounds" in rejected.reason
 
 
 @pytest.mark.parametrize("version", ["1", "2.1.0", "draft", True, "1e999", 1])
 def test_the_schema_of_another_tool_is_not_ours(tmp_path: Path, version: Any) -> None:
-    assert only(lines(tmp_path, PARCEL | {"schema_version": version})).schema_version == 1
+    assert only(lines(tmp_path, PARCEL | {"schema_version": version})).schema_version == 2
 
 
 def test_a_prompt_that_is_a_transcript(tmp_path: Path) -> None:

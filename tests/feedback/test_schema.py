@@ -3,14 +3,27 @@ from datetime import UTC, datetime, timedelta, timezone
 import pytest
 from pydantic import ValidationError
 
-from feedback.schema import Message, event_id, normalise, prompt_id
+from feedback import world
+from feedback.schema import Message, event_id, prompt_id, version_1_id
 from tests.feedback.examples import chat, event, vote
 
 
 def test_a_prompt_id_does_not_depend_on_case_white_space_and_unicode_form() -> None:
     assert prompt_id(chat("Is  it\n OK?")) == prompt_id(chat("is it ok? "))
-    assert normalise("Ａ\u00a0b") == "a b"
+    assert prompt_id(chat("caf\u00e9")) == prompt_id(chat("Cafe\u0301"))
     assert prompt_id(chat("is it ok")) != prompt_id(chat("is it ok?"))
+
+
+def test_a_prompt_id_keeps_apart_what_compatibility_forms_make_equal() -> None:
+    assert prompt_id(chat("2²?")) != prompt_id(chat("22?")) == version_1_id(chat("22?"))
+    assert version_1_id(chat("2²?")) == version_1_id(chat("22?"))
+
+
+def test_the_two_rules_agree_on_the_embedded_world() -> None:
+    prompts = [world.render(request) for request in world.prompts(100_000, 0)]
+    prompts += [trap.prompt for trap in world.traps(20, 0)] + [each.prompt for each in world.red_team_prompts(100, 0)]
+    assert len(prompts) > 73_728
+    assert [prompt_id(prompt) for prompt in prompts] == [version_1_id(prompt) for prompt in prompts]
 
 
 def test_the_same_text_by_another_role_is_another_prompt() -> None:

@@ -138,7 +138,7 @@ def test_check_raises_for_a_missing_file(tmp_path: Path) -> None:
         ({"created_at": "yesterday"}, "created_at is invalid, expected a valid datetime or date"),
         ({"chosen": "FIVE", "rejected": "five "}, "chosen equals rejected, expected two different answers"),
         ({"annotator_id": True}, "annotator_id is not a string"),
-        ({"schema_version": 2}, "schema_version is 2, expected at most 1"),
+        ({"schema_version": 3}, "schema_version is 3, expected at most 2"),
     ],
 )
 def test_a_rejected_preference_has_a_reason(tmp_path: Path, change: dict[str, Any], expected: str) -> None:
