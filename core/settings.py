@@ -30,7 +30,7 @@ def read(path: Path) -> dict[str, Any]:
         raise BadParams(f"{path} is missing; create it, an empty file sets nothing")
     try:
         values = parse_yaml(path.read_text(encoding="utf-8")) or {}
-    except yaml.YAMLError as error:
+    except (yaml.YAMLError, UnicodeDecodeError) as error:
         raise BadParams(f"{path} cannot be read as YAML; correct it: {error}") from error
     if not isinstance(values, dict):
         raise BadParams(
