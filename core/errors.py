@@ -10,6 +10,7 @@ RoundsError
 ├── NotInstalled        an optional package that a command needs is missing
 ├── NoTracking          MLflow does not answer, or rejects the address
 ├── NoDatabase          the feedback database does not answer
+├── Unreadable          MLflow's registry cannot be read by `rounds doctor`
 ├── NoFiles             files of a run are missing from MLflow's artifact store
 ├── NotFound            no round, step, version or run has that name, or its saved files are gone
 ├── NoIncident          no incident has that number, or it is already closed

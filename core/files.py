@@ -93,9 +93,14 @@ def read_json(path: Path) -> Any:
 
 def recover_all(folder: Path) -> None:
     """Call `recover` for every target below `folder`. No other process may be writing there."""
-    for leftover in list(folder.rglob(".*")):
-        if match := _LEFTOVER.fullmatch(leftover.name):
-            recover(leftover.parent / match["target"])
+    for _, target in leftovers(folder):
+        recover(target)
+
+
+def leftovers(folder: Path) -> list[tuple[Path, Path]]:
+    """The temporary folders below `folder` that kills inside `replacing` left, each with its target."""
+    found = [(path, _LEFTOVER.fullmatch(path.name)) for path in sorted(folder.rglob(".*"))]
+    return [(path, path.parent / match["target"]) for path, match in found if match]
 
 
 def unwritable(folder: Path) -> str | None:

@@ -23,15 +23,6 @@ from tasks.tools.tracking import EXPERIMENT
 Furnish = Callable[[Path], Workspace]
 """Makes a folder a workspace in which no round has run."""
 
-ADDRESSES = (
-    ("experiments", "artifact_location"),
-    ("runs", "artifact_uri"),
-    ("model_versions", "source"),
-    ("model_versions", "storage_location"),
-    ("logged_models", "artifact_location"),
-)
-"""Where MLflow's database keeps whole paths."""
-
 LASTING_FACTS = ("model", "left", "now", "reason", "round", "digest")
 """What the audit log says of a move, but for the random names of runs."""
 
@@ -73,26 +64,14 @@ def made_once(name: str, make: Callable[[Path], None], folders: pytest.TempPathF
 
 
 def moved(workspace: Workspace, root: Path) -> Workspace:
-    """A copy of a workspace in another folder, where MLflow finds its own files."""
+    """A copy of a workspace in another folder."""
     shutil.copytree(workspace.root, root)
-    return readdressed(root, str(workspace.root))
+    return Workspace(root)
 
 
 def unpacked(archive: Path, root: Path) -> Workspace:
-    """The workspace in an archive, where MLflow finds its own files."""
+    """The workspace in an archive."""
     shutil.unpack_archive(archive, root)
-    with sqlite3.connect(root / "mlflow.db") as database:
-        [(address,)] = database.execute("select artifact_uri from runs limit 1").fetchall()
-    database.close()
-    return readdressed(root, address.partition("/mlruns/")[0])
-
-
-def readdressed(root: Path, before: str) -> Workspace:
-    """The workspace at `root`, which was at `before` when MLflow wrote its database."""
-    with sqlite3.connect(root / "mlflow.db") as database:
-        for table, column in ADDRESSES:
-            database.execute(f"update {table} set {column} = replace({column}, ?, ?)", (before, str(root)))
-    database.close()
     return Workspace(root)
 
 

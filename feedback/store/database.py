@@ -4,10 +4,11 @@ A transaction that writes is durable once it returns: SQLite flushes its write-a
 (`synchronous=FULL`), and PostgreSQL is asked for `synchronous_commit` even where the server's default is weaker.
 """
 
+import sqlite3
 from collections.abc import Callable, Iterator
-from contextlib import contextmanager
+from contextlib import closing, contextmanager
 from pathlib import Path
-from typing import Any, TypeVar
+from typing import Any, NamedTuple, TypeVar
 
 from sqlalchemy import URL, Connection, Engine, NullPool, create_engine, event, inspect, make_url, select, text
 from sqlalchemy.exc import ArgumentError, DBAPIError
@@ -117,6 +118,57 @@ class Database:
         reason = str(error.orig).strip().partition("\n")[0]
         todo = cures.cure(self.dialect, reason)
         return NoDatabase(f"the feedback database {self.address} cannot be used: {reason}; {todo}")
+
+
+class DatabaseState(NamedTuple):
+    """What is known of a database without changing it."""
+
+    owner: str | None
+    """The id of the workspace that uses it."""
+    current: bool
+    """Whether all migrations were applied."""
+    problem: str | None = None
+    """What SQLite says of a damaged file."""
+
+
+def state(address: Path | str, patience: int = 5) -> DatabaseState:
+    """Owner and state of a database, which is neither created, changed nor migrated.
+
+    Args:
+        address: an existing file, or a URL.
+        patience: seconds to wait for an answer.
+
+    Raises:
+        RoundsError: see `connect`.
+    """
+    if isinstance(address, Path):
+        return _state_of_file(address, patience)
+    url = _url(address)
+    engine = _engine(
+        url if url.get_backend_name() == "sqlite" else url.update_query_dict({"connect_timeout": str(patience)})
+    )
+    database = Database(engine)
+    try:
+        revision = database.read(_revision)
+        return DatabaseState(database.read(_owner) if revision == HEAD else None, revision == HEAD)
+    finally:
+        database.close()
+
+
+def _state_of_file(file: Path, patience: int) -> DatabaseState:
+    """The same of a file, with Python's own SQLite: SQLAlchemy takes a second to load, and would write to the file."""
+    try:
+        with closing(sqlite3.connect(f"{file.resolve().as_uri()}?mode=ro", uri=True, timeout=patience)) as reading:
+            problem = str(reading.execute("pragma quick_check(1)").fetchone()[0])
+            if problem != "ok":
+                return DatabaseState(None, True, problem)
+            [revision] = reading.execute(f"select version_num from {VERSION_TABLE}").fetchone() or [None]
+            owner = reading.execute("select workspace from feedback_owner").fetchone() if revision == HEAD else None
+    except sqlite3.OperationalError as error:
+        return DatabaseState(None, False, None if "no such table" in str(error) else str(error))
+    except sqlite3.DatabaseError as error:
+        return DatabaseState(None, True, str(error))
+    return DatabaseState(owner and str(owner[0]), revision == HEAD)
 
 
 def connect(address: Path | str, owner: str | None = None) -> Database:

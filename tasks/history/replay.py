@@ -142,6 +142,9 @@ def _rebuilt(workspace: Workspace, past: PastRound, saved: SavedFiles) -> Worksp
 
 def _remotes(workspace: Workspace, past: PastRound, saved: SavedFiles, remote: str | None) -> list[dict[str, str]]:
     """Where to fetch data from: the cache of this workspace, then the remote."""
+    if not workspace.graph.exists():  # a server has the records, and there is no workspace
+        address = remote or past.tags.get("dvc_remote")
+        return [{"url": address}] if address else []
     data = DataGraph(workspace.root)
     remotes = [{"url": str(data.cache)}] if data.cache.exists() else []
     name = remote or data.remote_of(saved.inputs.value("params.versioning.remote"))

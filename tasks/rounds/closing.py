@@ -70,13 +70,13 @@ def _make_safe(running: RunningRound, numbers: Mapping[str, float]) -> None:
     running.deliver()
     if running.round.champion:  # round 0 has no data/previous
         previous = workspace.name(workspace.previous)
-        running.run.dataset(previous, workspace.previous, running.data.keep(previous), "opening")
+        running.run.dataset(previous, running.data.keep(previous), "opening")
     if remote := running.data.remote_of(knobs.remote):
         running.data.push(remote)
         running.run.tags({"dvc_remote": running.data.address(remote)})
     for step, outputs in running.data.hashes().items():
         for path, md5 in outputs.items():
-            running.run.dataset(path, workspace.root / path, md5, step)
+            running.run.dataset(path, md5, step)
     for file in (workspace.round, workspace.opened, workspace.recorded, *sorted(workspace.reports.glob("*.json"))):
         running.run.artifact(file, "round")
     if page := drift.page(running.round, numbers):

@@ -100,6 +100,18 @@ def current(folder: Path | None = None) -> Workspace:
     return planned(root)
 
 
+def examined(folder: Path | None = None) -> Workspace:
+    """The same for `rounds doctor`, also if files are missing that make it a workspace.
+
+    Raises:
+        BadWorkspace: there is nothing of a workspace in the folder.
+    """
+    workspace = Workspace(_selected(folder).resolve())
+    if not any((workspace.root / name).exists() for name in (*SHIPPED, "data")):
+        return current(folder)
+    return workspace
+
+
 def current_or_planned(folder: Path | None = None) -> Workspace:
     """The same, also if it does not exist yet, for commands that create it once their input is valid.
 

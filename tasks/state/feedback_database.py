@@ -11,15 +11,20 @@ from tasks.state.round import Round
 from tasks.state.workspace import Workspace
 
 if TYPE_CHECKING:
-    from feedback.store.database import Database
+    from feedback.store.database import Database, DatabaseState
 
 ADDRESS = "ROUNDS_FEEDBACK_DATABASE"
 """The environment variable with the URL of a PostgreSQL database. Each workspace needs one of its own."""
 
 
+def served() -> bool:
+    """Whether the environment names a database outside the workspace."""
+    return bool(os.environ.get(ADDRESS))
+
+
 def exists(workspace: Workspace) -> bool:
     """Whether events may have arrived singly: a server is named, or the file was created."""
-    return bool(os.environ.get(ADDRESS)) or workspace.feedback_database.exists()
+    return served() or workspace.feedback_database.exists()
 
 
 @contextmanager
@@ -36,6 +41,17 @@ def opened(workspace: Workspace) -> Iterator["Database"]:
         yield connected
     finally:
         connected.close()
+
+
+def state(workspace: Workspace) -> "DatabaseState":
+    """Owner and state of the database; it is neither created nor migrated.
+
+    Raises:
+        RoundsError: it does not answer, or its driver is missing.
+    """
+    from feedback.store import database
+
+    return database.state(os.environ.get(ADDRESS) or workspace.feedback_database)
 
 
 def waiting(workspace: Workspace) -> set[str]:

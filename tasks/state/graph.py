@@ -41,7 +41,7 @@ def current(workspace: Workspace) -> str:
         BadWorkspace: the workspace's copy matches no shipped version, so somebody has edited it.
     """
     shipped = Workspace(PROJECT).graph.read_text(encoding="utf-8")
-    own = workspace.graph.read_text(encoding="utf-8")
+    own = workspace.graph.read_text(encoding="utf-8", errors="replace")
     if own == shipped or digest(own) in SHIPPED:
         return shipped
     raise BadWorkspace(

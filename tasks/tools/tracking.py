@@ -18,7 +18,7 @@ from core.shown import noted
 from tasks.state.lock import holding
 from tasks.state.metric_points import ReportedMetrics
 from tasks.state.workspace import Workspace
-from tasks.tools import rounds_view
+from tasks.tools import relocation, rounds_view
 
 if TYPE_CHECKING:  # importing MLflow takes seconds, so functions import it
     from matplotlib.figure import Figure
@@ -73,6 +73,11 @@ def uri(root: Path) -> str:
     return os.environ.get("MLFLOW_TRACKING_URI") or urls.sqlite(Workspace(root).database)
 
 
+def is_local(root: Path) -> bool:
+    """Whether runs and versions are in the database file of the workspace."""
+    return uri(root) == urls.sqlite(Workspace(root).database)
+
+
 def client(root: Path) -> "MlflowClient":
     """A client for the workspace's runs and versions; creates tables and experiment at first use.
 
@@ -88,6 +93,8 @@ def client(root: Path) -> "MlflowClient":
         # two processes that create the tables at the same time would conflict; a server has created its own
         alone = nullcontext() if _served(uri(root)) else holding(Workspace(root).mlflow_lock, FIRST_USE, wait=120)
         with alone:
+            if is_local(root):
+                relocation.readdress(Workspace(root))
             experiment(store, EXPERIMENT, root)
     return store
 
@@ -273,18 +280,17 @@ class RoundRun:
         """Store a figure as `plots/<name>.png`."""
         self.store.log_figure(self.run_id, figure, f"plots/{name}.png")
 
-    def dataset(self, name: str, path: Path, digest: str, context: str) -> None:
+    def dataset(self, path: str, digest: str, context: str) -> None:
         """Log a reference to data that the round used or wrote, by its DVC hash; the data is not copied.
 
         Args:
-            name: name of the data in MLflow.
-            path: its path.
+            path: its path in the workspace, which is its name in MLflow too.
             digest: DVC's MD5, at most 36 characters (a folder's ends in `.dir`); searchable with `search_runs`.
             context: its use, usually the name of the step.
         """
         from mlflow.entities import Dataset, DatasetInput, InputTag
 
-        data = Dataset(name, digest, source_type="dvc", source=json.dumps({"path": str(path), "md5": digest}))
+        data = Dataset(path, digest, source_type="dvc", source=json.dumps({"path": path, "md5": digest}))
         self.store.log_inputs(self.run_id, [DatasetInput(data, [InputTag("mlflow.data.context", context)])])
 
     def step(self, name: str) -> "StepRun":

@@ -142,7 +142,7 @@ def test_files_figures_and_data_are_kept_with_the_run(home: Path, tmp_path: Path
     run.artifact(tmp_path / "round.yaml", "round")
     run.figure(Figure(), "calibration")
     digest = "0123456789abcdef0123456789abcdef.dir"
-    run.dataset("data/preferences", tmp_path, digest, "curate")
+    run.dataset("data/preferences", digest, "curate")
     assert (home / "mlruns" / run.run_id / "artifacts/round/round.yaml").read_text() == "number: 3\n"
     assert [file.path for file in run.store.list_artifacts(run.run_id, "plots")] == ["plots/calibration.png"]
     [with_data] = run.store.search_runs([run.experiment], f"dataset.digest = '{digest}'")
@@ -150,7 +150,7 @@ def test_files_figures_and_data_are_kept_with_the_run(home: Path, tmp_path: Path
     assert with_data.inputs is not None
     [data] = with_data.inputs.dataset_inputs
     assert (data.dataset.name, data.dataset.source_type) == ("data/preferences", "dvc")
-    assert json.loads(data.dataset.source) == {"path": str(tmp_path), "md5": digest}
+    assert json.loads(data.dataset.source) == {"path": "data/preferences", "md5": digest}
 
 
 def test_steps_are_children_of_their_round_and_opened_once(home: Path) -> None:

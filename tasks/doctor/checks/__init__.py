@@ -1,0 +1,1 @@
+"""The checks of `rounds doctor`, one file each, with a function `check` that yields diagnoses."""

@@ -1,0 +1,33 @@
+"""The inbox has nothing that a round would skip or stumble over."""
+
+import os
+from collections.abc import Iterator
+from pathlib import Path
+
+from feedback import packaging
+from tasks.doctor.diagnosis import Diagnosis, error, path, rounds, warning
+from tasks.state.workspace import Workspace
+
+
+def check(workspace: Workspace) -> Iterator[Diagnosis]:
+    """Pipes, dangling links, folders, files that cannot be read, and files that no round reads."""
+    entries = sorted(workspace.inbox.iterdir()) if workspace.inbox.is_dir() else []
+    for entry in entries:
+        if entry != workspace.taken and not entry.name.startswith("."):
+            yield from _entry(workspace, entry)
+
+
+def _entry(workspace: Workspace, entry: Path) -> Iterator[Diagnosis]:
+    outside = path(workspace.root.parent / entry.name)
+    if entry.is_symlink() and not entry.exists():
+        yield warning(f"{entry} is a link to a file that does not exist", f"rm -- {path(entry)}")
+    elif entry.is_dir():
+        cure = f"mv -- {path(entry)} {outside} && {rounds(workspace, f'feedback import {outside}')}"
+        yield warning(f"{entry} is a folder; files in it are not read", cure)
+    elif not entry.is_file():
+        yield error(f"{entry} is no regular file, and reading it could wait for ever", f"rm -- {path(entry)}")
+    elif not os.access(entry, os.R_OK):
+        yield error(f"{entry} cannot be read", f"chmod u+r -- {path(entry)}")
+    elif not packaging.is_named_as_records(entry.name):
+        cure = f"mv -- {path(entry)} {outside} && {rounds(workspace, f'feedback import {outside}')}"
+        yield warning(f"{entry} has no name of a file of records, so no round reads it", cure)

@@ -1,0 +1,30 @@
+"""The ports of `make ui` and of a Prefect server, which other programs may use."""
+
+import os
+import socket
+from collections.abc import Iterator
+from urllib.parse import urlsplit
+
+from tasks.doctor.diagnosis import Diagnosis, note
+from tasks.state.workspace import Workspace
+
+PORTS = {5000: "MLflow (`make ui`)", 4200: "a Prefect server"}
+
+
+def check(workspace: Workspace) -> Iterator[Diagnosis]:
+    """Ports of this machine on which somebody listens who is not the configured server."""
+    for port, program in PORTS.items():
+        if port not in _configured() and listens(port):
+            yield note(f"port {port}, that of {program}, is in use: give the next one another port")
+
+
+def listens(port: int) -> bool:
+    """Whether a program listens on a port of the loopback address."""
+    with socket.socket() as probe:
+        probe.settimeout(0.5)
+        return probe.connect_ex(("127.0.0.1", port)) == 0
+
+
+def _configured() -> set[int | None]:
+    addresses = (os.environ.get(name, "") for name in ("PREFECT_API_URL", "MLFLOW_TRACKING_URI"))
+    return {urlsplit(address).port for address in addresses if address.startswith("http")}

@@ -1,0 +1,61 @@
+"""The configured Prefect and MLflow servers answer, with a version that fits, and their clocks agree with this one."""
+
+import os
+from collections.abc import Callable, Iterator
+from datetime import UTC, datetime
+from email.utils import parsedate_to_datetime
+from importlib.metadata import version
+
+import httpx
+
+from core.proxies import exempt_loopback
+from tasks.doctor.diagnosis import Diagnosis, error, note, warning
+from tasks.state.workspace import Workspace
+from tasks.tools import mlflow_reading
+
+TOLERANCE = 60.0
+"""Seconds by which clocks may differ."""
+
+PATIENCE = 4.0
+"""Seconds to wait for an answer."""
+
+
+def check(workspace: Workspace) -> Iterator[Diagnosis]:
+    """Both servers, if they are configured."""
+    exempt_loopback()
+    if prefect := os.environ.get("PREFECT_API_URL", "").rstrip("/"):
+        cure = "prefect server start --background"
+        yield from _server("Prefect", prefect, lambda: _prefect(prefect), "prefect", cure)
+    if mlflow := mlflow_reading.server(workspace.root):
+        yield from _server("MLflow", mlflow, lambda: mlflow_reading.answer(mlflow, "version"), "mlflow", None)
+
+
+def _prefect(address: str) -> httpx.Response:
+    key = os.environ.get("PREFECT_API_KEY")
+    headers = {"Authorization": f"Bearer {key}"} if key else {}
+    login = os.environ.get("PREFECT_API_AUTH_STRING", "")
+    auth = httpx.BasicAuth(*login.split(":", 1)) if ":" in login else None
+    return httpx.get(f"{address}/admin/version", headers=headers, auth=auth, timeout=PATIENCE)
+
+
+def _server(
+    name: str, address: str, ask: Callable[[], httpx.Response], package: str, cure: str | None
+) -> Iterator[Diagnosis]:
+    shown = mlflow_reading.without_password(address)
+    try:
+        answer = ask().raise_for_status()
+    except (httpx.HTTPError, ValueError) as problem:
+        yield error(f"the {name} server at {shown} does not answer ({type(problem).__name__})", cure)
+        return
+    there, here = answer.text.strip().strip('"'), version(package)
+    if there.split(".")[:2] != here.split(".")[:2]:
+        worse = warning if there.split(".")[:1] != here.split(".")[:1] else note
+        yield worse(f"the {name} server at {shown} has version {there}, and {here} is installed here")
+    yield from _clock(name, answer)
+
+
+def _clock(name: str, answer: httpx.Response) -> Iterator[Diagnosis]:
+    if date := answer.headers.get("date"):
+        difference = (parsedate_to_datetime(date) - datetime.now(UTC)).total_seconds()
+        if abs(difference) > TOLERANCE:
+            yield warning(f"the clock of the {name} server differs from this one by {abs(difference):.0f} s")

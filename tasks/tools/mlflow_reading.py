@@ -1,0 +1,155 @@
+"""Reads MLflow's registry without MLflow: nothing is created, migrated or imported, and damage is reported.
+
+A local database is opened read-only. A server is asked over its REST API, each time for a few seconds at most.
+"""
+
+import os
+import sqlite3
+from collections.abc import Mapping
+from contextlib import closing
+from pathlib import Path
+from typing import Any, NamedTuple
+from urllib.parse import unquote, urlsplit
+
+import httpx
+
+from core.errors import RoundsError
+from tasks.state.workspace import Workspace
+from tasks.tools import tracking
+
+PATIENCE = 4.0
+"""Seconds to wait for an answer of a server."""
+
+_API = "api/2.0/mlflow"
+_DELETED = "Deleted_Internal"
+_MOST = 10_000
+"""Maximum number of versions that are asked for; MLflow's own limit is 200,000."""
+
+
+class Unreadable(RoundsError):
+    """MLflow's registry cannot be read."""
+
+
+class RegisteredVersion(NamedTuple):
+    """A version of a model as MLflow has it."""
+
+    version: str
+    run_id: str
+    source: str
+    """URI of its files."""
+    tags: Mapping[str, str]
+
+
+class RegisteredModel(NamedTuple):
+    """The versions of one model, newest first, and where its alias `champion` points to."""
+
+    alias: str | None
+    versions: tuple[RegisteredVersion, ...]
+
+    def find(self, version: str) -> RegisteredVersion | None:
+        """One version; None if MLflow does not have it."""
+        return next((each for each in self.versions if each.version == version), None)
+
+
+def server(root: Path) -> str | None:
+    """Address of the MLflow server, without a slash at its end; None if runs are in a database."""
+    address = tracking.uri(root)
+    return address.rstrip("/") if address.startswith(("http://", "https://")) else None
+
+
+def database(root: Path) -> Path | None:
+    """The SQLite file of runs and versions; None if they are on a server."""
+    parts = urlsplit(tracking.uri(root))
+    return Path(unquote(parts.path[1:])) if parts.scheme.startswith("sqlite") else None
+
+
+def registered(workspace: Workspace, name: str) -> RegisteredModel:
+    """The versions of a model.
+
+    Raises:
+        Unreadable: the database is missing or damaged, or the server does not answer.
+    """
+    if address := server(workspace.root):
+        return _from_server(address, name)
+    if file := database(workspace.root):
+        return _from_file(file, name)
+    raise Unreadable(
+        "MLFLOW_TRACKING_URI names neither a server nor an SQLite file, and is not read here; check it with "
+        "`rounds status`"
+    )
+
+
+def answer(address: str, path: str, **query: str) -> httpx.Response:
+    """The answer of a server to a GET request.
+
+    Raises:
+        httpx.HTTPError: it does not answer, or with an error.
+    """
+    user, password = (os.environ.get(f"MLFLOW_TRACKING_{part}") for part in ("USERNAME", "PASSWORD"))
+    auth = httpx.BasicAuth(user, password) if user and password else None
+    token = os.environ.get("MLFLOW_TRACKING_TOKEN")
+    headers = {"Authorization": f"Bearer {token}"} if token and not auth else {}
+    return httpx.get(f"{address}/{path}", params=query, auth=auth, headers=headers, timeout=PATIENCE)
+
+
+def _from_file(file: Path, name: str) -> RegisteredModel:
+    if not file.exists():
+        raise Unreadable(f"{file} does not exist; restore it with `rounds restore`, or unset MLFLOW_TRACKING_URI")
+    try:
+        with closing(sqlite3.connect(f"{file.resolve().as_uri()}?mode=ro", uri=True, timeout=PATIENCE)) as store:
+            return RegisteredModel(_alias(store, name), _versions(store, name))
+    except sqlite3.Error as error:
+        raise Unreadable(f"{file} cannot be read ({error}); restore it from a backup with `rounds restore`") from error
+
+
+def _alias(store: sqlite3.Connection, name: str) -> str | None:
+    query = "select version from registered_model_aliases where name = ? and alias = 'champion'"
+    row = store.execute(query, (name,)).fetchone()
+    return None if row is None else str(row[0])
+
+
+def _versions(store: sqlite3.Connection, name: str) -> tuple[RegisteredVersion, ...]:
+    tags: dict[int, dict[str, str]] = {}
+    for version, key, value in store.execute(
+        "select version, key, value from model_version_tags where name = ?", (name,)
+    ):
+        tags.setdefault(version, {})[key] = value
+    rows = store.execute(
+        "select version, run_id, coalesce(storage_location, source) from model_versions "
+        "where name = ? and current_stage != ? order by version desc",
+        (name, _DELETED),
+    )
+    return tuple(
+        RegisteredVersion(str(version), run or "", source or "", tags.get(version, {})) for version, run, source in rows
+    )
+
+
+def _from_server(address: str, name: str) -> RegisteredModel:
+    try:
+        found = answer(address, f"{_API}/registered-models/alias", name=name, alias="champion")
+        alias = _json(found).get("model_version", {}).get("version") if found.status_code == 200 else None
+        query = {"filter": f"name='{name}'", "max_results": str(_MOST)}
+        versions = _json(answer(address, f"{_API}/model-versions/search", **query).raise_for_status())
+    except (httpx.HTTPError, ValueError) as error:
+        raise Unreadable(
+            f"the MLflow server at {without_password(address)} does not answer ({type(error).__name__}); start it, or "
+            "unset MLFLOW_TRACKING_URI to use the database of the workspace"
+        ) from error
+    read = [_version(entry) for entry in versions.get("model_versions", [])]
+    return RegisteredModel(alias and str(alias), tuple(sorted(read, key=lambda each: -int(each.version))))
+
+
+def _version(entry: Mapping[str, Any]) -> RegisteredVersion:
+    tags = {tag["key"]: tag.get("value", "") for tag in entry.get("tags", [])}
+    return RegisteredVersion(str(entry["version"]), entry.get("run_id", ""), entry.get("source", ""), tags)
+
+
+def _json(response: httpx.Response) -> dict[str, Any]:
+    value: dict[str, Any] = response.json()
+    return value
+
+
+def without_password(address: str) -> str:
+    """An address without its user and password."""
+    parts = urlsplit(address)
+    return parts._replace(netloc=parts.netloc.rpartition("@")[2]).geturl()
