@@ -51,7 +51,7 @@ class Spent(NamedTuple):
 def register(registry: Registry, number: int) -> None:
     """Register a version with weights of a few bytes."""
     tags = {"round": str(number), "round_key": f"{number:016x}", "verdict": "promote"}
-    run = RoundRun.open(registry.root, f"round {number}", tags)
+    run = RoundRun.open(registry.root, registry.line, f"round {number}", tags)
     folder = registry.root / "data" / "checkpoints" / "policy"
     folder.mkdir(parents=True, exist_ok=True)
     (folder / "model.safetensors").write_text(f"weights of round {number}")

@@ -47,6 +47,14 @@ Overrides = Annotated[
     typer.Option("--set", "-S", metavar="KEY=VALUE", help="Set a knob for this round, e.g. -S policy.kl.target=6."),
 ]
 New = Annotated[bool, typer.Option("--new", help="Start a new round even if there is no new feedback.")]
+LineName = Annotated[
+    str | None,
+    typer.Option(
+        "--line",
+        metavar="NAME",
+        help="Line of models, where the workspace is in none. Default: $ROUNDS_LINE, or the only one of the server.",
+    ),
+]
 Json = Annotated[bool, typer.Option("--json", help="Print JSON.")]
 
 

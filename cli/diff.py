@@ -6,7 +6,7 @@ from typing import TYPE_CHECKING, Annotated, Any
 import typer
 from rich.table import Table
 
-from cli.app import Folder, Json, Panel, app
+from cli.app import Folder, Json, LineName, Panel, app
 from cli.display.console import as_json, console, plain, print_json
 
 if TYPE_CHECKING:
@@ -24,14 +24,17 @@ def diff(
     first_name: Annotated[str, typer.Argument(metavar="ROUND", help="A round by number, key or run.")],
     second_name: Annotated[str, typer.Argument(metavar="OTHER", help="The round to compare it with.")],
     json: Json = False,
+    line: LineName = None,
     folder: Folder = None,
 ) -> None:
     """Show the differences between two rounds: verdict, code, parameters, inputs, data, metrics."""
     from tasks.history.diff import difference
     from tasks.registry.archive import Archive
     from tasks.state.choosing import current_or_server
+    from tasks.tools.lines import chosen
 
-    archive = Archive(current_or_server(folder).root)
+    root = current_or_server(folder).root
+    archive = Archive(root, chosen(root, line))
     first, second = archive.finished(first_name), archive.finished(second_name)
     with archive.saved(first) as old, archive.saved(second) as new:
         changes = difference((first, old), (second, new))

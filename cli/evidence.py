@@ -6,7 +6,7 @@ from typing import TYPE_CHECKING, Annotated
 import typer
 from rich.filesize import decimal
 
-from cli.app import Folder, Panel, app
+from cli.app import Folder, LineName, Panel, app
 from cli.display.console import console
 from cli.lineage import WIDEST, tree_of
 
@@ -23,14 +23,17 @@ def evidence(
             "--into", metavar="FILE.zip", dir_okay=False, help="Output file. Default: evidence-policy-VERSION.zip."
         ),
     ] = None,
+    line: LineName = None,
     folder: Folder = None,
 ) -> None:
     """Write everything on record about a version to one ZIP file for an auditor."""
     from core.files import digest
     from tasks.history.evidence import collect_evidence, write
     from tasks.state.choosing import current_or_server
+    from tasks.tools.lines import chosen
 
-    archive = collect_evidence(current_or_server(folder), version, _text)
+    workspace = current_or_server(folder)
+    archive = collect_evidence(workspace, version, _text, chosen(workspace.root, line))
     into = (into or Path(f"evidence-policy-{archive.version.version}.zip")).resolve()
     write(archive, into)
     out = console(soft_wrap=True)

@@ -7,7 +7,7 @@ from typing import TYPE_CHECKING, Annotated
 import typer
 from rich.tree import Tree
 
-from cli.app import Folder, Json, Panel, app
+from cli.app import Folder, Json, LineName, Panel, app
 from cli.display.console import console, plain, print_json
 
 if TYPE_CHECKING:
@@ -33,14 +33,17 @@ def lineage(
         ),
     ],
     json: Json = False,
+    line: LineName = None,
     folder: Folder = None,
 ) -> None:
     """Show the rounds, data, versions and people that belong to a version, run, round, hash, commit or annotator."""
     from tasks.history.lineage import lineage as traced
     from tasks.history.lineage import survey
     from tasks.state.choosing import current_or_server
+    from tasks.tools.lines import chosen
 
-    lineage_ = traced(survey(current_or_server(folder)), name)
+    workspace = current_or_server(folder)
+    lineage_ = traced(survey(workspace, chosen(workspace.root, line)), name)
     if json:
         print_json(lineage_.to_json())
     else:

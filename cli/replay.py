@@ -8,7 +8,7 @@ from typing import TYPE_CHECKING, Annotated
 import typer
 from rich.table import Table
 
-from cli.app import Folder, Panel, app
+from cli.app import Folder, LineName, Panel, app
 from cli.display.console import console, grid
 from cli.display.progress import progress
 from core.errors import RoundsError
@@ -31,15 +31,17 @@ def replay(
     judge: Annotated[
         bool, typer.Option("--judge", help="Also repeat evaluation and verdict, with the recorded votes.")
     ] = False,
+    line: LineName = None,
     folder: Folder = None,
 ) -> None:
     """Run a finished round again from its MLflow run and the DVC remote, and compare the outputs byte by byte."""
     from tasks.history.replay import replay as run_again
     from tasks.state.choosing import current_or_server
+    from tasks.tools.lines import chosen
 
-    out = console()
+    out, workspace = console(), current_or_server(folder)
     with progress(out):
-        result = run_again(current_or_server(folder), round_name, into.resolve(), remote, judge)
+        result = run_again(workspace, round_name, into.resolve(), remote, judge, chosen(workspace.root, line))
     out.print(_table(result))
     names = ", ".join(output.what for output in result.differing)
     if names:

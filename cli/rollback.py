@@ -4,7 +4,7 @@ from typing import Annotated
 
 import typer
 
-from cli.app import Folder, Panel, app
+from cli.app import Folder, LineName, Panel, app
 from cli.display import person
 from cli.display.console import console
 
@@ -16,14 +16,17 @@ def rollback(
         str | None,
         typer.Option("--to", metavar="VERSION", help="Version to go back to. Default: the previous champion."),
     ] = None,
+    line: LineName = None,
     folder: Folder = None,
 ) -> None:
     """Roll back to an earlier champion."""
     # Prefect is not imported: that would cost seconds in an emergency
     from tasks.registry.alias import Registry
     from tasks.state.choosing import current
+    from tasks.tools.lines import chosen
 
-    left, now = Registry(current(folder).root).rollback(to, reason, person.name())
+    root = current(folder).root
+    left, now = Registry(root, chosen(root, line)).rollback(to, reason, person.name())
     if left == now:
         console().print(f"policy@champion is already version {now.version}.")
         return

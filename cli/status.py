@@ -34,6 +34,7 @@ def status(folder: Folder = None) -> None:
 
     workspace = current(folder)
     out, registry = console(), Registry(workspace.root)
+    _line_of_server(out, workspace, registry)
     champion = registry.champion()
     if champion is None:
         out.print("No champion yet; train the first one with `rounds round`.")
@@ -47,6 +48,14 @@ def status(folder: Folder = None) -> None:
     _warnings(out, workspace, registry)
     out.print(_rounds(workspace, champion.version))
     _open_round(out, workspace)
+
+
+def _line_of_server(out: Console, workspace: Workspace, registry: Registry) -> None:
+    """Name the line where the server may have several."""
+    from tasks.tools import lines
+
+    if not lines.is_local(workspace.root):
+        _line(out, "line     ", registry.line.name)
 
 
 def _line(out: Console, name: str, text: str) -> None:

@@ -16,6 +16,7 @@ from feedback.sources.jsonl import JSONL
 from tasks.registry.alias import Registry
 from tasks.rounds.params import RoundSettings
 from tasks.state import records
+from tasks.state.line import POLICY
 from tasks.state.steps import STEPS
 from tasks.state.workspace import Workspace
 from tasks.tools import tracking
@@ -142,7 +143,7 @@ def test_metrics_stand_under_their_step() -> None:
 def logged(finished: Workspace) -> set[str]:
     """Every metric of a finished round 0 and round 1."""
     store = Registry(finished.root).store
-    runs = store.search_runs([tracking.experiment(store, tracking.EXPERIMENT, finished.root)])
+    runs = store.search_runs([tracking.rounds_experiment(store, POLICY, finished.root)])
     recorded = [records.metrics(finished, number) for number in records.numbers(finished)]
     return {name for metrics in [*recorded, *(run.data.metrics for run in runs)] for name in metrics}
 

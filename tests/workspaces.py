@@ -18,7 +18,6 @@ from tasks.state import records
 from tasks.state.lock import holding
 from tasks.state.records import RoundRecord
 from tasks.state.workspace import Workspace
-from tasks.tools.tracking import EXPERIMENT
 
 Furnish = Callable[[Path], Workspace]
 """Makes a folder a workspace in which no round has run."""
@@ -92,7 +91,7 @@ def outcome(workspace: Workspace) -> dict[str, Any]:
     registry = Registry(workspace.root)
     champion = registry.champion()
     assert audit.verify(workspace.audit) == []
-    experiment = registry.store.get_experiment_by_name(EXPERIMENT)
+    experiment = registry.store.get_experiment_by_name(registry.line.rounds)
     assert experiment is not None
     runs = registry.store.search_runs([experiment.experiment_id])
     return {

@@ -17,12 +17,15 @@ from prefect.concurrency.sync import concurrency
 
 from core.errors import RoundBusy
 from tasks.state import records
+from tasks.state.line import line_record
 from tasks.state.lock import holding
 from tasks.state.workspace import Workspace
+from tasks.tools import lines, tracking
 from tasks.tools.events import configured
 
 SLOT = "rlhf-round"
-"""The server's global concurrency limit. A deployment's own limit would not hold across deployments."""
+"""The server's global concurrency limit of a line is `rlhf-round.LINE`. A deployment's own limit would not hold across
+deployments."""
 
 LEASE = 60.0
 """Seconds after which the server frees the slot of a round that died."""
@@ -35,33 +38,43 @@ def one_at_a_time(workspace: Workspace, wait: float) -> Iterator[Callable[[str],
     Yields a function that sets the description of the holder, for the error message of others.
 
     Raises:
-        RoundBusy: another round holds the workspace, or the server's slot, and did not end within `wait` seconds.
+        RoundBusy: another round holds the workspace, or its line's slot, and did not end within `wait` seconds.
+        NoTracking: the workspace's line is not recorded yet, and MLflow does not answer.
     """
     with holding(workspace.lock, f"round {records.coming(workspace)}", wait) as announce:
         if configured():
-            with _slot(wait):
+            with _slot(slot_name(workspace), wait):
                 yield announce
         else:
             yield announce
 
 
+def slot_name(workspace: Workspace) -> str:
+    """The name of the limit of the workspace's line. The MLflow server is asked only if no line is recorded yet."""
+    line = lines.label(workspace.root)
+    if line_record(workspace) is None and not lines.is_local(workspace.root):
+        line = lines.working(tracking.client(workspace.root), workspace.root).name
+    return f"{SLOT}.{line}"
+
+
 @contextmanager
-def _slot(wait: float) -> Iterator[None]:
+def _slot(name: str, wait: float) -> Iterator[None]:
     with get_client(sync_client=True) as client:
-        client.upsert_global_concurrency_limit_by_name(SLOT, 1)
+        client.upsert_global_concurrency_limit_by_name(name, 1)
     # if a round was just killed, its lease must expire first
     timeout = max(wait, 2 * LEASE)
     # a server that is away for a minute must not end a training of hours: the file lock still holds
     held = concurrency(
-        SLOT, strict=True, lease_duration=LEASE, timeout_seconds=timeout, raise_on_lease_renewal_failure=False
+        name, strict=True, lease_duration=LEASE, timeout_seconds=timeout, raise_on_lease_renewal_failure=False
     )
     try:
         with held:
             yield
     except AcquireConcurrencySlotTimeoutError as error:
         raise RoundBusy(
-            f"{others() or 'another round'} has held the Prefect server's slot {SLOT!r} for {timeout:.0f} s; wait for "
-            f"it, or, if none is running, free the slot with `prefect gcl update {SLOT} --active-slots 0`"
+            f"another round of this line has held the Prefect server's slot {name!r} for {timeout:.0f} s (running on "
+            f"the server: {others() or 'none'}); wait for it, or, if none of the line is running, free the slot with "
+            f"`prefect gcl update {name} --active-slots 0`"
         ) from error
 
 

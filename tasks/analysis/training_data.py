@@ -15,6 +15,7 @@ from tasks.state import templates
 from tasks.state.round import Round
 from tasks.state.workspace import Workspace
 from tasks.steps.curate import CurateSettings
+from tasks.tools import lines
 from tasks.tools.versioning import DataGraph
 
 
@@ -84,7 +85,7 @@ def check_sft(record: TrainingRecord) -> None:
 
 
 def _find(workspace: Workspace, round_name: str) -> tuple[Round, PastRound | None]:
-    archive = Archive(workspace.root)
+    archive = Archive(workspace.root, lines.chosen(workspace.root))
     try:
         past = archive.finished(round_name)
     except NotFound:

@@ -16,6 +16,7 @@ from tasks.registry.archive import FEEDBACK_PURGED, Archive, PastRound, StepOutp
 from tasks.registry.incidents import Incident
 from tasks.registry.versions import CHAMPION, ModelVersion
 from tasks.state import records
+from tasks.state.line import POLICY, Line
 from tasks.state.workspace import Workspace
 
 KINDS = ("version", "run", "round", "data", "annotator", "commit")
@@ -40,6 +41,8 @@ class History(NamedTuple):
     """Prefix of the run id of a step → run ids of its rounds."""
     incidents: Sequence[Incident] = ()
     """Incidents in the audit log of this workspace."""
+    line: Line = POLICY
+    """The line that all of this is about."""
 
 
 class Contributors(NamedTuple):
@@ -159,9 +162,9 @@ class Lineage(NamedTuple):
         }
 
 
-def survey(workspace: Workspace) -> History:
-    """Read everything that MLflow and the workspace have on record."""
-    registry, archive = Registry(workspace.root), Archive(workspace.root)
+def survey(workspace: Workspace, line: Line | None = None) -> History:
+    """Read everything that MLflow and the workspace have on record about a line, by default the workspace's."""
+    registry, archive = Registry(workspace.root, line), Archive(workspace.root, line)
     champion = registry.champion()
     return History(
         rounds=archive.rounds(),
@@ -172,6 +175,7 @@ def survey(workspace: Workspace) -> History:
         local_keys=records.keys(workspace),
         parents_of=archive.parents_of,
         incidents=log.every(workspace.audit),
+        line=registry.line,
     )
 
 
@@ -186,9 +190,10 @@ def lineage(history: History, query: str) -> Lineage:
     Raises:
         NotFound: nothing has that name.
     """
-    kind, _, identity = query.removeprefix("models:/").rpartition(":")
+    name = history.line.unprefixed(query.removeprefix("models:/"))
+    kind, _, identity = name.rpartition(":")
     kinds = (kind,) if kind in KINDS else KINDS
-    identity = identity if kind in KINDS else query.removeprefix("models:/")
+    identity = identity if kind in KINDS else name
     matches = {kind: runs for kind in kinds if (runs := _RUNS_OF[kind](history, identity))}
     if not matches:
         raise NotFound(

@@ -22,9 +22,11 @@ from tasks.rounds import opening
 from tasks.rounds.running import SHOW
 from tasks.state import round as rounds
 from tasks.state.choosing import at
+from tasks.state.line import Line
 from tasks.state.reports import note_time
 from tasks.state.steplog import StepLog
 from tasks.state.workspace import Workspace
+from tasks.tools import lines
 from tasks.tools.versioning import DataGraph, Stages, stages
 
 LEARNING = ("curate", "sft", "reward", "policy")
@@ -57,7 +59,9 @@ class Replay(NamedTuple):
         return [output for output in self.compared if not output.identical]
 
 
-def replay(workspace: Workspace, round_name: str, into: Path, remote: str | None, judge: bool) -> Replay:
+def replay(
+    workspace: Workspace, round_name: str, into: Path, remote: str | None, judge: bool, line: Line | None = None
+) -> Replay:
     """Run a finished round again.
 
     Args:
@@ -67,6 +71,7 @@ def replay(workspace: Workspace, round_name: str, into: Path, remote: str | None
         into: a new or empty folder, which becomes a workspace.
         remote: name or URL of a DVC remote; by default the one that the round was pushed to.
         judge: also repeat the steps from `sample` to `verdict`, with the recorded votes.
+        line: the line that has the round; by default the workspace's.
 
     Raises:
         NotFound: no such round, or its saved files or its champion are missing.
@@ -74,15 +79,16 @@ def replay(workspace: Workspace, round_name: str, into: Path, remote: str | None
             data cannot be fetched.
         BadModel: the champion or the base model is not the one that the round used.
     """
-    past = Archive(workspace.root).finished(round_name)
+    archive, store = Archive(workspace.root, line), VersionStore(workspace.root, line)
+    past = archive.finished(round_name)
     _check_purged(past, judge)
     _check_code(past)
     if into.exists() and not (into.is_dir() and not any(into.iterdir())):
         raise BadWorkspace(f"{into} is not empty; name a new folder for the replay")
-    store = VersionStore(workspace.root)
     with _all_or_nothing(into):
-        with Archive(workspace.root).saved(past) as saved:
+        with archive.saved(past) as saved:
             target = _rebuilt(at(into, salt=saved.inputs.salt), past, saved)
+            lines.note(target, archive.line)
             recorded = saved.stages
             remotes = _remotes(workspace, past, saved, remote)
         _fetch_champion(store, target)

@@ -15,7 +15,9 @@ from core.shown import noted
 from tasks.registry import audit
 from tasks.registry.journal import Journal, MoveIntent, MoveKind
 from tasks.registry.versions import CHAMPION, ModelVersion, VersionStore
+from tasks.state.line import Line
 from tasks.state.workspace import Workspace
+from tasks.tools import lines
 
 __all__ = [
     "AliasConflict",
@@ -67,11 +69,12 @@ class Cooldown(NamedTuple):
 
 
 class Registry(VersionStore):
-    """The registered versions of a workspace's models, and the moves of the alias."""
+    """The registered versions of a line's models, and the moves of the alias."""
 
-    def __init__(self, root: Path) -> None:
-        super().__init__(root)
-        self._journal = Journal(self.store, root)
+    def __init__(self, root: Path, line: Line | None = None) -> None:
+        super().__init__(root, line)
+        self._policy = self.line.model("policy")
+        self._journal = Journal(self.store, root, self.line)
         self._audit = Workspace(root).audit
 
     def promote(
@@ -95,6 +98,7 @@ class Registry(VersionStore):
 
         Raises:
             AliasConflict: another version than `expect` is champion.
+            BadWorkspace: the workspace is a copy of one that still exists.
             RolledBack: the version was rolled back earlier, and `kind` is not `force`.
             CoolingDown: the last rollback was less than `cooldown` seconds ago.
             NotFound: there is no such version.
@@ -131,6 +135,7 @@ class Registry(VersionStore):
 
         Raises:
             AliasConflict: the champion has no predecessor, or another version than `expect` is champion.
+            BadWorkspace: the workspace is a copy of one that still exists.
             RolledBack: the target itself was rolled back earlier.
             NeverChampion: `to` was never champion, so it has to be promoted instead.
             NotFound: there is no version `to`.
@@ -171,6 +176,7 @@ class Registry(VersionStore):
             last = self._journal.last()
             if last is None or last.kind != "rollback" or last.lifted:
                 return False
+            self._settle()
             audit.append(self._audit, "lift", who, model="policy", reason=reason)
             self._journal.lift(last, who)
         return True
@@ -178,7 +184,7 @@ class Registry(VersionStore):
     def mark(self, version: ModelVersion, tags: Mapping[str, str]) -> None:
         """Set tags of a version of the policy, such as its final verdict."""
         for key, value in tags.items():
-            self.store.set_model_version_tag(version.name, version.version, key, noted(value))
+            self.store.set_model_version_tag(self.line.model(version.name), version.version, key, noted(value))
 
     def reconcile(self) -> None:
         """Settle a move that a kill left open, and record outside moves. Every change of the alias begins with this."""
@@ -207,20 +213,26 @@ class Registry(VersionStore):
     def _move(self, kind: MoveKind, left: str, target: ModelVersion, reason: str, who: str) -> None:
         if not reason.strip():
             raise BadParams("a change of the champion needs a reason, which goes to the audit log; add --reason")
+        self._settle()
         intent = self._journal.intend(kind, left, target.version, reason, who)
-        self.store.set_registered_model_alias("policy", CHAMPION, target.version)
+        self.store.set_registered_model_alias(self._policy, CHAMPION, target.version)
         self._commit(intent)
+
+    def _settle(self) -> None:
+        """Record the workspace's line before it is changed; refuse a copied workspace."""
+        if lines.line_of(self.store, self.root) == self.line:
+            lines.settle(self.store, self.root)
 
     def _commit(self, intent: MoveIntent) -> None:
         """Set tags, write the audit log and settle the intent after the alias moved. Idempotent."""
         if intent.kind == "rollback":
-            self.store.set_model_version_tag("policy", intent.left, "rolled_back", intent.reason)
+            self.store.set_model_version_tag(self._policy, intent.left, "rolled_back", intent.reason)
         else:
             if intent.left:
-                self.store.set_model_version_tag("policy", intent.target, "rollback_to", intent.left)
-            self.store.delete_model_version_tag("policy", intent.target, "rolled_back")
+                self.store.set_model_version_tag(self._policy, intent.target, "rollback_to", intent.left)
+            self.store.delete_model_version_tag(self._policy, intent.target, "rolled_back")
         if intent.kind == "force":
-            self.store.set_model_version_tag("policy", intent.target, FORCED, intent.reason)
+            self.store.set_model_version_tag(self._policy, intent.target, FORCED, intent.reason)
         if all(entry.facts.get("intent") != intent.run_id for entry in audit.read(self._audit)):
             now = self.version(intent.target)
             facts = {"round": now.round, "digest": now.digest, "run": now.run_id, "intent": intent.run_id}

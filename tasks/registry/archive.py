@@ -11,9 +11,9 @@ from typing import TYPE_CHECKING, Any, NamedTuple
 from core.errors import NotFound
 from core.files import read_json
 from evaluation.verdict import Verdict
-from tasks.registry import journal
 from tasks.state.inputs import Inputs
-from tasks.tools import tracking
+from tasks.state.line import Line
+from tasks.tools import lines, tracking
 from tasks.tools.tracking import NoFiles
 from tasks.tools.versioning import Stages, stages
 
@@ -90,19 +90,30 @@ class SavedFiles(NamedTuple):
 
 
 class Archive:
-    """The rounds recorded in MLflow."""
+    """The rounds of a line that MLflow has. Reading them creates nothing there."""
 
-    def __init__(self, root: Path) -> None:
+    def __init__(self, root: Path, line: Line | None = None) -> None:
+        """Open the line's part of the store.
+
+        Args:
+            root: the workspace.
+            line: the line; by default the workspace's.
+
+        Raises:
+            NoTracking: MLflow does not answer.
+        """
         self._root = root
         self._store = tracking.client(root)
+        self.line = line or lines.working(self._store, root)
 
     def rounds(self) -> list[PastRound]:
         """All rounds, including unfinished ones, oldest first."""
-        experiment = tracking.experiment(self._store, tracking.EXPERIMENT, self._root)
         rounds, token = [], None
         while True:
             # runs of steps have no tag `round_key`
-            page = self._store.search_runs([experiment], "tags.round_key LIKE '%'", max_results=PAGE, page_token=token)
+            page = self._store.search_runs(
+                self._experiments(self.line.rounds), "tags.round_key LIKE '%'", max_results=PAGE, page_token=token
+            )
             rounds += [_past(run) for run in page]
             token = page.token
             if not token:
@@ -133,9 +144,9 @@ class Archive:
 
     def parents_of(self, text: str) -> set[str]:
         """Run ids of the rounds that have a step whose own run id begins with `text`."""
-        experiment = tracking.experiment(self._store, tracking.EXPERIMENT, self._root)
+        experiments = self._experiments(self.line.rounds)
         condition = f"attributes.run_id LIKE '{text}%'"
-        steps = self._store.search_runs([experiment], condition) if matches_prefix(text, text) else []
+        steps = self._store.search_runs(experiments, condition) if matches_prefix(text, text) else []
         return {run.data.tags["mlflow.parentRunId"] for run in steps if "mlflow.parentRunId" in run.data.tags}
 
     def files(self, run_id: str, folder: str) -> dict[str, bytes]:
@@ -149,12 +160,16 @@ class Archive:
 
     def moves(self, version: str) -> list[dict[str, str]]:
         """Moves of the alias `champion` to or from a version of the policy, oldest first."""
-        experiment = tracking.experiment(self._store, journal.EXPERIMENT, self._root)
-        order = ["attributes.start_time"]
-        pages = [self._store.search_runs([experiment], f"tags.{tag} = '{version}'", order_by=order) for tag in _SIDES]
+        experiments, order = self._experiments(self.line.promotions), ["attributes.start_time"]
+        pages = [self._store.search_runs(experiments, f"tags.{tag} = '{version}'", order_by=order) for tag in _SIDES]
         runs = {run.info.run_id: run for page in pages for run in page}
         ordered = sorted(runs.values(), key=lambda run: (run.info.start_time, run.info.run_id))
         return [{"intent": run.info.run_id, "at": _started(run), **_own_tags(run.data.tags)} for run in ordered]
+
+    def _experiments(self, name: str) -> list[str]:
+        """The experiment of this name; none if there is none yet."""
+        experiment = tracking.find_experiment(self._store, name)
+        return [experiment] if experiment else []
 
     @contextmanager
     def saved(self, past: PastRound) -> Iterator[SavedFiles]:

@@ -1,20 +1,24 @@
 """The write-ahead journal of the alias: each move is recorded before it is made.
 
-MLflow moves an alias in one call and keeps no history. So an *intent* is written first, as a run in the experiment
-`promotions`. A kill leaves the intent open, and the next call settles it by checking where the alias points.
+MLflow moves an alias in one call and keeps no history. So an *intent* is written first, as a run in the line's
+experiment `promotions`. A kill leaves the intent open, and the next call settles it by checking where the alias points.
 """
 
+from collections.abc import Sequence
 from datetime import UTC, datetime
 from pathlib import Path
 from typing import TYPE_CHECKING, Literal, NamedTuple
 
 from core.shown import noted
+from tasks.state.line import Line
 from tasks.tools import tracking
 
 if TYPE_CHECKING:
     from tasks.tools.tracking import MlflowClient, Run
 
-EXPERIMENT = "promotions"
+MOST = 1000
+"""Runs per request; MLflow's default."""
+
 MoveKind = Literal["bootstrap", "promote", "force", "rollback"]
 MoveState = Literal["committed", "aborted"]
 
@@ -35,36 +39,40 @@ class MoveIntent(NamedTuple):
 
 
 class Journal:
-    """The intents of one registry. Callers must hold the registry's lock."""
+    """The intents of one line. Callers must hold the registry's lock."""
 
-    def __init__(self, store: "MlflowClient", root: Path) -> None:
+    def __init__(self, store: "MlflowClient", root: Path, line: Line) -> None:
         self._store = store
-        self._experiment = tracking.experiment(store, EXPERIMENT, root)
+        self._root = root
+        self._name = line.promotions
 
     def intend(self, kind: MoveKind, left: str, target: str, reason: str, who: str) -> MoveIntent:
         """Record a move before it is made."""
         tags = {"kind": kind, "left": left, "target": target, "reason": noted(reason), "who": noted(who)}
-        run = self._store.create_run(
-            self._experiment, run_name=f"{kind} {left}→{target}", tags={**tags, "state": "open"}
-        )
+        experiment = tracking.experiment(self._store, self._name, self._root)
+        run = self._store.create_run(experiment, run_name=f"{kind} {left}→{target}", tags={**tags, "state": "open"})
         return _read(run)
 
     def open(self) -> list[MoveIntent]:
         """Unsettled intents, oldest first."""
-        runs = self._store.search_runs([self._experiment], "tags.state = 'open'", order_by=["attributes.start_time"])
-        return [_read(run) for run in runs]
+        return [_read(run) for run in self._search("tags.state = 'open'", "attributes.start_time")]
 
     def last(self) -> MoveIntent | None:
         """The last committed move."""
-        runs = self._store.search_runs(
-            [self._experiment], "tags.state = 'committed'", order_by=["attributes.start_time DESC"], max_results=1
-        )
+        runs = self._search("tags.state = 'committed'", "attributes.start_time DESC", 1)
         return _read(runs[0]) if runs else None
 
     def reached(self, target: str) -> bool:
         """True if a move to this version was ever committed."""
         condition = f"tags.state = 'committed' and tags.target = '{target}'"
-        return bool(self._store.search_runs([self._experiment], condition, max_results=1))
+        return bool(self._search(condition, "attributes.start_time", 1))
+
+    def _search(self, condition: str, order: str, most: int = MOST) -> "Sequence[Run]":
+        """Runs of the experiment; none if nothing has moved yet. Reading does not create it."""
+        experiment = tracking.find_experiment(self._store, self._name)
+        if experiment is None:
+            return ()
+        return self._store.search_runs([experiment], condition, order_by=[order], max_results=most)
 
     def lift(self, intent: MoveIntent, who: str) -> None:
         """Mark the cooldown of a rollback as lifted."""

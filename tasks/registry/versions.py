@@ -1,30 +1,31 @@
-"""Registered versions of the models `policy` and `reward`: register, look up and fetch."""
+"""Registered versions of a line's models `policy` and `reward`: register, look up and fetch."""
 
 import json
 from collections.abc import Iterator, Mapping
 from contextlib import contextmanager
 from datetime import UTC, datetime
 from pathlib import Path
-from typing import TYPE_CHECKING, Any, Literal, NamedTuple
+from typing import TYPE_CHECKING, Any, NamedTuple
 
 from core.errors import BadModel, NotFound
 from core.files import digest, replacing
+from tasks.state.line import Line, ModelName
 from tasks.state.lock import holding
 from tasks.state.workspace import Workspace
-from tasks.tools import tracking
+from tasks.tools import lines, tracking
 
 if TYPE_CHECKING:
     from mlflow import MlflowClient
 
 CHAMPION = "champion"
 _MISSING = ("RESOURCE_DOES_NOT_EXIST", "INVALID_PARAMETER_VALUE")  # MLflow's error codes for a missing version or alias
-ModelName = Literal["policy", "reward"]
 
 
 class ModelVersion(NamedTuple):
     """A registered version of a model."""
 
     name: str
+    """`policy` or `reward`, in every line."""
     version: str
     round: int
     run_id: str
@@ -36,11 +37,21 @@ class ModelVersion(NamedTuple):
 
 
 class VersionStore:
-    """The versions that rounds registered, and which of them is champion."""
+    """The versions that the rounds of a line registered, and which of them is champion."""
 
-    def __init__(self, root: Path) -> None:
+    def __init__(self, root: Path, line: Line | None = None) -> None:
+        """Open the line's part of the store.
+
+        Args:
+            root: the workspace.
+            line: the line; by default the workspace's.
+
+        Raises:
+            NoTracking: MLflow does not answer.
+        """
         self.root = root
         self.store: MlflowClient = tracking.client(root)
+        self.line = line or lines.working(self.store, root)
 
     def register(
         self, name: ModelName, folder: Path, run_id: str, tags: Mapping[str, str], metrics: Mapping[str, float]
@@ -61,7 +72,7 @@ class VersionStore:
 
     def describe(self, version: ModelVersion, text: str) -> None:
         """Set the description on the version's page in MLflow: Markdown, at most 5,000 characters."""
-        self.store.update_model_version(version.name, version.version, text)
+        self.store.update_model_version(self.line.model(version.name), version.version, text)
 
     def champion(self) -> ModelVersion | None:
         """The policy that is in use; None before the first promotion.
@@ -77,7 +88,7 @@ class VersionStore:
         from mlflow.exceptions import MlflowException
 
         try:
-            return str(self.store.get_model_version_by_alias("policy", CHAMPION).version)
+            return str(self.store.get_model_version_by_alias(self.line.model("policy"), CHAMPION).version)
         except MlflowException as error:
             if error.error_code not in _MISSING:
                 raise
@@ -100,17 +111,17 @@ class VersionStore:
         from mlflow.exceptions import MlflowException
 
         try:
-            existing = self.store.get_model_version(name, version)
+            existing = self.store.get_model_version(self.line.model(name), version)
         except MlflowException as error:
             if error.error_code not in _MISSING:
                 raise
             return None
-        return _read(existing) if "round_key" in existing.tags else None
+        return _read(existing, name) if "round_key" in existing.tags else None
 
     def versions(self, name: ModelName) -> list[ModelVersion]:
         """All versions that rounds registered, newest first; other versions of the model are left out."""
-        registered = self.store.search_model_versions(f"name = '{name}'")
-        versions = [_read(version) for version in registered if "round_key" in version.tags]
+        registered = self.store.search_model_versions(f"name = '{self.line.model(name)}'")
+        versions = [_read(version, name) for version in registered if "round_key" in version.tags]
         return sorted(versions, key=lambda version: int(version.version), reverse=True)
 
     def fetch(self, version: ModelVersion, into: Path) -> Path:
@@ -132,15 +143,18 @@ class VersionStore:
 
     def _existing(self, name: ModelName, tags: Mapping[str, str]) -> ModelVersion | None:
         condition = "".join(f" and tags.{key} = '{tags[key]}'" for key in ("round_key", "digest"))
-        return next(map(_read, self.store.search_model_versions(f"name = '{name}'{condition}")), None)
+        same = self.store.search_model_versions(f"name = '{self.line.model(name)}'{condition}")
+        return _read(same[0], name) if same else None
 
     def _create(self, name: ModelName, model_id: str, run_id: str, tags: Mapping[str, str]) -> ModelVersion:
-        if not self.store.search_registered_models(f"name = '{name}'"):
-            self.store.create_registered_model(name)
+        registered = self.line.model(name)
+        if not self.store.search_registered_models(f"name = '{registered}'"):
+            self.store.create_registered_model(registered)
         # The URI of the files, not `models:/ID`, which a database store resolves in the process-wide default store.
         source = self.store.get_logged_model(model_id).artifact_location
-        version = _read(self.store.create_model_version(name, source, run_id, dict(tags), model_id=model_id))
-        link = json.dumps([{"name": name, "version": version.version}])
+        created = self.store.create_model_version(registered, source, run_id, dict(tags), model_id=model_id)
+        version = _read(created, name)
+        link = json.dumps([{"name": registered, "version": version.version}])
         self.store.set_logged_model_tags(model_id, {"mlflow.modelVersions": link})
         return version
 
@@ -150,7 +164,7 @@ class VersionStore:
         """Upload the model's files to MLflow, or repeat an interrupted upload; returns the id of the logged model."""
         from mlflow.entities import LoggedModelStatus, Metric
 
-        experiment = tracking.experiment(self.store, tracking.EXPERIMENT, self.root)
+        experiment = tracking.rounds_experiment(self.store, self.line, self.root)
         condition = f"tags.round_key = '{tags['round_key']}' and tags.digest = '{tags['digest']}'"
         title = f"{name}-round-{tags['round']}"
         models = self.store.search_logged_models([experiment], condition)
@@ -173,7 +187,7 @@ class VersionStore:
         from mlflow.artifacts import download_artifacts
         from mlflow.exceptions import MlflowException
 
-        source = self.store.get_model_version_download_uri(version.name, version.version)
+        source = self.store.get_model_version_download_uri(self.line.model(version.name), version.version)
         try:
             path = download_artifacts(artifact_uri=source, dst_path=str(beside), tracking_uri=tracking.uri(self.root))
         except (MlflowException, OSError) as error:
@@ -189,10 +203,8 @@ class VersionStore:
             yield
 
 
-def _read(version: Any) -> ModelVersion:
+def _read(version: Any, name: str) -> ModelVersion:
     tags = dict(version.tags)
     created = datetime.fromtimestamp(version.creation_timestamp / 1000, UTC)
     # `version` is an int in a database store and a str over HTTP
-    return ModelVersion(
-        version.name, str(version.version), int(tags["round"]), version.run_id, tags["digest"], tags, created
-    )
+    return ModelVersion(name, str(version.version), int(tags["round"]), version.run_id, tags["digest"], tags, created)

@@ -11,10 +11,11 @@ from feedback import store
 from tasks.pages import cards, plots
 from tasks.people import approval, ballots
 from tasks.registry import promotion
-from tasks.registry.versions import ModelName, ModelVersion
+from tasks.registry.versions import ModelVersion
 from tasks.rounds.running import RunningRound
 from tasks.state import records
 from tasks.state import round as rounds
+from tasks.state.line import ModelName
 from tasks.state.records import RoundRecord
 from tasks.state.reports import EvaluateReport, Example, Numbers, metrics, times
 from tasks.state.steps import BOOTSTRAP, MEASURING
@@ -93,7 +94,8 @@ def _register(
 ) -> ModelVersion:
     workspace = running.round.workspace
     folder = workspace.checkpoint(checkpoint)
-    facts = {"round": str(running.round.number), "round_key": running.key, **_digests(workspace, folder), **tags}
+    origin = {"round": str(running.round.number), "round_key": running.key, "line": running.registry.line.name}
+    facts = {**origin, **_digests(workspace, folder), **tags}
     return running.registry.register(name, folder, running.run.run_id, facts, numbers)
 
 

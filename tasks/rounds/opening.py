@@ -27,7 +27,7 @@ from tasks.state.opening_facts import OpeningFacts
 from tasks.state.round import Round
 from tasks.state.workspace import PROJECT, Workspace, champion_metrics
 from tasks.steps import run
-from tasks.tools import git, traces, tracking
+from tasks.tools import git, lines, traces, tracking
 from tasks.tools.versioning import DataGraph
 
 
@@ -38,6 +38,7 @@ def start(workspace: Workspace, overrides: Sequence[str], execute: Execute = run
 
     Raises:
         NoTracking: MLflow does not answer.
+        BadWorkspace: the workspace cannot continue its line of models; see `tasks.tools.lines.settle`.
         RoundsError: see `resume` and `open_round`.
     """
     _recover(workspace)
@@ -53,7 +54,7 @@ def start(workspace: Workspace, overrides: Sequence[str], execute: Execute = run
 @contextmanager
 def _reconciled(workspace: Workspace) -> Iterator[Registry]:
     with tracking.answering(workspace.root):
-        registry = Registry(workspace.root)
+        registry = Registry(workspace.root, lines.settle(tracking.client(workspace.root), workspace.root))
         registry.reconcile()
         yield registry
 
@@ -185,7 +186,8 @@ def drop(workspace: Workspace) -> None:
         if not records.unfinished(workspace):
             return
     if key := metric_points.owner(workspace.metrics):
-        tracking.abandon(workspace.root, key)
+        line = lines.working(tracking.client(workspace.root), workspace.root)
+        tracking.abandon(workspace.root, line, key)
     if finished := records.numbers(workspace):
         write_text(workspace.round, records.inputs(workspace, finished[-1]))
     else:

@@ -43,7 +43,7 @@ class RunningRound:
         self.key = rounds.key(round.workspace, rounds.code_digest())
         self.data = DataGraph(round.workspace.root)
         metric_points.begin(round.workspace.metrics, self.key)
-        self.run = RoundRun.open(round.workspace.root, f"round {round.number}", self._tags())
+        self.run = RoundRun.open(round.workspace.root, registry.line, f"round {round.number}", self._tags())
         self.run.params(round.values)
         self._show = SHOW.get()
 
@@ -113,7 +113,12 @@ class RunningRound:
 
     def _tags(self) -> dict[str, str]:
         opened = rounds.circumstances(self.round.workspace)
-        tags = {"round": str(self.round.number), "round_key": self.key, "code": opened.code}
+        tags = {
+            "round": str(self.round.number),
+            "round_key": self.key,
+            "code": opened.code,
+            "line": self.registry.line.name,
+        }
         champion = self.round.champion
         origin = {"parent": self.round.parent or "none", "champion": champion.version if champion else "none"}
         git = {"git_commit": opened.commit or "none", "git_dirty": str(opened.dirty).lower()}

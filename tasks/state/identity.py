@@ -15,6 +15,7 @@ from core.files import create_text
 from core.stored import Stored
 from tasks.state import records
 from tasks.state import round as rounds
+from tasks.state.line import line_record
 from tasks.state.workspace import PROJECT, Workspace
 
 EMBEDDED_SALT = rounds.salt_of_seed(0)
@@ -64,11 +65,15 @@ def made(workspace: Workspace, name: str | None = None, salt: str | None = None)
 
 
 def known_salt(workspace: Workspace) -> str | None:
-    """The salt that the workspace has already: of its identity, of its rounds, or the embedded one; None without any.
+    """The salt that the workspace has already: of an adopted line, of its identity, of its rounds, or the embedded one.
+
+    None without any.
 
     Raises:
         RoundsError: see `read`.
     """
+    if (choice := line_record(workspace)) and choice.salt:
+        return choice.salt
     if identity := read(workspace):
         return identity.salt
     return _salt_of_rounds(workspace) or (EMBEDDED_SALT if workspace.root == PROJECT else None)

@@ -157,6 +157,11 @@ class Workspace:
         return self.data / "workspace.json"
 
     @property
+    def line(self) -> Path:
+        """The line of models that the workspace is in on a server; missing if it never used one."""
+        return self.data / "line.json"
+
+    @property
     def old_identity(self) -> Path:
         """The id of the feedback database, in workspaces from before `workspace.json` existed."""
         return self.data / "workspace-id"

@@ -12,6 +12,7 @@ import httpx
 
 from core.files import read_json, write_json
 from tasks.state.workspace import Workspace
+from tasks.tools import lines
 
 READY = "feedback.threshold_reached"
 """Event: enough feedback waits to start a round. The trigger is in prefect.yaml."""
@@ -24,6 +25,9 @@ IN_BREACH = "champion.in_breach"
 
 ROLLED_BACK = "champion.rolled_back"
 """Event: the champion was rolled back; the payload has both versions and the reason. For automations."""
+
+LINE = "rounds.line"
+"""Label of an event's resource: the name of the line, see `tasks.tools.lines.label`. The payload has it as `line`."""
 
 OWN_SERVERS: set[str] = set()
 """API addresses of temporary servers that this process started."""
@@ -144,7 +148,9 @@ def _champion(workspace: Workspace) -> dict[str, str]:
 
 
 def _resource(name: str, workspace: Workspace) -> dict[str, str]:
-    return {"prefect.resource.id": name, "prefect.resource.name": str(workspace.root)}
+    """The resource of an event. Triggers match its id, and its line where they are about one line only."""
+    line = lines.label(workspace.root)
+    return {"prefect.resource.id": name, "prefect.resource.name": str(workspace.root), LINE: line}
 
 
 def _send(name: str, resource: dict[str, str], payload: Mapping[str, object], event_id: UUID | None = None) -> bool:
@@ -152,7 +158,8 @@ def _send(name: str, resource: dict[str, str], payload: Mapping[str, object], ev
     from prefect.events import Event, Resource
     from prefect.settings import PREFECT_API_URL
 
-    event = Event(event=name, resource=Resource(resource), payload=dict(payload), id=event_id or uuid4())
+    about = {**payload, "line": resource[LINE]}
+    event = Event(event=name, resource=Resource(resource), payload=about, id=event_id or uuid4())
     try:
         # emit_event() sends in the background and silently drops events that it cannot send
         with get_client(sync_client=True) as client:

@@ -15,6 +15,7 @@ from typing import TYPE_CHECKING, Any, Literal
 from core import nested, urls
 from core.errors import RoundsError
 from core.shown import noted
+from tasks.state.line import Line
 from tasks.state.lock import holding
 from tasks.state.metric_points import ReportedMetrics
 from tasks.state.workspace import Workspace
@@ -25,7 +26,9 @@ if TYPE_CHECKING:  # importing MLflow takes seconds, so functions import it
     from mlflow import MlflowClient as MlflowClient
     from mlflow.entities import Run as Run
 
-EXPERIMENT = "rounds"
+LINE = "rounds.line"
+"""Tag of the experiment with the rounds of a line: the line's name."""
+
 FIRST_USE = "the first use of MLflow"
 Status = Literal["FINISHED", "FAILED", "KILLED"]
 
@@ -79,7 +82,7 @@ def is_local(root: Path) -> bool:
 
 
 def client(root: Path) -> "MlflowClient":
-    """A client for the workspace's runs and versions; creates tables and experiment at first use.
+    """A client for the workspace's runs and versions; creates the tables of a database at first use.
 
     Raises:
         NoTracking: nothing answers at `uri(root)`.
@@ -91,11 +94,11 @@ def client(root: Path) -> "MlflowClient":
     with answering(root):
         store = MlflowClient(tracking_uri=uri(root), registry_uri=uri(root))
         # two processes that create the tables at the same time would conflict; a server has created its own
-        alone = nullcontext() if _served(uri(root)) else holding(Workspace(root).mlflow_lock, FIRST_USE, wait=120)
+        alone = nullcontext() if served(uri(root)) else holding(Workspace(root).mlflow_lock, FIRST_USE, wait=120)
         with alone:
             if is_local(root):
                 relocation.readdress(Workspace(root))
-            experiment(store, EXPERIMENT, root)
+            store.search_experiments(max_results=1)
     return store
 
 
@@ -119,27 +122,36 @@ def answering(root: Path) -> Iterator[None]:
         yield
     except MlflowException as error:
         cure = "check that the file is writable and that its disk is not full"
-        if _served(uri(root)):
+        if served(uri(root)):
             cure = f"start it, or unset MLFLOW_TRACKING_URI to keep runs in {root}/mlflow.db"
         raise NoTracking(f"{uri(root)}: MLflow does not answer; {cure}\n{error}") from error
 
 
-def experiment(store: "MlflowClient", name: str, root: Path) -> str:
-    """The id of an experiment, created if missing."""
+def find_experiment(store: "MlflowClient", name: str) -> str | None:
+    """The id of an experiment; None if there is none."""
+    existing = store.get_experiment_by_name(name)
+    return None if existing is None else str(existing.experiment_id)
+
+
+def rounds_experiment(store: "MlflowClient", line: Line, root: Path) -> str:
+    """The id of the experiment with the rounds of a line, created if missing."""
+    return experiment(store, line.rounds, root, {**rounds_view.tags(), LINE: line.name})
+
+
+def experiment(store: "MlflowClient", name: str, root: Path, tags: Mapping[str, str] | None = None) -> str:
+    """The id of an experiment, created with these tags if missing."""
     from mlflow.exceptions import MlflowException
 
-    existing = store.get_experiment_by_name(name)
-    if existing is not None:
-        return str(existing.experiment_id)
+    if existing := find_experiment(store, name):
+        return existing
     # a server has its own artifact store; for a local database artifacts are stored in the workspace
-    artifacts = None if _served(uri(root)) else urls.folder(Workspace(root).artifacts)
+    artifacts = None if served(uri(root)) else urls.folder(Workspace(root).artifacts)
     try:
-        tags = rounds_view.tags() if name == EXPERIMENT else None
-        return str(store.create_experiment(name, artifact_location=artifacts, tags=tags))
+        return str(store.create_experiment(name, artifact_location=artifacts, tags=dict(tags or {})))
     except MlflowException as error:
         if error.error_code != "RESOURCE_ALREADY_EXISTS":
             raise
-        return experiment(store, name, root)  # another process has created it in the meantime
+        return experiment(store, name, root, tags)  # another process has created it in the meantime
 
 
 def find_or_create(
@@ -170,19 +182,32 @@ def download(store: "MlflowClient", run_id: str, folder: str, into: str) -> Path
         ) from error
 
 
+def experiment_of(store: "MlflowClient", run_id: str) -> str | None:
+    """The name of the experiment that has the run; None if the server does not know the run."""
+    from mlflow.exceptions import MlflowException
+
+    try:
+        run = store.get_run(run_id)
+    except MlflowException as error:
+        if error.error_code != "RESOURCE_DOES_NOT_EXIST":
+            raise
+        return None
+    return str(store.get_experiment(run.info.experiment_id).name)
+
+
 def began_at(store: "MlflowClient", run_id: str) -> int:
     """Start time of a run in milliseconds since 1970; reopening the run does not change it."""
     return int(store.get_run(run_id).info.start_time)
 
 
-def abandon(root: Path, key: str) -> None:
+def abandon(root: Path, line: Line, key: str) -> None:
     """End the run of a discarded round, and the runs of its steps, if a kill left them open.
 
     Raises:
         NoTracking: see `client`.
     """
     store = client(root)
-    rounds = experiment(store, EXPERIMENT, root)
+    rounds = rounds_experiment(store, line, root)
     for run in store.search_runs([rounds], f"tags.round_key = '{key}'"):
         steps = store.search_runs([rounds], f"tags.`mlflow.parentRunId` = '{run.info.run_id}'")
         for unfinished in [run, *steps]:
@@ -201,11 +226,12 @@ class RoundRun:
     round: int
 
     @classmethod
-    def open(cls, root: Path, name: str, tags: Mapping[str, str]) -> "RoundRun":
+    def open(cls, root: Path, line: Line, name: str, tags: Mapping[str, str]) -> "RoundRun":
         """The run of the round with the key in the tag `round_key`. Opening it twice gives the same run.
 
         Args:
             root: the workspace.
+            line: the line that the round belongs to.
             name: the name in the run list, such as "round 3".
             tags: `round` (its number), `round_key`, and any other tags.
 
@@ -213,7 +239,7 @@ class RoundRun:
             NoTracking: see `client`.
         """
         store = client(root)
-        experiment_id = experiment(store, EXPERIMENT, root)
+        experiment_id = rounds_experiment(store, line, root)
         run_id = find_or_create(store, experiment_id, name, {"round_key": tags["round_key"]}, tags)
         return cls(root, store, experiment_id, run_id, int(tags["round"]))
 
@@ -226,7 +252,7 @@ class RoundRun:
     def page(self) -> str:
         """How to view the run: its address on the server, or the command that opens the local database."""
         address = uri(self.root)
-        if _served(address):
+        if served(address):
             return f"{urls.without_secrets(address).rstrip('/')}/#/experiments/{self.experiment}/runs/{self.run_id}"
         if urls.without_secrets(address) != address:
             return 'mlflow ui --backend-store-uri "$MLFLOW_TRACKING_URI"'
@@ -402,7 +428,8 @@ def _short(value: Any) -> str:
     return noted(text, LONGEST_PARAM)
 
 
-def _served(address: str) -> bool:
+def served(address: str) -> bool:
+    """True for the address of a server, False for that of a database."""
     return address.startswith(("http://", "https://"))
 
 

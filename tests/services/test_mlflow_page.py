@@ -5,8 +5,9 @@ from pathlib import Path
 import pytest
 
 from tasks.state import records
+from tasks.state.line import POLICY
 from tasks.tools import rounds_view
-from tasks.tools.tracking import EXPERIMENT, client
+from tasks.tools.tracking import client
 from tests.services.programs import BIN, browsed, eventually, free_port, in_a_browser, running, surroundings
 from tests.services.site import Site, answers
 
@@ -20,7 +21,7 @@ def test_the_page_of_runs_shows_each_round_with_its_verdict(settled: Site, tmp_p
     command = [str(BIN / "mlflow"), "server", "--port", str(port), "--workers", "1"]
     store = ["--backend-store-uri", f"sqlite:///{root}/mlflow.db", "--artifacts-destination", f"{root}/mlruns"]
     env = surroundings(MLFLOW_SERVER_ENABLE_JOB_EXECUTION="false", MLFLOW_DISABLE_TELEMETRY="true")
-    experiment = client(root).get_experiment_by_name(EXPERIMENT)
+    experiment = client(root).get_experiment_by_name(POLICY.rounds)
     assert experiment is not None
     with running("mlflow", [*command, *store], env, settled.logs):
         eventually(lambda: answers(f"{server}/health"), "the MLflow server", settled.logs)

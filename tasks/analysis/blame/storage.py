@@ -7,7 +7,7 @@ from core.metrics import Metric
 from tasks.analysis.blame import AttributionReport
 from tasks.analysis.blame.plot import plot
 from tasks.analysis.training_data import TrainingRecord
-from tasks.tools import tracking
+from tasks.tools import lines, tracking
 from tasks.tools.tracking import RoundRun
 
 SUSPECTS = Metric(
@@ -82,7 +82,7 @@ def _run(material: TrainingRecord, parent: str) -> RoundRun:
     """The run `blame` below the run of the round; the same run each time."""
     root, number = material.round.workspace.root, material.round.number
     client = tracking.client(root)
-    experiment = tracking.experiment(client, tracking.EXPERIMENT, root)
+    experiment = tracking.rounds_experiment(client, lines.working(client, root), root)
     identity = {"mlflow.parentRunId": parent, "step": "blame"}
     run_id = tracking.find_or_create(client, experiment, "blame", identity, {"round": str(number)})
     return RoundRun(root, client, experiment, run_id, number)

@@ -82,11 +82,12 @@ def _run(workspace: Workspace) -> RoundRun | None:
     root = workspace.root
     key = rounds.key(workspace, rounds.circumstances(workspace).code)
     try:
-        past = Archive(root).finished(key)
+        archive = Archive(root)
+        past = archive.finished(key)
     except NotFound:
         return None
     store = tracking.client(root)
-    return RoundRun(root, store, tracking.experiment(store, tracking.EXPERIMENT, root), past.run_id, past.number)
+    return RoundRun(root, store, tracking.rounds_experiment(store, archive.line, root), past.run_id, past.number)
 
 
 def _sections(round: Round, reference: Reference) -> Iterator[Section]:

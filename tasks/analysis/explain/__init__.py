@@ -18,6 +18,7 @@ from tasks.registry.archive import Archive, matches_prefix
 from tasks.registry.versions import ModelVersion, VersionStore
 from tasks.state import tables
 from tasks.state.workspace import Workspace, reward, table
+from tasks.tools import lines
 
 
 class AnswerToExplain(NamedTuple):
@@ -70,9 +71,9 @@ def reward_version(workspace: Workspace, version: str | None, round_name: str | 
     Raises:
         NotFound: no such version or round, or it was trained without a reward model.
     """
-    store = VersionStore(workspace.root)
+    store = _versions(workspace)
     if round_name is not None:
-        past = Archive(workspace.root).finished(round_name)
+        past = Archive(workspace.root, store.line).finished(round_name)
         registered = [candidate for candidate in store.versions("reward") if candidate.run_id == past.run_id]
         if not registered:
             raise NotFound(f"{past.name} registered no reward model; {_available(store)}")
@@ -145,7 +146,7 @@ def explain(workspace: Workspace, version: ModelVersion, answers: Sequence[Answe
         BadModel: the files of the version are missing from the registry.
         BadFeedback: an answer is empty.
     """
-    model = RewardModel.load(VersionStore(workspace.root).fetch(version, reward(workspace.explained)))
+    model = RewardModel.load(_versions(workspace).fetch(version, reward(workspace.explained)))
     training, missing = _training(workspace, version)
     explained = tuple(_explained(model, answer, training, count) for answer in answers)
     return Explanation(version, explained, missing)
@@ -175,6 +176,10 @@ def _explained(model: RewardModel, answer: AnswerToExplain, training: TrainingRe
             for neighbour in neighbours
         )
     return Explained(answer, attribute(model, answer.prompt, answer.text), near)
+
+
+def _versions(workspace: Workspace) -> VersionStore:
+    return VersionStore(workspace.root, lines.chosen(workspace.root))
 
 
 def _available(store: VersionStore) -> str:

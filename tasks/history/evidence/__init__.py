@@ -23,6 +23,7 @@ from tasks.registry.archive import SAVED, Archive
 from tasks.registry.audit import AuditEntry
 from tasks.registry.incidents import CLOSED, NOTED, OPENED
 from tasks.registry.versions import CHAMPION, ModelVersion
+from tasks.state.line import Line
 from tasks.state.workspace import Workspace
 
 SUMS = "SHA256SUMS"
@@ -52,7 +53,7 @@ def resolve(registry: Registry, query: str) -> ModelVersion:
     Raises:
         NotFound: there is no such version.
     """
-    name = query.removeprefix("models:/").removeprefix("policy/")
+    name = registry.line.unprefixed(query.removeprefix("models:/")).removeprefix("policy/")
     versions = registry.versions("policy")
     if name == f"policy@{CHAMPION}":
         champion = registry.champion()
@@ -67,7 +68,9 @@ def resolve(registry: Registry, query: str) -> ModelVersion:
     )
 
 
-def collect_evidence(workspace: Workspace, query: str, draw_lineage: DrawLineage) -> EvidenceArchive:
+def collect_evidence(
+    workspace: Workspace, query: str, draw_lineage: DrawLineage, line: Line | None = None
+) -> EvidenceArchive:
     """Collect everything on record about a version.
 
     Args:
@@ -75,14 +78,15 @@ def collect_evidence(workspace: Workspace, query: str, draw_lineage: DrawLineage
             may be empty.
         query: see `resolve`.
         draw_lineage: renders the lineage as text.
+        line: the line of the version; by default the workspace's.
 
     Raises:
         NotFound: there is no such version.
     """
-    registry, archive = Registry(workspace.root), Archive(workspace.root)
+    registry, archive = Registry(workspace.root, line), Archive(workspace.root, line)
     version = resolve(registry, query)
     title = f"policy/{version.version}"
-    lineage_ = _anonymous(lineage(survey(workspace), f"version:{title}")._replace(query=title))
+    lineage_ = _anonymous(lineage(survey(workspace, line), f"version:{title}")._replace(query=title))
     files = {
         **_cards(archive, version),
         "lineage.txt": draw_lineage(lineage_).encode(),

@@ -43,7 +43,7 @@ def weights(home: Path, content: str) -> Path:
 
 def registered(registry: Registry, number: int, name: Any = "policy") -> ModelVersion:
     tags = {"round": str(number), "round_key": f"key{number}"}
-    run = RoundRun.open(registry.root, f"round {number}", tags)
+    run = RoundRun.open(registry.root, registry.line, f"round {number}", tags)
     folder = weights(registry.root, f"{name} {number}")
     return registry.register(name, folder, run.run_id, tags, {"evaluate/win_rate": 0.6})
 

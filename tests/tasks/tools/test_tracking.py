@@ -13,6 +13,7 @@ from mlflow import MlflowClient
 from mlflow.exceptions import MlflowException
 
 from tasks.registry.alias import Registry
+from tasks.state.line import POLICY
 from tasks.tools import tracking
 from tasks.tools.tracking import NoTracking, RoundRun
 
@@ -21,7 +22,7 @@ pytestmark = pytest.mark.filterwarnings("ignore:The ``noload`` loader strategy:D
 
 
 def opened(home: Path, number: int = 3, key: str = "abc") -> RoundRun:
-    return RoundRun.open(home, f"round {number}", {"round": str(number), "round_key": key})
+    return RoundRun.open(home, POLICY, f"round {number}", {"round": str(number), "round_key": key})
 
 
 def lines(home: Path, step: str) -> list[dict[str, Any]]:
@@ -85,7 +86,7 @@ def test_nested_values_become_dotted_names_and_short_texts() -> None:
 def test_a_round_opened_again_by_its_key_is_the_same_run(home: Path) -> None:
     first = opened(home)
     first.finish("FAILED")
-    again = RoundRun.open(home, "round 3", {"round": "3", "round_key": "abc", "git_commit": "f00"})
+    again = RoundRun.open(home, POLICY, "round 3", {"round": "3", "round_key": "abc", "git_commit": "f00"})
     other = opened(home, 4, "def")
     assert first.run_id == again.run_id != other.run_id
     run = again.store.get_run(again.run_id)
