@@ -5,12 +5,15 @@ import os
 import sys
 from importlib import import_module
 from pkgutil import iter_modules
+from typing import NoReturn
 
 from typer import Abort, TyperException
 
 import cli
 from cli.app import app
+from cli.display import commands
 from cli.display.console import console
+from core import outages
 from core.caches import provide_matplotlib_folder
 from core.errors import RoundsError
 from core.process import prepare
@@ -30,17 +33,22 @@ def main() -> None:
             stream.reconfigure(errors="replace")  # a console that is not UTF-8 prints `?` for unknown characters
     prepare()
     provide_matplotlib_folder()
+    commands.forget()
     try:
         status = app(prog_name="rounds", standalone_mode=False)
     except RoundsError as error:
-        console(stderr=True).print(f"{type(error).__name__}: {error}", style="red", soft_wrap=True)
-        sys.exit(2)
+        _fail(error)
     except TyperException as error:
         _print_usage(error)
         sys.exit(error.exit_code)
     except Abort:
         console(stderr=True).print("Aborted.")
         sys.exit(1)
+    except Exception as error:
+        known = _of_mlflow(error) or outages.explained(error)
+        if known is None:
+            raise  # a bug, or an error without a known cure
+        _fail(known)
     sys.exit(status if isinstance(status, int) else 0)
 
 
@@ -53,6 +61,25 @@ def _print_usage(error: TyperException) -> None:
         out.print(context.get_usage(), soft_wrap=True)
         out.print(f"Try '{context.command_path} --help' for help.", soft_wrap=True)
     out.print(f"Error: {error.format_message()}", style="red", soft_wrap=True)
+
+
+def _fail(error: RoundsError) -> NoReturn:
+    console(stderr=True).print(commands.completed(f"{type(error).__name__}: {error}"), style="red", soft_wrap=True)
+    sys.exit(2)
+
+
+def _of_mlflow(error: Exception) -> RoundsError | None:
+    """The error as one of this project if MLflow or its database raised it; MLflow is not imported for that."""
+    if not {"mlflow.exceptions", "sqlite3"} & sys.modules.keys():
+        return None
+    from tasks.state.choosing import current_or_planned
+    from tasks.tools import tracking
+
+    try:
+        root = current_or_planned(commands.workspace()).root
+    except RoundsError:
+        return None
+    return tracking.explained(error, root)
 
 
 if __name__ == "__main__":

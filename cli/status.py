@@ -10,6 +10,7 @@ from rich.table import Table
 from rich.text import Text
 
 from cli.app import Folder, Panel, app
+from cli.display.commands import completed
 from cli.display.console import console, grid, plain
 from cli.incident import sentences
 
@@ -29,6 +30,7 @@ KEY = 10
 @app.command(rich_help_panel=Panel.ROUNDS)
 def status(folder: Folder = None) -> None:
     """Show the champion, the candidate and the last rounds with their verdicts."""
+    from tasks.registry import absent
     from tasks.registry.alias import Registry
     from tasks.state.choosing import current
 
@@ -37,7 +39,8 @@ def status(folder: Folder = None) -> None:
     _line_of_server(out, workspace, registry)
     champion = registry.champion()
     if champion is None:
-        out.print("No champion yet; train the first one with `rounds round`.")
+        reason = absent.why(registry)
+        out.print(completed(f"{reason[0].upper()}{reason[1:]}."), soft_wrap=True)
         return
     _line(out, "champion ", f"policy version {champion.version}, from round {champion.round}")
     newest = registry.versions("policy")[0]
@@ -76,9 +79,9 @@ def _open_round(out: Console, workspace: Workspace) -> None:
     from tasks.state import records
 
     if waits := pending(workspace):
-        out.print(str(waits), style="yellow", soft_wrap=True)
+        out.print(completed(str(waits)), style="yellow", soft_wrap=True)
     elif records.unfinished(workspace):
-        out.print("A round is open; continue it with `rounds round`.", style="yellow")
+        out.print(completed("A round is open; continue it with `rounds round`."), style="yellow", soft_wrap=True)
 
 
 def _rounds(workspace: Workspace, champion: str) -> Table:

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING
 
+from cli.display.commands import completed
 from cli.display.console import grid
 
 if TYPE_CHECKING:
@@ -17,7 +18,7 @@ def show(out: Console, facts: Forgetting, purge: bool, done: bool) -> None:
     """Print the rounds, the versions that learned, the places, and what was done; `done` is false for a dry run."""
     purged = purge and done
     for line in (*_rounds(facts), *_learned(facts)):
-        out.print(line, soft_wrap=True)
+        out.print(completed(line), soft_wrap=True)
     if any(place.problem is None for place in facts.places):
         out.print("Removed from the workspace:" if purged else "In the workspace:")
         out.print(_places(facts))
@@ -28,7 +29,7 @@ def show(out: Console, facts: Forgetting, purge: bool, done: bool) -> None:
     for line in facts.beyond:
         out.print(f"  {line}", soft_wrap=True)
     for line in _outcome(facts, purge, done):
-        out.print(line, soft_wrap=True)
+        out.print(completed(line), soft_wrap=True)
 
 
 def _rounds(facts: Forgetting) -> list[str]:

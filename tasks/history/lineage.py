@@ -165,11 +165,10 @@ class Lineage(NamedTuple):
 def survey(workspace: Workspace, line: Line | None = None) -> History:
     """Read everything that MLflow and the workspace have on record about a line, by default the workspace's."""
     registry, archive = Registry(workspace.root, line), Archive(workspace.root, line)
-    champion = registry.champion()
     return History(
         rounds=archive.rounds(),
         versions=[*registry.versions("policy"), *registry.versions("reward")],
-        champion=champion.version if champion else None,
+        champion=registry.alias(),
         feedback=activity(workspace.feedback),
         votes=activity(workspace.votes),
         local_keys=records.keys(workspace),

@@ -4,6 +4,7 @@ import re
 from collections.abc import Iterator, Mapping
 from contextlib import contextmanager
 from datetime import UTC, datetime
+from functools import cached_property
 from pathlib import Path
 from tempfile import TemporaryDirectory
 from typing import TYPE_CHECKING, Any, NamedTuple
@@ -18,7 +19,7 @@ from tasks.tools.tracking import NoFiles
 from tasks.tools.versioning import Stages, stages
 
 if TYPE_CHECKING:
-    from tasks.tools.tracking import Run
+    from tasks.tools.tracking import MlflowClient, Run
 
 SAVED = "round"
 """Artifact folder with the files saved when a round closes: round.yaml, opened.json, dvc.lock and the reports."""
@@ -103,21 +104,30 @@ class Archive:
             NoTracking: MLflow does not answer.
         """
         self._root = root
-        self._store = tracking.client(root)
-        self.line = line or lines.working(self._store, root)
+        self._line = line
+
+    @cached_property
+    def _store(self) -> "MlflowClient":
+        return tracking.client(self._root)
+
+    @cached_property
+    def line(self) -> Line:
+        """The line whose rounds these are."""
+        if self._line is None and not tracking.exists(self._root):
+            return lines.unasked(self._root)
+        return self._line or lines.working(self._store, self._root)
 
     def rounds(self) -> list[PastRound]:
         """All rounds, including unfinished ones, oldest first."""
-        rounds, token = [], None
-        while True:
+        rounds, token, experiments = [], None, self._experiments(self.line.rounds)
+        while experiments:
             # runs of steps have no tag `round_key`
-            page = self._store.search_runs(
-                self._experiments(self.line.rounds), "tags.round_key LIKE '%'", max_results=PAGE, page_token=token
-            )
+            page = self._store.search_runs(experiments, "tags.round_key LIKE '%'", max_results=PAGE, page_token=token)
             rounds += [_past(run) for run in page]
             token = page.token
             if not token:
-                return sorted(rounds, key=lambda past: (past.number, past.started))
+                break
+        return sorted(rounds, key=lambda past: (past.number, past.started))
 
     def finished(self, text: str) -> PastRound:
         """The finished round with this number, key or run id. The first six digits of a key or id are enough.
@@ -146,14 +156,15 @@ class Archive:
         """Run ids of the rounds that have a step whose own run id begins with `text`."""
         experiments = self._experiments(self.line.rounds)
         condition = f"attributes.run_id LIKE '{text}%'"
-        steps = self._store.search_runs(experiments, condition) if matches_prefix(text, text) else []
+        searched = bool(experiments) and matches_prefix(text, text)
+        steps = self._store.search_runs(experiments, condition) if searched else []
         return {run.data.tags["mlflow.parentRunId"] for run in steps if "mlflow.parentRunId" in run.data.tags}
 
     def files(self, run_id: str, folder: str) -> dict[str, bytes]:
         """File name → content of one artifact folder of a run; empty if the folder does not exist."""
         with TemporaryDirectory(prefix="rounds-") as temporary:
             try:
-                copy = tracking.download(self._store, run_id, folder, temporary)
+                copy = tracking.download(self._root, self._store, run_id, folder, temporary)
             except NoFiles:
                 return {}
             return {file.name: file.read_bytes() for file in sorted(copy.iterdir()) if file.is_file()}
@@ -161,6 +172,8 @@ class Archive:
     def moves(self, version: str) -> list[dict[str, str]]:
         """Moves of the alias `champion` to or from a version of the policy, oldest first."""
         experiments, order = self._experiments(self.line.promotions), ["attributes.start_time"]
+        if not experiments:
+            return []
         pages = [self._store.search_runs(experiments, f"tags.{tag} = '{version}'", order_by=order) for tag in _SIDES]
         runs = {run.info.run_id: run for page in pages for run in page}
         ordered = sorted(runs.values(), key=lambda run: (run.info.start_time, run.info.run_id))
@@ -168,7 +181,7 @@ class Archive:
 
     def _experiments(self, name: str) -> list[str]:
         """The experiment of this name; none if there is none yet."""
-        experiment = tracking.find_experiment(self._store, name)
+        experiment = tracking.find_experiment(self._store, name) if tracking.exists(self._root) else None
         return [experiment] if experiment else []
 
     @contextmanager
@@ -180,7 +193,7 @@ class Archive:
         """
         with TemporaryDirectory(prefix="rounds-") as folder:
             try:
-                files = tracking.download(self._store, past.run_id, SAVED, folder)
+                files = tracking.download(self._root, self._store, past.run_id, SAVED, folder)
             except NoFiles as error:
                 raise NotFound(
                     f"{past.name}: its saved files ({SAVED}/) are missing from MLflow; restore the "

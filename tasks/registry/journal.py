@@ -4,13 +4,12 @@ MLflow moves an alias in one call and keeps no history. So an *intent* is writte
 experiment `promotions`. A kill leaves the intent open, and the next call settles it by checking where the alias points.
 """
 
-from collections.abc import Sequence
 from datetime import UTC, datetime
-from pathlib import Path
+from functools import cached_property
 from typing import TYPE_CHECKING, Literal, NamedTuple
 
 from core.shown import noted
-from tasks.state.line import Line
+from tasks.registry.versions import VersionStore
 from tasks.tools import tracking
 
 if TYPE_CHECKING:
@@ -41,38 +40,46 @@ class MoveIntent(NamedTuple):
 class Journal:
     """The intents of one line. Callers must hold the registry's lock."""
 
-    def __init__(self, store: "MlflowClient", root: Path, line: Line) -> None:
-        self._store = store
-        self._root = root
-        self._name = line.promotions
+    def __init__(self, versions: VersionStore) -> None:
+        self._versions = versions
+
+    @cached_property
+    def _store(self) -> "MlflowClient":
+        return self._versions.store
 
     def intend(self, kind: MoveKind, left: str, target: str, reason: str, who: str) -> MoveIntent:
         """Record a move before it is made."""
         tags = {"kind": kind, "left": left, "target": target, "reason": noted(reason), "who": noted(who)}
-        experiment = tracking.experiment(self._store, self._name, self._root)
+        experiment = tracking.experiment(self._store, self._versions.line.promotions, self._versions.root)
         run = self._store.create_run(experiment, run_name=f"{kind} {left}→{target}", tags={**tags, "state": "open"})
         return _read(run)
 
     def open(self) -> list[MoveIntent]:
         """Unsettled intents, oldest first."""
-        return [_read(run) for run in self._search("tags.state = 'open'", "attributes.start_time")]
+        return self._search("tags.state = 'open'", "attributes.start_time")
 
     def last(self) -> MoveIntent | None:
         """The last committed move."""
-        runs = self._search("tags.state = 'committed'", "attributes.start_time DESC", 1)
-        return _read(runs[0]) if runs else None
+        return next(iter(self._search("tags.state = 'committed'", "attributes.start_time DESC", 1)), None)
 
     def reached(self, target: str) -> bool:
         """True if a move to this version was ever committed."""
         condition = f"tags.state = 'committed' and tags.target = '{target}'"
         return bool(self._search(condition, "attributes.start_time", 1))
 
-    def _search(self, condition: str, order: str, most: int = MOST) -> "Sequence[Run]":
-        """Runs of the experiment; none if nothing has moved yet. Reading does not create it."""
-        experiment = tracking.find_experiment(self._store, self._name)
+    def _search(self, condition: str, order: str, most: int = MOST) -> list[MoveIntent]:
+        """The intents that match; none if no move was ever intended. Reading creates nothing."""
+        if self._versions.unused:
+            return []
+        experiment = tracking.find_experiment(self._store, self._versions.line.promotions)
         if experiment is None:
-            return ()
-        return self._store.search_runs([experiment], condition, order_by=[order], max_results=most)
+            return []
+        runs = self._store.search_runs([experiment], condition, order_by=[order], max_results=most)
+        return [_read(run) for run in runs]
+
+    def targets(self) -> list[str]:
+        """The versions that committed moves went to, newest move first."""
+        return [move.target for move in self._search("tags.state = 'committed'", "attributes.start_time DESC")]
 
     def lift(self, intent: MoveIntent, who: str) -> None:
         """Mark the cooldown of a rollback as lifted."""

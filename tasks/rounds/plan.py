@@ -83,7 +83,7 @@ def plan(workspace: Workspace, overrides: Sequence[str], new: bool = False) -> P
     registry = Registry(workspace.root)
     if records.unfinished(workspace):
         return _continue(workspace, overrides, registry)
-    params, champion = opening.effective(workspace, overrides), registry.champion()
+    params, champion = opening.effective(workspace, overrides), registry.expected_champion()
     last = records.last(workspace)
     unchanged = answered(workspace, overrides) is not None
     if unchanged and last is not None and not new:

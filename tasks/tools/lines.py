@@ -78,6 +78,11 @@ def working(store: "MlflowClient", root: Path) -> Line:
     return line_of(store, root) or Line(_own(Workspace(root)))
 
 
+def unasked(root: Path) -> Line:
+    """The line of a workspace whose database does not exist yet."""
+    return POLICY if is_local(root) else Line(_own(Workspace(root)))
+
+
 def settle(store: "MlflowClient", root: Path) -> Line:
     """The line of the workspace, recorded in the workspace and on the server. Called before anything is registered.
 

@@ -56,14 +56,29 @@ class DataGraph:
 
     @cached_property
     def _repo(self) -> Any:
-        from dvc.config import Config, ConfigError
         from dvc.repo import Repo
 
         # DVC would warn about the frozen stage `ingest` at every status check.
         logging.getLogger("dvc").setLevel(logging.ERROR)
-        try:
+        with self._explaining():
             repo = Repo(str(self.root), config=_NO_GIT)
             _ = repo.site_cache_dir  # created now: DVC stores its data index there
+        return repo
+
+    @cached_property
+    def _config(self) -> Any:
+        """DVC's settings, read without its folder of temporary files, which a read-only workspace may lack."""
+        from dvc.config import Config
+
+        with self._explaining():
+            return Config(str(self.root / ".dvc"), config=_NO_GIT)
+
+    @contextmanager
+    def _explaining(self) -> Iterator[None]:
+        from dvc.config import Config, ConfigError
+
+        try:
+            yield
         except ConfigError as error:
             folders = [self.root / ".dvc", *(Path(Config.get_dir(level)) for level in ("global", "system"))]
             files = [str(file) for folder in folders if (file := folder / "config").exists()]
@@ -74,10 +89,11 @@ class DataGraph:
                 raise Unwritable(
                     f"DVC cannot read its folder of settings ({error}); set DVC_GLOBAL_CONFIG_DIR to another folder"
                 ) from error
+            if error.filename is not None and Path(error.filename).is_relative_to(self.root):
+                raise  # of the workspace itself
             raise Unwritable(
                 f"DVC cannot write its site cache ({error}); set DVC_SITE_CACHE_DIR to a folder that can be written"
             ) from error
-        return repo
 
     def repair(self) -> None:
         """Restore dvc.lock from before an interrupted write; remove a `.dvc` file that is half written.
@@ -194,11 +210,11 @@ class DataGraph:
 
     def remote_of(self, name: str | None) -> str | None:
         """The remote that `versioning.remote` selects; None if nothing is pushed."""
-        return (self._repo.config["core"].get("remote") if name is None else name) or None
+        return (self._config["core"].get("remote") if name is None else name) or None
 
     def remote(self, name: str) -> dict[str, str] | None:
         """Settings of a configured DVC remote; None if there is no such remote."""
-        settings = self._repo.config["remote"].get(name)
+        settings = self._config["remote"].get(name)
         return dict(settings) if settings else None
 
     def address(self, name: str) -> str:
@@ -212,7 +228,7 @@ class DataGraph:
     @property
     def cache(self) -> Path:
         """The cache folder. It has the layout of a remote and can be fetched from like one."""
-        return Path(self._repo.cache.local_cache_dir)
+        return Path(self._config["cache"].get("dir") or self.root / ".dvc" / "cache")
 
     def objects(self) -> dict[str, Path]:
         """MD5 → file of everything in the cache (a folder's list of files ends in `.dir`).
@@ -283,7 +299,7 @@ class DataGraph:
             BadWorkspace: it is not, or does not answer within `PATIENCE` seconds.
         """
         remote = self.remote_of(knobs.remote)
-        if remote and remote not in self._repo.config["remote"]:
+        if remote and remote not in self._config["remote"]:
             raise BadWorkspace(
                 f"versioning.remote: DVC has no remote {remote!r}; add it with `dvc remote add {remote} URL`"
             )

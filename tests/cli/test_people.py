@@ -95,7 +95,7 @@ def test_people_pull_vote_and_push_and_the_round_counts_their_votes(
         assert f"6 pairs to {pulled}" in result.out
         result = rounds("votes", "push", voted(pulled, given, name), "-w", voting.root)
         assert "6 new votes, 0 changed" in result.out
-    assert "`rounds round`" in result.out
+    assert f"`rounds round -w {voting.root}`" in result.out
 
     first = json.loads((tmp_path / "ana.jsonl").read_text().splitlines()[0])
     (tmp_path / "again.jsonl").write_text(json.dumps(vote(first, "ana", (1, 1))) + "\n")

@@ -11,6 +11,7 @@ from core.files import digest, replacing, write_json
 from tasks.history.backup import copying, manifest
 from tasks.history.backup.contents import CACHE, Contents, contents, foreign
 from tasks.history.backup.manifest import CONTENT, MANIFEST, MODELS, BackupManifest, ChampionFacts
+from tasks.registry.alias import Registry
 from tasks.registry.versions import ModelVersion, VersionStore
 from tasks.state import feedback_database, identity, records
 from tasks.state.lock import holding
@@ -133,7 +134,7 @@ def _champion(workspace: Workspace) -> ModelVersion | None:
     """The champion; None as well if MLflow does not answer, or the alias points to no version of a round."""
     try:
         with tracking.answering(workspace.root):
-            return VersionStore(workspace.root).champion()
+            return Registry(workspace.root).champion()
     except RoundsError:
         return None
 

@@ -8,6 +8,7 @@ import pytest
 
 from core import urls
 from tasks.registry.alias import Registry
+from tasks.state.line import POLICY
 from tasks.state.workspace import Workspace
 from tasks.tools import relocation, tracking
 
@@ -21,7 +22,7 @@ KEY = {"round": "0", "round_key": "k", "verdict": "promote"}
 def registered(workspace: Workspace) -> Workspace:
     """A workspace with one run and one version, which is champion."""
     registry = Registry(workspace.root)
-    run = tracking.RoundRun.open(workspace.root, "round 0", {"round": "0", "round_key": "k"})
+    run = tracking.RoundRun.open(workspace.root, POLICY, "round 0", {"round": "0", "round_key": "k"})
     run.text("a", "round/note.txt")
     folder = workspace.checkpoint("policy")
     folder.mkdir(parents=True)
@@ -53,7 +54,9 @@ def test_a_moved_workspace_finds_its_artifacts(
     champion = registry.champion()
     assert champion is not None
     assert (registry.fetch(champion, tmp_path / "fetched") / "model.safetensors").read_text() == "weights"
-    assert Path(tracking.download(registry.store, champion.run_id, "round", str(tmp_path)), "note.txt").exists()
+    assert Path(
+        tracking.download(moved.root, registry.store, champion.run_id, "round", str(tmp_path)), "note.txt"
+    ).exists()
     assert addresses(moved) == {urls.folder(moved.root)}
     assert not registered.root.exists()
     assert [record.levelname for record in caplog.records if record.name == relocation.__name__] == ["WARNING"]
