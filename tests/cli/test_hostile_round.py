@@ -92,7 +92,7 @@ def test_cards_and_pages_have_nothing_of_it_but_text(learned: Workspace) -> None
     champion = registry.champion()
     assert champion is not None
     cards = Archive(learned.root).files(champion.run_id, "card")
-    notes = registry.store.get_model_version("policy", champion.version).description
+    notes = str(registry.store.get_model_version("policy", champion.version).description)
     for text in (*(card.decode() for card in cards.values()), notes):
         assert not FORBIDDEN & structure(text).keys()
         assert hidden_characters(text) == set()
