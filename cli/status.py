@@ -13,6 +13,7 @@ from cli.app import Folder, Panel, app
 from cli.display.commands import completed
 from cli.display.console import console, grid, plain
 from cli.incident import sentences
+from core.shown import shortened
 
 if TYPE_CHECKING:
     from core.metrics import Metric
@@ -22,6 +23,9 @@ if TYPE_CHECKING:
 
 ROUNDS = 10
 """Maximum number of rounds shown."""
+
+REASON = 200
+"""Characters of a reason that are shown; the audit log has all of it."""
 
 KEY = 10
 """Digits of a round key that are shown, so that a row fits 80 columns; `rounds show` has the whole key."""
@@ -46,7 +50,7 @@ def status(folder: Folder = None) -> None:
     newest = registry.versions("policy")[0]
     if newest.version != champion.version:
         reason = newest.tags.get("rolled_back")
-        outcome = f"rolled back: {reason}" if reason else newest.tags.get("verdict", "")
+        outcome = f"rolled back: {shortened(reason, REASON)}" if reason else newest.tags.get("verdict", "")
         _line(out, "candidate", f"policy version {newest.version}, from round {newest.round}: {outcome}")
     _warnings(out, workspace, registry)
     out.print(_rounds(workspace, champion.version))

@@ -128,6 +128,10 @@ class Evaluation(Plugin):
         """
 
 
+LONGEST_LABEL = 200
+"""Characters. MLflow stores names of metrics up to 250, with the step, a prefix and an ending."""
+
+
 @functools.cache
 def oracles() -> frozenset[str]:
     """The full names of the metrics hidden from gates, as evaluations declare them."""
@@ -138,5 +142,5 @@ def oracles() -> frozenset[str]:
 
 
 def named(label: str) -> str:
-    """A label as part of a metric name: "Really polite" becomes `really_polite`."""
-    return re.sub(r"\W+", "_", label.casefold())
+    """A label as part of a metric name: "Really polite" becomes `really_polite`. A long one is cut."""
+    return re.sub(r"\W+", "_", label.casefold())[:LONGEST_LABEL]

@@ -18,6 +18,7 @@ from prefect.states import Cancelled
 from pydantic import Field
 
 from flows.orchestration.title import name_run
+from tasks.pages.markdown import escaped
 from tasks.people import approval, waiting
 from tasks.people.pending import pending
 from tasks.people.waiting import Wait
@@ -62,7 +63,7 @@ def pause(workspace: Workspace, wait: Wait) -> bool:
     if wait.what == "votes":
         suspend_flow_run(key=str(uuid4()))  # if it is resumed too early, it is suspended again, which needs a new key
     else:
-        form = ApprovalForm.with_initial_data(description=awaited.summary)
+        form = ApprovalForm.with_initial_data(description=str(escaped(awaited.summary)))
         # with the same key, the resumed run gets the decision here instead of pausing again
         decision = suspend_flow_run(wait_for_input=form, key="approval-" + re.sub(r"\D", "", wait.since))
         with suppress(approval.AlreadyDecided):  # in the meantime, from the command line

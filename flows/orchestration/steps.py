@@ -6,7 +6,8 @@ from prefect import task
 from prefect.cache_policies import NO_CACHE
 from prefect.client.schemas.objects import State, TaskRun
 
-from core.errors import RoundsError
+from core.errors import RoundsError, StepFailed
+from core.urls import without_secrets
 from tasks import steps
 from tasks.state.round import Round
 from tasks.state.steplog import StepLog
@@ -34,7 +35,17 @@ def as_task(step: Step, round: Round, log: StepLog) -> None:
 
 
 def _run(step: Step, round: Round, log: StepLog) -> None:
-    steps.run(step, round, log)
+    """Run the step; an error of a library is raised as ours, because Prefect stores its message, secrets and all."""
+    try:
+        steps.run(step, round, log)
+    except RoundsError:
+        raise
+    except Exception as error:
+        if without_secrets(str(error)) != str(error):
+            raise StepFailed(
+                f"{type(error).__name__}: {error}; correct it, then continue with `rounds round`"
+            ) from None
+        raise
 
 
 def _may_retry(task: Any, run: TaskRun, state: State[Any]) -> bool:

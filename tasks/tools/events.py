@@ -5,12 +5,13 @@ Events can be lost, so a schedule backs up each of them. Importing Prefect takes
 
 import logging
 from collections.abc import Iterable, Mapping, Sequence
-from typing import NamedTuple
+from typing import Any, NamedTuple
 from uuid import NAMESPACE_OID, UUID, uuid4, uuid5
 
 import httpx
 
 from core.files import read_json, write_json
+from core.shown import noted
 from tasks.state.workspace import Workspace
 from tasks.tools import lines
 
@@ -143,6 +144,18 @@ def send_unsent_rollbacks(workspace: Workspace, moves: Iterable[RollbackEvent]) 
     return True
 
 
+def _noted(value: Any) -> Any:
+    """The payload with its texts as notes."""
+    match value:
+        case str():
+            return noted(value)
+        case dict():
+            return {name: _noted(inner) for name, inner in value.items()}
+        case list():
+            return [_noted(inner) for inner in value]
+    return value
+
+
 def _champion(workspace: Workspace) -> dict[str, str]:
     return _resource("rounds.champion", workspace)
 
@@ -158,7 +171,7 @@ def _send(name: str, resource: dict[str, str], payload: Mapping[str, object], ev
     from prefect.events import Event, Resource
     from prefect.settings import PREFECT_API_URL
 
-    about = {**payload, "line": resource[LINE]}
+    about = _noted({**payload, "line": resource[LINE]})
     event = Event(event=name, resource=Resource(resource), payload=about, id=event_id or uuid4())
     try:
         # emit_event() sends in the background and silently drops events that it cannot send

@@ -110,7 +110,7 @@ def write(evidence: EvidenceArchive, into: Path) -> None:
     with replacing(into) as draft, ZipFile(draft, "w", ZIP_STORED) as archive:
         for path, content in evidence.files.items():
             info = ZipInfo(path, EPOCH)
-            info.create_system, info.external_attr = 3, 0o644 << 16  # Unix, readable by all, on every system
+            info.create_system, info.external_attr = 3, 0o600 << 16  # Unix, on every system
             archive.writestr(info, content)
 
 

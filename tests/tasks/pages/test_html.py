@@ -6,6 +6,7 @@ from hypothesis import example, given, settings
 
 from evaluation.drift import DriftCheck, DriftFindings, decide, histograms
 from evaluation.drift.report import report
+from feedback.rows import PreferenceRow
 from models.attribution import Attribution, TokenAttribution
 from tasks.analysis.explain import AnswerToExplain, Explained, Explanation, NearPair
 from tasks.analysis.explain import page as explanation
@@ -27,7 +28,7 @@ def drift_page(text: str) -> str:
 def explanation_page(text: str) -> str:
     pieces = [TokenAttribution(text, 0.1, 0.2)]
     attributed = Attribution(0.3, 0.0, pieces, error=0.0, steps=8, truncated=0, cut=0)
-    row = preference(text, text, "other")
+    row = PreferenceRow(**{**preference(1)._asdict(), "prompt": turns(text), "chosen": text, "rejected": text})
     near = (NearPair(row, "chosen", 0.9, (text, text)),)
     explained = Explained(AnswerToExplain(text, turns(text), text), attributed, near)
     return explanation.page(Explanation(VERSION._replace(version=text), (explained,), text))
