@@ -72,6 +72,11 @@ def uri(root: Path) -> str:
     return os.environ.get("MLFLOW_TRACKING_URI") or urls.sqlite(Workspace(root).database)
 
 
+def is_local(root: Path) -> bool:
+    """True if runs and versions are in the workspace's own database, which has one line of models."""
+    return uri(root) == urls.sqlite(Workspace(root).database)
+
+
 def client(root: Path) -> "MlflowClient":
     """A client for the workspace's runs and versions; creates the tables of a database at first use.
 
@@ -85,8 +90,8 @@ def client(root: Path) -> "MlflowClient":
     with answering(root):
         store = MlflowClient(tracking_uri=uri(root), registry_uri=uri(root))
         # two processes that create the tables at the same time would conflict; a server has created its own
-        alone = nullcontext() if served(uri(root)) else holding(Workspace(root).mlflow_lock, FIRST_USE, wait=120)
-        with alone:
+        lock = holding(Workspace(root).mlflow_lock, FIRST_USE, wait=120)
+        with lock if _makes_tables(root) else nullcontext():
             store.search_experiments(max_results=1)
     return store
 
@@ -414,6 +419,11 @@ def texts(values: Mapping[str, Any]) -> dict[str, str]:
 def _short(value: Any) -> str:
     text = value if isinstance(value, str) else json.dumps(value, ensure_ascii=False, default=str)
     return text if len(text) <= LONGEST_PARAM else text[: LONGEST_PARAM - 1] + "…"
+
+
+def _makes_tables(root: Path) -> bool:
+    """True if the first use may create tables. From a folder that is no workspace, records are only read."""
+    return not served(uri(root)) and (is_local(root) or Workspace(root).graph.exists())
 
 
 def served(address: str) -> bool:
