@@ -59,9 +59,9 @@ def status(folder: Folder = None) -> None:
 
 def _line_of_server(out: Console, workspace: Workspace, registry: Registry) -> None:
     """Name the line where the server may have several."""
-    from tasks.tools import lines
+    from tasks.tools import tracking
 
-    if not lines.is_local(workspace.root):
+    if not tracking.is_local(workspace.root):
         _line(out, "line     ", registry.line.name)
 
 

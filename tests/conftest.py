@@ -14,9 +14,17 @@ from tasks.state.identity import EMBEDDED_SALT
 from tasks.state.workspace import Workspace
 from tests.commands import CommandResult, Rounds
 from tests.profile import HOLD, PROMOTE, TINY
+from tests.teams import Team
 from tests.workspaces import Furnish, made_once, moved
 
-FOREIGN = ("MLFLOW_TRACKING_URI", "MLFLOW_RUN_ID", "PREFECT_API_URL", "ROUNDS_WORKSPACE", "ROUNDS_FEEDBACK_DATABASE")
+FOREIGN = (
+    "MLFLOW_TRACKING_URI",
+    "MLFLOW_RUN_ID",
+    "PREFECT_API_URL",
+    "ROUNDS_WORKSPACE",
+    "ROUNDS_LINE",
+    "ROUNDS_FEEDBACK_DATABASE",
+)
 """Environment variables that are removed, so that tests use only their own folders."""
 
 OTHERS = (
@@ -103,6 +111,14 @@ def furnish(empty_store: Path, surroundings: None) -> Furnish:
 def workspace(furnish: Furnish, tmp_path: Path) -> Workspace:
     """A workspace in which no round has run."""
     return furnish(tmp_path / "workspace")
+
+
+@pytest.fixture
+def team(surroundings: None, empty_store: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Team:
+    """Workspaces with one MLflow database outside all of them, which counts as a server."""
+    server = shutil.copyfile(empty_store, tmp_path / "server.db")
+    monkeypatch.setenv("MLFLOW_TRACKING_URI", f"sqlite:///{server}")
+    return lambda name: at(tmp_path / name)
 
 
 @pytest.fixture(scope="session")

@@ -52,7 +52,7 @@ def one_at_a_time(workspace: Workspace, wait: float) -> Iterator[Callable[[str],
 def slot_name(workspace: Workspace) -> str:
     """The name of the limit of the workspace's line. The MLflow server is asked only if no line is recorded yet."""
     line = lines.label(workspace.root)
-    if line_record(workspace) is None and not lines.is_local(workspace.root):
+    if line_record(workspace) is None and not tracking.is_local(workspace.root):
         line = lines.working(tracking.client(workspace.root), workspace.root).name
     return f"{SLOT}.{line}"
 

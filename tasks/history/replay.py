@@ -90,7 +90,8 @@ def replay(
             target = _rebuilt(at(into, salt=saved.inputs.salt), past, saved)
             lines.note(target, archive.line)
             recorded = saved.stages
-            remotes = _remotes(workspace, past, saved, remote)
+            # without a workspace, the project's DVC configuration applies, which the target has a copy of
+            remotes = _remotes(workspace if workspace.root.exists() else target, past, saved, remote)
         _fetch_champion(store, target)
         _check_base(target)
         steps = [step for step in (*LEARNING, *(JUDGING if judge else ())) if step in recorded]

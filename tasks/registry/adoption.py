@@ -97,7 +97,7 @@ def _salt(workspace: Workspace, line: Line) -> str:
 
 
 def _check_server(workspace: Workspace) -> None:
-    if lines.is_local(workspace.root):
+    if tracking.is_local(workspace.root):
         raise BadWorkspace(
             f"the runs of {workspace.root} are in its own database, which has one line; set MLFLOW_TRACKING_URI to "
             "the server whose lines you mean"

@@ -18,14 +18,13 @@ from shlex import quote
 from typing import TYPE_CHECKING, NamedTuple
 from urllib.parse import urlsplit
 
-from core import urls
 from core.errors import BadWorkspace, Damaged, NotFound, RoundsError
 from tasks.state import identity, records
 from tasks.state.identity import WorkspaceIdentity
 from tasks.state.line import POLICY, Line, LineRecord, line_record, of_experiment, own_name
 from tasks.state.workspace import Workspace
 from tasks.tools import tracking
-from tasks.tools.tracking import LINE
+from tasks.tools.tracking import LINE, is_local
 
 if TYPE_CHECKING:
     from tasks.tools.tracking import MlflowClient
@@ -55,11 +54,6 @@ class KnownLine(NamedTuple):
     """Id of the experiment with its rounds."""
     places: Mapping[str, tuple[Place, ...]]
     """Id of a workspace → where it is. A copy has the id of the original."""
-
-
-def is_local(root: Path) -> bool:
-    """True if runs and versions are in the workspace's own database, which has one line."""
-    return tracking.uri(root) == urls.sqlite(Workspace(root).database)
 
 
 def line_of(store: "MlflowClient", root: Path) -> Line | None:

@@ -94,7 +94,7 @@ def uri(root: Path) -> str:
 
 
 def is_local(root: Path) -> bool:
-    """Whether runs and versions are in the database file of the workspace."""
+    """Whether runs and versions are in the workspace's own database, which has one line of models."""
     return uri(root) == urls.sqlite(Workspace(root).database)
 
 
@@ -118,9 +118,9 @@ def client(root: Path) -> "MlflowClient":
 
     with answering(root):
         # two processes that create the tables at the same time would conflict; a server has created its own
-        ready = served(uri(root)) or (_has_tables(uri(root)) and not _has_moved(root))
-        with nullcontext() if ready else holding(Workspace(root).mlflow_lock, FIRST_USE, wait=120):
-            if not ready and is_local(root):
+        lock = holding(Workspace(root).mlflow_lock, FIRST_USE, wait=120)
+        with lock if _makes_tables(root) else nullcontext():
+            if _has_moved(root):
                 relocation.readdress(Workspace(root))
             store = MlflowClient(tracking_uri=uri(root), registry_uri=uri(root))
             store.search_experiments(max_results=1)
@@ -527,6 +527,14 @@ def texts(values: Mapping[str, Any]) -> dict[str, str]:
 def _short(value: Any) -> str:
     text = value if isinstance(value, str) else json.dumps(value, ensure_ascii=False, default=str)
     return noted(text, LONGEST_PARAM)
+
+
+def _makes_tables(root: Path) -> bool:
+    """True if the first use may create tables, or correct addresses. From a folder that is no workspace, records are
+    only read."""
+    if served(uri(root)) or not (is_local(root) or Workspace(root).graph.exists()):
+        return False
+    return not _has_tables(uri(root)) or _has_moved(root)
 
 
 def served(address: str) -> bool:

@@ -75,6 +75,8 @@ def test_the_registered_version_alone_is_enough(
     rounds: Rounds, finished: Workspace, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     monkeypatch.setenv("MLFLOW_TRACKING_URI", f"sqlite:///{finished.root}/mlflow.db")
+    monkeypatch.setenv("ROUNDS_LINE", "policy")
+    assert rounds("init", tmp_path / "elsewhere").code == 0
     result = rounds("explain", "--version", 2, "--prompt", PROMPT, "--answer", ANSWER, "-w", tmp_path / "elsewhere")
     assert result.code == 0, result.err
     assert "t[" in result.out

@@ -1,0 +1,93 @@
+"""Several lines on one server, as their operators see them."""
+
+import json
+import shutil
+
+import pytest
+
+from tasks.state.workspace import Workspace
+from tests.commands import Rounds
+from tests.teams import Team, champion, finished_round, settled
+
+# SQLAlchemy 2.1 warns of how MLflow maps its tables
+pytestmark = pytest.mark.filterwarnings("ignore:The ``noload`` loader strategy:DeprecationWarning")
+
+
+def typed(rounds: Rounds, message: str, start: str) -> int:
+    """Type the command in a message that begins so; its exit status."""
+    [command] = [part for part in message.split("`")[1::2] if part.startswith(start)]
+    return int(str(rounds(*command.split()[1:]).code))
+
+
+def test_lines_are_listed_joined_and_begun(rounds: Rounds, team: Team) -> None:
+    first, second = team("first"), team("second")
+    assert "no lines yet" in rounds("adopt", "-w", first.root).out
+    finished_round(first, 0)
+    name = settled(first).name
+    listed = rounds("adopt", "-w", second.root)
+    assert all(text in listed.out for text in (name, str(first.root), "rounds adopt LINE")), listed
+    assert rounds("adopt", name, "-w", second.root).code == 0
+    assert champion(second.root) == "1"
+    assert name in rounds("status", "-w", second.root).out
+    assert rounds("adopt", "--new", "-w", second.root).code == 0
+    assert champion(second.root) is None
+
+
+def test_what_cannot_be_adopted_is_refused(rounds: Rounds, team: Team, monkeypatch: pytest.MonkeyPatch) -> None:
+    workspace = team("a")
+    assert rounds("adopt", "b", "--new", "-w", workspace.root).code == 2
+    assert rounds("adopt", "b", "-w", workspace.root).code == 2
+    assert rounds("adopt", "b", "-w", workspace.root.parent / "typo").code == 2
+    monkeypatch.delenv("MLFLOW_TRACKING_URI")
+    assert "MLFLOW_TRACKING_URI" in rounds("adopt", "-w", workspace.root).err
+
+
+def test_a_rollback_in_one_line_leaves_the_other(rounds: Rounds, team: Team) -> None:
+    first, second, third = team("first"), team("second"), team("third")
+    for workspace in (first, second):
+        finished_round(workspace, 0)
+        finished_round(workspace, 1, expect="1")
+    assert rounds("rollback", "--reason", "rude", "-w", third.root).code == 2
+    assert (champion(first.root), champion(second.root)) == ("2", "2")
+    assert rounds("rollback", "--reason", "rude", "-w", first.root).code == 0
+    assert (champion(first.root), champion(second.root)) == ("1", "2")
+    refused = rounds("rollback", "--reason", "rude", "--line", settled(first).name, "-w", second.root)
+    assert (refused.code, champion(second.root)) == (2, "2")
+
+
+def test_both_answers_to_the_question_about_a_copy_work(rounds: Rounds, team: Team) -> None:
+    original, template = team("original"), team("template")
+    finished_round(original, 0)
+    finished_round(original, 1, expect="1")
+    settled(template)
+    for source in (original, template):
+        copy = Workspace(shutil.copytree(source.root, source.root.parent / f"{source.root.name}-copy"))
+        refused = rounds("round", "-w", copy.root)
+        assert refused.code == 2
+        assert str(source.root) in refused.err
+        start = "rounds adopt --new" if source is template else "rounds adopt"
+        assert typed(rounds, refused.err, start) == 0
+        assert (settled(copy) == settled(source)) is (source is original)
+
+
+def test_records_are_read_without_a_workspace_by_the_name_of_the_line(
+    rounds: Rounds, team: Team, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    first, second = team("first"), team("second")
+    nowhere = first.root.parent / "nowhere"
+    for workspace in (first, second):
+        finished_round(workspace, 0)
+    finished_round(second, 1, expect="1")
+    one, other = settled(first).name, settled(second).name
+    command = ("lineage", "policy@champion", "--json", "-w", nowhere)
+    refused = rounds(*command)
+    assert refused.code == 2
+    assert all(text in refused.err for text in (one, other, "--line"))
+    assert [row["round"] for row in json.loads(rounds(*command, "--line", other).out)["rounds"]] == [1]
+    monkeypatch.setenv("ROUNDS_LINE", one)
+    assert [row["round"] for row in json.loads(rounds(*command).out)["rounds"]] == [0]
+    assert rounds("evidence", "policy/1", "--into", first.root / "e.zip", "-w", nowhere).code == 0
+    diff = rounds("diff", "0", "1", "-w", nowhere, "--line", other)
+    assert diff.code == 0, diff
+    unknown = rounds("replay", "0", "--into", nowhere / "again", "-w", nowhere, "--line", other[:-1])
+    assert (unknown.code, other in unknown.err) == (2, True)
