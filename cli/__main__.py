@@ -1,8 +1,15 @@
 """Entry point of `rounds`. It imports every module of `cli/`, and each registers its command on the app."""
 
+import sys
+from pathlib import Path
+
+from core import interrupts
+
+if Path(sys.argv[0]).name in ("rounds", "__main__.py"):  # not where a test imports this module
+    interrupts.end_in_time()
+
 import io
 import os
-import sys
 from importlib import import_module
 from pkgutil import iter_modules
 from typing import NoReturn
@@ -34,6 +41,8 @@ def main() -> None:
     commands.forget()
     try:
         app(prog_name="rounds")
+    except KeyboardInterrupt:  # before or after the command itself, which Typer ends with the same status
+        sys.exit(interrupts.STATUS)
     except RoundsError as error:
         _fail(error)
     except Exception as error:

@@ -104,11 +104,15 @@ class Registry(VersionStore):
         last = self._journal.last()
         return last.target if last else None
 
+    def champions(self) -> list[str]:
+        """The versions that were ever champion, newest first, the present one included."""
+        return list(dict.fromkeys(self._journal.targets()))
+
     def former_champions(self) -> list[str]:
         """Former champions that can be promoted again without `--force`, newest first."""
         known = {version.version: version.tags for version in self.versions("policy")}
         good = [name for name, tags in known.items() if "rolled_back" not in tags and tags.get("verdict") != "reject"]
-        return [name for name in dict.fromkeys(self._journal.targets()) if name in good]
+        return [name for name in self.champions() if name in good]
 
     def promote(
         self,
