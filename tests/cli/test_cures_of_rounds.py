@@ -13,7 +13,6 @@ import pytest
 import yaml
 
 from core.files import read_json, write_json
-from core.settings import override, read
 from flows import round as flow
 from tasks.registry import incidents
 from tasks.registry.alias import AliasConflict, CoolingDown, Registry
@@ -25,15 +24,9 @@ from tests.commands import CommandResult, Rounds
 from tests.cures import cures, words
 from tests.profile import HOLD, TINY
 from tests.tasks.registry.test_registry import with_champion_2
-from tests.workspaces import moved
+from tests.workspaces import moved, settle
 
 QUESTION = ("--prompt", "Where is my lamp?", "--answer", "On Monday.")
-
-
-def settle(workspace: Workspace, *overrides: str) -> Workspace:
-    """Write knobs into params.yaml: a cure is typed without options."""
-    workspace.params.write_text(yaml.safe_dump(override(read(workspace.params), overrides)))
-    return workspace
 
 
 @pytest.fixture

@@ -7,6 +7,7 @@ import os
 import signal
 import subprocess
 import sys
+import tempfile
 import time
 from collections.abc import Callable, Iterator
 from pathlib import Path
@@ -57,13 +58,13 @@ class Command:
 
     def __init__(self, workspace: Workspace, environment: dict[str, str]) -> None:
         self.workspace = workspace
+        self._errors = tempfile.TemporaryFile("w+")  # noqa: SIM115  (closed by `close`)
         self._process = subprocess.Popen(
             [sys.executable, "-c", START, "round", "--new", "-w", str(workspace.root)],
             cwd=PROJECT,
             env=environment,
             stdout=subprocess.DEVNULL,
-            stderr=subprocess.PIPE,
-            text=True,
+            stderr=self._errors,
             process_group=0,
         )
         self._seen: set[psutil.Process] = set()
@@ -79,7 +80,7 @@ class Command:
         end = time.monotonic() + PATIENCE
         while not when(self):
             self.children()
-            assert self._process.poll() is None, self._process.stderr and self._process.stderr.read()
+            assert self._process.poll() is None, self.errors()
             assert time.monotonic() < end
             time.sleep(0.01)
         self.children()
@@ -87,14 +88,16 @@ class Command:
         os.killpg(self._process.pid, signal.SIGINT)
         return self._process.wait(PATIENCE), time.monotonic() - start
 
-    def finish(self) -> int:
-        """The exit status of a command that nobody interrupts."""
-        return self._process.wait(PATIENCE)
-
     def errors(self) -> str:
         """What the command printed as errors."""
-        assert self._process.stderr is not None
-        return self._process.stderr.read()
+        self._errors.seek(0)
+        return self._errors.read()
+
+    def close(self) -> None:
+        """End it, if it still runs."""
+        self._process.kill()
+        self._process.wait()
+        self._errors.close()
 
 
 MOMENTS: dict[str, Until] = {
@@ -110,7 +113,7 @@ MOMENTS: dict[str, Until] = {
 def command(workspace: Workspace, environment: dict[str, str]) -> Iterator[Command]:
     command = Command(workspace, environment)
     yield command
-    command._process.kill()
+    command.close()
 
 
 @pytest.mark.parametrize("moment", MOMENTS)
