@@ -279,8 +279,11 @@ class DataGraph:
         Raises:
             BadWorkspace: recorded data is missing from both cache and workspace.
         """
+        from dvc.exceptions import DvcException
+
         for stage in dict.fromkeys(stage for stage, _ in self._lost()):
-            self.record(stage)
+            with suppress(DvcException):  # an output is missing from the workspace too, and is reported below
+                self.record(stage)
         if lost := [path for _, path in self._lost()]:
             raise BadWorkspace(
                 f"{', '.join(lost)}: missing from both the workspace and the DVC cache {self.cache}, so nothing was "

@@ -64,7 +64,7 @@ def test_a_file_that_another_program_converts(
     if shutil.which(begins.split()[0]) is None:
         pytest.skip(f"{begins.split()[0]} is not installed")
     file, converted = tmp_path / "votes", tmp_path / "converted"
-    table = "prompt,chosen,rejected\nWo ist das Café?,Hier.,Dort.\n"
+    table = "prompt,chosen,rejected,größe\nWo ist das Café?,Hier.,Dort.,3\n"
     file.write_bytes(json.dumps(GOOD, indent=2).encode() if encoding == "json" else table.encode(encoding))
     refused = rounds("feedback", "import", file, "-w", workspace.root)
     assert refused.code == 2

@@ -10,13 +10,14 @@ from collections.abc import Callable, Iterator
 from pathlib import Path
 
 import pytest
+import torch
 import yaml
 
 from core.files import read_json, write_json
 from flows import round as flow
 from tasks.registry import incidents
 from tasks.registry.alias import AliasConflict, CoolingDown, Registry
-from tasks.rounds import opening
+from tasks.rounds import opening, running
 from tasks.state import records
 from tasks.state.lock import holding
 from tasks.state.workspace import PROJECT, Workspace
@@ -145,7 +146,6 @@ def test_inputs_that_are_frozen_are_corrected_and_the_round_is_reopened(rounds: 
     settle(settled, "curate.min_holdout=100000")
     failed = rounds("round", "--new", "-w", settled.root)
     assert (failed.code, "curate.min_holdout" in failed.err) == (2, True)
-    assert rounds("round", "-w", settled.root).code == 2  # continuing reads the same inputs
     settle(settled, "curate.min_holdout=5")
     typed(rounds, failed, "rounds round --reopen")
     assert records.numbers(settled) == [0, 1, 2]
@@ -155,7 +155,7 @@ def test_inputs_that_are_frozen_are_corrected_and_the_round_is_reopened(rounds: 
 def opened(settled: Workspace, monkeypatch: pytest.MonkeyPatch) -> Iterator[Workspace]:
     """Round 2 is open. A round that is reopened ends right after its opening: what follows is tested elsewhere."""
     opening.start(settled, [])
-    monkeypatch.setattr(flow, "improve", lambda running: records.read(settled, 1))
+    monkeypatch.setattr(flow, "improve", lambda _: records.read(settled, 1))
     return settled
 
 
@@ -302,15 +302,14 @@ def test_a_champion_that_no_guard_rolls_back(rounds: Rounds, workspace: Workspac
     "tasks.rounds.running._out_of_memory: rounds round", "tasks.rounds.running._out_of_memory: rounds round --reopen"
 )
 @pytest.mark.usefixtures("prefect")
-@pytest.mark.parametrize("error", [MemoryError(), RuntimeError("[enforce fail] can't allocate memory: 8 GB")])
 def test_memory_that_is_used_up_names_the_knobs(
-    rounds: Rounds, settled: Workspace, monkeypatch: pytest.MonkeyPatch, error: Exception
+    rounds: Rounds, settled: Workspace, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     """In the policy step. The learner is the one that has no memory left; the step and the round are the real ones."""
     from models.algorithms.ppo import PPO
 
     def exhausted(*_: object, **__: object) -> None:
-        raise error
+        raise MemoryError
 
     with monkeypatch.context() as patch:
         patch.setattr(PPO, "train", exhausted)
@@ -320,11 +319,23 @@ def test_memory_that_is_used_up_names_the_knobs(
     assert "policy.minibatch" in failed.err
     assert "Traceback" not in failed.err
     with monkeypatch.context() as patch:
-        patch.setattr(flow, "improve", lambda running: records.read(settled, 1))
+        patch.setattr(flow, "improve", lambda _: records.read(settled, 1))
         settle(settled, "policy.minibatch=4")
         typed(rounds, failed, "rounds round --reopen")
         typed(rounds, failed, "rounds round")
     assert yaml.safe_load(settled.round.read_text())["params"]["policy"]["minibatch"] == 4
+
+
+@pytest.mark.parametrize(
+    ("error", "expected"),
+    [
+        (torch.OutOfMemoryError("CUDA out of memory. Tried to allocate 2 GiB"), True),
+        (RuntimeError("[enforce fail at alloc_cpu.cpp:117] DefaultCPUAllocator: can't allocate memory"), True),
+        (RuntimeError("shapes cannot be multiplied"), False),
+    ],
+)
+def test_the_ways_to_have_no_memory_left(error: Exception, expected: bool) -> None:
+    assert running._is_out_of_memory(error) is expected
 
 
 @cures("cli.round._record_without_server: unset PREFECT_API_URL", "cli.round._record_without_server: rounds round")
