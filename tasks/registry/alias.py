@@ -82,9 +82,10 @@ class Registry(VersionStore):
         version = self.alias()
         champion = self.find(version) if version else None
         if version and champion is None:
+            cure = absent.promoting(self)
             raise NotFound(
                 f"policy@champion points to version {version}, which no round registered: somebody moved it in MLflow; "
-                f"{absent.promoting(self)}"
+                f"{cure}"
             )
         return champion
 
@@ -96,7 +97,8 @@ class Registry(VersionStore):
         """
         champion = self.champion()
         if champion is None and not absent.first_round_is_due(self):
-            raise NotFound(absent.why(self))
+            reason = absent.why(self)
+            raise NotFound(reason)
         return champion
 
     def last_champion(self) -> str | None:
@@ -187,7 +189,8 @@ class Registry(VersionStore):
                 )
             target = to or (now.tags.get("rollback_to") if now else None)
             if now is None:
-                raise AliasConflict(absent.why(self))
+                reason_of = absent.why(self)
+                raise AliasConflict(reason_of)
             if target is None:
                 raise AliasConflict(
                     f"policy@champion is version {now.version}, which took over from none; name a former champion with "
