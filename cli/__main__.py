@@ -1,8 +1,15 @@
 """Entry point of `rounds`. It imports every module of `cli/`, and each registers its command on the app."""
 
+import sys
+from pathlib import Path
+
+from core import interrupts
+
+if Path(sys.argv[0]).name in ("rounds", "__main__.py"):  # not where a test imports this module
+    interrupts.end_in_time()
+
 import io
 import os
-import sys
 from importlib import import_module
 from pkgutil import iter_modules
 from typing import NoReturn
@@ -36,14 +43,16 @@ def main() -> None:
     commands.forget()
     try:
         status = app(prog_name="rounds", standalone_mode=False)
+    except KeyboardInterrupt:  # before or after the command itself
+        sys.exit(interrupts.STATUS)
     except RoundsError as error:
         _fail(error)
     except TyperException as error:
         _print_usage(error)
         sys.exit(error.exit_code)
-    except Abort:
+    except Abort:  # Ctrl-C within the command
         console(stderr=True).print("Aborted.")
-        sys.exit(1)
+        sys.exit(interrupts.STATUS)
     except Exception as error:
         known = _of_mlflow(error) or outages.explained(error)
         if known is None:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Mapping
 from datetime import UTC, datetime
 from typing import TYPE_CHECKING
 
@@ -27,8 +28,11 @@ ROUNDS = 10
 REASON = 200
 """Characters of a reason that are shown; the audit log has all of it."""
 
-KEY = 10
-"""Digits of a round key that are shown, so that a row fits 80 columns; `rounds show` has the whole key."""
+KEY = 8
+"""Digits of a round key that are shown, so that a row fits 80 columns. Commands that take a key need six of them."""
+
+OUTCOMES = {"promote": "promoted", "hold": "held", "reject": "rejected"}
+"""Verdict → what became of the candidate, unless somebody promoted it or rolled it back later."""
 
 
 @app.command(rich_help_panel=Panel.ROUNDS)
@@ -49,11 +53,11 @@ def status(folder: Folder = None) -> None:
     _line(out, "champion ", f"policy version {champion.version}, from round {champion.round}")
     newest = registry.versions("policy")[0]
     if newest.version != champion.version:
-        reason = newest.tags.get("rolled_back")
-        outcome = f"rolled back: {shortened(reason, REASON)}" if reason else newest.tags.get("verdict", "")
+        reason, verdict = newest.tags.get("rolled_back"), newest.tags.get("verdict", "")
+        outcome = f"rolled back: {shortened(reason, REASON)}" if reason else OUTCOMES.get(verdict, verdict)
         _line(out, "candidate", f"policy version {newest.version}, from round {newest.round}: {outcome}")
     _warnings(out, workspace, registry)
-    out.print(_rounds(workspace, champion.version))
+    out.print(_rounds(workspace, registry, champion.version))
     _open_round(out, workspace)
 
 
@@ -71,11 +75,14 @@ def _line(out: Console, name: str, text: str) -> None:
 
 def _warnings(out: Console, workspace: Workspace, registry: Registry) -> None:
     from tasks.registry import incidents, promotion
+    from tasks.state import intake
 
     if cooling := registry.cooling(promotion.knobs(workspace).cooldown):
         out.print(f"Cooling down: {cooling}.", style="yellow", soft_wrap=True)
     for sentence in sentences(incidents.every(workspace.audit)):
         out.print(sentence, style="red", soft_wrap=True)
+    for entry in intake.unread(workspace):
+        out.print(f"Not read, because it is no file: {entry}; remove it.", style="yellow", soft_wrap=True)
 
 
 def _open_round(out: Console, workspace: Workspace) -> None:
@@ -88,15 +95,27 @@ def _open_round(out: Console, workspace: Workspace) -> None:
         out.print(completed("A round is open; continue it with `rounds round`."), style="yellow", soft_wrap=True)
 
 
-def _rounds(workspace: Workspace, champion: str) -> Table:
+def _rounds(workspace: Workspace, registry: Registry, champion: str) -> Table:
     from tasks.state import records
 
-    table = grid("round", "version", "verdict", "win rate", "reward", "KL", "finished, UTC", "key")
+    versions = {version.version: version.tags for version in registry.versions("policy")}
+    promoted = set(registry.champions())
+    table = grid("round", "version", "outcome", "win rate", "reward", "KL", "finished, UTC", "key")
     for number in records.numbers(workspace)[-ROUNDS:]:
         record = records.read(workspace, number)
         version = f"{record.version} ★" if record.version == champion else record.version
-        table.add_row(str(number), version, record.verdict.result, *_figures(record), record.key[:KEY])
+        outcome = _outcome(record, versions.get(record.version), record.version in promoted)
+        table.add_row(str(number), version, outcome, *_figures(record), record.key[:KEY])
     return table
+
+
+def _outcome(record: RoundRecord, tags: Mapping[str, str] | None, promoted: bool) -> str:
+    """What became of the version of a round; `tags` are None if it was deleted in MLflow."""
+    if tags is None:
+        return "deleted"
+    if "rolled_back" in tags:
+        return "rolled back"
+    return "promoted" if promoted else OUTCOMES[record.verdict.result]
 
 
 def _figures(record: RoundRecord) -> tuple[str, str, str, str]:

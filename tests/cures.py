@@ -11,7 +11,7 @@ from tasks.state.workspace import PROJECT
 
 PACKAGES = ("core", "feedback", "models", "evaluation", "tasks", "flows", "cli")
 
-QUOTED = re.compile(r"`((?:rounds|git|make|dvc|mlflow|prefect|pip|ln|createdb|iconv|jq|--[a-z]|round --)[^`]*)`")
+QUOTED = re.compile(r"`((?:rounds|git|make|dvc|mlflow|prefect|pip|ln|createdb|iconv|jq) [^`]*|--[a-z][^`]*)`")
 """A command, or an option of the command that failed, in backticks."""
 
 OVERRIDE = re.compile(r"-S '?[a-z_.]+=(?:\[…\]|'?\"\"'?|\{[^}]*\}'?|[^\s,;)]+)")
@@ -31,6 +31,16 @@ NOT_MESSAGES = {
 
 
 Test = TypeVar("Test", bound=Callable[..., Any])
+
+
+UNTYPED = {
+    "feedback.packaging.kinds._FOREIGN: git lfs pull": "needs a server of Git LFS",
+    "feedback.store.cures._POSTGRESQL: createdb NAME": "with a server: tests/feedback/store/test_cures.py",
+    "feedback.store.database._engine: make postgres": "installs packages; tests/test_dependencies.py reads the lock",
+    "flows.orchestration.server._serving: prefect server start": "typed by tests/services/test_rounds_by_themselves.py",
+    "tasks.analysis.drift.page.available: make reports": "installs packages; tests/test_dependencies.py reads the lock",
+}
+"""Place → why no test here types its command, and where it is tried."""
 
 
 class Place(NamedTuple):

@@ -58,7 +58,7 @@ def _advice(facts: Forgetting) -> list[str]:
     clean = facts.learned.clean
     if facts.learned.champion is None:
         return []
-    back = f", or roll back first: `rounds rollback --to {clean.partition('/')[2]}`" if clean else ""
+    back = f", or roll back first: `rounds rollback --to {clean.partition('/')[2]} --reason …`" if clean else ""
     return [
         f"The champion {facts.learned.champion} learned from it, and the next policy starts from the champion. To "
         f"train one that has not learned from it, run `rounds round -S policy.start=sft`{back}."

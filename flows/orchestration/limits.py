@@ -30,6 +30,9 @@ deployments."""
 LEASE = 60.0
 """Seconds after which the server frees the slot of a round that died."""
 
+PATIENCE = 2 * LEASE
+"""Seconds that a round waits at least for the slot: if a round was just killed, its lease must expire first."""
+
 
 @contextmanager
 def one_at_a_time(workspace: Workspace, wait: float) -> Iterator[Callable[[str], None]]:
@@ -61,8 +64,7 @@ def slot_name(workspace: Workspace) -> str:
 def _slot(name: str, wait: float) -> Iterator[None]:
     with get_client(sync_client=True) as client:
         client.upsert_global_concurrency_limit_by_name(name, 1)
-    # if a round was just killed, its lease must expire first
-    timeout = max(wait, 2 * LEASE)
+    timeout = max(wait, PATIENCE)
     # a server that is away for a minute must not end a training of hours: the file lock still holds
     held = concurrency(
         name, strict=True, lease_duration=LEASE, timeout_seconds=timeout, raise_on_lease_renewal_failure=False

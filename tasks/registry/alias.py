@@ -89,9 +89,10 @@ class Registry(VersionStore):
         version = self.alias()
         champion = self.find(version) if version else None
         if version and champion is None:
+            cure = absent.promoting(self)
             raise NotFound(
                 f"policy@champion points to version {version}, which no round registered: somebody moved it in MLflow; "
-                f"{absent.promoting(self)}"
+                f"{cure}"
             )
         return champion
 
@@ -103,7 +104,8 @@ class Registry(VersionStore):
         """
         champion = self.champion()
         if champion is None and not absent.first_round_is_due(self):
-            raise NotFound(absent.why(self))
+            reason = absent.why(self)
+            raise NotFound(reason)
         return champion
 
     def last_champion(self) -> str | None:
@@ -111,11 +113,15 @@ class Registry(VersionStore):
         last = self._journal.last()
         return last.target if last else None
 
+    def champions(self) -> list[str]:
+        """The versions that were ever champion, newest first, the present one included."""
+        return list(dict.fromkeys(self._journal.targets()))
+
     def former_champions(self) -> list[str]:
         """Former champions that can be promoted again without `--force`, newest first."""
         known = {version.version: version.tags for version in self.versions("policy")}
         good = [name for name, tags in known.items() if "rolled_back" not in tags and tags.get("verdict") != "reject"]
-        return [name for name in dict.fromkeys(self._journal.targets()) if name in good]
+        return [name for name in self.champions() if name in good]
 
     def promote(
         self,
@@ -192,7 +198,8 @@ class Registry(VersionStore):
                 )
             target = to or (now.tags.get("rollback_to") if now else None)
             if now is None:
-                raise AliasConflict(absent.why(self))
+                reason_of = absent.why(self)
+                raise AliasConflict(reason_of)
             if target is None:
                 raise AliasConflict(
                     f"policy@champion is version {now.version}, which took over from none; name a former champion with "

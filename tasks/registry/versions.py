@@ -214,9 +214,9 @@ class VersionStore:
         except (MlflowException, OSError) as error:
             if known := outages.explained(error):
                 raise known from error
-            moved = tracking.moved(source, self.root)
+            cure = tracking.moved(source, self.root)
             raise BadModel(
-                f"{version.name} version {version.version}: no files at {source}; {moved or _LOST}\n{error}"
+                f"{version.name} version {version.version}: no files at {source}; {cure or _LOST}\n{error}"
             ) from error
         return Path(path)
 

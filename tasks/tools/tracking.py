@@ -263,7 +263,9 @@ def download(root: Path, store: "MlflowClient", run_id: str, folder: str, into: 
         if known := outages.explained(error):
             raise known from error
         source = str(store.get_run(run_id).info.artifact_uri)
-        cure = moved(source, root) or "restore the artifact store from a backup"
+        cure = moved(source, root)
+        if cure is None:
+            cure = "restore the artifact store from a backup"
         raise NoFiles(f"run {run_id} has no folder {folder}/ in MLflow; {cure}: {error}") from error
 
 

@@ -1,6 +1,7 @@
 """The only module that calls DVC: check whether a step is up to date, record its outputs, fetch and push data."""
 
 import logging
+import re
 from collections.abc import Callable, Iterator, Mapping, Sequence
 from contextlib import chdir, contextmanager, suppress
 from functools import cached_property
@@ -11,7 +12,7 @@ from urllib.parse import urlsplit, urlunsplit
 
 import yaml
 
-from core.errors import BadWorkspace, Damaged, Unwritable
+from core.errors import BadWorkspace, Damaged, NotInstalled, Unwritable
 from core.files import recover, unwritable, write_text
 from core.settings import BaseSettings
 from core.urls import without_secrets
@@ -23,6 +24,12 @@ _UNFINISHED = ".unfinished"
 
 _FETCH_REMOTE = "replay"
 """Name of a temporary remote that is only fetched from."""
+
+LOCKS = {"dvc-s3": "requirements-s3.txt"}
+"""Driver of a kind of remote → the lock of the extra that installs it."""
+
+_MISSING_DRIVER = re.compile(r"requires '(dvc-[a-z0-9]+)' to be installed")
+"""How DVC reports that a kind of remote needs another package."""
 
 PATIENCE = 10.0
 """Timeout in seconds of the check of the remote when a round opens."""
@@ -273,8 +280,11 @@ class DataGraph:
         Raises:
             BadWorkspace: recorded data is missing from both cache and workspace.
         """
+        from dvc.exceptions import DvcException
+
         for stage in dict.fromkeys(stage for stage, _ in self._lost()):
-            self.record(stage)
+            with suppress(DvcException):  # an output is missing from the workspace too, and is reported below
+                self.record(stage)
         if lost := [path for _, path in self._lost()]:
             raise BadWorkspace(
                 f"{', '.join(lost)}: missing from both the workspace and the DVC cache {self.cache}, so nothing was "
@@ -297,6 +307,7 @@ class DataGraph:
 
         Raises:
             BadWorkspace: it is not, or does not answer within `PATIENCE` seconds.
+            NotInstalled: it needs a driver, such as that for `s3://`.
         """
         remote = self.remote_of(knobs.remote)
         if remote and remote not in self._config["remote"]:
@@ -307,8 +318,17 @@ class DataGraph:
             self._check_remote(remote)
 
     def _check_remote(self, remote: str) -> None:
+        if unwritable(self.root / ".dvc" / "tmp"):
+            return  # nothing can be pushed from a read-only workspace, in which `plan` still works
         with chdir(self.root):
             problem = _within(PATIENCE, lambda: self._problem_with(remote))
+        if problem and (driver := _MISSING_DRIVER.search(problem)):
+            lock = LOCKS.get(driver[1])
+            install = f"pip install -r {lock}" if lock else f"pip install {driver[1]}"
+            raise NotInstalled(
+                f"versioning.remote: the DVC remote {remote!r} ({self.address(remote)}) needs the driver {driver[1]}, "
+                f"which is not installed; install it with `{install}`"
+            )
         if problem:
             raise BadWorkspace(
                 f"versioning.remote: the DVC remote {remote!r} ({self.address(remote)}) cannot be used: {problem}; "

@@ -82,7 +82,8 @@ def reward_version(workspace: Workspace, version: str | None, round_name: str | 
         return registered[0]
     policy = store.version(version) if version else store.champion()
     if policy is None:
-        raise NotFound(absent.why(store))
+        reason = absent.why(store)
+        raise NotFound(reason)
     if "reward_version" not in policy.tags:
         raise NotFound(f"policy version {policy.version} was trained without a reward model; {_available(store)}")
     return store.version(policy.tags["reward_version"], "reward")
