@@ -16,6 +16,7 @@ from core.errors import BadFeedback
 from feedback import canonical, packaging
 from feedback.packaging.raw import as_json
 from feedback.schema import FeedbackEvent, RejectedRecord
+from feedback.trust import Trust
 
 Record = Mapping[str, Any]
 
@@ -48,19 +49,29 @@ class Line(NamedTuple):
 
 
 def events(
-    path: Path, source: str, defaults: Record, convert: Callable[[Record], Record] = dict
+    path: Path,
+    source: str,
+    defaults: Record,
+    convert: Callable[[Record], Record] = dict,
+    trust: Trust = Trust.OPERATOR,
 ) -> Iterator[FeedbackEvent | RejectedRecord]:
     """The records of a file as events. `convert` turns each into a form that `feedback.canonical` reads.
+
+    `trust` says which fields the records may state.
 
     Raises:
         BadFeedback: see `read`.
     """
-    for _, record in judged(path, source, defaults, convert):
+    for _, record in judged(path, source, defaults, convert, trust):
         yield record
 
 
 def judged(
-    path: Path, source: str, defaults: Record, convert: Callable[[Record], Record] = dict
+    path: Path,
+    source: str,
+    defaults: Record,
+    convert: Callable[[Record], Record] = dict,
+    trust: Trust = Trust.OPERATOR,
 ) -> Iterator[tuple[Line, FeedbackEvent | RejectedRecord]]:
     """The same as `events`, each with the line that it was read from.
 
@@ -73,7 +84,7 @@ def judged(
         filled = {**defaults, "source": source, "source_id": identity, "source_sha256": sha256}
         record: FeedbackEvent | RejectedRecord
         try:
-            record = canonical.event(convert(parse(line)), filled)
+            record = canonical.event(convert(parse(line)), filled, trust)
         except Exception as error:  # also one that no check foresaw: one odd record must not stop all others
             record = rejected(error, source, line.where, line.text)
         yield line, record

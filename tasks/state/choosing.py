@@ -6,7 +6,7 @@ from pathlib import Path
 from shlex import quote
 
 from core.errors import BadParams, BadWorkspace
-from tasks.state import identity
+from tasks.state import identity, receipts
 from tasks.state.workspace import PROJECT, SHIPPED, Workspace
 
 
@@ -26,6 +26,7 @@ def at(root: Path, name: str | None = None, salt: str | None = None) -> Workspac
         if not workspace.graph.exists():
             _copy_shipped_files(workspace.root)
         identity.made(workspace, name, salt)
+        receipts.begin(workspace)
     except OSError as error:
         raise BadWorkspace(f"{workspace.root} cannot be written ({error}); name a folder that can be") from error
     return workspace

@@ -7,10 +7,15 @@ import hashlib
 import os
 import shutil
 import time
+from collections import Counter
 from collections.abc import Iterable, Iterator, Mapping, Sequence
 from contextlib import contextmanager
+from functools import partial
+from itertools import chain
+from itertools import count as count_from
 from pathlib import Path
 from tempfile import TemporaryDirectory
+from types import MappingProxyType
 from typing import Annotated, NamedTuple
 
 from pydantic import Field, SerializeAsAny
@@ -20,7 +25,7 @@ from core.errors import BadFeedback
 from core.files import digest, replacing
 from core.plugins import used
 from core.settings import BaseSettings, override, read, section
-from feedback import forgotten, packaging, store
+from feedback import forgotten, packaging, store, superseding, trust
 from feedback.clashes import rejecting
 from feedback.faults import Faults
 from feedback.fieldmap import FieldMap
@@ -28,12 +33,14 @@ from feedback.lines import Line, judged, parse
 from feedback.packaging.raw import as_json
 from feedback.schema import FeedbackEvent, RejectedRecord
 from feedback.sources import Intake, Source
-from feedback.sources.jsonl import JSONL, source_name
+from feedback.sources.jsonl import source_name
 from feedback.sources.simulated import Simulated
-from tasks.state import feedback_database, tombstones
+from feedback.trust import Trust
+from tasks.state import feedback_database, receipts, tombstones
 from tasks.state.collisions import HandedInFile, collisions
 from tasks.state.inbox_index import WIDTH, InboxIndex, count_new, packed
 from tasks.state.lock import holding
+from tasks.state.receipts import NOTHING, InboxFile, Receipt, Stated
 from tasks.state.round import code_digest
 from tasks.state.workspace import Workspace
 
@@ -65,20 +72,38 @@ def waiting(workspace: Workspace) -> list[Path]:
     return sorted(records, key=lambda file: (file.stat().st_mtime_ns, file.name))
 
 
+def inbox_sources(workspace: Workspace) -> list[InboxFile]:
+    """The files in the inbox in the order in which a round reads them: those that were imported first."""
+    return receipts.files(workspace, waiting(workspace), tombstones.forgotten(workspace))
+
+
 def inbox_events(workspace: Workspace) -> list[FeedbackEvent]:
     """The valid events in the inbox, before prompt groups are assigned."""
-    intake = Intake(round=0, seed=0)
-    records = (record for file in waiting(workspace) for record in JSONL(path=file).read(intake))
-    return [record for record in records if isinstance(record, FeedbackEvent)]
+    return [event for event, _ in _inbox_events(workspace)]
+
+
+def _inbox_events(workspace: Workspace) -> Iterator[tuple[FeedbackEvent, Trust]]:
+    for source in inbox_sources(workspace):
+        for record in source.read(Intake(round=0, seed=0)):
+            if isinstance(record, FeedbackEvent):
+                yield record, source.level
 
 
 def waiting_events(workspace: Workspace) -> list[FeedbackEvent]:
-    """The valid events that wait in the inbox, then those in the feedback database, each id once."""
-    events = [*inbox_events(workspace), *feedback_database.waiting_events(workspace)]
-    first: dict[str, FeedbackEvent] = {}
-    for event in events:
-        first.setdefault(event.feedback_id, event)
-    return list(forgotten.kept(first.values(), tombstones.forgotten(workspace)))
+    """The valid events that wait in the inbox, then those in the feedback database, each id once.
+
+    Those that supersede what they may not are left out: a round will not take them in.
+    """
+    first: dict[str, tuple[FeedbackEvent, Trust]] = {}
+    for event, level in _inbox_events(workspace):
+        first.setdefault(event.feedback_id, (event, level))
+    for event in feedback_database.waiting_events(workspace):
+        first.setdefault(event.feedback_id, (event, Trust.OUTSIDE))
+    named = {event.supersedes for event, _ in first.values() if event.supersedes}
+    known = superseding.givers(event for event, _ in first.values() if event.feedback_id in named)
+    known |= superseding.givers(store.with_ids(workspace.feedback, named).values())
+    events = (event for event, level in first.values() if not superseding.problem(event, level, known))
+    return list(forgotten.kept(events, tombstones.forgotten(workspace)))
 
 
 def new_records(workspace: Workspace) -> int:
@@ -88,8 +113,8 @@ def new_records(workspace: Workspace) -> int:
 
 def _waiting_ids(workspace: Workspace) -> bytes:
     """The packed ids of the records in the inbox and the feedback database."""
-    index = InboxIndex(workspace.inbox_index, code_digest())
-    ids = index.ids(waiting(workspace), _ids) + packed(feedback_database.waiting(workspace))
+    index, files = InboxIndex(workspace.inbox_index, code_digest()), waiting(workspace)
+    ids = index.ids(files, partial(_ids, workspace)) + packed(feedback_database.waiting(workspace))
     index.save()
     return ids
 
@@ -100,9 +125,10 @@ def _stored_ids(workspace: Workspace) -> bytes:
 
 
 @collecting.paused()
-def _ids(file: Path) -> bytes:
+def _ids(workspace: Workspace, file: Path) -> bytes:
     """The packed ids of the usable records of a file."""
-    return _packed_ids((None, record) for record in JSONL(path=file).read(Intake(round=0, seed=0)))
+    [source] = receipts.files(workspace, [file], tombstones.forgotten(workspace))
+    return _packed_ids((None, record) for record in source.read(Intake(round=0, seed=0)))
 
 
 def _packed_ids(records: Iterable[tuple[object, FeedbackEvent | RejectedRecord]]) -> bytes:
@@ -154,27 +180,34 @@ class HandedIn(NamedTuple):
     """Records that cannot be used; they were skipped."""
     rejects: tuple[Path, ...]
     """Files with these records and the reasons."""
+    ignored: Mapping[str, int] = MappingProxyType({})
+    """Field → how many records state it although they may not without `--trust`: it is ignored."""
 
 
 def hand_in(
-    workspace: Workspace, paths: Sequence[Path], skip_bad: bool = False, fields: FieldMap | None = None
+    workspace: Workspace,
+    paths: Sequence[Path],
+    skip_bad: bool = False,
+    fields: FieldMap | None = None,
+    stated: Stated = NOTHING,
 ) -> HandedIn:
     """Check feedback files, or all files of folders, and copy them to the inbox; they are on disk when this returns.
 
     The records are read by the code that the next round reads them with. With `skip_bad`, the records that cannot be
     used are written to a file beside each file, with their reasons, and only the others are taken in. Records of
-    forgotten annotators cannot be used. Records that are read by a map are stored in the canonical form.
+    forgotten annotators cannot be used. Records that are read by a map are stored in the canonical form. `stated` is
+    what the operator states of all records.
 
     Raises:
         BadFeedback: a file does not exist, is of a kind that is not read, or has no usable record; or a record cannot
             be used and `skip_bad` is false. Names the faults by kind, with counts. Nothing is taken in then.
     """
-    gone = tombstones.forgotten(workspace)
-    checked = [_check(file, fields, gone, {}) for path in paths for file in packaging.files_at(path)]
+    reading = _Reading(fields, tombstones.forgotten(workspace), stated)
+    checked = [_check(file, reading, {}) for path in paths for file in packaging.files_at(path)]
     known = _waiting_ids(workspace) + _stored_ids(workspace)
-    handed = [HandedInFile(each.file, each.ids, each.as_in_inbox) for each in _not_waiting(workspace, checked)]
-    taken = collisions(workspace, handed, waiting(workspace), known)
-    checked = [_check(each.file, fields, gone, taken[each.file]) if each.file in taken else each for each in checked]
+    handed = [HandedInFile(each.file, each.ids, each.as_in_inbox, each.claims) for each in _new(workspace, checked)]
+    taken = collisions(workspace, handed, inbox_sources(workspace), known)
+    checked = [_check(each.file, reading, taken[each.file]) if each.file in taken else each for each in checked]
     faults = [fault for file in checked for fault in file.faults]
     rejected = sum(file.rejected for file in checked)
     if faults and not skip_bad:
@@ -187,13 +220,49 @@ def hand_in(
     with holding(workspace.watch_lock("import"), "an import of feedback", wait=_PATIENCE):
         _take_in(workspace, checked)
     new = count_new(b"".join(file.ids for file in checked), known)
-    return HandedIn(len(checked), sum(file.usable for file in checked), new, rejected, rejects)
+    ignored = sum((file.ignored for file in checked), Counter[str]())
+    return HandedIn(len(checked), sum(file.usable for file in checked), new, rejected, rejects, dict(ignored))
 
 
-def _not_waiting(workspace: Workspace, checked: Iterable["_Checked"]) -> list["_Checked"]:
-    """The files whose content does not wait in the inbox already."""
-    names = {packaging.stem(file.name) for file in waiting(workspace)}
-    return [file for file in checked if packaging.stem(file.target) not in names]
+def _new(workspace: Workspace, checked: Iterable["_Checked"]) -> list["_Checked"]:
+    """The files whose content was not imported and waits already.
+
+    Raises:
+        BadFeedback: one waits, but the operator stated something else of it.
+    """
+    imported = {receipt.source: receipt for receipt in receipts.valid(workspace).values()}
+    new = []
+    for file in checked:
+        receipt = imported.get(packaging.stem(file.target))
+        if receipt is None:
+            new.append(file)
+        elif receipt.stated != file.reading.stated:
+            raise BadFeedback(
+                f"{file.file} waits already as {workspace.name(workspace.inbox / receipt.name)}, imported with "
+                f"{receipt.stated}; remove that file to import it with {file.reading.stated}"
+            )
+    return new
+
+
+class _Reading(NamedTuple):
+    """How files that are handed in are read."""
+
+    fields: FieldMap | None
+    """The map that they are read by."""
+    gone: tuple[str, ...]
+    """SHA-256 of the ids of forgotten annotators."""
+    stated: Stated
+    """What the operator states of all records."""
+
+    def judged(self, file: Path, source: str) -> Iterator[tuple[Line, FeedbackEvent | RejectedRecord]]:
+        """The records of a file; those of forgotten annotators are rejected."""
+        convert = self.fields.record if self.fields else dict
+        for line, record in judged(file, source, self.stated.defaults, convert, self.stated.level):
+            if self.gone and isinstance(record, FeedbackEvent) and not forgotten.is_kept(record, self.gone):
+                reason = "annotator_id is that of a forgotten annotator, expected another"
+                yield line, RejectedRecord(source=record.source, where=line.where, reason=reason, record=line.text)
+            else:
+                yield line, record
 
 
 class _Checked(NamedTuple):
@@ -216,57 +285,53 @@ class _Checked(NamedTuple):
     """SHA-256 of its usable records as JSON lines."""
     ids: bytes
     """The packed ids of its usable records, as they will be read from the inbox."""
-    fields: FieldMap | None
-    """The map that it is read by."""
-    gone: tuple[str, ...]
-    """SHA-256 of the ids of forgotten annotators."""
+    reading: _Reading
     taken: Mapping[str, str]
-    """Position of a record whose id another one has → the reason to reject it."""
+    """Position of a record that may not have its id, or supersede what it names → the reason to reject it."""
+    claims: Mapping[str, FeedbackEvent]
+    """Position → a record that supersedes another one, which is to be checked."""
+    ignored: Counter[str]
+    """Field → how many records state it although they may not."""
 
     @property
     def as_it_is(self) -> bool:
         """Whether all of the file is taken in, unchanged."""
-        return not self.rejected and self.fields is None
+        return not self.rejected and self.reading.fields is None
 
     def records(self) -> Iterator[tuple[Line, FeedbackEvent | RejectedRecord]]:
         """Its records, read again."""
-        return rejecting(_judged(self.file, source_name(self.file), self.fields, self.gone), self.taken)
+        return rejecting(self.reading.judged(self.file, source_name(self.file)), self.taken)
 
     def as_in_inbox(self) -> Iterator[tuple[Line, FeedbackEvent | RejectedRecord]]:
         """The same, with the ids that they will have in the inbox."""
-        return rejecting(_judged(self.file, packaging.stem(self.target), self.fields, self.gone), self.taken)
-
-
-def _judged(
-    file: Path, source: str, fields: FieldMap | None, gone: tuple[str, ...]
-) -> Iterator[tuple[Line, FeedbackEvent | RejectedRecord]]:
-    """The records of a file; those of forgotten annotators are rejected."""
-    for line, record in judged(file, source, {}, fields.record if fields else dict):
-        if gone and isinstance(record, FeedbackEvent) and not forgotten.is_kept(record, gone):
-            reason = "annotator_id is that of a forgotten annotator, expected another"
-            yield line, RejectedRecord(source=record.source, where=line.where, reason=reason, record=line.text)
-        else:
-            yield line, record
+        return rejecting(self.reading.judged(self.file, packaging.stem(self.target)), self.taken)
 
 
 @collecting.paused()
-def _check(file: Path, fields: FieldMap | None, gone: tuple[str, ...], taken: Mapping[str, str]) -> _Checked:
+def _check(file: Path, reading: _Reading, taken: Mapping[str, str]) -> _Checked:
     before, (kind, compression) = digest(file), packaging.detect(file)
     name = (packaging.content_digest(file) if compression.ending else before)[:16]
     faults, ids, lines = Faults(), bytearray(), hashlib.sha256()
-    for line, record in rejecting(_judged(file, name, fields, gone), taken):
+    claims: dict[str, FeedbackEvent] = {}
+    ignored: Counter[str] = Counter()
+    for line, record in rejecting(reading.judged(file, name), taken):
         if isinstance(record, RejectedRecord):
             faults.add(record)
-        else:
-            ids += packed([record.feedback_id])
-            lines.update(_line(line, fields))
+            continue
+        ids += packed([record.feedback_id])
+        lines.update(_line(line, reading.fields))
+        if superseding.claims(record, reading.stated.level):
+            claims[line.where] = record
+        if reading.stated.level is not Trust.FULL:
+            ignored.update(trust.ignored(record))
     usable = len(ids) // WIDTH
     _check_usable(file, usable, faults)
     target = f"{name}.{kind}{compression.ending}"
-    if faults.total or fields:
+    if faults.total or reading.fields:
         target = f"{lines.hexdigest()[:16]}.jsonl"
     digests = (target, lines.hexdigest(), bytes(ids))
-    checked = _Checked(file, before, usable, faults.total, faults.lines(), *digests, fields, gone, taken)
+    counts = (usable, faults.total, faults.lines())
+    checked = _Checked(file, before, *counts, *digests, reading, taken, claims, ignored)
     return checked if checked.as_it_is else checked._replace(ids=_packed_ids(checked.as_in_inbox()))
 
 
@@ -293,17 +358,28 @@ def _write_rejects(checked: _Checked) -> Path:
 def _take_in(workspace: Workspace, checked: Iterable[_Checked]) -> None:
     """Copy files to the inbox, each content once, in the order in which `waiting` returns them."""
     index = InboxIndex(workspace.inbox_index, code_digest())
-    names = {packaging.stem(file.name) for file in waiting(workspace)}
+    imported = {receipt.source for receipt in receipts.valid(workspace).values()}
     with _drafts(workspace.inbox) as drafts:
         for file in checked:
-            if packaging.stem(file.target) not in names:
-                names.add(packaging.stem(file.target))
+            source = packaging.stem(file.target)
+            if source not in imported:
+                imported.add(source)
                 draft = drafts / file.target
-                _copy(file, draft)
-                target = draft.rename(workspace.inbox / file.target)
+                sha256 = _copy(file, draft)
+                target = _free(workspace.inbox / file.target, source)
+                stated = file.reading.stated._asdict()
+                receipts.add(workspace, Receipt(name=target.name, sha256=sha256, source=source, **stated))
+                draft.rename(target)
                 if file.as_it_is:
                     index.add(target, file.ids)
     index.save()
+
+
+def _free(target: Path, stem: str) -> Path:
+    """The path, or one with a number, if somebody put another file there by hand."""
+    ending = target.name.removeprefix(stem)
+    numbered = (target.with_name(f"{stem}-{number}{ending}") for number in count_from(2))
+    return next(path for path in chain([target], numbered) if not os.path.lexists(path))
 
 
 @contextmanager
@@ -316,8 +392,8 @@ def _drafts(inbox: Path) -> Iterator[Path]:
         yield Path(folder)
 
 
-def _copy(checked: _Checked, draft: Path) -> None:
-    """Copy what is taken in of a file; it is on disk when this returns."""
+def _copy(checked: _Checked, draft: Path) -> str:
+    """Copy what is taken in of a file; it is on disk when this returns its SHA-256."""
     copied = hashlib.sha256()
     with draft.open("wb") as stream:
         for block in _blocks(checked.file) if checked.as_it_is else _usable_lines(checked):
@@ -329,6 +405,7 @@ def _copy(checked: _Checked, draft: Path) -> None:
         raise BadFeedback(f"{checked.file} has changed since it was checked; run the command again")
     now = time.time_ns()  # the clock of the file system is coarser: files would be equally old
     os.utime(draft, ns=(now, now))
+    return copied.hexdigest()
 
 
 def _blocks(file: Path) -> Iterator[bytes]:
@@ -341,7 +418,7 @@ def _usable_lines(checked: _Checked) -> Iterator[bytes]:
     """The usable records as JSON lines: the same texts, and so the same ids."""
     for line, record in checked.records():
         if isinstance(record, FeedbackEvent):
-            yield _line(line, checked.fields)
+            yield _line(line, checked.reading.fields)
 
 
 def _line(line: Line, fields: FieldMap | None) -> bytes:
