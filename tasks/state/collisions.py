@@ -23,6 +23,8 @@ from tasks.state.receipts import InboxFile
 from tasks.state.workspace import Workspace
 
 Records = Callable[[], Iterator[tuple[Line, FeedbackEvent | RejectedRecord]]]
+Inbox = Callable[[], Sequence[InboxFile]]
+"""Returns the files that wait; called only if there is something to compare."""
 
 
 class HandedInFile(NamedTuple):
@@ -38,7 +40,7 @@ class HandedInFile(NamedTuple):
 
 
 def collisions(
-    workspace: Workspace, files: Sequence[HandedInFile], inbox: Sequence[InboxFile], known: bytes
+    workspace: Workspace, files: Sequence[HandedInFile], inbox: Inbox, known: bytes
 ) -> dict[Path, dict[str, str]]:
     """File → position of a record that cannot be taken in → the reason to reject it.
 
@@ -54,16 +56,14 @@ def collisions(
     return reasons
 
 
-def _foreign(
-    workspace: Workspace, files: Sequence[HandedInFile], inbox: Sequence[InboxFile]
-) -> dict[Path, dict[str, str]]:
+def _foreign(workspace: Workspace, files: Sequence[HandedInFile], inbox: Inbox) -> dict[Path, dict[str, str]]:
     """The records that supersede an event of somebody else, or one that is not known."""
     claims = [event for file in files for event in file.claims.values()]
     if not claims:
         return {}
     named = {event.supersedes for event in claims if event.supersedes}
     handed = (record for file in files for _, record in file.records())
-    waiting = (record for file in inbox for record in file.read(Intake(round=0, seed=0)))
+    waiting = (record for file in inbox() for record in file.read(Intake(round=0, seed=0)))
     single = feedback_database.waiting_events(workspace)
     records = (*store.with_ids(workspace.feedback, named).values(), *single, *waiting, *handed)
     known = superseding.givers(
@@ -81,7 +81,7 @@ def _foreign(
 
 
 def _clashing(
-    workspace: Workspace, files: Sequence[HandedInFile], inbox: Sequence[InboxFile], known: bytes
+    workspace: Workspace, files: Sequence[HandedInFile], inbox: Inbox, known: bytes
 ) -> dict[Path, dict[str, str]]:
     """The records whose id an earlier record has with other content."""
     doubtful = repeated(b"".join(file.ids for file in files), known)
@@ -93,11 +93,11 @@ def _clashing(
     return {path: reasons for path, reasons in rejected.items() if reasons}
 
 
-def _known(workspace: Workspace, inbox: Sequence[InboxFile], doubtful: frozenset[bytes]) -> Iterator[FeedbackEvent]:
+def _known(workspace: Workspace, inbox: Inbox, doubtful: frozenset[bytes]) -> Iterator[FeedbackEvent]:
     """The events with these ids that are stored, then those that were imported and wait."""
     names = {name for name in store.ids(workspace.feedback) if packed([name]) in doubtful}
     yield from store.with_ids(workspace.feedback, names).values()
-    for record in (record for file in inbox if file.imported for record in file.read(Intake(round=0, seed=0))):
+    for record in (record for file in inbox() if file.imported for record in file.read(Intake(round=0, seed=0))):
         if isinstance(record, FeedbackEvent) and packed([record.feedback_id]) in doubtful:
             yield record
 

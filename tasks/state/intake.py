@@ -114,7 +114,8 @@ def new_records(workspace: Workspace) -> int:
 def _waiting_ids(workspace: Workspace) -> bytes:
     """The packed ids of the records in the inbox and the feedback database."""
     index, files = InboxIndex(workspace.inbox_index, code_digest()), waiting(workspace)
-    ids = index.ids(files, partial(_ids, workspace)) + packed(feedback_database.waiting(workspace))
+    read = partial(_ids, receipts.read(workspace), tombstones.forgotten(workspace))
+    ids = index.ids(files, read) + packed(feedback_database.waiting(workspace))
     index.save()
     return ids
 
@@ -125,9 +126,9 @@ def _stored_ids(workspace: Workspace) -> bytes:
 
 
 @collecting.paused()
-def _ids(workspace: Workspace, file: Path) -> bytes:
+def _ids(imported: Mapping[str, Receipt], gone: Sequence[str], file: Path) -> bytes:
     """The packed ids of the usable records of a file."""
-    [source] = receipts.files(workspace, [file], tombstones.forgotten(workspace))
+    source = receipts.file(file, imported, gone)
     return _packed_ids((None, record) for record in source.read(Intake(round=0, seed=0)))
 
 
@@ -206,7 +207,7 @@ def hand_in(
     checked = [_check(file, reading, {}) for path in paths for file in packaging.files_at(path)]
     known = _waiting_ids(workspace) + _stored_ids(workspace)
     handed = [HandedInFile(each.file, each.ids, each.as_in_inbox, each.claims) for each in _new(workspace, checked)]
-    taken = collisions(workspace, handed, inbox_sources(workspace), known)
+    taken = collisions(workspace, handed, partial(inbox_sources, workspace), known)
     checked = [_check(each.file, reading, taken[each.file]) if each.file in taken else each for each in checked]
     faults = [fault for file in checked for fault in file.faults]
     rejected = sum(file.rejected for file in checked)
@@ -224,13 +225,14 @@ def hand_in(
     return HandedIn(len(checked), sum(file.usable for file in checked), new, rejected, rejects, dict(ignored))
 
 
-def _new(workspace: Workspace, checked: Iterable["_Checked"]) -> list["_Checked"]:
+def _new(workspace: Workspace, checked: Sequence["_Checked"]) -> list["_Checked"]:
     """The files whose content was not imported and waits already.
 
     Raises:
         BadFeedback: one waits, but the operator stated something else of it.
     """
-    imported = {receipt.source: receipt for receipt in receipts.valid(workspace).values()}
+    sources = {packaging.stem(file.target) for file in checked}
+    imported = {receipt.source: receipt for receipt in receipts.valid(workspace, sources).values()}
     new = []
     for file in checked:
         receipt = imported.get(packaging.stem(file.target))
@@ -355,10 +357,11 @@ def _write_rejects(checked: _Checked) -> Path:
     return target
 
 
-def _take_in(workspace: Workspace, checked: Iterable[_Checked]) -> None:
+def _take_in(workspace: Workspace, checked: Sequence[_Checked]) -> None:
     """Copy files to the inbox, each content once, in the order in which `waiting` returns them."""
     index = InboxIndex(workspace.inbox_index, code_digest())
-    imported = {receipt.source for receipt in receipts.valid(workspace).values()}
+    sources = {packaging.stem(file.target) for file in checked}
+    imported = {receipt.source for receipt in receipts.valid(workspace, sources).values()}
     with _drafts(workspace.inbox) as drafts:
         for file in checked:
             source = packaging.stem(file.target)

@@ -7,7 +7,7 @@ changed, so that a round that is repeated reads the same events.
 
 import json
 import re
-from collections.abc import Iterable, Iterator, Mapping, Sequence
+from collections.abc import Collection, Iterable, Iterator, Mapping, Sequence
 from pathlib import Path
 from shlex import quote
 from typing import NamedTuple
@@ -112,8 +112,16 @@ def files(workspace: Workspace, waiting: Iterable[Path], gone: Sequence[str] = (
     An event of an imported file is thereby read before one from outside with the same id.
     """
     receipts = read(workspace)
-    sources = [_file(file, receipts.get(file.name), tuple(gone)) for file in waiting]
-    return sorted(sources, key=lambda source: not source.imported)
+    return sorted((file(path, receipts, gone) for path in waiting), key=lambda source: not source.imported)
+
+
+def file(path: Path, receipts: Mapping[str, Receipt], gone: Sequence[str] = ()) -> InboxFile:
+    """A file of the inbox as a source. It is read once to compare it with its receipt."""
+    receipt = receipts.get(path.name)
+    if receipt is None or not _is_of(receipt, path):
+        return InboxFile(path=path, source=f"inbox:{source_name(path)}", imported=False, gone=tuple(gone))
+    stated = receipt.stated
+    return InboxFile(path=path, source=receipt.source, imported=True, trust=stated.trust, **stated.defaults)
 
 
 def read(workspace: Workspace) -> dict[str, Receipt]:
@@ -133,9 +141,10 @@ def read(workspace: Workspace) -> dict[str, Receipt]:
     }
 
 
-def valid(workspace: Workspace) -> dict[str, Receipt]:
-    """The receipts of the files that wait with the content that was imported."""
-    return {name: receipt for name, receipt in read(workspace).items() if _is_of(receipt, workspace.inbox / name)}
+def valid(workspace: Workspace, sources: Collection[str] | None = None) -> dict[str, Receipt]:
+    """The receipts of the files that wait with the content that was imported; with `sources`, only of these."""
+    wanted = (receipt for receipt in read(workspace).values() if sources is None or receipt.source in sources)
+    return {receipt.name: receipt for receipt in wanted if _is_of(receipt, workspace.inbox / receipt.name)}
 
 
 def begin(workspace: Workspace) -> None:
@@ -166,13 +175,6 @@ def renew(workspace: Workspace, before: Mapping[str, Receipt]) -> None:
             if (workspace.inbox / name).exists()
         ]
         write(workspace, now)
-
-
-def _file(file: Path, receipt: Receipt | None, gone: tuple[str, ...]) -> InboxFile:
-    if receipt is None or not _is_of(receipt, file):
-        return InboxFile(path=file, source=f"inbox:{source_name(file)}", imported=False, gone=gone)
-    stated = receipt.stated
-    return InboxFile(path=file, source=receipt.source, imported=True, trust=stated.trust, **stated.defaults)
 
 
 def _is_of(receipt: Receipt, file: Path) -> bool:
