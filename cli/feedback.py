@@ -34,16 +34,33 @@ def import_files(
         typer.Option("--skip-bad", help="Skip records that cannot be used; write them to a file beside, with reasons."),
     ] = False,
     map_file: FieldMapFile = None,
+    licence: Annotated[
+        str | None, typer.Option("--licence", metavar="SPDX", help="Licence of the records that state none.")
+    ] = None,
+    consent: Annotated[
+        str | None, typer.Option("--consent", metavar="TEXT", help="Consent of the records that state none.")
+    ] = None,
+    trust: Annotated[
+        bool,
+        typer.Option(
+            "--trust", help="Also believe feedback_id, prompt_group and split, and supersede events of other people."
+        ),
+    ] = False,
     folder: Folder = None,
 ) -> None:
     """Add feedback to the inbox. With enough records, a Prefect deployment starts a round."""
     from feedback import fieldmap
     from tasks.state import intake
     from tasks.state.choosing import current
+    from tasks.state.receipts import Stated
     from tasks.tools.events import configured, send_feedback_ready
 
+    for option, value in (("--licence", licence), ("--consent", consent)):
+        if value is not None and not value.strip():
+            raise BadParams(f"{option} is empty; give a text, or leave the option out")
     workspace, out = current(folder), console()
-    handed_in = intake.hand_in(workspace, files, skip_bad, fieldmap.load(map_file) if map_file else None)
+    stated = Stated(trust, licence, consent)
+    handed_in = intake.hand_in(workspace, files, skip_bad, fieldmap.load(map_file) if map_file else None, stated)
     for line in _report(handed_in):
         out.print(line, soft_wrap=True)
     waiting = intake.count(workspace)
@@ -129,13 +146,16 @@ def export(
     folder: Folder = None,
 ) -> None:
     """Write stored feedback to a file in the canonical form, without that of forgotten annotators."""
+    from cli.display.inspected import import_command
     from feedback.export import export as write
     from tasks.state import tombstones
     from tasks.state.choosing import current
 
     workspace = current(folder)
     count = write(workspace.feedback, file.absolute(), kind or (), source or (), tombstones.forgotten(workspace))
-    console().print(f"Wrote {count:,} events to {file}.", soft_wrap=True)
+    out = console()
+    out.print(f"Wrote {count:,} events to {file}.", soft_wrap=True)
+    out.print(f"To take them in elsewhere under the same ids: {import_command(file)} --trust", soft_wrap=True)
 
 
 @feedback.command()
@@ -184,4 +204,6 @@ def _report(handed_in: HandedIn) -> list[str]:
     taken = f"Took in {counted(handed_in.records, 'record')} from {counted(handed_in.files, 'file')}"
     taken += "." if handed_in.new == handed_in.records else f"; {handed_in.new:,} of them were not known yet."
     skipped = [f"Skipped {handed_in.rejected} records; they are in:"] if handed_in.rejected else []
-    return [taken, *skipped, *(f"  {path}" for path in handed_in.rejects)]
+    from cli.display.inspected import ignored
+
+    return [taken, *ignored(handed_in.ignored), *skipped, *(f"  {path}" for path in handed_in.rejects)]

@@ -18,7 +18,7 @@ from typing import Any, get_args
 from pydantic import ValidationError
 
 from core.errors import BadFeedback
-from feedback import exports, layouts
+from feedback import exports, layouts, trust
 from feedback.checks import problem, rank_problem
 from feedback.faults import reason_of
 from feedback.layouts import Form, Layout
@@ -33,6 +33,7 @@ from feedback.schema import (
     response_id,
     version_1_id,
 )
+from feedback.trust import Trust
 from feedback.turns import conversations, turns
 from feedback.unicode_forms import same_text
 
@@ -51,21 +52,24 @@ UNKNOWN = "unknown"
 """The `annotator_id` of a person who is not known."""
 
 
-def event(record: Mapping[str, Any], defaults: Mapping[str, Any]) -> FeedbackEvent:
+def event(record: Mapping[str, Any], defaults: Mapping[str, Any], level: Trust = Trust.OPERATOR) -> FeedbackEvent:
     """A record as an event; `defaults` (`source`, `source_id`, `round`, …) fill the fields that it does not have.
 
     A record with a `source_id` of its own is identified by source and `source_id`; any other by the default
-    `source_id` alone, so that it is recognised when its file is renamed.
+    `source_id` alone, so that it is recognised when its file is renamed. Fields that the record may not state
+    (`feedback.trust`) are kept in `extra`; a record from outside that states some has an id that no trusted one has.
 
     Raises:
         BadFeedback: the record cannot be used; the message names the field and the problem.
     """
     if len(record) > MOST_COLUMNS:
         raise BadFeedback(f"the record has {len(record):,} columns, expected at most {MOST_COLUMNS:,}")
-    stated = _stated(record)
-    fields = {**defaults, **_fields(stated)}
-    where = str(fields["source"]) if "source_id" in stated else ""
-    fields.setdefault("feedback_id", event_id(where, str(fields["source_id"]), _annotator(record, fields)))
+    read = _fields(_stated(record), level)
+    read |= {"extra": _without_ignored(read["extra"], "prompt_group", read["prompt_id"])}
+    fields = {**defaults, **read}
+    if "feedback_id" not in fields:
+        identity = _identity(record, read, fields, level)
+        fields |= {"feedback_id": identity, "extra": _without_ignored(read["extra"], "feedback_id", identity)}
     fields.setdefault("prompt_group", fields["prompt_id"])
     if _whole(fields.get("schema_version")) is not None:
         fields["schema_version"] = SCHEMA_VERSION  # whichever version wrote the record, this one makes the ids
@@ -79,6 +83,16 @@ def event(record: Mapping[str, Any], defaults: Mapping[str, Any]) -> FeedbackEve
     if reason := problem(validated):
         raise BadFeedback(reason)
     return validated
+
+
+def _identity(record: Mapping[str, Any], read: Mapping[str, Any], fields: Mapping[str, Any], level: Trust) -> str:
+    """The id of an event that may not state one, or does not."""
+    where = str(fields["source"]) if "source_id" in read else ""
+    if level is Trust.OUTSIDE:
+        extra = read["extra"]
+        where = trust.UNTRUSTED_SOURCE if isinstance(extra, dict) and trust.IGNORED in extra else ""
+        return event_id(where, str(fields["source_id"]), UNKNOWN)
+    return event_id(where, str(fields["source_id"]), _annotator(record, fields))
 
 
 def _annotator(record: Mapping[str, Any], fields: Mapping[str, Any]) -> str:
@@ -126,15 +140,15 @@ def _rounded(value: object) -> object:
         return value
 
 
-def _fields(record: dict[str, Any]) -> dict[str, Any]:
+def _fields(record: dict[str, Any], level: Trust) -> dict[str, Any]:
     """The record as fields of an event: texts are validated, ids of prompt and answers are filled in."""
     _check_version(record)
     exports.check(record)
     if "responses" in record:
-        return _canonical(record)
+        return _canonical(record, level)
     layout = layouts.recognise(record)
     form = layout.read(record)
-    fields, extra = _others(record, layout, form)
+    fields, extra = _others(record, layout, form, level)
     read = _read(form, fields, extra)
     _check_different(form, [response["messages"][0].content for response in read["responses"]])
     return fields | read
@@ -167,7 +181,7 @@ def _whole(value: object) -> int | None:
     return int(number) if number.is_integer() else None
 
 
-def _canonical(record: dict[str, Any]) -> dict[str, Any]:
+def _canonical(record: dict[str, Any], level: Trust) -> dict[str, Any]:
     answers = record["responses"]
     if not isinstance(answers, list):
         raise BadFeedback("responses is not a list, expected a list of answers")
@@ -180,8 +194,9 @@ def _canonical(record: dict[str, Any]) -> dict[str, Any]:
         raise BadFeedback(reason)
     named = {f"responses[{ix}]": answer for ix, answer in enumerate(answers)}
     form = Form(record.get("kind", ""), record["prompt"], named, judgements)
-    fields = {name: value for name, value in record.items() if name not in ("responses", "judgements")}
-    read = _read(form, fields, fields.get("extra", {}))
+    stated = {name: value for name, value in record.items() if name not in ("responses", "judgements")}
+    fields, ignored = trust.limited(stated, level)
+    read = _read(form, fields, _with_ignored(fields.get("extra", {}), ignored))
     return fields | (read if "kind" in record else {name: read[name] for name in read if name != "kind"})
 
 
@@ -245,12 +260,30 @@ def _without_nulls(value: Any) -> Any:
     return {name: given for name, given in value.items() if given is not None} if isinstance(value, Mapping) else value
 
 
-def _others(record: Mapping[str, Any], layout: Layout, form: Form) -> tuple[dict[str, Any], dict[str, Any]]:
+def _others(
+    record: Mapping[str, Any], layout: Layout, form: Form, level: Trust
+) -> tuple[dict[str, Any], dict[str, Any]]:
     """The other keys of a record: fields of an event, and `extra` for the rest."""
     rest = {name: value for name, value in record.items() if name not in layout.columns | layout.optional}
-    fields = {name: value for name, value in rest.items() if name in _SHORT_FORM_FIELDS and _is_ours(name, value)}
-    extra = {name: value for name, value in rest.items() if name not in fields}
-    return fields | dict(form.fields), extra | dict(form.native)
+    stated = {name: value for name, value in rest.items() if name in _SHORT_FORM_FIELDS and _is_ours(name, value)}
+    fields, ignored = trust.limited(stated, level)
+    extra = {name: value for name, value in rest.items() if name not in stated}
+    return fields | dict(form.fields), _with_ignored(extra | dict(form.native), ignored)
+
+
+def _without_ignored(extra: Any, field: str, computed: str) -> Any:
+    """`extra` without an ignored field that states what is computed anyway."""
+    ignored = extra.get(trust.IGNORED) if isinstance(extra, dict) else None
+    if not isinstance(ignored, dict) or ignored.get(field) != computed:
+        return extra
+    rest = {name: value for name, value in ignored.items() if name != field}
+    others = {name: value for name, value in extra.items() if name != trust.IGNORED}
+    return {**others, trust.IGNORED: rest} if rest else others
+
+
+def _with_ignored(extra: Any, ignored: Mapping[str, Any]) -> Any:
+    """`extra` with the fields that are not honoured; what is no object is refused with the event."""
+    return {**extra, trust.IGNORED: dict(ignored)} if ignored and isinstance(extra, dict) else extra
 
 
 def _is_ours(name: str, value: Any) -> bool:

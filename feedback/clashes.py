@@ -8,7 +8,11 @@ from feedback.store import identity
 
 Judged = Iterable[tuple[Line, FeedbackEvent | RejectedRecord]]
 
-_REASON = "feedback_id {} is that of another record, expected one of its own (source, source_id and annotator make it)"
+_REASON = (
+    "feedback_id {} is that of another record, or of the same one as it was taken in before (with another licence, for "
+    "example), expected one of its own (source, source_id and annotator make it); what was taken in does not change: "
+    "to correct it, hand in a record with another source_id that names it in `supersedes`"
+)
 
 
 def clashes(events: Iterable[tuple[Line, FeedbackEvent]], first: MutableMapping[str, str]) -> dict[str, str]:

@@ -62,6 +62,11 @@ def prompts(folder: Path, count: int, seed: int, forgotten: Collection[str]) -> 
     return random.Random(seed).sample(pool, min(count, len(pool)))
 
 
+def names_any(record: str, forgotten: Collection[str]) -> bool:
+    """Whether a raw record has the id of a forgotten annotator as a value, in a field of any name."""
+    return bool(_forgotten(texts(record), forgotten))
+
+
 def texts(record: str) -> set[str]:
     """All texts in a raw record, at any depth, JSON inside JSON included; the record itself if it is not JSON."""
     try:
@@ -74,7 +79,7 @@ def _names_nobody(record: FeedbackEvent | RejectedRecord, forgotten: Collection[
     """Whether no forgotten annotator made the record, or is named in one that cannot be used."""
     if isinstance(record, FeedbackEvent):
         return is_kept(record, forgotten)
-    return not _forgotten(texts(record.record), forgotten)
+    return not names_any(record.record, forgotten)
 
 
 def _forgotten(names: Iterable[str], forgotten: Collection[str]) -> set[str]:

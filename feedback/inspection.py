@@ -7,7 +7,7 @@ from pathlib import Path
 from typing import Any, NamedTuple
 
 from core.errors import BadFeedback
-from feedback import exports, layouts, packaging
+from feedback import exports, layouts, packaging, trust
 from feedback.clashes import clashes, rejecting
 from feedback.exports import Exported
 from feedback.faults import Faults
@@ -68,6 +68,10 @@ class Inspection(NamedTuple):
     """Number of usable records that state no licence."""
     shared: dict[int, int]
     """Number of words with which both of two different answers begin → the number of such pairs."""
+    ignored: dict[str, int]
+    """Field → the number of usable records that state it although they may not without `--trust`."""
+    superseding: int
+    """Number of usable records that supersede another event."""
     exported: Exported | None
     """The kind of export, if its records are read by a source only."""
     trial: Trial | None
@@ -90,6 +94,8 @@ class _Tally:
         self.answers: Counter[int] = Counter()
         self.unlicensed = 0
         self.shared: Counter[int] = Counter()
+        self.ignored: Counter[str] = Counter()
+        self.superseding = 0
         self.faults = Faults()
         self._ids: set[str] = set()
         self.repeated: set[str] = set()
@@ -105,6 +111,8 @@ class _Tally:
         self.prompts[sum(len(turn.content.split()) for turn in record.prompt)] += 1
         self.answers.update(len(response.text.split()) for response in record.responses)
         self.unlicensed += record.licence == "none-stated"
+        self.ignored.update(trust.ignored(record))
+        self.superseding += record.supersedes is not None
         self.shared.update(_shared(vote.pair.first, vote.pair.second) for vote in _compared(record))
         if len(self.first) < self._wanted:
             self.first.append((where, record))
@@ -148,6 +156,8 @@ def inspect(
         _lengths(tally.answers),
         tally.unlicensed,
         dict(tally.shared),
+        dict(tally.ignored),
+        tally.superseding,
         exported,
         source,
     )

@@ -17,6 +17,7 @@ from feedback import canonical, packaging
 from feedback.limits import DEEPEST, SHOWN, LimitSettings, is_too_deep, record_problem
 from feedback.packaging.raw import as_json
 from feedback.schema import FeedbackEvent, RejectedRecord
+from feedback.trust import Trust
 
 Record = Mapping[str, Any]
 _DEFAULT = LimitSettings()
@@ -57,13 +58,16 @@ def events(
     defaults: Record,
     convert: Callable[[Record], Record] = dict,
     limits: LimitSettings = _DEFAULT,
+    trust: Trust = Trust.OPERATOR,
 ) -> Iterator[FeedbackEvent | RejectedRecord]:
     """The records of a file as events. `convert` turns each into a form that `feedback.canonical` reads.
+
+    `trust` says which fields the records may state.
 
     Raises:
         BadFeedback: see `read`.
     """
-    for _, record in judged(path, source, defaults, convert, limits):
+    for _, record in judged(path, source, defaults, convert, limits, trust):
         yield record
 
 
@@ -73,6 +77,7 @@ def judged(
     defaults: Record,
     convert: Callable[[Record], Record] = dict,
     limits: LimitSettings = _DEFAULT,
+    trust: Trust = Trust.OPERATOR,
 ) -> Iterator[tuple[Line, FeedbackEvent | RejectedRecord]]:
     """The same as `events`, each with the line that it was read from.
 
@@ -85,7 +90,7 @@ def judged(
         filled = {**defaults, "source": source, "source_id": identity, "source_sha256": sha256}
         record: FeedbackEvent | RejectedRecord
         try:
-            record = canonical.event(convert(parse(line)), filled)
+            record = canonical.event(convert(parse(line)), filled, trust)
         except Exception as error:  # also one that no check foresaw: one odd record must not stop all others
             record = rejected(error, source, line.where, line.text)
         yield line, record

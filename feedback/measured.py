@@ -197,8 +197,17 @@ CURATE_LEAKED = Metric(
     "rows",
     "0",
     "Rows whose prompt or prompt group also occurs in a split that must not share it: held-out pairs and prompts "
-    "must share nothing with training data, and the judge's pairs nothing with the reward model's. The gate "
-    "`data_quality` rejects above 0.",
+    "must share nothing with training data, near-identical prompts included, and the judge's pairs nothing with the "
+    "reward model's. The gate `data_quality` rejects above 0.",
+)
+CURATE_NEAR_COPIES = Metric(
+    "near_copies",
+    "curate",
+    "prompts",
+    "0",
+    "Training prompts that are near-identical to a held-out prompt of another group: they are left out of training, "
+    "with their pairs and demonstrations. There are some where a prompt is near two known groups, or a record that "
+    "was imported with `--trust` states a `prompt_group`.",
 )
 CURATE_SHARED_PAIRS = Metric(
     "shared_pairs",

@@ -43,15 +43,72 @@ def near_links(texts: Sequence[str], threshold: float, start: int = 0) -> Ints:
     return np.concatenate([np.empty((0, 2), dtype=np.int64), *search.links])
 
 
+def near_any(texts: Sequence[str], others: Sequence[str], threshold: float) -> Ints:
+    """The indices of the texts that are near-identical to any of the others, see `near_links`. Shape (found,).
+
+    Unlike a link, this is never by way of a third text: nobody can connect two texts by writing one between them.
+    """
+    lookup = _Lookup(_matrix(map(grams, [*others, *texts])), threshold, len(others))
+    if texts and others:
+        lookup.find_likely()
+        lookup.find_all()
+    return np.flatnonzero(lookup.found)
+
+
+class _Lookup:
+    """A search for the sets that are near one of the first `start` sets; what is found is not searched again."""
+
+    def __init__(self, sets: Any, threshold: float, start: int) -> None:
+        self._sets, self._threshold, self._start = sets, threshold, start
+        self._sizes = np.diff(sets.indptr).astype(np.int64)
+        self.found = np.zeros(sets.shape[0] - start, dtype=np.bool_)
+
+    def find_likely(self) -> None:
+        """Compare sets with one that has the same rarest member by some random order (MinHash)."""
+        rows = np.flatnonzero(self._sizes)
+        for seed in range(_ORDERS if len(rows) else 0):
+            order = np.random.default_rng(seed).permutation(self._sets.shape[1])
+            first = np.minimum.reduceat(order[self._sets.indices], self._sets.indptr[rows])
+            own, theirs = rows >= self._start, rows < self._start
+            values, where = np.unique(first[theirs], return_index=True)
+            if not len(values):
+                return
+            at = np.searchsorted(values, first[own]).clip(max=len(values) - 1)
+            same = values[at] == first[own]
+            self._check(np.stack([rows[own][same], rows[theirs][where[at[same]]]], axis=1))
+
+    def find_all(self) -> None:
+        """Compare the remaining sets with all that prefix filtering leaves."""
+        for own, theirs, is_larger in _prefix_pairs(self._sets, self._sizes, self._threshold):
+            by_member = theirs[: self._start].T.tocsr()
+            for first in range(0, len(self.found), _CHUNK):
+                rows = self._start + first + np.flatnonzero(~self.found[first : first + _CHUNK])
+                pairs = _sharing(own[rows], by_member)
+                pairs[:, 0] = rows[pairs[:, 0]]
+                larger = self._sizes[pairs[:, 1]] <= self._sizes[pairs[:, 0]]
+                self._check(pairs[larger == is_larger])
+
+    def _check(self, pairs: Ints) -> None:
+        size = _FIRST_BLOCK
+        while len(pairs := pairs[~self.found[pairs[:, 0] - self._start]]):
+            block, pairs, size = pairs[:size], pairs[size:], min(2 * size, _BLOCK)
+            self.found[_confirmed(block, self._sets, self._sizes, self._threshold)[:, 0] - self._start] = True
+
+
+def _prefix_pairs(sets: Any, sizes: Ints, threshold: float) -> list[tuple[Any, Any, bool]]:
+    """The rarest members of sets and of those they are compared with, where the first is the larger, and where not."""
+    shares = (threshold, 2 * threshold / (1 + threshold))
+    larger, smaller = (_rarest(sets, sizes - np.ceil(share * sizes - _SLACK) + 1) for share in shares)
+    return [(larger, smaller, True), (smaller, larger, False)]
+
+
 class _Search:
     """A search for links among sets, which knows what is connected already."""
 
     def __init__(self, sets: Any, threshold: float, start: int) -> None:
         self._sets, self._threshold, self._start = sets, threshold, start
         self._sizes = np.diff(sets.indptr).astype(np.int64)
-        shares = (threshold, 2 * threshold / (1 + threshold))
-        prefixes = [_rarest(sets, self._sizes - np.ceil(share * self._sizes - _SLACK) + 1) for share in shares]
-        self._prefixes = [(prefixes[0], prefixes[1], True), (prefixes[1], prefixes[0], False)]
+        self._prefixes = _prefix_pairs(sets, self._sizes, threshold)
         self._labels = np.arange(sets.shape[0])
         self.links: list[Ints] = []
 

@@ -1,9 +1,10 @@
 """The inspection of a file of feedback as lines of text: what it is, three records, faults, and the command to type."""
 
 import shlex
-from collections.abc import Iterator
+from collections.abc import Iterator, Mapping
 from pathlib import Path
 
+from cli.display.console import counted
 from feedback.exports import Exported
 from feedback.guesses import template
 from feedback.inspection import Inspection, Packing
@@ -46,6 +47,10 @@ def lines(inspection: Inspection, fields: Path | None = None, most_tokens: int =
     if inspection.rejected:
         yield f"\n{inspection.rejected} records cannot be used:"
         yield from (f"  {fault}" for fault in inspection.faults)
+    yield from ignored(inspection.ignored)
+    if number := inspection.superseding:
+        verb = "supersedes" if number == 1 else "supersede"
+        yield f"{counted(number, 'record')} {verb} another event; without --trust, only the same annotator's."
     if inspection.usable:
         yield from _lengths(inspection)
         yield from _equal_after_cut(inspection, most_tokens)
@@ -63,7 +68,18 @@ def command(inspection: Inspection, fields: Path | None = None) -> str:
         return f"rounds round -S {shlex.quote(inspection.trial.override)}"
     by_map = f" --map {argument(fields)}" if fields else ""
     skipping = " --skip-bad" if inspection.rejected else ""
-    return f"rounds feedback import {argument(inspection.path)}{by_map}{skipping}"
+    return f"{import_command(inspection.path)}{by_map}{skipping}"
+
+
+def import_command(path: Path) -> str:
+    """The command that hands in a file, without options."""
+    return f"rounds feedback import {argument(path)}"
+
+
+def ignored(fields: Mapping[str, int]) -> Iterator[str]:
+    """Which fields records state that they may not, and how many records."""
+    for name, count in sorted(fields.items()):
+        yield f"{counted(count, 'record')} {'states' if count == 1 else 'state'} {name}: ignored without --trust."
 
 
 def argument(path: Path) -> str:
@@ -109,10 +125,8 @@ def _licences(inspection: Inspection, fields: Path | None) -> Iterator[str]:
     published = {layout.published for layout in inspection.layouts if layout.published}
     for known in sorted(published) if inspection.unlicensed and fields is None else ():
         yield f"\n{inspection.unlicensed} records state no licence. If they are {known.name}, it is {known.licence}."
-        file = argument(inspection.path)
         yield "To state it, type:"
-        yield f"  echo 'constant: {{licence: {known.licence}}}' > licence.yaml"
-        yield f"  rounds feedback inspect {file} --map licence.yaml"
+        yield f"  {import_command(inspection.path)} --licence {shlex.quote(known.licence)}"
 
 
 def _kinds(inspection: Inspection) -> str:

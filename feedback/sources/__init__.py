@@ -12,6 +12,7 @@ from feedback import packaging
 from feedback.limits import UNLIMITED, LimitSettings
 from feedback.probes import Probes
 from feedback.schema import FeedbackEvent, Message, RejectedRecord, Response
+from feedback.trust import Trust
 
 
 class AnswerPair(NamedTuple):
@@ -72,6 +73,11 @@ class Source(Plugin):
     editable: ClassVar[bool] = False
     """True if records keep their id when they are edited: a changed record then corrects the event that is stored."""
 
+    @property
+    def level(self) -> Trust:
+        """Which fields its records may state."""
+        return Trust.OPERATOR
+
     @abstractmethod
     def read(self, intake: Intake) -> Iterator[FeedbackEvent | RejectedRecord]:
         """All records for the round, in order; one that cannot be used is a `RejectedRecord` in its position."""
@@ -127,3 +133,26 @@ class Source(Plugin):
     def prompts(self, count: int, seed: int) -> list[tuple[Message, ...]]:
         """Up to `count` prompts to collect answers for. If it returns none, prompts of earlier feedback are used."""
         return []
+
+
+class RecordSource(Source):
+    """A source of records that somebody else wrote: they may state licence and consent, and the source states the rest.
+
+    What a record states itself stays.
+    """
+
+    licence: str = "none-stated"
+    """Licence (an SPDX name) of the records that state none."""
+    consent: str = "none-stated"
+    """Consent of the records that state none."""
+    trust: bool = False
+    """Whether records may state `feedback_id`, `prompt_group` and `split`, and supersede events of other people."""
+
+    @property
+    def level(self) -> Trust:
+        """Which fields its records may state."""
+        return Trust.FULL if self.trust else Trust.OPERATOR
+
+    def defaults(self, intake: Intake) -> dict[str, Any]:
+        """Values of the fields that a record does not state."""
+        return {"round": intake.round, "licence": self.licence, "consent": self.consent}

@@ -15,7 +15,7 @@ from feedback.packaging.raw import as_json
 from feedback.paths import at
 from feedback.questions import Question, Submission
 from feedback.schema import FeedbackEvent, RejectedRecord
-from feedback.sources import Intake, Source
+from feedback.sources import Intake, RecordSource
 
 _RESPONSES = ".responses"
 _ABOUT_A_RECORD = ("status", "fields", "responses", "updated_at")
@@ -33,7 +33,7 @@ class Reply(NamedTuple):
     """`submitted`, `draft` or `discarded`; None if the export does not state it."""
 
 
-class Argilla(Source):
+class Argilla(RecordSource):
     """A ranking or a label that names the answers' fields compares them. A discarded response is a skip.
 
     Drafts are not read: they are not finished. A response that is edited later corrects the one that is stored.
@@ -54,12 +54,10 @@ class Argilla(Source):
     """
     source: str = "argilla"
     """Name of the events' source: one for each dataset, because ids are those of a dataset."""
-    licence: str = "none-stated"
-    """SPDX identifier of the data's licence."""
 
     def read(self, intake: Intake) -> Iterator[FeedbackEvent | RejectedRecord]:
         """All responses, record by record."""
-        defaults = {"round": intake.round, "licence": self.licence}
+        defaults = self.defaults(intake)
         for file in self.files():
             yield from lines.several(file, self.source, defaults, _by_person, self._records, intake.limits)
 

@@ -9,11 +9,11 @@ from pydantic import Field
 from core.files import digest
 from feedback import lines
 from feedback.schema import FeedbackEvent, RejectedRecord
-from feedback.sources import Intake, Source
+from feedback.sources import Intake, RecordSource
 from feedback.transcripts import preference
 
 
-class HHRLHF(Source):
+class HHRLHF(RecordSource):
     """One preference per record, by an unnamed crowd worker.
 
     In some transcripts the model continued with the human's next turn. Inside a turn this is kept as text, and the
@@ -29,8 +29,8 @@ class HHRLHF(Source):
 
     def read(self, intake: Intake) -> Iterator[FeedbackEvent | RejectedRecord]:
         """All records, in the order of the file."""
-        defaults = {"round": intake.round, "licence": self.licence}
-        yield from islice(lines.events(self.path, self.name(), defaults, preference, intake.limits), self.limit)
+        records = lines.events(self.path, self.name(), self.defaults(intake), preference, intake.limits, self.level)
+        yield from islice(records, self.limit)
 
     def check(self) -> None:
         """Check that the file exists."""

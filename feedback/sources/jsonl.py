@@ -6,10 +6,10 @@ from pathlib import Path
 from core.errors import BadFeedback
 from feedback import lines, packaging
 from feedback.schema import FeedbackEvent, RejectedRecord
-from feedback.sources import Intake, Source
+from feedback.sources import Intake, RecordSource
 
 
-class JSONL(Source):
+class JSONL(RecordSource):
     """Records in the forms of `feedback.canonical`. A record without `source` gets the name of its file."""
 
     path: Path
@@ -18,7 +18,9 @@ class JSONL(Source):
     def read(self, intake: Intake) -> Iterator[FeedbackEvent | RejectedRecord]:
         """All records, file by file, sorted by file name."""
         for file in self.files():
-            yield from lines.events(file, source_name(file), {"round": intake.round}, limits=intake.limits)
+            yield from lines.events(
+                file, source_name(file), self.defaults(intake), limits=intake.limits, trust=self.level
+            )
 
     def files(self) -> list[Path]:
         """The files that it reads, sorted by name.

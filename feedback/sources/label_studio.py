@@ -16,7 +16,7 @@ from feedback.lines import Record
 from feedback.paths import at
 from feedback.questions import Question, Submission
 from feedback.schema import FeedbackEvent, RejectedRecord
-from feedback.sources import Intake, Source
+from feedback.sources import Intake, RecordSource
 
 _TASK = ("id", "inner_id", "project", "file_upload", "created_at", "meta")
 """Fields of a task that do not change when another person annotates it."""
@@ -39,7 +39,7 @@ class Control(NamedTuple):
     """The highest rating; Label Studio's default is 5."""
 
 
-class LabelStudio(Source):
+class LabelStudio(RecordSource):
     """A pair is read from its tag names: `left` is the first name in `toName`. A cancelled annotation is a skip.
 
     An annotation that is edited later corrects the one that is stored. Predictions and drafts are not read.
@@ -62,8 +62,6 @@ class LabelStudio(Source):
     """
     source: str = "label_studio"
     """Name of the events' source: one for each server, because ids are those of a server."""
-    licence: str = "none-stated"
-    """SPDX identifier of the data's licence."""
 
     @model_validator(mode="after")
     def _names_its_answers(self) -> "LabelStudio":
@@ -73,7 +71,7 @@ class LabelStudio(Source):
 
     def read(self, intake: Intake) -> Iterator[FeedbackEvent | RejectedRecord]:
         """All annotations, task by task."""
-        defaults = {"round": intake.round, "licence": self.licence}
+        defaults = self.defaults(intake)
         project = _Project.of(self)
         yield from lines.several(self.path, self.source, defaults, _annotations, project.records, intake.limits)
 

@@ -15,7 +15,7 @@ from feedback.lines import Record
 from feedback.paths import at
 from feedback.questions import Question, Submission
 from feedback.schema import FeedbackEvent, RejectedRecord, event_id
-from feedback.sources import Intake, OpenTraces, Source, TraceContent, Traces
+from feedback.sources import Intake, OpenTraces, RecordSource, TraceContent, Traces
 from feedback.unicode_forms import normalise
 
 COMPARED_WITH = "rounds.compared_with"
@@ -68,7 +68,7 @@ class _Assessed(NamedTuple):
         return _value(part) if isinstance(part, Mapping) else None
 
 
-class MlflowAssessments(Source):
+class MlflowAssessments(RecordSource):
     """A boolean is a thumb, a text a label, and the expectation `expected_response` a correction of the answer.
 
     An assessment with the metadata `rounds.compared_with` compares its answer with that of another trace. One that
@@ -95,8 +95,6 @@ class MlflowAssessments(Source):
     """Name of an assessment → how its values are read. Numbers need an entry with their `scale`, worst and best."""
     source: str = "mlflow"
     """Name of the events' source: one for each server, because ids are those of a server."""
-    licence: str = "none-stated"
-    """SPDX identifier of the data's licence."""
 
     _open: OpenTraces | None = PrivateAttr(None)
 
@@ -108,7 +106,7 @@ class MlflowAssessments(Source):
 
     def read(self, intake: Intake) -> Iterator[FeedbackEvent | RejectedRecord]:
         """All assessments, the oldest trace first."""
-        defaults = {"source": self.source, "round": intake.round, "licence": self.licence}
+        defaults = {"source": self.source, **self.defaults(intake)}
         traces = self._traces()
         for assessed in self._assessed(traces):
             part = {"trace_id": assessed.trace_id, "assessment": assessed.assessment}

@@ -12,14 +12,14 @@ from feedback.layouts import number, one_of
 from feedback.limits import DEEPEST, UNLIMITED, LimitSettings
 from feedback.lines import Line, Record
 from feedback.schema import FeedbackEvent, RejectedRecord
-from feedback.sources import Intake, Source
+from feedback.sources import Intake, RecordSource
 
 _ROLES = {"prompter": "user", "assistant": "assistant"}
 _APART = ("text", "replies")
 """What is not kept in `extra` with a message: its text is that of a turn or an answer."""
 
 
-class OASST(Source):
+class OASST(RecordSource):
     """The ranks of the replies to a message are the consensus of all volunteers: a ranking by an unknown annotator.
 
     Ranks count from 0, the best; a reply without a rank stays unranked. Where an export has the rankings of single
@@ -40,7 +40,7 @@ class OASST(Source):
 
     def read(self, intake: Intake) -> Iterator[FeedbackEvent | RejectedRecord]:
         """All trees, in the order of the file."""
-        defaults = {"round": intake.round, "licence": self.licence}
+        defaults = self.defaults(intake)
         if _is_flat(self.path, intake.limits):
             yield from self._messages(defaults, intake.limits)
         else:

@@ -25,7 +25,7 @@ class Table(JSONL):
         convert = self.map.record if self.map else dict
         for file in self.files():
             source = hub.source_name(self.path) if hub.is_address(self.path) else source_name(file)
-            yield from lines.events(file, source, {"round": intake.round}, convert, intake.limits)
+            yield from lines.events(file, source, self.defaults(intake), convert, intake.limits, self.level)
 
     def files(self) -> list[Path]:
         """The files that it reads, sorted by name.

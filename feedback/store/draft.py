@@ -9,10 +9,12 @@ import pyarrow.compute as pc
 import pyarrow.parquet as pq
 
 from core.files import replacing
+from feedback import superseding
 from feedback.arrow import SCHEMA, from_table, to_table
 from feedback.schema import FeedbackEvent, RejectedRecord
 from feedback.store import identity, parquet
 from feedback.stored import COLUMNS, Decoder, StoredEvent
+from feedback.superseding import Giver
 
 _CHUNK = 2_000  # events that are objects at a time
 
@@ -71,6 +73,16 @@ class Draft:
             self._objects.append(event)
             if len(self._objects) >= _CHUNK:
                 self._convert()
+
+    def is_stored(self, feedback_id: str) -> bool:
+        """Whether an event with this id was stored before: by an earlier round, or by this one before it was killed."""
+        return feedback_id in self._before or feedback_id in self._of_round
+
+    def givers(self, wanted: Collection[str]) -> dict[str, Giver]:
+        """Who gave the events with these ids that are stored, or that were added."""
+        return superseding.givers(
+            (*parquet.with_ids(self._folder, set(wanted)).values(), *self._unwritten(wanted).values())
+        )
 
     def prompts(self) -> list[str]:
         """The prompt id of each event that will be written, in order."""

@@ -4,8 +4,9 @@ from collections.abc import Sequence
 from typing import NamedTuple
 
 from core.errors import BadWorkspace, NotFound
-from feedback import forgotten, preferences, store
-from feedback.measured import CURATE_TRAIN
+from feedback import forgotten, preferences, prompts, store
+from feedback.measured import CURATE_NEAR_COPIES, CURATE_TRAIN
+from feedback.near_copies import NearCopies
 from feedback.rows import PreferenceRow
 from feedback.split import SplitName
 from feedback.stored import Event, StoredEvent
@@ -32,9 +33,13 @@ class TrainingRecord(NamedTuple):
         """The pairs that `curate` made of the round's feedback, or would make of `events`."""
         knobs = self.round.knobs("curate", CurateSettings)
         used = self.events if events is None else events
-        return preferences.preferences(
+        rows = preferences.preferences(
             used, knobs.split, self.round.salt, knobs.criterion, knobs.min_rating_difference
         ).rows
+        if self.past and CURATE_NEAR_COPIES.full not in self.past.metrics:
+            return rows  # of a version that left no copies out
+        copies = NearCopies(prompts.prompts(used, knobs.split, self.round.salt))
+        return [row for row in rows if not copies.has(row)]
 
 
 def material(workspace: Workspace, round_name: str) -> TrainingRecord:

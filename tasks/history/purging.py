@@ -18,7 +18,7 @@ from core.files import replacing
 from feedback import packaging
 from feedback.store import erasure, parquet
 from feedback.store.erasure import Erased, mentions
-from tasks.state import feedback_database, tables
+from tasks.state import feedback_database, receipts, tables
 from tasks.state.workspace import Workspace
 from tasks.tools.versioning import DataGraph
 
@@ -162,6 +162,17 @@ def _value_has(value: Any, what: Erased) -> bool:
     return what.has(value) or (isinstance(rejected, str) and mentions(rejected, {what.annotator}))
 
 
+def _waiting(workspace: Workspace, what: Erased, write: bool) -> int:
+    """Records in the inbox; a file that was imported still counts as such."""
+    if write and workspace.inbox.is_dir():
+        receipts.begin(workspace)
+    imported = receipts.valid(workspace)
+    count = _handed_in(workspace.inbox, what, write)
+    if write:
+        receipts.renew(workspace, imported)
+    return count
+
+
 def _handed_in(folder: Path, what: Erased, write: bool) -> int:
     files = [file for file in folder.iterdir() if file.is_file()] if folder.is_dir() else []
     named = (file for file in sorted(files) if packaging.is_named_as_records(file.name))
@@ -185,7 +196,7 @@ PLACES: dict[str, tuple[Callable[[Workspace], Path], Work]] = {
     "texts in reports and records": (lambda w: w.data, _reports),
     "pages": (lambda w: w.data, _pages),
     "objects of the DVC cache": (lambda w: DataGraph(w.root).cache, _cache),
-    "records in the inbox": (lambda w: w.inbox, lambda w, what, write: _handed_in(w.inbox, what, write)),
+    "records in the inbox": (lambda w: w.inbox, lambda w, what, write: _waiting(w, what, write)),
     "records in files that rounds took in": (
         lambda w: w.taken,
         lambda w, what, write: _handed_in(w.taken, what, write),

@@ -10,11 +10,10 @@ from feedback import forgotten, store
 from feedback.outlook import Outlook, outlook
 from feedback.schema import FeedbackEvent, RejectedRecord
 from feedback.sources import Intake
-from feedback.sources.jsonl import JSONL
 from models.policy import SCRATCH
 from tasks.rounds.params import RoundSettings
 from tasks.state import feedback_database, records, templates, tombstones
-from tasks.state.intake import waiting
+from tasks.state.intake import inbox_sources
 from tasks.state.workspace import Workspace
 from tasks.steps.sft import NO_DEMONSTRATIONS
 from tasks.tools import traces
@@ -50,7 +49,7 @@ def foresee(workspace: Workspace, params: RoundSettings) -> Foresight:
     """What the next round will learn from the first records of the store, the sources, the inbox and the database."""
     connected = traces.connected(params.ingest.sources, workspace.root)
     sources = [source for source in connected if not source.labels]
-    inbox = (JSONL(path=file) for file in waiting(workspace))
+    inbox = inbox_sources(workspace)
     intake = Intake(round=0, seed=0)
     read = [list(islice(source.read(intake), MAX_RECORDS)) for source in (*sources, *inbox)]
     stored = store.first(workspace.feedback, MAX_RECORDS)

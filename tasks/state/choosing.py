@@ -7,7 +7,7 @@ from shlex import quote
 
 from core.errors import BadParams, BadWorkspace
 from core.private import make_new_files_private, narrow
-from tasks.state import identity
+from tasks.state import identity, receipts
 from tasks.state.workspace import PROJECT, SHIPPED, Workspace
 
 
@@ -28,6 +28,7 @@ def at(root: Path, name: str | None = None, salt: str | None = None) -> Workspac
         if not workspace.graph.exists():
             _copy_shipped_files(workspace.root)
         identity.made(workspace, name, salt)
+        receipts.begin(workspace)
     except OSError as error:
         raise BadWorkspace(f"{workspace.root} cannot be written ({error}); name a folder that can be") from error
     narrow(workspace.root, workspace.private, workspace.cache)

@@ -1,24 +1,30 @@
-"""Records that are handed in under an id that another record has: only one of the two would be learned from.
+"""Records that are handed in and could not be taken in: their id is another record's, or they supersede one.
 
-Ids are compared in packed form; only records whose id occurs twice are read a second time.
+Of two records with one id only one would be learned from. Events that wait and came from outside do not count: a
+round takes in what was imported first. Ids are compared in packed form; only records whose id occurs twice are read a
+second time.
 """
 
-from collections.abc import Callable, Iterable, Iterator, Sequence
+from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
 from pathlib import Path
+from types import MappingProxyType
 from typing import NamedTuple
 
-from feedback import store
+from feedback import store, superseding
 from feedback.clashes import clashes
 from feedback.lines import Line
 from feedback.schema import FeedbackEvent, RejectedRecord
 from feedback.sources import Intake
-from feedback.sources.jsonl import JSONL
 from feedback.store import identity
+from feedback.trust import Trust
 from tasks.state import feedback_database
 from tasks.state.inbox_index import WIDTH, packed, repeated
+from tasks.state.receipts import InboxFile
 from tasks.state.workspace import Workspace
 
 Records = Callable[[], Iterator[tuple[Line, FeedbackEvent | RejectedRecord]]]
+Inbox = Callable[[], Sequence[InboxFile]]
+"""Returns the files that wait; called only if there is something to compare."""
 
 
 class HandedInFile(NamedTuple):
@@ -29,12 +35,14 @@ class HandedInFile(NamedTuple):
     """The packed ids of its usable records."""
     records: Records
     """Reads it again."""
+    claims: Mapping[str, FeedbackEvent] = MappingProxyType({})
+    """Position → a record that supersedes another one and is not fully trusted."""
 
 
 def collisions(
-    workspace: Workspace, files: Sequence[HandedInFile], inbox: Sequence[Path], known: bytes
+    workspace: Workspace, files: Sequence[HandedInFile], inbox: Inbox, known: bytes
 ) -> dict[Path, dict[str, str]]:
-    """File → position of a record whose id an earlier record has with other content → the reason to reject it.
+    """File → position of a record that cannot be taken in → the reason to reject it.
 
     Args:
         workspace: where stored and waiting feedback is.
@@ -42,6 +50,40 @@ def collisions(
         inbox: the files that wait.
         known: the packed ids of what is stored or waits.
     """
+    reasons = _clashing(workspace, files, inbox, known)
+    for path, foreign in _foreign(workspace, files, inbox).items():
+        reasons[path] = foreign | reasons.get(path, {})
+    return reasons
+
+
+def _foreign(workspace: Workspace, files: Sequence[HandedInFile], inbox: Inbox) -> dict[Path, dict[str, str]]:
+    """The records that supersede an event of somebody else, or one that is not known."""
+    claims = [event for file in files for event in file.claims.values()]
+    if not claims:
+        return {}
+    named = {event.supersedes for event in claims if event.supersedes}
+    handed = (record for file in files for _, record in file.records())
+    waiting = (record for file in inbox() for record in file.read(Intake(round=0, seed=0)))
+    single = feedback_database.waiting_events(workspace)
+    records = (*store.with_ids(workspace.feedback, named).values(), *single, *waiting, *handed)
+    known = superseding.givers(
+        each for each in records if isinstance(each, FeedbackEvent) and each.feedback_id in named
+    )
+    rejected = {
+        file.path: {
+            where: reason
+            for where, event in file.claims.items()
+            if (reason := superseding.problem(event, Trust.OPERATOR, known))
+        }
+        for file in files
+    }
+    return {path: reasons for path, reasons in rejected.items() if reasons}
+
+
+def _clashing(
+    workspace: Workspace, files: Sequence[HandedInFile], inbox: Inbox, known: bytes
+) -> dict[Path, dict[str, str]]:
+    """The records whose id an earlier record has with other content."""
     doubtful = repeated(b"".join(file.ids for file in files), known)
     if not doubtful:
         return {}
@@ -51,12 +93,11 @@ def collisions(
     return {path: reasons for path, reasons in rejected.items() if reasons}
 
 
-def _known(workspace: Workspace, inbox: Sequence[Path], doubtful: frozenset[bytes]) -> Iterator[FeedbackEvent]:
-    """The events with these ids that are stored or wait, the stored ones first."""
+def _known(workspace: Workspace, inbox: Inbox, doubtful: frozenset[bytes]) -> Iterator[FeedbackEvent]:
+    """The events with these ids that are stored, then those that were imported and wait."""
     names = {name for name in store.ids(workspace.feedback) if packed([name]) in doubtful}
     yield from store.with_ids(workspace.feedback, names).values()
-    waiting = (record for file in inbox for record in JSONL(path=file).read(Intake(round=0, seed=0)))
-    for record in (*feedback_database.waiting_events(workspace), *waiting):
+    for record in (record for file in inbox() if file.imported for record in file.read(Intake(round=0, seed=0))):
         if isinstance(record, FeedbackEvent) and packed([record.feedback_id]) in doubtful:
             yield record
 

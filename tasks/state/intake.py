@@ -7,11 +7,15 @@ import hashlib
 import os
 import shutil
 import time
+from collections import Counter
 from collections.abc import Iterable, Iterator, Mapping, Sequence
 from contextlib import contextmanager
 from functools import partial
+from itertools import chain
+from itertools import count as count_from
 from pathlib import Path
 from tempfile import TemporaryDirectory
+from types import MappingProxyType
 from typing import Annotated, NamedTuple
 
 from pydantic import Field, SerializeAsAny
@@ -21,7 +25,7 @@ from core.errors import BadFeedback
 from core.files import digest, replacing
 from core.plugins import used
 from core.settings import BaseSettings, override, read, section
-from feedback import forgotten, packaging, store
+from feedback import forgotten, packaging, store, superseding, trust
 from feedback.clashes import rejecting
 from feedback.faults import Faults
 from feedback.fieldmap import FieldMap
@@ -30,12 +34,14 @@ from feedback.lines import Line, judged, parse
 from feedback.packaging.raw import as_json
 from feedback.schema import FeedbackEvent, RejectedRecord
 from feedback.sources import Intake, Source
-from feedback.sources.jsonl import JSONL, source_name
+from feedback.sources.jsonl import source_name
 from feedback.sources.simulated import Simulated
-from tasks.state import feedback_database, tombstones
+from feedback.trust import Trust
+from tasks.state import feedback_database, receipts, tombstones
 from tasks.state.collisions import HandedInFile, collisions
 from tasks.state.inbox_index import WIDTH, InboxIndex, count_new, packed
 from tasks.state.lock import holding
+from tasks.state.receipts import NOTHING, InboxFile, Receipt, Stated
 from tasks.state.round import code_digest
 from tasks.state.workspace import Workspace
 
@@ -75,20 +81,39 @@ def unread(workspace: Workspace) -> list[Path]:
     return sorted(entry for entry in entries if packaging.is_named_as_records(entry.name) and not entry.is_file())
 
 
+def inbox_sources(workspace: Workspace) -> list[InboxFile]:
+    """The files in the inbox in the order in which a round reads them: those that were imported first."""
+    return receipts.files(workspace, waiting(workspace), tombstones.forgotten(workspace))
+
+
 def inbox_events(workspace: Workspace) -> list[FeedbackEvent]:
     """The valid events in the inbox, before prompt groups are assigned."""
+    return [event for event, _ in _inbox_events(workspace)]
+
+
+def _inbox_events(workspace: Workspace) -> Iterator[tuple[FeedbackEvent, Trust]]:
     intake = _reading(workspace)
-    records = (record for file in waiting(workspace) for record in JSONL(path=file).read(intake))
-    return [record for record in records if isinstance(record, FeedbackEvent)]
+    for source in inbox_sources(workspace):
+        for record in source.read(intake):
+            if isinstance(record, FeedbackEvent):
+                yield record, source.level
 
 
 def waiting_events(workspace: Workspace) -> list[FeedbackEvent]:
-    """The valid events that wait in the inbox, then those in the feedback database, each id once."""
-    events = [*inbox_events(workspace), *feedback_database.waiting_events(workspace)]
-    first: dict[str, FeedbackEvent] = {}
-    for event in events:
-        first.setdefault(event.feedback_id, event)
-    return list(forgotten.kept(first.values(), tombstones.forgotten(workspace)))
+    """The valid events that wait in the inbox, then those in the feedback database, each id once.
+
+    Those that supersede what they may not are left out: a round will not take them in.
+    """
+    first: dict[str, tuple[FeedbackEvent, Trust]] = {}
+    for event, level in _inbox_events(workspace):
+        first.setdefault(event.feedback_id, (event, level))
+    for event in feedback_database.waiting_events(workspace):
+        first.setdefault(event.feedback_id, (event, Trust.OUTSIDE))
+    named = {event.supersedes for event, _ in first.values() if event.supersedes}
+    known = superseding.givers(event for event, _ in first.values() if event.feedback_id in named)
+    known |= superseding.givers(store.with_ids(workspace.feedback, named).values())
+    events = (event for event, level in first.values() if not superseding.problem(event, level, known))
+    return list(forgotten.kept(events, tombstones.forgotten(workspace)))
 
 
 def new_records(workspace: Workspace) -> int:
@@ -98,10 +123,9 @@ def new_records(workspace: Workspace) -> int:
 
 def _waiting_ids(workspace: Workspace) -> bytes:
     """The packed ids of the records in the inbox and the feedback database."""
-    index = _index(workspace)
-    ids = index.ids(waiting(workspace), partial(_ids, _reading(workspace))) + packed(
-        feedback_database.waiting(workspace)
-    )
+    index, files = _index(workspace), waiting(workspace)
+    read = partial(_ids, _reading(workspace), receipts.read(workspace), tombstones.forgotten(workspace))
+    ids = index.ids(files, read) + packed(feedback_database.waiting(workspace))
     index.save()
     return ids
 
@@ -122,9 +146,10 @@ def _index(workspace: Workspace) -> InboxIndex:
 
 
 @collecting.paused()
-def _ids(intake: Intake, file: Path) -> bytes:
+def _ids(intake: Intake, imported: Mapping[str, Receipt], gone: Sequence[str], file: Path) -> bytes:
     """The packed ids of the usable records of a file."""
-    return _packed_ids((None, record) for record in JSONL(path=file).read(intake))
+    source = receipts.file(file, imported, gone)
+    return _packed_ids((None, record) for record in source.read(intake))
 
 
 def _packed_ids(records: Iterable[tuple[object, FeedbackEvent | RejectedRecord]]) -> bytes:
@@ -185,34 +210,40 @@ class HandedIn(NamedTuple):
     """Records that cannot be used; they were skipped."""
     rejects: tuple[Path, ...]
     """Files with these records and the reasons."""
+    ignored: Mapping[str, int] = MappingProxyType({})
+    """Field → how many records state it although they may not without `--trust`: it is ignored."""
 
 
 def hand_in(
-    workspace: Workspace, paths: Sequence[Path], skip_bad: bool = False, fields: FieldMap | None = None
+    workspace: Workspace,
+    paths: Sequence[Path],
+    skip_bad: bool = False,
+    fields: FieldMap | None = None,
+    stated: Stated = NOTHING,
 ) -> HandedIn:
     """Check feedback files, or all files of folders, and copy them to the inbox; they are on disk when this returns.
 
     The records are read by the code that the next round reads them with. With `skip_bad`, the records that cannot be
     used are written to a file beside each file, with their reasons, and only the others are taken in. Records of
-    forgotten annotators cannot be used. Records that are read by a map are stored in the canonical form.
+    forgotten annotators cannot be used. Records that are read by a map are stored in the canonical form. `stated` is
+    what the operator states of all records.
 
     Raises:
         BadFeedback: a file does not exist, is of a kind that is not read, or has no usable record; or a record cannot
             be used and `skip_bad` is false. Names the faults by kind, with counts. Nothing is taken in then.
     """
-    gone = tombstones.forgotten(workspace)
-    read = _Reading(fields, gone, limits(workspace))
-    checked = [_check(file, read, {}) for path in paths for file in packaging.files_at(path)]
+    reading = _Reading(fields, tombstones.forgotten(workspace), stated, limits(workspace))
+    checked = [_check(file, reading, {}) for path in paths for file in packaging.files_at(path)]
     # from here on, what waits must not change: the same file may be handed in by several people at once
     with holding(workspace.watch_lock("import"), "an import of feedback", wait=_PATIENCE):
-        return _handed_in(workspace, checked, skip_bad, read)
+        return _handed_in(workspace, checked, skip_bad, reading)
 
 
-def _handed_in(workspace: Workspace, checked: list["_Checked"], skip_bad: bool, read: "_Reading") -> HandedIn:
+def _handed_in(workspace: Workspace, checked: list["_Checked"], skip_bad: bool, reading: "_Reading") -> HandedIn:
     known = _waiting_ids(workspace) + _stored_ids(workspace)
-    handed = [HandedInFile(each.file, each.ids, each.as_in_inbox) for each in _not_waiting(workspace, checked)]
-    taken = collisions(workspace, handed, waiting(workspace), known)
-    checked = [_check(each.file, read, taken[each.file]) if each.file in taken else each for each in checked]
+    handed = [HandedInFile(each.file, each.ids, each.as_in_inbox, each.claims) for each in _new(workspace, checked)]
+    taken = collisions(workspace, handed, partial(inbox_sources, workspace), known)
+    checked = [_check(each.file, reading, taken[each.file]) if each.file in taken else each for each in checked]
     faults = [fault for file in checked for fault in file.faults]
     rejected = sum(file.rejected for file in checked)
     if faults and not skip_bad:
@@ -224,13 +255,51 @@ def _handed_in(workspace: Workspace, checked: list["_Checked"], skip_bad: bool, 
     rejects = tuple(_write_rejects(file) for file in checked if file.rejected)
     _take_in(workspace, checked)
     new = count_new(b"".join(file.ids for file in checked), known)
-    return HandedIn(len(checked), sum(file.usable for file in checked), new, rejected, rejects)
+    ignored = sum((file.ignored for file in checked), Counter[str]())
+    return HandedIn(len(checked), sum(file.usable for file in checked), new, rejected, rejects, dict(ignored))
 
 
-def _not_waiting(workspace: Workspace, checked: Iterable["_Checked"]) -> list["_Checked"]:
-    """The files whose content does not wait in the inbox already."""
-    names = {packaging.stem(file.name) for file in waiting(workspace)}
-    return [file for file in checked if packaging.stem(file.target) not in names]
+def _new(workspace: Workspace, checked: Sequence["_Checked"]) -> list["_Checked"]:
+    """The files whose content was not imported and waits already.
+
+    Raises:
+        BadFeedback: one waits, but the operator stated something else of it.
+    """
+    sources = {packaging.stem(file.target) for file in checked}
+    imported = {receipt.source: receipt for receipt in receipts.valid(workspace, sources).values()}
+    new = []
+    for file in checked:
+        receipt = imported.get(packaging.stem(file.target))
+        if receipt is None:
+            new.append(file)
+        elif receipt.stated != file.reading.stated:
+            raise BadFeedback(
+                f"{file.file} waits already as {workspace.name(workspace.inbox / receipt.name)}, imported with "
+                f"{receipt.stated}; remove that file to import it with {file.reading.stated}"
+            )
+    return new
+
+
+class _Reading(NamedTuple):
+    """How files that are handed in are read."""
+
+    fields: FieldMap | None
+    """The map that they are read by."""
+    gone: tuple[str, ...]
+    """SHA-256 of the ids of forgotten annotators."""
+    stated: Stated
+    """What the operator states of all records."""
+    limits: LimitSettings
+
+    def judged(self, file: Path, source: str) -> Iterator[tuple[Line, FeedbackEvent | RejectedRecord]]:
+        """The records of a file; those of forgotten annotators are rejected."""
+        convert = self.fields.record if self.fields else dict
+        for line, record in judged(file, source, self.stated.defaults, convert, self.limits, self.stated.level):
+            if self.gone and isinstance(record, FeedbackEvent) and not forgotten.is_kept(record, self.gone):
+                reason = "annotator_id is that of a forgotten annotator, expected another"
+                yield line, RejectedRecord(source=record.source, where=line.where, reason=reason, record=line.text)
+            else:
+                yield line, record
 
 
 class _Checked(NamedTuple):
@@ -253,64 +322,53 @@ class _Checked(NamedTuple):
     """SHA-256 of its usable records as JSON lines."""
     ids: bytes
     """The packed ids of its usable records, as they will be read from the inbox."""
-    read: "_Reading"
-    """How it is read."""
+    reading: _Reading
     taken: Mapping[str, str]
-    """Position of a record whose id another one has → the reason to reject it."""
+    """Position of a record that may not have its id, or supersede what it names → the reason to reject it."""
+    claims: Mapping[str, FeedbackEvent]
+    """Position → a record that supersedes another one, which is to be checked."""
+    ignored: Counter[str]
+    """Field → how many records state it although they may not."""
 
     @property
     def as_it_is(self) -> bool:
         """Whether all of the file is taken in, unchanged."""
-        return not self.rejected and self.read.fields is None
+        return not self.rejected and self.reading.fields is None
 
     def records(self) -> Iterator[tuple[Line, FeedbackEvent | RejectedRecord]]:
         """Its records, read again."""
-        return rejecting(_judged(self.file, source_name(self.file), self.read), self.taken)
+        return rejecting(self.reading.judged(self.file, source_name(self.file)), self.taken)
 
     def as_in_inbox(self) -> Iterator[tuple[Line, FeedbackEvent | RejectedRecord]]:
         """The same, with the ids that they will have in the inbox."""
-        return rejecting(_judged(self.file, packaging.stem(self.target), self.read), self.taken)
-
-
-class _Reading(NamedTuple):
-    """How files are read."""
-
-    fields: FieldMap | None
-    """The map of their columns."""
-    gone: tuple[str, ...]
-    """SHA-256 of the ids of forgotten annotators."""
-    limits: LimitSettings
-
-
-def _judged(file: Path, source: str, read: _Reading) -> Iterator[tuple[Line, FeedbackEvent | RejectedRecord]]:
-    """The records of a file; those of forgotten annotators are rejected."""
-    gone = read.gone
-    for line, record in judged(file, source, {}, read.fields.record if read.fields else dict, read.limits):
-        if gone and isinstance(record, FeedbackEvent) and not forgotten.is_kept(record, gone):
-            reason = "annotator_id is that of a forgotten annotator, expected another"
-            yield line, RejectedRecord(source=record.source, where=line.where, reason=reason, record=line.text)
-        else:
-            yield line, record
+        return rejecting(self.reading.judged(self.file, packaging.stem(self.target)), self.taken)
 
 
 @collecting.paused()
-def _check(file: Path, read: _Reading, taken: Mapping[str, str]) -> _Checked:
-    (kind, compression), before = packaging.detect(file, read.limits), digest(file)
-    name = (packaging.content_digest(file, read.limits) if compression.ending else before)[:16]
+def _check(file: Path, reading: _Reading, taken: Mapping[str, str]) -> _Checked:
+    (kind, compression), before = packaging.detect(file, reading.limits), digest(file)
+    name = (packaging.content_digest(file, reading.limits) if compression.ending else before)[:16]
     faults, ids, lines = Faults(), bytearray(), hashlib.sha256()
-    for line, record in rejecting(_judged(file, name, read), taken):
+    claims: dict[str, FeedbackEvent] = {}
+    ignored: Counter[str] = Counter()
+    for line, record in rejecting(reading.judged(file, name), taken):
         if isinstance(record, RejectedRecord):
             faults.add(record)
-        else:
-            ids += packed([record.feedback_id])
-            lines.update(_line(line, read.fields))
+            continue
+        ids += packed([record.feedback_id])
+        lines.update(_line(line, reading.fields))
+        if superseding.claims(record, reading.stated.level):
+            claims[line.where] = record
+        if reading.stated.level is not Trust.FULL:
+            ignored.update(trust.ignored(record))
     usable = len(ids) // WIDTH
     _check_usable(file, usable, faults)
     target = f"{name}.{kind}{compression.ending}"
-    if faults.total or read.fields:
+    if faults.total or reading.fields:
         target = f"{lines.hexdigest()[:16]}.jsonl"
     digests = (target, lines.hexdigest(), bytes(ids))
-    checked = _Checked(file, before, usable, faults.total, faults.lines(), *digests, read, taken)
+    counts = (usable, faults.total, faults.lines())
+    checked = _Checked(file, before, *counts, *digests, reading, taken, claims, ignored)
     return checked if checked.as_it_is else checked._replace(ids=_packed_ids(checked.as_in_inbox()))
 
 
@@ -334,20 +392,32 @@ def _write_rejects(checked: _Checked) -> Path:
     return target
 
 
-def _take_in(workspace: Workspace, checked: Iterable[_Checked]) -> None:
+def _take_in(workspace: Workspace, checked: Sequence[_Checked]) -> None:
     """Copy files to the inbox, each content once, in the order in which `waiting` returns them."""
     index = _index(workspace)
-    names = {packaging.stem(file.name) for file in waiting(workspace)}
+    sources = {packaging.stem(file.target) for file in checked}
+    imported = {receipt.source for receipt in receipts.valid(workspace, sources).values()}
     with _drafts(workspace.inbox) as drafts:
         for file in checked:
-            if packaging.stem(file.target) not in names:
-                names.add(packaging.stem(file.target))
+            source = packaging.stem(file.target)
+            if source not in imported:
+                imported.add(source)
                 draft = drafts / file.target
-                _copy(file, draft)
-                target = draft.rename(workspace.inbox / file.target)
+                sha256 = _copy(file, draft)
+                target = _free(workspace.inbox / file.target, source)
+                stated = file.reading.stated._asdict()
+                receipts.add(workspace, Receipt(name=target.name, sha256=sha256, source=source, **stated))
+                draft.rename(target)
                 if file.as_it_is:
                     index.add(target, file.ids)
     index.save()
+
+
+def _free(target: Path, stem: str) -> Path:
+    """The path, or one with a number, if somebody put another file there by hand."""
+    ending = target.name.removeprefix(stem)
+    numbered = (target.with_name(f"{stem}-{number}{ending}") for number in count_from(2))
+    return next(path for path in chain([target], numbered) if not os.path.lexists(path))
 
 
 @contextmanager
@@ -360,8 +430,8 @@ def _drafts(inbox: Path) -> Iterator[Path]:
         yield Path(folder)
 
 
-def _copy(checked: _Checked, draft: Path) -> None:
-    """Copy what is taken in of a file; it is on disk when this returns."""
+def _copy(checked: _Checked, draft: Path) -> str:
+    """Copy what is taken in of a file; it is on disk when this returns its SHA-256."""
     copied = hashlib.sha256()
     with draft.open("wb") as stream:
         for block in _blocks(checked.file) if checked.as_it_is else _usable_lines(checked):
@@ -373,6 +443,7 @@ def _copy(checked: _Checked, draft: Path) -> None:
         raise BadFeedback(f"{checked.file} has changed since it was checked; run the command again")
     now = time.time_ns()  # the clock of the file system is coarser: files would be equally old
     os.utime(draft, ns=(now, now))
+    return copied.hexdigest()
 
 
 def _blocks(file: Path) -> Iterator[bytes]:
@@ -385,7 +456,7 @@ def _usable_lines(checked: _Checked) -> Iterator[bytes]:
     """The usable records as JSON lines: the same texts, and so the same ids."""
     for line, record in checked.records():
         if isinstance(record, FeedbackEvent):
-            yield _line(line, checked.read.fields)
+            yield _line(line, checked.reading.fields)
 
 
 def _line(line: Line, fields: FieldMap | None) -> bytes:

@@ -107,6 +107,11 @@ class Workspace:
         return self.data / "inbox.ids"
 
     @property
+    def inbox_receipts(self) -> Path:
+        """Which files in the inbox `rounds feedback import` put there, and what was stated of them; JSON lines."""
+        return self.data / "inbox.receipts"
+
+    @property
     def champion(self) -> Path:
         """The champion's weights, fetched when the round is opened; empty in round 0."""
         return self.data / "champion"

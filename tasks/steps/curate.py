@@ -29,6 +29,7 @@ from feedback.measured import (
     CURATE_JUDGE,
     CURATE_LEAKED,
     CURATE_MERGED,
+    CURATE_NEAR_COPIES,
     CURATE_PROMPTS,
     CURATE_QUARANTINE_SHARE,
     CURATE_QUARANTINED,
@@ -40,6 +41,7 @@ from feedback.measured import (
     CURATE_UNPAIRED,
     CURATE_VOTES,
 )
+from feedback.near_copies import NearCopies
 from feedback.outlook import outlook
 from feedback.preferences import Counts, Preferences
 from feedback.prompts import PromptRow
@@ -88,19 +90,23 @@ def curate(round: Round, log: StepLog) -> None:
     kept = forgotten.kept(store.stored(workspace.feedback), round.forgotten)
     events, refused = templates.check(round, kept)
     derived = preferences.preferences(events, knobs.split, round.salt, knobs.criterion, knobs.min_rating_difference)
-    pairs = derived.rows
-    demonstrations = preferences.demonstrations(events, knobs.split, round.salt)
+    prompts = prompt_rows.prompts(events, knobs.split, round.salt)
+    copies = NearCopies(prompts)
+    prompts = [row for row in prompts if not copies.has(row)]
+    pairs = [row for row in derived.rows if not copies.has(row)]
+    demonstrations = [row for row in preferences.demonstrations(events, knobs.split, round.salt) if not copies.has(row)]
     if knobs.chosen_as_demonstrations:
         demonstrations += _preferred_answers(pairs)
     if not _pairs_expected_later(round):
         _check_pairs(round, events, derived, knobs)
         _check_holdout(pairs, knobs)
     _write_splits(workspace.preferences, {split: _of(pairs, split) for split in SPLITS}, preferences.preference_table)
-    tables.write(path_of(workspace.preferences, "votes"), preferences.vote_table(derived.votes))
+    used = {row.pair_id for row in pairs}
+    votes = [vote for vote in derived.votes if vote.pair_id in used]
+    tables.write(path_of(workspace.preferences, "votes"), preferences.vote_table(votes))
     # reward model and judge start from one SFT model; only their preference pairs have to be disjoint
     demonstrations = [row for row in demonstrations if row.split != "holdout"]
     _write_splits(workspace.demonstrations, {"train": demonstrations}, preferences.demonstration_table)
-    prompts = prompt_rows.prompts(events, knobs.split, round.salt)
     _write_splits(
         workspace.prompts, {split: _of(prompts, split) for split in ("train", "holdout")}, prompt_rows.prompt_table
     )
@@ -115,6 +121,7 @@ def curate(round: Round, log: StepLog) -> None:
         CURATE_QUARANTINED: len(store.rejections(workspace.feedback)),
         **_quarantine_share(round),
         CURATE_LEAKED: leaked(workspace),
+        CURATE_NEAR_COPIES: copies.count,
     }
     log(numbers, 0, 1)
     report = CurateReport(

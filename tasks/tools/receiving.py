@@ -8,7 +8,9 @@ from collections.abc import Sequence
 from datetime import UTC, datetime
 from typing import NamedTuple
 
-from feedback import forgotten
+from core.errors import BadFeedback
+from feedback import forgotten, trust
+from feedback.canonical import UNKNOWN
 from feedback.schema import FeedbackEvent, RejectedRecord
 from tasks.state import feedback_database, intake, records, tombstones
 from tasks.state.workspace import Workspace
@@ -30,21 +32,33 @@ class Received(NamedTuple):
     """True if the Prefect server was told that enough feedback waits for a round."""
 
 
-def receive(workspace: Workspace, events: Sequence[FeedbackEvent]) -> Received:
+def receive(workspace: Workspace, events: Sequence[FeedbackEvent], identity: str, source: str = "http") -> Received:
     """Store events for the next round; they are on disk when this returns. All are stored, or none.
+
+    Nothing that an event states of its giver is believed (`feedback.trust`): it is by `identity`, and an id in it
+    names only an event of theirs.
 
     Each time that the number of waiting events in the database passes a multiple of `ingest.threshold`, the Prefect
     server is notified, if one is configured.
 
+    Args:
+        workspace: where they are stored.
+        events: as they were read.
+        identity: the identity of the key that was used: the annotator.
+        source: the name of the service that calls this.
+
     Raises:
-        BadFeedback: an id cannot be stored, or an event is too large (`ingest.limits`).
+        BadFeedback: an id cannot be stored, an event is too large (`ingest.limits`), or the identity stands for nobody.
         BadParams: params.yaml cannot be read.
         BadWorkspace: the database belongs to another workspace.
         NoDatabase: the database does not answer; nothing was stored.
     """
     from feedback.store import arrivals  # only here: SQLAlchemy takes a second to load
 
-    taken = list(forgotten.kept(events, tombstones.forgotten(workspace)))
+    if not identity.strip() or identity == UNKNOWN:
+        raise BadFeedback(f"identity {identity!r} names nobody; give each key the name of who uses it")
+    own = (trust.received(event, identity, source) for event in events)
+    taken = list(forgotten.kept(own, tombstones.forgotten(workspace)))
     threshold = intake.threshold(workspace)
     with feedback_database.opened(workspace) as database:
         put = arrivals.put(database, taken, workspace.feedback, datetime.now(UTC), intake.limits(workspace))

@@ -17,7 +17,7 @@ from tasks.state import records
 from tasks.state.workspace import Workspace
 from tests.commands import Rounds
 from tests.crowd import votes
-from tests.flows.feedback_files import write
+from tests.flows.feedback_files import imported
 from tests.profile import HOLD, TINY
 from tests.workspaces import moved, run_round
 
@@ -30,8 +30,7 @@ def crowd(finished: Workspace, tmp_path_factory: pytest.TempPathFactory) -> Work
     """The workspace with a round 2 trained on the votes of four annotators; eve votes the opposite. Read-only."""
     workspace = moved(finished, tmp_path_factory.mktemp("crowd") / "workspace")
     cast = [vote for name in ("ana", "ben", "cem") for vote in votes(name, 110)]
-    workspace.inbox.mkdir(exist_ok=True)
-    write(workspace.inbox / "crowd.jsonl", [*cast, *votes("eve", 110, reversed=True)])
+    imported(workspace, "crowd.jsonl", [*cast, *votes("eve", 110, reversed=True)])
     run_round(workspace, [*TINY, HOLD, *LEARNS])
     return workspace
 

@@ -16,7 +16,7 @@ from tasks.state import records
 from tasks.state.workspace import Workspace
 from tests.commands import Rounds
 from tests.crowd import votes
-from tests.flows.feedback_files import write
+from tests.flows.feedback_files import imported
 from tests.profile import TINY, only
 from tests.workspaces import run_round
 
@@ -100,9 +100,8 @@ def test_incidents_and_approvals_are_in_it(rounds: Rounds, continued: Workspace,
 
 def test_it_names_no_annotator(rounds: Rounds, continued: Workspace, tmp_path: Path) -> None:
     people = ("Meier-Anna", "Vogel-Ben", "Kaya-Cem")
-    continued.inbox.mkdir(exist_ok=True)
     cast = [vote for name in people for vote in votes(name, 110, reversed=name == people[0])]
-    write(continued.inbox / "crowd.jsonl", cast)
+    imported(continued, "crowd.jsonl", cast)
     run_round(continued, [*TINY, only("annotators", "{}"), "collect.prompts=40"])
     assert "annotator " in str(records.read(continued, 2).verdict)
     assert people[0] in continued.report("reward").read_text()  # the report that the reason of the gate refers to

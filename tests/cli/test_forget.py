@@ -21,6 +21,7 @@ from tests.commands import Rounds
 from tests.cures import cures, words
 from tests.feedback.examples import vote
 from tests.feedback.store.late import NOW
+from tests.flows.feedback_files import imported
 from tests.profile import HOLD, TINY
 from tests.workspaces import moved, run_round, settle
 
@@ -44,11 +45,9 @@ def records_of(name: str, count: int) -> list[dict[str, object]]:
 def learned(finished: Workspace, tmp_path_factory: pytest.TempPathFactory) -> Workspace:
     """Round 2 has ingested feedback of Ana and Bo; more of Ana's waits. Read-only."""
     workspace = moved(finished, tmp_path_factory.mktemp("learned") / "workspace")
-    workspace.inbox.mkdir(exist_ok=True)
-    lines = "".join(json.dumps(record) + "\n" for name in (ANA, "bo") for record in records_of(name, 20))
-    (workspace.inbox / "0123456789abcdef.jsonl").write_text(lines)
+    imported(workspace, "0123456789abcdef.jsonl", [record for name in (ANA, "bo") for record in records_of(name, 20)])
     run_round(workspace, [*TINY, HOLD])
-    (workspace.inbox / "fedcba9876543210.jsonl").write_text(json.dumps(records_of(ANA, 30)[25]) + "\n")
+    imported(workspace, "fedcba9876543210.jsonl", [records_of(ANA, 30)[25]])
     with feedback_database.opened(workspace) as database:
         late = vote("late", annotator_id=ANA, question=f"Is {ANA} late?")
         arrivals.put(database, [late, vote("kept", annotator_id="bo")], workspace.feedback, NOW)

@@ -7,7 +7,7 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from feedback import similarity
-from feedback.similarity import grams, near_links
+from feedback.similarity import grams, near_any, near_links
 
 few_words = st.lists(st.sampled_from("abcdefg"), max_size=12).map(" ".join)
 
@@ -49,6 +49,28 @@ def test_the_links_connect_what_all_pairs_connect_and_each_is_one(
     links, pairs = near_links(texts, threshold, start).tolist(), near(texts, threshold, start)
     assert components(len(texts), links) == components(len(texts), pairs)
     assert {tuple(link) for link in links} <= set(pairs)
+
+
+@settings(deadline=None)
+@given(
+    st.lists(few_words, max_size=12, unique=True),
+    st.lists(few_words, max_size=12, unique=True),
+    st.sampled_from([0.3, 0.5, 0.7, 0.85, 1.0]),
+    st.sampled_from([2, 512]),
+)
+def test_what_is_near_any_other_is_what_all_comparisons_find(
+    texts: list[str], others: list[str], threshold: float, chunk: int
+) -> None:
+    with pytest.MonkeyPatch.context() as patch:
+        patch.setattr(similarity, "_CHUNK", chunk)
+        found = near_any(texts, others, threshold).tolist()
+    near_ones = [any(jaccard(text, other) >= threshold - 1e-9 for other in others) for text in texts]
+    assert found == [ix for ix, is_near in enumerate(near_ones) if is_near]
+
+
+def test_a_text_between_two_others_makes_them_no_copies_of_each_other() -> None:
+    assert near_any(["a b c d e f g h"], ["a b c d e f"], 0.7).tolist() == [0]
+    assert near_any(["a b c d e f g h", "a b c d e f g h i j"], ["a b c d e f"], 0.7).tolist() == [0]
 
 
 def test_texts_in_large_components_are_compared_with_those_of_others(monkeypatch: pytest.MonkeyPatch) -> None:

@@ -42,6 +42,7 @@ from tasks.rounds import opening
 from tasks.rounds.running import RunningRound
 from tasks.state import records
 from tasks.state.choosing import at
+from tasks.state.identity import EMBEDDED_SALT
 from tasks.state.lock import holding
 from tasks.state.round import Round
 from tasks.state.steplog import StepLog
@@ -153,7 +154,7 @@ def failure(workspace: Workspace) -> Path:
 def work(root: Path, moment: str, tell: Tell) -> None:
     """Run the next round of a workspace, or go on with the open one, up to the moment."""
     tell("opening")
-    workspace = at(root)
+    workspace = at(root, salt=EMBEDDED_SALT)
     _watch_files(workspace, moment)
     with holding(workspace.lock, f"round {records.coming(workspace)}"):
         running = Mortal(opening.start(workspace, [*TINY, PROMOTE]), moment, tell)

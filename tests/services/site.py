@@ -14,6 +14,7 @@ import yaml
 
 from core.settings import override, read
 from tasks.state.choosing import at
+from tasks.state.identity import EMBEDDED_SALT
 from tasks.state.workspace import Workspace
 from tests.profile import PROMOTE, TINY
 from tests.services.programs import BIN, eventually, free_port, run_command, running, surroundings
@@ -126,7 +127,7 @@ def feedback(path: Path, about: str) -> Path:
 
 def furnished(root: Path) -> Workspace:
     """A workspace whose rounds are small and always end in a promotion, even after a rollback."""
-    workspace = at(root)
+    workspace = at(root, salt=EMBEDDED_SALT)
     values = override(read(workspace.params), [*TINY, PROMOTE, f"ingest.threshold={THRESHOLD}", "promotion.cooldown=0"])
     workspace.params.write_text(yaml.safe_dump(values))
     return workspace

@@ -69,14 +69,14 @@ def test_two_workspaces_do_not_take_events_of_each_other(
     """Each gets a schema of its own, as the message says."""
     monkeypatch.setenv(feedback_database.ADDRESS, server)
     first, second = (made(tmp_path / name) for name in ("first", "second"))
-    assert receive(first, EVENTS[:1]).new == 1
+    assert receive(first, EVENTS[:1], "ana").new == 1
     with pytest.raises(BadWorkspace, match="a schema of its own"):
-        receive(second, EVENTS[1:])
+        receive(second, EVENTS[1:], "ana")
     opened = database.connect(server)
     opened.write(lambda connection: connection.execute(text("CREATE SCHEMA second")))
     opened.close()
     monkeypatch.setenv(feedback_database.ADDRESS, f"{server}&options=-csearch_path%3Dsecond")
-    assert receive(second, EVENTS[1:]).new == 2
+    assert receive(second, EVENTS[1:], "ana").new == 2
     assert feedback_database.waiting(second) == {event.feedback_id for event in EVENTS[1:]}
     monkeypatch.setenv(feedback_database.ADDRESS, server)
     assert feedback_database.waiting(first) == {EVENTS[0].feedback_id}

@@ -16,7 +16,7 @@ from tasks.registry.alias import Registry
 from tasks.rounds import opening
 from tasks.rounds.params import RoundSettings
 from tasks.rounds.tidy import tidy
-from tasks.state import graph, records
+from tasks.state import graph, identity, receipts, records
 from tasks.state.workspace import PROJECT, Workspace
 from tests.commands import Rounds
 from tests.profile import HOLD, TINY
@@ -76,7 +76,8 @@ def test_the_next_round_opens_and_ends(old: Workspace) -> None:
     assert record.verdict.result == "hold"
     assert record.inputs.champion is not None
     assert record.inputs.champion.version == "2"
-    assert record.inputs.salt == finished[2].inputs.salt
+    assert record.inputs.salt == finished[0].inputs.salt == identity.made(old).salt
+    assert receipts.read(old) == {}
     assert old.graph.read_text() == (PROJECT / "dvc.yaml").read_text()
     assert {number: records.read(old, number) for number in finished} == finished
     assert audit.verify(old.audit) == []

@@ -42,19 +42,27 @@ def test_the_licence_of_the_public_set_is_suggested_and_never_set(tmp_path: Path
     file = tmp_path / "a b.jsonl"
     text = printed(file, HELPSTEER3, HELPSTEER3)
     assert any("licence none-stated" in line for line in text)
-    [echo, again] = [line.strip() for line in text if "licence.yaml" in line]
-    words = shlex.split(echo)
-    assert (words[0], words[2:]) == ("echo", [">", "licence.yaml"])
-    (tmp_path / "licence.yaml").write_text(words[1])
-    assert shlex.split(again) == ["rounds", "feedback", "inspect", str(file), "--map", "licence.yaml"]
+    [typed] = [line.strip() for line in text if "--licence" in line]
+    assert shlex.split(typed) == ["rounds", "feedback", "import", str(file), "--licence", "CC-BY-4.0"]
+    (tmp_path / "licence.yaml").write_text("constant: {licence: CC-BY-4.0}")
     stated = printed(file, fields=tmp_path / "licence.yaml")
     assert any("licence CC-BY-4.0" in line for line in stated)
-    assert not any("licence.yaml" in line for line in stated if "echo" in line)
+    assert not any("--licence" in line for line in stated)
+
+
+def test_what_will_be_ignored_is_counted(tmp_path: Path) -> None:
+    record = {"prompt": "Q?", "chosen": "A", "rejected": "B", "feedback_id": "x", "supersedes": "y"}
+    text = printed(tmp_path / "a.jsonl", record, record | {"prompt": "R?", "split": "holdout"})
+    assert [line.split(":")[0] for line in text if "without --trust" in line] == [
+        "2 records state feedback_id",
+        "1 record states split",
+        "2 records supersede another event; without --trust, only the same annotator's.",
+    ]
 
 
 def test_no_licence_is_suggested_for_a_form_that_everybody_uses(tmp_path: Path) -> None:
     text = printed(tmp_path / "a.jsonl", {"prompt": "Q?", "chosen": "A", "rejected": "B"})
-    assert not any("constant" in line for line in text)
+    assert not any("--licence" in line for line in text)
 
 
 def test_a_map_to_complete_is_printed_for_unknown_columns(tmp_path: Path) -> None:

@@ -1,6 +1,5 @@
 """Single events are found wherever they are."""
 
-import json
 from datetime import UTC, datetime
 from pathlib import Path
 
@@ -14,6 +13,7 @@ from tasks.history import finding
 from tasks.state import feedback_database, tombstones
 from tasks.state.workspace import Workspace
 from tests.feedback.examples import vote
+from tests.flows.feedback_files import imported
 
 NOW = datetime(2026, 11, 29, tzinfo=UTC)
 
@@ -28,9 +28,8 @@ def workspace(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Workspace:
     store.append(workspace.feedback, [vote("3", annotator_id="ana", supersedes=first.feedback_id)], 2)
     bad = RejectedRecord(source="s", where="s.jsonl:7", reason="r", record='{"meta": {"id": "x-77"}}')
     store.quarantine(workspace.feedback, [bad], 2)
-    workspace.inbox.mkdir(parents=True)
     waiting = {"prompt": "Four?", "chosen": "Yes.", "rejected": "No.", "source_id": "4"}
-    (workspace.inbox / "abc.jsonl").write_text(json.dumps(waiting) + "\n")
+    imported(workspace, "abc.jsonl", [waiting])
     with feedback_database.opened(workspace) as database:
         arrivals.put(database, [vote("2", annotator_id="bo"), vote("5")], workspace.feedback, NOW)
     return workspace

@@ -16,6 +16,7 @@ from tasks.people import ballots, polls, waiting
 from tasks.people.pending import pending
 from tasks.people.polls import NoPoll, VotesReceived
 from tasks.people.waiting import VotesNeeded
+from tasks.state import round as rounds
 from tasks.state import tombstones
 from tasks.state.workspace import Workspace
 from tests.cli.annotators import vote
@@ -62,6 +63,15 @@ def test_equal_answers_are_not_handed_out(workspace: Workspace) -> None:
         "votes-3-00002",
         "votes-3-00003",
     ]
+
+
+def test_annotators_do_not_see_the_salt(workspace: Workspace) -> None:
+    salt = rounds.inputs(workspace).salt
+    pulled = polls.pull(workspace, "ana", 2)
+    push(workspace, *(vote(record, "ana", (1, 2)) for record in pulled))
+    [ballot] = workspace.ballots.rglob("*.jsonl")
+    assert salt
+    assert salt not in json.dumps(pulled) + ballot.read_text()
 
 
 def test_pulled_twice_the_pairs_are_the_same_and_no_pair_comes_twice(workspace: Workspace) -> None:

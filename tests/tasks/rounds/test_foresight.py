@@ -105,7 +105,7 @@ def test_more_feedback_than_is_read_is_not_refused(workspace: Workspace) -> None
 
 def test_events_in_the_feedback_database_are_looked_at(workspace: Workspace) -> None:
     events = [vote(str(number), criterion="Overall", question=f"Question {number}?") for number in range(3)]
-    receive(workspace, events)
+    receive(workspace, events, "ana")
     with pytest.raises(BadFeedback, match=r"set curate\.criterion"):
         checked(workspace)
     checked(workspace, "curate.criterion=Overall", "curate.chosen_as_demonstrations=true")
@@ -117,10 +117,10 @@ def test_what_the_chat_template_refuses_teaches_nothing_wherever_it_waits(worksp
     policy.save(tmp_path / "base")
     base = f"model.base={tmp_path / 'base'}"
     refused = vote("1").model_copy(update={"prompt": (Message(role="system", content="Be brief."), *vote("1").prompt)})
-    receive(workspace, [refused])
+    receive(workspace, [refused], "ana")
     with pytest.raises(BadFeedback, match="no system turns"):
         checked(workspace, base)
-    receive(workspace, [vote("2", question="And the lamp?")])
+    receive(workspace, [vote("2", question="And the lamp?")], "ana")
     checked(workspace, base)
     lines = foresight.foresee(workspace, opening.effective(workspace, [NO_SOURCE, base])).lines()
     assert [line for line in lines if line.startswith("nothing from 1 events: ")] != []

@@ -52,6 +52,7 @@ def test_disjoint_splits_have_no_leakage(workspace: Workspace) -> None:
         ("judge", pair("train", "judge", "Another?")),  # the judge shares a group with the reward model
         ("holdout", pair("s", "holdout", "Another?")),  # a held-out pair's group has a demonstration
         ("holdout", pair("elsewhere", "holdout", "and train?")),  # the prompt of a held-out pair is a training prompt
+        ("holdout", pair("elsewhere", "holdout", "And: train!")),  # it is near-identical to a training prompt
     ],
 )
 def test_every_kind_of_leakage_is_detected(workspace: Workspace, split: str, row: PreferenceRow) -> None:

@@ -8,6 +8,7 @@ import pytest
 from core.files import read_json, write_text
 from evaluation.gates.data_quality import DataQualityGate
 from evaluation.verdict import GateInputs
+from tasks.state import tables
 from tasks.state.round import Round
 from tasks.state.steplog import StepLog
 from tasks.state.workspace import Workspace
@@ -75,3 +76,60 @@ def test_from_round_2_on_a_round_is_judged_by_its_own_records(workspace: Workspa
     curated(workspace, 1, first)
     numbers = curated(workspace, 2, first, second)
     assert (numbers["quarantine_share"], result_of_gate(numbers)) == (1 / 41, "promote")
+
+
+WORDS = " ".join(f"word{number}" for number in range(30))
+
+
+def claimed(tmp_path: Path, trust: bool) -> tuple[Workspace, dict[str, float], str, str]:
+    """200 prompts; then a near copy of a held-out one that states the group of a training prompt.
+
+    Returns:
+        the workspace, the metrics of curate, the held-out prompt and its copy.
+    """
+    workspace = Workspace(tmp_path / "workspace")
+    first = tmp_path / "first.jsonl"
+    rows = [
+        {"prompt": f"{number} {WORDS} {number} {number}", "chosen": "Yes", "rejected": "No"} for number in range(200)
+    ]
+    rows = [row | {"prompt": " ".join(f"{ix}x{word}" for word in row["prompt"].split())} for ix, row in enumerate(rows)]
+    first.write_text("".join(json.dumps(row) + "\n" for row in rows))
+    curated(workspace, 1, first)
+    held_out = tables.rows(workspace.prompts / "holdout.arrow")[0]
+    training = tables.rows(workspace.prompts / "train.arrow")[0]
+    copy = held_out["prompt"][0]["content"] + " please"
+    claim = {"prompt": copy, "prompt_group": training["group"]}
+    second = tmp_path / "second.jsonl"
+    shown = claim | {"completion": "So."}
+    second.write_text(json.dumps(claim | {"chosen": "Yes", "rejected": "No"}) + "\n" + json.dumps(shown) + "\n")
+    sources = [{"use": "jsonl", "path": str(first)}, {"use": "jsonl", "path": str(second), "trust": trust}]
+    values = {"ingest": {"sources": sources}}
+    round = Round(workspace, 2, None, seed=0, salt="salt", champion=None, inbox=(), values=values)
+    for step in (ingest, curate):
+        step(round, StepLog())
+    return workspace, read_json(workspace.report("curate"))["metrics"], held_out["prompt"][0]["content"], copy
+
+
+def texts(workspace: Workspace, split: str) -> set[str]:
+    folders = (workspace.preferences, workspace.prompts, workspace.demonstrations)
+    tables_ = [folder / f"{split}.arrow" for folder in folders if (folder / f"{split}.arrow").exists()]
+    return {row["prompt"][0]["content"] for path in tables_ for row in tables.rows(path)}
+
+
+def test_a_near_copy_of_a_held_out_prompt_is_not_trained_on_whatever_group_it_claims(tmp_path: Path) -> None:
+    workspace, numbers, held_out, copy = claimed(tmp_path, trust=True)
+    assert (numbers["near_copies"], numbers["leaked"]) == (1, 0)
+    assert held_out in texts(workspace, "holdout")
+    assert copy not in texts(workspace, "train") | texts(workspace, "judge")
+    assert numbers["demonstrations"] == 0
+    votes = {row["pair_id"] for row in tables.rows(workspace.preferences / "votes.arrow")}
+    splits = ("train", "judge", "holdout")
+    assert votes == {
+        row["pair_id"] for split in splits for row in tables.rows(workspace.preferences / f"{split}.arrow")
+    }
+
+
+def test_without_trust_the_copy_is_in_the_group_of_the_held_out_prompt(tmp_path: Path) -> None:
+    workspace, numbers, held_out, copy = claimed(tmp_path, trust=False)
+    assert (numbers["near_copies"], numbers["leaked"]) == (0, 0)
+    assert {held_out, copy} <= texts(workspace, "holdout")

@@ -1,0 +1,138 @@
+"""Who may state what: which fields of a record are honoured, by the trust in its giver. One table for all ways in.
+
+A record over HTTP and a file that somebody put into the inbox are from *outside*; `rounds feedback import` and a source
+in params.yaml are acts of the *operator*; `--trust` and the knob `trust` of a source give *full* trust.
+"""
+
+from collections.abc import Mapping
+from enum import IntEnum
+from typing import Any, NamedTuple
+
+from feedback.schema import SAFETY, FeedbackEvent, event_id
+
+IGNORED = "ignored_fields"
+"""Key of `extra` with the fields that a record states and that were not honoured."""
+UNTRUSTED_SOURCE = "inbox, not imported"
+"""Part of the id of a record from outside that states what is not honoured: no trusted record has such an id."""
+
+
+class Trust(IntEnum):
+    """Trust in the giver of a record; each level honours what the levels below it honour."""
+
+    OUTSIDE = 0
+    """HTTP, and files that were put into the inbox by hand."""
+    OPERATOR = 1
+    """`rounds feedback import`, and sources in params.yaml."""
+    FULL = 2
+    """The same with `--trust`, or with the knob `trust: true`."""
+
+
+class Rule(NamedTuple):
+    """From which trust on a record may state some fields, and what they are otherwise."""
+
+    fields: tuple[str, ...]
+    trust: Trust
+    otherwise: str
+
+
+RULES = (
+    Rule(
+        ("schema_version", "kind", "prompt", "prompt_id", "responses", "judgements", "shown_order"),
+        Trust.OUTSIDE,
+        "a `prompt_id` that is not the hash of the prompt is an error",
+    ),
+    Rule(("duration_ms", "extra"), Trust.OUTSIDE, ""),
+    Rule(("status",), Trust.OUTSIDE, "it can only keep the giver's own record from being used"),
+    Rule(("supersedes",), Trust.OUTSIDE, "of the giver's own events; of those of others, it takes full trust"),
+    Rule(("flags",), Trust.OUTSIDE, "words such as `harmful`; `safety` and `name:value` take an operator"),
+    Rule(("annotator_id",), Trust.OPERATOR, "HTTP: the identity of the key; a file: `unknown`, not kept"),
+    Rule(("annotator_groups",), Trust.OPERATOR, "none, not kept"),
+    Rule(("annotator_type", "annotator_version"), Trust.OPERATOR, "the default"),
+    Rule(("created_at", "ingested_at"), Trust.OPERATOR, "the time of arrival"),
+    Rule(("licence", "consent"), Trust.OPERATOR, "`none-stated`"),
+    Rule(("source",), Trust.OPERATOR, "HTTP: the name of the service; a file: `inbox:` and its name"),
+    Rule(("source_id",), Trust.OPERATOR, "HTTP: kept, within the giver's own; a file: the hash of the line"),
+    Rule(("round", "batch_id", "guideline_version"), Trust.OPERATOR, "the default"),
+    Rule(("feedback_id",), Trust.FULL, "computed from source, `source_id` and annotator"),
+    Rule(("prompt_group", "split"), Trust.FULL, "computed from the prompt"),
+    Rule(("source_sha256",), Trust.FULL, "computed from the record"),
+)
+
+NEEDED = {field: rule.trust for rule in RULES for field in rule.fields}
+"""Field → the trust that it takes."""
+
+_NOT_KEPT = ("annotator_id", "annotator_groups")
+"""Fields about a person whose values are not kept if they are not honoured: nobody could find them to erase them."""
+
+
+class Limited(NamedTuple):
+    """The fields that a record states."""
+
+    honoured: dict[str, Any]
+    ignored: dict[str, Any]
+    """Those that are not honoured; null instead of a value that is not kept."""
+
+
+def limited(stated: Mapping[str, Any], trust: Trust) -> Limited:
+    """Divide the fields that a record states by whether they are honoured at this level."""
+    if trust is Trust.FULL:
+        return Limited(dict(stated), {})
+    honoured = {name: value for name, value in stated.items() if _may(name, value, trust)}
+    ignored = {name: None if name in _NOT_KEPT else stated[name] for name in stated.keys() - honoured.keys()}
+    if trust is Trust.OUTSIDE and isinstance(flags := honoured.get("flags"), list | tuple):
+        honoured["flags"] = [flag for flag in flags if not _labels_the_prompt(flag)]
+        if labels := [flag for flag in flags if _labels_the_prompt(flag)]:
+            ignored["flags"] = labels
+    return Limited(honoured, dict(sorted(ignored.items())))
+
+
+def received(event: FeedbackEvent, identity: str, source: str) -> FeedbackEvent:
+    """An event that a service received, as one by the giver whose key was used.
+
+    Args:
+        event: what was received, as it was read.
+        identity: the identity of the key: the annotator.
+        source: the name of the service. With identity and `source_id` it makes the id, so that nobody can take an id
+            of another giver.
+    """
+    own: dict[str, Any] = {
+        "feedback_id": event_id(source, event.source_id, identity),
+        "prompt_group": event.prompt_id,
+        "source": source,
+        "source_id": event.source_id,
+        "annotator_id": identity,
+    }
+    hidden = {"feedback_id", "source", "source_id", "source_sha256", "extra"}
+    given = event.model_dump(mode="json", exclude_defaults=True, exclude=hidden)
+    honoured, ignored = limited({name: value for name, value in given.items() if own.get(name) != value}, Trust.OUTSIDE)
+    before = event.extra.get(IGNORED, {})
+    extra = {**event.extra, IGNORED: (before if isinstance(before, dict) else {}) | ignored} if ignored else event.extra
+    own["extra"] = extra
+    return FeedbackEvent.model_validate({**honoured, **own})
+
+
+def ignored(event: FeedbackEvent) -> tuple[str, ...]:
+    """The fields that the event's record states and that were not honoured."""
+    fields = event.extra.get(IGNORED)
+    return tuple(fields) if isinstance(fields, dict) else ()
+
+
+def table() -> str:
+    """The rules as a table in Markdown, for docs/feedback.md."""
+    names = {Trust.OUTSIDE: "everybody", Trust.OPERATOR: "operator", Trust.FULL: "`--trust`"}
+    rows = [
+        f"| {', '.join(f'`{name}`' for name in fields)} | {names[trust]} | {note} |" for fields, trust, note in RULES
+    ]
+    return "\n".join(["| fields | honoured for | otherwise, or condition |", "|---|---|---|", *rows])
+
+
+def _may(field: str, value: object, trust: Trust) -> bool:
+    """Whether a record may state this: a default is what it would be anyway."""
+    if NEEDED.get(field, Trust.OUTSIDE) <= trust:
+        return True
+    default = FeedbackEvent.model_fields[field].get_default()
+    return type(default) is type(value) and default == value
+
+
+def _labels_the_prompt(flag: object) -> bool:
+    return isinstance(flag, str) and (flag == SAFETY or ":" in flag)
