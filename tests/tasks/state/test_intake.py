@@ -176,7 +176,7 @@ def test_all_kinds_of_fault_are_counted_and_nothing_is_taken_in(tmp_path: Path) 
         "1 × b.jsonl:2",
     ]
     assert "--skip-bad" in message
-    assert not (tmp_path / "workspace").exists()
+    assert intake.waiting(Workspace(tmp_path / "workspace")) == []
 
 
 def test_good_records_are_taken_in_and_the_others_written_beside(tmp_path: Path) -> None:
