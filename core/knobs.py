@@ -55,8 +55,9 @@ def exact(schema: CoreSchema) -> CoreSchema:
     changed = {name: value if name in _NO_SCHEMA else _inside(value) for name, value in schema.items()}
     match schema["type"]:
         case "int":
-            bounds = {} if {"le", "lt"} & schema.keys() else {"le": LARGEST}
-            return {**changed, **bounds, "strict": True}
+            above = {} if {"le", "lt"} & schema.keys() else {"le": LARGEST}
+            below = {} if {"ge", "gt"} & schema.keys() else {"ge": -LARGEST}
+            return {**changed, **above, **below, "strict": True}
         case "float":
             number: Any = {**changed, "strict": True}
             return core_schema.no_info_before_validator_function(_with_exponent, number)

@@ -28,7 +28,7 @@ def drift_page(text: str) -> str:
 def explanation_page(text: str) -> str:
     pieces = [TokenAttribution(text, 0.1, 0.2)]
     attributed = Attribution(0.3, 0.0, pieces, error=0.0, steps=8, truncated=0, cut=0)
-    row = PreferenceRow(**{**preference(1)._asdict(), "prompt": turns(text), "chosen": text, "rejected": text})
+    row = PreferenceRow(**{**preference(1, "train")._asdict(), "prompt": turns(text), "chosen": text, "rejected": text})
     near = (NearPair(row, "chosen", 0.9, (text, text)),)
     explained = Explained(AnswerToExplain(text, turns(text), text), attributed, near)
     return explanation.page(Explanation(VERSION._replace(version=text), (explained,), text))
