@@ -1,6 +1,6 @@
 """The policy: a causal language model with its tokenizer, and the log-probabilities of its answers."""
 
-from collections.abc import Iterable
+from collections.abc import Iterable, Mapping
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any, Literal
@@ -15,7 +15,7 @@ from transformers.utils import logging
 from core.errors import BadModel, BadParams
 from core.files import replacing
 from core.settings import BaseSettings
-from models import scratch
+from models import base_files, rendering, scratch
 from models import tokenizer as tokenizers
 from models.tokens import Batch
 
@@ -145,27 +145,31 @@ def build(
 
 
 def check_base(base: ModelSettings, champion: Path) -> None:
-    """Check early that the base model can be used, without reading its weights.
+    """Check early that the base model can be used: its files, tokenizer, chat template, and shapes.
 
     Raises:
-        BadModel: the folder lacks configuration, safetensors or tokenizer; the tokenizer is not the champion's, has no
-            EOS token, or has more tokens than the model has embeddings.
+        BadModel: the folder lacks configuration, safetensors or tokenizer, or they are damaged (`base_files`); the
+            tokenizer is not the champion's, has no EOS token, or has more tokens than the model has embeddings; the
+            chat template fails (`rendering`); or the configuration does not describe the weights.
         BadParams: `width` is not a multiple of 2 × `heads`, or the token limits exceed the model's maximum positions.
     """
     if base.base == SCRATCH:
         _check_width(base)
         return
     _check_folder(base.base)
+    tensors = base_files.check(Path(base.base)) if Path(base.base).is_dir() else {}
     tokenizer = tokenizers.check(base.base, champion)
     try:
         config = AutoConfig.from_pretrained(base.base, trust_remote_code=False)
-    except (OSError, ValueError) as error:
+    except Exception as error:  # the library checks no types: config.json may raise anything
         raise BadModel(
             f"model.base={base.base}: its config.json cannot be read; save it again with model.save_pretrained, or "
             f"name another model: {error}"
         ) from error
     _check_tokenizer(base.base, config.get_text_config().vocab_size, tokenizer)
     _check_positions(config, base)
+    _check_shapes(config, tensors, base.base)
+    rendering.check(tokenizer, base.base)
 
 
 def device() -> torch.device:
@@ -230,8 +234,40 @@ def _check_tokenizer(source: str | Path, rows: int, tokenizer: PreTrainedTokeniz
         )
 
 
+def _check_shapes(config: Any, tensors: Mapping[str, base_files.Tensor], source: str) -> None:
+    """Check that the weights have the shapes that the configuration states, embeddings of positions included."""
+    if not tensors:
+        return
+    text = config.get_text_config()
+    layers = getattr(text, "num_hidden_layers", 0)
+    if type(layers) is not int or not 0 <= layers <= len(tensors):
+        raise BadModel(
+            f"{source}: config.json states {str(layers)[:40]} layers, but there are {len(tensors)} tensors; save the "
+            "model again with model.save_pretrained"
+        )
+    try:
+        with torch.device("meta"):  # shapes only: no memory is used
+            model = AutoModelForCausalLM.from_config(config, trust_remote_code=False)
+    except Exception as error:  # as above
+        raise BadModel(
+            f"{source}: no model can be made from its config.json ({str(error)[:200]}); save it again with "
+            "model.save_pretrained, or name another model"
+        ) from error
+    for name, weight in model.state_dict().items():
+        if name in tensors and tuple(weight.shape) != tensors[name].shape:
+            raise BadModel(
+                f"{source}: the tensor {name} has the shape {list(tensors[name].shape)}, but config.json states "
+                f"{list(weight.shape)}; save the model again with model.save_pretrained"
+            )
+
+
 def _check_positions(config: Any, base: ModelSettings) -> None:
-    positions = getattr(config, "max_position_embeddings", None)
+    positions = getattr(config.get_text_config(), "max_position_embeddings", None)
+    if positions is not None and (type(positions) is not int or positions < 1):
+        raise BadModel(
+            f"model.base={base.base}: max_position_embeddings in config.json is {str(positions)[:40]!r}, expected a "
+            "whole number from 1; correct it"
+        )
     required = base.max_prompt_tokens + base.max_answer_tokens
     if positions is not None and required > positions:
         raise BadParams(

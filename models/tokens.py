@@ -19,6 +19,7 @@ from torch import Tensor
 from transformers import PreTrainedTokenizerBase
 
 from core.errors import BadFeedback, BadParams
+from models import rendering
 
 Turn = Mapping[str, str]
 """{"role": "system" | "user" | "assistant", "content": …}"""
@@ -60,6 +61,7 @@ def encode_prompts(
     Raises:
         BadFeedback: a prompt is empty, a role is unknown, or the chat template rejects the order of the turns.
         BadParams: `limit` leaves no room for a token of the prompt beside BOS and the generation prompt.
+        BadModel: the chat template takes too long, needs too much memory, or fails in another way.
     """
     turns = [_turns(prompt) for prompt in prompts]
     if not turns:
@@ -133,12 +135,7 @@ def _chat_ids(
     contents = {turn["content"] for prompt in prompts for turn in prompt}
     has_control_tokens = any(token in content for token in tokenizer.added_tokens_encoder for content in contents)
     try:
-        ids: list[list[int]] = tokenizer.apply_chat_template(
-            prompts,
-            add_generation_prompt=generation_prompt,
-            sanitize_control_tokens=has_control_tokens,
-            return_dict=False,
-        )
+        return rendering.chat_ids(tokenizer, prompts, generation_prompt, sanitize=has_control_tokens)
     except TemplateError as error:
         if len(prompts) > 1:  # encode one at a time to find the rejected prompt
             return [ids for prompt in prompts for ids in _chat_ids(tokenizer, [prompt], generation_prompt)]
@@ -147,7 +144,6 @@ def _chat_ids(
             f"the chat template rejects turns in the order [{roles}]: {error}; "
             "change the prompt, or use a base model with a template that accepts it"
         ) from error
-    return ids
 
 
 def _plain_ids(tokenizer: PreTrainedTokenizerBase, prompts: Sequence[Sequence[Turn]]) -> list[list[int]]:
