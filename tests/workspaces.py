@@ -4,7 +4,7 @@ import os
 import re
 import shutil
 import sqlite3
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from pathlib import Path
 from typing import Any
 
@@ -108,7 +108,7 @@ def outcome(workspace: Workspace) -> dict[str, Any]:
         "data": (workspace.root / "dvc.lock").read_text(encoding="utf-8"),
         "weights": {folder.name: digest(folder) for folder in sorted((workspace.data / "checkpoints").iterdir())},
         "versions": [
-            (version.name, version.version, version.round, version.digest, dict(sorted(version.tags.items())))
+            (version.name, version.version, version.round, version.digest, _lasting_tags(version.tags))
             for version in [*registry.versions("policy"), *registry.versions("reward")]
         ],
         "champion": champion and champion.version,
@@ -125,6 +125,11 @@ def files(workspace: Workspace) -> list[str]:
     """All files and folders of a workspace, with a star for the random names of runs and models in MLflow."""
     names = (path.relative_to(workspace.root).as_posix() for path in workspace.root.rglob("*"))
     return sorted(re.sub("[0-9a-f]{32}", "*", name) for name in names if not name.startswith(OF_TESTS))
+
+
+def _lasting_tags(tags: Mapping[str, str]) -> dict[str, str]:
+    """The tags of a version, but for its line: on a server that has the random id of the workspace."""
+    return {name: value for name, value in sorted(tags.items()) if name != "line"}
 
 
 def _lasting(record: RoundRecord) -> dict[str, Any]:

@@ -108,5 +108,6 @@ def _check_no_rounds(workspace: Workspace, what: str) -> None:
     if workspace.round.exists() or records.numbers(workspace):
         raise BadWorkspace(
             f"{workspace.root} has rounds, whose champion and numbers belong to its line; for {what}, make a new "
-            f"workspace: `rounds init FOLDER` (its feedback: `rounds feedback export -w {quote(str(workspace.root))}`)"
+            "workspace: `rounds init FOLDER`. It gets this one's feedback by `rounds feedback export FILE.jsonl -w "
+            f"{quote(str(workspace.root))}` and `rounds feedback import FILE.jsonl -w FOLDER`"
         )

@@ -181,12 +181,17 @@ def drop(workspace: Workspace) -> None:
     """Discard the unfinished round, so that the next one freezes its inputs again under the same number.
 
     A round.yaml that cannot be read counts as an unfinished round. The MLflow run of the round ends as killed.
+
+    Raises:
+        NoTracking: MLflow does not answer.
+        BadWorkspace: the workspace is a copy; see `tasks.tools.lines.settle`.
     """
     with suppress(Damaged):
         if not records.unfinished(workspace):
             return
     if key := metric_points.owner(workspace.metrics):
-        line = lines.working(tracking.client(workspace.root), workspace.root)
+        # a copied workspace must not end the run of the original
+        line = lines.settle(tracking.client(workspace.root), workspace.root)
         tracking.abandon(workspace.root, line, key)
     if finished := records.numbers(workspace):
         write_text(workspace.round, records.inputs(workspace, finished[-1]))

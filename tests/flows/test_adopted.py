@@ -22,7 +22,9 @@ def test_a_second_machine_continues_the_line(
     first, second = records.read(continued, 1), furnish(tmp_path / "second")
     monkeypatch.setenv("MLFLOW_TRACKING_URI", f"sqlite:///{continued.database}")
     adoption.adopt(second, "policy")
-    record = run_round(second, [*TINY, HOLD])
+    record = run_round(
+        second, [*TINY, HOLD, "curate.chosen_as_demonstrations=true"]
+    )  # the embedded ones are in round 0
     assert (record.number, record.verdict.result) == (2, "hold")
     assert record.inputs.champion is not None
     assert record.inputs.champion.version == first.version

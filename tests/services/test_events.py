@@ -34,6 +34,11 @@ class Listener(BaseHTTPRequestHandler):
         self.send_response(200)
         self.end_headers()
 
+    def do_GET(self) -> None:
+        """Have no tokens against forged requests, for which the client asks first."""
+        self.send_response(404)
+        self.end_headers()
+
     def log_message(self, *arguments: object) -> None:
         """Print nothing."""
 

@@ -7,6 +7,7 @@ import httpx
 import pytest
 
 from core.files import read_json
+from flows.orchestration.limits import slot_name
 from tasks.registry import audit
 from tasks.registry.alias import Registry
 from tasks.state import records
@@ -35,7 +36,7 @@ def test_enough_feedback_starts_a_round_and_its_candidate_becomes_champion(site:
 
 
 def test_the_slot_is_one_and_free_again_and_leases_are_kept_in_files(settled: Site) -> None:
-    limit = settled.prefect("gcl", "inspect", "rlhf-round")
+    limit = settled.prefect("gcl", "inspect", slot_name(settled.workspace))
     assert "limit=1" in limit
     assert "active_slots=0" in limit
     # leases in the server's memory would be lost with it, and the slot with them

@@ -5,6 +5,7 @@ from pathlib import Path
 import pytest
 
 from core.files import read_json, write_json
+from flows.orchestration.limits import slot_name
 from tasks.registry import audit
 from tasks.state import records
 from tasks.state.lock import holding
@@ -40,7 +41,7 @@ def test_a_round_is_suspended_until_people_have_voted_and_one_has_signed(settled
     run = settled.start("round-nightly", overrides=[PEOPLE, "approval.required=true"], reopen=True)
     suspended(settled, run, f"round {number} waits for votes: 0 of 10 are in; it waits until ")
     with holding(workspace.lock, "a test"):  # free
-        assert "active_slots=0" in settled.prefect("gcl", "inspect", "rlhf-round")
+        assert "active_slots=0" in settled.prefect("gcl", "inspect", slot_name(settled.workspace))
     backstop = settled.ended(settled.start("round-on-feedback"))
     assert backstop["name"].startswith(f"round {number} waits for votes")
 

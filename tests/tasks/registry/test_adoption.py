@@ -1,5 +1,7 @@
 """Two lines on one server, and one line from two workspaces."""
 
+import shutil
+
 import pytest
 
 from core.errors import BadWorkspace, NotFound
@@ -7,8 +9,9 @@ from tasks.history.lineage import lineage, survey
 from tasks.registry import adoption
 from tasks.registry.alias import AliasConflict, Registry
 from tasks.rounds import opening
-from tasks.state import identity
+from tasks.state import identity, metric_points
 from tasks.state.line import line_record
+from tasks.state.workspace import Workspace
 from tasks.tools import tracking
 from tests.teams import Team, champion, finished_round, settled
 
@@ -121,3 +124,17 @@ def test_a_local_database_has_nothing_to_adopt(team: Team, monkeypatch: pytest.M
         with pytest.raises(BadWorkspace, match="MLFLOW_TRACKING_URI"):
             act(workspace)
     assert tracking.is_local(workspace.root)
+
+
+def test_a_copy_does_not_end_the_open_round_of_the_original(team: Team) -> None:
+    original = team("original")
+    version = finished_round(original, 0)
+    original.round.write_text("half")
+    metric_points.begin(original.metrics, version.tags["round_key"])
+    copy = Workspace(shutil.copytree(original.root, original.root.parent / "copy"))
+    store = Registry(original.root).store
+    with pytest.raises(BadWorkspace, match="is a copy"):
+        opening.drop(copy)
+    assert store.get_run(version.run_id).info.status == "RUNNING"
+    opening.drop(original)
+    assert store.get_run(version.run_id).info.status == "KILLED"
