@@ -30,7 +30,7 @@ class Unreadable(RoundsError):
     """MLflow's registry cannot be read."""
 
 
-class RegisteredVersion(NamedTuple):
+class RegistryEntry(NamedTuple):
     """A version of a model as MLflow has it."""
 
     version: str
@@ -44,9 +44,9 @@ class RegisteredModel(NamedTuple):
     """The versions of one model, newest first, and where its alias `champion` points to."""
 
     alias: str | None
-    versions: tuple[RegisteredVersion, ...]
+    versions: tuple[RegistryEntry, ...]
 
-    def find(self, version: str) -> RegisteredVersion | None:
+    def find(self, version: str) -> RegistryEntry | None:
         """One version; None if MLflow does not have it."""
         return next((each for each in self.versions if each.version == version), None)
 
@@ -108,7 +108,7 @@ def _alias(store: sqlite3.Connection, name: str) -> str | None:
     return None if row is None else str(row[0])
 
 
-def _versions(store: sqlite3.Connection, name: str) -> tuple[RegisteredVersion, ...]:
+def _versions(store: sqlite3.Connection, name: str) -> tuple[RegistryEntry, ...]:
     tags: dict[int, dict[str, str]] = {}
     for version, key, value in store.execute(
         "select version, key, value from model_version_tags where name = ?", (name,)
@@ -120,7 +120,7 @@ def _versions(store: sqlite3.Connection, name: str) -> tuple[RegisteredVersion, 
         (name, _DELETED),
     )
     return tuple(
-        RegisteredVersion(str(version), run or "", source or "", tags.get(version, {})) for version, run, source in rows
+        RegistryEntry(str(version), run or "", source or "", tags.get(version, {})) for version, run, source in rows
     )
 
 
@@ -139,9 +139,9 @@ def _from_server(address: str, name: str) -> RegisteredModel:
     return RegisteredModel(alias and str(alias), tuple(sorted(read, key=lambda each: -int(each.version))))
 
 
-def _version(entry: Mapping[str, Any]) -> RegisteredVersion:
+def _version(entry: Mapping[str, Any]) -> RegistryEntry:
     tags = {tag["key"]: tag.get("value", "") for tag in entry.get("tags", [])}
-    return RegisteredVersion(str(entry["version"]), entry.get("run_id", ""), entry.get("source", ""), tags)
+    return RegistryEntry(str(entry["version"]), entry.get("run_id", ""), entry.get("source", ""), tags)
 
 
 def _json(response: httpx.Response) -> dict[str, Any]:

@@ -5,9 +5,15 @@ import shutil
 from pathlib import Path
 
 import pytest
+import yaml
 
+from core.settings import override
+from tasks.rounds import opening
+from tasks.state import records
 from tasks.state.workspace import Workspace
 from tests.commands import Rounds
+from tests.profile import PROMOTE, TINY
+from tests.tasks.doctor.cures import typed
 
 
 def test_a_healthy_workspace(rounds: Rounds, finished: Workspace) -> None:
@@ -27,6 +33,20 @@ def test_the_exit_status_is_that_of_the_worst(
     found = json.loads(result.out)
     assert [each["severity"] for each in found][:2] == ["error", "warning"]
     assert (found[0]["check"], found[0]["cure"].split()[0]) == ("data_graph", "cp")
+
+
+@pytest.mark.usefixtures("prefect")
+def test_a_damaged_open_round_is_reopened(rounds: Rounds, continued: Workspace) -> None:
+    """A whole round: only that shows that the command goes on."""
+    continued.params.write_text(yaml.safe_dump(override({}, [*TINY, PROMOTE])))
+    opening.start(continued, [])
+    continued.round.write_text(continued.round.read_text()[:100])
+    result = rounds("doctor", "--json", "-w", continued.root)
+    [cure] = [found["cure"] for found in json.loads(result.out) if found["check"] == "open_round"]
+    assert result.code == 2
+    typed(cure, rounds)
+    assert rounds("doctor", "-w", continued.root).code == 0
+    assert records.numbers(continued) == [0, 1, 2]
 
 
 def test_it_fits_80_columns_and_commands_are_not_broken(

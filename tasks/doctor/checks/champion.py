@@ -10,7 +10,7 @@ from tasks.registry import audit
 from tasks.state import records
 from tasks.state.workspace import Workspace
 from tasks.tools import mlflow_reading, relocation, tracking
-from tasks.tools.mlflow_reading import RegisteredModel, RegisteredVersion
+from tasks.tools.mlflow_reading import RegisteredModel, RegistryEntry
 
 LARGE = 2 * 2**30
 """Bytes. The digest of a version with larger files is not computed here, but whenever the version is loaded."""
@@ -53,12 +53,12 @@ def _alias(workspace: Workspace, policy: RegisteredModel) -> Iterator[Diagnosis]
     if policy.alias is None:
         if logged or records.numbers(workspace):
             last = next((version for version in reversed(logged) if _registered(policy, version)), None)
-            cure = last and rounds(workspace, f"promote {last} --reason 'the alias was deleted'")
-            yield error("there is no champion: somebody deleted the alias `champion`, or the version it named", cure)
+            command = last and rounds(workspace, f"promote {last} --reason 'the alias was deleted'")
+            yield error("there is no champion: somebody deleted the alias `champion`, or the version it named", command)
     elif not _registered(policy, policy.alias):
         good = next((version for version in reversed(logged) if _registered(policy, version)), None)
-        cure = good and rounds(workspace, f"promote {good} --reason 'the alias was set by hand'")
-        yield error(f"the alias `champion` points to version {policy.alias}, which no round registered", cure)
+        command = good and rounds(workspace, f"promote {good} --reason 'the alias was set by hand'")
+        yield error(f"the alias `champion` points to version {policy.alias}, which no round registered", command)
     elif logged and logged[-1] != policy.alias:
         yield warning(
             f"the alias `champion` points to version {policy.alias}, and the audit log says {logged[-1]}: it was moved "
@@ -84,7 +84,7 @@ def _records(workspace: Workspace, policy: RegisteredModel) -> Iterator[Diagnosi
         )
 
 
-def _wanted(policy: RegisteredModel, reward: RegisteredModel) -> list[tuple[str, RegisteredVersion]]:
+def _wanted(policy: RegisteredModel, reward: RegisteredModel) -> list[tuple[str, RegistryEntry]]:
     """The versions whose files are needed: the champion, the one it replaced, its reward model, the newest one."""
     champion = policy.find(policy.alias or "")
     before = policy.find(champion.tags.get("rollback_to", "")) if champion else None
@@ -95,7 +95,7 @@ def _wanted(policy: RegisteredModel, reward: RegisteredModel) -> list[tuple[str,
     return [(name, version) for (name, _), version in chosen.items() if "digest" in version.tags]
 
 
-def _files(workspace: Workspace, name: str, version: RegisteredVersion) -> Iterator[Diagnosis]:
+def _files(workspace: Workspace, name: str, version: RegistryEntry) -> Iterator[Diagnosis]:
     folder = _folder(workspace, version.source)
     if folder is None:
         return  # on a server: they are checked when they are loaded

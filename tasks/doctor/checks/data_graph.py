@@ -18,8 +18,8 @@ def check(workspace: Workspace) -> Iterator[Diagnosis]:
         try:
             graph.current(workspace)
         except BadWorkspace:
-            cure = f"cp --backup=numbered {path(shipped)} {path(workspace.graph)}"
-            yield error(f"{workspace.graph} was edited: it matches no version that shipped", cure)
+            command = f"cp --backup=numbered {path(shipped)} {path(workspace.graph)}"
+            yield error(f"{workspace.graph} was edited: it matches no version that shipped", command)
     try:
         stages(workspace.recorded)
     except BadWorkspace as problem:

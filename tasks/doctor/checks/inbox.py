@@ -22,12 +22,12 @@ def _entry(workspace: Workspace, entry: Path) -> Iterator[Diagnosis]:
     if entry.is_symlink() and not entry.exists():
         yield warning(f"{entry} is a link to a file that does not exist", f"rm -- {path(entry)}")
     elif entry.is_dir():
-        cure = f"mv -- {path(entry)} {outside} && {rounds(workspace, f'feedback import {outside}')}"
-        yield warning(f"{entry} is a folder; files in it are not read", cure)
+        command = f"mv -n -- {path(entry)} {outside} && {rounds(workspace, f'feedback import {outside}')}"
+        yield warning(f"{entry} is a folder; files in it are not read", command)
     elif not entry.is_file():
         yield error(f"{entry} is no regular file, and reading it could wait for ever", f"rm -- {path(entry)}")
     elif not os.access(entry, os.R_OK):
         yield error(f"{entry} cannot be read", f"chmod u+r -- {path(entry)}")
     elif not packaging.is_named_as_records(entry.name):
-        cure = f"mv -- {path(entry)} {outside} && {rounds(workspace, f'feedback import {outside}')}"
-        yield warning(f"{entry} has no name of a file of records, so no round reads it", cure)
+        command = f"mv -n -- {path(entry)} {outside} && {rounds(workspace, f'feedback import {outside}')}"
+        yield warning(f"{entry} has no name of a file of records, so no round reads it", command)

@@ -19,15 +19,18 @@ def check(workspace: Workspace) -> Iterator[Diagnosis]:
         if not records.unfinished(workspace) or holder(workspace.lock):
             return
         facts = opened.circumstances(workspace)
-        if facts.inputs != digest(workspace.round):
-            raise Damaged(f"{workspace.round} was changed after its round was opened")
         records.check_code(workspace)
     except Damaged as problem:
         yield error(str(problem), rounds(workspace, "round --reopen"))
     except BadWorkspace as problem:
         yield warning(str(problem), rounds(workspace, "round --reopen"))
     else:
-        yield _state(workspace, facts.at)
+        changed = facts.inputs != digest(workspace.round)
+        yield _changed(workspace) if changed else _state(workspace, facts.at)
+
+
+def _changed(workspace: Workspace) -> Diagnosis:
+    return error(f"{workspace.round} was changed after its round was opened", rounds(workspace, "round --reopen"))
 
 
 def _state(workspace: Workspace, at: str) -> Diagnosis:

@@ -20,8 +20,11 @@ def check(workspace: Workspace) -> Iterator[Diagnosis]:
     entries = [entry for entry in _entries(workspace) if not entry.is_symlink()]
     owner = root.stat().st_uid
     if foreign := [entry for entry in entries if entry.stat().st_uid != owner]:
-        cure = f"sudo chown -R --reference={path(root)} {path(data)}"
-        yield warning(f"{len(foreign)} files belong to another user than the workspace, such as {foreign[0]}", cure)
+        command = f"chown -R --reference={path(root)} {path(data)}"
+        yield warning(
+            f"{len(foreign)} files belong to another user than the workspace, such as {foreign[0]}",
+            command,
+        )
     if locked := [entry for entry in entries if entry.is_dir() and not os.access(entry, os.W_OK | os.X_OK)]:
         yield error(f"{locked[0]} cannot be written", f"chmod -R u+rwX {path(data)}")
     if data.is_dir() and data.stat().st_mode & OTHERS:

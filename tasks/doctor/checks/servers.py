@@ -24,8 +24,8 @@ def check(workspace: Workspace) -> Iterator[Diagnosis]:
     """Both servers, if they are configured."""
     exempt_loopback()
     if prefect := os.environ.get("PREFECT_API_URL", "").rstrip("/"):
-        cure = "prefect server start --background"
-        yield from _server("Prefect", prefect, lambda: _prefect(prefect), "prefect", cure)
+        command = "prefect server start --background"
+        yield from _server("Prefect", prefect, lambda: _prefect(prefect), "prefect", command)
     if mlflow := mlflow_reading.server(workspace.root):
         yield from _server("MLflow", mlflow, lambda: mlflow_reading.answer(mlflow, "version"), "mlflow", None)
 
@@ -39,13 +39,13 @@ def _prefect(address: str) -> httpx.Response:
 
 
 def _server(
-    name: str, address: str, ask: Callable[[], httpx.Response], package: str, cure: str | None
+    name: str, address: str, ask: Callable[[], httpx.Response], package: str, command: str | None
 ) -> Iterator[Diagnosis]:
     shown = mlflow_reading.without_password(address)
     try:
         answer = ask().raise_for_status()
     except (httpx.HTTPError, ValueError) as problem:
-        yield error(f"the {name} server at {shown} does not answer ({type(problem).__name__})", cure)
+        yield error(f"the {name} server at {shown} does not answer ({type(problem).__name__})", command)
         return
     there, here = answer.text.strip().strip('"'), version(package)
     if there.split(".")[:2] != here.split(".")[:2]:

@@ -11,7 +11,7 @@ def test_checkpoints_larger_than_the_disk(workspace: Workspace) -> None:
         stream.truncate(10**12)  # a sparse file: it takes no room
     [found] = diagnoses("disk", workspace)
     assert (found.severity, found.check) == ("error", "disk")
-    assert "gc --yes" in str(found.cure)
+    assert found.cure == f"rounds gc --yes -w {workspace.root}"
     assert disk.estimate(workspace) == 2 * 10**12
     file.unlink()
     assert diagnoses("disk", workspace) == []
