@@ -46,6 +46,15 @@ def sqlite(file: Path) -> str:
     return f"sqlite:///{path}" if quoted == path else f"sqlite+pysqlite:///{quoted}"
 
 
+def sqlite_file(address: str) -> Path | None:
+    """The file of the URL of an SQLite database; None for other URLs, and for a database in memory."""
+    scheme, separator, rest = address.partition("://")
+    name = unquote(rest.partition("?")[0]).removeprefix("/")
+    if not separator or scheme.partition("+")[0] != "sqlite" or name in ("", ":memory:"):
+        return None
+    return Path(name)
+
+
 def folder(path: Path) -> str:
     """The `file:` URL of a folder."""
     return path.resolve().as_uri()

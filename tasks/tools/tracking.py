@@ -100,7 +100,7 @@ def is_local(root: Path) -> bool:
 
 def exists(root: Path) -> bool:
     """False if the store is a database file that nobody has created yet: then there are no runs and no versions."""
-    file = _file(uri(root))
+    file = urls.sqlite_file(uri(root))
     return file is None or file.exists()
 
 
@@ -135,19 +135,9 @@ def _has_moved(root: Path) -> bool:
     return unwritable(workspace.data) is None
 
 
-def _file(address: str) -> Path | None:
-    """The file of an SQLite database; None for other addresses."""
-    if not address.startswith("sqlite:"):
-        return None
-    from sqlalchemy import make_url
-
-    name = make_url(address).database
-    return Path(name) if name and name != ":memory:" else None
-
-
 def _has_tables(address: str) -> bool:
     """Whether an SQLite database has MLflow's tables and its default experiment, which is made last."""
-    file = _file(address)
+    file = urls.sqlite_file(address)
     if file is None or not file.exists():
         return False
     with closing(sqlite3.connect(f"{file.absolute().as_uri()}?mode=ro", timeout=LOCKED, uri=True)) as database:

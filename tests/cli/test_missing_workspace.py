@@ -17,7 +17,15 @@ NEED_NONE = {"feedback inspect"}
 NEED_RECORDS = {"replay", "lineage", "evidence", "diff"}
 """With `MLFLOW_TRACKING_URI` they need no workspace: the records are there."""
 
-VALUES = {"annotator": "ana", "into": "FOLDER/new", "files": "FILE", "file": "FILE", "lift": "", "time": "2h"}
+VALUES = {
+    "name": "verdict",
+    "annotator": "ana",
+    "into": "FOLDER/new",
+    "files": "FILE",
+    "file": "FILE",
+    "lift": "",
+    "time": "2h",
+}
 """Parameter → a value, where `1` is none."""
 
 

@@ -122,3 +122,11 @@ def test_long_texts_take_no_time() -> None:
     for piece in ("a-", "://a", "?a", "x://a:", "Bearer ", "password=", "&token"):
         urls.without_secrets(piece * 20_000 + "://", {})
     assert time.perf_counter() - began < 2
+
+
+@pytest.mark.parametrize("name", ["plain.db", "it's 100% new?.db", "größe#1.db"])
+def test_the_file_of_an_address(tmp_path: Path, name: str) -> None:
+    assert urls.sqlite_file(urls.sqlite(tmp_path / name)) == (tmp_path / name).resolve()
+    assert urls.sqlite_file("sqlite:///mlflow.db?timeout=60") == Path("mlflow.db")
+    for other in ("sqlite://", "sqlite:///:memory:", "http://localhost:5000", "postgresql://u:p@h/d", "mlflow.db"):
+        assert urls.sqlite_file(other) is None
