@@ -7,7 +7,7 @@ import pytest
 from feedback import groups, near_copies, world
 from feedback.near_copies import NearCopies
 from feedback.prompts import PromptRow, prompts
-from feedback.schema import FeedbackEvent
+from feedback.schema import FeedbackEvent, GroupedPrompt
 from feedback.split import SplitName, SplitSettings
 from tests.feedback.examples import vote
 
@@ -56,8 +56,8 @@ def stored(rounds: list[list[str]]) -> list[FeedbackEvent]:
     return events
 
 
-def _grouped(event: FeedbackEvent) -> groups.GroupedPrompt:
-    return groups.GroupedPrompt(event.prompt_id, event.prompt_group, event.prompt)
+def _grouped(event: FeedbackEvent) -> GroupedPrompt:
+    return GroupedPrompt(event.prompt_id, event.prompt_group, event.prompt)
 
 
 def test_the_embedded_world_has_no_copies_over_many_rounds() -> None:

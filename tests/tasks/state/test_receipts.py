@@ -197,7 +197,10 @@ def test_an_id_that_an_outsider_states_blocks_nobody(workspace: Workspace, first
             event = vote("7", annotator_id="bo", source="desk").model_copy(update={"feedback_id": vote_id("7")})
             receive(workspace, [event], "eve")
 
-    acts = [squat, lambda: imported(workspace, RIGHTFUL)]
+    def hand_in() -> None:
+        imported(workspace, RIGHTFUL)
+
+    acts = [squat, hand_in]
     for act in acts if first == "squatter" else reversed(acts):
         act()
         if way == "store":
@@ -229,7 +232,7 @@ def test_nobody_withdraws_or_overwrites_the_vote_of_another(workspace: Workspace
     skip = {"kind": "comparison", "prompt": "Is it open?", "responses": ["A", "B"], "judgements": [{"outcome": "skip"}]}
     dropped(workspace, "skip.jsonl", skip | target | {"annotator_id": "bo"})
     dropped(workspace, "overwrite.jsonl", GOOD | target | {"annotator_id": "bo", "chosen": "Never."})
-    receive(workspace, [vote("9", annotator_id="bo", **target)], "eve")
+    receive(workspace, [vote("9", annotator_id="bo", supersedes=vote_id("1"))], "eve")
     with pytest.raises(BadFeedback, match="an event of another annotator"):
         imported(workspace, BO | target | {"source_id": "8", "annotator_id": "eve"})
     waiting = [] if stored else [("bo", "Until six.")]
