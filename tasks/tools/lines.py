@@ -88,8 +88,9 @@ def settle(store: "MlflowClient", root: Path) -> Line:
     _check_choice(root, line or Line(_own(workspace)), os.environ.get(CHOICE))
     if is_local(root):
         return line or POLICY
-    if line is None:
+    if line is None or tracking.find_experiment(store, line.rounds) is None:
         _check_no_rounds(workspace)
+    if line is None:
         return begin(store, workspace)
     _check_copy(store, workspace, line)
     join(store, workspace, line)
@@ -102,6 +103,9 @@ def begin(store: "MlflowClient", workspace: Workspace) -> Line:
     line = Line(own_name(own.name, own.id[:4]))
     while tracking.find_experiment(store, line.rounds):
         line = Line(own_name(own.name, token_hex(4)))
+    # listed when it is made: after a kill here, the workspace finds its line again
+    place = {f"{WORKSPACE}{own.id}": json.dumps([_here(workspace)])}
+    tracking.rounds_experiment(store, line, workspace.root, place)
     join(store, workspace, line)
     return line
 
@@ -243,8 +247,8 @@ def _check_no_rounds(workspace: Workspace) -> None:
     if records.numbers(workspace):
         raise BadWorkspace(
             f"{_address(workspace.root)} has no run of the rounds of {workspace.root}; set MLFLOW_TRACKING_URI to the "
-            "server that has them (unset it if they are in the workspace's own database), or make a new workspace: "
-            "`rounds init FOLDER`"
+            "server that has them (unset it if they are in the workspace's own database), restore that server from a "
+            "backup, or make a new workspace: `rounds init FOLDER`"
         )
 
 

@@ -193,9 +193,9 @@ def find_experiment(store: "MlflowClient", name: str) -> str | None:
     return None if existing is None else str(existing.experiment_id)
 
 
-def rounds_experiment(store: "MlflowClient", line: Line, root: Path) -> str:
-    """The id of the experiment with the rounds of a line, created if missing."""
-    return experiment(store, line.rounds, root, {**rounds_view.tags(), LINE: line.name})
+def rounds_experiment(store: "MlflowClient", line: Line, root: Path, tags: Mapping[str, str] | None = None) -> str:
+    """The id of the experiment with the rounds of a line, created with these further tags if missing."""
+    return experiment(store, line.rounds, root, {**rounds_view.tags(), LINE: line.name, **(tags or {})})
 
 
 def experiment(store: "MlflowClient", name: str, root: Path, tags: Mapping[str, str] | None = None) -> str:

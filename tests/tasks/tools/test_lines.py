@@ -123,6 +123,23 @@ def test_rounds_that_the_server_does_not_have_are_no_new_line(
     assert experiments(workspace.root) == set()
 
 
+def test_a_line_that_a_kill_left_unrecorded_is_found_again(team: Team) -> None:
+    workspace = team("a")
+    line = settled(workspace)
+    workspace.line.unlink()
+    assert settled(workspace) == line
+    assert [known.line for known in lines.every(tracking.client(workspace.root))] == [line]
+
+
+def test_a_server_that_has_lost_the_line_does_not_begin_it_again(team: Team, tmp_path: Path, empty_store: Path) -> None:
+    workspace = team("a")
+    finished_round(workspace, 0)
+    shutil.copyfile(empty_store, tmp_path / "server.db")
+    with pytest.raises(BadWorkspace, match="from a backup"):
+        settled(workspace)
+    assert experiments(workspace.root) == set()
+
+
 def test_a_copy_is_asked_before_it_changes_the_line(team: Team) -> None:
     original = team("original")
     finished_round(original, 0)
