@@ -10,7 +10,7 @@ import signal
 import sys
 import time
 from threading import Thread
-from types import FrameType
+from types import FrameType, TracebackType
 
 GRACE = 2.0
 """Seconds between Ctrl-C and the end of the process, whatever it does."""
@@ -31,7 +31,14 @@ def end_in_time() -> None:
     if signal.getsignal(signal.SIGINT) is signal.SIG_IGN:
         return
     signal.signal(signal.SIGINT, _interrupt)
+    sys.excepthook = _without_traceback
     atexit.register(_leave_if_interrupted)  # the first one runs last
+
+
+def _without_traceback(kind: type[BaseException], error: BaseException, trace: TracebackType | None) -> None:
+    """Print an error that nothing has caught, unless it is an interrupt: where that arrived is of no interest."""
+    if not issubclass(kind, KeyboardInterrupt):
+        sys.__excepthook__(kind, error, trace)
 
 
 def _leave_if_interrupted() -> None:

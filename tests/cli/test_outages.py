@@ -26,7 +26,7 @@ READING = (
     *(("diff", "0", "1"), ("params",), ("feedback", "stats"), ("feedback", "show", "--last", "1"), ("gc",)),
     ("incident", "list"),
 )
-WRITING = (("rollback", "--reason", "rude"), ("feedback", "import", "votes.jsonl"), ("round", "--new"), ("watch",))
+WRITING = (("rollback", "--reason", "rude"), ("incident", "open", "--what", "rude"))
 
 
 def typed_in_one_process(root: Path, *commands: tuple[str, ...]) -> list[tuple[int, str, str]]:
@@ -41,7 +41,7 @@ def typed_in_one_process(root: Path, *commands: tuple[str, ...]) -> list[tuple[i
         check=False,
     )
     assert done.returncode == 0, done.stderr
-    return [tuple(json.loads(line)) for line in done.stdout.splitlines()]
+    return [(code, out, errors) for code, out, errors in map(json.loads, done.stdout.splitlines())]
 
 
 def can_mount() -> bool:
@@ -67,8 +67,7 @@ def test_a_workspace_on_a_read_only_disk_can_be_looked_at(continued: Workspace) 
     for words, (code, _, errors) in zip(READING, results, strict=False):
         assert (code, errors) == (0, ""), words
     for words, (code, _, errors) in zip(WRITING, results[len(READING) :], strict=True):
-        expected = "BadFeedback" if words[0] == "feedback" else "Unwritable"
-        assert (code, errors.partition(":")[0], "Traceback" in errors) == (2, expected, False), words
+        assert (code, errors.partition(":")[0], "Traceback" in errors) == (2, "Unwritable", False), words
     assert digest(continued.root) == before
 
 
@@ -133,7 +132,7 @@ def test_what_is_no_file_in_the_inbox_is_named_and_left_alone(rounds: Rounds, co
     assert [name in shown for name in ("pipe.jsonl", "link.jsonl", "folder.arrow", "votes.jsonl")] == [True] * 3 + [
         False
     ]
-    assert "1 new records wait" in rounds("plan", *where).out
+    assert json.loads(rounds("plan", "--json", *where).out)["reads"]["inbox"] == "1 new records in 1 files"
     assert rounds("feedback", "stats", *where).code == 0
     assert rounds("feedback", "forget", "--annotator", "ana", *where).code == 0
     for name, reason in (("pipe.jsonl", "a pipe"), ("link.jsonl", "leads nowhere"), ("nowhere.jsonl", "no such file")):

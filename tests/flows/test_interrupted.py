@@ -4,6 +4,7 @@ A whole command with its own server: only that has the processes and the imports
 """
 
 import os
+import shutil
 import signal
 import subprocess
 import sys
@@ -14,14 +15,12 @@ from pathlib import Path
 
 import psutil
 import pytest
-import yaml
 
 from core import interrupts
-from core.settings import override, read
 from tasks.state import records
 from tasks.state.workspace import PROJECT, Workspace
 from tests.profile import HOLD, TINY
-from tests.workspaces import moved
+from tests.workspaces import moved, settle
 
 START = (
     "import os, signal, sys; signal.signal(signal.SIGINT, signal.default_int_handler); "
@@ -39,8 +38,8 @@ PATIENCE = 120.0
 def workspace(finished: Workspace, tmp_path_factory: pytest.TempPathFactory) -> Workspace:
     """Rounds 0 and 1 are finished, and the knobs of the next round are in params.yaml."""
     workspace = moved(finished, tmp_path_factory.mktemp("interrupted") / "workspace")
-    workspace.params.write_text(yaml.safe_dump(override(read(workspace.params), [*TINY, HOLD])))
-    return workspace
+    shutil.rmtree(workspace.metrics)  # of round 1: a file there shows that a step of round 2 learns
+    return settle(workspace, *TINY, HOLD)
 
 
 @pytest.fixture(scope="module")
