@@ -45,7 +45,8 @@ class LimitSettings(BaseSettings):
     """Largest file (bytes), as it is and decompressed."""
 
 
-UNLIMITED = LimitSettings(text_bytes=sys.maxsize, record_bytes=sys.maxsize, file_bytes=sys.maxsize)
+_HUGE = sys.maxsize // 2  # a byte more is still a size
+UNLIMITED = LimitSettings(text_bytes=_HUGE, record_bytes=_HUGE, file_bytes=_HUGE)
 """For files that were taken in before: the limits were others then."""
 
 

@@ -92,7 +92,9 @@ class OASST(RecordSource):
         while open_threads:
             thread = open_threads.pop()
             if 2 * len(thread) > DEEPEST:  # a message and its list of replies are two levels
-                raise BadFeedback(f"the tree is deeper than {DEEPEST // 2} messages; leave out the last ones")
+                raise BadFeedback(
+                    f"the tree is too deep, expected at most {DEEPEST // 2} messages; leave out the last ones"
+                )
             replies = [reply for reply in _replies(thread[-1]) if self._is_wanted(reply)]
             open_threads += [[*thread, reply] for reply in reversed(replies)]
             if replies and thread[-1].get("role") == "prompter":

@@ -91,7 +91,9 @@ def _salt(workspace: Workspace, line: Line) -> str:
     archive = Archive(workspace.root, line)
     finished: Sequence[str] = [past.run_id for past in archive.rounds() if past.verdict]
     if not finished:
-        raise NotFound(f"the line {line.name} has no finished round yet; adopt it again after its first round")
+        raise NotFound(
+            f"the line {line.name} has no finished round yet; run `rounds adopt {line.name}` after its first one"
+        )
     with archive.saved(archive.finished(finished[-1])) as saved:
         return saved.inputs.salt
 

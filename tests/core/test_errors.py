@@ -34,7 +34,14 @@ EXPECTED = re.compile(r"\bexpected\b|\bput it into\b")
 """The reason why a record cannot be used says what was expected instead."""
 
 REASONS = {
-    "feedback/canonical.py": {"event", "_check_version", "_check_different", "_canonical", "_read", "_answer"},
+    "feedback/canonical.py": {
+        "event",
+        "_check_version",
+        "_check_different",
+        "_canonical",
+        "_check_prompt_id",
+        "_answer",
+    },
     "feedback/fieldmap.py": {"_required", "_turn", "_joined", "_answers", "_at_each"},
     "feedback/judgementmap.py": {"position", "_equal", "judgement", "_by_number", "_groups"},
     "feedback/layouts/__init__.py": {
@@ -66,10 +73,21 @@ REASONS = {
 It is stored in quarantine, or becomes a line of a message that ends with the cure: correct or remove these records.
 """
 
-CONSTANTS = {"_REOPEN", "_LOST", "_OVERRULE", "_MAP", "NO_DEMONSTRATIONS"}
+CONSTANTS = {"_REOPEN", "_LOST", "_OVERRULE", "_MAP", "_SAVE", "_CURE", "NO_DEMONSTRATIONS"}
 """Cures that several messages share."""
 
-PASSED_ON = {"cure", "_cure", "_REOPEN", "_available", "origin", "reason", "reason_of", "_unknown"} | CONSTANTS
+PASSED_ON = {
+    "cure",
+    "_cure",
+    "_REOPEN",
+    "_available",
+    "origin",
+    "reason",
+    "reason_of",
+    "problem",
+    "too_large",
+    "_unknown",
+} | CONSTANTS
 """Names of parts of a message that have the cure or reason in them, and are checked where they are written."""
 
 DYNAMIC = {
@@ -78,6 +96,7 @@ DYNAMIC = {
     ("feedback/exports.py", "check"): "names the source and the command to type; tests/feedback/test_exports.py",
     ("feedback/packaging/__init__.py", "_kind"): "adds the file to a message of kind_of",
     ("feedback/packaging/kinds.py", "kind_of"): "each foreign kind has its cure; tests/feedback/packaging",
+    ("models/rendering.py", "check"): "adds the base model to the message of another error",
     ("tasks/rounds/running.py", "_explained"): "adds a cure to the message of another error",
 }
 """Functions whose messages have no literal text of their own, with the reason."""

@@ -12,6 +12,7 @@ from feedback.prompt_ids import PromptIds
 from feedback.schema import FeedbackEvent, distinct_id, prompt_id, version_1_id
 from feedback.split import SplitSettings
 from feedback.store import identity
+from feedback.trust import Trust
 from tests.feedback.examples import chat
 
 SQUARE, NUMBER = "2²?", "22?"
@@ -19,7 +20,7 @@ SQUARE, NUMBER = "2²?", "22?"
 
 def read(prompt: str, native: str = "1", **fields: Any) -> FeedbackEvent:
     record = {"prompt": prompt, "chosen": "Four.", "rejected": "Five.", **fields}
-    return canonical.event(record, {"source": "votes", "source_id": native})
+    return canonical.event(record, {"source": "votes", "source_id": native}, Trust.FULL)
 
 
 def by_version_1(event: FeedbackEvent) -> FeedbackEvent:

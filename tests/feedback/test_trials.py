@@ -26,7 +26,7 @@ def test_the_path_is_added_and_the_override_names_it(tmp_path: Path) -> None:
         ("{prompt: q}", "expected settings"),
         ("{use: nothing}", "there are: "),
         ("{use: oasst, tongue: en}", "tongue: there is no such knob"),
-        ("{use: argilla, answers: [a, b]}", "prompt: Field required"),
+        ("{use: argilla, answers: [a, b]}", "prompt: is required"),
     ],
 )
 def test_settings_that_are_no_source(tmp_path: Path, text: str, problem: str) -> None:

@@ -5,6 +5,7 @@ from collections.abc import Callable, Mapping
 from typing import Any
 
 from feedback.schema import FeedbackEvent, Message
+from feedback.trust import IGNORED
 
 Native = dict[str, Any]
 
@@ -18,8 +19,10 @@ def native(layout: str, event: FeedbackEvent, example: Mapping[str, Any]) -> Nat
 
 def fields(event: FeedbackEvent) -> Native:
     """What is the same in every form: `extra`, and the columns that are fields of the event under their own names."""
-    extra = {name: value for name, value in event.extra.items() if name != "turns"}
-    return extra | {"source": event.source, "split": event.split}
+    extra = {name: value for name, value in event.extra.items() if name not in ("turns", IGNORED)}
+    ignored = event.extra.get(IGNORED, {})  # a split counts only if a trusted source states it
+    assert isinstance(ignored, dict)
+    return extra | {"source": event.source, "split": event.split or ignored.get("split")}
 
 
 def answer(event: FeedbackEvent, ix: int) -> str:
