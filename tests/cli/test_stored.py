@@ -1,6 +1,7 @@
 """`rounds feedback show`, `stats` and `export`, and `rounds votes status`."""
 
 import json
+import shlex
 from pathlib import Path
 
 import pytest
@@ -15,6 +16,8 @@ from tests.feedback.examples import vote
 from tests.tasks.people.waiting_round import opened
 
 ANA, BO = vote("desk-1", annotator_id="ana\x1b[2J"), vote("2", annotator_id="bo", kind="ranking")
+
+LINE = vote("a hash").model_copy(update={"feedback_id": "of a line without a source_id"})
 
 
 @pytest.fixture
@@ -48,12 +51,31 @@ def test_feedback_is_counted(rounds: Rounds, filled: Workspace) -> None:
     assert (counted["kinds"], counted["waiting"]) == ({"comparison": 1, "ranking": 1}, 0)
 
 
+def test_what_import_is_told_and_ignores(rounds: Rounds, workspace: Workspace, tmp_path: Path) -> None:
+    file = tmp_path / "votes.jsonl"
+    record = {"prompt": "Q?", "chosen": "Yes.", "rejected": "No.", "feedback_id": "mine"}
+    file.write_text(json.dumps(record) + "\n")
+    assert rounds("feedback", "import", file, "--licence", " ", "-w", workspace.root).code == 2
+    said = rounds("feedback", "import", file, "--licence", "MIT", "--consent", "opt-in", "-w", workspace.root).out
+    assert "1 record states feedback_id: ignored without --trust." in said
+    [event] = json.loads(rounds("feedback", "show", "--last", 1, "--json", "-w", workspace.root).out)
+    assert (event["record"]["licence"], event["record"]["consent"]) == ("MIT", "opt-in")
+    assert event["record"]["extra"] == {"ignored_fields": {"feedback_id": "mine"}}
+    again = rounds("feedback", "import", file, "--trust", "-w", workspace.root)
+    assert (again.code, "remove that file" in again.err) == (2, True)
+
+
 def test_an_export_is_imported_into_another_workspace(rounds: Rounds, filled: Workspace, tmp_path: Path) -> None:
     file, other = tmp_path / "all.parquet", tmp_path / "other"
-    assert "Wrote 2 events" in rounds("feedback", "export", file, "-w", filled.root).out
-    assert "Took in 2 records" in rounds("feedback", "import", file, "-w", other).out
-    shown = rounds("feedback", "show", BO.feedback_id, "-w", other)
-    assert "waits for the next round" in shown.out
+    store.append(filled.feedback, [LINE], 1)
+    exported = rounds("feedback", "export", file, "-w", filled.root).out
+    assert "Wrote 3 events" in exported
+    [typed] = [line.partition(": ")[2] for line in exported.splitlines() if "--trust" in line]
+    rounds("init", other)
+    assert "Took in 3 records" in rounds(*shlex.split(typed)[1:], "-w", other).out
+    for event in (BO, LINE):
+        shown = rounds("feedback", "show", event.feedback_id, "-w", other)
+        assert "waits for the next round" in shown.out
     tombstones.add(filled, "bo", "cem", "asked", (0,), ())
     assert "Wrote 0 events" in rounds("feedback", "export", file, "--kind", "ranking", "-w", filled.root).out
 
