@@ -272,7 +272,11 @@ def test_what_is_called_a_cure_is_one() -> None:
 def test_reasons_that_are_not_raised_say_what_was_expected() -> None:
     files = [PROJECT / "feedback" / name for name in ("checks.py", "contradictions.py")]
     nodes = [node for file in files for node in ast.walk(ast.parse(file.read_text(encoding="utf-8")))]
-    reasons = [text_of(node.value) for node in nodes if isinstance(node, ast.Yield) and node.value]
+    reasons = [
+        text_of(node.value)
+        for node in nodes
+        if isinstance(node, ast.Yield) and node.value and not isinstance(node.value, ast.Name)
+    ]
     schema = ast.parse((PROJECT / "feedback/schema.py").read_text(encoding="utf-8"))
     reasons += [message.text for message in messages(schema, "feedback/schema.py", {"ValueError"})]
     assert len(reasons) > 10
