@@ -10,7 +10,7 @@ from cli.app import Folder, Json, Panel, app
 from cli.display.console import as_json, console, plain
 
 if TYPE_CHECKING:
-    from tasks.history.diff import Difference
+    from tasks.history.diff import Disagreement
 
 SECTIONS = ("verdict", "code", "params", "inputs", "data", "metrics")
 """In the order of the table: likely causes first."""
@@ -41,7 +41,7 @@ def diff(
         _show(changes)
 
 
-def _show(changes: "Difference") -> None:
+def _show(changes: "Disagreement") -> None:
     out = console()
     out.print(_table(changes))
     same = [section for section in SECTIONS if not changes.section(section)]
@@ -49,7 +49,7 @@ def _show(changes: "Difference") -> None:
         out.print(f"The same in both: {', '.join(same)}.")
 
 
-def _table(changes: "Difference") -> Table:
+def _table(changes: "Disagreement") -> Table:
     table = Table(header_style="bold", box=None, padding=(0, 2, 0, 0))
     table.add_column("", no_wrap=True)
     for past in changes.rounds:

@@ -30,23 +30,36 @@ KEY = 10
 def status(folder: Folder = None) -> None:
     """Show the champion, the candidate and the last rounds with their verdicts."""
     from tasks.registry.alias import Registry
+    from tasks.state import records
     from tasks.state.choosing import current
 
     workspace = current(folder)
     out, registry = console(), Registry(workspace.root)
-    champion = registry.champion()
+    _differences(out, workspace, registry)
+    alias = registry.alias()
+    champion = registry.find(alias) if alias else None
+    if champion is None and records.numbers(workspace):  # it was deleted, and the differences say so
+        out.print(_rounds(workspace, ""))
+        return
     if champion is None:
         out.print("No champion yet; train the first one with `rounds round`.")
         return
     _line(out, "champion ", f"policy version {champion.version}, from round {champion.round}")
     newest = registry.versions("policy")[0]
     if newest.version != champion.version:
-        reason = newest.tags.get("rolled_back")
+        reason = registry.rolled_back(newest)
         outcome = f"rolled back: {reason}" if reason else newest.tags.get("verdict", "")
         _line(out, "candidate", f"policy version {newest.version}, from round {newest.round}: {outcome}")
     _warnings(out, workspace, registry)
     out.print(_rounds(workspace, champion.version))
     _open_round(out, workspace)
+
+
+def _differences(out: Console, workspace: Workspace, registry: Registry) -> None:
+    from tasks.registry import consistency
+
+    for difference in consistency.inspect(workspace, registry):
+        out.print(f"{difference.severity}: {difference}", style="red", soft_wrap=True)
 
 
 def _line(out: Console, name: str, text: str) -> None:

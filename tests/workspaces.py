@@ -32,8 +32,8 @@ ADDRESSES = (
 )
 """Where MLflow's database keeps whole paths."""
 
-LASTING_FACTS = ("model", "left", "now", "reason", "round", "digest")
-"""What the audit log says of a move, but for the random names of runs."""
+LASTING_FACTS = ("model", "version", "left", "now", "reason", "round", "key", "digest", "verdict", "reward_version")
+"""What the audit log says of a move or a registration, but for the random names of runs."""
 
 OF_TESTS = ("diary.txt", "failure.txt", "phases.json", "mlflow.db")
 """Names of files that tests write into a workspace; MLflow's database is asked, not compared."""
@@ -127,7 +127,7 @@ def outcome(workspace: Workspace) -> dict[str, Any]:
         ],
         "champion": champion and champion.version,
         "moves": [
-            (entry.event, entry.who, {name: entry.facts[name] for name in LASTING_FACTS})
+            (entry.event, entry.who, {name: entry.facts[name] for name in LASTING_FACTS if name in entry.facts})
             for entry in audit.read(workspace.audit)
         ],
         "mlflow": {name: _answers(workspace, question) for name, question in QUESTIONS.items()},
@@ -142,7 +142,19 @@ def files(workspace: Workspace) -> list[str]:
 
 
 def _lasting(record: RoundRecord) -> dict[str, Any]:
-    names = ("number", "key", "parent", "version", "verdict", "metrics", "inputs", "examples", "new_feedback", "batch")
+    names = (
+        "number",
+        "key",
+        "parent",
+        "version",
+        "verdict",
+        "metrics",
+        "inputs",
+        "examples",
+        "new_feedback",
+        "batch",
+        "registered",
+    )
     fields = record.to_json()
     return {name: fields[name] for name in names} | {"timed": sorted(record.times)}
 

@@ -66,10 +66,13 @@ REASONS = {
 It is stored in quarantine, or becomes a line of a message that ends with the cure: correct or remove these records.
 """
 
-PASSED_ON = {"cure", "_cure", "_REOPEN", "_available", "origin", "reason", "reason_of", "_unknown"}
+PASSED_ON = {"cure", "_cure", "_CURE", "_REOPEN", "_available", "origin", "reason", "reason_of", "_unknown"}
 """Names of parts of a message that have the cure or reason in them, and are checked where they are written."""
 
 DYNAMIC = {
+    ("cli/adopt.py", "adopt"): "one line per version, each a message of fetching it",
+    ("cli/audit.py", "verify"): "one line per disagreement with its cures; tests/tasks/registry/test_consistency.py",
+    ("tasks/registry/consistency.py", "refuse"): "the same; tests/tasks/registry/test_consistency.py",
     ("core/settings.py", "parse"): "one line per knob, from pydantic; tests/core/test_settings.py",
     ("feedback/exports.py", "check"): "names the source and the command to type; tests/feedback/test_exports.py",
     ("feedback/packaging/__init__.py", "_kind"): "adds the file to a message of kind_of",

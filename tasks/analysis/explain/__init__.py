@@ -80,9 +80,10 @@ def reward_version(workspace: Workspace, version: str | None, round_name: str | 
     policy = store.version(version) if version else store.champion()
     if policy is None:
         raise NotFound("there is no champion yet; `rounds round` trains the first one")
-    if "reward_version" not in policy.tags:
+    number = store.trust.reward_version(policy)
+    if number is None:
         raise NotFound(f"policy version {policy.version} was trained without a reward model; {_available(store)}")
-    return store.version(policy.tags["reward_version"], "reward")
+    return store.version(number, "reward")
 
 
 def pair(workspace: Workspace, version: ModelVersion, identity: str) -> list[AnswerToExplain]:
