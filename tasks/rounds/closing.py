@@ -15,7 +15,7 @@ from tasks.registry.versions import ModelName, ModelVersion
 from tasks.rounds.running import RunningRound
 from tasks.state import records
 from tasks.state import round as rounds
-from tasks.state.records import RegisteredVersion, RoundRecord
+from tasks.state.records import RecordedVersion, RoundRecord
 from tasks.state.reports import EvaluateReport, Example, Numbers, metrics, times
 from tasks.state.steps import BOOTSTRAP, MEASURING
 from tasks.state.workspace import Workspace
@@ -133,7 +133,7 @@ def _finish(running: RunningRound, versions: Sequence[ModelVersion], verdict: Ve
         examples=_examples(running),
         inputs=rounds.inputs(workspace),
         registered=tuple(
-            RegisteredVersion(
+            RecordedVersion(
                 model=registered.name,
                 version=registered.version,
                 digest=running.registry.trust.known(registered).digest,

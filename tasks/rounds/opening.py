@@ -146,6 +146,8 @@ def _freeze(workspace: Workspace, request: Request, registry: Registry) -> Round
     champion = registry.champion()
     number = next_number(workspace, registry)
     _fetch_champion(workspace, registry, champion)
+    if champion:  # the digest of what was fetched, whatever the tag says
+        champion = champion._replace(digest=registry.trust.known(champion).digest)
     check_base(params.model, workspace.champion)
     _keep_previous(workspace, registry, champion)
     inputs = frozen(workspace, params, number, champion, feedback_database.claim(workspace, number))

@@ -15,7 +15,7 @@ from tasks.state.reports import Example, Numbers, Seconds
 from tasks.state.workspace import Workspace
 
 
-class RegisteredVersion(Value):
+class RecordedVersion(Value):
     """A version that the round registered."""
 
     model: str
@@ -51,7 +51,7 @@ class RoundRecord(Stored):
     """By step; skipped steps are missing."""
     examples: tuple[Example, ...]
     inputs: Inputs
-    registered: tuple[RegisteredVersion, ...] = ()
+    registered: tuple[RecordedVersion, ...] = ()
     """The policy, and the reward model if the round has one; empty in older records that lack it."""
 
     def to_json(self) -> Json:

@@ -82,6 +82,8 @@ def collect_evidence(workspace: Workspace, query: str, draw_lineage: DrawLineage
     registry, archive = Registry(workspace.root), Archive(workspace.root)
     version = resolve(registry, query)
     title = f"policy/{version.version}"
+    known = registry.trust.known(version)
+    registry.trust.report(version, known)
     lineage_ = _anonymous(lineage(survey(workspace), f"version:{title}")._replace(query=title))
     files = {
         **_cards(archive, version),
@@ -90,7 +92,8 @@ def collect_evidence(workspace: Workspace, query: str, draw_lineage: DrawLineage
         **_saved(archive, version),
         **_numbers(archive, version),
         "registry.json": _json(
-            version._asdict() | {"created": version.created.isoformat(), "tags": dict(version.tags)}
+            version._asdict()
+            | {"created": version.created.isoformat(), "tags": dict(version.tags), "known_digest": known._asdict()}
         ),
         **_moves(archive, version),
         **_logged(workspace.audit, version),
