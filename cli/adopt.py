@@ -1,30 +1,42 @@
-"""`rounds adopt`: join a line of models on a shared MLflow server, begin a new one, or list them."""
+"""`rounds adopt`: join a line of models on a shared server, begin one, or take older versions into the log."""
+
+from __future__ import annotations
 
 from typing import TYPE_CHECKING, Annotated
 
 import typer
+from rich.console import Console
 from rich.table import Table
 
 from cli.app import Folder, Panel, app
-from cli.display.console import console, grid
-from core.errors import BadParams
+from cli.display import person
+from cli.display.console import console, counted, grid
+from core.errors import BadModel, BadParams
 
 if TYPE_CHECKING:
     from collections.abc import Sequence
 
     from tasks.registry.adoption import LineSummary
+    from tasks.state.workspace import Workspace
 
 
 @app.command(rich_help_panel=Panel.CHAMPION)
 def adopt(
     line: Annotated[
         str | None,
-        typer.Argument(metavar="[LINE]", help="The line to join. Without it, the server's lines are listed."),
+        typer.Argument(metavar="[LINE]", help="The line to join. Without any option, the server's lines are listed."),
     ] = None,
     new: Annotated[bool, typer.Option("--new", help="Begin a line of the workspace's own.")] = False,
+    reason: Annotated[
+        str | None,
+        typer.Option(
+            "--reason",
+            help="Take versions that the audit log does not know into the log, with the digests of their files.",
+        ),
+    ] = None,
     folder: Folder = None,
 ) -> None:
-    """Join a line of models on a shared MLflow server: its champion, versions, round numbers and split."""
+    """Join a line of models on a shared MLflow server, or take versions of older releases into the audit log."""
     from tasks.registry import adoption
     from tasks.state.choosing import current
 
@@ -35,14 +47,33 @@ def adopt(
         out.print(f"{workspace.root} is in the new line {adoption.begin_new(workspace).name}.")
     elif line:
         out.print(f"{workspace.root} is in the line {adoption.adopt(workspace, line).name}.")
-    elif lines := adoption.summaries(workspace):
-        out.print(_table(lines))
-        out.print("Join one with `rounds adopt LINE`; a workspace that joins none begins its own with its first round.")
-    else:
+    if reason is not None:
+        _take_in(out, workspace, reason)
+    elif not (line or new):
+        _list(out, adoption.summaries(workspace))
+
+
+def _take_in(out: Console, workspace: Workspace, reason: str) -> None:
+    from tasks.registry import unlogged
+    from tasks.registry.alias import Registry
+
+    taken = unlogged.take_in(workspace, Registry(workspace.root), reason, person.name())
+    for version in taken.versions:
+        out.print(f"{version.name} version {version.version}, round {version.round}: {version.digest[:16]}…")
+    out.print(f"Took {counted(len(taken.versions), 'version')} into {workspace.audit}.")
+    if taken.refused:
+        raise BadModel("\n".join(taken.refused))
+
+
+def _list(out: Console, lines: Sequence[LineSummary]) -> None:
+    if not lines:
         out.print("The server has no lines yet; the first round of a workspace begins one.")
+        return
+    out.print(_table(lines))
+    out.print("Join one with `rounds adopt LINE`; a workspace that joins none begins its own with its first round.")
 
 
-def _table(lines: "Sequence[LineSummary]") -> Table:
+def _table(lines: Sequence[LineSummary]) -> Table:
     table = grid("line", "round", "champion", "workspaces")
     for line in lines:
         name = f"{line.name} (this workspace's)" if line.current else line.name

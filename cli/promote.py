@@ -14,6 +14,9 @@ def promote(
     version: Annotated[str, typer.Argument(help="A registered version of the policy, by number.")],
     reason: Annotated[str, typer.Option("--reason", help="Why; written to the audit log.")],
     force: Annotated[bool, typer.Option("--force", help="Override a rejection or a rollback.")] = False,
+    unverified: Annotated[
+        bool, typer.Option("--unverified", help="Also a version whose digest nobody vouches for; see `rounds adopt`.")
+    ] = False,
     folder: Folder = None,
 ) -> None:
     """Promote a version manually; --force overrides a rejection."""
@@ -23,7 +26,7 @@ def promote(
 
     registry = Registry(current(folder).root)
     before = registry.alias()
-    outcome = promotion.by_hand(registry, version, reason, person.name(), force)
+    outcome = promotion.by_hand(registry, version, reason, person.name(), force, unverified)
     if outcome == "noop":
         console().print(f"policy@champion is already version {version}.")
     else:

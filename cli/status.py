@@ -40,12 +40,18 @@ def status(folder: Folder = None) -> None:
     """Show the champion, the candidate and the last rounds with their verdicts."""
     from tasks.registry import absent
     from tasks.registry.alias import Registry
+    from tasks.state import records
     from tasks.state.choosing import current
 
     workspace = current(folder)
     out, registry = console(), Registry(workspace.root)
     _line_of_server(out, workspace, registry)
-    champion = registry.champion()
+    disagree = _disagreements(out, workspace, registry)
+    alias = registry.alias()
+    champion = registry.find(alias) if alias else None
+    if champion is None and records.numbers(workspace) and disagree:  # it was deleted, and the disagreements say so
+        out.print(_rounds(workspace, registry, ""))
+        return
     if champion is None:
         reason = absent.why(registry)
         out.print(completed(f"{reason[0].upper()}{reason[1:]}."), soft_wrap=True)
@@ -53,8 +59,8 @@ def status(folder: Folder = None) -> None:
     _line(out, "champion ", f"policy version {champion.version}, from round {champion.round}")
     newest = registry.versions("policy")[0]
     if newest.version != champion.version:
-        reason, verdict = newest.tags.get("rolled_back"), newest.tags.get("verdict", "")
-        outcome = f"rolled back: {shortened(reason, REASON)}" if reason else OUTCOMES.get(verdict, verdict)
+        rolled_back, verdict = registry.rolled_back(newest), newest.tags.get("verdict", "")
+        outcome = f"rolled back: {shortened(rolled_back, REASON)}" if rolled_back else OUTCOMES.get(verdict, verdict)
         _line(out, "candidate", f"policy version {newest.version}, from round {newest.round}: {outcome}")
     _warnings(out, workspace, registry)
     out.print(_rounds(workspace, registry, champion.version))
@@ -67,6 +73,16 @@ def _line_of_server(out: Console, workspace: Workspace, registry: Registry) -> N
 
     if not tracking.is_local(workspace.root):
         _line(out, "line     ", registry.line.name)
+
+
+def _disagreements(out: Console, workspace: Workspace, registry: Registry) -> bool:
+    """Print where log, records and registry disagree; True if they do."""
+    from tasks.registry import consistency
+
+    found = consistency.inspect(workspace, registry)
+    for each in found:
+        out.print(completed(f"{each.severity}: {each}"), style="red", soft_wrap=True)
+    return bool(found)
 
 
 def _line(out: Console, name: str, text: str) -> None:

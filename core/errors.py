@@ -5,7 +5,8 @@ RoundsError
 ├── BadFeedback         invalid feedback, or too little of it
 ├── BadModel            a base model or checkpoint that cannot be used
 ├── BadWorkspace        a folder that is not a workspace, or a workspace in an inconsistent state
-│   └── Damaged         a file of a workspace that is incomplete or invalid
+│   ├── Damaged         a file of a workspace that is incomplete or invalid
+│   └── Inconsistent    audit log, records and registry contradict each other
 ├── Unwritable          a folder or a disk that cannot be written
 ├── NotInstalled        an optional package that a command needs is missing
 ├── NoTracking          MLflow does not answer, or rejects the address
@@ -18,6 +19,7 @@ RoundsError
 │   ├── RolledBack      the version was rolled back earlier
 │   ├── NeverChampion   a rollback to a version that was never champion
 │   └── CoolingDown     a promotion too soon after a rollback
+├── Unverified          a version or audit lines that neither the audit log nor a trusted key vouches for
 ├── VersionRejected     a manual promotion of a version that the gates rejected
 ├── NoPoll              no round waits for votes
 ├── NotAsked            the round does not wait for approval

@@ -30,6 +30,7 @@ ELSEWHERE = {
     "feedback/judgementmap.py": "feedback/test_fieldmap.py",
     "feedback/layouts/summarize_comparison.py": "feedback/layouts/test_layouts.py",
     "feedback/marks.py": "feedback/test_forms.py",
+    "tasks/registry/mending.py": "tasks/registry/test_consistency.py",
     "feedback/store/identity.py": "feedback/store/test_arrivals.py",
     "feedback/store/tables.py": "feedback/store/test_arrivals.py",
     "feedback/positions.py": "tasks/steps/test_ingest.py",

@@ -32,7 +32,7 @@ PLUGINS = (
     "evaluation.guards",
     "evaluation.harms",
 )
-SHARED = ("seed", "model", "approval", "promotion", "watch", "versioning")
+SHARED = ("seed", "model", "approval", "promotion", "watch", "versioning", "audit")
 """Sections that are no step's own."""
 
 HELP = """

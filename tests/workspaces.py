@@ -24,8 +24,8 @@ from tasks.state.workspace import Workspace
 Furnish = Callable[[Path], Workspace]
 """Makes a folder a workspace in which no round has run."""
 
-LASTING_FACTS = ("model", "left", "now", "reason", "round", "digest")
-"""What the audit log says of a move, but for the random names of runs."""
+LASTING_FACTS = ("model", "version", "left", "now", "reason", "round", "key", "digest", "verdict", "reward_version")
+"""What the audit log says of a move or a registration, but for the random names of runs."""
 
 OF_TESTS = ("diary.txt", "failure.txt", "phases.json", "mlflow.db")
 """Names of files that tests write into a workspace; MLflow's database is asked, not compared."""
@@ -113,7 +113,7 @@ def outcome(workspace: Workspace) -> dict[str, Any]:
         ],
         "champion": champion and champion.version,
         "moves": [
-            (entry.event, entry.who, {name: entry.facts[name] for name in LASTING_FACTS})
+            (entry.event, entry.who, {name: entry.facts[name] for name in LASTING_FACTS if name in entry.facts})
             for entry in audit.read(workspace.audit)
         ],
         "mlflow": {name: _answers(workspace, question) for name, question in QUESTIONS.items()},
@@ -133,7 +133,19 @@ def _lasting_tags(tags: Mapping[str, str]) -> dict[str, str]:
 
 
 def _lasting(record: RoundRecord) -> dict[str, Any]:
-    names = ("number", "key", "parent", "version", "verdict", "metrics", "inputs", "examples", "new_feedback", "batch")
+    names = (
+        "number",
+        "key",
+        "parent",
+        "version",
+        "verdict",
+        "metrics",
+        "inputs",
+        "examples",
+        "new_feedback",
+        "batch",
+        "registered",
+    )
     fields = record.to_json()
     return {name: fields[name] for name in names} | {"timed": sorted(record.times)}
 

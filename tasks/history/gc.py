@@ -7,7 +7,10 @@ from pathlib import Path
 from typing import NamedTuple
 
 from core.errors import NotFound
+from tasks.registry import audit, consistency
+from tasks.registry.alias import Registry
 from tasks.registry.archive import Archive
+from tasks.registry.ledger import GC
 from tasks.registry.versions import VersionStore
 from tasks.state import records
 from tasks.state.lock import holding
@@ -45,17 +48,31 @@ def garbage(workspace: Workspace) -> UnneededData:
 def sweep(workspace: Workspace) -> UnneededData:
     """Remove the data that nothing needs, while no round runs.
 
+    The audit log gets a line, with the versions that were deleted in MLflow before.
+
     Raises:
         RoundBusy: a round runs in the workspace.
+        Inconsistent: log, records and registry contradict each other, so that the registry may lack versions that need
+            the data.
     """
-    data = DataGraph(workspace.root)
+    data, registry = DataGraph(workspace.root), Registry(workspace.root)
+    consistency.refuse(workspace, registry)
     with holding(workspace.lock, "garbage collection"):
         data.repair()
         with data.exclusive():
             unneeded = garbage(workspace)
             for file in unneeded.files:
                 file.unlink()
+    _log(workspace, registry, unneeded)
     return unneeded
+
+
+def _log(workspace: Workspace, registry: Registry, unneeded: UnneededData) -> None:
+    deleted = [found for found in consistency.inspect(workspace, registry) if found.gone]
+    if deleted or unneeded.files:
+        facts = {"gone": [found.gone for found in deleted], "differences": [found.identity for found in deleted]}
+        audit.append(workspace.audit, GC, "rounds", objects=len(unneeded.files), bytes=unneeded.bytes, **facts)
+        registry.send()
 
 
 def unfold(objects: Mapping[str, Path], hashes: Iterable[str]) -> set[str]:

@@ -99,7 +99,7 @@ def replay(
     _run(target, steps)
     registered = [version for name in ("policy", "reward") for version in store.versions(name)]
     versions = [version for version in registered if version.run_id == past.run_id]
-    return Replay(past, target, (*_outputs(target, recorded, steps), *_weights(target, versions)))
+    return Replay(past, target, (*_outputs(target, recorded, steps), *_weights(store, target, versions)))
 
 
 def _check_purged(past: PastRound, judge: bool) -> None:
@@ -169,7 +169,7 @@ def _fetch_champion(store: VersionStore, workspace: Workspace) -> None:
         workspace.champion.mkdir()
         return
     version = store.version(frozen.version)
-    if version.digest != frozen.digest:
+    if store.trust.known(version).digest != frozen.digest:
         raise BadModel(
             f"policy version {version.version} is not the champion that the round was compared with; set "
             "MLFLOW_TRACKING_URI to the registry that the round used"
@@ -218,12 +218,14 @@ def _outputs(workspace: Workspace, recorded: Stages, steps: Sequence[str]) -> li
     return list(outputs.values())
 
 
-def _weights(workspace: Workspace, versions: Sequence[ModelVersion]) -> list[ComparedOutput]:
-    """The registered versions, compared with the checkpoints. Round 0 registers its SFT model."""
+def _weights(store: VersionStore, workspace: Workspace, versions: Sequence[ModelVersion]) -> list[ComparedOutput]:
+    """The registered versions, by known digest, compared with the checkpoints. Round 0 registers its SFT model."""
     first = rounds.read(workspace).champion is None
     folders = {"policy": workspace.checkpoint("sft" if first else "policy"), "reward": workspace.checkpoint("reward")}
     return [
-        ComparedOutput(f"{version.name}/{version.version}", version.digest, digest(folders[version.name]))
+        ComparedOutput(
+            f"{version.name}/{version.version}", store.trust.known(version).digest, digest(folders[version.name])
+        )
         for version in versions
     ]
 

@@ -12,8 +12,11 @@ from typing import Literal, NamedTuple
 
 from core.errors import BadParams, NotFound, RoundsError
 from core.shown import noted
-from tasks.registry import absent, audit
+from tasks.registry import absent, audit, mirror
 from tasks.registry.journal import Journal, MoveIntent, MoveKind
+from tasks.registry.ledger import DIGEST_FROM
+from tasks.registry.mirror import MirroredLine
+from tasks.registry.trust import Unverified
 from tasks.registry.versions import CHAMPION, ModelVersion, VersionStore
 from tasks.state.line import Line
 from tasks.state.workspace import Workspace
@@ -75,6 +78,8 @@ class Registry(VersionStore):
         super().__init__(root, line)
         self._journal = Journal(self)
         self._audit = Workspace(root).audit
+        self.lacking: list[MirroredLine] = []
+        """Lines of this workspace that only the mirror has; set by `reconcile`."""
 
     @property
     def _policy(self) -> str:
@@ -131,6 +136,7 @@ class Registry(VersionStore):
         who: str,
         kind: MoveKind = "promote",
         cooldown: float | None = None,
+        unverified: bool = False,
     ) -> Literal["done", "noop"]:
         """Make a version of the policy champion; returns `noop` if it already is.
 
@@ -141,8 +147,11 @@ class Registry(VersionStore):
             who: the person or program that promotes.
             kind: event name in the audit log. `force` also promotes a version that was rolled back.
             cooldown: seconds after a rollback in which the promotion is refused; None for manual promotions.
+            unverified: also promote a version whose digest nobody vouches for.
 
         Raises:
+            Unverified: neither the audit log nor a trusted key vouches for the version or its reward model.
+            BadModel: its tag has another digest than the log, and its files differ as well.
             AliasConflict: another version than `expect` is champion.
             BadWorkspace: the workspace is a copy of one that still exists.
             RolledBack: the version was rolled back earlier, and `kind` is not `force`.
@@ -161,10 +170,12 @@ class Registry(VersionStore):
                     "compared with another champion; run a new round"
                 )
             if kind != "force":
-                _refuse_rolled_back(target)
+                self._refuse_rolled_back(target)
+            self._refuse_unverified(target, unverified)
             if cooldown is not None:
                 self._refuse_while_cooling(version, cooldown)
             self._move(kind, left or "", target, reason, who)
+            self.send()
         return "done"
 
     def rollback(self, to: str | None, reason: str, who: str, expect: str | None = None) -> RollbackResult:
@@ -185,6 +196,8 @@ class Registry(VersionStore):
             RolledBack: the target itself was rolled back earlier.
             NeverChampion: `to` was never champion, so it has to be promoted instead.
             NotFound: there is no version `to`.
+            BadModel: the files of the target are missing, or its tag has another digest than the log, and its files
+                differ as well.
             BadParams: the reason is empty.
         """
         with self._locked():
@@ -196,7 +209,7 @@ class Registry(VersionStore):
                 raise AliasConflict(
                     f"policy@champion is {now.version if now else 'unset'}, no longer {expect}; see `rounds status`"
                 )
-            target = to or (now.tags.get("rollback_to") if now else None)
+            target = to or (self.predecessor(now) if now else None)
             if now is None:
                 reason_of = absent.why(self)
                 raise AliasConflict(reason_of)
@@ -208,11 +221,41 @@ class Registry(VersionStore):
                 )
             if target == now.version:
                 return RollbackResult(now, now)
-            _refuse_rolled_back(self.version(target))
-            if to:
-                self._refuse_never_champion(to)
+            self._refuse_rolled_back(self.version(target))
+            self._refuse_never_champion(target)
+            self._compare(self.version(target))
             self._move("rollback", now.version, self.version(target), reason, who)
+            self.send()
             return RollbackResult(self.version(now.version), self.version(target))
+
+    def predecessor(self, champion: ModelVersion) -> str | None:
+        """The version that the champion replaced; None if there is none.
+
+        The audit log decides, then the mirror. The tag `rollback_to` is a hint for a move that neither has.
+        """
+        version, log = champion.version, self.trust.log()
+        for known in (log, self.trust.elsewhere(signed=False)) if version not in log.predecessors else (log,):
+            if version in known.predecessors:
+                return known.predecessors[version] or None
+        hint = champion.tags.get("rollback_to")
+        return hint if hint and self._was_champion(hint) else log.found_after.get(version)
+
+    def forced(self, version: ModelVersion) -> str | None:
+        """The reason if a person promoted the version with `--force`, by the log where it knows, else by the tag."""
+        log = self.trust.log()
+        return log.forced.get(version.version) if version.version in log.predecessors else version.tags.get(FORCED)
+
+    def rolled_back(self, version: ModelVersion) -> str | None:
+        """The reason why the version was rolled back, by its tag or the log; None if it was not."""
+        return version.tags.get("rolled_back", self.trust.log().rolled_back.get(version.version))
+
+    def rejected(self, version: ModelVersion) -> bool:
+        """True if the gates rejected the version, by its tag or the log."""
+        return version.tags.get("verdict") == "reject" or self.trust.log().rejected(version.version)
+
+    def send(self) -> None:
+        """Send new lines of the audit log to MLflow. A failure is logged: the next command sends them."""
+        self.lacking = mirror.sent(self.mirror)
 
     def cooling(self, cooldown: float) -> Cooldown | None:
         """The current cooldown of `cooldown` seconds; None if it ended, was lifted, or a promotion followed."""
@@ -232,6 +275,7 @@ class Registry(VersionStore):
             self._settle()
             audit.append(self._audit, "lift", who, model="policy", reason=reason)
             self._journal.lift(last, who)
+            self.send()
         return True
 
     def mark(self, version: ModelVersion, tags: Mapping[str, str]) -> None:
@@ -243,6 +287,7 @@ class Registry(VersionStore):
         """Settle a move that a kill left open, and record outside moves. Every change of the alias begins with this."""
         with self._locked():
             self._reconcile()
+            self.send()
 
     def _reconcile(self) -> list[MoveIntent]:
         """Settle open moves; returns those that had moved the alias."""
@@ -288,28 +333,71 @@ class Registry(VersionStore):
             self.store.set_model_version_tag(self._policy, intent.target, FORCED, intent.reason)
         if all(entry.facts.get("intent") != intent.run_id for entry in audit.read(self._audit)):
             now = self.version(intent.target)
-            facts = {"round": now.round, "digest": now.digest, "run": now.run_id, "intent": intent.run_id}
+            known = self.trust.known(now)
+            facts = {"round": now.round, "digest": known.digest, "run": now.run_id, "intent": intent.run_id}
+            if not known.verified:
+                facts[DIGEST_FROM] = known.source
             move = {"model": "policy", "left": intent.left, "now": intent.target, "reason": intent.reason}
             audit.append(self._audit, intent.kind, intent.who, **move, **facts)
         self._journal.settle(intent, "committed")
 
+    def _was_champion(self, version: str) -> bool:
+        """True if the log has such a move, also one by hand. Only for a version that this log does not know as
+        rejected, moves count that MLflow alone has: in the mirror or in the journal."""
+        log = self.trust.log()
+        if version in log.champions:
+            return True
+        if log.rejected(version):
+            return False
+        if version in self.trust.elsewhere(signed=True).champions:
+            return True
+        if version in self.trust.elsewhere(signed=False).champions or self._journal.reached(version):
+            self.trust.warn(f"that policy version {version} was champion is unverified: only MLflow has the move")
+            return True
+        return False
+
     def _refuse_never_champion(self, version: str) -> None:
-        audited = any(entry.facts.get("now") == version for entry in audit.read(self._audit))  # also moves by hand
-        if not audited and not self._journal.reached(version):
+        if not self._was_champion(version):
             raise NeverChampion(
                 f"policy version {version} was never champion, so it cannot be rolled back to; promote it with "
                 f"`rounds promote {version} --reason …`"
             )
 
+    def _refuse_rolled_back(self, target: ModelVersion) -> None:
+        reason = self.rolled_back(target)
+        if reason is not None:
+            raise RolledBack(
+                f"policy version {target.version} was rolled back earlier ({reason}); name another version, or promote "
+                f"it anyway with `rounds promote {target.version} --force --reason …`"
+            )
+
+    def _refuse_unverified(self, policy: ModelVersion, allowed: bool) -> None:
+        for version, verified in self._compare(policy):
+            if not verified and not allowed:
+                raise Unverified(
+                    f"{version.name} version {version.version} is not in this workspace's audit log, and no trusted "
+                    "key signed its digest: another machine or an older release registered it. Take the versions of an "
+                    f"older release into the log with `rounds adopt`, or promote it unverified: `rounds promote "
+                    f"{policy.version} --unverified --reason …`"
+                )
+
+    def _compare(self, policy: ModelVersion) -> list[tuple[ModelVersion, bool]]:
+        """Compare a policy and its reward model with what is known; True for those that are verified.
+
+        A tag that differs is named, and then the files are compared as well.
+        """
+        reward = self.trust.reward_version(policy)
+        found = [policy, self.find(reward, "reward") if reward else None]
+        versions = [version for version in found if version is not None]
+        compared = []
+        for version in versions:
+            known = self.trust.known(version)
+            self.trust.report(version, known)
+            if version.digest != known.digest:
+                self.check_files(version)
+            compared.append((version, known.verified))
+        return compared
+
     def _refuse_while_cooling(self, version: str, cooldown: float) -> None:
         if cooling := self.cooling(cooldown):
             raise CoolingDown(f"{cooling}; to promote it manually: `rounds promote {version} --reason …`")
-
-
-def _refuse_rolled_back(target: ModelVersion) -> None:
-    if "rolled_back" in target.tags:
-        why = target.tags["rolled_back"]
-        raise RolledBack(
-            f"policy version {target.version} was rolled back earlier ({why}); name another version, or promote it "
-            f"anyway with `rounds promote {target.version} --force --reason …`"
-        )

@@ -8,6 +8,7 @@ from core.errors import RoundsError
 from core.settings import BaseSettings, read, section
 from evaluation.verdict import Finding, Verdict
 from tasks.registry.alias import AliasConflict, ModelVersion, Registry
+from tasks.registry.journal import MoveKind
 from tasks.state.round import Round
 from tasks.state.workspace import Workspace
 
@@ -58,8 +59,12 @@ def _promote_or_hold(round: Round, registry: Registry, version: ModelVersion, ve
     return verdict
 
 
-def by_hand(registry: Registry, version: str, reason: str, who: str, force: bool) -> Literal["done", "noop"]:
+def by_hand(
+    registry: Registry, version: str, reason: str, who: str, force: bool, unverified: bool = False
+) -> Literal["done", "noop"]:
     """Promote a version manually, also during a cooldown; returns `noop` if it is already champion.
+
+    The files of the version and of its reward model are downloaded and compared with their known digests first.
 
     With `force`, also a version that the gates rejected or that was rolled back. Such a version is tagged `forced`:
     `watch` raises alarms about it but does not roll it back.
@@ -69,13 +74,25 @@ def by_hand(registry: Registry, version: str, reason: str, who: str, force: bool
         RolledBack: the version was rolled back earlier.
         AliasConflict: the champion changed during this call.
         NotFound: there is no such version.
+        Unverified: nobody vouches for its digest, and `unverified` is not set.
+        BadModel: its stored files, or those of its reward model, are missing or differ from those that were registered.
     """
     target, champion = registry.version(version), registry.alias()
-    rejected = target.tags.get("verdict") == "reject"
+    rejected = registry.rejected(target)
     if rejected and not force:
         raise VersionRejected(
             f"policy version {version} was rejected by the gates of round {target.round}, whose record has the "
             f"reasons; promote it anyway with `rounds promote {version} --force --reason …`"
         )
-    needs_force = rejected or "rolled_back" in target.tags
-    return registry.promote(version, champion, reason, who, kind="force" if force and needs_force else "promote")
+    needs_force = rejected or registry.rolled_back(target) is not None
+    _check_files(registry, target, champion)
+    kind: MoveKind = "force" if force and needs_force else "promote"
+    return registry.promote(version, champion, reason, who, kind=kind, unverified=unverified)
+
+
+def _check_files(registry: Registry, target: ModelVersion, champion: str | None) -> None:
+    if target.version == champion:
+        return
+    registry.check_files(target)
+    if reward := registry.trust.reward_version(target):
+        registry.check_files(registry.version(reward, "reward"))

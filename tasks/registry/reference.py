@@ -58,7 +58,7 @@ def load_reference(folder: Path) -> Reference | None:
 
 def fetch_reward(registry: Registry, champion: ModelVersion, into: Path) -> Path | None:
     """Fetch the reward model that the champion was trained with; None if there is none, or its files are gone."""
-    version = champion.tags.get("reward_version")
+    version = registry.trust.reward_version(champion)
     if version is None:
         return None
     try:

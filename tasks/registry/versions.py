@@ -6,11 +6,16 @@ from contextlib import contextmanager
 from datetime import UTC, datetime
 from functools import cached_property
 from pathlib import Path
+from tempfile import TemporaryDirectory
 from typing import TYPE_CHECKING, Any, NamedTuple
 
 from core import outages
 from core.errors import BadModel, NotFound
 from core.files import digest, replacing
+from tasks.registry import audit
+from tasks.registry.ledger import REGISTER
+from tasks.registry.mirror import Mirror
+from tasks.registry.trust import KnownDigest, Trust
 from tasks.state.line import Line, ModelName
 from tasks.state.lock import holding
 from tasks.state.workspace import Workspace
@@ -58,6 +63,8 @@ class VersionStore:
         """
         self.root = root
         self._line = line
+        self.mirror = Mirror(self)
+        self.trust = Trust(Workspace(root), self.mirror)
 
     @cached_property
     def store(self) -> "MlflowClient":
@@ -80,7 +87,10 @@ class VersionStore:
     def register(
         self, name: ModelName, folder: Path, run_id: str, tags: Mapping[str, str], metrics: Mapping[str, float]
     ) -> ModelVersion:
-        """Register a model. Registering the same weights of the same round again returns the existing version.
+        """Register a model, and write its digest to the audit log.
+
+        Registering the same weights of the same round again returns the existing version. The digest is computed from
+        the local folder, so that the log does not depend on what the registry stores.
 
         Args:
             name: name of the model.
@@ -92,7 +102,9 @@ class VersionStore:
         tags = {**tags, "digest": digest(folder)}
         model_id = self._upload(name, folder, run_id, tags, metrics)
         with self._locked():
-            return self._existing(name, tags) or self._create(name, model_id, run_id, tags)
+            version = self._existing(name, tags) or self._create(name, model_id, run_id, tags)
+            self._log(version, tags["digest"])
+        return version
 
     def describe(self, version: ModelVersion, text: str) -> None:
         """Set the description on the version's page in MLflow: Markdown, at most 5,000 characters."""
@@ -146,21 +158,44 @@ class VersionStore:
         return sorted(versions, key=lambda version: int(version.version), reverse=True)
 
     def fetch(self, version: ModelVersion, into: Path) -> Path:
-        """Fetch the version's files to `into` and verify their digest. An existing folder is kept if that fails.
+        """Fetch the version's files to `into` and verify their digest, see `trust`. An existing folder is kept if that
+        fails. Warns of a version that nobody vouches for.
 
         Raises:
             BadModel: the stored files are missing, or differ from those that were registered.
         """
-        if into.exists() and digest(into) == version.digest:
+        known = self.trust.known(version)
+        self.trust.report(version, known)
+        if into.exists() and digest(into) == known.digest:
             return into
         with replacing(into) as draft:
             self._download(version, draft.parent).rename(draft)
-            if digest(draft) != version.digest:
-                raise BadModel(
-                    f"{version.name} version {version.version}: the stored files differ from the registered ones "
-                    f"(SHA-256 {digest(draft)[:12]}…, expected {version.digest[:12]}…); {_LOST}"
-                )
+            _check_digest(version, known, digest(draft))
         return into
+
+    def check_files(self, version: ModelVersion) -> KnownDigest:
+        """Download the version's files and compare them with the known digest, which is returned. Nothing is kept.
+
+        Raises:
+            BadModel: the stored files are missing, or differ from those that were registered.
+        """
+        known = self.trust.known(version)
+        self.trust.report(version, known)
+        data = Workspace(self.root).data
+        data.mkdir(parents=True, exist_ok=True)
+        with TemporaryDirectory(prefix=".checked-", dir=data) as folder:
+            _check_digest(version, known, digest(self._download(version, Path(folder))))
+        return known
+
+    def _log(self, version: ModelVersion, computed: str) -> None:
+        """Write the audit line of a registration, unless a registration that was killed has written it."""
+        log = Workspace(self.root).audit
+        logged = self.trust.log().versions.get((version.name, version.version))
+        if logged and logged.registered and logged.digest == computed:
+            return
+        optional = {name: version.tags[name] for name in ("verdict", "reward_version") if name in version.tags}
+        facts = {"round": version.round, "key": version.tags["round_key"], "run": version.run_id, "digest": computed}
+        audit.append(log, REGISTER, "rounds", model=version.name, version=version.version, **facts, **optional)
 
     def _existing(self, name: ModelName, tags: Mapping[str, str]) -> ModelVersion | None:
         condition = "".join(f" and tags.{key} = '{tags[key]}'" for key in ("round_key", "digest"))
@@ -224,6 +259,14 @@ class VersionStore:
     def _locked(self) -> Iterator[None]:
         with holding(Workspace(self.root).registry_lock, "a change of the registry", wait=60):
             yield
+
+
+def _check_digest(version: ModelVersion, known: KnownDigest, actual: str) -> None:
+    if actual != known.digest:
+        raise BadModel(
+            f"{version.name} version {version.version}: the stored files differ from the registered ones (SHA-256 "
+            f"{actual[:12]}…, expected {known.digest[:12]}… by the {known.source}); {_LOST}"
+        )
 
 
 def _read(version: Any, name: str) -> ModelVersion:

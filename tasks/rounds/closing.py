@@ -16,7 +16,7 @@ from tasks.rounds.running import RunningRound
 from tasks.state import records
 from tasks.state import round as rounds
 from tasks.state.line import ModelName
-from tasks.state.records import RoundRecord
+from tasks.state.records import RecordedVersion, RoundRecord
 from tasks.state.reports import EvaluateReport, Example, Numbers, metrics, times
 from tasks.state.steps import BOOTSTRAP, MEASURING
 from tasks.state.workspace import Workspace
@@ -41,7 +41,7 @@ def bootstrap(running: RunningRound) -> RoundRecord:
         version = _register(running, "policy", "sft", numbers, {"bootstrap": "true"})
         _keep_cards(running, [version], numbers, None)
         running.registry.promote(version.version, None, "the first model of this workspace", "rounds", kind="bootstrap")
-        return _finish(running, version, Verdict(bootstrap=True), numbers)
+        return _finish(running, [version], Verdict(bootstrap=True), numbers)
 
 
 def close(running: RunningRound) -> RoundRecord:
@@ -61,7 +61,7 @@ def close(running: RunningRound) -> RoundRecord:
         version = _register(running, "policy", "policy", numbers, tags)
         verdict = promotion.carry_out(running.round, running.registry, version, verdict)
         _keep_cards(running, [version, reward], numbers, verdict)
-        return _finish(running, version, verdict, numbers)
+        return _finish(running, [version, reward], verdict, numbers)
 
 
 def _make_safe(running: RunningRound, numbers: Mapping[str, float]) -> None:
@@ -115,8 +115,9 @@ def _digests(workspace: Workspace, model: Path) -> dict[str, str]:
     }
 
 
-def _finish(running: RunningRound, version: ModelVersion, verdict: Verdict, numbers: Numbers) -> RoundRecord:
+def _finish(running: RunningRound, versions: Sequence[ModelVersion], verdict: Verdict, numbers: Numbers) -> RoundRecord:
     workspace, round = running.round.workspace, running.round
+    version = versions[0]
     record = RoundRecord(
         number=round.number,
         key=running.key,
@@ -133,7 +134,16 @@ def _finish(running: RunningRound, version: ModelVersion, verdict: Verdict, numb
         times=times(running.round),
         examples=_examples(running),
         inputs=rounds.inputs(workspace),
+        registered=tuple(
+            RecordedVersion(
+                model=registered.name,
+                version=registered.version,
+                digest=running.registry.trust.known(registered).digest,
+            )
+            for registered in versions
+        ),
     )
+    running.registry.send()
     running.run.tags({"verdict": verdict.result, "version": version.version})
     running.run.finish("FINISHED")
     _empty_inbox(workspace, round.inbox)

@@ -14,8 +14,9 @@ from core.plugins import chosen
 from core.settings import override, read
 from feedback import store
 from models.policy import check_base
-from tasks.registry import audit, reference
+from tasks.registry import audit, consistency, reference, signing
 from tasks.registry.alias import ModelVersion, Registry
+from tasks.registry.ledger import DROP, ledger
 from tasks.rounds import foresight
 from tasks.rounds.params import RoundSettings
 from tasks.rounds.request import Request, parsed, read_request
@@ -56,6 +57,7 @@ def _reconciled(workspace: Workspace) -> Iterator[Registry]:
     with tracking.answering(workspace.root):
         registry = Registry(workspace.root, lines.settle(tracking.client(workspace.root), workspace.root))
         registry.reconcile()
+        consistency.refuse(workspace, registry)
         yield registry
 
 
@@ -145,6 +147,8 @@ def _freeze(workspace: Workspace, request: Request, registry: Registry) -> Round
     champion = registry.expected_champion()
     number = next_number(workspace, registry)
     _fetch_champion(workspace, registry, champion)
+    if champion:  # the digest of what was fetched, whatever the tag says
+        champion = champion._replace(digest=registry.trust.known(champion).digest)
     check_base(params.model, workspace.champion)
     _keep_previous(workspace, registry, champion)
     inputs = frozen(workspace, params, number, champion, feedback_database.claim(workspace, number))
@@ -171,6 +175,7 @@ def check(workspace: Workspace, params: RoundSettings) -> None:
 
 
 def _check_inputs(workspace: Workspace, params: RoundSettings) -> None:
+    signing.check(workspace, params.audit)
     for source in traces.connected(params.ingest.sources, workspace.root):
         source.check()
     for evaluation in chosen(params.evaluate.evals):
@@ -193,11 +198,20 @@ def drop(workspace: Workspace) -> None:
         # a copied workspace must not end the run of the original
         line = lines.settle(tracking.client(workspace.root), workspace.root)
         tracking.abandon(workspace.root, line, key)
+        _log_dropped(workspace, key)
     if finished := records.numbers(workspace):
         write_text(workspace.round, records.inputs(workspace, finished[-1]))
     else:
         workspace.round.unlink()
     workspace.opened.unlink(missing_ok=True)
+
+
+def _log_dropped(workspace: Workspace, key: str) -> None:
+    """Log that a round which has registered versions was dropped: they keep no record in this workspace."""
+    facts = ledger(audit.read(workspace.audit))
+    registered = [version.round for version in facts.versions.values() if version.key == key]
+    if registered and key not in facts.dropped:
+        audit.append(workspace.audit, DROP, "rounds", round=registered[0], key=key)
 
 
 def frozen(

@@ -13,6 +13,7 @@ from models.policy import ModelSettings
 from models.reward import RewardSettings
 from models.sft import SFTSettings
 from tasks.people.approval import ApprovalSettings
+from tasks.registry.audit import AuditSettings
 from tasks.registry.promotion import PromotionSettings
 from tasks.state.intake import IngestSettings
 from tasks.steps.collect import CollectSettings
@@ -47,6 +48,7 @@ class RoundSettings(BaseSettings):
     promotion: PromotionSettings = PromotionSettings()
     watch: WatchSettings = WatchSettings()
     versioning: VersioningSettings = VersioningSettings()
+    audit: AuditSettings = AuditSettings()
 
     @model_validator(mode="before")
     @classmethod

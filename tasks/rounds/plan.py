@@ -11,6 +11,7 @@ from core.stored import Json
 from core.yaml_text import parse_yaml
 from feedback import store
 from tasks.people.pending import pending
+from tasks.registry import consistency
 from tasks.registry.alias import Registry
 from tasks.rounds import foresight, opening
 from tasks.rounds.request import answered
@@ -81,6 +82,8 @@ def plan(workspace: Workspace, overrides: Sequence[str], new: bool = False) -> P
     if busy := holder(workspace.lock):
         return _refused(records.coming(workspace), f"{busy} is running in {workspace.root}; wait until it has finished")
     registry = Registry(workspace.root)
+    if errors := consistency.errors(consistency.inspect(workspace, registry)):
+        return _refused(records.coming(workspace), "; ".join(errors))
     if records.unfinished(workspace):
         return _continue(workspace, overrides, registry)
     params, champion = opening.effective(workspace, overrides), registry.expected_champion()

@@ -16,7 +16,7 @@ ModelName = Literal["policy", "reward"]
 LONGEST_NAME = 40
 """Characters of a workspace's name that the name of its line keeps."""
 
-_ROUNDS, _PROMOTIONS = "rounds", "promotions"
+_ROUNDS, _PROMOTIONS, _AUDIT = "rounds", "promotions", "audit"
 
 
 @dataclass(frozen=True)
@@ -38,6 +38,11 @@ class Line:
     def promotions(self) -> str:
         """The experiment with the moves of its alias."""
         return self._prefixed(_PROMOTIONS)
+
+    @property
+    def audit(self) -> str:
+        """The experiment with the copies of its workspaces' audit logs."""
+        return self._prefixed(_AUDIT)
 
     def unprefixed(self, query: str) -> str:
         """A version as the line itself names it: `policy/3` for `help-desk-1a2b.policy/3`."""

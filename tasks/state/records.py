@@ -6,13 +6,22 @@ from pathlib import Path
 import yaml
 
 from core.errors import BadWorkspace, Damaged
-from core.stored import Stored
+from core.stored import Json, Stored, Value
 from evaluation.verdict import Verdict
 from tasks.state import round as rounds
 from tasks.state.inputs import Inputs
 from tasks.state.opening_facts import OpeningFacts
 from tasks.state.reports import Example, Numbers, Seconds
 from tasks.state.workspace import Workspace
+
+
+class RecordedVersion(Value):
+    """A version that the round registered."""
+
+    model: str
+    version: str
+    digest: str
+    """SHA-256 of the local folder that was registered, see `core.files.digest`."""
 
 
 class RoundRecord(Stored):
@@ -42,6 +51,15 @@ class RoundRecord(Stored):
     """By step; skipped steps are missing."""
     examples: tuple[Example, ...]
     inputs: Inputs
+    registered: tuple[RecordedVersion, ...] = ()
+    """The policy, and the reward model if the round has one; empty in older records that lack it."""
+
+    def to_json(self) -> Json:
+        """The fields as JSON values; a record without `registered` is written as it was read."""
+        values = super().to_json()
+        if not self.registered:
+            del values["registered"]
+        return values
 
 
 def path(workspace: Workspace, number: int) -> Path:

@@ -13,7 +13,7 @@ from evaluation.guards import Guard, GuardFinding, LiveFeedback
 from feedback import forgotten, live
 from feedback.schema import FeedbackEvent
 from tasks.registry import audit, incidents, promotion
-from tasks.registry.alias import FORCED, AliasConflict, ModelVersion, Registry
+from tasks.registry.alias import AliasConflict, ModelVersion, Registry
 from tasks.state import tombstones
 from tasks.state.lock import holding
 from tasks.state.workspace import Workspace
@@ -98,7 +98,7 @@ def _guard(
     champion = registry.champion()
     if champion is None:
         return GuardReport(None)
-    feedback = live_feedback(workspace, waiting, champion)
+    feedback = live_feedback(workspace, waiting, champion.version, registry.predecessor(champion) or "")
     guarded = GuardReport(champion.version, [guard.look(feedback) for guard in chosen(knobs.guards)])
     if guarded.breaches:
         guarded = _act(workspace, registry, champion, guarded, knobs)
@@ -113,19 +113,18 @@ def rolled_back(workspace: Workspace) -> list[RollbackEvent]:
     return [RollbackEvent(move.facts["intent"], move.at, *(move.facts[name] for name in facts)) for move in moves]
 
 
-def live_feedback(workspace: Workspace, waiting: Sequence[FeedbackEvent], champion: ModelVersion) -> LiveFeedback:
-    """Live feedback on the champion and the version it took over from: stored by rounds, and still waiting."""
-    before = champion.tags.get("rollback_to", "")
-    versions = [version for version in (champion.version, before) if version]
+def live_feedback(workspace: Workspace, waiting: Sequence[FeedbackEvent], champion: str, before: str) -> LiveFeedback:
+    """Live feedback on the champion and the version it replaced, `before`: stored by rounds, and still waiting."""
+    versions = [version for version in (champion, before) if version]
     stored_and_waiting = live.on_versions(workspace.feedback, waiting, versions)
     events = list(forgotten.kept(stored_and_waiting, tombstones.forgotten(workspace)))
     opinions, duels = live.opinions(events), live.comparisons(events)
     champion_first = {
-        (champion.version, before): lambda duel: duel,
-        (before, champion.version): lambda duel: duel._replace(versions=duel.versions[::-1], share=1 - duel.share),
+        (champion, before): lambda duel: duel,
+        (before, champion): lambda duel: duel._replace(versions=duel.versions[::-1], share=1 - duel.share),
     }
     return LiveFeedback(
-        opinions=[opinion for opinion in opinions if opinion.version == champion.version],
+        opinions=[opinion for opinion in opinions if opinion.version == champion],
         before=[opinion for opinion in opinions if opinion.version == before],
         duels=[champion_first[duel.versions](duel) for duel in duels if duel.versions in champion_first],
     )
@@ -155,17 +154,15 @@ def _obstacle(
     """Why the champion cannot be rolled back automatically; empty if it can."""
     if not selected:
         return "breaches of this severity only raise an alarm (watch.rollback)"
-    if FORCED in champion.tags:
-        return (
-            f"it was promoted with --force ({champion.tags[FORCED]}); only `rounds rollback --reason …` rolls it back"
-        )
-    before = champion.tags.get("rollback_to")
+    if (forced := registry.forced(champion)) is not None:
+        return f"it was promoted with --force ({forced}); only `rounds rollback --reason …` rolls it back"
+    before = registry.predecessor(champion)
     if before is None:
         return "it did not take over from another version, so there is none to roll back to"
     earlier = registry.find(before)
     if earlier is None:
         return f"version {before}, which it took over from, was deleted in MLflow; {_BY_HAND}"
-    if "rolled_back" in earlier.tags:
+    if registry.rolled_back(earlier) is not None:
         return f"version {before}, which it took over from, was itself rolled back; {_BY_HAND}"
     cooling = registry.cooling(promotion.knobs(workspace).cooldown)
     if cooling and all(breach.severity == "soft" for breach in selected):

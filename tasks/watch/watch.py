@@ -1,7 +1,10 @@
 """One check between rounds: guards on live feedback, then drift. Results are sent to Prefect if it is configured."""
 
+from collections.abc import Sequence
 from typing import NamedTuple
 
+from tasks.registry import consistency
+from tasks.registry.alias import Registry
 from tasks.state.intake import waiting_events
 from tasks.state.workspace import Workspace
 from tasks.tools.events import configured, send_breach, send_drift_alarms, send_unsent_rollbacks
@@ -14,20 +17,24 @@ class WatchReport(NamedTuple):
 
     guards: GuardReport
     drift: InboxDriftReport
+    differences: Sequence[str] = ()
+    """Errors between audit log, records and registry, see `consistency`."""
 
     @property
     def alarms(self) -> list[str]:
         """One sentence per alarm."""
-        return [*self.guards.alarms, *self.drift.alarms]
+        return [*self.differences, *self.guards.alarms, *self.drift.alarms]
 
     @property
     def title(self) -> str:
         """The result in one line."""
-        guards, drift = self
-        if drift.champion is None:
-            return "nothing to watch: no champion yet"
+        guards, drift, differences = self
         if guards.now:
             return f"rolled back: version {guards.now} is champion instead of {guards.champion}"
+        if differences:
+            return f"audit log and registry differ: {differences[0]}"
+        if drift.champion is None:
+            return "nothing to watch: no champion yet"
         count = len(guards.breaches) + len(drift.alarms)
         alarms = {0: "no alarm", 1: "1 alarm"}.get(count, f"{count} alarms")
         compared = "" if drift.decided else ", too few to compare"
@@ -48,7 +55,7 @@ def watch(workspace: Workspace) -> WatchReport:
     drift = check_drift(workspace, events)
     if drift.champion and configured():
         send_drift_alarms(workspace, drift.named)
-    return WatchReport(guarded, drift)
+    return WatchReport(guarded, drift, consistency.errors(consistency.inspect(workspace, Registry(workspace.root))))
 
 
 def _send(workspace: Workspace, guarded: GuardReport) -> None:

@@ -19,12 +19,12 @@ def test_an_incident_from_open_to_close(rounds: Rounds, continued: Workspace) ->
     options = ("-w", continued.root)
     assert rounds("incident", "list", *options).out.startswith("No incident")
     result = rounds("incident", "open", "--what", "rude on Mondays", "--by", "ana", *options)
-    assert (result.code, result.out.startswith("Incident 3 is open")) == (0, True)
-    rounds("incident", "note", "3", "refunds [red]only[/red]", "--by", "bo", *options)
+    assert (result.code, result.out.startswith("Incident 6 is open")) == (0, True)
+    rounds("incident", "note", "6", "refunds [red]only[/red]", "--by", "bo", *options)
     rounds("rollback", "--reason", "rude", *options)
-    assert rounds("incident", "close", "3", "rolled back", "--by", "ana", *options).code == 0
-    shown = rounds("incident", "show", "3", *options).out
-    assert "incident 3 (closed), policy version 2: rude on Mondays" in shown
+    assert rounds("incident", "close", "6", "rolled back", "--by", "ana", *options).code == 0
+    shown = rounds("incident", "show", "6", *options).out
+    assert "incident 6 (closed), policy version 2: rude on Mondays" in shown
     expected = [
         "promote: version 1 → 2",
         "opened: rude on Mondays",
@@ -34,7 +34,7 @@ def test_an_incident_from_open_to_close(rounds: Rounds, continued: Workspace) ->
     positions = [shown.index(part) for part in expected]
     assert positions == sorted(positions)
     assert re.search(
-        r"3 +2 +\d{4}-\d\d-\d\d \d\d:\d\d UTC +ana +closed +rude on Mondays", rounds("incident", "list", *options).out
+        r"6 +2 +\d{4}-\d\d-\d\d \d\d:\d\d UTC +ana +closed +rude on Mondays", rounds("incident", "list", *options).out
     )
     assert "incident" not in rounds("status", *options).out
 

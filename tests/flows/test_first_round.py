@@ -138,6 +138,17 @@ def test_the_cost_of_a_round_is_what_its_models_wrote(finished: Workspace) -> No
 
 
 def test_every_move_of_the_alias_is_in_the_audit_log(finished: Workspace) -> None:
-    moves: list[Any] = [(entry.event, entry.facts["left"], entry.facts["now"]) for entry in audit.read(finished.audit)]
+    lines = audit.read(finished.audit)
+    moves: list[Any] = [(line.event, line.facts["left"], line.facts["now"]) for line in lines if "now" in line.facts]
     assert moves == [("bootstrap", "", "1"), ("promote", "1", "2")]
+    logged = {
+        (line.facts["model"], line.facts["version"], line.facts["digest"]) for line in lines if "key" in line.facts
+    }
+    recorded = [version for number in (0, 1) for version in records.read(finished, number).registered]
+    assert logged == {(version.model, version.version, version.digest) for version in recorded}
+    assert sorted((version.model, version.version) for version in recorded) == [
+        ("policy", "1"),
+        ("policy", "2"),
+        ("reward", "1"),
+    ]
     assert audit.verify(finished.audit) == []

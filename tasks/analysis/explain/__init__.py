@@ -84,9 +84,10 @@ def reward_version(workspace: Workspace, version: str | None, round_name: str | 
     if policy is None:
         reason = absent.why(store)
         raise NotFound(reason)
-    if "reward_version" not in policy.tags:
+    number = store.trust.reward_version(policy)
+    if number is None:
         raise NotFound(f"policy version {policy.version} was trained without a reward model; {_available(store)}")
-    return store.version(policy.tags["reward_version"], "reward")
+    return store.version(number, "reward")
 
 
 def pair(workspace: Workspace, version: ModelVersion, identity: str) -> list[AnswerToExplain]:

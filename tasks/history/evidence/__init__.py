@@ -86,6 +86,8 @@ def collect_evidence(
     registry, archive = Registry(workspace.root, line), Archive(workspace.root, line)
     version = resolve(registry, query)
     title = f"policy/{version.version}"
+    known = registry.trust.known(version)
+    registry.trust.report(version, known)
     lineage_ = _anonymous(lineage(survey(workspace, line), f"version:{title}")._replace(query=title))
     files = {
         **_cards(archive, version),
@@ -94,7 +96,8 @@ def collect_evidence(
         **_saved(archive, version),
         **_numbers(archive, version),
         "registry.json": _json(
-            version._asdict() | {"created": version.created.isoformat(), "tags": dict(version.tags)}
+            version._asdict()
+            | {"created": version.created.isoformat(), "tags": dict(version.tags), "known_digest": known._asdict()}
         ),
         **_moves(archive, version),
         **_logged(workspace.audit, version),

@@ -67,7 +67,8 @@ def champion(registry: Registry) -> str:
 def moves(home: Path) -> list[tuple[str, str, str]]:
     log = home / "data/audit.jsonl"
     assert audit.verify(log) == []
-    return [(entry.event, entry.facts["left"], entry.facts["now"]) for entry in audit.read(log)]
+    lines = [entry for entry in audit.read(log) if "now" in entry.facts]
+    return [(entry.event, entry.facts["left"], entry.facts["now"]) for entry in lines]
 
 
 def journal(registry: Registry) -> list[str]:

@@ -1,0 +1,274 @@
+"""Whether audit log, records of rounds, and registry agree, and what to do if they do not.
+
+They disagree if the registry or `data/` was restored from an older copy, or if somebody deleted a version or the alias
+by hand, or edited the log. A round that was killed at any point leaves them in agreement.
+"""
+
+import logging
+from collections import defaultdict
+from collections.abc import Iterable, Iterator, Sequence
+from contextlib import suppress
+from typing import Literal, NamedTuple
+
+from core.errors import BadWorkspace, Damaged
+from tasks.registry import audit
+from tasks.registry.alias import Registry
+from tasks.registry.ledger import Ledger, ledger
+from tasks.registry.mirror import MirroredLine, identity
+from tasks.registry.versions import ModelVersion
+from tasks.state import records
+from tasks.state.records import RoundRecord
+from tasks.state.workspace import Workspace
+
+Severity = Literal["error", "warning"]
+
+ACCEPT_CURE = "accept the difference: `rounds audit accept --reason …`"
+RESTORE_CURE = "restore MLflow's database and artifacts from a newer backup"
+DATA_CURE = "restore data/ from a newer backup"
+LOG_CURE = "write the lines of the copy in MLflow back: `rounds audit restore`, without a key `… --unverified`"
+
+_logger = logging.getLogger(__name__)
+
+
+class Inconsistent(BadWorkspace):
+    """Audit log, records and registry contradict each other."""
+
+
+class Disagreement(NamedTuple):
+    """One disagreement."""
+
+    severity: Severity
+    """A round is refused on errors; warnings are only printed."""
+    identity: str
+    """The same difference has the same identity at each check."""
+    problem: str
+    cures: tuple[str, ...] = ()
+    """Alternatives, each a command or what to restore."""
+    gone: str | None = None
+    """The version that the registry no longer has as the log knows it, as `policy/3`; None for other differences."""
+
+    def __str__(self) -> str:
+        return f"{self.problem}; {'; or '.join(self.cures)}" if self.cures else self.problem
+
+
+class RegistryState(NamedTuple):
+    """What the registry has."""
+
+    versions: tuple[ModelVersion, ...]
+    """Of both models."""
+    alias: str | None
+
+    def newest(self, model: str) -> int:
+        """The highest version number of a model; 0 without versions."""
+        return max((int(version.version) for version in self.versions if version.name == model), default=0)
+
+    def find(self, model: str, version: str) -> ModelVersion | None:
+        """One version; None if it is missing."""
+        return next((v for v in self.versions if (v.name, v.version) == (model, version)), None)
+
+
+class Recorded(NamedTuple):
+    """What the workspace has on record."""
+
+    log: Ledger
+    problems: tuple[str, ...]
+    """Problems of the log itself, one sentence each."""
+    lacking: tuple[MirroredLine, ...]
+    """Lines of this workspace that only the mirror has."""
+    rounds: tuple[RoundRecord, ...]
+    open: str | None
+    """Key of the open round; None if no round is open."""
+
+
+def compare(recorded: Recorded, registry: RegistryState) -> list[Disagreement]:
+    """All differences that nobody accepted, the causes before their consequences."""
+    found = [
+        *_log(recorded),
+        *_missing(recorded, registry),
+        *_reused(recorded, registry),
+        *_alias(recorded.log, registry),
+        *_lost_records(recorded),
+        *_round_twice(registry),
+    ]
+    return [difference for difference in found if difference.identity not in recorded.log.accepted]
+
+
+def inspect(
+    workspace: Workspace, registry: Registry, lacking: Sequence[MirroredLine] | None = None
+) -> list[Disagreement]:
+    """Compare a workspace with its registry. Nothing is written.
+
+    Args:
+        workspace: the workspace.
+        registry: its registry.
+        lacking: lines that only the mirror has, where they are known already; None reads the mirror.
+    """
+    missing = registry.mirror.ahead() if lacking is None else lacking
+    versions = (*registry.versions("policy"), *registry.versions("reward"))
+    return compare(_recorded(workspace, missing), RegistryState(versions, registry.alias()))
+
+
+def refuse(workspace: Workspace, registry: Registry) -> None:
+    """Log all warnings; called when a round opens, after `Registry.reconcile`.
+
+    Raises:
+        Inconsistent: there is an error, with the commands that cure it.
+    """
+    differences = inspect(workspace, registry, registry.lacking)
+    for difference in differences:
+        if difference.severity == "warning":
+            registry.trust.warn(str(difference))
+    if found := errors(differences):
+        raise Inconsistent("\n".join(found))
+
+
+def errors(differences: Iterable[Disagreement]) -> list[str]:
+    """The errors among differences, one text each."""
+    return [str(difference) for difference in differences if difference.severity == "error"]
+
+
+def _recorded(workspace: Workspace, lacking: Sequence[MirroredLine]) -> Recorded:
+    rounds = tuple(records.read(workspace, number) for number in records.numbers(workspace))
+    return Recorded(
+        log=ledger(audit.read(workspace.audit)),
+        problems=tuple(problems(workspace)),
+        lacking=tuple(lacking),
+        rounds=rounds,
+        open=_open_key(workspace, rounds),
+    )
+
+
+def problems(workspace: Workspace) -> list[str]:
+    """The problems of the log itself: see `audit.verify`."""
+    try:
+        return [*audit.verify(workspace.audit), *audit.missing(workspace)]
+    except Damaged as error:
+        return [str(error)]
+
+
+def _log(recorded: Recorded) -> Iterator[Disagreement]:
+    for problem in recorded.problems:
+        name = problem.rpartition("/")[2]  # without the folder: a moved workspace has the same differences
+        yield Disagreement("error", f"log:{name}", problem, (LOG_CURE, DATA_CURE, ACCEPT_CURE))
+    if recorded.lacking and not recorded.problems:
+        first = recorded.lacking[0]
+        yield Disagreement(
+            "error",
+            identity(first),
+            f"the audit log lacks {len(recorded.lacking)} lines that this workspace sent to MLflow, the first is line "
+            f"{first.seq}: data/ was restored from an older copy, the log was cut, or a copy of this workspace is used",
+            (DATA_CURE, LOG_CURE, ACCEPT_CURE),
+        )
+
+
+def _missing(recorded: Recorded, registry: RegistryState) -> Iterator[Disagreement]:
+    known = {(version.model, version.version): version.round for version in recorded.log.versions.values()}
+    for record in recorded.rounds:
+        known.setdefault(("policy", record.version), record.number)
+    older = [name for name in known if not registry.find(*name) and int(name[1]) > registry.newest(name[0])]
+    for model, version in sorted(known, key=lambda name: (name[0], int(name[1]))):
+        if registry.find(model, version):
+            continue
+        title = f"{model}/{version}"
+        if (model, version) in older:
+            yield Disagreement(
+                "error",
+                f"missing:{title}",
+                f"{model} version {version} of round {known[model, version]} was registered, and the registry does not "
+                "have it: the registry was restored from an older copy, is another one (MLFLOW_TRACKING_URI), or the "
+                "version was deleted",
+                (RESTORE_CURE, f"if it was deleted on purpose, {ACCEPT_CURE}"),
+                title,
+            )
+        else:
+            deleted = f"{model} version {version} of round {known[model, version]} was deleted in MLflow"
+            yield Disagreement("warning", f"missing:{title}", deleted, (ACCEPT_CURE,), title)
+
+
+def _reused(recorded: Recorded, registry: RegistryState) -> Iterator[Disagreement]:
+    for (model, number), logged in recorded.log.versions.items():
+        version = registry.find(model, number)
+        if version is not None and version.digest != logged.digest:
+            yield Disagreement(
+                "error",
+                f"digest:{model}/{number}:{version.digest[:16]}",
+                f"{model} version {number} has the digest {version.digest[:12]}… in MLflow, and {logged.digest[:12]}… "
+                f"in line {logged.seq} of the audit log: its tag was edited, or a new registry gave the number again",
+                (RESTORE_CURE, f"{ACCEPT_CURE}, then `rounds adopt --reason …`"),
+                f"{model}/{number}",
+            )
+
+
+def _alias(log: Ledger, registry: RegistryState) -> Iterator[Disagreement]:
+    if not log.champions:
+        return
+    version = _successor(log, registry)
+    way = f"make version {version} champion: `rounds promote {version} --reason …`" if version else RESTORE_CURE
+    if registry.alias is None:
+        yield Disagreement(
+            "error",
+            "alias:unset",
+            f"policy@champion is unset, although version {next(reversed(log.champions))} was champion: the alias or "
+            "the version was deleted in MLflow",
+            (way,),
+        )
+    elif registry.find("policy", registry.alias) is None:
+        yield Disagreement(
+            "error",
+            f"alias:{registry.alias}",
+            f"policy@champion points to version {registry.alias}, which no round registered",
+            (way,),
+        )
+    elif log.rejected(registry.alias) and registry.alias not in log.forced:
+        yield Disagreement(
+            "warning",
+            f"alias:{registry.alias}",
+            f"policy@champion points to version {registry.alias}, which the gates rejected and nobody promoted with "
+            "--force: the alias was set in MLflow",
+            (way, ACCEPT_CURE),
+        )
+
+
+def _successor(log: Ledger, registry: RegistryState) -> str | None:
+    """The version to make champion: the last champion that exists and was neither rolled back nor rejected."""
+    for version in reversed(log.champions):
+        bad = version in log.rolled_back or (log.rejected(version) and version not in log.forced)
+        if registry.find("policy", version) and not bad:
+            return version
+    return None
+
+
+def _lost_records(recorded: Recorded) -> Iterator[Disagreement]:
+    known = {record.key for record in recorded.rounds} | recorded.log.dropped | {recorded.open}
+    lost = {v.key: v.round for v in recorded.log.versions.values() if v.key and v.key not in known and v.registered}
+    for key, number in lost.items():
+        yield Disagreement(
+            "error",
+            f"record:{key}",
+            f"round {number} registered versions, and data/rounds has no record of it: data/ was restored from an "
+            "older copy, so that feedback may be missing too",
+            (DATA_CURE, ACCEPT_CURE),
+        )
+
+
+def _round_twice(registry: RegistryState) -> Iterator[Disagreement]:
+    rounds: dict[tuple[str, int], dict[str, str]] = defaultdict(dict)
+    for version in registry.versions:
+        rounds[version.name, version.round].setdefault(version.tags["round_key"], version.version)
+    for (model, number), keys in sorted(rounds.items()):
+        if len(keys) > 1:
+            versions = sorted(keys.values(), key=int)
+            yield Disagreement(
+                "warning",
+                f"twice:{model}:{number}:{'+'.join(versions)}",
+                f"{model} versions {' and '.join(versions)} are of two different rounds with the number {number}; name "
+                "them by version or by key",
+                (ACCEPT_CURE,),
+            )
+
+
+def _open_key(workspace: Workspace, rounds: Sequence[RoundRecord]) -> str | None:
+    finished = {record.key for record in rounds}
+    with suppress(Damaged, OSError):
+        return next(iter(records.keys(workspace) - finished), None)
+    return None

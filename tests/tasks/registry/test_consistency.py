@@ -1,0 +1,294 @@
+"""A registry or `data/` from another time is noticed, and the cure that the message names works when it is typed."""
+
+import json
+import re
+import shutil
+from pathlib import Path
+
+import pytest
+
+from evaluation.verdict import Finding, Verdict
+from tasks.registry import audit, consistency
+from tasks.registry.alias import Registry
+from tasks.registry.consistency import Disagreement, Inconsistent, inspect, refuse
+from tasks.rounds import opening
+from tasks.state import records
+from tasks.state.workspace import Workspace
+from tests.commands import Rounds
+from tests.tasks.registry.test_registry import champion, registered
+from tests.tasks.state.recorded import record
+
+pytestmark = pytest.mark.filterwarnings("ignore:The ``noload`` loader strategy:DeprecationWarning")
+
+PROMOTE = Verdict(findings=(Finding(gate="win_rate", result="promote", reason="it won"),))
+
+
+def finish(workspace: Workspace, number: int, version: str, verdict: Verdict) -> None:
+    """Write the record of a hand-made round."""
+    made = record(number, version, verdict).model_copy(update={"key": f"key{number}"})
+    records.write(workspace, made)
+
+
+@pytest.fixture
+def made(workspace: Workspace) -> Workspace:
+    """Rounds 0 and 1 promoted versions 1 and 2, and round 2 held version 3."""
+    registry = Registry(workspace.root)
+    for number, verdict in enumerate((Verdict(bootstrap=True), PROMOTE, Verdict())):
+        registered(registry, number)
+        finish(workspace, number, str(number + 1), verdict)
+    registry.promote("1", None, "first", "rounds", kind="bootstrap")
+    registry.promote("2", "1", "win rate .61", "rounds")
+    return workspace
+
+
+def found(workspace: Workspace) -> list[Disagreement]:
+    return inspect(workspace, Registry(workspace.root))
+
+
+def names(workspace: Workspace) -> list[tuple[str, str]]:
+    return [(difference.severity, difference.identity) for difference in found(workspace)]
+
+
+def opens(workspace: Workspace) -> bool:
+    """Whether a round would open, as far as the registry goes."""
+    with opening._reconciled(workspace):
+        return True
+
+
+def cured(workspace: Workspace, rounds: Rounds, pattern: str) -> str:
+    """Type the command in the error of an opening round that matches; the round then opens. Returns what it printed."""
+    with pytest.raises(Inconsistent) as error:
+        opens(workspace)
+    command = next(text for text in re.findall("`rounds ([^`]+)`", str(error.value)) if re.match(pattern, text))
+    words = command.replace("…", "because").split()
+    result = rounds(*words, "-w", workspace.root)
+    assert result.code == 0, result.err
+    assert opens(workspace)
+    return result.out
+
+
+def snapshot(workspace: Workspace, into: Path, *parts: str) -> dict[Path, Path]:
+    """Copies of parts of a workspace: from where, to where."""
+    copies = {}
+    for part in parts:
+        source, target = workspace.root / part, into / part
+        target.parent.mkdir(parents=True, exist_ok=True)
+        shutil.copytree(source, target) if source.is_dir() else shutil.copyfile(source, target)
+        copies[source] = target
+    return copies
+
+
+def put_back(copies: dict[Path, Path]) -> None:
+    for source, target in copies.items():
+        if target.is_dir():
+            shutil.rmtree(source)
+            shutil.copytree(target, source)
+        else:
+            shutil.copyfile(target, source)
+
+
+def test_a_workspace_as_its_rounds_left_it_has_no_differences(made: Workspace, rounds: Rounds) -> None:
+    assert found(made) == []
+    assert opens(made)
+    assert rounds("audit", "verify", "-w", made.root).code == 0
+    Registry(made.root).rollback(None, "rude", "ana")
+    assert names(made) == []
+
+
+def test_a_registration_that_was_killed_is_no_difference(made: Workspace) -> None:
+    registry, log = Registry(made.root), made.audit
+    version = registered(registry, 3)
+    lines = audit.lines(log)
+    audit.replace(log, lines[:-1])  # as if killed between the version and its line
+    for file in log.parent.glob("audit.jsonl.damaged-*"):
+        file.unlink()
+    assert names(made) == []
+    assert registered(registry, 3) == version
+    assert [audit.parse(line).facts["version"] for line in audit.lines(log)[-1:]] == ["4"]  # type: ignore[union-attr]
+    assert registered(registry, 3) == version
+    assert len(audit.lines(log)) == len(lines)
+
+
+def test_a_deleted_alias(made: Workspace, rounds: Rounds) -> None:
+    Registry(made.root).store.delete_registered_model_alias("policy", "champion")
+    assert names(made) == [("error", "alias:unset")]
+    assert "error: policy@champion is unset" in rounds("status", "-w", made.root).out
+    assert json.loads(rounds("plan", "--json", "-w", made.root).out)["would"] == "refuse"
+    cured(made, rounds, "promote 2")
+    assert champion(Registry(made.root)) == "2"
+    assert names(made) == []
+
+
+def test_an_alias_set_by_hand_to_a_version_of_no_round(made: Workspace, rounds: Rounds) -> None:
+    store = Registry(made.root).store
+    version = store.create_model_version("policy", str(made.root / "by hand"))
+    store.set_registered_model_alias("policy", "champion", str(version.version))
+    assert names(made) == [("error", "alias:4")]
+    assert rounds("status", "-w", made.root).code == 0
+    cured(made, rounds, "promote 2")
+    assert champion(Registry(made.root)) == "2"
+
+
+def test_the_champions_version_was_deleted(made: Workspace, rounds: Rounds) -> None:
+    Registry(made.root).store.delete_model_version("policy", "2")
+    assert names(made) == [("warning", "missing:policy/2"), ("error", "alias:unset")]
+    cured(made, rounds, "promote 1")
+    assert champion(Registry(made.root)) == "1"
+    assert names(made) == [("warning", "missing:policy/2")]  # named until somebody accepts it
+    assert rounds("audit", "accept", "--reason", "no space", "-w", made.root).code == 0
+    assert names(made) == []
+
+
+def test_a_deleted_newest_version_looks_like_an_older_registry_until_it_is_accepted(
+    made: Workspace, rounds: Rounds
+) -> None:
+    Registry(made.root).store.delete_model_version("policy", "3")
+    assert names(made) == [("error", "missing:policy/3")]
+    cured(made, rounds, "audit accept")
+    assert names(made) == []
+    line = audit.read(made.audit)[-1]
+    assert (line.event, line.facts["gone"], line.facts["reason"]) == ("accept", ["policy/3"], "because")
+
+
+def test_a_registry_restored_from_an_older_copy(made: Workspace, rounds: Rounds, tmp_path: Path) -> None:
+    older, newer = tmp_path / "older", tmp_path / "newer"
+    copies = snapshot(made, older, "mlflow.db")
+    registered(Registry(made.root), 3)
+    finish(made, 3, "4", PROMOTE)
+    Registry(made.root).promote("4", "2", "better", "rounds")
+    backup = snapshot(made, newer, "mlflow.db")
+    put_back(copies)
+    assert names(made) == [("error", "missing:policy/4")]
+    with pytest.raises(Inconsistent, match="restored from an older copy"):
+        opens(made)
+    put_back(backup)  # the first cure: a newer backup
+    assert opens(made)
+    put_back(copies)
+    cured(made, rounds, "audit accept")  # the second
+    version = registered(Registry(made.root), 4)
+    finish(made, 4, version.version, Verdict())
+    assert (version.version, names(made)) == ("4", [])  # the number stands for the new version from now on
+
+
+def test_another_registry_is_not_taken_for_the_own_one(
+    made: Workspace, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setenv("MLFLOW_TRACKING_URI", f"sqlite:///{tmp_path / 'other.db'}")
+    with pytest.raises(Inconsistent, match="MLFLOW_TRACKING_URI"):
+        opens(made)
+    monkeypatch.delenv("MLFLOW_TRACKING_URI")
+    assert opens(made)
+
+
+def test_a_new_registry_that_gave_a_number_again(made: Workspace, rounds: Rounds) -> None:
+    registry = Registry(made.root)
+    registry.store.set_model_version_tag("policy", "3", "digest", "0" * 64)
+    assert [name.rpartition(":")[0] for _, name in names(made)] == ["digest:policy/3"]
+    registry.store.set_model_version_tag("policy", "3", "digest", registry.trust.known(registry.version("3")).digest)
+    assert names(made) == []
+    registry.store.set_model_version_tag("policy", "3", "digest", "0" * 64)
+    cured(made, rounds, "audit accept")
+    refused = rounds("adopt", "--reason", "checked", "-w", made.root)
+    assert (refused.code, "policy version 3" in refused.err) == (2, True)  # its files have not that digest
+
+
+def test_data_restored_from_an_older_copy(made: Workspace, rounds: Rounds, tmp_path: Path) -> None:
+    copies = snapshot(made, tmp_path / "older", "data")
+    registered(Registry(made.root), 3)
+    finish(made, 3, "4", PROMOTE)
+    Registry(made.root).promote("4", "2", "better", "rounds")
+    newer = snapshot(made, tmp_path / "newer", "data")
+    put_back(copies)
+    with pytest.raises(Inconsistent, match=r"lacks 2 lines .* line 6"):
+        opens(made)
+    put_back(newer)
+    assert opens(made)
+    put_back(copies)
+    lines = len(audit.lines(made.audit))
+    refused = rounds("audit", "restore", "-w", made.root)
+    assert (refused.code, "--unverified" in refused.err) == (2, True)
+    assert rounds("audit", "restore", "--unverified", "-w", made.root).code == 0
+    assert len(audit.lines(made.audit)) == lines + 2
+    assert names(made) == [("error", "record:key3")]
+    cured(made, rounds, "audit accept")
+    assert opening.next_number(made, Registry(made.root)) == 4  # no second round 3
+
+
+def test_data_restored_from_an_older_copy_can_be_accepted_as_it_is(
+    made: Workspace, rounds: Rounds, tmp_path: Path
+) -> None:
+    copies = snapshot(made, tmp_path / "older", "data")
+    Registry(made.root).promote("3", "2", "better", "ana")
+    put_back(copies)
+    cured(made, rounds, "audit accept")
+    assert names(made) == []
+    assert champion(Registry(made.root)) == "3"
+
+
+@pytest.mark.parametrize("cure", ["audit restore --unverified", "audit accept --reason because"])
+@pytest.mark.parametrize("damage", ["edited", "cut", "removed", "head"])
+def test_a_damaged_log(made: Workspace, rounds: Rounds, cure: str, damage: str) -> None:
+    registry, log = Registry(made.root), made.audit
+    registry.reconcile()
+    lines = audit.lines(log)
+    if damage == "edited":
+        log.write_bytes(log.read_bytes().replace(b".61", b".91"))
+    elif damage == "cut":
+        log.write_bytes(b"".join(line + b"\n" for line in lines[:3]))
+    elif damage == "removed":
+        log.unlink()
+    else:
+        log.with_name("audit.jsonl.head").write_text("{}")
+    with pytest.raises(Inconsistent, match=re.escape(cure.partition(" --")[0])):
+        refuse(made, registry)
+    result = rounds(*cure.split(), "-w", made.root)
+    assert result.code == 0, result.err
+    assert (audit.verify(log), opens(made)) == ([], True)
+    assert names(made) == []
+    kept = [file.read_bytes() for file in log.parent.glob("audit.jsonl.damaged-*")]
+    assert len(kept) == (damage != "removed")
+    if cure.startswith("audit restore"):
+        assert audit.lines(log)[: len(lines)] == lines
+    assert rounds("audit", "verify", "-w", made.root).code == 0
+
+
+def test_a_dropped_round_that_had_registered_is_no_lost_record(made: Workspace) -> None:
+    registered(Registry(made.root), 3)
+    assert names(made) == [("error", "record:key3")]
+    opening._log_dropped(made, "key3")
+    opening._log_dropped(made, "key3")
+    opening._log_dropped(made, "key9")
+    assert names(made) == []
+    assert [line.event for line in audit.read(made.audit)].count("drop") == 1
+
+
+def test_two_rounds_with_one_number_are_named(made: Workspace, rounds: Rounds) -> None:
+    registry = Registry(made.root)
+    version = registered(registry, 2, "reward")
+    tags = {"round": "2", "round_key": "another"}
+    registry.register("policy", made.root / "data/checkpoints/policy 1", version.run_id, tags, {})
+    opening._log_dropped(made, "another")
+    assert names(made) == [("warning", "twice:policy:2:3+4")]
+    assert opens(made)
+    assert "warning: policy versions 3 and 4" in rounds("audit", "verify", "-w", made.root).out
+    assert rounds("audit", "accept", "--reason", "known", "-w", made.root).code == 0
+    assert names(made) == []
+
+
+def test_a_rejected_version_made_champion_by_hand_is_named(made: Workspace) -> None:
+    registry = Registry(made.root)
+    run = registry.version("3").run_id
+    tags = {"round": "3", "round_key": "key3", "verdict": "reject"}
+    registry.register("policy", made.root / "data/checkpoints/policy 0", run, tags, {})
+    finish(made, 3, "4", Verdict())
+    registry.store.set_registered_model_alias("policy", "champion", "4")
+    [difference] = found(made)
+    assert (difference.severity, difference.identity) == ("warning", "alias:4")
+    assert "rounds promote 2 " in str(difference)
+
+
+def test_nothing_to_accept_and_nothing_to_restore_are_errors(made: Workspace, rounds: Rounds) -> None:
+    for command in (("accept", "--reason", "why not"), ("restore", "--unverified")):
+        assert rounds("audit", *command, "-w", made.root).code == 2
+    assert rounds("audit", "accept", "--reason", " ", "-w", made.root).code == 2
+    assert consistency.errors(found(made)) == []
