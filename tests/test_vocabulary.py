@@ -17,7 +17,7 @@ from tasks.rounds.params import RoundSettings
 
 PACKAGES = ("core", "feedback", "models", "evaluation", "tasks", "flows", "cli")
 
-VERBS = {"approve": "approval", "promote": "promotion"}
+VERBS = {"adopt": "adoption", "approve": "approval", "promote": "promotion"}
 """Command → the noun of its verb."""
 
 WITHOUT_A_MODULE = {

@@ -14,7 +14,7 @@ from core.errors import BadParams, RoundsError
 from tasks.registry import audit
 from tasks.registry.journal import Journal, MoveIntent, MoveKind
 from tasks.registry.versions import CHAMPION, ModelVersion, VersionStore
-from tasks.state.line import Line
+from tasks.state.line import ModelLine
 from tasks.state.workspace import Workspace
 from tasks.tools import lines
 
@@ -70,7 +70,7 @@ class Cooldown(NamedTuple):
 class Registry(VersionStore):
     """The registered versions of a line's models, and the moves of the alias."""
 
-    def __init__(self, root: Path, line: Line | None = None) -> None:
+    def __init__(self, root: Path, line: ModelLine | None = None) -> None:
         super().__init__(root, line)
         self._policy = self.line.model("policy")
         self._journal = Journal(self.store, root, self.line)

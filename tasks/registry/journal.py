@@ -9,7 +9,7 @@ from datetime import UTC, datetime
 from pathlib import Path
 from typing import TYPE_CHECKING, Literal, NamedTuple
 
-from tasks.state.line import Line
+from tasks.state.line import ModelLine
 from tasks.tools import tracking
 
 if TYPE_CHECKING:
@@ -40,7 +40,7 @@ class MoveIntent(NamedTuple):
 class Journal:
     """The intents of one line. Callers must hold the registry's lock."""
 
-    def __init__(self, store: "MlflowClient", root: Path, line: Line) -> None:
+    def __init__(self, store: "MlflowClient", root: Path, line: ModelLine) -> None:
         self._store = store
         self._root = root
         self._name = line.promotions

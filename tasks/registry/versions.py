@@ -9,7 +9,7 @@ from typing import TYPE_CHECKING, Any, NamedTuple
 
 from core.errors import BadModel, NotFound
 from core.files import digest, replacing
-from tasks.state.line import Line, ModelName
+from tasks.state.line import ModelLine, ModelName
 from tasks.state.lock import holding
 from tasks.state.workspace import Workspace
 from tasks.tools import lines, tracking
@@ -39,7 +39,7 @@ class ModelVersion(NamedTuple):
 class VersionStore:
     """The versions that the rounds of a line registered, and which of them is champion."""
 
-    def __init__(self, root: Path, line: Line | None = None) -> None:
+    def __init__(self, root: Path, line: ModelLine | None = None) -> None:
         """Open the line's part of the store.
 
         Args:
