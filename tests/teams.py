@@ -6,7 +6,7 @@ from pathlib import Path
 from evaluation.verdict import Verdict
 from tasks.registry.alias import ModelVersion, Registry
 from tasks.state import identity, records
-from tasks.state.line import Line
+from tasks.state.line import ModelLine
 from tasks.state.workspace import Workspace
 from tasks.tools import lines, tracking
 from tasks.tools.tracking import RoundRun
@@ -16,7 +16,7 @@ Team = Callable[[str], Workspace]
 """Makes a workspace of this name, whose runs are on a shared server."""
 
 
-def settled(workspace: Workspace) -> Line:
+def settled(workspace: Workspace) -> ModelLine:
     """The line of a workspace whose round is opened now."""
     return lines.settle(tracking.client(workspace.root), workspace.root)
 

@@ -16,7 +16,7 @@ from tasks.registry.archive import FEEDBACK_PURGED, Archive, PastRound, StepOutp
 from tasks.registry.incidents import Incident
 from tasks.registry.versions import CHAMPION, ModelVersion
 from tasks.state import records
-from tasks.state.line import POLICY, Line
+from tasks.state.line import POLICY, ModelLine
 from tasks.state.workspace import Workspace
 
 KINDS = ("version", "run", "round", "data", "annotator", "commit")
@@ -41,7 +41,7 @@ class History(NamedTuple):
     """Prefix of the run id of a step → run ids of its rounds."""
     incidents: Sequence[Incident] = ()
     """Incidents in the audit log of this workspace."""
-    line: Line = POLICY
+    line: ModelLine = POLICY
     """The line that all of this is about."""
 
 
@@ -162,7 +162,7 @@ class Lineage(NamedTuple):
         }
 
 
-def survey(workspace: Workspace, line: Line | None = None) -> History:
+def survey(workspace: Workspace, line: ModelLine | None = None) -> History:
     """Read everything that MLflow and the workspace have on record about a line, by default the workspace's."""
     registry, archive = Registry(workspace.root, line), Archive(workspace.root, line)
     return History(

@@ -22,7 +22,7 @@ from tasks.rounds import opening
 from tasks.rounds.running import SHOW
 from tasks.state import round as rounds
 from tasks.state.choosing import at
-from tasks.state.line import Line
+from tasks.state.line import ModelLine
 from tasks.state.reports import note_time
 from tasks.state.steplog import StepLog
 from tasks.state.workspace import Workspace
@@ -60,7 +60,7 @@ class Replay(NamedTuple):
 
 
 def replay(
-    workspace: Workspace, round_name: str, into: Path, remote: str | None, judge: bool, line: Line | None = None
+    workspace: Workspace, round_name: str, into: Path, remote: str | None, judge: bool, line: ModelLine | None = None
 ) -> Replay:
     """Run a finished round again.
 

@@ -8,10 +8,10 @@ from core.errors import BadWorkspace, NotFound
 from tasks.registry.archive import Archive
 from tasks.registry.versions import VersionStore
 from tasks.state import records
-from tasks.state.line import Line
+from tasks.state.line import ModelLine
 from tasks.state.workspace import Workspace
 from tasks.tools import lines, tracking
-from tasks.tools.lines import KnownLine, Place
+from tasks.tools.lines import KnownLine, WorkspacePlace
 
 
 class LineSummary(NamedTuple):
@@ -22,7 +22,7 @@ class LineSummary(NamedTuple):
     """The newest round that registered a version; None before the first."""
     champion: str | None
     """The version that the alias names; None before the first."""
-    places: tuple[Place, ...]
+    places: tuple[WorkspacePlace, ...]
     """Where its workspaces are, as far as they are known."""
     current: bool
     """True for the line of this workspace."""
@@ -41,7 +41,7 @@ def summaries(workspace: Workspace) -> list[LineSummary]:
     return [_summary(workspace, known, current) for known in lines.every(store)]
 
 
-def adopt(workspace: Workspace, name: str) -> Line:
+def adopt(workspace: Workspace, name: str) -> ModelLine:
     """Join a line: its champion, its versions, its round numbers and its split of prompts are this workspace's too.
 
     Joining the present line again confirms that a copied workspace continues it.
@@ -65,7 +65,7 @@ def adopt(workspace: Workspace, name: str) -> Line:
     return line
 
 
-def begin_new(workspace: Workspace) -> Line:
+def begin_new(workspace: Workspace) -> ModelLine:
     """Begin a line of the workspace's own.
 
     Raises:
@@ -79,14 +79,14 @@ def begin_new(workspace: Workspace) -> Line:
     return lines.begin(store, workspace)
 
 
-def _summary(workspace: Workspace, known: KnownLine, current: Line | None) -> LineSummary:
+def _summary(workspace: Workspace, known: KnownLine, current: ModelLine | None) -> LineSummary:
     versions = VersionStore(workspace.root, known.line)
     newest = max((version.round for version in versions.versions("policy")), default=None)
     places = tuple(place for own in known.places.values() for place in own)
     return LineSummary(known.line.name, newest, versions.alias(), places, known.line == current)
 
 
-def _salt(workspace: Workspace, line: Line) -> str:
+def _salt(workspace: Workspace, line: ModelLine) -> str:
     """The salt of the line's last round. With another one, prompts that the line holds out would be trained on."""
     archive = Archive(workspace.root, line)
     finished: Sequence[str] = [past.run_id for past in archive.rounds() if past.verdict]

@@ -18,7 +18,7 @@ from tasks.registry.ledger import DIGEST_FROM
 from tasks.registry.mirror import MirroredLine
 from tasks.registry.trust import Unverified
 from tasks.registry.versions import CHAMPION, ModelVersion, VersionStore
-from tasks.state.line import Line
+from tasks.state.line import ModelLine
 from tasks.state.workspace import Workspace
 from tasks.tools import lines
 
@@ -74,7 +74,7 @@ class Cooldown(NamedTuple):
 class Registry(VersionStore):
     """The registered versions of a line's models, and the moves of the alias."""
 
-    def __init__(self, root: Path, line: Line | None = None) -> None:
+    def __init__(self, root: Path, line: ModelLine | None = None) -> None:
         super().__init__(root, line)
         self._journal = Journal(self)
         self._audit = Workspace(root).audit

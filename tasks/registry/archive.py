@@ -13,7 +13,7 @@ from core.errors import NotFound
 from core.files import read_json
 from evaluation.verdict import Verdict
 from tasks.state.inputs import Inputs
-from tasks.state.line import Line
+from tasks.state.line import ModelLine
 from tasks.tools import lines, tracking
 from tasks.tools.tracking import NoFiles
 from tasks.tools.versioning import Stages, stages
@@ -93,7 +93,7 @@ class SavedFiles(NamedTuple):
 class Archive:
     """The rounds of a line that MLflow has. Reading them creates nothing there."""
 
-    def __init__(self, root: Path, line: Line | None = None) -> None:
+    def __init__(self, root: Path, line: ModelLine | None = None) -> None:
         """Open the line's part of the store.
 
         Args:
@@ -111,7 +111,7 @@ class Archive:
         return tracking.client(self._root)
 
     @cached_property
-    def line(self) -> Line:
+    def line(self) -> ModelLine:
         """The line whose rounds these are."""
         if self._line is None and not tracking.exists(self._root):
             return lines.unasked(self._root)

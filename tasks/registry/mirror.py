@@ -2,8 +2,8 @@
 
 Each workspace has its own chain of lines, stored as tags of runs in the experiment `audit` of its line of models: one
 run per 500 lines. All unsent lines are sent in one call. Lines that could not be sent because MLflow did not answer are
-sent by the next command. Anybody who can write to MLflow can write there, so that only signed lines count as verified; a signature
-covers all earlier lines of its chain.
+sent by the next command. Anybody who can write to MLflow can write there, so that only signed lines count as verified;
+a signature covers all earlier lines of its chain.
 """
 
 import logging
@@ -18,7 +18,7 @@ from tasks.registry import audit, signing
 from tasks.registry.audit import AuditEntry
 from tasks.registry.ledger import Ledger, ledger
 from tasks.state import identity as identities
-from tasks.state.line import Line
+from tasks.state.line import ModelLine
 from tasks.state.workspace import Workspace
 from tasks.tools import tracking
 
@@ -66,7 +66,7 @@ class LineOfStore(Protocol):
         """True if there is no database yet."""
 
     @property
-    def line(self) -> Line:
+    def line(self) -> ModelLine:
         """The line."""
 
 

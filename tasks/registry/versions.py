@@ -16,7 +16,7 @@ from tasks.registry import audit
 from tasks.registry.ledger import REGISTER
 from tasks.registry.mirror import Mirror
 from tasks.registry.trust import KnownDigest, Trust
-from tasks.state.line import Line, ModelName
+from tasks.state.line import ModelLine, ModelName
 from tasks.state.lock import holding
 from tasks.state.workspace import Workspace
 from tasks.tools import lines, tracking
@@ -51,7 +51,7 @@ class ModelVersion(NamedTuple):
 class VersionStore:
     """The versions that the rounds of a line registered, and which of them is champion."""
 
-    def __init__(self, root: Path, line: Line | None = None) -> None:
+    def __init__(self, root: Path, line: ModelLine | None = None) -> None:
         """Open the line's part of the store.
 
         Args:
@@ -77,7 +77,7 @@ class VersionStore:
         return "store" not in self.__dict__ and not tracking.exists(self.root)
 
     @property
-    def line(self) -> Line:
+    def line(self) -> ModelLine:
         """The line whose versions these are."""
         if self._line is None and self.unused:
             return lines.unasked(self.root)

@@ -20,7 +20,7 @@ _ROUNDS, _PROMOTIONS, _AUDIT = "rounds", "promotions", "audit"
 
 
 @dataclass(frozen=True)
-class Line:
+class ModelLine:
     """A line, by its name. The names of `policy` have no prefix, so that what older releases made keeps its names."""
 
     name: str
@@ -52,7 +52,7 @@ class Line:
         return what if self == POLICY else f"{self.name}.{what}"
 
 
-POLICY = Line("policy")
+POLICY = ModelLine("policy")
 """The only line of a database in the workspace, and the line of a server that earlier releases used."""
 
 
@@ -77,12 +77,12 @@ def line_record(workspace: Workspace) -> LineRecord | None:
     return LineRecord.load(workspace.line) if workspace.line.exists() else None
 
 
-def of_experiment(name: str) -> Line | None:
+def of_experiment(name: str) -> ModelLine | None:
     """The line whose rounds are in an experiment of this name; None for an experiment of other runs."""
     if name == _ROUNDS:
         return POLICY
     prefix, _, rest = name.rpartition(".")
-    return Line(prefix) if prefix and rest == _ROUNDS else None
+    return ModelLine(prefix) if prefix and rest == _ROUNDS else None
 
 
 def own_name(name: str, digits: str) -> str:

@@ -21,7 +21,7 @@ from urllib.parse import urlsplit
 from core.errors import BadWorkspace, Damaged, NotFound, RoundsError
 from tasks.state import identity, records
 from tasks.state.identity import WorkspaceIdentity
-from tasks.state.line import POLICY, Line, LineRecord, line_record, of_experiment, own_name
+from tasks.state.line import POLICY, LineRecord, ModelLine, line_record, of_experiment, own_name
 from tasks.state.workspace import Workspace
 from tasks.tools import tracking
 from tasks.tools.tracking import LINE, is_local
@@ -39,7 +39,7 @@ PAGE = 1000
 """Experiments per request to MLflow."""
 
 
-class Place(NamedTuple):
+class WorkspacePlace(NamedTuple):
     """Where a workspace is."""
 
     host: str
@@ -49,35 +49,35 @@ class Place(NamedTuple):
 class KnownLine(NamedTuple):
     """A line that a server has."""
 
-    line: Line
+    line: ModelLine
     experiment: str
     """Id of the experiment with its rounds."""
-    places: Mapping[str, tuple[Place, ...]]
+    places: Mapping[str, tuple[WorkspacePlace, ...]]
     """Id of a workspace → where it is. A copy has the id of the original."""
 
 
-def line_of(store: "MlflowClient", root: Path) -> Line | None:
+def line_of(store: "MlflowClient", root: Path) -> ModelLine | None:
     """The line that the workspace is in, at the configured address; None if it is in none there yet. Writes nothing."""
     workspace = Workspace(root)
     record = line_record(workspace)
     if record and record.server == _address(root):
-        return Line(record.line)
+        return ModelLine(record.line)
     if record is None and is_local(root):
         return POLICY
     return _of_rounds(store, workspace) or _listing(store, workspace) or (POLICY if is_local(root) else None)
 
 
-def working(store: "MlflowClient", root: Path) -> Line:
+def working(store: "MlflowClient", root: Path) -> ModelLine:
     """The line that a round of the workspace would be in: its own new one if it is in none yet. Writes nothing."""
-    return line_of(store, root) or Line(_own(Workspace(root)))
+    return line_of(store, root) or ModelLine(_own(Workspace(root)))
 
 
-def unasked(root: Path) -> Line:
+def unasked(root: Path) -> ModelLine:
     """The line of a workspace whose database does not exist yet."""
-    return POLICY if is_local(root) else Line(_own(Workspace(root)))
+    return POLICY if is_local(root) else ModelLine(_own(Workspace(root)))
 
 
-def settle(store: "MlflowClient", root: Path) -> Line:
+def settle(store: "MlflowClient", root: Path) -> ModelLine:
     """The line of the workspace, recorded in the workspace and on the server. Called before anything is registered.
 
     Raises:
@@ -85,7 +85,7 @@ def settle(store: "MlflowClient", root: Path) -> Line:
             `ROUNDS_LINE` names another line.
     """
     workspace, line = Workspace(root), line_of(store, root)
-    _check_choice(root, line or Line(_own(workspace)), os.environ.get(CHOICE))
+    _check_choice(root, line or ModelLine(_own(workspace)), os.environ.get(CHOICE))
     if is_local(root):
         return line or POLICY
     if line is None or tracking.find_experiment(store, line.rounds) is None:
@@ -97,12 +97,12 @@ def settle(store: "MlflowClient", root: Path) -> Line:
     return line
 
 
-def begin(store: "MlflowClient", workspace: Workspace) -> Line:
+def begin(store: "MlflowClient", workspace: Workspace) -> ModelLine:
     """Begin a line of the workspace's own, under a name that no line of the server has."""
     own = identity.made(workspace)
-    line = Line(own_name(own.name, own.id[:4]))
+    line = ModelLine(own_name(own.name, own.id[:4]))
     while tracking.find_experiment(store, line.rounds):
-        line = Line(own_name(own.name, token_hex(4)))
+        line = ModelLine(own_name(own.name, token_hex(4)))
     # listed when it is made: after a kill here, the workspace finds its line again
     place = {f"{WORKSPACE}{own.id}": json.dumps([_here(workspace)])}
     tracking.rounds_experiment(store, line, workspace.root, place)
@@ -110,7 +110,7 @@ def begin(store: "MlflowClient", workspace: Workspace) -> Line:
     return line
 
 
-def join(store: "MlflowClient", workspace: Workspace, line: Line, salt: str | None = None) -> None:
+def join(store: "MlflowClient", workspace: Workspace, line: ModelLine, salt: str | None = None) -> None:
     """Record that the workspace is in the line: in `data/line.json` and at the line's experiment. Idempotent.
 
     Args:
@@ -130,20 +130,20 @@ def join(store: "MlflowClient", workspace: Workspace, line: Line, salt: str | No
         record.save(workspace.line)
 
 
-def note(workspace: Workspace, line: Line) -> None:
+def note(workspace: Workspace, line: ModelLine) -> None:
     """Record the line in the workspace only, for a folder that reads the line's rounds: that of a replay."""
     if not is_local(workspace.root):
         LineRecord(line=line.name, server=_address(workspace.root)).save(workspace.line)
 
 
-def leave(store: "MlflowClient", workspace: Workspace, line: Line) -> None:
+def leave(store: "MlflowClient", workspace: Workspace, line: ModelLine) -> None:
     """Remove the workspace from the list of a line's workspaces."""
     own, experiment = identity.made(workspace), _experiment(store, workspace, line)
     places = _places(store, experiment).get(own.id, ())
     _list(store, experiment, own, tuple(place for place in places if place != _here(workspace)))
 
 
-def chosen(root: Path, name: str | None = None) -> Line:
+def chosen(root: Path, name: str | None = None) -> ModelLine:
     """The line for a command that needs no workspace: the workspace's, else `name` or `ROUNDS_LINE`, else the only one.
 
     Raises:
@@ -207,7 +207,7 @@ def label(root: Path) -> str:
     return record.line if record and not is_local(root) else _own(workspace)
 
 
-def _of_rounds(store: "MlflowClient", workspace: Workspace) -> Line | None:
+def _of_rounds(store: "MlflowClient", workspace: Workspace) -> ModelLine | None:
     """The line whose experiment has the run of the newest readable record."""
     for number in reversed(records.numbers(workspace)):
         with suppress(Damaged):
@@ -216,7 +216,7 @@ def _of_rounds(store: "MlflowClient", workspace: Workspace) -> Line | None:
     return None
 
 
-def _listing(store: "MlflowClient", workspace: Workspace) -> Line | None:
+def _listing(store: "MlflowClient", workspace: Workspace) -> ModelLine | None:
     """The line that lists the workspace: this very place, or else its id."""
     own = identity.read(workspace)
     if own is None:
@@ -226,7 +226,7 @@ def _listing(store: "MlflowClient", workspace: Workspace) -> Line | None:
     return next((known.line for known in (*exact, *listing)), None)
 
 
-def _check_choice(root: Path, line: Line, name: str | None) -> None:
+def _check_choice(root: Path, line: ModelLine, name: str | None) -> None:
     """Raise BadWorkspace if another line than the workspace's was named."""
     if not name or name == line.name or (is_local(root) and name == label(root)):
         return
@@ -252,7 +252,7 @@ def _check_no_rounds(workspace: Workspace) -> None:
         )
 
 
-def _check_copy(store: "MlflowClient", workspace: Workspace, line: Line) -> None:
+def _check_copy(store: "MlflowClient", workspace: Workspace, line: ModelLine) -> None:
     """Raise BadWorkspace if the line lists the workspace's id at another place, where it may still be in use."""
     own, experiment = identity.made(workspace), _experiment(store, workspace, line)
     places = _places(store, experiment).get(own.id, ())
@@ -268,7 +268,7 @@ def _check_copy(store: "MlflowClient", workspace: Workspace, line: Line) -> None
         )
 
 
-def _may_exist(place: Place, workspace: Workspace, own: WorkspaceIdentity) -> bool:
+def _may_exist(place: WorkspacePlace, workspace: Workspace, own: WorkspaceIdentity) -> bool:
     """Whether the workspace may still be in use at a place as well.
 
     The same path on another host is the same workspace: in a container, on a network disk, or restored.
@@ -284,24 +284,24 @@ def _may_exist(place: Place, workspace: Workspace, own: WorkspaceIdentity) -> bo
     return False
 
 
-def _here(workspace: Workspace) -> Place:
-    return Place(socket.gethostname(), str(workspace.root))
+def _here(workspace: Workspace) -> WorkspacePlace:
+    return WorkspacePlace(socket.gethostname(), str(workspace.root))
 
 
-def _experiment(store: "MlflowClient", workspace: Workspace, line: Line) -> str:
+def _experiment(store: "MlflowClient", workspace: Workspace, line: ModelLine) -> str:
     return tracking.rounds_experiment(store, line, workspace.root)
 
 
-def _places(store: "MlflowClient", experiment: str) -> Mapping[str, tuple[Place, ...]]:
+def _places(store: "MlflowClient", experiment: str) -> Mapping[str, tuple[WorkspacePlace, ...]]:
     return _read_places(store.get_experiment(experiment).tags)
 
 
-def _read_places(tags: Mapping[str, str]) -> Mapping[str, tuple[Place, ...]]:
+def _read_places(tags: Mapping[str, str]) -> Mapping[str, tuple[WorkspacePlace, ...]]:
     listed = {name.removeprefix(WORKSPACE): text for name, text in tags.items() if name.startswith(WORKSPACE)}
-    return {own: tuple(Place(*place) for place in json.loads(text)) for own, text in listed.items()}
+    return {own: tuple(WorkspacePlace(*place) for place in json.loads(text)) for own, text in listed.items()}
 
 
-def _list(store: "MlflowClient", experiment: str, own: WorkspaceIdentity, places: tuple[Place, ...]) -> None:
+def _list(store: "MlflowClient", experiment: str, own: WorkspaceIdentity, places: tuple[WorkspacePlace, ...]) -> None:
     store.set_experiment_tag(experiment, f"{WORKSPACE}{own.id}", json.dumps(places))
 
 

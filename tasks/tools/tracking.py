@@ -18,7 +18,7 @@ from core import nested, outages, urls
 from core.errors import RoundsError
 from core.files import unwritable
 from core.shown import noted
-from tasks.state.line import Line
+from tasks.state.line import ModelLine
 from tasks.state.lock import holding
 from tasks.state.metric_points import ReportedMetrics
 from tasks.state.workspace import Workspace
@@ -193,7 +193,7 @@ def find_experiment(store: "MlflowClient", name: str) -> str | None:
     return None if existing is None else str(existing.experiment_id)
 
 
-def rounds_experiment(store: "MlflowClient", line: Line, root: Path, tags: Mapping[str, str] | None = None) -> str:
+def rounds_experiment(store: "MlflowClient", line: ModelLine, root: Path, tags: Mapping[str, str] | None = None) -> str:
     """The id of the experiment with the rounds of a line, created with these further tags if missing."""
     return experiment(store, line.rounds, root, {**rounds_view.tags(), LINE: line.name, **(tags or {})})
 
@@ -293,7 +293,7 @@ def began_at(store: "MlflowClient", run_id: str) -> int:
     return int(store.get_run(run_id).info.start_time)
 
 
-def abandon(root: Path, line: Line, key: str) -> None:
+def abandon(root: Path, line: ModelLine, key: str) -> None:
     """End the run of a discarded round, and the runs of its steps, if a kill left them open.
 
     Raises:
@@ -319,7 +319,7 @@ class RoundRun:
     round: int
 
     @classmethod
-    def open(cls, root: Path, line: Line, name: str, tags: Mapping[str, str]) -> "RoundRun":
+    def open(cls, root: Path, line: ModelLine, name: str, tags: Mapping[str, str]) -> "RoundRun":
         """The run of the round with the key in the tag `round_key`. Opening it twice gives the same run.
 
         Args:

@@ -23,7 +23,7 @@ from tasks.registry.archive import SAVED, Archive
 from tasks.registry.audit import AuditEntry
 from tasks.registry.incidents import CLOSED, NOTED, OPENED
 from tasks.registry.versions import CHAMPION, ModelVersion
-from tasks.state.line import Line
+from tasks.state.line import ModelLine
 from tasks.state.workspace import Workspace
 
 SUMS = "SHA256SUMS"
@@ -69,7 +69,7 @@ def resolve(registry: Registry, query: str) -> ModelVersion:
 
 
 def collect_evidence(
-    workspace: Workspace, query: str, draw_lineage: DrawLineage, line: Line | None = None
+    workspace: Workspace, query: str, draw_lineage: DrawLineage, line: ModelLine | None = None
 ) -> EvidenceArchive:
     """Collect everything on record about a version.
 

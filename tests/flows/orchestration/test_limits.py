@@ -13,7 +13,7 @@ from flows.orchestration.limits import one_at_a_time, others, slot_name
 from flows.round import rlhf_round
 from tasks.state import identity
 from tasks.state.choosing import at
-from tasks.state.line import Line
+from tasks.state.line import ModelLine
 from tasks.tools.lines import note
 
 pytestmark = pytest.mark.usefixtures("prefect")
@@ -44,5 +44,5 @@ def test_two_workspaces_of_one_line_have_one_slot(tmp_path: Path, monkeypatch: p
     monkeypatch.setenv("MLFLOW_TRACKING_URI", "http://mlflow.example")
     workspaces = [at(tmp_path / name) for name in ("a", "b")]
     for workspace in workspaces:
-        note(workspace, Line("help-desk-1a2b"))
+        note(workspace, ModelLine("help-desk-1a2b"))
     assert {slot_name(workspace) for workspace in workspaces} == {"rlhf-round.help-desk-1a2b"}

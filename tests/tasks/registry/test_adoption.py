@@ -80,7 +80,7 @@ def test_a_line_is_adopted_before_the_first_round_only(team: Team) -> None:
 def test_a_line_without_a_finished_round_has_no_split_to_share(team: Team) -> None:
     first, second = team("first"), team("second")
     name = settled(first).name
-    with pytest.raises(NotFound, match="first round"):
+    with pytest.raises(NotFound, match="first round, then"):
         adoption.adopt(second, name)
     assert line_record(second) is None
 

@@ -4,7 +4,7 @@ import pytest
 
 from tasks.state import identity
 from tasks.state.choosing import at
-from tasks.state.line import POLICY, Line, LineRecord, line_record, of_experiment, own_name
+from tasks.state.line import POLICY, LineRecord, ModelLine, line_record, of_experiment, own_name
 
 
 def test_the_line_of_a_local_database_has_the_names_of_earlier_releases() -> None:
@@ -13,7 +13,7 @@ def test_the_line_of_a_local_database_has_the_names_of_earlier_releases() -> Non
 
 
 def test_every_name_of_another_line_has_its_name_as_prefix() -> None:
-    line = Line("help-desk-1a2b")
+    line = ModelLine("help-desk-1a2b")
     assert line.model("reward") == "help-desk-1a2b.reward"
     assert (line.rounds, line.promotions) == ("help-desk-1a2b.rounds", "help-desk-1a2b.promotions")
 
@@ -22,24 +22,24 @@ def test_every_name_of_another_line_has_its_name_as_prefix() -> None:
     ("experiment", "line"),
     [
         ("rounds", POLICY),
-        ("help-desk-1a2b.rounds", Line("help-desk-1a2b")),
+        ("help-desk-1a2b.rounds", ModelLine("help-desk-1a2b")),
         ("promotions", None),
         ("help-desk-1a2b.promotions", None),
         (".rounds", None),
         ("Default", None),
     ],
 )
-def test_an_experiment_names_its_line(experiment: str, line: Line | None) -> None:
+def test_an_experiment_names_its_line(experiment: str, line: ModelLine | None) -> None:
     assert of_experiment(experiment) == line
 
 
-@pytest.mark.parametrize("line", [POLICY, Line("a-1")])
-def test_the_experiment_of_a_line_leads_back_to_it(line: Line) -> None:
+@pytest.mark.parametrize("line", [POLICY, ModelLine("a-1")])
+def test_the_experiment_of_a_line_leads_back_to_it(line: ModelLine) -> None:
     assert of_experiment(line.rounds) == line
 
 
 def test_a_version_can_be_named_as_the_server_names_it() -> None:
-    line = Line("a-1")
+    line = ModelLine("a-1")
     assert line.unprefixed("a-1.policy/3") == line.unprefixed("policy/3") == "policy/3"
     assert POLICY.unprefixed("policy/3") == "policy/3"
 

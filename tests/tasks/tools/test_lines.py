@@ -8,7 +8,7 @@ from tasks.registry import adoption
 from tasks.registry.alias import Registry
 from tasks.state import identity
 from tasks.state.choosing import at
-from tasks.state.line import POLICY, Line, LineRecord, line_record
+from tasks.state.line import POLICY, LineRecord, ModelLine, line_record
 from tasks.state.workspace import Workspace
 from tasks.tools import lines, tracking
 from tests.teams import Team, champion, finished_round, settled
@@ -28,7 +28,7 @@ def experiments(root: Path) -> set[str]:
     return {experiment.name for experiment in tracking.client(root).search_experiments()} - {"Default"}
 
 
-def elsewhere(workspace: Workspace, place: lines.Place) -> None:
+def elsewhere(workspace: Workspace, place: lines.WorkspacePlace) -> None:
     """Make the server list the workspace at this place only."""
     store = tracking.client(workspace.root)
     experiment = tracking.rounds_experiment(store, settled(workspace), workspace.root)
@@ -106,7 +106,7 @@ def test_the_address_of_a_server_may_change(team: Team, tmp_path: Path, monkeypa
 
 def test_a_password_of_the_address_is_not_recorded(monkeypatch: pytest.MonkeyPatch, tmp_path: Path) -> None:
     monkeypatch.setenv("MLFLOW_TRACKING_URI", "https://ana:secret@mlflow.example:5000/base")
-    lines.note(Workspace(tmp_path), Line("a-1"))
+    lines.note(Workspace(tmp_path), ModelLine("a-1"))
     record = line_record(Workspace(tmp_path))
     assert record is not None
     assert record.server == "https://mlflow.example:5000/base"
@@ -181,7 +181,7 @@ def test_a_moved_workspace_goes_on(team: Team) -> None:
 def test_a_workspace_of_another_host_is_a_copy_unless_its_path_is_the_same(team: Team, root: str, asked: bool) -> None:
     """A container has a new host name at each start; a network disk has one path on every host."""
     workspace = team("a")
-    elsewhere(workspace, lines.Place("another host", str(workspace.root) if root == "same" else root))
+    elsewhere(workspace, lines.WorkspacePlace("another host", str(workspace.root) if root == "same" else root))
     if asked:
         with pytest.raises(BadWorkspace, match="another host"):
             settled(workspace)
