@@ -62,7 +62,7 @@ def readdress(workspace: Workspace) -> list[str]:
     except sqlite3.OperationalError as error:
         _logger.warning("%s was moved, and its addresses cannot be corrected: %s", workspace.root, error)
         return []
-    _logger.warning("%s was at %s; addresses in mlflow.db were corrected", workspace.root, _root(moved[0]))
+    _logger.warning("%s was at %s; addresses in mlflow.db were corrected", workspace.root, root_of(moved[0]))
     return moved
 
 
@@ -94,7 +94,8 @@ def _exists(url: str) -> bool:
     return Path(_path(url)).is_dir()
 
 
-def _root(url: str) -> Path:
+def root_of(url: str) -> Path:
+    """The workspace that has its artifacts at a `file:` URL."""
     return Path(_path(url)).parent
 
 

@@ -1,5 +1,6 @@
 """A workspace is saved, lost, restored at another path, and goes on; a moved one goes on as well."""
 
+import shlex
 import shutil
 from pathlib import Path
 
@@ -79,3 +80,6 @@ def test_a_running_round_is_named(rounds: Rounds, workspace: Workspace, tmp_path
         refused = rounds("backup", tmp_path / "b", "-w", workspace.root)
     assert (refused.code, "round 7" in refused.err) == (2, True)
     assert not (tmp_path / "b").exists()
+    cure = shlex.split(refused.err.split("`")[1])
+    assert rounds(*cure[1:]).code == 0
+    assert (tmp_path / "b/backup.json").exists()

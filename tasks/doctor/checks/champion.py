@@ -42,7 +42,7 @@ def _moved(workspace: Workspace) -> Iterator[Diagnosis]:
     known = relocation.recorded_folders(workspace)
     if tracking.is_local(workspace.root) and known and known != [workspace.artifacts.resolve().as_uri()]:
         yield note(
-            f"the workspace was at {known[0].removesuffix('/mlruns')}; the next command that uses MLflow corrects the "
+            f"the workspace was at {relocation.root_of(known[0])}; the next command that uses MLflow corrects the "
             "addresses in mlflow.db",
             rounds(workspace, "status"),
         )

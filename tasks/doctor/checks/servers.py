@@ -1,10 +1,12 @@
 """The configured Prefect and MLflow servers answer, with a version that fits, and their clocks agree with this one."""
 
 import os
+import tomllib
 from collections.abc import Callable, Iterator
 from datetime import UTC, datetime
 from email.utils import parsedate_to_datetime
 from importlib.metadata import version
+from pathlib import Path
 
 import httpx
 
@@ -23,11 +25,23 @@ PATIENCE = 4.0
 def check(workspace: Workspace) -> Iterator[Diagnosis]:
     """Both servers, if they are configured."""
     exempt_loopback()
-    if prefect := os.environ.get("PREFECT_API_URL", "").rstrip("/"):
+    if prefect := _prefect_address():
         command = "prefect server start --background"
         yield from _server("Prefect", prefect, lambda: _prefect(prefect), "prefect", command)
     if mlflow := mlflow_reading.server(workspace.root):
         yield from _server("MLflow", mlflow, lambda: mlflow_reading.answer(mlflow, "version"), "mlflow", None)
+
+
+def _prefect_address() -> str:
+    """The address from the environment, else from Prefect's profile; empty if none is configured."""
+    home = Path(os.environ.get("PREFECT_HOME") or Path.home() / ".prefect")
+    try:
+        profiles = tomllib.loads((home / "profiles.toml").read_text(encoding="utf-8"))
+        name = os.environ.get("PREFECT_PROFILE") or profiles["active"]
+        address = str(profiles["profiles"][name].get("PREFECT_API_URL", ""))
+    except (OSError, ValueError, KeyError, TypeError, AttributeError):
+        address = ""
+    return (os.environ.get("PREFECT_API_URL") or address).rstrip("/")
 
 
 def _prefect(address: str) -> httpx.Response:

@@ -1,20 +1,21 @@
 """Making a backup: everything that a workspace needs, copied while no round runs in it."""
 
 import fcntl
-from collections.abc import Iterator
+from collections.abc import Iterator, Sequence
 from contextlib import contextmanager
 from pathlib import Path
+from shlex import quote
 from typing import NamedTuple
 
-from core.errors import BadParams, BadWorkspace, RoundsError
+from core.errors import BadParams, BadWorkspace, RoundBusy, RoundsError
 from core.files import digest, replacing, write_json
 from tasks.history.backup import copying, manifest
-from tasks.history.backup.contents import CACHE, Contents, contents, foreign
+from tasks.history.backup.contents import CACHE, contents, foreign
 from tasks.history.backup.manifest import CONTENT, MANIFEST, MODELS, BackupManifest, ChampionFacts
 from tasks.registry.alias import Registry
 from tasks.registry.versions import ModelVersion, VersionStore
 from tasks.state import feedback_database, identity, records
-from tasks.state.lock import holding
+from tasks.state.lock import holder, holding
 from tasks.state.workspace import Workspace
 from tasks.tools import tracking
 from tasks.tools.versioning import DataGraph
@@ -35,7 +36,6 @@ class _Source(NamedTuple):
     """A workspace that is being saved."""
 
     workspace: Workspace
-    found: Contents
     draft: Path
     """The folder that becomes the backup."""
     earlier: Path | None
@@ -68,18 +68,26 @@ def backup(
     """
     check_target(workspace, into)
     known = dict(manifest.read(earlier).files) if earlier else {}
-    with holding(workspace.lock, "a backup", wait), copying.explaining(into, workspace.root):
+    with copying.explaining(into, workspace.root), _alone(workspace, into, wait):
         identity.made(workspace)  # older workspaces have none
-        found = contents(workspace, cache)
         if earlier is None:
-            copying.check_space(into, found.bytes(workspace))
+            copying.check_space(into, contents(workspace, cache).bytes(workspace))
         with replacing(into) as draft:
             copying.make_folder(draft)
-            source = _Source(workspace, found, draft, earlier, known)
-            made = _saved(source, cache)
+            made = _saved(_Source(workspace, draft, earlier, known), cache)
             write_json(draft / MANIFEST, made.to_json())
             (draft / MANIFEST).chmod(0o600)
     return made
+
+
+@contextmanager
+def _alone(workspace: Workspace, into: Path, wait: float) -> Iterator[None]:
+    """Hold the lock that a round holds."""
+    if not wait and (who := holder(workspace.lock)):
+        command = f"rounds backup {quote(str(into))} -w {quote(str(workspace.root))} --wait 3600"
+        raise RoundBusy(f"{who} is running in {workspace.root}; wait for it with `{command}`")
+    with holding(workspace.lock, "a backup", wait):
+        yield
 
 
 def check_target(workspace: Workspace, into: Path) -> None:
@@ -96,24 +104,25 @@ def check_target(workspace: Workspace, into: Path) -> None:
 
 
 def _saved(source: _Source, cache: bool) -> BackupManifest:
-    """Copy everything; the registry's database first, because what it names is never changed afterwards."""
+    """Copy everything; MLflow's database first, so that the artifacts that it names are among the files found later."""
     workspace = source.workspace
     local = tracking.is_local(workspace.root)
     files, champion = _copy_registry(source, local)
     if workspace.feedback_database.exists():
         name = workspace.name(workspace.feedback_database)
         files[name] = copying.copy_database(workspace.feedback_database, source.content / name)
-    files |= {name: _copy(source, name) for name in source.found.files if name not in files}
-    for name in source.found.folders:
+    found = contents(workspace, cache)
+    files |= {name: _copy(source, name) for name in found.files if name not in files}
+    for name in found.folders:
         copying.make_folder(source.content / name)
     entries = {f"{CONTENT}/{name}": sha256 for name, sha256 in files.items()}
-    left_out = _left_out(source, cache, local)
+    left_out = [*found.skipped, *_left_out(workspace, cache, local)]
     if not local and champion is not None:
         try:
             entries |= _copy_models(source, champion)
         except RoundsError as error:
             left_out.append(f"the weights of the champion: {error}")
-    return _described(source, entries, champion, left_out)
+    return _described(source, entries, found.folders, champion, left_out)
 
 
 def _copy_registry(source: _Source, local: bool) -> tuple[dict[str, str], ModelVersion | None]:
@@ -121,9 +130,9 @@ def _copy_registry(source: _Source, local: bool) -> tuple[dict[str, str], ModelV
     workspace, files = source.workspace, {}
     with holding(workspace.registry_lock, "a backup", REGISTRY_WAIT), _log_at_rest(workspace):
         champion = _champion(workspace) if not local or workspace.database.exists() else None
-        for name in (workspace.name(workspace.audit), f"{workspace.name(workspace.audit)}.head"):
-            if name in source.found.files:
-                files[name] = _copy(source, name)
+        for file in (workspace.audit, workspace.audit.with_name(f"{workspace.audit.name}.head")):
+            if file.exists():
+                files[workspace.name(file)] = _copy(source, workspace.name(file))
         if local and workspace.database.exists():
             name = workspace.name(workspace.database)
             files[name] = copying.copy_database(workspace.database, source.content / name)
@@ -171,9 +180,8 @@ def _copy_models(source: _Source, champion: ModelVersion) -> dict[str, str]:
     return {file.relative_to(source.draft).as_posix(): digest(file) for file in files}
 
 
-def _left_out(source: _Source, cache: bool, local: bool) -> list[str]:
-    workspace = source.workspace
-    left_out = [*source.found.skipped]
+def _left_out(workspace: Workspace, cache: bool, local: bool) -> list[str]:
+    left_out = []
     if not local:
         left_out.append(SERVER)
     if feedback_database.served():
@@ -190,7 +198,11 @@ def _left_out(source: _Source, cache: bool, local: bool) -> list[str]:
 
 
 def _described(
-    source: _Source, files: dict[str, str], champion: ModelVersion | None, left_out: list[str]
+    source: _Source,
+    files: dict[str, str],
+    folders: Sequence[str],
+    champion: ModelVersion | None,
+    left_out: Sequence[str],
 ) -> BackupManifest:
     workspace = source.workspace
     own = identity.made(workspace)
@@ -202,7 +214,7 @@ def _described(
         round=max(records.numbers(workspace), default=None),
         champion=ChampionFacts(version=champion.version, digest=champion.digest) if champion else None,
         bytes=sum((source.draft / name).stat().st_size for name in files),
-        folders=source.found.folders,
+        folders=tuple(folders),
         left_out=tuple(left_out),
         files=dict(sorted(files.items())),
         sums=manifest.summed(files),

@@ -4,6 +4,7 @@ from collections.abc import Iterator
 from email.utils import formatdate
 from http.server import BaseHTTPRequestHandler, HTTPServer
 from importlib.metadata import version
+from pathlib import Path
 from threading import Thread
 
 import pytest
@@ -66,6 +67,17 @@ def test_prefect_is_asked_for_its_version(
 ) -> None:
     monkeypatch.setenv("PREFECT_API_URL", f"{server.address}/api")
     server.version = version("prefect")
+    assert diagnoses("servers", workspace) == []
+
+
+def test_the_address_may_be_in_the_profile_of_prefect(
+    workspace: Workspace, server: Server, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setenv("PREFECT_HOME", str(tmp_path))
+    profile = f'active = "team"\n[profiles.team]\nPREFECT_API_URL = "{server.address}/api"\n'
+    (tmp_path / "profiles.toml").write_text(profile)
+    assert "has version" in diagnoses("servers", workspace)[0].text  # that of MLflow
+    (tmp_path / "profiles.toml").write_text("active = ")
     assert diagnoses("servers", workspace) == []
 
 
