@@ -75,11 +75,14 @@ def printed() -> frozenset[Place]:
 @cache
 def tried() -> dict[str, str]:
     """Place → a test that names it."""
-    named = {}
+    named: dict[str, str] = {}
     texts = {file: file.read_text(encoding="utf-8") for file in sorted((PROJECT / "tests").rglob("test_*.py"))}
     for file, text in texts.items():
-        for node in ast.parse(text).body if "@cures(" in text else ():
-            for call in node.decorator_list if isinstance(node, ast.FunctionDef) else ():
+        tests = (
+            [node for node in ast.parse(text).body if isinstance(node, ast.FunctionDef)] if "@cures(" in text else []
+        )
+        for node in tests:
+            for call in node.decorator_list:
                 if isinstance(call, ast.Call) and ast.unparse(call.func) == "cures":
                     named |= {ast.literal_eval(argument): f"{file.name}::{node.name}" for argument in call.args}
     return named
@@ -136,5 +139,5 @@ def _literal(node: ast.AST) -> str | None:
         case ast.Constant(value=str(text)):
             return text
         case ast.JoinedStr(values=values):
-            return "".join(part.value if isinstance(part, ast.Constant) else "…" for part in values)
+            return "".join(str(part.value) if isinstance(part, ast.Constant) else "…" for part in values)
     return None

@@ -146,8 +146,9 @@ class Archive:
     def parents_of(self, text: str) -> set[str]:
         """Run ids of the rounds that have a step whose own run id begins with `text`."""
         condition, experiment = f"attributes.run_id LIKE '{text}%'", self._experiment
-        searched = experiment is not None and matches_prefix(text, text)
-        steps = self._store.search_runs([experiment], condition) if searched else []
+        if experiment is None or not matches_prefix(text, text):
+            return set()
+        steps = self._store.search_runs([experiment], condition)
         return {run.data.tags["mlflow.parentRunId"] for run in steps if "mlflow.parentRunId" in run.data.tags}
 
     def files(self, run_id: str, folder: str) -> dict[str, bytes]:
