@@ -53,8 +53,8 @@ def status(folder: Folder = None) -> None:
         out.print(_rounds(workspace, registry, ""))
         return
     if champion is None:
-        reason = absent.why(registry)
-        out.print(completed(f"{reason[0].upper()}{reason[1:]}."), soft_wrap=True)
+        cause = absent.why(registry)
+        out.print(completed(f"{cause[0].upper()}{cause[1:]}."), soft_wrap=True)
         return
     _line(out, "champion ", f"policy version {champion.version}, from round {champion.round}")
     newest = registry.versions("policy")[0]

@@ -4,6 +4,7 @@ import ast
 import re
 import shlex
 from collections.abc import Callable, Iterator
+from functools import cache
 from pathlib import Path
 from typing import Any, NamedTuple, TypeVar
 
@@ -64,17 +65,24 @@ def cures(*places: str) -> Callable[[Test], Test]:
     return unchanged
 
 
-def printed() -> set[Place]:
+@cache
+def printed() -> frozenset[Place]:
     """Every command in a message of the code."""
-    return {place for package in PACKAGES for file in sorted((PROJECT / package).rglob("*.py")) for place in _in(file)}
+    files = [file for package in PACKAGES for file in sorted((PROJECT / package).rglob("*.py"))]
+    return frozenset(place for file in files for place in _in(file))
 
 
+@cache
 def tried() -> dict[str, str]:
     """Place → a test that names it."""
-    named = {}
-    for file in sorted((PROJECT / "tests").rglob("test_*.py")):
-        for node in ast.walk(ast.parse(file.read_text(encoding="utf-8"))):
-            for call in node.decorator_list if isinstance(node, ast.FunctionDef) else ():
+    named: dict[str, str] = {}
+    texts = {file: file.read_text(encoding="utf-8") for file in sorted((PROJECT / "tests").rglob("test_*.py"))}
+    for file, text in texts.items():
+        tests = (
+            [node for node in ast.parse(text).body if isinstance(node, ast.FunctionDef)] if "@cures(" in text else []
+        )
+        for node in tests:
+            for call in node.decorator_list:
                 if isinstance(call, ast.Call) and ast.unparse(call.func) == "cures":
                     named |= {ast.literal_eval(argument): f"{file.name}::{node.name}" for argument in call.args}
     return named
@@ -131,5 +139,5 @@ def _literal(node: ast.AST) -> str | None:
         case ast.Constant(value=str(text)):
             return text
         case ast.JoinedStr(values=values):
-            return "".join(part.value if isinstance(part, ast.Constant) else "…" for part in values)
+            return "".join(str(part.value) if isinstance(part, ast.Constant) else "…" for part in values)
     return None

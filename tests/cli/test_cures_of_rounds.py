@@ -6,7 +6,7 @@ Whole rounds are run where the cure is one, once for all the messages that print
 import json
 import subprocess
 import threading
-from collections.abc import Callable, Iterator
+from collections.abc import Callable
 from pathlib import Path
 
 import pytest
@@ -14,6 +14,7 @@ import torch
 import yaml
 
 from core.files import read_json, write_json
+from evaluation.guards import GuardFinding
 from flows import round as flow
 from tasks.registry import incidents
 from tasks.registry.alias import AliasConflict, CoolingDown, Registry
@@ -152,7 +153,7 @@ def test_inputs_that_are_frozen_are_corrected_and_the_round_is_reopened(rounds: 
 
 
 @pytest.fixture
-def opened(settled: Workspace, monkeypatch: pytest.MonkeyPatch) -> Iterator[Workspace]:
+def opened(settled: Workspace, monkeypatch: pytest.MonkeyPatch) -> Workspace:
     """Round 2 is open. A round that is reopened ends right after its opening: what follows is tested elsewhere."""
     opening.start(settled, [])
     monkeypatch.setattr(flow, "improve", lambda _: records.read(settled, 1))
@@ -276,7 +277,7 @@ def guard_of(registry: Registry, tags: dict[str, str]) -> str:
 
     champion = registry.champion()
     assert champion is not None
-    breach = guards.GuardFinding("harm", "hard", True, "three people were harmed", {})
+    breach = GuardFinding("harm", "hard", True, "three people were harmed", {})
     changed = champion._replace(tags={**champion.tags, **tags})
     return guards._obstacle(Workspace(registry.root), registry, changed, [breach])
 

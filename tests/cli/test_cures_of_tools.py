@@ -15,8 +15,13 @@ from core.errors import BadWorkspace, NotInstalled, Unwritable
 from flows import round as flow
 from flows.orchestration import limits, server
 from tasks.rounds import opening
+from tasks.rounds.running import RunningRound
 from tasks.state import records
+from tasks.state.records import RoundRecord
 from tasks.state.workspace import PROJECT, Workspace
+from tasks.steps.collect import collect
+from tasks.steps.curate import curate
+from tasks.steps.ingest import ingest
 from tasks.tools.versioning import LOCKS, DataGraph, VersioningSettings
 from tests.commands import Rounds
 from tests.cures import cures, words
@@ -113,15 +118,16 @@ def test_data_that_are_lost_before_they_are_pushed(
     with pytest.raises(BadWorkspace) as failure:
         data.push("store")
     assert "data/preferences" in str(failure.value)
-    monkeypatch.setattr(flow, "improve", lambda running: (_until_curate(running), records.read(continued, 1))[1])
+
+    def until_curate(running: RunningRound) -> RoundRecord:
+        for step in (collect, ingest, curate):
+            running(step)
+        return records.read(continued, 1)
+
+    monkeypatch.setattr(flow, "improve", until_curate)
     done = rounds(*words(str(failure.value), "rounds round --reopen")[1:], "-w", continued.root)
     assert done.code == 0, done
     assert continued.preferences.is_dir()
-
-
-def _until_curate(running: flow.RunningRound) -> None:
-    for step in (flow.collect, flow.ingest, flow.curate):
-        running(step)
 
 
 @cures("tasks.tools.git.check: git init")

@@ -31,7 +31,7 @@ START = (
 IN_TIME = 3.0
 """Seconds from Ctrl-C to the end of the command."""
 
-PATIENCE = 120.0
+PATIENCE = 300.0
 
 
 @pytest.fixture(scope="module")

@@ -1,6 +1,7 @@
 """MLflow goes away in the middle of a registration or a promotion; whoever repeats it finds nothing twice."""
 
 from collections.abc import Callable
+from functools import partial
 from itertools import count
 from pathlib import Path
 from typing import Any
@@ -50,7 +51,7 @@ def interrupted(home: Path, calls: int, late: bool, work: Callable[[Registry], o
 @pytest.mark.parametrize("late", [False, True], ids=["before", "after"])
 def test_a_registration_is_repeated_after_every_call(home: Path, late: bool) -> None:
     for number in count():
-        again = interrupted(home, number, late, lambda registry, number=number: registered(registry, number))
+        again = interrupted(home, number, late, partial(registered, number=number))
         registry = Registry(home)
         version = registered(registry, number)
         mine = [each for each in registry.versions("policy") if each.round == number]
@@ -64,6 +65,10 @@ def test_a_registration_is_repeated_after_every_call(home: Path, late: bool) -> 
     assert number > 5
 
 
+def promoted(registry: Registry, target: str) -> None:
+    registry.promote(target, registry.alias(), "better", "ana")
+
+
 @pytest.mark.parametrize("late", [False, True], ids=["before", "after"])
 def test_a_promotion_is_repeated_after_every_call(home: Path, late: bool) -> None:
     registry = Registry(home)
@@ -73,9 +78,7 @@ def test_a_promotion_is_repeated_after_every_call(home: Path, late: bool) -> Non
     now = "1"
     for calls in count():
         target = "2" if now == "1" else "1"
-        again = interrupted(
-            home, calls, late, lambda registry, target=target: registry.promote(target, registry.alias(), "r", "ana")
-        )
+        again = interrupted(home, calls, late, partial(promoted, target=target))
         settled = Registry(home)
         settled.reconcile()
         settled.promote(target, settled.alias(), "again", "ana")
