@@ -11,7 +11,7 @@ FLOOR := 96
 .PHONY: help setup postgres reports s3 round status ui test test-learning test-services chaos coverage check format lint types contracts docs site lock clean
 
 help: ## list the commands
-	@grep -hE '^[a-z-]+:.*##' $(MAKEFILE_LIST) | sed 's/:.*## /\t/' | expand -t 16
+	@grep -hE '^[a-z0-9-]+:.*##' $(MAKEFILE_LIST) | sed 's/:.*## /\t/' | expand -t 16
 
 setup: $(READY) ## virtual environment with every dependency pinned
 
