@@ -34,7 +34,7 @@ SHOWN = 1_000
 """Bytes or characters that are shown of what is too large to be kept."""
 
 
-class LimitSettings(BaseSettings):
+class SizeLimitSettings(BaseSettings):
     """How large feedback may be. What is larger is refused with its size; of a file, no record is taken in then."""
 
     text_bytes: int = Field(1_000_000, ge=1)
@@ -45,7 +45,7 @@ class LimitSettings(BaseSettings):
     """Largest file (bytes), as it is and decompressed."""
 
 
-UNLIMITED = LimitSettings(text_bytes=sys.maxsize, record_bytes=sys.maxsize, file_bytes=sys.maxsize)
+UNLIMITED = SizeLimitSettings(text_bytes=sys.maxsize, record_bytes=sys.maxsize, file_bytes=sys.maxsize)
 """For files that were taken in before: the limits were others then."""
 
 
@@ -54,7 +54,7 @@ def too_large(what: str, size: int, most: int, knob: str, cure: str) -> str:
     return f"{what} has {size:,} bytes, expected at most {most:,}; {cure}, or raise ingest.limits.{knob} in params.yaml"
 
 
-def record_problem(record: Mapping[str, Any], size: int, limits: LimitSettings) -> str | None:
+def record_problem(record: Mapping[str, Any], size: int, limits: SizeLimitSettings) -> str | None:
     """Why a parsed record is refused, given its size in bytes; None if it is not."""
     if size > limits.record_bytes:
         return too_large("the record", size, limits.record_bytes, "record_bytes", "split it")
@@ -64,7 +64,7 @@ def record_problem(record: Mapping[str, Any], size: int, limits: LimitSettings) 
     return None
 
 
-def event_problem(event: FeedbackEvent, limits: LimitSettings) -> str | None:
+def event_problem(event: FeedbackEvent, limits: SizeLimitSettings) -> str | None:
     """Why an event that came from no file is refused; None if it is not."""
     size = len(event.model_dump_json().encode())
     problem = None
@@ -118,7 +118,7 @@ def _pair_problem(event: FeedbackEvent, judgements: int) -> str | None:
     return None
 
 
-def _text_problem(path: str, text: str, limits: LimitSettings) -> str | None:
+def _text_problem(path: str, text: str, limits: SizeLimitSettings) -> str | None:
     if len(text) * 4 <= limits.text_bytes:
         return None
     size = len(text.encode(errors="surrogatepass"))

@@ -25,7 +25,7 @@ from feedback import forgotten, packaging, store
 from feedback.clashes import rejecting
 from feedback.faults import Faults
 from feedback.fieldmap import FieldMap
-from feedback.limits import LimitSettings
+from feedback.limits import SizeLimitSettings
 from feedback.lines import Line, judged, parse
 from feedback.packaging.raw import as_json
 from feedback.schema import FeedbackEvent, RejectedRecord
@@ -55,7 +55,7 @@ class IngestSettings(BaseSettings):
     """Number of waiting inbox records at which a round starts automatically."""
     rejected_limit: float = Field(0.3, gt=0, le=1)
     """Share of the records of one source (of 50 or more) that cannot be used at which the round stops."""
-    limits: LimitSettings = LimitSettings()
+    limits: SizeLimitSettings = SizeLimitSettings()
     """How large feedback may be: files, records and texts."""
 
 
@@ -135,13 +135,13 @@ def threshold(workspace: Workspace) -> int:
     return _settings(workspace, ()).threshold
 
 
-def limits(workspace: Workspace) -> LimitSettings:
+def limits(workspace: Workspace) -> SizeLimitSettings:
     """`ingest.limits`: how large feedback may be. A workspace without params.yaml has the defaults.
 
     Raises:
         BadParams: params.yaml cannot be read.
     """
-    return _settings(workspace, ()).limits if workspace.params.exists() else LimitSettings()
+    return _settings(workspace, ()).limits if workspace.params.exists() else SizeLimitSettings()
 
 
 class InboxCount(NamedTuple):
@@ -271,7 +271,7 @@ class _Reading(NamedTuple):
     """The map of their columns."""
     gone: tuple[str, ...]
     """SHA-256 of the ids of forgotten annotators."""
-    limits: LimitSettings
+    limits: SizeLimitSettings
 
 
 def _judged(file: Path, source: str, read: _Reading) -> Iterator[tuple[Line, FeedbackEvent | RejectedRecord]]:
