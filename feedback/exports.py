@@ -9,10 +9,10 @@ from typing import Any, NamedTuple
 
 from core.errors import BadFeedback
 from feedback import packaging
-from feedback.limits import LimitSettings
+from feedback.limits import SizeLimitSettings
 
 Record = Mapping[str, Any]
-_DEFAULT = LimitSettings()
+_DEFAULT = SizeLimitSettings()
 
 
 class Export(NamedTuple):
@@ -90,7 +90,7 @@ class Exported(NamedTuple):
     """The fields that FIELD in the knobs can be; empty if the source needs none."""
 
 
-def exported(file: Path, limits: LimitSettings = _DEFAULT) -> Exported | None:
+def exported(file: Path, limits: SizeLimitSettings = _DEFAULT) -> Exported | None:
     """The kind of export that a file is, by the first record that is an object; None if it is none."""
     for raw in islice(packaging.records(file, limits), 10):
         record = _parsed(raw.raw)

@@ -14,7 +14,7 @@ from feedback.faults import Faults
 from feedback.fieldmap import FieldMap
 from feedback.forms import correction_votes
 from feedback.layouts import Layout
-from feedback.limits import LimitSettings
+from feedback.limits import SizeLimitSettings
 from feedback.lines import Line, judged, parse
 from feedback.packaging.compression import Compression
 from feedback.packaging.kinds import FileKind
@@ -29,7 +29,7 @@ BY_MAP = "of the map"
 """The form of a record that is read by a map."""
 GUESSED_FROM = 100
 """Number of records from which a map is guessed."""
-_DEFAULT = LimitSettings()
+_DEFAULT = SizeLimitSettings()
 
 
 class Lengths(NamedTuple):
@@ -123,7 +123,7 @@ def inspect(
     fields: FieldMap | None = None,
     source: Trial | None = None,
     examples: int = 3,
-    limits: LimitSettings = _DEFAULT,
+    limits: SizeLimitSettings = _DEFAULT,
 ) -> Inspection:
     """Read a whole file or folder, by a map, by a source, or by the form of its records.
 
@@ -185,7 +185,7 @@ class _Reading(NamedTuple):
 
     files: Sequence[Path]
     fields: FieldMap | None
-    limits: LimitSettings
+    limits: SizeLimitSettings
 
     def judged(self) -> Iterator[tuple[Line, FeedbackEvent | RejectedRecord]]:
         """All records, each with its line."""
@@ -201,7 +201,7 @@ def _by_form(read: _Reading, clashing: Mapping[str, str]) -> Iterator[tuple[str,
         yield line.where, "" if not usable else BY_MAP if by_map else _form(line), record
 
 
-def _by_source(read: Trial, limits: LimitSettings) -> Iterator[tuple[str, str, FeedbackEvent | RejectedRecord]]:
+def _by_source(read: Trial, limits: SizeLimitSettings) -> Iterator[tuple[str, str, FeedbackEvent | RejectedRecord]]:
     for record in read.source.read(Intake(round=0, seed=0, limits=limits)):
         where = record.source_id if isinstance(record, FeedbackEvent) else record.where
         yield where, f"of the source {read.source.name()}", record
@@ -233,7 +233,7 @@ def _shared(first: str, second: str) -> int:
     return sum(1 for _ in takewhile(lambda pair: pair[0] == pair[1], pairs))
 
 
-def _parsed(file: Path, limits: LimitSettings) -> Iterator[Mapping[str, Any]]:
+def _parsed(file: Path, limits: SizeLimitSettings) -> Iterator[Mapping[str, Any]]:
     """The records of a file that are JSON objects."""
     for raw in packaging.records(file, limits):
         try:

@@ -34,7 +34,7 @@ SHOWN = 1_000
 """Bytes or characters that are shown of what is too large to be kept."""
 
 
-class LimitSettings(BaseSettings):
+class SizeLimitSettings(BaseSettings):
     """How large feedback may be. What is larger is refused with its size; of a file, no record is taken in then."""
 
     text_bytes: int = Field(1_000_000, ge=1)
@@ -46,7 +46,7 @@ class LimitSettings(BaseSettings):
 
 
 _HUGE = sys.maxsize // 2  # a byte more is still a size
-UNLIMITED = LimitSettings(text_bytes=_HUGE, record_bytes=_HUGE, file_bytes=_HUGE)
+UNLIMITED = SizeLimitSettings(text_bytes=_HUGE, record_bytes=_HUGE, file_bytes=_HUGE)
 """For files that were taken in before: the limits were others then."""
 
 
@@ -55,7 +55,7 @@ def too_large(what: str, size: int, most: int, knob: str, cure: str) -> str:
     return f"{what} has {size:,} bytes, expected at most {most:,}; {cure}, or raise ingest.limits.{knob} in params.yaml"
 
 
-def record_problem(record: Mapping[str, Any], size: int, limits: LimitSettings) -> str | None:
+def record_problem(record: Mapping[str, Any], size: int, limits: SizeLimitSettings) -> str | None:
     """Why a parsed record is refused, given its size in bytes; None if it is not."""
     if size > limits.record_bytes:
         return too_large("the record", size, limits.record_bytes, "record_bytes", "split it")
@@ -65,7 +65,7 @@ def record_problem(record: Mapping[str, Any], size: int, limits: LimitSettings) 
     return None
 
 
-def event_problem(event: FeedbackEvent, limits: LimitSettings) -> str | None:
+def event_problem(event: FeedbackEvent, limits: SizeLimitSettings) -> str | None:
     """Why an event that came from no file is refused; None if it is not."""
     size = len(event.model_dump_json().encode())
     problem = None
@@ -119,7 +119,7 @@ def _pair_problem(event: FeedbackEvent, judgements: int) -> str | None:
     return None
 
 
-def _text_problem(path: str, text: str, limits: LimitSettings) -> str | None:
+def _text_problem(path: str, text: str, limits: SizeLimitSettings) -> str | None:
     if len(text) * 4 <= limits.text_bytes:
         return None
     size = len(text.encode(errors="surrogatepass"))

@@ -14,13 +14,13 @@ from typing import Any, NamedTuple
 
 from core.errors import BadFeedback
 from feedback import canonical, packaging
-from feedback.limits import DEEPEST, SHOWN, LimitSettings, is_too_deep, record_problem
+from feedback.limits import DEEPEST, SHOWN, SizeLimitSettings, is_too_deep, record_problem
 from feedback.packaging.raw import as_json
 from feedback.schema import FeedbackEvent, RejectedRecord
 from feedback.trust import Trust
 
 Record = Mapping[str, Any]
-_DEFAULT = LimitSettings()
+_DEFAULT = SizeLimitSettings()
 
 
 class Line(NamedTuple):
@@ -33,7 +33,7 @@ class Line(NamedTuple):
     """1 for the first record of this content in the file, 2 for the second, …"""
     problem: str | None = None
     """Why the record cannot be used, if that was found while it was taken out of the file."""
-    limits: LimitSettings = _DEFAULT
+    limits: SizeLimitSettings = _DEFAULT
     """How large it may be."""
 
     @property
@@ -57,7 +57,7 @@ def events(
     source: str,
     defaults: Record,
     convert: Callable[[Record], Record] = dict,
-    limits: LimitSettings = _DEFAULT,
+    limits: SizeLimitSettings = _DEFAULT,
     trust: Trust = Trust.OPERATOR,
 ) -> Iterator[FeedbackEvent | RejectedRecord]:
     """The records of a file as events. `convert` turns each into a form that `feedback.canonical` reads.
@@ -76,7 +76,7 @@ def judged(
     source: str,
     defaults: Record,
     convert: Callable[[Record], Record] = dict,
-    limits: LimitSettings = _DEFAULT,
+    limits: SizeLimitSettings = _DEFAULT,
     trust: Trust = Trust.OPERATOR,
 ) -> Iterator[tuple[Line, FeedbackEvent | RejectedRecord]]:
     """The same as `events`, each with the line that it was read from.
@@ -102,7 +102,7 @@ def several(
     defaults: Record,
     split: Callable[[Record], Iterable[Record]],
     convert: Callable[[Record], Iterable[Record]],
-    limits: LimitSettings = _DEFAULT,
+    limits: SizeLimitSettings = _DEFAULT,
 ) -> Iterator[FeedbackEvent | RejectedRecord]:
     """The records of a file each of which holds several acts of feedback, such as a task with all its annotations.
 
@@ -157,7 +157,7 @@ def rejected(error: Exception, source: str, where: str, text: str) -> RejectedRe
     return RejectedRecord(source=source, where=where, reason=storable, record=text)
 
 
-def read(path: Path, limits: LimitSettings = _DEFAULT) -> Iterator[Line]:
+def read(path: Path, limits: SizeLimitSettings = _DEFAULT) -> Iterator[Line]:
     """The records of a file, one by one, whatever kind of file it is and however it is compressed.
 
     Raises:

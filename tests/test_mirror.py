@@ -38,6 +38,7 @@ ELSEWHERE = {
     "feedback/packaging/compression.py": "feedback/packaging/test_packaging.py",
     "feedback/packaging/delimited.py": "feedback/packaging/test_packaging.py",
     "feedback/packaging/json_array.py": "feedback/packaging/test_packaging.py",
+    "models/template_process.py": "models/test_rendering.py",
     "feedback/packaging/json_lines.py": "feedback/packaging/test_packaging.py",
     "feedback/packaging/kinds.py": "feedback/packaging/test_packaging.py",
     "feedback/packaging/raw.py": "feedback/packaging/test_packaging.py",

@@ -9,7 +9,7 @@ from collections.abc import Iterable, Iterator
 from pathlib import Path
 
 from core.errors import BadFeedback
-from feedback.limits import LimitSettings
+from feedback.limits import SizeLimitSettings
 from feedback.packaging import arrow, delimited, json_array, json_lines
 from feedback.packaging.compression import Compression, decompressed
 from feedback.packaging.kinds import READ, FileKind, kind_of
@@ -25,10 +25,10 @@ ABOUT_A_DATA_SET = ("dataset_info.json", "dataset_dict.json", "state.json")
 """Files that the library `datasets` writes beside its Arrow files. They hold no records."""
 
 
-_DEFAULT = LimitSettings()
+_DEFAULT = SizeLimitSettings()
 
 
-def records(path: Path, limits: LimitSettings = _DEFAULT) -> Iterator[RawRecord]:
+def records(path: Path, limits: SizeLimitSettings = _DEFAULT) -> Iterator[RawRecord]:
     """The records of a file, in order. The file is streamed: at most one batch of records is in memory.
 
     A record that is too large has a `problem`, and only its beginning is kept.
@@ -51,7 +51,7 @@ def records(path: Path, limits: LimitSettings = _DEFAULT) -> Iterator[RawRecord]
                 yield from arrow.ipc(file, path, limits)
 
 
-def detect(path: Path, limits: LimitSettings = _DEFAULT) -> tuple[FileKind, Compression]:
+def detect(path: Path, limits: SizeLimitSettings = _DEFAULT) -> tuple[FileKind, Compression]:
     """The kind of a file and its compression.
 
     Raises:
@@ -61,7 +61,7 @@ def detect(path: Path, limits: LimitSettings = _DEFAULT) -> tuple[FileKind, Comp
         return _kind(path, file.head), file.compression
 
 
-def content_digest(path: Path, limits: LimitSettings = _DEFAULT) -> str:
+def content_digest(path: Path, limits: SizeLimitSettings = _DEFAULT) -> str:
     """SHA-256 (hex) of the decompressed content of a file.
 
     Raises:

@@ -11,7 +11,7 @@ import pyarrow as pa
 import pyarrow.parquet as pq
 
 from core.errors import BadFeedback
-from feedback.limits import LONGEST_NAME, MOST_COLUMNS, LimitSettings
+from feedback.limits import LONGEST_NAME, MOST_COLUMNS, SizeLimitSettings
 from feedback.packaging.compression import Compression, OpenFile
 from feedback.packaging.raw import RawRecord, as_json, limited
 
@@ -19,7 +19,7 @@ BATCH = 256
 """Number of rows in memory at a time."""
 
 
-def parquet(opened: OpenFile, path: Path, limits: LimitSettings) -> Iterator[RawRecord]:
+def parquet(opened: OpenFile, path: Path, limits: SizeLimitSettings) -> Iterator[RawRecord]:
     """The rows of a Parquet file, numbered from 1.
 
     Raises:
@@ -33,7 +33,7 @@ def parquet(opened: OpenFile, path: Path, limits: LimitSettings) -> Iterator[Raw
         yield from _records(table.iter_batches(batch_size=BATCH), path, limits)
 
 
-def ipc(opened: OpenFile, path: Path, limits: LimitSettings) -> Iterator[RawRecord]:
+def ipc(opened: OpenFile, path: Path, limits: SizeLimitSettings) -> Iterator[RawRecord]:
     """The rows of an Arrow file or stream, numbered from 1.
 
     Raises:
@@ -51,7 +51,7 @@ def _batches(reader: pa.ipc.RecordBatchFileReader) -> Iterator[pa.RecordBatch]:
     return (reader.get_batch(number) for number in range(reader.num_record_batches))
 
 
-def _records(batches: Iterable[pa.RecordBatch], path: Path, limits: LimitSettings) -> Iterator[RawRecord]:
+def _records(batches: Iterable[pa.RecordBatch], path: Path, limits: SizeLimitSettings) -> Iterator[RawRecord]:
     number = size = 0
     for batch in batches:
         _check_size(size + batch.nbytes, path, limits)  # before its rows are made objects
@@ -64,7 +64,7 @@ def _records(batches: Iterable[pa.RecordBatch], path: Path, limits: LimitSetting
                 yield limited(RawRecord(number, raw), limits)
 
 
-def _check_size(size: int, path: Path, limits: LimitSettings) -> None:
+def _check_size(size: int, path: Path, limits: SizeLimitSettings) -> None:
     if size > limits.file_bytes:
         raise BadFeedback(
             f"{path}: the rows have more than {limits.file_bytes:,} bytes; split the file, or raise "

@@ -9,7 +9,7 @@ from pathlib import Path
 from typing import IO, Any
 
 from core.errors import BadFeedback
-from feedback.limits import LONGEST_NAME, MOST_COLUMNS, LimitSettings
+from feedback.limits import LONGEST_NAME, MOST_COLUMNS, SizeLimitSettings
 from feedback.packaging.kinds import column_names, delimiter
 from feedback.packaging.raw import RawRecord, as_json, limited
 
@@ -23,7 +23,7 @@ NESTED = frozenset(
 """Columns that hold lists or objects, written as JSON in a cell."""
 
 
-def records(stream: IO[bytes], path: Path, limits: LimitSettings) -> Iterator[RawRecord]:
+def records(stream: IO[bytes], path: Path, limits: SizeLimitSettings) -> Iterator[RawRecord]:
     """The rows, numbered by the line on which they begin.
 
     Raises:

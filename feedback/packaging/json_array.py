@@ -8,7 +8,7 @@ from pathlib import Path
 from typing import IO, Any
 
 from core.errors import BadFeedback
-from feedback.limits import LimitSettings
+from feedback.limits import SizeLimitSettings
 from feedback.packaging.raw import RawRecord, as_json, limited
 
 BLOCK = 1 << 16
@@ -17,7 +17,7 @@ _SPACE = re.compile(r"[ \t\r\n]*")
 _DECODER = json.JSONDecoder()
 
 
-def records(stream: IO[bytes], path: Path, limits: LimitSettings) -> Iterator[RawRecord]:
+def records(stream: IO[bytes], path: Path, limits: SizeLimitSettings) -> Iterator[RawRecord]:
     """The elements of the array, numbered from 1.
 
     Raises:

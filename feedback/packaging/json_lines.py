@@ -3,11 +3,11 @@
 from collections.abc import Iterator
 from typing import IO
 
-from feedback.limits import SHOWN, LimitSettings
+from feedback.limits import SHOWN, SizeLimitSettings
 from feedback.packaging.raw import RawRecord, too_large_record
 
 
-def records(stream: IO[bytes], limits: LimitSettings) -> Iterator[RawRecord]:
+def records(stream: IO[bytes], limits: SizeLimitSettings) -> Iterator[RawRecord]:
     """The lines that are not blank, as they are."""
     number, most = 0, limits.record_bytes + 1  # with the end of the line
     while line := stream.readline(most):

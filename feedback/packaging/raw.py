@@ -6,7 +6,7 @@ from collections.abc import Mapping
 from datetime import date, datetime, time
 from typing import Any, NamedTuple
 
-from feedback.limits import SHOWN, LimitSettings, too_large
+from feedback.limits import SHOWN, SizeLimitSettings, too_large
 
 
 class RawRecord(NamedTuple):
@@ -20,13 +20,13 @@ class RawRecord(NamedTuple):
     """Why the record cannot be used, if that was found while it was taken out of the file."""
 
 
-def limited(record: RawRecord, limits: LimitSettings) -> RawRecord:
+def limited(record: RawRecord, limits: SizeLimitSettings) -> RawRecord:
     """The record, or one that cannot be used if it is too large."""
     size = len(record.raw)
     return record if size <= limits.record_bytes else too_large_record(record.number, record.raw[:SHOWN], size, limits)
 
 
-def too_large_record(number: int, beginning: bytes, size: int, limits: LimitSettings) -> RawRecord:
+def too_large_record(number: int, beginning: bytes, size: int, limits: SizeLimitSettings) -> RawRecord:
     """A record of which only the beginning is kept."""
     reason = too_large("the record", size, limits.record_bytes, "record_bytes", "split it")
     return RawRecord(number, beginning, reason)

@@ -9,7 +9,7 @@ from core.errors import BadFeedback
 from core.files import digest
 from core.plugins import Plugin
 from feedback import packaging
-from feedback.limits import UNLIMITED, LimitSettings
+from feedback.limits import UNLIMITED, SizeLimitSettings
 from feedback.probes import Probes
 from feedback.schema import FeedbackEvent, Message, RejectedRecord, Response
 from feedback.trust import Trust
@@ -32,7 +32,7 @@ class Intake(NamedTuple):
     """Answers to be judged. Only sources with `labels = True` use them."""
     votes: Sequence[FeedbackEvent] = ()
     """Votes on these pairs that people have pushed."""
-    limits: LimitSettings = LimitSettings()
+    limits: SizeLimitSettings = SizeLimitSettings()
     """How large files, records and texts may be."""
 
 

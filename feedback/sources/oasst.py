@@ -9,7 +9,7 @@ from core.errors import BadFeedback
 from core.files import digest
 from feedback import lines, packaging
 from feedback.layouts import number, one_of
-from feedback.limits import DEEPEST, UNLIMITED, LimitSettings
+from feedback.limits import DEEPEST, UNLIMITED, SizeLimitSettings
 from feedback.lines import Line, Record
 from feedback.schema import FeedbackEvent, RejectedRecord
 from feedback.sources import Intake, RecordSource
@@ -60,7 +60,7 @@ class OASST(RecordSource):
         lines.check(self.path)
         return digest(self.path)
 
-    def _messages(self, defaults: Record, limits: LimitSettings) -> Iterator[FeedbackEvent | RejectedRecord]:
+    def _messages(self, defaults: Record, limits: SizeLimitSettings) -> Iterator[FeedbackEvent | RejectedRecord]:
         """A file of messages: trees are put together from all lines, then read in the order of their first messages."""
         flat = _Flat()
         for line in lines.read(self.path, limits):
@@ -148,7 +148,7 @@ class _Flat:
                 yield line, message
 
 
-def _is_flat(path: Path, limits: LimitSettings) -> bool:
+def _is_flat(path: Path, limits: SizeLimitSettings) -> bool:
     """Whether the records of a file are messages, not trees, by the first one that can be read."""
     for line in islice(lines.read(path, limits), 10):
         try:

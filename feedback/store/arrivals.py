@@ -17,7 +17,7 @@ from sqlalchemy import ColumnElement, Connection, delete, func, or_, select, upd
 from sqlalchemy.sql.dml import ReturningInsert
 
 from core.errors import BadFeedback, Damaged
-from feedback.limits import LimitSettings, event_problem
+from feedback.limits import SizeLimitSettings, event_problem
 from feedback.schema import FeedbackEvent, RejectedRecord
 from feedback.store import identity, parquet
 from feedback.store.database import Database
@@ -27,7 +27,7 @@ _ROWS = 500
 """How many rows one statement inserts or looks up: SQLite binds at most 32,766 values."""
 
 
-_DEFAULT = LimitSettings()
+_DEFAULT = SizeLimitSettings()
 
 Value = TypeVar("Value")
 
@@ -58,7 +58,7 @@ def put(
     given: Sequence[FeedbackEvent],
     folder: Path,
     now: datetime,
-    limits: LimitSettings = _DEFAULT,
+    limits: SizeLimitSettings = _DEFAULT,
 ) -> PutResult:
     """Store events, each id once; they are durable when this returns. All are stored, or none.
 

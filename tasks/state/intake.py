@@ -29,7 +29,7 @@ from feedback import forgotten, packaging, store, superseding, trust
 from feedback.clashes import rejecting
 from feedback.faults import Faults
 from feedback.fieldmap import FieldMap
-from feedback.limits import LimitSettings
+from feedback.limits import SizeLimitSettings
 from feedback.lines import Line, judged, parse
 from feedback.packaging.raw import as_json
 from feedback.schema import FeedbackEvent, RejectedRecord
@@ -60,7 +60,7 @@ class IngestSettings(BaseSettings):
     """Number of waiting inbox records at which a round starts automatically."""
     rejected_limit: float = Field(0.3, gt=0, le=1)
     """Share of the records of one source (of 50 or more) that cannot be used at which the round stops."""
-    limits: LimitSettings = LimitSettings()
+    limits: SizeLimitSettings = SizeLimitSettings()
     """How large feedback may be: files, records and texts."""
 
 
@@ -165,13 +165,13 @@ def threshold(workspace: Workspace) -> int:
     return _settings(workspace, ()).threshold
 
 
-def limits(workspace: Workspace) -> LimitSettings:
+def limits(workspace: Workspace) -> SizeLimitSettings:
     """`ingest.limits`: how large feedback may be. A workspace without params.yaml has the defaults.
 
     Raises:
         BadParams: params.yaml cannot be read.
     """
-    return _settings(workspace, ()).limits if workspace.params.exists() else LimitSettings()
+    return _settings(workspace, ()).limits if workspace.params.exists() else SizeLimitSettings()
 
 
 class InboxCount(NamedTuple):
@@ -289,7 +289,7 @@ class _Reading(NamedTuple):
     """SHA-256 of the ids of forgotten annotators."""
     stated: Stated
     """What the operator states of all records."""
-    limits: LimitSettings
+    limits: SizeLimitSettings
 
     def judged(self, file: Path, source: str) -> Iterator[tuple[Line, FeedbackEvent | RejectedRecord]]:
         """The records of a file; those of forgotten annotators are rejected."""

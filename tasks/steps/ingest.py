@@ -10,7 +10,7 @@ from core.errors import BadFeedback
 from feedback import forgotten, items, revisions, store, superseding
 from feedback import pairs as pair_files
 from feedback.groups import Grouping
-from feedback.limits import SHOWN, LimitSettings, event_problem
+from feedback.limits import SHOWN, SizeLimitSettings, event_problem
 from feedback.measured import INGEST_NEW, INGEST_QUARANTINED, INGEST_REPEATED
 from feedback.prompt_ids import PromptIds
 from feedback.rejects import SourceCount
@@ -164,7 +164,9 @@ def _limited(source: Source, intake: Intake) -> Iterable[FeedbackEvent | Rejecte
     return records if source.files() else (_refused_if_large(record, intake.limits) for record in records)
 
 
-def _refused_if_large(record: FeedbackEvent | RejectedRecord, limits: LimitSettings) -> FeedbackEvent | RejectedRecord:
+def _refused_if_large(
+    record: FeedbackEvent | RejectedRecord, limits: SizeLimitSettings
+) -> FeedbackEvent | RejectedRecord:
     if not isinstance(record, FeedbackEvent) or (reason := event_problem(record, limits)) is None:
         return record
     shown = record.model_dump_json()[:SHOWN]

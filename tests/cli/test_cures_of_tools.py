@@ -208,7 +208,7 @@ def test_a_slot_that_is_never_released(slot_taken: None, monkeypatch: pytest.Mon
     from core.errors import RoundBusy
 
     monkeypatch.setattr(limits, "PATIENCE", 1.0)
-    with pytest.raises(RoundBusy) as failure, limits._slot(0):
+    with pytest.raises(RoundBusy) as failure, limits._slot(limits.SLOT, 0):
         raise AssertionError("the slot is taken")
     from prefect.settings import get_current_settings
 
@@ -221,5 +221,5 @@ def test_a_slot_that_is_never_released(slot_taken: None, monkeypatch: pytest.Mon
         check=True,
         capture_output=True,
     )
-    with limits._slot(5):
+    with limits._slot(limits.SLOT, 5):
         pass
