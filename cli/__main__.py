@@ -1,14 +1,24 @@
 """Entry point of `rounds`. It imports every module of `cli/`, and each registers its command on the app."""
 
+import sys
+from pathlib import Path
+
+from core import interrupts
+
+if Path(sys.argv[0]) == Path(__file__) or Path(sys.argv[0]).name == "rounds":  # not where a test imports this module
+    interrupts.end_in_time()
+
 import io
 import os
-import sys
 from importlib import import_module
 from pkgutil import iter_modules
+from typing import NoReturn
 
 import cli
 from cli.app import app
+from cli.display import commands
 from cli.display.console import console
+from core import outages
 from core.caches import provide_matplotlib_folder
 from core.errors import RoundsError
 from core.proxies import exempt_loopback
@@ -28,11 +38,37 @@ def main() -> None:
             stream.reconfigure(errors="replace")  # a console that is not UTF-8 prints `?` for unknown characters
     exempt_loopback()
     provide_matplotlib_folder()
+    commands.forget()
     try:
         app(prog_name="rounds")
+    except KeyboardInterrupt:  # before or after the command itself, which Typer ends with the same status
+        sys.exit(interrupts.STATUS)
     except RoundsError as error:
-        console(stderr=True).print(f"{type(error).__name__}: {error}", style="red", soft_wrap=True)
-        sys.exit(2)
+        _fail(error)
+    except Exception as error:
+        known = _of_mlflow(error) or outages.explained(error)
+        if known is None:
+            raise  # a bug, or an error without a known cure
+        _fail(known)
+
+
+def _fail(error: RoundsError) -> NoReturn:
+    console(stderr=True).print(commands.completed(f"{type(error).__name__}: {error}"), style="red", soft_wrap=True)
+    sys.exit(2)
+
+
+def _of_mlflow(error: Exception) -> RoundsError | None:
+    """The error as one of this project if MLflow or its database raised it; MLflow is not imported for that."""
+    if not {"mlflow.exceptions", "sqlite3"} & sys.modules.keys():
+        return None
+    from tasks.state.choosing import current_or_planned
+    from tasks.tools import tracking
+
+    try:
+        root = current_or_planned(commands.workspace()).root
+    except RoundsError:
+        return None
+    return tracking.explained(error, root)
 
 
 if __name__ == "__main__":

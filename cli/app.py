@@ -7,6 +7,8 @@ from typing import Annotated
 import typer
 from typer.core import TyperGroup
 
+from cli.display.commands import keep_overrides, keep_workspace
+
 
 class Panel(StrEnum):
     """The headings of `rounds --help`, in order; commands under a heading are sorted by name."""
@@ -40,11 +42,22 @@ app = typer.Typer(
 
 Folder = Annotated[
     Path | None,
-    typer.Option("--workspace", "-w", help="Folder with dvc.yaml, params.yaml and data/. Made by `rounds init`."),
+    typer.Option(
+        "--workspace",
+        "-w",
+        help="Folder with dvc.yaml, params.yaml and data/. Made by `rounds init`.",
+        callback=keep_workspace,
+    ),
 ]
 Overrides = Annotated[
     list[str] | None,
-    typer.Option("--set", "-S", metavar="KEY=VALUE", help="Set a knob for this round, e.g. -S policy.kl.target=6."),
+    typer.Option(
+        "--set",
+        "-S",
+        metavar="KEY=VALUE",
+        help="Set a knob for this round, e.g. -S policy.kl.target=6.",
+        callback=keep_overrides,
+    ),
 ]
 New = Annotated[bool, typer.Option("--new", help="Start a new round even if there is no new feedback.")]
 Json = Annotated[bool, typer.Option("--json", help="Print JSON.")]

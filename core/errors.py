@@ -6,7 +6,7 @@ RoundsError
 ├── BadModel            a base model or checkpoint that cannot be used
 ├── BadWorkspace        a folder that is not a workspace, or a workspace in an inconsistent state
 │   └── Damaged         a file of a workspace that is incomplete or invalid
-├── Unwritable          a tool's folder outside the workspace that cannot be written
+├── Unwritable          a folder or a disk that cannot be written
 ├── NotInstalled        an optional package that a command needs is missing
 ├── NoTracking          MLflow does not answer, or rejects the address
 ├── NoDatabase          the feedback database does not answer
@@ -55,7 +55,7 @@ class Damaged(BadWorkspace):
 
 
 class Unwritable(RoundsError):
-    """A tool's folder outside the workspace cannot be written."""
+    """A folder cannot be written: it is read-only or another user's, or its disk is full."""
 
 
 class NotInstalled(RoundsError):

@@ -22,6 +22,7 @@ from tasks.state.lock import holding
 from tasks.tools.events import OWN_SERVERS, configured
 
 _GRACE = 5.0  # seconds for a clean shutdown of the server
+_GRACE_ALONE = 1.0  # the same if the command was killed or interrupted: nobody needs its answers any more
 
 
 def starting() -> AbstractContextManager[None]:
@@ -75,6 +76,7 @@ def _start() -> subprocess.Popen[str]:
         stdout=subprocess.PIPE,
         text=True,
         env={**os.environ, **settings, **bare},
+        process_group=0,  # Ctrl-C is for the command, which needs its server to the end; then the pipe ends the server
     )
 
 
@@ -120,6 +122,7 @@ def _stop(process: subprocess.Popen[str]) -> None:
 
 
 def _serve() -> None:
+    Thread(target=_end_with_parent, daemon=True).start()  # before the imports, which take seconds
     import uvicorn
     from prefect.settings import get_current_settings
 
@@ -134,7 +137,6 @@ def _serve() -> None:
                 await super().startup(sockets)
             print(port, flush=True)
 
-    Thread(target=_end_with_parent, daemon=True).start()
     listening = socket.create_server(("127.0.0.1", 0))
     port = listening.getsockname()[1]
     app = "prefect.server.api.server:create_app"
@@ -144,7 +146,7 @@ def _serve() -> None:
 def _end_with_parent() -> None:
     sys.stdin.read()  # returns when the parent ends, for whatever reason
     os.kill(os.getpid(), signal.SIGTERM)
-    time.sleep(_GRACE)
+    time.sleep(_GRACE_ALONE)
     os._exit(1)
 
 
