@@ -162,11 +162,10 @@ class Lineage(NamedTuple):
 def survey(workspace: Workspace) -> History:
     """Read everything that MLflow and the workspace have on record."""
     registry, archive = Registry(workspace.root), Archive(workspace.root)
-    champion = registry.champion()
     return History(
         rounds=archive.rounds(),
         versions=[*registry.versions("policy"), *registry.versions("reward")],
-        champion=champion.version if champion else None,
+        champion=registry.alias(),
         feedback=activity(workspace.feedback),
         votes=activity(workspace.votes),
         local_keys=records.keys(workspace),

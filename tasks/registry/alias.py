@@ -10,8 +10,8 @@ from datetime import UTC, datetime, timedelta
 from pathlib import Path
 from typing import Literal, NamedTuple
 
-from core.errors import BadParams, RoundsError
-from tasks.registry import audit
+from core.errors import BadParams, NotFound, RoundsError
+from tasks.registry import absent, audit
 from tasks.registry.journal import Journal, MoveIntent, MoveKind
 from tasks.registry.versions import CHAMPION, ModelVersion, VersionStore
 from tasks.state.workspace import Workspace
@@ -70,8 +70,51 @@ class Registry(VersionStore):
 
     def __init__(self, root: Path) -> None:
         super().__init__(root)
-        self._journal = Journal(self.store, root)
+        self._journal = Journal(self)
         self._audit = Workspace(root).audit
+
+    def champion(self) -> ModelVersion | None:
+        """The policy that is in use; None if the alias is unset, `tasks.registry.absent.why` says why.
+
+        Raises:
+            NotFound: the alias was moved by hand to a version that no round registered.
+        """
+        version = self.alias()
+        champion = self.find(version) if version else None
+        if version and champion is None:
+            cure = absent.promoting(self)
+            raise NotFound(
+                f"policy@champion points to version {version}, which no round registered: somebody moved it in MLflow; "
+                f"{cure}"
+            )
+        return champion
+
+    def expected_champion(self) -> ModelVersion | None:
+        """The same, for a round; None only before the first round.
+
+        Raises:
+            NotFound: the alias is unset although there was a champion, or see `champion`.
+        """
+        champion = self.champion()
+        if champion is None and not absent.first_round_is_due(self):
+            reason = absent.why(self)
+            raise NotFound(reason)
+        return champion
+
+    def last_champion(self) -> str | None:
+        """The version that the last move of the alias went to; None if there was none."""
+        last = self._journal.last()
+        return last.target if last else None
+
+    def champions(self) -> list[str]:
+        """The versions that were ever champion, newest first, the present one included."""
+        return list(dict.fromkeys(self._journal.targets()))
+
+    def former_champions(self) -> list[str]:
+        """Former champions that can be promoted again without `--force`, newest first."""
+        known = {version.version: version.tags for version in self.versions("policy")}
+        good = [name for name, tags in known.items() if "rolled_back" not in tags and tags.get("verdict") != "reject"]
+        return [name for name in self.champions() if name in good]
 
     def promote(
         self,
@@ -145,8 +188,15 @@ class Registry(VersionStore):
                     f"policy@champion is {now.version if now else 'unset'}, no longer {expect}; see `rounds status`"
                 )
             target = to or (now.tags.get("rollback_to") if now else None)
-            if not now or not target:
-                raise AliasConflict("policy@champion is unset or has no predecessor; name the version to roll back to")
+            if now is None:
+                reason_of = absent.why(self)
+                raise AliasConflict(reason_of)
+            if target is None:
+                raise AliasConflict(
+                    f"policy@champion is version {now.version}, which took over from none; name a former champion with "
+                    "`rounds rollback --to VERSION --reason …`, or promote another version with "
+                    "`rounds promote VERSION --reason …`"
+                )
             if target == now.version:
                 return RollbackResult(now, now)
             _refuse_rolled_back(self.version(target))
@@ -215,7 +265,7 @@ class Registry(VersionStore):
         if intent.kind == "rollback":
             self.store.set_model_version_tag("policy", intent.left, "rolled_back", intent.reason)
         else:
-            if intent.left:
+            if intent.left and self.find(intent.left):  # a version of no round can't be rolled back to
                 self.store.set_model_version_tag("policy", intent.target, "rollback_to", intent.left)
             self.store.delete_model_version_tag("policy", intent.target, "rolled_back")
         if intent.kind == "force":

@@ -4,6 +4,7 @@ import re
 from collections.abc import Iterator, Mapping
 from contextlib import contextmanager
 from datetime import UTC, datetime
+from functools import cached_property
 from pathlib import Path
 from tempfile import TemporaryDirectory
 from typing import TYPE_CHECKING, Any, NamedTuple
@@ -18,7 +19,7 @@ from tasks.tools.tracking import NoFiles
 from tasks.tools.versioning import Stages, stages
 
 if TYPE_CHECKING:
-    from tasks.tools.tracking import Run
+    from tasks.tools.tracking import MlflowClient, Run
 
 SAVED = "round"
 """Artifact folder with the files saved when a round closes: round.yaml, opened.json, dvc.lock and the reports."""
@@ -94,19 +95,30 @@ class Archive:
 
     def __init__(self, root: Path) -> None:
         self._root = root
-        self._store = tracking.client(root)
+
+    @cached_property
+    def _store(self) -> "MlflowClient":
+        return tracking.client(self._root)
+
+    @property
+    def _experiment(self) -> str | None:
+        """The id of the experiment of rounds; None before the first round."""
+        return self._find(tracking.EXPERIMENT)
+
+    def _find(self, name: str) -> str | None:
+        return tracking.find_experiment(self._store, name) if tracking.exists(self._root) else None
 
     def rounds(self) -> list[PastRound]:
         """All rounds, including unfinished ones, oldest first."""
-        experiment = tracking.experiment(self._store, tracking.EXPERIMENT, self._root)
-        rounds, token = [], None
-        while True:
+        rounds, token, experiment = [], None, self._experiment
+        while experiment is not None:
             # runs of steps have no tag `round_key`
             page = self._store.search_runs([experiment], "tags.round_key LIKE '%'", max_results=PAGE, page_token=token)
             rounds += [_past(run) for run in page]
             token = page.token
             if not token:
-                return sorted(rounds, key=lambda past: (past.number, past.started))
+                break
+        return sorted(rounds, key=lambda past: (past.number, past.started))
 
     def finished(self, text: str) -> PastRound:
         """The finished round with this number, key or run id. The first six digits of a key or id are enough.
@@ -133,24 +145,26 @@ class Archive:
 
     def parents_of(self, text: str) -> set[str]:
         """Run ids of the rounds that have a step whose own run id begins with `text`."""
-        experiment = tracking.experiment(self._store, tracking.EXPERIMENT, self._root)
-        condition = f"attributes.run_id LIKE '{text}%'"
-        steps = self._store.search_runs([experiment], condition) if matches_prefix(text, text) else []
+        condition, experiment = f"attributes.run_id LIKE '{text}%'", self._experiment
+        if experiment is None or not matches_prefix(text, text):
+            return set()
+        steps = self._store.search_runs([experiment], condition)
         return {run.data.tags["mlflow.parentRunId"] for run in steps if "mlflow.parentRunId" in run.data.tags}
 
     def files(self, run_id: str, folder: str) -> dict[str, bytes]:
         """File name → content of one artifact folder of a run; empty if the folder does not exist."""
         with TemporaryDirectory(prefix="rounds-") as temporary:
             try:
-                copy = tracking.download(self._store, run_id, folder, temporary)
+                copy = tracking.download(self._root, self._store, run_id, folder, temporary)
             except NoFiles:
                 return {}
             return {file.name: file.read_bytes() for file in sorted(copy.iterdir()) if file.is_file()}
 
     def moves(self, version: str) -> list[dict[str, str]]:
         """Moves of the alias `champion` to or from a version of the policy, oldest first."""
-        experiment = tracking.experiment(self._store, journal.EXPERIMENT, self._root)
-        order = ["attributes.start_time"]
+        experiment, order = self._find(journal.EXPERIMENT), ["attributes.start_time"]
+        if experiment is None:
+            return []
         pages = [self._store.search_runs([experiment], f"tags.{tag} = '{version}'", order_by=order) for tag in _SIDES]
         runs = {run.info.run_id: run for page in pages for run in page}
         ordered = sorted(runs.values(), key=lambda run: (run.info.start_time, run.info.run_id))
@@ -165,7 +179,7 @@ class Archive:
         """
         with TemporaryDirectory(prefix="rounds-") as folder:
             try:
-                files = tracking.download(self._store, past.run_id, SAVED, folder)
+                files = tracking.download(self._root, self._store, past.run_id, SAVED, folder)
             except NoFiles as error:
                 raise NotFound(
                     f"{past.name}: its saved files ({SAVED}/) are missing from MLflow; restore the "

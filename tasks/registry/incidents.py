@@ -63,7 +63,7 @@ def close(log: Path, number: int, text: str, who: str) -> None:
     """
     _check(text)
     if not find(log, number).open:
-        raise NoIncident(f"incident {number} is already closed; use `rounds incident note` to add to it")
+        raise NoIncident(f"incident {number} is already closed; use `rounds incident note {number} TEXT` to add to it")
     audit.append(log, CLOSED, who, incident=number, said=text)
 
 

@@ -5,9 +5,10 @@ MLflow moves an alias in one call and keeps no history. So an *intent* is writte
 """
 
 from datetime import UTC, datetime
-from pathlib import Path
+from functools import cached_property
 from typing import TYPE_CHECKING, Literal, NamedTuple
 
+from tasks.registry.versions import VersionStore
 from tasks.tools import tracking
 
 if TYPE_CHECKING:
@@ -36,34 +37,44 @@ class MoveIntent(NamedTuple):
 class Journal:
     """The intents of one registry. Callers must hold the registry's lock."""
 
-    def __init__(self, store: "MlflowClient", root: Path) -> None:
-        self._store = store
-        self._experiment = tracking.experiment(store, EXPERIMENT, root)
+    def __init__(self, versions: VersionStore) -> None:
+        self._versions = versions
+
+    @cached_property
+    def _store(self) -> "MlflowClient":
+        return self._versions.store
 
     def intend(self, kind: MoveKind, left: str, target: str, reason: str, who: str) -> MoveIntent:
         """Record a move before it is made."""
         tags = {"kind": kind, "left": left, "target": target, "reason": reason, "who": who}
-        run = self._store.create_run(
-            self._experiment, run_name=f"{kind} {left}→{target}", tags={**tags, "state": "open"}
-        )
+        experiment = tracking.experiment(self._store, EXPERIMENT, self._versions.root)
+        run = self._store.create_run(experiment, run_name=f"{kind} {left}→{target}", tags={**tags, "state": "open"})
         return _read(run)
 
     def open(self) -> list[MoveIntent]:
         """Unsettled intents, oldest first."""
-        runs = self._store.search_runs([self._experiment], "tags.state = 'open'", order_by=["attributes.start_time"])
-        return [_read(run) for run in runs]
+        return self._search("tags.state = 'open'", "attributes.start_time")
 
     def last(self) -> MoveIntent | None:
         """The last committed move."""
-        runs = self._store.search_runs(
-            [self._experiment], "tags.state = 'committed'", order_by=["attributes.start_time DESC"], max_results=1
-        )
-        return _read(runs[0]) if runs else None
+        return next(iter(self._search("tags.state = 'committed'", "attributes.start_time DESC", 1)), None)
 
     def reached(self, target: str) -> bool:
         """True if a move to this version was ever committed."""
         condition = f"tags.state = 'committed' and tags.target = '{target}'"
-        return bool(self._store.search_runs([self._experiment], condition, max_results=1))
+        return bool(self._search(condition, "attributes.start_time", 1))
+
+    def _search(self, condition: str, order: str, most: int = 1000) -> list[MoveIntent]:
+        """The intents that match; none if no move was ever intended."""
+        experiment = None if self._versions.unused else tracking.find_experiment(self._store, EXPERIMENT)
+        if experiment is None:
+            return []
+        runs = self._store.search_runs([experiment], condition, order_by=[order], max_results=most)
+        return [_read(run) for run in runs]
+
+    def targets(self) -> list[str]:
+        """The versions that committed moves went to, newest move first."""
+        return [move.target for move in self._search("tags.state = 'committed'", "attributes.start_time DESC")]
 
     def lift(self, intent: MoveIntent, who: str) -> None:
         """Mark the cooldown of a rollback as lifted."""

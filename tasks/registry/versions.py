@@ -4,9 +4,11 @@ import json
 from collections.abc import Iterator, Mapping
 from contextlib import contextmanager
 from datetime import UTC, datetime
+from functools import cached_property
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, Literal, NamedTuple
 
+from core import outages
 from core.errors import BadModel, NotFound
 from core.files import digest, replacing
 from tasks.state.lock import holding
@@ -18,6 +20,12 @@ if TYPE_CHECKING:
 
 CHAMPION = "champion"
 _MISSING = ("RESOURCE_DOES_NOT_EXIST", "INVALID_PARAMETER_VALUE")  # MLflow's error codes for a missing version or alias
+_LOST = (
+    "restore the artifact store from a backup, or, if it is the champion, go back to the one before with "
+    "`rounds rollback --reason …`"
+)
+"""What to do about a version whose files are lost or damaged."""
+
 ModelName = Literal["policy", "reward"]
 
 
@@ -40,7 +48,16 @@ class VersionStore:
 
     def __init__(self, root: Path) -> None:
         self.root = root
-        self.store: MlflowClient = tracking.client(root)
+
+    @cached_property
+    def store(self) -> "MlflowClient":
+        """MLflow's client. A database is created with it, so what only reads asks `unused` first."""
+        return tracking.client(self.root)
+
+    @property
+    def unused(self) -> bool:
+        """True if there is no database yet, and so no version."""
+        return "store" not in self.__dict__ and not tracking.exists(self.root)
 
     def register(
         self, name: ModelName, folder: Path, run_id: str, tags: Mapping[str, str], metrics: Mapping[str, float]
@@ -63,17 +80,10 @@ class VersionStore:
         """Set the description on the version's page in MLflow: Markdown, at most 5,000 characters."""
         self.store.update_model_version(version.name, version.version, text)
 
-    def champion(self) -> ModelVersion | None:
-        """The policy that is in use; None before the first promotion.
-
-        Raises:
-            NotFound: the alias was moved by hand to a version that no round registered.
-        """
-        version = self.alias()
-        return self.version(version) if version else None
-
     def alias(self) -> str | None:
         """The version that the alias points to, even if no round registered it; None if unset."""
+        if self.unused:
+            return None
         from mlflow.exceptions import MlflowException
 
         try:
@@ -97,6 +107,8 @@ class VersionStore:
 
     def find(self, version: str, name: ModelName = "policy") -> ModelVersion | None:
         """One version; None if no round registered it, or it was deleted in MLflow."""
+        if self.unused:
+            return None
         from mlflow.exceptions import MlflowException
 
         try:
@@ -109,7 +121,7 @@ class VersionStore:
 
     def versions(self, name: ModelName) -> list[ModelVersion]:
         """All versions that rounds registered, newest first; other versions of the model are left out."""
-        registered = self.store.search_model_versions(f"name = '{name}'")
+        registered = [] if self.unused else self.store.search_model_versions(f"name = '{name}'")
         versions = [_read(version) for version in registered if "round_key" in version.tags]
         return sorted(versions, key=lambda version: int(version.version), reverse=True)
 
@@ -126,7 +138,7 @@ class VersionStore:
             if digest(draft) != version.digest:
                 raise BadModel(
                     f"{version.name} version {version.version}: the stored files differ from the registered ones "
-                    f"(SHA-256 {digest(draft)[:12]}…, expected {version.digest[:12]}…); roll back to another version"
+                    f"(SHA-256 {digest(draft)[:12]}…, expected {version.digest[:12]}…); {_LOST}"
                 )
         return into
 
@@ -177,9 +189,11 @@ class VersionStore:
         try:
             path = download_artifacts(artifact_uri=source, dst_path=str(beside), tracking_uri=tracking.uri(self.root))
         except (MlflowException, OSError) as error:
+            if known := outages.explained(error):
+                raise known from error
+            cure = tracking.moved(source, self.root)
             raise BadModel(
-                f"{version.name} version {version.version}: no files at {source}; restore the artifact store from a "
-                f"backup, or roll back to another version\n{error}"
+                f"{version.name} version {version.version}: no files at {source}; {cure or _LOST}\n{error}"
             ) from error
         return Path(path)
 

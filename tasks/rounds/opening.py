@@ -141,7 +141,7 @@ def _freeze(workspace: Workspace, request: Request, registry: Registry) -> Round
     params = request.params
     identity.made(workspace)
     graph.renew(workspace)
-    champion = registry.champion()
+    champion = registry.expected_champion()
     number = next_number(workspace, registry)
     _fetch_champion(workspace, registry, champion)
     check_base(params.model, workspace.champion)

@@ -83,11 +83,12 @@ def plan(workspace: Workspace, overrides: Sequence[str], new: bool = False) -> P
     registry = Registry(workspace.root)
     if records.unfinished(workspace):
         return _continue(workspace, overrides, registry)
-    params, champion = opening.effective(workspace, overrides), registry.champion()
+    params, champion = opening.effective(workspace, overrides), registry.expected_champion()
     last = records.last(workspace)
     unchanged = answered(workspace, overrides) is not None
     if unchanged and last is not None and not new:
-        why = ["knobs, code and sources are those of the last round, and the inbox is empty; `--new` opens one anyway"]
+        unchanged_parts = "knobs, code and sources are those of the last round, and the inbox is empty"
+        why = [f"{unchanged_parts}; `rounds round --new` opens one anyway"]
         return Plan("answer", last.number, tuple(why))
     opening.check(workspace, params)
     number = opening.next_number(workspace, registry)
@@ -135,7 +136,7 @@ def _continue(workspace: Workspace, overrides: Sequence[str], registry: Registry
         opening.resume(workspace, overrides)
     except BadWorkspace as refusal:
         return _refused(inputs.number, str(refusal))
-    why = ["it was opened and has no record yet; use `--reopen` to discard it and open it again"]
+    why = ["it was opened and has no record yet; `rounds round --reopen` discards it and opens it again"]
     if status := pending(workspace):
         why.append(status.summary)
     return _described(workspace, "continue", inputs, why)

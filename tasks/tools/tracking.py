@@ -4,15 +4,17 @@ import json
 import logging
 import os
 import shlex
+import sqlite3
 import time
 from collections.abc import Iterator, Mapping, Sequence
-from contextlib import contextmanager, nullcontext, suppress
+from contextlib import closing, contextmanager, nullcontext, suppress
 from dataclasses import dataclass
 from functools import cached_property
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, Literal
+from urllib.parse import unquote, urlsplit
 
-from core import nested, urls
+from core import nested, outages, urls
 from core.errors import RoundsError
 from tasks.state.lock import holding
 from tasks.state.metric_points import ReportedMetrics
@@ -25,6 +27,7 @@ if TYPE_CHECKING:  # importing MLflow takes seconds, so functions import it
     from mlflow.entities import Run as Run
 
 EXPERIMENT = "rounds"
+VARIABLE = "MLFLOW_TRACKING_URI"
 FIRST_USE = "the first use of MLflow"
 Status = Literal["FINISHED", "FAILED", "KILLED"]
 
@@ -42,6 +45,19 @@ RETRY_AFTER = 60.0
 
 MOST_METRICS = 1000
 """MLflow's limit of metrics per request."""
+
+LOCKED = 20.0
+"""Seconds that a command waits for another one that is writing to the database. MLflow waits as long at each call."""
+
+_CURES = {
+    "database is locked": f"another process has been writing to it for {LOCKED:.0f} s; try again when it has ended",
+    "attempt to write a readonly database": "make the file and its folder writable; commands that read work there",
+    "database or disk is full": "free some space on its disk, then type the command again",
+    "unable to open database file": "make its folder, and let this user write there",
+    "file is not a database": "restore it from a backup, or set MLFLOW_TRACKING_URI to another one",
+    "database disk image is malformed": "restore it from a backup",
+}
+"""What SQLite says → what to do about it."""
 
 _logger = logging.getLogger(__name__)
 
@@ -69,8 +85,16 @@ def uri(root: Path) -> str:
     return os.environ.get("MLFLOW_TRACKING_URI") or urls.sqlite(Workspace(root).database)
 
 
+def exists(root: Path) -> bool:
+    """False if the store is a database file that nobody has created yet: then there are no runs and no versions."""
+    file = urls.sqlite_file(uri(root))
+    return file is None or file.exists()
+
+
 def client(root: Path) -> "MlflowClient":
-    """A client for the workspace's runs and versions; creates tables and experiment at first use.
+    """A client for the workspace's runs and versions; creates the tables of a database at first use.
+
+    A database that has its tables is only read, so that a workspace on a read-only disk can be looked at.
 
     Raises:
         NoTracking: nothing answers at `uri(root)`.
@@ -80,12 +104,26 @@ def client(root: Path) -> "MlflowClient":
     from mlflow.entities import Run as Run
 
     with answering(root):
-        store = MlflowClient(tracking_uri=uri(root), registry_uri=uri(root))
         # two processes that create the tables at the same time would conflict; a server has created its own
-        alone = nullcontext() if _served(uri(root)) else holding(Workspace(root).mlflow_lock, FIRST_USE, wait=120)
-        with alone:
-            experiment(store, EXPERIMENT, root)
+        ready = _served(uri(root)) or _has_tables(uri(root))
+        with nullcontext() if ready else holding(Workspace(root).mlflow_lock, FIRST_USE, wait=120):
+            store = MlflowClient(tracking_uri=uri(root), registry_uri=uri(root))
+            store.get_experiment_by_name(EXPERIMENT)
     return store
+
+
+def _has_tables(address: str) -> bool:
+    """Whether an SQLite database has MLflow's tables and its default experiment, which is made last."""
+    file = urls.sqlite_file(address)
+    if file is None or not file.exists():
+        return False
+    with closing(sqlite3.connect(f"{file.absolute().as_uri()}?mode=ro", timeout=LOCKED, uri=True)) as database:
+        try:
+            return bool(database.execute("SELECT 1 FROM experiments LIMIT 1").fetchall())
+        except sqlite3.OperationalError as error:
+            if "no such table" in str(error):
+                return False
+            raise
 
 
 def set_environment() -> None:
@@ -93,6 +131,7 @@ def set_environment() -> None:
     for name, value in _ENVIRONMENT.items():
         os.environ.setdefault(name, value)
     logging.getLogger("mlflow").setLevel(os.environ["MLFLOW_LOGGING_LEVEL"])  # in case MLflow was imported earlier
+    logging.getLogger("mlflow.store.db.utils").setLevel(logging.CRITICAL)  # tracebacks of errors that are raised too
 
 
 @contextmanager
@@ -102,24 +141,35 @@ def answering(root: Path) -> Iterator[None]:
     Raises:
         NoTracking: MLflow did not answer, or reported an error.
     """
-    from mlflow.exceptions import MlflowException
-
     try:
         yield
-    except MlflowException as error:
-        cure = "check that the file is writable and that its disk is not full"
-        if _served(uri(root)):
-            cure = f"start it, or unset MLFLOW_TRACKING_URI to keep runs in {root}/mlflow.db"
-        raise NoTracking(f"{uri(root)}: MLflow does not answer; {cure}\n{error}") from error
+    except Exception as error:
+        if known := explained(error, root):
+            raise known from error
+        raise
+
+
+def explained(error: BaseException, root: Path) -> NoTracking | None:
+    """The error in one sentence with its cure; None if neither MLflow nor its database raised it."""
+    module = type(error).__module__
+    if not module.startswith(("mlflow.", "sqlite3", "sqlalchemy.")):
+        return None
+    address, text = uri(root), str(error)
+    reason = next((known for known in _CURES if known in text), None)
+    if reason and not _served(address):
+        return NoTracking(f"{address}: {reason}; {_CURES[reason]}")
+    cure = "check that its file is there, is a database of MLflow, and can be written"
+    if _served(address):
+        cure = f"start it, or unset MLFLOW_TRACKING_URI to keep runs in {Workspace(root).database}"
+    return NoTracking(f"{address}: MLflow does not answer; {cure}\n{text}")
 
 
 def experiment(store: "MlflowClient", name: str, root: Path) -> str:
     """The id of an experiment, created if missing."""
     from mlflow.exceptions import MlflowException
 
-    existing = store.get_experiment_by_name(name)
-    if existing is not None:
-        return str(existing.experiment_id)
+    if existing := find_experiment(store, name):
+        return existing
     # a server has its own artifact store; for a local database artifacts are stored in the workspace
     artifacts = None if _served(uri(root)) else urls.folder(Workspace(root).artifacts)
     try:
@@ -129,6 +179,25 @@ def experiment(store: "MlflowClient", name: str, root: Path) -> str:
         if error.error_code != "RESOURCE_ALREADY_EXISTS":
             raise
         return experiment(store, name, root)  # another process has created it in the meantime
+
+
+def find_experiment(store: "MlflowClient", name: str) -> str | None:
+    """The id of an experiment; None if there is none."""
+    existing = store.get_experiment_by_name(name)
+    return str(existing.experiment_id) if existing is not None else None
+
+
+def knows(store: "MlflowClient", run_id: str) -> bool:
+    """Whether the store has a run, deleted ones included."""
+    from mlflow.exceptions import MlflowException
+
+    try:
+        store.get_run(run_id)
+    except MlflowException as error:
+        if error.error_code != "RESOURCE_DOES_NOT_EXIST":
+            raise
+        return False
+    return True
 
 
 def find_or_create(
@@ -143,7 +212,7 @@ def find_or_create(
     return str(store.create_run(experiment_id, run_name=name, tags={**identity, **tags}).info.run_id)
 
 
-def download(store: "MlflowClient", run_id: str, folder: str, into: str) -> Path:
+def download(root: Path, store: "MlflowClient", run_id: str, folder: str, into: str) -> Path:
     """Copy a folder of a run's artifacts below the folder `into`; returns the path of the copy.
 
     Raises:
@@ -154,9 +223,29 @@ def download(store: "MlflowClient", run_id: str, folder: str, into: str) -> Path
     try:
         return Path(store.download_artifacts(run_id, folder, into))
     except (MlflowException, OSError) as error:
-        raise NoFiles(
-            f"run {run_id} has no folder {folder}/ in MLflow; restore the artifact store from a backup: {error}"
-        ) from error
+        if known := outages.explained(error):
+            raise known from error
+        source = str(store.get_run(run_id).info.artifact_uri)
+        cure = moved(source, root)
+        if cure is None:
+            cure = "restore the artifact store from a backup"
+        raise NoFiles(f"run {run_id} has no folder {folder}/ in MLflow; {cure}: {error}") from error
+
+
+def moved(source: str, root: Path) -> str | None:
+    """What to do if the address of an artifact names a folder of artifacts that is not there; None if it is.
+
+    MLflow keeps whole paths, so a workspace that was moved has its files, and MLflow looks for them where they were.
+    """
+    path = Path(unquote(urlsplit(source).path) if source.startswith("file:") else source)
+    before = next((folder for folder in path.parents if folder.name == Workspace(root).artifacts.name), None)
+    if urlsplit(source).scheme not in ("", "file") or before is None or before.exists():
+        return None
+    return (
+        f"{before} is not there: the workspace was moved or copied from {before.parent}, and MLflow's database has the "
+        f"old paths; move it back, or let them lead here with `ln -s {shlex.quote(str(root.resolve()))} "
+        f"{shlex.quote(str(before.parent))}`"
+    )
 
 
 def began_at(store: "MlflowClient", run_id: str) -> int:

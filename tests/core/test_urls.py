@@ -46,3 +46,11 @@ def test_a_quoted_url_opens_the_same_file(tmp_path: Path) -> None:
         assert connection.execute(text("select name from sqlite_master")).scalar() == "numbers"
     engine.dispose()
     assert [path.name for path in tmp_path.iterdir()] == [file.name]
+
+
+@pytest.mark.parametrize("name", ["plain.db", "it's 100% new?.db", "größe#1.db"])
+def test_the_file_of_an_address(tmp_path: Path, name: str) -> None:
+    assert urls.sqlite_file(urls.sqlite(tmp_path / name)) == (tmp_path / name).resolve()
+    assert urls.sqlite_file("sqlite:///mlflow.db?timeout=60") == Path("mlflow.db")
+    for other in ("sqlite://", "sqlite:///:memory:", "http://localhost:5000", "postgresql://u:p@h/d", "mlflow.db"):
+        assert urls.sqlite_file(other) is None

@@ -14,6 +14,8 @@ from models.attribution import Attribution, attribute
 from models.neighbours import nearest
 from models.reward import RewardModel
 from tasks.analysis.training_data import TrainingRecord, material, of_split
+from tasks.registry import absent
+from tasks.registry.alias import Registry
 from tasks.registry.archive import Archive, matches_prefix
 from tasks.registry.versions import ModelVersion, VersionStore
 from tasks.state import tables
@@ -70,7 +72,7 @@ def reward_version(workspace: Workspace, version: str | None, round_name: str | 
     Raises:
         NotFound: no such version or round, or it was trained without a reward model.
     """
-    store = VersionStore(workspace.root)
+    store = Registry(workspace.root)
     if round_name is not None:
         past = Archive(workspace.root).finished(round_name)
         registered = [candidate for candidate in store.versions("reward") if candidate.run_id == past.run_id]
@@ -79,7 +81,8 @@ def reward_version(workspace: Workspace, version: str | None, round_name: str | 
         return registered[0]
     policy = store.version(version) if version else store.champion()
     if policy is None:
-        raise NotFound("there is no champion yet; `rounds round` trains the first one")
+        reason = absent.why(store)
+        raise NotFound(reason)
     if "reward_version" not in policy.tags:
         raise NotFound(f"policy version {policy.version} was trained without a reward model; {_available(store)}")
     return store.version(policy.tags["reward_version"], "reward")

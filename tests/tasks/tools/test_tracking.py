@@ -65,7 +65,9 @@ def test_runs_and_versions_stay_in_a_workspace_of_any_name(
     shutil.copyfile(empty_store, root / "mlflow.db")
     run = opened(root)
     run.text("number: 3", "round/round.yaml")
-    assert (tracking.download(run.store, run.run_id, "round", str(tmp_path)) / "round.yaml").read_text() == "number: 3"
+    assert (
+        tracking.download(root, run.store, run.run_id, "round", str(tmp_path)) / "round.yaml"
+    ).read_text() == "number: 3"
     registry = Registry(root)
     version = registry.register("policy", weights, run.run_id, {"round": "3", "round_key": "abc"}, {})
     registry.fetch(version, root / "data" / "champion")

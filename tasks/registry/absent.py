@@ -1,0 +1,53 @@
+"""Why a registry has no champion, and what to do: the causes look alike, and each has another cure."""
+
+import os
+from typing import TYPE_CHECKING
+
+from tasks.state import records
+from tasks.state.workspace import Workspace
+from tasks.tools import tracking
+
+if TYPE_CHECKING:
+    from tasks.registry.alias import Registry
+
+
+def first_round_is_due(registry: "Registry") -> bool:
+    """True if there is no champion because no round has made one yet, here or elsewhere."""
+    return not (registry.versions("policy") or records.numbers(Workspace(registry.root)))
+
+
+def why(registry: "Registry") -> str:
+    """The reason why the alias `champion` is unset, and the cure."""
+    workspace = Workspace(registry.root)
+    if first_round_is_due(registry) or records.unfinished(workspace):
+        return "there is no champion yet; `rounds round` trains the first one"
+    if elsewhere := _another_registry(registry, workspace):
+        return elsewhere
+    former = registry.last_champion()
+    cure = promoting(registry)
+    if former is None:
+        return f"no version was made champion yet; {cure}"
+    if registry.find(former) is None:
+        return f"policy version {former} was champion, and was deleted in MLflow; {cure}"
+    return f"the alias policy@champion was removed in MLflow, where it pointed to version {former}; {cure}"
+
+
+def promoting(registry: "Registry") -> str:
+    """The command that makes the last good champion champion again."""
+    former = registry.former_champions()
+    return f"make {'it' if former else 'one'} champion with `rounds promote {next(iter(former), 'VERSION')} --reason …`"
+
+
+def _another_registry(registry: "Registry", workspace: Workspace) -> str | None:
+    """The message if MLflow does not know the run of this workspace's last round; None if it does."""
+    last = records.last(workspace)
+    if last is None or (tracking.exists(registry.root) and tracking.knows(registry.store, last.run_id)):
+        return None
+    address, own = tracking.uri(registry.root), workspace.database
+    fact = f"{address} does not have the run of round {last.number} of {workspace.root}, so it is another registry"
+    if os.environ.get(tracking.VARIABLE) and own.exists():
+        return f"{fact}; unset {tracking.VARIABLE} to use that in {own}, or set it to the one that the round used"
+    return (
+        f"{fact}, or lost its data; set {tracking.VARIABLE} to the one that the round used, or restore {own} and "
+        + (f"{workspace.artifacts} from a backup")
+    )
