@@ -75,11 +75,20 @@ def files_at(path: Path) -> list[Path]:
     """
     if not path.is_dir():
         if not path.is_file():
-            raise BadFeedback(f"{path}: there is no such file; name a file or folder of records")
+            raise BadFeedback(f"{path}: {_no_file(path)}; name a file or folder of records")
         return [path]
     if files := files_in(path):
         return files
     raise BadFeedback(f"{path}: the folder has no file of records; name a file, or a folder with {READ}")
+
+
+def _no_file(path: Path) -> str:
+    """What is at a path that is neither a file nor a folder."""
+    if path.is_symlink() and not path.exists():
+        return f"the link leads nowhere ({path.readlink()})"
+    if path.exists():
+        return "it is no file but a pipe, a socket or a device"
+    return "there is no such file"
 
 
 def files_in(folder: Path) -> list[Path]:

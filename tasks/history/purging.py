@@ -58,7 +58,7 @@ def places(workspace: Workspace, annotator: str, write: bool) -> Iterator[Place]
 
 def _tables(workspace: Workspace, what: Erased, write: bool) -> int:
     """Rows of the derived tables. Those of the samples stay, without their texts: each has a pair beside it."""
-    return sum(_erase_rows(path, what, write) for path in sorted(workspace.data.rglob("*.arrow")))
+    return sum(_erase_rows(path, what, write) for path in _derived(workspace, "*.arrow"))
 
 
 def _erase_rows(path: Path, what: Erased, write: bool) -> int:
@@ -78,7 +78,12 @@ def _reports(workspace: Workspace, what: Erased, write: bool) -> int:
 
 
 def _json_files(workspace: Workspace) -> list[Path]:
-    files = [*workspace.data.rglob("*.json"), *workspace.data.rglob("*.jsonl")]
+    return [*_derived(workspace, "*.json"), *_derived(workspace, "*.jsonl")]
+
+
+def _derived(workspace: Workspace, pattern: str) -> list[Path]:
+    """The derived files that match: no folders, FIFOs and dangling links, which somebody may have put there."""
+    files = workspace.data.rglob(pattern)
     return sorted(file for file in files if _is_derived(file.relative_to(workspace.data)) and file.is_file())
 
 
@@ -105,7 +110,7 @@ def _erase_texts(path: Path, what: Erased, write: bool) -> int:
 
 def _pages(workspace: Workspace, what: Erased, write: bool) -> int:
     """Pages of `explain`, drift and dashboards with one of the texts: they are removed, and can be made again."""
-    pages = [page for page in sorted(workspace.data.rglob("*.html")) if _page_has(page, what)]
+    pages = [page for page in _derived(workspace, "*.html") if _page_has(page, what)]
     for page in pages if write else ():
         page.unlink()
     return len(pages)

@@ -5,14 +5,14 @@ made from the contents, and other code may read other records from a file. Any o
 """
 
 import hashlib
+import tempfile
 from collections.abc import Callable, Iterable, Mapping
+from contextlib import suppress
 from pathlib import Path
 from typing import NamedTuple, Self
 
 import pyarrow as pa
 import pyarrow.compute as pc
-
-from core.files import replacing
 
 WIDTH = 16
 """Number of bytes of an entry's ids: the beginning of a SHA-256, which makes every id equally long."""
@@ -76,11 +76,22 @@ class InboxIndex:
         return b"".join(found.values())
 
     def save(self) -> None:
-        """Write the entries, if they have changed."""
+        """Write the entries, if they have changed and the disk can be written: without them, files are read again.
+
+        Several commands may count the inbox at a time; the last one to write wins.
+        """
         if self._changed:
-            table = _table(self._entries).replace_schema_metadata({"code": self._code})
-            with replacing(self._path) as draft, pa.ipc.new_file(str(draft), table.schema) as writer:
+            with suppress(OSError):
+                self._path.parent.mkdir(parents=True, exist_ok=True)
+                self._write()
+
+    def _write(self) -> None:
+        table = _table(self._entries).replace_schema_metadata({"code": self._code})
+        with tempfile.TemporaryDirectory(prefix=".index.", dir=self._path.parent) as folder:
+            draft = Path(folder) / self._path.name
+            with pa.ipc.new_file(str(draft), table.schema) as writer:
                 writer.write_table(table)
+            draft.replace(self._path)
 
 
 def _table(entries: Mapping[FileVersion, bytes]) -> pa.Table:

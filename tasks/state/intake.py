@@ -65,6 +65,12 @@ def waiting(workspace: Workspace) -> list[Path]:
     return sorted(records, key=lambda file: (file.stat().st_mtime_ns, file.name))
 
 
+def unread(workspace: Workspace) -> list[Path]:
+    """What lies in the inbox under the name of a file of records and is none: folders, pipes, links to nowhere."""
+    entries = workspace.inbox.iterdir() if workspace.inbox.is_dir() else ()
+    return sorted(entry for entry in entries if packaging.is_named_as_records(entry.name) and not entry.is_file())
+
+
 def inbox_events(workspace: Workspace) -> list[FeedbackEvent]:
     """The valid events in the inbox, before prompt groups are assigned."""
     intake = Intake(round=0, seed=0)
@@ -171,6 +177,14 @@ def hand_in(
     """
     gone = tombstones.forgotten(workspace)
     checked = [_check(file, fields, gone, {}) for path in paths for file in packaging.files_at(path)]
+    # from here on, what waits must not change: the same file may be handed in by several people at once
+    with holding(workspace.watch_lock("import"), "an import of feedback", wait=_PATIENCE):
+        return _handed_in(workspace, checked, skip_bad, fields, gone)
+
+
+def _handed_in(
+    workspace: Workspace, checked: list["_Checked"], skip_bad: bool, fields: FieldMap | None, gone: tuple[str, ...]
+) -> HandedIn:
     known = _waiting_ids(workspace) + _stored_ids(workspace)
     handed = [HandedInFile(each.file, each.ids, each.as_in_inbox) for each in _not_waiting(workspace, checked)]
     taken = collisions(workspace, handed, waiting(workspace), known)
@@ -184,8 +198,7 @@ def hand_in(
             f"--skip-bad:\n{shown}"
         )
     rejects = tuple(_write_rejects(file) for file in checked if file.rejected)
-    with holding(workspace.watch_lock("import"), "an import of feedback", wait=_PATIENCE):
-        _take_in(workspace, checked)
+    _take_in(workspace, checked)
     new = count_new(b"".join(file.ids for file in checked), known)
     return HandedIn(len(checked), sum(file.usable for file in checked), new, rejected, rejects)
 

@@ -1,6 +1,7 @@
 """The only module that calls DVC: check whether a step is up to date, record its outputs, fetch and push data."""
 
 import logging
+import re
 from collections.abc import Callable, Iterator, Mapping, Sequence
 from contextlib import chdir, contextmanager, suppress
 from functools import cached_property
@@ -11,7 +12,7 @@ from urllib.parse import urlsplit, urlunsplit
 
 import yaml
 
-from core.errors import BadWorkspace, Damaged, Unwritable
+from core.errors import BadWorkspace, Damaged, NotInstalled, Unwritable
 from core.files import recover, unwritable, write_text
 from core.settings import BaseSettings
 from core.yaml_text import parse_yaml
@@ -22,6 +23,12 @@ _UNFINISHED = ".unfinished"
 
 _FETCH_REMOTE = "replay"
 """Name of a temporary remote that is only fetched from."""
+
+LOCKS = {"dvc-s3": "requirements-s3.txt"}
+"""Driver of a kind of remote → the lock of the extra that installs it."""
+
+_MISSING_DRIVER = re.compile(r"requires '(dvc-[a-z0-9]+)' to be installed")
+"""How DVC reports that a kind of remote needs another package."""
 
 PATIENCE = 10.0
 """Timeout in seconds of the check of the remote when a round opens."""
@@ -55,14 +62,29 @@ class DataGraph:
 
     @cached_property
     def _repo(self) -> Any:
-        from dvc.config import Config, ConfigError
         from dvc.repo import Repo
 
         # DVC would warn about the frozen stage `ingest` at every status check.
         logging.getLogger("dvc").setLevel(logging.ERROR)
-        try:
+        with self._explaining():
             repo = Repo(str(self.root), config=_NO_GIT)
             _ = repo.site_cache_dir  # created now: DVC stores its data index there
+        return repo
+
+    @cached_property
+    def _config(self) -> Any:
+        """DVC's settings, read without its folder of temporary files, which a read-only workspace may lack."""
+        from dvc.config import Config
+
+        with self._explaining():
+            return Config(str(self.root / ".dvc"), config=_NO_GIT)
+
+    @contextmanager
+    def _explaining(self) -> Iterator[None]:
+        from dvc.config import Config, ConfigError
+
+        try:
+            yield
         except ConfigError as error:
             folders = [self.root / ".dvc", *(Path(Config.get_dir(level)) for level in ("global", "system"))]
             files = [str(file) for folder in folders if (file := folder / "config").exists()]
@@ -73,10 +95,11 @@ class DataGraph:
                 raise Unwritable(
                     f"DVC cannot read its folder of settings ({error}); set DVC_GLOBAL_CONFIG_DIR to another folder"
                 ) from error
+            if error.filename is not None and Path(error.filename).is_relative_to(self.root):
+                raise  # of the workspace itself
             raise Unwritable(
                 f"DVC cannot write its site cache ({error}); set DVC_SITE_CACHE_DIR to a folder that can be written"
             ) from error
-        return repo
 
     def repair(self) -> None:
         """Restore dvc.lock from before an interrupted write; remove a `.dvc` file that is half written.
@@ -193,11 +216,11 @@ class DataGraph:
 
     def remote_of(self, name: str | None) -> str | None:
         """The remote that `versioning.remote` selects; None if nothing is pushed."""
-        return (self._repo.config["core"].get("remote") if name is None else name) or None
+        return (self._config["core"].get("remote") if name is None else name) or None
 
     def remote(self, name: str) -> dict[str, str] | None:
         """Settings of a configured DVC remote; None if there is no such remote."""
-        settings = self._repo.config["remote"].get(name)
+        settings = self._config["remote"].get(name)
         return dict(settings) if settings else None
 
     def address(self, name: str) -> str:
@@ -211,7 +234,7 @@ class DataGraph:
     @property
     def cache(self) -> Path:
         """The cache folder. It has the layout of a remote and can be fetched from like one."""
-        return Path(self._repo.cache.local_cache_dir)
+        return Path(self._config["cache"].get("dir") or self.root / ".dvc" / "cache")
 
     def objects(self) -> dict[str, Path]:
         """MD5 → file of everything in the cache (a folder's list of files ends in `.dir`).
@@ -256,8 +279,11 @@ class DataGraph:
         Raises:
             BadWorkspace: recorded data is missing from both cache and workspace.
         """
+        from dvc.exceptions import DvcException
+
         for stage in dict.fromkeys(stage for stage, _ in self._lost()):
-            self.record(stage)
+            with suppress(DvcException):  # an output is missing from the workspace too, and is reported below
+                self.record(stage)
         if lost := [path for _, path in self._lost()]:
             raise BadWorkspace(
                 f"{', '.join(lost)}: missing from both the workspace and the DVC cache {self.cache}, so nothing was "
@@ -280,9 +306,10 @@ class DataGraph:
 
         Raises:
             BadWorkspace: it is not, or does not answer within `PATIENCE` seconds.
+            NotInstalled: it needs a driver, such as that for `s3://`.
         """
         remote = self.remote_of(knobs.remote)
-        if remote and remote not in self._repo.config["remote"]:
+        if remote and remote not in self._config["remote"]:
             raise BadWorkspace(
                 f"versioning.remote: DVC has no remote {remote!r}; add it with `dvc remote add {remote} URL`"
             )
@@ -290,8 +317,17 @@ class DataGraph:
             self._check_remote(remote)
 
     def _check_remote(self, remote: str) -> None:
+        if unwritable(self.root / ".dvc" / "tmp"):
+            return  # nothing can be pushed from a read-only workspace, in which `plan` still works
         with chdir(self.root):
             problem = _within(PATIENCE, lambda: self._problem_with(remote))
+        if problem and (driver := _MISSING_DRIVER.search(problem)):
+            lock = LOCKS.get(driver[1])
+            install = f"pip install -r {lock}" if lock else f"pip install {driver[1]}"
+            raise NotInstalled(
+                f"versioning.remote: the DVC remote {remote!r} ({self.address(remote)}) needs the driver {driver[1]}, "
+                f"which is not installed; install it with `{install}`"
+            )
         if problem:
             raise BadWorkspace(
                 f"versioning.remote: the DVC remote {remote!r} ({self.address(remote)}) cannot be used: {problem}; "
