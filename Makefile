@@ -8,10 +8,10 @@ READY := $(VENV)/.ready
 FLOOR := 96
 
 .DEFAULT_GOAL := help
-.PHONY: help setup postgres reports round status ui test test-learning test-services chaos coverage check format lint types contracts docs site lock clean
+.PHONY: help setup postgres reports s3 round status ui test test-learning test-services chaos coverage check format lint types contracts docs site lock clean
 
 help: ## list the commands
-	@grep -hE '^[a-z-]+:.*##' $(MAKEFILE_LIST) | sed 's/:.*## /\t/' | expand -t 16
+	@grep -hE '^[a-z0-9-]+:.*##' $(MAKEFILE_LIST) | sed 's/:.*## /\t/' | expand -t 16
 
 setup: $(READY) ## virtual environment with every dependency pinned
 
@@ -23,6 +23,9 @@ $(READY): requirements.txt pyproject.toml
 
 postgres: setup ## install the extra `postgres`: the driver for a feedback database on a PostgreSQL server
 	$(BIN)/pip install --quiet --disable-pip-version-check -r requirements-postgres.txt
+
+s3: setup ## install the extra `s3`: the driver for a DVC remote at s3://
+	$(BIN)/pip install --quiet --disable-pip-version-check -r requirements-s3.txt
 
 reports: setup ## install the extra `reports`: Evidently, with a version of pandas that it supports
 	$(BIN)/pip install --quiet --disable-pip-version-check -r requirements-reports.txt
@@ -102,6 +105,9 @@ lock: ## resolve pyproject.toml again into requirements.txt and those of the ext
 	build/lock/bin/pip freeze | sed 's/+cpu$$//' > requirements.txt
 	build/lock/bin/pip install --quiet --disable-pip-version-check $$($(PYTHON) -c "import tomllib; print(' '.join(repr(d) for d in tomllib.load(open('pyproject.toml', 'rb'))['project']['optional-dependencies']['postgres']))")
 	build/lock/bin/pip freeze | sed 's/+cpu$$//' | grep -vxFf requirements.txt > requirements-postgres.txt
+	build/lock/bin/pip install --quiet --disable-pip-version-check $$($(PYTHON) -c "import tomllib; print(' '.join(repr(d) for d in tomllib.load(open('pyproject.toml', 'rb'))['project']['optional-dependencies']['s3']))")
+	build/lock/bin/pip freeze | sed 's/+cpu$$//' | grep -vxFf requirements.txt | grep -vxFf requirements-postgres.txt > requirements-s3.txt
+	build/lock/bin/pip uninstall --quiet --yes -r requirements-s3.txt
 	build/lock/bin/pip install --quiet --disable-pip-version-check $$($(PYTHON) -c "import tomllib; print(' '.join(repr(d) for d in tomllib.load(open('pyproject.toml', 'rb'))['project']['optional-dependencies']['reports']))")
 	build/lock/bin/pip freeze | sed 's/+cpu$$//' | grep -vxFf requirements.txt | grep -vxFf requirements-postgres.txt > requirements-reports.txt
 

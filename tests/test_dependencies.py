@@ -41,7 +41,7 @@ def imported(file: Path) -> set[str]:
 def declared() -> Iterator[str]:
     project = PROJECT["project"]
     extras = project["optional-dependencies"]
-    for line in (*project["dependencies"], *extras["postgres"], *extras["reports"]):
+    for line in (*project["dependencies"], *extras["postgres"], *extras["reports"], *extras["s3"]):
         name = re.split(r"[\[<>=!~;]", line)[0].strip()
         yield NAMES.get(name, name)
 

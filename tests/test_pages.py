@@ -23,7 +23,7 @@ from tests import pages
 from tests.pages import ROOT, WRITTEN, title
 
 COMMANDS: Any = typer.main.get_command(app)
-TARGETS = set(re.findall(r"^([a-z-]+):", (ROOT / "Makefile").read_text(), re.MULTILINE))
+TARGETS = set(re.findall(r"^([a-z0-9-]+):", (ROOT / "Makefile").read_text(), re.MULTILINE))
 EXTENDING = ROOT / "docs/extend.md"  # its commands name plug-ins that are not there: tests/test_extending.py
 FEEDBACK, METRICS = ROOT / "docs/feedback.md", ROOT / "docs/metrics.md"
 

@@ -73,7 +73,6 @@ def user_wide(workspace: Workspace, tmp_path: Path, monkeypatch: pytest.MonkeyPa
     ("url", "problem"),
     [
         ("http://127.0.0.1:9/data", "Cannot connect to host 127.0.0.1:9"),
-        ("ssh://127.0.0.1:9/data", "requires 'dvc-ssh' to be installed"),
         ("/proc/none/data", "/proc: "),
         ("/etc/hostname/data", "/etc/hostname: "),
     ],
