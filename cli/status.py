@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Mapping
 from datetime import UTC, datetime
 from typing import TYPE_CHECKING
 
@@ -10,6 +11,7 @@ from rich.table import Table
 from rich.text import Text
 
 from cli.app import Folder, Panel, app
+from cli.display.commands import completed
 from cli.display.console import console, grid, plain
 from cli.incident import sentences
 
@@ -22,13 +24,17 @@ if TYPE_CHECKING:
 ROUNDS = 10
 """Maximum number of rounds shown."""
 
-KEY = 10
-"""Digits of a round key that are shown, so that a row fits 80 columns; `rounds show` has the whole key."""
+KEY = 8
+"""Digits of a round key that are shown, so that a row fits 80 columns. Commands that take a key need six of them."""
+
+OUTCOMES = {"promote": "promoted", "hold": "held", "reject": "rejected"}
+"""Verdict → what became of the candidate, unless somebody promoted it or rolled it back later."""
 
 
 @app.command(rich_help_panel=Panel.ROUNDS)
 def status(folder: Folder = None) -> None:
     """Show the champion, the candidate and the last rounds with their verdicts."""
+    from tasks.registry import absent
     from tasks.registry.alias import Registry
     from tasks.state.choosing import current
 
@@ -36,16 +42,17 @@ def status(folder: Folder = None) -> None:
     out, registry = console(), Registry(workspace.root)
     champion = registry.champion()
     if champion is None:
-        out.print("No champion yet; train the first one with `rounds round`.")
+        cause = absent.why(registry)
+        out.print(completed(f"{cause[0].upper()}{cause[1:]}."), soft_wrap=True)
         return
     _line(out, "champion ", f"policy version {champion.version}, from round {champion.round}")
     newest = registry.versions("policy")[0]
     if newest.version != champion.version:
-        reason = newest.tags.get("rolled_back")
-        outcome = f"rolled back: {reason}" if reason else newest.tags.get("verdict", "")
+        reason, verdict = newest.tags.get("rolled_back"), newest.tags.get("verdict", "")
+        outcome = f"rolled back: {reason}" if reason else OUTCOMES.get(verdict, verdict)
         _line(out, "candidate", f"policy version {newest.version}, from round {newest.round}: {outcome}")
     _warnings(out, workspace, registry)
-    out.print(_rounds(workspace, champion.version))
+    out.print(_rounds(workspace, registry, champion.version))
     _open_round(out, workspace)
 
 
@@ -55,11 +62,14 @@ def _line(out: Console, name: str, text: str) -> None:
 
 def _warnings(out: Console, workspace: Workspace, registry: Registry) -> None:
     from tasks.registry import incidents, promotion
+    from tasks.state import intake
 
     if cooling := registry.cooling(promotion.knobs(workspace).cooldown):
         out.print(f"Cooling down: {cooling}.", style="yellow", soft_wrap=True)
     for sentence in sentences(incidents.every(workspace.audit)):
         out.print(sentence, style="red", soft_wrap=True)
+    for entry in intake.unread(workspace):
+        out.print(f"Not read, because it is no file: {entry}; remove it.", style="yellow", soft_wrap=True)
 
 
 def _open_round(out: Console, workspace: Workspace) -> None:
@@ -67,20 +77,32 @@ def _open_round(out: Console, workspace: Workspace) -> None:
     from tasks.state import records
 
     if waits := pending(workspace):
-        out.print(str(waits), style="yellow", soft_wrap=True)
+        out.print(completed(str(waits)), style="yellow", soft_wrap=True)
     elif records.unfinished(workspace):
-        out.print("A round is open; continue it with `rounds round`.", style="yellow")
+        out.print(completed("A round is open; continue it with `rounds round`."), style="yellow", soft_wrap=True)
 
 
-def _rounds(workspace: Workspace, champion: str) -> Table:
+def _rounds(workspace: Workspace, registry: Registry, champion: str) -> Table:
     from tasks.state import records
 
-    table = grid("round", "version", "verdict", "win rate", "reward", "KL", "finished, UTC", "key")
+    versions = {version.version: version.tags for version in registry.versions("policy")}
+    promoted = set(registry.champions())
+    table = grid("round", "version", "outcome", "win rate", "reward", "KL", "finished, UTC", "key")
     for number in records.numbers(workspace)[-ROUNDS:]:
         record = records.read(workspace, number)
         version = f"{record.version} ★" if record.version == champion else record.version
-        table.add_row(str(number), version, record.verdict.result, *_figures(record), record.key[:KEY])
+        outcome = _outcome(record, versions.get(record.version), record.version in promoted)
+        table.add_row(str(number), version, outcome, *_figures(record), record.key[:KEY])
     return table
+
+
+def _outcome(record: RoundRecord, tags: Mapping[str, str] | None, promoted: bool) -> str:
+    """What became of the version of a round; `tags` are None if it was deleted in MLflow."""
+    if tags is None:
+        return "deleted"
+    if "rolled_back" in tags:
+        return "rolled back"
+    return "promoted" if promoted else OUTCOMES[record.verdict.result]
 
 
 def _figures(record: RoundRecord) -> tuple[str, str, str, str]:

@@ -12,15 +12,15 @@ from tests.commands import Rounds
 
 def test_status_of_a_new_workspace(rounds: Rounds, workspace: Workspace) -> None:
     result = rounds("status", "-w", workspace.root)
-    assert (result.code, "`rounds round`" in result.out) == (0, True)
+    assert (result.code, f"`rounds round -w {workspace.root}`" in result.out) == (0, True)
 
 
 def test_status_shows_champion_candidate_and_rounds(rounds: Rounds, followed: Workspace) -> None:
     result = rounds("status", "-w", followed.root).out
     assert "champion   policy version 2, from round 1" in result
-    assert "candidate  policy version 3, from round 2: hold" in result
+    assert "candidate  policy version 3, from round 2: held" in result
     rows = [line.split()[:3] for line in result.splitlines() if line[:1].isdigit()]
-    assert rows == [["0", "1", "promote"], ["1", "2", "★"], ["2", "3", "hold"]]
+    assert rows == [["0", "1", "promoted"], ["1", "2", "★"], ["2", "3", "held"]]
 
 
 def test_rollback_moves_the_alias_and_says_why(rounds: Rounds, continued: Workspace) -> None:
@@ -35,6 +35,25 @@ def test_rollback_moves_the_alias_and_says_why(rounds: Rounds, continued: Worksp
     status = rounds("status", "-w", continued.root).out
     assert "champion   policy version 1, from round 0" in status
     assert "candidate  policy version 2, from round 1: rolled back: it was rude" in status
+    [row] = [line for line in status.splitlines() if line.startswith("1 ")]
+    assert "rolled back" in row
+
+
+def test_status_fits_80_columns_with_names_that_other_commands_take(
+    rounds: Rounds, continued: Workspace, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    Registry(continued.root).rollback(None, "rude", "ana")
+    monkeypatch.setenv("COLUMNS", "80")
+    lines = rounds("status", "-w", continued.root).out.splitlines()
+    [row] = [line for line in lines if line.startswith("1 ")]
+    number, version, key = *row.split()[:2], row.split()[-1]
+    assert (max(map(len, lines[-3:])) <= 80, "rolled back" in row) == (True, True)
+    assert rounds("show", number, "-w", continued.root).code == 0
+    assert rounds("lineage", f"policy/{version}", "-w", continued.root).code == 0
+    assert f"round {number}" in rounds("lineage", key, "-w", continued.root).out
+    assert rounds("promote", version, "--force", "--reason", "a mistake", "-w", continued.root).code == 0
+    [row] = [line for line in rounds("status", "-w", continued.root).out.splitlines() if line.startswith("1 ")]
+    assert row.split()[1:3] == [version, "★"]
 
 
 def test_rollback_without_an_earlier_version(rounds: Rounds, workspace: Workspace) -> None:
