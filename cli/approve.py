@@ -5,6 +5,7 @@ from typing import Annotated
 import typer
 
 from cli.app import Folder, Panel, app
+from cli.display.commands import completed
 from cli.display.console import console
 
 
@@ -29,4 +30,4 @@ def approve(
     )
     decision = "refused" if refuse else "approved"
     next_step = "its run was resumed" if resumed else "`rounds round` finishes the round"
-    console().print(f"Round {number}: {decision} by {result.by}; {next_step}.", soft_wrap=True)
+    console().print(completed(f"Round {number}: {decision} by {result.by}; {next_step}."), soft_wrap=True)

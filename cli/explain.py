@@ -12,6 +12,7 @@ from rich.table import Table
 from rich.text import Text
 
 from cli.app import Folder, Json, Panel, app
+from cli.display.commands import completed
 from cli.display.console import as_json, console, escaped, grid, plain
 from core.errors import BadParams
 
@@ -72,7 +73,8 @@ def explain(
     for item in explanation.explained:
         _print(out, item)
     if explanation.missing:
-        out.print(f"No training preferences are shown: {explanation.missing}", style="dim")
+        shown = completed(f"No training preferences are shown: {explanation.missing}")
+        out.print(shown, style="dim", soft_wrap=True)
     out.print(f"HTML page: {target}", style="dim", soft_wrap=True)
 
 

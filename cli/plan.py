@@ -4,6 +4,7 @@ from collections.abc import Sequence
 from typing import TYPE_CHECKING
 
 from cli.app import Folder, Json, New, Overrides, Panel, app
+from cli.display.commands import completed
 from cli.display.console import as_json, console, grid
 
 if TYPE_CHECKING:
@@ -37,7 +38,7 @@ def _show(plan_: "Plan") -> None:
     out = console()
     out.print(WORDS[plan_.would].format(plan_.round), style="bold")
     for reason in plan_.because[:REASONS]:
-        out.print(f"  because {reason}")
+        out.print(completed(f"  because {reason}"), soft_wrap=True)
     if more := _more(plan_.because):
         out.print(f"  {more}")
     for name, value in (plan_.reads._asdict() if plan_.reads else {}).items():

@@ -6,6 +6,7 @@ import typer
 
 from cli.app import Folder, Panel, app
 from cli.display import person
+from cli.display.commands import completed
 from cli.display.console import console
 
 
@@ -28,4 +29,5 @@ def rollback(
         console().print(f"policy@champion is already version {now.version}.")
         return
     message = f"policy@champion is now version {now.version}. Version {left.version} will not be promoted again by a"
-    console().print(f"{message} schedule; no round promotes during the cooldown (`rounds cooldown`).", soft_wrap=True)
+    during = "no round promotes during the cooldown (`rounds cooldown`)"
+    console().print(completed(f"{message} schedule; {during}."), soft_wrap=True)

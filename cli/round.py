@@ -13,6 +13,7 @@ import typer
 from rich.console import Console
 
 from cli.app import Folder, New, Overrides, Panel, app
+from cli.display.commands import completed
 from cli.display.console import console
 from cli.display.summary import TimeSpent, summary
 from core.errors import RoundsError
@@ -69,7 +70,7 @@ def _exit_if_waiting_for_people(workspace: Workspace, out: Console) -> None:
 
     awaited = pending(workspace)
     if awaited and not awaited.ready:
-        out.print(str(awaited), style="yellow", soft_wrap=True)
+        out.print(completed(str(awaited)), style="yellow", soft_wrap=True)
         raise typer.Exit(WAITS)
 
 

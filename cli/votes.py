@@ -11,6 +11,7 @@ from typing import TYPE_CHECKING, Annotated
 import typer
 
 from cli.app import Folder, Panel, group
+from cli.display.commands import completed
 from cli.display.console import as_json, console
 from core.errors import BadParams
 
@@ -68,7 +69,7 @@ def push(
     pushed = polls.push(workspace, files)
     out.print(f"{pushed.new} new votes, {pushed.changed} changed, {pushed.repeated} already known.")
     if awaited := pending(workspace):  # otherwise the round has continued in the meantime
-        out.print(_continued(awaited.wait) if awaited.ready else str(awaited), soft_wrap=True)
+        out.print(completed(_continued(awaited.wait) if awaited.ready else str(awaited)), soft_wrap=True)
 
 
 @votes.command()
@@ -81,7 +82,7 @@ def status(folder: Folder = None) -> None:
     workspace, out = current(folder), console()
     progress = polls.progress(workspace)
     if awaited := pending(workspace):
-        out.print(str(awaited), soft_wrap=True)
+        out.print(completed(str(awaited)), soft_wrap=True)
     if progress and progress.items:
         out.print(f"{progress.finished} judgements on {progress.items} pairs; {progress.held} pairs are held.")
 

@@ -7,6 +7,7 @@ from typing import TYPE_CHECKING
 from rich.table import Table
 
 from cli.app import Folder, Panel, app
+from cli.display.commands import completed
 from cli.display.console import console, grid
 
 if TYPE_CHECKING:
@@ -26,7 +27,7 @@ def watch(folder: Folder = None) -> None:
     if report.drift.decided:
         out.print(_table(report.drift))
     for alarm in report.alarms:
-        out.print(f"ALARM {alarm}", style="red", soft_wrap=True)
+        out.print(completed(f"ALARM {alarm}"), style="red", soft_wrap=True)
 
 
 def _table(drift: InboxDriftReport) -> Table:

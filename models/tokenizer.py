@@ -57,7 +57,7 @@ def check(base: str, champion: Path) -> PreTrainedTokenizerBase:
 def _cure(base: str) -> str:
     """What to do if the tokenizer of a base model cannot be read."""
     if Path(base).is_dir():
-        return "save it again with tokenizer.save_pretrained"
+        return "copy tokenizer.json and tokenizer_config.json from the original model into the folder"
     if problem := unwritable(Path(HF_HUB_CACHE)):
         return f"set HF_HOME to a folder that can be written ({problem})"
     return "check the name and the connection to the Hugging Face Hub, or name a folder that holds the model"

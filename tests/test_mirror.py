@@ -54,6 +54,7 @@ ELSEWHERE = {
     "tasks/pages/cards/content.py": "tasks/pages/test_cards.py",
     "tasks/pages/cards/limits.py": "tasks/pages/test_cards.py",
     "tasks/people/pending.py": "tasks/people/test_waiting.py",
+    "tasks/registry/absent.py": "cli/test_cures_of_the_registry.py",
     "tasks/registry/archive.py": "tasks/history/test_lineage.py",
     "tasks/state/reports.py": "tasks/state/test_stored_forms.py",
     "tasks/state/round.py": "tasks/state/test_stored_forms.py",

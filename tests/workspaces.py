@@ -9,8 +9,10 @@ from pathlib import Path
 from typing import Any
 
 import pytest
+import yaml
 
 from core.files import digest
+from core.settings import override, read
 from tasks.registry import audit
 from tasks.registry.alias import Registry
 from tasks.rounds import opening
@@ -94,6 +96,12 @@ def readdressed(root: Path, before: str) -> Workspace:
             database.execute(f"update {table} set {column} = replace({column}, ?, ?)", (before, str(root)))
     database.close()
     return Workspace(root)
+
+
+def settle(workspace: Workspace, *overrides: str) -> Workspace:
+    """Write knobs into params.yaml, so that a command needs no `-S`."""
+    workspace.params.write_text(yaml.safe_dump(override(read(workspace.params), overrides)))
+    return workspace
 
 
 def run_round(workspace: Workspace, overrides: Sequence[str]) -> RoundRecord:

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING
 
+from cli.display.commands import completed
 from cli.display.console import grid
 
 if TYPE_CHECKING:
@@ -17,7 +18,7 @@ def show(out: Console, facts: Forgetting, purge: bool, done: bool) -> None:
     """Print the rounds, the versions that learned, the places, and what was done; `done` is false for a dry run."""
     purged = purge and done
     for line in (*_rounds(facts), *_learned(facts)):
-        out.print(line, soft_wrap=True)
+        out.print(completed(line), soft_wrap=True)
     if any(place.problem is None for place in facts.places):
         out.print("Removed from the workspace:" if purged else "In the workspace:")
         out.print(_places(facts))
@@ -28,7 +29,7 @@ def show(out: Console, facts: Forgetting, purge: bool, done: bool) -> None:
     for line in facts.beyond:
         out.print(f"  {line}", soft_wrap=True)
     for line in _outcome(facts, purge, done):
-        out.print(line, soft_wrap=True)
+        out.print(completed(line), soft_wrap=True)
 
 
 def _rounds(facts: Forgetting) -> list[str]:
@@ -57,7 +58,7 @@ def _advice(facts: Forgetting) -> list[str]:
     clean = facts.learned.clean
     if facts.learned.champion is None:
         return []
-    back = f", or roll back first: `rounds rollback --to {clean.partition('/')[2]}`" if clean else ""
+    back = f", or roll back first: `rounds rollback --to {clean.partition('/')[2]} --reason …`" if clean else ""
     return [
         f"The champion {facts.learned.champion} learned from it, and the next policy starts from the champion. To "
         f"train one that has not learned from it, run `rounds round -S policy.start=sft`{back}."

@@ -50,6 +50,9 @@ _MARKS = frozenset(
 _THUMBS = {True: 1, False: 0, "true": 1, "false": 0, "True": 1, "False": 0, "1": 1, "0": 0}
 """The number 1 equals True, 0 equals False. Texts are from CSV."""
 
+_MAP = "`rounds feedback inspect FILE` prints a map to complete"
+"""The cure for a record of no known form."""
+
 TIE, SKIP = {"outcome": "tie"}, {"outcome": "skip"}
 FIRST, SECOND = {"ranks": [1, 2]}, {"ranks": [2, 1]}
 
@@ -117,10 +120,7 @@ def recognise(record: Record) -> Layout:
     best, *others = matching
     claimed = best.columns | best.optional
     if other := next((layout for layout in others if not layout.columns <= claimed), None):
-        raise BadFeedback(
-            f"the columns are those of {best.name()} and of {other.name()}, expected one of them; `rounds feedback "
-            "inspect` prints a map to complete"
-        )
+        raise BadFeedback(f"the columns are those of {best.name()} and of {other.name()}, expected one of them; {_MAP}")
     if suspects := stated & LIKE_A_PROMPT - claimed:
         _check_unclaimed(record, suspects, best.read(record).prompt)
     if suspects := _suspects(stated - claimed):
@@ -170,8 +170,7 @@ def _unknown(record: Record, stated: frozenset[str]) -> str:
     if stated <= FeedbackEvent.model_fields.keys():
         return "responses is missing, expected one of the forms in docs/feedback.md"
     return (
-        f"the columns {', '.join(sorted(stated))} are no known form, expected one of those in docs/feedback.md; "
-        "`rounds feedback inspect` prints a map to complete"
+        f"the columns {', '.join(sorted(stated))} are no known form, expected one of those in docs/feedback.md; {_MAP}"
     )
 
 
@@ -196,10 +195,7 @@ def unwrapping(name: str) -> str:
 def _check_unclaimed(record: Record, columns: frozenset[str], prompt: object) -> None:
     """A column may be left out if it is empty or repeats the prompt."""
     if column := next((name for name in sorted(columns) if record[name] and record[name] != prompt), None):
-        raise BadFeedback(
-            f"{column} looks like a part of the prompt, expected a form that reads it; `rounds feedback inspect` "
-            "prints a map to complete"
-        )
+        raise BadFeedback(f"{column} looks like a part of the prompt, expected a form that reads it; {_MAP}")
 
 
 def _check_demonstration(kind: str, columns: frozenset[str], record: Record) -> None:
@@ -207,8 +203,7 @@ def _check_demonstration(kind: str, columns: frozenset[str], record: Record) -> 
     suspects = {name for name in columns if name in LIKE_A_WORSE_ANSWER or _is_mark(record[name])}
     if kind == "demonstration" and suspects:
         raise BadFeedback(
-            f"{min(suspects)} may mark the answer as bad, or be a second answer, expected a form that reads it; "
-            "`rounds feedback inspect` prints a map to complete"
+            f"{min(suspects)} may mark the answer as bad, or be a second answer, expected a form that reads it; {_MAP}"
         )
 
 

@@ -27,6 +27,9 @@ SLOT = "rlhf-round"
 LEASE = 60.0
 """Seconds after which the server frees the slot of a round that died."""
 
+PATIENCE = 2 * LEASE
+"""Seconds that a round waits at least for the slot: if a round was just killed, its lease must expire first."""
+
 
 @contextmanager
 def one_at_a_time(workspace: Workspace, wait: float) -> Iterator[Callable[[str], None]]:
@@ -49,8 +52,7 @@ def one_at_a_time(workspace: Workspace, wait: float) -> Iterator[Callable[[str],
 def _slot(wait: float) -> Iterator[None]:
     with get_client(sync_client=True) as client:
         client.upsert_global_concurrency_limit_by_name(SLOT, 1)
-    # if a round was just killed, its lease must expire first
-    timeout = max(wait, 2 * LEASE)
+    timeout = max(wait, PATIENCE)
     # a server that is away for a minute must not end a training of hours: the file lock still holds
     held = concurrency(
         SLOT, strict=True, lease_duration=LEASE, timeout_seconds=timeout, raise_on_lease_renewal_failure=False

@@ -16,6 +16,11 @@ from tasks.registry import audit
 from tasks.state.round import Round
 from tasks.state.workspace import Workspace
 
+_OVERRULE = (
+    "to overrule that, finish the round with `rounds round`, then use `rounds promote VERSION --reason …`; "
+    "`rounds status` shows the version"
+)
+
 
 class NotAsked(RoundsError):
     """The round does not wait for approval, or the decision is incomplete."""
@@ -90,13 +95,10 @@ def decide(workspace: Workspace, number: int, approve: bool, by: str, why: str) 
             )
         if wait.past:
             raise AlreadyDecided(
-                f"round {number}: the deadline for approval was {wait.deadline}, so its verdict is hold; to overrule "
-                "that, use `rounds promote` after the round has finished"
+                f"round {number}: the deadline for approval was {wait.deadline}, so its verdict is hold; {_OVERRULE}"
             )
         if earlier := decided(workspace, wait):
-            raise AlreadyDecided(
-                f"the candidate of round {number} {earlier} ({earlier.at}); to overrule that, use `rounds promote`"
-            )
+            raise AlreadyDecided(f"the candidate of round {number} {earlier} ({earlier.at}); {_OVERRULE}")
         at = datetime.now(UTC).isoformat(timespec="seconds")
         decision = ApprovalDecision(round=number, **wait.about.model_dump(), approve=approve, by=by, why=why, at=at)
         event = "approval" if approve else "refusal"

@@ -16,6 +16,7 @@ from tasks.rounds.params import RoundSettings
 from tasks.state import feedback_database, records, templates, tombstones
 from tasks.state.intake import waiting
 from tasks.state.workspace import Workspace
+from tasks.steps.sft import NO_DEMONSTRATIONS
 from tasks.tools import traces
 
 MAX_RECORDS = 1000
@@ -89,10 +90,7 @@ def check(workspace: Workspace, params: RoundSettings) -> None:
         raise BadFeedback(reason)
     shown = seen.outlook.demonstrations or params.curate.chosen_as_demonstrations
     if first and params.model.base == SCRATCH and not shown:
-        raise BadFeedback(
-            "model.base=scratch needs demonstrations, and the feedback has none; use a pretrained model with "
-            "-S model.base=FOLDER, or train on the preferred answers with -S curate.chosen_as_demonstrations=true"
-        )
+        raise BadFeedback(NO_DEMONSTRATIONS)
 
 
 def _events(read: Sequence[Sequence[FeedbackEvent | RejectedRecord]]) -> Iterator[FeedbackEvent]:

@@ -33,6 +33,16 @@ Execute = Callable[[Step, Round, StepLog], None]
 """Runs a step: `tasks.steps.run`, or the same inside a Prefect task."""
 
 
+MEMORY_KNOBS = {
+    "sft": ("sft.batch", "model.max_answer_tokens"),
+    "reward": ("reward.batch", "model.max_prompt_tokens"),
+    "policy": ("policy.minibatch", "policy.sampling.batch", "model.max_answer_tokens"),
+    "sample": ("policy.sampling.batch", "model.max_answer_tokens"),
+    "evaluate": ("sample.prompts", "model.max_answer_tokens"),
+}
+"""Step → the knobs that its need of memory grows with."""
+
+
 class RunningRound:
     """One round between opening and record. Calling it with a step runs the step."""
 
@@ -107,6 +117,8 @@ class RunningRound:
         if isinstance(error, BadFeedback | BadModel | BadParams):
             # continuing would read the same frozen inputs
             cure = "The round's inputs are frozen: correct them, then start again with `rounds round --reopen`."
+        if _is_out_of_memory(error):
+            return StepFailed(f"{where}: {_out_of_memory(what, error)}")
         if isinstance(error, RoundsError):
             return type(error)(f"{where}: {error}\n{cure}")
         return StepFailed(f"{where}: {type(error).__name__}: {error}\n{cure}")
@@ -118,3 +130,21 @@ class RunningRound:
         origin = {"parent": self.round.parent or "none", "champion": champion.version if champion else "none"}
         git = {"git_commit": opened.commit or "none", "git_dirty": str(opened.dirty).lower()}
         return {**tags, **origin, **git}
+
+
+def _out_of_memory(what: str, error: Exception) -> str:
+    knobs = " or ".join(MEMORY_KNOBS.get(what.removeprefix("step "), ("model.max_answer_tokens",)))
+    reason = f"{type(error).__name__}: {error}".partition("\n")[0]
+    return (
+        f"the memory is used up ({reason})\nFree memory and continue with `rounds round`, or lower {knobs} in "
+        "params.yaml and start again with `rounds round --reopen`."
+    )
+
+
+def _is_out_of_memory(error: Exception) -> bool:
+    """Whether Python, the processor's allocator or the GPU's had no memory left. torch is not imported for that."""
+    texts = ("can't allocate memory", "not enough memory", "out of memory")
+    of_torch = type(error).__name__ == "OutOfMemoryError" or (
+        isinstance(error, RuntimeError) and any(text in str(error) for text in texts)
+    )
+    return isinstance(error, MemoryError) or of_torch

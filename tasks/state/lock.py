@@ -12,6 +12,9 @@ from typing import TextIO
 
 from core.errors import RoundBusy
 
+ROUND = ".lock"
+"""Name of the lock of a round, for which alone `rounds round` can be told to wait."""
+
 
 @contextmanager
 def holding(path: Path, who: str, wait: float = 0.0) -> Iterator[Callable[[str], None]]:
@@ -61,9 +64,9 @@ def _acquire(descriptor: int, path: Path, deadline: float) -> None:
         except BlockingIOError:
             if time.monotonic() >= deadline:
                 workspace = path.parent.parent
+                waiting = ", or wait for it with `rounds round --wait SECONDS`" if path.name == ROUND else ""
                 raise RoundBusy(
-                    f"{_holder(path)} is running in {workspace}; try again when it has ended, "
-                    "or wait for it with `round --wait SECONDS`"
+                    f"{_holder(path)} is running in {workspace}; try again when it has ended{waiting}"
                 ) from None
             time.sleep(0.2)
         else:

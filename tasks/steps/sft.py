@@ -13,6 +13,11 @@ from tasks.state.steplog import StepLog
 from tasks.state.tables import load
 from tasks.state.workspace import table
 
+NO_DEMONSTRATIONS = (
+    "model.base=scratch needs demonstrations, and the feedback has none; use a pretrained model with "
+    "-S model.base=FOLDER, or train on the preferred answers with -S curate.chosen_as_demonstrations=true"
+)
+
 
 def sft(round: Round, log: StepLog) -> None:
     """Train the base model on the demonstrations; if there are none, the base model itself is the SFT model.
@@ -28,10 +33,7 @@ def sft(round: Round, log: StepLog) -> None:
     base, knobs = round.knobs("model", ModelSettings), round.knobs("sft", SFTSettings)
     demonstrations = load(table(round.workspace.demonstrations, "train"))
     if base.base == "scratch" and len(demonstrations) == 0:
-        raise BadFeedback(
-            "model.base=scratch needs demonstrations, and the feedback has none; use a pretrained model with "
-            "-S model.base=FOLDER, or train on the preferred answers with -S curate.chosen_as_demonstrations=true"
-        )
+        raise BadFeedback(NO_DEMONSTRATIONS)
     with log.learning():
         policy = build(
             base, _texts(demonstrations), seeded(round.sft_salt, "base"), tokenizers.of(round.workspace.champion)

@@ -67,6 +67,9 @@ class GuardReport(NamedTuple):
         return alarms + ([f"version {self.champion} stays champion: {self.kept}"] if self.kept else [])
 
 
+_BY_HAND = "use `rounds rollback --to VERSION --reason …`"
+
+
 def guard(workspace: Workspace, waiting: Sequence[FeedbackEvent]) -> GuardReport:
     """Apply every guard to the champion, and roll it back on a breach that `watch.rollback` selects.
 
@@ -153,15 +156,17 @@ def _obstacle(
     if not selected:
         return "breaches of this severity only raise an alarm (watch.rollback)"
     if FORCED in champion.tags:
-        return f"it was promoted with --force ({champion.tags[FORCED]}); only `rounds rollback` rolls it back"
+        return (
+            f"it was promoted with --force ({champion.tags[FORCED]}); only `rounds rollback --reason …` rolls it back"
+        )
     before = champion.tags.get("rollback_to")
     if before is None:
         return "it did not take over from another version, so there is none to roll back to"
     earlier = registry.find(before)
     if earlier is None:
-        return f"version {before}, which it took over from, was deleted in MLflow; use `rounds rollback --to VERSION`"
+        return f"version {before}, which it took over from, was deleted in MLflow; {_BY_HAND}"
     if "rolled_back" in earlier.tags:
-        return f"version {before}, which it took over from, was itself rolled back; use `rounds rollback --to VERSION`"
+        return f"version {before}, which it took over from, was itself rolled back; {_BY_HAND}"
     cooling = registry.cooling(promotion.knobs(workspace).cooldown)
     if cooling and all(breach.severity == "soft" for breach in selected):
         return f"during the cooldown only a hard breach causes another rollback: {cooling}"

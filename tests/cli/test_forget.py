@@ -18,10 +18,11 @@ from tasks.registry import audit
 from tasks.state import feedback_database, records, tables
 from tasks.state.workspace import Workspace, table
 from tests.commands import Rounds
+from tests.cures import cures, words
 from tests.feedback.examples import vote
 from tests.feedback.store.late import NOW
 from tests.profile import HOLD, TINY
-from tests.workspaces import moved, run_round
+from tests.workspaces import moved, run_round, settle
 
 ANA = "ana-4711"
 REACHED = ("mlruns", "mlflow.db")
@@ -168,3 +169,34 @@ def test_unknown_people_cannot_be_forgotten_and_an_open_round_keeps_its_feedback
     assert not workspace.tombstones.exists()
     result = rounds("feedback", "forget", "--annotator", ANA, "--yes", "-w", workspace.root)
     assert "Round 2 is open and still reads it" in result.out
+
+
+@cures(
+    "tasks.history.forgetting._check_closed: rounds round",
+    "tasks.history.forgetting._check_closed: rounds round --reopen",
+    "cli.display.forgotten._outcome: rounds round --reopen",
+    "cli.display.forgotten._advice: rounds round -S policy.start=sft",
+    "cli.display.forgotten._advice: rounds rollback --to … --reason …",
+)
+@pytest.mark.usefixtures("prefect")
+def test_the_commands_that_forgetting_prints_can_be_typed(rounds: Rounds, workspace: Workspace) -> None:
+    """The closing of round 2, and one whole round: it reads the feedback again, without the forgotten."""
+    where, command = ("-w", workspace.root), ("feedback", "forget", "--annotator", ANA, "--yes", "-w", workspace.root)
+    settle(workspace, *TINY, HOLD)
+    workspace.record(2).unlink()
+    refused = rounds(*command, "--purge")
+    assert rounds(*words(refused.err, "rounds round")[1:]).code == 0
+    workspace.record(2).unlink()
+    forgotten = rounds(*command)
+    cure = words(forgotten.out, "rounds round --reopen")
+    assert cure == words(refused.err, "rounds round --reopen")
+    done = rounds(*cure[1:])
+    assert done.code == 0, done
+    assert ANA not in trained_on(workspace)
+    rounds("promote", "3", "--reason", "for the test", *where)
+    shown = rounds("feedback", "forget", "--annotator", ANA, *where).out
+    restart = words(shown, "rounds round -S policy.start=sft")
+    assert rounds("plan", *restart[2:]).code == 0
+    back = words(shown, "rounds rollback", dots="it learned from Ana")
+    assert rounds(*back[1:]).code == 0
+    assert "The champion" not in rounds("feedback", "forget", "--annotator", ANA, *where).out

@@ -9,14 +9,14 @@ from tests.commands import Rounds
 @pytest.mark.parametrize(
     ("command", "cure"),
     [
-        (("show",), "`rounds round`"),
-        (("show", "7"), "`rounds round`"),
+        (("show",), "`rounds round -w "),
+        (("show", "7"), "`rounds round -w "),
         (("step", "nosuch"), "collect, ingest, curate"),
-        (("step", "verdict"), "`rounds round`"),
+        (("step", "verdict"), "`rounds round -w "),
         (("promote", "9", "--reason", "better"), "there are: none"),
         (("incident", "open", "--what", "rude"), "--version"),
         (("incident", "open", "--what", "rude", "--version", "9"), "there are: none"),
-        (("explain", "--prompt", "Hi", "--answer", "Hello"), "`rounds round`"),
+        (("explain", "--prompt", "Hi", "--answer", "Hello"), "`rounds round -w "),
         (("explain", "--prompt", "Hi", "--answer", "Hello", "--version", "9"), "there are: none"),
         (("explain", "--prompt", "Hi", "--answer", "Hello", "--round", "7"), "finished rounds: none"),
         (("blame", "7"), "finished rounds: none"),

@@ -16,6 +16,7 @@ from tasks.state import records
 from tasks.state.workspace import Workspace
 from tests.cli.annotators import PEOPLE, vote, voted
 from tests.commands import Rounds
+from tests.cures import cures, words
 from tests.profile import HOLD, PROMOTE, TINY
 from tests.workspaces import moved
 
@@ -95,7 +96,7 @@ def test_people_pull_vote_and_push_and_the_round_counts_their_votes(
         assert f"6 pairs to {pulled}" in result.out
         result = rounds("votes", "push", voted(pulled, given, name), "-w", voting.root)
         assert "6 new votes, 0 changed" in result.out
-    assert "`rounds round`" in result.out
+    assert f"`rounds round -w {voting.root}`" in result.out
 
     first = json.loads((tmp_path / "ana.jsonl").read_text().splitlines()[0])
     (tmp_path / "again.jsonl").write_text(json.dumps(vote(first, "ana", (1, 1))) + "\n")
@@ -140,6 +141,60 @@ def test_an_approval_promotes_and_is_in_the_record_the_summary_and_the_audit_log
     events = [(line.event, line.who) for line in audit.read(signing.audit)]
     assert events[-2:] == [("approval", "ana"), ("promote", "rounds")]
     assert audit.verify(signing.audit) == []
+
+
+@cures(
+    "tasks.people.pending._ACTIONS: rounds approve {} --by NAME --why REASON",
+    "tasks.people.pending._ACTIONS: --refuse",
+    "tasks.people.pending.WaitStatus.__str__: rounds round",
+    "cli.approve.approve: rounds round",
+    "tasks.people.approval._OVERRULE: rounds round",
+    "tasks.people.approval._OVERRULE: rounds status",
+    "tasks.people.approval._OVERRULE: rounds promote VERSION --reason …",
+    "tasks.people.approval.decide: rounds status",
+)
+def test_what_a_round_that_waits_for_approval_prints_can_be_typed(rounds: Rounds, signing: Workspace) -> None:
+    other = rounds("approve", 9, "--by", "ana", "--why", "good", "-w", signing.root)
+    shown = rounds(*words(other.err, "rounds status")[1:]).out
+    approve = words(shown, "rounds approve", NAME="bo", REASON="too curt")
+    refused = rounds(*approve[1:], *words(shown, "--refuse"))
+    assert "refused by bo" in refused.out
+    late = rounds(*approve[1:])
+    assert (late.code, "was refused by bo" in late.err) == (2, True)
+    assert words(refused.out, "rounds round") == words(shown, "rounds round") == words(late.err, "rounds round")
+    assert rounds(*words(late.err, "rounds round")[1:]).code == 0
+    version = records.read(signing, 2).version
+    assert version in rounds(*words(late.err, "rounds status")[1:]).out
+    promote = words(late.err, "rounds promote", VERSION=version, dots="I read its answers")
+    assert rounds(*promote[1:]).code == 0
+    assert Registry(signing.root).alias() == version
+
+
+@cures(
+    "tasks.people.polls.poll: -S 'vote.annotator={use: people}'",
+    "tasks.people.pending._ACTIONS: rounds votes pull",
+    "tasks.people.pending._ACTIONS: rounds votes push FILE",
+    "tasks.people.polls._check: rounds votes pull",
+    "cli.votes._continued: rounds round",
+)
+def test_what_a_round_that_waits_for_votes_prints_can_be_typed(
+    rounds: Rounds, finished: Workspace, voting: Workspace, tmp_path: Path
+) -> None:
+    nobody = rounds("votes", "pull", "-w", finished.root)
+    override = nobody.err.partition("-S '")[2].partition("'")[0]
+    assert rounds("plan", "-S", override, "-w", finished.root).code == 0
+    shown, file = rounds("status", "-w", voting.root).out, tmp_path / "pairs.jsonl"
+    file.write_text(rounds(*words(shown, "rounds votes pull")[1:]).out)
+    foreign = tmp_path / "foreign.jsonl"
+    pair = json.loads(file.read_text().splitlines()[0])
+    foreign.write_text(json.dumps(vote(pair | {"source_id": "votes-9-00001"}, "ana")) + "\n")
+    push = words(shown, "rounds votes push", FILE=str(foreign))
+    refused = rounds(*push[1:])
+    assert (refused.code, "is not a pair of the waiting round" in refused.err) == (2, True)
+    file.write_text(rounds(*words(refused.err, "rounds votes pull")[1:]).out)
+    given = voted(file, tmp_path / "votes.jsonl", "ana")
+    pushed = rounds(*words(shown, "rounds votes push", FILE=str(given))[1:])
+    assert rounds(*words(pushed.out, "rounds round")[1:]).code == WAITS  # for the approval
 
 
 def test_a_refusal_holds_the_candidate(rounds: Rounds, signing: Workspace) -> None:

@@ -66,10 +66,14 @@ REASONS = {
 It is stored in quarantine, or becomes a line of a message that ends with the cure: correct or remove these records.
 """
 
-PASSED_ON = {"cure", "_cure", "_REOPEN", "_available", "origin", "reason", "reason_of", "_unknown"}
+CONSTANTS = {"_REOPEN", "_LOST", "_OVERRULE", "_MAP", "NO_DEMONSTRATIONS"}
+"""Cures that several messages share."""
+
+PASSED_ON = {"cure", "_cure", "_REOPEN", "_available", "origin", "reason", "reason_of", "_unknown"} | CONSTANTS
 """Names of parts of a message that have the cure or reason in them, and are checked where they are written."""
 
 DYNAMIC = {
+    ("core/outages.py", "explained"): "one cure per number of an error; tests/core/test_outages.py",
     ("core/settings.py", "parse"): "one line per knob, from pydantic; tests/core/test_settings.py",
     ("feedback/exports.py", "check"): "names the source and the command to type; tests/feedback/test_exports.py",
     ("feedback/packaging/__init__.py", "_kind"): "adds the file to a message of kind_of",
@@ -177,7 +181,7 @@ def cures() -> Iterator[str]:
     """The text of every part of a message that is called a cure, except for those that a function computes."""
     written: list[ast.expr] = []
     for node in (node for module in modules("evaluation") for node in ast.walk(module)):
-        if isinstance(node, ast.Assign) and ast.unparse(node.targets[0]) in {"cure", "_REOPEN"}:
+        if isinstance(node, ast.Assign) and ast.unparse(node.targets[0]) in {"cure", *CONSTANTS}:
             written.append(node.value)
         elif isinstance(node, ast.FunctionDef) and node.name in {"_cure", "_available"}:
             written += [part.value for part in ast.walk(node) if isinstance(part, ast.Return) and part.value]

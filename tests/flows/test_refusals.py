@@ -17,6 +17,7 @@ from tasks.state import records
 from tasks.state.lock import holding
 from tasks.state.workspace import Workspace
 from tests.commands import Rounds
+from tests.cures import cures, words
 from tests.flows.feedback_files import requests, shallow_votes, write
 from tests.profile import HOLD, PROMOTE, TINY
 
@@ -147,8 +148,9 @@ def status(continued: Workspace) -> Callable[[str], list[str]]:
     return ended
 
 
+@cures("tasks.rounds.running.RunningRound._explained: rounds round")
 def test_a_step_that_fails_says_which_why_and_how_to_go_on(
-    continued: Workspace, status: Callable[[str], list[str]]
+    rounds: Rounds, continued: Workspace, status: Callable[[str], list[str]]
 ) -> None:
     """A file lies where the step writes a folder."""
     folder, aside = continued.votes, continued.data / "aside"
@@ -163,8 +165,8 @@ def test_a_step_that_fails_says_which_why_and_how_to_go_on(
 
     folder.unlink()
     aside.rename(folder)
-    record = rlhf_round([*TINY, HOLD], str(continued.root))
-    assert record is not None
+    assert rounds(*words(str(failure.value), "rounds round")[1:], "-w", continued.root).code == 0
+    record = records.read(continued, 2)
     assert (record.number, status("vote")[0], status("")[0]) == (2, "FINISHED", "FINISHED")
     assert len(status("policy")) == 2  # rounds 1 and 2: it was not run again
 

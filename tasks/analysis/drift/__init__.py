@@ -71,8 +71,8 @@ def _reference(round: Round) -> Reference:
     reference = load_reference(round.workspace.previous)
     if reference is None or not DataGraph(round.workspace.root).done("sample"):
         raise BadWorkspace(
-            f"round {round.number} has not sampled its answers in {round.workspace.root}; finish it (`rounds "
-            "round`), or replay it with `--judge`"
+            f"round {round.number} has not sampled its answers in {round.workspace.root}; finish it with "
+            f"`rounds round`, or replay it with `rounds replay {round.number} --into DIR --judge`"
         )
     return reference
 
