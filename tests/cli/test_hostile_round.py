@@ -83,7 +83,7 @@ def test_an_annotator_is_not_protected_from_blame_by_a_name(learned: Workspace, 
     assert WORD in result.out
     assert hidden_characters(result.out + result.err) == set()
     report = read_json(learned.blame_report(2))
-    assert any(WORD in json.dumps(entry) for entry in report["results"])
+    assert any(WORD in json.dumps(entry) for entry in report["charges"])
     assert learned.blame_plot(2).stat().st_size > 1000
 
 
@@ -109,7 +109,7 @@ def test_a_rollback_with_a_hostile_reason_breaks_nothing(learned: Workspace, rou
         ("status",),
         ("cooldown",),
         ("lineage", "policy/3"),
-        ("incident", "open", "--what", reason, "--by", NAME),
+        ("incident", "open", "--version", "3", "--what", reason, "--by", NAME),
         ("incident", "list"),
         ("status",),
         ("evidence", "policy/3", "--into", str(tmp_path / "evidence.zip")),
