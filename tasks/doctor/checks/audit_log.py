@@ -1,17 +1,53 @@
-"""The audit log is complete and unaltered, and has every promotion that the records name."""
+"""The audit log is complete and unaltered, and agrees with the records of rounds and with the registry."""
 
+import re
 from collections.abc import Iterator
 
-from tasks.doctor.diagnosis import Diagnosis, error, note
-from tasks.registry import audit
+from tasks.doctor.diagnosis import Diagnosis, Severity, error, note, path
+from tasks.registry import consistency
+from tasks.registry.alias import Registry
+from tasks.registry.consistency import Disagreement
+from tasks.state import records
 from tasks.state.workspace import Workspace
+from tasks.tools import tracking
+
+_REASON = "--reason 'found by rounds doctor'"
 
 
 def check(workspace: Workspace) -> Iterator[Diagnosis]:
-    """Damaged, missing and half-written lines."""
-    # records, log and registry are compared by the champion check; a deeper comparison of all three belongs here
-    for problem in [*audit.verify(workspace.audit), *audit.missing(workspace)]:
-        yield error(f"{problem}; restore the log and its .head file from a backup")
+    """Damaged and missing lines, and everything in which log, records and registry disagree.
+
+    Raises:
+        NoTracking: MLflow does not answer; the lines of the log are checked all the same.
+    """
     torn = workspace.audit.with_name(f"{workspace.audit.name}.torn")
     if torn.exists():
         yield note(f"{torn} has a line that a killed process did not finish; the log itself is complete")
+    if not tracking.exists(workspace.root) and not records.numbers(workspace):
+        for problem in consistency.problems(workspace):
+            yield error(f"{problem}; restore the log and its .head file from a backup")
+        return
+    try:
+        registry = Registry(workspace.root)
+        found = consistency.inspect(workspace, registry)
+    except Exception:
+        for problem in consistency.problems(workspace):
+            yield error(problem)
+        raise
+    for each in found:
+        yield Diagnosis(Severity(each.severity), _text(each), _command(workspace, each))
+
+
+def _text(disagreement: Disagreement) -> str:
+    """The problem, with the ways to mend it where no command does."""
+    return disagreement.problem if _commands(disagreement) else str(disagreement)
+
+
+def _command(workspace: Workspace, disagreement: Disagreement) -> str | None:
+    """The first command among the cures, as it is typed."""
+    command = next(iter(_commands(disagreement)), None)
+    return command and f"{command.replace('--reason …', _REASON)} -w {path(workspace.root)}"
+
+
+def _commands(disagreement: Disagreement) -> list[str]:
+    return [command for cure in disagreement.cures for command in re.findall("`(rounds [^`]+)`", cure)]

@@ -17,7 +17,7 @@ LARGE = 2 * 2**30
 
 
 def check(workspace: Workspace) -> Iterator[Diagnosis]:
-    """Alias, versions, files and digests, compared with the records of this workspace.
+    """The alias, and the files of the versions that are needed, with their digests.
 
     Raises:
         Unreadable: MLflow cannot be read.
@@ -27,7 +27,6 @@ def check(workspace: Workspace) -> Iterator[Diagnosis]:
     yield from _moved(workspace)
     policy = mlflow_reading.registered(workspace, "policy")
     yield from _alias(workspace, policy)
-    yield from _records(workspace, policy)
     reward = mlflow_reading.registered(workspace, "reward")
     for name, version in _wanted(policy, reward):
         yield from _files(workspace, name, version)
@@ -49,17 +48,9 @@ def _moved(workspace: Workspace) -> Iterator[Diagnosis]:
 
 
 def _alias(workspace: Workspace, policy: RegisteredModel) -> Iterator[Diagnosis]:
+    """An alias that was moved by hand between versions of rounds; the check `audit_log` finds all others."""
     logged = [entry.facts["now"] for entry in audit.read(workspace.audit) if entry.facts.get("now")]
-    if policy.alias is None:
-        if logged or records.numbers(workspace):
-            last = next((version for version in reversed(logged) if _registered(policy, version)), None)
-            command = last and rounds(workspace, f"promote {last} --reason 'the alias was deleted'")
-            yield error("there is no champion: somebody deleted the alias `champion`, or the version it named", command)
-    elif not _registered(policy, policy.alias):
-        good = next((version for version in reversed(logged) if _registered(policy, version)), None)
-        command = good and rounds(workspace, f"promote {good} --reason 'the alias was set by hand'")
-        yield error(f"the alias `champion` points to version {policy.alias}, which no round registered", command)
-    elif logged and logged[-1] != policy.alias:
+    if logged and policy.alias and _registered(policy, policy.alias) and logged[-1] != policy.alias:
         yield warning(
             f"the alias `champion` points to version {policy.alias}, and the audit log says {logged[-1]}: it was moved "
             "by hand, or from another workspace",
@@ -72,16 +63,6 @@ def _alias(workspace: Workspace, policy: RegisteredModel) -> Iterator[Diagnosis]
 def _registered(policy: RegisteredModel, version: str) -> bool:
     known = policy.find(version)
     return known is not None and "round_key" in known.tags
-
-
-def _records(workspace: Workspace, policy: RegisteredModel) -> Iterator[Diagnosis]:
-    """Versions that a record names and MLflow does not have."""
-    last = records.last(workspace)
-    if last is not None and policy.find(last.version) is None:
-        yield warning(
-            f"round {last.number} registered version {last.version}, which MLflow does not have: it was deleted, or "
-            "MLFLOW_TRACKING_URI names another registry"
-        )
 
 
 def _wanted(policy: RegisteredModel, reward: RegisteredModel) -> list[tuple[str, RegistryEntry]]:

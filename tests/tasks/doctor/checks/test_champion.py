@@ -12,29 +12,6 @@ from tests.tasks.doctor.cures import diagnoses, mended, typed
 pytestmark = pytest.mark.filterwarnings("ignore:The ``noload`` loader strategy:DeprecationWarning")
 
 
-def test_a_deleted_alias_is_set_again(rounds: Rounds, continued: Workspace) -> None:
-    Registry(continued.root).store.delete_registered_model_alias("policy", "champion")
-    found = mended("champion", continued, rounds, "error")
-    assert "promote 2" in str(found.cure)
-    assert Registry(continued.root).alias() == "2"
-
-
-def test_a_deleted_version_is_replaced_by_the_champion_before(rounds: Rounds, continued: Workspace) -> None:
-    Registry(continued.root).store.delete_model_version("policy", "2")
-    mended("champion", continued, rounds, "error")
-    assert Registry(continued.root).alias() == "1"
-    [left] = diagnoses("champion", continued)
-    assert (left.severity, "version 2" in left.text) == ("warning", True)
-
-
-def test_an_alias_on_a_version_of_no_round_is_moved_back(rounds: Rounds, continued: Workspace, tmp_path: Path) -> None:
-    store = Registry(continued.root).store
-    mine = store.create_model_version("policy", tmp_path.as_uri())
-    store.set_registered_model_alias("policy", "champion", mine.version)
-    mended("champion", continued, rounds, "error")
-    assert Registry(continued.root).alias() == "2"
-
-
 def test_an_alias_that_was_moved_by_hand_is_moved_back(rounds: Rounds, continued: Workspace) -> None:
     Registry(continued.root).store.set_registered_model_alias("policy", "champion", "1")
     mended("champion", continued, rounds, "warning")
