@@ -23,8 +23,8 @@ from tasks.state.workspace import Workspace
 Severity = Literal["error", "warning"]
 
 ACCEPT_CURE = "accept the difference: `rounds audit accept --reason …`"
-RESTORE_CURE = "restore MLflow's database and artifacts from a newer backup"
-DATA_CURE = "restore data/ from a newer backup"
+RESTORE_CURE = "restore MLflow's database and artifacts from a newer backup (`rounds restore FROM --replace`)"
+DATA_CURE = "restore data/ from a newer backup (`rounds restore FROM --replace`)"
 LOG_CURE = "write the lines of the copy in MLflow back: `rounds audit restore`, without a key `… --unverified`"
 
 _logger = logging.getLogger(__name__)

@@ -44,10 +44,10 @@ def _text(disagreement: Disagreement) -> str:
 
 
 def _command(workspace: Workspace, disagreement: Disagreement) -> str | None:
-    """The first command among the cures, as it is typed."""
+    """The first command among the cures, as it is typed. Which backup to restore is for a person to say."""
     command = next(iter(_commands(disagreement)), None)
     return command and f"{command.replace('--reason …', _REASON)} -w {path(workspace.root)}"
 
 
 def _commands(disagreement: Disagreement) -> list[str]:
-    return [command for cure in disagreement.cures for command in re.findall("`(rounds [^`]+)`", cure)]
+    return [command for cure in disagreement.cures for command in re.findall("`(rounds (?!restore)[^`]+)`", cure)]

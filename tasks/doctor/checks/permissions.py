@@ -28,7 +28,7 @@ def check(workspace: Workspace) -> Iterator[Diagnosis]:
     if locked := [entry for entry in entries if entry.is_dir() and not os.access(entry, os.W_OK | os.X_OK)]:
         yield error(f"{locked[0]} cannot be written", f"chmod -R u+rwX {path(data)}")
     if data.is_dir() and data.stat().st_mode & OTHERS:
-        yield note(f"other users of this machine can read {data}", f"chmod -R go= {path(data)}")
+        yield warning(f"other users of this machine can read {data}", f"chmod -R go= {path(data)}")
 
 
 def _entries(workspace: Workspace) -> list[Path]:
