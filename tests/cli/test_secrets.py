@@ -31,7 +31,6 @@ def containing(workspace: Workspace, *without: str) -> list[str]:
         ("MLFLOW_TRACKING_URI", f"http://{NOBODY}", ("status",)),
         ("MLFLOW_TRACKING_URI", f"http://{NOBODY}", ("rollback", "--reason", "x")),
         ("MLFLOW_TRACKING_URI", f"http://127.0.0.1:9/?token={SECRET}", ("lineage", "policy@champion")),
-        ("MLFLOW_TRACKING_URI", f"postgresql+psycopg://{NOBODY}/mlflow", ("status",)),
         ("MLFLOW_TRACKING_URI", f"nonsense://{NOBODY}/mlflow", ("status",)),
         ("ROUNDS_FEEDBACK_DATABASE", f"postgresql://{NOBODY}/feedback", ("plan",)),
         ("ROUNDS_FEEDBACK_DATABASE", f"postgresql://ana:{SECRET}@127.0.0.1:port/feedback", ("plan",)),
