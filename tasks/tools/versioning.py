@@ -228,8 +228,9 @@ class DataGraph:
         """URL of a remote without its secrets, for messages; "" if there is no such remote."""
         url = (self.remote(name) or {}).get("url", "")
         parts = urlsplit(url)
-        if parts.password is not None:  # with `***` in its place, the address could not be fetched from
-            url = urlunsplit(parts._replace(netloc=f"{parts.username}@{parts.netloc.rpartition('@')[2]}"))
+        if parts.username is not None:  # with `***` in the place of a secret, the address could not be fetched from
+            user = "" if parts.scheme.startswith("http") else f"{parts.username}@"
+            url = urlunsplit(parts._replace(netloc=user + parts.netloc.rpartition("@")[2]))
         return without_secrets(url)
 
     @property
