@@ -143,7 +143,7 @@ def _beyond(workspace: Workspace, annotator: str) -> list[str]:
     lines = [f"the DVC remote {remote} ({data.address(remote)}) has the data of pushed rounds"] if remote else []
     if any(annotator in str(entry.facts) for entry in audit.read(workspace.audit)):
         lines.append(
-            f"{workspace.name(workspace.audit)} names the annotator, as its copy in MLflow does; lines are never rewritten"
+            f"{workspace.name(workspace.audit)} and its copy in MLflow name the annotator; lines are never rewritten"
         )
     return [
         *lines,

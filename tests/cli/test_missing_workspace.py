@@ -1,4 +1,4 @@
-"""Only `rounds init` and `rounds round` make a workspace; every other command refuses one that is not there."""
+"""Only `rounds init`, `rounds round` and `rounds restore` make a workspace; every other command refuses one that is not there."""
 
 from collections.abc import Iterator
 from pathlib import Path
@@ -12,8 +12,9 @@ from cli.__main__ import app
 from core.errors import BadWorkspace
 from tests.commands import Rounds
 
-MAKE_ONE = {"init", "round"}
-NEED_NONE = {"feedback inspect"}
+MAKE_ONE = {"init", "round", "restore"}
+"""`restore` makes the workspace of a backup again."""
+NEED_NONE = {"audit keygen", "feedback inspect"}
 NEED_RECORDS = {"replay", "lineage", "evidence", "diff"}
 """With `MLFLOW_TRACKING_URI` they need no workspace: the records are there."""
 
