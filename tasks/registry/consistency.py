@@ -105,7 +105,7 @@ def inspect(
     """
     missing = registry.mirror.ahead() if lacking is None else lacking
     versions = (*registry.versions("policy"), *registry.versions("reward"))
-    return compare(_recorded(workspace, missing), RegistryState(versions, registry.alias()))
+    return compare(recorded(workspace, missing), RegistryState(versions, registry.alias()))
 
 
 def refuse(workspace: Workspace, registry: Registry) -> None:
@@ -127,7 +127,12 @@ def errors(differences: Iterable[Disagreement]) -> list[str]:
     return [str(difference) for difference in differences if difference.severity == "error"]
 
 
-def _recorded(workspace: Workspace, lacking: Sequence[MirroredLine]) -> Recorded:
+def recorded(workspace: Workspace, lacking: Sequence[MirroredLine]) -> Recorded:
+    """What the workspace has on record; `lacking` are the lines that only the mirror has.
+
+    Raises:
+        Damaged: a record or the audit log's side file cannot be read.
+    """
     rounds = tuple(records.read(workspace, number) for number in records.numbers(workspace))
     return Recorded(
         log=ledger(audit.read(workspace.audit)),

@@ -142,7 +142,7 @@ def key(workspace: Workspace, number: int) -> str | None:
 def keys(workspace: Workspace) -> set[str]:
     """The keys of all rounds of this workspace, including an open one."""
     keys = {read(workspace, number).key for number in numbers(workspace)}
-    with suppress(Damaged, FileNotFoundError, yaml.YAMLError):
+    with suppress(Damaged, FileNotFoundError, UnicodeDecodeError, yaml.YAMLError):
         keys.add(rounds.key(workspace, rounds.circumstances(workspace).code))
     return keys
 

@@ -14,6 +14,7 @@ from urllib.parse import unquote, urlsplit
 import httpx
 
 from core.errors import RoundsError
+from tasks.state.line import POLICY, ModelLine, line_record
 from tasks.state.workspace import Workspace
 from tasks.tools import tracking
 
@@ -64,19 +65,30 @@ def database(root: Path) -> Path | None:
 
 
 def registered(workspace: Workspace, name: str) -> RegisteredModel:
-    """The versions of a model.
+    """The versions of a model of the workspace's line.
+
+    Args:
+        workspace: the workspace.
+        name: `policy` or `reward`.
 
     Raises:
         Unreadable: the database is missing or damaged, or the server does not answer.
     """
+    registered_name = _line(workspace).model(name)
     if address := server(workspace.root):
-        return _from_server(address, name)
+        return _from_server(address, registered_name)
     if file := database(workspace.root):
-        return _from_file(file, name)
+        return _from_file(file, registered_name)
     raise Unreadable(
         "MLFLOW_TRACKING_URI names neither a server nor an SQLite file, and is not read here; check it with "
         "`rounds status`"
     )
+
+
+def _line(workspace: Workspace) -> ModelLine:
+    """The line that the workspace has recorded; without a record the one that older releases used."""
+    record = None if tracking.is_local(workspace.root) else line_record(workspace)
+    return ModelLine(record.line) if record else POLICY
 
 
 def answer(address: str, path: str, **query: str) -> httpx.Response:

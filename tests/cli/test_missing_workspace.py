@@ -1,4 +1,4 @@
-"""Only `rounds init`, `rounds round` and `rounds restore` make a workspace; every other command refuses one that is not there."""
+"""Only `rounds init`, `round` and `restore` make a workspace; every other command refuses one that is not there."""
 
 from collections.abc import Iterator
 from pathlib import Path

@@ -2,23 +2,28 @@
 
 import re
 from collections.abc import Iterator
+from datetime import UTC, datetime
 
 from tasks.doctor.diagnosis import Diagnosis, Severity, error, note, path
 from tasks.registry import consistency
-from tasks.registry.alias import Registry
-from tasks.registry.consistency import Disagreement
+from tasks.registry.consistency import Disagreement, RegistryState
+from tasks.registry.versions import ModelVersion
 from tasks.state import records
 from tasks.state.workspace import Workspace
-from tasks.tools import tracking
+from tasks.tools import mlflow_reading, tracking
+from tasks.tools.mlflow_reading import RegistryEntry, Unreadable
 
+_UNKNOWN = datetime.fromtimestamp(0, UTC)
 _REASON = "--reason 'found by rounds doctor'"
 
 
 def check(workspace: Workspace) -> Iterator[Diagnosis]:
     """Damaged and missing lines, and everything in which log, records and registry disagree.
 
+    Lines that only the copy in MLflow has are not looked for: `rounds audit verify` does that.
+
     Raises:
-        NoTracking: MLflow does not answer; the lines of the log are checked all the same.
+        Unreadable: MLflow cannot be read; the lines of the log are checked all the same.
     """
     torn = workspace.audit.with_name(f"{workspace.audit.name}.torn")
     if torn.exists():
@@ -28,14 +33,28 @@ def check(workspace: Workspace) -> Iterator[Diagnosis]:
             yield error(f"{problem}; restore the log and its .head file from a backup")
         return
     try:
-        registry = Registry(workspace.root)
-        found = consistency.inspect(workspace, registry)
-    except Exception:
+        state = _registry(workspace)
+    except Unreadable:
         for problem in consistency.problems(workspace):
             yield error(problem)
         raise
-    for each in found:
+    for each in consistency.compare(consistency.recorded(workspace, ()), state):
         yield Diagnosis(Severity(each.severity), _text(each), _command(workspace, each))
+
+
+def _registry(workspace: Workspace) -> RegistryState:
+    """What MLflow has, read without MLflow."""
+    models = {name: mlflow_reading.registered(workspace, name) for name in ("policy", "reward")}
+    versions = [_version(name, each) for name, model in models.items() for each in model.versions]
+    return RegistryState(tuple(version for version in versions if version), models["policy"].alias)
+
+
+def _version(name: str, entry: RegistryEntry) -> ModelVersion | None:
+    """The version; None if no round registered it."""
+    tags = entry.tags
+    if not tags.keys() >= {"round_key", "round", "digest"}:
+        return None
+    return ModelVersion(name, entry.version, int(tags["round"]), entry.run_id, tags["digest"], tags, _UNKNOWN)
 
 
 def _text(disagreement: Disagreement) -> str:

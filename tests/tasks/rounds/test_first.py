@@ -70,7 +70,7 @@ def test_the_registry_is_not_touched_before_the_request_is_checked(tmp_path: Pat
     with pytest.raises(RoundsError):
         opening.start(workspace, [override])
     assert not any(path.exists() for path in (workspace.database, workspace.artifacts, workspace.round))
-    assert list(workspace.data.iterdir()) == [workspace.identity]
+    assert set(workspace.data.iterdir()) == {workspace.identity, workspace.inbox_receipts}
 
 
 @pytest.mark.parametrize(
