@@ -34,8 +34,9 @@ def why(registry: "Registry") -> str:
 
 def promoting(registry: "Registry") -> str:
     """The command that makes the last good champion champion again."""
-    former = registry.former_champions()
-    return f"make {'it' if former else 'one'} champion with `rounds promote {next(iter(former), 'VERSION')} --reason …`"
+    former = next(iter(registry.former_champions()), None)
+    version = f"version {former}" if former else "a version"
+    return f"make {version} champion with `rounds promote {former or 'VERSION'} --reason …`"
 
 
 def _another_registry(registry: "Registry", workspace: Workspace) -> str | None:

@@ -81,7 +81,7 @@ def status(pid: int) -> int:
 
 def main(mode: str, spare: str, jobs: list[str]) -> None:
     """`die SPARE ROOT:ACTION:WHEN:METHOD …`, `race SPARE ROOT:VERSION|back …`: one process a job; prints statuses."""
-    Registry(Path(spare))
+    Registry(Path(spare)).alias()  # imports MLflow once for all
     works: dict[str, Callable[..., None]] = {"die": promote_and_die, "race": race}
     pids = []
     for root, *rest in (job.split(":") for job in jobs):

@@ -288,7 +288,7 @@ def test_a_champion_set_by_hand_that_no_round_made_can_be_replaced(home: Path) -
     registry = with_champion_2(home)
     made = registry.store.create_model_version("policy", str(home / "by hand"))
     registry.store.set_registered_model_alias("policy", "champion", str(made.version))
-    with pytest.raises(NotFound, match="no version 4 that a round registered"):
+    with pytest.raises(NotFound, match="version 4, which no round registered"):
         registry.champion()
     assert registry.promote("2", "4", "back to what rounds made", "ana") == "done"
 
