@@ -143,7 +143,8 @@ def _beyond(workspace: Workspace, annotator: str) -> list[str]:
     lines = [f"the DVC remote {remote} ({data.address(remote)}) has the data of pushed rounds"] if remote else []
     if any(annotator in str(entry.facts) for entry in audit.read(workspace.audit)):
         lines.append(
-            f"{workspace.name(workspace.audit)} names the annotator, and so does its copy in MLflow; lines are never rewritten"
+            f"{workspace.name(workspace.audit)} names the annotator, and so does its copy in MLflow; lines are never "
+            "rewritten"
         )
     return [
         *lines,
