@@ -7,6 +7,7 @@ from pathlib import Path
 
 import pytest
 
+from core.errors import BadWorkspace
 from evaluation.verdict import Finding, Verdict
 from tasks.registry import audit, consistency
 from tasks.registry.alias import Registry
@@ -174,7 +175,7 @@ def test_another_registry_is_not_taken_for_the_own_one(
     made: Workspace, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     monkeypatch.setenv("MLFLOW_TRACKING_URI", f"sqlite:///{tmp_path / 'other.db'}")
-    with pytest.raises(Inconsistent, match="MLFLOW_TRACKING_URI"):
+    with pytest.raises(BadWorkspace, match="MLFLOW_TRACKING_URI"):
         opens(made)
     monkeypatch.delenv("MLFLOW_TRACKING_URI")
     assert opens(made)
