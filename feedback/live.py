@@ -14,7 +14,7 @@ from feedback import store
 from feedback.arrow import from_table
 from feedback.marks import score_of, stated_scale, thumb
 from feedback.schema import FeedbackEvent, Judgement
-from feedback.stored import Answer
+from feedback.stored import Answer, Event
 from feedback.votes import CHOICES, chronological, effective, is_known, last_votes, person, votes
 
 OUTSIDE_SOURCE = "inbox:"
@@ -93,7 +93,7 @@ def _stored(folder: Path, versions: Sequence[str]) -> list[FeedbackEvent]:
     return from_table(table.filter(pa.array(selected, pa.bool_())))
 
 
-def _person(event: FeedbackEvent) -> str:
+def _person(event: Event) -> str:
     """All unknown givers of files that were put into the inbox by hand count as one: one person may have written them.
 
     Three such records would otherwise be three people, enough for the guard `harm` to roll back the champion.
