@@ -37,5 +37,7 @@ def prepare() -> None:
 
 
 def _print_traceback(kind: type[BaseException], error: BaseException, trace: TracebackType | None) -> None:
-    """The traceback of a bug, which quotes what the error is about."""
+    """The traceback of a bug, which quotes what the error is about; where an interrupt arrived is of no interest."""
+    if issubclass(kind, KeyboardInterrupt):
+        return
     sys.stderr.write(shown("".join(traceback.format_exception(kind, error, trace))))

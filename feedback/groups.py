@@ -21,7 +21,7 @@ from scipy.sparse.csgraph import connected_components
 
 from feedback import items
 from feedback.schema import FeedbackEvent, GroupedPrompt, Turn, prompt_id, version_1_id
-from feedback.similarity import near_links
+from feedback.similarity import near_any, near_links
 from feedback.stored import Event, EventsWith, StoredPrompt
 from feedback.unicode_forms import compatible
 
@@ -117,9 +117,22 @@ class Grouping:
             stored: the same for the events that were stored earlier.
         """
         fixed = self._fixed.ids(self._known, events)
+        fixed -= self._near_known(fixed)
         by_item = iter(items.by_item(events(fixed), stored(fixed)) if fixed else ())
         by_prompt = self._by_prompt(fixed)
         return [next(by_item) if prompt in fixed else by_prompt[prompt] for prompt in prompts]
+
+    def _near_known(self, fixed: Collection[str]) -> set[str]:
+        """The new fixed prompts that are near-identical to a stored prompt, and so join its group.
+
+        Grouped by item, they would be in training even if the stored prompt is held out.
+        """
+        new = sorted(prompt for prompt in fixed if prompt not in self._known)
+        if not new:
+            return set()
+        known = {self._openings[prompt] for prompt, group in self._known.items() if not items.is_item(group)}
+        near = {new[ix] for ix in near_any([self._openings[prompt] for prompt in new], sorted(known), THRESHOLD)}
+        return near | {prompt for prompt in new if self._openings[prompt] in known}
 
     def _by_prompt(self, fixed: Collection[str]) -> dict[str, str]:
         openings = {

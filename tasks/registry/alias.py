@@ -246,12 +246,24 @@ class Registry(VersionStore):
         return log.forced.get(version.version) if version.version in log.predecessors else version.tags.get(FORCED)
 
     def rolled_back(self, version: ModelVersion) -> str | None:
-        """The reason why the version was rolled back, by its tag or the log; None if it was not."""
-        return version.tags.get("rolled_back", self.trust.log().rolled_back.get(version.version))
+        """The reason why the version was rolled back, by its tag, the log, or the mirror; None if it was not."""
+        log, number = self.trust.log(), version.version
+        reason = version.tags.get("rolled_back", log.rolled_back.get(number))
+        if reason is None and number not in log.predecessors:
+            reason = self.trust.elsewhere(signed=False).rolled_back.get(number)
+        return reason
 
     def rejected(self, version: ModelVersion) -> bool:
-        """True if the gates rejected the version, by its tag or the log."""
-        return version.tags.get("verdict") == "reject" or self.trust.log().rejected(version.version)
+        """True if the gates rejected the version: by its tag, the log, or the mirror if another machine registered it.
+
+        Anybody who can write to MLflow can thereby have a version refused, but none accepted.
+        """
+        if version.tags.get("verdict") == "reject":
+            return True
+        log = self.trust.log()
+        logged = log.versions.get(("policy", version.version))
+        known = log if logged and logged.registered else self.trust.elsewhere(signed=False)
+        return known.rejected(version.version)
 
     def send(self) -> None:
         """Send new lines of the audit log to MLflow. A failure is logged: the next command sends them."""

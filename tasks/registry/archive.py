@@ -27,6 +27,9 @@ SAVED = "round"
 FEEDBACK_PURGED, VOTES_PURGED = "feedback_purged", "votes_purged"
 """Tags of the run of a round that lost feedback or votes to `rounds feedback forget --purge`: when, and by whom."""
 
+_NUMBER = re.compile("[0-9]{1,9}")
+"""The tag `round`; a run on which somebody edited it is no round."""
+
 PAGE = 1000
 """Runs per request to MLflow, its maximum."""
 
@@ -123,7 +126,7 @@ class Archive:
         while experiments:
             # runs of steps have no tag `round_key`
             page = self._store.search_runs(experiments, "tags.round_key LIKE '%'", max_results=PAGE, page_token=token)
-            rounds += [_past(run) for run in page]
+            rounds += [_past(run) for run in page if _NUMBER.fullmatch(run.data.tags.get("round", ""))]
             token = page.token
             if not token:
                 break

@@ -43,7 +43,7 @@ def carry_out(round: Round, registry: Registry, version: ModelVersion, verdict: 
     """
     if verdict.result == "promote":
         verdict = _promote_or_hold(round, registry, version, verdict)
-        if version.tags["verdict"] != verdict.result:
+        if version.tags.get("verdict") != verdict.result:
             registry.mark(version, {"verdict": verdict.result})
     return verdict
 

@@ -33,6 +33,10 @@ _LOST = (
 """What to do about a version whose files are lost or damaged."""
 
 
+NO_ROUND = -1
+"""The round of a version whose tag `round` is missing or not a number."""
+
+
 class ModelVersion(NamedTuple):
     """A registered version of a model."""
 
@@ -43,7 +47,7 @@ class ModelVersion(NamedTuple):
     run_id: str
     """Id of the run of the round that registered it."""
     digest: str
-    """SHA-256 of its folder, see `core.files.digest`."""
+    """SHA-256 of its folder by its tag, see `core.files.digest`; empty if somebody deleted the tag."""
     tags: Mapping[str, str]
     created: datetime
 
@@ -273,4 +277,13 @@ def _read(version: Any, name: str) -> ModelVersion:
     tags = dict(version.tags)
     created = datetime.fromtimestamp(version.creation_timestamp / 1000, UTC)
     # `version` is an int in a database store and a str over HTTP
-    return ModelVersion(name, str(version.version), int(tags["round"]), version.run_id, tags["digest"], tags, created)
+    digest_tag = tags.get("digest", "")
+    return ModelVersion(name, str(version.version), _round_of(tags), version.run_id, digest_tag, tags, created)
+
+
+def _round_of(tags: Mapping[str, str]) -> int:
+    """The round by the tag, which anybody who can write to the server can edit or delete."""
+    try:
+        return int(tags["round"])
+    except (KeyError, ValueError):
+        return NO_ROUND

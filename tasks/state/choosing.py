@@ -94,6 +94,7 @@ def current(folder: Path | None = None) -> Workspace:
         BadWorkspace: it does not exist. It is not created, so that a mistyped name does not give an empty workspace.
     """
     root = _selected(folder)
+    make_new_files_private(root)
     if not root.exists() or (root.is_dir() and not any(root.iterdir())):
         raise BadWorkspace(
             f"there is no workspace at {root}; name another one, or create it: `rounds init {quote(str(root))}`"
@@ -108,6 +109,7 @@ def examined(folder: Path | None = None) -> Workspace:
         BadWorkspace: there is nothing of a workspace in the folder.
     """
     workspace = Workspace(_selected(folder).resolve())
+    make_new_files_private(workspace.root)
     if not any((workspace.root / name).exists() for name in (*SHIPPED, "data")):
         return current(folder)
     return workspace
@@ -119,7 +121,9 @@ def current_or_planned(folder: Path | None = None) -> Workspace:
     Raises:
         BadWorkspace: the folder is neither empty nor a workspace.
     """
-    return planned(_selected(folder))
+    root = _selected(folder)
+    make_new_files_private(root)
+    return planned(root)
 
 
 def current_or_server(folder: Path | None = None) -> Workspace:
@@ -128,7 +132,7 @@ def current_or_server(folder: Path | None = None) -> Workspace:
     Raises:
         BadWorkspace: it does not exist and `MLFLOW_TRACKING_URI` is not set, or the folder is no workspace.
     """
-    return planned(_selected(folder)) if os.environ.get("MLFLOW_TRACKING_URI") else current(folder)
+    return current_or_planned(folder) if os.environ.get("MLFLOW_TRACKING_URI") else current(folder)
 
 
 def _selected(folder: Path | None) -> Path:

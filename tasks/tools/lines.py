@@ -19,6 +19,7 @@ from typing import TYPE_CHECKING, NamedTuple
 from urllib.parse import urlsplit
 
 from core.errors import BadWorkspace, Damaged, NotFound, RoundsError
+from core.urls import without_secrets
 from tasks.state import identity, records
 from tasks.state.identity import WorkspaceIdentity
 from tasks.state.line import POLICY, LineRecord, ModelLine, line_record, of_experiment, own_name
@@ -297,8 +298,17 @@ def _places(store: "MlflowClient", experiment: str) -> Mapping[str, tuple[Worksp
 
 
 def _read_places(tags: Mapping[str, str]) -> Mapping[str, tuple[WorkspacePlace, ...]]:
-    listed = {name.removeprefix(WORKSPACE): text for name, text in tags.items() if name.startswith(WORKSPACE)}
-    return {own: tuple(WorkspacePlace(*place) for place in json.loads(text)) for own, text in listed.items()}
+    """The lists of workspaces. One that somebody edited on the server, so that it is no such list, is left out."""
+    listed: dict[str, tuple[WorkspacePlace, ...]] = {}
+    for name, text in tags.items():
+        if name.startswith(WORKSPACE):
+            with suppress(ValueError, TypeError, RecursionError):
+                listed[name.removeprefix(WORKSPACE)] = tuple(_place(*place) for place in json.loads(text))
+    return listed
+
+
+def _place(host: object, root: object) -> WorkspacePlace:
+    return WorkspacePlace(str(host), str(root))
 
 
 def _list(store: "MlflowClient", experiment: str, own: WorkspaceIdentity, places: tuple[WorkspacePlace, ...]) -> None:
@@ -319,6 +329,9 @@ def _names(lines: Iterable[KnownLine]) -> str:
 
 
 def _address(root: Path) -> str:
-    """The address of the store, without user and password."""
-    parts = urlsplit(tracking.uri(root))
-    return parts._replace(netloc=parts.netloc.rpartition("@")[2]).geturl() if parts.netloc else tracking.uri(root)
+    """The address of the store, without user, password and other secrets."""
+    address = tracking.uri(root)
+    parts = urlsplit(address)
+    if parts.netloc:
+        address = parts._replace(netloc=parts.netloc.rpartition("@")[2]).geturl()
+    return without_secrets(address)

@@ -268,6 +268,8 @@ def moved(source: str, root: Path) -> str | None:
     before = next((folder for folder in path.parents if folder.name == Workspace(root).artifacts.name), None)
     if urlsplit(source).scheme not in ("", "file") or before is None or before.exists():
         return None
+    if before == Workspace(root.resolve()).artifacts:
+        return None  # it was deleted
     return (
         f"{before} is not there: the workspace was moved or copied from {before.parent}, and MLflow's database has the "
         f"old paths; move it back, or let them lead here with `ln -s {shlex.quote(str(root.resolve()))} "

@@ -86,3 +86,14 @@ def test_ratings_of_different_items_are_not_compared() -> None:
     ]
     assert cast(with_scores) != []
     assert cast(regroup(with_scores)) == []
+
+
+def test_a_fixed_prompt_near_a_stored_one_joins_its_group() -> None:
+    question = "How do I return the blue kettle that I bought in your shop last week?"
+    stored = vote("0", question=question)
+    known = [GroupedPrompt(stored.prompt_id, "held out", stored.prompt)]
+    copies = [
+        vote(f"{n}", question=f"{question[:-1]}{end}", answers=(f"a{n}", f"b{n}"))
+        for n, end in enumerate([" please"] * MIN_ITEMS + [""] * MIN_ITEMS)
+    ]
+    assert {each.prompt_group for each in regroup(copies, known)} == {"held out"}

@@ -109,3 +109,14 @@ def test_a_withdrawn_record_does_not_count_even_if_its_withdrawal_names_no_versi
     waiting = [vote("4", outcome="skip", supersedes=other.feedback_id)]
     assert [event.source_id for event in live.on_versions(tmp_path, [], ["2"])] == ["2"]
     assert live.on_versions(tmp_path, waiting, ["2"]) == []
+
+
+def test_unknown_givers_of_files_from_outside_count_as_one_person() -> None:
+    def people(source: str) -> int:
+        records = [
+            judged(f"{n}", answer=f"a{n}", annotator_id="unknown", source=f"{source}{n}", flags=("harmful",))
+            for n in range(3)
+        ]
+        return len({opinion.person for opinion in live.opinions(records)})
+
+    assert (people("inbox:"), people("http")) == (1, 3)

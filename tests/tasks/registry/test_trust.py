@@ -12,6 +12,10 @@ from tasks.registry import audit, promotion, signing
 from tasks.registry.alias import NeverChampion, Registry, RolledBack
 from tasks.registry.promotion import VersionRejected
 from tasks.registry.trust import KnownDigest, Unverified, decide
+from tasks.registry.versions import NO_ROUND
+from tasks.state.line import POLICY
+from tasks.state.workspace import Workspace
+from tasks.tools import lines
 from tests.tasks.registry.test_registry import champion, moves, registered, with_champion_2
 
 pytestmark = pytest.mark.filterwarnings("ignore:The ``noload`` loader strategy:DeprecationWarning")
@@ -134,7 +138,8 @@ def elsewhere(home: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Pa
     with_champion_2(home)
     monkeypatch.setenv("MLFLOW_TRACKING_URI", f"sqlite:///{home / 'mlflow.db'}")
     root = tmp_path / "other machine"
-    root.mkdir()
+    (root / "data").mkdir(parents=True)
+    lines.note(Workspace(root), POLICY)  # as `rounds adopt policy` does
     return root
 
 
@@ -175,3 +180,27 @@ def test_a_tag_that_differs_from_the_mirror_is_compared_with_the_files(elsewhere
 def test_an_emergency_does_not_depend_on_a_key_that_cannot_be_read(elsewhere: Path) -> None:
     write_json(elsewhere / "params.yaml", {"audit": {"trusted_keys": ["missing.pub"]}})
     assert Registry(elsewhere).rollback(None, "rude", "ana").now.version == "1"
+
+
+def test_a_version_whose_tags_somebody_deleted_is_still_found_by_the_log(home: Path) -> None:
+    registry = with_champion_2(home)
+    for name in ("digest", "round"):
+        registry.store.delete_model_version_tag("policy", "1", name)
+    version = registry.version("1")
+    assert (version.digest, version.round, registry.trust.known(version).source) == ("", NO_ROUND, "log")
+    assert registry.rollback(None, "rude", "ana").now.version == "1"
+
+
+def test_what_the_log_of_another_machine_rejected_stays_rejected(home: Path, elsewhere: Path) -> None:
+    registry = Registry(home)
+    tags = {"round": "9", "round_key": "key9", "verdict": "reject"}
+    run = registered(registry, 9, "reward").run_id
+    rejected = registry.register("policy", home / "data/checkpoints/policy 0", run, tags, {})
+    registry.rollback(None, "rude", "ana")
+    tag(registry, rejected.version, "verdict", "promote")
+    registry.store.delete_model_version_tag("policy", "2", "rolled_back")
+    other = Registry(elsewhere)
+    with pytest.raises(VersionRejected):
+        promotion.by_hand(other, rejected.version, "fine", "eve", force=False, unverified=True)
+    with pytest.raises(RolledBack, match="rude"):
+        promotion.by_hand(other, "2", "fine", "eve", force=False, unverified=True)

@@ -43,7 +43,7 @@ def test_a_local_database_has_the_line_policy_and_no_record(
     shutil.copyfile(empty_store, workspace.database)
     finished_round(workspace, 0)
     assert Registry(workspace.root).line == POLICY
-    assert experiments(workspace.root) == {"rounds", "promotions"}
+    assert experiments(workspace.root) == {"rounds", "promotions", "audit"}
     assert not workspace.line.exists()
 
 
@@ -104,12 +104,31 @@ def test_the_address_of_a_server_may_change(team: Team, tmp_path: Path, monkeypa
     assert record.server.endswith("moved.db")
 
 
-def test_a_password_of_the_address_is_not_recorded(monkeypatch: pytest.MonkeyPatch, tmp_path: Path) -> None:
-    monkeypatch.setenv("MLFLOW_TRACKING_URI", "https://ana:secret@mlflow.example:5000/base")
+@pytest.mark.parametrize(
+    ("address", "recorded"),
+    [
+        ("https://ana:secret@mlflow.example:5000/base", "https://mlflow.example:5000/base"),
+        ("postgresql://db/mlflow?password=secret", "postgresql://db/mlflow?password=***"),
+    ],
+)
+def test_a_password_of_the_address_is_not_recorded(
+    address: str, recorded: str, monkeypatch: pytest.MonkeyPatch, tmp_path: Path
+) -> None:
+    monkeypatch.setenv("MLFLOW_TRACKING_URI", address)
     lines.note(Workspace(tmp_path), ModelLine("a-1"))
     record = line_record(Workspace(tmp_path))
     assert record is not None
-    assert record.server == "https://mlflow.example:5000/base"
+    assert record.server == recorded
+
+
+@pytest.mark.parametrize("text", ["garbage", "[1]", '[["host"]]', "[" * 5000])
+def test_a_list_of_workspaces_that_somebody_edited_is_left_out(team: Team, text: str) -> None:
+    begun = team("a")
+    name = settled(begun)
+    store = tracking.client(begun.root)
+    for known in lines.every(store):
+        store.set_experiment_tag(known.experiment, f"{lines.WORKSPACE}{'0' * 32}", text)
+    assert settled(begun) == name
 
 
 def test_rounds_that_the_server_does_not_have_are_no_new_line(

@@ -323,3 +323,8 @@ def test_tables_are_marked_as_tables_and_replaced_when_stored_again(tmp_path: Pa
     assert json.loads(file.read_text()) == {"columns": ["a", "b"], "data": [[1, "x"], [2, None]]}
     logged = run.store.get_run(run.run_id).data.tags["mlflow.loggedArtifacts"]
     assert json.loads(logged) == [{"path": f"probes/{name}.json", "type": "table"} for name in ("traps", "red_team")]
+
+
+def test_deleted_artifacts_are_no_moved_workspace(tmp_path: Path) -> None:
+    assert tracking.moved((tmp_path / "mlruns/1").as_uri(), tmp_path) is None
+    assert "elsewhere" in (tracking.moved((tmp_path / "elsewhere/mlruns/1").as_uri(), tmp_path) or "")
