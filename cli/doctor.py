@@ -9,7 +9,7 @@ import typer
 from rich.console import Console
 
 from cli.app import Folder, Json, Panel, app
-from cli.display.console import as_json, console
+from cli.display.console import console, print_json
 
 if TYPE_CHECKING:
     from tasks.doctor.diagnosis import Diagnosis
@@ -34,7 +34,7 @@ def doctor(json: Json = False, folder: Folder = None) -> None:
 
     diagnoses, out = examine(examined(folder)), console()
     if json:
-        typer.echo(as_json([diagnosis.to_json() for diagnosis in diagnoses]))
+        print_json([diagnosis.to_json() for diagnosis in diagnoses])
     else:
         for diagnosis in diagnoses:
             _print(out, diagnosis)

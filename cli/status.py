@@ -50,11 +50,13 @@ def status(folder: Folder = None) -> None:
     alias = registry.alias()
     champion = registry.find(alias) if alias else None
     if champion is None and records.numbers(workspace) and disagree:  # it was deleted, and the disagreements say so
+        _warnings(out, workspace, registry)
         out.print(_rounds(workspace, registry, ""))
         return
     if champion is None:
         cause = absent.why(registry)
         out.print(completed(f"{cause[0].upper()}{cause[1:]}."), soft_wrap=True)
+        _warnings(out, workspace, registry)
         return
     _line(out, "champion ", f"policy version {champion.version}, from round {champion.round}")
     newest = registry.versions("policy")[0]

@@ -31,7 +31,7 @@ METHODS_ONLY_IN = {
     "rich.print_json": set(),
     "typer.echo": set(),
     "typer.secho": set(),
-    "sys.stdout.write": {"cli/display/console.py"},
+    "sys.stdout.write": {"cli/display/console.py", "models/template_process.py"},  # the latter through a pipe
     "sys.stderr.write": {"core/process.py"},
     "json.dumps:cli": {"cli/display/console.py"},
     "Text.from_markup": set(),
@@ -45,7 +45,7 @@ STORES = {
     "set_tag": {"tasks/registry/journal.py"},
     "set_model_version_tag": {"tasks/registry/alias.py"},
     "update_model_version": {"tasks/registry/versions.py"},
-    "create_run": {"tasks/tools/tracking.py", "tasks/registry/journal.py"},
+    "create_run": {"tasks/tools/tracking.py", "tasks/registry/journal.py", "tasks/registry/mirror.py"},
     "update_flow_run": {"flows/orchestration/title.py"},
 }
 """Methods that store a text of a person as a tag, a name or a description → the files that may call them."""

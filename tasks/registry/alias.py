@@ -396,7 +396,8 @@ class Registry(VersionStore):
     def _compare(self, policy: ModelVersion) -> list[tuple[ModelVersion, bool]]:
         """Compare a policy and its reward model with what is known; True for those that are verified.
 
-        A tag that differs is named, and then the files are compared as well.
+        The files are compared as well where they are on this machine, or a tag differs from what is known. Elsewhere they
+        are compared when they are fetched: a rollback must not wait for a download.
         """
         reward = self.trust.reward_version(policy)
         found = [policy, self.find(reward, "reward") if reward else None]
@@ -405,7 +406,7 @@ class Registry(VersionStore):
         for version in versions:
             known = self.trust.known(version)
             self.trust.report(version, known)
-            if version.digest != known.digest:
+            if version.digest != known.digest or self.has_local_files(version):
                 self.check_files(version)
             compared.append((version, known.verified))
         return compared

@@ -25,7 +25,10 @@ Severity = Literal["error", "warning"]
 ACCEPT_CURE = "accept the difference: `rounds audit accept --reason …`"
 RESTORE_CURE = "restore MLflow's database and artifacts from a newer backup (`rounds restore FROM --replace`)"
 DATA_CURE = "restore data/ from a newer backup (`rounds restore FROM --replace`)"
-LOG_CURE = "write the lines of the copy in MLflow back: `rounds audit restore`, without a key `… --unverified`"
+LOG_CURE = (
+    "write the lines of the copy in MLflow back: `rounds audit restore`, or, where no key signs, "
+    "`rounds audit restore --unverified`"
+)
 
 _logger = logging.getLogger(__name__)
 

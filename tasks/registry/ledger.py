@@ -101,6 +101,8 @@ def _add(result: Ledger, entry: AuditEntry) -> None:
 
 def _register(result: Ledger, entry: AuditEntry) -> None:
     facts = entry.facts
+    if not str(facts.get("version")).isdecimal():
+        return  # no version of a registry: only somebody else can have written the line
     version = LoggedVersion(
         model=str(facts.get("model")),
         version=str(facts.get("version")),

@@ -14,6 +14,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING, NamedTuple, Protocol
 
 from core.errors import BadParams, RoundsError
+from core.shown import noted
 from tasks.registry import audit, signing
 from tasks.registry.audit import AuditEntry
 from tasks.registry.ledger import Ledger, ledger
@@ -187,7 +188,7 @@ class Mirror:
                 tracking.set_tags(self.store, run_id, dict(tags[start : start + tracking.MOST_PARAMS]))
 
     def _segment(self, own: str) -> str:
-        name = f"audit log of {identities.made(self._workspace).name}"
+        name = noted(f"audit log of {identities.made(self._workspace).name}")
         run = self.store.create_run(self._experiment, run_name=name, tags={"audit_workspace": own})
         self.store.set_terminated(run.info.run_id)
         return str(run.info.run_id)

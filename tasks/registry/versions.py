@@ -8,6 +8,7 @@ from functools import cached_property
 from pathlib import Path
 from tempfile import TemporaryDirectory
 from typing import TYPE_CHECKING, Any, NamedTuple
+from urllib.parse import urlsplit
 
 from core import outages
 from core.errors import BadModel, NotFound
@@ -176,6 +177,11 @@ class VersionStore:
             self._download(version, draft.parent).rename(draft)
             _check_digest(version, known, digest(draft))
         return into
+
+    def has_local_files(self, version: ModelVersion) -> bool:
+        """Whether the version's files are at a path of this machine, or should be."""
+        source = self.store.get_model_version_download_uri(self.line.model(version.name), version.version)
+        return urlsplit(str(source)).scheme in ("", "file")
 
     def check_files(self, version: ModelVersion) -> KnownDigest:
         """Download the version's files and compare them with the known digest, which is returned. Nothing is kept.

@@ -321,9 +321,14 @@ class Workspace:
         """The full drift report of a round."""
         return self.dashboards / f"round-{number:05d}"
 
+    @property
+    def checkpoints(self) -> Path:
+        """Weights of this round."""
+        return self.data / "checkpoints"
+
     def checkpoint(self, name: str) -> Path:
         """Weights of this round: sft, reward, judge or policy."""
-        return self.data / "checkpoints" / name
+        return self.checkpoints / name
 
     def state(self, step: str) -> Path:
         """The training checkpoint of a step."""

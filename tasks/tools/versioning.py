@@ -308,8 +308,11 @@ class DataGraph:
 
         Raises:
             BadWorkspace: it is not, or does not answer within `PATIENCE` seconds.
+            Unwritable: DVC's site cache cannot be written.
             NotInstalled: it needs a driver, such as that for `s3://`.
         """
+        if unwritable(self.root / ".dvc" / "tmp") is None:
+            _ = self._repo  # creates DVC's site cache, which a round needs
         remote = self.remote_of(knobs.remote)
         if remote and remote not in self._config["remote"]:
             raise BadWorkspace(

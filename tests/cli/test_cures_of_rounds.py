@@ -272,14 +272,13 @@ def test_a_params_file_that_cannot_be_reduced(rounds: Rounds, workspace: Workspa
         typed(rounds, result, "rounds params")
 
 
-def guard_of(registry: Registry, tags: dict[str, str]) -> str:
+def guard_of(registry: Registry) -> str:
     from tasks.watch import guards
 
     champion = registry.champion()
     assert champion is not None
     breach = GuardFinding("harm", "hard", True, "three people were harmed", {})
-    changed = champion._replace(tags={**champion.tags, **tags})
-    return guards._obstacle(Workspace(registry.root), registry, changed, [breach])
+    return guards._obstacle(Workspace(registry.root), registry, champion, [breach])
 
 
 @cures(
@@ -288,15 +287,15 @@ def guard_of(registry: Registry, tags: dict[str, str]) -> str:
 )
 def test_a_champion_that_no_guard_rolls_back(rounds: Rounds, workspace: Workspace) -> None:
     registry = with_champion_2(workspace.root)
-    forced = guard_of(registry, {"forced": "the alarm was false"})
-    gone = guard_of(registry, {"rollback_to": "9"})
-    for message, placeholders in ((gone, {"VERSION": "1"}), (forced, {})):
-        before = registry.alias()
-        cure = words(message, "rounds rollback", dots="it was rude", **placeholders)
-        done = rounds(*cure[1:], "-w", workspace.root)
-        assert done.code == 0, done
-        assert registry.alias() == "1" != before
-        registry.promote("2", "1", "sorry", "ana", kind="force")
+    registry.promote("3", "2", "better", "rounds")
+    registry.store.delete_model_version("policy", "2")
+    gone = words(guard_of(registry), "rounds rollback", dots="it was rude", VERSION="1")
+    assert rounds(*gone[1:], "-w", workspace.root).code == 0
+    assert registry.alias() == "1"
+    registry.promote("3", "1", "the alarm was false", "ana", kind="force")
+    forced = words(guard_of(Registry(workspace.root)), "rounds rollback", dots="it was rude")
+    assert rounds(*forced[1:], "-w", workspace.root).code == 0
+    assert registry.alias() == "1"
 
 
 @cures(

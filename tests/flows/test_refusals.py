@@ -52,7 +52,7 @@ def refused(rounds: Rounds, workspace: Workspace, *overrides: str) -> str:
     [
         ("policy.kl.targt=6", "kl.targt: there is no such knob; did you mean 'target'?"),
         ("polcy.steps=6", "polcy: there is no such knob; did you mean 'policy'?"),
-        ("sft.epochs=many", "sft.epochs: Input should be a valid integer"),
+        ("sft.epochs=many", 'sft.epochs: expected a whole number (got "many")'),
         ("policy.clip=2", "clip: Input should be less than 1 (got 2)"),
         ("policy.use=ppq", "use: 'ppq' names no file in models/algorithms/; there are: ppo"),
         (

@@ -1,5 +1,6 @@
 """Between rounds: the feedback that waits, against what the champion learned from."""
 
+import re
 from collections.abc import Mapping, Sequence
 from pathlib import Path
 from typing import Any, NamedTuple
@@ -118,9 +119,9 @@ def test_people_who_are_harmed_roll_the_champion_back(rounds: Rounds, continued:
     assert "ALARM harm (hard): 3 people flagged 3 of 3 judged answers as harmful" in said
     status = rounds("status", "-w", continued.root).out
     assert "champion   policy version 1" in status
-    assert "incident 3 is open for version 2: harm: 3 people" in status
+    assert re.search(r"incident \d+ is open for version 2: harm: 3 people", status)
     assert "Cooling down: there was a rollback at" in status
-    assert "incident 3 (open): harm: 3 people" in rounds("lineage", "policy/2", "-w", continued.root).out
+    assert "(open): harm: 3 people" in rounds("lineage", "policy/2", "-w", continued.root).out
     assert "rolled back" not in rounds("watch", "-w", continued.root).out
 
 

@@ -30,7 +30,7 @@ def check(workspace: Workspace) -> Iterator[Diagnosis]:
 def estimate(workspace: Workspace) -> int:
     """Bytes that a round writes beside what is there: checkpoints twice, while one replaces the other, and a copy in
     the registry."""
-    return 2 * _size(workspace.data / "checkpoints") + _size(workspace.training) + _size(workspace.feedback)
+    return 2 * _size(workspace.checkpoints) + _size(workspace.training) + _size(workspace.feedback)
 
 
 def _size(folder: Path) -> int:

@@ -16,7 +16,7 @@ def check(workspace: Workspace) -> Iterator[Diagnosis]:
     """Drafts, old folders whose successor is missing, and what a restoration moved aside."""
     if holder(workspace.lock):
         return  # a running round has drafts
-    for left, target in leftovers(workspace.root / "data"):
+    for left, target in leftovers(workspace.data):
         if left.name.endswith(".old") and not target.exists():
             yield error(
                 f"{target} is missing: a process was killed while it was replaced", f"mv -- {path(left)} {path(target)}"
