@@ -396,8 +396,8 @@ class Registry(VersionStore):
     def _compare(self, policy: ModelVersion) -> list[tuple[ModelVersion, bool]]:
         """Compare a policy and its reward model with what is known; True for those that are verified.
 
-        The files are compared as well where they are on this machine, or a tag differs from what is known. Elsewhere they
-        are compared when they are fetched: a rollback must not wait for a download.
+        The files are compared as well where they are on this machine, or a tag differs from what is known. Elsewhere
+        they are compared when they are fetched: a rollback must not wait for a download.
         """
         reward = self.trust.reward_version(policy)
         found = [policy, self.find(reward, "reward") if reward else None]

@@ -167,7 +167,7 @@ class Archive:
         """File name → content of one artifact folder of a run; empty if the folder does not exist."""
         with TemporaryDirectory(prefix="rounds-") as temporary:
             try:
-                copy = tracking.download(self._root, self._store, run_id, folder, temporary)
+                copy = tracking.download(self._store, run_id, folder, temporary)
             except NoFiles:
                 return {}
             return {file.name: file.read_bytes() for file in sorted(copy.iterdir()) if file.is_file()}
@@ -196,7 +196,7 @@ class Archive:
         """
         with TemporaryDirectory(prefix="rounds-") as folder:
             try:
-                files = tracking.download(self._root, self._store, past.run_id, SAVED, folder)
+                files = tracking.download(self._store, past.run_id, SAVED, folder)
             except NoFiles as error:
                 raise NotFound(
                     f"{past.name}: its saved files ({SAVED}/) are missing from MLflow; restore the "

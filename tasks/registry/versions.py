@@ -259,9 +259,8 @@ class VersionStore:
         except (MlflowException, OSError) as error:
             if known := outages.explained(error):
                 raise known from error
-            cure = tracking.moved(source, self.root)
             raise BadModel(
-                f"{version.name} version {version.version}: no files at {source}; {cure or _LOST}\n{error}"
+                f"{version.name} version {version.version}: no files at {source}; {_LOST}\n{error}"
             ) from error
         return Path(path)
 

@@ -12,7 +12,6 @@ from dataclasses import dataclass
 from functools import cached_property
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, Literal
-from urllib.parse import unquote, urlsplit
 
 from core import nested, outages, urls
 from core.errors import RoundsError
@@ -239,7 +238,7 @@ def find_or_create(
     return str(store.create_run(experiment_id, run_name=name, tags=_noted({**identity, **tags})).info.run_id)
 
 
-def download(root: Path, store: "MlflowClient", run_id: str, folder: str, into: str) -> Path:
+def download(store: "MlflowClient", run_id: str, folder: str, into: str) -> Path:
     """Copy a folder of a run's artifacts below the folder `into`; returns the path of the copy.
 
     Raises:
@@ -252,29 +251,9 @@ def download(root: Path, store: "MlflowClient", run_id: str, folder: str, into: 
     except (MlflowException, OSError) as error:
         if known := outages.explained(error):
             raise known from error
-        source = str(store.get_run(run_id).info.artifact_uri)
-        cure = moved(source, root)
-        if cure is None:
-            cure = "restore the artifact store from a backup"
-        raise NoFiles(f"run {run_id} has no folder {folder}/ in MLflow; {cure}: {error}") from error
-
-
-def moved(source: str, root: Path) -> str | None:
-    """What to do if the address of an artifact names a folder of artifacts that is not there; None if it is.
-
-    MLflow keeps whole paths, so a workspace that was moved has its files, and MLflow looks for them where they were.
-    """
-    path = Path(unquote(urlsplit(source).path) if source.startswith("file:") else source)
-    before = next((folder for folder in path.parents if folder.name == Workspace(root).artifacts.name), None)
-    if urlsplit(source).scheme not in ("", "file") or before is None or before.exists():
-        return None
-    if before == Workspace(root.resolve()).artifacts:
-        return None  # it was deleted
-    return (
-        f"{before} is not there: the workspace was moved or copied from {before.parent}, and MLflow's database has the "
-        f"old paths; move it back, or let them lead here with `ln -s {shlex.quote(str(root.resolve()))} "
-        f"{shlex.quote(str(before.parent))}`"
-    )
+        raise NoFiles(
+            f"run {run_id} has no folder {folder}/ in MLflow; restore the artifact store from a backup: {error}"
+        ) from error
 
 
 def experiment_of(store: "MlflowClient", run_id: str) -> str | None:

@@ -106,10 +106,9 @@ def test_another_registry(
 ) -> None:
     where, other = ("-w", finished.root), f"sqlite:///{workspace.root}/mlflow.db"
     monkeypatch.setenv("MLFLOW_TRACKING_URI", other)
-    for command in (("status",), ("rollback", "--reason", "rude"), ("plan", "--new")):
+    for command in (("status",), ("rollback", "--reason", "rude"), ("round", "--new")):
         failed = rounds(*command, *where)
-        assert f"{other} does not have the run of round 1" in failed.out + failed.err
-        assert "unset MLFLOW_TRACKING_URI" in failed.out + failed.err
+        assert "MLFLOW_TRACKING_URI" in failed.out + failed.err
     monkeypatch.delenv("MLFLOW_TRACKING_URI")
     assert "policy version 2" in rounds("status", *where).out
 
@@ -117,7 +116,7 @@ def test_another_registry(
 def test_a_registry_that_is_gone(rounds: Rounds, continued: Workspace) -> None:
     continued.database.rename(continued.root / "elsewhere.db")
     failed = rounds("plan", "-w", continued.root)
-    assert (failed.code, str(continued.database) in failed.err) == (2, True)
+    assert "the registry does not have it" in failed.out + failed.err
     assert not continued.database.exists()
     (continued.root / "elsewhere.db").rename(continued.database)
     assert rounds("plan", "-w", continued.root).code == 0

@@ -51,7 +51,7 @@ def test_what_is_finished_can_be_read(old: Workspace, rounds: Rounds) -> None:
     assert (champion.version, champion.round) == ("2", 1)
     status = rounds("status", "-w", old.root)
     assert (status.code, "Traceback" in status.err) == (0, False)
-    assert "hold" in status.out
+    assert "held" in status.out
     traced = json.loads(rounds("lineage", "policy@champion", "--json", "-w", old.root).out)
     assert [row["round"] for row in traced["rounds"]] == [1]
 

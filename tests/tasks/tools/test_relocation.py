@@ -54,9 +54,7 @@ def test_a_moved_workspace_finds_its_artifacts(
     champion = registry.champion()
     assert champion is not None
     assert (registry.fetch(champion, tmp_path / "fetched") / "model.safetensors").read_text() == "weights"
-    assert Path(
-        tracking.download(moved.root, registry.store, champion.run_id, "round", str(tmp_path)), "note.txt"
-    ).exists()
+    assert Path(tracking.download(registry.store, champion.run_id, "round", str(tmp_path)), "note.txt").exists()
     assert addresses(moved) == {urls.folder(moved.root)}
     assert not registered.root.exists()
     assert [record.levelname for record in caplog.records if record.name == relocation.__name__] == ["WARNING"]

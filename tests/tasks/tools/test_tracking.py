@@ -66,9 +66,7 @@ def test_runs_and_versions_stay_in_a_workspace_of_any_name(
     shutil.copyfile(empty_store, root / "mlflow.db")
     run = opened(root)
     run.text("number: 3", "round/round.yaml")
-    assert (
-        tracking.download(root, run.store, run.run_id, "round", str(tmp_path)) / "round.yaml"
-    ).read_text() == "number: 3"
+    assert (tracking.download(run.store, run.run_id, "round", str(tmp_path)) / "round.yaml").read_text() == "number: 3"
     registry = Registry(root)
     version = registry.register("policy", weights, run.run_id, {"round": "3", "round_key": "abc"}, {})
     registry.fetch(version, root / "data" / "champion")
@@ -323,8 +321,3 @@ def test_tables_are_marked_as_tables_and_replaced_when_stored_again(tmp_path: Pa
     assert json.loads(file.read_text()) == {"columns": ["a", "b"], "data": [[1, "x"], [2, None]]}
     logged = run.store.get_run(run.run_id).data.tags["mlflow.loggedArtifacts"]
     assert json.loads(logged) == [{"path": f"probes/{name}.json", "type": "table"} for name in ("traps", "red_team")]
-
-
-def test_deleted_artifacts_are_no_moved_workspace(tmp_path: Path) -> None:
-    assert tracking.moved((tmp_path / "mlruns/1").as_uri(), tmp_path) is None
-    assert "elsewhere" in (tracking.moved((tmp_path / "elsewhere/mlruns/1").as_uri(), tmp_path) or "")
