@@ -100,7 +100,11 @@ def _warnings(out: Console, workspace: Workspace, registry: Registry) -> None:
     for sentence in sentences(incidents.every(workspace.audit)):
         out.print(sentence, style="red", soft_wrap=True)
     for entry in intake.unread(workspace):
-        out.print(f"Not read, because it is no file: {entry}; remove it.", style="yellow", soft_wrap=True)
+        out.print(
+            f"Not read, because it is no file or its name is not UTF-8: {entry}; remove or rename it.",
+            style="yellow",
+            soft_wrap=True,
+        )
 
 
 def _open_round(out: Console, workspace: Workspace) -> None:

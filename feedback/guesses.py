@@ -245,7 +245,7 @@ def _lines(guess: Guess, count: int) -> Iterator[str]:
     if "licence" not in guess.fields:
         yield "# constant: {licence: CC-BY-4.0}  # what is the same in all records"
     if guess.others:
-        yield f"# Kept in `extra`: {', '.join(column.path for column in guess.others)}"
+        yield f"# Kept in `extra`: {', '.join(_in_comment(column.path) for column in guess.others)}"
 
 
 def _texts(guess: Guess) -> Iterator[str]:
@@ -253,8 +253,8 @@ def _texts(guess: Guess) -> Iterator[str]:
     if _ends_with_answer(guess):
         talk = guess.prompts[0].path
         worse = f", {_quoted(guess.answers[0].path)}" if guess.answers else ""
-        yield f'prompt: "{talk}[:-1]"  # the turns before the last one'
-        yield f'answers: ["{talk}[-1].{_text_key(guess.prompts[0])}"{worse}]'
+        yield f"prompt: {_escaped(f'{talk}[:-1]')}  # the turns before the last one"
+        yield f"answers: [{_escaped(f'{talk}[-1].{_text_key(guess.prompts[0])}')}{worse}]"
         return
     yield f"prompt: {_paths(guess.prompts) or OPEN}{_sample(guess.prompts)}"
     if guess.system:
@@ -283,7 +283,7 @@ def _turns(texts: Sequence[Column]) -> Iterator[str]:
     keys = speaker_and_text(turns[0]) if turns else None
     if keys is None or keys in (("role", "content"), ("from", "value")):
         return
-    yield f"turns: {{role: {keys[0]}, content: {keys[1]}, speakers: {{"
+    yield f"turns: {{role: {_quoted(keys[0])}, content: {_quoted(keys[1])}, speakers: {{"
     names = list(dict.fromkeys(text_of(turn.get(keys[0])) for turn in turns))
     yield from (f"  {_quoted(name)}: {OPEN},  # user, assistant or system" for name in names)
     yield "}}"
@@ -306,7 +306,7 @@ def _undecided(guess: Guess) -> list[str]:
     """What to write if no column seems to judge."""
     if len(guess.answers) < 2 and not any(answer.is_many for answer in guess.answers):
         if marks := _marks(guess):
-            named = f"good or bad by {', '.join(marks)}"
+            named = f"good or bad by {', '.join(map(_in_comment, marks))}"
             return [f"winner: {OPEN}  # {named}; or remove this line: every answer is to be imitated"]
         return ["# Without winner or scores, the answer is a demonstration to imitate."]
     return [f"order: {OPEN}  # best_first or worst_first if the answers are listed by rank; or use winner or scores"]
@@ -344,7 +344,7 @@ def _winner(column: Column, guess: Guess) -> Iterator[str]:
     """How one column may name the better answer."""
     names = guess.answers[0].path.removesuffix(EACH) + NAMES if guess.answers and guess.answers[0].is_many else ""
     if all(isinstance(value, str) and ">" in value for value in column.values):
-        yield f"order:\n  path: {_quoted(column.path)}  # such as {column.values[0][:60]}"
+        yield f"order:\n  path: {_quoted(column.path)}  # such as {_in_comment(column.values[0][:60])}"
         yield f"  best: {OPEN}  # first or last"
         yield f"  equals: {OPEN}  # {f'{_quoted(names)}, ' if names else ''}or use values: {{A: 0, B: 1}}"
         return
@@ -382,7 +382,9 @@ def _meanings(guess: Guess) -> str:
     if len(guess.answers) < 2 and not any(answer.is_many for answer in guess.answers) and guess.prompts:
         return "good or bad; or skip"
     named = guess.answers if len(guess.answers) > 1 else []
-    which = ", ".join(f"{ix} is {column.path}" for ix, column in enumerate(named)) or "0 is the first answer"
+    which = (
+        ", ".join(f"{ix} is {_in_comment(column.path)}" for ix, column in enumerate(named)) or "0 is the first answer"
+    )
     return f"{which}; or [0, 2] with a strength; or tie, tie_both_bad, skip"
 
 
@@ -413,4 +415,14 @@ def _quoted(path: str) -> str:
         "no",
         "on",
     )
-    return path if plain and path == path.strip() and path.lower() != "off" else json.dumps(path, ensure_ascii=False)
+    return path if plain and path == path.strip() and path.lower() != "off" else _escaped(path)
+
+
+def _escaped(text: str) -> str:
+    """In double quotes, on one line: YAML also ends lines at characters that JSON does not escape, such as U+2028."""
+    return json.dumps(text, ensure_ascii=not text.isprintable())
+
+
+def _in_comment(text: str) -> str:
+    """A name as part of a comment: a line break in it would end the comment, and its rest would be read as the map."""
+    return text if text.isprintable() else _escaped(text)

@@ -18,7 +18,7 @@ def write(path: Path, pairs: Sequence[AnswerPair]) -> None:
 
 def read(path: Path) -> list[AnswerPair]:
     """Read pairs from a file."""
-    return [_PAIR.validate_json(line) for line in path.read_text(encoding="utf-8").splitlines()]
+    return [_PAIR.validate_json(line) for line in path.read_bytes().splitlines()]  # a str also ends lines at U+2028
 
 
 def pairs_id(path: Path) -> str:

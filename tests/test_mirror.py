@@ -42,7 +42,6 @@ ELSEWHERE = {
     "feedback/packaging/json_lines.py": "feedback/packaging/test_packaging.py",
     "feedback/packaging/kinds.py": "feedback/packaging/test_packaging.py",
     "feedback/packaging/raw.py": "feedback/packaging/test_packaging.py",
-    "feedback/pairs.py": "tasks/people/test_ballots.py",
     "feedback/superseding.py": "feedback/test_trust.py",
     "feedback/transcripts.py": "feedback/sources/test_hh_rlhf.py",
     "feedback/rejects.py": "tasks/steps/test_ingest.py",

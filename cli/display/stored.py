@@ -69,6 +69,6 @@ def _counts(name: str, values: Mapping[str, int]) -> Iterator[str]:
     """One line for each of the first values, and one for the rest."""
     shown = [*values.items()][:SHOWN]
     yield f"by {name}:" + ("" if shown else " none")
-    yield from (f"{count:>9,}  {value}" for value, count in shown)
+    yield from (f"{count:>9,}  {' '.join(str(value).split())}" for value, count in shown)
     if rest := len(values) - len(shown):
         yield f"{sum(values.values()) - sum(count for _, count in shown):>9,}  in {rest} others"

@@ -71,14 +71,23 @@ def _settings(workspace: Workspace, overrides: Sequence[str]) -> IngestSettings:
 def waiting(workspace: Workspace) -> list[Path]:
     """The files in the inbox in the order in which they were handed in: a person's last vote counts."""
     files = workspace.inbox.iterdir() if workspace.inbox.is_dir() else ()
-    records = (file for file in files if packaging.is_named_as_records(file.name) and file.is_file())
+    records = (file for file in files if packaging.is_named_as_records(file.name) and is_readable(file))
     return sorted(records, key=lambda file: (file.stat().st_mtime_ns, file.name))
 
 
 def unread(workspace: Workspace) -> list[Path]:
-    """What lies in the inbox under the name of a file of records and is none: folders, pipes, links to nowhere."""
+    """What lies in the inbox under the name of a file of records and is not read: folders, pipes, links to nowhere."""
     entries = workspace.inbox.iterdir() if workspace.inbox.is_dir() else ()
-    return sorted(entry for entry in entries if packaging.is_named_as_records(entry.name) and not entry.is_file())
+    return sorted(entry for entry in entries if packaging.is_named_as_records(entry.name) and not is_readable(entry))
+
+
+def is_readable(entry: Path) -> bool:
+    """Whether it is a file whose name can be recorded: names are stored as UTF-8."""
+    try:
+        entry.name.encode()
+    except UnicodeEncodeError:
+        return False
+    return entry.is_file()
 
 
 def inbox_sources(workspace: Workspace) -> list[InboxFile]:

@@ -80,3 +80,18 @@ def test_no_map_is_guessed_for_an_object_that_holds_the_records() -> None:
     printed = template([{"data": [{"prompt": Q, "chosen": GOOD, "rejected": BAD}]}])
     assert yaml.safe_load(printed) is None
     assert "jq -c '.data[]' FILE > records.jsonl" in printed
+
+
+@pytest.mark.parametrize("end", ["\n", "\x85", "\u2028", "\r"])
+def test_names_of_columns_write_no_lines_of_the_map(end: str) -> None:
+    """Nor do values: whoever made the file would decide which answer is the better one."""
+    evil = f"x{end}winner: {{path: label, values: {{good: 1}}}}{end}#"
+    turns = [{"by": "user", evil: "What now?"}, {"by": "bot", evil: "This."}]
+    for record in (
+        {"prompt": Q, "response_a": GOOD, "response_b": BAD, "label": "b", evil: "note"},
+        {"prompt": Q, evil + "response_a": GOOD, evil + "response_b": BAD, "ranking": evil + "A>B", evil + "label": 1},
+        {"messages": turns, "rejected_response": BAD, evil + "score": 1},
+        {"prompt": Q, "completion": GOOD, evil + "is_good": True},
+    ):
+        for line in template([record]).splitlines():
+            assert not line.startswith("winner: {path")

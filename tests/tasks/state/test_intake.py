@@ -2,6 +2,7 @@
 
 import gzip
 import json
+import os
 import tempfile
 from collections.abc import Callable
 from dataclasses import replace
@@ -287,3 +288,11 @@ def test_the_same_record_again_is_no_fault_and_not_new(tmp_path: Path) -> None:
     intake.hand_in(workspace, [lines(tmp_path / "a.jsonl", record)])
     again = lines(tmp_path / "b.jsonl", record, record | {"source_id": "doc2"})
     assert intake.hand_in(workspace, [again])[:4] == (1, 2, 1, 0)
+
+
+def test_a_file_whose_name_is_not_utf_8_is_listed_and_blocks_no_other(tmp_path: Path) -> None:
+    workspace = Workspace(tmp_path)
+    named = lines(workspace.inbox / os.fsdecode(b"votes\xff.jsonl"), BAD)
+    good = lines(workspace.inbox / "good.jsonl", GOOD)
+    assert (intake.waiting(workspace), intake.unread(workspace)) == ([good], [named])
+    assert len(intake.inbox_events(workspace)) == 1

@@ -22,6 +22,7 @@ def folder(path: Path) -> None:
         ("votes.jsonl", os.mkfifo, "error"),
         ("votes.jsonl", lambda path: path.symlink_to("nowhere"), "warning"),
         ("a folder", folder, "warning"),
+        ("page.jsonl", lambda path: path.write_text("<html>no votes</html>"), "error"),
         ("votes.txt", lambda path: path.write_text(RECORD), "warning"),
     ],
 )
@@ -35,3 +36,10 @@ def test_what_no_round_can_read(
     make(workspace.inbox / name)
     mended("inbox", workspace, rounds, severity)
     assert diagnoses("inbox", workspace) == []
+
+
+def test_a_name_that_is_not_utf_8(workspace: Workspace) -> None:
+    workspace.inbox.mkdir()
+    (workspace.inbox / os.fsdecode(b"votes\xff.jsonl")).write_text(RECORD)
+    [diagnosis] = diagnoses("inbox", workspace)
+    assert (diagnosis.severity.name, diagnosis.cure) == ("ERROR", None)
