@@ -6,7 +6,7 @@ by hand, or edited the log. A round that was killed at any point leaves them in 
 
 import logging
 from collections import defaultdict
-from collections.abc import Iterable, Iterator, Sequence
+from collections.abc import Collection, Iterable, Iterator, Sequence
 from contextlib import suppress
 from typing import Literal, NamedTuple
 
@@ -81,6 +81,8 @@ class Recorded(NamedTuple):
     rounds: tuple[RoundRecord, ...]
     open: str | None
     """Key of the open round; None if no round is open."""
+    elsewhere: Collection[tuple[str, str]] | None = None
+    """Model and number of the versions that the logs of other workspaces have; None if they were not read."""
 
 
 def compare(recorded: Recorded, registry: RegistryState) -> list[Disagreement]:
@@ -90,6 +92,8 @@ def compare(recorded: Recorded, registry: RegistryState) -> list[Disagreement]:
         *_missing(recorded, registry),
         *_reused(recorded, registry),
         *_alias(recorded.log, registry),
+        *_unknown_champion(recorded, registry),
+        *_tags(recorded.log, registry),
         *_lost_records(recorded),
         *_round_twice(registry),
     ]
@@ -108,7 +112,9 @@ def inspect(
     """
     missing = registry.mirror.ahead() if lacking is None else lacking
     versions = (*registry.versions("policy"), *registry.versions("reward"))
-    return compare(recorded(workspace, missing), RegistryState(versions, registry.alias()))
+    elsewhere = registry.trust.elsewhere(signed=False).versions.keys()
+    known = recorded(workspace, missing)._replace(elsewhere=elsewhere)
+    return compare(known, RegistryState(versions, registry.alias()))
 
 
 def refuse(workspace: Workspace, registry: Registry) -> None:
@@ -235,6 +241,48 @@ def _alias(log: Ledger, registry: RegistryState) -> Iterator[Disagreement]:
             "--force: the alias was set in MLflow",
             (way, ACCEPT_CURE),
         )
+
+
+def _unknown_champion(recorded: Recorded, registry: RegistryState) -> Iterator[Disagreement]:
+    """A champion that no log and no record knows: somebody may have made the version in MLflow."""
+    version = registry.find("policy", registry.alias) if registry.alias else None
+    if recorded.elsewhere is None or version is None or not (recorded.log.versions or recorded.rounds):
+        return
+    own = {version.version for version in recorded.log.versions.values() if version.model == "policy"}
+    known = own | {record.version for record in recorded.rounds}
+    if version.version not in known and ("policy", version.version) not in recorded.elsewhere:
+        way = _successor(recorded.log, registry)
+        yield Disagreement(
+            "warning",
+            f"unknown:policy/{version.version}:{version.digest[:16]}",
+            f"policy@champion points to version {version.version}, which no audit log and no record knows: somebody "
+            "made it in MLflow, or a machine that could not send its log registered it",
+            (f"make version {way} champion: `rounds promote {way} --reason …`", ACCEPT_CURE) if way else (ACCEPT_CURE,),
+        )
+
+
+def _tags(log: Ledger, registry: RegistryState) -> Iterator[Disagreement]:
+    """Tags of a version that say something else than the log; the log decides."""
+    for (model, number), logged in log.versions.items():
+        version = registry.find(model, number)
+        if version is None:
+            continue
+        if logged.round is not None and logged.round != version.round:
+            yield Disagreement(
+                "warning",
+                f"round:{model}/{number}:{version.round}",
+                f"{model} version {number} is of round {logged.round} by the audit log, and of round {version.round} "
+                "by its tag in MLflow, which was edited",
+                (ACCEPT_CURE,),
+            )
+        if logged.verdict == "reject" and version.tags.get("verdict", "reject") != "reject":
+            yield Disagreement(
+                "warning",
+                f"verdict:{model}/{number}",
+                f"{model} version {number} was rejected by the gates, and its tag in MLflow says "
+                f"{version.tags['verdict']}: it was edited",
+                (ACCEPT_CURE,),
+            )
 
 
 def _successor(log: Ledger, registry: RegistryState) -> str | None:

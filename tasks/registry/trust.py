@@ -47,7 +47,7 @@ def decide(tag: str, sources: Iterable[tuple[Source, str | None]]) -> KnownDiges
     return next((KnownDigest(digest, source) for source, digest in sources if digest), KnownDigest(tag, "tag"))
 
 
-class Trust:
+class DigestSources:
     """What is known about the versions of one workspace's registry."""
 
     def __init__(self, workspace: Workspace, mirror: Mirror) -> None:

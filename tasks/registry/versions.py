@@ -16,7 +16,7 @@ from core.files import digest, replacing
 from tasks.registry import audit
 from tasks.registry.ledger import REGISTER
 from tasks.registry.mirror import Mirror
-from tasks.registry.trust import KnownDigest, Trust
+from tasks.registry.trust import DigestSources, KnownDigest
 from tasks.state.line import ModelLine, ModelName
 from tasks.state.lock import holding
 from tasks.state.workspace import Workspace
@@ -69,7 +69,7 @@ class VersionStore:
         self.root = root
         self._line = line
         self.mirror = Mirror(self)
-        self.trust = Trust(Workspace(root), self.mirror)
+        self.trust = DigestSources(Workspace(root), self.mirror)
 
     @cached_property
     def store(self) -> "MlflowClient":

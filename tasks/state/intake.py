@@ -82,12 +82,15 @@ def unread(workspace: Workspace) -> list[Path]:
 
 
 def is_readable(entry: Path) -> bool:
-    """Whether it is a file whose name can be recorded: names are stored as UTF-8."""
+    """Whether an entry of the inbox is read: a file of its own, whose name is text.
+
+    A link could lead to any file of this machine, whose text would then be feedback.
+    """
     try:
-        entry.name.encode()
+        str(entry).encode()
     except UnicodeEncodeError:
         return False
-    return entry.is_file()
+    return entry.is_file() and not entry.is_symlink()
 
 
 def inbox_sources(workspace: Workspace) -> list[InboxFile]:

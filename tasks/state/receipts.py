@@ -99,7 +99,16 @@ class InboxFile(JSONL):
         return super().level if self.imported else Trust.OUTSIDE
 
     def read(self, intake: Intake) -> Iterator[FeedbackEvent | RejectedRecord]:
-        """All records, in the order of the file."""
+        """All records, in the order of the file. A file from outside that cannot be read is one rejected record."""
+        try:
+            yield from self._records(intake)
+        except (BadFeedback, OSError) as error:
+            if self.imported:
+                raise
+            reason = f"the file cannot be read: {error}"
+            yield RejectedRecord(source=self.source, where=self.path.name, reason=reason, record="")
+
+    def _records(self, intake: Intake) -> Iterator[FeedbackEvent | RejectedRecord]:
         hide = self.gone if not self.imported else ()
         records = lines.judged(self.path, self.source, self.defaults(intake), limits=intake.limits, trust=self.level)
         for line, record in records:

@@ -2,6 +2,7 @@
 
 import json
 import re
+import shlex
 import shutil
 from pathlib import Path
 
@@ -286,6 +287,27 @@ def test_a_rejected_version_made_champion_by_hand_is_named(made: Workspace) -> N
     [difference] = found(made)
     assert (difference.severity, difference.identity) == ("warning", "alias:4")
     assert "rounds promote 2 " in str(difference)
+
+
+def test_a_champion_that_was_planted_in_mlflow_is_named(made: Workspace, rounds: Rounds) -> None:
+    """All tags of a version that is known, under a number that no log has."""
+    registry = Registry(made.root)
+    known = registry.store.get_model_version("policy", "1")
+    planted = registry.store.create_model_version("policy", known.source, known.run_id, dict(known.tags))
+    registry.store.set_registered_model_alias("policy", "champion", planted.version)
+    [difference] = [each for each in found(made) if "no audit log and no record" in each.problem]
+    assert (difference.severity, f"version {planted.version}" in difference.problem) == ("warning", True)
+    assert difference.problem in rounds("status", "-w", made.root).out
+    cure = shlex.split(difference.cures[0].split("`")[1].replace("…", "planted"))
+    assert rounds(*cure[1:], "-w", made.root).code == 0
+    assert not [each for each in found(made) if "no audit log and no record" in each.problem]
+
+
+def test_edited_tags_of_round_and_verdict_are_named(made: Workspace) -> None:
+    registry = Registry(made.root)
+    registry.store.set_model_version_tag("policy", "1", "round", "9999")
+    [difference] = found(made)
+    assert (difference.severity, "of round 9999" in difference.problem) == ("warning", True)
 
 
 def test_nothing_to_accept_and_nothing_to_restore_are_errors(made: Workspace, rounds: Rounds) -> None:

@@ -12,7 +12,8 @@ import pytest
 from core.errors import BadFeedback, Damaged
 from core.files import digest
 from feedback import store
-from feedback.schema import FeedbackEvent, event_id
+from feedback.schema import FeedbackEvent, RejectedRecord, event_id
+from feedback.sources import Intake
 from feedback.trust import Trust
 from feedback.votes import effective
 from tasks.state import feedback_database, intake, receipts, tombstones
@@ -344,3 +345,21 @@ def test_a_file_that_was_imported_stays_so_when_records_are_erased(workspace: Wo
     receipts.renew(workspace, before)
     assert levels(workspace) == [Trust.OPERATOR]
     assert [event.annotator_id for event in intake.inbox_events(workspace)] == ["bo"]
+
+
+def test_one_unreadable_file_from_outside_stops_nothing(workspace: Workspace, tmp_path: Path) -> None:
+    workspace.inbox.mkdir(parents=True, exist_ok=True)
+    (workspace.inbox / "deep.jsonl").write_text("[" * 100_000)
+    (workspace.inbox / "link.jsonl").symlink_to("/etc/passwd")
+    good = tmp_path / "good.jsonl"
+    good.write_text('{"prompt": "p", "chosen": "a", "rejected": "b"}\n')
+    assert intake.hand_in(workspace, [good]).new == 1
+    assert intake.new_records(workspace) == 1
+    assert [file.name for file in intake.unread(workspace)] == ["link.jsonl"]
+    [rejected] = [
+        record
+        for source in intake.inbox_sources(workspace)
+        for record in source.read(Intake(round=0, seed=0))
+        if isinstance(record, RejectedRecord)
+    ]
+    assert (rejected.where, "root:" in rejected.reason) == ("deep.jsonl", False)
