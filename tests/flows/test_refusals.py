@@ -177,7 +177,7 @@ def test_an_open_round_takes_no_other_knobs(rounds: Rounds, continued: Workspace
     words = [word for override in (*TINY, PROMOTE) for word in ("-S", override)]
     assert rounds("round", "--new", "-w", continued.root, *words).code == 2
     said = rounds("round", "-w", continued.root, *words, "-S", "policy.clip=0.1")
-    assert "round 2 is open with other parameters; finish it with `rounds round`" in said.err
+    assert "round 2 is open with other parameters; finish it with `rounds round" in said.err
     continued.preferences.unlink()
     said = rounds("round", "--reopen", "-w", continued.root, *words, "-S", "policy.clip=0.1")
     assert "Round 2: promote" in said.out

@@ -20,7 +20,7 @@ from tasks.tools.receiving import receive
 from tasks.watch import drift, guards, watch
 from tasks.watch.guards import GuardReport
 from tests.commands import Rounds
-from tests.flows.feedback_files import requests, shallow_votes, write
+from tests.flows.feedback_files import imported, requests, shallow_votes, write
 
 
 def test_before_the_first_champion(rounds: Rounds, workspace: Workspace) -> None:
@@ -207,8 +207,7 @@ def test_a_rollback_by_itself_is_audited_and_one_event_whenever_the_server_is_th
     params = yaml.safe_load(continued.params.read_text(encoding="utf-8")) or {}
     params["watch"] = {"guards": {"liking": {"floor": 0.9}}}
     write_json(continued.params, params)
-    continued.inbox.mkdir(exist_ok=True)
-    write(continued.inbox / "live.jsonl", thumbs_down(people, flags))
+    imported(continued, "live.jsonl", thumbs_down(people, flags))
     assert guards.guard(continued, intake.inbox_events(continued)).now == "1"
     line = next(line for line in audit.read(continued.audit) if line.event == "rollback")
     assert (line.who, line.facts["left"], line.facts["now"]) == ("watch", "2", "1")
