@@ -7,9 +7,11 @@ from pathlib import Path
 
 import pytest
 
+from feedback import store
 from tasks.state.workspace import Workspace
 from tests.commands import Rounds
 from tests.cures import cures, words
+from tests.feedback.examples import vote
 from tests.teams import Team, champion, finished_round, settled
 
 # SQLAlchemy 2.1 warns of how MLflow maps its tables
@@ -65,9 +67,8 @@ def test_a_workspace_with_rounds_passes_its_feedback_to_one_that_joins(
     first, second = team("first"), team("second")
     finished_round(first, 0)
     finished_round(second, 0)
-    votes, folder = tmp_path / "votes.jsonl", tmp_path / "third"
-    votes.write_text(json.dumps({"prompt": "Where is my lamp?", "chosen": "On Monday.", "rejected": "Gone."}))
-    assert rounds("feedback", "import", votes, "-w", second.root).code == 0
+    store.append(second.feedback, [vote("desk-1", annotator_id="ana")], 0)
+    folder = tmp_path / "third"
     joining = ("adopt", settled(first).name, "-w")
     refused = rounds(*joining, second.root)
     assert refused.code == 2
@@ -78,7 +79,7 @@ def test_a_workspace_with_rounds_passes_its_feedback_to_one_that_joins(
     assert rounds(*joining, folder).code == 0
     assert champion(folder) == "1"
     [stored] = map(json.loads, (tmp_path / "all.jsonl").read_text().splitlines())
-    assert stored["chosen"] == "On Monday."
+    assert stored["source_id"] == "desk-1"
 
 
 def test_a_rollback_in_one_line_leaves_the_other(rounds: Rounds, team: Team) -> None:
