@@ -10,6 +10,7 @@ from rich.table import Table
 
 from cli.app import Folder, Panel, app
 from cli.display import person
+from cli.display.commands import completed
 from cli.display.console import console, counted, grid
 from core.errors import BadModel, BadParams
 
@@ -70,7 +71,8 @@ def _list(out: Console, lines: Sequence[LineSummary]) -> None:
         out.print("The server has no lines yet; the first round of a workspace begins one.")
         return
     out.print(_table(lines))
-    out.print("Join one with `rounds adopt LINE`; a workspace that joins none begins its own with its first round.")
+    text = "Join one with `rounds adopt LINE`; a workspace that joins none begins its own with its first round."
+    out.print(completed(text))
 
 
 def _table(lines: Sequence[LineSummary]) -> Table:

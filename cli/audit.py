@@ -7,6 +7,7 @@ import typer
 
 from cli.app import Folder, Json, Panel, group
 from cli.display import person
+from cli.display.commands import completed
 from cli.display.console import console, counted, print_json
 
 audit = group("audit", "Check the audit log, and compare it with records and registry.", Panel.HISTORY)
@@ -46,11 +47,11 @@ def verify(json: Json = False, folder: Folder = None) -> None:
     state = f"{counted(lines, 'line')}, verified" if lines else "no lines, and no round has promoted a version"
     console().print(f"{workspace.audit}: {state}.", soft_wrap=True)
     for difference in differences:
-        console().print(f"warning: {difference}", style="yellow", soft_wrap=True)
+        console().print(completed(f"warning: {difference}"), style="yellow", soft_wrap=True)
     if unknown:
         names = ", ".join(f"{version.name}/{version.version}" for version in unknown)
         cure = "other machines or an older release registered them; `rounds adopt --reason …` takes them into it"
-        console().print(f"Not in the log: {names}. {cure}.", style="yellow", soft_wrap=True)
+        console().print(completed(f"Not in the log: {names}. {cure}."), style="yellow", soft_wrap=True)
 
 
 @audit.command()

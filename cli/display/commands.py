@@ -10,7 +10,7 @@ from contextvars import ContextVar
 from pathlib import Path
 from typing import NamedTuple
 
-WITHOUT_WORKSPACE = ("rounds init", "rounds feedback inspect")
+WITHOUT_WORKSPACE = ("rounds init", "rounds feedback inspect", "rounds audit keygen")
 """Commands without the option `-w`, or that get it otherwise."""
 
 REOPENING = "rounds round --reopen"

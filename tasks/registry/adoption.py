@@ -92,7 +92,7 @@ def _salt(workspace: Workspace, line: ModelLine) -> str:
     finished: Sequence[str] = [past.run_id for past in archive.rounds() if past.verdict]
     if not finished:
         raise NotFound(
-            f"the line {line.name} has no finished round yet; run `rounds adopt {line.name}` after its first one"
+            f"the line {line.name} has no finished round yet; after its first one, run `rounds adopt {line.name}`"
         )
     with archive.saved(archive.finished(finished[-1])) as saved:
         return saved.inputs.salt

@@ -389,8 +389,8 @@ class Registry(VersionStore):
                 raise Unverified(
                     f"{version.name} version {version.version} is not in this workspace's audit log, and no trusted "
                     "key signed its digest: another machine or an older release registered it. Take the versions of an "
-                    f"older release into the log with `rounds adopt`, or promote it unverified: `rounds promote "
-                    f"{policy.version} --unverified --reason …`"
+                    "older release into the log with `rounds adopt --reason …`, or promote it unverified: "
+                    f"`rounds promote {policy.version} --unverified --reason …`"
                 )
 
     def _compare(self, policy: ModelVersion) -> list[tuple[ModelVersion, bool]]:

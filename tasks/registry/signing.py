@@ -150,7 +150,7 @@ def _public_key(path: Path) -> "Ed25519PublicKey":
         key = load_pem_public_key(_content(path, "audit.trusted_keys"))
     except ValueError as error:
         raise BadParams(
-            f"audit.trusted_keys: {path} is not a public key; `rounds audit keygen` writes it to FILE.pub"
+            f"audit.trusted_keys: {path} is not a public key; `rounds audit keygen FILE` writes one to FILE.pub"
         ) from error
     if not isinstance(key, Ed25519PublicKey):
         raise BadParams(f"audit.trusted_keys: {path} is not an Ed25519 key; {_CURE}")

@@ -1,12 +1,17 @@
 """Several lines on one server, as their operators see them."""
 
 import json
+import os
 import shutil
+from pathlib import Path
 
 import pytest
 
+from feedback import store
 from tasks.state.workspace import Workspace
 from tests.commands import Rounds
+from tests.cures import cures, words
+from tests.feedback.examples import vote
 from tests.teams import Team, champion, finished_round, settled
 
 # SQLAlchemy 2.1 warns of how MLflow maps its tables
@@ -19,27 +24,62 @@ def typed(rounds: Rounds, message: str, start: str) -> int:
     return int(str(rounds(*command.split()[1:]).code))
 
 
+@cures("cli.adopt._list: rounds adopt LINE")
 def test_lines_are_listed_joined_and_begun(rounds: Rounds, team: Team) -> None:
     first, second = team("first"), team("second")
     assert "no lines yet" in rounds("adopt", "-w", first.root).out
     finished_round(first, 0)
     name = settled(first).name
     listed = rounds("adopt", "-w", second.root)
-    assert all(text in listed.out for text in (name, str(first.root), "rounds adopt LINE")), listed
-    assert rounds("adopt", name, "-w", second.root).code == 0
+    assert all(text in listed.out for text in (name, str(first.root))), listed
+    assert rounds(*words(listed.out, "rounds adopt", LINE=name)[1:]).code == 0
     assert champion(second.root) == "1"
     assert name in rounds("status", "-w", second.root).out
     assert rounds("adopt", "--new", "-w", second.root).code == 0
     assert champion(second.root) is None
 
 
-def test_what_cannot_be_adopted_is_refused(rounds: Rounds, team: Team, monkeypatch: pytest.MonkeyPatch) -> None:
+def test_what_cannot_be_adopted_is_refused(rounds: Rounds, team: Team) -> None:
     workspace = team("a")
     assert rounds("adopt", "b", "--new", "-w", workspace.root).code == 2
     assert rounds("adopt", "b", "-w", workspace.root).code == 2
     assert rounds("adopt", "b", "-w", workspace.root.parent / "typo").code == 2
+
+
+@cures("tasks.registry.adoption._check_server: set MLFLOW_TRACKING_URI")
+def test_without_a_server_there_are_no_lines(rounds: Rounds, team: Team, monkeypatch: pytest.MonkeyPatch) -> None:
+    workspace, server = team("a"), os.environ["MLFLOW_TRACKING_URI"]
     monkeypatch.delenv("MLFLOW_TRACKING_URI")
-    assert "MLFLOW_TRACKING_URI" in rounds("adopt", "-w", workspace.root).err
+    refused = rounds("adopt", "-w", workspace.root)
+    assert (refused.code, "set MLFLOW_TRACKING_URI to" in refused.err) == (2, True)
+    monkeypatch.setenv("MLFLOW_TRACKING_URI", server)
+    assert rounds("adopt", "-w", workspace.root).code == 0
+
+
+@cures(
+    "tasks.registry.adoption._check_no_rounds: rounds init FOLDER",
+    "tasks.registry.adoption._check_no_rounds: rounds feedback export FILE.jsonl -w …",
+    "tasks.registry.adoption._check_no_rounds: rounds feedback import FILE.jsonl -w FOLDER",
+)
+def test_a_workspace_with_rounds_passes_its_feedback_to_one_that_joins(
+    rounds: Rounds, team: Team, tmp_path: Path
+) -> None:
+    first, second = team("first"), team("second")
+    finished_round(first, 0)
+    finished_round(second, 0)
+    store.append(second.feedback, [vote("desk-1", annotator_id="ana")], 0)
+    folder = tmp_path / "third"
+    joining = ("adopt", settled(first).name, "-w")
+    refused = rounds(*joining, second.root)
+    assert refused.code == 2
+    places = {"FOLDER": str(folder), "FILE.jsonl": str(tmp_path / "all.jsonl")}
+    for begins in ("rounds init", "rounds feedback export", "rounds feedback import"):
+        done = rounds(*words(refused.err, begins, **places)[1:])
+        assert done.code == 0, done
+    assert rounds(*joining, folder).code == 0
+    assert champion(folder) == "1"
+    [stored] = map(json.loads, (tmp_path / "all.jsonl").read_text().splitlines())
+    assert stored["source_id"] == "desk-1"
 
 
 def test_a_rollback_in_one_line_leaves_the_other(rounds: Rounds, team: Team) -> None:

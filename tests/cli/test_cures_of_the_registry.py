@@ -34,7 +34,7 @@ def champion(root: Path) -> str | None:
 
 
 @cures(
-    "tasks.registry.alias._refuse_rolled_back: rounds promote … --force --reason …",
+    "tasks.registry.alias.Registry._refuse_rolled_back: rounds promote … --force --reason …",
     "tasks.registry.promotion.by_hand: rounds promote … --force --reason …",
 )
 def test_a_version_that_was_rolled_back_or_rejected_can_be_forced(rounds: Rounds, registry: Registry) -> None:
@@ -144,22 +144,6 @@ def test_files_of_the_champion_that_are_lost(rounds: Rounds, registry: Registry,
 def _model_of(registry: Registry, version: str) -> str:
     stored: Any = registry.store.get_model_version("policy", version)
     return str(stored.source).rstrip("/").split("/")[-2]
-
-
-@cures("tasks.tools.tracking.moved: ln -s … …")
-def test_a_moved_workspace(rounds: Rounds, workspace: Workspace, tmp_path: Path) -> None:
-    import subprocess
-
-    from core.errors import BadModel
-
-    with_champion_2(workspace.root)
-    new = tmp_path / "a new place"
-    workspace.root.rename(new)
-    registry = Registry(new)
-    with pytest.raises(BadModel, match="was moved or copied from") as failure:
-        registry.fetch(registry.version("2"), new / "data/champion")
-    subprocess.run(words(str(failure.value), "ln -s"), check=True)
-    assert registry.fetch(registry.version("2"), new / "data/champion").is_dir()
 
 
 def test_a_new_registration_after_the_cure(registry: Registry) -> None:

@@ -31,6 +31,7 @@ def options() -> Iterator[None]:
         ("rounds round -w elsewhere", "rounds round -w elsewhere"),
         ("rounds init elsewhere", "rounds init elsewhere"),
         ("rounds feedback inspect FILE", "rounds feedback inspect FILE"),
+        ("rounds audit keygen FILE", "rounds audit keygen FILE"),
         ("git checkout 1234abcd", "git checkout 1234abcd"),
     ],
 )

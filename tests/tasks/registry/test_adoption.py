@@ -13,6 +13,8 @@ from tasks.state import identity, metric_points
 from tasks.state.line import line_record
 from tasks.state.workspace import Workspace
 from tasks.tools import tracking
+from tests.commands import Rounds
+from tests.cures import cures, words
 from tests.teams import Team, champion, finished_round, settled
 
 # SQLAlchemy 2.1 warns of how MLflow maps its tables
@@ -77,12 +79,16 @@ def test_a_line_is_adopted_before_the_first_round_only(team: Team) -> None:
     assert champion(second.root) == "1"
 
 
-def test_a_line_without_a_finished_round_has_no_split_to_share(team: Team) -> None:
+@cures("tasks.registry.adoption._salt: rounds adopt …")
+def test_a_line_without_a_finished_round_has_no_split_to_share(team: Team, rounds: Rounds) -> None:
     first, second = team("first"), team("second")
     name = settled(first).name
-    with pytest.raises(NotFound, match="first round, then"):
+    with pytest.raises(NotFound, match="no finished round") as error:
         adoption.adopt(second, name)
     assert line_record(second) is None
+    finished_round(first, 0)
+    assert rounds(*words(str(error.value), "rounds adopt")[1:], "-w", second.root).code == 0
+    assert champion(second.root) == "1"
 
 
 def test_an_unknown_line_is_refused_with_the_others(team: Team) -> None:

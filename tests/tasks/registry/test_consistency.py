@@ -1,7 +1,6 @@
 """A registry or `data/` from another time is noticed, and the cure that the message names works when it is typed."""
 
 import json
-import re
 import shlex
 import shutil
 from pathlib import Path
@@ -9,14 +8,16 @@ from pathlib import Path
 import pytest
 
 from core.errors import BadWorkspace
+from core.files import write_json
 from evaluation.verdict import Finding, Verdict
-from tasks.registry import audit, consistency
+from tasks.registry import audit, consistency, signing
 from tasks.registry.alias import Registry
 from tasks.registry.consistency import Disagreement, Inconsistent, inspect, refuse
 from tasks.rounds import opening
 from tasks.state import records
 from tasks.state.workspace import Workspace
 from tests.commands import Rounds
+from tests.cures import cures, words
 from tests.tasks.registry.test_registry import champion, registered
 from tests.tasks.state.recorded import record
 
@@ -57,13 +58,12 @@ def opens(workspace: Workspace) -> bool:
         return True
 
 
-def cured(workspace: Workspace, rounds: Rounds, pattern: str) -> str:
-    """Type the command in the error of an opening round that matches; the round then opens. Returns what it printed."""
+def cured(workspace: Workspace, rounds: Rounds, begins: str, **placeholders: str) -> str:
+    """Type the cure that an opening round prints; the round then opens. Returns what the command printed."""
     with pytest.raises(Inconsistent) as error:
         opens(workspace)
-    command = next(text for text in re.findall("`rounds ([^`]+)`", str(error.value)) if re.match(pattern, text))
-    words = command.replace("…", "because").split()
-    result = rounds(*words, "-w", workspace.root)
+    typed = words(str(error.value), f"rounds {begins}", dots="because", **placeholders)
+    result = rounds(*typed[1:], "-w", workspace.root)
     assert result.code == 0, result.err
     assert opens(workspace)
     return result.out
@@ -111,6 +111,7 @@ def test_a_registration_that_was_killed_is_no_difference(made: Workspace) -> Non
     assert len(audit.lines(log)) == len(lines)
 
 
+@cures("tasks.registry.consistency._alias: rounds promote … --reason …")
 def test_a_deleted_alias(made: Workspace, rounds: Rounds) -> None:
     Registry(made.root).store.delete_registered_model_alias("policy", "champion")
     assert names(made) == [("error", "alias:unset")]
@@ -141,6 +142,7 @@ def test_the_champions_version_was_deleted(made: Workspace, rounds: Rounds) -> N
     assert names(made) == []
 
 
+@cures("tasks.registry.consistency.ACCEPT_CURE: rounds audit accept --reason …")
 def test_a_deleted_newest_version_looks_like_an_older_registry_until_it_is_accepted(
     made: Workspace, rounds: Rounds
 ) -> None:
@@ -152,20 +154,22 @@ def test_a_deleted_newest_version_looks_like_an_older_registry_until_it_is_accep
     assert (line.event, line.facts["gone"], line.facts["reason"]) == ("accept", ["policy/3"], "because")
 
 
+@cures("tasks.registry.consistency.RESTORE_CURE: rounds restore FROM --replace")
 def test_a_registry_restored_from_an_older_copy(made: Workspace, rounds: Rounds, tmp_path: Path) -> None:
-    older, newer = tmp_path / "older", tmp_path / "newer"
-    copies = snapshot(made, older, "mlflow.db")
+    backup = tmp_path / "backup"
+    copies = snapshot(made, tmp_path / "older", "mlflow.db")
     registered(Registry(made.root), 3)
     finish(made, 3, "4", PROMOTE)
     Registry(made.root).promote("4", "2", "better", "rounds")
-    backup = snapshot(made, newer, "mlflow.db")
+    assert rounds("backup", backup, "-w", made.root).code == 0
     put_back(copies)
     assert names(made) == [("error", "missing:policy/4")]
-    with pytest.raises(Inconsistent, match="restored from an older copy"):
+    with pytest.raises(Inconsistent, match="restored from an older copy") as error:
         opens(made)
-    put_back(backup)  # the first cure: a newer backup
-    assert opens(made)
-    put_back(copies)
+    restoring = words(str(error.value), "rounds restore", FROM=str(backup))
+    new = Workspace(tmp_path / "new")  # elsewhere: connections of this process stay with the replaced file
+    assert rounds(*restoring[1:], "-w", new.root).code == 0
+    assert (names(new), opens(new), champion(Registry(new.root))) == ([], True, "4")
     cured(made, rounds, "audit accept")  # the second
     version = registered(Registry(made.root), 4)
     finish(made, 4, version.version, Verdict())
@@ -194,22 +198,25 @@ def test_a_new_registry_that_gave_a_number_again(made: Workspace, rounds: Rounds
     assert (refused.code, "policy version 3" in refused.err) == (2, True)  # its files have not that digest
 
 
+@cures(
+    "tasks.registry.consistency.DATA_CURE: rounds restore FROM --replace",
+    "tasks.registry.mending._signed: rounds audit restore --unverified",
+)
 def test_data_restored_from_an_older_copy(made: Workspace, rounds: Rounds, tmp_path: Path) -> None:
     copies = snapshot(made, tmp_path / "older", "data")
     registered(Registry(made.root), 3)
     finish(made, 3, "4", PROMOTE)
     Registry(made.root).promote("4", "2", "better", "rounds")
-    newer = snapshot(made, tmp_path / "newer", "data")
+    assert rounds("backup", tmp_path / "backup", "-w", made.root).code == 0
     put_back(copies)
     with pytest.raises(Inconsistent, match=r"lacks 2 lines .* line 6"):
         opens(made)
-    put_back(newer)
-    assert opens(made)
+    cured(made, rounds, "restore", FROM=str(tmp_path / "backup"))
     put_back(copies)
     lines = len(audit.lines(made.audit))
     refused = rounds("audit", "restore", "-w", made.root)
-    assert (refused.code, "--unverified" in refused.err) == (2, True)
-    assert rounds("audit", "restore", "--unverified", "-w", made.root).code == 0
+    assert refused.code == 2
+    assert rounds(*words(refused.err, "rounds audit restore")[1:]).code == 0
     assert len(audit.lines(made.audit)) == lines + 2
     assert names(made) == [("error", "record:key3")]
     cured(made, rounds, "audit accept")
@@ -227,7 +234,8 @@ def test_data_restored_from_an_older_copy_can_be_accepted_as_it_is(
     assert champion(Registry(made.root)) == "3"
 
 
-@pytest.mark.parametrize("cure", ["audit restore --unverified", "audit accept --reason because"])
+@cures("tasks.registry.consistency.LOG_CURE: rounds audit restore --unverified")
+@pytest.mark.parametrize("cure", ["audit restore --unverified", "audit accept"])
 @pytest.mark.parametrize("damage", ["edited", "cut", "removed", "head"])
 def test_a_damaged_log(made: Workspace, rounds: Rounds, cure: str, damage: str) -> None:
     registry, log = Registry(made.root), made.audit
@@ -241,10 +249,10 @@ def test_a_damaged_log(made: Workspace, rounds: Rounds, cure: str, damage: str) 
         log.unlink()
     else:
         log.with_name("audit.jsonl.head").write_text("{}")
-    with pytest.raises(Inconsistent, match=re.escape(cure.partition(" --")[0])):
+    with pytest.raises(Inconsistent) as error:
         refuse(made, registry)
-    result = rounds(*cure.split(), "-w", made.root)
-    assert result.code == 0, result.err
+    typed = words(str(error.value), f"rounds {cure}", dots="because")
+    assert rounds(*typed[1:], "-w", made.root).code == 0
     assert (audit.verify(log), opens(made)) == ([], True)
     assert names(made) == []
     kept = [file.read_bytes() for file in log.parent.glob("audit.jsonl.damaged-*")]
@@ -252,6 +260,37 @@ def test_a_damaged_log(made: Workspace, rounds: Rounds, cure: str, damage: str) 
     if cure.startswith("audit restore"):
         assert audit.lines(log)[: len(lines)] == lines
     assert rounds("audit", "verify", "-w", made.root).code == 0
+
+
+@cures("tasks.registry.consistency.LOG_CURE: rounds audit restore")
+def test_a_damaged_log_whose_lines_are_signed(made: Workspace, rounds: Rounds) -> None:
+    signing.generate(made.root / "audit.pem")
+    write_json(made.params, {"audit": {"key": "audit.pem"}})
+    Registry(made.root).promote("3", "2", "better", "ana")
+    lines = audit.lines(made.audit)
+    made.audit.write_bytes(b"".join(line + b"\n" for line in lines[:3]))
+    cured(made, rounds, "audit restore")
+    assert audit.lines(made.audit) == lines
+
+
+@cures("tasks.registry.consistency._reused: rounds adopt --reason …")
+def test_a_number_that_was_given_again_is_adopted(made: Workspace, rounds: Rounds, tmp_path: Path) -> None:
+    older = snapshot(made, tmp_path / "older", "mlflow.db")
+    registered(Registry(made.root), 3)
+    finish(made, 3, "4", Verdict())
+    newer = snapshot(made, tmp_path / "newer", "data")
+    put_back(older)
+    [again] = [registered(Registry(made.root), 4)]
+    put_back(newer)
+    assert again.version == "4"
+    assert [name.rpartition(":")[0] for _, name in names(made)] == ["digest:policy/4"]
+    with pytest.raises(Inconsistent) as error:
+        opens(made)
+    adopting = words(str(error.value), "rounds adopt", dots="because")
+    cured(made, rounds, "audit accept")
+    assert rounds(*adopting[1:], "-w", made.root).code == 0
+    assert (names(made), opens(made)) == ([], True)
+    assert Registry(made.root).trust.known(again) == (again.digest, "log")
 
 
 def test_a_dropped_round_that_had_registered_is_no_lost_record(made: Workspace) -> None:
@@ -310,8 +349,11 @@ def test_edited_tags_of_round_and_verdict_are_named(made: Workspace) -> None:
     assert (difference.severity, "of round 9999" in difference.problem) == ("warning", True)
 
 
+@cures("tasks.registry.mending.accept: rounds audit verify")
 def test_nothing_to_accept_and_nothing_to_restore_are_errors(made: Workspace, rounds: Rounds) -> None:
-    for command in (("accept", "--reason", "why not"), ("restore", "--unverified")):
-        assert rounds("audit", *command, "-w", made.root).code == 2
+    assert rounds("audit", "restore", "--unverified", "-w", made.root).code == 2
+    refused = rounds("audit", "accept", "--reason", "why not", "-w", made.root)
+    assert refused.code == 2
+    assert rounds(*words(refused.err, "rounds audit verify")[1:]).code == 0
     assert rounds("audit", "accept", "--reason", " ", "-w", made.root).code == 2
     assert consistency.errors(found(made)) == []

@@ -2,11 +2,15 @@ import stat
 from pathlib import Path
 
 import pytest
+from cryptography.hazmat.primitives import serialization as forms
+from cryptography.hazmat.primitives.asymmetric import ec
 
 from core.errors import BadParams
 from tasks.registry import signing
 from tasks.registry.audit import AuditSettings
 from tasks.state.workspace import Workspace
+from tests.commands import Rounds
+from tests.cures import cures, words
 
 
 @pytest.fixture
@@ -73,3 +77,33 @@ def test_a_key_that_cannot_be_used_is_refused(workspace: Workspace, settings: Au
 def test_without_knobs_nothing_is_signed(tmp_path: Path) -> None:
     assert signing.knobs(Workspace(tmp_path)) == AuditSettings()
     assert signing.private_key(Workspace(tmp_path), AuditSettings()) is None
+
+
+@cures(
+    "tasks.registry.signing._CURE: rounds audit keygen FILE",
+    "tasks.registry.signing._public_key: rounds audit keygen FILE",
+)
+@pytest.mark.parametrize("content", ["no key", "key of another kind"])
+@pytest.mark.parametrize("knob", ["key", "trusted_keys"])
+def test_a_key_of_another_kind_is_replaced_by_a_new_one(
+    workspace: Workspace, rounds: Rounds, knob: str, content: str
+) -> None:
+    old, new = workspace.root / "old.pem", workspace.root / "new.pem"
+    old.write_bytes(b"no key" if content == "no key" else elliptic(public=knob == "trusted_keys"))
+    old.chmod(0o600)
+    with pytest.raises(BadParams, match=f"audit.{knob}") as error:
+        signing.check(workspace, settings(knob, "old.pem"))
+    assert rounds(*words(str(error.value), "rounds audit keygen", FILE=str(new))[1:]).code == 0
+    signing.check(workspace, settings(knob, "new.pem" if knob == "key" else "new.pem.pub"))
+
+
+def settings(knob: str, file: str) -> AuditSettings:
+    return AuditSettings(key=file) if knob == "key" else AuditSettings(trusted_keys=(file,))
+
+
+def elliptic(public: bool) -> bytes:
+    """A key of another kind than Ed25519."""
+    key = ec.generate_private_key(ec.SECP256R1())
+    if public:
+        return key.public_key().public_bytes(forms.Encoding.PEM, forms.PublicFormat.SubjectPublicKeyInfo)
+    return key.private_bytes(forms.Encoding.PEM, forms.PrivateFormat.PKCS8, forms.NoEncryption())

@@ -13,9 +13,11 @@ from tasks.registry.alias import NeverChampion, Registry, RolledBack
 from tasks.registry.promotion import VersionRejected
 from tasks.registry.trust import KnownDigest, Unverified, decide
 from tasks.registry.versions import NO_ROUND
+from tasks.state.choosing import at
 from tasks.state.line import POLICY
-from tasks.state.workspace import Workspace
 from tasks.tools import lines
+from tests.commands import Rounds
+from tests.cures import cures, words
 from tests.tasks.registry.test_registry import champion, moves, registered, with_champion_2
 
 pytestmark = pytest.mark.filterwarnings("ignore:The ``noload`` loader strategy:DeprecationWarning")
@@ -137,23 +139,24 @@ def elsewhere(home: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Pa
     """Another machine that uses the registry of `home`."""
     with_champion_2(home)
     monkeypatch.setenv("MLFLOW_TRACKING_URI", f"sqlite:///{home / 'mlflow.db'}")
-    root = tmp_path / "other machine"
-    (root / "data").mkdir(parents=True)
-    lines.note(Workspace(root), POLICY)  # as `rounds adopt policy` does
-    return root
+    other = at(tmp_path / "other machine")
+    lines.note(other, POLICY)  # as `rounds adopt policy` does
+    return other.root
 
 
+@cures("tasks.registry.alias.Registry._refuse_unverified: rounds promote … --unverified --reason …")
 def test_another_machine_rolls_back_with_a_warning_and_promotes_only_what_it_is_told_to(
-    elsewhere: Path, caplog: pytest.LogCaptureFixture
+    elsewhere: Path, caplog: pytest.LogCaptureFixture, rounds: Rounds
 ) -> None:
     other = Registry(elsewhere)
     assert other.trust.known(other.version("3")).source == "mirror"
-    with pytest.raises(Unverified, match="--unverified"):
+    with pytest.raises(Unverified) as error:
         promotion.by_hand(other, "3", "better", "ana", force=False)
     with caplog.at_level(logging.WARNING):
         assert other.rollback(None, "rude", "ana").now.version == "1"
     assert "policy version 1 is unverified" in caplog.text
-    assert promotion.by_hand(other, "3", "better", "ana", force=False, unverified=True) == "done"
+    promoting = words(str(error.value), "rounds promote", dots="better")
+    assert rounds(*promoting[1:], "-w", elsewhere).code == 0
     assert [event for event, *_ in moves(elsewhere)] == ["found", "rollback", "promote"]
     assert not other.trust.known(other.version("3")).verified  # a line that repeats what MLflow has does not vouch
 
