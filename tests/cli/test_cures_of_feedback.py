@@ -9,12 +9,13 @@ from pathlib import Path
 import pytest
 
 from core.errors import BadFeedback, Damaged
+from feedback.sources import Intake
 from feedback.store import arrivals
 from feedback.store import cures as database_cures
 from flows import round as flow
 from tasks.rounds import opening
 from tasks.rounds.running import RunningRound
-from tasks.state import feedback_database, records
+from tasks.state import feedback_database, intake, records
 from tasks.state.records import RoundRecord
 from tasks.state.workspace import Workspace
 from tasks.steps.collect import collect
@@ -72,6 +73,22 @@ def test_a_file_that_another_program_converts(
         subprocess.run([*words(refused.err, begins), str(file)], stdout=stream, check=True)
     done = rounds("feedback", "import", converted, "-w", workspace.root)
     assert (done.code, "Took in 1 record" in done.out) == (0, True)
+
+
+@cures("feedback.superseding.problem: rounds feedback import FILE --trust")
+def test_a_record_that_supersedes_an_event_of_another_annotator(
+    rounds: Rounds, workspace: Workspace, tmp_path: Path
+) -> None:
+    first, second = tmp_path / "first.jsonl", tmp_path / "second.jsonl"
+    first.write_text(json.dumps(GOOD | {"annotator_id": "bo"}) + "\n")
+    assert rounds("feedback", "import", first, "-w", workspace.root).code == 0
+    [event] = [record for file in intake.waiting(workspace) for _, record in file.read(Intake(round=0, seed=0))]
+    second.write_text(json.dumps(GOOD | {"annotator_id": "eve", "supersedes": event.feedback_id}) + "\n")
+    refused = rounds("feedback", "import", second, "-w", workspace.root)
+    assert refused.code == 2
+    command = words(refused.err, "rounds feedback import", FILE=str(second))
+    done = rounds(*command[1:], "-w", workspace.root)
+    assert (done.code, "Took in 1 record" in done.out) == (0, True), done
 
 
 @pytest.fixture
