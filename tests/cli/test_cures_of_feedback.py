@@ -9,13 +9,13 @@ from pathlib import Path
 import pytest
 
 from core.errors import BadFeedback, Damaged
-from feedback.sources import Intake
+from feedback.schema import event_id
 from feedback.store import arrivals
 from feedback.store import cures as database_cures
 from flows import round as flow
 from tasks.rounds import opening
 from tasks.rounds.running import RunningRound
-from tasks.state import feedback_database, intake, records
+from tasks.state import feedback_database, records
 from tasks.state.records import RoundRecord
 from tasks.state.workspace import Workspace
 from tasks.steps.collect import collect
@@ -80,10 +80,9 @@ def test_a_record_that_supersedes_an_event_of_another_annotator(
     rounds: Rounds, workspace: Workspace, tmp_path: Path
 ) -> None:
     first, second = tmp_path / "first.jsonl", tmp_path / "second.jsonl"
-    first.write_text(json.dumps(GOOD | {"annotator_id": "bo"}) + "\n")
+    first.write_text(json.dumps(GOOD | {"source": "desk", "source_id": "1", "annotator_id": "bo"}) + "\n")
     assert rounds("feedback", "import", first, "-w", workspace.root).code == 0
-    [event] = [record for file in intake.waiting(workspace) for _, record in file.read(Intake(round=0, seed=0))]
-    second.write_text(json.dumps(GOOD | {"annotator_id": "eve", "supersedes": event.feedback_id}) + "\n")
+    second.write_text(json.dumps(GOOD | {"annotator_id": "eve", "supersedes": event_id("desk", "1", "bo")}) + "\n")
     refused = rounds("feedback", "import", second, "-w", workspace.root)
     assert refused.code == 2
     command = words(refused.err, "rounds feedback import", FILE=str(second))

@@ -85,7 +85,7 @@ def test_an_address_that_only_mlflow_reads(
     """The command asks MLflow, and prints the reason that it gives."""
     monkeypatch.setenv("MLFLOW_TRACKING_URI", "postgresql://127.0.0.1:9/mlflow")
     checked = rounds(*words(reason(workspace), "rounds status")[1:], "-w", workspace.root)
-    assert (checked.code, "MLFLOW_TRACKING_URI" in checked.err, "Traceback" in checked.err) == (2, True, False)
+    assert (checked.code, "MLFLOW_TRACKING_URI" in checked.err, "Traceback" in checked.err) == (2, True, False), checked
 
 
 def test_an_address_is_shown_without_its_password() -> None:
