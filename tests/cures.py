@@ -25,6 +25,10 @@ NOT_MESSAGES = {
     "cli.reference": "the head of docs/cli.md",
     "cli.display.knobs": "the head of docs/params.md",
     "tasks.rounds.tidy.HEAD": "the head of a params.yaml",
+    "feedback.trust.table": "the table in docs/feedback.md, which names the option as a level of trust",
+    "feedback.measured.CURATE_NEAR_COPIES": "the description of a metric in docs/metrics.md",
+    "tasks.doctor.checks.ports.PORTS": "the name of the program that uses a port",
+    "tasks.history.backup.making.SERVER": "an option of a running MLflow server, which names the folder to copy",
     "core.settings.override": "an example of the form, for an override of another form",
     "tasks.tools.git._git": "the command that failed, followed by the reason that git gives",
 }

@@ -95,6 +95,11 @@ def test_a_rollback_in_one_line_leaves_the_other(rounds: Rounds, team: Team) -> 
     assert (refused.code, champion(second.root)) == (2, "2")
 
 
+@cures(
+    "tasks.tools.lines._check_copy: rounds adopt … -w …",
+    "tasks.tools.lines._check_copy: rounds adopt --new -w …",
+    "tasks.tools.lines._check_copy: rounds init FOLDER",
+)
 def test_both_answers_to_the_question_about_a_copy_work(rounds: Rounds, team: Team) -> None:
     original, template = team("original"), team("template")
     finished_round(original, 0)
@@ -106,7 +111,11 @@ def test_both_answers_to_the_question_about_a_copy_work(rounds: Rounds, team: Te
         assert refused.code == 2
         assert str(source.root) in refused.err
         start = "rounds adopt --new" if source is template else "rounds adopt"
-        assert typed(rounds, refused.err, start) == 0
+        if source is original:
+            new = original.root.parent / "new"
+            assert rounds(*words(refused.err, "rounds init", FOLDER=str(new))[1:]).code == 0
+            assert settled(Workspace(new)) != settled(original)
+        assert rounds(*words(refused.err, start)[1:]).code == 0
         assert (settled(copy) == settled(source)) is (source is original)
 
 

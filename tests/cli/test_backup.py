@@ -8,8 +8,9 @@ import pytest
 
 from tasks.registry.alias import Registry
 from tasks.state.lock import holding
-from tasks.state.workspace import Workspace
+from tasks.state.workspace import PROJECT, Workspace
 from tests.commands import Rounds
+from tests.cures import cures, words
 from tests.profile import PROMOTE, TINY
 
 STEPPED = [word for override in (*TINY, PROMOTE) for word in ("-S", override)]
@@ -53,17 +54,49 @@ def test_a_moved_workspace_goes_on_and_says_so_once(
     assert rounds("gc", "-w", tmp_path / "moved").out.startswith("Nothing can be removed")
 
 
+@cures("tasks.history.backup.restoring._check_target: rounds restore … --workspace … --replace")
 def test_an_occupied_place_is_replaced_by_the_command_that_the_error_names(
     rounds: Rounds, workspace: Workspace, tmp_path: Path
 ) -> None:
     rounds("backup", tmp_path / "b", "-w", workspace.root)
     refused = rounds("restore", tmp_path / "b", "-w", workspace.root)
     assert refused.code == 2
-    cure = refused.err.split("`")[1].split()
-    assert cure[0] == "rounds"
-    replaced = rounds(*cure[1:])
+    replaced = rounds(*words(refused.err, "rounds restore")[1:])
     assert replaced.code == 0, replaced.err
     assert len([*tmp_path.glob("workspace.replaced-*")]) == 1
+
+
+@cures("cli.restore.restore: rounds status -w …")
+def test_a_restored_workspace_is_looked_at(rounds: Rounds, workspace: Workspace, tmp_path: Path) -> None:
+    rounds("backup", tmp_path / "b", "-w", workspace.root)
+    restored = rounds("restore", tmp_path / "b", "-w", tmp_path / "it's back")
+    assert restored.code == 0, restored.err
+    assert rounds(*words(restored.out, "rounds status")[1:]).code == 0
+
+
+@cures(
+    "tasks.history.backup.restoring._check_target: --workspace FOLDER",
+    "tasks.history.backup.restoring._check_target: set ROUNDS_WORKSPACE",
+)
+def test_the_folder_of_the_code_is_not_replaced(
+    rounds: Rounds, workspace: Workspace, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    rounds("backup", tmp_path / "b", "-w", workspace.root)
+    monkeypatch.chdir(tmp_path)
+    refused = rounds("restore", tmp_path / "b")
+    assert (refused.code, str(PROJECT) in refused.err, "set ROUNDS_WORKSPACE to it" in refused.err) == (2, True, True)
+    option = words(refused.err, "--workspace", FOLDER=str(tmp_path / "back"))
+    assert rounds("restore", tmp_path / "b", *option).code == 0
+    monkeypatch.setenv("ROUNDS_WORKSPACE", str(tmp_path / "back"))
+    assert rounds("status").code == 0
+
+
+@cures("tasks.history.backup.manifest.read: rounds backup")
+def test_a_folder_that_is_no_backup(rounds: Rounds, workspace: Workspace, tmp_path: Path) -> None:
+    refused = rounds("restore", workspace.root, "-w", tmp_path / "new")
+    assert refused.code == 2
+    assert rounds(*words(refused.err, "rounds backup")[1:], tmp_path / "b", "-w", workspace.root).code == 0
+    assert rounds("restore", tmp_path / "b", "-w", tmp_path / "new").code == 0
 
 
 def test_a_backup_is_verified_without_restoring_it(rounds: Rounds, workspace: Workspace, tmp_path: Path) -> None:

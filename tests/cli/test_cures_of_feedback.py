@@ -9,6 +9,7 @@ from pathlib import Path
 import pytest
 
 from core.errors import BadFeedback, Damaged
+from feedback.schema import event_id
 from feedback.store import arrivals
 from feedback.store import cures as database_cures
 from flows import round as flow
@@ -72,6 +73,21 @@ def test_a_file_that_another_program_converts(
         subprocess.run([*words(refused.err, begins), str(file)], stdout=stream, check=True)
     done = rounds("feedback", "import", converted, "-w", workspace.root)
     assert (done.code, "Took in 1 record" in done.out) == (0, True)
+
+
+@cures("feedback.superseding.problem: rounds feedback import FILE --trust")
+def test_a_record_that_supersedes_an_event_of_another_annotator(
+    rounds: Rounds, workspace: Workspace, tmp_path: Path
+) -> None:
+    first, second = tmp_path / "first.jsonl", tmp_path / "second.jsonl"
+    first.write_text(json.dumps(GOOD | {"source": "desk", "source_id": "1", "annotator_id": "bo"}) + "\n")
+    assert rounds("feedback", "import", first, "-w", workspace.root).code == 0
+    second.write_text(json.dumps(GOOD | {"annotator_id": "eve", "supersedes": event_id("desk", "1", "bo")}) + "\n")
+    refused = rounds("feedback", "import", second, "-w", workspace.root)
+    assert refused.code == 2
+    command = words(refused.err, "rounds feedback import", FILE=str(second))
+    done = rounds(*command[1:], "-w", workspace.root)
+    assert (done.code, "Took in 1 record" in done.out) == (0, True), done
 
 
 @pytest.fixture

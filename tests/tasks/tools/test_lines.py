@@ -11,6 +11,8 @@ from tasks.state.choosing import at
 from tasks.state.line import POLICY, LineRecord, ModelLine, line_record
 from tasks.state.workspace import Workspace
 from tasks.tools import lines, tracking
+from tests.commands import Rounds
+from tests.cures import cures, words
 from tests.teams import Team, champion, finished_round, settled
 from tests.upgrade.test_upgrade import ARCHIVE
 from tests.workspaces import unpacked
@@ -131,15 +133,25 @@ def test_a_list_of_workspaces_that_somebody_edited_is_left_out(team: Team, text:
     assert settled(begun) == name
 
 
+@cures(
+    "tasks.tools.lines._check_no_rounds: set MLFLOW_TRACKING_URI",
+    "tasks.tools.lines._check_no_rounds: rounds init FOLDER",
+)
 def test_rounds_that_the_server_does_not_have_are_no_new_line(
-    team: Team, tmp_path: Path, empty_store: Path, monkeypatch: pytest.MonkeyPatch
+    rounds: Rounds, team: Team, tmp_path: Path, empty_store: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     workspace = team("a")
     finished_round(workspace, 0)
+    server, line = tracking.uri(workspace.root), settled(workspace)
     monkeypatch.setenv("MLFLOW_TRACKING_URI", f"sqlite:///{shutil.copyfile(empty_store, tmp_path / 'other.db')}")
-    with pytest.raises(BadWorkspace, match="MLFLOW_TRACKING_URI"):
+    with pytest.raises(BadWorkspace, match="set MLFLOW_TRACKING_URI to") as refused:
         settled(workspace)
     assert experiments(workspace.root) == set()
+    new = tmp_path / "new"
+    assert rounds(*words(str(refused.value), "rounds init", FOLDER=str(new))[1:]).code == 0
+    assert settled(Workspace(new)) != line
+    monkeypatch.setenv("MLFLOW_TRACKING_URI", server)
+    assert settled(workspace) == line
 
 
 def test_a_line_that_a_kill_left_unrecorded_is_found_again(team: Team) -> None:
@@ -238,6 +250,34 @@ def test_a_workspace_is_not_used_for_another_line(team: Team, monkeypatch: pytes
         settled(first)
     with pytest.raises(BadWorkspace, match=f"rounds adopt {other.name}"):
         settled(team("third"))
+
+
+@cures("tasks.tools.lines._check_choice: rounds adopt … -w …")
+def test_a_workspace_without_rounds_joins_the_line_that_was_named(rounds: Rounds, team: Team) -> None:
+    first, second = team("first"), team("second team")
+    finished_round(first, 0)
+    name = settled(first).name
+    assert settled(second).name != name
+    with pytest.raises(BadWorkspace) as refused:
+        lines.chosen(second.root, name)
+    assert rounds(*words(str(refused.value), "rounds adopt")[1:]).code == 0
+    assert lines.chosen(second.root, name).name == name
+
+
+@cures("tasks.tools.lines._check_choice: set MLFLOW_TRACKING_URI")
+def test_the_line_of_a_server_is_not_in_a_local_database(
+    team: Team, monkeypatch: pytest.MonkeyPatch, empty_store: Path
+) -> None:
+    first, second = team("first"), team("second")
+    finished_round(first, 0)
+    line, server = settled(first), tracking.uri(first.root)
+    adoption.adopt(second, line.name)
+    shutil.copyfile(empty_store, second.database)
+    monkeypatch.delenv("MLFLOW_TRACKING_URI")
+    with pytest.raises(BadWorkspace, match="set MLFLOW_TRACKING_URI to that server"):
+        lines.chosen(second.root, line.name)
+    monkeypatch.setenv("MLFLOW_TRACKING_URI", server)
+    assert lines.chosen(second.root, line.name) == line
 
 
 def test_a_new_workspace_does_not_reach_into_the_only_line(team: Team) -> None:

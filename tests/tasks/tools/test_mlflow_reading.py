@@ -9,6 +9,8 @@ from tasks.registry.alias import Registry
 from tasks.state.workspace import Workspace
 from tasks.tools import mlflow_reading
 from tasks.tools.mlflow_reading import Unreadable, registered, without_password
+from tests.commands import Rounds
+from tests.cures import cures, words
 
 
 def test_versions_tags_and_alias_are_those_that_mlflow_reports(finished: Workspace) -> None:
@@ -42,6 +44,49 @@ def test_what_cannot_be_read(workspace: Workspace, tmp_path: Path, monkeypatch: 
     with pytest.raises(Unreadable):
         registered(workspace, "policy")
     assert mlflow_reading.database(workspace.root) is None
+
+
+def reason(workspace: Workspace) -> str:
+    """Why the registry cannot be read."""
+    with pytest.raises(Unreadable) as error:
+        registered(workspace, "policy")
+    return str(error.value)
+
+
+@cures("tasks.tools.mlflow_reading._from_file: rounds restore")
+@pytest.mark.parametrize("damaged", [True, False])
+def test_a_database_that_is_restored(rounds: Rounds, workspace: Workspace, tmp_path: Path, damaged: bool) -> None:
+    assert rounds("backup", tmp_path / "b", "-w", workspace.root).code == 0
+    workspace.database.unlink()
+    if damaged:
+        workspace.database.write_text("no database" * 100)
+    command = words(reason(workspace), "rounds restore")
+    restored = rounds(*command[1:], tmp_path / "b", "-w", workspace.root, "--replace")
+    assert restored.code == 0, restored.err
+    assert registered(workspace, "policy").versions == ()
+
+
+@cures(
+    "tasks.tools.mlflow_reading._from_file: unset MLFLOW_TRACKING_URI",
+    "tasks.tools.mlflow_reading._from_server: unset MLFLOW_TRACKING_URI",
+)
+@pytest.mark.parametrize("address", ["sqlite:////proc/none/mlflow.db", "http://127.0.0.1:9"])
+def test_an_address_without_a_registry(workspace: Workspace, monkeypatch: pytest.MonkeyPatch, address: str) -> None:
+    monkeypatch.setenv("MLFLOW_TRACKING_URI", address)
+    assert "unset MLFLOW_TRACKING_URI" in reason(workspace)
+    monkeypatch.delenv("MLFLOW_TRACKING_URI")
+    assert registered(workspace, "policy").versions == ()
+
+
+@cures("tasks.tools.mlflow_reading.registered: rounds status")
+def test_an_address_that_only_mlflow_reads(
+    rounds: Rounds, workspace: Workspace, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """The command asks MLflow, and prints the reason that it gives."""
+    address = f"file://{workspace.root}/runs"
+    monkeypatch.setenv("MLFLOW_TRACKING_URI", address)
+    checked = rounds(*words(reason(workspace), "rounds status")[1:], "-w", workspace.root)
+    assert (checked.code, address in checked.err, "Traceback" in checked.err) == (2, True, False), checked
 
 
 def test_an_address_is_shown_without_its_password() -> None:

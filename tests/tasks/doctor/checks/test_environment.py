@@ -6,11 +6,16 @@ import pytest
 from tasks.doctor.checks.environment import KNOWN
 from tasks.state.workspace import Workspace
 from tests.commands import Rounds
+from tests.cures import cures
 from tests.pages import ROOT
 from tests.tasks.doctor.cures import diagnoses, mended
 from tests.test_mirror import PACKAGES
 
 
+@cures(
+    "tasks.doctor.checks.environment._tools: unset MLFLOW_RUN_ID",
+    "tasks.doctor.checks.environment._tools: unset MLFLOW_TRACKING_URI",
+)
 @pytest.mark.parametrize(
     ("name", "value", "severity"),
     [

@@ -6,6 +6,7 @@ import pytest
 
 from tasks.state.workspace import Workspace
 from tests.commands import Rounds
+from tests.cures import cures, words
 from tests.tasks.doctor.cures import diagnoses, mended
 
 
@@ -13,6 +14,11 @@ def configure(workspace: Workspace, url: object, name: str = "store") -> None:
     with (workspace.root / ".dvc/config").open("a") as config:
         config.write(f"['remote \"{name}\"']\n    url = {url}\n")
     workspace.params.write_text(f"versioning: {{remote: {name}}}\n")
+
+
+def dvc(workspace: Workspace, *command: str) -> None:
+    """Type a command of DVC in the workspace."""
+    subprocess.run([sys.executable, "-m", *command], cwd=workspace.root, check=True, capture_output=True)
 
 
 def test_a_folder_that_is_there_or_can_be_made(workspace: Workspace, tmp_path: Path) -> None:
@@ -29,15 +35,17 @@ def test_a_remote_without_its_driver(workspace: Workspace) -> None:
     assert str(found.cure) == f"{sys.executable} -m pip install dvc-s3"
 
 
+@cures(
+    "tasks.tools.remotes.state: dvc remote add … URL", "tasks.doctor.checks.remotes.check: dvc remote modify … url URL"
+)
 def test_a_remote_that_is_not_configured_or_cannot_be_a_folder(workspace: Workspace, tmp_path: Path) -> None:
     workspace.params.write_text("versioning: {remote: nowhere}\n")
     [found] = diagnoses("remotes", workspace)
     assert (found.severity, "nowhere" in found.text) == ("error", True)
     (tmp_path / "file").touch()
-    configure(workspace, tmp_path / "file")
+    dvc(workspace, *words(found.text, "dvc remote add", URL=str(tmp_path / "file")))
     [found] = diagnoses("remotes", workspace)
-    cure = found.text.split("`")[1].replace("url URL", f"url {tmp_path}").split()
-    subprocess.run([sys.executable, "-m", *cure], cwd=workspace.root, check=True, capture_output=True)
+    dvc(workspace, *words(found.text, "dvc remote modify", URL=str(tmp_path)))
     assert diagnoses("remotes", workspace) == []
 
 
