@@ -328,11 +328,12 @@ def test_a_rejected_version_made_champion_by_hand_is_named(made: Workspace) -> N
     assert "rounds promote 2 " in str(difference)
 
 
+@cures("tasks.registry.consistency._unknown_champion: rounds promote … --reason …")
 def test_a_champion_that_was_planted_in_mlflow_is_named(made: Workspace, rounds: Rounds) -> None:
     """All tags of a version that is known, under a number that no log has."""
     registry = Registry(made.root)
     known = registry.store.get_model_version("policy", "1")
-    planted = registry.store.create_model_version("policy", known.source, known.run_id, dict(known.tags))
+    planted = registry.store.create_model_version("policy", str(known.source), known.run_id, dict(known.tags))
     registry.store.set_registered_model_alias("policy", "champion", planted.version)
     [difference] = [each for each in found(made) if "no audit log and no record" in each.problem]
     assert (difference.severity, f"version {planted.version}" in difference.problem) == ("warning", True)
