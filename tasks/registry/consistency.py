@@ -265,7 +265,7 @@ def _tags(log: Ledger, registry: RegistryState) -> Iterator[Disagreement]:
     """Tags of a version that say something else than the log; the log decides."""
     for (model, number), logged in log.versions.items():
         version = registry.find(model, number)
-        if version is None:
+        if version is None or version.digest != logged.digest:  # `_reused` names another version of that number
             continue
         if logged.round is not None and logged.round != version.round:
             yield Disagreement(
