@@ -103,6 +103,7 @@ class Mirror:
             RoundsError: the identity of the workspace cannot be read.
             MlflowException: MLflow does not answer.
         """
+        self.__dict__.pop("mirrored", None)  # what was read before has other lines
         lines = audit.lines(self._workspace.audit)
         own = self._own(bool(lines))
         if own is None:

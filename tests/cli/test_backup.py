@@ -43,7 +43,7 @@ def test_a_restored_workspace_answers_replays_and_rolls_back(
 def test_a_moved_workspace_goes_on_and_says_so_once(
     rounds: Rounds, continued: Workspace, tmp_path: Path, caplog: pytest.LogCaptureFixture
 ) -> None:
-    Registry(continued.root)  # the addresses are those of the copy that the fixture made
+    Registry(continued.root).alias()  # the addresses are those of the copy that the fixture made
     caplog.clear()
     continued.root.rename(tmp_path / "moved")
     assert "policy version 2, from round 1" in rounds("status", "-w", tmp_path / "moved").out

@@ -66,7 +66,7 @@ def test_mlflow_alone_is_enough(
     local = packed(rounds, followed.root, "policy/3", tmp_path / "here.zip")
     monkeypatch.setenv("MLFLOW_TRACKING_URI", f"sqlite:///{followed.root}/mlflow.db")
     elsewhere = packed(rounds, tmp_path / "empty", "policy/3", tmp_path / "elsewhere.zip")
-    assert set(local) - set(elsewhere) == {"audit-verification.json"}  # it was held, so no line is about it
+    assert "audit-verification.json" in set(local) - set(elsewhere)
     same = set(elsewhere) - {
         "README.md",
         "SHA256SUMS",

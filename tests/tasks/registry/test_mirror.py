@@ -11,7 +11,10 @@ from tasks.registry import audit, mirror, signing
 from tasks.registry.alias import Registry
 from tasks.registry.audit import AuditSettings
 from tasks.registry.mirror import MirroredLine, attested
+from tasks.state.choosing import at
+from tasks.state.line import POLICY
 from tasks.state.workspace import Workspace
+from tasks.tools import lines
 from tests.tasks.registry.test_registry import Failing, registered, with_champion_2
 
 pytestmark = pytest.mark.filterwarnings("ignore:The ``noload`` loader strategy:DeprecationWarning")
@@ -80,6 +83,7 @@ def test_two_workspaces_of_one_registry_have_a_chain_each(
     home: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     monkeypatch.setenv("MLFLOW_TRACKING_URI", f"sqlite:///{home / 'mlflow.db'}")
+    lines.note(at(tmp_path / "second"), POLICY)  # as `rounds adopt policy` does
     first, second = Registry(home), Registry(tmp_path / "second")
     registered(first, 0)
     first.promote("1", None, "first", "rounds", kind="bootstrap")
