@@ -45,7 +45,7 @@ def test_the_servers_names_carry_the_line(team: Team) -> None:
     name = f"help-desk-{own.id[:4]}"
     assert [model.name for model in store.search_registered_models()] == [f"{name}.policy"]
     experiments = {experiment.name for experiment in store.search_experiments()}
-    assert experiments == {"Default", f"{name}.rounds", f"{name}.promotions"}
+    assert experiments == {"Default", f"{name}.rounds", f"{name}.promotions", f"{name}.audit"}
     [traced] = lineage(survey(workspace), f"models:/{name}.policy/1").rounds
     assert [version.version for version in traced.versions] == ["policy/1"]
 
