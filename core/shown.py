@@ -1,7 +1,7 @@
 """Untrusted text as it is shown: control characters as escapes, and secrets of addresses as `***`.
 
 One function per medium is built on this: `cli/display/console.py` (terminal, JSON), `tasks/pages/html.py`,
-`tasks/pages/markdown.py`, `tasks/pages/plots.py` (labels), `tasks/tools/stored_text.py` (MLflow, Prefect) and
+`tasks/pages/markdown.py`, `tasks/pages/plots.py` (labels), `noted` below (MLflow, Prefect, audit log) and
 `core/process.py` (log records).
 """
 

@@ -4,7 +4,7 @@ import os
 import re
 from collections.abc import Mapping
 from pathlib import Path
-from urllib.parse import quote, unquote
+from urllib.parse import quote, unquote, urlsplit
 
 _PLAIN = "/ !\"$&'()*+,:;<=>@[\\]^`{|}"
 """Characters left unquoted in database URLs. `%`, `?`, `#`, control and non-ASCII characters are quoted."""
@@ -58,6 +58,12 @@ def sqlite_file(address: str) -> Path | None:
 def folder(path: Path) -> str:
     """The `file:` URL of a folder."""
     return path.resolve().as_uri()
+
+
+def without_user(address: str) -> str:
+    """An address without its user and password."""
+    parts = urlsplit(address)
+    return parts._replace(netloc=parts.netloc.rpartition("@")[2]).geturl() if parts.netloc else address
 
 
 def without_secrets(text: str, environment: Mapping[str, str] | None = None) -> str:

@@ -196,8 +196,8 @@ class Registry(VersionStore):
             RolledBack: the target itself was rolled back earlier.
             NeverChampion: `to` was never champion, so it has to be promoted instead.
             NotFound: there is no version `to`.
-            BadModel: the files of the target are missing, or its tag has another digest than the log, and its files
-                differ as well.
+            BadModel: the files of the target or of its reward model are missing or differ. Files on a server are
+                looked at only if a tag has another digest than the log.
             BadParams: the reason is empty.
         """
         with self._locked():
@@ -223,7 +223,7 @@ class Registry(VersionStore):
                 return RollbackResult(now, now)
             self._refuse_rolled_back(self.version(target))
             self._refuse_never_champion(target)
-            self._compare(self.version(target))
+            self._compare(self.version(target), with_files=True)
             self._move("rollback", now.version, self.version(target), reason, who)
             self.send()
             return RollbackResult(self.version(now.version), self.version(target))
@@ -393,11 +393,11 @@ class Registry(VersionStore):
                     f"`rounds promote {policy.version} --unverified --reason …`"
                 )
 
-    def _compare(self, policy: ModelVersion) -> list[tuple[ModelVersion, bool]]:
+    def _compare(self, policy: ModelVersion, with_files: bool = False) -> list[tuple[ModelVersion, bool]]:
         """Compare a policy and its reward model with what is known; True for those that are verified.
 
-        The files are compared as well where they are on this machine, or a tag differs from what is known. Elsewhere
-        they are compared when they are fetched: a rollback must not wait for a download.
+        The files are compared as well if a tag differs from what is known, and, with `with_files`, where they are on
+        this machine. Elsewhere they are compared when they are fetched: a rollback must not wait for a download.
         """
         reward = self.trust.reward_version(policy)
         found = [policy, self.find(reward, "reward") if reward else None]
@@ -406,7 +406,7 @@ class Registry(VersionStore):
         for version in versions:
             known = self.trust.known(version)
             self.trust.report(version, known)
-            if version.digest != known.digest or self.has_local_files(version):
+            if version.digest != known.digest or (with_files and self.has_local_files(version)):
                 self.check_files(version)
             compared.append((version, known.verified))
         return compared

@@ -4,7 +4,6 @@ import re
 from collections.abc import Iterator, Mapping
 from contextlib import contextmanager
 from datetime import UTC, datetime
-from functools import cached_property
 from pathlib import Path
 from tempfile import TemporaryDirectory
 from typing import TYPE_CHECKING, Any, NamedTuple
@@ -12,14 +11,14 @@ from typing import TYPE_CHECKING, Any, NamedTuple
 from core.errors import NotFound
 from core.files import read_json
 from evaluation.verdict import Verdict
+from tasks.registry.line_store import LineStore
 from tasks.state.inputs import Inputs
-from tasks.state.line import ModelLine
-from tasks.tools import lines, tracking
+from tasks.tools import tracking
 from tasks.tools.tracking import NoFiles
 from tasks.tools.versioning import Stages, stages
 
 if TYPE_CHECKING:
-    from tasks.tools.tracking import MlflowClient, Run
+    from tasks.tools.tracking import Run
 
 SAVED = "round"
 """Artifact folder with the files saved when a round closes: round.yaml, opened.json, dvc.lock and the reports."""
@@ -93,39 +92,15 @@ class SavedFiles(NamedTuple):
         return stages(self.folder / "dvc.lock")
 
 
-class Archive:
+class Archive(LineStore):
     """The rounds of a line that MLflow has. Reading them creates nothing there."""
-
-    def __init__(self, root: Path, line: ModelLine | None = None) -> None:
-        """Open the line's part of the store.
-
-        Args:
-            root: the workspace.
-            line: the line; by default the workspace's.
-
-        Raises:
-            NoTracking: MLflow does not answer.
-        """
-        self._root = root
-        self._line = line
-
-    @cached_property
-    def _store(self) -> "MlflowClient":
-        return tracking.client(self._root)
-
-    @cached_property
-    def line(self) -> ModelLine:
-        """The line whose rounds these are."""
-        if self._line is None and not tracking.exists(self._root):
-            return lines.unasked(self._root)
-        return self._line or lines.working(self._store, self._root)
 
     def rounds(self) -> list[PastRound]:
         """All rounds, including unfinished ones, oldest first."""
         rounds, token, experiments = [], None, self._experiments(self.line.rounds)
         while experiments:
             # runs of steps have no tag `round_key`
-            page = self._store.search_runs(experiments, "tags.round_key LIKE '%'", max_results=PAGE, page_token=token)
+            page = self.store.search_runs(experiments, "tags.round_key LIKE '%'", max_results=PAGE, page_token=token)
             rounds += [_past(run) for run in page if _NUMBER.fullmatch(run.data.tags.get("round", ""))]
             token = page.token
             if not token:
@@ -149,25 +124,25 @@ class Archive:
             names = ", ".join(past.name for past in matches)
             raise NotFound(f"{text!r} matches {len(matches)} rounds: {names}; give a run id instead")
         known = ", ".join(str(past.number) for past in finished) or "none"
-        raise NotFound(f"there is no finished round {text!r} at {tracking.uri(self._root)}; finished rounds: {known}")
+        raise NotFound(f"there is no finished round {text!r} at {tracking.uri(self.root)}; finished rounds: {known}")
 
     def mark(self, past: PastRound, tags: Mapping[str, str]) -> None:
         """Set tags on the run of a round."""
-        tracking.set_tags(self._store, past.run_id, tags)
+        tracking.set_tags(self.store, past.run_id, tags)
 
     def parents_of(self, text: str) -> set[str]:
         """Run ids of the rounds that have a step whose own run id begins with `text`."""
         experiments = self._experiments(self.line.rounds)
         condition = f"attributes.run_id LIKE '{text}%'"
         searched = bool(experiments) and matches_prefix(text, text)
-        steps = self._store.search_runs(experiments, condition) if searched else []
+        steps = self.store.search_runs(experiments, condition) if searched else []
         return {run.data.tags["mlflow.parentRunId"] for run in steps if "mlflow.parentRunId" in run.data.tags}
 
     def files(self, run_id: str, folder: str) -> dict[str, bytes]:
         """File name → content of one artifact folder of a run; empty if the folder does not exist."""
         with TemporaryDirectory(prefix="rounds-") as temporary:
             try:
-                copy = tracking.download(self._store, run_id, folder, temporary)
+                copy = tracking.download(self.store, run_id, folder, temporary)
             except NoFiles:
                 return {}
             return {file.name: file.read_bytes() for file in sorted(copy.iterdir()) if file.is_file()}
@@ -177,14 +152,14 @@ class Archive:
         experiments, order = self._experiments(self.line.promotions), ["attributes.start_time"]
         if not experiments:
             return []
-        pages = [self._store.search_runs(experiments, f"tags.{tag} = '{version}'", order_by=order) for tag in _SIDES]
+        pages = [self.store.search_runs(experiments, f"tags.{tag} = '{version}'", order_by=order) for tag in _SIDES]
         runs = {run.info.run_id: run for page in pages for run in page}
         ordered = sorted(runs.values(), key=lambda run: (run.info.start_time, run.info.run_id))
         return [{"intent": run.info.run_id, "at": _started(run), **_own_tags(run.data.tags)} for run in ordered]
 
     def _experiments(self, name: str) -> list[str]:
         """The experiment of this name; none if there is none yet."""
-        experiment = tracking.find_experiment(self._store, name) if tracking.exists(self._root) else None
+        experiment = None if self.unused else tracking.find_experiment(self.store, name)
         return [experiment] if experiment else []
 
     @contextmanager
@@ -196,7 +171,7 @@ class Archive:
         """
         with TemporaryDirectory(prefix="rounds-") as folder:
             try:
-                files = tracking.download(self._store, past.run_id, SAVED, folder)
+                files = tracking.download(self.store, past.run_id, SAVED, folder)
             except NoFiles as error:
                 raise NotFound(
                     f"{past.name}: its saved files ({SAVED}/) are missing from MLflow; restore the "

@@ -10,16 +10,15 @@ import logging
 from collections.abc import Iterable, Iterator, Sequence
 from dataclasses import dataclass
 from functools import cached_property
-from pathlib import Path
-from typing import TYPE_CHECKING, NamedTuple, Protocol
+from typing import TYPE_CHECKING, NamedTuple
 
 from core.errors import BadParams, RoundsError
 from core.shown import noted
 from tasks.registry import audit, signing
 from tasks.registry.audit import AuditEntry
 from tasks.registry.ledger import Ledger, ledger
+from tasks.registry.line_store import LineStore
 from tasks.state import identity as identities
-from tasks.state.line import ModelLine
 from tasks.state.workspace import Workspace
 from tasks.tools import tracking
 
@@ -53,24 +52,6 @@ class MirroredLine(NamedTuple):
         return audit.sha256(self.text)
 
 
-class LineOfStore(Protocol):
-    """The part of MLflow that has one line."""
-
-    root: Path
-
-    @property
-    def store(self) -> "MlflowClient":
-        """MLflow's client."""
-
-    @property
-    def unused(self) -> bool:
-        """True if there is no database yet."""
-
-    @property
-    def line(self) -> ModelLine:
-        """The line."""
-
-
 @dataclass(frozen=True)
 class Mirrored:
     """What the mirror says, of all workspaces."""
@@ -84,7 +65,7 @@ class Mirrored:
 class Mirror:
     """The mirror of the log of a workspace, and of those of other workspaces in the same line."""
 
-    def __init__(self, registry: LineOfStore) -> None:
+    def __init__(self, registry: LineStore) -> None:
         self._registry = registry
         self._workspace = Workspace(registry.root)
 

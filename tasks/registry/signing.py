@@ -131,7 +131,7 @@ def generate(path: Path) -> Path:
 
 def _create(path: Path, content: bytes, mode: int) -> None:
     try:
-        with open(os.open(path, os.O_WRONLY | os.O_CREAT | os.O_EXCL, mode), "wb") as file:  # noqa: PTH123
+        with open(os.open(path, os.O_WRONLY | os.O_CREAT | os.O_EXCL, mode), "wb") as file:  # noqa: PTH123  (Path.open takes no mode)
             file.write(content)
     except FileExistsError as error:
         raise BadParams(f"{path} exists and is kept; name another file") from error

@@ -4,26 +4,23 @@ import json
 from collections.abc import Iterator, Mapping
 from contextlib import contextmanager
 from datetime import UTC, datetime
-from functools import cached_property
 from pathlib import Path
 from tempfile import TemporaryDirectory
-from typing import TYPE_CHECKING, Any, NamedTuple
-from urllib.parse import urlsplit
+from typing import Any, NamedTuple
+from urllib.parse import unquote, urlsplit
 
 from core import outages
 from core.errors import BadModel, NotFound
 from core.files import digest, replacing
 from tasks.registry import audit
 from tasks.registry.ledger import REGISTER
+from tasks.registry.line_store import LineStore
 from tasks.registry.mirror import Mirror
 from tasks.registry.trust import DigestSources, KnownDigest
 from tasks.state.line import ModelLine, ModelName
 from tasks.state.lock import holding
 from tasks.state.workspace import Workspace
-from tasks.tools import lines, tracking
-
-if TYPE_CHECKING:
-    from mlflow import MlflowClient
+from tasks.tools import tracking
 
 CHAMPION = "champion"
 _MISSING = ("RESOURCE_DOES_NOT_EXIST", "INVALID_PARAMETER_VALUE")  # MLflow's error codes for a missing version or alias
@@ -53,41 +50,14 @@ class ModelVersion(NamedTuple):
     created: datetime
 
 
-class VersionStore:
+class VersionStore(LineStore):
     """The versions that the rounds of a line registered, and which of them is champion."""
 
     def __init__(self, root: Path, line: ModelLine | None = None) -> None:
-        """Open the line's part of the store.
-
-        Args:
-            root: the workspace.
-            line: the line; by default the workspace's.
-
-        Raises:
-            NoTracking: MLflow does not answer.
-        """
-        self.root = root
-        self._line = line
+        """See `LineStore`."""
+        super().__init__(root, line)
         self.mirror = Mirror(self)
         self.trust = DigestSources(Workspace(root), self.mirror)
-
-    @cached_property
-    def store(self) -> "MlflowClient":
-        """MLflow's client. A database is created with it, so what only reads asks `unused` first."""
-        return tracking.client(self.root)
-
-    @property
-    def unused(self) -> bool:
-        """True if there is no database yet, and so no version."""
-        return "store" not in self.__dict__ and not tracking.exists(self.root)
-
-    @property
-    def line(self) -> ModelLine:
-        """The line whose versions these are."""
-        if self._line is None and self.unused:
-            return lines.unasked(self.root)
-        self._line = self._line or lines.working(self.store, self.root)
-        return self._line
 
     def register(
         self, name: ModelName, folder: Path, run_id: str, tags: Mapping[str, str], metrics: Mapping[str, float]
@@ -180,22 +150,35 @@ class VersionStore:
 
     def has_local_files(self, version: ModelVersion) -> bool:
         """Whether the version's files are at a path of this machine, or should be."""
-        source = self.store.get_model_version_download_uri(self.line.model(version.name), version.version)
-        return urlsplit(str(source)).scheme in ("", "file")
+        return self._local_folder(version) is not None
 
     def check_files(self, version: ModelVersion) -> KnownDigest:
-        """Download the version's files and compare them with the known digest, which is returned. Nothing is kept.
+        """Compare the version's files with the known digest, which is returned. Files elsewhere are downloaded for it.
 
         Raises:
             BadModel: the stored files are missing, or differ from those that were registered.
         """
         known = self.trust.known(version)
         self.trust.report(version, known)
+        _check_digest(version, known, self._stored_digest(version))
+        return known
+
+    def _stored_digest(self, version: ModelVersion) -> str:
+        folder = self._local_folder(version)
+        if folder is not None and folder.is_dir():
+            return digest(folder)
         data = Workspace(self.root).data
         data.mkdir(parents=True, exist_ok=True)
-        with TemporaryDirectory(prefix=".checked-", dir=data) as folder:
-            _check_digest(version, known, digest(self._download(version, Path(folder))))
-        return known
+        with TemporaryDirectory(prefix=".checked-", dir=data) as into:
+            return digest(self._download(version, Path(into)))
+
+    def _local_folder(self, version: ModelVersion) -> Path | None:
+        parts = urlsplit(self._source(version))
+        return Path(unquote(parts.path)) if parts.scheme in ("", "file") else None
+
+    def _source(self, version: ModelVersion) -> str:
+        """The URI of the version's files."""
+        return str(self.store.get_model_version_download_uri(self.line.model(version.name), version.version))
 
     def _log(self, version: ModelVersion, computed: str) -> None:
         """Write the audit line of a registration, unless a registration that was killed has written it."""
@@ -253,7 +236,7 @@ class VersionStore:
         from mlflow.artifacts import download_artifacts
         from mlflow.exceptions import MlflowException
 
-        source = self.store.get_model_version_download_uri(self.line.model(version.name), version.version)
+        source = self._source(version)
         try:
             path = download_artifacts(artifact_uri=source, dst_path=str(beside), tracking_uri=tracking.uri(self.root))
         except (MlflowException, OSError) as error:

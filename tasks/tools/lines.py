@@ -16,10 +16,9 @@ from pathlib import Path
 from secrets import token_hex
 from shlex import quote
 from typing import TYPE_CHECKING, NamedTuple
-from urllib.parse import urlsplit
 
+from core import urls
 from core.errors import BadWorkspace, Damaged, NotFound, RoundsError
-from core.urls import without_secrets
 from tasks.state import identity, records
 from tasks.state.identity import WorkspaceIdentity
 from tasks.state.line import POLICY, LineRecord, ModelLine, line_record, of_experiment, own_name
@@ -330,8 +329,4 @@ def _names(lines: Iterable[KnownLine]) -> str:
 
 def _address(root: Path) -> str:
     """The address of the store, without user, password and other secrets."""
-    address = tracking.uri(root)
-    parts = urlsplit(address)
-    if parts.netloc:
-        address = parts._replace(netloc=parts.netloc.rpartition("@")[2]).geturl()
-    return without_secrets(address)
+    return urls.without_secrets(urls.without_user(tracking.uri(root)))

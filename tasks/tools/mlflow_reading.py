@@ -9,10 +9,10 @@ from collections.abc import Mapping
 from contextlib import closing
 from pathlib import Path
 from typing import Any, NamedTuple
-from urllib.parse import unquote, urlsplit
 
 import httpx
 
+from core import urls
 from core.errors import RoundsError
 from tasks.state.line import POLICY, ModelLine, line_record
 from tasks.state.workspace import Workspace
@@ -55,13 +55,12 @@ class RegisteredModel(NamedTuple):
 def server(root: Path) -> str | None:
     """Address of the MLflow server, without a slash at its end; None if runs are in a database."""
     address = tracking.uri(root)
-    return address.rstrip("/") if address.startswith(("http://", "https://")) else None
+    return address.rstrip("/") if tracking.served(address) else None
 
 
 def database(root: Path) -> Path | None:
     """The SQLite file of runs and versions; None if they are on a server."""
-    parts = urlsplit(tracking.uri(root))
-    return Path(unquote(parts.path[1:])) if parts.scheme.startswith("sqlite") else None
+    return urls.sqlite_file(tracking.uri(root))
 
 
 def registered(workspace: Workspace, name: str) -> RegisteredModel:
@@ -144,7 +143,7 @@ def _from_server(address: str, name: str) -> RegisteredModel:
         versions = _json(answer(address, f"{_API}/model-versions/search", **query).raise_for_status())
     except (httpx.HTTPError, ValueError) as error:
         raise Unreadable(
-            f"the MLflow server at {without_password(address)} does not answer ({type(error).__name__}); start it, or "
+            f"the MLflow server at {urls.without_user(address)} does not answer ({type(error).__name__}); start it, or "
             "unset MLFLOW_TRACKING_URI to use the database of the workspace"
         ) from error
     read = [_version(entry) for entry in versions.get("model_versions", [])]
@@ -159,9 +158,3 @@ def _version(entry: Mapping[str, Any]) -> RegistryEntry:
 def _json(response: httpx.Response) -> dict[str, Any]:
     value: dict[str, Any] = response.json()
     return value
-
-
-def without_password(address: str) -> str:
-    """An address without its user and password."""
-    parts = urlsplit(address)
-    return parts._replace(netloc=parts.netloc.rpartition("@")[2]).geturl()

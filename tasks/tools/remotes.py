@@ -4,8 +4,8 @@ import re
 from pathlib import Path
 from threading import Thread
 from typing import Any, NamedTuple
-from urllib.parse import urlsplit
 
+from core import urls
 from core.errors import BadWorkspace
 
 _DRIVER = re.compile(r"requires '([\w-]+)' to be installed")
@@ -40,7 +40,7 @@ def state(root: Path, wanted: str | None, patience: float) -> RemoteState | None
         return None
     if name not in config["remote"]:
         raise BadWorkspace(f"versioning.remote: DVC has no remote {name!r}; add it with `dvc remote add {name} URL`")
-    url = _plain(str(config["remote"][name]["url"]))
+    url = urls.without_user(str(config["remote"][name]["url"]))
     problems: list[str | None] = []
     thread = Thread(target=lambda: problems.append(_problem(config, name)), daemon=True)
     thread.start()
@@ -89,8 +89,3 @@ def _problem(config: Any, name: str) -> str | None:
 
 def _nearest(path: Path) -> Path:
     return next(each for each in (path, *path.parents) if each.exists())
-
-
-def _plain(url: str) -> str:
-    parts = urlsplit(url)
-    return parts._replace(netloc=parts.netloc.rpartition("@")[2]).geturl() if parts.netloc else url

@@ -130,3 +130,8 @@ def test_the_file_of_an_address(tmp_path: Path, name: str) -> None:
     assert urls.sqlite_file("sqlite:///mlflow.db?timeout=60") == Path("mlflow.db")
     for other in ("sqlite://", "sqlite:///:memory:", "http://localhost:5000", "postgresql://u:p@h/d", "mlflow.db"):
         assert urls.sqlite_file(other) is None
+
+
+def test_an_address_without_its_user_and_password() -> None:
+    assert urls.without_user("http://me:secret@host:5000/x") == "http://host:5000/x"
+    assert urls.without_user("sqlite:////a/b@c.db") == "sqlite:////a/b@c.db"

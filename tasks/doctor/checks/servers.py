@@ -10,6 +10,7 @@ from pathlib import Path
 
 import httpx
 
+from core import urls
 from core.proxies import exempt_loopback
 from tasks.doctor.diagnosis import Diagnosis, error, note, warning
 from tasks.state.workspace import Workspace
@@ -55,7 +56,7 @@ def _prefect(address: str) -> httpx.Response:
 def _server(
     name: str, address: str, ask: Callable[[], httpx.Response], package: str, command: str | None
 ) -> Iterator[Diagnosis]:
-    shown = mlflow_reading.without_password(address)
+    shown = urls.without_user(address)
     try:
         answer = ask().raise_for_status()
     except (httpx.HTTPError, ValueError) as problem:

@@ -8,7 +8,7 @@ from core.files import digest
 from tasks.registry.alias import Registry
 from tasks.state.workspace import Workspace
 from tasks.tools import mlflow_reading
-from tasks.tools.mlflow_reading import Unreadable, registered, without_password
+from tasks.tools.mlflow_reading import Unreadable, registered
 from tests.commands import Rounds
 from tests.cures import cures, words
 
@@ -88,7 +88,3 @@ def test_an_address_that_only_mlflow_reads(
     monkeypatch.setenv("MLFLOW_TRACKING_URI", address)
     checked = rounds(*words(reason(workspace), "rounds status")[1:], "-w", workspace.root)
     assert (checked.code, address in checked.err, "Traceback" in checked.err) == (2, True, False), checked
-
-
-def test_an_address_is_shown_without_its_password() -> None:
-    assert without_password("http://me:secret@host:5000/x") == "http://host:5000/x"
