@@ -66,15 +66,17 @@ def test_mlflow_alone_is_enough(
     local = packed(rounds, followed.root, "policy/3", tmp_path / "here.zip")
     monkeypatch.setenv("MLFLOW_TRACKING_URI", f"sqlite:///{followed.root}/mlflow.db")
     elsewhere = packed(rounds, tmp_path / "empty", "policy/3", tmp_path / "elsewhere.zip")
-    assert "audit-verification.json" in set(local) - set(elsewhere)
+    assert set(local) - set(elsewhere) == {"audit-verification.json", "audit.jsonl"}
     same = set(elsewhere) - {
         "README.md",
         "SHA256SUMS",
         "lineage.txt",
         "lineage.json",
     }  # annotators are in the workspace only
-    for name in same & {"gates.json", "model-card.md", "data-card.md", "round.yaml"}:
-        assert local[name] == elsewhere[name]
+    assert [name for name in same if local[name] != elsewhere[name]] == ["registry.json"]
+    here, there = (json.loads(files["registry.json"]) for files in (local, elsewhere))
+    assert (here.pop("known_digest")["source"], there.pop("known_digest")["source"]) == ("log", "mirror")
+    assert here == there
     assert "- `audit-verification.json`: " in elsewhere["README.md"].decode()
 
 
