@@ -8,7 +8,7 @@ from tasks.state.line import ModelLine
 from tasks.tools import lines, tracking
 
 if TYPE_CHECKING:
-    from mlflow import MlflowClient
+    from tasks.tools.tracking import MlflowClient
 
 
 class LineStore:
