@@ -205,9 +205,10 @@ CURATE_NEAR_COPIES = Metric(
     "curate",
     "prompts",
     "0",
-    "Training prompts that are near-identical to a held-out prompt of another group: they are left out of training, "
-    "with their pairs and demonstrations. There are some where a prompt is near two known groups, or a record that "
-    "was imported with `--trust` states a `prompt_group`.",
+    "Prompts that are near-identical to one of another group on the other side of the holdout, and are left out with "
+    "their pairs and demonstrations: whichever arrived in a later round, and of one round the training prompt. There "
+    "are some where a prompt is near two known groups, or a record that was imported with `--trust` states a "
+    "`prompt_group`.",
 )
 CURATE_SHARED_PAIRS = Metric(
     "shared_pairs",

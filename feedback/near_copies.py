@@ -1,4 +1,4 @@
-"""Near copies of held-out prompts, whatever groups they are in: they are kept out of training.
+"""Near copies across the holdout, whatever groups they are in: no prompt is trained on that another one holds out.
 
 Near-identical prompts are in one group and so in one split, with two exceptions: a trusted record may state a group,
 and a prompt that is near two known groups joins one of them only.
@@ -19,7 +19,7 @@ class _Turn(NamedTuple):
     content: str
 
 
-class PromptOfRow(Protocol):
+class _Row(Protocol):
     """A row of training or held-out data."""
 
     @property
@@ -35,24 +35,65 @@ class PromptOfRow(Protocol):
         """Turns as `{role, content}`."""
 
 
+class PromptOfRow(_Row, Protocol):
+    """A prompt with its id."""
+
+    @property
+    def prompt_id(self) -> str:
+        """Identifies the prompt."""
+
+
 class NearCopies:
-    """The training prompts that are near-identical to a held-out one."""
+    """The prompts that are near-identical to one on the other side of the holdout, and that are left out for it.
 
-    def __init__(self, prompts: Iterable[PromptOfRow]) -> None:
+    Of such a pair the prompt that arrived in a later round is left out, and of the same round the training prompt. So
+    a prompt that arrives later never removes one that is there.
+    """
+
+    def __init__(self, prompts: Iterable[PromptOfRow], rounds: Mapping[str, int]) -> None:
+        """Search once.
+
+        Args:
+            prompts: all prompts of all splits.
+            rounds: the round of the first event of each prompt id (`feedback.votes.first_rounds`).
+        """
+        training: dict[str, int] = {}
+        held_out: dict[str, int] = {}
         rows = [(row, words(row.prompt)) for row in prompts if not is_item(row.group)]
-        held_out = {text for row, text in rows if row.split == "holdout"}
-        self._texts = near(held_out, {text for row, text in rows if row.split != "holdout"})
-        self.count = sum(row.split != "holdout" and text in self._texts for row, text in rows)
-        """Number of training prompts."""
+        for row, text in rows:
+            side = held_out if row.split == "holdout" else training
+            side[text] = min(rounds[row.prompt_id], side.get(text, rounds[row.prompt_id]))
+        self._training, self._held_out = _later(training, held_out)
+        self.count = sum(text in self._left_out(row.split) for row, text in rows)
+        """Number of prompts that are left out."""
 
-    def has(self, row: PromptOfRow) -> bool:
-        """Whether a row is one of training and its prompt such a copy.
+    def has(self, row: _Row) -> bool:
+        """Whether a row is left out because of its prompt.
 
         A fixed prompt is in several splits by intention (`feedback.items`).
         """
-        if not self._texts or row.split == "holdout" or is_item(row.group):
-            return False
-        return words(row.prompt) in self._texts
+        left_out = self._left_out(row.split)
+        return bool(left_out) and not is_item(row.group) and words(row.prompt) in left_out
+
+    def _left_out(self, split: SplitName) -> set[str]:
+        return self._held_out if split == "holdout" else self._training
+
+
+def _later(training: Mapping[str, int], held_out: Mapping[str, int]) -> tuple[set[str], set[str]]:
+    """The training texts and the held-out texts that are left out; both are given with their rounds."""
+    copies = {text: training[text] for text in near(held_out, training)}
+    copied = {text: held_out[text] for text in near(copies, held_out)}
+    left_out: tuple[set[str], set[str]] = set(), set()
+    for number in sorted({*copies.values(), *copied.values()}):
+        earlier = {text for text, round in copies.items() if round < number} - left_out[0]
+        left_out[1].update(near(earlier, _of(copied, number)))
+        present = {text for text, round in copied.items() if round <= number} - left_out[1]
+        left_out[0].update(near(present, _of(copies, number)))
+    return left_out
+
+
+def _of(texts: Mapping[str, int], number: int) -> set[str]:
+    return {text for text, round in texts.items() if round == number}
 
 
 def words(prompt: Iterable[Mapping[str, str]]) -> str:

@@ -98,6 +98,14 @@ def frozen_groups(arrival: Iterable[Event]) -> dict[str, str]:
     return groups
 
 
+def first_rounds(events: Iterable[Event]) -> dict[str, int]:
+    """Prompt id → the round in which its first event arrived, even if that event no longer counts."""
+    rounds: dict[str, int] = {}
+    for event in events:
+        rounds[event.prompt_id] = min(event.round, rounds.get(event.prompt_id, event.round))
+    return rounds
+
+
 def is_known(event: Event) -> bool:
     """Whether the event names its annotator; a blank name is none."""
     return event.annotator_id.strip() not in ("", UNKNOWN)

@@ -10,6 +10,7 @@ from feedback.near_copies import NearCopies
 from feedback.rows import PreferenceRow
 from feedback.split import SplitName
 from feedback.stored import Event, StoredEvent
+from feedback.votes import first_rounds
 from tasks.registry.archive import FEEDBACK_PURGED, Archive, PastRound
 from tasks.state import round as rounds
 from tasks.state import templates
@@ -38,7 +39,7 @@ class TrainingRecord(NamedTuple):
         ).rows
         if self.past and CURATE_NEAR_COPIES.full not in self.past.metrics:
             return rows  # of a version that left no copies out
-        copies = NearCopies(prompts.prompts(used, knobs.split, self.round.salt))
+        copies = NearCopies(prompts.prompts(used, knobs.split, self.round.salt), first_rounds(used))
         return [row for row in rows if not copies.has(row)]
 
 

@@ -49,6 +49,7 @@ from feedback.rows import DemonstrationRow, PreferenceRow
 from feedback.split import SplitSettings
 from feedback.stored import Event
 from feedback.terms import UsageTerms, terms_by_source, usage_terms
+from feedback.votes import first_rounds
 from tasks.state import tables, templates
 from tasks.state.intake import IngestSettings
 from tasks.state.leakage import leaked
@@ -91,7 +92,7 @@ def curate(round: Round, log: StepLog) -> None:
     events, refused = templates.check(round, kept)
     derived = preferences.preferences(events, knobs.split, round.salt, knobs.criterion, knobs.min_rating_difference)
     prompts = prompt_rows.prompts(events, knobs.split, round.salt)
-    copies = NearCopies(prompts)
+    copies = NearCopies(prompts, first_rounds(events))
     prompts = [row for row in prompts if not copies.has(row)]
     pairs = [row for row in derived.rows if not copies.has(row)]
     demonstrations = [row for row in preferences.demonstrations(events, knobs.split, round.salt) if not copies.has(row)]
