@@ -77,7 +77,7 @@ def gae(rewards: Tensor, values: Tensor, mask: Tensor, gamma: float, lam: float)
     deltas = rewards + gamma * next_values - values
     advantages = torch.zeros_like(values)
     carried = torch.zeros_like(values[:, 0])
-    for t in reversed(range(values.shape[1])):
+    for t in reversed(mask.any(dim=0).nonzero()[:, 0].tolist()):  # the columns of prompts alone are skipped
         # the end of an answer is terminal: nothing is carried into it, because `carried` is 0 outside the mask
         carried = torch.where(mask[:, t], deltas[:, t] + gamma * lam * carried, 0.0)
         advantages[:, t] = carried

@@ -7,8 +7,8 @@ import numpy as np
 import numpy.typing as npt
 
 from core.log import Log, ignore
-from models.minibatches import map_minibatches
-from models.policy import ModelSettings, Policy, response_logprobs
+from models.minibatches import map_microbatches
+from models.policy import ModelSettings, Policy
 from models.rollout import Rollout, SamplingSettings, sample
 from models.seeding import generator
 from models.tokens import Turn, encode_prompts
@@ -49,7 +49,8 @@ def answer(
 def _kl(rollout: Rollout, sampling: SamplingSettings, reference: Policy | None) -> npt.NDArray[np.float64]:
     if reference is None:
         return np.zeros(len(rollout.answers))
-    model, temperature = reference.model, sampling.temperature
-    logprobs = map_minibatches(lambda part: response_logprobs(model, part, temperature), rollout.batch, sampling.batch)
+    network, temperature = reference.network, sampling.temperature
+    tokens = network.compute.microbatch_tokens
+    logprobs = map_microbatches(lambda part: network.logprobs(part, temperature), rollout.batch, tokens)
     ratios: npt.NDArray[np.float64] = (rollout.logprobs - logprobs).sum(dim=1).double().cpu().numpy()
     return ratios

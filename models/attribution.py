@@ -24,7 +24,6 @@ from torch import Tensor
 from transformers import PreTrainedTokenizerBase
 
 from core.errors import BadFeedback
-from models.policy import response_logprobs
 from models.reward import RewardModel
 from models.scorer import Scorer
 from models.tokens import Batch, Turn, encode_answers, encode_prompts, pad
@@ -97,11 +96,11 @@ def attribute(model: RewardModel, prompt: Sequence[Turn], answer: str, steps: Se
     [context] = encode_prompts(tokenizer, [prompt], model.prompt_limit)
     [ids] = encode_answers(tokenizer, [answer], model.answer_limit)
     [untruncated] = encode_answers(tokenizer, [answer], sys.maxsize)
-    batch = pad([context.ids], [ids], tokenizer.pad_token_id).to(scorer.model.device)
+    batch = pad([context.ids], [ids], tokenizer.pad_token_id).to(scorer.network.device)
     blank = batch._replace(ids=batch.ids.masked_fill(batch.response, tokenizer.eos_token_id))
     with torch.no_grad():
         (head_score, _), (blank_score, _) = scorer.parts(batch), scorer.parts(blank)  # (1,) each
-        nats = response_logprobs(scorer.model, batch) + scorer.surprise  # (1, T)
+        nats = scorer.network.logprobs(batch) + scorer.surprise  # (1, T)
         score = model(batch).item()
     for count in steps:
         head = _integrated_gradients(scorer, batch, blank, count) / model.std  # (1, T)
@@ -123,7 +122,8 @@ def attribute(model: RewardModel, prompt: Sequence[Turn], answer: str, steps: Se
 
 def _integrated_gradients(scorer: Scorer, batch: Batch, blank: Batch, steps: int) -> Tensor:
     """Attribution of the head score of `batch` minus that of `blank`, one text each, to tokens: (1, T) float32."""
-    embed = scorer.model.get_input_embeddings()
+    network = scorer.network
+    embed = network.model.get_input_embeddings()
     with torch.no_grad():
         start, path = embed(blank.ids), embed(batch.ids) - embed(blank.ids)  # (1, T, H)
     nodes, weights = np.polynomial.legendre.leggauss(steps)  # on -1 to 1
@@ -133,7 +133,8 @@ def _integrated_gradients(scorer: Scorer, batch: Batch, blank: Batch, steps: int
         part = slice(first, first + NODES_PER_BATCH)
         node, weight = (torch.from_numpy(values[part]).to(path) for values in (unit_nodes, unit_weights))
         points = (start + node[:, None, None] * path).requires_grad_()  # (nodes, T, H)
-        hidden = scorer.model.base_model(inputs_embeds=points, use_cache=False).last_hidden_state
+        with network.running():
+            hidden = network.model.base_model(inputs_embeds=points, use_cache=False).last_hidden_state
         total_score = scorer.head(hidden[:, -1].float()).sum()  # -1: a single text has no padding
         [gradients] = torch.autograd.grad(total_score, points)
         mean_gradient += torch.einsum("n,nth->th", weight, gradients)

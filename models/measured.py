@@ -137,6 +137,14 @@ REWARD_SURPRISE = Metric(
     "Mean negative log-probability per token of the pairs' answers under the SFT model: the baseline H of the "
     "likelihood term in the score (`reward.likelihood`). 0 if `reward.likelihood` is 0.",
 )
+REWARD_START_CORRELATION = Metric(
+    "start_correlation",
+    "reward",
+    "-1 to 1",
+    "none",
+    "Correlation of the margins of reward model and judge before training, over the judge's pairs: what both take from "
+    "the likelihood term (`reward.likelihood`), though they are trained on disjoint pairs. Absent without that term.",
+)
 REWARD_ANNOTATORS = Metric(
     "annotators",
     "reward",

@@ -1,4 +1,8 @@
-"""Minibatches of rows of similar length, so that little compute is spent on padding."""
+"""Minibatches of rows of similar length, and microbatches that fit into memory.
+
+A minibatch is what one gradient step learns from; a microbatch is what is in one forward pass. The gradients of the
+microbatches of a minibatch are added up, so their size changes results by rounding only.
+"""
 
 from collections.abc import Callable, Sequence
 
@@ -17,17 +21,39 @@ def select_rows(batch: Batch, index: Sequence[int]) -> Batch:
 
 def split(batch: Batch, size: int, generator: torch.Generator | None = None) -> list[list[int]]:
     """Row indices of minibatches: at most `size` rows of similar length each, in random order if given a generator."""
-    return by_length(batch.mask.sum(dim=1).tolist(), size, generator)
+    return by_length(lengths(batch), size, generator)
+
+
+def lengths(batch: Batch) -> list[int]:
+    """Number of tokens of each row."""
+    counts: list[int] = batch.mask.sum(dim=1).tolist()
+    return counts
+
+
+def microbatches(lengths: Sequence[int], rows: Sequence[int], tokens: int) -> list[list[int]]:
+    """The rows, in their order, in parts of at most `tokens` tokens, padding included; a longer row is a part alone.
+
+    `lengths` are those of all rows, whose indices `rows` are.
+    """
+    parts: list[list[int]] = []
+    longest = 0
+    for row in rows:
+        longest = max(longest, lengths[row])
+        if not parts or longest * (len(parts[-1]) + 1) > tokens:
+            parts.append([])
+            longest = lengths[row]
+        parts[-1].append(row)
+    return parts
 
 
 @torch.no_grad()
-def map_minibatches(function: Callable[[Batch], Tensor], batch: Batch, size: int) -> Tensor:
-    """Apply `function` to minibatches of at most `size` rows, without gradients, and put the results in row order.
+def map_microbatches(function: Callable[[Batch], Tensor], batch: Batch, tokens: int) -> Tensor:
+    """Apply `function` to microbatches of rows of similar length, without gradients; the results in row order.
 
-    The function returns (rows,) or (rows, width); the result is (B,) or (B, T), 0 in the columns cut from a minibatch.
+    The function returns (rows,) or (rows, width); the result is (B,) or (B, T), 0 in the columns cut from a microbatch.
     """
-    result = torch.zeros(0)
-    for index in split(batch, size):
+    counts, result = lengths(batch), torch.zeros(0)
+    for index in microbatches(counts, sorted(range(len(counts)), key=counts.__getitem__), tokens):
         part = function(select_rows(batch, index))
         if not len(result):
             result = part.new_zeros(batch.ids.shape[: part.dim()])

@@ -12,8 +12,8 @@ import numpy as np
 import numpy.typing as npt
 import torch
 
-from models.minibatches import select_rows, split
-from models.reward import ROWS, RewardModel
+from models.minibatches import lengths, microbatches, select_rows
+from models.reward import RewardModel
 from models.tokens import Turn, encode_answers, encode_prompts, pad
 
 Array = npt.NDArray[np.float32]
@@ -61,7 +61,9 @@ def hidden_states(model: RewardModel, prompts: Sequence[Sequence[Turn]], answers
     contexts = [encoded.ids for encoded in encode_prompts(tokenizer, prompts, model.prompt_limit)]
     batch = pad(contexts, encode_answers(tokenizer, answers, model.answer_limit), tokenizer.pad_token_id)
     states = np.zeros((len(answers), scorer.head.in_features), dtype=np.float32)
-    for index in split(batch, ROWS):
+    counts = lengths(batch)
+    order = sorted(range(len(counts)), key=counts.__getitem__)
+    for index in microbatches(counts, order, scorer.network.compute.microbatch_tokens):
         states[index] = scorer.final_hidden_states(select_rows(batch, index)).float().cpu().numpy()
     return states
 

@@ -1,14 +1,13 @@
-"""The policy: a causal language model with its tokenizer, and the log-probabilities of its answers."""
+"""The policy: a causal language model with its tokenizer."""
 
 from collections.abc import Iterable, Mapping
 from dataclasses import dataclass
 from pathlib import Path
-from typing import Any, Literal
+from typing import Any
 
 import torch
 from pydantic import Field
 from torch import Tensor
-from torch.nn import functional as F
 from transformers import AutoConfig, AutoModelForCausalLM, PreTrainedModel, PreTrainedTokenizerBase
 from transformers.utils import logging
 
@@ -17,12 +16,13 @@ from core.files import replacing
 from core.settings import BaseSettings
 from models import base_files, rendering, scratch
 from models import tokenizer as tokenizers
+from models.adapters import AdapterSettings
+from models.compute import IN_FLOAT32, Compute, Dtype, chosen, device
+from models.network import Network, WholeNetwork
 from models.tokens import Batch
 
 SCRATCH = "scratch"
 TOKENIZER_FILES = ("tokenizer.json", "tokenizer.model", "vocab.json", "vocab.txt")
-
-Dtype = Literal["float32", "bfloat16", "auto"]
 
 
 class ModelSettings(BaseSettings):
@@ -31,7 +31,13 @@ class ModelSettings(BaseSettings):
     base: str = SCRATCH
     """`scratch` (a new model), a folder saved with `save_pretrained`, or a model id on the Hugging Face Hub."""
     dtype: Dtype = "float32"
-    """Data type of the weights; `auto` keeps that of the files. bfloat16 loses the updates of a small learning rate."""
+    """Type of number to compute in; `auto` chooses the faster one for the processor. Whatever is trained is float32."""
+    adapter: AdapterSettings | None = None
+    """Train low-rank adapters of one frozen base; null trains all weights. Needs a pretrained base."""
+    microbatch_tokens: int = Field(16_384, ge=1)
+    """Tokens in one forward pass, padding included: lowers memory, and changes no result but by rounding."""
+    gradient_checkpointing: bool = False
+    """Compute activations again in the backward pass instead of keeping them: less memory, a third more time."""
     max_prompt_tokens: int = Field(128, ge=8)
     """Longer prompts are truncated on the left."""
     max_answer_tokens: int = Field(48, ge=1)
@@ -49,58 +55,52 @@ class ModelSettings(BaseSettings):
     threads: int = Field(1, ge=1)
     """CPU threads that torch uses. A different number gives different weights: sums are added in a different order."""
 
+    @property
+    def compute(self) -> Compute:
+        """How networks compute."""
+        return Compute(chosen(self.dtype), self.microbatch_tokens, self.gradient_checkpointing)
+
 
 @dataclass
 class Policy:
-    """A causal language model and its tokenizer.
+    """A causal language model and its tokenizer."""
 
-    The model is always in evaluation mode, during training too: with dropout, the log-probabilities of a rollout and of
-    a later forward pass would differ.
-    """
-
-    model: PreTrainedModel
+    network: Network
     tokenizer: PreTrainedTokenizerBase
 
     @classmethod
-    def load(cls, source: str | Path, dtype: Dtype = "float32") -> "Policy":
-        """Load a folder or a model of the Hugging Face Hub, to the GPU if there is one; no remote code, no pickles.
+    def load(cls, source: str | Path, compute: Compute = IN_FLOAT32) -> "Policy":
+        """Load a whole model from a folder or from the Hugging Face Hub, to the GPU if there is one.
 
         Raises:
-            BadModel: the folder is missing, the weights are incomplete or not in safetensors, or the tokenizer is
-                missing, has no EOS token, or has more tokens than the model has embeddings.
+            BadModel: see `load_model`.
         """
-        logging.disable_progress_bar()
-        _check_folder(source)
-        try:
-            model, report = AutoModelForCausalLM.from_pretrained(
-                source, dtype=dtype, use_safetensors=True, trust_remote_code=False, output_loading_info=True
-            )
-            tokenizer = tokenizers.load(source)
-        except (OSError, ValueError, RuntimeError) as error:
-            raise BadModel(
-                f"{source} cannot be loaded as a causal language model; save it again with model.save_pretrained, or "
-                f"use another one: {error}"
-            ) from error
-        if report["missing_keys"]:
-            missing = ", ".join(sorted(report["missing_keys"])[:3])
-            raise BadModel(f"{source} lacks weights ({missing}, …), which would stay random; save the complete model")
-        _check_tokenizer(source, model.get_input_embeddings().num_embeddings, tokenizer)
-        if tokenizer.pad_token is None:
-            tokenizer.pad_token = tokenizer.eos_token
-        return cls(model.eval().to(device()), tokenizer)
+        model, tokenizer = load_model(source, torch.float32)
+        return cls(WholeNetwork(model, compute), tokenizer)
 
     def save(self, folder: Path) -> None:
-        """Write model (safetensors) and tokenizer to a folder, atomically."""
-        logging.disable_progress_bar()
+        """Write the weights (safetensors), and what belongs to them, to a folder, atomically."""
         with replacing(folder) as draft:
-            self.model.save_pretrained(draft)
-            self.tokenizer.save_pretrained(draft)
+            draft.mkdir(parents=True)
+            self.network.save(draft, self.tokenizer)
+
+    def logprobs(self, batch: Batch, temperature: float = 1.0) -> Tensor:
+        """Log-probabilities of the answer tokens, (B, T) float32, in nats; see `Network.logprobs`."""
+        return self.network.logprobs(batch, temperature)
+
+    def copy(self, name: str) -> "Policy":
+        """An independent copy for another role, with equal weights."""
+        return Policy(self.network.copy(name), self.tokenizer)
+
+    @property
+    def model(self) -> PreTrainedModel:
+        """The model in memory, which other roles may share: see `Network.running`."""
+        return self.network.model
 
     @property
     def device(self) -> torch.device:
         """The device of the weights."""
-        result: torch.device = self.model.device
-        return result
+        return self.network.device
 
     @property
     def end_ids(self) -> list[int]:
@@ -109,6 +109,34 @@ class Policy:
         ids = configured if isinstance(configured, list) else [configured]
         valid = {end for end in ids if end is not None and end < len(self.tokenizer)}
         return sorted(valid | {self.tokenizer.eos_token_id})
+
+
+def load_model(source: str | Path, dtype: torch.dtype) -> tuple[PreTrainedModel, PreTrainedTokenizerBase]:
+    """A model in evaluation mode, on the GPU if there is one, and its tokenizer; no remote code, no pickles.
+
+    Raises:
+        BadModel: the folder is missing, the weights are incomplete or not in safetensors, or the tokenizer is missing,
+            has no EOS token, or has more tokens than the model has embeddings.
+    """
+    logging.disable_progress_bar()
+    _check_folder(source)
+    try:
+        model, report = AutoModelForCausalLM.from_pretrained(
+            source, dtype=dtype, use_safetensors=True, trust_remote_code=False, output_loading_info=True
+        )
+        tokenizer = tokenizers.load(source)
+    except (OSError, ValueError, RuntimeError) as error:
+        raise BadModel(
+            f"{source} cannot be loaded as a causal language model; save it again with model.save_pretrained, or "
+            f"use another one: {error}"
+        ) from error
+    if report["missing_keys"]:
+        missing = ", ".join(sorted(report["missing_keys"])[:3])
+        raise BadModel(f"{source} lacks weights ({missing}, …), which would stay random; save the complete model")
+    _check_tokenizer(source, model.get_input_embeddings().num_embeddings, tokenizer)
+    if tokenizer.pad_token is None:
+        tokenizer.pad_token = tokenizer.eos_token
+    return model.eval().to(device()), tokenizer
 
 
 def build(
@@ -127,7 +155,7 @@ def build(
         BadParams: `width` is not a multiple of 2 × `heads`, or the token limits exceed the model's maximum positions.
     """
     if base.base != SCRATCH:
-        policy = Policy.load(base.base, base.dtype)
+        policy = Policy.load(base.base, base.compute)
         _check_positions(policy.model.config, base)
         return policy
     _check_width(base)
@@ -141,7 +169,7 @@ def build(
         positions=base.max_prompt_tokens + base.max_answer_tokens,
         seed=seed,
     )
-    return Policy(model.eval().to(device()), tokenizer)
+    return Policy(WholeNetwork(model.to(device()), base.compute), tokenizer)
 
 
 def check_base(base: ModelSettings, champion: Path) -> None:
@@ -170,30 +198,6 @@ def check_base(base: ModelSettings, champion: Path) -> None:
     _check_positions(config, base)
     _check_shapes(config, tensors, base.base)
     rendering.check(tokenizer, base.base)
-
-
-def device() -> torch.device:
-    """The GPU if there is one, otherwise the CPU."""
-    return torch.device("cuda" if torch.cuda.is_available() else "cpu")
-
-
-def response_logprobs(model: PreTrainedModel, batch: Batch, temperature: float = 1.0) -> Tensor:
-    """Log-probabilities of the answer tokens in nats: (B, T) float32 on the model's device.
-
-    Position t holds log p(ids[t] | ids[<t]), with logits divided by `temperature`; 0 outside `batch.response`.
-    """
-    ids, _, response = batch.to(model.device)
-    predicts = response.roll(-1, dims=1)  # prompts are never empty, so nothing wraps around
-    # no attention mask: right padding is invisible under a causal mask; logits only where an answer token is predicted
-    logits = model(input_ids=ids, use_cache=False, logits_to_keep=predicts).logits  # (answer tokens, V)
-    return token_logprobs(logits, ids, response, temperature)
-
-
-def token_logprobs(logits: Tensor, ids: Tensor, response: Tensor, temperature: float = 1.0) -> Tensor:
-    """Log-probabilities of the answer tokens, (B, T) float32, from the logits (answer tokens, V) that predict them."""
-    scaled = logits.float() if temperature == 1.0 else logits.float() / temperature
-    logprobs = -F.cross_entropy(scaled, ids[response], reduction="none")  # (answer tokens,)
-    return torch.zeros(ids.shape, device=ids.device).masked_scatter(response, logprobs)
 
 
 def _check_folder(source: str | Path) -> None:

@@ -1,9 +1,9 @@
 """The reward model, trained on preference pairs (Bradley–Terry) to predict which of two answers people choose."""
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
-from typing import Any
+from typing import Any, NamedTuple
 
 import numpy as np
 import numpy.typing as npt
@@ -17,12 +17,14 @@ from core.errors import BadFeedback
 from core.files import read_json, write_json
 from core.log import Log, ignore
 from core.settings import BaseSettings
+from models import likelihood_start
 from models import pairs as comparisons
+from models.compute import IN_FLOAT32, Compute
 from models.critic import Critic
 from models.measured import REWARD_ACCURACY, REWARD_GRAD_NORM, REWARD_LOSS, REWARD_MARGIN
-from models.minibatches import map_minibatches
-from models.pairs import PairBatch, PromptComparisons
-from models.policy import ModelSettings, Policy, response_logprobs
+from models.minibatches import map_microbatches
+from models.pairs import EncodedComparisons, PairBatch
+from models.policy import ModelSettings, Policy
 from models.scorer import Scorer
 from models.seeding import generator
 from models.strength import StrengthSettings
@@ -30,7 +32,6 @@ from models.tokens import Batch, Turn, encode_answers, encode_prompts, pad
 from models.truncation import Truncation, measure
 
 NORMALISATION = "reward.json"
-ROWS = 64  # texts in one forward pass without gradients
 
 
 class RewardSettings(BaseSettings):
@@ -42,9 +43,9 @@ class RewardSettings(BaseSettings):
     """Prompts per gradient step, each with all its answers and pairs."""
     learning_rate: float = Field(7e-4, gt=0)
     """Peak learning rate (AdamW), followed by cosine decay to 0."""
-    likelihood: float = Field(0.2, ge=0)
+    likelihood: float | None = Field(None, ge=0)
     """β, weight of the language model's log-likelihood in the score: score gained per nat above the average for answers
-    of that length. 0 uses the scalar head alone, as is usual for a large model with very many pairs."""
+    of that length. 0 uses the scalar head alone; null is 0.2 for `model.base=scratch`, and 0 for a pretrained base."""
     warm_up: float = Field(0.1, ge=0, le=1)
     """Fraction of steps with linear warm-up of the learning rate."""
     weight_decay: float = Field(0.0, ge=0)
@@ -89,7 +90,7 @@ class RewardModel:
 
     def raw(self, batch: Batch) -> Tensor:
         """Score of each text before normalisation: (B,) float32; differences are log-odds."""
-        return map_minibatches(self.scorer, batch, ROWS)
+        return map_microbatches(self.scorer, batch, self.scorer.network.compute.microbatch_tokens)
 
     def score(self, prompts: Sequence[Sequence[Turn]], answers: Sequence[str]) -> Tensor:
         """Normalised score of each answer to its prompt: (n,) float32.
@@ -106,7 +107,7 @@ class RewardModel:
         """Raw score of chosen minus rejected for each row: (n,) float64, log-odds at temperature 1."""
         encoded = comparisons.encode(self.scorer.tokenizer, data, self.prompt_limit, self.answer_limit)
         margins = np.zeros(len(data))
-        for batch in comparisons.batches(encoded.comparisons, ROWS, self.scorer.tokenizer.pad_token_id):
+        for batch in _parts(self.scorer, encoded):
             scores = self.raw(batch.texts).cpu()
             margins[batch.row.numpy()] = (scores[batch.chosen] - scores[batch.rejected]).numpy()
         return margins
@@ -126,13 +127,46 @@ class RewardModel:
         write_json(folder / NORMALISATION, fields)
 
     @classmethod
-    def load(cls, folder: Path) -> "RewardModel":
-        """Load a folder written by `save`.
+    def load(cls, folder: Path, compute: Compute = IN_FLOAT32) -> "RewardModel":
+        """Load a folder that `save` wrote, of a reward model that is no adapter.
 
         Raises:
             BadModel: the folder does not hold a reward model.
         """
-        return cls(Scorer.load(folder), **read_json(folder / NORMALISATION))
+        return cls.of(Policy.load(folder, compute), folder)
+
+    @classmethod
+    def of(cls, policy: Policy, folder: Path) -> "RewardModel":
+        """The reward model of a folder, around the network that was loaded from it.
+
+        Raises:
+            BadModel: the folder does not hold a reward model.
+        """
+        return cls(Scorer.load(policy, folder), **read_json(folder / NORMALISATION))
+
+
+class PairMetrics(NamedTuple):
+    """Sums over the comparisons of a minibatch, so that those of its parts can be added up: scalars."""
+
+    loss: Tensor
+    """Weighted loss, in nats."""
+    margin: Tensor
+    """Margins."""
+    pairs: Tensor
+    """Number of comparisons."""
+    correct: Tensor
+    """Number of decided ones for which the score prefers the same answer as the votes."""
+    decided: Tensor
+    """Number that are no tie."""
+
+    def __add__(self, other: "PairMetrics") -> "PairMetrics":  # type: ignore[override]
+        return PairMetrics(*(mine + theirs for mine, theirs in zip(self, other, strict=True)))
+
+    def means(self) -> dict[str, float]:
+        """The metrics of the minibatch."""
+        loss, margin, pairs, correct, decided = torch.stack(self).tolist()
+        metrics: dict[str, float] = {REWARD_LOSS: loss, REWARD_MARGIN: margin / pairs}
+        return {**metrics, REWARD_ACCURACY: correct / decided} if decided else metrics
 
 
 def fit(
@@ -142,10 +176,12 @@ def fit(
     limits: ModelSettings,
     seed: int,
     log: Log = ignore,
+    name: str = "reward",
 ) -> RewardModel:
     """Train a reward model on rows with prompt (turns), chosen, rejected, p_chosen (soft label), weight and strength.
 
-    It starts from a copy of `base`, which is not changed. `limits` gives the maximum tokens of prompts and answers.
+    It starts from a copy of `base`, which is not changed. `limits` gives the maximum tokens of prompts and answers,
+    `name` is its role.
 
     Raises:
         BadFeedback: there are no rows.
@@ -155,49 +191,85 @@ def fit(
         raise BadFeedback("no preference pairs to train on; ingest feedback or relax the filters of `curate`")
     tokens = limits.max_prompt_tokens, limits.max_answer_tokens
     encoded = comparisons.encode(base.tokenizer, data, *tokens, knobs.strength)
-    surprise = _mean_surprisal(base, encoded.comparisons) if knobs.likelihood else 0.0
-    scorer = Scorer.from_policy(base, knobs.likelihood, surprise)
-    _train(scorer, encoded.comparisons, knobs, generator(seed), log)
-    model = RewardModel(scorer, limits.max_prompt_tokens, limits.max_answer_tokens, truncated=encoded.truncated)
-    _normalise(model, encoded.comparisons)
+    model = _untrained(base, encoded, knobs, limits, name)
+    _train(model.scorer, encoded, knobs, generator(seed), log)
+    _normalise(model, encoded)
     return model
 
 
+def start(
+    base: Policy, data: Sequence[Mapping[str, Any]], knobs: RewardSettings, limits: ModelSettings
+) -> RewardModel | None:
+    """The reward model before training on these rows: the likelihood term alone. None if it is not used (β = 0).
+
+    Raises:
+        BadFeedback, BadParams: see `encode_prompts`.
+    """
+    if not likelihood_start.weight(knobs.likelihood, limits.base):
+        return None
+    encoded = comparisons.encode(base.tokenizer, data, limits.max_prompt_tokens, limits.max_answer_tokens)
+    return _untrained(base, encoded, knobs, limits, "start")
+
+
+def _untrained(
+    base: Policy, encoded: EncodedComparisons, knobs: RewardSettings, limits: ModelSettings, name: str
+) -> RewardModel:
+    likelihood = likelihood_start.weight(knobs.likelihood, limits.base)
+    surprise = _mean_surprisal(base, encoded) if likelihood else 0.0
+    scorer = Scorer.from_policy(base, likelihood, surprise, name)
+    return RewardModel(scorer, limits.max_prompt_tokens, limits.max_answer_tokens, truncated=encoded.truncated)
+
+
 def _train(
-    scorer: Scorer, groups: Sequence[PromptComparisons], knobs: RewardSettings, shuffle: torch.Generator, log: Log
+    scorer: Scorer, encoded: EncodedComparisons, knobs: RewardSettings, shuffle: torch.Generator, log: Log
 ) -> None:
-    optimiser = torch.optim.AdamW(scorer.parameters(), knobs.learning_rate, weight_decay=knobs.weight_decay)
-    total = knobs.epochs * -(-len(groups) // knobs.batch)
+    parameters = scorer.parameters()
+    optimiser = torch.optim.AdamW(parameters, knobs.learning_rate, weight_decay=knobs.weight_decay, fused=True)
+    total = knobs.epochs * -(-len(encoded.prompts) // knobs.batch)
     schedule = get_cosine_schedule_with_warmup(optimiser, round(knobs.warm_up * total), total)
     step = 0
     for _ in range(knobs.epochs):
-        for batch in comparisons.batches(groups, knobs.batch, scorer.tokenizer.pad_token_id, shuffle):
-            scores = scorer(batch.texts)  # (answers,)
-            loss, metrics = preference_loss(scores, batch, knobs.centring)
+        for prompts in encoded.minibatches(knobs.batch, shuffle):
             optimiser.zero_grad()
-            torch.autograd.backward(loss)
-            norm = torch.nn.utils.clip_grad_norm_(scorer.parameters(), knobs.gradient_clip)
+            metrics = _accumulate(scorer, encoded, prompts, knobs.centring)
+            norm = torch.nn.utils.clip_grad_norm_(parameters, knobs.gradient_clip)
             optimiser.step()
             schedule.step()
             log({**metrics, REWARD_GRAD_NORM: norm.item()}, step, total)
             step += 1
+    optimiser.zero_grad()
 
 
-def preference_loss(scores: Tensor, batch: PairBatch, centring: float) -> tuple[Tensor, dict[str, float]]:
+def _accumulate(
+    scorer: Scorer, encoded: EncodedComparisons, prompts: Sequence[int], centring: float
+) -> dict[str, float]:
+    """Add up the gradients of a minibatch, one microbatch at a time; returns its metrics."""
+    weight, sums = encoded.total_weight(prompts), None
+    for part in encoded.microbatches(prompts, scorer.network.compute.microbatch_tokens):
+        batch = encoded.collate(part, scorer.tokenizer.pad_token_id)
+        loss, metrics = preference_loss(scorer(batch.texts), batch, centring, weight)
+        torch.autograd.backward(loss)
+        sums = metrics if sums is None else sums + metrics
+    return sums.means() if sums else {}
+
+
+def preference_loss(
+    scores: Tensor, batch: PairBatch, centring: float, total_weight: float
+) -> tuple[Tensor, PairMetrics]:
     """Weighted Bradley–Terry loss with soft labels: -[p log σ(d) + (1 - p) log σ(-d)], d = chosen - rejected - margin.
 
     With p = 1 it is the loss of Ouyang et al. 2022, eq. 1; a tie (p = ½) pulls the two scores together.
 
     Args:
         scores: score of each text of `batch`, (B,).
-        batch: the comparisons, with labels and weights.
+        batch: the comparisons, with labels and weights: a minibatch, or a part of one.
         centring: coefficient of the regulariser (chosen + rejected)².
+        total_weight: sum of the weights of the minibatch; may be 0.
 
     Returns:
-        The loss, a scalar in nats plus the regulariser, and metrics of the batch.
+        The part's share of the loss, a scalar in nats plus the regulariser, and its metrics.
     """
-    weight = batch.weight.to(scores)
-    weight = weight / weight.sum().clamp(min=torch.finfo(weight.dtype).tiny)  # all weights of a batch may be 0
+    weight = batch.weight.to(scores) / max(total_weight, torch.finfo(scores.dtype).tiny)
     p = batch.p.to(scores)
     chosen, rejected = scores[batch.chosen], scores[batch.rejected]  # (P,)
     margin = chosen - rejected
@@ -205,34 +277,34 @@ def preference_loss(scores: Tensor, batch: PairBatch, centring: float) -> tuple[
     loss = (weight * binary_cross_entropy_with_logits(logits, p, reduction="none")).sum()
     penalty = (weight * (chosen + rejected).square()).sum()
     decided = p != 0.5  # not a tie
-    correct = (margin > 0) == (p > 0.5)
-    metrics: dict[str, float] = {REWARD_LOSS: loss.item(), REWARD_MARGIN: margin.mean().item()}
-    if decided.any():
-        metrics[REWARD_ACCURACY] = correct[decided].float().mean().item()
-    return loss + centring * penalty, metrics
+    correct = decided & ((margin > 0) == (p > 0.5))
+    sums = (loss.detach(), margin.detach().sum(), p.new_tensor(len(p)), correct.sum(), decided.sum())
+    return loss + centring * penalty, PairMetrics(*(value.float() for value in sums))
+
+
+def _parts(scorer: Scorer, encoded: EncodedComparisons) -> Iterator[PairBatch]:
+    return encoded.all_parts(scorer.network.compute.microbatch_tokens, scorer.tokenizer.pad_token_id)
 
 
 @torch.no_grad()
-def _mean_surprisal(base: Policy, groups: Sequence[PromptComparisons]) -> float:
+def _mean_surprisal(base: Policy, encoded: EncodedComparisons) -> float:
     """Mean negative log-probability per token of the distinct answers under `base`, in nats."""
     nats = tokens = 0.0
-    for batch in comparisons.batches(groups, ROWS, base.tokenizer.pad_token_id):
-        nats -= response_logprobs(base.model, batch.texts).sum().item()
+    for batch in encoded.all_parts(base.network.compute.microbatch_tokens, base.tokenizer.pad_token_id):
+        nats -= base.logprobs(batch.texts).sum().item()
         tokens += batch.texts.response.sum().item()
     return nats / tokens
 
 
 @torch.no_grad()
-def _normalise(model: RewardModel, groups: Sequence[PromptComparisons]) -> None:
+def _normalise(model: RewardModel, encoded: EncodedComparisons) -> None:
     """Set the mean and standard deviation of the raw scores, over all distinct answers.
 
     The mean head score is subtracted from the head's bias. Comparisons do not depend on the bias; a critic initialised
     from the head then starts with values of mean 0.
     """
-    batches = comparisons.batches(groups, ROWS, model.scorer.tokenizer.pad_token_id)
-    head_scores, priors = (
-        torch.cat(parts) for parts in zip(*(model.scorer.parts(b.texts) for b in batches), strict=True)
-    )
+    parts = [model.scorer.parts(batch.texts) for batch in _parts(model.scorer, encoded)]
+    head_scores, priors = (torch.cat(column) for column in zip(*parts, strict=True))
     model.scorer.head.bias.sub_(head_scores.mean())
     scores = head_scores - head_scores.mean() + priors
     model.mean, model.std = scores.mean().item(), max(scores.std(correction=0).item(), 1e-6)

@@ -66,7 +66,8 @@ def sample(
     batches = by_length([len(prompt) for prompt in prompts], sampling.batch, None)
     for step, rows in enumerate(batches):
         batch_uniforms = None if greedy else uniforms[rows].to(policy.device)
-        sampled = _answer(policy, [prompts[row] for row in rows], sampling, limit, batch_uniforms)
+        with policy.network.running():
+            sampled = _answer(policy, [prompts[row] for row in rows], sampling, limit, batch_uniforms)
         answers.update(zip(rows, sampled, strict=True))
         log({"answers": len(answers)}, step, len(batches))
     return _rollout(policy, prompts, [answers[row] for row in range(len(prompts))])

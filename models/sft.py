@@ -13,7 +13,8 @@ from core.errors import BadParams
 from core.log import Log, ignore
 from core.settings import BaseSettings
 from models.measured import SFT_CUT_ANSWERS, SFT_CUT_PROMPTS, SFT_EXAMPLES, SFT_GRAD_NORM, SFT_LOSS
-from models.policy import ModelSettings, Policy, response_logprobs
+from models.minibatches import microbatches
+from models.policy import ModelSettings, Policy
 from models.seeding import generator
 from models.tokens import Batch, by_length, encode_answers, encode_prompts, pad
 from models.truncation import cut, cut_share
@@ -48,6 +49,11 @@ class TokenisedDemonstrations(NamedTuple):
     cut_answers: int
     """Number of answers that were truncated on the right."""
 
+    @property
+    def lengths(self) -> list[int]:
+        """Number of tokens of each row."""
+        return [len(prompt) + len(answer) for prompt, answer in zip(self.prompts, self.answers, strict=True)]
+
 
 def fit(
     policy: Policy,
@@ -80,29 +86,39 @@ def fit(
 def _train(policy: Policy, encoded: TokenisedDemonstrations, knobs: SFTSettings, seed: int, log: Log) -> list[float]:
     """Train in place; returns the loss of every step, in nats per token."""
     plan, losses = _minibatches(encoded, knobs, seed), []
-    weights = list(policy.model.parameters())
+    weights = policy.network.parameters()
     optimiser = torch.optim.AdamW(weights, knobs.learning_rate, weight_decay=knobs.weight_decay, fused=True)
     schedule = get_cosine_schedule_with_warmup(optimiser, round(knobs.warm_up * len(plan)), len(plan))
     for step, rows in enumerate(plan):
-        prompts, answers = [encoded.prompts[i] for i in rows], [encoded.answers[i] for i in rows]
-        loss = answer_loss(policy, pad(prompts, answers, policy.tokenizer.pad_token_id), encoded.weights[rows])
         optimiser.zero_grad()
-        torch.autograd.backward(loss)
+        losses.append(_accumulate(policy, encoded, rows))
         norm = torch.nn.utils.clip_grad_norm_(weights, knobs.gradient_clip)
         optimiser.step()
         schedule.step()
-        losses.append(loss.item())
         if not math.isfinite(losses[-1]):
             raise BadParams(f"the loss of step {step} is {losses[-1]}; lower sft.learning_rate={knobs.learning_rate}")
         log({SFT_LOSS: losses[-1], SFT_GRAD_NORM: norm.item()}, step, len(plan))
     return losses
 
 
+def _accumulate(policy: Policy, encoded: TokenisedDemonstrations, rows: list[int]) -> float:
+    """Add up the gradients of a minibatch, one microbatch at a time; returns its loss, in nats per token."""
+    answer_lengths = torch.tensor([len(encoded.answers[row]) for row in rows])
+    total_weight = (encoded.weights[rows] * answer_lengths).sum().item()
+    loss = 0.0
+    for part in microbatches(encoded.lengths, rows, policy.network.compute.microbatch_tokens):
+        prompts, answers = [encoded.prompts[i] for i in part], [encoded.answers[i] for i in part]
+        batch = pad(prompts, answers, policy.tokenizer.pad_token_id)
+        value = answer_loss(policy, batch, encoded.weights[part], total_weight)
+        torch.autograd.backward(value)
+        loss += value.item()
+    return loss
+
+
 def _minibatches(encoded: TokenisedDemonstrations, knobs: SFTSettings, seed: int) -> list[list[int]]:
     """Row indices of each step, over all epochs."""
     shuffle = generator(seed)
-    lengths = [len(prompt) + len(answer) for prompt, answer in zip(encoded.prompts, encoded.answers, strict=True)]
-    return [rows for _ in range(knobs.epochs) for rows in by_length(lengths, knobs.batch, shuffle)]
+    return [rows for _ in range(knobs.epochs) for rows in by_length(encoded.lengths, knobs.batch, shuffle)]
 
 
 def encode(
@@ -123,8 +139,12 @@ def encode(
     )
 
 
-def answer_loss(policy: Policy, batch: Batch, weights: Tensor) -> Tensor:
-    """Weighted mean negative log-likelihood of the answer tokens, with a weight per row (B,): a scalar, in nats."""
-    logprobs = response_logprobs(policy.model, batch)
+def answer_loss(policy: Policy, batch: Batch, weights: Tensor, total_weight: float) -> Tensor:
+    """Weighted negative log-likelihood of the answer tokens, with a weight per row (B,): a scalar, in nats.
+
+    Over all microbatches of a minibatch it sums up to the weighted mean, if `total_weight` is the weight of all answer
+    tokens of the minibatch.
+    """
+    logprobs = policy.logprobs(batch)
     token_weights = (weights[:, None] * batch.response).to(logprobs)  # (B, T)
-    return -(token_weights * logprobs).sum() / token_weights.sum().clamp(min=torch.finfo(token_weights.dtype).tiny)
+    return -(token_weights * logprobs).sum() / max(total_weight, torch.finfo(token_weights.dtype).tiny)

@@ -24,6 +24,7 @@ from evaluation.verdict import GateInputs
 from feedback.live import Opinion
 from feedback.schema import FeedbackEvent, RejectedRecord
 from feedback.sources import Intake
+from models.engines.local import LocalEngine
 from models.policy import ModelSettings, Policy, build
 from models.tokens import Batch
 from tasks.rounds.params import RoundSettings
@@ -125,7 +126,8 @@ def test_the_algorithm_learns_what_is_rewarded() -> None:
     reference = policy()
     algorithm = make("models.algorithms", "reinforce", {"steps": 30, "learning_rate": 0.01, "kl": 0.0})
     prompts = [[10, 11, 4], [12, 4], [13, 14, 15, 4]]
-    algorithm.train(policy(), reference, even, prompts, 4, log=lambda metrics, step, total: logged.append(metrics))
+    engine = LocalEngine(policy(), reference, even)
+    algorithm.train(engine, prompts, 4, log=lambda metrics, step, total: logged.append(metrics))
     assert len(logged) == 30
     assert logged[0]["objective/kl"] == pytest.approx(0, abs=1e-4)
     # by 0.40 or more in 11 seeds

@@ -2,22 +2,12 @@
 
 from abc import abstractmethod
 from collections.abc import Sequence
-from typing import Literal, Protocol
-
-from torch import Tensor
+from typing import Literal
 
 from core.log import Log, ignore
 from core.plugins import Plugin
 from models.checkpoints import Checkpoints
-from models.policy import Policy
-from models.tokens import Batch
-
-
-class Score(Protocol):
-    """A reward function: a `RewardModel` with the policy's tokenizer, or a rule."""
-
-    def __call__(self, batch: Batch) -> Tensor:
-        """One score per text, higher is better, with a standard deviation of about 1: (B,) float32."""
+from models.engines import Engine
 
 
 class Algorithm(Plugin):
@@ -29,21 +19,17 @@ class Algorithm(Plugin):
     @abstractmethod
     def train(
         self,
-        policy: Policy,
-        reference: Policy,
-        reward: Score,
+        engine: Engine,
         prompts: Sequence[Sequence[int]],
         limit: int,
         checkpoints: Checkpoints | None = None,
         log: Log = ignore,
         seed: int = 0,
-    ) -> Policy:
-        """Train `policy` in place and return it; `reference`, the policy for the KL penalty, is not changed.
+    ) -> None:
+        """Train the engine's policy; its reference, the policy for the KL penalty, is not changed.
 
         Args:
-            policy: the policy to train.
-            reference: the frozen policy that the KL penalty is measured against.
-            reward: scores each prompt with its answer.
+            engine: samples, scores and updates; the only way to a model.
             prompts: token ids that end where the answer begins (`tokens.encode_prompts`).
             limit: maximum number of tokens in an answer, EOS included.
             checkpoints: where the training state is saved. If it holds a state of this run, training resumes from it

@@ -5,9 +5,9 @@ policy (Ziegler et al. 2019), the critic is a separate network initialised from 
 EOS gets a fixed low score. Each setting documents its choice; docs/metrics.md defines the metrics.
 """
 
-from collections.abc import Callable, Sequence
+from collections.abc import Sequence
 from time import perf_counter
-from typing import NamedTuple
+from typing import Literal, NamedTuple
 
 import torch
 from pydantic import Field
@@ -16,11 +16,10 @@ from torch import Tensor
 from core.errors import BadFeedback
 from core.log import Log, ignore
 from models.advantage import explained_variance, gae, k1, masked, masked_mean, masked_sum, masked_whiten, token_rewards
-from models.algorithms import Algorithm, Score
+from models.algorithms import Algorithm
 from models.checkpoints import Checkpoints
-from models.critic import Critic
+from models.engines import Engine, Loss, Objective, Step, Update
 from models.kl import KLController, KLSettings
-from models.learner import Learner, adam, descend, draw
 from models.losses import policy_loss, value_loss
 from models.measured import (
     POLICY_ANSWER_ENDED,
@@ -45,14 +44,14 @@ from models.measured import (
     POLICY_VALUE_GRAD_NORM,
     POLICY_VALUE_LOSS,
 )
-from models.minibatches import map_minibatches, select_rows, split
-from models.policy import Policy, response_logprobs
-from models.reward import RewardModel
-from models.rollout import Rollout, SamplingSettings, sample
+from models.minibatches import split
+from models.progress import Progress, draw
+from models.rollout import Rollout, SamplingSettings
 from models.seeding import generator
 from models.tokens import Batch
 
 Metrics = dict[str, float]
+Updated = dict[str, Tensor]
 
 
 class ScoredRollout(NamedTuple):
@@ -75,22 +74,32 @@ class Experience(NamedTuple):
     advantages: Tensor
     returns: Tensor
 
+    def rows(self, index: list[int], width: int) -> "Experience":
+        """The first `width` columns of these rows."""
+        batch = Batch(*(tensor[index, :width] for tensor in self.batch))
+        return Experience(batch, *(tensor[index, :width] for tensor in self[1:]))
+
 
 class PPO(Algorithm):
-    """PPO with a separate critic. The defaults were validated on the embedded help-desk world."""
+    """PPO with a critic. The defaults were validated on the embedded help-desk world."""
 
     steps: int = Field(10, ge=1)
     """Iterations, each a rollout followed by updates."""
     episodes: int = Field(128, ge=2)
     """Answers sampled per iteration."""
     minibatch: int = Field(64, ge=1)
-    """Answers per gradient step, and per forward pass without gradients."""
+    """Answers per gradient step."""
     epochs: int = Field(2, ge=1)
     """Epochs over the answers of each iteration."""
     learning_rate: float = Field(5e-4, gt=0)
     """Learning rate of the policy (Adam)."""
+    critic: Literal["separate", "shared"] = "separate"
+    """`separate`: a network of its own that starts from the reward model; `shared`: a head on the policy's network,
+    with less memory and time, which cannot start from the reward model."""
     critic_learning_rate: float = Field(5e-4, gt=0)
-    """Learning rate of the critic (Adam)."""
+    """Learning rate of a separate critic (Adam)."""
+    value_coefficient: float = Field(0.1, gt=0)
+    """Weight of the value loss beside the policy loss with a shared critic."""
     warm_up: int = Field(0, ge=0)
     """Iterations of linear warm-up of both learning rates, which are then constant (Ouyang et al. 2022, C.4)."""
     kl: KLSettings = KLSettings()
@@ -116,16 +125,14 @@ class PPO(Algorithm):
 
     def train(
         self,
-        policy: Policy,
-        reference: Policy,
-        reward: Score,
+        engine: Engine,
         prompts: Sequence[Sequence[int]],
         limit: int,
         checkpoints: Checkpoints | None = None,
         log: Log = ignore,
         seed: int = 0,
-    ) -> Policy:
-        """Train `policy` in place for `steps` iterations of rollout, score, advantages, optimise and log.
+    ) -> None:
+        """Train the engine's policy for `steps` iterations of rollout, score, advantages, optimise and log.
 
         The arguments are those of `Algorithm.train`. Training stops early if the KL exceeds `kl.limit`.
 
@@ -134,83 +141,73 @@ class PPO(Algorithm):
         """
         if not prompts:
             raise BadFeedback("no prompt to train on; ingest feedback or configure a source that samples prompts")
-        learner = self._start(policy, reward, checkpoints, seed)
-        while learner.iteration < self.steps:
+        progress = self._start(engine, checkpoints, seed)
+        while progress.iteration < self.steps:
             started = perf_counter()
             # 1. rollout
-            indices = draw(len(prompts), self.episodes, learner.iteration, seed)
-            rollout = sample(policy, [prompts[i] for i in indices], self.sampling, limit, learner.generator)
-            learner.tokens += int(rollout.batch.response.sum())
+            indices = draw(len(prompts), self.episodes, progress.iteration, seed)
+            rollout = engine.sample([prompts[i] for i in indices], self.sampling, limit, progress.generator)
+            progress.tokens += int(rollout.batch.response.sum())
             rollout_end = perf_counter()
             # 2. score
-            scored = self._score(learner, reference, reward, rollout)
-            metrics = self._describe(learner, rollout, scored)
-            if learner.controller.stops(metrics[POLICY_OBJECTIVE_KL]):
-                log({**metrics, POLICY_OBJECTIVE_KL_STOP: 1.0}, learner.iteration, self.steps)
+            scored = self._score(engine, rollout)
+            metrics = self._describe(engine, progress, rollout, scored)
+            if progress.controller.stops(metrics[POLICY_OBJECTIVE_KL]):
+                log({**metrics, POLICY_OBJECTIVE_KL_STOP: 1.0}, progress.iteration, self.steps)
                 break
             score_end = perf_counter()
             # 3. advantages
-            experience = self._advantages(learner.controller.coefficient, rollout, scored)
+            experience = self._advantages(progress.controller.coefficient, rollout, scored)
             # 4. optimise
-            metrics |= self._optimise(learner, experience)
-            learner.controller.update(metrics[POLICY_OBJECTIVE_KL], self.episodes)
+            metrics |= self._optimise(engine, progress, experience)
+            progress.controller.update(metrics[POLICY_OBJECTIVE_KL], self.episodes)
             # 5. log
             seconds: dict[str, float] = {
                 POLICY_TIME_ROLLOUT: rollout_end - started,
                 POLICY_TIME_SCORE: score_end - rollout_end,
                 POLICY_TIME_TRAIN: perf_counter() - score_end,
             }
-            log({**metrics, **_speed(rollout, seconds)}, learner.iteration, self.steps)
-            learner.iteration += 1
+            log({**metrics, **_speed(rollout, seconds)}, progress.iteration, self.steps)
+            progress.iteration += 1
             # no checkpoint after the last iteration: a resumed run then always has an iteration left to run and report
-            if checkpoints and learner.iteration % self.checkpoint_every == 0 and learner.iteration < self.steps:
-                checkpoints.save(learner.state_dict())
-        return policy
+            if checkpoints and progress.iteration % self.checkpoint_every == 0 and progress.iteration < self.steps:
+                checkpoints.save({"engine": engine.state_dict(), "progress": progress.state_dict()})
 
-    def _start(self, policy: Policy, reward: Score, checkpoints: Checkpoints | None, seed: int) -> Learner:
-        """A new training state, or that of the interrupted run."""
-        critic = reward.critic() if isinstance(reward, RewardModel) else Critic.from_policy(policy)
-        policy.model.eval()  # no dropout: the ratio must compare two policies, not two dropout masks
-        learner = Learner(
-            policy,
-            critic,
-            adam(policy.model.parameters(), self.learning_rate),
-            adam(critic.parameters(), self.critic_learning_rate),
-            KLController(self.kl),
-            generator(seed),
-        )
+    def _start(self, engine: Engine, checkpoints: Checkpoints | None, seed: int) -> Progress:
+        """The beginning of a run, or where it was interrupted."""
+        engine.add_critic(shared=self.critic == "shared")
+        progress = Progress(KLController(self.kl), generator(seed))
         if checkpoints and (state := checkpoints.load()):
-            learner.load_state_dict(state)
-        return learner
+            engine.load_state_dict(state["engine"])
+            progress.load_state_dict(state["progress"])
+        return progress
 
-    def _score(self, learner: Learner, reference: Policy, reward: Score, rollout: Rollout) -> ScoredRollout:
+    def _score(self, engine: Engine, rollout: Rollout) -> ScoredRollout:
         batch = rollout.batch
-        scores = reward(batch).float()  # (B,)
+        scores = engine.scores(batch)  # (B,)
         if self.unended_score is not None:
             scores = torch.where(rollout.ended, scores, self.unended_score)
-        kl = k1(rollout.logprobs, map_minibatches(self._logprobs(reference), batch, self.minibatch))  # (B, T)
-        values = map_minibatches(learner.critic.values, batch, self.minibatch)
-        return ScoredRollout(scores, masked(kl, batch.response), values)
+        kl = k1(rollout.logprobs, engine.reference_logprobs(batch, self.sampling.temperature))  # (B, T)
+        return ScoredRollout(scores, masked(kl, batch.response), engine.values(batch))
 
-    def _logprobs(self, policy: Policy) -> Callable[[Batch], Tensor]:
-        return lambda batch: response_logprobs(policy.model, batch, self.sampling.temperature)
-
-    def _describe(self, learner: Learner, rollout: Rollout, scored: ScoredRollout) -> Metrics:
+    def _describe(self, engine: Engine, progress: Progress, rollout: Rollout, scored: ScoredRollout) -> Metrics:
         """Metrics of the rollout, computed before the update."""
         batch = rollout.batch
         metrics: Metrics = {
             POLICY_OBJECTIVE_KL: masked_sum(scored.kl, batch.response).mean().item(),
-            POLICY_OBJECTIVE_KL_COEFFICIENT: learner.controller.coefficient,
+            POLICY_OBJECTIVE_KL_COEFFICIENT: progress.controller.coefficient,
             POLICY_OBJECTIVE_SCORE: scored.scores.mean().item(),
             POLICY_OBJECTIVE_SCORE_STD: scored.scores.std(correction=0).item(),
             # -log p of sampled tokens is an unbiased estimate of the entropy and needs no (B, T, V) tensor
             POLICY_OBJECTIVE_ENTROPY: -masked_mean(rollout.logprobs, batch.response).item(),
             POLICY_ANSWER_TOKENS: batch.response.sum(dim=1).float().mean().item(),
-            POLICY_ANSWER_SAMPLED: learner.tokens,
+            POLICY_ANSWER_SAMPLED: progress.tokens,
             POLICY_ANSWER_ENDED: rollout.ended.float().mean().item(),
         }
-        if learner.iteration == 0:  # the old log-probabilities come from the sampler: check once against a forward pass
-            recomputed = map_minibatches(self._logprobs(learner.policy), batch, self.minibatch)
+        if (
+            progress.iteration == 0
+        ):  # the old log-probabilities come from the sampler: check once against a forward pass
+            recomputed = engine.logprobs(batch, self.sampling.temperature)
             metrics[POLICY_ROLLOUT_MISMATCH] = (recomputed - rollout.logprobs).abs().max().item()
         return metrics
 
@@ -220,46 +217,69 @@ class PPO(Algorithm):
         advantages, returns = gae(rewards, scored.values, mask, self.gamma, self.lam)
         return Experience(rollout.batch, rollout.logprobs, scored.values, masked_whiten(advantages, mask), returns)
 
-    def _optimise(self, learner: Learner, experience: Experience) -> Metrics:
+    def _optimise(self, engine: Engine, progress: Progress, experience: Experience) -> Metrics:
         """`epochs` passes over the minibatches. The metrics are means over all minibatches, weighted by token."""
         mask = experience.batch.response
-        totals: dict[str, Tensor] = {}
+        totals: Updated = {}
         updates = 0
         for _ in range(self.epochs):
-            minibatches = split(experience.batch, self.minibatch, learner.generator)
+            minibatches = split(experience.batch, self.minibatch, progress.generator)
             # one denominator for all minibatches, so that every token has the same weight, whatever its answer's length
             tokens = mask.sum() / len(minibatches)
-            for index in minibatches:
-                for name, value in self._update(learner, experience, index, tokens).items():
+            for rows in minibatches:
+                for name, value in self._update(engine, progress, experience, rows, tokens).items():
                     totals[name] = totals.get(name, torch.zeros_like(value)) + value
                 updates += 1
         means = {name: (total / updates).item() for name, total in totals.items()}
         explained = explained_variance(experience.values, experience.returns, mask).item()
         return {**means, POLICY_VALUE_EXPLAINED_VARIANCE: explained}
 
-    def _update(self, learner: Learner, experience: Experience, index: list[int], tokens: Tensor) -> dict[str, Tensor]:
+    def _update(
+        self, engine: Engine, progress: Progress, experience: Experience, rows: list[int], tokens: Tensor
+    ) -> Updated:
         """One gradient step each for policy and critic. `tokens` is the mean number of answer tokens per minibatch."""
-        batch = select_rows(experience.batch, index)
-        logprobs, values, advantages, returns = (tensor[index, : batch.ids.shape[1]] for tensor in experience[1:])
+        batch, temperature = experience.batch, self.sampling.temperature
+        objectives = self._policy_objective(experience, tokens), self._value_objective(experience, tokens)
+        warm_up = min(1.0, (progress.iteration + 1) / (self.warm_up + 1))  # factor of both learning rates
+        step = Step(warm_up * self.learning_rate, self.gradient_clip)
+        if self.critic == "shared":
+            both = engine.update_both(batch, rows, temperature, objectives, step)
+            return {**both.metrics, POLICY_GRAD_NORM: both.norm}
+        policy = engine.update_policy(batch, rows, temperature, objectives[0], step)
+        critic: Update = engine.update_critic(
+            batch, rows, objectives[1], Step(warm_up * self.critic_learning_rate, self.gradient_clip)
+        )
+        norms = {POLICY_GRAD_NORM: policy.norm, POLICY_VALUE_GRAD_NORM: critic.norm}
+        return {**policy.metrics, **critic.metrics, **norms}
 
-        def mean(per_token: Tensor) -> Tensor:
-            return masked(per_token, batch.response).sum() / tokens
+    def _policy_objective(self, experience: Experience, tokens: Tensor) -> Objective:
+        def loss(new: Tensor, index: list[int]) -> Loss:
+            old = experience.rows(index, new.shape[1])
+            surrogate = policy_loss(new, old.logprobs, old.advantages, self.clip, self.dual_clip)
 
-        warm_up = min(1.0, (learner.iteration + 1) / (self.warm_up + 1))  # factor of both learning rates
-        new = self._logprobs(learner.policy)(batch)
-        surrogate = policy_loss(new, logprobs, advantages, self.clip, self.dual_clip)
-        policy_rate, critic_rate = warm_up * self.learning_rate, warm_up * self.critic_learning_rate
-        norm = descend(mean(surrogate.loss), learner.policy_optimiser, policy_rate, self.gradient_clip)
-        critic_loss = mean(value_loss(learner.critic.values(batch), values, returns, self.value_clip))
-        critic_norm = descend(critic_loss, learner.critic_optimiser, critic_rate, self.gradient_clip)
-        return {
-            POLICY_LOSS: mean(surrogate.loss).detach(),
-            POLICY_APPROX_KL: mean(surrogate.kl),
-            POLICY_CLIP_FRACTION: mean(surrogate.clipped.float()),
-            POLICY_GRAD_NORM: norm,
-            POLICY_VALUE_LOSS: critic_loss.detach(),
-            POLICY_VALUE_GRAD_NORM: critic_norm,
-        }
+            def mean(per_token: Tensor) -> Tensor:
+                return masked(per_token, old.batch.response).sum() / tokens
+
+            value = mean(surrogate.loss)
+            metrics = {
+                POLICY_LOSS: value.detach(),
+                POLICY_APPROX_KL: mean(surrogate.kl),
+                POLICY_CLIP_FRACTION: mean(surrogate.clipped.float()),
+            }
+            return Loss(value, metrics)
+
+        return loss
+
+    def _value_objective(self, experience: Experience, tokens: Tensor) -> Objective:
+        coefficient = self.value_coefficient if self.critic == "shared" else 1.0
+
+        def loss(new: Tensor, index: list[int]) -> Loss:
+            old = experience.rows(index, new.shape[1])
+            per_token = value_loss(new, old.values, old.returns, self.value_clip)
+            value = masked(per_token, old.batch.response).sum() / tokens
+            return Loss(coefficient * value, {POLICY_VALUE_LOSS: value.detach()})
+
+        return loss
 
 
 def _speed(rollout: Rollout, seconds: dict[str, float]) -> Metrics:

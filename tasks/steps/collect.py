@@ -11,9 +11,9 @@ from feedback.measured import COLLECT_ANSWERS, COLLECT_TOKENS
 from feedback.schema import Message, Response
 from feedback.sources import AnswerPair
 from models.answering import answer
-from models.policy import ModelSettings, Policy
+from models.policy import ModelSettings
 from models.rollout import SamplingSettings
-from tasks.state import templates
+from tasks.state import loading, templates
 from tasks.state.intake import IngestSettings
 from tasks.state.reports import StepReport
 from tasks.state.round import Round
@@ -53,7 +53,7 @@ def _answers(
 ) -> tuple[list[str], int]:
     """Two answers to each prompt, one after the other, and their total number of tokens."""
     limits = round.knobs("model", ModelSettings)
-    champion = Policy.load(round.workspace.champion)
+    champion = loading.of_round(round).policy(round.workspace.champion)
     sampling = SamplingSettings(temperature=knobs.temperature)
     twice = [[turn.model_dump() for turn in prompt] for prompt in prompts for _ in range(2)]
     answers = answer(champion, twice, sampling, limits, round.seed_for("collect"), log=log)

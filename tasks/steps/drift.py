@@ -25,7 +25,7 @@ from models.reward import RewardModel
 from tasks.pages.drift import page as render_page
 from tasks.registry import reference as references
 from tasks.registry.reference import Reference
-from tasks.state import records, tables
+from tasks.state import loading, records, tables
 from tasks.state.reports import EvaluateReport
 from tasks.state.round import Round
 from tasks.state.steplog import StepLog
@@ -102,7 +102,10 @@ def _labels(round: Round, knobs: DriftSettings, reference: Reference, log: StepL
     folder, seed = round.workspace.preferences, round.seed_for("drift")
     fresh = [row for split in SPLITS for row in tables.rows(table(folder, split)) if row["round"] == round.number]
     held_out = [row for row in tables.rows(table(folder, "holdout")) if row["round"] in reference.trained_on]
-    model, annotator = RewardModel.load(reference.reward), round.knobs("vote", VoteSettings).annotator
+    model, annotator = (
+        loading.of_round(round).reward_model(reference.reward),
+        round.knobs("vote", VoteSettings).annotator,
+    )
     with log.learning():
         before, now = (
             scored_pairs(model, one_pair_per_group(rows, knobs.groups, seed), annotator) for rows in (held_out, fresh)

@@ -11,6 +11,7 @@ from datasets import Dataset
 from core.errors import BadFeedback
 from core.files import replacing
 from evaluation.statistics import annotators
+from models import likelihood_start
 from models.calibration import temperature
 from models.measured import (
     REWARD_ANNOTATORS,
@@ -19,13 +20,15 @@ from models.measured import (
     REWARD_EQUAL_AFTER_CUT,
     REWARD_JUDGE_PAIRS,
     REWARD_PAIRS,
+    REWARD_START_CORRELATION,
     REWARD_SURPRISE,
     REWARD_TEMPERATURE,
     REWARD_TRUNCATED,
 )
 from models.policy import ModelSettings, Policy
-from models.reward import RewardModel, RewardSettings, fit
+from models.reward import RewardModel, RewardSettings, fit, start
 from models.truncation import Truncation, measure
+from tasks.state import loading
 from tasks.state.reports import Numbers, RewardReport
 from tasks.state.round import Round
 from tasks.state.steplog import StepLog
@@ -34,6 +37,8 @@ from tasks.state.workspace import table
 
 _logger = logging.getLogger(__name__)
 
+SAMPLE = 512
+"""Pairs of each split by which the start of the models is checked."""
 MIN_PAIRS = 20
 """Minimum number of pairs to fit a model on."""
 
@@ -47,16 +52,17 @@ def reward(round: Round, log: StepLog) -> None:
     """
     stored = {split: _pairs(round, split) for split in ("train", "judge")}
     knobs, limits = round.knobs("reward", RewardSettings), round.knobs("model", ModelSettings)
-    start = Policy.load(round.workspace.checkpoint("sft"))
+    start_model = loading.of_round(round).policy(round.workspace.checkpoint("sft"))
     tokens = limits.max_prompt_tokens, limits.max_answer_tokens
-    lost = {split: measure(start.tokenizer, list(pairs), *tokens) for split, pairs in stored.items()}
+    lost = {split: measure(start_model.tokenizer, list(pairs), *tokens) for split, pairs in stored.items()}
     equal = _check_equal(stored, lost, knobs, limits)
     train, judge = (_without(pairs, lost[split].equal) for split, pairs in stored.items())
     for split, pairs in (("train", train), ("judge", judge)):
         _check_count(pairs, split)
     with log.learning():
-        reward_model = fit(start, train, knobs, limits, round.seed_for("reward"), log)
-        judge_model = fit(start, judge, knobs, limits, round.seed_for("judge"))
+        prior = _check_likelihood(start_model, train, judge, knobs, limits)
+        reward_model = fit(start_model, train, knobs, limits, round.seed_for("reward"), log)
+        judge_model = fit(start_model, judge, knobs, limits, round.seed_for("judge"), name="judge")
         # each pair gets its margin from the model that was not trained on it
         margins = {**_calibrate(reward_model, judge), **_calibrate(judge_model, train)}
     for name, model in (("reward", reward_model), ("judge", judge_model)):
@@ -71,10 +77,33 @@ def reward(round: Round, log: StepLog) -> None:
         REWARD_CUT_ANSWERS: _share(lost, "answers"),
         REWARD_EQUAL_AFTER_CUT: equal,
         REWARD_TEMPERATURE: reward_model.temperature,
-        REWARD_SURPRISE: reward_model.scorer.surprise.item(),
+        REWARD_SURPRISE: reward_model.scorer.surprise,
+        **prior,
         REWARD_ANNOTATORS: len({agreement.annotator for agreement in agreements}),
     }
     RewardReport(metrics=numbers, annotators=tuple(agreements)).save(round.workspace.report("reward"))
+
+
+def _check_likelihood(
+    base: Policy, train: Dataset, judge: Dataset, knobs: RewardSettings, limits: ModelSettings
+) -> Numbers:
+    """Check that the likelihood term is a good start; how much of it reward model and judge share; {} without it.
+
+    At most `SAMPLE` pairs of each split are looked at.
+    """
+    parts = [pairs.select(range(min(len(pairs), SAMPLE))) for pairs in (train, judge)]
+    starts = [start(base, pairs, knobs, limits) for pairs in parts]
+    if not all(starts):
+        return {}
+    own = [model.margins(pairs) for model, pairs in zip(starts, parts, strict=True) if model]
+    for model, margins, pairs in zip(starts, own, parts, strict=True):
+        likelihood_start.check(margins, np.array(pairs["p_chosen"]), model.scorer.likelihood if model else 0.0)
+    of_reward = starts[0].margins(parts[1]) if starts[0] else own[1]
+    for model in starts:
+        if model:
+            model.scorer.network.release()
+    correlation = float(np.corrcoef(of_reward, own[1])[0, 1])
+    return {REWARD_START_CORRELATION: correlation} if np.isfinite(correlation) else {}
 
 
 def _calibrate(model: RewardModel, pairs: Dataset) -> Mapping[str, float]:

@@ -19,7 +19,7 @@ from models.rollout import SamplingSettings
 from models.tokens import Turn, encode_prompts
 from models.truncation import cut_share
 from tasks.people import ballots
-from tasks.state import tables
+from tasks.state import loading, tables
 from tasks.state.reports import Numbers, StepReport
 from tasks.state.round import Round
 from tasks.state.steplog import StepLog
@@ -46,11 +46,13 @@ def sample(round: Round, log: StepLog) -> None:
     """Write the answers of both models, and the blinded pairs for voters: which answer is on the left is random."""
     workspace = round.workspace
     prompts = _held_out_prompts(round, round.knobs("sample", SampleSettings).prompts)
-    scorers = Scorers(RewardModel.load(workspace.checkpoint("reward")), RewardModel.load(workspace.checkpoint("judge")))
+    loader = loading.of_round(round)
+    scorers = Scorers(*(loader.reward_model(workspace.checkpoint(name)) for name in ("reward", "judge")))
+    reference = loader.policy(workspace.checkpoint("sft"))
     with log.learning():
-        policy = Policy.load(workspace.checkpoint("policy"))
-        candidate = _answers(round, CANDIDATE, policy, prompts, scorers, log)
-        champion = _answers(round, CHAMPION, Policy.load(workspace.champion), prompts, scorers, log)
+        policy = loader.policy(workspace.checkpoint("policy"))
+        candidate = _answers(round, CANDIDATE, policy, reference, prompts, scorers, log)
+        champion = _answers(round, CHAMPION, loader.policy(workspace.champion), reference, prompts, scorers, log)
     blinded = ballots.draw(round, prompts, candidate.texts, champion.texts)
     pair_files.write(workspace.pairs, [side.pair for side in blinded if side])
     _write_samples(round, prompts, candidate, champion, [side.left if side else None for side in blinded])
@@ -85,11 +87,16 @@ def _turns(prompts: Sequence[GroupedPrompt]) -> list[list[Turn]]:
 
 
 def _answers(
-    round: Round, who: str, policy: Policy, prompts: Sequence[GroupedPrompt], scorers: Scorers, log: StepLog
+    round: Round,
+    who: str,
+    policy: Policy,
+    reference: Policy,
+    prompts: Sequence[GroupedPrompt],
+    scorers: Scorers,
+    log: StepLog,
 ) -> Answers:
     """One model's answers, with both scores and the KL to the SFT policy."""
     sampling = SamplingSettings(temperature=round.knobs("sample", SampleSettings).temperature)
-    reference = Policy.load(round.workspace.checkpoint("sft"))
     turns = _turns(prompts)
     answers = answer(policy, turns, sampling, round.knobs("model", ModelSettings), round.seed_for(who), reference, log)
     reward, judge = (scorer.score(turns, answers.texts).double().cpu().numpy() for scorer in scorers)

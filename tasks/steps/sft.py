@@ -5,8 +5,9 @@ from datasets import Dataset
 from core.errors import BadFeedback
 from models import sft as finetuning
 from models import tokenizer as tokenizers
-from models.policy import ModelSettings, build
+from models.policy import ModelSettings, Policy, build
 from models.sft import SFTSettings
+from tasks.state import loading
 from tasks.state.reports import StepReport
 from tasks.state.round import Round, seeded
 from tasks.state.steplog import StepLog
@@ -35,12 +36,18 @@ def sft(round: Round, log: StepLog) -> None:
     if base.base == "scratch" and len(demonstrations) == 0:
         raise BadFeedback(NO_DEMONSTRATIONS)
     with log.learning():
-        policy = build(
-            base, _texts(demonstrations), seeded(round.sft_salt, "base"), tokenizers.of(round.workspace.champion)
-        )
+        policy = _start(round, base, demonstrations)
         numbers = finetuning.fit(policy, demonstrations, knobs, base, seeded(round.sft_salt, "sft"), log)
     policy.save(round.workspace.checkpoint("sft"))
     StepReport(metrics=numbers).save(round.workspace.report("sft"))
+
+
+def _start(round: Round, base: ModelSettings, demonstrations: Dataset) -> Policy:
+    """The base model, or an adapter of it that changes nothing yet."""
+    seed = seeded(round.sft_salt, "base")
+    if base.adapter:
+        return loading.of_round(round).new_adapter(round.base, base.adapter, "sft", seed)
+    return build(base, _texts(demonstrations), seed, tokenizers.of(round.workspace.champion))
 
 
 def _texts(demonstrations: Dataset) -> list[str]:

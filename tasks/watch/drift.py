@@ -10,10 +10,9 @@ from evaluation.drift import CheckResult, DriftFindings, labels, prompts, stream
 from evaluation.drift.report import report
 from feedback import excerpt, groups, preferences, store
 from feedback.schema import FeedbackEvent
-from models.reward import RewardModel
 from tasks.registry import reference
 from tasks.registry.alias import ModelVersion, Registry
-from tasks.state import records, tables
+from tasks.state import loading, records, tables
 from tasks.state.lock import holding
 from tasks.state.round import seeded
 from tasks.state.workspace import Workspace, reward, table
@@ -139,6 +138,6 @@ def _labels(
     if folder is None or not held_out.exists():
         return DriftFindings()
     known = [row for row in tables.rows(held_out) if row["round"] <= champion.round]
-    model, sides = RewardModel.load(folder), (one_pair_per_group(known, count, SEED), fresh)
+    model, sides = loading.outside(workspace).reward_model(folder), (one_pair_per_group(known, count, SEED), fresh)
     before, now = (scored_pairs(model, rows, knobs.vote.annotator) for rows in sides)
     return labels.drift(before, now, knobs.drift.limits, SEED)

@@ -5,7 +5,7 @@ import torch
 
 from core.errors import BadFeedback
 from models.attribution import Attribution, attribute
-from models.policy import Policy, response_logprobs
+from models.policy import Policy
 from models.reward import RewardModel
 from models.scorer import Scorer
 from models.tokens import encode_answers, encode_prompts, pad
@@ -46,7 +46,7 @@ def test_what_the_language_model_says_is_told_token_by_token() -> None:
     model = with_random_head()
     tokenizer = model.scorer.tokenizer
     [context], [ids] = encode_prompts(tokenizer, [PROMPT], 32), encode_answers(tokenizer, [ANSWER], 24)
-    logprobs = response_logprobs(model.scorer.model, pad([context.ids], [ids], tokenizer.pad_token_id))[0]
+    logprobs = model.scorer.network.logprobs(pad([context.ids], [ids], tokenizer.pad_token_id))[0]
     attribution = attribute(model, PROMPT, ANSWER)
     assert len(attribution.pieces) == len(ids)
     expected = (0.5 * (logprobs[len(context.ids) :] + 3.0) / 2.5).tolist()
@@ -86,9 +86,9 @@ def planted(tiny: Policy, end: tuple[float, float] = (0.0, 1.0)) -> RewardModel:
     blank answer's end wherever `end` says. Attention is the mean of what came before, the MLP adds nothing.
     """
     scorer = Scorer.from_policy(tiny, likelihood=0.0, surprise=0.0)
-    axes, table = torch.eye(16), scorer.model.get_input_embeddings().weight
+    axes, table = torch.eye(16), scorer.network.model.get_input_embeddings().weight
     with torch.no_grad():
-        for layer in scorer.model.base_model.layers:
+        for layer in scorer.network.model.base_model.layers:
             for weight in (layer.self_attn.q_proj.weight, layer.self_attn.k_proj.weight, layer.mlp.down_proj.weight):
                 weight.zero_()
             for weight in (layer.self_attn.v_proj.weight, layer.self_attn.o_proj.weight):

@@ -3,7 +3,7 @@ import torch
 
 from models.critic import Critic
 from models.tokens import pad
-from tests.models.test_scorer import ARCHITECTURES, tiny, two_texts
+from tests.models.test_scorer import ARCHITECTURES, tiny, two_texts, value_after
 
 
 def critic(name: str = "llama") -> Critic:
@@ -19,7 +19,7 @@ def test_a_new_critic_gives_zero_values() -> None:
 
 
 def test_the_value_of_a_token_is_computed_from_the_tokens_before_it() -> None:
-    values, after = critic().values(two_texts()), critic()(two_texts().ids)
+    values, after = critic().values(two_texts()), value_after(critic(), two_texts().ids)
     assert values[1].tolist() == [0.0, 0.0, after[1, 1].item(), after[1, 2].item(), 0.0, 0.0, 0.0]
 
 
@@ -35,7 +35,7 @@ def test_a_critic_shares_no_weight_with_its_policy() -> None:
     policy = tiny()
     model = Critic.from_policy(policy)
     torch.nn.init.ones_(model.head.weight)
-    before = model(two_texts().ids)
+    before = value_after(model, two_texts().ids)
     with torch.no_grad():
         policy.model.get_input_embeddings().weight.zero_()
-    assert torch.equal(model(two_texts().ids), before)
+    assert torch.equal(value_after(model, two_texts().ids), before)

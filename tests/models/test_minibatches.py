@@ -2,7 +2,7 @@ import torch
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from models.minibatches import map_minibatches, select_rows, split
+from models.minibatches import map_microbatches, select_rows, split
 from models.tokens import Batch, pad
 
 texts = st.lists(st.lists(st.integers(1, 9), min_size=2, max_size=8), min_size=1, max_size=7)
@@ -31,6 +31,6 @@ def test_minibatches_give_the_same_result_as_the_whole_batch(lines: list[list[in
     def doubled(part: Batch) -> torch.Tensor:
         return part.ids * part.mask * 2.0
 
-    assert torch.equal(map_minibatches(doubled, whole, size), doubled(whole))
-    sums = map_minibatches(lambda part: doubled(part).sum(1), whole, size)
+    assert torch.equal(map_microbatches(doubled, whole, size), doubled(whole))
+    sums = map_microbatches(lambda part: doubled(part).sum(1), whole, size)
     assert torch.equal(sums, doubled(whole).sum(1))

@@ -5,50 +5,64 @@ from pathlib import Path
 import numpy as np
 import pytest
 import torch
-from torch import Tensor, nn
-from transformers import AutoModelForCausalLM, AutoTokenizer, PreTrainedTokenizerFast
-from transformers.modeling_outputs import CausalLMOutput
+from transformers import (
+    AutoModelForCausalLM,
+    AutoTokenizer,
+    LlamaConfig,
+    LlamaForCausalLM,
+    PreTrainedTokenizerFast,
+)
 
 from core.errors import BadModel, BadParams
-from models.policy import ModelSettings, Policy, build, check_base, response_logprobs
+from models.compute import Compute
+from models.network import WholeNetwork
+from models.policy import ModelSettings, Policy, build, check_base
 from models.seeding import generator, seed_everything, set_threads
 from models.tokens import pad
 
 PHRASES = [f"{verb} the {item}" for verb in ("send", "return", "cancel") for item in ("lamp", "table", "order")]
 
 
-class Bigram(nn.Module):
+class Bigram(LlamaForCausalLM):
     """A bigram model of two tokens: p(1 | 0) = 3/4 and p(1 | 1) = 1/4."""
 
-    device = torch.device("cpu")
+    def __init__(self) -> None:
+        blocks = {"hidden_size": 2, "num_hidden_layers": 1, "num_attention_heads": 1, "intermediate_size": 2}
+        super().__init__(LlamaConfig(vocab_size=2, pad_token_id=None, **blocks))
+        with torch.no_grad():
+            for weight in self.parameters():
+                weight.zero_()
+            self.model.embed_tokens.weight.copy_(torch.eye(2))
+            self.model.norm.weight.fill_(0.5**0.5)  # the norm of (1, 0) scales it by the root of 2
+            self.lm_head.weight.copy_(torch.tensor([[0.25, 0.75], [0.75, 0.25]]).log())
 
-    def forward(self, input_ids: Tensor, use_cache: bool, logits_to_keep: Tensor) -> CausalLMOutput:
-        table = torch.tensor([[0.25, 0.75], [0.75, 0.25]]).log()
-        return CausalLMOutput(logits=table[input_ids][logits_to_keep])
+
+def bigram() -> WholeNetwork:
+    return WholeNetwork(Bigram())
 
 
 def test_logprobs_are_at_the_positions_of_the_predicted_tokens() -> None:
-    logprobs = response_logprobs(Bigram(), pad([[0], [0, 1]], [[1, 1, 0], [0]], pad_id=0))
+    logprobs = bigram().logprobs(pad([[0], [0, 1]], [[1, 1, 0], [0]], pad_id=0))
     expected = torch.tensor([[1, 0.75, 0.25, 0.75], [1, 1, 0.75, 1]])  # probabilities; 1 outside the answers
     torch.testing.assert_close(logprobs.exp(), expected)
 
 
 def test_temperature_divides_the_logits() -> None:
-    logprobs = response_logprobs(Bigram(), pad([[0]], [[1]], 0), temperature=2.0)
+    logprobs = bigram().logprobs(pad([[0]], [[1]], 0), temperature=2.0)
     # sqrt(3/4) / (sqrt(3/4) + sqrt(1/4)) = 0.8660 / 1.3660
     assert logprobs[0, 1].item() == pytest.approx(math.log(0.8660254 / 1.3660254))
 
 
 def test_a_rows_logprobs_do_not_depend_on_its_batch(tiny: Policy) -> None:
     prompts, answers = [[3, 9, 4], [3, 7, 7, 7, 7, 4]], [[9, 1], [8, 8, 8, 1]]
-    together = response_logprobs(tiny.model, pad(prompts, answers, 1))
-    alone = response_logprobs(tiny.model, pad(prompts[:1], answers[:1], 1))
+    together = tiny.logprobs(pad(prompts, answers, 1))
+    alone = tiny.logprobs(pad(prompts[:1], answers[:1], 1))
     torch.testing.assert_close(together[:1, :5], alone, atol=1e-5, rtol=0)
     assert not together[0, 5:].any()
 
 
 def test_gradients_flow_through_the_logprobs(tiny: Policy) -> None:
-    torch.autograd.backward(response_logprobs(tiny.model, pad([[3, 9, 4]], [[9, 1]], 0)).sum())
+    torch.autograd.backward(tiny.logprobs(pad([[3, 9, 4]], [[9, 1]], 0)).sum())
     assert all(weight.grad is not None and weight.grad.any() for weight in tiny.model.parameters())
 
 
@@ -68,10 +82,10 @@ def test_a_model_from_scratch_is_a_function_of_texts_and_seed() -> None:
 def test_a_saved_policy_loads_with_transformers(tiny: Policy, saved: Path) -> None:
     assert not [file for file in saved.iterdir() if file.suffix in {".bin", ".pt", ".pkl"}]
     batch = pad([[3, 9, 4]], [[9, 1]], 0)
-    expected = response_logprobs(tiny.model, batch)
+    expected = tiny.logprobs(batch)
     model = AutoModelForCausalLM.from_pretrained(saved).eval()
     for loaded in (model, Policy.load(saved).model.cpu()):
-        assert torch.equal(response_logprobs(loaded, batch), expected)
+        assert torch.equal(WholeNetwork(loaded).logprobs(batch), expected)
     tokenizer = AutoTokenizer.from_pretrained(saved)
     assert tokenizer.get_vocab() == tiny.tokenizer.get_vocab()
     assert tokenizer.chat_template == tiny.tokenizer.chat_template
@@ -89,8 +103,11 @@ def test_end_ids_include_those_of_the_generation_config(tiny: Policy) -> None:
     assert tiny.end_ids == [1, 2]
 
 
-def test_weights_have_the_requested_dtype(saved: Path) -> None:
-    assert Policy.load(saved, "bfloat16").model.dtype == torch.bfloat16
+def test_weights_that_are_trained_are_in_float32_whatever_they_compute_in(saved: Path) -> None:
+    policy, batch = Policy.load(saved, Compute("bfloat16")), pad([[3, 9, 4]], [[9, 1]], 0)
+    assert policy.model.dtype == torch.float32
+    difference = policy.logprobs(batch) - Policy.load(saved).logprobs(batch)
+    assert 0 < difference.abs().max().item() < 0.1
 
 
 def test_a_folder_without_tokenizer_is_refused(saved: Path) -> None:

@@ -16,6 +16,7 @@ from models.reward import RewardModel, RewardSettings, fit
 from models.scorer import Scorer
 from models.strength import StrengthSettings
 from models.tokens import pad
+from tests.models.test_scorer import value_after
 
 LIMITS = ModelSettings(
     width=16, layers=1, heads=2, feed_forward=32, vocabulary=300, max_prompt_tokens=24, max_answer_tokens=12
@@ -50,38 +51,39 @@ def batch_of(
 
 def test_preference_loss_by_hand() -> None:
     scores, batch = batch_of(math.log(3), p=[1.0, 0.5], weight=[3.0, 1.0])  # σ(margin) = .75
-    loss, metrics = reward.preference_loss(scores, batch, centring=0.0)
+    loss, metrics = reward.preference_loss(scores, batch, 0.0, total_weight=4.0)
     decided, tie = -math.log(0.75), -(math.log(0.75) + math.log(0.25)) / 2
     assert loss.item() == pytest.approx((3 * decided + tie) / 4)
-    assert metrics["accuracy"] == 1.0  # a tie has no right side
+    assert metrics.means()["accuracy"] == 1.0  # a tie has no right side
 
 
 def test_a_required_margin_shifts_the_loss() -> None:
     scores, batch = batch_of(2.0, p=[1.0], weight=[1.0], required=0.5)
-    loss, metrics = reward.preference_loss(scores, batch, centring=0.0)
+    loss, metrics = reward.preference_loss(scores, batch, 0.0, total_weight=1.0)
     assert loss.item() == pytest.approx(math.log(1 + math.exp(-1.5)))
-    assert metrics["margin"] == 2.0  # the difference of the scores
+    assert metrics.means()["margin"] == 2.0  # the difference of the scores
 
 
 def test_strength_is_read_from_the_rows() -> None:
     data = [row("a", "x", "y") | {"strength": 0.5}, row("a", "x", "z") | {"strength": None}]
     knobs = StrengthSettings(use_as="margin", scale=3.0)
-    [group] = pairs.encode(tiny().tokenizer, data, 24, 12, knobs).comparisons
-    assert [pair.margin for pair in group.pairs] == [1.5, 0.0]
+    encoded = pairs.encode(tiny().tokenizer, data, 24, 12, knobs)
+    assert [pair.margin for pair in encoded.pairs_of(0)] == [1.5, 0.0]
 
 
 def test_centring_charges_a_common_shift() -> None:
     scores, batch = batch_of(1.0, p=[1.0], weight=[1.0])
-    plain, _ = reward.preference_loss(scores + 2, batch, centring=0.0)
-    charged, _ = reward.preference_loss(scores + 2, batch, centring=0.5)
+    plain, _ = reward.preference_loss(scores + 2, batch, 0.0, total_weight=1.0)
+    charged, _ = reward.preference_loss(scores + 2, batch, 0.5, total_weight=1.0)
     assert (charged - plain).item() == pytest.approx(0.5 * 4**2)
 
 
 def test_each_answer_is_encoded_once() -> None:
     data = [row("a", "x", "y"), row("b", "x", "z"), row("a", "x", "w", p=0.5), row("a", "y", "w", weight=2.0)]
     encoded = pairs.encode(tiny().tokenizer, data, 24, 12)
-    assert [list(group.answers) for group in encoded.comparisons] == [["x", "y", "w"], ["x", "z"]]
-    [batch] = pairs.batches(encoded.comparisons, 8, pad_id=0)
+    assert [encoded.answers_to(prompt) for prompt in (0, 1)] == [[0, 1, 3], [0, 2]]  # x y z w, in order of appearance
+    assert len(encoded.texts) == 4
+    [batch] = encoded.all_parts(1000, pad_id=0)
     assert batch.texts.ids.shape[0] == 5
     compared = {int(i): (int(c), int(r)) for i, c, r in zip(batch.row, batch.chosen, batch.rejected, strict=True)}
     assert compared == {0: (0, 1), 2: (0, 2), 3: (1, 2), 1: (3, 4)}
@@ -134,9 +136,9 @@ def test_a_critic_starts_from_the_fitted_head_and_expects_the_mean() -> None:
     data = polite(32)
     model = fit(tiny(), data, RewardSettings(epochs=1), LIMITS, seed=0)
     encoded = pairs.encode(tiny().tokenizer, data, 24, 12)
-    texts = [batch.texts for batch in pairs.batches(encoded.comparisons, 8, pad_id=0)]
+    texts = [batch.texts for batch in encoded.all_parts(1000, pad_id=0)]
     critic = model.critic()
-    ends = [critic(part.ids)[torch.arange(len(part.ids)), last_position(part.mask)] for part in texts]
+    ends = [value_after(critic, part.ids)[torch.arange(len(part.ids)), last_position(part.mask)] for part in texts]
     words = torch.cat([model.scorer.parts(part)[0] for part in texts])
     assert words.mean().item() == pytest.approx(0.0, abs=1e-5)
     torch.testing.assert_close(torch.cat(ends), words / model.std)
@@ -176,9 +178,9 @@ def test_a_long_answer_is_no_worse_for_being_long() -> None:
     silent = [row("a", "thanks a lot for your parcel", "go", weight=0.0), row("b", "thanks", "go away", weight=0.0)]
     model = fit(tiny(), silent, RewardSettings(epochs=1), LIMITS, seed=0)
     encoded = pairs.encode(tiny().tokenizer, silent, 24, 12)
-    prior = torch.cat([model.scorer.parts(b.texts)[1] for b in pairs.batches(encoded.comparisons, 8, pad_id=0)])
+    prior = torch.cat([model.scorer.parts(b.texts)[1] for b in encoded.all_parts(1000, pad_id=0)])
     assert prior.sum().item() == pytest.approx(0.0, abs=1e-4)
-    assert model.scorer.surprise.item() == pytest.approx(math.log(300), rel=0.2)  # a new model knows nothing yet
+    assert model.scorer.surprise == pytest.approx(math.log(300), rel=0.2)  # a new model knows nothing yet
 
 
 def test_no_pairs_is_an_error_with_a_cure() -> None:
@@ -188,5 +190,5 @@ def test_no_pairs_is_an_error_with_a_cure() -> None:
 
 def test_a_batch_that_weighs_nothing_costs_nothing() -> None:
     scores, batch = batch_of(1.0, p=[1.0, 0.5], weight=[0.0, 0.0])
-    loss, _ = reward.preference_loss(scores, batch, centring=0.5)
+    loss, _ = reward.preference_loss(scores, batch, 0.5, total_weight=0.0)
     assert loss.item() == 0.0

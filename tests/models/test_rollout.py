@@ -15,7 +15,7 @@ from transformers import (
     Qwen3ForCausalLM,
 )
 
-from models.policy import Policy, response_logprobs
+from models.policy import Policy
 from models.rollout import Rollout, SamplingSettings, _draw, sample
 from models.seeding import generator
 from models.tokens import encode_prompts
@@ -57,7 +57,7 @@ def llama(tmp_path: Path, tokenizer: PreTrainedTokenizerFast) -> Policy:
 
 def mismatch(policy: Policy, rollout: Rollout, temperature: float = 1.0) -> float:
     """Largest difference in log-probability between a forward pass and the sampler, in nats."""
-    recomputed = response_logprobs(policy.model, rollout.batch, temperature)
+    recomputed = policy.logprobs(rollout.batch, temperature)
     return (recomputed - rollout.logprobs).abs().max().item()
 
 

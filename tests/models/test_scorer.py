@@ -2,11 +2,14 @@ from pathlib import Path
 
 import pytest
 import torch
+from torch import Tensor
 from transformers import AutoModelForCausalLM, GPT2Config, GPTNeoXConfig, LlamaConfig, PretrainedConfig, Qwen3Config
 
 from core.errors import BadModel
 from models import scratch
-from models.policy import Policy, response_logprobs
+from models.critic import Critic
+from models.network import WholeNetwork
+from models.policy import Policy
 from models.scorer import Scorer
 from models.tokens import Batch, pad
 
@@ -24,12 +27,18 @@ ARCHITECTURES: dict[str, PretrainedConfig] = {
 def tiny(name: str = "llama") -> Policy:
     torch.manual_seed(0)
     model = AutoModelForCausalLM.from_config(ARCHITECTURES[name]).eval()
-    return Policy(model, scratch.train_tokenizer(["where is my parcel"], VOCABULARY))
+    return Policy(WholeNetwork(model), scratch.train_tokenizer(["where is my parcel"], VOCABULARY))
 
 
 def two_texts() -> Batch:
     """A text of seven tokens and one of four, padded on the right."""
     return pad([[5, 6, 7], [8, 9]], [[10, 11, 12, 1], [13, 1]], pad_id=0)
+
+
+def value_after(critic: Critic, ids: Tensor) -> Tensor:
+    """Value after reading each token of `ids` (B, T): (B, T)."""
+    values: Tensor = critic.head(critic.network.hidden(ids)).squeeze(-1)
+    return values
 
 
 def random_head_scorer(name: str = "llama", likelihood: float = 0.5) -> Scorer:
@@ -46,7 +55,7 @@ def test_the_score_is_the_head_score_plus_the_likelihood_term(name: str) -> None
     scorer, policy, batch = random_head_scorer(name), tiny(name), two_texts()
     hidden = policy.model.base_model(input_ids=batch.ids).last_hidden_state
     head_score = scorer.head(torch.stack([hidden[0, 6], hidden[1, 3]])).squeeze(1)  # at the last tokens
-    prior = 0.5 * (response_logprobs(policy.model, batch).sum(dim=1) + 3.0 * torch.tensor([4, 2]))  # tokens
+    prior = 0.5 * (policy.logprobs(batch).sum(dim=1) + 3.0 * torch.tensor([4, 2]))  # tokens
     torch.testing.assert_close(scorer(batch), head_score + prior)
 
 
@@ -71,7 +80,7 @@ def test_padding_changes_no_score(name: str, likelihood: float) -> None:
 def test_a_saved_scorer_is_self_contained(name: str, tmp_path: Path) -> None:
     scorer = random_head_scorer(name)
     scorer.save(tmp_path)
-    loaded = Scorer.load(tmp_path)
+    loaded = Scorer.load(Policy.load(tmp_path), tmp_path)
     assert torch.equal(loaded(two_texts()), scorer(two_texts()))
     assert loaded.tokenizer("parcel")["input_ids"] == scorer.tokenizer("parcel")["input_ids"]
     assert not [file.name for file in tmp_path.iterdir() if file.suffix in {".bin", ".pt", ".pkl"}]
@@ -79,7 +88,7 @@ def test_a_saved_scorer_is_self_contained(name: str, tmp_path: Path) -> None:
 
 def test_before_training_the_score_is_the_likelihood_term() -> None:
     batch = two_texts()
-    expected = 0.2 * response_logprobs(tiny().model, batch).sum(dim=1)
+    expected = 0.2 * tiny().logprobs(batch).sum(dim=1)
     torch.testing.assert_close(Scorer.from_policy(tiny(), 0.2, surprise=0.0)(batch), expected)
 
 
@@ -96,7 +105,7 @@ def test_a_critic_starts_from_the_head_scores_divided_by_std() -> None:
     scorer = random_head_scorer()
     critic = scorer.critic(std=2.0)
     head_score, _ = scorer.parts(two_texts())
-    final_values = critic(two_texts().ids)[[0, 1], [6, 3]]
+    final_values = value_after(critic, two_texts().ids)[[0, 1], [6, 3]]
     torch.testing.assert_close(final_values, head_score / 2)
     with torch.no_grad():
         critic.head.weight.zero_()
@@ -105,4 +114,4 @@ def test_a_critic_starts_from_the_head_scores_divided_by_std() -> None:
 
 def test_a_folder_without_a_head_is_refused(tmp_path: Path) -> None:
     with pytest.raises(BadModel, match=r"head\.safetensors"):
-        Scorer.load(tmp_path)
+        Scorer.load(tiny(), tmp_path)

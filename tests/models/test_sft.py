@@ -54,7 +54,7 @@ def test_the_loss_is_a_weighted_mean_over_answer_tokens(policy: Policy) -> None:
     with torch.no_grad():
         for weight in policy.model.parameters():
             weight.zero_()  # all logits 0: every token costs log V
-        loss = answer_loss(policy, pad([[3, 4], [3]], [[5], [6, 7, 8]], 0), torch.tensor([2.0, 0.5]))
+        loss = answer_loss(policy, pad([[3, 4], [3]], [[5], [6, 7, 8]], 0), torch.tensor([2.0, 0.5]), 2 * 1 + 0.5 * 3)
     assert loss.item() == pytest.approx(math.log(len(policy.tokenizer)))
 
 
@@ -62,7 +62,7 @@ def test_a_heavy_row_counts_more(policy: Policy) -> None:
     batch = pad([[3, 9, 4], [3, 8, 4]], [[9, 1], [8, 8, 1]], 0)
 
     def loss(*weights: float) -> float:
-        return answer_loss(policy, batch, torch.tensor(weights)).item()
+        return answer_loss(policy, batch, torch.tensor(weights), 2 * weights[0] + 3 * weights[1]).item()
 
     # two tokens of weight 3 and three of weight 1: (3 · 2 · first + 1 · 3 · second) / (3 · 2 + 1 · 3)
     assert loss(3.0, 1.0) == pytest.approx((6 * loss(1.0, 0.0) + 3 * loss(0.0, 1.0)) / 9, rel=1e-5)

@@ -13,9 +13,10 @@ from core.files import digest, read_json, write_json
 from core.log import Log, ignore
 from feedback.rows import PreferenceRow
 from models.calibration import temperature
-from models.policy import ModelSettings, Policy
+from models.policy import ModelSettings
 from models.reward import RewardSettings, fit
 from tasks.analysis.training_data import TrainingRecord, of_split
+from tasks.state import loading
 from tasks.state.round import code_digest, seeded
 from tasks.steps import prepare
 
@@ -40,7 +41,7 @@ class Retraining:
         self._round, self._questions = material.round, [row._asdict() for row in questions]
         workspace = material.round.workspace
         self._folder = workspace.blamed(material.round.number)
-        self._start = Policy.load(workspace.checkpoint("sft"))
+        self._start = loading.of_round(material.round).policy(workspace.checkpoint("sft"))
         knobs = {section: self._round.values.get(section) for section in ("reward", "model")}
         self._identity = [code_digest(), digest(workspace.checkpoint("sft")), knobs, self._questions]
 
@@ -80,6 +81,7 @@ class Retraining:
         judge = _plain(of_split(rows, "judge"))
         model.temperature = temperature(model.margins(judge), np.array([row["p_chosen"] for row in judge]))
         margins = model.margins(self._questions) / model.temperature
+        model.scorer.network.release()
         return {row["pair_id"]: float(margin) for row, margin in zip(self._questions, margins, strict=True)}
 
 

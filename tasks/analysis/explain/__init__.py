@@ -18,7 +18,7 @@ from tasks.registry import absent
 from tasks.registry.alias import Registry
 from tasks.registry.archive import Archive, matches_prefix
 from tasks.registry.versions import ModelVersion, VersionStore
-from tasks.state import tables
+from tasks.state import loading, tables
 from tasks.state.workspace import Workspace, reward, table
 from tasks.tools import lines
 
@@ -150,7 +150,7 @@ def explain(workspace: Workspace, version: ModelVersion, answers: Sequence[Answe
         BadModel: the files of the version are missing from the registry.
         BadFeedback: an answer is empty.
     """
-    model = RewardModel.load(_versions(workspace).fetch(version, reward(workspace.explained)))
+    model = loading.outside(workspace).reward_model(_versions(workspace).fetch(version, reward(workspace.explained)))
     training, missing = _training(workspace, version)
     explained = tuple(_explained(model, answer, training, count) for answer in answers)
     return Explanation(version, explained, missing)

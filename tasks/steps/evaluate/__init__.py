@@ -21,7 +21,7 @@ from models.calibration import calibration
 from models.reward import RewardModel
 from models.rollout import SamplingSettings
 from tasks.people import ballots
-from tasks.state import tables
+from tasks.state import loading, tables
 from tasks.state.intake import IngestSettings
 from tasks.state.reports import EvaluateReport, Example
 from tasks.state.round import Round
@@ -57,7 +57,7 @@ def evaluate(round: Round, log: StepLog) -> None:
     workspace = round.workspace
     samples = tables.rows(workspace.sampled)
     candidate, champion = _answers(samples, CANDIDATE), _answers(samples, CHAMPION)
-    reward, judge = (RewardModel.load(workspace.checkpoint(name)) for name in ("reward", "judge"))
+    reward, judge = (loading.of_round(round).reward_model(workspace.checkpoint(name)) for name in ("reward", "judge"))
     prompts = _prompts(round, samples)
     sampling = SamplingSettings(temperature=round.knobs("sample", SampleSettings).temperature)
     with log.learning():
@@ -142,7 +142,7 @@ def _champion_margins(round: Round, rows: Rows) -> npt.NDArray[np.float64] | Non
     folder = round.workspace.previous_reward
     if not folder.exists():
         return None
-    model = RewardModel.load(folder)
+    model = loading.of_round(round).reward_model(folder)
     return model.margins(rows) / model.temperature
 
 

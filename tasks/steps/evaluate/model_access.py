@@ -12,6 +12,7 @@ from models.answering import answer
 from models.policy import ModelSettings, Policy
 from models.reward import RewardModel
 from models.rollout import SamplingSettings
+from tasks.state import loading
 from tasks.state.round import Round
 from tasks.state.steplog import StepLog
 
@@ -27,20 +28,20 @@ def model_access(
         log: adds the time of each call to its learning time.
         probe_tables: filled with the rows that evaluations store, by name.
     """
-    workspace = round.workspace
+    workspace, loader = round.workspace, loading.of_round(round)
 
     def answers(prompts: Sequence[Prompt]) -> BothAnswers:
         with log.learning():
             models = {CANDIDATE: workspace.checkpoint("policy"), CHAMPION: workspace.champion}
             return BothAnswers(
-                *(_answers(round, who, Policy.load(path), prompts, sampling) for who, path in models.items())
+                *(_answers(round, who, loader.policy(path), prompts, sampling) for who, path in models.items())
             )
 
     def margins(rows: Sequence[Row]) -> BothMargins:
         before = workspace.previous_reward
         with log.learning():
-            now = _margins(RewardModel.load(workspace.checkpoint("reward")), rows)
-            return BothMargins(now, _margins(RewardModel.load(before), rows) if before.exists() else None)
+            now = _margins(loader.reward_model(workspace.checkpoint("reward")), rows)
+            return BothMargins(now, _margins(loader.reward_model(before), rows) if before.exists() else None)
 
     def keep(name: str, rows: Sequence[Row]) -> None:
         probe_tables[name] = list(rows)

@@ -11,8 +11,9 @@ from core.log import Log, ignore
 from models.advantage import k1
 from models.algorithms.ppo import PPO
 from models.checkpoints import Checkpoints
+from models.engines.local import LocalEngine
 from models.kl import KLSettings
-from models.policy import ModelSettings, Policy, build, response_logprobs
+from models.policy import ModelSettings, Policy, build
 from models.reward import RewardModel
 from models.rollout import SamplingSettings, sample
 from models.scorer import Scorer
@@ -44,7 +45,9 @@ def counts(batch: Batch) -> Tensor:
 
 
 def trained(knobs: PPO = QUICK, checkpoints: Checkpoints | None = None, log: Log = ignore, seed: int = 0) -> Policy:
-    return knobs.train(policy(), policy(), counts, PROMPTS, 4, checkpoints, log, seed)
+    engine = LocalEngine(policy(), policy(), counts)
+    knobs.train(engine, PROMPTS, 4, checkpoints, log, seed)
+    return engine.policy
 
 
 def into(heard: Heard) -> Log:
@@ -74,7 +77,8 @@ def test_a_bandit_is_solved() -> None:
         sampling=SamplingSettings(batch=256),
         unended_score=None,
     )
-    learned = knobs.train(policy(), policy(), pays, [[10, 4]], 1)
+    learned = policy()
+    knobs.train(LocalEngine(learned, policy(), pays), [[10, 4]], 1)
     logits = learned.model(input_ids=torch.tensor([[10, 4]])).logits[0, -1]
     assert logits.softmax(-1)[42].item() > 0.9  # the least of 11 seeds: 0.9994
 
@@ -92,7 +96,7 @@ def test_a_dear_kl_keeps_the_policy_where_it_is() -> None:
 
 def test_a_fresh_policy_is_no_distance_from_its_reference() -> None:
     batch = sample(policy(), PROMPTS, QUICK.sampling, 4, generator(0)).batch
-    first, second = (response_logprobs(each.model, batch) for each in (policy(), policy()))
+    first, second = (each.logprobs(batch) for each in (policy(), policy()))
     assert not k1(first, second).any()  # to the last bit, where both are computed alike
     heard: Heard = []
     trained(log=into(heard))
@@ -144,8 +148,7 @@ def test_the_checkpoint_of_another_round_is_not_continued(tmp_path: Path) -> Non
 
 def test_the_reference_is_left_alone() -> None:
     learning, reference = policy(), policy()
-    returned = QUICK.train(learning, reference, counts, PROMPTS, 4)
-    assert returned is learning
+    QUICK.train(LocalEngine(learning, reference, counts), PROMPTS, 4)
     assert same(reference, policy())
     assert not same(learning, reference)
 
@@ -153,7 +156,7 @@ def test_the_reference_is_left_alone() -> None:
 def test_an_answer_without_an_end_scores_the_floor() -> None:
     heard: Heard = []
     knobs = QUICK.model_copy(update={"unended_score": -3.0, "steps": 2})
-    knobs.train(policy(), policy(), lambda batch: torch.full((8,), 5.0), PROMPTS, 4, log=into(heard))
+    knobs.train(LocalEngine(policy(), policy(), lambda batch: torch.full((8,), 5.0)), PROMPTS, 4, log=into(heard))
     for metrics in heard:
         ended = metrics["answer/ended"]
         assert metrics["objective/score"] == pytest.approx(5 * ended - 3 * (1 - ended))
@@ -171,7 +174,7 @@ def test_beyond_the_limit_training_stops() -> None:
 def test_the_critic_starts_as_the_reward_model() -> None:
     scorer = Scorer.from_policy(policy(), 0.5, surprise=0.0)
     model = RewardModel(copy.deepcopy(scorer), prompt_limit=8, answer_limit=4, mean=1.0, std=2.0)
-    QUICK.train(policy(), policy(), model, PROMPTS, 4)
+    QUICK.train(LocalEngine(policy(), policy(), model), PROMPTS, 4)
     assert torch.equal(model.scorer.head.weight, scorer.head.weight)  # and learns in a copy
 
 
@@ -186,4 +189,4 @@ def test_every_metric_is_a_finite_number() -> None:
 
 def test_no_prompts_is_an_error_with_a_cure() -> None:
     with pytest.raises(BadFeedback, match="ingest feedback"):
-        QUICK.train(policy(), policy(), counts, [], 4)
+        QUICK.train(LocalEngine(policy(), policy(), counts), [], 4)

@@ -1,0 +1,170 @@
+"""The transformer of one role (policy, reference, reward, critic, judge): a model of its own, or an adapter of a base.
+
+Everything that is learned or scored reads a transformer through this interface, so that it need not know which of the
+two it is. The model is always in evaluation mode, during training too: with dropout, the log-probabilities of a rollout
+and of a later forward pass would differ.
+"""
+
+import copy
+from abc import ABC, abstractmethod
+from collections.abc import Iterator, Mapping
+from contextlib import contextmanager
+from functools import cached_property
+from pathlib import Path
+
+import torch
+from torch import Tensor, nn
+from transformers import PreTrainedModel, PreTrainedTokenizerBase
+from transformers.modeling_layers import GradientCheckpointingLayer
+from transformers.utils import logging
+
+from models import logits
+from models.compute import IN_FLOAT32, Compute, computing
+from models.logits import OutputLayer, token_logprobs
+from models.tokens import Batch
+
+
+class Network(ABC):
+    """A causal transformer in one role."""
+
+    model: PreTrainedModel
+    """The model in memory. Roles that are adapters share it, so it is called inside `running` only."""
+    compute: Compute
+
+    @property
+    def device(self) -> torch.device:
+        """The device of the weights."""
+        result: torch.device = self.model.device
+        return result
+
+    @property
+    def width(self) -> int:
+        """H, the number of elements of a hidden state."""
+        size: int = self.model.config.get_text_config().hidden_size
+        return size
+
+    @abstractmethod
+    def parameters(self) -> list[nn.Parameter]:
+        """The weights that are trained."""
+
+    @abstractmethod
+    def copy(self, name: str, trunk: bool = False) -> "Network":
+        """An independent copy for another role, with equal weights.
+
+        Args:
+            name: the role.
+            trunk: without the output layer, for a role that reads hidden states only.
+        """
+
+    @abstractmethod
+    def state_dict(self) -> Mapping[str, Tensor]:
+        """The weights that are trained, by name; those in memory, not copies."""
+
+    @abstractmethod
+    def load_state_dict(self, state: Mapping[str, Tensor]) -> None:
+        """Replace the weights that are trained, in place."""
+
+    @abstractmethod
+    def save(self, folder: Path, tokenizer: PreTrainedTokenizerBase) -> None:
+        """Write all that `load` needs into an existing folder, as safetensors and JSON."""
+
+    @abstractmethod
+    def release(self) -> None:
+        """Free the weights of this role; it must not be used any more."""
+
+    @contextmanager
+    def running(self) -> Iterator[None]:
+        """Inside, `model` has the weights of this role and computes as `compute` says."""
+        recompute = self.compute.recompute and torch.is_grad_enabled()
+        with computing(self.device, self.compute.dtype), recomputing(self.model, recompute):
+            yield
+
+    def hidden(self, ids: Tensor) -> Tensor:
+        """The last hidden states of right-padded token ids (B, T): (B, T, H).
+
+        No attention mask is needed: with right padding, no real token attends to padding under a causal mask.
+        """
+        with self.running():
+            states: Tensor = self.model.base_model(input_ids=ids, use_cache=False).last_hidden_state
+        return states
+
+    def logprobs(self, batch: Batch, temperature: float = 1.0) -> Tensor:
+        """Log-probabilities of the answer tokens in nats: (B, T) float32 on the model's device.
+
+        Position t holds log p(ids[t] | ids[<t]), with logits divided by `temperature`; 0 outside `batch.response`.
+        """
+        batch = batch.to(self.device)
+        return self.logprobs_of(self.hidden(batch.ids), batch, temperature)
+
+    def logprobs_of(self, hidden: Tensor, batch: Batch, temperature: float = 1.0) -> Tensor:
+        """As `logprobs`, from the hidden states (B, T, H) of the batch, which is on the model's device."""
+        predicts = batch.response.roll(-1, dims=1)  # prompts are never empty, so nothing wraps around
+        tokens = batch.ids[batch.response]
+        with self.running():
+            values = token_logprobs(hidden[predicts], tokens, self._output_layer, self._vocabulary, temperature)
+        return torch.zeros(batch.ids.shape, device=self.device).masked_scatter(batch.response, values)
+
+    @cached_property
+    def _output_layer(self) -> OutputLayer:
+        with self.running():
+            return logits.output_layer(self.model)
+
+    @property
+    def _vocabulary(self) -> int:
+        size: int = self.model.config.get_text_config().vocab_size
+        return size
+
+
+class WholeNetwork(Network):
+    """A model of its own, all of whose weights are trained: in float32, whatever it computes in."""
+
+    def __init__(self, model: PreTrainedModel, compute: Compute = IN_FLOAT32) -> None:
+        self.model, self.compute = model.eval(), compute
+
+    def parameters(self) -> list[nn.Parameter]:
+        """The weights that are trained."""
+        return list(self.model.parameters())
+
+    def copy(self, name: str, trunk: bool = False) -> "WholeNetwork":
+        """An independent copy for another role, with equal weights; see `Network.copy`."""
+        output = self.model.get_output_embeddings()
+        without = {id(output): nn.Identity()} if trunk and output is not None else {}
+        return WholeNetwork(copy.deepcopy(self.model, without), self.compute)
+
+    def state_dict(self) -> Mapping[str, Tensor]:
+        """The weights by name; those in memory, not copies."""
+        state: Mapping[str, Tensor] = self.model.state_dict()
+        return state
+
+    def load_state_dict(self, state: Mapping[str, Tensor]) -> None:
+        """Replace the weights, in place."""
+        self.model.load_state_dict(state)
+
+    def save(self, folder: Path, tokenizer: PreTrainedTokenizerBase) -> None:
+        """Write model and tokenizer as transformers does."""
+        logging.disable_progress_bar()
+        self.model.save_pretrained(folder)
+        tokenizer.save_pretrained(folder)
+
+    def release(self) -> None:
+        """Free the weights."""
+        del self.model
+
+
+@contextmanager
+def recomputing(model: PreTrainedModel, wanted: bool) -> Iterator[None]:
+    """Gradient checkpointing of all layers inside, if wanted; dropout stays off.
+
+    transformers recomputes a layer only if the layer is in training mode. Of the layer itself nothing else depends on
+    it; its parts, which have the dropout, stay in evaluation mode.
+    """
+    layers = [layer for layer in model.modules() if isinstance(layer, GradientCheckpointingLayer)] if wanted else []
+    if layers and not layers[0].gradient_checkpointing:
+        model.gradient_checkpointing_enable({"use_reentrant": False})
+    for layer in layers:
+        layer.training = True
+    try:
+        yield
+    finally:
+        for layer in layers:
+            layer.training = False
