@@ -271,6 +271,10 @@ class AdapterNetwork(Network):
         if tokenizer.chat_template:
             (folder / TEMPLATE).write_text(tokenizer.chat_template)
 
+    def reload(self, folder: Path) -> "AdapterNetwork":
+        """What `save` wrote, as a further adapter of the base."""
+        return self.base.load(self.base.unused("saved"), folder)
+
     def release(self) -> None:
         """Free the adapter."""
         self.base.remove(self.name)

@@ -10,11 +10,12 @@ from pathlib import Path
 from typing import Any
 
 from safetensors import SafetensorError
-from safetensors.torch import load_file, save_file
+from safetensors.torch import load_file
 from torch import Tensor
 
 from core.errors import Damaged
 from core.files import read_json, recover, replacing, write_json
+from models import streamed
 
 TENSORS = "tensors.safetensors"
 STATE = "state.json"
@@ -45,7 +46,7 @@ class Checkpoints:
         tree = _detach(state, "", tensors)
         with replacing(self.folder) as draft:
             draft.mkdir()
-            save_file(tensors, draft / TENSORS)
+            streamed.write(tensors, draft / TENSORS)
             write_json(draft / STATE, {"key": self.key, "state": tree})
 
     def load(self) -> State | None:
@@ -73,7 +74,7 @@ def _detach(node: Any, path: str, tensors: dict[str, Tensor]) -> Any:
     """
     match node:
         case Tensor():
-            tensors[path] = node.detach().to("cpu", copy=True).contiguous()  # a copy: tied weights share memory
+            tensors[path] = node
             return {"tensor": path}
         case dict():
             return {"dict": [[key, _detach(value, f"{path}/{key}", tensors)] for key, value in node.items()]}

@@ -14,10 +14,11 @@ from pathlib import Path
 
 import torch
 from torch import Tensor, nn
-from transformers import PreTrainedModel, PreTrainedTokenizerBase
+from transformers import AutoModelForCausalLM, PreTrainedModel, PreTrainedTokenizerBase
 from transformers.modeling_layers import GradientCheckpointingLayer
 from transformers.utils import logging
 
+from core.errors import BadModel
 from models import logits
 from models.compute import IN_FLOAT32, Compute, computing
 from models.logits import OutputLayer, token_logprobs
@@ -69,6 +70,14 @@ class Network(ABC):
         """Write all that `load` needs into an existing folder, as safetensors and JSON."""
 
     @abstractmethod
+    def reload(self, folder: Path) -> "Network":
+        """What `save` wrote, as a further network beside this one.
+
+        Raises:
+            BadModel: it cannot be loaded.
+        """
+
+    @abstractmethod
     def release(self) -> None:
         """Free the weights of this role; it must not be used any more."""
 
@@ -101,7 +110,7 @@ class Network(ABC):
         predicts = batch.response.roll(-1, dims=1)  # prompts are never empty, so nothing wraps around
         tokens = batch.ids[batch.response]
         with self.running():
-            values = token_logprobs(hidden[predicts], tokens, self._output_layer, self._vocabulary, temperature)
+            values = token_logprobs(hidden[predicts], tokens, self._output_layer, self.vocabulary, temperature)
         return torch.zeros(batch.ids.shape, device=self.device).masked_scatter(batch.response, values)
 
     @cached_property
@@ -110,7 +119,8 @@ class Network(ABC):
             return logits.output_layer(self.model)
 
     @property
-    def _vocabulary(self) -> int:
+    def vocabulary(self) -> int:
+        """V, the number of logits."""
         size: int = self.model.config.get_text_config().vocab_size
         return size
 
@@ -146,6 +156,15 @@ class WholeNetwork(Network):
         self.model.save_pretrained(folder)
         tokenizer.save_pretrained(folder)
 
+    def reload(self, folder: Path) -> "WholeNetwork":
+        """What `save` wrote, as a further network beside this one."""
+        loaded, report = AutoModelForCausalLM.from_pretrained(
+            folder, dtype=self.model.dtype, use_safetensors=True, local_files_only=True, output_loading_info=True
+        )
+        if report["missing_keys"]:
+            raise BadModel(f"{folder} was saved without {sorted(report['missing_keys'])[0]}; this is a fault of Rounds")
+        return WholeNetwork(loaded.to(self.device), self.compute)
+
     def release(self) -> None:
         """Free the weights."""
         del self.model
@@ -160,7 +179,7 @@ def recomputing(model: PreTrainedModel, wanted: bool) -> Iterator[None]:
     """
     layers = [layer for layer in model.modules() if isinstance(layer, GradientCheckpointingLayer)] if wanted else []
     if layers and not layers[0].gradient_checkpointing:
-        model.gradient_checkpointing_enable({"use_reentrant": False})
+        model.activation_checkpointing_enable({"use_reentrant": False})
     for layer in layers:
         layer.training = True
     try:

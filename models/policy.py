@@ -14,7 +14,7 @@ from transformers.utils import logging
 from core.errors import BadModel, BadParams
 from core.files import replacing
 from core.settings import BaseSettings
-from models import base_files, rendering, scratch
+from models import base_files, rendering, saved, scratch
 from models import tokenizer as tokenizers
 from models.adapters import AdapterSettings
 from models.compute import IN_FLOAT32, Compute, Dtype, chosen, device
@@ -79,10 +79,21 @@ class Policy:
         return cls(WholeNetwork(model, compute), tokenizer)
 
     def save(self, folder: Path) -> None:
-        """Write the weights (safetensors), and what belongs to them, to a folder, atomically."""
+        """Write the weights (safetensors), and what belongs to them, to a folder, atomically.
+
+        Raises:
+            BadModel: loaded again, it computes something else; nothing is kept then.
+        """
         with replacing(folder) as draft:
             draft.mkdir(parents=True)
             self.network.save(draft, self.tokenizer)
+            self._check_saved(draft)
+
+    @torch.no_grad()
+    def _check_saved(self, folder: Path) -> None:
+        again, batch = self.network.reload(folder), saved.probe(self.network)
+        saved.check(self.network.logprobs(batch), again.logprobs(batch), str(folder))
+        again.release()
 
     def logprobs(self, batch: Batch, temperature: float = 1.0) -> Tensor:
         """Log-probabilities of the answer tokens, (B, T) float32, in nats; see `Network.logprobs`."""
