@@ -1,7 +1,7 @@
 """Write a file of safetensors one tensor at a time, so that no second copy of a large state is in memory.
 
-`safetensors.torch.save_file` wants all tensors on the CPU at once. The format: 8 bytes with the length of a JSON header,
-the header, and the bytes of the tensors in the header's order (github.com/huggingface/safetensors, "Format").
+`safetensors.torch.save_file` wants all tensors on the CPU at once. The format: 8 bytes with the length of a JSON
+header, the header, and the bytes of the tensors in its order (github.com/huggingface/safetensors, "Format").
 """
 
 import json
