@@ -146,10 +146,11 @@ class SharedBase:
         """Free an adapter."""
         self._switch(None)
         for _, layer in self._layers:
+            layer.set_adapter([])  # otherwise peft switches another one on, with a warning
             layer.delete_adapter(name)
         self._facts.pop(name)
         self._trained.discard(name)
-        self._switch(None)  # peft switched another one on
+        self._restore_gradients()
 
     def facts(self, name: str) -> AdapterFacts:
         """How an adapter was made."""
