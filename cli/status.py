@@ -13,6 +13,7 @@ from rich.text import Text
 from cli.app import Folder, Panel, app
 from cli.display.commands import completed
 from cli.display.console import console, grid, plain
+from cli.display.differences import print_differences
 from cli.incident import sentences
 from core.shown import shortened
 
@@ -81,10 +82,9 @@ def _disagreements(out: Console, workspace: Workspace, registry: Registry) -> bo
     """Print where log, records and registry disagree; True if they do."""
     from tasks.registry import consistency
 
-    found = consistency.inspect(workspace, registry)
-    for each in found:
-        out.print(completed(f"{each.severity}: {each}"), style="red", soft_wrap=True)
-    return bool(found)
+    differences = consistency.inspect(workspace, registry)
+    print_differences(out, differences)
+    return bool(differences)
 
 
 def _line(out: Console, name: str, text: str) -> None:

@@ -124,9 +124,8 @@ def refuse(workspace: Workspace, registry: Registry) -> None:
         Inconsistent: there is an error, with the commands that cure it.
     """
     differences = inspect(workspace, registry, registry.lacking)
-    for difference in differences:
-        if difference.severity == "warning":
-            registry.trust.warn(str(difference))
+    for difference in warnings(differences):
+        registry.trust.warn(str(difference))
     if found := errors(differences):
         raise Inconsistent("\n".join(found))
 
@@ -134,6 +133,11 @@ def refuse(workspace: Workspace, registry: Registry) -> None:
 def errors(differences: Iterable[Disagreement]) -> list[str]:
     """The errors among differences, one text each."""
     return [str(difference) for difference in differences if difference.severity == "error"]
+
+
+def warnings(differences: Iterable[Disagreement]) -> list[Disagreement]:
+    """The differences that do not stop a round."""
+    return [difference for difference in differences if difference.severity == "warning"]
 
 
 def recorded(workspace: Workspace, lacking: Sequence[MirroredLine]) -> Recorded:

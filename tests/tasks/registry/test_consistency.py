@@ -1,6 +1,7 @@
 """A registry or `data/` from another time is noticed, and the cure that the message names works when it is typed."""
 
 import json
+import logging
 import shlex
 import shutil
 from pathlib import Path
@@ -337,10 +338,25 @@ def test_a_champion_that_was_planted_in_mlflow_is_named(made: Workspace, rounds:
     registry.store.set_registered_model_alias("policy", "champion", planted.version)
     [difference] = [each for each in found(made) if "no audit log and no record" in each.problem]
     assert (difference.severity, f"version {planted.version}" in difference.problem) == ("warning", True)
-    assert difference.problem in rounds("status", "-w", made.root).out
+    for command in (("status",), ("plan",), ("audit", "verify")):
+        assert f"warning: {difference.problem}" in rounds(*command, "-w", made.root).out
+    assert json.loads(rounds("plan", "--json", "-w", made.root).out)["warnings"][0].startswith(difference.problem)
     cure = shlex.split(difference.cures[0].split("`")[1].replace("…", "planted"))
     assert rounds(*cure[1:], "-w", made.root).code == 0
     assert not [each for each in found(made) if "no audit log and no record" in each.problem]
+
+
+def test_a_warning_in_the_log_of_an_opening_round_prints_commands_as_they_are_typed(
+    made: Workspace, rounds: Rounds, caplog: pytest.LogCaptureFixture
+) -> None:
+    Registry(made.root).store.set_model_version_tag("policy", "1", "round", "9999")
+    assert rounds("status", "-w", made.root).code == 0  # keeps the option -w, and sets how records are shown
+    with caplog.at_level(logging.WARNING):
+        assert opens(made)
+    typed = words(caplog.records[-1].getMessage(), "rounds audit accept", dots="known")
+    assert typed[-2:] == ["-w", str(made.root)]
+    assert rounds(*typed[1:]).code == 0
+    assert found(made) == []
 
 
 def test_edited_tags_of_round_and_verdict_are_named(made: Workspace) -> None:
