@@ -6,7 +6,7 @@ by hand, or edited the log. A round that was killed at any point leaves them in 
 
 import logging
 from collections import defaultdict
-from collections.abc import Collection, Iterable, Iterator, Sequence
+from collections.abc import Iterable, Iterator, Sequence
 from contextlib import suppress
 from typing import Literal, NamedTuple
 
@@ -60,6 +60,10 @@ class RegistryState(NamedTuple):
     versions: tuple[ModelVersion, ...]
     """Of both models."""
     alias: str | None
+    promoted: frozenset[str] = frozenset()
+    """The versions of the policy that were champion by MLflow's journal; empty if it was not read."""
+    moving: frozenset[str] = frozenset()
+    """The versions of a move that a kill left open: what is known of them is settled by the next command."""
 
     def newest(self, model: str) -> int:
         """The highest version number of a model; 0 without versions."""
@@ -81,8 +85,8 @@ class Recorded(NamedTuple):
     rounds: tuple[RoundRecord, ...]
     open: str | None
     """Key of the open round; None if no round is open."""
-    elsewhere: Collection[tuple[str, str]] | None = None
-    """Model and number of the versions that the logs of other workspaces have; None if they were not read."""
+    elsewhere: Ledger | None = None
+    """What the copies of all workspaces' logs in MLflow state; None if they were not read."""
 
 
 def compare(recorded: Recorded, registry: RegistryState) -> list[Disagreement]:
@@ -94,6 +98,7 @@ def compare(recorded: Recorded, registry: RegistryState) -> list[Disagreement]:
         *_alias(recorded.log, registry),
         *_unknown_champion(recorded, registry),
         *_tags(recorded.log, registry),
+        *_hints(recorded, registry),
         *_lost_records(recorded),
         *_round_twice(registry),
     ]
@@ -112,9 +117,8 @@ def inspect(
     """
     missing = registry.mirror.ahead() if lacking is None else lacking
     versions = (*registry.versions("policy"), *registry.versions("reward"))
-    elsewhere = registry.trust.elsewhere(signed=False).versions.keys()
-    known = recorded(workspace, missing)._replace(elsewhere=elsewhere)
-    return compare(known, RegistryState(versions, registry.alias()))
+    known = recorded(workspace, missing)._replace(elsewhere=registry.trust.elsewhere(signed=False))
+    return compare(known, RegistryState(versions, registry.alias(), *registry.journalled()))
 
 
 def refuse(workspace: Workspace, registry: Registry) -> None:
@@ -254,7 +258,7 @@ def _unknown_champion(recorded: Recorded, registry: RegistryState) -> Iterator[D
         return
     own = {version.version for version in recorded.log.versions.values() if version.model == "policy"}
     known = own | {record.version for record in recorded.rounds}
-    if version.version not in known and ("policy", version.version) not in recorded.elsewhere:
+    if version.version not in known and ("policy", version.version) not in recorded.elsewhere.versions:
         way = _successor(recorded.log, registry)
         yield Disagreement(
             "warning",
@@ -285,6 +289,41 @@ def _tags(log: Ledger, registry: RegistryState) -> Iterator[Disagreement]:
                 f"verdict:{model}/{number}",
                 f"{model} version {number} was rejected by the gates, and its tag in MLflow says "
                 f"{version.tags['verdict']}: it was edited",
+                (ACCEPT_CURE,),
+            )
+
+
+def _hints(recorded: Recorded, registry: RegistryState) -> Iterator[Disagreement]:
+    """Promotions and rollbacks that MLflow has, and no log: status and lineage show what the log has."""
+    log, elsewhere = recorded.log, recorded.elsewhere
+    own = [each for each in registry.versions if each.name == "policy" and log.of_own_round(each.version)]
+    for version in own if elsewhere is not None else ():
+        number = version.version
+        if number in registry.moving:
+            continue
+        if number in registry.promoted and number not in {*log.champions, *elsewhere.champions}:
+            yield Disagreement(
+                "warning",
+                f"journal:policy/{number}",
+                f"policy version {number} was promoted by MLflow's journal, and no audit log has this: somebody wrote "
+                "it in MLflow",
+                (ACCEPT_CURE,),
+            )
+        logged = {*log.rolled_back, *elsewhere.rolled_back}
+        if "rolled_back" in version.tags and number not in logged:
+            yield Disagreement(
+                "warning",
+                f"rolled_back:policy/{number}",
+                f"policy version {number} has the tag rolled_back in MLflow, and no audit log has a rollback: somebody "
+                "set the tag",
+                (ACCEPT_CURE,),
+            )
+        elif "rolled_back" not in version.tags and number in {*log.rolled_back} & {*elsewhere.rolled_back}:
+            yield Disagreement(
+                "warning",
+                f"no_rollback:policy/{number}",
+                f"policy version {number} was rolled back by the audit log, and its tag rolled_back in MLflow was "
+                "deleted",
                 (ACCEPT_CURE,),
             )
 
