@@ -6,7 +6,7 @@ by hand, or edited the log. A round that was killed at any point leaves them in 
 
 import logging
 from collections import defaultdict
-from collections.abc import Iterable, Iterator, Sequence
+from collections.abc import Collection, Iterable, Iterator, Sequence
 from contextlib import suppress
 from typing import Literal, NamedTuple
 
@@ -296,36 +296,34 @@ def _tags(log: Ledger, registry: RegistryState) -> Iterator[Disagreement]:
 def _hints(recorded: Recorded, registry: RegistryState) -> Iterator[Disagreement]:
     """Promotions and rollbacks that MLflow has, and no log: status and lineage show what the log has."""
     log, elsewhere = recorded.log, recorded.elsewhere
-    own = [each for each in registry.versions if each.name == "policy" and log.of_own_round(each.version)]
-    for version in own if elsewhere is not None else ():
-        number = version.version
-        if number in registry.moving:
-            continue
-        if number in registry.promoted and number not in {*log.champions, *elsewhere.champions}:
-            yield Disagreement(
-                "warning",
-                f"journal:policy/{number}",
-                f"policy version {number} was promoted by MLflow's journal, and no audit log has this: somebody wrote "
-                "it in MLflow",
-                (ACCEPT_CURE,),
-            )
-        logged = {*log.rolled_back, *elsewhere.rolled_back}
-        if "rolled_back" in version.tags and number not in logged:
-            yield Disagreement(
-                "warning",
-                f"rolled_back:policy/{number}",
-                f"policy version {number} has the tag rolled_back in MLflow, and no audit log has a rollback: somebody "
-                "set the tag",
-                (ACCEPT_CURE,),
-            )
-        elif "rolled_back" not in version.tags and number in {*log.rolled_back} & {*elsewhere.rolled_back}:
-            yield Disagreement(
-                "warning",
-                f"no_rollback:policy/{number}",
-                f"policy version {number} was rolled back by the audit log, and its tag rolled_back in MLflow was "
-                "deleted",
-                (ACCEPT_CURE,),
-            )
+    if elsewhere is None:
+        return
+    for version in registry.versions:
+        if version.name == "policy" and log.of_own_round(version.version) and version.version not in registry.moving:
+            yield from _hints_of(version, log, elsewhere, registry.promoted)
+
+
+def _hints_of(
+    version: ModelVersion, log: Ledger, elsewhere: Ledger, promoted: Collection[str]
+) -> Iterator[Disagreement]:
+    number = version.version
+    if number in promoted and number not in {*log.champions, *elsewhere.champions}:
+        yield _hint(
+            version, "journal", "was promoted by MLflow's journal, and no audit log has this: somebody wrote it"
+        )
+    tagged, own, other = "rolled_back" in version.tags, number in log.rolled_back, number in elsewhere.rolled_back
+    if tagged and not (own or other):
+        yield _hint(
+            version, "rolled_back", "has the tag rolled_back, and no audit log has a rollback: it was set by hand"
+        )
+    elif not tagged and own and other:
+        yield _hint(version, "no_rollback", "was rolled back by the audit log, and its tag rolled_back was deleted")
+
+
+def _hint(version: ModelVersion, kind: str, problem: str) -> Disagreement:
+    title = f"policy version {version.version}"
+    identity = f"{kind}:policy/{version.version}"
+    return Disagreement("warning", identity, f"{title} {problem} in MLflow", (ACCEPT_CURE,))
 
 
 def _successor(log: Ledger, registry: RegistryState) -> str | None:

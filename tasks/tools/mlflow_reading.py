@@ -26,9 +26,6 @@ _DELETED = "Deleted_Internal"
 _PAGE = 1000
 """Runs per request."""
 
-_OTHER = (
-    "MLFLOW_TRACKING_URI names neither a server nor an SQLite file, and is not read here; check it with `rounds status`"
-)
 _MOST = 10_000
 """Maximum number of versions that are asked for; MLflow's own limit is 200,000."""
 
@@ -86,7 +83,7 @@ def registered(workspace: Workspace, name: str) -> RegisteredModel:
     if file := database(workspace.root):
         with _database(file) as store:
             return RegisteredModel(_alias(store, registered_name), _versions(store, registered_name))
-    raise Unreadable(_OTHER)
+    raise _not_read()
 
 
 def audit_runs(workspace: Workspace) -> list[Mapping[str, str]]:
@@ -102,7 +99,14 @@ def audit_runs(workspace: Workspace) -> list[Mapping[str, str]]:
     if file := database(workspace.root):
         with _database(file) as store:
             return _runs_in_file(store, experiment)
-    raise Unreadable(_OTHER)
+    raise _not_read()
+
+
+def _not_read() -> Unreadable:
+    return Unreadable(
+        "MLFLOW_TRACKING_URI names neither a server nor an SQLite file, and is not read here; check it with "
+        "`rounds status`"
+    )
 
 
 def _line(workspace: Workspace) -> ModelLine:

@@ -79,7 +79,7 @@ def test_an_address_without_a_registry(workspace: Workspace, monkeypatch: pytest
     assert registered(workspace, "policy").versions == ()
 
 
-@cures("tasks.tools.mlflow_reading._OTHER: rounds status")
+@cures("tasks.tools.mlflow_reading._not_read: rounds status")
 def test_an_address_that_only_mlflow_reads(
     rounds: Rounds, workspace: Workspace, monkeypatch: pytest.MonkeyPatch
 ) -> None:

@@ -8,7 +8,8 @@ from tasks.history.backup.making import backup
 from tasks.registry.alias import Registry
 from tasks.state.workspace import Workspace
 from tests.commands import Rounds
-from tests.tasks.doctor.cures import diagnoses, mended, typed
+from tests.cures import cures, words
+from tests.tasks.doctor.cures import diagnoses, mended
 
 # SQLAlchemy 2.1 warns of how MLflow maps its tables
 pytestmark = pytest.mark.filterwarnings("ignore:The ``noload`` loader strategy:DeprecationWarning")
@@ -20,6 +21,7 @@ def test_an_alias_that_was_moved_by_hand_is_moved_back(rounds: Rounds, continued
     assert Registry(continued.root).alias() == "2"
 
 
+@cures("tasks.doctor.checks.champion._RESTORE: rounds restore FROM --replace")
 def test_damaged_files_of_a_version_are_restored_from_a_backup(
     rounds: Rounds, continued: Workspace, tmp_path: Path
 ) -> None:
@@ -30,7 +32,8 @@ def test_damaged_files_of_a_version_are_restored_from_a_backup(
     (Path(str(source).removeprefix("file://")) / "config.json").write_text("{}")
     [found] = diagnoses("champion", continued)
     assert (found.severity, "policy version 2" in found.text) == ("error", True)
-    typed(f"rounds restore {tmp_path / 'saved'} -w {continued.root} --replace", rounds)
+    command = words(found.text, "rounds restore", FROM=str(tmp_path / "saved"))
+    assert rounds(*command[1:], "-w", continued.root).code == 0
     assert diagnoses("champion", continued) == []
 
 
