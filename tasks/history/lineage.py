@@ -163,7 +163,7 @@ class Lineage(NamedTuple):
     def to_json(self) -> Json:
         """As plain values; `annotator` only if the query names one, `disagreements` only if there are any."""
         annotator = self.annotator
-        extra = {"annotator": {"name": annotator.name, **annotator.people.to_json()}} if annotator else {}
+        extra: Json = {"annotator": {"name": annotator.name, **annotator.people.to_json()}} if annotator else {}
         if self.disagreements:
             extra["disagreements"] = [str(difference) for difference in self.disagreements]
         return {
