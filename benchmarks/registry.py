@@ -1,11 +1,12 @@
 """How long does promotion take, and does it grow with the number of registered versions?
 
-    python -m benchmarks.registry [--versions 10 100 1000] [--moves 20] [--into DIR]
+    python -m benchmarks.registry [--versions 10 100 1000] [--moves 20] [--pairs 10] [--into DIR]
 
 Tiny versions are registered as a round does it, in one local store (SQLite and files) per size. In each, the newest
 version is promoted and rolled back repeatedly. The time is that of the registry: journal, alias, tags, audit log. The
-whole command (with Python, imports, opening the store) is timed separately. An interrupted run continues with the
-versions that exist. Writes results/registry.{json,md}.
+whole command (with Python, imports, opening the store) is timed separately, and so is what the copy of the audit log in
+MLflow costs a round (mirror.py). An interrupted run continues with the versions that exist. Writes
+results/registry.{json,md}.
 """
 
 import argparse
@@ -20,9 +21,12 @@ from pathlib import Path
 from statistics import median
 from typing import NamedTuple
 
+from benchmarks import mirror
+from benchmarks.mirror import Paired
 from core.files import write_json, write_text
 from tasks.registry.alias import Registry
 from tasks.state.choosing import at
+from tasks.state.line import ModelName
 from tasks.state.workspace import PROJECT
 from tasks.tools.tracking import RoundRun
 
@@ -48,18 +52,18 @@ class Spent(NamedTuple):
     cpu: float
 
 
-def register(registry: Registry, number: int) -> None:
-    """Register a version with weights of a few bytes."""
+def register(registry: Registry, number: int, name: ModelName = "policy") -> str:
+    """Register a version with weights of a few bytes; returns its number."""
     tags = {"round": str(number), "round_key": f"{number:016x}", "verdict": "promote"}
     run = RoundRun.open(registry.root, registry.line, f"round {number}", tags)
-    folder = registry.root / "data" / "checkpoints" / "policy"
+    folder = registry.root / "data" / "checkpoints" / name
     folder.mkdir(parents=True, exist_ok=True)
     (folder / "model.safetensors").write_text(f"weights of round {number}")
-    registry.register("policy", folder, run.run_id, tags, {"evaluate/win_rate": 0.6})
+    return registry.register(name, folder, run.run_id, tags, {"evaluate/win_rate": 0.6}).version
 
 
 def measure(registry: Registry, versions: int, moves: int) -> list[Timed]:
-    """Promote the newest version and roll it back, `moves` times each."""
+    """Promote a version and roll it back, `moves` times each."""
     newest, before = str(versions), str(versions - 1)
     now = registry.champion()
     if now is None or now.version != before:
@@ -111,22 +115,36 @@ def main() -> None:
     options = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
     options.add_argument("--versions", type=int, nargs="+", default=[10, 100, 1000])
     options.add_argument("--moves", type=int, default=20)
+    options.add_argument("--pairs", type=int, default=10)
     options.add_argument("--into", type=Path, default=PROJECT / "data" / "benchmarks" / "registry")
     chosen = options.parse_args()
     rows: list[Timed] = []
+    pairs: list[Paired] = []
     for size in sorted(chosen.versions):
         registry = Registry(at(chosen.into / str(size)).root)
         for number in range(len(registry.versions("policy")), size):
             register(registry, number)
         rows += measure(registry, size, chosen.moves)
-    rows.append(command(registry, max(chosen.versions)))
-    text = table(rows)
+        if size == max(chosen.versions):
+            rows.append(command(registry, size))
+        used = len(registry.versions("policy"))  # rounds of an earlier run included
+        pairs += mirror.measure(registry.root, used, chosen.pairs, register, lambda work: _seconds(work).wall)
+    text = f"{table(rows)}\n\n## The copy of the audit log in MLflow\n\n{mirror.table(pairs)}"
     print(text)
     facts = f"{datetime.now(UTC):%Y-%m-%d}, {platform.machine()}, Python {platform.python_version()}, SQLite"
     facts += f", load average {os.getloadavg()[2]:.1f} on {os.cpu_count()} cores"
     typed = f"python -m benchmarks.registry --versions {' '.join(map(str, chosen.versions))} --moves {chosen.moves}"
+    typed += f" --pairs {chosen.pairs}"
     write_text(RESULTS / "registry.md", f"# Promotion and rollback\n\n{facts}; `{typed}`\n\n{text}\n")
-    write_json(RESULTS / "registry.json", {"facts": facts, "command": typed, "moves": [t._asdict() for t in rows]})
+    write_json(
+        RESULTS / "registry.json",
+        {
+            "facts": facts,
+            "command": typed,
+            "moves": [t._asdict() for t in rows],
+            "mirror": [p._asdict() for p in pairs],
+        },
+    )
 
 
 if __name__ == "__main__":

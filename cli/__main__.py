@@ -38,7 +38,7 @@ def main() -> None:
     for stream in (sys.stdout, sys.stderr):
         if isinstance(stream, io.TextIOWrapper):
             stream.reconfigure(errors="replace")  # a console that is not UTF-8 prints `?` for unknown characters
-    prepare()
+    prepare(commands.CompletedRecord)
     provide_matplotlib_folder()
     commands.forget()
     try:

@@ -9,6 +9,7 @@ from cli.app import Folder, Json, Panel, group
 from cli.display import person
 from cli.display.commands import completed
 from cli.display.console import console, counted, print_json
+from cli.display.differences import print_differences
 
 audit = group("audit", "Check the audit log, and compare it with records and registry.", Panel.HISTORY)
 
@@ -46,8 +47,7 @@ def verify(json: Json = False, folder: Folder = None) -> None:
     lines = len(log.read(workspace.audit))
     state = f"{counted(lines, 'line')}, verified" if lines else "no lines, and no round has promoted a version"
     console().print(f"{workspace.audit}: {state}.", soft_wrap=True)
-    for difference in differences:
-        console().print(completed(f"warning: {difference}"), style="yellow", soft_wrap=True)
+    print_differences(console(), differences)
     if unknown:
         names = ", ".join(f"{version.name}/{version.version}" for version in unknown)
         cure = "other machines or an older release registered them; `rounds adopt --reason …` takes them into it"

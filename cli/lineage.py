@@ -9,6 +9,7 @@ from rich.tree import Tree
 
 from cli.app import Folder, Json, LineName, Panel, app
 from cli.display.console import console, plain, print_json
+from cli.display.differences import print_differences
 
 if TYPE_CHECKING:
     from feedback.annotators import AnnotatorActivity
@@ -47,7 +48,9 @@ def lineage(
     if json:
         print_json(lineage_.to_json())
     else:
-        console(width=WIDEST).print(tree_of(lineage_), soft_wrap=True)
+        out = console(width=WIDEST)
+        print_differences(out, lineage_.disagreements)
+        out.print(tree_of(lineage_), soft_wrap=True)
 
 
 def tree_of(lineage_: "Lineage") -> Tree:

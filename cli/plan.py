@@ -6,6 +6,7 @@ from typing import TYPE_CHECKING
 from cli.app import Folder, Json, New, Overrides, Panel, app
 from cli.display.commands import completed
 from cli.display.console import console, grid, print_json
+from cli.display.differences import print_differences
 
 if TYPE_CHECKING:
     from tasks.rounds.plan import Plan
@@ -36,6 +37,7 @@ def plan(overrides: Overrides = None, folder: Folder = None, new: New = False, j
 
 def _show(plan_: "Plan") -> None:
     out = console()
+    print_differences(out, plan_.warnings)
     out.print(WORDS[plan_.would].format(plan_.round), style="bold")
     for reason in plan_.because[:REASONS]:
         out.print(completed(f"  because {reason}"), soft_wrap=True)

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping
 from datetime import UTC, datetime
 from typing import TYPE_CHECKING
 
@@ -13,12 +12,13 @@ from rich.text import Text
 from cli.app import Folder, Panel, app
 from cli.display.commands import completed
 from cli.display.console import console, grid, plain
+from cli.display.differences import print_differences
 from cli.incident import sentences
 from core.shown import shortened
 
 if TYPE_CHECKING:
     from core.metrics import Metric
-    from tasks.registry.alias import Registry
+    from tasks.registry.alias import ModelVersion, Registry
     from tasks.state.records import RoundRecord
     from tasks.state.workspace import Workspace
 
@@ -61,12 +61,23 @@ def status(folder: Folder = None) -> None:
     _line(out, "champion ", f"policy version {champion.version}, from round {champion.round}")
     newest = registry.versions("policy")[0]
     if newest.version != champion.version:
-        rolled_back, verdict = registry.rolled_back(newest), newest.tags.get("verdict", "")
+        rolled_back, verdict = registry.recorded_rollback(newest), _verdict(workspace, newest)
         outcome = f"rolled back: {shortened(rolled_back, REASON)}" if rolled_back else OUTCOMES.get(verdict, verdict)
         _line(out, "candidate", f"policy version {newest.version}, from round {newest.round}: {outcome}")
     _warnings(out, workspace, registry)
     out.print(_rounds(workspace, registry, champion.version))
     _open_round(out, workspace)
+
+
+def _verdict(workspace: Workspace, version: ModelVersion) -> str:
+    """The verdict of a version by the record of its round, else, if another workspace ran it, by its tag."""
+    from tasks.state import records
+
+    for number in reversed(records.numbers(workspace)):
+        record = records.read(workspace, number)
+        if record.key == version.tags["round_key"]:
+            return record.verdict.result
+    return version.tags.get("verdict", "")
 
 
 def _line_of_server(out: Console, workspace: Workspace, registry: Registry) -> None:
@@ -81,10 +92,9 @@ def _disagreements(out: Console, workspace: Workspace, registry: Registry) -> bo
     """Print where log, records and registry disagree; True if they do."""
     from tasks.registry import consistency
 
-    found = consistency.inspect(workspace, registry)
-    for each in found:
-        out.print(completed(f"{each.severity}: {each}"), style="red", soft_wrap=True)
-    return bool(found)
+    differences = consistency.inspect(workspace, registry)
+    print_differences(out, differences)
+    return bool(differences)
 
 
 def _line(out: Console, name: str, text: str) -> None:
@@ -120,24 +130,23 @@ def _open_round(out: Console, workspace: Workspace) -> None:
 def _rounds(workspace: Workspace, registry: Registry, champion: str) -> Table:
     from tasks.state import records
 
-    versions = {version.version: version.tags for version in registry.versions("policy")}
+    versions = {version.version: version for version in registry.versions("policy")}
     promoted = set(registry.champions())
     table = grid("round", "version", "outcome", "win rate", "reward", "KL", "finished, UTC", "key")
     for number in records.numbers(workspace)[-ROUNDS:]:
         record = records.read(workspace, number)
         version = f"{record.version} ★" if record.version == champion else record.version
-        outcome = _outcome(record, versions.get(record.version), record.version in promoted)
+        known = versions.get(record.version)
+        outcome = _outcome(record, registry, known, promoted) if known else "deleted"
         table.add_row(str(number), version, outcome, *_figures(record), record.key[:KEY])
     return table
 
 
-def _outcome(record: RoundRecord, tags: Mapping[str, str] | None, promoted: bool) -> str:
-    """What became of the version of a round; `tags` are None if it was deleted in MLflow."""
-    if tags is None:
-        return "deleted"
-    if "rolled_back" in tags:
+def _outcome(record: RoundRecord, registry: Registry, version: ModelVersion, promoted: set[str]) -> str:
+    """What became of the version of a round, by the audit log where it has the version."""
+    if registry.recorded_rollback(version) is not None:
         return "rolled back"
-    return "promoted" if promoted else OUTCOMES[record.verdict.result]
+    return "promoted" if version.version in promoted else OUTCOMES[record.verdict.result]
 
 
 def _figures(record: RoundRecord) -> tuple[str, str, str, str]:

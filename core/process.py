@@ -28,11 +28,17 @@ class ShownRecord(logging.LogRecord):
         return shown(super().getMessage())
 
 
-def prepare() -> None:
-    """Prepare this process. Calling it again changes nothing."""
+def prepare(records: type[ShownRecord] | None = None) -> None:
+    """Prepare this process. Calling it again changes nothing.
+
+    Args:
+        records: the class of log records; by default the one of an earlier call, or `ShownRecord`.
+    """
     make_new_files_private()
     exempt_loopback()
-    logging.setLogRecordFactory(ShownRecord)
+    before = logging.getLogRecordFactory()
+    if records or not (isinstance(before, type) and issubclass(before, ShownRecord)):
+        logging.setLogRecordFactory(records or ShownRecord)
     sys.excepthook = _print_traceback
 
 

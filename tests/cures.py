@@ -41,7 +41,7 @@ Test = TypeVar("Test", bound=Callable[..., Any])
 UNTYPED = {
     "feedback.packaging.kinds._FOREIGN: git lfs pull": "needs a server of Git LFS",
     "feedback.store.cures._POSTGRESQL: createdb NAME": "with a server: tests/feedback/store/test_cures.py",
-    "feedback.store.database._engine: make postgres": "installs packages; tests/test_dependencies.py reads the lock",
+    "core.drivers.missing_postgresql: make postgres": "installs packages; tests/test_dependencies.py reads the lock",
     "flows.orchestration.server._serving: prefect server start": "typed by tests/services/test_rounds_by_themselves.py",
     "tasks.analysis.drift.page.available: make reports": "installs packages; tests/test_dependencies.py reads the lock",
 }

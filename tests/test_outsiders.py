@@ -21,8 +21,8 @@ ONLY_IN = {
     "EscapingConsole": {"cli/display/console.py"},
     "Markup": set(),
     "Environment": {"tasks/pages/html.py", "tasks/pages/markdown.py", "cli/display/metrics.py"},
-    "RunTag": {"tasks/tools/tracking.py"},
-    "Param": {"tasks/tools/tracking.py"},
+    "RunTag": {"tasks/tools/tracking/experiments.py"},
+    "Param": {"tasks/tools/tracking/round_run.py"},
 }
 """Function or class → the files that may call it."""
 
@@ -45,7 +45,7 @@ STORES = {
     "set_tag": {"tasks/registry/journal.py"},
     "set_model_version_tag": {"tasks/registry/alias.py"},
     "update_model_version": {"tasks/registry/versions.py"},
-    "create_run": {"tasks/tools/tracking.py", "tasks/registry/journal.py", "tasks/registry/mirror.py"},
+    "create_run": {"tasks/tools/tracking/experiments.py", "tasks/registry/journal.py", "tasks/registry/mirror.py"},
     "update_flow_run": {"flows/orchestration/title.py"},
 }
 """Methods that store a text of a person as a tag, a name or a description → the files that may call them."""

@@ -10,6 +10,8 @@ from contextvars import ContextVar
 from pathlib import Path
 from typing import NamedTuple
 
+from core.process import ShownRecord
+
 WITHOUT_WORKSPACE = ("rounds init", "rounds feedback inspect", "rounds audit keygen")
 """Commands without the option `-w`, or that get it otherwise."""
 
@@ -17,6 +19,14 @@ REOPENING = "rounds round --reopen"
 """The command that reads the knobs anew, and so needs the overrides again."""
 
 _COMMAND = re.compile(r"`(rounds [^`]+)`")
+
+
+class CompletedRecord(ShownRecord):
+    """A log record whose commands can be typed as they are printed, such as the cures in a warning."""
+
+    def getMessage(self) -> str:
+        """The message with its arguments."""
+        return completed(super().getMessage())
 
 
 class Options(NamedTuple):

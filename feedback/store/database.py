@@ -13,7 +13,8 @@ from typing import Any, NamedTuple, TypeVar
 from sqlalchemy import URL, Connection, Engine, NullPool, create_engine, event, inspect, make_url, select, text
 from sqlalchemy.exc import ArgumentError, DBAPIError
 
-from core.errors import BadParams, BadWorkspace, NotInstalled, RoundsError
+from core.drivers import missing_postgresql
+from core.errors import BadParams, BadWorkspace, RoundsError
 from core.urls import sqlite
 from feedback.store import cures
 from feedback.store.tables import inserting
@@ -251,9 +252,7 @@ def _engine(url: URL) -> Engine:
     try:
         return create_engine(url, pool_pre_ping=True, connect_args={"connect_timeout": WAIT})
     except ImportError as error:
-        raise NotInstalled(
-            "the driver for PostgreSQL is not installed (psycopg); install it with `make postgres`"
-        ) from error
+        raise missing_postgresql() from error
 
 
 def _configure(connection: Any, _: object) -> None:

@@ -10,9 +10,11 @@ from typing import NamedTuple
 from core.errors import NotFound
 from core.stored import Json
 from feedback.annotators import AnnotatorActivity, activity
+from tasks.registry import consistency
 from tasks.registry import incidents as log
 from tasks.registry.alias import Registry
 from tasks.registry.archive import FEEDBACK_PURGED, Archive, PastRound, StepOutput, matches_prefix
+from tasks.registry.consistency import Disagreement
 from tasks.registry.incidents import Incident
 from tasks.registry.versions import CHAMPION, ModelVersion
 from tasks.state import records
@@ -43,6 +45,12 @@ class History(NamedTuple):
     """Incidents in the audit log of this workspace."""
     line: ModelLine = POLICY
     """The line that all of this is about."""
+    rollback_of: Callable[[ModelVersion], str | None] = lambda version: version.tags.get("rolled_back")
+    """Version of the policy → the reason of its rollback; by default by its tag."""
+    reward_of: Callable[[ModelVersion], str | None] = lambda version: version.tags.get("reward_version")
+    """Version of the policy → the reward model that it was trained with; by default by its tag."""
+    disagreements: Sequence[Disagreement] = ()
+    """Differences between log, records and registry, where the log is at hand."""
 
 
 class Contributors(NamedTuple):
@@ -149,11 +157,15 @@ class Lineage(NamedTuple):
     """Of `KINDS`."""
     annotator: AnnotatorHistory | None
     rounds: tuple[TracedRound, ...]
+    disagreements: tuple[Disagreement, ...] = ()
+    """Differences between log, records and registry: part of the lineage may be wrong."""
 
     def to_json(self) -> Json:
-        """As plain values; `annotator` only if the query names one."""
+        """As plain values; `annotator` only if the query names one, `disagreements` only if there are any."""
         annotator = self.annotator
-        extra = {"annotator": {"name": annotator.name, **annotator.people.to_json()}} if annotator else {}
+        extra: Json = {"annotator": {"name": annotator.name, **annotator.people.to_json()}} if annotator else {}
+        if self.disagreements:
+            extra["disagreements"] = [str(difference) for difference in self.disagreements]
         return {
             "asked": self.query,
             "is": list(self.kinds),
@@ -175,6 +187,9 @@ def survey(workspace: Workspace, line: ModelLine | None = None) -> History:
         parents_of=archive.parents_of,
         incidents=log.every(workspace.audit),
         line=registry.line,
+        rollback_of=registry.recorded_rollback,
+        reward_of=registry.trust.reward_version,
+        disagreements=consistency.inspect(workspace, registry) if workspace.audit.exists() else (),
     )
 
 
@@ -206,7 +221,7 @@ def lineage(history: History, query: str) -> Lineage:
         if "annotator" in matches
         else None
     )
-    return Lineage(query, tuple(matches), annotator, traced)
+    return Lineage(query, tuple(matches), annotator, traced, tuple(history.disagreements))
 
 
 def _of_version(history: History, name: str) -> set[str]:
@@ -291,8 +306,8 @@ def _version(history: History, version: ModelVersion) -> RegisteredVersion:
         incidents=tuple(VersionIncident(incident.number, incident.open, incident.what) for incident in about)
         if is_policy
         else None,
-        reward_version=version.tags.get("reward_version"),
-        rolled_back=version.tags.get("rolled_back"),
+        reward_version=history.reward_of(version) if is_policy else None,
+        rolled_back=history.rollback_of(version) if is_policy else None,
     )
 
 

@@ -13,11 +13,12 @@ from typing import Literal, NamedTuple
 from core.errors import BadParams, NotFound, RoundsError
 from core.shown import noted
 from tasks.registry import absent, audit, mirror
-from tasks.registry.journal import Journal, MoveIntent, MoveKind
+from tasks.registry.journal import MoveIntent, MoveKind
 from tasks.registry.ledger import DIGEST_FROM
 from tasks.registry.mirror import MirroredLine
+from tasks.registry.outcomes import FORCED, VersionOutcomes
 from tasks.registry.trust import Unverified
-from tasks.registry.versions import CHAMPION, ModelVersion, VersionStore
+from tasks.registry.versions import CHAMPION, ModelVersion
 from tasks.state.line import ModelLine
 from tasks.state.workspace import Workspace
 from tasks.tools import lines
@@ -32,9 +33,6 @@ __all__ = [
     "RollbackResult",
     "RolledBack",
 ]
-
-FORCED = "forced"
-"""Tag of a version that a person promoted although it was rejected or rolled back; the value is their reason."""
 
 
 class AliasConflict(RoundsError):
@@ -71,12 +69,11 @@ class Cooldown(NamedTuple):
         return f"there was a rollback at {since}, so no round promotes before {until} (promotion.cooldown)"
 
 
-class Registry(VersionStore):
-    """The registered versions of a line's models, and the moves of the alias."""
+class Registry(VersionOutcomes):
+    """The registered versions of a line's models, what became of them, and the moves of the alias."""
 
     def __init__(self, root: Path, line: ModelLine | None = None) -> None:
         super().__init__(root, line)
-        self._journal = Journal(self)
         self._audit = Workspace(root).audit
         self.lacking: list[MirroredLine] = []
         """Lines of this workspace that only the mirror has; set by `reconcile`."""
@@ -112,21 +109,6 @@ class Registry(VersionStore):
             reason = absent.why(self)
             raise NotFound(reason)
         return champion
-
-    def last_champion(self) -> str | None:
-        """The version that the last move of the alias went to; None if there was none."""
-        last = self._journal.last()
-        return last.target if last else None
-
-    def champions(self) -> list[str]:
-        """The versions that were ever champion, newest first, the present one included."""
-        return list(dict.fromkeys(self._journal.targets()))
-
-    def former_champions(self) -> list[str]:
-        """Former champions that can be promoted again without `--force`, newest first."""
-        known = {version.version: version.tags for version in self.versions("policy")}
-        good = [name for name, tags in known.items() if "rolled_back" not in tags and tags.get("verdict") != "reject"]
-        return [name for name in self.champions() if name in good]
 
     def promote(
         self,
@@ -228,43 +210,6 @@ class Registry(VersionStore):
             self.send()
             return RollbackResult(self.version(now.version), self.version(target))
 
-    def predecessor(self, champion: ModelVersion) -> str | None:
-        """The version that the champion replaced; None if there is none.
-
-        The audit log decides, then the mirror. The tag `rollback_to` is a hint for a move that neither has.
-        """
-        version, log = champion.version, self.trust.log()
-        for known in (log, self.trust.elsewhere(signed=False)) if version not in log.predecessors else (log,):
-            if version in known.predecessors:
-                return known.predecessors[version] or None
-        hint = champion.tags.get("rollback_to")
-        return hint if hint and self._was_champion(hint) else log.found_after.get(version)
-
-    def forced(self, version: ModelVersion) -> str | None:
-        """The reason if a person promoted the version with `--force`, by the log where it knows, else by the tag."""
-        log = self.trust.log()
-        return log.forced.get(version.version) if version.version in log.predecessors else version.tags.get(FORCED)
-
-    def rolled_back(self, version: ModelVersion) -> str | None:
-        """The reason why the version was rolled back, by its tag, the log, or the mirror; None if it was not."""
-        log, number = self.trust.log(), version.version
-        reason = version.tags.get("rolled_back", log.rolled_back.get(number))
-        if reason is None and number not in log.predecessors:
-            reason = self.trust.elsewhere(signed=False).rolled_back.get(number)
-        return reason
-
-    def rejected(self, version: ModelVersion) -> bool:
-        """True if the gates rejected the version: by its tag, the log, or the mirror if another machine registered it.
-
-        Anybody who can write to MLflow can thereby have a version refused, but none accepted.
-        """
-        if version.tags.get("verdict") == "reject":
-            return True
-        log = self.trust.log()
-        logged = log.versions.get(("policy", version.version))
-        known = log if logged and logged.registered else self.trust.elsewhere(signed=False)
-        return known.rejected(version.version)
-
     def send(self) -> None:
         """Send new lines of the audit log to MLflow. A failure is logged: the next command sends them."""
         self.lacking = mirror.sent(self.mirror)
@@ -352,21 +297,6 @@ class Registry(VersionStore):
             move = {"model": "policy", "left": intent.left, "now": intent.target, "reason": intent.reason}
             audit.append(self._audit, intent.kind, intent.who, **move, **facts)
         self._journal.settle(intent, "committed")
-
-    def _was_champion(self, version: str) -> bool:
-        """True if the log has such a move, also one by hand. Only for a version that this log does not know as
-        rejected, moves count that MLflow alone has: in the mirror or in the journal."""
-        log = self.trust.log()
-        if version in log.champions:
-            return True
-        if log.rejected(version):
-            return False
-        if version in self.trust.elsewhere(signed=True).champions:
-            return True
-        if version in self.trust.elsewhere(signed=False).champions or self._journal.reached(version):
-            self.trust.warn(f"that policy version {version} was champion is unverified: only MLflow has the move")
-            return True
-        return False
 
     def _refuse_never_champion(self, version: str) -> None:
         if not self._was_champion(version):

@@ -60,6 +60,10 @@ class RegistryState(NamedTuple):
     versions: tuple[ModelVersion, ...]
     """Of both models."""
     alias: str | None
+    promoted: frozenset[str] = frozenset()
+    """The versions of the policy that were champion by MLflow's journal; empty if it was not read."""
+    moving: frozenset[str] = frozenset()
+    """The versions of a move that a kill left open: what is known of them is settled by the next command."""
 
     def newest(self, model: str) -> int:
         """The highest version number of a model; 0 without versions."""
@@ -81,8 +85,8 @@ class Recorded(NamedTuple):
     rounds: tuple[RoundRecord, ...]
     open: str | None
     """Key of the open round; None if no round is open."""
-    elsewhere: Collection[tuple[str, str]] | None = None
-    """Model and number of the versions that the logs of other workspaces have; None if they were not read."""
+    elsewhere: Ledger | None = None
+    """What the copies of all workspaces' logs in MLflow state; None if they were not read."""
 
 
 def compare(recorded: Recorded, registry: RegistryState) -> list[Disagreement]:
@@ -94,6 +98,7 @@ def compare(recorded: Recorded, registry: RegistryState) -> list[Disagreement]:
         *_alias(recorded.log, registry),
         *_unknown_champion(recorded, registry),
         *_tags(recorded.log, registry),
+        *_hints(recorded, registry),
         *_lost_records(recorded),
         *_round_twice(registry),
     ]
@@ -112,9 +117,8 @@ def inspect(
     """
     missing = registry.mirror.ahead() if lacking is None else lacking
     versions = (*registry.versions("policy"), *registry.versions("reward"))
-    elsewhere = registry.trust.elsewhere(signed=False).versions.keys()
-    known = recorded(workspace, missing)._replace(elsewhere=elsewhere)
-    return compare(known, RegistryState(versions, registry.alias()))
+    known = recorded(workspace, missing)._replace(elsewhere=registry.trust.elsewhere(signed=False))
+    return compare(known, RegistryState(versions, registry.alias(), *registry.journalled()))
 
 
 def refuse(workspace: Workspace, registry: Registry) -> None:
@@ -124,9 +128,8 @@ def refuse(workspace: Workspace, registry: Registry) -> None:
         Inconsistent: there is an error, with the commands that cure it.
     """
     differences = inspect(workspace, registry, registry.lacking)
-    for difference in differences:
-        if difference.severity == "warning":
-            registry.trust.warn(str(difference))
+    for difference in warnings(differences):
+        registry.trust.warn(str(difference))
     if found := errors(differences):
         raise Inconsistent("\n".join(found))
 
@@ -134,6 +137,11 @@ def refuse(workspace: Workspace, registry: Registry) -> None:
 def errors(differences: Iterable[Disagreement]) -> list[str]:
     """The errors among differences, one text each."""
     return [str(difference) for difference in differences if difference.severity == "error"]
+
+
+def warnings(differences: Iterable[Disagreement]) -> list[Disagreement]:
+    """The differences that do not stop a round."""
+    return [difference for difference in differences if difference.severity == "warning"]
 
 
 def recorded(workspace: Workspace, lacking: Sequence[MirroredLine]) -> Recorded:
@@ -250,7 +258,7 @@ def _unknown_champion(recorded: Recorded, registry: RegistryState) -> Iterator[D
         return
     own = {version.version for version in recorded.log.versions.values() if version.model == "policy"}
     known = own | {record.version for record in recorded.rounds}
-    if version.version not in known and ("policy", version.version) not in recorded.elsewhere:
+    if version.version not in known and ("policy", version.version) not in recorded.elsewhere.versions:
         way = _successor(recorded.log, registry)
         yield Disagreement(
             "warning",
@@ -283,6 +291,39 @@ def _tags(log: Ledger, registry: RegistryState) -> Iterator[Disagreement]:
                 f"{version.tags['verdict']}: it was edited",
                 (ACCEPT_CURE,),
             )
+
+
+def _hints(recorded: Recorded, registry: RegistryState) -> Iterator[Disagreement]:
+    """Promotions and rollbacks that MLflow has, and no log: status and lineage show what the log has."""
+    log, elsewhere = recorded.log, recorded.elsewhere
+    if elsewhere is None:
+        return
+    for version in registry.versions:
+        if version.name == "policy" and log.of_own_round(version.version) and version.version not in registry.moving:
+            yield from _hints_of(version, log, elsewhere, registry.promoted)
+
+
+def _hints_of(
+    version: ModelVersion, log: Ledger, elsewhere: Ledger, promoted: Collection[str]
+) -> Iterator[Disagreement]:
+    number = version.version
+    if number in promoted and number not in {*log.champions, *elsewhere.champions}:
+        yield _hint(
+            version, "journal", "was promoted by MLflow's journal, and no audit log has this: somebody wrote it"
+        )
+    tagged, own, other = "rolled_back" in version.tags, number in log.rolled_back, number in elsewhere.rolled_back
+    if tagged and not (own or other):
+        yield _hint(
+            version, "rolled_back", "has the tag rolled_back, and no audit log has a rollback: it was set by hand"
+        )
+    elif not tagged and own and other:
+        yield _hint(version, "no_rollback", "was rolled back by the audit log, and its tag rolled_back was deleted")
+
+
+def _hint(version: ModelVersion, kind: str, problem: str) -> Disagreement:
+    title = f"policy version {version.version}"
+    identity = f"{kind}:policy/{version.version}"
+    return Disagreement("warning", identity, f"{title} {problem} in MLflow", (ACCEPT_CURE,))
 
 
 def _successor(log: Ledger, registry: RegistryState) -> str | None:

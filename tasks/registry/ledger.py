@@ -73,6 +73,11 @@ class Ledger:
         logged = self.versions.get((model, version))
         return logged.digest if logged else None
 
+    def of_own_round(self, version: str) -> bool:
+        """True if a round of the log's workspace registered the policy version, so that its moves are logged too."""
+        logged = self.versions.get(("policy", version))
+        return logged is not None and logged.registered and logged.key is not None
+
     def rejected(self, version: str) -> bool:
         """True if the gates rejected the policy version."""
         logged = self.versions.get(("policy", version))

@@ -7,7 +7,7 @@ a signature covers all earlier lines of its chain.
 """
 
 import logging
-from collections.abc import Iterable, Iterator, Sequence
+from collections.abc import Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from functools import cached_property
 from typing import TYPE_CHECKING, NamedTuple
@@ -91,7 +91,7 @@ class Mirror:
             return []
         known = {audit.sha256(line): number for number, line in enumerate(lines)}
         newest = self._newest(own)
-        last = max(_lines(newest), key=lambda line: line.seq, default=None) if newest else None
+        last = max(_lines_of(newest), key=lambda line: line.seq, default=None) if newest else None
         if last is None or last.sha256 in known:
             self._append(own, lines[known[last.sha256] + 1 if last else 0 :], newest)
             return []
@@ -115,7 +115,7 @@ class Mirror:
             token = page.token
             if not token:
                 break
-        return sorted((line for run in runs for line in _lines(run)), key=lambda line: (line.workspace, line.seq))
+        return lines_in(run.data.tags for run in runs)
 
     def ahead(self) -> list[MirroredLine]:
         """The mirrored lines of this workspace that its log lacks and nobody accepted; nothing is sent."""
@@ -131,13 +131,7 @@ class Mirror:
     @cached_property
     def mirrored(self) -> Mirrored:
         """The facts of all lines, read once. If a key cannot be read, no line counts as signed."""
-        lines = self.lines()
-        try:
-            keys = signing.trusted_keys(self._workspace, signing.knobs(self._workspace))
-        except BadParams as error:
-            _logger.warning("no line of the audit log's copy in MLflow can be verified: %s", error)
-            keys = signing.TrustedKeys({})
-        return Mirrored(ledger(_entries(attested(lines, keys))), ledger(_entries(lines)))
+        return facts(self._workspace, self.lines())
 
     def _own(self, create: bool) -> str | None:
         if create:
@@ -157,7 +151,7 @@ class Mirror:
 
     def _append(self, own: str, lines: Sequence[bytes], newest: "Run | None") -> None:
         key = self._key() if lines else None
-        used = len(_lines(newest)) if newest else SEGMENT
+        used = len(_lines_of(newest)) if newest else SEGMENT
         run_id = str(newest.info.run_id) if newest else ""
         rest = list(lines)
         while rest:
@@ -187,6 +181,21 @@ class Mirror:
 def identity(line: MirroredLine) -> str:
     """The identity of a line that the log lacks, by which a person accepts it."""
     return f"mirror:{line.sha256}"
+
+
+def lines_in(runs: Iterable[Mapping[str, str]]) -> list[MirroredLine]:
+    """The lines in the tags of runs, each chain in its order."""
+    return sorted((line for tags in runs for line in _lines(tags)), key=lambda line: (line.workspace, line.seq))
+
+
+def facts(workspace: Workspace, lines: Sequence[MirroredLine]) -> Mirrored:
+    """The facts that mirrored lines state. If a key of the workspace cannot be read, no line counts as signed."""
+    try:
+        keys = signing.trusted_keys(workspace, signing.knobs(workspace))
+    except BadParams as error:
+        _logger.warning("no line of the audit log's copy in MLflow can be verified: %s", error)
+        keys = signing.TrustedKeys({})
+    return Mirrored(ledger(_entries(attested(lines, keys))), ledger(_entries(lines)))
 
 
 def attested(lines: Iterable[MirroredLine], keys: signing.TrustedKeys) -> list[MirroredLine]:
@@ -231,13 +240,17 @@ def _tags(own: str, line: bytes, key: signing.PrivateKey | None) -> dict[str, st
     return tags | ({f"{name}.signature": key.sign(own, line)} if key else {})
 
 
-def _lines(run: "Run") -> list[MirroredLine]:
+def _lines_of(run: "Run") -> list[MirroredLine]:
+    return _lines(run.data.tags)
+
+
+def _lines(tags: Mapping[str, str]) -> list[MirroredLine]:
     parts: dict[str, dict[str, str]] = {}
-    for name, value in run.data.tags.items():
+    for name, value in tags.items():
         if name.startswith("line."):
             line, _, part = name.rpartition(".")
             parts.setdefault(line, {})[part] = value
-    workspace = run.data.tags.get("audit_workspace", "")
+    workspace = tags.get("audit_workspace", "")
     return [_line(workspace, parts[name]) for name in sorted(parts)]
 
 

@@ -2,12 +2,13 @@
 
 import logging
 from collections.abc import Iterable, Mapping
-from typing import TYPE_CHECKING, Literal, NamedTuple
+from pathlib import Path
+from typing import TYPE_CHECKING, Literal, NamedTuple, Protocol
 
 from core.errors import RoundsError
 from tasks.registry import audit
 from tasks.registry.ledger import ledger
-from tasks.registry.mirror import Mirror
+from tasks.registry.mirror import Mirrored
 from tasks.state import records
 from tasks.state.workspace import Workspace
 from tasks.tools import tracking
@@ -22,6 +23,8 @@ tag of the version."""
 
 VERIFIED: tuple[Source, ...] = ("log", "record", "signed mirror")
 """Sources that a person who can write to the registry cannot change."""
+
+_Stamp = tuple[int, int, int] | None
 
 _logger = logging.getLogger(__name__)
 
@@ -47,16 +50,29 @@ def decide(tag: str, sources: Iterable[tuple[Source, str | None]]) -> KnownDiges
     return next((KnownDigest(digest, source) for source, digest in sources if digest), KnownDigest(tag, "tag"))
 
 
+class ReadableMirror(Protocol):
+    """The copy of the audit log in MLflow, however it is read."""
+
+    @property
+    def mirrored(self) -> Mirrored:
+        """The facts of all lines."""
+        ...
+
+
 class DigestSources:
     """What is known about the versions of one workspace's registry."""
 
-    def __init__(self, workspace: Workspace, mirror: Mirror) -> None:
+    def __init__(self, workspace: Workspace, mirror: ReadableMirror) -> None:
         self._workspace, self._mirror = workspace, mirror
         self._warned: set[str] = set()
+        self._read: tuple[_Stamp, Ledger] | None = None
 
     def log(self) -> "Ledger":
-        """The facts of this workspace's audit log, read now."""
-        return ledger(audit.read(self._workspace.audit))
+        """The facts of this workspace's audit log, read again if its file has changed."""
+        stamp = _stamp(self._workspace.audit)
+        if self._read is None or self._read[0] != stamp:
+            self._read = stamp, ledger(audit.read(self._workspace.audit))
+        return self._read[1]
 
     def elsewhere(self, signed: bool) -> "Ledger":
         """The facts in the mirror, of all workspaces; of those that a trusted key signed, with `signed`."""
@@ -106,6 +122,15 @@ class DigestSources:
         if message not in self._warned:
             self._warned.add(message)
             _logger.warning("%s", message)
+
+
+def _stamp(file: Path) -> _Stamp:
+    """What differs between two states of a file that lines are appended to, or that is replaced."""
+    try:
+        state = file.stat()
+    except FileNotFoundError:
+        return None
+    return state.st_ino, state.st_size, state.st_mtime_ns
 
 
 def recorded(workspace: Workspace, key: str | None) -> Mapping[tuple[str, str], str]:

@@ -49,6 +49,11 @@ class ModelVersion(NamedTuple):
     tags: Mapping[str, str]
     created: datetime
 
+    @classmethod
+    def of(cls, name: str, version: str, run_id: str, tags: Mapping[str, str], created: datetime) -> "ModelVersion":
+        """A version by its tags, which anybody who can write to the server can edit or delete."""
+        return cls(name, version, _round_of(tags), run_id, tags.get("digest", ""), tags, created)
+
 
 class VersionStore(LineStore):
     """The versions that the rounds of a line registered, and which of them is champion."""
@@ -265,12 +270,10 @@ def _read(version: Any, name: str) -> ModelVersion:
     tags = dict(version.tags)
     created = datetime.fromtimestamp(version.creation_timestamp / 1000, UTC)
     # `version` is an int in a database store and a str over HTTP
-    digest_tag = tags.get("digest", "")
-    return ModelVersion(name, str(version.version), _round_of(tags), version.run_id, digest_tag, tags, created)
+    return ModelVersion.of(name, str(version.version), version.run_id, tags, created)
 
 
 def _round_of(tags: Mapping[str, str]) -> int:
-    """The round by the tag, which anybody who can write to the server can edit or delete."""
     try:
         return int(tags["round"])
     except (KeyError, ValueError):

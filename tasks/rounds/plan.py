@@ -13,6 +13,7 @@ from feedback import store
 from tasks.people.pending import pending
 from tasks.registry import consistency
 from tasks.registry.alias import Registry
+from tasks.registry.consistency import Disagreement
 from tasks.rounds import foresight, opening
 from tasks.rounds.request import answered
 from tasks.state import feedback_database, intake, records
@@ -58,6 +59,8 @@ class Plan(NamedTuple):
     steps: tuple[PlannedStep, ...] = ()
     learns: tuple[str, ...] = ()
     """What a round that would be opened learns from the feedback at hand, and what it does not and why."""
+    warnings: tuple[Disagreement, ...] = ()
+    """Differences between audit log, records and registry that do not stop a round; `because` has the errors."""
 
     def to_json(self) -> Json:
         """As plain values."""
@@ -66,6 +69,7 @@ class Plan(NamedTuple):
             "round": self.round,
             "because": list(self.because),
             "learns": list(self.learns),
+            "warnings": [str(difference) for difference in self.warnings],
             "reads": self.reads._asdict() if self.reads else {},
             "steps": [step._asdict() for step in self.steps],
         }
@@ -82,8 +86,15 @@ def plan(workspace: Workspace, overrides: Sequence[str], new: bool = False) -> P
     if busy := holder(workspace.lock):
         return _refused(records.coming(workspace), f"{busy} is running in {workspace.root}; wait until it has finished")
     registry = Registry(workspace.root)
-    if errors := consistency.errors(consistency.inspect(workspace, registry)):
-        return _refused(records.coming(workspace), "; ".join(errors))
+    differences = consistency.inspect(workspace, registry)
+    if errors := consistency.errors(differences):
+        planned = _refused(records.coming(workspace), "; ".join(errors))
+    else:
+        planned = _planned(workspace, overrides, new, registry)
+    return planned._replace(warnings=tuple(consistency.warnings(differences)))
+
+
+def _planned(workspace: Workspace, overrides: Sequence[str], new: bool, registry: Registry) -> Plan:
     if records.unfinished(workspace):
         return _continue(workspace, overrides, registry)
     params, champion = opening.effective(workspace, overrides), registry.expected_champion()

@@ -5,8 +5,8 @@ A local database is opened read-only. A server is asked over its REST API, each 
 
 import os
 import sqlite3
-from collections.abc import Mapping
-from contextlib import closing
+from collections.abc import Iterator, Mapping
+from contextlib import closing, contextmanager
 from pathlib import Path
 from typing import Any, NamedTuple
 
@@ -23,6 +23,9 @@ PATIENCE = 4.0
 
 _API = "api/2.0/mlflow"
 _DELETED = "Deleted_Internal"
+_PAGE = 1000
+"""Runs per request."""
+
 _MOST = 10_000
 """Maximum number of versions that are asked for; MLflow's own limit is 200,000."""
 
@@ -75,10 +78,32 @@ def registered(workspace: Workspace, name: str) -> RegisteredModel:
     """
     registered_name = _line(workspace).model(name)
     if address := server(workspace.root):
-        return _from_server(address, registered_name)
+        with _server_explained(address):
+            return _from_server(address, registered_name)
     if file := database(workspace.root):
-        return _from_file(file, registered_name)
-    raise Unreadable(
+        with _database(file) as store:
+            return RegisteredModel(_alias(store, registered_name), _versions(store, registered_name))
+    raise _not_read()
+
+
+def audit_runs(workspace: Workspace) -> list[Mapping[str, str]]:
+    """The tags of the runs with the copies of audit logs, of all workspaces of the workspace's line.
+
+    Raises:
+        Unreadable: the database is missing or damaged, or the server does not answer.
+    """
+    experiment = _line(workspace).audit
+    if address := server(workspace.root):
+        with _server_explained(address):
+            return _runs_on_server(address, experiment)
+    if file := database(workspace.root):
+        with _database(file) as store:
+            return _runs_in_file(store, experiment)
+    raise _not_read()
+
+
+def _not_read() -> Unreadable:
+    return Unreadable(
         "MLFLOW_TRACKING_URI names neither a server nor an SQLite file, and is not read here; check it with "
         "`rounds status`"
     )
@@ -96,19 +121,26 @@ def answer(address: str, path: str, **query: str) -> httpx.Response:
     Raises:
         httpx.HTTPError: it does not answer, or with an error.
     """
+    return httpx.get(f"{address}/{path}", params=query, auth=_login(), headers=_token(), timeout=PATIENCE)
+
+
+def _login() -> httpx.BasicAuth | None:
     user, password = (os.environ.get(f"MLFLOW_TRACKING_{part}") for part in ("USERNAME", "PASSWORD"))
-    auth = httpx.BasicAuth(user, password) if user and password else None
+    return httpx.BasicAuth(user, password) if user and password else None
+
+
+def _token() -> dict[str, str]:
     token = os.environ.get("MLFLOW_TRACKING_TOKEN")
-    headers = {"Authorization": f"Bearer {token}"} if token and not auth else {}
-    return httpx.get(f"{address}/{path}", params=query, auth=auth, headers=headers, timeout=PATIENCE)
+    return {"Authorization": f"Bearer {token}"} if token and not _login() else {}
 
 
-def _from_file(file: Path, name: str) -> RegisteredModel:
+@contextmanager
+def _database(file: Path) -> Iterator[sqlite3.Connection]:
     if not file.exists():
         raise Unreadable(f"{file} does not exist; restore it with `rounds restore`, or unset MLFLOW_TRACKING_URI")
     try:
         with closing(sqlite3.connect(f"{file.resolve().as_uri()}?mode=ro", uri=True, timeout=PATIENCE)) as store:
-            return RegisteredModel(_alias(store, name), _versions(store, name))
+            yield store
     except sqlite3.Error as error:
         raise Unreadable(f"{file} cannot be read ({error}); restore it from a backup with `rounds restore`") from error
 
@@ -135,24 +167,63 @@ def _versions(store: sqlite3.Connection, name: str) -> tuple[RegistryEntry, ...]
     )
 
 
-def _from_server(address: str, name: str) -> RegisteredModel:
+def _runs_in_file(store: sqlite3.Connection, experiment: str) -> list[Mapping[str, str]]:
+    rows = store.execute(
+        "select tags.run_uuid, tags.key, tags.value from tags join runs using (run_uuid) join experiments "
+        "using (experiment_id) where experiments.name = ? and runs.lifecycle_stage = 'active'",
+        (experiment,),
+    )
+    runs: dict[str, dict[str, str]] = {}
+    for run, key, value in rows:
+        runs.setdefault(run, {})[key] = value or ""
+    return list(runs.values())
+
+
+@contextmanager
+def _server_explained(address: str) -> Iterator[None]:
     try:
-        found = answer(address, f"{_API}/registered-models/alias", name=name, alias="champion")
-        alias = _json(found).get("model_version", {}).get("version") if found.status_code == 200 else None
-        query = {"filter": f"name='{name}'", "max_results": str(_MOST)}
-        versions = _json(answer(address, f"{_API}/model-versions/search", **query).raise_for_status())
-    except (httpx.HTTPError, ValueError) as error:
+        yield
+    except (httpx.HTTPError, ValueError, KeyError) as error:
         raise Unreadable(
             f"the MLflow server at {urls.without_user(address)} does not answer ({type(error).__name__}); start it, or "
             "unset MLFLOW_TRACKING_URI to use the database of the workspace"
         ) from error
+
+
+def _from_server(address: str, name: str) -> RegisteredModel:
+    champion = answer(address, f"{_API}/registered-models/alias", name=name, alias="champion")
+    alias = _json(champion).get("model_version", {}).get("version") if champion.status_code == 200 else None
+    query = {"filter": f"name='{name}'", "max_results": str(_MOST)}
+    versions = _json(answer(address, f"{_API}/model-versions/search", **query).raise_for_status())
     read = [_version(entry) for entry in versions.get("model_versions", [])]
     return RegisteredModel(alias and str(alias), tuple(sorted(read, key=lambda each: -int(each.version))))
 
 
+def _runs_on_server(address: str, experiment: str) -> list[Mapping[str, str]]:
+    answered = answer(address, f"{_API}/experiments/get-by-name", experiment_name=experiment)
+    if answered.status_code == 404:
+        return []
+    number = _json(answered.raise_for_status())["experiment"]["experiment_id"]
+    runs: list[Mapping[str, str]] = []
+    token: str | None = ""
+    while token is not None:
+        query = {"experiment_ids": [number], "max_results": _PAGE, "page_token": token}
+        page = _json(_post(address, f"{_API}/runs/search", query).raise_for_status())
+        runs += [_tags(run["data"]) for run in page.get("runs", [])]
+        token = page.get("next_page_token") or None
+    return runs
+
+
+def _post(address: str, path: str, query: Mapping[str, Any]) -> httpx.Response:
+    return httpx.post(f"{address}/{path}", json=query, auth=_login(), headers=_token(), timeout=PATIENCE)
+
+
+def _tags(entry: Mapping[str, Any]) -> dict[str, str]:
+    return {tag["key"]: tag.get("value", "") for tag in entry.get("tags", [])}
+
+
 def _version(entry: Mapping[str, Any]) -> RegistryEntry:
-    tags = {tag["key"]: tag.get("value", "") for tag in entry.get("tags", [])}
-    return RegistryEntry(str(entry["version"]), entry.get("run_id", ""), entry.get("source", ""), tags)
+    return RegistryEntry(str(entry["version"]), entry.get("run_id", ""), entry.get("source", ""), _tags(entry))
 
 
 def _json(response: httpx.Response) -> dict[str, Any]:

@@ -1,42 +1,26 @@
-"""The only module that calls DVC: check whether a step is up to date, record its outputs, fetch and push data."""
+"""The data graph in DVC: check whether a step is up to date, record its outputs, fetch and push data."""
 
 import logging
-import re
-from collections.abc import Callable, Iterator, Mapping, Sequence
+from collections.abc import Iterator, Mapping, Sequence
 from contextlib import chdir, contextmanager, suppress
 from functools import cached_property
 from pathlib import Path
-from threading import Thread
 from typing import Any
-from urllib.parse import urlsplit, urlunsplit
 
 import yaml
 
-from core.errors import BadWorkspace, Damaged, NotInstalled, Unwritable
+from core.errors import BadWorkspace, Damaged
 from core.files import recover, unwritable, write_text
 from core.settings import BaseSettings
-from core.urls import without_secrets
 from core.yaml_text import parse_yaml
 from tasks.state.workspace import Workspace
 from tasks.tools import dvc_locks
+from tasks.tools.remotes import NO_GIT, DvcSettings, explaining
 
 _UNFINISHED = ".unfinished"
 
 _FETCH_REMOTE = "replay"
 """Name of a temporary remote that is only fetched from."""
-
-LOCKS = {"dvc-s3": "requirements-s3.txt"}
-"""Driver of a kind of remote → the lock of the extra that installs it."""
-
-_MISSING_DRIVER = re.compile(r"requires '(dvc-[a-z0-9]+)' to be installed")
-"""How DVC reports that a kind of remote needs another package."""
-
-PATIENCE = 10.0
-"""Timeout in seconds of the check of the remote when a round opens."""
-
-_NO_GIT = {"core": {"no_scm": True}}
-"""With git, DVC rejects a dvc.lock or `.dvc` file that git ignores, and skips ignored folders such as data/."""
-
 
 Stages = dict[str, dict[str, Any]]
 """dvc.yaml or dvc.lock: stage → its `deps`, `outs` and `params`, in DVC's own format."""
@@ -59,6 +43,7 @@ class DataGraph:
         self.root = root
         workspace = Workspace(root)
         self._data = workspace.data
+        self._settings = DvcSettings(root)
         self._lock, self._before = workspace.recorded, workspace.recorded_before
 
     @cached_property
@@ -67,40 +52,10 @@ class DataGraph:
 
         # DVC would warn about the frozen stage `ingest` at every status check.
         logging.getLogger("dvc").setLevel(logging.ERROR)
-        with self._explaining():
-            repo = Repo(str(self.root), config=_NO_GIT)
+        with explaining(self.root):
+            repo = Repo(str(self.root), config=NO_GIT)
             _ = repo.site_cache_dir  # created now: DVC stores its data index there
         return repo
-
-    @cached_property
-    def _config(self) -> Any:
-        """DVC's settings, read without its folder of temporary files, which a read-only workspace may lack."""
-        from dvc.config import Config
-
-        with self._explaining():
-            return Config(str(self.root / ".dvc"), config=_NO_GIT)
-
-    @contextmanager
-    def _explaining(self) -> Iterator[None]:
-        from dvc.config import Config, ConfigError
-
-        try:
-            yield
-        except ConfigError as error:
-            folders = [self.root / ".dvc", *(Path(Config.get_dir(level)) for level in ("global", "system"))]
-            files = [str(file) for folder in folders if (file := folder / "config").exists()]
-            raise BadWorkspace(f"DVC cannot read its settings ({error}); correct {' or '.join(files)}") from error
-        except OSError as error:
-            settings = Path(Config.get_dir("global"))
-            if error.filename is not None and Path(error.filename).is_relative_to(settings):
-                raise Unwritable(
-                    f"DVC cannot read its folder of settings ({error}); set DVC_GLOBAL_CONFIG_DIR to another folder"
-                ) from error
-            if error.filename is not None and Path(error.filename).is_relative_to(self.root):
-                raise  # of the workspace itself
-            raise Unwritable(
-                f"DVC cannot write its site cache ({error}); set DVC_SITE_CACHE_DIR to a folder that can be written"
-            ) from error
 
     def repair(self) -> None:
         """Restore dvc.lock from before an interrupted write; remove a `.dvc` file that is half written.
@@ -217,26 +172,20 @@ class DataGraph:
 
     def remote_of(self, name: str | None) -> str | None:
         """The remote that `versioning.remote` selects; None if nothing is pushed."""
-        return (self._config["core"].get("remote") if name is None else name) or None
+        return self._settings.selected(name)
 
     def remote(self, name: str) -> dict[str, str] | None:
         """Settings of a configured DVC remote; None if there is no such remote."""
-        settings = self._config["remote"].get(name)
-        return dict(settings) if settings else None
+        return self._settings.remote(name)
 
     def address(self, name: str) -> str:
         """URL of a remote without its secrets, for messages; "" if there is no such remote."""
-        url = (self.remote(name) or {}).get("url", "")
-        parts = urlsplit(url)
-        if parts.username is not None:  # with `***` in the place of a secret, the address could not be fetched from
-            user = "" if parts.scheme.startswith("http") else f"{parts.username}@"
-            url = urlunsplit(parts._replace(netloc=user + parts.netloc.rpartition("@")[2]))
-        return without_secrets(url)
+        return self._settings.address(name)
 
     @property
     def cache(self) -> Path:
         """The cache folder. It has the layout of a remote and can be fetched from like one."""
-        return Path(self._config["cache"].get("dir") or self.root / ".dvc" / "cache")
+        return self._settings.cache
 
     def objects(self) -> dict[str, Path]:
         """MD5 → file of everything in the cache (a folder's list of files ends in `.dir`).
@@ -261,7 +210,7 @@ class DataGraph:
         from dvc.repo import Repo
 
         logging.getLogger("dvc").setLevel(logging.CRITICAL)
-        return Repo(str(self.root), config={**_NO_GIT, "remote": {_FETCH_REMOTE: dict(remote)}})
+        return Repo(str(self.root), config={**NO_GIT, "remote": {_FETCH_REMOTE: dict(remote)}})
 
     def hashes(self) -> dict[str, dict[str, str]]:
         """Step → path → md5 of every recorded output (a folder's ends in `.dir`)."""
@@ -307,55 +256,14 @@ class DataGraph:
         """Check before a round is opened that the remote is usable; this needs .dvc/config only.
 
         Raises:
-            BadWorkspace: it is not, or does not answer within `PATIENCE` seconds.
+            BadWorkspace: it is not, or does not answer within 10 seconds.
             Unwritable: DVC's site cache cannot be written.
             NotInstalled: it needs a driver, such as that for `s3://`.
         """
         if unwritable(self.root / ".dvc" / "tmp") is None:
             _ = self._repo  # creates DVC's site cache, which a round needs
-        remote = self.remote_of(knobs.remote)
-        if remote and remote not in self._config["remote"]:
-            raise BadWorkspace(
-                f"versioning.remote: DVC has no remote {remote!r}; add it with `dvc remote add {remote} URL`"
-            )
-        if remote:
-            self._check_remote(remote)
-
-    def _check_remote(self, remote: str) -> None:
-        if unwritable(self.root / ".dvc" / "tmp"):
-            return  # nothing can be pushed from a read-only workspace, in which `plan` still works
         with chdir(self.root):
-            problem = _within(PATIENCE, lambda: self._problem_with(remote))
-        if problem and (driver := _MISSING_DRIVER.search(problem)):
-            lock = LOCKS.get(driver[1])
-            install = f"pip install -r {lock}" if lock else f"pip install {driver[1]}"
-            raise NotInstalled(
-                f"versioning.remote: the DVC remote {remote!r} ({self.address(remote)}) needs the driver {driver[1]}, "
-                f"which is not installed; install it with `{install}`"
-            )
-        if problem:
-            raise BadWorkspace(
-                f"versioning.remote: the DVC remote {remote!r} ({self.address(remote)}) cannot be used: {problem}; "
-                f"correct it (`dvc remote modify {remote} url URL`; `dvc config --show-origin core.remote` shows where "
-                "a default is set), name another remote with -S versioning.remote=NAME, or disable pushing with "
-                "-S 'versioning.remote=\"\"'"
-            )
-
-    def _problem_with(self, remote: str) -> str | None:
-        """The reason why the remote cannot be pushed to, from DVC's file system; None if it is usable."""
-        try:
-            store = self._repo.cloud.get_remote_odb(remote)
-            if store.fs.protocol == "local":
-                return unwritable(Path(store.path))
-            store.fs.info(store.path)
-        except (
-            FileNotFoundError
-        ) as error:  # an empty remote; over HTTP also an unreachable one, which has another cause
-            answered = error.__cause__ is None or hasattr(error.__cause__, "status")
-            return None if answered else str(error.__cause__)
-        except Exception as error:  # each file system raises its own errors
-            return f"{type(error).__name__}: {error}"
-        return None
+            self._settings.check(knobs.remote)
 
     @contextmanager
     def _lock_backed_up(self) -> Iterator[None]:
@@ -363,15 +271,6 @@ class DataGraph:
         write_text(self._before, self._lock.read_text(encoding="utf-8") if self._lock.exists() else "")
         yield
         self._before.unlink()
-
-
-def _within(seconds: float, check: Callable[[], str | None]) -> str | None:
-    """The result of the check, or a message that it timed out."""
-    results: list[str | None] = []
-    thread = Thread(target=lambda: results.append(check()), daemon=True)
-    thread.start()
-    thread.join(seconds)
-    return results[0] if results else f"no answer within {seconds:.0f} s"
 
 
 def stages(lock: Path) -> Stages:

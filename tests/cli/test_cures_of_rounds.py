@@ -220,7 +220,7 @@ def test_code_that_git_has_is_checked_out(rounds: Rounds, settled: Workspace, tm
     assert rounds("plan", *words(failed.err, "rounds round")[2:]).out.startswith("Would open round 2.")
 
 
-@cures("tasks.rounds.plan.plan: rounds round --new")
+@cures("tasks.rounds.plan._planned: rounds round --new")
 def test_a_plan_with_nothing_new(rounds: Rounds, finished: Workspace) -> None:
     settings = [word for knob in (*TINY, "verdict.gates=null") for word in ("-S", knob)]
     assert settings

@@ -22,7 +22,8 @@ from tasks.state.workspace import PROJECT, Workspace
 from tasks.steps.collect import collect
 from tasks.steps.curate import curate
 from tasks.steps.ingest import ingest
-from tasks.tools.versioning import LOCKS, DataGraph, VersioningSettings
+from tasks.tools.remotes import LOCKS
+from tasks.tools.versioning import DataGraph, VersioningSettings
 from tests.commands import Rounds
 from tests.cures import cures, words
 from tests.profile import HOLD, TINY
@@ -43,11 +44,11 @@ def plan(rounds: Rounds, workspace: Workspace, *overrides: str) -> str:
 
 
 @cures(
-    "tasks.tools.versioning.DataGraph.check: dvc remote add … URL",
-    "tasks.tools.versioning.DataGraph._check_remote: dvc config --show-origin core.remote",
-    "tasks.tools.versioning.DataGraph._check_remote: dvc remote modify … url URL",
-    "tasks.tools.versioning.DataGraph._check_remote: -S versioning.remote=NAME",
-    "tasks.tools.versioning.DataGraph._check_remote: -S 'versioning.remote=\"\"'",
+    "tasks.tools.remotes.DvcSettings.configured: dvc remote add … URL",
+    "tasks.tools.remotes._refuse: dvc config --show-origin core.remote",
+    "tasks.tools.remotes._refuse: dvc remote modify … url URL",
+    "tasks.tools.remotes._refuse: -S versioning.remote=NAME",
+    "tasks.tools.remotes._refuse: -S 'versioning.remote=\"\"'",
 )
 def test_remotes_that_are_missing_or_cannot_be_used(rounds: Rounds, workspace: Workspace, tmp_path: Path) -> None:
     missing = plan(rounds, workspace, "versioning.remote=store")
@@ -90,8 +91,8 @@ def test_a_cache_outside_the_workspace(rounds: Rounds, workspace: Workspace, tmp
 
 
 @cures(
-    "tasks.tools.versioning.DataGraph._explaining: set DVC_GLOBAL_CONFIG_DIR",
-    "tasks.tools.versioning.DataGraph._explaining: set DVC_SITE_CACHE_DIR",
+    "tasks.tools.remotes.explaining: set DVC_GLOBAL_CONFIG_DIR",
+    "tasks.tools.remotes.explaining: set DVC_SITE_CACHE_DIR",
 )
 @pytest.mark.parametrize("variable", ["DVC_GLOBAL_CONFIG_DIR", "DVC_SITE_CACHE_DIR"])
 def test_folders_of_dvc_that_cannot_be_used(
@@ -141,7 +142,8 @@ def test_a_workspace_that_is_not_in_git(rounds: Rounds, workspace: Workspace, mo
 
 
 @cures(
-    "tasks.tools.tracking.explained: unset MLFLOW_TRACKING_URI", "tasks.tools.tracking._CURES: set MLFLOW_TRACKING_URI"
+    "tasks.tools.tracking.connection._silent: unset MLFLOW_TRACKING_URI",
+    "tasks.tools.tracking.connection._CURES: set MLFLOW_TRACKING_URI",
 )
 @pytest.mark.parametrize("address", ["http://127.0.0.1:9", "sqlite:///FOLDER/params.yaml"])
 def test_an_mlflow_that_does_not_answer(

@@ -15,7 +15,7 @@ import pytest
 from core.files import digest
 from tasks.state import intake
 from tasks.state.workspace import PROJECT, Workspace
-from tasks.tools import tracking
+from tasks.tools.tracking import connection
 from tests.cli.several import read_only
 from tests.commands import Rounds
 
@@ -83,7 +83,7 @@ def test_looking_at_a_workspace_writes_nothing(rounds: Rounds, tmp_path: Path) -
 def test_a_locked_database_is_one_sentence_after_the_wait(
     rounds: Rounds, workspace: Workspace, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    monkeypatch.setattr(tracking, "LOCKED", 0.2)
+    monkeypatch.setattr(connection, "LOCKED", 0.2)
     with closing(sqlite3.connect(workspace.database)) as other:
         other.execute("BEGIN EXCLUSIVE")
         failed = rounds("status", "-w", workspace.root)

@@ -2,18 +2,16 @@
 
 import re
 from collections.abc import Iterator
-from datetime import UTC, datetime
 
 from tasks.doctor.diagnosis import Diagnosis, Severity, error, note, path
 from tasks.registry import consistency
 from tasks.registry.consistency import Disagreement, RegistryState
-from tasks.registry.versions import ModelVersion
+from tasks.registry.reading import version_of
 from tasks.state import records
 from tasks.state.workspace import Workspace
 from tasks.tools import mlflow_reading, tracking
-from tasks.tools.mlflow_reading import RegistryEntry, Unreadable
+from tasks.tools.mlflow_reading import Unreadable
 
-_UNKNOWN = datetime.fromtimestamp(0, UTC)
 _REASON = "--reason 'found by rounds doctor'"
 
 
@@ -45,16 +43,8 @@ def check(workspace: Workspace) -> Iterator[Diagnosis]:
 def _registry(workspace: Workspace) -> RegistryState:
     """What MLflow has, read without MLflow."""
     models = {name: mlflow_reading.registered(workspace, name) for name in ("policy", "reward")}
-    versions = [_version(name, each) for name, model in models.items() for each in model.versions]
+    versions = [version_of(name, each) for name, model in models.items() for each in model.versions]
     return RegistryState(tuple(version for version in versions if version), models["policy"].alias)
-
-
-def _version(name: str, entry: RegistryEntry) -> ModelVersion | None:
-    """The version; None if no round registered it."""
-    tags = entry.tags
-    if not tags.keys() >= {"round_key", "round", "digest"}:
-        return None
-    return ModelVersion(name, entry.version, int(tags["round"]), entry.run_id, tags["digest"], tags, _UNKNOWN)
 
 
 def _text(disagreement: Disagreement) -> str:

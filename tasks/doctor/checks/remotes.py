@@ -8,7 +8,7 @@ from core.errors import BadParams
 from core.settings import read, section
 from tasks.doctor.diagnosis import Diagnosis, error, note, path
 from tasks.state.workspace import PROJECT, Workspace
-from tasks.tools import remotes
+from tasks.tools.remotes import DvcSettings
 from tasks.tools.versioning import VersioningSettings
 
 PATIENCE = 5.0
@@ -25,14 +25,16 @@ def check(workspace: Workspace) -> Iterator[Diagnosis]:
     if not config.exists():
         yield error(f"{config} is missing", f"cp {path(Workspace(PROJECT).root / '.dvc/config')} {path(config)}")
         return
-    yield from _cache(workspace)
+    settings = DvcSettings(workspace.root)
+    yield from _cache(workspace, settings.cache)
     try:
         knobs = section(VersioningSettings, read(workspace.params), "versioning", workspace.params)
     except BadParams:
         return  # the check of params.yaml reports it
-    state = remotes.state(workspace.root, knobs.remote, PATIENCE)
-    if state is None:
+    name = settings.configured(knobs.remote)
+    if name is None:
         return
+    state = settings.state(name, PATIENCE, pushing=False)
     if state.driver:
         pip = f"{path(Path(sys.executable))} -m pip install {state.driver}"
         yield error(f"the DVC remote {state.name} ({state.url}) needs a driver that is not installed", pip)
@@ -43,8 +45,7 @@ def check(workspace: Workspace) -> Iterator[Diagnosis]:
         )
 
 
-def _cache(workspace: Workspace) -> Iterator[Diagnosis]:
-    folder = remotes.cache(workspace.root)
+def _cache(workspace: Workspace, folder: Path) -> Iterator[Diagnosis]:
     if not folder.resolve().is_relative_to(workspace.root.resolve()):
         yield note(f"the DVC cache is outside the workspace, at {folder}: a backup does not have it")
         if not folder.parent.is_dir():

@@ -1,6 +1,7 @@
 """A registry or `data/` from another time is noticed, and the cure that the message names works when it is typed."""
 
 import json
+import logging
 import shlex
 import shutil
 from pathlib import Path
@@ -11,11 +12,12 @@ from core.errors import BadWorkspace
 from core.files import write_json
 from evaluation.verdict import Finding, Verdict
 from tasks.registry import audit, consistency, signing
-from tasks.registry.alias import Registry
+from tasks.registry.alias import NeverChampion, Registry
 from tasks.registry.consistency import Disagreement, Inconsistent, inspect, refuse
 from tasks.rounds import opening
 from tasks.state import records
 from tasks.state.workspace import Workspace
+from tasks.tools import tracking
 from tests.commands import Rounds
 from tests.cures import cures, words
 from tests.tasks.registry.test_registry import champion, registered
@@ -337,10 +339,90 @@ def test_a_champion_that_was_planted_in_mlflow_is_named(made: Workspace, rounds:
     registry.store.set_registered_model_alias("policy", "champion", planted.version)
     [difference] = [each for each in found(made) if "no audit log and no record" in each.problem]
     assert (difference.severity, f"version {planted.version}" in difference.problem) == ("warning", True)
-    assert difference.problem in rounds("status", "-w", made.root).out
+    for command in (("status",), ("plan",), ("audit", "verify")):
+        assert f"warning: {difference.problem}" in rounds(*command, "-w", made.root).out
+    assert json.loads(rounds("plan", "--json", "-w", made.root).out)["warnings"][0].startswith(difference.problem)
     cure = shlex.split(difference.cures[0].split("`")[1].replace("…", "planted"))
     assert rounds(*cure[1:], "-w", made.root).code == 0
     assert not [each for each in found(made) if "no audit log and no record" in each.problem]
+
+
+def test_a_warning_in_the_log_of_an_opening_round_prints_commands_as_they_are_typed(
+    made: Workspace, rounds: Rounds, caplog: pytest.LogCaptureFixture
+) -> None:
+    Registry(made.root).store.set_model_version_tag("policy", "1", "round", "9999")
+    assert rounds("status", "-w", made.root).code == 0  # keeps the option -w, and sets how records are shown
+    with caplog.at_level(logging.WARNING):
+        assert opens(made)
+    typed = words(caplog.records[-1].getMessage(), "rounds audit accept", dots="known")
+    assert typed[-2:] == ["-w", str(made.root)]
+    assert rounds(*typed[1:]).code == 0
+    assert found(made) == []
+
+
+def row(rounds: Rounds, workspace: Workspace, version: str) -> str:
+    """The row of a version in the table of `rounds status`."""
+    lines = rounds("status", "-w", workspace.root).out.splitlines()
+    return next(line for line in lines if line.split()[1:2] == [version])
+
+
+def test_a_promotion_that_only_the_journal_has_is_named_and_does_not_count(made: Workspace, rounds: Rounds) -> None:
+    registry = Registry(made.root)
+    experiment = tracking.find_experiment(registry.store, registry.line.promotions)
+    assert experiment is not None
+    forged = {"kind": "promote", "left": "1", "target": "3", "state": "committed", "reason": "", "who": ""}
+    registry.store.create_run(experiment, tags=forged)
+    assert names(made) == [("warning", "journal:policy/3")]
+    assert (registry.champions(), registry.former_champions(), registry.last_champion()) == (
+        ["2", "1"],
+        ["2", "1"],
+        "2",
+    )
+    assert "held" in row(rounds, made, "3")
+    with pytest.raises(NeverChampion):
+        registry.rollback("3", "rude", "ana")
+    cured_by_accepting(made, rounds)
+
+
+def test_a_rollback_that_only_a_tag_has_is_named_and_does_not_count(made: Workspace, rounds: Rounds) -> None:
+    registry = Registry(made.root)
+    registry.store.set_model_version_tag("policy", "1", "rolled_back", "rude")
+    assert names(made) == [("warning", "rolled_back:policy/1")]
+    assert "promoted" in row(rounds, made, "1")
+    shown = rounds("lineage", "policy/1", "-w", made.root)
+    assert ("tag rolled_back" in shown.out, "rolled back: rude" in shown.out) == (True, False)
+    [difference] = json.loads(rounds("lineage", "policy/1", "--json", "-w", made.root).out)["disagreements"]
+    assert "policy version 1" in difference
+    cured_by_accepting(made, rounds)
+
+
+def test_a_rollback_whose_tag_was_deleted_is_still_shown(made: Workspace, rounds: Rounds) -> None:
+    registry = Registry(made.root)
+    registry.rollback(None, "rude", "ana")
+    registry.store.delete_model_version_tag("policy", "2", "rolled_back")
+    assert names(made) == [("warning", "no_rollback:policy/2")]
+    assert "rolled back" in row(rounds, made, "2")
+    assert "rolled back: rude" in rounds("lineage", "policy/2", "-w", made.root).out
+    assert Registry(made.root).former_champions() == ["1"]
+    cured_by_accepting(made, rounds)
+
+
+def cured_by_accepting(workspace: Workspace, rounds: Rounds) -> None:
+    """Type the cure that `audit verify` prints with its warning."""
+    verified = rounds("audit", "verify", "-w", workspace.root)
+    typed = words(verified.out, "rounds audit accept", dots="known")
+    assert rounds(*typed[1:]).code == 0
+    assert found(workspace) == []
+
+
+def test_a_move_that_a_kill_left_open_is_no_difference(made: Workspace) -> None:
+    registry = Registry(made.root)
+    registry._journal.intend("rollback", "2", "1", "rude", "ana")
+    registry.store.set_registered_model_alias("policy", "champion", "1")
+    registry.store.set_model_version_tag("policy", "2", "rolled_back", "rude")
+    assert names(made) == []
+    assert opens(made)
+    assert (names(made), registry.recorded_rollback(registry.version("2"))) == ([], "rude")
 
 
 def test_edited_tags_of_round_and_verdict_are_named(made: Workspace) -> None:

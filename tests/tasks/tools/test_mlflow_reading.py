@@ -54,7 +54,7 @@ def reason(workspace: Workspace) -> str:
     return str(error.value)
 
 
-@cures("tasks.tools.mlflow_reading._from_file: rounds restore")
+@cures("tasks.tools.mlflow_reading._database: rounds restore")
 @pytest.mark.parametrize("damaged", [True, False])
 def test_a_database_that_is_restored(rounds: Rounds, workspace: Workspace, tmp_path: Path, damaged: bool) -> None:
     assert rounds("backup", tmp_path / "b", "-w", workspace.root).code == 0
@@ -68,8 +68,8 @@ def test_a_database_that_is_restored(rounds: Rounds, workspace: Workspace, tmp_p
 
 
 @cures(
-    "tasks.tools.mlflow_reading._from_file: unset MLFLOW_TRACKING_URI",
-    "tasks.tools.mlflow_reading._from_server: unset MLFLOW_TRACKING_URI",
+    "tasks.tools.mlflow_reading._database: unset MLFLOW_TRACKING_URI",
+    "tasks.tools.mlflow_reading._server_explained: unset MLFLOW_TRACKING_URI",
 )
 @pytest.mark.parametrize("address", ["sqlite:////proc/none/mlflow.db", "http://127.0.0.1:9"])
 def test_an_address_without_a_registry(workspace: Workspace, monkeypatch: pytest.MonkeyPatch, address: str) -> None:
@@ -79,7 +79,7 @@ def test_an_address_without_a_registry(workspace: Workspace, monkeypatch: pytest
     assert registered(workspace, "policy").versions == ()
 
 
-@cures("tasks.tools.mlflow_reading.registered: rounds status")
+@cures("tasks.tools.mlflow_reading._not_read: rounds status")
 def test_an_address_that_only_mlflow_reads(
     rounds: Rounds, workspace: Workspace, monkeypatch: pytest.MonkeyPatch
 ) -> None:

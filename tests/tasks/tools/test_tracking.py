@@ -2,6 +2,7 @@ import json
 import logging
 import shlex
 import shutil
+import sys
 from collections.abc import Mapping
 from dataclasses import replace
 from pathlib import Path
@@ -12,10 +13,12 @@ from matplotlib.figure import Figure
 from mlflow import MlflowClient
 from mlflow.exceptions import MlflowException
 
+from core.errors import NotInstalled
 from tasks.registry.alias import Registry
 from tasks.state.line import POLICY
+from tasks.state.workspace import Workspace
 from tasks.tools import tracking
-from tasks.tools.tracking import NoTracking, RoundRun
+from tasks.tools.tracking import NoTracking, RoundRun, step_run
 
 # SQLAlchemy 2.1 warns of how MLflow maps its tables
 pytestmark = pytest.mark.filterwarnings("ignore:The ``noload`` loader strategy:DeprecationWarning")
@@ -179,7 +182,7 @@ def test_metrics_of_a_step_are_on_disk_at_once_and_in_mlflow_in_batches(home: Pa
 
 
 def test_a_batch_goes_out_when_it_is_due(home: Path, monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr(tracking, "SEND_EVERY", 0.0)
+    monkeypatch.setattr(step_run, "SEND_EVERY", 0.0)
     run = opened(home)
     step = run.step("reward")
     step({"loss": 1.0}, 0)
@@ -208,8 +211,8 @@ def test_a_non_finite_value_is_null_on_disk_and_nan_in_mlflow(home: Path) -> Non
 def test_an_unreachable_server_gives_one_warning_and_loses_no_metric(
     home: Path, caplog: pytest.LogCaptureFixture, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    monkeypatch.setattr(tracking, "SEND_EVERY", 0.0)
-    monkeypatch.setattr(tracking, "RETRY_AFTER", 0.0)
+    monkeypatch.setattr(step_run, "SEND_EVERY", 0.0)
+    monkeypatch.setattr(step_run, "RETRY_AFTER", 0.0)
     run, store = unreliable(opened(home))
     step = run.step("policy")
     store.down = True
@@ -225,7 +228,7 @@ def test_an_unreachable_server_gives_one_warning_and_loses_no_metric(
 
 
 def test_sending_is_not_retried_at_once_after_an_outage(home: Path, monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr(tracking, "SEND_EVERY", 0.0)
+    monkeypatch.setattr(step_run, "SEND_EVERY", 0.0)
     run, store = unreliable(opened(home))
     step = run.step("policy")
     store.down = True
@@ -321,3 +324,22 @@ def test_tables_are_marked_as_tables_and_replaced_when_stored_again(tmp_path: Pa
     assert json.loads(file.read_text()) == {"columns": ["a", "b"], "data": [[1, "x"], [2, None]]}
     logged = run.store.get_run(run.run_id).data.tags["mlflow.loggedArtifacts"]
     assert json.loads(logged) == [{"path": f"probes/{name}.json", "type": "table"} for name in ("traps", "red_team")]
+
+
+@pytest.mark.parametrize("scheme", ["http", "mysql"])
+def test_a_dead_server_or_database_is_found_by_its_port(
+    workspace: Workspace, monkeypatch: pytest.MonkeyPatch, scheme: str
+) -> None:
+    monkeypatch.setenv("MLFLOW_TRACKING_URI", f"{scheme}://me:secret@127.0.0.1:9/runs")
+    with pytest.raises(NoTracking) as error:
+        tracking.client(workspace.root)
+    assert ("127.0.0.1, port 9" in str(error.value), "secret" in str(error.value)) == (True, False)
+
+
+def test_a_missing_driver_is_named_before_the_server_is_looked_for(
+    workspace: Workspace, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setitem(sys.modules, "psycopg", None)
+    monkeypatch.setenv("MLFLOW_TRACKING_URI", "postgresql://me:secret@127.0.0.1:9/runs")
+    with pytest.raises(NotInstalled, match="psycopg"):
+        tracking.client(workspace.root)

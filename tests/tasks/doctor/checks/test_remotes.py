@@ -36,7 +36,8 @@ def test_a_remote_without_its_driver(workspace: Workspace) -> None:
 
 
 @cures(
-    "tasks.tools.remotes.state: dvc remote add … URL", "tasks.doctor.checks.remotes.check: dvc remote modify … url URL"
+    "tasks.tools.remotes.DvcSettings.configured: dvc remote add … URL",
+    "tasks.doctor.checks.remotes.check: dvc remote modify … url URL",
 )
 def test_a_remote_that_is_not_configured_or_cannot_be_a_folder(workspace: Workspace, tmp_path: Path) -> None:
     workspace.params.write_text("versioning: {remote: nowhere}\n")

@@ -1,0 +1,56 @@
+"""Runs and metrics in MLflow: one parent run per round, one child run per step. The door to MLflow."""
+
+from typing import TYPE_CHECKING
+
+from tasks.tools.tracking.address import VARIABLE, exists, is_local, served, uri
+from tasks.tools.tracking.connection import NoTracking, answering, client, explained, set_environment
+from tasks.tools.tracking.experiments import (
+    LINE,
+    MOST_PARAMS,
+    NoFiles,
+    abandon,
+    began_at,
+    download,
+    experiment,
+    experiment_of,
+    find_experiment,
+    find_or_create,
+    knows,
+    rounds_experiment,
+    set_tags,
+)
+from tasks.tools.tracking.round_run import RoundRun, texts
+from tasks.tools.tracking.step_run import StepRun
+
+if TYPE_CHECKING:  # importing MLflow takes seconds
+    from mlflow import MlflowClient as MlflowClient
+    from mlflow.entities import Run as Run
+
+__all__ = [
+    "LINE",
+    "MOST_PARAMS",
+    "VARIABLE",
+    "NoFiles",
+    "NoTracking",
+    "RoundRun",
+    "StepRun",
+    "abandon",
+    "answering",
+    "began_at",
+    "client",
+    "download",
+    "exists",
+    "experiment",
+    "experiment_of",
+    "explained",
+    "find_experiment",
+    "find_or_create",
+    "is_local",
+    "knows",
+    "rounds_experiment",
+    "served",
+    "set_environment",
+    "set_tags",
+    "texts",
+    "uri",
+]
