@@ -4,6 +4,7 @@ A base is asked for by its digest, and the downloaded files must have that diges
 store is trusted: the digest comes from round.yaml, or from the record of a round.
 """
 
+import re
 from collections.abc import Mapping
 from pathlib import Path
 from tempfile import TemporaryDirectory
@@ -20,6 +21,9 @@ DIGEST_TAG = "base_digest"
 
 NAMES_TAG = "base_names"
 """Tag of a version of `base`: its names, separated by spaces."""
+
+_FULL = re.compile("[0-9a-f]{64}")
+"""A whole digest: a tag that somebody edited is no path."""
 
 
 class BaseVersions(VersionStore):
@@ -50,7 +54,7 @@ class BaseVersions(VersionStore):
         Raises:
             BadModel: several digests begin like that.
         """
-        versions = self.versions("base")
+        versions = [version for version in self.versions("base") if _FULL.fullmatch(version.digest)]
         named = [version for version in versions if text in version.tags.get(NAMES_TAG, "").split()]
         if named or not bases.is_digest(text):
             return named[0] if named else None
