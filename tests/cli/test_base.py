@@ -28,12 +28,15 @@ def load(workspace: Workspace, base: str) -> str:
     return rounds_base.located(workspace, model).base
 
 
+@cures("cli.base.fetch: -S model.base=…")
 def test_it_prints_the_digest_and_what_to_type_next(rounds: Rounds, workspace: Workspace, source: Path) -> None:
     result = rounds("base", "fetch", source, "--name", "mine", "-w", workspace.root)
     assert result.code == 0, result.err
     [record] = bases.every(workspace)
     assert f"Digest: {record.digest}" in result.out.splitlines()
     assert result.out.splitlines()[-1] == f"Next: rounds round -w {workspace.root} -S model.base=mine"
+    planned = rounds("plan", "-w", workspace.root, "-S", "model.base=mine")
+    assert planned.code == 0, planned
     listed = rounds("base", "list", "-w", workspace.root).out
     assert (record.digest[:12] in listed, "mine" in listed) == (True, True)
 
