@@ -5,8 +5,9 @@ from datasets import Dataset
 from core.errors import BadFeedback
 from models import sft as finetuning
 from models import tokenizer as tokenizers
-from models.policy import ModelSettings, build
+from models.policy import build
 from models.sft import SFTSettings
+from tasks.state import model
 from tasks.state.reports import StepReport
 from tasks.state.round import Round, seeded
 from tasks.state.steplog import StepLog
@@ -30,7 +31,7 @@ def sft(round: Round, log: StepLog) -> None:
     Raises:
         BadFeedback: the base model is new (`scratch`) and there are no demonstrations.
     """
-    base, knobs = round.knobs("model", ModelSettings), round.knobs("sft", SFTSettings)
+    base, knobs = model.settings(round), round.knobs("sft", SFTSettings)
     demonstrations = load(table(round.workspace.demonstrations, "train"))
     if base.base == "scratch" and len(demonstrations) == 0:
         raise BadFeedback(NO_DEMONSTRATIONS)
