@@ -1,4 +1,4 @@
-"""`rounds gc`: remove data from the DVC cache that no registered version needs."""
+"""`rounds gc`: remove data from the DVC cache, and base models, that no registered version needs."""
 
 from typing import Annotated
 
@@ -16,7 +16,7 @@ def gc(
     ] = False,
     folder: Folder = None,
 ) -> None:
-    """Remove cached data that neither a registered version nor the workspace needs. Feedback is never removed."""
+    """Remove cached data and base models that neither a registered version nor the workspace needs; never feedback."""
     from tasks.history.gc import garbage, sweep
     from tasks.state.choosing import current
 
@@ -24,10 +24,16 @@ def gc(
     unneeded = sweep(workspace) if yes else garbage(workspace)
     for file in unneeded.files:
         out.print(f"{decimal(file.stat().st_size) if file.exists() else 'removed':>10}  {file}", soft_wrap=True)
+    for base in unneeded.bases:
+        out.print(
+            f"{'removed' if yes else decimal(base.bytes):>10}  base model {base.label} ({base.digest})", soft_wrap=True
+        )
     size = f"{len(unneeded.files)} objects, {decimal(unneeded.bytes)}"
+    if unneeded.bases:
+        size += f", and {len(unneeded.bases)} base models, {decimal(sum(base.bytes for base in unneeded.bases))}"
     if yes:
         out.print(f"Removed {size}; {unneeded.kept} are needed.")
-    elif unneeded.files:
+    elif unneeded.files or unneeded.bases:
         out.print(f"{size} can be removed, {unneeded.kept} are needed; use --yes to remove them.")
     else:
         out.print(f"Nothing can be removed: all {unneeded.kept} objects are needed.")

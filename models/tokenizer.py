@@ -24,7 +24,11 @@ def load(source: str | Path) -> PreTrainedTokenizerBase:
     Raises:
         OSError, ValueError: there is no tokenizer, or it cannot be read.
     """
-    tokenizer: PreTrainedTokenizerBase = AutoTokenizer.from_pretrained(source, trust_remote_code=False)
+    return without_origin(AutoTokenizer.from_pretrained(source, trust_remote_code=False))
+
+
+def without_origin(tokenizer: PreTrainedTokenizerBase) -> PreTrainedTokenizerBase:
+    """The same tokenizer; it no longer records how it was loaded, so that equal tokenizers are saved as equal bytes."""
     for key in _SOURCE_KEYS:
         tokenizer.init_kwargs.pop(key, None)
     return tokenizer

@@ -39,6 +39,8 @@ ELSEWHERE = {
     "feedback/packaging/delimited.py": "feedback/packaging/test_packaging.py",
     "feedback/packaging/json_array.py": "feedback/packaging/test_packaging.py",
     "models/template_process.py": "models/test_rendering.py",
+    "models/gguf_base.py": "tasks/rounds/test_fetching.py",
+    "tasks/history/unneeded_bases.py": "tasks/registry/test_bases.py",
     "feedback/packaging/json_lines.py": "feedback/packaging/test_packaging.py",
     "feedback/packaging/kinds.py": "feedback/packaging/test_packaging.py",
     "feedback/packaging/raw.py": "feedback/packaging/test_packaging.py",

@@ -1,18 +1,21 @@
-"""Garbage collection of the DVC cache: data that no registered version and not the workspace needs; never feedback."""
+"""Garbage collection: cached data and stored base models that no registered version and not the workspace needs; never
+feedback."""
 
 import json
 import re
 from collections.abc import Iterable, Mapping
 from pathlib import Path
-from typing import NamedTuple
+from typing import Any, NamedTuple
 
 from core.errors import NotFound
+from tasks.history import unneeded_bases
 from tasks.registry import audit, consistency
 from tasks.registry.alias import Registry
 from tasks.registry.archive import Archive
 from tasks.registry.ledger import GC
 from tasks.registry.versions import VersionStore
-from tasks.state import records
+from tasks.state import bases, records
+from tasks.state.bases import BaseRecord
 from tasks.state.lock import holding
 from tasks.state.workspace import Workspace
 from tasks.tools import tracking
@@ -23,12 +26,15 @@ FEEDBACK = re.compile(r"part-\d+-\d+\.parquet|quarantine/round-\d+\.jsonl")
 
 
 class UnneededData(NamedTuple):
-    """Files that can be removed from the cache."""
+    """What can be removed: files of the cache, and base models."""
 
     files: tuple[Path, ...]
     bytes: int
+    """Of the files."""
     kept: int
     """Number of objects that are needed."""
+    bases: tuple[BaseRecord, ...] = ()
+    """Stored base models that nothing names."""
 
 
 def garbage(workspace: Workspace) -> UnneededData:
@@ -42,7 +48,8 @@ def garbage(workspace: Workspace) -> UnneededData:
     objects = DataGraph(workspace.root).objects()
     needed = unfold(objects, {*_registered(workspace), *_present(workspace)}) | feedback(objects)
     files = tuple(sorted(file for md5, file in objects.items() if md5 not in needed))
-    return UnneededData(files, sum(file.stat().st_size for file in files), len(objects) - len(files))
+    size = sum(file.stat().st_size for file in files)
+    return UnneededData(files, size, len(objects) - len(files), tuple(unneeded_bases.unneeded(workspace)))
 
 
 def sweep(workspace: Workspace) -> UnneededData:
@@ -63,14 +70,21 @@ def sweep(workspace: Workspace) -> UnneededData:
             unneeded = garbage(workspace)
             for file in unneeded.files:
                 file.unlink()
+        for base in unneeded.bases:
+            bases.remove(workspace, base.digest)
     _log(workspace, registry, unneeded)
     return unneeded
 
 
 def _log(workspace: Workspace, registry: Registry, unneeded: UnneededData) -> None:
     deleted = [found for found in consistency.inspect(workspace, registry) if found.gone]
-    if deleted or unneeded.files:
-        facts = {"gone": [found.gone for found in deleted], "differences": [found.identity for found in deleted]}
+    if deleted or unneeded.files or unneeded.bases:
+        facts: dict[str, Any] = {
+            "gone": [found.gone for found in deleted],
+            "differences": [found.identity for found in deleted],
+        }
+        if unneeded.bases:
+            facts["bases"] = [base.digest for base in unneeded.bases]
         audit.append(workspace.audit, GC, "rounds", objects=len(unneeded.files), bytes=unneeded.bytes, **facts)
         registry.send()
 

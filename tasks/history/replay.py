@@ -17,9 +17,11 @@ from core.errors import BadModel, BadWorkspace
 from core.files import digest, write_text
 from tasks import steps as round_steps
 from tasks.registry.archive import FEEDBACK_PURGED, VOTES_PURGED, Archive, PastRound, SavedFiles
+from tasks.registry.bases import BaseVersions
 from tasks.registry.versions import ModelVersion, VersionStore
-from tasks.rounds import opening
+from tasks.rounds import fetching
 from tasks.rounds.running import SHOW
+from tasks.state import bases
 from tasks.state import round as rounds
 from tasks.state.choosing import at
 from tasks.state.line import ModelLine
@@ -93,7 +95,7 @@ def replay(
             # without a workspace, the project's DVC configuration applies, which the target has a copy of
             remotes = _remotes(workspace if workspace.root.exists() else target, past, saved, remote)
         _fetch_champion(store, target)
-        _check_base(target)
+        _fetch_base(workspace, target, archive.line)
         steps = [step for step in (*LEARNING, *(JUDGING if judge else ())) if step in recorded]
         DataGraph(target.root).fetch(_wanted(target, recorded, steps), remotes)
     _run(target, steps)
@@ -177,13 +179,21 @@ def _fetch_champion(store: VersionStore, workspace: Workspace) -> None:
     store.fetch(version, workspace.champion)
 
 
-def _check_base(workspace: Workspace) -> None:
-    base = rounds.inputs(workspace).base
-    if opening.base_digest(base.name) != base.digest:
-        raise BadModel(
-            f"the base model {base.name} is not the one that the round used (SHA-256 {base.digest[:12]}…); restore "
-            "that one at the same path"
-        )
+def _fetch_base(workspace: Workspace, target: Workspace, line: ModelLine) -> None:
+    """Provide the base model of the round: from the workspace, from its folder, or from the registry."""
+    base = rounds.inputs(target).base
+    if base.digest == bases.SCRATCH:
+        return
+    folder = next((path for path in (workspace.base(base.digest), Path(base.name)) if _holds(path, base.digest)), None)
+    if folder:
+        fetching.keep(target, folder)
+    else:
+        BaseVersions(workspace.root, line).fetch_base(base.digest, target)
+
+
+def _holds(folder: Path, digest: str) -> bool:
+    """Whether a folder has the base model with this digest. Reads it."""
+    return folder.is_dir() and bases.digest(bases.measured(folder)) == digest
 
 
 def _wanted(workspace: Workspace, recorded: Stages, steps: Sequence[str]) -> dict[str, str]:

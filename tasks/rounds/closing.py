@@ -11,9 +11,10 @@ from feedback import store
 from tasks.pages import cards, plots
 from tasks.people import approval, ballots
 from tasks.registry import promotion
+from tasks.registry.bases import DIGEST_TAG, BaseVersions
 from tasks.registry.versions import ModelVersion
 from tasks.rounds.running import RunningRound
-from tasks.state import records
+from tasks.state import bases, records
 from tasks.state import round as rounds
 from tasks.state.line import ModelName
 from tasks.state.records import RecordedVersion, RoundRecord
@@ -38,6 +39,7 @@ def bootstrap(running: RunningRound) -> RoundRecord:
         running.show("closing")
         numbers = metrics(running.round, BOOTSTRAP)
         _make_safe(running, numbers)
+        _keep_base(running)
         version = _register(running, "policy", "sft", numbers, {"bootstrap": "true"})
         _keep_cards(running, [version], numbers, None)
         running.registry.promote(version.version, None, "the first model of this workspace", "rounds", kind="bootstrap")
@@ -56,6 +58,7 @@ def close(running: RunningRound) -> RoundRecord:
         gates = Verdict.from_json(read_json(running.round.workspace.report("verdict")))
         verdict = approval.applied(running.round, running.key, gates)
         _make_safe(running, numbers)
+        _keep_base(running)
         reward = _register(running, "reward", "reward", numbers, {})
         tags = {"reward_version": reward.version, "verdict": verdict.result}
         version = _register(running, "policy", "policy", numbers, tags)
@@ -94,9 +97,26 @@ def _register(
 ) -> ModelVersion:
     workspace = running.round.workspace
     folder = workspace.checkpoint(checkpoint)
-    origin = {"round": str(running.round.number), "round_key": running.key, "line": running.registry.line.name}
-    facts = {**origin, **_digests(workspace, folder), **tags}
+    facts = {**_origin(running), **_digests(workspace, folder), **_base_digest(running), **tags}
     return running.registry.register(name, folder, running.run.run_id, facts, numbers)
+
+
+def _origin(running: RunningRound) -> dict[str, str]:
+    return {"round": str(running.round.number), "round_key": running.key, "line": running.registry.line.name}
+
+
+def _keep_base(running: RunningRound) -> None:
+    """Register the base model, once per line and before a version names it, so that other machines can fetch it."""
+    workspace, named = running.round.workspace, _base_digest(running)
+    if named and (record := bases.find(workspace, named[DIGEST_TAG])):
+        registered = BaseVersions(workspace.root, running.registry.line)
+        registered.keep(record, running.run.run_id, _origin(running))
+
+
+def _base_digest(running: RunningRound) -> dict[str, str]:
+    """The tag that names the base model by its digest; none for a new model."""
+    base = running.round.base
+    return {DIGEST_TAG: base.digest} if base and base.digest != bases.SCRATCH else {}
 
 
 def _keep_cards(

@@ -11,6 +11,7 @@ from feedback.outlook import Outlook, outlook
 from feedback.schema import FeedbackEvent, RejectedRecord
 from feedback.sources import Intake
 from models.policy import SCRATCH
+from tasks.rounds import base
 from tasks.rounds.params import RoundSettings
 from tasks.state import feedback_database, records, templates, tombstones
 from tasks.state.intake import inbox_sources
@@ -56,7 +57,7 @@ def foresee(workspace: Workspace, params: RoundSettings) -> Foresight:
     single = feedback_database.waiting_events(workspace, MAX_RECORDS)
     events = {event.feedback_id: event for event in (*stored, *_events(read), *single)}
     known = forgotten.kept(events.values(), tombstones.forgotten(workspace))
-    taken, refused = templates.divided(params.model, known)
+    taken, refused = templates.divided(base.located(workspace, params.model), known)
     knobs = params.curate
     return Foresight(
         outlook(taken, knobs.criterion, knobs.min_rating_difference),

@@ -6,7 +6,6 @@ import subprocess
 from collections.abc import Iterator, Mapping, Sequence
 from contextlib import contextmanager, suppress
 from datetime import UTC, datetime
-from pathlib import Path
 
 from core.errors import BadWorkspace, Damaged
 from core.files import digest, recover, recover_all, replacing, write_json, write_text
@@ -17,7 +16,7 @@ from models.policy import check_base
 from tasks.registry import audit, consistency, reference, signing
 from tasks.registry.alias import ModelVersion, Registry
 from tasks.registry.ledger import DROP, ledger
-from tasks.rounds import foresight
+from tasks.rounds import base, foresight
 from tasks.rounds.params import RoundSettings
 from tasks.rounds.request import Request, parsed, read_request
 from tasks.rounds.running import Execute, RunningRound
@@ -136,7 +135,7 @@ def check_first(workspace: Workspace, overrides: Sequence[str]) -> None:
     DataGraph(origin.root).check(params.versioning)
     if params.versioning.commit:
         git.check(workspace.root)
-    check_base(params.model, workspace.champion)
+    check_base(base.located(workspace, params.model), workspace.champion)
     foresight.check(workspace, params)
 
 
@@ -149,9 +148,10 @@ def _freeze(workspace: Workspace, request: Request, registry: Registry) -> Round
     _fetch_champion(workspace, registry, champion)
     if champion:  # the digest of what was fetched, whatever the tag says
         champion = champion._replace(digest=registry.trust.known(champion).digest)
-    check_base(params.model, workspace.champion)
+    check_base(base.located(workspace, params.model), workspace.champion)
     _keep_previous(workspace, registry, champion)
-    inputs = frozen(workspace, params, number, champion, feedback_database.claim(workspace, number))
+    started = base.settled(workspace, params.model.base)
+    inputs = frozen(workspace, params, number, champion, feedback_database.claim(workspace, number), started)
     shutil.rmtree(workspace.training, ignore_errors=True)
     text = inputs.to_yaml()
     _circumstances(request, text).save(workspace.opened)
@@ -215,16 +215,22 @@ def _log_dropped(workspace: Workspace, key: str) -> None:
 
 
 def frozen(
-    workspace: Workspace, params: RoundSettings, number: int, champion: ModelVersion | None, claim: str | None
+    workspace: Workspace,
+    params: RoundSettings,
+    number: int,
+    champion: ModelVersion | None,
+    claim: str | None,
+    started: Base,
 ) -> Inputs:
-    """The inputs of a round that would be opened now, with the digest of the single events that it claims."""
+    """The inputs of a round that would be opened now, with the digest of the single events that it claims, and the base
+    model that it starts from."""
     return Inputs(
         number=number,
         parent=records.key(workspace, number - 1),
         seed=rounds.seeded(params.seed, "round", number),
         salt=identity.known_salt(workspace) or "random",
         champion=Champion(version=champion.version, digest=champion.digest) if champion else None,
-        base=Base(name=params.model.base, digest=base_digest(params.model.base)),
+        base=started,
         code=rounds.code_digest(),
         feedback=store.digest(workspace.feedback),
         inbox=tuple(file.name for file in intake.waiting(workspace)),
@@ -257,12 +263,6 @@ def _keep_previous(workspace: Workspace, registry: Registry, champion: ModelVers
         reference.save_reference(workspace, registry, champion, draft)
         numbers: Mapping[str, float] = records.metrics(workspace, champion.round) if champion else {}
         write_json(champion_metrics(draft), numbers)
-
-
-def base_digest(base: str) -> str:
-    """How round.yaml identifies a base model: SHA-256 of a local folder, else its name."""
-    folder = Path(base)
-    return digest(folder) if folder.is_dir() else base
 
 
 def _circumstances(request: Request, inputs: str) -> OpeningFacts:

@@ -14,7 +14,7 @@ from tasks.people.pending import pending
 from tasks.registry import consistency
 from tasks.registry.alias import Registry
 from tasks.registry.consistency import Disagreement
-from tasks.rounds import foresight, opening
+from tasks.rounds import base, foresight, opening
 from tasks.rounds.request import answered
 from tasks.state import feedback_database, intake, records
 from tasks.state import graph as graphs
@@ -106,7 +106,8 @@ def _planned(workspace: Workspace, overrides: Sequence[str], new: bool, registry
         return Plan("answer", last.number, tuple(why))
     opening.check(workspace, params)
     number = opening.next_number(workspace, registry)
-    inputs = opening.frozen(workspace, params, number, champion, feedback_database.claimable(workspace, number))
+    claim, started = feedback_database.claimable(workspace, number), base.foreseen(workspace, params.model.base)
+    inputs = opening.frozen(workspace, params, number, champion, claim, started)
     why = ["--new was given"] if unchanged else _reasons(workspace, inputs, last)
     learns = foresight.foresee(workspace, params).lines()
     return _described(workspace, "open", inputs, why)._replace(learns=tuple(learns))

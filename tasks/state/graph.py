@@ -25,6 +25,7 @@ SHIPPED = (
     "f52b8f9984dc702b1e8358400d57621b27cbfc693dab5ee0808c3bb18d1284b3",
     "7a2287d551a6706a2a7fb3243c57048dc550461498115f9fed9dc57dc7f2ae4f",
     "2f3b79489e56f0ff617a85e9afb6659c8a03bd3409cebf32b90b8e9a0f98862a",
+    "d0cff2f77f50c943f82d8657d241209171dd551ae32bcf2a6da99ee80d7edde2",
 )
 """SHA-256 of every dvc.yaml that was ever shipped, oldest first. A change of dvc.yaml appends its new digest."""
 

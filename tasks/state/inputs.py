@@ -25,9 +25,10 @@ class Base(Value):
     """The base model that a round starts from."""
 
     name: str
-    """`scratch`, a folder, or a name on the Hugging Face hub."""
+    """`model.base` as it was set: `scratch`, a name, a digest, a folder, or a model id on the Hugging Face Hub."""
     digest: str
-    """SHA-256 (hex) of a folder; otherwise the name."""
+    """Digest of its content, see `tasks.state.bases`; `scratch` for a new model. Earlier releases wrote the model id of
+    the hub, or the SHA-256 of a whole folder."""
 
 
 class Inputs(Value):

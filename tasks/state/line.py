@@ -10,7 +10,7 @@ from typing import Literal
 from core.stored import Stored
 from tasks.state.workspace import Workspace
 
-ModelName = Literal["policy", "reward"]
+ModelName = Literal["policy", "reward", "base"]
 """What a registered model is, whatever its name on the server."""
 
 LONGEST_NAME = 40

@@ -5,6 +5,7 @@ from pathlib import Path
 from models.compute import Compute, chosen
 from models.loading import Loader
 from models.policy import ModelSettings
+from tasks.state import bases
 from tasks.state.round import Round
 from tasks.state.workspace import Workspace
 
@@ -23,6 +24,6 @@ def loader(workspace: Workspace, compute: Compute) -> Loader:
     """A loader for the models of a workspace, whose bases are in its folder of bases."""
 
     def base_folder(digest: str) -> Path:
-        return workspace.bases / digest
+        return bases.folder(workspace, digest)
 
     return Loader(base_folder, compute)

@@ -12,7 +12,7 @@ from core.errors import Damaged, NotFound
 from core.settings import Settings, parse
 from core.stored import Values
 from core.yaml_text import parse_yaml
-from tasks.state.inputs import Champion, Inputs
+from tasks.state.inputs import Base, Champion, Inputs
 from tasks.state.opening_facts import OpeningFacts
 from tasks.state.workspace import PROJECT, Workspace
 
@@ -43,6 +43,8 @@ class Round:
     """Digest of the single events that this round claimed and ingests; None without any."""
     forgotten: Sequence[str] = ()
     """SHA-256 of the ids of the annotators whose feedback this round leaves out."""
+    base: Base | None = None
+    """The base model. `tasks.state.model` has the folder that is loaded."""
 
     def knobs(self, section: str, model: type[Settings]) -> Settings:
         """One section of the frozen parameters, as its settings class."""
@@ -111,6 +113,7 @@ def frozen(workspace: Workspace, inputs: Inputs) -> Round:
         values=inputs.params,
         claim=inputs.claim,
         forgotten=inputs.forgotten,
+        base=inputs.base,
     )
 
 

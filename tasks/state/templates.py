@@ -9,6 +9,7 @@ from feedback.sources import Source
 from feedback.stored import AnyEvent, Event
 from models.policy import ModelSettings
 from models.templates import Template
+from tasks.state import model
 from tasks.state.round import Round
 
 
@@ -22,7 +23,7 @@ class CheckedEvents(NamedTuple, Generic[AnyEvent]):
 
 def check(round: Round, events: Iterable[AnyEvent]) -> CheckedEvents[AnyEvent]:
     """Divide events by whether the chat template of the round's base model takes their prompts."""
-    return divided(round.knobs("model", ModelSettings), events)
+    return divided(model.settings(round), events)
 
 
 def divided(base: ModelSettings, events: Iterable[AnyEvent]) -> CheckedEvents[AnyEvent]:
@@ -39,13 +40,13 @@ def divided(base: ModelSettings, events: Iterable[AnyEvent]) -> CheckedEvents[An
 
 def refusal(round: Round) -> Callable[[Event], str | None]:
     """A function that returns why the chat template refuses the prompt of an event; None if it takes it."""
-    template = Template(round.knobs("model", ModelSettings))
+    template = Template(model.settings(round))
     return lambda event: template.refusal(_turns(event.prompt))
 
 
 def taken(round: Round, prompts: Iterable[tuple[Message, ...]]) -> list[tuple[Message, ...]]:
     """The prompts that the chat template of the round's base model takes."""
-    template = Template(round.knobs("model", ModelSettings))
+    template = Template(model.settings(round))
     return [prompt for prompt in prompts if template.refusal(_turns(prompt)) is None]
 
 

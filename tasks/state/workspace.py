@@ -172,6 +172,24 @@ class Workspace:
         return self.data / "workspace-id"
 
     @property
+    def bases(self) -> Path:
+        """Base models by content: one folder per digest, and a record of each beside it."""
+        return self.data / "bases"
+
+    def base(self, digest: str) -> Path:
+        """The folder of a base model: exactly the files that its digest covers."""
+        return self.bases / digest
+
+    def base_record(self, digest: str) -> Path:
+        """The record of a base model: its names, where it came from, and its files."""
+        return self.bases / f"{digest}.json"
+
+    @property
+    def bases_lock(self) -> Path:
+        """Lock file: held while a base model is stored or removed."""
+        return self.bases / ".lock"
+
+    @property
     def preferences(self) -> Path:
         """train, judge and holdout pairs, split by prompt group."""
         return self.data / "preferences"

