@@ -86,11 +86,12 @@ class Scorer:
         return Critic(self.network.copy("critic", trunk=True), head)
 
     def save(self, folder: Path) -> None:
-        """Write network, head and tokenizer to an existing folder, with weights in safetensors.
+        """Write network, head and tokenizer to a folder, with weights in safetensors.
 
         Raises:
             BadModel: loaded again, it gives other scores.
         """
+        folder.mkdir(parents=True, exist_ok=True)
         self.network.save(folder, self.tokenizer)
         prior = {"likelihood": torch.tensor(self.likelihood), "surprise": torch.tensor(self.surprise)}
         save_file({**self.head.state_dict(), **prior}, folder / HEAD)

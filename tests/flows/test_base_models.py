@@ -20,7 +20,7 @@ from models.scratch import train_tokenizer
 from tasks.registry.alias import Registry
 from tasks.state.workspace import Workspace
 from tests.flows.feedback_files import requests, shallow_votes, write
-from tests.profile import TINY
+from tests.profile import PROMOTE, TINY
 from tests.workspaces import run_round
 
 SHAPE = {"hidden_size": 16, "num_hidden_layers": 1, "num_attention_heads": 2, "intermediate_size": 32}
@@ -88,3 +88,28 @@ def test_a_base_model_goes_through_a_round(name: str, workspace: Workspace, tmp_
     assert model.config.model_type == name
     assert (model.get_output_embeddings().weight is model.get_input_embeddings().weight) == family.tied
     assert bool(tokenizer.chat_template) == family.chat
+
+
+def test_rounds_with_adapters_continue_the_champions_adapter(workspace: Workspace, tmp_path: Path) -> None:
+    base = saved(FAMILIES["llama"], tmp_path / "base")
+    votes = write(tmp_path / "votes.jsonl", shallow_votes(requests(items=5)))
+    knobs = [
+        *TINY,
+        PROMOTE,
+        f"model.base={base}",
+        "model.adapter={rank: 2}",
+        "model.microbatch_tokens=500",
+        f"ingest.sources=[{{use: jsonl, path: {votes}}}]",
+        "curate.chosen_as_demonstrations=true",
+        "policy.steps=1",
+        "vote.annotator=null",
+        "sample.prompts=8",
+    ]
+    first, second = (run_round(workspace, knobs) for _ in range(2))
+    for name in ("sft", "policy", "reward", "judge"):
+        files = {path.name for path in workspace.checkpoint(name).iterdir()}
+        assert {"adapter.json", "adapter.safetensors"} <= files
+        assert "model.safetensors" not in files
+    assert (workspace.champion / "adapter.json").exists()
+    assert first.record.number == 1
+    assert second.record.number == 2
