@@ -12,10 +12,12 @@ import pyarrow.compute as pc
 from core.errors import BadFeedback
 from feedback.limits import MOST_COLUMNS
 
-_VALUE = 3
-"""Least bytes of a value with what separates it: `1, `."""
-_NAME = 4
-"""Bytes around the name of a field: `"": `."""
+_COLUMN = 7
+"""Least bytes of a column of a row beside its name: `"": 1`, and the separator, or the braces of the row."""
+_FIELD = 5
+"""Least bytes of a field of an object beside its name: `"": 1`."""
+_ELEMENT = 2
+"""Least bytes of an element of a list, other than its own: `, `, or the brackets."""
 _MOST_FIELDS = 10 * MOST_COLUMNS
 """Fields of a schema, nested ones included."""
 _LISTS = (pa.types.is_list, pa.types.is_large_list, pa.types.is_fixed_size_list)
@@ -47,7 +49,7 @@ def check_types(schema: pa.Schema) -> None:
 
 def least_row(schema: pa.Schema) -> int:
     """Least bytes of a row as JSON: its names, with a value each."""
-    return sum(len(name.encode(errors="replace")) + _NAME + _VALUE for name in schema.names)
+    return sum(len(name.encode(errors="replace")) + _COLUMN for name in schema.names)
 
 
 def least_bytes(rows: pa.RecordBatch) -> int:
@@ -80,12 +82,13 @@ def _bytes(array: pa.Array) -> int:
     if any(is_type(kind) for is_type in _VIEWS):
         return int(_view_lengths(array).sum())
     if pa.types.is_map(kind):
-        return _bytes(array.cast(pa.list_(pa.struct([("key", kind.key_type), ("value", kind.item_type)]))))
+        pairs = array.cast(pa.list_(pa.struct([("key", kind.key_type), ("value", kind.item_type)]))).flatten()
+        return _ELEMENT * len(pairs) + sum(_bytes(values) for values in pairs.flatten())  # pairs become lists
     if any(is_type(kind) for is_type in _LISTS):
         values = array.flatten()
-        return _VALUE * len(values) + _bytes(values)
+        return _ELEMENT * len(values) + _bytes(values)
     if pa.types.is_struct(kind):
-        names = sum(len(field.name) + _NAME + _VALUE for field in kind)
+        names = sum(len(field.name) + _FIELD for field in kind)
         return names * (len(array) - array.null_count) + sum(_bytes(values) for values in array.flatten())
     return 0
 
