@@ -202,7 +202,8 @@ def parse(line: Line) -> Record:
             f"the line is not JSON: {error.msg} at column {error.colno}; expected one object per line"
         ) from error
     except json_text.RepeatedKey as error:
-        raise BadFeedback(json_text.problem(str(error))) from error
+        reason = json_text.problem(str(error))
+        raise BadFeedback(reason) from error
     except (ValueError, RecursionError) as error:
         raise BadFeedback(
             f"the line has a number that is too long or nesting that is too deep, expected less of both: {error}"

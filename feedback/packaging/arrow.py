@@ -38,7 +38,9 @@ def parquet(opened: OpenFile, path: Path, limits: SizeLimitSettings) -> Iterator
     """
     with _damage_named(path), _seekable(opened) as file:
         if (depth := schema_depth(file)) > _DEEPEST_SCHEMA:
-            raise BadFeedback(f"the schema has {depth:,} levels, expected at most {_DEEPEST_SCHEMA}; flatten it")
+            raise BadFeedback(
+                f"the schema has {depth:,} levels, expected at most {_DEEPEST_SCHEMA}; write it with fewer"
+            )
         plain = pq.ParquetFile(file)
         _check_schema(plain.schema_arrow)
         opened.limit.check(_least_size(plain), path)
@@ -56,16 +58,18 @@ def _texts(schema: pq.ParquetSchema) -> list[str]:
 
 def _rows_decoded(table: pq.ParquetFile) -> int:
     """How many rows to decode at a time: every batch has a copy of the dictionaries, so that few rows take longer."""
-    size = sum(table.metadata.row_group(number).total_byte_size for number in range(table.num_row_groups))
-    return min(max(LARGE * table.metadata.num_rows // max(size, 1), BATCH), 16 * BATCH)
+    size = sum(int(table.metadata.row_group(number).total_byte_size) for number in range(table.num_row_groups))
+    return min(max(LARGE * int(table.metadata.num_rows) // max(size, 1), BATCH), 16 * BATCH)
 
 
 def _least_size(table: pq.ParquetFile) -> int:
     """Least bytes of the rows, by the metadata: a byte for each value."""
     groups = [table.metadata.row_group(number) for number in range(table.num_row_groups)]
     columns = (group.column(ix) for group in groups for ix in range(group.num_columns))
-    rows = table.metadata.num_rows * max(LEAST_ROW, least_row(table.schema_arrow))
-    return max(rows, sum(group.total_byte_size for group in groups), sum(column.num_values for column in columns))
+    rows = int(table.metadata.num_rows) * max(LEAST_ROW, least_row(table.schema_arrow))
+    return max(
+        rows, sum(int(group.total_byte_size) for group in groups), sum(int(column.num_values) for column in columns)
+    )
 
 
 def ipc(opened: OpenFile, path: Path, limits: SizeLimitSettings) -> Iterator[RawRecord]:

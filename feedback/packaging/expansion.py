@@ -41,9 +41,7 @@ def check_types(schema: pa.Schema) -> None:
         if count > _MOST_FIELDS:
             raise BadFeedback(f"the columns have more than {_MOST_FIELDS:,} nested fields; leave some out")
         if any(is_type(kind) for is_type in _SHARING) or (pa.types.is_dictionary(kind) and not _is_plain(kind)):
-            raise BadFeedback(
-                f"the column {column[:60]!r} has the type {str(kind)[:60]}; cast it to texts, or to lists"
-            )
+            raise BadFeedback(f"the column {column[:60]!r} has the type {str(kind)[:60]}; write it as texts or lists")
         waiting += [(column, inner) for inner in _inner(kind)]
 
 
@@ -54,7 +52,7 @@ def least_row(schema: pa.Schema) -> int:
 
 def least_bytes(rows: pa.RecordBatch) -> int:
     """Least bytes of these rows as JSON."""
-    return least_row(rows.schema) * rows.num_rows + sum(_bytes(column) for column in rows.columns)
+    return least_row(rows.schema) * int(rows.num_rows) + sum(_bytes(column) for column in rows.columns)
 
 
 def _inner(kind: pa.DataType) -> Iterable[pa.DataType]:
@@ -89,7 +87,7 @@ def _bytes(array: pa.Array) -> int:
         return _ELEMENT * len(values) + _bytes(values)
     if pa.types.is_struct(kind):
         names = sum(len(field.name) + _FIELD for field in kind)
-        return names * (len(array) - array.null_count) + sum(_bytes(values) for values in array.flatten())
+        return names * (len(array) - int(array.null_count)) + sum(_bytes(values) for values in array.flatten())
     return 0
 
 
