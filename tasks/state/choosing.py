@@ -27,8 +27,8 @@ def at(root: Path, name: str | None = None, salt: str | None = None) -> Workspac
     try:
         if not workspace.graph.exists():
             _copy_shipped_files(workspace.root)
+        receipts.begin(workspace)  # first: with an identity and without receipts, the receipts are lost
         identity.made(workspace, name, salt)
-        receipts.begin(workspace)
     except OSError as error:
         raise BadWorkspace(f"{workspace.root} cannot be written ({error}); name a folder that can be") from error
     narrow(workspace.root, workspace.private, workspace.cache)
