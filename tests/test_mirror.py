@@ -146,7 +146,7 @@ def test_what_is_listed_exists(module: str, tests: str) -> None:
 
 PLUGINS = (
     *("feedback/sources", "feedback/layouts", "models/algorithms"),
-    *("evaluation/evals", "evaluation/gates", "evaluation/guards", "evaluation/harms"),
+    *("evaluation/evals", "evaluation/gates", "evaluation/guards", "evaluation/harms", "feedback/rules"),
 )
 
 
