@@ -1,7 +1,7 @@
 """The record of a round as text, for the summary and for `rounds show`."""
 
 from collections.abc import Iterator, Mapping
-from typing import cast
+from typing import Any, cast
 
 from rich.table import Table
 
@@ -67,8 +67,8 @@ def numbers(record: RoundRecord) -> Iterator[Line]:
     elif record.number:
         yield "win rate", "no fresh votes"
     if TRUE_GAIN.full in metrics:
-        yield "true gain", f"{_signed(metrics, TRUE_GAIN)} utility of the {_judge(record)}"
-    if rates := _base_rates(metrics):
+        yield "true gain", f"{_signed(metrics, TRUE_GAIN)} utility of the {judge(record.inputs.params)}"
+    if rates := base_rates(metrics):
         yield "the rule", rates
     if REWARD_ACCURACY.full in metrics:
         pairs = f"{metrics[REWARD_PAIRS.full]:,.0f} held-out pairs"
@@ -98,20 +98,20 @@ def details(record: RoundRecord) -> Iterator[Line]:
         yield "judge", f"{_rate(metrics, JUDGE_WIN_RATE)} by the judge model (used for alarms only)"
     if TRUE_GAIN.full in metrics:
         before, after = metrics[TRUE_UTILITY_CHAMPION.full], metrics[TRUE_UTILITY.full]
-        yield "utility", f"{before:.2f} → {after:.2f} by the {_judge(record)}"
+        yield "utility", f"{before:.2f} → {after:.2f} by the {judge(record.inputs.params)}"
     if metrics.get(ALARMS.full):
         yield "drift", f"{_alarms(metrics)}; see data/reports/drift.html"
 
 
-def _judge(record: RoundRecord) -> str:
-    """The simulated annotator, or the rule, whose utility the round measured: that of the first source with probes."""
-    used = [source["use"] for source in record.inputs.params["ingest"]["sources"]]
+def judge(params: Mapping[str, Any]) -> str:
+    """Whose utility the round measured, from its parameters: the simulated annotator's or the rule's."""
+    used = [source["use"] for source in params.get("ingest", {}).get("sources", ())]
     known = [name for name in used if name in plugins.names("feedback.sources")]  # not those of removed plug-ins
     kinds = [cast(type[Source], plugins.find("feedback.sources", name)) for name in known]
     return next((kind.votes_of for kind in kinds if kind.simulated), Source.votes_of)
 
 
-def _base_rates(metrics: Mapping[str, float]) -> str:
+def base_rates(metrics: Mapping[str, float]) -> str:
     """In how many answers each component of the rule holds: champion's → candidate's; empty without a rule."""
     prefix = f"{COMPONENT.step}/{COMPONENT.prefix}"
     names = [name.removeprefix(prefix) for name in metrics if name.startswith(prefix)]

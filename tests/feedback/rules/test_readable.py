@@ -17,7 +17,8 @@ from feedback.schema import Prompt
 
 PROMPT = user_prompt("How do I boil an egg?")
 SAMPLES = Path(__file__).parent / "answers_of_smollm2_135m_instruct.jsonl"
-"""Answers of SmolLM2-135M-Instruct (4-bit weights, dequantised) at temperature .7, at most 64 tokens; two a prompt."""
+"""Two answers to each of 32 everyday prompts by SmolLM2-135M-Instruct (4-bit weights, dequantised), at temperature .7
+and with at most 64 tokens."""
 
 FULL = (
     "Put the egg into boiling water with a spoon and wait for about seven long minutes. "
@@ -103,7 +104,7 @@ def test_each_component_holds_in_some_answers_of_a_real_model() -> None:
     rates = base_rates(Readable(), samples())
     assert rates.answers == 64
     assert all(0.1 <= share <= 0.7 for share in rates.holds.values()), rates.holds
-    assert rates.utility == pytest.approx(UTILITY, abs=0.01)
+    assert rates.utility == pytest.approx(1.444, abs=0.001)
 
 
 def test_few_pairs_of_answers_of_a_real_model_tie() -> None:
