@@ -3,6 +3,7 @@
 import re
 
 _WORD = re.compile(r"[^\W_]+(?:['’-][^\W_]+)*")
+_LETTER = re.compile(r"[^\W\d_]")
 _SENTENCE_END = re.compile(r"(?<=[.!?])[\"'”’)]*\s+|\n+")
 _ENDED = re.compile(r"[.!?][\"'”’)*]*$")
 _NUMBERED = re.compile(r"(?:^|\s)\d{1,2}[.)]\s+\S")
@@ -15,8 +16,11 @@ def words(text: str) -> list[str]:
 
 
 def sentences(text: str) -> list[str]:
-    """The sentences, without those that have no word. What follows the last end mark is a sentence too."""
-    return [part for part in _SENTENCE_END.split(text.strip()) if _WORD.search(part)]
+    """The sentences. A part without letters, such as the number of a list item, is none.
+
+    What follows the last end mark is a sentence too.
+    """
+    return [part for part in _SENTENCE_END.split(text.strip()) if _LETTER.search(part)]
 
 
 def is_one_paragraph(text: str) -> bool:

@@ -14,6 +14,7 @@ def test_sentences_end_at_marks_and_line_breaks() -> None:
     assert sentences('One. "Two!" Three? Four') == ["One.", '"Two!', "Three?", "Four"]
     assert sentences("A line\n\n- an item\n...") == ["A line", "- an item"]
     assert sentences("At 3.5 degrees it freezes.") == ["At 3.5 degrees it freezes."]
+    assert sentences("1. Open it.\n2. Close it.") == ["Open it.", "Close it."]
     assert sentences("") == []
 
 
