@@ -15,6 +15,7 @@ BY_WHAT_THEY_RUN = ("cli", "flows")
 
 ELSEWHERE = {
     # a file of tests covers several modules, which are compared or used together
+    "feedback/rules/__init__.py": "feedback/rules/test_readable.py",
     "evaluation/drift/answers.py": "evaluation/drift/test_planted.py",
     "evaluation/drift/labels.py": "evaluation/drift/test_planted.py",
     "evaluation/drift/prompts.py": "evaluation/drift/test_planted.py",
