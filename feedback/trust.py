@@ -27,7 +27,7 @@ class Trust(IntEnum):
     """The same with `--trust`, or with the knob `trust: true`."""
 
 
-class Rule(NamedTuple):
+class FieldTrust(NamedTuple):
     """From which trust on a record may state some fields, and what they are otherwise."""
 
     fields: tuple[str, ...]
@@ -36,31 +36,31 @@ class Rule(NamedTuple):
 
 
 RULES = (
-    Rule(
+    FieldTrust(
         ("schema_version", "kind", "prompt", "prompt_id", "responses", "judgements", "shown_order"),
         Trust.OUTSIDE,
         "a `prompt_id` that is not the hash of the prompt is an error",
     ),
-    Rule(
+    FieldTrust(
         ("responses.model", "responses.model_version"),
         Trust.OPERATOR,
         "none: the answer counts for no version; HTTP: kept if the service says that it filled them in",
     ),
-    Rule(("duration_ms", "extra"), Trust.OUTSIDE, ""),
-    Rule(("status",), Trust.OUTSIDE, "it can only keep the giver's own record from being used"),
-    Rule(("supersedes",), Trust.OUTSIDE, "of the giver's own events; of those of others, it takes full trust"),
-    Rule(("flags",), Trust.OUTSIDE, "words such as `harmful`; `safety` and `name:value` take an operator"),
-    Rule(("annotator_id",), Trust.OPERATOR, "HTTP: the identity of the key; a file: `unknown`, not kept"),
-    Rule(("annotator_groups",), Trust.OPERATOR, "none, not kept"),
-    Rule(("annotator_type", "annotator_version"), Trust.OPERATOR, "the default"),
-    Rule(("created_at", "ingested_at"), Trust.OPERATOR, "the time of arrival"),
-    Rule(("licence", "consent"), Trust.OPERATOR, "`none-stated`"),
-    Rule(("source",), Trust.OPERATOR, "HTTP: the name of the service; a file: `inbox:` and its name"),
-    Rule(("source_id",), Trust.OPERATOR, "HTTP: kept, within the giver's own; a file: the hash of the line"),
-    Rule(("round", "batch_id", "guideline_version"), Trust.OPERATOR, "the default"),
-    Rule(("feedback_id",), Trust.FULL, "computed from source, `source_id` and annotator"),
-    Rule(("prompt_group", "split"), Trust.FULL, "computed from the prompt"),
-    Rule(("source_sha256",), Trust.FULL, "computed from the record"),
+    FieldTrust(("duration_ms", "extra"), Trust.OUTSIDE, ""),
+    FieldTrust(("status",), Trust.OUTSIDE, "it can only keep the giver's own record from being used"),
+    FieldTrust(("supersedes",), Trust.OUTSIDE, "of the giver's own events; of those of others, it takes full trust"),
+    FieldTrust(("flags",), Trust.OUTSIDE, "words such as `harmful`; `safety` and `name:value` take an operator"),
+    FieldTrust(("annotator_id",), Trust.OPERATOR, "HTTP: the identity of the key; a file: `unknown`, not kept"),
+    FieldTrust(("annotator_groups",), Trust.OPERATOR, "none, not kept"),
+    FieldTrust(("annotator_type", "annotator_version"), Trust.OPERATOR, "the default"),
+    FieldTrust(("created_at", "ingested_at"), Trust.OPERATOR, "the time of arrival"),
+    FieldTrust(("licence", "consent"), Trust.OPERATOR, "`none-stated`"),
+    FieldTrust(("source",), Trust.OPERATOR, "HTTP: the name of the service; a file: `inbox:` and its name"),
+    FieldTrust(("source_id",), Trust.OPERATOR, "HTTP: kept, within the giver's own; a file: the hash of the line"),
+    FieldTrust(("round", "batch_id", "guideline_version"), Trust.OPERATOR, "the default"),
+    FieldTrust(("feedback_id",), Trust.FULL, "computed from source, `source_id` and annotator"),
+    FieldTrust(("prompt_group", "split"), Trust.FULL, "computed from the prompt"),
+    FieldTrust(("source_sha256",), Trust.FULL, "computed from the record"),
 )
 
 NEEDED = {field: rule.trust for rule in RULES for field in rule.fields}
