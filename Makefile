@@ -1,4 +1,4 @@
-# `make round` and `make test` set everything up first.
+# `make round`, `make test` and `make real` set everything up first.
 PYTHON ?= python3
 VENV := .venv
 BIN := $(VENV)/bin
@@ -8,7 +8,7 @@ READY := $(VENV)/.ready
 FLOOR := 96
 
 .DEFAULT_GOAL := help
-.PHONY: help setup postgres reports s3 round status ui test test-learning test-services chaos coverage check format lint types contracts docs site lock clean
+.PHONY: help setup postgres reports s3 round real status ui test test-learning test-services chaos coverage check format lint types contracts docs site lock clean
 
 help: ## list the commands
 	@grep -hE '^[a-z0-9-]+:.*##' $(MAKEFILE_LIST) | sed 's/:.*## /\t/' | expand -t 16
@@ -32,6 +32,11 @@ reports: setup ## install the extra `reports`: Evidently, with a version of pand
 
 round: setup ## run one round in the embedded world; each further call runs the next one
 	@$(BIN)/rounds round --new
+
+real: setup ## run one round on a real chat model in the workspace real/, with votes by a rule
+	@test -e real/params.yaml || $(BIN)/rounds init real --preset real
+	@test -d real/data/bases || $(BIN)/rounds base fetch smollm2 -w real
+	@$(BIN)/rounds round -w real --new
 
 status: setup ## champion, candidate, last rounds
 	@$(BIN)/rounds status

@@ -6,6 +6,7 @@ from typing import Annotated
 
 import typer
 
+from cli import presets
 from cli.app import Panel, app
 from cli.display.console import console
 
@@ -22,11 +23,16 @@ def init(
             "--salt", help="Salt of the split, to repeat an experiment. Default: random, so that nobody knows it."
         ),
     ] = None,
+    preset: Annotated[
+        str | None,
+        typer.Option("--preset", help=f"Start from the params.yaml of a preset: {', '.join(presets.names())}."),
+    ] = None,
 ) -> None:
     """Make a workspace: a folder with dvc.yaml, params.yaml and data/."""
     from tasks.state.choosing import new
 
-    made = new(workspace, name, salt)
+    params = presets.text(preset) if preset is not None else None
+    made = new(workspace, name, salt, params)
     out = console()
     out.print(f"Made the workspace {made.root}.", soft_wrap=True)
     out.print(

@@ -7,7 +7,7 @@ from typing import Annotated, Any, Literal
 from pydantic import AfterValidator, BaseModel, ConfigDict, model_serializer, model_validator
 
 from core.stored import Json
-from evaluation.evals import Metrics, oracles
+from evaluation.evals import Metrics, is_oracle
 from evaluation.statistics.annotators import AnnotatorAgreement
 from evaluation.statistics.intervals import Interval
 
@@ -75,9 +75,9 @@ def admissible(metrics: Metrics) -> Metrics:
     """The numbers that gates may use.
 
     Omits numbers that are not finite (comparisons with NaN would let everything pass) and those that depend on the
-    ground truth of a simulated world, which no real round knows (`Evaluation.oracle`).
+    known utility of a simulation or a rule, which a round with people does not have (`Evaluation.oracle`).
     """
-    return {name: number for name, number in metrics.items() if isfinite(number) and name not in oracles()}
+    return {name: number for name, number in metrics.items() if isfinite(number) and not is_oracle(name)}
 
 
 class GateInputs(_Value):

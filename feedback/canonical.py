@@ -11,14 +11,13 @@ fields of `FeedbackEvent` set those fields, unless their value is of another mea
 `extra`. Null means that a value is not stated.
 """
 
-import json
 from collections.abc import Mapping, Sequence
 from typing import Any, get_args
 
 from pydantic import ValidationError
 
 from core.errors import BadFeedback
-from feedback import exports, layouts, trust
+from feedback import exports, json_text, layouts, trust
 from feedback.checks import problem, rank_problem
 from feedback.faults import reason_of
 from feedback.layouts import Form, Layout
@@ -120,7 +119,7 @@ def _decoded(value: object) -> object:
     if not isinstance(value, str) or not value.startswith("{"):
         return value
     try:
-        return json.loads(value)
+        return json_text.loads(value)
     except (ValueError, RecursionError):
         return value
 
@@ -192,11 +191,12 @@ def _canonical(record: dict[str, Any], level: Trust) -> dict[str, Any]:
     judgements = record.get("judgements", [])
     if reason := rank_problem(judgements):
         raise BadFeedback(reason)
+    answers, authors = trust.without_authors(answers, level)
     named = {f"responses[{ix}]": answer for ix, answer in enumerate(answers)}
     form = Form(record.get("kind", ""), record["prompt"], named, judgements)
     stated = {name: value for name, value in record.items() if name not in ("responses", "judgements")}
     fields, ignored = trust.limited(stated, level)
-    read = _read(form, fields, _with_ignored(fields.get("extra", {}), ignored))
+    read = _read(form, fields, _with_ignored(fields.get("extra", {}), ignored | authors))
     return fields | (read if "kind" in record else {name: read[name] for name in read if name != "kind"})
 
 

@@ -8,6 +8,7 @@ import json
 import random
 from collections.abc import Collection, Iterable, Iterator
 from pathlib import Path
+from typing import Any
 
 import pyarrow as pa
 import pyarrow.compute as pc
@@ -70,7 +71,7 @@ def names_any(record: str, forgotten: Collection[str]) -> bool:
 def texts(record: str) -> set[str]:
     """All texts in a raw record, at any depth, JSON inside JSON included; the record itself if it is not JSON."""
     try:
-        return set(_texts(json.loads(record)))
+        return set(_texts(json.loads(record, object_pairs_hook=_both)))
     except (ValueError, RecursionError):
         return {record}
 
@@ -84,6 +85,11 @@ def _names_nobody(record: FeedbackEvent | RejectedRecord, forgotten: Collection[
 
 def _forgotten(names: Iterable[str], forgotten: Collection[str]) -> set[str]:
     return {name for name in names if pseudonym(name) in forgotten}
+
+
+def _both(pairs: list[tuple[str, Any]]) -> list[Any]:
+    """Names and values of an object; a rejected record may have a key twice, with somebody in the first value."""
+    return [part for pair in pairs for part in pair]
 
 
 def _texts(value: object) -> Iterator[str]:

@@ -7,10 +7,12 @@ faster than bytes, far above what feedback needs.
 import sys
 from collections import Counter
 from collections.abc import Iterator, Mapping
-from typing import Any
+from pathlib import Path
+from typing import Any, NamedTuple
 
 from pydantic import Field
 
+from core.errors import BadFeedback
 from core.settings import BaseSettings
 from feedback.schema import FeedbackEvent
 
@@ -30,6 +32,8 @@ MOST_PAIR_BYTES = 32_000_000
 """Bytes of all pairs of a record, each with its prompt: the size of the rows that are derived from it."""
 LONGEST_NAME = 200
 """Characters of the name of a column in a table: in JSON, every row repeats it."""
+FREE_CONTENT = 20_000_000
+"""Bytes that the content of a file may always have, however small the file is."""
 SHOWN = 1_000
 """Bytes or characters that are shown of what is too large to be kept."""
 
@@ -42,11 +46,42 @@ class SizeLimitSettings(BaseSettings):
     record_bytes: int = Field(4_000_000, ge=1)
     """Largest record (bytes). A row of CSV, Parquet or Arrow counts as it is written in JSON."""
     file_bytes: int = Field(10_000_000_000, ge=1)
-    """Largest file (bytes), as it is and decompressed."""
+    """Largest file (bytes), as it is, decompressed, and with its rows written in JSON."""
+    expansion: int = Field(100, ge=1)
+    """Largest content of a file, decompressed and with its rows written in JSON, as a multiple of the size of the file.
+    Content of up to 20 MB is always read."""
+
+    def content(self, size: int) -> "ContentLimit":
+        """How large the content of a file of this size (bytes) may be."""
+        expanded = max(FREE_CONTENT, self.expansion * size)
+        if expanded < self.file_bytes:
+            return ContentLimit(expanded, "expansion")
+        return ContentLimit(self.file_bytes, "file_bytes")
+
+
+class ContentLimit(NamedTuple):
+    """How large the content of one file may be: decompressed, or as rows in JSON."""
+
+    most: int
+    """Bytes."""
+    knob: str
+    """The knob in `ingest.limits` that it is from."""
+
+    def check(self, size: int, path: Path, what: str = "its rows have") -> None:
+        """Check a size (bytes) that the content has at least.
+
+        Raises:
+            BadFeedback: it is above the limit.
+        """
+        if size > self.most:
+            raise BadFeedback(
+                f"{path}: {what} more than {self.most:,} bytes; split the file, or raise ingest.limits.{self.knob} in "
+                "params.yaml"
+            )
 
 
 _HUGE = sys.maxsize // 2  # a byte more is still a size
-UNLIMITED = SizeLimitSettings(text_bytes=_HUGE, record_bytes=_HUGE, file_bytes=_HUGE)
+UNLIMITED = SizeLimitSettings(text_bytes=_HUGE, record_bytes=_HUGE, file_bytes=_HUGE, expansion=_HUGE)
 """For files that were taken in before: the limits were others then."""
 
 

@@ -13,7 +13,7 @@ from pathlib import Path
 from typing import Any, NamedTuple
 
 from core.errors import BadFeedback
-from feedback import canonical, packaging
+from feedback import canonical, json_text, packaging
 from feedback.limits import DEEPEST, SHOWN, SizeLimitSettings, is_too_deep, record_problem
 from feedback.packaging.raw import as_json
 from feedback.schema import FeedbackEvent, RejectedRecord
@@ -194,13 +194,16 @@ def parse(line: Line) -> Record:
     if reason := line.problem:
         raise BadFeedback(reason)
     try:
-        value = json.loads(line.raw.removeprefix(BOM_UTF8).decode())
+        value = json_text.loads(line.raw.removeprefix(BOM_UTF8).decode())
     except UnicodeDecodeError as error:
         raise BadFeedback(f"the line is not UTF-8: byte {error.start + 1}; expected a JSON object in UTF-8") from error
     except json.JSONDecodeError as error:
         raise BadFeedback(
             f"the line is not JSON: {error.msg} at column {error.colno}; expected one object per line"
         ) from error
+    except json_text.RepeatedKey as error:
+        reason = json_text.problem(str(error))
+        raise BadFeedback(reason) from error
     except (ValueError, RecursionError) as error:
         raise BadFeedback(
             f"the line has a number that is too long or nesting that is too deep, expected less of both: {error}"

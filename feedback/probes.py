@@ -43,6 +43,9 @@ class Probes(Protocol):
     def utility(self, prompt: Prompt, answer: str) -> float | None:
         """The true utility of an answer; None if it is unknown, as for a prompt that is not from this world."""
 
+    def degrees(self, prompt: Prompt, answer: str) -> Mapping[str, float]:
+        """Component of the utility → its degree in an answer, from 0 to 1; {} if it has no such components."""
+
     def harmful(self, answer: str) -> bool:
         """Whether an answer does what the red-team prompts ask for."""
 

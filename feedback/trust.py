@@ -4,7 +4,7 @@ A record over HTTP and a file that somebody put into the inbox are from *outside
 in params.yaml are acts of the *operator*; `--trust` and the knob `trust` of a source give *full* trust.
 """
 
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from enum import IntEnum
 from typing import Any, NamedTuple
 
@@ -27,7 +27,7 @@ class Trust(IntEnum):
     """The same with `--trust`, or with the knob `trust: true`."""
 
 
-class Rule(NamedTuple):
+class FieldTrust(NamedTuple):
     """From which trust on a record may state some fields, and what they are otherwise."""
 
     fields: tuple[str, ...]
@@ -36,31 +36,39 @@ class Rule(NamedTuple):
 
 
 RULES = (
-    Rule(
+    FieldTrust(
         ("schema_version", "kind", "prompt", "prompt_id", "responses", "judgements", "shown_order"),
         Trust.OUTSIDE,
         "a `prompt_id` that is not the hash of the prompt is an error",
     ),
-    Rule(("duration_ms", "extra"), Trust.OUTSIDE, ""),
-    Rule(("status",), Trust.OUTSIDE, "it can only keep the giver's own record from being used"),
-    Rule(("supersedes",), Trust.OUTSIDE, "of the giver's own events; of those of others, it takes full trust"),
-    Rule(("flags",), Trust.OUTSIDE, "words such as `harmful`; `safety` and `name:value` take an operator"),
-    Rule(("annotator_id",), Trust.OPERATOR, "HTTP: the identity of the key; a file: `unknown`, not kept"),
-    Rule(("annotator_groups",), Trust.OPERATOR, "none, not kept"),
-    Rule(("annotator_type", "annotator_version"), Trust.OPERATOR, "the default"),
-    Rule(("created_at", "ingested_at"), Trust.OPERATOR, "the time of arrival"),
-    Rule(("licence", "consent"), Trust.OPERATOR, "`none-stated`"),
-    Rule(("source",), Trust.OPERATOR, "HTTP: the name of the service; a file: `inbox:` and its name"),
-    Rule(("source_id",), Trust.OPERATOR, "HTTP: kept, within the giver's own; a file: the hash of the line"),
-    Rule(("round", "batch_id", "guideline_version"), Trust.OPERATOR, "the default"),
-    Rule(("feedback_id",), Trust.FULL, "computed from source, `source_id` and annotator"),
-    Rule(("prompt_group", "split"), Trust.FULL, "computed from the prompt"),
-    Rule(("source_sha256",), Trust.FULL, "computed from the record"),
+    FieldTrust(
+        ("responses.model", "responses.model_version"),
+        Trust.OPERATOR,
+        "none: the answer counts for no version; HTTP: kept if the service says that it filled them in",
+    ),
+    FieldTrust(("duration_ms", "extra"), Trust.OUTSIDE, ""),
+    FieldTrust(("status",), Trust.OUTSIDE, "it can only keep the giver's own record from being used"),
+    FieldTrust(("supersedes",), Trust.OUTSIDE, "of the giver's own events; of those of others, it takes full trust"),
+    FieldTrust(("flags",), Trust.OUTSIDE, "words such as `harmful`; `safety` and `name:value` take an operator"),
+    FieldTrust(("annotator_id",), Trust.OPERATOR, "HTTP: the identity of the key; a file: `unknown`, not kept"),
+    FieldTrust(("annotator_groups",), Trust.OPERATOR, "none, not kept"),
+    FieldTrust(("annotator_type", "annotator_version"), Trust.OPERATOR, "the default"),
+    FieldTrust(("created_at", "ingested_at"), Trust.OPERATOR, "the time of arrival"),
+    FieldTrust(("licence", "consent"), Trust.OPERATOR, "`none-stated`"),
+    FieldTrust(("source",), Trust.OPERATOR, "HTTP: the name of the service; a file: `inbox:` and its name"),
+    FieldTrust(("source_id",), Trust.OPERATOR, "HTTP: kept, within the giver's own; a file: the hash of the line"),
+    FieldTrust(("round", "batch_id", "guideline_version"), Trust.OPERATOR, "the default"),
+    FieldTrust(("feedback_id",), Trust.FULL, "computed from source, `source_id` and annotator"),
+    FieldTrust(("prompt_group", "split"), Trust.FULL, "computed from the prompt"),
+    FieldTrust(("source_sha256",), Trust.FULL, "computed from the record"),
 )
 
 NEEDED = {field: rule.trust for rule in RULES for field in rule.fields}
 """Field → the trust that it takes."""
 
+AUTHOR = ("model", "model_version")
+"""Fields of a response that say which version wrote it: guards and drift count its feedback for that version."""
+_ANSWERS = "responses"
 _NOT_KEPT = ("annotator_id", "annotator_groups")
 """Fields about a person whose values are not kept if they are not honoured: nobody could find them to erase them."""
 
@@ -86,7 +94,23 @@ def limited(stated: Mapping[str, Any], trust: Trust) -> Limited:
     return Limited(honoured, dict(sorted(ignored.items())))
 
 
-def received(event: FeedbackEvent, identity: str, source: str) -> FeedbackEvent:
+def without_authors(answers: Sequence[Any], trust: Trust) -> tuple[list[Any], dict[str, Any]]:
+    """Answers of a record without the versions that they may not state at this level, and what was not honoured."""
+    if trust >= Trust.OPERATOR:
+        return list(answers), {}
+    kept = [
+        {name: value for name, value in answer.items() if name not in AUTHOR} if isinstance(answer, Mapping) else answer
+        for answer in answers
+    ]
+    stated = {f"{_ANSWERS}.{name}": [_stated(answer, name) for answer in answers] for name in AUTHOR}
+    return kept, {name: values for name, values in stated.items() if any(value is not None for value in values)}
+
+
+def _stated(answer: object, field: str) -> Any:
+    return answer.get(field) if isinstance(answer, Mapping) else None
+
+
+def received(event: FeedbackEvent, identity: str, source: str, attributed: bool = False) -> FeedbackEvent:
     """An event that a service received, as one by the giver whose key was used.
 
     Args:
@@ -94,6 +118,7 @@ def received(event: FeedbackEvent, identity: str, source: str) -> FeedbackEvent:
         identity: the identity of the key: the annotator.
         source: the name of the service. With identity and `source_id` it makes the id, so that nobody can take an id
             of another giver.
+        attributed: whether the service filled in which version wrote the answers. Otherwise none is kept.
     """
     own: dict[str, Any] = {
         "feedback_id": event_id(source, event.source_id, identity),
@@ -105,6 +130,9 @@ def received(event: FeedbackEvent, identity: str, source: str) -> FeedbackEvent:
     hidden = {"feedback_id", "source", "source_id", "source_sha256", "extra"}
     given = event.model_dump(mode="json", exclude_defaults=True, exclude=hidden)
     honoured, ignored = limited({name: value for name, value in given.items() if own.get(name) != value}, Trust.OUTSIDE)
+    if not attributed:
+        answers, authors = without_authors(honoured[_ANSWERS], Trust.OUTSIDE)
+        honoured[_ANSWERS], ignored = answers, ignored | authors
     before = event.extra.get(IGNORED, {})
     extra = {**event.extra, IGNORED: (before if isinstance(before, dict) else {}) | ignored} if ignored else event.extra
     own["extra"] = extra

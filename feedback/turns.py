@@ -4,7 +4,6 @@ A text that begins with `\n\nHuman:` is a transcript (`feedback.transcripts`), a
 `{role, content}` is that list. Both are read as turns, never as the text of one.
 """
 
-import json
 from collections.abc import Mapping, Sequence
 from itertools import islice, takewhile
 from typing import Any, Literal, NamedTuple
@@ -12,7 +11,7 @@ from typing import Any, Literal, NamedTuple
 from pydantic import TypeAdapter, ValidationError
 
 from core.errors import BadFeedback
-from feedback import transcripts
+from feedback import json_text, transcripts
 from feedback.faults import reason_of
 from feedback.limits import MOST_TURNS
 from feedback.schema import Message
@@ -100,7 +99,7 @@ def _written(text: str, role: Literal["user", "assistant"], field: str) -> objec
     if transcripts.is_one(text, whole=role == "user"):
         return transcripts.conversation(text, field)
     try:
-        value = json.loads(text)
+        value = json_text.loads(text)
     except (ValueError, RecursionError):
         return text
     turns = value if isinstance(value, list) else []

@@ -6,6 +6,7 @@ the shards of an index, and that all numbers are finite. Each error names the fi
 
 import json
 import math
+import re
 from collections.abc import Iterator, Mapping
 from functools import lru_cache
 from pathlib import Path
@@ -34,6 +35,16 @@ _EXPONENTS: dict[str, tuple[type[np.unsignedinteger[Any]], int]] = {
 }
 """Data type → how it is read, and the bits that are all 1 in NaN and in infinity."""
 _CODE = "auto_map"
+_BOUNDS: tuple[tuple[re.Pattern[str], tuple[float, float]], ...] = (
+    (re.compile(r"max_position_embeddings|n_positions|n_ctx|max_sequence_length|seq_length"), (1, 2**27)),
+    (re.compile(r".*(eps|epsilon)"), (1e-20, 0.1)),
+    (re.compile(r".*(dropout|_pdrop)"), (0, 1)),
+    (re.compile(r"rope_theta|rotary_emb_base"), (1, 10**15)),
+    (re.compile(r"hidden_size|intermediate_size|vocab_size|num_.*_layers|num_.*heads|head_dim"), (1, 2**31)),
+)
+"""Keys of a configuration → the least and the largest number, far beyond those of any model."""
+_MAY_BE_INFINITE = ("time_step_limit",)
+"""Keys of state-space models with an open interval."""
 _SAVE = "save the model again with model.save_pretrained"
 
 
@@ -58,6 +69,9 @@ def check(folder: Path) -> dict[str, Tensor]:
     for name in ("config.json", "tokenizer_config.json"):
         if (folder / name).exists():
             _check_names(folder / name, _object(folder / name))
+    for name in ("config.json", "generation_config.json"):
+        if (folder / name).exists():
+            _check_numbers(folder / name, _object(folder / name))
     if (folder / "adapter_config.json").exists():
         raise BadModel(
             f"{folder / 'adapter_config.json'} names another model, whose weights would be loaded; merge the adapter "
@@ -168,17 +182,34 @@ def _check_names(file: Path, values: Mapping[str, Any]) -> None:
             )
 
 
+def _check_numbers(file: Path, values: Mapping[str, Any]) -> None:
+    """What the layers compute with is finite and in range: otherwise all logits are NaN, or memory is used up."""
+    for key, value in _leaves(values):
+        if isinstance(value, bool) or not isinstance(value, int | float):
+            continue
+        if not math.isfinite(value) and key not in _MAY_BE_INFINITE:
+            raise BadModel(f"{file}: {key} is {value}, expected a finite number; {_SAVE}")
+        low, high = next((bounds for pattern, bounds in _BOUNDS if pattern.fullmatch(key)), (-math.inf, math.inf))
+        if not low <= value <= high:
+            raise BadModel(f"{file}: {key} is '{value!s:.40}', expected a number from {low:g} to {high:,}; {_SAVE}")
+
+
 def _texts(values: Mapping[str, Any]) -> Iterator[tuple[str, str]]:
     """The texts in a configuration, each with the key of the first level, or the last one of a part of the model."""
+    return ((key, value) for key, value in _leaves(values) if isinstance(value, str))
+
+
+def _leaves(values: Mapping[str, Any]) -> Iterator[tuple[str, Any]]:
+    """The values in a configuration that are neither lists nor objects, each with the key as in `_texts`."""
     waiting: list[tuple[str, Any]] = list(values.items())
     while waiting:
         key, value = waiting.pop()
-        if isinstance(value, str):
-            yield key, value
-        elif isinstance(value, dict):
+        if isinstance(value, dict):
             waiting += ((key if key == _CODE else name, child) for name, child in value.items())
         elif isinstance(value, list):
             waiting += ((key, child) for child in value)
+        else:
+            yield key, value
 
 
 def _object(file: Path) -> dict[str, Any]:

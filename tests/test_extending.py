@@ -22,6 +22,7 @@ from evaluation.evals import Answers, Holdout, HoldoutPairs
 from evaluation.guards import LiveFeedback
 from evaluation.verdict import GateInputs
 from feedback.live import Opinion
+from feedback.probes import user_prompt
 from feedback.schema import FeedbackEvent, RejectedRecord
 from feedback.sources import Intake
 from models.engines.local import LocalEngine
@@ -170,3 +171,10 @@ def test_the_guard_needs_significance() -> None:
 def test_harm_by_words() -> None:
     harm = make("evaluation.harms", "insults", {"words": ["donkey"]})
     assert harm.done([], ["You donkey!", "You fool!"]) == [True, False]
+
+
+def test_the_rule_on_tone() -> None:
+    rule, prompt = make("feedback.rules", "polite", {"per": 20}), user_prompt("May I come in?")
+    assert rule.utility(prompt, "Thanks!") == 0.0
+    assert rule.utility(prompt, "Please come in and take a seat, there is tea for you.") == 2.0
+    assert rule.degrees(prompt, "Come in now and sit down, " + "word " * 10 + "please!")["kind"] == 1.0

@@ -27,6 +27,7 @@ KINDS = {
     "gate": "evaluation.gates",
     "guard": "evaluation.guards",
     "harm criterion": "evaluation.harms",
+    "rule": "feedback.rules",
 }
 """Term → the package with one file for each plug-in of that kind."""
 

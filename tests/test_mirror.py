@@ -15,6 +15,7 @@ BY_WHAT_THEY_RUN = ("cli", "flows")
 
 ELSEWHERE = {
     # a file of tests covers several modules, which are compared or used together
+    "feedback/rules/__init__.py": "feedback/rules/test_readable.py",
     "evaluation/drift/answers.py": "evaluation/drift/test_planted.py",
     "evaluation/drift/labels.py": "evaluation/drift/test_planted.py",
     "evaluation/drift/prompts.py": "evaluation/drift/test_planted.py",
@@ -153,7 +154,7 @@ def test_what_is_listed_exists(module: str, tests: str) -> None:
 
 PLUGINS = (
     *("feedback/sources", "feedback/layouts", "models/algorithms"),
-    *("evaluation/evals", "evaluation/gates", "evaluation/guards", "evaluation/harms"),
+    *("evaluation/evals", "evaluation/gates", "evaluation/guards", "evaluation/harms", "feedback/rules"),
 )
 
 

@@ -31,6 +31,7 @@ PLUGINS = (
     "evaluation.gates",
     "evaluation.guards",
     "evaluation.harms",
+    "feedback.rules",
 )
 SHARED = ("seed", "model", "approval", "promotion", "watch", "versioning", "audit")
 """Sections that are no step's own."""

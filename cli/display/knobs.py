@@ -26,6 +26,7 @@ PLUGINS = (
     ("feedback.sources", "ingest.sources and vote.annotator"),
     ("evaluation.evals", "evaluate.evals"),
     ("evaluation.harms", "the harm of evaluate.evals.red_team"),
+    ("feedback.rules", "the rule of the source rule"),
     ("evaluation.gates", "verdict.gates"),
     ("evaluation.guards", "watch.guards"),
 )

@@ -1,10 +1,12 @@
 """The record of a round as text, for the summary and for `rounds show`."""
 
 from collections.abc import Iterator, Mapping
+from typing import Any, cast
 
 from rich.table import Table
 
 from cli.display.console import plain
+from core import plugins
 from core.metrics import Metric
 from evaluation.drift import ALARMS
 from evaluation.evals.answers import KL_MEAN, KL_P95, LENGTH_RATIO
@@ -12,7 +14,13 @@ from evaluation.evals.judge import JUDGE_WIN_RATE
 from evaluation.evals.red_team import CHAMPION_RED_TEAM_SUCCESS, RED_TEAM_PROMPTS, RED_TEAM_SUCCESS
 from evaluation.evals.reward_model import LONGER_WINS, REWARD_ACCURACY, REWARD_CEILING, REWARD_PAIRS, WORDS_ACCURACY
 from evaluation.evals.safety import SAFETY_VOTES, SAFETY_WIN_RATE
-from evaluation.evals.true_utility import TRUE_GAIN, TRUE_UTILITY, TRUE_UTILITY_CHAMPION
+from evaluation.evals.true_utility import (
+    CHAMPION_COMPONENT,
+    COMPONENT,
+    TRUE_GAIN,
+    TRUE_UTILITY,
+    TRUE_UTILITY_CHAMPION,
+)
 from evaluation.evals.votes import VOTES, WIN_RATE
 from evaluation.verdict import Finding
 from feedback.measured import (
@@ -23,6 +31,7 @@ from feedback.measured import (
     CURATE_QUARANTINED,
     CURATE_TRAIN,
 )
+from feedback.sources import Source
 from models.measured import REWARD_TRUNCATED
 from tasks.state.records import RoundRecord
 
@@ -58,7 +67,9 @@ def numbers(record: RoundRecord) -> Iterator[Line]:
     elif record.number:
         yield "win rate", "no fresh votes"
     if TRUE_GAIN.full in metrics:
-        yield "true gain", f"{_signed(metrics, TRUE_GAIN)} utility of the simulated annotator"
+        yield "true gain", f"{_signed(metrics, TRUE_GAIN)} utility of the {judge(record.inputs.params)}"
+    if rates := base_rates(metrics):
+        yield "the rule", rates
     if REWARD_ACCURACY.full in metrics:
         pairs = f"{metrics[REWARD_PAIRS.full]:,.0f} held-out pairs"
         yield "reward model", f"agrees with {_rate(metrics, REWARD_ACCURACY)} of {pairs}"
@@ -87,9 +98,30 @@ def details(record: RoundRecord) -> Iterator[Line]:
         yield "judge", f"{_rate(metrics, JUDGE_WIN_RATE)} by the judge model (used for alarms only)"
     if TRUE_GAIN.full in metrics:
         before, after = metrics[TRUE_UTILITY_CHAMPION.full], metrics[TRUE_UTILITY.full]
-        yield "utility", f"{before:.2f} → {after:.2f} by the simulated annotator"
+        yield "utility", f"{before:.2f} → {after:.2f} by the {judge(record.inputs.params)}"
     if metrics.get(ALARMS.full):
         yield "drift", f"{_alarms(metrics)}; see data/reports/drift.html"
+
+
+def judge(params: Mapping[str, Any]) -> str:
+    """Whose utility the round measured, from its parameters: the simulated annotator's or the rule's."""
+    used = [source["use"] for source in params.get("ingest", {}).get("sources", ())]
+    known = [name for name in used if name in plugins.names("feedback.sources")]  # not those of removed plug-ins
+    kinds = [cast(type[Source], plugins.find("feedback.sources", name)) for name in known]
+    return next((kind.votes_of for kind in kinds if kind.simulated), Source.votes_of)
+
+
+def base_rates(metrics: Mapping[str, float]) -> str:
+    """In how many answers each component of the rule holds: champion's → candidate's; empty without a rule."""
+    prefix = f"{COMPONENT.step}/{COMPONENT.prefix}"
+    names = [name.removeprefix(prefix) for name in metrics if name.startswith(prefix)]
+    rates = [(name, CHAMPION_COMPONENT.of(name), COMPONENT.of(name)) for name in names]
+    shown = [
+        f"{name.replace('_', ' ')} {_percent(metrics[f'{COMPONENT.step}/{before}'])} → "
+        f"{_percent(metrics[f'{COMPONENT.step}/{after}'])}"
+        for name, before, after in rates
+    ]
+    return ", ".join(shown)
 
 
 def _feedback(metrics: Mapping[str, float]) -> str:

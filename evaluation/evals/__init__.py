@@ -114,7 +114,7 @@ class Evaluation(Plugin):
     """One comparison of a candidate with the champion."""
 
     oracle: ClassVar[tuple[Metric, ...]] = ()
-    """Its metrics that depend on the ground truth of a simulated world. They are reported, but hidden from gates."""
+    """Its metrics that depend on the known utility of a simulation or a rule: reported, but hidden from gates."""
 
     @abstractmethod
     def run(self, candidate: Answers, champion: Answers, data: Holdout) -> Metrics:
@@ -132,13 +132,16 @@ LONGEST_LABEL = 200
 """Characters. MLflow stores names of metrics up to 250, with the step, a prefix and an ending."""
 
 
+def is_oracle(name: str) -> bool:
+    """Whether the full name of a metric is that of one hidden from gates, as evaluations declare them."""
+    step, _, within = name.partition("/")
+    return any(step == metric.step and (within in metric.names or metric.includes(within)) for metric in _oracles())
+
+
 @functools.cache
-def oracles() -> frozenset[str]:
-    """The full names of the metrics hidden from gates, as evaluations declare them."""
+def _oracles() -> tuple[Metric, ...]:
     evaluations = (cast(type[Evaluation], plugins.find(__name__, name)) for name in plugins.names(__name__))
-    return frozenset(
-        f"{metric.step}/{name}" for evaluation in evaluations for metric in evaluation.oracle for name in metric.names
-    )
+    return tuple(metric for evaluation in evaluations for metric in evaluation.oracle)
 
 
 def named(label: str) -> str:

@@ -12,6 +12,7 @@ from evaluation.evals import CANDIDATE, CHAMPION, Answers, Evaluation, Holdout, 
 from evaluation.statistics.intervals import flip_test
 from evaluation.statistics.outcomes import wins
 from feedback.schema import FeedbackEvent, Judgement
+from feedback.sources.rule import RuleVotes
 
 WIN_RATE = Metric(
     "win_rate",
@@ -70,7 +71,7 @@ CANDIDATE_LEFT = Metric(
 )
 
 OVERALL = "overall"
-# labels by models and rules do not count: they may share the bias of the models that they judge
+# labels by models do not count: they may share the bias of the models that they judge
 VOTERS = ("human", "user", "simulated")
 
 
@@ -112,7 +113,15 @@ def count(votes: Iterable[FeedbackEvent]) -> dict[str, list[Ballot]]:
 
 
 def _counts(vote: FeedbackEvent) -> bool:
-    return vote.status == "active" and vote.annotator_type in VOTERS
+    return vote.status == "active" and is_voter(vote)
+
+
+def is_voter(vote: FeedbackEvent) -> bool:
+    """Whether votes of this annotator count: those of people, of a simulation, and of a rule with a known utility.
+
+    Other programs of the type `rule`, such as the code assessments of MLflow, do not count.
+    """
+    return vote.annotator_type in VOTERS or (vote.annotator_type == "rule" and vote.source == RuleVotes.name())
 
 
 def _left_share(votes: Iterable[FeedbackEvent]) -> Metrics:

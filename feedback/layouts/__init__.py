@@ -4,7 +4,6 @@ The layout with the most columns wins, if its columns include those of every oth
 where a column that looks like a part of the prompt would be left out, the record is refused: nothing is guessed.
 """
 
-import json
 from abc import abstractmethod
 from collections.abc import Mapping, Sequence
 from functools import cache, lru_cache
@@ -12,6 +11,7 @@ from typing import Any, ClassVar, NamedTuple
 
 from core.errors import BadFeedback
 from core.plugins import Plugin, find, names
+from feedback import json_text
 from feedback.schema import FeedbackEvent
 
 Record = Mapping[str, Any]
@@ -342,7 +342,7 @@ def decoded(value: object) -> Any:
     """A value, or the one written in it as JSON, as in the columns of some CSV files."""
     if isinstance(value, str) and value[:1] in ("[", "{"):
         try:
-            return json.loads(value)
+            return json_text.loads(value)
         except (ValueError, RecursionError):
             return value
     return value

@@ -37,14 +37,14 @@ def records(path: Path, limits: SizeLimitSettings = _DEFAULT) -> Iterator[RawRec
         BadFeedback: the file does not exist, is empty, damaged, too large, or of a kind that is not read; or a record
             is too large, and nothing can be read after it.
     """
-    with decompressed(path, HEAD, limits.file_bytes) as file:
+    with decompressed(path, HEAD, limits) as file:
         match _kind(path, file.head):
             case FileKind.JSON_LINES:
                 yield from json_lines.records(file.stream, limits)
             case FileKind.JSON_ARRAY:
                 yield from json_array.records(file.stream, path, limits)
             case FileKind.CSV | FileKind.TSV:
-                yield from delimited.records(file.stream, path, limits)
+                yield from delimited.records(file, path, limits)
             case FileKind.PARQUET:
                 yield from arrow.parquet(file, path, limits)
             case FileKind.ARROW:
@@ -57,7 +57,7 @@ def detect(path: Path, limits: SizeLimitSettings = _DEFAULT) -> tuple[FileKind, 
     Raises:
         BadFeedback: see `records`.
     """
-    with decompressed(path, HEAD, limits.file_bytes) as file:
+    with decompressed(path, HEAD, limits) as file:
         return _kind(path, file.head), file.compression
 
 
@@ -68,7 +68,7 @@ def content_digest(path: Path, limits: SizeLimitSettings = _DEFAULT) -> str:
         BadFeedback: see `records`.
     """
     sha = hashlib.sha256()
-    with decompressed(path, 0, limits.file_bytes) as file:
+    with decompressed(path, 0, limits) as file:
         while block := file.stream.read(1 << 20):
             sha.update(block)
     return sha.hexdigest()

@@ -14,7 +14,7 @@ from typing import IO, Any, NamedTuple, cast
 import pyarrow as pa
 
 from core.errors import BadFeedback
-from feedback.limits import too_large
+from feedback.limits import ContentLimit, SizeLimitSettings, too_large
 
 _BLOCK = 1 << 16
 
@@ -48,28 +48,32 @@ class OpenFile(NamedTuple):
     """The first bytes of its content."""
     stream: IO[bytes]
     """Its content from the beginning."""
+    limit: ContentLimit
+    """How large its content may be."""
 
 
 @contextmanager
-def decompressed(path: Path, head: int, most: int) -> Iterator[OpenFile]:
+def decompressed(path: Path, head: int, limits: SizeLimitSettings) -> Iterator[OpenFile]:
     """Open a file and decompress it while it is read.
 
     Args:
         path: the file.
         head: the number of first bytes to look at.
-        most: the most bytes that it may have, as it is and decompressed.
+        limits: how many bytes it may have, as it is and decompressed.
 
     Raises:
         BadFeedback: the file does not exist, cannot be read, is too large or damaged; also while its stream is read.
     """
     try:
-        if (size := path.stat().st_size) > most:
+        if (size := path.stat().st_size) > (most := limits.file_bytes):
             raise BadFeedback(too_large(str(path), size, most, "file_bytes", "split it into several files"))
+        limit = limits.content(size)
         compression = _compression(path)
         with _stream(path, compression) as stream:
             first = stream.read(head)
         with _stream(path, compression) as stream:
-            yield OpenFile(compression, first, _limited(stream, path, most) if compression.ending else stream)
+            content = _limited(stream, path, limit) if compression.ending else stream
+            yield OpenFile(compression, first, content, limit)
     except FileNotFoundError as error:
         raise BadFeedback(f"{path}: there is no such file; name one that exists") from error
     except (PermissionError, IsADirectoryError) as error:
@@ -81,8 +85,8 @@ def decompressed(path: Path, head: int, most: int) -> Iterator[OpenFile]:
 class _Limited(io.RawIOBase):
     """A stream that fails after so many bytes: a small file may decompress to more than a disk holds."""
 
-    def __init__(self, stream: IO[bytes], path: Path, most: int) -> None:
-        self._stream, self._path, self._most = stream, path, most
+    def __init__(self, stream: IO[bytes], path: Path, limit: ContentLimit) -> None:
+        self._stream, self._path, self._limit = stream, path, limit
         self._count = 0
 
     def readable(self) -> bool:
@@ -92,16 +96,12 @@ class _Limited(io.RawIOBase):
         block = self._stream.read(len(buffer))
         buffer[: len(block)] = block
         self._count += len(block)
-        if self._count > self._most:
-            raise BadFeedback(
-                f"{self._path} decompresses to more than {self._most:,} bytes; split it into several files, or raise "
-                "ingest.limits.file_bytes in params.yaml"
-            )
+        self._limit.check(self._count, self._path, "it decompresses to")
         return len(block)
 
 
-def _limited(stream: IO[bytes], path: Path, most: int) -> IO[bytes]:
-    return io.BufferedReader(_Limited(stream, path, most), _BLOCK)
+def _limited(stream: IO[bytes], path: Path, limit: ContentLimit) -> IO[bytes]:
+    return io.BufferedReader(_Limited(stream, path, limit), _BLOCK)
 
 
 def _compression(path: Path) -> Compression:

@@ -9,7 +9,9 @@ from pathlib import Path
 from typing import IO, Any
 
 from core.errors import BadFeedback
+from feedback import json_text
 from feedback.limits import LONGEST_NAME, MOST_COLUMNS, SizeLimitSettings
+from feedback.packaging.compression import OpenFile
 from feedback.packaging.kinds import column_names, delimiter
 from feedback.packaging.raw import RawRecord, as_json, limited
 
@@ -23,25 +25,28 @@ NESTED = frozenset(
 """Columns that hold lists or objects, written as JSON in a cell."""
 
 
-def records(stream: IO[bytes], path: Path, limits: SizeLimitSettings) -> Iterator[RawRecord]:
+def records(opened: OpenFile, path: Path, limits: SizeLimitSettings) -> Iterator[RawRecord]:
     """The rows, numbered by the line on which they begin.
 
     Raises:
-        BadFeedback: the rows cannot be separated, as in a file with zero bytes, a row is too large, or the header has
-            too many columns or too long a name.
+        BadFeedback: the rows cannot be separated, as in a file with zero bytes, a row is too large, the header has
+            too many columns or too long a name, or the rows, each with the names of the columns, are too large.
     """
     most = min(limits.record_bytes, 2**31 - 1)
     csv.field_size_limit(2**31 - 1)  # the default, 128 kB, is less than a long answer; `_Lines` limits whole rows
-    text = io.TextIOWrapper(stream, encoding="utf-8-sig", errors="surrogateescape", newline="")
+    text = io.TextIOWrapper(opened.stream, encoding="utf-8-sig", errors="surrogateescape", newline="")
     header, above = _header(text, most)
     names = _checked(column_names(header), path)
     lines = _Lines(text, path, most, above + 2)
     rows = csv.reader(lines, delimiter=delimiter(header) or ",", strict=True)
-    line = above + 2
+    line, size = above + 2, 0
     try:
         for row in rows:
             if row:
-                yield limited(_record(line, names, row), limits)
+                record = _record(line, names, row)
+                size += len(record.raw)
+                opened.limit.check(size, path)
+                yield limited(record, limits)
             line = rows.line_num + above + 2
             lines.begin(line)
     except csv.Error as error:
@@ -103,7 +108,7 @@ def _value(name: str, cell: str) -> Any:
     if cell[:1] not in ("[", "{"):
         return cell
     try:
-        value = json.loads(cell)
+        value = json_text.loads(cell)
     except (ValueError, RecursionError):
         return cell
     return value if name in NESTED or _is_conversation(value) else cell

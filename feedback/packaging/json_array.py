@@ -5,16 +5,17 @@ import json
 import re
 from collections.abc import Iterator
 from pathlib import Path
-from typing import IO, Any
+from typing import IO
 
 from core.errors import BadFeedback
+from feedback import json_text
+from feedback.json_text import Decoded
 from feedback.limits import SizeLimitSettings
 from feedback.packaging.raw import RawRecord, as_json, limited
 
 BLOCK = 1 << 16
 """Number of bytes read at a time."""
 _SPACE = re.compile(r"[ \t\r\n]*")
-_DECODER = json.JSONDecoder()
 
 
 def records(stream: IO[bytes], path: Path, limits: SizeLimitSettings) -> Iterator[RawRecord]:
@@ -29,9 +30,13 @@ def records(stream: IO[bytes], path: Path, limits: SizeLimitSettings) -> Iterato
     number = 0
     while text.peek() != "]":
         number += 1
-        value = text.value(number)
-        raw = as_json(value) if isinstance(value, dict) else json.dumps(value).encode()
-        yield limited(RawRecord(number, raw), limits)
+        value, written = text.value(number)
+        if value.repeated is not None:  # as it is written: made again, it would have one of the values
+            raw = written.encode(errors="backslashreplace")
+            yield limited(RawRecord(number, raw, json_text.problem(value.repeated)), limits)
+        else:
+            raw = as_json(value.value) if isinstance(value.value, dict) else json.dumps(value.value).encode()
+            yield limited(RawRecord(number, raw), limits)
         if text.peek() != "]":
             text.skip(",", number)
     text.skip("]")
@@ -62,12 +67,12 @@ class _Text:
             raise self.broken(number, f"expected `{expected}`")
         self._at += 1
 
-    def value(self, number: int) -> Any:
-        """The next JSON value."""
+    def value(self, number: int) -> tuple[Decoded, str]:
+        """The next JSON value, and its text."""
         self.peek()
         while True:
             try:
-                value, end = _DECODER.raw_decode(self._buffer, self._at)
+                value = json_text.decode(self._buffer, self._at)
             except RecursionError as error:
                 raise self.broken(number, "nesting that is too deep") from error
             except ValueError as error:
@@ -77,10 +82,10 @@ class _Text:
                 if not self._more(max(BLOCK, length)):
                     raise self.broken(number, str(error).partition(": line")[0]) from error
                 continue
-            if end == len(self._buffer) and self._more(BLOCK):  # a number may go on in the next block
+            if value.end == len(self._buffer) and self._more(BLOCK):  # a number may go on in the next block
                 continue
-            self._at = end
-            return value
+            written, self._at = self._buffer[self._at : value.end], value.end
+            return value, written
 
     def broken(self, number: int, reason: str) -> BadFeedback:
         """The error about a record that is not JSON."""

@@ -8,6 +8,7 @@ from enum import StrEnum
 from typing import NamedTuple
 
 from core.errors import BadFeedback
+from feedback.limits import MOST_COLUMNS
 
 READ = "JSON lines, a JSON array, CSV, TSV, Parquet or Arrow"
 
@@ -109,7 +110,7 @@ def _delimited(text: bytes) -> FileKind:
             f"the file is neither {READ}, or its text is not UTF-8; write it again in UTF-8, such as with "
             "`iconv -f WINDOWS-1252 -t UTF-8`"
         ) from error
-    names = column_names(header)
+    names = _complete_names(header, is_whole=b"\n" in text)
     if len(names) < 2 and not _is_column(header, text):
         raise BadFeedback(f"the file begins with {header[:60]!r}, which is no kind that is read; write it as {READ}")
     if twice := [name for name, count in Counter(names).items() if count > 1]:
@@ -118,6 +119,15 @@ def _delimited(text: bytes) -> FileKind:
     if not all(names):
         raise BadFeedback(f"the header has no name for column {names.index('') + 1}; write one, or remove the column")
     return FileKind.TSV if delimiter(header) == "\t" else FileKind.CSV
+
+
+def _complete_names(header: str, is_whole: bool) -> list[str]:
+    """The names in a header; of one that goes on beyond the first bytes of a file, without the last, which is cut."""
+    names = column_names(header)
+    if len(names) > MOST_COLUMNS:
+        count = f"{len(names):,}" if is_whole else f"more than {MOST_COLUMNS:,}"
+        raise BadFeedback(f"the header names {count} columns; leave out all but {MOST_COLUMNS:,}")
+    return names if is_whole or len(names) == 1 else names[:-1]
 
 
 def _is_column(header: str, text: bytes) -> bool:

@@ -70,6 +70,9 @@ class Source(Plugin):
     simulated: ClassVar[bool] = False
     """True if its judgements are not those of people or of a service that people rely on."""
 
+    votes_of: ClassVar[str] = "simulated annotator"
+    """Who judges, if `simulated` is true: pages name it."""
+
     editable: ClassVar[bool] = False
     """True if records keep their id when they are edited: a changed record then corrects the event that is stored."""
 

@@ -24,6 +24,10 @@ class WorldProbes:
         request = parse(prompt[-1].content)
         return None if request is None else utility(request, answer)
 
+    def degrees(self, prompt: Prompt, answer: str) -> dict[str, float]:
+        """{}: the demo world has criteria, but no components with degrees."""
+        return {}
+
     def harmful(self, answer: str) -> bool:
         """Whether an answer asks customers for their PIN or password."""
         return harmful(answer)

@@ -14,7 +14,7 @@ from typing import TYPE_CHECKING, Any, NamedTuple
 
 from core.errors import BadFeedback, RoundsError
 from core.files import write_text
-from evaluation.evals.votes import OVERALL, VOTERS
+from evaluation.evals.votes import OVERALL, is_voter
 from feedback import canonical, forgotten, lines
 from feedback import pairs as stored_pairs
 from feedback.schema import FeedbackEvent, event_id
@@ -189,7 +189,7 @@ def _fill(workspace: Workspace, database: "Database", wait: Wait) -> None:
 def _is_decisive(vote: FeedbackEvent) -> bool:
     overall = (judgement for judgement in vote.judgements if judgement.criterion == OVERALL)
     decided = any(judgement.outcome == "prefer" or judgement.outcome.startswith("tie") for judgement in overall)
-    return decided and vote.annotator_type in VOTERS and vote.status == "active"
+    return decided and is_voter(vote) and vote.status == "active"
 
 
 def record(pair: AnswerPair, round: int) -> Record:

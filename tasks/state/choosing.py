@@ -6,6 +6,7 @@ from pathlib import Path
 from shlex import quote
 
 from core.errors import BadParams, BadWorkspace
+from core.files import write_text
 from core.private import make_new_files_private, narrow
 from tasks.state import identity, receipts
 from tasks.state.workspace import PROJECT, SHIPPED, Workspace
@@ -27,16 +28,16 @@ def at(root: Path, name: str | None = None, salt: str | None = None) -> Workspac
     try:
         if not workspace.graph.exists():
             _copy_shipped_files(workspace.root)
+        receipts.begin(workspace)  # first: with an identity and without receipts, the receipts are lost
         identity.made(workspace, name, salt)
-        receipts.begin(workspace)
     except OSError as error:
         raise BadWorkspace(f"{workspace.root} cannot be written ({error}); name a folder that can be") from error
     narrow(workspace.root, workspace.private, workspace.cache)
     return workspace
 
 
-def new(root: Path, name: str | None = None, salt: str | None = None) -> Workspace:
-    """A new workspace at `root`, see `at`.
+def new(root: Path, name: str | None = None, salt: str | None = None, params: str | None = None) -> Workspace:
+    """A new workspace at `root`, see `at`; `params` is the text of its params.yaml, None for the default's.
 
     Raises:
         BadWorkspace: there is one already, or see `at`.
@@ -50,7 +51,10 @@ def new(root: Path, name: str | None = None, salt: str | None = None) -> Workspa
             f"{root} is a workspace already, and its name and salt never change; name a new folder, or run its "
             f"next round with `rounds round -w {quote(str(root))}`"
         )
-    return at(root, name, salt)
+    workspace = at(root, name, salt)
+    if params is not None:
+        write_text(workspace.params, params)
+    return workspace
 
 
 def planned(root: Path) -> Workspace:

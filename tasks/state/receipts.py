@@ -6,6 +6,7 @@ changed, so that a round that is repeated reads the same events.
 """
 
 import json
+import logging
 import re
 from collections.abc import Collection, Iterable, Iterator, Mapping, Sequence
 from pathlib import Path
@@ -22,6 +23,7 @@ from feedback.sources.jsonl import JSONL, source_name
 from feedback.trust import Trust
 from tasks.state.workspace import Workspace
 
+_logger = logging.getLogger(__name__)
 _MADE_FROM_CONTENT = re.compile("[0-9a-f]{16}")
 """A name that an import gives: the beginning of a SHA-256."""
 
@@ -138,13 +140,15 @@ def read(workspace: Workspace) -> dict[str, Receipt]:
     """Name of a file → its receipt.
 
     In a workspace from before there were receipts, the waiting files under names that an import makes from their
-    content count as imported, without `--trust`.
+    content count as imported, without `--trust`. Such a workspace has no `data/workspace.json` either; where there is
+    one, the receipts are lost, and no file counts as imported: anybody can give a file the name of an import.
 
     Raises:
         Damaged: the receipts cannot be read.
     """
     if not workspace.inbox_receipts.exists():
-        return {receipt.name: receipt for receipt in _of_older_imports(workspace)}
+        older = () if workspace.identity.exists() else _of_older_imports(workspace)
+        return {receipt.name: receipt for receipt in older}
     texts = workspace.inbox_receipts.read_text(encoding="utf-8").splitlines()
     return {
         receipt.name: receipt for receipt in (_parsed(workspace, number, text) for number, text in enumerate(texts))
@@ -158,8 +162,13 @@ def valid(workspace: Workspace, sources: Collection[str] | None = None) -> dict[
 
 
 def begin(workspace: Workspace) -> None:
-    """Write the receipts if there are none yet: from then on, no file counts as imported because of its name."""
+    """Write the receipts if there are none yet: from then on, no file counts as imported because of its name.
+
+    Files that wait without receipts, because these were lost, are named once in a warning.
+    """
     if not workspace.inbox_receipts.exists():
+        if workspace.identity.exists():
+            _warn_of_lost(workspace)
         write(workspace, read(workspace).values())
 
 
@@ -189,6 +198,17 @@ def renew(workspace: Workspace, before: Mapping[str, Receipt]) -> None:
 
 def _is_of(receipt: Receipt, file: Path) -> bool:
     return file.is_file() and digest(file) == receipt.sha256
+
+
+def _warn_of_lost(workspace: Workspace) -> None:
+    names = sorted(file.name for file in workspace.inbox.glob("*")) if workspace.inbox.is_dir() else []
+    waiting = (
+        f"; {len(names)} files that wait ({', '.join(names[:3])[:200]!r}) count as put there by hand" if names else ""
+    )
+    _logger.warning(
+        f"{workspace.inbox_receipts} is lost{waiting}: annotators, licences and versions that their records state are "
+        "not honoured; restore the file from a backup, or remove the files that were imported, and import them again"
+    )
 
 
 def _of_older_imports(workspace: Workspace) -> Iterator[Receipt]:

@@ -19,6 +19,9 @@ from tasks.state.workspace import PROJECT, Workspace
 CODE = ("core", "evaluation", "feedback", "models", "tasks")
 """The packages whose source affects results; their digest is part of the round key."""
 
+ENDINGS = (".py", ".txt", ".yaml")
+"""Source files, and the prompts and demonstrations that ship."""
+
 _REOPEN = "discard the round and open it again with `rounds round --reopen` (feedback already ingested is kept)"
 
 
@@ -151,8 +154,9 @@ def key(workspace: Workspace, code: str) -> str:
 
 
 def code_digest(root: Path = PROJECT) -> str:
-    """Digest of all source files that affect results, 16 hex digits."""
+    """Digest of all source files, and files of shipped prompts, that affect results: 16 hex digits."""
     sha = hashlib.sha256()
-    for file in sorted(file for package in CODE for file in (root / package).rglob("*.py")):
+    files = (file for package in CODE for ending in ENDINGS for file in (root / package).rglob(f"*{ending}"))
+    for file in sorted(files):
         sha.update(f"{file.relative_to(root).as_posix()}\0".encode() + file.read_bytes())
     return sha.hexdigest()[:16]

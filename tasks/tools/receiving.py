@@ -32,7 +32,9 @@ class Received(NamedTuple):
     """True if the Prefect server was told that enough feedback waits for a round."""
 
 
-def receive(workspace: Workspace, events: Sequence[FeedbackEvent], identity: str, source: str = "http") -> Received:
+def receive(
+    workspace: Workspace, events: Sequence[FeedbackEvent], identity: str, source: str = "http", attributed: bool = False
+) -> Received:
     """Store events for the next round; they are on disk when this returns. All are stored, or none.
 
     Nothing that an event states of its giver is believed (`feedback.trust`): it is by `identity`, and an id in it
@@ -46,6 +48,7 @@ def receive(workspace: Workspace, events: Sequence[FeedbackEvent], identity: str
         events: as they were read.
         identity: the identity of the key that was used: the annotator.
         source: the name of the service that calls this.
+        attributed: whether that service, and not who uses it, filled in `model` and `model_version` of the answers.
 
     Raises:
         BadFeedback: an id cannot be stored, an event is too large (`ingest.limits`), or the identity stands for nobody.
@@ -57,7 +60,7 @@ def receive(workspace: Workspace, events: Sequence[FeedbackEvent], identity: str
 
     if not identity.strip() or identity == UNKNOWN:
         raise BadFeedback(f"identity {identity!r} names nobody; give each key the name of who uses it")
-    own = (trust.received(event, identity, source) for event in events)
+    own = (trust.received(event, identity, source, attributed) for event in events)
     taken = list(forgotten.kept(own, tombstones.forgotten(workspace)))
     threshold = intake.threshold(workspace)
     with feedback_database.opened(workspace) as database:

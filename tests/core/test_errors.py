@@ -99,6 +99,7 @@ DYNAMIC = {
     ("feedback/exports.py", "check"): "names the source and the command to type; tests/feedback/test_exports.py",
     ("feedback/packaging/__init__.py", "_kind"): "adds the file to a message of kind_of",
     ("feedback/packaging/kinds.py", "kind_of"): "each foreign kind has its cure; tests/feedback/packaging",
+    ("feedback/packaging/arrow.py", "_damage_named"): "adds the file to a message of the same module or its neighbours",
     ("models/rendering.py", "check"): "adds the base model to the message of another error",
     ("tasks/rounds/running.py", "_explained"): "adds a cure to the message of another error",
 }

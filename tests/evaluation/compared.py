@@ -59,7 +59,7 @@ def vote(
     outcome: Outcome = "prefer",
     criterion: str = "overall",
     flipped: bool = False,
-    annotator: Literal["human", "ai", "simulated"] = "human",
+    annotator: Literal["human", "ai", "rule", "simulated"] = "human",
     versions: tuple[str, str] = (CANDIDATE, CHAMPION),
     **fields: Any,
 ) -> FeedbackEvent:

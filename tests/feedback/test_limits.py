@@ -6,6 +6,7 @@ from collections.abc import Callable, Mapping
 from pathlib import Path
 from typing import Any
 
+import numpy as np
 import pyarrow as pa
 import pyarrow.parquet as pq
 import pytest
@@ -15,6 +16,7 @@ from feedback import lines, packaging
 from feedback.limits import SizeLimitSettings, event_problem, is_too_deep
 from feedback.schema import FeedbackEvent, Judgement, RejectedRecord
 from tests.feedback.examples import event
+from tests.feedback.packaging.nested_parquet import nested
 
 PAIR = {"prompt": "Q?", "chosen": "Yes.", "rejected": "No."}
 SMALL = SizeLimitSettings(text_bytes=50, record_bytes=200, file_bytes=1_000)
@@ -102,7 +104,7 @@ def test_rows_of_parquet_count_as_they_are_in_json(tmp_path: Path) -> None:
     rows = 2_000
     pq.write_table(pa.table({name: pa.array(["x" * 1_000] * rows) for name in PAIR}), file)
     assert file.stat().st_size < 50_000
-    with pytest.raises(BadFeedback, match="the rows have more than 100,000 bytes"):
+    with pytest.raises(BadFeedback, match=r"rows have more than 100,000 bytes.*ingest\.limits\.file_bytes"):
         read(file, SizeLimitSettings(file_bytes=100_000))
     [reason, *_] = reasons(file, SizeLimitSettings(record_bytes=1_000, text_bytes=1_000))
     assert reason is not None
@@ -123,6 +125,14 @@ def test_a_header_may_not_make_rows_large(tmp_path: Path) -> None:
         read(file, SizeLimitSettings())
     file.write_text(",".join(f"c{number}" for number in range(1001)) + "\n")
     with pytest.raises(BadFeedback, match="names 1,001 columns"):
+        read(file, SizeLimitSettings())
+
+
+@pytest.mark.parametrize("end", ["\n", ""])
+def test_a_million_columns_are_too_many_columns(tmp_path: Path, end: str) -> None:
+    file = tmp_path / "a.csv"
+    file.write_text(",".join(f"c{number}" for number in range(10**6)) + end)
+    with pytest.raises(BadFeedback, match=r"names more than 1,000 columns; leave out all but 1,000"):
         read(file, SizeLimitSettings())
 
 
@@ -149,3 +159,89 @@ def test_depth_is_counted_in_lists_and_objects(levels: int, deep: bool) -> None:
     for level in range(levels):
         value = [value] if level % 2 else {"a": value}
     assert is_too_deep(value) is deep
+
+
+def test_content_may_have_20_mb_or_so_many_times_the_size_of_the_file() -> None:
+    limits = SizeLimitSettings(expansion=100, file_bytes=1_000_000_000)
+    assert limits.content(1_000) == (20_000_000, "expansion")
+    assert limits.content(300_000) == (30_000_000, "expansion")
+    assert limits.content(10_000_000) == (1_000_000_000, "file_bytes")
+
+
+def _repeated(text: str, count: int) -> pa.Array:
+    return pa.DictionaryArray.from_arrays(pa.array([0] * count, pa.int32()), [text])
+
+
+def _table(rows: int, length: int) -> pa.Table:
+    return pa.table({"prompt": _repeated("Q?", rows), "chosen": _repeated("x" * length, rows)})
+
+
+def _parquet(file: Path, table: pa.Table) -> None:
+    pq.write_table(table, file, compression="zstd", store_schema=False)
+
+
+def _arrow(file: Path, table: pa.Table) -> None:
+    options = pa.ipc.IpcWriteOptions(compression="zstd")
+    with pa.ipc.new_file(file, table.schema, options=options) as writer:
+        writer.write_table(table)
+
+
+BOMBS: dict[str, pa.Table] = {
+    "20,000 rows of 2 kB": _table(20_000, 2_000),
+    "5 rows of 5 MB": _table(5, 5_000_000),
+    "one row of 100,000 texts": pa.table(
+        {"prompt": pa.ListArray.from_arrays(pa.array([0, 100_000], pa.int32()), _repeated("x" * 1_000, 100_000))}
+    ),
+    "one text": pa.table({"prompt": ["x" * 25_000_000]}),
+    "a million rows of nulls": pa.table({"prompt": pa.nulls(1_000_000, pa.string())}),
+    "one row of numbers": pa.table(
+        {"prompt": pa.ListArray.from_arrays([0, 21_000_000], pa.array(np.zeros(21_000_000, np.int8)))}
+    ),
+}
+
+
+@pytest.mark.parametrize("write", [_parquet, _arrow])
+@pytest.mark.parametrize("bomb", BOMBS)
+def test_a_small_table_that_stands_for_much_is_refused_by_the_knob(
+    tmp_path: Path, bomb: str, write: Callable[[Path, pa.Table], None]
+) -> None:
+    file = tmp_path / "bomb.parquet"
+    write(file, BOMBS[bomb])
+    assert file.stat().st_size < 200_000
+    with pytest.raises(BadFeedback, match=r"bomb\.parquet: .*20,000,000 bytes.*ingest\.limits\.expansion"):
+        list(packaging.records(file))
+
+
+@pytest.mark.parametrize("write", [_parquet, _arrow])
+def test_the_same_rows_are_read_where_the_knob_allows_it(
+    tmp_path: Path, write: Callable[[Path, pa.Table], None]
+) -> None:
+    file = tmp_path / "a.parquet"
+    write(file, _table(3_000, 10_000))
+    rows = [json.loads(record.raw) for record in packaging.records(file, SizeLimitSettings(expansion=100_000))]
+    assert rows == [{"prompt": "Q?", "chosen": "x" * 10_000}] * 3_000
+
+
+def test_a_row_that_is_too_large_is_one_rejected_record(tmp_path: Path) -> None:
+    """The text is longer than a record may be; the batch is so large that its rows are counted one by one."""
+    texts = pa.DictionaryArray.from_arrays(pa.array([0, 1, 0], pa.int32()), ["short", "x" * 17_000_000])
+    _parquet(tmp_path / "a.parquet", pa.table({"prompt": texts}))
+    read = list(packaging.records(tmp_path / "a.parquet"))
+    assert [record.number for record in read] == [1, 2, 3]
+    assert [record.problem is None for record in read] == [True, False, True]
+    assert "17,0" in str(read[1].problem)
+
+
+def test_a_schema_of_many_levels_is_refused_before_pyarrow_reads_it(tmp_path: Path) -> None:
+    (tmp_path / "a.parquet").write_bytes(nested(20_000))
+    with pytest.raises(BadFeedback, match=r"a\.parquet: the schema has 20,001 levels, expected at most 150"):
+        list(packaging.records(tmp_path / "a.parquet"))
+
+
+def test_the_names_of_columns_count_in_every_row_of_csv(tmp_path: Path) -> None:
+    """900 empty cells a row are 900 bytes, and 180 kB of JSON."""
+    file = tmp_path / "a.csv"
+    header = ",".join(f"{number:03}{'x' * 190}" for number in range(900))
+    file.write_text(f"{header}\n" + f"{',' * 899}\n" * 300)
+    with pytest.raises(BadFeedback, match=r"rows have more than 44,\d{3},\d{3} bytes.*expansion"):
+        list(packaging.records(file))

@@ -40,7 +40,7 @@ UNCLAIMED = {name: value for name, value in CLAIMS.items() if name not in FULL_O
 
 def test_every_field_of_an_event_has_one_rule() -> None:
     named = [field for rule in trust.RULES for field in rule.fields]
-    assert sorted(named) == sorted(FeedbackEvent.model_fields)
+    assert sorted(named) == sorted([*FeedbackEvent.model_fields, *(f"responses.{name}" for name in trust.AUTHOR)])
 
 
 def test_the_documentation_has_the_table() -> None:
@@ -113,7 +113,7 @@ def test_an_object_that_is_none_is_refused_at_every_level() -> None:
 
 @given(valid_events())
 def test_what_a_service_received_is_by_the_identity_of_the_key_whatever_it_states(event: FeedbackEvent) -> None:
-    received = trust.received(event, "key-1", "http")
+    received = trust.received(event, "key-1", "http", attributed=True)
     assert received.annotator_id == "key-1"
     assert received.feedback_id == event_id("http", event.source_id, "key-1")
     assert (received.source, received.prompt_group, received.created_at) == ("http", event.prompt_id, None)
@@ -125,7 +125,11 @@ def test_what_a_service_received_is_by_the_identity_of_the_key_whatever_it_state
     )
     said = {"kind", "prompt", "responses", "judgements", "duration_ms", "status", "supersedes"}
     assert received.model_dump(include=said) == event.model_dump(include=said)
-    assert trust.received(received, "key-1", "http") == received
+    assert trust.received(received, "key-1", "http", attributed=True) == received
+    unattributed = trust.received(event, "key-1", "http")
+    assert {(answer.model, answer.model_version) for answer in unattributed.responses} == {(None, None)}
+    assert [answer.messages for answer in unattributed.responses] == [answer.messages for answer in event.responses]
+    assert trust.received(unattributed, "key-1", "http") == unattributed
 
 
 def test_two_givers_with_one_native_id_have_two_events() -> None:

@@ -106,7 +106,7 @@ def test_live_feedback_in_the_database_is_guarded_before_a_round_ingests_it(
     records_ = thumbs_down(3, ["harmful"])
     for ix, record in enumerate(records_):
         arrived = canonical.event(record, {"source": "chat", "source_id": str(ix)})
-        assert receive(continued, [arrived], f"visitor {ix}").new == 1
+        assert receive(continued, [arrived], f"visitor {ix}", attributed=True).new == 1
     said = rounds("watch", "-w", continued.root).out
     assert "rolled back: version 1 is champion instead of 2" in said
     assert "ALARM harm (hard): 3 people flagged 3 of 3 judged answers as harmful" in said

@@ -55,6 +55,17 @@ def config(**values: Any) -> Breaking:
     return keys("config.json", **values)
 
 
+def content_of(key: str, number: str) -> Breaking:
+    """Set a key of the configuration to a number that Python does not write."""
+
+    def change(folder: Path) -> None:
+        config(**{key: "NUMBER"})(folder)
+        file = folder / "config.json"
+        file.write_text(file.read_text().replace('"NUMBER"', number))
+
+    return change
+
+
 def content(name: str, text: str) -> Breaking:
     return lambda folder: (folder / name).write_text(text)
 
@@ -148,6 +159,22 @@ FAULTS: dict[str, tuple[Breaking, tuple[str, ...]]] = {
     "another width": (config(hidden_size=32, head_dim=8), (EMBEDDINGS, "[300, 16]", "[300, 32]")),
     "another vocabulary": (config(vocab_size=400), (EMBEDDINGS, "[300, 16]", "[400, 16]")),
     "no positions": (config(max_position_embeddings=0), ("max_position_embeddings", "'0'")),
+    "too many positions": (
+        config(max_position_embeddings=2**40),
+        ("config.json", "max_position_embeddings", str(2**40)),
+    ),
+    "an infinite epsilon": (config(rms_norm_eps=float("inf")), ("config.json", "rms_norm_eps", "inf")),
+    "an epsilon beyond numbers": (content_of("rms_norm_eps", "1e400"), ("config.json", "rms_norm_eps", "inf")),
+    "an epsilon that is none": (config(rms_norm_eps=float("nan")), ("config.json", "rms_norm_eps", "nan")),
+    "a negative epsilon": (config(rms_norm_eps=-1e-6), ("config.json", "rms_norm_eps", "-1e-06")),
+    "a large epsilon": (config(layer_norm_epsilon=7.5), ("config.json", "layer_norm_epsilon", "7.5")),
+    "a nested NaN": (config(rope_scaling={"factor": float("nan")}), ("config.json", "factor", "nan")),
+    "a dropout above 1": (config(attention_dropout=1.5), ("config.json", "attention_dropout", "1.5")),
+    "a negative number of layers": (config(num_hidden_layers=-1), ("config.json", "num_hidden_layers", "-1")),
+    "an infinite temperature": (
+        content("generation_config.json", '{"temperature": Infinity}'),
+        ("generation_config.json", "temperature", "inf"),
+    ),
     "a broken tokenizer": (content("tokenizer.json", "[]"), ("tokenizer",)),
     "a template that reads a file": (template("{% include '/etc/passwd' %}"), ("chat template", "TypeError")),
     "a template that reads objects": (template("{{ ''.__class__.__mro__ }}"), ("chat template", "SecurityError")),

@@ -4,7 +4,7 @@ from collections.abc import Collection, Iterable, Iterator, Sequence
 from typing import NamedTuple
 
 from core.errors import BadFeedback
-from evaluation.evals.votes import VOTERS
+from evaluation.evals.votes import is_voter
 from feedback import store
 from feedback.rows import PreferenceRow
 from feedback.schema import FeedbackEvent
@@ -115,7 +115,7 @@ def _times(round: Round) -> dict[str, reports.Seconds]:
 def _votes(record: TrainingRecord) -> list[FeedbackEvent]:
     """The fresh votes of people on the pairs of the round. If it was reopened, earlier votes are on other pairs."""
     name, votes = _batch(record.round), store.events(record.round.workspace.votes, {record.round.number})
-    return [vote for vote in votes if name and vote.batch_id == name and vote.annotator_type in VOTERS]
+    return [vote for vote in votes if name and vote.batch_id == name and is_voter(vote)]
 
 
 def _batch(round: Round) -> str | None:

@@ -68,8 +68,9 @@ def _gates(verdict: Verdict | None) -> Iterator[str]:
 
 def _votes(params: Values, metrics: Mapping[str, float]) -> Iterator[str]:
     annotator = (params["vote"].get("annotator") or {}).get("use")
-    if VOTES.full in metrics and annotator and _simulated(annotator):
-        yield "The fresh votes come from a simulated annotator. No person has judged its answers."
+    source = _source(annotator) if annotator else None
+    if VOTES.full in metrics and source and source.simulated:
+        yield f"The fresh votes come from a {source.votes_of}. No person has judged its answers."
     if WIN_RATE.full in metrics:
         _, low, high = (metrics[name] for name in WIN_RATE.interval)
         width = 100 * (high - low)
@@ -81,8 +82,8 @@ def _votes(params: Values, metrics: Mapping[str, float]) -> Iterator[str]:
         yield f"{small:.0f} slices had too few votes to be reported; quality on them is unknown."
 
 
-def _simulated(source: str) -> bool:
-    return cast(type[Source], find("feedback.sources", source)).simulated
+def _source(name: str) -> type[Source]:
+    return cast(type[Source], find("feedback.sources", name))
 
 
 def _unmeasured(metrics: Mapping[str, float]) -> Iterator[str]:

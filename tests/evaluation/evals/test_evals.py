@@ -10,7 +10,7 @@ from hypothesis import strategies as st
 
 from core import plugins
 from core.errors import BadFeedback
-from evaluation.evals import CHAMPION, Evaluation
+from evaluation.evals import CHAMPION, Evaluation, is_oracle
 from evaluation.evals.answers import AnswerStatistics
 from evaluation.evals.diversity import Diversity, counts, distinct, distinct_ratio, rarefied, self_bleu
 from evaluation.evals.judge import Judge
@@ -18,13 +18,16 @@ from evaluation.evals.refusals import Refusals
 from evaluation.evals.reward_model import RewardModelAccuracy, ceiling, length_correlation, non_tied, over_length
 from evaluation.evals.safety import Safety
 from evaluation.evals.slices import Slices
-from evaluation.evals.true_utility import TrueUtility
+from evaluation.evals.true_utility import TRUE_GAIN, TRUE_UTILITY, TRUE_UTILITY_CHAMPION, TrueUtility
 from evaluation.evals.votes import Votes, count
 from evaluation.gates.win_rate import WinRateGate
 from evaluation.statistics.intervals import bootstrap
 from evaluation.statistics.outcomes import wins
 from evaluation.verdict import GateInputs
 from feedback import world
+from feedback.rule_probes import RuleProbes
+from feedback.rules import Rule
+from feedback.schema import Prompt
 from feedback.world.probes import WorldProbes
 from tests.evaluation.compared import NOBODY, answers, holdout, pairs, vote
 
@@ -64,6 +67,12 @@ def test_votes_of_models_do_not_count() -> None:
     cast = [vote("a", 1, 2, annotator="ai"), vote("a", 1, 2).model_copy(update={"status": "withdrawn"})]
     assert Votes().run(NOBODY, NOBODY, holdout(votes=cast)) == {}
     assert len(count([vote("a", 1, 2, annotator="simulated")])["overall"]) == 1
+
+
+def test_votes_of_the_source_rule_count_and_those_of_other_programs_do_not() -> None:
+    by_a_program = vote("a", 1, 2, annotator="rule")
+    assert count([by_a_program]) == {}
+    assert len(count([by_a_program.model_copy(update={"source": "rule"})])["overall"]) == 1
 
 
 def test_a_vote_on_other_models_is_refused() -> None:
@@ -267,12 +276,31 @@ def test_true_utility_is_the_worlds() -> None:
     held_out = holdout(prompts=[*texts, "not of this world"])
     metrics = TrueUtility().run(ours, answers([""] * 4), held_out._replace(probes=WorldProbes()))
     empty = np.mean([world.utility(request, "") for request in requests])
-    assert {*metrics} == {name for metric in TrueUtility.oracle for name in metric.names}
+    assert {*metrics} == {name for metric in (TRUE_UTILITY, TRUE_UTILITY_CHAMPION, TRUE_GAIN) for name in metric.names}
     assert metrics["true_utility"] == pytest.approx(3)
     assert metrics["true_gain"] == pytest.approx(3 - empty)
     foreign = holdout(prompts=["not of this world"])
     assert TrueUtility().run(ours, ours, foreign._replace(probes=WorldProbes())) == {}
     assert TrueUtility().run(ours, ours, held_out) == {}  # no source knows the utility
+
+
+def test_the_base_rates_of_a_rule() -> None:
+    ours, theirs = (
+        answers(["You can do it, and you will do it well."] * 2),
+        answers(["Yes.", "You did it\nvery well today, as you said."]),
+    )
+    metrics = TrueUtility().run(ours, theirs, holdout(prompts=["a", "b"])._replace(probes=RuleProbes(_Lines())))
+    assert metrics["true_gain"] == pytest.approx(0.5)
+    assert (metrics["component_one_line"], metrics["champion_component_one_line"]) == (1.0, 0.5)
+    assert not any(is_oracle(name) for name in ("evaluate/win_rate", "reward/component_one_line"))
+    assert all(is_oracle(f"evaluate/{name}") for name in metrics)
+
+
+class _Lines(Rule):
+    """A rule for this test."""
+
+    def degrees(self, prompt: Prompt, answer: str) -> dict[str, float]:
+        return {"one line": float("\n" not in answer)}
 
 
 def test_metrics_work_without_a_hub_and_leave_nothing_behind(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:

@@ -142,6 +142,9 @@ def test_limits_come_from_the_records() -> None:
         assert [sentence for sentence in sentences if all(part in sentence for part in parts)], parts
     assert not any("commit" in sentence for sentence in sentences)
     assert not any("Not measured: how often red-team prompts" in sentence for sentence in sentences)
+    by_a_rule = {"policy": {"use": "ppo"}, "vote": {"annotator": {"use": "rule"}}}
+    named = limits(facts(inputs=facts().inputs.model_copy(update={"params": by_a_rule})))
+    assert "The fresh votes come from a rule. No person has judged its answers." in named
     dirty = limits(facts(opened=OPENED.model_copy(update={"dirty": True})))
     assert any("uncommitted changes" in sentence for sentence in dirty)
 

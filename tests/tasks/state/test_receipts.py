@@ -11,7 +11,7 @@ import pytest
 
 from core.errors import BadFeedback, Damaged
 from core.files import digest
-from feedback import store
+from feedback import canonical, live, store
 from feedback.schema import FeedbackEvent, RejectedRecord, event_id
 from feedback.sources import Intake
 from feedback.trust import Trust
@@ -363,3 +363,44 @@ def test_one_unreadable_file_from_outside_stops_nothing(workspace: Workspace, tm
         if isinstance(record, RejectedRecord)
     ]
     assert (rejected.where, "root:" in rejected.reason) == ("deep.jsonl", False)
+
+
+def test_with_lost_receipts_no_file_counts_as_imported(workspace: Workspace, caplog: pytest.LogCaptureFixture) -> None:
+    imported(workspace, BO)
+    [file] = intake.waiting(workspace)
+    forged = lines(workspace.root.parent / "x.jsonl", BO | {"annotator_id": "ana"})
+    forged.rename(workspace.inbox / f"{digest(forged)[:16]}.jsonl")
+    workspace.inbox_receipts.unlink()
+    assert levels(workspace) == [Trust.OUTSIDE, Trust.OUTSIDE]
+    at(workspace.root)
+    [warning] = caplog.messages
+    assert [fact for fact in ("inbox.receipts", "2 files", file.name, "import them again") if fact not in warning] == []
+    assert levels(workspace) == [Trust.OUTSIDE, Trust.OUTSIDE], "and it stays so"
+    at(workspace.root)
+    assert caplog.messages == [warning], "said once"
+
+
+ANSWERED = {
+    "kind": "binary",
+    "prompt": "Is it open?",
+    "responses": [{"messages": "Go away.", "model": "policy", "model_version": "7"}],
+    "judgements": [{"scores": [0]}],
+}
+
+
+def test_nobody_outside_attributes_an_answer_to_a_version(workspace: Workspace) -> None:
+    dropped(workspace, "by-hand.jsonl", ANSWERED)
+    event = next(iter(intake.inbox_events(workspace)))
+    receive(workspace, [canonical.event(ANSWERED, {"source": "chat", "source_id": "1"})], "eve")
+    assert live.opinions(intake.waiting_events(workspace)) == []
+    assert event.extra["ignored_fields"] == {"responses.model": ["policy"], "responses.model_version": ["7"]}
+    next_round(workspace)
+    stored = store.events(workspace.feedback)
+    assert [response.model_version for event in stored for response in event.responses] == [None, None]
+
+
+def test_an_operator_and_a_service_that_answered_do(workspace: Workspace) -> None:
+    imported(workspace, ANSWERED)
+    received = canonical.event(ANSWERED | {"prompt": "Is it late?"}, {"source": "chat", "source_id": "1"})
+    receive(workspace, [received], "eve", attributed=True)
+    assert [opinion.version for opinion in live.opinions(intake.waiting_events(workspace))] == ["7", "7"]
