@@ -111,5 +111,5 @@ def test_rounds_with_adapters_continue_the_champions_adapter(workspace: Workspac
         assert {"adapter.json", "adapter.safetensors"} <= files
         assert "model.safetensors" not in files
     assert (workspace.champion / "adapter.json").exists()
-    assert first.record.number == 1
-    assert second.record.number == 2
+    assert first.number == 1
+    assert second.number == 2
