@@ -2,18 +2,15 @@
 
 import re
 from collections.abc import Iterator
-from datetime import UTC, datetime
 
 from tasks.doctor.diagnosis import Diagnosis, Severity, error, note, path
-from tasks.registry import consistency
-from tasks.registry.consistency import Disagreement, RegistryState
-from tasks.registry.versions import ModelVersion
+from tasks.registry import consistency, unloaded
+from tasks.registry.consistency import Disagreement
 from tasks.state import records
 from tasks.state.workspace import Workspace
-from tasks.tools import mlflow_reading, tracking
-from tasks.tools.mlflow_reading import RegistryEntry, Unreadable
+from tasks.tools import tracking
+from tasks.tools.mlflow_reading import Unreadable
 
-_UNKNOWN = datetime.fromtimestamp(0, UTC)
 _REASON = "--reason 'found by rounds doctor'"
 
 
@@ -33,28 +30,13 @@ def check(workspace: Workspace) -> Iterator[Diagnosis]:
             yield error(f"{problem}; restore the log and its .head file from a backup")
         return
     try:
-        state = _registry(workspace)
+        state = unloaded.registry_state(workspace)
     except Unreadable:
         for problem in consistency.problems(workspace):
             yield error(problem)
         raise
     for each in consistency.compare(consistency.recorded(workspace, ()), state):
         yield Diagnosis(Severity(each.severity), _text(each), _command(workspace, each))
-
-
-def _registry(workspace: Workspace) -> RegistryState:
-    """What MLflow has, read without MLflow."""
-    models = {name: mlflow_reading.registered(workspace, name) for name in ("policy", "reward")}
-    versions = [_version(name, each) for name, model in models.items() for each in model.versions]
-    return RegistryState(tuple(version for version in versions if version), models["policy"].alias)
-
-
-def _version(name: str, entry: RegistryEntry) -> ModelVersion | None:
-    """The version; None if no round registered it."""
-    tags = entry.tags
-    if not tags.keys() >= {"round_key", "round", "digest"}:
-        return None
-    return ModelVersion(name, entry.version, int(tags["round"]), entry.run_id, tags["digest"], tags, _UNKNOWN)
 
 
 def _text(disagreement: Disagreement) -> str:

@@ -1,0 +1,41 @@
+"""What log, records and registry disagree on, found without importing MLflow, which takes seconds."""
+
+from datetime import UTC, datetime
+
+from tasks.registry import consistency
+from tasks.registry.consistency import Disagreement, RegistryState
+from tasks.registry.versions import ModelVersion
+from tasks.state.workspace import Workspace
+from tasks.tools import mlflow_reading
+from tasks.tools.mlflow_reading import RegistryEntry
+
+_UNKNOWN = datetime.fromtimestamp(0, UTC)
+
+
+def differences(workspace: Workspace) -> list[Disagreement]:
+    """As `consistency.inspect`, but for lines that only the copy of the log in MLflow has.
+
+    Raises:
+        Unreadable: MLflow cannot be read.
+        Damaged: a record or the audit log's side file cannot be read.
+    """
+    return consistency.compare(consistency.recorded(workspace, ()), registry_state(workspace))
+
+
+def registry_state(workspace: Workspace) -> RegistryState:
+    """What the registry has.
+
+    Raises:
+        Unreadable: MLflow cannot be read.
+    """
+    models = {name: mlflow_reading.registered(workspace, name) for name in ("policy", "reward")}
+    versions = [_version(name, each) for name, model in models.items() for each in model.versions]
+    return RegistryState(tuple(version for version in versions if version), models["policy"].alias)
+
+
+def _version(name: str, entry: RegistryEntry) -> ModelVersion | None:
+    """The version; None if no round registered it."""
+    tags = entry.tags
+    if not tags.keys() >= {"round_key", "round", "digest"}:
+        return None
+    return ModelVersion(name, entry.version, int(tags["round"]), entry.run_id, tags["digest"], tags, _UNKNOWN)
