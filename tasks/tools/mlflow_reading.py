@@ -119,7 +119,7 @@ def _cure(error: sqlite3.Error) -> str:
         case sqlite3.SQLITE_BUSY | sqlite3.SQLITE_LOCKED:
             return "another process is writing to it; try again when it has ended"
         case sqlite3.SQLITE_CANTOPEN | sqlite3.SQLITE_PERM | sqlite3.SQLITE_READONLY:
-            return "let this user read the file and its folder"
+            return "make the file and its folder readable for this user"
         case sqlite3.SQLITE_FULL:
             return "free some space on its disk"
     return "restore it from a backup with `rounds restore`"
