@@ -90,9 +90,7 @@ def with_generate(model: PreTrainedModel, prompts: Sequence[list[int]]) -> int:
     """Sample with `generate`; the number of answer tokens."""
     width = max(map(len, prompts))
     ids = torch.tensor([[0] * (width - len(prompt)) + prompt for prompt in prompts], device=model.device)
-    out: Any = model.generate(  # type: ignore[operator]
-        ids, attention_mask=(ids != 0).long(), generation_config=generation_of(model)
-    )
+    out: Any = model.generate(ids, attention_mask=(ids != 0).long(), generation_config=generation_of(model))
     ends = set(ends_of(model))
     rows = out[:, width:].tolist()
     return sum(next((i for i, token in enumerate(row) if token in ends), len(row) - 1) + 1 for row in rows)
@@ -101,7 +99,7 @@ def with_generate(model: PreTrainedModel, prompts: Sequence[list[int]]) -> int:
 def with_generate_batch(model: PreTrainedModel, prompts: Sequence[list[int]]) -> int:
     """Sample with continuous batching; the number of answer tokens."""
     blocks = ContinuousBatchingConfig(page_size=32, num_blocks=4 * len(prompts), max_batch_tokens=1024)
-    out: Any = model.generate_batch(  # type: ignore[operator]
+    out: Any = model.generate_batch(
         list(prompts), generation_config=generation_of(model), continuous_batching_config=blocks, progress_bar=False
     )
     return sum(len(answer.generated_tokens) for answer in out.values())
@@ -142,7 +140,8 @@ def limit(model: PreTrainedModel, batch: int, speed: float) -> float:
     head = config.hidden_size // config.num_attention_heads
     per_token = 2 * config.num_hidden_layers * config.num_key_value_heads * head * size
     weights = sum(weight.numel() for weight in model.parameters()) * size
-    return batch * speed / (weights + batch * (PROMPT + LIMIT / 2) * per_token)
+    tokens: float = batch * speed / (weights + batch * (PROMPT + LIMIT / 2) * per_token)
+    return tokens
 
 
 def measure(model: PreTrainedModel, batches: Sequence[int], continuous: Sequence[int], times: int) -> list[Speed]:
@@ -163,13 +162,13 @@ def measure(model: PreTrainedModel, batches: Sequence[int], continuous: Sequence
 def table(speeds: Sequence[Speed]) -> str:
     """The result as Markdown."""
     batches = sorted({speed.batch for speed in speeds})
-    found = {(speed.way, speed.batch): speed for speed in speeds}
+    cell = {(speed.way, speed.batch): speed for speed in speeds}
     lines = [
         f"| tokens per second | {' | '.join(f'batch {batch}' for batch in batches)} |",
         "|---" * (len(batches) + 1) + "|",
     ]
     for way in dict.fromkeys(speed.way for speed in speeds):
-        cells = (f"{found[way, batch].tokens:,.0f}" if (way, batch) in found else "–" for batch in batches)
+        cells = (f"{cell[way, batch].tokens:,.0f}" if (way, batch) in cell else "–" for batch in batches)
         lines.append(f"| {way} | {' | '.join(cells)} |")
     limits = (next(speed.limit for speed in speeds if speed.batch == batch) for batch in batches)
     return "\n".join([*lines, f"| bandwidth limit | {' | '.join(f'{value:,.0f}' for value in limits)} |"])

@@ -73,7 +73,7 @@ def can_merge(cache: DynamicCache) -> bool:
 
 def select(cache: DynamicCache, rows: Tensor) -> None:
     """Keep the rows with these indices, in place. Unlike `batch_select_indices`, all kinds of layers have this."""
-    cache.reorder_cache(rows)  # type: ignore[no-untyped-call, arg-type]
+    cache.reorder_cache(rows)
 
 
 def merge(cache: DynamicCache, other: DynamicCache) -> None:
@@ -116,7 +116,7 @@ def _widen(states: Tensor, columns: int) -> Tensor:
 def _accepted(model: PreTrainedModel) -> frozenset[str]:
     """The parameters of the forward pass; those of the base model, where peft wraps it."""
     base = model.get_base_model() if hasattr(model, "get_base_model") else model
-    return _parameters(type(base))
+    return _parameters(type(base))  # type: ignore[arg-type]
 
 
 @lru_cache(maxsize=64)

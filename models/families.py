@@ -60,7 +60,8 @@ def check(config: PreTrainedConfig, source: str, logprobs: Logprobs) -> None:
         BadModel: they differ, or decoding fails.
     """
     text = config.get_text_config(decoder=True)
-    problem = _problem(type(text), text.to_json_string(use_diff=False), logprobs)
+    fields = text.to_json_string(use_diff=False)
+    problem = _problem(type(text), fields, logprobs)  # type: ignore[arg-type]
     if problem:
         raise BadModel(
             f"{source}: models of the type {text.model_type} cannot be trained: {problem}. Name a base of another type "

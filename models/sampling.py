@@ -24,7 +24,7 @@ def draw_in_blocks(logprobs: Tensor, uniforms: Tensor) -> Tensor:
     Sums in float32 are not exact enough: computed in parallel they can decrease, and draw a token of probability 0.
     """
     width = -logprobs.shape[1] % BLOCK
-    blocks = torch.nn.functional.pad(logprobs.exp(), (0, width)).unflatten(1, (-1, BLOCK))  # (B, blocks, BLOCK)
+    blocks = torch.nn.functional.pad(logprobs.exp(), (0, width)).reshape(len(logprobs), -1, BLOCK)  # (B, blocks, BLOCK)
     ends = blocks.sum(dim=-1, dtype=torch.float64).cumsum(dim=-1)  # (B, blocks)
     threshold = uniforms[:, None] * ends[:, -1:]  # (B, 1)
     block = torch.searchsorted(ends, threshold, right=True).clamp(max=ends.shape[1] - 1)  # (B, 1)

@@ -2,6 +2,7 @@ import pytest
 import torch
 from torch import Tensor
 from transformers import DynamicCache, PreTrainedModel
+from transformers.cache_utils import DynamicLayer
 
 from models import caches
 from tests.models import families
@@ -64,7 +65,7 @@ def test_recurrent_layers_are_known_before_the_first_token() -> None:
 
 
 def test_a_layer_of_an_unknown_kind_is_not_merged() -> None:
-    class Compressed(caches.DynamicLayer):
+    class Compressed(DynamicLayer):  # type: ignore[misc]
         """Stores something beside keys and values."""
 
     cache = DynamicCache(config=families.config("llama"))

@@ -1,12 +1,20 @@
+from pathlib import Path
 from typing import Any
 
 import pytest
 import torch
-from transformers import CONFIG_MAPPING, AutoConfig, AutoModelForCausalLM, LlamaConfig, LlamaForCausalLM
+from transformers import (
+    CONFIG_MAPPING,
+    AutoConfig,
+    AutoModelForCausalLM,
+    LlamaConfig,
+    LlamaForCausalLM,
+    PreTrainedTokenizerFast,
+)
 
 from core.errors import BadModel
 from models import families
-from models.policy import response_logprobs
+from models.policy import ModelSettings, check_base, response_logprobs
 from tests.models import families as shapes
 
 REAL: dict[str, dict[str, Any]] = {
@@ -91,6 +99,14 @@ def test_a_family_with_a_wrong_cache_is_refused_by_name() -> None:
         families.check(WrongConfig(num_hidden_layers=3), "some/base", response_logprobs)
     message = str(raised.value)
     assert all(fact in message for fact in ("some/base", "wrong_llama", "nats", "0.001", "model.base"))
+
+
+def test_it_is_refused_before_a_round_starts(tmp_path: Path, tokenizer: PreTrainedTokenizerFast) -> None:
+    shape = {"vocab_size": 300, "hidden_size": 16, "intermediate_size": 32, "num_attention_heads": 2}
+    WrongLlama(WrongConfig(**shape, num_hidden_layers=2)).save_pretrained(tmp_path / "base")
+    tokenizer.save_pretrained(tmp_path / "base")
+    with pytest.raises(BadModel, match="wrong_llama"):
+        check_base(ModelSettings(base=str(tmp_path / "base")), tmp_path / "no-champion")
 
 
 def test_a_family_that_cannot_decode_is_refused_by_name() -> None:
