@@ -200,7 +200,7 @@ def adapted(llama: PreTrainedModel) -> PreTrainedModel:
     for name, weight in model.named_parameters():
         if "lora_" in name:
             weight.data.copy_(torch.randn(weight.shape, generator=noise) * 0.3)
-    return model.eval()  # type: ignore[return-value]
+    return model.eval()
 
 
 def test_rows_with_different_adapters_in_one_batch_answer_as_alone(adapted: PreTrainedModel) -> None:

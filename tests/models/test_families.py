@@ -33,11 +33,11 @@ REAL: dict[str, dict[str, Any]] = {
 """Model types with the shapes of their configuration's defaults, which are those of published models."""
 
 
-class WrongConfig(LlamaConfig):
+class WrongConfig(LlamaConfig):  # type: ignore[misc]
     model_type = "wrong_llama"
 
 
-class WrongLlama(LlamaForCausalLM):
+class WrongLlama(LlamaForCausalLM):  # type: ignore[misc]
     """Loses the position of a token that is appended to a cache."""
 
     config_class = WrongConfig
@@ -48,11 +48,11 @@ class WrongLlama(LlamaForCausalLM):
         return super().forward(input_ids, attention_mask, position_ids, **more)
 
 
-class FailingConfig(LlamaConfig):
+class FailingConfig(LlamaConfig):  # type: ignore[misc]
     model_type = "failing_llama"
 
 
-class FailingLlama(LlamaForCausalLM):
+class FailingLlama(LlamaForCausalLM):  # type: ignore[misc]
     config_class = FailingConfig
 
     def forward(self, *args: Any, **kwargs: Any) -> Any:
