@@ -25,7 +25,7 @@ from transformers import GenerationConfig, LlamaConfig, LlamaForCausalLM, PreTra
 from transformers.generation import ContinuousBatchingConfig
 
 from core.files import write_json, write_text
-from models.decoding import IMMEDIATELY, SELDOM, Decoder, Pace, Request, decode, seeded_uniforms
+from models.decoding import IMMEDIATELY, SELDOM, DecodingLoop, DecodingRequest, Pace, decode, seeded_uniforms
 from tasks.state.workspace import PROJECT
 
 RESULTS = PROJECT / "benchmarks" / "results"
@@ -34,7 +34,7 @@ PROMPT = 24
 LIMIT = 48
 SHAPES = {
     "tiny": {"vocab_size": 1024, "hidden_size": 96, "num_hidden_layers": 2, "intermediate_size": 256},
-    "small": {"vocab_size": 32_000, "hidden_size": 384, "num_hidden_layers": 4, "intermediate_size": 1024},
+    "small": {"vocab_size": 8192, "hidden_size": 288, "num_hidden_layers": 4, "intermediate_size": 768},
     "135M": {"vocab_size": 49_152, "hidden_size": 576, "num_hidden_layers": 30, "intermediate_size": 1536},
 }
 OURS: dict[str, Pace] = {"ours, rows removed immediately": IMMEDIATELY, "ours, every 8 steps from half": SELDOM}
@@ -75,8 +75,8 @@ def ends_of(model: PreTrainedModel) -> list[int]:
 
 def with_ours(model: PreTrainedModel, prompts: Sequence[list[int]], pace: Pace) -> int:
     """Sample with the decoding loop of the project; the number of answer tokens."""
-    requests = [Request(prompt, LIMIT, seeded_uniforms(LIMIT, row)) for row, prompt in enumerate(prompts)]
-    return sum(len(answer.ids) for answer in decode(Decoder(model, ends_of(model), 0, pace), requests))
+    requests = [DecodingRequest(prompt, LIMIT, seeded_uniforms(LIMIT, row)) for row, prompt in enumerate(prompts)]
+    return sum(len(answer.ids) for answer in decode(DecodingLoop(model, ends_of(model), 0, pace), requests))
 
 
 def generation_of(model: PreTrainedModel) -> GenerationConfig:
@@ -155,6 +155,7 @@ def measure(model: PreTrainedModel, batches: Sequence[int], continuous: Sequence
                 start = seconds(model.device)
                 tokens = sample(model, prompts)
                 runs.setdefault(name, []).append(tokens / (seconds(model.device) - start))
+            print(f"batch {batch}, run {run}:", {name: round(rates[-1]) for name, rates in runs.items()}, flush=True)
         result += [Speed(name, batch, median(rates[1:]), limit(model, batch, speed)) for name, rates in runs.items()]
     return result
 

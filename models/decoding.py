@@ -17,7 +17,7 @@ from models import caches
 from models.sampling import draw
 
 
-class Request(NamedTuple):
+class DecodingRequest(NamedTuple):
     """A prompt to answer."""
 
     prompt: Sequence[int]
@@ -57,7 +57,7 @@ SELDOM = Pace(8, 0.5)
 @dataclass
 class _Row:
     ticket: int
-    request: Request
+    request: DecodingRequest
     answer: SampledAnswer = field(default_factory=lambda: SampledAnswer([], []))
     ended: bool = False
 
@@ -182,7 +182,7 @@ class _Batch:
             caches.trim(self.cache, columns)
 
 
-class Decoder:
+class DecodingLoop:
     """Decodes requests that come and go. Not thread-safe: one thread calls `admit`, `withdraw` and `step`."""
 
     def __init__(self, model: PreTrainedModel, end_ids: Sequence[int], pad_id: int, pace: Pace | None = None) -> None:
@@ -203,7 +203,7 @@ class Decoder:
         return len(self._batches)
 
     @torch.no_grad()
-    def admit(self, requests: Sequence[Request]) -> list[int]:
+    def admit(self, requests: Sequence[DecodingRequest]) -> list[int]:
         """Process the prompts, and add them to the running batch. Returns a ticket per request.
 
         The first requests are one batch, padded on the left. Models with recurrent layers process prompts of equal
@@ -273,7 +273,7 @@ class Decoder:
         batch.remove_ended(remove_from)
 
 
-def decode(decoder: Decoder, requests: Sequence[Request]) -> list[SampledAnswer]:
+def decode(decoder: DecodingLoop, requests: Sequence[DecodingRequest]) -> list[SampledAnswer]:
     """The answers to the requests, in their order, from a decoder that decodes nothing else."""
     tickets, answers = decoder.admit(requests), dict[int, SampledAnswer]()
     while decoder.active:
@@ -286,7 +286,7 @@ def seeded_uniforms(limit: int, seed: int) -> Tensor:
     return torch.rand(limit, dtype=torch.float64, generator=torch.Generator().manual_seed(seed))
 
 
-def _uniforms(requests: Sequence[Request]) -> Tensor:
+def _uniforms(requests: Sequence[DecodingRequest]) -> Tensor:
     """The random numbers of all rows, (B, limit) float64; -1 where a row takes the most likely tokens."""
     rows = [
         torch.full((row.limit,), -1.0, dtype=torch.float64) if row.uniforms is None else row.uniforms

@@ -16,7 +16,7 @@ from torch import Tensor
 from transformers import AutoModelForCausalLM, PreTrainedConfig, PreTrainedModel
 
 from core.errors import BadModel
-from models.decoding import Decoder, Request, SampledAnswer, seeded_uniforms
+from models.decoding import DecodingLoop, DecodingRequest, SampledAnswer, seeded_uniforms
 from models.tokens import Batch, pad
 
 LIMIT = 1e-3
@@ -84,10 +84,10 @@ def mismatch(model: PreTrainedModel, logprobs: Logprobs) -> float:
 
 def _decode(model: PreTrainedModel) -> list[SampledAnswer]:
     requests = [
-        Request(prompt, limit, seeded_uniforms(limit, index))
+        DecodingRequest(prompt, limit, seeded_uniforms(limit, index))
         for index, (prompt, limit) in enumerate(zip(_PROMPTS, _LIMITS, strict=True))
     ]
-    decoder = Decoder(model, [], 0)
+    decoder = DecodingLoop(model, [], 0)
     tickets = decoder.admit(requests[:2])
     answers = decoder.step()
     tickets += decoder.admit(requests[2:])

@@ -13,7 +13,7 @@ from torch import Tensor
 
 from core.log import Log, ignore
 from core.settings import BaseSettings
-from models.decoding import Decoder, Request, SampledAnswer, decode
+from models.decoding import DecodingLoop, DecodingRequest, SampledAnswer, decode
 from models.policy import Policy
 from models.tokens import Batch, by_length, decode_answer, pad
 
@@ -57,10 +57,10 @@ def sample(
     uniforms = torch.rand(len(prompts), limit, dtype=torch.float64, generator=generator)
     answers: dict[int, SampledAnswer] = {}
     batches = by_length([len(prompt) for prompt in prompts], sampling.batch, None)
-    decoder = Decoder(policy.model, policy.end_ids, policy.tokenizer.pad_token_id)
+    decoder = DecodingLoop(policy.model, policy.end_ids, policy.tokenizer.pad_token_id)
     for step, rows in enumerate(batches):
         requests = [
-            Request(prompts[row], limit, None if greedy else uniforms[row], sampling.temperature, adapter)
+            DecodingRequest(prompts[row], limit, None if greedy else uniforms[row], sampling.temperature, adapter)
             for row in rows
         ]
         answers.update(zip(rows, decode(decoder, requests), strict=True))

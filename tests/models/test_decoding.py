@@ -9,7 +9,16 @@ from torch import Tensor
 from transformers import DynamicCache, PreTrainedModel
 
 from models.caches import BASE
-from models.decoding import IMMEDIATELY, SELDOM, Decoder, Pace, Request, SampledAnswer, decode, seeded_uniforms
+from models.decoding import (
+    IMMEDIATELY,
+    SELDOM,
+    DecodingLoop,
+    DecodingRequest,
+    Pace,
+    SampledAnswer,
+    decode,
+    seeded_uniforms,
+)
 from models.policy import Policy, response_logprobs
 from models.rollout import SamplingSettings, sample
 from models.seeding import generator
@@ -26,14 +35,14 @@ def llama() -> PreTrainedModel:
     return families.model("llama")
 
 
-def decoder(model: PreTrainedModel, pace: Pace | None = None) -> Decoder:
-    return Decoder(model, families.END_IDS, 0, pace)
+def decoder(model: PreTrainedModel, pace: Pace | None = None) -> DecodingLoop:
+    return DecodingLoop(model, families.END_IDS, 0, pace)
 
 
-def requests(adapters: Sequence[str | None] = (None,) * 5, temperature: float = 1.0) -> list[Request]:
+def requests(adapters: Sequence[str | None] = (None,) * 5, temperature: float = 1.0) -> list[DecodingRequest]:
     rows = zip(PROMPTS, LIMITS, adapters, strict=True)
     return [
-        Request(prompt, limit, seeded_uniforms(limit, index), temperature, adapter)
+        DecodingRequest(prompt, limit, seeded_uniforms(limit, index), temperature, adapter)
         for index, (prompt, limit, adapter) in enumerate(rows)
     ]
 
@@ -42,11 +51,11 @@ def ids(answers: Sequence[SampledAnswer]) -> list[list[int]]:
     return [answer.ids for answer in answers]
 
 
-def one_after_the_other(model: PreTrainedModel, rows: Sequence[Request]) -> list[SampledAnswer]:
+def one_after_the_other(model: PreTrainedModel, rows: Sequence[DecodingRequest]) -> list[SampledAnswer]:
     return [decode(decoder(model), [row])[0] for row in rows]
 
 
-def arriving(model: PreTrainedModel, rows: Sequence[Request], pace: Pace | None = None) -> list[SampledAnswer]:
+def arriving(model: PreTrainedModel, rows: Sequence[DecodingRequest], pace: Pace | None = None) -> list[SampledAnswer]:
     """Each request arrives two steps after the one before."""
     running, tickets = decoder(model, pace), list[int]()
     answers: dict[int, SampledAnswer] = {}
@@ -156,7 +165,7 @@ def test_the_last_withdrawn_request_leaves_an_empty_decoder(llama: PreTrainedMod
 def test_a_batch_that_never_empties_does_not_grow(llama: PreTrainedModel) -> None:
     running = decoder(llama, IMMEDIATELY)
     for arrival in range(30):
-        running.admit([Request([50, 51], 4, seeded_uniforms(4, arrival))])
+        running.admit([DecodingRequest([50, 51], 4, seeded_uniforms(4, arrival))])
         running.step()
     [batch] = running._batches
     assert batch.cache.get_seq_length() <= 6
