@@ -197,9 +197,9 @@ def main() -> None:
     typed += f"--continuous {' '.join(map(str, chosen.continuous))} --times {chosen.times}"
     weights = sum(weight.numel() for weight in model.parameters()) / 1e6
     about = (
-        f"A random Llama with {weights:.1f} million weights, float32; prompts of 16 to 32 tokens, answers of at most"
+        f"A random Llama with {weights:.1f} million weights, float32; prompts of 16 to 32 tokens, answers of at most "
     )
-    about += f" {LIMIT} tokens, of which 4 % end an answer."
+    about += f"{LIMIT}\ntokens; 4 % of the vocabulary ends an answer. The load is that of all programs on the machine."
     write_text(RESULTS / "rollout.md", f"# Speed of sampling\n\n{facts};\n`{typed}`\n\n{about}\n\n{text}\n")
     write_json(RESULTS / "rollout.json", {"facts": facts, "command": typed, "speeds": [s._asdict() for s in speeds]})
 
