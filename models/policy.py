@@ -15,7 +15,7 @@ from transformers.utils import logging
 from core.errors import BadModel, BadParams
 from core.files import replacing
 from core.settings import BaseSettings
-from models import base_files, rendering, scratch
+from models import base_files, families, rendering, scratch
 from models import tokenizer as tokenizers
 from models.tokens import Batch
 
@@ -150,7 +150,8 @@ def check_base(base: ModelSettings, champion: Path) -> None:
     Raises:
         BadModel: the folder lacks configuration, safetensors or tokenizer, or they are damaged (`base_files`); the
             tokenizer is not the champion's, has no EOS token, or has more tokens than the model has embeddings; the
-            chat template fails (`rendering`); or the configuration does not describe the weights.
+            chat template fails (`rendering`); the configuration does not describe the weights; or decoding is wrong for
+            models of this type (`families`).
         BadParams: `width` is not a multiple of 2 × `heads`, or the token limits exceed the model's maximum positions.
     """
     if base.base == SCRATCH:
@@ -169,6 +170,7 @@ def check_base(base: ModelSettings, champion: Path) -> None:
     _check_tokenizer(base.base, config.get_text_config().vocab_size, tokenizer)
     _check_positions(config, base)
     _check_shapes(config, tensors, base.base)
+    families.check(config, base.base, response_logprobs)
     rendering.check(tokenizer, base.base)
 
 
