@@ -54,6 +54,8 @@ def main() -> None:
         console(stderr=True).print("Aborted.")
         sys.exit(interrupts.STATUS)
     except Exception as error:
+        if interrupts.interrupted():  # a library raised an error of its own when the interrupt arrived
+            sys.exit(interrupts.STATUS)
         known = _of_mlflow(error) or outages.explained(error)
         if known is None:
             raise  # a bug, or an error without a known cure

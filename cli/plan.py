@@ -18,7 +18,7 @@ WORDS = {
     "answer": "Nothing new: would print the record of round {}.",
     "continue": "Would continue round {}.",
     "open": "Would open round {}.",
-    "refuse": "Would refuse: round {} is open.",
+    "refuse": "Would refuse to run round {}.",
 }
 
 

@@ -38,12 +38,12 @@ def round_(
 ) -> None:
     """Run a round: continue an unfinished one, or start the next."""
     from tasks.rounds.first import workspace_for_round
-    from tasks.rounds.request import answered
+    from tasks.rounds.request import answer
 
     out = console()
     with out.status("Reading the parameters …"):  # takes seconds before a first round; on a terminal only
         workspace = workspace_for_round(folder, overrides or [])
-    record = None if new or reopen else answered(workspace, overrides or [])
+    record = None if new or reopen else answer(workspace, overrides or [])
     if record is not None:
         out.print("Nothing new since this round; use --new to start one anyway.", style="yellow")
         out.print(summary(record, workspace))

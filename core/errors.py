@@ -4,6 +4,7 @@ RoundsError
 ├── BadParams           an unknown knob, an invalid value, or options that exclude each other
 ├── BadFeedback         invalid feedback, or too little of it
 ├── BadModel            a base model or checkpoint that cannot be used
+│   └── RolloutMismatch the sampler's log-probabilities differ from those of the forward pass
 ├── BadWorkspace        a folder that is not a workspace, or a workspace in an inconsistent state
 │   ├── Damaged         a file of a workspace that is incomplete or invalid
 │   └── Inconsistent    audit log, records and registry contradict each other

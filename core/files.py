@@ -1,5 +1,6 @@
 """Atomic writes of files and folders (write beside the target, then rename), recovery after a crash, and digests."""
 
+import errno
 import hashlib
 import json
 import os
@@ -16,6 +17,20 @@ from core.errors import Damaged
 _LEFTOVER = re.compile(r"\.(?P<target>.+)\.(old|\w{8}\.draft)")
 """Names of temporary folders that `replacing` leaves after a kill: the old target, and drafts."""
 
+_OF_WRITING = (errno.ENOSPC, errno.EDQUOT, errno.EFBIG)
+"""What a write fails with on a full disk, beyond a quota, or beyond the limit of a file's size."""
+
+
+@contextmanager
+def named(target: Path) -> Iterator[None]:
+    """Add the path to an error of a full disk: writing to an open file raises one without a path."""
+    try:
+        yield
+    except OSError as error:
+        if error.errno in _OF_WRITING and error.filename is None:
+            error.filename = str(target)
+        raise
+
 
 @contextmanager
 def replacing(target: Path) -> Iterator[Path]:
@@ -29,8 +44,9 @@ def replacing(target: Path) -> Iterator[Path]:
     recover(target)
     draft = Path(tempfile.mkdtemp(prefix=f".{target.name}.", suffix=".draft", dir=target.parent)) / target.name
     try:
-        yield draft
-        _sync(draft)
+        with named(target):
+            yield draft
+            _sync(draft)
         if target.is_dir():
             target.rename(_old(target))
         draft.rename(target)

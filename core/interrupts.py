@@ -35,9 +35,14 @@ def end_in_time() -> None:
     atexit.register(_leave_if_interrupted)  # the first one runs last
 
 
+def interrupted() -> bool:
+    """Whether Ctrl-C has arrived. An error after that is its consequence, also where a library has renamed it."""
+    return bool(_INTERRUPTED)
+
+
 def _without_traceback(kind: type[BaseException], error: BaseException, trace: TracebackType | None) -> None:
     """Print an error that nothing has caught, unless it is an interrupt: where that arrived is of no interest."""
-    if not issubclass(kind, KeyboardInterrupt):
+    if not (issubclass(kind, KeyboardInterrupt) or interrupted()):
         sys.__excepthook__(kind, error, trace)
 
 

@@ -10,6 +10,7 @@ import traceback
 from types import TracebackType
 from typing import Any
 
+from core.interrupts import interrupted
 from core.private import make_new_files_private
 from core.proxies import exempt_loopback
 from core.shown import shown
@@ -44,6 +45,6 @@ def prepare(records: type[ShownRecord] | None = None) -> None:
 
 def _print_traceback(kind: type[BaseException], error: BaseException, trace: TracebackType | None) -> None:
     """The traceback of a bug, which quotes what the error is about; where an interrupt arrived is of no interest."""
-    if issubclass(kind, KeyboardInterrupt):
+    if issubclass(kind, KeyboardInterrupt) or interrupted():
         return
     sys.stderr.write(shown("".join(traceback.format_exception(kind, error, trace))))

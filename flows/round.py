@@ -16,7 +16,7 @@ from tasks.people import approval
 from tasks.people.waiting import WaitingForPeople
 from tasks.rounds import closing, opening
 from tasks.rounds.first import workspace_for_round
-from tasks.rounds.request import answered
+from tasks.rounds.request import answer
 from tasks.rounds.running import RunningRound
 from tasks.state import records
 from tasks.state.intake import count
@@ -95,7 +95,7 @@ def _round(
     if when_pending and not records.unfinished(workspace) and not (waiting := count(workspace, overrides)).enough:
         name_run(f"nothing to do: {waiting}")
         return None
-    if not new and (record := answered(workspace, overrides)) is not None:
+    if not new and (record := answer(workspace, overrides)) is not None:
         return record
     if reopen:
         opening.checked(workspace, overrides)  # a request that is refused must not cost the open round

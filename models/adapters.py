@@ -50,7 +50,7 @@ class AdapterSettings(BaseSettings):
     """Rank of the change of each matrix."""
     alpha: float = Field(16.0, gt=0)
     """The change is multiplied by alpha / rank."""
-    targets: Literal["all-linear"] | tuple[str, ...] = ALL_LINEAR
+    targets: Literal["all-linear"] | tuple[str, ...] = "all-linear"
     """Names of the layers that are changed, for example `[q_proj, v_proj]`; `all-linear` for all but the output
     layer."""
 
@@ -189,7 +189,7 @@ class SharedBase:
             return output
         waiting = _Waiting()
         self._waiting.add(waiting)
-        watched: Tensor = _Watch.apply(output, waiting)
+        watched: Tensor = _Watch.apply(output, waiting)  # type: ignore[no-untyped-call]
         return watched
 
     def train(self, name: str) -> None:

@@ -58,7 +58,7 @@ def token_logprobs(hidden: Tensor, tokens: Tensor, layer: OutputLayer, width: in
     size = max(CHUNK // (4 * width), 1)
     if len(tokens) <= size:
         return logprobs(hidden, tokens)
-    parts = zip(hidden.split(size), tokens.split(size), strict=True)
+    parts = zip(torch.split(hidden, size), torch.split(tokens, size), strict=True)
     return torch.cat([checkpoint(logprobs, *part, use_reentrant=False) for part in parts])
 
 

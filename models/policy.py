@@ -14,7 +14,7 @@ from transformers.utils import logging
 from core.errors import BadModel, BadParams
 from core.files import replacing
 from core.settings import BaseSettings
-from models import base_files, rendering, saved, scratch
+from models import base_files, families, rendering, saved, scratch
 from models import tokenizer as tokenizers
 from models.adapters import AdapterSettings
 from models.compute import IN_FLOAT32, Compute, Dtype, chosen, device
@@ -189,7 +189,8 @@ def check_base(base: ModelSettings, champion: Path) -> None:
     Raises:
         BadModel: the folder lacks configuration, safetensors or tokenizer, or they are damaged (`base_files`); the
             tokenizer is not the champion's, has no EOS token, or has more tokens than the model has embeddings; the
-            chat template fails (`rendering`); or the configuration does not describe the weights.
+            chat template fails (`rendering`); the configuration does not describe the weights; or decoding is wrong for
+            models of this type (`families`).
         BadParams: `width` is not a multiple of 2 × `heads`, or the token limits exceed the model's maximum positions.
     """
     if base.base == SCRATCH:
@@ -208,6 +209,7 @@ def check_base(base: ModelSettings, champion: Path) -> None:
     _check_tokenizer(base.base, config.get_text_config().vocab_size, tokenizer)
     _check_positions(config, base)
     _check_shapes(config, tensors, base.base)
+    families.check(config, base.base, lambda model, batch: WholeNetwork(model).logprobs(batch))
     rendering.check(tokenizer, base.base)
 
 

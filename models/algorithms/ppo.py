@@ -147,11 +147,12 @@ class PPO(Algorithm):
             # 1. rollout
             indices = draw(len(prompts), self.episodes, progress.iteration, seed)
             rollout = engine.sample([prompts[i] for i in indices], self.sampling, limit, progress.generator)
+            rollout, mismatch = engine.verified(rollout, self.sampling.temperature, progress.iteration, seed)
             progress.tokens += int(rollout.batch.response.sum())
             rollout_end = perf_counter()
             # 2. score
             scored = self._score(engine, rollout)
-            metrics = self._describe(engine, progress, rollout, scored)
+            metrics = self._describe(progress, rollout, scored) | {POLICY_ROLLOUT_MISMATCH: mismatch.max}
             if progress.controller.stops(metrics[POLICY_OBJECTIVE_KL]):
                 log({**metrics, POLICY_OBJECTIVE_KL_STOP: 1.0}, progress.iteration, self.steps)
                 break
@@ -190,10 +191,10 @@ class PPO(Algorithm):
         kl = k1(rollout.logprobs, engine.reference_logprobs(batch, self.sampling.temperature))  # (B, T)
         return ScoredRollout(scores, masked(kl, batch.response), engine.values(batch))
 
-    def _describe(self, engine: Engine, progress: Progress, rollout: Rollout, scored: ScoredRollout) -> Metrics:
+    def _describe(self, progress: Progress, rollout: Rollout, scored: ScoredRollout) -> Metrics:
         """Metrics of the rollout, computed before the update."""
         batch = rollout.batch
-        metrics: Metrics = {
+        return {
             POLICY_OBJECTIVE_KL: masked_sum(scored.kl, batch.response).mean().item(),
             POLICY_OBJECTIVE_KL_COEFFICIENT: progress.controller.coefficient,
             POLICY_OBJECTIVE_SCORE: scored.scores.mean().item(),
@@ -204,12 +205,6 @@ class PPO(Algorithm):
             POLICY_ANSWER_SAMPLED: progress.tokens,
             POLICY_ANSWER_ENDED: rollout.ended.float().mean().item(),
         }
-        if (
-            progress.iteration == 0
-        ):  # the old log-probabilities come from the sampler: check once against a forward pass
-            recomputed = engine.logprobs(batch, self.sampling.temperature)
-            metrics[POLICY_ROLLOUT_MISMATCH] = (recomputed - rollout.logprobs).abs().max().item()
-        return metrics
 
     def _advantages(self, coefficient: float, rollout: Rollout, scored: ScoredRollout) -> Experience:
         mask = rollout.batch.response
@@ -249,7 +244,7 @@ class PPO(Algorithm):
         critic: Update = engine.update_critic(
             batch, rows, objectives[1], Step(warm_up * self.critic_learning_rate, self.gradient_clip)
         )
-        norms = {POLICY_GRAD_NORM: policy.norm, POLICY_VALUE_GRAD_NORM: critic.norm}
+        norms: Updated = {POLICY_GRAD_NORM: policy.norm, POLICY_VALUE_GRAD_NORM: critic.norm}
         return {**policy.metrics, **critic.metrics, **norms}
 
     def _policy_objective(self, experience: Experience, tokens: Tensor) -> Objective:
@@ -261,7 +256,7 @@ class PPO(Algorithm):
                 return masked(per_token, old.batch.response).sum() / tokens
 
             value = mean(surrogate.loss)
-            metrics = {
+            metrics: Updated = {
                 POLICY_LOSS: value.detach(),
                 POLICY_APPROX_KL: mean(surrogate.kl),
                 POLICY_CLIP_FRACTION: mean(surrogate.clipped.float()),

@@ -7,7 +7,10 @@ from typing import NamedTuple, Protocol
 import torch
 from torch import Tensor
 
+from models import mismatch
 from models.checkpoints import State
+from models.minibatches import select_rows
+from models.mismatch import Mismatch
 from models.policy import Policy
 from models.rollout import Rollout, SamplingSettings
 from models.tokens import Batch
@@ -50,6 +53,13 @@ class Update(NamedTuple):
     """The metrics of the objective, summed over the minibatch."""
 
 
+class VerifiedRollout(NamedTuple):
+    """A rollout, and how far the sampler's log-probabilities were from those of a forward pass."""
+
+    rollout: Rollout
+    mismatch: Mismatch
+
+
 class Engine(ABC):
     """A policy that learns, with its reference, its reward function and, where wanted, its critic.
 
@@ -57,6 +67,16 @@ class Engine(ABC):
     """
 
     policy: Policy
+
+    @property
+    @abstractmethod
+    def dtype(self) -> torch.dtype:
+        """The type that the policy computes in."""
+
+    @property
+    @abstractmethod
+    def model_type(self) -> str:
+        """The family of the policy's model, for messages."""
 
     @abstractmethod
     def sample(
@@ -67,6 +87,23 @@ class Engine(ABC):
     @abstractmethod
     def logprobs(self, batch: Batch, temperature: float) -> Tensor:
         """Log-probabilities of the answer tokens under the policy: (B, T) float32 in nats, 0 outside the answers."""
+
+    def verified(self, rollout: Rollout, temperature: float, iteration: int, seed: int) -> VerifiedRollout:
+        """A rollout whose log-probabilities were compared with those of a forward pass.
+
+        In float32 those of the sampler are kept, and a sample of rows is compared; in bfloat16 all are computed again.
+
+        Raises:
+            RolloutMismatch: they differ by more than rounding.
+        """
+        recomputed = mismatch.recomputes(self.dtype)
+        count = len(rollout.batch.ids)
+        index = list(range(count)) if recomputed else mismatch.rows(count, iteration, seed)
+        part = select_rows(rollout.batch, index)
+        again = self.logprobs(part, temperature)
+        difference = mismatch.measure(again, rollout.logprobs[index, : part.ids.shape[1]], part.response)
+        mismatch.check(difference, self.dtype, self.model_type, iteration)
+        return VerifiedRollout(rollout._replace(logprobs=again) if recomputed else rollout, difference)
 
     @abstractmethod
     def reference_logprobs(self, batch: Batch, temperature: float) -> Tensor:

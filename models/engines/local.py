@@ -8,6 +8,7 @@ from torch import Tensor, nn
 from torch.optim import AdamW
 
 from models.checkpoints import State
+from models.compute import torch_type
 from models.critic import Critic
 from models.engines import Engine, Loss, Objective, Score, Step, Update
 from models.minibatches import lengths, map_microbatches, microbatches, select_rows
@@ -32,6 +33,17 @@ class LocalEngine(Engine):
         self._critic: Critic | None = None
         self._policy_optimiser = adam(policy.network.parameters())
         self._critic_optimiser: AdamW | None = None
+
+    @property
+    def dtype(self) -> torch.dtype:
+        """The type that the policy computes in."""
+        return torch_type(self.policy.network.compute.dtype)
+
+    @property
+    def model_type(self) -> str:
+        """The family of the policy's model."""
+        name: str = self.policy.model.config.model_type
+        return name
 
     @property
     def critic(self) -> Critic:

@@ -13,6 +13,7 @@ from typing import TYPE_CHECKING, Any
 from core.errors import BadParams
 from core.knobs import with_secrets
 from core.settings import override, parse, read, section
+from tasks.registry import consistency, unloaded
 from tasks.state import feedback_database, records, tombstones
 from tasks.state import round as rounds
 from tasks.state.intake import IngestSettings, waiting
@@ -89,6 +90,21 @@ def answered(workspace: Workspace, overrides: Sequence[str]) -> RoundRecord | No
         return None
     same = last.opened.written == _digest_as_written(workspace, overrides)
     return last if same or last.opened.request == read_request(workspace, overrides).fingerprint else None
+
+
+def answer(workspace: Workspace, overrides: Sequence[str]) -> RoundRecord | None:
+    """The record that answers a request as in `answered`, if audit log, records and registry agree.
+
+    Raises:
+        Inconsistent: they do not: the record names a champion that may be gone.
+        Unreadable: MLflow does not answer, or its database is missing or damaged.
+    """
+    record = answered(workspace, overrides)
+    if record is None:
+        return None
+    if errors := consistency.errors(unloaded.differences(workspace)):
+        raise consistency.Inconsistent("\n".join(errors))
+    return record
 
 
 def _digest_as_written(workspace: Workspace, overrides: Sequence[str]) -> str:

@@ -22,7 +22,7 @@ from pydantic import Field, SerializeAsAny
 
 from core import collecting
 from core.errors import BadFeedback
-from core.files import digest, replacing
+from core.files import digest, named, replacing
 from core.plugins import used
 from core.settings import BaseSettings, override, read, section
 from feedback import forgotten, packaging, store, superseding, trust
@@ -415,7 +415,8 @@ def _take_in(workspace: Workspace, checked: Sequence[_Checked]) -> None:
             if source not in imported:
                 imported.add(source)
                 draft = drafts / file.target
-                sha256 = _copy(file, draft)
+                with named(workspace.inbox / file.target):
+                    sha256 = _copy(file, draft)
                 target = _free(workspace.inbox / file.target, source)
                 stated = file.reading.stated._asdict()
                 receipts.add(workspace, Receipt(name=target.name, sha256=sha256, source=source, **stated))

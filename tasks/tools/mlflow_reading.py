@@ -142,7 +142,19 @@ def _database(file: Path) -> Iterator[sqlite3.Connection]:
         with closing(sqlite3.connect(f"{file.resolve().as_uri()}?mode=ro", uri=True, timeout=PATIENCE)) as store:
             yield store
     except sqlite3.Error as error:
-        raise Unreadable(f"{file} cannot be read ({error}); restore it from a backup with `rounds restore`") from error
+        raise Unreadable(f"{file} cannot be read ({error}); {_cure(error)}") from error
+
+
+def _cure(error: sqlite3.Error) -> str:
+    """What to do about an error of SQLite: only a damaged database needs a backup."""
+    match getattr(error, "sqlite_errorcode", 0) & 0xFF:  # the primary code
+        case sqlite3.SQLITE_BUSY | sqlite3.SQLITE_LOCKED:
+            return "another process is writing to it; try again when it has ended"
+        case sqlite3.SQLITE_CANTOPEN | sqlite3.SQLITE_PERM | sqlite3.SQLITE_READONLY:
+            return "make the file and its folder readable for this user"
+        case sqlite3.SQLITE_FULL:
+            return "free some space on its disk"
+    return "restore it from a backup with `rounds restore`"
 
 
 def _alias(store: sqlite3.Connection, name: str) -> str | None:

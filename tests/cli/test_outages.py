@@ -56,17 +56,18 @@ def can_mount() -> bool:
     return os.waitstatus_to_exitcode(os.waitpid(pid, 0)[1]) == 0
 
 
-def test_a_workspace_on_a_read_only_disk_can_be_looked_at(continued: Workspace) -> None:
+def test_a_workspace_on_a_read_only_disk_can_be_looked_at(continued: Workspace, tmp_path: Path) -> None:
     if not can_mount():
         pytest.skip("only root can mount a folder read-only")
     (continued.inbox).mkdir(exist_ok=True)
     (continued.inbox / "0123456789abcdef.jsonl").write_text(RECORD)
     shutil.rmtree(continued.root / ".dvc/tmp", ignore_errors=True)
     before = digest(continued.root)
-    results = typed_in_one_process(continued.root, *READING, *WRITING)
+    writing = (*WRITING, ("backup", str(tmp_path / "saved")))
+    results = typed_in_one_process(continued.root, *READING, *writing)
     for words, (code, _, errors) in zip(READING, results, strict=False):
         assert (code, errors) == (0, ""), words
-    for words, (code, _, errors) in zip(WRITING, results[len(READING) :], strict=True):
+    for words, (code, _, errors) in zip(writing, results[len(READING) :], strict=True):
         assert (code, errors.partition(":")[0], "Traceback" in errors) == (2, "Unwritable", False), words
     assert digest(continued.root) == before
 
@@ -115,6 +116,7 @@ def test_a_full_disk_is_one_sentence_and_nothing_is_half_taken_in(
     failed = rounds("feedback", "import", votes, "-w", root)
     assert (failed.code, failed.err.partition(":")[0]) == (2, "Unwritable")
     assert ("No space left" in failed.err, "Traceback" in failed.err) == (True, False)
+    assert str(root / "data") in failed.err
     assert intake.waiting(Workspace(root)) == []
     votes.write_text(RECORD)
     assert rounds("feedback", "import", votes, "-w", root).code == 0

@@ -95,6 +95,7 @@ DYNAMIC = {
     ("cli/adopt.py", "_take_in"): "one line per version, each a message of fetching it",
     ("cli/audit.py", "verify"): "one line per disagreement with its cures; tests/tasks/registry/test_consistency.py",
     ("tasks/registry/consistency.py", "refuse"): "the same; tests/tasks/registry/test_consistency.py",
+    ("tasks/rounds/request.py", "answer"): "the same; tests/tasks/registry/test_unloaded.py",
     ("core/settings.py", "parse"): "one line per knob, from pydantic; tests/core/test_settings.py",
     ("feedback/exports.py", "check"): "names the source and the command to type; tests/feedback/test_exports.py",
     ("feedback/packaging/__init__.py", "_kind"): "adds the file to a message of kind_of",

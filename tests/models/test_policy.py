@@ -23,7 +23,7 @@ from models.tokens import pad
 PHRASES = [f"{verb} the {item}" for verb in ("send", "return", "cancel") for item in ("lamp", "table", "order")]
 
 
-class Bigram(LlamaForCausalLM):
+class Bigram(LlamaForCausalLM):  # type: ignore[misc]
     """A bigram model of two tokens: p(1 | 0) = 3/4 and p(1 | 1) = 1/4."""
 
     def __init__(self) -> None:

@@ -16,7 +16,7 @@ from transformers import (
 )
 
 from models.policy import Policy
-from models.rollout import Rollout, SamplingSettings, _draw, sample
+from models.rollout import Rollout, SamplingSettings, sample
 from models.seeding import generator
 from models.tokens import encode_prompts
 
@@ -116,17 +116,6 @@ def test_greedy_decoding_gives_the_same_tokens_as_generate(llama: Policy) -> Non
             torch.tensor([prompt]), attention_mask=torch.ones(1, len(prompt)), max_new_tokens=12, do_sample=False
         )
         assert rollout.batch.ids[row][rollout.batch.mask[row]].tolist() == expected[0].tolist()
-
-
-def test_tokens_are_drawn_by_inverse_transform_sampling() -> None:
-    logprobs = torch.tensor([[0.25, 0.0, 0.75]]).log().expand(4, 3)
-    uniforms = torch.tensor([0.0, 0.2499, 0.25, 0.9999], dtype=torch.float64)
-    assert _draw(logprobs, uniforms).tolist() == [0, 0, 2, 2]
-
-
-def test_a_token_without_probability_is_never_drawn() -> None:
-    logprobs = torch.tensor([[0.0, 1.0, 0.0]]).log()
-    assert _draw(logprobs, torch.zeros(1, dtype=torch.float64)).tolist() == [1]
 
 
 def test_token_frequencies_match_the_models_probabilities(llama: Policy) -> None:

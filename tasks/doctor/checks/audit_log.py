@@ -4,12 +4,11 @@ import re
 from collections.abc import Iterator
 
 from tasks.doctor.diagnosis import Diagnosis, Severity, error, note, path
-from tasks.registry import consistency
-from tasks.registry.consistency import Disagreement, RegistryState
-from tasks.registry.reading import version_of
+from tasks.registry import consistency, unloaded
+from tasks.registry.consistency import Disagreement
 from tasks.state import records
 from tasks.state.workspace import Workspace
-from tasks.tools import mlflow_reading, tracking
+from tasks.tools import tracking
 from tasks.tools.mlflow_reading import Unreadable
 
 _REASON = "--reason 'found by rounds doctor'"
@@ -31,20 +30,13 @@ def check(workspace: Workspace) -> Iterator[Diagnosis]:
             yield error(f"{problem}; restore the log and its .head file from a backup")
         return
     try:
-        state = _registry(workspace)
+        state = unloaded.registry_state(workspace)
     except Unreadable:
         for problem in consistency.problems(workspace):
             yield error(problem)
         raise
     for each in consistency.compare(consistency.recorded(workspace, ()), state):
         yield Diagnosis(Severity(each.severity), _text(each), _command(workspace, each))
-
-
-def _registry(workspace: Workspace) -> RegistryState:
-    """What MLflow has, read without MLflow."""
-    models = {name: mlflow_reading.registered(workspace, name) for name in ("policy", "reward")}
-    versions = [version_of(name, each) for name, model in models.items() for each in model.versions]
-    return RegistryState(tuple(version for version in versions if version), models["policy"].alias)
 
 
 def _text(disagreement: Disagreement) -> str:

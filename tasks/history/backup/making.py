@@ -68,8 +68,8 @@ def backup(
     """
     check_target(workspace, into)
     known = dict(manifest.read(earlier).files) if earlier else {}
-    with copying.explaining(into, workspace.root), _alone(workspace, into, wait):
-        identity.made(workspace)  # older workspaces have none
+    # `explaining` says that a file of the workspace cannot be read, so what is written there comes before it
+    with _alone(workspace, into, wait), copying.explaining(into, workspace.root):
         if earlier is None:
             copying.check_space(into, contents(workspace, cache).bytes(workspace))
         with replacing(into) as draft:
@@ -87,6 +87,7 @@ def _alone(workspace: Workspace, into: Path, wait: float) -> Iterator[None]:
         command = f"rounds backup {quote(str(into))} -w {quote(str(workspace.root))} --wait 3600"
         raise RoundBusy(f"{who} is running in {workspace.root}; wait for it with `{command}`")
     with holding(workspace.lock, "a backup", wait):
+        identity.made(workspace)  # older workspaces have none
         yield
 
 

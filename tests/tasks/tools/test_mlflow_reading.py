@@ -1,5 +1,7 @@
 """The registry is read as MLflow has it, without MLflow."""
 
+import sqlite3
+from contextlib import closing
 from pathlib import Path
 
 import pytest
@@ -54,7 +56,25 @@ def reason(workspace: Workspace) -> str:
     return str(error.value)
 
 
-@cures("tasks.tools.mlflow_reading._database: rounds restore")
+@pytest.mark.parametrize("writes", ["begin exclusive", "begin immediate"])
+def test_a_database_that_another_process_writes_to_needs_no_backup(
+    workspace: Workspace, monkeypatch: pytest.MonkeyPatch, writes: str
+) -> None:
+    monkeypatch.setattr(mlflow_reading, "PATIENCE", 0.1)
+    registered(workspace, "policy")
+    with closing(sqlite3.connect(workspace.database, isolation_level=None)) as other:
+        other.execute(writes)
+        if writes == "begin exclusive":
+            assert ("locked" in reason(workspace), "rounds restore" in reason(workspace)) == (True, False)
+        else:
+            assert registered(workspace, "policy").versions == ()
+    assert registered(workspace, "policy").versions == ()
+
+
+@cures(
+    "tasks.tools.mlflow_reading._database: rounds restore",
+    "tasks.tools.mlflow_reading._cure: rounds restore",
+)
 @pytest.mark.parametrize("damaged", [True, False])
 def test_a_database_that_is_restored(rounds: Rounds, workspace: Workspace, tmp_path: Path, damaged: bool) -> None:
     assert rounds("backup", tmp_path / "b", "-w", workspace.root).code == 0

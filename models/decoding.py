@@ -1,0 +1,308 @@
+"""The decoding loop: rows are admitted into a running batch, sampled token by token, and leave when they have ended.
+
+Rollouts admit all rows at once; a server admits requests as they come. Each row has its own uniform random numbers,
+temperature, limit and adapter, so that an answer does not depend (except for rounding) on the other rows.
+"""
+
+from collections.abc import Iterator, Sequence
+from dataclasses import dataclass, field, fields
+from itertools import groupby
+from typing import NamedTuple
+
+import torch
+from torch import Tensor
+from transformers import DynamicCache, PreTrainedModel
+
+from models import caches
+from models.sampling import draw
+
+
+class DecodingRequest(NamedTuple):
+    """A prompt to answer."""
+
+    prompt: Sequence[int]
+    """Token ids, at least one."""
+    limit: int
+    """Maximum tokens of the answer, EOS included; at least 1."""
+    uniforms: Tensor | None
+    """(limit,) float64 random numbers in [0, 1) on the CPU, one per token; None takes the most likely tokens."""
+    temperature: float = 1.0
+    """Divides the logits, in the log-probabilities too."""
+    adapter: str | None = None
+    """Name of the peft adapter that answers; None: the active one; `caches.BASE`: the base model alone."""
+
+
+class SampledAnswer(NamedTuple):
+    """The sampled token ids of one row, and their log-probabilities in nats."""
+
+    ids: list[int]
+    logprobs: list[float]
+
+
+class Pace(NamedTuple):
+    """When sampled tokens are read from the device, and when rows that have ended are removed."""
+
+    read_every: int
+    """Steps between two reads: each waits for the device."""
+    remove_from: float
+    """Share of ended rows from which they are removed, which copies the cache."""
+
+
+IMMEDIATELY = Pace(1, 0.0)
+"""On a CPU a row that has ended costs as much as any other (benchmarks/results/rollout.md)."""
+SELDOM = Pace(8, 0.5)
+"""On a GPU the rows of a step are computed together, and a read interrupts the queue of kernels."""
+
+
+@dataclass
+class _Row:
+    ticket: int
+    request: DecodingRequest
+    answer: SampledAnswer = field(default_factory=lambda: SampledAnswer([], []))
+    ended: bool = False
+
+    @property
+    def columns(self) -> int:
+        """Tokens in the cache, once the last sampled token has been appended."""
+        return len(self.request.prompt) + len(self.answer.ids)
+
+    def append(self, token: int, logprob: float, end_ids: frozenset[int]) -> None:
+        if not self.ended:
+            self.answer.ids.append(token)
+            self.answer.logprobs.append(logprob)
+            self.ended = token in end_ids or len(self.answer.ids) == self.request.limit
+
+
+@dataclass
+class _State:
+    """Tensors of a batch, one row each."""
+
+    mask: Tensor
+    """(B, columns) bool: not padding"""
+    positions: Tensor
+    """(B, 1) position of the last token in the cache"""
+    last: Tensor
+    """(B, 1) largest position of the row: a row that has ended and is still there stays at it"""
+    uniforms: Tensor
+    """(B, limit) random numbers; negative for the most likely token"""
+    steps: Tensor
+    """(B, 1) number of tokens sampled so far"""
+    temperatures: Tensor
+    """(B, 1) float32"""
+    logits: Tensor
+    """(B, V) float32, of the next token"""
+    tokens: Tensor
+    """(B, 1) the token sampled last"""
+
+    def select(self, rows: Tensor) -> None:
+        for part in fields(self):
+            setattr(self, part.name, getattr(self, part.name)[rows])
+
+    def merge(self, other: "_State") -> None:
+        for name in ("mask", "uniforms"):
+            own, new = getattr(self, name), getattr(other, name)
+            width = max(own.shape[1], new.shape[1])
+            setattr(self, name, _widen(own, width, name == "mask"))
+            setattr(other, name, _widen(new, width, name == "mask"))
+        for part in fields(self):
+            setattr(self, part.name, torch.cat([getattr(self, part.name), getattr(other, part.name)]))
+
+
+@dataclass
+class _Batch:
+    """Rows that are decoded together."""
+
+    rows: list[_Row]
+    state: _State
+    cache: DynamicCache
+    unread: list[tuple[Tensor, Tensor]] = field(default_factory=list)
+    """Tokens and log-probabilities of the steps since the last read, (B,) each"""
+
+    def sample(self) -> None:
+        """Sample the next token of each row."""
+        state = self.state
+        logprobs = (state.logits / state.temperatures).log_softmax(dim=-1)  # (B, V)
+        greedy = [row.request.uniforms is None for row in self.rows]
+        uniforms = state.uniforms.gather(1, state.steps.clamp(max=state.uniforms.shape[1] - 1))[:, 0]
+        chosen = logprobs.argmax(dim=-1) if any(greedy) else draw(logprobs, uniforms)  # (B,)
+        if any(greedy) and not all(greedy):
+            chosen = torch.where(uniforms < 0, chosen, draw(logprobs, uniforms))
+        self.unread.append((chosen, logprobs.gather(1, chosen[:, None])[:, 0]))
+        state.tokens, state.steps = chosen[:, None], state.steps + 1
+        state.logits = state.logits[:, :0]  # used: rows that are removed now need not copy them
+
+    def is_due(self, pace: Pace) -> bool:
+        """Whether it is time to read: after some steps, or because a row has reached its limit."""
+        left = min(row.request.limit - len(row.answer.ids) for row in self.rows if not row.ended)
+        return len(self.unread) >= min(left, pace.read_every)
+
+    def read(self, end_ids: frozenset[int]) -> Iterator[_Row]:
+        """Append the unread tokens to the answers; the rows that have ended now."""
+        running = [row for row in self.rows if not row.ended]
+        if self.unread:
+            tokens, logprobs = (torch.stack(part, dim=1).tolist() for part in zip(*self.unread, strict=True))
+            for row, ids, values in zip(self.rows, tokens, logprobs, strict=True):
+                for token, logprob in zip(ids, values, strict=True):
+                    row.append(token, logprob, end_ids)
+            self.unread.clear()
+        return (row for row in running if row.ended)
+
+    def remove_ended(self, share: float) -> None:
+        """Remove the rows that have ended if they are at least this share of all."""
+        active = [index for index, row in enumerate(self.rows) if not row.ended]
+        ended = len(self.rows) - len(active)
+        if not ended or ended < share * len(self.rows):
+            return
+        self.rows = [self.rows[index] for index in active]
+        if active:
+            rows = torch.tensor(active, device=self.state.mask.device)
+            self.state.select(rows)
+            caches.select(self.cache, rows)
+
+    def feed(self, model: PreTrainedModel) -> None:
+        """Append the sampled tokens to the cache, and compute the logits of the next ones."""
+        state = self.state
+        state.positions = torch.minimum(state.positions + 1, state.last)
+        state.mask = torch.cat([state.mask, state.mask.new_ones(len(state.mask), 1)], dim=1)
+        adapters = [row.request.adapter for row in self.rows]
+        state.logits = caches.forward(model, state.tokens, state.mask, state.positions, self.cache, adapters)
+
+    def merge(self, other: "_Batch") -> None:
+        """Append the rows of another batch. Neither has unread tokens or rows that have ended."""
+        for batch in (self, other):
+            batch._trim(max(row.columns for row in batch.rows))
+        self.state.merge(other.state)
+        caches.merge(self.cache, other.cache)
+        self.rows += other.rows
+
+    def _trim(self, columns: int) -> None:
+        """Remove columns that are padding in all rows. Otherwise a batch that never empties would grow forever."""
+        if columns < self.state.mask.shape[1]:
+            self.state.mask = self.state.mask[:, -columns:]
+            caches.trim(self.cache, columns)
+
+
+class DecodingLoop:
+    """Decodes requests that come and go. Not thread-safe: one thread calls `admit`, `withdraw` and `step`."""
+
+    def __init__(self, model: PreTrainedModel, end_ids: Sequence[int], pad_id: int, pace: Pace | None = None) -> None:
+        self._model, self._end_ids, self._pad_id = model, frozenset(end_ids), pad_id
+        self._pace = pace or (SELDOM if model.device.type == "cuda" else IMMEDIATELY)
+        self._batches: list[_Batch] = []
+        self._tickets = 0
+        self._finished: dict[int, SampledAnswer] = {}
+
+    @property
+    def active(self) -> int:
+        """Number of rows that have not ended, as far as their tokens have been read."""
+        return sum(not row.ended for batch in self._batches for row in batch.rows)
+
+    @property
+    def batches(self) -> int:
+        """Number of separate batches: 1 or 0, unless the caches of the model cannot be merged."""
+        return len(self._batches)
+
+    @torch.no_grad()
+    def admit(self, requests: Sequence[DecodingRequest]) -> list[int]:
+        """Process the prompts, and add them to the running batch. Returns a ticket per request.
+
+        The first requests are one batch, padded on the left. Models with recurrent layers process prompts of equal
+        length together, since padding would change their states. Rows whose caches cannot be merged (a cache layer
+        that `caches` does not know) are decoded as a batch of their own.
+        """
+        rows = [_Row(self._tickets + index, request) for index, request in enumerate(requests)]
+        self._tickets += len(rows)
+        for group in self._groups(rows):
+            self._join(self._prefill(group))
+        return [row.ticket for row in rows]
+
+    def withdraw(self, ticket: int) -> None:
+        """Stop decoding a request, whose answer is then never returned; nothing happens if it has finished."""
+        self._finished.pop(ticket, None)
+        for batch in self._batches:
+            for row in batch.rows:
+                row.ended = row.ended or row.ticket == ticket
+        self._batches = [batch for batch in self._batches if not all(row.ended for row in batch.rows)]
+
+    @torch.no_grad()
+    def step(self) -> dict[int, SampledAnswer]:
+        """Sample one token per row. Returns the answers that have finished, by ticket."""
+        for batch in self._batches:
+            batch.sample()
+            if batch.is_due(self._pace):
+                self._read(batch, self._pace.remove_from)
+            if not all(row.ended for row in batch.rows):
+                batch.feed(self._model)
+        self._batches = [batch for batch in self._batches if not all(row.ended for row in batch.rows)]
+        finished, self._finished = self._finished, {}
+        return finished
+
+    def _groups(self, rows: list[_Row]) -> list[list[_Row]]:
+        if not rows or not caches.is_recurrent(DynamicCache(config=self._model.config)):
+            return [rows] if rows else []
+        by_length = sorted(rows, key=lambda row: len(row.request.prompt))
+        return [list(group) for _, group in groupby(by_length, key=lambda row: len(row.request.prompt))]
+
+    def _prefill(self, rows: list[_Row]) -> _Batch:
+        requests, device = [row.request for row in rows], self._model.device
+        tokens, mask = (part.to(device) for part in _pad_left([row.prompt for row in requests], self._pad_id))
+        positions = (mask.cumsum(dim=1) - 1).clamp(min=0)
+        cache = DynamicCache(config=self._model.config)
+        logits = caches.forward(self._model, tokens, mask, positions, cache, [row.adapter for row in requests])
+        state = _State(
+            mask,
+            positions[:, -1:],
+            torch.tensor([[len(row.prompt) + row.limit - 1] for row in requests], device=device),
+            _uniforms(requests).to(device),
+            torch.zeros_like(positions[:, -1:]),
+            torch.tensor([[row.temperature] for row in requests], dtype=torch.float32, device=device),
+            logits,
+            tokens[:, -1:],
+        )
+        return _Batch(rows, state, cache)
+
+    def _join(self, new: _Batch) -> None:
+        for batch in self._batches if caches.can_merge(new.cache) else []:
+            self._read(batch, 0.0)
+            if batch.rows:
+                return batch.merge(new)
+        self._batches = [*(batch for batch in self._batches if batch.rows), new]
+
+    def _read(self, batch: _Batch, remove_from: float) -> None:
+        self._finished.update({row.ticket: row.answer for row in batch.read(self._end_ids)})
+        batch.remove_ended(remove_from)
+
+
+def decode(decoder: DecodingLoop, requests: Sequence[DecodingRequest]) -> list[SampledAnswer]:
+    """The answers to the requests, in their order, from a decoder that decodes nothing else."""
+    tickets, answers = decoder.admit(requests), dict[int, SampledAnswer]()
+    while decoder.active:
+        answers.update(decoder.step())
+    return [answers[ticket] for ticket in tickets]
+
+
+def seeded_uniforms(limit: int, seed: int) -> Tensor:
+    """Random numbers for one request, (limit,) float64: a function of the seed."""
+    return torch.rand(limit, dtype=torch.float64, generator=torch.Generator().manual_seed(seed))
+
+
+def _uniforms(requests: Sequence[DecodingRequest]) -> Tensor:
+    """The random numbers of all rows, (B, limit) float64; -1 where a row takes the most likely tokens."""
+    rows = [
+        torch.full((row.limit,), -1.0, dtype=torch.float64) if row.uniforms is None else row.uniforms
+        for row in requests
+    ]
+    return torch.nn.utils.rnn.pad_sequence(rows, batch_first=True)
+
+
+def _pad_left(prompts: Sequence[Sequence[int]], pad_id: int) -> tuple[Tensor, Tensor]:
+    """Token ids and mask, (B, T) each, padded on the left: every prompt ends in the last column."""
+    width = max(len(prompt) for prompt in prompts)
+    ids = torch.tensor([[pad_id] * (width - len(prompt)) + list(prompt) for prompt in prompts])
+    lengths = torch.tensor([[len(prompt)] for prompt in prompts])
+    return ids, torch.arange(width) >= width - lengths
+
+
+def _widen(rows: Tensor, width: int, left: bool) -> Tensor:
+    missing = width - rows.shape[1]
+    return torch.nn.functional.pad(rows, (missing, 0) if left else (0, missing))

@@ -1,0 +1,28 @@
+"""What log, records and registry disagree on, found without importing MLflow, which takes seconds."""
+
+from tasks.registry import consistency
+from tasks.registry.consistency import Disagreement, RegistryState
+from tasks.registry.reading import version_of
+from tasks.state.workspace import Workspace
+from tasks.tools import mlflow_reading
+
+
+def differences(workspace: Workspace) -> list[Disagreement]:
+    """As `consistency.inspect`, but for lines that only the copy of the log in MLflow has.
+
+    Raises:
+        Unreadable: MLflow cannot be read.
+        Damaged: a record or the audit log's side file cannot be read.
+    """
+    return consistency.compare(consistency.recorded(workspace, ()), registry_state(workspace))
+
+
+def registry_state(workspace: Workspace) -> RegistryState:
+    """What the registry has.
+
+    Raises:
+        Unreadable: MLflow cannot be read.
+    """
+    models = {name: mlflow_reading.registered(workspace, name) for name in ("policy", "reward")}
+    versions = [version_of(name, each) for name, model in models.items() for each in model.versions]
+    return RegistryState(tuple(version for version in versions if version), models["policy"].alias)
