@@ -3,6 +3,7 @@ from typing import Any
 
 import pytest
 import torch
+from torch import Tensor
 from transformers import (
     CONFIG_MAPPING,
     AutoConfig,
@@ -16,6 +17,7 @@ from core.errors import BadModel
 from models import families
 from models.network import WholeNetwork
 from models.policy import ModelSettings, check_base
+from models.tokens import Batch
 from tests.models import families as shapes
 
 REAL: dict[str, dict[str, Any]] = {
