@@ -12,7 +12,7 @@ The base is in memory once, whatever the number of roles. peft has three silent 
 import copy
 import warnings
 import weakref
-from collections.abc import Iterator, Mapping
+from collections.abc import Iterator, Mapping, Sequence
 from contextlib import contextmanager
 from itertools import count
 from pathlib import Path
@@ -41,6 +41,8 @@ TEMPLATE = "chat_template.jinja"
 FORM = 1
 """Version of the files."""
 ALL_LINEAR = "all-linear"
+BASE = "__base__"
+"""The name with which peft computes a row without an adapter."""
 
 
 class AdapterSettings(BaseSettings):
@@ -289,6 +291,35 @@ class AdapterNetwork(Network):
     def hidden(self, ids: Tensor) -> Tensor:
         """The last hidden states of right-padded token ids (B, T): (B, T, H); see `Network.hidden`."""
         return self.base.watch(super().hidden(ids))
+
+
+@contextmanager
+def each_row(model: PreTrainedModel, names: Sequence[str | None]) -> Iterator[None]:
+    """Inside, each row of a batch is computed with its own adapter; in a forward pass without gradients only.
+
+    Args:
+        model: a model with adapters.
+        names: of the adapter of each row: None is the active one, `BASE` the base alone. Empty, or only None, changes
+            nothing.
+    """
+    layers: list[Any] = [layer for layer in model.modules() if isinstance(layer, BaseTunerLayer)] if any(names) else []
+    active = BASE if not layers or layers[0].disable_adapters else layers[0].active_adapters[0]
+    own = [name or active for name in names]
+
+    def with_names(_: nn.Module, arguments: Any, keywords: dict[str, Any]) -> tuple[Any, dict[str, Any]]:
+        return arguments, {**keywords, "adapter_names": own}
+
+    off = [layer for layer in layers if layer.disable_adapters]
+    hooks = [layer.register_forward_pre_hook(with_names, with_kwargs=True) for layer in layers]
+    for layer in off:
+        layer._disable_adapters = False  # without names of its own, a switch would change which weights have gradients
+    try:
+        yield
+    finally:
+        for layer in off:
+            layer._disable_adapters = True
+        for hook in hooks:
+            hook.remove()
 
 
 def is_adapter(folder: Path) -> bool:

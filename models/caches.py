@@ -22,8 +22,7 @@ from transformers.cache_utils import (
     LinearAttentionLayer,
 )
 
-BASE = "__base__"
-"""The name with which peft runs a row without an adapter."""
+from models.adapters import each_row
 
 _MERGEABLE = {
     DummyLayer,
@@ -46,18 +45,16 @@ def forward(
 ) -> Tensor:
     """Logits of the next token: (B, V) float32. Appends `tokens` (B, new tokens) to the cache.
 
-    `adapters` names the adapter of each row: None for the active one, `BASE` for the base model alone.
+    `adapters` names the adapter of each row: None for the active one, `adapters.BASE` for the base model alone.
     """
     inputs: dict[str, Any] = {"position_ids": positions, "logits_to_keep": 1}
     if any(isinstance(layer, DynamicLayer) for layer in cache.layers):
         inputs["attention_mask"] = mask  # Mamba would multiply the new token's state by the mask of all columns
     accepted = _accepted(model)
     inputs = {name: value for name, value in inputs.items() if name in accepted}
-    if any(adapters):
-        active = str(getattr(model, "active_adapter", BASE))
-        inputs["adapter_names"] = [name or active for name in adapters]
     stored = "cache_params" if "cache_params" in accepted else "past_key_values"
-    logits: Tensor = model(input_ids=tokens, use_cache=True, **{stored: cache}, **inputs).logits
+    with each_row(model, adapters):
+        logits: Tensor = model(input_ids=tokens, use_cache=True, **{stored: cache}, **inputs).logits
     return logits[:, -1].float()
 
 

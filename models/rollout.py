@@ -46,13 +46,11 @@ def sample(
     generator: torch.Generator,
     greedy: bool = False,
     log: Log = ignore,
-    adapter: str | None = None,
 ) -> Rollout:
     """Sample one answer of at most `limit` tokens (EOS included) per prompt; `greedy` takes the most likely tokens.
 
     `prompts` are token ids, padded on the left for decoding. `generator` is on the CPU: it draws the uniform numbers of
-    all prompts and positions, (prompts, limit), before sampling starts. `adapter` names the peft adapter that answers;
-    None leaves the active one.
+    all prompts and positions, (prompts, limit), before sampling starts.
     """
     uniforms = torch.rand(len(prompts), limit, dtype=torch.float64, generator=generator)
     answers: dict[int, SampledAnswer] = {}
@@ -60,7 +58,7 @@ def sample(
     decoder = DecodingLoop(policy.model, policy.end_ids, policy.tokenizer.pad_token_id)
     for step, rows in enumerate(batches):
         requests = [
-            DecodingRequest(prompts[row], limit, None if greedy else uniforms[row], sampling.temperature, adapter)
+            DecodingRequest(prompts[row], limit, None if greedy else uniforms[row], sampling.temperature)
             for row in rows
         ]
         with policy.network.running():

@@ -1,14 +1,11 @@
-import warnings
 from collections.abc import Iterator, Sequence
-from pathlib import Path
 
 import pytest
 import torch
-from peft import LoraConfig, get_peft_model
 from torch import Tensor
 from transformers import DynamicCache, PreTrainedModel
 
-from models.caches import BASE
+from models.adapters import BASE, SharedBase
 from models.decoding import (
     IMMEDIATELY,
     SELDOM,
@@ -25,6 +22,7 @@ from models.rollout import SamplingSettings, sample
 from models.seeding import generator
 from models.tokens import pad
 from tests.models import families
+from tests.models.test_adapters import moved
 
 PROMPTS = [[5, 6, 7, 8, 9, 10, 11, 12, 13], [20, 21, 22], [30, 31, 32, 33, 34, 35], [40], [41, 42, 43]]
 LIMITS = [12, 9, 12, 5, 11]
@@ -199,18 +197,18 @@ def test_no_requests_get_no_answers(llama: PreTrainedModel) -> None:
 
 
 @pytest.fixture
-def adapted(llama: PreTrainedModel) -> PreTrainedModel:
+def shared_base(llama: PreTrainedModel, tiny: Policy) -> SharedBase:
     """Two adapters that change what is sampled."""
-    targets = LoraConfig(r=2, target_modules=["q_proj", "v_proj", "down_proj"], task_type="CAUSAL_LM")
-    with warnings.catch_warnings():
-        warnings.simplefilter("ignore", FutureWarning)  # peft reads a deprecated alias of transformers
-        model = get_peft_model(llama, targets, adapter_name="first")
-    model.add_adapter("second", targets)
-    noise = torch.Generator().manual_seed(1)
-    for name, weight in model.named_parameters():
-        if "lora_" in name:
-            weight.data.copy_(torch.randn(weight.shape, generator=noise) * 0.3)
-    return model.eval()
+    base = SharedBase(llama, tiny.tokenizer, "0" * 16)
+    for seed, name in enumerate(("first", "second")):
+        moved(base, name, seed)
+    return base
+
+
+@pytest.fixture
+def adapted(shared_base: SharedBase) -> Iterator[PreTrainedModel]:
+    with shared_base.active("first"):
+        yield shared_base.model
 
 
 def test_rows_with_different_adapters_in_one_batch_answer_as_alone(adapted: PreTrainedModel) -> None:
@@ -222,11 +220,10 @@ def test_rows_with_different_adapters_in_one_batch_answer_as_alone(adapted: PreT
     assert ids(arriving(adapted, mixed)) == expected
 
 
-def test_a_named_adapter_answers_as_when_it_is_active(adapted: PreTrainedModel) -> None:
+def test_a_named_adapter_answers_as_when_it_is_active(adapted: PreTrainedModel, shared_base: SharedBase) -> None:
     named = decode(decoder(adapted), requests(["second"] * 5))
-    adapted.set_adapter("second")
-    assert ids(decode(decoder(adapted), requests())) == ids(named)
-    assert mismatch(adapted, named) < 1e-5
+    with shared_base.active("second"):
+        assert ids(decode(decoder(adapted), requests())) == ids(named)
 
 
 def test_without_a_name_the_active_adapter_answers_whoever_is_beside(adapted: PreTrainedModel) -> None:
@@ -236,16 +233,10 @@ def test_without_a_name_the_active_adapter_answers_whoever_is_beside(adapted: Pr
     assert ids(decode(decoder(adapted), mixed))[1:] == ids(arriving(adapted, mixed))[1:] == ids(unnamed)[1:]
 
 
-def test_the_base_alone_answers_as_with_the_adapters_off(adapted: PreTrainedModel) -> None:
+def test_the_base_alone_answers_as_with_the_adapters_off(adapted: PreTrainedModel, shared_base: SharedBase) -> None:
     named = decode(decoder(adapted), requests([BASE] * 5))
-    with adapted.disable_adapter():
+    with shared_base.active(None):
         assert ids(decode(decoder(adapted), requests())) == ids(named)
-
-
-def test_a_rollout_names_its_adapter(adapted: PreTrainedModel, tiny: Policy, saved: Path) -> None:
-    policy = Policy(adapted, tiny.tokenizer)
-    drawn = [
-        sample(policy, PROMPTS, SamplingSettings(), 8, generator(0), adapter=name).batch.ids.tolist()
-        for name in ("first", "second")
-    ]
-    assert drawn[0] != drawn[1]
+        mixed = decode(decoder(adapted), requests([None, "first", None, None, None]))
+    assert ids(mixed)[0] == ids(named)[0]
+    assert ids(mixed)[1] == ids(decode(decoder(adapted), requests(["first"] * 5)))[1]
