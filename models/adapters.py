@@ -121,8 +121,8 @@ class SharedBase:
         facts = read(folder)
         if facts.base != self.digest:
             raise BadModel(
-                f"{folder} is an adapter of the base {facts.base[:12]}, not of {self.digest[:12]}; models of different "
-                "bases cannot be used together"
+                f"{folder} is an adapter of the base {facts.base[:12]}, not of {self.digest[:12]}; use models of one "
+                "base together"
             )
         network = self._inject(name, facts.rank, facts.alpha, facts.targets)
         try:
@@ -336,7 +336,9 @@ def read(folder: Path) -> AdapterFacts:
     try:
         values = read_json(folder / FILE)
         if values["form"] != FORM:
-            raise BadModel(f"{folder / FILE} has the form {values['form']}, which a newer version wrote; update Rounds")
+            raise BadModel(
+                f"{folder / FILE} has the form {values['form']}, which a newer version wrote; install that version"
+            )
         return AdapterFacts(values["rank"], values["alpha"], tuple(values["targets"]), values["base"])
     except (KeyError, TypeError) as error:
         raise BadModel(f"{folder / FILE} is damaged: {error!r}; copy the version again") from error
@@ -372,7 +374,7 @@ def targets(model: PreTrainedModel, wanted: str | tuple[str, ...]) -> tuple[str,
         return tuple(linear)
     if unknown := sorted(set(wanted) - set(linear)):
         raise BadParams(
-            f"model.adapter.targets: the base has no linear layer named {unknown[0]!r}; it has {', '.join(linear)}"
+            f"model.adapter.targets: the base has no linear layer named {unknown[0]!r}; use some of {', '.join(linear)}"
         )
     return tuple(sorted(set(wanted)))
 

@@ -8,6 +8,7 @@ standard deviation of 10.8 log-odds, and the trained model was right on 25 to 39
 
 import numpy as np
 import numpy.typing as npt
+from scipy.stats import binom
 
 from core.errors import BadParams
 
@@ -15,8 +16,8 @@ FROM_SCRATCH = 0.2
 """β for a model from scratch."""
 MAX_STD = 3.0
 """Largest standard deviation of the margins before training, in log-odds."""
-SIGNIFICANT = 1.645
-"""Standard errors below one half from which an agreement is no chance: one-sided, at a significance level of 5 %."""
+SIGNIFICANCE = 0.05
+"""Level of the one-sided binomial test that fewer than half of the pairs agree."""
 
 Floats = npt.NDArray[np.float64]
 
@@ -43,13 +44,13 @@ def check(margins: Floats, p_chosen: Floats, likelihood: float) -> None:
     decided = p_chosen != 0.5
     if margins.std() > MAX_STD:
         raise BadParams(
-            f"with reward.likelihood={likelihood}, the likelihood alone gives the pairs margins with a standard "
+            f"with reward.likelihood={likelihood:g}, the likelihood alone gives the pairs margins with a standard "
             f"deviation of {margins.std():.1f} log-odds, above {MAX_STD}: people's preferences could not correct it; "
             "set reward.likelihood=0"
         )
-    agreement = float(np.mean((margins > 0)[decided] == (p_chosen > 0.5)[decided])) if decided.any() else 1.0
-    if agreement + SIGNIFICANT * 0.5 / np.sqrt(max(decided.sum(), 1)) < 0.5:
+    count, agreeing = int(decided.sum()), int(((margins > 0) == (p_chosen > 0.5))[decided].sum())
+    if count and binom.cdf(agreeing, count, 0.5) < SIGNIFICANCE:
         raise BadParams(
-            f"with reward.likelihood={likelihood}, the likelihood alone agrees with only {agreement:.0%} of "
-            f"{decided.sum()} decided pairs; set reward.likelihood=0"
+            f"with reward.likelihood={likelihood:g}, the likelihood alone agrees with only {agreeing / count:.0%} of "
+            f"{count} decided pairs; set reward.likelihood=0"
         )

@@ -162,7 +162,7 @@ class WholeNetwork(Network):
             folder, dtype=self.model.dtype, use_safetensors=True, local_files_only=True, output_loading_info=True
         )
         if report["missing_keys"]:
-            raise BadModel(f"{folder} was saved without {sorted(report['missing_keys'])[0]}; this is a fault of Rounds")
+            raise BadModel(f"{folder} was saved without {sorted(report['missing_keys'])[0]}; use another base model")
         return WholeNetwork(loaded.to(self.device), self.compute)
 
     def release(self) -> None:

@@ -34,5 +34,5 @@ def check(before: Tensor, after: Tensor, where: str) -> None:
         difference = float((before - after).abs().max())
         raise BadModel(
             f"{where}: the saved model does not compute what the model in memory does (difference {difference:.3g}): "
-            "weights were lost, so it is not kept; report this with the type of the base model"
+            "weights were lost, so it is not kept; use another base model, and report this with its type"
         )

@@ -14,6 +14,7 @@ BY_WHAT_THEY_RUN = ("cli", "flows")
 """Their tests are named after what a person does or what happens to a round: commands and flows are run whole."""
 
 ELSEWHERE = {
+    "tasks/state/loading.py": "flows/test_base_models.py",
     # a file of tests covers several modules, which are compared or used together
     "feedback/rules/__init__.py": "feedback/rules/test_readable.py",
     "evaluation/drift/answers.py": "evaluation/drift/test_planted.py",

@@ -1,0 +1,105 @@
+"""Updates by hand: microbatches add up, policy and critic learn in one or in two networks, checkpoints continue."""
+
+import pytest
+import torch
+from torch import Tensor
+
+from models.compute import Compute
+from models.engines import Loss, Step
+from models.engines.local import LocalEngine, adam, descend
+from models.network import WholeNetwork
+from models.policy import ModelSettings, Policy, build
+from models.tokens import Batch, pad
+
+SHAPE = ModelSettings(width=16, layers=1, heads=2, feed_forward=32, vocabulary=261)
+BATCH = pad([[3, 9, 4], [3, 7], [5, 6, 7, 8]], [[9, 1], [8, 8, 1], [4]], 1)
+STEP = Step(1e-2, clip=1.0)
+
+
+def policy(compute: Compute | None = None) -> Policy:
+    made = build(SHAPE, ["hello"])
+    return Policy(WholeNetwork(made.model, compute or Compute()), made.tokenizer)
+
+
+def engine(compute: Compute | None = None, shared: bool = False) -> LocalEngine:
+    made = LocalEngine(policy(compute), policy(), lambda batch: batch.response.sum(1).float())
+    made.add_critic(shared)
+    return made
+
+
+def likelihood(logprobs: Tensor, rows: list[int]) -> Loss:
+    return Loss(-logprobs.sum() / 6, {"rows": torch.tensor(float(len(rows)))})
+
+
+def squares(values: Tensor, rows: list[int]) -> Loss:
+    answers = BATCH.response[rows, : values.shape[1]]
+    error = ((values - 1.0).square() * answers).sum() / 6
+    return Loss(error, {"error": error.detach()})
+
+
+def weights(made: LocalEngine) -> list[Tensor]:
+    return [weight.detach().clone() for weight in made.policy.network.parameters()]
+
+
+def test_a_gradient_step_clips_the_norm_and_returns_the_norm_before_clipping() -> None:
+    weight = torch.nn.Parameter(torch.tensor([3.0, 4.0]))
+    norm = descend(iter([weight.square().sum() / 4, weight.square().sum() / 4]), adam([weight]), Step(0.01, 1.0))
+    assert norm.item() == pytest.approx(5.0)
+    assert weight.grad is not None
+    assert weight.grad.norm().item() == pytest.approx(1.0, rel=1e-5)
+    assert weight.tolist() == pytest.approx([2.99, 3.99], abs=1e-4)  # Adam's first step is the learning rate
+
+
+def test_microbatches_give_the_gradient_of_the_minibatch() -> None:
+    whole, parts = engine(), engine(Compute(microbatch_tokens=6))
+    for made in (whole, parts):
+        update = made.update_policy(BATCH, range(3), 1.0, likelihood, STEP)
+        assert update.metrics["rows"].item() == 3
+    for first, second in zip(weights(whole), weights(parts), strict=True):
+        torch.testing.assert_close(first, second, rtol=0, atol=1e-5)
+
+
+def test_only_what_is_updated_changes() -> None:
+    made, reference = engine(), policy()
+    before = weights(made)
+    critic = made.update_critic(BATCH, range(3), squares, STEP)
+    assert critic.metrics["error"].item() == pytest.approx(1.0)  # a new critic says 0 everywhere
+    assert all(map(torch.equal, before, weights(made)))
+    made.update_policy(BATCH, [0], 1.0, likelihood, STEP)
+    assert not all(map(torch.equal, before, weights(made)))
+    assert torch.equal(made.reference_logprobs(BATCH, 1.0), reference.logprobs(BATCH))
+
+
+def test_a_shared_critic_learns_with_the_policy_in_one_network() -> None:
+    made = engine(shared=True)
+    assert made.critic.network is made.policy.network
+    errors = [
+        made.update_both(BATCH, range(3), 1.0, (likelihood, squares), STEP).metrics["error"].item() for _ in range(9)
+    ]
+    assert errors[0] == pytest.approx(1.0)
+    assert errors[-1] < errors[0]
+    with pytest.raises(RuntimeError, match="update_both"):
+        made.update_critic(BATCH, range(3), squares, STEP)
+
+
+@pytest.mark.parametrize("shared", [False, True])
+def test_a_checkpoint_continues_to_the_same_weights(shared: bool) -> None:
+    def step(made: LocalEngine) -> None:
+        if shared:
+            made.update_both(BATCH, range(3), 1.0, (likelihood, squares), STEP)
+        else:
+            made.update_policy(BATCH, range(3), 1.0, likelihood, STEP)
+            made.update_critic(BATCH, range(3), squares, STEP)
+
+    straight, stopped, continued = engine(shared=shared), engine(shared=shared), engine(shared=shared)
+    step(straight)
+    step(straight)
+    step(stopped)
+    continued.load_state_dict(stopped.state_dict())
+    step(continued)
+    assert all(map(torch.equal, weights(straight), weights(continued)))
+    assert torch.equal(straight.values(BATCH), continued.values(BATCH))
+
+
+def test_scores_are_those_of_the_rule() -> None:
+    assert engine().scores(Batch(*BATCH)).tolist() == [2.0, 3.0, 1.0]
