@@ -31,6 +31,9 @@ FEEDBACK, METRICS = ROOT / "docs/feedback.md", ROOT / "docs/metrics.md"
 ENTRY = re.compile(r"- (?P<names>`[^`]+`(?:, `[^`]+`)*)(?P<rare> †)? \([^;()]+; [^()]+\)\. ")
 """A metric: its names, † where a round may lack it, (unit; direction), and a definition."""
 
+FILES = (".json", ".jsonl", ".yaml", ".safetensors")
+"""Endings of names that look like knobs and are files."""
+
 
 @pytest.mark.parametrize("page", WRITTEN, ids=title)
 def test_commands_in_blocks_are_complete(page: Path) -> None:
@@ -68,7 +71,7 @@ def test_knobs_in_the_text_exist(page: Path) -> None:
     values = RoundSettings().plain()
     sections = "|".join(RoundSettings.model_fields)
     for span in pages.spans(page):
-        if re.fullmatch(rf"(?:{sections})(?:\.[a-z_0-9]+)+", span) and not span.endswith((".json", ".jsonl", ".yaml")):
+        if re.fullmatch(rf"(?:{sections})(?:\.[a-z_0-9]+)+", span) and not span.endswith(FILES):
             workspace = values
             for name in span.split("."):
                 assert name in workspace, span

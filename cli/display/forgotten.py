@@ -55,10 +55,10 @@ def _learned(facts: Forgetting) -> list[str]:
 
 def _advice(facts: Forgetting) -> list[str]:
     """How the next rounds become free of it: leaving out the rows does not change the champion they start from."""
-    clean = facts.learned.clean
+    target = facts.learned.back
     if facts.learned.champion is None:
         return []
-    back = f", or roll back first: `rounds rollback --to {clean.partition('/')[2]} --reason …`" if clean else ""
+    back = f", or roll back first: `rounds rollback --to {target.partition('/')[2]} --reason …`" if target else ""
     return [
         f"The champion {facts.learned.champion} learned from it, and the next policy starts from the champion. To "
         f"train one that has not learned from it, run `rounds round -S policy.start=sft`{back}."

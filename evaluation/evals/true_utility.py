@@ -39,16 +39,16 @@ TRUE_GAIN = Metric(
 COMPONENT = Metric(
     "component_<name>",
     "evaluate",
-    "share of answers",
+    "share",
     "none",
-    "Answers of the candidate in which a component of the rule holds: its degree is at least one half. Only if a rule "
-    "judges.",
+    "Share of the candidate's answers in which a component of the rule holds: its degree is at least one half. Only if "
+    "a rule judges.",
     rare=True,
 )
 CHAMPION_COMPONENT = Metric(
     "champion_component_<name>",
     "evaluate",
-    "share of answers",
+    "share",
     "none",
     "The same in the answers of the champion.",
     rare=True,

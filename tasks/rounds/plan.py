@@ -87,8 +87,8 @@ def plan(workspace: Workspace, overrides: Sequence[str], new: bool = False) -> P
         return _refused(records.coming(workspace), f"{busy} is running in {workspace.root}; wait until it has finished")
     registry = Registry(workspace.root)
     differences = consistency.inspect(workspace, registry)
-    if errors := consistency.errors(differences):
-        planned = _refused(records.coming(workspace), "; ".join(errors))
+    if why := _unresumable(workspace, overrides) or "; ".join(consistency.errors(differences)):
+        planned = _refused(records.coming(workspace), why)
     else:
         planned = _planned(workspace, overrides, new, registry)
     return planned._replace(warnings=tuple(consistency.warnings(differences)))
@@ -96,7 +96,7 @@ def plan(workspace: Workspace, overrides: Sequence[str], new: bool = False) -> P
 
 def _planned(workspace: Workspace, overrides: Sequence[str], new: bool, registry: Registry) -> Plan:
     if records.unfinished(workspace):
-        return _continue(workspace, overrides, registry)
+        return _continue(workspace)
     params, champion = opening.effective(workspace, overrides), registry.expected_champion()
     last = records.last(workspace)
     unchanged = answered(workspace, overrides) is not None
@@ -145,12 +145,22 @@ def planned_steps(
     return planned
 
 
-def _continue(workspace: Workspace, overrides: Sequence[str], registry: Registry) -> Plan:
+def _unresumable(workspace: Workspace, overrides: Sequence[str]) -> str | None:
+    """Why the open round cannot be continued; None if it can, or no round is open.
+
+    Checked before the registry, as `rounds round` does: files that somebody edited give another key than the one that
+    the audit log has for the versions of this round.
+    """
+    if records.unfinished(workspace):
+        try:
+            opening.resume(workspace, overrides)
+        except BadWorkspace as refusal:
+            return str(refusal)
+    return None
+
+
+def _continue(workspace: Workspace) -> Plan:
     inputs = rounds.inputs(workspace)
-    try:
-        opening.resume(workspace, overrides)
-    except BadWorkspace as refusal:
-        return _refused(inputs.number, str(refusal))
     why = ["it was opened and has no record yet; `rounds round --reopen` discards it and opens it again"]
     if status := pending(workspace):
         why.append(status.summary)

@@ -146,12 +146,18 @@ def leave(store: "MlflowClient", workspace: Workspace, line: ModelLine) -> None:
 def chosen(root: Path, name: str | None = None) -> ModelLine:
     """The line for a command that needs no workspace: the workspace's, else `name` or `ROUNDS_LINE`, else the only one.
 
+    A database in the workspace that does not exist yet is not created.
+
     Raises:
         NotFound: the server has no line of that name, or several lines and none was named.
         BadWorkspace: the workspace is in another line than the one that was named.
         NoTracking: MLflow does not answer.
     """
-    store, name = tracking.client(root), name or os.environ.get(CHOICE)
+    name = name or os.environ.get(CHOICE)
+    if is_local(root) and not tracking.exists(root):
+        _check_choice(root, POLICY, name)
+        return POLICY
+    store = tracking.client(root)
     if line := line_of(store, root):
         _check_choice(root, line, name)
         return line

@@ -72,8 +72,9 @@ def test_nothing_is_removed_with_an_mlflow_that_does_not_know_the_rounds(
     monkeypatch.setenv(
         "MLFLOW_TRACKING_URI", f"sqlite:///{shutil.copy(empty_store, continued.root.parent / 'other.db')}"
     )
-    result = rounds("gc", "--yes", "-w", continued.root)
-    assert (result.code, "does not know round 0, 1 of" in result.err) == (2, True)
+    listed, removed = rounds("gc", "-w", continued.root), rounds("gc", "--yes", "-w", continued.root)
+    assert (listed.code, "does not know round 0, 1 of" in listed.err) == (2, True), listed.err
+    assert (removed.code, "MLFLOW_TRACKING_URI" in removed.err) == (2, True), removed.err
     assert digest(continued.root / ".dvc/cache") == before
 
 

@@ -9,22 +9,30 @@ from feedback import store
 from tasks.registry import audit, incidents
 from tasks.state.workspace import Workspace
 from tests import pages
-from tests.commands import Rounds
+from tests.commands import CommandResult, Rounds
 from tests.flows.feedback_files import write
 
 RUNBOOK = pages.ROOT / "docs/incidents.md"
+
+
+def opened(result: CommandResult) -> str:
+    """The number of the incident that a command opened: that of its line in the audit log."""
+    assert result.code == 0, result.err
+    number = re.match(r"Incident (\d+) is open", result.out)
+    assert number, result.out
+    return number[1]
 
 
 def test_an_incident_from_open_to_close(rounds: Rounds, continued: Workspace) -> None:
     options = ("-w", continued.root)
     assert rounds("incident", "list", *options).out.startswith("No incident")
     result = rounds("incident", "open", "--what", "rude on Mondays", "--by", "ana", *options)
-    assert (result.code, result.out.startswith("Incident 6 is open")) == (0, True)
-    rounds("incident", "note", "6", "refunds [red]only[/red]", "--by", "bo", *options)
+    number = opened(result)
+    rounds("incident", "note", number, "refunds [red]only[/red]", "--by", "bo", *options)
     rounds("rollback", "--reason", "rude", *options)
-    assert rounds("incident", "close", "6", "rolled back", "--by", "ana", *options).code == 0
-    shown = rounds("incident", "show", "6", *options).out
-    assert "incident 6 (closed), policy version 2: rude on Mondays" in shown
+    assert rounds("incident", "close", number, "rolled back", "--by", "ana", *options).code == 0
+    shown = rounds("incident", "show", number, *options).out
+    assert f"incident {number} (closed), policy version 2: rude on Mondays" in shown
     expected = [
         "promote: version 1 → 2",
         "opened: rude on Mondays",
@@ -33,9 +41,8 @@ def test_an_incident_from_open_to_close(rounds: Rounds, continued: Workspace) ->
     ]
     positions = [shown.index(part) for part in expected]
     assert positions == sorted(positions)
-    assert re.search(
-        r"6 +2 +\d{4}-\d\d-\d\d \d\d:\d\d UTC +ana +closed +rude on Mondays", rounds("incident", "list", *options).out
-    )
+    listed = number + r" +2 +\d{4}-\d\d-\d\d \d\d:\d\d UTC +ana +closed +rude on Mondays"
+    assert re.search(listed, rounds("incident", "list", *options).out)
     assert "incident" not in rounds("status", *options).out
 
 
@@ -67,8 +74,11 @@ def test_every_command_of_the_runbook(
     assert {"status", "watch", "rollback", "incident", "lineage", "cooldown", "promote", "audit"} <= {
         w[0] for w in typed
     }
+    [documented] = {words[2] for words in typed if words[:2] in (["incident", "note"], ["incident", "show"])}
+    number = documented
     for words in typed:
-        result = rounds(*words, "-w", continued.root)
+        result = rounds(*(number if word == documented else word for word in words), "-w", continued.root)
         assert result.code == 0, (words, result.err)
+        number = opened(result) if words[:2] == ["incident", "open"] else number
     assert [incident.open for incident in incidents.every(continued.audit)] == [False]
     assert audit.verify(continued.audit) == []

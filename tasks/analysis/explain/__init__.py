@@ -73,7 +73,7 @@ def reward_version(workspace: Workspace, version: str | None, round_name: str | 
     Raises:
         NotFound: no such version or round, or it was trained without a reward model.
     """
-    store = Registry(workspace.root)
+    store = _registry(workspace)
     if round_name is not None:
         past = Archive(workspace.root, store.line).finished(round_name)
         registered = [candidate for candidate in store.versions("reward") if candidate.run_id == past.run_id]
@@ -150,7 +150,7 @@ def explain(workspace: Workspace, version: ModelVersion, answers: Sequence[Answe
         BadModel: the files of the version are missing from the registry.
         BadFeedback: an answer is empty.
     """
-    model = loading.outside(workspace).reward_model(_versions(workspace).fetch(version, reward(workspace.explained)))
+    model = loading.outside(workspace).reward_model(_registry(workspace).fetch(version, reward(workspace.explained)))
     training, missing = _training(workspace, version)
     explained = tuple(_explained(model, answer, training, count) for answer in answers)
     return Explanation(version, explained, missing)
@@ -182,8 +182,9 @@ def _explained(model: RewardModel, answer: AnswerToExplain, training: TrainingRe
     return Explained(answer, attribute(model, answer.prompt, answer.text), near)
 
 
-def _versions(workspace: Workspace) -> VersionStore:
-    return VersionStore(workspace.root, lines.chosen(workspace.root))
+def _registry(workspace: Workspace) -> Registry:
+    """Of the workspace's line, or of the line that `ROUNDS_LINE` names where the workspace is in none."""
+    return Registry(workspace.root, lines.chosen(workspace.root))
 
 
 def _available(store: VersionStore) -> str:

@@ -7,6 +7,7 @@ from core.errors import BadParams
 from core.settings import BaseSettings, read, section
 from tasks.doctor.diagnosis import Diagnosis, error, path, rounds
 from tasks.people.approval import ApprovalSettings
+from tasks.registry.audit import AuditSettings
 from tasks.registry.promotion import PromotionSettings
 from tasks.state.intake import IngestSettings
 from tasks.state.steps import STEPS
@@ -15,7 +16,7 @@ from tasks.tools import traces
 from tasks.tools.versioning import VersioningSettings
 from tasks.watch.guards import WatchSettings
 
-SECTIONS = (*STEPS, "seed", "model", "approval", "promotion", "watch", "versioning")
+SECTIONS = (*STEPS, "seed", "model", "approval", "promotion", "watch", "versioning", "audit")
 """Every section of the parameters."""
 
 CHECKED: dict[str, type[BaseSettings]] = {
@@ -24,6 +25,7 @@ CHECKED: dict[str, type[BaseSettings]] = {
     "promotion": PromotionSettings,
     "watch": WatchSettings,
     "versioning": VersioningSettings,
+    "audit": AuditSettings,
 }
 """Sections whose knobs are checked here; those of the others need torch, and `rounds params` checks them."""
 

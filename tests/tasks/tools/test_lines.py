@@ -57,6 +57,16 @@ def test_reading_decides_nothing_and_creates_nothing(team: Team) -> None:
     assert not workspace.line.exists()
 
 
+def test_choosing_a_line_does_not_create_the_workspaces_own_database(
+    team: Team, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    workspace = team("new")
+    monkeypatch.delenv("MLFLOW_TRACKING_URI")
+    assert (lines.chosen(workspace.root), workspace.database.exists()) == (POLICY, False)
+    with pytest.raises(BadWorkspace, match="in its own database"):
+        lines.chosen(workspace.root, "help-desk-1a2b")
+
+
 def test_the_first_round_on_a_server_begins_a_line_of_its_own(team: Team) -> None:
     workspace = team("help desk")
     line = settled(workspace)

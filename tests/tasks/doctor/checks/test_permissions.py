@@ -10,7 +10,7 @@ from tests.tasks.doctor.cures import diagnoses, mended
 
 def test_data_that_everybody_can_read(rounds: Rounds, workspace: Workspace) -> None:
     workspace.data.chmod(0o755)
-    mended("permissions", workspace, rounds, "note")
+    mended("permissions", workspace, rounds, "warning")
     assert diagnoses("permissions", workspace) == []
 
 
