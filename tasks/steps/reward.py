@@ -101,7 +101,7 @@ def _check_likelihood(
         likelihood_start.check(model.margins(pairs), np.array(pairs["p_chosen"]), model.scorer.likelihood)
         margins.append(model.margins(first[1]))
         model.scorer.network.release()
-    correlation = float(np.corrcoef(*margins)[0, 1])
+    correlation = float(np.corrcoef(margins[0], margins[1])[0, 1])
     return {REWARD_START_CORRELATION: correlation} if np.isfinite(correlation) else {}
 
 
