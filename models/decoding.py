@@ -244,11 +244,19 @@ class DecodingLoop:
         return [list(group) for _, group in groupby(by_length, key=lambda row: len(row.request.prompt))]
 
     def _prefill(self, rows: list[_Row]) -> _Batch:
+        """Process the prompts of these rows; a prompt that several rows have is processed once."""
         requests, device = [row.request for row in rows], self._model.device
-        tokens, mask = (part.to(device) for part in _pad_left([row.prompt for row in requests], self._pad_id))
+        places: dict[tuple[tuple[int, ...], str | None], int] = {}
+        index = [places.setdefault((tuple(row.prompt), row.adapter), len(places)) for row in requests]
+        prompts, adapters = zip(*places, strict=True)
+        tokens, mask = (part.to(device) for part in _pad_left(prompts, self._pad_id))
         positions = (mask.cumsum(dim=1) - 1).clamp(min=0)
         cache = DynamicCache(config=self._model.config)
-        logits = caches.forward(self._model, tokens, mask, positions, cache, [row.adapter for row in requests])
+        logits = caches.forward(self._model, tokens, mask, positions, cache, adapters)
+        if len(places) < len(rows):
+            repeated = torch.tensor(index, device=device)
+            tokens, mask, positions, logits = (part[repeated] for part in (tokens, mask, positions, logits))
+            caches.select(cache, repeated)
         state = _State(
             mask,
             positions[:, -1:],

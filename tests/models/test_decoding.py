@@ -193,6 +193,20 @@ def test_no_requests_get_no_answers(llama: PreTrainedModel) -> None:
     assert decode(decoder(llama), []) == []
 
 
+def test_a_prompt_that_several_rows_have_is_processed_once(llama: PreTrainedModel) -> None:
+    read: list[int] = []
+    handle = llama.register_forward_pre_hook(
+        lambda _, arguments, inputs: read.append(inputs["input_ids"].numel()), with_kwargs=True
+    )
+    twice = [DecodingRequest(PROMPTS[0], 4, seeded_uniforms(4, seed)) for seed in (1, 2)]
+    other = DecodingRequest(PROMPTS[2], 4, seeded_uniforms(4, 3))
+    answers = decode(decoder(llama), [twice[0], other, twice[1]])
+    handle.remove()
+    assert read[0] == 2 * len(PROMPTS[0])  # two prompts, padded to the longer one
+    assert ids(answers) == ids(one_after_the_other(llama, [twice[0], other, twice[1]]))
+    assert answers[0].ids != answers[2].ids
+
+
 # --- an adapter a row ---
 
 
