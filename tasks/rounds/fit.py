@@ -116,13 +116,13 @@ def refuse(params: RoundSettings, on: Machine) -> None:
     problem = f"the step {step} needs about {gigabytes(needed)} of {what}, and there are {gigabytes(on.for_models)}"
     if overrides := cure(params, on):
         raise BadParams(f"{problem}; set {' '.join(f'-S {override}' for override in overrides)}")
-    least = min(estimate(tried, on).largest[1] for tried, _ in _smaller(params))
+    least = min(estimate(tried, on).largest[1] for tried, _ in smaller(params))
     raise BadParams(f"{problem}; use a smaller model.base, or a machine with at least {gigabytes(least)} of {what}")
 
 
 def cure(params: RoundSettings, on: Machine) -> list[str]:
     """The first overrides, in the form of `-S`, with which the round fits; none if no setting is enough."""
-    return next((overrides for tried, overrides in _smaller(params) if estimate(tried, on).fits), [])
+    return next((overrides for tried, overrides in smaller(params) if estimate(tried, on).fits), [])
 
 
 def gigabytes(count: int) -> str:
@@ -130,7 +130,7 @@ def gigabytes(count: int) -> str:
     return f"{count / 1e9:.1f} GB"
 
 
-def _smaller(params: RoundSettings) -> Iterator[tuple[RoundSettings, list[str]]]:
+def smaller(params: RoundSettings) -> Iterator[tuple[RoundSettings, list[str]]]:
     """Settings that need less memory: smaller microbatches, then gradient checkpointing, then adapters."""
     adapters = [None] if params.model.base == SCRATCH or params.model.adapter else [None, ADAPTER]
     for adapter in adapters:

@@ -49,11 +49,15 @@ def test_smaller_microbatches_are_tried_first(base: str) -> None:
 
 
 def test_then_gradient_checkpointing_then_adapters(base: str) -> None:
-    knobs = settings(base)
-    smallest = settings(base, "model.microbatch_tokens=256")
-    least = fit.estimate(smallest, Machine(GB, None)).largest[1]
-    assert fit.cure(knobs, Machine(least - 1, None))[-1] == "model.gradient_checkpointing=true"
-    assert fit.cure(knobs, Machine(4 * GB, None))[-1] == "'model.adapter={rank: 8}'"
+    tried = [overrides for _, overrides in fit.smaller(settings(base, "model.microbatch_tokens=300"))]
+    less, recompute, adapter = (
+        "model.microbatch_tokens=256",
+        "model.gradient_checkpointing=true",
+        "'model.adapter={rank: 8}'",
+    )
+    assert tried[:4] == [[], [less], [recompute], [less, recompute]]
+    assert tried[4:] == [[adapter], [less, adapter], [recompute, adapter], [less, recompute, adapter]]
+    assert fit.cure(settings(base), Machine(4 * GB, None))[-1] == adapter
 
 
 def test_the_settings_of_the_message_fit(base: str) -> None:
