@@ -5,7 +5,7 @@ keeps about 8 H + 2 K + 4 F numbers a token and layer for its backward pass (inp
 queries, keys, values, the output of the attention, and the two halves of the feed-forward layer with their product);
 with frozen weights 6 H, since the scales of norms need no gradient.
 Weights that are trained have gradients (4 bytes) and Adam's two moments (8 bytes) beside them. benchmarks/memory.py
-compares with what is measured.
+compares with what is measured; the estimates are not calibrated, and too low for training on a CPU (docs/engine.md).
 """
 
 from typing import Any, Literal, NamedTuple
