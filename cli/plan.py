@@ -9,10 +9,15 @@ from cli.display.console import console, grid, print_json
 from cli.display.differences import print_differences
 
 if TYPE_CHECKING:
+    from rich.console import Console
+
+    from tasks.rounds.fit import Fit
     from tasks.rounds.plan import Plan
 
 REASONS = 4
 """Maximum number of reasons printed."""
+
+PARTS = ("weights", "gradients", "moments", "activations", "cache")
 
 WORDS = {
     "answer": "Nothing new: would print the record of round {}.",
@@ -52,8 +57,24 @@ def _show(plan_: "Plan") -> None:
         table.add_row(step.step, step.does, "\n".join(_shortened(step.because)))
     if plan_.steps:
         out.print(table)
+    if plan_.fit:
+        _show_memory(out, plan_.fit)
     if plan_.would == "open" and plan_.round == 0:
         out.print("Then it would open round 1, the first with a candidate, and run every step.")
+
+
+def _show_memory(out: "Console", fit: "Fit") -> None:
+    """Gigabytes that each step needs at its peak, what the machine has, and the knobs that lower each part."""
+    machine = fit.machine
+    has = f"{machine.memory / 1e9:.1f} GB" + (f", GPU {machine.gpu / 1e9:.1f} GB" if machine.gpu else "")
+    out.print(f"Memory in GB, estimated; this machine has {has}:", style="bold")
+    table = grid("step", *PARTS, "total")
+    for step, need in fit.needs.items():
+        counts = [*(getattr(need, part) for part in PARTS), need.total]
+        table.add_row(step, *(f"{count / 1e9:.2f}" for count in counts))
+    out.print(table)
+    for part, knobs in fit.to_json()["knobs"].items():
+        out.print(f"  lower {part}: {knobs}")
 
 
 def _shortened(reasons: Sequence[str]) -> list[str]:

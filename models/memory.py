@@ -2,22 +2,26 @@
 
 Formulas count what dominates. A transformer of L layers, hidden size H, feed-forward size F and key and value size K
 keeps about 8 H + 2 K + 4 F numbers a token and layer for its backward pass (inputs of the norms and of the matrices,
-queries, keys, values, the output of the attention, and the two halves of the feed-forward layer with their product).
+queries, keys, values, the output of the attention, and the two halves of the feed-forward layer with their product);
+with frozen weights 6 H, since the scales of norms need no gradient.
 Weights that are trained have gradients (4 bytes) and Adam's two moments (8 bytes) beside them. benchmarks/memory.py
-compares with what is measured.
+compares with what is measured; the estimates are not calibrated, and too low for training on a CPU (docs/engine.md).
 """
 
-from typing import Any, NamedTuple
+from typing import Any, Literal, NamedTuple
 
 import torch
 from torch import nn
-from transformers import AutoModelForCausalLM, PreTrainedModel
+from transformers import AutoConfig, AutoModelForCausalLM, LlamaConfig, PreTrainedModel
 from transformers.pytorch_utils import Conv1D
 
 from models import adapters
 from models.adapters import AdapterSettings
 from models.compute import Compute
 from models.logits import CHUNK
+from models.policy import SCRATCH, ModelSettings
+
+Critic = Literal["separate", "shared", "none"]
 
 LIBRARIES = 600 * 2**20
 """Bytes of Python with torch and transformers, before a model is loaded."""
@@ -35,26 +39,57 @@ class Shape(NamedTuple):
     keys: int
     """Numbers of a key, or a value, of one token in one layer."""
     vocabulary: int
+    output: int = 0
+    """Parameters of an output layer of its own; 0 if it is tied to the embeddings."""
+
+
+class Batches(NamedTuple):
+    """How much a step computes at a time."""
+
+    rows: int
+    """Texts of a minibatch."""
+    prompt: int
+    """Tokens of the longest prompt."""
+    answer: int
+    """Tokens of the longest answer."""
+    sampled: int
+    """Prompts that are answered together."""
+
+    @property
+    def width(self) -> int:
+        """Tokens of the longest text."""
+        return self.prompt + self.answer
+
+
+class Roles(NamedTuple):
+    """The models of a round."""
+
+    shape: Shape
+    compute: Compute
+    adapters: bool
+    """Roles are adapters of one base."""
 
 
 class Need(NamedTuple):
-    """What a step needs at its peak, in bytes, beside the libraries."""
+    """What a step needs at its peak, in bytes."""
 
     weights: int
+    """Of all models that are in memory together."""
     gradients: int
     moments: int
     activations: int
-    logits: int
+    """Of one microbatch in training, with its logits."""
     cache: int
-    """Keys and values of the answers that are being sampled."""
+    """Keys and values of the answers that are sampled together, with what their first forward pass needs."""
+    copy: int
+    """A saved model that is loaded again and compared, while everything else is still in memory."""
     disk: int
-    """What the step writes: checkpoint and model."""
+    """What the step writes: models, and a checkpoint beside the one that it replaces."""
 
     @property
-    def memory(self) -> int:
-        """Bytes at the peak: while sampling there are no activations, and the other way round."""
-        learning = self.gradients + self.activations + self.logits
-        return LIBRARIES + self.weights + self.moments + max(learning, self.cache)
+    def total(self) -> int:
+        """Bytes at the peak: training, sampling and saving come one after the other."""
+        return LIBRARIES + self.weights + self.gradients + self.moments + max(self.activations, self.cache, self.copy)
 
 
 def shape_of(config: Any, adapter: AdapterSettings | None) -> Shape:
@@ -77,17 +112,38 @@ def shape_of(config: Any, adapter: AdapterSettings | None) -> Shape:
         feed_forward=getattr(text, "intermediate_size", None) or 4 * text.hidden_size,
         keys=(getattr(text, "num_key_value_heads", None) or heads) * size,
         vocabulary=text.vocab_size,
+        output=_output_size(model),
     )
 
 
+def shape_of_settings(settings: ModelSettings) -> Shape:
+    """The shape of the base model of a round: a new one, or one that can be loaded.
+
+    Raises:
+        BadParams: a target of the adapter is no layer of the model.
+    """
+    if settings.base != SCRATCH:
+        return shape_of(AutoConfig.from_pretrained(settings.base, trust_remote_code=False), settings.adapter)
+    config = LlamaConfig(
+        vocab_size=settings.vocabulary,
+        hidden_size=settings.width,
+        num_hidden_layers=settings.layers,
+        num_attention_heads=settings.heads,
+        intermediate_size=settings.feed_forward,
+        tie_word_embeddings=True,
+    )
+    return shape_of(config, settings.adapter)
+
+
 def activations(shape: Shape, compute: Compute, adapter: bool) -> int:
-    """Bytes that one microbatch keeps for its backward pass."""
+    """Bytes that one microbatch keeps for its backward pass, and those that the backward pass of a layer adds."""
     size = 2 if compute.dtype == "bfloat16" else 4
-    layer = (8 * shape.hidden + 2 * shape.keys + 4 * shape.feed_forward) * size
+    width = 6 if adapter else 8  # the scales of frozen norms need no gradient
+    layer = (width * shape.hidden + 2 * shape.keys + 4 * shape.feed_forward) * size
     if adapter and size == 2:  # an adapter reads a float32 copy of what its matrix reads
         layer += 4 * (3 * shape.hidden + shape.feed_forward)
     kept = shape.hidden * size * shape.layers + layer if compute.recompute else layer * shape.layers
-    return kept * compute.microbatch_tokens
+    return (kept + 2 * shape.hidden * size) * compute.microbatch_tokens
 
 
 def logits(shape: Shape, tokens: int) -> int:
@@ -101,6 +157,98 @@ def cache(shape: Shape, compute: Compute, rows: int, tokens: int) -> int:
     return 2 * shape.layers * shape.keys * size * rows * tokens
 
 
+def sft(roles: Roles, batches: Batches) -> Need:
+    """Supervised fine-tuning: one model is trained and saved."""
+    one = _trained(roles)
+    return Need(
+        weights=_base(roles) + one,
+        gradients=one,
+        moments=2 * one,
+        activations=_training(roles, batches),
+        cache=0,
+        copy=one,
+        disk=one,
+    )
+
+
+def reward(roles: Roles, batches: Batches, likelihood: bool) -> Need:
+    """Reward model and judge, one after the other: the SFT model and the reward model stay while the judge trains.
+
+    Args:
+        roles: the models.
+        batches: `rows` are texts: those of a minibatch with all their answers.
+        likelihood: the score has a likelihood term, which needs logits.
+    """
+    one = _trained(roles)
+    return Need(
+        weights=_base(roles) + 3 * one,
+        gradients=one,
+        moments=2 * one,
+        activations=_training(roles, batches, logits_too=likelihood),
+        cache=0,
+        copy=one,
+        disk=2 * one,
+    )
+
+
+def policy(roles: Roles, batches: Batches, critic: Critic, from_sft: bool) -> Need:
+    """Reinforcement learning: policy and critic are trained; reference and reward model score.
+
+    Args:
+        roles: the models.
+        batches: `rows` are answers of a minibatch.
+        critic: the critic, if there is one.
+        from_sft: the policy starts from the SFT model, not from the champion.
+    """
+    one = _trained(roles)
+    value = _trained(roles, trunk=True) if critic == "separate" else 0
+    start = one if roles.adapters and not from_sft else 0  # the champion's adapter, of which the policy is a copy
+    return Need(
+        weights=_base(roles) + 3 * one + value + start,
+        gradients=one + value,
+        moments=2 * (one + value),
+        activations=_training(roles, batches),
+        cache=_sampling(roles, batches),
+        copy=one,
+        disk=one + 2 * 3 * (one + value),
+    )
+
+
+def sampling(roles: Roles, batches: Batches, models: int) -> Need:
+    """Answers are sampled and scored, with so many models in memory."""
+    one = _trained(roles)
+    return Need(_base(roles) + models * one, 0, 0, 0, cache=_sampling(roles, batches), copy=0, disk=0)
+
+
+def _base(roles: Roles) -> int:
+    size = 2 if roles.compute.dtype == "bfloat16" else 4
+    return size * roles.shape.parameters if roles.adapters else 0
+
+
+def _trained(roles: Roles, trunk: bool = False) -> int:
+    """Bytes of the float32 weights of a role: all, or those of its adapter. A trunk has no output layer."""
+    without = roles.shape.output if trunk and not roles.adapters else 0
+    return 4 * (roles.shape.trained - without)
+
+
+def _training(roles: Roles, batches: Batches, logits_too: bool = True) -> int:
+    shape, compute = roles.shape, roles.compute
+    rows = max(min(compute.microbatch_tokens // batches.width, batches.rows), 1)
+    kept = activations(shape, compute._replace(microbatch_tokens=rows * batches.width), roles.adapters)
+    casts = 2 * shape.parameters if compute.dtype == "bfloat16" and not roles.adapters else 0
+    return kept + casts + (logits(shape, rows * batches.answer) if logits_too else 0)
+
+
+def _sampling(roles: Roles, batches: Batches) -> int:
+    """Keys and values, and the larger of the first forward pass (of the prompts) and the probabilities of a step."""
+    shape, compute, rows = roles.shape, roles.compute, batches.sampled
+    size = 2 if compute.dtype == "bfloat16" else 4
+    first = rows * batches.prompt * (3 * shape.feed_forward + 4 * shape.hidden) * size
+    step = rows * shape.vocabulary * 24  # float32: logits, divided, logarithms, probabilities; float64: their sums
+    casts = 2 * shape.parameters if compute.dtype == "bfloat16" and not roles.adapters else 0
+    return cache(shape, compute, rows, batches.width) + max(first, step) + casts
+
+
 def _adapter_size(model: PreTrainedModel, knobs: AdapterSettings) -> int:
     wanted = set(adapters.targets(model, knobs.targets))
     return sum(
@@ -108,3 +256,8 @@ def _adapter_size(model: PreTrainedModel, knobs: AdapterSettings) -> int:
         for path, layer in model.named_modules()
         if isinstance(layer, nn.Linear | Conv1D) and path.rsplit(".", 1)[-1] in wanted
     )
+
+
+def _output_size(model: PreTrainedModel) -> int:
+    output, inputs = model.get_output_embeddings(), model.get_input_embeddings()
+    return 0 if output is None or output.weight is inputs.weight else output.weight.numel()

@@ -16,7 +16,7 @@ from models.policy import check_base
 from tasks.registry import audit, consistency, reference, signing
 from tasks.registry.alias import ModelVersion, Registry
 from tasks.registry.ledger import DROP, ledger
-from tasks.rounds import base, foresight
+from tasks.rounds import base, fit, foresight
 from tasks.rounds.params import RoundSettings
 from tasks.rounds.request import Request, parsed, read_request
 from tasks.rounds.running import Execute, RunningRound
@@ -104,7 +104,7 @@ def open_round(workspace: Workspace, overrides: Sequence[str], registry: Registr
     round.yaml is written last: after a kill before that, no round is open.
 
     Raises:
-        BadParams: see `effective`.
+        BadParams: see `effective`; or the round does not fit into memory.
         BadFeedback: a source does not exist, or a file of an evaluation cannot be used.
         BadModel: the base model cannot be used, or its tokenizer is not the champion's.
         BadWorkspace: a remote is not configured, or dvc.yaml was edited.
@@ -136,6 +136,7 @@ def check_first(workspace: Workspace, overrides: Sequence[str]) -> None:
     if params.versioning.commit:
         git.check(workspace.root)
     check_base(base.located(workspace, params.model), workspace.champion)
+    fit.check(workspace, params)
     foresight.check(workspace, params)
 
 
@@ -149,6 +150,7 @@ def _freeze(workspace: Workspace, request: Request, registry: Registry) -> Round
     if champion:  # the digest of what was fetched, whatever the tag says
         champion = champion._replace(digest=registry.trust.known(champion).digest)
     check_base(base.located(workspace, params.model), workspace.champion)
+    fit.check(workspace, params)
     _keep_previous(workspace, registry, champion)
     started = base.settled(workspace, params.model.base)
     inputs = frozen(workspace, params, number, champion, feedback_database.claim(workspace, number), started)

@@ -5,7 +5,7 @@ from collections.abc import Mapping, Sequence
 from pathlib import Path
 from typing import Any, Literal, NamedTuple
 
-from core.errors import BadWorkspace
+from core.errors import BadParams, BadWorkspace, RoundsError
 from core.nested import changed, flat
 from core.stored import Json
 from core.yaml_text import parse_yaml
@@ -14,7 +14,9 @@ from tasks.people.pending import pending
 from tasks.registry import consistency
 from tasks.registry.alias import Registry
 from tasks.registry.consistency import Disagreement
-from tasks.rounds import base, foresight, opening
+from tasks.rounds import base, fit, foresight, opening
+from tasks.rounds.fit import Fit
+from tasks.rounds.params import RoundSettings
 from tasks.rounds.request import answered
 from tasks.state import feedback_database, intake, records
 from tasks.state import graph as graphs
@@ -61,6 +63,8 @@ class Plan(NamedTuple):
     """What a round that would be opened learns from the feedback at hand, and what it does not and why."""
     warnings: tuple[Disagreement, ...] = ()
     """Differences between audit log, records and registry that do not stop a round; `because` has the errors."""
+    fit: Fit | None = None
+    """The memory that the steps of a round that would be opened need; None if the base model is not here to be read."""
 
     def to_json(self) -> Json:
         """As plain values."""
@@ -72,6 +76,7 @@ class Plan(NamedTuple):
             "warnings": [str(difference) for difference in self.warnings],
             "reads": self.reads._asdict() if self.reads else {},
             "steps": [step._asdict() for step in self.steps],
+            "memory": self.fit.to_json() if self.fit else {},
         }
 
 
@@ -110,7 +115,20 @@ def _planned(workspace: Workspace, overrides: Sequence[str], new: bool, registry
     inputs = opening.frozen(workspace, params, number, champion, claim, started)
     why = ["--new was given"] if unchanged else _reasons(workspace, inputs, last)
     learns = foresight.foresee(workspace, params).lines()
-    return _described(workspace, "open", inputs, why)._replace(learns=tuple(learns))
+    planned = _described(workspace, "open", inputs, why)._replace(learns=tuple(learns))
+    return _measured(workspace, params, planned)
+
+
+def _measured(workspace: Workspace, params: RoundSettings, planned: Plan) -> Plan:
+    """With the memory that the round needs; refused if there is not enough."""
+    try:
+        planned = planned._replace(fit=fit.foreseen(workspace, params))
+        fit.check(workspace, params)
+    except BadParams as refusal:
+        return planned._replace(would="refuse", because=(str(refusal),))
+    except (RoundsError, OSError, ValueError):  # the base is not here, or is refused for another reason at opening
+        return planned
+    return planned
 
 
 def planned_steps(

@@ -3,6 +3,8 @@ from transformers import LlamaConfig
 from models import memory
 from models.adapters import AdapterSettings
 from models.compute import Compute
+from models.memory import Batches, Roles
+from models.policy import ModelSettings
 
 SMALL = LlamaConfig(
     vocab_size=100,
@@ -34,9 +36,63 @@ def test_recomputation_keeps_the_inputs_of_the_layers_and_one_layer() -> None:
     shape = memory.shape_of(SMALL, None)
     layer = (8 * 8 + 2 * 4 + 4 * 12) * 4
     compute = Compute(microbatch_tokens=10)
-    assert memory.activations(shape, compute, adapter=False) == 10 * 2 * layer
-    assert memory.activations(shape, compute._replace(recompute=True), adapter=False) == 10 * (2 * 8 * 4 + layer)
+    ends = 2 * 8 * 4  # embeddings and the last norm
+    assert memory.activations(shape, compute, adapter=False) == 10 * (2 * layer + ends)
+    recomputed = memory.activations(shape, compute._replace(recompute=True), adapter=False)
+    assert recomputed == 10 * (2 * 8 * 4 + layer + ends)
+    frozen = layer - 2 * 8 * 4
+    assert memory.activations(shape, compute, adapter=True) == 10 * (2 * frozen + ends)
 
 
 def test_keys_and_values_of_answers() -> None:
     assert memory.cache(memory.shape_of(SMALL, None), Compute(), rows=3, tokens=5) == 2 * 2 * 4 * 4 * 3 * 5
+
+
+FULL = Roles(memory.shape_of(SMALL, None), Compute(microbatch_tokens=10), adapters=False)
+SIZES = Batches(rows=4, prompt=3, answer=2, sampled=7)
+ALL = 4 * FULL.shape.parameters
+"""Bytes of one model."""
+ADAPTED = Roles(memory.shape_of(SMALL, AdapterSettings(rank=2)), Compute(microbatch_tokens=10), adapters=True)
+
+
+def test_training_one_model_takes_16_bytes_a_parameter() -> None:
+    need = memory.sft(FULL, SIZES)
+    assert (need.weights, need.gradients, need.moments) == (ALL, ALL, 2 * ALL)
+    assert need.total == memory.LIBRARIES + 4 * ALL + max(need.activations, need.copy)
+
+
+def test_reward_keeps_the_sft_model_and_the_reward_model_while_the_judge_trains() -> None:
+    need = memory.reward(FULL, SIZES, likelihood=False)
+    assert need.weights + need.gradients + need.moments == 6 * ALL  # 24 bytes a parameter
+    assert memory.reward(FULL, SIZES, likelihood=True).activations > need.activations
+
+
+def test_policy_holds_four_models_of_which_two_are_trained() -> None:
+    need = memory.policy(FULL, SIZES, "separate", from_sft=True)
+    assert need.weights + need.gradients + need.moments == 10 * ALL  # 40 bytes a parameter: tied embeddings
+    shared = memory.policy(FULL, SIZES, "shared", from_sft=True)
+    assert shared.weights + shared.gradients + shared.moments == 6 * ALL
+    assert need.disk == ALL + 2 * 6 * ALL  # the model, and two checkpoints of weights and moments
+
+
+def test_a_critic_has_no_output_layer() -> None:
+    config = LlamaConfig(**{**SMALL.to_dict(), "tie_word_embeddings": False})
+    roles = FULL._replace(shape=memory.shape_of(config, None))
+    assert roles.shape.output == 800
+    tied, untied = (memory.policy(each, SIZES, "separate", True) for each in (FULL, roles))
+    assert untied.gradients == tied.gradients + 4 * 800
+
+
+def test_roles_that_are_adapters_share_the_base() -> None:
+    one = 4 * ADAPTED.shape.trained
+    assert memory.sft(ADAPTED, SIZES).weights == ALL + one
+    assert memory.policy(ADAPTED, SIZES, "separate", from_sft=False).weights == ALL + 5 * one
+    halved = ADAPTED._replace(compute=Compute("bfloat16", 10))
+    assert memory.sampling(halved, SIZES, models=5).weights == ALL // 2 + 5 * one
+    assert memory.sft(ADAPTED, SIZES).moments == 2 * one
+
+
+def test_the_shape_of_a_new_model() -> None:
+    knobs = ModelSettings(vocabulary=300, width=8, heads=2, layers=2, feed_forward=12)
+    block = 4 * 64 + 3 * 96 + 16
+    assert memory.shape_of_settings(knobs).parameters == 2 * block + 8 * 300 + 8

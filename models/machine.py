@@ -1,0 +1,39 @@
+"""How much memory this machine has: that of the computer, a limit of its container, and that of a GPU."""
+
+import os
+from pathlib import Path
+from typing import NamedTuple
+
+import torch
+
+LIMITS = (Path("/sys/fs/cgroup/memory.max"), Path("/sys/fs/cgroup/memory/memory.limit_in_bytes"))
+"""Files with the limit of a container (cgroup version 2, version 1); `max` is none."""
+CONTEXT = 600 * 2**20
+"""Bytes of a GPU that its driver and libraries take."""
+
+
+class Machine(NamedTuple):
+    """Bytes of memory."""
+
+    memory: int
+    """Of the computer, or of its container."""
+    gpu: int | None
+    """Of the GPU that is used; None without one."""
+
+    @property
+    def for_models(self) -> int:
+        """Where the models are: the GPU if there is one."""
+        return self.memory if self.gpu is None else self.gpu - CONTEXT
+
+
+def machine() -> Machine:
+    """The machine that this process runs on."""
+    gpu = torch.cuda.get_device_properties(0).total_memory if torch.cuda.is_available() else None
+    total = os.sysconf("SC_PHYS_PAGES") * os.sysconf("SC_PAGE_SIZE")
+    return Machine(min([total, *limits(LIMITS)]), gpu)
+
+
+def limits(files: tuple[Path, ...]) -> list[int]:
+    """The limits that these files state, in bytes; a file without a number states none."""
+    texts = [file.read_text().strip() for file in files if file.exists()]
+    return [int(text) for text in texts if text.isdigit()]

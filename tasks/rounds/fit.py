@@ -1,0 +1,160 @@
+"""Whether a round fits into the memory of this machine: estimated from the shapes before anything starts."""
+
+from collections.abc import Iterator
+from typing import Any, NamedTuple
+
+from core.errors import BadParams
+from models import likelihood_start, memory
+from models.adapters import AdapterSettings
+from models.machine import Machine, machine
+from models.memory import Batches, Need, Roles
+from models.policy import SCRATCH
+from models.rollout import SamplingSettings
+from tasks.rounds import base
+from tasks.rounds.params import RoundSettings
+from tasks.state.workspace import Workspace
+
+ADAPTER = AdapterSettings()
+KNOBS = {
+    "weights": "model.adapter, model.dtype with an adapter",
+    "gradients": "model.adapter, policy.critic",
+    "moments": "model.adapter, policy.critic",
+    "activations": "model.microbatch_tokens, model.gradient_checkpointing",
+    "cache": "policy.sampling.batch, model.max_prompt_tokens, model.max_answer_tokens",
+}
+"""Part of the memory → the knobs that lower it."""
+
+
+class Fit(NamedTuple):
+    """What the steps need, and what the machine has."""
+
+    needs: dict[str, Need]
+    """By step."""
+    machine: Machine
+
+    @property
+    def largest(self) -> tuple[str, int]:
+        """The step that needs most, and its bytes where the models are."""
+        return max(
+            ((step, required(need, self.machine)) for step, need in self.needs.items()), key=lambda pair: pair[1]
+        )
+
+    @property
+    def fits(self) -> bool:
+        """Whether every step fits."""
+        return self.largest[1] <= self.machine.for_models
+
+    def to_json(self) -> dict[str, Any]:
+        """As plain values."""
+        steps = [{"step": step, **need._asdict(), "total": need.total} for step, need in self.needs.items()]
+        return {"steps": steps, "machine": self.machine._asdict(), "fits": self.fits, "knobs": KNOBS}
+
+
+def required(need: Need, on: Machine) -> int:
+    """Bytes where the models are; the libraries are in the memory of the computer."""
+    return need.total if on.gpu is None else need.total - memory.LIBRARIES
+
+
+def estimate(params: RoundSettings, on: Machine) -> Fit:
+    """What each step of a round needs. The base of `params.model` can be loaded (`base.located`), or is `scratch`.
+
+    Raises:
+        BadParams: a target of the adapter is no layer of the model.
+    """
+    knobs, algorithm = params.model, params.policy
+    roles = Roles(memory.shape_of_settings(knobs), knobs.compute, knobs.adapter is not None)
+    sizes = Batches(1, knobs.max_prompt_tokens, knobs.max_answer_tokens, SamplingSettings().batch)
+    learned = sizes._replace(
+        rows=getattr(algorithm, "minibatch", 64),
+        sampled=min(getattr(algorithm, "sampling", SamplingSettings()).batch, getattr(algorithm, "episodes", 128)),
+    )
+    likelihood = bool(likelihood_start.weight(params.reward.likelihood, knobs.base))
+    critic = getattr(algorithm, "critic", "none")
+    needs = {
+        "collect": memory.sampling(roles, sizes, models=1),
+        "sft": memory.sft(roles, sizes._replace(rows=params.sft.batch)),
+        "reward": memory.reward(roles, sizes._replace(rows=2 * params.reward.batch), likelihood),
+        "policy": memory.policy(roles, learned, critic, from_sft=algorithm.start != "champion"),
+        "sample": memory.sampling(roles, sizes, models=5),
+        "evaluate": memory.sampling(roles, sizes, models=3),
+    }
+    return Fit(needs, on)
+
+
+def foreseen(workspace: Workspace, params: RoundSettings) -> Fit:
+    """What each step of the next round needs on this machine.
+
+    Raises:
+        BadModel: the base model cannot be used.
+        BadParams: see `estimate`.
+    """
+    return estimate(params.model_copy(update={"model": base.located(workspace, params.model)}), machine())
+
+
+def check(workspace: Workspace, params: RoundSettings) -> None:
+    """Refuse a round that cannot fit into memory.
+
+    Raises:
+        BadParams: it cannot fit; names the settings with which it would.
+        BadModel: the base model cannot be used.
+    """
+    located = params.model_copy(update={"model": base.located(workspace, params.model)})
+    refuse(located, machine())
+
+
+def refuse(params: RoundSettings, on: Machine) -> None:
+    """The same, on a given machine, with a base that can be loaded.
+
+    Raises:
+        BadParams: it cannot fit; names the settings with which it would.
+    """
+    fit = estimate(params, on)
+    if fit.fits:
+        return
+    step, needed = fit.largest
+    what = "GPU memory" if on.gpu is not None else "memory"
+    problem = f"the step {step} needs about {gigabytes(needed)} of {what}, and there are {gigabytes(on.for_models)}"
+    if overrides := cure(params, on):
+        raise BadParams(f"{problem}; set {' '.join(f'-S {override}' for override in overrides)}")
+    least = min(estimate(tried, on).largest[1] for tried, _ in smaller(params))
+    raise BadParams(f"{problem}; use a smaller model.base, or a machine with at least {gigabytes(least)} of {what}")
+
+
+def cure(params: RoundSettings, on: Machine) -> list[str]:
+    """The first overrides, in the form of `-S`, with which the round fits; none if no setting is enough."""
+    return next((overrides for tried, overrides in smaller(params) if estimate(tried, on).fits), [])
+
+
+def gigabytes(count: int) -> str:
+    """A number of bytes for people."""
+    return f"{count / 1e9:.1f} GB"
+
+
+def smaller(params: RoundSettings) -> Iterator[tuple[RoundSettings, list[str]]]:
+    """Settings that need less memory: smaller microbatches, then gradient checkpointing, then adapters."""
+    adapters = [None] if params.model.base == SCRATCH or params.model.adapter else [None, ADAPTER]
+    for adapter in adapters:
+        for recompute in dict.fromkeys((params.model.gradient_checkpointing, True)):
+            for tokens in _halves(params):
+                changes: dict[str, Any] = {"microbatch_tokens": tokens, "gradient_checkpointing": recompute}
+                if adapter:
+                    changes["adapter"] = adapter
+                tried = params.model_copy(update={"model": params.model.model_copy(update=changes)})
+                yield tried, _overrides(params, tried)
+
+
+def _halves(params: RoundSettings) -> list[int]:
+    """The microbatch as it is, and powers of 2 below it, down to one text."""
+    tokens, width = params.model.microbatch_tokens, params.model.max_prompt_tokens + params.model.max_answer_tokens
+    powers = (2**exponent for exponent in range(tokens.bit_length(), -1, -1))
+    return [tokens, *(power for power in powers if width <= power < tokens)]
+
+
+def _overrides(before: RoundSettings, after: RoundSettings) -> list[str]:
+    old, new = before.model, after.model
+    written = {
+        f"model.microbatch_tokens={new.microbatch_tokens}": new.microbatch_tokens != old.microbatch_tokens,
+        "model.gradient_checkpointing=true": new.gradient_checkpointing != old.gradient_checkpointing,
+        f"'model.adapter={{rank: {ADAPTER.rank}}}'": new.adapter != old.adapter,
+    }
+    return [override for override, changed in written.items() if changed]
