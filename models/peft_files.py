@@ -42,7 +42,7 @@ def write(folder: Path, base: Path, named: str, into: Path) -> None:
         base_model_name_or_path=named,
         inference_mode=True,
     )
-    write_json(into / CONFIG, dict(sorted((name, _plain(value)) for name, value in config.to_dict().items())))
+    write_json(into / CONFIG, dict(sorted((name, _plain(value)) for name, value in _values(config).items())))
     tensors = {f"{PREFIX}{name}.weight": tensor for name, tensor in adapters.read_tensors(folder).items()}
     save_file(tensors, into / WEIGHTS, metadata={"format": "pt"})
 
@@ -53,6 +53,11 @@ def _transposed(base: Path, targets: set[str]) -> bool:
         model = AutoModelForCausalLM.from_config(AutoConfig.from_pretrained(base), trust_remote_code=False)
     layers: list[nn.Module] = [layer for path, layer in model.named_modules() if path.rsplit(".", 1)[-1] in targets]
     return any(isinstance(layer, Conv1D) for layer in layers)
+
+
+def _values(config: LoraConfig) -> dict[str, Any]:
+    values: dict[str, Any] = config.to_dict()  # type: ignore[no-untyped-call]
+    return values
 
 
 def _plain(value: Any) -> Any:

@@ -16,7 +16,7 @@ from tasks.state.line import ModelName
 from tasks.state.workspace import Workspace
 
 
-class Exported(NamedTuple):
+class ExportedVersion(NamedTuple):
     """What was written."""
 
     version: ModelVersion
@@ -31,7 +31,7 @@ def export(
     merge: bool = False,
     model: ModelName = "policy",
     dtype: Computed = "float32",
-) -> Exported:
+) -> ExportedVersion:
     """Write a version to a new folder: an adapter in peft's format, a whole model in that of transformers.
 
     Args:
@@ -63,7 +63,7 @@ def export(
         if base and not merge:
             peft_files.write(files, base, _name(workspace, base), draft)
         _copy_others(files, draft)
-    return Exported(chosen, _name(workspace, base) if base and not merge else None)
+    return ExportedVersion(chosen, _name(workspace, base) if base and not merge else None)
 
 
 def _name(workspace: Workspace, base: Path) -> str:

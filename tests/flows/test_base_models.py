@@ -167,7 +167,7 @@ def _refuse_another_rank_then_rebase(workspace: Workspace, knobs: list[str], rou
     assert (record.number, record.verdict.result) == (3, "promote")
     registry = Registry(workspace.root)
     card = registry.store.get_model_version(registry.line.model("policy"), record.version).description
-    assert "Adapter of rank 3 on the base" in card
+    assert "Adapter of rank 3 on the base" in str(card)
     tags = registry.version(record.version).tags
     assert (tags["base_digest"], json.loads(tags["adapter"])["rank"]) == (new.digest, 3)
     assert read(workspace.champion).base == old  # what the candidate was compared with
