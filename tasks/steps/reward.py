@@ -49,6 +49,7 @@ def reward(round: Round, log: StepLog) -> None:
     Raises:
         BadFeedback: one of the two splits has fewer than `MIN_PAIRS` pairs, or most pairs are equal once their answers
             are cut to the token limit.
+        BadParams: the likelihood term is no good start (`models.likelihood_start`).
     """
     stored = {split: _pairs(round, split) for split in ("train", "judge")}
     knobs, limits = round.knobs("reward", RewardSettings), round.knobs("model", ModelSettings)
@@ -91,18 +92,16 @@ def _check_likelihood(
 
     At most `SAMPLE` pairs of each split are looked at.
     """
-    parts = [pairs.select(range(min(len(pairs), SAMPLE))) for pairs in (train, judge)]
-    starts = [start(base, pairs, knobs, limits) for pairs in parts]
-    if not all(starts):
-        return {}
-    own = [model.margins(pairs) for model, pairs in zip(starts, parts, strict=True) if model]
-    for model, margins, pairs in zip(starts, own, parts, strict=True):
-        likelihood_start.check(margins, np.array(pairs["p_chosen"]), model.scorer.likelihood if model else 0.0)
-    of_reward = starts[0].margins(parts[1]) if starts[0] else own[1]
-    for model in starts:
-        if model:
-            model.scorer.network.release()
-    correlation = float(np.corrcoef(of_reward, own[1])[0, 1])
+    first = [pairs.select(range(min(len(pairs), SAMPLE))) for pairs in (train, judge)]
+    margins = []
+    for pairs in first:
+        model = start(base, pairs, knobs, limits)
+        if model is None:
+            return {}
+        likelihood_start.check(model.margins(pairs), np.array(pairs["p_chosen"]), model.scorer.likelihood)
+        margins.append(model.margins(first[1]))
+        model.scorer.network.release()
+    correlation = float(np.corrcoef(margins[0], margins[1])[0, 1])
     return {REWARD_START_CORRELATION: correlation} if np.isfinite(correlation) else {}
 
 

@@ -15,6 +15,7 @@ PATH = re.compile(r"data/[\w./-]+")
 """A path and nothing else: sentences of docstrings and messages may name files."""
 
 OTHERS = {
+    "cli/presets/__init__.py": "files beside the code",
     "cli/reference.py": "pages of the project",
     "flows/orchestration/server.py": "the home of Prefect",
     "tasks/analysis/blame/retraining.py": "one file a training, named by what it learned from",

@@ -8,7 +8,7 @@ import yaml
 
 from core.errors import BadWorkspace, Unwritable
 from tasks.state.workspace import Workspace
-from tasks.tools import versioning
+from tasks.tools import remotes
 from tasks.tools.versioning import DataGraph, VersioningSettings
 
 
@@ -92,7 +92,7 @@ def test_a_remote_that_cannot_be_pushed_to_is_refused_at_opening(
 def test_a_remote_that_does_not_answer_in_time_is_refused(
     user_wide: Callable[[str], DataGraph], monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    monkeypatch.setattr(versioning, "PATIENCE", 0.5)
+    monkeypatch.setattr(remotes, "PATIENCE", 0.5)
     with socket.create_server(("127.0.0.1", 0)) as silent:
         data = user_wide(f"http://127.0.0.1:{silent.getsockname()[1]}/data")
         with pytest.raises(BadWorkspace, match="no answer within"):
