@@ -57,9 +57,15 @@ def of_files(folder: Path, tags: Mapping[str, str]) -> Made:
     return Made(facts.base, _shape(facts))
 
 
-def of_tags(tags: Mapping[str, str]) -> Made:
-    """The same by the tags of a version alone, for a forecast: its files need not be here."""
-    return Made(tags.get(DIGEST_TAG), json.loads(tags[ADAPTER_TAG]) if ADAPTER_TAG in tags else None)
+def of_tags(tags: Mapping[str, str]) -> Made | None:
+    """The same by the tags of a version alone, for a forecast: its files need not be here. None if a tag was edited."""
+    if ADAPTER_TAG not in tags:
+        return Made(tags.get(DIGEST_TAG), None)
+    try:
+        shape = json.loads(tags[ADAPTER_TAG])
+        return Made(tags.get(DIGEST_TAG), {name: shape[name] for name in ("rank", "alpha", "targets")})
+    except (ValueError, KeyError, TypeError):
+        return None
 
 
 def check(workspace: Workspace, model: ModelSettings, base: Base, champion: ModelVersion, made: Made) -> None:

@@ -107,8 +107,8 @@ def _planned(workspace: Workspace, overrides: Sequence[str], new: bool, registry
     opening.check(workspace, params)
     number = opening.next_number(workspace, registry)
     claim, started = feedback_database.claimable(workspace, number), base.foreseen(workspace, params.model.base)
-    if champion:
-        continuity.check(workspace, params.model, started, champion, continuity.of_tags(champion.tags))
+    if champion and (made := continuity.of_tags(champion.tags)):
+        continuity.check(workspace, params.model, started, champion, made)
     inputs = opening.frozen(workspace, params, number, champion, claim, started)
     why = ["--new was given"] if unchanged else _reasons(workspace, inputs, last)
     learns = foresight.foresee(workspace, params).lines()

@@ -103,3 +103,5 @@ def test_the_tags_of_a_version_tell_how_it_was_made() -> None:
     tags = {DIGEST_TAG: OTHER, ADAPTER_TAG: '{"rank": 2, "alpha": 16.0, "targets": ' + str(ALL).replace("'", '"') + "}"}
     assert continuity.of_tags(tags) == shape
     assert continuity.of_tags({}) == Made(None, None)
+    for edited in ("", "[]", "7", '{"rank": 2}'):
+        assert continuity.of_tags({ADAPTER_TAG: edited}) is None
