@@ -25,7 +25,7 @@ from pydantic import Field
 from safetensors import SafetensorError
 from safetensors.torch import load_file, save_file
 from torch import Tensor, nn
-from transformers import PreTrainedModel, PreTrainedTokenizerBase
+from transformers import AutoConfig, AutoModelForCausalLM, PreTrainedModel, PreTrainedTokenizerBase
 from transformers.pytorch_utils import Conv1D
 
 from core.errors import BadModel, BadParams
@@ -124,10 +124,11 @@ class SharedBase:
                 f"{folder} is an adapter of the base {facts.base[:12]}, not of {self.digest[:12]}; use models of one "
                 "base together"
             )
+        tensors = read_tensors(folder)
         network = self._inject(name, facts.rank, facts.alpha, facts.targets)
         try:
-            network.load_state_dict(load_file(folder / TENSORS))
-        except (SafetensorError, OSError, KeyError, RuntimeError) as error:
+            network.load_state_dict(tensors)
+        except (KeyError, RuntimeError) as error:
             self.remove(name)
             raise BadModel(f"{folder / TENSORS} is damaged or incomplete: {error}; copy the version again") from error
         return network
@@ -205,6 +206,7 @@ class SharedBase:
         config = LoraConfig(r=rank, lora_alpha=alpha, target_modules=list(layers), lora_dropout=0.0)  # type: ignore[arg-type]
         with warnings.catch_warnings():
             warnings.filterwarnings("ignore", "Already found a `peft_config`")  # several adapters are meant
+            warnings.filterwarnings("ignore", "fan_in_fan_out")  # peft sets it for layers of the type Conv1D
             inject_adapter_in_model(config, self.model, name)
         self._facts[name] = AdapterFacts(rank, alpha, layers, self.digest)
         self._layers = [
@@ -344,6 +346,18 @@ def read(folder: Path) -> AdapterFacts:
         raise BadModel(f"{folder / FILE} is damaged: {error!r}; copy the version again") from error
 
 
+def read_tensors(folder: Path) -> dict[str, Tensor]:
+    """The weights of a saved adapter by name; see `SharedBase.tensors`.
+
+    Raises:
+        BadModel: the file is missing or damaged.
+    """
+    try:
+        return load_file(folder / TENSORS)
+    except (SafetensorError, OSError) as error:
+        raise BadModel(f"{folder / TENSORS} is damaged or incomplete: {error}; copy the version again") from error
+
+
 def tokenizer(of_base: PreTrainedTokenizerBase, folder: Path) -> PreTrainedTokenizerBase:
     """The tokenizer of a saved adapter: that of its base, with the chat template of the adapter."""
     template = (folder / TEMPLATE).read_text() if (folder / TEMPLATE).exists() else None
@@ -377,6 +391,21 @@ def targets(model: PreTrainedModel, wanted: str | tuple[str, ...]) -> tuple[str,
             f"model.adapter.targets: the base has no linear layer named {unknown[0]!r}; use some of {', '.join(linear)}"
         )
     return tuple(sorted(set(wanted)))
+
+
+def targets_of(config: Any, knobs: AdapterSettings) -> tuple[str, ...]:
+    """The same for the model that a configuration describes; no weight is made.
+
+    Raises:
+        BadParams: a wanted target is no linear layer of the model.
+    """
+    with torch.device("meta"):
+        return targets(AutoModelForCausalLM.from_config(config, trust_remote_code=False), knobs.targets)
+
+
+def targets_in(folder: Path, knobs: AdapterSettings) -> tuple[str, ...]:
+    """The same for the base model in a folder."""
+    return targets_of(AutoConfig.from_pretrained(folder, trust_remote_code=False), knobs)
 
 
 class _Waiting:

@@ -14,7 +14,7 @@ from transformers.utils import logging
 from core.errors import BadModel, BadParams
 from core.files import replacing
 from core.settings import BaseSettings
-from models import base_files, families, rendering, saved, scratch
+from models import adapters, base_files, families, rendering, saved, scratch
 from models import tokenizer as tokenizers
 from models.adapters import AdapterSettings
 from models.compute import IN_FLOAT32, Compute, Dtype, chosen, device
@@ -191,8 +191,10 @@ def check_base(base: ModelSettings, champion: Path) -> None:
             tokenizer is not the champion's, has no EOS token, or has more tokens than the model has embeddings; the
             chat template fails (`rendering`); the configuration does not describe the weights; or decoding is wrong for
             models of this type (`families`).
-        BadParams: `width` is not a multiple of 2 × `heads`, or the token limits exceed the model's maximum positions.
+        BadParams: `width` is not a multiple of 2 × `heads`, the token limits exceed the model's maximum positions, a
+            target of the adapter is no layer of the model, or see `check_adapter`.
     """
+    check_adapter(base)
     if base.base == SCRATCH:
         _check_width(base)
         return
@@ -209,8 +211,23 @@ def check_base(base: ModelSettings, champion: Path) -> None:
     _check_tokenizer(base.base, config.get_text_config().vocab_size, tokenizer)
     _check_positions(config, base)
     _check_shapes(config, tensors, base.base)
+    if base.adapter:
+        adapters.targets_of(config, base.adapter)
     families.check(config, base.base, lambda model, batch: WholeNetwork(model).logprobs(batch))
     rendering.check(tokenizer, base.base)
+
+
+def check_adapter(base: ModelSettings) -> None:
+    """Check that adapters have a base whose weights are worth keeping.
+
+    Raises:
+        BadParams: the base is a new model, with random weights.
+    """
+    if base.adapter and base.base == SCRATCH:
+        raise BadParams(
+            "model.adapter needs a pretrained base, and model.base is scratch, a new model with random weights; set "
+            "model.base to a fetched model, or model.adapter=null to train all weights"
+        )
 
 
 def _check_folder(source: str | Path) -> None:

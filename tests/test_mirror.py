@@ -15,6 +15,9 @@ BY_WHAT_THEY_RUN = ("cli", "flows")
 
 ELSEWHERE = {
     "tasks/state/loading.py": "flows/test_base_models.py",
+    "tasks/rounds/exporting.py": "flows/test_base_models.py",
+    "tasks/rounds/rebasing.py": "flows/test_base_models.py",
+    "tasks/rounds/version_files.py": "flows/test_base_models.py",
     # a file of tests covers several modules, which are compared or used together
     "feedback/rules/__init__.py": "feedback/rules/test_readable.py",
     "evaluation/drift/answers.py": "evaluation/drift/test_planted.py",

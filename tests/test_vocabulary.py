@@ -17,7 +17,14 @@ from tasks.rounds.params import RoundSettings
 
 PACKAGES = ("core", "feedback", "models", "evaluation", "tasks", "flows", "cli")
 
-VERBS = {"adopt": "adoption", "approve": "approval", "promote": "promotion", "restore": "restoring"}
+VERBS = {
+    "adopt": "adoption",
+    "approve": "approval",
+    "export": "exporting",
+    "promote": "promotion",
+    "rebase": "rebasing",
+    "restore": "restoring",
+}
 """Command → the noun of its verb."""
 
 WITHOUT_A_MODULE = {

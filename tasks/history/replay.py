@@ -15,6 +15,7 @@ import yaml
 
 from core.errors import BadModel, BadWorkspace
 from core.files import digest, write_text
+from models import adapters
 from tasks import steps as round_steps
 from tasks.registry.archive import FEEDBACK_PURGED, VOTES_PURGED, Archive, PastRound, SavedFiles
 from tasks.registry.bases import BaseVersions
@@ -95,7 +96,7 @@ def replay(
             # without a workspace, the project's DVC configuration applies, which the target has a copy of
             remotes = _remotes(workspace if workspace.root.exists() else target, past, saved, remote)
         _fetch_champion(store, target)
-        _fetch_base(workspace, target, archive.line)
+        _fetch_bases(workspace, target, archive.line)
         steps = [step for step in (*LEARNING, *(JUDGING if judge else ())) if step in recorded]
         DataGraph(target.root).fetch(_wanted(target, recorded, steps), remotes)
     _run(target, steps)
@@ -179,16 +180,25 @@ def _fetch_champion(store: VersionStore, workspace: Workspace) -> None:
     store.fetch(version, workspace.champion)
 
 
-def _fetch_base(workspace: Workspace, target: Workspace, line: ModelLine) -> None:
-    """Provide the base model of the round: from the workspace, from its folder, or from the registry."""
+def _fetch_bases(workspace: Workspace, target: Workspace, line: ModelLine) -> None:
+    """Provide the base model of the round, and that of its champion, which is another one after `rounds rebase`."""
     base = rounds.inputs(target).base
-    if base.digest == bases.SCRATCH:
+    if base.digest != bases.SCRATCH:
+        _fetch_base(workspace, target, line, base.digest, Path(base.name))
+    if adapters.is_adapter(target.champion):
+        digest = adapters.read(target.champion).base
+        _fetch_base(workspace, target, line, digest, workspace.base(digest))
+
+
+def _fetch_base(workspace: Workspace, target: Workspace, line: ModelLine, digest: str, named: Path) -> None:
+    """Provide a base model: from the workspace, from the folder that the round named, or from the registry."""
+    if target.base(digest).is_dir():
         return
-    folder = next((path for path in (workspace.base(base.digest), Path(base.name)) if _holds(path, base.digest)), None)
+    folder = next((path for path in (workspace.base(digest), named) if _holds(path, digest)), None)
     if folder:
         fetching.keep(target, folder)
     else:
-        BaseVersions(workspace.root, line).fetch_base(base.digest, target)
+        BaseVersions(workspace.root, line).fetch_base(digest, target)
 
 
 def _holds(folder: Path, digest: str) -> bool:

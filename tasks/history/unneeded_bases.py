@@ -1,5 +1,6 @@
 """Stored base models that no registered version and not the workspace needs."""
 
+from models import adapters
 from tasks.registry.bases import DIGEST_TAG
 from tasks.registry.versions import VersionStore
 from tasks.rounds import opening
@@ -27,9 +28,10 @@ def _registered(workspace: Workspace) -> set[str]:
 
 
 def _present(workspace: Workspace) -> set[str]:
-    """What the last round, open or finished, was opened with, and what the next one would be."""
+    """What the last round, open or finished, was opened with, its champion's, and what the next one would be."""
     next_base = bases.find(workspace, opening.effective(workspace, ()).model.base)
     last = rounds.inputs(workspace).base.digest if workspace.round.exists() else None
     recorded = records.last(workspace)
-    found = (next_base and next_base.digest, last, recorded and recorded.inputs.base.digest)
+    champion = adapters.read(workspace.champion).base if adapters.is_adapter(workspace.champion) else None
+    found = (next_base and next_base.digest, last, recorded and recorded.inputs.base.digest, champion)
     return {digest for digest in found if digest}

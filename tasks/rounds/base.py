@@ -3,6 +3,7 @@
 from pathlib import Path
 
 from core.errors import BadModel
+from models import adapters
 from models.gguf_base import GGUF
 from models.policy import ModelSettings
 from tasks.registry.bases import BaseVersions
@@ -11,6 +12,7 @@ from tasks.rounds.fetching import FROM_OTHERS, PACKAGES, Downloads
 from tasks.state import bases
 from tasks.state.bases import SCRATCH, BaseRecord
 from tasks.state.inputs import Base
+from tasks.state.line import ModelLine
 from tasks.state.workspace import Workspace
 from tasks.tools import tracking
 
@@ -54,6 +56,17 @@ def settled(workspace: Workspace, base: str, downloads: Downloads = FROM_OTHERS)
             else fetching.fetch(workspace, base, downloads=downloads)
         )
     return Base(name=base, digest=record.digest)
+
+
+def provide_for(workspace: Workspace, line: ModelLine, model: Path) -> None:
+    """Fetch the base of a saved model that is an adapter, unless the workspace has it. Other models need none.
+
+    Raises:
+        BadModel: neither the workspace nor the registry has the base.
+        RoundBusy: another process stores a base model.
+    """
+    if adapters.is_adapter(model):
+        BaseVersions(workspace.root, line).fetch_base(adapters.read(model).base, workspace)
 
 
 def foreseen(workspace: Workspace, base: str) -> Base:

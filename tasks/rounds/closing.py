@@ -13,6 +13,7 @@ from tasks.people import approval, ballots
 from tasks.registry import promotion
 from tasks.registry.bases import DIGEST_TAG, BaseVersions
 from tasks.registry.versions import ModelVersion
+from tasks.rounds import continuity
 from tasks.rounds.running import RunningRound
 from tasks.state import bases, records
 from tasks.state import round as rounds
@@ -97,7 +98,13 @@ def _register(
 ) -> ModelVersion:
     workspace = running.round.workspace
     folder = workspace.checkpoint(checkpoint)
-    facts = {**_origin(running), **_digests(workspace, folder), **_base_digest(running), **tags}
+    facts = {
+        **_origin(running),
+        **_digests(workspace, folder),
+        **_base_digest(running),
+        **continuity.tags(folder),
+        **tags,
+    }
     return running.registry.register(name, folder, running.run.run_id, facts, numbers)
 
 

@@ -12,11 +12,11 @@ from core.files import digest, recover, recover_all, replacing, write_json, writ
 from core.plugins import chosen
 from core.settings import override, read
 from feedback import store
-from models.policy import check_base
+from models.policy import check_adapter, check_base
 from tasks.registry import audit, consistency, reference, signing
 from tasks.registry.alias import ModelVersion, Registry
 from tasks.registry.ledger import DROP, ledger
-from tasks.rounds import base, fit, foresight
+from tasks.rounds import base, continuity, fit, foresight
 from tasks.rounds.params import RoundSettings
 from tasks.rounds.request import Request, parsed, read_request
 from tasks.rounds.running import Execute, RunningRound
@@ -104,7 +104,8 @@ def open_round(workspace: Workspace, overrides: Sequence[str], registry: Registr
     round.yaml is written last: after a kill before that, no round is open.
 
     Raises:
-        BadParams: see `effective`; or the round does not fit into memory.
+        BadParams: see `effective`; or the round does not fit into memory, or would not continue the champion
+            (`continuity.check`).
         BadFeedback: a source does not exist, or a file of an evaluation cannot be used.
         BadModel: the base model cannot be used, or its tokenizer is not the champion's.
         BadWorkspace: a remote is not configured, or dvc.yaml was edited.
@@ -153,6 +154,10 @@ def _freeze(workspace: Workspace, request: Request, registry: Registry) -> Round
     fit.check(workspace, params)
     _keep_previous(workspace, registry, champion)
     started = base.settled(workspace, params.model.base)
+    if champion:
+        base.provide_for(workspace, registry.line, workspace.champion)
+        made = continuity.of_files(workspace.champion, champion.tags)
+        continuity.check(workspace, params.model, started, champion, made)
     inputs = frozen(workspace, params, number, champion, feedback_database.claim(workspace, number), started)
     shutil.rmtree(workspace.training, ignore_errors=True)
     text = inputs.to_yaml()
@@ -177,6 +182,7 @@ def check(workspace: Workspace, params: RoundSettings) -> None:
 
 
 def _check_inputs(workspace: Workspace, params: RoundSettings) -> None:
+    check_adapter(params.model)
     signing.check(workspace, params.audit)
     for source in traces.connected(params.ingest.sources, workspace.root):
         source.check()

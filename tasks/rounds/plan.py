@@ -14,7 +14,7 @@ from tasks.people.pending import pending
 from tasks.registry import consistency
 from tasks.registry.alias import Registry
 from tasks.registry.consistency import Disagreement
-from tasks.rounds import base, fit, foresight, opening
+from tasks.rounds import base, continuity, fit, foresight, opening
 from tasks.rounds.fit import Fit
 from tasks.rounds.params import RoundSettings
 from tasks.rounds.request import answered
@@ -84,7 +84,7 @@ def plan(workspace: Workspace, overrides: Sequence[str], new: bool = False) -> P
     """What `rounds round` would do now; with `new`, what `rounds round --new` would do.
 
     Raises:
-        BadParams: a knob does not exist, or its value is invalid.
+        BadParams: a knob does not exist, its value is invalid, or the round would not continue the champion.
         BadFeedback: a source does not exist, or a file of an evaluation cannot be used.
         BadWorkspace: a remote is not configured, or dvc.yaml was edited.
     """
@@ -112,6 +112,8 @@ def _planned(workspace: Workspace, overrides: Sequence[str], new: bool, registry
     opening.check(workspace, params)
     number = opening.next_number(workspace, registry)
     claim, started = feedback_database.claimable(workspace, number), base.foreseen(workspace, params.model.base)
+    if champion and (made := continuity.of_tags(champion.tags)):
+        continuity.check(workspace, params.model, started, champion, made)
     inputs = opening.frozen(workspace, params, number, champion, claim, started)
     why = ["--new was given"] if unchanged else _reasons(workspace, inputs, last)
     learns = foresight.foresee(workspace, params).lines()

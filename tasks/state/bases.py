@@ -67,6 +67,15 @@ class BaseFile(Value):
     bytes: int
 
 
+class Merged(Value):
+    """The registered version that a base was made from."""
+
+    version: str
+    """Of the policy."""
+    digest: str
+    """SHA-256 of its folder."""
+
+
 class BaseRecord(Stored):
     """A stored base. The record lies beside its folder, not in it."""
 
@@ -79,6 +88,8 @@ class BaseRecord(Stored):
     """UTC time, ISO 8601."""
     files: dict[str, BaseFile]
     """By name."""
+    merged: Merged | None = None
+    """The version that computes the same, if `rounds rebase` made this base."""
 
     @property
     def bytes(self) -> int:
@@ -212,7 +223,9 @@ def drafting(workspace: Workspace) -> Iterator[Path]:
             shutil.rmtree(draft, ignore_errors=True)
 
 
-def store(workspace: Workspace, source: Path, draft: Path, origin: str, name: str | None = None) -> BaseRecord:
+def store(
+    workspace: Workspace, source: Path, draft: Path, origin: str, name: str | None = None, merged: Merged | None = None
+) -> BaseRecord:
     """Store the base model in `source`, within `drafting`. A base that is stored already only gets the name.
 
     Its folder appears at once, when all files are complete and on disk.
@@ -223,6 +236,7 @@ def store(workspace: Workspace, source: Path, draft: Path, origin: str, name: st
         draft: the folder from `drafting`.
         origin: where the base came from, for the record.
         name: a name for `model.base`; taken from another base that has it.
+        merged: the version that it was made from.
 
     Raises:
         BadModel: see `names`.
@@ -232,7 +246,7 @@ def store(workspace: Workspace, source: Path, draft: Path, origin: str, name: st
         check_name(name)
     copies = _copied(source, Path(tempfile.mkdtemp(dir=draft)), 0o444 & ~mask(workspace.root))
     files = measured(copies)
-    record = _record(workspace, digest(files), origin, files, name)
+    record = _record(workspace, digest(files), origin, files, name, merged)
     _rename(workspace, record)
     record.save(workspace.base_record(record.digest))
     if fault(workspace, record):
@@ -287,12 +301,20 @@ def _copy(source: Path, target: Path) -> None:
         shutil.copyfileobj(reading, writing, 1 << 20)
 
 
-def _record(workspace: Workspace, digest: str, origin: str, files: dict[str, BaseFile], name: str | None) -> BaseRecord:
+def _record(
+    workspace: Workspace,
+    digest: str,
+    origin: str,
+    files: dict[str, BaseFile],
+    name: str | None,
+    merged: Merged | None,
+) -> BaseRecord:
     """The record of a base: what was known of it before, with the new name in front."""
     path = workspace.base_record(digest)
-    before = BaseRecord.load(path).names if path.exists() else ()
-    names = dict.fromkeys([*([name] if name else []), *before])
-    return BaseRecord(digest=digest, names=tuple(names), source=origin, stored=_now(), files=files)
+    before = BaseRecord.load(path) if path.exists() else None
+    names = dict.fromkeys([*([name] if name else []), *(before.names if before else ())])
+    merged = merged or (before.merged if before else None)
+    return BaseRecord(digest=digest, names=tuple(names), source=origin, stored=_now(), files=files, merged=merged)
 
 
 def _rename(workspace: Workspace, new: BaseRecord) -> None:

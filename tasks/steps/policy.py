@@ -1,16 +1,21 @@
 """policy: trains the round's candidate by reinforcement learning against the reward model."""
 
 from collections.abc import Mapping
+from pathlib import Path
 
 from core.plugins import make
+from models import adapters
+from models.adapters import AdapterSettings
 from models.algorithms import Algorithm
 from models.checkpoints import Checkpoints
 from models.engines.local import LocalEngine
+from models.loading import Loader
 from models.measured import POLICY_CUT_PROMPTS
-from models.policy import ModelSettings
+from models.policy import ModelSettings, Policy, build
 from models.tokens import encode_prompts
 from models.truncation import cut_share
-from tasks.state import loading
+from tasks.state import loading, model
+from tasks.state.inputs import Base
 from tasks.state.reports import StepReport
 from tasks.state.round import Round
 from tasks.state.steplog import StepLog
@@ -23,12 +28,10 @@ def policy(round: Round, log: StepLog) -> None:
     workspace, limits = round.workspace, round.knobs("model", ModelSettings)
     algorithm: Algorithm = make("models.algorithms", round.values["policy"]["use"], round.values["policy"])
     prompts = load(table(workspace.prompts, "train"))["prompt"]
-    start = workspace.champion if algorithm.start == "champion" else workspace.checkpoint("sft")
+    sft = workspace.checkpoint("sft")
     loader = loading.of_round(round)
-    candidate = loader.trainable(start, "policy")
-    engine = LocalEngine(
-        candidate, loader.policy(workspace.checkpoint("sft")), loader.reward_model(workspace.checkpoint("reward"))
-    )
+    candidate = _start(round, loader) if algorithm.start == "champion" else loader.trainable(sft, "policy")
+    engine = LocalEngine(candidate, loader.policy(sft), loader.reward_model(workspace.checkpoint("reward")))
     checkpoints = Checkpoints(workspace.state("policy"), str(round.seed))
     encoded = encode_prompts(candidate.tokenizer, prompts, limits.max_prompt_tokens)
     losses: dict[str, float] = {POLICY_CUT_PROMPTS: cut_share(encoded)}
@@ -45,3 +48,20 @@ def policy(round: Round, log: StepLog) -> None:
     candidate.save(workspace.checkpoint("policy"))
     metrics = {name: value for name, value in last.items() if not name.startswith("time/")}
     StepReport(metrics=metrics).save(workspace.report("policy"))
+
+
+def _start(round: Round, loader: Loader) -> Policy:
+    """The champion; after `rounds rebase`, what computes the same: the new base, or a new adapter of it."""
+    champion, base, adapter = round.workspace.champion, round.base, model.settings(round).adapter
+    if base is None or _continues(champion, base, adapter):
+        return loader.trainable(champion, "policy")
+    if adapter is None:
+        return build(model.settings(round), ())
+    return loader.new_adapter(base.digest, adapter, "policy", round.seed_for("policy adapter"))
+
+
+def _continues(champion: Path, base: Base, adapter: AdapterSettings | None) -> bool:
+    """Whether the champion can be trained on: a whole model, or an adapter of the round's base."""
+    if not adapters.is_adapter(champion):
+        return adapter is None
+    return adapter is not None and adapters.read(champion).base == base.digest

@@ -14,6 +14,7 @@ from transformers import (
 )
 
 from core.errors import BadModel, BadParams
+from models.adapters import AdapterSettings
 from models.compute import Compute
 from models.network import WholeNetwork
 from models.policy import ModelSettings, Policy, build, check_base
@@ -195,3 +196,12 @@ def test_seeding_leaves_the_threads_alone() -> None:
         assert torch.get_num_threads() == 3
     finally:
         set_threads(before)
+
+
+def test_adapters_need_a_pretrained_base_and_layers_that_it_has(saved: Path, tmp_path: Path) -> None:
+    with pytest.raises(BadParams, match=r"model\.base is scratch"):
+        check_base(ModelSettings(adapter=AdapterSettings()), tmp_path / "none")
+    unknown = AdapterSettings(targets=("query",))
+    model = ModelSettings(base=str(saved), adapter=unknown, max_prompt_tokens=8, max_answer_tokens=1)
+    with pytest.raises(BadParams, match=r"'query'.*q_proj"):
+        check_base(model, tmp_path / "none")

@@ -21,6 +21,8 @@ from evaluation.evals.safety import SAFETY_WIN_RATE
 from evaluation.evals.slices import SLICE, VOTERS
 from evaluation.evals.votes import CRITERION, WIN_RATE
 from evaluation.verdict import Verdict
+from models import adapters
+from models.adapters import AdapterFacts
 from tasks.pages.cards import limits
 from tasks.pages.markdown import SafeMarkdown, render
 from tasks.registry.versions import ModelVersion
@@ -69,6 +71,9 @@ class CardFacts(NamedTuple):
     verdict: Verdict | None = None
     """The final verdict, after approval and cooldown; None for the first model, which has none."""
 
+    adapter: AdapterFacts | None = None
+    """How the model was made, if it is an adapter of its base."""
+
     def about(self, name: str) -> bool:
         """Whether a metric is about this model."""
         return self.version.name == "policy" or any(metric.includes(name) for metric in ABOUT_REWARD)
@@ -105,7 +110,15 @@ def gather(
         DriftReport.load(workspace.report("drift")) if "drift" in steps else None,
         metrics,
         outputs,
+        adapter=_adapter(workspace, version),
     )
+
+
+def _adapter(workspace: Workspace, version: ModelVersion) -> AdapterFacts | None:
+    """What the files say from which the version was registered; see `tasks.rounds.closing`."""
+    bootstrap = version.tags.get("bootstrap") == "true"
+    folder = workspace.checkpoint("sft" if bootstrap else version.name)
+    return adapters.read(folder) if adapters.is_adapter(folder) else None
 
 
 def model_card(facts: CardFacts) -> str:
