@@ -57,5 +57,7 @@ def save_whole(folder: Path, base: Path | None, into: Path, dtype: Computed = "f
         BadModel: see `merged`; or loaded again, the model computes something else.
     """
     policy = merged(base, folder) if base else Policy.load(folder)
-    policy.model.to(torch_type(dtype))
     policy.save(into)
+    if dtype != "float32":  # loaded again: casting the model in memory would also cast buffers that stay float32
+        model, tokenizer = load_model(into, torch_type(dtype))
+        Policy(WholeNetwork(model), tokenizer).save(into)

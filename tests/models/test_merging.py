@@ -9,7 +9,7 @@ from transformers import AutoModelForCausalLM, GPT2Config, PreTrainedTokenizerFa
 
 from core.errors import BadModel
 from models.adapters import SharedBase
-from models.merging import merged
+from models.merging import merged, save_whole
 from models.policy import Policy
 from tests.models.test_adapters import batch, moved, shared
 
@@ -48,3 +48,10 @@ def test_an_adapter_of_layers_that_the_base_lacks_is_refused(tiny: Policy, saved
     moved(base, "policy", 1).save(tmp_path, tiny.tokenizer)
     with pytest.raises(BadModel, match=r"layers\.2\."):
         merged(saved, tmp_path)
+
+
+def test_a_whole_model_is_written_in_the_wanted_type(tiny: Policy, saved: Path, tmp_path: Path) -> None:
+    (tmp_path / "adapter").mkdir()
+    moved(shared(tiny), "policy", 1).save(tmp_path / "adapter", tiny.tokenizer)
+    save_whole(tmp_path / "adapter", saved, tmp_path / "whole", "bfloat16")
+    assert AutoModelForCausalLM.from_pretrained(tmp_path / "whole").dtype == torch.bfloat16
