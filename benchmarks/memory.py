@@ -38,6 +38,7 @@ from models.memory import Batches, Need, Roles
 from models.policy import ModelSettings, Policy
 from models.reward import RewardModel, RewardSettings
 from models.rollout import SamplingSettings, sample
+from models.scorer import Scorer
 from models.seeding import generator
 from models.sft import SFTSettings
 from models.tokenizer import load as load_tokenizer
@@ -237,7 +238,7 @@ def _run(case: Case, step: str, prepared: _Prepared) -> None:
             _save(models[0].save)
         case "policy":
             reference = load("sft")
-            score = RewardModel(reward.Scorer.from_policy(reference, 0.0, 0.0), PROMPT, ANSWER)
+            score = RewardModel(Scorer.from_policy(reference, 0.0, 0.0), PROMPT, ANSWER)
             engine = LocalEngine(load("policy"), reference, score)
             sampling = SamplingSettings(batch=2 * case.rows)
             ppo = PPO(steps=1, episodes=2 * case.rows, minibatch=case.rows, epochs=1, sampling=sampling)
