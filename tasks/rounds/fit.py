@@ -69,11 +69,7 @@ def estimate(params: RoundSettings, on: Machine) -> Fit:
         sampled=min(getattr(algorithm, "sampling", SamplingSettings()).batch, getattr(algorithm, "episodes", 128)),
     )
     likelihood = bool(likelihood_start.weight(params.reward.likelihood, knobs.base))
-<<<<<<< HEAD
     critic: memory.Critic = getattr(algorithm, "critic", "none")
-=======
-    critic: Any = getattr(algorithm, "critic", "none")
->>>>>>> memory
     needs = {
         "collect": memory.sampling(roles, sizes, models=1),
         "sft": memory.sft(roles, sizes._replace(rows=params.sft.batch)),
