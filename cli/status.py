@@ -111,7 +111,7 @@ def _warnings(out: Console, workspace: Workspace, registry: Registry) -> None:
         out.print(sentence, style="red", soft_wrap=True)
     for entry in intake.unread(workspace):
         out.print(
-            f"Not read, because it is no file or its name is not UTF-8: {entry}; remove or rename it.",
+            f"Not read, because it is a link, no file, or has a name that is not UTF-8: {entry}; remove or rename it.",
             style="yellow",
             soft_wrap=True,
         )
