@@ -46,6 +46,7 @@ def status(folder: Folder = None) -> None:
     workspace = current(folder)
     out, registry = console(), Registry(workspace.root)
     _line_of_server(out, workspace, registry)
+    _copied(out, registry)
     disagree = _disagreements(out, workspace, registry)
     alias = registry.alias()
     champion = registry.find(alias) if alias else None
@@ -80,6 +81,12 @@ def _verdict(workspace: Workspace, version: ModelVersion) -> str:
     return version.tags.get("verdict", "")
 
 
+def _copied(out: Console, registry: Registry) -> None:
+    """Name the workspace of which this one is a copy: a round would be refused until a person chooses."""
+    if reason := registry.copied():
+        out.print(f"{reason}.", style="yellow", soft_wrap=True)
+
+
 def _line_of_server(out: Console, workspace: Workspace, registry: Registry) -> None:
     """Name the line where the server may have several."""
     from tasks.tools import tracking
@@ -111,7 +118,7 @@ def _warnings(out: Console, workspace: Workspace, registry: Registry) -> None:
         out.print(sentence, style="red", soft_wrap=True)
     for entry in intake.unread(workspace):
         out.print(
-            f"Not read, because it is no file or its name is not UTF-8: {entry}; remove or rename it.",
+            f"Not read, because it is a link, no file, or has a name that is not UTF-8: {entry}; remove or rename it.",
             style="yellow",
             soft_wrap=True,
         )
@@ -137,9 +144,16 @@ def _rounds(workspace: Workspace, registry: Registry, champion: str) -> Table:
         record = records.read(workspace, number)
         version = f"{record.version} ★" if record.version == champion else record.version
         known = versions.get(record.version)
+        known = known if known and _registered(record, registry, known) else None
         outcome = _outcome(record, registry, known, promoted) if known else "deleted"
         table.add_row(str(number), version, outcome, *_figures(record), record.key[:KEY])
     return table
+
+
+def _registered(record: RoundRecord, registry: Registry, version: ModelVersion) -> bool:
+    """Whether the round registered the version; a registry restored from an older copy gives its number again."""
+    logged = registry.trust.log().versions.get(("policy", version.version))
+    return (logged.key if logged and logged.key else version.tags["round_key"]) == record.key
 
 
 def _outcome(record: RoundRecord, registry: Registry, version: ModelVersion, promoted: set[str]) -> str:

@@ -95,6 +95,7 @@ def compare(recorded: Recorded, registry: RegistryState) -> list[Disagreement]:
         *_log(recorded),
         *_missing(recorded, registry),
         *_reused(recorded, registry),
+        *_given_twice(recorded.log),
         *_alias(recorded.log, registry),
         *_unknown_champion(recorded, registry),
         *_tags(recorded.log, registry),
@@ -219,6 +220,20 @@ def _reused(recorded: Recorded, registry: RegistryState) -> Iterator[Disagreemen
                 (RESTORE_CURE, f"{ACCEPT_CURE}, then `rounds adopt --reason …`"),
                 f"{model}/{number}",
             )
+
+
+def _given_twice(log: Ledger) -> Iterator[Disagreement]:
+    """Numbers that MLflow gave again to another version, after the log had the first one."""
+    for before, after in log.reused:
+        title = f"{after.model}/{after.version}"
+        yield Disagreement(
+            "warning",
+            f"reused:{title}:{before.digest[:16]}",
+            f"{after.model} version {after.version} is of round {before.round} by line {before.seq} of the audit log, "
+            f"and of round {after.round} by line {after.seq}: MLflow was restored from an older copy in between, and "
+            "no longer has the first one",
+            (ACCEPT_CURE,),
+        )
 
 
 def _alias(log: Ledger, registry: RegistryState) -> Iterator[Disagreement]:

@@ -123,6 +123,7 @@ def _register(result: Ledger, entry: AuditEntry) -> None:
     before = result.versions.get(identity)
     if before and before.digest != version.digest:
         result.reused.append((before, version))
+        _forget_moves(result, version)
     result.versions[identity] = version
     result.accepted.discard(f"missing:{version.model}/{version.version}")
 
@@ -133,9 +134,14 @@ def _accept(result: Ledger, facts: Facts) -> None:
         model, _, version = name.partition("/")
         result.versions.pop((model, version), None)
         result.reused = [pair for pair in result.reused if (pair[0].model, pair[0].version) != (model, version)]
-        if model == "policy":
-            for known in (result.champions, result.predecessors, result.found_after, result.rolled_back, result.forced):
-                known.pop(version, None)
+        _forget_moves(result, LoggedVersion(model, version, "", 0))
+
+
+def _forget_moves(result: Ledger, version: LoggedVersion) -> None:
+    """Forget the moves of a version whose number another one has, or may have: that one was never champion."""
+    if version.model == "policy":
+        for known in (result.champions, result.predecessors, result.found_after, result.rolled_back, result.forced):
+            known.pop(version.version, None)
 
 
 def _move(result: Ledger, entry: AuditEntry) -> None:

@@ -38,6 +38,11 @@ class LineStore:
         """True if there is no database yet, and so neither runs nor versions."""
         return "store" not in self.__dict__ and not tracking.exists(self.root)
 
+    def copied(self) -> str | None:
+        """That the workspace is a copy of one that may still be in use, and the choice; None if not. Writes nothing."""
+        local = tracking.is_local(self.root)  # its copy has a database of its own
+        return None if local or self.unused else lines.copied(self.store, self.root)
+
     @property
     def line(self) -> ModelLine:
         """The line."""

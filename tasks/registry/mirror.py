@@ -119,9 +119,7 @@ class Mirror:
 
     def ahead(self) -> list[MirroredLine]:
         """The mirrored lines of this workspace that its log lacks and nobody accepted; nothing is sent."""
-        lines = audit.lines(self._workspace.audit)
-        known, accepted = set(map(audit.sha256, lines)), ledger(entries_in(lines)).accepted
-        return [line for line in self.own() if line.sha256 not in known and identity(line) not in accepted]
+        return lacking(self._workspace, self.own())
 
     def own(self) -> list[MirroredLine]:
         """The mirrored lines of this workspace."""
@@ -183,6 +181,13 @@ def identity(line: MirroredLine) -> str:
     return f"mirror:{line.sha256}"
 
 
+def lacking(workspace: Workspace, mirrored: Iterable[MirroredLine]) -> list[MirroredLine]:
+    """The lines among `mirrored`, which this workspace sent, that its log lacks and nobody accepted."""
+    lines = audit.lines(workspace.audit)
+    known, accepted = set(map(audit.sha256, lines)), ledger(entries_in(lines)).accepted
+    return [line for line in mirrored if line.sha256 not in known and identity(line) not in accepted]
+
+
 def lines_in(runs: Iterable[Mapping[str, str]]) -> list[MirroredLine]:
     """The lines in the tags of runs, each chain in its order."""
     return sorted((line for tags in runs for line in _lines(tags)), key=lambda line: (line.workspace, line.seq))
@@ -190,12 +195,16 @@ def lines_in(runs: Iterable[Mapping[str, str]]) -> list[MirroredLine]:
 
 def facts(workspace: Workspace, lines: Sequence[MirroredLine]) -> Mirrored:
     """The facts that mirrored lines state. If a key of the workspace cannot be read, no line counts as signed."""
+    return Mirrored(ledger(_entries(attested(lines, readable_keys(workspace)))), ledger(_entries(lines)))
+
+
+def readable_keys(workspace: Workspace) -> signing.TrustedKeys:
+    """The keys that a workspace trusts; none if one of them cannot be read."""
     try:
-        keys = signing.trusted_keys(workspace, signing.knobs(workspace))
+        return signing.trusted_keys(workspace, signing.knobs(workspace))
     except BadParams as error:
         _logger.warning("no line of the audit log's copy in MLflow can be verified: %s", error)
-        keys = signing.TrustedKeys({})
-    return Mirrored(ledger(_entries(attested(lines, keys))), ledger(_entries(lines)))
+        return signing.TrustedKeys({})
 
 
 def attested(lines: Iterable[MirroredLine], keys: signing.TrustedKeys) -> list[MirroredLine]:

@@ -75,10 +75,10 @@ class VersionOutcomes(VersionStore):
 
         The tag counts only for a version that no round of this workspace registered.
         """
-        log, number = self.trust.log(), version.version
+        log, mirror, number = self.trust.log(), self.trust.elsewhere(signed=False), version.version
         reason = log.rolled_back.get(number)
-        if reason is None and number not in log.predecessors:
-            reason = self.trust.elsewhere(signed=False).rolled_back.get(number)
+        if reason is None and (number not in log.forced or number in mirror.forced):  # else it lacks the newer line
+            reason = mirror.rolled_back.get(number)
         if reason is None and not log.of_own_round(number):
             reason = version.tags.get("rolled_back")
         return reason

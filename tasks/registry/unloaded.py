@@ -2,19 +2,20 @@
 
 from tasks.registry import consistency
 from tasks.registry.consistency import Disagreement, RegistryState
-from tasks.registry.reading import version_of
+from tasks.registry.reading import MirrorReading, version_of
 from tasks.state.workspace import Workspace
 from tasks.tools import mlflow_reading
 
 
 def differences(workspace: Workspace) -> list[Disagreement]:
-    """As `consistency.inspect`, but for lines that only the copy of the log in MLflow has.
+    """As `consistency.inspect`, but for what only MLflow's journal and the logs of other workspaces can show.
 
     Raises:
         Unreadable: MLflow cannot be read.
         Damaged: a record or the audit log's side file cannot be read.
     """
-    return consistency.compare(consistency.recorded(workspace, ()), registry_state(workspace))
+    state = registry_state(workspace)
+    return consistency.compare(consistency.recorded(workspace, MirrorReading(workspace).ahead()), state)
 
 
 def registry_state(workspace: Workspace) -> RegistryState:

@@ -91,6 +91,8 @@ def plan(workspace: Workspace, overrides: Sequence[str], new: bool = False) -> P
     if busy := holder(workspace.lock):
         return _refused(records.coming(workspace), f"{busy} is running in {workspace.root}; wait until it has finished")
     registry = Registry(workspace.root)
+    if copied := registry.copied():
+        return _refused(records.coming(workspace), copied)
     differences = consistency.inspect(workspace, registry)
     if why := _unresumable(workspace, overrides) or "; ".join(consistency.errors(differences)):
         planned = _refused(records.coming(workspace), why)

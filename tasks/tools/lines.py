@@ -9,7 +9,7 @@ The server lists the workspaces of a line as tags of the experiment with its rou
 import json
 import os
 import socket
-from collections.abc import Iterable, Mapping
+from collections.abc import Iterable, Mapping, Sequence
 from contextlib import suppress
 from difflib import get_close_matches
 from pathlib import Path
@@ -258,20 +258,37 @@ def _check_no_rounds(workspace: Workspace) -> None:
         )
 
 
+def copied(store: "MlflowClient", root: Path) -> str | None:
+    """That the workspace is a copy of one that may still be in use, and the choice; None if not. Writes nothing."""
+    workspace, line = Workspace(root), line_of(store, root)
+    own = identity.read(workspace)
+    if line is None or own is None:
+        return None
+    experiment = tracking.find_experiment(store, line.rounds)
+    return _copied(_places(store, experiment).get(own.id, ()), workspace, own, line) if experiment else None
+
+
 def _check_copy(store: "MlflowClient", workspace: Workspace, line: ModelLine) -> None:
     """Raise BadWorkspace if the line lists the workspace's id at another place, where it may still be in use."""
     own, experiment = identity.made(workspace), _experiment(store, workspace, line)
-    places = _places(store, experiment).get(own.id, ())
+    if reason := _copied(_places(store, experiment).get(own.id, ()), workspace, own, line):
+        raise BadWorkspace(reason)
+
+
+def _copied(
+    places: Sequence[WorkspacePlace], workspace: Workspace, own: WorkspaceIdentity, line: ModelLine
+) -> str | None:
     others = [place for place in places if _may_exist(place, workspace, own)]
     if others and _here(workspace) not in places:
         folder = quote(str(workspace.root))
         alone = "`rounds init FOLDER` makes a new workspace with a line of its own"
         if not records.numbers(workspace):
             alone = f"`rounds adopt --new -w {folder}` begins a line of its own"
-        raise BadWorkspace(
+        return (
             f"{workspace.root} is a copy of the workspace {others[0].root} on {others[0].host}, which is in the line "
             f"{line.name}. Choose: `rounds adopt {line.name} -w {folder}` continues that line from both; {alone}"
         )
+    return None
 
 
 def _may_exist(place: WorkspacePlace, workspace: Workspace, own: WorkspaceIdentity) -> bool:

@@ -96,9 +96,9 @@ def test_a_rollback_in_one_line_leaves_the_other(rounds: Rounds, team: Team) -> 
 
 
 @cures(
-    "tasks.tools.lines._check_copy: rounds adopt … -w …",
-    "tasks.tools.lines._check_copy: rounds adopt --new -w …",
-    "tasks.tools.lines._check_copy: rounds init FOLDER",
+    "tasks.tools.lines._copied: rounds adopt … -w …",
+    "tasks.tools.lines._copied: rounds adopt --new -w …",
+    "tasks.tools.lines._copied: rounds init FOLDER",
 )
 def test_both_answers_to_the_question_about_a_copy_work(rounds: Rounds, team: Team) -> None:
     original, template = team("original"), team("template")
@@ -110,6 +110,9 @@ def test_both_answers_to_the_question_about_a_copy_work(rounds: Rounds, team: Te
         refused = rounds("round", "-w", copy.root)
         assert refused.code == 2
         assert str(source.root) in refused.err
+        assert f"is a copy of the workspace {source.root}" in rounds("status", "-w", copy.root).out
+        planned = rounds("plan", "--json", "-w", copy.root)
+        assert (json.loads(planned.out)["would"], str(source.root) in planned.out) == ("refuse", True)
         start = "rounds adopt --new" if source is template else "rounds adopt"
         if source is original:
             new = original.root.parent / "new"

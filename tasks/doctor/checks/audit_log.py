@@ -6,6 +6,7 @@ from collections.abc import Iterator
 from tasks.doctor.diagnosis import Diagnosis, Severity, error, note, path
 from tasks.registry import consistency, unloaded
 from tasks.registry.consistency import Disagreement
+from tasks.registry.reading import MirrorReading
 from tasks.state import records
 from tasks.state.workspace import Workspace
 from tasks.tools import tracking
@@ -15,9 +16,7 @@ _REASON = "--reason 'found by rounds doctor'"
 
 
 def check(workspace: Workspace) -> Iterator[Diagnosis]:
-    """Damaged and missing lines, and everything in which log, records and registry disagree.
-
-    Lines that only the copy in MLflow has are not looked for: `rounds audit verify` does that.
+    """Damaged and missing lines, and everything in which log, its copy in MLflow, records and registry disagree.
 
     Raises:
         Unreadable: MLflow cannot be read; the lines of the log are checked all the same.
@@ -30,24 +29,36 @@ def check(workspace: Workspace) -> Iterator[Diagnosis]:
             yield error(f"{problem}; restore the log and its .head file from a backup")
         return
     try:
-        state = unloaded.registry_state(workspace)
+        disagreements = unloaded.differences(workspace)
     except Unreadable:
         for problem in consistency.problems(workspace):
             yield error(problem)
         raise
-    for each in consistency.compare(consistency.recorded(workspace, ()), state):
+    for each in disagreements:
         yield Diagnosis(Severity(each.severity), _text(each), _command(workspace, each))
 
 
 def _text(disagreement: Disagreement) -> str:
-    """The problem, with the ways to mend it where no command does."""
-    return disagreement.problem if _commands(disagreement) else str(disagreement)
+    """The problem, with the ways to mend it that are better than the command, or stand for one."""
+    if not _commands(disagreement):
+        return str(disagreement)
+    backups = [cure for cure in disagreement.cures if "`rounds restore" in cure]
+    return "; or ".join([disagreement.problem, *backups]).replace("; or ", "; ", 1)
 
 
 def _command(workspace: Workspace, disagreement: Disagreement) -> str | None:
     """The first command among the cures, as it is typed. Which backup to restore is for a person to say."""
-    command = next(iter(_commands(disagreement)), None)
+    command = next(iter(_working(workspace, _commands(disagreement))), None)
     return command and f"{command.replace('--reason …', _REASON)} -w {path(workspace.root)}"
+
+
+def _working(workspace: Workspace, commands: list[str]) -> Iterator[str]:
+    """Without commands that would be refused: they write back lines that nobody signed or that MLflow lacks."""
+    copy = MirrorReading(workspace)
+    for command in commands:
+        restores, unverified = command.startswith("rounds audit restore"), command.endswith("--unverified")
+        if not restores or (copy.own() and (unverified or copy.is_signed())):
+            yield command
 
 
 def _commands(disagreement: Disagreement) -> list[str]:

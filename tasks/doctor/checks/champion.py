@@ -54,8 +54,9 @@ def check(workspace: Workspace) -> Iterator[Diagnosis]:
         return
     yield from _moved(workspace)
     policy = mlflow_reading.registered(workspace, "policy")
-    yield from _alias(workspace, policy)
-    trust = DigestSources(workspace, MirrorReading(workspace))
+    copy = MirrorReading(workspace)
+    yield from _alias(workspace, policy, copy)
+    trust = DigestSources(workspace, copy)
     for version in _wanted(trust.log(), policy, mlflow_reading.registered(workspace, "reward")):
         yield from _files(workspace, version, trust, policy)
 
@@ -75,13 +76,17 @@ def _moved(workspace: Workspace) -> Iterator[Diagnosis]:
         )
 
 
-def _alias(workspace: Workspace, policy: RegisteredModel) -> Iterator[Diagnosis]:
-    """An alias that was moved by hand between versions of rounds; the check `audit_log` finds all others."""
+def _alias(workspace: Workspace, policy: RegisteredModel, copy: MirrorReading) -> Iterator[Diagnosis]:
+    """An alias that was moved by hand between versions of rounds; the check `audit_log` finds all others.
+
+    A machine that serves the same line may have moved it: the last move by all logs is compared as well.
+    """
     logged = [entry.facts["now"] for entry in audit.read(workspace.audit) if entry.facts.get("now")]
-    if logged and policy.alias and _registered(policy, policy.alias) and logged[-1] != policy.alias:
+    known = logged and policy.alias in (logged[-1], copy.mirrored.all.current)
+    if logged and policy.alias and _registered(policy, policy.alias) and not known:
         yield warning(
             f"the alias `champion` points to version {policy.alias}, and the audit log says {logged[-1]}: it was moved "
-            "by hand, or from another workspace",
+            "by hand",
             rounds(workspace, f"promote {logged[-1]} --reason 'the alias was moved by hand'")
             if _registered(policy, logged[-1])
             else None,

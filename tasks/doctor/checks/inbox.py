@@ -28,6 +28,8 @@ def _entry(workspace: Workspace, entry: Path) -> Iterator[Diagnosis]:
         yield warning(f"{entry} is a folder; files in it are not read", command)
     elif not entry.is_file():
         yield error(f"{entry} is no regular file, and reading it could wait for ever", f"rm -- {path(entry)}")
+    elif entry.is_symlink():
+        yield warning(f"{entry} is a link, and links are not followed", f"rm -- {path(entry)}")
     elif not intake.is_readable(entry):
         yield error(f"the name of {entry} is not UTF-8, so no round reads it; rename it")
     elif not os.access(entry, os.R_OK):

@@ -305,6 +305,20 @@ def test_a_dropped_round_that_had_registered_is_no_lost_record(made: Workspace) 
     assert [line.event for line in audit.read(made.audit)].count("drop") == 1
 
 
+def test_two_versions_with_one_number_are_named(made: Workspace, rounds: Rounds, tmp_path: Path) -> None:
+    """A round that was at work when MLflow was restored registers its version under a number that the log has."""
+    older = snapshot(made, tmp_path / "older", "mlflow.db")
+    registered(Registry(made.root), 3)
+    finish(made, 3, "4", PROMOTE)
+    put_back(older)
+    registered(Registry(made.root), 4)
+    finish(made, 4, "4", Verdict())
+    assert ("warning", "reused:policy/4") in [(severity, name.rpartition(":")[0]) for severity, name in names(made)]
+    assert [row.split()[0] for row in rounds("status", "-w", made.root).out.splitlines() if "deleted" in row] == ["3"]
+    assert rounds("audit", "accept", "--reason", "known", "-w", made.root).code == 0
+    assert names(made) == []
+
+
 def test_two_rounds_with_one_number_are_named(made: Workspace, rounds: Rounds) -> None:
     registry = Registry(made.root)
     version = registered(registry, 2, "reward")

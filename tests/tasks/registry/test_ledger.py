@@ -52,6 +52,7 @@ def test_moves_give_champions_predecessors_and_marks() -> None:
 def test_a_number_that_was_registered_twice_is_known_and_can_be_given_up() -> None:
     lines = (registration("1", "aa"), move("bootstrap", "", "1"), registration("1", "bb"))
     assert [(old.digest, new.digest) for old, new in read(*lines).reused] == [("aa", "bb")]
+    assert read(*lines).champions == {}  # the first one was champion, the second was not
     given_up = read(*lines, ("accept", {"differences": ["missing:policy/1"], "gone": ["policy/1"]}))
     assert (given_up.versions, given_up.reused, given_up.champions) == ({}, [], {})
     assert given_up.accepted == {"missing:policy/1"}

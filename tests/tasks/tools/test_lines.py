@@ -4,7 +4,7 @@ from pathlib import Path
 import pytest
 
 from core.errors import BadWorkspace, NotFound
-from tasks.registry import adoption
+from tasks.registry import adoption, consistency
 from tasks.registry.alias import Registry
 from tasks.state import identity
 from tasks.state.choosing import at
@@ -195,6 +195,20 @@ def test_a_copy_is_asked_before_it_changes_the_line(team: Team) -> None:
     Registry(copy.root).rollback(None, "rude", "ana")
     assert champion(original.root) == "1"
     settled(original)
+
+
+def test_a_rollback_of_another_machine_is_shown(team: Team) -> None:
+    first, second = team("first"), team("second")
+    finished_round(first, 0)
+    finished_round(first, 1, expect="1")
+    adoption.adopt(second, settled(first).name)
+    Registry(second.root).rollback(None, "rude", "ana")
+    registry = Registry(first.root)
+    assert registry.recorded_rollback(registry.version("2")) == "rude"
+    assert consistency.inspect(first, registry) == []
+    registry.promote("2", "1", "the alarm was false", "ana", kind="force")
+    registry = Registry(first.root)
+    assert registry.recorded_rollback(registry.version("2")) is None
 
 
 def test_a_copy_without_rounds_may_begin_its_own_line(team: Team) -> None:

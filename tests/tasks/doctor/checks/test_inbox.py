@@ -21,6 +21,7 @@ def folder(path: Path) -> None:
     [
         ("votes.jsonl", os.mkfifo, "error"),
         ("votes.jsonl", lambda path: path.symlink_to("nowhere"), "warning"),
+        ("votes.jsonl", lambda path: path.symlink_to("good.jsonl"), "warning"),
         ("a folder", folder, "warning"),
         ("page.jsonl", lambda path: path.write_text("<html>no votes</html>"), "error"),
         ("votes.txt", lambda path: path.write_text(RECORD), "warning"),
