@@ -22,7 +22,7 @@ from transformers.cache_utils import (
     LinearAttentionLayer,
 )
 
-from models.adapters import each_row
+from models.shared_base import each_row
 
 _MERGEABLE = {
     DummyLayer,
@@ -45,7 +45,7 @@ def forward(
 ) -> Tensor:
     """Logits of the next token: (B, V) float32. Appends `tokens` (B, new tokens) to the cache.
 
-    `adapters` names the adapter of each row: None for the active one, `adapters.BASE` for the base model alone.
+    `adapters` names the adapter of each row: None for the active one, `shared_base.BASE` for the base model alone.
     """
     inputs: dict[str, Any] = {"position_ids": positions, "logits_to_keep": 1}
     if any(isinstance(layer, DynamicLayer) for layer in cache.layers):

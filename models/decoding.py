@@ -29,7 +29,7 @@ class DecodingRequest(NamedTuple):
     temperature: float = 1.0
     """Divides the logits, in the log-probabilities too."""
     adapter: str | None = None
-    """Name of the peft adapter that answers; None: the active one; `adapters.BASE`: the base model alone."""
+    """Name of the peft adapter that answers; None: the active one; `shared_base.BASE`: the base model alone."""
 
 
 class SampledAnswer(NamedTuple):

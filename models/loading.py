@@ -4,10 +4,11 @@ from collections.abc import Callable
 from pathlib import Path
 
 from models import adapters
-from models.adapters import AdapterNetwork, AdapterSettings, SharedBase
+from models.adapters import AdapterSettings
 from models.compute import IN_FLOAT32, Compute, torch_type
 from models.policy import Policy, load_model
 from models.reward import RewardModel
+from models.shared_base import AdapterNetwork, SharedBase
 
 BaseFolder = Callable[[str], Path]
 """Digest of a base → the folder that holds it; raises `BadModel` if it is not there."""

@@ -12,10 +12,11 @@ import torch
 from torch import Tensor
 
 from core.errors import BadModel, BadParams
-from models.adapters import AdapterNetwork, AdapterSettings, SharedBase, read
+from models.adapters import AdapterSettings, read
 from models.compute import Compute
 from models.network import WholeNetwork
 from models.policy import Policy
+from models.shared_base import AdapterNetwork, SharedBase
 from models.tokens import Batch, pad
 
 KNOBS = AdapterSettings(rank=2)

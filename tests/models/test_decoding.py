@@ -5,7 +5,6 @@ import torch
 from torch import Tensor
 from transformers import DynamicCache, PreTrainedModel
 
-from models.adapters import BASE, SharedBase
 from models.decoding import (
     IMMEDIATELY,
     SELDOM,
@@ -20,6 +19,7 @@ from models.network import WholeNetwork
 from models.policy import Policy
 from models.rollout import SamplingSettings, sample
 from models.seeding import generator
+from models.shared_base import BASE, SharedBase
 from models.tokens import pad
 from tests.models import families
 from tests.models.test_adapters import moved

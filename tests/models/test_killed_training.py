@@ -11,12 +11,13 @@ from pathlib import Path
 import pytest
 import torch
 
-from models.adapters import AdapterSettings, SharedBase
+from models.adapters import AdapterSettings
 from models.algorithms.ppo import PPO
 from models.checkpoints import Checkpoints
 from models.engines.local import LocalEngine
 from models.policy import ModelSettings, Policy, build
 from models.reward import RewardSettings, fit
+from models.shared_base import SharedBase
 from models.tokens import Batch
 from tests.models.test_reward import polite
 

@@ -8,9 +8,9 @@ import torch
 from transformers import AutoModelForCausalLM, GPT2Config, PreTrainedTokenizerFast
 
 from core.errors import BadModel
-from models.adapters import SharedBase
 from models.merging import merged, save_whole
 from models.policy import Policy
+from models.shared_base import SharedBase
 from tests.models.test_adapters import batch, moved, shared
 
 
