@@ -78,6 +78,6 @@ def refused(workspace: Workspace) -> str:
 
 
 def test_what_cannot_be_compared_is_refused_with_the_cure(workspace: Workspace, continued: Workspace) -> None:
-    assert "`rounds round`" in refused(workspace)
+    assert f"`rounds round -w {workspace.root}`" in refused(workspace)
     (continued.samples / "samples.arrow").unlink()
     assert "round 1 has not sampled its answers" in refused(continued)

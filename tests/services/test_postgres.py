@@ -7,6 +7,7 @@ import pytest
 from sqlalchemy import text
 
 from core.errors import BadWorkspace
+from feedback import trust
 from feedback.store import arrivals, database
 from feedback.store.database import Database, NoDatabase
 from feedback.store.tables import events
@@ -69,17 +70,18 @@ def test_two_workspaces_do_not_take_events_of_each_other(
     """Each gets a schema of its own, as the message says."""
     monkeypatch.setenv(feedback_database.ADDRESS, server)
     first, second = (made(tmp_path / name) for name in ("first", "second"))
-    assert receive(first, EVENTS[:1], "ana").new == 1
+    assert receive(first, EVENTS[:1], "ana", attributed=True).new == 1
     with pytest.raises(BadWorkspace, match="a schema of its own"):
-        receive(second, EVENTS[1:], "ana")
+        receive(second, EVENTS[1:], "ana", attributed=True)
     opened = database.connect(server)
     opened.write(lambda connection: connection.execute(text("CREATE SCHEMA second")))
     opened.close()
     monkeypatch.setenv(feedback_database.ADDRESS, f"{server}&options=-csearch_path%3Dsecond")
-    assert receive(second, EVENTS[1:], "ana").new == 2
-    assert feedback_database.waiting(second) == {event.feedback_id for event in EVENTS[1:]}
+    assert receive(second, EVENTS[1:], "ana", attributed=True).new == 2
+    ids = [trust.received(event, "ana", "http", attributed=True).feedback_id for event in EVENTS]
+    assert feedback_database.waiting(second) == set(ids[1:])
     monkeypatch.setenv(feedback_database.ADDRESS, server)
-    assert feedback_database.waiting(first) == {EVENTS[0].feedback_id}
+    assert feedback_database.waiting(first) == {ids[0]}
 
 
 def made(root: Path) -> Workspace:
