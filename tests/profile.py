@@ -15,7 +15,6 @@ TINY = (
     "curate.min_holdout=5",
     "sft.epochs=12",
     "reward.epochs=1",
-    "reward.likelihood=0.05",  # a model this small is far too sure of itself
     "policy.steps=4",
     "policy.checkpoint_every=1",
     "policy.episodes=16",

@@ -8,7 +8,7 @@ import numpy as np
 import numpy.typing as npt
 from datasets import Dataset
 
-from core.errors import BadFeedback
+from core.errors import BadFeedback, BadParams
 from core.files import replacing
 from evaluation.statistics import annotators
 from models import likelihood_start
@@ -25,7 +25,7 @@ from models.measured import (
     REWARD_TEMPERATURE,
     REWARD_TRUNCATED,
 )
-from models.policy import ModelSettings, Policy
+from models.policy import SCRATCH, ModelSettings, Policy
 from models.reward import RewardModel, RewardSettings, fit, start
 from models.truncation import Truncation, measure
 from tasks.state import loading
@@ -98,11 +98,21 @@ def _check_likelihood(
         model = start(base, pairs, knobs, limits)
         if model is None:
             return {}
-        likelihood_start.check(model.margins(pairs), np.array(pairs["p_chosen"]), model.scorer.likelihood)
+        _check_start(model, pairs, limits)
         margins.append(model.margins(first[1]))
         model.scorer.network.release()
     correlation = float(np.corrcoef(margins[0], margins[1])[0, 1])
     return {REWARD_START_CORRELATION: correlation} if np.isfinite(correlation) else {}
+
+
+def _check_start(model: RewardModel, pairs: Dataset, limits: ModelSettings) -> None:
+    """Stop where the base is pretrained; a model from scratch is only warned of, since it knows nothing better."""
+    try:
+        likelihood_start.check(model.margins(pairs), np.array(pairs["p_chosen"]), model.scorer.likelihood)
+    except BadParams as error:
+        if limits.base != SCRATCH:
+            raise
+        _logger.warning("%s", error)
 
 
 def _calibrate(model: RewardModel, pairs: Dataset) -> Mapping[str, float]:
