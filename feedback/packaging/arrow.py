@@ -30,6 +30,10 @@ _DEEPEST_SCHEMA = DEEPEST * 3 // 2
 """Levels of a Parquet schema: a list of objects, two levels of a record, has three."""
 
 
+_FEW = 64
+"""Rows that are decoded at a time where texts are within lists or objects."""
+
+
 def parquet(opened: OpenFile, path: Path, limits: SizeLimitSettings) -> Iterator[RawRecord]:
     """The rows of a Parquet file, numbered from 1.
 
@@ -51,13 +55,19 @@ def parquet(opened: OpenFile, path: Path, limits: SizeLimitSettings) -> Iterator
 
 
 def _texts(schema: pq.ParquetSchema) -> list[str]:
-    """The paths of the columns that hold texts or bytes."""
+    """The columns of texts or bytes, without those in lists and objects, which Arrow cannot decode as dictionaries."""
     columns = (schema.column(ix) for ix in range(len(schema)))
-    return [column.path for column in columns if column.physical_type == "BYTE_ARRAY"]
+    return [column.path for column in columns if column.physical_type == "BYTE_ARRAY" and not _is_nested(column)]
+
+
+def _is_nested(column: pq.ColumnSchema) -> bool:
+    return "." in column.path
 
 
 def _rows_decoded(table: pq.ParquetFile) -> int:
     """How many rows to decode at a time: every batch has a copy of the dictionaries, so that few rows take longer."""
+    if any(_is_nested(table.schema.column(ix)) for ix in range(len(table.schema))):
+        return _FEW  # their texts are repeated in memory
     size = sum(int(table.metadata.row_group(number).total_byte_size) for number in range(table.num_row_groups))
     return min(max(LARGE * int(table.metadata.num_rows) // max(size, 1), BATCH), 16 * BATCH)
 
