@@ -64,8 +64,13 @@ def _once(pairs: list[tuple[str, Any]]) -> dict[str, Any]:
 
 
 def _repeated(pairs: list[tuple[str, Any]]) -> str:
+    """The first key that comes a second time."""
     seen: set[str] = set()
-    return next(name for name, _ in pairs if name in seen or seen.add(name))  # type: ignore[func-returns-value]  # `add` is None
+    for name, _ in pairs:
+        if name in seen:
+            return name
+        seen.add(name)
+    raise ValueError("no key is written twice")
 
 
 _DECODER = json.JSONDecoder(object_pairs_hook=_once)

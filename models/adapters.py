@@ -9,25 +9,23 @@ import copy
 from pathlib import Path
 from typing import Any, Literal, NamedTuple
 
-import torch
-from peft.tuners.tuners_utils import BaseTunerLayer
 from pydantic import Field
 from safetensors import SafetensorError
 from safetensors.torch import load_file
 from torch import Tensor, nn
-from transformers import AutoConfig, AutoModelForCausalLM, PreTrainedModel, PreTrainedTokenizerBase
+from transformers import AutoConfig, PreTrainedModel, PreTrainedTokenizerBase
 from transformers.pytorch_utils import Conv1D
 
 from core.errors import BadModel, BadParams
 from core.files import read_json
 from core.settings import BaseSettings
+from models.meta_model import meta_model
 
 FILE = "adapter.json"
 TENSORS = "adapter.safetensors"
 TEMPLATE = "chat_template.jinja"
 FORM = 1
 """Version of the files."""
-ALL_LINEAR = "all-linear"
 
 
 class AdapterSettings(BaseSettings):
@@ -104,20 +102,17 @@ def targets(model: PreTrainedModel, wanted: str | tuple[str, ...]) -> tuple[str,
         BadParams: a wanted target is no linear layer of the model.
     """
     output = model.get_output_embeddings()
-    linear = sorted(
-        {
-            path.rsplit(".", 1)[-1]
-            for path, layer in model.named_modules()
-            if isinstance(layer, nn.Linear | Conv1D) and layer is not output and ".lora_" not in path
-        }
-        - {"base_layer"}
-        | {path.rsplit(".", 1)[-1] for path, layer in model.named_modules() if isinstance(layer, BaseTunerLayer)}
-    )
-    if wanted == ALL_LINEAR:
-        return tuple(linear)
-    if unknown := sorted(set(wanted) - set(linear)):
+    linear = {
+        path.removesuffix(".base_layer").rsplit(".", 1)[-1]  # peft keeps a layer that it has changed under this name
+        for path, layer in model.named_modules()
+        if isinstance(layer, nn.Linear | Conv1D) and layer is not output and ".lora_" not in path
+    }
+    if wanted == "all-linear":
+        return tuple(sorted(linear))
+    if unknown := sorted(set(wanted) - linear):
+        known = ", ".join(sorted(linear))
         raise BadParams(
-            f"model.adapter.targets: the base has no linear layer named {unknown[0]!r}; use some of {', '.join(linear)}"
+            f"model.adapter.targets: the base has no linear layer named {unknown[0]!r}; use some of {known}"
         )
     return tuple(sorted(set(wanted)))
 
@@ -128,8 +123,7 @@ def targets_of(config: Any, knobs: AdapterSettings) -> tuple[str, ...]:
     Raises:
         BadParams: a wanted target is no linear layer of the model.
     """
-    with torch.device("meta"):
-        return targets(AutoModelForCausalLM.from_config(config, trust_remote_code=False), knobs.targets)
+    return targets(meta_model(config), knobs.targets)
 
 
 def targets_in(folder: Path, knobs: AdapterSettings) -> tuple[str, ...]:

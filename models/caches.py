@@ -113,7 +113,7 @@ def _widen(states: Tensor, columns: int) -> Tensor:
 def _accepted(model: PreTrainedModel) -> frozenset[str]:
     """The parameters of the forward pass; those of the base model, where peft wraps it."""
     base = model.get_base_model() if hasattr(model, "get_base_model") else model
-    return _parameters(type(base))  # type: ignore[arg-type]
+    return _parameters(type(base))  # type: ignore[arg-type]  # a class is hashable
 
 
 @lru_cache(maxsize=64)

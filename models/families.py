@@ -17,6 +17,7 @@ from transformers import AutoModelForCausalLM, PreTrainedConfig, PreTrainedModel
 
 from core.errors import BadModel
 from models.decoding import DecodingLoop, DecodingRequest, SampledAnswer, seeded_uniforms
+from models.meta_model import meta_model
 from models.tokens import Batch, pad
 
 LIMIT = 1e-3
@@ -61,7 +62,7 @@ def check(config: PreTrainedConfig, source: str, logprobs: Logprobs) -> None:
     """
     text = config.get_text_config(decoder=True)
     fields = text.to_json_string(use_diff=False)
-    problem = _problem(type(text), fields, logprobs)  # type: ignore[arg-type]
+    problem = _problem(type(text), fields, logprobs)  # type: ignore[arg-type]  # a class is hashable
     if problem:
         raise BadModel(
             f"{source}: models of the type {text.model_type} cannot be trained: {problem}. Name a base of another type "
@@ -116,9 +117,7 @@ def _small_model(kind: type[PreTrainedConfig], fields: dict[str, Any]) -> PreTra
     for narrow in (True, False):
         with contextlib.suppress(Exception):  # modelling code may raise anything
             config = small(kind, fields, narrow)
-            with torch.device("meta"):
-                weights = AutoModelForCausalLM.from_config(config, trust_remote_code=False).num_parameters()
-            if weights <= _LARGEST:
+            if meta_model(config).num_parameters() <= _LARGEST:
                 return _running(config)
     return None
 

@@ -10,8 +10,6 @@ import numpy as np
 import numpy.typing as npt
 from scipy.stats import binom
 
-from core.errors import BadParams
-
 FROM_SCRATCH = 0.2
 """β for a model from scratch."""
 MAX_STD = 3.0
@@ -29,28 +27,25 @@ def weight(likelihood: float | None, base: str) -> float:
     return FROM_SCRATCH if base == "scratch" else 0.0
 
 
-def check(margins: Floats, p_chosen: Floats, likelihood: float) -> None:
-    """Stop before training if the term disagrees with people, or would drown what they say.
+def problem(margins: Floats, p_chosen: Floats, likelihood: float) -> str | None:
+    """Why the term is no good start: it varies by more than `MAX_STD`, or disagrees with people; None if it is one.
 
     Args:
         margins: score of chosen minus rejected before training, in log-odds, (n,).
         p_chosen: share of votes for the chosen answer, (n,).
         likelihood: β.
-
-    Raises:
-        BadParams: the margins vary by more than `MAX_STD`, or have the wrong sign for significantly more than half of
-            the decided pairs.
     """
     decided = p_chosen != 0.5
     if margins.std() > MAX_STD:
-        raise BadParams(
+        return (
             f"with reward.likelihood={likelihood:g}, the likelihood alone gives the pairs margins with a standard "
             f"deviation of {margins.std():.1f} log-odds, above {MAX_STD}: people's preferences could not correct it; "
             "set reward.likelihood=0"
         )
     count, agreeing = int(decided.sum()), int(((margins > 0) == (p_chosen > 0.5))[decided].sum())
     if count and binom.cdf(agreeing, count, 0.5) < SIGNIFICANCE:
-        raise BadParams(
+        return (
             f"with reward.likelihood={likelihood:g}, the likelihood alone agrees with only {agreeing / count:.0%} of "
             f"{count} decided pairs; set reward.likelihood=0"
         )
+    return None

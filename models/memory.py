@@ -10,15 +10,15 @@ compares with what is measured; the estimates are not calibrated, and too low fo
 
 from typing import Any, Literal, NamedTuple
 
-import torch
 from torch import nn
-from transformers import AutoConfig, AutoModelForCausalLM, LlamaConfig, PreTrainedModel
+from transformers import AutoConfig, PreTrainedModel
 from transformers.pytorch_utils import Conv1D
 
-from models import adapters
+from models import adapters, scratch
 from models.adapters import AdapterSettings
 from models.compute import Compute
 from models.logits import CHUNK
+from models.meta_model import meta_model
 from models.policy import SCRATCH, ModelSettings
 
 Critic = Literal["separate", "shared", "none"]
@@ -98,8 +98,7 @@ def shape_of(config: Any, adapter: AdapterSettings | None) -> Shape:
     Raises:
         BadParams: a target of the adapter is no layer of the model.
     """
-    with torch.device("meta"):
-        model = AutoModelForCausalLM.from_config(config, trust_remote_code=False)
+    model = meta_model(config)
     text = config.get_text_config()
     heads = text.num_attention_heads
     size = getattr(text, "head_dim", None) or text.hidden_size // heads
@@ -124,13 +123,13 @@ def shape_of_settings(settings: ModelSettings) -> Shape:
     """
     if settings.base != SCRATCH:
         return shape_of(AutoConfig.from_pretrained(settings.base, trust_remote_code=False), settings.adapter)
-    config = LlamaConfig(
-        vocab_size=settings.vocabulary,
-        hidden_size=settings.width,
-        num_hidden_layers=settings.layers,
-        num_attention_heads=settings.heads,
-        intermediate_size=settings.feed_forward,
-        tie_word_embeddings=True,
+    config = scratch.configuration(
+        vocabulary=settings.vocabulary,
+        width=settings.width,
+        layers=settings.layers,
+        heads=settings.heads,
+        feed_forward=settings.feed_forward,
+        positions=settings.max_prompt_tokens + settings.max_answer_tokens,
     )
     return shape_of(config, settings.adapter)
 

@@ -3,15 +3,15 @@
 from pathlib import Path
 from typing import Any
 
-import torch
 from peft import LoraConfig
 from safetensors.torch import save_file
 from torch import nn
-from transformers import AutoConfig, AutoModelForCausalLM
+from transformers import AutoConfig
 from transformers.pytorch_utils import Conv1D
 
 from core.files import write_json
 from models import adapters
+from models.meta_model import meta_model
 
 CONFIG = "adapter_config.json"
 WEIGHTS = "adapter_model.safetensors"
@@ -34,7 +34,7 @@ def write(folder: Path, base: Path, named: str, into: Path) -> None:
     facts = adapters.read(folder)
     config = LoraConfig(
         r=facts.rank,
-        lora_alpha=facts.alpha,  # type: ignore[arg-type]
+        lora_alpha=facts.alpha,  # type: ignore[arg-type]  # declared as a whole number, used as any
         target_modules=list(facts.targets),
         lora_dropout=0.0,
         fan_in_fan_out=_transposed(base, set(facts.targets)),
@@ -49,14 +49,13 @@ def write(folder: Path, base: Path, named: str, into: Path) -> None:
 
 def _transposed(base: Path, targets: set[str]) -> bool:
     """Whether the adapted layers store their weights transposed, as those of GPT-2 do."""
-    with torch.device("meta"):
-        model = AutoModelForCausalLM.from_config(AutoConfig.from_pretrained(base), trust_remote_code=False)
+    model = meta_model(AutoConfig.from_pretrained(base, trust_remote_code=False))
     layers: list[nn.Module] = [layer for path, layer in model.named_modules() if path.rsplit(".", 1)[-1] in targets]
     return any(isinstance(layer, Conv1D) for layer in layers)
 
 
 def _values(config: LoraConfig) -> dict[str, Any]:
-    values: dict[str, Any] = config.to_dict()  # type: ignore[no-untyped-call]
+    values: dict[str, Any] = config.to_dict()  # type: ignore[no-untyped-call]  # peft's
     return values
 
 

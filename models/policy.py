@@ -18,6 +18,7 @@ from models import adapters, base_files, families, rendering, saved, scratch
 from models import tokenizer as tokenizers
 from models.adapters import AdapterSettings
 from models.compute import IN_FLOAT32, Compute, Dtype, chosen, device
+from models.meta_model import meta_model
 from models.network import Network, WholeNetwork
 from models.tokens import Batch
 
@@ -280,8 +281,7 @@ def _check_shapes(config: Any, tensors: Mapping[str, base_files.Tensor], source:
             "model again with model.save_pretrained"
         )
     try:
-        with torch.device("meta"):  # shapes only: no memory is used
-            model = AutoModelForCausalLM.from_config(config, trust_remote_code=False)
+        model = meta_model(config)
     except Exception as error:  # as above
         raise BadModel(
             f"{source}: no model can be made from its config.json ({str(error)[:200]}); save it again with "

@@ -159,7 +159,8 @@ class PairMetrics(NamedTuple):
     decided: Tensor
     """Number that are no tie."""
 
-    def __add__(self, other: "PairMetrics") -> "PairMetrics":  # type: ignore[override]
+    def plus(self, other: "PairMetrics") -> "PairMetrics":
+        """The sums over the comparisons of both."""
         return PairMetrics(*(mine + theirs for mine, theirs in zip(self, other, strict=True)))
 
     def means(self) -> dict[str, float]:
@@ -249,7 +250,7 @@ def _accumulate(
         batch = encoded.collate(part, scorer.tokenizer.pad_token_id)
         loss, metrics = preference_loss(scorer(batch.texts), batch, centring, weight)
         torch.autograd.backward(loss)
-        sums = metrics if sums is None else sums + metrics
+        sums = metrics if sums is None else sums.plus(metrics)
     return sums.means() if sums else {}
 
 

@@ -40,6 +40,34 @@ def train_tokenizer(texts: Iterable[str], vocabulary: int) -> PreTrainedTokenize
     return tokenizer
 
 
+def configuration(
+    *,
+    vocabulary: int,
+    width: int,
+    layers: int,
+    heads: int,
+    feed_forward: int,
+    positions: int,
+    eos_token_id: int | None = None,
+    pad_token_id: int | None = None,
+) -> LlamaConfig:
+    """The configuration of a Llama with tied embeddings."""
+    return LlamaConfig(
+        vocab_size=vocabulary,
+        hidden_size=width,
+        num_hidden_layers=layers,
+        num_attention_heads=heads,
+        intermediate_size=feed_forward,
+        max_position_embeddings=positions,
+        # with the usual 0.02, a model this small learns to copy from the prompt late or never
+        initializer_range=width**-0.5,
+        tie_word_embeddings=True,
+        bos_token_id=None,
+        eos_token_id=eos_token_id,
+        pad_token_id=pad_token_id,
+    )
+
+
 def new_model(
     tokenizer: PreTrainedTokenizerBase,
     *,
@@ -51,17 +79,13 @@ def new_model(
     seed: int,
 ) -> LlamaForCausalLM:
     """A Llama with tied embeddings for this tokenizer; its random weights depend only on the arguments and `seed`."""
-    config = LlamaConfig(
-        vocab_size=len(tokenizer),
-        hidden_size=width,
-        num_hidden_layers=layers,
-        num_attention_heads=heads,
-        intermediate_size=feed_forward,
-        max_position_embeddings=positions,
-        # with the usual 0.02, a model this small learns to copy from the prompt late or never
-        initializer_range=width**-0.5,
-        tie_word_embeddings=True,
-        bos_token_id=None,
+    config = configuration(
+        vocabulary=len(tokenizer),
+        width=width,
+        layers=layers,
+        heads=heads,
+        feed_forward=feed_forward,
+        positions=positions,
         eos_token_id=tokenizer.eos_token_id,
         pad_token_id=tokenizer.pad_token_id,
     )

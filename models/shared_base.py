@@ -55,6 +55,7 @@ class SharedBase:
         self.model, self.tokenizer = model.eval().requires_grad_(False), tokenizer
         self.digest, self.compute = digest, compute
         self._facts: dict[str, AdapterFacts] = {}
+        self._tensors: dict[str, dict[str, nn.Parameter]] = {}
         self._trained: set[str] = set()
         self._active: str | None = None
         self._depth = 0
@@ -119,7 +120,7 @@ class SharedBase:
         for _, layer in self._layers:
             layer.set_adapter([])  # otherwise peft switches another one on, with a warning
             layer.delete_adapter(name)
-        self._facts.pop(name)
+        del self._facts[name], self._tensors[name]
         self._trained.discard(name)
         self._restore_gradients()
 
@@ -129,13 +130,7 @@ class SharedBase:
 
     def tensors(self, name: str) -> dict[str, nn.Parameter]:
         """The weights of an adapter, by sorted names without that of the adapter: `layers.0.q_proj.lora_A`."""
-        found = {
-            f"{path}.{part}": getattr(layer, part)[name].weight
-            for path, layer in self._layers
-            if name in layer.lora_A
-            for part in ("lora_A", "lora_B")
-        }
-        return dict(sorted(found.items()))
+        return self._tensors[name]
 
     @contextmanager
     def active(self, name: str | None) -> Iterator[None]:
@@ -160,7 +155,7 @@ class SharedBase:
             return output
         waiting = _Waiting()
         self._waiting.add(waiting)
-        watched: Tensor = _Watch.apply(output, waiting)  # type: ignore[no-untyped-call]
+        watched: Tensor = _Watch.apply(output, waiting)  # type: ignore[no-untyped-call]  # torch's
         return watched
 
     def train(self, name: str) -> None:
@@ -171,7 +166,12 @@ class SharedBase:
     def _inject(self, name: str, rank: int, alpha: float, layers: tuple[str, ...]) -> "AdapterNetwork":
         if name in self._facts:
             raise ValueError(f"there is an adapter {name} already")
-        config = LoraConfig(r=rank, lora_alpha=alpha, target_modules=list(layers), lora_dropout=0.0)  # type: ignore[arg-type]
+        config = LoraConfig(
+            r=rank,
+            lora_alpha=alpha,  # type: ignore[arg-type]  # declared as a whole number, used as any
+            target_modules=list(layers),
+            lora_dropout=0.0,
+        )
         with warnings.catch_warnings():
             warnings.filterwarnings("ignore", "Already found a `peft_config`")  # several adapters are meant
             warnings.filterwarnings("ignore", "fan_in_fan_out")  # peft sets it for layers of the type Conv1D
@@ -180,6 +180,13 @@ class SharedBase:
         self._layers = [
             (path, layer) for path, layer in self.model.named_modules() if isinstance(layer, BaseTunerLayer)
         ]
+        tensors = {
+            f"{path}.{part}": getattr(layer, part)[name].weight
+            for path, layer in self._layers
+            if name in layer.lora_A
+            for part in ("lora_A", "lora_B")
+        }
+        self._tensors[name] = dict(sorted(tensors.items()))
         self._switch(None)
         return AdapterNetwork(self, name)
 
@@ -199,8 +206,8 @@ class SharedBase:
         self._restore_gradients()
 
     def _restore_gradients(self) -> None:
-        for name in self._facts:
-            for tensor in self.tensors(name).values():
+        for name, tensors in self._tensors.items():
+            for tensor in tensors.values():
                 tensor.requires_grad_(name in self._trained)
 
 

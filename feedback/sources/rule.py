@@ -1,7 +1,7 @@
 """A rule in place of annotators: it compares answers by a known utility over their text."""
 
 from collections.abc import Iterator, Mapping, Sequence
-from datetime import UTC, datetime, timedelta
+from datetime import timedelta
 from typing import Annotated, Any, ClassVar, Literal
 
 from pydantic import Field, SerializeAsAny
@@ -14,9 +14,7 @@ from feedback.rules import TIE, Rule
 from feedback.rules.readable import Readable
 from feedback.schema import FeedbackEvent, Judgement, Message, Prompt, Response, event_id, prompt_id, response_id
 from feedback.sources import AnswerPair, Intake, Source
-
-EPOCH = datetime(2025, 1, 1, tzinfo=UTC)
-"""The nominal date of round 0; each round is one day later."""
+from feedback.sources.simulated import EPOCH
 
 
 class RuleVotes(Source):

@@ -9,6 +9,7 @@ from models.policy import ModelSettings
 from tasks.registry.bases import BaseVersions
 from tasks.rounds import fetching
 from tasks.rounds.fetching import FROM_OTHERS, PACKAGES, Downloads
+from tasks.rounds.params import RoundSettings
 from tasks.state import bases
 from tasks.state.bases import SCRATCH, BaseRecord
 from tasks.state.inputs import Base
@@ -34,6 +35,11 @@ def located(workspace: Workspace, model: ModelSettings) -> ModelSettings:
         _refuse_unfetched(model.base)
         return model
     return model.model_copy(update={"base": str(bases.folder(workspace, record.digest))})
+
+
+def in_params(workspace: Workspace, params: RoundSettings) -> RoundSettings:
+    """All parameters, in which the base is what can be loaded now; see `located`."""
+    return params.model_copy(update={"model": located(workspace, params.model)})
 
 
 def settled(workspace: Workspace, base: str, downloads: Downloads = FROM_OTHERS) -> Base:

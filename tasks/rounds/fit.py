@@ -6,13 +6,11 @@ from typing import Any, NamedTuple
 from core.errors import BadParams
 from models import likelihood_start, memory
 from models.adapters import AdapterSettings
-from models.machine import Machine, machine
+from models.machine import Machine
 from models.memory import Batches, Need, Roles
 from models.policy import SCRATCH
 from models.rollout import SamplingSettings
-from tasks.rounds import base
 from tasks.rounds.params import RoundSettings
-from tasks.state.workspace import Workspace
 
 ADAPTER = AdapterSettings()
 KNOBS = {
@@ -81,36 +79,15 @@ def estimate(params: RoundSettings, on: Machine) -> Fit:
     return Fit(needs, on)
 
 
-def foreseen(workspace: Workspace, params: RoundSettings) -> Fit:
-    """What each step of the next round needs on this machine.
-
-    Raises:
-        BadModel: the base model cannot be used.
-        BadParams: see `estimate`.
-    """
-    return estimate(params.model_copy(update={"model": base.located(workspace, params.model)}), machine())
-
-
-def check(workspace: Workspace, params: RoundSettings) -> None:
-    """Refuse a round that cannot fit into memory.
-
-    Raises:
-        BadParams: it cannot fit; names the settings with which it would.
-        BadModel: the base model cannot be used.
-    """
-    located = params.model_copy(update={"model": base.located(workspace, params.model)})
-    refuse(located, machine())
-
-
-def refuse(params: RoundSettings, on: Machine) -> None:
-    """The same, on a given machine, with a base that can be loaded.
+def check(params: RoundSettings, fit: Fit) -> None:
+    """Refuse a round that cannot fit into memory, as `estimate` says.
 
     Raises:
         BadParams: it cannot fit; names the settings with which it would.
     """
-    fit = estimate(params, on)
     if fit.fits:
         return
+    on = fit.machine
     step, needed = fit.largest
     what = "GPU memory" if on.gpu is not None else "memory"
     problem = f"the step {step} needs about {gigabytes(needed)} of {what}, and there are {gigabytes(on.for_models)}"

@@ -12,6 +12,7 @@ from core.files import digest, recover, recover_all, replacing, write_json, writ
 from core.plugins import chosen
 from core.settings import override, read
 from feedback import store
+from models.machine import machine
 from models.policy import check_adapter, check_base
 from tasks.registry import audit, consistency, reference, signing
 from tasks.registry.alias import ModelVersion, Registry
@@ -136,9 +137,15 @@ def check_first(workspace: Workspace, overrides: Sequence[str]) -> None:
     DataGraph(origin.root).check(params.versioning)
     if params.versioning.commit:
         git.check(workspace.root)
-    check_base(base.located(workspace, params.model), workspace.champion)
-    fit.check(workspace, params)
+    _check_model(workspace, params)
     foresight.check(workspace, params)
+
+
+def _check_model(workspace: Workspace, params: RoundSettings) -> None:
+    """Check the base model, and that the round fits into memory."""
+    located = base.in_params(workspace, params)
+    check_base(located.model, workspace.champion)
+    fit.check(located, fit.estimate(located, machine()))
 
 
 def _freeze(workspace: Workspace, request: Request, registry: Registry) -> Round:
@@ -150,8 +157,7 @@ def _freeze(workspace: Workspace, request: Request, registry: Registry) -> Round
     _fetch_champion(workspace, registry, champion)
     if champion:  # the digest of what was fetched, whatever the tag says
         champion = champion._replace(digest=registry.trust.known(champion).digest)
-    check_base(base.located(workspace, params.model), workspace.champion)
-    fit.check(workspace, params)
+    _check_model(workspace, params)
     _keep_previous(workspace, registry, champion)
     started = base.settled(workspace, params.model.base)
     if champion:

@@ -10,6 +10,7 @@ from core.nested import changed, flat
 from core.stored import Json
 from core.yaml_text import parse_yaml
 from feedback import store
+from models.machine import machine
 from tasks.people.pending import pending
 from tasks.registry import consistency
 from tasks.registry.alias import Registry
@@ -126,8 +127,10 @@ def _planned(workspace: Workspace, overrides: Sequence[str], new: bool, registry
 def _measured(workspace: Workspace, params: RoundSettings, planned: Plan) -> Plan:
     """With the memory that the round needs; refused if there is not enough."""
     try:
-        planned = planned._replace(fit=fit.foreseen(workspace, params))
-        fit.check(workspace, params)
+        located = base.in_params(workspace, params)
+        estimated = fit.estimate(located, machine())
+        planned = planned._replace(fit=estimated)
+        fit.check(located, estimated)
     except BadParams as refusal:
         return planned._replace(would="refuse", because=(str(refusal),))
     except (RoundsError, OSError, ValueError):  # the base is not here, or is refused for another reason at opening

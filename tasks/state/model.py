@@ -27,10 +27,13 @@ def base_folder(round: Round) -> Path | None:
     Raises:
         BadModel, Damaged: see `settings`.
     """
-    base = round.base
-    if base is None or base.digest == bases.SCRATCH or _of_an_earlier_release(base):
+    base, workspace = round.base, round.workspace
+    if base is None or base.digest == bases.SCRATCH:
         return None
-    return bases.folder(round.workspace, base.digest)
+    # the folder that it names is only read, as a whole, where nothing is stored under the digest
+    if not workspace.base_record(base.digest).exists() and _of_an_earlier_release(base):
+        return None
+    return bases.folder(workspace, base.digest)
 
 
 def _of_an_earlier_release(base: Base) -> bool:

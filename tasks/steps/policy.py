@@ -52,12 +52,12 @@ def policy(round: Round, log: StepLog) -> None:
 
 def _start(round: Round, loader: Loader) -> Policy:
     """The champion; after `rounds rebase`, what computes the same: the new base, or a new adapter of it."""
-    champion, base, adapter = round.workspace.champion, round.base, model.settings(round).adapter
-    if base is None or _continues(champion, base, adapter):
+    champion, base, settings = round.workspace.champion, round.base, model.settings(round)
+    if base is None or _continues(champion, base, settings.adapter):
         return loader.trainable(champion, "policy")
-    if adapter is None:
-        return build(model.settings(round), ())
-    return loader.new_adapter(base.digest, adapter, "policy", round.seed_for("policy adapter"))
+    if settings.adapter is None:
+        return build(settings, ())
+    return loader.new_adapter(base.digest, settings.adapter, "policy", round.seed_for("policy adapter"))
 
 
 def _continues(champion: Path, base: Base, adapter: AdapterSettings | None) -> bool:

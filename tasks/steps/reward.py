@@ -49,7 +49,7 @@ def reward(round: Round, log: StepLog) -> None:
     Raises:
         BadFeedback: one of the two splits has fewer than `MIN_PAIRS` pairs, or most pairs are equal once their answers
             are cut to the token limit.
-        BadParams: the likelihood term is no good start (`models.likelihood_start`).
+        BadParams: the likelihood term is no good start for a pretrained base (`models.likelihood_start`).
     """
     stored = {split: _pairs(round, split) for split in ("train", "judge")}
     knobs, limits = round.knobs("reward", RewardSettings), round.knobs("model", ModelSettings)
@@ -107,12 +107,11 @@ def _check_likelihood(
 
 def _check_start(model: RewardModel, pairs: Dataset, limits: ModelSettings) -> None:
     """Stop where the base is pretrained; a model from scratch is only warned of, since it knows nothing better."""
-    try:
-        likelihood_start.check(model.margins(pairs), np.array(pairs["p_chosen"]), model.scorer.likelihood)
-    except BadParams as error:
+    margins, p_chosen = model.margins(pairs), np.array(pairs["p_chosen"])
+    if problem := likelihood_start.problem(margins, p_chosen, model.scorer.likelihood):
         if limits.base != SCRATCH:
-            raise
-        _logger.warning("%s", error)
+            raise BadParams(problem)
+        _logger.warning("%s", problem)
 
 
 def _calibrate(model: RewardModel, pairs: Dataset) -> Mapping[str, float]:

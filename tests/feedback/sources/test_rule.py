@@ -6,7 +6,8 @@ from feedback.probes import user_prompt
 from feedback.rules.readable import Readable
 from feedback.schema import FeedbackEvent, Message, Response, prompt_id
 from feedback.sources import AnswerPair, Intake
-from feedback.sources.rule import EPOCH, RuleVotes
+from feedback.sources.rule import RuleVotes
+from feedback.sources.simulated import EPOCH
 
 QUESTION = user_prompt("How do I boil an egg?")
 GOOD = (

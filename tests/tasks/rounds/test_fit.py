@@ -35,11 +35,15 @@ def base(tmp_path: Path) -> str:
     return f"model.base={tmp_path}"
 
 
+def check(params: RoundSettings, machine: Machine) -> None:
+    fit.check(params, fit.estimate(params, machine))
+
+
 def test_a_default_round_fits_into_2_gigabytes() -> None:
     found = fit.estimate(settings(), Machine(2 * GB, None))
     assert found.fits
     assert list(found.needs) == ["collect", "sft", "reward", "policy", "sample", "evaluate"]
-    fit.refuse(settings(), Machine(2 * GB, None))
+    check(settings(), Machine(2 * GB, None))
 
 
 def test_smaller_microbatches_are_tried_first(base: str) -> None:
@@ -63,14 +67,14 @@ def test_then_gradient_checkpointing_then_adapters(base: str) -> None:
 def test_the_settings_of_the_message_fit(base: str) -> None:
     machine = Machine(4 * GB, None)
     with pytest.raises(BadParams, match=r"-S 'model.adapter=\{rank: 8\}'") as refused:
-        fit.refuse(settings(base), machine)
+        check(settings(base), machine)
     assert "4.0 GB" in str(refused.value)
-    fit.refuse(settings(base, *fit.cure(settings(base), machine)), machine)
+    check(settings(base, *fit.cure(settings(base), machine)), machine)
 
 
 def test_without_a_setting_that_fits_the_least_is_named(base: str) -> None:
     with pytest.raises(BadParams, match=r"at least [0-9.]+ GB of GPU memory"):
-        fit.refuse(settings(base), Machine(64 * GB, GB))
+        check(settings(base), Machine(64 * GB, GB))
 
 
 def test_a_gpu_does_not_hold_the_libraries(base: str) -> None:

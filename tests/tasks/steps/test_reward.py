@@ -4,11 +4,11 @@ from pathlib import Path
 
 import pytest
 
-from core.errors import BadFeedback
+from core.errors import BadFeedback, BadParams
 from core.files import digest, read_json
 from models.reward import RewardModel
 from tasks.steps.reward import MIN_PAIRS, reward
-from tests.tasks.steps.hand_written import Logged, opened, put, write_preferences
+from tests.tasks.steps.hand_written import SHAPE, Logged, opened, put, write_preferences
 
 
 def test_too_few_pairs_are_an_error_that_names_the_split(tmp_path: Path) -> None:
@@ -65,3 +65,20 @@ def test_too_few_pairs_after_the_cut(tmp_path: Path, models: Path) -> None:
     write_preferences(round.workspace, "judge", MIN_PAIRS, equal_after_cut=1)
     with pytest.raises(BadFeedback, match=f"{MIN_PAIRS - 1} preference pairs in judge"):
         reward(round, Logged())
+
+
+@pytest.mark.parametrize("base", ["scratch", "some/model"])
+def test_a_likelihood_that_drowns_the_votes_stops_a_pretrained_base(
+    base: str, tmp_path: Path, models: Path, caplog: pytest.LogCaptureFixture
+) -> None:
+    round = opened(tmp_path, model={**SHAPE, "base": base}, reward={"epochs": 1, "likelihood": 1000})
+    put(models / "sft", round.workspace.checkpoint("sft"))
+    for split in ("train", "judge"):
+        write_preferences(round.workspace, split, 20)
+    if base == "scratch":
+        reward(round, Logged())
+        assert "reward.likelihood=1000" in caplog.text
+        return
+    with pytest.raises(BadParams, match=r"reward\.likelihood=1000.* set reward\.likelihood=0"):
+        reward(round, Logged())
+    assert not round.workspace.checkpoint("reward").exists()
