@@ -21,8 +21,9 @@ def why(registry: "Registry") -> str:
     workspace = Workspace(registry.root)
     if first_round_is_due(registry) or records.unfinished(workspace):
         return "there is no champion yet; `rounds round` trains the first one"
-    if elsewhere := _another_registry(registry, workspace):
-        return elsewhere
+    unknown = unknown_round(registry)
+    if unknown is not None:
+        return _another_registry(workspace, unknown)
     former = registry.last_champion()
     cure = promoting(registry)
     if former is None:
@@ -39,13 +40,18 @@ def promoting(registry: "Registry") -> str:
     return f"make {version} champion with `rounds promote {former or 'VERSION'} --reason …`"
 
 
-def _another_registry(registry: "Registry", workspace: Workspace) -> str | None:
-    """The message if MLflow does not know the run of this workspace's last round; None if it does."""
-    last = records.last(workspace)
+def unknown_round(registry: "Registry") -> int | None:
+    """The workspace's last round if MLflow does not have its run, so that this is another registry; else None."""
+    last = records.last(Workspace(registry.root))
     if last is None or (tracking.exists(registry.root) and tracking.knows(registry.store, last.run_id)):
         return None
-    address, own = tracking.uri(registry.root), workspace.database
-    fact = f"{address} does not have the run of round {last.number} of {workspace.root}, so it is another registry"
+    return last.number
+
+
+def _another_registry(workspace: Workspace, number: int) -> str:
+    """The message about a registry that does not have the round of this number."""
+    address, own = tracking.uri(workspace.root), workspace.database
+    fact = f"{address} does not have the run of round {number} of {workspace.root}, so it is another registry"
     if os.environ.get(tracking.VARIABLE) and own.exists():
         return f"{fact}; unset {tracking.VARIABLE} to use that in {own}, or set it to the one that the round used"
     return (

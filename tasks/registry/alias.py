@@ -260,9 +260,12 @@ class Registry(VersionOutcomes):
         return completed
 
     def _record_outside_move(self, now: str) -> None:
-        """Record a move that the audit log does not have: made by hand, or from another workspace."""
+        """Record a move that the audit log does not have: made by hand, or from another workspace.
+
+        A registry that never had this workspace's rounds, as under a wrong address, tells nothing about its alias.
+        """
         left = next((entry.facts["now"] for entry in reversed(audit.read(self._audit)) if "now" in entry.facts), "")
-        if now != left:
+        if now != left and absent.unknown_round(self) is None:
             audit.append(self._audit, "found", "unknown", model="policy", left=left, now=now)
 
     def _move(self, kind: MoveKind, left: str, target: ModelVersion, reason: str, who: str) -> None:

@@ -5,6 +5,7 @@ from typing import Any
 
 import pytest
 
+from tasks.registry import audit
 from tasks.registry.alias import Registry
 from tasks.state.workspace import Workspace
 from tests.commands import CommandResult, Rounds
@@ -102,15 +103,17 @@ def test_before_the_first_round_nothing_is_lost(rounds: Rounds, workspace: Works
     "tasks.registry.absent._another_registry: set …",
 )
 def test_another_registry(
-    rounds: Rounds, finished: Workspace, workspace: Workspace, monkeypatch: pytest.MonkeyPatch
+    rounds: Rounds, continued: Workspace, workspace: Workspace, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    where, other = ("-w", finished.root), f"sqlite:///{workspace.root}/mlflow.db"
+    where, other = ("-w", continued.root), f"sqlite:///{workspace.root}/mlflow.db"
+    log = audit.read(continued.audit)
     monkeypatch.setenv("MLFLOW_TRACKING_URI", other)
     for command in (("status",), ("rollback", "--reason", "rude"), ("round", "--new")):
         failed = rounds(*command, *where)
         assert "MLFLOW_TRACKING_URI" in failed.out + failed.err
     monkeypatch.delenv("MLFLOW_TRACKING_URI")
     assert "policy version 2" in rounds("status", *where).out
+    assert audit.read(continued.audit) == log  # nothing was recorded of an alias that is not this workspace's
 
 
 def test_a_registry_that_is_gone(rounds: Rounds, continued: Workspace) -> None:

@@ -16,6 +16,8 @@ from tests.profile import HOLD, TINY
 SECRET = "S3cretpassw0rd"
 NOBODY = f"ana:{SECRET}@127.0.0.1:9"
 """A port at which nothing listens."""
+ERRORS = ("NoTracking", "NoDatabase", "BadParams", "NotInstalled")
+"""The last one where the extra `postgres` is not installed."""
 
 
 def containing(workspace: Workspace, *without: str) -> list[str]:
@@ -48,7 +50,7 @@ def test_a_store_that_does_not_answer(
     monkeypatch.setenv(name, address)
     result = rounds(*command, "-w", continued.root)
     assert result.code == 2
-    assert result.err.split(":")[0] in ("NoTracking", "NoDatabase", "BadParams"), result.err
+    assert result.err.split(":")[0] in ERRORS, result.err
     assert SECRET not in result.out + result.err
     assert containing(continued) == []
 
