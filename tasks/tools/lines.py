@@ -261,11 +261,16 @@ def _check_no_rounds(workspace: Workspace) -> None:
 def copied(store: "MlflowClient", root: Path) -> str | None:
     """That the workspace is a copy of one that may still be in use, and the choice; None if not. Writes nothing."""
     workspace, line = Workspace(root), line_of(store, root)
-    own = identity.read(workspace)
-    if line is None or own is None:
+    experiment = tracking.find_experiment(store, line.rounds) if line else None
+    if line is None or experiment is None:
         return None
-    experiment = tracking.find_experiment(store, line.rounds)
-    return _copied(_places(store, experiment).get(own.id, ()), workspace, own, line) if experiment else None
+    return listed_elsewhere(store.get_experiment(experiment).tags, workspace, line)
+
+
+def listed_elsewhere(tags: Mapping[str, str], workspace: Workspace, line: ModelLine) -> str | None:
+    """The same by the tags of the line's experiment, however they were read."""
+    own = identity.read(workspace)
+    return _copied(_read_places(tags).get(own.id, ()), workspace, own, line) if own else None
 
 
 def _check_copy(store: "MlflowClient", workspace: Workspace, line: ModelLine) -> None:

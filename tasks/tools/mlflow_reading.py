@@ -102,6 +102,22 @@ def audit_runs(workspace: Workspace) -> list[Mapping[str, str]]:
     raise _not_read()
 
 
+def line_tags(workspace: Workspace) -> Mapping[str, str]:
+    """The tags of the experiment with the rounds of the workspace's line, which list its workspaces; {} without one.
+
+    Raises:
+        Unreadable: the database is missing or damaged, or the server does not answer.
+    """
+    experiment = _line(workspace).rounds
+    if address := server(workspace.root):
+        with _server_explained(address):
+            return _tags(_experiment_on_server(address, experiment))
+    if file := database(workspace.root):
+        with _database(file) as store:
+            return _tags_in_file(store, experiment)
+    raise _not_read()
+
+
 def _not_read() -> Unreadable:
     return Unreadable(
         "MLFLOW_TRACKING_URI names neither a server nor an SQLite file, and is not read here; check it with "
@@ -191,6 +207,14 @@ def _runs_in_file(store: sqlite3.Connection, experiment: str) -> list[Mapping[st
     return list(runs.values())
 
 
+def _tags_in_file(store: sqlite3.Connection, experiment: str) -> Mapping[str, str]:
+    query = (
+        "select tags.key, tags.value from experiment_tags tags join experiments using (experiment_id) "
+        "where experiments.name = ?"
+    )
+    return {key: value or "" for key, value in store.execute(query, (experiment,))}
+
+
 @contextmanager
 def _server_explained(address: str) -> Iterator[None]:
     try:
@@ -211,11 +235,19 @@ def _from_server(address: str, name: str) -> RegisteredModel:
     return RegisteredModel(alias and str(alias), tuple(sorted(read, key=lambda each: -int(each.version))))
 
 
-def _runs_on_server(address: str, experiment: str) -> list[Mapping[str, str]]:
-    answered = answer(address, f"{_API}/experiments/get-by-name", experiment_name=experiment)
+def _experiment_on_server(address: str, name: str) -> Mapping[str, Any]:
+    """The experiment with its tags; {} if the server has none of this name."""
+    answered = answer(address, f"{_API}/experiments/get-by-name", experiment_name=name)
     if answered.status_code == 404:
+        return {}
+    experiment: Mapping[str, Any] = _json(answered.raise_for_status())["experiment"]
+    return experiment
+
+
+def _runs_on_server(address: str, experiment: str) -> list[Mapping[str, str]]:
+    number = _experiment_on_server(address, experiment).get("experiment_id")
+    if number is None:
         return []
-    number = _json(answered.raise_for_status())["experiment"]["experiment_id"]
     runs: list[Mapping[str, str]] = []
     token: str | None = ""
     while token is not None:
