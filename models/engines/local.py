@@ -16,6 +16,7 @@ from models.policy import Policy
 from models.reward import RewardModel
 from models.rollout import Rollout, SamplingSettings, sample
 from models.tokens import Batch
+from models.training import free
 
 
 class LocalEngine(Engine):
@@ -151,6 +152,13 @@ class LocalEngine(Engine):
             return
         self._critic.load_state_dict(state["critic"])
         self._critic_optimiser.load_state_dict(state["critic_optimiser"])
+
+    def close(self) -> None:
+        """Free everything but the policy when training has ended: gradients, moments, critic, reference and reward."""
+        for optimiser in (self._policy_optimiser, self._critic_optimiser):
+            if optimiser:
+                free(optimiser)
+        del self._policy_optimiser, self._critic_optimiser, self._critic, self._reference, self._reward
 
     def _map(self, function: Callable[[Batch], Tensor], batch: Batch) -> Tensor:
         return map_microbatches(function, batch, self.policy.network.compute.microbatch_tokens)

@@ -56,7 +56,7 @@ def _answers(
     champion = loading.of_round(round).policy(round.workspace.champion)
     sampling = SamplingSettings(temperature=knobs.temperature)
     twice = [[turn.model_dump() for turn in prompt] for prompt in prompts for _ in range(2)]
-    answers = answer(champion, twice, sampling, limits, round.seed_for("collect"), log=log)
+    answers = answer(champion, twice, sampling, limits, round.seed_for("collect"), log)
     return answers.texts, int(answers.tokens.sum())
 
 
