@@ -19,6 +19,7 @@ from core.log import Log, ignore
 from core.settings import BaseSettings
 from models import likelihood_start
 from models import pairs as comparisons
+from models.allocation import compact
 from models.compute import IN_FLOAT32, Compute
 from models.critic import Critic
 from models.measured import REWARD_ACCURACY, REWARD_GRAD_NORM, REWARD_LOSS, REWARD_MARGIN
@@ -245,7 +246,7 @@ def _train(
     total = knobs.epochs * -(-len(encoded.prompts) // knobs.batch)
     schedule = get_cosine_schedule_with_warmup(optimiser, round(knobs.warm_up * total), total)
     epochs = (encoded.minibatches(knobs.batch, shuffle) for _ in range(knobs.epochs))
-    with training(optimiser):
+    with training(optimiser), compact(scorer.network.device, scorer.network.width):
         for step, prompts in enumerate(prompts for minibatches in epochs for prompts in minibatches):
             optimiser.zero_grad()
             metrics = _accumulate(scorer, encoded, prompts, knobs.centring)

@@ -12,6 +12,7 @@ from transformers import PreTrainedTokenizerBase, get_cosine_schedule_with_warmu
 from core.errors import BadParams
 from core.log import Log, ignore
 from core.settings import BaseSettings
+from models.allocation import compact
 from models.measured import SFT_CUT_ANSWERS, SFT_CUT_PROMPTS, SFT_EXAMPLES, SFT_GRAD_NORM, SFT_LOSS
 from models.minibatches import microbatches
 from models.policy import ModelSettings, Policy
@@ -90,7 +91,7 @@ def _train(policy: Policy, encoded: TokenisedDemonstrations, knobs: SFTSettings,
     weights = policy.network.parameters()
     optimiser = torch.optim.AdamW(weights, knobs.learning_rate, weight_decay=knobs.weight_decay, fused=True)
     schedule = get_cosine_schedule_with_warmup(optimiser, round(knobs.warm_up * len(plan)), len(plan))
-    with training(optimiser):
+    with training(optimiser), compact(policy.device, policy.network.width):
         for step, rows in enumerate(plan):
             optimiser.zero_grad()
             losses.append(_accumulate(policy, encoded, rows))

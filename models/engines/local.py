@@ -7,6 +7,7 @@ import torch
 from torch import Tensor, nn
 from torch.optim import AdamW
 
+from models.allocation import compact
 from models.checkpoints import State
 from models.compute import torch_type
 from models.critic import Critic
@@ -182,7 +183,10 @@ class LocalEngine(Engine):
                     metrics[name] = metrics[name] + value if name in metrics else value
                 yield part.value
 
-        return Update(descend(losses(), optimiser, step), metrics)
+        with compact(self.policy.device, self.policy.network.width):
+            update = Update(descend(losses(), optimiser, step), metrics)
+            optimiser.zero_grad()  # not in memory beside those of the critic, or the cache of the next rollout
+        return update
 
 
 def adam(parameters: Iterable[nn.Parameter]) -> AdamW:

@@ -13,12 +13,14 @@ from models.rollout import SamplingSettings
 from tasks.rounds.params import RoundSettings
 
 ADAPTER = AdapterSettings()
+ROWS = 32
+"""Rows sampled together, where memory is scarce."""
 KNOBS = {
     "weights": "model.adapter, model.dtype with an adapter",
     "gradients": "model.adapter, policy.critic",
     "moments": "model.adapter, policy.critic",
     "activations": "model.microbatch_tokens, model.gradient_checkpointing",
-    "cache": "policy.sampling.batch, model.max_prompt_tokens, model.max_answer_tokens",
+    "cache": "collect.batch, policy.sampling.batch, sample.batch, model.max_prompt_tokens, model.max_answer_tokens",
 }
 """Part of the memory → the knobs that lower it."""
 
@@ -61,7 +63,7 @@ def estimate(params: RoundSettings, on: Machine) -> Fit:
     """
     knobs, algorithm = params.model, params.policy
     roles = Roles(memory.shape_of_settings(knobs), knobs.compute, knobs.adapter is not None)
-    sizes = Batches(1, knobs.max_prompt_tokens, knobs.max_answer_tokens, SamplingSettings().batch)
+    sizes = Batches(1, knobs.max_prompt_tokens, knobs.max_answer_tokens, params.sample.batch)
     learned = sizes._replace(
         rows=getattr(algorithm, "minibatch", 64),
         sampled=min(getattr(algorithm, "sampling", SamplingSettings()).batch, getattr(algorithm, "episodes", 128)),
@@ -69,12 +71,12 @@ def estimate(params: RoundSettings, on: Machine) -> Fit:
     likelihood = bool(likelihood_start.weight(params.reward.likelihood, knobs.base))
     critic: memory.Critic = getattr(algorithm, "critic", "none")
     needs = {
-        "collect": memory.sampling(roles, sizes, models=1),
+        "collect": memory.sampling(roles, sizes._replace(sampled=params.collect.batch), models=1),
         "sft": memory.sft(roles, sizes._replace(rows=params.sft.batch)),
         "reward": memory.reward(roles, sizes._replace(rows=2 * params.reward.batch), likelihood),
         "policy": memory.policy(roles, learned, critic, from_sft=algorithm.start != "champion"),
         "sample": memory.sampling(roles, sizes, models=5),
-        "evaluate": memory.sampling(roles, sizes, models=3),
+        "evaluate": memory.sampling(roles, sizes, models=5),
     }
     return Fit(needs, on)
 
@@ -108,7 +110,8 @@ def gigabytes(count: int) -> str:
 
 
 def smaller(params: RoundSettings) -> Iterator[tuple[RoundSettings, list[str]]]:
-    """Settings that need less memory: smaller microbatches, then gradient checkpointing, then adapters."""
+    """Settings that need less memory: fewer rows sampled together, smaller microbatches, then gradient checkpointing,
+    then adapters."""
     adapters = [None] if params.model.base == SCRATCH or params.model.adapter else [None, ADAPTER]
     for adapter in adapters:
         for recompute in dict.fromkeys((params.model.gradient_checkpointing, True)):
@@ -118,6 +121,8 @@ def smaller(params: RoundSettings) -> Iterator[tuple[RoundSettings, list[str]]]:
                     changes["adapter"] = adapter
                 tried = params.model_copy(update={"model": params.model.model_copy(update=changes)})
                 yield tried, _overrides(params, tried)
+                fewer = tried.model_copy(update=_fewer_rows(params))
+                yield fewer, _overrides(params, fewer)
 
 
 def _halves(params: RoundSettings) -> list[int]:
@@ -127,11 +132,32 @@ def _halves(params: RoundSettings) -> list[int]:
     return [tokens, *(power for power in powers if width <= power < tokens)]
 
 
+def _fewer_rows(params: RoundSettings) -> dict[str, Any]:
+    """The sections in which at most `ROWS` rows are sampled together."""
+    sections: dict[str, Any] = {"collect": _at_most(params.collect), "sample": _at_most(params.sample)}
+    if sampling := getattr(params.policy, "sampling", None):
+        sections["policy"] = params.policy.model_copy(update={"sampling": _at_most(sampling)})
+    return sections
+
+
+def _at_most(section: Any) -> Any:
+    return section.model_copy(update={"batch": min(section.batch, ROWS)})
+
+
 def _overrides(before: RoundSettings, after: RoundSettings) -> list[str]:
     old, new = before.model, after.model
+    rows = {name: (_rows(before)[name], count) for name, count in _rows(after).items()}
     written = {
+        **{f"{name}={count}": count != former for name, (former, count) in rows.items()},
         f"model.microbatch_tokens={new.microbatch_tokens}": new.microbatch_tokens != old.microbatch_tokens,
         "model.gradient_checkpointing=true": new.gradient_checkpointing != old.gradient_checkpointing,
         f"'model.adapter={{rank: {ADAPTER.rank}}}'": new.adapter != old.adapter,
     }
     return [override for override, changed in written.items() if changed]
+
+
+def _rows(params: RoundSettings) -> dict[str, int]:
+    """Rows that are sampled together, by knob."""
+    sampling = getattr(params.policy, "sampling", None)
+    rows = {"collect.batch": params.collect.batch, "sample.batch": params.sample.batch}
+    return {**rows, "policy.sampling.batch": sampling.batch} if sampling else rows

@@ -34,6 +34,14 @@ class SampleSettings(BaseSettings):
     """Maximum number of held-out prompts that both answer."""
     temperature: float = Field(1.0, gt=0)
     """Sampling temperature of their answers."""
+    batch: int = Field(128, ge=1)
+    """Answers sampled together, here and in the step `evaluate`: fewer need less memory, and change results by rounding
+    only."""
+
+    @property
+    def sampling(self) -> SamplingSettings:
+        """How answers are sampled."""
+        return SamplingSettings(temperature=self.temperature, batch=self.batch)
 
 
 def sample(round: Round, log: StepLog) -> None:
@@ -76,8 +84,7 @@ def _generate(
     round: Round, who: str, policy: Policy, prompts: Sequence[GroupedPrompt], log: StepLog
 ) -> GeneratedAnswers:
     """One policy's answers."""
-    sampling = SamplingSettings(temperature=round.knobs("sample", SampleSettings).temperature)
-    limits = round.knobs("model", ModelSettings)
+    sampling, limits = round.knobs("sample", SampleSettings).sampling, round.knobs("model", ModelSettings)
     return answer(policy, _turns(prompts), sampling, limits, round.seed_for(who), log)
 
 

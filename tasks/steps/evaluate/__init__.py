@@ -20,7 +20,6 @@ from feedback.votes import effective
 from models.calibration import calibration
 from models.loading import Loader
 from models.reward import RewardModel
-from models.rollout import SamplingSettings
 from tasks.people import ballots
 from tasks.state import loading, tables
 from tasks.state.intake import IngestSettings
@@ -60,7 +59,7 @@ def evaluate(round: Round, log: StepLog) -> None:
     candidate, champion = _answers(samples, CANDIDATE), _answers(samples, CHAMPION)
     loader = loading.of_round(round)
     prompts = _prompts(round, samples)
-    sampling = SamplingSettings(temperature=round.knobs("sample", SampleSettings).temperature)
+    sampling = round.knobs("sample", SampleSettings).sampling
     with log.learning():
         pairs, judge_scale = _pairs(round, loader)
     probe_tables: dict[str, list[Row]] = {}

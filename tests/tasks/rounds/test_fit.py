@@ -52,6 +52,14 @@ def test_smaller_microbatches_are_tried_first(base: str) -> None:
     assert fit.cure(settings(base), Machine(big, None)) == []
 
 
+def test_where_sampling_needs_most_fewer_rows_are_sampled_together(base: str) -> None:
+    params = settings(base, "model.adapter={rank: 8}", "model.microbatch_tokens=400", "collect.batch=1000")
+    step, needed = fit.estimate(params, Machine(GB, None)).largest
+    assert step == "collect"
+    rows = fit.cure(params, Machine(needed - 1, None))
+    assert rows == ["collect.batch=32", "sample.batch=32", "policy.sampling.batch=32"]
+
+
 def test_then_gradient_checkpointing_then_adapters(base: str) -> None:
     tried = [overrides for _, overrides in fit.smaller(settings(base, "model.microbatch_tokens=300"))]
     less, recompute, adapter = (
@@ -59,8 +67,12 @@ def test_then_gradient_checkpointing_then_adapters(base: str) -> None:
         "model.gradient_checkpointing=true",
         "'model.adapter={rank: 8}'",
     )
-    assert tried[:4] == [[], [less], [recompute], [less, recompute]]
-    assert tried[4:] == [[adapter], [less, adapter], [recompute, adapter], [less, recompute, adapter]]
+    rows = ["collect.batch=32", "sample.batch=32", "policy.sampling.batch=32"]
+    assert tried[:4] == [[], rows, [less], [*rows, less]]
+    assert tried[4::2] == [
+        *([recompute], [less, recompute]),
+        *([adapter], [less, adapter], [recompute, adapter], [less, recompute, adapter]),
+    ]
     assert fit.cure(settings(base), Machine(4 * GB, None))[-1] == adapter
 
 
