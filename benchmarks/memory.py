@@ -81,6 +81,8 @@ CASES = {
     ),
 }
 """The last has the shape of SmolLM2-135M."""
+COMPACT = 256
+"""Hidden size from which `model.compact_memory` is on."""
 TINY = Case({"vocab_size": 300, "hidden_size": 48, "num_hidden_layers": 1, "intermediate_size": 64}, 400, 4)
 BASE = Case({}, 700, 6)
 """How a base of `--base` is measured."""
@@ -104,8 +106,9 @@ class Measured(NamedTuple):
 
 
 def compute_of(case: Case, way: str) -> Compute:
-    """How the networks of a way compute."""
-    return Compute("float32", case.microbatch, way.endswith("recomputed"))
+    """How the networks of a way compute: the smallest shape with memory as it is, the others compact."""
+    compact = case.config.get("hidden_size", COMPACT) >= COMPACT
+    return Compute("float32", case.microbatch, way.endswith("recomputed"), compact)
 
 
 def config_of(case: Case, base: Path | None = None) -> Any:
@@ -292,11 +295,11 @@ REAL = {
 }
 """Vocabulary, width, layers, heads, heads of keys, feed-forward width, tied embeddings."""
 REAL_WAYS = {
-    "full, float32": (None, Compute("float32", 2048)),
-    "full, float32, recomputed": (None, Compute("float32", 2048, True)),
-    "adapters, float32": (ADAPTER, Compute("float32", 2048)),
-    "adapters, bfloat16": (ADAPTER, Compute("bfloat16", 2048)),
-    "adapters, bfloat16, recomputed": (ADAPTER, Compute("bfloat16", 2048, True)),
+    "full, float32": (None, Compute("float32", 2048, compact=True)),
+    "full, float32, recomputed": (None, Compute("float32", 2048, recompute=True, compact=True)),
+    "adapters, float32": (ADAPTER, Compute("float32", 2048, compact=True)),
+    "adapters, bfloat16": (ADAPTER, Compute("bfloat16", 2048, compact=True)),
+    "adapters, bfloat16, recomputed": (ADAPTER, Compute("bfloat16", 2048, recompute=True, compact=True)),
 }
 REAL_SIZES = Batches(rows=8, prompt=256, answer=128, sampled=32)
 
@@ -341,7 +344,8 @@ def report(rows: Sequence[Measured], facts: str, command: str) -> str:
     outside = sum(not 0.85 <= row.ratio <= 1.15 for row in rows)
     close = f"{len(rows) - outside} of {len(rows)} estimates are within 15 % of the measurement."
     about = (
-        "Resident memory at the peak of a step above that before it, in a process of its own; float32, one thread.\n"
+        "Resident memory at the peak of a step above that before it, in a process of its own; float32, one thread;\n"
+    about += "`model.compact_memory` from 6M up.\n"
     )
     about += "The estimate is that of models/memory.py without the libraries."
     return f"# Memory of the learning steps\n\n{facts};\n`{command}`\n\n{about}\n{close}\n\n" + "\n".join(lines) + "\n"

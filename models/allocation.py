@@ -3,8 +3,7 @@
 glibc keeps freed memory and cuts it into smaller pieces. A forward pass allocates tensors of few sizes, most of which
 it keeps for the backward pass, so that large pieces are soon cut and cannot be used again: a training step then has up
 to twice the memory of its tensors (benchmarks/results/memory.md). With a fixed threshold, each larger tensor has pages
-of its own, which the system gets back with the tensor. The price is time for new pages, which is small beside the
-matrix products of wide models only.
+of its own, which the system gets back with the tensor. New pages take time of the system.
 """
 
 import ctypes
@@ -14,8 +13,6 @@ from functools import cache
 
 import torch
 
-NARROW = 256
-"""Hidden size below which models are trained with the allocator as it is: new pages would take too much of the time."""
 _THRESHOLD = 256 * 2**10
 _USUAL = 32 * 2**20
 """The largest threshold, which glibc's own rule soon comes to, once such tensors have been freed."""
@@ -23,9 +20,9 @@ _TRIM, _MMAP = -1, -3  # M_TRIM_THRESHOLD and M_MMAP_THRESHOLD of malloc.h
 
 
 @contextmanager
-def compact(device: torch.device, width: int) -> Iterator[None]:
-    """Inside, memory of freed tensors is returned at once, for models of this hidden size on a CPU with glibc."""
-    libc = _glibc() if device.type == "cpu" and width >= NARROW else None
+def compact(device: torch.device, wanted: bool) -> Iterator[None]:
+    """Inside, the memory of freed tensors is returned at once, if wanted, on a CPU with glibc."""
+    libc = _glibc() if wanted and device.type == "cpu" else None
     if libc is None:
         yield
         return

@@ -246,7 +246,7 @@ def _train(
     total = knobs.epochs * -(-len(encoded.prompts) // knobs.batch)
     schedule = get_cosine_schedule_with_warmup(optimiser, round(knobs.warm_up * total), total)
     epochs = (encoded.minibatches(knobs.batch, shuffle) for _ in range(knobs.epochs))
-    with training(optimiser), compact(scorer.network.device, scorer.network.width):
+    with training(optimiser), compact(scorer.network.device, scorer.network.compute.compact):
         for step, prompts in enumerate(prompts for minibatches in epochs for prompts in minibatches):
             optimiser.zero_grad()
             metrics = _accumulate(scorer, encoded, prompts, knobs.centring)

@@ -91,7 +91,7 @@ def _train(policy: Policy, encoded: TokenisedDemonstrations, knobs: SFTSettings,
     weights = policy.network.parameters()
     optimiser = torch.optim.AdamW(weights, knobs.learning_rate, weight_decay=knobs.weight_decay, fused=True)
     schedule = get_cosine_schedule_with_warmup(optimiser, round(knobs.warm_up * len(plan)), len(plan))
-    with training(optimiser), compact(policy.device, policy.network.width):
+    with training(optimiser), compact(policy.device, policy.network.compute.compact):
         for step, rows in enumerate(plan):
             optimiser.zero_grad()
             losses.append(_accumulate(policy, encoded, rows))

@@ -183,7 +183,7 @@ class LocalEngine(Engine):
                     metrics[name] = metrics[name] + value if name in metrics else value
                 yield part.value
 
-        with compact(self.policy.device, self.policy.network.width):
+        with compact(self.policy.device, self.policy.network.compute.compact):
             update = Update(descend(losses(), optimiser, step), metrics)
             optimiser.zero_grad()  # not in memory beside those of the critic, or the cache of the next rollout
         return update

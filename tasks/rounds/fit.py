@@ -19,7 +19,7 @@ KNOBS = {
     "weights": "model.adapter, model.dtype with an adapter",
     "gradients": "model.adapter, policy.critic",
     "moments": "model.adapter, policy.critic",
-    "activations": "model.microbatch_tokens, model.gradient_checkpointing",
+    "activations": "model.compact_memory, model.microbatch_tokens, model.gradient_checkpointing",
     "cache": "collect.batch, policy.sampling.batch, sample.batch, model.max_prompt_tokens, model.max_answer_tokens",
 }
 """Part of the memory → the knobs that lower it."""
@@ -110,13 +110,17 @@ def gigabytes(count: int) -> str:
 
 
 def smaller(params: RoundSettings) -> Iterator[tuple[RoundSettings, list[str]]]:
-    """Settings that need less memory: fewer rows sampled together, smaller microbatches, then gradient checkpointing,
-    then adapters."""
+    """Settings that need less memory: fewer rows sampled together, compact memory, smaller microbatches, then gradient
+    checkpointing, then adapters."""
     adapters = [None] if params.model.base == SCRATCH or params.model.adapter else [None, ADAPTER]
     for adapter in adapters:
         for recompute in dict.fromkeys((params.model.gradient_checkpointing, True)):
-            for tokens in _halves(params):
-                changes: dict[str, Any] = {"microbatch_tokens": tokens, "gradient_checkpointing": recompute}
+            for compact, tokens in _microbatches(params):
+                changes: dict[str, Any] = {
+                    "compact_memory": compact,
+                    "microbatch_tokens": tokens,
+                    "gradient_checkpointing": recompute,
+                }
                 if adapter:
                     changes["adapter"] = adapter
                 tried = params.model_copy(update={"model": params.model.model_copy(update=changes)})
@@ -125,11 +129,12 @@ def smaller(params: RoundSettings) -> Iterator[tuple[RoundSettings, list[str]]]:
                 yield fewer, _overrides(params, fewer)
 
 
-def _halves(params: RoundSettings) -> list[int]:
-    """The microbatch as it is, and powers of 2 below it, down to one text."""
+def _microbatches(params: RoundSettings) -> list[tuple[bool, int]]:
+    """Whether memory is compact, and tokens: both as they are, then compact, with powers of 2 down to one text."""
     tokens, width = params.model.microbatch_tokens, params.model.max_prompt_tokens + params.model.max_answer_tokens
     powers = (2**exponent for exponent in range(tokens.bit_length(), -1, -1))
-    return [tokens, *(power for power in powers if width <= power < tokens)]
+    smaller = [tokens, *(power for power in powers if width <= power < tokens)]
+    return list(dict.fromkeys([(params.model.compact_memory, tokens), *((True, count) for count in smaller)]))
 
 
 def _fewer_rows(params: RoundSettings) -> dict[str, Any]:
@@ -149,6 +154,7 @@ def _overrides(before: RoundSettings, after: RoundSettings) -> list[str]:
     rows = {name: (_rows(before)[name], count) for name, count in _rows(after).items()}
     written = {
         **{f"{name}={count}": count != former for name, (former, count) in rows.items()},
+        "model.compact_memory=true": new.compact_memory != old.compact_memory,
         f"model.microbatch_tokens={new.microbatch_tokens}": new.microbatch_tokens != old.microbatch_tokens,
         "model.gradient_checkpointing=true": new.gradient_checkpointing != old.gradient_checkpointing,
         f"'model.adapter={{rank: {ADAPTER.rank}}}'": new.adapter != old.adapter,
