@@ -345,8 +345,8 @@ def report(rows: Sequence[Measured], facts: str, command: str) -> str:
     close = f"{len(rows) - outside} of {len(rows)} estimates are within 15 % of the measurement."
     about = (
         "Resident memory at the peak of a step above that before it, in a process of its own; float32, one thread;\n"
-    about += "`model.compact_memory` from 6M up.\n"
     )
+    about += "`model.compact_memory` from 6M up.\n"
     about += "The estimate is that of models/memory.py without the libraries."
     return f"# Memory of the learning steps\n\n{facts};\n`{command}`\n\n{about}\n{close}\n\n" + "\n".join(lines) + "\n"
 
