@@ -16,6 +16,7 @@ import platform
 import tempfile
 from collections.abc import Callable, Sequence
 from concurrent.futures import ProcessPoolExecutor
+from contextlib import closing
 from datetime import UTC, datetime
 from multiprocessing import get_context
 from pathlib import Path
@@ -62,13 +63,27 @@ class Case(NamedTuple):
 
 
 CASES = {
-    ".3M": Case({"vocab_size": 1024, "hidden_size": 96, "num_hidden_layers": 2, "intermediate_size": 256}, 8192, 64),
-    "6M": Case({"vocab_size": 8192, "hidden_size": 288, "num_hidden_layers": 4, "intermediate_size": 768}, 2048, 16),
+    ".3M": Case({"vocab_size": 1024, "hidden_size": 96, "num_hidden_layers": 2, "intermediate_size": 256}, 8192, 92),
+    "6M": Case({"vocab_size": 8192, "hidden_size": 288, "num_hidden_layers": 4, "intermediate_size": 768}, 2048, 22),
     "30M": Case(
-        {"vocab_size": 32_000, "hidden_size": 384, "num_hidden_layers": 10, "intermediate_size": 1024}, 1024, 8
+        {"vocab_size": 32_000, "hidden_size": 384, "num_hidden_layers": 10, "intermediate_size": 1024}, 1024, 10
+    ),
+    ".1B": Case(
+        {
+            "vocab_size": 49_152,
+            "hidden_size": 576,
+            "num_hidden_layers": 30,
+            "intermediate_size": 1536,
+            "num_key_value_heads": 4,
+        },
+        700,
+        6,
     ),
 }
-TINY = Case({"vocab_size": 300, "hidden_size": 48, "num_hidden_layers": 1, "intermediate_size": 64}, 400, 2)
+"""The last has the shape of SmolLM2-135M."""
+COMPACT = 256
+"""Hidden size from which `model.compact_memory` is on."""
+TINY = Case({"vocab_size": 300, "hidden_size": 48, "num_hidden_layers": 1, "intermediate_size": 64}, 400, 4)
 BASE = Case({}, 700, 6)
 """How a base of `--base` is measured."""
 WAYS = ("full", "full, recomputed", "adapters", "adapters, recomputed")
@@ -91,8 +106,9 @@ class Measured(NamedTuple):
 
 
 def compute_of(case: Case, way: str) -> Compute:
-    """How the networks of a way compute."""
-    return Compute("float32", case.microbatch, way.endswith("recomputed"))
+    """How the networks of a way compute: the smallest shape with memory as it is, the others compact."""
+    compact = case.config.get("hidden_size", COMPACT) >= COMPACT
+    return Compute("float32", case.microbatch, way.endswith("recomputed"), compact)
 
 
 def config_of(case: Case, base: Path | None = None) -> Any:
@@ -145,15 +161,15 @@ def _warm_up(way: str, step: str, folder: Path) -> None:
 
 
 class Peak:
-    """The peak of private memory inside, above that at the beginning; read every 2 ms.
+    """The peak of resident memory inside, above that at the beginning; read every 2 ms.
 
-    Pages of files are not counted: those of libraries are read when code first runs, and the system can drop them.
+    Pages of files are counted, since those of a model are its weights.
     """
 
     bytes = 0
 
     def __enter__(self) -> "Peak":
-        self._before, self._end = private(), Event()
+        self._before, self._end = resident(), Event()
         self._thread = Thread(target=self._watch, daemon=True)
         self._thread.start()
         return self
@@ -164,13 +180,12 @@ class Peak:
 
     def _watch(self) -> None:
         while not self._end.wait(0.002):
-            self.bytes = max(self.bytes, private() - self._before)
+            self.bytes = max(self.bytes, resident() - self._before)
 
 
-def private() -> int:
-    """Resident bytes of this process that belong to no file."""
-    _, resident, shared, *_ = Path("/proc/self/statm").read_text().split()
-    return (int(resident) - int(shared)) * os.sysconf("SC_PAGESIZE")
+def resident() -> int:
+    """Resident bytes of this process."""
+    return int(Path("/proc/self/statm").read_text().split()[1]) * os.sysconf("SC_PAGESIZE")
 
 
 def in_child(function: Callable[..., Any], *arguments: Any) -> Any:
@@ -233,17 +248,18 @@ def _run(case: Case, step: str, prepared: _Prepared) -> None:
             sft.fit(policy, rows, SFTSettings(epochs=1, batch=case.rows), limits, 0)
             _save(policy.save)
         case "reward":
-            base, knobs = load("sft"), RewardSettings(epochs=1, batch=case.rows)
-            models = [reward.fit(base, rows, knobs, limits, 0, name=name) for name in ("reward", "judge")]
-            _save(models[0].save)
+            for name in ("reward", "judge"):
+                model = reward.fit_in_place(load(name), rows, RewardSettings(epochs=1, batch=case.rows), limits, seed=0)
+                _save(model.save)
+                model.scorer.network.release()
         case "policy":
             reference = load("sft")
             score = RewardModel(Scorer.from_policy(reference, 0.0, 0.0), PROMPT, ANSWER)
-            engine = LocalEngine(load("policy"), reference, score)
-            sampling = SamplingSettings(batch=2 * case.rows)
+            policy, sampling = load("policy"), SamplingSettings(batch=2 * case.rows)
             ppo = PPO(steps=1, episodes=2 * case.rows, minibatch=case.rows, epochs=1, sampling=sampling)
-            ppo.train(engine, prepared.prompts, ANSWER)
-            _save(engine.policy.save)
+            with closing(LocalEngine(policy, reference, score)) as engine:
+                ppo.train(engine, prepared.prompts, ANSWER)
+            _save(policy.save)
         case "sample":
             sample(load("policy"), prepared.prompts, SamplingSettings(batch=2 * case.rows), ANSWER, generator(0))
 
@@ -279,11 +295,11 @@ REAL = {
 }
 """Vocabulary, width, layers, heads, heads of keys, feed-forward width, tied embeddings."""
 REAL_WAYS = {
-    "full, float32": (None, Compute("float32", 2048)),
-    "full, float32, recomputed": (None, Compute("float32", 2048, True)),
-    "adapters, float32": (ADAPTER, Compute("float32", 2048)),
-    "adapters, bfloat16": (ADAPTER, Compute("bfloat16", 2048)),
-    "adapters, bfloat16, recomputed": (ADAPTER, Compute("bfloat16", 2048, True)),
+    "full, float32": (None, Compute("float32", 2048, compact=True)),
+    "full, float32, recomputed": (None, Compute("float32", 2048, recompute=True, compact=True)),
+    "adapters, float32": (ADAPTER, Compute("float32", 2048, compact=True)),
+    "adapters, bfloat16": (ADAPTER, Compute("bfloat16", 2048, compact=True)),
+    "adapters, bfloat16, recomputed": (ADAPTER, Compute("bfloat16", 2048, recompute=True, compact=True)),
 }
 REAL_SIZES = Batches(rows=8, prompt=256, answer=128, sampled=32)
 
@@ -327,7 +343,10 @@ def report(rows: Sequence[Measured], facts: str, command: str) -> str:
     ]
     outside = sum(not 0.85 <= row.ratio <= 1.15 for row in rows)
     close = f"{len(rows) - outside} of {len(rows)} estimates are within 15 % of the measurement."
-    about = "Private memory at the peak of a step above that before it, in a process of its own; float32, one thread.\n"
+    about = (
+        "Resident memory at the peak of a step above that before it, in a process of its own; float32, one thread;\n"
+    )
+    about += "`model.compact_memory` from 6M up.\n"
     about += "The estimate is that of models/memory.py without the libraries."
     return f"# Memory of the learning steps\n\n{facts};\n`{command}`\n\n{about}\n{close}\n\n" + "\n".join(lines) + "\n"
 

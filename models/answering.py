@@ -12,6 +12,7 @@ from models.policy import ModelSettings, Policy
 from models.rollout import Rollout, SamplingSettings, sample
 from models.seeding import generator
 from models.tokens import Turn, encode_prompts
+from models.truncation import cut_share
 
 
 class GeneratedAnswers(NamedTuple):
@@ -22,8 +23,10 @@ class GeneratedAnswers(NamedTuple):
     """(n,) number of tokens, EOS included"""
     ended: npt.NDArray[np.bool_]
     """(n,) whether the answer ended with EOS within the token limit"""
-    kl: npt.NDArray[np.float64]
-    """(n,) log-ratio to the reference in nats, summed over the answer; its mean estimates the KL per sequence (k1)"""
+    cut_prompts: float
+    """Share of the prompts that were truncated on the left"""
+    rollout: Rollout
+    """Prompts and answers as tokens, with the log-probability of each"""
 
 
 def answer(
@@ -32,24 +35,26 @@ def answer(
     sampling: SamplingSettings,
     limits: ModelSettings,
     seed: int,
-    reference: Policy | None = None,
     log: Log = ignore,
 ) -> GeneratedAnswers:
-    """Sample one answer per prompt; the KL is 0 without a reference.
+    """Sample one answer per prompt.
 
     Raises:
         BadFeedback, BadParams: see `encode_prompts`.
     """
-    ids = [encoded.ids for encoded in encode_prompts(policy.tokenizer, prompts, limits.max_prompt_tokens)]
+    encoded = encode_prompts(policy.tokenizer, prompts, limits.max_prompt_tokens)
+    ids = [prompt.ids for prompt in encoded]
     rollout = sample(policy, ids, sampling, limits.max_answer_tokens, generator(seed), log=log)
     tokens = rollout.batch.response.sum(dim=1).cpu().numpy()
-    return GeneratedAnswers(rollout.answers, tokens, rollout.ended.cpu().numpy(), _kl(rollout, sampling, reference))
+    return GeneratedAnswers(rollout.answers, tokens, rollout.ended.cpu().numpy(), cut_share(encoded), rollout)
 
 
-def _kl(rollout: Rollout, sampling: SamplingSettings, reference: Policy | None) -> npt.NDArray[np.float64]:
-    if reference is None:
-        return np.zeros(len(rollout.answers))
-    network, temperature = reference.network, sampling.temperature
+def divergence(rollout: Rollout, temperature: float, reference: Policy) -> npt.NDArray[np.float64]:
+    """Log-ratio of each answer to the reference in nats: (n,); its mean estimates the KL per sequence (k1).
+
+    `temperature` is that of the rollout. The policy that answered need not be in memory any more.
+    """
+    network = reference.network
     tokens = network.compute.microbatch_tokens
     logprobs = map_microbatches(lambda part: network.logprobs(part, temperature), rollout.batch, tokens)
     ratios: npt.NDArray[np.float64] = (rollout.logprobs - logprobs).sum(dim=1).double().cpu().numpy()

@@ -25,6 +25,8 @@ class Compute(NamedTuple):
     recompute: bool = False
     """Keep few activations of a forward pass, and compute the others again in the backward pass (gradient
     checkpointing; Chen et al. 2016)."""
+    compact: bool = False
+    """Return the memory of freed tensors to the system at once while training on a CPU (`models.allocation`)."""
 
 
 IN_FLOAT32 = Compute()

@@ -1,11 +1,11 @@
 """How many bytes each step needs, from the shapes alone: estimates, before a weight is read.
 
-Formulas count what dominates. A transformer of L layers, hidden size H, feed-forward size F and key and value size K
-keeps about 8 H + 2 K + 4 F numbers a token and layer for its backward pass (inputs of the norms and of the matrices,
-queries, keys, values, the output of the attention, and the two halves of the feed-forward layer with their product);
-with frozen weights 6 H, since the scales of norms need no gradient.
-Weights that are trained have gradients (4 bytes) and Adam's two moments (8 bytes) beside them. benchmarks/memory.py
-compares with what is measured; the estimates are not calibrated, and too low for training on a CPU (docs/engine.md).
+Formulas count the tensors that autograd saves and the largest of those that come and go. A transformer of L layers,
+hidden size H, feed-forward size F and key and value size K keeps 8 H + 2 K + 4 F numbers a token and layer for its
+backward pass (inputs of the norms and of the matrices, queries, keys, values, the output of the attention, and the two
+halves of the feed-forward layer with their product); with frozen weights 6 H, since the scales of norms need no
+gradient. Weights that are trained have gradients (4 bytes) and Adam's two moments (8 bytes) beside them.
+benchmarks/memory.py compares with what is measured (benchmarks/results/memory.md).
 """
 
 from typing import Any, Literal, NamedTuple
@@ -23,6 +23,9 @@ from models.policy import SCRATCH, ModelSettings
 
 Critic = Literal["separate", "shared", "none"]
 
+FRAGMENTED_TRAINING, FRAGMENTED_SAMPLING = 1.9, 1.2
+"""Bytes that the allocator holds for each byte of tensors that come and go, at most; measured with glibc. Training has
+no such loss with `model.compact_memory`, or on a GPU."""
 LIBRARIES = 600 * 2**20
 """Bytes of Python with torch and transformers, before a model is loaded."""
 
@@ -76,20 +79,23 @@ class Need(NamedTuple):
     weights: int
     """Of all models that are in memory together."""
     gradients: int
+    """Of the network that is updated; they are freed after each gradient step."""
     moments: int
     activations: int
     """Of one microbatch in training, with its logits."""
     cache: int
-    """Keys and values of the answers that are sampled together, with what their first forward pass needs."""
+    """Keys and values of the answers that are sampled together, with what their first forward pass needs; or, where
+    that is more, what scores a microbatch of them."""
     copy: int
-    """A saved model that is loaded again and compared, while everything else is still in memory."""
+    """A saved model that is loaded again and compared; gradients and moments are freed before."""
     disk: int
     """What the step writes: models, and a checkpoint beside the one that it replaces."""
 
     @property
     def total(self) -> int:
-        """Bytes at the peak: training, sampling and saving come one after the other."""
-        return LIBRARIES + self.weights + self.gradients + self.moments + max(self.activations, self.cache, self.copy)
+        """Bytes at the peak: sampling, training and saving come one after the other."""
+        learning = self.moments + max(self.gradients + self.activations, self.cache)
+        return LIBRARIES + self.weights + max(learning, self.copy)
 
 
 def shape_of(config: Any, adapter: AdapterSettings | None) -> Shape:
@@ -135,14 +141,25 @@ def shape_of_settings(settings: ModelSettings) -> Shape:
 
 
 def activations(shape: Shape, compute: Compute, adapter: bool) -> int:
-    """Bytes that one microbatch keeps for its backward pass, and those that the backward pass of a layer adds."""
+    """Bytes that one microbatch keeps for its backward pass."""
     size = 2 if compute.dtype == "bfloat16" else 4
-    width = 6 if adapter else 8  # the scales of frozen norms need no gradient
-    layer = (width * shape.hidden + 2 * shape.keys + 4 * shape.feed_forward) * size
-    if adapter and size == 2:  # an adapter reads a float32 copy of what its matrix reads
-        layer += 4 * (3 * shape.hidden + shape.feed_forward)
-    kept = shape.hidden * size * shape.layers + layer if compute.recompute else layer * shape.layers
-    return (kept + 2 * shape.hidden * size) * compute.microbatch_tokens
+    layers = shape.hidden * size if compute.recompute else _layer(shape, compute, adapter)
+    return (layers * shape.layers + 2 * shape.hidden * size) * compute.microbatch_tokens
+
+
+def _layer(shape: Shape, compute: Compute, adapter: bool) -> int:
+    """Bytes a token that one layer keeps. Norms compute in float32."""
+    size = 2 if compute.dtype == "bfloat16" else 4
+    norms = 4 * shape.hidden * (2 if adapter else 4)  # the scales of frozen norms need no gradient
+    casts = 3 * shape.hidden if size == 2 and not adapter else 0  # inputs of matrices that are read in bfloat16
+    return norms + (4 * shape.hidden + casts + 2 * shape.keys + 4 * shape.feed_forward) * size
+
+
+def passing(shape: Shape, compute: Compute, tokens: int, adapter: bool) -> int:
+    """Bytes of tensors that a layer makes and frees again, in a forward pass, or in the backward pass as gradients."""
+    size = 2 if compute.dtype == "bfloat16" else 4
+    changes = 2 * shape.feed_forward if adapter else 0  # the adapter's part of a product, and their sum
+    return (3 * shape.feed_forward + changes + 4 * shape.hidden) * size * tokens
 
 
 def logits(shape: Shape, tokens: int) -> int:
@@ -171,19 +188,19 @@ def sft(roles: Roles, batches: Batches) -> Need:
 
 
 def reward(roles: Roles, batches: Batches, likelihood: bool) -> Need:
-    """Reward model and judge, one after the other: the SFT model and the reward model stay while the judge trains.
+    """Reward model and judge: one is trained, saved and freed before the next.
 
     Args:
         roles: the models.
-        batches: `rows` are texts: those of a minibatch with all their answers.
+        batches: `rows` are texts: those of a minibatch with all their answers, two a prompt.
         likelihood: the score has a likelihood term, which needs logits.
     """
     one = _trained(roles)
     return Need(
-        weights=_base(roles) + 3 * one,
+        weights=_base(roles) + (2 * one if roles.adapters else one),  # with adapters, that of the SFT model stays
         gradients=one,
         moments=2 * one,
-        activations=_training(roles, batches, logits_too=likelihood),
+        activations=_training(roles, batches, together=2, logits_too=likelihood),
         cache=0,
         copy=one,
         disk=2 * one,
@@ -204,19 +221,21 @@ def policy(roles: Roles, batches: Batches, critic: Critic, from_sft: bool) -> Ne
     start = one if roles.adapters and not from_sft else 0  # the champion's adapter, of which the policy is a copy
     return Need(
         weights=_base(roles) + 3 * one + value + start,
-        gradients=one + value,
+        gradients=one,
         moments=2 * (one + value),
         activations=_training(roles, batches),
-        cache=_sampling(roles, batches),
+        cache=max(_sampling(roles, batches), _scoring(roles, batches)),
         copy=one,
         disk=one + 2 * 3 * (one + value),
     )
 
 
 def sampling(roles: Roles, batches: Batches, models: int) -> Need:
-    """Answers are sampled and scored, with so many models in memory."""
+    """Answers are sampled and scored by so many models, one after the other; with adapters, all stay."""
     one = _trained(roles)
-    return Need(_base(roles) + models * one, 0, 0, 0, cache=_sampling(roles, batches), copy=0, disk=0)
+    weights = _base(roles) + (models * one if roles.adapters else one)
+    scoring = _scoring(roles, batches) if models > 1 else 0
+    return Need(weights, 0, 0, 0, cache=max(_sampling(roles, batches), scoring), copy=0, disk=0)
 
 
 def _base(roles: Roles) -> int:
@@ -230,22 +249,40 @@ def _trained(roles: Roles, trunk: bool = False) -> int:
     return 4 * (roles.shape.trained - without)
 
 
-def _training(roles: Roles, batches: Batches, logits_too: bool = True) -> int:
+def _training(roles: Roles, batches: Batches, together: int = 1, logits_too: bool = True) -> int:
+    """Bytes of a microbatch, whose texts belong together in groups of this size."""
     shape, compute = roles.shape, roles.compute
-    rows = max(min(compute.microbatch_tokens // batches.width, batches.rows), 1)
-    kept = activations(shape, compute._replace(microbatch_tokens=rows * batches.width), roles.adapters)
-    casts = 2 * shape.parameters if compute.dtype == "bfloat16" and not roles.adapters else 0
-    return kept + casts + (logits(shape, rows * batches.answer) if logits_too else 0)
+    rows = max(min(compute.microbatch_tokens // batches.width, batches.rows) // together, 1) * together
+    tokens = rows * batches.width
+    kept = activations(shape, compute._replace(microbatch_tokens=tokens), roles.adapters)
+    again = _layer(shape, compute, roles.adapters) * tokens if compute.recompute else 0
+    layer = again + passing(shape, compute, tokens, adapter=False)
+    # logits come before the first layer of the backward pass; the gradient of the output layer stays if it is tied
+    output = 0 if roles.adapters or not logits_too else 4 * shape.vocabulary * shape.hidden
+    used = kept + max(logits(shape, rows * batches.answer) if logits_too else 0, layer) + output
+    return round(used * (1 if compute.compact else FRAGMENTED_TRAINING)) + _casts(roles)
 
 
 def _sampling(roles: Roles, batches: Batches) -> int:
     """Keys and values, and the larger of the first forward pass (of the prompts) and the probabilities of a step."""
     shape, compute, rows = roles.shape, roles.compute, batches.sampled
-    size = 2 if compute.dtype == "bfloat16" else 4
-    first = rows * batches.prompt * (3 * shape.feed_forward + 4 * shape.hidden) * size
+    first = passing(shape, compute, rows * batches.prompt, roles.adapters)
     step = rows * shape.vocabulary * 24  # float32: logits, divided, logarithms, probabilities; float64: their sums
-    casts = 2 * shape.parameters if compute.dtype == "bfloat16" and not roles.adapters else 0
-    return cache(shape, compute, rows, batches.width) + max(first, step) + casts
+    keys = cache(shape, compute, rows, batches.width)
+    copied = keys // (2 * shape.layers)  # the keys, or the values, of a layer
+    return round(FRAGMENTED_SAMPLING * (keys + max(first, step) + copied)) + _casts(roles)
+
+
+def _scoring(roles: Roles, batches: Batches) -> int:
+    """A microbatch of answers without gradients."""
+    rows = max(min(roles.compute.microbatch_tokens // batches.width, batches.sampled), 1)
+    layer = passing(roles.shape, roles.compute, rows * batches.width, roles.adapters)
+    return max(layer, logits(roles.shape, rows * batches.answer)) + _casts(roles)
+
+
+def _casts(roles: Roles) -> int:
+    """Copies in bfloat16 of weights that are kept in float32."""
+    return 2 * roles.shape.parameters if roles.compute.dtype == "bfloat16" and not roles.adapters else 0
 
 
 def _adapter_size(model: PreTrainedModel, knobs: AdapterSettings) -> int:

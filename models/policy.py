@@ -39,6 +39,9 @@ class ModelSettings(BaseSettings):
     """Tokens in one forward pass, padding included: lowers memory, and changes no result but by rounding."""
     gradient_checkpointing: bool = False
     """Compute activations again in the backward pass instead of keeping them: less memory, a third more time."""
+    compact_memory: bool = False
+    """Return freed memory to the system at once while training on a CPU (Linux with glibc): down to half the memory,
+    for up to 60 % more time in training."""
     max_prompt_tokens: int = Field(128, ge=8)
     """Longer prompts are truncated on the left."""
     max_answer_tokens: int = Field(48, ge=1)
@@ -59,7 +62,7 @@ class ModelSettings(BaseSettings):
     @property
     def compute(self) -> Compute:
         """How networks compute."""
-        return Compute(chosen(self.dtype), self.microbatch_tokens, self.gradient_checkpointing)
+        return Compute(chosen(self.dtype), self.microbatch_tokens, self.gradient_checkpointing, self.compact_memory)
 
 
 @dataclass

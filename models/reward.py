@@ -19,6 +19,7 @@ from core.log import Log, ignore
 from core.settings import BaseSettings
 from models import likelihood_start
 from models import pairs as comparisons
+from models.allocation import compact
 from models.compute import IN_FLOAT32, Compute
 from models.critic import Critic
 from models.measured import REWARD_ACCURACY, REWARD_GRAD_NORM, REWARD_LOSS, REWARD_MARGIN
@@ -29,6 +30,7 @@ from models.scorer import Scorer
 from models.seeding import generator
 from models.strength import StrengthSettings
 from models.tokens import Batch, Turn, encode_answers, encode_prompts, pad
+from models.training import training
 from models.truncation import Truncation, measure
 
 NORMALISATION = "reward.json"
@@ -185,6 +187,22 @@ def fit(
     `name` is its role.
 
     Raises:
+        BadFeedback, BadParams: see `fit_in_place`.
+    """
+    return fit_in_place(base.copy(name), data, knobs, limits, seed, log)
+
+
+def fit_in_place(
+    base: Policy,
+    data: Sequence[Mapping[str, Any]],
+    knobs: RewardSettings,
+    limits: ModelSettings,
+    seed: int,
+    log: Log = ignore,
+) -> RewardModel:
+    """As `fit`, but the network of `base` itself becomes that of the reward model, so that there is one in memory.
+
+    Raises:
         BadFeedback: there are no rows.
         BadFeedback, BadParams: see `encode_prompts`.
     """
@@ -192,7 +210,7 @@ def fit(
         raise BadFeedback("no preference pairs to train on; ingest feedback or relax the filters of `curate`")
     tokens = limits.max_prompt_tokens, limits.max_answer_tokens
     encoded = comparisons.encode(base.tokenizer, data, *tokens, knobs.strength)
-    model = _untrained(base, encoded, knobs, limits, name)
+    model = _untrained(base, encoded, knobs, limits)
     _train(model.scorer, encoded, knobs, generator(seed), log)
     _normalise(model, encoded)
     return model
@@ -209,15 +227,14 @@ def start(
     if not likelihood_start.weight(knobs.likelihood, limits.base):
         return None
     encoded = comparisons.encode(base.tokenizer, data, limits.max_prompt_tokens, limits.max_answer_tokens)
-    return _untrained(base, encoded, knobs, limits, "start")
+    return _untrained(base.copy("start"), encoded, knobs, limits)
 
 
-def _untrained(
-    base: Policy, encoded: EncodedComparisons, knobs: RewardSettings, limits: ModelSettings, name: str
-) -> RewardModel:
+def _untrained(base: Policy, encoded: EncodedComparisons, knobs: RewardSettings, limits: ModelSettings) -> RewardModel:
+    """The network of `base` with a head of zeros."""
     likelihood = likelihood_start.weight(knobs.likelihood, limits.base)
     surprise = _mean_surprisal(base, encoded) if likelihood else 0.0
-    scorer = Scorer.from_policy(base, likelihood, surprise, name)
+    scorer = Scorer(base.network, base.tokenizer, likelihood, surprise)
     return RewardModel(scorer, limits.max_prompt_tokens, limits.max_answer_tokens, truncated=encoded.truncated)
 
 
@@ -228,17 +245,15 @@ def _train(
     optimiser = torch.optim.AdamW(parameters, knobs.learning_rate, weight_decay=knobs.weight_decay, fused=True)
     total = knobs.epochs * -(-len(encoded.prompts) // knobs.batch)
     schedule = get_cosine_schedule_with_warmup(optimiser, round(knobs.warm_up * total), total)
-    step = 0
-    for _ in range(knobs.epochs):
-        for prompts in encoded.minibatches(knobs.batch, shuffle):
+    epochs = (encoded.minibatches(knobs.batch, shuffle) for _ in range(knobs.epochs))
+    with training(optimiser), compact(scorer.network.device, scorer.network.compute.compact):
+        for step, prompts in enumerate(prompts for minibatches in epochs for prompts in minibatches):
             optimiser.zero_grad()
             metrics = _accumulate(scorer, encoded, prompts, knobs.centring)
             norm = torch.nn.utils.clip_grad_norm_(parameters, knobs.gradient_clip)
             optimiser.step()
             schedule.step()
             log({**metrics, REWARD_GRAD_NORM: norm.item()}, step, total)
-            step += 1
-    optimiser.zero_grad()
 
 
 def _accumulate(

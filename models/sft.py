@@ -12,11 +12,13 @@ from transformers import PreTrainedTokenizerBase, get_cosine_schedule_with_warmu
 from core.errors import BadParams
 from core.log import Log, ignore
 from core.settings import BaseSettings
+from models.allocation import compact
 from models.measured import SFT_CUT_ANSWERS, SFT_CUT_PROMPTS, SFT_EXAMPLES, SFT_GRAD_NORM, SFT_LOSS
 from models.minibatches import microbatches
 from models.policy import ModelSettings, Policy
 from models.seeding import generator
 from models.tokens import Batch, by_length, encode_answers, encode_prompts, pad
+from models.training import training
 from models.truncation import cut, cut_share
 
 
@@ -89,16 +91,21 @@ def _train(policy: Policy, encoded: TokenisedDemonstrations, knobs: SFTSettings,
     weights = policy.network.parameters()
     optimiser = torch.optim.AdamW(weights, knobs.learning_rate, weight_decay=knobs.weight_decay, fused=True)
     schedule = get_cosine_schedule_with_warmup(optimiser, round(knobs.warm_up * len(plan)), len(plan))
-    for step, rows in enumerate(plan):
-        optimiser.zero_grad()
-        losses.append(_accumulate(policy, encoded, rows))
-        norm = torch.nn.utils.clip_grad_norm_(weights, knobs.gradient_clip)
-        optimiser.step()
-        schedule.step()
-        if not math.isfinite(losses[-1]):
-            raise BadParams(f"the loss of step {step} is {losses[-1]}; lower sft.learning_rate={knobs.learning_rate}")
-        log({SFT_LOSS: losses[-1], SFT_GRAD_NORM: norm.item()}, step, len(plan))
+    with training(optimiser), compact(policy.device, policy.network.compute.compact):
+        for step, rows in enumerate(plan):
+            optimiser.zero_grad()
+            losses.append(_accumulate(policy, encoded, rows))
+            norm = torch.nn.utils.clip_grad_norm_(weights, knobs.gradient_clip)
+            optimiser.step()
+            schedule.step()
+            _check(losses[-1], step, knobs)
+            log({SFT_LOSS: losses[-1], SFT_GRAD_NORM: norm.item()}, step, len(plan))
     return losses
+
+
+def _check(loss: float, step: int, knobs: SFTSettings) -> None:
+    if not math.isfinite(loss):
+        raise BadParams(f"the loss of step {step} is {loss}; lower sft.learning_rate={knobs.learning_rate}")
 
 
 def _accumulate(policy: Policy, encoded: TokenisedDemonstrations, rows: list[int]) -> float:

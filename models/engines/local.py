@@ -7,6 +7,7 @@ import torch
 from torch import Tensor, nn
 from torch.optim import AdamW
 
+from models.allocation import compact
 from models.checkpoints import State
 from models.compute import torch_type
 from models.critic import Critic
@@ -16,6 +17,7 @@ from models.policy import Policy
 from models.reward import RewardModel
 from models.rollout import Rollout, SamplingSettings, sample
 from models.tokens import Batch
+from models.training import free
 
 
 class LocalEngine(Engine):
@@ -152,6 +154,13 @@ class LocalEngine(Engine):
         self._critic.load_state_dict(state["critic"])
         self._critic_optimiser.load_state_dict(state["critic_optimiser"])
 
+    def close(self) -> None:
+        """Free everything but the policy when training has ended: gradients, moments, critic, reference and reward."""
+        for optimiser in (self._policy_optimiser, self._critic_optimiser):
+            if optimiser:
+                free(optimiser)
+        del self._policy_optimiser, self._critic_optimiser, self._critic, self._reference, self._reward
+
     def _map(self, function: Callable[[Batch], Tensor], batch: Batch) -> Tensor:
         return map_microbatches(function, batch, self.policy.network.compute.microbatch_tokens)
 
@@ -174,7 +183,10 @@ class LocalEngine(Engine):
                     metrics[name] = metrics[name] + value if name in metrics else value
                 yield part.value
 
-        return Update(descend(losses(), optimiser, step), metrics)
+        with compact(self.policy.device, self.policy.network.compute.compact):
+            update = Update(descend(losses(), optimiser, step), metrics)
+            optimiser.zero_grad()  # not in memory beside those of the critic, or the cache of the next rollout
+        return update
 
 
 def adam(parameters: Iterable[nn.Parameter]) -> AdamW:

@@ -13,12 +13,14 @@ from models.rollout import SamplingSettings
 from tasks.rounds.params import RoundSettings
 
 ADAPTER = AdapterSettings()
+ROWS = 32
+"""Rows sampled together, where memory is scarce."""
 KNOBS = {
     "weights": "model.adapter, model.dtype with an adapter",
     "gradients": "model.adapter, policy.critic",
     "moments": "model.adapter, policy.critic",
-    "activations": "model.microbatch_tokens, model.gradient_checkpointing",
-    "cache": "policy.sampling.batch, model.max_prompt_tokens, model.max_answer_tokens",
+    "activations": "model.compact_memory, model.microbatch_tokens, model.gradient_checkpointing",
+    "cache": "collect.batch, policy.sampling.batch, sample.batch, model.max_prompt_tokens, model.max_answer_tokens",
 }
 """Part of the memory → the knobs that lower it."""
 
@@ -61,7 +63,7 @@ def estimate(params: RoundSettings, on: Machine) -> Fit:
     """
     knobs, algorithm = params.model, params.policy
     roles = Roles(memory.shape_of_settings(knobs), knobs.compute, knobs.adapter is not None)
-    sizes = Batches(1, knobs.max_prompt_tokens, knobs.max_answer_tokens, SamplingSettings().batch)
+    sizes = Batches(1, knobs.max_prompt_tokens, knobs.max_answer_tokens, params.sample.batch)
     learned = sizes._replace(
         rows=getattr(algorithm, "minibatch", 64),
         sampled=min(getattr(algorithm, "sampling", SamplingSettings()).batch, getattr(algorithm, "episodes", 128)),
@@ -69,12 +71,12 @@ def estimate(params: RoundSettings, on: Machine) -> Fit:
     likelihood = bool(likelihood_start.weight(params.reward.likelihood, knobs.base))
     critic: memory.Critic = getattr(algorithm, "critic", "none")
     needs = {
-        "collect": memory.sampling(roles, sizes, models=1),
+        "collect": memory.sampling(roles, sizes._replace(sampled=params.collect.batch), models=1),
         "sft": memory.sft(roles, sizes._replace(rows=params.sft.batch)),
         "reward": memory.reward(roles, sizes._replace(rows=2 * params.reward.batch), likelihood),
         "policy": memory.policy(roles, learned, critic, from_sft=algorithm.start != "champion"),
         "sample": memory.sampling(roles, sizes, models=5),
-        "evaluate": memory.sampling(roles, sizes, models=3),
+        "evaluate": memory.sampling(roles, sizes, models=5),
     }
     return Fit(needs, on)
 
@@ -108,30 +110,60 @@ def gigabytes(count: int) -> str:
 
 
 def smaller(params: RoundSettings) -> Iterator[tuple[RoundSettings, list[str]]]:
-    """Settings that need less memory: smaller microbatches, then gradient checkpointing, then adapters."""
+    """Settings that need less memory: fewer rows sampled together, compact memory, smaller microbatches, then gradient
+    checkpointing, then adapters."""
     adapters = [None] if params.model.base == SCRATCH or params.model.adapter else [None, ADAPTER]
     for adapter in adapters:
         for recompute in dict.fromkeys((params.model.gradient_checkpointing, True)):
-            for tokens in _halves(params):
-                changes: dict[str, Any] = {"microbatch_tokens": tokens, "gradient_checkpointing": recompute}
+            for compact, tokens in _microbatches(params):
+                changes: dict[str, Any] = {
+                    "compact_memory": compact,
+                    "microbatch_tokens": tokens,
+                    "gradient_checkpointing": recompute,
+                }
                 if adapter:
                     changes["adapter"] = adapter
                 tried = params.model_copy(update={"model": params.model.model_copy(update=changes)})
                 yield tried, _overrides(params, tried)
+                fewer = tried.model_copy(update=_fewer_rows(params))
+                yield fewer, _overrides(params, fewer)
 
 
-def _halves(params: RoundSettings) -> list[int]:
-    """The microbatch as it is, and powers of 2 below it, down to one text."""
+def _microbatches(params: RoundSettings) -> list[tuple[bool, int]]:
+    """Whether memory is compact, and tokens: both as they are, then compact, with powers of 2 down to one text."""
     tokens, width = params.model.microbatch_tokens, params.model.max_prompt_tokens + params.model.max_answer_tokens
     powers = (2**exponent for exponent in range(tokens.bit_length(), -1, -1))
-    return [tokens, *(power for power in powers if width <= power < tokens)]
+    smaller = [tokens, *(power for power in powers if width <= power < tokens)]
+    return list(dict.fromkeys([(params.model.compact_memory, tokens), *((True, count) for count in smaller)]))
+
+
+def _fewer_rows(params: RoundSettings) -> dict[str, Any]:
+    """The sections in which at most `ROWS` rows are sampled together."""
+    sections: dict[str, Any] = {"collect": _at_most(params.collect), "sample": _at_most(params.sample)}
+    if sampling := getattr(params.policy, "sampling", None):
+        sections["policy"] = params.policy.model_copy(update={"sampling": _at_most(sampling)})
+    return sections
+
+
+def _at_most(section: Any) -> Any:
+    return section.model_copy(update={"batch": min(section.batch, ROWS)})
 
 
 def _overrides(before: RoundSettings, after: RoundSettings) -> list[str]:
     old, new = before.model, after.model
+    rows = {name: (_rows(before)[name], count) for name, count in _rows(after).items()}
     written = {
+        **{f"{name}={count}": count != former for name, (former, count) in rows.items()},
+        "model.compact_memory=true": new.compact_memory != old.compact_memory,
         f"model.microbatch_tokens={new.microbatch_tokens}": new.microbatch_tokens != old.microbatch_tokens,
         "model.gradient_checkpointing=true": new.gradient_checkpointing != old.gradient_checkpointing,
         f"'model.adapter={{rank: {ADAPTER.rank}}}'": new.adapter != old.adapter,
     }
     return [override for override, changed in written.items() if changed]
+
+
+def _rows(params: RoundSettings) -> dict[str, int]:
+    """Rows that are sampled together, by knob."""
+    sampling = getattr(params.policy, "sampling", None)
+    rows = {"collect.batch": params.collect.batch, "sample.batch": params.sample.batch}
+    return {**rows, "policy.sampling.batch": sampling.batch} if sampling else rows

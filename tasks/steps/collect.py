@@ -27,6 +27,8 @@ class CollectSettings(BaseSettings):
     """Prompts that the champion answers twice per round."""
     temperature: float = Field(1.0, gt=0)
     """Sampling temperature of the champion's answers."""
+    batch: int = Field(128, ge=1)
+    """Answers sampled together: fewer need less memory, and change results by rounding only."""
 
 
 def collect(round: Round, log: StepLog) -> None:
@@ -54,9 +56,9 @@ def _answers(
     """Two answers to each prompt, one after the other, and their total number of tokens."""
     limits = round.knobs("model", ModelSettings)
     champion = loading.of_round(round).policy(round.workspace.champion)
-    sampling = SamplingSettings(temperature=knobs.temperature)
+    sampling = SamplingSettings(temperature=knobs.temperature, batch=knobs.batch)
     twice = [[turn.model_dump() for turn in prompt] for prompt in prompts for _ in range(2)]
-    answers = answer(champion, twice, sampling, limits, round.seed_for("collect"), log=log)
+    answers = answer(champion, twice, sampling, limits, round.seed_for("collect"), log)
     return answers.texts, int(answers.tokens.sum())
 
 

@@ -1,6 +1,7 @@
 """policy: trains the round's candidate by reinforcement learning against the reward model."""
 
 from collections.abc import Mapping
+from contextlib import closing
 from pathlib import Path
 
 from core.plugins import make
@@ -31,7 +32,6 @@ def policy(round: Round, log: StepLog) -> None:
     sft = workspace.checkpoint("sft")
     loader = loading.of_round(round)
     candidate = _start(round, loader) if algorithm.start == "champion" else loader.trainable(sft, "policy")
-    engine = LocalEngine(candidate, loader.policy(sft), loader.reward_model(workspace.checkpoint("reward")))
     checkpoints = Checkpoints(workspace.state("policy"), str(round.seed))
     encoded = encode_prompts(candidate.tokenizer, prompts, limits.max_prompt_tokens)
     losses: dict[str, float] = {POLICY_CUT_PROMPTS: cut_share(encoded)}
@@ -43,11 +43,16 @@ def policy(round: Round, log: StepLog) -> None:
         log(last, iteration, total)
 
     ids = [prompt.ids for prompt in encoded]
-    with log.learning():
+    with log.learning(), closing(_engine(round, candidate, loader)) as engine:
         algorithm.train(engine, ids, limits.max_answer_tokens, checkpoints, note, round.seed_for("policy"))
     candidate.save(workspace.checkpoint("policy"))
     metrics = {name: value for name, value in last.items() if not name.startswith("time/")}
     StepReport(metrics=metrics).save(workspace.report("policy"))
+
+
+def _engine(round: Round, candidate: Policy, loader: Loader) -> LocalEngine:
+    reference, reward = (round.workspace.checkpoint(name) for name in ("sft", "reward"))
+    return LocalEngine(candidate, loader.policy(reference), loader.reward_model(reward))
 
 
 def _start(round: Round, loader: Loader) -> Policy:

@@ -2,7 +2,7 @@
 
 import logging
 from collections.abc import Collection, Mapping
-from typing import Literal
+from typing import Literal, NamedTuple
 
 import numpy as np
 import numpy.typing as npt
@@ -10,9 +10,11 @@ from datasets import Dataset
 
 from core.errors import BadFeedback, BadParams
 from core.files import replacing
+from core.log import ignore
 from evaluation.statistics import annotators
 from models import likelihood_start
 from models.calibration import temperature
+from models.loading import Loader
 from models.measured import (
     REWARD_ANNOTATORS,
     REWARD_CUT_ANSWERS,
@@ -26,7 +28,7 @@ from models.measured import (
     REWARD_TRUNCATED,
 )
 from models.policy import SCRATCH, ModelSettings, Policy
-from models.reward import RewardModel, RewardSettings, fit, start
+from models.reward import RewardModel, RewardSettings, fit_in_place, start
 from models.truncation import Truncation, measure
 from tasks.state import loading
 from tasks.state.reports import Numbers, RewardReport
@@ -43,46 +45,87 @@ MIN_PAIRS = 20
 """Minimum number of pairs to fit a model on."""
 
 
+class _Pairs(NamedTuple):
+    """The pairs that the two models are trained on, and what was found in them."""
+
+    train: Dataset
+    judge: Dataset
+    lost: Numbers
+    """What the token limits cut."""
+    prior: Numbers
+    """The start of the likelihood term."""
+
+
+class _Fitted(NamedTuple):
+    """What is kept of a model once it is saved."""
+
+    truncated: int
+    temperature: float
+    surprise: float
+    margins: dict[str, float]
+    """Raw margins by pair id, of the pairs that the other model was trained on."""
+
+
 def reward(round: Round, log: StepLog) -> None:
     """Fit reward model and judge on disjoint pairs; each is calibrated on the pairs that the other was trained on.
+
+    One model at a time is in memory: it is saved and freed before the next is loaded.
 
     Raises:
         BadFeedback: one of the two splits has fewer than `MIN_PAIRS` pairs, or most pairs are equal once their answers
             are cut to the token limit.
         BadParams: the likelihood term is no good start for a pretrained base (`models.likelihood_start`).
     """
+    loader = loading.of_round(round)
+    pairs = _checked_pairs(round, loader, log)
+    fitted = _fit(round, loader, "reward", pairs.train, pairs.judge, log)
+    margins = {**fitted.margins, **_fit(round, loader, "judge", pairs.judge, pairs.train, log).margins}
+    agreements = annotators.compare(rows(table(round.workspace.preferences, "votes")), margins)
+    numbers: Numbers = {
+        REWARD_PAIRS: len(pairs.train),
+        REWARD_JUDGE_PAIRS: len(pairs.judge),
+        REWARD_TRUNCATED: fitted.truncated,
+        **pairs.lost,
+        REWARD_TEMPERATURE: fitted.temperature,
+        REWARD_SURPRISE: fitted.surprise,
+        **pairs.prior,
+        REWARD_ANNOTATORS: len({agreement.annotator for agreement in agreements}),
+    }
+    RewardReport(metrics=numbers, annotators=tuple(agreements)).save(round.workspace.report("reward"))
+
+
+def _checked_pairs(round: Round, loader: Loader, log: StepLog) -> _Pairs:
+    """The pairs of both splits that differ after the cut to the token limits, checked with the SFT model."""
     stored = {split: _pairs(round, split) for split in ("train", "judge")}
     knobs, limits = round.knobs("reward", RewardSettings), round.knobs("model", ModelSettings)
-    start_model = loading.of_round(round).policy(round.workspace.checkpoint("sft"))
+    start_model = loader.policy(round.workspace.checkpoint("sft"))
     tokens = limits.max_prompt_tokens, limits.max_answer_tokens
     lost = {split: measure(start_model.tokenizer, list(pairs), *tokens) for split, pairs in stored.items()}
     equal = _check_equal(stored, lost, knobs, limits)
     train, judge = (_without(pairs, lost[split].equal) for split, pairs in stored.items())
     for split, pairs in (("train", train), ("judge", judge)):
         _check_count(pairs, split)
-    with log.learning():
-        prior = _check_likelihood(start_model, train, judge, knobs, limits)
-        reward_model = fit(start_model, train, knobs, limits, round.seed_for("reward"), log)
-        judge_model = fit(start_model, judge, knobs, limits, round.seed_for("judge"), name="judge")
-        # each pair gets its margin from the model that was not trained on it
-        margins = {**_calibrate(reward_model, judge), **_calibrate(judge_model, train)}
-    for name, model in (("reward", reward_model), ("judge", judge_model)):
-        with replacing(round.workspace.checkpoint(name)) as draft:
-            model.save(draft)
-    agreements = annotators.compare(rows(table(round.workspace.preferences, "votes")), margins)
     numbers: Numbers = {
-        REWARD_PAIRS: len(train),
-        REWARD_JUDGE_PAIRS: len(judge),
-        REWARD_TRUNCATED: reward_model.truncated,
         REWARD_CUT_PROMPTS: _share(lost, "prompts"),
         REWARD_CUT_ANSWERS: _share(lost, "answers"),
         REWARD_EQUAL_AFTER_CUT: equal,
-        REWARD_TEMPERATURE: reward_model.temperature,
-        REWARD_SURPRISE: reward_model.scorer.surprise,
-        **prior,
-        REWARD_ANNOTATORS: len({agreement.annotator for agreement in agreements}),
     }
-    RewardReport(metrics=numbers, annotators=tuple(agreements)).save(round.workspace.report("reward"))
+    with log.learning():
+        return _Pairs(train, judge, numbers, _check_likelihood(start_model, train, judge, knobs, limits))
+
+
+def _fit(round: Round, loader: Loader, name: str, pairs: Dataset, others: Dataset, log: StepLog) -> _Fitted:
+    """Fit a model, calibrate it on pairs that it was not trained on, save and free it."""
+    knobs, limits = round.knobs("reward", RewardSettings), round.knobs("model", ModelSettings)
+    with log.learning():
+        start_model = loader.trainable(round.workspace.checkpoint("sft"), name)
+        reported = log if name == "reward" else ignore
+        model = fit_in_place(start_model, pairs, knobs, limits, round.seed_for(name), reported)
+        margins = _calibrate(model, others)
+    with replacing(round.workspace.checkpoint(name)) as draft:
+        model.save(draft)
+    model.scorer.network.release()
+    return _Fitted(model.truncated, model.temperature, model.scorer.surprise, dict(margins))
 
 
 def _check_likelihood(

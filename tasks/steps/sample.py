@@ -2,8 +2,10 @@
 
 from collections.abc import Sequence
 from random import Random
-from typing import Any, NamedTuple
+from typing import Any
 
+import numpy as np
+import numpy.typing as npt
 import pyarrow as pa
 from pydantic import Field
 
@@ -11,13 +13,12 @@ from core.settings import BaseSettings
 from evaluation.evals import CANDIDATE, CHAMPION, Answers
 from feedback import pairs as pair_files
 from feedback.schema import GroupedPrompt, Message
-from models.answering import answer
+from models.answering import GeneratedAnswers, answer, divergence
+from models.loading import Loader
 from models.measured import SAMPLE_CUT_PROMPTS, SAMPLE_PROMPTS, SAMPLE_TOKENS
 from models.policy import ModelSettings, Policy
-from models.reward import RewardModel
 from models.rollout import SamplingSettings
-from models.tokens import Turn, encode_prompts
-from models.truncation import cut_share
+from models.tokens import Turn
 from tasks.people import ballots
 from tasks.state import loading, tables
 from tasks.state.reports import Numbers, StepReport
@@ -33,32 +34,31 @@ class SampleSettings(BaseSettings):
     """Maximum number of held-out prompts that both answer."""
     temperature: float = Field(1.0, gt=0)
     """Sampling temperature of their answers."""
+    batch: int = Field(128, ge=1)
+    """Answers sampled together, here and in the step `evaluate`: fewer need less memory, and change results by rounding
+    only."""
 
-
-class Scorers(NamedTuple):
-    """The two models that score answers; they are trained on disjoint pairs."""
-
-    reward: RewardModel
-    judge: RewardModel
+    @property
+    def sampling(self) -> SamplingSettings:
+        """How answers are sampled."""
+        return SamplingSettings(temperature=self.temperature, batch=self.batch)
 
 
 def sample(round: Round, log: StepLog) -> None:
     """Write the answers of both models, and the blinded pairs for voters: which answer is on the left is random."""
-    workspace = round.workspace
+    workspace, loader = round.workspace, loading.of_round(round)
     prompts = _held_out_prompts(round, round.knobs("sample", SampleSettings).prompts)
-    loader = loading.of_round(round)
-    scorers = Scorers(*(loader.reward_model(workspace.checkpoint(name)) for name in ("reward", "judge")))
-    reference = loader.policy(workspace.checkpoint("sft"))
+    folders = {CANDIDATE: workspace.checkpoint("policy"), CHAMPION: workspace.champion}
     with log.learning():
-        policy = loader.policy(workspace.checkpoint("policy"))
-        candidate = _answers(round, CANDIDATE, policy, reference, prompts, scorers, log)
-        champion = _answers(round, CHAMPION, loader.policy(workspace.champion), reference, prompts, scorers, log)
+        # one model at a time is in memory (with adapters, one base): first both policies, then those that score
+        generated = [_generate(round, who, loader.policy(folder), prompts, log) for who, folder in folders.items()]
+        candidate, champion = _scored(round, loader, generated, prompts)
     blinded = ballots.draw(round, prompts, candidate.texts, champion.texts)
     pair_files.write(workspace.pairs, [side.pair for side in blinded if side])
     _write_samples(round, prompts, candidate, champion, [side.left if side else None for side in blinded])
     numbers: Numbers = {
         SAMPLE_PROMPTS: len(prompts),
-        SAMPLE_CUT_PROMPTS: _cut(round, policy, prompts),
+        SAMPLE_CUT_PROMPTS: generated[0].cut_prompts,
         SAMPLE_TOKENS: int(candidate.tokens.sum() + champion.tokens.sum()),
     }
     log(numbers, 0, 1)
@@ -76,31 +76,40 @@ def _held_out_prompts(round: Round, count: int) -> list[GroupedPrompt]:
     ]
 
 
-def _cut(round: Round, policy: Policy, prompts: Sequence[GroupedPrompt]) -> float:
-    """Share of the prompts that lose their beginning."""
-    limit = round.knobs("model", ModelSettings).max_prompt_tokens
-    return cut_share(encode_prompts(policy.tokenizer, _turns(prompts), limit))
-
-
 def _turns(prompts: Sequence[GroupedPrompt]) -> list[list[Turn]]:
     return [[{"role": turn.role, "content": turn.content} for turn in prompt.prompt] for prompt in prompts]
 
 
-def _answers(
-    round: Round,
-    who: str,
-    policy: Policy,
-    reference: Policy,
-    prompts: Sequence[GroupedPrompt],
-    scorers: Scorers,
-    log: StepLog,
-) -> Answers:
-    """One model's answers, with both scores and the KL to the SFT policy."""
-    sampling = SamplingSettings(temperature=round.knobs("sample", SampleSettings).temperature)
-    turns = _turns(prompts)
-    answers = answer(policy, turns, sampling, round.knobs("model", ModelSettings), round.seed_for(who), reference, log)
-    reward, judge = (scorer.score(turns, answers.texts).double().cpu().numpy() for scorer in scorers)
-    return Answers(answers.texts, answers.tokens, answers.ended, reward, judge, answers.kl)
+def _generate(
+    round: Round, who: str, policy: Policy, prompts: Sequence[GroupedPrompt], log: StepLog
+) -> GeneratedAnswers:
+    """One policy's answers."""
+    sampling, limits = round.knobs("sample", SampleSettings).sampling, round.knobs("model", ModelSettings)
+    return answer(policy, _turns(prompts), sampling, limits, round.seed_for(who), log)
+
+
+def _scored(
+    round: Round, loader: Loader, generated: Sequence[GeneratedAnswers], prompts: Sequence[GroupedPrompt]
+) -> list[Answers]:
+    """The answers of each policy with the scores of reward model and judge, and the KL to the SFT policy."""
+    reward, judge = (_scores(round, loader, name, generated, prompts) for name in ("reward", "judge"))
+    columns = zip(generated, reward, judge, _divergences(round, loader, generated), strict=True)
+    return [Answers(each.texts, each.tokens, each.ended, *numbers) for each, *numbers in columns]
+
+
+def _scores(
+    round: Round, loader: Loader, name: str, generated: Sequence[GeneratedAnswers], prompts: Sequence[GroupedPrompt]
+) -> list[npt.NDArray[np.float64]]:
+    """The scores of the answers of each policy."""
+    scorer, turns = loader.reward_model(round.workspace.checkpoint(name)), _turns(prompts)
+    return [scorer.score(turns, each.texts).double().cpu().numpy() for each in generated]
+
+
+def _divergences(round: Round, loader: Loader, generated: Sequence[GeneratedAnswers]) -> list[npt.NDArray[np.float64]]:
+    """The log-ratio to the SFT policy of the answers of each policy."""
+    reference = loader.policy(round.workspace.checkpoint("sft"))
+    temperature = round.knobs("sample", SampleSettings).temperature
+    return [divergence(each.rollout, temperature, reference) for each in generated]
 
 
 def _write_samples(

@@ -1,6 +1,6 @@
 import pytest
 
-from models.answering import answer
+from models.answering import answer, divergence
 from models.policy import ModelSettings, Policy
 from models.rollout import SamplingSettings
 
@@ -12,9 +12,10 @@ def test_one_answer_per_prompt_within_the_limit(tiny: Policy) -> None:
     answers = answer(tiny, PROMPTS, SamplingSettings(), LIMITS, seed=1)
     assert len(answers.texts) == 2
     assert answers.tokens.max() <= 3
-    assert answers.kl.tolist() == [0, 0]
+    assert answers.cut_prompts == 0
     assert answer(tiny, PROMPTS, SamplingSettings(), LIMITS, seed=1).texts == answers.texts
 
 
 def test_a_policy_has_no_divergence_from_itself(tiny: Policy) -> None:
-    assert answer(tiny, PROMPTS, SamplingSettings(), LIMITS, 1, reference=tiny).kl == pytest.approx([0, 0], abs=1e-5)
+    rollout = answer(tiny, PROMPTS, SamplingSettings(), LIMITS, seed=1).rollout
+    assert divergence(rollout, 1.0, tiny) == pytest.approx([0, 0], abs=1e-5)

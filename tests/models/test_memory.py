@@ -32,14 +32,14 @@ def test_an_adapter_trains_two_thin_matrices_a_layer() -> None:
     assert memory.shape_of(SMALL, AdapterSettings(rank=2, targets=("q_proj",))).trained == 2 * 2 * 16
 
 
-def test_recomputation_keeps_the_inputs_of_the_layers_and_one_layer() -> None:
+def test_recomputation_keeps_the_inputs_of_the_layers() -> None:
     shape = memory.shape_of(SMALL, None)
     layer = (8 * 8 + 2 * 4 + 4 * 12) * 4
     compute = Compute(microbatch_tokens=10)
     ends = 2 * 8 * 4  # embeddings and the last norm
     assert memory.activations(shape, compute, adapter=False) == 10 * (2 * layer + ends)
     recomputed = memory.activations(shape, compute._replace(recompute=True), adapter=False)
-    assert recomputed == 10 * (2 * 8 * 4 + layer + ends)
+    assert recomputed == 10 * (2 * 8 * 4 + ends)
     frozen = layer - 2 * 8 * 4
     assert memory.activations(shape, compute, adapter=True) == 10 * (2 * frozen + ends)
 
@@ -58,18 +58,24 @@ ADAPTED = Roles(memory.shape_of(SMALL, AdapterSettings(rank=2)), Compute(microba
 def test_training_one_model_takes_16_bytes_a_parameter() -> None:
     need = memory.sft(FULL, SIZES)
     assert (need.weights, need.gradients, need.moments) == (ALL, ALL, 2 * ALL)
-    assert need.total == memory.LIBRARIES + 4 * ALL + max(need.activations, need.copy)
+    assert need.total == memory.LIBRARIES + 4 * ALL + need.activations
 
 
-def test_reward_keeps_the_sft_model_and_the_reward_model_while_the_judge_trains() -> None:
+def test_a_saved_model_is_compared_after_gradients_and_moments_are_freed() -> None:
+    need = memory.sft(FULL, SIZES)._replace(copy=100 * ALL)
+    assert need.total == memory.LIBRARIES + ALL + 100 * ALL
+
+
+def test_reward_trains_one_model_at_a_time() -> None:
     need = memory.reward(FULL, SIZES, likelihood=False)
-    assert need.weights + need.gradients + need.moments == 6 * ALL  # 24 bytes a parameter
+    assert need.weights + need.gradients + need.moments == 4 * ALL  # 16 bytes a parameter
     assert memory.reward(FULL, SIZES, likelihood=True).activations > need.activations
 
 
 def test_policy_holds_four_models_of_which_two_are_trained() -> None:
     need = memory.policy(FULL, SIZES, "separate", from_sft=True)
-    assert need.weights + need.gradients + need.moments == 10 * ALL  # 40 bytes a parameter: tied embeddings
+    # four models, the moments of two, and the gradients of one: 36 bytes a parameter, with tied embeddings
+    assert (need.weights, need.moments, need.gradients) == (4 * ALL, 4 * ALL, ALL)
     shared = memory.policy(FULL, SIZES, "shared", from_sft=True)
     assert shared.weights + shared.gradients + shared.moments == 6 * ALL
     assert need.disk == ALL + 2 * 6 * ALL  # the model, and two checkpoints of weights and moments
@@ -80,7 +86,8 @@ def test_a_critic_has_no_output_layer() -> None:
     roles = FULL._replace(shape=memory.shape_of(config, None))
     assert roles.shape.output == 800
     tied, untied = (memory.policy(each, SIZES, "separate", True) for each in (FULL, roles))
-    assert untied.gradients == tied.gradients + 4 * 800
+    assert untied.moments == tied.moments + 8 * 800  # of the policy alone
+    assert untied.weights == tied.weights + 3 * 4 * 800
 
 
 def test_roles_that_are_adapters_share_the_base() -> None:
@@ -89,6 +96,7 @@ def test_roles_that_are_adapters_share_the_base() -> None:
     assert memory.policy(ADAPTED, SIZES, "separate", from_sft=False).weights == ALL + 5 * one
     halved = ADAPTED._replace(compute=Compute("bfloat16", 10))
     assert memory.sampling(halved, SIZES, models=5).weights == ALL // 2 + 5 * one
+    assert memory.sampling(FULL, SIZES, models=5).weights == ALL  # one model at a time
     assert memory.sft(ADAPTED, SIZES).moments == 2 * one
 
 
@@ -96,3 +104,23 @@ def test_the_shape_of_a_new_model() -> None:
     knobs = ModelSettings(vocabulary=300, width=8, heads=2, layers=2, feed_forward=12)
     block = 4 * 64 + 3 * 96 + 16
     assert memory.shape_of_settings(knobs).parameters == 2 * block + 8 * 300 + 8
+
+
+def test_training_needs_more_memory_than_its_tensors_unless_it_is_compact() -> None:
+    compact = ADAPTED._replace(compute=ADAPTED.compute._replace(compact=True))
+    assert memory.sft(ADAPTED, SIZES).activations == round(1.9 * memory.sft(compact, SIZES).activations)
+
+
+def test_sampling_has_keys_and_values_and_one_layer_of_the_prompts() -> None:
+    passing = memory.passing(ADAPTED.shape, ADAPTED.compute, 7 * 3, adapter=True)
+    keys = memory.cache(ADAPTED.shape, ADAPTED.compute, rows=7, tokens=5)
+    step = 7 * 100 * 24  # of 100 probabilities a row
+    assert max(passing, step) == step
+    copied = keys // 4  # keys or values of one layer of two
+    assert memory.sampling(ADAPTED, SIZES, models=1).cache == round(1.2 * (keys + step + copied))
+
+
+def test_recomputation_adds_one_layer_at_a_time() -> None:
+    compute = FULL.compute._replace(recompute=True)
+    recomputed = FULL._replace(compute=compute)
+    assert memory.sft(recomputed, SIZES).activations < memory.sft(FULL, SIZES).activations

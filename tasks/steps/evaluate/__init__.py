@@ -1,7 +1,7 @@
 """evaluate: compares the candidate's answers with the champion's, by fresh votes, judge model and reward model."""
 
 from collections.abc import Sequence
-from typing import Annotated
+from typing import Annotated, NamedTuple
 
 import numpy as np
 import numpy.typing as npt
@@ -18,8 +18,8 @@ from feedback.probes import Probes
 from feedback.schema import FeedbackEvent, Message
 from feedback.votes import effective
 from models.calibration import calibration
+from models.loading import Loader
 from models.reward import RewardModel
-from models.rollout import SamplingSettings
 from tasks.people import ballots
 from tasks.state import loading, tables
 from tasks.state.intake import IngestSettings
@@ -57,11 +57,11 @@ def evaluate(round: Round, log: StepLog) -> None:
     workspace = round.workspace
     samples = tables.rows(workspace.sampled)
     candidate, champion = _answers(samples, CANDIDATE), _answers(samples, CHAMPION)
-    reward, judge = (loading.of_round(round).reward_model(workspace.checkpoint(name)) for name in ("reward", "judge"))
+    loader = loading.of_round(round)
     prompts = _prompts(round, samples)
-    sampling = SamplingSettings(temperature=round.knobs("sample", SampleSettings).temperature)
+    sampling = round.knobs("sample", SampleSettings).sampling
     with log.learning():
-        pairs = _pairs(round, reward, judge)
+        pairs, judge_scale = _pairs(round, loader)
     probe_tables: dict[str, list[Row]] = {}
     held_out = Holdout(
         prompts=[tuple(Message(**turn) for turn in prompt["prompt"]) for prompt in prompts],
@@ -69,8 +69,8 @@ def evaluate(round: Round, log: StepLog) -> None:
         votes=_votes(round),
         pairs=pairs,
         flags=[prompt["flags"] for prompt in prompts],
-        judge_scale=judge.std / judge.temperature,
-        models=model_access(round, sampling, log, probe_tables),
+        judge_scale=judge_scale,
+        models=model_access(round, loader, sampling, log, probe_tables),
         probes=_probes(round),
     )
     numbers: Metrics = {}
@@ -110,19 +110,39 @@ def _votes(round: Round) -> list[FeedbackEvent]:
     return effective(vote for vote in cast if vote.batch_id == pairs_id)
 
 
-def _pairs(round: Round, reward: RewardModel, judge: RewardModel) -> HoldoutPairs:
-    """Held-out preferences, the margins of reward model and judge, and the word baseline's probabilities."""
-    rows = _distinguishable(round, reward)
-    return HoldoutPairs(
+class _Judged(NamedTuple):
+    """What a reward model computes for held-out pairs."""
+
+    margins: npt.NDArray[np.float64]
+    """(n,) calibrated margins"""
+    scale: float
+    """Calibrated log-odds of one unit of its normalised score."""
+
+
+def _pairs(round: Round, loader: Loader) -> tuple[HoldoutPairs, float]:
+    """Held-out preferences, the margins of the reward models, and the word baseline's probabilities; the judge's scale.
+
+    One model at a time is in memory.
+    """
+    workspace = round.workspace
+    rows, reward = _distinguishable(round, loader.reward_model(workspace.checkpoint("reward")))
+    judge = _judged(loader.reward_model(workspace.checkpoint("judge")), rows)
+    before = workspace.previous_reward  # the champion's, which may have none
+    pairs = HoldoutPairs(
         chosen=[row["chosen"] for row in rows],
         rejected=[row["rejected"] for row in rows],
         p_chosen=np.array([row["p_chosen"] for row in rows]),
         groups=[row["group"] for row in rows],
-        margins=reward.margins(rows) / reward.temperature,
-        judge_margins=judge.margins(rows) / judge.temperature,
-        words=words(tables.rows(table(round.workspace.preferences, "train")), rows),
-        champion_margins=_champion_margins(round, rows),
+        margins=reward.margins,
+        judge_margins=judge.margins,
+        words=words(tables.rows(table(workspace.preferences, "train")), rows),
+        champion_margins=_judged(loader.reward_model(before), rows).margins if before.exists() else None,
     )
+    return pairs, judge.scale
+
+
+def _judged(model: RewardModel, rows: Rows) -> _Judged:
+    return _Judged(model.margins(rows) / model.temperature, model.std / model.temperature)
 
 
 def _held_out(round: Round) -> int:
@@ -130,20 +150,12 @@ def _held_out(round: Round) -> int:
     return len(tables.load(table(round.workspace.preferences, "holdout")))
 
 
-def _distinguishable(round: Round, reward: RewardModel) -> Rows:
-    """The held-out preferences whose answers still differ once they are cut to the token limit."""
-    rows = tables.rows(table(round.workspace.preferences, "holdout"))
-    equal = reward.truncation(rows).equal
-    return [row for ix, row in enumerate(rows) if ix not in equal]
-
-
-def _champion_margins(round: Round, rows: Rows) -> npt.NDArray[np.float64] | None:
-    """The margins of the champion's reward model on the same pairs; None if the champion has no reward model."""
-    folder = round.workspace.previous_reward
-    if not folder.exists():
-        return None
-    model = loading.of_round(round).reward_model(folder)
-    return model.margins(rows) / model.temperature
+def _distinguishable(round: Round, reward: RewardModel) -> tuple[Rows, _Judged]:
+    """The held-out preferences whose answers still differ once they are cut to the token limit, judged by `reward`."""
+    stored = tables.rows(table(round.workspace.preferences, "holdout"))
+    equal = reward.truncation(stored).equal
+    rows = [row for ix, row in enumerate(stored) if ix not in equal]
+    return rows, _judged(reward, rows)
 
 
 def _ceiling(round: Round) -> Metrics:

@@ -9,26 +9,27 @@ import numpy.typing as npt
 from evaluation.evals import CANDIDATE, CHAMPION, BothAnswers, BothMargins, ModelAccess, Row
 from feedback.schema import Prompt
 from models.answering import answer
+from models.loading import Loader
 from models.policy import ModelSettings, Policy
 from models.reward import RewardModel
 from models.rollout import SamplingSettings
-from tasks.state import loading
 from tasks.state.round import Round
 from tasks.state.steplog import StepLog
 
 
 def model_access(
-    round: Round, sampling: SamplingSettings, log: StepLog, probe_tables: dict[str, list[Row]]
+    round: Round, loader: Loader, sampling: SamplingSettings, log: StepLog, probe_tables: dict[str, list[Row]]
 ) -> ModelAccess:
     """Access to the models of a round. A model is loaded for each call, and not kept in memory.
 
     Args:
         round: the round whose models are used.
+        loader: loads its models.
         sampling: how answers are sampled; the seed depends on round and model.
         log: adds the time of each call to its learning time.
         probe_tables: filled with the rows that evaluations store, by name.
     """
-    workspace, loader = round.workspace, loading.of_round(round)
+    workspace = round.workspace
 
     def answers(prompts: Sequence[Prompt]) -> BothAnswers:
         with log.learning():

@@ -1,5 +1,7 @@
 """Updates by hand: microbatches add up, policy and critic learn in one or in two networks, checkpoints continue."""
 
+import weakref
+
 import pytest
 import torch
 from torch import Tensor
@@ -103,3 +105,14 @@ def test_a_checkpoint_continues_to_the_same_weights(shared: bool) -> None:
 
 def test_scores_are_those_of_the_rule() -> None:
     assert engine().scores(Batch(*BATCH)).tolist() == [2.0, 3.0, 1.0]
+
+
+def test_a_closed_engine_leaves_the_weights_of_the_policy() -> None:
+    made = engine()
+    made.update_policy(BATCH, range(3), 1.0, likelihood, STEP)
+    critic, after = weakref.ref(made.critic), weights(made)
+    made.close()
+    assert critic() is None
+    assert all(weight.grad is None for weight in made.policy.network.parameters())
+    for first, second in zip(weights(made), after, strict=True):
+        assert torch.equal(first, second)

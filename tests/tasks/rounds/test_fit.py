@@ -46,21 +46,39 @@ def test_a_default_round_fits_into_2_gigabytes() -> None:
     check(settings(), Machine(2 * GB, None))
 
 
-def test_smaller_microbatches_are_tried_first(base: str) -> None:
+def test_compact_memory_is_tried_first_then_smaller_microbatches(base: str) -> None:
     big = fit.estimate(settings(base), Machine(GB, None)).largest[1]
-    assert fit.cure(settings(base), Machine(big - 1, None)) == ["model.microbatch_tokens=8192"]
+    assert fit.cure(settings(base), Machine(big - 1, None)) == ["model.compact_memory=true"]
     assert fit.cure(settings(base), Machine(big, None)) == []
+    compact = settings(base, "model.compact_memory=true")
+    big = fit.estimate(compact, Machine(GB, None)).largest[1]
+    assert fit.cure(compact, Machine(big - 1, None)) == ["model.microbatch_tokens=8192"]
+
+
+def test_where_sampling_needs_most_fewer_rows_are_sampled_together(base: str) -> None:
+    params = settings(base, "model.adapter={rank: 8}", "model.microbatch_tokens=400", "collect.batch=1000")
+    step, needed = fit.estimate(params, Machine(GB, None)).largest
+    assert step == "collect"
+    rows = fit.cure(params, Machine(needed - 1, None))
+    assert rows == ["collect.batch=32", "sample.batch=32", "policy.sampling.batch=32"]
+
+
+COMPACT = "model.compact_memory=true"
 
 
 def test_then_gradient_checkpointing_then_adapters(base: str) -> None:
-    tried = [overrides for _, overrides in fit.smaller(settings(base, "model.microbatch_tokens=300"))]
+    tried = [overrides for _, overrides in fit.smaller(settings(base, "model.microbatch_tokens=300", COMPACT))]
     less, recompute, adapter = (
         "model.microbatch_tokens=256",
         "model.gradient_checkpointing=true",
         "'model.adapter={rank: 8}'",
     )
-    assert tried[:4] == [[], [less], [recompute], [less, recompute]]
-    assert tried[4:] == [[adapter], [less, adapter], [recompute, adapter], [less, recompute, adapter]]
+    rows = ["collect.batch=32", "sample.batch=32", "policy.sampling.batch=32"]
+    assert tried[:4] == [[], rows, [less], [*rows, less]]
+    assert tried[4::2] == [
+        *([recompute], [less, recompute]),
+        *([adapter], [less, adapter], [recompute, adapter], [less, recompute, adapter]),
+    ]
     assert fit.cure(settings(base), Machine(4 * GB, None))[-1] == adapter
 
 

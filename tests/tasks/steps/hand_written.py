@@ -1,9 +1,12 @@
 """Workspaces written by hand, in which one step can run: no round, and no trained model."""
 
+import gc
 import shutil
 from collections.abc import Mapping, Sequence
 from pathlib import Path
 from typing import Any
+
+from transformers import LlamaForCausalLM
 
 from core.files import write_text
 from feedback.preferences import demonstration_table, preference_table, vote_table
@@ -99,3 +102,19 @@ def write_demonstrations(workspace: Workspace, count: int) -> None:
         for i in range(count)
     ]
     tables.write(table(workspace.demonstrations, "train"), demonstration_table(rows))
+
+
+class ModelsCounted(StepLog):
+    """Notes how many language models are in memory beside those that were there before."""
+
+    def __init__(self) -> None:
+        self.most, self._before = 0, _models()
+        super().__init__([self._count])
+
+    def _count(self, metrics: Mapping[str, float], step: int, total: int | None = None) -> None:
+        self.most = max(self.most, len(_models() - self._before))
+
+
+def _models() -> set[int]:
+    gc.collect()
+    return {id(thing) for thing in gc.get_objects() if type(thing) is LlamaForCausalLM}

@@ -8,7 +8,7 @@ from core.errors import BadFeedback, BadParams
 from core.files import digest, read_json
 from models.reward import RewardModel
 from tasks.steps.reward import MIN_PAIRS, reward
-from tests.tasks.steps.hand_written import SHAPE, Logged, opened, put, write_preferences
+from tests.tasks.steps.hand_written import SHAPE, Logged, ModelsCounted, opened, put, write_preferences
 
 
 def test_too_few_pairs_are_an_error_that_names_the_split(tmp_path: Path) -> None:
@@ -82,3 +82,12 @@ def test_a_likelihood_that_drowns_the_votes_stops_a_pretrained_base(
     with pytest.raises(BadParams, match=r"reward\.likelihood=1000.* set reward\.likelihood=0"):
         reward(round, Logged())
     assert not round.workspace.checkpoint("reward").exists()
+
+
+def test_one_model_at_a_time_is_in_memory(tmp_path: Path, models: Path) -> None:
+    round, counted = opened(tmp_path, reward={"epochs": 1}), ModelsCounted()
+    put(models / "sft", round.workspace.checkpoint("sft"))
+    write_preferences(round.workspace, "train", 20)
+    write_preferences(round.workspace, "judge", 20)
+    reward(round, counted)
+    assert counted.most == 1

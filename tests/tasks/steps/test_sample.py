@@ -10,7 +10,7 @@ from models.reward import RewardModel
 from tasks.state import tables
 from tasks.state.round import Round
 from tasks.steps.sample import sample
-from tests.tasks.steps.hand_written import QUESTIONS, Logged, opened, put, turns, write_prompts
+from tests.tasks.steps.hand_written import QUESTIONS, Logged, ModelsCounted, opened, put, turns, write_prompts
 
 
 @pytest.fixture
@@ -59,3 +59,9 @@ def test_voters_see_the_answers_on_the_side_that_the_table_states(sampled: Round
     shown = pairs.read(sampled.workspace.pairs)
     assert [pair.responses[0].text for pair in shown] == [row[f"{row['left']}_texts"] for row in rows]
     assert {response.model_version for pair in shown for response in pair.responses} <= {None}
+
+
+def test_one_model_at_a_time_is_in_memory(sampled: Round) -> None:
+    counted = ModelsCounted()
+    sample(sampled, counted)
+    assert counted.most == 1

@@ -7,6 +7,7 @@ import pytest
 from evaluation.evals import Row
 from feedback.schema import Message, Prompt
 from models.rollout import SamplingSettings
+from tasks.state import loading
 from tasks.steps.evaluate.model_access import model_access
 from tests.tasks.steps.hand_written import Logged, opened, put
 
@@ -19,7 +20,7 @@ def test_both_models_answer_and_time_is_counted(tmp_path: Path, models: Path) ->
     round, log = opened(tmp_path, champion="4"), Logged()
     put(models / "policy", round.workspace.checkpoint("policy"))
     put(models / "sft", round.workspace.champion)
-    ask = model_access(round, SamplingSettings(), log, {}).answer
+    ask = model_access(round, loading.of_round(round), SamplingSettings(), log, {}).answer
     candidate, champion = ask([PROMPT, PROMPT])
     assert (len(candidate), len(champion)) == (2, 2)
     assert candidate != champion
@@ -30,7 +31,7 @@ def test_both_models_answer_and_time_is_counted(tmp_path: Path, models: Path) ->
 def test_margins_are_calibrated_and_change_sign_with_the_sides(tmp_path: Path, models: Path) -> None:
     round = opened(tmp_path)
     put(models / "reward", round.workspace.checkpoint("reward"))
-    compare = model_access(round, SamplingSettings(), Logged(), {}).compare
+    compare = model_access(round, loading.of_round(round), SamplingSettings(), Logged(), {}).compare
     margins, before = compare([PAIR, SWAPPED])
     assert margins[0] == pytest.approx(-margins[1])
     assert margins[0] != 0
@@ -43,5 +44,8 @@ def test_margins_are_calibrated_and_change_sign_with_the_sides(tmp_path: Path, m
 
 def test_kept_rows_are_stored_by_name(tmp_path: Path) -> None:
     stored: dict[str, list[Row]] = {}
-    model_access(opened(tmp_path), SamplingSettings(), Logged(), stored).keep("red_team", ({"answer": "No."},))
+    round = opened(tmp_path)
+    model_access(round, loading.of_round(round), SamplingSettings(), Logged(), stored).keep(
+        "red_team", ({"answer": "No."},)
+    )
     assert stored == {"red_team": [{"answer": "No."}]}
