@@ -52,6 +52,8 @@ STARTS = (True, False, "gaussian", "orthogonal", "eva")
 
 _SAVE = "save the LoRA again with `save_pretrained`"
 
+_CURE = "merge it into its base with `merge_and_unload` of peft, save that model with its tokenizer, and import that"
+
 
 class PeftLora(NamedTuple):
     """A LoRA in peft's format."""
@@ -123,25 +125,17 @@ def _config(folder: Path) -> dict[str, Any]:
     if not isinstance(config, dict) or not isinstance(config.get("r"), int) or not _is_number(config.get("lora_alpha")):
         raise BadModel(f"{path} has no `r` and `lora_alpha` of a LoRA; {_SAVE}")
     if config.get("peft_type") != "LORA":
-        raise BadModel(f"{path}: peft_type is {config.get('peft_type')!r}; only LORA can be imported: {_merge(folder)}")
+        raise BadModel(f"{path}: peft_type is {config.get('peft_type')!r}; only LORA can be imported; {_CURE}")
     if config.get("init_lora_weights", True) not in STARTS:
         start = config["init_lora_weights"]
-        raise BadModel(f"{path}: init_lora_weights is {start!r}, which changed the base while training; {_convert()}")
+        raise BadModel(
+            f"{path}: init_lora_weights is {start!r}, which changed the base while training; "
+            "save it again with `save_pretrained(…, path_initial_model_for_weight_conversion=…)` of peft"
+        )
     on = sorted(name for name in set(config) - WITHOUT_EFFECT if config[name] not in (None, False, "none", {}, []))
     if on:
-        raise BadModel(f"{path}: {on[0]} is {config[on[0]]!r}, which adapters here do not have; {_merge(folder)}")
+        raise BadModel(f"{path}: {on[0]} is {config[on[0]]!r}, which adapters here do not have; {_CURE}")
     return config
-
-
-def _merge(folder: Path) -> str:
-    return (
-        f"merge {folder.name} into its base with `merge_and_unload` of peft, save that model with its tokenizer, and "
-        "import it"
-    )
-
-
-def _convert() -> str:
-    return "save it again with `save_pretrained(…, path_initial_model_for_weight_conversion=…)` of peft"
 
 
 def _is_number(value: object) -> bool:
@@ -162,7 +156,7 @@ def _tensors(folder: Path) -> dict[str, Tensor]:
     for name, tensor in loaded.items():
         own = name.removeprefix(PREFIX).removesuffix(".weight")
         if not (name.startswith(PREFIX) and own.endswith((".lora_A", ".lora_B")) and tensor.dim() == 2):
-            raise BadModel(f"{path} has the tensor {name}, which is none of a LoRA of linear layers; {_merge(folder)}")
+            raise BadModel(f"{path} has the tensor {name}, which is none of a LoRA of linear layers; {_CURE}")
         if not torch.isfinite(tensor).all():
             raise BadModel(f"{path}: the tensor {name} has NaN or infinite weights; {_SAVE}")
         tensors[own] = tensor.float().contiguous()
@@ -199,13 +193,13 @@ def _check_layers(
     if unknown := sorted(changed - set(layers)):
         raise BadModel(
             f"{folder} changes {unknown[0]}, which is no linear layer below the output layer of model.base; set "
-            f"model.base to the model that the LoRA was trained on, or {_merge(folder)}"
+            f"model.base to the model that the LoRA was trained on, or {_CURE}"
         )
     expected = {path for path in layers if path.rsplit(".", 1)[-1] in targets}
     if lost := sorted(expected - changed):
         raise BadModel(
             f"{folder} changes some layers named {lost[0].rsplit('.', 1)[-1]} but not {lost[0]}, and adapters here "
-            f"change all of a name; {_merge(folder)}"
+            f"change all of a name; {_CURE}"
         )
 
 
@@ -229,7 +223,7 @@ def _check_vocabulary(folder: Path, base: Path) -> None:
     if own is not None and own.get_vocab() != _loaded(base).get_vocab():
         raise BadModel(
             f"{folder} has a tokenizer with another vocabulary than model.base; set model.base to the model that the "
-            f"LoRA was trained on, or {_merge(folder)}"
+            f"LoRA was trained on, or {_CURE}"
         )
 
 

@@ -196,8 +196,8 @@ def _running(workspace: Workspace, prepared: _Prepared, reopen: bool) -> Running
         if rounds.inputs(workspace).base.imported == prepared.digest:
             return opening.start(workspace, prepared.overrides)
         raise BadWorkspace(
-            f"round 0 is open in {workspace.root} and does not import this model; finish it with `rounds round`, or "
-            "discard it and import the model with `--reopen`"
+            f"round 0 is open in {workspace.root} and does not import this model; discard it and import the model "
+            "with `--reopen`, or finish it first"
         )
     _refuse_later(workspace)
     if is_open:

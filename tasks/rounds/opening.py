@@ -54,6 +54,8 @@ def start(
     if records.unfinished(workspace):
         opened = resume(workspace, overrides)
         with _reconciled(workspace) as registry:
+            if opened.base:
+                imported_model.provide(workspace, registry, opened.base)
             return RunningRound(opened, registry, execute)
     request = checked(workspace, overrides)
     with _reconciled(workspace) as registry:

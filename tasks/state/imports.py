@@ -18,8 +18,8 @@ def adapter(workspace: Workspace, base: Base) -> Path | None:
         return None
     if not present(workspace, base):
         raise BadModel(
-            f"the imported adapter {workspace.imported(str(base.imported))} is missing or was changed; open the round "
-            "again with `rounds round --reopen`, which fetches it from the registry, or restore it from a backup"
+            f"the imported adapter {workspace.imported(str(base.imported))} is missing or was changed; restore it "
+            "from a backup, or start the round again, which fetches it from the registry"
         )
     return workspace.imported(str(base.imported))
 

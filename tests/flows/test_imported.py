@@ -148,6 +148,7 @@ def test_gc_keeps_the_base_that_a_version_names(followed: Workspace, rounds: Rou
     assert workspace.base(kept.digest).is_dir()
 
 
+@cures("tasks.rounds.imported_model.provide: rounds rebase")
 def test_a_backup_has_base_and_import(followed: Workspace, rounds: Rounds, tmp_path: Path) -> None:
     saved_to, restored = tmp_path / "saved", tmp_path / "restored"
     assert rounds("backup", saved_to, "-w", followed.root).code == 0
@@ -159,10 +160,13 @@ def test_a_backup_has_base_and_import(followed: Workspace, rounds: Rounds, tmp_p
     assert diagnoses("bases", again) == []
     shutil.rmtree(again.imported(str(base.imported)))
     assert [found.severity for found in diagnoses("bases", again)] == ["warning"]
-    with pytest.raises(BadModel, match="--reopen"):
+    with pytest.raises(BadModel, match=str(base.imported)):
         imports.adapter(again, base)
     imported_model.provide(again, Registry(restored), base)  # from the registry
     assert imports.present(again, base)
+    with pytest.raises(BadModel) as refused:
+        imported_model.provide(again, Registry(restored), base.model_copy(update={"imported": "0" * 64}))
+    assert rounds(*words(str(refused.value), "rounds rebase")[1:], "-w", restored).code == 0
 
 
 def test_an_import_killed_in_a_step_goes_on(workspace: Workspace, sources: Path) -> None:
@@ -193,7 +197,6 @@ def _same(result: ImportedModel, before: records.RoundRecord) -> bool:
 
 @cures(
     "tasks.rounds.importing._running: --reopen",
-    "tasks.rounds.importing._running: rounds round",
     "tasks.rounds.importing._refuse_later: rounds import FOLDER -w NEW",
 )
 def test_an_open_round_and_a_champion_are_in_the_way(
@@ -203,7 +206,7 @@ def test_an_open_round_and_a_champion_are_in_the_way(
     opening.start(workspace, [f"model.base={sources / 'base'}"])(collect)
     refused = rounds("import", sources / "base", "-w", workspace.root)
     assert refused.code == 2
-    assert "`rounds round" in refused.err
+    assert "`--reopen`" in refused.err
     assert rounds_state.inputs(workspace).base.imported is None
     done = rounds("import", sources / "base", "--name", "whole", "--reopen", "-w", workspace.root)
     assert done.code == 0, done.err
@@ -220,7 +223,6 @@ def _new(root: Path) -> Workspace:
     return at(root)
 
 
-@cures("cli.import_._options: -S …", "tasks.rounds.importing._check_settings: -S model.adapter=…")
 def test_a_whole_model_is_the_base_and_version_1(
     workspace: Workspace, sources: Path, rounds: Rounds, tmp_path: Path
 ) -> None:
@@ -241,7 +243,7 @@ def test_a_whole_model_is_the_base_and_version_1(
 @cures(
     "tasks.rounds.importing._lora: rounds base fetch SOURCE",
     "tasks.rounds.importing._check_base: --same-base",
-    "tasks.rounds.importing._check_settings: -S model.adapter=…",
+    "tasks.rounds.importing._check_settings: -S 'model.adapter=…'",
 )
 def test_a_lora_needs_its_base_and_its_settings(
     workspace: Workspace, sources: Path, rounds: Rounds, tmp_path: Path
