@@ -29,8 +29,8 @@ def lineage(
         typer.Argument(
             metavar="WHAT",
             help="What to trace: a version (policy@champion, policy/3), a round by number or key, a run id, a commit, "
-            "the hash of data or weights (six digits or more), or an annotator. If a name is several of these, put its "
-            "kind before it: round:3, annotator:anna.",
+            "the hash of data, weights or a base model (six digits or more), or an annotator. If a name is several of "
+            "these, put its kind before it: round:3, annotator:anna.",
         ),
     ],
     json: Json = False,
@@ -96,6 +96,8 @@ def _version(version: "RegisteredVersion") -> str:
     marks += [f"with reward/{version.reward_version}"] if version.reward_version is not None else []
     marks += [_incident(incident) for incident in version.incidents or ()]
     marks += [f"rolled back: {version.rolled_back}"] if version.rolled_back is not None else []
+    if version.base is not None:
+        marks.append(f"{'adapter of the base' if version.adapter else 'from the base'} {version.base[:16]}…")
     return f"{version.version}  {version.digest[:16]}…  {'; '.join(marks)}".rstrip()
 
 

@@ -62,15 +62,21 @@ def read(folder: Path) -> AdapterFacts:
     Raises:
         BadModel: it is damaged, or of a newer version.
     """
+    return parsed(read_json(folder / FILE), str(folder / FILE))
+
+
+def parsed(values: Any, origin: str) -> AdapterFacts:
+    """The same for the content of `adapter.json`; `origin` names it in errors.
+
+    Raises:
+        BadModel: see `read`.
+    """
     try:
-        values = read_json(folder / FILE)
         if values["form"] != FORM:
-            raise BadModel(
-                f"{folder / FILE} has the form {values['form']}, which a newer version wrote; install that version"
-            )
+            raise BadModel(f"{origin} has the form {values['form']}, which a newer version wrote; install that version")
         return AdapterFacts(values["rank"], values["alpha"], tuple(values["targets"]), values["base"])
     except (KeyError, TypeError) as error:
-        raise BadModel(f"{folder / FILE} is damaged: {error!r}; copy the version again") from error
+        raise BadModel(f"{origin} is damaged: {error!r}; copy the version again") from error
 
 
 def read_tensors(folder: Path) -> dict[str, Tensor]:

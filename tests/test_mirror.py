@@ -16,6 +16,9 @@ BY_WHAT_THEY_RUN = ("cli", "flows")
 ELSEWHERE = {
     "tasks/state/loading.py": "flows/test_base_models.py",
     "models/shared_base.py": "models/test_adapters.py",
+    "tasks/rounds/imported_model.py": "flows/test_imported.py",
+    "tasks/rounds/importing.py": "flows/test_imported.py",
+    "tasks/state/imports.py": "flows/test_imported.py",
     "tasks/rounds/exporting.py": "flows/test_base_models.py",
     "tasks/rounds/rebasing.py": "flows/test_base_models.py",
     "tasks/rounds/version_files.py": "flows/test_base_models.py",

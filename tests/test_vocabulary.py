@@ -21,6 +21,7 @@ VERBS = {
     "adopt": "adoption",
     "approve": "approval",
     "export": "exporting",
+    "import": "importing",
     "promote": "promotion",
     "rebase": "rebasing",
     "restore": "restoring",

@@ -54,7 +54,8 @@ def decision(record: RoundRecord) -> str:
     champion = record.inputs.champion
     now = f"Policy version {record.version}"
     if champion is None:
-        return f"{now}, the SFT model, is the first champion."
+        origin = "the imported model" if record.inputs.base.imported else "the SFT model"
+        return f"{now}, {origin}, is the first champion."
     verb = "replaces" if record.verdict.result == "promote" else "is registered, but does not replace"
     return f"{now} {verb} version {champion.version}."
 

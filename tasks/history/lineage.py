@@ -14,6 +14,7 @@ from tasks.registry import consistency
 from tasks.registry import incidents as log
 from tasks.registry.alias import Registry
 from tasks.registry.archive import FEEDBACK_PURGED, Archive, PastRound, StepOutput, matches_prefix
+from tasks.registry.bases import ADAPTER_TAG, DIGEST_TAG
 from tasks.registry.consistency import Disagreement
 from tasks.registry.incidents import Incident
 from tasks.registry.versions import CHAMPION, ModelVersion
@@ -96,10 +97,15 @@ class RegisteredVersion(NamedTuple):
     reward_version: str | None
     rolled_back: str | None
     """The reason of the rollback, if it was rolled back."""
+    base: str | None = None
+    """Digest of the base model that its round started from; None for a new model."""
+    adapter: bool = False
+    """Whether it is an adapter of its base, so that it cannot be loaded without it."""
 
     def to_json(self) -> Json:
         """As plain values; fields that do not apply are left out."""
-        values = {name: value for name, value in self._asdict().items() if value is not None}
+        left_out = {"adapter"} if self.base is None else set()
+        values = {name: value for name, value in self._asdict().items() if value is not None and name not in left_out}
         return (
             values
             if self.incidents is None
@@ -198,8 +204,8 @@ def lineage(history: History, query: str) -> Lineage:
 
     Args:
         history: see `survey`.
-        query: `policy@champion`, `policy/3`, a round's number or key, a run id, the hash of data or weights, a git
-            commit, an annotator; hexadecimal names by at least their first six digits.
+        query: `policy@champion`, `policy/3`, a round's number or key, a run id, the hash of data, weights or a base
+            model, a git commit, an annotator; hexadecimal names by at least their first six digits.
 
     Raises:
         NotFound: nothing has that name.
@@ -242,7 +248,11 @@ def _of_data(history: History, name: str) -> set[str]:
     written = {
         past.run_id for past in history.rounds if any(matches_prefix(output.md5, name) for output in past.outputs)
     }
-    return written | {version.run_id for version in history.versions if matches_prefix(version.digest, name)}
+    return written | {
+        version.run_id
+        for version in history.versions
+        if matches_prefix(version.digest, name) or matches_prefix(version.tags.get(DIGEST_TAG, ""), name)
+    }
 
 
 def _of_commit(history: History, name: str) -> set[str]:
@@ -308,6 +318,8 @@ def _version(history: History, version: ModelVersion) -> RegisteredVersion:
         else None,
         reward_version=history.reward_of(version) if is_policy else None,
         rolled_back=history.rollback_of(version) if is_policy else None,
+        base=version.tags.get(DIGEST_TAG),
+        adapter=ADAPTER_TAG in version.tags,
     )
 
 

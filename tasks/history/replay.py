@@ -20,7 +20,7 @@ from tasks import steps as round_steps
 from tasks.registry.archive import FEEDBACK_PURGED, VOTES_PURGED, Archive, PastRound, SavedFiles
 from tasks.registry.bases import BaseVersions
 from tasks.registry.versions import ModelVersion, VersionStore
-from tasks.rounds import fetching
+from tasks.rounds import fetching, imported_model
 from tasks.rounds.running import SHOW
 from tasks.state import bases
 from tasks.state import round as rounds
@@ -97,6 +97,7 @@ def replay(
             remotes = _remotes(workspace if workspace.root.exists() else target, past, saved, remote)
         _fetch_champion(store, target)
         _fetch_bases(workspace, target, archive.line)
+        imported_model.provide(target, store, rounds.inputs(target).base)
         steps = [step for step in (*LEARNING, *(JUDGING if judge else ())) if step in recorded]
         DataGraph(target.root).fetch(_wanted(target, recorded, steps), remotes)
     _run(target, steps)

@@ -19,6 +19,10 @@ from tasks.tools import tracking
 DIGEST_TAG = "base_digest"
 """Tag of a version of `policy` or `reward`: the digest of the base model that its round started from."""
 
+ADAPTER_TAG = "adapter"
+"""Tag of a version that is an adapter: its rank, alpha and targets, as JSON. The first adapters were registered without
+it."""
+
 NAMES_TAG = "base_names"
 """Tag of a version of `base`: its names, separated by spaces."""
 

@@ -153,6 +153,24 @@ class VersionStore(LineStore):
             _check_digest(version, known, digest(draft))
         return into
 
+    def file(self, version: ModelVersion, name: str) -> bytes | None:
+        """The content of one small file of a version, which is not verified; None if the version has no such file.
+
+        Raises:
+            BadModel: the stored files are missing.
+        """
+        folder = self._local_folder(version)
+        if folder is not None and folder.is_dir():
+            return (folder / name).read_bytes() if (folder / name).is_file() else None
+        from mlflow.artifacts import list_artifacts
+
+        source = self._source(version)
+        listed = list_artifacts(artifact_uri=source, tracking_uri=tracking.uri(self.root))
+        if name not in {Path(entry.path).name for entry in listed}:
+            return None
+        with TemporaryDirectory(prefix=".rounds-") as into:
+            return self._downloaded(version, f"{source}/{name}", Path(into)).read_bytes()
+
     def has_local_files(self, version: ModelVersion) -> bool:
         """Whether the version's files are at a path of this machine, or should be."""
         return self._local_folder(version) is not None
@@ -238,10 +256,12 @@ class VersionStore(LineStore):
         return model_id
 
     def _download(self, version: ModelVersion, beside: Path) -> Path:
+        return self._downloaded(version, self._source(version), beside)
+
+    def _downloaded(self, version: ModelVersion, source: str, beside: Path) -> Path:
         from mlflow.artifacts import download_artifacts
         from mlflow.exceptions import MlflowException
 
-        source = self._source(version)
         try:
             path = download_artifacts(artifact_uri=source, dst_path=str(beside), tracking_uri=tracking.uri(self.root))
         except (MlflowException, OSError) as error:

@@ -13,7 +13,7 @@ from tasks.people import approval, ballots
 from tasks.registry import promotion
 from tasks.registry.bases import DIGEST_TAG, BaseVersions
 from tasks.registry.versions import ModelVersion
-from tasks.rounds import continuity
+from tasks.rounds import continuity, imported_model
 from tasks.rounds.running import RunningRound
 from tasks.state import bases, records
 from tasks.state import round as rounds
@@ -31,7 +31,7 @@ TEMPLATE = "chat_template.jinja"
 
 
 def bootstrap(running: RunningRound) -> RoundRecord:
-    """Register the SFT model as version 1 and make it champion, without a comparison: there is no earlier champion.
+    """Register the SFT model, or the imported model, as version 1 and make it champion: there is no earlier champion.
 
     Raises:
         RoundsError: data, run or registry could not be written; says what continues the round.
@@ -43,7 +43,8 @@ def bootstrap(running: RunningRound) -> RoundRecord:
         _keep_base(running)
         version = _register(running, "policy", "sft", numbers, {"bootstrap": "true"})
         _keep_cards(running, [version], numbers, None)
-        running.registry.promote(version.version, None, "the first model of this workspace", "rounds", kind="bootstrap")
+        reason = imported_model.reason(running.round.base) or "the first model of this workspace"
+        running.registry.promote(version.version, None, reason, "rounds", kind="bootstrap")
         return _finish(running, [version], Verdict(bootstrap=True), numbers)
 
 
@@ -102,6 +103,7 @@ def _register(
         **_origin(running),
         **_digests(workspace, folder),
         **_base_digest(running),
+        **imported_model.tags(running.round.base),
         **continuity.tags(folder),
         **tags,
     }

@@ -10,19 +10,16 @@ from collections.abc import Iterator, Mapping
 from pathlib import Path
 from typing import Any, NamedTuple
 
-from core.errors import BadParams
+from core.errors import BadModel, BadParams
 from models import adapters
 from models.adapters import AdapterFacts
 from models.policy import ModelSettings
-from tasks.registry.bases import DIGEST_TAG
-from tasks.registry.versions import ModelVersion
+from tasks.registry.bases import ADAPTER_TAG, DIGEST_TAG
+from tasks.registry.versions import ModelVersion, VersionStore
 from tasks.state import bases
 from tasks.state.bases import SCRATCH, BaseRecord
 from tasks.state.inputs import Base
 from tasks.state.workspace import Workspace
-
-ADAPTER_TAG = "adapter"
-"""Tag of a version that is an adapter: its rank, alpha and targets, as JSON."""
 
 
 class Made(NamedTuple):
@@ -57,10 +54,27 @@ def of_files(folder: Path, tags: Mapping[str, str]) -> Made:
     return Made(facts.base, _shape(facts))
 
 
+def of_version(store: VersionStore, version: ModelVersion) -> Made | None:
+    """The same for a registered version, for a forecast: its weights are not fetched. None if a tag was edited.
+
+    Raises:
+        BadModel: its `adapter.json` is damaged, or its files are missing.
+    """
+    if ADAPTER_TAG in version.tags:
+        return of_tags(version.tags)
+    content = store.file(version, adapters.FILE)  # an adapter may be older than the tag
+    if content is None:
+        return Made(version.tags.get(DIGEST_TAG), None)
+    origin = f"{adapters.FILE} of {version.name} version {version.version}"
+    try:
+        facts = adapters.parsed(json.loads(content), origin)
+    except ValueError as error:
+        raise BadModel(f"{origin} is damaged: {error}; restore the artifact store from a backup") from error
+    return Made(facts.base, _shape(facts))
+
+
 def of_tags(tags: Mapping[str, str]) -> Made | None:
-    """The same by the tags of a version alone, for a forecast: its files need not be here. None if a tag was edited."""
-    if ADAPTER_TAG not in tags:
-        return Made(tags.get(DIGEST_TAG), None)
+    """The same by the tags of an adapter alone; None if a tag was edited."""
     try:
         shape = json.loads(tags[ADAPTER_TAG])
         return Made(tags.get(DIGEST_TAG), {name: shape[name] for name in ("rank", "alpha", "targets")})
@@ -92,14 +106,21 @@ def check(workspace: Workspace, model: ModelSettings, base: Base, champion: Mode
     )
 
 
+def written(adapter: Mapping[str, Any] | None) -> str:
+    """An adapter's settings as they are written on the command line."""
+    if adapter is None:
+        return "null"
+    return "{" + ", ".join(f"{name}: {_text(value)}" for name, value in adapter.items()) + "}"
+
+
 def _differences(workspace: Workspace, model: ModelSettings, base: Base, made: Made) -> Iterator[_Difference]:
     known = base.digest == SCRATCH or bases.is_digest(base.digest)
     if known and made.base and made.base != base.digest:
         yield _Difference("model.base", _label(workspace, made.base), _named(base))
     if model.adapter is None or made.adapter is None:
         if model.adapter or made.adapter:
-            own = _written(model.adapter.model_dump() if model.adapter else None)
-            yield _Difference("model.adapter", _written(made.adapter), own)
+            own = written(model.adapter.model_dump() if model.adapter else None)
+            yield _Difference("model.adapter", written(made.adapter), own)
         return
     folder = workspace.base(base.digest)
     own_targets = adapters.targets_in(folder, model.adapter) if folder.is_dir() else None
@@ -127,13 +148,6 @@ def _label(workspace: Workspace, digest: str) -> str:
 
 def _named(base: Base) -> str:
     return base.name if base.digest in (SCRATCH, base.name) else f"{base.name} ({base.digest[:12]})"
-
-
-def _written(adapter: Mapping[str, Any] | None) -> str:
-    """An adapter's settings as they are written on the command line."""
-    if adapter is None:
-        return "null"
-    return "{" + ", ".join(f"{name}: {_text(value)}" for name, value in adapter.items()) + "}"
 
 
 def _text(value: Any) -> str:

@@ -17,7 +17,7 @@ from models.policy import check_adapter, check_base
 from tasks.registry import audit, consistency, reference, signing
 from tasks.registry.alias import ModelVersion, Registry
 from tasks.registry.ledger import DROP, ledger
-from tasks.rounds import base, continuity, fit, foresight
+from tasks.rounds import base, continuity, fit, foresight, imported_model
 from tasks.rounds.params import RoundSettings
 from tasks.rounds.request import Request, parsed, read_request
 from tasks.rounds.running import Execute, RunningRound
@@ -32,10 +32,18 @@ from tasks.tools import git, lines, traces, tracking
 from tasks.tools.versioning import DataGraph
 
 
-def start(workspace: Workspace, overrides: Sequence[str], execute: Execute = run) -> RunningRound:
+def start(
+    workspace: Workspace, overrides: Sequence[str], execute: Execute = run, imported: str | None = None
+) -> RunningRound:
     """Continue the unfinished round, or open a new one.
 
     A request that cannot be used is refused before the registry is touched.
+
+    Args:
+        workspace: the workspace.
+        overrides: knobs of a new round.
+        execute: runs the steps.
+        imported: for round 0, what its SFT model is; see `tasks.state.inputs.Base`.
 
     Raises:
         NoTracking: MLflow does not answer.
@@ -46,10 +54,12 @@ def start(workspace: Workspace, overrides: Sequence[str], execute: Execute = run
     if records.unfinished(workspace):
         opened = resume(workspace, overrides)
         with _reconciled(workspace) as registry:
+            if opened.base:
+                imported_model.provide(workspace, registry, opened.base)
             return RunningRound(opened, registry, execute)
     request = checked(workspace, overrides)
     with _reconciled(workspace) as registry:
-        return RunningRound(_freeze(workspace, request, registry), registry, execute)
+        return RunningRound(_freeze(workspace, request, registry, imported), registry, execute)
 
 
 @contextmanager
@@ -148,7 +158,7 @@ def _check_model(workspace: Workspace, params: RoundSettings) -> None:
     fit.check(located, fit.estimate(located, machine()))
 
 
-def _freeze(workspace: Workspace, request: Request, registry: Registry) -> Round:
+def _freeze(workspace: Workspace, request: Request, registry: Registry, imported: str | None = None) -> Round:
     params = request.params
     identity.made(workspace)
     graph.renew(workspace)
@@ -159,11 +169,13 @@ def _freeze(workspace: Workspace, request: Request, registry: Registry) -> Round
         champion = champion._replace(digest=registry.trust.known(champion).digest)
     _check_model(workspace, params)
     _keep_previous(workspace, registry, champion)
-    started = base.settled(workspace, params.model.base)
+    started = base.settled(workspace, params.model.base).model_copy(update={"imported": imported})
     if champion:
         base.provide_for(workspace, registry.line, workspace.champion)
         made = continuity.of_files(workspace.champion, champion.tags)
         continuity.check(workspace, params.model, started, champion, made)
+        started = imported_model.continued(workspace, started, champion, made)
+        imported_model.provide(workspace, registry, started)
     inputs = frozen(workspace, params, number, champion, feedback_database.claim(workspace, number), started)
     shutil.rmtree(workspace.training, ignore_errors=True)
     text = inputs.to_yaml()

@@ -15,7 +15,7 @@ from tasks.people.pending import pending
 from tasks.registry import consistency
 from tasks.registry.alias import Registry
 from tasks.registry.consistency import Disagreement
-from tasks.rounds import base, continuity, fit, foresight, opening
+from tasks.rounds import base, continuity, fit, foresight, imported_model, opening
 from tasks.rounds.fit import Fit
 from tasks.rounds.params import RoundSettings
 from tasks.rounds.request import answered
@@ -115,8 +115,9 @@ def _planned(workspace: Workspace, overrides: Sequence[str], new: bool, registry
     opening.check(workspace, params)
     number = opening.next_number(workspace, registry)
     claim, started = feedback_database.claimable(workspace, number), base.foreseen(workspace, params.model.base)
-    if champion and (made := continuity.of_tags(champion.tags)):
+    if champion and (made := continuity.of_version(registry, champion)):
         continuity.check(workspace, params.model, started, champion, made)
+        started = imported_model.continued(workspace, started, champion, made)
     inputs = opening.frozen(workspace, params, number, champion, claim, started)
     why = ["--new was given"] if unchanged else _reasons(workspace, inputs, last)
     learns = foresight.foresee(workspace, params).lines()

@@ -75,7 +75,7 @@ def parsed(workspace: Workspace, values: Mapping[str, Any], overrides: Sequence[
 def answered(workspace: Workspace, overrides: Sequence[str]) -> RoundRecord | None:
     """The last round's record if knobs, code and sources have not changed since, and no feedback waits; else None.
 
-    None as well if a round is unfinished. A round of other code never answers a request.
+    None as well if a round is unfinished, or only a model was imported. A round of other code never answers a request.
 
     Raises:
         BadParams: a knob does not exist, or its value is invalid.
@@ -83,6 +83,8 @@ def answered(workspace: Workspace, overrides: Sequence[str]) -> RoundRecord | No
     """
     last = records.last(workspace)
     if last is None or records.unfinished(workspace) or waiting(workspace):
+        return None
+    if last.number == 0 and last.inputs.base.imported:  # the round after an import is still to come
         return None
     if feedback_database.waiting(workspace) or last.inputs.forgotten != tombstones.forgotten(workspace):
         return None

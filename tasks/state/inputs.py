@@ -29,6 +29,15 @@ class Base(Value):
     digest: str
     """Digest of its content, see `tasks.state.bases`; `scratch` for a new model. Earlier releases wrote the model id of
     the hub, or the SHA-256 of a whole folder."""
+    imported: str | None = None
+    """What `rounds import` made the SFT model of the rounds: the digest of the base itself, or of an adapter in
+    `data/imported`; None if the SFT model is trained on demonstrations."""
+
+    @model_serializer(mode="wrap")
+    def _without_unset(self, serialise: SerializerFunctionWrapHandler) -> Json:
+        """A round without an import has the key that it had before there were imports."""
+        fields: Json = serialise(self)
+        return {name: value for name, value in fields.items() if name != "imported" or value is not None}
 
 
 class Inputs(Value):

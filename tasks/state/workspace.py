@@ -189,6 +189,10 @@ class Workspace:
         """Lock file: held while a base model is stored or removed."""
         return self.bases / ".lock"
 
+    def imported(self, digest: str) -> Path:
+        """The folder of an adapter that was imported as the first version of the policy."""
+        return self.data / "imported" / digest
+
     @property
     def preferences(self) -> Path:
         """train, judge and holdout pairs, split by prompt group."""

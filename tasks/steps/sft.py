@@ -7,7 +7,7 @@ from models import sft as finetuning
 from models import tokenizer as tokenizers
 from models.policy import ModelSettings, Policy, build
 from models.sft import SFTSettings
-from tasks.state import loading, model
+from tasks.state import imports, loading, model
 from tasks.state.reports import StepReport
 from tasks.state.round import Round, seeded
 from tasks.state.steplog import StepLog
@@ -26,13 +26,16 @@ def sft(round: Round, log: StepLog) -> None:
     Seeded by `params.seed`, not by the round: the same demonstrations give the same model in every round. A new
     model from scratch keeps the champion's tokenizer even if the demonstrations have changed: the policy starts from
     the champion, and all models of a round must share one tokenizer. Every champion has the tokenizer of the first SFT
-    model, so DVC need not know the champion as an input of this step.
+    model, so DVC need not know the champion as an input of this step. An imported model is the SFT model as it is, in
+    every round that continues it.
 
     Raises:
         BadFeedback: the base model is new (`scratch`) and there are no demonstrations.
     """
     base, knobs = model.settings(round), round.knobs("sft", SFTSettings)
     demonstrations = load(table(round.workspace.demonstrations, "train"))
+    if round.base and round.base.imported:
+        demonstrations = demonstrations.select([])
     if base.base == "scratch" and len(demonstrations) == 0:
         raise BadFeedback(NO_DEMONSTRATIONS)
     with log.learning():
@@ -43,7 +46,9 @@ def sft(round: Round, log: StepLog) -> None:
 
 
 def _start(round: Round, base: ModelSettings, demonstrations: Dataset) -> Policy:
-    """The base model, or an adapter of it that changes nothing yet."""
+    """The base model, an adapter of it that changes nothing yet, or the imported adapter."""
+    if round.base and (imported := imports.adapter(round.workspace, round.base)):
+        return loading.of_round(round).policy(imported)
     seed = seeded(round.sft_salt, "base")
     if base.adapter and round.base:
         return loading.of_round(round).new_adapter(round.base.digest, base.adapter, "sft", seed)

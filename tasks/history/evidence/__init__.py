@@ -21,8 +21,10 @@ from tasks.registry import audit
 from tasks.registry.alias import Registry
 from tasks.registry.archive import SAVED, Archive
 from tasks.registry.audit import AuditEntry
+from tasks.registry.bases import DIGEST_TAG
 from tasks.registry.incidents import CLOSED, NOTED, OPENED
 from tasks.registry.versions import CHAMPION, ModelVersion
+from tasks.state import bases
 from tasks.state.line import ModelLine
 from tasks.state.workspace import Workspace
 
@@ -98,6 +100,7 @@ def collect_evidence(
         "registry.json": _json(
             version._asdict()
             | {"created": version.created.isoformat(), "tags": dict(version.tags), "known_digest": known._asdict()}
+            | _base(workspace, version)
         ),
         **_moves(archive, version),
         **_logged(workspace.audit, version),
@@ -139,6 +142,13 @@ def _cards(archive: Archive, version: ModelVersion) -> dict[str, bytes]:
         "data-card.md": "data-card.md",
     }
     return {names[name]: content for name, content in files.items() if name in names}
+
+
+def _base(workspace: Workspace, version: ModelVersion) -> dict[str, Any]:
+    """The record of the version's base model, with the SHA-256 of each file, if the workspace has the base."""
+    digest = version.tags.get(DIGEST_TAG)
+    record = bases.find(workspace, digest) if digest else None
+    return {"base": record.to_json()} if record else {}
 
 
 def _saved(archive: Archive, version: ModelVersion) -> dict[str, bytes]:

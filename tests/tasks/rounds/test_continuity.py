@@ -1,17 +1,18 @@
 """A round that does not continue the champion is refused."""
 
+import json
 from datetime import UTC, datetime
 from pathlib import Path
 
 import pytest
 
-from core.errors import BadParams
+from core.errors import BadModel, BadParams
 from models.adapters import AdapterSettings
 from models.policy import ModelSettings
-from tasks.registry.bases import DIGEST_TAG
-from tasks.registry.versions import ModelVersion
+from tasks.registry.bases import ADAPTER_TAG, DIGEST_TAG
+from tasks.registry.versions import ModelVersion, VersionStore
 from tasks.rounds import continuity
-from tasks.rounds.continuity import ADAPTER_TAG, Made
+from tasks.rounds.continuity import Made
 from tasks.rounds.fetching import fetch
 from tasks.state import bases
 from tasks.state.bases import BaseRecord, Merged
@@ -98,10 +99,32 @@ def test_a_base_that_was_made_from_this_champion_goes_on(workspace: Workspace, t
     check(workspace, record, made(OTHER), None)
 
 
-def test_the_tags_of_a_version_tell_how_it_was_made() -> None:
-    shape = made(OTHER)
+def test_the_tags_of_a_version_tell_how_it_was_made(workspace: Workspace) -> None:
+    shape, store = made(OTHER), VersionStore(workspace.root)
     tags = {DIGEST_TAG: OTHER, ADAPTER_TAG: '{"rank": 2, "alpha": 16.0, "targets": ' + str(ALL).replace("'", '"') + "}"}
     assert continuity.of_tags(tags) == shape
-    assert continuity.of_tags({}) == Made(None, None)
+    assert continuity.of_version(store, champion()._replace(tags=tags)) == shape
     for edited in ("", "[]", "7", '{"rank": 2}'):
         assert continuity.of_tags({ADAPTER_TAG: edited}) is None
+
+
+class Files(VersionStore):
+    """A registry that has one file of every version, or none."""
+
+    def __init__(self, root: Path, content: bytes | None) -> None:
+        super().__init__(root)
+        self._content = content
+
+    def file(self, version: ModelVersion, name: str) -> bytes | None:
+        """The content, if `adapter.json` is asked for."""
+        return self._content if name == "adapter.json" else None
+
+
+def test_an_adapter_from_before_the_tag_is_known_by_its_file(workspace: Workspace) -> None:
+    version = champion()._replace(tags={DIGEST_TAG: OTHER})
+    content = json.dumps({"form": 1, "rank": 2, "alpha": 16.0, "targets": ALL, "base": OTHER}).encode()
+    assert continuity.of_version(Files(workspace.root, content), version) == made(OTHER)
+    assert continuity.of_version(Files(workspace.root, None), version) == Made(OTHER, None)
+    for damaged in (b"{", b"{}", b"7"):
+        with pytest.raises(BadModel, match=r"adapter\.json of policy version 3"):
+            continuity.of_version(Files(workspace.root, damaged), version)

@@ -31,6 +31,8 @@ OTHERS = {
     "tasks/pages/cards/content.py": "templates beside the code",
     "tasks/state/choosing.py": "the files that a folder of any kind may have",
     "tasks/registry/archive.py": "files of a run in MLflow",
+    "tasks/rounds/imported_model.py": "files of a temporary folder",
+    "tasks/rounds/importing.py": "files of a draft, which is removed",
     "tasks/rounds/rebasing.py": "files of a draft, which is removed",
     "tasks/rounds/version_files.py": "files of a temporary folder",
     "tasks/rounds/fetching.py": "files of a draft, which is removed",
