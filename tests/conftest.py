@@ -15,7 +15,7 @@ from tasks.state.workspace import Workspace
 from tests.commands import CommandResult, Rounds
 from tests.profile import HOLD, PROMOTE, TINY
 from tests.teams import Team
-from tests.workspaces import Furnish, made_once, moved
+from tests.workspaces import Furnish, changed_at, made_once, moved
 
 FOREIGN = (
     "MLFLOW_TRACKING_URI",
@@ -147,6 +147,17 @@ def followed(
         rlhf_round([*TINY, HOLD], str(moved(finished, root).root))
 
     return made_once("followed", make, tmp_path_factory)
+
+
+@pytest.fixture(autouse=True)
+def shared_workspaces_unchanged(request: pytest.FixtureRequest) -> Iterator[None]:
+    """A test that changes a workspace which others read fails, and not one of the others."""
+    shared: list[Workspace] = [
+        request.getfixturevalue(name) for name in ("finished", "followed") if name in request.fixturenames
+    ]
+    before = [changed_at(workspace) for workspace in shared]
+    yield
+    assert [changed_at(workspace) for workspace in shared] == before
 
 
 @pytest.fixture

@@ -70,6 +70,16 @@ def moved(workspace: Workspace, root: Path) -> Workspace:
     return Workspace(root)
 
 
+def changed_at(workspace: Workspace) -> dict[str, tuple[int, int]]:
+    """When each file in data/, dvc.lock and params.yaml was last written, and its size; locks are no content."""
+    files = [workspace.recorded, workspace.params, *workspace.data.rglob("*")]
+    return {
+        workspace.name(file): (file.stat().st_mtime_ns, file.stat().st_size)
+        for file in files
+        if file.is_file() and file.suffix != ".lock"
+    }
+
+
 def unpacked(archive: Path, root: Path) -> Workspace:
     """The workspace in an archive."""
     shutil.unpack_archive(archive, root)
