@@ -135,7 +135,7 @@ def end_with(model: PreTrainedModel, end: int, probability: float) -> None:
     One element is equal in all embeddings, and so nearly constant in the hidden states; that of `end` is larger.
     """
     embeddings = model.get_input_embeddings().weight
-    embeddings[:, 0] = 0.1
+    embeddings[:, 0] = 1.0
     ids = torch.randint(end + 1, len(embeddings), (8, PROMPT + ANSWER), generator=generator(0))
     hidden = model.base_model(input_ids=ids).last_hidden_state[:, PROMPT:]
     for _ in range(5):  # the logit of `end` is linear in its embedding, its probability is not
