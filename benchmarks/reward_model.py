@@ -75,9 +75,11 @@ class Speed(NamedTuple):
     """K, the answers to each prompt."""
     side: str
     training: float
-    """CPU seconds, without tokenising."""
+    """CPU seconds of all steps."""
     tokenising: float
     """CPU seconds."""
+    normalising: float
+    """CPU seconds of the pass after training that TRL has not: mean and standard deviation of all scores."""
     pairs: int
     """Pairs times epochs."""
     accuracy: float
@@ -111,15 +113,17 @@ def settings(case: Case, answers: int, likelihood: float) -> RewardSettings:
 
 
 def ours(base: Path, rows: Sequence[world.Row], knobs: RewardSettings, holdout: Sequence[world.Row]) -> list[float]:
-    """CPU seconds of tokenising and of training, and the accuracy."""
+    """CPU seconds of training, tokenising and normalising, and the accuracy."""
     policy = Policy.load(base)
     start = time.process_time()
     comparisons.encode(policy.tokenizer, rows, *LIMITS)
     tokenising = time.process_time() - start
     start = time.process_time()
-    model = reward.fit(policy, rows, knobs, world.LIMITS, 0)
-    training = time.process_time() - start - tokenising
-    return [training, tokenising, float((model.margins(holdout) > 0).mean())]
+    steps: list[float] = []
+    model = reward.fit(policy, rows, knobs, world.LIMITS, 0, lambda *_: steps.append(time.process_time()))
+    normalising = time.process_time() - steps[-1]
+    training = steps[-1] - start - tokenising
+    return [training, tokenising, normalising, float((model.margins(holdout) > 0).mean())]
 
 
 def trainer_of(base: Path, data: Dataset, knobs: RewardSettings, batch: int, output: Path) -> Any:
@@ -166,7 +170,7 @@ def theirs(
     tokenising = time.process_time() - start
     start = time.process_time()
     trainer.train()
-    return [time.process_time() - start, tokenising, accuracy(trainer.model.eval(), base, holdout)]
+    return [time.process_time() - start, tokenising, 0.0, accuracy(trainer.model.eval(), base, holdout)]
 
 
 @torch.no_grad()
@@ -194,8 +198,8 @@ def run(shape: str, answers: int, side: str, base: Path, library: Path) -> Speed
             trl_library.find(library)
             train = partial(theirs, batch=knobs.batch * per_prompt(answers), output=Path(output))
         train(base.parent / "tiny", rows[:24], knobs, holdout[:2])
-        training, tokenising, share = train(base, rows, knobs, holdout)
-    return Speed(shape, answers, side, training, tokenising, len(rows) * case.epochs, share)
+        training, tokenising, normalising, share = train(base, rows, knobs, holdout)
+    return Speed(shape, answers, side, training, tokenising, normalising, len(rows) * case.epochs, share)
 
 
 def quiet() -> None:
@@ -258,7 +262,7 @@ def ratios(ours: Sequence[Speed], theirs: Sequence[Speed]) -> list[float]:
 def table(rows: Sequence[Speed]) -> str:
     """Pairs per second as Markdown, medians, with the range of the ratios."""
     heads = ["shape", "K", "side", "pairs / CPU s", "TRL", "ours / TRL", "accuracy", "TRL"]
-    heads += ["tokenising, pairs / CPU s", "TRL"]
+    heads += ["tokenising, pairs / CPU s", "TRL", "normalising, share of training"]
     lines = [f"| {' | '.join(heads)} |", "|---" * len(heads) + "|"]
     for ours, theirs in compared(rows):
         first, times = ours[0], ratios(ours, theirs)
@@ -269,6 +273,7 @@ def table(rows: Sequence[Speed]) -> str:
         cells += [f"{median(row.accuracy for row in side):.3f}" if trained else "–" for side in (ours, theirs)]
         epochs = CASES[first.shape].epochs
         cells += [f"{median(row.pairs / epochs / row.tokenising for row in side):,.0f}" for side in (ours, theirs)]
+        cells.append(f"{median(row.normalising / row.training for row in ours):.0%}")
         lines.append(f"| {' | '.join(cells)} |")
     return "\n".join(lines)
 
