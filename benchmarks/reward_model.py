@@ -22,6 +22,7 @@ from datetime import UTC, datetime
 from functools import partial
 from pathlib import Path
 from statistics import median
+from textwrap import fill
 from typing import Any, NamedTuple
 
 import pyarrow as pa
@@ -303,15 +304,13 @@ def memory_table(rows: Sequence[Held]) -> str:
 def report(speeds: Sequence[Speed], memory: Sequence[Held], facts: str) -> str:
     """The measurements as a page."""
     command = "python -m benchmarks.reward_model --trl FOLDER"
-    about = "Pairs of the embedded world by true utility; the same model, pairs a step, learning rate, schedule and "
-    about += f"epochs on\nboth sides, float32. .3M: {CASES['.3M'].pairs} pairs, {CASES['.3M'].epochs} epochs, after "
-    about += (
-        f"SFT on {DEMONSTRATIONS} demonstrations;\nthe accuracy is that on {HOLDOUT} held-out pairs. 30M: a random "
-    )
-    about += (
-        f"model, {CASES['30M'].pairs} pairs. `ours` is the head alone, as TRL's. With likelihood\nis the default of a "
-    )
-    about += "model from scratch. The ratio is the median, with the smallest and the largest."
+    about = f"""Pairs of the embedded world by true utility; the same model, pairs a step, learning rate, schedule and
+        epochs on both sides, float32. .3M: {CASES[".3M"].pairs} pairs, {CASES[".3M"].epochs} epochs, after SFT on
+        {DEMONSTRATIONS} demonstrations; the accuracy is that on {HOLDOUT} held-out pairs. 30M: a random model,
+        {CASES["30M"].pairs} pairs. `ours` is the head alone, as TRL's; with likelihood is the default of a model from
+        scratch. Tokenising, and the pass that normalises the scores, are not part of pairs / CPU s. A ratio is the
+        median, with the smallest and the largest."""
+    about = fill(" ".join(about.split()), 120)
     held = "Private memory above that before, the pairs being a table on disk. TRL keeps tokenised pairs in files."
     parts = [f"# Reward model beside TRL\n\n{facts};\n`{command}`", about, table(speeds), targets(speeds)]
     return "\n\n".join([*parts, "## Memory of tokenised pairs", held, memory_table(memory)]) + "\n"
