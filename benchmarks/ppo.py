@@ -277,8 +277,14 @@ def ratios(ours: Sequence[Measured], theirs: Sequence[Measured]) -> list[float]:
 
 
 def memory_share(ours: Sequence[Measured], theirs: Sequence[Measured]) -> float:
-    """Peak memory of ours divided by that of TRL, medians."""
-    return median(row.peak for row in ours) / max(median(row.peak for row in theirs), 1)
+    """Peak memory of ours divided by that of TRL, medians; 0 if it was not measured."""
+    return peak_of(ours) / max(peak_of(theirs), 1)
+
+
+def peak_of(rows: Sequence[Measured]) -> float:
+    """The median of the peaks that were measured, in bytes; 0 if none was."""
+    peaks = [row.peak for row in rows if row.peak]
+    return median(peaks) if peaks else 0.0
 
 
 def table(rows: Sequence[Measured]) -> str:
@@ -295,7 +301,7 @@ def table(rows: Sequence[Measured]) -> str:
         cells += [f"{median(row.wall for row in side):.2f}" for side in (ours, theirs)]
         share = memory_share(ours, theirs)
         if share:
-            cells += [f"{median(row.peak for row in side) / 1e6:,.0f}" for side in (ours, theirs)]
+            cells += [f"{peak_of(side) / 1e6:,.0f}" for side in (ours, theirs)]
         cells += [f"{share:.0%}"] if share else ["–"] * 3
         lines.append(f"| {' | '.join(cells)} |")
     return "\n".join(lines)
