@@ -153,7 +153,7 @@ def prompts(config: dict[str, int], count: int) -> list[list[int]]:
     return [torch.randint(8, config["vocab_size"], (length,), generator=noise).tolist() for length in lengths]
 
 
-Train = Callable[[], object]
+Train = Callable[..., object]
 
 
 def ours(folder: Path, case: Case, microbatch: int = Compute().microbatch_tokens) -> Train:
