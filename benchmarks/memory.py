@@ -160,16 +160,28 @@ def _warm_up(way: str, step: str, folder: Path) -> None:
     _run(TINY, step, _prepared(TINY, way, folder))
 
 
-class Peak:
-    """The peak of resident memory inside, above that at the beginning; read every 2 ms.
+def resident() -> int:
+    """Resident bytes of this process, files included: weights that are never written stay pages of their file."""
+    return int(Path("/proc/self/statm").read_text().split()[1]) * os.sysconf("SC_PAGESIZE")
 
-    Pages of files are counted, since those of a model are its weights.
-    """
+
+def private() -> int:
+    """Resident bytes of this process that belong to no file."""
+    _, whole, shared, *_ = Path("/proc/self/statm").read_text().split()
+    return (int(whole) - int(shared)) * os.sysconf("SC_PAGESIZE")
+
+
+class Peak:
+    """The peak of resident memory inside, above that at the beginning; read every 2 ms."""
 
     bytes = 0
 
+    def __init__(self, read: Callable[[], int] = resident) -> None:
+        """What is read: `resident` or `private`."""
+        self._read = read
+
     def __enter__(self) -> "Peak":
-        self._before, self._end = resident(), Event()
+        self._before, self._end = self._read(), Event()
         self._thread = Thread(target=self._watch, daemon=True)
         self._thread.start()
         return self
@@ -180,12 +192,7 @@ class Peak:
 
     def _watch(self) -> None:
         while not self._end.wait(0.002):
-            self.bytes = max(self.bytes, resident() - self._before)
-
-
-def resident() -> int:
-    """Resident bytes of this process."""
-    return int(Path("/proc/self/statm").read_text().split()[1]) * os.sysconf("SC_PAGESIZE")
+            self.bytes = max(self.bytes, self._read() - self._before)
 
 
 def in_child(function: Callable[..., Any], *arguments: Any) -> Any:

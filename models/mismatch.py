@@ -13,7 +13,9 @@ from core.errors import BadModel
 from models.seeding import generator
 
 ROWS = 16
-"""Answers of an iteration that are recomputed."""
+"""Most answers of an iteration that are recomputed."""
+FEWEST, SHARE = 4, 8
+"""One answer in `SHARE` is recomputed, and at least `FEWEST`: a whole forward pass of few answers costs a tenth."""
 
 
 class RolloutMismatch(BadModel):
@@ -44,12 +46,12 @@ class Mismatch(NamedTuple):
 
 
 def rows(count: int, iteration: int, seed: int, size: int = ROWS) -> list[int]:
-    """Indices of the rows to compare, sorted: at most `size` of `count`, others in each iteration.
+    """Indices of the rows to compare, sorted: an eighth of `count`, 4 to `size`, others in each iteration.
 
     A function of the arguments alone: it draws nothing from the generator of training.
     """
     order = torch.randperm(count, generator=generator(seed + iteration))
-    return sorted(order[:size].tolist())
+    return sorted(order[: min(size, max(FEWEST, -(-count // SHARE)))].tolist())
 
 
 def measure(recomputed: Tensor, sampled: Tensor, response: Tensor) -> Mismatch:

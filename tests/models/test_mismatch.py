@@ -54,6 +54,8 @@ def test_above_the_limit_training_stops(dtype: torch.dtype, mismatch: Mismatch, 
 def test_the_rows_change_with_the_iteration_and_not_with_the_call() -> None:
     assert rows(128, 4, 0) == rows(128, 4, 0) != rows(128, 5, 0)
     assert len(set(rows(128, 4, 0))) == 16
+    assert len(rows(40, 0, 0)) == 5
+    assert len(rows(8, 0, 0)) == 4
     assert rows(3, 0, 0) == [0, 1, 2]
 
 
