@@ -99,6 +99,8 @@ SHAPES = {
     "135M": Case(shape(49_152, 576, 30, 1536, 9, 3), 8, epochs=1, iterations=1, microbatch=128, adapters=True),
 }
 TINY = shape(300, 48, 1, 64, 2, 2)
+WHOLE = 16_384
+"""Tokens that are more than a minibatch, which is then not divided."""
 SIDES = ("ours", "TRL", "ours, small microbatches")
 
 
@@ -156,7 +158,7 @@ def prompts(config: dict[str, int], count: int) -> list[list[int]]:
 Train = Callable[..., object]
 
 
-def ours(folder: Path, case: Case, microbatch: int = Compute().microbatch_tokens) -> Train:
+def ours(folder: Path, case: Case, microbatch: int = WHOLE) -> Train:
     """Load all models; what is returned trains them."""
     loader = Loader(lambda digest: folder, Compute("float32", microbatch))
 
@@ -370,9 +372,9 @@ def report(rows: Sequence[Measured], facts: str) -> str:
         "tokens"
         for shape, case in SHAPES.items()
     )
-    about = f"""The same settings on both sides, float32, {MINIBATCHES} minibatches. {sizes}. Else ours has the default
-        of {Compute().microbatch_tokens} tokens, which is more than a minibatch; the size changes results by rounding
-        only, and TRL has none that works with several minibatches. Prompts of 16 to 32 tokens, answers of at most
+    about = f"""The same settings on both sides, float32, {MINIBATCHES} minibatches. {sizes}. Else ours has
+        microbatches of {WHOLE} tokens, which is more than a minibatch; the size changes results by rounding only, and
+        TRL has none that works with several minibatches. Prompts of 16 to 32 tokens, answers of at most
         {ANSWER}; vocabularies of 1,024, 32,000 and 49,152 tokens. With adapters (LoRA, rank {ADAPTER.rank}) TRL has
         three bases in memory: policy with reference, reward model, critic. Its critic has an adapter here, which that
         of its own example has not. A ratio is the median of the pairs, with the smallest and the largest."""

@@ -20,7 +20,7 @@ class Compute(NamedTuple):
     """How a network computes. Only the type changes results by more than rounding."""
 
     dtype: Computed = "float32"
-    microbatch_tokens: int = 16_384
+    microbatch_tokens: int = 2048
     """Tokens in one forward pass, padding included."""
     recompute: bool = False
     """Keep few activations of a forward pass, and compute the others again in the backward pass (gradient

@@ -35,7 +35,7 @@ class ModelSettings(BaseSettings):
     """Type of number to compute in; `auto` chooses the faster one for the processor. Whatever is trained is float32."""
     adapter: AdapterSettings | None = None
     """Train low-rank adapters of one frozen base; null trains all weights. Needs a pretrained base."""
-    microbatch_tokens: int = Field(16_384, ge=1)
+    microbatch_tokens: int = Field(2048, ge=1)
     """Tokens in one forward pass, padding included: lowers memory, and changes no result but by rounding."""
     gradient_checkpointing: bool = False
     """Compute activations again in the backward pass instead of keeping them: less memory, a third more time."""

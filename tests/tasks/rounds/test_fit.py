@@ -52,7 +52,7 @@ def test_compact_memory_is_tried_first_then_smaller_microbatches(base: str) -> N
     assert fit.cure(settings(base), Machine(big, None)) == []
     compact = settings(base, "model.compact_memory=true")
     big = fit.estimate(compact, Machine(GB, None)).largest[1]
-    assert fit.cure(compact, Machine(big - 1, None)) == ["model.microbatch_tokens=8192"]
+    assert fit.cure(compact, Machine(big - 1, None)) == ["model.microbatch_tokens=1024"]
 
 
 def test_where_sampling_needs_most_fewer_rows_are_sampled_together(base: str) -> None:
