@@ -35,11 +35,11 @@ def import_(
 ) -> None:
     """Make a model or a LoRA of your own the first champion, in place of an SFT model. Rounds continue it."""
     from tasks.rounds.importing import check_folder, import_model
-    from tasks.state.choosing import at, current_or_planned
+    from tasks.state.choosing import current
 
     out = console(soft_wrap=True)
+    workspace = current(folder)
     check_folder(source)
-    workspace = at(current_or_planned(folder).root)
     with progress(out):
         result = import_model(workspace, source, overrides or [], name, same_base, reopen)
     out.print(f"Policy version {result.record.version} is champion: {quote(str(source))}, on the base {result.base}.")

@@ -157,7 +157,8 @@ def shared_workspaces_unchanged(request: pytest.FixtureRequest) -> Iterator[None
     ]
     before = [changed_at(workspace) for workspace in shared]
     yield
-    assert [changed_at(workspace) for workspace in shared] == before
+    after = [changed_at(workspace) for workspace in shared]
+    assert [new.items() ^ old.items() for new, old in zip(after, before, strict=True)] == [set() for _ in shared]
 
 
 @pytest.fixture

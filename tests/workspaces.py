@@ -76,7 +76,7 @@ def changed_at(workspace: Workspace) -> dict[str, tuple[int, int]]:
     return {
         workspace.name(file): (file.stat().st_mtime_ns, file.stat().st_size)
         for file in files
-        if file.is_file() and file.suffix != ".lock"
+        if file.is_file() and not file.name.endswith(".lock")
     }
 
 

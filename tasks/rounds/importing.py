@@ -213,6 +213,6 @@ def _refuse_later(workspace: Workspace) -> None:
         champion = registry.champion()
     what = f"policy version {champion.version} as champion" if champion else "registered versions"
     raise BadWorkspace(
-        f"{workspace.root} has {what}, and only the first version can be imported; import the model into a new "
-        "workspace with `rounds import FOLDER -w NEW`"
+        f"{workspace.root} has {what}, and only the first version can be imported; make a new workspace with "
+        "`rounds init NEW`, and import the model there with `rounds import FOLDER -w NEW`"
     )

@@ -21,7 +21,7 @@ def stored(number: int, gain: float, verdict: str, *against: str) -> dict[str, o
 
 
 @pytest.fixture
-def finished(tmp_path: Path) -> Path:
+def seeds(tmp_path: Path) -> Path:
     good = [
         [stored(1, 0.9, "promote"), stored(2, 0.3, "hold", "win_rate")],
         [stored(1, 0.8, "promote"), stored(2, -0.2, "promote")],
@@ -33,8 +33,8 @@ def finished(tmp_path: Path) -> Path:
     return tmp_path
 
 
-def test_the_figures_by_hand(finished: Path) -> None:
-    lines = table(outcomes(finished)).splitlines()
+def test_the_figures_by_hand(seeds: Path) -> None:
+    lines = table(outcomes(seeds)).splitlines()
     # of four promotions, one of seed 1 and the hacked one made things worse
     assert "| promotions that lower the true utility | ≤ 5 % | 2 of 4: 50.0% (15.0% to 85.0%) |" in lines
     # of three candidates that were better under good settings, one was held
@@ -53,20 +53,20 @@ def test_a_round_has_its_code_if_it_was_recorded(tmp_path: Path) -> None:
     assert [outcome.code for outcome in outcomes(tmp_path)] == ["not recorded", "7a4f (commit b4beba4)"]
 
 
-def test_every_candidate_is_a_point(finished: Path) -> None:
-    assert len(plot(outcomes(finished)).axes[0].containers) == 7
+def test_every_candidate_is_a_point(seeds: Path) -> None:
+    assert len(plot(outcomes(seeds)).axes[0].containers) == 7
 
 
-def test_what_is_finished_is_not_run_again(finished: Path) -> None:
+def test_what_is_finished_is_not_run_again(seeds: Path) -> None:
     for fault in FAULTS:
-        write_json(finished / "seed-0" / f"{fault.replace(' ', '-')}.json", [])
-    campaign(finished / "seed-0", 0, 2)  # there is no workspace in which a round could run
-    assert not (finished / "seed-0" / "workspace").exists()
+        write_json(seeds / "seed-0" / f"{fault.replace(' ', '-')}.json", [])
+    campaign(seeds / "seed-0", 0, 2)  # there is no workspace in which a round could run
+    assert not (seeds / "seed-0" / "workspace").exists()
 
 
-def test_another_number_of_rounds_needs_another_folder(finished: Path) -> None:
+def test_another_number_of_rounds_needs_another_folder(seeds: Path) -> None:
     with pytest.raises(BadParams, match="another number of rounds"):
-        campaign(finished / "seed-0", 0, 3)
+        campaign(seeds / "seed-0", 0, 3)
 
 
 @pytest.mark.parametrize("fault", FAULTS)

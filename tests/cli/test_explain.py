@@ -12,14 +12,21 @@ from tasks.registry.alias import Registry
 from tasks.state import tables
 from tasks.state.workspace import Workspace
 from tests.commands import Rounds
+from tests.workspaces import moved
 
 PROMPT, ANSWER = "Where is <my> parcel?", "It <b>comes</b> on Monday."
 BEFORE = [{"role": "user", "content": "Hello!"}, {"role": "assistant", "content": "What may I do for you?"}]
 
 
-def test_an_answer_in_numbers_and_as_a_page(rounds: Rounds, finished: Workspace, tmp_path: Path) -> None:
+@pytest.fixture(scope="module")
+def explained(finished: Workspace, tmp_path_factory: pytest.TempPathFactory) -> Workspace:
+    """A copy, since the command stores the reward model and its page in the workspace."""
+    return moved(finished, tmp_path_factory.mktemp("explained") / "workspace")
+
+
+def test_an_answer_in_numbers_and_as_a_page(rounds: Rounds, explained: Workspace, tmp_path: Path) -> None:
     page = tmp_path / "why.html"
-    result = rounds("explain", "--prompt", PROMPT, "--answer", ANSWER, "--html", page, "-w", finished.root)
+    result = rounds("explain", "--prompt", PROMPT, "--answer", ANSWER, "--html", page, "-w", explained.root)
     assert result.code == 0, result.err
     assert "Reward model version 1, of round 1" in result.out
     assert "t[" in result.out
@@ -31,8 +38,8 @@ def test_an_answer_in_numbers_and_as_a_page(rounds: Rounds, finished: Workspace,
     assert "http" not in html  # self-contained
 
 
-def test_the_shares_sum_to_the_score_and_neighbours_are_training_pairs(rounds: Rounds, finished: Workspace) -> None:
-    result = rounds("explain", "--prompt", PROMPT, "--answer", ANSWER, "--json", "--near", 3, "-w", finished.root)
+def test_the_shares_sum_to_the_score_and_neighbours_are_training_pairs(rounds: Rounds, explained: Workspace) -> None:
+    result = rounds("explain", "--prompt", PROMPT, "--answer", ANSWER, "--json", "--near", 3, "-w", explained.root)
     explanation = json.loads(result.out)
     [answer] = explanation["answers"]
     parts = answer["blank"] + sum(piece["total"] for piece in answer["pieces"])
@@ -43,12 +50,12 @@ def test_the_shares_sum_to_the_score_and_neighbours_are_training_pairs(rounds: R
     assert all(near["annotators"] for near in answer["near"])
 
 
-def test_both_answers_of_a_pair_and_of_a_sample(rounds: Rounds, finished: Workspace) -> None:
-    row = tables.rows(finished.preferences / "holdout.arrow")[0]
-    explanation = json.loads(rounds("explain", "--pair", row["pair_id"][:12], "--json", "-w", finished.root).out)
+def test_both_answers_of_a_pair_and_of_a_sample(rounds: Rounds, explained: Workspace) -> None:
+    row = tables.rows(explained.preferences / "holdout.arrow")[0]
+    explanation = json.loads(rounds("explain", "--pair", row["pair_id"][:12], "--json", "-w", explained.root).out)
     assert [answer["text"] for answer in explanation["answers"]] == [row["chosen"], row["rejected"]]
-    samples = tables.rows(finished.samples / "samples.arrow")
-    explanation = json.loads(rounds("explain", "--round", 1, "--sample", 2, "--json", "-w", finished.root).out)
+    samples = tables.rows(explained.samples / "samples.arrow")
+    explanation = json.loads(rounds("explain", "--round", 1, "--sample", 2, "--json", "-w", explained.root).out)
     assert [answer["title"] for answer in explanation["answers"]] == ["candidate", "champion"]
     assert explanation["answers"][0]["score"] == pytest.approx(samples[2]["candidate_reward"], abs=1e-3)
 
@@ -72,9 +79,9 @@ def test_a_sample_of_a_conversation_is_explained_with_all_its_turns(rounds: Roun
 
 
 def test_the_registered_version_alone_is_enough(
-    rounds: Rounds, finished: Workspace, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+    rounds: Rounds, explained: Workspace, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    monkeypatch.setenv("MLFLOW_TRACKING_URI", f"sqlite:///{finished.root}/mlflow.db")
+    monkeypatch.setenv("MLFLOW_TRACKING_URI", f"sqlite:///{explained.root}/mlflow.db")
     monkeypatch.setenv("ROUNDS_LINE", "policy")
     assert rounds("init", tmp_path / "elsewhere").code == 0
     result = rounds("explain", "--version", 2, "--prompt", PROMPT, "--answer", ANSWER, "-w", tmp_path / "elsewhere")
@@ -83,8 +90,8 @@ def test_the_registered_version_alone_is_enough(
     assert "No training preferences are shown: round 1" in result.out
 
 
-def test_errors_name_the_reason(rounds: Rounds, finished: Workspace) -> None:
-    root = finished.root
+def test_errors_name_the_reason(rounds: Rounds, explained: Workspace) -> None:
+    root = explained.root
     assert "--prompt TEXT with --answer TEXT" in rounds("explain", "-w", root).err
     assert "--prompt TEXT with --answer TEXT" in rounds("explain", "--prompt", PROMPT, "-w", root).err
     question = ("--prompt", PROMPT, "--answer", ANSWER, "-w", root)

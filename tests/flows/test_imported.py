@@ -197,6 +197,7 @@ def _same(result: ImportedModel, before: records.RoundRecord) -> bool:
 
 @cures(
     "tasks.rounds.importing._running: --reopen",
+    "tasks.rounds.importing._refuse_later: rounds init NEW",
     "tasks.rounds.importing._refuse_later: rounds import FOLDER -w NEW",
 )
 def test_an_open_round_and_a_champion_are_in_the_way(
@@ -213,14 +214,9 @@ def test_an_open_round_and_a_champion_are_in_the_way(
     settle(workspace, "model.base=whole", ADAPTER)
     refused = rounds("import", sources / "lora", "-w", workspace.root)
     typed = words(refused.err, "rounds import", FOLDER=str(sources / "base"), NEW=str(tmp_path / "new"))
-    settle(_new(tmp_path / "new"), *knobs(sources))
+    assert rounds(*words(refused.err, "rounds init", NEW=str(tmp_path / "new"))[1:]).code == 0
+    settle(Workspace(tmp_path / "new"), *knobs(sources))
     assert rounds(*typed[1:]).code == 0
-
-
-def _new(root: Path) -> Workspace:
-    from tasks.state.choosing import at
-
-    return at(root)
 
 
 def test_a_whole_model_is_the_base_and_version_1(
@@ -264,6 +260,7 @@ def test_a_lora_needs_its_base_and_its_settings(
     assert not workspace.round.exists()
     done = rounds("import", lora, "--same-base", *where)
     assert (done.code, "dropout 0.1" in done.out) == (0, True), done.err
+    assert rounds("init", tmp_path / "other").code == 0
     whole = rounds("import", sources / "base", "-S", "model.base=base", "-w", tmp_path / "other")
     assert (whole.code, "model.base" in whole.err) == (2, True)
     nothing = rounds("import", tmp_path, "-w", tmp_path / "third")
