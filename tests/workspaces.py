@@ -71,8 +71,9 @@ def moved(workspace: Workspace, root: Path) -> Workspace:
 
 
 def changed_at(workspace: Workspace) -> dict[str, tuple[int, int]]:
-    """When each file in data/, dvc.lock and params.yaml was last written, and its size; locks are no content."""
-    files = [workspace.recorded, workspace.params, *workspace.data.rglob("*")]
+    """When each file of the data, DVC's cache included, and params.yaml was last written, and its size; no locks."""
+    folders = (workspace.data, workspace.root / ".dvc" / "cache")
+    files = [workspace.recorded, workspace.params, *(file for folder in folders for file in folder.rglob("*"))]
     return {
         workspace.name(file): (file.stat().st_mtime_ns, file.stat().st_size)
         for file in files

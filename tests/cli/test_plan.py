@@ -42,7 +42,7 @@ def test_the_next_round_is_predicted(rounds: Rounds, finished: Workspace, follow
     assert "the champion is policy/2, was policy/1" in policy["because"]
     ran = records.read(followed, 2).times.keys()  # the steps that ran
     predicted = steps(plan)
-    assert {step for step, does in predicted.items() if does == "run"} <= ran
+    assert {step for step, does in predicted.items() if does == "run"} <= ran, plan["steps"]
     assert {step for step, does in predicted.items() if does == "skip"}.isdisjoint(ran)
     assert (predicted["sft"], "sft" in ran) == ("depends", False)
 
@@ -61,7 +61,7 @@ def test_an_open_round_would_be_continued_or_refused(rounds: Rounds, finished: W
     workspace = moved(finished, tmp_path / "open")
     records.path(workspace, 1).unlink()
     plan = planned(rounds, workspace)
-    assert (plan["would"], plan["round"], set(steps(plan).values())) == ("continue", 1, {"skip"})
+    assert (plan["would"], plan["round"], set(steps(plan).values())) == ("continue", 1, {"skip"}), plan
     (workspace.report("drift")).unlink()
     assert {step for step, does in steps(planned(rounds, workspace)).items() if does != "skip"} == {"drift", "verdict"}
     write_json(workspace.opened, {**read_json(workspace.opened), "code": "0" * 16})
