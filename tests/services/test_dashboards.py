@@ -51,15 +51,15 @@ def test_what_is_planted_is_found(tmp_path: Path) -> None:
     assert drawn(answered(1, longer=5, ended=0.5), tmp_path).drifted == 2
 
 
-def test_the_command_draws_the_newest_round_and_keeps_it_with_its_run(finished: Workspace) -> None:
-    result = run_command([str(BIN / "python"), "-m", "cli", "drift", "-w", str(finished.root)], surroundings())
+def test_the_command_draws_the_newest_round_and_keeps_it_with_its_run(continued: Workspace) -> None:
+    result = run_command([str(BIN / "python"), "-m", "cli", "drift", "-w", str(continued.root)], surroundings())
     assert result.returncode == 0, result.stdout + result.stderr
     assert not result.stderr
     assert result.stdout.startswith("Round 1")
     assert "votes: too few rows to compare" in result.stdout  # nobody had voted before round 1
-    pages = {path.name for path in (finished.dashboards / "round-00001").iterdir()}
+    pages = {path.name for path in (continued.dashboards / "round-00001").iterdir()}
     assert pages == {"prompts.html", "answers.html"}
-    saved = Archive(finished.root).files(Archive(finished.root).finished("1").run_id, "drift")
+    saved = Archive(continued.root).files(Archive(continued.root).finished("1").run_id, "drift")
     assert pages < {Path(name).name for name in saved}
 
 

@@ -18,9 +18,9 @@ from tasks.state.workspace import PROJECT, Workspace
 pytestmark = [pytest.mark.services, pytest.mark.timeout(1200)]
 
 SMALL = (
-    *("ingest.sources=[{use: rule, demonstrations: 16}]", "collect.prompts=48", "model.max_answer_tokens=24"),
-    *("curate.split={train: 0.5, judge: 0.25, holdout: 0.25}", "policy.steps=1", "policy.episodes=8"),
-    *("sample.prompts=8", "reward.epochs=1"),
+    *("ingest.sources=[{use: rule, demonstrations: 16}]", "collect.prompts=80", "model.max_answer_tokens=24"),
+    *("curate.split={train: 0.4, judge: 0.35, holdout: 0.25}", "curate.min_holdout=5"),
+    *("policy.steps=1", "policy.episodes=8", "sample.prompts=8"),
 )
 """A few minutes of one core; every step of the preset runs, and the gates hold by size."""
 RESIDENT = 4.5
