@@ -50,37 +50,31 @@ def measured(folder: Path, seed: int, critic: str) -> CriticRun:
 
 
 def _cpu_seconds(folder: Path, seed: int, critic: str) -> float:
-    """Run the round; its CPU seconds stay beside the workspace, so that a finished round has them too."""
-    file = folder.with_suffix(".cpu.json")
-    before = resource.getrusage(resource.RUSAGE_CHILDREN)
-    run(folder, seed, 1, (f"policy.critic={critic}",))
-    after = resource.getrusage(resource.RUSAGE_CHILDREN)
-    spent = after.ru_utime + after.ru_stime - before.ru_utime - before.ru_stime
-    if not file.exists():
+    """Run the round; the CPU seconds of all its runs add up in a file beside the workspace."""
+    file, before = folder.with_suffix(".cpu.json"), _children()
+    try:
+        run(folder, seed, 1, (f"policy.critic={critic}",))
+    finally:
+        spent = (float(read_json(file)) if file.exists() else 0.0) + _children() - before
         write_json(file, spent)
-    return float(read_json(file))
+    return spent
+
+
+def _children() -> float:
+    """CPU seconds of all processes that this one has waited for."""
+    used = resource.getrusage(resource.RUSAGE_CHILDREN)
+    return used.ru_utime + used.ru_stime
 
 
 def table(runs: Sequence[CriticRun]) -> str:
     """The runs as Markdown."""
-    lines = [
-        "| seed | critic | true gain (95 %) | KL | policy s | gain per 100 s | verdict |",
-        "|---|---|---|---|---|---|---|",
-    ]
+    heads = ("seed", "critic", "true gain (95 %)", "KL", "policy step s", "CPU s", "gain per 100 CPU s", "verdict")
+    lines = [f"| {' | '.join(heads)} |", "|---" * len(heads) + "|"]
     for row in runs:
         gain = f"{row.gain.estimate:+.2f} ({row.gain.low:+.2f} to {row.gain.high:+.2f})"
-        rate = f"{100 * row.gain.estimate / row.cpu:.2f}"
-        cells = (
-            row.seed,
-            row.critic,
-            gain,
-            f"{row.kl:.1f}",
-            f"{row.learning:.0f}",
-            f"{row.cpu:.0f}",
-            rate,
-            row.verdict,
-        )
-        lines.append(f"| {' | '.join(map(str, cells))} |")
+        cells = [str(row.seed), row.critic, gain, f"{row.kl:.1f}", f"{row.learning:.0f}", f"{row.cpu:.0f}"]
+        cells += [f"{100 * row.gain.estimate / row.cpu:.2f}", row.verdict]
+        lines.append(f"| {' | '.join(cells)} |")
     return "\n".join(lines)
 
 

@@ -11,15 +11,9 @@ continues. Writes results/human_feedback.{json,md}.
 
 import argparse
 import os
-import platform
-import subprocess
-import sys
-from datetime import UTC, datetime
 from pathlib import Path
 
-import torch
-
-from benchmarks.real_model import prepared
+from benchmarks.real_model import machine, prepared, typed
 from benchmarks.rounds import RESULTS
 from core.files import write_json, write_text
 from core.metrics import Metric
@@ -67,19 +61,15 @@ def imported(folder: Path, data: Path) -> None:
         copied = folder / "testset-v1.json"  # the list of rejected records is written beside the file
         copied.write_bytes((data / copied.name).read_bytes())
         words = ("--map", str(draft), "--skip-bad", "--licence", "Apache-2.0", "-w", str(folder))
-        _rounds("feedback", "import", str(copied), *words)
+        typed("feedback", "import", str(copied), *words)
         draft.rename(file)
-
-
-def _rounds(*words: str) -> None:
-    subprocess.run([sys.executable, "-m", "cli", *words], cwd=PROJECT, check=True)
 
 
 def round_1(folder: Path, settings: tuple[str, ...]) -> RoundRecord:
     """The record of round 1, which is run unless it is finished."""
     workspace = Workspace(folder)
     while max(records.numbers(workspace), default=-1) < 1:
-        _rounds("round", "-w", str(folder), *(word for setting in settings for word in ("-S", setting)))
+        typed("round", "-w", str(folder), *(word for setting in settings for word in ("-S", setting)))
     return records.read(workspace, 1)
 
 
@@ -109,10 +99,7 @@ def main() -> None:
     record = round_1(chosen.into, (*SETTINGS, f"policy.steps={chosen.steps}"))
     text = table(record)
     print(text)
-    facts = (
-        f"{datetime.now(UTC):%Y-%m-%d}, {platform.machine()}, {torch.backends.cpu.get_cpu_capability()}, two threads, "
-        f"torch {torch.__version__}"
-    )
+    facts = machine()
     command = f"python -m benchmarks.human_feedback --steps {chosen.steps}"
     title = "# A reward model from the votes of people (PandaLM, SmolLM2-135M-Instruct)"
     write_text(RESULTS / "human_feedback.md", f"{title}\n\n{facts}; `{command}`\n\n{text}\n")

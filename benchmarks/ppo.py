@@ -17,8 +17,7 @@ import os
 import platform
 import tempfile
 import time
-import warnings
-from collections.abc import Callable, Iterator, Sequence
+from collections.abc import Callable, Sequence
 from contextlib import redirect_stdout
 from datetime import UTC, datetime
 from functools import partial
@@ -209,14 +208,9 @@ def theirs(folder: Path, case: Case, output: Path) -> Train:
         learning_rate=RATE,
         kl_coef=KL,
         lr_scheduler_type="constant",
-        bf16=False,
-        use_cpu=True,
-        gradient_checkpointing=False,
         optim="adamw_torch_fused",
-        report_to="none",
-        save_strategy="no",
         num_sample_generations=0,
-        disable_tqdm=True,
+        **trl_library.PLAIN,
     )
     trainer = trl.PPOTrainer(
         args=settings,
@@ -238,10 +232,7 @@ def theirs(folder: Path, case: Case, output: Path) -> Train:
 
 def run(side: str, shape: str, ends: float, library: Path) -> Measured:
     """Measure one run, in this process."""
-    torch.set_num_threads(1)
-    logging.disable_progress_bar()
-    logging.set_verbosity_error()
-    warnings.simplefilter("ignore", FutureWarning)
+    trl_library.quiet()
     case = SHAPES[shape]
     with tempfile.TemporaryDirectory() as name:
         folder = Path(name)
@@ -261,16 +252,6 @@ def run(side: str, shape: str, ends: float, library: Path) -> Measured:
             train()
             cpu, wall = time.process_time() - cpu, time.perf_counter() - wall
         return Measured(shape, ends, side, cpu / case.iterations, wall / case.iterations, peak.bytes)
-
-
-def compared(rows: Sequence[Measured]) -> Iterator[tuple[list[Measured], list[Measured]]]:
-    """The runs of a side of ours and of TRL with equal settings; those at the same place alternated."""
-    for shape, ends in dict.fromkeys(row[:2] for row in rows):
-        theirs = [row for row in rows if row[:3] == (shape, ends, "TRL")]
-        for side in SIDES:
-            mine = [row for row in rows if row[:3] == (shape, ends, side)]
-            if side != "TRL" and mine and theirs:
-                yield mine, theirs
 
 
 def ratios(ours: Sequence[Measured], theirs: Sequence[Measured]) -> list[float]:
@@ -293,7 +274,7 @@ def table(rows: Sequence[Measured]) -> str:
     """The medians of both sides as Markdown, with the median ratio of the pairs and its range."""
     heads = ["shape", "answers", "side", "pairs", "CPU s: ours", "TRL", "TRL / ours", "wall s: ours", "TRL"]
     lines = [f"| {' | '.join([*heads, 'peak MB: ours', 'TRL', 'ours / TRL'])} |", "|---" * 12 + "|"]
-    for ours, theirs in compared(rows):
+    for ours, theirs in trl_library.compared(rows, SIDES):
         first, times = ours[0], ratios(ours, theirs)
         trained = "adapters" if SHAPES[first.shape].adapters else "full"
         answers = f"end by {first.ends:.0%} a token" if first.ends else f"all of {ANSWER} tokens"
@@ -318,7 +299,7 @@ SMALLER = {"30M": 0.4, "30M, 64 answers": 0.4, "135M": 0.25}
 def targets(rows: Sequence[Measured]) -> str:
     """Each target, and whether it was met."""
     lines = []
-    for ours, theirs in compared(rows):
+    for ours, theirs in trl_library.compared(rows, SIDES):
         shape, ends = ours[0].shape, ours[0].ends
         which = f"{shape}, {ours[0].side}, {f'answers end by {ends:.0%} a token' if ends else 'answers of full length'}"
         if shape in FASTER:

@@ -30,7 +30,6 @@ from transformers.modeling_outputs import BaseModelOutput
 
 from benchmarks import trl_library, world
 from benchmarks.memory import in_child
-from benchmarks.reward_model import quiet
 from core.files import write_json, write_text
 from feedback.world import prompts, utility
 from models import reward
@@ -107,7 +106,7 @@ def _encoded(tokenizer: Any, count: int, seed: int) -> list[list[int]]:
 
 def prepare(folder: Path) -> None:
     """Save the SFT model and the reward model that all start from."""
-    quiet()
+    trl_library.quiet()
     world.save_sft_model(folder / "sft", DEMONSTRATIONS)
     model = reward.fit(Policy.load(folder / "sft"), world.pairs(PAIRS, 2, 0), RewardSettings(), world.LIMITS, 0)
     model.save(folder / "reward")
@@ -115,7 +114,7 @@ def prepare(folder: Path) -> None:
 
 def ours(folder: Path, seed: int, iterations: int) -> list[Point]:
     """Train with our defaults."""
-    quiet()
+    trl_library.quiet()
     policy = Policy.load(folder / "sft")
     engine = LocalEngine(policy, Policy.load(folder / "sft"), RewardModel.load(folder / "reward"))
     clock = Clock(SIDES[0], seed, policy.tokenizer)
@@ -170,7 +169,7 @@ class Noting(TrainerCallback):  # type: ignore[misc]  # untyped in transformers
 
 def theirs(folder: Path, side: str, seed: int, iterations: int, library: Path) -> list[Point]:
     """Train with TRL."""
-    quiet()
+    trl_library.quiet()
     trl_library.find(library)
     trl, tokenizer = trl_library.load("trl.experimental.ppo"), load_tokenizer(folder / "sft")
     tokenizer.padding_side = "left"
@@ -189,13 +188,8 @@ def theirs(folder: Path, side: str, seed: int, iterations: int, library: Path) -
             total_episodes=iterations * OURS.episodes,
             learning_rate=OURS.learning_rate,
             stop_token="eos",
-            bf16=False,
-            use_cpu=True,
-            gradient_checkpointing=False,
-            report_to="none",
-            save_strategy="no",
             num_sample_generations=0,
-            disable_tqdm=True,
+            **trl_library.PLAIN,
             **(EQUAL if side == SIDES[1] else ITS_OWN),
         )
         trainer = trl.PPOTrainer(

@@ -54,13 +54,20 @@ class RealRound(NamedTuple):
 def prepared(folder: Path, seed: int) -> None:
     """Make the workspace and fetch the base model, unless it was done before."""
     if not (folder / "params.yaml").exists():
-        _rounds("init", str(folder), "--preset", "real", "--salt", salt_of_seed(seed))
+        typed("init", str(folder), "--preset", "real", "--salt", salt_of_seed(seed))
     if not any((folder / "data" / "bases").glob("*")):
-        _rounds("base", "fetch", BASE, "-w", str(folder))
+        typed("base", "fetch", BASE, "-w", str(folder))
 
 
-def _rounds(*words: str) -> None:
+def typed(*words: str) -> None:
+    """Run `rounds …` in a process of its own."""
     subprocess.run([sys.executable, "-m", "cli", *words], cwd=PROJECT, check=True)
+
+
+def machine() -> str:
+    """When and on what a round of the preset runs, for the results."""
+    processor = f"{platform.machine()}, {torch.backends.cpu.get_cpu_capability()}"
+    return f"{datetime.now(UTC):%Y-%m-%d}, {processor}, two threads, torch {torch.__version__}"
 
 
 def real_rounds(folder: Path, seed: int) -> list[RealRound]:
@@ -131,10 +138,7 @@ def main() -> None:
 def write(results: Sequence[RealRound], answers: Sequence[ShownAnswers], command: str) -> None:
     """Print the tables and write the results."""
     gigabytes = resource.getrusage(resource.RUSAGE_CHILDREN).ru_maxrss * 1024 / 1e9
-    facts = (
-        f"{datetime.now(UTC):%Y-%m-%d}, {platform.machine()}, {torch.backends.cpu.get_cpu_capability()}, two threads, "
-        f"torch {torch.__version__}; at most {gigabytes:.1f} GB resident"
-    )
+    facts = f"{machine()}; at most {gigabytes:.1f} GB resident"
     text = f"{table([one.gain for one in results])}\n\n{details(results)}"
     print(text)
     write_text(

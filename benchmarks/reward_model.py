@@ -16,8 +16,7 @@ import os
 import platform
 import tempfile
 import time
-import warnings
-from collections.abc import Iterator, Sequence
+from collections.abc import Sequence
 from datetime import UTC, datetime
 from functools import partial
 from pathlib import Path
@@ -29,10 +28,8 @@ import pyarrow as pa
 import torch
 import transformers
 from datasets import Dataset
-from datasets.utils.logging import disable_progress_bar
 from torch import Tensor
 from transformers import AutoModelForSequenceClassification
-from transformers.utils import logging
 
 from benchmarks import ppo, trl_library, world
 from benchmarks.memory import Peak, in_child, private
@@ -142,13 +139,8 @@ def trainer_of(base: Path, data: Dataset, knobs: RewardSettings, batch: int, out
         center_rewards_coefficient=knobs.centring,
         max_length=sum(LIMITS),
         optim="adamw_torch_fused",
-        bf16=False,
-        use_cpu=True,
-        gradient_checkpointing=False,
-        report_to="none",
-        save_strategy="no",
         logging_strategy="no",
-        disable_tqdm=True,
+        **trl_library.PLAIN,
     )
     return trl.RewardTrainer(model=model, args=arguments, train_dataset=data, processing_class=load_tokenizer(base))
 
@@ -188,7 +180,7 @@ def accuracy(model: Any, base: Path, holdout: Sequence[world.Row]) -> float:
 
 def run(shape: str, answers: int, side: str, base: Path, library: Path) -> Speed:
     """Measure one training, in this process."""
-    quiet()
+    trl_library.quiet()
     case = CASES[shape]
     rows = world.pairs(case.pairs // per_prompt(answers), answers, 0)
     holdout = world.pairs(HOLDOUT if shape == ".3M" else 2, 2, world.HELD_OUT)
@@ -203,18 +195,9 @@ def run(shape: str, answers: int, side: str, base: Path, library: Path) -> Speed
     return Speed(shape, answers, side, training, tokenising, normalising, len(rows) * case.epochs, share)
 
 
-def quiet() -> None:
-    """One thread, and no progress bars or notes of libraries."""
-    torch.set_num_threads(1)
-    logging.disable_progress_bar()
-    logging.set_verbosity_error()
-    disable_progress_bar()
-    warnings.simplefilter("ignore", FutureWarning)
-
-
 def held(side: str, count: int, base: Path, library: Path) -> Held:
     """What the tokenised pairs of a table on disk occupy, in this process."""
-    quiet()
+    trl_library.quiet()
     tokenizer = load_tokenizer(base)
     with tempfile.TemporaryDirectory() as name:
         folder = Path(name)
@@ -245,16 +228,6 @@ def _write_pairs(folder: Path, count: int, side: str) -> None:
     write_table(folder / "pairs.arrow", pa.Table.from_pylist(data))
 
 
-def compared(rows: Sequence[Speed]) -> Iterator[tuple[list[Speed], list[Speed]]]:
-    """The trainings of a side of ours and of TRL on the same pairs."""
-    for shape, answers in dict.fromkeys(row[:2] for row in rows):
-        theirs = [row for row in rows if row[:3] == (shape, answers, "TRL")]
-        for side in SIDES:
-            mine = [row for row in rows if row[:3] == (shape, answers, side)]
-            if side != "TRL" and mine and theirs:
-                yield mine, theirs
-
-
 def ratios(ours: Sequence[Speed], theirs: Sequence[Speed]) -> list[float]:
     """Pairs per second of ours divided by those of TRL, of each pair of trainings."""
     return [own.rate / peer.rate for own, peer in zip(ours, theirs, strict=False)]
@@ -265,7 +238,7 @@ def table(rows: Sequence[Speed]) -> str:
     heads = ["shape", "K", "side", "pairs / CPU s", "TRL", "ours / TRL", "accuracy", "TRL"]
     heads += ["tokenising, pairs / CPU s", "TRL", "normalising, share of training"]
     lines = [f"| {' | '.join(heads)} |", "|---" * len(heads) + "|"]
-    for ours, theirs in compared(rows):
+    for ours, theirs in trl_library.compared(rows, SIDES):
         first, times = ours[0], ratios(ours, theirs)
         cells = [first.shape, str(first.answers), first.side]
         cells += [f"{median(row.rate for row in side):.1f}" for side in (ours, theirs)]
@@ -282,7 +255,7 @@ def table(rows: Sequence[Speed]) -> str:
 def targets(rows: Sequence[Speed]) -> str:
     """Each target, and whether it was met."""
     lines = []
-    for ours, theirs in compared(rows):
+    for ours, theirs in trl_library.compared(rows, SIDES):
         first, ratio = ours[0], median(ratios(ours, theirs))
         if first.side == "ours":
             met = "met" if ratio >= FASTER[first.answers] else "not met"
