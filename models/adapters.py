@@ -6,18 +6,19 @@ memory.
 """
 
 import copy
+from collections.abc import Mapping
 from pathlib import Path
 from typing import Any, Literal, NamedTuple
 
 from pydantic import Field
 from safetensors import SafetensorError
-from safetensors.torch import load_file
+from safetensors.torch import load_file, save_file
 from torch import Tensor, nn
 from transformers import AutoConfig, PreTrainedModel, PreTrainedTokenizerBase
 from transformers.pytorch_utils import Conv1D
 
 from core.errors import BadModel, BadParams
-from core.files import read_json
+from core.files import read_json, write_json
 from core.settings import BaseSettings
 from models.meta_model import meta_model
 
@@ -79,6 +80,21 @@ def parsed(values: Any, origin: str) -> AdapterFacts:
         raise BadModel(f"{origin} is damaged: {error!r}; copy the version again") from error
 
 
+def write(folder: Path, facts: AdapterFacts, tensors: Mapping[str, Tensor], template: str | None) -> None:
+    """Write an adapter to an existing folder. The same adapter gives the same bytes.
+
+    Args:
+        folder: where to.
+        facts: for `adapter.json`.
+        tensors: the weights by name, on the CPU; see `SharedBase.tensors`.
+        template: the chat template.
+    """
+    save_file(dict(tensors), folder / TENSORS)
+    write_json(folder / FILE, {"form": FORM, **facts._asdict()})
+    if template:
+        (folder / TEMPLATE).write_text(template, encoding="utf-8")
+
+
 def read_tensors(folder: Path) -> dict[str, Tensor]:
     """The weights of a saved adapter by name; see `SharedBase.tensors`.
 
@@ -93,7 +109,7 @@ def read_tensors(folder: Path) -> dict[str, Tensor]:
 
 def tokenizer(of_base: PreTrainedTokenizerBase, folder: Path) -> PreTrainedTokenizerBase:
     """The tokenizer of a saved adapter: that of its base, with the chat template of the adapter."""
-    template = (folder / TEMPLATE).read_text() if (folder / TEMPLATE).exists() else None
+    template = (folder / TEMPLATE).read_text(encoding="utf-8") if (folder / TEMPLATE).exists() else None
     if template == of_base.chat_template:
         return of_base
     changed: PreTrainedTokenizerBase = copy.deepcopy(of_base)

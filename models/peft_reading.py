@@ -1,4 +1,4 @@
-"""Reading a LoRA that the library peft saved, and writing it as an adapter of ours.
+"""Reading a LoRA that the library peft saved, as an adapter of ours.
 
 Only what our adapters can compute is accepted: W + (alpha / rank) B A in every layer of the same name. Settings of peft
 that change the computation in another way (DoRA, rsLoRA, trained biases, whole layers, ranks per layer) are refused by
@@ -11,13 +11,13 @@ from typing import Any, NamedTuple
 
 import torch
 from safetensors import SafetensorError
-from safetensors.torch import load_file, save_file
+from safetensors.torch import load_file
 from torch import Tensor, nn
 from transformers import AutoConfig, PreTrainedTokenizerBase
 from transformers.pytorch_utils import Conv1D
 
 from core.errors import BadModel, Damaged
-from core.files import read_json, write_json
+from core.files import read_json
 from models import adapters
 from models import tokenizer as tokenizers
 from models.adapters import AdapterFacts
@@ -94,14 +94,6 @@ def read(folder: Path, base: Path, digest: str) -> PeftLora:
     facts = AdapterFacts(config["r"], float(config["lora_alpha"]), targets, digest)
     named = config.get("base_model_name_or_path") or ""
     return PeftLora(facts, float(config.get("lora_dropout") or 0), str(named), tensors)
-
-
-def write(lora: PeftLora, template: str | None, into: Path) -> None:
-    """Write a LoRA as an adapter of ours, to an existing folder. The same LoRA gives the same bytes."""
-    save_file(dict(sorted(lora.tensors.items())), into / adapters.TENSORS)
-    write_json(into / adapters.FILE, {"form": adapters.FORM, **lora.facts._asdict()})
-    if template:
-        (into / adapters.TEMPLATE).write_text(template, encoding="utf-8")
 
 
 def template(folder: Path, base: Path) -> str | None:

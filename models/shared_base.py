@@ -18,12 +18,10 @@ from typing import Any
 import torch
 from peft import LoraConfig, inject_adapter_in_model
 from peft.tuners.tuners_utils import BaseTunerLayer
-from safetensors.torch import save_file
 from torch import Tensor, nn
 from transformers import PreTrainedModel, PreTrainedTokenizerBase
 
 from core.errors import BadModel
-from core.files import write_json
 from models import adapters
 from models.adapters import AdapterFacts, AdapterSettings
 from models.compute import IN_FLOAT32, Compute
@@ -245,11 +243,8 @@ class AdapterNetwork(Network):
 
     def save(self, folder: Path, tokenizer: PreTrainedTokenizerBase) -> None:
         """Write the adapter, the digest of its base, and the chat template."""
-        facts = self.base.facts(self.name)
-        save_file({key: tensor.detach().cpu() for key, tensor in self.state_dict().items()}, folder / adapters.TENSORS)
-        write_json(folder / adapters.FILE, {"form": adapters.FORM, **facts._asdict()})
-        if tokenizer.chat_template:
-            (folder / adapters.TEMPLATE).write_text(tokenizer.chat_template)
+        tensors = {key: tensor.detach().cpu() for key, tensor in self.state_dict().items()}
+        adapters.write(folder, self.base.facts(self.name), tensors, tokenizer.chat_template)
 
     def reload(self, folder: Path) -> "AdapterNetwork":
         """What `save` wrote, as a further adapter of the base."""

@@ -128,7 +128,7 @@ def _lora(workspace: Workspace, folder: Path, overrides: Sequence[str], same_bas
     with TemporaryDirectory(prefix=".import-", dir=workspace.data) as temporary:
         draft = Path(temporary) / "model"
         draft.mkdir()
-        peft_reading.write(lora, peft_reading.template(folder, home), draft)
+        adapters.write(draft, lora.facts, lora.tensors, peft_reading.template(folder, home))
         rendering.check(adapters.tokenizer(tokenizers.load(home), draft), str(folder))
         return _Prepared(imports.store(workspace, draft), record, tuple(overrides), lora.dropout)
 

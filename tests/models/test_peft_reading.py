@@ -16,7 +16,7 @@ from core.files import digest
 from models import adapters, peft_files
 from models.adapters import AdapterFacts
 from models.network import WholeNetwork
-from models.peft_reading import is_peft, read, template, write
+from models.peft_reading import is_peft, read, template
 from models.policy import Policy
 from tests.models.test_adapters import batch, moved, shared
 
@@ -49,7 +49,8 @@ def test_it_computes_what_peft_computes(tiny: Policy, saved: Path, lora: Path, t
     own = tmp_path / "own"
     own.mkdir()
     base = shared(tiny)
-    write(read(lora, saved, base.digest), template(lora, saved), own)
+    imported = read(lora, saved, base.digest)
+    adapters.write(own, imported.facts, imported.tensors, template(lora, saved))
     network = base.load("policy", own)
     whole = AutoModelForCausalLM.from_pretrained(saved)
     before = WholeNetwork(whole).logprobs(batch())
@@ -68,7 +69,7 @@ def test_what_is_exported_is_read_back_byte_for_byte(tiny: Policy, saved: Path, 
     peft_files.write(own, saved, "mine", peft)
     found = read(peft, saved, adapters.read(own).base)
     assert (found.named, found.dropout) == ("mine", 0.0)
-    write(found, template(peft, saved), again)
+    adapters.write(again, found.facts, found.tensors, template(peft, saved))
     assert digest(again) == digest(own)
 
 
