@@ -2,8 +2,12 @@
 
 import os
 
-PASSIVE = {"OMP_WAIT_POLICY": "PASSIVE", "GOMP_SPINCOUNT": "0"}
-"""Waiting threads sleep. By default they spin, so that on a busy machine two threads are slower than one."""
+PASSIVE = {"OMP_WAIT_POLICY": "PASSIVE", "GOMP_SPINCOUNT": "10000"}
+"""A waiting thread spins some 10,000 times, and then sleeps.
+
+By default it spins for much longer, so that on a busy machine two threads are slower than one. Without any spinning,
+small matrices take up to 1.8 times as long on a quiet machine (benchmarks/results/threads.md).
+"""
 
 
 def wait_passively() -> None:

@@ -11,6 +11,6 @@ def shown(**environment: str) -> str:
     return subprocess.run(run, env=clean | environment, capture_output=True, text=True, check=True).stdout.strip()
 
 
-def test_threads_sleep_while_they_wait_unless_the_environment_says_otherwise() -> None:
-    assert shown() == "PASSIVE 0"
-    assert shown(OMP_WAIT_POLICY="ACTIVE") == "ACTIVE 0"
+def test_threads_soon_sleep_while_they_wait_unless_the_environment_says_otherwise() -> None:
+    assert shown() == "PASSIVE 10000"
+    assert shown(OMP_WAIT_POLICY="ACTIVE") == "ACTIVE 10000"

@@ -32,6 +32,23 @@ def test_each_prompt_is_answered_twice_by_the_champion(tmp_path: Path, models: P
         assert left.text != right.text
 
 
+def test_every_two_of_three_answers_are_a_pair(tmp_path: Path, models: Path) -> None:
+    """Prompt i has answers a, b, c, and the pairs 3i (a, b), 3i + 1 (a, c), 3i + 2 (b, c)."""
+    round = opened(tmp_path, champion="4", ingest=LABELLED, collect={"prompts": 5, "answers": 3})
+    put(models / "policy", round.workspace.champion)
+    collect(round, Logged())
+    collected = pairs.read(round.workspace.answers)
+    assert read_json(round.workspace.report("collect"))["metrics"]["answers"] == 15
+    assert len(collected) > 10
+    texts: dict[str, str] = {}
+    for pair in collected:
+        prompt, sides = divmod(int(pair.pair_id.removeprefix("round-1-")), 3)
+        expected = [f"round-1-{prompt:05d}-{letter}" for letter in ("ab", "ac", "bc")[sides]]
+        assert [response.response_id for response in pair.responses] == expected
+        for response in pair.responses:
+            assert texts.setdefault(response.response_id, response.text) == response.text
+
+
 def test_equal_answers_are_no_pair(tmp_path: Path, models: Path) -> None:
     """At a temperature of almost zero, both answers are the most probable one."""
     round = opened(tmp_path, champion="4", ingest=LABELLED, collect={"prompts": 5, "temperature": 1e-4})
