@@ -39,6 +39,7 @@ constant: {{annotator_id: pandalm-{number}}}
 SETTINGS = (
     *("ingest.sources=[]", "vote.annotator=null"),  # the feedback is imported, and nobody votes on the answers
     *("model.max_prompt_tokens=128", "model.max_answer_tokens=96"),  # three quarters of the texts are not cut
+    "reward.batch=8",  # prompts, with two answers each
     "curate.split={train: 0.6, judge: 0.1, holdout: 0.3}",
 )
 ROWS: tuple[tuple[str, Metric], ...] = (

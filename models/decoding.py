@@ -7,6 +7,7 @@ temperature, limit and adapter, so that an answer does not depend (except for ro
 from collections.abc import Iterator, Sequence
 from dataclasses import dataclass, field, fields
 from itertools import groupby
+from threading import Event
 from typing import NamedTuple
 
 import torch
@@ -281,10 +282,14 @@ class DecodingLoop:
         batch.remove_ended(remove_from)
 
 
-def decode(decoder: DecodingLoop, requests: Sequence[DecodingRequest]) -> list[SampledAnswer]:
-    """The answers to the requests, in their order, from a decoder that decodes nothing else."""
+def decode(
+    decoder: DecodingLoop, requests: Sequence[DecodingRequest], stop: Event | None = None
+) -> list[SampledAnswer]:
+    """The answers to the requests, in their order, from a decoder that decodes nothing else; [] once `stop` is set."""
     tickets, answers = decoder.admit(requests), dict[int, SampledAnswer]()
     while decoder.active:
+        if stop and stop.is_set():
+            return []
         answers.update(decoder.step())
     return [answers[ticket] for ticket in tickets]
 

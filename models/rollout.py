@@ -1,10 +1,12 @@
 """Rollouts: answers sampled from the policy, with the log-probability of every sampled token.
 
-Prompts are sorted by length, and each batch is decoded to its end (`models.decoding`). Each row has its own uniform
-random numbers, so that an answer does not depend (except for rounding) on the other rows of its batch.
+Prompts are sorted by length, and each batch is decoded to its end (`models.decoding`), on a CPU in one part for each
+thread. Each row has its own uniform random numbers, so that an answer does not depend (except for rounding) on the
+other rows of its batch.
 """
 
 from collections.abc import Sequence
+from threading import Event
 from typing import NamedTuple
 
 import torch
@@ -13,6 +15,8 @@ from torch import Tensor
 
 from core.log import Log, ignore
 from core.settings import BaseSettings
+from models import side_by_side
+from models.compute import computing
 from models.decoding import DecodingLoop, DecodingRequest, SampledAnswer, decode
 from models.policy import Policy
 from models.tokens import Batch, by_length, decode_answer, pad
@@ -53,18 +57,32 @@ def sample(
     all prompts and positions, (prompts, limit), before sampling starts.
     """
     uniforms = torch.rand(len(prompts), limit, dtype=torch.float64, generator=generator)
+    requests = [
+        DecodingRequest(prompt, limit, None if greedy else numbers, sampling.temperature)
+        for prompt, numbers in zip(prompts, uniforms, strict=True)
+    ]
     answers: dict[int, SampledAnswer] = {}
     batches = by_length([len(prompt) for prompt in prompts], sampling.batch, None)
-    decoder = DecodingLoop(policy.model, policy.end_ids, policy.tokenizer.pad_token_id)
     for step, rows in enumerate(batches):
-        requests = [
-            DecodingRequest(prompts[row], limit, None if greedy else uniforms[row], sampling.temperature)
-            for row in rows
-        ]
-        with policy.network.running():
-            answers.update(zip(rows, decode(decoder, requests), strict=True))
+        answers.update(_decoded(policy, requests, rows))
         log({"answers": len(answers)}, step, len(batches))
     return _rollout(policy, prompts, [answers[row] for row in range(len(prompts))])
+
+
+def _decoded(policy: Policy, requests: Sequence[DecodingRequest], rows: Sequence[int]) -> dict[int, SampledAnswer]:
+    """The answers to the requests with these indices, by index; on a CPU one part for each thread."""
+
+    def decoded(part: Sequence[int], stop: Event) -> list[SampledAnswer]:
+        decoder = DecodingLoop(policy.model, policy.end_ids, policy.tokenizer.pad_token_id)
+        with computing(policy.device, policy.network.compute.dtype):
+            return decode(decoder, [requests[row] for row in part], stop)
+
+    parts = side_by_side.parts(rows, policy.model, policy.device)
+    with policy.network.running():
+        answers = side_by_side.compute(decoded, parts)
+    return {
+        row: answer for part, own in zip(parts, answers, strict=True) for row, answer in zip(part, own, strict=True)
+    }
 
 
 def _rollout(policy: Policy, prompts: Sequence[Sequence[int]], answers: Sequence[SampledAnswer]) -> Rollout:

@@ -77,6 +77,14 @@ def test_the_logprobs_include_the_temperature(llama: Policy) -> None:
     assert mismatch(llama, rollout, temperature=1.0) > 0.1
 
 
+def test_several_threads_sample_the_same_answers(llama: Policy) -> None:
+    one = sample(llama, prompts(llama), SAMPLING, LIMIT, generator(0))
+    torch.set_num_threads(2)
+    two = sample(llama, prompts(llama), SAMPLING, LIMIT, generator(0))
+    assert two.answers == one.answers
+    torch.testing.assert_close(two.logprobs, one.logprobs, atol=1e-5, rtol=0)
+
+
 def test_an_answer_does_not_depend_on_its_batch(llama: Policy) -> None:
     together = sample(llama, prompts(llama), SAMPLING, LIMIT, generator(0))
     alone = sample(llama, prompts(llama), SamplingSettings(batch=1), LIMIT, generator(0))
