@@ -8,7 +8,7 @@ READY := $(VENV)/.ready
 FLOOR := 96
 
 .DEFAULT_GOAL := help
-.PHONY: help setup postgres reports s3 round real status ui test test-learning test-services chaos coverage check format lint types contracts docs site lock clean
+.PHONY: help setup postgres reports s3 round real status ui test test-rounds test-learning test-services chaos coverage check format lint types contracts docs site lock clean
 
 help: ## list the commands
 	@grep -hE '^[a-z0-9-]+:.*##' $(MAKEFILE_LIST) | sed 's/:.*## /\t/' | expand -t 16
@@ -47,12 +47,18 @@ ui: setup ## compare rounds in the MLflow UI at http://127.0.0.1:5000
 
 test: setup ## run unit tests and real rounds of the tiny profile
 	@mkdir -p build
-	$(BIN)/python -m slipcover --json --out build/coverage.json \
-		-m pytest -q -n 2 --dist loadfile -m "not services and not chaos and not gpu"
-	@$(BIN)/python -m slipcover --merge build/coverage.json --out build/coverage.json --fail-under $(FLOOR) >build/coverage.txt \
+	@rm -f build/coverage-*.json
+	$(BIN)/python -m slipcover --json --out build/coverage-test.json \
+		-m pytest -q -n 2 --dist loadfile -m "not rounds and not services and not chaos and not gpu"
+
+test-rounds: setup ## run the tests marked `rounds`, which run whole rounds of their own, and check the line coverage
+	@mkdir -p build
+	$(BIN)/python -m slipcover --json --out build/coverage-rounds.json \
+		-m pytest -q -n 2 --dist loadfile -m "rounds and not services and not chaos and not gpu"
+	@$(BIN)/python -m slipcover --merge build/coverage-*.json --out build/coverage.json --fail-under $(FLOOR) >build/coverage.txt \
 		|| { echo "line coverage is below $(FLOOR) %: see \`make coverage\`"; tail -n 2 build/coverage.txt; exit 1; }
 
-coverage: ## list the lines that the last `make test` did not run
+coverage: ## list the lines that the last `make test` and `make test-rounds` did not run
 	@cat build/coverage.txt
 
 test-learning: setup ## run the tests marked `learning` again, with kernels without AVX: a second CPU capability

@@ -13,6 +13,8 @@ from tests.commands import Rounds
 from tests.cures import cures, words
 from tests.profile import PROMOTE, TINY
 
+pytestmark = pytest.mark.rounds
+
 STEPPED = [word for override in (*TINY, PROMOTE) for word in ("-S", override)]
 
 

@@ -21,6 +21,8 @@ from tests.flows.feedback_files import imported
 from tests.profile import HOLD, TINY
 from tests.workspaces import moved, run_round
 
+pytestmark = pytest.mark.rounds
+
 LEARNS = ("reward.epochs=4", "reward.learning_rate=0.003", "collect.prompts=40")
 """A tiny reward model that learns from the votes below."""
 

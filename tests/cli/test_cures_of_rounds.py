@@ -28,6 +28,8 @@ from tests.profile import HOLD, TINY
 from tests.tasks.registry.test_registry import with_champion_2
 from tests.workspaces import moved, settle
 
+pytestmark = pytest.mark.rounds
+
 QUESTION = ("--prompt", "Where is my lamp?", "--answer", "On Monday.")
 
 

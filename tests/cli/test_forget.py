@@ -25,6 +25,8 @@ from tests.flows.feedback_files import imported
 from tests.profile import HOLD, TINY
 from tests.workspaces import moved, run_round, settle
 
+pytestmark = pytest.mark.rounds
+
 ANA = "ana-4711"
 REACHED = ("mlruns", "mlflow.db")
 """What the command names as out of reach."""

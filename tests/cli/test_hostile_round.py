@@ -20,6 +20,8 @@ from tests.hostile import PIECES, WORD, Elements, hidden_characters, structure
 from tests.profile import PROMOTE, TINY
 from tests.workspaces import moved, run_round
 
+pytestmark = pytest.mark.rounds
+
 RECORDS = 40
 NAME = f"{WORD} [/red]eve[/bold] $\\frac{{$ <b>\x1b[2J\u202e| {'x' * 300}"
 """An annotator, licence, source and flag."""

@@ -20,7 +20,7 @@ from tests.cures import cures, words
 from tests.profile import HOLD, PROMOTE, TINY
 from tests.workspaces import moved
 
-pytestmark = pytest.mark.usefixtures("prefect")
+pytestmark = [pytest.mark.rounds, pytest.mark.usefixtures("prefect")]
 
 SIGNED = "approval.required=true"
 

@@ -13,6 +13,8 @@ from tests.commands import Rounds
 from tests.profile import HOLD, TINY
 from tests.workspaces import moved, run_round
 
+pytestmark = pytest.mark.rounds
+
 
 @pytest.fixture(scope="module")
 def pushed(finished: Workspace, tmp_path_factory: pytest.TempPathFactory) -> Workspace:

@@ -13,7 +13,10 @@ from tests.profile import HOLD, PROMOTE, TINY
 from tests.workspaces import Furnish, run_round
 
 # SQLAlchemy 2.1 warns of how MLflow maps its tables
-pytestmark = pytest.mark.filterwarnings("ignore:The ``noload`` loader strategy:DeprecationWarning")
+pytestmark = [
+    pytest.mark.rounds,
+    pytest.mark.filterwarnings("ignore:The ``noload`` loader strategy:DeprecationWarning"),
+]
 
 
 def test_a_second_machine_continues_the_line(

@@ -32,6 +32,8 @@ from tests.flows.feedback_files import requests, shallow_votes, write
 from tests.profile import PROMOTE, TINY
 from tests.workspaces import run_round, settle
 
+pytestmark = pytest.mark.rounds
+
 SHAPE = {"hidden_size": 16, "num_hidden_layers": 1, "num_attention_heads": 2, "intermediate_size": 32}
 
 

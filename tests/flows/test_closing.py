@@ -13,6 +13,8 @@ from tasks.tools import git as committing
 from tests.profile import PROMOTE, TINY
 from tests.workspaces import run_round
 
+pytestmark = pytest.mark.rounds
+
 COMMIT = "versioning.commit=true"
 
 

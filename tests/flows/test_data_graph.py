@@ -14,6 +14,8 @@ from tasks.state.steps import STEPS
 from tasks.state.workspace import PROJECT, Workspace
 from tests.workspaces import moved
 
+pytestmark = pytest.mark.rounds
+
 
 def dvc(workspace: Workspace, *words: str) -> str:
     """The output of `dvc …`, typed in the workspace."""

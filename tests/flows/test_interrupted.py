@@ -22,6 +22,8 @@ from tasks.state.workspace import PROJECT, Workspace
 from tests.profile import HOLD, TINY
 from tests.workspaces import moved, settle
 
+pytestmark = pytest.mark.rounds
+
 START = (
     "import os, signal, sys; signal.signal(signal.SIGINT, signal.default_int_handler); "
     "os.execv(sys.executable, [sys.executable, '-W', 'ignore', '-m', 'cli', *sys.argv[1:]])"

@@ -78,7 +78,7 @@ AGAIN = (
 )
 """Killed, and killed while it continues, some at once."""
 
-pytestmark = pytest.mark.timeout(900)  # the first test runs three rounds
+pytestmark = [pytest.mark.rounds, pytest.mark.timeout(900)]  # the first test runs three rounds
 
 FEW = tuple(moment for kind in (BETWEEN + LEARNING, WRITING, OPENING + CLOSING) for moment in Random(5).sample(kind, 3))
 FEW_BY_CLOCK = Random(5).sample(CLOCK, 3)

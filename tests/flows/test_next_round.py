@@ -5,6 +5,8 @@ import sys
 from datetime import UTC, datetime
 from pathlib import Path
 
+import pytest
+
 from core.files import digest, read_json
 from feedback import canonical, store
 from feedback.sources.jsonl import JSONL
@@ -19,6 +21,8 @@ from tasks.state.workspace import PROJECT, Workspace
 from tests.commands import Rounds
 from tests.flows.feedback_files import requests, shallow_votes, write
 from tests.profile import HOLD, PROMOTE, TINY
+
+pytestmark = pytest.mark.rounds
 
 ODD = [f"{first}{second}{third}" for first in "bdgk" for second in "aeiou" for third in ("zzle", "rquax", "mbosh")]
 """Words that no tokenizer has seen."""

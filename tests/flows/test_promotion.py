@@ -14,6 +14,8 @@ from tests.flows.feedback_files import write
 from tests.profile import PROMOTE, TINY
 from tests.workspaces import run_round
 
+pytestmark = pytest.mark.rounds
+
 
 def champion(workspace: Workspace) -> str | None:
     return Registry(workspace.root).alias()

@@ -21,7 +21,7 @@ from tests.cures import cures, words
 from tests.flows.feedback_files import requests, shallow_votes, write
 from tests.profile import HOLD, PROMOTE, TINY
 
-pytestmark = pytest.mark.usefixtures("prefect")
+pytestmark = [pytest.mark.rounds, pytest.mark.usefixtures("prefect")]
 
 BROKEN = [
     ('{"prompt": "Where is my lamp?", "chosen":', "the line is not JSON"),

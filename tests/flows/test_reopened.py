@@ -22,6 +22,8 @@ from tests.flows.killer import KILLED, killer
 from tests.profile import HOLD, TINY
 from tests.workspaces import moved
 
+pytestmark = pytest.mark.rounds
+
 KNOBS = [*TINY, HOLD]
 OTHERS = [*KNOBS, "policy.steps=2"]
 

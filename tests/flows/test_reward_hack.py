@@ -10,6 +10,8 @@ from tasks.state.workspace import Workspace
 from tests.flows.feedback_files import SHALLOW, demonstrations, requests, shallow_votes, write
 from tests.workspaces import run_round
 
+pytestmark = pytest.mark.rounds
+
 HACK = (
     "model.width=64",
     "model.heads=4",

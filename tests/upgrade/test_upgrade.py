@@ -22,6 +22,8 @@ from tests.commands import Rounds
 from tests.profile import HOLD, TINY
 from tests.workspaces import unpacked
 
+pytestmark = pytest.mark.rounds
+
 ARCHIVE = Path(__file__).parent / "rounds-0.1.0.tar.xz"
 COMMIT = "163df196a833c7bcadc344b81f8dcde2a528b336"
 """What made the archive, as its records say."""
