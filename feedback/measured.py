@@ -10,8 +10,8 @@ COLLECT_ANSWERS = Metric(
     "collect",
     "answers",
     "none",
-    "Answers sampled from the champion so far, `collect.answers` per prompt. Worry when it stays at 0: no source labels "
-    "answers, or there is no champion yet.",
+    "Answers sampled from the champion so far, `collect.answers` per prompt. Worry when it stays at 0: no source "
+    "labels answers, or there is no champion yet.",
 )
 COLLECT_TOKENS = Metric(
     "tokens",

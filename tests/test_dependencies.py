@@ -22,11 +22,14 @@ BROUGHT = {
     "dvc_data": "dvc",
     "dvc_objects": "dvc",
     "pydantic_core": "pydantic",
+    "ruamel": "dvc",
     "uvicorn": "prefect",
 }
 """Package → the dependency whose interface it is part of."""
 
-LIBRARIES = {"httpx", "jinja2", "matplotlib", "numpy", "psutil", "pyarrow", "pydantic", "rich", "scipy", "yaml"}
+LIBRARIES = {
+    *("httpx", "jinja2", "matplotlib", "numpy", "psutil", "pyarrow", "pydantic", "rich", "ruamel", "scipy", "yaml"),
+}
 """Imported in `tasks/tools/` without being a tool: no service and no store of its own."""
 
 

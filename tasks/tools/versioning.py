@@ -14,7 +14,7 @@ from core.files import recover, unwritable, write_text
 from core.settings import BaseSettings
 from core.yaml_text import parse_yaml
 from tasks.state.workspace import Workspace
-from tasks.tools import dvc_locks
+from tasks.tools import dvc_lock_file, dvc_locks
 from tasks.tools.remotes import NO_GIT, DvcSettings, explaining
 
 _UNFINISHED = ".unfinished"
@@ -121,7 +121,7 @@ class DataGraph:
 
     def record(self, step: str) -> None:
         """Record the step's inputs and outputs in dvc.lock, and copy its cached outputs to the cache."""
-        with chdir(self.root), self._lock_backed_up():
+        with chdir(self.root), self._lock_backed_up(), dvc_lock_file.written_fast():
             self._repo.commit(step, force=True)
 
     def keep(self, path: str) -> str:
