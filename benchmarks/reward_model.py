@@ -3,11 +3,12 @@
     python -m benchmarks.reward_model --trl FOLDER [--shapes .3M 30M] [--answers 2 4] [--times 2] [--memory 50000]
 
 The pairs are those of the embedded world, by true utility: all pairs of K answers to a prompt, so that K = 4 gives six
-pairs. TRL takes each pair by itself; here each answer is encoded once. Both start from one model, take the same number
-of pairs a step and the same learning rate, schedule, centring and epochs, in float32 with one thread, and alternate,
-each measurement in a process of its own. At .3M the model was trained on demonstrations before, and the accuracy is
-that on held-out pairs; at 30M it is random, and only the speed counts. `--memory` measures what the tokenised pairs
-occupy. Writes results/reward_model.{json,md}; what is not measured now stays in it.
+pairs. TRL takes each pair by itself; here each answer is encoded once, and without a likelihood term each prompt too.
+Both start from one model, take the same number of pairs a step and the same learning rate, schedule, centring and
+epochs, in float32 with one thread, and alternate, each measurement in a process of its own. At .3M the model was
+trained on demonstrations before, and the accuracy is that on held-out pairs; at 30M it is random, and only the speed
+counts. `--memory` measures what the tokenised pairs occupy. Writes results/reward_model.{json,md}; what is not measured
+now stays in it.
 """
 
 import argparse

@@ -100,7 +100,7 @@ def _decode(model: PreTrainedModel) -> list[SampledAnswer]:
 @lru_cache(maxsize=32)
 def _problem(kind: type[PreTrainedConfig], config: str, logprobs: Logprobs) -> str:
     """What is wrong with the architecture; empty if nothing is, or if no small model of it can be made."""
-    model = _small_model(kind, json.loads(config))
+    model = small_model(kind, json.loads(config))
     if model is None:
         return ""
     try:
@@ -112,7 +112,7 @@ def _problem(kind: type[PreTrainedConfig], config: str, logprobs: Logprobs) -> s
     return f"decoding and a forward pass differ by {difference:.2g} nats per token, more than {LIMIT:g}"
 
 
-def _small_model(kind: type[PreTrainedConfig], fields: dict[str, Any]) -> PreTrainedModel | None:
+def small_model(kind: type[PreTrainedConfig], fields: dict[str, Any]) -> PreTrainedModel | None:
     """A random model of the architecture that runs; None if there is none of an acceptable size."""
     for narrow in (True, False):
         with contextlib.suppress(Exception):  # modelling code may raise anything

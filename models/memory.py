@@ -200,7 +200,7 @@ def reward(roles: Roles, batches: Batches, likelihood: bool) -> Need:
         weights=_base(roles) + (2 * one if roles.adapters else one),  # with adapters, that of the SFT model stays
         gradients=one,
         moments=2 * one,
-        activations=_training(roles, batches, together=2, logits_too=likelihood),
+        activations=_training(roles, batches, together=2, logits_too=likelihood, packed=not likelihood),
         cache=0,
         copy=one,
         disk=2 * one,
@@ -249,11 +249,11 @@ def _trained(roles: Roles, trunk: bool = False) -> int:
     return 4 * (roles.shape.trained - without)
 
 
-def _training(roles: Roles, batches: Batches, together: int = 1, logits_too: bool = True) -> int:
-    """Bytes of a microbatch, whose texts belong together in groups of this size."""
+def _training(roles: Roles, batches: Batches, together: int = 1, logits_too: bool = True, packed: bool = False) -> int:
+    """Bytes of a microbatch, whose texts belong together in groups of this size, and may be in one row (packed)."""
     shape, compute = roles.shape, roles.compute
     rows = max(min(compute.microbatch_tokens // batches.width, batches.rows) // together, 1) * together
-    tokens = rows * batches.width
+    tokens = max(rows * batches.width, _packed_tokens(compute, batches, together) if packed else 0)
     kept = activations(shape, compute._replace(microbatch_tokens=tokens), roles.adapters)
     again = _layer(shape, compute, roles.adapters) * tokens if compute.recompute else 0
     layer = again + passing(shape, compute, tokens, adapter=False)
@@ -261,6 +261,12 @@ def _training(roles: Roles, batches: Batches, together: int = 1, logits_too: boo
     output = 0 if roles.adapters or not logits_too else 4 * shape.vocabulary * shape.hidden
     used = kept + max(logits(shape, rows * batches.answer) if logits_too else 0, layer) + output
     return round(used * (1 if compute.compact else FRAGMENTED_TRAINING)) + _casts(roles)
+
+
+def _packed_tokens(compute: Compute, batches: Batches, together: int) -> int:
+    """Tokens of a microbatch of rows that are a prompt with this many answers (`models.packing`)."""
+    width = batches.prompt + together * batches.answer
+    return max(min(compute.microbatch_tokens // width, batches.rows // together), 1) * width
 
 
 def _sampling(roles: Roles, batches: Batches) -> int:

@@ -19,9 +19,10 @@ from transformers.modeling_layers import GradientCheckpointingLayer
 from transformers.utils import logging
 
 from core.errors import BadModel
-from models import logits
-from models.compute import IN_FLOAT32, Compute, computing
+from models import logits, packing
+from models.compute import IN_FLOAT32, Compute, computing, torch_type
 from models.logits import OutputLayer, token_logprobs
+from models.packing import Packed
 from models.tokens import Batch
 
 
@@ -93,8 +94,21 @@ class Network(ABC):
 
         No attention mask is needed: with right padding, no real token attends to padding under a causal mask.
         """
+        return self._states(input_ids=ids)
+
+    def hidden_packed(self, packed: Packed) -> Tensor:
+        """The last hidden states of B packed texts on the model's device: (B, T, H), arbitrary at padding.
+
+        Only for models that `models.packing_check` accepts.
+        """
+        mask = packing.additive(packing.visible(packed.parts), torch_type(self.compute.dtype))
+        states = self._states(input_ids=packed.ids, position_ids=packed.positions, attention_mask=mask)
+        return packed.unpacked(states)
+
+    def _states(self, **inputs: Tensor) -> Tensor:
+        """The last hidden states of a forward pass, (B, T, H)."""
         with self.running():
-            states: Tensor = self.model.base_model(input_ids=ids, use_cache=False).last_hidden_state
+            states: Tensor = self.model.base_model(**inputs, use_cache=False).last_hidden_state
         return states
 
     def logprobs(self, batch: Batch, temperature: float = 1.0) -> Tensor:

@@ -12,6 +12,7 @@ import torch
 from torch import Tensor
 from transformers import PreTrainedTokenizerBase
 
+from models import minibatches, packing
 from models.ragged import Ragged
 from models.strength import NO_STRENGTH, StrengthSettings, target
 from models.tokens import Batch, by_length, encode_answers, encode_prompts, pad
@@ -55,6 +56,8 @@ class PairBatch(NamedTuple):
     """(P,) float32"""
     margin: Tensor
     """(P,) float32, log-odds by which the chosen answer's score should exceed the rejected one's"""
+    counts: tuple[int, ...] = ()
+    """Number of texts of each prompt, if each prompt is computed once (`models.packing`); empty if not."""
 
 
 @dataclass(frozen=True)
@@ -76,6 +79,8 @@ class EncodedComparisons:
     """(prompts + 1,) where the pairs of each prompt begin."""
     truncated: int
     """Number of prompts that were truncated on the left."""
+    packed: bool = False
+    """Batches are computed with each prompt once, all its answers after it in one row (`models.packing`)."""
 
     def answers_to(self, prompt: int) -> list[int]:
         """Indices into `texts` of the distinct answers to a prompt."""
@@ -95,12 +100,30 @@ class EncodedComparisons:
         lengths: list[int] = (self.prompts.lengths + longest).tolist()
         return lengths
 
+    @cached_property
+    def _packed_lengths(self) -> list[int]:
+        """Number of tokens of each prompt with all its answers."""
+        together = np.add.reduceat(self.texts.lengths[self.answers], self.first_answer[:-1])
+        lengths: list[int] = (self.prompts.lengths + together).tolist()
+        return lengths
+
+    def packed_share(self, hidden: int) -> float:
+        """Operations with packed rows, divided by those without, for a model of this hidden size."""
+        answers = self.texts.lengths[self.answers]
+        return packing.share(self.prompts.lengths, answers, self.first_answer[:-1], hidden)
+
     def minibatches(self, size: int, generator: torch.Generator | None = None) -> list[list[int]]:
         """Prompts in minibatches of at most `size` of similar length, in random order if given a generator."""
         return by_length(self.lengths, size, generator)
 
     def microbatches(self, prompts: Sequence[int], tokens: int) -> list[list[int]]:
-        """The prompts, in their order, in parts of at most `tokens` tokens with all answers, padding included."""
+        """The prompts in parts of at most `tokens` tokens with all answers, padding included.
+
+        They keep their order, or are sorted by the length of their rows if they are packed.
+        """
+        if self.packed:
+            lengths = self._packed_lengths
+            return minibatches.microbatches(lengths, sorted(prompts, key=lengths.__getitem__), tokens)
         lengths, counts = self.lengths, np.diff(self.first_answer).tolist()
         parts: list[list[int]] = []
         rows = longest = 0
@@ -132,9 +155,9 @@ class EncodedComparisons:
             answers += [self.texts[text] for text in own]
             contexts += [self.prompts[prompt]] * len(own)
         row, chosen, rejected, p, weight, margin = (torch.tensor(column) for column in zip(*pairs, strict=True))
-        return PairBatch(
-            pad(contexts, answers, pad_id), row, chosen, rejected, p.float(), weight.float(), margin.float()
-        )
+        counts = tuple(len(self.answers_to(prompt)) for prompt in prompts) if self.packed else ()
+        labels = (p.float(), weight.float(), margin.float())
+        return PairBatch(pad(contexts, answers, pad_id), row, chosen, rejected, *labels, counts)
 
     def total_weight(self, prompts: Iterable[int]) -> float:
         """Sum of the weights of the comparisons of these prompts."""

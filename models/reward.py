@@ -1,7 +1,7 @@
 """The reward model, trained on preference pairs (Bradley–Terry) to predict which of two answers people choose."""
 
 from collections.abc import Iterator, Mapping, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import Any, NamedTuple
 
@@ -17,7 +17,7 @@ from core.errors import BadFeedback
 from core.files import read_json, write_json
 from core.log import Log, ignore
 from core.settings import BaseSettings
-from models import likelihood_start
+from models import likelihood_start, packing_check
 from models import pairs as comparisons
 from models.allocation import compact
 from models.compute import IN_FLOAT32, Compute
@@ -34,6 +34,8 @@ from models.training import training
 from models.truncation import Truncation, measure
 
 NORMALISATION = "reward.json"
+WORTH_PACKING = 0.85
+"""Largest share of the operations for which prompts are computed once with all their answers (`models.packing`)."""
 
 
 class RewardSettings(BaseSettings):
@@ -94,6 +96,11 @@ class RewardModel:
         """Score of each text before normalisation: (B,) float32; differences are log-odds."""
         return map_microbatches(self.scorer, batch, self.scorer.network.compute.microbatch_tokens)
 
+    @torch.no_grad()
+    def _raw_of(self, batch: PairBatch) -> Tensor:
+        """As `raw`, of a microbatch of texts that may be packed."""
+        return self.scorer(batch.texts, batch.counts) if batch.counts else self.raw(batch.texts)
+
     def score(self, prompts: Sequence[Sequence[Turn]], answers: Sequence[str]) -> Tensor:
         """Normalised score of each answer to its prompt: (n,) float32.
 
@@ -109,8 +116,8 @@ class RewardModel:
         """Raw score of chosen minus rejected for each row: (n,) float64, log-odds at temperature 1."""
         encoded = comparisons.encode(self.scorer.tokenizer, data, self.prompt_limit, self.answer_limit)
         margins = np.zeros(len(data))
-        for batch in _parts(self.scorer, encoded):
-            scores = self.raw(batch.texts).cpu()
+        for batch in _parts(self.scorer, _packed_if_worth(self.scorer, encoded)):
+            scores = self._raw_of(batch).cpu()
             margins[batch.row.numpy()] = (scores[batch.chosen] - scores[batch.rejected]).numpy()
         return margins
 
@@ -211,6 +218,7 @@ def fit_in_place(
     tokens = limits.max_prompt_tokens, limits.max_answer_tokens
     encoded = comparisons.encode(base.tokenizer, data, *tokens, knobs.strength)
     model = _untrained(base, encoded, knobs, limits)
+    encoded = _packed_if_worth(model.scorer, encoded)
     _train(model.scorer, encoded, knobs, generator(seed), log)
     _normalise(model, encoded)
     return model
@@ -263,7 +271,7 @@ def _accumulate(
     weight, sums = encoded.total_weight(prompts), None
     for part in encoded.microbatches(prompts, scorer.network.compute.microbatch_tokens):
         batch = encoded.collate(part, scorer.tokenizer.pad_token_id)
-        loss, metrics = preference_loss(scorer(batch.texts), batch, centring, weight)
+        loss, metrics = preference_loss(scorer(batch.texts, batch.counts), batch, centring, weight)
         torch.autograd.backward(loss)
         sums = metrics if sums is None else sums.plus(metrics)
     return sums.means() if sums else {}
@@ -298,6 +306,16 @@ def preference_loss(
     return loss + centring * penalty, PairMetrics(*(value.float() for value in sums))
 
 
+def _packed_if_worth(scorer: Scorer, encoded: EncodedComparisons) -> EncodedComparisons:
+    """The comparisons, packed if that saves enough and the model computes packed rows right.
+
+    With a likelihood term they are not packed, so that weights of rounds from scratch stay as they are, bit for bit.
+    """
+    if scorer.likelihood or encoded.packed_share(scorer.network.width) > WORTH_PACKING:
+        return encoded
+    return replace(encoded, packed=True) if packing_check.accepts(scorer.network) else encoded
+
+
 def _parts(scorer: Scorer, encoded: EncodedComparisons) -> Iterator[PairBatch]:
     return encoded.all_parts(scorer.network.compute.microbatch_tokens, scorer.tokenizer.pad_token_id)
 
@@ -319,7 +337,7 @@ def _normalise(model: RewardModel, encoded: EncodedComparisons) -> None:
     The mean head score is subtracted from the head's bias. Comparisons do not depend on the bias; a critic initialised
     from the head then starts with values of mean 0.
     """
-    parts = [model.scorer.parts(batch.texts) for batch in _parts(model.scorer, encoded)]
+    parts = [model.scorer.parts(batch.texts, batch.counts) for batch in _parts(model.scorer, encoded)]
     head_scores, priors = (torch.cat(column) for column in zip(*parts, strict=True))
     model.scorer.head.bias.sub_(head_scores.mean())
     scores = head_scores - head_scores.mean() + priors

@@ -1,6 +1,7 @@
 """The network of the reward model: a causal language model with a scalar head beside the output layer."""
 
 import copy
+from collections.abc import Sequence
 from pathlib import Path
 
 import torch
@@ -13,6 +14,7 @@ from models import saved
 from models.advantage import last_position
 from models.critic import Critic
 from models.network import Network
+from models.packing import pack
 from models.policy import Policy
 from models.tokens import Batch
 
@@ -58,15 +60,22 @@ class Scorer:
         """The weights that are trained, those of the head last."""
         return [*self.network.parameters(), *self.head.parameters()]
 
-    def __call__(self, batch: Batch) -> Tensor:
-        """The score of each text: (B,) float32."""
-        head_score, prior = self.parts(batch)
+    def __call__(self, batch: Batch, counts: Sequence[int] = ()) -> Tensor:
+        """The score of each text: (B,) float32; `counts` as in `parts`."""
+        head_score, prior = self.parts(batch, counts)
         return head_score + prior
 
-    def parts(self, batch: Batch) -> tuple[Tensor, Tensor]:
-        """The head score and the likelihood term of each text, which sum to its score: (B,) float32 each."""
+    def parts(self, batch: Batch, counts: Sequence[int] = ()) -> tuple[Tensor, Tensor]:
+        """The head score and the likelihood term of each text, which sum to its score: (B,) float32 each.
+
+        Args:
+            batch: the texts.
+            counts: number of texts of each prompt, next to each other, to compute each prompt once (`models.packing`);
+                empty to compute each text by itself.
+        """
+        packed = pack(batch, counts).to(self.network.device) if counts else None
         batch = batch.to(self.network.device)
-        hidden = self.network.hidden(batch.ids)  # (B, T, H)
+        hidden = self.network.hidden_packed(packed) if packed else self.network.hidden(batch.ids)  # (B, T, H)
         head_score: Tensor = self.head(_at_last_token(hidden, batch.mask).float()).squeeze(-1)
         if not self.likelihood:
             return head_score, torch.zeros_like(head_score)

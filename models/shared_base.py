@@ -260,9 +260,9 @@ class AdapterNetwork(Network):
         with self.base.active(self.name), super().running():
             yield
 
-    def hidden(self, ids: Tensor) -> Tensor:
-        """The last hidden states of right-padded token ids (B, T): (B, T, H); see `Network.hidden`."""
-        return self.base.watch(super().hidden(ids))
+    def _states(self, **inputs: Tensor) -> Tensor:
+        """The last hidden states of a forward pass, whose adapter stays switched on until its backward pass."""
+        return self.base.watch(super()._states(**inputs))
 
 
 @contextmanager

@@ -57,7 +57,6 @@ ELSEWHERE = {
     "feedback/transcripts.py": "feedback/sources/test_hh_rlhf.py",
     "feedback/rejects.py": "tasks/steps/test_ingest.py",
     "feedback/votes.py": "feedback/test_preferences.py",
-    "models/pairs.py": "models/test_reward.py",
     "models/scratch.py": "models/test_tokens.py",
     "models/templates.py": "tasks/steps/test_ingest.py",
     "tasks/analysis/drift/__init__.py": "tasks/analysis/drift/test_sections.py",

@@ -5,6 +5,8 @@ from typing import Any
 import torch
 from transformers import CONFIG_MAPPING, AutoModelForCausalLM, PreTrainedConfig, PreTrainedModel
 
+from models.network import WholeNetwork
+
 END_IDS = (1, 2, 3)
 """Token ids that end an answer."""
 
@@ -73,3 +75,7 @@ def model(name: str, **more: Any) -> PreTrainedModel:
     torch.manual_seed(0)
     made: PreTrainedModel = AutoModelForCausalLM.from_config(config(name, **more)).eval()
     return made
+
+
+def network(name: str, **more: Any) -> WholeNetwork:
+    return WholeNetwork(model(name, **more))

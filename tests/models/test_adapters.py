@@ -15,6 +15,7 @@ from core.errors import BadModel, BadParams
 from models.adapters import AdapterSettings, read
 from models.compute import Compute
 from models.network import WholeNetwork
+from models.packing import pack
 from models.policy import Policy
 from models.shared_base import AdapterNetwork, SharedBase
 from models.tokens import Batch, pad
@@ -91,6 +92,27 @@ def test_a_switch_between_forward_and_backward_is_refused(tiny: Policy) -> None:
         other.logprobs(batch())
     torch.autograd.backward(waiting)
     other.logprobs(batch())
+
+
+def test_a_packed_forward_pass_is_that_of_a_model_of_its_own_and_refuses_a_switch(tiny: Policy) -> None:
+    base = shared(tiny)
+    policy, other = moved(base, "policy", 1), moved(base, "critic", 2)
+    texts = pad([[3, 9, 4]] * 2 + [[3, 7]], [[9, 1], [8, 8, 1], [5]], 1)
+    parameters, own = policy.parameters(), merged(tiny, policy)
+    waiting = policy.hidden_packed(pack(texts, (2, 1)))[texts.mask]
+    torch.testing.assert_close(waiting, own.hidden(texts.ids)[texts.mask], atol=1e-5, rtol=0)
+    with pytest.raises(RuntimeError, match="policy has a forward pass"):
+        other.hidden_packed(pack(texts, (2, 1)))
+    weights = torch.linspace(-1, 1, waiting.numel()).reshape(waiting.shape)
+    torch.autograd.backward((waiting * weights).sum())
+    together = [parameter.grad for parameter in parameters if parameter.grad is not None]
+    largest = max(gradient.abs().max().item() for gradient in together)
+    for parameter in parameters:
+        parameter.grad = None
+    torch.autograd.backward((policy.hidden(texts.ids)[texts.mask] * weights).sum())
+    for first, parameter in zip(together, parameters, strict=True):
+        torch.testing.assert_close(first, parameter.grad, rtol=1e-5, atol=1e-5 * largest)
+    other.hidden_packed(pack(texts, (2, 1)))
 
 
 def test_a_forward_pass_whose_graph_is_gone_blocks_nothing(tiny: Policy) -> None:

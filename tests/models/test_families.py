@@ -75,7 +75,7 @@ def _registered() -> None:
 def test_every_supported_family_is_accepted(name: str) -> None:
     config = shapes.config(name)
     families.check(config, "base", logprobs)
-    small = families._small_model(type(config), config.to_dict())
+    small = families.small_model(type(config), config.to_dict())
     assert small is not None  # it was really compared
     assert families.mismatch(small, logprobs) < 1e-5
 
@@ -83,7 +83,7 @@ def test_every_supported_family_is_accepted(name: str) -> None:
 @pytest.mark.parametrize("model_type", REAL)
 def test_a_published_shape_is_checked_on_a_small_model(model_type: str) -> None:
     config = CONFIG_MAPPING[model_type](**REAL[model_type])
-    small = families._small_model(type(config), config.to_dict())
+    small = families.small_model(type(config), config.to_dict())
     assert small is not None
     assert small.num_parameters() < 10_000_000
     assert families.mismatch(small, logprobs) < 1e-4

@@ -1,3 +1,4 @@
+import pytest
 from transformers import LlamaConfig
 
 from models import memory
@@ -70,6 +71,14 @@ def test_reward_trains_one_model_at_a_time() -> None:
     need = memory.reward(FULL, SIZES, likelihood=False)
     assert need.weights + need.gradients + need.moments == 4 * ALL  # 16 bytes a parameter
     assert memory.reward(FULL, SIZES, likelihood=True).activations > need.activations
+
+
+def test_packed_rows_may_fill_a_microbatch_better() -> None:
+    """Of 17 tokens, two rows of 3 + 2 × 2 take 14; two texts of 5 tokens for each prompt take 10."""
+    larger = FULL._replace(compute=Compute(microbatch_tokens=17))
+    assert memory._packed_tokens(larger.compute, SIZES, together=2) == 14
+    need, smaller = (memory.reward(roles, SIZES, likelihood=False) for roles in (larger, FULL))
+    assert need.activations == pytest.approx(1.4 * smaller.activations, rel=1e-3)
 
 
 def test_policy_holds_four_models_of_which_two_are_trained() -> None:

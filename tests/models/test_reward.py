@@ -1,4 +1,5 @@
 import math
+from itertools import combinations
 from pathlib import Path
 from typing import Any
 
@@ -16,6 +17,7 @@ from models.reward import RewardModel, RewardSettings, fit
 from models.scorer import Scorer
 from models.strength import StrengthSettings
 from models.tokens import pad
+from tests.models import families
 from tests.models.test_scorer import value_after
 
 LIMITS = ModelSettings(
@@ -181,6 +183,53 @@ def test_a_long_answer_is_no_worse_for_being_long() -> None:
     prior = torch.cat([model.scorer.parts(b.texts)[1] for b in encoded.all_parts(1000, pad_id=0)])
     assert prior.sum().item() == pytest.approx(0.0, abs=1e-4)
     assert model.scorer.surprise == pytest.approx(math.log(300), rel=0.2)  # a new model knows nothing yet
+
+
+def several_answers(count: int) -> list[dict[str, Any]]:
+    """Long prompts with three answers each."""
+    prompts = [f"where is my parcel, the parcel {ix}, it is not here yet" for ix in range(count)]
+    answers = ("thanks", "go away", "no idea at all")
+    return [row(prompt, first, second) for prompt in prompts for first, second in combinations(answers, 2)]
+
+
+def trained(worth: float, monkeypatch: pytest.MonkeyPatch) -> tuple[RewardModel, list[int]]:
+    """A reward model without a likelihood term, and the tokens of each of its forward passes."""
+    monkeypatch.setattr(reward, "WORTH_PACKING", worth)
+    base, tokens = tiny(), []
+    hook = base.network.model.base_model.register_forward_pre_hook(
+        lambda _, __, inputs: tokens.append(inputs["input_ids"].numel()), with_kwargs=True
+    )
+    knobs = RewardSettings(epochs=2, batch=4, learning_rate=1e-3, likelihood=0.0)
+    model = reward.fit_in_place(base, several_answers(12), knobs, LIMITS, seed=0)
+    hook.remove()
+    return model, tokens
+
+
+def test_prompts_that_are_computed_once_give_the_same_model(monkeypatch: pytest.MonkeyPatch) -> None:
+    (packed, few), (apart, many) = trained(0.85, monkeypatch), trained(0.0, monkeypatch)
+    assert sum(few) < 0.75 * sum(many)
+    data = several_answers(14)[30:]
+    prompts, answers = [pair["prompt"] for pair in data], [pair["chosen"] for pair in data]
+    torch.testing.assert_close(packed.score(prompts, answers), apart.score(prompts, answers), rtol=0, atol=1e-4)
+    assert packed.margins(data) == pytest.approx(apart.margins(data), abs=1e-4)
+    monkeypatch.setattr(reward, "WORTH_PACKING", 0.85)
+    assert packed.margins(data) == pytest.approx(apart.margins(data), abs=1e-4)
+
+
+def test_prompts_are_computed_once_only_where_it_saves_enough_and_is_right() -> None:
+    encoded = pairs.encode(tiny().tokenizer, several_answers(4), 24, 12)
+    assert encoded.packed_share(16) < reward.WORTH_PACKING
+    assert reward._packed_if_worth(Scorer.from_policy(tiny(), 0.0, surprise=0.0), encoded).packed
+    assert not reward._packed_if_worth(Scorer.from_policy(tiny(), 0.2, surprise=0.0), encoded).packed
+    bloom = Scorer(families.network("bloom"), tiny().tokenizer, 0.0, 0.0)
+    assert not reward._packed_if_worth(bloom, encoded).packed
+    short = pairs.encode(tiny().tokenizer, [row("a", "a long answer", "another long answer")], 24, 12)
+    assert not reward._packed_if_worth(Scorer.from_policy(tiny(), 0.0, surprise=0.0), short).packed
+
+
+def test_no_rows_have_no_margins() -> None:
+    model = RewardModel(Scorer.from_policy(tiny(), 0.0, surprise=0.0), 24, 12)
+    assert model.margins([]).shape == (0,)
 
 
 def test_no_pairs_is_an_error_with_a_cure() -> None:
