@@ -23,7 +23,7 @@ _CHANGES = ("dynamic", "longrope")
 
 def parts(rows: Sequence[int], model: nn.Module, device: torch.device) -> list[Sequence[int]]:
     """The rows in as many parts of nearly equal size as threads can compute side by side: one on a GPU."""
-    count = min(torch.get_num_threads(), len(rows)) if device.type == "cpu" and not _changes(model) else 1
+    count = min(torch.get_num_threads(), len(rows)) if device.type == "cpu" and not changes(model) else 1
     bounds = [index * len(rows) // count for index in range(count + 1)]
     return [rows[start:end] for start, end in pairwise(bounds)]
 
@@ -51,6 +51,7 @@ def compute(function: Callable[[Part, Event], Result], parts: Sequence[Part]) ->
         torch.set_num_threads(threads)
 
 
-def _changes(model: nn.Module) -> bool:
+def changes(model: nn.Module) -> bool:
+    """Whether a forward pass changes the model, so that threads disturb each other."""
     kinds = (getattr(module, "rope_type", None) for module in model.modules())
     return any(kind in _CHANGES for entry in kinds for kind in (entry.values() if isinstance(entry, dict) else [entry]))
