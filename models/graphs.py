@@ -35,7 +35,7 @@ class Runner(Protocol):
         """Tensors that steps use have moved."""
 
 
-class Recorded(NamedTuple):
+class RecordedStep(NamedTuple):
     """A recorded step."""
 
     replay: Callable[[], object]
@@ -45,7 +45,7 @@ class Recorded(NamedTuple):
     """The memory of intermediate results."""
 
 
-Recorder = Callable[[Step, Any], Recorded]
+Recorder = Callable[[Step, Any], RecordedStep]
 """Records a step, with the memory of another one, or None. The result is not yet computed."""
 
 
@@ -69,7 +69,7 @@ class Graphed:
 
     def __init__(self, record: Recorder, device: torch.device) -> None:
         self._record, self._device = record, device
-        self._recorded: dict[Bucket, Recorded] = {}
+        self._recorded: dict[Bucket, RecordedStep] = {}
         self._fails = False
 
     @property
@@ -136,7 +136,7 @@ def state(model: nn.Module) -> Hashable:
     return tuple(weights), switched_on(model), torch.is_autocast_enabled(kind), torch.get_autocast_dtype(kind)
 
 
-def record_on_gpu(step: Step, pool: Any) -> Recorded:
+def record_on_gpu(step: Step, pool: Any) -> RecordedStep:
     """Record a step as a CUDA graph. It runs twice before, on a stream of its own: libraries allocate in a first run.
 
     Raises:
@@ -147,11 +147,13 @@ def record_on_gpu(step: Step, pool: Any) -> Recorded:
     with torch.cuda.stream(side):
         for _ in range(2):
             step()
-    torch.cuda.current_stream().wait_stream(side)
+    current = torch.cuda.current_stream()
+    current.wait_stream(side)
     graph = torch.cuda.CUDAGraph()
-    with torch.cuda.graph(graph, pool=pool, capture_error_mode="thread_local"):
+    # the outer context restores the current stream where recording fails, which `torch.cuda.graph` then does not
+    with torch.cuda.stream(current), torch.cuda.graph(graph, pool=pool, capture_error_mode="thread_local"):
         output = step()
-    return Recorded(graph.replay, output, graph.pool())
+    return RecordedStep(graph.replay, output, graph.pool())
 
 
 @contextmanager

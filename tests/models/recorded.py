@@ -11,7 +11,7 @@ from torch import Tensor
 from torch.utils._python_dispatch import TorchDispatchMode
 from torch.utils._pytree import tree_leaves, tree_map_only
 
-from models.graphs import Recorded, Step
+from models.graphs import RecordedStep, Step
 
 _aten = torch.ops.aten
 HOST_READS = {
@@ -50,7 +50,7 @@ class _Recording(TorchDispatchMode):  # type: ignore[no-untyped-call]  # torch's
         return result
 
 
-def record(step: Step, pool: Any) -> Recorded:
+def record(step: Step, pool: Any) -> RecordedStep:
     """A `Recorder`."""
     with _Recording() as recording:
         output = step()
@@ -62,7 +62,7 @@ def record(step: Step, pool: Any) -> Recorded:
                 if isinstance(old, Tensor) and old.data_ptr() != new.data_ptr():
                     old.copy_(new)
 
-    return Recorded(replay, output, pool or recording)
+    return RecordedStep(replay, output, pool or recording)
 
 
 def _waits(function: Any, args: Any) -> bool:

@@ -10,7 +10,7 @@ from torch import Tensor
 from models import graphs
 from models.buckets import Bucket
 from models.compute import computing
-from models.graphs import Eager, Graphed, Recorded, Step
+from models.graphs import Eager, Graphed, RecordedStep, Step
 from tests.models import families
 from tests.models.recorded import record
 
@@ -36,14 +36,14 @@ class Recorder:
         self.pools: list[Any] = []
         self.cached: list[bool] = []
 
-    def __call__(self, step: Step, pool: Any) -> Recorded:
+    def __call__(self, step: Step, pool: Any) -> RecordedStep:
         self.pools.append(pool)
         self.cached.append(torch.is_autocast_cache_enabled())
         return record(step, pool)
 
 
-def failing(error: Exception) -> Callable[[Step, Any], Recorded]:
-    def fail(step: Step, pool: Any) -> Recorded:
+def failing(error: Exception) -> Callable[[Step, Any], RecordedStep]:
+    def fail(step: Step, pool: Any) -> RecordedStep:
         raise error
 
     return fail
