@@ -6,7 +6,8 @@ All sample at temperature 1 from one random model; 4 % of the vocabulary ends an
 times. The ways alternate, so that other load affects all equally; on a CPU the times are CPU seconds of this process
 (one thread), which other load affects less, and on a GPU wall seconds. The bandwidth limit is the number of tokens per
 second if a step took only the time to read the weights and the keys and values once, at the speed of copying a large
-tensor. `generate_batch` is measured for the `--continuous` batches only: it is slow on a CPU. Writes
+tensor. On a GPU our loop is measured with a dynamic cache, and with a static one and graphs, which are recorded in the
+first runs. `generate_batch` is measured for the `--continuous` batches only: it is slow on a CPU. Writes
 results/rollout.{json,md}.
 """
 
@@ -16,6 +17,7 @@ import platform
 import time
 from collections.abc import Callable, Sequence
 from datetime import UTC, datetime
+from functools import partial
 from statistics import median
 from typing import Any, NamedTuple
 
@@ -25,7 +27,9 @@ from transformers import GenerationConfig, LlamaConfig, LlamaForCausalLM, PreTra
 from transformers.generation import ContinuousBatchingConfig
 
 from core.files import write_json, write_text
+from models import static_cache
 from models.decoding import IMMEDIATELY, SELDOM, DecodingLoop, DecodingRequest, Pace, decode, seeded_uniforms
+from models.static_cache import StaticCache
 from tasks.state.workspace import PROJECT
 
 RESULTS = PROJECT / "benchmarks" / "results"
@@ -38,6 +42,12 @@ SHAPES = {
     "135M": {"vocab_size": 49_152, "hidden_size": 576, "num_hidden_layers": 30, "intermediate_size": 1536},
 }
 OURS: dict[str, Pace] = {"ours, rows removed immediately": IMMEDIATELY, "ours, every 8 steps from half": SELDOM}
+ON_GPU = ("ours, dynamic cache", "ours, static cache and graphs")
+"""Both remove rows every 8 steps from half."""
+
+
+Way = Callable[[PreTrainedModel, Sequence[list[int]]], int]
+"""Samples answers to prompts; returns the number of answer tokens."""
 
 
 class Speed(NamedTuple):
@@ -73,10 +83,12 @@ def ends_of(model: PreTrainedModel) -> list[int]:
     return list(range(0, model.config.vocab_size, 25))
 
 
-def with_ours(model: PreTrainedModel, prompts: Sequence[list[int]], pace: Pace) -> int:
+def with_ours(
+    model: PreTrainedModel, prompts: Sequence[list[int]], pace: Pace, static: StaticCache | None = None
+) -> int:
     """Sample with the decoding loop of the project; the number of answer tokens."""
     requests = [DecodingRequest(prompt, LIMIT, seeded_uniforms(LIMIT, row)) for row, prompt in enumerate(prompts)]
-    return sum(len(answer.ids) for answer in decode(DecodingLoop(model, ends_of(model), 0, pace), requests))
+    return sum(len(answer.ids) for answer in decode(DecodingLoop(model, ends_of(model), 0, pace, static), requests))
 
 
 def generation_of(model: PreTrainedModel) -> GenerationConfig:
@@ -105,13 +117,22 @@ def with_generate_batch(model: PreTrainedModel, prompts: Sequence[list[int]]) ->
     return sum(len(answer.generated_tokens) for answer in out.values())
 
 
-def ways(continuous: bool) -> dict[str, Callable[[PreTrainedModel, Sequence[list[int]]], int]]:
-    """Name → way of sampling."""
-    result: dict[str, Callable[[PreTrainedModel, Sequence[list[int]]], int]] = {
-        name: lambda model, prompts, pace=pace: with_ours(model, prompts, pace)  # type: ignore[misc]
-        for name, pace in OURS.items()
-    }
-    result["generate"] = with_generate
+def ways(continuous: bool, static: StaticCache | None = None) -> dict[str, Way]:
+    """Name → way of sampling.
+
+    Args:
+        continuous: with `generate_batch`.
+        static: the static cache of a model on a GPU, whose graphs are used by all batches.
+    """
+    ours: dict[str, Way] = (
+        {
+            name: partial(with_ours, pace=SELDOM, static=cache)
+            for name, cache in zip(ON_GPU, (None, static), strict=True)
+        }
+        if static
+        else {name: partial(with_ours, pace=pace) for name, pace in OURS.items()}
+    )
+    result = {**ours, "generate": with_generate}
     return {**result, "generate_batch": with_generate_batch} if continuous else result
 
 
@@ -146,11 +167,11 @@ def limit(model: PreTrainedModel, batch: int, speed: float) -> float:
 
 def measure(model: PreTrainedModel, batches: Sequence[int], continuous: Sequence[int], times: int) -> list[Speed]:
     """The speed of each way at each batch size. The ways alternate; a first run of each is not counted."""
-    speed, result = bandwidth(model.device), []
+    speed, result, static = bandwidth(model.device), [], static_cache.automatic(model)
     for batch in batches:
         prompts, runs = prompts_of(model, batch), dict[str, list[float]]()
         for run in range(times + 1):
-            for name, sample in ways(batch in continuous).items():
+            for name, sample in ways(batch in continuous, static).items():
                 torch.manual_seed(run)
                 start = seconds(model.device)
                 tokens = sample(model, prompts)

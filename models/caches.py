@@ -14,12 +14,14 @@ import torch
 from torch import Tensor
 from transformers import DynamicCache, PreTrainedModel
 from transformers.cache_utils import (
+    Cache,
     DummyLayer,
     DynamicLayer,
     DynamicSlidingWindowLayer,
     LinearAttentionAndFullAttentionLayer,
     LinearAttentionAndSlidingWindowAttentionLayer,
     LinearAttentionLayer,
+    StaticLayer,
 )
 
 from models.shared_base import each_row
@@ -40,7 +42,7 @@ def forward(
     tokens: Tensor,
     mask: Tensor,
     positions: Tensor,
-    cache: DynamicCache,
+    cache: Cache,
     adapters: Sequence[str | None] = (),
 ) -> Tensor:
     """Logits of the next token: (B, V) float32. Appends `tokens` (B, new tokens) to the cache.
@@ -48,7 +50,7 @@ def forward(
     `adapters` names the adapter of each row: None for the active one, `shared_base.BASE` for the base model alone.
     """
     inputs: dict[str, Any] = {"position_ids": positions, "logits_to_keep": 1}
-    if any(isinstance(layer, DynamicLayer) for layer in cache.layers):
+    if any(isinstance(layer, DynamicLayer | StaticLayer) for layer in cache.layers):
         inputs["attention_mask"] = mask  # Mamba would multiply the new token's state by the mask of all columns
     accepted = _accepted(model)
     inputs = {name: value for name, value in inputs.items() if name in accepted}

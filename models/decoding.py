@@ -8,14 +8,16 @@ from collections.abc import Iterator, Sequence
 from dataclasses import dataclass, field, fields
 from itertools import groupby
 from threading import Event
-from typing import NamedTuple
+from typing import Literal, NamedTuple
 
 import torch
 from torch import Tensor
 from transformers import DynamicCache, PreTrainedModel
 
-from models import caches
+from models import caches, static_cache
+from models.growing_cache import GrowingCache
 from models.sampling import draw
+from models.static_cache import StaticCache
 
 
 class DecodingRequest(NamedTuple):
@@ -63,6 +65,11 @@ class _Row:
     ended: bool = False
 
     @property
+    def most_columns(self) -> int:
+        """Tokens in the cache at its limit."""
+        return len(self.request.prompt) + self.request.limit
+
+    @property
     def columns(self) -> int:
         """Tokens in the cache, once the last sampled token has been appended."""
         return len(self.request.prompt) + len(self.answer.ids)
@@ -78,8 +85,6 @@ class _Row:
 class _State:
     """Tensors of a batch, one row each."""
 
-    mask: Tensor
-    """(B, columns) bool: not padding"""
     positions: Tensor
     """(B, 1) position of the last token in the cache"""
     last: Tensor
@@ -95,16 +100,14 @@ class _State:
     tokens: Tensor
     """(B, 1) the token sampled last"""
 
-    def select(self, rows: Tensor) -> None:
+    def select(self, rows: Sequence[int]) -> None:
+        index = torch.tensor(rows, device=self.tokens.device)
         for part in fields(self):
-            setattr(self, part.name, getattr(self, part.name)[rows])
+            setattr(self, part.name, getattr(self, part.name)[index])
 
     def merge(self, other: "_State") -> None:
-        for name in ("mask", "uniforms"):
-            own, new = getattr(self, name), getattr(other, name)
-            width = max(own.shape[1], new.shape[1])
-            setattr(self, name, _widen(own, width, name == "mask"))
-            setattr(other, name, _widen(new, width, name == "mask"))
+        width = max(self.uniforms.shape[1], other.uniforms.shape[1])
+        self.uniforms, other.uniforms = _widen(self.uniforms, width), _widen(other.uniforms, width)
         for part in fields(self):
             setattr(self, part.name, torch.cat([getattr(self, part.name), getattr(other, part.name)]))
 
@@ -115,7 +118,7 @@ class _Batch:
 
     rows: list[_Row]
     state: _State
-    cache: DynamicCache
+    cache: GrowingCache | StaticCache
     unread: list[tuple[Tensor, Tensor]] = field(default_factory=list)
     """Tokens and log-probabilities of the steps since the last read, (B,) each"""
 
@@ -156,39 +159,47 @@ class _Batch:
             return
         self.rows = [self.rows[index] for index in active]
         if active:
-            rows = torch.tensor(active, device=self.state.mask.device)
-            self.state.select(rows)
-            caches.select(self.cache, rows)
+            self.state.select(active)
+            self.cache.select(active)
 
-    def feed(self, model: PreTrainedModel) -> None:
+    def feed(self) -> None:
         """Append the sampled tokens to the cache, and compute the logits of the next ones."""
         state = self.state
         state.positions = torch.minimum(state.positions + 1, state.last)
-        state.mask = torch.cat([state.mask, state.mask.new_ones(len(state.mask), 1)], dim=1)
-        adapters = [row.request.adapter for row in self.rows]
-        state.logits = caches.forward(model, state.tokens, state.mask, state.positions, self.cache, adapters)
+        state.logits = self.cache.step(state.tokens, state.positions, [row.request.adapter for row in self.rows])
 
-    def merge(self, other: "_Batch") -> None:
-        """Append the rows of another batch. Neither has unread tokens or rows that have ended."""
-        for batch in (self, other):
-            batch._trim(max(row.columns for row in batch.rows))
-        self.state.merge(other.state)
-        caches.merge(self.cache, other.cache)
-        self.rows += other.rows
-
-    def _trim(self, columns: int) -> None:
-        """Remove columns that are padding in all rows. Otherwise a batch that never empties would grow forever."""
-        if columns < self.state.mask.shape[1]:
-            self.state.mask = self.state.mask[:, -columns:]
-            caches.trim(self.cache, columns)
+    def merge(self, rows: list[_Row], state: _State, cache: GrowingCache) -> None:
+        """Append new rows. Those of this batch have no unread tokens, and none has ended."""
+        self.cache.trim(max(row.columns for row in self.rows))  # otherwise one that never empties would grow forever
+        cache.trim(max(row.columns for row in rows))
+        self.state.merge(state)
+        self.cache.merge(cache, [row.most_columns for row in rows])
+        self.rows += rows
 
 
 class DecodingLoop:
     """Decodes requests that come and go. Not thread-safe: one thread calls `admit`, `withdraw` and `step`."""
 
-    def __init__(self, model: PreTrainedModel, end_ids: Sequence[int], pad_id: int, pace: Pace | None = None) -> None:
+    def __init__(
+        self,
+        model: PreTrainedModel,
+        end_ids: Sequence[int],
+        pad_id: int,
+        pace: Pace | None = None,
+        static: StaticCache | Literal["automatic"] | None = "automatic",
+    ) -> None:
+        """No rows yet.
+
+        Args:
+            model: the model, in evaluation mode.
+            end_ids: token ids that end an answer.
+            pad_id: token id of the padding.
+            pace: when tokens are read, and rows removed; by default as the device needs it.
+            static: decodes rows whose keys and values it can hold; by default there is one on a GPU.
+        """
         self._model, self._end_ids, self._pad_id = model, frozenset(end_ids), pad_id
         self._pace = pace or (SELDOM if model.device.type == "cuda" else IMMEDIATELY)
+        self._static = static_cache.automatic(model) if static == "automatic" else static
         self._batches: list[_Batch] = []
         self._tickets = 0
         self._finished: dict[int, SampledAnswer] = {}
@@ -214,7 +225,7 @@ class DecodingLoop:
         rows = [_Row(self._tickets + index, request) for index, request in enumerate(requests)]
         self._tickets += len(rows)
         for group in self._groups(rows):
-            self._join(self._prefill(group))
+            self._join(group, *self._prefill(group))
         return [row.ticket for row in rows]
 
     def withdraw(self, ticket: int) -> None:
@@ -233,7 +244,7 @@ class DecodingLoop:
             if batch.is_due(self._pace):
                 self._read(batch, self._pace.remove_from)
             if not all(row.ended for row in batch.rows):
-                batch.feed(self._model)
+                batch.feed()
         self._batches = [batch for batch in self._batches if not all(row.ended for row in batch.rows)]
         finished, self._finished = self._finished, {}
         return finished
@@ -244,7 +255,7 @@ class DecodingLoop:
         by_length = sorted(rows, key=lambda row: len(row.request.prompt))
         return [list(group) for _, group in groupby(by_length, key=lambda row: len(row.request.prompt))]
 
-    def _prefill(self, rows: list[_Row]) -> _Batch:
+    def _prefill(self, rows: list[_Row]) -> tuple[_State, GrowingCache]:
         """Process the prompts of these rows; a prompt that several rows have is processed once."""
         requests, device = [row.request for row in rows], self._model.device
         places: dict[tuple[tuple[int, ...], str | None], int] = {}
@@ -252,14 +263,13 @@ class DecodingLoop:
         prompts, adapters = zip(*places, strict=True)
         tokens, mask = (part.to(device) for part in _pad_left(prompts, self._pad_id))
         positions = (mask.cumsum(dim=1) - 1).clamp(min=0)
-        cache = DynamicCache(config=self._model.config)
-        logits = caches.forward(self._model, tokens, mask, positions, cache, adapters)
+        cache = GrowingCache(self._model, DynamicCache(config=self._model.config), mask)
+        logits = caches.forward(self._model, tokens, mask, positions, cache.layers, adapters)
         if len(places) < len(rows):
             repeated = torch.tensor(index, device=device)
-            tokens, mask, positions, logits = (part[repeated] for part in (tokens, mask, positions, logits))
-            caches.select(cache, repeated)
+            tokens, positions, logits = (part[repeated] for part in (tokens, positions, logits))
+            cache.select(index)
         state = _State(
-            mask,
             positions[:, -1:],
             torch.tensor([[len(row.prompt) + row.limit - 1] for row in requests], device=device),
             _uniforms(requests).to(device),
@@ -268,14 +278,23 @@ class DecodingLoop:
             logits,
             tokens[:, -1:],
         )
-        return _Batch(rows, state, cache)
+        return state, cache
 
-    def _join(self, new: _Batch) -> None:
-        for batch in self._batches if caches.can_merge(new.cache) else []:
+    def _join(self, rows: list[_Row], state: _State, cache: GrowingCache) -> None:
+        for batch in self._batches if caches.can_merge(cache.layers) else []:
             self._read(batch, 0.0)
             if batch.rows:
-                return batch.merge(new)
-        self._batches = [*(batch for batch in self._batches if batch.rows), new]
+                return batch.merge(rows, state, cache)
+        self._batches = [batch for batch in self._batches if batch.rows]
+        self._batches.append(_Batch(rows, state, self._placed(rows, cache)))
+
+    def _placed(self, rows: list[_Row], cache: GrowingCache) -> GrowingCache | StaticCache:
+        """The cache of a new batch: the static one, if it can hold these rows and no other batch has it."""
+        if self._static is None or self._batches or not static_cache.can_hold(cache.layers):
+            return cache
+        self._static.clear()
+        self._static.merge(cache, [row.most_columns for row in rows])
+        return self._static
 
     def _read(self, batch: _Batch, remove_from: float) -> None:
         self._finished.update({row.ticket: row.answer for row in batch.read(self._end_ids)})
@@ -316,6 +335,5 @@ def _pad_left(prompts: Sequence[Sequence[int]], pad_id: int) -> tuple[Tensor, Te
     return ids, torch.arange(width) >= width - lengths
 
 
-def _widen(rows: Tensor, width: int, left: bool) -> Tensor:
-    missing = width - rows.shape[1]
-    return torch.nn.functional.pad(rows, (missing, 0) if left else (0, missing))
+def _widen(rows: Tensor, width: int) -> Tensor:
+    return torch.nn.functional.pad(rows, (0, width - rows.shape[1]))

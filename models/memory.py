@@ -16,6 +16,7 @@ from transformers.pytorch_utils import Conv1D
 
 from models import adapters, scratch
 from models.adapters import AdapterSettings
+from models.buckets import bucket
 from models.compute import Compute
 from models.logits import CHUNK
 from models.meta_model import meta_model
@@ -57,6 +58,8 @@ class Batches(NamedTuple):
     """Tokens of the longest answer."""
     sampled: int
     """Prompts that are answered together."""
+    static: bool = False
+    """Keys and values are in tensors of fixed shapes, as on a GPU (`models.static_cache`)."""
 
     @property
     def width(self) -> int:
@@ -275,6 +278,9 @@ def _sampling(roles: Roles, batches: Batches) -> int:
     first = passing(shape, compute, rows * batches.prompt, roles.adapters)
     step = rows * shape.vocabulary * 24  # float32: logits, divided, logarithms, probabilities; float64: their sums
     keys = cache(shape, compute, rows, batches.width)
+    if batches.static:  # beside those of the prompts, from which they are copied; logits of a graph for each shape
+        keys = cache(shape, compute, *bucket(rows, batches.width)) + cache(shape, compute, rows, batches.prompt)
+        step += 2 * rows * shape.vocabulary * 4  # rows are removed by halves
     copied = keys // (2 * shape.layers)  # the keys, or the values, of a layer
     return round(FRAGMENTED_SAMPLING * (keys + max(first, step) + copied)) + _casts(roles)
 

@@ -62,24 +62,29 @@ def sample(
         for prompt, numbers in zip(prompts, uniforms, strict=True)
     ]
     answers: dict[int, SampledAnswer] = {}
+    decoders: list[DecodingLoop] = []  # of all batches: on a GPU, they keep the tensors and graphs of the one before
     batches = by_length([len(prompt) for prompt in prompts], sampling.batch, None)
     for step, rows in enumerate(batches):
-        answers.update(_decoded(policy, requests, rows))
+        answers.update(_decoded(policy, decoders, requests, rows))
         log({"answers": len(answers)}, step, len(batches))
     return _rollout(policy, prompts, [answers[row] for row in range(len(prompts))])
 
 
-def _decoded(policy: Policy, requests: Sequence[DecodingRequest], rows: Sequence[int]) -> dict[int, SampledAnswer]:
-    """The answers to the requests with these indices, by index; on a CPU one part for each thread."""
+def _decoded(
+    policy: Policy, decoders: list[DecodingLoop], requests: Sequence[DecodingRequest], rows: Sequence[int]
+) -> dict[int, SampledAnswer]:
+    """The answers to the requests with these indices, by index; on a CPU one part, and one decoder, a thread."""
 
-    def decoded(part: Sequence[int], stop: Event) -> list[SampledAnswer]:
-        decoder = DecodingLoop(policy.model, policy.end_ids, policy.tokenizer.pad_token_id)
+    def decoded(part: tuple[DecodingLoop, Sequence[int]], stop: Event) -> list[SampledAnswer]:
+        decoder, own = part
         with computing(policy.device, policy.network.compute.dtype):
-            return decode(decoder, [requests[row] for row in part], stop)
+            return decode(decoder, [requests[row] for row in own], stop)
 
     parts = side_by_side.parts(rows, policy.model, policy.device)
+    while len(decoders) < len(parts):
+        decoders.append(DecodingLoop(policy.model, policy.end_ids, policy.tokenizer.pad_token_id))
     with policy.network.running():
-        answers = side_by_side.compute(decoded, parts)
+        answers = side_by_side.compute(decoded, list(zip(decoders, parts, strict=False)))
     return {
         row: answer for part, own in zip(parts, answers, strict=True) for row, answer in zip(part, own, strict=True)
     }

@@ -294,6 +294,12 @@ def each_row(model: PreTrainedModel, names: Sequence[str | None]) -> Iterator[No
             hook.remove()
 
 
+def switched_on(model: nn.Module) -> tuple[tuple[str, ...], ...]:
+    """The active adapters of each layer that has adapters; none where they are switched off."""
+    layers: list[Any] = [layer for layer in model.modules() if isinstance(layer, BaseTunerLayer)]
+    return tuple(() if layer.disable_adapters else tuple(layer.active_adapters) for layer in layers)
+
+
 class _Waiting:
     """A forward pass that waits for its backward pass; it lives as long as the graph."""
 

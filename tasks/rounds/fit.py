@@ -63,7 +63,7 @@ def estimate(params: RoundSettings, on: Machine) -> Fit:
     """
     knobs, algorithm = params.model, params.policy
     roles = Roles(memory.shape_of_settings(knobs), knobs.compute, knobs.adapter is not None)
-    sizes = Batches(1, knobs.max_prompt_tokens, knobs.max_answer_tokens, params.sample.batch)
+    sizes = Batches(1, knobs.max_prompt_tokens, knobs.max_answer_tokens, params.sample.batch, static=on.gpu is not None)
     learned = sizes._replace(
         rows=getattr(algorithm, "minibatch", 64),
         sampled=min(getattr(algorithm, "sampling", SamplingSettings()).batch, getattr(algorithm, "episodes", 128)),

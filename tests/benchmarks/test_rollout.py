@@ -3,7 +3,22 @@
 import pytest
 import torch
 
-from benchmarks.rollout import LIMIT, OURS, Speed, ends_of, limit, model_of, prompts_of, table, with_generate, with_ours
+from benchmarks.rollout import (
+    LIMIT,
+    ON_GPU,
+    OURS,
+    Speed,
+    ends_of,
+    limit,
+    model_of,
+    prompts_of,
+    table,
+    ways,
+    with_generate,
+    with_ours,
+)
+from models.graphs import Eager
+from models.static_cache import StaticCache
 
 
 def test_each_way_samples_answers_that_end_at_the_same_rate() -> None:
@@ -28,3 +43,12 @@ def test_the_limit_of_a_larger_batch_reads_the_weights_once() -> None:
 def test_a_way_that_was_not_measured_at_a_batch_has_a_dash() -> None:
     lines = table([Speed("a", 8, 100.0, 1e4), Speed("b", 8, 1234.0, 1e4), Speed("a", 32, 200.0, 2e4)]).splitlines()
     assert lines[2:] == ["| a | 100 | 200 |", "| b | 1,234 | – |", "| bandwidth limit | 10,000 | 20,000 |"]
+
+
+def test_on_a_gpu_a_dynamic_cache_is_compared_with_a_static_one() -> None:
+    model = model_of("tiny")
+    compared = ways(False, StaticCache(model, Eager()))
+    assert list(compared) == [*ON_GPU, "generate"]
+    prompts = prompts_of(model, 3)
+    assert len({compared[name](model, prompts) for name in ON_GPU}) == 1
+    assert list(ways(True)) == [*OURS, "generate", "generate_batch"]

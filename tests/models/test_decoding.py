@@ -15,6 +15,7 @@ from models.decoding import (
     decode,
     seeded_uniforms,
 )
+from models.growing_cache import GrowingCache
 from models.network import WholeNetwork
 from models.policy import Policy
 from models.rollout import SamplingSettings, sample
@@ -167,7 +168,8 @@ def test_a_batch_that_never_empties_does_not_grow(llama: PreTrainedModel) -> Non
         running.admit([DecodingRequest([50, 51], 4, seeded_uniforms(4, arrival))])
         running.step()
     [batch] = running._batches
-    assert batch.cache.get_seq_length() <= 6
+    assert isinstance(batch.cache, GrowingCache)
+    assert batch.cache.layers.get_seq_length() <= 6
 
 
 def test_a_row_that_has_ended_and_is_not_yet_removed_stays_within_the_positions() -> None:

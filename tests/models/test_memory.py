@@ -129,6 +129,14 @@ def test_sampling_has_keys_and_values_and_one_layer_of_the_prompts() -> None:
     assert memory.sampling(ADAPTED, SIZES, models=1).cache == round(1.2 * (keys + step + copied))
 
 
+def test_on_a_gpu_keys_and_values_have_the_shape_of_a_bucket() -> None:
+    prompts = memory.cache(ADAPTED.shape, ADAPTED.compute, rows=7, tokens=3)
+    keys = memory.cache(ADAPTED.shape, ADAPTED.compute, rows=8, tokens=64) + prompts  # 7 rows of 5 tokens
+    step = 7 * 100 * 32
+    need = memory.sampling(ADAPTED, SIZES._replace(static=True), models=1)
+    assert need.cache == round(1.2 * (keys + step + keys // 4))
+
+
 def test_recomputation_adds_one_layer_at_a_time() -> None:
     compute = FULL.compute._replace(recompute=True)
     recomputed = FULL._replace(compute=compute)

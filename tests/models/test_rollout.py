@@ -15,10 +15,14 @@ from transformers import (
     Qwen3ForCausalLM,
 )
 
+from models.decoding import SELDOM, DecodingLoop, DecodingRequest, seeded_uniforms
+from models.graphs import Graphed
 from models.policy import Policy
-from models.rollout import Rollout, SamplingSettings, sample
+from models.rollout import Rollout, SamplingSettings, _decoded, sample
 from models.seeding import generator
+from models.static_cache import StaticCache
 from models.tokens import encode_prompts
+from tests.models.recorded import record
 
 # large weights give a random model a peaked distribution, so that a wrong position or mask changes the result
 LARGE_WEIGHTS: dict[str, Any] = {"vocab_size": 300, "initializer_range": 0.3}
@@ -133,6 +137,21 @@ def test_token_frequencies_match_the_models_probabilities(llama: Policy) -> None
         expected = llama.model(torch.tensor(token_ids)).logits[0, -1].softmax(dim=-1)
     drawn = rollout.batch.ids[:, -1].bincount(minlength=300) / 4000
     assert (drawn - expected).abs().max() < 4 * (0.25 / 4000) ** 0.5  # four standard errors
+
+
+def test_all_batches_use_the_steps_that_the_first_recorded(llama: Policy) -> None:
+    graphed = Graphed(record, llama.device)
+    static = StaticCache(llama.model, graphed)
+    decoders = [DecodingLoop(llama.model, [], 0, SELDOM, static)]
+    requests = [
+        DecodingRequest(prompt, LIMIT, seeded_uniforms(LIMIT, row)) for row, prompt in enumerate(prompts(llama))
+    ]
+    first = _decoded(llama, decoders, requests, [0, 4, 1])
+    assert sorted(first) == [0, 1, 4]
+    recorded = graphed.buckets
+    second = _decoded(llama, decoders, requests, [0, 4, 1])
+    assert (second, len(decoders)) == (first, 1)
+    assert graphed.buckets == recorded == [(4, 64)]
 
 
 def test_progress_is_reported(llama: Policy) -> None:
