@@ -300,7 +300,8 @@ def test_rows_that_are_running_use_the_weights_of_today(llama: PreTrainedModel) 
         loop.admit(rows[2:])  # two rows again
         while loop.active:
             answers[index] |= loop.step()
-    assert_same(*([given[ticket] for ticket in range(3)] for given in answers))
+    static, expected = ([given[ticket] for ticket in range(3)] for given in answers)
+    assert_same(static, expected)
 
 
 def test_on_a_cpu_there_is_no_static_cache(llama: PreTrainedModel) -> None:
