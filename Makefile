@@ -47,7 +47,7 @@ ui: setup ## compare rounds in the MLflow UI at http://127.0.0.1:5000
 
 test: setup ## run unit tests and real rounds of the tiny profile
 	@mkdir -p build
-	@rm -f build/coverage-*.json
+	@rm -f build/coverage-*.json  # of older code
 	$(BIN)/python -m slipcover --json --out build/coverage-test.json \
 		-m pytest -q -n 2 --dist loadfile -m "not rounds and not services and not chaos and not gpu"
 
@@ -55,6 +55,7 @@ test-rounds: setup ## run the tests marked `rounds`, which run whole rounds of t
 	@mkdir -p build
 	$(BIN)/python -m slipcover --json --out build/coverage-rounds.json \
 		-m pytest -q -n 2 --dist loadfile -m "rounds and not services and not chaos and not gpu"
+	@test -e build/coverage-test.json || { echo "the line coverage needs \`make test\` first"; exit 1; }
 	@$(BIN)/python -m slipcover --merge build/coverage-*.json --out build/coverage.json --fail-under $(FLOOR) >build/coverage.txt \
 		|| { echo "line coverage is below $(FLOOR) %: see \`make coverage\`"; tail -n 2 build/coverage.txt; exit 1; }
 

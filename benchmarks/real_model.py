@@ -3,7 +3,7 @@
     python -m benchmarks.real_model [--seeds 1] [--rounds 2] [--into DIR]
 
 Each seed has its own workspace and uses the real command line, with the base model from PyPI. A rule with a known
-utility votes; no person does. The candidate and the champion of each round are compared on 240 held-out prompts; no
+utility votes; no person does. The candidate and the champion of each round are compared on 250 held-out prompts; no
 gate uses the utility. An interrupted run continues. Writes results/real_model.{json,md}.
 """
 

@@ -190,20 +190,21 @@ def sft(roles: Roles, batches: Batches) -> Need:
     )
 
 
-def reward(roles: Roles, batches: Batches, likelihood: bool) -> Need:
+def reward(roles: Roles, batches: Batches, likelihood: bool, answers: int = 2) -> Need:
     """Reward model and judge: one is trained, saved and freed before the next.
 
     Args:
         roles: the models.
-        batches: `rows` are texts: those of a minibatch with all their answers, two a prompt.
+        batches: `rows` are texts: those of a minibatch with all their answers.
         likelihood: the score has a likelihood term, which needs logits.
+        answers: to a prompt, which are in one microbatch.
     """
     one = _trained(roles)
     return Need(
         weights=_base(roles) + (2 * one if roles.adapters else one),  # with adapters, that of the SFT model stays
         gradients=one,
         moments=2 * one,
-        activations=_training(roles, batches, together=2, logits_too=likelihood, packed=not likelihood),
+        activations=_training(roles, batches, together=answers, logits_too=likelihood, packed=not likelihood),
         cache=0,
         copy=one,
         disk=2 * one,

@@ -101,7 +101,7 @@ class EncodedComparisons:
         return lengths
 
     @cached_property
-    def _packed_lengths(self) -> list[int]:
+    def packed_lengths(self) -> list[int]:
         """Number of tokens of each prompt with all its answers."""
         together = np.add.reduceat(self.texts.lengths[self.answers], self.first_answer[:-1])
         lengths: list[int] = (self.prompts.lengths + together).tolist()
@@ -122,7 +122,7 @@ class EncodedComparisons:
         They keep their order, or are sorted by the length of their rows if they are packed.
         """
         if self.packed:
-            lengths = self._packed_lengths
+            lengths = self.packed_lengths
             return minibatches.microbatches(lengths, sorted(prompts, key=lengths.__getitem__), tokens)
         lengths, counts = self.lengths, np.diff(self.first_answer).tolist()
         parts: list[list[int]] = []

@@ -57,7 +57,8 @@ class ModelSettings(BaseSettings):
     feed_forward: int = Field(256, ge=1)
     """Inner size of the feed-forward layers."""
     threads: int = Field(1, ge=1)
-    """CPU threads that torch uses. A different number gives different weights: sums are added in a different order."""
+    """CPU threads that torch uses. A different number gives different weights: sums are added in a different order,
+    and answers are sampled in other parts."""
 
     @property
     def compute(self) -> Compute:

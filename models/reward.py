@@ -313,6 +313,8 @@ def _packed_if_worth(scorer: Scorer, encoded: EncodedComparisons) -> EncodedComp
     """
     if scorer.likelihood or encoded.packed_share(scorer.network.width) > WORTH_PACKING:
         return encoded
+    if max(encoded.packed_lengths) > scorer.network.compute.microbatch_tokens:  # the mask of a row is quadratic
+        return encoded
     return replace(encoded, packed=True) if packing_check.accepts(scorer.network) else encoded
 
 

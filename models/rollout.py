@@ -42,6 +42,7 @@ class Rollout(NamedTuple):
     """(B,) bool: the answer ends with EOS; False if it was truncated at the limit"""
 
 
+@torch.no_grad()  # gradient checkpointing would drop the cache
 def sample(
     policy: Policy,
     prompts: Sequence[Sequence[int]],

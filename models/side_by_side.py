@@ -1,8 +1,7 @@
 """Independent parts of a computation on a CPU, side by side: each in a thread of its own, on one core.
 
 While answers are sampled, the matrices of an operation are small, and threads that share it wait for each other most of
-the time. On two cores, a chat model of 135M parameters samples 1.2 to 1.4 times as fast side by side, for batches of 96
-answers or more (benchmarks/results/threads.md).
+the time (benchmarks/results/threads.md).
 """
 
 from collections.abc import Callable, Sequence
@@ -17,13 +16,20 @@ from torch import nn
 Part = TypeVar("Part")
 Result = TypeVar("Result")
 
+LEAST_ROWS = 24
+"""Fewer rows in a part are slower than one part on all cores."""
+
 _CHANGES = ("dynamic", "longrope")
 """Kinds of rotary embeddings whose forward pass changes the frequencies, which all threads share."""
 
 
 def parts(rows: Sequence[int], model: nn.Module, device: torch.device) -> list[Sequence[int]]:
-    """The rows in as many parts of nearly equal size as threads can compute side by side: one on a GPU."""
-    count = min(torch.get_num_threads(), len(rows)) if device.type == "cpu" and not changes(model) else 1
+    """The rows in as many parts of nearly equal size as threads can compute side by side, `LEAST_ROWS` in each.
+
+    One part on a GPU.
+    """
+    alone = device.type != "cpu" or changes(model)
+    count = 1 if alone else max(1, min(torch.get_num_threads(), len(rows) // LEAST_ROWS))
     bounds = [index * len(rows) // count for index in range(count + 1)]
     return [rows[start:end] for start, end in pairwise(bounds)]
 
@@ -38,12 +44,20 @@ def compute(function: Callable[[Part, Event], Result], parts: Sequence[Part]) ->
     stop = Event()
     if len(parts) == 1:
         return [function(parts[0], stop)]
+
+    def stopping(part: Part) -> Result:
+        try:
+            return function(part, stop)
+        except BaseException:
+            stop.set()
+            raise
+
     threads = torch.get_num_threads()
     torch.set_num_threads(1)  # also of the threads that start from now on
     try:
         with ThreadPoolExecutor(len(parts)) as pool:
             try:
-                return [future.result() for future in [pool.submit(function, part, stop) for part in parts]]
+                return [future.result() for future in [pool.submit(stopping, part) for part in parts]]
             except BaseException:
                 stop.set()
                 raise

@@ -70,10 +70,11 @@ def estimate(params: RoundSettings, on: Machine) -> Fit:
     )
     likelihood = bool(likelihood_start.weight(params.reward.likelihood, knobs.base))
     critic: memory.Critic = getattr(algorithm, "critic", "none")
+    answers = params.collect.answers  # to a prompt
     needs = {
         "collect": memory.sampling(roles, sizes._replace(sampled=params.collect.batch), models=1),
         "sft": memory.sft(roles, sizes._replace(rows=params.sft.batch)),
-        "reward": memory.reward(roles, sizes._replace(rows=2 * params.reward.batch), likelihood),
+        "reward": memory.reward(roles, sizes._replace(rows=answers * params.reward.batch), likelihood, answers),
         "policy": memory.policy(roles, learned, critic, from_sft=algorithm.start != "champion"),
         "sample": memory.sampling(roles, sizes, models=5),
         "evaluate": memory.sampling(roles, sizes, models=5),

@@ -28,8 +28,8 @@ class CollectSettings(BaseSettings):
     prompts: int = Field(1400, ge=0)
     """Prompts that the champion answers per round."""
     answers: int = Field(2, ge=2, le=len(ascii_lowercase))
-    """Answers to each prompt. Every two of them are judged: 4 answers give 6 pairs, from which the reward model learns
-    more than from 2 prompts with 2 answers each (Ouyang et al. 2022, section 3.5), but which need 3 times the votes."""
+    """Answers to each prompt, every two of which are judged (Ouyang et al. 2022, section 3.5): 4 answers give 6 pairs,
+    where 2 prompts with 2 answers each give 2."""
     temperature: float = Field(1.0, gt=0)
     """Sampling temperature of the champion's answers."""
     batch: int = Field(128, ge=1)

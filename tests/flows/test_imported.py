@@ -35,8 +35,8 @@ from tests.workspaces import Furnish, moved, run_round, settle
 
 pytestmark = [
     pytest.mark.rounds,
-    pytest.mark.filterwarnings("ignore:.is_gradient_checkpointing.:FutureWarning"),
-]  # peft reads it
+    pytest.mark.filterwarnings("ignore:.is_gradient_checkpointing.:FutureWarning"),  # peft reads it
+]
 
 ADAPTER = "model.adapter={rank: 2, alpha: 8.0, targets: [q_proj, v_proj]}"
 

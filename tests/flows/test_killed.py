@@ -83,7 +83,7 @@ pytestmark = [pytest.mark.rounds, pytest.mark.timeout(900)]  # the first test ru
 FEW = tuple(moment for kind in (BETWEEN + LEARNING, WRITING, OPENING + CLOSING) for moment in Random(5).sample(kind, 3))
 FEW_BY_CLOCK = Random(5).sample(CLOCK, 3)
 BY_CLOCK = [pytest.param(*moment, marks=() if moment in FEW_BY_CLOCK else pytest.mark.chaos) for moment in CLOCK]
-"""All of them; three are killed in `make test`, the others in `make chaos`."""
+"""All of them; three are killed in `make test-rounds`, the others in `make chaos`."""
 
 
 @pytest.fixture(scope="module")

@@ -15,6 +15,8 @@ from transformers import (
     Qwen3ForCausalLM,
 )
 
+from models import side_by_side
+from models.compute import Compute
 from models.decoding import SELDOM, DecodingLoop, DecodingRequest, seeded_uniforms
 from models.graphs import Graphed
 from models.policy import Policy
@@ -81,12 +83,30 @@ def test_the_logprobs_include_the_temperature(llama: Policy) -> None:
     assert mismatch(llama, rollout, temperature=1.0) > 0.1
 
 
-def test_several_threads_sample_the_same_answers(llama: Policy) -> None:
-    one = sample(llama, prompts(llama), SAMPLING, LIMIT, generator(0))
+@pytest.mark.parametrize("recompute", [False, True])
+def test_several_threads_sample_the_same_answers(llama: Policy, recompute: bool) -> None:
+    """Also where training computes activations again: then a forward pass with gradients would ignore the cache."""
+    llama.network.compute = Compute(recompute=recompute)
+    many, sampling = prompts(llama) * 10, SamplingSettings(batch=50)
+    one = sample(llama, many, sampling, LIMIT, generator(0))
     torch.set_num_threads(2)
-    two = sample(llama, prompts(llama), SAMPLING, LIMIT, generator(0))
+    assert len(side_by_side.parts(range(50), llama.model, llama.device)) == 2
+    two = sample(llama, many, sampling, LIMIT, generator(0))
     assert two.answers == one.answers
     torch.testing.assert_close(two.logprobs, one.logprobs, atol=1e-5, rtol=0)
+    assert mismatch(llama, two) < 1e-4
+
+
+def test_several_threads_compute_in_the_type_of_the_policy(llama: Policy) -> None:
+    """Autocast belongs to a thread: without it, the first log-probabilities would be those of float32."""
+    many, sampling = prompts(llama) * 10, SamplingSettings(batch=50)
+    torch.set_num_threads(2)
+    first = []
+    for dtype in ("float32", "bfloat16"):
+        llama.network.compute = Compute(dtype)
+        rollout = sample(llama, many, sampling, 1, generator(0))
+        first.append(rollout.logprobs.sum(dim=1))
+    assert (first[0] - first[1]).abs().median() > 1e-3
 
 
 def test_an_answer_does_not_depend_on_its_batch(llama: Policy) -> None:

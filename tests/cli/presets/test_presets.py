@@ -1,5 +1,6 @@
 """Every preset is a valid params.yaml of at most a screen, and `rounds init --preset` writes it."""
 
+from math import comb
 from pathlib import Path
 
 import pytest
@@ -29,9 +30,10 @@ def test_the_real_preset_gives_its_gates_enough_to_decide() -> None:
     assert knobs.collect.temperature == knobs.sample.temperature == 0.7
     ties = 0.2
     held_out = knobs.curate.split.holdout * knobs.collect.prompts
-    assert (1 - ties) * held_out >= 100
+    assert (1 - ties) * held_out * comb(knobs.collect.answers, 2) >= 100
     prompts = held_out + knobs.curate.split.holdout * source.demonstrations
     assert min(prompts, knobs.sample.prompts) * (1 - ties) >= 200
+    assert held_out >= 20  # groups of prompts, by which intervals are drawn again
 
 
 def test_a_new_workspace_starts_from_a_preset(rounds: Rounds, tmp_path: Path) -> None:
@@ -39,7 +41,7 @@ def test_a_new_workspace_starts_from_a_preset(rounds: Rounds, tmp_path: Path) ->
     assert (tmp_path / "w/params.yaml").read_text() == presets.text("real")
     shown = rounds("params", "collect", "-w", tmp_path / "w")
     assert shown.code == 0
-    assert "700" in shown.out
+    assert "450" in shown.out
 
 
 def test_an_unknown_preset_is_refused_and_nothing_is_made(rounds: Rounds, tmp_path: Path) -> None:
