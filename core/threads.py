@@ -3,10 +3,11 @@
 import os
 
 PASSIVE = {"OMP_WAIT_POLICY": "PASSIVE", "GOMP_SPINCOUNT": "10000"}
-"""A waiting thread spins some 10,000 times, and then sleeps.
+"""A waiting thread spins some 10,000 times, and then sleeps (benchmarks/results/threads.md).
 
 By default it spins for much longer, so that on a busy machine two threads are slower than one. Without any spinning,
-small matrices take up to 1.8 times as long on a quiet machine (benchmarks/results/threads.md).
+products of small matrices take 1.2 to 1.5 times as long on a quiet machine; on a busy one they take half as long, and
+those of large matrices the same.
 """
 
 
