@@ -47,20 +47,20 @@ ui: setup ## compare rounds in the MLflow UI at http://127.0.0.1:5000
 
 test: setup ## run unit tests and real rounds of the tiny profile
 	@mkdir -p build
-	@rm -f build/coverage-*.json  # of older code
+	@rm -f build/coverage-rounds.json  # of older code
 	$(BIN)/python -m slipcover --json --out build/coverage-test.json \
 		-m pytest -q -n 2 --dist loadfile -m "not rounds and not services and not chaos and not gpu"
 
-test-rounds: setup ## run the tests marked `rounds`, which run whole rounds of their own, and check the line coverage
+test-rounds: setup ## run the tests marked `rounds`, which run whole rounds of their own
 	@mkdir -p build
 	$(BIN)/python -m slipcover --json --out build/coverage-rounds.json \
 		-m pytest -q -n 2 --dist loadfile -m "rounds and not services and not chaos and not gpu"
-	@test -e build/coverage-test.json || { echo "the line coverage needs \`make test\` first"; exit 1; }
-	@$(BIN)/python -m slipcover --merge build/coverage-*.json --out build/coverage.json --fail-under $(FLOOR) >build/coverage.txt \
-		|| { echo "line coverage is below $(FLOOR) %: see \`make coverage\`"; tail -n 2 build/coverage.txt; exit 1; }
 
-coverage: ## list the lines that the last `make test` and `make test-rounds` did not run
-	@cat build/coverage.txt
+coverage: setup ## list the lines that `make test` and `make test-rounds` did not run; too many are an error
+	@test -e build/coverage-test.json && test -e build/coverage-rounds.json \
+		|| { echo "line coverage is that of two runs: \`make test\`, then \`make test-rounds\`"; exit 1; }
+	@$(BIN)/python -m slipcover --merge build/coverage-test.json build/coverage-rounds.json --out build/coverage.json \
+		--fail-under $(FLOOR) || { echo "line coverage is below $(FLOOR) %"; exit 1; }
 
 test-learning: setup ## run the tests marked `learning` again, with kernels without AVX: a second CPU capability
 	ATEN_CPU_CAPABILITY=default $(BIN)/python -m pytest -q -n 2 --dist loadfile \

@@ -20,7 +20,7 @@ from models.graphs import Runner
 from models.growing_cache import GrowingCache
 
 
-class SlotLayer(StaticLayer):  # type: ignore[misc]  # Any
+class SlotLayer(StaticLayer):  # type: ignore[misc]  # untyped in transformers
     """Keys and values of a layer, (slots, heads, columns, head size), written at the position of each slot.
 
     A `StaticLayer` of transformers writes the same column in all rows. As it is one, transformers makes the attention

@@ -1,8 +1,8 @@
 """dvc.lock written with libyaml.
 
-DVC reads and writes it with a parser that keeps comments, of which dvc.lock has none. That took a third of the
-processor time of a tiny round. DVC reads the same values; quotes,
-line breaks in long texts, and the spelling of null and of floats are others.
+DVC reads and writes it with a parser that keeps comments, of which dvc.lock has none. For a file of 19 KB that takes
+.19 s of processor time a step, with libyaml .013 s. DVC reads the same values; quotes, line breaks in long texts, and
+the spelling of null and of floats are others.
 """
 
 from collections.abc import Iterator

@@ -3,10 +3,12 @@ from pathlib import Path
 
 import pytest
 import torch
-from transformers import PreTrainedTokenizerFast
+from transformers import PreTrainedModel, PreTrainedTokenizerFast
 
 from models.policy import ModelSettings, Policy, build
 from models.scratch import train_tokenizer
+from models.shared_base import SharedBase
+from tests.models.adapted import moved
 
 TEXTS = ["where is my parcel", "it is on its way", "thank you", "can I return the lamp", "yes you can"] * 3
 
@@ -44,3 +46,18 @@ def saved(tiny: Policy, tmp_path: Path) -> Path:
     """The folder of a saved policy."""
     tiny.save(tmp_path / "policy")
     return tmp_path / "policy"
+
+
+@pytest.fixture
+def shared_base(llama: PreTrainedModel, tiny: Policy) -> SharedBase:
+    """Two adapters that change what is sampled, on the `llama` of the file."""
+    base = SharedBase(llama, tiny.tokenizer, "0" * 16)
+    for seed, name in enumerate(("first", "second")):
+        moved(base, name, seed)
+    return base
+
+
+@pytest.fixture
+def adapted(shared_base: SharedBase) -> Iterator[PreTrainedModel]:
+    with shared_base.active("first"):
+        yield shared_base.model

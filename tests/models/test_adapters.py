@@ -19,8 +19,8 @@ from models.packing import pack
 from models.policy import Policy
 from models.shared_base import AdapterNetwork, SharedBase
 from models.tokens import Batch, pad
+from tests.models.adapted import KNOBS, moved
 
-KNOBS = AdapterSettings(rank=2)
 ROLES = ("sft", "policy", "champion", "reward", "critic", "judge")
 
 
@@ -30,16 +30,6 @@ def batch() -> Batch:
 
 def shared(tiny: Policy, compute: Compute | None = None) -> SharedBase:
     return SharedBase(copy.deepcopy(tiny.model), tiny.tokenizer, "0123456789abcdef", compute or Compute())
-
-
-def moved(base: SharedBase, name: str, seed: int) -> AdapterNetwork:
-    """An adapter that changes what the base computes."""
-    network = base.add(name, KNOBS, seed)
-    for ix, (_, tensor) in enumerate(sorted(network.state_dict().items())):
-        shuffle = torch.Generator().manual_seed(100 * seed + ix)
-        with torch.no_grad():
-            tensor.copy_(torch.randn(tensor.shape, generator=shuffle) * 0.2)
-    return network
 
 
 def merged(tiny: Policy, network: AdapterNetwork) -> WholeNetwork:
@@ -154,7 +144,8 @@ def test_a_saved_adapter_is_loaded_again_bit_for_bit(tiny: Policy, tmp_path: Pat
 SAVE = """
 import sys
 from pathlib import Path
-from tests.models.test_adapters import moved, shared
+from tests.models.adapted import moved
+from tests.models.test_adapters import shared
 from models.policy import Policy
 policy = Policy.load(sys.argv[1])
 moved(shared(policy), sys.argv[3], 1).save(Path(sys.argv[2]), policy.tokenizer)

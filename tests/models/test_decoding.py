@@ -23,7 +23,6 @@ from models.seeding import generator
 from models.shared_base import BASE, SharedBase
 from models.tokens import pad
 from tests.models import families
-from tests.models.test_adapters import moved
 
 PROMPTS = [[5, 6, 7, 8, 9, 10, 11, 12, 13], [20, 21, 22], [30, 31, 32, 33, 34, 35], [40], [41, 42, 43]]
 LIMITS = [12, 9, 12, 5, 11]
@@ -55,10 +54,9 @@ def one_after_the_other(model: PreTrainedModel, rows: Sequence[DecodingRequest])
     return [decode(decoder(model), [row])[0] for row in rows]
 
 
-def arriving(model: PreTrainedModel, rows: Sequence[DecodingRequest], pace: Pace | None = None) -> list[SampledAnswer]:
+def arriving(running: DecodingLoop, rows: Sequence[DecodingRequest]) -> list[SampledAnswer]:
     """Each request arrives two steps after the one before."""
-    running, tickets = decoder(model, pace), list[int]()
-    answers: dict[int, SampledAnswer] = {}
+    tickets, answers = list[int](), dict[int, SampledAnswer]()
     for row in rows:
         tickets += running.admit([row])
         assert running.batches == 1
@@ -131,7 +129,7 @@ def test_a_rollout_is_that_of_before_to_the_last_bit(tiny: Policy, temperature: 
 def test_an_answer_does_not_depend_on_who_comes_and_goes(llama: PreTrainedModel, pace: Pace) -> None:
     alone = one_after_the_other(llama, requests())
     assert len({len(answer.ids) for answer in alone}) > 2
-    for answers in (decode(decoder(llama, pace), requests()), arriving(llama, requests(), pace)):
+    for answers in (decode(decoder(llama, pace), requests()), arriving(decoder(llama, pace), requests())):
         assert ids(answers) == ids(alone)
         assert mismatch(llama, answers) < 1e-5
 
@@ -140,7 +138,7 @@ def test_rows_of_one_batch_have_their_own_temperature_and_greediness(llama: PreT
     hot = requests(temperature=1.5)
     mixed = [hot[0], hot[1]._replace(uniforms=None), hot[2]._replace(temperature=0.3), *hot[3:]]
     assert ids(decode(decoder(llama), mixed)) == ids(one_after_the_other(llama, mixed))
-    assert ids(arriving(llama, mixed)) == ids(one_after_the_other(llama, mixed))
+    assert ids(arriving(decoder(llama), mixed)) == ids(one_after_the_other(llama, mixed))
 
 
 def test_a_withdrawn_request_is_never_answered(llama: PreTrainedModel) -> None:
@@ -212,28 +210,13 @@ def test_a_prompt_that_several_rows_have_is_processed_once(llama: PreTrainedMode
 # --- an adapter a row ---
 
 
-@pytest.fixture
-def shared_base(llama: PreTrainedModel, tiny: Policy) -> SharedBase:
-    """Two adapters that change what is sampled."""
-    base = SharedBase(llama, tiny.tokenizer, "0" * 16)
-    for seed, name in enumerate(("first", "second")):
-        moved(base, name, seed)
-    return base
-
-
-@pytest.fixture
-def adapted(shared_base: SharedBase) -> Iterator[PreTrainedModel]:
-    with shared_base.active("first"):
-        yield shared_base.model
-
-
 def test_rows_with_different_adapters_in_one_batch_answer_as_alone(adapted: PreTrainedModel) -> None:
     mixed = requests(["first", BASE, "second", "second", "first"])
     base, first, second = (decode(decoder(adapted), requests([name] * 5)) for name in (BASE, "first", "second"))
     expected = [first[0].ids, base[1].ids, second[2].ids, second[3].ids, first[4].ids]
     assert ids(base) != ids(first) != ids(second)
     assert ids(decode(decoder(adapted), mixed)) == expected
-    assert ids(arriving(adapted, mixed)) == expected
+    assert ids(arriving(decoder(adapted), mixed)) == expected
 
 
 def test_a_named_adapter_answers_as_when_it_is_active(adapted: PreTrainedModel, shared_base: SharedBase) -> None:
@@ -246,7 +229,7 @@ def test_without_a_name_the_active_adapter_answers_whoever_is_beside(adapted: Pr
     unnamed = decode(decoder(adapted), requests())
     assert ids(unnamed) == ids(decode(decoder(adapted), requests(["first"] * 5)))
     mixed = requests(["second", None, None, None, None])
-    assert ids(decode(decoder(adapted), mixed))[1:] == ids(arriving(adapted, mixed))[1:] == ids(unnamed)[1:]
+    assert ids(decode(decoder(adapted), mixed))[1:] == ids(arriving(decoder(adapted), mixed))[1:] == ids(unnamed)[1:]
 
 
 def test_the_base_alone_answers_as_with_the_adapters_off(adapted: PreTrainedModel, shared_base: SharedBase) -> None:

@@ -11,7 +11,8 @@ from core.errors import BadModel
 from models.merging import merged, save_whole
 from models.policy import Policy
 from models.shared_base import SharedBase
-from tests.models.test_adapters import batch, moved, shared
+from tests.models.adapted import moved
+from tests.models.test_adapters import batch, shared
 
 
 def test_a_merged_adapter_computes_what_it_computes_on_its_base(tiny: Policy, saved: Path, tmp_path: Path) -> None:

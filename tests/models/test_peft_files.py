@@ -11,7 +11,8 @@ from transformers import AutoModelForCausalLM
 from models.network import WholeNetwork
 from models.peft_files import write
 from models.policy import Policy
-from tests.models.test_adapters import batch, moved, shared
+from tests.models.adapted import moved
+from tests.models.test_adapters import batch, shared
 
 
 @pytest.mark.filterwarnings("ignore:.is_gradient_checkpointing.:FutureWarning")  # peft reads it

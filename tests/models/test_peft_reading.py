@@ -18,7 +18,8 @@ from models.adapters import AdapterFacts
 from models.network import WholeNetwork
 from models.peft_reading import is_peft, read, template
 from models.policy import Policy
-from tests.models.test_adapters import batch, moved, shared
+from tests.models.adapted import moved
+from tests.models.test_adapters import batch, shared
 
 pytestmark = pytest.mark.filterwarnings("ignore:.is_gradient_checkpointing.:FutureWarning")  # peft reads it
 

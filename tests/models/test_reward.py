@@ -11,6 +11,7 @@ from datasets import Dataset
 from core.errors import BadFeedback
 from models import pairs, reward
 from models.advantage import last_position
+from models.compute import Compute
 from models.pairs import PairBatch
 from models.policy import ModelSettings, Policy, build
 from models.reward import RewardModel, RewardSettings, fit
@@ -225,6 +226,17 @@ def test_prompts_are_computed_once_only_where_it_saves_enough_and_is_right() -> 
     assert not reward._packed_if_worth(bloom, encoded).packed
     short = pairs.encode(tiny().tokenizer, [row("a", "a long answer", "another long answer")], 24, 12)
     assert not reward._packed_if_worth(Scorer.from_policy(tiny(), 0.0, surprise=0.0), short).packed
+
+
+def test_a_row_longer_than_a_microbatch_is_not_packed() -> None:
+    """Its mask would take the square of its length, which no knob bounds."""
+    encoded = pairs.encode(tiny().tokenizer, several_answers(4), 24, 12)
+    longest, packed = max(encoded.packed_lengths), {}
+    for tokens in (longest - 1, longest):
+        scorer = Scorer.from_policy(tiny(), 0.0, surprise=0.0)
+        scorer.network.compute = Compute(microbatch_tokens=tokens)
+        packed[tokens] = reward._packed_if_worth(scorer, encoded).packed
+    assert packed == {longest - 1: False, longest: True}
 
 
 def test_no_rows_have_no_margins() -> None:

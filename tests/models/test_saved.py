@@ -10,7 +10,8 @@ from core.errors import BadModel
 from models.network import WholeNetwork
 from models.policy import Policy
 from models.scorer import HEAD, Scorer
-from tests.models.test_adapters import moved, shared
+from tests.models.adapted import moved
+from tests.models.test_adapters import shared
 
 
 class Forgetful(WholeNetwork):

@@ -1,7 +1,6 @@
 """Parts of a computation in threads of their own."""
 
 import threading
-from collections.abc import Iterator
 from threading import Event
 
 import pytest
@@ -15,11 +14,8 @@ PLAIN = nn.Linear(1, 1)
 
 
 @pytest.fixture(autouse=True)
-def _three_threads() -> Iterator[None]:
-    threads = torch.get_num_threads()
-    torch.set_num_threads(3)
-    yield
-    torch.set_num_threads(threads)
+def _three_threads(_one_thread: None) -> None:
+    torch.set_num_threads(3)  # `_one_thread` restores the number
 
 
 def test_there_is_a_part_for_each_thread() -> None:

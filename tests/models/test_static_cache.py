@@ -3,7 +3,7 @@
 `recorded.record` stands for CUDA graphs: it runs the recorded operations again, and none of the Python around them.
 """
 
-from collections.abc import Callable, Iterator, Sequence
+from collections.abc import Callable, Sequence
 
 import pytest
 import torch
@@ -14,14 +14,12 @@ from models.decoding import DecodingLoop, DecodingRequest, Pace, SampledAnswer, 
 from models.graphs import Eager, Graphed, RecordedStep, Step, record_on_gpu, runner, why_not
 from models.growing_cache import GrowingCache
 from models.network import WholeNetwork
-from models.policy import Policy
 from models.shared_base import BASE, SharedBase
 from models.static_cache import StaticCache, automatic
 from models.tokens import pad
 from tests.models import families
 from tests.models.recorded import HostReads, record
-from tests.models.test_adapters import moved
-from tests.models.test_decoding import PACES, PROMPTS, requests
+from tests.models.test_decoding import PACES, PROMPTS, arriving, requests
 
 CPU = torch.device("cpu")
 HELD = ("llama", "llama tied", "llama yarn", "qwen2", "qwen3", "phi3", "gpt_neox", "gpt2", "opt")
@@ -44,19 +42,6 @@ def run_anew(model: PreTrainedModel, pace: Pace | None = None) -> DecodingLoop:
 
 def growing(model: PreTrainedModel, pace: Pace | None = None) -> DecodingLoop:
     return DecodingLoop(model, families.END_IDS, 0, pace, None)
-
-
-def arriving(running: DecodingLoop, rows: Sequence[DecodingRequest]) -> list[SampledAnswer]:
-    """Each request arrives two steps after the one before."""
-    tickets, answers = list[int](), dict[int, SampledAnswer]()
-    for row in rows:
-        tickets += running.admit([row])
-        assert running.batches == 1
-        answers |= running.step()
-        answers |= running.step()
-    while running.active:
-        answers |= running.step()
-    return [answers[ticket] for ticket in tickets]
 
 
 def assert_same(answers: Sequence[SampledAnswer], expected: Sequence[SampledAnswer], tolerance: float = 1e-5) -> None:
@@ -225,20 +210,6 @@ def test_the_host_waits_for_nothing_between_two_reads(llama: PreTrainedModel, gr
 
 
 # --- adapters, and other changes of the model ---
-
-
-@pytest.fixture
-def shared_base(llama: PreTrainedModel, tiny: Policy) -> SharedBase:
-    base = SharedBase(llama, tiny.tokenizer, "0" * 16)
-    for seed, name in enumerate(("first", "second")):
-        moved(base, name, seed)
-    return base
-
-
-@pytest.fixture
-def adapted(shared_base: SharedBase) -> Iterator[PreTrainedModel]:
-    with shared_base.active("first"):
-        yield shared_base.model
 
 
 def test_rows_with_adapters_of_their_own_are_run_anew(adapted: PreTrainedModel) -> None:

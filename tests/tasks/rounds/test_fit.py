@@ -46,6 +46,16 @@ def test_a_default_round_fits_into_2_gigabytes() -> None:
     check(settings(), Machine(2 * GB, None))
 
 
+def test_the_answers_to_a_prompt_are_in_one_microbatch(base: str) -> None:
+    """256 + 512 tokens: 2 answers to a prompt are 1,536 tokens of a microbatch of 2,048, but 4 are 3,072."""
+    limits = (base, "model.max_answer_tokens=512", "reward.likelihood=0.1")
+    two, four = (
+        fit.estimate(settings(*limits, f"collect.answers={count}"), Machine(GB, None)).needs["reward"].activations
+        for count in (2, 4)
+    )
+    assert 1.5 * two < four < 2 * two
+
+
 def test_compact_memory_is_tried_first_then_smaller_microbatches(base: str) -> None:
     big = fit.estimate(settings(base), Machine(GB, None)).largest[1]
     assert fit.cure(settings(base), Machine(big - 1, None)) == ["model.compact_memory=true"]
