@@ -42,11 +42,6 @@ class Workspace:
         return self.root / "dvc.lock"
 
     @property
-    def recorded_before(self) -> Path:
-        """Copy of dvc.lock from before the write that is in progress."""
-        return self.data / ".dvc.lock.before"
-
-    @property
     def artifacts(self) -> Path:
         """Artifacts of runs and versions if no MLflow server is configured."""
         return self.root / "mlruns"

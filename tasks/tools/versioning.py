@@ -44,7 +44,7 @@ class DataGraph:
         workspace = Workspace(root)
         self._data = workspace.data
         self._settings = DvcSettings(root)
-        self._lock, self._before = workspace.recorded, workspace.recorded_before
+        self._lock = workspace.recorded
 
     @cached_property
     def _repo(self) -> Any:
@@ -58,16 +58,10 @@ class DataGraph:
         return repo
 
     def repair(self) -> None:
-        """Restore dvc.lock from before an interrupted write; remove a `.dvc` file that is half written.
+        """Remove what an interrupted write left: drafts, half-written files of DVC, locks of processes that ended.
 
         Call it only while holding the workspace's lock; otherwise a running round may be writing these files.
         """
-        if self._before.exists():
-            if before := self._before.read_text(encoding="utf-8"):
-                write_text(self._lock, before)
-            else:
-                self._lock.unlink(missing_ok=True)
-            self._before.unlink()
         for unfinished in self._data.glob(f".*.dvc{_UNFINISHED}"):
             for folder in (self.root, self._data):
                 (folder / unfinished.name[1:].removesuffix(_UNFINISHED)).unlink(missing_ok=True)
@@ -75,7 +69,7 @@ class DataGraph:
         if (locks := self.root / ".dvc" / "tmp" / "rwlock").exists():
             dvc_locks.remove_stale(locks)
         self._remove_half_written()
-        for path in (self._lock, self._before, self._data / "previous.dvc"):
+        for path in (self._lock, self._data / "previous.dvc"):
             recover(path)
         self._move_previous()
 
@@ -121,7 +115,7 @@ class DataGraph:
 
     def record(self, step: str) -> None:
         """Record the step's inputs and outputs in dvc.lock, and copy its cached outputs to the cache."""
-        with chdir(self.root), self._lock_backed_up(), dvc_lock_file.written_fast():
+        with chdir(self.root), dvc_lock_file.written_fast():
             self._repo.commit(step, force=True)
 
     def keep(self, path: str) -> str:
@@ -264,13 +258,6 @@ class DataGraph:
             _ = self._repo  # creates DVC's site cache, which a round needs
         with chdir(self.root):
             self._settings.check(knobs.remote)
-
-    @contextmanager
-    def _lock_backed_up(self) -> Iterator[None]:
-        """Keep a backup of dvc.lock while DVC writes it in place, in case the write is interrupted."""
-        write_text(self._before, self._lock.read_text(encoding="utf-8") if self._lock.exists() else "")
-        yield
-        self._before.unlink()
 
 
 def stages(lock: Path) -> Stages:

@@ -8,7 +8,7 @@ A moment is one of
     begins STEP         before the step does anything
     learns STEP         at the second report of its learning
     ended STEP          when its outputs stand, before they are recorded
-    cuts STEP           while its record is written into dvc.lock
+    cuts STEP           when its record is written, before it replaces dvc.lock
     recorded STEP       when its record stands, before MLflow hears that it ended
     onto PATH           before PATH of the workspace is replaced by what was written beside it
     past PATH           after that, before what lies beside it is cleared away
@@ -119,7 +119,7 @@ class Bare:
         if self._moment == f"brim {self.__name__}":
             fill_the_disk()
         if self._moment == f"cuts {self.__name__}":
-            sys.addaudithook(partial(_cut, round.workspace.root / "dvc.lock"))
+            sys.addaudithook(partial(_onto, round.workspace.root / "dvc.lock"))
 
     def _listen(self, metrics: Mapping[str, float], step: int, total: int | None = None) -> None:
         if step == 1:
@@ -170,10 +170,6 @@ def _watch_files(workspace: Workspace, moment: str) -> None:
     path = workspace.root / name
     opened = 0
 
-    def onto(event: str, details: tuple[Any, ...]) -> None:
-        if event == "os.rename" and Path(os.fsdecode(details[1])) == path:
-            die()
-
     def past(event: str, details: tuple[Any, ...]) -> None:
         if event == "shutil.rmtree" and path.exists():
             left = Path(os.fsdecode(details[0]))
@@ -188,10 +184,10 @@ def _watch_files(workspace: Workspace, moment: str) -> None:
                 die()
 
     watchers: dict[str, Callable[[str, tuple[Any, ...]], None]] = {
-        "onto": onto,
+        "onto": partial(_onto, path),
         "past": past,
         "into": into,
-        "tears": partial(_cut, path),
+        "tears": partial(_tears, path),
     }
     if point in watchers:
         sys.addaudithook(watchers[point])
@@ -202,9 +198,16 @@ def _writes(details: tuple[Any, ...]) -> bool:
     return bool(details[2] & (os.O_WRONLY | os.O_RDWR))
 
 
-def _cut(file: Path, event: str, details: tuple[Any, ...]) -> None:
+def _onto(file: Path, event: str, details: tuple[Any, ...]) -> None:
+    if event == "os.rename" and Path(os.fsdecode(details[1])).absolute() == file:
+        die()
+
+
+def _tears(file: Path, event: str, details: tuple[Any, ...]) -> None:
     """What DVC leaves when it is killed as it begins to write: an empty file."""
-    if event == "open" and str(details[1]).startswith("w") and Path(os.fsdecode(details[0])).absolute() == file:
+    if event != "open" or isinstance(details[0], int):  # a file that is open already
+        return
+    if str(details[1]).startswith("w") and Path(os.fsdecode(details[0])).absolute() == file:
         os.close(os.open(file, os.O_CREAT | os.O_TRUNC | os.O_WRONLY))
         die()
 

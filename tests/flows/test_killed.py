@@ -44,7 +44,7 @@ WRITING = (
         f"onto data/reports/{step}.json"
         for step in ("curate", "reward", "policy", "sample", "evaluate", "drift", "verdict")
     ),
-    *("tears .dvc/tmp/rwlock", "into .dvc/cache", "onto data/.dvc.lock.before"),
+    *("tears .dvc/tmp/rwlock", "into .dvc/cache"),
 )
 REGISTERING = ("create_logged_model", "log_model_artifacts", "finalize_logged_model", "create_model_version")
 CLOSING = (

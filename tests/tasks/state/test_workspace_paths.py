@@ -82,7 +82,6 @@ def test_the_paths_are_those_of_version_0_1_0(tmp_path: Path) -> None:
     workspace = Workspace(tmp_path)
     expected = {
         workspace.recorded: "dvc.lock",
-        workspace.recorded_before: "data/.dvc.lock.before",
         workspace.database: "mlflow.db",
         workspace.registry_lock: "data/.registry.lock",
         workspace.mlflow_lock: "data/.mlflow.lock",

@@ -191,7 +191,6 @@ def test_an_earlier_versions_previous_dvc_moves_into_data(workspace: Workspace) 
 def test_reading_the_data_graph_leaves_files_in_progress_alone(workspace: Workspace) -> None:
     """`rounds plan` and `rounds gc` read it while a round records a step; only the holder of the lock may repair."""
     writing = [
-        workspace.data / ".dvc.lock.before",
         workspace.data / ".previous.dvc.unfinished",
         workspace.root / ".dvc.lock.0123abcd.draft",
         workspace.data / "previous.dvc",
