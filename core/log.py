@@ -13,3 +13,8 @@ class Log(Protocol):
 
 def ignore(metrics: Mapping[str, float], step: int, total: int | None = None) -> None:
     """A `Log` that discards everything."""
+
+
+def progress_only(log: Log) -> Log:
+    """A `Log` that forwards the progress of a loop, and discards its metrics."""
+    return lambda metrics, step, total=None: log({}, step, total)

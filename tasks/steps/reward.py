@@ -10,7 +10,7 @@ from datasets import Dataset
 
 from core.errors import BadFeedback, BadParams
 from core.files import replacing
-from core.log import ignore
+from core.log import progress_only
 from evaluation.statistics import annotators
 from models import likelihood_start
 from models.calibration import temperature
@@ -119,7 +119,7 @@ def _fit(round: Round, loader: Loader, name: str, pairs: Dataset, others: Datase
     knobs, limits = round.knobs("reward", RewardSettings), round.knobs("model", ModelSettings)
     with log.learning():
         start_model = loader.trainable(round.workspace.checkpoint("sft"), name)
-        reported = log if name == "reward" else ignore
+        reported = log if name == "reward" else progress_only(log)
         model = fit_in_place(start_model, pairs, knobs, limits, round.seed_for(name), reported)
         margins = _calibrate(model, others)
     with replacing(round.workspace.checkpoint(name)) as draft:

@@ -7,6 +7,7 @@ import pytest
 from core.errors import BadFeedback, BadParams
 from core.files import digest, read_json
 from models.reward import RewardModel
+from tasks.state.steplog import StepLog
 from tasks.steps.reward import MIN_PAIRS, reward
 from tests.tasks.steps.hand_written import SHAPE, Logged, ModelsCounted, opened, put, write_preferences
 
@@ -31,6 +32,18 @@ def test_two_models_start_from_the_sft_model_and_are_calibrated(tmp_path: Path, 
     fitted = RewardModel.load(workspace.checkpoint("reward"))
     assert fitted.temperature == numbers["temperature"] != 1.0
     assert digest(workspace.checkpoint("reward")) != digest(workspace.checkpoint("judge"))
+
+
+def test_the_training_of_both_models_is_seen_and_the_metrics_are_those_of_the_reward_model(
+    tmp_path: Path, models: Path
+) -> None:
+    round = opened(tmp_path, reward={"epochs": 1, "batch": 10})
+    put(models / "sft", round.workspace.checkpoint("sft"))
+    write_preferences(round.workspace, "train", 20)
+    write_preferences(round.workspace, "judge", 30)
+    seen: list[tuple[bool, int, int | None]] = []
+    reward(round, StepLog([lambda metrics, step, total=None: seen.append((bool(metrics), step, total))]))
+    assert seen == [(True, 0, 2), (True, 1, 2), (False, 0, 3), (False, 1, 3), (False, 2, 3)]
 
 
 def test_pairs_that_are_equal_after_the_cut_are_left_out(
