@@ -41,7 +41,7 @@ def test_a_new_workspace_starts_from_a_preset(rounds: Rounds, tmp_path: Path) ->
     assert (tmp_path / "w/params.yaml").read_text() == presets.text("real")
     shown = rounds("params", "collect", "-w", tmp_path / "w")
     assert shown.code == 0
-    assert "450" in shown.out
+    assert "600" in shown.out
 
 
 def test_an_unknown_preset_is_refused_and_nothing_is_made(rounds: Rounds, tmp_path: Path) -> None:
