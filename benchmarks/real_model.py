@@ -1,10 +1,11 @@
 """Does a round improve a real chat model? Rounds of the preset `real`, with answers before and after.
 
-    python -m benchmarks.real_model [--seeds 1] [--rounds 2] [--into DIR]
+    python -m benchmarks.real_model [--seeds 1] [--rounds 2] [--set KEY=VALUE …] [--into DIR]
 
 Each seed has its own workspace and uses the real command line, with the base model from PyPI. A rule with a known
 utility votes; no person does. The candidate and the champion of each round are compared on 250 held-out prompts; no
-gate uses the utility. An interrupted run continues. Writes results/real_model.{json,md}.
+gate uses the utility. `--set model.dtype=float32` runs all rounds with another setting. An interrupted run continues.
+Writes results/real_model.{json,md}.
 """
 
 import argparse
@@ -67,7 +68,7 @@ def typed(*words: str) -> None:
 def machine() -> str:
     """When and on what a round of the preset runs, for the results."""
     processor = f"{platform.machine()}, {torch.backends.cpu.get_cpu_capability()}"
-    return f"{datetime.now(UTC):%Y-%m-%d}, {processor}, two threads, torch {torch.__version__}"
+    return f"{datetime.now(UTC):%Y-%m-%d}, {processor}, two cores, torch {torch.__version__}"
 
 
 def real_rounds(folder: Path, seed: int) -> list[RealRound]:
@@ -121,6 +122,7 @@ def main() -> None:
     options = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
     options.add_argument("--seeds", type=int, default=1)
     options.add_argument("--rounds", type=int, default=2)
+    options.add_argument("--set", nargs="*", default=[], metavar="KEY=VALUE", dest="settings")
     options.add_argument("--into", type=Path, default=PROJECT / "data" / "benchmarks" / "real_model")
     chosen = options.parse_args()
     results: list[RealRound] = []
@@ -129,10 +131,12 @@ def main() -> None:
         folder = chosen.into / f"seed-{seed}"
         prepared(folder, seed)
         for number in range(1, chosen.rounds + 1):
-            run(folder, seed, number)
+            run(folder, seed, number, chosen.settings)
             answers += shown_answers(folder, number) if seed == 0 else []
         results += real_rounds(folder, seed)
-    write(results, answers, f"python -m benchmarks.real_model --seeds {chosen.seeds} --rounds {chosen.rounds}")
+    settings = " ".join(["--set", *chosen.settings]) if chosen.settings else ""
+    options_typed = f"--seeds {chosen.seeds} --rounds {chosen.rounds} {settings}".rstrip()
+    write(results, answers, f"python -m benchmarks.real_model {options_typed}")
 
 
 def write(results: Sequence[RealRound], answers: Sequence[ShownAnswers], command: str) -> None:
