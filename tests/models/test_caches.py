@@ -30,6 +30,20 @@ def appended(
 
 
 @each_kind
+def test_the_output_layer_gets_contiguous_hidden_states(name: str) -> None:
+    """torch would multiply others row by row, in bfloat16 with a copy of the layer for each row."""
+    model = families.model(name)
+    seen: list[tuple[tuple[int, ...], bool]] = []
+    head = model.get_output_embeddings()
+    hook = head.register_forward_pre_hook(
+        lambda _, args: seen.append((tuple(args[0].shape[:2]), args[0].is_contiguous()))
+    )
+    prefilled(model, LONG)
+    hook.remove()
+    assert seen == [((2, 1), True)]
+
+
+@each_kind
 def test_merged_rows_continue_as_alone(name: str) -> None:
     model = families.model(name)
     long, short = prefilled(model, LONG), prefilled(model, SHORT)
