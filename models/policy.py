@@ -32,7 +32,8 @@ class ModelSettings(BaseSettings):
     base: str = SCRATCH
     """`scratch` (a new model), a folder saved with `save_pretrained`, or a model id on the Hugging Face Hub."""
     dtype: Dtype = "float32"
-    """Type of number to compute in; `auto` chooses the faster one for the processor. Whatever is trained is float32."""
+    """Type of number to compute in. `auto` is the faster one on the machine that opens the round, and stays that on
+    every other machine. Whatever is trained is float32."""
     adapter: AdapterSettings | None = None
     """Train low-rank adapters of one frozen base; null trains all weights. Needs a pretrained base."""
     microbatch_tokens: int = Field(2048, ge=1)

@@ -13,7 +13,7 @@ from core.plugins import chosen
 from core.settings import override, read
 from feedback import store
 from models.machine import machine
-from models.policy import check_adapter, check_base
+from models.policy import ModelSettings, check_adapter, check_base
 from tasks.registry import audit, consistency, reference, signing
 from tasks.registry.alias import ModelVersion, Registry
 from tasks.registry.ledger import DROP, ledger
@@ -104,9 +104,17 @@ def resume(workspace: Workspace, overrides: Sequence[str]) -> Round:
         raise Damaged(
             f"{workspace.round} was changed after round {opened.number} was opened; restore the file and {cure}"
         )
-    if overrides and effective(workspace, overrides).plain() != opened.values:
+    if overrides and not _has(opened, effective(workspace, overrides)):
         raise BadWorkspace(f"round {opened.number} is open with other parameters; {cure}")
     return opened
+
+
+def _has(opened: Round, params: RoundSettings) -> bool:
+    """Whether a round was opened with these parameters. `auto` accepts either type: the one that it stands for on this
+    machine need not be the one that it stood for where the round was opened."""
+    if params.model.dtype == "auto":
+        params = params.in_type(opened.knobs("model", ModelSettings).dtype)
+    return params.plain() == opened.values
 
 
 def open_round(workspace: Workspace, overrides: Sequence[str], registry: Registry) -> Round:
@@ -262,7 +270,7 @@ def frozen(
         inbox=tuple(file.name for file in intake.waiting(workspace)),
         claim=claim,
         forgotten=tombstones.forgotten(workspace),
-        params=params.plain(),
+        params=params.frozen(),
     )
 
 

@@ -9,6 +9,7 @@ from core.plugins import used
 from core.settings import BaseSettings
 from models.algorithms import Algorithm
 from models.algorithms.ppo import PPO
+from models.compute import Dtype, chosen
 from models.policy import ModelSettings
 from models.reward import RewardSettings
 from models.sft import SFTSettings
@@ -59,5 +60,13 @@ class RoundSettings(BaseSettings):
         return {name: value for name, value in values.items() if value is not None}
 
     def plain(self) -> dict[str, Any]:
-        """The knobs as plain values, as in round.yaml."""
+        """The knobs as plain values, as they were set."""
         return self.model_dump(mode="json")
+
+    def frozen(self) -> dict[str, Any]:
+        """The knobs as plain values, as in round.yaml: the type in place of `auto`, which depends on the machine."""
+        return self.in_type(chosen(self.model.dtype)).plain()
+
+    def in_type(self, dtype: Dtype) -> "RoundSettings":
+        """The same knobs with another `model.dtype`."""
+        return self.model_copy(update={"model": self.model.model_copy(update={"dtype": dtype})})

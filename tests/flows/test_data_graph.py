@@ -10,8 +10,15 @@ import pytest
 import yaml
 
 from core.files import digest
-from tasks.state.steps import STEPS
+from models import compute
+from tasks import steps
+from tasks.rounds import opening
+from tasks.state.lock import holding
+from tasks.state.round import Round
+from tasks.state.steplog import StepLog
+from tasks.state.steps import BOOTSTRAP, STEPS
 from tasks.state.workspace import PROJECT, Workspace
+from tests.profile import TINY
 from tests.workspaces import moved
 
 pytestmark = pytest.mark.rounds
@@ -74,3 +81,22 @@ def test_repro_runs_the_changed_step_and_what_follows_and_leaves_the_registry_al
     assert workspace.report("drift").read_text() != report
     assert (digest(workspace.root / "mlflow.db"), digest(workspace.checkpoint("policy"))) == (registry, policy)
     assert "up to date" in dvc(workspace, "status")
+
+
+def test_a_round_that_goes_on_on_another_processor_repeats_no_step(
+    workspace: Workspace, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    ran: list[str] = []
+
+    def execute(step: steps.Step, round: Round, log: StepLog) -> None:
+        ran.append(step.__name__)
+        steps.run(step, round, log)
+
+    for fast_in_bfloat16 in (False, True):
+        monkeypatch.setattr(compute, "_fast_in_bfloat16", lambda fast=fast_in_bfloat16: fast)
+        with holding(workspace.lock, "a round"):
+            running = opening.start(workspace, [*TINY, "model.dtype=auto"], execute)
+            for name in BOOTSTRAP:
+                running(steps.find(name))
+        assert ran == list(BOOTSTRAP)
+        assert running.round.values["model"]["dtype"] == "float32"
