@@ -17,7 +17,7 @@ from typing import Any
 
 import torch
 from peft import LoraConfig, inject_adapter_in_model
-from peft.tuners.tuners_utils import BaseTunerLayer
+from peft.tuners.tuners_utils import BaseTunerLayer, cast_adapter_dtype
 from torch import Tensor, nn
 from transformers import PreTrainedModel, PreTrainedTokenizerBase
 
@@ -174,6 +174,7 @@ class SharedBase:
             warnings.filterwarnings("ignore", "Already found a `peft_config`")  # several adapters are meant
             warnings.filterwarnings("ignore", "fan_in_fan_out")  # peft sets it for layers of the type Conv1D
             inject_adapter_in_model(config, self.model, name)
+        cast_adapter_dtype(self.model, name)  # to float32; peft makes an adapter in the type of the base
         self._facts[name] = AdapterFacts(rank, alpha, layers, self.digest)
         self._layers = [
             (path, layer) for path, layer in self.model.named_modules() if isinstance(layer, BaseTunerLayer)

@@ -52,6 +52,17 @@ def test_a_new_adapter_and_no_adapter_are_the_base_bit_for_bit(tiny: Policy) -> 
     assert torch.equal(hidden, tiny.network.hidden(batch().ids))
 
 
+def test_adapters_of_a_base_in_bfloat16_are_float32(tiny: Policy, tmp_path: Path) -> None:
+    base = SharedBase(copy.deepcopy(tiny.model).bfloat16(), tiny.tokenizer, "0123456789abcdef", Compute("bfloat16"))
+    made = moved(base, "policy", 1)
+    made.save(tmp_path, tiny.tokenizer)
+    networks = [made, made.copy("critic"), base.load("champion", tmp_path)]
+    assert [{tensor.dtype for tensor in network.state_dict().values()} for network in networks] == [{torch.float32}] * 3
+    rough, exact = made.logprobs(batch()), moved(shared(tiny), "policy", 1).logprobs(batch())
+    assert 0 < (rough - exact).abs().max().item() < 0.1
+    assert {weight.dtype for name, weight in base.model.named_parameters() if "lora_" not in name} == {torch.bfloat16}
+
+
 def test_six_adapters_on_one_base_equal_six_models(tiny: Policy) -> None:
     base = shared(tiny)
     networks = [moved(base, name, seed) for seed, name in enumerate(ROLES)]
