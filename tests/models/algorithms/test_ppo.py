@@ -1,5 +1,5 @@
 import copy
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from pathlib import Path
 
 import pytest
@@ -8,14 +8,18 @@ from torch import Tensor
 
 from core.errors import BadFeedback
 from core.log import Log, ignore
+from models.adapters import AdapterSettings
 from models.advantage import k1
 from models.algorithms.ppo import PPO
 from models.checkpoints import Checkpoints
+from models.compute import Compute
 from models.engines.local import LocalEngine
 from models.kl import KLSettings
+from models.loading import Loader
+from models.mismatch import RolloutMismatch
 from models.policy import ModelSettings, Policy, build
 from models.reward import RewardModel
-from models.rollout import SamplingSettings, sample
+from models.rollout import Rollout, SamplingSettings, sample
 from models.scorer import Scorer
 from models.seeding import generator
 from models.tokens import Batch
@@ -42,6 +46,16 @@ def policy() -> Policy:
 def counts(batch: Batch) -> Tensor:
     """A reward that likes even tokens."""
     return ((batch.ids % 2 == 0) & batch.response).sum(1) / batch.response.sum(1)
+
+
+class Biased(LocalEngine):
+    """Its sampler computes something else than its forward pass: log-probabilities that are .01 nats too high."""
+
+    def sample(
+        self, prompts: Sequence[Sequence[int]], sampling: SamplingSettings, limit: int, generator: torch.Generator
+    ) -> Rollout:
+        rollout = super().sample(prompts, sampling, limit, generator)
+        return rollout._replace(logprobs=rollout.logprobs + 0.01 * rollout.batch.response)
 
 
 def trained(knobs: PPO = QUICK, checkpoints: Checkpoints | None = None, log: Log = ignore, seed: int = 0) -> Policy:
@@ -185,6 +199,32 @@ def test_every_metric_is_a_finite_number() -> None:
         assert torch.tensor(list(metrics.values())).isfinite().all()
     assert heard[-1]["objective/entropy"] > 0
     assert heard[-1]["value/explained_variance"] <= 1
+
+
+def test_training_stops_before_it_learns_from_a_rollout_that_the_forward_pass_contradicts() -> None:
+    learning, heard = policy(), Heard()
+    with pytest.raises(RolloutMismatch, match="iteration 0: "):
+        QUICK.train(Biased(learning, policy(), counts), PROMPTS, 4, log=into(heard))
+    assert same(learning, policy())
+    assert heard == []
+
+
+def test_an_adapter_in_float32_learns_on_a_base_in_bfloat16(tmp_path: Path) -> None:
+    policy().save(tmp_path)
+    loader = Loader(lambda digest: tmp_path, Compute("bfloat16"))
+    reference = loader.new_adapter("0" * 16, AdapterSettings(rank=2), "sft", seed=0)
+    learning, heard = reference.copy("policy"), Heard()
+    frozen = {name: weight.clone() for name, weight in learning.model.named_parameters() if "lora_" not in name}
+    before = {name: tensor.clone() for name, tensor in learning.network.state_dict().items()}
+    knobs = QUICK.model_copy(update={"steps": 2, "critic": "shared"})
+    knobs.train(LocalEngine(learning, reference, counts), PROMPTS, 4, log=into(heard))
+    assert [torch.tensor(list(metrics.values())).isfinite().all() for metrics in heard] == [True, True]
+    assert heard[1]["objective/kl"] != 0
+    after = learning.network.state_dict()
+    assert {tensor.dtype for tensor in after.values()} == {torch.float32}
+    assert not any(torch.equal(after[name], before[name]) for name in before)
+    weights = dict(learning.model.named_parameters())
+    assert all(weight.dtype == torch.bfloat16 and torch.equal(weights[name], weight) for name, weight in frozen.items())
 
 
 def test_no_prompts_is_an_error_with_a_cure() -> None:

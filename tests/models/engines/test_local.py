@@ -6,11 +6,14 @@ import pytest
 import torch
 from torch import Tensor
 
-from models.compute import Compute
+from models.compute import Compute, Computed
 from models.engines import Loss, Step
 from models.engines.local import LocalEngine, adam, descend
+from models.mismatch import RolloutMismatch
 from models.network import WholeNetwork
 from models.policy import ModelSettings, Policy, build
+from models.rollout import Rollout, SamplingSettings
+from models.seeding import generator
 from models.tokens import Batch, pad
 
 SHAPE = ModelSettings(width=16, layers=1, heads=2, feed_forward=32, vocabulary=261)
@@ -41,6 +44,12 @@ def squares(values: Tensor, rows: list[int]) -> Loss:
 
 def weights(made: LocalEngine) -> list[Tensor]:
     return [weight.detach().clone() for weight in made.policy.network.parameters()]
+
+
+def sampled(made: LocalEngine, shift: float) -> Rollout:
+    """Answers whose log-probabilities are too high by `shift` nats, as those of a sampler with other weights."""
+    rollout = made.sample([[3, 9, 4], [3, 7]], SamplingSettings(), 4, generator(0))
+    return rollout._replace(logprobs=torch.where(rollout.batch.response, rollout.logprobs + shift, 0.0))
 
 
 def test_a_gradient_step_clips_the_norm_and_returns_the_norm_before_clipping() -> None:
@@ -116,3 +125,22 @@ def test_a_closed_engine_leaves_the_weights_of_the_policy() -> None:
     assert all(weight.grad is None for weight in made.policy.network.parameters())
     for first, second in zip(weights(made), after, strict=True):
         assert torch.equal(first, second)
+
+
+@pytest.mark.parametrize(("dtype", "shift"), [("float32", 0.002), ("bfloat16", 0.2)])
+def test_a_sampler_that_differs_from_the_forward_pass_is_refused(dtype: Computed, shift: float) -> None:
+    made = engine(Compute(dtype))
+    made.verified(sampled(made, 0.0), 1.0, iteration=3, seed=0)
+    with pytest.raises(RolloutMismatch, match=f"^iteration 3: .* of llama .* the limit for {dtype}"):
+        made.verified(sampled(made, shift), 1.0, iteration=3, seed=0)
+
+
+@pytest.mark.parametrize(("dtype", "shift"), [("float32", 5e-4), ("bfloat16", 0.05)])
+def test_below_the_limit_bfloat16_alone_replaces_the_samplers_log_probabilities(dtype: Computed, shift: float) -> None:
+    made = engine(Compute(dtype))
+    before = sampled(made, shift)
+    after, mismatch = made.verified(before, 1.0, iteration=0, seed=0)
+    assert mismatch.mean == pytest.approx(shift, rel=0.2)
+    expected = made.logprobs(before.batch, 1.0) if dtype == "bfloat16" else before.logprobs
+    assert torch.equal(after.logprobs, expected)
+    assert not torch.equal(made.logprobs(before.batch, 1.0), before.logprobs)
