@@ -36,6 +36,7 @@ from models.measured import (
     POLICY_OBJECTIVE_SCORE,
     POLICY_OBJECTIVE_SCORE_STD,
     POLICY_ROLLOUT_MISMATCH,
+    POLICY_ROLLOUT_MISMATCH_MEAN,
     POLICY_TIME_ROLLOUT,
     POLICY_TIME_SCORE,
     POLICY_TIME_TOKENS_PER_SECOND,
@@ -152,7 +153,8 @@ class PPO(Algorithm):
             rollout_end = perf_counter()
             # 2. score
             scored = self._score(engine, rollout)
-            metrics = self._describe(progress, rollout, scored) | {POLICY_ROLLOUT_MISMATCH: mismatch.max}
+            differences = {POLICY_ROLLOUT_MISMATCH: mismatch.max, POLICY_ROLLOUT_MISMATCH_MEAN: mismatch.mean}
+            metrics = self._describe(progress, rollout, scored) | differences
             if progress.controller.stops(metrics[POLICY_OBJECTIVE_KL]):
                 log({**metrics, POLICY_OBJECTIVE_KL_STOP: 1.0}, progress.iteration, self.steps)
                 break
