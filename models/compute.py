@@ -14,6 +14,8 @@ Dtype = Literal["float32", "bfloat16", "auto"]
 """What a workspace sets."""
 Computed = Literal["float32", "bfloat16"]
 """What a round computes in."""
+Precision = Literal["float32", "tf32", "bfloat16"]
+"""How exactly matrices are multiplied: TF32 is float32 whose inputs a GPU rounds to 10 bits of mantissa."""
 
 
 class Compute(NamedTuple):
@@ -47,6 +49,13 @@ def chosen(dtype: Dtype) -> Computed:
 def torch_type(dtype: Computed) -> torch.dtype:
     """The type as torch names it."""
     return torch.bfloat16 if dtype == "bfloat16" else torch.float32
+
+
+def precision(device: torch.device, dtype: Computed) -> Precision:
+    """How exactly a network on this device multiplies matrices, as `models.kernels` has set up the process."""
+    if dtype == "bfloat16":
+        return dtype
+    return "tf32" if device.type == "cuda" and torch.backends.cuda.matmul.allow_tf32 else dtype
 
 
 @contextmanager

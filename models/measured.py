@@ -272,8 +272,8 @@ POLICY_ROLLOUT_MISMATCH = Metric(
     "nats",
     "near 0",
     "Largest absolute difference between a log-probability recorded during sampling and the same one from a forward "
-    "pass, over an eighth of the iteration's answers (4 to 16); in bfloat16 over all answers, and the policy is "
-    "trained on those of the forward pass. In float32 the round stops above .001: PPO's ratios would compare two "
+    "pass, over an eighth of the iteration's answers (4 to 16); in bfloat16 and TF32 over all answers, and the policy "
+    "is trained on those of the forward pass. In float32 the round stops above .001: PPO's ratios would compare two "
     "different computations. In bfloat16 single tokens differ by up to .6; see `policy/rollout_mismatch_mean`.",
 )
 POLICY_ROLLOUT_MISMATCH_MEAN = Metric(
@@ -281,7 +281,8 @@ POLICY_ROLLOUT_MISMATCH_MEAN = Metric(
     "policy",
     "nats per token",
     "near 0",
-    "Mean of the differences of `policy/rollout_mismatch`. In bfloat16 the round stops above .1.",
+    "Mean of the differences of `policy/rollout_mismatch`. The round stops above .1 in bfloat16, and above .0125 on a "
+    "GPU in float32, which multiplies in TF32.",
 )
 POLICY_VALUE_LOSS = Metric(
     "value/loss",

@@ -60,6 +60,9 @@ class ModelSettings(BaseSettings):
     threads: int = Field(1, ge=1)
     """CPU threads that torch uses. A different number gives different weights: sums are added in a different order,
     and answers are sampled in other parts."""
+    deterministic: bool = False
+    """On a GPU, use only kernels that give the same result each time, where torch has them; slower. A CPU always
+    does."""
 
     @property
     def compute(self) -> Compute:

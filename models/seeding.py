@@ -21,14 +21,6 @@ def set_threads(threads: int) -> None:
     torch.set_num_threads(threads)
 
 
-def use_deterministic_kernels() -> None:
-    """Let torch use only kernels that give the same result each time.
-
-    On a GPU, a kernel without a deterministic form only warns, so the same key gives the same weights up to rounding.
-    """
-    torch.use_deterministic_algorithms(True, warn_only=torch.cuda.is_available())
-
-
 def generator(seed: int) -> torch.Generator:
     """A separate random number generator on the CPU: the same draws on every device, independent of global state."""
     return torch.Generator().manual_seed(seed)

@@ -18,7 +18,7 @@ QUOTED = re.compile(r"`((?:rounds|git|make|dvc|mlflow|prefect|pip|ln|createdb|ic
 OVERRIDE = re.compile(r"-S '?[a-z_.]+=(?:\[…\]|'?\"\"'?|\{[^}]*\}'?|[^\s,;)]+)")
 """A knob to set for one round."""
 
-VARIABLE = re.compile(r"\b(?:un)?set ((?:[A-Z]+_)+[A-Z]+|…(?= to))")
+VARIABLE = re.compile(r"\b(?:un)?set ((?:[A-Z0-9]+_)+[A-Z0-9]+|…(?= to))")
 """An environment variable to set or unset."""
 
 NOT_MESSAGES = {
@@ -43,6 +43,7 @@ UNTYPED = {
     "feedback.store.cures._POSTGRESQL: createdb NAME": "with a server: tests/feedback/store/test_cures.py",
     "core.drivers.missing_postgresql: make postgres": "installs packages; tests/test_dependencies.py reads the lock",
     "flows.orchestration.server._serving: prefect server start": "typed by tests/services/test_rounds_by_themselves.py",
+    "models.mismatch: set NVIDIA_TF32_OVERRIDE": "needs a GPU",
     "tasks.analysis.drift.page.available: make reports": "installs packages; tests/test_dependencies.py reads the lock",
 }
 """Place → why no test here types its command, and where it is tried."""

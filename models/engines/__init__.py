@@ -9,6 +9,7 @@ from torch import Tensor
 
 from models import mismatch
 from models.checkpoints import State
+from models.compute import Precision
 from models.minibatches import select_rows
 from models.mismatch import Mismatch
 from models.policy import Policy
@@ -70,8 +71,8 @@ class Engine(ABC):
 
     @property
     @abstractmethod
-    def dtype(self) -> torch.dtype:
-        """The type that the policy computes in."""
+    def precision(self) -> Precision:
+        """How exactly the policy computes."""
 
     @property
     @abstractmethod
@@ -91,18 +92,19 @@ class Engine(ABC):
     def verified(self, rollout: Rollout, temperature: float, iteration: int, seed: int) -> VerifiedRollout:
         """A rollout whose log-probabilities were compared with those of a forward pass.
 
-        In float32 those of the sampler are kept, and a sample of rows is compared; in bfloat16 all are computed again.
+        In float32 those of the sampler are kept, and a sample of rows is compared. In bfloat16 and TF32 the two differ
+        by more, and all are computed again.
 
         Raises:
             RolloutMismatch: they differ by more than rounding.
         """
-        recomputed = mismatch.recomputes(self.dtype)
+        recomputed = mismatch.recomputes(self.precision)
         count = len(rollout.batch.ids)
         index = list(range(count)) if recomputed else mismatch.rows(count, iteration, seed)
         part = select_rows(rollout.batch, index)
         again = self.logprobs(part, temperature)
         difference = mismatch.measure(again, rollout.logprobs[index, : part.ids.shape[1]], part.response)
-        mismatch.check(difference, self.dtype, self.model_type, iteration)
+        mismatch.check(difference, self.precision, self.model_type, iteration)
         return VerifiedRollout(rollout._replace(logprobs=again) if recomputed else rollout, difference)
 
     @abstractmethod

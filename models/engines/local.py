@@ -9,7 +9,7 @@ from torch.optim import AdamW
 
 from models.allocation import compact
 from models.checkpoints import State
-from models.compute import torch_type
+from models.compute import Precision, precision
 from models.critic import Critic
 from models.engines import Engine, Loss, Objective, Score, Step, Update
 from models.minibatches import lengths, map_microbatches, microbatches, select_rows
@@ -37,9 +37,9 @@ class LocalEngine(Engine):
         self._critic_optimiser: AdamW | None = None
 
     @property
-    def dtype(self) -> torch.dtype:
-        """The type that the policy computes in."""
-        return torch_type(self.policy.network.compute.dtype)
+    def precision(self) -> Precision:
+        """How exactly the policy computes."""
+        return precision(self.policy.device, self.policy.network.compute.dtype)
 
     @property
     def model_type(self) -> str:

@@ -59,6 +59,11 @@ class Round:
         return int(self.values.get("model", {}).get("threads", 1))
 
     @property
+    def deterministic(self) -> bool:
+        """`model.deterministic`; false for rounds that were opened before this knob existed."""
+        return bool(self.values.get("model", {}).get("deterministic", False))
+
+    @property
     def sft_salt(self) -> str:
         """What base model and SFT are seeded with: from `params.seed`, the same in all rounds with this seed."""
         return salt_of_seed(self.values.get("seed", 0))

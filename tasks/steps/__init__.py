@@ -31,9 +31,9 @@ def run(step: Step, round: Round, log: StepLog) -> None:
 
 
 def prepare(round: Round, name: str) -> None:
-    """Set up this process as for the step `name`: seeds, number of threads, deterministic kernels."""
-    from models import seeding  # imports torch, which `find` does not need
+    """Set up this process as for the step `name`: seeds, number of threads, kernels."""
+    from models import compute, kernels, seeding  # import torch, which `find` does not need
 
     seeding.seed_everything(str(round.seed), name)
     seeding.set_threads(round.threads)
-    seeding.use_deterministic_kernels()
+    kernels.use(compute.device(), round.deterministic)

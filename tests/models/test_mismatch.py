@@ -1,7 +1,10 @@
+from typing import get_args
+
 import pytest
 import torch
 
 from core.errors import BadModel
+from models.compute import Precision
 from models.mismatch import Mismatch, RolloutMismatch, check, measure, recomputes, rows
 
 SAMPLED = torch.tensor([[0.0, -1.0, -2.0], [0.0, 0.0, -3.0]])
@@ -18,7 +21,7 @@ def test_only_answer_tokens_are_compared() -> None:
 def test_nan_is_a_mismatch() -> None:
     assert measure(torch.full((2, 3), torch.nan), SAMPLED, RESPONSE).max == torch.inf
     with pytest.raises(RolloutMismatch):
-        check(measure(torch.full((2, 3), torch.nan), SAMPLED, RESPONSE), torch.float32, "llama", 0)
+        check(measure(torch.full((2, 3), torch.nan), SAMPLED, RESPONSE), "float32", "llama", 0)
 
 
 def test_without_answers_nothing_differs() -> None:
@@ -26,27 +29,28 @@ def test_without_answers_nothing_differs() -> None:
 
 
 @pytest.mark.parametrize(
-    ("dtype", "mismatch"),
+    ("precision", "mismatch"),
     [
-        (torch.float32, Mismatch(mean=1e-3, max=1e-3)),
-        (torch.bfloat16, Mismatch(mean=0.1, max=5.0)),
-        (torch.float16, Mismatch(mean=0.1, max=5.0)),
+        ("float32", Mismatch(mean=1e-3, max=1e-3)),
+        ("tf32", Mismatch(mean=0.0125, max=5.0)),
+        ("bfloat16", Mismatch(mean=0.1, max=5.0)),
     ],
 )
-def test_the_limit_itself_is_accepted(dtype: torch.dtype, mismatch: Mismatch) -> None:
-    check(mismatch, dtype, "llama", 3)
+def test_the_limit_itself_is_accepted(precision: Precision, mismatch: Mismatch) -> None:
+    check(mismatch, precision, "llama", 3)
 
 
 @pytest.mark.parametrize(
-    ("dtype", "mismatch", "facts"),
+    ("precision", "mismatch", "facts"),
     [
-        (torch.float32, Mismatch(mean=1e-5, max=0.0021), ["float32", "0.0021", "0.001", "max"]),
-        (torch.bfloat16, Mismatch(mean=0.32, max=0.5), ["bfloat16", "0.32", "0.1", "mean", "model.dtype=float32"]),
+        ("float32", Mismatch(mean=1e-5, max=0.0021), ["float32", "0.0021", "0.001", "max"]),
+        ("tf32", Mismatch(mean=0.013, max=0.2), ["tf32", "0.013", "0.0125", "mean", "NVIDIA_TF32_OVERRIDE=0"]),
+        ("bfloat16", Mismatch(mean=0.32, max=0.5), ["bfloat16", "0.32", "0.1", "mean", "model.dtype=float32"]),
     ],
 )
-def test_above_the_limit_training_stops(dtype: torch.dtype, mismatch: Mismatch, facts: list[str]) -> None:
+def test_above_the_limit_training_stops(precision: Precision, mismatch: Mismatch, facts: list[str]) -> None:
     with pytest.raises(RolloutMismatch) as raised:
-        check(mismatch, dtype, "mamba", 7)
+        check(mismatch, precision, "mamba", 7)
     assert isinstance(raised.value, BadModel)
     assert all(fact in str(raised.value) for fact in ["mamba", "iteration 7", *facts])
 
@@ -60,4 +64,4 @@ def test_the_rows_change_with_the_iteration_and_not_with_the_call() -> None:
 
 
 def test_only_float32_keeps_the_samplers_log_probabilities() -> None:
-    assert [recomputes(dtype) for dtype in (torch.float32, torch.bfloat16, torch.float16)] == [False, True, True]
+    assert [recomputes(precision) for precision in get_args(Precision)] == [False, True, True]

@@ -8,7 +8,6 @@ import sys
 import pytest
 import torch
 
-from models.compute import torch_type
 from models.measured import POLICY_ROLLOUT_MISMATCH, POLICY_ROLLOUT_MISMATCH_MEAN
 from models.mismatch import LIMITS
 from models.policy import Policy
@@ -68,7 +67,7 @@ def test_a_small_round_with_adapters(workspace: Workspace) -> None:
     assert resource.getrusage(resource.RUSAGE_CHILDREN).ru_maxrss * 1024 / 1e9 < RESIDENT
     record = records.read(workspace, 1)
     assert record.verdict.result in ("hold", "reject")  # twelve held-out pairs are too few for a promotion
-    limit = LIMITS[torch_type(record.inputs.params["model"]["dtype"])]  # the preset says auto: by the processor
+    limit = LIMITS[record.inputs.params["model"]["dtype"]]  # the preset says auto: by the processor
     differences = {"max": POLICY_ROLLOUT_MISMATCH, "mean": POLICY_ROLLOUT_MISMATCH_MEAN}
     assert 0 <= record.metrics[differences[limit.statistic].full] <= limit.nats
     assert 0.2 < record.metrics["evaluate/length_ratio"] < 5

@@ -1,6 +1,7 @@
 """Updates by hand: microbatches add up, policy and critic learn in one or in two networks, checkpoints continue."""
 
 import weakref
+from typing import get_args
 
 import pytest
 import torch
@@ -133,6 +134,10 @@ def test_a_sampler_that_differs_from_the_forward_pass_is_refused(dtype: Computed
     made.verified(sampled(made, 0.0), 1.0, iteration=3, seed=0)
     with pytest.raises(RolloutMismatch, match=f"^iteration 3: .* of llama .* the limit for {dtype}"):
         made.verified(sampled(made, shift), 1.0, iteration=3, seed=0)
+
+
+def test_without_a_gpu_the_precision_is_the_type() -> None:
+    assert [engine(Compute(dtype)).precision for dtype in get_args(Computed)] == ["float32", "bfloat16"]
 
 
 @pytest.mark.parametrize(("dtype", "shift"), [("float32", 5e-4), ("bfloat16", 0.05)])
