@@ -19,7 +19,8 @@ from transformers.modeling_layers import GradientCheckpointingLayer
 from transformers.utils import logging
 
 from core.errors import BadModel
-from models import logits, packing
+from models import logits, packing, saved
+from models import tokenizer as tokenizers
 from models.compute import IN_FLOAT32, Compute, computing, torch_type
 from models.logits import OutputLayer, token_logprobs
 from models.packing import Packed
@@ -66,17 +67,36 @@ class Network(ABC):
     def load_state_dict(self, state: Mapping[str, Tensor]) -> None:
         """Replace the weights that are trained, in place."""
 
-    @abstractmethod
     def save(self, folder: Path, tokenizer: PreTrainedTokenizerBase) -> None:
-        """Write all that `load` needs into an existing folder, as safetensors and JSON."""
-
-    @abstractmethod
-    def reload(self, folder: Path) -> "Network":
-        """What `save` wrote, as a further network beside this one.
+        """Write all that `reload` needs into an existing folder, as safetensors and JSON.
 
         Raises:
-            BadModel: it cannot be loaded.
+            BadModel: part of the tokenizer was lost.
         """
+        self._write(folder, tokenizer)
+        saved.check_tokenizer(tokenizer, self._tokenizer(folder), str(folder))
+
+    def reload(self, folder: Path) -> "Network":
+        """What `save` wrote, as a further network in addition to this one.
+
+        Raises:
+            BadModel: it cannot be loaded, or answers differently.
+        """
+        again = self._read(folder)
+        saved.check_answers(self, again, str(folder))
+        return again
+
+    @abstractmethod
+    def _write(self, folder: Path, tokenizer: PreTrainedTokenizerBase) -> None:
+        """As `save`, unchecked."""
+
+    @abstractmethod
+    def _read(self, folder: Path) -> "Network":
+        """As `reload`; raises BadModel if it cannot be loaded."""
+
+    @abstractmethod
+    def _tokenizer(self, folder: Path) -> PreTrainedTokenizerBase:
+        """The tokenizer that `save` wrote."""
 
     @abstractmethod
     def release(self) -> None:
@@ -164,20 +184,22 @@ class WholeNetwork(Network):
         """Replace the weights, in place."""
         self.model.load_state_dict(state)
 
-    def save(self, folder: Path, tokenizer: PreTrainedTokenizerBase) -> None:
+    def _write(self, folder: Path, tokenizer: PreTrainedTokenizerBase) -> None:
         """Write model and tokenizer as transformers does."""
         logging.disable_progress_bar()
         self.model.save_pretrained(folder)
         tokenizer.save_pretrained(folder)
 
-    def reload(self, folder: Path) -> "WholeNetwork":
-        """What `save` wrote, as a further network beside this one."""
+    def _read(self, folder: Path) -> "WholeNetwork":
         loaded, report = AutoModelForCausalLM.from_pretrained(
             folder, dtype=self.model.dtype, use_safetensors=True, local_files_only=True, output_loading_info=True
         )
         if report["missing_keys"]:
             raise BadModel(f"{folder} was saved without {sorted(report['missing_keys'])[0]}; use another base model")
         return WholeNetwork(loaded.to(self.device), self.compute)
+
+    def _tokenizer(self, folder: Path) -> PreTrainedTokenizerBase:
+        return tokenizers.load(folder)
 
     def release(self) -> None:
         """Free the weights."""

@@ -17,7 +17,7 @@ from core.errors import BadFeedback
 from core.files import read_json, write_json
 from core.log import Log, ignore
 from core.settings import BaseSettings
-from models import likelihood_start, packing_check
+from models import likelihood_start, packing_check, saved
 from models import pairs as comparisons
 from models.allocation import compact
 from models.compute import IN_FLOAT32, Compute
@@ -130,10 +130,27 @@ class RewardModel:
         return self.scorer.critic(self.std)
 
     def save(self, folder: Path) -> None:
-        """Write weights, tokenizer and normalisation to one folder."""
+        """Write weights, tokenizer and normalisation to one folder.
+
+        Raises:
+            BadModel: loaded again, it gives other scores or probabilities.
+        """
         self.scorer.save(folder)
-        fields = {name: getattr(self, name) for name in self.__dataclass_fields__ if name != "scorer"}
-        write_json(folder / NORMALISATION, fields)
+        write_json(folder / NORMALISATION, self._normalisation)
+        self._check_saved(folder)
+
+    @property
+    def _normalisation(self) -> dict[str, float]:
+        """What belongs to the scores in addition to the scorer, by field."""
+        return {name: getattr(self, name) for name in self.__dataclass_fields__ if name != "scorer"}
+
+    def _check_saved(self, folder: Path) -> None:
+        network = self.scorer.network
+        again = RewardModel.of(Policy(network.reload(folder), self.scorer.tokenizer), folder)
+        batch = saved.probe(network)
+        saved.check(self(batch), again(batch), str(folder))
+        saved.check_numbers(self._normalisation, again._normalisation, str(folder / NORMALISATION))
+        again.scorer.network.release()
 
     @classmethod
     def load(cls, folder: Path, compute: Compute = IN_FLOAT32) -> "RewardModel":

@@ -242,14 +242,17 @@ class AdapterNetwork(Network):
             for key, tensor in own.items():
                 tensor.copy_(state[key])
 
-    def save(self, folder: Path, tokenizer: PreTrainedTokenizerBase) -> None:
+    def _write(self, folder: Path, tokenizer: PreTrainedTokenizerBase) -> None:
         """Write the adapter, the digest of its base, and the chat template."""
         tensors = {key: tensor.detach().cpu() for key, tensor in self.state_dict().items()}
         adapters.write(folder, self.base.facts(self.name), tensors, tokenizer.chat_template)
 
-    def reload(self, folder: Path) -> "AdapterNetwork":
-        """What `save` wrote, as a further adapter of the base."""
+    def _read(self, folder: Path) -> "AdapterNetwork":
+        """A further adapter of the base."""
         return self.base.load(self.base.unused("saved"), folder)
+
+    def _tokenizer(self, folder: Path) -> PreTrainedTokenizerBase:
+        return adapters.tokenizer(self.base.tokenizer, folder)
 
     def release(self) -> None:
         """Free the adapter."""
