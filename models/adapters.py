@@ -20,6 +20,7 @@ from transformers.pytorch_utils import Conv1D
 from core.errors import BadModel, BadParams
 from core.files import read_json, write_json
 from core.settings import BaseSettings
+from models import adaptable
 from models.meta_model import meta_model
 
 FILE = "adapter.json"
@@ -37,8 +38,8 @@ class AdapterSettings(BaseSettings):
     alpha: float = Field(16.0, gt=0)
     """The change is multiplied by alpha / rank."""
     targets: Literal["all-linear"] | tuple[str, ...] = "all-linear"
-    """Names of the layers that are changed, for example `[q_proj, v_proj]`; `all-linear` for all but the output
-    layer."""
+    """Names of the layers that are changed, for example `[q_proj, v_proj]`; `all-linear` for all that can have
+    an adapter but the output layer."""
 
 
 class AdapterFacts(NamedTuple):
@@ -121,7 +122,7 @@ def targets(model: PreTrainedModel, wanted: str | tuple[str, ...]) -> tuple[str,
     """The last parts of the names of the layers that adapters change, sorted.
 
     Raises:
-        BadParams: a wanted target is no linear layer of the model.
+        BadParams: a wanted target is no linear layer of the model, or can have no adapter, see `models.adaptable`.
     """
     output = model.get_output_embeddings()
     linear = {
@@ -129,13 +130,19 @@ def targets(model: PreTrainedModel, wanted: str | tuple[str, ...]) -> tuple[str,
         for path, layer in model.named_modules()
         if isinstance(layer, nn.Linear | Conv1D) and layer is not output and ".lora_" not in path
     }
-    if wanted == "all-linear":
-        return tuple(sorted(linear))
-    if unknown := sorted(set(wanted) - linear):
-        known = ", ".join(sorted(linear))
+    problems = {name: adaptable.problem(model, name) for name in sorted(linear)}
+    possible = tuple(name for name, problem in problems.items() if problem is None)
+    if not possible:
         raise BadParams(
-            f"model.adapter.targets: the base has no linear layer named {unknown[0]!r}; use some of {known}"
+            f"model.adapter: a base of the type {model.config.model_type} has no layer that can have an adapter; set "
+            "model.adapter=null to train all weights"
         )
+    if wanted == "all-linear":
+        return possible
+    for name in sorted(set(wanted) - set(possible)):
+        problem = problems.get(name)
+        reason = f"the base has no linear layer named {name!r}" if problem is None else f"{name!r}: {problem}"
+        raise BadParams(f"model.adapter.targets: {reason}; use some of {', '.join(possible)}")
     return tuple(sorted(set(wanted)))
 
 
@@ -143,7 +150,7 @@ def targets_of(config: Any, knobs: AdapterSettings) -> tuple[str, ...]:
     """The same for the model that a configuration describes; no weight is made.
 
     Raises:
-        BadParams: a wanted target is no linear layer of the model.
+        BadParams: see `targets`.
     """
     return targets(meta_model(config), knobs.targets)
 

@@ -64,7 +64,7 @@ class SharedBase:
         """A new adapter that changes nothing yet: one of its two matrices is 0, the other random by `seed`.
 
         Raises:
-            BadParams: a target is no linear layer of the base.
+            BadParams: a target is no linear layer of the base, or can have no adapter.
         """
         network = self._inject(name, knobs.rank, knobs.alpha, adapters.targets(self.model, knobs.targets))
         shuffle = generator(seed)

@@ -1,4 +1,7 @@
-"""Each model family is loaded, fine-tuned, made a reward model, saved, reloaded, and trained by PPO."""
+"""Each model family is loaded, fine-tuned, made a reward model, saved, reloaded, and trained by PPO.
+
+All weights are trained, or, for one family of each kind, adapters.
+"""
 
 from pathlib import Path
 from typing import Any
@@ -9,8 +12,11 @@ from datasets import Dataset
 from transformers import PreTrainedTokenizerFast
 
 from models import reward, sft
+from models.adapters import AdapterSettings
 from models.algorithms.ppo import PPO
 from models.engines.local import LocalEngine
+from models.loading import Loader
+from models.merging import merged
 from models.policy import ModelSettings, Policy
 from models.reward import RewardModel, RewardSettings
 from models.rollout import SamplingSettings, sample
@@ -84,6 +90,48 @@ def test_a_family_goes_through_all_steps(name: str, tmp_path: Path, tokenizer: P
     heard: list[dict[str, Any]] = []
     engine = LocalEngine(policy, reference, again)
     QUICK.train(engine, token_ids(policy), 10, log=lambda metrics, *_: heard.append(dict(metrics)))
+    assert heard[0]["rollout_mismatch"] < 1e-5
+    assert heard[0]["objective/kl"] == pytest.approx(0.0, abs=1e-4)
+    assert heard[0]["grad_norm"] > 0
+    assert mismatch(policy) < 1e-5
+
+
+ADAPTED = ("llama tied", "gemma3", "qwen3_moe", "gpt2", "opt", "lfm2", "qwen3_5", "mamba", "mamba2")
+"""With window and soft caps, experts, transposed weights, biases, and recurrent layers of each kind."""
+DIGEST = "0123456789abcdef"
+
+
+@pytest.mark.parametrize("name", ADAPTED)
+def test_a_family_goes_through_all_steps_with_adapters(
+    name: str, tmp_path: Path, tokenizer: PreTrainedTokenizerFast
+) -> None:
+    folder = tmp_path / "base"
+    loaded(folder, name, tokenizer)
+    loader = Loader(lambda digest: folder)
+    policy = loader.new_adapter(DIGEST, AdapterSettings(rank=2), "policy", seed=0)
+    policy.model.generation_config.eos_token_id = list(range(1, 300, 5))
+    before = {key: weight.clone() for key, weight in policy.model.named_parameters() if "lora_" not in key}
+    sft.fit(policy, DEMONSTRATIONS, SFTSettings(epochs=2, batch=3, learning_rate=1e-2), LIMITS, seed=0)
+    assert all(tensor.any() for tensor in policy.network.state_dict().values())  # each is 0 before, or has learned
+    assert all(torch.equal(weight, policy.model.get_parameter(key)) for key, weight in before.items())
+    assert mismatch(policy) < 1e-5
+
+    knobs = RewardSettings(epochs=1, batch=3, learning_rate=1e-3)
+    model = reward.fit(policy, PAIRS, knobs, LIMITS, seed=0)
+    (tmp_path / "reward").mkdir()
+    model.save(tmp_path / "reward")
+    again = loader.reward_model(tmp_path / "reward")
+    assert model.margins(PAIRS) == pytest.approx(again.margins(PAIRS), abs=1e-5)
+    assert model.margins(PAIRS).std() > 0
+
+    policy.save(tmp_path / "policy")
+    reference = loader.policy(tmp_path / "policy")
+    rollout = sample(policy, token_ids(policy), SAMPLING, 10, generator(0))
+    with torch.no_grad():
+        whole = merged(folder, tmp_path / "policy").logprobs(rollout.batch)
+    torch.testing.assert_close(whole, rollout.logprobs, atol=1e-5, rtol=0)
+    heard: list[dict[str, Any]] = []
+    QUICK.train(LocalEngine(policy, reference, again), token_ids(policy), 10, log=lambda m, *_: heard.append(dict(m)))
     assert heard[0]["rollout_mismatch"] < 1e-5
     assert heard[0]["objective/kl"] == pytest.approx(0.0, abs=1e-4)
     assert heard[0]["grad_norm"] > 0
