@@ -1,4 +1,5 @@
 import math
+from dataclasses import replace
 from itertools import combinations
 from pathlib import Path
 from typing import Any
@@ -204,6 +205,25 @@ def trained(worth: float, monkeypatch: pytest.MonkeyPatch) -> tuple[RewardModel,
     model = reward.fit_in_place(base, several_answers(12), knobs, LIMITS, seed=0)
     hook.remove()
     return model, tokens
+
+
+@pytest.mark.parametrize("packed", [False, True])
+def test_microbatches_add_up_to_the_gradient_of_the_minibatch(packed: bool) -> None:
+    """Prompts with one pair and with three, of different weights: the mean of the means of the parts is another one."""
+    data = [*several_answers(2), row("is it there?", "thanks a lot", "go", p=0.5, weight=3.0), row("a", "b", "c")]
+    encoded = replace(pairs.encode(tiny().tokenizer, data, 24, 12), packed=packed)
+    gradients, metrics = [], []
+    for tokens in (10_000, 1):
+        scorer = Scorer.from_policy(tiny(), 0.0, surprise=0.0)
+        torch.nn.init.ones_(scorer.head.weight)
+        scorer.network.compute = Compute(microbatch_tokens=tokens)
+        assert len(encoded.microbatches(range(4), tokens)) == (1 if tokens > 1 else 4)
+        metrics.append(reward._accumulate(scorer, encoded, range(4), 0.1))
+        gradients.append([weight.grad for weight in scorer.parameters()])
+    assert metrics[0] == pytest.approx(metrics[1], abs=1e-5)
+    for whole, parts in zip(*gradients, strict=True):
+        torch.testing.assert_close(whole, parts, rtol=0, atol=1e-5)
+        assert whole.abs().max() > 1e-3
 
 
 def test_prompts_that_are_computed_once_give_the_same_model(monkeypatch: pytest.MonkeyPatch) -> None:

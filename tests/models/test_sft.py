@@ -5,10 +5,11 @@ import torch
 from datasets import Dataset
 
 from core.errors import BadParams
+from models.compute import Compute
 from models.policy import ModelSettings, Policy, build
 from models.rollout import SamplingSettings, sample
 from models.seeding import generator
-from models.sft import SFTSettings, answer_loss, encode, fit
+from models.sft import SFTSettings, _accumulate, answer_loss, encode, fit
 from models.tokens import encode_prompts, pad
 
 SHAPE = ModelSettings(
@@ -66,6 +67,23 @@ def test_a_heavy_row_counts_more(policy: Policy) -> None:
 
     # two tokens of weight 3 and three of weight 1: (3 · 2 · first + 1 · 3 · second) / (3 · 2 + 1 · 3)
     assert loss(3.0, 1.0) == pytest.approx((6 * loss(1.0, 0.0) + 3 * loss(0.0, 1.0)) / 9, rel=1e-5)
+
+
+def test_microbatches_add_up_to_the_gradient_of_the_minibatch(policy: Policy) -> None:
+    """Answers of different lengths and weights: the mean of the means of the parts would be another gradient."""
+    rows = [*demonstrations(ANSWERS), *demonstrations({"can I return the lamp to you": "no"}, weight=3.0)]
+    encoded = encode(policy.tokenizer, rows, SHAPE)
+    weights, gradients, losses = list(policy.model.parameters()), [], []
+    for tokens in (10_000, 1):
+        policy.network.compute = Compute(microbatch_tokens=tokens)
+        losses.append(_accumulate(policy, encoded, [0, 1, 2, 3]))
+        gradients.append([weight.grad for weight in weights])
+        for weight in weights:
+            weight.grad = None
+    assert losses[0] == pytest.approx(losses[1], abs=1e-5)
+    for whole, parts in zip(*gradients, strict=True):
+        torch.testing.assert_close(whole, parts, rtol=0, atol=1e-5)
+        assert whole.abs().max() > 1e-3
 
 
 def test_the_same_seed_gives_the_same_weights() -> None:

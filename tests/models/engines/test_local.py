@@ -71,6 +71,17 @@ def test_microbatches_give_the_gradient_of_the_minibatch() -> None:
         torch.testing.assert_close(first, second, rtol=0, atol=1e-5)
 
 
+def test_microbatches_give_the_gradient_of_the_minibatch_to_policy_and_shared_critic() -> None:
+    whole, parts = engine(shared=True), engine(Compute(microbatch_tokens=6), shared=True)
+    for _ in range(2):  # a new critic says 0 everywhere, and gives the network no gradient
+        updates = [made.update_both(BATCH, range(3), 1.0, (likelihood, squares), STEP) for made in (whole, parts)]
+        assert updates[0].norm.item() == pytest.approx(updates[1].norm.item(), rel=1e-5)
+        assert updates[0].metrics["error"].item() == pytest.approx(updates[1].metrics["error"].item(), abs=1e-5)
+    for first, second in zip(weights(whole), weights(parts), strict=True):
+        torch.testing.assert_close(first, second, rtol=0, atol=1e-5)
+    torch.testing.assert_close(whole.values(BATCH), parts.values(BATCH), rtol=0, atol=1e-5)
+
+
 def test_only_what_is_updated_changes() -> None:
     made, reference = engine(), policy()
     before = weights(made)
