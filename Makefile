@@ -35,7 +35,7 @@ round: setup ## run one round in the embedded world; each further call runs the 
 
 real: setup ## run one round on a real chat model in the workspace real/, with votes by a rule
 	@test -e real/params.yaml || $(BIN)/rounds init real --preset real
-	@test -d real/data/bases || $(BIN)/rounds base fetch smollm2 -w real
+	@$(BIN)/rounds base fetch smollm2 -w real
 	@$(BIN)/rounds round -w real --new
 
 status: setup ## champion, candidate, last rounds

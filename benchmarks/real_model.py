@@ -56,8 +56,7 @@ def prepared(folder: Path, seed: int) -> None:
     """Make the workspace and fetch the base model, unless it was done before."""
     if not (folder / "params.yaml").exists():
         typed("init", str(folder), "--preset", "real", "--salt", salt_of_seed(seed))
-    if not any((folder / "data" / "bases").glob("*")):
-        typed("base", "fetch", BASE, "-w", str(folder))
+    typed("base", "fetch", BASE, "-w", str(folder))
 
 
 def typed(*words: str) -> None:

@@ -6,6 +6,7 @@ from pathlib import Path
 from typing import NamedTuple
 
 from core.errors import BadModel
+from core.files import read_json
 from models import base_hub, gguf_base
 from models.gguf_base import GGUF, SavedDtype
 from models.policy import ModelSettings, check_base
@@ -52,7 +53,7 @@ def fetch(
     dtype: SavedDtype = "bfloat16",
     downloads: Downloads = FROM_OTHERS,
 ) -> BaseRecord:
-    """Store a base model, and give it a name.
+    """Store a base model, and give it a name. A package, whose version is pinned, is not downloaded again.
 
     Args:
         workspace: the workspace.
@@ -70,6 +71,8 @@ def fetch(
     if name is not None:
         bases.check_name(name)
     with bases.drafting(workspace) as draft:
+        if stored := _stored(workspace, source, name, dtype):
+            return stored
         model = _made(source, draft, dtype, downloads)
         _check(model.folder)
         return bases.store(workspace, model.folder, draft, model.origin, name or model.name)
@@ -83,6 +86,14 @@ def keep(workspace: Workspace, folder: Path) -> BaseRecord:
     """
     with bases.drafting(workspace) as draft:
         return bases.store(workspace, folder, draft, str(folder))
+
+
+def _stored(workspace: Workspace, source: str, name: str | None, dtype: SavedDtype) -> BaseRecord | None:
+    """The base that was made from this package before, under this name, in this data type and with all files."""
+    record = bases.find(workspace, name or source) if source in PACKAGES else None
+    if record is None or record.source != PACKAGES[source] or bases.fault(workspace, record):
+        return None
+    return record if read_json(workspace.base(record.digest) / "config.json").get("dtype") == dtype else None
 
 
 def _made(source: str, draft: Path, dtype: SavedDtype, downloads: Downloads) -> _Model:

