@@ -4,15 +4,19 @@ import shutil
 from pathlib import Path
 
 import pytest
+import torch
 
 from core.errors import BadModel
+from models.adapters import AdapterSettings
+from models.policy import Policy
+from models.tokens import pad
 from tasks.history.unneeded_bases import unneeded
 from tasks.registry.alias import Registry
 from tasks.registry.bases import DIGEST_TAG, BaseVersions
 from tasks.rounds.base import located
 from tasks.rounds.fetching import fetch
 from tasks.rounds.params import RoundSettings
-from tasks.state import bases
+from tasks.state import bases, loading
 from tasks.state.bases import BaseRecord
 from tasks.state.workspace import Workspace
 from tasks.tools.tracking import RoundRun
@@ -108,3 +112,41 @@ def test_gc_keeps_a_base_while_a_version_or_params_name_it(
     assert unneeded(workspace) == []
     registry.store.delete_model_version("policy", "1")
     assert [base.digest for base in unneeded(workspace)] == [record.digest]
+
+
+def adapter(workspace: Workspace, base: BaseRecord, number: int) -> Policy:
+    """An adapter with random weights, saved as the policy of a round."""
+    policy = loading.outside(workspace).new_adapter(base.digest, AdapterSettings(rank=2), "policy", number)
+    shuffle = torch.Generator().manual_seed(number)
+    with torch.no_grad():
+        for tensor in policy.network.state_dict().values():
+            tensor.copy_(torch.randn(tensor.shape, generator=shuffle))
+    policy.save(workspace.checkpoint("policy"))
+    return policy
+
+
+def test_a_rollback_to_an_earlier_adapter_serves_what_that_adapter_computes(
+    workspace: Workspace, record: BaseRecord, tmp_path: Path
+) -> None:
+    registry, computed = Registry(workspace.root), []
+    texts = pad([[3, 9, 4]], [[9, 8, 1]], 0)
+    for number in (1, 2):
+        register(workspace, record, number)
+        run = RoundRun.open(registry.root, registry.line, f"round {number}", tags(number))
+        computed.append(adapter(workspace, record, number).logprobs(texts))
+        made = {**tags(number), DIGEST_TAG: record.digest}
+        registry.register("policy", workspace.checkpoint("policy"), run.run_id, made, {})
+        registry.promote(str(number), str(number - 1) if number > 1 else None, "better", "rounds")
+    assert (computed[0] - computed[1]).abs().max() > 0.1
+    for now, expected in (("2", computed[1]), ("1", computed[0])):
+        champion = registry.champion()
+        assert champion is not None
+        assert (champion.version, champion.tags[DIGEST_TAG]) == (now, record.digest)
+        folder = registry.fetch(champion, tmp_path / f"version-{now}")
+        assert {file.name for file in folder.iterdir()} >= {"adapter.json", "adapter.safetensors"}
+        assert not (folder / "model.safetensors").exists()
+        assert torch.equal(loading.outside(workspace).policy(folder).logprobs(texts), expected)
+        if now == "2":
+            registry.rollback(None, "rude", "ana")
+    [base] = BaseVersions(workspace.root).versions("base")
+    assert base.digest == record.digest
