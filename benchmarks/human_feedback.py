@@ -44,7 +44,7 @@ SETTINGS = (
 )
 ROWS: tuple[tuple[str, Metric], ...] = (
     ("reward model", REWARD_ACCURACY),
-    ("judge model, on a sixth of the pairs", JUDGE_ACCURACY),
+    ("judge model, trained on a tenth of the pairs", JUDGE_ACCURACY),
     ("logistic regression on words", WORDS_ACCURACY),
     ("the longer answer wins", LONGER_WINS),
     ("reward model minus the better of longer and shorter", REWARD_OVER_LENGTH),
