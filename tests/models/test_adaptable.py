@@ -47,7 +47,9 @@ def model(name: str) -> PreTrainedModel:
         ("deepseek_v3", ["down_proj", "gate_proj", "up_proj"]),
     ],
 )
-def test_all_linear_leaves_out_what_can_have_no_adapter(name: str, impossible: list[str], tokenizer: object) -> None:
+def test_all_linear_leaves_out_what_can_have_no_adapter(
+    name: str, impossible: list[str], tokenizer: PreTrainedTokenizerFast
+) -> None:
     made = model(name)
     output = made.get_output_embeddings()
     linear = {
@@ -56,7 +58,7 @@ def test_all_linear_leaves_out_what_can_have_no_adapter(name: str, impossible: l
         if isinstance(layer, torch.nn.Linear) and layer is not output
     }
     assert sorted(each for each in set(linear.values()) if problem(made, each)) == impossible
-    base = SharedBase(made, tokenizer, "0" * 16)  # not read here
+    base = SharedBase(made, tokenizer, "0" * 16)
     with warnings.catch_warnings():
         warnings.simplefilter("error")
         network = base.add("policy", AdapterSettings(rank=2), seed=0)
