@@ -12,7 +12,7 @@ from typing import Any, NamedTuple
 
 from core.errors import BadModel, BadParams
 from models import adapters
-from models.adapters import AdapterFacts
+from models.adapters import AdapterFacts, AdapterSettings
 from models.policy import ModelSettings
 from tasks.registry.bases import ADAPTER_TAG, DIGEST_TAG
 from tasks.registry.versions import ModelVersion, VersionStore
@@ -29,6 +29,22 @@ class Made(NamedTuple):
     """Digest of its base; None if that is unknown, or the model was new."""
     adapter: Mapping[str, Any] | None
     """Rank, alpha and targets; None for a whole model."""
+
+
+class Continued(NamedTuple):
+    """The champion that a round continues, as far as the round's memory and its choice of settings depend on it."""
+
+    as_base: str
+    """What `rounds rebase` calls the base that it makes from the champion."""
+    adapter: AdapterSettings | None
+    """The champion's; None for a whole model."""
+    rebased: bool
+    """The base of the round was made from the champion, so that the round may have another adapter."""
+
+    @property
+    def accepts_adapters(self) -> bool:
+        """Whether a round that trains adapters can continue it."""
+        return self.adapter is not None or self.rebased
 
 
 class _Difference(NamedTuple):
@@ -106,6 +122,22 @@ def check(workspace: Workspace, model: ModelSettings, base: Base, champion: Mode
     )
 
 
+def continued(workspace: Workspace, base: str, champion: ModelVersion, made: Made) -> Continued:
+    """What the champion means for a round with this `model.base`.
+
+    Raises:
+        BadModel: the base is named by the beginning of several digests.
+    """
+    record = bases.find(workspace, base)
+    adapter = AdapterSettings(**{**made.adapter, "targets": tuple(made.adapter["targets"])}) if made.adapter else None
+    return Continued(default_name(champion), adapter, bool(record and _is_made_from(record, champion)))
+
+
+def default_name(version: ModelVersion) -> str:
+    """What a base that is made from a version is called, unless it is named."""
+    return f"policy-{version.version}"
+
+
 def written(adapter: Mapping[str, Any] | None) -> str:
     """An adapter's settings as they are written on the command line."""
     if adapter is None:
@@ -132,8 +164,11 @@ def _differences(workspace: Workspace, model: ModelSettings, base: Base, made: M
 
 def _made_from(workspace: Workspace, base: Base, champion: ModelVersion) -> bool:
     path = workspace.base_record(base.digest)
-    merged = BaseRecord.load(path).merged if bases.is_digest(base.digest) and path.exists() else None
-    return merged is not None and merged.digest == champion.digest
+    return bases.is_digest(base.digest) and path.exists() and _is_made_from(BaseRecord.load(path), champion)
+
+
+def _is_made_from(record: BaseRecord, champion: ModelVersion) -> bool:
+    return record.merged is not None and record.merged.digest == champion.digest
 
 
 def _shape(facts: AdapterFacts) -> dict[str, Any]:

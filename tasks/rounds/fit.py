@@ -7,20 +7,19 @@ from core.errors import BadParams
 from models import likelihood_start, memory
 from models.adapters import AdapterSettings
 from models.machine import Machine
-from models.memory import Batches, Need, Roles
-from models.policy import SCRATCH
+from models.memory import Batches, Need, Roles, Shape
 from models.rollout import SamplingSettings
+from tasks.rounds.continuity import Continued
 from tasks.rounds.params import RoundSettings
+from tasks.rounds.smaller import Smaller, smaller
 
-ADAPTER = AdapterSettings()
-ROWS = 32
-"""Rows sampled together, where memory is scarce."""
 KNOBS = {
     "weights": "model.adapter, model.dtype with an adapter",
     "gradients": "model.adapter, policy.critic",
     "moments": "model.adapter, policy.critic",
-    "activations": "model.compact_memory, model.microbatch_tokens, model.gradient_checkpointing",
-    "cache": "collect.batch, policy.sampling.batch, sample.batch, model.max_prompt_tokens, model.max_answer_tokens",
+    "activations": "model.microbatch_tokens, model.gradient_checkpointing, model.dtype; on a CPU model.compact_memory",
+    "cache": "collect.batch, policy.sampling.batch, sample.batch, model.max_prompt_tokens, model.max_answer_tokens, "
+    "model.dtype",
 }
 """Part of the memory → the knobs that lower it."""
 
@@ -31,6 +30,8 @@ class Fit(NamedTuple):
     needs: dict[str, Need]
     """By step."""
     machine: Machine
+    champion: Continued | None
+    """None if there is none."""
 
     @property
     def largest(self) -> tuple[str, int]:
@@ -55,14 +56,19 @@ def required(need: Need, on: Machine) -> int:
     return need.total if on.gpu is None else need.total - memory.LIBRARIES
 
 
-def estimate(params: RoundSettings, on: Machine) -> Fit:
+def estimate(params: RoundSettings, on: Machine, champion: Continued | None = None) -> Fit:
     """What each step of a round needs. The base of `params.model` can be loaded (`base.located`), or is `scratch`.
 
     Raises:
         BadParams: a target of the adapter is no layer of the model.
     """
+    return Fit(_needs(params, memory.shape_of_settings(params.model), on), on, champion)
+
+
+def _needs(params: RoundSettings, shape: Shape, on: Machine) -> dict[str, Need]:
     knobs, algorithm = params.model, params.policy
-    roles = Roles(memory.shape_of_settings(knobs), knobs.compute, knobs.adapter is not None)
+    compute = knobs.compute._replace(compact=knobs.compact_memory or on.gpu is not None)  # a GPU loses no memory so
+    roles = Roles(shape, compute, knobs.adapter is not None)
     sizes = Batches(1, knobs.max_prompt_tokens, knobs.max_answer_tokens, params.sample.batch, static=on.gpu is not None)
     learned = sizes._replace(
         rows=getattr(algorithm, "minibatch", 64),
@@ -71,7 +77,7 @@ def estimate(params: RoundSettings, on: Machine) -> Fit:
     likelihood = bool(likelihood_start.weight(params.reward.likelihood, knobs.base))
     critic: memory.Critic = getattr(algorithm, "critic", "none")
     answers = params.collect.answers  # to a prompt
-    needs = {
+    return {
         "collect": memory.sampling(roles, sizes._replace(sampled=params.collect.batch), models=1),
         "sft": memory.sft(roles, sizes._replace(rows=params.sft.batch)),
         "reward": memory.reward(roles, sizes._replace(rows=answers * params.reward.batch), likelihood, answers),
@@ -79,7 +85,6 @@ def estimate(params: RoundSettings, on: Machine) -> Fit:
         "sample": memory.sampling(roles, sizes, models=5),
         "evaluate": memory.sampling(roles, sizes, models=5),
     }
-    return Fit(needs, on)
 
 
 def check(params: RoundSettings, fit: Fit) -> None:
@@ -94,15 +99,19 @@ def check(params: RoundSettings, fit: Fit) -> None:
     step, needed = fit.largest
     what = "GPU memory" if on.gpu is not None else "memory"
     problem = f"the step {step} needs about {gigabytes(needed)} of {what}, and there are {gigabytes(on.for_models)}"
-    if overrides := cure(params, on):
-        raise BadParams(f"{problem}; set {' '.join(f'-S {override}' for override in overrides)}")
-    least = min(estimate(tried, on).largest[1] for tried, _ in smaller(params))
-    raise BadParams(f"{problem}; use a smaller model.base, or a machine with at least {gigabytes(least)} of {what}")
+    if found := cure(params, fit):
+        settings = " ".join(f"-S {override}" for override in found.overrides)
+        if found.rebase:
+            raise BadParams(f"{problem}; make the champion a base with `rounds rebase`, then set {settings}")
+        raise BadParams(f"{problem}; set {settings}")
+    least = min(tried.largest[1] for _, tried in _tried(params, fit))
+    smaller_base = "a new workspace with a smaller model.base" if fit.champion else "a smaller model.base"
+    raise BadParams(f"{problem}; use {smaller_base}, or a machine with at least {gigabytes(least)} of {what}")
 
 
-def cure(params: RoundSettings, on: Machine) -> list[str]:
-    """The first overrides, in the form of `-S`, with which the round fits; none if no setting is enough."""
-    return next((overrides for tried, overrides in smaller(params) if estimate(tried, on).fits), [])
+def cure(params: RoundSettings, fit: Fit) -> Smaller | None:
+    """The first settings with which the round fits; None if no setting is enough."""
+    return next((settings for settings, tried in _tried(params, fit) if tried.fits), None)
 
 
 def gigabytes(count: int) -> str:
@@ -110,61 +119,12 @@ def gigabytes(count: int) -> str:
     return f"{count / 1e9:.1f} GB"
 
 
-def smaller(params: RoundSettings) -> Iterator[tuple[RoundSettings, list[str]]]:
-    """Settings that need less memory: fewer rows sampled together, compact memory, smaller microbatches, then gradient
-    checkpointing, then adapters."""
-    adapters = [None] if params.model.base == SCRATCH or params.model.adapter else [None, ADAPTER]
-    for adapter in adapters:
-        for recompute in dict.fromkeys((params.model.gradient_checkpointing, True)):
-            for compact, tokens in _microbatches(params):
-                changes: dict[str, Any] = {
-                    "compact_memory": compact,
-                    "microbatch_tokens": tokens,
-                    "gradient_checkpointing": recompute,
-                }
-                if adapter:
-                    changes["adapter"] = adapter
-                tried = params.model_copy(update={"model": params.model.model_copy(update=changes)})
-                yield tried, _overrides(params, tried)
-                fewer = tried.model_copy(update=_fewer_rows(params))
-                yield fewer, _overrides(params, fewer)
-
-
-def _microbatches(params: RoundSettings) -> list[tuple[bool, int]]:
-    """Whether memory is compact, and tokens: both as they are, then compact, with powers of 2 down to one text."""
-    tokens, width = params.model.microbatch_tokens, params.model.max_prompt_tokens + params.model.max_answer_tokens
-    powers = (2**exponent for exponent in range(tokens.bit_length(), -1, -1))
-    smaller = [tokens, *(power for power in powers if width <= power < tokens)]
-    return list(dict.fromkeys([(params.model.compact_memory, tokens), *((True, count) for count in smaller)]))
-
-
-def _fewer_rows(params: RoundSettings) -> dict[str, Any]:
-    """The sections in which at most `ROWS` rows are sampled together."""
-    sections: dict[str, Any] = {"collect": _at_most(params.collect), "sample": _at_most(params.sample)}
-    if sampling := getattr(params.policy, "sampling", None):
-        sections["policy"] = params.policy.model_copy(update={"sampling": _at_most(sampling)})
-    return sections
-
-
-def _at_most(section: Any) -> Any:
-    return section.model_copy(update={"batch": min(section.batch, ROWS)})
-
-
-def _overrides(before: RoundSettings, after: RoundSettings) -> list[str]:
-    old, new = before.model, after.model
-    rows = {name: (_rows(before)[name], count) for name, count in _rows(after).items()}
-    written = {
-        **{f"{name}={count}": count != former for name, (former, count) in rows.items()},
-        "model.compact_memory=true": new.compact_memory != old.compact_memory,
-        f"model.microbatch_tokens={new.microbatch_tokens}": new.microbatch_tokens != old.microbatch_tokens,
-        "model.gradient_checkpointing=true": new.gradient_checkpointing != old.gradient_checkpointing,
-        f"'model.adapter={{rank: {ADAPTER.rank}}}'": new.adapter != old.adapter,
-    }
-    return [override for override, changed in written.items() if changed]
-
-
-def _rows(params: RoundSettings) -> dict[str, int]:
-    """Rows that are sampled together, by knob."""
-    sampling = getattr(params.policy, "sampling", None)
-    rows = {"collect.batch": params.collect.batch, "sample.batch": params.sample.batch}
-    return {**rows, "policy.sampling.batch": sampling.batch} if sampling else rows
+def _tried(params: RoundSettings, fit: Fit) -> Iterator[tuple[Smaller, Fit]]:
+    """Smaller settings, and what the round needs with them."""
+    shapes: dict[AdapterSettings | None, Shape] = {}  # it takes a while to find one
+    for tried in smaller(params, fit.machine, fit.champion):
+        model = tried.params.model
+        if model.adapter not in shapes:
+            shapes[model.adapter] = memory.shape_of_settings(model)
+        needs = _needs(tried.params, shapes[model.adapter], fit.machine)
+        yield tried, fit._replace(needs=needs)

@@ -16,6 +16,7 @@ from tasks.registry import consistency
 from tasks.registry.alias import Registry
 from tasks.registry.consistency import Disagreement
 from tasks.rounds import base, continuity, fit, foresight, imported_model, opening
+from tasks.rounds.continuity import Continued
 from tasks.rounds.fit import Fit
 from tasks.rounds.params import RoundSettings
 from tasks.rounds.request import answered
@@ -115,21 +116,23 @@ def _planned(workspace: Workspace, overrides: Sequence[str], new: bool, registry
     opening.check(workspace, params)
     number = opening.next_number(workspace, registry)
     claim, started = feedback_database.claimable(workspace, number), base.foreseen(workspace, params.model.base)
+    continued = None
     if champion and (made := continuity.of_version(registry, champion)):
         continuity.check(workspace, params.model, started, champion, made)
+        continued = continuity.continued(workspace, params.model.base, champion, made)
         started = imported_model.continued(workspace, started, champion, made)
     inputs = opening.frozen(workspace, params, number, champion, claim, started)
     why = ["--new was given"] if unchanged else _reasons(workspace, inputs, last)
     learns = foresight.foresee(workspace, params).lines()
     planned = _described(workspace, "open", inputs, why)._replace(learns=tuple(learns))
-    return _measured(workspace, params, planned)
+    return _measured(workspace, params, continued, planned)
 
 
-def _measured(workspace: Workspace, params: RoundSettings, planned: Plan) -> Plan:
+def _measured(workspace: Workspace, params: RoundSettings, champion: Continued | None, planned: Plan) -> Plan:
     """With the memory that the round needs; refused if there is not enough."""
     try:
         located = base.in_params(workspace, params)
-        estimated = fit.estimate(located, machine())
+        estimated = fit.estimate(located, machine(), champion)
         planned = planned._replace(fit=estimated)
         fit.check(located, estimated)
     except BadParams as refusal:

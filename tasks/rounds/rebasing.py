@@ -7,6 +7,7 @@ from models import merging
 from tasks.registry.alias import Registry
 from tasks.registry.versions import CHAMPION, ModelVersion
 from tasks.rounds import version_files
+from tasks.rounds.continuity import default_name
 from tasks.state import bases
 from tasks.state.bases import BaseRecord, Merged
 from tasks.state.workspace import Workspace
@@ -47,7 +48,7 @@ def rebase(workspace: Workspace, version: str = CHAMPION, name: str | None = Non
         with bases.drafting(workspace) as draft:
             whole = _merged(base, files, draft / "model") if base else files
             origin = f"version {chosen.version} of {registry.line.model('policy')}"
-            record = bases.store(workspace, whole, draft, origin, name or f"policy-{chosen.version}", merged)
+            record = bases.store(workspace, whole, draft, origin, name or default_name(chosen), merged)
     return Rebased(chosen, record, base is not None)
 
 

@@ -128,3 +128,18 @@ def test_an_adapter_from_before_the_tag_is_known_by_its_file(workspace: Workspac
     for damaged in (b"{", b"{}", b"7"):
         with pytest.raises(BadModel, match=r"adapter\.json of policy version 3"):
             continuity.of_version(Files(workspace.root, damaged), version)
+
+
+def test_what_the_champion_means_for_the_memory_of_a_round(workspace: Workspace, tmp_path: Path) -> None:
+    with bases.drafting(workspace) as draft:
+        bases.store(
+            workspace, saved(tmp_path / "model"), draft, "version 3", "policy-3", Merged(version="3", digest="d")
+        )
+    whole = continuity.continued(workspace, "policy-3", champion(), Made(OTHER, None))
+    assert (whole.adapter, whole.rebased, whole.accepts_adapters) == (None, True, True)
+    assert not continuity.continued(workspace, "policy-3", champion("another"), Made(OTHER, None)).rebased
+    other = continuity.continued(workspace, str(tmp_path / "model"), champion(), Made(OTHER, None))
+    assert (other.as_base, other.rebased, other.accepts_adapters) == ("policy-3", False, False)
+    adapted = continuity.continued(workspace, "mine", champion(), made(OTHER))
+    assert adapted.adapter == AdapterSettings(rank=2, targets=tuple(ALL))
+    assert adapted.accepts_adapters

@@ -8,8 +8,10 @@ from transformers import LlamaConfig
 
 from core.errors import BadParams
 from core.settings import override, parse
+from models.adapters import AdapterSettings
 from models.machine import Machine
 from tasks.rounds import fit
+from tasks.rounds.continuity import Continued
 from tasks.rounds.params import RoundSettings
 
 GB = 10**9
@@ -35,8 +37,26 @@ def base(tmp_path: Path) -> str:
     return f"model.base={tmp_path}"
 
 
-def check(params: RoundSettings, machine: Machine) -> None:
-    fit.check(params, fit.estimate(params, machine))
+def check(params: RoundSettings, machine: Machine, champion: Continued | None = None) -> None:
+    fit.check(params, fit.estimate(params, machine, champion))
+
+
+def champion(adapter: AdapterSettings | None = None, rebased: bool = False) -> Continued:
+    return Continued("policy-3", adapter, rebased)
+
+
+def cure(params: RoundSettings, machine: Machine) -> list[str]:
+    found = fit.cure(params, fit.estimate(params, machine))
+    assert found is not None
+    return found.overrides
+
+
+def override_with(params: RoundSettings, overrides: list[str]) -> RoundSettings:
+    return parse(RoundSettings, override(params.plain(), [word.strip("'") for word in overrides]), "here")
+
+
+COMPACT = "model.compact_memory=true"
+ROWS = ["collect.batch=32", "sample.batch=32", "policy.sampling.batch=32"]
 
 
 def test_a_default_round_fits_into_2_gigabytes() -> None:
@@ -56,40 +76,63 @@ def test_the_answers_to_a_prompt_are_in_one_microbatch(base: str) -> None:
     assert 1.5 * two < four < 2 * two
 
 
-def test_compact_memory_is_tried_first_then_smaller_microbatches(base: str) -> None:
-    big = fit.estimate(settings(base), Machine(GB, None)).largest[1]
-    assert fit.cure(settings(base), Machine(big - 1, None)) == ["model.compact_memory=true"]
-    assert fit.cure(settings(base), Machine(big, None)) == []
-    compact = settings(base, "model.compact_memory=true")
-    big = fit.estimate(compact, Machine(GB, None)).largest[1]
-    assert fit.cure(compact, Machine(big - 1, None)) == ["model.microbatch_tokens=1024"]
-
-
 def test_where_sampling_needs_most_fewer_rows_are_sampled_together(base: str) -> None:
     params = settings(base, "model.adapter={rank: 8}", "model.microbatch_tokens=400", "collect.batch=1000")
     step, needed = fit.estimate(params, Machine(GB, None)).largest
     assert step == "collect"
-    rows = fit.cure(params, Machine(needed - 1, None))
-    assert rows == ["collect.batch=32", "sample.batch=32", "policy.sampling.batch=32"]
+    assert cure(params, Machine(needed - 1, None)) == ROWS
 
 
-COMPACT = "model.compact_memory=true"
-
-
-def test_then_gradient_checkpointing_then_adapters(base: str) -> None:
-    tried = [overrides for _, overrides in fit.smaller(settings(base, "model.microbatch_tokens=300", COMPACT))]
-    less, recompute, adapter = (
-        "model.microbatch_tokens=256",
-        "model.gradient_checkpointing=true",
-        "'model.adapter={rank: 8}'",
+@pytest.fixture(scope="module")
+def large(tmp_path_factory: pytest.TempPathFactory) -> str:
+    """The shape of Llama 3.1 8B; no weights."""
+    config = LlamaConfig(
+        vocab_size=128_256,
+        hidden_size=4096,
+        num_hidden_layers=32,
+        num_attention_heads=32,
+        num_key_value_heads=8,
+        intermediate_size=14_336,
+        tie_word_embeddings=False,
     )
-    rows = ["collect.batch=32", "sample.batch=32", "policy.sampling.batch=32"]
-    assert tried[:4] == [[], rows, [less], [*rows, less]]
-    assert tried[4::2] == [
-        *([recompute], [less, recompute]),
-        *([adapter], [less, adapter], [recompute, adapter], [less, recompute, adapter]),
-    ]
-    assert fit.cure(settings(base), Machine(4 * GB, None))[-1] == adapter
+    folder = tmp_path_factory.mktemp("large")
+    config.save_pretrained(folder)
+    return f"model.base={folder}"
+
+
+def test_a_model_of_8b_fits_on_a_card_of_24_gb_with_adapters_and_bfloat16(large: str) -> None:
+    """The base has 32 GB in float32 and 16 in bfloat16."""
+    card = Machine(64 * GB, 24 * GB)
+    for params in (settings(large), settings(large, "model.adapter={rank: 4}")):
+        overrides = cure(params, card)
+        assert overrides[-1] == "model.dtype=bfloat16"
+        assert COMPACT not in overrides
+        check(override_with(params, overrides), card)
+
+
+def test_adapters_in_float32_come_before_bfloat16(large: str) -> None:
+    assert "model.dtype=bfloat16" not in cure(settings(large), Machine(64 * GB, 80 * GB))
+
+
+def test_on_a_gpu_training_is_estimated_as_with_compact_memory(base: str) -> None:
+    plain, compact = (
+        fit.estimate(settings(base, *words), Machine(GB, 24 * GB)).needs["sft"] for words in ([], [COMPACT])
+    )
+    assert plain == compact
+    assert fit.estimate(settings(base), Machine(24 * GB, None)).needs["sft"].activations > plain.activations
+
+
+def test_with_a_whole_champion_adapters_need_a_base_made_from_it(base: str) -> None:
+    machine, params = Machine(4 * GB, None), settings(base)
+    with pytest.raises(BadParams, match="make the champion a base with `rounds rebase`, then set -S") as refused:
+        check(params, machine, champion())
+    assert "-S model.base=policy-3 " in str(refused.value)
+    assert "-S 'model.adapter={rank: 8}'" in str(refused.value)
+    with pytest.raises(BadParams) as refused:
+        check(params, machine, champion(rebased=True))
+    assert "rebase" not in str(refused.value)
+    with pytest.raises(BadParams, match=r"use a new workspace with a smaller model\.base, or a machine with at least"):
+        check(params, Machine(GB, None), champion())
 
 
 def test_the_settings_of_the_message_fit(base: str) -> None:
@@ -97,7 +140,7 @@ def test_the_settings_of_the_message_fit(base: str) -> None:
     with pytest.raises(BadParams, match=r"-S 'model.adapter=\{rank: 8\}'") as refused:
         check(settings(base), machine)
     assert "4.0 GB" in str(refused.value)
-    check(settings(base, *fit.cure(settings(base), machine)), machine)
+    check(override_with(settings(base), cure(settings(base), machine)), machine)
 
 
 def test_without_a_setting_that_fits_the_least_is_named(base: str) -> None:
@@ -108,6 +151,10 @@ def test_without_a_setting_that_fits_the_least_is_named(base: str) -> None:
 def test_a_gpu_does_not_hold_the_libraries(base: str) -> None:
     need = fit.estimate(settings(base), Machine(GB, None)).needs["policy"]
     assert fit.required(need, Machine(GB, None)) - fit.required(need, Machine(GB, GB)) == 600 * 2**20
+
+
+def test_a_round_that_fits_needs_no_other_setting(base: str) -> None:
+    assert cure(settings(base), Machine(64 * GB, None)) == []
 
 
 def test_as_json_every_step_has_its_parts_and_every_part_its_knobs() -> None:

@@ -1,0 +1,118 @@
+"""Settings of a round that need less memory, in the order in which they are proposed.
+
+First those that change results by rounding only: fewer rows sampled together, compact memory, smaller microbatches,
+gradient checkpointing. Then adapters, which train something else, and at last bfloat16.
+"""
+
+from collections.abc import Iterator
+from itertools import product
+from typing import Any, NamedTuple
+
+from models.adapters import AdapterSettings
+from models.compute import Dtype
+from models.machine import Machine
+from models.policy import SCRATCH, ModelSettings
+from tasks.rounds.continuity import Continued, written
+from tasks.rounds.params import RoundSettings
+
+ADAPTER = AdapterSettings()
+ROWS = 32
+"""Rows sampled together, where memory is scarce."""
+
+
+class Smaller(NamedTuple):
+    """A round that needs less memory."""
+
+    params: RoundSettings
+    overrides: list[str]
+    """What is changed, in the form of `-S`."""
+    rebase: bool
+    """The champion has to become a base first: it has no adapter that such a round could continue."""
+
+
+def smaller(params: RoundSettings, on: Machine, champion: Continued | None) -> Iterator[Smaller]:
+    """The round as it is, and then with other settings, which the champion does not forbid."""
+    model = params.model
+    choices = product(
+        _dtypes(model),
+        _adapters(model, champion),
+        dict.fromkeys((model.gradient_checkpointing, True)),
+        _microbatches(model, on),
+        ({}, _fewer_rows(params)),
+    )
+    for dtype, adapter, recompute, (compact, tokens), rows in choices:
+        changes = {
+            "dtype": dtype,
+            "adapter": adapter,
+            "gradient_checkpointing": recompute,
+            "compact_memory": compact,
+            "microbatch_tokens": tokens,
+        }
+        tried = params.model_copy(update={"model": model.model_copy(update=changes), **rows})
+        overrides = _overrides(params, tried)
+        if champion and adapter != model.adapter and not champion.accepts_adapters:
+            yield Smaller(tried, [f"model.base={champion.as_base}", *overrides], rebase=True)
+        else:
+            yield Smaller(tried, overrides, rebase=False)
+
+
+def _dtypes(model: ModelSettings) -> list[Dtype]:
+    return [model.dtype] if model.compute.dtype == "bfloat16" else [model.dtype, "bfloat16"]
+
+
+def _adapters(model: ModelSettings, champion: Continued | None) -> list[AdapterSettings | None]:
+    if model.base == SCRATCH or model.adapter:
+        return [model.adapter]
+    if champion and champion.adapter and not champion.rebased:
+        return [champion.adapter]
+    return [None, ADAPTER]
+
+
+def _microbatches(model: ModelSettings, on: Machine) -> list[tuple[bool, int]]:
+    """Whether memory is compact, and tokens: both as they are, then compact, with powers of 2 down to one text.
+
+    On a GPU compact memory has no effect.
+    """
+    tokens, width = model.microbatch_tokens, model.max_prompt_tokens + model.max_answer_tokens
+    powers = (2**exponent for exponent in range(tokens.bit_length(), -1, -1))
+    fewer = [tokens, *(power for power in powers if width <= power < tokens)]
+    compact = model.compact_memory or on.gpu is None
+    return list(dict.fromkeys([(model.compact_memory, tokens), *((compact, count) for count in fewer)]))
+
+
+def _fewer_rows(params: RoundSettings) -> dict[str, Any]:
+    """The sections in which at most `ROWS` rows are sampled together."""
+    sections: dict[str, Any] = {"collect": _at_most(params.collect), "sample": _at_most(params.sample)}
+    if sampling := getattr(params.policy, "sampling", None):
+        sections["policy"] = params.policy.model_copy(update={"sampling": _at_most(sampling)})
+    return sections
+
+
+def _at_most(section: Any) -> Any:
+    return section.model_copy(update={"batch": min(section.batch, ROWS)})
+
+
+def _overrides(before: RoundSettings, after: RoundSettings) -> list[str]:
+    old, new = before.model, after.model
+    rows = {name: (_rows(before)[name], count) for name, count in _rows(after).items()}
+    changed = {
+        **{f"{name}={count}": count != former for name, (former, count) in rows.items()},
+        "model.compact_memory=true": new.compact_memory != old.compact_memory,
+        f"model.microbatch_tokens={new.microbatch_tokens}": new.microbatch_tokens != old.microbatch_tokens,
+        "model.gradient_checkpointing=true": new.gradient_checkpointing != old.gradient_checkpointing,
+        f"'model.adapter={_written(new.adapter)}'": new.adapter != old.adapter,
+        "model.dtype=bfloat16": new.dtype != old.dtype,
+    }
+    return [override for override, is_changed in changed.items() if is_changed]
+
+
+def _written(adapter: AdapterSettings | None) -> str:
+    """The rank, and what is not the default."""
+    return written({"rank": adapter.rank, **adapter.model_dump(exclude_defaults=True)} if adapter else None)
+
+
+def _rows(params: RoundSettings) -> dict[str, int]:
+    """Rows that are sampled together, by knob."""
+    sampling = getattr(params.policy, "sampling", None)
+    rows = {"collect.batch": params.collect.batch, "sample.batch": params.sample.batch}
+    return {**rows, "policy.sampling.batch": sampling.batch} if sampling else rows
