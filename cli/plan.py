@@ -17,7 +17,7 @@ if TYPE_CHECKING:
 REASONS = 4
 """Maximum number of reasons printed."""
 
-PARTS = ("weights", "gradients", "moments", "activations", "cache")
+PARTS = ("weights", "gradients", "moments", "activations", "cache", "copy", "total", "disk")
 
 WORDS = {
     "answer": "Nothing new: would print the record of round {}.",
@@ -64,15 +64,16 @@ def _show(plan_: "Plan") -> None:
 
 
 def _show_memory(out: "Console", fit: "Fit") -> None:
-    """Gigabytes that each step needs at its peak, what the machine has, and the knobs that lower each part."""
+    """Gigabytes that each step needs, what the machine has, and the knobs that lower each part."""
     machine = fit.machine
     has = f"{machine.memory / 1e9:.1f} GB" + (f", GPU {machine.gpu / 1e9:.1f} GB" if machine.gpu else "")
-    out.print(f"Memory in GB, estimated; this machine has {has}:", style="bold")
-    table = grid("step", *PARTS, "total")
+    out.print(f"GB that each step needs at its peak, estimated; this machine has {has}:", style="bold")
+    table = grid("step", *PARTS)
     for step, need in fit.needs.items():
-        counts = [*(getattr(need, part) for part in PARTS), need.total]
-        table.add_row(step, *(f"{count / 1e9:.2f}" for count in counts))
+        table.add_row(step, *(f"{getattr(need, part) / 1e9:.2f}" for part in PARTS))
     out.print(table)
+    if machine.disk is not None:
+        out.print(f"The round writes {fit.written / 1e9:.2f} GB; its disk has room for {machine.disk / 1e9:.1f} GB.")
     for part, knobs in fit.to_json()["knobs"].items():
         out.print(f"  lower {part}: {knobs}")
 

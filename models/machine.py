@@ -13,12 +13,14 @@ CONTEXT = 600 * 2**20
 
 
 class Machine(NamedTuple):
-    """Bytes of memory."""
+    """Bytes of memory, and of disk."""
 
     memory: int
     """Of the computer, or of its container."""
     gpu: int | None
     """Of the GPU that is used; None without one."""
+    disk: int | None = None
+    """Bytes that a round may fill; None if nobody looked."""
 
     @property
     def for_models(self) -> int:
@@ -27,7 +29,7 @@ class Machine(NamedTuple):
 
 
 def machine() -> Machine:
-    """The machine that this process runs on."""
+    """The machine that this process runs on, without its disk, which depends on the workspace."""
     gpu = torch.cuda.get_device_properties(0).total_memory if torch.cuda.is_available() else None
     total = os.sysconf("SC_PHYS_PAGES") * os.sysconf("SC_PAGE_SIZE")
     return Machine(min([total, *limits(LIMITS)]), gpu)

@@ -92,7 +92,7 @@ class Need(NamedTuple):
     copy: int
     """A saved model that is loaded again and compared; gradients and moments are freed before."""
     disk: int
-    """What the step writes: models, and a checkpoint beside the one that it replaces."""
+    """What the step writes: models and checkpoints."""
 
     @property
     def total(self) -> int:
@@ -211,7 +211,7 @@ def reward(roles: Roles, batches: Batches, likelihood: bool, answers: int = 2) -
     )
 
 
-def policy(roles: Roles, batches: Batches, critic: Critic, from_sft: bool) -> Need:
+def policy(roles: Roles, batches: Batches, critic: Critic, from_sft: bool, checkpoints: int = 2) -> Need:
     """Reinforcement learning: policy and critic are trained; reference and reward model score.
 
     Args:
@@ -219,6 +219,7 @@ def policy(roles: Roles, batches: Batches, critic: Critic, from_sft: bool) -> Ne
         batches: `rows` are answers of a minibatch.
         critic: the critic, if there is one.
         from_sft: the policy starts from the SFT model, not from the champion.
+        checkpoints: that are on the disk at one time: a new one is complete before the old one is removed.
     """
     one = _trained(roles)
     value = _trained(roles, trunk=True) if critic == "separate" else 0
@@ -230,7 +231,7 @@ def policy(roles: Roles, batches: Batches, critic: Critic, from_sft: bool) -> Ne
         activations=_training(roles, batches),
         cache=max(_sampling(roles, batches), _scoring(roles, batches)),
         copy=one,
-        disk=one + 2 * 3 * (one + value),
+        disk=one + checkpoints * 3 * (one + value),
     )
 
 

@@ -1,17 +1,21 @@
-"""Whether a round fits into the memory of this machine: estimated from the shapes before anything starts."""
+"""Whether a round fits into the memory and on the disk of this machine: estimated from the shapes before anything
+starts."""
 
 from collections.abc import Iterator
+from math import ceil
 from typing import Any, NamedTuple
 
 from core.errors import BadParams
 from models import likelihood_start, memory
 from models.adapters import AdapterSettings
-from models.machine import Machine
+from models.machine import CONTEXT, Machine, machine
 from models.memory import Batches, Need, Roles, Shape
 from models.rollout import SamplingSettings
 from tasks.rounds.continuity import Continued
+from tasks.rounds.disk import room
 from tasks.rounds.params import RoundSettings
-from tasks.rounds.smaller import Smaller, smaller
+from tasks.rounds.smaller import Smaller, checkpoints, smaller
+from tasks.state.workspace import Workspace
 
 KNOBS = {
     "weights": "model.adapter, model.dtype with an adapter",
@@ -20,8 +24,10 @@ KNOBS = {
     "activations": "model.microbatch_tokens, model.gradient_checkpointing, model.dtype; on a CPU model.compact_memory",
     "cache": "collect.batch, policy.sampling.batch, sample.batch, model.max_prompt_tokens, model.max_answer_tokens, "
     "model.dtype",
+    "copy": "model.adapter",
+    "disk": "policy.checkpoint_every, policy.critic, model.adapter",
 }
-"""Part of the memory → the knobs that lower it."""
+"""Part of what a step needs → the knobs that lower it."""
 
 
 class Fit(NamedTuple):
@@ -41,19 +47,40 @@ class Fit(NamedTuple):
         )
 
     @property
+    def written(self) -> int:
+        """Bytes of models and checkpoints that the round writes."""
+        return sum(need.disk for need in self.needs.values())
+
+    @property
+    def in_memory(self) -> bool:
+        """Whether every step fits into memory."""
+        return self.largest[1] <= self.machine.for_models
+
+    @property
+    def on_disk(self) -> bool:
+        """Whether there is room for what the round writes."""
+        return self.machine.disk is None or self.written <= self.machine.disk
+
+    @property
     def fits(self) -> bool:
         """Whether every step fits."""
-        return self.largest[1] <= self.machine.for_models
+        return self.in_memory and self.on_disk
 
     def to_json(self) -> dict[str, Any]:
         """As plain values."""
         steps = [{"step": step, **need._asdict(), "total": need.total} for step, need in self.needs.items()]
-        return {"steps": steps, "machine": self.machine._asdict(), "fits": self.fits, "knobs": KNOBS}
+        machine = self.machine._asdict()
+        return {"steps": steps, "written": self.written, "machine": machine, "fits": self.fits, "knobs": KNOBS}
 
 
 def required(need: Need, on: Machine) -> int:
     """Bytes where the models are; the libraries are in the memory of the computer."""
     return need.total if on.gpu is None else need.total - memory.LIBRARIES
+
+
+def foreseen(workspace: Workspace, params: RoundSettings, champion: Continued | None = None) -> Fit:
+    """What a round needs on this machine; see `estimate`."""
+    return estimate(params, machine()._replace(disk=room(workspace)), champion)
 
 
 def estimate(params: RoundSettings, on: Machine, champion: Continued | None = None) -> Fit:
@@ -81,32 +108,28 @@ def _needs(params: RoundSettings, shape: Shape, on: Machine) -> dict[str, Need]:
         "collect": memory.sampling(roles, sizes._replace(sampled=params.collect.batch), models=1),
         "sft": memory.sft(roles, sizes._replace(rows=params.sft.batch)),
         "reward": memory.reward(roles, sizes._replace(rows=answers * params.reward.batch), likelihood, answers),
-        "policy": memory.policy(roles, learned, critic, from_sft=algorithm.start != "champion"),
+        "policy": memory.policy(roles, learned, critic, algorithm.start != "champion", checkpoints(algorithm)),
         "sample": memory.sampling(roles, sizes, models=5),
         "evaluate": memory.sampling(roles, sizes, models=5),
     }
 
 
 def check(params: RoundSettings, fit: Fit) -> None:
-    """Refuse a round that cannot fit into memory, as `estimate` says.
+    """Refuse a round that cannot fit into memory or on the disk, as `estimate` says.
 
     Raises:
         BadParams: it cannot fit; names the settings with which it would.
     """
     if fit.fits:
         return
-    on = fit.machine
-    step, needed = fit.largest
-    what = "GPU memory" if on.gpu is not None else "memory"
-    problem = f"the step {step} needs about {gigabytes(needed)} of {what}, and there are {gigabytes(on.for_models)}"
-    if found := cure(params, fit):
-        settings = " ".join(f"-S {override}" for override in found.overrides)
-        if found.rebase:
-            raise BadParams(f"{problem}; make the champion a base with `rounds rebase`, then set {settings}")
-        raise BadParams(f"{problem}; set {settings}")
-    least = min(tried.largest[1] for _, tried in _tried(params, fit))
-    smaller_base = "a new workspace with a smaller model.base" if fit.champion else "a smaller model.base"
-    raise BadParams(f"{problem}; use {smaller_base}, or a machine with at least {gigabytes(least)} of {what}")
+    problem = "; ".join(_problems(fit))
+    found = cure(params, fit)
+    if found is None:
+        raise BadParams(f"{problem}; {_without_settings(params, fit)}")
+    settings = " ".join(f"-S {override}" for override in found.overrides)
+    if found.rebase:
+        raise BadParams(f"{problem}; make the champion a base with `rounds rebase`, then set {settings}")
+    raise BadParams(f"{problem}; set {settings}")
 
 
 def cure(params: RoundSettings, fit: Fit) -> Smaller | None:
@@ -117,6 +140,36 @@ def cure(params: RoundSettings, fit: Fit) -> Smaller | None:
 def gigabytes(count: int) -> str:
     """A number of bytes for people."""
     return f"{count / 1e9:.1f} GB"
+
+
+def enough(count: int) -> str:
+    """The same, rounded up."""
+    return f"{ceil(count / 1e8) / 10:.1f} GB"
+
+
+def _problems(fit: Fit) -> Iterator[str]:
+    on, (step, needed) = fit.machine, fit.largest
+    if not fit.in_memory:
+        available = gigabytes(on.for_models)
+        yield f"the step {step} needs about {gigabytes(needed)} of {_kind(on)}, and there are {available}"
+    if on.disk is not None and not fit.on_disk:
+        yield f"the round writes about {gigabytes(fit.written)}, and its disk has room for {gigabytes(on.disk)}"
+
+
+def _without_settings(params: RoundSettings, fit: Fit) -> str:
+    """What helps where no setting is enough."""
+    every = [tried for _, tried in _tried(params, fit)]
+    if any(tried.in_memory for tried in every):
+        missing = min(tried.written for tried in every if tried.in_memory) - (fit.machine.disk or 0)
+        return f"free at least {enough(missing)} of that disk"
+    reserved = 0 if fit.machine.gpu is None else CONTEXT
+    least = enough(min(tried.largest[1] for tried in every) + reserved)
+    smaller_base = "a new workspace with a smaller model.base" if fit.champion else "a smaller model.base"
+    return f"use {smaller_base}, or a machine with at least {least} of {_kind(fit.machine)}"
+
+
+def _kind(machine: Machine) -> str:
+    return "memory" if machine.gpu is None else "GPU memory"
 
 
 def _tried(params: RoundSettings, fit: Fit) -> Iterator[tuple[Smaller, Fit]]:

@@ -10,7 +10,6 @@ from core.nested import changed, flat
 from core.stored import Json
 from core.yaml_text import parse_yaml
 from feedback import store
-from models.machine import machine
 from tasks.people.pending import pending
 from tasks.registry import consistency
 from tasks.registry.alias import Registry
@@ -66,7 +65,7 @@ class Plan(NamedTuple):
     warnings: tuple[Disagreement, ...] = ()
     """Differences between audit log, records and registry that do not stop a round; `because` has the errors."""
     fit: Fit | None = None
-    """The memory that the steps of a round that would be opened need; None if the base model is not here to be read."""
+    """Memory and disk that a round that would be opened needs; None if the base model is not here to be read."""
 
     def to_json(self) -> Json:
         """As plain values."""
@@ -129,10 +128,10 @@ def _planned(workspace: Workspace, overrides: Sequence[str], new: bool, registry
 
 
 def _measured(workspace: Workspace, params: RoundSettings, champion: Continued | None, planned: Plan) -> Plan:
-    """With the memory that the round needs; refused if there is not enough."""
+    """With the memory and the disk that the round needs; refused if there is not enough."""
     try:
         located = base.in_params(workspace, params)
-        estimated = fit.estimate(located, machine(), champion)
+        estimated = fit.foreseen(workspace, located, champion)
         planned = planned._replace(fit=estimated)
         fit.check(located, estimated)
     except BadParams as refusal:

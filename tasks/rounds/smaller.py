@@ -1,7 +1,8 @@
-"""Settings of a round that need less memory, in the order in which they are proposed.
+"""Settings of a round that need less memory or disk, in the order in which they are proposed.
 
-First those that change results by rounding only: fewer rows sampled together, compact memory, smaller microbatches,
-gradient checkpointing. Then adapters, which train something else, and at last bfloat16.
+First those that change results by rounding only, or not at all: no training checkpoints (for the disk), fewer rows
+sampled together, compact memory, smaller microbatches, gradient checkpointing. Then adapters, which train something
+else, and at last bfloat16.
 """
 
 from collections.abc import Iterator
@@ -9,6 +10,7 @@ from itertools import product
 from typing import Any, NamedTuple
 
 from models.adapters import AdapterSettings
+from models.algorithms import Algorithm
 from models.compute import Dtype
 from models.machine import Machine
 from models.policy import SCRATCH, ModelSettings
@@ -21,7 +23,7 @@ ROWS = 32
 
 
 class Smaller(NamedTuple):
-    """A round that needs less memory."""
+    """A round that needs less memory or disk."""
 
     params: RoundSettings
     overrides: list[str]
@@ -38,9 +40,10 @@ def smaller(params: RoundSettings, on: Machine, champion: Continued | None) -> I
         _adapters(model, champion),
         dict.fromkeys((model.gradient_checkpointing, True)),
         _microbatches(model, on),
-        ({}, _fewer_rows(params)),
+        (False, True),
+        (True, False) if checkpoints(params.policy) else (True,),
     )
-    for dtype, adapter, recompute, (compact, tokens), rows in choices:
+    for dtype, adapter, recompute, (compact, tokens), fewer_rows, kept in choices:
         changes = {
             "dtype": dtype,
             "adapter": adapter,
@@ -48,12 +51,25 @@ def smaller(params: RoundSettings, on: Machine, champion: Continued | None) -> I
             "compact_memory": compact,
             "microbatch_tokens": tokens,
         }
-        tried = params.model_copy(update={"model": model.model_copy(update=changes), **rows})
+        tried = params.model_copy(update={"model": model.model_copy(update=changes)})
+        if fewer_rows:
+            tried = _with_fewer_rows(tried)
+        if not kept:
+            tried = _changed(tried, "policy", checkpoint_every=getattr(tried.policy, "steps", 1))
         overrides = _overrides(params, tried)
         if champion and adapter != model.adapter and not champion.accepts_adapters:
             yield Smaller(tried, [f"model.base={champion.as_base}", *overrides], rebase=True)
         else:
             yield Smaller(tried, overrides, rebase=False)
+
+
+def checkpoints(algorithm: Algorithm) -> int:
+    """How many checkpoints of the training are on the disk at one time: a new one is written before the old one goes.
+
+    None is written after the last iteration.
+    """
+    steps, every = getattr(algorithm, "steps", 1), getattr(algorithm, "checkpoint_every", 1)
+    return min(2, (steps - 1) // every)
 
 
 def _dtypes(model: ModelSettings) -> list[Dtype]:
@@ -80,22 +96,26 @@ def _microbatches(model: ModelSettings, on: Machine) -> list[tuple[bool, int]]:
     return list(dict.fromkeys([(model.compact_memory, tokens), *((compact, count) for count in fewer)]))
 
 
-def _fewer_rows(params: RoundSettings) -> dict[str, Any]:
-    """The sections in which at most `ROWS` rows are sampled together."""
-    sections: dict[str, Any] = {"collect": _at_most(params.collect), "sample": _at_most(params.sample)}
+def _with_fewer_rows(params: RoundSettings) -> RoundSettings:
+    """At most `ROWS` rows are sampled together."""
+    for section in ("collect", "sample"):
+        params = _changed(params, section, batch=min(getattr(params, section).batch, ROWS))
     if sampling := getattr(params.policy, "sampling", None):
-        sections["policy"] = params.policy.model_copy(update={"sampling": _at_most(sampling)})
-    return sections
+        fewer = sampling.model_copy(update={"batch": min(sampling.batch, ROWS)})
+        params = _changed(params, "policy", sampling=fewer)
+    return params
 
 
-def _at_most(section: Any) -> Any:
-    return section.model_copy(update={"batch": min(section.batch, ROWS)})
+def _changed(params: RoundSettings, section: str, **knobs: Any) -> RoundSettings:
+    return params.model_copy(update={section: getattr(params, section).model_copy(update=knobs)})
 
 
 def _overrides(before: RoundSettings, after: RoundSettings) -> list[str]:
     old, new = before.model, after.model
     rows = {name: (_rows(before)[name], count) for name, count in _rows(after).items()}
+    every = [getattr(each.policy, "checkpoint_every", None) for each in (before, after)]
     changed = {
+        f"policy.checkpoint_every={every[1]}": every[0] != every[1],
         **{f"{name}={count}": count != former for name, (former, count) in rows.items()},
         "model.compact_memory=true": new.compact_memory != old.compact_memory,
         f"model.microbatch_tokens={new.microbatch_tokens}": new.microbatch_tokens != old.microbatch_tokens,

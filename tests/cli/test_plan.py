@@ -80,6 +80,18 @@ def test_obstacles_to_opening_a_round_are_reported(rounds: Rounds, finished: Wor
     assert plan["because"][0].startswith("round 2 (process ")
 
 
+def test_memory_and_disk_are_shown_with_the_knobs_that_lower_them(rounds: Rounds, workspace: Workspace) -> None:
+    out = rounds("plan", "-w", workspace.root).out
+    values = planned(rounds, workspace)["memory"]
+    [head] = [line for line in out.splitlines() if line.split()[:2] == ["step", "weights"]]
+    assert head.split()[-3:] == ["copy", "total", "disk"]
+    [policy] = [step for step in values["steps"] if step["step"] == "policy"]
+    [row] = [line for line in out.splitlines() if line.split()[:1] == ["policy"] and "." in line]
+    assert row.split()[-3:] == [f"{policy[part] / 1e9:.2f}" for part in ("copy", "total", "disk")]
+    assert f"The round writes {values['written'] / 1e9:.2f} GB; its disk has room for" in out
+    assert {f"  lower {part}: {knobs}" for part, knobs in values["knobs"].items()} <= set(out.splitlines())
+
+
 def test_a_new_workspace_would_start_with_round_0(rounds: Rounds, workspace: Workspace) -> None:
     out = rounds("plan", "-w", workspace.root).out
     assert out.startswith("Would open round 0.\n  because no round is finished in this workspace\n")

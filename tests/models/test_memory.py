@@ -88,6 +88,7 @@ def test_policy_holds_four_models_of_which_two_are_trained() -> None:
     shared = memory.policy(FULL, SIZES, "shared", from_sft=True)
     assert shared.weights + shared.gradients + shared.moments == 6 * ALL
     assert need.disk == ALL + 2 * 6 * ALL  # the model, and two checkpoints of weights and moments
+    assert memory.policy(FULL, SIZES, "shared", from_sft=True, checkpoints=0).disk == ALL
 
 
 def test_a_critic_has_no_output_layer() -> None:

@@ -1,4 +1,4 @@
-"""A round that cannot fit into memory is refused, with the settings with which it would."""
+"""A round that cannot fit into memory or on the disk is refused, with the settings with which it would."""
 
 import json
 from pathlib import Path
@@ -13,6 +13,7 @@ from models.machine import Machine
 from tasks.rounds import fit
 from tasks.rounds.continuity import Continued
 from tasks.rounds.params import RoundSettings
+from tasks.state.workspace import Workspace
 
 GB = 10**9
 
@@ -144,13 +145,51 @@ def test_the_settings_of_the_message_fit(base: str) -> None:
 
 
 def test_without_a_setting_that_fits_the_least_is_named(base: str) -> None:
-    with pytest.raises(BadParams, match=r"at least [0-9.]+ GB of GPU memory"):
+    with pytest.raises(BadParams, match=r"at least [0-9.]+ GB of GPU memory") as refused:
         check(settings(base), Machine(64 * GB, GB))
+    least = float(str(refused.value).rsplit("at least ")[1].split()[0])
+    assert cure(settings(base), Machine(64 * GB, round(least * GB)))
+    assert fit.cure(settings(base), fit.estimate(settings(base), Machine(64 * GB, round((least - 0.1) * GB)))) is None
 
 
 def test_a_gpu_does_not_hold_the_libraries(base: str) -> None:
     need = fit.estimate(settings(base), Machine(GB, None)).needs["policy"]
     assert fit.required(need, Machine(GB, None)) - fit.required(need, Machine(GB, GB)) == 600 * 2**20
+
+
+def test_a_round_that_does_not_fit_on_the_disk_is_refused(base: str) -> None:
+    """One copy of .13B has .54 GB. Four are saved; two checkpoints have three of policy and critic each."""
+    params = settings(base, "policy.steps=12")
+    written = fit.estimate(params, Machine(64 * GB, None)).written
+    assert written == pytest.approx(16 * 0.538 * GB, rel=0.01)
+    check(params, Machine(64 * GB, None, disk=written))
+    small = Machine(64 * GB, None, disk=written - 1)
+    message = r"writes about 8\.6 GB, and its disk has room for 8\.6 GB; set -S policy.checkpoint_every=12$"
+    with pytest.raises(BadParams, match=message):
+        check(params, small)
+    check(override_with(params, cure(params, small)), small)
+    assert cure(params, Machine(64 * GB, None, disk=2 * GB)) == ["'model.adapter={rank: 8}'"]
+
+
+def test_where_memory_and_disk_are_small_the_settings_are_enough_for_both(base: str) -> None:
+    params = settings(base, "policy.steps=12", "model.adapter={rank: 8}")
+    large = fit.estimate(params, Machine(64 * GB, None))
+    small = Machine(large.largest[1] - 1, None, disk=large.written - 1)
+    message = r"^the step .*; the round writes about .*; set -S policy\.checkpoint_every=12 -S"
+    with pytest.raises(BadParams, match=message):
+        check(params, small)
+    check(override_with(params, cure(params, small)), small)
+
+
+def test_without_a_setting_the_missing_disk_is_named(base: str) -> None:
+    with pytest.raises(BadParams, match=r"free at least 0\.1 GB of that disk"):
+        check(settings(base), Machine(64 * GB, None, disk=1))
+
+
+def test_on_this_machine(workspace: Workspace) -> None:
+    found = fit.foreseen(workspace, settings())
+    assert found.machine.disk is not None
+    assert found.machine.disk > 0
 
 
 def test_a_round_that_fits_needs_no_other_setting(base: str) -> None:
@@ -160,5 +199,6 @@ def test_a_round_that_fits_needs_no_other_setting(base: str) -> None:
 def test_as_json_every_step_has_its_parts_and_every_part_its_knobs() -> None:
     values = json.loads(json.dumps(fit.estimate(settings(), Machine(2 * GB, None)).to_json()))
     [policy] = [step for step in values["steps"] if step["step"] == "policy"]
-    assert {*values["knobs"], "total", "copy", "disk", "step"} == policy.keys()
-    assert values["machine"] == {"memory": 2 * GB, "gpu": None}
+    assert {*values["knobs"], "total", "step"} == policy.keys()
+    assert values["machine"] == {"memory": 2 * GB, "gpu": None, "disk": None}
+    assert values["written"] == sum(step["disk"] for step in values["steps"])

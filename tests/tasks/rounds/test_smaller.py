@@ -1,4 +1,4 @@
-"""Settings that need less memory, in the order in which they are proposed."""
+"""Settings that need less memory or disk, in the order in which they are proposed."""
 
 import pytest
 
@@ -7,7 +7,7 @@ from models.adapters import AdapterSettings
 from models.machine import Machine
 from tasks.rounds.continuity import Continued
 from tasks.rounds.params import RoundSettings
-from tasks.rounds.smaller import smaller
+from tasks.rounds.smaller import checkpoints, smaller
 
 CPU, GPU = Machine(8, None), Machine(8, 8)
 ROWS = ["collect.batch=32", "sample.batch=32", "policy.sampling.batch=32"]
@@ -16,8 +16,9 @@ RECOMPUTE, ADAPTER, HALF = "model.gradient_checkpointing=true", "'model.adapter=
 
 
 def settings(*overrides: str) -> RoundSettings:
-    """A round with a pretrained base, whose texts have at most 176 tokens."""
-    return parse(RoundSettings, override({}, ["model.base=mine", "model.microbatch_tokens=300", *overrides]), "here")
+    """A round with a pretrained base, whose texts have at most 176 tokens. It writes no checkpoint."""
+    usual = ["model.base=mine", "model.microbatch_tokens=300", "policy.steps=5", "policy.checkpoint_every=5"]
+    return parse(RoundSettings, override({}, [*usual, *overrides]), "here")
 
 
 def tried(params: RoundSettings, on: Machine = CPU, champion: Continued | None = None) -> list[list[str]]:
@@ -64,3 +65,19 @@ def test_the_adapter_of_the_champion_is_the_only_one_that_can_continue_it() -> N
     every = list(smaller(settings(), CPU, champion))
     assert all("'model.adapter={rank: 2, targets: [q_proj, v_proj]}'" in each.overrides for each in every)
     assert not any(each.rebase for each in every)
+
+
+@pytest.mark.parametrize(("steps", "every", "count"), [(5, 5, 0), (6, 5, 1), (10, 5, 1), (11, 5, 2), (40, 5, 2)])
+def test_two_checkpoints_at_most_are_on_the_disk_and_none_of_the_last_iteration(
+    steps: int, every: int, count: int
+) -> None:
+    params = settings(f"policy.steps={steps}", f"policy.checkpoint_every={every}")
+    assert checkpoints(params.policy) == count
+
+
+def test_a_round_without_checkpoints_is_tried_next() -> None:
+    every = tried(settings("policy.steps=12"))
+    assert every[:4] == [[], ["policy.checkpoint_every=12"], ROWS, ["policy.checkpoint_every=12", *ROWS]]
+    [fewer] = [each for each in smaller(settings("policy.steps=12"), CPU, None) if each.overrides == every[3]]
+    assert checkpoints(fewer.params.policy) == 0
+    assert fewer.params.policy.model_dump()["sampling"]["batch"] == 32
