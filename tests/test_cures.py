@@ -28,6 +28,8 @@ def places(text: str) -> list[str]:
         ("'one' f'two; `git checkout {commit}` or ' 'set HF_HOME to it'", ["git checkout …", "set HF_HOME"]),
         ("'unset PREFECT_API_URL'", ["unset PREFECT_API_URL"]),
         ("'another with -S versioning.remote=NAME, or'", ["-S versioning.remote=NAME"]),
+        ("f'set -S {each}'", ["-S …"]),
+        ("f'a round with -S {each} is open'", []),
         ("'the column `prompt` is empty'", []),
     ],
 )

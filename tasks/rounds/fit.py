@@ -126,10 +126,10 @@ def check(params: RoundSettings, fit: Fit) -> None:
     found = cure(params, fit)
     if found is None:
         raise BadParams(f"{problem}; {_without_settings(params, fit)}")
-    settings = " ".join(f"-S {override}" for override in found.overrides)
+    settings = " -S ".join(found.overrides)
     if found.rebase:
-        raise BadParams(f"{problem}; make the champion a base with `rounds rebase`, then set {settings}")
-    raise BadParams(f"{problem}; set {settings}")
+        raise BadParams(f"{problem}; make the champion a base with `rounds rebase`, then set -S {settings}")
+    raise BadParams(f"{problem}; set -S {settings}")
 
 
 def cure(params: RoundSettings, fit: Fit) -> Smaller | None:

@@ -73,6 +73,23 @@ def settings(message: str) -> list[str]:
     return text[: 2 * text.count("-S")]
 
 
+@cures("tasks.rounds.fit.check: -S …")
+def test_the_settings_that_are_printed_are_enough(
+    rounds: Rounds, prepared: Workspace, base: Path, limit: Limit
+) -> None:
+    where, named = ("-w", prepared.root), ("-S", f"model.base={base}")
+    limit(760 * MB)
+    refused = rounds("round", "--new", *where, *named)
+    message = " ".join(refused.err.split())
+    assert refused.code == 2, refused
+    assert "of memory, and there are 0.8 GB; set -S" in message
+    assert "model.adapter={rank: 8}" in settings(message)
+    assert json.loads(rounds("plan", "--json", "--new", *where, *named).out)["because"][0] in message
+    planned = json.loads(rounds("plan", "--json", "--new", *where, *named, *settings(message)).out)
+    assert (planned["would"], planned["round"]) == ("open", 0), planned["because"]
+    assert planned["memory"]["fits"]
+
+
 @pytest.mark.rounds
 @cures("tasks.rounds.fit.check: rounds rebase")
 def test_a_whole_champion_becomes_the_base_of_adapters(
