@@ -127,7 +127,7 @@ def estimate(case: Case, way: str, step: str, base: Path | None = None) -> Need:
     steps: dict[str, Callable[[], Need]] = {
         "sft": lambda: memory.sft(roles, batches),
         "reward": lambda: memory.reward(roles, batches._replace(rows=2 * batches.rows), likelihood=False),
-        "policy": lambda: memory.policy(roles, batches, critic="separate", from_sft=True),
+        "policy": lambda: memory.policy(roles, batches, critic="separate", from_sft=True, checkpoints=0),
         "sample": lambda: memory.sampling(roles, batches, models=1),
     }
     return steps[step]()

@@ -90,7 +90,8 @@ class Need(NamedTuple):
     """Keys and values of the answers that are sampled together, with what their first forward pass needs; or, where
     that is more, what scores a microbatch of them."""
     copy: int
-    """A saved model that is loaded again and compared; gradients and moments are freed before."""
+    """What is loaded while there are no gradients and moments: a saved model that is compared, or the checkpoint from
+    which a killed training continues."""
     disk: int
     """What the step writes: models and checkpoints."""
 
@@ -224,23 +225,44 @@ def policy(roles: Roles, batches: Batches, critic: Critic, from_sft: bool, check
     one = _trained(roles)
     value = _trained(roles, trunk=True) if critic == "separate" else 0
     start = one if roles.adapters and not from_sft else 0  # the champion's adapter, of which the policy is a copy
+    checkpoint = 3 * (one + value)  # weights and moments
+    on_cpu = checkpoint if checkpoints and not batches.static else 0  # it is read into the memory of the computer
     return Need(
         weights=_base(roles) + 3 * one + value + start,
         gradients=one,
         moments=2 * (one + value),
         activations=_training(roles, batches),
         cache=max(_sampling(roles, batches), _scoring(roles, batches)),
-        copy=one,
-        disk=one + checkpoints * 3 * (one + value),
+        copy=max(one, on_cpu),
+        disk=one + checkpoints * checkpoint,
     )
 
 
-def sampling(roles: Roles, batches: Batches, models: int) -> Need:
-    """Answers are sampled and scored by so many models, one after the other; with adapters, all stay."""
+def sampling(roles: Roles, batches: Batches, models: int, other: int = 0) -> Need:
+    """Answers are sampled and scored by so many models, one after the other; with adapters, all stay.
+
+    Args:
+        roles: the models.
+        batches: `sampled` are prompts.
+        models: how many.
+        other: bytes of a model that has another base; see `other_base`.
+    """
     one = _trained(roles)
-    weights = _base(roles) + (models * one if roles.adapters else one)
+    weights = _base(roles) + (models * one if roles.adapters else one) + other
     scoring = _scoring(roles, batches) if models > 1 else 0
     return Need(weights, 0, 0, 0, cache=max(_sampling(roles, batches), scoring), copy=0, disk=0)
+
+
+def other_base(roles: Roles, whole: bool) -> int:
+    """Bytes of a champion of the same shape that shares no base with the round's models, as after `rounds rebase`.
+
+    Args:
+        roles: the models of the round.
+        whole: the champion has no adapter. It is then in memory alone if the round's models have none either.
+    """
+    if whole:
+        return 4 * roles.shape.parameters if roles.adapters else 0
+    return _base(roles._replace(adapters=True))
 
 
 def _base(roles: Roles) -> int:

@@ -24,7 +24,7 @@ KNOBS = {
     "activations": "model.microbatch_tokens, model.gradient_checkpointing, model.dtype; on a CPU model.compact_memory",
     "cache": "collect.batch, policy.sampling.batch, sample.batch, model.max_prompt_tokens, model.max_answer_tokens, "
     "model.dtype",
-    "copy": "model.adapter",
+    "copy": "policy.checkpoint_every, policy.critic, model.adapter",
     "disk": "policy.checkpoint_every, policy.critic, model.adapter",
 }
 """Part of what a step needs → the knobs that lower it."""
@@ -89,10 +89,10 @@ def estimate(params: RoundSettings, on: Machine, champion: Continued | None = No
     Raises:
         BadParams: a target of the adapter is no layer of the model.
     """
-    return Fit(_needs(params, memory.shape_of_settings(params.model), on), on, champion)
+    return Fit(_needs(params, memory.shape_of_settings(params.model), on, champion), on, champion)
 
 
-def _needs(params: RoundSettings, shape: Shape, on: Machine) -> dict[str, Need]:
+def _needs(params: RoundSettings, shape: Shape, on: Machine, champion: Continued | None) -> dict[str, Need]:
     knobs, algorithm = params.model, params.policy
     compute = knobs.compute._replace(compact=knobs.compact_memory or on.gpu is not None)  # a GPU loses no memory so
     roles = Roles(shape, compute, knobs.adapter is not None)
@@ -101,6 +101,7 @@ def _needs(params: RoundSettings, shape: Shape, on: Machine) -> dict[str, Need]:
         rows=getattr(algorithm, "minibatch", 64),
         sampled=min(getattr(algorithm, "sampling", SamplingSettings()).batch, getattr(algorithm, "episodes", 128)),
     )
+    other = memory.other_base(roles, champion.adapter is None) if champion and champion.rebased else 0
     likelihood = bool(likelihood_start.weight(params.reward.likelihood, knobs.base))
     critic: memory.Critic = getattr(algorithm, "critic", "none")
     answers = params.collect.answers  # to a prompt
@@ -109,8 +110,8 @@ def _needs(params: RoundSettings, shape: Shape, on: Machine) -> dict[str, Need]:
         "sft": memory.sft(roles, sizes._replace(rows=params.sft.batch)),
         "reward": memory.reward(roles, sizes._replace(rows=answers * params.reward.batch), likelihood, answers),
         "policy": memory.policy(roles, learned, critic, algorithm.start != "champion", checkpoints(algorithm)),
-        "sample": memory.sampling(roles, sizes, models=5),
-        "evaluate": memory.sampling(roles, sizes, models=5),
+        "sample": memory.sampling(roles, sizes, models=5, other=other),
+        "evaluate": memory.sampling(roles, sizes, models=5, other=other),
     }
 
 
@@ -179,5 +180,6 @@ def _tried(params: RoundSettings, fit: Fit) -> Iterator[tuple[Smaller, Fit]]:
         model = tried.params.model
         if model.adapter not in shapes:
             shapes[model.adapter] = memory.shape_of_settings(model)
-        needs = _needs(tried.params, shapes[model.adapter], fit.machine)
+        champion = fit.champion._replace(rebased=True) if fit.champion and tried.rebase else fit.champion
+        needs = _needs(tried.params, shapes[model.adapter], fit.machine, champion)
         yield tried, fit._replace(needs=needs)

@@ -91,6 +91,24 @@ def test_policy_holds_four_models_of_which_two_are_trained() -> None:
     assert memory.policy(FULL, SIZES, "shared", from_sft=True, checkpoints=0).disk == ALL
 
 
+def test_a_training_that_continues_reads_its_checkpoint_beside_the_models() -> None:
+    """Weights and moments of policy and critic, which on a GPU are in the memory of the computer."""
+    assert memory.policy(FULL, SIZES, "separate", from_sft=True).copy == 6 * ALL
+    assert memory.policy(FULL, SIZES, "separate", from_sft=True, checkpoints=0).copy == ALL
+    assert memory.policy(FULL, SIZES._replace(static=True), "separate", from_sft=True).copy == ALL
+
+
+def test_after_a_rebase_the_champion_has_a_base_of_its_own() -> None:
+    halved = ADAPTED._replace(compute=Compute("bfloat16", 10))
+    assert memory.other_base(ADAPTED, whole=False) == ALL
+    assert memory.other_base(halved, whole=False) == ALL // 2
+    assert memory.other_base(halved, whole=True) == ALL  # a whole model is in float32
+    assert memory.other_base(FULL, whole=False) == ALL
+    assert memory.other_base(FULL, whole=True) == 0  # one model at a time
+    alone, both = (memory.sampling(ADAPTED, SIZES, 5, other=other).weights for other in (0, ALL))
+    assert both == alone + ALL
+
+
 def test_a_critic_has_no_output_layer() -> None:
     config = LlamaConfig(**{**SMALL.to_dict(), "tie_word_embeddings": False})
     roles = FULL._replace(shape=memory.shape_of(config, None))

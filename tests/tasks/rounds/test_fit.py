@@ -157,6 +157,16 @@ def test_a_gpu_does_not_hold_the_libraries(base: str) -> None:
     assert fit.required(need, Machine(GB, None)) - fit.required(need, Machine(GB, GB)) == 600 * 2**20
 
 
+def test_the_round_after_a_rebase_has_two_bases(base: str) -> None:
+    """One base of .13B parameters has .54 GB in float32."""
+    params = settings(base, "model.adapter={rank: 8}")
+    before, after = (
+        fit.estimate(params, Machine(GB, None), champion(AdapterSettings(), rebased)).needs for rebased in (False, True)
+    )
+    assert after["sample"].weights - before["sample"].weights == pytest.approx(0.538 * GB, rel=0.01)
+    assert {step for step, need in after.items() if need != before[step]} == {"sample", "evaluate"}
+
+
 def test_a_round_that_does_not_fit_on_the_disk_is_refused(base: str) -> None:
     """One copy of .13B has .54 GB. Four are saved; two checkpoints have three of policy and critic each."""
     params = settings(base, "policy.steps=12")
