@@ -12,12 +12,12 @@ from core.files import digest, recover, recover_all, replacing, write_json, writ
 from core.plugins import chosen
 from core.settings import override, read
 from feedback import store
-from models.machine import machine
 from models.policy import ModelSettings, check_adapter, check_base
 from tasks.registry import audit, consistency, reference, signing
 from tasks.registry.alias import ModelVersion, Registry
 from tasks.registry.ledger import DROP, ledger
 from tasks.rounds import base, continuity, fit, foresight, imported_model
+from tasks.rounds.continuity import Continued
 from tasks.rounds.params import RoundSettings
 from tasks.rounds.request import Request, parsed, read_request
 from tasks.rounds.running import Execute, RunningRound
@@ -123,8 +123,8 @@ def open_round(workspace: Workspace, overrides: Sequence[str], registry: Registr
     round.yaml is written last: after a kill before that, no round is open.
 
     Raises:
-        BadParams: see `effective`; or the round does not fit into memory, or would not continue the champion
-            (`continuity.check`).
+        BadParams: see `effective`; or the round does not fit into memory or on the disk, or would not continue the
+            champion (`continuity.check`).
         BadFeedback: a source does not exist, or a file of an evaluation cannot be used.
         BadModel: the base model cannot be used, or its tokenizer is not the champion's.
         BadWorkspace: a remote is not configured, or dvc.yaml was edited.
@@ -159,11 +159,11 @@ def check_first(workspace: Workspace, overrides: Sequence[str]) -> None:
     foresight.check(workspace, params)
 
 
-def _check_model(workspace: Workspace, params: RoundSettings) -> None:
-    """Check the base model, and that the round fits into memory."""
+def _check_model(workspace: Workspace, params: RoundSettings, champion: Continued | None = None) -> None:
+    """Check the base model, and that the round fits into memory and on the disk."""
     located = base.in_params(workspace, params)
     check_base(located.model, workspace.champion)
-    fit.check(located, fit.estimate(located, machine()))
+    fit.check(located, fit.foreseen(workspace, located, champion))
 
 
 def _freeze(workspace: Workspace, request: Request, registry: Registry, imported: str | None = None) -> Round:
@@ -175,12 +175,13 @@ def _freeze(workspace: Workspace, request: Request, registry: Registry, imported
     _fetch_champion(workspace, registry, champion)
     if champion:  # the digest of what was fetched, whatever the tag says
         champion = champion._replace(digest=registry.trust.known(champion).digest)
-    _check_model(workspace, params)
+    made = continuity.of_files(workspace.champion, champion.tags) if champion else None
+    continued = continuity.continued(workspace, params.model.base, champion, made) if champion and made else None
+    _check_model(workspace, params, continued)
     _keep_previous(workspace, registry, champion)
     started = base.settled(workspace, params.model.base).model_copy(update={"imported": imported})
-    if champion:
+    if champion and made:
         base.provide_for(workspace, registry.line, workspace.champion)
-        made = continuity.of_files(workspace.champion, champion.tags)
         continuity.check(workspace, params.model, started, champion, made)
         started = imported_model.continued(workspace, started, champion, made)
         imported_model.provide(workspace, registry, started)

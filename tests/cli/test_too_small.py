@@ -100,11 +100,13 @@ def test_a_whole_champion_becomes_the_base_of_adapters(
     assert imported.code == 0, imported.err
     settle(prepared, "model.base=mine")
     limit(760 * MB)
-    refused = json.loads(rounds("plan", "--json", *where).out)
-    [message] = refused["because"]
-    assert refused["would"] == "refuse"
+    refused = rounds("round", *where)
+    planned = json.loads(rounds("plan", "--json", *where).out)
+    message, [because] = " ".join(refused.err.split()), planned["because"]
+    assert (refused.code, planned["would"]) == (2, "refuse"), message
+    assert because.partition("`")[0] in message
     assert rounds("plan", *where, "-S", "model.adapter={rank: 8}").code == 2  # the champion has no adapter
-    rebased = rounds(*words(message, "rounds rebase")[1:], *where)
+    rebased = rounds(*words(message, "rounds rebase")[1:])
     assert rebased.code == 0, rebased.err
     assert settings(message)[1] == "model.base=policy-1"
     planned = json.loads(rounds("plan", "--json", *where, *settings(message)).out)
