@@ -1,0 +1,1 @@
+"""The servers and the worker of a workspace as child processes: started, watched and ended together."""
