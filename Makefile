@@ -8,7 +8,7 @@ READY := $(VENV)/.ready
 FLOOR := 96
 
 .DEFAULT_GOAL := help
-.PHONY: help setup postgres reports s3 round real status ui test test-rounds test-learning test-services chaos coverage check format lint types contracts docs site lock clean
+.PHONY: help setup postgres reports s3 up down round real status ui test test-rounds test-learning test-services chaos coverage check format lint types contracts docs site lock clean
 
 help: ## list the commands
 	@grep -hE '^[a-z0-9-]+:.*##' $(MAKEFILE_LIST) | sed 's/:.*## /\t/' | expand -t 16
@@ -30,6 +30,12 @@ s3: setup ## install the extra `s3`: the driver for a DVC remote at s3://
 reports: setup ## install the extra `reports`: Evidently, with a version of pandas that it supports
 	$(BIN)/pip install --quiet --disable-pip-version-check -r requirements-reports.txt
 
+up: setup ## start Prefect, MLflow, a worker and the serving app, and print their links; Ctrl-C ends them
+	@$(BIN)/rounds up
+
+down: setup ## end what `make up` has started
+	@$(BIN)/rounds down
+
 round: setup ## run one round in the embedded world; each further call runs the next one
 	@$(BIN)/rounds round --new
 
@@ -42,8 +48,7 @@ status: setup ## champion, candidate, last rounds
 	@$(BIN)/rounds status
 
 ui: setup ## compare rounds in the MLflow UI at http://127.0.0.1:5000
-	MLFLOW_SERVER_ENABLE_JOB_EXECUTION=false MLFLOW_DISABLE_TELEMETRY=true $(BIN)/mlflow server --host 127.0.0.1 --port 5000 \
-		--workers 1 --backend-store-uri sqlite:///mlflow.db --artifacts-destination ./mlruns
+	@$(BIN)/rounds up --only mlflow
 
 test: setup ## run unit tests and real rounds of the tiny profile
 	@mkdir -p build
@@ -101,7 +106,8 @@ docs: setup ## regenerate the generated pages
 	$(BIN)/python -m cli.reference
 
 # Files outside docs/ that pages link to are part of the site under the same paths, so that links work in both.
-SITE := README.md CONTRIBUTING.md CHANGELOG.md SECURITY.md LICENSE params.yaml docs benchmarks/results feedback/schema.py
+SITE := README.md CONTRIBUTING.md CHANGELOG.md SECURITY.md LICENSE params.yaml docs benchmarks/results feedback/schema.py \
+	deploy
 
 site: setup ## build the documentation as a site, in build/site
 	@rm -rf build/pages build/site

@@ -14,6 +14,7 @@ class Panel(StrEnum):
     """The headings of `rounds --help`, in order; commands under a heading are sorted by name."""
 
     ROUNDS = "Rounds"
+    SERVICES = "Services"
     FEEDBACK = "Feedback, votes and approvals"
     CHAMPION = "The champion"
     HISTORY = "Records"

@@ -12,6 +12,12 @@ RoundsError
 ├── NotInstalled        an optional package that a command needs is missing
 ├── NoTracking          MLflow does not answer, or rejects the address
 ├── NoDatabase          the feedback database does not answer
+├── NoServer            the PostgreSQL server of ROUNDS_POSTGRESQL does not answer
+├── PortTaken           a service of `rounds up` cannot listen on its port
+├── OtherSchema         a database that an earlier or later version of Prefect or MLflow wrote
+├── ServiceFailed       a service of `rounds up` did not start, or ended
+├── NotEnding           services that are to be ended are still there
+├── OnlyLinux           `rounds up` on another system
 ├── Unreadable          MLflow's registry cannot be read by `rounds doctor`
 ├── NoFiles             files of a run are missing from MLflow's artifact store
 ├── NotFound            no round, step, version or run has that name, or its saved files are gone

@@ -27,7 +27,6 @@ NOT_MESSAGES = {
     "tasks.rounds.tidy.HEAD": "the head of a params.yaml",
     "feedback.trust.table": "the table in docs/feedback.md, which names the option as a level of trust",
     "feedback.measured.CURATE_NEAR_COPIES": "the description of a metric in docs/metrics.md",
-    "tasks.doctor.checks.ports.PORTS": "the name of the program that uses a port",
     "tasks.history.backup.making.SERVER": "an option of a running MLflow server, which names the folder to copy",
     "core.settings.override": "an example of the form, for an override of another form",
     "tasks.tools.git._git": "the command that failed, followed by the reason that git gives",
@@ -44,6 +43,7 @@ UNTYPED = {
     "core.drivers.missing_postgresql: make postgres": "installs packages; tests/test_dependencies.py reads the lock",
     "flows.orchestration.server._serving: prefect server start": "typed by tests/services/test_rounds_by_themselves.py",
     "models.mismatch: set NVIDIA_TF32_OVERRIDE": "needs a GPU",
+    "tasks.services.record._request: rounds down": "typed on another machine; here: tests/services/test_up.py",
     "tasks.analysis.drift.page.available: make reports": "installs packages; tests/test_dependencies.py reads the lock",
 }
 """Place → why no test here types its command, and where it is tried."""

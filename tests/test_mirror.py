@@ -93,6 +93,7 @@ ELSEWHERE = {
     "tasks/tools/tracking/step_run.py": "tasks/tools/test_tracking.py",
     "tasks/tools/events.py": "services/test_events.py",
     "tasks/tools/git.py": "flows/test_git.py",
+    "tasks/tools/postgresql.py": "services/test_up.py",
     "tasks/tools/rounds_view.py": "services/test_mlflow_page.py",
     "tasks/watch/drift.py": "flows/test_watch.py",
     "tasks/watch/watch.py": "flows/test_watch.py",

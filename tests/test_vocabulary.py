@@ -20,11 +20,13 @@ PACKAGES = ("core", "feedback", "models", "evaluation", "tasks", "flows", "cli")
 VERBS = {
     "adopt": "adoption",
     "approve": "approval",
+    "down": "services",
     "export": "exporting",
     "import": "importing",
     "promote": "promotion",
     "rebase": "rebasing",
     "restore": "restoring",
+    "up": "services",
 }
 """Command → the noun of its verb."""
 

@@ -3,6 +3,7 @@
 import json
 import sys
 from collections.abc import Iterable, Mapping
+from shlex import quote
 from typing import Any
 
 from rich.console import Console, ConsoleOptions, RenderableType
@@ -53,6 +54,11 @@ def grid(*columns: str) -> Table:
 def print_json(value: Any, indent: int | None = 2, exact: bool = False) -> None:
     """Print JSON on standard output; see `as_json`."""
     sys.stdout.write(as_json(value, indent, exact) + "\n")
+
+
+def print_exports(variables: Mapping[str, str]) -> None:
+    """Print commands that set environment variables, for `eval` in a shell: exact, with passwords."""
+    sys.stdout.write("".join(f"export {name}={quote(value)}\n" for name, value in variables.items()))
 
 
 def as_json(value: Any, indent: int | None = 2, exact: bool = False) -> str:

@@ -42,6 +42,40 @@ class Workspace:
         return self.root / "dvc.lock"
 
     @property
+    def services(self) -> Path:
+        """What the services of `rounds up` keep: Prefect's home, logs, and who runs them. In no backup."""
+        return self.data / "services"
+
+    @property
+    def services_lock(self) -> Path:
+        """Lock file: held by `rounds up` while its services run."""
+        return self.services / ".lock"
+
+    @property
+    def services_record(self) -> Path:
+        """Which process runs the services, and where they answer; it stays behind if that process is killed."""
+        return self.services / "up.json"
+
+    @property
+    def services_logs(self) -> Path:
+        """One log per service."""
+        return self.services / "logs"
+
+    def service_log(self, name: str) -> Path:
+        """The log of a service."""
+        return self.services_logs / f"{name}.log"
+
+    @property
+    def prefect_home(self) -> Path:
+        """Settings, results and leases of the Prefect server of `rounds up`."""
+        return self.services / "prefect"
+
+    @property
+    def prefect_database(self) -> Path:
+        """Prefect's database, unless ROUNDS_POSTGRESQL names a server."""
+        return self.prefect_home / "prefect.db"
+
+    @property
     def artifacts(self) -> Path:
         """Artifacts of runs and versions if no MLflow server is configured."""
         return self.root / "mlruns"

@@ -1,4 +1,4 @@
-"""The ports of `make ui` and of a Prefect server, which other programs may use."""
+"""The ports of `rounds up`, which other programs may use."""
 
 import os
 import socket
@@ -6,15 +6,18 @@ from collections.abc import Iterator
 from urllib.parse import urlsplit
 
 from tasks.doctor.diagnosis import Diagnosis, note
+from tasks.services import record
+from tasks.services.chosen import Ports
 from tasks.state.workspace import Workspace
 
-PORTS = {5000: "MLflow (`make ui`)", 4200: "a Prefect server"}
+PORTS = {Ports.prefect: "the Prefect server", Ports.mlflow: "the MLflow server", Ports.serving: "the serving app"}
 
 
 def check(workspace: Workspace) -> Iterator[Diagnosis]:
-    """Ports of this machine on which somebody listens who is not the configured server."""
+    """Ports of this machine on which somebody listens who is neither the configured server nor a service."""
+    known = _configured() | _own(workspace)
     for port, program in PORTS.items():
-        if port not in _configured() and listens(port):
+        if port not in known and listens(port):
             yield note(f"port {port}, that of {program}, is in use: give the next one another port")
 
 
@@ -28,3 +31,9 @@ def listens(port: int) -> bool:
 def _configured() -> set[int | None]:
     addresses = (os.environ.get(name, "") for name in ("PREFECT_API_URL", "MLFLOW_TRACKING_URI"))
     return {urlsplit(address).port for address in addresses if address.startswith("http")}
+
+
+def _own(workspace: Workspace) -> set[int | None]:
+    """The ports of the services that run for this workspace."""
+    running = record.running(workspace)
+    return {urlsplit(link).port for link in running.links.values()} if running else set()

@@ -63,7 +63,10 @@ def foreign(workspace: Workspace) -> list[str]:
 
 
 def _walk(workspace: Workspace, tops: tuple[str, ...]) -> Iterator[Path]:
-    """Every file below these paths, and every folder without files. Links are followed, each folder is seen once."""
+    """Every file below these paths, and every folder without files. Links are followed, each folder is seen once.
+
+    What services keep (logs, and Prefect's list of runs, which owns no data) is left out.
+    """
     seen: set[tuple[int, int]] = set()
     for top in (workspace.root / name for name in tops):
         if not top.is_dir():
@@ -75,7 +78,9 @@ def _walk(workspace: Workspace, tops: tuple[str, ...]) -> Iterator[Path]:
                 below.clear()
                 continue
             seen.add((facts.st_dev, facts.st_ino))
-            below[:] = [name for name in below if not _DRAFT.fullmatch(name)]
+            below[:] = [
+                name for name in below if not _DRAFT.fullmatch(name) and Path(folder, name) != workspace.services
+            ]
             if not below and not names:
                 yield Path(folder)
             yield from (Path(folder, name) for name in names)

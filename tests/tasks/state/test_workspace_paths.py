@@ -17,6 +17,7 @@ PATH = re.compile(r"data/[\w./-]+")
 OTHERS = {
     "cli/presets/__init__.py": "files beside the code",
     "cli/reference.py": "pages of the project",
+    "flows/orchestration/deploying.py": "files of the project",
     "flows/orchestration/server.py": "the home of Prefect",
     "tasks/analysis/blame/retraining.py": "one file a training, named by what it learned from",
     "tasks/analysis/drift/__init__.py": "one page a section, in the folder of a round",
@@ -29,6 +30,8 @@ OTHERS = {
     "tasks/tools/remotes.py": "files of DVC at the root",
     "tasks/history/evidence/index.py": "a template beside the code",
     "tasks/pages/cards/content.py": "templates beside the code",
+    "tasks/services/chosen.py": "programs of the environment",
+    "tasks/services/descendants.py": "files of the kernel",
     "tasks/state/choosing.py": "the files that a folder of any kind may have",
     "tasks/registry/archive.py": "files of a run in MLflow",
     "tasks/rounds/imported_model.py": "files of a temporary folder",

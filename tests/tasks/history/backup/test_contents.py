@@ -25,6 +25,13 @@ def test_locks_drafts_indices_and_databases_are_not_copied_as_files(workspace: W
     assert foreign(workspace) == ["notes.txt"]
 
 
+def test_what_services_keep_is_left_out(workspace: Workspace) -> None:
+    write(workspace, "data/services/prefect/prefect.db", "data/services/logs/worker.log", "data/rounds/services/a")
+    found = contents(workspace, cache=True)
+    assert not {name for name in (*found.files, *found.folders) if name.startswith("data/services")}
+    assert "data/rounds/services/a" in found.files
+
+
 def test_the_cache_can_be_left_out(workspace: Workspace) -> None:
     write(workspace, ".dvc/cache/files/md5/aa/bb")
     assert ".dvc/cache/files/md5/aa/bb" in contents(workspace, cache=True).files

@@ -1,0 +1,134 @@
+"""Which process runs the services of a workspace, and where they answer: data/services/up.json."""
+
+import os
+import signal
+import time
+from contextlib import suppress
+
+from core.errors import Damaged, RoundsError
+from core.files import write_json
+from core.stored import Stored, Value
+from tasks.services.descendants import started
+from tasks.state.lock import holder
+from tasks.state.workspace import Workspace
+
+_PAUSE = 0.1
+"""Seconds between two looks at processes that end."""
+
+
+class NotEnding(RoundsError):
+    """Services that are to be ended are still there."""
+
+
+class ProcessId(Value):
+    """A process, told from a later one with the same number."""
+
+    number: int
+    started: int
+    """Clock ticks between the start of the machine and that of the process."""
+
+    @property
+    def alive(self) -> bool:
+        """Whether it has not ended."""
+        return started(self.number) == self.started
+
+
+class RunningServices(Stored):
+    """The content of `data/services/up.json`."""
+
+    process: ProcessId
+    """`rounds up`."""
+    keepers: tuple[ProcessId, ...]
+    ready: bool
+    """Whether all services answer."""
+    links: dict[str, str]
+    """Title of a service → its address."""
+    exports: dict[str, str]
+    """Environment variables of the services' clients, without the feedback database."""
+    postgresql: bool
+    """Whether ROUNDS_POSTGRESQL was set."""
+
+
+def process_id(number: int) -> ProcessId:
+    """The identity of a process that runs. One that has just ended is none of any."""
+    return ProcessId(number=number, started=started(number) or 0)
+
+
+def write(workspace: Workspace, record: RunningServices) -> None:
+    """Store who runs the services."""
+    write_json(workspace.services_record, record.to_json())
+
+
+def forget(workspace: Workspace) -> None:
+    """Remove the record, as nothing runs any more."""
+    workspace.services_record.unlink(missing_ok=True)
+
+
+def running(workspace: Workspace) -> RunningServices | None:
+    """Who runs the services now; None if nobody does, or `rounds up` has only just been started."""
+    return last(workspace) if holder(workspace.services_lock) else None
+
+
+def last(workspace: Workspace) -> RunningServices | None:
+    """Who runs the services, or was killed while it did; None after an orderly end."""
+    with suppress(FileNotFoundError, Damaged):
+        return RunningServices.load(workspace.services_record)
+    return None
+
+
+def end(workspace: Workspace, patience: float) -> bool:
+    """End the services of a workspace, and wait until every process of them is gone; False if there were none.
+
+    Args:
+        workspace: the workspace.
+        patience: seconds to wait.
+
+    Raises:
+        NotEnding: they did not end in time, or another machine or container runs them.
+    """
+    record, held = last(workspace), holder(workspace.services_lock)
+    if record is None:
+        if held:
+            raise NotEnding(f"{held} has only just been started; try again in a few seconds")
+        return False
+    if held:
+        _request(workspace, record)
+    deadline = time.monotonic() + patience
+    while holder(workspace.services_lock) and time.monotonic() < deadline:
+        time.sleep(_PAUSE)
+    if holder(workspace.services_lock) or not wait_for_keepers(record, patience):
+        raise NotEnding(
+            f"process {record.process.number} was asked {patience:.0f} s ago to end the services of {workspace.root}, "
+            f"and has not; end it with `kill -9 {record.process.number}`: its services then end without it"
+        )
+    return bool(held)
+
+
+def wait_for_keepers(record: RunningServices, patience: float) -> bool:
+    """Wait until keepers have ended their services, and the ports are free; False if they have not in time."""
+    deadline = time.monotonic() + patience
+    while any(keeper.alive for keeper in record.keepers):
+        if time.monotonic() > deadline:
+            return False
+        time.sleep(_PAUSE)
+    return True
+
+
+def _request(workspace: Workspace, record: RunningServices) -> None:
+    """Send SIGTERM to `rounds up`, and to no later process of its number."""
+    try:
+        handle = os.pidfd_open(record.process.number)
+    except ProcessLookupError:
+        handle = None
+    try:
+        if handle is None or not record.process.alive:
+            if holder(workspace.services_lock) is None:
+                return
+            raise NotEnding(
+                f"process {record.process.number} runs the services of {workspace.root} on another machine or in "
+                "another container; type `rounds down` there"
+            )
+        signal.pidfd_send_signal(handle, signal.SIGTERM)
+    finally:
+        if handle is not None:
+            os.close(handle)

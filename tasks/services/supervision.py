@@ -1,0 +1,185 @@
+"""Starts services one after another, each under a keeper; watches them, and ends all of them together."""
+
+import os
+import signal
+import subprocess
+import sys
+import time
+from collections.abc import Callable, Iterator, Mapping, Sequence
+from contextlib import contextmanager, nullcontext, suppress
+from dataclasses import dataclass
+from pathlib import Path
+from threading import Event
+
+from core import interrupts
+from core.errors import RoundsError
+from tasks.services.log_file import tail
+from tasks.services.service import Service
+from tasks.state.lock import holding
+from tasks.state.workspace import PROJECT
+
+GRACE = 10.0
+"""Seconds that a service has for its own end before it is killed."""
+
+LINES = 20
+"""Lines of a log that a message quotes."""
+
+LOCK = 120.0
+"""Seconds to wait for a lock that a service needs for its start."""
+
+_PAUSE = 0.2
+"""Seconds between two looks at the services."""
+
+_STEP_LIMIT = 300.0
+"""Seconds for the command that follows a service."""
+
+
+class ServiceFailed(RoundsError):
+    """A service of `rounds up` did not start, or ended by itself."""
+
+
+class Stopped(Exception):
+    """Ending was requested while services were starting."""
+
+
+@dataclass(frozen=True)
+class Kept:
+    """A program that runs under a keeper."""
+
+    title: str
+    log: Path
+    keeper: "subprocess.Popen[bytes]"
+
+    def end(self) -> None:
+        """Let the keeper end everything below it, and wait for that."""
+        assert self.keeper.stdin is not None
+        self.keeper.stdin.close()
+        self.keeper.wait()
+
+    def failed(self, what: str) -> ServiceFailed:
+        """The error that something is wrong with it, with the end of its log."""
+        lines = "\n".join(f"    {line}" for line in tail(self.log, LINES))
+        return ServiceFailed(
+            f"the {self.title} {what}; correct what its log {self.log} says, then start again:\n{lines}"
+        )
+
+
+class Supervisor:
+    """The services of one `rounds up`.
+
+    Args:
+        log: name of a service → its log.
+        stop: set when everything is to be ended.
+        changed: called when a service was started, before it answers.
+    """
+
+    def __init__(self, log: Callable[[str], Path], stop: Event, changed: Callable[[], None] = lambda: None) -> None:
+        self._log = log
+        self._stop = stop
+        self._changed = changed
+        self._kept: list[Kept] = []
+
+    @property
+    def keepers(self) -> list[int]:
+        """The process ids of the keepers."""
+        return [kept.keeper.pid for kept in self._kept]
+
+    def start(self, service: Service) -> None:
+        """Start a service, wait until it answers, and run the command that follows it.
+
+        Raises:
+            ServiceFailed: a service ended, did not answer in time, or the command failed.
+            Stopped: everything is to be ended.
+        """
+        with holding(service.lock, f"the first start of the {service.title}", LOCK) if service.lock else nullcontext():
+            kept = self._start(service.name, service.title, service.command, service.env)
+            self._kept.append(kept)
+            self._changed()
+            self._wait(kept, service)
+        if service.then:
+            self._run(service)
+
+    def _wait(self, kept: Kept, service: Service) -> None:
+        deadline = time.monotonic() + service.limit
+        while not service.ready.answered():
+            self._look()
+            if time.monotonic() > deadline:
+                raise kept.failed(f"did not answer at {service.ready.url} within {service.limit:.0f} s")
+
+    def watch(self) -> None:
+        """Return when everything is to be ended.
+
+        Raises:
+            ServiceFailed: a service ended.
+        """
+        with suppress(Stopped):
+            while True:
+                self._look()
+
+    def end(self) -> None:
+        """End all services, the last one first."""
+        while self._kept:
+            self._kept.pop().end()
+
+    def _run(self, service: Service) -> None:
+        step = self._start(f"{service.name}-settings", f"settings of the {service.title}", service.then, service.env)
+        deadline = time.monotonic() + _STEP_LIMIT
+        try:
+            while step.keeper.poll() is None:
+                self._look()
+                if time.monotonic() > deadline:
+                    raise step.failed(f"were not applied within {_STEP_LIMIT:.0f} s")
+            if step.keeper.returncode:
+                raise step.failed("were not applied")
+        finally:
+            step.end()
+
+    def _look(self) -> None:
+        """Look at every service, and wait a moment."""
+        for kept in self._kept:
+            if (status := kept.keeper.poll()) is not None:
+                raise kept.failed(f"ended with exit status {status}")
+        if self._stop.wait(_PAUSE):
+            raise Stopped
+
+    def _start(self, name: str, title: str, command: Sequence[str], env: Mapping[str, str]) -> Kept:
+        log = self._log(name)
+        log.parent.mkdir(parents=True, exist_ok=True)
+        with log.open("ab") as stream:
+            keeper = subprocess.Popen(
+                [sys.executable, "-m", "tasks.services.keeper", str(log), str(GRACE), *command],
+                cwd=PROJECT,  # Prefect reads the server's settings from pyproject.toml of the current folder
+                env=env,
+                stdin=subprocess.PIPE,
+                stdout=subprocess.DEVNULL,
+                stderr=stream,
+                start_new_session=True,  # Ctrl-C is for this process, which ends the services in order
+            )
+        return Kept(title, log, keeper)
+
+
+@contextmanager
+def stopping() -> Iterator[Event]:
+    """While the block runs, Ctrl-C, SIGTERM and the end of the terminal set the event; a second signal ends at once.
+
+    The keepers then end the services without this process.
+    """
+    stop = Event()
+
+    def request(number: int, frame: object) -> None:
+        if stop.is_set():
+            os._exit(interrupts.STATUS)
+        stop.set()
+
+    kinds = [kind for kind in (signal.SIGINT, signal.SIGTERM, signal.SIGHUP) if _heeded(kind)]
+    before = {kind: signal.signal(kind, request) for kind in kinds}
+    try:
+        yield stop
+    finally:
+        for kind, handler in before.items():
+            signal.signal(kind, handler)
+
+
+def _heeded(kind: signal.Signals) -> bool:
+    """False for a signal that the shell told this process to ignore: Ctrl-C in the background, SIGHUP with `nohup`."""
+    return signal.getsignal(kind) is not signal.SIG_IGN

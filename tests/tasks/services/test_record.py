@@ -1,0 +1,66 @@
+"""Who runs the services of a workspace; tests/tasks/services/test_session.py has processes that do."""
+
+import os
+import subprocess
+from pathlib import Path
+
+import pytest
+
+from tasks.services import record
+from tasks.services.record import NotEnding, ProcessId, RunningServices
+from tasks.state.lock import holding
+from tasks.state.workspace import Workspace
+
+
+def known(process: ProcessId, *keepers: ProcessId) -> RunningServices:
+    return RunningServices(process=process, keepers=keepers, ready=True, links={}, exports={}, postgresql=False)
+
+
+def test_a_process_is_told_from_a_later_one_with_its_number() -> None:
+    own = record.process_id(os.getpid())
+    assert own.alive
+    assert not own.model_copy(update={"started": own.started + 1}).alive
+    with subprocess.Popen(["sleep", "600"]) as child:
+        other = record.process_id(child.pid)
+        assert other.alive
+        child.kill()
+        child.wait()
+        assert not other.alive
+
+
+def test_a_record_without_its_lock_says_that_nothing_runs(tmp_path: Path) -> None:
+    workspace, own = Workspace(tmp_path), record.process_id(os.getpid())
+    record.write(workspace, known(own))
+    assert record.last(workspace) == known(own)
+    assert record.running(workspace) is None
+    with holding(workspace.services_lock, "rounds up"):
+        assert record.running(workspace) == known(own)
+    assert not record.end(workspace, 5)
+    record.forget(workspace)
+    assert record.last(workspace) is None
+
+
+def test_a_damaged_record_is_none(tmp_path: Path) -> None:
+    workspace = Workspace(tmp_path)
+    workspace.services.mkdir(parents=True)
+    workspace.services_record.write_text("{")
+    assert record.last(workspace) is None
+
+
+def test_one_that_has_only_just_been_started_is_not_ended(tmp_path: Path) -> None:
+    workspace = Workspace(tmp_path)
+    with (
+        holding(workspace.services_lock, "rounds up"),
+        pytest.raises(NotEnding, match=f"rounds up .process {os.getpid()}. has only just been started; try again"),
+    ):
+        record.end(workspace, 5)
+
+
+def test_keepers_that_do_not_end_in_time(tmp_path: Path) -> None:
+    workspace, own = Workspace(tmp_path), record.process_id(os.getpid())
+    assert not record.wait_for_keepers(known(own, own), 0.2)
+    gone = own.model_copy(update={"started": 1})
+    assert record.wait_for_keepers(known(own, gone), 60)
+    record.write(workspace, known(gone, own))
+    with pytest.raises(NotEnding, match=f"process {own.number} was asked 0 s ago to end the services of "):
+        record.end(workspace, 0.2)

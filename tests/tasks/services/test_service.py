@@ -1,0 +1,49 @@
+"""How a service is asked whether it answers."""
+
+from collections.abc import Iterator
+from contextlib import contextmanager
+from pathlib import Path
+from subprocess import DEVNULL, Popen
+
+import pytest
+
+from tasks.services.service import Readiness, Service
+from tests.tasks.services.kept import until
+from tests.tasks.services.small import free_port, service
+
+
+@contextmanager
+def serving(folder: Path) -> Iterator[Service]:
+    """A service that answers."""
+    small = service(folder, "small")
+    with Popen(small.command, stdout=DEVNULL) as process:
+        until(small.ready.answered, "the service answers")
+        yield small
+        process.kill()
+
+
+def test_answers_that_count(tmp_path: Path) -> None:
+    with serving(tmp_path) as small:
+        url = small.link
+        assert url == f"http://127.0.0.1:{small.port}"
+        assert Readiness(f"{url}/health").answered()
+        assert Readiness(f"{url}/health", contains="works").answered()
+        assert not Readiness(f"{url}/health", contains="ONLINE").answered()
+        assert not Readiness(f"{url}/ready").answered(), "503"
+        assert Readiness(f"{url}/ready", any_status=True).answered()
+        assert Readiness(f"{url}/filter", '{"after": 1}', contains='you said {"after": 1}').answered()
+
+
+def test_nobody_answers() -> None:
+    url = f"http://127.0.0.1:{free_port()}/health"
+    assert not Readiness(url).answered()
+    assert not Readiness(url, any_status=True).answered()
+
+
+def test_no_proxy_is_asked(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    for name in ("http_proxy", "HTTP_PROXY", "all_proxy"):
+        monkeypatch.setenv(name, f"http://127.0.0.1:{free_port()}")
+    monkeypatch.delenv("no_proxy", raising=False)
+    monkeypatch.delenv("NO_PROXY", raising=False)
+    with serving(tmp_path) as small:
+        assert small.ready.answered()
