@@ -30,6 +30,9 @@ QUERY = "2"
 SERVER, DEPLOYING, SERVING = "flows.orchestration.prefect_server", "flows.orchestration.deploying", "serving"
 """Programs of packages above or beside this one: Prefect's server, what is sent to it, and the serving app."""
 
+ANSWERS = 35.0
+"""Seconds for the end of the serving app, which finishes the answers that it has begun."""
+
 _BIN = Path(sys.executable).parent
 _QUIET = {"DO_NOT_TRACK": "1", "MLFLOW_DISABLE_TELEMETRY": "true", "PYTHONUNBUFFERED": "1"}
 
@@ -179,4 +182,5 @@ def _serving(workspace: Workspace, ports: Ports, environment: Mapping[str, str])
         ready=Readiness(f"http://{HOST}:{ports.serving}/health/ready", any_status=True),
         port=ports.serving,
         option="--serving-port",
+        grace=ANSWERS,
     )

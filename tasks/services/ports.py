@@ -25,12 +25,10 @@ def check(services: Iterable[Service]) -> None:
         if service.port is None:
             continue
         if reason := "given to another service too" if service.port in seen else unusable(service.port):
-            problems.append(
-                f"port {service.port} of the {service.title} is {reason}; choose another: {service.option} …"
-            )
+            problems.append(f"\n    port {service.port} of the {service.title} is {reason}: {service.option} PORT")
         seen.add(service.port)
     if problems:
-        raise PortTaken("\n".join(problems))
+        raise PortTaken(f"choose other ports, or end the processes that listen there:{''.join(problems)}")
 
 
 def unusable(port: int) -> str | None:

@@ -99,7 +99,7 @@ def end(workspace: Workspace, patience: float) -> bool:
     if holder(workspace.services_lock) or not wait_for_keepers(record, patience):
         raise NotEnding(
             f"process {record.process.number} was asked {patience:.0f} s ago to end the services of {workspace.root}, "
-            f"and has not; end it with `kill -9 {record.process.number}`: its services then end without it"
+            f"and has not; run `kill -9 {record.process.number}`: its services then end without it"
         )
     return bool(held)
 

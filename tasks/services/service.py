@@ -9,6 +9,9 @@ from urllib.parse import urlsplit
 PATIENCE = 5.0
 """Seconds to wait for one answer."""
 
+GRACE = 10.0
+"""Seconds that a service has for its own end before it is killed."""
+
 LIMIT = 300.0
 """Seconds until a service must answer. Long, because a service that ends meanwhile is noticed at once."""
 
@@ -59,6 +62,8 @@ class Service:
     """The option of `rounds up` that chooses the port."""
     limit: float = LIMIT
     """Seconds until it must answer."""
+    grace: float = GRACE
+    """Seconds for its own end."""
     lock: Path | None = None
     """A lock file to hold while it starts: it creates what others could create at the same time."""
     then: tuple[str, ...] = ()

@@ -8,8 +8,8 @@ from typing import NamedTuple
 from core.errors import RoundsError
 from tasks.services import descendants, ports, record
 from tasks.services.record import RunningServices
-from tasks.services.service import Service
-from tasks.services.supervision import GRACE, Stopped, Supervisor, stopping
+from tasks.services.service import GRACE, Service
+from tasks.services.supervision import Stopped, Supervisor, stopping
 from tasks.state.lock import holding
 from tasks.state.workspace import Workspace
 

@@ -5,7 +5,7 @@ import signal
 import subprocess
 import sys
 import time
-from collections.abc import Callable, Iterator, Mapping, Sequence
+from collections.abc import Callable, Iterator, Sequence
 from contextlib import contextmanager, nullcontext, suppress
 from dataclasses import dataclass
 from pathlib import Path
@@ -17,9 +17,6 @@ from tasks.services.log_file import tail
 from tasks.services.service import Service
 from tasks.state.lock import holding
 from tasks.state.workspace import PROJECT
-
-GRACE = 10.0
-"""Seconds that a service has for its own end before it is killed."""
 
 LINES = 20
 """Lines of a log that a message quotes."""
@@ -58,10 +55,8 @@ class Kept:
 
     def failed(self, what: str) -> ServiceFailed:
         """The error that something is wrong with it, with the end of its log."""
-        lines = "\n".join(f"    {line}" for line in tail(self.log, LINES))
-        return ServiceFailed(
-            f"the {self.title} {what}; correct what its log {self.log} says, then start again:\n{lines}"
-        )
+        lines = "".join(f"\n    {line}" for line in tail(self.log, LINES))
+        return ServiceFailed(f"the {self.title} {what}; correct what its log says, then start again: {self.log}{lines}")
 
 
 class Supervisor:
@@ -92,19 +87,12 @@ class Supervisor:
             Stopped: everything is to be ended.
         """
         with holding(service.lock, f"the first start of the {service.title}", LOCK) if service.lock else nullcontext():
-            kept = self._start(service.name, service.title, service.command, service.env)
+            kept = self._start(service, service.name, service.title, service.command)
             self._kept.append(kept)
             self._changed()
             self._wait(kept, service)
         if service.then:
             self._run(service)
-
-    def _wait(self, kept: Kept, service: Service) -> None:
-        deadline = time.monotonic() + service.limit
-        while not service.ready.answered():
-            self._look()
-            if time.monotonic() > deadline:
-                raise kept.failed(f"did not answer at {service.ready.url} within {service.limit:.0f} s")
 
     def watch(self) -> None:
         """Return when everything is to be ended.
@@ -121,8 +109,15 @@ class Supervisor:
         while self._kept:
             self._kept.pop().end()
 
+    def _wait(self, kept: Kept, service: Service) -> None:
+        deadline = time.monotonic() + service.limit
+        while not service.ready.answered():
+            self._look()
+            if time.monotonic() > deadline:
+                raise kept.failed(f"did not answer at {service.ready.url} within {service.limit:.0f} s")
+
     def _run(self, service: Service) -> None:
-        step = self._start(f"{service.name}-settings", f"settings of the {service.title}", service.then, service.env)
+        step = self._start(service, f"{service.name}-settings", f"settings of the {service.title}", service.then)
         deadline = time.monotonic() + _STEP_LIMIT
         try:
             while step.keeper.poll() is None:
@@ -142,14 +137,15 @@ class Supervisor:
         if self._stop.wait(_PAUSE):
             raise Stopped
 
-    def _start(self, name: str, title: str, command: Sequence[str], env: Mapping[str, str]) -> Kept:
+    def _start(self, service: Service, name: str, title: str, command: Sequence[str]) -> Kept:
+        """Start a command of the service under a keeper."""
         log = self._log(name)
         log.parent.mkdir(parents=True, exist_ok=True)
         with log.open("ab") as stream:
             keeper = subprocess.Popen(
-                [sys.executable, "-m", "tasks.services.keeper", str(log), str(GRACE), *command],
+                [sys.executable, "-m", "tasks.services.keeper", str(log), str(service.grace), *command],
                 cwd=PROJECT,  # Prefect reads the server's settings from pyproject.toml of the current folder
-                env=env,
+                env=service.env,
                 stdin=subprocess.PIPE,
                 stdout=subprocess.DEVNULL,
                 stderr=stream,

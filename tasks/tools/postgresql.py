@@ -35,8 +35,8 @@ def create(server: str, name: str) -> bool:
         return False
     except psycopg.errors.InsufficientPrivilege as error:
         raise NoServer(
-            f"the database {name} is missing on the server of ROUNDS_POSTGRESQL, and its user may not make it; let an "
-            f"administrator type `createdb --owner USER {name}`"
+            f"the database {name} is missing on the server of ROUNDS_POSTGRESQL, and its user may not create it; "
+            f"create it as an administrator: `createdb --owner USER {name}`"
         ) from error
     except psycopg.Error as error:
         raise _silent(error) from error

@@ -111,6 +111,19 @@ def check_that_everything_works(up: Command) -> None:
     assert (up.names("deployments"), up.names("automations")) == (DEPLOYMENTS, AUTOMATIONS)
 
 
+def check_that_the_worker_runs_flows(up: Command) -> None:
+    """A run counts the feedback that waits, which asks the feedback database and, with PostgreSQL, MLflow."""
+    [deployment] = up.ask("deployments/filter", {"deployments": {"name": {"any_": ["round-on-feedback"]}}})
+    started = up.ask(f"deployments/{deployment['id']}/create_flow_run")["id"]
+
+    def ended() -> dict[str, Any] | None:
+        run: dict[str, Any] = httpx.get(f"{up.ports.api}/flow_runs/{started}", timeout=60).json()
+        return run if run["state_type"] in ("COMPLETED", "FAILED", "CRASHED", "CANCELLED") else None
+
+    run = eventually(ended, "the end of a run", up.workspace.services_logs, READY)
+    assert (run["state_type"], run["name"]) == ("COMPLETED", "nothing to do: 0 of 200 records wait"), run["state"]
+
+
 def schedule(up: Command) -> dict[str, Any]:
     """The schedule of the nightly round."""
     [nightly] = up.ask("deployments/filter", {"deployments": {"name": {"any_": ["round-nightly"]}}})
@@ -136,6 +149,7 @@ def test_everything_is_up_once_and_leaves_nothing_behind(up: Command) -> None:
     with up.running() as process:
         check_that_everything_works(up)
         eventually(lambda: scheduled(up), "a scheduled run", up.workspace.services_logs)
+        check_that_the_worker_runs_flows(up)
         assert f"Process {process.pid} runs the services of {up.workspace.root} already." in up.typed("up")
         assert up.typed("up", "--exports").splitlines() == [
             f"export ROUNDS_WORKSPACE={up.workspace.root}",
@@ -203,6 +217,7 @@ def test_one_variable_puts_everything_on_postgresql(tmp_path: Path) -> None:
         with up.running() as process:
             check_that_everything_works(up)
             eventually(lambda: scheduled(up), "a scheduled run", up.workspace.services_logs)
+            check_that_the_worker_runs_flows(up)
             name = f"rounds_{identity.made(workspace).id[:8]}"
             for kind in ("prefect", "mlflow", "feedback"):
                 assert f"Created the database {name}_{kind}." in up.log.read_text()

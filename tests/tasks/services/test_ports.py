@@ -22,12 +22,13 @@ def test_ports_in_use_are_named_with_their_holder_and_the_option(tmp_path: Path)
         ]
         with pytest.raises(PortTaken) as caught:
             ports.check(services)
-    assert [line.partition(" (")[0] for line in str(caught.value).splitlines()] == [
-        f"port {taken[0]} of the one server is in use by process {os.getpid()}",
-        f"port {taken[1]} of the two server is in use by process {os.getpid()}",
+    begin, *lines = str(caught.value).splitlines()
+    assert begin == "choose other ports, or end the processes that listen there:"
+    assert [line.partition(" (")[0] for line in lines] == [
+        f"    port {taken[0]} of the one server is in use by process {os.getpid()}",
+        f"    port {taken[1]} of the two server is in use by process {os.getpid()}",
     ]
-    options = [line.partition("another: ")[2] for line in str(caught.value).splitlines()]
-    assert options == ["--one-port …", "--two-port …"]
+    assert [line.rpartition(": ")[2] for line in lines] == ["--one-port PORT", "--two-port PORT"]
     ports.check(services)
 
 
