@@ -24,6 +24,7 @@ FOREIGN = (
     "ROUNDS_WORKSPACE",
     "ROUNDS_LINE",
     "ROUNDS_FEEDBACK_DATABASE",
+    "ROUNDS_POSTGRESQL",
 )
 """Environment variables that are removed, so that tests use only their own folders."""
 

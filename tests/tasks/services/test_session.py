@@ -48,6 +48,13 @@ class Started:
             assert line, "it ended"
         return [int((self.folder / f"{port}.pid").read_text()) for port in self.ports]
 
+    def kill(self) -> None:
+        """End it by SIGKILL, if it still runs."""
+        self.process.kill()
+        self.process.wait()
+        if self.process.stdout:
+            self.process.stdout.close()
+
     def end(self) -> tuple[str, int]:
         """What it printed to its end, and its exit status."""
         out, _ = self.process.communicate(timeout=120)
@@ -64,8 +71,7 @@ def up(workspace: Workspace, tmp_path: Path) -> Iterator[Started]:
     """Two services that run."""
     started = Started(workspace, tmp_path, "slow", "slow")
     yield started
-    started.process.kill()
-    started.process.communicate()
+    started.kill()
 
 
 @pytest.mark.parametrize("kind", [signal.SIGINT, signal.SIGTERM, signal.SIGHUP])
@@ -94,8 +100,7 @@ def test_killed_it_leaves_nothing_and_can_be_started_again_at_once(
     up: Started, workspace: Workspace, tmp_path: Path
 ) -> None:
     services = up.until_ready()
-    up.process.kill()
-    up.process.communicate()
+    up.kill()
     again = Started(workspace, tmp_path, "slow", port=up.ports[0])
     [service] = again.until_ready()
     assert alive(services) == []
@@ -107,8 +112,7 @@ def test_killed_it_leaves_nothing_and_can_be_started_again_at_once(
 def test_killed_services_are_ended_by_down_too(up: Started, workspace: Workspace) -> None:
     """It waits for the keepers, so that the ports are free when it returns."""
     services = up.until_ready()
-    up.process.kill()
-    up.process.communicate()
+    up.kill()
     assert not record.end(workspace, 60)
     assert alive(services) == []
 

@@ -32,6 +32,7 @@ def test_services_start_one_after_another_and_end_in_the_other_order(tmp_path: P
     assert second.ready.answered()
     kept = [*host.keepers, process(tmp_path, first), process(tmp_path, second)]
     assert (alive(kept), started) == (kept, [1, 2])
+    assert [os.getsid(number) for number in host.keepers] == host.keepers, "Ctrl-C in a terminal reaches none of them"
     host.end()
     assert (alive(kept), host.keepers) == ([], [])
     assert (tmp_path / "second.log").read_text().splitlines()[-1] == f"listens on {second.port}"
