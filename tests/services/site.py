@@ -37,14 +37,8 @@ class Site:
     logs: Path
 
     def ask(self, path: str, body: Mapping[str, Any] | None = None) -> Any:
-        """POST to the server's API; like every client of Prefect's, again where its SQLite was busy (503)."""
-        for _ in range(5):
-            answer = httpx.post(f"{self.url}/{path}", json=body or {}, timeout=30)
-            if answer.status_code != httpx.codes.SERVICE_UNAVAILABLE:
-                break
-            time.sleep(2)
-        assert answer.is_success, f"{path}: {answer.status_code} {answer.text}"
-        return answer.json()
+        """POST to the server's API."""
+        return asked(f"{self.url}/{path}", body)
 
     def prefect(self, *words: str) -> str:
         """`prefect WORDS`, which has to work."""
@@ -88,6 +82,17 @@ class Site:
     def triggered(self) -> list[Run]:
         """The runs that events have started."""
         return [run for run in self.ask("flow_runs/filter") if run["created_by"]["type"] == "AUTOMATION"]
+
+
+def asked(url: str, body: Mapping[str, Any] | None = None) -> Any:
+    """POST to Prefect's API; like every client of Prefect's, again where its SQLite was busy (503)."""
+    for _ in range(5):
+        answer = httpx.post(url, json=body or {}, timeout=60)
+        if answer.status_code != httpx.codes.SERVICE_UNAVAILABLE:
+            break
+        time.sleep(2)
+    assert answer.is_success, f"{url}: {answer.status_code} {answer.text}"
+    return answer.json()
 
 
 @contextmanager

@@ -21,6 +21,7 @@ from tasks.state.workspace import PROJECT, Workspace
 from tests.cures import cures, words
 from tests.services import postgres
 from tests.services.programs import BIN, eventually, free_port, run_command, surroundings
+from tests.services.site import asked
 
 pytestmark = [pytest.mark.services, pytest.mark.timeout(1800)]
 
@@ -72,9 +73,7 @@ class Command:
 
     def ask(self, path: str, body: dict[str, Any] | None = None) -> Any:
         """POST to the API of Prefect."""
-        answer = httpx.post(f"{self.ports.api}/{path}", json=body or {}, timeout=60)
-        assert answer.is_success, f"{path}: {answer.text}"
-        return answer.json()
+        return asked(f"{self.ports.api}/{path}", body)
 
     def names(self, what: str) -> list[str]:
         """The names of the deployments or automations of the server."""
