@@ -18,6 +18,7 @@ RoundsError
 ├── ServiceFailed       a service of `rounds up` did not start, or ended
 ├── NotEnding           services that are to be ended are still there
 ├── OnlyLinux           `rounds up` on another system
+├── QueueFull           too many requests wait for the model that serves
 ├── Unreadable          MLflow's registry cannot be read by `rounds doctor`
 ├── NoFiles             files of a run are missing from MLflow's artifact store
 ├── NotFound            no round, step, version or run has that name, or its saved files are gone

@@ -166,7 +166,9 @@ class _Batch:
         """Append the sampled tokens to the cache, and compute the logits of the next ones."""
         state = self.state
         state.positions = torch.minimum(state.positions + 1, state.last)
-        state.logits = self.cache.step(state.tokens, state.positions, [row.request.adapter for row in self.rows])
+        # the adapter of a row that has ended may have been removed
+        adapters = [None if row.ended else row.request.adapter for row in self.rows]
+        state.logits = self.cache.step(state.tokens, state.positions, adapters)
 
     def merge(self, rows: list[_Row], state: _State, cache: GrowingCache) -> None:
         """Append new rows. Those of this batch have no unread tokens, and none has ended."""
@@ -208,6 +210,11 @@ class DecodingLoop:
     def active(self) -> int:
         """Number of rows that have not ended, as far as their tokens have been read."""
         return sum(not row.ended for batch in self._batches for row in batch.rows)
+
+    @property
+    def running(self) -> dict[int, Sequence[int]]:
+        """Ticket → the token ids so far of each row that has not ended, as far as they have been read."""
+        return {row.ticket: row.answer.ids for batch in self._batches for row in batch.rows if not row.ended}
 
     @property
     def batches(self) -> int:

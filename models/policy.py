@@ -124,11 +124,16 @@ class Policy:
 
     @property
     def end_ids(self) -> list[int]:
-        """Token ids that end an answer: the tokenizer's EOS, and those of the model's generation config."""
-        configured = self.model.generation_config.eos_token_id
-        ids = configured if isinstance(configured, list) else [configured]
-        valid = {end for end in ids if end is not None and end < len(self.tokenizer)}
-        return sorted(valid | {self.tokenizer.eos_token_id})
+        """Token ids that end an answer; see `end_ids_of`."""
+        return end_ids_of(self.model, self.tokenizer)
+
+
+def end_ids_of(model: PreTrainedModel, tokenizer: PreTrainedTokenizerBase) -> list[int]:
+    """Token ids that end an answer: the tokenizer's EOS, and those of the model's generation config."""
+    configured = model.generation_config.eos_token_id
+    ids = configured if isinstance(configured, list) else [configured]
+    valid = {end for end in ids if end is not None and end < len(tokenizer)}
+    return sorted(valid | {tokenizer.eos_token_id})
 
 
 def load_model(source: str | Path, dtype: torch.dtype) -> tuple[PreTrainedModel, PreTrainedTokenizerBase]:
