@@ -1,4 +1,4 @@
-"""`rounds feedback …`: hand in records, look at them, count, export and forget them."""
+"""`rounds feedback …`: hand in records, look at them, count, export and forget them; and answers of the server."""
 
 from __future__ import annotations
 
@@ -186,6 +186,52 @@ def forget(
     else:
         facts = forgetting.forget(workspace, annotator, who, reason)
     forgotten.show(console(), facts, purge, done=yes)
+
+
+@feedback.command()
+def asked(
+    file: Annotated[Path, typer.Argument(help="The file to write: JSON lines.", dir_okay=False)],
+    consent: Annotated[
+        list[str] | None,
+        typer.Option("--consent", metavar="TEXT", help="Consent that is enough; repeatable. Default: opt-in."),
+    ] = None,
+    folder: Folder = None,
+) -> None:
+    """Write the prompts of the server's users who consented to a file, for the source `asked`."""
+    from tasks.state import served_answers
+    from tasks.state.choosing import current
+
+    count = served_answers.write_prompts(current(folder), file.absolute(), consent or ["opt-in"])
+    console().print(f"Wrote {counted(count, 'prompt')} to {file}.", soft_wrap=True)
+
+
+@feedback.command()
+def expire(
+    days: Annotated[float, typer.Option("--older-than", min=0, metavar="DAYS", help="Days for which they are kept.")],
+    yes: Annotated[
+        bool, typer.Option("--yes/--dry-run", help="Remove them; by default they are only counted.")
+    ] = False,
+    folder: Folder = None,
+) -> None:
+    """Remove old answers of the server from the feedback database; feedback on them stays."""
+    from tasks.state import served_answers
+    from tasks.state.choosing import current
+
+    count = counted(served_answers.expire(current(folder), days, yes), "answer")
+    console().print(f"Removed {count}." if yes else f"{count} can be removed; use --yes to remove them.")
+
+
+@feedback.command()
+def redact(
+    response_id: Annotated[str, typer.Argument(metavar="ID", help="The `response_id` of an answer of the server.")],
+    folder: Folder = None,
+) -> None:
+    """Remove prompt, text and asker of one answer of the server; feedback on it stays."""
+    from tasks.state import served_answers
+    from tasks.state.choosing import current
+
+    served_answers.redact(current(folder), response_id)
+    console().print("Removed prompt, text and asker of the answer.")
 
 
 def _most_tokens() -> int:

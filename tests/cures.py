@@ -10,7 +10,7 @@ from typing import Any, NamedTuple, TypeVar
 
 from tasks.state.workspace import PROJECT
 
-PACKAGES = ("core", "feedback", "models", "evaluation", "tasks", "flows", "cli")
+PACKAGES = ("core", "feedback", "models", "evaluation", "tasks", "flows", "serving", "cli")
 
 QUOTED = re.compile(r"`((?:rounds|git|make|dvc|mlflow|prefect|pip|ln|createdb|iconv|jq) [^`]*|--[a-z][^`]*)`")
 """A command, or an option of the command that failed, in backticks."""

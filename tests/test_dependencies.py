@@ -13,7 +13,7 @@ from tests.test_mirror import PACKAGES
 PROJECT = tomllib.loads((ROOT / "pyproject.toml").read_text(encoding="utf-8"))
 OWN = {*PACKAGES, "tests", "benchmarks"}
 
-NAMES = {"scikit-learn": "sklearn", "pyyaml": "yaml"}
+NAMES = {"scikit-learn": "sklearn", "pyyaml": "yaml", "prometheus-client": "prometheus_client"}
 """Distribution → the package that it is imported as, where that is another name."""
 
 BROUGHT = {
@@ -23,7 +23,8 @@ BROUGHT = {
     "dvc_objects": "dvc",
     "pydantic_core": "pydantic",
     "ruamel": "dvc",
-    "uvicorn": "prefect",
+    "starlette": "fastapi",
+    "anyio": "fastapi",
 }
 """Package → the dependency whose interface it is part of."""
 

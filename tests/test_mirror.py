@@ -8,7 +8,7 @@ import pytest
 
 from tests.pages import ROOT
 
-PACKAGES = ("core", "feedback", "models", "evaluation", "tasks", "flows", "cli")
+PACKAGES = ("core", "feedback", "models", "evaluation", "tasks", "flows", "serving", "cli")
 
 BY_WHAT_THEY_RUN = ("cli", "flows")
 """Their tests are named after what a person does or what happens to a round: commands and flows are run whole."""
@@ -21,7 +21,6 @@ ELSEWHERE = {
     "tasks/state/imports.py": "flows/test_imported.py",
     "tasks/rounds/exporting.py": "flows/test_base_models.py",
     "tasks/rounds/rebasing.py": "flows/test_base_models.py",
-    "tasks/rounds/version_files.py": "flows/test_base_models.py",
     # a file of tests covers several modules, which are compared or used together
     "feedback/rules/__init__.py": "feedback/rules/test_readable.py",
     "evaluation/drift/answers.py": "evaluation/drift/test_planted.py",
@@ -97,6 +96,12 @@ ELSEWHERE = {
     "tasks/tools/rounds_view.py": "services/test_mlflow_page.py",
     "tasks/watch/drift.py": "flows/test_watch.py",
     "tasks/watch/watch.py": "flows/test_watch.py",
+    "serving/__main__.py": "serving/test_main.py",
+    "serving/context.py": "serving/test_chat.py",
+    "serving/exchange.py": "serving/test_chat.py",
+    "serving/statements.py": "serving/test_feedback.py",
+    "tasks/people/keys.py": "cli/test_keys.py",
+    "tasks/rounds/version_files.py": "serving/test_versions.py",
 }
 """Module → the file that tests it, below tests/."""
 

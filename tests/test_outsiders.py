@@ -11,7 +11,7 @@ import pytest
 
 from tests.pages import ROOT
 
-PACKAGES = ("core", "cli", "flows", "tasks", "evaluation", "feedback", "models")
+PACKAGES = ("core", "cli", "flows", "tasks", "evaluation", "feedback", "models", "serving")
 FILES = sorted(file for package in PACKAGES for file in (ROOT / package).rglob("*.py"))
 
 ONLY_IN = {

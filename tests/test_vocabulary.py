@@ -15,7 +15,7 @@ from core.plugins import Plugin
 from core.settings import BaseSettings
 from tasks.rounds.params import RoundSettings
 
-PACKAGES = ("core", "feedback", "models", "evaluation", "tasks", "flows", "cli")
+PACKAGES = ("core", "feedback", "models", "evaluation", "tasks", "flows", "serving", "cli")
 
 VERBS = {
     "adopt": "adoption",

@@ -96,6 +96,42 @@ owner = Table(
     Column("workspace", String(64), nullable=False),  # a random id, see `Workspace.identity`
 )
 
+served_answers = Table(
+    "feedback_served_answers",
+    metadata,
+    Column("position", _BIG, primary_key=True, autoincrement=True),
+    Column("response_id", String(MAX_ID), nullable=False, unique=True),
+    Column("completion", String(MAX_ID), nullable=False),
+    Column("choice", Integer, nullable=False),
+    Column("annotator", String(MAX_ID), nullable=False),
+    Column("version", String(64), nullable=False),
+    Column("prompt", Text, nullable=False),  # JSON: the turns
+    Column("text", Text, nullable=False),  # a JSON text: PostgreSQL stores no NUL character, and a model may write one
+    Column("finish", String(16), nullable=False),
+    Column("prompt_tokens", Integer, nullable=False),
+    Column("tokens", Integer, nullable=False),
+    Column("asked_at", UTCDateTime, nullable=False),
+    Column("answered_at", UTCDateTime, nullable=False),
+    Column("consent", String(MAX_ID), nullable=False),
+    Column("compared", String(64)),
+    Column("facts", Text, nullable=False),  # JSON
+    Index("feedback_served_answers_completion", "completion"),
+    Index("feedback_served_answers_annotator", "annotator"),
+    Index("feedback_served_answers_answered_at", "answered_at"),
+    sqlite_autoincrement=True,
+)
+
+keys = Table(
+    "feedback_keys",
+    metadata,
+    Column("id", String(16), primary_key=True),  # the public part
+    Column("name", String(MAX_ID), nullable=False, unique=True),
+    Column("role", String(16), nullable=False),
+    Column("hash", String(64), nullable=False),  # SHA-256 (hex) of the secret part
+    Column("made_at", UTCDateTime, nullable=False),
+    Column("revoked_at", UTCDateTime),
+)
+
 
 def inserting(
     connection: Connection, table: Table, rows: Sequence[dict[str, Any]], *unique: str

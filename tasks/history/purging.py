@@ -188,6 +188,15 @@ def _database(workspace: Workspace, what: Erased, write: bool) -> int:
         return arrivals.erase(database, what.annotator, write)
 
 
+def _served(workspace: Workspace, what: Erased, write: bool) -> int:
+    if not feedback_database.exists(workspace):
+        return 0
+    from feedback.store import answers  # as above
+
+    with feedback_database.opened(workspace) as database:
+        return answers.erase(database, what.annotator, write)
+
+
 Work = Callable[[Workspace, Erased, bool], int]
 
 PLACES: dict[str, tuple[Callable[[Workspace], Path], Work]] = {
@@ -202,6 +211,7 @@ PLACES: dict[str, tuple[Callable[[Workspace], Path], Work]] = {
         lambda w, what, write: _handed_in(w.taken, what, write),
     ),
     "events in the feedback database": (lambda w: w.feedback_database, _database),
+    "answers of the server in the feedback database": (lambda w: w.feedback_database, _served),
     "counted fresh votes": (
         lambda w: w.votes,
         lambda w, what, write: erasure.erase_parts(w.votes, what.annotator, write),

@@ -44,6 +44,11 @@ class ModelLine:
         """The experiment with the copies of its workspaces' audit logs."""
         return self._prefixed(_AUDIT)
 
+    @property
+    def answers(self) -> str:
+        """The experiment with the traces of the server's answers."""
+        return self._prefixed("answers")
+
     def unprefixed(self, query: str) -> str:
         """A version as the line itself names it: `policy/3` for `help-desk-1a2b.policy/3`."""
         return query.removeprefix(self._prefixed(""))

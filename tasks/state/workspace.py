@@ -101,6 +101,11 @@ class Workspace:
         return self.root / "params.yaml"
 
     @property
+    def serving(self) -> Path:
+        """The settings of the server; missing if it has the defaults."""
+        return self.root / "serving.yaml"
+
+    @property
     def graph(self) -> Path:
         """dvc.yaml, the graph of steps: a copy of the project's."""
         return self.root / "dvc.yaml"

@@ -1,13 +1,17 @@
-"""Traces in MLflow: what an application was asked and answered, and the assessments that people gave it."""
+"""Traces in MLflow: what an application was asked and answered, and the assessments that people gave it.
+
+The server writes them, and a source reads them.
+"""
 
 from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
 from contextlib import contextmanager
 from functools import partial
 from pathlib import Path
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING, Any, NamedTuple
 from urllib.parse import unquote
 
 from core.errors import BadFeedback
+from core.shown import noted
 from feedback.sources import Source, TraceContent
 from tasks.tools import tracking
 
@@ -18,6 +22,46 @@ if TYPE_CHECKING:  # importing MLflow takes seconds, so functions import it
 
 PAGE = 200
 """Number of traces per request."""
+
+
+class AnsweredTrace(NamedTuple):
+    """One answer of an application, for a trace."""
+
+    name: str
+    messages: Sequence[Mapping[str, str]]
+    """The conversation."""
+    answer: str
+    tags: Mapping[str, str]
+    began: int
+    """Nanoseconds since 1970."""
+    ended: int
+
+
+def write(root: Path, experiment: str, trace: AnsweredTrace) -> str:
+    """Write a trace to an experiment of the workspace's store, which is made if it is missing; returns its id.
+
+    MLflow writes traces to the store of the process: this sets it.
+
+    Raises:
+        NoTracking: MLflow does not answer.
+    """
+    store = tracking.client(root)
+    with tracking.answering(root):
+        import mlflow
+
+        mlflow.set_tracking_uri(tracking.uri(root))
+        found = tracking.find_experiment(store, experiment)
+        span = mlflow.start_span_no_context(
+            trace.name,
+            span_type="CHAT_MODEL",
+            inputs={"messages": [dict(turn) for turn in trace.messages]},
+            tags={name: noted(value) for name, value in trace.tags.items()},
+            experiment_id=found or store.create_experiment(experiment),
+            start_time_ns=trace.began,
+        )
+        span.set_outputs({"choices": [{"message": {"role": "assistant", "content": trace.answer}}]})
+        span.end(end_time_ns=trace.ended)
+        return str(span.trace_id)
 
 
 def connected(sources: Iterable[Source], root: Path) -> list[Source]:

@@ -12,7 +12,7 @@ from core import errors
 from feedback import faults
 from tasks.state.workspace import PROJECT
 
-PACKAGES = ("core", "feedback", "models", "evaluation", "tasks", "flows", "cli")
+PACKAGES = ("core", "feedback", "models", "evaluation", "tasks", "flows", "serving", "cli")
 TOP = "RoundsError"
 
 VERBS = (
@@ -67,6 +67,8 @@ REASONS = {
     "feedback/probes.py": {"_trap", "_text"},
     "feedback/transcripts.py": {"preference", "transcript", "_check_texts"},
     "tasks/people/polls.py": {"_check"},
+    "serving/feedback.py": {"_id_of", "_read", "_user"},
+    "serving/statements.py": {"_preference"},
 }
 """Functions whose `BadFeedback` is the reason why one record cannot be used.
 

@@ -8,7 +8,17 @@ from typing import NamedTuple
 
 from tasks.state.workspace import Workspace
 
-SAVED = ("data", "mlruns", ".dvc/config", "dvc.yaml", "dvc.lock", "params.yaml", "params.yaml.bak", ".dvcignore")
+SAVED = (
+    "data",
+    "mlruns",
+    ".dvc/config",
+    "dvc.yaml",
+    "dvc.lock",
+    "params.yaml",
+    "params.yaml.bak",
+    "serving.yaml",
+    ".dvcignore",
+)
 """Files and folders of a workspace that are saved, besides its databases and the DVC cache. All else at its root is
 somebody else's: the default workspace is the project's checkout."""
 

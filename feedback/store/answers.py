@@ -1,0 +1,152 @@
+"""The answers that the server gave, in the feedback database: what feedback by their ids is about.
+
+A row is durable before the last byte of its answer is sent. Rows go after the time of retention, when their asker is
+forgotten, or one by one (`redact`). Feedback on them stays: it has its own copy of prompt and answer.
+"""
+
+import json
+from collections.abc import Collection, Mapping, Sequence
+from datetime import datetime
+from typing import Any, NamedTuple
+
+from sqlalchemy import ColumnElement, Connection, Row, delete, func, select, update
+
+from feedback.schema import Message
+from feedback.store.database import Database
+from feedback.store.erasure import GONE
+from feedback.store.tables import check_id, inserting, served_answers
+
+NO_CONSENT = "none-stated"
+"""The consent of a request that states none."""
+
+
+class ServedAnswer(NamedTuple):
+    """One answer."""
+
+    response_id: str
+    completion: str
+    """Id of the request: that of its first answer."""
+    choice: int
+    """Index among the answers to the request."""
+    annotator: str
+    """Who asked: the id that feedback of the same person has."""
+    version: str
+    """Of the policy."""
+    prompt: tuple[Message, ...]
+    text: str
+    """As far as it was sent."""
+    finish: str
+    """`stop`, `length`, or `withdrawn` if the client went away."""
+    prompt_tokens: int
+    tokens: int
+    asked_at: datetime
+    answered_at: datetime
+    consent: str = NO_CONSENT
+    """What the asker consents to."""
+    compared: str | None = None
+    """With which version, or `sample`, if two answers were shown side by side."""
+    facts: Mapping[str, Any] = {}
+    """Other values, such as temperature, seed and key."""
+
+    @property
+    def redacted(self) -> bool:
+        """Whether prompt and text are gone."""
+        return self.text == GONE
+
+
+def put(database: Database, answers: Sequence[ServedAnswer]) -> None:
+    """Store answers; they are durable when this returns.
+
+    Raises:
+        BadFeedback: the name of the asker cannot be stored.
+        NoDatabase: the database does not answer.
+    """
+    for answer in answers:
+        check_id("annotator", answer.annotator)
+    rows = [_row(answer) for answer in answers]
+    database.write(lambda connection: connection.execute(inserting(connection, served_answers, rows, "response_id")))
+
+
+def find(database: Database, names: Collection[str]) -> dict[str, ServedAnswer]:
+    """Response id → answer, of those that are stored."""
+    rows = _select(database, served_answers.c.response_id.in_(names))
+    return {answer.response_id: answer for answer in rows}
+
+
+def of_completion(database: Database, completion: str) -> list[ServedAnswer]:
+    """All answers to one request, in their order; empty if none is stored."""
+    return sorted(_select(database, served_answers.c.completion == completion), key=lambda answer: answer.choice)
+
+
+def consented(database: Database, consents: Collection[str], until: datetime) -> list[ServedAnswer]:
+    """The first answers to requests that were answered before a time with one of these consents, oldest first."""
+    return _select(
+        database,
+        served_answers.c.consent.in_(consents),
+        served_answers.c.answered_at < until,
+        served_answers.c.choice == 0,
+        served_answers.c.text != json.dumps(GONE),
+    )
+
+
+def expire(database: Database, before: datetime, write: bool) -> int:
+    """Remove the answers from before a time; returns their number. Without `write`, they are counted.
+
+    The disk is not freed at once: that would keep all writers waiting.
+    """
+    return _remove(database, served_answers.c.answered_at < before, write)
+
+
+def erase(database: Database, annotator: str, write: bool) -> int:
+    """Remove the answers to one asker; returns their number. Without `write`, they are counted."""
+    count = _remove(database, served_answers.c.annotator == annotator, write)
+    if write and count:
+        database.compact()
+    return count
+
+
+def redact(database: Database, response_id: str) -> bool:
+    """Remove prompt, text and asker of one answer; False if it is not stored."""
+    gone = json.dumps([{"role": "user", "content": GONE}])
+    change = (
+        update(served_answers)
+        .where(served_answers.c.response_id == response_id)
+        .values(prompt=gone, text=json.dumps(GONE), annotator=GONE, facts="{}")
+        .returning(served_answers.c.response_id)
+    )
+    done = database.write(lambda connection: connection.execute(change).all())
+    if done:
+        database.compact()
+    return bool(done)
+
+
+def _select(database: Database, *conditions: ColumnElement[bool]) -> list[ServedAnswer]:
+    query = select(served_answers).where(*conditions).order_by(served_answers.c.position)
+    return [_answer(row) for row in database.read(lambda connection: connection.execute(query).all())]
+
+
+def _remove(database: Database, condition: ColumnElement[bool], write: bool) -> int:
+    def work(connection: Connection) -> int:
+        query = select(func.count()).select_from(served_answers).where(condition)
+        count = connection.execute(query).scalar_one()
+        if write and count:
+            connection.execute(delete(served_answers).where(condition))
+        return count
+
+    return database.write(work) if write else database.read(work)
+
+
+def _row(answer: ServedAnswer) -> dict[str, Any]:
+    prompt = json.dumps([turn.model_dump() for turn in answer.prompt], ensure_ascii=False)
+    return answer._asdict() | {
+        "prompt": prompt,
+        "text": json.dumps(answer.text, ensure_ascii=False),
+        "facts": json.dumps(dict(answer.facts)),
+    }
+
+
+def _answer(row: Row[Any]) -> ServedAnswer:
+    values = {name: value for name, value in row._mapping.items() if name != "position"}
+    prompt = tuple(Message.model_validate(turn) for turn in json.loads(values["prompt"]))
+    texts = {name: json.loads(values[name]) for name in ("text", "facts")}
+    return ServedAnswer(**values | texts | {"prompt": prompt})

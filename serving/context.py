@@ -1,0 +1,63 @@
+"""What all routes of one app share."""
+
+from dataclasses import dataclass
+
+from fastapi import Request
+
+from serving.access import Gatekeeper
+from serving.metrics import ServingMetrics
+from serving.settings import ServingSettings
+from serving.storage import Storage
+from serving.tracing import Tracer
+from serving.upkeep import Upkeep
+from serving.versions import Follower
+from tasks.state.workspace import Workspace
+
+
+@dataclass(frozen=True)
+class Serving:
+    """The parts of a server for one workspace."""
+
+    workspace: Workspace
+    settings: ServingSettings
+    follower: Follower
+    storage: Storage
+    gatekeeper: Gatekeeper
+    metrics: ServingMetrics
+    tracer: Tracer
+    upkeep: Upkeep
+
+    @classmethod
+    def of(cls, workspace: Workspace, settings: ServingSettings) -> "Serving":
+        """The parts, before anything is started."""
+        follower, storage = Follower(workspace, settings), Storage(workspace)
+        gatekeeper = Gatekeeper(storage, settings.requests_per_minute)
+        return cls(
+            workspace,
+            settings,
+            follower,
+            storage,
+            gatekeeper,
+            ServingMetrics(follower),
+            Tracer(workspace.root, settings.traces),
+            Upkeep(storage, settings.retention_days),
+        )
+
+    def start(self) -> None:
+        """Begin to follow the champion, and to remove what is older than the retention."""
+        self.follower.start()
+        self.tracer.start()
+        self.upkeep.start()
+
+    def close(self) -> None:
+        """End all threads, and close the database."""
+        self.follower.close()
+        self.tracer.close()
+        self.upkeep.close()
+        self.storage.close()
+
+
+def serving_of(request: Request) -> Serving:
+    """The parts of the app that a request came to."""
+    serving: Serving = request.app.state.serving
+    return serving

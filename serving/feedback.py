@@ -1,0 +1,185 @@
+"""`POST /v1/feedback`: records of every kind, acknowledged when they are durable, each with an error of its own."""
+
+import json
+import secrets
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass
+from datetime import UTC, datetime
+from typing import TYPE_CHECKING, Annotated, Any, Literal
+
+from fastapi import APIRouter, Depends, Header
+from pydantic import BaseModel, ConfigDict, Field, JsonValue
+
+from core.errors import BadFeedback
+from feedback.limits import SizeLimitSettings, event_problem, is_too_deep
+from feedback.schema import FeedbackEvent
+from serving import statements
+from serving.access import AnyCaller, Caller
+from serving.context import Serving, serving_of
+from serving.errors import responses
+from serving.schema import Name
+from serving.statements import FeedbackStatement
+from tasks.state import intake
+
+if TYPE_CHECKING:
+    from feedback.store.answers import ServedAnswer
+    from feedback.store.database import Database
+
+router = APIRouter(tags=["feedback"])
+
+
+MOST_RECORDS = 1000
+"""Records in one request."""
+
+
+class FeedbackBatch(BaseModel):
+    """Records of feedback."""
+
+    model_config = ConfigDict(extra="forbid", frozen=True, use_attribute_docstrings=True)
+
+    user: Name | None = None
+    """Who says it, for the records that do not state it."""
+    feedback: tuple[dict[str, JsonValue], ...] = Field(min_length=1, max_length=MOST_RECORDS)
+    """Each about served answers, by their ids, or free-standing; docs/serving.md has the forms."""
+
+
+class RecordResult(BaseModel):
+    """What became of one record."""
+
+    result: Literal["stored", "refused"]
+    feedback_id: str | None = None
+    """The id of its event; a later record supersedes it by this id."""
+    reason: str | None = None
+    """Why it was refused."""
+
+
+class FeedbackResult(BaseModel):
+    """What became of all records, in their order."""
+
+    stored: int
+    """Records that are durable now, also those that had been stored before."""
+    refused: int
+    results: list[RecordResult]
+
+
+@router.post(
+    "/v1/feedback",
+    responses=responses(400, 401, 403, 413, 415, 429, 500, 503),
+)
+async def give(
+    batch: FeedbackBatch,
+    caller: AnyCaller,
+    serving: Annotated[Serving, Depends(serving_of)],
+    idempotency_key: Annotated[Name | None, Header(description="Sent again with it, the batch is stored once.")] = None,
+) -> FeedbackResult:
+    """Store feedback. A record that cannot be used does not keep the others from being stored."""
+    taking = _Taking(serving, caller, batch, idempotency_key or secrets.token_hex(16))
+    results = await serving.storage.run(taking.stored)
+    _count(serving, taking.events, results)
+    stored = sum(result.result == "stored" for result in results)
+    return FeedbackResult(stored=stored, refused=len(results) - stored, results=results)
+
+
+@dataclass
+class _Taking:
+    """One batch on its way into the database."""
+
+    serving: Serving
+    caller: Caller
+    batch: FeedbackBatch
+    key: str
+    """Makes the ids of records that have none of their own."""
+
+    def __post_init__(self) -> None:
+        self.events: list[FeedbackEvent | str] = []
+        """The event of each record, or why there is none."""
+
+    def stored(self, database: "Database") -> list[RecordResult]:
+        """Store the records that can be used.
+
+        Raises:
+            NoDatabase: the database does not answer; nothing was stored.
+        """
+        from feedback.store import arrivals
+
+        workspace = self.serving.workspace
+        limits = intake.limits(workspace)
+        self.events = [self._event(database, place, limits) for place in range(len(self.batch.feedback))]
+        usable = [event for event in self.events if isinstance(event, FeedbackEvent)]
+        changed: dict[str, str] = {}
+        if usable:
+            put = arrivals.put(database, usable, workspace.feedback, datetime.now(UTC), limits)
+            changed = {json.loads(rejected.record)["feedback_id"]: rejected.reason for rejected in put.changed}
+        return [_result(event, changed) for event in self.events]
+
+    def _event(self, database: "Database", place: int, limits: SizeLimitSettings) -> FeedbackEvent | str:
+        try:
+            event = self._read(database, place, self.batch.feedback[place])
+        except BadFeedback as error:
+            return str(error)
+        return event_problem(event, limits) or event
+
+    def _read(self, database: "Database", place: int, record: Mapping[str, Any]) -> FeedbackEvent:
+        if is_too_deep(dict(record)):
+            raise BadFeedback("the record has nesting that is too deep, expected at most 100 levels")
+        user = self._user(record)
+        if statements.is_about_answers(record):
+            said = statements.stated({**record, "user": user})
+            native = said.id or f"{self.key}/{place}"
+            return statements.about_answers(said, _named(database, said), self.caller, native)
+        native = _id_of(record) or f"{self.key}/{place}"
+        rest = {name: value for name, value in record.items() if name not in ("user", "id", "source_id")}
+        return statements.free_standing(rest, user, self.caller, native)
+
+    def _user(self, record: Mapping[str, Any]) -> str | None:
+        user = record.get("user", self.batch.user)
+        if user is not None and (not isinstance(user, str) or not 0 < len(user) <= 200 or not user.isprintable()):
+            raise BadFeedback("user is no name, expected a text of 1 to 200 printable characters")
+        if user is not None and self.caller.role == "annotator":
+            raise BadFeedback("user is set and the key is that of one annotator, expected none")
+        return user
+
+
+def _id_of(record: Mapping[str, Any]) -> str | None:
+    """The own id of a free-standing record."""
+    value = record.get("id", record.get("source_id"))
+    if value is None:
+        return None
+    if not isinstance(value, str) or not 0 < len(value) <= 200 or not value.isprintable():
+        raise BadFeedback("id is no name, expected a text of 1 to 200 printable characters")
+    return value
+
+
+def _named(database: "Database", said: FeedbackStatement) -> "Sequence[ServedAnswer]":
+    """The answers that a statement names."""
+    from feedback.store import answers
+
+    if said.completion_id is not None:
+        shown = answers.of_completion(database, said.completion_id)
+        if len(shown) < 2:
+            raise BadFeedback(
+                f"completion_id {said.completion_id!r} is no request with several answers; use the `id` of one, or "
+                "response_id"
+            )
+        return shown
+    found = answers.find(database, said.names)
+    if missing := [name for name in said.names if name not in found]:
+        raise BadFeedback(
+            f"there is no answer {missing[0]!r}; use the `response_id` of an answer that has ended, within the time "
+            "for which answers are kept"
+        )
+    return [found[name] for name in said.names]
+
+
+def _result(event: FeedbackEvent | str, changed: Mapping[str, str]) -> RecordResult:
+    if isinstance(event, str):
+        return RecordResult(result="refused", reason=event)
+    if event.feedback_id in changed:
+        return RecordResult(result="refused", feedback_id=event.feedback_id, reason=changed[event.feedback_id])
+    return RecordResult(result="stored", feedback_id=event.feedback_id)
+
+
+def _count(serving: Serving, events: Sequence[FeedbackEvent | str], results: Sequence[RecordResult]) -> None:
+    for event, result in zip(events, results, strict=True):
+        kind = event.kind if isinstance(event, FeedbackEvent) else "unknown"
+        serving.metrics.feedback.labels(kind, result.result).inc()

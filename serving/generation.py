@@ -1,0 +1,125 @@
+"""The answers to one request while models write them: pieces of text for one asynchronous reader."""
+
+import asyncio
+from collections.abc import AsyncIterator, Sequence
+from dataclasses import dataclass, field
+from typing import NamedTuple
+
+from models.concurrent import DecodingJob, TokenChunk
+from models.decoding import DecodingRequest
+from models.detokenising import AnswerText
+from serving.schema import FinishReason
+from serving.versions import ServedVersion
+
+
+class DecodingFailed(Exception):
+    """The model failed while it wrote an answer."""
+
+
+@dataclass
+class WrittenAnswer:
+    """One answer, as far as it is written."""
+
+    version: ServedVersion
+    prompt_tokens: int
+    truncated: int
+    """Tokens of the prompt that were removed on the left."""
+    request: DecodingRequest
+    text: AnswerText
+    content: str = ""
+    tokens: int = 0
+    finish: FinishReason | None = None
+    job: DecodingJob | None = field(default=None, repr=False)
+
+    def take(self, chunk: TokenChunk) -> str:
+        """Append tokens; the new text."""
+        self.tokens += len(chunk.ids)
+        new = self.text.add(chunk.ids) + (self.text.end() if chunk.ended else "")
+        if self.text.stopped:
+            self.finish = "stop"
+        elif chunk.ended:
+            self.finish = "length" if self._is_cut(chunk) else "stop"
+        self.content += new
+        return new
+
+    def _is_cut(self, chunk: TokenChunk) -> bool:
+        """Whether the limit ended the answer, and not one of the tokens that end answers."""
+        last = chunk.ids[-1] if chunk.ids else None
+        return self.tokens >= self.request.limit and last not in self.version.hosted.decoder.end_ids
+
+
+class Piece(NamedTuple):
+    """A piece of an answer."""
+
+    choice: int
+    """Index of the answer."""
+    text: str
+    finish: FinishReason | None
+    """Why the answer ends with it; None if it goes on."""
+
+
+class Generation:
+    """Answers that are written at once, by one version or by several."""
+
+    def __init__(self, answers: Sequence[WrittenAnswer]) -> None:
+        """Nothing is asked of the models yet."""
+        self.answers = tuple(answers)
+        self._chunks: asyncio.Queue[tuple[int, TokenChunk]] = asyncio.Queue()
+        self._loop = asyncio.get_running_loop()
+
+    def start(self) -> None:
+        """Hand the requests to the models.
+
+        Raises:
+            QueueFull: too many wait.
+        """
+        by_version: dict[ServedVersion, list[int]] = {}
+        for index, answer in enumerate(self.answers):
+            by_version.setdefault(answer.version, []).append(index)
+        try:
+            for version, indices in by_version.items():
+                rows = [(self.answers[index].request, self._receiver(index)) for index in indices]
+                jobs = version.hosted.decoder.submit(rows)
+                for index, job in zip(indices, jobs, strict=True):
+                    self.answers[index].job = job
+        except BaseException:
+            self.withdraw()
+            raise
+
+    async def pieces(self) -> AsyncIterator[Piece]:
+        """The pieces of all answers as they come, to the end of the last one.
+
+        Raises:
+            DecodingFailed: a model failed.
+        """
+        while any(answer.finish is None for answer in self.answers):
+            index, chunk = await self._chunks.get()
+            answer = self.answers[index]
+            if chunk.error:
+                raise DecodingFailed(str(chunk.error)) from chunk.error
+            if answer.finish is None and ((text := answer.take(chunk)) or answer.finish):
+                if answer.finish and answer.job and not chunk.ended:
+                    answer.version.hosted.decoder.withdraw([answer.job])
+                yield Piece(index, text, answer.finish)
+
+    def withdraw(self) -> None:
+        """Stop what is still being written: nobody reads it any more."""
+        for answer in self.answers:
+            if answer.job and answer.finish is None:
+                answer.version.hosted.decoder.withdraw([answer.job])
+
+    def _receiver(self, index: int) -> "Receiver":
+        return Receiver(self._loop, self._chunks, index)
+
+
+@dataclass(frozen=True)
+class Receiver:
+    """Takes the chunks of one answer in the decoder's thread, and hands them to the event loop."""
+
+    loop: asyncio.AbstractEventLoop
+    chunks: "asyncio.Queue[tuple[int, TokenChunk]]"
+    index: int
+
+    def __call__(self, chunk: TokenChunk) -> None:
+        """Hand a chunk over."""
+        self.loop.call_soon_threadsafe(self.chunks.put_nowait, (self.index, chunk))

@@ -1,0 +1,67 @@
+"""`/health/live`, `/health/ready` and `/metrics`: for supervisors and for Prometheus."""
+
+from typing import Annotated
+
+import anyio.to_thread
+from fastapi import APIRouter, Depends
+from fastapi.responses import JSONResponse, Response
+from pydantic import BaseModel
+
+from serving.access import Operator
+from serving.context import Serving, serving_of
+from serving.errors import responses
+
+TEXT = "text/plain; version=0.0.4; charset=utf-8"
+
+router = APIRouter(tags=["operation"])
+
+
+class Liveness(BaseModel):
+    """The process runs."""
+
+    live: bool = True
+
+
+class Readiness(BaseModel):
+    """Whether requests can be answered."""
+
+    ready: bool
+    version: str | None
+    """The version that answers."""
+    following: str
+    """`ok`, or why it is not the version that the alias names."""
+    database: str
+    """`ok`, or why answers and feedback cannot be stored."""
+
+
+@router.get("/health/live", responses=responses(500))
+async def live() -> Liveness:
+    """Say that the process runs."""
+    return Liveness()
+
+
+@router.get("/health/ready", response_model=Readiness, responses={503: {"model": Readiness}, **responses(500)})
+async def ready(serving: Annotated[Serving, Depends(serving_of)]) -> JSONResponse:
+    """Say whether requests can be answered: a version is loaded, and the database answers."""
+    state = serving.follower.state
+    database = await anyio.to_thread.run_sync(serving.storage.problem)
+    readiness = Readiness(
+        ready=state.champion is not None and database is None,
+        version=state.champion,
+        following=state.problem or "ok",
+        database=database or "ok",
+    )
+    return JSONResponse(readiness.model_dump(), 200 if readiness.ready else 503)
+
+
+@router.get(
+    "/metrics",
+    response_class=Response,
+    responses={
+        200: {"content": {"text/plain": {"schema": {"type": "string"}}}, "description": "All metrics."},
+        **responses(401, 403, 429, 500, 503),
+    },
+)
+async def metrics(_: Operator, serving: Annotated[Serving, Depends(serving_of)]) -> Response:
+    """Give all metrics to Prometheus."""
+    return Response(serving.metrics.text(), media_type=TEXT)

@@ -1,0 +1,86 @@
+"""The feedback database as the server uses it: opened at its first use, and again after it was away."""
+
+import threading
+import time
+from collections.abc import Callable
+from contextlib import ExitStack
+from typing import TYPE_CHECKING, TypeVar
+
+import anyio.to_thread
+
+from core.errors import RoundsError
+from serving.errors import unavailable
+from tasks.state import feedback_database
+from tasks.state.workspace import Workspace
+
+if TYPE_CHECKING:
+    from feedback.store.database import Database
+
+Result = TypeVar("Result")
+
+PATIENCE = 2.0
+"""Seconds between two attempts to open a database that cannot be opened."""
+
+
+class Storage:
+    """The feedback database of a workspace. Methods may be called by any thread."""
+
+    def __init__(self, workspace: Workspace) -> None:
+        """Nothing is opened yet."""
+        self._workspace = workspace
+        self._stack = ExitStack()
+        self._lock = threading.Lock()
+        self._database: Database | None = None
+        self._failed: tuple[float, RoundsError] | None = None
+
+    def database(self) -> "Database":
+        """The open database.
+
+        Raises:
+            RoundsError: it cannot be opened.
+        """
+        with self._lock:
+            if self._database is None:
+                if self._failed and time.monotonic() < self._failed[0] + PATIENCE:
+                    raise self._failed[1]
+                try:
+                    self._database = self._stack.enter_context(feedback_database.opened(self._workspace))
+                except RoundsError as error:
+                    self._failed = time.monotonic(), error
+                    raise
+            return self._database
+
+    async def run(self, work: Callable[["Database"], Result]) -> Result:
+        """The result of a function that reads or writes the database, in a thread.
+
+        Raises:
+            ApiError: the database does not answer; status 503.
+        """
+        return await anyio.to_thread.run_sync(lambda: self.run_here(work))
+
+    def run_here(self, work: Callable[["Database"], Result]) -> Result:
+        """The same in this thread."""
+        from feedback.store.database import NoDatabase
+
+        try:
+            database = self.database()
+        except RoundsError as error:
+            raise unavailable(f"the feedback database cannot be used: {error}", "no_database") from error
+        try:
+            return work(database)
+        except NoDatabase as error:
+            raise unavailable(str(error), "no_database") from error
+
+    def problem(self) -> str | None:
+        """Why the database cannot be used now; None if it answers."""
+        from feedback.store import keys
+
+        try:
+            keys.exist(self.database())
+        except RoundsError as error:
+            return str(error)
+        return None
+
+    def close(self) -> None:
+        """Close all connections."""
+        self._stack.close()

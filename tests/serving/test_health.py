@@ -1,0 +1,44 @@
+from starlette.testclient import TestClient
+
+from serving.context import Serving
+from tasks.registry.alias import Registry
+from tasks.state.workspace import Workspace
+from tests.serving.served import PROMPT, until
+
+
+def test_a_server_that_answers_is_ready(client: TestClient) -> None:
+    assert client.get("/health/live").json() == {"live": True}
+    ready = client.get("/health/ready")
+    assert (ready.status_code, ready.json()) == (
+        200,
+        {"ready": True, "version": "1", "following": "ok", "database": "ok"},
+    )
+
+
+def test_a_server_that_cannot_follow_is_ready_and_says_so(
+    workspace: Workspace, serving: Serving, client: TestClient
+) -> None:
+    Registry(workspace.root).store.delete_registered_model_alias("policy", "champion")
+    until(lambda: serving.follower.state.problem is not None)
+    ready = client.get("/health/ready")
+    assert (ready.status_code, ready.json()["version"]) == (200, "1")
+    assert "the alias policy@champion was removed in MLflow" in ready.json()["following"]
+    assert "rounds_serving_following 0.0" in client.get("/metrics").text
+
+
+def test_a_server_without_its_database_is_not_ready(serving: Serving, client: TestClient) -> None:
+    serving.storage.database().write(lambda connection: connection.exec_driver_sql("drop table feedback_keys"))
+    ready = client.get("/health/ready")
+    assert (ready.status_code, ready.json()["ready"]) == (503, False)
+    assert "no such table: feedback_keys" in ready.json()["database"]
+
+
+def test_what_was_answered_is_counted(client: TestClient) -> None:
+    body = {"messages": PROMPT, "max_tokens": 3, "seed": 7}
+    usage = client.post("/v1/chat/completions", json=body).json()["usage"]
+    lines = client.get("/metrics").text.splitlines()
+    assert f'rounds_serving_tokens_total{{kind="answer",version="1"}} {usage["completion_tokens"]:.1f}' in lines
+    assert f'rounds_serving_tokens_total{{kind="prompt",version="1"}} {usage["prompt_tokens"]:.1f}' in lines
+    assert 'rounds_serving_answers_total{finish="length",version="1"} 1.0' in lines
+    assert "rounds_serving_first_token_seconds_count 1.0" in lines
+    assert 'rounds_serving_version{version="1"} 1.0' in lines

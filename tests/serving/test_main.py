@@ -1,0 +1,69 @@
+"""`python -m serving` as a process: it starts, answers and ends."""
+
+import os
+import re
+import signal
+import subprocess
+import sys
+from collections.abc import Iterator
+from contextlib import contextmanager, suppress
+
+import httpx
+import pytest
+
+from serving.__main__ import allowed_hosts, is_loopback
+from serving.guard import LOOPBACK
+from serving.settings import ServingSettings
+from tasks.state.workspace import PROJECT, Workspace
+from tests.serving.served import PROMPT, until
+
+
+@contextmanager
+def process(workspace: Workspace, *options: str) -> Iterator["subprocess.Popen[str]"]:
+    command = [sys.executable, "-m", "serving", "-w", str(workspace.root), "--port", "0", *options]
+    environment = {**os.environ, "PYTHONPATH": str(PROJECT), "OMP_NUM_THREADS": "1"}
+    with subprocess.Popen(
+        command, cwd=PROJECT, env=environment, stderr=subprocess.PIPE, stdout=subprocess.DEVNULL, text=True
+    ) as started:
+        yield started
+        with suppress(ProcessLookupError):
+            started.kill()
+
+
+def address(started: "subprocess.Popen[str]") -> str:
+    assert started.stderr is not None
+    for line in started.stderr:
+        if found := re.search(r"running on (http://\S+)", line):
+            return found[1]
+    raise AssertionError("the server did not start")
+
+
+def test_it_answers_and_a_signal_ends_it(workspace: Workspace) -> None:
+    with process(workspace, "-S", "poll=.1") as started:
+        url = address(started)
+        until(lambda: httpx.get(f"{url}/health/ready").status_code == 200)
+        answer = httpx.post(f"{url}/v1/chat/completions", json={"messages": PROMPT, "max_tokens": 3})
+        assert answer.json()["model"] == "policy/1"
+        assert "server" not in answer.headers
+        started.send_signal(signal.SIGTERM)
+        assert started.wait(60) in (0, -signal.SIGTERM)
+
+
+def test_a_wrong_setting_is_named_and_nothing_starts(workspace: Workspace) -> None:
+    with process(workspace, "-S", "rows=0") as started:
+        assert started.wait(60) == 2
+        assert started.stderr is not None
+        assert "BadParams" in started.stderr.read()
+
+
+@pytest.mark.parametrize(
+    ("host", "loopback"),
+    [("127.0.0.1", True), ("127.0.0.2", True), ("::1", True), ("localhost", True), ("0.0.0.0", False), ("::", False)],
+)
+def test_what_is_loopback(host: str, loopback: bool) -> None:
+    assert is_loopback(host) is loopback
+
+
+def test_on_loopback_only_its_own_names_are_accepted(workspace: Workspace) -> None:
+    chosen = ServingSettings(hosts=("Rounds.example",))
+    assert allowed_hosts(workspace, "127.0.0.1", chosen) == LOOPBACK | {"rounds.example"}
