@@ -5,7 +5,6 @@ import sys
 from collections.abc import Collection, Mapping
 from dataclasses import dataclass
 from datetime import UTC, datetime
-from importlib.util import find_spec
 from pathlib import Path
 from urllib.parse import urlsplit
 
@@ -76,9 +75,7 @@ def services(
     every = [_prefect(workspace, ports, databases, environment)]
     if _own_mlflow(ports, databases):
         every.append(_mlflow(workspace, ports, databases, environment))
-    every.append(_worker(ports, environment))
-    if find_spec(SERVING):
-        every.append(_serving(workspace, ports, environment))
+    every += [_worker(ports, environment), _serving(workspace, ports, environment)]
     return [service for service in every if service.name in (only or NAMES)]
 
 

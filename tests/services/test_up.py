@@ -102,9 +102,13 @@ def family(process: "subprocess.Popen[bytes]") -> list[psutil.Process]:
 def check_that_everything_works(up: Command) -> None:
     """Each link answers, the worker polls, and everything was sent to the server once."""
     said = up.log.read_text()
-    for port in (up.ports.prefect, up.ports.mlflow):
+    for port in (up.ports.prefect, up.ports.mlflow, up.ports.serving):
         assert f"http://127.0.0.1:{port}\n" in said
+    for port in (up.ports.prefect, up.ports.mlflow):
         assert httpx.get(f"http://127.0.0.1:{port}", timeout=60, follow_redirects=True).is_success
+    live = httpx.get(f"http://127.0.0.1:{up.ports.serving}/health/live", timeout=60)
+    ready = httpx.get(f"http://127.0.0.1:{up.ports.serving}/health/ready", timeout=60)
+    assert (live.status_code, ready.status_code) == (200, 503)  # there is no champion yet
     [worker] = up.ask("work_pools/rounds/workers/filter")
     assert worker["status"] == "ONLINE"
     assert (up.names("deployments"), up.names("automations")) == (DEPLOYMENTS, AUTOMATIONS)

@@ -24,8 +24,6 @@ DATABASES = Databases(
     feedback=f"postgresql://{SERVER}/f",
     names=("p", "m", "f"),
 )
-THERE = [name for name in NAMES if name != "serving" or find_spec("serving")]
-"""The services whose programs exist."""
 
 
 @pytest.fixture
@@ -41,9 +39,9 @@ def by_name(workspace: Workspace, databases: Databases | None = None) -> dict[st
 
 def test_the_order_in_which_they_start(workspace: Workspace) -> None:
     services = chosen.services(workspace, PORTS, None)
-    assert [service.name for service in services] == THERE
+    assert [service.name for service in services] == list(NAMES)
     ports = {"prefect": 14200, "mlflow": 15000, "worker": None, "serving": 18000}
-    assert [service.port for service in services] == [ports[name] for name in THERE]
+    assert [service.port for service in services] == [ports[name] for name in NAMES]
     assert [service.name for service in chosen.services(workspace, PORTS, None, ["mlflow"])] == ["mlflow"]
 
 
