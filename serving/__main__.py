@@ -60,20 +60,24 @@ def main(words: Sequence[str] | None = None) -> None:
 def allowed_hosts(workspace: Workspace, host: str, chosen: ServingSettings) -> frozenset[str] | None:
     """The names under which the server may be reached; None for any.
 
+    A name other than localhost means that a proxy passes requests of other machines on.
+
     Raises:
         BadParams: it would be open to others than users of this machine, since no key was made.
     """
-    if is_loopback(host):
-        return LOOPBACK | {name.lower() for name in chosen.hosts}
+    names = frozenset(name.lower() for name in chosen.hosts) | LOOPBACK
+    if is_loopback(host) and names == LOOPBACK:
+        return names
     from feedback.store import keys
 
     with feedback_database.opened(workspace) as database:
         if not keys.exist(database):
+            where = f"serving.yaml names the host {chosen.hosts[0]}" if is_loopback(host) else f"--host {host}"
             raise BadParams(
-                f"--host {host} is open to other machines, and no key was made: everybody could chat, judge and read; "
-                "make one with `rounds keys make NAME --role operator`, or use --host 127.0.0.1"
+                f"{where}: other machines reach the server, and no key was made, so that everybody could chat, judge "
+                "and read; make one with `rounds keys make NAME --role operator`"
             )
-    return frozenset(name.lower() for name in chosen.hosts) | LOOPBACK if chosen.hosts else None
+    return names if is_loopback(host) or chosen.hosts else None
 
 
 def is_loopback(host: str) -> bool:

@@ -40,7 +40,7 @@ def test_a_name_that_is_taken_and_one_that_is_unknown(rounds: Rounds, workspace:
 
 @cures("serving.__main__.allowed_hosts: rounds keys make NAME --role operator")
 def test_a_server_for_other_machines_needs_a_key_first(rounds: Rounds, workspace: Workspace) -> None:
-    with pytest.raises(BadParams, match=r"--host 0\.0\.0\.0 is open to other machines") as refused:
+    with pytest.raises(BadParams, match=r"--host 0\.0\.0\.0: other machines reach the server") as refused:
         allowed_hosts(workspace, "0.0.0.0", ServingSettings())
     typed = words(str(refused.value), "rounds keys make", NAME="boss")
     assert rounds(*typed[1:], "-w", workspace.root).code == 0

@@ -7,13 +7,17 @@ import subprocess
 import sys
 from collections.abc import Iterator
 from contextlib import contextmanager, suppress
+from datetime import UTC, datetime
 
 import httpx
 import pytest
 
+from core.errors import BadParams
+from feedback.store import keys
 from serving.__main__ import allowed_hosts, is_loopback
 from serving.guard import LOOPBACK
 from serving.settings import ServingSettings
+from tasks.state import feedback_database
 from tasks.state.workspace import PROJECT, Workspace
 from tests.serving.served import PROMPT, until
 
@@ -65,5 +69,13 @@ def test_what_is_loopback(host: str, loopback: bool) -> None:
 
 
 def test_on_loopback_only_its_own_names_are_accepted(workspace: Workspace) -> None:
-    chosen = ServingSettings(hosts=("Rounds.example",))
-    assert allowed_hosts(workspace, "127.0.0.1", chosen) == LOOPBACK | {"rounds.example"}
+    assert allowed_hosts(workspace, "127.0.0.1", ServingSettings()) == LOOPBACK
+
+
+def test_behind_a_proxy_a_key_is_needed(workspace: Workspace) -> None:
+    behind = ServingSettings(hosts=("Rounds.example",))
+    with pytest.raises(BadParams, match=r"Rounds\.example"):
+        allowed_hosts(workspace, "127.0.0.1", behind)
+    with feedback_database.opened(workspace) as database:
+        keys.make(database, "shop", "client", datetime.now(UTC))
+    assert allowed_hosts(workspace, "127.0.0.1", behind) == LOOPBACK | {"rounds.example"}
