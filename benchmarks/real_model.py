@@ -16,6 +16,7 @@ import sys
 from collections.abc import Sequence
 from datetime import UTC, datetime
 from pathlib import Path
+from textwrap import wrap
 from typing import NamedTuple
 
 import torch
@@ -111,7 +112,8 @@ def examples(answers: Sequence[ShownAnswers]) -> str:
     for answer in answers:
         parts.append(f"### Round {answer.round}: {answer.prompt}")
         for who, text in (("Champion", answer.champion), ("Candidate", answer.candidate)):
-            quoted = "\n".join(f"> {line}".rstrip() for line in text.strip().splitlines()) or "> (empty)"
+            lines = [part for line in text.strip().splitlines() for part in wrap(line, 118) or [""]]
+            quoted = "\n".join(f"> {line}".rstrip() for line in lines) or "> (empty)"
             parts.append(f"{who}:\n\n{quoted}")
     return "\n\n".join(parts)
 
