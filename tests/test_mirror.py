@@ -14,7 +14,6 @@ BY_WHAT_THEY_RUN = ("cli", "flows")
 """Their tests are named after what a person does or what happens to a round: commands and flows are run whole."""
 
 ELSEWHERE = {
-    "tasks/state/loading.py": "flows/test_base_models.py",
     "models/shared_base.py": "models/test_adapters.py",
     "tasks/rounds/imported_model.py": "flows/test_imported.py",
     "tasks/rounds/importing.py": "flows/test_imported.py",

@@ -11,7 +11,7 @@ from urllib.parse import urlsplit
 from core import urls
 from core.errors import BadParams
 from tasks.services.postgresql import Databases
-from tasks.services.service import Readiness, Service
+from tasks.services.service import ReadinessProbe, Service
 from tasks.state import feedback_database
 from tasks.state.workspace import Workspace
 from tasks.tools import tracking
@@ -128,7 +128,7 @@ def _prefect(
         title="Prefect server",
         command=(sys.executable, "-m", SERVER, "server", "start", "--host", HOST, "--port", str(ports.prefect)),
         env={**environment, "PREFECT_SERVER_DATABASE_CONNECTION_URL": address},
-        ready=Readiness(f"{ports.api}/health"),
+        ready=ReadinessProbe(f"{ports.api}/health"),
         port=ports.prefect,
         option="--prefect-port",
         then=(sys.executable, "-m", DEPLOYING),
@@ -148,7 +148,7 @@ def _mlflow(workspace: Workspace, ports: Ports, databases: Databases | None, env
             "MLFLOW_ARTIFACTS_DESTINATION": urls.folder(workspace.artifacts),
             "MLFLOW_SERVER_ENABLE_JOB_EXECUTION": "false",  # eight processes that Rounds does not use
         },
-        ready=Readiness(f"{_mlflow_address(ports)}/health"),
+        ready=ReadinessProbe(f"{_mlflow_address(ports)}/health"),
         port=ports.mlflow,
         option="--mlflow-port",
         lock=workspace.mlflow_lock if here else None,
@@ -164,7 +164,7 @@ def _worker(ports: Ports, environment: Mapping[str, str]) -> Service:
         title="worker",
         command=(str(_BIN / "prefect"), "worker", "start", "--pool", POOL, "--name", name),
         env={**environment, "PREFECT_WORKER_QUERY_SECONDS": QUERY},
-        ready=Readiness(f"{ports.api}/work_pools/{POOL}/workers/filter", since, contains=f'"{name}"'),
+        ready=ReadinessProbe(f"{ports.api}/work_pools/{POOL}/workers/filter", since, contains=f'"{name}"'),
     )
 
 
@@ -176,7 +176,7 @@ def _serving(workspace: Workspace, ports: Ports, environment: Mapping[str, str])
         title="serving app",
         command=(sys.executable, "-m", SERVING, *listen),
         env=environment,
-        ready=Readiness(f"http://{HOST}:{ports.serving}/health/ready", any_status=True),
+        ready=ReadinessProbe(f"http://{HOST}:{ports.serving}/health/ready", any_status=True),
         port=ports.serving,
         option="--serving-port",
         grace=ANSWERS,

@@ -51,6 +51,7 @@ def _listener(port: int) -> str | None:
     """The process that listens on a port; None if it belongs to somebody else."""
     with suppress(psutil.Error, OSError):
         for connection in psutil.net_connections("tcp"):
-            if connection.status == psutil.CONN_LISTEN and connection.laddr.port == port and connection.pid:
+            listens = connection.status == psutil.CONN_LISTEN and connection.laddr[1:] == (port,)
+            if listens and connection.pid:
                 return f"process {connection.pid} ({psutil.Process(connection.pid).name()})"
     return None

@@ -17,7 +17,7 @@ LIMIT = 300.0
 
 
 @dataclass(frozen=True)
-class Readiness:
+class ReadinessProbe:
     """A request that a service answers as soon as it can be used."""
 
     url: str
@@ -55,7 +55,7 @@ class Service:
     command: tuple[str, ...]
     env: Mapping[str, str]
     """The whole environment."""
-    ready: Readiness
+    ready: ReadinessProbe
     port: int | None = None
     """Where it listens, on the loopback address; None if it does not."""
     option: str = ""

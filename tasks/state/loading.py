@@ -6,6 +6,7 @@ from models.compute import Compute, chosen
 from models.loading import Loader
 from models.policy import ModelSettings
 from tasks.state import bases
+from tasks.state import round as rounds
 from tasks.state.round import Round
 from tasks.state.workspace import Workspace
 
@@ -16,8 +17,13 @@ def of_round(round: Round) -> Loader:
 
 
 def outside(workspace: Workspace) -> Loader:
-    """A loader for models that are only read, outside a round."""
-    return loader(workspace, Compute(chosen("auto")))
+    """A loader for models that are only read, outside a round.
+
+    They compute in the type of the round that was opened last, so that scores are those of the round up to rounding;
+    where none was opened, in the type that is faster on this machine.
+    """
+    opened = rounds.read(workspace).knobs("model", ModelSettings).dtype if workspace.round.exists() else "auto"
+    return loader(workspace, Compute(chosen(opened)))
 
 
 def loader(workspace: Workspace, compute: Compute) -> Loader:

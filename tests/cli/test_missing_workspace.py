@@ -26,6 +26,7 @@ VALUES = {
     "file": "FILE",
     "lift": "",
     "time": "2h",
+    "role": "client",
 }
 """Parameter → a value, where `1` is none."""
 

@@ -6,7 +6,7 @@ import sys
 from pathlib import Path
 from typing import Any
 
-from tasks.services.service import Readiness, Service
+from tasks.services.service import ReadinessProbe, Service
 
 SERVER = """
 import http.server, os, sys, threading, time
@@ -54,7 +54,7 @@ def service(folder: Path, name: str, manner: str = "slow", **settings: Any) -> S
     program = folder / "server.py"
     program.write_text(SERVER)
     port = settings.pop("port", None) or free_port()
-    ready = Readiness(f"http://127.0.0.1:{port}/health")
+    ready = ReadinessProbe(f"http://127.0.0.1:{port}/health")
     given: dict[str, Any] = {
         "env": dict(os.environ),
         "ready": ready,

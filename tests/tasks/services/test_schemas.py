@@ -5,6 +5,7 @@ import sqlite3
 import subprocess
 import sys
 import warnings
+from collections.abc import Callable
 from contextlib import closing
 from pathlib import Path
 
@@ -89,6 +90,7 @@ def test_a_later_database_of_mlflow_is_refused(tmp_path: Path) -> None:
 def earlier(database: Path) -> None:
     """A database of MLflow before its newest migration."""
     from alembic import command
+    from alembic.config import Config
     from mlflow.store.db import utils
     from mlflow.store.tracking.dbmodels.initial_models import Base
     from sqlalchemy import create_engine
@@ -97,7 +99,8 @@ def earlier(database: Path) -> None:
     engine = create_engine(address)
     Base.metadata.create_all(engine)
     [newest] = MLFLOW.newest
-    command.upgrade(utils._get_alembic_config(address), f"{newest}-1")
+    configured: Callable[[str], Config] = utils._get_alembic_config
+    command.upgrade(configured(address), f"{newest}-1")
     engine.dispose()
 
 

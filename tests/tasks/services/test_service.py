@@ -7,7 +7,7 @@ from subprocess import DEVNULL, Popen
 
 import pytest
 
-from tasks.services.service import Readiness, Service
+from tasks.services.service import ReadinessProbe, Service
 from tests.tasks.services.kept import until
 from tests.tasks.services.small import free_port, service
 
@@ -26,18 +26,18 @@ def test_answers_that_count(tmp_path: Path) -> None:
     with serving(tmp_path) as small:
         url = small.link
         assert url == f"http://127.0.0.1:{small.port}"
-        assert Readiness(f"{url}/health").answered()
-        assert Readiness(f"{url}/health", contains="works").answered()
-        assert not Readiness(f"{url}/health", contains="ONLINE").answered()
-        assert not Readiness(f"{url}/ready").answered(), "503"
-        assert Readiness(f"{url}/ready", any_status=True).answered()
-        assert Readiness(f"{url}/filter", '{"after": 1}', contains='you said {"after": 1}').answered()
+        assert ReadinessProbe(f"{url}/health").answered()
+        assert ReadinessProbe(f"{url}/health", contains="works").answered()
+        assert not ReadinessProbe(f"{url}/health", contains="ONLINE").answered()
+        assert not ReadinessProbe(f"{url}/ready").answered(), "503"
+        assert ReadinessProbe(f"{url}/ready", any_status=True).answered()
+        assert ReadinessProbe(f"{url}/filter", '{"after": 1}', contains='you said {"after": 1}').answered()
 
 
 def test_nobody_answers() -> None:
     url = f"http://127.0.0.1:{free_port()}/health"
-    assert not Readiness(url).answered()
-    assert not Readiness(url, any_status=True).answered()
+    assert not ReadinessProbe(url).answered()
+    assert not ReadinessProbe(url, any_status=True).answered()
 
 
 def test_no_proxy_is_asked(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
