@@ -4,13 +4,13 @@ import json
 import secrets
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
-from datetime import UTC, datetime
 from typing import TYPE_CHECKING, Annotated, Any, Literal
 
 from fastapi import APIRouter, Depends, Header
 from pydantic import BaseModel, ConfigDict, Field, JsonValue
 
 from core.errors import BadFeedback
+from feedback import forgotten
 from feedback.limits import SizeLimitSettings, event_problem, is_too_deep
 from feedback.schema import FeedbackEvent
 from serving import statements
@@ -19,7 +19,8 @@ from serving.context import Serving, serving_of
 from serving.errors import responses
 from serving.schema import Name
 from serving.statements import FeedbackStatement
-from tasks.state import intake
+from tasks.state import intake, tombstones
+from tasks.tools import receiving
 
 if TYPE_CHECKING:
     from feedback.store.answers import ServedAnswer
@@ -30,6 +31,7 @@ router = APIRouter(tags=["feedback"])
 
 MOST_RECORDS = 1000
 """Records in one request."""
+FORGOTTEN = "an operator has removed this person and all that they said; nothing of theirs is stored any more"
 
 
 class FeedbackBatch(BaseModel):
@@ -100,15 +102,16 @@ class _Taking:
         Raises:
             NoDatabase: the database does not answer; nothing was stored.
         """
-        from feedback.store import arrivals
-
         workspace = self.serving.workspace
-        limits = intake.limits(workspace)
-        self.events = [self._event(database, place, limits) for place in range(len(self.batch.feedback))]
+        limits, names = intake.limits(workspace), tombstones.forgotten(workspace)
+        self.events = [
+            event if isinstance(event, str) or forgotten.is_kept(event, names) else FORGOTTEN
+            for event in (self._event(database, place, limits) for place in range(len(self.batch.feedback)))
+        ]
         usable = [event for event in self.events if isinstance(event, FeedbackEvent)]
         changed: dict[str, str] = {}
         if usable:
-            put = arrivals.put(database, usable, workspace.feedback, datetime.now(UTC), limits)
+            put, _ = receiving.store(workspace, database, usable)
             changed = {json.loads(rejected.record)["feedback_id"]: rejected.reason for rejected in put.changed}
         return [_result(event, changed) for event in self.events]
 

@@ -1,12 +1,13 @@
 """Receiving single events from programs: durable before they are acknowledged, and enough of them start a round.
 
-Serving and other programs call `receive`. The check of the number is a count in the database: events that arrive often
-must not read the inbox each time. The 15-minute schedule counts the inbox as well.
+Programs call `receive`; serving, which builds events itself and keeps its database open, calls `store`. The check of
+the number is a count in the database: events that arrive often must not read the inbox each time. The 15-minute
+schedule counts the inbox as well.
 """
 
 from collections.abc import Sequence
 from datetime import UTC, datetime
-from typing import NamedTuple
+from typing import TYPE_CHECKING, NamedTuple
 
 from core.errors import BadFeedback
 from feedback import forgotten, trust
@@ -15,6 +16,10 @@ from feedback.schema import FeedbackEvent, RejectedRecord
 from tasks.state import feedback_database, intake, records, tombstones
 from tasks.state.workspace import Workspace
 from tasks.tools.events import configured, send_feedback_ready
+
+if TYPE_CHECKING:
+    from feedback.store.arrivals import PutResult
+    from feedback.store.database import Database
 
 
 class Received(NamedTuple):
@@ -56,16 +61,26 @@ def receive(
         BadWorkspace: the database belongs to another workspace.
         NoDatabase: the database does not answer; nothing was stored.
     """
-    from feedback.store import arrivals  # only here: SQLAlchemy takes a second to load
-
     if not identity.strip() or identity == UNKNOWN:
         raise BadFeedback(f"identity {identity!r} names nobody; give each key the name of who uses it")
     own = (trust.received(event, identity, source, attributed) for event in events)
     taken = list(forgotten.kept(own, tombstones.forgotten(workspace)))
-    threshold = intake.threshold(workspace)
+    intake.threshold(workspace)  # an error in params.yaml is found before a database is made
     with feedback_database.opened(workspace) as database:
-        put = arrivals.put(database, taken, workspace.feedback, datetime.now(UTC), intake.limits(workspace))
-        count = arrivals.count_waiting(database, records.numbers(workspace)) if put.new else 0
-    enough = count // threshold > (count - put.new) // threshold
-    notified = enough and configured() and send_feedback_ready(workspace, count, threshold)
+        put, notified = store(workspace, database, taken)
     return Received(put.new, put.repeated, put.changed, len(events) - len(taken), notified)
+
+
+def store(workspace: Workspace, database: "Database", events: Sequence[FeedbackEvent]) -> tuple["PutResult", bool]:
+    """Store events whose givers were checked and are not forgotten; whether the Prefect server was notified.
+
+    Raises:
+        BadFeedback, BadParams, NoDatabase: see `receive`.
+    """
+    from feedback.store import arrivals  # only here: SQLAlchemy takes a second to load
+
+    threshold = intake.threshold(workspace)
+    put = arrivals.put(database, events, workspace.feedback, datetime.now(UTC), intake.limits(workspace))
+    count = arrivals.count_waiting(database, records.numbers(workspace)) if put.new else 0
+    enough = count // threshold > (count - put.new) // threshold
+    return put, enough and configured() and send_feedback_ready(workspace, count, threshold)

@@ -8,6 +8,9 @@ from starlette.testclient import TestClient
 from feedback.schema import FeedbackEvent
 from feedback.store import answers, arrivals
 from serving.context import Serving
+from tasks.state import intake, tombstones
+from tasks.state.workspace import Workspace
+from tasks.tools import receiving
 from tests.serving.served import PROMPT
 
 
@@ -182,6 +185,36 @@ def test_a_redacted_answer_cannot_be_judged(serving: Serving, client: TestClient
 def test_no_more_than_a_thousand_records_are_taken_at_once(client: TestClient) -> None:
     body = give(client, *[{"response_id": "a", "thumb": "up"}] * 1001, status=400)
     assert body["error"]["param"] == "feedback"
+
+
+def test_what_a_forgotten_person_says_is_refused(serving: Serving, client: TestClient) -> None:
+    identity = answered(client)
+    tombstones.add(serving.workspace, "local:ana", "boss", "asked", (), ())
+    told = give(
+        client,
+        {"response_id": identity, "user": "ana", "thumb": "up"},
+        {"response_id": identity, "user": "bo", "thumb": "up"},
+    )
+    assert [result["result"] for result in told["results"]] == ["refused", "stored"]
+    assert [event.annotator_id for event in events(serving)] == ["local:bo"]
+
+
+def test_enough_feedback_is_told_to_prefect(
+    serving: Serving, client: TestClient, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """The third record passes the threshold of three; the fourth does not pass it again."""
+    counts: list[int] = []
+
+    def sent(workspace: Workspace, count: int, threshold: int) -> bool:
+        counts.append(count)
+        return True
+
+    monkeypatch.setattr(receiving, "configured", lambda: True)
+    monkeypatch.setattr(receiving, "send_feedback_ready", sent)
+    monkeypatch.setattr(intake, "threshold", lambda _: 3)
+    for user in ("ana", "bo", "cy", "di"):
+        give(client, {"response_id": answered(client), "user": user, "thumb": "up"})
+    assert counts == [3]
 
 
 def test_without_the_database_nothing_is_acknowledged(serving: Serving, client: TestClient) -> None:

@@ -8,7 +8,7 @@ from pathlib import Path
 
 import pytest
 import yaml
-from transformers import LlamaConfig, PretrainedConfig, Qwen2Config
+from transformers import PretrainedConfig, Qwen2Config
 
 from cli import presets
 from core.errors import BadParams
@@ -19,6 +19,7 @@ from tasks.rounds import fit
 from tasks.rounds.params import RoundSettings
 from tasks.state.workspace import PROJECT
 from tests.commands import Rounds
+from tests.models.shapes import SMOLLM2
 
 
 @pytest.mark.parametrize("name", presets.names())
@@ -60,15 +61,7 @@ def test_an_unknown_preset_is_refused_and_nothing_is_made(rounds: Rounds, tmp_pa
 
 GB = 10**9
 SHAPES: dict[str, PretrainedConfig] = {
-    "smollm2": LlamaConfig(
-        vocab_size=49_152,
-        hidden_size=576,
-        num_hidden_layers=30,
-        num_attention_heads=9,
-        num_key_value_heads=3,
-        intermediate_size=1536,
-        tie_word_embeddings=True,
-    ),
+    "smollm2": SMOLLM2,
     "Qwen/Qwen2.5-0.5B-Instruct": Qwen2Config(
         vocab_size=151_936,
         hidden_size=896,

@@ -14,6 +14,7 @@ from tasks.rounds import fit
 from tasks.rounds.continuity import Continued
 from tasks.rounds.params import RoundSettings
 from tasks.state.workspace import Workspace
+from tests.models.shapes import SMOLLM2
 
 GB = 10**9
 
@@ -25,16 +26,7 @@ def settings(*overrides: str) -> RoundSettings:
 @pytest.fixture
 def base(tmp_path: Path) -> str:
     """The shape of a model with .1B parameters; no weights."""
-    config = LlamaConfig(
-        vocab_size=49_152,
-        hidden_size=576,
-        num_hidden_layers=30,
-        num_attention_heads=9,
-        num_key_value_heads=3,
-        intermediate_size=1536,
-        tie_word_embeddings=True,
-    )
-    config.save_pretrained(tmp_path)
+    SMOLLM2.save_pretrained(tmp_path)
     return f"model.base={tmp_path}"
 
 
