@@ -1,5 +1,6 @@
 """One chat request from its beginning to its end: versions leased, prompt encoded, answers written and stored."""
 
+import asyncio
 import secrets
 import time
 from collections.abc import AsyncIterator, Sequence
@@ -18,8 +19,9 @@ from serving.access import Caller
 from serving.context import Serving
 from serving.errors import ApiError, unavailable
 from serving.generation import Generation, Piece, WrittenAnswer
+from serving.loaded import ServedVersion
 from serving.schema import ChatRequest, FinishReason, Usage
-from serving.versions import ServedVersion, TooManyVersions
+from serving.versions import TooManyVersions
 
 SAMPLE = "sample"
 """Compare two samples of one version."""
@@ -186,27 +188,28 @@ async def begin(serving: Serving, asked: ChatRequest, caller: Caller) -> Exchang
 
 
 async def _leased(serving: Serving, leases: ExitStack, name: str, caller: Caller, param: str) -> ServedVersion:
-    """The version of this name, which the parameter `param` asks for.
+    """The version of this name, which the parameter `param` asks for. One in memory is leased without a thread.
 
     Raises:
         ApiError: it does not exist (404), may not be asked (403), or cannot be loaded now (503).
+        QueueFull: too many requests wait for versions.
     """
     follower = serving.follower
-
-    def lease() -> ServedVersion:
-        number = follower.number(name)
-        if number != follower.state.champion and caller.role != "operator" and (reason := follower.refused(number)):
-            raise ApiError(403, f"{reason}; only an operator may ask it", param, "version_refused")
-        return leases.enter_context(follower.lease(number))
-
     try:
-        return await anyio.to_thread.run_sync(lease)
+        reason = None if caller.role == "operator" else await asyncio.wrap_future(follower.refused(name))
+        if reason:
+            raise ApiError(403, f"{reason}; only an operator may ask it", param, "version_refused")
+        lease = follower.lease(name)
+        leases.callback(lease.close)
+        return await asyncio.wrap_future(lease.future)
     except NotFound as error:
         if follower.state.champion is None:
             raise unavailable(str(error), "no_champion") from error
         raise ApiError(404, str(error), param, "model_not_found") from error
     except TooManyVersions as error:
         raise unavailable(str(error), "too_many_versions") from error
+    except QueueFull:
+        raise
     except RoundsError as error:
         raise unavailable(f"version {name} cannot be loaded: {error}", "version_unavailable", retry_after=30) from error
 

@@ -8,8 +8,8 @@ from typing import NamedTuple
 from models.concurrent import DecodingJob, TokenChunk
 from models.decoding import DecodingRequest
 from models.detokenising import AnswerText
+from serving.loaded import ServedVersion
 from serving.schema import FinishReason
-from serving.versions import ServedVersion
 
 
 class DecodingFailed(Exception):

@@ -1,8 +1,8 @@
 """`GET /v1/models`: the champion, and all versions that rounds registered."""
 
+import asyncio
 from typing import Annotated
 
-import anyio.to_thread
 from fastapi import APIRouter, Depends
 
 from core.errors import RoundsError
@@ -18,23 +18,24 @@ router = APIRouter(tags=["chat"])
 @router.get("/v1/models", responses=responses(401, 403, 429, 500, 503))
 async def models(_: AnyCaller, serving: Annotated[Serving, Depends(serving_of)]) -> ModelList:
     """List what can be asked; without the registry, what is in memory."""
-    return ModelList(data=await anyio.to_thread.run_sync(lambda: _listed(serving)))
+    return ModelList(data=await _listed(serving))
 
 
 @router.get("/v1/models/{model:path}", responses=responses(400, 401, 403, 404, 429, 500, 503))
 async def model(model: Name, _: AnyCaller, serving: Annotated[Serving, Depends(serving_of)]) -> ListedModel:
     """One of them."""
-    listed = await anyio.to_thread.run_sync(lambda: _listed(serving))
+    listed = await _listed(serving)
     found = next((each for each in listed if model in (each.id, each.id.removeprefix("policy/"))), None)
     if found is None:
         raise ApiError(404, f"there is no model {model!r}; see /v1/models", "model", "model_not_found")
     return found
 
 
-def _listed(serving: Serving) -> list[ListedModel]:
+async def _listed(serving: Serving) -> list[ListedModel]:
     state = serving.follower.state
     try:
-        versions = {version.version: int(version.created.timestamp()) for version in serving.follower.listed()}
+        registered = await asyncio.wrap_future(serving.follower.listed())
+        versions = {version.version: int(version.created.timestamp()) for version in registered}
     except RoundsError as error:
         if state.champion is None:
             raise unavailable(str(error), "no_champion") from error

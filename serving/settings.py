@@ -14,7 +14,8 @@ class ServingSettings(BaseSettings):
     rows: int = Field(32, ge=1)
     """Answers that a model writes at once; more wait."""
     waiting: int = Field(256, ge=1)
-    """Answers that may wait for the model. A request beyond that is refused with 503."""
+    """Answers that may wait for the model, and requests that may wait for a version to be loaded. A request beyond that
+    is refused with 503."""
     poll: float = Field(2.0, gt=0)
     """Seconds between two looks at the alias `champion`."""
     idle: float = Field(60.0, ge=0)

@@ -6,6 +6,7 @@ from collections.abc import Callable
 from contextlib import ExitStack
 from typing import TYPE_CHECKING, TypeVar
 
+import anyio
 import anyio.to_thread
 
 from core.errors import RoundsError
@@ -17,6 +18,9 @@ if TYPE_CHECKING:
     from feedback.store.database import Database
 
 Result = TypeVar("Result")
+
+THREADS = 32
+"""Threads that use the database at once; others encode prompts and answer `/health/ready`."""
 
 PATIENCE = 2.0
 """Seconds between two attempts to open a database that cannot be opened."""
@@ -30,6 +34,7 @@ class Storage:
         self._workspace = workspace
         self._stack = ExitStack()
         self._lock = threading.Lock()
+        self._threads = anyio.CapacityLimiter(THREADS)
         self._database: Database | None = None
         self._failed: tuple[float, RoundsError] | None = None
 
@@ -56,7 +61,7 @@ class Storage:
         Raises:
             ApiError: the database does not answer; status 503.
         """
-        return await anyio.to_thread.run_sync(lambda: self.run_here(work))
+        return await anyio.to_thread.run_sync(lambda: self.run_here(work), limiter=self._threads)
 
     def run_here(self, work: Callable[["Database"], Result]) -> Result:
         """The same in this thread."""

@@ -3,14 +3,16 @@
 import json
 from collections.abc import Iterator
 from concurrent.futures import ThreadPoolExecutor
+from datetime import UTC, datetime
 from typing import Any
 
+import httpx
 import openai
 import pytest
 from openai import OpenAI
 from starlette.testclient import TestClient
 
-from feedback.store import answers
+from feedback.store import answers, keys
 from models.loading import Loader
 from models.rollout import SamplingSettings, sample
 from models.seeding import generator
@@ -21,7 +23,7 @@ from tasks.registry.alias import Registry
 from tasks.state import feedback_database
 from tasks.state.workspace import Workspace
 from tests.models.held import Held
-from tests.serving.served import PROMPT, listening, policy_folder, promote, ready, until
+from tests.serving.served import PROMPT, SECONDS, SETTINGS, listening, policy_folder, promote, ready, until
 
 
 @pytest.fixture
@@ -257,3 +259,42 @@ def test_a_prompt_that_is_too_long_is_cut_as_in_training(client: TestClient) -> 
     response = client.post("/v1/chat/completions", json=long)
     assert response.json()["usage"]["prompt_tokens"] == 64
     assert int(response.headers["x-rounds-truncated-tokens"]) > 0
+
+
+def test_requests_that_wait_for_a_version_hold_up_nothing_else(serving: Serving) -> None:
+    chat, thumb = "/v1/chat/completions", {"prompt": "Is it open?", "completion": "Yes.", "label": True}
+    with listening(create_app(serving)) as address, httpx.Client(base_url=address, timeout=10) as client:
+        ready(serving)
+
+        def ask(_: int) -> int:
+            body = {"messages": PROMPT, "model": "2", "max_tokens": 1}
+            return httpx.post(f"{address}{chat}", json=body, timeout=SECONDS).status_code
+
+        with ThreadPoolExecutor(60) as pool:
+            with serving.follower._host._lock:  # the version is not loaded before this is released
+                answers = [pool.submit(ask, number) for number in range(60)]
+                until(lambda: serving.follower.waiting == 60)
+                assert client.get("/health/ready").status_code == 200
+                assert client.post("/v1/feedback", json={"feedback": [thumb]}).json()["stored"] == 1
+                assert client.get("/v1/models").json()["data"][0]["id"] == "champion"
+                assert client.post(chat, json={"messages": PROMPT, "max_tokens": 1}).status_code == 200
+                keys.make(serving.storage.database(), "shop", "client", datetime.now(UTC))
+                serving.gatekeeper._known.clear()
+                assert client.post(chat, json={"messages": PROMPT}).status_code == 401
+            assert [answer.result() for answer in answers] == [200] * 60
+
+
+def test_no_more_requests_than_may_wait_for_a_version(workspace: Workspace) -> None:
+    serving = Serving.of(workspace, SETTINGS.model_copy(update={"waiting": 2}))
+    with TestClient(create_app(serving)) as client:
+        ready(serving)
+        with serving.follower._host._lock:
+            waiting = [serving.follower.lease("2") for _ in range(2)]
+            refused = client.post("/v1/chat/completions", json={"messages": PROMPT, "model": "2"})
+            assert (refused.status_code, refused.json()["error"]["code"]) == (503, "queue_full")
+            assert refused.headers["retry-after"] == "1"
+            waiting[0].close()
+            waiting.append(serving.follower.lease("2"))
+        for lease in waiting[1:]:
+            assert lease.future.result(SECONDS).version == "2"
+            lease.close()

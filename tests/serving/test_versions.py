@@ -19,6 +19,8 @@ from tests.models.held import Held
 from tests.serving.served import SETTINGS, promote, until
 from tests.tasks.state.recorded import record
 
+DIFFER = "policy version 2: the stored files differ from the registered ones"
+
 
 @pytest.fixture
 def follower(workspace: Workspace) -> Iterator[Follower]:
@@ -97,8 +99,7 @@ def test_a_version_that_does_not_exist_is_named(follower: Follower) -> None:
 def test_a_version_whose_files_differ_never_answers(workspace: Workspace, follower: Follower) -> None:
     changed_weights(workspace, "2")
     promote_without_looking(workspace, "2")
-    until(lambda: follower.state.problem is not None)
-    assert "policy version 2: the stored files differ from the registered ones" in str(follower.state.problem)
+    until(lambda: DIFFER in str(follower.state.problem))
     assert follower.state.champion == "1"
     assert follower.state.loaded == ("1",)
 
@@ -154,12 +155,12 @@ def test_a_version_without_its_rounds_inputs_cannot_be_served(workspace: Workspa
 
 
 def test_who_may_ask_a_version(workspace: Workspace, follower: Follower) -> None:
-    assert follower.refused("2") is None
-    assert follower.refused("3") == "version 3 was rejected by its gates"
+    assert follower.refused("2").result() is None
+    assert follower.refused("3").result() == "version 3 was rejected by its gates"
     promote(workspace, "2")
     Registry(workspace.root).rollback(None, "rude", "tests")
-    assert follower.refused("2") == "version 2 was rolled back"
+    assert follower.refused("2").result() == "version 2 was rolled back"
 
 
 def test_versions_are_listed_newest_first(follower: Follower) -> None:
-    assert [version.version for version in follower.listed()] == ["3", "2", "1"]
+    assert [version.version for version in follower.listed().result()] == ["3", "2", "1"]
