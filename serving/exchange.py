@@ -222,7 +222,7 @@ def _answers(versions: Sequence[ServedVersion], asked: ChatRequest) -> list[Writ
     """
     _check_turns(asked)
     seed = secrets.randbits(63) if asked.seed is None else asked.seed
-    if len(versions) == 1:
+    if len(set(versions)) == 1:  # also where a version is compared with itself: two samples of it
         both = asked.side_by_side is not None
         return _of_version(versions[0], asked, 2 if both else asked.n or 1, seed)
     own = [_of_version(version, asked, 1, seed)[0] for version in versions]

@@ -53,13 +53,14 @@ def test_a_vote_is_a_comparison_of_two_versions(
     assert comparison.share == float(comparison.versions[0] == winner)
 
 
-def test_two_samples_of_one_version(serving: Serving, client: TestClient) -> None:
-    body = ask(client, side_by_side="sample", seed=4)
+@pytest.mark.parametrize("other", ["sample", "champion", "1"])
+def test_two_samples_of_one_version(serving: Serving, client: TestClient, other: str) -> None:
+    body = ask(client, side_by_side=other, seed=4)
     first, second = (choice["message"]["content"] for choice in body["choices"])
     assert first != second
     assert versions(serving, body["id"]) == ["1", "1"]
     stored = answers.of_completion(serving.storage.database(), body["id"])
-    assert {answer.compared for answer in stored} == {"sample"}
+    assert {answer.compared for answer in stored} == {other}
     assert vote(serving, client, body["id"], "both_bad").judgements[0].outcome == "tie_both_bad"
 
 

@@ -16,7 +16,7 @@ from tasks.state import records
 from tasks.state.workspace import Workspace
 from tasks.tools.tracking import NoTracking, RoundRun
 from tests.models.held import Held
-from tests.serving.served import SETTINGS, promote, until
+from tests.serving.served import SECONDS, SETTINGS, promote, until
 from tests.tasks.state.recorded import record
 
 DIFFER = "policy version 2: the stored files differ from the registered ones"
@@ -104,6 +104,53 @@ def test_a_version_whose_files_differ_never_answers(workspace: Workspace, follow
     assert follower.state.loaded == ("1",)
 
 
+def test_a_failed_load_is_told_again_when_the_alias_comes_back(workspace: Workspace, follower: Follower) -> None:
+    changed_weights(workspace, "2")
+    for _ in range(2):
+        promote_without_looking(workspace, "2")
+        until(lambda: DIFFER in str(follower.state.problem))
+        promote_without_looking(workspace, "1")
+        until(lambda: follower.state.problem is None)
+
+
+def test_a_version_that_cannot_be_freed_does_not_end_the_follower(workspace: Workspace, follower: Follower) -> None:
+    host: Any = follower._host
+    host.unload = failing
+    with follower.lease("2"):
+        pass
+    until(lambda: follower.state.loaded == ("1",))
+    promote(workspace, "2")
+    until(lambda: follower.state.champion == "2")
+
+
+def failing(_: object) -> None:
+    raise RuntimeError("the device is gone")
+
+
+def test_a_version_is_leased_to_all_who_await_it_before_it_can_be_freed(follower: Follower) -> None:
+    with follower._host._lock:
+        leases = [follower.lease("2") for _ in range(3)]
+        leases[2].close()  # this request has gone away
+    assert [lease.future.result(SECONDS).users for lease in leases[:2]] == [2, 2]
+    follower._versions.remove_unused(0.0)
+    assert follower.state.loaded == ("1", "2")
+    for lease in leases[:2]:
+        lease.close()
+    until(lambda: follower.state.loaded == ("1",))
+
+
+def test_the_champion_is_for_all_while_it_is_rolled_back(workspace: Workspace, follower: Follower) -> None:
+    promote(workspace, "2")
+    until(lambda: follower.state.champion == "2")
+    with follower._host._lock:  # version 1 cannot be loaded again before this is released
+        Registry(workspace.root).rollback(None, "rude", "tests")
+        until(lambda: "version 1 is being loaded" in str(follower.state.problem))
+        assert follower.refused("champion").result() is None
+        with follower.lease("champion") as version:
+            assert version.version == "2"
+    until(lambda: follower.state == ("1", ("1",), None))
+
+
 def promote_without_looking(workspace: Workspace, version: str) -> None:
     """Move the alias as somebody does who has MLflow's client only."""
     registry = Registry(workspace.root)
@@ -159,7 +206,7 @@ def test_who_may_ask_a_version(workspace: Workspace, follower: Follower) -> None
     assert follower.refused("3").result() == "version 3 was rejected by its gates"
     promote(workspace, "2")
     Registry(workspace.root).rollback(None, "rude", "tests")
-    assert follower.refused("2").result() == "version 2 was rolled back"
+    until(lambda: follower.refused("2").result() == "version 2 was rolled back")
 
 
 def test_versions_are_listed_newest_first(follower: Follower) -> None:
