@@ -19,6 +19,7 @@ RoundsError
 ├── NotEnding           services that are to be ended are still there
 ├── OnlyLinux           `rounds up` on another system
 ├── QueueFull           too many requests wait for the model that serves
+├── ModelUnavailable    the model that serves fails whatever it is asked, or the server is stopping
 ├── TooManyVersions     a version is asked for, and as many as may be are in memory and in use
 ├── Unreadable          MLflow's registry cannot be read by `rounds doctor`
 ├── NoFiles             files of a run are missing from MLflow's artifact store

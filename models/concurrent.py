@@ -19,8 +19,20 @@ Result = TypeVar("Result")
 _logger = logging.getLogger(__name__)
 
 
+STOPPING = "the server is stopping"
+
+PROBES = 3
+"""After an error, answers of one token that must fail one after the other before a decoder ends."""
+PAUSE = 5.0
+"""Seconds between two of them."""
+
+
 class QueueFull(RoundsError):
     """Too many requests wait for the model."""
+
+
+class ModelUnavailable(RoundsError):
+    """The model cannot be asked: it fails whatever it is asked, or the server is stopping."""
 
 
 class Capacity(NamedTuple):
@@ -38,7 +50,7 @@ class TokenChunk(NamedTuple):
     ids: list[int]
     ended: bool
     """No more follow."""
-    error: Exception | None = None
+    error: BaseException | None = None
     """Why the answer ended too early."""
 
 
@@ -78,8 +90,13 @@ class ConcurrentDecoder:
         self._changed = threading.Condition()
         self._waiting: deque[DecodingJob] = deque()
         self._calls: list[Callable[[], None]] = []
+        self._new: list[DecodingJob] = []
         self._jobs: dict[int, DecodingJob] = {}
         self._closed = False
+        self.problem: str | None = None
+        """Why the model cannot be asked now; None if it can."""
+        self.ended = False
+        """Whether the model failed so often that the decoder ended: only another process can help."""
         self._loop = self._new_loop()
         self._thread = threading.Thread(target=self._run, name="decoder", daemon=True)
         self._thread.start()
@@ -99,16 +116,17 @@ class ConcurrentDecoder:
 
         Raises:
             QueueFull: so many do not fit.
+            ModelUnavailable: the model fails whatever it is asked, or the decoder is closed.
         """
         jobs = [DecodingJob(request, receive) for request, receive in requests]
         with self._changed:
+            if self.problem or self._closed:
+                raise ModelUnavailable(f"{self.problem or STOPPING}; try again later")
             if len(self._waiting) + len(jobs) > self._capacity.waiting:
                 raise QueueFull(
                     f"{len(self._waiting)} answers wait for the model, and at most {self._capacity.waiting} may; try "
                     "again later"
                 )
-            if self._closed:
-                raise RuntimeError("the decoder is closed")
             self._waiting += jobs
             self._changed.notify()
         return jobs
@@ -121,7 +139,11 @@ class ConcurrentDecoder:
             self._changed.notify()
 
     def call(self, work: Callable[[], Result]) -> Future[Result]:
-        """Run a function in the thread between two steps: a change of the model must not meet a forward pass."""
+        """Run a function in the thread between two steps: a change of the model must not meet a forward pass.
+
+        Raises:
+            ModelUnavailable: the decoder has ended.
+        """
         future: Future[Result] = Future()
 
         def run() -> None:
@@ -131,8 +153,8 @@ class ConcurrentDecoder:
                 future.set_exception(error)
 
         with self._changed:
-            if self._closed:
-                raise RuntimeError("the decoder is closed")
+            if self._closed or self.ended:
+                raise ModelUnavailable(f"{self.problem or STOPPING}; try again later")
             self._calls.append(run)
             self._changed.notify()
         return future
@@ -148,10 +170,60 @@ class ConcurrentDecoder:
         return DecodingLoop(self._model, sorted(self.end_ids), self._pad_id)
 
     def _run(self) -> None:
-        with computing(self._model.device, self._dtype):
-            while self._turn():
-                pass
-        self._fail(RuntimeError("the server is stopping"))
+        try:
+            with computing(self._model.device, self._dtype):
+                self._decode()
+        except BaseException as error:
+            self._note(error)
+        with self._changed:
+            self.ended = not self._closed
+            self.problem = self.problem or STOPPING
+            calls, self._calls = self._calls, []
+        for call in calls:
+            call()
+        self._fail(ModelUnavailable(self.problem), waiting=True)
+
+    def _decode(self) -> None:
+        """Decode until the decoder is closed, or the model fails whatever it is asked."""
+        while True:
+            try:
+                if not self._turn():
+                    return
+            except BaseException as error:  # for example no memory: the state of the loop is unknown
+                _logger.exception("decoding failed")
+                self._fail(error)
+                if not self._recovered():
+                    return
+
+    def _recovered(self) -> bool:
+        """Begin with an empty loop; False if the model cannot write one token, or the decoder is closed.
+
+        A request that the model cannot answer must not end the decoder, however often it is sent; a model that no
+        request can use must not go on.
+        """
+        for probe in range(PROBES):
+            if probe and self._closed_within(PAUSE):
+                return False
+            try:
+                self._loop = self._new_loop()
+                self._loop.admit([DecodingRequest([self._pad_id], 1, None)])
+                self._loop.step()
+            except BaseException as error:
+                _logger.exception("the model failed at an answer of one token, %d of %d times", probe + 1, PROBES)
+                self._note(error)
+                self._fail(ModelUnavailable(self.problem), waiting=True)
+            else:
+                self.problem = None
+                return True
+        return False
+
+    def _note(self, error: BaseException) -> None:
+        with self._changed:  # who submits sees it, or is among those who wait
+            self.problem = f"the model fails whatever it is asked: {error or type(error).__name__}"
+
+    def _closed_within(self, seconds: float) -> bool:
+        with self._changed:
+            return self._changed.wait_for(lambda: self._closed, seconds)
 
     def _turn(self) -> bool:
         """One step, and what has to happen before it; False once the decoder is closed."""
@@ -162,14 +234,10 @@ class ConcurrentDecoder:
                 return False
             calls, self._calls = self._calls, []
             self._drop_withdrawn()
-            new = self._admitted()
+            self._new = self._admitted()
         for call in calls:
             call()
-        try:
-            self._step(new)
-        except Exception as error:  # for example no memory: the state of the loop is unknown
-            _logger.exception("decoding failed")
-            self._fail(error, new)
+        self._step()
         return True
 
     def _admitted(self) -> list[DecodingJob]:
@@ -184,9 +252,10 @@ class ConcurrentDecoder:
             self._loop.withdraw(ticket)
             del self._jobs[ticket]
 
-    def _step(self, new: Sequence[DecodingJob]) -> None:
-        if new:
-            self._jobs |= zip(self._loop.admit([job.request for job in new]), new, strict=True)
+    def _step(self) -> None:
+        if self._new:
+            self._jobs |= zip(self._loop.admit([job.request for job in self._new]), self._new, strict=True)
+            self._new = []
         for ticket, answer in self._loop.step().items():
             job = self._jobs.pop(ticket)
             self._hand_out(job, TokenChunk(answer.ids[job.sent :], True))
@@ -204,14 +273,13 @@ class ConcurrentDecoder:
         except Exception:  # whoever asked is gone
             job.withdrawn = True
 
-    def _fail(self, error: Exception, new: Sequence[DecodingJob] = ()) -> None:
-        """End all jobs with an error, and begin with an empty loop."""
+    def _fail(self, error: BaseException, waiting: bool = False) -> None:
+        """End all jobs that have a place with an error, and with `waiting` those that wait for one."""
         with self._changed:
-            jobs = [*self._jobs.values(), *new]
-            if self._closed:
+            jobs = [*self._jobs.values(), *self._new]
+            self._jobs, self._new = {}, []
+            if waiting:
                 jobs += self._waiting
                 self._waiting.clear()
-            self._jobs = {}
-        for job in dict.fromkeys(jobs):
+        for job in jobs:
             self._hand_out(job, TokenChunk([], True, error))
-        self._loop = self._new_loop()

@@ -110,7 +110,8 @@ class ModelHost:
                 hosted.decoder.close()
                 return
             home.adapters -= 1
-            home.decoder.call(lambda: home.base.remove(str(hosted.adapter))).result()
+            if not home.decoder.ended:  # else the base goes with its last adapter
+                home.decoder.call(lambda: home.base.remove(str(hosted.adapter))).result()
             self._drop_unused()
 
     def close(self) -> None:

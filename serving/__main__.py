@@ -5,10 +5,12 @@ import ipaddress
 import logging.config
 import sys
 from collections.abc import Sequence
+from contextlib import suppress
 from pathlib import Path
 from typing import Any
 
 import uvicorn
+from fastapi import FastAPI
 
 from core import process
 from core.errors import BadParams, RoundsError
@@ -38,23 +40,47 @@ def main(words: Sequence[str] | None = None) -> None:
     given = _arguments(words)
     process.prepare()
     logging.config.dictConfig(LOGGING)
+    running = RunningServer()
     try:
         workspace = current(given.workspace)
         chosen = settings(workspace, given.set)
         hosts = allowed_hosts(workspace, given.host, chosen)
-        app = create_app(Serving.of(workspace, chosen), hosts)
+        app = create_app(Serving.of(workspace, chosen, running.end), hosts)
     except RoundsError as error:
         logging.getLogger(__name__).error("%s: %s", type(error).__name__, error)
         sys.exit(2)
-    uvicorn.run(
-        app,
-        host=given.host,
-        port=given.port,
-        log_config=None,
-        access_log=False,
-        server_header=False,
-        timeout_graceful_shutdown=GRACE,
-    )
+    sys.exit(running.run(app, given.host, given.port))
+
+
+class RunningServer:
+    """The server of this process."""
+
+    def __init__(self) -> None:
+        self._server: uvicorn.Server | None = None
+        self._failed = False
+
+    def run(self, app: FastAPI, host: str, port: int) -> int:
+        """Serve until a signal comes, or `end` is called; the exit status."""
+        config = uvicorn.Config(
+            app,
+            host=host,
+            port=port,
+            log_config=None,
+            access_log=False,
+            server_header=False,
+            timeout_graceful_shutdown=GRACE,
+        )
+        self._server = uvicorn.Server(config)
+        with suppress(KeyboardInterrupt):
+            self._server.run()
+        return int(self._failed or not self._server.started)
+
+    def end(self, reason: str) -> None:
+        """End the process with an exit status other than 0, so that who keeps it starts it again."""
+        logging.getLogger(__name__).error("the server ends, since only a new process can help: %s", reason)
+        self._failed = True
+        if self._server:
+            self._server.should_exit = True
 
 
 def allowed_hosts(workspace: Workspace, host: str, chosen: ServingSettings) -> frozenset[str] | None:

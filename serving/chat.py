@@ -55,7 +55,7 @@ async def complete(
         await exchange.store(range(len(exchange.versions)))
         return JSONResponse(_whole(exchange).model_dump(), headers=headers(exchange))
     except DecodingFailed as error:
-        raise ApiError(500, f"the model failed: {error}", code="decoding_failed") from error
+        raise error.told() from error
     finally:
         await exchange.close()
 
@@ -142,7 +142,7 @@ async def _events(exchange: Exchange) -> AsyncIterator[str]:
             yield _event(_chunk(exchange).model_copy(update={"usage": exchange.usage()}))
         yield "data: [DONE]\n\n"
     except DecodingFailed as error:
-        yield _error(ApiError(500, f"the model failed: {error}", code="decoding_failed"))
+        yield _error(error.told())
     except BadFeedback as error:
         yield _error(ApiError(400, str(error), "user", "invalid_value"))
     except ApiError as error:

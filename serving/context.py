@@ -1,5 +1,7 @@
 """What all routes of one app share."""
 
+import logging
+from collections.abc import Callable
 from dataclasses import dataclass
 
 from fastapi import Request
@@ -12,6 +14,8 @@ from serving.tracing import Tracer
 from serving.upkeep import Upkeep
 from serving.versions import Follower
 from tasks.state.workspace import Workspace
+
+_logger = logging.getLogger(__name__)
 
 
 @dataclass(frozen=True)
@@ -28,9 +32,11 @@ class Serving:
     upkeep: Upkeep
 
     @classmethod
-    def of(cls, workspace: Workspace, settings: ServingSettings) -> "Serving":
-        """The parts, before anything is started."""
-        follower, storage = Follower(workspace, settings), Storage(workspace)
+    def of(
+        cls, workspace: Workspace, settings: ServingSettings, end: Callable[[str], None] = _logger.error
+    ) -> "Serving":
+        """The parts, before anything is started; `end` is called with the reason why the process has to end."""
+        follower, storage = Follower(workspace, settings, end), Storage(workspace)
         gatekeeper = Gatekeeper(storage, settings.requests_per_minute)
         return cls(
             workspace,

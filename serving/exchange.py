@@ -14,7 +14,7 @@ import anyio.to_thread
 from core.errors import BadFeedback, BadModel, BadParams, NotFound, RoundsError
 from feedback.schema import Message
 from feedback.store.answers import NO_CONSENT, ServedAnswer
-from models.concurrent import QueueFull
+from models.concurrent import ModelUnavailable, QueueFull
 from serving.access import Caller
 from serving.context import Serving
 from serving.errors import ApiError, unavailable
@@ -180,6 +180,9 @@ async def begin(serving: Serving, asked: ChatRequest, caller: Caller) -> Exchang
     except QueueFull as error:
         leases.close()
         raise unavailable(str(error), "queue_full", retry_after=1) from error
+    except ModelUnavailable as error:
+        leases.close()
+        raise unavailable(str(error), "model_unavailable", retry_after=10) from error
     except BaseException:
         leases.close()
         raise

@@ -5,15 +5,26 @@ from collections.abc import AsyncIterator, Sequence
 from dataclasses import dataclass, field
 from typing import NamedTuple
 
-from models.concurrent import DecodingJob, TokenChunk
+from models.concurrent import DecodingJob, ModelUnavailable, TokenChunk
 from models.decoding import DecodingRequest
 from models.detokenising import AnswerText
+from serving.errors import ApiError, unavailable
 from serving.loaded import ServedVersion
 from serving.schema import FinishReason
 
 
 class DecodingFailed(Exception):
     """The model failed while it wrote an answer."""
+
+    def __init__(self, error: BaseException) -> None:
+        super().__init__(str(error) or type(error).__name__)
+        self._passes = isinstance(error, ModelUnavailable)
+
+    def told(self) -> ApiError:
+        """What the client is told: to ask again later, where that may help."""
+        if self._passes:
+            return unavailable(str(self), "model_unavailable", retry_after=10)
+        return ApiError(500, f"the model failed: {self}", code="decoding_failed")
 
 
 @dataclass
@@ -72,6 +83,7 @@ class Generation:
 
         Raises:
             QueueFull: too many wait.
+            ModelUnavailable: a model cannot be asked.
         """
         by_version: dict[ServedVersion, list[int]] = {}
         for index, answer in enumerate(self.answers):
@@ -96,7 +108,7 @@ class Generation:
             index, chunk = await self._chunks.get()
             answer = self.answers[index]
             if chunk.error:
-                raise DecodingFailed(str(chunk.error)) from chunk.error
+                raise DecodingFailed(chunk.error) from chunk.error
             if answer.finish is None and ((text := answer.take(chunk)) or answer.finish):
                 if answer.finish and answer.job and not chunk.ended:
                     answer.version.hosted.decoder.withdraw([answer.job])

@@ -32,6 +32,8 @@ class Readiness(BaseModel):
     """`ok`, or why it is not the version that the alias names."""
     database: str
     """`ok`, or why answers and feedback cannot be stored."""
+    model: str
+    """`ok`, or why it cannot be asked."""
 
 
 @router.get("/health/live", responses=responses(500))
@@ -42,14 +44,15 @@ async def live() -> Liveness:
 
 @router.get("/health/ready", response_model=Readiness, responses={503: {"model": Readiness}, **responses(500)})
 async def ready(serving: Annotated[Serving, Depends(serving_of)]) -> JSONResponse:
-    """Say whether requests can be answered: a version is loaded, and the database answers."""
-    state = serving.follower.state
+    """Say whether requests can be answered: a version is loaded, its model works, and the database answers."""
+    state, model = serving.follower.state, serving.follower.model_problem
     database = await anyio.to_thread.run_sync(serving.storage.problem)
     readiness = Readiness(
-        ready=state.champion is not None and database is None,
+        ready=state.champion is not None and database is None and model is None,
         version=state.champion,
         following=state.problem or "ok",
         database=database or "ok",
+        model=model or "ok",
     )
     return JSONResponse(readiness.model_dump(), 200 if readiness.ready else 503)
 

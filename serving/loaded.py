@@ -111,6 +111,12 @@ class LoadedVersions:
             return FollowerState(self._champion, tuple(self._loaded), self._problem)
 
     @property
+    def champion(self) -> ServedVersion | None:
+        """The version that answers."""
+        with self._lock:
+            return self._loaded.get(self._champion or "")
+
+    @property
     def count(self) -> int:
         """Versions in memory, and those that are being loaded."""
         with self._lock:
@@ -193,14 +199,17 @@ class LoadedVersions:
         return new
 
     def remove_unused(self, idle: float) -> list[ServedVersion]:
-        """Remove the versions that nobody has used for so many seconds, but for the champion and the next one."""
+        """Remove the versions that nobody has used for so many seconds, but for the champion and the next one.
+
+        A version whose model fails for good is removed as soon as nobody uses it: asked again, it is loaded again.
+        """
         with self._lock:
             unused = [
                 served
                 for number, served in self._loaded.items()
                 if number not in (self._champion, self._next)
                 and not served.users
-                and time.monotonic() - served.used >= idle
+                and (time.monotonic() - served.used >= idle or served.hosted.decoder.ended)
             ]
             for served in unused:
                 del self._loaded[served.version]

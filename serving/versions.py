@@ -57,11 +57,22 @@ class Follower:
     None of them waits for the registry or for a model, except for `close`: what takes time is a future.
     """
 
-    def __init__(self, workspace: Workspace, settings: ServingSettings) -> None:
+    def __init__(
+        self, workspace: Workspace, settings: ServingSettings, end: Callable[[str], None] = _logger.error
+    ) -> None:
+        """Nothing is loaded before `start`.
+
+        Args:
+            workspace: has the registry and the bases.
+            settings: how much may be in memory, and how often the alias is looked at.
+            end: called once with the reason if the model of the champion fails for good, so that only a new process
+                can help.
+        """
+
         def base_folder(digest: str) -> Path:
             return bases.folder(workspace, digest)
 
-        self._workspace, self._settings = workspace, settings
+        self._workspace, self._settings, self._end = workspace, settings, end
         self._host = ModelHost(base_folder, Capacity(settings.rows, settings.waiting))
         self._registry = Registry(workspace.root)
         self._line = POLICY
@@ -88,6 +99,12 @@ class Follower:
     def active(self) -> int:
         """Answers that are being written."""
         return sum(decoder.active for decoder in self._host.decoders)
+
+    @property
+    def model_problem(self) -> str | None:
+        """Why the model of the champion cannot be asked now; None if it can, or there is none."""
+        champion = self._versions.champion
+        return champion.hosted.decoder.problem if champion else None
 
     def start(self) -> None:
         """Begin to follow the alias."""
@@ -182,9 +199,13 @@ class Follower:
         self._wake.set()
 
     def _run(self) -> None:
-        looked = -math.inf
+        looked, told = -math.inf, False
         while not self._closed:
             self._call_all()
+            champion = self._versions.champion
+            if champion and champion.hosted.decoder.ended and not told:
+                told = True
+                self._end(str(champion.hosted.decoder.problem))
             if time.monotonic() - looked >= self._settings.poll:
                 self._look()
                 self._free(self._settings.idle)

@@ -3,14 +3,17 @@
 import threading
 from collections.abc import Iterator, Sequence
 from queue import Queue
+from typing import Any
 
 import pytest
 from transformers import PreTrainedModel
 
-from models.concurrent import Capacity, ConcurrentDecoder, DecodingJob, QueueFull, TokenChunk
+from models import concurrent
+from models.concurrent import Capacity, ConcurrentDecoder, DecodingJob, ModelUnavailable, QueueFull, TokenChunk
 from models.decoding import DecodingLoop, DecodingRequest, decode, seeded_uniforms
 from tests.models import families
 from tests.models.held import SECONDS, Held
+from tests.serving.served import until
 
 PROMPTS = [[5, 6, 7, 8], [20, 21], [30, 31, 32, 33, 34, 35], [40]]
 
@@ -109,6 +112,59 @@ def test_an_error_of_the_model_ends_what_is_under_way_and_nothing_else(decoder: 
     assert len(received.all()) == 4
 
 
+def test_a_model_that_always_fails_ends_the_decoder_and_all_requests(
+    llama: PreTrainedModel, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(concurrent, "PAUSE", 0.01)
+    decoder = ConcurrentDecoder(llama, [], 0, "float32", Capacity(rows=1, waiting=8))
+    model: Any = llama
+    with Held(decoder):
+        receivers, _ = submitted(decoder, *(request([5], seed) for seed in range(3)))
+        model.model = None  # every forward pass fails
+    for received in receivers:
+        with pytest.raises((TypeError, ModelUnavailable)):
+            received.all()
+    decoder._thread.join(SECONDS)
+    assert decoder.ended
+    with pytest.raises(ModelUnavailable, match="the model fails whatever it is asked: 'NoneType'"):
+        submitted(decoder, request([5], 0))
+    decoder.close()
+
+
+def test_a_model_that_works_again_is_asked_again(llama: PreTrainedModel, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(concurrent, "PAUSE", 0.01)
+    monkeypatch.setattr(concurrent, "PROBES", 10**6)
+    decoder = ConcurrentDecoder(llama, [], 0, "float32", Capacity(rows=1, waiting=8))
+    model: Any = llama
+    network = model.model
+    with Held(decoder):
+        [received], _ = submitted(decoder, request([5], 0))
+        model.model = None
+    with pytest.raises(TypeError):
+        received.all()
+    until(lambda: decoder.problem is not None)
+    model.model = network
+    until(lambda: decoder.problem is None)
+    [received], _ = submitted(decoder, request([5], 0, limit=4))
+    assert len(received.all()) == 4
+    decoder.close()
+
+
+def test_an_error_between_two_steps_does_not_end_the_thread(decoder: ConcurrentDecoder) -> None:
+    [received], jobs = submitted(decoder, request([5], 0, limit=400))
+    assert not received.chunks.get(timeout=SECONDS).ended
+    with Held(decoder):
+        [next_one], _ = submitted(decoder, request([6], 1, limit=4))
+        decoder.withdraw(jobs)
+        loop: Any = decoder._loop
+        loop.withdraw = failing
+    assert len(next_one.all()) == 4
+
+
+def failing(_: int) -> None:
+    raise RuntimeError("the state of the loop is damaged")
+
+
 def test_whoever_cannot_be_told_is_withdrawn(decoder: ConcurrentDecoder) -> None:
     told = []
 
@@ -127,7 +183,7 @@ def test_what_is_under_way_when_it_closes_gets_an_error(llama: PreTrainedModel) 
     receivers, _ = submitted(decoder, request([5], 0, limit=400), request([5], 1, limit=400))
     decoder.close()
     for received in receivers:
-        with pytest.raises(RuntimeError, match="stopping"):
+        with pytest.raises(ModelUnavailable, match="stopping"):
             received.all()
-    with pytest.raises(RuntimeError, match="closed"):
+    with pytest.raises(ModelUnavailable, match="stopping"):
         submitted(decoder, request([5], 0))

@@ -3,13 +3,15 @@
 from collections.abc import Iterator
 from pathlib import Path
 from queue import Queue
+from typing import Any, cast
 
 import pytest
 
 from core.errors import BadModel
+from models import concurrent
 from models.adapters import AdapterSettings
 from models.compute import IN_FLOAT32
-from models.concurrent import Capacity, TokenChunk
+from models.concurrent import Capacity, ModelUnavailable, TokenChunk
 from models.hosting import HostedPolicy, ModelHost
 from models.loading import Loader
 from models.policy import Policy
@@ -95,6 +97,24 @@ def test_an_adapter_is_removed_while_another_one_answers(host: ModelHost, base: 
     assert answered(second) == before
     host.unload(second)
     assert host.decoders == []
+
+
+def test_a_base_that_fails_for_good_is_loaded_again_after_its_adapters_were_freed(
+    host: ModelHost, base: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(concurrent, "PROBES", 1)
+    folders = [adapter(base, tmp_path / f"adapter-{seed}", seed) for seed in (1, 2)]
+    first, second = (host.load(folder, IN_FLOAT32) for folder in folders)
+    before, model = answered(first), cast(Any, first.decoder._model)
+    model.model = None  # every forward pass fails
+    with pytest.raises(TypeError):
+        answered(first)
+    first.decoder._thread.join(SECONDS)
+    with pytest.raises(ModelUnavailable):
+        host.load(folders[0], IN_FLOAT32)
+    host.unload(first)
+    host.unload(second)
+    assert answered(host.load(folders[0], IN_FLOAT32)) == before
 
 
 def test_an_adapter_that_cannot_be_loaded_leaves_nothing(host: ModelHost, base: Path, tmp_path: Path) -> None:

@@ -1,20 +1,24 @@
 """Workspaces whose policy has small versions of random weights, and a server for one of them."""
 
+import os
+import re
+import subprocess
+import sys
 import threading
 import time
-from collections.abc import Callable, Iterator
-from contextlib import contextmanager
+from collections.abc import Callable, Iterator, Sequence
+from contextlib import contextmanager, suppress
 from pathlib import Path
 
 import uvicorn
-from fastapi import FastAPI
+from starlette.types import ASGIApp
 
 from models.policy import ModelSettings, build
 from serving.context import Serving
 from serving.settings import ServingSettings
 from tasks.registry.alias import Registry
 from tasks.state.inputs import Base, Inputs
-from tasks.state.workspace import Workspace
+from tasks.state.workspace import PROJECT, Workspace
 from tasks.tools.tracking import RoundRun
 from tests.models.conftest import TEXTS
 
@@ -28,8 +32,13 @@ SECONDS = 60
 
 def register(workspace: Workspace, number: int, tags: dict[str, str] | None = None) -> str:
     """Register a policy with random weights as the candidate of a round; its version."""
-    folder = workspace.data / "made" / str(number)
+    folder = policy_folder(workspace, number)
     build(LIMITS, TEXTS, seed=number).save(folder)
+    return register_folder(workspace, number, folder, tags)
+
+
+def register_folder(workspace: Workspace, number: int, folder: Path, tags: dict[str, str] | None = None) -> str:
+    """Register a saved policy as the candidate of a round; its version."""
     registry = Registry(workspace.root)
     facts = {"round": str(number), "round_key": f"key{number}"}
     run = RoundRun.open(workspace.root, registry.line, f"round {number}", facts)
@@ -74,7 +83,31 @@ def ready(serving: Serving, version: str = "1") -> None:
 
 
 @contextmanager
-def listening(app: FastAPI) -> Iterator[str]:
+def process(
+    workspace: Workspace, *options: str, program: Sequence[str] = ("-m", "serving")
+) -> Iterator["subprocess.Popen[str]"]:
+    """A server as a process of its own, killed at the end."""
+    command = [sys.executable, *program, "-w", str(workspace.root), "--port", "0", *options]
+    environment = {**os.environ, "PYTHONPATH": str(PROJECT), "OMP_NUM_THREADS": "1"}
+    with subprocess.Popen(
+        command, cwd=PROJECT, env=environment, stderr=subprocess.PIPE, stdout=subprocess.DEVNULL, text=True
+    ) as started:
+        yield started
+        with suppress(ProcessLookupError):
+            started.kill()
+
+
+def address(started: "subprocess.Popen[str]") -> str:
+    """Where a process listens."""
+    assert started.stderr is not None
+    for line in started.stderr:
+        if found := re.search(r"running on (http://\S+)", line):
+            return found[1]
+    raise AssertionError("the server did not start")
+
+
+@contextmanager
+def listening(app: ASGIApp) -> Iterator[str]:
     """The address of a server for the app, over a real socket."""
     server = uvicorn.Server(uvicorn.Config(app, port=0, log_config=None, timeout_graceful_shutdown=5))
     thread = threading.Thread(target=server.run)

@@ -1,9 +1,14 @@
+from typing import Any
+
+import pytest
 from starlette.testclient import TestClient
 
+from models import concurrent
+from serving.app import create_app
 from serving.context import Serving
 from tasks.registry.alias import Registry
 from tasks.state.workspace import Workspace
-from tests.serving.served import PROMPT, until
+from tests.serving.served import PROMPT, SETTINGS, until
 
 
 def test_a_server_that_answers_is_ready(client: TestClient) -> None:
@@ -11,7 +16,7 @@ def test_a_server_that_answers_is_ready(client: TestClient) -> None:
     ready = client.get("/health/ready")
     assert (ready.status_code, ready.json()) == (
         200,
-        {"ready": True, "version": "1", "following": "ok", "database": "ok"},
+        {"ready": True, "version": "1", "following": "ok", "database": "ok", "model": "ok"},
     )
 
 
@@ -31,6 +36,44 @@ def test_a_server_without_its_database_is_not_ready(serving: Serving, client: Te
     ready = client.get("/health/ready")
     assert (ready.status_code, ready.json()["ready"]) == (503, False)
     assert "no such table: feedback_keys" in ready.json()["database"]
+
+
+def test_a_server_whose_model_fails_is_not_ready_and_asks_for_its_end(
+    workspace: Workspace, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(concurrent, "PAUSE", 0.01)
+    reasons: list[str] = []
+    serving = Serving.of(workspace, SETTINGS, reasons.append)
+    with TestClient(create_app(serving)) as client:
+        until(lambda: serving.follower.state.champion == "1")
+        with serving.follower.lease("1") as version:
+            network: Any = version.hosted.decoder._model
+            network.model = None  # every forward pass fails
+            failed = client.post("/v1/chat/completions", json={"messages": PROMPT})
+            assert (failed.status_code, failed.json()["error"]["code"]) == (500, "decoding_failed")
+        until(lambda: bool(reasons))
+        ready = client.get("/health/ready")
+        assert (ready.status_code, ready.json()["ready"]) == (503, False)
+        assert "the model fails whatever it is asked: 'NoneType'" in ready.json()["model"]
+        refused = client.post("/v1/chat/completions", json={"messages": PROMPT})
+        assert (refused.status_code, refused.json()["error"]["code"]) == (503, "model_unavailable")
+        assert refused.headers["retry-after"] == "10"
+    assert len(reasons) == 1
+
+
+def test_a_version_that_is_not_champion_and_fails_is_loaded_again(
+    serving: Serving, client: TestClient, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(concurrent, "PAUSE", 0.01)
+    asked = {"messages": PROMPT, "model": "2"}
+    with serving.follower.lease("2") as version:
+        network: Any = version.hosted.decoder._model
+        network.model = None  # every forward pass fails
+        assert client.post("/v1/chat/completions", json=asked).status_code == 500
+        until(lambda: version.hosted.decoder.ended)
+        assert client.get("/health/ready").status_code == 200
+    until(lambda: serving.follower.state.loaded == ("1",))
+    assert client.post("/v1/chat/completions", json=asked).status_code == 200
 
 
 def test_what_was_answered_is_counted(client: TestClient) -> None:

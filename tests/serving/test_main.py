@@ -1,12 +1,6 @@
 """`python -m serving` as a process: it starts, answers and ends."""
 
-import os
-import re
 import signal
-import subprocess
-import sys
-from collections.abc import Iterator
-from contextlib import contextmanager, suppress
 from datetime import UTC, datetime
 
 import httpx
@@ -18,28 +12,8 @@ from serving.__main__ import allowed_hosts, is_loopback
 from serving.guard import LOOPBACK
 from serving.settings import ServingSettings
 from tasks.state import feedback_database
-from tasks.state.workspace import PROJECT, Workspace
-from tests.serving.served import PROMPT, until
-
-
-@contextmanager
-def process(workspace: Workspace, *options: str) -> Iterator["subprocess.Popen[str]"]:
-    command = [sys.executable, "-m", "serving", "-w", str(workspace.root), "--port", "0", *options]
-    environment = {**os.environ, "PYTHONPATH": str(PROJECT), "OMP_NUM_THREADS": "1"}
-    with subprocess.Popen(
-        command, cwd=PROJECT, env=environment, stderr=subprocess.PIPE, stdout=subprocess.DEVNULL, text=True
-    ) as started:
-        yield started
-        with suppress(ProcessLookupError):
-            started.kill()
-
-
-def address(started: "subprocess.Popen[str]") -> str:
-    assert started.stderr is not None
-    for line in started.stderr:
-        if found := re.search(r"running on (http://\S+)", line):
-            return found[1]
-    raise AssertionError("the server did not start")
+from tasks.state.workspace import Workspace
+from tests.serving.served import PROMPT, address, process, until
 
 
 def test_it_answers_and_a_signal_ends_it(workspace: Workspace) -> None:
@@ -51,6 +25,36 @@ def test_it_answers_and_a_signal_ends_it(workspace: Workspace) -> None:
         assert "server" not in answer.headers
         started.send_signal(signal.SIGTERM)
         assert started.wait(60) in (0, -signal.SIGTERM)
+
+
+BROKEN = """
+import gc, sys, threading, time
+from models import concurrent
+from serving.__main__ import main
+
+def damage():
+    while not (found := [each for each in gc.get_objects() if isinstance(each, concurrent.ConcurrentDecoder)]):
+        time.sleep(.1)
+    found[0]._model.model = None
+
+concurrent.PAUSE = .01
+threading.Thread(target=damage, daemon=True).start()
+main(sys.argv[1:])
+"""
+"""A server whose model fails in every forward pass."""
+
+
+def test_a_model_that_always_fails_ends_the_process(workspace: Workspace) -> None:
+    with process(workspace, "-S", "poll=.1", program=("-c", BROKEN)) as started:
+        url = address(started)
+        until(lambda: _asked(url) == 500)
+        assert started.wait(60) == 1
+        assert started.stderr is not None
+        assert "only a new process can help: the model fails whatever it is asked" in started.stderr.read()
+
+
+def _asked(url: str) -> int:
+    return httpx.post(f"{url}/v1/chat/completions", json={"messages": PROMPT, "max_tokens": 3}).status_code
 
 
 def test_a_wrong_setting_is_named_and_nothing_starts(workspace: Workspace) -> None:
