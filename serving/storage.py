@@ -9,7 +9,7 @@ from typing import TYPE_CHECKING, TypeVar
 import anyio
 import anyio.to_thread
 
-from core.errors import RoundsError
+from core.errors import BadFeedback, RoundsError
 from serving.errors import unavailable
 from tasks.state import feedback_database
 from tasks.state.workspace import Workspace
@@ -59,7 +59,8 @@ class Storage:
         """The result of a function that reads or writes the database, in a thread.
 
         Raises:
-            ApiError: the database does not answer; status 503.
+            ApiError: the database does not answer, or the workspace cannot be read; status 503.
+            BadFeedback: what is to be stored cannot be.
         """
         return await anyio.to_thread.run_sync(lambda: self.run_here(work), limiter=self._threads)
 
@@ -75,6 +76,10 @@ class Storage:
             return work(database)
         except NoDatabase as error:
             raise unavailable(str(error), "no_database") from error
+        except BadFeedback:
+            raise
+        except RoundsError as error:  # an invalid params.yaml, or a damaged file of the workspace
+            raise unavailable(f"the workspace cannot be used: {error}", "bad_workspace", retry_after=30) from error
 
     def problem(self) -> str | None:
         """Why the database cannot be used now; None if it answers."""

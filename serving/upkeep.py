@@ -51,5 +51,7 @@ class Upkeep:
                     _logger.info("removed %d answers that are older than %g days", count, self._days)
             except ApiError as error:
                 _logger.warning("old answers were not removed: %s", error.message)
+            except Exception:  # the next look may succeed
+                _logger.exception("old answers were not removed")
             if self._closed.wait(EVERY):
                 return

@@ -11,6 +11,7 @@ import hashlib
 import io
 import random
 from collections.abc import Container, Iterable, Iterator, Sequence, Set
+from contextlib import contextmanager
 from pathlib import Path
 from typing import Any
 
@@ -18,6 +19,7 @@ import pyarrow as pa
 import pyarrow.compute as pc
 import pyarrow.parquet as pq
 
+from core.errors import Damaged
 from core.files import write_text
 from feedback.arrow import SCHEMA, from_table
 from feedback.schema import FeedbackEvent, Message, RejectedRecord
@@ -31,9 +33,12 @@ def read(folder: Path, rounds: Container[int] | None = None) -> pa.Table:
     """All events, in the order of their ingestion, with the columns of `arrow.SCHEMA`; empty without a folder.
 
     With `rounds`, only the events that one of them ingested.
+
+    Raises:
+        Damaged: a part cannot be read; so all other functions that read parts.
     """
     selected = (part for part in parts(folder) if rounds is None or round_of(part) in rounds)
-    tables = [pq.read_table(part, schema=SCHEMA) for part in selected]
+    tables = [_table(part, schema=SCHEMA) for part in selected]
     return pa.concat_tables([SCHEMA.empty_table(), *tables])
 
 
@@ -41,7 +46,7 @@ def batches(folder: Path, columns: Sequence[str], rounds: Container[int] | None 
     """Columns of all events, or of those that one of `rounds` ingested, in order; at most `BATCH` rows at a time."""
     for part in parts(folder):
         if rounds is None or round_of(part) in rounds:
-            with pq.ParquetFile(part) as file:
+            with _reading(part), pq.ParquetFile(part) as file:
                 yield from file.iter_batches(BATCH, columns=list(columns), use_threads=False)
 
 
@@ -187,11 +192,24 @@ def _identity(record: RejectedRecord) -> tuple[str, str, str]:
 
 
 def _ids(files: Iterable[Path]) -> set[str]:
-    columns = (pq.read_table(part, columns=["feedback_id"])["feedback_id"] for part in files)
+    columns = (_table(part, columns=["feedback_id"])["feedback_id"] for part in files)
     return {feedback_id for column in columns for feedback_id in column.to_pylist()}
 
 
 def _selected(part: Path, ids: Set[str]) -> list[FeedbackEvent]:
-    column = pq.read_table(part, columns=["feedback_id"])["feedback_id"]
+    column = _table(part, columns=["feedback_id"])["feedback_id"]
     mask = pc.is_in(column, value_set=pa.array(sorted(ids), pa.string()))
-    return from_table(pq.read_table(part, schema=SCHEMA).filter(mask)) if pc.any(mask).as_py() else []
+    return from_table(_table(part, schema=SCHEMA).filter(mask)) if pc.any(mask).as_py() else []
+
+
+def _table(part: Path, **options: Any) -> pa.Table:
+    with _reading(part):
+        return pq.read_table(part, **options)
+
+
+@contextmanager
+def _reading(part: Path) -> Iterator[None]:
+    try:
+        yield
+    except (pa.ArrowException, OSError) as error:
+        raise Damaged(f"{part} cannot be read as feedback: {error}; restore it from a backup") from error

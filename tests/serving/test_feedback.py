@@ -222,3 +222,20 @@ def test_without_the_database_nothing_is_acknowledged(serving: Serving, client: 
     serving.storage.database().write(lambda connection: connection.exec_driver_sql("drop table feedback_events"))
     body = give(client, {"response_id": identity, "thumb": "up"}, status=503)
     assert body["error"]["code"] == "no_database"
+
+
+def test_a_workspace_that_cannot_be_read_is_told_and_can_be_mended(workspace: Workspace, client: TestClient) -> None:
+    record = {"prompt": "Is it open?", "completion": "Yes.", "label": True}
+    part = workspace.feedback / "part-00001-0.parquet"
+    workspace.params.write_text("ingest: {threshhold: 3}\n", encoding="utf-8")
+    refused = client.post("/v1/feedback", json={"feedback": [record]})
+    assert (refused.status_code, refused.json()["error"]["code"]) == (503, "bad_workspace")
+    assert "ingest.threshhold" in refused.json()["error"]["message"]
+    assert refused.headers["retry-after"] == "30"
+    workspace.params.write_text("", encoding="utf-8")
+    part.parent.mkdir(exist_ok=True)
+    part.write_bytes(b"PAR1, and the rest is lost")
+    message = give(client, record, status=503)["error"]["message"]
+    assert f"{part} cannot be read as feedback" in message
+    part.unlink()
+    assert give(client, record)["stored"] == 1

@@ -2,7 +2,12 @@
 
 from datetime import UTC, datetime, timedelta
 
+import pytest
+
+from core.errors import BadParams
 from feedback.store import answers
+from feedback.store.database import Database
+from serving import upkeep as upkeeping
 from serving.storage import Storage
 from serving.upkeep import Upkeep
 from tasks.state.workspace import Workspace
@@ -20,3 +25,32 @@ def test_answers_older_than_the_retention_are_removed(workspace: Workspace) -> N
     until(lambda: answers.find(storage.database(), ["old", "new"]).keys() == {"new"})
     upkeep.close()
     storage.close()
+
+
+class Faulty(Storage):
+    """A database at which every look fails with the next error, and then none."""
+
+    def __init__(self, workspace: Workspace, *errors: Exception) -> None:
+        super().__init__(workspace)
+        self.errors = list(errors)
+
+    def database(self) -> Database:
+        if self.errors:
+            raise self.errors.pop(0)
+        return super().database()
+
+
+def test_the_thread_says_what_is_wrong_and_goes_on(
+    workspace: Workspace, monkeypatch: pytest.MonkeyPatch, caplog: pytest.LogCaptureFixture
+) -> None:
+    monkeypatch.setattr(upkeeping, "EVERY", 0.01)
+    storage = Faulty(workspace, BadParams("params.yaml: no such knob"), ValueError("a bug"))
+    answers.put(Storage(workspace).database(), [answer("old", answered_at=datetime.now(UTC) - timedelta(days=8))])
+    upkeep = Upkeep(storage, 7)
+    upkeep.start()
+    until(lambda: not storage.errors and not answers.find(storage.database(), ["old"]))
+    upkeep.close()
+    storage.close()
+    assert "the feedback database cannot be used: params.yaml: no such knob" in caplog.text
+    assert "old answers were not removed" in caplog.text
+    assert "ValueError: a bug" in caplog.text

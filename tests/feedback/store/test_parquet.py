@@ -6,6 +6,7 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from core import files
+from core.errors import Damaged
 from feedback import store
 from feedback.schema import FeedbackEvent, RejectedRecord
 from tests.feedback.examples import event, vote
@@ -110,6 +111,15 @@ def test_a_missing_folder_is_an_empty_store(tmp_path: Path) -> None:
     )
     assert store.digest(folder) == store.digest(tmp_path)
     assert not folder.exists()
+
+
+def test_a_damaged_part_is_named(tmp_path: Path) -> None:
+    store.append(tmp_path, EVENTS[:1], round=1)
+    part = tmp_path / "part-00001-0.parquet"
+    part.write_bytes(part.read_bytes()[:-9])
+    for read in (store.events, store.ids, store.groups, lambda folder: store.with_ids(folder, {"x"})):
+        with pytest.raises(Damaged, match=f"{part} cannot be read as feedback"):
+            read(tmp_path)
 
 
 def test_groups_lists_each_prompt_once_with_its_first_group(tmp_path: Path) -> None:
