@@ -6,25 +6,44 @@
  *
  * Each element with `data-response-id`, also one that is added later, gets two buttons. `data-endpoint` of the script is
  * where a thumb is sent (default: /v1/feedback), for example a route of your own that adds the key.
+ *
+ * A thumb that the server does not acknowledge is sent again for a minute. It is stored once: it keeps its id until it is
+ * acknowledged, also if a person clicks again.
  */
 (() => {
   "use strict";
   const { endpoint = "/v1/feedback", user } = document.currentScript.dataset;
   const THUMBS = [["up", "👍", "Good answer"], ["down", "👎", "Bad answer"]];
+  const PATIENCE = 60000, FIRST_WAIT = 500, LONGEST_WAIT = 16000, ANSWER_WITHIN = 15000; // milliseconds
+  const PASSING = [429, 502, 503, 504];
+  const keys = new Map(); // response id and thumb → the id of a thumb that is not acknowledged yet
 
-  async function send(id, thumb) {
-    const body = { feedback: [{ response_id: id, thumb }], ...(user ? { user } : {}) };
-    const key = `${id}-${thumb}-${Date.now()}-${Math.random().toString(36).slice(2)}`;
-    for (let tries = 0; ; tries += 1) {
-      const response = await fetch(endpoint, {
-        method: "POST",
-        headers: { "Content-Type": "application/json", "Idempotency-Key": key },
-        body: JSON.stringify(body),
-      }).catch(() => null);
-      if (response && response.ok && (await response.json()).refused === 0) return;
-      if (tries === 2 || (response && response.status < 500 && response.status !== 429)) throw new Error("not stored");
-      await new Promise((resume) => setTimeout(resume, 1000 * (tries + 1)));
+  class Refused extends Error {}
+
+  async function send(id, thumb, onWait) {
+    const body = JSON.stringify({ feedback: [{ response_id: id, thumb }], ...(user ? { user } : {}) });
+    const name = `${id}-${thumb}`;
+    if (!keys.has(name)) keys.set(name, `${name}-${Date.now()}-${Math.random().toString(36).slice(2)}`);
+    const headers = { "Content-Type": "application/json", "Idempotency-Key": keys.get(name) };
+    const end = Date.now() + PATIENCE;
+    for (let wait = FIRST_WAIT; ; wait = Math.min(2 * wait, LONGEST_WAIT)) {
+      const signal = AbortSignal.timeout(ANSWER_WITHIN);
+      const request = { method: "POST", headers, body, signal, keepalive: true };
+      const response = await fetch(endpoint, request).catch(() => null);
+      const result = response?.ok ? await response.json().catch(() => null) : null;
+      if (result?.refused === 0) { keys.delete(name); return; }
+      if (result || (response && !response.ok && !PASSING.includes(response.status))) throw new Refused();
+      const pause = Math.max(wait * (0.5 + Math.random() / 2), retryAfter(response));
+      if (Date.now() + pause > end) throw new Error("not acknowledged");
+      onWait();
+      await new Promise((resume) => setTimeout(resume, pause));
     }
+  }
+
+  function retryAfter(response) {
+    const value = response?.headers.get("Retry-After");
+    if (!value) return 0;
+    return (/^\d+$/.test(value) ? 1000 * Number(value) : Date.parse(value) - Date.now()) || 0;
   }
 
   function furnish(place) {
@@ -43,11 +62,14 @@
       button.addEventListener("click", async () => {
         buttons.forEach((each) => { each.disabled = true; });
         try {
-          await send(place.dataset.responseId, button.dataset.thumb);
+          const onWait = () => { state.textContent = "Not stored yet, trying again…"; };
+          await send(place.dataset.responseId, button.dataset.thumb, onWait);
           buttons.forEach((each) => each.setAttribute("aria-pressed", String(each === button)));
           state.textContent = "Thank you.";
-        } catch {
-          state.textContent = "Not stored, please try again.";
+        } catch (error) {
+          state.textContent = error instanceof Refused
+            ? "Not stored: the server refused it."
+            : "Not stored: the server does not answer. Please try again later.";
         }
         buttons.forEach((each) => { each.disabled = false; });
       });
