@@ -7,6 +7,7 @@ import math
 import threading
 import time
 from collections.abc import Awaitable, Callable
+from contextlib import suppress
 from typing import TYPE_CHECKING, Annotated, NamedTuple
 
 from fastapi import Depends, Request, Security
@@ -43,9 +44,17 @@ class Caller(NamedTuple):
         return self.name if user is None else f"{self.name}:{user}"
 
     @property
+    def names_users(self) -> bool:
+        """Whether it says for which user it speaks: an application does, and who uses a server without keys."""
+        return self.role == "client" or self == ANYBODY
+
+    @property
     def annotator_type(self) -> str:
         """What the person is, for feedback."""
         return "user" if self.role == "client" else "human"
+
+
+ANYBODY = Caller(OPEN, "operator")
 
 
 class RequestAllowance:
@@ -108,6 +117,14 @@ class Gatekeeper:
             )
         return caller
 
+    async def is_operator(self, key: str | None) -> bool:
+        """Whether this is the key of an operator; while the database does not answer, whether it was when it did."""
+        with self._lock:
+            _, caller = self._known.get(key or "", (-math.inf, None))
+        with suppress(ApiError):
+            caller = await self._caller(key or "")
+        return caller is not None and caller.role == "operator"
+
     async def _caller(self, key: str) -> Caller | None:
         with self._lock:
             at, caller = self._known.get(key, (-math.inf, None))
@@ -127,7 +144,7 @@ def _found(database: "Database", key: str) -> Caller | None:
     from feedback.store import keys
 
     if not keys.exist(database):
-        return Caller(OPEN, "operator")
+        return ANYBODY
     record = keys.check(database, key)
     return record and Caller(record.name, record.role)
 
@@ -151,5 +168,12 @@ def allowing(*roles: KeyRole) -> Callable[..., Awaitable[Caller]]:
     return admitted
 
 
+async def unchecked(request: Request) -> str | None:
+    """The key of a request, for a route that needs none."""
+    given = await _bearer(request)
+    return given.credentials if given else None
+
+
 AnyCaller = Annotated[Caller, Depends(allowing("client", "annotator", "operator"))]
 Operator = Annotated[Caller, Depends(allowing("operator"))]
+GivenKey = Annotated[str | None, Depends(unchecked)]

@@ -170,6 +170,14 @@ async def begin(serving: Serving, asked: ChatRequest, caller: Caller) -> Exchang
     """
     if asked.side_by_side is not None and (asked.n or 1) > 1:
         raise ApiError(400, "side_by_side asks for two answers; leave n out", "n", "invalid_value")
+    if asked.user is not None and not caller.names_users:
+        raise ApiError(
+            403,
+            f"the key {caller.name} is that of one {caller.role}, and only an application names its users; leave user "
+            "out",
+            "user",
+            "insufficient_permissions",
+        )
     began, asked_at, leases = time.monotonic(), datetime.now(UTC), ExitStack()
     try:
         versions = [await _leased(serving, leases, asked.model, caller, "model")]

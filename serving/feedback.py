@@ -138,8 +138,8 @@ class _Taking:
         user = record.get("user", self.batch.user)
         if user is not None and (not isinstance(user, str) or not 0 < len(user) <= 200 or not user.isprintable()):
             raise BadFeedback("user is no name, expected a text of 1 to 200 printable characters")
-        if user is not None and self.caller.role == "annotator":
-            raise BadFeedback("user is set and the key is that of one annotator, expected none")
+        if user is not None and not self.caller.names_users:
+            raise BadFeedback(f"user is set and the key is that of one {self.caller.role}, expected none")
         return user
 
 

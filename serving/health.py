@@ -7,11 +7,14 @@ from fastapi import APIRouter, Depends
 from fastapi.responses import JSONResponse, Response
 from pydantic import BaseModel
 
-from serving.access import Operator
+from serving.access import GivenKey, Operator
 from serving.context import Serving, serving_of
 from serving.errors import responses
 
 TEXT = "text/plain; version=0.0.4; charset=utf-8"
+
+UNAVAILABLE = "unavailable"
+"""In place of a reason, for whoever is no operator."""
 
 router = APIRouter(tags=["operation"])
 
@@ -23,7 +26,7 @@ class Liveness(BaseModel):
 
 
 class Readiness(BaseModel):
-    """Whether requests can be answered."""
+    """Whether requests can be answered. Only operators see reasons: they may contain addresses and paths."""
 
     ready: bool
     version: str | None
@@ -43,16 +46,22 @@ async def live() -> Liveness:
 
 
 @router.get("/health/ready", response_model=Readiness, responses={503: {"model": Readiness}, **responses(500)})
-async def ready(serving: Annotated[Serving, Depends(serving_of)]) -> JSONResponse:
+async def ready(serving: Annotated[Serving, Depends(serving_of)], key: GivenKey) -> JSONResponse:
     """Say whether requests can be answered: a version is loaded, its model works, and the database answers."""
     state, model = serving.follower.state, serving.follower.model_problem
     database = await anyio.to_thread.run_sync(serving.storage.problem)
+    wrong = any((state.problem, model, database))
+    seen = wrong and await serving.gatekeeper.is_operator(key)
+
+    def told(problem: str | None) -> str:
+        return "ok" if problem is None else problem if seen else UNAVAILABLE
+
     readiness = Readiness(
         ready=state.champion is not None and database is None and model is None,
         version=state.champion,
-        following=state.problem or "ok",
-        database=database or "ok",
-        model=model or "ok",
+        following=told(state.problem),
+        database=told(database),
+        model=told(model),
     )
     return JSONResponse(readiness.model_dump(), 200 if readiness.ready else 503)
 

@@ -1,5 +1,6 @@
 """The feedback database as the server uses it: opened at its first use, and again after it was away."""
 
+import logging
 import threading
 import time
 from collections.abc import Callable
@@ -10,7 +11,7 @@ import anyio
 import anyio.to_thread
 
 from core.errors import BadFeedback, RoundsError
-from serving.errors import unavailable
+from serving.errors import ApiError, unavailable
 from tasks.state import feedback_database
 from tasks.state.workspace import Workspace
 
@@ -18,6 +19,8 @@ if TYPE_CHECKING:
     from feedback.store.database import Database
 
 Result = TypeVar("Result")
+
+_logger = logging.getLogger(__name__)
 
 THREADS = 32
 """Threads that use the database at once; others encode prompts and answer `/health/ready`."""
@@ -71,11 +74,11 @@ class Storage:
         try:
             database = self.database()
         except RoundsError as error:
-            raise unavailable(f"the feedback database cannot be used: {error}", "no_database") from error
+            raise _away(error) from error
         try:
             return work(database)
         except NoDatabase as error:
-            raise unavailable(str(error), "no_database") from error
+            raise _away(error) from error
         except BadFeedback:
             raise
         except RoundsError as error:  # an invalid params.yaml, or a damaged file of the workspace
@@ -94,3 +97,9 @@ class Storage:
     def close(self) -> None:
         """Close all connections."""
         self._stack.close()
+
+
+def _away(error: RoundsError) -> ApiError:
+    """The reason is in the log only: it may contain addresses, and who asks may have no valid key."""
+    _logger.warning("the feedback database cannot be used: %s", error)
+    return unavailable("the feedback database cannot be used now; the server's log says why", "no_database")

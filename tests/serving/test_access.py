@@ -90,6 +90,21 @@ def test_an_annotator_speaks_for_nobody_else(serving: Serving, client: TestClien
     assert "the key is that of one annotator" in response.json()["results"][0]["reason"]
 
 
+@pytest.mark.parametrize(("role", "status"), [("client", 200), ("annotator", 403), ("operator", 403)])
+def test_only_an_application_names_its_users(serving: Serving, client: TestClient, role: KeyRole, status: int) -> None:
+    served.ready(serving)
+    own = key(serving, "shop", role)
+    named = client.post("/v1/chat/completions", json={**CHAT, "user": "bo"}, headers=own)
+    assert named.status_code == status
+    if status == 403:
+        assert named.json()["error"]["param"] == "user"
+        unnamed = client.post("/v1/chat/completions", json=CHAT, headers=own)
+        assert unnamed.status_code == 200
+    record: dict[str, Any] = {"prompt": "Is it open?", "chosen": "Yes.", "rejected": "No.", "user": "bo"}
+    result = client.post("/v1/feedback", json={"feedback": [record]}, headers=own).json()
+    assert result["refused"] == (status == 403)
+
+
 def test_users_of_two_applications_are_different_people() -> None:
     assert Caller("shop", "client").annotator("ana") == "shop:ana"
     assert Caller("app", "client").annotator("ana") == "app:ana"

@@ -1,8 +1,11 @@
+from datetime import UTC, datetime
 from typing import Any
 
 import pytest
 from starlette.testclient import TestClient
 
+from feedback.store import keys
+from feedback.store.keys import KeyRole
 from models import concurrent
 from serving.app import create_app
 from serving.context import Serving
@@ -32,10 +35,32 @@ def test_a_server_that_cannot_follow_is_ready_and_says_so(
 
 
 def test_a_server_without_its_database_is_not_ready(serving: Serving, client: TestClient) -> None:
+    assert client.get("/v1/models").status_code == 200  # there are no keys
     serving.storage.database().write(lambda connection: connection.exec_driver_sql("drop table feedback_keys"))
     ready = client.get("/health/ready")
     assert (ready.status_code, ready.json()["ready"]) == (503, False)
     assert "no such table: feedback_keys" in ready.json()["database"]
+
+
+@pytest.mark.parametrize("role", ["operator", "client", None])
+def test_once_there_are_keys_only_an_operator_sees_reasons(
+    workspace: Workspace, serving: Serving, client: TestClient, role: KeyRole | None
+) -> None:
+    database = serving.storage.database()
+    made = keys.make(database, "boss", role or "operator", datetime.now(UTC))
+    headers = {"Authorization": f"Bearer {made}"}
+    assert client.get("/v1/models", headers=headers).status_code == 200
+    Registry(workspace.root).store.delete_registered_model_alias("policy", "champion")
+    until(lambda: serving.follower.state.problem is not None)
+    database.write(lambda connection: connection.exec_driver_sql("drop table feedback_keys"))
+    ready = client.get("/health/ready", headers=headers if role else {}).json()
+    if role == "operator":
+        assert "no such table" in ready["database"]
+        assert "the alias policy@champion was removed" in ready["following"]
+    else:
+        assert (ready["database"], ready["following"]) == ("unavailable", "unavailable")
+    message = client.get("/v1/models", headers={"Authorization": "Bearer rounds_x"}).json()["error"]["message"]
+    assert message == "the feedback database cannot be used now; the server's log says why"
 
 
 def test_a_server_whose_model_fails_is_not_ready_and_asks_for_its_end(
