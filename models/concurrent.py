@@ -1,7 +1,9 @@
 """Decoding for requests that other threads make: one thread owns a decoding loop, and hands out tokens as they come."""
 
 import logging
+import math
 import threading
+import time
 from collections import deque
 from collections.abc import Callable, Sequence
 from concurrent.futures import Future
@@ -64,6 +66,10 @@ class DecodingJob:
 
     request: DecodingRequest
     receive: Receive
+    every: float
+    """Seconds between two chunks."""
+    told: float = -math.inf
+    """When the last one was handed out."""
     sent: int = 0
     """Number of tokens that were handed out."""
     withdrawn: bool = False
@@ -111,14 +117,18 @@ class ConcurrentDecoder:
         """Number of rows that are decoded."""
         return len(self._jobs)
 
-    def submit(self, requests: Sequence[tuple[DecodingRequest, Receive]]) -> list[DecodingJob]:
+    def submit(self, requests: Sequence[tuple[DecodingRequest, Receive]], every: float = 0.0) -> list[DecodingJob]:
         """Queue requests, all or none.
+
+        Args:
+            requests: each with what takes its chunks.
+            every: seconds between two chunks of an answer; each switches to another thread and back.
 
         Raises:
             QueueFull: so many do not fit.
             ModelUnavailable: the model fails whatever it is asked, or the decoder is closed.
         """
-        jobs = [DecodingJob(request, receive) for request, receive in requests]
+        jobs = [DecodingJob(request, receive, every) for request, receive in requests]
         with self._changed:
             if self.problem or self._closed:
                 raise ModelUnavailable(f"{self.problem or STOPPING}; try again later")
@@ -259,9 +269,11 @@ class ConcurrentDecoder:
         for ticket, answer in self._loop.step().items():
             job = self._jobs.pop(ticket)
             self._hand_out(job, TokenChunk(answer.ids[job.sent :], True))
+        now = time.monotonic()
         for ticket, ids in self._loop.running.items():
             job = self._jobs[ticket]
-            if len(ids) > job.sent:
+            if len(ids) > job.sent and now >= job.told + job.every:
+                job.told = now
                 self._hand_out(job, TokenChunk(list(ids[job.sent :]), False))
 
     def _hand_out(self, job: DecodingJob, chunk: TokenChunk) -> None:

@@ -28,6 +28,9 @@ SAMPLE = "sample"
 SIDE_BY_SIDE = "side-by-side"
 """The model that two answers name whose judge must not know the versions."""
 
+WHOLE = 0.5
+"""Seconds between two pieces of an answer that is sent as a whole, and in which no text ends it."""
+
 CONSENT = "consent"
 """Key in the metadata of a request: what the asker consents to, such as `training`."""
 
@@ -184,7 +187,7 @@ async def begin(serving: Serving, asked: ChatRequest, caller: Caller) -> Exchang
         if asked.side_by_side not in (None, SAMPLE):
             versions.append(await _leased(serving, leases, str(asked.side_by_side), caller, "side_by_side"))
         generation = Generation(await anyio.to_thread.run_sync(lambda: _answers(versions, asked)))
-        generation.start()
+        generation.start(0.0 if asked.stream or asked.stops else WHOLE)
     except QueueFull as error:
         leases.close()
         raise unavailable(str(error), "queue_full", retry_after=1) from error

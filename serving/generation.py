@@ -78,8 +78,11 @@ class Generation:
         self._chunks: asyncio.Queue[tuple[int, TokenChunk]] = asyncio.Queue()
         self._loop = asyncio.get_running_loop()
 
-    def start(self) -> None:
+    def start(self, every: float = 0.0) -> None:
         """Hand the requests to the models.
+
+        Args:
+            every: seconds between two pieces of an answer.
 
         Raises:
             QueueFull: too many wait.
@@ -91,7 +94,7 @@ class Generation:
         try:
             for version, indices in by_version.items():
                 rows = [(self.answers[index].request, self._receiver(index)) for index in indices]
-                jobs = version.hosted.decoder.submit(rows)
+                jobs = version.hosted.decoder.submit(rows, every)
                 for index, job in zip(indices, jobs, strict=True):
                     self.answers[index].job = job
         except BaseException:

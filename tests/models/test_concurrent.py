@@ -83,6 +83,12 @@ def test_tokens_arrive_one_by_one(decoder: ConcurrentDecoder) -> None:
     assert [chunk.ended for chunk in chunks] == [False] * 4 + [True]
 
 
+def test_an_answer_that_nobody_follows_arrives_in_two_chunks(decoder: ConcurrentDecoder) -> None:
+    received = Received()
+    decoder.submit([(request([5, 6], 0, limit=5), received.chunks.put)], every=3600.0)
+    assert [len(received.chunks.get(timeout=SECONDS).ids) for _ in range(2)] == [1, 4]
+
+
 def test_requests_that_are_withdrawn_give_their_places_to_the_next(decoder: ConcurrentDecoder) -> None:
     receivers, jobs = submitted(decoder, *(request([5], seed, limit=400) for seed in range(3)))
     for received in receivers:
