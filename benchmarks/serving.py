@@ -1,17 +1,18 @@
 """How many requests a second does the server answer, beside plain `generate`, and is acknowledged feedback ever lost?
 
-    python -m benchmarks.serving [--requests 200] [--concurrency 1 4 16 64] [--seconds 20] [--into FILE]
+    python -m benchmarks.serving [--requests 200] [--concurrency 1 4 16 64] [--seconds 20]
 
 A policy of the default shape with random weights is registered and served by `python -m serving`, and beside it by
 `benchmarks.plain_server`, which calls `generate` behind FastAPI, one request at a time. Both run as processes of their
 own on this machine, and are asked the same prompts with the same limit, alternating, so that other load affects both.
 
 Then 64 clients send single thumbs as fast as they are acknowledged; in the middle the server is killed with SIGKILL and
-started again on the same port. At the end every acknowledged record must be stored.
+started again on the same port. At the end every acknowledged record must be stored. Writes results/serving.{json,md}.
 """
 
 import argparse
 import os
+import platform
 import signal
 import socket
 import subprocess
@@ -21,14 +22,16 @@ import time
 from collections.abc import Iterator, Sequence
 from concurrent.futures import ThreadPoolExecutor
 from contextlib import contextmanager
+from datetime import UTC, datetime
 from pathlib import Path
 from statistics import quantiles
 from tempfile import TemporaryDirectory
 from typing import NamedTuple
 
 import httpx
+import torch
 
-from core.files import write_text
+from core.files import write_json, write_text
 from feedback.store import arrivals
 from models.policy import ModelSettings, build
 from tasks.registry.alias import Registry
@@ -37,11 +40,22 @@ from tasks.state.inputs import Base, Inputs
 from tasks.state.workspace import PROJECT, Workspace
 from tasks.tools.tracking import RoundRun
 
+RESULTS = PROJECT / "benchmarks" / "results"
+
 CLIENTS = 64
 """Clients that send feedback at once."""
 
 TOKENS = 32
 """Most tokens of an answer."""
+
+WARM = 5
+"""Requests to each server that are not counted: at the first one it imports the database, for example."""
+
+ABOUT = """`rounds` is `python -m serving`; `generate` answers one request at a time behind FastAPI
+(`benchmarks/plain_server.py`). Both have the same policy of the default shape with random weights, and write at most
+{tokens} tokens. `rounds` stores each answer durably before it is sent, `generate` stores nothing. The first {warm}
+requests are not counted. The load is that of all programs on the machine, these included: compare the two servers, not
+the seconds with those of another machine."""
 
 PROMPTS = ("where is my parcel", "can I return the lamp", "thank you", "is it on its way")
 LIMITS = ModelSettings(max_answer_tokens=TOKENS)
@@ -199,8 +213,6 @@ def table(loads: Sequence[Load], kept: Kept) -> str:
             f"Feedback of {CLIENTS} clients, the server killed in between: {kept.acknowledged:,} records were "
             f"acknowledged ({kept.inserts_a_second:.0f}/s while it ran), {kept.stored:,} are stored, "
             f"{kept.lost} acknowledged ones are lost.",
-            "",
-            f"{os.cpu_count()} processors, load average {os.getloadavg()[0]:.1f}.",
         ]
     )
 
@@ -211,7 +223,6 @@ def main() -> None:
     parser.add_argument("--requests", type=int, default=200)
     parser.add_argument("--concurrency", type=int, nargs="+", default=[1, 4, 16, 64])
     parser.add_argument("--seconds", type=float, default=20.0, help="for which feedback is sent")
-    parser.add_argument("--into", type=Path, help="a file for the table")
     given = parser.parse_args()
     signal.signal(signal.SIGTERM, lambda *_: sys.exit(1))  # ends the servers too
     with TemporaryDirectory(prefix="serving-") as folder:
@@ -221,16 +232,31 @@ def main() -> None:
         rival = ["benchmarks.plain_server", str(workspace.data / "made"), str(plain)]
         loads = []
         with running(words, ours), running(rival, plain):
+            for server, port in (("rounds", ours), ("generate", plain)):
+                load(server, port, 1, WARM)
             for clients in given.concurrency:
                 loads.append(load("rounds", ours, clients, given.requests))
                 loads.append(load("generate", plain, clients, given.requests))
         kept = killed(workspace, ours, words, given.seconds)
     text = table(loads, kept)
-    sys.stdout.write(f"{text}\n")
-    if given.into:
-        write_text(given.into, f"{text}\n")
+    print(text)
+    save(text, loads, kept, given)
     if kept.lost:
         sys.exit(1)
+
+
+def save(text: str, loads: Sequence[Load], kept: Kept, given: argparse.Namespace) -> None:
+    """Write the results, with the machine and its load."""
+    cores, busy = len(os.sched_getaffinity(0)), os.getloadavg()[1]
+    facts = f"{datetime.now(UTC):%Y-%m-%d}, {platform.machine()}, Python {platform.python_version()}, torch "
+    facts += f"{torch.__version__}; servers and clients share {cores} of {os.cpu_count()} cores, load {busy:.1f}"
+    typed = f"python -m benchmarks.serving --requests {given.requests} --seconds {given.seconds:g} --concurrency "
+    typed += " ".join(map(str, given.concurrency))
+    about = ABOUT.format(tokens=TOKENS, warm=WARM)
+    head = f"# Requests, and feedback while the server is killed\n\n{facts};\n`{typed}`"
+    write_text(RESULTS / "serving.md", f"{head}\n\n{about}\n\n{text}\n")
+    results = {"loads": [each._asdict() for each in loads], "kept": kept._asdict()}
+    write_json(RESULTS / "serving.json", {"facts": facts, "command": typed, **results})
 
 
 if __name__ == "__main__":
