@@ -21,7 +21,7 @@ from feedback.store.tables import inserting
 from feedback.store.tables import owner as owners
 
 MIGRATIONS = Path(__file__).parent / "migrations"
-HEAD = "0004"
+HEAD = "0005"
 """The newest migration."""
 
 VERSION_TABLE = "feedback_schema_version"

@@ -85,8 +85,12 @@ assignments = Table(
     Column("annotator", String(MAX_ID), primary_key=True),
     Column("state", String(8), nullable=False),  # held, returned or finished
     Column("expires_at", UTCDateTime, nullable=False),  # from then on, a held item is offered to others
+    Column("task", String(32)),  # names the assignment without its item; NULL if nobody asks for it by name
+    Column("finished_at", UTCDateTime),  # also of a returned item
+    Column("stored", Integer, nullable=False, server_default="0"),  # events on it: judgements and withdrawals
     ForeignKeyConstraint(["queue", "item"], ["feedback_items.queue", "feedback_items.item"]),
     Index("feedback_assignments_annotator", "annotator", "queue"),
+    Index("feedback_assignments_task", "task", unique=True),
 )
 
 owner = Table(

@@ -1,0 +1,24 @@
+"""The settings of labelling: section `label` of `serving.yaml`. They are no part of a round, and change no result."""
+
+from typing import Annotated
+
+from pydantic import Field
+
+from core.settings import BaseSettings
+
+
+class LabelSettings(BaseSettings):
+    """What annotators are asked on the label page, and how often."""
+
+    overlap: int = Field(1, ge=1, le=100)
+    """Judgements that each item wants, each by another annotator, unless `rounds label add --overlap` says otherwise."""
+    gold: float = Field(0.07, ge=0, le=0.5)
+    """Share of the tasks that are gold items, of those whose right answer is known."""
+    repeats: float = Field(0.03, ge=0, le=0.5)
+    """Share of the tasks that are items which the annotator has judged before, to measure self-agreement."""
+    hold: float = Field(1_800.0, ge=60)
+    """Seconds for which a task is kept for an annotator; after that, others are offered the item too."""
+    criteria: tuple[Annotated[str, Field(pattern="^[a-z][a-z0-9_]{0,39}$")], ...] = Field((), max_length=10)
+    """Criteria that are asked after the overall question."""
+    rating: int = Field(5, ge=2, le=10)
+    """Best rating; the worst is 1."""
