@@ -28,6 +28,8 @@ class LabelTask(NamedTuple):
     """Asked after the overall question; of a comparison, a thumb or a rating."""
     scale: tuple[int, int] | None
     """Worst and best rating; None for other kinds."""
+    editable: bool
+    """Whether an edit of one of two answers may be added; a critique, correction or demonstration is the judgement."""
     until: datetime
     """How long the task is kept for the annotator. It can be judged afterwards, but others are then offered the item
     too."""

@@ -5,6 +5,7 @@ from collections.abc import Iterable
 from pydantic import Field
 
 from core.settings import BaseSettings, override, parse, read
+from tasks.people.label_settings import LabelSettings
 from tasks.state.workspace import Workspace
 
 
@@ -33,6 +34,8 @@ class ServingSettings(BaseSettings):
     accepts any."""
     traces: bool = False
     """Whether each answer is also written to MLflow as a trace."""
+    label: LabelSettings = LabelSettings()
+    """What annotators are asked on the label page, and how often."""
 
 
 def settings(workspace: Workspace, overrides: Iterable[str] = ()) -> ServingSettings:

@@ -85,6 +85,14 @@ def put(
     return _result(given, new, contents | in_parts)
 
 
+def find(database: Database, names: Collection[str], folder: Path) -> dict[str, FeedbackEvent]:
+    """Id → event, of those that are stored: in the database, or in the Parquet parts below `folder`."""
+    query = select(events.c.event, events.c.received_at).where(events.c.feedback_id.in_(names))
+    rows = database.read(lambda connection: connection.execute(query).all())
+    single = [_event(text, received) for text, received in rows]
+    return parquet.with_ids(folder, set(names)) | {event.feedback_id: event for event in single}
+
+
 def claim(database: Database, round: int) -> Claim:
     """Claim all events that no round has claimed, in one transaction; repeated, it adds those that arrived since."""
 

@@ -5,7 +5,8 @@ the same item twice: whoever handed it back is not asked again, and whoever was 
 """
 
 import json
-from collections.abc import Mapping, Sequence
+import secrets
+from collections.abc import Iterator, Mapping, Sequence
 from datetime import datetime, timedelta
 from typing import Any, Literal, NamedTuple
 
@@ -21,7 +22,10 @@ State = Literal["held", "returned", "finished"]
 _UNKNOWN = "unknown"
 """The annotator of an event that names none."""
 
-_FINISHED = assignments.c.state == "finished"
+_ROWS = 500
+"""How many rows one statement inserts: SQLite binds at most 32,766 values."""
+
+FINISHED = assignments.c.state == "finished"
 
 
 class QueueItem(NamedTuple):
@@ -30,7 +34,7 @@ class QueueItem(NamedTuple):
     item: str
     """Its id, unique in its queue."""
     record: Mapping[str, Any]
-    """What an annotator is shown, as JSON values."""
+    """What is judged, as JSON values."""
 
 
 class QueueProgress(NamedTuple):
@@ -58,7 +62,7 @@ def add(database: Database, queue: str, new: Sequence[QueueItem], wanted: int = 
     for name, value in (("queue", queue), *(("item", each.item) for each in new)):
         check_id(name, value)
     rows = [_row(queue, each, wanted) for each in new]
-    return database.write(lambda connection: sum(_insert(connection, row) for row in rows))
+    return database.write(lambda connection: sum(_insert(connection, some) for some in _chunks(rows)))
 
 
 def take(
@@ -81,26 +85,43 @@ def take(
     """
     check_annotator(annotator)
 
-    def work(connection: Connection) -> list[QueueItem]:
-        _lock(connection, queue)
-        rows = connection.execute(_offered(queue, annotator, now, beyond_wanted).limit(limit)).all()
-        for row in rows:
-            connection.execute(assignments.insert().values(_assignment(queue, row.item, annotator, "held", now + time)))
-        return [QueueItem(row.item, json.loads(row.record)) for row in rows]
+    return database.write(lambda connection: give(connection, queue, annotator, limit, now, now + time, beyond_wanted))
 
-    return database.write(work)
+
+def give(
+    connection: Connection,
+    queue: str,
+    annotator: str,
+    limit: int,
+    now: datetime,
+    until: datetime,
+    beyond_wanted: bool = False,
+) -> list[QueueItem]:
+    """The same in a transaction."""
+    lock(connection, queue)
+    rows = connection.execute(offered(queue, annotator, now, beyond_wanted).limit(limit)).all()
+    for row in rows:
+        connection.execute(assignments.insert().values(assignment(queue, row.item, annotator, "held", until)))
+    return [QueueItem(row.item, json.loads(row.record)) for row in rows]
 
 
 def held(database: Database, queue: str, annotator: str) -> list[QueueItem]:
     """The items that an annotator has taken, and neither finished nor handed back, also those whose time is over."""
     query = (
         select(items.c.item, items.c.record)
-        .join(assignments, _same_item())
+        .join(assignments, same_item())
         .where(items.c.queue == queue, assignments.c.annotator == annotator, assignments.c.state == "held")
         .order_by(items.c.position)
     )
     rows = database.read(lambda connection: connection.execute(query).all())
     return [QueueItem(row.item, json.loads(row.record)) for row in rows]
+
+
+def judged(database: Database, queue: str, annotator: str) -> set[str]:
+    """The items that an annotator has finished or handed back."""
+    own = (assignments.c.queue == queue, assignments.c.annotator == annotator, assignments.c.state != "held")
+    query = select(assignments.c.item).where(*own)
+    return set(database.read(lambda connection: connection.execute(query).scalars().all()))
 
 
 def extend(database: Database, queue: str, annotator: str, until: datetime) -> None:
@@ -154,25 +175,25 @@ def progress(database: Database, queue: str, now: datetime) -> QueueProgress:
     """How many judgements a queue wants, and how many it has."""
 
     def work(connection: Connection) -> QueueProgress:
-        rows = connection.execute(select(items.c.wanted, _count(_FINISHED)).where(items.c.queue == queue)).all()
-        active = select(func.count()).where(assignments.c.queue == queue, _active(now))
+        rows = connection.execute(select(items.c.wanted, count(FINISHED)).where(items.c.queue == queue)).all()
+        held = select(func.count()).where(assignments.c.queue == queue, active(now))
         counts = [(wanted, min(finished, wanted)) for wanted, finished in rows]
         wanted, finished = (sum(column) for column in zip(*counts, strict=True)) if counts else (0, 0)
-        return QueueProgress(len(rows), wanted, finished, connection.execute(active).scalar_one())
+        return QueueProgress(len(rows), wanted, finished, connection.execute(held).scalar_one())
 
     return database.read(work)
 
 
-def _lock(connection: Connection, queue: str) -> None:
+def lock(connection: Connection, name: str) -> None:
     """Let one transaction at a time give out items of a queue. SQLite has one writer at a time in any case."""
     if connection.dialect.name == "postgresql":
-        connection.execute(text("SELECT pg_advisory_xact_lock(hashtextextended(:queue, 0))"), {"queue": queue})
+        connection.execute(text("SELECT pg_advisory_xact_lock(hashtextextended(:name, 0))"), {"name": name})
 
 
-def _offered(queue: str, annotator: str, now: datetime, beyond_wanted: bool) -> Select[Any]:
+def offered(queue: str, annotator: str, now: datetime, beyond_wanted: bool) -> Select[Any]:
     """The items that want more judgements than they have or wait for, and that the annotator never had."""
-    had = select(assignments.c.item).where(_same_item(), assignments.c.annotator == annotator).exists()
-    taken = _count(or_(_FINISHED, _active(now)))
+    had = select(assignments.c.item).where(same_item(), assignments.c.annotator == annotator).exists()
+    taken = count(or_(FINISHED, active(now)))
     return (
         select(items.c.item, items.c.record)
         .where(items.c.queue == queue, or_(taken < items.c.wanted, literal(beyond_wanted)), ~had)
@@ -180,16 +201,18 @@ def _offered(queue: str, annotator: str, now: datetime, beyond_wanted: bool) -> 
     )
 
 
-def _count(condition: ColumnElement[bool]) -> ScalarSelect[int]:
+def count(condition: ColumnElement[bool]) -> ScalarSelect[int]:
     """The number of assignments of an item that meet a condition."""
-    return select(func.count()).where(_same_item(), condition).correlate(items).scalar_subquery()
+    return select(func.count()).where(same_item(), condition).correlate(items).scalar_subquery()
 
 
-def _active(now: datetime) -> ColumnElement[bool]:
+def active(now: datetime) -> ColumnElement[bool]:
+    """Whether an assignment is held and its time is not over."""
     return and_(assignments.c.state == "held", assignments.c.expires_at > now)
 
 
-def _same_item() -> ColumnElement[bool]:
+def same_item() -> ColumnElement[bool]:
+    """Whether an assignment is of an item."""
     return and_(assignments.c.queue == items.c.queue, assignments.c.item == items.c.item)
 
 
@@ -197,12 +220,24 @@ def _row(queue: str, new: QueueItem, wanted: int) -> dict[str, Any]:
     return {"queue": queue, "item": new.item, "record": json.dumps(dict(new.record)), "wanted": wanted}
 
 
-def _insert(connection: Connection, row: dict[str, Any]) -> int:
-    return len(connection.execute(inserting(connection, items, [row], "queue", "item").returning(items.c.item)).all())
+def _chunks(rows: Sequence[dict[str, Any]]) -> Iterator[Sequence[dict[str, Any]]]:
+    return (rows[start : start + _ROWS] for start in range(0, len(rows), _ROWS))
 
 
-def _assignment(queue: str, item: str, annotator: str, state: State, expires: datetime) -> dict[str, Any]:
-    return {"queue": queue, "item": item, "annotator": annotator, "state": state, "expires_at": expires}
+def _insert(connection: Connection, rows: Sequence[dict[str, Any]]) -> int:
+    return len(connection.execute(inserting(connection, items, rows, "queue", "item").returning(items.c.item)).all())
+
+
+def assignment(queue: str, item: str, annotator: str, state: State, expires: datetime) -> dict[str, Any]:
+    """A new row: its name is random, so that nobody who knows queue and item can compute it."""
+    return {
+        "queue": queue,
+        "item": item,
+        "annotator": annotator,
+        "state": state,
+        "expires_at": expires,
+        "task": secrets.token_hex(16),
+    }
 
 
 def _finish(connection: Connection, queue: str, annotator: str, names: Sequence[str], now: datetime) -> None:
@@ -210,12 +245,14 @@ def _finish(connection: Connection, queue: str, annotator: str, names: Sequence[
     if missing := sorted(set(names) - set(known)):
         raise NotFound(f"the queue {queue} has no item {missing[0]!r}; use the ids of the items that were taken")
     for name in names:
-        row = _assignment(queue, name, annotator, "finished", now)
+        row = assignment(queue, name, annotator, "finished", now) | {"finished_at": now}
         connection.execute(_upserting(connection, row))
 
 
 def _upserting(connection: Connection, row: dict[str, Any]) -> postgresql.Insert | sqlite.Insert:
-    keys, finished = ["queue", "item", "annotator"], {"state": "finished"}
+    keys = ["queue", "item", "annotator"]
+    at = func.coalesce(assignments.c.finished_at, row["finished_at"])
+    finished: dict[str, Any] = {"state": "finished", "finished_at": at}
     if connection.dialect.name == "postgresql":
         return postgresql.insert(assignments).values(row).on_conflict_do_update(index_elements=keys, set_=finished)
     return sqlite.insert(assignments).values(row).on_conflict_do_update(index_elements=keys, set_=finished)

@@ -71,7 +71,7 @@ items = Table(
     Column("position", _BIG, primary_key=True, autoincrement=True),  # the order in which items were added
     Column("queue", String(MAX_ID), nullable=False),
     Column("item", String(MAX_ID), nullable=False),
-    Column("record", Text, nullable=False),  # JSON: what an annotator is shown
+    Column("record", Text, nullable=False),  # JSON: what is judged
     Column("wanted", Integer, nullable=False),  # how many judgements
     Index("feedback_items_item", "queue", "item", unique=True),
     sqlite_autoincrement=True,
@@ -85,7 +85,7 @@ assignments = Table(
     Column("annotator", String(MAX_ID), primary_key=True),
     Column("state", String(8), nullable=False),  # held, returned or finished
     Column("expires_at", UTCDateTime, nullable=False),  # from then on, a held item is offered to others
-    Column("task", String(32)),  # names the assignment without its item; NULL if nobody asks for it by name
+    Column("task", String(32)),  # names the assignment, and tells nothing of its item
     Column("finished_at", UTCDateTime),  # also of a returned item
     Column("stored", Integer, nullable=False, server_default="0"),  # events on it: judgements and withdrawals
     ForeignKeyConstraint(["queue", "item"], ["feedback_items.queue", "feedback_items.item"]),

@@ -1,7 +1,9 @@
 """The guidelines for annotators: a Markdown file in the workspace, whose version is in each event."""
 
+import hashlib
 from typing import NamedTuple
 
+from core.errors import BadWorkspace
 from tasks.state.workspace import Workspace
 
 
@@ -9,7 +11,7 @@ class Guidelines(NamedTuple):
     """The guidelines as they are now."""
 
     version: str
-    """The first 12 hex digits of the SHA-256 of the text."""
+    """The first 12 hex digits of the SHA-256 of the file."""
     text: str
     """Markdown."""
 
@@ -20,4 +22,11 @@ def read(workspace: Workspace) -> Guidelines | None:
     Raises:
         BadWorkspace: it is no text.
     """
-    raise NotImplementedError
+    if not workspace.guidelines.exists():
+        return None
+    content = workspace.guidelines.read_bytes()
+    try:
+        text = content.decode()
+    except UnicodeDecodeError as error:
+        raise BadWorkspace(f"{workspace.guidelines} is not UTF-8 ({error}); save it as UTF-8") from error
+    return Guidelines(hashlib.sha256(content).hexdigest()[:12], text)

@@ -11,7 +11,7 @@ class LabelSettings(BaseSettings):
     """What annotators are asked on the label page, and how often."""
 
     overlap: int = Field(1, ge=1, le=100)
-    """Judgements that each item wants, each by another annotator, unless `rounds label add --overlap` says otherwise."""
+    """Judgements that an item wants, each by another annotator; `rounds label add --overlap` sets another number."""
     gold: float = Field(0.07, ge=0, le=0.5)
     """Share of the tasks that are gold items, of those whose right answer is known."""
     repeats: float = Field(0.03, ge=0, le=0.5)
@@ -22,3 +22,7 @@ class LabelSettings(BaseSettings):
     """Criteria that are asked after the overall question."""
     rating: int = Field(5, ge=2, le=10)
     """Best rating; the worst is 1."""
+    licence: str = Field("none-stated", min_length=1)
+    """Licence of what annotators say (SPDX), for items that state none."""
+    consent: str = Field("none-stated", min_length=1)
+    """Consent of the annotators to its use, for items that state none; the gate `licence` names those it allows."""

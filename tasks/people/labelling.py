@@ -4,15 +4,34 @@ Tasks come from the pairs of a round that waits for votes, and then from the lab
 a vote, stored as `rounds votes push` stores it; any other one is an event for the next round.
 """
 
-from typing import TYPE_CHECKING, NamedTuple
+from collections.abc import Sequence
+from datetime import UTC, datetime, timedelta
+from typing import TYPE_CHECKING, Any, NamedTuple
+
+from pydantic import TypeAdapter
 
 from core.errors import RoundsError
+from feedback import label_events, label_roles
+from feedback.label_events import EDIT, Subject
 from feedback.labels import LabelJudgement, LabelTask
+from feedback.schema import FeedbackEvent, Message
+from feedback.store import identity as event_identity
+from tasks.people import polls, waiting
+from tasks.people.ballots import pairs_id
 from tasks.people.label_settings import LabelSettings
+from tasks.people.waiting import VotesNeeded, Wait
+from tasks.state import identity
 from tasks.state.workspace import Workspace
+from tasks.tools import receiving
 
 if TYPE_CHECKING:
     from feedback.store.database import Database
+    from feedback.store.label_tasks import Assignment
+    from feedback.store.queue import State
+
+_OTHERWISE = "you judged this task before, and otherwise; take that judgement back first"
+
+_PROMPT = TypeAdapter(tuple[Message, ...])
 
 
 class NotYours(RoundsError):
@@ -61,7 +80,22 @@ def take(workspace: Workspace, database: "Database", settings: LabelSettings, an
         BadFeedback: the name does not stand for one person, or the person is forgotten.
         NoDatabase: the feedback database does not answer.
     """
-    raise NotImplementedError
+    from feedback.store import label_tasks  # only here: SQLAlchemy takes a second to load
+
+    polls.check_person(workspace, annotator)
+    now, poll = datetime.now(UTC), _poll(workspace)
+    until, votes = now + timedelta(seconds=settings.hold), pairs_id(workspace) if poll else None
+    task = label_tasks.resume(database, annotator, now, until, votes)
+    if task is None and poll and _wants_votes(workspace, poll):
+        task = _pair(workspace, database, annotator, settings)
+    if task is None:
+        salt = identity.made(workspace).salt
+
+        def role(queue: str, number: int) -> label_roles.Role:
+            return label_roles.role(f"{salt}\0{queue}\0{annotator}", number, settings.gold, settings.repeats)
+
+        task = label_tasks.take(database, annotator, now, until, role)
+    return task and _shown(workspace, settings, task)
 
 
 def judge(
@@ -91,7 +125,11 @@ def judge(
         NoPoll: it is a pair of a round that no longer waits for votes.
         NoDatabase: the feedback database does not answer; nothing was stored.
     """
-    raise NotImplementedError
+    polls.check_person(workspace, annotator)
+    own = _own(database, annotator, task)
+    if _is_pair(own):
+        return _vote(workspace, settings, own, judgement)
+    return _label(workspace, database, _subject(workspace, settings, own), own, judgement)
 
 
 def undo(workspace: Workspace, database: "Database", settings: LabelSettings, annotator: str) -> LabelTask:
@@ -104,7 +142,19 @@ def undo(workspace: Workspace, database: "Database", settings: LabelSettings, an
         BadFeedback: see `take`.
         NoDatabase: the feedback database does not answer.
     """
-    raise NotImplementedError
+    from feedback.store import label_tasks
+
+    polls.check_person(workspace, annotator)
+    last = label_tasks.last(database, annotator)
+    if last is None:
+        raise NothingToUndo(f"{annotator} has judged nothing that could be taken back; judge a task first")
+    if _is_pair(last):
+        stored = _withdraw_vote(workspace, last)
+    else:
+        stored = _withdraw(workspace, database, _subject(workspace, settings, last), last)
+    until = datetime.now(UTC) + timedelta(seconds=settings.hold)
+    label_tasks.reopen(database, last, stored, until)
+    return _shown(workspace, settings, last._replace(until=until))
 
 
 def progress(workspace: Workspace, database: "Database", annotator: str) -> AnnotatorProgress:
@@ -113,4 +163,218 @@ def progress(workspace: Workspace, database: "Database", annotator: str) -> Anno
     Raises:
         NoDatabase: the feedback database does not answer.
     """
-    raise NotImplementedError
+    from feedback.store import label_queues, label_tasks, queue
+
+    now, poll = datetime.now(UTC), _poll(workspace)
+    midnight = now.replace(hour=0, minute=0, second=0, microsecond=0)
+    counts = label_tasks.counts(database, annotator, midnight, now)
+    left = sum(state.wanted - state.finished for state in label_queues.states(database, now))
+    votes = own_votes = 0
+    if poll and _wants_votes(workspace, poll):
+        votes = _wanted(poll) - polls.count(workspace)
+        judged = queue.judged(database, pairs_id(workspace), annotator)
+        own_votes = sum(pair.pair_id not in judged for pair in polls.handed_out(workspace))
+    return AnnotatorProgress(counts.since, counts.judged, left + votes, counts.offered + own_votes)
+
+
+def _poll(workspace: Workspace) -> Wait | None:
+    """The wait of the open round for votes, before its deadline."""
+    wait = waiting.now(workspace)
+    return wait if wait and wait.what == "votes" and not wait.past else None
+
+
+def _wanted(poll: Wait) -> int:
+    return poll.about.votes if isinstance(poll.about, VotesNeeded) else 0
+
+
+def _wants_votes(workspace: Workspace, poll: Wait) -> bool:
+    return polls.count(workspace) < _wanted(poll)
+
+
+def _pair(workspace: Workspace, database: "Database", annotator: str, settings: LabelSettings) -> "Assignment | None":
+    """The next pair of the waiting round."""
+    from feedback.store import label_tasks
+
+    pulled = polls.pull(workspace, annotator, 1, timedelta(seconds=settings.hold))
+    return label_tasks.of(database, pairs_id(workspace), pulled[0]["source_id"], annotator) if pulled else None
+
+
+def _own(database: "Database", annotator: str, task: str) -> "Assignment":
+    """The annotator's assignment of this name: open, or judged."""
+    from feedback.store import label_tasks
+
+    found = label_tasks.named(database, task)
+    if found is None:
+        raise NotYours(f"there is no task {task[:40]!r}, or its queue was removed; take the next task")
+    if found.annotator != annotator:
+        raise NotYours(f"the task {task} is another person's; take one of your own")
+    if found.state == "returned" and found.finished_at is None:
+        raise NotYours(
+            f"the time of the task {task} is over, and others have judged its item in the meantime; take the next task"
+        )
+    return found
+
+
+def _is_pair(task: "Assignment") -> bool:
+    """Whether a task is a pair of a round."""
+    from feedback.store import label_queues
+
+    return label_queues.parsed(task.queue) is None
+
+
+def _shown(workspace: Workspace, settings: LabelSettings, task: "Assignment") -> LabelTask:
+    """A task as its annotator is shown it."""
+    record, order = task.record, _order(workspace, task)
+    texts = [response["messages"][-1]["content"] for response in record["responses"]]
+    kind = record["kind"]
+    return LabelTask(
+        id=task.task,
+        kind=kind,
+        prompt=_PROMPT.validate_python(record["prompt"]),
+        answers=tuple(texts[place] for place in order),
+        criteria=settings.criteria if kind in label_events.WITH_CRITERIA else (),
+        scale=(1, settings.rating) if kind == "rating" else None,
+        editable=kind == "comparison" and not _is_pair(task),
+        until=task.until,
+    )
+
+
+def _order(workspace: Workspace, task: "Assignment") -> tuple[int, ...]:
+    """Positions of the answers from left to right: random, and the same for the same task."""
+    places = tuple(range(len(task.record["responses"])))
+    key = f"{identity.made(workspace).salt}\0{task.queue}\0{task.item}\0{task.annotator}"
+    return places if label_roles.hashed(key) % 2 else places[::-1]
+
+
+def _subject(workspace: Workspace, settings: LabelSettings, task: "Assignment") -> Subject:
+    from feedback.store import label_queues
+
+    _, role = label_queues.parsed(task.queue) or ("", "ordinary")
+    return Subject(
+        record=task.record,
+        queue=task.queue,
+        item=task.item,
+        role=role,
+        annotator=task.annotator,
+        shown_order=_order(workspace, task),
+        criteria=settings.criteria,
+        scale=(1, settings.rating),
+        stored=task.stored,
+        licence=settings.licence,
+        consent=settings.consent,
+    )
+
+
+def _label(
+    workspace: Workspace, database: "Database", subject: Subject, task: "Assignment", judgement: LabelJudgement
+) -> JudgementReceipt:
+    """Store a judgement of an item of a labelling queue."""
+    from feedback.store import label_tasks
+
+    if task.state != "held":
+        return _repeated(workspace, database, subject._replace(stored=max(task.stored - 1, 0)), task, judgement)
+    events = label_events.events(subject, judgement)
+    put = receiving.store(workspace, database, events)[0] if events else None
+    if put and put.changed:
+        # a judgement was stored, and its process killed before the task was closed: this one replaces it
+        stored = _withdraw(workspace, database, subject, task._replace(stored=task.stored + 1))
+        subject = subject._replace(stored=stored)
+        events = label_events.events(subject, judgement)
+        put, _ = receiving.store(workspace, database, events)
+    state: State = "returned" if judgement.outcome == "skip" else "finished"
+    label_tasks.close(database, task, state, subject.stored + bool(events), datetime.now(UTC))
+    return JudgementReceipt(_id(events), repeated=put is not None and not put.new, continued=False)
+
+
+def _repeated(
+    workspace: Workspace, database: "Database", subject: Subject, task: "Assignment", judgement: LabelJudgement
+) -> JudgementReceipt:
+    """The receipt of a judgement that was sent again."""
+    events = label_events.events(subject, judgement)
+    same = _contents(events) == _contents(_stored(workspace, database, subject)) if events else task.state == "returned"
+    if not same:
+        raise AlreadyJudged(_OTHERWISE)
+    return JudgementReceipt(_id(events), repeated=True, continued=False)
+
+
+def _id(events: Sequence[FeedbackEvent]) -> str | None:
+    return events[0].feedback_id if events else None
+
+
+def _withdraw(workspace: Workspace, database: "Database", subject: Subject, task: "Assignment") -> int:
+    """Store what withdraws the last judgement of an item; returns the number of events on it."""
+    last = _stored(workspace, database, subject._replace(stored=max(task.stored - 1, 0)))
+    if not last or label_events.is_abstention(last[0]):
+        return task.stored
+    events = label_events.withdrawals(subject._replace(stored=task.stored), last)
+    receiving.store(workspace, database, events)
+    return task.stored + 1
+
+
+def _stored(workspace: Workspace, database: "Database", subject: Subject) -> list[FeedbackEvent]:
+    """The events of one judgement of an item: its own, and that of an edit beside it."""
+    from feedback.store import arrivals
+
+    names = [subject.event_id(subject.stored, ending) for ending in ("", EDIT)]
+    found = arrivals.find(database, names, workspace.feedback)
+    return [found[name] for name in names if name in found]
+
+
+def _contents(events: Sequence[FeedbackEvent]) -> list[str]:
+    return [event_identity.content(event) for event in events]
+
+
+def _vote(
+    workspace: Workspace, settings: LabelSettings, task: "Assignment", judgement: LabelJudgement
+) -> JudgementReceipt:
+    """Store a judgement of a pair of the waiting round, as a vote; the last one that is wanted ends the wait."""
+    _check_pair(workspace, task)
+    subject = _subject(workspace, settings, task)
+    record = _voted(task, subject.shown_order) | label_events.vote(subject, judgement)
+    if task.state != "held":
+        if polls.repeats(record, polls.latest(workspace, task.annotator, task.item)):
+            return JudgementReceipt(None, repeated=True, continued=False)
+        raise AlreadyJudged(_OTHERWISE)
+    polls.vote(workspace, record)
+    return JudgementReceipt(None, repeated=False, continued=_continue(workspace))
+
+
+def _withdraw_vote(workspace: Workspace, task: "Assignment") -> int:
+    """Take back a vote; returns that its pair was opened again."""
+    try:
+        _check_pair(workspace, task)
+    except polls.NoPoll as error:
+        raise NothingToUndo(
+            f"the last judgement of {task.annotator} is a vote, and its round no longer waits; judge another task first"
+        ) from error
+    last = polls.latest(workspace, task.annotator, task.item)
+    if last is not None and not label_events.is_abstention(last):
+        polls.vote(workspace, _voted(task, last.shown_order or (0, 1)) | {"judgements": [{"outcome": "skip"}]})
+    return task.stored + 1
+
+
+def _check_pair(workspace: Workspace, task: "Assignment") -> None:
+    """Check that a pair is one of the waiting round.
+
+    Raises:
+        NoPoll: it is not.
+    """
+    polls.poll(workspace)
+    if task.queue != pairs_id(workspace):
+        raise polls.NoPoll(f"the task {task.task} is a pair of an earlier round; take the next task")
+
+
+def _voted(task: "Assignment", order: Sequence[int]) -> dict[str, Any]:
+    return {**task.record, "annotator_id": task.annotator, "shown_order": list(order)}
+
+
+def _continue(workspace: Workspace) -> bool:
+    """Resume the run that waits, if there are enough votes; whether there are."""
+    from tasks.people.pending import pending
+    from tasks.tools.events import resume
+
+    awaited = pending(workspace)
+    if awaited is None or not awaited.ready:
+        return False
+    resume(awaited.wait.flow_run)
+    return True

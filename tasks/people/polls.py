@@ -7,7 +7,7 @@ names and writes it to `data/votes`.
 
 import json
 import math
-from collections.abc import Iterator, Mapping, Sequence
+from collections.abc import Iterable, Iterator, Mapping, Sequence
 from datetime import UTC, datetime, timedelta
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, NamedTuple
@@ -99,7 +99,7 @@ def pull(
         return [record(pair, wait.round) for pair in handed_out(workspace)[:limit]]
     from feedback.store import queue  # only here: SQLAlchemy takes a second to load
 
-    _check_person(annotator, tombstones.forgotten(workspace))
+    check_person(workspace, annotator)
     name, now = pairs_id(workspace), datetime.now(UTC)
     with feedback_database.opened(workspace) as database:
         _fill(workspace, database, wait)
@@ -135,11 +135,39 @@ def push(workspace: Workspace, files: Sequence[Path]) -> VotesReceived:
         BadFeedback: lines that are not valid votes on one of the pairs; names file, line and reason of the first five.
         NoDatabase: the feedback database does not answer.
     """
+    return _push(workspace, (line for file in files for line in lines.read(file)))
+
+
+def vote(workspace: Workspace, record: Record) -> VotesReceived:
+    """Store one vote. It is on disk when this returns.
+
+    Raises:
+        NoPoll, BadFeedback, NoDatabase: see `push`.
+    """
+    return _push(workspace, [_line(record)])
+
+
+def latest(workspace: Workspace, annotator: str, pair: str) -> FeedbackEvent | None:
+    """A person's last vote on a pair; None without one."""
+    own = [vote for vote in cast(workspace) if _voter_and_pair(vote) == (annotator, pair)]
+    return own[-1] if own else None
+
+
+def repeats(record: Record, last: FeedbackEvent | None) -> bool:
+    """Whether a record of a vote says what the person's last vote on the pair says.
+
+    Raises:
+        BadFeedback: it is no vote.
+    """
+    return last is not None and _given(_event(_line(record))) == _given(last)
+
+
+def _push(workspace: Workspace, votes: Iterable[lines.Line]) -> VotesReceived:
     with waiting.changing(workspace):
         wait = poll(workspace)
         pairs = {pair.pair_id: pair for pair in handed_out(workspace)}
         gone = tombstones.forgotten(workspace)
-        parsed = [_read(line, pairs, gone) for file in files for line in lines.read(file)]
+        parsed = [_read(line, pairs, gone) for line in votes]
         if problems := [problem for problem in parsed if isinstance(problem, str)]:
             shown = "\n".join(f"  {problem}" for problem in problems[:5])
             raise BadFeedback(
@@ -168,6 +196,15 @@ def handed_out(workspace: Workspace) -> list[AnswerPair]:
     return [pair for pair in pairs if pair.responses[0].text != pair.responses[1].text]
 
 
+def check_person(workspace: Workspace, annotator: str) -> None:
+    """Check that a name stands for one person, who is not forgotten.
+
+    Raises:
+        BadFeedback: it does not, or the person is.
+    """
+    _check_person(annotator, tombstones.forgotten(workspace))
+
+
 def _fill(workspace: Workspace, database: "Database", wait: Wait) -> None:
     """Put the round's pairs into the labelling queue, and note there who has voted on which: the ballots decide.
 
@@ -180,8 +217,9 @@ def _fill(workspace: Workspace, database: "Database", wait: Wait) -> None:
     each = math.ceil(wanted / max(len(pairs), 1))
     queue.add(database, name, [queue.QueueItem(pair.pair_id, record(pair, wait.round)) for pair in pairs], each)
     voted: dict[str, set[str]] = {}
-    for vote in cast(workspace):
-        voted.setdefault(vote.annotator_id, set()).add(vote.source_id)
+    for vote in {_voter_and_pair(vote): vote for vote in cast(workspace)}.values():
+        if not _is_withdrawal(vote):  # who took a vote back on the label page has the pair again
+            voted.setdefault(vote.annotator_id, set()).add(vote.source_id)
     for annotator, names in voted.items():
         queue.finish(database, name, annotator, sorted(names), datetime.now(UTC))
 
@@ -190,6 +228,10 @@ def _is_decisive(vote: FeedbackEvent) -> bool:
     overall = (judgement for judgement in vote.judgements if judgement.criterion == OVERALL)
     decided = any(judgement.outcome == "prefer" or judgement.outcome.startswith("tie") for judgement in overall)
     return decided and is_voter(vote) and vote.status == "active"
+
+
+def _is_withdrawal(vote: FeedbackEvent) -> bool:
+    return vote.supersedes is not None and all(judgement.outcome == "skip" for judgement in vote.judgements)
 
 
 def record(pair: AnswerPair, round: int) -> Record:
@@ -212,13 +254,20 @@ def record(pair: AnswerPair, round: int) -> Record:
 def _read(line: lines.Line, pairs: Mapping[str, AnswerPair], gone: Sequence[str]) -> FeedbackEvent | str:
     """The vote in a line, or the reason why it is invalid."""
     try:
-        record = lines.parse(line)
-        vote = canonical.event(record, {"source": SOURCE, "source_id": "", "source_sha256": line.sha256})
+        vote = _event(line)
         _check(vote, pairs.get(vote.source_id))
         _check_person(vote.annotator_id, gone)
     except BadFeedback as error:
         return f"{line.where}: {error}"
     return vote
+
+
+def _line(record: Record) -> lines.Line:
+    return lines.Line("the vote", json.dumps(record, ensure_ascii=False).encode(), 1)
+
+
+def _event(line: lines.Line) -> FeedbackEvent:
+    return canonical.event(lines.parse(line), {"source": SOURCE, "source_id": "", "source_sha256": line.sha256})
 
 
 def _check(vote: FeedbackEvent, pair: AnswerPair | None) -> None:

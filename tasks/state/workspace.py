@@ -106,6 +106,11 @@ class Workspace:
         return self.root / "serving.yaml"
 
     @property
+    def guidelines(self) -> Path:
+        """The guidelines for annotators (Markdown); missing if there are none."""
+        return self.root / "guidelines.md"
+
+    @property
     def graph(self) -> Path:
         """dvc.yaml, the graph of steps: a copy of the project's."""
         return self.root / "dvc.yaml"

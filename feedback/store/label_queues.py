@@ -1,0 +1,110 @@
+"""The labelling queues of the label page. Each is three queues of `feedback.store.queue`: items, gold and repeats.
+
+Gold items, whose right answer is known, and items that a person judges a second time want no number of judgements:
+every annotator may get each of them, once.
+"""
+
+import re
+from collections.abc import Sequence
+from datetime import datetime
+from typing import NamedTuple
+
+from sqlalchemy import ColumnElement, Connection, delete, func, select
+
+from core.errors import BadParams
+from feedback.label_roles import Role
+from feedback.store import queue
+from feedback.store.database import Database
+from feedback.store.queue import QueueItem, QueueProgress
+from feedback.store.tables import assignments, items
+
+PREFIX = "label:"
+"""Of the names of these queues: those of the pairs of rounds have none."""
+
+_SUFFIXES: dict[Role, str] = {"ordinary": "", "gold": "#gold", "repeat": "#repeat"}
+_NAME = re.compile(r"[A-Za-z0-9][A-Za-z0-9._-]{0,99}")
+
+ENDLESS = 2**31 - 1
+"""How many judgements an item wants that every annotator may get."""
+
+
+class LabelQueueState(NamedTuple):
+    """One labelling queue."""
+
+    name: str
+    items: int
+    gold: int
+    """Gold items; they are not among `items`."""
+    wanted: int
+    """Judgements that are wanted, over all items."""
+    finished: int
+    """Judgements that were finished. Those beyond the number that an item wants are not counted."""
+    held: int
+    """Items that annotators hold and whose time is not over, gold and repeats left out."""
+
+
+def stored_name(name: str, role: Role = "ordinary") -> str:
+    """The name of the queue of one role in the tables."""
+    return f"{PREFIX}{name}{_SUFFIXES[role]}"
+
+
+def parsed(stored: str) -> tuple[str, Role] | None:
+    """Name and role of a queue in the tables; None if it is no labelling queue."""
+    if not stored.startswith(PREFIX):
+        return None
+    name, _, suffix = stored.removeprefix(PREFIX).partition("#")
+    return name, next(role for role, own in _SUFFIXES.items() if own.removeprefix("#") == suffix)
+
+
+def is_label_queue() -> ColumnElement[bool]:
+    """Whether an assignment is in a labelling queue, in any role."""
+    return assignments.c.queue.startswith(PREFIX, autoescape=True)
+
+
+def add(database: Database, name: str, new: Sequence[QueueItem], wanted: int, gold: bool = False) -> int:
+    """Add items to a labelling queue, which is made if it is new; returns how many items were new.
+
+    Raises:
+        BadParams: the name has other characters than letters, digits, dots, hyphens and underscores.
+        BadFeedback: see `queue.add`.
+    """
+    if not _NAME.fullmatch(name):
+        raise BadParams(
+            f"a queue cannot be called {name[:40]!r}; use up to 100 letters, digits, dots, hyphens and underscores"
+        )
+    role: Role = "gold" if gold else "ordinary"
+    return queue.add(database, stored_name(name, role), new, ENDLESS if gold else wanted)
+
+
+def names(connection: Connection) -> list[str]:
+    """The names of all labelling queues, in the order in which they were made."""
+    query = (
+        select(items.c.queue)
+        .where(items.c.queue.startswith(PREFIX, autoescape=True))
+        .group_by(items.c.queue)
+        .order_by(func.min(items.c.position))
+    )
+    found = [parsed(stored) for stored in connection.execute(query).scalars()]
+    return list(dict.fromkeys(each[0] for each in found if each))
+
+
+def states(database: Database, now: datetime) -> list[LabelQueueState]:
+    """All labelling queues, in the order in which they were made."""
+    return [_state(database, name, now) for name in database.read(names)]
+
+
+def remove(database: Database, name: str) -> None:
+    """Remove a queue with its gold items and all its assignments. Events stay; repeated, it changes nothing."""
+    stored = [stored_name(name, role) for role in _SUFFIXES]
+
+    def work(connection: Connection) -> None:
+        connection.execute(delete(assignments).where(assignments.c.queue.in_(stored)))
+        connection.execute(delete(items).where(items.c.queue.in_(stored)))
+
+    database.write(work)
+
+
+def _state(database: Database, name: str, now: datetime) -> LabelQueueState:
+    own: QueueProgress = queue.progress(database, stored_name(name), now)
+    gold = queue.progress(database, stored_name(name, "gold"), now).items
+    return LabelQueueState(name, own.items, gold, own.wanted, own.finished, own.held)

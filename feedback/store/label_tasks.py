@@ -1,0 +1,266 @@
+"""Label tasks: single assignments by their names. What an annotator has open, is given next, and judged last.
+
+An annotator has one task at a time. It is open until it is judged; a judgement that is taken back opens it again.
+"""
+
+import json
+from collections.abc import Callable, Mapping
+from datetime import datetime
+from typing import Any, NamedTuple
+
+from sqlalchemy import Connection, Row, Select, and_, func, or_, select, update
+
+from feedback.label_roles import Role
+from feedback.store import label_queues, queue
+from feedback.store.database import Database
+from feedback.store.label_queues import ENDLESS, is_label_queue, stored_name
+from feedback.store.queue import FINISHED, State, active, same_item
+from feedback.store.tables import assignments, inserting, items
+
+APART = 5
+"""An item is repeated once its annotator has judged so many others after it, and does not remember it."""
+
+
+class Assignment(NamedTuple):
+    """An item in the hands of one annotator."""
+
+    task: str
+    """Its name."""
+    queue: str
+    item: str
+    annotator: str
+    state: State
+    until: datetime
+    """Until when it is kept, if it is held."""
+    finished_at: datetime | None
+    """When it was judged; None if it was not, or if the judgement was taken back."""
+    stored: int
+    """Number of events on it: judgements and withdrawals."""
+    record: Mapping[str, Any]
+    """What is judged, as JSON values."""
+
+
+class AnnotatorCounts(NamedTuple):
+    """How far one annotator is."""
+
+    since: int
+    """Items judged since a time."""
+    judged: int
+    """Items judged in all, those of rounds included."""
+    offered: int
+    """Items of labelling queues that the annotator holds or can still be given, gold and repeats left out."""
+
+
+def named(database: Database, task: str) -> Assignment | None:
+    """The assignment of this name; None if there is none."""
+    return _first(database, _assignments().where(assignments.c.task == task))
+
+
+def of(database: Database, queue: str, item: str, annotator: str) -> Assignment | None:
+    """The assignment of an item to an annotator; None if there is none."""
+    own = (assignments.c.queue == queue, assignments.c.item == item, assignments.c.annotator == annotator)
+    return _first(database, _assignments().where(*own))
+
+
+def resume(
+    database: Database, annotator: str, now: datetime, until: datetime, votes: str | None = None
+) -> Assignment | None:
+    """The task that an annotator has open, kept until a later time; None if there is none.
+
+    A task whose judgement was taken back comes first. One whose time is over, and whose item others have judged as
+    often as it wants, is handed back: it is done.
+
+    Args:
+        database: the database.
+        annotator: who asks.
+        now: the time.
+        until: until when the task is kept from now on.
+        votes: the queue of a round's pairs, of which those are resumed whose vote was taken back.
+    """
+    return database.write(lambda connection: _resumed(connection, annotator, now, until, votes))
+
+
+def take(
+    database: Database, annotator: str, now: datetime, until: datetime, role: Callable[[str, int], Role]
+) -> Assignment | None:
+    """The task that an annotator has open, or the next one of a labelling queue; None if there is none.
+
+    Args:
+        database: the database.
+        annotator: who asks.
+        now: the time.
+        until: until when the task is kept.
+        role: name of a queue, and how many tasks of it the annotator had → what the next one is to be. If there is no
+            gold item or repeat for the annotator, it is an ordinary one.
+
+    Raises:
+        BadFeedback: the annotator is unknown.
+    """
+    queue.check_annotator(annotator)
+
+    def work(connection: Connection) -> Assignment | None:
+        if open_task := _resumed(connection, annotator, now, until, None):
+            return open_task
+        given = (_given(connection, name, annotator, now, until, role) for name in label_queues.names(connection))
+        return next((task for task in given if task), None)
+
+    return database.write(work)
+
+
+def close(database: Database, task: Assignment, state: State, stored: int, now: datetime) -> None:
+    """Note that a task was judged (`finished`), or that others are to judge the item (`returned`).
+
+    Args:
+        database: the database.
+        task: the task.
+        state: what it is now.
+        stored: how many events there are on it now.
+        now: the time.
+    """
+    values = {"state": state, "stored": stored, "finished_at": now}
+    change = update(assignments).where(assignments.c.task == task.task, assignments.c.state == "held").values(values)
+    database.write(lambda connection: connection.execute(change))
+
+
+def reopen(database: Database, task: Assignment, stored: int, until: datetime) -> None:
+    """Open a task again whose judgement was taken back."""
+    values = {"state": "held", "stored": stored, "finished_at": None, "expires_at": until}
+    change = update(assignments).where(assignments.c.task == task.task).values(values)
+    database.write(lambda connection: connection.execute(change))
+
+
+def last(database: Database, annotator: str) -> Assignment | None:
+    """What an annotator judged last, a pair of a round or an item of a labelling queue; None without a judgement."""
+    own = (assignments.c.annotator == annotator, assignments.c.finished_at.is_not(None))
+    ordered = _assignments().where(*own).order_by(assignments.c.finished_at.desc(), items.c.position.desc())
+    return _first(database, ordered.limit(1))
+
+
+def counts(database: Database, annotator: str, since: datetime, now: datetime) -> AnnotatorCounts:
+    """How many items an annotator judged, and can still be given."""
+    judged = select(func.count()).where(assignments.c.annotator == annotator, FINISHED)
+    held = select(func.count()).where(assignments.c.annotator == annotator, is_label_queue(), _ordinary(), _held())
+
+    def work(connection: Connection) -> AnnotatorCounts:
+        offers = [
+            select(func.count()).select_from(queue.offered(stored_name(name), annotator, now, False).subquery())
+            for name in label_queues.names(connection)
+        ]
+        numbers = (judged.where(assignments.c.finished_at >= since), judged, held, *offers)
+        today, every, own, *others = (connection.execute(query).scalar_one() for query in numbers)
+        return AnnotatorCounts(today, every, own + sum(others))
+
+    return database.read(work)
+
+
+def _given(
+    connection: Connection,
+    name: str,
+    annotator: str,
+    now: datetime,
+    until: datetime,
+    role: Callable[[str, int], Role],
+) -> Assignment | None:
+    """The next task of one queue; None if it has no ordinary item for the annotator."""
+    main = stored_name(name)
+    queue.lock(connection, main)
+    if connection.execute(queue.offered(main, annotator, now, False).limit(1)).first() is None:
+        return None
+    own = [stored_name(name, each) for each in ("ordinary", "gold", "repeat")]
+    had = select(func.count()).where(assignments.c.queue.in_(own), assignments.c.annotator == annotator)
+    kind = role(name, connection.execute(had).scalar_one())
+    taken: tuple[str, str] | None = None
+    if kind == "gold":
+        gold = queue.give(connection, stored_name(name, "gold"), annotator, 1, now, until)
+        taken = (stored_name(name, "gold"), gold[0].item) if gold else None
+    elif kind == "repeat" and (again := _repeated(connection, name, annotator, until)):
+        taken = stored_name(name, "repeat"), again
+    if taken is None:
+        taken = main, queue.give(connection, main, annotator, 1, now, until)[0].item
+    return _of(connection, *taken, annotator)
+
+
+def _repeated(connection: Connection, name: str, annotator: str, until: datetime) -> str | None:
+    """The item that the annotator judged first and not again; it is given again. None if all were judged just now."""
+    main, repeats = stored_name(name), stored_name(name, "repeat")
+    again = select(assignments.c.item).where(assignments.c.queue == repeats, assignments.c.annotator == annotator)
+    query = (
+        select(assignments.c.item, items.c.record)
+        .join(items, same_item())
+        .where(assignments.c.queue == main, assignments.c.annotator == annotator, FINISHED)
+        .where(assignments.c.item.not_in(again))
+        .order_by(assignments.c.finished_at, items.c.position)
+        .limit(APART + 1)
+    )
+    judged = connection.execute(query).all()
+    if len(judged) <= APART:
+        return None
+    first = judged[0]
+    row = {"queue": repeats, "item": first.item, "record": first.record, "wanted": ENDLESS}
+    connection.execute(inserting(connection, items, [row], "queue", "item"))
+    connection.execute(assignments.insert().values(queue.assignment(repeats, first.item, annotator, "held", until)))
+    return str(first.item)
+
+
+def _resumed(
+    connection: Connection, annotator: str, now: datetime, until: datetime, votes: str | None
+) -> Assignment | None:
+    queue.lock(connection, f"annotator {annotator}")  # two windows of one person get one task
+    reopened = and_(assignments.c.queue == (votes or ""), assignments.c.stored > 0)
+    query = (
+        _assignments()
+        .where(assignments.c.annotator == annotator, _held(), or_(is_label_queue(), reopened))
+        .order_by((assignments.c.stored > 0).desc(), assignments.c.expires_at.desc(), items.c.position)
+    )
+    for task in map(_assignment, connection.execute(query).all()):
+        own = assignments.c.task == task.task
+        if task.until <= now and _is_done(connection, task, now):
+            connection.execute(update(assignments).where(own).values(state="returned"))
+            continue
+        connection.execute(update(assignments).where(own, assignments.c.expires_at < until).values(expires_at=until))
+        return task._replace(until=max(task.until, until))
+    return None
+
+
+def _is_done(connection: Connection, task: Assignment, now: datetime) -> bool:
+    """Whether an item has as many judgements, or others who hold it, as it wants."""
+    queue.lock(connection, task.queue)
+    taken = queue.count(or_(FINISHED, active(now)))
+    query = select(taken >= items.c.wanted).where(items.c.queue == task.queue, items.c.item == task.item)
+    return bool(connection.execute(query).scalar_one())
+
+
+def _ordinary() -> Any:
+    return assignments.c.queue.not_like("%#%")
+
+
+def _held() -> Any:
+    return assignments.c.state == "held"
+
+
+def _assignments() -> Select[Any]:
+    return select(assignments, items.c.record).join(items, same_item())
+
+
+def _of(connection: Connection, queue: str, item: str, annotator: str) -> Assignment:
+    own = (assignments.c.queue == queue, assignments.c.item == item, assignments.c.annotator == annotator)
+    return _assignment(connection.execute(_assignments().where(*own)).one())
+
+
+def _first(database: Database, query: Select[Any]) -> Assignment | None:
+    row = database.read(lambda connection: connection.execute(query).first())
+    return None if row is None else _assignment(row)
+
+
+def _assignment(row: Row[Any]) -> Assignment:
+    return Assignment(
+        task=row.task,
+        queue=row.queue,
+        item=row.item,
+        annotator=row.annotator,
+        state=row.state,
+        until=row.expires_at,
+        finished_at=row.finished_at,
+        stored=row.stored,
+        record=json.loads(row.record),
+    )
