@@ -32,6 +32,9 @@ RoundsError
 ├── Unverified          a version or audit lines that neither the audit log nor a trusted key vouches for
 ├── VersionRejected     a manual promotion of a version that the gates rejected
 ├── NoPoll              no round waits for votes
+├── NotYours            a task of the label page that the annotator does not have
+├── AlreadyJudged       a task of the label page that the annotator judged otherwise before
+├── NothingToUndo       no judgement that the annotator could take back
 ├── NotAsked            the round does not wait for approval
 │   └── AlreadyDecided  somebody has decided already, or the deadline has passed
 ├── ReplayDiffers       a replay that did not reproduce the same bytes

@@ -221,7 +221,7 @@ def _made(subject: Subject, source_id: str, fields: Mapping[str, Any]) -> Feedba
         "prompt": item["prompt"],
         "annotator_id": subject.annotator,
         "source_id": source_id,
-        "batch_id": subject.queue,
+        "batch_id": subject.queue.partition("#")[0],
         "licence": _first_stated(item.get("licence"), subject.licence),
         "consent": _first_stated(item.get("consent"), subject.consent),
         "flags": [*item.get("flags", ()), *([] if subject.role == "ordinary" else [subject.role])],

@@ -1,4 +1,4 @@
-"""Items of a labelling queue, made from pairs of answers and from records: what is judged, and the right answer of gold.
+"""Items of a labelling queue, made from answers and from records: what is judged, and the right judgement of gold.
 
 A record that is to be judged needs `prompt` and `responses`, as in the canonical form; any known form will do, whose
 judgements are left out. A gold record is feedback in any form, whose judgement is the right one.
@@ -34,21 +34,35 @@ class LabelItem(NamedTuple):
     item: str
     """Its id: the same prompt and answers of one kind have one id."""
     record: dict[str, Any]
-    """Kind, prompt, responses, licence, consent and flags, as JSON values; `gold`, the right judgement of a gold
-    item."""
+    """Kind, prompt, responses, licence, consent, flags and asker, as JSON values; `gold`, the right judgement of a
+    gold item."""
 
 
 def of_answers(
-    kind: LabelKind, prompt: Prompt, responses: Sequence[Response], consent: str = UNSTATED
+    kind: LabelKind,
+    prompt: Prompt,
+    responses: Sequence[Response],
+    consent: str = UNSTATED,
+    asker: str | None = None,
 ) -> Iterator[LabelItem]:
-    """The items of some answers to a prompt: every two that differ, each, or the prompt alone, by the kind."""
+    """The items of some answers to a prompt: every two that differ, each, or the prompt alone, by the kind.
+
+    Args:
+        kind: what is asked.
+        prompt: the prompt.
+        responses: the answers; empty ones and ones that are equal to the other are left out.
+        consent: of the asker.
+        asker: who asked the server: forgetting the person removes the item.
+    """
+    fields = {"consent": consent} | ({"asker": asker} if asker else {})
     if kind == "demonstration":
-        yield _item(kind, prompt, (), {"consent": consent})
+        yield _item(kind, prompt, (), fields)
         return
+    responses = [response for response in responses if response.text.strip()]
     groups = combinations(responses, 2) if kind == "comparison" else ((response,) for response in responses)
     for group in groups:
         if len(group) == 1 or not same_text(group[0].text, group[1].text):
-            yield _item(kind, prompt, group, {"consent": consent})
+            yield _item(kind, prompt, group, fields)
 
 
 def of_record(record: Mapping[str, Any], kind: LabelKind) -> list[LabelItem]:

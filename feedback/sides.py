@@ -1,9 +1,5 @@
 """How people name one of two answers, and what they may say instead: the words of HTTP and of the label page."""
 
-from typing import Literal
-
-Side = Literal["left", "right"]
-
 SIDES = {"left": 0, "right": 1}
 """Side → position in the order shown."""
 

@@ -19,6 +19,7 @@ from core.errors import BadFeedback
 from feedback import canonical, trust
 from feedback.faults import reason_of
 from feedback.schema import FeedbackEvent
+from feedback.sides import ABSTENTIONS, SIDES, TIES
 from feedback.store.answers import ServedAnswer
 from feedback.trust import Trust
 from serving.access import Caller
@@ -33,16 +34,8 @@ ABOUT = ("response_id", "response_ids", "completion_id")
 SAID = ("thumb", "rating", "preferred", "ranks", "correction", "critique", "label", "demonstration")
 """Fields that say something of them."""
 
-OUTCOMES = {
-    "tie": "tie",
-    "both_good": "tie_both_good",
-    "both_bad": "tie_both_bad",
-    "skip": "skip",
-    "cannot_judge": "cannot_judge",
-}
+OUTCOMES = TIES | ABSTENTIONS
 """What `preferred` may be besides a side or an id → the outcome of a judgement."""
-
-SIDES = {"left": 0, "right": 1}
 
 MOST_RANKED = 100
 

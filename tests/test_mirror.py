@@ -100,6 +100,9 @@ ELSEWHERE = {
     "serving/exchange.py": "serving/test_chat.py",
     "serving/statements.py": "serving/test_feedback.py",
     "tasks/people/keys.py": "cli/test_keys.py",
+    "tasks/people/label_quality.py": "cli/test_label.py",
+    "tasks/people/label_filling.py": "cli/test_label.py",
+    "feedback/label_events.py": "tasks/people/test_labelling.py",
     "tasks/rounds/version_files.py": "serving/test_versions.py",
 }
 """Module → the file that tests it, below tests/."""

@@ -23,6 +23,7 @@ VERBS = {
     "down": "services",
     "export": "exporting",
     "import": "importing",
+    "label": "labelling",
     "promote": "promotion",
     "rebase": "rebasing",
     "restore": "restoring",

@@ -4,10 +4,11 @@ Gold items, whose right answer is known, and items that a person judges a second
 every annotator may get each of them, once.
 """
 
+import json
 import re
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from datetime import datetime
-from typing import NamedTuple
+from typing import Any, NamedTuple
 
 from sqlalchemy import ColumnElement, Connection, delete, func, select
 
@@ -56,7 +57,12 @@ def parsed(stored: str) -> tuple[str, Role] | None:
     return name, next(role for role, own in _SUFFIXES.items() if own.removeprefix("#") == suffix)
 
 
-def is_label_queue() -> ColumnElement[bool]:
+def is_item_of_one() -> ColumnElement[bool]:
+    """Whether an item is in a labelling queue, in any role."""
+    return items.c.queue.startswith(PREFIX, autoescape=True)
+
+
+def is_assignment_of_one() -> ColumnElement[bool]:
     """Whether an assignment is in a labelling queue, in any role."""
     return assignments.c.queue.startswith(PREFIX, autoescape=True)
 
@@ -78,12 +84,7 @@ def add(database: Database, name: str, new: Sequence[QueueItem], wanted: int, go
 
 def names(connection: Connection) -> list[str]:
     """The names of all labelling queues, in the order in which they were made."""
-    query = (
-        select(items.c.queue)
-        .where(items.c.queue.startswith(PREFIX, autoescape=True))
-        .group_by(items.c.queue)
-        .order_by(func.min(items.c.position))
-    )
+    query = select(items.c.queue).where(is_item_of_one()).group_by(items.c.queue).order_by(func.min(items.c.position))
     found = [parsed(stored) for stored in connection.execute(query).scalars()]
     return list(dict.fromkeys(each[0] for each in found if each))
 
@@ -102,6 +103,38 @@ def remove(database: Database, name: str) -> None:
         connection.execute(delete(items).where(items.c.queue.in_(stored)))
 
     database.write(work)
+
+
+def erase(database: Database, field: str, value: str, write: bool) -> int:
+    """Remove the items of all labelling queues that were made from answers of the server; returns their number.
+
+    Args:
+        database: the database.
+        field: `asker`, of items made from answers to one person, or `response_id`, of those made from one answer.
+        value: the id.
+        write: whether they are removed, and not only counted.
+    """
+    likely = items.c.record.contains(json.dumps(value), autoescape=True)
+
+    def work(connection: Connection) -> int:
+        query = select(items.c.queue, items.c.item, items.c.record).where(is_item_of_one(), likely)
+        found = [row for row in connection.execute(query).all() if value in _values(json.loads(row.record), field)]
+        for row in found if write else ():
+            own = (assignments.c.queue == row.queue, assignments.c.item == row.item)
+            connection.execute(delete(assignments).where(*own))
+            connection.execute(delete(items).where(items.c.queue == row.queue, items.c.item == row.item))
+        return len(found)
+
+    if not write:
+        return database.read(work)
+    count = database.write(work)
+    if count:
+        database.compact()
+    return count
+
+
+def _values(record: Mapping[str, Any], field: str) -> list[Any]:
+    return [record.get(field), *(response.get(field) for response in record["responses"])]
 
 
 def _state(database: Database, name: str, now: datetime) -> LabelQueueState:

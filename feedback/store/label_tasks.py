@@ -13,12 +13,16 @@ from sqlalchemy import Connection, Row, Select, and_, func, or_, select, update
 from feedback.label_roles import Role
 from feedback.store import label_queues, queue
 from feedback.store.database import Database
-from feedback.store.label_queues import ENDLESS, is_label_queue, stored_name
+from feedback.store.label_queues import ENDLESS, is_assignment_of_one, stored_name
 from feedback.store.queue import FINISHED, State, active, same_item
 from feedback.store.tables import assignments, inserting, items
 
 APART = 5
 """An item is repeated once its annotator has judged so many others after it, and does not remember it."""
+
+
+REPEATED = ("comparison", "binary", "rating")
+"""Kinds of items that are repeated: two texts of one person are not compared."""
 
 
 class Assignment(NamedTuple):
@@ -139,7 +143,9 @@ def last(database: Database, annotator: str) -> Assignment | None:
 def counts(database: Database, annotator: str, since: datetime, now: datetime) -> AnnotatorCounts:
     """How many items an annotator judged, and can still be given."""
     judged = select(func.count()).where(assignments.c.annotator == annotator, FINISHED)
-    held = select(func.count()).where(assignments.c.annotator == annotator, is_label_queue(), _ordinary(), _held())
+    held = select(func.count()).where(
+        assignments.c.annotator == annotator, is_assignment_of_one(), _ordinary(), _held()
+    )
 
     def work(connection: Connection) -> AnnotatorCounts:
         offers = [
@@ -196,6 +202,8 @@ def _repeated(connection: Connection, name: str, annotator: str, until: datetime
     if len(judged) <= APART:
         return None
     first = judged[0]
+    if json.loads(first.record)["kind"] not in REPEATED:
+        return None
     row = {"queue": repeats, "item": first.item, "record": first.record, "wanted": ENDLESS}
     connection.execute(inserting(connection, items, [row], "queue", "item"))
     connection.execute(assignments.insert().values(queue.assignment(repeats, first.item, annotator, "held", until)))
@@ -209,7 +217,7 @@ def _resumed(
     reopened = and_(assignments.c.queue == (votes or ""), assignments.c.stored > 0)
     query = (
         _assignments()
-        .where(assignments.c.annotator == annotator, _held(), or_(is_label_queue(), reopened))
+        .where(assignments.c.annotator == annotator, _held(), or_(is_assignment_of_one(), reopened))
         .order_by((assignments.c.stored > 0).desc(), assignments.c.expires_at.desc(), items.c.position)
     )
     for task in map(_assignment, connection.execute(query).all()):

@@ -197,6 +197,15 @@ def _served(workspace: Workspace, what: Erased, write: bool) -> int:
         return answers.erase(database, what.annotator, write)
 
 
+def _queued(workspace: Workspace, what: Erased, write: bool) -> int:
+    if not feedback_database.exists(workspace):
+        return 0
+    from feedback.store import label_queues  # as above
+
+    with feedback_database.opened(workspace) as database:
+        return label_queues.erase(database, "asker", what.annotator, write)
+
+
 Work = Callable[[Workspace, Erased, bool], int]
 
 PLACES: dict[str, tuple[Callable[[Workspace], Path], Work]] = {
@@ -212,6 +221,7 @@ PLACES: dict[str, tuple[Callable[[Workspace], Path], Work]] = {
     ),
     "events in the feedback database": (lambda w: w.feedback_database, _database),
     "answers of the server in the feedback database": (lambda w: w.feedback_database, _served),
+    "answers of the server in labelling queues": (lambda w: w.feedback_database, _queued),
     "counted fresh votes": (
         lambda w: w.votes,
         lambda w, what, write: erasure.erase_parts(w.votes, what.annotator, write),

@@ -40,8 +40,8 @@ def collected(workspace: Workspace, kind: LabelKind) -> list[LabelItem]:
     pairs = pair_files.read(workspace.answers) if workspace.answers.exists() else []
     if not pairs:
         raise NotFound(
-            "no answers were collected; run a round with -S 'ingest.sources=[{use: label_page}]', which collects "
-            "answers of the champion for the label page"
+            f"{workspace.answers} has no answers that were collected; add the source label_page to ingest.sources: the "
+            "next round then collects answers of its champion"
         )
     prompts: dict[Prompt, dict[str, Response]] = {}
     if kind == "comparison":
@@ -65,7 +65,9 @@ def served(workspace: Workspace, kind: LabelKind, consents: Collection[str]) -> 
     items = [
         item
         for answers in _by_completion(found)
-        for item in label_items.of_answers(kind, answers[0].prompt, [*map(_response, answers)], answers[0].consent)
+        for item in label_items.of_answers(
+            kind, answers[0].prompt, [*map(_response, answers)], answers[0].consent, answers[0].annotator
+        )
     ]
     if not items:
         raise NotFound(

@@ -27,15 +27,18 @@ def expire(workspace: Workspace, days: float, write: bool) -> int:
 
 
 def redact(workspace: Workspace, response_id: str) -> None:
-    """Remove prompt, text and asker of one answer; feedback on it, which has its own copy, stays.
+    """Remove prompt, text and asker of one answer, and what labelling queues have of it.
+
+    Feedback on it, which has its own copy, stays.
 
     Raises:
         NotFound: no such answer is stored.
     """
-    from feedback.store import answers
+    from feedback.store import answers, label_queues
 
     if feedback_database.exists(workspace):
         with feedback_database.opened(workspace) as database:
+            label_queues.erase(database, "response_id", response_id, write=True)
             if answers.redact(database, response_id):
                 return
     raise NotFound(f"no answer {response_id!r} is stored; use the `response_id` that the server gave")

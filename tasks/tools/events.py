@@ -75,10 +75,12 @@ def resume(flow_run: str | None, run_input: dict[str, object] | None = None) -> 
         flow_run: id of the run; None if no run is suspended.
         run_input: the input that the run waits for.
     """
+    if flow_run is None or not configured():
+        return False
     from prefect.exceptions import PrefectException
     from prefect.flow_runs import resume_flow_run
 
-    if not configured() or flow_run is None or not suspended(flow_run):
+    if not suspended(flow_run):
         return False
     try:
         resume_flow_run(UUID(flow_run), run_input=run_input)

@@ -17,8 +17,8 @@ TOP = "RoundsError"
 
 VERBS = (
     "add bring call check choose configure copy correct create delete disable download encode enlarge finish fix free "
-    "give ingest install leave lower make move name open promote put raise relax remove rename replay restore roll run "
-    "save see set start train try unset use wait write"
+    "give ingest install judge leave lower make move name open promote put raise relax remove rename replay restore "
+    "roll run save see set start take train try unset use wait write"
 )
 """The imperatives with which a cure begins."""
 
@@ -43,6 +43,8 @@ REASONS = {
         "_answer",
     },
     "feedback/fieldmap.py": {"_required", "_turn", "_joined", "_answers", "_at_each"},
+    "feedback/label_events.py": {"check", "vote", "_correction", "_edited", "_check_values", "_one_of"},
+    "feedback/label_items.py": {"of_record", "of_gold"},
     "feedback/judgementmap.py": {"position", "_equal", "judgement", "_by_number", "_groups"},
     "feedback/layouts/__init__.py": {
         *("recognise", "_check_unclaimed", "_check_demonstration", "one_of", "number", "signed", "below", "_check_last")

@@ -17,6 +17,7 @@ SAVED = (
     "params.yaml",
     "params.yaml.bak",
     "serving.yaml",
+    "guidelines.md",
     ".dvcignore",
 )
 """Files and folders of a workspace that are saved, besides its databases and the DVC cache. All else at its root is

@@ -1,0 +1,73 @@
+"""The labelling queues of the label page: filled, counted and removed; on SQLite and on PostgreSQL."""
+
+from datetime import UTC, datetime, timedelta
+
+import pytest
+
+from core.errors import BadParams
+from feedback.label_roles import Role
+from feedback.store import label_queues, label_tasks, queue
+from feedback.store.database import Database
+from feedback.store.queue import QueueItem
+
+NOW = datetime(2026, 11, 29, 12, tzinfo=UTC)
+HOUR = timedelta(hours=1)
+ITEMS = [
+    QueueItem(f"item-{number}", {"kind": "rating", "responses": [{"response_id": f"r{number}"}], "asker": "shop:bo"})
+    for number in range(3)
+]
+
+
+def ordinary(*_: object) -> Role:
+    return "ordinary"
+
+
+def test_a_queue_is_made_filled_and_counted(db: Database) -> None:
+    assert label_queues.add(db, "first", ITEMS[:2], 2) == 2
+    assert label_queues.add(db, "first", ITEMS, 5) == 1, "an item that is there stays as it is"
+    assert label_queues.add(db, "second", ITEMS[:1], 1, gold=True) == 1
+    queue.add(db, "pairs-of-a-round", ITEMS)
+    task = label_tasks.take(db, "ana", NOW, NOW + HOUR, ordinary)
+    assert task is not None
+    states = [("first", 3, 0, 9, 0, 1), ("second", 0, 1, 0, 0, 0)]  # wanted: 2 + 2 + 5
+    assert label_queues.states(db, NOW) == states
+    label_tasks.close(db, task, "finished", 1, NOW)
+    assert label_queues.states(db, NOW)[0] == ("first", 3, 0, 9, 1, 0)
+
+
+def test_a_queue_is_removed_with_its_gold_items_and_nothing_else(db: Database) -> None:
+    for name in ("first", "second"):
+        label_queues.add(db, name, ITEMS, 1)
+        label_queues.add(db, name, ITEMS, 1, gold=True)
+    task = label_tasks.take(db, "ana", NOW, NOW + HOUR, ordinary)
+    assert task is not None
+    label_queues.remove(db, "first")
+    assert [state.name for state in label_queues.states(db, NOW)] == ["second"]
+    assert label_tasks.named(db, task.task) is None
+    label_queues.remove(db, "first")
+    assert label_queues.states(db, NOW)[0].gold == 3
+
+
+@pytest.mark.parametrize("name", ["", "a b", "a#gold", "-a", "a" * 101])
+def test_a_name_that_cannot_be_used(db: Database, name: str) -> None:
+    with pytest.raises(BadParams, match="a queue cannot be called"):
+        label_queues.add(db, name, ITEMS, 1)
+
+
+def test_names_in_the_tables_are_read_again() -> None:
+    roles: list[Role] = ["ordinary", "gold", "repeat"]
+    assert [label_queues.parsed(label_queues.stored_name("a.b", role)) for role in roles] == [
+        ("a.b", role) for role in roles
+    ]
+    assert label_queues.parsed("0123456789abcdef") is None
+
+
+def test_items_made_from_answers_of_the_server_are_erased_by_asker_or_answer(db: Database) -> None:
+    label_queues.add(db, "first", ITEMS, 1)
+    label_tasks.take(db, "ana", NOW, NOW + HOUR, ordinary)
+    assert label_queues.erase(db, "response_id", "r0", write=False) == 1
+    assert label_queues.erase(db, "response_id", "r0", write=True) == 1
+    assert label_queues.states(db, NOW)[0].items == 2
+    assert label_queues.erase(db, "asker", "shop", write=True) == 0
+    assert label_queues.erase(db, "asker", "shop:bo", write=True) == 2
+    assert label_queues.states(db, NOW) == []
