@@ -16,7 +16,7 @@ STRENGTHS = 3
 
 
 class LabelTask(NamedTuple):
-    """One item as one annotator is shown it. Nothing in it tells gold and repeated items, votes, or versions apart."""
+    """One item as one annotator is shown it. Nothing in it tells gold items, repeats or versions."""
 
     id: str
     """Names the task; only its annotator can judge it."""

@@ -170,20 +170,22 @@ def _given(
     """The next task of one queue; None if it has no ordinary item for the annotator."""
     main = stored_name(name)
     queue.lock(connection, main)
-    if connection.execute(queue.offered(main, annotator, now, False).limit(1)).first() is None:
-        return None
     own = [stored_name(name, each) for each in ("ordinary", "gold", "repeat")]
     had = select(func.count()).where(assignments.c.queue.in_(own), assignments.c.annotator == annotator)
     kind = role(name, connection.execute(had).scalar_one())
-    taken: tuple[str, str] | None = None
-    if kind == "gold":
-        gold = queue.give(connection, stored_name(name, "gold"), annotator, 1, now, until)
-        taken = (stored_name(name, "gold"), gold[0].item) if gold else None
-    elif kind == "repeat" and (again := _repeated(connection, name, annotator, until)):
-        taken = stored_name(name, "repeat"), again
-    if taken is None:
-        taken = main, queue.give(connection, main, annotator, 1, now, until)[0].item
-    return _of(connection, *taken, annotator)
+    if kind != "ordinary" and connection.execute(queue.offered(main, annotator, now, False).limit(1)).first():
+        drawn = _gold(connection, name, annotator, now, until) if kind == "gold" else None
+        drawn = _repeated(connection, name, annotator, until) if kind == "repeat" else drawn
+        if drawn:
+            return _of(connection, stored_name(name, kind), drawn, annotator)
+    given = queue.give(connection, main, annotator, 1, now, until)
+    return _of(connection, main, given[0].item, annotator) if given else None
+
+
+def _gold(connection: Connection, name: str, annotator: str, now: datetime, until: datetime) -> str | None:
+    """A gold item that the annotator never had; None if there is none."""
+    given = queue.give(connection, stored_name(name, "gold"), annotator, 1, now, until)
+    return given[0].item if given else None
 
 
 def _repeated(connection: Connection, name: str, annotator: str, until: datetime) -> str | None:

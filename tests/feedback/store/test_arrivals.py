@@ -125,6 +125,14 @@ def test_more_events_than_one_statement_takes(db: Database, tmp_path: Path) -> N
     assert names(claimed(db, 1)) == [str(number) for number in range(1203)]
 
 
+def test_events_are_found_by_id_wherever_they_are_stored(db: Database, tmp_path: Path) -> None:
+    store.append(tmp_path, EVENTS[:1], 1)
+    arrivals.put(db, EVENTS[1:3], tmp_path, NOW)
+    found = arrivals.find(db, [event.feedback_id for event in EVENTS[:2]] + ["missing"], tmp_path)
+    assert sorted(event.source_id for event in found.values()) == ["0", "1"]
+    assert found.keys() == {event.feedback_id for event in EVENTS[:2]}
+
+
 def test_no_events_are_put(db: Database, tmp_path: Path) -> None:
     assert put(db, [], tmp_path) == (0, 0, ())
     assert arrivals.claim(db, 1).size == 0

@@ -5,14 +5,15 @@ import sys
 from pathlib import Path
 
 import pytest
+from alembic import command
 from alembic.autogenerate import compare_metadata
 from alembic.config import Config
 from alembic.migration import MigrationContext
 from alembic.script import ScriptDirectory
-from sqlalchemy import Connection, text
+from sqlalchemy import Connection, create_engine, text
 
 from core.errors import BadParams, BadWorkspace
-from feedback.store import database
+from feedback.store import database, label_tasks
 from feedback.store.database import HEAD, MIGRATIONS, VERSION_TABLE, Database, NoDatabase
 from feedback.store.tables import metadata
 from tasks.state.workspace import PROJECT
@@ -49,6 +50,26 @@ def test_processes_that_open_a_new_database_at_once_all_succeed(address: Address
     command = [sys.executable, "-c", OPEN, str(address)]
     opening = [subprocess.Popen(command, cwd=PROJECT, stderr=subprocess.PIPE, text=True) for _ in range(2)]
     assert [(process.communicate()[1], process.returncode) for process in opening] == [("", 0)] * 2
+
+
+def test_assignments_from_before_they_had_names_are_named(tmp_path: Path) -> None:
+    file = tmp_path / "feedback.db"
+    config = Config()
+    config.set_main_option("script_location", str(MIGRATIONS))
+    engine = create_engine(f"sqlite:///{file}")
+    with engine.begin() as connection:
+        config.attributes["connection"] = connection
+        command.upgrade(config, "0004")
+        connection.execute(text("INSERT INTO feedback_items VALUES (1, 'pairs', 'pair-1', '{}', 1)"))
+        for name in ("ana", "bob"):
+            values = f"('pairs', 'pair-1', '{name}', 'held', '2026-11-29 12:00:00')"
+            connection.execute(text(f"INSERT INTO feedback_assignments VALUES {values}"))
+    engine.dispose()
+    migrated = database.connect(file)
+    tasks = [label_tasks.of(migrated, "pairs", "pair-1", name) for name in ("ana", "bob")]
+    migrated.close()
+    assert len({task.task for task in tasks if task}) == 2
+    assert [(task.stored, task.finished_at) for task in tasks if task] == [(0, None)] * 2
 
 
 def test_a_database_of_a_later_version_is_refused(address: Address) -> None:

@@ -65,6 +65,26 @@ def test_equal_answers_are_not_handed_out(workspace: Workspace) -> None:
     ]
 
 
+def test_a_vote_that_is_taken_back_on_the_label_page_is_not_noted_again(workspace: Workspace) -> None:
+    """`rounds votes` does not offer the pair again: there, a person who withdraws a vote has finished with it."""
+    from feedback.store import label_tasks
+    from tasks.state import feedback_database
+
+    [record] = polls.pull(workspace, "ana", 1)
+    assert polls.vote(workspace, vote(record, "ana", (1, 2))) == (1, 0, 0)
+    first = polls.latest(workspace, "ana", record["source_id"])
+    assert polls.repeats(vote(record, "ana", (1, 2)), first)
+    assert not polls.repeats(vote(record, "ana", (2, 1)), first)
+    assert not polls.repeats(vote(record, "bob", (1, 2)), polls.latest(workspace, "bob", record["source_id"]))
+    assert polls.vote(workspace, {**vote(record, "ana", (1, 2)), "judgements": [{"outcome": "skip"}]}) == (0, 1, 0)
+    assert record not in polls.pull(workspace, "ana")
+    with feedback_database.opened(workspace) as database:
+        last = label_tasks.last(database, "ana")
+        assert last is not None
+        label_tasks.reopen(database, last, 1, last.until)
+    assert record in polls.pull(workspace, "ana")
+
+
 def test_annotators_do_not_see_the_salt(workspace: Workspace) -> None:
     salt = rounds.inputs(workspace).salt
     pulled = polls.pull(workspace, "ana", 2)
