@@ -56,7 +56,7 @@ def collected(workspace: Workspace, kind: LabelKind) -> list[LabelItem]:
 def served(workspace: Workspace, kind: LabelKind, consents: Collection[str]) -> list[LabelItem]:
     """The items of answers that the server gave to people who gave one of these consents.
 
-    Of a comparison, those that were shown side by side. Answers to forgotten people are left out.
+    Of a comparison, every two answers to one request. Answers to forgotten people are left out.
 
     Raises:
         NotFound: there are none.

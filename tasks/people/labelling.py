@@ -29,7 +29,7 @@ if TYPE_CHECKING:
     from feedback.store.label_tasks import Assignment
     from feedback.store.queue import State
 
-_OTHERWISE = "you judged this task before, and otherwise; take that judgement back first"
+_CURE = "take that judgement back first"
 
 _PROMPT = TypeAdapter(tuple[Message, ...])
 
@@ -293,7 +293,7 @@ def _repeated(
     events = label_events.events(subject, judgement)
     same = _contents(events) == _contents(_stored(workspace, database, subject)) if events else task.state == "returned"
     if not same:
-        raise AlreadyJudged(_OTHERWISE)
+        raise AlreadyJudged(f"you judged the task {task.task} before, and otherwise; {_CURE}")
     return JudgementReceipt(_id(events), repeated=True, continued=False)
 
 
@@ -334,7 +334,7 @@ def _vote(
     if task.state != "held":
         if polls.repeats(record, polls.latest(workspace, task.annotator, task.item)):
             return JudgementReceipt(None, repeated=True, continued=False)
-        raise AlreadyJudged(_OTHERWISE)
+        raise AlreadyJudged(f"you judged the task {task.task} before, and otherwise; {_CURE}")
     polls.vote(workspace, record)
     return JudgementReceipt(None, repeated=False, continued=_continue(workspace))
 
