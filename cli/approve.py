@@ -18,16 +18,10 @@ def approve(
     folder: Folder = None,
 ) -> None:
     """Approve the candidate of a round that waits for approval, or refuse it."""
-    from tasks.people import approval, waiting
+    from tasks.people import approval
     from tasks.state.choosing import current
-    from tasks.tools.events import resume
 
-    workspace = current(folder)
-    wait = waiting.of(workspace, "approval")
-    result = approval.decide(workspace, number, not refuse, by, why)
-    resumed = wait is not None and resume(
-        wait.flow_run, {"approve": result.approve, "by": result.by, "why": result.why}
-    )
+    made, resumed = approval.answer(current(folder), number, not refuse, by, why)
     decision = "refused" if refuse else "approved"
     next_step = "its run was resumed" if resumed else "`rounds round` finishes the round"
-    console().print(completed(f"Round {number}: {decision} by {result.by}; {next_step}."), soft_wrap=True)
+    console().print(completed(f"Round {number}: {decision} by {made.by}; {next_step}."), soft_wrap=True)

@@ -65,7 +65,7 @@ def import_files(
         out.print(line, soft_wrap=True)
     waiting = intake.count(workspace)
     counted = f"{waiting.records} records wait in {workspace.inbox}"
-    out.print(f"{counted}; a deployment starts a round at {waiting.threshold}.", soft_wrap=True)
+    out.print(f"{counted}; a deployment starts a round at {waiting.threshold} usable ones.", soft_wrap=True)
     if waiting.enough and configured() and send_feedback_ready(workspace, *waiting):
         out.print("Notified the Prefect server that a round can start.")
 

@@ -1,4 +1,4 @@
-"""`rounds status`: the champion, the candidate, and the last rounds with their verdicts."""
+"""`rounds status`: the champion, the candidate, the last rounds with their verdicts, and what starts the next one."""
 
 from __future__ import annotations
 
@@ -14,6 +14,7 @@ from cli.display.commands import completed
 from cli.display.console import console, grid, plain
 from cli.display.differences import print_differences
 from cli.incident import sentences
+from core.errors import RoundsError
 from core.shown import shortened
 
 if TYPE_CHECKING:
@@ -37,7 +38,7 @@ OUTCOMES = {"promote": "promoted", "hold": "held", "reject": "rejected"}
 
 @app.command(rich_help_panel=Panel.ROUNDS)
 def status(folder: Folder = None) -> None:
-    """Show the champion, the candidate and the last rounds with their verdicts."""
+    """Show the champion, the candidate, the last rounds with their verdicts, and what starts the next one."""
     from tasks.registry import absent
     from tasks.registry.alias import Registry
     from tasks.state import records
@@ -68,6 +69,7 @@ def status(folder: Folder = None) -> None:
     _warnings(out, workspace, registry)
     out.print(_rounds(workspace, registry, champion.version))
     _open_round(out, workspace)
+    _next_round(out, workspace)
 
 
 def _verdict(workspace: Workspace, version: ModelVersion) -> str:
@@ -132,6 +134,21 @@ def _open_round(out: Console, workspace: Workspace) -> None:
         out.print(completed(str(waits)), style="yellow", soft_wrap=True)
     elif records.unfinished(workspace):
         out.print(completed("A round is open; continue it with `rounds round`."), style="yellow", soft_wrap=True)
+
+
+def _next_round(out: Console, workspace: Workspace) -> None:
+    """How much usable feedback waits, and what starts a round on it where the deployments run."""
+    from tasks.state import records
+    from tasks.state.readiness import readiness
+
+    try:
+        waiting = readiness(workspace)
+    except RoundsError as error:  # the feedback database does not answer: the champion is known all the same
+        _line(out, "feedback ", f"not counted: {error}")
+        return
+    _line(out, "feedback ", str(waiting))
+    if not records.unfinished(workspace):
+        _line(out, "next     ", f"round {records.coming(workspace)} starts {waiting.outlook}")
 
 
 def _rounds(workspace: Workspace, registry: Registry, champion: str) -> Table:

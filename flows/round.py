@@ -3,7 +3,7 @@
 from collections.abc import Callable, Sequence
 from pathlib import Path
 
-from prefect import flow
+from prefect import flow, get_run_logger
 
 from core.errors import RoundBusy
 from core.process import prepare
@@ -19,7 +19,7 @@ from tasks.rounds.first import workspace_for_round
 from tasks.rounds.request import answer
 from tasks.rounds.running import RunningRound
 from tasks.state import records
-from tasks.state.intake import count
+from tasks.state.readiness import readiness
 from tasks.state.records import RoundRecord
 from tasks.state.workspace import Workspace
 from tasks.steps.collect import collect
@@ -39,7 +39,7 @@ Announce = Callable[[str], None]
 """Sets the description of the running round that others get when they find the workspace busy."""
 
 
-@flow(name="round", validate_parameters=False)
+@flow(name="round", flow_run_name="next round", validate_parameters=False)
 def rlhf_round(
     overrides: Sequence[str] = (),
     workspace: str | None = None,
@@ -50,12 +50,23 @@ def rlhf_round(
 ) -> RoundRecord | None:
     """feedback → preferences → reward model → policy → evaluation → verdict → registry.
 
-    With `when_pending`, a round runs only if one is unfinished, or if enough feedback waits and no other round runs;
-    otherwise the flow run succeeds at once, and its name gives the reason. Without `new`, a round is not run again if
-    another process has just finished one for the same request.
+    With `when_pending`, a round runs only if no other one runs, and one is unfinished, enough usable feedback waits, or
+    some has waited long enough (`tasks.state.readiness`); otherwise the flow run succeeds at once, and its name gives the
+    reason. Without `new`, a round is not run again if another process has just finished one for the same request.
 
     If the round has to wait for people, a deployed run is suspended and holds no lock; any other run succeeds, and the
-    round is continued later, like an interrupted one. Returns None if no round was finished.
+    round is continued later, like an interrupted one.
+
+    Args:
+        overrides: Knobs of the round, such as `policy.kl.target=6`.
+        workspace: Folder of the workspace; empty for the one that the worker serves.
+        when_pending: Run only if a round is unfinished, enough usable feedback waits, or some has waited long enough.
+        wait: Seconds to wait for a round that is already running.
+        reopen: Discard the results of the unfinished round, and open it again.
+        new: Run a round also if nothing has changed since the last one.
+
+    Returns:
+        the record of the round; None if no round was finished.
     """
     prepare()
     target = workspace_for_round(Path(workspace) if workspace else None, overrides)
@@ -92,9 +103,12 @@ def _round(
     new: bool,
     announce: Announce,
 ) -> RoundRecord | None:
-    if when_pending and not records.unfinished(workspace) and not (waiting := count(workspace, overrides)).enough:
-        name_run(f"nothing to do: {waiting}")
-        return None
+    if when_pending and not records.unfinished(workspace):
+        waiting = readiness(workspace, overrides)
+        if waiting.cause is None:
+            name_run(f"nothing to do: {waiting}")
+            return None
+        get_run_logger().info("a round starts: %s", waiting.cause)
     if not new and (record := answer(workspace, overrides)) is not None:
         return record
     if reopen:
@@ -107,8 +121,8 @@ def _round(
     record = improve(running)
     cancel_suspended(workspace)
     name_run(f"round {record.number}: {record.verdict.result}")
-    if configured() and (waiting := count(workspace, overrides)).enough:  # feedback that arrived while the round ran
-        send_feedback_ready(workspace, *waiting)
+    if configured() and (waiting := readiness(workspace, overrides)).ready:  # it arrived while the round ran
+        send_feedback_ready(workspace, waiting.usable, waiting.threshold)
     return record
 
 

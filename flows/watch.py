@@ -1,8 +1,10 @@
 """watch: check live feedback on the champion, and drift of new feedback and of the newest round."""
 
+from datetime import UTC, datetime
 from pathlib import Path
 
 from prefect import flow, get_run_logger
+from prefect.runtime import flow_run
 
 from core.process import prepare
 from flows.orchestration.title import name_run
@@ -10,15 +12,23 @@ from tasks.state.choosing import current
 from tasks.watch import watch as checks
 
 
-@flow(name="watch", validate_parameters=False)
+def _name() -> str:
+    """With the time for which the run was scheduled, in UTC."""
+    return f"watch {flow_run.scheduled_start_time or datetime.now(UTC):%Y-%m-%d %H:%M}"
+
+
+@flow(name="watch", flow_run_name=_name, validate_parameters=False)
 def watch(workspace: str | None = None) -> list[str]:
-    """Check once, on a schedule; returns the alarms as sentences.
+    """Check live feedback on the champion, and drift; returns the alarms as sentences.
 
     A breached guard (section `watch` of params.yaml) rolls the champion back; nothing else is changed.
+
+    Args:
+        workspace: Folder of the workspace; empty for the one that the worker serves.
     """
     prepare()
     report = checks.watch(current(Path(workspace) if workspace else None))
     for alarm in report.alarms:
         get_run_logger().warning(alarm)
-    name_run(report.title)
+    name_run(f"{_name()}: {report.title}")
     return report.alarms

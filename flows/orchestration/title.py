@@ -16,7 +16,9 @@ _logger = logging.getLogger(__name__)
 
 
 def name_run(title: str) -> None:
-    """Set the name of the current flow run. If the server does not answer, log a warning and continue."""
+    """Set the name of the current flow run, if there is one. A server that does not answer is logged as a warning."""
+    if flow_run.id is None:
+        return
     try:
         with get_client(sync_client=True) as client:
             client.update_flow_run(UUID(str(flow_run.id)), name=noted(title, LONGEST))

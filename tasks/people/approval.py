@@ -2,6 +2,7 @@
 
 from datetime import UTC, datetime
 from pathlib import Path
+from typing import NamedTuple
 
 from pydantic import Field
 
@@ -16,6 +17,7 @@ from tasks.people.waiting import Candidate, Wait, WaitingForPeople
 from tasks.registry import audit
 from tasks.state.round import Round
 from tasks.state.workspace import Workspace
+from tasks.tools.events import resume
 
 _OVERRULE = (
     "to overrule that, finish the round with `rounds round`, then use `rounds promote VERSION --reason …`; "
@@ -80,8 +82,10 @@ def ask(round: Round, key: str) -> None:
 def decide(workspace: Workspace, number: int, approve: bool, by: str, why: str) -> ApprovalDecision:
     """Record a person's decision on the candidate of the waiting round: first in the audit log, then in its file.
 
+    The same decision by the same person for the same reason, made again, is the one that was made.
+
     Raises:
-        AlreadyDecided: somebody has decided already, or the deadline has passed; the message says which.
+        AlreadyDecided: somebody has decided otherwise, or the deadline has passed; the message says which.
         NotAsked: the round does not wait for approval, or name or reason is empty.
     """
     by, why = noted(by.strip()), noted(why.strip())
@@ -89,6 +93,10 @@ def decide(workspace: Workspace, number: int, approve: bool, by: str, why: str) 
         raise NotAsked("a decision needs a name and a reason; add --by and --why")
     with waiting.changing(workspace):
         wait = waiting.now(workspace)
+        begun = waiting.of(workspace, "approval")  # it may have ended since
+        made = decided(workspace, begun) if begun and begun.round == number else None
+        if made and (made.approve, made.by, made.why) == (approve, by, why):
+            return made
         if wait is None or not isinstance(wait.about, Candidate) or wait.round != number:
             open_for = f"; round {wait.round} waits for {wait.what}" if wait else ""
             raise NotAsked(
@@ -98,14 +106,33 @@ def decide(workspace: Workspace, number: int, approve: bool, by: str, why: str) 
             raise AlreadyDecided(
                 f"round {number}: the deadline for approval was {wait.deadline}, so its verdict is hold; {_OVERRULE}"
             )
-        if earlier := decided(workspace, wait):
-            raise AlreadyDecided(f"the candidate of round {number} {earlier} ({earlier.at}); {_OVERRULE}")
+        if made:
+            raise AlreadyDecided(f"the candidate of round {number} {made} ({made.at}); {_OVERRULE}")
         at = datetime.now(UTC).isoformat(timespec="seconds")
         decision = ApprovalDecision(round=number, **wait.about.model_dump(), approve=approve, by=by, why=why, at=at)
         event = "approval" if approve else "refusal"
         audit.append(workspace.audit, event, by, round=number, key=decision.key, digest=decision.candidate, reason=why)
         decision.save(_path(workspace, number))
     return decision
+
+
+class Answer(NamedTuple):
+    """A decision, and whether it resumed a suspended run of Prefect."""
+
+    decision: ApprovalDecision
+    resumed: bool
+
+
+def answer(workspace: Workspace, number: int, approve: bool, by: str, why: str) -> Answer:
+    """`decide`, then resume the run that waits for the decision.
+
+    Raises:
+        AlreadyDecided, NotAsked: see `decide`.
+    """
+    wait = waiting.of(workspace, "approval")
+    made = decide(workspace, number, approve, by, why)
+    run = wait.flow_run if wait and wait.round == number else None
+    return Answer(made, resume(run, {"approve": made.approve, "by": made.by, "why": made.why}))
 
 
 def decided(workspace: Workspace, wait: Wait) -> ApprovalDecision | None:

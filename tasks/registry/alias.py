@@ -160,7 +160,9 @@ class Registry(VersionOutcomes):
             self.send()
         return "done"
 
-    def rollback(self, to: str | None, reason: str, who: str, expect: str | None = None) -> RollbackResult:
+    def rollback(
+        self, to: str | None, reason: str, who: str, expect: str | None = None, once: bool = False
+    ) -> RollbackResult:
         """Make an earlier version champion again: `to`, or the predecessor of the champion.
 
         The version left is tagged `rolled_back`, so that promoting it again needs `force`, and a cooldown begins. A
@@ -171,6 +173,7 @@ class Registry(VersionOutcomes):
             reason: why, for the audit log and the tag.
             who: the person or program that rolls back.
             expect: the version that must be champion now; None accepts any.
+            once: do nothing if the last move was a rollback for this reason, and to `to` if that is named.
 
         Raises:
             AliasConflict: the champion has no predecessor, or another version than `expect` is champion.
@@ -191,10 +194,12 @@ class Registry(VersionOutcomes):
                 raise AliasConflict(
                     f"policy@champion is {now.version if now else 'unset'}, no longer {expect}; see `rounds status`"
                 )
-            target = to or (self.predecessor(now) if now else None)
             if now is None:
                 reason_of = absent.why(self)
                 raise AliasConflict(reason_of)
+            if once and self._just_rolled_back(now, to, reason):
+                return RollbackResult(now, now)
+            target = to or self.predecessor(now)
             if target is None:
                 raise AliasConflict(
                     f"policy@champion is version {now.version}, which took over from none; name a former champion with "
@@ -209,6 +214,13 @@ class Registry(VersionOutcomes):
             self._move("rollback", now.version, self.version(target), reason, who)
             self.send()
             return RollbackResult(self.version(now.version), self.version(target))
+
+    def _just_rolled_back(self, now: ModelVersion, to: str | None, reason: str) -> bool:
+        moves = [entry for entry in audit.read(self._audit) if "now" in entry.facts]
+        last = moves[-1] if moves else None
+        if last is None or last.event != "rollback" or to not in (None, now.version):
+            return False
+        return (last.facts["now"], last.facts["reason"]) == (now.version, noted(reason))
 
     def send(self) -> None:
         """Send new lines of the audit log to MLflow. A failure is logged: the next command sends them."""

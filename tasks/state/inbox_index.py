@@ -40,6 +40,12 @@ def packed(ids: Iterable[str]) -> bytes:
     return b"".join(hashlib.sha256(name.encode()).digest()[:WIDTH] for name in ids)
 
 
+def are_new(waiting: bytes, stored: bytes) -> list[bool]:
+    """Whether each id in `waiting` is not in `stored`; both are packed."""
+    flags: list[bool] = pc.invert(pc.is_in(_array(waiting), _array(stored))).to_pylist()
+    return flags
+
+
 def count_new(waiting: bytes, stored: bytes) -> int:
     """How many different ids are in `waiting` and not in `stored`; both are packed."""
     return int(pc.sum(pc.invert(pc.is_in(pc.unique(_array(waiting)), _array(stored)))).as_py() or 0)

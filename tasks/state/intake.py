@@ -10,8 +10,9 @@ import time
 from collections import Counter
 from collections.abc import Iterable, Iterator, Mapping, Sequence
 from contextlib import contextmanager
+from datetime import UTC, datetime
 from functools import partial
-from itertools import chain
+from itertools import chain, compress
 from itertools import count as count_from
 from pathlib import Path
 from tempfile import TemporaryDirectory
@@ -39,7 +40,7 @@ from feedback.sources.simulated import Simulated
 from feedback.trust import Trust
 from tasks.state import feedback_database, receipts, tombstones
 from tasks.state.collisions import HandedInFile, collisions
-from tasks.state.inbox_index import WIDTH, InboxIndex, count_new, packed
+from tasks.state.inbox_index import WIDTH, InboxIndex, are_new, count_new, packed
 from tasks.state.lock import holding
 from tasks.state.receipts import NOTHING, InboxFile, Receipt, Stated
 from tasks.state.round import code_digest
@@ -57,14 +58,22 @@ class IngestSettings(BaseSettings):
     sources: tuple[SourceField, ...] = (Simulated(),)
     """Read in every round; events that were ingested before are skipped. The workspace's inbox is always read too."""
     threshold: int = Field(200, ge=1)
-    """Number of waiting inbox records at which a round starts automatically."""
+    """Number of usable waiting records at which a round starts automatically."""
+    max_wait_days: float | None = Field(7.0, gt=0, le=3650)
+    """Days that the oldest usable record waits at most: then a round starts automatically, however few wait. `null`:
+    no limit."""
     rejected_limit: float = Field(0.3, gt=0, le=1)
     """Share of the records of one source (of 50 or more) that cannot be used at which the round stops."""
     limits: SizeLimitSettings = SizeLimitSettings()
     """How large feedback may be: files, records and texts."""
 
 
-def _settings(workspace: Workspace, overrides: Sequence[str]) -> IngestSettings:
+def settings(workspace: Workspace, overrides: Sequence[str] = ()) -> IngestSettings:
+    """The section `ingest` of params.yaml, with overrides on top.
+
+    Raises:
+        BadParams: an unknown knob, or an invalid value.
+    """
     return section(IngestSettings, override(read(workspace.params), overrides), "ingest", workspace.params)
 
 
@@ -100,32 +109,62 @@ def inbox_sources(workspace: Workspace) -> list[InboxFile]:
 
 def inbox_events(workspace: Workspace) -> list[FeedbackEvent]:
     """The valid events in the inbox, before prompt groups are assigned."""
-    return [event for event, _ in _inbox_events(workspace)]
+    return [arrival.event for arrival in _inbox_arrivals(workspace)]
 
 
-def _inbox_events(workspace: Workspace) -> Iterator[tuple[FeedbackEvent, Trust]]:
+class Arrival(NamedTuple):
+    """An event that waits."""
+
+    event: FeedbackEvent
+    trust: Trust
+    """In the record that it was read from."""
+    at: datetime
+    """When it arrived: when its file was put into the inbox, or when the database stored it."""
+
+
+def _inbox_arrivals(workspace: Workspace) -> Iterator[Arrival]:
     intake = _reading(workspace)
     for source in inbox_sources(workspace):
+        at = datetime.fromtimestamp(source.path.stat().st_mtime, UTC)
         for record in source.read(intake):
             if isinstance(record, FeedbackEvent):
-                yield record, source.level
+                yield Arrival(record, source.level, at)
 
 
-def waiting_events(workspace: Workspace) -> list[FeedbackEvent]:
+def _single_arrivals(workspace: Workspace) -> Iterator[Arrival]:
+    for event in feedback_database.waiting_events(workspace):
+        yield Arrival(event, Trust.OUTSIDE, event.ingested_at or datetime.now(UTC))
+
+
+def arrivals(workspace: Workspace) -> list[Arrival]:
     """The valid events that wait in the inbox, then those in the feedback database, each id once.
 
     Those that supersede what they may not are left out: a round will not take them in.
     """
-    first: dict[str, tuple[FeedbackEvent, Trust]] = {}
-    for event, level in _inbox_events(workspace):
-        first.setdefault(event.feedback_id, (event, level))
-    for event in feedback_database.waiting_events(workspace):
-        first.setdefault(event.feedback_id, (event, Trust.OUTSIDE))
-    named = {event.supersedes for event, _ in first.values() if event.supersedes}
-    known = superseding.givers(event for event, _ in first.values() if event.feedback_id in named)
+    first: dict[str, Arrival] = {}
+    for arrival in chain(_inbox_arrivals(workspace), _single_arrivals(workspace)):
+        first.setdefault(arrival.event.feedback_id, arrival)
+    named = {arrival.event.supersedes for arrival in first.values() if arrival.event.supersedes}
+    known = superseding.givers(arrival.event for arrival in first.values() if arrival.event.feedback_id in named)
     known |= superseding.givers(store.with_ids(workspace.feedback, named).values())
-    events = (event for event, level in first.values() if not superseding.problem(event, level, known))
-    return list(forgotten.kept(events, tombstones.forgotten(workspace)))
+    gone = tombstones.forgotten(workspace)
+    return [
+        arrival
+        for arrival in first.values()
+        if not superseding.problem(arrival.event, arrival.trust, known) and forgotten.is_kept(arrival.event, gone)
+    ]
+
+
+def waiting_events(workspace: Workspace) -> list[FeedbackEvent]:
+    """The events of `arrivals`."""
+    return [arrival.event for arrival in arrivals(workspace)]
+
+
+def new_arrivals(workspace: Workspace) -> list[Arrival]:
+    """The events of `arrivals` that no round has stored yet."""
+    waiting = arrivals(workspace)
+    new = are_new(packed(arrival.event.feedback_id for arrival in waiting), _stored_ids(workspace))
+    return list(compress(waiting, new))
 
 
 def new_records(workspace: Workspace) -> int:
@@ -174,7 +213,7 @@ def threshold(workspace: Workspace) -> int:
     Raises:
         BadParams: params.yaml cannot be read.
     """
-    return _settings(workspace, ()).threshold
+    return settings(workspace).threshold
 
 
 def limits(workspace: Workspace) -> SizeLimitSettings:
@@ -183,7 +222,7 @@ def limits(workspace: Workspace) -> SizeLimitSettings:
     Raises:
         BadParams: params.yaml cannot be read.
     """
-    return _settings(workspace, ()).limits if workspace.params.exists() else SizeLimitSettings()
+    return settings(workspace).limits if workspace.params.exists() else SizeLimitSettings()
 
 
 class InboxCount(NamedTuple):
@@ -194,20 +233,17 @@ class InboxCount(NamedTuple):
 
     @property
     def enough(self) -> bool:
-        """True if there are enough records to start a round."""
+        """True if there may be enough usable ones to start a round; `tasks.state.readiness` says whether there are."""
         return self.records >= self.threshold
 
-    def __str__(self) -> str:
-        return f"{self.records} of {self.threshold} records wait"
 
-
-def count(workspace: Workspace, overrides: Sequence[str] = ()) -> InboxCount:
-    """The number of records not ingested yet, with `ingest.threshold`.
+def count(workspace: Workspace) -> InboxCount:
+    """The number of records not ingested yet, usable or not, with `ingest.threshold`. Files are not read again.
 
     Raises:
         BadParams: an unknown knob, or an invalid value.
     """
-    return InboxCount(new_records(workspace), _settings(workspace, overrides).threshold)
+    return InboxCount(new_records(workspace), threshold(workspace))
 
 
 class HandedIn(NamedTuple):

@@ -21,6 +21,8 @@ def test_status_shows_champion_candidate_and_rounds(rounds: Rounds, followed: Wo
     assert "candidate  policy version 3, from round 2: held" in result
     rows = [line.split()[:3] for line in result.splitlines() if line[:1].isdigit()]
     assert rows == [["0", "1", "promoted"], ["1", "2", "★"], ["2", "3", "held"]]
+    assert "feedback   0 of 200 usable records wait\n" in result
+    assert "next       round 3 starts when 200 more usable records wait\n" in result
 
 
 def test_rollback_moves_the_alias_and_says_why(rounds: Rounds, continued: Workspace) -> None:
@@ -47,7 +49,7 @@ def test_status_fits_80_columns_with_names_that_other_commands_take(
     lines = rounds("status", "-w", continued.root).out.splitlines()
     [row] = [line for line in lines if line.startswith("1 ")]
     number, version, key = *row.split()[:2], row.split()[-1]
-    assert (max(map(len, lines[-3:])) <= 80, "rolled back" in row) == (True, True)
+    assert (max(map(len, lines[-5:])) <= 80, "rolled back" in row) == (True, True)
     assert rounds("show", number, "-w", continued.root).code == 0
     assert rounds("lineage", f"policy/{version}", "-w", continued.root).code == 0
     assert f"round {number}" in rounds("lineage", key, "-w", continued.root).out

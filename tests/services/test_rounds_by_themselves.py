@@ -55,7 +55,7 @@ def test_prefect_sends_no_statistics(site: Site) -> None:
 
 def test_the_backstop_ends_at_once_where_nothing_waits(settled: Site) -> None:
     run = settled.ended(settled.start("round-on-feedback"))
-    assert (run["state_type"], run["name"]) == ("COMPLETED", "nothing to do: 0 of 80 records wait")
+    assert (run["state_type"], run["name"]) == ("COMPLETED", "nothing to do: 0 of 80 usable records wait")
     assert records.numbers(settled.workspace) == [0, 1]
 
 

@@ -23,6 +23,14 @@ def test_every_deployment_names_a_flow_and_parameters_that_it_takes(deployment: 
     assert deployment["work_pool"]["name"] == "rounds"
 
 
+@pytest.mark.parametrize("deployment", DEPLOYMENTS, ids=lambda deployment: str(deployment["name"]))
+def test_the_form_of_a_deployment_describes_every_parameter(deployment: dict[str, Any]) -> None:
+    module, _, name = deployment["entrypoint"].partition(":")
+    schema = getattr(import_module(module), name).parameters
+    assert {field: about.get("description") for field, about in schema.properties.items()}.keys() >= {"workspace"}
+    assert [field for field, about in schema.properties.items() if not about.get("description")] == []
+
+
 def test_no_tool_sends_statistics() -> None:
     settings = tomllib.loads((PROJECT / "pyproject.toml").read_text())["tool"]["prefect"]
     assert settings["server"]["analytics_enabled"] is False

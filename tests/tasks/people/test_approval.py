@@ -74,6 +74,19 @@ def test_the_first_decision_counts(round: Round) -> None:
         approval.decide(round.workspace, 3, False, "bo", "bad")
 
 
+def test_the_same_decision_made_again_is_the_one_that_was_made_also_when_the_round_has_continued(round: Round) -> None:
+    made = approval.answer(round.workspace, 3, True, "ana", "good")
+    assert made.resumed is False
+    assert approval.answer(round.workspace, 3, True, " ana", "good ") == made
+    wait = waiting.of(round.workspace, "approval")
+    assert wait is not None
+    waiting.end(round.workspace, wait)
+    assert approval.answer(round.workspace, 3, True, "ana", "good") == made
+    assert len(audit.read(round.workspace.audit)) == 1
+    with pytest.raises(NotAsked, match="round 3 does not wait for approval"):
+        approval.answer(round.workspace, 3, False, "ana", "good")
+
+
 def test_a_decision_on_another_candidate_does_not_count(round: Round) -> None:
     approval.decide(round.workspace, 3, True, "ana", "good")
     write_text(round.workspace.checkpoint("policy") / "weights", "another's")
