@@ -7,6 +7,7 @@ from prefect import flow, get_run_logger
 
 from core.errors import RoundBusy
 from core.process import prepare
+from flows.orchestration import artifacts
 from flows.orchestration.limits import one_at_a_time
 from flows.orchestration.pauses import cancel_suspended, pause, resumed
 from flows.orchestration.progress import reporting
@@ -51,8 +52,8 @@ def rlhf_round(
     """feedback → preferences → reward model → policy → evaluation → verdict → registry.
 
     With `when_pending`, a round runs only if no other one runs, and one is unfinished, enough usable feedback waits, or
-    some has waited long enough (`tasks.state.readiness`); otherwise the flow run succeeds at once, and its name gives the
-    reason. Without `new`, a round is not run again if another process has just finished one for the same request.
+    some has waited long enough (`tasks.state.readiness`); otherwise the flow run succeeds at once, and its name gives
+    the reason. Without `new`, a round is not run again if another process has just finished one for the same request.
 
     If the round has to wait for people, a deployed run is suspended and holds no lock; any other run succeeds, and the
     round is continued later, like an interrupted one.
@@ -73,7 +74,7 @@ def rlhf_round(
     continuing = resumed()  # a resumed run continues its round, and never opens a new one
     while True:
         try:
-            with one_at_a_time(target, wait) as announce, reporting():
+            with one_at_a_time(target, wait) as announce, reporting(target):
                 if continuing:
                     return _continue(target, announce)
                 return _round(target, overrides, when_pending, reopen, new, announce)
@@ -116,9 +117,10 @@ def _round(
         opening.drop(workspace)
     running = _open(workspace, overrides, announce)
     if running.round.number == 0:
-        bootstrap(running)
+        artifacts.leave(running, bootstrap(running))
         running = _open(workspace, overrides, announce)
     record = improve(running)
+    artifacts.leave(running, record)
     cancel_suspended(workspace)
     name_run(f"round {record.number}: {record.verdict.result}")
     if configured() and (waiting := readiness(workspace, overrides)).ready:  # it arrived while the round ran
@@ -130,6 +132,7 @@ def _open(workspace: Workspace, overrides: Sequence[str], announce: Announce) ->
     running = opening.start(workspace, overrides, as_task)
     announce(f"round {running.round.number}")
     name_run(f"round {running.round.number}")
+    artifacts.link(running)
     return running
 
 

@@ -20,6 +20,7 @@ from tests.workspaces import Furnish, changed_at, made_once, moved
 FOREIGN = (
     "MLFLOW_TRACKING_URI",
     "MLFLOW_RUN_ID",
+    "ROUNDS_MLFLOW_PAGES",
     "PREFECT_API_URL",
     "ROUNDS_WORKSPACE",
     "ROUNDS_LINE",

@@ -44,8 +44,9 @@ def render(template: Path, **values: Any) -> str:
 
 
 def number(value: float) -> SafeMarkdown:
-    """A number with four significant digits; whole numbers, without exponent, from 1000 on."""
-    return SafeMarkdown(f"{value:.4g}" if abs(value) < 1000 else f"{value:,.0f}")
+    """A number with three significant digits; whole numbers with all of theirs."""
+    whole = abs(value) >= 999.5 or float(value).is_integer()
+    return SafeMarkdown(f"{value:,.0f}" if whole else f"{value:.3g}")
 
 
 def percent(share: float) -> SafeMarkdown:

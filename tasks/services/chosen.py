@@ -73,9 +73,11 @@ def services(
     if "prefect" in (only or NAMES):
         _check_prefect(ports)
     every = [_prefect(workspace, ports, databases, environment)]
+    pages = {}
     if _own_mlflow(ports, databases):
         every.append(_mlflow(workspace, ports, databases, environment))
-    every += [_worker(ports, environment), _serving(workspace, ports, environment)]
+        pages = {tracking.PAGES: _mlflow_address(ports)}
+    every += [_worker(ports, {**environment, **pages}), _serving(workspace, ports, environment)]
     return [service for service in every if service.name in (only or NAMES)]
 
 

@@ -6,7 +6,7 @@ from evaluation.verdict import Verdict
 from tasks.pages.cards import content
 from tasks.registry.versions import ModelVersion, VersionStore
 from tasks.state.workspace import Workspace
-from tasks.tools.tracking import RoundRun
+from tasks.tools.tracking import NOTE, RoundRun
 
 FOLDER = "card"
 """The artifact folder of a run for its cards."""
@@ -44,4 +44,4 @@ def write(
         registry.describe(version, content.short(text, f"run {version.run_id}, folder {FOLDER}"))
         if version.name == "policy":
             run.text(content.data_card(facts), f"{FOLDER}/data-card.md")
-            run.tags({"mlflow.note.content": content.short(text, f"folder {FOLDER}")})
+            run.tags({NOTE: content.short(text, f"folder {FOLDER}")})

@@ -2,7 +2,7 @@
 
 from typing import TYPE_CHECKING
 
-from tasks.tools.tracking.address import VARIABLE, exists, is_local, served, uri
+from tasks.tools.tracking.address import PAGES, VARIABLE, exists, is_local, served, uri
 from tasks.tools.tracking.connection import NoTracking, answering, client, explained, set_environment
 from tasks.tools.tracking.experiments import (
     LINE,
@@ -19,7 +19,7 @@ from tasks.tools.tracking.experiments import (
     rounds_experiment,
     set_tags,
 )
-from tasks.tools.tracking.round_run import RoundRun, texts
+from tasks.tools.tracking.round_run import NOTE, RoundRun, texts
 from tasks.tools.tracking.step_run import StepRun
 
 if TYPE_CHECKING:  # importing MLflow takes seconds
@@ -29,6 +29,8 @@ if TYPE_CHECKING:  # importing MLflow takes seconds
 __all__ = [
     "LINE",
     "MOST_PARAMS",
+    "NOTE",
+    "PAGES",
     "VARIABLE",
     "NoFiles",
     "NoTracking",

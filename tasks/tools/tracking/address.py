@@ -8,6 +8,9 @@ from tasks.state.workspace import Workspace
 
 VARIABLE = "MLFLOW_TRACKING_URI"
 
+PAGES = "ROUNDS_MLFLOW_PAGES"
+"""The address of an MLflow server that shows the workspace's own database; `rounds up` sets it for its worker."""
+
 
 def uri(root: Path) -> str:
     """URI of the store of runs and versions: `MLFLOW_TRACKING_URI`, else a database file in the workspace."""
@@ -23,6 +26,14 @@ def exists(root: Path) -> bool:
     """False if the store is a database file that nobody has created yet: then there are no runs and no versions."""
     file = urls.sqlite_file(uri(root))
     return file is None or file.exists()
+
+
+def pages(root: Path) -> str | None:
+    """The address of the server whose pages show runs and versions; None if none is known."""
+    address = uri(root)
+    if served(address):
+        return urls.without_secrets(address).rstrip("/")
+    return os.environ.get(PAGES) if is_local(root) else None
 
 
 def served(address: str) -> bool:

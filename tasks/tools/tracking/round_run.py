@@ -1,6 +1,7 @@
 """The MLflow run of a round: its parameters, final metrics, tags, files and pages."""
 
 import json
+import logging
 import shlex
 from collections.abc import Mapping, Sequence
 from contextlib import suppress
@@ -13,7 +14,7 @@ from core.shown import noted
 from tasks.state.line import ModelLine
 from tasks.state.metric_points import ReportedMetrics
 from tasks.state.workspace import Workspace
-from tasks.tools.tracking.address import served, uri
+from tasks.tools.tracking.address import pages, uri
 from tasks.tools.tracking.connection import client
 from tasks.tools.tracking.experiments import MOST_PARAMS, began_at, find_or_create, rounds_experiment, set_tags
 from tasks.tools.tracking.step_run import Status, StepRun, end, run_of_step
@@ -22,8 +23,19 @@ if TYPE_CHECKING:  # importing MLflow takes seconds, so functions import it
     from matplotlib.figure import Figure
     from mlflow import MlflowClient as MlflowClient
 
+NOTE = "mlflow.note.content"
+"""Tag with the description of a run, which the UI shows as Markdown."""
+
+PREFECT_RUN = "prefect_run"
+"""Tag with the address of the Prefect run that worked on the round last."""
+
+_IN_PREFECT = "[Run in Prefect]("
+
 LONGEST_PARAM = 500
 """Maximum length of a parameter's text in MLflow, in characters; round.yaml has the full text."""
+
+
+_logger = logging.getLogger(__name__)
 
 
 @dataclass(frozen=True)
@@ -60,11 +72,17 @@ class RoundRun:
         return Workspace(self.root).metrics
 
     @property
+    def url(self) -> str | None:
+        """The address of its page; None if no server is known that shows it."""
+        server = pages(self.root)
+        return f"{server}/#/experiments/{self.experiment}/runs/{self.run_id}" if server else None
+
+    @property
     def page(self) -> str:
-        """How to view the run: its address on the server, or the command that opens the local database."""
+        """How to view the run: the address of its page, or the command that opens the local database."""
+        if self.url:
+            return self.url
         address = uri(self.root)
-        if served(address):
-            return f"{urls.without_secrets(address).rstrip('/')}/#/experiments/{self.experiment}/runs/{self.run_id}"
         if urls.without_secrets(address) != address:
             return 'mlflow ui --backend-store-uri "$MLFLOW_TRACKING_URI"'
         return f"mlflow ui --backend-store-uri {shlex.quote(address)}"
@@ -91,6 +109,20 @@ class RoundRun:
     def tags(self, values: Mapping[str, str]) -> None:
         """Set tags."""
         set_tags(self.store, self.run_id, values)
+
+    def link_prefect(self, url: str) -> None:
+        """Store the address of the Prefect run that works on the round, as a tag and as the first line of the note.
+
+        If MLflow does not answer, a warning is logged: the round does not depend on it.
+        """
+        from mlflow.exceptions import MlflowException
+
+        try:
+            note = str(self.store.get_run(self.run_id).data.tags.get(NOTE, ""))
+            rest = note.partition("\n\n")[2] if note.startswith(_IN_PREFECT) else note
+            self.tags({PREFECT_RUN: url, NOTE: f"{_IN_PREFECT}{url})\n\n{rest}"})
+        except MlflowException as error:
+            _logger.warning("MLflow does not answer; the run was not linked to %s: %s", url, error)
 
     def artifact(self, path: Path, folder: str = "") -> None:
         """Store a copy of a file or folder as an artifact, inside `folder`."""

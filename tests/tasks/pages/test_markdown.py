@@ -8,9 +8,21 @@ from tests.hostile import HOSTILE, WORD, WORST, hidden_characters, structure
 
 
 @pytest.mark.parametrize(
-    ("value", "text"), [(0.12345, "0.1235"), (999.96, "1000"), (1234567.0, "1,234,567"), (7, "7"), (-2000.4, "-2,000")]
+    ("value", "text"),
+    [
+        (0.12345, "0.123"),
+        (2 / 3, "0.667"),
+        (999.4, "999"),
+        (999.6, "1,000"),
+        (1234567.0, "1,234,567"),
+        (7, "7"),
+        (-2000.4, "-2,000"),
+        (1e-05, "1e-05"),
+        (float("inf"), "inf"),
+        (float("nan"), "nan"),
+    ],
 )
-def test_numbers_have_four_digits_or_no_exponent(value: float, text: str) -> None:
+def test_numbers_have_three_digits_and_whole_ones_all_of_theirs(value: float, text: str) -> None:
     assert number(value) == text
 
 

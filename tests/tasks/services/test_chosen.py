@@ -70,6 +70,7 @@ def test_without_a_database_server_everything_is_in_the_workspace(workspace: Wor
     assert (worker["ROUNDS_WORKSPACE"], worker["PREFECT_API_URL"]) == (str(root), "http://127.0.0.1:14200/api")
     assert (worker["PREFECT_WORKER_QUERY_SECONDS"], worker["DO_NOT_TRACK"]) == ("2", "1")
     assert not {"MLFLOW_TRACKING_URI", "ROUNDS_FEEDBACK_DATABASE"} & worker.keys()
+    assert worker["ROUNDS_MLFLOW_PAGES"] == "http://127.0.0.1:15000"
     assert chosen.exports(workspace, PORTS, None) == {
         "ROUNDS_WORKSPACE": str(root),
         "PREFECT_API_URL": "http://127.0.0.1:14200/api",

@@ -304,6 +304,26 @@ def test_the_page_is_an_address_on_a_server_and_a_command_without_one(
     assert run.page == f"http://mlflow:5000/#/experiments/{run.experiment}/runs/{run.run_id}"
 
 
+def test_the_page_of_a_local_database_is_on_the_server_that_shows_it(
+    home: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    run = opened(home)
+    assert run.url is None
+    monkeypatch.setenv("ROUNDS_MLFLOW_PAGES", "http://127.0.0.1:5000")
+    assert run.page == f"http://127.0.0.1:5000/#/experiments/{run.experiment}/runs/{run.run_id}"
+
+
+def test_a_run_names_the_prefect_run_that_worked_on_it_last(home: Path) -> None:
+    run = opened(home)
+    run.link_prefect("http://prefect/runs/1")
+    run.tags({tracking.NOTE: "# Card\n\nIts limits."})
+    run.link_prefect("http://prefect/runs/2")
+    run.link_prefect("http://prefect/runs/3")
+    tags = run.store.get_run(run.run_id).data.tags
+    assert tags["prefect_run"] == "http://prefect/runs/3"
+    assert tags[tracking.NOTE] == "[Run in Prefect](http://prefect/runs/3)\n\n# Card\n\nIts limits."
+
+
 def test_a_step_is_a_log(home: Path) -> None:
     from core.log import Log
 
