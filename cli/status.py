@@ -59,6 +59,7 @@ def status(folder: Folder = None) -> None:
         cause = absent.why(registry)
         out.print(completed(f"{cause[0].upper()}{cause[1:]}."), soft_wrap=True)
         _warnings(out, workspace, registry)
+        _next_round(out, workspace)
         return
     _line(out, "champion ", f"policy version {champion.version}, from round {champion.round}")
     newest = registry.versions("policy")[0]

@@ -1,4 +1,4 @@
-"""Untrusted text as it is shown: control characters as escapes, and secrets of addresses as `***`.
+"""What is shown: untrusted text with control characters as escapes and secrets of addresses as `***`; numbers.
 
 One function per medium is built on this: `cli/display/console.py` (terminal, JSON), `tasks/pages/html.py`,
 `tasks/pages/markdown.py`, `tasks/pages/plots.py` (labels), `noted` below (MLflow, Prefect, audit log) and
@@ -7,6 +7,7 @@ One function per medium is built on this: `cli/display/console.py` (terminal, JS
 
 import unicodedata
 from collections.abc import Callable
+from math import isfinite
 
 from core.urls import without_secrets
 
@@ -55,6 +56,19 @@ def noted(text: str, most: int = MOST) -> str:
     Names and reasons are stored in this form. Databases reject some characters that people can type, and limit a tag.
     """
     return shortened(shown(text), most)
+
+
+def significant(value: float) -> float:
+    """A number for people: three significant digits. Whole numbers, and the digits before the point, keep theirs."""
+    if not isfinite(value) or float(value).is_integer():
+        return value
+    return float(round(value)) if abs(value) >= 999.5 else float(f"{value:.3g}")
+
+
+def number(value: float) -> str:
+    """The same as text, without an exponent from 1000 on: `0.667`, `12.3`, `1,234,567`."""
+    rounded = significant(value)
+    return f"{rounded:,.0f}" if float(rounded).is_integer() else f"{rounded:.3g}"
 
 
 def _python(character: str) -> str:

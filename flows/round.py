@@ -8,6 +8,7 @@ from prefect import flow, get_run_logger
 from core.errors import RoundBusy
 from core.process import prepare
 from flows.orchestration import artifacts
+from flows.orchestration.late import OVERTAKEN, overtaken
 from flows.orchestration.limits import one_at_a_time
 from flows.orchestration.pauses import cancel_suspended, pause, resumed
 from flows.orchestration.progress import reporting
@@ -70,6 +71,9 @@ def rlhf_round(
         the record of the round; None if no round was finished.
     """
     prepare()
+    if overtaken():
+        name_run(OVERTAKEN)
+        return None
     target = workspace_for_round(Path(workspace) if workspace else None, overrides)
     continuing = resumed()  # a resumed run continues its round, and never opens a new one
     while True:

@@ -7,6 +7,7 @@ from prefect import flow, get_run_logger
 from prefect.runtime import flow_run
 
 from core.process import prepare
+from flows.orchestration.late import OVERTAKEN, overtaken
 from flows.orchestration.title import name_run
 from tasks.state.choosing import current
 from tasks.watch import watch as checks
@@ -27,6 +28,9 @@ def watch(workspace: str | None = None) -> list[str]:
         workspace: Folder of the workspace; empty for the one that the worker serves.
     """
     prepare()
+    if overtaken():
+        name_run(OVERTAKEN)
+        return []
     report = checks.watch(current(Path(workspace) if workspace else None))
     for alarm in report.alarms:
         get_run_logger().warning(alarm)

@@ -1,7 +1,8 @@
 """Brings the work pool, deployments and automations of this project to the server of PREFECT_API_URL.
 
 They are sent where they are missing, and where prefect.yaml or automations.yaml has changed since. Otherwise nothing
-is sent: `prefect deploy` would switch schedules on that somebody has paused. `rounds up` runs this module as a program.
+is sent: `prefect deploy` would switch schedules on that somebody has paused. `rounds up` runs this module as a program,
+before its worker starts.
 """
 
 import hashlib
@@ -17,6 +18,7 @@ from prefect.client.schemas.actions import VariableCreate, VariableUpdate, WorkP
 from prefect.events.schemas.automations import AutomationCore
 from prefect.exceptions import ObjectAlreadyExists
 
+from flows.orchestration.late import drop_overtaken
 from tasks.state.workspace import PROJECT
 
 APPLIED = "rounds_deployed"
@@ -81,5 +83,13 @@ def _applied(client: SyncPrefectClient) -> str | None:
     return str(variable.value) if variable else None
 
 
-if __name__ == "__main__":
+def prepare_server() -> None:
+    """Send what is missing or has changed, and drop the runs that a downtime has left over."""
     deploy()
+    with get_client(sync_client=True) as client:
+        if dropped := drop_overtaken(client):
+            print(f"Deleted {dropped} scheduled runs that were due while nothing ran; the newest of each stays.")
+
+
+if __name__ == "__main__":
+    prepare_server()

@@ -4,6 +4,7 @@ from collections.abc import Mapping, Sequence
 from pathlib import Path
 from typing import NamedTuple
 
+from core.shown import number
 from evaluation.drift.report import CheckedEffect, DriftReport, Histograms
 from tasks.pages.html import render
 
@@ -28,7 +29,7 @@ def page(title: str, level: float, report: DriftReport, history: Sequence[tuple[
     checks = sorted(map(_bar, report.checks), key=lambda bar: (not bar.check.alarm, -bar.share))
     return render(
         Path(__file__).with_name("drift.html.jinja"),
-        {"short": short, "p_value": p_value},
+        {"short": number, "p_value": p_value},
         title=title,
         level=level,
         tick=TICK,
@@ -37,11 +38,6 @@ def page(title: str, level: float, report: DriftReport, history: Sequence[tuple[
         panels=[_panel(panel) for panel in report.panels],
         trends=[trend for check in report.checks if (trend := _trend(check, history)).dots],
     )
-
-
-def short(number: float) -> str:
-    """A number as a label: three significant digits; whole numbers, without exponent, from 1000 on."""
-    return f"{number:.3g}" if abs(number) < 1000 else f"{number:,.0f}"
 
 
 def p_value(p: float) -> str:

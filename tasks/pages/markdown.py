@@ -6,6 +6,7 @@ from typing import Any
 
 from jinja2 import Environment, FileSystemLoader, StrictUndefined
 
+from core.shown import number as shown_number
 from core.shown import shortened, shown
 
 _MARKS = re.compile(
@@ -45,8 +46,7 @@ def render(template: Path, **values: Any) -> str:
 
 def number(value: float) -> SafeMarkdown:
     """A number with three significant digits; whole numbers with all of theirs."""
-    whole = abs(value) >= 999.5 or float(value).is_integer()
-    return SafeMarkdown(f"{value:,.0f}" if whole else f"{value:.3g}")
+    return SafeMarkdown(shown_number(value))
 
 
 def percent(share: float) -> SafeMarkdown:

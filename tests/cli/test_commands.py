@@ -13,6 +13,7 @@ from tests.commands import Rounds
 def test_status_of_a_new_workspace(rounds: Rounds, workspace: Workspace) -> None:
     result = rounds("status", "-w", workspace.root)
     assert (result.code, f"`rounds round -w {workspace.root}`" in result.out) == (0, True)
+    assert "next       round 0 starts when 200 more usable records wait\n" in result.out
 
 
 def test_status_shows_champion_candidate_and_rounds(rounds: Rounds, followed: Workspace) -> None:

@@ -2,10 +2,11 @@
 
 import unicodedata
 
+import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from core.shown import HIDDEN, escaped, is_hidden, noted, shortened, shown
+from core.shown import HIDDEN, escaped, is_hidden, noted, number, shortened, shown, significant
 
 ANYTHING = st.text(st.characters())
 """Lone surrogates and control characters included."""
@@ -37,3 +38,27 @@ def test_a_long_text_is_cut_with_a_mark() -> None:
     assert shortened("abcdef", 6) == "abcdef"
     assert shortened("abcdefg", 6) == "abcde…"
     assert len(noted("\x1b" * 10_000)) == 5000
+
+
+@pytest.mark.parametrize(
+    ("value", "text"),
+    [
+        (0.12345, "0.123"),
+        (2 / 3, "0.667"),
+        (0.9996, "1"),
+        (999.4, "999"),
+        (999.6, "1,000"),
+        (1234567.8, "1,234,568"),
+        (7, "7"),
+        (-2000.4, "-2,000"),
+        (1e-05 / 3, "3.33e-06"),
+        (float("inf"), "inf"),
+        (float("nan"), "nan"),
+    ],
+)
+def test_numbers_have_three_digits_and_whole_ones_all_of_theirs(value: float, text: str) -> None:
+    assert number(value) == text
+
+
+def test_a_number_with_three_digits_stays_a_number() -> None:
+    assert [significant(value) for value in (2 / 3, 1234.5, 12345, 0.1 + 0.2)] == [0.667, 1234.0, 12345, 0.3]

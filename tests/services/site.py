@@ -109,7 +109,9 @@ def serving(root: Path) -> Iterator[Site]:
     )
     site = Site(workspace, env["PREFECT_API_URL"], env, logs)
     prefect = str(BIN / "prefect")
-    with running("server", [prefect, "server", "start", "--port", str(port)], env, logs):
+    # as `rounds up` starts it: without the correction, it makes no scheduled run on SQLAlchemy 2.1
+    server = [str(BIN / "python"), "-m", "flows.orchestration.prefect_server", "server", "start", "--port", str(port)]
+    with running("server", server, env, logs):
         eventually(lambda: answers(f"{site.url}/health"), "the Prefect server", logs)
         site.prefect("work-pool", "create", "rounds", "--type", "process")
         site.prefect("--no-prompt", "deploy", "--all")

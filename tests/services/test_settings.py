@@ -41,6 +41,29 @@ def test_no_tool_sends_statistics() -> None:
         assert deployment["work_pool"]["job_variables"]["env"]["DO_NOT_TRACK"] == "true"
 
 
+def test_what_an_event_starts_a_schedule_starts_too() -> None:
+    """Events are sent at most once: one that is sent while the server is down is lost."""
+    triggered = [deployment for deployment in DEPLOYMENTS if deployment.get("triggers")]
+    assert [deployment["name"] for deployment in triggered] == ["round-on-feedback"]
+    for deployment in triggered:
+        assert deployment["schedules"]
+        for trigger in deployment["triggers"]:
+            assert (trigger["threshold"], trigger["within"]) == (1, 0), "a threshold counts events, not what they carry"
+
+
+def test_no_deployment_has_a_limit_of_its_own() -> None:
+    """It would not hold across deployments, and a worker that is killed leaks its slot for five minutes."""
+    assert [deployment["name"] for deployment in DEPLOYMENTS if "concurrency_limit" in deployment] == []
+
+
+def test_a_run_is_silent_after_three_heartbeats() -> None:
+    [silent] = yaml.safe_load((PROJECT / "automations.yaml").read_text())["automations"]
+    for deployment in DEPLOYMENTS:
+        env = deployment["work_pool"]["job_variables"]["env"]
+        assert 3 * int(env["PREFECT_FLOWS_HEARTBEAT_FREQUENCY"]) <= silent["trigger"]["within"]
+    assert "prefect.flow-run.Suspended" in silent["trigger"]["expect"], "a run that waits for people has no process"
+
+
 def test_leases_outlive_the_server() -> None:
     settings = tomllib.loads((PROJECT / "pyproject.toml").read_text())["tool"]["prefect"]
     assert settings["server"]["concurrency"]["lease_storage"].endswith("lease_storage.filesystem")

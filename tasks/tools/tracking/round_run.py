@@ -10,7 +10,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 from core import nested, urls
-from core.shown import noted
+from core.shown import noted, significant
 from tasks.state.line import ModelLine
 from tasks.state.metric_points import ReportedMetrics
 from tasks.state.workspace import Workspace
@@ -135,11 +135,13 @@ class RoundRun:
     def tables(self, tables: Mapping[str, Sequence[Mapping[str, Any]]], folder: str) -> None:
         """Store rows as `<folder>/<name>.json`, which MLflow shows as tables. Existing tables are replaced.
 
+        Numbers have three significant digits, since MLflow shows all that there are.
+
         MLflow's own `log_table` would append to the rows written before a kill.
         """
         for name, rows in tables.items():
             columns = list(rows[0]) if rows else []
-            cells = [[row[column] for column in columns] for row in rows]
+            cells = [[_cell(row[column]) for column in columns] for row in rows]
             self.text(json.dumps({"columns": columns, "data": cells}, ensure_ascii=False), f"{folder}/{name}.json")
         entries = [{"path": f"{folder}/{name}.json", "type": "table"} for name in tables]
         if entries:
@@ -186,6 +188,10 @@ class RoundRun:
 
         with suppress(MlflowException):
             self.finish("FAILED")
+
+
+def _cell(value: Any) -> Any:
+    return significant(value) if isinstance(value, float) else value
 
 
 def texts(values: Mapping[str, Any]) -> dict[str, str]:

@@ -1,7 +1,11 @@
 """A round as the Prefect UI shows it."""
 
+import re
+from pathlib import Path
+
 from evaluation.verdict import Finding, Verdict
 from tasks.pages.round import gates, summary
+from tasks.registry.alias import Registry
 from tasks.state import records
 from tasks.state.workspace import Workspace
 
@@ -34,3 +38,24 @@ def test_without_a_server_the_summary_has_the_command(finished: Workspace) -> No
     text = summary(records.read(finished, 0), None, "mlflow ui --backend-store-uri sqlite:////srv/mlflow.db")
     assert "Policy version 1 is the first model of this workspace." in text
     assert "shown by `mlflow ui --backend-store-uri sqlite:////srv/mlflow.db`" in text
+
+
+LONG = re.compile(r"(?<![\w.:-])-?\d*\.\d*[1-9]\d{5,}(?![\w.])")
+"""A number with so many digits after the point that nobody rounded it; not a time, a digest or a version."""
+
+
+def test_people_see_no_long_number_at_a_run_or_a_version(continued: Workspace, tmp_path: Path) -> None:
+    """Tags, descriptions, tables and cards; metrics keep all of their digits."""
+    registry = Registry(continued.root)
+    record = records.read(continued, 1)
+    run = registry.store.get_run(record.run_id)
+    texts = [f"{name}: {value}" for name, value in run.data.tags.items()]
+    for version in [*registry.versions("policy"), *registry.versions("reward")]:
+        found = registry.store.get_model_version(version.name, version.version)
+        texts += [str(found.description), *(f"{name}: {value}" for name, value in found.tags.items())]
+    for folder in ("card", "probes"):
+        files = Path(registry.store.download_artifacts(record.run_id, folder, str(tmp_path))).iterdir()
+        texts += [file.read_text(encoding="utf-8") for file in files]
+    assert len(texts) > 20
+    assert [shown for text in texts for shown in LONG.findall(text)] == []
+    assert LONG.search(str(run.data.metrics["evaluate/kl_mean"]))

@@ -335,6 +335,13 @@ def test_a_step_is_a_log(home: Path) -> None:
     assert lines(home, "sft")[0]["sft/loss"] == 1.0
 
 
+def test_numbers_in_tables_have_three_digits(tmp_path: Path) -> None:
+    run = opened(tmp_path)
+    run.tables({"traps": [{"reward": 2 / 3, "tokens": 12345, "won": True, "prompt": "0.123456789"}]}, "probes")
+    file = Path(run.store.download_artifacts(run.run_id, "probes/traps.json", str(tmp_path)))
+    assert json.loads(file.read_text())["data"] == [[0.667, 12345, True, "0.123456789"]]
+
+
 def test_tables_are_marked_as_tables_and_replaced_when_stored_again(tmp_path: Path) -> None:
     run = opened(tmp_path)
     table: list[dict[str, Any]] = [{"a": 1, "b": "x"}, {"a": 2, "b": None}]
