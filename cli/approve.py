@@ -21,7 +21,7 @@ def approve(
     from tasks.people import approval
     from tasks.state.choosing import current
 
-    made, resumed = approval.answer(current(folder), number, not refuse, by, why)
+    made, resumed = approval.decide_and_resume(current(folder), number, not refuse, by, why)
     decision = "refused" if refuse else "approved"
     next_step = "its run was resumed" if resumed else "`rounds round` finishes the round"
     console().print(completed(f"Round {number}: {decision} by {made.by}; {next_step}."), soft_wrap=True)

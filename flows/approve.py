@@ -31,7 +31,7 @@ def approve(round: int, by: str, why: str, refuse: bool = False, workspace: str 
         NotAsked: the round does not wait for approval, or name or reason is empty.
     """
     prepare()
-    made = approval.answer(current(Path(workspace) if workspace else None), round, not refuse, by, why)
+    made = approval.decide_and_resume(current(Path(workspace) if workspace else None), round, not refuse, by, why)
     done = f"{'approve' if made.decision.approve else 'refuse'} round {made.decision.round}"
     name_run(f"{done}: {'its run was resumed' if made.resumed else 'the next run of the round continues it'}")
     return f"round {made.decision.round} {made.decision}"

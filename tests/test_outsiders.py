@@ -23,6 +23,8 @@ ONLY_IN = {
     "Environment": {"tasks/pages/html.py", "tasks/pages/markdown.py", "cli/display/metrics.py"},
     "RunTag": {"tasks/tools/tracking/experiments.py"},
     "Param": {"tasks/tools/tracking/round_run.py"},
+    "create_markdown_artifact": {"flows/orchestration/artifacts.py"},
+    "create_table_artifact": {"flows/orchestration/artifacts.py"},
 }
 """Function or class → the files that may call it."""
 

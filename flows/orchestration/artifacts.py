@@ -8,6 +8,7 @@ import logging
 import re
 import time
 from collections.abc import Callable, Mapping
+from typing import cast
 from uuid import UUID
 
 import httpx
@@ -67,7 +68,7 @@ def leave(running: RunningRound, record: RoundRecord) -> None:
         running.run.link_prefect(page)
 
 
-class Progress:
+class RoundProgress:
     """The progress of a round in percent; every step counts as much. Calling it returns the log of a step."""
 
     def __init__(self, workspace: Workspace) -> None:
@@ -98,13 +99,13 @@ class Progress:
 
     def _create(self, percent: float, about: str) -> None:
         name = key(self._workspace, "progress")
-        self._artifact = create_progress_artifact(percent, name, about)
+        self._artifact = cast(UUID, create_progress_artifact(percent, name, about))  # a coroutine in async flows only
 
 
 class _StepProgress:
     """Moves the progress while a step runs; implements `Log`."""
 
-    def __init__(self, progress: Progress, begin: float, end: float, title: str) -> None:
+    def __init__(self, progress: RoundProgress, begin: float, end: float, title: str) -> None:
         self._progress, self._begin, self._end, self._title = progress, begin, end, title
         self._answers = progress.show(begin, title)
         self._due = time.monotonic() + EVERY

@@ -6,6 +6,7 @@ before its worker starts.
 """
 
 import hashlib
+import logging
 import subprocess
 import sys
 from collections.abc import Iterable
@@ -23,6 +24,8 @@ from tasks.state.workspace import PROJECT
 
 APPLIED = "rounds_deployed"
 """The variable on the server with the digest of the files that it has."""
+
+_logger = logging.getLogger(__name__)
 
 DEPLOYMENTS, AUTOMATIONS = PROJECT / "prefect.yaml", PROJECT / "automations.yaml"
 
@@ -88,7 +91,9 @@ def prepare_server() -> None:
     deploy()
     with get_client(sync_client=True) as client:
         if dropped := drop_overtaken(client):
-            print(f"Deleted {dropped} scheduled runs that were due while nothing ran; the newest of each stays.")
+            _logger.warning(
+                "deleted %d scheduled runs that were due while nothing ran; the newest of each stays", dropped
+            )
 
 
 if __name__ == "__main__":

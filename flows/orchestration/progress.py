@@ -7,7 +7,7 @@ from prefect import get_run_logger
 from prefect.runtime import deployment
 
 from core.log import Log
-from flows.orchestration.artifacts import Progress
+from flows.orchestration.artifacts import RoundProgress
 from tasks.rounds.progress_lines import ProgressLines
 from tasks.rounds.running import SHOW, silent
 from tasks.state.workspace import Workspace
@@ -20,7 +20,7 @@ def reporting(workspace: Workspace) -> Iterator[None]:
     if deployment.id is None or SHOW.get() is not silent:
         yield
         return
-    writer, artifact = ProgressLines(get_run_logger().info), Progress(workspace)
+    writer, artifact = ProgressLines(get_run_logger().info), RoundProgress(workspace)
 
     def show(title: str, step: str) -> Log:
         logs = writer(title, step), artifact(title, step)

@@ -116,14 +116,14 @@ def decide(workspace: Workspace, number: int, approve: bool, by: str, why: str) 
     return decision
 
 
-class Answer(NamedTuple):
+class ApprovalResult(NamedTuple):
     """A decision, and whether it resumed a suspended run of Prefect."""
 
     decision: ApprovalDecision
     resumed: bool
 
 
-def answer(workspace: Workspace, number: int, approve: bool, by: str, why: str) -> Answer:
+def decide_and_resume(workspace: Workspace, number: int, approve: bool, by: str, why: str) -> ApprovalResult:
     """`decide`, then resume the run that waits for the decision.
 
     Raises:
@@ -132,7 +132,7 @@ def answer(workspace: Workspace, number: int, approve: bool, by: str, why: str) 
     wait = waiting.of(workspace, "approval")
     made = decide(workspace, number, approve, by, why)
     run = wait.flow_run if wait and wait.round == number else None
-    return Answer(made, resume(run, {"approve": made.approve, "by": made.by, "why": made.why}))
+    return ApprovalResult(made, resume(run, {"approve": made.approve, "by": made.by, "why": made.why}))
 
 
 def decided(workspace: Workspace, wait: Wait) -> ApprovalDecision | None:

@@ -14,7 +14,7 @@ from tasks.state import intake
 from tasks.state.workspace import Workspace
 
 
-class Readiness(NamedTuple):
+class StartConditions(NamedTuple):
     """The usable records that wait, and the two conditions of which either starts a round."""
 
     usable: int
@@ -60,7 +60,7 @@ class Readiness(NamedTuple):
         return f"{waiting}, the oldest for {days(self.now - self.oldest)}" if self.oldest else waiting
 
 
-def readiness(workspace: Workspace, overrides: Sequence[str] = (), now: datetime | None = None) -> Readiness:
+def readiness(workspace: Workspace, overrides: Sequence[str] = (), now: datetime | None = None) -> StartConditions:
     """Count the usable records that no round has ingested, and look at the oldest.
 
     Reads all records that wait.
@@ -75,7 +75,7 @@ def readiness(workspace: Workspace, overrides: Sequence[str] = (), now: datetime
     ids = {event.feedback_id for event in found}
     oldest = min((arrival.at for arrival in arrivals if arrival.event.feedback_id in ids), default=None)
     max_wait = timedelta(days=knobs.max_wait_days) if knobs.max_wait_days else None
-    return Readiness(len(found), knobs.threshold, oldest, max_wait, now or datetime.now(UTC))
+    return StartConditions(len(found), knobs.threshold, oldest, max_wait, now or datetime.now(UTC))
 
 
 def days(time: timedelta) -> str:

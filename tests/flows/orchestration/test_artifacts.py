@@ -12,7 +12,7 @@ from prefect.client.schemas.filters import ArtifactFilter, ArtifactFilterKey
 from prefect.settings import PREFECT_UI_URL, temporary_settings
 
 from flows.orchestration import artifacts
-from flows.orchestration.artifacts import Progress, key, share
+from flows.orchestration.artifacts import RoundProgress, key, share
 from tasks.rounds.running import RunningRound
 from tasks.state import records
 from tasks.state.choosing import at
@@ -43,7 +43,7 @@ def test_keys_are_readable_and_valid(surroundings: None, tmp_path: Path) -> None
 def test_every_step_has_the_same_share() -> None:
     assert share("round 0", "collect") == (0.0, 20.0)
     assert share("round 0", "closing") == (80.0, 100.0)
-    assert share("round 7", "drift") == (75.0, pytest.approx(83.333, abs=0.001))
+    assert share("round 7", "sample") == (50.0, 100 * 7 / 12)
 
 
 def test_the_progress_moves_while_a_step_runs(surroundings: None, tmp_path: Path) -> None:
@@ -52,7 +52,7 @@ def test_the_progress_moves_while_a_step_runs(surroundings: None, tmp_path: Path
 
     @flow
     def work() -> None:
-        progress = Progress(workspace)
+        progress = RoundProgress(workspace)
         progress.end()
         assert left(workspace, "progress") == [], "nothing has begun"
         log = progress("round 0, collect", "collect")
@@ -111,7 +111,7 @@ def test_a_server_that_is_gone_is_asked_once_a_step(
         raise httpx.ConnectError("nobody listens")
 
     monkeypatch.setattr(artifacts, "create_progress_artifact", gone)
-    log = Progress(at(tmp_path / "workspace"))("round 0, sft", "sft")
+    log = RoundProgress(at(tmp_path / "workspace"))("round 0, sft", "sft")
     for step in range(3):
         log({}, step, 3)
     assert asked == [60.0]

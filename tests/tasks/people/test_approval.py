@@ -75,16 +75,16 @@ def test_the_first_decision_counts(round: Round) -> None:
 
 
 def test_the_same_decision_made_again_is_the_one_that_was_made_also_when_the_round_has_continued(round: Round) -> None:
-    made = approval.answer(round.workspace, 3, True, "ana", "good")
+    made = approval.decide_and_resume(round.workspace, 3, True, "ana", "good")
     assert made.resumed is False
-    assert approval.answer(round.workspace, 3, True, " ana", "good ") == made
+    assert approval.decide_and_resume(round.workspace, 3, True, " ana", "good ") == made
     wait = waiting.of(round.workspace, "approval")
     assert wait is not None
     waiting.end(round.workspace, wait)
-    assert approval.answer(round.workspace, 3, True, "ana", "good") == made
+    assert approval.decide_and_resume(round.workspace, 3, True, "ana", "good") == made
     assert len(audit.read(round.workspace.audit)) == 1
     with pytest.raises(NotAsked, match="round 3 does not wait for approval"):
-        approval.answer(round.workspace, 3, False, "ana", "good")
+        approval.decide_and_resume(round.workspace, 3, False, "ana", "good")
 
 
 def test_a_decision_on_another_candidate_does_not_count(round: Round) -> None:

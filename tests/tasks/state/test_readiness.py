@@ -12,7 +12,7 @@ from feedback import canonical, store
 from feedback.store import arrivals
 from tasks.state import feedback_database, intake, tombstones
 from tasks.state.choosing import at
-from tasks.state.readiness import Readiness, days, readiness
+from tasks.state.readiness import StartConditions, days, readiness
 from tasks.state.workspace import Workspace
 from tests.feedback.examples import vote
 
@@ -42,7 +42,7 @@ def preference(number: int, **fields: Any) -> dict[str, Any]:
 
 def test_nothing_waits(workspace: Workspace) -> None:
     waiting = readiness(workspace, now=NOON)
-    assert waiting == Readiness(0, 3, None, timedelta(days=2), NOON)
+    assert waiting == StartConditions(0, 3, None, timedelta(days=2), NOON)
     assert (waiting.ready, waiting.due, str(waiting)) == (False, None, "0 of 3 usable records wait")
     assert waiting.outlook == "when 3 more usable records wait"
 
