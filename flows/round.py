@@ -115,6 +115,7 @@ def _round(
             return None
         get_run_logger().info("a round starts: %s", waiting.cause)
     if not new and (record := answer(workspace, overrides)) is not None:
+        name_run(f"nothing to do: round {record.number} has answered this request")
         return record
     if reopen:
         opening.checked(workspace, overrides)  # a request that is refused must not cost the open round

@@ -1,7 +1,9 @@
 """A Prefect server, a worker and the deployments of prefect.yaml: rounds that nobody starts by hand."""
 
+import json
 import os
 import signal
+import time
 
 import httpx
 import pytest
@@ -59,7 +61,24 @@ def test_the_backstop_ends_at_once_where_nothing_waits(settled: Site) -> None:
     assert records.numbers(settled.workspace) == [0, 1]
 
 
+def test_feedback_that_no_event_announced_starts_a_round_when_it_is_old(settled: Site) -> None:
+    """Events are sent at most once; the schedule of `round-on-feedback` looks by itself, and not only at the number."""
+    number = records.numbers(settled.workspace)[-1] + 1
+    vote = {"prompt": "Is the lamp in stock?", "chosen": "Yes, four of them.", "rejected": "No."}
+    file = settled.workspace.inbox / "old.jsonl"
+    file.write_text(json.dumps(vote) + "\n")
+    young = settled.ended(settled.start("round-on-feedback"))
+    assert young["name"] == "nothing to do: 1 of 80 usable records wait, the oldest for 0 min"
+    eight_days_ago = time.time() - 8 * 24 * 3600
+    os.utime(file, (eight_days_ago, eight_days_ago))
+    old = settled.ended(settled.start("round-on-feedback"))
+    assert (old["state_type"], old["name"]) == ("COMPLETED", f"round {number}: promote"), old["state"]
+    assert finished(settled, number).new_feedback >= 1
+    assert not file.exists()
+
+
 def test_of_rounds_started_together_one_runs_at_a_time(settled: Site) -> None:
+    first = records.numbers(settled.workspace)[-1] + 1
     with holding(settled.workspace.lock, "round 7"):
         nightly = [settled.start("round-nightly"), settled.start("round-nightly")]
         watching = settled.ended(settled.start("round-on-feedback"))
@@ -70,8 +89,9 @@ def test_of_rounds_started_together_one_runs_at_a_time(settled: Site) -> None:
     assert watching["name"].startswith(f"busy: round 7 (process {os.getpid()}) is running in")
     # … and what was told to run waits its turn
     runs = [settled.ended(run) for run in nightly]
-    assert {run["name"] for run in runs} == {"round 2: promote", "round 3: promote"}, [run["state"] for run in runs]
-    second, third = finished(settled, 2), finished(settled, 3)
+    names = {f"round {number}: promote" for number in (first, first + 1)}
+    assert {run["name"] for run in runs} == names, [run["state"] for run in runs]
+    second, third = finished(settled, first), finished(settled, first + 1)
     assert second.finished <= third.opened.at
     assert third.parent == second.key
     assert champion(settled) == third.version
