@@ -105,9 +105,18 @@ class Gatekeeper:
                 "`rounds keys make NAME --role client`)",
                 code="invalid_api_key",
             )
+        self.count(caller.name)
+        return caller
+
+    def count(self, name: str) -> None:
+        """Count one request that came with the key of this name.
+
+        Raises:
+            ApiError: too many came (429).
+        """
         with self._lock:
             now = self._clock()
-            wait = self._allowances.setdefault(caller.name, RequestAllowance(self._a_minute, now)).take(now)
+            wait = self._allowances.setdefault(name, RequestAllowance(self._a_minute, now)).take(now)
         if wait is not None:
             raise ApiError(
                 429,
@@ -115,7 +124,6 @@ class Gatekeeper:
                 code="rate_limit_exceeded",
                 retry_after=wait,
             )
-        return caller
 
     async def is_operator(self, key: str | None) -> bool:
         """Whether this is the key of an operator; while the database does not answer, whether it was when it did."""

@@ -9,8 +9,14 @@ from fastapi import APIRouter, FastAPI
 from serving import chat, errors, feedback, health, listing, snippet
 from serving.context import Serving
 from serving.guard import RequestGuard
+from serving.pages import assets, label, login
+from serving.pages.frame import is_page, respond
+from serving.pages.visitors import LoginNeeded, to_login
 
-ROUTERS: tuple[APIRouter, ...] = (chat.router, listing.router, feedback.router, snippet.router, health.router)
+ROUTERS: tuple[APIRouter, ...] = (
+    *(chat.router, listing.router, feedback.router, snippet.router, health.router),
+    *(login.router, label.router, assets.router),
+)
 
 ABOUT = "Chat with the champion of a workspace, and give feedback on its answers."
 
@@ -33,8 +39,16 @@ def create_app(serving: Serving, hosts: Collection[str] | None = None) -> FastAP
 
     app = FastAPI(title="Rounds", description=ABOUT, lifespan=life, docs_url=None, redoc_url=None)
     app.state.serving = serving
-    errors.install(app)
+    errors.install(app, respond)
+    app.add_exception_handler(LoginNeeded, to_login)
     for router in ROUTERS:
         app.include_router(router)
-    app.add_middleware(RequestGuard, metrics=serving.metrics, most_bytes=serving.settings.request_bytes, hosts=hosts)
+    app.add_middleware(
+        RequestGuard,
+        metrics=serving.metrics,
+        most_bytes=serving.settings.request_bytes,
+        takes_forms=is_page,
+        respond=respond,
+        hosts=hosts,
+    )
     return app

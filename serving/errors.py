@@ -1,4 +1,4 @@
-"""Errors in the form that OpenAI's clients understand."""
+"""Errors, in the form that OpenAI's clients understand unless a page is asked for."""
 
 import logging
 from collections.abc import Awaitable, Callable, Mapping, Sequence
@@ -6,9 +6,10 @@ from typing import Any
 
 from fastapi import FastAPI, Request
 from fastapi.exceptions import RequestValidationError
-from fastapi.responses import JSONResponse
+from fastapi.responses import JSONResponse, Response
 from pydantic import BaseModel
 from starlette.exceptions import HTTPException
+from starlette.requests import HTTPConnection
 
 from core.shown import shortened
 from models.concurrent import QueueFull
@@ -21,6 +22,7 @@ TYPES = {
     403: "permission_error",
     404: "not_found_error",
     405: "invalid_request_error",
+    409: "conflict_error",
     413: "invalid_request_error",
     415: "invalid_request_error",
     421: "invalid_request_error",
@@ -85,6 +87,10 @@ class ApiError(Exception):
         return JSONResponse(self.body().model_dump(), self.status, headers)
 
 
+Respond = Callable[[HTTPConnection, ApiError], Response]
+"""Makes the response of an error, which depends on who asked: a program or a browser."""
+
+
 def unavailable(message: str, code: str, retry_after: int = 5) -> ApiError:
     """An error that passes by itself."""
     return ApiError(503, message, code=code, retry_after=retry_after)
@@ -95,31 +101,31 @@ def responses(*statuses: int) -> dict[int | str, dict[str, Any]]:
     return {status: {"model": ErrorAnswer, "description": TYPES[status]} for status in statuses}
 
 
-def install(app: FastAPI) -> None:
-    """Answer all errors in this form."""
+def install(app: FastAPI, respond: Respond) -> None:
+    """Answer all errors with the response that `respond` makes of them."""
 
-    def of_api(_: Request, error: Exception) -> JSONResponse:
-        return error.response() if isinstance(error, ApiError) else _broken(error)
+    def of_api(request: Request, error: Exception) -> Response:
+        return respond(request, error if isinstance(error, ApiError) else _broken(error))
 
-    def of_queue(_: Request, error: Exception) -> JSONResponse:
-        return unavailable(str(error), "queue_full").response()
+    def of_queue(request: Request, error: Exception) -> Response:
+        return respond(request, unavailable(str(error), "queue_full"))
 
-    def of_request(_: Request, error: Exception) -> JSONResponse:
+    def of_request(request: Request, error: Exception) -> Response:
         problems = error.errors() if isinstance(error, RequestValidationError) else []
-        return invalid(problems).response()
+        return respond(request, invalid(problems))
 
-    def of_route(_: Request, error: Exception) -> JSONResponse:
+    def of_route(request: Request, error: Exception) -> Response:
         if not isinstance(error, HTTPException):
-            return _broken(error)
+            return respond(request, _broken(error))
         status = error.status_code if error.status_code in TYPES else 400
-        answer = ApiError(status, str(error.detail)).response()
+        answer = respond(request, ApiError(status, str(error.detail)))
         answer.headers.update(error.headers or {})
         return answer
 
-    async def of_bug(_: Request, error: Exception) -> JSONResponse:
-        return _broken(error)
+    async def of_bug(request: Request, error: Exception) -> Response:
+        return respond(request, _broken(error))
 
-    handlers: list[tuple[type[Exception], Callable[[Request, Exception], JSONResponse | Awaitable[JSONResponse]]]] = [
+    handlers: list[tuple[type[Exception], Callable[[Request, Exception], Response | Awaitable[Response]]]] = [
         (ApiError, of_api),
         (QueueFull, of_queue),
         (RequestValidationError, of_request),
@@ -149,7 +155,7 @@ def _is_name(part: object) -> bool:
     return isinstance(part, int) or str(part).isidentifier()
 
 
-def _broken(error: Exception) -> JSONResponse:
+def _broken(error: Exception) -> ApiError:
     """A bug: the client is not told what, the log is."""
     _logger.error("a request failed", exc_info=error)
-    return ApiError(500, "the server failed to answer; its log has the reason", code="internal_error").response()
+    return ApiError(500, "the server failed to answer; its log has the reason", code="internal_error")

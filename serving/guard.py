@@ -1,17 +1,18 @@
 """What every request passes: its host, its size and its content type; and what every response carries.
 
 Cross-origin requests are not allowed: no response has a header of CORS, and a body has to be JSON, which a browser does
-not send to another origin without asking.
+not send to another origin without asking. Pages take forms instead, which have a token (`serving/pages/forms.py`).
 """
 
 import time
-from collections.abc import Collection, MutableMapping
+from collections.abc import Callable, Collection, MutableMapping
 from typing import Any
 
 from starlette.datastructures import Headers, MutableHeaders
+from starlette.requests import HTTPConnection
 from starlette.types import ASGIApp, Message, Receive, Scope, Send
 
-from serving.errors import ApiError
+from serving.errors import ApiError, Respond
 from serving.metrics import ServingMetrics
 
 HEADERS = {
@@ -25,6 +26,9 @@ HEADERS = {
 }
 """Headers of every response that does not set them itself."""
 
+JSON = "application/json"
+FORM = "application/x-www-form-urlencoded"
+
 LOOPBACK = frozenset({"localhost", "127.0.0.1", "[::1]"})
 
 
@@ -32,7 +36,13 @@ class RequestGuard:
     """Refuses requests before they reach a route, and counts them."""
 
     def __init__(
-        self, app: ASGIApp, metrics: ServingMetrics, most_bytes: int, hosts: Collection[str] | None = None
+        self,
+        app: ASGIApp,
+        metrics: ServingMetrics,
+        most_bytes: int,
+        takes_forms: Callable[[str], bool],
+        respond: Respond,
+        hosts: Collection[str] | None = None,
     ) -> None:
         """Wrap an app.
 
@@ -40,9 +50,12 @@ class RequestGuard:
             app: what answers the requests that pass.
             metrics: counts them.
             most_bytes: the largest body.
+            takes_forms: whether a path takes forms; others take JSON.
+            respond: makes the response of a refusal.
             hosts: names in the header `Host`, without ports; None accepts any.
         """
         self._app, self._metrics, self._most, self._hosts = app, metrics, most_bytes, hosts
+        self._takes_forms, self._respond = takes_forms, respond
 
     async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
         """Handle one request."""
@@ -75,10 +88,10 @@ class RequestGuard:
                 await self._app(scope, _replaying(body, receive), send)
                 return
             refusal = self._too_large()
-        await refusal.response()(scope, receive, send)
+        await self._respond(HTTPConnection(scope), refusal)(scope, receive, send)
 
     async def _body(self, receive: Receive) -> bytes | None:
-        """The whole body; None if it is too large. It is JSON, which no route could begin to use before its end."""
+        """The whole body; None if it is too large. No route could begin to use it before its end."""
         parts, size, more = [], 0, True
         while more:
             message = await receive()
@@ -101,8 +114,10 @@ class RequestGuard:
             return self._too_large()
         kind = headers.get("content-type", "").partition(";")[0].strip().lower()
         has_body = length != "0" or "transfer-encoding" in headers
-        if scope["method"] in ("POST", "PUT", "PATCH") and has_body and kind != "application/json":
-            return ApiError(415, "the body has to be JSON; send `Content-Type: application/json`")
+        form = self._takes_forms(scope["path"])
+        if scope["method"] in ("POST", "PUT", "PATCH") and has_body and kind != (FORM if form else JSON):
+            expected = "a form" if form else "JSON"
+            return ApiError(415, f"the body has to be {expected}; send `Content-Type: {FORM if form else JSON}`")
         return None
 
     def _too_large(self) -> ApiError:

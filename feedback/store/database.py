@@ -21,7 +21,7 @@ from feedback.store.tables import inserting
 from feedback.store.tables import owner as owners
 
 MIGRATIONS = Path(__file__).parent / "migrations"
-HEAD = "0005"
+HEAD = "0006"
 """The newest migration."""
 
 VERSION_TABLE = "feedback_schema_version"

@@ -136,6 +136,15 @@ keys = Table(
     Column("revoked_at", UTCDateTime),
 )
 
+sessions = Table(
+    "feedback_sessions",
+    metadata,
+    Column("hash", String(64), primary_key=True),  # SHA-256 (hex) of the token
+    Column("key", String(16)),  # the id of the key that was given; NULL on a server without keys
+    Column("person", String(MAX_ID), nullable=False),  # the name of the key, or the name that was typed
+    Column("expires_at", UTCDateTime, nullable=False),
+)
+
 
 def inserting(
     connection: Connection, table: Table, rows: Sequence[dict[str, Any]], *unique: str

@@ -13,7 +13,7 @@ from tests.pages import ROOT
 def test_every_router_is_in_the_app() -> None:
     declared = {
         file.stem
-        for file in (ROOT / "serving").glob("*.py")
+        for file in (ROOT / "serving").rglob("*.py")
         if any(isinstance(node, ast.Assign) and ast.unparse(node.targets[0]) == "router" for node in _body(file))
     }
     assert {_module(router.routes[0]) for router in apps.ROUTERS} == declared

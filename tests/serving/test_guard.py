@@ -64,6 +64,17 @@ def test_a_body_that_is_not_json_is_refused(client: TestClient, kind: str) -> No
     assert response.status_code == 415
 
 
+def test_a_page_takes_forms_only_and_answers_with_a_page(client: TestClient) -> None:
+    for kind in ("application/json", "text/plain", "multipart/form-data; boundary=x"):
+        response = client.post("/login", content=b"{}", headers={"Content-Type": kind})
+        assert (response.status_code, response.headers["content-type"]) == (415, "text/html; charset=utf-8")
+    form = client.post("/login", data={"name": "ana"})
+    assert form.status_code == 403
+    large = client.post("/login", data={"name": "a" * 2000})
+    assert large.status_code == 413
+    assert "shorten it, or divide it" in large.text
+
+
 def test_broken_json_and_unknown_paths_have_the_form_of_errors(client: TestClient) -> None:
     broken = client.post("/v1/feedback", content=b"{", headers={"Content-Type": "application/json"})
     assert (broken.status_code, broken.json()["error"]["code"]) == (400, "invalid_json")

@@ -1,0 +1,83 @@
+"""Answers as HTML: Markdown works, and nothing in it does harm."""
+
+import re
+import time
+
+import pytest
+from hypothesis import given
+
+from serving.pages.markdown import MOST, as_html, is_cut
+from tests.hostile import HOSTILE, WORST, Elements, hidden_characters
+
+SAFE = {
+    *("p(dir)", "h4(class,dir)", "blockquote(dir)", "ul()", "ol()", "ol(start)", "li(dir)", "em()", "strong()", "s()"),
+    *(
+        "code()",
+        "pre()",
+        "code(class)",
+        "hr()",
+        "br()",
+        "span(class)",
+        "a(href,rel,target)",
+        "a(href,rel,target,title)",
+    ),
+    *("table()", "thead()", "tbody()", "tr()", "th(dir)", "td(dir)", "th(class,dir)", "td(class,dir)"),
+}
+"""The elements that an answer can have, with their attributes."""
+
+
+def test_markdown_is_shown_as_it_is_meant() -> None:
+    text = "# Top\n\nA **bold** word, `code` and [a link](https://example.org/a).\n\n- one\n- two\n\n```py\n1 < 2\n```"
+    assert as_html(text) == (
+        '<h4 class="level-1" dir="auto">Top</h4>\n'
+        '<p dir="auto">A <strong>bold</strong> word, <code>code</code> and <a href="https://example.org/a" '
+        'rel="noopener noreferrer nofollow" target="_blank">a link</a>.</p>\n'
+        '<ul>\n<li dir="auto">one</li>\n<li dir="auto">two</li>\n</ul>\n'
+        '<pre><code class="language-py">1 &lt; 2\n</code></pre>\n'
+    )
+
+
+@pytest.mark.parametrize(
+    ("text", "html"),
+    [
+        ("<script>alert(1)</script>", '<p dir="auto">&lt;script&gt;alert(1)&lt;/script&gt;</p>\n'),
+        ("<b>x", '<p dir="auto">&lt;b&gt;x</p>\n'),
+        ("[x](javascript:alert(1))", '<p dir="auto">[x](javascript:alert(1))</p>\n'),
+        ("[x](JaVaScRiPt:alert(1))", '<p dir="auto">[x](JaVaScRiPt:alert(1))</p>\n'),
+        ("[x](data:text/html,x)", '<p dir="auto">[x](data:text/html,x)</p>\n'),
+        ("[x](/logout)", '<p dir="auto">[x](/logout)</p>\n'),
+        ("a\u202eb\x00c\u200fd", '<p dir="auto">a⟦U+202E⟧b⟦U+0000⟧c⟦U+200F⟧d</p>\n'),
+        ("می\u200cروم", '<p dir="auto">می\u200cروم</p>\n'),
+        ("one\r\ntwo", '<p dir="auto">one<br />\ntwo</p>\n'),
+    ],
+)
+def test_what_could_do_harm_is_text(text: str, html: str) -> None:
+    assert as_html(text) == html
+
+
+def test_an_image_is_named_and_not_loaded() -> None:
+    html = as_html('![a "cat" <i>](http://evil.example/x.png?"onerror="y)')
+    assert "<img" not in html
+    assert html.startswith('<p dir="auto"><span class="image">[image: a &#34;cat&#34; &lt;i&gt; http://evil.example/')
+
+
+@given(HOSTILE)
+def test_no_text_makes_another_element_or_attribute(text: str) -> None:
+    elements = Elements(as_html(text))
+    assert {found for found in elements.found if not re.fullmatch(r"h4\(class,dir\)", found)} <= SAFE
+    assert hidden_characters(elements.text) <= {"\u200c"}
+
+
+def test_the_worst_text_has_only_links_that_lead_out() -> None:
+    html = as_html(WORST)
+    assert {link.partition(":")[0] for link in re.findall(r'href="([^"]*)"', html)} <= {"http", "https", "mailto"}
+
+
+@pytest.mark.parametrize("piece", ["[", "![", "`", "> ", "- ", "**b**", "_e_", "<", "\\", "\n|---|---|\n", "\x1b[2J"])
+def test_a_long_answer_is_rendered_in_seconds(piece: str) -> None:
+    text = (piece * MOST)[: MOST + 1]
+    began = time.process_time()
+    assert as_html(text)
+    assert time.process_time() - began < 20
+    assert is_cut(text)
+    assert not is_cut(text[:MOST])
