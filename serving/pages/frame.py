@@ -7,7 +7,7 @@ from fastapi.responses import HTMLResponse, Response
 from starlette.requests import HTTPConnection
 
 from serving.errors import ApiError
-from serving.pages.markdown import as_html
+from serving.pages.markdown import as_html, as_text, verbatim
 from tasks.pages.html import render
 
 if TYPE_CHECKING:
@@ -25,6 +25,9 @@ HEADERS = {
     "cache-control": "no-store",
 }
 """Of a page; the others are those of every response."""
+
+FILTERS = {"markdown": as_html, "text": as_text, "verbatim": verbatim}
+"""For answers, for what people said, and for fields in which a text is edited."""
 
 TITLES = {
     400: "This cannot be used",
@@ -59,9 +62,10 @@ def page(template: str, visitor: "Visitor | None", title: str, status: int = 200
         visitor: who looks at it; None shows no navigation.
         title: of the page, in plain text.
         status: the HTTP status.
-        values: for the template. Every text is escaped; the filter `markdown` renders an answer.
+        values: for the template. Every text is escaped, and a long one is cut; see `FILTERS` for texts that people read
+            or edit as a whole.
     """
-    content = render(TEMPLATES / template, {"markdown": as_html}, visitor=visitor, title=title, **values)
+    content = render(TEMPLATES / template, FILTERS, visitor=visitor, title=title, **values)
     return HTMLResponse(content, status, HEADERS)
 
 

@@ -12,7 +12,7 @@ from markdown_it import MarkdownIt
 from markdown_it.renderer import RendererHTML
 from markdown_it.token import Token
 from markdown_it.utils import OptionsDict
-from markupsafe import Markup
+from markupsafe import Markup, escape
 
 from core.shown import escaped
 
@@ -34,8 +34,18 @@ def as_html(text: str) -> Markup:
     return Markup(_MARKDOWN.render(shown))
 
 
+def as_text(text: str) -> Markup:
+    """The text of a person, with its line breaks, and without a meaning for Markdown."""
+    return escape(_visible(text.replace("\r\n", "\n")[:MOST]))
+
+
+def verbatim(text: str) -> Markup:
+    """A text for a field in which it is edited: every character as it is, since the field sends it back."""
+    return escape(text)
+
+
 def is_cut(text: str) -> bool:
-    """Whether `as_html` leaves out a part of the text."""
+    """Whether a page leaves out a part of the text."""
     return len(text) > MOST
 
 
@@ -60,12 +70,12 @@ def _may_link(url: str) -> bool:
 
 
 def _for_a_page(state: Any) -> None:
-    """Text of any direction, and headings below those of the page."""
+    """Text of any direction, and headings below the ones of the page."""
     for token in state.tokens:
         if token.type in ("heading_open", "heading_close"):
             if token.nesting == 1:
                 token.attrSet("class", f"level-{token.tag[1:]}")
-            token.tag = "h4"
+            token.tag = "h3"
         if style := token.attrs.pop("style", ""):  # of a cell; the policy of pages ignores it
             token.attrSet("class", str(style).rpartition(":")[2])
         if token.type in _BLOCKS:

@@ -24,7 +24,7 @@ def made(serving: Serving, name: str, role: KeyRole) -> str:
 def test_without_keys_a_name_is_asked_for(client: TestClient) -> None:
     assert heading(client.get("/label")) == "Log in"
     page = log_in(client, name=" Ana María ")
-    assert (str(page.url), heading(page)) == ("http://testserver/label", "Label")
+    assert (str(page.url), heading(page)) == ("http://testserver/label", "Nothing to label now")
     assert "Ana María" in page.text
 
 
@@ -40,7 +40,7 @@ def test_what_is_no_name_is_refused_with_the_form(client: TestClient, name: str)
 def test_with_a_key_the_person_is_its_name(serving: Serving, client: TestClient, role: KeyRole) -> None:
     key = made(serving, "ana", role)
     page = log_in(client, key=f" {key}\n")
-    assert heading(page) == "Label"
+    assert heading(page) == "Nothing to label now"
     assert '<span dir="auto">ana</span>' in page.text
     assert key not in page.text
 
@@ -58,7 +58,7 @@ def test_the_problem_says_where_a_key_comes_from(serving: Serving, client: TestC
     made(serving, "boss", "operator")
     [command] = [words(log_in(client, key="x").text, "rounds keys make")]
     printed = rounds(*command[1:], "ana", "--role", "annotator", "-w", serving.workspace.root).out.strip()
-    assert heading(log_in(client, key=printed)) == "Label"
+    assert heading(log_in(client, key=printed)) == "Nothing to label now"
 
 
 def test_a_name_is_no_way_in_once_there_are_keys(serving: Serving, client: TestClient) -> None:

@@ -1,0 +1,283 @@
+"""The label page without JavaScript: forms, and what is stored of them."""
+
+import re
+from typing import Any
+
+import pytest
+from httpx import Response
+from starlette.testclient import TestClient
+
+from feedback.labels import LabelKind
+from serving.app import create_app
+from serving.context import Serving
+from serving.settings import ServingSettings
+from tasks.people import polls, waiting
+from tasks.people.waiting import VotesNeeded
+from tasks.state import tombstones
+from tasks.state.workspace import Workspace
+from tests.hostile import WORD, WORST, Elements
+from tests.serving.pages.browsing import Forms, heading, log_in, submit
+from tests.serving.pages.label_tasks import PLAIN, add, fill, said
+from tests.tasks.people.waiting_round import opened
+
+
+@pytest.fixture
+def serving(workspace: Workspace) -> Serving:
+    """Without gold items and repeats."""
+    return Serving.of(workspace, ServingSettings(label=PLAIN))
+
+
+def with_criteria(workspace: Workspace, *criteria: str) -> Serving:
+    return Serving.of(workspace, ServingSettings(label=PLAIN.model_copy(update={"criteria": criteria})))
+
+
+@pytest.fixture
+def ana(client: TestClient) -> TestClient:
+    """Ana has logged in."""
+    log_in(client, name="ana")
+    return client
+
+
+def judge(client: TestClient, **fields: str) -> Response:
+    """Send the form of the task."""
+    return submit(client, client.get("/label"), "/label", **fields)
+
+
+def shown(page: Response) -> list[str]:
+    """The beginnings of the answers, from left to right."""
+    return re.findall(r"A (short|long) answer \d", page.text.partition("<textarea")[0]) + re.findall(
+        r"A (short|long) answer \d", page.text.partition("answer-1")[2].partition("<textarea")[0]
+    )
+
+
+def best(event: dict[str, Any]) -> str:
+    """The preferred answer of a comparison."""
+    place = event["judgements"][0]["ranks"].index(1)
+    return str(event["responses"][place]["messages"][0]["content"].split()[1])
+
+
+def test_a_pair_is_judged_by_one_button(workspace: Workspace, ana: TestClient) -> None:
+    fill(workspace, 2)
+    page = ana.get("/label")
+    assert (heading(page), "Question 0?" in page.text) == ("Which answer is better?", True)
+    left, _ = shown(page)
+    following = submit(ana, page, "/label", said="left:3", reason="Says more.")
+    assert (following.status_code, "Question 1?" in following.text, "Saved." in following.text) == (200, True, True)
+    [event] = said(workspace)
+    assert (event["annotator_id"], best(event)) == ("local:ana", left)
+    assert event["judgements"][0]["strength"] == 3
+    assert event["judgements"][0]["rationale"] == "Says more."
+
+
+def test_sides_are_drawn_and_stored(workspace: Workspace, ana: TestClient) -> None:
+    fill(workspace, 16)
+    lefts = []
+    for _ in range(16):
+        page = ana.get("/label")
+        lefts.append(shown(page)[0])
+        submit(ana, page, "/label", said="left:2")
+    events = said(workspace)
+    assert [best(event) for event in events] == lefts
+    assert set(lefts) == {"short", "long"}
+    assert {tuple(event["shown_order"]) for event in events} == {(0, 1), (1, 0)}
+
+
+def test_nothing_on_the_page_tells_who_wrote_an_answer(workspace: Workspace, ana: TestClient) -> None:
+    fill(workspace, 1)
+    text = ana.get("/label").text
+    assert not re.search(r"version|policy|champion|candidate|gold|response_id", text)
+
+
+def test_a_reload_shows_the_same_task(workspace: Workspace, ana: TestClient) -> None:
+    fill(workspace, 3)
+    pages = [Forms(ana.get("/label").text).found["/label"]["task"] for _ in range(2)]
+    assert pages[0] == pages[1]
+
+
+@pytest.mark.parametrize(
+    ("choice", "outcome", "notice"),
+    [
+        ("tie", "tie", "Saved."),
+        ("both_good", "tie_both_good", "Saved."),
+        ("both_bad", "tie_both_bad", "Saved."),
+        ("skip", "skip", "Skipped: somebody else is asked."),
+        ("cannot_judge", "cannot_judge", "Saved: it cannot be judged."),
+    ],
+)
+def test_what_is_no_preference(workspace: Workspace, ana: TestClient, choice: str, outcome: str, notice: str) -> None:
+    fill(workspace, 1)
+    page = judge(ana, said=choice)
+    assert (heading(page), notice in page.text) == ("Nothing to label now", True)
+    assert [event["judgements"][0]["outcome"] for event in said(workspace)] == [outcome]
+
+
+def test_a_judgement_that_is_sent_again_is_stored_once(workspace: Workspace, ana: TestClient) -> None:
+    fill(workspace, 2)
+    first = ana.get("/label")
+    submit(ana, first, "/label", said="tie")
+    again = submit(ana, first, "/label", said="tie")
+    assert "This was saved before. It is stored once." in again.text
+    otherwise = submit(ana, first, "/label", said="left:3")
+    assert (otherwise.status_code, "you judged this task before, and otherwise" in otherwise.text) == (409, True)
+    assert len(said(workspace)) == 1
+
+
+def test_undo_shows_the_task_again_and_the_judgement_no_longer_counts(workspace: Workspace, ana: TestClient) -> None:
+    fill(workspace, 2)
+    page = judge(ana, said="left:3")
+    back = submit(ana, page, "/label/undo")
+    assert ("Question 0?" in back.text, "Taken back. Judge the task again." in back.text) == (True, True)
+    submit(ana, back, "/label", said="right:3")
+    outcomes = [event["judgements"][0].get("outcome", "prefer") for event in said(workspace)]
+    assert outcomes == ["prefer", "skip", "prefer"]
+
+
+def test_there_is_nothing_to_undo_at_first(workspace: Workspace, ana: TestClient) -> None:
+    fill(workspace, 1)
+    page = submit(ana, ana.get("/label"), "/label/undo")
+    assert (page.status_code, "judged nothing that could be taken back" in page.text) == (409, True)
+
+
+def test_two_people_judge_one_item_and_see_nothing_of_each_other(
+    workspace: Workspace, serving: Serving, ana: TestClient
+) -> None:
+    fill(workspace, 1, overlap=2)
+    bo = TestClient(ana.app)
+    log_in(bo, name="bo")
+    assert "Question 0?" in ana.get("/label").text
+    judge(bo, said="left:3", reason="Because of bo.")
+    assert "Because of bo" not in ana.get("/label").text
+    judge(ana, said="tie")
+    assert sorted(event["annotator_id"] for event in said(workspace)) == ["local:ana", "local:bo"]
+
+
+def test_a_task_of_another_person_is_refused(workspace: Workspace, ana: TestClient) -> None:
+    fill(workspace, 2)
+    task = Forms(ana.get("/label").text).found["/label"]["task"]
+    bo = TestClient(ana.app)
+    log_in(bo, name="bo")
+    page = judge(bo, task=task, said="tie")
+    assert (page.status_code, "is another person&#39;s" in page.text) == (409, True)
+    assert said(workspace) == []
+
+
+def test_an_edit_is_a_correction_of_its_answer(workspace: Workspace, ana: TestClient) -> None:
+    fill(workspace, 1)
+    page = ana.get("/label")
+    _, right = shown(page)
+    submit(ana, page, "/label", said="right:2", edited_right="1", edit_right="Better.\r\nStill.", edit_left="x")
+    _, edit = said(workspace)
+    texts = [response["messages"][0]["content"] for response in edit["responses"]]
+    assert (edit["kind"], texts[0].split()[1], texts[1]) == ("correction", right, "Better.\nStill.")
+
+
+def test_what_was_typed_stays_when_a_form_is_refused(workspace: Workspace, ana: TestClient) -> None:
+    fill(workspace, 1)
+    page = judge(ana, reason="My <reason>\u202e", edited_left="1", edit_left="An edit")
+    assert (page.status_code, "nothing was chosen" in page.text) == (400, True)
+    assert "My &lt;reason&gt;\u202e</textarea>" in page.text
+    assert re.search(r'edit-left"[^>]*>\nAn edit</textarea>', page.text)
+    assert said(workspace) == []
+
+
+def test_criteria_are_asked_after_the_overall_question(workspace: Workspace) -> None:
+    fill(workspace, 1)
+    with TestClient(create_app(with_criteria(workspace, "tone", "follows_the_prompt"))) as ana:
+        log_in(ana, name="ana")
+        page = ana.get("/label").text
+        places = [
+            page.index(text) for text in ('value="left:3"', "<strong>tone", "<strong>follows the prompt", "Save<")
+        ]
+        assert places == sorted(places)
+        judge(ana, said="left:2", **{"criterion.tone": "right", "criterion.follows_the_prompt": "cannot_judge"})
+    [event] = said(workspace)
+    assert [judgement.get("criterion", "overall") for judgement in event["judgements"]] == [
+        *("overall", "tone", "follows_the_prompt")
+    ]
+
+
+@pytest.mark.parametrize(
+    ("kind", "question", "fields"),
+    [
+        ("binary", "Is this answer good?", {"said": "up"}),
+        ("rating", "How good is this answer?", {"said": "4"}),
+        ("critique", "What do you say of this answer?", {"said": "text", "critique": "Too long."}),
+        ("correction", "Correct this answer", {"said": "text", "correction": "Short."}),
+        ("demonstration", "Write a good answer", {"said": "text", "demonstration": "Like so."}),
+    ],
+)
+def test_single_answers_come_from_the_same_page(
+    workspace: Workspace, ana: TestClient, kind: LabelKind, question: str, fields: dict[str, str]
+) -> None:
+    fill(workspace, 1, kind)
+    assert heading(ana.get("/label")) == question
+    assert heading(judge(ana, **fields)) == "Nothing to label now"
+    assert [event["kind"] for event in said(workspace)] == [kind]
+
+
+def test_the_votes_of_a_waiting_round_come_first(workspace: Workspace, ana: TestClient) -> None:
+    fill(workspace, 1)
+    opened(workspace.root)
+    waiting.begin(workspace, "votes", 3600, VotesNeeded(votes=2))
+    page = ana.get("/label")
+    assert "answer 0" not in page.text
+    assert "Edit this answer" not in page.text
+    assert (submit(ana, page, "/label", said="left:2").status_code, said(workspace)) == (200, [])
+    assert polls.count(workspace) == 1
+
+
+def test_guidelines_are_shown_and_their_version_is_stored(workspace: Workspace, ana: TestClient) -> None:
+    workspace.guidelines.write_text("# Be *fair*\n")
+    fill(workspace, 1)
+    page = ana.get("/label")
+    assert "Be <em>fair</em>" in page.text
+    [version] = re.findall(r"version ([0-9a-f]{12})", page.text)
+    submit(ana, page, "/label", said="tie")
+    assert said(workspace)[0]["guideline_version"] == version
+
+
+def test_progress_counts_what_is_done_and_left(workspace: Workspace, ana: TestClient) -> None:
+    fill(workspace, 3)
+    page = judge(ana, said="tie")
+    assert "<strong>1</strong> today" in page.text
+    assert "<strong>2</strong> left for you" in page.text
+    assert '<progress max="3" value="1"' in page.text
+
+
+def test_a_person_who_was_forgotten_is_told(workspace: Workspace, ana: TestClient) -> None:
+    fill(workspace, 1)
+    tombstones.add(workspace, "local:ana", "boss", "asked", (), ())
+    page = ana.get("/label")
+    assert (page.status_code, heading(page)) == (409, "Label")
+
+
+def test_a_hostile_text_changes_nothing_of_the_page(workspace: Workspace, ana: TestClient) -> None:
+    def elements(text: str, queue: str) -> Elements:
+        add(workspace, text, f"{text} one", f"{text} two", queue=queue)
+        found = Elements(ana.get("/label").text)
+        judge(ana, said="skip")
+        return found
+
+    harmless, hostile = elements(WORD, "first"), elements(WORST, "second")
+    own = (
+        "p(dir)",
+        "h3(",
+        "blockquote",
+        "ul(",
+        "ol(",
+        "li(dir)",
+        "em(",
+        "strong(",
+        "s(",
+        "code(",
+        "pre(",
+        "hr(",
+        "br(",
+    )
+    more = {name for name, count in hostile.found.items() if count > harmless.found[name]}
+    assert [name for name in more if not name.startswith((*own, "span(class)", "a(href,rel", "t"))] == []
+
+
+def test_a_long_answer_is_cut_and_the_page_says_so(workspace: Workspace, ana: TestClient) -> None:
+    add(workspace, "Why?", "a " * 30_000, "b")
+    assert "An answer has more than 50000 characters, and its end is not shown." in ana.get("/label").text
