@@ -35,7 +35,7 @@ CRITERION = "criterion."
 _ARROWS = {"ArrowLeft": "←", "ArrowRight": "→", "ArrowUp": "↑", "ArrowDown": "↓"}
 
 
-class Choice(NamedTuple):
+class LabelChoice(NamedTuple):
     """One thing that can be said, as a button."""
 
     said: str
@@ -58,33 +58,33 @@ class Choice(NamedTuple):
 
 
 _COMPARISON = (
-    Choice("left:3", "A much better", ("1",)),
-    Choice("left:2", "A better", ("2", "ArrowLeft")),
-    Choice("tie", "Tie", ("3",)),
-    Choice("right:2", "B better", ("4", "ArrowRight")),
-    Choice("right:3", "B much better", ("5",)),
-    Choice("both_good", "Both good", ("g", "ArrowUp"), "ties"),
-    Choice("both_bad", "Both bad", ("b", "ArrowDown"), "ties"),
+    LabelChoice("left:3", "A much better", ("1",)),
+    LabelChoice("left:2", "A better", ("2", "ArrowLeft")),
+    LabelChoice("tie", "Tie", ("3",)),
+    LabelChoice("right:2", "B better", ("4", "ArrowRight")),
+    LabelChoice("right:3", "B much better", ("5",)),
+    LabelChoice("both_good", "Both good", ("g", "ArrowUp"), "ties"),
+    LabelChoice("both_bad", "Both bad", ("b", "ArrowDown"), "ties"),
 )
 _BINARY = (
-    Choice("up", "Good", ("1", "g", "ArrowUp")),
-    Choice("down", "Bad", ("2", "b", "ArrowDown")),
+    LabelChoice("up", "Good", ("1", "g", "ArrowUp")),
+    LabelChoice("down", "Bad", ("2", "b", "ArrowDown")),
 )
 ASIDE = (
-    Choice("skip", "Skip", ("s",), "aside"),
-    Choice("cannot_judge", "Cannot judge", ("c",), "aside"),
+    LabelChoice("skip", "Skip", ("s",), "aside"),
+    LabelChoice("cannot_judge", "Cannot judge", ("c",), "aside"),
 )
 """What can be said of every task instead."""
 
 _BY_CRITERION = (
-    Choice("left", "A", ("1", "2", "ArrowLeft")),
-    Choice("tie", "Tie", ("3",)),
-    Choice("right", "B", ("4", "5", "ArrowRight")),
+    LabelChoice("left", "A", ("1", "2", "ArrowLeft")),
+    LabelChoice("tie", "Tie", ("3",)),
+    LabelChoice("right", "B", ("4", "5", "ArrowRight")),
 )
-_NO_JUDGEMENT = Choice("cannot_judge", "Cannot judge", ("c",))
+_NO_JUDGEMENT = LabelChoice("cannot_judge", "Cannot judge", ("c",))
 
 
-def choices(task: LabelTask) -> tuple[Choice, ...]:
+def choices(task: LabelTask) -> tuple[LabelChoice, ...]:
     """What can be said of a task by one button; nothing of one whose judgement is a text."""
     if task.kind == "comparison":
         return _COMPARISON
@@ -93,7 +93,7 @@ def choices(task: LabelTask) -> tuple[Choice, ...]:
     return _ratings(task.scale) if task.scale else ()
 
 
-def choices_by_criterion(task: LabelTask) -> tuple[Choice, ...]:
+def choices_by_criterion(task: LabelTask) -> tuple[LabelChoice, ...]:
     """What can be said of a task by one criterion."""
     own = _BY_CRITERION if task.kind == "comparison" else choices(task)
     return (*own, _NO_JUDGEMENT)
@@ -117,10 +117,14 @@ def judgement(fields: FormFields) -> LabelJudgement:
     return _made({**_overall(said, fields), **_edit(fields), "criteria": criteria, **context})
 
 
-def _ratings(scale: tuple[int, int]) -> tuple[Choice, ...]:
+def _ratings(scale: tuple[int, int]) -> tuple[LabelChoice, ...]:
     """One button for each rating; the key of 10 is 0."""
     low, high = scale
-    return tuple(Choice(f"{number}", f"{number}", (f"{number % 10}",)) for number in range(low, high + 1))
+    ends = {low: " (worst)", high: " (best)"}
+    return tuple(
+        LabelChoice(f"{number}", f"{number}{ends.get(number, '')}", (f"{number % 10}",))
+        for number in range(low, high + 1)
+    )
 
 
 def _criteria(fields: FormFields) -> Sequence[tuple[str, str]]:

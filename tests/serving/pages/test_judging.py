@@ -6,7 +6,8 @@ import pytest
 
 from core.errors import BadFeedback
 from feedback.labels import LabelJudgement, LabelKind, LabelTask
-from serving.pages.judging import choices, choices_by_criterion, judgement
+from serving.pages.judging import ASIDE, choices, choices_by_criterion, judgement
+from tests.pages import ROOT
 
 
 def task(kind: LabelKind, scale: tuple[int, int] | None = None) -> LabelTask:
@@ -77,3 +78,11 @@ def test_every_pair_is_judged_by_one_of_five_keys_or_an_arrow() -> None:
 def test_a_rating_has_a_key_for_each_value() -> None:
     assert [choice.keys for choice in choices(task("rating", (1, 10)))] == [*[(f"{n}",) for n in range(1, 10)], ("0",)]
     assert choices(task("critique")) == ()
+
+
+def test_the_documentation_has_every_key() -> None:
+    rows = [line for line in (ROOT / "docs/labelling.md").read_text(encoding="utf-8").splitlines() if "`" in line]
+    for choice in (*choices(task("comparison")), *ASIDE):
+        [row, *_] = [row for row in rows if row.startswith(f"| `{choice.names[0]}`")]
+        assert choice.label in row
+        assert all(any(f"`{name}`" in row for row in rows if row.startswith("| `")) for name in choice.names)
