@@ -70,7 +70,7 @@ def _judged(serving: Serving, database: "Database", visitor: Visitor, fields: Fo
             serving.workspace, database, serving.settings.label, visitor.annotator, fields.get("task", ""), said
         )
     except tuple(STATUSES) as error:
-        return _task(serving, database, visitor, str(error), fields, STATUSES[type(error)])
+        return _task(serving, database, visitor, str(error), fields, _status(error))
     after = "again" if receipt.repeated else "continued" if receipt.continued else said.outcome or "judged"
     return RedirectResponse(f"/label?after={after}", 303)
 
@@ -79,8 +79,12 @@ def _undone(serving: Serving, database: "Database", visitor: Visitor) -> Respons
     try:
         labelling.undo(serving.workspace, database, serving.settings.label, visitor.annotator)
     except tuple(STATUSES) as error:
-        return _task(serving, database, visitor, str(error), status=STATUSES[type(error)])
+        return _task(serving, database, visitor, str(error), status=_status(error))
     return RedirectResponse("/label?after=undone", 303)
+
+
+def _status(error: RoundsError) -> int:
+    return next(status for kind, status in STATUSES.items() if isinstance(error, kind))
 
 
 def _task(
