@@ -13,7 +13,12 @@ from tests.test_mirror import PACKAGES
 PROJECT = tomllib.loads((ROOT / "pyproject.toml").read_text(encoding="utf-8"))
 OWN = {*PACKAGES, "tests", "benchmarks"}
 
-NAMES = {"scikit-learn": "sklearn", "pyyaml": "yaml", "prometheus-client": "prometheus_client"}
+NAMES = {
+    "scikit-learn": "sklearn",
+    "pyyaml": "yaml",
+    "prometheus-client": "prometheus_client",
+    "markdown-it-py": "markdown_it",
+}
 """Distribution → the package that it is imported as, where that is another name."""
 
 BROUGHT = {
@@ -25,6 +30,7 @@ BROUGHT = {
     "ruamel": "dvc",
     "starlette": "fastapi",
     "anyio": "fastapi",
+    "markupsafe": "jinja2",
 }
 """Package → the dependency whose interface it is part of."""
 

@@ -140,7 +140,7 @@ def _overall(said: str, fields: FormFields) -> dict[str, Any]:
     if said.isdecimal():
         return {"rating": int(said)}
     if not said:
-        raise BadFeedback("nothing was chosen, expected one of the buttons")
+        raise BadFeedback("nothing was chosen; use one of the buttons")
     preferred, _, strength = said.partition(":")
     return {"preferred": preferred, "strength": _number(strength)}
 
@@ -149,7 +149,7 @@ def _edit(fields: FormFields) -> dict[str, Any]:
     """The edit of one of two answers."""
     sides = [side for side in SIDES if fields.get(f"edited_{side}")]
     if len(sides) > 1:
-        raise BadFeedback("both answers were edited, expected an edit of one; take back that of the other")
+        raise BadFeedback("both answers were edited, and one correction can be stored; leave one of them as it was")
     return {"corrected": sides[0], "correction": fields.get(f"edit_{sides[0]}", "").strip()} if sides else {}
 
 
@@ -176,4 +176,4 @@ def _made(values: Mapping[str, Any]) -> LabelJudgement:
     except ValidationError as error:
         first = error.errors()[0]
         name = ".".join(map(str, first["loc"]))
-        raise BadFeedback(f"{name} cannot be used ({first['msg']}), expected what the form offers") from error
+        raise BadFeedback(f"{name} cannot be used ({first['msg']}); use what the form offers") from error

@@ -4,6 +4,7 @@ from datetime import timedelta
 
 from feedback.store import keys, sessions
 from feedback.store.database import Database
+from feedback.store.keys import KeyRole
 from tests.feedback.store.late import NOW
 
 
@@ -34,7 +35,8 @@ def test_a_session_ends_with_its_time_and_is_removed_when_another_begins(db: Dat
 
 def test_a_revoked_key_ends_its_sessions_and_no_others(db: Database) -> None:
     tokens = {}
-    for name, role in (("ana", "annotator"), ("boss", "operator")):
+    roles: dict[str, KeyRole] = {"ana": "annotator", "boss": "operator"}
+    for name, role in roles.items():
         tokens[name] = sessions.begin(db, keys.check(db, keys.make(db, name, role, NOW)), name, NOW)
     keys.revoke(db, "ana", NOW)
     assert sessions.find(db, tokens["ana"], NOW) is None

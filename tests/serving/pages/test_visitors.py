@@ -2,34 +2,32 @@
 
 from datetime import UTC, datetime
 
+from fastapi import FastAPI
 from starlette.testclient import TestClient
 
 from feedback.store import keys
 from serving.app import create_app
 from serving.context import Serving
-from serving.pages.visitors import SESSION, Visitor, form_token, visiting
+from serving.pages.visitors import SESSION, Operating, form_token
 from serving.settings import ServingSettings
 from tasks.state.workspace import Workspace
 from tests.serving.pages.browsing import heading, log_in
 
 
 def test_only_operators_operate(serving: Serving, client: TestClient) -> None:
-    from fastapi import Depends
-
-    app = client.app
-
-    @app.get("/dashboard/of-this-test")  # type: ignore[attr-defined]
-    def dashboard(visitor: Visitor = Depends(visiting("operator"))) -> str:  # noqa: B008
+    def operating(visitor: Operating) -> str:
         return visitor.annotator
 
+    assert isinstance(client.app, FastAPI)
+    client.app.add_api_route("/label/of-this-test", operating)
     database = serving.storage.database()
     log_in(client, key=keys.make(database, "ana", "annotator", datetime.now(UTC)))
-    page = client.get("/dashboard/of-this-test")
+    page = client.get("/label/of-this-test")
     assert (page.status_code, heading(page)) == (403, "This is not for you")
     assert "the key ana has the role annotator, and this page is for operator keys; log out, and log in" in page.text
     client.cookies.clear()
     log_in(client, key=keys.make(database, "boss", "operator", datetime.now(UTC)))
-    assert client.get("/dashboard/of-this-test").json() == "boss"
+    assert client.get("/label/of-this-test").json() == "boss"
 
 
 def test_a_key_opens_no_page_without_a_session(serving: Serving, client: TestClient) -> None:
