@@ -1,5 +1,6 @@
 """What all pages share: the one way to render them, their headers, and which paths they have."""
 
+from http import HTTPStatus
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
@@ -45,6 +46,10 @@ TITLES = {
 }
 """HTTP status → the heading of its page."""
 
+NAMELESS = frozenset({HTTPStatus.NOT_FOUND.phrase, HTTPStatus.METHOD_NOT_ALLOWED.phrase})
+NO_PAGE = "Nothing is at this address, or it cannot be opened like this. Go to the first page."
+"""In place of what the router says."""
+
 AGAIN = frozenset({429, 503})
 """Statuses after which the same request may succeed later."""
 
@@ -78,7 +83,7 @@ def respond(connection: HTTPConnection, error: ApiError) -> Response:
         None,
         TITLES[error.status],
         error.status,
-        message=error.message,
+        message=NO_PAGE if error.message in NAMELESS else error.message,
         again=error.status in AGAIN,
     )
     if error.retry_after is not None:

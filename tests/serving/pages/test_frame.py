@@ -51,7 +51,9 @@ def test_every_error_has_a_heading() -> None:
 def test_a_page_that_is_missing_says_so_and_leads_back(client: TestClient) -> None:
     response = client.get("/label/nowhere")
     assert (response.status_code, heading(response)) == (404, "There is no such page")
+    assert "Go to the first page." in response.text
     assert '<a href="/">To the first page</a>' in response.text
+    assert client.get("/logout").status_code == 405
 
 
 def test_without_the_database_a_page_says_what_is_wrong(serving: Serving, client: TestClient) -> None:
