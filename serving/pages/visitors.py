@@ -14,7 +14,7 @@ from fastapi import Depends, Request
 from fastapi.responses import RedirectResponse, Response
 
 from feedback.store.keys import KeyRole
-from serving.access import OPEN, Caller
+from serving.access import ANYBODY, Caller
 from serving.context import serving_of
 from serving.errors import ApiError
 from serving.pages import frame
@@ -85,8 +85,7 @@ async def visitor_of(request: Request) -> Visitor | None:
     if record is None:
         return None
     if record.role is None:
-        caller = Caller(OPEN, "operator")
-        return Visitor(caller, record.person, caller.annotator(record.person), form_token(token))
+        return Visitor(ANYBODY, record.person, ANYBODY.annotator(record.person), form_token(token))
     caller = Caller(record.person, record.role)
     return Visitor(caller, record.person, caller.annotator(None), form_token(token))
 
