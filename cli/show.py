@@ -10,12 +10,14 @@ from rich.console import Console
 from rich.table import Table
 
 from cli.app import Folder, Json, Panel, app
-from cli.display.console import console, plain, print_json
+from cli.display.console import console, grid, plain, print_json
 from cli.display.record import COLOURS, decision, details, numbers, table
 from cli.display.summary import title
 from core.errors import NotFound
+from tasks.pages.cost import duration, memory, sentence
 
 if TYPE_CHECKING:
+    from tasks.state.cost import RoundCost
     from tasks.state.records import RoundRecord
     from tasks.state.workspace import Workspace
 
@@ -69,6 +71,9 @@ def _show(out: Console, record: RoundRecord, workspace: Workspace) -> None:
     if record.examples:
         _section(out, "Answers", _examples(record))
     _section(out, "Time", _times(record))
+    if record.cost:
+        _section(out, "Cost", _cost(record.cost))
+        out.print(sentence(record.cost, record.metrics), soft_wrap=True)
     _section(out, "Metrics", _metrics(record.metrics))
     out.print()
     for name, text in _locations(record, workspace):
@@ -106,6 +111,15 @@ def _times(record: RoundRecord) -> Table:
     for step, took in record.times.items():
         grid.add_row(step, f"{took.wall:.1f}", f"{took.learning:.1f}")
     return grid
+
+
+def _cost(cost: RoundCost) -> Table:
+    """What each step used, killed attempts included."""
+    steps = grid("step", "time", "CPU, s", "GPU, s", "tokens sampled", "trained on", "peak memory")
+    for step, used in cost.steps.items():
+        numbers = (f"{used.cpu:.1f}", f"{used.gpu:.1f}", f"{used.sampled:,}", f"{used.trained:,}", memory(used))
+        steps.add_row(step, duration(used.wall), *numbers)
+    return steps
 
 
 def _metrics(metrics: Mapping[str, float]) -> Table:

@@ -39,3 +39,19 @@ def limits(files: tuple[Path, ...]) -> list[int]:
     """The limits that these files state, in bytes; a file without a number states none."""
     texts = [file.read_text().strip() for file in files if file.exists()]
     return [int(text) for text in texts if text.isdigit()]
+
+
+def gpus() -> int:
+    """How many GPUs this process computes on."""
+    return 1 if torch.cuda.is_available() else 0
+
+
+def forget_gpu_peak() -> None:
+    """Let `gpu_peak` begin anew."""
+    if gpus():
+        torch.cuda.reset_peak_memory_stats()
+
+
+def gpu_peak() -> int:
+    """The most bytes of the GPU that tensors of this process had at once since `forget_gpu_peak`; 0 without a GPU."""
+    return torch.cuda.max_memory_allocated() if gpus() else 0

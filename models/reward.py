@@ -17,7 +17,7 @@ from core.errors import BadFeedback
 from core.files import read_json, write_json
 from core.log import Log, ignore
 from core.settings import BaseSettings
-from models import likelihood_start, packing_check, saved
+from models import likelihood_start, packing_check, saved, token_counts
 from models import pairs as comparisons
 from models.allocation import compact
 from models.compute import IN_FLOAT32, Compute
@@ -286,6 +286,7 @@ def _accumulate(
 ) -> dict[str, float]:
     """Add up the gradients of a minibatch, one microbatch at a time; returns its metrics."""
     weight, sums = encoded.total_weight(prompts), None
+    token_counts.count_trained(sum(encoded.packed_lengths[prompt] for prompt in prompts))
     for part in encoded.microbatches(prompts, scorer.network.compute.microbatch_tokens):
         batch = encoded.collate(part, scorer.tokenizer.pad_token_id)
         loss, metrics = preference_loss(scorer(batch.texts, batch.counts), batch, centring, weight)

@@ -15,7 +15,7 @@ from torch import Tensor
 
 from core.log import Log, ignore
 from core.settings import BaseSettings
-from models import side_by_side
+from models import side_by_side, token_counts
 from models.compute import computing
 from models.decoding import DecodingLoop, DecodingRequest, SampledAnswer, decode
 from models.policy import Policy
@@ -66,7 +66,9 @@ def sample(
     decoders: list[DecodingLoop] = []  # of all batches: on a GPU, they keep the tensors and graphs of the one before
     batches = by_length([len(prompt) for prompt in prompts], sampling.batch, None)
     for step, rows in enumerate(batches):
-        answers.update(_decoded(policy, decoders, requests, rows))
+        decoded = _decoded(policy, decoders, requests, rows)
+        token_counts.count_sampled(sum(len(answer.ids) for answer in decoded.values()))
+        answers.update(decoded)
         log({"answers": len(answers)}, step, len(batches))
     return _rollout(policy, prompts, [answers[row] for row in range(len(prompts))])
 

@@ -12,6 +12,7 @@ from transformers import PreTrainedTokenizerBase, get_cosine_schedule_with_warmu
 from core.errors import BadParams
 from core.log import Log, ignore
 from core.settings import BaseSettings
+from models import token_counts
 from models.allocation import compact
 from models.measured import SFT_CUT_ANSWERS, SFT_CUT_PROMPTS, SFT_EXAMPLES, SFT_GRAD_NORM, SFT_LOSS
 from models.minibatches import microbatches
@@ -113,6 +114,7 @@ def _accumulate(policy: Policy, encoded: TokenisedDemonstrations, rows: list[int
     answer_lengths = torch.tensor([len(encoded.answers[row]) for row in rows])
     total_weight = (encoded.weights[rows] * answer_lengths).sum().item()
     loss = 0.0
+    token_counts.count_trained(sum(encoded.lengths[row] for row in rows))
     for part in microbatches(encoded.lengths, rows, policy.network.compute.microbatch_tokens):
         prompts, answers = [encoded.prompts[i] for i in part], [encoded.answers[i] for i in part]
         batch = pad(prompts, answers, policy.tokenizer.pad_token_id)

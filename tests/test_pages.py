@@ -137,7 +137,7 @@ def test_a_metric_has_unit_direction_and_definition(entry: str) -> None:
 
 def test_metrics_stand_under_their_step() -> None:
     sections = [section.partition("\n") for section in METRICS.read_text(encoding="utf-8").split("\n## ")[1:]]
-    assert [step for step, _, _ in sections] == [*STEPS, "blame"]
+    assert [step for step, _, _ in sections] == [*STEPS, "cost", "blame"]
     for step, _, text in sections:
         assert {name.split("/")[0] for name in re.findall(r"^- `([^`]+)`", text, re.MULTILINE)} <= {step}
 

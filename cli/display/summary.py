@@ -12,6 +12,7 @@ from rich.text import Text
 
 from cli.display.console import plain
 from cli.display.record import COLOURS, agrees, decision, numbers, table
+from tasks.pages.cost import sentence
 from tasks.state.records import RoundRecord
 from tasks.state.workspace import Workspace
 
@@ -91,6 +92,8 @@ def _end(record: RoundRecord, workspace: Workspace, spent: TimeSpent | None) -> 
     grid.add_column(style="bold", no_wrap=True)
     grid.add_column(overflow="fold")
     grid.add_row("time", _time(*spent) if spent else _time(*_in_steps(record), " in its steps"))
+    if record.cost:
+        grid.add_row("cost", sentence(record.cost, record.metrics))
     option = _workspace(workspace)
     grid.add_row("details", f"rounds show {record.number}{option}")
     grid.add_row("compare", f"make ui, then http://127.0.0.1:5000: run {record.run_id[:8]}")

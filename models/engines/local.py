@@ -7,6 +7,7 @@ import torch
 from torch import Tensor, nn
 from torch.optim import AdamW
 
+from models import token_counts
 from models.allocation import compact
 from models.checkpoints import State
 from models.compute import Precision, precision
@@ -174,7 +175,9 @@ class LocalEngine(Engine):
     ) -> Update:
         metrics: dict[str, Tensor] = {}
         tokens = self.policy.network.compute.microbatch_tokens
-        parts = microbatches(lengths(batch), rows, tokens)
+        sizes = lengths(batch)
+        token_counts.count_trained(sum(sizes[row] for row in rows))
+        parts = microbatches(sizes, rows, tokens)
 
         def losses() -> Iterator[Tensor]:
             for index in parts:

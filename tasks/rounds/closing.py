@@ -15,8 +15,10 @@ from tasks.registry.bases import DIGEST_TAG, BaseVersions
 from tasks.registry.versions import ModelVersion
 from tasks.rounds import continuity, imported_model
 from tasks.rounds.running import RunningRound
-from tasks.state import bases, records
+from tasks.state import bases, records, usage
+from tasks.state import cost as costs
 from tasks.state import round as rounds
+from tasks.state.cost import RoundCost
 from tasks.state.line import ModelName
 from tasks.state.records import RecordedVersion, RoundRecord
 from tasks.state.reports import EvaluateReport, Example, Numbers, metrics, times
@@ -132,7 +134,11 @@ def _keep_cards(
     running: RunningRound, versions: Sequence[ModelVersion], numbers: Numbers, verdict: Verdict | None
 ) -> None:
     workspace, hashes = running.round.workspace, running.data.hashes()
-    cards.write(workspace, hashes, running.run, running.registry, versions, numbers, verdict)
+    cards.write(workspace, hashes, running.run, running.registry, versions, numbers, verdict, _cost(running))
+
+
+def _cost(running: RunningRound) -> RoundCost:
+    return costs.priced(usage.read(running.round.workspace), running.prices)
 
 
 def _digests(workspace: Workspace, model: Path) -> dict[str, str]:
@@ -146,7 +152,7 @@ def _digests(workspace: Workspace, model: Path) -> dict[str, str]:
 
 def _finish(running: RunningRound, versions: Sequence[ModelVersion], verdict: Verdict, numbers: Numbers) -> RoundRecord:
     workspace, round = running.round.workspace, running.round
-    version = versions[0]
+    version, cost = versions[0], _cost(running)
     record = RoundRecord(
         number=round.number,
         key=running.key,
@@ -171,7 +177,9 @@ def _finish(running: RunningRound, versions: Sequence[ModelVersion], verdict: Ve
             )
             for registered in versions
         ),
+        cost=cost,
     )
+    running.run.metrics(costs.numbers(cost, numbers), round.number)
     running.registry.send()
     running.run.tags({"verdict": verdict.result, "version": version.version})
     running.run.finish("FINISHED")

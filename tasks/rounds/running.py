@@ -8,8 +8,10 @@ from contextvars import ContextVar
 from core.errors import BadFeedback, BadModel, BadParams, RoundsError, StepFailed
 from core.log import Log, ignore
 from tasks.registry.alias import Registry
+from tasks.rounds.metering import UsageMeter
 from tasks.state import metric_points
 from tasks.state import round as rounds
+from tasks.state.prices import prices
 from tasks.state.reports import note_time
 from tasks.state.round import Round
 from tasks.state.steplog import StepLog
@@ -52,6 +54,7 @@ class RunningRound:
         self.registry = registry
         self.key = rounds.key(round.workspace, rounds.code_digest())
         self.data = DataGraph(round.workspace.root)
+        self.prices = prices(round.workspace)
         metric_points.begin(round.workspace.metrics, self.key)
         self.run = RoundRun.open(round.workspace.root, registry.line, f"round {round.number}", self._tags())
         self.run.params(round.values)
@@ -79,6 +82,8 @@ class RunningRound:
         name, start = step.__name__, time.perf_counter()
         child = self.run.step(name)
         log = StepLog([child, self.show(name)])
+        meter = UsageMeter(self.round.workspace, name, log)
+        log.add(meter)
         try:
             self._execute(step, self.round, log)
             # noted here and after recording, which takes time too: a kill in between must not lose the step's time
@@ -88,6 +93,8 @@ class RunningRound:
             child.close("FAILED")
             self.run.give_up()
             raise
+        finally:
+            meter.note()
         self._note_time(name, time.perf_counter() - start, log.learning_seconds)
         child.close("FINISHED")
 

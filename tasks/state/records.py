@@ -9,6 +9,7 @@ from core.errors import BadWorkspace, Damaged
 from core.stored import Json, Stored, Value
 from evaluation.verdict import Verdict
 from tasks.state import round as rounds
+from tasks.state.cost import RoundCost
 from tasks.state.inputs import Inputs
 from tasks.state.opening_facts import OpeningFacts
 from tasks.state.reports import Example, Numbers, Seconds
@@ -53,12 +54,15 @@ class RoundRecord(Stored):
     inputs: Inputs
     registered: tuple[RecordedVersion, ...] = ()
     """The policy, and the reward model if the round has one; empty in older records that lack it."""
+    cost: RoundCost | None = None
+    """What the round used; None in older records that lack it."""
 
     def to_json(self) -> Json:
-        """The fields as JSON values; a record without `registered` is written as it was read."""
+        """The fields as JSON values; a record without `registered` or `cost` is written as it was read."""
         values = super().to_json()
-        if not self.registered:
-            del values["registered"]
+        for name in ("registered", "cost"):
+            if not values[name]:
+                del values[name]
         return values
 
 

@@ -11,9 +11,18 @@ class StepLog:
     """A `Log` that forwards to its listeners, and a timer for training, sampling and judging."""
 
     def __init__(self, listeners: Sequence[Log] = ()) -> None:
-        self.learning_seconds = 0.0
-        """Time spent on training, sampling or judging; the rest of a step is reading and writing data."""
-        self._listeners = listeners
+        self._listeners = list(listeners)
+        self._learned = 0.0
+        self._since: float | None = None
+
+    @property
+    def learning_seconds(self) -> float:
+        """Time spent on training, sampling or judging so far; the rest of a step is reading and writing data."""
+        return self._learned + (0.0 if self._since is None else time.perf_counter() - self._since)
+
+    def add(self, listener: Log) -> None:
+        """Forward to one more listener."""
+        self._listeners.append(listener)
 
     def __call__(self, metrics: Mapping[str, float], step: int, total: int | None = None) -> None:
         """Report metrics at `step` of `total`."""
@@ -23,8 +32,8 @@ class StepLog:
     @contextmanager
     def learning(self) -> Iterator[None]:
         """Add the duration of the block to `learning_seconds`."""
-        start = time.perf_counter()
+        self._since = time.perf_counter()
         try:
             yield
         finally:
-            self.learning_seconds += time.perf_counter() - start
+            self._learned, self._since = self.learning_seconds, None

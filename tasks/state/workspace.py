@@ -111,6 +111,11 @@ class Workspace:
         return self.root / "guidelines.md"
 
     @property
+    def prices(self) -> Path:
+        """What the machine costs; missing if the cost of rounds is not given in money."""
+        return self.root / "prices.yaml"
+
+    @property
     def graph(self) -> Path:
         """dvc.yaml, the graph of steps: a copy of the project's."""
         return self.root / "dvc.yaml"
@@ -291,6 +296,11 @@ class Workspace:
     def times(self) -> Path:
         """Durations of the steps of the running round."""
         return self.metrics / "times.json"
+
+    @property
+    def usage(self) -> Path:
+        """What the steps of the running round have used: time, tokens, memory."""
+        return self.metrics / "usage.json"
 
     @property
     def training(self) -> Path:

@@ -9,9 +9,11 @@ from mlflow import MlflowClient
 from mlflow.entities import Run
 
 from core.files import digest, read_json
+from tasks.pages.cost import duration
 from tasks.registry import audit
 from tasks.registry.alias import Registry
 from tasks.state import records
+from tasks.state.cost import numbers
 from tasks.state.inputs import Champion
 from tasks.state.steps import STEPS
 from tasks.state.tables import rows
@@ -87,11 +89,27 @@ def test_a_round_is_a_run_with_a_child_for_each_step(finished: Workspace, store:
 
 def test_the_run_carries_numbers_knobs_and_keys(finished: Workspace, store: MlflowClient) -> None:
     run, record = run_of(store, finished, 1), records.read(finished, 1)
-    assert run.data.metrics == pytest.approx(record.metrics)
+    measured = {name: value for name, value in run.data.metrics.items() if not name.startswith("cost/")}
+    assert measured == pytest.approx(record.metrics)
     assert {name.split("/")[0] for name in record.metrics} == set(STEPS) - {"ingest", "vote", "verdict"}
     assert run.data.params["policy.steps"] == "4"
     found = {name: run.data.tags[name] for name in ("round", "round_key", "verdict", "version")}
     assert found == {"round": "1", "round_key": record.key, "verdict": "promote", "version": "2"}
+
+
+def test_the_record_and_the_run_say_what_each_step_used(finished: Workspace, store: MlflowClient) -> None:
+    record = records.read(finished, 1)
+    assert record.cost is not None
+    assert list(record.cost.steps) == list(record.times)
+    run = run_of(store, finished, 1)
+    costs = {name: value for name, value in run.data.metrics.items() if name.startswith("cost/")}
+    assert costs == pytest.approx(numbers(record.cost, record.metrics))
+    steps = record.cost.steps
+    assert steps["sample"].sampled >= record.metrics["sample/tokens"] > 0
+    assert {name for name, used in steps.items() if used.trained} == {"reward", "policy"}
+    assert all(used.wall >= record.times[name].learning for name, used in steps.items())
+    [card] = finished.root.glob(f"mlruns/{record.run_id}/artifacts/card/policy-card.md")
+    assert f"Round 1 used {duration(record.cost.total.wall)}" in card.read_text(encoding="utf-8")
 
 
 def test_the_run_keeps_what_is_needed_to_find_the_data_again(finished: Workspace, store: MlflowClient) -> None:

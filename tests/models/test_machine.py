@@ -1,6 +1,9 @@
 from pathlib import Path
 
-from models.machine import CONTEXT, Machine, limits, machine
+import pytest
+import torch
+
+from models.machine import CONTEXT, Machine, forget_gpu_peak, gpu_peak, gpus, limits, machine
 
 
 def test_a_limit_is_a_number_in_a_file(tmp_path: Path) -> None:
@@ -17,3 +20,18 @@ def test_models_are_in_the_memory_of_the_gpu_if_there_is_one() -> None:
 
 def test_this_machine_has_memory() -> None:
     assert machine().memory > 2**28
+
+
+def test_without_a_gpu_its_memory_has_no_peak(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(torch.cuda, "is_available", lambda: False)
+    forget_gpu_peak()
+    assert (gpus(), gpu_peak()) == (0, 0)
+
+
+@pytest.mark.skipif(not torch.cuda.is_available(), reason="needs a GPU")
+def test_the_peak_of_the_gpu_is_that_since_it_was_forgotten() -> None:
+    block = torch.zeros(2**26, device="cuda")  # 256 MiB
+    del block
+    assert (gpus(), gpu_peak() >= 2**28) == (1, True)
+    forget_gpu_peak()
+    assert gpu_peak() < 2**28

@@ -5,6 +5,7 @@ from collections.abc import Mapping, Sequence
 from evaluation.verdict import Verdict
 from tasks.pages.cards import content
 from tasks.registry.versions import ModelVersion, VersionStore
+from tasks.state.cost import RoundCost
 from tasks.state.workspace import Workspace
 from tasks.tools.tracking import NOTE, RoundRun
 
@@ -25,6 +26,7 @@ def write(
     versions: Sequence[ModelVersion],
     numbers: Mapping[str, float],
     verdict: Verdict | None,
+    cost: RoundCost,
 ) -> None:
     """Write a card for each version, in the given order, and a data card. Repeating the call changes nothing.
 
@@ -36,9 +38,10 @@ def write(
         versions: the versions that the round registered.
         numbers: the round's metrics, by full name.
         verdict: the final verdict on the candidate; None for the first model.
+        cost: what the round used.
     """
     for version in versions:
-        facts = content.gather(workspace, version, numbers, hashes)._replace(verdict=verdict)
+        facts = content.gather(workspace, version, numbers, hashes)._replace(verdict=verdict, cost=cost)
         text = content.model_card(facts)
         run.text(text, f"{FOLDER}/{name(version.name)}")
         registry.describe(version, content.short(text, f"run {version.run_id}, folder {FOLDER}"))

@@ -24,9 +24,11 @@ from evaluation.verdict import Verdict
 from models import adapters
 from models.adapters import AdapterFacts
 from tasks.pages.cards import limits
+from tasks.pages.cost import sentence
 from tasks.pages.markdown import SafeMarkdown, render
 from tasks.registry.versions import ModelVersion
 from tasks.state import round as rounds
+from tasks.state.cost import RoundCost
 from tasks.state.inputs import Inputs
 from tasks.state.opening_facts import OpeningFacts
 from tasks.state.reports import CurateReport, EvaluateReport
@@ -73,6 +75,9 @@ class CardFacts(NamedTuple):
 
     adapter: AdapterFacts | None = None
     """How the model was made, if it is an adapter of its base."""
+
+    cost: RoundCost | None = None
+    """What the round used that made the model."""
 
     def about(self, name: str) -> bool:
         """Whether a metric is about this model."""
@@ -134,6 +139,7 @@ def model_card(facts: CardFacts) -> str:
         parts=parts,
         examples=facts.evaluate.examples if facts.evaluate and facts.version.name == "policy" else (),
         curate=facts.curate,
+        cost=sentence(facts.cost, facts.metrics) if facts.cost else "",
     )
 
 

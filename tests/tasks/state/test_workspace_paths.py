@@ -89,6 +89,7 @@ def test_the_paths_are_those_of_version_0_1_0(tmp_path: Path) -> None:
         workspace.registry_lock: "data/.registry.lock",
         workspace.mlflow_lock: "data/.mlflow.lock",
         workspace.times: "data/metrics/times.json",
+        workspace.usage: "data/metrics/usage.json",
         workspace.reported("policy"): "data/metrics/policy.jsonl",
         workspace.record(2): "data/rounds/00002.json",
         workspace.sampled: "data/samples/samples.arrow",
