@@ -1,10 +1,11 @@
-"""`rounds status`: the champion, the candidate, the last rounds with their verdicts, and what starts the next one."""
+"""`rounds status`: champion, candidate, the last rounds with their verdicts, what starts the next; the open round."""
 
 from __future__ import annotations
 
 from datetime import UTC, datetime
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Annotated
 
+import typer
 from rich.console import Console
 from rich.table import Table
 from rich.text import Text
@@ -37,14 +38,27 @@ OUTCOMES = {"promote": "promoted", "hold": "held", "reject": "rejected"}
 
 
 @app.command(rich_help_panel=Panel.ROUNDS)
-def status(folder: Folder = None) -> None:
-    """Show the champion, the candidate, the last rounds with their verdicts, and what starts the next one."""
-    from tasks.registry import absent
-    from tasks.registry.alias import Registry
-    from tasks.state import records
+def status(
+    watch: Annotated[bool, typer.Option("--watch", help="Follow the open round until Ctrl-C.")] = False,
+    folder: Folder = None,
+) -> None:
+    """Show champion, candidate, the last rounds and what starts the next one; or follow the open round."""
     from tasks.state.choosing import current
 
     workspace = current(folder)
+    if watch:
+        from cli.display import watched
+
+        watched.watch(workspace, console())
+        return
+    _show(workspace)
+
+
+def _show(workspace: Workspace) -> None:
+    from tasks.registry import absent
+    from tasks.registry.alias import Registry
+    from tasks.state import records
+
     out, registry = console(), Registry(workspace.root)
     _line_of_server(out, workspace, registry)
     _copied(out, registry)

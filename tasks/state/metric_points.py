@@ -33,6 +33,20 @@ class MetricPoint(NamedTuple):
     step: int
 
 
+TAIL = 65_536
+"""Bytes at the end of a file that are read to find what was reported last."""
+
+
+class LatestReport(NamedTuple):
+    """What a step reported last."""
+
+    step: int | None
+    """None if it reported nothing yet."""
+    total: int | None
+    values: dict[str, float]
+    """Full name → the last value of each metric among the last reports."""
+
+
 _Line = dict[str, Any]
 """One report: `at`, `step`, `total`, and values by metric name."""
 
@@ -110,6 +124,36 @@ def owner(folder: Path) -> str | None:
 def steps(folder: Path) -> list[str]:
     """The steps that have begun in the round whose metrics are in `folder`."""
     return sorted(file.stem for file in folder.glob("*.jsonl"))
+
+
+def latest(folder: Path, step: str) -> LatestReport:
+    """What a step reported last. Only reads, so that a process that writes is not disturbed.
+
+    Args:
+        folder: of the metrics.
+        step: name of the step.
+    """
+    lines = _last_lines(reported(folder, step))
+    values = {
+        name: math.nan if value is None else value
+        for line in lines
+        for name, value in line.items()
+        if name not in ("at", "step", "total")
+    }
+    if not lines:
+        return LatestReport(None, None, {})
+    return LatestReport(lines[-1]["step"], lines[-1]["total"], values)
+
+
+def _last_lines(file: Path) -> list[_Line]:
+    if not file.exists():
+        return []
+    with file.open("rb") as stream:
+        start = max(stream.seek(0, 2) - TAIL, 0)
+        stream.seek(start)
+        whole = stream.read().rpartition(b"\n")[0]
+    lines = whole.splitlines()
+    return [json.loads(line) for line in (lines[1:] if start else lines)]
 
 
 def _whole_lines(file: Path) -> list[_Line]:
