@@ -9,13 +9,14 @@ from fastapi import APIRouter, FastAPI
 from serving import chat, errors, feedback, health, listing, snippet
 from serving.context import Serving
 from serving.guard import RequestGuard
-from serving.pages import assets, label, login
+from serving.pages import assets, dashboard, label, login
+from serving.pages import chat as chat_page
 from serving.pages.frame import is_page, respond
 from serving.pages.visitors import LoginNeeded, to_login
 
 ROUTERS: tuple[APIRouter, ...] = (
     *(chat.router, listing.router, feedback.router, snippet.router, health.router),
-    *(login.router, label.router, assets.router),
+    *(login.router, label.router, dashboard.router, chat_page.router, assets.router),
 )
 
 ABOUT = "Chat with the champion of a workspace, and give feedback on its answers."

@@ -43,6 +43,8 @@ UNTYPED = {
     "core.drivers.missing_postgresql: make postgres": "installs packages; tests/test_dependencies.py reads the lock",
     "flows.orchestration.server._serving: prefect server start": "typed by tests/services/test_rounds_by_themselves.py",
     "models.mismatch: set NVIDIA_TF32_OVERRIDE": "needs a GPU",
+    "tasks.tools.deployments._asking: rounds up": "starts every service: typed by tests/services/test_up.py",
+    "tasks.tools.deployments.PrefectRuns.start: rounds up": "starts every service: typed by tests/services/test_up.py",
     "tasks.services.record._request: rounds down": "typed on another machine; here: tests/services/test_up.py",
     "tasks.analysis.drift.page.available: make reports": "installs packages; tests/test_dependencies.py reads the lock",
 }

@@ -126,7 +126,7 @@ def _state(progress: RoundProgress) -> str:
 
 def _idle(workspace: Workspace) -> str:
     record = records.last(workspace)
-    return "no round is open; start one with `rounds round`" if record is None else _finished(record)
+    return "no round has run here yet" if record is None else _finished(record)
 
 
 def _finished(record: RoundRecord) -> str:

@@ -16,7 +16,7 @@ if TYPE_CHECKING:
 
 TEMPLATES = Path(__file__).parent / "templates"
 
-ROOTS = frozenset({"", "login", "logout", "assets", "label", "dashboard"})
+ROOTS = frozenset({"", "login", "logout", "assets", "label", "dashboard", "chat"})
 """First parts of the paths that are pages: they take forms and answer errors with a page; others are JSON."""
 
 HEADERS = {

@@ -53,6 +53,8 @@ class RoundProgress(NamedTuple):
     """Steps of this round."""
     wait: str
     """What the round waits for and what to do; empty if it waits for nobody."""
+    awaits_approval: bool
+    """It waits for a person who approves its candidate, and nobody has decided."""
     end: datetime | None
     """When it is expected to end; None if it does not run, or no earlier round had its steps."""
 
@@ -80,7 +82,8 @@ def read(workspace: Workspace, now: datetime, earlier: Sequence[RoundRecord] | N
     rest = names[position + 1 :] if step else names
     end = _end(step, rest, expected, now) if runs else None
     done = position + step.ended if step else 0
-    return RoundProgress(inputs.number, activity, opened, step, done, len(names), str(wait or ""), end)
+    undecided = wait is not None and wait.wait.what == "approval" and not wait.ready
+    return RoundProgress(inputs.number, activity, opened, step, done, len(names), str(wait or ""), undecided, end)
 
 
 def expected_seconds(earlier: Sequence[RoundRecord]) -> dict[str, float]:

@@ -3,16 +3,20 @@
 Whole rounds are run where the cure is one, once for all the messages that print it.
 """
 
+import io
 import json
 import subprocess
 import threading
 from collections.abc import Callable
+from datetime import UTC, datetime
 from pathlib import Path
 
 import pytest
 import torch
 import yaml
 
+from cli.display import watched
+from cli.display.console import console
 from core.files import read_json, write_json
 from evaluation.guards import GuardFinding
 from flows import round as flow
@@ -89,13 +93,25 @@ def test_before_the_first_round(rounds: Rounds, tmp_path: Path) -> None:
     assert explained.code == 0, explained
 
 
-@cures("tasks.analysis.explain._prompt: rounds round", "cli.status._open_round: rounds round")
+def table_text(workspace: Workspace) -> str:
+    """What `rounds status --watch` draws."""
+    file = io.StringIO()
+    console(file=file, width=200).print(watched.table(workspace, datetime.now(UTC)))
+    return file.getvalue()
+
+
+@cures(
+    "tasks.analysis.explain._prompt: rounds round",
+    "cli.status._open_round: rounds round",
+    "cli.display.watched.CONTINUE: rounds round",
+)
 @pytest.mark.usefixtures("prefect")
 def test_prompts_that_a_round_is_about_to_write_again(rounds: Rounds, unfinished: Workspace) -> None:
     where = ("-w", unfinished.root)
     (unfinished.prompts / "holdout.arrow").unlink()
     failed = rounds("explain", "--sample", 2, *where)
     assert words(failed.err, "rounds round") == words(rounds("status", *where).out, "rounds round")
+    assert "continue it with `rounds round" in table_text(unfinished)
     typed(rounds, failed, "rounds round")
     assert rounds("explain", "--sample", 2, *where).code == 0
     assert "open" not in rounds("status", *where).out

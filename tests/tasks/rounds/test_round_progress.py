@@ -124,5 +124,5 @@ def test_a_round_waits_for_approval(workspace: Workspace) -> None:
     waiting.begin(workspace, "approval", 3600, Candidate(key="ab", candidate="c" * 64))
     progress = round_progress.read(workspace, NOW, [TWO])
     assert progress is not None
-    assert (progress.activity, progress.end) == ("waits", None)
+    assert (progress.activity, progress.awaits_approval, progress.end) == ("waits", True, None)
     assert "Round 4 waits for approval: its candidate cccccccccccc passed every gate" in progress.wait

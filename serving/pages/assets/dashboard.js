@@ -1,0 +1,47 @@
+// Puts the state of the workspace into the dashboard every few seconds. Without it, the page is as it was opened.
+"use strict";
+
+const EVERY = 4000;
+const live = document.getElementById("live");
+let said = document.querySelector("[data-say]")?.dataset.say ?? "";
+
+// A part in which somebody works stays as it is: neither focus nor a selection may be lost.
+function busy(part) {
+  const selection = window.getSelection();
+  const selects = selection !== null && !selection.isCollapsed && part.contains(selection.anchorNode);
+  const focused = document.activeElement;
+  return selects || (focused !== null && focused !== document.body && part.contains(focused));
+}
+
+function replace(page) {
+  for (const fresh of page.querySelectorAll("[data-live]")) {
+    const old = document.getElementById(fresh.id);
+    if (old === null || busy(old)) continue;
+    for (const detail of old.querySelectorAll("details[open]")) {
+      const again = fresh.querySelector(`#${CSS.escape(detail.id)}`);
+      if (again !== null) again.open = true;
+    }
+    const scrolled = [...old.querySelectorAll(".scrolls")].map((box) => box.scrollLeft);
+    if (old.isEqualNode(fresh)) continue;
+    old.replaceWith(document.adoptNode(fresh));
+    [...fresh.querySelectorAll(".scrolls")].forEach((box, index) => { box.scrollLeft = scrolled[index] ?? 0; });
+    if (fresh.dataset.say !== undefined && fresh.dataset.say !== said) {
+      said = fresh.dataset.say;
+      live.textContent = said;
+    }
+  }
+}
+
+async function refresh() {
+  if (document.hidden) return;
+  try {
+    const response = await fetch(`/dashboard/state${window.location.search}`, { redirect: "manual" });
+    if (!response.ok) return;
+    replace(new DOMParser().parseFromString(await response.text(), "text/html"));
+    document.getElementById("at").textContent = `${new Date().toISOString().slice(11, 19)} UTC`;
+  } catch {
+    // the server is being restarted: the next time may succeed
+  }
+}
+
+setInterval(refresh, EVERY);

@@ -1,0 +1,167 @@
+"""`/dashboard`: how the workspace is doing, for operators, and what they start from there."""
+
+import secrets
+from collections.abc import Mapping, Sequence
+from functools import cache, partial
+from typing import Annotated, Any
+
+import anyio.to_thread
+from fastapi import APIRouter, Depends, Request
+from fastapi.responses import RedirectResponse, Response
+
+from core.errors import NotFound, RoundsError
+from serving.context import serving_of
+from serving.errors import ApiError
+from serving.pages.dashboard_view import dashboard_view
+from serving.pages.forms import FormFields, Posted
+from serving.pages.frame import page
+from serving.pages.visitors import Operating, Visitor
+from tasks.history.dashboard import DashboardReader
+from tasks.pages.cost import duration, memory, money, sentence
+from tasks.state import records
+from tasks.state.workspace import Workspace
+from tasks.tools.deployments import APPROVE, ROLLBACK, ROUND, DeploymentRun, DeploymentRuns, NoPrefect, PrefectRuns
+
+NOTICES = {
+    "round": "The round was asked for. A worker begins within seconds; if another round runs, this one ends at once.",
+    "approve": "The decision was sent. It counts once its run has ended.",
+    "rollback": "The rollback was asked for. The champion changes once its run has ended.",
+}
+"""Name of an action → what the page says after it."""
+
+LONGEST = 2000
+"""Characters of a reason."""
+
+router = APIRouter(include_in_schema=False)
+
+
+@cache
+def reader_of(workspace: Workspace) -> DashboardReader:
+    """The one reader of a workspace: it keeps what it has read."""
+    return DashboardReader(workspace)
+
+
+def deployment_runs(request: Request) -> DeploymentRuns:
+    """The runs on the Prefect server."""
+    return PrefectRuns(serving_of(request).workspace)
+
+
+Runs = Annotated[DeploymentRuns, Depends(deployment_runs)]
+
+
+@router.get("/dashboard")
+async def dashboard(request: Request, visitor: Operating, runs: Runs, done: str = "", all: bool = False) -> Response:
+    """Show the workspace."""
+    return await _shown(request, visitor, runs, NOTICES.get(done, ""), all_rounds=all)
+
+
+@router.get("/dashboard/state")
+async def state(request: Request, visitor: Operating, runs: Runs, all: bool = False) -> Response:
+    """Show the parts of the page that change, for the script that puts them into it."""
+    return await _shown(request, visitor, runs, all_rounds=all, template="dashboard_state.html.jinja")
+
+
+@router.get("/dashboard/rounds/{number}")
+async def one_round(request: Request, visitor: Operating, number: int) -> Response:
+    """Show a finished round: its gates, its metrics, and what each step cost."""
+    workspace = serving_of(request).workspace
+    if not records.path(workspace, number).exists():
+        raise ApiError(404, f"round {number} has not finished here; go back to the dashboard")
+    record = await anyio.to_thread.run_sync(records.read, workspace, number)
+    told = {"duration": duration, "memory": memory, "sentence": sentence}
+    return page("dashboard_round.html.jinja", visitor, f"Round {number}", record=record, **told)
+
+
+@router.post("/dashboard/round")
+async def run_a_round(request: Request, visitor: Operating, runs: Runs, fields: Posted) -> Response:
+    """Ask for a round, whether or not enough feedback waits."""
+    return await _started(request, visitor, runs, "round", ROUND, {"when_pending": False}, fields)
+
+
+@router.post("/dashboard/approve")
+async def decide(request: Request, visitor: Operating, runs: Runs, fields: Posted) -> Response:
+    """Approve the candidate of a round that waits for it, or refuse it."""
+    number, decision = fields.get("round", ""), fields.get("decision", "")
+    if not number.isdecimal() or decision not in ("approve", "refuse"):
+        raise ApiError(400, "the form names no round and no decision; open the dashboard again")
+    values = {"round": int(number), "by": visitor.person, "why": _reason(fields), "refuse": decision == "refuse"}
+    return await _started(request, visitor, runs, "approve", APPROVE, values, fields)
+
+
+@router.post("/dashboard/rollback")
+async def roll_back(request: Request, visitor: Operating, runs: Runs, fields: Posted) -> Response:
+    """Make an earlier version champion again."""
+    version = fields.get("to", "").strip()
+    if version and not version.isdecimal():
+        raise ApiError(400, f"{version!r} is no version; type its number, or nothing for the one before the champion")
+    values = {"reason": _reason(fields), "to": version or None, "who": visitor.person}
+    return await _started(request, visitor, runs, "rollback", ROLLBACK, values, fields)
+
+
+def _reason(fields: FormFields) -> str:
+    """The reason of a decision that was confirmed.
+
+    Raises:
+        ApiError: there is none, it is too long, or the decision was not confirmed.
+    """
+    reason = fields.get("reason", "").strip()
+    if fields.get("confirmed") != "yes":
+        raise ApiError(400, "the decision was not confirmed; go back, and tick the box above the button")
+    if not 0 < len(reason) <= LONGEST:
+        raise ApiError(400, f"a reason of 1 to {LONGEST} characters is needed, for the audit log; go back and type one")
+    return reason
+
+
+async def _started(
+    request: Request,
+    visitor: Visitor,
+    runs: DeploymentRuns,
+    action: str,
+    deployment: str,
+    parameters: Mapping[str, object],
+    fields: FormFields,
+) -> Response:
+    """Start a run and show the dashboard; a form that is sent twice starts one run."""
+    key = fields.get("key") or secrets.token_urlsafe(16)
+    start = partial(runs.start, deployment, parameters, f"dashboard-{key}"[:200])
+    try:
+        await anyio.to_thread.run_sync(start)
+    except (NoPrefect, NotFound) as error:
+        return await _shown(request, visitor, runs, str(error), status=503)
+    reader_of(serving_of(request).workspace).forget()
+    return RedirectResponse(f"/dashboard?done={action}", 303)
+
+
+async def _shown(
+    request: Request,
+    visitor: Visitor,
+    runs: DeploymentRuns,
+    notice: str = "",
+    status: int = 200,
+    all_rounds: bool = False,
+    template: str = "dashboard.html.jinja",
+) -> Response:
+    reader = reader_of(serving_of(request).workspace)
+    gathered = await anyio.to_thread.run_sync(reader.read)
+    running, no_runs = await anyio.to_thread.run_sync(_running, runs)
+    values: dict[str, Any] = {
+        "view": dashboard_view(gathered, all_rounds),
+        "board": gathered,
+        "runs": running,
+        "no_runs": no_runs,
+        "notice": notice,
+        "failed": status != 200,
+        "key": secrets.token_urlsafe(16),
+        "duration": duration,
+        "money": money,
+        "longest": LONGEST,
+    }
+    return page(template, visitor, "Dashboard", status, **values)
+
+
+def _running(runs: DeploymentRuns) -> tuple[Sequence[DeploymentRun], str]:
+    """The runs that have not ended, or why they are not known."""
+    try:
+        return runs.running(), ""
+    except RoundsError as error:
+        return (), str(error)

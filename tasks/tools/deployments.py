@@ -1,0 +1,162 @@
+"""Runs of this project's deployments on a Prefect server: start one, and list those that have not ended.
+
+Importing Prefect takes seconds, so functions import it.
+"""
+
+from collections.abc import Iterator, Mapping
+from contextlib import contextmanager
+from datetime import UTC, datetime
+from typing import TYPE_CHECKING, NamedTuple, Protocol
+
+import httpx
+
+from core.errors import NotFound, RoundsError
+from core.reachable import unreachable
+from tasks.state.workspace import Workspace
+from tasks.tools.events import configured
+
+if TYPE_CHECKING:
+    from prefect.client.orchestration import SyncPrefectClient
+    from prefect.client.schemas.objects import FlowRun
+
+ROUND, APPROVE, ROLLBACK = "round-on-feedback", "approve", "rollback"
+"""Deployments of prefect.yaml that a person starts from the dashboard."""
+
+DEPLOYMENTS = ("round-nightly", ROUND, "drift-watch", APPROVE, ROLLBACK)
+"""Every deployment of prefect.yaml."""
+
+PATIENCE = 2.0
+"""Seconds to wait for the server to accept a connection."""
+
+NOT_ENDED = ("RUNNING", "PENDING", "PAUSED", "CANCELLING", "SCHEDULED")
+"""States of runs that are listed; a scheduled one only from its time on."""
+
+MOST = 50
+"""Runs that are listed."""
+
+
+class NoPrefect(RoundsError):
+    """There is no Prefect server, or it does not answer."""
+
+
+class DeploymentRun(NamedTuple):
+    """A run of a deployment on the server."""
+
+    id: str
+    name: str
+    deployment: str
+    state: str
+    """As Prefect names it: Running, Late, Suspended …"""
+    since: datetime | None
+    """When it began, or should have begun."""
+    page: str
+    """Its page on the server."""
+
+
+class DeploymentRuns(Protocol):
+    """The runs of a workspace's deployments."""
+
+    def start(self, deployment: str, parameters: Mapping[str, object], key: str) -> DeploymentRun:
+        """Start a run; the same key again gives the same run."""
+        ...
+
+    def running(self) -> list[DeploymentRun]:
+        """The runs that have not ended, oldest first."""
+        ...
+
+
+class PrefectRuns:
+    """The runs on the server of PREFECT_API_URL."""
+
+    def __init__(self, workspace: Workspace) -> None:
+        """Nothing is asked yet.
+
+        Args:
+            workspace: the one that started runs are for.
+        """
+        self._workspace = workspace
+
+    def start(self, deployment: str, parameters: Mapping[str, object], key: str) -> DeploymentRun:
+        """Start a run of a deployment; a worker picks it up within seconds.
+
+        Args:
+            deployment: its name, without that of its flow.
+            parameters: of the flow, beside the workspace; others have the values of the deployment.
+            key: names the request: the same key again gives the run that it started.
+
+        Raises:
+            NoPrefect: there is no server, or it does not answer.
+            NotFound: the server does not have the deployment.
+        """
+        with _asking() as client:
+            ids = _ids(client, deployment)
+            if deployment not in ids:
+                raise NotFound(
+                    f"the Prefect server has no deployment {deployment!r}; end the services and start them again with "
+                    "`rounds up`, which sends it"
+                )
+            given = {**parameters, "workspace": str(self._workspace.root)}
+            run = client.create_flow_run_from_deployment(ids[deployment], parameters=given, idempotency_key=key)
+            return _described(run, deployment)
+
+    def running(self) -> list[DeploymentRun]:
+        """The runs that have not ended, oldest first. A run of a schedule counts from its time on.
+
+        Raises:
+            NoPrefect: there is no server, or it does not answer.
+        """
+        from prefect.client.schemas.filters import FlowRunFilter, FlowRunFilterDeploymentId, FlowRunFilterState
+        from prefect.client.schemas.filters import FlowRunFilterStateType as StateType
+        from prefect.client.schemas.objects import StateType as States
+        from prefect.client.schemas.sorting import FlowRunSort
+
+        with _asking() as client:
+            names = {number: name for name, number in _ids(client, *DEPLOYMENTS).items()}
+            wanted = FlowRunFilter(
+                deployment_id=FlowRunFilterDeploymentId(any_=[*names]),
+                state=FlowRunFilterState(type=StateType(any_=[States(state) for state in NOT_ENDED])),
+            )
+            order = FlowRunSort.EXPECTED_START_TIME_ASC
+            found = client.read_flow_runs(flow_run_filter=wanted, sort=order, limit=MOST) if names else []
+        runs = [_described(run, names[run.deployment_id]) for run in found if run.deployment_id in names]
+        now = datetime.now(UTC)
+        return [run for run in runs if run.since is None or run.since <= now]
+
+
+def _ids(client: "SyncPrefectClient", *names: str) -> dict[str, object]:
+    """Name → id of the deployments that the server has."""
+    from prefect.client.schemas.filters import DeploymentFilter, DeploymentFilterName
+
+    found = client.read_deployments(deployment_filter=DeploymentFilter(name=DeploymentFilterName(any_=[*names])))
+    return {deployment.name: deployment.id for deployment in found}
+
+
+def _described(run: "FlowRun", deployment: str) -> DeploymentRun:
+    state = run.state.name if run.state and run.state.name else str(run.state_name or "unknown")
+    since = run.start_time or run.expected_start_time
+    page = f"{_address().removesuffix('/').removesuffix('/api')}/runs/flow-run/{run.id}"
+    return DeploymentRun(str(run.id), str(run.name), deployment, state, since, page)
+
+
+def _address() -> str:
+    from prefect.settings import PREFECT_API_URL
+
+    return str(PREFECT_API_URL.value())
+
+
+@contextmanager
+def _asking() -> Iterator["SyncPrefectClient"]:
+    """A client of the server while the block runs."""
+    from prefect.client.orchestration import get_client
+    from prefect.exceptions import PrefectException
+
+    cure = "start it with the worker and all other services: `rounds up`"
+    if not configured():
+        raise NoPrefect(f"no Prefect server is configured; {cure}")
+    if reason := unreachable(_address(), PATIENCE):
+        raise NoPrefect(f"the Prefect server at {_address()} does not answer; {cure}\n{reason}")
+    try:
+        with get_client(sync_client=True) as client:
+            yield client
+    except (httpx.HTTPError, PrefectException) as error:
+        raise NoPrefect(f"the Prefect server at {_address()} failed; {cure}\n{error}") from error

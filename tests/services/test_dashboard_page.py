@@ -1,0 +1,137 @@
+"""The dashboard in a browser: with real rounds, on a phone, in the dark, by keyboard, and while a round goes on."""
+
+from collections.abc import Iterator
+from contextlib import contextmanager
+from pathlib import Path
+
+import pytest
+from axe_playwright_python.sync_playwright import Axe
+from playwright.sync_api import Browser, Page, expect, sync_playwright
+
+from serving.app import create_app
+from serving.context import Serving
+from serving.pages.dashboard import deployment_runs
+from serving.settings import ServingSettings
+from tasks.state.lock import holding
+from tasks.state.workspace import Workspace
+from tests.services.programs import chromium, in_a_browser
+from tests.serving.pages.test_dashboard import Runs
+from tests.serving.served import listening
+from tests.tasks.rounds.open_round import began, opened
+from tests.workspaces import moved
+
+pytestmark = [pytest.mark.services, in_a_browser, pytest.mark.timeout(300)]
+
+SETTINGS = ServingSettings(requests_per_minute=100_000)
+PHONE = {"width": 390, "height": 844}
+
+
+@pytest.fixture(scope="module")
+def browser() -> Iterator[Browser]:
+    """Without a window."""
+    with sync_playwright() as playwright:
+        found = playwright.chromium.launch(executable_path=chromium(), args=["--no-sandbox", "--disable-gpu"])
+        yield found
+        found.close()
+
+
+@pytest.fixture
+def rounds(followed: Workspace, tmp_path: Path) -> Workspace:
+    """Rounds 0, 1 and 2, which have run."""
+    return moved(followed, tmp_path / "workspace")
+
+
+@contextmanager
+def visited(browser: Browser, workspace: Workspace, runs: Runs, **options: object) -> Iterator[Page]:
+    """The dashboard for an operator, in a browser that complains of nothing."""
+    app = create_app(Serving.of(workspace, SETTINGS))
+    app.dependency_overrides[deployment_runs] = lambda: runs
+    with listening(app) as address:
+        context = browser.new_context(base_url=address, **options)  # type: ignore[arg-type]
+        page = context.new_page()
+        complaints: list[str] = []
+        page.on("console", lambda message: complaints.append(message.text) if message.type == "error" else None)
+        page.on("pageerror", lambda error: complaints.append(str(error)))
+        page.goto("/dashboard")
+        page.get_by_label("Your name").fill("ana")
+        page.get_by_role("button", name="Log in").click()
+        expect(page).to_have_url(f"{address}/dashboard")
+        yield page
+        context.close()
+        assert complaints == []
+
+
+def violations(page: Page) -> list[str]:
+    """What axe finds, with the first place of each."""
+    found = Axe().run(page).response["violations"]
+    return [f"{each['id']}: {each['nodes'][0]['html'][:200]} {each['nodes'][0]['failureSummary']}" for each in found]
+
+
+LOOKS = {
+    "light": {},
+    "dark": {"color_scheme": "dark"},
+    "phone": {"viewport": PHONE},
+    "without scripts": {"java_script_enabled": False},
+}
+
+
+@pytest.mark.parametrize("look", ["light", "dark", "phone"])
+def test_rounds_that_have_run_are_shown_without_barriers(browser: Browser, rounds: Workspace, look: str) -> None:
+    with visited(browser, rounds, Runs(), **LOOKS[look]) as page:
+        expect(page.get_by_role("row")).to_have_count(4)  # a heading and three rounds
+        expect(page.get_by_role("img", name="Win rate by round")).to_be_visible()
+        assert violations(page) == []
+        wide = page.evaluate("document.documentElement.scrollWidth - document.documentElement.clientWidth")
+        assert wide == 0
+        page.get_by_role("row").nth(1).get_by_role("link").click()
+        expect(page.get_by_role("heading", level=1)).to_contain_text("Round 2")
+        assert violations(page) == []
+
+
+def test_a_round_is_asked_for_with_a_button(browser: Browser, rounds: Workspace) -> None:
+    runs = Runs()
+    with visited(browser, rounds, runs) as page:
+        page.get_by_role("button", name="Run a round").click()
+        expect(page.get_by_text("The round was asked for.")).to_be_visible()
+    assert [(name, given) for name, given, _ in runs.asked] == [("round-on-feedback", {"when_pending": False})]
+
+
+def test_a_rollback_is_made_by_keyboard_after_a_reason_and_a_tick(browser: Browser, rounds: Workspace) -> None:
+    runs = Runs()
+    with visited(browser, rounds, runs) as page:
+        page.get_by_label("Version that becomes champion again").focus()
+        for keys in ("1", "Tab", *"rude", "Tab"):
+            page.keyboard.press(keys)
+        page.keyboard.press("Tab")  # past the tick: the browser asks for it
+        page.keyboard.press("Enter")
+        assert runs.asked == []
+        page.get_by_label("Users will get another version's answers").focus()
+        page.keyboard.press("Space")
+        page.keyboard.press("Tab")
+        page.keyboard.press("Enter")
+        expect(page.get_by_text("The rollback was asked for.")).to_be_visible()
+    assert runs.asked[0][:2] == ("rollback", {"reason": "rude", "to": "1", "who": "ana"})
+
+
+def test_the_page_follows_a_round_and_keeps_focus_and_text(browser: Browser, rounds: Workspace) -> None:
+    with visited(browser, rounds, Runs()) as page:
+        reason = page.get_by_label("Reason, for the audit log")
+        reason.fill("half a sen")
+        opened(rounds, 3)
+        with holding(rounds.lock, "round 3"):
+            began(rounds, "collect", 1.0).add({"collect/answers": 12.0}, 0, 3)
+            expect(page.locator("#now")).to_contain_text("Round 3 runs: step collect, 1 of 3.", timeout=20_000)
+            expect(page.locator("#live")).to_have_text("Round 3 runs: step collect, 1 of 3.")
+            expect(reason).to_be_focused()
+            expect(reason).to_have_value("half a sen")
+            assert violations(page) == []
+
+
+def test_without_scripts_the_page_is_that_of_the_moment(browser: Browser, rounds: Workspace) -> None:
+    runs = Runs()
+    with visited(browser, rounds, runs, **LOOKS["without scripts"]) as page:
+        expect(page.locator("#now")).to_contain_text("No round is open.")
+        page.get_by_role("link", name="Refresh").click()
+        page.get_by_role("button", name="Run a round").click()
+        expect(page.get_by_text("The round was asked for.")).to_be_visible()
+    assert len(runs.asked) == 1

@@ -1,0 +1,193 @@
+"""The dashboard: for operators only, and what they start from it, at a door that keeps what it was asked."""
+
+from collections.abc import Iterator, Mapping
+from datetime import UTC, datetime
+
+import pytest
+from starlette.testclient import TestClient
+
+from evaluation.verdict import Finding, Verdict
+from serving.app import create_app
+from serving.context import Serving
+from serving.pages.dashboard import deployment_runs, reader_of
+from tasks.people import keys, waiting
+from tasks.people.waiting import Candidate
+from tasks.registry import audit
+from tasks.state import records
+from tasks.state.cost import RoundCost
+from tasks.state.usage import StepUsage
+from tasks.state.workspace import Workspace
+from tasks.tools.deployments import DeploymentRun, NoPrefect
+from tests.serving.pages.browsing import heading, log_in, submit
+from tests.tasks.rounds.open_round import opened
+from tests.tasks.state.recorded import record
+
+AT = datetime(2026, 11, 30, 12, 0, tzinfo=UTC)
+METRICS = {"evaluate/win_rate": 0.6, "evaluate/win_rate_low": 0.55, "evaluate/win_rate_high": 0.65, "evaluate/votes": 9}
+SURE = {"confirmed": "yes", "reason": "it is rude"}
+
+
+class Runs:
+    """The door to Prefect, which keeps what it was asked and starts nothing."""
+
+    def __init__(self) -> None:
+        self.asked: list[tuple[str, dict[str, object], str]] = []
+        self.problem: str | None = None
+
+    def start(self, deployment: str, parameters: Mapping[str, object], key: str) -> DeploymentRun:
+        """Keep it."""
+        if self.problem:
+            raise NoPrefect(self.problem)
+        self.asked.append((deployment, dict(parameters), key))
+        return self.running()[0]
+
+    def running(self) -> list[DeploymentRun]:
+        """One run."""
+        if self.problem:
+            raise NoPrefect(self.problem)
+        return [DeploymentRun("id", "brave-owl", "round-on-feedback", "Running", AT, "http://127.0.0.1:4200/runs/id")]
+
+
+@pytest.fixture
+def runs() -> Runs:
+    """The door."""
+    return Runs()
+
+
+@pytest.fixture
+def client(serving: Serving, runs: Runs) -> Iterator[TestClient]:
+    """The app with that door."""
+    app = create_app(serving)
+    app.dependency_overrides[deployment_runs] = lambda: runs
+    with TestClient(app) as opened:
+        yield opened
+    reader_of.cache_clear()
+
+
+@pytest.fixture
+def rounds(workspace: Workspace) -> Workspace:
+    """A finished round 1, whose version is champion."""
+    finding = Finding(gate="win_rate", result="promote", reason="60 % <b>of</b> 9", numbers={})
+    cost = RoundCost(steps={"policy": StepUsage(wall=90.0, cpu=80.0, sampled=1234)}, hour=2.0, currency="EUR")
+    done = record(1, "2", Verdict(findings=(finding,)))
+    records.write(workspace, done.model_copy(update={"metrics": METRICS, "cost": cost}))
+    audit.append(workspace.audit, "promote", "rounds", model="policy", left="1", now="2", reason="60 %")
+    return workspace
+
+
+def test_the_dashboard_is_for_operators(client: TestClient, workspace: Workspace) -> None:
+    ana = keys.make(workspace, "ana", "annotator")
+    log_in(client, key=ana)
+    for path in ("/dashboard", "/dashboard/state", "/dashboard/rounds/1"):
+        page = client.get(path)
+        assert (page.status_code, heading(page)) == (403, "This is not for you")
+    assert "Dashboard" not in client.get("/label").text
+
+
+def test_nobody_sees_it_without_a_login(client: TestClient) -> None:
+    assert client.get("/dashboard", follow_redirects=False).headers["location"] == "/login?next=/dashboard"
+
+
+def test_a_new_workspace_has_a_dashboard(client: TestClient) -> None:
+    log_in(client, name="ana")
+    page = client.get("/dashboard")
+    assert page.status_code == 200
+    for text in ("No round is open.", "No version yet", "No round has finished yet.", "0 of ", "Run a round"):
+        assert text in page.text
+    assert "/dashboard/rollback" not in page.text
+
+
+def test_rounds_champion_cost_and_runs_are_shown(client: TestClient, rounds: Workspace) -> None:
+    log_in(client, name="ana")
+    text = client.get("/dashboard").text
+    for part in (
+        "Version 2",
+        "60.0 %",
+        "55.0 to 65.0",
+        "1 min 30 s",
+        "1,234",
+        "0.05 EUR",
+        "brave-owl",
+        "Win rate by round. 1: 60% (55% to 65%).",
+    ):
+        assert part in text
+    assert 'href="/dashboard/rounds/1"' in text
+
+
+def test_the_page_of_a_round_has_its_gates_and_the_cost_of_its_steps(client: TestClient, rounds: Workspace) -> None:
+    log_in(client, name="ana")
+    text = client.get("/dashboard/rounds/1").text
+    assert "60 % &lt;b&gt;of&lt;/b&gt; 9" in text
+    assert "1 min 20 s" in text
+    assert "evaluate/win_rate_low" in text
+    assert client.get("/dashboard/rounds/7").status_code == 404
+
+
+def test_the_state_is_the_part_that_changes(client: TestClient, rounds: Workspace) -> None:
+    log_in(client, name="ana")
+    part = client.get("/dashboard/state").text
+    assert 'id="now"' in part
+    assert "<form" not in part
+    assert part.strip() in client.get("/dashboard").text
+
+
+def test_a_round_is_asked_for_once_however_often_the_form_is_sent(client: TestClient, runs: Runs) -> None:
+    log_in(client, name="ana")
+    page = client.get("/dashboard")
+    answers = [submit(client, page, "/dashboard/round") for _ in range(2)]
+    assert [(answer.status_code, "The round was asked for." in answer.text) for answer in answers] == [(200, True)] * 2
+    (deployment, parameters, key), (_, _, again) = runs.asked
+    assert (deployment, parameters, key) == ("round-on-feedback", {"when_pending": False}, again)
+
+
+def test_a_rollback_needs_a_reason_and_a_confirmation(client: TestClient, runs: Runs, rounds: Workspace) -> None:
+    log_in(client, name="ana")
+    page = client.get("/dashboard")
+    for fields in ({}, {"reason": "it is rude"}, {"confirmed": "yes", "reason": " "}, {**SURE, "to": "two"}):
+        assert submit(client, page, "/dashboard/rollback", **fields).status_code == 400
+    assert runs.asked == []
+    assert submit(client, page, "/dashboard/rollback", **SURE, to="1").status_code == 200
+    assert runs.asked[0][:2] == ("rollback", {"reason": "it is rude", "to": "1", "who": "ana"})
+    submit(client, page, "/dashboard/rollback", **SURE)
+    assert runs.asked[1][1]["to"] is None
+
+
+@pytest.mark.parametrize(("decision", "refuse"), [("approve", False), ("refuse", True)])
+def test_a_candidate_is_approved_or_refused(
+    client: TestClient, runs: Runs, rounds: Workspace, decision: str, refuse: bool
+) -> None:
+    log_in(client, name="ana")
+    assert "/dashboard/approve" not in client.get("/dashboard").text
+    opened(rounds, 2)
+    waiting.begin(rounds, "approval", 3600, Candidate(key="ab", candidate="c" * 64))
+    reader_of(rounds).forget()
+    page = client.get("/dashboard")
+    assert "Round 2 waits for approval" in page.text
+    submit(client, page, "/dashboard/approve", **SURE, decision=decision)
+    values = {"round": 2, "by": "ana", "why": "it is rude", "refuse": refuse}
+    assert runs.asked[0][:2] == ("approve", values)
+    assert submit(client, page, "/dashboard/approve", **SURE, decision="later").status_code == 400
+
+
+@pytest.mark.parametrize("path", ["/dashboard/round", "/dashboard/approve", "/dashboard/rollback"])
+def test_a_form_of_another_site_starts_nothing(client: TestClient, runs: Runs, path: str) -> None:
+    log_in(client, name="ana")
+    assert client.post(path, data={**SURE, "round": "2", "decision": "approve"}).status_code == 403
+    assert runs.asked == []
+
+
+def test_an_annotator_starts_nothing(client: TestClient, runs: Runs, workspace: Workspace) -> None:
+    ana = keys.make(workspace, "ana", "annotator")
+    log_in(client, key=ana)
+    page = client.get("/label")
+    answer = client.post("/dashboard/round", data={"token": page.text.split('name="token" value="')[1].split('"')[0]})
+    assert (answer.status_code, runs.asked) == (403, [])
+
+
+def test_without_a_prefect_server_the_page_says_what_starts_it(client: TestClient, runs: Runs) -> None:
+    runs.problem = "no Prefect server is configured; start it with the worker: `rounds up`"
+    log_in(client, name="ana")
+    page = client.get("/dashboard")
+    assert (page.status_code, "rounds up" in page.text) == (200, True)
+    answer = submit(client, page, "/dashboard/round")
+    assert (answer.status_code, 'role="alert"' in answer.text) == (503, True)

@@ -1,0 +1,81 @@
+from datetime import UTC, datetime, timedelta
+from typing import Any
+
+from feedback.agreement import Agreement
+from feedback.label_quality import LabelQuality
+from serving.pages.dashboard_view import LISTED, dashboard_view
+from tasks.history.dashboard import DAYS, Dashboard, DayCount, FeedbackNumbers, FinishedRound
+from tasks.rounds.round_progress import RoundProgress, StepProgress
+from tasks.state.intake import InboxCount
+
+NOW = datetime(2026, 11, 30, 12, 0, tzinfo=UTC)
+STEP = StepProgress("policy", False, (3, 8), "kl 0.5", 42.0, 100.0)
+
+
+def past(number: int, **metrics: float) -> FinishedRound:
+    values = {"number": number, "key": "k", "finished": NOW.isoformat(), "run_id": "r", "experiment": "1"}
+    values |= {"version": "2", "verdict": {"result": "hold"}, "new_feedback": 5, "metrics": metrics}
+    return FinishedRound.from_json(values)
+
+
+def board(**changes: Any) -> Dashboard:
+    given: dict[str, Any] = {
+        "at": NOW,
+        "champion": None,
+        "progress": None,
+        "waiting": InboxCount(30, 40),
+        "rounds": (),
+        "days": tuple(DayCount(NOW.date() - timedelta(days=DAYS - 1 - ix), ix) for ix in range(DAYS)),
+        "queues": (),
+        "feedback": FeedbackNumbers(),
+        "alarms": (),
+        "incidents": 0,
+    }
+    return Dashboard(**(given | changes))
+
+
+def test_what_waits_and_what_arrived_is_told() -> None:
+    view = dashboard_view(board())
+    assert (view.now, view.ends) == ("No round is open.", "")
+    assert view.waiting == "30 of 40 records wait: too few for a round by itself."
+    assert (view.today, view.week) == (29, 29 + 28 + 27 + 26 + 25 + 24 + 23)
+    assert dashboard_view(board(waiting=InboxCount(40, 40))).waiting.endswith("enough for a round.")
+    assert dashboard_view(board(waiting=None)).waiting == ""
+
+
+def test_the_open_round_is_one_sentence() -> None:
+    end = NOW + timedelta(seconds=158)
+    progress = RoundProgress(4, "runs", NOW, STEP, 5, 11, "", False, end)
+    view = dashboard_view(board(progress=progress))
+    assert view.now == "Round 4 runs: step policy, 3 of 8."
+    assert view.ends == "expected in 2 min 38 s, at 12:02 UTC"
+    stands = progress._replace(activity="stands still", step=None, end=None)
+    assert dashboard_view(board(progress=stands)).now == "Round 4 stands still."
+    late = progress._replace(end=NOW + timedelta(days=1))
+    assert dashboard_view(board(progress=late)).ends == "expected in 1 d 0 h, at 2026-12-01 12:00 UTC"
+
+
+def test_charts_are_drawn_of_what_was_measured() -> None:
+    assert [chart.title for chart in dashboard_view(board()).charts] == ["Judgements a day, last 30 days"]
+    won = {"evaluate/win_rate": 0.6, "evaluate/win_rate_low": 0.55, "evaluate/win_rate_high": 0.65}
+    view = dashboard_view(board(rounds=(past(0), past(1, **won, **{"curate/agreement": 0.8}), past(2))))
+    rates, days, agreed = view.charts
+    assert (rates.title, len(rates.points), rates.level is None) == ("Win rate by round", 1, False)
+    assert rates.summary == "1: 60% (55% to 65%)."
+    assert len(days.bars) == DAYS
+    assert agreed.title == "Agreement between annotators by round"
+
+
+def test_the_last_rounds_are_listed_newest_first_and_all_on_demand() -> None:
+    rounds = tuple(past(number) for number in range(LISTED + 5))
+    view = dashboard_view(board(rounds=rounds))
+    assert ([entry.number for entry in view.rounds][:2], len(view.rounds), view.hidden) == ([19, 18], LISTED, 5)
+    assert (len(dashboard_view(board(rounds=rounds), all_rounds=True).rounds), view.hidden) == (20, 5)
+
+
+def test_annotators_have_shares_with_intervals() -> None:
+    numbers = FeedbackNumbers((LabelQuality("ana", 12, 10, 9, 0, 0),), Agreement(2, 0.5, 0.25))
+    view = dashboard_view(board(feedback=numbers))
+    [row] = view.annotators
+    assert (row.name, row.judged, row.gold, row.repeats) == ("ana", 12, "9 of 10 (60% to 98%)", "–")
+    assert view.agreement == "50% on 2 pairs with two judgements or more that wait, Krippendorff's alpha 0.25."
