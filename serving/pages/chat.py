@@ -5,7 +5,7 @@ from typing import Annotated
 
 from fastapi import APIRouter, Depends
 from fastapi.responses import RedirectResponse, Response
-from pydantic import ValidationError
+from pydantic import JsonValue, ValidationError
 
 from serving import exchange as exchanges
 from serving import feedback, listing
@@ -70,7 +70,7 @@ async def say(visitor: Operating, serving: Parts, fields: Posted) -> Response:
     if said is None:
         raise ApiError(400, "the form says nothing about the answer; ask again")
     about = "completion_id" if said[0] == "preferred" else "response_id"
-    record = {about: fields.get("id", ""), said[0]: said[1]}
+    record: dict[str, JsonValue] = {about: fields.get("id", ""), said[0]: said[1]}
     batch = FeedbackBatch(user=_user(visitor), feedback=(record,))
     [result] = (await feedback.give(batch, visitor.caller, serving, f"chat page {fields.get('key', '')}"[:200])).results
     if result.result != "stored":

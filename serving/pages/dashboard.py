@@ -10,6 +10,7 @@ from fastapi import APIRouter, Depends, Request
 from fastapi.responses import RedirectResponse, Response
 
 from core.errors import NotFound, RoundsError
+from core.urls import without_secrets
 from serving.context import serving_of
 from serving.errors import ApiError
 from serving.pages.dashboard_view import dashboard_view
@@ -19,7 +20,9 @@ from serving.pages.visitors import Operating, Visitor
 from tasks.history.dashboard import DashboardReader
 from tasks.pages.cost import duration, memory, money, sentence
 from tasks.state import records
+from tasks.state.records import RoundRecord
 from tasks.state.workspace import Workspace
+from tasks.tools import tracking
 from tasks.tools.deployments import APPROVE, ROLLBACK, ROUND, DeploymentRun, DeploymentRuns, NoPrefect, PrefectRuns
 
 NOTICES = {
@@ -68,7 +71,7 @@ async def one_round(request: Request, visitor: Operating, number: int) -> Respon
     if not records.path(workspace, number).exists():
         raise ApiError(404, f"round {number} has not finished here; go back to the dashboard")
     record = await anyio.to_thread.run_sync(records.read, workspace, number)
-    told = {"duration": duration, "memory": memory, "sentence": sentence}
+    told = {"duration": duration, "memory": memory, "sentence": sentence, "mlflow": _mlflow(workspace, record)}
     return page("dashboard_round.html.jinja", visitor, f"Round {number}", record=record, **told)
 
 
@@ -96,6 +99,14 @@ async def roll_back(request: Request, visitor: Operating, runs: Runs, fields: Po
         raise ApiError(400, f"{version!r} is no version; type its number, or nothing for the one before the champion")
     values = {"reason": _reason(fields), "to": version or None, "who": visitor.person}
     return await _started(request, visitor, runs, "rollback", ROLLBACK, values, fields)
+
+
+def _mlflow(workspace: Workspace, record: RoundRecord) -> str:
+    """The page of the round's run; empty if runs are in a file, which has no pages."""
+    address = tracking.uri(workspace.root)
+    if not tracking.served(address):
+        return ""
+    return f"{without_secrets(address).rstrip('/')}/#/experiments/{record.experiment}/runs/{record.run_id}"
 
 
 def _reason(fields: FormFields) -> str:

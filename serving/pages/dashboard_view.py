@@ -123,7 +123,7 @@ def _share(part: int, whole: int) -> str:
 
 def _charts(board: Dashboard) -> list[Chart]:
     rounds = [entry for entry in board.rounds if entry.number][-CHARTED:]
-    found = []
+    found: list[Chart] = []
     if any(entry.win_rate for entry in rounds):
         found.append(charts.line("Win rate by round", [_measured(each, each.win_rate) for each in rounds], ".0%", 0.5))
     if any(entry.true_gain for entry in rounds):
@@ -137,4 +137,5 @@ def _charts(board: Dashboard) -> list[Chart]:
 
 
 def _measured(entry: FinishedRound, interval: tuple[float, float, float] | None) -> Measured:
-    return Measured(str(entry.number), *(interval or (None,)))
+    value, low, high = interval or (None, None, None)
+    return Measured(str(entry.number), value, low, high)

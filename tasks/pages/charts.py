@@ -86,14 +86,16 @@ def line(title: str, values: Sequence[Measured], form: str, level: float | None 
     known = [end for value in values for end in (value.value, value.low, value.high) if end is not None]
     ticks = _ticks([*known, *([] if level is None else [level])])
     slot = (WIDTH - LEFT - RIGHT) / len(values)
-    points, path, joined = [], [], False
+    points: list[Point] = []
+    path: list[str] = []
+    joined = False
     for number, each in enumerate(values):
         if each.value is None:
             joined = False
             continue
         x, y = LEFT + slot * (number + 0.5), _y(each.value, ticks)
-        ends = [None if end is None else _y(end, ticks) for end in (each.low, each.high)]
-        points.append(Point(_short(x), y, *ends, f"{each.label}: {_text(each, form)}"))
+        low, high = (None if end is None else _y(end, ticks) for end in (each.low, each.high))
+        points.append(Point(_short(x), y, low, high, f"{each.label}: {_text(each, form)}"))
         path.append(f"{'L' if joined else 'M'}{_short(x)} {y}")
         joined = True
     return Chart(

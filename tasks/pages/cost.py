@@ -1,11 +1,12 @@
 """The cost of a round in words, for the summary, the card and the dashboard."""
 
+from collections.abc import Mapping
+
 from tasks.state.cost import RoundCost, points
-from tasks.state.reports import Numbers
 from tasks.state.usage import StepUsage
 
 
-def sentence(cost: RoundCost, metrics: Numbers) -> str:
+def sentence(cost: RoundCost, metrics: Mapping[str, float]) -> str:
     """What a round used, and in money where there is a price: `1 min 40 s (6 min 3 s of CPU), 12,345 tokens …`.
 
     Args:
@@ -53,7 +54,7 @@ def duration(seconds: float) -> str:
     return f"{whole} s"
 
 
-def _per_point(cost: RoundCost, metrics: Numbers) -> str:
+def _per_point(cost: RoundCost, metrics: Mapping[str, float]) -> str:
     gained = points(metrics)
     if gained is None or cost.money is None:
         return ""

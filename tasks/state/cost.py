@@ -1,5 +1,7 @@
 """The cost of a round: what its steps used, in money where a price is set, per point of win rate and per vote."""
 
+from collections.abc import Mapping
+
 from core.metrics import Metric
 from core.stored import Value
 from evaluation.evals.votes import VOTES, WIN_RATE
@@ -110,13 +112,13 @@ def priced(steps: dict[str, StepUsage], prices: PriceSettings) -> RoundCost:
     return RoundCost(steps=steps, hour=prices.hour, currency=None if prices.hour is None else prices.currency)
 
 
-def points(metrics: Numbers) -> float | None:
+def points(metrics: Mapping[str, float]) -> float | None:
     """Percentage points by which the candidate's win rate is above 50 %; None if it is not, or was not measured."""
     above = 100 * (metrics.get(WIN_RATE.full, 0.0) - 0.5)
     return above if above > 0 else None
 
 
-def numbers(cost: RoundCost, metrics: Numbers) -> Numbers:
+def numbers(cost: RoundCost, metrics: Mapping[str, float]) -> Numbers:
     """The cost as metrics, by full name.
 
     Args:

@@ -7,6 +7,7 @@ from collections.abc import Iterator, Mapping
 from contextlib import contextmanager
 from datetime import UTC, datetime
 from typing import TYPE_CHECKING, NamedTuple, Protocol
+from uuid import UUID
 
 import httpx
 
@@ -111,19 +112,19 @@ class PrefectRuns:
         from prefect.client.schemas.sorting import FlowRunSort
 
         with _asking() as client:
-            names = {number: name for name, number in _ids(client, *DEPLOYMENTS).items()}
+            names: dict[UUID | None, str] = {number: name for name, number in _ids(client, *DEPLOYMENTS).items()}
             wanted = FlowRunFilter(
-                deployment_id=FlowRunFilterDeploymentId(any_=[*names]),
+                deployment_id=FlowRunFilterDeploymentId(any_=[number for number in names if number]),
                 state=FlowRunFilterState(type=StateType(any_=[States(state) for state in NOT_ENDED])),
             )
             order = FlowRunSort.EXPECTED_START_TIME_ASC
             found = client.read_flow_runs(flow_run_filter=wanted, sort=order, limit=MOST) if names else []
-        runs = [_described(run, names[run.deployment_id]) for run in found if run.deployment_id in names]
+        runs = [_described(run, name) for run in found if (name := names.get(run.deployment_id))]
         now = datetime.now(UTC)
         return [run for run in runs if run.since is None or run.since <= now]
 
 
-def _ids(client: "SyncPrefectClient", *names: str) -> dict[str, object]:
+def _ids(client: "SyncPrefectClient", *names: str) -> dict[str, UUID]:
     """Name → id of the deployments that the server has."""
     from prefect.client.schemas.filters import DeploymentFilter, DeploymentFilterName
 

@@ -123,6 +123,17 @@ def test_the_page_of_a_round_has_its_gates_and_the_cost_of_its_steps(client: Tes
     assert client.get("/dashboard/rounds/7").status_code == 404
 
 
+def test_the_page_of_a_round_leads_to_its_run_on_a_server(
+    client: TestClient, rounds: Workspace, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    log_in(client, name="ana")
+    assert "/#/experiments/" not in client.get("/dashboard/rounds/1").text
+    monkeypatch.setenv("MLFLOW_TRACKING_URI", "http://ana:secret@127.0.0.1:5000/")
+    text = client.get("/dashboard/rounds/1").text
+    assert f":5000/#/experiments/1/runs/{1:032x}" in text
+    assert "secret" not in text
+
+
 def test_the_state_is_the_part_that_changes(client: TestClient, rounds: Workspace) -> None:
     log_in(client, name="ana")
     part = client.get("/dashboard/state").text

@@ -2,7 +2,7 @@
 
 from datetime import UTC, datetime, timedelta
 from pathlib import Path
-from uuid import uuid4
+from uuid import UUID, uuid4
 
 import pytest
 from prefect.client.orchestration import get_client
@@ -27,7 +27,7 @@ def runs(prefect: None, tmp_path: Path) -> PrefectRuns:
 
 def parameters(run: str) -> dict[str, object]:
     with get_client(sync_client=True) as client:
-        return dict(client.read_flow_run(run).parameters)
+        return dict(client.read_flow_run(UUID(run)).parameters)
 
 
 def test_a_run_has_the_parameters_of_the_deployment_of_the_caller_and_the_workspace(
@@ -49,9 +49,9 @@ def test_the_same_key_starts_one_run(runs: PrefectRuns) -> None:
 def test_runs_that_have_not_ended_are_listed(runs: PrefectRuns) -> None:
     begun, ended, later = (runs.start(APPROVE, {"round": 3}, uuid4().hex) for _ in range(3))
     with get_client(sync_client=True) as client:
-        client.set_flow_run_state(ended.id, Completed(), force=True)
+        client.set_flow_run_state(UUID(ended.id), Completed(), force=True)
         tomorrow = datetime.now(UTC) + timedelta(days=1)
-        client.set_flow_run_state(later.id, Scheduled(scheduled_time=tomorrow), force=True)
+        client.set_flow_run_state(UUID(later.id), Scheduled(scheduled_time=tomorrow), force=True)
     listed = {run.id: run for run in runs.running()}
     assert (begun.id in listed, ended.id in listed, later.id in listed) == (True, False, False)
     assert listed[begun.id].deployment == APPROVE
