@@ -12,6 +12,7 @@ RoundsError
 ├── NotInstalled        an optional package that a command needs is missing
 ├── NoTracking          MLflow does not answer, or rejects the address
 ├── NoDatabase          the feedback database does not answer
+├── NoPrefect           there is no Prefect server, or it does not answer
 ├── NoServer            the PostgreSQL server of ROUNDS_POSTGRESQL does not answer
 ├── PortTaken           a service of `rounds up` cannot listen on its port
 ├── OtherSchema         a database that an earlier or later version of Prefect or MLflow wrote

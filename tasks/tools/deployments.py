@@ -134,7 +134,7 @@ def _ids(client: "SyncPrefectClient", *names: str) -> dict[str, UUID]:
 
 def _described(run: "FlowRun", deployment: str) -> DeploymentRun:
     state = run.state.name if run.state and run.state.name else str(run.state_name or "unknown")
-    since = run.start_time or run.expected_start_time
+    since = run.start_time or run.next_scheduled_start_time or run.expected_start_time
     page = f"{_address().removesuffix('/').removesuffix('/api')}/runs/flow-run/{run.id}"
     return DeploymentRun(str(run.id), str(run.name), deployment, state, since, page)
 
