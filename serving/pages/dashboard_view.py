@@ -48,6 +48,11 @@ class DashboardView(NamedTuple):
     week: int
     """Feedback that arrived in the last seven days."""
 
+    @staticmethod
+    def tokens(count: int) -> str:
+        """A number of tokens that fits a column: `12,345`, `2.87 M`."""
+        return f"{count:,}" if count < 1_000_000 else f"{count / 1e6:,.3g} M"
+
 
 def dashboard_view(board: Dashboard, all_rounds: bool = False) -> DashboardView:
     """Charts and sentences of a dashboard.

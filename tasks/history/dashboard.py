@@ -27,7 +27,6 @@ from tasks.rounds.round_progress import EARLIER, RoundProgress
 from tasks.state import feedback_database, intake, records
 from tasks.state.cost import RoundCost
 from tasks.state.intake import InboxCount
-from tasks.state.reports import Numbers
 from tasks.state.workspace import Workspace
 from tasks.watch import drift
 
@@ -59,7 +58,7 @@ class FinishedRound(Stored):
     version: str
     verdict: _Result
     new_feedback: int
-    metrics: Numbers
+    metrics: dict[str, float]
     cost: RoundCost | None = None
 
     @property

@@ -73,6 +73,11 @@ def test_the_last_rounds_are_listed_newest_first_and_all_on_demand() -> None:
     assert (len(dashboard_view(board(rounds=rounds), all_rounds=True).rounds), view.hidden) == (20, 5)
 
 
+def test_many_tokens_are_rounded() -> None:
+    shown = [dashboard_view(board()).tokens(count) for count in (0, 12_345, 2_874_000, 10_000_000)]
+    assert shown == ["0", "12,345", "2.87 M", "10 M"]
+
+
 def test_annotators_have_shares_with_intervals() -> None:
     numbers = FeedbackNumbers((LabelQuality("ana", 12, 10, 9, 0, 0),), Agreement(2, 0.5, 0.25))
     view = dashboard_view(board(feedback=numbers))
