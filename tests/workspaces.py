@@ -33,7 +33,7 @@ OF_TESTS = ("diary.txt", "failure.txt", "phases.json", "mlflow.db")
 QUESTIONS = {
     "points": """
         select tags.value, name, metrics.key, step, is_nan,
-               case when metrics.key like '%/time/%' then 0 else metrics.value end
+               case when metrics.key like '%/time/%' or metrics.key like 'cost/%' then 0 else metrics.value end
         from metrics join runs using (run_uuid) join tags using (run_uuid) where tags.key = 'round'""",
     "points of models": "select metric_name, metric_step, metric_value from logged_model_metrics",
     "params": "select name, params.key, params.value from params join runs using (run_uuid)",
@@ -46,7 +46,7 @@ QUESTIONS = {
         select runs.name, runs.status, value from runs join tags using (run_uuid)
         where tags.key = 'state' and value != 'aborted'""",
 }
-"""What MLflow's database knows, but for times and random names. A point that was sent twice is there twice."""
+"""What MLflow's database knows, but for times, costs and random names. A point that was sent twice is there twice."""
 
 
 def made_once(name: str, make: Callable[[Path], None], folders: pytest.TempPathFactory) -> Workspace:
