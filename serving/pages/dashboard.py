@@ -71,7 +71,12 @@ async def one_round(request: Request, visitor: Operating, number: int) -> Respon
     if not records.path(workspace, number).exists():
         raise ApiError(404, f"round {number} has not finished here; go back to the dashboard")
     record = await anyio.to_thread.run_sync(records.read, workspace, number)
-    told = {"duration": duration, "memory": memory, "sentence": sentence, "mlflow": _mlflow(workspace, record)}
+    told: dict[str, Any] = {
+        "duration": duration,
+        "memory": memory,
+        "sentence": sentence,
+        "mlflow": _mlflow(workspace, record),
+    }
     return page("dashboard_round.html.jinja", visitor, f"Round {number}", record=record, **told)
 
 

@@ -72,8 +72,8 @@ def dashboard_view(board: Dashboard, all_rounds: bool = False) -> DashboardView:
         hidden=len(newest) - len(listed),
         annotators=tuple(map(_annotator, board.feedback.annotators)),
         agreement=_agreement(board),
-        today=board.days[-1].count,
-        week=sum(day.count for day in board.days[-7:]),
+        today=board.days[-1].arrived,
+        week=sum(day.arrived for day in board.days[-7:]),
     )
 
 
@@ -133,7 +133,7 @@ def _charts(board: Dashboard) -> list[Chart]:
         found.append(charts.line("Win rate by round", [_measured(each, each.win_rate) for each in rounds], ".0%", 0.5))
     if any(entry.true_gain for entry in rounds):
         found.append(charts.line("True gain by round", [_measured(each, each.true_gain) for each in rounds], ".2f", 0))
-    days = [(f"{each.day:%d %b}", each.count) for each in board.days]
+    days = [(f"{each.day:%d %b}", each.arrived) for each in board.days]
     found.append(charts.bars(f"Judgements a day, last {len(days)} days", days))
     if any(entry.agreement is not None for entry in rounds):
         agreed = [Measured(str(each.number), each.agreement) for each in rounds]

@@ -111,7 +111,7 @@ class DayCount(NamedTuple):
 
     day: date
     """UTC."""
-    count: int
+    arrived: int
 
 
 @dataclass(frozen=True)

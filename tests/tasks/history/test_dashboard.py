@@ -47,7 +47,7 @@ def test_a_new_workspace_has_nothing_to_show(workspace: Workspace) -> None:
     board = DashboardReader(workspace).read()
     assert (board.champion, board.progress, board.rounds, board.queues, board.alarms) == (None, None, (), (), ())
     assert (board.incidents, board.problems) == (0, ())
-    assert [day.count for day in board.days] == [0] * DAYS
+    assert [day.arrived for day in board.days] == [0] * DAYS
     assert board.days[-1].day == board.at.date()
     assert board.waiting is not None
     assert board.waiting.records == 0
@@ -141,7 +141,7 @@ def test_feedback_is_counted_by_the_day_of_its_arrival(workspace: Workspace) -> 
     stored(workspace, DAYS + 2, vote("c"))
     board = DashboardReader(workspace).read()
     today = board.at.date()
-    assert {day.day: day.count for day in board.days if day.count} == {today: 3, today - timedelta(days=2): 1}
+    assert {day.day: day.arrived for day in board.days if day.arrived} == {today: 3, today - timedelta(days=2): 1}
     assert len(board.days) == DAYS
 
 

@@ -57,11 +57,11 @@ def test_a_round_runs_with_its_step_and_its_expected_end(workspace: Workspace) -
     assert progress is not None
     assert (progress.number, progress.activity, progress.wait) == (4, "runs", "")
     assert (progress.done, progress.steps) == (5, 11)
-    step = progress.step
-    assert step is not None
-    assert (step.name, step.ended, step.part, step.expected) == ("policy", False, (3, 8), 100.0)
-    assert step.numbers == "score 1.25  kl 0.5"
-    assert step.seconds == pytest.approx(42.0, abs=0.01)
+    running = progress.step
+    assert running is not None
+    assert (running.name, running.ended, running.part, running.expected) == ("policy", False, (3, 8), 100.0)
+    assert running.numbers == "score 1.25  kl 0.5"
+    assert running.seconds == pytest.approx(42.0, abs=0.01)
     # 58 s of the policy, and 20 s of each of sample, vote, evaluate, drift and verdict
     assert progress.end is not None
     assert (progress.end - NOW).total_seconds() == pytest.approx(158.0, abs=0.01)
