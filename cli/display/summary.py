@@ -12,7 +12,7 @@ from rich.text import Text
 
 from cli.display.console import plain
 from cli.display.record import COLOURS, agrees, decision, numbers, table
-from tasks.pages.cost import sentence
+from tasks.pages.cost import money
 from tasks.state.records import RoundRecord
 from tasks.state.workspace import Workspace
 
@@ -91,9 +91,8 @@ def _end(record: RoundRecord, workspace: Workspace, spent: TimeSpent | None) -> 
     grid = Table.grid(padding=(0, 2))
     grid.add_column(style="bold", no_wrap=True)
     grid.add_column(overflow="fold")
-    grid.add_row("time", _time(*spent) if spent else _time(*_in_steps(record), " in its steps"))
-    if record.cost:
-        grid.add_row("cost", sentence(record.cost, record.metrics))
+    took = _time(*spent) if spent else _time(*_in_steps(record), " in its steps")
+    grid.add_row("time", f"{took}{_cost(record)}")
     option = _workspace(workspace)
     grid.add_row("details", f"rounds show {record.number}{option}")
     grid.add_row("compare", f"make ui, then http://127.0.0.1:5000: run {record.run_id[:8]}")
@@ -104,6 +103,13 @@ def _end(record: RoundRecord, workspace: Workspace, spent: TimeSpent | None) -> 
 
 def _time(wall: float, learning: float, suffix: str = "") -> str:
     return f"{wall:.0f} s{suffix}: {learning:.0f} s learning, sampling, judging; {wall - learning:.0f} s other"
+
+
+def _cost(record: RoundRecord) -> str:
+    """What the steps cost in money, or the time of processors without a price; `rounds show` has the rest."""
+    if record.cost is None:
+        return ""
+    return f"; {money(record.cost) or f'CPU {record.cost.total.cpu:.0f} s'}"
 
 
 def _in_steps(record: RoundRecord) -> TimeSpent:

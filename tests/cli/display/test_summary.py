@@ -9,8 +9,10 @@ import pytest
 from cli.display.console import console
 from cli.display.summary import TimeSpent, summary
 from tasks.state import records
+from tasks.state.cost import RoundCost
 from tasks.state.records import RoundRecord
 from tasks.state.reports import Example
+from tasks.state.usage import StepUsage
 from tasks.state.workspace import Workspace
 from tests.commands import Rounds
 
@@ -78,6 +80,16 @@ def test_text_of_a_model_is_escaped(followed: Workspace) -> None:
     assert "[/bold] \\x1b[2J" in text
     assert "[red]x[/red]" in text
     assert "\\x07" in text
+
+
+def test_the_time_has_its_price_or_the_time_of_processors(followed: Workspace) -> None:
+    record = records.read(followed, 2)
+    steps = {"policy": StepUsage(wall=1800.0, cpu=363.4)}
+    costs = {"CPU 363 s": RoundCost(steps=steps), "1.50 EUR": RoundCost(steps=steps, hour=3, currency="EUR")}
+    for told, cost in costs.items():
+        shown = lines(record.model_copy(update={"cost": cost}), followed)
+        [line] = [line for line in shown if line.startswith("│ time ")]
+        assert line.rstrip(" │").endswith(f"40 s other; {told}")
 
 
 def test_show_has_every_gate_example_step_and_metric(rounds: Rounds, continued: Workspace) -> None:
