@@ -102,7 +102,7 @@ def _at(end: datetime, now: datetime) -> str:
 def _waiting(board: Dashboard) -> str:
     if board.waiting is None:
         return ""
-    enough = "enough for a round" if board.waiting.enough else "too few for a round by itself"
+    enough = "enough for a round if all can be used" if board.waiting.enough else "too few for a round by itself"
     return f"{board.waiting.records:,} of {board.waiting.threshold:,} records wait: {enough}."
 
 

@@ -39,7 +39,7 @@ def test_what_waits_and_what_arrived_is_told() -> None:
     assert (view.now, view.ends) == ("No round is open.", "")
     assert view.waiting == "30 of 40 records wait: too few for a round by itself."
     assert (view.today, view.week) == (29, 29 + 28 + 27 + 26 + 25 + 24 + 23)
-    assert dashboard_view(board(waiting=InboxCount(40, 40))).waiting.endswith("enough for a round.")
+    assert dashboard_view(board(waiting=InboxCount(40, 40))).waiting.endswith("enough for a round if all can be used.")
     assert dashboard_view(board(waiting=None)).waiting == ""
 
 
