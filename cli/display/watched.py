@@ -17,7 +17,7 @@ from cli.display.record import decision
 from tasks.pages.cost import duration
 from tasks.rounds import round_progress
 from tasks.rounds.progress_lines import PAUSE
-from tasks.rounds.round_progress import RoundProgress
+from tasks.rounds.round_progress import OpenRoundState
 from tasks.state import records
 from tasks.state.records import RoundRecord
 from tasks.state.workspace import Workspace
@@ -63,7 +63,7 @@ def _print(workspace: Workspace, out: Console, sleep: Sleep) -> None:
         sleep(EVERY)
 
 
-def line(progress: RoundProgress, now: datetime) -> str:
+def line(progress: OpenRoundState, now: datetime) -> str:
     """The open round in one line."""
     if progress.wait:
         return progress.wait
@@ -115,7 +115,7 @@ def expected_end(end: datetime, now: datetime) -> str:
     return f"{day}{local:%H:%M:%S}, in {duration((end - now).total_seconds())}"
 
 
-def _state(progress: RoundProgress) -> str:
+def _state(progress: OpenRoundState) -> str:
     """What changes rarely."""
     if progress.wait:
         return progress.wait

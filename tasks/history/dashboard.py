@@ -23,7 +23,7 @@ from feedback.split import SplitSettings
 from tasks.people import label_filling, label_quality
 from tasks.registry import audit, incidents
 from tasks.rounds import round_progress
-from tasks.rounds.round_progress import EARLIER, RoundProgress
+from tasks.rounds.round_progress import EARLIER, OpenRoundState
 from tasks.state import feedback_database, intake, records
 from tasks.state.cost import RoundCost
 from tasks.state.intake import InboxCount
@@ -130,7 +130,7 @@ class Dashboard:
     at: datetime
     champion: ChampionState | None
     """None before the first round."""
-    progress: RoundProgress | None
+    progress: OpenRoundState | None
     """None if no round is open."""
     waiting: InboxCount | None
     """None if it cannot be counted; `problems` says why."""
@@ -218,7 +218,7 @@ class DashboardReader:
             if number not in self._rounds or self._rounds[number][0] != changed:
                 self._rounds[number] = changed, FinishedRound.load(path)
 
-    def _progress(self, now: datetime) -> RoundProgress | None:
+    def _progress(self, now: datetime) -> OpenRoundState | None:
         if not records.unfinished(self._workspace):
             return None
         earlier = [records.read(self._workspace, number) for number in sorted(self._rounds)[-EARLIER:]]

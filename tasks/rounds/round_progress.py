@@ -39,7 +39,7 @@ class StepProgress(NamedTuple):
     """How long it took in earlier rounds, in seconds; None if it never ran."""
 
 
-class RoundProgress(NamedTuple):
+class OpenRoundState(NamedTuple):
     """The open round."""
 
     number: int
@@ -59,7 +59,7 @@ class RoundProgress(NamedTuple):
     """When it is expected to end; None if it does not run, or no earlier round had its steps."""
 
 
-def read(workspace: Workspace, now: datetime, earlier: Sequence[RoundRecord] | None = None) -> RoundProgress | None:
+def read(workspace: Workspace, now: datetime, earlier: Sequence[RoundRecord] | None = None) -> OpenRoundState | None:
     """The open round; None if no round is open.
 
     Args:
@@ -83,7 +83,7 @@ def read(workspace: Workspace, now: datetime, earlier: Sequence[RoundRecord] | N
     end = _end(step, rest, expected, now) if runs else None
     done = position + step.ended if step else 0
     undecided = wait is not None and wait.wait.what == "approval" and not wait.ready
-    return RoundProgress(inputs.number, activity, opened, step, done, len(names), str(wait or ""), undecided, end)
+    return OpenRoundState(inputs.number, activity, opened, step, done, len(names), str(wait or ""), undecided, end)
 
 
 def expected_seconds(earlier: Sequence[RoundRecord]) -> dict[str, float]:

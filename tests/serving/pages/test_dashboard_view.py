@@ -5,7 +5,7 @@ from feedback.agreement import Agreement
 from feedback.label_quality import LabelQuality
 from serving.pages.dashboard_view import LISTED, dashboard_view
 from tasks.history.dashboard import DAYS, Dashboard, DayCount, FeedbackNumbers, FinishedRound
-from tasks.rounds.round_progress import RoundProgress, StepProgress
+from tasks.rounds.round_progress import OpenRoundState, StepProgress
 from tasks.state.intake import InboxCount
 
 NOW = datetime(2026, 11, 30, 12, 0, tzinfo=UTC)
@@ -45,7 +45,7 @@ def test_what_waits_and_what_arrived_is_told() -> None:
 
 def test_the_open_round_is_one_sentence() -> None:
     end = NOW + timedelta(seconds=158)
-    progress = RoundProgress(4, "runs", NOW, STEP, 5, 11, "", False, end)
+    progress = OpenRoundState(4, "runs", NOW, STEP, 5, 11, "", False, end)
     view = dashboard_view(board(progress=progress))
     assert view.now == "Round 4 runs: step policy, 3 of 8."
     assert view.ends == "expected in 2 min 38 s, at 12:02 UTC"
