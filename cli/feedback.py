@@ -9,6 +9,7 @@ import typer
 
 from cli.app import Folder, Json, Panel, group
 from cli.display import person
+from cli.display.commands import completed
 from cli.display.console import console, counted, print_json
 from core.errors import BadParams
 
@@ -214,11 +215,14 @@ def expire(
     folder: Folder = None,
 ) -> None:
     """Remove old answers of the server from the feedback database; feedback on them stays."""
-    from tasks.state import served_answers
+    from tasks.history import answer_removal
     from tasks.state.choosing import current
 
-    count = counted(served_answers.expire(current(folder), days, yes), "answer")
-    console().print(f"Removed {count}." if yes else f"{count} can be removed; use --yes to remove them.")
+    workspace, out = current(folder), console()
+    count = counted(answer_removal.expire(workspace, days, yes), "answer")
+    out.print(f"Removed {count}." if yes else f"{count} can be removed; use --yes to remove them.")
+    for line in answer_removal.left_in_files(workspace) if yes else ():
+        out.print(completed(line), soft_wrap=True)
 
 
 @feedback.command()
@@ -227,11 +231,14 @@ def redact(
     folder: Folder = None,
 ) -> None:
     """Remove prompt, text and asker of one answer of the server; feedback on it stays."""
-    from tasks.state import served_answers
+    from tasks.history import answer_removal
     from tasks.state.choosing import current
 
-    served_answers.redact(current(folder), response_id)
-    console().print("Removed prompt, text and asker of the answer.")
+    workspace, out = current(folder), console()
+    answer_removal.redact(workspace, response_id)
+    out.print("Removed prompt, text and asker of the answer.")
+    for line in answer_removal.left_in_files(workspace):
+        out.print(completed(line), soft_wrap=True)
 
 
 def _most_tokens() -> int:

@@ -45,8 +45,8 @@ class Serving:
             storage,
             gatekeeper,
             ServingMetrics(follower),
-            Tracer(workspace.root, settings.traces),
-            Upkeep(storage, settings.retention_days),
+            Tracer(workspace.root, settings.traces, storage.has_answer),
+            Upkeep(workspace.root, storage, settings.retention_days),
         )
 
     def start(self) -> None:

@@ -84,6 +84,17 @@ class Storage:
         except RoundsError as error:  # an invalid params.yaml, or a damaged file of the workspace
             raise unavailable(f"the workspace cannot be used: {error}", "bad_workspace", retry_after=30) from error
 
+    def has_answer(self, response_id: str) -> bool:
+        """Whether an answer is stored with its text.
+
+        Raises:
+            ApiError: the database does not answer; status 503.
+        """
+        from feedback.store import answers
+
+        found = self.run_here(lambda database: answers.find(database, [response_id]))
+        return response_id in found and not found[response_id].redacted
+
     def problem(self) -> str | None:
         """Why the database cannot be used now; None if it answers."""
         from feedback.store import keys

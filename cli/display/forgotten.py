@@ -27,7 +27,7 @@ def show(out: Console, facts: Forgetting, purge: bool, done: bool) -> None:
             out.print(f"NOT {'removed' if purged else 'searched'}: {place.where}: {place.problem}", soft_wrap=True)
     out.print("Out of reach of this command:")
     for line in facts.beyond:
-        out.print(f"  {line}", soft_wrap=True)
+        out.print(completed(f"  {line}"), soft_wrap=True)
     for line in _outcome(facts, purge, done):
         out.print(completed(line), soft_wrap=True)
 

@@ -9,12 +9,15 @@ from collections.abc import Collection, Mapping, Sequence
 from datetime import datetime
 from typing import Any, NamedTuple
 
-from sqlalchemy import ColumnElement, Connection, Row, delete, func, select, update
+from sqlalchemy import ColumnElement, Connection, Row, delete, func, not_, select, update
 
 from feedback.schema import Message
 from feedback.store.database import Database
 from feedback.store.erasure import GONE
 from feedback.store.tables import check_id, inserting, served_answers
+
+_ROWS = 500
+"""How many rows are read at a time where there may be many."""
 
 NO_CONSENT = "none-stated"
 """The consent of a request that states none."""
@@ -92,17 +95,27 @@ def consented(database: Database, consents: Collection[str], until: datetime) ->
 def expire(database: Database, before: datetime, write: bool) -> int:
     """Remove the answers from before a time; returns their number. Without `write`, they are counted.
 
-    The disk is not freed at once: that would keep all writers waiting.
+    The disk is not freed at once: that would keep all writers waiting. SQLite has zeros in their place.
     """
-    return _remove(database, served_answers.c.answered_at < before, write)
+    count = _remove(database, served_answers.c.answered_at < before, write)
+    if write:
+        database.empty_log()
+    return count
 
 
 def erase(database: Database, annotator: str, write: bool) -> int:
     """Remove the answers to one asker; returns their number. Without `write`, they are counted."""
     count = _remove(database, served_answers.c.annotator == annotator, write)
-    if write and count:
+    if write:  # also if there is none: an earlier attempt may have been killed after it removed them
         database.compact()
     return count
+
+
+def own_texts(database: Database, annotator: str) -> frozenset[str]:
+    """The texts of prompts and answers that only this asker's answers have, and nobody else's."""
+    is_own = served_answers.c.annotator == annotator
+    own = _texts(database, is_own)
+    return own - _texts(database, not_(is_own)) if own else own
 
 
 def redact(database: Database, response_id: str) -> bool:
@@ -123,6 +136,19 @@ def redact(database: Database, response_id: str) -> bool:
 def _select(database: Database, *conditions: ColumnElement[bool]) -> list[ServedAnswer]:
     query = select(served_answers).where(*conditions).order_by(served_answers.c.position)
     return [_answer(row) for row in database.read(lambda connection: connection.execute(query).all())]
+
+
+def _texts(database: Database, condition: ColumnElement[bool]) -> frozenset[str]:
+    query = select(served_answers.c.prompt, served_answers.c.text).where(condition)
+
+    def work(connection: Connection) -> frozenset[str]:
+        rows = connection.execution_options(yield_per=_ROWS).execute(query)
+        turns = (
+            turn["content"] for row in rows for turn in [*json.loads(row.prompt), {"content": json.loads(row.text)}]
+        )
+        return frozenset(turns)
+
+    return database.read(work)
 
 
 def _remove(database: Database, condition: ColumnElement[bool], write: bool) -> int:

@@ -1,7 +1,8 @@
 """The feedback database: SQLite in a file of the workspace, or PostgreSQL. It is migrated whenever it is opened.
 
 A transaction that writes is durable once it returns: SQLite flushes its write-ahead log at every commit
-(`synchronous=FULL`), and PostgreSQL is asked for `synchronous_commit` even where the server's default is weaker.
+(`synchronous=FULL`), and PostgreSQL is asked for `synchronous_commit` even where the server's default is weaker. SQLite
+overwrites what is deleted with zeros (`secure_delete`), whatever the library's default is.
 """
 
 import sqlite3
@@ -91,12 +92,33 @@ class Database:
                 return work(connection)
 
     def compact(self) -> None:
-        """Free the disk of deleted rows. SQLite then has no byte of them; PostgreSQL's own vacuum frees them later."""
+        """Free the disk of deleted rows. SQLite then has no byte of them; PostgreSQL's own vacuum frees them later.
+
+        Raises:
+            NoDatabase: see `empty_log`.
+        """
         if self.dialect == "sqlite":
             with self._explaining(), self._engine.connect() as connection:
                 connection.exec_driver_sql("COMMIT")  # VACUUM runs outside a transaction only
                 connection.exec_driver_sql("VACUUM")
-                connection.exec_driver_sql("PRAGMA wal_checkpoint(TRUNCATE)").close()
+        self.empty_log()
+
+    def empty_log(self) -> None:
+        """Empty SQLite's write-ahead log, which has deleted rows as they were; in the file, zeros replaced them.
+
+        Raises:
+            NoDatabase: the database does not answer, or others have been using it for 30 seconds.
+        """
+        if self.dialect != "sqlite":
+            return
+        with self._explaining(), self._engine.connect() as connection:
+            connection.exec_driver_sql("COMMIT")
+            [busy, *_] = connection.exec_driver_sql("PRAGMA wal_checkpoint(TRUNCATE)").one()
+        if busy:
+            raise NoDatabase(
+                f"the feedback database {self.address} has been in use for {WAIT} s, and what was deleted is still in "
+                "its write-ahead log; type the command again when the other process has ended"
+            )
 
     def close(self) -> None:
         """Close all connections."""
@@ -258,7 +280,7 @@ def _engine(url: URL) -> Engine:
 def _configure(connection: Any, _: object) -> None:
     """Settings that SQLite keeps per connection, but for WAL, which the file keeps."""
     connection.isolation_level = None  # Python begins no transactions of its own
-    for pragma in ("journal_mode=WAL", "synchronous=FULL", "foreign_keys=ON"):
+    for pragma in ("journal_mode=WAL", "synchronous=FULL", "foreign_keys=ON", "secure_delete=ON"):
         connection.execute(f"PRAGMA {pragma}").close()
 
 

@@ -41,7 +41,8 @@ class Erased(NamedTuple):
     ids: frozenset[str]
     """Ids of the events and of the prompts that nobody else's event has."""
     texts: frozenset[str]
-    """Texts of prompts and answers that are in nobody else's event, of at least `MIN_TEXT` characters."""
+    """Texts of prompts and answers that are in nobody else's event, of at least `MIN_TEXT` characters; with those of
+    served answers."""
 
     def has(self, value: Any, field: str = "") -> bool:
         """Whether a JSON value has any of it, in the fields that have annotators, ids and texts.
@@ -78,11 +79,17 @@ def stored(folder: Path, annotator: str) -> list[FeedbackEvent]:
     return from_table(pa.concat_tables([SCHEMA.empty_table(), *tables]))
 
 
-def erased(folder: Path, annotator: str) -> Erased:
-    """What the parts have because of the annotator alone."""
+def erased(folder: Path, annotator: str, asked: Set[str] = frozenset()) -> Erased:
+    """What there is because of the annotator alone.
+
+    Args:
+        folder: the parts.
+        annotator: the id.
+        asked: texts of prompts and answers that the server has because of the annotator alone.
+    """
     own = stored(folder, annotator)
     ids = {event.feedback_id for event in own} | {event.prompt_id for event in own}
-    texts = {text for event in own for text in _texts(event)}
+    texts = {text for event in own for text in _texts(event)} | asked
     for table in _tables(folder):
         others = table.filter(pc.invert(_by(table, annotator)))
         ids -= set(others["prompt_id"].to_pylist())

@@ -19,7 +19,7 @@ from tasks.history.learned import Learned, learned
 from tasks.history.purging import Place, places
 from tasks.registry import audit
 from tasks.registry.archive import FEEDBACK_PURGED, VOTES_PURGED, Archive, PastRound
-from tasks.state import records, tombstones
+from tasks.state import asked_files, records, tombstones
 from tasks.state.lock import holding
 from tasks.state.workspace import Workspace
 from tasks.tools import tracking
@@ -146,11 +146,13 @@ def _beyond(workspace: Workspace, annotator: str) -> list[str]:
             f"{workspace.name(workspace.audit)} and its copy in MLflow name the annotator; lines are never rewritten"
         )
     return [
+        *(prompts.sentence for prompts in asked_files.of_asker(workspace, annotator)),
         *lines,
         f"MLflow ({tracking.uri(workspace.root)}) has cards, examples and pages of past rounds, and the weights and "
         "tokenizers of the versions that learned",
         "weights in data/checkpoints, data/champion and data/previous, until later rounds replace them",
         "evidence archives, exports and copies that were made of any of it, and files outside the workspace",
+        f"logs, in {workspace.name(workspace.services_logs)} and elsewhere: a log may quote a record",
         "backups",
     ]
 

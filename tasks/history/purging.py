@@ -1,25 +1,29 @@
-"""Removing one annotator's feedback from the files of a workspace, or counting what is there.
+"""Removing one annotator's feedback, and what the annotator asked the server, from a workspace, or counting it.
 
 Each place is one function with the same arguments; it is repeatable, so that a purge that was killed continues. The
-parts come last: from them it is known what else has to go.
+answers of the server and the parts come last: from them it is known what else has to go.
 """
 
 import html
 import json
 from collections.abc import Callable, Iterator
+from contextlib import suppress
 from pathlib import Path
 from typing import Any, NamedTuple
 
 import pyarrow as pa
 import pyarrow.parquet as pq
 
+from core import urls
 from core.errors import RoundsError
 from core.files import replacing
 from feedback import packaging
+from feedback.forgotten import pseudonym
 from feedback.store import erasure, parquet
 from feedback.store.erasure import Erased, mentions
-from tasks.state import feedback_database, receipts, tables
+from tasks.state import feedback_database, receipts, served_answers, tables
 from tasks.state.workspace import Workspace
+from tasks.tools import traces, tracking
 from tasks.tools.versioning import DataGraph
 
 _OWN = ("feedback", "votes", "inbox")
@@ -27,6 +31,10 @@ _OWN = ("feedback", "votes", "inbox")
 
 _FILES = ("audit.jsonl", "tombstones.jsonl")
 """Files of data/ that are never rewritten."""
+
+_SERVICES = "services"
+"""Folder of data/ that is left out: its files belong to Prefect and to other running services, which change and remove
+them at any time. They have no texts of feedback, except that a log may quote a record."""
 
 
 class Place(NamedTuple):
@@ -44,16 +52,28 @@ def places(workspace: Workspace, annotator: str, write: bool) -> Iterator[Place]
 
     A place that cannot be searched has a `problem`; the others are done all the same.
     """
-    what = erasure.erased(workspace.feedback, annotator)
+    what = erasure.erased(workspace.feedback, annotator, _asked(workspace, annotator))
     for name, (path, work) in PLACES.items():
-        folder = path(workspace)
-        where = workspace.name(folder) if folder.is_relative_to(workspace.root) else str(folder)
+        where = _named(workspace, path(workspace))
         try:
             count, problem = work(workspace, what, write), None
         except RoundsError as error:
             count, problem = 0, str(error)
         if count or problem:
             yield Place(name, where, count, problem)
+
+
+def _asked(workspace: Workspace, annotator: str) -> frozenset[str]:
+    """Texts that the server has because of the annotator; none if the database, which is a place, has a problem."""
+    with suppress(RoundsError):
+        return served_answers.own_texts(workspace, annotator)
+    return frozenset()
+
+
+def _named(workspace: Workspace, where: Path | str) -> str:
+    if isinstance(where, Path) and where.is_relative_to(workspace.root):
+        return workspace.name(where)
+    return str(where)
 
 
 def _tables(workspace: Workspace, what: Erased, write: bool) -> int:
@@ -88,7 +108,7 @@ def _derived(workspace: Workspace, pattern: str) -> list[Path]:
 
 
 def _is_derived(path: Path) -> bool:
-    return path.parts[0] not in (*_OWN, *_FILES, "checkpoints", "champion")
+    return path.parts[0] not in (*_OWN, *_FILES, _SERVICES, "checkpoints", "champion")
 
 
 def _erase_texts(path: Path, what: Erased, write: bool) -> int:
@@ -206,9 +226,24 @@ def _queued(workspace: Workspace, what: Erased, write: bool) -> int:
         return label_queues.erase(database, "asker", what.annotator, write)
 
 
+def _traces(workspace: Workspace, what: Erased, write: bool) -> int:
+    """Traces of the server's answers in MLflow. After the answers: see `serving.tracing`."""
+    count = traces.remove(workspace.root, traces.ASKER, pseudonym(what.annotator), write)
+    if write:
+        traces.compact(workspace.root)
+    return count
+
+
+def _store(workspace: Workspace) -> Path | str:
+    """Where the traces are: MLflow's file in the workspace, or the address of a server."""
+    if tracking.is_local(workspace.root):
+        return workspace.database
+    return urls.without_secrets(urls.without_user(tracking.uri(workspace.root)))
+
+
 Work = Callable[[Workspace, Erased, bool], int]
 
-PLACES: dict[str, tuple[Callable[[Workspace], Path], Work]] = {
+PLACES: dict[str, tuple[Callable[[Workspace], Path | str], Work]] = {
     "ballots": (lambda w: w.ballots, lambda w, what, write: erasure.erase_votes(w.ballots, what.annotator, write)),
     "rows of derived tables": (lambda w: w.data, _tables),
     "texts in reports and records": (lambda w: w.data, _reports),
@@ -220,8 +255,6 @@ PLACES: dict[str, tuple[Callable[[Workspace], Path], Work]] = {
         lambda w, what, write: _handed_in(w.taken, what, write),
     ),
     "events in the feedback database": (lambda w: w.feedback_database, _database),
-    "answers of the server in the feedback database": (lambda w: w.feedback_database, _served),
-    "answers of the server in labelling queues": (lambda w: w.feedback_database, _queued),
     "counted fresh votes": (
         lambda w: w.votes,
         lambda w, what, write: erasure.erase_parts(w.votes, what.annotator, write),
@@ -238,6 +271,9 @@ PLACES: dict[str, tuple[Callable[[Workspace], Path], Work]] = {
         lambda w: parquet.quarantine_folder(w.feedback),
         lambda w, what, write: erasure.erase_rejections(w.feedback, what.annotator, write),
     ),
+    "answers of the server in the feedback database": (lambda w: w.feedback_database, _served),
+    "answers of the server in labelling queues": (lambda w: w.feedback_database, _queued),
+    "traces of answers in MLflow": (_store, _traces),
     "stored events": (
         lambda w: w.feedback,
         lambda w, what, write: erasure.erase_parts(w.feedback, what.annotator, write),

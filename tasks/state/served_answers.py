@@ -2,28 +2,60 @@
 
 import json
 from collections.abc import Collection
-from datetime import UTC, datetime, timedelta
+from datetime import UTC, datetime
+from itertools import islice
 from pathlib import Path
+from typing import TYPE_CHECKING
 
 from core.errors import NotFound
 from core.files import replacing
 from feedback.forgotten import pseudonym
-from tasks.state import feedback_database, tombstones
+from tasks.state import asked_files, feedback_database, tombstones
 from tasks.state.workspace import Workspace
 
+if TYPE_CHECKING:
+    from feedback.store.answers import ServedAnswer
 
-def expire(workspace: Workspace, days: float, write: bool) -> int:
-    """Remove the answers that are older than so many days; returns their number. Without `write`, they are counted."""
+_ROWS = 500
+"""How many answers are looked up at a time."""
+
+
+def expire(workspace: Workspace, before: datetime, write: bool) -> int:
+    """Remove the answers from before a time; returns their number. Without `write`, they are counted."""
     if not feedback_database.exists(workspace):
         return 0
     from feedback.store import answers
 
-    before = datetime.now(UTC) - timedelta(days=days)
     with feedback_database.opened(workspace) as database:
         count = answers.expire(database, before, write)
-        if write and count:
+        if write:
             database.compact()
     return count
+
+
+def kept(workspace: Workspace, names: Collection[str]) -> frozenset[str]:
+    """Those of the response ids whose answers are stored with their texts."""
+    if not feedback_database.exists(workspace):
+        return frozenset()
+    from feedback.store import answers
+
+    found: set[str] = set()
+    rest = iter(names)
+    with feedback_database.opened(workspace) as database:
+        while some := list(islice(rest, _ROWS)):
+            stored = answers.find(database, some)
+            found.update(name for name, answer in stored.items() if not answer.redacted)
+    return frozenset(found)
+
+
+def own_texts(workspace: Workspace, annotator: str) -> frozenset[str]:
+    """The texts of prompts and answers that only this asker's answers have."""
+    if not feedback_database.exists(workspace):
+        return frozenset()
+    from feedback.store import answers
+
+    with feedback_database.opened(workspace) as database:
+        return answers.own_texts(database, annotator)
 
 
 def redact(workspace: Workspace, response_id: str) -> None:
@@ -47,15 +79,18 @@ def redact(workspace: Workspace, response_id: str) -> None:
 def write_prompts(workspace: Workspace, target: Path, consents: Collection[str]) -> int:
     """Write the distinct prompts whose askers gave one of these consents as JSON lines; returns their number.
 
-    Prompts of forgotten askers are left out. The file is for the source `asked`.
+    Prompts of forgotten askers are left out. The file is for the source `asked`. Whose prompts it has is recorded
+    first.
     """
-    lines = dict.fromkeys(_lines(workspace, consents))
+    given = _consented(workspace, consents)
+    asked_files.add(workspace, target, consents, {answer.response_id: answer.annotator for answer in given})
+    lines = dict.fromkeys(map(_line, given))
     with replacing(target) as draft:
         draft.write_text("".join(f"{line}\n" for line in lines), encoding="utf-8")
     return len(lines)
 
 
-def _lines(workspace: Workspace, consents: Collection[str]) -> list[str]:
+def _consented(workspace: Workspace, consents: Collection[str]) -> "list[ServedAnswer]":
     if not feedback_database.exists(workspace):
         return []
     from feedback.store import answers
@@ -63,7 +98,8 @@ def _lines(workspace: Workspace, consents: Collection[str]) -> list[str]:
     gone = tombstones.forgotten(workspace)
     with feedback_database.opened(workspace) as database:
         found = answers.consented(database, consents, datetime.now(UTC))
-    kept = [answer for answer in found if pseudonym(answer.annotator) not in gone]
-    return [
-        json.dumps({"prompt": [turn.model_dump() for turn in answer.prompt]}, ensure_ascii=False) for answer in kept
-    ]
+    return [answer for answer in found if pseudonym(answer.annotator) not in gone]
+
+
+def _line(answer: "ServedAnswer") -> str:
+    return json.dumps({"prompt": [turn.model_dump() for turn in answer.prompt]}, ensure_ascii=False)

@@ -191,6 +191,16 @@ class Workspace:
         return self.data / "feedback.db"
 
     @property
+    def asked(self) -> Path:
+        """The files of prompts that `rounds feedback asked` wrote, and whose prompts they have."""
+        return self.data / "asked.json"
+
+    @property
+    def asked_lock(self) -> Path:
+        """Lock file: held while a file of prompts is recorded."""
+        return self.data / ".asked.lock"
+
+    @property
     def tombstones(self) -> Path:
         """The annotators whose feedback is forgotten, as JSON lines: lines are only ever added."""
         return self.data / "tombstones.jsonl"

@@ -1,19 +1,24 @@
 """Traces in MLflow: what an application was asked and answered, and the assessments that people gave it.
 
-The server writes them, and a source reads them.
+The server writes them, a source reads them, and they are removed with the answers that they are about.
 """
 
+import sqlite3
 from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
-from contextlib import contextmanager
+from contextlib import closing, contextmanager
+from datetime import datetime
 from functools import partial
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, NamedTuple
 from urllib.parse import unquote
 
+from core import urls
 from core.errors import BadFeedback
 from core.shown import noted
 from feedback.sources import Source, TraceContent
-from tasks.tools import tracking
+from tasks.state import identity
+from tasks.state.workspace import Workspace
+from tasks.tools import lines, tracking
 
 if TYPE_CHECKING:  # importing MLflow takes seconds, so functions import it
     from mlflow import MlflowClient as MlflowClient
@@ -22,6 +27,16 @@ if TYPE_CHECKING:  # importing MLflow takes seconds, so functions import it
 
 PAGE = 200
 """Number of traces per request."""
+
+RESPONSE, ASKER, WORKSPACE = "response_id", "asker", "workspace"
+"""Tags of a trace of a served answer: its id, the SHA-256 of the id of its asker, and the id of the workspace: several
+workspaces may serve one line."""
+
+_DELETED = 100
+"""Number of traces that one request deletes: MLflow's limit."""
+
+_LOCKED = 20.0
+"""Seconds to wait for others that use MLflow's database."""
 
 
 class AnsweredTrace(NamedTuple):
@@ -55,13 +70,85 @@ def write(root: Path, experiment: str, trace: AnsweredTrace) -> str:
             trace.name,
             span_type="CHAT_MODEL",
             inputs={"messages": [dict(turn) for turn in trace.messages]},
-            tags={name: noted(value) for name, value in trace.tags.items()},
+            tags={name: noted(value) for name, value in trace.tags.items()} | {WORKSPACE: _own(root)},
             experiment_id=found or store.create_experiment(experiment),
             start_time_ns=trace.began,
         )
         span.set_outputs({"choices": [{"message": {"role": "assistant", "content": trace.answer}}]})
         span.end(end_time_ns=trace.ended)
         return str(span.trace_id)
+
+
+def remove(root: Path, tag: str, value: str, write: bool) -> int:
+    """Remove the traces of the workspace's served answers that have a tag; returns their number.
+
+    Args:
+        root: the workspace's folder.
+        tag: `RESPONSE` or `ASKER`.
+        value: of the tag; without quotation marks.
+        write: False to count them only.
+
+    Raises:
+        NoTracking: MLflow does not answer, or its database is in use.
+    """
+    return _remove(root, f"tags.{tag} = '{value}'", write)
+
+
+def expire(root: Path, before: datetime, write: bool) -> int:
+    """Remove the traces of the workspace's served answers that began before a time; returns their number.
+
+    Without `write`, they are counted. The disk is not freed: `compact` does that.
+
+    Raises:
+        NoTracking: MLflow does not answer.
+    """
+    return _remove(root, f"timestamp_ms < {int(before.timestamp() * 1000)}", write)
+
+
+def compact(root: Path) -> None:
+    """Free the disk of deleted traces, so that no byte of them is left, if the store is a file of SQLite.
+
+    Raises:
+        NoTracking: others have been using the file for 20 seconds.
+    """
+    file = urls.sqlite_file(tracking.uri(root))
+    if file is None or not file.exists():
+        return
+    with tracking.answering(root), closing(sqlite3.connect(file, timeout=_LOCKED, isolation_level=None)) as database:
+        database.execute("VACUUM")
+        database.execute("PRAGMA wal_checkpoint(TRUNCATE)").fetchall()
+
+
+def _remove(root: Path, condition: str, write: bool) -> int:
+    if not tracking.exists(root):
+        return 0
+    store = tracking.client(root)
+    with tracking.answering(root):
+        experiment = tracking.find_experiment(store, lines.working(store, root).answers)
+        own = f"{condition} AND tags.{WORKSPACE} = '{_own(root)}'"
+        found = list(_ids(store, experiment, own)) if experiment else []
+        for start in range(0, len(found) if write else 0, _DELETED):
+            store.delete_traces(str(experiment), trace_ids=found[start : start + _DELETED])
+    return len(found)
+
+
+def _own(root: Path) -> str:
+    return identity.made(Workspace(root)).id
+
+
+def _ids(store: "MlflowClient", experiment: str, condition: str) -> Iterator[str]:
+    token = None
+    while True:
+        page = store.search_traces(
+            locations=[experiment],
+            filter_string=condition,
+            max_results=PAGE,
+            include_spans=False,
+            page_token=token,
+        )
+        yield from (trace.info.trace_id for trace in page)
+        if not (token := page.token):
+            return
 
 
 def connected(sources: Iterable[Source], root: Path) -> list[Source]:

@@ -5,6 +5,7 @@ from collections.abc import Iterator
 import mlflow
 import pytest
 
+from feedback.forgotten import pseudonym
 from serving.tracing import Tracer
 from tasks.state.workspace import Workspace
 from tasks.tools.traces import MlflowTraces
@@ -17,14 +18,13 @@ pytestmark = pytest.mark.filterwarnings(
 
 
 @pytest.fixture(autouse=True)
-def _own_store(monkeypatch: pytest.MonkeyPatch) -> Iterator[None]:
-    monkeypatch.setenv("MLFLOW_ENABLE_ASYNC_TRACE_LOGGING", "false")
+def _own_store() -> Iterator[None]:
     yield
     mlflow.set_tracking_uri(None)  # type: ignore[arg-type]  # else it holds for later tests, also by the environment
 
 
 def test_an_answer_is_a_trace(workspace: Workspace) -> None:
-    tracer = Tracer(workspace.root, enabled=True)
+    tracer = Tracer(workspace.root, enabled=True, kept=lambda _: True)
     tracer.start()
     tracer.trace(answer("a"))
     tracer.close()
@@ -37,10 +37,21 @@ def test_an_answer_is_a_trace(workspace: Workspace) -> None:
     assert content.inputs == {"messages": [{"role": "user", "content": "Where is a?"}]}
     assert content.outputs["choices"][0]["message"]["content"] == "Here is a."
     assert (trace.info.tags["version"], trace.info.tags["response_id"]) == ("3", "a")
+    assert trace.info.tags["asker"] == pseudonym("shop:ana")
+
+
+def test_an_answer_that_was_removed_while_its_trace_waited_has_none(workspace: Workspace) -> None:
+    tracer = Tracer(workspace.root, enabled=True, kept=lambda name: name == "b")
+    tracer.start()
+    tracer.trace(answer("a"))
+    tracer.trace(answer("b"))
+    tracer.close()
+    content = workspace.database.read_bytes()
+    assert (b"Here is a." in content, b"Here is b." in content) == (False, True)
 
 
 def test_without_traces_nothing_is_written(workspace: Workspace) -> None:
-    tracer = Tracer(workspace.root, enabled=False)
+    tracer = Tracer(workspace.root, enabled=False, kept=lambda _: True)
     tracer.start()
     tracer.trace(answer("a"))
     tracer.close()
@@ -49,7 +60,7 @@ def test_without_traces_nothing_is_written(workspace: Workspace) -> None:
 
 def test_a_store_that_is_away_keeps_no_answer_waiting(workspace: Workspace, caplog: pytest.LogCaptureFixture) -> None:
     workspace.database.write_bytes(b"no database")
-    tracer = Tracer(workspace.root, enabled=True)
+    tracer = Tracer(workspace.root, enabled=True, kept=lambda _: True)
     tracer.start()
     tracer.trace(answer("a"))
     tracer.close()

@@ -51,6 +51,7 @@ _ENVIRONMENT = {
     # notice within 3 s that a server is down; with MLflow's defaults it takes more than 85 s
     "MLFLOW_HTTP_REQUEST_MAX_RETRIES": "2",
     "MLFLOW_HTTP_REQUEST_BACKOFF_FACTOR": "1",
+    "MLFLOW_ENABLE_ASYNC_TRACE_LOGGING": "false",  # a trace is in the store when `write` returns
     "PGCONNECT_TIMEOUT": "5",  # seconds; the driver for PostgreSQL waits without end
 }
 

@@ -72,6 +72,30 @@ def test_assignments_from_before_they_had_names_are_named(tmp_path: Path) -> Non
     assert [(task.stored, task.finished_at) for task in tasks if task] == [(0, None)] * 2
 
 
+def test_a_log_that_somebody_reads_is_not_emptied_and_this_is_said(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(database, "WAIT", 0)
+    db = database.connect(tmp_path / "feedback.db")
+
+    def read(connection: Connection) -> None:
+        connection.execute(text("SELECT * FROM feedback_owner")).all()
+        db.write(lambda writing: writing.execute(text("INSERT INTO feedback_owner VALUES (1, 'a workspace')")))
+        with pytest.raises(NoDatabase, match="has been in use for 0 s, and what was deleted is still in"):
+            db.empty_log()
+
+    db.read(read)
+    db.empty_log()
+    assert (tmp_path / "feedback.db-wal").stat().st_size == 0
+    db.close()
+
+
+def test_sqlite_overwrites_what_is_deleted(tmp_path: Path) -> None:
+    db = database.connect(tmp_path / "feedback.db")
+    assert db.read(lambda connection: connection.execute(text("PRAGMA secure_delete")).scalar()) == 1
+    db.close()
+
+
 def test_a_database_of_a_later_version_is_refused(address: Address) -> None:
     opened = database.connect(address)
     opened.write(lambda connection: connection.execute(text(f"UPDATE {VERSION_TABLE} SET version_num = '9999'")))

@@ -1,6 +1,7 @@
 """Each place of a workspace, searched and purged without a round. Whole rounds are in tests/cli/test_forget.py."""
 
 import json
+import shutil
 from pathlib import Path
 
 import pyarrow.parquet as pq
@@ -11,12 +12,15 @@ from feedback import pairs, store
 from feedback.arrow import to_table
 from feedback.preferences import preference_table, vote_table
 from feedback.rows import VoteRow
-from feedback.schema import FeedbackEvent, RejectedRecord
+from feedback.schema import FeedbackEvent, Message, RejectedRecord
+from feedback.store import answers
 from tasks.history.purging import Place, places
 from tasks.state import feedback_database, tables
 from tasks.state.choosing import at
 from tasks.state.workspace import Workspace, table
-from tests.feedback.examples import vote
+from tests.feedback.examples import chat, vote
+from tests.feedback.store.test_answers import answer
+from tests.serving.traced import files_with, traced
 from tests.tasks.people.waiting_round import pair
 from tests.tasks.steps.hand_written import preference
 
@@ -89,6 +93,43 @@ def test_objects_of_the_cache_are_removed_if_they_have_any_of_it(workspace: Work
     write_text(listing, json.dumps([{"md5": "a" * 32, "relpath": "part-00000-0.parquet"}]))
     assert found(workspace, write=True)["objects of the DVC cache"] == 1
     assert (theirs.exists(), others.exists(), listing.exists()) == (False, True, True)
+
+
+@pytest.mark.filterwarnings("ignore:.*Any type hint is inferred as AnyType:UserWarning")
+def test_what_somebody_asked_the_server_is_nowhere_afterwards(workspace: Workspace, empty_store: Path) -> None:
+    """Not in the database, its log or MLflow, and not in what a round collected; the system prompt is everybody's."""
+    shutil.copyfile(empty_store, workspace.database)
+    system = Message(role="system", content="You are the help desk of a shop.")
+    asked, answered, both = "I am Ana, of Rose Lane 7.", "Your parcel is in Rose Lane 7.", "Do you open on Sunday?"
+    given = [
+        answer("a", annotator=ANA, prompt=(system, *chat(asked)), text=answered),
+        answer("b", annotator=ANA, prompt=(system, *chat(both)), text="Only on the first one of a month."),
+        answer("c", annotator="bo", prompt=(system, *chat(both)), text="Bo, we open at nine o'clock."),
+    ]
+    with feedback_database.opened(workspace) as database:
+        answers.put(database, given)
+    traced(workspace, *given)
+    collected = [pair(0, answered, "Soon.")._replace(prompt=(system, *chat(asked))), pair(1, "At nine.", "Never.")]
+    pairs.write(workspace.answers, [collected[0], collected[1]._replace(prompt=(system, *chat(both)))])
+    places_of_hers = ["data/answers/pairs.jsonl", "data/feedback.db", "mlflow.db"]
+    assert files_with(workspace, asked) == places_of_hers
+    counted = found(workspace, write=True)
+    assert counted["answers of the server in the feedback database"] == 2
+    assert counted["traces of answers in MLflow"] == 2
+    assert [files_with(workspace, text) for text in (asked, answered, "Only on the first one")] == [[], [], []]
+    assert files_with(workspace, both) == places_of_hers
+    assert files_with(workspace, system.content) == places_of_hers
+    assert files_with(workspace, "we open at nine") == ["data/feedback.db", "mlflow.db"]
+    assert found(workspace) == {}
+
+
+def test_files_of_running_services_are_left_alone(workspace: Workspace) -> None:
+    state = workspace.services / "prefect" / "state.json"
+    write_text(state, "is being written")
+    log = workspace.service_log("worker")
+    write_text(log.with_suffix(".html"), f"<p>{SECRET}</p>")
+    assert found(workspace, write=True) == {"stored events": 1}
+    assert (state.read_text(), log.with_suffix(".html").exists()) == ("is being written", True)
 
 
 def test_a_place_that_cannot_be_searched_is_named_and_the_others_are_purged(workspace: Workspace) -> None:

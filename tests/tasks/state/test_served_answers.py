@@ -29,7 +29,7 @@ def known(workspace: Workspace, *names: str) -> set[str]:
 
 
 def test_old_answers_are_counted_and_removed(rounds: Rounds, workspace: Workspace) -> None:
-    assert served_answers.expire(workspace, 1, write=True) == 0
+    assert served_answers.expire(workspace, NOW, write=True) == 0
     put(workspace, answer("old", answered_at=NOW - timedelta(days=3)), answer("new", answered_at=NOW))
     command = ("feedback", "expire", "--older-than", 2, "-w", workspace.root)
     assert rounds(*command).out == "1 answer can be removed; use --yes to remove them.\n"

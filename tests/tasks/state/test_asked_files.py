@@ -1,0 +1,38 @@
+"""The record of files with prompts."""
+
+from collections.abc import Iterable
+from pathlib import Path
+
+from tasks.state import asked_files
+from tasks.state.asked_files import AskedPrompts
+from tasks.state.workspace import Workspace
+
+
+def counts(found: Iterable[AskedPrompts]) -> list[tuple[str, int]]:
+    return [(prompts.file.path, prompts.number) for prompts in found]
+
+
+def test_the_files_with_prompts_of_an_asker_are_known_without_the_name(workspace: Workspace) -> None:
+    assert asked_files.read(workspace) == ()
+    asked_files.add(workspace, Path("/a"), ["opt-in"], {"1": "shop:ana", "2": "shop:ana", "3": "shop:bo"})
+    asked_files.add(workspace, Path("/b"), ["opt-in", "it's fine"], {"3": "shop:bo"})
+    assert b"shop:ana" not in workspace.asked.read_bytes()
+    assert counts(asked_files.of_asker(workspace, "shop:ana")) == [("/a", 2)]
+    assert counts(asked_files.of_asker(workspace, "shop:bo")) == [("/a", 1), ("/b", 1)]
+    assert counts(asked_files.without(workspace, ["1", "3"])) == [("/a", 1)]
+
+
+def test_a_file_that_is_written_again_has_only_its_new_prompts(workspace: Workspace) -> None:
+    asked_files.add(workspace, Path("/a"), ["opt-in"], {"1": "shop:ana"})
+    asked_files.add(workspace, Path("/a"), ["opt-in"], {"3": "shop:bo"})
+    [file] = asked_files.read(workspace)
+    assert file.answers.keys() == {"3"}
+
+
+def test_the_sentence_has_the_command_with_its_consents(workspace: Workspace) -> None:
+    asked_files.add(workspace, Path("/my prompts"), ["opt-in", "it's fine"], {"1": "shop:ana"})
+    [prompts] = asked_files.of_asker(workspace, "shop:ana")
+    command = """`rounds feedback asked '/my prompts' --consent opt-in --consent 'it'"'"'s fine'`"""
+    assert (
+        prompts.sentence == f"/my prompts has 1 of the prompts; write it again with {command}, and remove copies of it"
+    )
