@@ -41,7 +41,7 @@ UNTYPED = {
     "feedback.packaging.kinds._FOREIGN: git lfs pull": "needs a server of Git LFS",
     "feedback.store.cures._POSTGRESQL: createdb NAME": "with a server: tests/feedback/store/test_cures.py",
     "core.drivers.missing_postgresql: make postgres": "installs packages; tests/test_dependencies.py reads the lock",
-    "flows.orchestration.server._serving: prefect server start": "typed by tests/services/test_rounds_by_themselves.py",
+    "flows.orchestration.server._serving: rounds up --only prefect": "runs on; its like: tests/services/test_up.py",
     "models.mismatch: set NVIDIA_TF32_OVERRIDE": "needs a GPU",
     "tasks.tools.deployments._asking: rounds up": "starts every service: typed by tests/services/test_up.py",
     "tasks.tools.deployments.PrefectRuns.start: rounds up": "starts every service: typed by tests/services/test_up.py",

@@ -102,8 +102,8 @@ def _serving(process: subprocess.Popen[str]) -> Iterator[None]:
     port = process.stdout.readline().strip()
     if not port:
         raise RoundsError(
-            f"the Prefect server exited with code {process.wait()} during its start; start one with `prefect server "
-            "start`, and set PREFECT_API_URL to it"
+            f"the Prefect server exited with code {process.wait()} during its start; start one in another terminal "
+            "with `rounds up --only prefect`, and set PREFECT_API_URL to it"
         )
     address = f"http://127.0.0.1:{port}/api"
     OWN_SERVERS.add(address)

@@ -7,12 +7,13 @@ from datetime import UTC, datetime
 from email.utils import parsedate_to_datetime
 from importlib.metadata import version
 from pathlib import Path
+from urllib.parse import urlsplit
 
 import httpx
 
 from core import urls
 from core.proxies import exempt_loopback
-from tasks.doctor.diagnosis import Diagnosis, error, note, warning
+from tasks.doctor.diagnosis import Diagnosis, error, note, rounds, warning
 from tasks.state.workspace import Workspace
 from tasks.tools import mlflow_reading
 
@@ -27,7 +28,7 @@ def check(workspace: Workspace) -> Iterator[Diagnosis]:
     """Both servers, if they are configured."""
     exempt_loopback()
     if prefect := _prefect_address():
-        command = "prefect server start --background"
+        command = _start(workspace, prefect)
         yield from _server("Prefect", prefect, lambda: _prefect(prefect), "prefect", command)
     if mlflow := mlflow_reading.server(workspace.root):
         yield from _server("MLflow", mlflow, lambda: mlflow_reading.answer(mlflow, "version"), "mlflow", None)
@@ -43,6 +44,17 @@ def _prefect_address() -> str:
     except (OSError, ValueError, KeyError, TypeError, AttributeError):
         address = ""
     return (os.environ.get("PREFECT_API_URL") or address).rstrip("/")
+
+
+def _start(workspace: Workspace, address: str) -> str | None:
+    """The command that starts a Prefect server at an address of this machine; None for one on another machine.
+
+    Not `prefect server start`: on SQLAlchemy 2.1, that server starts no scheduled run.
+    """
+    parts = urlsplit(address)
+    if parts.hostname not in ("127.0.0.1", "localhost") or not parts.port:
+        return None
+    return rounds(workspace, f"up --only prefect --prefect-port {parts.port}")
 
 
 def _prefect(address: str) -> httpx.Response:

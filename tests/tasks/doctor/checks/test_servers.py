@@ -94,3 +94,13 @@ def test_servers_that_do_not_answer(workspace: Workspace, monkeypatch: pytest.Mo
     found = diagnoses("servers", workspace)
     assert [each.severity for each in found] == ["error", "error"]
     assert "secret" not in " ".join(each.text for each in found)
+    start = f"rounds up --only prefect --prefect-port 9 -w {workspace.root}"
+    assert [each.cure for each in found] == [start, None]
+
+
+def test_a_prefect_server_on_another_machine_is_started_there(
+    workspace: Workspace, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setenv("PREFECT_API_URL", "http://prefect.invalid:4200/api")
+    [found] = diagnoses("servers", workspace)
+    assert (found.severity, found.cure) == ("error", None)
