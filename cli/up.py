@@ -5,6 +5,7 @@ docs/deploy.md.
 
 from __future__ import annotations
 
+from collections.abc import Sequence
 from enum import StrEnum
 from shlex import quote
 from typing import TYPE_CHECKING, Annotated
@@ -73,7 +74,9 @@ def up(
         postgresql=databases is not None,
         prepare=lambda: _prepare(out, workspace, databases),
         answers=lambda service: _print_service(out, service),
-        ready=lambda: _print_help(out, workspace),
+        ready=lambda problems: _print_help(
+            out, workspace, [chosen.not_usable(title, problem) for title, problem in problems.items()]
+        ),
     )
     try:
         session.run(workspace, host)
@@ -102,21 +105,26 @@ def _print_service(out: Console, service: Service) -> None:
     out.print(plain(f"{service.title:<{WIDTH}}  {service.link or 'runs rounds'}"), soft_wrap=True)
 
 
-def _print_help(out: Console, workspace: Workspace) -> None:
+def _print_help(out: Console, workspace: Workspace, problems: Sequence[str]) -> None:
     where = quote(str(workspace.root))
     out.print()
     out.print(f"Logs: {workspace.services_logs}", soft_wrap=True)
     out.print(f'In other terminals: eval "$(rounds up --exports -w {where})"', soft_wrap=True)
-    out.print(completed("Everything answers. Ctrl-C, or `rounds down` in another terminal, ends it."), soft_wrap=True)
+    for problem in problems:
+        out.print(completed(problem), style="yellow", soft_wrap=True)
+    first = "Not everything can be used." if problems else "Everything answers."
+    out.print(completed(f"{first} Ctrl-C, or `rounds down` in another terminal, ends it."), soft_wrap=True)
 
 
 def _print_links(out: Console, workspace: Workspace, running: RunningServices) -> None:
+    from tasks.services import chosen
+
     what = "runs the services of" if running.ready else "is starting the services of"
     out.print(f"Process {running.process.number} {what} {workspace.root} already.", soft_wrap=True)
     for title, link in running.links.items():
         out.print(plain(f"{title:<{WIDTH}}  {link}"), soft_wrap=True)
     if running.ready:
-        _print_help(out, workspace)
+        _print_help(out, workspace, chosen.problems(running.links))
 
 
 def _print_exports(workspace: Workspace) -> None:

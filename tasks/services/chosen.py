@@ -11,12 +11,15 @@ from urllib.parse import urlsplit
 from core import urls
 from core.errors import BadParams
 from tasks.services.postgresql import Databases
-from tasks.services.service import ReadinessProbe, Service
+from tasks.services.service import ReadinessProbe, Service, StateProbe
 from tasks.state import feedback_database
 from tasks.state.workspace import Workspace
 from tasks.tools import tracking
 
 HOST = "127.0.0.1"
+APP = "serving app"
+"""The title of the service that people outside use."""
+
 POOL = "rounds"
 """The work pool of the deployments in prefect.yaml."""
 
@@ -98,22 +101,32 @@ def _inherited() -> dict[str, str]:
 
 def _check_prefect(ports: Ports) -> None:
     named = os.environ.get("PREFECT_API_URL", "").rstrip("/")
-    if named and urlsplit(named).port != ports.prefect:
+    if named and not _is_here(named, ports.prefect):
         raise BadParams(
             f"PREFECT_API_URL is {named}, and the server that is to be started would be {ports.api}; unset "
             "PREFECT_API_URL, or choose the port with `--prefect-port PORT`"
         )
 
 
+def _is_here(address: str, port: int) -> bool:
+    """Whether an address is that of a service on this machine and this port."""
+    try:
+        parts = urlsplit(address)
+        return (parts.scheme, parts.port) == ("http", port) and parts.hostname in (HOST, "localhost")
+    except ValueError:  # the port is not a number
+        return False
+
+
 def _own_mlflow(ports: Ports, databases: Databases | None) -> bool:
     """Whether an MLflow server is to be started: unless the environment names another store."""
     named = os.environ.get(tracking.VARIABLE, "").rstrip("/")
-    if named == _mlflow_address(ports) and databases is None:
+    here = _is_here(named, ports.mlflow)
+    if here and databases is None:
         raise BadParams(
             f"{tracking.VARIABLE} is {named}, the server that is to be started: it shows mlflow.db of the workspace, "
             f"which commands use without a server; unset {tracking.VARIABLE}"
         )
-    return named in ("", _mlflow_address(ports))
+    return here or not named
 
 
 def _mlflow_address(ports: Ports) -> str:
@@ -170,16 +183,36 @@ def _worker(ports: Ports, environment: Mapping[str, str]) -> Service:
     )
 
 
+def problems(links: Mapping[str, str]) -> list[str]:
+    """What is wrong with services that run, one sentence each.
+
+    Args:
+        links: title of a service → its address.
+    """
+    problem = _app_state(links[APP]).problem() if APP in links else None
+    return [not_usable(APP, problem)] if problem else []
+
+
+def not_usable(title: str, problem: str) -> str:
+    """The sentence that a service answers and cannot be used."""
+    return f"The {title} runs and cannot be used: {problem}"
+
+
+def _app_state(address: str) -> StateProbe:
+    """Whether the serving app can store. Whether it has a champion does not count: a new workspace has none yet."""
+    return StateProbe(f"{address}/health/ready", "database")
+
+
 def _serving(workspace: Workspace, ports: Ports, environment: Mapping[str, str]) -> Service:
-    """The serving app answers before there is a champion, with an error: that is the state of a new workspace."""
     listen = ("--host", HOST, "--port", str(ports.serving), "-w", str(workspace.root))
     return Service(
         name="serving",
-        title="serving app",
+        title=APP,
         command=(sys.executable, "-m", SERVING, *listen),
         env=environment,
-        ready=ReadinessProbe(f"http://{HOST}:{ports.serving}/health/ready", any_status=True),
+        ready=ReadinessProbe(f"http://{HOST}:{ports.serving}/health/live"),
         port=ports.serving,
         option="--serving-port",
         grace=ANSWERS,
+        state=_app_state(f"http://{HOST}:{ports.serving}"),
     )

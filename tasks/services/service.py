@@ -1,9 +1,11 @@
 """What a service is: a command, its environment, and how to ask whether it answers."""
 
 import http.client
+import json
 from collections.abc import Mapping
 from dataclasses import dataclass
 from pathlib import Path
+from typing import NamedTuple
 from urllib.parse import urlsplit
 
 PATIENCE = 5.0
@@ -25,23 +27,53 @@ class ReadinessProbe:
     """JSON to POST; without it, the request is a GET."""
     contains: str = ""
     """A text that the answer must have."""
-    any_status: bool = False
-    """Whether an answer with an error counts: the service runs, and lacks something that comes later."""
 
     def answered(self) -> bool:
-        """Whether the service answers now. No proxy is asked: services are on this machine."""
-        address = urlsplit(self.url)
-        connection = http.client.HTTPConnection(address.hostname or "", address.port, timeout=PATIENCE)
-        method = "GET" if self.body is None else "POST"
+        """Whether the service answers now."""
+        answer = _ask(self.url, self.body)
+        return answer is not None and answer.status == http.client.OK and self.contains in answer.text
+
+
+@dataclass(frozen=True)
+class StateProbe:
+    """A request whose answer says in one of its fields what is wrong with a service that answers."""
+
+    url: str
+    field: str
+    """Of the JSON object that is the answer, with any status: `ok`, or what is wrong and what to do."""
+
+    def problem(self) -> str | None:
+        """What is wrong now; None if nothing is."""
+        answer = _ask(self.url)
+        if answer is None:
+            return f"{self.url} does not answer within {PATIENCE:.0f} s; see its log"
         try:
-            connection.request(method, address.path, self.body, {"Content-Type": "application/json"})
-            answer = connection.getresponse()
-            text = answer.read().decode(errors="replace")
-        except (OSError, http.client.HTTPException):
-            return False
-        finally:
-            connection.close()
-        return (answer.status == http.client.OK or self.any_status) and self.contains in text
+            state = str(json.loads(answer.text)[self.field])
+        except (ValueError, KeyError, TypeError):
+            return f"{self.url} gives another answer than expected: {answer.text[:200]!r}; see its log"
+        return None if state == "ok" else state
+
+
+class _Answer(NamedTuple):
+    """An answer over HTTP."""
+
+    status: int
+    text: str
+
+
+def _ask(url: str, body: str | None = None) -> _Answer | None:
+    """The answer to a request; None without one. No proxy is asked: services are on this machine."""
+    address = urlsplit(url)
+    connection = http.client.HTTPConnection(address.hostname or "", address.port, timeout=PATIENCE)
+    method = "GET" if body is None else "POST"
+    try:
+        connection.request(method, address.path, body, {"Content-Type": "application/json"})
+        answer = connection.getresponse()
+        return _Answer(answer.status, answer.read().decode(errors="replace"))
+    except (OSError, http.client.HTTPException):
+        return None
+    finally:
+        connection.close()
 
 
 @dataclass(frozen=True)
@@ -68,6 +100,8 @@ class Service:
     """A lock file to hold while it starts: it creates what others could create at the same time."""
     then: tuple[str, ...] = ()
     """A command to run to its end once the service answers, before the next is started."""
+    state: StateProbe | None = None
+    """Asked when all services answer; None if a service that answers can be used."""
 
     @property
     def link(self) -> str | None:

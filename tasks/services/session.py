@@ -2,7 +2,7 @@
 
 import os
 import sys
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from typing import NamedTuple
 
 from core.errors import RoundsError
@@ -34,8 +34,8 @@ class Host(NamedTuple):
     """Called before the first service is started, when it is certain that no other process serves the workspace."""
     answers: Callable[[Service], None]
     """Called with each service that answers."""
-    ready: Callable[[], None]
-    """Called when all do."""
+    ready: Callable[[Mapping[str, str]], None]
+    """Called when all do, with the title of each that cannot be used → what is wrong with it."""
 
 
 def run(workspace: Workspace, host: Host) -> None:
@@ -63,7 +63,7 @@ def run(workspace: Workspace, host: Host) -> None:
                 supervisor.start(service)
                 host.answers(service)
             _note(workspace, host, supervisor, True)
-            host.ready()
+            host.ready(supervisor.problems(host.services))
             supervisor.watch()
         except Stopped:
             return

@@ -6,13 +6,14 @@ import subprocess
 import sys
 import time
 from collections.abc import Callable, Iterator, Sequence
-from contextlib import contextmanager, nullcontext, suppress
+from contextlib import ExitStack, contextmanager, suppress
 from dataclasses import dataclass
 from pathlib import Path
-from threading import Event
+from threading import Event, Thread
+from typing import TypeVar
 
 from core import interrupts
-from core.errors import RoundsError
+from core.errors import RoundBusy, RoundsError
 from tasks.services.log_file import tail
 from tasks.services.service import Service
 from tasks.state.lock import holding
@@ -24,8 +25,13 @@ LINES = 20
 LOCK = 120.0
 """Seconds to wait for a lock that a service needs for its start."""
 
+SETTLING = 20.0
+"""Seconds for a service that answers to become usable, such as for an attempt to open its database again."""
+
 _PAUSE = 0.2
 """Seconds between two looks at the services."""
+
+Answer = TypeVar("Answer")
 
 _STEP_LIMIT = 300.0
 """Seconds for the command that follows a service."""
@@ -84,15 +90,34 @@ class Supervisor:
 
         Raises:
             ServiceFailed: a service ended, did not answer in time, or the command failed.
-            Stopped: everything is to be ended.
+            Stopped: everything is to be ended; at once, whatever the service is doing.
+            RoundBusy: another process holds the service's lock.
         """
-        with holding(service.lock, f"the first start of the {service.title}", LOCK) if service.lock else nullcontext():
+        self._check_stop()
+        with self._locked(service):
             kept = self._start(service, service.name, service.title, service.command)
             self._kept.append(kept)
             self._changed()
             self._wait(kept, service)
         if service.then:
             self._run(service)
+
+    def problems(self, services: Sequence[Service]) -> dict[str, str]:
+        """Title of each service that does not become usable within `SETTLING` seconds → what is wrong with it.
+
+        Raises:
+            ServiceFailed: a service ended.
+            Stopped: everything is to be ended.
+        """
+        deadline, found = time.monotonic() + SETTLING, {}
+        for service in services:
+            if service.state is None:
+                continue
+            while (problem := self._asked(service.state.problem)) and time.monotonic() < deadline:
+                self._look()
+            if problem:
+                found[service.title] = problem
+        return found
 
     def watch(self) -> None:
         """Return when everything is to be ended.
@@ -111,10 +136,39 @@ class Supervisor:
 
     def _wait(self, kept: Kept, service: Service) -> None:
         deadline = time.monotonic() + service.limit
-        while not service.ready.answered():
+        while not self._asked(service.ready.answered):
             self._look()
             if time.monotonic() > deadline:
                 raise kept.failed(f"did not answer at {service.ready.url} within {service.limit:.0f} s")
+
+    @contextmanager
+    def _locked(self, service: Service) -> Iterator[None]:
+        """Hold the service's lock, if it has one, while the block runs."""
+        deadline = time.monotonic() + LOCK
+        with ExitStack() as stack:
+            while service.lock:
+                try:
+                    stack.enter_context(holding(service.lock, f"the first start of the {service.title}"))
+                    break
+                except RoundBusy:
+                    if time.monotonic() > deadline:
+                        raise
+                self._look()
+            yield
+
+    def _asked(self, question: Callable[[], Answer]) -> Answer:
+        """The answer to a question, which a thread asks: it may take seconds, and a stop does not wait for it."""
+        answers: list[Answer] = []
+        asking = Thread(target=lambda: answers.append(question()), daemon=True)
+        asking.start()
+        while asking.is_alive():
+            asking.join(_PAUSE)
+            self._check_stop()
+        return answers[0]
+
+    def _check_stop(self) -> None:
+        if self._stop.is_set():
+            raise Stopped
 
     def _run(self, service: Service) -> None:
         step = self._start(service, f"{service.name}-settings", f"settings of the {service.title}", service.then)

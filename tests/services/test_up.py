@@ -46,24 +46,24 @@ class Command:
         return self.workspace.root.parent / "up.log"
 
     @contextmanager
-    def running(self) -> Iterator["subprocess.Popen[bytes]"]:
-        """The process, as soon as everything answers; killed at the end, if it still runs."""
+    def running(self, *options: str, until: str = "Everything answers.") -> Iterator["subprocess.Popen[bytes]"]:
+        """The process, as soon as it has printed a text; killed at the end, if it still runs."""
         ports = [f"--{name}-port={getattr(self.ports, name)}" for name in ("prefect", "mlflow", "serving")]
-        command = [str(BIN / "python"), "-m", "cli", "up", "-w", str(self.workspace.root), *ports]
+        command = [str(BIN / "python"), "-m", "cli", "up", "-w", str(self.workspace.root), *ports, *options]
         with (
             self.log.open("w") as log,
             subprocess.Popen(command, cwd=PROJECT, env=self.env, stdout=log, stderr=log) as process,
         ):
             try:
-                eventually(lambda: self._ready(process), "everything answers", self.workspace.services_logs, READY)
+                eventually(lambda: self._printed(process, until), until, self.workspace.services_logs, READY)
                 yield process
             finally:
                 process.kill()
 
-    def _ready(self, process: "subprocess.Popen[bytes]") -> bool | None:
+    def _printed(self, process: "subprocess.Popen[bytes]", text: str) -> bool | None:
         said = self.log.read_text()
         assert process.poll() is None, said
-        return "Everything answers." in said or None
+        return text in said or None
 
     def typed(self, *typed: str) -> str:
         """`rounds …` in another terminal, which has to work."""
@@ -177,6 +177,20 @@ def test_everything_is_up_once_and_leaves_nothing_behind(up: Command) -> None:
         assert process.wait(60) == 0
         assert [each for each in processes if each.is_running()] == []
     assert "All services have ended." in up.log.read_text()
+
+
+def test_a_feedback_database_that_cannot_be_used_is_named_with_its_cure(up: Command) -> None:
+    up.workspace.feedback_database.write_bytes(b"no database " * 100)
+    with up.running("--only", "serving", until="Not everything can be used.") as process:
+        said = " ".join(up.log.read_text().split())
+        assert "The serving app runs and cannot be used: the feedback database sqlite:///" in said
+        assert "file is not a database; restore the file from a backup" in said
+        assert "Everything answers" not in said
+        assert "file is not a database; restore the file from a backup" in up.typed("up")
+        up.workspace.feedback_database.unlink()
+        eventually(lambda: "Everything answers" in up.typed("up") or None, "it is mended", up.workspace.services_logs)
+        process.send_signal(signal.SIGTERM)
+        assert process.wait(120) == 0
 
 
 with_postgresql = pytest.mark.skipif(postgres.programs() is None, reason="no PostgreSQL: apt-get install postgresql")

@@ -24,7 +24,7 @@ def main(root: str, folder: str, described: str) -> None:
         postgresql=False,
         prepare=lambda: print("prepared", flush=True),
         answers=lambda service: print(f"{service.name} answers", flush=True),
-        ready=lambda: print("ready", flush=True),
+        ready=lambda problems: print(*problems.values(), "ready", sep="\n", flush=True),
     )
     try:
         session.run(Workspace(Path(root)), host)

@@ -18,12 +18,16 @@ if manner == "fails":
     print("the disk is on fire", flush=True)
     sys.exit(4)
 
+STATE = {"poor": b'{"database": "it is full; free some space"}', "odd": b"[]"}.get(manner, b'{"database": "ok"}')
+
 class Handler(http.server.BaseHTTPRequestHandler):
     def do_GET(self):
-        status = {"/": 200, "/health": 200, "/ready": 503}.get(self.path, 404)
+        if manner == "mute":
+            time.sleep(600)
+        status = {"/": 200, "/health": 200, "/state": 503}.get(self.path, 404)
         self.send_response(status)
         self.end_headers()
-        self.wfile.write(b"no champion yet" if status == 503 else b"works")
+        self.wfile.write(STATE if self.path == "/state" else b"works")
         if self.path == "/end":
             os._exit(5)
     def do_POST(self):

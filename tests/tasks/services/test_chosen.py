@@ -9,9 +9,10 @@ from core.errors import BadParams
 from tasks.services import chosen
 from tasks.services.chosen import NAMES, Ports
 from tasks.services.postgresql import Databases
-from tasks.services.service import Service
+from tasks.services.service import Service, StateProbe
 from tasks.state.workspace import Workspace
 from tests.cures import cures
+from tests.tasks.services.small import free_port
 
 PORTS = Ports(prefect=14200, mlflow=15000, serving=18000)
 SECRET = "S3cret"
@@ -120,8 +121,19 @@ def test_the_address_of_the_own_mlflow_server_is_one_only_with_a_database_server
     assert "mlflow" in by_name(workspace, DATABASES)
     with pytest.raises(BadParams, match="; unset MLFLOW_TRACKING_URI"):
         by_name(workspace)
+    monkeypatch.setenv("MLFLOW_TRACKING_URI", "http://localhost:15000")
+    assert "mlflow" in by_name(workspace, DATABASES)
     monkeypatch.delenv("MLFLOW_TRACKING_URI")
     assert "mlflow" in by_name(workspace)
+
+
+def test_the_serving_app_is_asked_whether_it_can_store(workspace: Workspace) -> None:
+    """Whether it has a champion does not count."""
+    state = by_name(workspace)["serving"].state
+    assert state == StateProbe("http://127.0.0.1:18000/health/ready", "database")
+    assert chosen.problems({"Prefect server": "http://127.0.0.1:14200"}) == []
+    [problem] = chosen.problems({"serving app": f"http://127.0.0.1:{free_port()}"})
+    assert problem.startswith("The serving app runs and cannot be used: http://127.0.0.1:")
 
 
 @cures(
@@ -134,6 +146,17 @@ def test_another_prefect_server_is_refused(workspace: Workspace, monkeypatch: py
     with pytest.raises(BadParams, match="unset PREFECT_API_URL, or choose the port with `--prefect-port PORT`"):
         by_name(workspace)
     assert chosen.services(workspace, Ports(prefect=4200), None)
+    monkeypatch.setenv("PREFECT_API_URL", "http://localhost:14200/api")
+    assert by_name(workspace)
+    for other in (
+        "http://prefect.internal:14200/api",
+        "https://127.0.0.1:14200/api",
+        "http://[::1]:14200",
+        "http://a:b",
+    ):
+        monkeypatch.setenv("PREFECT_API_URL", other)
+        with pytest.raises(BadParams, match="unset PREFECT_API_URL"):
+            by_name(workspace)
     assert chosen.services(workspace, PORTS, None, ["mlflow"])
     monkeypatch.delenv("PREFECT_API_URL")
     assert by_name(workspace)

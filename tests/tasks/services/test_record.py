@@ -10,6 +10,7 @@ from tasks.services import record
 from tasks.services.record import NotEnding, ProcessId, RunningServices
 from tasks.state.lock import holding
 from tasks.state.workspace import Workspace
+from tests.cures import cures, words
 
 
 def known(process: ProcessId, *keepers: ProcessId) -> RunningServices:
@@ -61,6 +62,21 @@ def test_keepers_that_do_not_end_in_time(tmp_path: Path) -> None:
     assert not record.wait_for_keepers(known(own, own), 0.2)
     gone = own.model_copy(update={"started": 1})
     assert record.wait_for_keepers(known(own, gone), 60)
-    record.write(workspace, known(gone, own))
-    with pytest.raises(NotEnding, match=f"process {own.number} was asked 0 s ago to end the services of "):
-        record.end(workspace, 0.2)
+    with subprocess.Popen(["sleep", "600"]) as child:
+        keeper = record.process_id(child.pid)
+        record.write(workspace, known(gone, gone, keeper))
+        with pytest.raises(NotEnding, match=f"have not ended within 0 s; run `kill -9 {child.pid}`, which kills"):
+            record.end(workspace, 0.2)
+        child.kill()
+
+
+@cures("tasks.services.record._still_there: rounds down")
+def test_only_the_process_that_was_asked_is_named_as_one_to_kill(tmp_path: Path) -> None:
+    """Its number may be another process's by now; then the services were started again meanwhile."""
+    workspace, own = Workspace(tmp_path), record.process_id(os.getpid())
+    assert "; run `kill -9 " in record._still_there(workspace, known(own), "rounds up", 0.2)
+    gone = own.model_copy(update={"started": 1})
+    said = record._still_there(workspace, known(gone), "rounds up (process 7)", 0.2)
+    assert said.startswith(f"rounds up (process 7) has started the services of {tmp_path} meanwhile; type ")
+    assert "kill" not in said
+    assert words(said, "rounds down") == ["rounds", "down"]

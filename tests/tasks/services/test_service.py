@@ -7,15 +7,15 @@ from subprocess import DEVNULL, Popen
 
 import pytest
 
-from tasks.services.service import ReadinessProbe, Service
+from tasks.services.service import ReadinessProbe, Service, StateProbe
 from tests.tasks.services.kept import until
 from tests.tasks.services.small import free_port, service
 
 
 @contextmanager
-def serving(folder: Path) -> Iterator[Service]:
+def serving(folder: Path, manner: str = "slow") -> Iterator[Service]:
     """A service that answers."""
-    small = service(folder, "small")
+    small = service(folder, "small", manner)
     with Popen(small.command, stdout=DEVNULL) as process:
         until(small.ready.answered, "the service answers")
         yield small
@@ -29,15 +29,24 @@ def test_answers_that_count(tmp_path: Path) -> None:
         assert ReadinessProbe(f"{url}/health").answered()
         assert ReadinessProbe(f"{url}/health", contains="works").answered()
         assert not ReadinessProbe(f"{url}/health", contains="ONLINE").answered()
-        assert not ReadinessProbe(f"{url}/ready").answered(), "503"
-        assert ReadinessProbe(f"{url}/ready", any_status=True).answered()
+        assert not ReadinessProbe(f"{url}/state").answered(), "503"
         assert ReadinessProbe(f"{url}/filter", '{"after": 1}', contains='you said {"after": 1}').answered()
 
 
 def test_nobody_answers() -> None:
     url = f"http://127.0.0.1:{free_port()}/health"
     assert not ReadinessProbe(url).answered()
-    assert not ReadinessProbe(url, any_status=True).answered()
+    assert StateProbe(url, "database").problem() == f"{url} does not answer within 5 s; see its log"
+
+
+@pytest.mark.parametrize(
+    ("manner", "problem"),
+    [("slow", None), ("poor", "it is full; free some space"), ("odd", "gives another answer than expected: '[]'")],
+)
+def test_a_service_says_what_is_wrong_with_it(tmp_path: Path, manner: str, problem: str | None) -> None:
+    with serving(tmp_path, manner) as small:
+        said = StateProbe(f"{small.link}/state", "database").problem()
+        assert (said is None) if problem is None else problem in str(said)
 
 
 def test_no_proxy_is_asked(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:

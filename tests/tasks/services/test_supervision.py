@@ -3,6 +3,7 @@
 import os
 import signal
 import sys
+import time
 from contextlib import suppress
 from dataclasses import replace
 from pathlib import Path
@@ -10,8 +11,11 @@ from threading import Event, Timer
 
 import pytest
 
+import tasks.services.service
+from tasks.services import supervision
+from tasks.services.service import Service, StateProbe
 from tasks.services.supervision import ServiceFailed, Stopped, Supervisor, stopping
-from tasks.state.lock import holder
+from tasks.state.lock import holder, holding
 from tests.tasks.services.kept import alive, until
 from tests.tasks.services.small import process, service
 
@@ -99,6 +103,52 @@ def test_a_service_that_creates_what_others_could_create_holds_the_lock_until_it
     assert seen == [f"the first start of the first server (process {os.getpid()})"]
     assert holder(lock) is None
     host.end()
+
+
+def test_services_that_answer_and_cannot_be_used(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(supervision, "SETTLING", 0.5)
+    host, services = supervisor(tmp_path), [with_state(tmp_path, manner) for manner in ("slow", "poor")]
+    for each in services:
+        host.start(each)
+    assert host.problems([*services, service(tmp_path, "unasked")]) == {"poor server": "it is full; free some space"}
+    host.end()
+
+
+def with_state(folder: Path, manner: str) -> Service:
+    small = service(folder, manner, manner)
+    return replace(small, state=StateProbe(f"{small.link}/state", "database"))
+
+
+def test_a_stop_does_not_wait_for_a_service_that_accepts_and_is_silent(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(tasks.services.service, "PATIENCE", 300.0)
+    stop, mute = Event(), service(tmp_path, "mute", "mute")
+    host = supervisor(tmp_path, stop)
+    Timer(1.0, stop.set).start()
+    began = time.monotonic()
+    with pytest.raises(Stopped):
+        host.start(mute)
+    assert time.monotonic() - began < 200
+    host.end()
+
+
+def test_a_stop_does_not_wait_for_a_lock(tmp_path: Path) -> None:
+    stop, lock = Event(), tmp_path / "lock"
+    host = supervisor(tmp_path, stop)
+    Timer(0.3, stop.set).start()
+    with holding(lock, "somebody"), pytest.raises(Stopped):
+        host.start(service(tmp_path, "first", lock=lock))
+    assert host.keepers == []
+
+
+def test_after_a_stop_no_service_is_started(tmp_path: Path) -> None:
+    stop = Event()
+    host = supervisor(tmp_path, stop)
+    stop.set()
+    with pytest.raises(Stopped):
+        host.start(service(tmp_path, "first"))
+    assert (host.keepers, (tmp_path / "logs").exists()) == ([], False)
 
 
 def test_ending_is_possible_while_a_service_starts(tmp_path: Path) -> None:
