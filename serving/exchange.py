@@ -47,6 +47,9 @@ class Exchange:
     asked_at: datetime
     generation: Generation
     leases: ExitStack
+    compared: str | None
+    """The number of the version that was asked for beside another one, or `sample`; None for answers that are not shown
+    side by side."""
     stored: set[int] = field(default_factory=set)
     silent: bool = True
     """Whether no text has come yet."""
@@ -155,7 +158,7 @@ class Exchange:
             asked_at=self.asked_at,
             answered_at=datetime.now(UTC),
             consent=(asked.metadata or {}).get(CONSENT, NO_CONSENT),
-            compared=asked.side_by_side,
+            compared=self.compared,
             facts={name: value for name, value in facts.items() if value is not None},
         )
 
@@ -198,7 +201,8 @@ async def begin(serving: Serving, asked: ChatRequest, caller: Caller) -> Exchang
         leases.close()
         raise
     identity = f"chatcmpl-{secrets.token_hex(12)}"
-    return Exchange(serving, asked, caller, identity, began, asked_at, generation, leases)
+    compared = versions[1].version if len(versions) > 1 else asked.side_by_side
+    return Exchange(serving, asked, caller, identity, began, asked_at, generation, leases, compared)
 
 
 async def _leased(serving: Serving, leases: ExitStack, name: str, caller: Caller, param: str) -> ServedVersion:

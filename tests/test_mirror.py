@@ -39,7 +39,6 @@ ELSEWHERE = {
     "feedback/marks.py": "feedback/test_forms.py",
     "tasks/registry/mending.py": "tasks/registry/test_consistency.py",
     "feedback/store/identity.py": "feedback/store/test_arrivals.py",
-    "feedback/store/tables.py": "feedback/store/test_arrivals.py",
     "feedback/positions.py": "tasks/steps/test_ingest.py",
     "feedback/packaging/arrow.py": "feedback/packaging/test_packaging.py",
     "feedback/packaging/compression.py": "feedback/packaging/test_packaging.py",

@@ -47,7 +47,8 @@ class ServedAnswer(NamedTuple):
     consent: str = NO_CONSENT
     """What the asker consents to."""
     compared: str | None = None
-    """With which version, or `sample`, if two answers were shown side by side."""
+    """The number of the version that was asked for beside another one, or `sample`, if two answers were shown side by
+    side."""
     facts: Mapping[str, Any] = {}
     """Other values, such as temperature, seed and key."""
 
@@ -61,7 +62,7 @@ def put(database: Database, answers: Sequence[ServedAnswer]) -> None:
     """Store answers; they are durable when this returns.
 
     Raises:
-        BadFeedback: the name of the asker cannot be stored.
+        BadFeedback: the name of the asker, or another value, cannot be stored.
         NoDatabase: the database does not answer.
     """
     for answer in answers:

@@ -3,7 +3,8 @@
 All names begin with `feedback_`, so that the tables may share a database with those of other programs.
 """
 
-from collections.abc import Sequence
+import re
+from collections.abc import Mapping, Sequence
 from datetime import UTC, datetime
 from typing import Any
 
@@ -27,7 +28,13 @@ from sqlalchemy.dialects import postgresql, sqlite
 from core.errors import BadFeedback
 
 MAX_ID = 512
-"""Maximum length of an id in characters: PostgreSQL indexes values of up to 2,704 bytes."""
+"""Maximum length of an id in characters."""
+
+MAX_ID_BYTES = 800
+"""Maximum length of an id in UTF-8: PostgreSQL indexes up to 2,704 bytes, and the key of an assignment is three ids."""
+
+
+_UNSTORABLE = re.compile("[\0\ud800-\udfff]")
 
 
 class UTCDateTime(TypeDecorator[datetime]):
@@ -149,7 +156,13 @@ sessions = Table(
 def inserting(
     connection: Connection, table: Table, rows: Sequence[dict[str, Any]], *unique: str
 ) -> postgresql.Insert | sqlite.Insert:
-    """A statement that inserts the rows whose values in the columns `unique` are not taken."""
+    """A statement that inserts the rows whose values in the columns `unique` are not taken.
+
+    Raises:
+        BadFeedback: a value is longer than its column. PostgreSQL would refuse it, SQLite would not.
+    """
+    for row in rows:
+        _check_lengths(table, row)
     if connection.dialect.name == "postgresql":
         return postgresql.insert(table).values(rows).on_conflict_do_nothing(index_elements=unique)
     return sqlite.insert(table).values(rows).on_conflict_do_nothing(index_elements=unique)
@@ -159,9 +172,20 @@ def check_id(field: str, value: str) -> None:
     """Check that a value can be stored as an id, in either database.
 
     Raises:
-        BadFeedback: it is empty or too long, or contains a NUL character.
+        BadFeedback: it is empty or too long, or contains a NUL character or a lone surrogate.
     """
-    if not 0 < len(value) <= MAX_ID or "\0" in value:
+    size = len(value.encode(errors="surrogatepass"))
+    if not (0 < len(value) <= MAX_ID and size <= MAX_ID_BYTES) or _UNSTORABLE.search(value):
         raise BadFeedback(
-            f"{field} {value[:40]!r} cannot be stored; use an id of 1 to {MAX_ID} characters without NUL characters"
+            f"{field} {value[:40]!r} cannot be stored; use an id of 1 to {MAX_ID} characters, of at most "
+            f"{MAX_ID_BYTES} bytes in UTF-8, without NUL characters and lone surrogates"
         )
+
+
+def _check_lengths(table: Table, row: Mapping[str, Any]) -> None:
+    for column in table.columns:
+        limit, value = getattr(column.type, "length", None), row.get(column.name)
+        if limit is not None and isinstance(value, str) and len(value) > limit:
+            raise BadFeedback(
+                f"{column.name} {value[:40]!r} cannot be stored: it has {len(value)} characters; use at most {limit}"
+            )

@@ -33,6 +33,8 @@ def vote(serving: Serving, client: TestClient, identity: str, preferred: str) ->
 def test_two_versions_answer_on_random_sides_and_are_not_told(serving: Serving, client: TestClient) -> None:
     bodies = [ask(client, side_by_side="policy/2", max_tokens=2) for _ in range(24)]
     sides = {tuple(versions(serving, body["id"])) for body in bodies}
+    stored = answers.of_completion(serving.storage.database(), bodies[0]["id"])
+    assert [answer.compared for answer in stored] == ["2", "2"], "the number, however the request names it"
     assert sides == {("1", "2"), ("2", "1")}  # one in 8 million sets of sides is of one kind only
     for body in bodies:
         assert (body["model"], body["system_fingerprint"], len(body["choices"])) == ("side-by-side", None, 2)
