@@ -10,9 +10,11 @@ from fastapi import APIRouter, Depends, Header
 from pydantic import BaseModel, ConfigDict, Field, JsonValue
 
 from core.errors import BadFeedback
-from feedback import forgotten
+from feedback import forgotten, superseding
 from feedback.limits import SizeLimitSettings, event_problem, is_too_deep
 from feedback.schema import FeedbackEvent
+from feedback.superseding import Giver
+from feedback.trust import Trust
 from serving import statements
 from serving.access import AnyCaller, Caller
 from serving.context import Serving, serving_of
@@ -31,6 +33,11 @@ router = APIRouter(tags=["feedback"])
 
 MOST_RECORDS = 1000
 """Records in one request."""
+NOT_OWN = (
+    "supersedes names no feedback of this person; use the feedback_id with which an earlier record of the same key and "
+    "user was stored, or leave supersedes out"
+)
+"""Also the reason if the feedback is somebody else's: nobody learns which ids others have."""
 FORGOTTEN = "an operator has removed this person and all that they said; nothing of theirs is stored any more"
 
 
@@ -108,12 +115,28 @@ class _Taking:
             event if isinstance(event, str) or forgotten.is_kept(event, names) else FORGOTTEN
             for event in (self._event(database, place, limits) for place in range(len(self.batch.feedback)))
         ]
+        self._check_superseding(database)
         usable = [event for event in self.events if isinstance(event, FeedbackEvent)]
         changed: dict[str, str] = {}
         if usable:
             put, _ = receiving.store(workspace, database, usable)
             changed = {json.loads(rejected.record)["feedback_id"]: rejected.reason for rejected in put.changed}
         return [_result(event, changed) for event in self.events]
+
+    def _check_superseding(self, database: "Database") -> None:
+        """Refuse what supersedes other events than those that its giver gave before it, also in this batch."""
+        from feedback.store import arrivals
+
+        named = {event.supersedes for event in self.events if isinstance(event, FeedbackEvent) and event.supersedes}
+        stored = arrivals.find(database, named, self.serving.workspace.feedback) if named else {}
+        known: dict[str, Giver] = superseding.givers(stored.values())
+        for place, event in enumerate(self.events):
+            if isinstance(event, str):
+                continue
+            if superseding.problem(event, Trust.OUTSIDE, known):
+                self.events[place] = NOT_OWN
+            else:
+                known.setdefault(event.feedback_id, superseding.giver(event))
 
     def _event(self, database: "Database", place: int, limits: SizeLimitSettings) -> FeedbackEvent | str:
         try:

@@ -73,6 +73,8 @@ class FeedbackStatement(BaseModel):
     rationale: Text | None = None
     tags: Annotated[tuple[Name, ...], Field(max_length=20)] = ()
     duration_ms: Annotated[int, Field(strict=True, ge=0, lt=2**31)] | None = None
+    supersedes: Name | None = None
+    """The `feedback_id` of an earlier record of the same person, which counts no more."""
 
     @model_validator(mode="after")
     def _says_one_thing(self) -> "FeedbackStatement":
@@ -135,6 +137,7 @@ def about_answers(
         "judgements": judgements,
         "source_id": native,
         "duration_ms": said.duration_ms,
+        "supersedes": said.supersedes,
     }
     if said.completion_id:
         record["shown_order"] = list(range(len(answers)))

@@ -5,9 +5,12 @@ from typing import Any
 import pytest
 from starlette.testclient import TestClient
 
-from feedback.schema import FeedbackEvent
+from feedback import store
+from feedback.schema import FeedbackEvent, event_id
 from feedback.store import answers, arrivals
+from feedback.votes import effective
 from serving.context import Serving
+from serving.feedback import NOT_OWN
 from tasks.state import intake, tombstones
 from tasks.state.workspace import Workspace
 from tasks.tools import receiving
@@ -180,6 +183,53 @@ def test_a_redacted_answer_cannot_be_judged(serving: Serving, client: TestClient
     answers.redact(serving.storage.database(), identity)
     body = give(client, {"response_id": identity, "thumb": "up"})
     assert "was removed on request" in body["results"][0]["reason"]
+
+
+def test_a_person_changes_what_was_said_before(serving: Serving, client: TestClient) -> None:
+    """In the database, and after a round has taken it in."""
+    identity = answered(client)
+    first = give(client, {"response_id": identity, "thumb": "up"}, user="ana")["results"][0]["feedback_id"]
+    record = {"response_id": identity, "thumb": "down", "supersedes": first}
+    second = give(client, record, user="ana", headers={"Idempotency-Key": "k"})["results"][0]
+    assert give(client, record, user="ana", headers={"Idempotency-Key": "k"})["results"] == [second]
+    [counts] = effective(intake.waiting_events(serving.workspace))
+    assert (counts.feedback_id, counts.supersedes, counts.judgements[0].scores) == (
+        second["feedback_id"],
+        first,
+        (0.0,),
+    )
+    store.append(serving.workspace.feedback, events(serving), 0)
+    serving.storage.database().write(lambda connection: connection.exec_driver_sql("delete from feedback_events"))
+    third = {**record, "thumb": "up", "supersedes": second["feedback_id"]}
+    assert give(client, third, user="ana")["stored"] == 1
+
+
+def test_a_free_standing_record_supersedes_too_also_one_of_its_batch(serving: Serving, client: TestClient) -> None:
+    record = {"prompt": "Is it open?", "chosen": "Yes, until six.", "rejected": "Why?", "id": "r1"}
+    skip = {"prompt": "Is it open?", "responses": ["Yes, until six.", "Why?"], "judgements": [{"outcome": "skip"}]}
+    first = event_id("http", "r1", "local:ana")
+    result = give(client, record, {**skip, "kind": "comparison", "supersedes": first}, user="ana")
+    assert result["stored"] == 2
+    [counts] = effective(intake.waiting_events(serving.workspace))
+    assert counts.judgements[0].outcome == "skip"
+
+
+def test_nobody_changes_what_others_said(serving: Serving, client: TestClient) -> None:
+    """The reason is the same as for an unknown id, and for a record that names itself."""
+    identity = answered(client)
+    first = give(client, {"response_id": identity, "thumb": "up"}, user="ana")["results"][0]["feedback_id"]
+    record = {"response_id": identity, "thumb": "down"}
+    result = give(
+        client,
+        {**record, "supersedes": first},
+        {**record, "supersedes": "0" * 64},
+        {**record, "supersedes": event_id("http", "self", "local:bo"), "id": "self"},
+        record,
+        user="bo",
+    )
+    assert [each["result"] for each in result["results"]] == ["refused"] * 3 + ["stored"]
+    assert {each["reason"] for each in result["results"][:3]} == {NOT_OWN}
+    assert [event.annotator_id for event in effective(events(serving))] == ["local:ana", "local:bo"]
 
 
 def test_no_more_than_a_thousand_records_are_taken_at_once(client: TestClient) -> None:
