@@ -254,7 +254,7 @@ PLACES: dict[str, tuple[Callable[[Workspace], Path | str], Work]] = {
         lambda w: w.taken,
         lambda w, what, write: _handed_in(w.taken, what, write),
     ),
-    "events in the feedback database": (lambda w: w.feedback_database, _database),
+    "events in the feedback database": (feedback_database.place, _database),
     "counted fresh votes": (
         lambda w: w.votes,
         lambda w, what, write: erasure.erase_parts(w.votes, what.annotator, write),
@@ -271,8 +271,8 @@ PLACES: dict[str, tuple[Callable[[Workspace], Path | str], Work]] = {
         lambda w: parquet.quarantine_folder(w.feedback),
         lambda w, what, write: erasure.erase_rejections(w.feedback, what.annotator, write),
     ),
-    "answers of the server in the feedback database": (lambda w: w.feedback_database, _served),
-    "answers of the server in labelling queues": (lambda w: w.feedback_database, _queued),
+    "answers of the server in the feedback database": (feedback_database.place, _served),
+    "answers of the server in labelling queues": (feedback_database.place, _queued),
     "traces of answers in MLflow": (_store, _traces),
     "stored events": (
         lambda w: w.feedback,

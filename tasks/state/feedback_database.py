@@ -3,8 +3,10 @@
 import os
 from collections.abc import Iterator
 from contextlib import contextmanager
+from pathlib import Path
 from typing import TYPE_CHECKING
 
+from core import urls
 from feedback.schema import FeedbackEvent
 from tasks.state import identity, records
 from tasks.state.round import Round
@@ -20,6 +22,12 @@ ADDRESS = "ROUNDS_FEEDBACK_DATABASE"
 def served() -> bool:
     """Whether the environment names a database outside the workspace."""
     return bool(os.environ.get(ADDRESS))
+
+
+def place(workspace: Workspace) -> Path | str:
+    """Where it is: the file, or the address of a server, without its password."""
+    address = os.environ.get(ADDRESS)
+    return urls.without_secrets(address) if address else workspace.feedback_database
 
 
 def exists(workspace: Workspace) -> bool:
