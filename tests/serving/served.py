@@ -7,7 +7,7 @@ import sys
 import threading
 import time
 from collections.abc import Callable, Iterator, Sequence
-from contextlib import contextmanager, suppress
+from contextlib import contextmanager
 from pathlib import Path
 
 import uvicorn
@@ -92,18 +92,26 @@ def process(
     with subprocess.Popen(
         command, cwd=PROJECT, env=environment, stderr=subprocess.PIPE, stdout=subprocess.DEVNULL, text=True
     ) as started:
-        yield started
-        with suppress(ProcessLookupError):
+        try:
+            yield started
+        finally:  # otherwise a test that fails waits for the server, which does not end
             started.kill()
 
 
 def address(started: "subprocess.Popen[str]") -> str:
-    """Where a process listens."""
+    """Where a process listens; it is killed if it does not say so within two minutes."""
     assert started.stderr is not None
-    for line in started.stderr:
-        if found := re.search(r"running on (http://\S+)", line):
-            return found[1]
-    raise AssertionError("the server did not start")
+    log: list[str] = []
+    limit = threading.Timer(2 * SECONDS, started.kill)
+    limit.start()
+    try:
+        for line in started.stderr:
+            log.append(line)
+            if found := re.search(r"running on (http://\S+)", line):
+                return found[1]
+    finally:
+        limit.cancel()
+    raise AssertionError(f"the server did not start; its log:\n{''.join(log)}")
 
 
 @contextmanager

@@ -60,8 +60,8 @@ def _asked(url: str) -> int:
 def test_a_wrong_setting_is_named_and_nothing_starts(workspace: Workspace) -> None:
     with process(workspace, "-S", "rows=0") as started:
         assert started.wait(60) == 2
-        assert started.stderr is not None
-        assert "BadParams" in started.stderr.read()
+        with pytest.raises(AssertionError, match=r"did not start; its log:\n.*BadParams"):
+            address(started)
 
 
 @pytest.mark.parametrize(
