@@ -117,7 +117,7 @@ class Database:
         if busy:
             raise NoDatabase(
                 f"the feedback database {self.address} has been in use for {WAIT} s, and what was deleted is still in "
-                "its write-ahead log; type the command again when the other process has ended"
+                "its write-ahead log; try again when the other process has ended"
             )
 
     def close(self) -> None:

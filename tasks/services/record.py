@@ -96,8 +96,7 @@ def end(workspace: Workspace, patience: float) -> bool:
     deadline = time.monotonic() + patience
     while holder(workspace.services_lock) and time.monotonic() < deadline:
         time.sleep(_PAUSE)
-    if now := holder(workspace.services_lock):
-        raise NotEnding(_still_there(workspace, record, now, patience))
+    _check_released(workspace, record, patience)
     if not wait_for_keepers(record, patience) and (left := [each for each in record.keepers if each.alive]):
         numbers = " ".join(str(keeper.number) for keeper in left)
         raise NotEnding(
@@ -107,21 +106,24 @@ def end(workspace: Workspace, patience: float) -> bool:
     return bool(held)
 
 
-def _still_there(workspace: Workspace, record: RunningServices, now: str, patience: float) -> str:
-    """Who still runs the services, and what to do. A number that another process has now is never named as one to kill.
+def _check_released(workspace: Workspace, record: RunningServices, patience: float) -> None:
+    """Raise NotEnding if somebody runs services. A number that another process has now is never named as one to kill.
 
     Args:
         workspace: the workspace.
         record: who ran them when the end was requested.
-        now: who holds their lock.
         patience: seconds that have passed since.
     """
-    if not record.process.alive:
-        return f"{now} has started the services of {workspace.root} meanwhile; type `rounds down` again to end these"
-    return (
-        f"process {record.process.number} was asked {patience:.0f} s ago to end the services of {workspace.root}, "
-        f"and has not; run `kill -9 {record.process.number}`: its services then end without it"
-    )
+    now = holder(workspace.services_lock)
+    if now and not record.process.alive:
+        raise NotEnding(
+            f"{now} has started the services of {workspace.root} meanwhile; type `rounds down` again to end these"
+        )
+    if now:
+        raise NotEnding(
+            f"process {record.process.number} was asked {patience:.0f} s ago to end the services of {workspace.root}, "
+            f"and has not; run `kill -9 {record.process.number}`: its services then end without it"
+        )
 
 
 def wait_for_keepers(record: RunningServices, patience: float) -> bool:

@@ -86,7 +86,8 @@ def test_a_log_that_somebody_reads_is_not_emptied_and_this_is_said(
 
     db.read(read)
     db.empty_log()
-    assert (tmp_path / "feedback.db-wal").stat().st_size == 0
+    log = tmp_path / "feedback.db-wal"
+    assert not log.exists() or log.stat().st_size == 0, "the last connection removes it"
     db.close()
 
 

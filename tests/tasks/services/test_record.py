@@ -70,13 +70,16 @@ def test_keepers_that_do_not_end_in_time(tmp_path: Path) -> None:
         child.kill()
 
 
-@cures("tasks.services.record._still_there: rounds down")
+@cures("tasks.services.record._check_released: rounds down")
 def test_only_the_process_that_was_asked_is_named_as_one_to_kill(tmp_path: Path) -> None:
     """Its number may be another process's by now; then the services were started again meanwhile."""
     workspace, own = Workspace(tmp_path), record.process_id(os.getpid())
-    assert "; run `kill -9 " in record._still_there(workspace, known(own), "rounds up", 0.2)
+    record._check_released(workspace, known(own), 0.2)
     gone = own.model_copy(update={"started": 1})
-    said = record._still_there(workspace, known(gone), "rounds up (process 7)", 0.2)
-    assert said.startswith(f"rounds up (process 7) has started the services of {tmp_path} meanwhile; type ")
-    assert "kill" not in said
-    assert words(said, "rounds down") == ["rounds", "down"]
+    with holding(workspace.services_lock, "rounds up"):
+        with pytest.raises(NotEnding, match=f"; run `kill -9 {own.number}`"):
+            record._check_released(workspace, known(own), 0.2)
+        with pytest.raises(NotEnding, match=r"has started the services of .* meanwhile; type ") as caught:
+            record._check_released(workspace, known(gone), 0.2)
+    assert "kill" not in str(caught.value)
+    assert words(str(caught.value), "rounds down") == ["rounds", "down"]
