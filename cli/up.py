@@ -117,14 +117,15 @@ def _print_help(out: Console, workspace: Workspace, problems: Sequence[str]) -> 
 
 
 def _print_links(out: Console, workspace: Workspace, running: RunningServices) -> None:
-    from tasks.services import chosen
+    from tasks.services import chosen, postgresql
 
     what = "runs the services of" if running.ready else "is starting the services of"
     out.print(f"Process {running.process.number} {what} {workspace.root} already.", soft_wrap=True)
     for title, link in running.links.items():
         out.print(plain(f"{title:<{WIDTH}}  {link}"), soft_wrap=True)
     if running.ready:
-        _print_help(out, workspace, chosen.problems(running.links))
+        databases = postgresql.configured(workspace)
+        _print_help(out, workspace, chosen.problems(workspace, running.links, databases))
 
 
 def _print_exports(workspace: Workspace) -> None:

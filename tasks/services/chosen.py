@@ -5,6 +5,7 @@ import sys
 from collections.abc import Collection, Mapping
 from dataclasses import dataclass
 from datetime import UTC, datetime
+from functools import partial
 from pathlib import Path
 from urllib.parse import urlsplit
 
@@ -80,7 +81,7 @@ def services(
     if _own_mlflow(ports, databases):
         every.append(_mlflow(workspace, ports, databases, environment))
         pages = {tracking.PAGES: _mlflow_address(ports)}
-    every += [_worker(ports, {**environment, **pages}), _serving(workspace, ports, environment)]
+    every += [_worker(ports, {**environment, **pages}), _serving(workspace, ports, databases, environment)]
     return [service for service in every if service.name in (only or NAMES)]
 
 
@@ -183,13 +184,15 @@ def _worker(ports: Ports, environment: Mapping[str, str]) -> Service:
     )
 
 
-def problems(links: Mapping[str, str]) -> list[str]:
+def problems(workspace: Workspace, links: Mapping[str, str], databases: Databases | None) -> list[str]:
     """What is wrong with services that run, one sentence each.
 
     Args:
+        workspace: the workspace that they serve.
         links: title of a service → its address.
+        databases: databases on a PostgreSQL server; None for files in the workspace.
     """
-    problem = _app_state(links[APP]).problem() if APP in links else None
+    problem = _app_state(workspace, links[APP], databases).problem() if APP in links else None
     return [not_usable(APP, problem)] if problem else []
 
 
@@ -198,12 +201,16 @@ def not_usable(title: str, problem: str) -> str:
     return f"The {title} runs and cannot be used: {problem}"
 
 
-def _app_state(address: str) -> StateProbe:
+def _app_state(workspace: Workspace, address: str, databases: Databases | None) -> StateProbe:
     """Whether the serving app can store. Whether it has a champion does not count: a new workspace has none yet."""
-    return StateProbe(f"{address}/health/ready", "database")
+    store = databases.feedback if databases else None
+    why = partial(feedback_database.problem, workspace, store)
+    return StateProbe(f"{address}/health/ready", "database", why)
 
 
-def _serving(workspace: Workspace, ports: Ports, environment: Mapping[str, str]) -> Service:
+def _serving(
+    workspace: Workspace, ports: Ports, databases: Databases | None, environment: Mapping[str, str]
+) -> Service:
     listen = ("--host", HOST, "--port", str(ports.serving), "-w", str(workspace.root))
     return Service(
         name="serving",
@@ -214,5 +221,5 @@ def _serving(workspace: Workspace, ports: Ports, environment: Mapping[str, str])
         port=ports.serving,
         option="--serving-port",
         grace=ANSWERS,
-        state=_app_state(f"http://{HOST}:{ports.serving}"),
+        state=_app_state(workspace, f"http://{HOST}:{ports.serving}", databases),
     )

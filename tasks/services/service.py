@@ -1,12 +1,16 @@
 """What a service is: a command, its environment, and how to ask whether it answers."""
 
+import dataclasses
 import http.client
 import json
-from collections.abc import Mapping
+from collections.abc import Callable, Mapping
 from dataclasses import dataclass
 from pathlib import Path
 from typing import NamedTuple
 from urllib.parse import urlsplit
+
+UNAVAILABLE = "unavailable"
+"""In place of a reason, for whoever is no operator."""
 
 PATIENCE = 5.0
 """Seconds to wait for one answer."""
@@ -34,13 +38,19 @@ class ReadinessProbe:
         return answer is not None and answer.status == http.client.OK and self.contains in answer.text
 
 
+def _unknown() -> None:
+    """Nothing is known."""
+
+
 @dataclass(frozen=True)
 class StateProbe:
     """A request whose answer says in one of its fields what is wrong with a service that answers."""
 
     url: str
     field: str
-    """Of the JSON object that is the answer, with any status: `ok`, or what is wrong and what to do."""
+    """Of the JSON object that is the answer, with any status: `ok`, what is wrong and what to do, or `unavailable`."""
+    reason: Callable[[], str | None] = dataclasses.field(default=_unknown, compare=False)
+    """Finds out why it is `unavailable`, which the service tells operators only."""
 
     def problem(self) -> str | None:
         """What is wrong now; None if nothing is."""
@@ -51,6 +61,8 @@ class StateProbe:
             state = str(json.loads(answer.text)[self.field])
         except (ValueError, KeyError, TypeError):
             return f"{self.url} gives another answer than expected: {answer.text[:200]!r}; see its log"
+        if state == UNAVAILABLE:
+            return self.reason() or f"its {self.field} is {state}; see its log"
         return None if state == "ok" else state
 
 

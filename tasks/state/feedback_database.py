@@ -7,6 +7,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING
 
 from core import urls
+from core.errors import RoundsError
 from feedback.schema import FeedbackEvent
 from tasks.state import identity, records
 from tasks.state.round import Round
@@ -60,6 +61,25 @@ def state(workspace: Workspace) -> "DatabaseState":
     from feedback.store import database
 
     return database.state(os.environ.get(ADDRESS) or workspace.feedback_database)
+
+
+def problem(workspace: Workspace, address: str | None = None) -> str | None:
+    """Why it cannot be used now, and what to do; None if nothing is known. It is neither created nor migrated.
+
+    Args:
+        workspace: whose database it is.
+        address: its URL; None for the file, or for what the environment names.
+    """
+    from feedback.store import cures, database
+
+    try:
+        state = database.state(address or os.environ.get(ADDRESS) or workspace.feedback_database)
+    except RoundsError as error:
+        return str(error)
+    if state.problem is None:
+        return None
+    todo = cures.cure("sqlite", state.problem)
+    return f"the feedback database {place(workspace)} cannot be used: {state.problem}; {todo}"
 
 
 def waiting(workspace: Workspace) -> set[str]:

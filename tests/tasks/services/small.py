@@ -18,7 +18,11 @@ if manner == "fails":
     print("the disk is on fire", flush=True)
     sys.exit(4)
 
-STATE = {"poor": b'{"database": "it is full; free some space"}', "odd": b"[]"}.get(manner, b'{"database": "ok"}')
+STATE = {
+    "poor": b'{"database": "it is full; free some space"}',
+    "shut": b'{"database": "unavailable"}',
+    "odd": b"[]",
+}.get(manner, b'{"database": "ok"}')
 
 class Handler(http.server.BaseHTTPRequestHandler):
     def do_GET(self):

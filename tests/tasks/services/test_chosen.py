@@ -131,8 +131,8 @@ def test_the_serving_app_is_asked_whether_it_can_store(workspace: Workspace) -> 
     """Whether it has a champion does not count."""
     state = by_name(workspace)["serving"].state
     assert state == StateProbe("http://127.0.0.1:18000/health/ready", "database")
-    assert chosen.problems({"Prefect server": "http://127.0.0.1:14200"}) == []
-    [problem] = chosen.problems({"serving app": f"http://127.0.0.1:{free_port()}"})
+    assert chosen.problems(workspace, {"Prefect server": "http://127.0.0.1:14200"}, None) == []
+    [problem] = chosen.problems(workspace, {"serving app": f"http://127.0.0.1:{free_port()}"}, None)
     assert problem.startswith("The serving app runs and cannot be used: http://127.0.0.1:")
 
 

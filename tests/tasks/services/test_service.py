@@ -49,6 +49,13 @@ def test_a_service_says_what_is_wrong_with_it(tmp_path: Path, manner: str, probl
         assert (said is None) if problem is None else problem in str(said)
 
 
+def test_a_reason_that_the_service_does_not_tell_is_found_out(tmp_path: Path) -> None:
+    with serving(tmp_path, "shut") as small:
+        url = f"{small.link}/state"
+        assert StateProbe(url, "database", lambda: "the disk is full").problem() == "the disk is full"
+        assert StateProbe(url, "database").problem() == "its database is unavailable; see its log"
+
+
 def test_no_proxy_is_asked(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     for name in ("http_proxy", "HTTP_PROXY", "all_proxy"):
         monkeypatch.setenv(name, f"http://127.0.0.1:{free_port()}")

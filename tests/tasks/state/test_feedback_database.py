@@ -95,3 +95,12 @@ def test_frozen_inputs_from_before_claims_keep_their_text() -> None:
     before = Inputs.from_json({**base, "feedback": "f", "params": {}})
     assert "claim" not in before.to_yaml()
     assert "claim: null" in before.model_copy(update={"claim": None}).to_yaml()
+
+
+def test_why_it_cannot_be_used_is_found_without_changing_it(workspace: Workspace) -> None:
+    with feedback_database.opened(workspace):
+        assert feedback_database.problem(workspace) is None
+    workspace.feedback_database.write_bytes(b"no database " * 100)
+    said = f"the feedback database {workspace.feedback_database} cannot be used: file is not a database; restore the"
+    assert str(feedback_database.problem(workspace)).startswith(said)
+    assert workspace.feedback_database.read_bytes() == b"no database " * 100
