@@ -69,7 +69,7 @@ def add(
         items = (
             label_filling.collected(workspace, kind)
             if collected
-            else label_filling.served(workspace, kind, consent or ["opt-in"])
+            else label_filling.served(workspace, kind, consent or [label_filling.CONSENT])
         )
     filled = label_filling.add(workspace, queue, items, overlap or settings(workspace).label.overlap, gold)
     known = f" Already there: {counted(filled.known, 'item')}." if filled.known else ""

@@ -7,6 +7,7 @@ from dataclasses import dataclass
 from fastapi import Request
 
 from serving.access import Gatekeeper
+from serving.filling import LabelFiller
 from serving.metrics import ServingMetrics
 from serving.settings import ServingSettings
 from serving.storage import Storage
@@ -30,6 +31,7 @@ class Serving:
     metrics: ServingMetrics
     tracer: Tracer
     upkeep: Upkeep
+    filler: LabelFiller
 
     @classmethod
     def of(
@@ -47,19 +49,22 @@ class Serving:
             ServingMetrics(follower),
             Tracer(workspace.root, settings.traces, storage.has_answer),
             Upkeep(workspace.root, storage, settings.retention_days),
+            LabelFiller(workspace, storage, settings.label),
         )
 
     def start(self) -> None:
-        """Begin to follow the champion, and to remove what is older than the retention."""
+        """Begin to follow the champion, to remove what is older than the retention, and to fill the queue `main`."""
         self.follower.start()
         self.tracer.start()
         self.upkeep.start()
+        self.filler.start()
 
     def close(self) -> None:
         """End all threads, and close the database."""
         self.follower.close()
         self.tracer.close()
         self.upkeep.close()
+        self.filler.close()
         self.storage.close()
 
 

@@ -8,7 +8,7 @@ from feedback.sources import Intake, Source
 
 
 class LabelPage(Source):
-    """Answers are collected for `rounds label add --collected`; what people say on the page arrives by itself."""
+    """Answers are collected for the labelling queue; what people say on the page arrives by itself."""
 
     labels: ClassVar[bool] = True
 

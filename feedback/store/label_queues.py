@@ -94,6 +94,19 @@ def states(database: Database, now: datetime) -> list[LabelQueueState]:
     return [_state(database, name, now) for name in database.read(names)]
 
 
+def open_items(database: Database, name: str) -> int:
+    """The number of items of a queue that have fewer judgements than they want; gold and repeats are left out."""
+    unfinished = queue.count(queue.FINISHED) < items.c.wanted
+    query = select(func.count()).select_from(items).where(items.c.queue == stored_name(name), unfinished)
+    return database.read(lambda connection: connection.execute(query).scalar_one())
+
+
+def known(database: Database) -> set[str]:
+    """The ids of the items of all labelling queues, gold items included."""
+    query = select(items.c.item).where(is_item_of_one()).distinct()
+    return set(database.read(lambda connection: connection.execute(query).scalars().all()))
+
+
 def remove(database: Database, name: str) -> None:
     """Remove a queue with its gold items and all its assignments. Events stay; repeated, it changes nothing."""
     stored = [stored_name(name, role) for role in _SUFFIXES]

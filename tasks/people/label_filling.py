@@ -19,6 +19,9 @@ if TYPE_CHECKING:
     from feedback.store.answers import ServedAnswer
     from feedback.store.label_queues import LabelQueueState
 
+CONSENT = "opt-in"
+"""Consent of the askers of served answers that are judged, unless others are named."""
+
 _SHOWN = 5
 """How many lines that cannot be used a message shows."""
 

@@ -1,15 +1,23 @@
 """The settings of labelling: section `label` of `serving.yaml`. They are no part of a round, and change no result."""
 
-from typing import Annotated
+from typing import Annotated, Literal
 
 from pydantic import Field
 
 from core.settings import BaseSettings
 
+Origin = Literal["collected", "served"]
+"""Answers that the last finished round collected, and answers of the server to people with the consent `opt-in`."""
+
 
 class LabelSettings(BaseSettings):
     """What annotators are asked on the label page, and how often."""
 
+    fill: tuple[Origin, ...] = ("collected",)
+    """Answers of which every two to one prompt become items of the queue `main` without a command: `collected`, those
+    of the last finished round, and `served`, those of the server to people with the consent `opt-in`. Empty: none."""
+    open_items: int = Field(500, ge=1)
+    """Items of `main` that want judgements at which no more are added without a command."""
     overlap: int = Field(1, ge=1, le=100)
     """Judgements that an item wants, each by another annotator; `rounds label add --overlap` sets another number."""
     gold: float = Field(0.07, ge=0, le=0.5)

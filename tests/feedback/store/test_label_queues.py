@@ -35,6 +35,19 @@ def test_a_queue_is_made_filled_and_counted(db: Database) -> None:
     assert label_queues.states(db, NOW)[0] == ("first", 3, 0, 9, 1, 0)
 
 
+def test_an_item_is_open_until_it_has_the_judgements_that_it_wants(db: Database) -> None:
+    label_queues.add(db, "first", ITEMS, 1)
+    label_queues.add(db, "second", ITEMS[:1], 2)
+    label_queues.add(db, "second", [QueueItem("gold-item", ITEMS[0].record)], 1, gold=True)
+    queue.add(db, "pairs-of-a-round", [QueueItem("pair", {})])
+    assert [label_queues.open_items(db, name) for name in ("first", "second", "third")] == [3, 1, 0]
+    assert label_queues.known(db) == {"item-0", "item-1", "item-2", "gold-item"}
+    queue.finish(db, label_queues.stored_name("first"), "ana", ["item-0"], NOW)
+    queue.finish(db, label_queues.stored_name("second"), "ana", ["item-0"], NOW)
+    assert [label_queues.open_items(db, name) for name in ("first", "second")] == [2, 1]
+    assert "item-0" in label_queues.known(db), "also what was judged"
+
+
 def test_a_queue_is_removed_with_its_gold_items_and_nothing_else(db: Database) -> None:
     for name in ("first", "second"):
         label_queues.add(db, name, ITEMS, 1)
