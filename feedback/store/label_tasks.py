@@ -159,6 +159,27 @@ def counts(database: Database, annotator: str, since: datetime, now: datetime) -
     return database.read(work)
 
 
+def offered_at(database: Database, annotator: str, now: datetime) -> datetime | None:
+    """When an item that others hold is offered to an annotator unless they judge it before; None if there is none.
+
+    Gold items and repeats are left out, as are items that the annotator had.
+    """
+    holders = assignments.alias()
+    had = select(assignments.c.item).where(same_item(), assignments.c.annotator == annotator).exists()
+    query = (
+        select(items.c.queue, items.c.item, items.c.wanted - queue.count(FINISHED), holders.c.expires_at)
+        .join(holders, and_(holders.c.queue == items.c.queue, holders.c.item == items.c.item))
+        .where(label_queues.is_item_of_one(), items.c.queue.not_like("%#%"), ~had)
+        .where(holders.c.state == "held", holders.c.expires_at > now)
+        .order_by(holders.c.expires_at)
+    )
+    times: dict[tuple[str, str, int], list[datetime]] = {}
+    for name, item, more, expires in database.read(lambda connection: connection.execute(query).all()):
+        times.setdefault((name, item, more), []).append(expires)
+    # an item that wants two more judgements and has three holders is offered once two of them are late
+    return min((held[len(held) - more] for (*_, more), held in times.items() if 0 < more <= len(held)), default=None)
+
+
 def _given(
     connection: Connection,
     name: str,

@@ -216,6 +216,15 @@ def threshold(workspace: Workspace) -> int:
     return settings(workspace).threshold
 
 
+def collects(workspace: Workspace) -> bool:
+    """Whether rounds collect answers of the champion: whether a source of `ingest.sources` has them judged.
+
+    Raises:
+        BadParams: params.yaml cannot be read.
+    """
+    return any(source.labels for source in settings(workspace).sources)
+
+
 def limits(workspace: Workspace) -> SizeLimitSettings:
     """`ingest.limits`: how large feedback may be. A workspace without params.yaml has the defaults.
 
