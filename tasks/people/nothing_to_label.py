@@ -37,8 +37,10 @@ class WhyNothing(NamedTuple):
     """When the first item is offered that others hold, unless they judge it before; of `held` only."""
 
 
-def why_nothing(workspace: Workspace, database: "Database", settings: LabelSettings, annotator: str) -> WhyNothing:
-    """Why `labelling.take` found no task for an annotator. Called just after it; repeated, it changes nothing.
+def why_nothing(
+    workspace: Workspace, database: "Database", settings: LabelSettings, annotator: str
+) -> WhyNothing | None:
+    """Why `labelling.take` found no task for an annotator, just before; None if there is one by now.
 
     Raises:
         NoDatabase: the feedback database does not answer.
@@ -47,10 +49,12 @@ def why_nothing(workspace: Workspace, database: "Database", settings: LabelSetti
     """
     from feedback.store import label_queues, label_tasks  # only here: SQLAlchemy takes a second to load
 
-    now = datetime.now(UTC)
+    now, progress = datetime.now(UTC), labelling.progress(workspace, database, annotator)
+    if progress.left_for_you:
+        return None
     if until := label_tasks.offered_at(database, annotator, now):
         return WhyNothing("held", until)
-    if labelling.progress(workspace, database, annotator).left:
+    if progress.left:
         return WhyNothing("left_to_others")
     if any(state.items for state in label_queues.states(database, now)):
         return WhyNothing("done")

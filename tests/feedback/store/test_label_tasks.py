@@ -52,6 +52,22 @@ def test_a_task_is_open_until_it_is_judged(db: Database) -> None:
     assert take(db).item == "item-1"
 
 
+def test_an_item_that_is_held_is_offered_once_enough_of_its_holders_are_late(db: Database) -> None:
+    """It wants one judgement and has two holders: ana was late, judged it, and took that back while bob had it."""
+    label_queues.add(db, "q", items(1), 1)
+    assert label_tasks.offered_at(db, "cem", NOW) is None
+    first = take(db, "ana")
+    assert label_tasks.offered_at(db, "cem", NOW) == NOW + HOUR
+    second = take(db, "bob", NOW + HOUR)
+    judged(db, first, NOW + HOUR)
+    label_tasks.reopen(db, first, 2, NOW + 3 * HOUR)
+    assert label_tasks.offered_at(db, "cem", NOW + HOUR) == NOW + 3 * HOUR, "bob alone would still suffice"
+    assert label_tasks.offered_at(db, "ana", NOW + HOUR) is None, "who had it does not get it again"
+    assert label_tasks.offered_at(db, "cem", NOW + 3 * HOUR) is None, "it is offered now"
+    judged(db, second, NOW + HOUR)
+    assert label_tasks.offered_at(db, "cem", NOW + HOUR) is None, "it is done"
+
+
 def test_names_of_tasks_are_not_those_of_others_and_tell_nothing(db: Database) -> None:
     label_queues.add(db, "q", items(1), 2)
     names = {take(db, name).task for name in ("ana", "bob")}

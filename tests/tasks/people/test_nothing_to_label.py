@@ -9,6 +9,7 @@ import pytest
 from feedback.store.database import Database
 from tasks.people import nothing_to_label, waiting
 from tasks.people.label_settings import LabelSettings
+from tasks.people.nothing_to_label import WhyNothing
 from tasks.people.waiting import VotesNeeded
 from tasks.state import feedback_database, intake
 from tasks.state.workspace import Workspace
@@ -30,10 +31,16 @@ def db(workspace: Workspace) -> Iterator[Database]:
 
 def why(desk: Desk, settings: LabelSettings = PLAIN) -> str:
     """The reason, when there is no task; without a time."""
-    assert desk.take() is None
-    reason, until = nothing_to_label.why_nothing(desk.workspace, desk.db, settings, desk.annotator)
+    reason, until = why_and_until(desk, settings)
     assert until is None
     return reason
+
+
+def why_and_until(desk: Desk, settings: LabelSettings = PLAIN) -> WhyNothing:
+    assert desk.take() is None
+    found = nothing_to_label.why_nothing(desk.workspace, desk.db, settings, desk.annotator)
+    assert found is not None
+    return found
 
 
 def test_what_others_hold_comes_back_when_the_first_of_them_is_late(workspace: Workspace, db: Database) -> None:
@@ -41,9 +48,7 @@ def test_what_others_hold_comes_back_when_the_first_of_them_is_late(workspace: W
     start = datetime.now(UTC)
     for name, hold in (("bob", 7200), ("cem", 3600)):
         Desk(workspace, db, name, PLAIN.model_copy(update={"hold": float(hold)})).next()
-    ana = Desk(workspace, db)
-    assert ana.take() is None
-    reason, until = nothing_to_label.why_nothing(workspace, db, PLAIN, "ana")
+    reason, until = why_and_until(Desk(workspace, db))
     assert reason == "held"
     assert until is not None
     assert start + timedelta(seconds=3600) <= until <= datetime.now(UTC) + timedelta(seconds=3600)
@@ -52,7 +57,7 @@ def test_what_others_hold_comes_back_when_the_first_of_them_is_late(workspace: W
 def test_what_wants_more_judgements_than_there_are_holders_is_not_waited_for(
     workspace: Workspace, db: Database
 ) -> None:
-    """An item wants two: ana has judged it, and bob holds it. It does not come back to ana, and dan is given it."""
+    """An item wants three: ana and dan judge it, bob holds it. It may come back to eve alone, who never had it."""
     fill(workspace, 1, overlap=3)
     ana = Desk(workspace, db)
     ana.judge(ana.next(), preferred="left")
@@ -61,9 +66,14 @@ def test_what_wants_more_judgements_than_there_are_holders_is_not_waited_for(
     dan = Desk(workspace, db, "dan")
     dan.judge(dan.next(), preferred="left")
     assert why(dan) == "left_to_others"
-    eve = Desk(workspace, db, "eve")
-    assert eve.take() is None
-    assert nothing_to_label.why_nothing(workspace, db, PLAIN, "eve").reason == "held"
+    assert why_and_until(Desk(workspace, db, "eve")).reason == "held"
+
+
+def test_a_task_that_has_come_in_the_meantime_is_no_nothing(workspace: Workspace, db: Database) -> None:
+    desk = Desk(workspace, db)
+    assert desk.take() is None
+    fill(workspace, 1)
+    assert nothing_to_label.why_nothing(workspace, db, PLAIN, "ana") is None
 
 
 def test_what_was_skipped_is_left_to_others_until_all_is_done(workspace: Workspace, db: Database) -> None:
