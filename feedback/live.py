@@ -56,6 +56,11 @@ def on_versions(folder: Path, waiting: Sequence[FeedbackEvent], versions: Sequen
     return [event for event in events if _writers(event) & set(versions)]
 
 
+def versions(event: FeedbackEvent) -> set[str]:
+    """The policy versions whose answers a record judges."""
+    return {writer for writer in _writers(event) if writer is not None}
+
+
 def opinions(events: Iterable[FeedbackEvent]) -> list[Opinion]:
     """Each person's last opinion on each answer, in the order of the first events on them.
 

@@ -19,19 +19,21 @@ def _name() -> str:
 
 
 @flow(name="watch", flow_run_name=_name, validate_parameters=False)
-def watch(workspace: str | None = None) -> list[str]:
+def watch(workspace: str | None = None, guards_only: bool = False) -> list[str]:
     """Check live feedback on the champion, and drift; returns the alarms as sentences.
 
     A breached guard (section `watch` of params.yaml) rolls the champion back; nothing else is changed.
 
     Args:
         workspace: Folder of the workspace; empty for the one that the worker serves.
+        guards_only: Check live feedback on the champion only, which takes seconds; live feedback starts such runs.
     """
     prepare()
     if overtaken():
         name_run(OVERTAKEN)
         return []
-    report = checks.watch(current(Path(workspace) if workspace else None))
+    folder = current(Path(workspace) if workspace else None)
+    report = checks.watch_guards(folder) if guards_only else checks.watch(folder)
     for alarm in report.alarms:
         get_run_logger().warning(alarm)
     name_run(f"{_name()}: {report.title}")

@@ -83,6 +83,7 @@ ELSEWHERE = {
     "tasks/rounds/closing.py": "flows/test_closing.py",
     "tasks/rounds/running.py": "flows/test_reopened.py",
     "tasks/state/graph.py": "upgrade/test_upgrade.py",
+    "tasks/tools/tracking/aliases.py": "tasks/registry/test_registry.py",
     "tasks/tools/tracking/address.py": "tasks/tools/test_tracking.py",
     "tasks/tools/tracking/connection.py": "tasks/tools/test_tracking.py",
     "tasks/tools/tracking/experiments.py": "tasks/tools/test_tracking.py",

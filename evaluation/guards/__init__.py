@@ -43,6 +43,11 @@ class Guard(Plugin):
     def look(self, live: LiveFeedback) -> GuardFinding:
         """Whether the champion is in breach, with the reason. No feedback means no breach."""
 
+    @property
+    def minimum(self) -> int:
+        """Number of judged answers below which there is no need to look: the evidence is too little for a breach."""
+        return 1
+
     def finding(self, breached: bool, said: str, **numbers: float) -> GuardFinding:
         """A finding of this guard."""
         return GuardFinding(self.name(), self.severity, breached, said, numbers)

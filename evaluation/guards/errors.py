@@ -23,6 +23,11 @@ class ErrorsGuard(Guard):
     fewest: int = Field(20, ge=1)
     """Judged answers needed for a breach: two errors in two answers are too little evidence."""
 
+    @property
+    def minimum(self) -> int:
+        """Those needed for a breach."""
+        return self.fewest
+
     def look(self, live: LiveFeedback) -> GuardFinding:
         """Compare the lower bound of the share with the limit. Every answer counts, whoever reported it."""
         wrong = sum(bool(opinion.flags & set(self.flags)) for opinion in live.opinions)

@@ -23,6 +23,11 @@ class HarmGuard(Guard):
     share: float = Field(0.01, ge=0, lt=1)
     """Share of judged answers that must also be exceeded, so that a few false flags among many are no breach."""
 
+    @property
+    def minimum(self) -> int:
+        """One answer of each person."""
+        return self.people
+
     def look(self, live: LiveFeedback) -> GuardFinding:
         """Count the people who flagged answers, and the share of flagged answers."""
         flagged = [opinion for opinion in live.opinions if self._harmful(opinion)]

@@ -7,7 +7,7 @@ from pydantic import Field
 
 from evaluation.guards import Guard, GuardFinding, LiveFeedback, Severity, first_per_person
 from evaluation.statistics.intervals import Interval
-from evaluation.statistics.sequences import sequence
+from evaluation.statistics.sequences import fewest, sequence
 from evaluation.statistics.wording import percent, spread
 from feedback.live import Opinion
 
@@ -28,6 +28,11 @@ class LikingGuard(Guard):
     per_person: int = Field(3, ge=1)
     """Largest number of opinions counted per person: the first ones."""
 
+    @property
+    def minimum(self) -> int:
+        """Opinions that show, if all are bad, that fewer than half of the answers are liked, or than the floor."""
+        return fewest(max(self.floor or 0.0, 0.5), self._each)
+
     def look(self, live: LiveFeedback) -> GuardFinding:
         """Compare the champion's upper bound with the lower bound of the previous version, and with the floor."""
         now, before = self._rate(live.opinions), self._rate(live.before)
@@ -38,10 +43,14 @@ class LikingGuard(Guard):
         return self.finding(worse or too_low, reason, **now.named("liking"), **before.named("before"))
 
     def _rate(self, opinions: Sequence[Opinion]) -> Interval:
-        """Two sequences are compared, so each gets half of the error probability."""
         judged = [opinion for opinion in opinions if self.criterion in opinion.scores]
         scores = [opinion.scores[self.criterion] for opinion in first_per_person(judged, self.per_person)]
-        return sequence(sum(scores), len(scores), 1 - (1 - self.level) / 2)
+        return sequence(sum(scores), len(scores), self._each)
+
+    @property
+    def _each(self) -> float:
+        """The level of one sequence: two are compared, so each gets half of the error probability."""
+        return 1 - (1 - self.level) / 2
 
 
 def _text(rate: Interval) -> str:

@@ -5,7 +5,7 @@ from typing import ClassVar
 from pydantic import Field
 
 from evaluation.guards import Guard, GuardFinding, LiveFeedback, Severity, first_per_person
-from evaluation.statistics.sequences import sequence
+from evaluation.statistics.sequences import fewest, sequence
 from evaluation.statistics.wording import percent, spread
 
 
@@ -20,6 +20,11 @@ class PreferenceGuard(Guard):
     """Confidence level, over all looks together (confidence sequence)."""
     per_person: int = Field(3, ge=1)
     """Largest number of comparisons counted per person: the first ones."""
+
+    @property
+    def minimum(self) -> int:
+        """Comparisons that show, if the champion loses all, that it wins fewer than half."""
+        return fewest(0.5, self.level)
 
     def look(self, live: LiveFeedback) -> GuardFinding:
         """Compare the upper bound of the champion's win rate with one half."""

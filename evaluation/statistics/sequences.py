@@ -5,6 +5,8 @@ sooner or later excludes the true rate. A confidence *sequence* is valid at all 
 look at any time and stop at will.
 """
 
+from itertools import count
+
 import numpy as np
 import numpy.typing as npt
 from scipy.optimize import brentq
@@ -33,6 +35,17 @@ def sequence(total: float, n: int, level: float = LEVEL) -> Interval:
         return Interval(0.5, 0.0, 1.0, 0)
     limit = -np.log1p(-level)
     return Interval(total / n, _end(total, n, limit, 0.0), _end(total, n, limit, 1.0), n)
+
+
+def fewest(mean: float, level: float) -> int:
+    """The smallest number of values whose sequence can exclude that a rate is `mean`: all of them are 0.
+
+    Raises:
+        ValueError: `mean` is not positive: no number of zeros excludes that.
+    """
+    if mean <= 0:
+        raise ValueError(f"mean is {mean}, expected more than 0")
+    return next(n for n in count(1) if log_wealth(0, n, mean) > -np.log1p(-level))
 
 
 def _end(total: float, n: int, limit: float, edge: float) -> float:

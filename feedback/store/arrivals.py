@@ -155,6 +155,13 @@ def waiting_events(database: Database, finished: Collection[int], limit: int | N
     return [_event(text, received) for text, received in rows]
 
 
+def newest(database: Database, limit: int) -> Iterator[FeedbackEvent]:
+    """The events that arrived last, newest first, claimed or not. An event is parsed when the iterator reaches it."""
+    query = select(events.c.event, events.c.received_at).order_by(events.c.arrival.desc()).limit(limit)
+    rows = database.read(lambda connection: connection.execute(query).all())
+    return (_event(text, received) for text, received in rows)
+
+
 def erase(database: Database, annotator: str, write: bool) -> int:
     """Remove the events and the assignments of an annotator, of every workspace; returns the number of events.
 

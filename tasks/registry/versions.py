@@ -21,9 +21,8 @@ from tasks.state.line import ModelLine, ModelName
 from tasks.state.lock import holding
 from tasks.state.workspace import Workspace
 from tasks.tools import tracking
+from tasks.tools.tracking import CHAMPION as CHAMPION
 
-CHAMPION = "champion"
-_MISSING = ("RESOURCE_DOES_NOT_EXIST", "INVALID_PARAMETER_VALUE")  # MLflow's error codes for a missing version or alias
 _LOST = (
     "restore the artifact store from a backup, or, if it is the champion, go back to the one before with "
     "`rounds rollback --reason …`"
@@ -92,16 +91,7 @@ class VersionStore(LineStore):
 
     def alias(self) -> str | None:
         """The version that the alias points to, even if no round registered it; None if unset."""
-        if self.unused:
-            return None
-        from mlflow.exceptions import MlflowException
-
-        try:
-            return str(self.store.get_model_version_by_alias(self.line.model("policy"), CHAMPION).version)
-        except MlflowException as error:
-            if error.error_code not in _MISSING:
-                raise
-            return None
+        return None if self.unused else tracking.aliased(self.store, self.line.model("policy"))
 
     def version(self, version: str, name: ModelName = "policy") -> ModelVersion:
         """One version.
@@ -124,7 +114,7 @@ class VersionStore(LineStore):
         try:
             existing = self.store.get_model_version(self.line.model(name), version)
         except MlflowException as error:
-            if error.error_code not in _MISSING:
+            if error.error_code not in tracking.MISSING:
                 raise
             return None
         return _read(existing, name) if "round_key" in existing.tags else None

@@ -328,7 +328,7 @@ class Workspace:
         return self.data / "watch"
 
     def watched(self, what: str) -> Path:
-        """A JSON file of `watch`: `watch`, `guards`, or the alarms (`told`) and `rollbacks` sent to Prefect."""
+        """A JSON file of `watch`: `watch`, `guards`, or what Prefect was sent: `told`, `rollbacks`, `announced`."""
         return self.watch / f"{what}.json"
 
     def watch_lock(self, what: str = "") -> Path:

@@ -18,6 +18,9 @@ from tasks.tools import lines
 READY = "feedback.threshold_reached"
 """Event: enough feedback waits to start a round. The trigger is in prefect.yaml."""
 
+ON_CHAMPION = "feedback.on_champion"
+"""Event: people judged the champion's answers; `tasks.tools.announcing` sends it. The trigger is in prefect.yaml."""
+
 DRIFTED = "champion.drifted"
 """Event: drift from the champion's training data; the payload lists the alarms. For user-defined automations."""
 
@@ -96,6 +99,14 @@ def send_feedback_ready(workspace: Workspace, pending: int, threshold: int) -> b
     A server that does not answer is not an error: the feedback is on disk, and the schedule will find it.
     """
     return _send(READY, _resource("rounds.inbox", workspace), {"pending": pending, "threshold": threshold})
+
+
+def send_feedback_on_champion(workspace: Workspace, champion: str) -> bool:
+    """Send the event that there is live feedback on the champion; True if the configured server accepted it.
+
+    A server that does not answer is not an error: the hourly schedule of `drift-watch` looks at the feedback.
+    """
+    return _send(ON_CHAMPION, _resource("rounds.live", workspace), {"champion": champion})
 
 
 def send_drift_alarms(workspace: Workspace, alarms: Mapping[str, str]) -> bool:

@@ -2,7 +2,7 @@
 
 Programs call `receive`; serving, which builds events itself and keeps its database open, calls `store`. The check of
 the number is a count in the database: events that arrive often must not read the inbox each time. The 15-minute
-schedule counts the inbox as well.
+schedule counts the inbox as well. Feedback on the champion's answers is announced too, see `tasks.tools.announcing`.
 """
 
 from collections.abc import Sequence
@@ -15,6 +15,7 @@ from feedback.canonical import UNKNOWN
 from feedback.schema import FeedbackEvent, RejectedRecord
 from tasks.state import feedback_database, intake, records, tombstones
 from tasks.state.workspace import Workspace
+from tasks.tools import announcing
 from tasks.tools.events import configured, send_feedback_ready
 
 if TYPE_CHECKING:
@@ -81,6 +82,8 @@ def store(workspace: Workspace, database: "Database", events: Sequence[FeedbackE
 
     threshold = intake.threshold(workspace)
     put = arrivals.put(database, events, workspace.feedback, datetime.now(UTC), intake.limits(workspace))
+    if put.new:
+        announcing.stored(workspace, events)
     count = arrivals.count_waiting(database, records.numbers(workspace)) if put.new else 0
     enough = count // threshold > (count - put.new) // threshold
     return put, enough and configured() and send_feedback_ready(workspace, count, threshold)

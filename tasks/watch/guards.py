@@ -50,6 +50,8 @@ class GuardReport(NamedTuple):
     """The champion after a rollback; None if there was no rollback."""
     incident: int | None = None
     """The number of the incident that was opened for the rollback."""
+    minimum: int = 1
+    """The number of judged answers from which on one of the guards may be in breach."""
     kept: str = ""
     """Why the champion was kept despite a breach; empty if there was no breach, or a rollback."""
 
@@ -59,12 +61,26 @@ class GuardReport(NamedTuple):
         return [finding for finding in self.found if finding.breached]
 
     @property
+    def title(self) -> str:
+        """The result in one line."""
+        if self.champion is None:
+            return "nothing to watch: no champion yet"
+        if self.now:
+            return f"rolled back: version {self.now} is champion instead of {self.champion}"
+        return f"live feedback: {alarm_count(len(self.breaches))}; champion is version {self.champion}"
+
+    @property
     def alarms(self) -> list[str]:
         """One sentence per breach, then one about the rollback or why there was none."""
         alarms = [f"{finding.guard} ({finding.severity}): {finding.said}" for finding in self.breaches]
         if self.now:
             alarms.append(f"version {self.champion} was rolled back to version {self.now}: incident {self.incident}")
         return alarms + ([f"version {self.champion} stays champion: {self.kept}"] if self.kept else [])
+
+
+def alarm_count(count: int) -> str:
+    """`no alarm`, `1 alarm`, `2 alarms`."""
+    return {0: "no alarm", 1: "1 alarm"}.get(count, f"{count} alarms")
 
 
 _BY_HAND = "use `rounds rollback --to VERSION --reason …`"
@@ -99,7 +115,9 @@ def _guard(
     if champion is None:
         return GuardReport(None)
     feedback = live_feedback(workspace, waiting, champion.version, registry.predecessor(champion) or "")
-    guarded = GuardReport(champion.version, [guard.look(feedback) for guard in chosen(knobs.guards)])
+    used = chosen(knobs.guards)
+    minimum = min((guard.minimum for guard in used), default=1)
+    guarded = GuardReport(champion.version, [guard.look(feedback) for guard in used], minimum=minimum)
     if guarded.breaches:
         guarded = _act(workspace, registry, champion, guarded, knobs)
     _write(workspace, guarded)

@@ -3,13 +3,15 @@
 from collections.abc import Sequence
 from typing import NamedTuple
 
+from feedback.schema import FeedbackEvent
 from tasks.registry import consistency
 from tasks.registry.alias import Registry
 from tasks.state.intake import waiting_events
 from tasks.state.workspace import Workspace
+from tasks.tools.announcing import begin_watch
 from tasks.tools.events import configured, send_breach, send_drift_alarms, send_unsent_rollbacks
 from tasks.watch.drift import InboxDriftReport, check_drift
-from tasks.watch.guards import GuardReport, guard, rolled_back
+from tasks.watch.guards import GuardReport, alarm_count, guard, rolled_back
 
 
 class WatchReport(NamedTuple):
@@ -30,13 +32,12 @@ class WatchReport(NamedTuple):
         """The result in one line."""
         guards, drift, differences = self
         if guards.now:
-            return f"rolled back: version {guards.now} is champion instead of {guards.champion}"
+            return guards.title
         if differences:
             return f"audit log and registry differ: {differences[0]}"
         if drift.champion is None:
-            return "nothing to watch: no champion yet"
-        count = len(guards.breaches) + len(drift.alarms)
-        alarms = {0: "no alarm", 1: "1 alarm"}.get(count, f"{count} alarms")
+            return guards.title
+        alarms = alarm_count(len(guards.breaches) + len(drift.alarms))
         compared = "" if drift.decided else ", too few to compare"
         return f"{alarms}: {drift.records} records wait{compared}; champion is version {drift.champion}"
 
@@ -48,14 +49,30 @@ def watch(workspace: Workspace) -> WatchReport:
         BadParams: params.yaml cannot be read.
         RoundBusy: another check holds a lock for longer than a minute.
     """
-    events = waiting_events(workspace)
-    guarded = guard(workspace, events)  # first: a rollback must not wait for drift checks
-    if configured():
-        _send(workspace, guarded)
+    guarded, events = _guarded(workspace)  # first: a rollback must not wait for drift checks
     drift = check_drift(workspace, events)
     if drift.champion and configured():
         send_drift_alarms(workspace, drift.named)
     return WatchReport(guarded, drift, consistency.errors(consistency.inspect(workspace, Registry(workspace.root))))
+
+
+def watch_guards(workspace: Workspace) -> GuardReport:
+    """Run the guards only, which takes seconds: a breach may roll the champion back.
+
+    Raises:
+        BadParams, RoundBusy: see `watch`.
+    """
+    return _guarded(workspace)[0]
+
+
+def _guarded(workspace: Workspace) -> tuple[GuardReport, list[FeedbackEvent]]:
+    """The result of the guards, and the feedback that waits."""
+    begin_watch(workspace)
+    events = waiting_events(workspace)
+    guarded = guard(workspace, events)
+    if configured():
+        _send(workspace, guarded)
+    return guarded, events
 
 
 def _send(workspace: Workspace, guarded: GuardReport) -> None:

@@ -79,6 +79,18 @@ def named(up: Command, name: str, state: str) -> Run:
     return eventually(look, f"a run {name}: {state}", up.workspace.services_logs, within=180)
 
 
+def rolls_back(up: Command, to: str) -> None:
+    """Return as soon as a watch that an event started has rolled the champion back."""
+
+    def look() -> bool | None:
+        runs: list[Run] = up.ask("flow_runs/filter")
+        by_events = [run["name"] for run in runs if run["created_by"]["type"] == "AUTOMATION"]
+        return any(name.startswith("watch ") and ": rolled back" in name for name in by_events) or None
+
+    eventually(look, "a rollback that live feedback started", up.workspace.services_logs, within=180)
+    assert Registry(up.workspace.root).alias() == to
+
+
 def start(up: Command, deployment: str, **parameters: Any) -> None:
     """Start a deployment, as its button or its schedule does."""
     [match] = up.ask("deployments/filter", {"deployments": {"name": {"any_": [deployment]}}})
@@ -97,9 +109,7 @@ def test_feedback_becomes_a_champion_and_bad_feedback_on_it_a_rollback(up: Comma
     follows(up, version)
     check_links(up, ended)
     dislike(up, people=3)
-    start(up, "drift-watch")
-    named(up, "watch ", "COMPLETED")
-    assert Registry(up.workspace.root).alias() == "1"
+    rolls_back(up, to="1")
     follows(up, "1")
     assert "rolled back" in up.typed("status")
 

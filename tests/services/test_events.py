@@ -17,7 +17,7 @@ from prefect.settings import PREFECT_API_URL, temporary_settings
 from tasks.state import identity
 from tasks.state.choosing import at
 from tasks.state.workspace import PROJECT, Workspace
-from tasks.tools.events import send_drift_alarms, send_feedback_ready, send_rollback
+from tasks.tools.events import send_drift_alarms, send_feedback_on_champion, send_feedback_ready, send_rollback
 from tests.services.programs import free_port
 
 
@@ -59,7 +59,8 @@ def test_a_server_that_is_down_is_no_error(tmp_path: Path, caplog: pytest.LogCap
         assert not send_feedback_ready(Workspace(tmp_path), 80, 80)
         assert not send_drift_alarms(Workspace(tmp_path), {"prompt_auc": "prompts are about something else"})
         assert not send_rollback(Workspace(tmp_path), "2", "1", "harm: 3 people")
-    assert caplog.text.count("did not take the event") == 3
+        assert not send_feedback_on_champion(Workspace(tmp_path), "2")
+    assert caplog.text.count("did not take the event") == 4
 
 
 def test_an_event_names_its_line_and_triggers_match_one_line_or_all(
@@ -72,12 +73,24 @@ def test_an_event_names_its_line_and_triggers_match_one_line_or_all(
     lines = [f"{name}-{identity.made(team).id[:4]}" for name, team in (("help-desk", help_desk), ("legal", legal))]
     assert [event["payload"]["line"] for event in listener] == [lines[0], lines[0], lines[1], lines[1]]
     deployments = yaml.safe_load((PROJECT / "prefect.yaml").read_text())["deployments"]
-    [shipped] = [trigger["match"] for deployment in deployments for trigger in deployment.get("triggers", [])]
+    shipped, live = [trigger["match"] for deployment in deployments for trigger in deployment.get("triggers", [])]
     resources = [Resource(event["resource"]) for event in listener]
     for match, expected in (
         (shipped, [True, False, True, False]),
         (shipped | {"rounds.line": lines[0]}, [True, False, False, False]),
+        (live, [False, False, False, False]),
         ({"prefect.resource.id": "rounds.champion"}, [False, True, False, True]),
         ({"prefect.resource.id": "rounds.champion", "rounds.line": lines[1]}, [False, False, False, True]),
     ):
         assert [ResourceSpecification(match).matches(resource) for resource in resources] == expected
+
+
+def test_feedback_on_the_champion_names_it_and_its_trigger_matches(
+    surroundings: None, tmp_path: Path, listener: list[dict[str, Any]]
+) -> None:
+    assert send_feedback_on_champion(at(tmp_path / "help desk"), "2")
+    [event] = listener
+    assert (event["event"], event["payload"]["champion"]) == ("feedback.on_champion", "2")
+    deployments = yaml.safe_load((PROJECT / "prefect.yaml").read_text())["deployments"]
+    [watch] = [deployment for deployment in deployments if deployment["name"] == "drift-watch"]
+    assert ResourceSpecification(watch["triggers"][0]["match"]).matches(Resource(event["resource"]))

@@ -2,12 +2,14 @@
 
 import configparser
 import tomllib
+from datetime import timedelta
 from importlib import import_module
 from typing import Any
 
 import prefect
 import pytest
 import yaml
+from prefect.events.schemas.deployment_triggers import DeploymentEventTrigger
 
 from tasks.state.workspace import PROJECT
 
@@ -44,11 +46,22 @@ def test_no_tool_sends_statistics() -> None:
 def test_what_an_event_starts_a_schedule_starts_too() -> None:
     """Events are sent at most once: one that is sent while the server is down is lost."""
     triggered = [deployment for deployment in DEPLOYMENTS if deployment.get("triggers")]
-    assert [deployment["name"] for deployment in triggered] == ["round-on-feedback"]
+    assert [deployment["name"] for deployment in triggered] == ["round-on-feedback", "drift-watch"]
     for deployment in triggered:
         assert deployment["schedules"]
         for trigger in deployment["triggers"]:
             assert (trigger["threshold"], trigger["within"]) == (1, 0), "a threshold counts events, not what they carry"
+            module, _, name = deployment["entrypoint"].partition(":")
+            taken = getattr(import_module(module), name).parameters.properties
+            assert set(trigger.get("parameters", {})) <= set(taken)
+
+
+def test_feedback_starts_the_guards_within_a_minute_and_never_the_drift_checks() -> None:
+    """What is announced waits 30 s, then up to 15 s for the worker; the drift checks may load a model."""
+    [watch] = [deployment for deployment in DEPLOYMENTS if deployment["name"] == "drift-watch"]
+    [trigger] = watch["triggers"]
+    read = DeploymentEventTrigger.model_validate(trigger)
+    assert (read.schedule_after, read.parameters) == (timedelta(seconds=30), {"guards_only": True})
 
 
 def test_no_deployment_has_a_limit_of_its_own() -> None:

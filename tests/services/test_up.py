@@ -26,7 +26,7 @@ from tests.services.site import asked
 pytestmark = [pytest.mark.services, pytest.mark.timeout(1800)]
 
 DEPLOYMENTS = ["approve", "drift-watch", "rollback", "round-nightly", "round-on-feedback"]
-AUTOMATIONS = ["crash-silent-runs", "round-on-feedback__automation_1"]
+AUTOMATIONS = ["crash-silent-runs", "drift-watch__automation_1", "round-on-feedback__automation_1"]
 """That of automations.yaml, and the trigger of a deployment."""
 
 READY, EARLIER = 600.0, "before the restart"

@@ -3,6 +3,7 @@
 from typing import TYPE_CHECKING
 
 from tasks.tools.tracking.address import PAGES, VARIABLE, exists, is_local, served, uri
+from tasks.tools.tracking.aliases import CHAMPION, MISSING, aliased
 from tasks.tools.tracking.connection import NoTracking, answering, client, explained, set_environment
 from tasks.tools.tracking.experiments import (
     LINE,
@@ -27,7 +28,9 @@ if TYPE_CHECKING:  # importing MLflow takes seconds
     from mlflow.entities import Run as Run
 
 __all__ = [
+    "CHAMPION",
     "LINE",
+    "MISSING",
     "MOST_PARAMS",
     "NOTE",
     "PAGES",
@@ -37,6 +40,7 @@ __all__ = [
     "RoundRun",
     "StepRun",
     "abandon",
+    "aliased",
     "answering",
     "began_at",
     "client",

@@ -96,3 +96,15 @@ def test_live_comparisons_are_compared_with_one_half() -> None:
     assert PreferenceGuard().look(LiveFeedback([], [], comparisons(20, 80))).breached
     assert not PreferenceGuard().look(LiveFeedback([], [], comparisons(40, 60))).breached
     assert not PreferenceGuard(criterion="polite").look(LiveFeedback([], [], comparisons(0, 100))).breached
+
+
+def test_judgements_below_the_minimum_are_no_breach() -> None:
+    """Ten zeros exclude ½ at the level .99, eleven at .995; three exclude .9: 5/16 of 10³ is 313, the limit is 200."""
+    assert [guard.minimum for guard in (HarmGuard(), ErrorsGuard(), LikingGuard(), PreferenceGuard())] == [
+        *(3, 20, 11, 10)
+    ]
+    assert (HarmGuard(people=5).minimum, LikingGuard(floor=0.9).minimum) == (5, 3)
+    for lost, breached in ((9, False), (10, True)):
+        assert PreferenceGuard().look(LiveFeedback([], [], comparisons(0, lost))).breached is breached
+    for down, breached in ((2, False), (3, True)):
+        assert LikingGuard(floor=0.9).look(LiveFeedback(opinions(0, down), [], [])).breached is breached

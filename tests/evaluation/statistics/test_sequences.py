@@ -4,7 +4,7 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from evaluation.statistics.intervals import wilson
-from evaluation.statistics.sequences import log_wealth, sequence
+from evaluation.statistics.sequences import fewest, log_wealth, sequence
 
 LOOKS = 1000
 RUNS = 1000
@@ -74,3 +74,11 @@ def test_at_the_bounds_the_wealth_reaches_its_limit(n: int, share: float, level:
     for bound, inside in ((interval.low, total > 0), (interval.high, total < n)):
         if inside and 1e-8 < bound < 1 - 1e-8:
             assert log_wealth(total, n, bound) == pytest.approx(-np.log1p(-level), abs=1e-6)
+
+
+def test_the_fewest_zeros_that_exclude_a_mean_by_hand() -> None:
+    # n zeros against ½ have the wealth C(2n, n) / 2^n: 95.0 for n = 9, 180.4 for n = 10; the limit is 100
+    assert fewest(0.5, 0.99) == 10
+    assert sequence(0, 9, 0.99).high > 0.5 > sequence(0, 10, 0.99).high
+    with pytest.raises(ValueError, match="more than 0"):
+        fewest(0.0, 0.99)
