@@ -120,3 +120,10 @@ def test_unknown_givers_of_files_from_outside_count_as_one_person() -> None:
         return len({opinion.person for opinion in live.opinions(records)})
 
     assert (people("inbox:"), people("http")) == (1, 3)
+
+
+def test_a_record_judges_the_policy_versions_that_wrote_its_answers() -> None:
+    assert live.versions(judged("1", "2")) == {"2"}
+    assert live.versions(compared("2", "2", "1")) == {"1", "2"}
+    assert live.versions(compared("3", "2", None)) == {"2"}
+    assert live.versions(judged("4", "2", model="another")) == set()

@@ -84,7 +84,7 @@ def rolls_back(up: Command, to: str) -> None:
 
     def look() -> bool | None:
         runs: list[Run] = up.ask("flow_runs/filter")
-        by_events = [run["name"] for run in runs if run["created_by"]["type"] == "AUTOMATION"]
+        by_events = [run["name"] for run in runs if (run["created_by"] or {}).get("type") == "AUTOMATION"]
         return any(name.startswith("watch ") and ": rolled back" in name for name in by_events) or None
 
     eventually(look, "a rollback that live feedback started", up.workspace.services_logs, within=180)

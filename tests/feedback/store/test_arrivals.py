@@ -73,6 +73,13 @@ def test_events_are_claimed_in_the_order_of_their_arrival(db: Database, tmp_path
     assert arrivals.waiting(db, finished=[1, 2]) == set()
 
 
+def test_the_newest_events_are_found_whether_or_not_they_are_claimed(db: Database, tmp_path: Path) -> None:
+    put(db, EVENTS[3:5], tmp_path)
+    claimed(db, 1)
+    put(db, EVENTS[:2], tmp_path)
+    assert names(list(arrivals.newest(db, 3))) == ["1", "0", "4"]
+
+
 def test_the_time_of_arrival_is_kept_unless_the_event_has_one(db: Database, tmp_path: Path) -> None:
     earlier = datetime(2026, 1, 2, tzinfo=UTC)
     put(db, [EVENTS[0], EVENTS[1].model_copy(update={"ingested_at": earlier})], tmp_path)

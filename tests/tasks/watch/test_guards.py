@@ -1,3 +1,4 @@
+from concurrent.futures import ThreadPoolExecutor
 from pathlib import Path
 from typing import Any
 
@@ -173,3 +174,13 @@ def test_live_comparisons_have_the_champion_first(workspace: Workspace) -> None:
         workspace, [compared("1", "2", "1"), compared("2", "1", "2"), compared("3", "2", "7")], current.version, "1"
     )
     assert [(duel.versions, duel.share) for duel in feedback.duels] == [(("2", "1"), 1.0), (("2", "1"), 0.0)]
+
+
+def test_of_watches_at_the_same_time_one_rolls_back(workspace: Workspace) -> None:
+    """The hourly watch, and one that live feedback started: the second one finds the new champion."""
+    with ThreadPoolExecutor(2) as threads:
+        watches = [threads.submit(guard, workspace, thumbs("2", 0, 3, flags=("harmful",))) for _ in range(2)]
+        found = sorted((watch.result() for watch in watches), key=lambda guarded: guarded.champion or "")
+    assert [(guarded.champion, guarded.now) for guarded in found] == [("1", None), ("2", "1")]
+    assert len(incidents.about(workspace.audit, "2")) == 1
+    assert len(moves(workspace.root)) == 3
