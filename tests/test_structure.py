@@ -115,8 +115,9 @@ def test_a_deployment_names_a_flow_and_its_parameters(deployment: dict[str, Any]
 def test_a_deployment_listens_to_the_event_that_is_sent() -> None:
     triggers = [trigger for deployment in deployments() for trigger in deployment.get("triggers", [])]
     assert [trigger["expect"] for trigger in triggers] == [[events.READY], [events.ON_CHAMPION]]
-    for trigger, sender in zip(triggers, (events.send_feedback_ready, events.send_feedback_on_champion), strict=True):
-        assert trigger["match"]["prefect.resource.id"] in inspect.getsource(sender)
+    senders = [inspect.getsource(events.send_feedback_ready), inspect.getsource(events.send_feedback_on_champion)]
+    for trigger, sender in zip(triggers, senders, strict=True):
+        assert trigger["match"]["prefect.resource.id"] in sender
 
 
 @pytest.mark.parametrize("package", PACKAGES)
