@@ -14,8 +14,10 @@ class LicenceGate(Gate):
     licences: tuple[str, ...] = (
         *("CC0-1.0", "PDDL-1.0", "CC-BY-4.0", "CC-BY-3.0", "CC-BY-SA-4.0", "CC-BY-SA-3.0", "ODC-By-1.0"),
         *("CDLA-Permissive-1.0", "CDLA-Permissive-2.0", "Apache-2.0", "MIT", "BSD-2-Clause", "BSD-3-Clause"),
+        "own",
     )
-    """SPDX identifiers allowed in training; add `none-stated` if all feedback without a licence is your own."""
+    """SPDX identifiers allowed in training, and `own`, which the label page states by default; add `none-stated` if all
+    feedback without a licence is your own."""
     consents: tuple[str, ...] = ("opt-in", "contract", "public", "simulated")
     """Consents allowed in training, as events state them; add `none-stated` if consent is documented elsewhere."""
 

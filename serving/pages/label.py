@@ -13,9 +13,11 @@ from serving.pages.frame import page
 from serving.pages.judging import ASIDE, QUESTIONS, TEXTS, choices, choices_by_criterion
 from serving.pages.markdown import MOST, is_cut
 from serving.pages.visitors import Annotating, Visitor
-from tasks.people import guidelines, labelling
+from tasks.people import guidelines, labelling, nothing_to_label
 from tasks.people.labelling import AlreadyJudged, NothingToUndo, NotYours
+from tasks.people.nothing_to_label import WhyNothing
 from tasks.people.polls import NoPoll
+from tasks.tools.tracking import NoTracking
 
 if TYPE_CHECKING:
     from feedback.store.database import Database
@@ -109,6 +111,7 @@ def _task(
         task = labelling.take(serving.workspace, database, serving.settings.label, visitor.annotator)
     except BadFeedback as error:  # the person is forgotten
         return page("problem.html.jinja", visitor, "Label", 409, message=str(error), again=False)
+    why = None if task else _why_nothing(serving, database, visitor)
     return page(
         "label.html.jinja" if task else "nothing_to_label.html.jinja",
         visitor,
@@ -126,4 +129,14 @@ def _task(
         question=QUESTIONS[task.kind] if task else "Nothing to label now",
         text_label=TEXTS.get(task.kind, "") if task else "",
         cut=MOST if task and any(map(is_cut, task.answers)) else 0,
+        why=why.reason if why else "",
+        until=why.until if why else None,
     )
+
+
+def _why_nothing(serving: Serving, database: "Database", visitor: Visitor) -> WhyNothing | None:
+    """Why there is no task; None if there is one by now, or if the registry does not answer."""
+    try:
+        return nothing_to_label.why_nothing(serving.workspace, database, serving.settings.label, visitor.annotator)
+    except NoTracking:
+        return None

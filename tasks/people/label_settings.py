@@ -30,7 +30,8 @@ class LabelSettings(BaseSettings):
     """Criteria that are asked after the overall question."""
     rating: int = Field(5, ge=2, le=10)
     """Best rating; the worst is 1."""
-    licence: str = Field("none-stated", min_length=1)
-    """Licence of what annotators say (SPDX), for items that state none."""
-    consent: str = Field("none-stated", min_length=1)
-    """Consent of the annotators to its use, for items that state none; the gate `licence` names those it allows."""
+    licence: str = Field("own", min_length=1)
+    """Licence of what annotators say (SPDX), for items that state none; `own`: it is this organisation's own."""
+    consent: str = Field("opt-in", min_length=1)
+    """Consent of the annotators to its use, for items that state none; the gate `licence` names those it allows. The
+    login says that the model learns from what is judged."""
