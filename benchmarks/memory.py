@@ -146,18 +146,18 @@ def peak_of(shape: str, way: str, step: str, base: Path | None) -> int:
         source = base or Path(folder) / "base"
         if not base:
             in_child(make, source, case.config)  # so that its memory is not counted
-        _warm_up(way, step, Path(folder) / "tiny")
-        prepared = _prepared(case, way, source)
+        warm_up(way, step, Path(folder) / "tiny")
+        ready = prepared(case, way, source)
         gc.collect()
         with Peak() as peak:
-            _run(case, step, prepared)
+            run_step(case, step, ready)
         return peak.bytes
 
 
-def _warm_up(way: str, step: str, folder: Path) -> None:
+def warm_up(way: str, step: str, folder: Path, compact: bool | None = None) -> None:
     """The same with a tiny model: what libraries import and allocate in the first call is not counted."""
     in_child(make, folder, TINY.config)
-    _run(TINY, step, _prepared(TINY, way, folder))
+    run_step(TINY, step, prepared(TINY, way, folder, compact))
 
 
 def resident() -> int:
@@ -172,13 +172,13 @@ def private() -> int:
 
 
 class Peak:
-    """The peak of resident memory inside, above that at the beginning; read every 2 ms."""
+    """The peak of resident memory inside, above that at the beginning."""
 
     bytes = 0
 
-    def __init__(self, read: Callable[[], int] = resident) -> None:
-        """What is read: `resident` or `private`."""
-        self._read = read
+    def __init__(self, read: Callable[[], int] = resident, every: float = 0.002) -> None:
+        """What is read, `resident` or `private`, and every how many seconds."""
+        self._read, self._every = read, every
 
     def __enter__(self) -> "Peak":
         self._before, self._end = self._read(), Event()
@@ -191,7 +191,7 @@ class Peak:
         self._thread.join()
 
     def _watch(self) -> None:
-        while not self._end.wait(0.002):
+        while not self._end.wait(self._every):
             self.bytes = max(self.bytes, self._read() - self._before)
 
 
@@ -212,15 +212,19 @@ def make(folder: Path, config: dict[str, int]) -> None:
     tokenizer.save_pretrained(folder)
 
 
-class _Prepared(NamedTuple):
+class Prepared(NamedTuple):
+    """What a step needs before it runs."""
+
     load: Callable[[str], Policy]
     """The policy of a role, newly loaded: with adapters, another adapter of one base."""
     prompts: list[list[int]]
     rows: list[dict[str, Any]]
 
 
-def _prepared(case: Case, way: str, source: Path) -> _Prepared:
+def prepared(case: Case, way: str, source: Path, compact: bool | None = None) -> Prepared:
+    """What a step needs; `compact` in place of the setting of the case."""
     compute = compute_of(case, way)
+    compute = compute if compact is None else compute._replace(compact=compact)
     loader = Loader(lambda digest: source, compute)
 
     def load(role: str) -> Policy:
@@ -243,12 +247,13 @@ def _prepared(case: Case, way: str, source: Path) -> _Prepared:
         for prompt, chosen, rejected in zip(prompts, *answers, strict=True)
     ]
     encoded = encode_prompts(load_tokenizer(source), [row["prompt"] for row in rows], PROMPT)
-    return _Prepared(load, [prompt.ids for prompt in encoded], rows)
+    return Prepared(load, [prompt.ids for prompt in encoded], rows)
 
 
-def _run(case: Case, step: str, prepared: _Prepared) -> None:
+def run_step(case: Case, step: str, ready: Prepared) -> None:
+    """Run one step, and save what it has learned."""
     limits = ModelSettings(base="random", max_prompt_tokens=PROMPT, max_answer_tokens=ANSWER)
-    load, rows = prepared.load, prepared.rows
+    load, rows = ready.load, ready.rows
     match step:
         case "sft":
             policy = load("sft")
@@ -265,10 +270,10 @@ def _run(case: Case, step: str, prepared: _Prepared) -> None:
             policy, sampling = load("policy"), SamplingSettings(batch=2 * case.rows)
             ppo = PPO(steps=1, episodes=2 * case.rows, minibatch=case.rows, epochs=1, sampling=sampling)
             with closing(LocalEngine(policy, reference, score)) as engine:
-                ppo.train(engine, prepared.prompts, ANSWER)
+                ppo.train(engine, ready.prompts, ANSWER)
             _save(policy.save)
         case "sample":
-            sample(load("policy"), prepared.prompts, SamplingSettings(batch=2 * case.rows), ANSWER, generator(0))
+            sample(load("policy"), ready.prompts, SamplingSettings(batch=2 * case.rows), ANSWER, generator(0))
 
 
 def _save(save: Callable[[Path], None]) -> None:

@@ -4,6 +4,9 @@ glibc keeps freed memory and cuts it into smaller pieces. A forward pass allocat
 it keeps for the backward pass, so that large pieces are soon cut and cannot be used again: a training step then has up
 to twice the memory of its tensors (benchmarks/results/memory.md). With a fixed threshold, each larger tensor has pages
 of its own, which the system gets back with the tensor. New pages take time of the system.
+
+Large pieces that sampling has freed would be used before new pages, and be cut too. So outside of training there is a
+threshold as well; it is higher, so that sampling, which allocates keys and values anew for each token, stays as fast.
 """
 
 import ctypes
@@ -13,10 +16,16 @@ from functools import cache
 
 import torch
 
-_THRESHOLD = 256 * 2**10
-_USUAL = 32 * 2**20
-"""The largest threshold, which glibc's own rule soon comes to, once such tensors have been freed."""
+_TRAINING, _ELSEWHERE = 256 * 2**10, 2**20
+"""Bytes from which on a tensor has pages of its own."""
 _TRIM, _MMAP = -1, -3  # M_TRIM_THRESHOLD and M_MMAP_THRESHOLD of malloc.h
+
+
+def prepare(device: torch.device, wanted: bool) -> None:
+    """From now on large tensors have pages of their own, if wanted, on a CPU with glibc: before a model is used."""
+    libc = _glibc() if wanted and device.type == "cpu" else None
+    if libc is not None:
+        _divide(libc, _ELSEWHERE)
 
 
 @contextmanager
@@ -26,13 +35,17 @@ def compact(device: torch.device, wanted: bool) -> Iterator[None]:
     if libc is None:
         yield
         return
-    libc.mallopt(_MMAP, _THRESHOLD)
+    _divide(libc, _TRAINING)
     libc.malloc_trim(0)  # what sampling left
     try:
         yield
     finally:
-        libc.mallopt(_MMAP, _USUAL)
-        libc.mallopt(_TRIM, 2 * _USUAL)
+        _divide(libc, _ELSEWHERE)
+
+
+def _divide(libc: ctypes.CDLL, size: int) -> None:
+    libc.mallopt(_MMAP, size)
+    libc.mallopt(_TRIM, 2 * size)
 
 
 @cache

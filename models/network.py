@@ -19,7 +19,7 @@ from transformers.modeling_layers import GradientCheckpointingLayer
 from transformers.utils import logging
 
 from core.errors import BadModel
-from models import logits, packing, saved
+from models import allocation, logits, packing, saved
 from models import tokenizer as tokenizers
 from models.compute import IN_FLOAT32, Compute, computing, torch_type
 from models.logits import OutputLayer, token_logprobs
@@ -164,6 +164,7 @@ class WholeNetwork(Network):
 
     def __init__(self, model: PreTrainedModel, compute: Compute = IN_FLOAT32) -> None:
         self.model, self.compute = model.eval(), compute
+        allocation.prepare(self.device, compute.compact)
 
     def parameters(self) -> list[nn.Parameter]:
         """The weights that are trained."""

@@ -22,7 +22,7 @@ from torch import Tensor, nn
 from transformers import PreTrainedModel, PreTrainedTokenizerBase
 
 from core.errors import BadModel
-from models import adapters
+from models import adapters, allocation
 from models.adapters import AdapterFacts, AdapterSettings
 from models.compute import IN_FLOAT32, Compute
 from models.network import Network
@@ -52,6 +52,7 @@ class SharedBase:
         """
         self.model, self.tokenizer = model.eval().requires_grad_(False), tokenizer
         self.digest, self.compute = digest, compute
+        allocation.prepare(model.device, compute.compact)
         self._facts: dict[str, AdapterFacts] = {}
         self._tensors: dict[str, dict[str, nn.Parameter]] = {}
         self._trained: set[str] = set()
