@@ -22,6 +22,7 @@ from tasks.state import records
 from tasks.state.workspace import PROJECT, Workspace
 
 KINDS = ("separate", "shared")
+ABOUT = "The CPU seconds are those of the rounds 0 and 1 with all their steps, of which learning the policy is one."
 
 
 class CriticRun(NamedTuple):
@@ -87,7 +88,7 @@ def main() -> None:
     runs = [
         measured(chosen.into / f"{critic}-{seed}", seed, critic) for seed in range(chosen.seeds) for critic in KINDS
     ]
-    text = table(runs)
+    text = f"{table(runs)}\n\n{ABOUT}"
     print(text)
     facts = f"{datetime.now(UTC):%Y-%m-%d}, {platform.machine()}, Python {platform.python_version()}, CPU, one thread"
     command = f"python -m benchmarks.critic --seeds {chosen.seeds}"
