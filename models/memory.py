@@ -24,9 +24,9 @@ from models.policy import SCRATCH, ModelSettings
 
 Critic = Literal["separate", "shared", "none"]
 
-FRAGMENTED_TRAINING, FRAGMENTED_SAMPLING = 1.9, 1.2
-"""Bytes that the allocator holds for each byte of tensors that come and go, at most; measured with glibc. Training has
-no such loss with `model.compact_memory`, or on a GPU."""
+FRAGMENTED_TRAINING, FRAGMENTED_SAMPLING = 1.9, 1.5
+"""Bytes that the allocator holds for each byte of tensors that come and go, at most; measured with glibc. There is no
+such loss with `model.compact_memory`, or on a GPU."""
 LIBRARIES = 600 * 2**20
 """Bytes of Python with torch and transformers, before a model is loaded."""
 
@@ -297,16 +297,18 @@ def _packed_tokens(compute: Compute, batches: Batches, together: int) -> int:
 
 
 def _sampling(roles: Roles, batches: Batches) -> int:
-    """Keys and values, and the larger of the first forward pass (of the prompts) and the probabilities of a step."""
+    """The larger of the first forward pass, of the prompts, and of the last step, with the keys and values of each."""
     shape, compute, rows = roles.shape, roles.compute, batches.sampled
-    first = passing(shape, compute, rows * batches.prompt, roles.adapters)
+    prompts = cache(shape, compute, rows, batches.prompt)
+    first = prompts + passing(shape, compute, rows * batches.prompt, roles.adapters)
     step = rows * shape.vocabulary * 24  # float32: logits, divided, logarithms, probabilities; float64: their sums
     keys = cache(shape, compute, rows, batches.width)
     if batches.static:  # beside those of the prompts, from which they are copied; logits of a graph for each shape
-        keys = cache(shape, compute, *bucket(rows, batches.width)) + cache(shape, compute, rows, batches.prompt)
+        keys = cache(shape, compute, *bucket(rows, batches.width)) + prompts
         step += 2 * rows * shape.vocabulary * 4  # rows are removed by halves
     copied = keys // (2 * shape.layers)  # the keys, or the values, of a layer
-    return round(FRAGMENTED_SAMPLING * (keys + max(first, step) + copied)) + _casts(roles)
+    used = max(first, keys + step + copied)
+    return round(used * (1 if compute.compact else FRAGMENTED_SAMPLING)) + _casts(roles)
 
 
 def _scoring(roles: Roles, batches: Batches) -> int:
