@@ -139,13 +139,20 @@ def test_training_needs_more_memory_than_its_tensors_unless_it_is_compact() -> N
     assert memory.sft(ADAPTED, SIZES).activations == round(1.9 * memory.sft(compact, SIZES).activations)
 
 
-def test_sampling_has_keys_and_values_and_one_layer_of_the_prompts() -> None:
-    passing = memory.passing(ADAPTED.shape, ADAPTED.compute, 7 * 3, adapter=True)
-    keys = memory.cache(ADAPTED.shape, ADAPTED.compute, rows=7, tokens=5)
+def test_sampling_has_the_keys_and_values_of_all_tokens_and_the_probabilities_of_the_last_step() -> None:
+    keys = 2 * 2 * 4 * 4 * 7 * 5  # of 2 layers, 4 numbers of 4 bytes, for 7 rows of 5 tokens
     step = 7 * 100 * 24  # of 100 probabilities a row
-    assert max(passing, step) == step
     copied = keys // 4  # keys or values of one layer of two
-    assert memory.sampling(ADAPTED, SIZES, models=1).cache == round(1.2 * (keys + step + copied))
+    compact = ADAPTED._replace(compute=ADAPTED.compute._replace(compact=True))
+    assert memory.sampling(compact, SIZES, models=1).cache == keys + step + copied
+    assert memory.sampling(ADAPTED, SIZES, models=1).cache == round(1.5 * (keys + step + copied))
+
+
+def test_sampling_begins_with_a_pass_over_the_prompts_which_can_be_more() -> None:
+    long = SIZES._replace(prompt=1000)
+    keys = 2 * 2 * 4 * 4 * 7 * 1000
+    layer = (5 * 12 + 4 * 8) * 4 * 7 * 1000
+    assert memory.sampling(ADAPTED, long, models=1).cache == round(1.5 * (keys + layer))
 
 
 def test_on_a_gpu_keys_and_values_have_the_shape_of_a_bucket() -> None:
@@ -153,7 +160,7 @@ def test_on_a_gpu_keys_and_values_have_the_shape_of_a_bucket() -> None:
     keys = memory.cache(ADAPTED.shape, ADAPTED.compute, rows=8, tokens=64) + prompts  # 7 rows of 5 tokens
     step = 7 * 100 * 32
     need = memory.sampling(ADAPTED, SIZES._replace(static=True), models=1)
-    assert need.cache == round(1.2 * (keys + step + keys // 4))
+    assert need.cache == round(1.5 * (keys + step + keys // 4))
 
 
 def test_recomputation_adds_one_layer_at_a_time() -> None:
