@@ -1,12 +1,12 @@
 """The label page in a browser: by keyboard, on a phone, in the dark, for a screen reader, and without a connection."""
 
 from collections.abc import Iterator
-from contextlib import AbstractContextManager, ExitStack, contextmanager
+from contextlib import AbstractContextManager, ExitStack
 from pathlib import Path
 
 import pytest
 from axe_playwright_python.sync_playwright import Axe
-from playwright.sync_api import Browser, BrowserContext, Page, Route, expect, sync_playwright
+from playwright.sync_api import Browser, Page, Route, expect
 
 from feedback.labels import LabelKind
 from serving.app import create_app
@@ -14,7 +14,8 @@ from serving.context import Serving
 from serving.pages.visitors import SESSION
 from serving.settings import ServingSettings
 from tasks.state.workspace import Workspace
-from tests.services.programs import chromium, free_port, in_a_browser
+from tests.services.labelling import browsing, press, task, visited
+from tests.services.programs import free_port, in_a_browser
 from tests.serving.pages.label_tasks import PLAIN, add, bare, fill, said
 from tests.serving.served import listening
 
@@ -26,11 +27,8 @@ PHONE = {"width": 390, "height": 844}
 
 @pytest.fixture(scope="module")
 def browser() -> Iterator[Browser]:
-    """Without a window."""
-    with sync_playwright() as playwright:
-        opened = playwright.chromium.launch(executable_path=chromium(), args=["--no-sandbox", "--disable-gpu"])
+    with browsing() as opened:
         yield opened
-        opened.close()
 
 
 @pytest.fixture
@@ -42,36 +40,6 @@ def serve(workspace: Workspace, port: int = 0, **label: object) -> AbstractConte
     """The address of a server for the workspace."""
     settings = SETTINGS.model_copy(update={"label": PLAIN.model_copy(update=label)})
     return listening(create_app(Serving.of(workspace, settings)), port)
-
-
-@contextmanager
-def visited(browser: Browser, address: str, name: str = "ana", **options: object) -> Iterator[Page]:
-    """The label page of a person who has logged in, in a browser of their own, which complains of nothing."""
-    context: BrowserContext = browser.new_context(base_url=address, **options)  # type: ignore[arg-type]
-    page = context.new_page()
-    complaints: list[str] = []
-    page.on("console", lambda message: complaints.append(message.text) if message.type == "error" else None)
-    page.on("pageerror", lambda error: complaints.append(str(error)))
-    page.goto("/label")
-    page.get_by_label("Your name").fill(name)
-    page.get_by_role("button", name="Log in").click()
-    expect(page).to_have_url(f"{address}/label")
-    yield page
-    context.close()
-    assert [text for text in complaints if "Failed to load resource" not in text] == []
-
-
-def task(page: Page) -> str:
-    """The name of the task that is shown; empty if there is none."""
-    return page.locator("#task").get_attribute("data-task") or ""
-
-
-def press(page: Page, key: str) -> None:
-    """Press a key once, and wait for the next task."""
-    before = task(page)
-    page.wait_for_timeout(200)  # a key that is pressed at once does nothing
-    page.keyboard.press(key)
-    expect(page.locator(f"#task:not([data-task='{before}'])")).to_have_count(1)
 
 
 def violations(page: Page) -> list[str]:
