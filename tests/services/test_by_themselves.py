@@ -1,51 +1,109 @@
-"""From feedback to a champion and back, with the servers of `rounds up`, and nobody who starts anything."""
+"""From judgements on the label page to a champion and back, with the servers of `rounds up`; nobody starts a round."""
 
-from collections.abc import Iterator
+import json
+from collections import Counter
+from collections.abc import Iterator, Sequence
+from contextlib import contextmanager
+from itertools import cycle, islice
 from pathlib import Path
 from typing import Any
 
 import httpx
 import pytest
 import yaml
+from playwright.sync_api import Page, expect
 
 from core.settings import override, read
 from tasks.registry.alias import Registry
 from tasks.state import records
 from tasks.tools import tracking
-from tests.services.programs import eventually, surroundings
-from tests.services.site import ENDS, THRESHOLD, Run, furnished
+from tests.services.labelling import browsing, press, visited
+from tests.services.programs import eventually, in_a_browser, surroundings
+from tests.services.site import ENDS, Run, furnished
 from tests.services.test_up import Command
+from tests.serving.pages.label_tasks import said
 
-pytestmark = [pytest.mark.services, pytest.mark.timeout(900)]
+pytestmark = [pytest.mark.services, in_a_browser, pytest.mark.timeout(900)]
+
+PAIRS, THUMBS, VOTES = 20, 20, 6
+"""What people say: on the label page and over HTTP, which together start a round; and on the pairs of that round."""
 
 
 @pytest.fixture
 def up(tmp_path: Path) -> Iterator[Command]:
-    """Everything answers, in a workspace without rounds whose candidates wait for approval."""
+    """Everything answers, in a workspace without rounds; its rounds will wait for votes by people and for approval."""
     workspace = furnished(tmp_path / "workspace")
-    values = override(read(workspace.params), ["approval.required=true"])
-    workspace.params.write_text(yaml.safe_dump(values))
+    waits = [f"vote.annotator={{use: people, votes: {VOTES}}}", "approval.required=true"]
+    few = [f"ingest.threshold={PAIRS + THUMBS}", "curate.min_holdout=2"]
+    workspace.params.write_text(yaml.safe_dump(override(read(workspace.params), [*waits, *few])))
+    # every task is a judgement that the round counts
+    workspace.serving.write_text(yaml.safe_dump({"label": {"gold": 0, "repeats": 0}}))
     command = Command(workspace, surroundings())
     with command.running():
         yield command
 
 
-def vote(up: Command) -> None:
-    """People hand in as many preferences as start a round."""
-    records = [
-        {"prompt": f"How do I return item {number}?", "chosen": f"Please send {number} back.", "rejected": "No."}
-        for number in range(THRESHOLD)
+def ask_people(up: Command) -> None:
+    """Fill a labelling queue with two answers to each of some prompts."""
+    file = up.workspace.root.parent / "pairs.jsonl"
+    pairs = ({"prompt": question(number), "responses": answers(number)} for number in range(PAIRS))
+    file.write_text("".join(json.dumps(pair) + "\n" for pair in pairs))
+    up.typed("label", "add", str(file))
+
+
+def question(number: int) -> str:
+    """Each about another item, so that they are no copies of each other."""
+    return f"How do I return item {number}?"
+
+
+def answers(number: int) -> list[str]:
+    """A good one and a bad one."""
+    return [f"Please send {number} back.", "No."]
+
+
+def send_thumbs(up: Command) -> None:
+    """A program hands in what one more person said: a thumb up and one down on the answers to each of some prompts."""
+    thumbs = [
+        {"user": "cleo", "prompt": question(number), "completion": answer, "label": answer != "No."}
+        for number in range(PAIRS, PAIRS + THUMBS // 2)
+        for answer in answers(number)
     ]
-    assert served(up, "feedback", {"feedback": records})["stored"] == THRESHOLD
+    assert served(up, "feedback", {"feedback": thumbs})["stored"] == THUMBS
+
+
+@contextmanager
+def annotators(up: Command) -> Iterator[list[Page]]:
+    """Two people who have the label page open."""
+    address = f"http://127.0.0.1:{up.ports.serving}"
+    with browsing() as browser, visited(browser, address, "ana") as ana, visited(browser, address, "bo") as bo:
+        yield [ana, bo]
+
+
+def judge(pages: Sequence[Page], pairs: int) -> None:
+    """In turn, they prefer the longer answer of as many pairs."""
+    for page in islice(cycle(pages), pairs):
+        left, right = page.locator(".answer > .text").all_inner_texts()
+        press(page, "2" if len(left) >= len(right) else "4")
+
+
+def look_again(page: Page) -> None:
+    """Without a task, ask for a new one, which is there."""
+    expect(page.locator("h1")).to_have_text("Nothing to label now")
+    page.keyboard.press("Enter")
+    expect(page.locator(".answer")).to_have_count(2)
+
+
+def chat(up: Command, person: str) -> dict[str, Any]:
+    """What the champion answers."""
+    turns = [{"role": "user", "content": "Where do I enter my PIN?"}]
+    return served(up, "chat/completions", {"model": "champion", "messages": turns, "user": person})
 
 
 def dislike(up: Command, people: int) -> None:
-    """As many people ask the champion, and flag what it answers as harmful."""
-    for number in range(people):
-        question = [{"role": "user", "content": "Where do I enter my PIN?"}]
-        answer = served(up, "chat/completions", {"model": "champion", "messages": question, "user": f"person {number}"})
-        label = {"response_id": answer["id"], "user": f"person {number}", "label": "harmful"}
-        assert served(up, "feedback", {"feedback": [label]})["stored"] == 1
+    """As many people ask the champion, and give its answers a thumb down for their safety."""
+    for person in map("person {}".format, range(people)):
+        thumb = {"response_id": chat(up, person)["id"], "user": person, "thumb": "down", "criterion": "safe"}
+        assert served(up, "feedback", {"feedback": [thumb]})["stored"] == 1
 
 
 def served(up: Command, path: str, body: dict[str, Any]) -> dict[str, Any]:
@@ -98,15 +156,30 @@ def start(up: Command, deployment: str, **parameters: Any) -> None:
 
 
 def test_feedback_becomes_a_champion_and_bad_feedback_on_it_a_rollback(up: Command) -> None:
-    vote(up)
-    waiting = named(up, "round 1 waits for approval", "PAUSED")
+    ask_people(up)
+    send_thumbs(up)
+    with annotators(up) as pages:
+        judge(pages, PAIRS)
+        assert Counter(event["annotator_id"] for event in said(up.workspace)) == {
+            "local:ana": PAIRS / 2,
+            "local:bo": PAIRS / 2,
+            "local:cleo": THUMBS,
+        }
+        waiting = named(up, "round 1 waits for votes", "PAUSED")
+        for page in pages:
+            look_again(page)
+        judge(pages, VOTES)
+    assert named(up, "round 1 waits for approval", "PAUSED")["id"] == waiting["id"]
     follows(up, "1")
     start(up, "approve", round=1, by="ana", why="read twenty answers")
     named(up, "approve round 1: its run was resumed", "COMPLETED")
     ended = named(up, "round 1: promote", "COMPLETED")
     assert ended["id"] == waiting["id"]
     version = records.read(up.workspace, 1).version
+    assert ended["created_by"]["type"] == "AUTOMATION"
+    assert records.read(up.workspace, 1).metrics["evaluate/votes"] == VOTES
     follows(up, version)
+    assert chat(up, "person 0")["system_fingerprint"].startswith(f"policy-{version}-")
     check_links(up, ended)
     dislike(up, people=3)
     rolls_back(up, to="1")
