@@ -58,11 +58,11 @@ def add(
     from tasks.people import label_filling
     from tasks.state.choosing import current
 
+    workspace = current(folder)
     if sum((bool(files), collected, served)) != 1:
         raise BadParams("say what is added; give files, or --collected, or --served")
     if gold and not files:
         raise BadParams("--gold is for files, whose judgements are right; leave it out, or give files")
-    workspace = current(folder)
     if files:
         items = label_filling.of_files(files, kind, gold)
     else:
