@@ -6,6 +6,8 @@ from evaluation.gates import Gate
 from evaluation.verdict import Finding, GateInputs
 
 UNSTATED = "none-stated"
+OWN = "own"
+"""The licence of feedback that belongs to whoever runs the workspace."""
 
 
 class LicenceGate(Gate):
@@ -14,10 +16,9 @@ class LicenceGate(Gate):
     licences: tuple[str, ...] = (
         *("CC0-1.0", "PDDL-1.0", "CC-BY-4.0", "CC-BY-3.0", "CC-BY-SA-4.0", "CC-BY-SA-3.0", "ODC-By-1.0"),
         *("CDLA-Permissive-1.0", "CDLA-Permissive-2.0", "Apache-2.0", "MIT", "BSD-2-Clause", "BSD-3-Clause"),
-        "own",
     )
-    """SPDX identifiers allowed in training, and `own`, which the label page states by default; add `none-stated` if all
-    feedback without a licence is your own."""
+    """SPDX identifiers allowed in training, in addition to `own`, which the label page states by default; add
+    `none-stated` if all feedback without a licence is your own."""
     consents: tuple[str, ...] = ("opt-in", "contract", "public", "simulated")
     """Consents allowed in training, as events state them; add `none-stated` if consent is documented elsewhere."""
 
@@ -25,14 +26,15 @@ class LicenceGate(Gate):
         """Reject what is stated but not allowed; hold if a licence or consent is not stated, or was not checked."""
         if not inputs.licences or not inputs.consents:
             return self.finding("hold", "the licences and consents of the training data are not known")
+        licences = (*self.licences, OWN)
         forbidden = [
-            *_not_allowed("licence", inputs.licences, (*self.licences, UNSTATED)),
+            *_not_allowed("licence", inputs.licences, (*licences, UNSTATED)),
             *_not_allowed("consent", inputs.consents, (*self.consents, UNSTATED)),
         ]
         if forbidden:
             return self.finding("reject", f"trained on data that is not allowed: {'; '.join(forbidden)}")
         unstated = [
-            *_not_allowed("licence", inputs.licences, self.licences),
+            *_not_allowed("licence", inputs.licences, licences),
             *_not_allowed("consent", inputs.consents, self.consents),
         ]
         if unstated:

@@ -52,8 +52,8 @@ def test_tidy_of_the_parameters_of_version_0_1_0_prints_at_most_a_screen(
     lines, backup = result.out.splitlines(), workspace.root / "params.yaml.bak"
     assert len(shipped.splitlines()) == 437
     assert (len(lines) <= 20, max(map(len, lines[1:-1])) <= 80) == (True, True)
-    # all but reward.likelihood, whose default depends on the base today, and the licences, which have `own` today
-    assert f" {len(flat(yaml.safe_load(shipped))) - 2} values" in lines[0]
+    # all but reward.likelihood, whose default depends on the base today
+    assert f" {len(flat(yaml.safe_load(shipped))) - 1} values" in lines[0]
     assert lines[-1].endswith(str(backup))
     assert backup.read_text() == shipped
 

@@ -57,7 +57,7 @@ def refused(rounds: Rounds, workspace: Workspace, *overrides: str) -> str:
         ("policy.use=ppq", "use: 'ppq' names no file in models/algorithms/; there are: ppo"),
         (
             "ingest.sources=[{path: votes.jsonl}]",
-            "needs `use: NAME`; there are: argilla, asked, attacker, crowd, hh_rlhf, jsonl, label_studio,",
+            "needs `use: NAME`; there are: argilla, asked, attacker, crowd, hh_rlhf, jsonl, label_page, label_studio,",
         ),
         ("sft.epochs", "-S 'sft.epochs': expected KEY=VALUE"),
         ("curate.split.train=0.9", "make the three shares sum to 1"),

@@ -47,6 +47,7 @@ def test_data_quality(measured: Metrics, result: Result, fact: str) -> None:
     ("licences", "consents", "result", "fact"),
     [
         ({"MIT": 1200}, {"opt-in": 1200}, "promote", "MIT, by opt-in"),
+        ({"own": 50}, {"opt-in": 50}, "promote", "own, by opt-in"),
         ({"MIT": 2, "CC-BY-NC-4.0": 1}, {"opt-in": 3}, "reject", "licence CC-BY-NC-4.0 (1 events)"),
         ({"MIT": 2}, {"opt-in": 1, "refused": 1}, "reject", "consent refused (1 events)"),
         ({"MIT": 2, "none-stated": 1}, {"opt-in": 3}, "hold", "licence none-stated (1 events)"),
