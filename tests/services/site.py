@@ -81,7 +81,7 @@ class Site:
 
     def triggered(self) -> list[Run]:
         """The runs that events have started."""
-        return [run for run in self.ask("flow_runs/filter") if run["created_by"]["type"] == "AUTOMATION"]
+        return [run for run in self.ask("flow_runs/filter") if (run["created_by"] or {}).get("type") == "AUTOMATION"]
 
 
 def asked(url: str, body: Mapping[str, Any] | None = None) -> Any:
