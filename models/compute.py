@@ -28,7 +28,7 @@ class Compute(NamedTuple):
     """Keep few activations of a forward pass, and compute the others again in the backward pass (gradient
     checkpointing; Chen et al. 2016)."""
     compact: bool = False
-    """Return the memory of freed tensors to the system at once while training on a CPU (`models.allocation`)."""
+    """On a CPU, return the memory of large tensors to the system when they are freed (`models.allocation`)."""
 
 
 IN_FLOAT32 = Compute()

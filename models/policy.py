@@ -41,8 +41,8 @@ class ModelSettings(BaseSettings):
     gradient_checkpointing: bool = False
     """Compute activations again in the backward pass instead of keeping them: less memory, a third more time."""
     compact_memory: bool = False
-    """Return freed memory to the system at once while training on a CPU (Linux with glibc): down to half the memory,
-    for up to 60 % more time in training."""
+    """Give large tensors pages of their own on a CPU (Linux with glibc), which the system gets back when they are
+    freed: down to half the memory, for more time in training."""
     max_prompt_tokens: int = Field(128, ge=8)
     """Longer prompts are truncated on the left."""
     max_answer_tokens: int = Field(48, ge=1)

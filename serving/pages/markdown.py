@@ -55,7 +55,7 @@ def _visible(text: str) -> str:
 
 def _markdown() -> MarkdownIt:
     made = MarkdownIt("commonmark", {"html": False, "breaks": True}).enable(["table", "strikethrough"])
-    made.validateLink = _may_link  # type: ignore[method-assign]
+    made.validateLink = _may_link  # type: ignore[method-assign]  # as its documentation says
     made.add_render_rule("image", _image)
     made.add_render_rule("link_open", _link)
     made.core.ruler.push("page", _for_a_page)

@@ -20,7 +20,7 @@ def browsing() -> Iterator[Browser]:
 @contextmanager
 def visited(browser: Browser, address: str, name: str = "ana", **options: object) -> Iterator[Page]:
     """The label page of a person who has logged in, in a browser of their own, which complains of nothing."""
-    context: BrowserContext = browser.new_context(base_url=address, **options)  # type: ignore[arg-type]
+    context: BrowserContext = browser.new_context(base_url=address, **options)  # type: ignore[arg-type]  # of many types
     page = context.new_page()
     complaints: list[str] = []
     page.on("console", lambda message: complaints.append(message.text) if message.type == "error" else None)

@@ -48,7 +48,7 @@ def visited(browser: Browser, workspace: Workspace, runs: Runs, **options: objec
     app = create_app(Serving.of(workspace, SETTINGS))
     app.dependency_overrides[deployment_runs] = lambda: runs
     with listening(app) as address:
-        context = browser.new_context(base_url=address, **options)  # type: ignore[arg-type]
+        context = browser.new_context(base_url=address, **options)  # type: ignore[arg-type]  # of many types
         page = context.new_page()
         complaints: list[str] = []
         page.on("console", lambda message: complaints.append(message.text) if message.type == "error" else None)

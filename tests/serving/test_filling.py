@@ -7,7 +7,6 @@ import pytest
 
 from core.errors import BadParams
 from core.files import write_text
-from feedback.store.database import Database
 from serving import filling
 from serving.context import Serving
 from serving.filling import LabelFiller
@@ -16,6 +15,7 @@ from tasks.people import label_filling
 from tasks.people.label_settings import LabelSettings
 from tasks.state import records
 from tasks.state.workspace import Workspace
+from tests.serving.faulty import Faulty
 from tests.serving.served import SETTINGS, until
 from tests.tasks.people.test_label_autofill import FIVE, asked, collected, questions, salted
 
@@ -74,19 +74,6 @@ def test_with_nothing_to_be_filled_the_database_is_not_opened(workspace: Workspa
     collected(workspace, questions(3))
     assert LabelFiller(workspace, Storage(workspace), LabelSettings(fill=())).look() == 0
     assert not workspace.feedback_database.exists()
-
-
-class Faulty(Storage):
-    """A database at which every look fails with the next error, and then none."""
-
-    def __init__(self, workspace: Workspace, *errors: Exception) -> None:
-        super().__init__(workspace)
-        self.errors = list(errors)
-
-    def database(self) -> Database:
-        if self.errors:
-            raise self.errors.pop(0)
-        return super().database()
 
 
 def test_the_thread_says_what_is_wrong_and_goes_on(

@@ -6,12 +6,12 @@ import pytest
 
 from core.errors import BadParams
 from feedback.store import answers
-from feedback.store.database import Database
 from serving import upkeep as upkeeping
 from serving.storage import Storage
 from serving.upkeep import Upkeep
 from tasks.state.workspace import Workspace
 from tests.feedback.store.test_answers import answer
+from tests.serving.faulty import Faulty
 from tests.serving.served import until
 from tests.serving.traced import files_with, traced
 
@@ -33,19 +33,6 @@ def test_answers_older_than_the_retention_are_removed(workspace: Workspace) -> N
     assert files_with(workspace, "Here is old.") == []
     assert files_with(workspace, "Here is new.") == ["data/feedback.db", "mlflow.db"]
     storage.close()
-
-
-class Faulty(Storage):
-    """A database at which every look fails with the next error, and then none."""
-
-    def __init__(self, workspace: Workspace, *errors: Exception) -> None:
-        super().__init__(workspace)
-        self.errors = list(errors)
-
-    def database(self) -> Database:
-        if self.errors:
-            raise self.errors.pop(0)
-        return super().database()
 
 
 def test_the_thread_says_what_is_wrong_and_goes_on(
