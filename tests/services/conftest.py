@@ -3,10 +3,13 @@
 from collections.abc import Iterator
 
 import pytest
+from playwright.sync_api import expect
 
 from core.files import read_json
 from tests.services.programs import eventually
 from tests.services.site import Run, Site, feedback, serving
+
+expect.set_options(timeout=20_000)  # milliseconds; the default of 5 s is short for a busy machine
 
 
 @pytest.fixture(scope="session")

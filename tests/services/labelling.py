@@ -39,9 +39,14 @@ def task(page: Page) -> str:
     return page.locator("#task").get_attribute("data-task") or ""
 
 
+def ready(page: Page) -> None:
+    """Wait until the page takes keys: shortly after a task is shown it does not."""
+    expect(page.locator("body[data-ready]")).to_have_count(1)
+
+
 def press(page: Page, key: str) -> None:
     """Press a key once, and wait for the next task."""
     before = task(page)
-    page.wait_for_timeout(200)  # a key that is pressed at once does nothing
+    ready(page)
     page.keyboard.press(key)
     expect(page.locator(f"#task:not([data-task='{before}'])")).to_have_count(1)

@@ -122,7 +122,7 @@ def test_the_page_follows_a_round_and_keeps_focus_and_text(browser: Browser, rou
         opened(rounds, 3)
         with holding(rounds.lock, "round 3"):
             began(rounds, "collect", 1.0).add({"collect/answers": 12.0}, 0, 3)
-            expect(page.locator("#now")).to_contain_text("Round 3 runs: step collect, 1 of 3.", timeout=20_000)
+            expect(page.locator("#now")).to_contain_text("Round 3 runs: step collect, 1 of 3.")
             expect(page.locator("#live")).to_have_text("Round 3 runs: step collect, 1 of 3.")
             expect(reason).to_be_focused()
             expect(reason).to_have_value("half a sen")

@@ -9,7 +9,8 @@
   const AFTER = 150; // milliseconds for which a key does nothing, so that one pressed twice does not judge two tasks
   const live = document.getElementById("live");
   const connection = document.getElementById("connection");
-  let shown = performance.now();
+  let shown; // when the task was shown, by the clock of the page
+  let settling; // a timer
   let busy = false;
 
   const task = () => document.getElementById("task");
@@ -44,7 +45,6 @@
     const next = page.getElementById("main");
     document.getElementById("main").replaceWith(document.adoptNode(next));
     document.title = page.title;
-    shown = performance.now();
     window.scrollTo(0, 0);
     furnish();
     document.getElementById("question")?.focus({ preventScroll: true });
@@ -104,6 +104,10 @@
 
   /** What has to be done whenever there is new content. */
   function furnish() {
+    shown = performance.now();
+    delete document.body.dataset.ready;
+    clearTimeout(settling);
+    settling = setTimeout(() => { document.body.dataset.ready = "yes"; }, AFTER);
     const use = document.getElementById("use-keys");
     if (use) {
       try { use.checked = localStorage.getItem("rounds-keys") !== "off"; } catch { /* on */ }
@@ -164,8 +168,8 @@
       return;
     }
     if (key === "Escape" && inField) { target.blur(); return; }
-    if (inField || !(document.getElementById("use-keys")?.checked ?? false) || performance.now() - shown < AFTER) return;
-    if (busy) return;
+    if (inField || !(document.getElementById("use-keys")?.checked ?? false)) return;
+    if (busy || document.body.dataset.ready !== "yes") return;
     if (key === "Enter") {
       if (target.matches?.("button, a, summary")) return;
       const go = document.querySelector("#judge [data-keys=Enter]") ?? document.getElementById("look");
