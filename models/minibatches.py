@@ -9,6 +9,8 @@ from collections.abc import Callable, Sequence
 import torch
 from torch import Tensor
 
+from models import ranks
+from models.ranks import Part
 from models.tokens import Batch, by_length
 
 
@@ -51,11 +53,20 @@ def map_microbatches(function: Callable[[Batch], Tensor], batch: Batch, tokens: 
     """Apply `function` to microbatches of rows of similar length, without gradients; the results in row order.
 
     The function returns (rows,) or (rows, width); the result is (B,) or (B, T), 0 in the columns cut from a microbatch.
+    Ranks share the rows, and each gets all results.
     """
     counts, result = lengths(batch), torch.zeros(0)
-    for index in microbatches(counts, sorted(range(len(counts)), key=counts.__getitem__), tokens):
+    order = sorted(range(len(counts)), key=counts.__getitem__)
+    for index, weight in shared_microbatches(counts, order, tokens):
         part = function(select_rows(batch, index))
         if not len(result):
             result = part.new_zeros(batch.ids.shape[: part.dim()])
-        result[(index, slice(part.shape[1])) if part.dim() == 2 else index] = part
+        if weight:
+            result[(index, slice(part.shape[1])) if part.dim() == 2 else index] = part
+    ranks.add_up([result])
     return result
+
+
+def shared_microbatches(lengths: Sequence[int], rows: Sequence[int], tokens: int) -> list[Part]:
+    """The microbatches of this rank for some rows; see `microbatches` and `ranks.shared`."""
+    return ranks.shared(rows, lambda own: microbatches(lengths, own, tokens), ranks.current())

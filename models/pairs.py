@@ -12,8 +12,9 @@ import torch
 from torch import Tensor
 from transformers import PreTrainedTokenizerBase
 
-from models import minibatches, packing
+from models import minibatches, packing, ranks
 from models.ragged import Ragged
+from models.ranks import Part
 from models.strength import NO_STRENGTH, StrengthSettings, target
 from models.tokens import Batch, by_length, encode_answers, encode_prompts, pad
 
@@ -134,6 +135,10 @@ class EncodedComparisons:
                 rows, longest = counts[prompt], lengths[prompt]
             parts[-1].append(prompt)
         return parts
+
+    def shared_microbatches(self, prompts: Sequence[int], tokens: int) -> list[Part]:
+        """Those of this rank; see `ranks.shared`."""
+        return ranks.shared(prompts, lambda own: self.microbatches(own, tokens), ranks.current())
 
     def all_parts(self, tokens: int, pad_id: int) -> Iterator[PairBatch]:
         """All prompts with all answers and comparisons, in microbatches of similar length."""

@@ -17,7 +17,7 @@ from core.errors import BadFeedback
 from core.files import read_json, write_json
 from core.log import Log, ignore
 from core.settings import BaseSettings
-from models import likelihood_start, packing_check, saved, token_counts
+from models import likelihood_start, packing_check, ranks, saved, token_counts
 from models import pairs as comparisons
 from models.allocation import compact
 from models.compute import IN_FLOAT32, Compute
@@ -189,6 +189,10 @@ class PairMetrics(NamedTuple):
         """The sums over the comparisons of both."""
         return PairMetrics(*(mine + theirs for mine, theirs in zip(self, other, strict=True)))
 
+    def times(self, factor: float) -> "PairMetrics":
+        """The sums, multiplied."""
+        return PairMetrics(*(factor * mine for mine in self))
+
     def means(self) -> dict[str, float]:
         """The metrics of the minibatch."""
         loss, margin, pairs, correct, decided = torch.stack(self).tolist()
@@ -287,12 +291,17 @@ def _accumulate(
     """Add up the gradients of a minibatch, one microbatch at a time; returns its metrics."""
     weight, sums = encoded.total_weight(prompts), None
     token_counts.count_trained(sum(encoded.packed_lengths[prompt] for prompt in prompts))
-    for part in encoded.microbatches(prompts, scorer.network.compute.microbatch_tokens):
+    for part, share in encoded.shared_microbatches(prompts, scorer.network.compute.microbatch_tokens):
         batch = encoded.collate(part, scorer.tokenizer.pad_token_id)
         loss, metrics = preference_loss(scorer(batch.texts, batch.counts), batch, centring, weight)
-        torch.autograd.backward(loss)
+        torch.autograd.backward(share * loss)
+        metrics = metrics.times(share)
         sums = metrics if sums is None else sums.plus(metrics)
-    return sums.means() if sums else {}
+    if sums is None:
+        return {}
+    ranks.add_up_gradients(scorer.parameters())
+    ranks.add_up(sums)
+    return sums.means()
 
 
 def preference_loss(

@@ -5,7 +5,7 @@ thread. Each row has its own uniform random numbers, so that an answer does not 
 other rows of its batch.
 """
 
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from threading import Event
 from typing import NamedTuple
 
@@ -19,6 +19,7 @@ from models import side_by_side, token_counts
 from models.compute import computing
 from models.decoding import DecodingLoop, DecodingRequest, SampledAnswer, decode
 from models.policy import Policy
+from models.ranks import add_up, current
 from models.tokens import Batch, by_length, decode_answer, pad
 
 
@@ -63,14 +64,15 @@ def sample(
         for prompt, numbers in zip(prompts, uniforms, strict=True)
     ]
     answers: dict[int, SampledAnswer] = {}
+    ranks = current()
     decoders: list[DecodingLoop] = []  # of all batches: on a GPU, they keep the tensors and graphs of the one before
     batches = by_length([len(prompt) for prompt in prompts], sampling.batch, None)
     for step, rows in enumerate(batches):
-        decoded = _decoded(policy, decoders, requests, rows)
+        decoded = _decoded(policy, decoders, requests, ranks.own(rows))
         token_counts.count_sampled(sum(len(answer.ids) for answer in decoded.values()))
         answers.update(decoded)
         log({"answers": len(answers)}, step, len(batches))
-    return _rollout(policy, prompts, [answers[row] for row in range(len(prompts))])
+    return _rollout(policy, prompts, _of_all_ranks(answers, len(prompts), limit))
 
 
 def _decoded(
@@ -91,6 +93,24 @@ def _decoded(
     return {
         row: answer for part, own in zip(parts, answers, strict=True) for row, answer in zip(part, own, strict=True)
     }
+
+
+def _of_all_ranks(own: Mapping[int, SampledAnswer], count: int, limit: int) -> list[SampledAnswer]:
+    """The answers to all prompts, in their order, from those that each rank sampled."""
+    if current().count > 1:
+        sampled = sum(len(answer.ids) for answer in own.values())
+        ids, lengths = torch.zeros(count, limit, dtype=torch.int64), torch.zeros(count, dtype=torch.int64)
+        logprobs = torch.zeros(count, limit, dtype=torch.float64)
+        for row, answer in own.items():
+            lengths[row] = length = len(answer.ids)
+            ids[row, :length], logprobs[row, :length] = torch.tensor(answer.ids), torch.tensor(answer.logprobs).double()
+        add_up([ids, lengths, logprobs])
+        own = {
+            row: SampledAnswer(ids[row, :length].tolist(), logprobs[row, :length].tolist())
+            for row, length in enumerate(lengths.tolist())
+        }
+        token_counts.count_sampled(int(lengths.sum()) - sampled)  # each rank counts all
+    return [own[row] for row in range(count)]
 
 
 def _rollout(policy: Policy, prompts: Sequence[Sequence[int]], answers: Sequence[SampledAnswer]) -> Rollout:

@@ -12,10 +12,10 @@ from transformers import PreTrainedTokenizerBase, get_cosine_schedule_with_warmu
 from core.errors import BadParams
 from core.log import Log, ignore
 from core.settings import BaseSettings
-from models import token_counts
+from models import ranks, token_counts
 from models.allocation import compact
 from models.measured import SFT_CUT_ANSWERS, SFT_CUT_PROMPTS, SFT_EXAMPLES, SFT_GRAD_NORM, SFT_LOSS
-from models.minibatches import microbatches
+from models.minibatches import shared_microbatches
 from models.policy import ModelSettings, Policy
 from models.seeding import generator
 from models.tokens import Batch, by_length, encode_answers, encode_prompts, pad
@@ -115,13 +115,14 @@ def _accumulate(policy: Policy, encoded: TokenisedDemonstrations, rows: list[int
     total_weight = (encoded.weights[rows] * answer_lengths).sum().item()
     loss = 0.0
     token_counts.count_trained(sum(encoded.lengths[row] for row in rows))
-    for part in microbatches(encoded.lengths, rows, policy.network.compute.microbatch_tokens):
+    for part, weight in shared_microbatches(encoded.lengths, rows, policy.network.compute.microbatch_tokens):
         prompts, answers = [encoded.prompts[i] for i in part], [encoded.answers[i] for i in part]
         batch = pad(prompts, answers, policy.tokenizer.pad_token_id)
-        value = answer_loss(policy, batch, encoded.weights[part], total_weight)
+        value = weight * answer_loss(policy, batch, encoded.weights[part], total_weight)
         torch.autograd.backward(value)
         loss += value.item()
-    return loss
+    ranks.add_up_gradients(policy.network.parameters())
+    return ranks.total(loss)
 
 
 def _minibatches(encoded: TokenisedDemonstrations, knobs: SFTSettings, seed: int) -> list[list[int]]:

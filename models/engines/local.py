@@ -7,13 +7,13 @@ import torch
 from torch import Tensor, nn
 from torch.optim import AdamW
 
-from models import token_counts
+from models import ranks, token_counts
 from models.allocation import compact
 from models.checkpoints import State
 from models.compute import Precision, precision
 from models.critic import Critic
 from models.engines import Engine, Loss, Objective, Score, Step, Update
-from models.minibatches import lengths, map_microbatches, microbatches, select_rows
+from models.minibatches import lengths, map_microbatches, select_rows, shared_microbatches
 from models.policy import Policy
 from models.reward import RewardModel
 from models.rollout import Rollout, SamplingSettings, sample
@@ -177,17 +177,18 @@ class LocalEngine(Engine):
         tokens = self.policy.network.compute.microbatch_tokens
         sizes = lengths(batch)
         token_counts.count_trained(sum(sizes[row] for row in rows))
-        parts = microbatches(sizes, rows, tokens)
+        parts = shared_microbatches(sizes, rows, tokens)
 
         def losses() -> Iterator[Tensor]:
-            for index in parts:
+            for index, weight in parts:
                 part = loss(select_rows(batch, index).to(self.policy.device), index)
                 for name, value in part.metrics.items():
-                    metrics[name] = metrics[name] + value if name in metrics else value
-                yield part.value
+                    metrics[name] = metrics.get(name, torch.zeros_like(value)) + weight * value
+                yield weight * part.value
 
         with compact(self.policy.device, self.policy.network.compute.compact):
             update = Update(descend(losses(), optimiser, step), metrics)
+            ranks.add_up(list(metrics.values()))
             optimiser.zero_grad()  # not in memory beside those of the critic, or the cache of the next rollout
         return update
 
@@ -208,6 +209,7 @@ def descend(losses: Iterable[Tensor], optimiser: AdamW, step: Step) -> Tensor:
     optimiser.zero_grad()
     for loss in losses:
         torch.autograd.backward(loss)
+    ranks.add_up_gradients(parameters)
     norm = nn.utils.clip_grad_norm_(parameters, step.clip)
     optimiser.step()
     return norm

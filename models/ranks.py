@@ -1,0 +1,116 @@
+"""The processes that train one model together: which part of the work each does, and sums over all (gloo, NCCL).
+
+Every process ("rank") runs the same program on the same data and draws the same random numbers. Each computes its own
+rows, and results are added up over all ranks, so that every rank has the whole: denominators, whitening, normalisation,
+KL controller and early stop are those of one process, up to rounding.
+"""
+
+from collections.abc import Callable, Iterator, Sequence
+from contextlib import contextmanager
+from contextvars import ContextVar
+from itertools import groupby
+from typing import NamedTuple, TypeVar
+
+import torch
+from torch import Tensor, distributed, nn
+
+Item = TypeVar("Item")
+
+BUCKET = 64 * 2**20
+"""Bytes that are sent at once: a copy of them is in memory meanwhile."""
+
+
+class Ranks(NamedTuple):
+    """The place of this process among those that train together."""
+
+    index: int
+    count: int
+
+    @property
+    def first(self) -> bool:
+        """Whether this is the rank that reports and writes files."""
+        return self.index == 0
+
+    def own(self, items: Sequence[Item]) -> Sequence[Item]:
+        """The items of this rank: every `count`-th, so that items sorted by length are shared evenly."""
+        return items[self.index :: self.count]
+
+
+ALONE = Ranks(0, 1)
+
+_ALONE: ContextVar[bool] = ContextVar("alone", default=False)
+
+
+def current() -> Ranks:
+    """The ranks that this process trains with; `ALONE` without `torch.distributed`, and inside `alone`."""
+    if _ALONE.get() or not (distributed.is_available() and distributed.is_initialized()):
+        return ALONE
+    return Ranks(distributed.get_rank(), distributed.get_world_size())
+
+
+@contextmanager
+def alone() -> Iterator[None]:
+    """Inside, this process computes everything itself, for work that only one rank does."""
+    token = _ALONE.set(True)
+    try:
+        yield
+    finally:
+        _ALONE.reset(token)
+
+
+class Part(NamedTuple):
+    """Rows of one forward pass."""
+
+    rows: list[int]
+    weight: float
+    """1; 0 for rows that take the place of a part that this rank does not have."""
+
+
+def shared(rows: Sequence[int], split: Callable[[Sequence[int]], list[list[int]]], ranks: Ranks) -> list[Part]:
+    """The forward passes of one rank for some rows; all ranks have equally many, because sharded weights need that.
+
+    Over all ranks each row is in one part of weight 1. A rank with fewer parts than another repeats the first row with
+    weight 0. `split` divides rows into parts that fit into memory.
+    """
+    parts = [split(rows[index :: ranks.count]) for index in range(ranks.count)]
+    missing = max(map(len, parts)) - len(parts[ranks.index])
+    return [*(Part(part, 1.0) for part in parts[ranks.index]), *[Part(list(rows[:1]), 0.0)] * missing]
+
+
+def add_up(tensors: Sequence[Tensor]) -> None:
+    """Replace tensors by their sums over all ranks, in place. All ranks give equal shapes and types in equal order."""
+    if current().count == 1:
+        return
+    for _, same in groupby(tensors, key=lambda tensor: (tensor.dtype, tensor.device)):
+        for bucket in _buckets(list(same)):
+            flat = torch.cat([tensor.detach().reshape(-1) for tensor in bucket])
+            distributed.all_reduce(flat)
+            for tensor, total in zip(bucket, flat.split([tensor.numel() for tensor in bucket]), strict=True):
+                tensor.detach().copy_(total.view_as(tensor))
+
+
+def add_up_gradients(parameters: Sequence[nn.Parameter]) -> None:
+    """Replace the gradients of weights by their sums over all ranks."""
+    if current().count == 1:
+        return
+    for weight in parameters:
+        if weight.grad is None and weight.requires_grad:
+            weight.grad = torch.zeros_like(weight)
+    add_up([weight.grad for weight in parameters if weight.grad is not None])
+
+
+def total(value: float) -> float:
+    """The sum of a number over all ranks."""
+    number = torch.tensor(value, dtype=torch.float64)
+    add_up([number])
+    return number.item()
+
+
+def _buckets(tensors: Sequence[Tensor]) -> Iterator[list[Tensor]]:
+    bucket: list[Tensor] = []
+    for tensor in tensors:
+        if bucket and sum(each.nbytes for each in bucket) + tensor.nbytes > BUCKET:
+            yield bucket
+            bucket = []
+        bucket.append(tensor)
+    yield bucket
