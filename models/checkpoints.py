@@ -15,7 +15,7 @@ from torch import Tensor
 
 from core.errors import Damaged
 from core.files import read_json, recover, replacing, write_json
-from models import streamed
+from models import ranks, streamed
 
 TENSORS = "tensors.safetensors"
 STATE = "state.json"
@@ -37,11 +37,14 @@ class Checkpoints:
     key: str
 
     def save(self, state: State) -> None:
-        """Replace the saved state with this one, atomically.
+        """Replace the saved state with this one, atomically. Of several ranks, which have equal states, one writes.
 
         Raises:
             TypeError: the state has a leaf that is neither a tensor nor a plain value.
         """
+        ranks.once(lambda: self._save(state))
+
+    def _save(self, state: State) -> None:
         tensors: dict[str, Tensor] = {}
         tree = _detach(state, "", tensors)
         with replacing(self.folder) as draft:
@@ -51,7 +54,8 @@ class Checkpoints:
 
     def load(self) -> State | None:
         """The state saved under this key, with tensors on the CPU; None if there is none or it is incomplete."""
-        recover(self.folder)
+        ranks.once(lambda: recover(self.folder))
+        ranks.wait()
         if not (self.folder / STATE).exists():
             return None
         try:

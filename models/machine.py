@@ -1,4 +1,4 @@
-"""How much memory this machine has: that of the computer, a limit of its container, and that of a GPU."""
+"""How much memory this machine has (of the computer, of its container, of a GPU), and how much this process has."""
 
 import os
 from pathlib import Path
@@ -21,6 +21,8 @@ class Machine(NamedTuple):
     """Of the GPU that is used; None without one."""
     disk: int | None = None
     """Bytes that a round may fill; None if nobody looked."""
+    gpus: int = 0
+    """Number of GPUs."""
 
     @property
     def for_models(self) -> int:
@@ -32,7 +34,7 @@ def machine() -> Machine:
     """The machine that this process runs on, without its disk, which depends on the workspace."""
     gpu = torch.cuda.get_device_properties(0).total_memory if torch.cuda.is_available() else None
     total = os.sysconf("SC_PHYS_PAGES") * os.sysconf("SC_PAGE_SIZE")
-    return Machine(min([total, *limits(LIMITS)]), gpu)
+    return Machine(min([total, *limits(LIMITS)]), gpu, gpus=torch.cuda.device_count())
 
 
 def limits(files: tuple[Path, ...]) -> list[int]:
@@ -55,3 +57,20 @@ def forget_gpu_peak() -> None:
 def gpu_peak() -> int:
     """The most bytes of the GPU that tensors of this process had at once since `forget_gpu_peak`; 0 without a GPU."""
     return torch.cuda.max_memory_allocated() if gpus() else 0
+
+
+def peak_memory() -> int:
+    """The highest resident memory of this process so far, in bytes."""
+    return _status("VmHWM")
+
+
+def resident_memory() -> int:
+    """The resident memory of this process now, in bytes."""
+    return _status("VmRSS")
+
+
+def _status(name: str) -> int:
+    """A line of /proc/self/status, which Linux gives in KiB."""
+    lines = Path("/proc/self/status").read_text(encoding="ascii", errors="replace").splitlines()
+    [line] = [line for line in lines if line.startswith(f"{name}:")]
+    return int(line.split()[1]) * 1024

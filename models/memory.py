@@ -8,6 +8,7 @@ gradient. Weights that are trained have gradients (4 bytes) and Adam's two momen
 benchmarks/memory.py compares with what is measured (benchmarks/results/memory.md).
 """
 
+from math import ceil
 from typing import Any, Literal, NamedTuple
 
 from torch import nn
@@ -66,6 +67,10 @@ class Batches(NamedTuple):
         """Tokens of the longest text."""
         return self.prompt + self.answer
 
+    def shared(self, count: int) -> "Batches":
+        """The part of one of several processes."""
+        return self._replace(rows=ceil(self.rows / count), sampled=ceil(self.sampled / count))
+
 
 class Roles(NamedTuple):
     """The models of a round."""
@@ -94,12 +99,18 @@ class Need(NamedTuple):
     which a killed training continues."""
     disk: int
     """What the step writes: models and checkpoints."""
+    libraries: int = LIBRARIES
+    """Of the process, or of the processes that train together and the one that started them."""
 
     @property
     def total(self) -> int:
         """Bytes at the peak: sampling, training and saving come one after the other."""
         learning = self.moments + max(self.gradients + self.activations, self.cache)
-        return LIBRARIES + self.weights + max(learning, self.copy)
+        return self.libraries + self.weights + max(learning, self.copy)
+
+    def on_ranks(self, count: int) -> "Need":
+        """What several processes on one CPU need together, if each needs this; one of them writes files."""
+        return Need(*(count * part for part in self[:6]), disk=self.disk, libraries=(count + 1) * LIBRARIES)
 
 
 def shape_of(config: Any, adapter: AdapterSettings | None) -> Shape:

@@ -5,6 +5,7 @@ rows, and results are added up over all ranks, so that every rank has the whole:
 KL controller and early stop are those of one process, up to rounding.
 """
 
+import os
 from collections.abc import Callable, Iterator, Sequence
 from contextlib import contextmanager
 from contextvars import ContextVar
@@ -38,6 +39,11 @@ class Ranks(NamedTuple):
 
 ALONE = Ranks(0, 1)
 
+
+class RankLost(RuntimeError):
+    """Another rank has ended, so that this one cannot go on. The other one has the reason."""
+
+
 _ALONE: ContextVar[bool] = ContextVar("alone", default=False)
 
 
@@ -56,6 +62,47 @@ def alone() -> Iterator[None]:
         yield
     finally:
         _ALONE.reset(token)
+
+
+def join() -> None:
+    """Connect this process with the others that the launcher has started, and use the GPU of its own, if there is one.
+
+    Raises:
+        RankLost: another rank ended before.
+    """
+    if torch.cuda.is_available():
+        torch.cuda.set_device(int(os.environ["LOCAL_RANK"]))
+    with _connected():
+        distributed.init_process_group("cpu:gloo,cuda:nccl" if torch.cuda.is_available() else "gloo")
+        distributed.barrier()
+
+
+def leave() -> None:
+    """End the connection, once all ranks have come here."""
+    wait()
+    distributed.destroy_process_group()
+
+
+def wait() -> None:
+    """Wait until all ranks have come here."""
+    if current().count > 1:
+        with _connected():
+            distributed.barrier()
+
+
+def once(work: Callable[[], None]) -> None:
+    """Let the first rank, alone, do what only one may do, for example write files."""
+    if current().first:
+        with alone():
+            work()
+
+
+@contextmanager
+def _connected() -> Iterator[None]:
+    try:
+        yield
+    except RuntimeError as error:  # of gloo, and NCCL's DistBackendError
+        raise RankLost(f"another rank has ended: {error}") from error
 
 
 class Part(NamedTuple):
@@ -84,7 +131,8 @@ def add_up(tensors: Sequence[Tensor]) -> None:
     for _, same in groupby(tensors, key=lambda tensor: (tensor.dtype, tensor.device)):
         for bucket in _buckets(list(same)):
             flat = torch.cat([tensor.detach().reshape(-1) for tensor in bucket])
-            distributed.all_reduce(flat)
+            with _connected():
+                distributed.all_reduce(flat)
             for tensor, total in zip(bucket, flat.split([tensor.numel() for tensor in bucket]), strict=True):
                 tensor.detach().copy_(total.view_as(tensor))
 

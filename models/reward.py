@@ -22,6 +22,7 @@ from models import pairs as comparisons
 from models.allocation import compact
 from models.compute import IN_FLOAT32, Compute
 from models.critic import Critic
+from models.launching import LaunchSettings
 from models.measured import REWARD_ACCURACY, REWARD_GRAD_NORM, REWARD_LOSS, REWARD_MARGIN
 from models.minibatches import map_microbatches
 from models.pairs import EncodedComparisons, PairBatch
@@ -63,6 +64,8 @@ class RewardSettings(BaseSettings):
     round stops before the reward model is trained."""
     strength: StrengthSettings = StrengthSettings()
     """Use of the strength of preferences, for example slightly or much better."""
+    launch: LaunchSettings = LaunchSettings()
+    """Training on several processes."""
 
 
 @dataclass

@@ -14,6 +14,7 @@ from core.log import Log, ignore
 from core.settings import BaseSettings
 from models import ranks, token_counts
 from models.allocation import compact
+from models.launching import LaunchSettings
 from models.measured import SFT_CUT_ANSWERS, SFT_CUT_PROMPTS, SFT_EXAMPLES, SFT_GRAD_NORM, SFT_LOSS
 from models.minibatches import shared_microbatches
 from models.policy import ModelSettings, Policy
@@ -38,6 +39,8 @@ class SFTSettings(BaseSettings):
     """Decoupled weight decay (AdamW)."""
     gradient_clip: float = Field(1.0, gt=0)
     """Gradient clipping threshold (L2 norm)."""
+    launch: LaunchSettings = LaunchSettings()
+    """Training on several processes."""
 
 
 class TokenisedDemonstrations(NamedTuple):

@@ -8,6 +8,7 @@ from core.log import Log, ignore
 from core.plugins import Plugin
 from models.checkpoints import Checkpoints
 from models.engines import Engine
+from models.launching import LaunchSettings
 
 
 class Algorithm(Plugin):
@@ -15,6 +16,8 @@ class Algorithm(Plugin):
 
     start: Literal["sft", "champion"] = "champion"
     """Initial policy. The KL reference is the SFT policy in both cases, so that KL accumulates across rounds."""
+    launch: LaunchSettings = LaunchSettings()
+    """Training on several processes."""
 
     @abstractmethod
     def train(

@@ -14,7 +14,7 @@ from models.rollout import SamplingSettings
 from tasks.rounds.continuity import Continued
 from tasks.rounds.disk import room
 from tasks.rounds.params import RoundSettings
-from tasks.rounds.smaller import Smaller, checkpoints, smaller
+from tasks.rounds.smaller import Smaller, checkpoints, processes, smaller
 from tasks.state.workspace import Workspace
 
 KNOBS = {
@@ -75,7 +75,7 @@ class Fit(NamedTuple):
 
 def required(need: Need, on: Machine) -> int:
     """Bytes where the models are; the libraries are in the memory of the computer."""
-    return need.total if on.gpu is None else need.total - memory.LIBRARIES
+    return need.total if on.gpu is None else need.total - need.libraries
 
 
 def foreseen(workspace: Workspace, params: RoundSettings, champion: Continued | None = None) -> Fit:
@@ -105,22 +105,40 @@ def _needs(params: RoundSettings, shape: Shape, on: Machine, champion: Continued
     likelihood = bool(likelihood_start.weight(params.reward.likelihood, knobs.base))
     critic: memory.Critic = getattr(algorithm, "critic", "none")
     answers = params.collect.answers  # to a prompt
+    ranks = processes(params)
+    demonstrations, pairs = sizes._replace(rows=params.sft.batch), sizes._replace(rows=params.reward.batch)
+    compared = pairs.shared(ranks["reward"])
+    compared = compared._replace(rows=answers * compared.rows)
+    learned = learned.shared(ranks["policy"])
+    trained = {
+        "sft": memory.sft(roles, demonstrations.shared(ranks["sft"])),
+        "reward": memory.reward(roles, compared, likelihood, answers),
+        "policy": memory.policy(roles, learned, critic, algorithm.start != "champion", checkpoints(algorithm)),
+    }
+    together = {  # on GPUs each process has one of its own
+        step: need.on_ranks(ranks[step]) if ranks[step] > 1 and on.gpu is None else need
+        for step, need in trained.items()
+    }
     return {
         "collect": memory.sampling(roles, sizes._replace(sampled=params.collect.batch), models=1),
-        "sft": memory.sft(roles, sizes._replace(rows=params.sft.batch)),
-        "reward": memory.reward(roles, sizes._replace(rows=answers * params.reward.batch), likelihood, answers),
-        "policy": memory.policy(roles, learned, critic, algorithm.start != "champion", checkpoints(algorithm)),
+        **together,
         "sample": memory.sampling(roles, sizes, models=5, other=other),
         "evaluate": memory.sampling(roles, sizes, models=5, other=other),
     }
 
 
 def check(params: RoundSettings, fit: Fit) -> None:
-    """Refuse a round that cannot fit into memory or on the disk, as `estimate` says.
+    """Refuse a round that cannot fit into memory or on the disk, as `estimate` says, or on the GPUs.
 
     Raises:
         BadParams: it cannot fit; names the settings with which it would.
     """
+    for step, count in processes(params).items():
+        if fit.machine.gpus and count > fit.machine.gpus:
+            raise BadParams(
+                f"{step}.launch.processes={count}, and this machine has {fit.machine.gpus} GPU; each process needs one "
+                f"of its own: set -S {step}.launch.processes={fit.machine.gpus}"
+            )
     if fit.fits:
         return
     problem = "; ".join(_problems(fit))

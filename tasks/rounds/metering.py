@@ -3,7 +3,6 @@
 import logging
 import os
 import time
-from pathlib import Path
 
 from models import machine, token_counts
 from tasks.state import usage
@@ -31,14 +30,14 @@ class UsageMeter:
         self._workspace, self._step, self._log = workspace, step, log
         self._before = usage.read(workspace).get(step, StepUsage())
         self._wall, self._cpu, self._tokens = time.perf_counter(), processor_time(), token_counts.so_far()
-        self._peak, self._seen = peak_memory(), 0
+        self._peak, self._seen = machine.peak_memory(), 0
         self._due = self._wall + EVERY
         machine.forget_gpu_peak()
         self.note()
 
     def __call__(self, metrics: object, step: int, total: int | None = None) -> None:
         """Measure, and store it if the last time is long ago."""
-        self._seen = max(self._seen, resident_memory())
+        self._seen = max(self._seen, machine.resident_memory())
         if time.perf_counter() >= self._due:
             self.note()
 
@@ -52,15 +51,15 @@ class UsageMeter:
 
     def _measured(self) -> StepUsage:
         tokens = token_counts.so_far()
-        self._seen = max(self._seen, resident_memory())
-        peak = peak_memory()
+        self._seen = max(self._seen, machine.resident_memory())
+        peak = machine.peak_memory()
         return StepUsage(
             wall=time.perf_counter() - self._wall,
             cpu=processor_time() - self._cpu,
             gpu=self._log.learning_seconds * machine.gpus(),
             sampled=tokens.sampled - self._tokens.sampled,
             trained=tokens.trained - self._tokens.trained,
-            memory=peak if peak > self._peak else self._seen,
+            memory=max(peak if peak > self._peak else self._seen, self._log.rank_memory),
             gpu_memory=machine.gpu_peak(),
         )
 
@@ -69,20 +68,3 @@ def processor_time() -> float:
     """Seconds of processor time of this process, and of the processes that it started and waited for."""
     spent = os.times()
     return spent.user + spent.system + spent.children_user + spent.children_system
-
-
-def peak_memory() -> int:
-    """The highest resident memory of this process so far, in bytes."""
-    return _status("VmHWM")
-
-
-def resident_memory() -> int:
-    """The resident memory of this process now, in bytes."""
-    return _status("VmRSS")
-
-
-def _status(name: str) -> int:
-    """A line of /proc/self/status, which Linux gives in KiB."""
-    lines = Path("/proc/self/status").read_text(encoding="ascii", errors="replace").splitlines()
-    [line] = [line for line in lines if line.startswith(f"{name}:")]
-    return int(line.split()[1]) * 1024

@@ -1,8 +1,8 @@
 """Settings of a round that need less memory or disk, in the order in which they are proposed.
 
 First those that change results by rounding only, or not at all: no training checkpoints (for the disk), fewer rows
-sampled together, compact memory, smaller microbatches, gradient checkpointing. Then adapters, which train something
-else, and at last bfloat16.
+sampled together, one process, compact memory, smaller microbatches, gradient checkpointing. Then adapters, which train
+something else, and at last bfloat16.
 """
 
 from collections.abc import Iterator
@@ -12,12 +12,15 @@ from typing import Any, NamedTuple
 from models.adapters import AdapterSettings
 from models.algorithms import Algorithm
 from models.compute import Dtype
+from models.launching import LaunchSettings
 from models.machine import Machine
 from models.policy import SCRATCH, ModelSettings
 from tasks.rounds.continuity import Continued, written
 from tasks.rounds.params import RoundSettings
 
 ADAPTER = AdapterSettings()
+LAUNCHED = ("sft", "reward", "policy")
+"""Steps that can run in several processes."""
 ROWS = 32
 """Rows sampled together, where memory is scarce."""
 
@@ -40,10 +43,11 @@ def smaller(params: RoundSettings, on: Machine, champion: Continued | None) -> I
         _adapters(model, champion),
         dict.fromkeys((model.gradient_checkpointing, True)),
         _microbatches(model, on),
+        (False, True) if on.gpu is None and any(count > 1 for count in processes(params).values()) else (False,),
         (False, True),
         (True, False) if checkpoints(params.policy) else (True,),
     )
-    for dtype, adapter, recompute, (compact, tokens), fewer_rows, kept in choices:
+    for dtype, adapter, recompute, (compact, tokens), one_process, fewer_rows, kept in choices:
         changes = {
             "dtype": dtype,
             "adapter": adapter,
@@ -52,6 +56,9 @@ def smaller(params: RoundSettings, on: Machine, champion: Continued | None) -> I
             "microbatch_tokens": tokens,
         }
         tried = params.model_copy(update={"model": model.model_copy(update=changes)})
+        if one_process:
+            for step in LAUNCHED:
+                tried = _changed(tried, step, launch=LaunchSettings())
         if fewer_rows:
             tried = _with_fewer_rows(tried)
         if not kept:
@@ -70,6 +77,11 @@ def checkpoints(algorithm: Algorithm) -> int:
     """
     steps, every = getattr(algorithm, "steps", 1), getattr(algorithm, "checkpoint_every", 1)
     return min(2, (steps - 1) // every)
+
+
+def processes(params: RoundSettings) -> dict[str, int]:
+    """In how many processes each step runs that can run in several."""
+    return {step: getattr(params, step).launch.processes for step in LAUNCHED}
 
 
 def _dtypes(model: ModelSettings) -> list[Dtype]:
@@ -114,9 +126,11 @@ def _overrides(before: RoundSettings, after: RoundSettings) -> list[str]:
     old, new = before.model, after.model
     rows = {name: (_rows(before)[name], count) for name, count in _rows(after).items()}
     every = [getattr(each.policy, "checkpoint_every", None) for each in (before, after)]
+    counts = {step: (processes(before)[step], count) for step, count in processes(after).items()}
     changed = {
         f"policy.checkpoint_every={every[1]}": every[0] != every[1],
         **{f"{name}={count}": count != former for name, (former, count) in rows.items()},
+        **{f"{step}.launch.processes={count}": count != former for step, (former, count) in counts.items()},
         "model.compact_memory=true": new.compact_memory != old.compact_memory,
         f"model.microbatch_tokens={new.microbatch_tokens}": new.microbatch_tokens != old.microbatch_tokens,
         "model.gradient_checkpointing=true": new.gradient_checkpointing != old.gradient_checkpointing,

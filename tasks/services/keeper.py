@@ -19,7 +19,7 @@ from pathlib import Path
 from threading import Thread
 from typing import BinaryIO
 
-from tasks.services.descendants import adopt_orphans, end_children, end_with_parent
+from core.descendants import adopt_orphans, end_children, end_with_parent
 from tasks.services.log_file import LogFile
 
 NOT_FOUND = 127

@@ -5,10 +5,10 @@ import signal
 import time
 from contextlib import suppress
 
+from core.descendants import started
 from core.errors import Damaged, RoundsError
 from core.files import write_json
 from core.stored import Stored, Value
-from tasks.services.descendants import started
 from tasks.state.lock import holder
 from tasks.state.workspace import Workspace
 

@@ -5,8 +5,9 @@ import sys
 from collections.abc import Callable, Mapping, Sequence
 from typing import NamedTuple
 
+from core import descendants
 from core.errors import RoundsError
-from tasks.services import descendants, ports, record
+from tasks.services import ports, record
 from tasks.services.record import RunningServices
 from tasks.services.service import GRACE, Service
 from tasks.services.supervision import Stopped, Supervisor, stopping

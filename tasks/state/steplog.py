@@ -14,6 +14,8 @@ class StepLog:
         self._listeners = list(listeners)
         self._learned = 0.0
         self._since: float | None = None
+        self.rank_memory = 0
+        """Highest resident memory of a process that the step has started, in bytes; 0 if it has started none."""
 
     @property
     def learning_seconds(self) -> float:
@@ -28,6 +30,10 @@ class StepLog:
         """Report metrics at `step` of `total`."""
         for listener in self._listeners:
             listener(metrics, step, total)
+
+    def note_rank(self, learning: float, memory: int) -> None:
+        """What a process that the step has started has used so far: seconds of training, bytes of memory."""
+        self._learned, self.rank_memory = learning, max(self.rank_memory, memory)
 
     @contextmanager
     def learning(self) -> Iterator[None]:

@@ -415,6 +415,10 @@ class Workspace:
         """The training checkpoint of a step."""
         return self.training / step
 
+    def ranks(self, step: str) -> Path:
+        """What the processes of a step that trains in several have printed and reported."""
+        return self.training / f"{step}.ranks"
+
     @property
     def reports(self) -> Path:
         """The reports of all steps."""

@@ -5,7 +5,7 @@ from contextlib import closing
 from pathlib import Path
 
 from core.plugins import make
-from models import adapters
+from models import adapters, ranks
 from models.adapters import AdapterSettings
 from models.algorithms import Algorithm
 from models.checkpoints import Checkpoints
@@ -45,9 +45,13 @@ def policy(round: Round, log: StepLog) -> None:
     ids = [prompt.ids for prompt in encoded]
     with log.learning(), closing(_engine(round, candidate, loader)) as engine:
         algorithm.train(engine, ids, limits.max_answer_tokens, checkpoints, note, round.seed_for("policy"))
-    candidate.save(workspace.checkpoint("policy"))
     metrics = {name: value for name, value in last.items() if not name.startswith("time/")}
-    StepReport(metrics=metrics).save(workspace.report("policy"))
+
+    def save() -> None:
+        candidate.save(workspace.checkpoint("policy"))
+        StepReport(metrics=metrics).save(workspace.report("policy"))
+
+    ranks.once(save)
 
 
 def _engine(round: Round, candidate: Policy, loader: Loader) -> LocalEngine:

@@ -12,7 +12,7 @@ from core.errors import BadFeedback, BadParams
 from core.files import replacing
 from core.log import progress_only
 from evaluation.statistics import annotators
-from models import likelihood_start
+from models import likelihood_start, ranks
 from models.calibration import temperature
 from models.loading import Loader
 from models.measured import (
@@ -91,7 +91,8 @@ def reward(round: Round, log: StepLog) -> None:
         **pairs.prior,
         REWARD_ANNOTATORS: len({agreement.annotator for agreement in agreements}),
     }
-    RewardReport(metrics=numbers, annotators=tuple(agreements)).save(round.workspace.report("reward"))
+    report = RewardReport(metrics=numbers, annotators=tuple(agreements))
+    ranks.once(lambda: report.save(round.workspace.report("reward")))
 
 
 def _checked_pairs(round: Round, loader: Loader, log: StepLog) -> _Pairs:
@@ -122,8 +123,12 @@ def _fit(round: Round, loader: Loader, name: str, pairs: Dataset, others: Datase
         reported = log if name == "reward" else progress_only(log)
         model = fit_in_place(start_model, pairs, knobs, limits, round.seed_for(name), reported)
         margins = _calibrate(model, others)
-    with replacing(round.workspace.checkpoint(name)) as draft:
-        model.save(draft)
+
+    def save() -> None:
+        with replacing(round.workspace.checkpoint(name)) as draft:
+            model.save(draft)
+
+    ranks.once(save)
     model.scorer.network.release()
     return _Fitted(model.truncated, model.temperature, model.scorer.surprise, dict(margins))
 

@@ -3,6 +3,7 @@
 from datasets import Dataset
 
 from core.errors import BadFeedback
+from models import ranks
 from models import sft as finetuning
 from models import tokenizer as tokenizers
 from models.policy import ModelSettings, Policy, build
@@ -41,8 +42,12 @@ def sft(round: Round, log: StepLog) -> None:
     with log.learning():
         policy = _start(round, base, demonstrations)
         numbers = finetuning.fit(policy, demonstrations, knobs, base, seeded(round.sft_salt, "sft"), log)
-    policy.save(round.workspace.checkpoint("sft"))
-    StepReport(metrics=numbers).save(round.workspace.report("sft"))
+
+    def save() -> None:
+        policy.save(round.workspace.checkpoint("sft"))
+        StepReport(metrics=numbers).save(round.workspace.report("sft"))
+
+    ranks.once(save)
 
 
 def _start(round: Round, base: ModelSettings, demonstrations: Dataset) -> Policy:

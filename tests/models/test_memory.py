@@ -167,3 +167,13 @@ def test_recomputation_adds_one_layer_at_a_time() -> None:
     compute = FULL.compute._replace(recompute=True)
     recomputed = FULL._replace(compute=compute)
     assert memory.sft(recomputed, SIZES).activations < memory.sft(FULL, SIZES).activations
+
+
+def test_processes_on_one_cpu_have_everything_but_the_files_several_times() -> None:
+    need = memory.Need(weights=1, gradients=2, moments=3, activations=4, cache=5, copy=6, disk=7)
+    assert need.on_ranks(3) == memory.Need(3, 6, 9, 12, 15, 18, disk=7, libraries=4 * memory.LIBRARIES)
+
+
+def test_a_process_has_its_part_of_the_rows() -> None:
+    part = SIZES.shared(2)
+    assert (part.rows, part.sampled) == (2, 4)  # of 4 and 7

@@ -1,6 +1,7 @@
 """Training on several processes gives what one process gives: with whole models, with adapters, and uneven rows."""
 
 from collections.abc import Callable, Mapping
+from contextlib import suppress
 from pathlib import Path
 
 import pytest
@@ -10,6 +11,7 @@ from torch import Tensor, nn
 from models import ranks, sft
 from models.adapters import AdapterSettings
 from models.algorithms.ppo import PPO
+from models.checkpoints import Checkpoints
 from models.engines.local import LocalEngine
 from models.policy import ModelSettings, Policy, build
 from models.ranks import ALONE, Part, Ranks, shared
@@ -132,6 +134,37 @@ def supervised(adapter: bool) -> dict[str, Tensor]:
     logged: Logged = []
     sft.fit(policy, rows, sft.SFTSettings(epochs=2, batch=5, learning_rate=1e-3), SHAPE, 0, noting(logged))
     return result(policy, logged)
+
+
+class _Interrupted(Exception):
+    """Training ends here."""
+
+
+def interrupted(folder: Path, at: int | None) -> Callable[[], dict[str, Tensor]]:
+    """PPO with a checkpoint after each iteration, which ends in the iteration `at`, or at its end."""
+
+    def work() -> dict[str, Tensor]:
+        def log(metrics: Mapping[str, float], step: int, total: int | None = None) -> None:
+            if step == at:
+                raise _Interrupted
+
+        policy, reference = start(adapter=False)
+        knobs = PPO(steps=4, episodes=7, minibatch=3, learning_rate=1e-3, critic_learning_rate=1e-3, checkpoint_every=1)
+        with suppress(_Interrupted):
+            knobs.train(LocalEngine(policy, reference, even), PROMPTS, 6, Checkpoints(folder, "run"), log)
+        return result(policy, [])
+
+    return work
+
+
+@pytest.mark.parametrize(("before", "after"), [(2, 1), (1, 2), (3, 2)])
+def test_a_checkpoint_is_continued_by_another_number_of_ranks(tmp_path: Path, before: int, after: int) -> None:
+    [expected] = on_ranks(1, interrupted(tmp_path / "whole", None), tmp_path / "undisturbed")
+    on_ranks(before, interrupted(tmp_path / "state", 2), tmp_path / "first")
+    assert (tmp_path / "state").exists()
+    for got in on_ranks(after, interrupted(tmp_path / "state", None), tmp_path / "second"):
+        for name, value in expected.items():
+            torch.testing.assert_close(got[name], value, rtol=1e-4, atol=1e-5)
 
 
 TRAININGS: dict[str, Callable[[], dict[str, Tensor]]] = {

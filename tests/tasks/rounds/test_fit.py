@@ -204,3 +204,25 @@ def test_as_json_every_step_has_its_parts_and_every_part_its_knobs() -> None:
     assert {*values["knobs"], "total", "step"} == policy.keys()
     assert values["machine"] == {"memory": 2 * GB, "gpu": None, "disk": None}
     assert values["written"] == sum(step["disk"] for step in values["steps"])
+
+
+def test_processes_on_a_cpu_need_the_memory_of_as_many_models() -> None:
+    one, two = (
+        fit.estimate(settings(f"policy.launch.processes={count}", "policy.minibatch=64"), Machine(GB, None)).needs
+        for count in (1, 2)
+    )
+    assert two["reward"] == one["reward"]
+    assert two["policy"].weights == 2 * one["policy"].weights
+    assert two["policy"].moments == 2 * one["policy"].moments
+    assert two["policy"].disk == one["policy"].disk
+    assert two["policy"].libraries == 3 * one["policy"].libraries  # and the process of the round
+    on_gpu = fit.estimate(settings("policy.launch.processes=2"), Machine(GB, 64 * GB, gpus=2)).needs["policy"]
+    assert on_gpu.weights == one["policy"].weights
+
+
+def test_each_process_needs_a_gpu_of_its_own() -> None:
+    wanted = settings("reward.launch.processes=4")
+    with pytest.raises(BadParams, match=r"set -S reward\.launch\.processes=2"):
+        check(wanted, Machine(64 * GB, 80 * GB, gpus=2))
+    check(wanted, Machine(64 * GB, 80 * GB, gpus=4))
+    check(wanted, Machine(64 * GB, None))

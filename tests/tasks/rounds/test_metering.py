@@ -3,8 +3,9 @@ import time
 import pytest
 
 from models import token_counts
+from models.machine import peak_memory, resident_memory
 from tasks.rounds import metering
-from tasks.rounds.metering import UsageMeter, peak_memory, processor_time, resident_memory
+from tasks.rounds.metering import UsageMeter, processor_time
 from tasks.state import usage
 from tasks.state.steplog import StepLog
 from tasks.state.usage import StepUsage

@@ -81,3 +81,10 @@ def test_a_round_without_checkpoints_is_tried_next() -> None:
     [fewer] = [each for each in smaller(settings("policy.steps=12"), CPU, None) if each.overrides == every[3]]
     assert checkpoints(fewer.params.policy) == 0
     assert fewer.params.policy.model_dump()["sampling"]["batch"] == 32
+
+
+def test_processes_that_share_one_memory_become_one() -> None:
+    two = settings("policy.launch.processes=2", COMPACT)
+    one = "policy.launch.processes=1"
+    assert tried(two)[:4] == [[], ROWS, [one], [*ROWS, one]]
+    assert not any(one in overrides for overrides in tried(two, GPU))

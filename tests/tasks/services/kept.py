@@ -6,7 +6,7 @@ import time
 from collections.abc import Callable
 from pathlib import Path
 
-from tasks.services.descendants import started
+from core.descendants import started
 from tasks.state.workspace import PROJECT
 
 WITHIN = 60.0

@@ -11,7 +11,8 @@ from pathlib import Path
 
 import pytest
 
-from tasks.services import descendants, record
+from core import descendants
+from tasks.services import record
 from tasks.state.lock import holder
 from tasks.state.workspace import PROJECT, Workspace
 from tests.tasks.services.kept import alive

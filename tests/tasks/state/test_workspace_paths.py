@@ -31,7 +31,7 @@ OTHERS = {
     "tasks/history/evidence/index.py": "a template beside the code",
     "tasks/pages/cards/content.py": "templates beside the code",
     "tasks/services/chosen.py": "programs of the environment",
-    "tasks/services/descendants.py": "files of the kernel",
+    "core/descendants.py": "files of the kernel",
     "tasks/state/choosing.py": "the files that a folder of any kind may have",
     "tasks/registry/archive.py": "files of a run in MLflow",
     "tasks/rounds/imported_model.py": "files of a temporary folder",

@@ -5,12 +5,12 @@ import subprocess
 import sys
 from pathlib import Path
 
-from tasks.services import descendants
+from core import descendants
 from tests.tasks.services.kept import family, numbers
 
 ENDS = """
 import subprocess, sys, time
-from tasks.services import descendants
+from core import descendants
 descendants.adopt_orphans()
 service = subprocess.Popen(sys.argv[2:])
 print("ready", flush=True)

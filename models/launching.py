@@ -1,0 +1,130 @@
+"""Training on several processes: how a program starts the ranks, hears of them, and learns why one has failed.
+
+The ranks are started by torch's launcher (torchrun) in a process of its own, `models.launcher`, which ends with the
+program that started it, as the ranks end with the launcher.
+"""
+
+import json
+import signal
+import subprocess
+import sys
+import time
+from collections.abc import Callable, Iterator, Mapping, Sequence
+from contextlib import contextmanager, suppress
+from pathlib import Path
+from typing import NamedTuple
+
+from pydantic import Field
+
+from core.descendants import end_with_parent
+from core.files import read_json
+from core.settings import BaseSettings
+
+REPORTS, FAILURE = "reports.jsonl", "failure.json"
+"""Files of a launch: a line for each report of the first rank, and why a rank has failed."""
+
+_PAUSE = 0.1
+"""Seconds between two looks at the reports."""
+_GRACE = 15.0
+"""Seconds between SIGTERM and SIGKILL."""
+
+
+class LaunchSettings(BaseSettings):
+    """Training on several processes, which share the rows of each gradient step (data parallel)."""
+
+    processes: int = Field(1, ge=1)
+    """Processes that train together; 1 trains in the process of the round. On GPUs each has one; on CPUs each has
+    `model.threads` threads. Another number gives the same result up to rounding."""
+
+
+class Failure(NamedTuple):
+    """Why a launch failed."""
+
+    rank: int
+    count: int
+    module: str
+    kind: str
+    """Module and name of the error's class; empty for a rank that was killed."""
+    message: str
+    log: str
+    """The rank's output, a file."""
+
+
+class RankFailed(RuntimeError):
+    """A rank ended before its work was done."""
+
+    def __init__(self, failure: Failure) -> None:
+        what = f"{failure.kind}: {failure.message}" if failure.kind else failure.message
+        super().__init__(f"process {failure.rank} of {failure.count} failed: {what}\nIts output is in {failure.log}")
+        self.failure = failure
+
+
+def launch(processes: int, module: str, arguments: Sequence[str], folder: Path, hear: Callable[[str], None]) -> None:
+    """Run `python -m MODULE ARGUMENT…` on several ranks until all have ended.
+
+    Args:
+        processes: how many.
+        module: its program calls `ranks.join` first and `ranks.leave` last.
+        arguments: the same for all ranks.
+        folder: an empty folder for output and reports.
+        hear: receives each line that the first rank reports.
+
+    Raises:
+        RankFailed: one of them failed; the others were ended.
+    """
+    command = [sys.executable, "-m", "models.launcher", str(processes), str(folder), module, *arguments]
+    with _started(command, folder) as launcher:
+        for line in _reported(folder / REPORTS, launcher):
+            hear(line)
+    if launcher.returncode:
+        raise RankFailed(_failure(folder, launcher.returncode, processes))
+
+
+@contextmanager
+def _started(command: Sequence[str], folder: Path) -> Iterator[subprocess.Popen[bytes]]:
+    """A process in a session of its own, so that Ctrl-C reaches this program alone, which ends it."""
+    with (folder / "launcher.log").open("wb") as log:
+        process = subprocess.Popen(
+            command,
+            stdin=subprocess.DEVNULL,
+            stdout=log,
+            stderr=subprocess.STDOUT,
+            start_new_session=True,
+            preexec_fn=end_with_parent,
+        )
+    try:
+        yield process
+    finally:
+        if process.poll() is None:
+            process.send_signal(signal.SIGTERM)
+            with suppress(subprocess.TimeoutExpired):
+                process.wait(_GRACE)
+            process.kill()
+            process.wait()
+
+
+def _reported(path: Path, process: subprocess.Popen[bytes]) -> Iterator[str]:
+    """The lines of a file while the process writes it, and those that are left when it has ended."""
+    read = 0
+    while True:
+        ended = process.poll() is not None
+        text = path.read_bytes()[read:] if path.exists() else b""
+        whole = text[: text.rfind(b"\n") + 1]
+        read += len(whole)
+        yield from whole.decode().splitlines()
+        if ended:
+            return
+        time.sleep(_PAUSE)
+
+
+def _failure(folder: Path, status: int, count: int) -> Failure:
+    if (folder / FAILURE).exists():
+        return Failure(**read_json(folder / FAILURE))
+    log = folder / "launcher.log"
+    return Failure(0, count, "", "", f"the launcher of the processes ended with status {status}", str(log))
+
+
+def report(folder: Path, values: Mapping[str, object]) -> None:
+    """Send values to the program that started the ranks; called by the first rank."""
+    with (folder / REPORTS).open("a", encoding="utf-8") as file:
+        file.write(json.dumps(values) + "\n")

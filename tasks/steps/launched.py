@@ -1,0 +1,78 @@
+"""A step in several processes: this process starts them, and passes on what the first of them reports."""
+
+import importlib
+import json
+import shutil
+from collections.abc import Mapping
+
+from core.errors import RoundsError
+from core.stored import Value
+from models import launching, token_counts
+from models.launching import RankFailed
+from tasks.state.round import Round
+from tasks.state.steplog import StepLog
+
+
+class RankReport(Value):
+    """What the first rank reports."""
+
+    sampled: int
+    trained: int
+    """Tokens so far, of all ranks together (`models.token_counts`)."""
+    learning: float
+    """Seconds of training so far."""
+    memory: int
+    """The highest resident memory of this process so far, in bytes."""
+    metrics: Mapping[str, float] = {}
+    step: int | None = None
+    """The step of the training, from 0; None at the end."""
+    total: int | None = None
+
+
+def processes(round: Round, step: str) -> int:
+    """How many processes a step runs in; 1 is this one."""
+    launch = (round.values.get(step) or {}).get("launch") or {}
+    return int(launch.get("processes", 1))
+
+
+def run(round: Round, step: str, log: StepLog) -> None:
+    """Run a step in its processes.
+
+    Raises:
+        RoundsError: the error of the process that failed first, if a user can correct it.
+        RankFailed: any other.
+    """
+    folder = round.workspace.ranks(step)
+    shutil.rmtree(folder, ignore_errors=True)
+    folder.mkdir(parents=True)
+    hearing = _Hearing(log)
+    try:
+        launching.launch(processes(round, step), "tasks.steps.rank", [step, str(round.workspace.root)], folder, hearing)
+    except RankFailed as error:
+        raise _of_ours(error) from None
+
+
+class _Hearing:
+    """Passes reports on to the log of the step."""
+
+    def __init__(self, log: StepLog) -> None:
+        self._log = log
+        self._sampled = self._trained = 0
+
+    def __call__(self, line: str) -> None:
+        report = RankReport.from_json(json.loads(line))
+        token_counts.count_sampled(report.sampled - self._sampled)
+        token_counts.count_trained(report.trained - self._trained)
+        self._sampled, self._trained = report.sampled, report.trained
+        self._log.note_rank(report.learning, report.memory)
+        if report.step is not None:
+            self._log(report.metrics, report.step, report.total)
+
+
+def _of_ours(error: RankFailed) -> Exception:
+    """The error itself if it is one that a user can correct; a failed process otherwise."""
+    failure = error.failure
+    kind = getattr(importlib.import_module(failure.module), failure.kind, None) if failure.module else None
+    if isinstance(kind, type) and issubclass(kind, RoundsError):
+        return kind(failure.message)
+    return error
