@@ -41,7 +41,8 @@ class Failure(NamedTuple):
     """Why a launch failed."""
 
     rank: int
-    count: int
+    of: int
+    """Number of ranks."""
     module: str
     kind: str
     """Module and name of the error's class; empty for a rank that was killed."""
@@ -55,7 +56,7 @@ class RankFailed(RuntimeError):
 
     def __init__(self, failure: Failure) -> None:
         what = f"{failure.kind}: {failure.message}" if failure.kind else failure.message
-        super().__init__(f"process {failure.rank} of {failure.count} failed: {what}\nIts output is in {failure.log}")
+        super().__init__(f"process {failure.rank} of {failure.of} failed: {what}\nIts output is in {failure.log}")
         self.failure = failure
 
 

@@ -110,7 +110,8 @@ class Need(NamedTuple):
 
     def on_ranks(self, count: int) -> "Need":
         """What several processes on one CPU need together, if each needs this; one of them writes files."""
-        return Need(*(count * part for part in self[:6]), disk=self.disk, libraries=(count + 1) * LIBRARIES)
+        parts = {name: count * value for name, value in self._asdict().items()}
+        return Need(**{**parts, "disk": self.disk, "libraries": (count + 1) * LIBRARIES})
 
 
 def shape_of(config: Any, adapter: AdapterSettings | None) -> Shape:

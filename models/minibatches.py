@@ -10,7 +10,7 @@ import torch
 from torch import Tensor
 
 from models import ranks
-from models.ranks import Part
+from models.ranks import SharedPart
 from models.tokens import Batch, by_length
 
 
@@ -67,6 +67,6 @@ def map_microbatches(function: Callable[[Batch], Tensor], batch: Batch, tokens: 
     return result
 
 
-def shared_microbatches(lengths: Sequence[int], rows: Sequence[int], tokens: int) -> list[Part]:
+def shared_microbatches(lengths: Sequence[int], rows: Sequence[int], tokens: int) -> list[SharedPart]:
     """The microbatches of this rank for some rows; see `microbatches` and `ranks.shared`."""
     return ranks.shared(rows, lambda own: microbatches(lengths, own, tokens), ranks.current())

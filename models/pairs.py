@@ -14,7 +14,7 @@ from transformers import PreTrainedTokenizerBase
 
 from models import minibatches, packing, ranks
 from models.ragged import Ragged
-from models.ranks import Part
+from models.ranks import SharedPart
 from models.strength import NO_STRENGTH, StrengthSettings, target
 from models.tokens import Batch, by_length, encode_answers, encode_prompts, pad
 
@@ -136,7 +136,7 @@ class EncodedComparisons:
             parts[-1].append(prompt)
         return parts
 
-    def shared_microbatches(self, prompts: Sequence[int], tokens: int) -> list[Part]:
+    def shared_microbatches(self, prompts: Sequence[int], tokens: int) -> list[SharedPart]:
         """Those of this rank; see `ranks.shared`."""
         return ranks.shared(prompts, lambda own: self.microbatches(own, tokens), ranks.current())
 

@@ -9,6 +9,7 @@ import os
 from collections.abc import Callable, Iterator, Sequence
 from contextlib import contextmanager
 from contextvars import ContextVar
+from dataclasses import dataclass
 from itertools import groupby
 from typing import NamedTuple, TypeVar
 
@@ -21,7 +22,8 @@ BUCKET = 64 * 2**20
 """Bytes that are sent at once: a copy of them is in memory meanwhile."""
 
 
-class Ranks(NamedTuple):
+@dataclass(frozen=True)
+class Ranks:
     """The place of this process among those that train together."""
 
     index: int
@@ -105,7 +107,7 @@ def _connected() -> Iterator[None]:
         raise RankLost(f"another rank has ended: {error}") from error
 
 
-class Part(NamedTuple):
+class SharedPart(NamedTuple):
     """Rows of one forward pass."""
 
     rows: list[int]
@@ -113,7 +115,7 @@ class Part(NamedTuple):
     """1; 0 for rows that take the place of a part that this rank does not have."""
 
 
-def shared(rows: Sequence[int], split: Callable[[Sequence[int]], list[list[int]]], ranks: Ranks) -> list[Part]:
+def shared(rows: Sequence[int], split: Callable[[Sequence[int]], list[list[int]]], ranks: Ranks) -> list[SharedPart]:
     """The forward passes of one rank for some rows; all ranks have equally many, because sharded weights need that.
 
     Over all ranks each row is in one part of weight 1. A rank with fewer parts than another repeats the first row with
@@ -121,7 +123,7 @@ def shared(rows: Sequence[int], split: Callable[[Sequence[int]], list[list[int]]
     """
     parts = [split(rows[index :: ranks.count]) for index in range(ranks.count)]
     missing = max(map(len, parts)) - len(parts[ranks.index])
-    return [*(Part(part, 1.0) for part in parts[ranks.index]), *[Part(list(rows[:1]), 0.0)] * missing]
+    return [*(SharedPart(part, 1.0) for part in parts[ranks.index]), *[SharedPart(list(rows[:1]), 0.0)] * missing]
 
 
 def add_up(tensors: Sequence[Tensor]) -> None:
@@ -133,7 +135,7 @@ def add_up(tensors: Sequence[Tensor]) -> None:
             flat = torch.cat([tensor.detach().reshape(-1) for tensor in bucket])
             with _connected():
                 distributed.all_reduce(flat)
-            for tensor, total in zip(bucket, flat.split([tensor.numel() for tensor in bucket]), strict=True):
+            for tensor, total in zip(bucket, torch.split(flat, [tensor.numel() for tensor in bucket]), strict=True):
                 tensor.detach().copy_(total.view_as(tensor))
 
 

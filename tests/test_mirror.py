@@ -15,6 +15,8 @@ BY_WHAT_THEY_RUN = ("cli", "flows")
 
 ELSEWHERE = {
     "models/shared_base.py": "models/test_adapters.py",
+    "models/launcher.py": "models/test_launching.py",
+    "tasks/rounds/rank.py": "tasks/rounds/test_launched.py",
     "tasks/rounds/imported_model.py": "flows/test_imported.py",
     "tasks/rounds/importing.py": "flows/test_imported.py",
     "tasks/state/imports.py": "flows/test_imported.py",

@@ -20,7 +20,7 @@ from tasks import steps as round_steps
 from tasks.registry.archive import FEEDBACK_PURGED, VOTES_PURGED, Archive, PastRound, SavedFiles
 from tasks.registry.bases import BaseVersions
 from tasks.registry.versions import ModelVersion, VersionStore
-from tasks.rounds import fetching, imported_model
+from tasks.rounds import fetching, imported_model, launched
 from tasks.rounds.running import SHOW
 from tasks.state import bases
 from tasks.state import round as rounds
@@ -220,7 +220,7 @@ def _run(workspace: Workspace, steps: Sequence[str]) -> None:
     opened, data, show = rounds.read(workspace), DataGraph(workspace.root), SHOW.get()
     for name in steps:
         start, log = time.perf_counter(), StepLog([show(f"round {opened.number}, {name}", name)])
-        round_steps.run(round_steps.find(name), opened, log)
+        launched.run(round_steps.find(name), opened, log)
         # `blame` estimates its duration from it
         note_time(opened, name, time.perf_counter() - start, log.learning_seconds)
         data.record(name)

@@ -18,6 +18,7 @@ from tasks.registry.alias import ModelVersion, Registry
 from tasks.registry.ledger import DROP, ledger
 from tasks.rounds import base, continuity, fit, foresight, imported_model
 from tasks.rounds.continuity import Continued
+from tasks.rounds.launched import run
 from tasks.rounds.params import RoundSettings
 from tasks.rounds.request import Request, parsed, read_request
 from tasks.rounds.running import Execute, RunningRound
@@ -27,7 +28,6 @@ from tasks.state.inputs import Base, Champion, Inputs
 from tasks.state.opening_facts import OpeningFacts
 from tasks.state.round import Round
 from tasks.state.workspace import PROJECT, Workspace, champion_metrics
-from tasks.steps import run
 from tasks.tools import git, lines, traces, tracking
 from tasks.tools.versioning import DataGraph
 

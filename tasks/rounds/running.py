@@ -8,6 +8,7 @@ from contextvars import ContextVar
 from core.errors import BadFeedback, BadModel, BadParams, RoundsError, StepFailed
 from core.log import Log, ignore
 from tasks.registry.alias import Registry
+from tasks.rounds.launched import run
 from tasks.rounds.metering import UsageMeter
 from tasks.state import metric_points
 from tasks.state import round as rounds
@@ -15,7 +16,7 @@ from tasks.state.prices import prices
 from tasks.state.reports import note_time
 from tasks.state.round import Round
 from tasks.state.steplog import StepLog
-from tasks.steps import Step, run
+from tasks.steps import Step
 from tasks.tools.tracking import RoundRun
 from tasks.tools.versioning import DataGraph
 
@@ -32,7 +33,7 @@ SHOW: ContextVar[Show] = ContextVar("show", default=silent)
 """How progress is displayed. Not a parameter of the flow, because deployments cannot pass functions."""
 
 Execute = Callable[[Step, Round, StepLog], None]
-"""Runs a step: `tasks.steps.run`, or the same inside a Prefect task."""
+"""Runs a step: `tasks.rounds.launched.run`, or the same inside a Prefect task."""
 
 
 MEMORY_KNOBS = {

@@ -39,7 +39,7 @@ TRAINED_TOKENS = Metric(
     "Tokens of prompts and answers that a gradient was computed of, without padding: a token counts once per gradient "
     "step and model.",
 )
-PEAK_MEMORY = Metric("peak_memory", "cost", "bytes", "down", "Highest resident memory of the round's process.")
+PEAK_MEMORY = Metric("peak_memory", "cost", "bytes", "down", "Highest resident memory of a process of the round.")
 GPU_PEAK_MEMORY = Metric(
     "gpu_peak_memory", "cost", "bytes", "down", "Highest memory of tensors on the GPU; 0 without a GPU."
 )

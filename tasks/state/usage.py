@@ -27,7 +27,7 @@ class StepUsage(Value):
     """Tokens that a gradient was computed of, once per gradient step."""
     memory: int = 0
     """Peak of the process's resident memory, in bytes. If an earlier step had a higher one, the highest seen at a
-    report of this step."""
+    report of this step. Of several processes that train together, that of the one that needs most, or of the first."""
     gpu_memory: int = 0
     """Peak of the tensors on the GPU, in bytes."""
 

@@ -7,7 +7,6 @@ from core.errors import NotFound
 from tasks.state.round import Round
 from tasks.state.steplog import StepLog
 from tasks.state.steps import STEPS
-from tasks.steps import launched
 
 Step = Callable[[Round, StepLog], None]
 """Reads the round's inputs and the outputs of earlier steps, and writes its own outputs."""
@@ -26,15 +25,9 @@ def find(name: str) -> Step:
 
 
 def run(step: Step, round: Round, log: StepLog) -> None:
-    """Run a step with every random number generator seeded by the round and the step's name.
-
-    A step whose knobs say so (`launch`) runs in several processes, see `tasks.steps.launched`.
-    """
-    if launched.processes(round, step.__name__) > 1:
-        launched.run(round, step.__name__, log)
-    else:
-        prepare(round, step.__name__)
-        step(round, log)
+    """Run a step with every random number generator seeded by the round and the step's name."""
+    prepare(round, step.__name__)
+    step(round, log)
 
 
 def prepare(round: Round, name: str) -> None:

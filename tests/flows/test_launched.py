@@ -40,11 +40,12 @@ def test_its_metrics_and_what_it_used_are_those_of_the_processes(launched: Works
     experiment = store.get_run(record.run_id).info.experiment_id
     mine = f"tags.`mlflow.parentRunId` = '{record.run_id}'"
     [run] = [run for run in store.search_runs([experiment], mine) if run.info.run_name == "policy"]
-    points = store.get_metric_history(run.info.run_id, "objective/score")
+    points = store.get_metric_history(run.info.run_id, "policy/objective/score")
     assert [point.step for point in points] == [0, 1, 2, 3]
     report = read_json(launched.report("policy"))["metrics"]
-    assert run.data.metrics["objective/score"] == pytest.approx(report["objective/score"])
+    assert run.data.metrics["policy/objective/score"] == pytest.approx(report["objective/score"])
     assert 0 < record.times["policy"].learning <= record.times["policy"].wall
+    assert record.cost is not None
     used = record.cost.steps["policy"]
     assert used.sampled > 4 * 16  # an answer has more than one token
     assert used.trained > used.sampled

@@ -8,6 +8,7 @@ from pathlib import Path
 import torch
 from safetensors.torch import load_file, save_file
 from torch import Tensor, distributed
+from torch._C._distributed_c10d import FileStore
 
 Work = Callable[[], Mapping[str, Tensor]]
 
@@ -33,7 +34,7 @@ def _forked(rank: int, count: int, work: Work, folder: Path) -> int:
     try:
         signal.alarm(120)  # a rank that waits for another for ever ends
         torch.set_num_threads(1)
-        store = distributed.FileStore(str(folder / "store"), count)
+        store = FileStore(str(folder / "store"), count)
         distributed.init_process_group("gloo", store=store, rank=rank, world_size=count)
         save_file({name: tensor.contiguous() for name, tensor in work().items()}, folder / f"{rank}.safetensors")
     except BaseException as error:

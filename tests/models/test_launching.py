@@ -67,7 +67,7 @@ def test_the_rank_that_failed_first_is_named(tmp_path: Path, kind: str, module: 
     with pytest.raises(RankFailed) as caught:
         launched(kind, tmp_path / "ranks")
     failure = caught.value.failure
-    assert (failure.rank, failure.count) == (1, 2)
+    assert (failure.rank, failure.of) == (1, 2)
     assert (failure.module, failure.kind, failure.message) == (module, name, said)
     if kind == "bug":
         assert "about to fail" in Path(failure.log).read_text()

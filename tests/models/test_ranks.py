@@ -14,7 +14,7 @@ from models.algorithms.ppo import PPO
 from models.checkpoints import Checkpoints
 from models.engines.local import LocalEngine
 from models.policy import ModelSettings, Policy, build
-from models.ranks import ALONE, Part, Ranks, shared
+from models.ranks import ALONE, Ranks, SharedPart, shared
 from models.reward import RewardSettings, fit
 from models.shared_base import SharedBase
 from models.tokens import Batch
@@ -36,14 +36,14 @@ def halves(rows: object) -> list[list[int]]:
 def test_each_row_is_in_one_part_of_one_rank_and_all_ranks_have_equally_many_parts() -> None:
     rows = [7, 8, 9, 10, 11, 12, 13]
     first, second, third = (shared(rows, halves, Ranks(index, 3)) for index in range(3))
-    assert first == [Part([7, 10], 1.0), Part([13], 1.0)]
-    assert second == [Part([8, 11], 1.0), Part([7], 0.0)]
-    assert third == [Part([9, 12], 1.0), Part([7], 0.0)]
+    assert first == [SharedPart([7, 10], 1.0), SharedPart([13], 1.0)]
+    assert second == [SharedPart([8, 11], 1.0), SharedPart([7], 0.0)]
+    assert third == [SharedPart([9, 12], 1.0), SharedPart([7], 0.0)]
 
 
 def test_one_process_has_all_rows() -> None:
     assert ranks.current() == ALONE
-    assert shared([1, 2, 3], halves, ALONE) == [Part([1, 2], 1.0), Part([3], 1.0)]
+    assert shared([1, 2, 3], halves, ALONE) == [SharedPart([1, 2], 1.0), SharedPart([3], 1.0)]
     assert ranks.total(2.5) == 2.5
 
 

@@ -1,8 +1,8 @@
 """The program of one of the processes that a step runs in.
 
-    python -m tasks.steps.rank STEP WORKSPACE
+    python -m tasks.rounds.rank STEP WORKSPACE
 
-`models.launcher` starts it, after `tasks.steps.launched` asked for it. The first rank reports and writes files; the
+`models.launcher` starts it, after `tasks.rounds.launched` asked for it. The first rank reports and writes files; the
 round's own process holds the lock, records the step and sends the metrics on.
 """
 
@@ -13,10 +13,10 @@ from pathlib import Path
 from models import launcher, launching, ranks, token_counts
 from models.machine import peak_memory
 from tasks import steps
+from tasks.rounds.launched import RankReport
 from tasks.state import round as rounds
 from tasks.state.steplog import StepLog
 from tasks.state.workspace import Workspace
-from tasks.steps.launched import RankReport
 
 
 def main(arguments: Sequence[str]) -> None:

@@ -1,4 +1,4 @@
-"""A step in several processes: this process starts them, and passes on what the first of them reports."""
+"""How a step is run: in this process, or in several, which this one starts, and whose reports it passes on."""
 
 import importlib
 import json
@@ -9,8 +9,10 @@ from core.errors import RoundsError
 from core.stored import Value
 from models import launching, token_counts
 from models.launching import RankFailed
+from tasks import steps
 from tasks.state.round import Round
 from tasks.state.steplog import StepLog
+from tasks.steps import Step
 
 
 class RankReport(Value):
@@ -35,19 +37,26 @@ def processes(round: Round, step: str) -> int:
     return int(launch.get("processes", 1))
 
 
-def run(round: Round, step: str, log: StepLog) -> None:
-    """Run a step in its processes.
+def run(step: Step, round: Round, log: StepLog) -> None:
+    """Run a step in as many processes as its knobs say.
 
     Raises:
+        Exception: that of the step, if it runs in this process.
         RoundsError: the error of the process that failed first, if a user can correct it.
         RankFailed: any other.
     """
-    folder = round.workspace.ranks(step)
+    name = step.__name__
+    if processes(round, name) == 1:
+        steps.run(step, round, log)
+        return
+    folder = round.workspace.ranks(name)
     shutil.rmtree(folder, ignore_errors=True)
     folder.mkdir(parents=True)
     hearing = _Hearing(log)
     try:
-        launching.launch(processes(round, step), "tasks.steps.rank", [step, str(round.workspace.root)], folder, hearing)
+        launching.launch(
+            processes(round, name), "tasks.rounds.rank", [name, str(round.workspace.root)], folder, hearing
+        )
     except RankFailed as error:
         raise _of_ours(error) from None
 

@@ -9,10 +9,11 @@ from core.errors import BadFeedback
 from core.files import read_json, write_text
 from models import token_counts
 from models.policy import Policy
+from tasks.rounds import launched
+from tasks.rounds.launched import run
 from tasks.state.inputs import Base, Inputs
 from tasks.state.round import Round
 from tasks.state.workspace import Workspace
-from tasks.steps import launched, run
 from tasks.steps.policy import policy
 from tests.tasks.steps.hand_written import Logged, opened, put, write_prompts
 
@@ -43,8 +44,8 @@ def test_a_step_in_two_processes_learns_the_same(tmp_path: Path, models: Path) -
         round, log, before = opened(tmp_path / name, champion="4", policy=knobs), Logged(), token_counts.so_far()
         furnished(round, models)
         run(policy, round, log)
-        tokens = token_counts.so_far()
-        used = (tokens.sampled - before.sampled, tokens.trained - before.trained)
+        after = token_counts.so_far()
+        used = (after.sampled - before.sampled, after.trained - before.trained)
         reported = read_json(round.workspace.report("policy"))["metrics"]
         assert reported == {name: value for name, value in log.last.items() if not name.startswith("time/")}
         found.append((weights(round.workspace), reported, used))
