@@ -66,7 +66,7 @@ class Sums:
     def __init__(self) -> None:
         self.waiting = self.sending = 0.0
         self._reduce = distributed.all_reduce
-        ranks.distributed.all_reduce = self  # type: ignore[attr-defined, assignment]  # of a module
+        ranks.distributed.all_reduce = self  # type: ignore[attr-defined]  # of a module
 
     def __call__(self, tensor: Tensor) -> None:
         """As `all_reduce`."""
