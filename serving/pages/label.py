@@ -11,7 +11,7 @@ from serving.pages import judging
 from serving.pages.forms import FormFields, Posted
 from serving.pages.frame import page
 from serving.pages.judging import ASIDE, QUESTIONS, TEXTS, choices, choices_by_criterion
-from serving.pages.markdown import MOST, is_cut
+from serving.pages.markdown import MOST, is_cut, side_by_side
 from serving.pages.visitors import Annotating, Visitor
 from tasks.people import guidelines, labelling, nothing_to_label
 from tasks.people.labelling import AlreadyJudged, NothingToUndo, NotYours
@@ -123,6 +123,7 @@ def _task(
         notice=notice,
         refused=status != 200,
         kept=kept if kept and task and kept.get("task") == task.id else {},
+        pair=side_by_side(*task.answers) if task and len(task.answers) == 2 else None,
         choices=choices(task) if task else (),
         by_criterion=choices_by_criterion(task) if task else (),
         aside=ASIDE,

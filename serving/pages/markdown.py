@@ -5,7 +5,7 @@ that change the direction of text or are not visible are shown as escapes.
 """
 
 from collections.abc import MutableMapping, Sequence
-from typing import Any
+from typing import Any, NamedTuple
 from urllib.parse import urlsplit
 
 from markdown_it import MarkdownIt
@@ -15,6 +15,8 @@ from markdown_it.utils import OptionsDict
 from markupsafe import Markup, escape
 
 from core.shown import escaped
+from serving.pages import alignment
+from serving.pages.alignment import Block
 
 MOST = 50_000
 """Characters of one answer. The rest of a longer one is left out, and the page says so."""
@@ -25,13 +27,33 @@ SCHEMES = frozenset({"http", "https", "mailto"})
 NON_JOINER = "\u200c"
 """Invisible, and needed in ordinary words of Persian, Urdu and others."""
 
-_BLOCKS = frozenset({"paragraph_open", "heading_open", "blockquote_open", "list_item_open", "th_open", "td_open"})
+_LISTS = frozenset({"bullet_list_open", "ordered_list_open"})
+_DIRECTED = frozenset({"paragraph_open", "heading_open", "blockquote_open", "list_item_open", "th_open", "td_open"})
+
+
+class SideBySide(NamedTuple):
+    """The HTML of two answers that are compared."""
+
+    left: Markup
+    right: Markup
+    aligned: bool
+    """Whether each block has the classes of the rows that it takes of a grid of both answers."""
 
 
 def as_html(text: str) -> Markup:
     """The HTML of an answer: blocks, each with a text direction of its own."""
-    shown = _visible(text.replace("\r\n", "\n")[:MOST])
-    return Markup(_MARKDOWN.render(shown))
+    return _html(_parsed(text))
+
+
+def side_by_side(left: str, right: str) -> SideBySide:
+    """The HTML of two answers, whose blocks are aligned unless there are too many."""
+    parsed = [_parsed(left), _parsed(right)]
+    blocks = [_blocks(tokens) for tokens in parsed]
+    spans = alignment.align(*([block for _, block in side] for side in blocks))
+    for side, places in zip(blocks, spans or (), strict=False):
+        for (token, _), span in zip(side, places, strict=True):
+            _place(token, span.classes)
+    return SideBySide(_html(parsed[0]), _html(parsed[1]), aligned=spans is not None)
 
 
 def as_text(text: str) -> Markup:
@@ -49,6 +71,38 @@ def is_cut(text: str) -> bool:
     return len(text) > MOST
 
 
+def _parsed(text: str) -> list[Token]:
+    return _MARKDOWN.parse(_visible(text.replace("\r\n", "\n")[:MOST]))
+
+
+def _html(tokens: Sequence[Token]) -> Markup:
+    return Markup(_MARKDOWN.renderer.render(tokens, _MARKDOWN.options, {}))
+
+
+def _blocks(tokens: Sequence[Token]) -> list[tuple[Token, Block]]:
+    """The blocks of an answer, each with its first token. An item of a list is one, with the lists in it."""
+    starts = [place for place, token in enumerate(tokens) if _begins_block(token)]
+    ends = [*starts[1:], len(tokens)]
+    return [
+        (tokens[start], Block(tokens[start].type, "\n".join(token.content for token in tokens[start:end])))
+        for start, end in zip(starts, ends, strict=True)
+    ]
+
+
+def _begins_block(token: Token) -> bool:
+    if token.type in _LISTS or token.nesting < 0:
+        return False
+    return token.level == 0 or (token.level == 1 and token.type == "list_item_open")
+
+
+def _place(token: Token, classes: str) -> None:
+    """Give the element of a block, which begins with the token, classes."""
+    if token.type == "fence":
+        token.meta["classes"] = classes  # its attributes are those of the element `code` in it
+    else:
+        token.attrJoin("class", classes)
+
+
 def _visible(text: str) -> str:
     return escaped(text, lambda character: character if character == NON_JOINER else f"⟦U+{ord(character):04X}⟧")
 
@@ -58,6 +112,7 @@ def _markdown() -> MarkdownIt:
     made.validateLink = _may_link  # type: ignore[method-assign]  # as its documentation says
     made.add_render_rule("image", _image)
     made.add_render_rule("link_open", _link)
+    made.add_render_rule("fence", _fence)
     made.core.ruler.push("page", _for_a_page)
     return made
 
@@ -78,7 +133,7 @@ def _for_a_page(state: Any) -> None:
             token.tag = "h3"
         if style := token.attrs.pop("style", ""):  # of a cell; the policy of pages ignores it
             token.attrSet("class", str(style).rpartition(":")[2])
-        if token.type in _BLOCKS:
+        if token.type in _DIRECTED:
             token.attrSet("dir", "auto")
 
 
@@ -96,6 +151,14 @@ def _link(
 ) -> str:
     tokens[index].attrs |= {"rel": "noopener noreferrer nofollow", "target": "_blank"}
     return renderer.renderToken(tokens, index, options, env)
+
+
+def _fence(
+    renderer: RendererHTML, tokens: Sequence[Token], index: int, options: OptionsDict, env: MutableMapping[str, Any]
+) -> str:
+    html = renderer.fence(tokens, index, options, env)
+    classes = tokens[index].meta.get("classes")
+    return html.replace("<pre>", f'<pre class="{classes}">', 1) if classes else html
 
 
 _MARKDOWN = _markdown()

@@ -327,13 +327,67 @@ def test_on_a_phone_answers_are_below_each_other_and_nothing_sticks_out(browser:
         expect(page.get_by_role("heading", level=1)).to_have_text("Nothing to label now")
 
 
+LONG = """Parcels leave our warehouse on Monday.
+
+Nobody else knows the carrier, and nobody can speed it up.
+
+## Your refund
+
+1. Write to us within thirty days, with the number of the order.
+2. We send the money back to your card.
+
+```
+refund --order 12
+```
+"""
+SHORT = """# In short
+
+- You have thirty days, and we need the number of the order.
+- Money comes back to the card that paid.
+"""
+PARTS = (
+    ("Write to us within", "You have thirty days"),
+    ("We send the money back", "Money comes back"),
+    ("Your refund", "In short"),
+)
+"""Beginnings of blocks of `LONG` and of `SHORT` that are comparable."""
+
+
+@pytest.mark.parametrize("script", [True, False])
+def test_comparable_parts_stand_beside_each_other(browser: Browser, workspace: Workspace, script: bool) -> None:
+    add(workspace, "How do I get my money back?", LONG, SHORT)
+    with serve(workspace) as address, visited(browser, address, java_script_enabled=script) as page:
+        for parts in PARTS:
+            boxes = [page.locator(".answer .text").get_by_text(part).bounding_box() for part in parts]
+            assert boxes[0] is not None
+            assert boxes[1] is not None
+            assert boxes[0]["y"] == pytest.approx(boxes[1]["y"], abs=1)
+            assert abs(boxes[0]["x"] - boxes[1]["x"]) > 400
+        short = page.get_by_role("region").filter(has_text="You have thirty days").last
+        assert short.aria_snapshot().partition("\n  - group")[0].splitlines()[2:] == [
+            '  - heading "In short" [level=3]',
+            "  - list:",
+            "    - listitem: You have thirty days, and we need the number of the order.",
+            "    - listitem: Money comes back to the card that paid.",
+        ]
+
+
+def test_a_long_paragraph_makes_no_gap_in_the_other_answer(browser: Browser, workspace: Workspace) -> None:
+    add(workspace, "Which?", "word " * 600, "1. a\n2. b\n3. c")
+    with serve(workspace) as address, visited(browser, address) as page:
+        tops = page.locator(".answer li").evaluate_all("items => items.map((item) => item.getBoundingClientRect().top)")
+        assert len(tops) == 3
+        assert tops[1] - tops[0] == pytest.approx(tops[2] - tops[1], abs=1)
+        assert tops[1] - tops[0] < 40
+
+
 @pytest.mark.parametrize("scheme", ["light", "dark"])
 def test_axe_finds_nothing_on_any_state_of_the_page(browser: Browser, workspace: Workspace, scheme: str) -> None:
     workspace.guidelines.write_text("# Be fair\n\n- Read both answers.\n\n> Length is no quality.\n")
     text = (
         "# Title\n\nSome `code`, a [link](https://example.org).\n\n| a | b |\n|--|--|\n| 1 | 2 |\n\n```\nx = 1\n```\n"
     )
-    add(workspace, "Wie geht das?", text, "שלום עולם", queue="a")
+    add(workspace, "Wie geht das?", text, f"שלום עולם\n\n- one\n- two\n\n{text}", queue="a")
     with serve(workspace) as address, visited(browser, address, color_scheme=scheme) as page:
         background = page.evaluate("getComputedStyle(document.body).backgroundColor")
         assert (background == "rgb(20, 23, 27)") is (scheme == "dark")

@@ -5,6 +5,7 @@ import re
 import pytest
 from starlette.testclient import TestClient
 
+from serving.pages.alignment import style
 from serving.pages.assets import FOLDER
 
 SCRIPTS = [file.name for file in FOLDER.glob("*.js")]
@@ -15,6 +16,12 @@ def test_an_asset_is_given_once_and_then_compared(client: TestClient) -> None:
     assert (first.status_code, first.headers["content-type"]) == (200, "text/css; charset=utf-8")
     second = client.get("/assets/pages.css", headers={"If-None-Match": first.headers["etag"]})
     assert (second.status_code, second.content) == (304, b"")
+
+
+def test_the_style_of_rows_is_computed(client: TestClient) -> None:
+    answer = client.get("/assets/rows.css")
+    assert (answer.status_code, answer.headers["content-type"]) == (200, "text/css; charset=utf-8")
+    assert answer.text == style()
 
 
 @pytest.mark.parametrize("name", ["nothing.css", "..%2Fassets.py", "%2Fetc%2Fpasswd", ".", "pages.css%00"])

@@ -88,6 +88,20 @@ def test_nothing_on_the_page_tells_who_wrote_an_answer(workspace: Workspace, ana
     assert not re.search(r"version|policy|champion|candidate|gold|response_id", text)
 
 
+def test_both_answers_are_whole_and_aligned_by_their_blocks(workspace: Workspace, ana: TestClient) -> None:
+    add(workspace, "Why?", "It rains.\n\n- Take a coat.", "Nobody knows.\n\nTake a coat.\n\nBye.")
+    text = ana.get("/label").text
+    assert '<link rel="stylesheet" href="/assets/rows.css">' in text
+    answers = re.findall(r'id="answer-\d">(Answer .)</h2>\n<div class="text" dir="auto">(.*?)</div>', text, re.DOTALL)
+    assert [name for name, _ in answers] == ["Answer A", "Answer B"]
+    assert sorted((html for _, html in answers), key=len) == [
+        '<p dir="auto" class="from-1 to-2">It rains.</p>\n'
+        '<ul>\n<li dir="auto" class="from-2 to-5">Take a coat.</li>\n</ul>\n',
+        '<p dir="auto" class="from-1 to-2">Nobody knows.</p>\n'
+        '<p dir="auto" class="from-2 to-3">Take a coat.</p>\n<p dir="auto" class="from-3 to-4">Bye.</p>\n',
+    ]
+
+
 def test_a_reload_shows_the_same_task(workspace: Workspace, ana: TestClient) -> None:
     fill(workspace, 3)
     pages = [Forms(ana.get("/label").text).found["/label"]["task"] for _ in range(2)]

@@ -6,7 +6,8 @@ import time
 import pytest
 from hypothesis import given
 
-from serving.pages.markdown import MOST, as_html, is_cut
+from serving.pages.alignment import MOST_ROWS
+from serving.pages.markdown import MOST, SideBySide, as_html, is_cut, side_by_side
 from tests.hostile import HOSTILE, WORST, Elements, hidden_characters
 
 SAFE = {
@@ -59,6 +60,40 @@ def test_an_image_is_named_and_not_loaded() -> None:
     html = as_html('![a "cat" <i>](http://evil.example/x.png?"onerror="y)')
     assert "<img" not in html
     assert html.startswith('<p dir="auto"><span class="image">[image: a &#34;cat&#34; &lt;i&gt; http://evil.example/')
+
+
+def without_rows(html: str) -> str:
+    """The HTML of an answer that is aligned, as it would be alone."""
+    return re.sub(r' class="from-\d+ to-\d+"|(?<=level-\d) from-\d+ to-\d+', "", html)
+
+
+def test_each_block_of_two_answers_says_which_rows_it_takes() -> None:
+    left = "# Top\n\n- one\n- two\n  - three\n\n> said\n\n```py\nx\n```\n\n    code\n\n---\n\n|a|\n|-|\n"
+    pair = side_by_side(left, "Text.")
+    assert pair.aligned
+    assert pair.left == (
+        '<h3 class="level-1 from-1 to-2" dir="auto">Top</h3>\n'
+        '<ul>\n<li dir="auto" class="from-2 to-3">one</li>\n'
+        '<li dir="auto" class="from-3 to-4">two\n<ul>\n<li dir="auto">three</li>\n</ul>\n</li>\n</ul>\n'
+        '<blockquote dir="auto" class="from-4 to-5">\n<p dir="auto">said</p>\n</blockquote>\n'
+        '<pre class="from-5 to-6"><code class="language-py">x\n</code></pre>\n'
+        '<pre class="from-6 to-7"><code>code\n</code></pre>\n'
+        '<hr class="from-7 to-8" />\n'
+        '<table class="from-8 to-9">\n<thead>\n<tr>\n<th dir="auto">a</th>\n</tr>\n</thead>\n</table>\n'
+    )
+    assert pair.right == '<p dir="auto" class="from-1 to-10">Text.</p>\n'
+    assert without_rows(pair.left) == as_html(left)
+
+
+def test_too_many_blocks_are_shown_as_they_are_alone() -> None:
+    long = "a\n\n" * (MOST_ROWS + 1)
+    assert side_by_side(long, "b") == SideBySide(as_html(long), as_html("b"), aligned=False)
+
+
+@given(HOSTILE, HOSTILE)
+def test_two_answers_have_no_other_html_than_one(left: str, right: str) -> None:
+    pair = side_by_side(left, right)
+    assert (without_rows(pair.left), without_rows(pair.right)) == (as_html(left), as_html(right))
 
 
 @given(HOSTILE)
