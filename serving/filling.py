@@ -1,10 +1,9 @@
 """What the server does by itself for annotators: fill the labelling queue `main`."""
 
 import logging
-import threading
 import time
 
-from serving.errors import ApiError
+from serving.repeating import Repeating
 from serving.storage import Storage
 from tasks.people import label_autofill
 from tasks.people.label_settings import LabelSettings
@@ -20,24 +19,14 @@ AGAIN = 3600.0
 _logger = logging.getLogger(__name__)
 
 
-class LabelFiller:
+class LabelFiller(Repeating):
     """A thread that keeps the labelling queue `main` filled."""
 
     def __init__(self, workspace: Workspace, storage: Storage, settings: LabelSettings) -> None:
         """Nothing is added before `start`."""
+        super().__init__("filler", EVERY, "the labelling queue was not filled")
         self._workspace, self._storage, self._settings = workspace, storage, settings
         self._exhausted: tuple[list[int], float] | None = None
-        self._closed = threading.Event()
-        self._thread = threading.Thread(target=self._run, name="filler", daemon=True)
-
-    def start(self) -> None:
-        """Look now, and every half minute."""
-        self._thread.start()
-
-    def close(self) -> None:
-        """End the thread."""
-        self._closed.set()
-        self._thread.join()
 
     def look(self) -> int:
         """Add items if some are missing and there may be answers; returns the number of items.
@@ -52,6 +41,8 @@ class LabelFiller:
             lambda database: label_autofill.fill(self._workspace, database, self._settings),
         )
         self._exhausted = (finished, time.monotonic()) if filled.missing else None
+        if filled.new:
+            _logger.info("added %d pairs to the labelling queue %s", filled.new, label_autofill.QUEUE)
         return filled.new
 
     def _is_exhausted(self, finished: list[int]) -> bool:
@@ -60,15 +51,3 @@ class LabelFiller:
             return False
         rounds, at = self._exhausted
         return rounds == finished and time.monotonic() < at + AGAIN
-
-    def _run(self) -> None:
-        while True:
-            try:
-                if count := self.look():
-                    _logger.info("added %d pairs to the labelling queue %s", count, label_autofill.QUEUE)
-            except ApiError as error:
-                _logger.warning("the labelling queue was not filled: %s", error.message)
-            except Exception:  # the next look may succeed
-                _logger.exception("the labelling queue was not filled")
-            if self._closed.wait(EVERY):
-                return

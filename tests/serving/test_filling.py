@@ -5,7 +5,6 @@ from pathlib import Path
 
 import pytest
 
-from core.errors import BadParams
 from core.files import write_text
 from serving import filling
 from serving.context import Serving
@@ -15,7 +14,6 @@ from tasks.people import label_filling
 from tasks.people.label_settings import LabelSettings
 from tasks.state import records
 from tasks.state.workspace import Workspace
-from tests.serving.faulty import Faulty
 from tests.serving.served import SETTINGS, until
 from tests.tasks.people.test_label_autofill import FIVE, asked, collected, questions, salted
 
@@ -74,19 +72,3 @@ def test_with_nothing_to_be_filled_the_database_is_not_opened(workspace: Workspa
     collected(workspace, questions(3))
     assert LabelFiller(workspace, Storage(workspace), LabelSettings(fill=())).look() == 0
     assert not workspace.feedback_database.exists()
-
-
-def test_the_thread_says_what_is_wrong_and_goes_on(
-    workspace: Workspace, monkeypatch: pytest.MonkeyPatch, caplog: pytest.LogCaptureFixture
-) -> None:
-    monkeypatch.setattr(filling, "EVERY", 0.01)
-    collected(workspace, questions(3))
-    storage = Faulty(workspace, BadParams("params.yaml: no such knob"), ValueError("a bug"))
-    filler = LabelFiller(workspace, storage, FIVE)
-    filler.start()
-    until(lambda: items(workspace) == 3)
-    filler.close()
-    storage.close()
-    assert "the feedback database cannot be used: params.yaml: no such knob" in caplog.text
-    assert "the labelling queue was not filled: the feedback database cannot be used now" in caplog.text
-    assert "ValueError: a bug" in caplog.text

@@ -4,14 +4,11 @@ from datetime import UTC, datetime, timedelta
 
 import pytest
 
-from core.errors import BadParams
 from feedback.store import answers
-from serving import upkeep as upkeeping
 from serving.storage import Storage
 from serving.upkeep import Upkeep
 from tasks.state.workspace import Workspace
 from tests.feedback.store.test_answers import answer
-from tests.serving.faulty import Faulty
 from tests.serving.served import until
 from tests.serving.traced import files_with, traced
 
@@ -33,19 +30,3 @@ def test_answers_older_than_the_retention_are_removed(workspace: Workspace) -> N
     assert files_with(workspace, "Here is old.") == []
     assert files_with(workspace, "Here is new.") == ["data/feedback.db", "mlflow.db"]
     storage.close()
-
-
-def test_the_thread_says_what_is_wrong_and_goes_on(
-    workspace: Workspace, monkeypatch: pytest.MonkeyPatch, caplog: pytest.LogCaptureFixture
-) -> None:
-    monkeypatch.setattr(upkeeping, "EVERY", 0.01)
-    storage = Faulty(workspace, BadParams("params.yaml: no such knob"), ValueError("a bug"))
-    answers.put(Storage(workspace).database(), [answer("old", answered_at=datetime.now(UTC) - timedelta(days=8))])
-    upkeep = Upkeep(workspace.root, storage, 7)
-    upkeep.start()
-    until(lambda: not storage.errors and not answers.find(storage.database(), ["old"]))
-    upkeep.close()
-    storage.close()
-    assert "the feedback database cannot be used: params.yaml: no such knob" in caplog.text
-    assert "old answers were not removed" in caplog.text
-    assert "ValueError: a bug" in caplog.text
