@@ -3,34 +3,16 @@
 from collections.abc import Iterator
 from contextlib import contextmanager
 
-from playwright.sync_api import Browser, BrowserContext, Page, expect, sync_playwright
+from playwright.sync_api import Browser, Page, expect
 
-from tests.services.programs import chromium
-
-
-@contextmanager
-def browsing() -> Iterator[Browser]:
-    """Chromium without a window."""
-    with sync_playwright() as playwright:
-        opened = playwright.chromium.launch(executable_path=chromium(), args=["--no-sandbox", "--disable-gpu"])
-        yield opened
-        opened.close()
+from tests.services.browser import logged_in
 
 
 @contextmanager
 def visited(browser: Browser, address: str, name: str = "ana", **options: object) -> Iterator[Page]:
-    """The label page of a person who has logged in, in a browser of their own, which complains of nothing."""
-    context: BrowserContext = browser.new_context(base_url=address, **options)  # type: ignore[arg-type]  # of many types
-    page = context.new_page()
-    complaints: list[str] = []
-    page.on("console", lambda message: complaints.append(message.text) if message.type == "error" else None)
-    page.on("pageerror", lambda error: complaints.append(str(error)))
-    page.goto("/label")
-    page.get_by_label("Your name").fill(name)
-    page.get_by_role("button", name="Log in").click()
-    expect(page).to_have_url(f"{address}/label")
-    yield page
-    context.close()
+    """The label page of a person who has logged in; the browser complains of nothing but what was not loaded."""
+    with logged_in(browser, address, "/label", name, **options) as (page, complaints):
+        yield page
     assert [text for text in complaints if "Failed to load resource" not in text] == []
 
 

@@ -17,7 +17,8 @@ from core.settings import override, read
 from tasks.registry.alias import Registry
 from tasks.state import records
 from tasks.tools import tracking
-from tests.services.labelling import browsing, press, visited
+from tests.services.browser import browsing
+from tests.services.labelling import press, visited
 from tests.services.programs import eventually, in_a_browser, surroundings
 from tests.services.site import ENDS, Run, furnished
 from tests.services.test_up import Command

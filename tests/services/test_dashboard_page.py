@@ -6,8 +6,7 @@ from pathlib import Path
 from typing import Any
 
 import pytest
-from axe_playwright_python.sync_playwright import Axe
-from playwright.sync_api import Browser, Page, expect, sync_playwright
+from playwright.sync_api import Browser, Page, expect
 
 from serving.app import create_app
 from serving.context import Serving
@@ -15,7 +14,8 @@ from serving.pages.dashboard import deployment_runs
 from serving.settings import ServingSettings
 from tasks.state.lock import holding
 from tasks.state.workspace import Workspace
-from tests.services.programs import chromium, in_a_browser
+from tests.services.browser import PHONE, browsing, logged_in, violations
+from tests.services.programs import in_a_browser
 from tests.serving.pages.test_dashboard import Runs
 from tests.serving.served import listening
 from tests.tasks.rounds.open_round import began, opened
@@ -24,16 +24,12 @@ from tests.workspaces import moved
 pytestmark = [pytest.mark.services, in_a_browser, pytest.mark.timeout(300)]
 
 SETTINGS = ServingSettings(requests_per_minute=100_000)
-PHONE = {"width": 390, "height": 844}
 
 
 @pytest.fixture(scope="module")
 def browser() -> Iterator[Browser]:
-    """Without a window."""
-    with sync_playwright() as playwright:
-        found = playwright.chromium.launch(executable_path=chromium(), args=["--no-sandbox", "--disable-gpu"])
+    with browsing() as found:
         yield found
-        found.close()
 
 
 @pytest.fixture
@@ -48,24 +44,9 @@ def visited(browser: Browser, workspace: Workspace, runs: Runs, **options: objec
     app = create_app(Serving.of(workspace, SETTINGS))
     app.dependency_overrides[deployment_runs] = lambda: runs
     with listening(app) as address:
-        context = browser.new_context(base_url=address, **options)  # type: ignore[arg-type]  # of many types
-        page = context.new_page()
-        complaints: list[str] = []
-        page.on("console", lambda message: complaints.append(message.text) if message.type == "error" else None)
-        page.on("pageerror", lambda error: complaints.append(str(error)))
-        page.goto("/dashboard")
-        page.get_by_label("Your name").fill("ana")
-        page.get_by_role("button", name="Log in").click()
-        expect(page).to_have_url(f"{address}/dashboard")
-        yield page
-        context.close()
+        with logged_in(browser, address, "/dashboard", "ana", **options) as (page, complaints):
+            yield page
         assert complaints == []
-
-
-def violations(page: Page) -> list[str]:
-    """What axe finds, with the first place of each."""
-    found = Axe().run(page).response["violations"]
-    return [f"{each['id']}: {each['nodes'][0]['html'][:200]} {each['nodes'][0]['failureSummary']}" for each in found]
 
 
 LOOKS: dict[str, dict[str, Any]] = {

@@ -6,8 +6,7 @@ from contextlib import AbstractContextManager, ExitStack
 from pathlib import Path
 
 import pytest
-from axe_playwright_python.sync_playwright import Axe
-from playwright.sync_api import Browser, Page, Route, expect
+from playwright.sync_api import Browser, Route, expect
 
 from feedback.labels import LabelKind
 from serving.app import create_app
@@ -15,7 +14,8 @@ from serving.context import Serving
 from serving.pages.visitors import SESSION
 from serving.settings import ServingSettings
 from tasks.state.workspace import Workspace
-from tests.services.labelling import browsing, press, ready, task, visited
+from tests.services.browser import PHONE, browsing, violations
+from tests.services.labelling import press, ready, task, visited
 from tests.services.programs import free_port, in_a_browser
 from tests.serving.pages.label_tasks import PLAIN, add, bare, fill, said
 from tests.serving.served import listening
@@ -23,7 +23,6 @@ from tests.serving.served import listening
 pytestmark = [pytest.mark.services, in_a_browser, pytest.mark.timeout(300)]
 
 SETTINGS = ServingSettings(label=PLAIN, requests_per_minute=100_000)
-PHONE = {"width": 390, "height": 844}
 
 
 @pytest.fixture(scope="module")
@@ -41,12 +40,6 @@ def serve(workspace: Workspace, port: int = 0, **label: object) -> AbstractConte
     """The address of a server for the workspace."""
     settings = SETTINGS.model_copy(update={"label": PLAIN.model_copy(update=label)})
     return listening(create_app(Serving.of(workspace, settings)), port)
-
-
-def violations(page: Page) -> list[str]:
-    """What axe finds, with the first place of each."""
-    found = Axe().run(page).response["violations"]
-    return [f"{each['id']}: {each['nodes'][0]['html'][:200]} {each['nodes'][0]['failureSummary']}" for each in found]
 
 
 def test_twenty_pairs_take_twenty_keys(browser: Browser, workspace: Workspace) -> None:
