@@ -20,7 +20,7 @@ from tasks.state import feedback_database, identity, records
 from tasks.state.round import Round
 from tasks.state.workspace import Workspace
 from tasks.steps.ingest import ingest
-from tests.tasks.people.test_labelling import Desk, furnished, side
+from tests.tasks.people.desk import Desk, furnished, side
 from tests.tasks.people.waiting_round import opened as waiting_round
 from tests.tasks.steps import hand_written
 from tests.tasks.steps.hand_written import Logged

@@ -1,10 +1,7 @@
 """Why there is no task."""
 
-from collections.abc import Iterator
 from datetime import UTC, datetime, timedelta
 from pathlib import Path
-
-import pytest
 
 from feedback.store.database import Database
 from tasks.people import nothing_to_label, waiting
@@ -14,19 +11,8 @@ from tasks.people.waiting import VotesNeeded
 from tasks.state import feedback_database, intake
 from tasks.state.workspace import Workspace
 from tests.serving import served
-from tests.tasks.people.test_labelling import PLAIN, Desk, fill, furnished
+from tests.tasks.people.desk import PLAIN, Desk, fill, furnished
 from tests.tasks.people.waiting_round import opened
-
-
-@pytest.fixture
-def workspace(tmp_path: Path) -> Workspace:
-    return furnished(Workspace(tmp_path))
-
-
-@pytest.fixture
-def db(workspace: Workspace) -> Iterator[Database]:
-    with feedback_database.opened(workspace) as database:
-        yield database
 
 
 def why(desk: Desk, settings: LabelSettings = PLAIN) -> str:

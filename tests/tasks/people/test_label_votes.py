@@ -1,0 +1,63 @@
+"""The pairs of a round that waits for votes, as tasks of the label page."""
+
+from pathlib import Path
+
+import pytest
+
+from tasks.people import polls, waiting
+from tasks.people.labelling import AlreadyJudged, NothingToUndo
+from tasks.people.polls import NoPoll
+from tasks.people.waiting import VotesNeeded
+from tasks.state import feedback_database
+from tasks.state.workspace import Workspace
+from tests.tasks.people.desk import Desk, fill, furnished, side, stored
+from tests.tasks.people.waiting_round import opened
+
+
+@pytest.fixture
+def voting(tmp_path: Path) -> Workspace:
+    """Round 3 waits for two votes."""
+    workspace = furnished(opened(tmp_path))
+    waiting.begin(workspace, "votes", 3600, VotesNeeded(votes=2))
+    return workspace
+
+
+def test_the_pairs_of_a_waiting_round_come_first_and_votes_end_its_wait(voting: Workspace) -> None:
+    with feedback_database.opened(voting) as db:
+        fill(voting, 1)
+        desk = Desk(voting, db)
+        task = desk.next()
+        assert (task.prompt[0].content, task.editable) == ("Question 0?", False)
+        assert sorted(task.answers) == ["No.", "Yes."]
+        assert desk.progress() == (0, 0, 3, 4), "two votes and an item; three pairs with different answers and an item"
+        receipt = desk.judge(task, preferred=side(task, "Yes."), strength=3, reason="Clear.")
+        assert receipt == (None, False, False)
+        assert desk.judge(task, preferred=side(task, "Yes."), strength=3, reason="Clear.").repeated
+        with pytest.raises(AlreadyJudged):
+            desk.judge(task, preferred=side(task, "No."))
+        [vote] = polls.cast(voting)
+        assert (vote.judgements[0].ranks, vote.judgements[0].strength) == ((1, 2), 3)
+        assert vote.shown_order == tuple(["Yes.", "No."].index(text) for text in task.answers)
+        assert desk.judge(desk.next(), preferred="tie").continued
+        assert (polls.count(voting), stored(db)) == (2, [])
+        assert desk.next().kind == "comparison"
+        assert desk.next().editable, "no more votes are wanted: the queue follows"
+
+
+def test_a_vote_is_taken_back_while_the_round_waits(voting: Workspace) -> None:
+    with feedback_database.opened(voting) as db:
+        desk = Desk(voting, db)
+        task = desk.next()
+        desk.judge(task, preferred="left")
+        assert desk.undo().id == task.id
+        assert polls.count(voting) == 0
+        assert desk.next().id == task.id
+        desk.judge(task, preferred="right")
+        assert polls.count(voting) == 1
+        wait = waiting.of(voting, "votes")
+        assert wait is not None
+        waiting.end(voting, wait)
+        with pytest.raises(NothingToUndo, match="no longer waits"):
+            desk.undo()
+        with pytest.raises(NoPoll):
+            desk.judge(task, preferred="right")
