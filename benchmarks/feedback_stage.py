@@ -13,7 +13,7 @@ from resource import RUSAGE_SELF, getrusage
 from typing import Any
 
 from core.files import write_text
-from tasks.state import intake
+from tasks.state import handing_in, intake
 from tasks.state.round import Round
 from tasks.state.steplog import StepLog
 from tasks.state.workspace import Workspace
@@ -26,7 +26,7 @@ KIB = 1024
 def taken_in(workspace: Workspace, path: Path) -> int:
     """Hand in a file, or all files of a folder, and count what waits, as `rounds feedback import` does."""
     files = sorted(path.iterdir()) if path.is_dir() else [path]
-    intake.hand_in(workspace, files)
+    handing_in.hand_in(workspace, files)
     return intake.count(workspace).records
 
 

@@ -14,7 +14,7 @@ from cli.display.console import console, counted, print_json
 from core.errors import BadParams
 
 if TYPE_CHECKING:
-    from tasks.state.intake import HandedIn
+    from tasks.state.handing_in import HandedIn
 
 feedback = group("feedback", "Look at feedback, and hand it in for the next round.", Panel.FEEDBACK)
 
@@ -51,7 +51,7 @@ def import_files(
 ) -> None:
     """Add feedback to the inbox. With enough records, a Prefect deployment starts a round."""
     from feedback import fieldmap
-    from tasks.state import intake
+    from tasks.state import handing_in, intake
     from tasks.state.choosing import current
     from tasks.state.receipts import Stated
     from tasks.tools.events import configured, send_feedback_ready
@@ -61,7 +61,7 @@ def import_files(
             raise BadParams(f"{option} is empty; give a text, or leave the option out")
     workspace, out = current(folder), console()
     stated = Stated(trust, licence, consent)
-    handed_in = intake.hand_in(workspace, files, skip_bad, fieldmap.load(map_file) if map_file else None, stated)
+    handed_in = handing_in.hand_in(workspace, files, skip_bad, fieldmap.load(map_file) if map_file else None, stated)
     for line in _report(handed_in):
         out.print(line, soft_wrap=True)
     waiting = intake.count(workspace)

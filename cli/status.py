@@ -127,13 +127,13 @@ def _line(out: Console, name: str, text: str) -> None:
 
 def _warnings(out: Console, workspace: Workspace, registry: Registry) -> None:
     from tasks.registry import incidents, promotion
-    from tasks.state import intake
+    from tasks.state import inbox
 
     if cooling := registry.cooling(promotion.knobs(workspace).cooldown):
         out.print(f"Cooling down: {cooling}.", style="yellow", soft_wrap=True)
     for sentence in sentences(incidents.every(workspace.audit)):
         out.print(sentence, style="red", soft_wrap=True)
-    for entry in intake.unread(workspace):
+    for entry in inbox.unread(workspace):
         out.print(
             f"Not read, because it is a link, no file, or has a name that is not UTF-8: {entry}; remove or rename it.",
             style="yellow",

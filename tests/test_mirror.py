@@ -69,7 +69,7 @@ ELSEWHERE = {
     "tasks/registry/archive.py": "tasks/history/test_lineage.py",
     "tasks/state/reports.py": "tasks/state/test_stored_forms.py",
     "tasks/state/round.py": "tasks/state/test_stored_forms.py",
-    "tasks/state/collisions.py": "tasks/state/test_intake.py",
+    "tasks/state/collisions.py": "tasks/state/test_handing_in.py",
     "tasks/state/templates.py": "tasks/steps/test_ingest.py",
     "tasks/state/workspace.py": "tasks/state/test_workspace_paths.py",
     # only whole rounds, commands or servers show that it works
@@ -104,7 +104,7 @@ ELSEWHERE = {
     "tasks/people/keys.py": "cli/test_keys.py",
     "tasks/people/label_quality.py": "cli/test_label.py",
     "tasks/people/label_filling.py": "cli/test_label.py",
-    "feedback/label_events.py": "tasks/people/test_labelling.py",
+    "feedback/label_events.py": "tasks/people/test_judgements.py",
     "tasks/rounds/version_files.py": "serving/test_versions.py",
 }
 """Module → the file that tests it, below tests/."""

@@ -33,7 +33,7 @@ VERBS = {
 
 WITHOUT_A_MODULE = {
     "cooldown": "a state of the champion alias: `Cooldown` in tasks/registry/alias",
-    "feedback": "its noun is that of the package feedback; tasks/state/intake hands it in",
+    "feedback": "its noun is that of the package feedback; tasks/state/handing_in hands it in",
     "init": "makes a workspace: `new` in tasks/state/choosing",
     "show": "prints one record (tasks/state/records)",
     "status": "prints parts of several records",
@@ -41,7 +41,7 @@ WITHOUT_A_MODULE = {
 """Command → why no module of tasks/ or flows/ has its noun."""
 
 SETTINGS_ELSEWHERE = {
-    "ingest": "tasks.state.intake: the inbox is read by packages that may not import tasks.steps",
+    "ingest": "tasks.state.intake: what waits is read by packages that may not import tasks.steps",
     "policy": "models.algorithms: the settings are those of the algorithm that is used",
 }
 """Section of the parameters → why its settings class is not in a module with its noun."""

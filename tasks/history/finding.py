@@ -13,8 +13,7 @@ from feedback.forgotten import pseudonym, texts
 from feedback.schema import FeedbackEvent, RejectedRecord
 from feedback.sources import Intake
 from feedback.store import parquet
-from tasks.state import feedback_database, records, tombstones
-from tasks.state.intake import inbox_sources
+from tasks.state import feedback_database, inbox, records, tombstones
 from tasks.state.workspace import Workspace
 
 MIN_PREFIX = 6
@@ -93,10 +92,10 @@ def _waiting(workspace: Workspace) -> Iterator[FoundEvent]:
     """The events in the inbox, then those in the database, each as it arrived. Those that are stored are left out."""
     known, gone = parquet.ids(workspace.feedback), tombstones.forgotten(workspace)
     intake = Intake(round=0, seed=0)
-    files = inbox_sources(workspace)
-    inbox = ((workspace.name(file.path), record) for file in files for record in file.read(intake))
+    files = inbox.sources(workspace)
+    waiting = ((workspace.name(file.path), record) for file in files for record in file.read(intake))
     database = (("the feedback database", event) for event in feedback_database.waiting_events(workspace))
-    for where, record in (*inbox, *database):
+    for where, record in (*waiting, *database):
         if isinstance(record, FeedbackEvent) and record.feedback_id not in known:
             yield FoundEvent(where, record, forgotten=pseudonym(record.annotator_id) in gone)
 

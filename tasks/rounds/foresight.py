@@ -13,8 +13,7 @@ from feedback.sources import Intake
 from models.policy import SCRATCH
 from tasks.rounds import base
 from tasks.rounds.params import RoundSettings
-from tasks.state import feedback_database, records, templates, tombstones
-from tasks.state.intake import inbox_sources
+from tasks.state import feedback_database, inbox, records, templates, tombstones
 from tasks.state.workspace import Workspace
 from tasks.steps.sft import NO_DEMONSTRATIONS
 from tasks.tools import traces
@@ -50,9 +49,9 @@ def foresee(workspace: Workspace, params: RoundSettings) -> Foresight:
     """What the next round will learn from the first records of the store, the sources, the inbox and the database."""
     connected = traces.connected(params.ingest.sources, workspace.root)
     sources = [source for source in connected if not source.labels]
-    inbox = inbox_sources(workspace)
+    files = inbox.sources(workspace)
     intake = Intake(round=0, seed=0)
-    read = [list(islice(source.read(intake), MAX_RECORDS)) for source in (*sources, *inbox)]
+    read = [list(islice(source.read(intake), MAX_RECORDS)) for source in (*sources, *files)]
     stored = store.first(workspace.feedback, MAX_RECORDS)
     single = feedback_database.waiting_events(workspace, MAX_RECORDS)
     events = {event.feedback_id: event for event in (*stored, *_events(read), *single)}

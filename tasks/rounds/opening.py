@@ -22,7 +22,7 @@ from tasks.rounds.launched import run
 from tasks.rounds.params import RoundSettings
 from tasks.rounds.request import Request, parsed, read_request
 from tasks.rounds.running import Execute, RunningRound
-from tasks.state import feedback_database, graph, identity, intake, metric_points, records, tombstones
+from tasks.state import feedback_database, graph, identity, inbox, metric_points, records, tombstones
 from tasks.state import round as rounds
 from tasks.state.inputs import Base, Champion, Inputs
 from tasks.state.opening_facts import OpeningFacts
@@ -268,7 +268,7 @@ def frozen(
         base=started,
         code=rounds.code_digest(),
         feedback=store.digest(workspace.feedback),
-        inbox=tuple(file.name for file in intake.waiting(workspace)),
+        inbox=tuple(file.name for file in inbox.files(workspace)),
         claim=claim,
         forgotten=tombstones.forgotten(workspace),
         params=params.frozen(),

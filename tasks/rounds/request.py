@@ -14,9 +14,9 @@ from core.errors import BadParams
 from core.knobs import with_secrets
 from core.settings import override, parse, read, section
 from tasks.registry import consistency, unloaded
-from tasks.state import feedback_database, records, tombstones
+from tasks.state import feedback_database, inbox, records, tombstones
 from tasks.state import round as rounds
-from tasks.state.intake import IngestSettings, waiting
+from tasks.state.intake import IngestSettings
 from tasks.state.records import RoundRecord
 from tasks.state.workspace import Workspace
 from tasks.tools import traces
@@ -82,7 +82,7 @@ def answered(workspace: Workspace, overrides: Sequence[str]) -> RoundRecord | No
         BadFeedback: a source does not exist.
     """
     last = records.last(workspace)
-    if last is None or records.unfinished(workspace) or waiting(workspace):
+    if last is None or records.unfinished(workspace) or inbox.files(workspace):
         return None
     if last.number == 0 and last.inputs.base.imported:  # the round after an import is still to come
         return None

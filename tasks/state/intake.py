@@ -1,53 +1,31 @@
-"""Feedback that the next round will ingest: the sources named in params.yaml, and the inbox.
+"""Feedback that waits for the next round: how it is ingested, and what the inbox and the feedback database hold.
 
 Imports neither torch nor Prefect, so that handing in feedback or reading a finished round's record stays fast.
 """
 
-import hashlib
-import os
-import shutil
-import time
-from collections import Counter
 from collections.abc import Iterable, Iterator, Mapping, Sequence
-from contextlib import contextmanager
 from datetime import UTC, datetime
 from functools import partial
 from itertools import chain, compress
-from itertools import count as count_from
 from pathlib import Path
-from tempfile import TemporaryDirectory
-from types import MappingProxyType
 from typing import Annotated, NamedTuple
 
 from pydantic import Field, SerializeAsAny
 
 from core import collecting
-from core.errors import BadFeedback
-from core.files import digest, named, replacing
 from core.plugins import used
 from core.settings import BaseSettings, override, read, section
-from feedback import forgotten, packaging, store, superseding, trust
-from feedback.clashes import rejecting
-from feedback.faults import Faults
-from feedback.fieldmap import FieldMap
+from feedback import forgotten, store, superseding
 from feedback.limits import SizeLimitSettings
-from feedback.lines import Line, judged, parse
-from feedback.packaging.raw import as_json
 from feedback.schema import FeedbackEvent, RejectedRecord
 from feedback.sources import Intake, Source
-from feedback.sources.jsonl import source_name
 from feedback.sources.simulated import Simulated
 from feedback.trust import Trust
-from tasks.state import feedback_database, receipts, tombstones
-from tasks.state.collisions import HandedInFile, collisions
-from tasks.state.inbox_index import WIDTH, InboxIndex, are_new, count_new, packed
-from tasks.state.lock import holding
-from tasks.state.receipts import NOTHING, InboxFile, Receipt, Stated
+from tasks.state import feedback_database, inbox, receipts, tombstones
+from tasks.state.inbox_index import InboxIndex, are_new, count_new, packed
+from tasks.state.receipts import Receipt
 from tasks.state.round import code_digest
 from tasks.state.workspace import Workspace
-
-_PATIENCE = 600.0
-"""Seconds to wait for another import."""
 
 SourceField = Annotated[SerializeAsAny[Source], used("feedback.sources")]
 
@@ -77,34 +55,31 @@ def settings(workspace: Workspace, overrides: Sequence[str] = ()) -> IngestSetti
     return section(IngestSettings, override(read(workspace.params), overrides), "ingest", workspace.params)
 
 
-def waiting(workspace: Workspace) -> list[Path]:
-    """The files in the inbox in the order in which they were handed in: a person's last vote counts."""
-    files = workspace.inbox.iterdir() if workspace.inbox.is_dir() else ()
-    records = (file for file in files if packaging.is_named_as_records(file.name) and is_readable(file))
-    return sorted(records, key=lambda file: (file.stat().st_mtime_ns, file.name))
+def threshold(workspace: Workspace) -> int:
+    """`ingest.threshold`: how much waiting feedback starts a round.
 
-
-def unread(workspace: Workspace) -> list[Path]:
-    """What lies in the inbox under the name of a file of records and is not read: folders, pipes, links to nowhere."""
-    entries = workspace.inbox.iterdir() if workspace.inbox.is_dir() else ()
-    return sorted(entry for entry in entries if packaging.is_named_as_records(entry.name) and not is_readable(entry))
-
-
-def is_readable(entry: Path) -> bool:
-    """Whether an entry of the inbox is read: a file of its own, whose name is text.
-
-    A link could lead to any file of this machine, whose text would then be feedback.
+    Raises:
+        BadParams: params.yaml cannot be read.
     """
-    try:
-        str(entry).encode()
-    except UnicodeEncodeError:
-        return False
-    return entry.is_file() and not entry.is_symlink()
+    return settings(workspace).threshold
 
 
-def inbox_sources(workspace: Workspace) -> list[InboxFile]:
-    """The files in the inbox in the order in which a round reads them: those that were imported first."""
-    return receipts.files(workspace, waiting(workspace), tombstones.forgotten(workspace))
+def collects(workspace: Workspace) -> bool:
+    """Whether rounds collect answers of the champion: whether a source of `ingest.sources` has them judged.
+
+    Raises:
+        BadParams: params.yaml cannot be read.
+    """
+    return any(source.labels for source in settings(workspace).sources)
+
+
+def limits(workspace: Workspace) -> SizeLimitSettings:
+    """`ingest.limits`: how large feedback may be. A workspace without params.yaml has the defaults.
+
+    Raises:
+        BadParams: params.yaml cannot be read.
+    """
+    return settings(workspace).limits if workspace.params.exists() else SizeLimitSettings()
 
 
 def inbox_events(workspace: Workspace) -> list[FeedbackEvent]:
@@ -124,7 +99,7 @@ class Arrival(NamedTuple):
 
 def _inbox_arrivals(workspace: Workspace) -> Iterator[Arrival]:
     intake = _reading(workspace)
-    for source in inbox_sources(workspace):
+    for source in inbox.sources(workspace):
         at = datetime.fromtimestamp(source.path.stat().st_mtime, UTC)
         for record in source.read(intake):
             if isinstance(record, FeedbackEvent):
@@ -163,25 +138,26 @@ def waiting_events(workspace: Workspace) -> list[FeedbackEvent]:
 def new_arrivals(workspace: Workspace) -> list[Arrival]:
     """The events of `arrivals` that no round has stored yet."""
     waiting = arrivals(workspace)
-    new = are_new(packed(arrival.event.feedback_id for arrival in waiting), _stored_ids(workspace))
+    new = are_new(packed(arrival.event.feedback_id for arrival in waiting), stored_ids(workspace))
     return list(compress(waiting, new))
 
 
 def new_records(workspace: Workspace) -> int:
     """Number of records in the inbox and the feedback database that no round has ingested yet."""
-    return count_new(_waiting_ids(workspace), _stored_ids(workspace))
+    return count_new(waiting_ids(workspace), stored_ids(workspace))
 
 
-def _waiting_ids(workspace: Workspace) -> bytes:
+def waiting_ids(workspace: Workspace) -> bytes:
     """The packed ids of the records in the inbox and the feedback database."""
-    index, files = _index(workspace), waiting(workspace)
+    found, files = index(workspace), inbox.files(workspace)
     read = partial(_ids, _reading(workspace), receipts.read(workspace), tombstones.forgotten(workspace))
-    ids = index.ids(files, read) + packed(feedback_database.waiting(workspace))
-    index.save()
+    ids = found.ids(files, read) + packed(feedback_database.waiting(workspace))
+    found.save()
     return ids
 
 
-def _stored_ids(workspace: Workspace) -> bytes:
+def stored_ids(workspace: Workspace) -> bytes:
+    """The packed ids of the records that rounds have stored."""
     columns = store.batches(workspace.feedback, ["feedback_id"])
     return b"".join(packed(batch["feedback_id"].to_pylist()) for batch in columns)
 
@@ -191,7 +167,7 @@ def _reading(workspace: Workspace) -> Intake:
     return Intake(round=0, seed=0, limits=limits(workspace))
 
 
-def _index(workspace: Workspace) -> InboxIndex:
+def index(workspace: Workspace) -> InboxIndex:
     """The ids of the records that wait; with other limits, other records can be used."""
     return InboxIndex(workspace.inbox_index, f"{code_digest()} {limits(workspace).model_dump_json()}")
 
@@ -200,38 +176,12 @@ def _index(workspace: Workspace) -> InboxIndex:
 def _ids(intake: Intake, imported: Mapping[str, Receipt], gone: Sequence[str], file: Path) -> bytes:
     """The packed ids of the usable records of a file."""
     source = receipts.file(file, imported, gone)
-    return _packed_ids((None, record) for record in source.read(intake))
+    return packed_ids((None, record) for record in source.read(intake))
 
 
-def _packed_ids(records: Iterable[tuple[object, FeedbackEvent | RejectedRecord]]) -> bytes:
+def packed_ids(records: Iterable[tuple[object, FeedbackEvent | RejectedRecord]]) -> bytes:
+    """The packed ids of the usable ones among records, each with its place."""
     return packed(record.feedback_id for _, record in records if isinstance(record, FeedbackEvent))
-
-
-def threshold(workspace: Workspace) -> int:
-    """`ingest.threshold`: how much waiting feedback starts a round.
-
-    Raises:
-        BadParams: params.yaml cannot be read.
-    """
-    return settings(workspace).threshold
-
-
-def collects(workspace: Workspace) -> bool:
-    """Whether rounds collect answers of the champion: whether a source of `ingest.sources` has them judged.
-
-    Raises:
-        BadParams: params.yaml cannot be read.
-    """
-    return any(source.labels for source in settings(workspace).sources)
-
-
-def limits(workspace: Workspace) -> SizeLimitSettings:
-    """`ingest.limits`: how large feedback may be. A workspace without params.yaml has the defaults.
-
-    Raises:
-        BadParams: params.yaml cannot be read.
-    """
-    return settings(workspace).limits if workspace.params.exists() else SizeLimitSettings()
 
 
 class InboxCount(NamedTuple):
@@ -253,270 +203,3 @@ def count(workspace: Workspace) -> InboxCount:
         BadParams: an unknown knob, or an invalid value.
     """
     return InboxCount(new_records(workspace), threshold(workspace))
-
-
-class HandedIn(NamedTuple):
-    """What was taken in."""
-
-    files: int
-    records: int
-    """Records that can be used."""
-    new: int
-    """How many of them neither wait nor are stored."""
-    rejected: int
-    """Records that cannot be used; they were skipped."""
-    rejects: tuple[Path, ...]
-    """Files with these records and the reasons."""
-    ignored: Mapping[str, int] = MappingProxyType({})
-    """Field → how many records state it although they may not without `--trust`: it is ignored."""
-
-
-def hand_in(
-    workspace: Workspace,
-    paths: Sequence[Path],
-    skip_bad: bool = False,
-    fields: FieldMap | None = None,
-    stated: Stated = NOTHING,
-) -> HandedIn:
-    """Check feedback files, or all files of folders, and copy them to the inbox; they are on disk when this returns.
-
-    The records are read by the code that the next round reads them with. With `skip_bad`, the records that cannot be
-    used are written to a file beside each file, with their reasons, and only the others are taken in. Records of
-    forgotten annotators cannot be used. Records that are read by a map are stored in the canonical form. `stated` is
-    what the operator states of all records.
-
-    Raises:
-        BadFeedback: a file does not exist, is of a kind that is not read, or has no usable record; or a record cannot
-            be used and `skip_bad` is false. Names the faults by kind, with counts. Nothing is taken in then.
-    """
-    reading = _Reading(fields, tombstones.forgotten(workspace), stated, limits(workspace))
-    checked = [_check(file, reading, {}) for path in paths for file in packaging.files_at(path)]
-    # from here on, what waits must not change: the same file may be handed in by several people at once
-    with holding(workspace.watch_lock("import"), "an import of feedback", wait=_PATIENCE):
-        return _handed_in(workspace, checked, skip_bad, reading)
-
-
-def _handed_in(workspace: Workspace, checked: list["_Checked"], skip_bad: bool, reading: "_Reading") -> HandedIn:
-    known = _waiting_ids(workspace) + _stored_ids(workspace)
-    handed = [HandedInFile(each.file, each.ids, each.as_in_inbox, each.claims) for each in _new(workspace, checked)]
-    taken = collisions(workspace, handed, partial(inbox_sources, workspace), known)
-    checked = [_check(each.file, reading, taken[each.file]) if each.file in taken else each for each in checked]
-    faults = [fault for file in checked for fault in file.faults]
-    rejected = sum(file.rejected for file in checked)
-    if faults and not skip_bad:
-        shown = "\n".join(f"  {fault}" for fault in faults)
-        raise BadFeedback(
-            f"{rejected} records cannot be used, so nothing was taken in; correct them, or skip them with "
-            f"--skip-bad:\n{shown}"
-        )
-    rejects = tuple(_write_rejects(file) for file in checked if file.rejected)
-    _take_in(workspace, checked)
-    new = count_new(b"".join(file.ids for file in checked), known)
-    ignored = sum((file.ignored for file in checked), Counter[str]())
-    return HandedIn(len(checked), sum(file.usable for file in checked), new, rejected, rejects, dict(ignored))
-
-
-def _new(workspace: Workspace, checked: Sequence["_Checked"]) -> list["_Checked"]:
-    """The files whose content was not imported and waits already.
-
-    Raises:
-        BadFeedback: one waits, but the operator stated something else of it.
-    """
-    sources = {packaging.stem(file.target) for file in checked}
-    imported = {receipt.source: receipt for receipt in receipts.valid(workspace, sources).values()}
-    new = []
-    for file in checked:
-        receipt = imported.get(packaging.stem(file.target))
-        if receipt is None:
-            new.append(file)
-        elif receipt.stated != file.reading.stated:
-            raise BadFeedback(
-                f"{file.file} waits already as {workspace.name(workspace.inbox / receipt.name)}, imported with "
-                f"{receipt.stated}; remove that file to import it with {file.reading.stated}"
-            )
-    return new
-
-
-class _Reading(NamedTuple):
-    """How files that are handed in are read."""
-
-    fields: FieldMap | None
-    """The map that they are read by."""
-    gone: tuple[str, ...]
-    """SHA-256 of the ids of forgotten annotators."""
-    stated: Stated
-    """What the operator states of all records."""
-    limits: SizeLimitSettings
-
-    def judged(self, file: Path, source: str) -> Iterator[tuple[Line, FeedbackEvent | RejectedRecord]]:
-        """The records of a file; those of forgotten annotators are rejected."""
-        convert = self.fields.record if self.fields else dict
-        for line, record in judged(file, source, self.stated.defaults, convert, self.limits, self.stated.level):
-            if self.gone and isinstance(record, FeedbackEvent) and not forgotten.is_kept(record, self.gone):
-                reason = "annotator_id is that of a forgotten annotator, expected another"
-                yield line, RejectedRecord(source=record.source, where=line.where, reason=reason, record=line.text)
-            else:
-                yield line, record
-
-
-class _Checked(NamedTuple):
-    """A file that was read to its end."""
-
-    file: Path
-    digest: str
-    """SHA-256 of its bytes."""
-    usable: int
-    rejected: int
-    faults: list[str]
-    """One line per kind of fault."""
-    target: str
-    """Its name in the inbox, made from its content.
-
-    The content is the decompressed one, and without the records that cannot be used: the name is the source of records
-    that state none, and so part of their ids.
-    """
-    usable_lines: str
-    """SHA-256 of its usable records as JSON lines."""
-    ids: bytes
-    """The packed ids of its usable records, as they will be read from the inbox."""
-    reading: _Reading
-    taken: Mapping[str, str]
-    """Position of a record that may not have its id, or supersede what it names → the reason to reject it."""
-    claims: Mapping[str, FeedbackEvent]
-    """Position → a record that supersedes another one, which is to be checked."""
-    ignored: Counter[str]
-    """Field → how many records state it although they may not."""
-
-    @property
-    def as_it_is(self) -> bool:
-        """Whether all of the file is taken in, unchanged."""
-        return not self.rejected and self.reading.fields is None
-
-    def records(self) -> Iterator[tuple[Line, FeedbackEvent | RejectedRecord]]:
-        """Its records, read again."""
-        return rejecting(self.reading.judged(self.file, source_name(self.file)), self.taken)
-
-    def as_in_inbox(self) -> Iterator[tuple[Line, FeedbackEvent | RejectedRecord]]:
-        """The same, with the ids that they will have in the inbox."""
-        return rejecting(self.reading.judged(self.file, packaging.stem(self.target)), self.taken)
-
-
-@collecting.paused()
-def _check(file: Path, reading: _Reading, taken: Mapping[str, str]) -> _Checked:
-    (kind, compression), before = packaging.detect(file, reading.limits), digest(file)
-    name = (packaging.content_digest(file, reading.limits) if compression.ending else before)[:16]
-    faults, ids, lines = Faults(), bytearray(), hashlib.sha256()
-    claims: dict[str, FeedbackEvent] = {}
-    ignored: Counter[str] = Counter()
-    for line, record in rejecting(reading.judged(file, name), taken):
-        if isinstance(record, RejectedRecord):
-            faults.add(record)
-            continue
-        ids += packed([record.feedback_id])
-        lines.update(_line(line, reading.fields))
-        if superseding.claims(record, reading.stated.level):
-            claims[line.where] = record
-        if reading.stated.level is not Trust.FULL:
-            ignored.update(trust.ignored(record))
-    usable = len(ids) // WIDTH
-    _check_usable(file, usable, faults)
-    target = f"{name}.{kind}{compression.ending}"
-    if faults.total or reading.fields:
-        target = f"{lines.hexdigest()[:16]}.jsonl"
-    digests = (target, lines.hexdigest(), bytes(ids))
-    counts = (usable, faults.total, faults.lines())
-    checked = _Checked(file, before, *counts, *digests, reading, taken, claims, ignored)
-    return checked if checked.as_it_is else checked._replace(ids=_packed_ids(checked.as_in_inbox()))
-
-
-def _check_usable(file: Path, usable: int, faults: Faults) -> None:
-    if not usable and not faults.total:
-        raise BadFeedback(f"{file}: the file has no records; name a file with records")
-    if not usable:
-        shown = "\n".join(f"  {line}" for line in faults.lines())
-        raise BadFeedback(
-            f"{file}: none of {faults.total} records can be used, so nothing was taken in; correct them:\n{shown}"
-        )
-
-
-def _write_rejects(checked: _Checked) -> Path:
-    """Write the records that cannot be used beside their file."""
-    target = checked.file.with_name(f"{checked.file.name}.rejected.jsonl")
-    with replacing(target) as draft, draft.open("w", encoding="utf-8") as stream:
-        for _, record in checked.records():
-            if isinstance(record, RejectedRecord):
-                stream.write(record.model_dump_json() + "\n")
-    return target
-
-
-def _take_in(workspace: Workspace, checked: Sequence[_Checked]) -> None:
-    """Copy files to the inbox, each content once, in the order in which `waiting` returns them."""
-    index = _index(workspace)
-    sources = {packaging.stem(file.target) for file in checked}
-    imported = {receipt.source for receipt in receipts.valid(workspace, sources).values()}
-    with _drafts(workspace.inbox) as drafts:
-        for file in checked:
-            source = packaging.stem(file.target)
-            if source not in imported:
-                imported.add(source)
-                draft = drafts / file.target
-                with named(workspace.inbox / file.target):
-                    sha256 = _copy(file, draft)
-                target = _free(workspace.inbox / file.target, source)
-                stated = file.reading.stated._asdict()
-                receipts.add(workspace, Receipt(name=target.name, sha256=sha256, source=source, **stated))
-                draft.rename(target)
-                if file.as_it_is:
-                    index.add(target, file.ids)
-    index.save()
-
-
-def _free(target: Path, stem: str) -> Path:
-    """The path, or one with a number, if somebody put another file there by hand."""
-    ending = target.name.removeprefix(stem)
-    numbered = (target.with_name(f"{stem}-{number}{ending}") for number in count_from(2))
-    return next(path for path in chain([target], numbered) if not os.path.lexists(path))
-
-
-@contextmanager
-def _drafts(inbox: Path) -> Iterator[Path]:
-    """A folder on the disk of the inbox for files that are not complete; what a killed import left is removed."""
-    inbox.mkdir(parents=True, exist_ok=True)
-    for left in inbox.glob(".import.*.draft"):
-        shutil.rmtree(left, ignore_errors=True)
-    with TemporaryDirectory(prefix=".import.", suffix=".draft", dir=inbox) as folder:
-        yield Path(folder)
-
-
-def _copy(checked: _Checked, draft: Path) -> str:
-    """Copy what is taken in of a file; it is on disk when this returns its SHA-256."""
-    copied = hashlib.sha256()
-    with draft.open("wb") as stream:
-        for block in _blocks(checked.file) if checked.as_it_is else _usable_lines(checked):
-            copied.update(block)
-            stream.write(block)
-        stream.flush()
-        os.fsync(stream.fileno())
-    if copied.hexdigest() != (checked.digest if checked.as_it_is else checked.usable_lines):
-        raise BadFeedback(f"{checked.file} has changed since it was checked; run the command again")
-    now = time.time_ns()  # the clock of the file system is coarser: files would be equally old
-    os.utime(draft, ns=(now, now))
-    return copied.hexdigest()
-
-
-def _blocks(file: Path) -> Iterator[bytes]:
-    with file.open("rb") as stream:
-        while block := stream.read(1 << 20):
-            yield block
-
-
-def _usable_lines(checked: _Checked) -> Iterator[bytes]:
-    """The usable records as JSON lines: the same texts, and so the same ids."""
-    for line, record in checked.records():
-        if isinstance(record, FeedbackEvent):
-            yield _line(line, checked.reading.fields)
-
-
-def _line(line: Line, fields: FieldMap | None) -> bytes:
-    """A record as it is stored: as it was, or in the canonical form if it is read by a map."""
-    return (as_json(fields.record(parse(line))) if fields else line.raw) + b"\n"

@@ -47,12 +47,12 @@ def records() -> Iterator[str]:
 @pytest.fixture(scope="module")
 def learned(finished: Workspace, tmp_path_factory: pytest.TempPathFactory) -> Workspace:
     """Round 2 has learned from these records, and its candidate is champion."""
-    from tasks.state import intake
+    from tasks.state import handing_in
 
     folder = tmp_path_factory.mktemp("hostile")
     workspace, file = moved(finished, folder / "workspace"), folder / f"{WORD} [red] \x1b[2J.jsonl"
     file.write_text("".join(records()))
-    assert intake.hand_in(workspace, [file]).new == RECORDS
+    assert handing_in.hand_in(workspace, [file]).new == RECORDS
     run_round(workspace, [*TINY, PROMOTE])
     return workspace
 

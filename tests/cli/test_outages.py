@@ -13,7 +13,7 @@ from pathlib import Path
 import pytest
 
 from core.files import digest
-from tasks.state import intake
+from tasks.state import inbox
 from tasks.state.workspace import PROJECT, Workspace
 from tasks.tools.tracking import connection
 from tests.cli.several import read_only
@@ -117,18 +117,18 @@ def test_a_full_disk_is_one_sentence_and_nothing_is_half_taken_in(
     assert (failed.code, failed.err.partition(":")[0]) == (2, "Unwritable")
     assert ("No space left" in failed.err, "Traceback" in failed.err) == (True, False)
     assert str(root / "data") in failed.err
-    assert intake.waiting(Workspace(root)) == []
+    assert inbox.files(Workspace(root)) == []
     votes.write_text(RECORD)
     assert rounds("feedback", "import", votes, "-w", root).code == 0
 
 
 def test_what_is_no_file_in_the_inbox_is_named_and_left_alone(rounds: Rounds, continued: Workspace) -> None:
-    inbox = continued.inbox
-    inbox.mkdir(exist_ok=True)
-    os.mkfifo(inbox / "pipe.jsonl")
-    (inbox / "link.jsonl").symlink_to(inbox / "nowhere")
-    (inbox / "folder.arrow").mkdir()
-    (inbox / "votes.jsonl").write_text(RECORD)
+    folder = continued.inbox
+    folder.mkdir(exist_ok=True)
+    os.mkfifo(folder / "pipe.jsonl")
+    (folder / "link.jsonl").symlink_to(folder / "nowhere")
+    (folder / "folder.arrow").mkdir()
+    (folder / "votes.jsonl").write_text(RECORD)
     where = ("-w", continued.root)
     shown = rounds("status", *where).out
     assert [name in shown for name in ("pipe.jsonl", "link.jsonl", "folder.arrow", "votes.jsonl")] == [True] * 3 + [
@@ -138,7 +138,7 @@ def test_what_is_no_file_in_the_inbox_is_named_and_left_alone(rounds: Rounds, co
     assert rounds("feedback", "stats", *where).code == 0
     assert rounds("feedback", "forget", "--annotator", "ana", *where).code == 0
     for name, reason in (("pipe.jsonl", "a pipe"), ("link.jsonl", "leads nowhere"), ("nowhere.jsonl", "no such file")):
-        refused = rounds("feedback", "import", inbox / name, *where)
+        refused = rounds("feedback", "import", folder / name, *where)
         assert (refused.code, reason in refused.err) == (2, True)
 
 
@@ -147,10 +147,10 @@ def test_one_file_that_four_people_hand_in_at_once_is_taken_in_once(workspace: W
     votes.write_text("".join(RECORD.replace("lamp", f"lamp {number}") for number in range(500)))
     program = (
         "import sys; from pathlib import Path\n"
-        "from tasks.state import intake; from tasks.state.workspace import Workspace\n"
+        "from tasks.state import handing_in, intake; from tasks.state.workspace import Workspace\n"
         "root, file = map(Path, sys.argv[1:]); print('ready', flush=True); sys.stdin.readline()\n"
         "workspace = Workspace(root)\n"
-        "print(intake.hand_in(workspace, [file]).new, intake.new_records(workspace))"
+        "print(handing_in.hand_in(workspace, [file]).new, intake.new_records(workspace))"
     )
     command = [sys.executable, "-c", program, str(workspace.root), str(votes)]
     people = [
@@ -169,4 +169,4 @@ def test_one_file_that_four_people_hand_in_at_once_is_taken_in_once(workspace: W
         answers[number] = person.communicate()[0]
         assert person.returncode == 0
     assert sorted(answers) == ["0 500\n"] * 3 + ["500 500\n"]
-    assert len(intake.waiting(workspace)) == 1
+    assert len(inbox.files(workspace)) == 1

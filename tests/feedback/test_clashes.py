@@ -3,7 +3,7 @@
 from pathlib import Path
 
 from feedback.inspection import inspect
-from tests.tasks.state.test_intake import GOOD, lines
+from tests.tasks.state.handed_in import GOOD, lines
 
 FIRST = GOOD | {"source": "desk", "source_id": "doc1"}
 

@@ -7,7 +7,7 @@ from pathlib import Path
 from core.errors import BadFeedback
 from feedback import packaging
 from tasks.doctor.diagnosis import Diagnosis, error, path, rounds, warning
-from tasks.state import intake
+from tasks.state import inbox
 from tasks.state.workspace import Workspace
 
 
@@ -30,7 +30,7 @@ def _entry(workspace: Workspace, entry: Path) -> Iterator[Diagnosis]:
         yield error(f"{entry} is no regular file, and reading it could wait for ever", f"rm -- {path(entry)}")
     elif entry.is_symlink():
         yield warning(f"{entry} is a link, and links are not followed", f"rm -- {path(entry)}")
-    elif not intake.is_readable(entry):
+    elif not inbox.is_readable(entry):
         yield error(f"the name of {entry} is not UTF-8, so no round reads it; rename it")
     elif not os.access(entry, os.R_OK):
         yield error(f"{entry} cannot be read", f"chmod u+r -- {path(entry)}")

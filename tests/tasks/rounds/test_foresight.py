@@ -11,7 +11,7 @@ from feedback.schema import Message
 from models.policy import ModelSettings, build
 from tasks.rounds import foresight, opening
 from tasks.rounds.plan import plan
-from tasks.state.intake import hand_in
+from tasks.state.handing_in import hand_in
 from tasks.state.workspace import Workspace
 from tasks.tools.receiving import receive
 from tests.feedback.examples import vote

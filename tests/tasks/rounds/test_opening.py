@@ -17,7 +17,7 @@ from tasks.rounds.base import settled
 from tasks.rounds.origins import origins
 from tasks.rounds.plan import plan
 from tasks.rounds.request import read_request
-from tasks.state.intake import hand_in
+from tasks.state.handing_in import hand_in
 from tasks.state.round import inputs, read
 from tasks.state.workspace import Workspace
 

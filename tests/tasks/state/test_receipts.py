@@ -16,8 +16,9 @@ from feedback.schema import FeedbackEvent, RejectedRecord, event_id
 from feedback.sources import Intake
 from feedback.trust import Trust
 from feedback.votes import effective
-from tasks.state import feedback_database, intake, receipts, tombstones
+from tasks.state import feedback_database, inbox, intake, receipts, tombstones
 from tasks.state.choosing import at
+from tasks.state.handing_in import HandedIn, hand_in
 from tasks.state.receipts import Stated
 from tasks.state.workspace import Workspace
 from tasks.steps.ingest import ingest
@@ -50,18 +51,18 @@ def dropped(workspace: Workspace, name: str, *records: Mapping[str, Any]) -> Pat
     return lines(workspace.inbox / name, *records)
 
 
-def imported(workspace: Workspace, *records: Mapping[str, Any], stated: Stated = receipts.NOTHING) -> intake.HandedIn:
+def imported(workspace: Workspace, *records: Mapping[str, Any], stated: Stated = receipts.NOTHING) -> HandedIn:
     file = lines(workspace.root.parent / "handed" / f"{len(list(workspace.root.parent.rglob('*')))}.jsonl", *records)
-    return intake.hand_in(workspace, [file], stated=stated)
+    return hand_in(workspace, [file], stated=stated)
 
 
 def next_round(workspace: Workspace, number: int = 1) -> dict[str, float]:
     """Ingest what waits, as the next round does; returns its metrics."""
     round, log = opened(workspace.root.parent, number, ingest={"sources": []}), Logged()
     claim = feedback_database.claim(workspace, number)
-    inbox = tuple(file.name for file in intake.waiting(workspace))
-    ingest(replace(round, inbox=inbox, claim=claim), log)
-    for name in inbox:
+    names = tuple(file.name for file in inbox.files(workspace))
+    ingest(replace(round, inbox=names, claim=claim), log)
+    for name in names:
         (workspace.inbox / name).unlink()
     return log.metrics
 
@@ -82,7 +83,7 @@ def reasons(workspace: Workspace) -> list[str]:
 
 
 def levels(workspace: Workspace) -> list[Trust]:
-    return [source.level for source in intake.inbox_sources(workspace)]
+    return [source.level for source in inbox.sources(workspace)]
 
 
 def test_what_was_imported_is_believed_and_what_was_dropped_is_not(workspace: Workspace) -> None:
@@ -101,7 +102,7 @@ def test_a_file_with_the_name_of_an_import_is_still_from_outside(workspace: Work
 
 def test_a_file_whose_content_was_changed_is_from_outside(workspace: Workspace) -> None:
     imported(workspace, BO)
-    [file] = intake.waiting(workspace)
+    [file] = inbox.files(workspace)
     lines(file, BO | {"annotator_id": "eve"})
     assert levels(workspace) == [Trust.OUTSIDE]
 
@@ -111,7 +112,7 @@ def test_a_file_that_has_taken_the_name_of_an_import_does_not_block_it(workspace
     dropped(workspace, name, GOOD | {"chosen": "Never."})
     assert imported(workspace, BO)[:4] == (1, 1, 1, 0)
     assert imported(workspace, BO)[:4] == (1, 1, 0, 0)
-    assert sorted(file.name for file in intake.waiting(workspace)) == [f"{name[:16]}-2.jsonl", name]
+    assert sorted(file.name for file in inbox.files(workspace)) == [f"{name[:16]}-2.jsonl", name]
     next_round(workspace)
     assert counting(workspace) == [("bo", "none-stated", "Until six."), ("unknown", "none-stated", "Never.")]
 
@@ -339,7 +340,7 @@ def test_what_a_forgotten_annotator_gave_is_left_out_of_a_file_from_outside_too(
 def test_a_file_that_was_imported_stays_so_when_records_are_erased(workspace: Workspace) -> None:
     imported(workspace, BO, BO | {"annotator_id": "ana"})
     before = receipts.valid(workspace)
-    [file] = intake.waiting(workspace)
+    [file] = inbox.files(workspace)
     lines(file, BO)
     assert receipts.valid(workspace) == {}
     receipts.renew(workspace, before)
@@ -353,12 +354,12 @@ def test_one_unreadable_file_from_outside_stops_nothing(workspace: Workspace, tm
     (workspace.inbox / "link.jsonl").symlink_to("/etc/passwd")
     good = tmp_path / "good.jsonl"
     good.write_text('{"prompt": "p", "chosen": "a", "rejected": "b"}\n')
-    assert intake.hand_in(workspace, [good]).new == 1
+    assert hand_in(workspace, [good]).new == 1
     assert intake.new_records(workspace) == 1
-    assert [file.name for file in intake.unread(workspace)] == ["link.jsonl"]
+    assert [file.name for file in inbox.unread(workspace)] == ["link.jsonl"]
     [rejected] = [
         record
-        for source in intake.inbox_sources(workspace)
+        for source in inbox.sources(workspace)
         for record in source.read(Intake(round=0, seed=0))
         if isinstance(record, RejectedRecord)
     ]
@@ -367,7 +368,7 @@ def test_one_unreadable_file_from_outside_stops_nothing(workspace: Workspace, tm
 
 def test_with_lost_receipts_no_file_counts_as_imported(workspace: Workspace, caplog: pytest.LogCaptureFixture) -> None:
     imported(workspace, BO)
-    [file] = intake.waiting(workspace)
+    [file] = inbox.files(workspace)
     forged = lines(workspace.root.parent / "x.jsonl", BO | {"annotator_id": "ana"})
     forged.rename(workspace.inbox / f"{digest(forged)[:16]}.jsonl")
     workspace.inbox_receipts.unlink()
