@@ -29,7 +29,7 @@ def explained(error: BaseException) -> Unwritable | None:
 
     Looks through the errors that caused it.
     """
-    for cause in _causes(error):
+    for cause in causes(error):
         if isinstance(cause, OSError) and cause.errno in CURES:
             where = cause.filename or cause.filename2 or "a file"
             return Unwritable(f"{where} cannot be written ({cause.strerror}); {CURES[cause.errno]}")
@@ -40,7 +40,8 @@ def explained(error: BaseException) -> Unwritable | None:
     return None
 
 
-def _causes(error: BaseException) -> Iterator[BaseException]:
+def causes(error: BaseException) -> Iterator[BaseException]:
+    """The error, the one that caused it, and so on."""
     seen: set[int] = set()
     current: BaseException | None = error
     while current is not None and id(current) not in seen:

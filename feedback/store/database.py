@@ -16,6 +16,7 @@ from sqlalchemy.exc import ArgumentError, DBAPIError
 
 from core.drivers import missing_postgresql
 from core.errors import BadParams, BadWorkspace, RoundsError
+from core.sqlite_errors import disk_problem
 from core.urls import sqlite
 from feedback.store import cures
 from feedback.store.tables import inserting
@@ -138,6 +139,11 @@ class Database:
             raise self._unavailable(error) from error
 
     def _unavailable(self, error: DBAPIError) -> NoDatabase:
+        file = self._engine.url.database
+        if self.dialect == "sqlite" and file and (problem := disk_problem(error, Path(file))):
+            return NoDatabase(
+                f"the feedback database {self.address} cannot be written: {problem.reason}; {problem.cure}"
+            )
         reason = str(error.orig).strip().partition("\n")[0]
         todo = cures.cure(self.dialect, reason)
         return NoDatabase(f"the feedback database {self.address} cannot be used: {reason}; {todo}")

@@ -18,7 +18,7 @@ from typing import Any, BinaryIO, NamedTuple
 from pydantic import Field
 
 from core.errors import Damaged
-from core.files import read_json, recover, write_json, write_text
+from core.files import named, read_json, recover, write_json, write_text
 from core.settings import BaseSettings
 from core.shown import noted
 from tasks.state import records
@@ -136,7 +136,7 @@ def _exclusive(path: Path) -> Iterator[BinaryIO]:
     """The log, created if missing and locked for one writer."""
     path.parent.mkdir(parents=True, exist_ok=True)
     while True:
-        with path.open("a+b") as log:
+        with named(path), path.open("a+b") as log:
             fcntl.flock(log, fcntl.LOCK_EX)
             if path.exists() and path.stat().st_ino == os.fstat(log.fileno()).st_ino:  # not replaced meanwhile
                 yield log

@@ -5,6 +5,7 @@ from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 from contextvars import ContextVar
 
+from core import outages
 from core.errors import BadFeedback, BadModel, BadParams, RoundsError, StepFailed
 from core.log import Log, ignore
 from tasks.registry.alias import Registry
@@ -17,6 +18,7 @@ from tasks.state.reports import note_time
 from tasks.state.round import Round
 from tasks.state.steplog import StepLog
 from tasks.steps import Step
+from tasks.tools import tracking
 from tasks.tools.tracking import RoundRun
 from tasks.tools.versioning import DataGraph
 
@@ -65,7 +67,7 @@ class RunningRound:
         """Run a step, unless it is done.
 
         Raises:
-            RoundsError: the step's own error, with round, step and cure added.
+            RoundsError: the step's own error, or that of a full disk, with round, step and cure added.
             StepFailed: any other error, with step, reason and the command that continues the round.
         """
         name = step.__name__
@@ -127,6 +129,8 @@ class RunningRound:
             cure = "The round's inputs are frozen: correct them, then start again with `rounds round --reopen`."
         if _is_out_of_memory(error):
             return StepFailed(f"{where}: {_out_of_memory(what, error)}")
+        if not isinstance(error, RoundsError):
+            error = tracking.full_disk(error, self.round.workspace.root) or outages.explained(error) or error
         if isinstance(error, RoundsError):
             return type(error)(f"{where}: {error}\n{cure}")
         return StepFailed(f"{where}: {type(error).__name__}: {error}\n{cure}")

@@ -15,7 +15,7 @@ from datetime import UTC, datetime
 from pathlib import Path
 from typing import Any, NamedTuple
 
-from core.files import write_text
+from core.files import named, write_text
 from core.stored import Stored
 from tasks.state.workspace import reported
 
@@ -84,7 +84,7 @@ class ReportedMetrics:
             return
         numbers = {name: value if math.isfinite(value) else None for name, value in new.items()}
         line = {"at": datetime.now(UTC).isoformat(timespec="milliseconds"), "step": step, "total": total, **numbers}
-        with self.file.open("a", encoding="utf-8") as lines:
+        with named(self.file), self.file.open("a", encoding="utf-8") as lines:
             lines.write(json.dumps(line) + "\n")
         self._points += _points([line])
         self._known |= {(name, step) for name in new}

@@ -14,6 +14,7 @@ from urllib.parse import urlsplit, urlunsplit
 
 from core.errors import BadWorkspace, NotInstalled, Unwritable
 from core.files import unwritable
+from core.sqlite_errors import disk_problem
 from core.urls import without_secrets
 
 NO_GIT = {"core": {"no_scm": True}}
@@ -53,6 +54,13 @@ class DvcSettings:
 
         with explaining(self.root):
             return Config(str(self.root / ".dvc"), config=NO_GIT)
+
+    @property
+    def site_cache(self) -> Path:
+        """The folder of the databases in which DVC remembers digests, of all workspaces of this machine."""
+        from dvc.dirs import site_cache_dir
+
+        return Path(site_cache_dir(self._config["core"].get("site_cache_dir")))
 
     @property
     def cache(self) -> Path:
@@ -144,6 +152,23 @@ def explaining(root: Path) -> Iterator[None]:
         raise Unwritable(
             f"DVC cannot write its site cache ({error}); set DVC_SITE_CACHE_DIR to a folder that can be written"
         ) from error
+
+
+@contextmanager
+def writing(site_cache: Path) -> Iterator[None]:
+    """Run a block in which DVC writes to the databases of its site cache.
+
+    Raises:
+        Unwritable: the disk of the site cache is full.
+    """
+    try:
+        yield
+    except Exception as error:
+        if problem := disk_problem(error, site_cache):
+            raise Unwritable(
+                f"DVC's databases in {site_cache} cannot be written: {problem.reason}; {problem.cure}"
+            ) from error
+        raise
 
 
 def _refuse(state: RemoteState) -> None:

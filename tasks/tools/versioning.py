@@ -15,7 +15,7 @@ from core.settings import BaseSettings
 from core.yaml_text import parse_yaml
 from tasks.state.workspace import Workspace
 from tasks.tools import dvc_lock_file, dvc_locks
-from tasks.tools.remotes import NO_GIT, DvcSettings, explaining
+from tasks.tools.remotes import NO_GIT, DvcSettings, explaining, writing
 
 _UNFINISHED = ".unfinished"
 
@@ -106,7 +106,7 @@ class DataGraph:
             Damaged: dvc.lock is incomplete or invalid.
         """
         self.recorded()  # raises an error with file and cure, which DVC's own lacks
-        with chdir(self.root), self._repo.lock:
+        with self._working(), self._repo.lock:
             self._repo._reset()
             [stage] = self._repo.stage.collect(step)
             # `frozen` stops `dvc repro` from running the step again; here its true status is needed.
@@ -115,7 +115,7 @@ class DataGraph:
 
     def record(self, step: str) -> None:
         """Record the step's inputs and outputs in dvc.lock, and copy its cached outputs to the cache."""
-        with chdir(self.root), dvc_lock_file.written_fast():
+        with self._working(), dvc_lock_file.written_fast():
             self._repo.commit(step, force=True)
 
     def keep(self, path: str) -> str:
@@ -128,7 +128,7 @@ class DataGraph:
         unfinished = self._data / f".{file.name}{_UNFINISHED}"
         write_text(unfinished, "")  # marks the file as half written: DVC writes it in place
         write_text(file, yaml.safe_dump({"outs": [{"path": file.stem}]}))
-        with chdir(self.root):
+        with self._working():
             self._repo.commit(str(file.relative_to(self.root)), force=True)
         unfinished.unlink()
         return str(yaml.safe_load(file.read_text(encoding="utf-8"))["outs"][0]["md5"])
@@ -150,7 +150,7 @@ class DataGraph:
             if path not in recorded:
                 entry = {"path": Path(path).name, "hash": "md5", "md5": md5}
                 write_text(self._dvc_file(path), yaml.safe_dump({"outs": [entry]}))
-        with chdir(self.root):
+        with self._working():
             for remote in remotes:
                 repo = self._with_remote(remote)
                 with suppress(DvcException):  # data missing from all remotes is reported below
@@ -195,6 +195,16 @@ class DataGraph:
         return {file.parent.name + file.name: file for file in self.cache.glob("files/md5/??/*")}
 
     @contextmanager
+    def _working(self) -> Iterator[None]:
+        """Run a block of DVC's work from the root.
+
+        Raises:
+            Unwritable: the disk of DVC's databases is full.
+        """
+        with chdir(self.root), writing(self._settings.site_cache):
+            yield
+
+    @contextmanager
     def exclusive(self) -> Iterator[None]:
         """Hold DVC's own lock of this workspace while the block runs."""
         with chdir(self.root), self._repo.lock:
@@ -234,13 +244,13 @@ class DataGraph:
                 f"{', '.join(lost)}: missing from both the workspace and the DVC cache {self.cache}, so nothing was "
                 "pushed; restore it, or run the round again with `rounds round --reopen`"
             )
-        with chdir(self.root):
+        with self._working():
             pushed: int = self._repo.push(remote=remote)
         return pushed
 
     def _lost(self) -> list[tuple[str, str]]:
         """Stage and path of every recorded output that is missing from the cache, or damaged there."""
-        with chdir(self.root):
+        with self._working():
             self._repo._reset()
             outs = [(stage, out) for stage in self._repo.index.stages for out in stage.outs]
             lost = [(stage, out) for stage, out in outs if out.use_cache and out.hash_info and out.changed_cache()]

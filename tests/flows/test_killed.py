@@ -228,8 +228,8 @@ def test_killed_while_data_is_made_safe(
 
 
 FULL = {
-    "full evaluate": r"StepFailed: round 1, step evaluate: OSError: \[Errno 27\]",
-    "brim reward": r"\w+: round 1, step reward: .*File too large",
+    "full evaluate": r"Unwritable: round 1, step evaluate: /.* cannot be written \(File too large\); raise the limit",
+    "brim reward": r"\w+: round 1, step reward: .* cannot be written.*\(File too large\); raise the limit",
     "full closing": r"\w+: round 1, closing: ",
 }
 """Where the disk is full, and what the round says."""

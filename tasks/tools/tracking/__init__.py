@@ -4,7 +4,7 @@ from typing import TYPE_CHECKING
 
 from tasks.tools.tracking.address import PAGES, VARIABLE, exists, is_local, served, uri
 from tasks.tools.tracking.aliases import CHAMPION, MISSING, aliased
-from tasks.tools.tracking.connection import NoTracking, answering, client, explained, set_environment
+from tasks.tools.tracking.connection import NoTracking, answering, client, explained, full_disk, set_environment
 from tasks.tools.tracking.experiments import (
     LINE,
     MOST_PARAMS,
@@ -51,6 +51,7 @@ __all__ = [
     "explained",
     "find_experiment",
     "find_or_create",
+    "full_disk",
     "is_local",
     "knows",
     "rounds_experiment",

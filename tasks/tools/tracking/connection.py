@@ -13,6 +13,7 @@ from core.drivers import require_driver
 from core.errors import RoundsError
 from core.files import unwritable
 from core.reachable import unreachable
+from core.sqlite_errors import disk_problem
 from tasks.state.lock import holding
 from tasks.state.workspace import Workspace
 from tasks.tools import relocation
@@ -29,12 +30,14 @@ LOCKED = 20.0
 _CURES = {
     "database is locked": f"another process has been writing to it for {LOCKED:.0f} s; try again when it has ended",
     "attempt to write a readonly database": "make the file and its folder writable; commands that read work there",
-    "database or disk is full": "free some space on its disk, then type the command again",
     "unable to open database file": "make its folder, and let this user write there",
     "file is not a database": "restore it from a backup, or set MLFLOW_TRACKING_URI to another one",
     "database disk image is malformed": "restore it from a backup",
 }
 """What SQLite says → what to do about it."""
+
+_RAISING = ("mlflow.", "sqlite3", "sqlalchemy.")
+"""Modules of the errors of MLflow and its database."""
 
 PATIENCE = 4.0
 """Seconds to wait for a server or a database to accept a connection."""
@@ -149,12 +152,22 @@ def answering(root: Path) -> Iterator[None]:
         raise
 
 
+def full_disk(error: BaseException, root: Path) -> NoTracking | None:
+    """The error in one sentence with its cure if the disk of MLflow's SQLite file caused it; None for others."""
+    address = uri(root)
+    file = urls.sqlite_file(address)
+    if file is None or not type(error).__module__.startswith(_RAISING) or not (problem := disk_problem(error, file)):
+        return None
+    return NoTracking(f"{address} cannot be written: {problem.reason}; {problem.cure}")
+
+
 def explained(error: BaseException, root: Path) -> NoTracking | None:
     """The error in one sentence with its cure; None if neither MLflow nor its database raised it."""
-    module = type(error).__module__
-    if not module.startswith(("mlflow.", "sqlite3", "sqlalchemy.")):
+    if not type(error).__module__.startswith(_RAISING):
         return None
-    address, text = uri(root), str(error)
+    if known := full_disk(error, root):
+        return known
+    address, text = uri(root), _without_statement(str(error))
     reason = next((known for known in _CURES if known in text), None)
     if reason and not served(address):
         return NoTracking(f"{address}: {reason}; {_CURES[reason]}")
@@ -162,6 +175,11 @@ def explained(error: BaseException, root: Path) -> NoTracking | None:
         return _silent(root, text)
     cure = "check that its file is there, is a database of MLflow, and can be written"
     return NoTracking(f"{address}: MLflow does not answer; {cure}\n{text}")
+
+
+def _without_statement(text: str) -> str:
+    """The message of an error without the SQL statement and its values, which may be texts of people."""
+    return text.partition("\n[SQL:")[0]
 
 
 def _makes_tables(root: Path) -> bool:

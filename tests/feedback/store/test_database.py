@@ -18,6 +18,7 @@ from feedback.store.database import HEAD, MIGRATIONS, VERSION_TABLE, Database, N
 from feedback.store.tables import metadata
 from tasks.state.workspace import PROJECT
 from tests.feedback.store.conftest import Address
+from tests.full_disk import full_disk
 
 OPEN = "import sys; from pathlib import Path; from feedback.store import database; address = sys.argv[1]\n"
 OPEN += "database.connect(address if '://' in address else Path(address)).close()"
@@ -140,3 +141,20 @@ def test_a_password_is_not_shown() -> None:
     with pytest.raises(BadParams) as caught:
         database.connect("mysql://user:secret@host/name")
     assert "secret" not in str(caught.value)
+
+
+def test_a_full_disk_is_named_and_what_was_stored_before_is_there_afterwards(tmp_path: Path) -> None:
+    file = tmp_path / "feedback.db"
+    opened = database.connect(file)
+    opened.write(lambda connection: connection.exec_driver_sql("CREATE TABLE t AS SELECT 1 AS x"))
+    insert = "INSERT INTO t SELECT randomblob(100000)"
+    for refused in (lambda: opened.write(lambda connection: connection.exec_driver_sql(insert)), opened.compact):
+        with full_disk(), pytest.raises(NoDatabase) as error:
+            refused()
+        assert str(error.value) == (
+            f"the feedback database sqlite:///{file} cannot be written: disk I/O error (File too large); raise the "
+            "limit of the size of a file (`ulimit -f`), then type the command again"
+        )
+    rows = opened.read(lambda connection: connection.exec_driver_sql("SELECT x FROM t").all())
+    assert [tuple(row) for row in rows] == [(1,)]
+    opened.close()

@@ -2,8 +2,10 @@ import json
 import logging
 import shlex
 import shutil
+import sqlite3
 import sys
 from collections.abc import Mapping
+from contextlib import closing
 from dataclasses import replace
 from pathlib import Path
 from typing import Any
@@ -19,6 +21,7 @@ from tasks.state.line import POLICY
 from tasks.state.workspace import Workspace
 from tasks.tools import tracking
 from tasks.tools.tracking import NoTracking, RoundRun, step_run
+from tests.full_disk import full_disk
 
 # SQLAlchemy 2.1 warns of how MLflow maps its tables
 pytestmark = pytest.mark.filterwarnings("ignore:The ``noload`` loader strategy:DeprecationWarning")
@@ -370,3 +373,23 @@ def test_a_missing_driver_is_named_before_the_server_is_looked_for(
     monkeypatch.setenv("MLFLOW_TRACKING_URI", "postgresql://me:secret@127.0.0.1:9/runs")
     with pytest.raises(NotInstalled, match="psycopg"):
         tracking.client(workspace.root)
+
+
+def test_a_full_disk_is_named_with_the_database_and_without_what_was_to_be_stored(tmp_path: Path) -> None:
+    run = opened(tmp_path)
+    with full_disk(), pytest.raises(NoTracking) as error, tracking.answering(tmp_path):
+        run.store.set_tag(run.run_id, "note", "Where is the parcel of Ana?")
+    assert str(error.value) == (
+        f"{tracking.uri(tmp_path)} cannot be written: disk I/O error (File too large); raise the limit of the size of "
+        "a file (`ulimit -f`), then type the command again"
+    )
+    run.store.set_tag(run.run_id, "note", "there is room")
+
+
+def test_an_error_of_the_database_does_not_quote_what_was_to_be_stored(tmp_path: Path) -> None:
+    run = opened(tmp_path)
+    with closing(sqlite3.connect(Workspace(tmp_path).database)) as database:
+        database.execute("DROP TABLE tags")
+    with pytest.raises(NoTracking) as error, tracking.answering(tmp_path):
+        run.store.set_tag(run.run_id, "note", "Where is the parcel of Ana?")
+    assert ("no such table" in str(error.value), "parcel" in str(error.value)) == (True, False)

@@ -10,6 +10,7 @@ from core.errors import BadWorkspace, Unwritable
 from tasks.state.workspace import Workspace
 from tasks.tools import remotes
 from tasks.tools.versioning import DataGraph, VersioningSettings
+from tests.full_disk import full_disk
 
 
 def test_a_kept_folder_is_named_by_its_hash_and_can_be_kept_again(workspace: Workspace) -> None:
@@ -200,3 +201,20 @@ def test_reading_the_data_graph_leaves_files_in_progress_alone(workspace: Worksp
     assert DataGraph(workspace.root).recorded() == {}
     assert DataGraph(workspace.root).objects() == {}
     assert all(path.exists() for path in writing)
+
+
+def test_a_full_disk_of_dvcs_databases_is_named_and_the_folder_can_be_kept_afterwards(
+    workspace: Workspace, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setenv("DVC_SITE_CACHE_DIR", str(tmp_path / "dvc"))
+    workspace.previous.mkdir()
+    (workspace.previous / "champion.json").write_text("{}")
+    data = DataGraph(workspace.root)
+    before = data.keep("data/previous")
+    (workspace.previous / "champion.json").write_text('{"a": 1}')
+    with full_disk(), pytest.raises(Unwritable) as refusal:
+        data.keep("data/previous")
+    assert str(refusal.value).startswith(
+        f"DVC's databases in {tmp_path / 'dvc'} cannot be written: disk I/O error (File too large); raise the limit"
+    )
+    assert DataGraph(workspace.root).keep("data/previous") != before
