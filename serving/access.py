@@ -14,14 +14,12 @@ from fastapi import Depends, Request, Security
 from fastapi.security import HTTPAuthorizationCredentials, HTTPBearer
 
 from feedback.store.keys import KeyRole
+from feedback.store.sessions import OPEN
 from serving.errors import ApiError
 from serving.storage import Storage
 
 if TYPE_CHECKING:
     from feedback.store.database import Database
-
-OPEN = "local"
-"""The name of whoever uses a server that has no keys."""
 
 REMEMBERED = 3.0
 """Seconds for which a key that was checked is not checked again: a revoked one is refused after that."""

@@ -25,6 +25,9 @@ def show(out: Console, facts: Forgetting, purge: bool, done: bool) -> None:
     for place in facts.places:
         if place.problem:
             out.print(f"NOT {'removed' if purged else 'searched'}: {place.where}: {place.problem}", soft_wrap=True)
+    if facts.ended:
+        said = f"Ended: {facts.ended.number} {facts.ended.what}"
+        out.print(f"NOT ended: {facts.ended.what}: {facts.ended.problem}" if facts.ended.problem else f"{said}.")
     out.print("Out of reach of this command:")
     for line in facts.beyond:
         out.print(completed(f"  {line}"), soft_wrap=True)

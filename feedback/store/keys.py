@@ -11,7 +11,7 @@ import secrets
 from datetime import datetime
 from typing import Literal, NamedTuple
 
-from sqlalchemy import Row, select, update
+from sqlalchemy import Row, and_, func, select, update
 
 from core.errors import BadParams, NotFound
 from feedback.store.database import Database
@@ -77,6 +77,26 @@ def revoke(database: Database, name: str, now: datetime) -> None:
     names = [record.name for record in every(database)]
     if name not in names:
         raise NotFound(f"there is no key called {name}; there are: {', '.join(names) or 'none'}")
+
+
+def erase(database: Database, annotator: str, now: datetime, write: bool) -> int:
+    """Revoke the key of an annotator and take the name out of its row; returns how many keys that are: 0 or 1.
+
+    The row stays: without any, the server would be open. Without `write`, they are counted.
+    """
+    own = and_(table.c.name == annotator, table.c.role == "annotator")
+    count = select(func.count()).select_from(table).where(own)
+    if not write:
+        return database.read(lambda connection: connection.execute(count).scalar_one())
+    values = {"name": "forgotten-" + table.c.id, "revoked_at": func.coalesce(table.c.revoked_at, now)}
+    number, _ = database.write(
+        lambda connection: (
+            connection.execute(count).scalar_one(),
+            connection.execute(update(table).where(own).values(values)),
+        )
+    )
+    database.empty_log()
+    return number
 
 
 def check(database: Database, key: str) -> KeyRecord | None:

@@ -1,7 +1,7 @@
 """The sessions of people who use the pages of the server in a browser. The database has hashes of their tokens only.
 
-A session ends when the person logs out, when its time is over, when its key is revoked, and, if it was begun without a
-key, when the first key is made.
+A session ends when the person logs out or is forgotten, when its time is over, when its key is revoked, and, if it was
+begun without a key, when the first key is made.
 """
 
 import hashlib
@@ -9,7 +9,7 @@ import secrets
 from datetime import datetime, timedelta
 from typing import NamedTuple
 
-from sqlalchemy import and_, delete, insert, select
+from sqlalchemy import and_, delete, func, insert, or_, select
 
 from feedback.store import keys
 from feedback.store.database import Database
@@ -19,6 +19,9 @@ from feedback.store.tables import sessions as table
 
 LIFE = timedelta(days=14)
 """Time after which a person has to log in again."""
+
+OPEN = "local"
+"""The name of whoever uses a server that has no keys: a person there is the annotator `local:PERSON`."""
 
 
 class SessionRecord(NamedTuple):
@@ -68,6 +71,23 @@ def find(database: Database, token: str, now: datetime) -> SessionRecord | None:
 def end(database: Database, token: str) -> None:
     """End a session; repeated, it changes nothing."""
     database.write(lambda connection: connection.execute(delete(table).where(table.c.hash == _hash(token))))
+
+
+def erase(database: Database, annotator: str, write: bool) -> int:
+    """End the sessions of a person, by annotator id; returns their number. Without `write`, they are counted.
+
+    No byte of their rows is left in SQLite's file and log.
+    """
+    without_key = and_(table.c.key.is_(None), OPEN + ":" + table.c.person == annotator)
+    own = or_(and_(table.c.key.is_not(None), table.c.person == annotator), without_key)
+    count = select(func.count()).select_from(table).where(own)
+    if not write:
+        return database.read(lambda connection: connection.execute(count).scalar_one())
+    number, _ = database.write(
+        lambda connection: (connection.execute(count).scalar_one(), connection.execute(delete(table).where(own)))
+    )
+    database.empty_log()  # also if there is none: an earlier attempt may have been killed after it removed them
+    return number
 
 
 def _hash(token: str) -> str:

@@ -8,13 +8,18 @@ from urllib.parse import urlsplit
 from fastapi import APIRouter, Request
 from fastapi.responses import RedirectResponse, Response
 
+from feedback.forgotten import pseudonym
+from serving.access import ANYBODY, Caller
 from serving.context import serving_of
 from serving.pages.forms import LOGIN, FormFields, Posted
 from serving.pages.frame import is_page, page
 from serving.pages.visitors import SESSION, Annotating, form_token, visitor_of
+from tasks.state import tombstones
+from tasks.state.workspace import Workspace
 
 if TYPE_CHECKING:
     from feedback.store.database import Database
+    from feedback.store.keys import KeyRecord
 
 LONGEST_NAME = 100
 HOUR = 3600
@@ -47,7 +52,7 @@ async def login(request: Request, next: str = "/") -> Response:
 async def log_in(request: Request, fields: Posted) -> Response:
     """Begin a session."""
     serving, back = serving_of(request), _own(fields.get("next", "/"))
-    admission = await serving.storage.run(lambda database: _admitted(database, fields))
+    admission = await serving.storage.run(lambda database: _admitted(serving.workspace, database, fields))
     if admission.token is None:
         return await _form(request, back, admission.problem)
     from feedback.store.sessions import LIFE
@@ -70,8 +75,8 @@ async def log_out(request: Request, _: Posted) -> Response:
     return response
 
 
-def _admitted(database: "Database", fields: FormFields) -> Admission:
-    from feedback.store import keys, sessions
+def _admitted(workspace: Workspace, database: "Database", fields: FormFields) -> Admission:
+    from feedback.store import keys
 
     if keys.exist(database):
         record = keys.check(database, fields.get("key", "").strip())
@@ -79,11 +84,26 @@ def _admitted(database: "Database", fields: FormFields) -> Admission:
             return Admission(None, "This key is not valid. Copy the whole line that `rounds keys make` printed.")
         if record.role == "client":
             return Admission(None, f"The key {record.name} is that of an application, which has no pages.")
-        return Admission(sessions.begin(database, record, record.name, datetime.now(UTC)))
+        return _begun(workspace, database, record, record.name)
     name = fields.get("name", "").strip()
     if not 0 < len(name) <= LONGEST_NAME or not name.isprintable():
         return Admission(None, f"Type a name of 1 to {LONGEST_NAME} letters, digits and other visible characters.")
-    return Admission(sessions.begin(database, None, name, datetime.now(UTC)))
+    return _begun(workspace, database, None, name)
+
+
+def _begun(workspace: Workspace, database: "Database", key: "KeyRecord | None", person: str) -> Admission:
+    """A session, unless the person is forgotten.
+
+    That is looked up afterwards: whoever forgets the person notes that first, and ends the sessions then.
+    """
+    from feedback.store import sessions
+
+    token = sessions.begin(database, key, person, datetime.now(UTC))
+    annotator = ANYBODY.annotator(person) if key is None else Caller(key.name, key.role).annotator(None)
+    if pseudonym(annotator) in tombstones.forgotten(workspace):
+        sessions.erase(database, annotator, write=True)
+        return Admission(None, f"{person} was forgotten, and stays so. Log in under another name.")
+    return Admission(token)
 
 
 async def _form(request: Request, back: str, problem: str = "") -> Response:

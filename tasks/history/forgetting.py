@@ -5,18 +5,19 @@ the rounds that cannot be replayed without it.
 """
 
 from collections.abc import Collection
-from contextlib import ExitStack
+from contextlib import ExitStack, suppress
 from datetime import UTC, datetime
 from typing import NamedTuple
 
-from core.errors import BadFeedback, BadWorkspace
+from core.errors import BadFeedback, BadWorkspace, RoundsError
 from core.files import recover_all
 from core.settings import read, section
 from feedback.annotators import activity
 from feedback.forgotten import pseudonym
 from feedback.votes import UNKNOWN
 from tasks.history.learned import Learned, learned
-from tasks.history.purging import Place, places
+from tasks.history.purging import SESSIONS, Place, end_sessions, places
+from tasks.people import keys
 from tasks.registry import audit
 from tasks.registry.archive import FEEDBACK_PURGED, VOTES_PURGED, Archive, PastRound
 from tasks.state import asked_files, records, tombstones
@@ -46,6 +47,8 @@ class Forgetting(NamedTuple):
     """Places that no command reaches, one sentence each."""
     open: int | None
     """The number of the open round, which was opened before the tombstone; None if no round is open."""
+    ended: Place | None = None
+    """The sessions on the server's pages that were ended; None if there were none."""
 
 
 def look(workspace: Workspace, annotator: str) -> Forgetting:
@@ -61,6 +64,8 @@ def look(workspace: Workspace, annotator: str) -> Forgetting:
 def forget(workspace: Workspace, annotator: str, by: str, why: str) -> Forgetting:
     """Add a tombstone: rounds that open from now on leave out all feedback with this id, also what arrives later.
 
+    The sessions of the annotator on the pages of the server end.
+
     Raises:
         BadFeedback: the id is that of unknown people.
     """
@@ -70,7 +75,9 @@ def forget(workspace: Workspace, annotator: str, by: str, why: str) -> Forgettin
     if before.since is None or set(facts.ingested) - set(before.rounds) or set(facts.voted) - set(before.voted):
         tombstones.add(workspace, annotator, by, why, facts.ingested, facts.voted)
     _note(workspace, FORGET, annotator, by, why, facts)
-    return facts._replace(since=tombstones.about(workspace, annotator).since)
+    ended = end_sessions(workspace, annotator)
+    left = tuple(place for place in facts.places if place.what != SESSIONS)
+    return facts._replace(since=tombstones.about(workspace, annotator).since, places=left, ended=ended)
 
 
 def purge(workspace: Workspace, annotator: str, by: str, why: str) -> Forgetting:
@@ -147,6 +154,7 @@ def _beyond(workspace: Workspace, annotator: str) -> list[str]:
         )
     return [
         *(prompts.sentence for prompts in asked_files.of_asker(workspace, annotator)),
+        *_keys(workspace, annotator),
         *lines,
         f"MLflow ({tracking.uri(workspace.root)}) has cards, examples and pages of past rounds, and the weights and "
         "tokenizers of the versions that learned",
@@ -155,6 +163,16 @@ def _beyond(workspace: Workspace, annotator: str) -> list[str]:
         f"logs, in {workspace.name(workspace.services_logs)} and elsewhere: a log may quote a record",
         "backups",
     ]
+
+
+def _keys(workspace: Workspace, annotator: str) -> list[str]:
+    """The key that has the name but is not an annotator's: it is not revoked, because others may work with it."""
+    with suppress(RoundsError):  # the database is a place, which has a problem then
+        named = (key for key in keys.every(workspace) if key.name == annotator and key.role != "annotator")
+        return [
+            f"the key {key.name}, whose role is {key.role}; a key keeps its name when it is revoked" for key in named
+        ]
+    return []
 
 
 def _versioning(workspace: Workspace) -> VersioningSettings:

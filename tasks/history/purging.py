@@ -8,6 +8,7 @@ import html
 import json
 from collections.abc import Callable, Iterator
 from contextlib import suppress
+from datetime import UTC, datetime
 from pathlib import Path
 from typing import Any, NamedTuple
 
@@ -53,14 +54,26 @@ def places(workspace: Workspace, annotator: str, write: bool) -> Iterator[Place]
     A place that cannot be searched has a `problem`; the others are done all the same.
     """
     what = erasure.erased(workspace.feedback, annotator, _asked(workspace, annotator))
-    for name, (path, work) in PLACES.items():
-        where = _named(workspace, path(workspace))
-        try:
-            count, problem = work(workspace, what, write), None
-        except RoundsError as error:
-            count, problem = 0, str(error)
-        if count or problem:
-            yield Place(name, where, count, problem)
+    for name in PLACES:
+        if place := _searched(workspace, name, what, write):
+            yield place
+
+
+def end_sessions(workspace: Workspace, annotator: str) -> Place | None:
+    """End the annotator's sessions on the pages of the server; None if there are none.
+
+    Whoever begins a session looks for a tombstone afterwards: call it when there is one.
+    """
+    return _searched(workspace, SESSIONS, Erased(annotator, frozenset(), frozenset()), write=True)
+
+
+def _searched(workspace: Workspace, name: str, what: Erased, write: bool) -> Place | None:
+    path, work = PLACES[name]
+    try:
+        count, problem = work(workspace, what, write), None
+    except RoundsError as error:
+        count, problem = 0, str(error)
+    return Place(name, _named(workspace, path(workspace)), count, problem) if count or problem else None
 
 
 def _asked(workspace: Workspace, annotator: str) -> frozenset[str]:
@@ -226,6 +239,24 @@ def _queued(workspace: Workspace, what: Erased, write: bool) -> int:
         return label_queues.erase(database, "asker", what.annotator, write)
 
 
+def _sessions(workspace: Workspace, what: Erased, write: bool) -> int:
+    if not feedback_database.exists(workspace):
+        return 0
+    from feedback.store import sessions  # as above
+
+    with feedback_database.opened(workspace) as database:
+        return sessions.erase(database, what.annotator, write)
+
+
+def _keys(workspace: Workspace, what: Erased, write: bool) -> int:
+    if not feedback_database.exists(workspace):
+        return 0
+    from feedback.store import keys  # as above
+
+    with feedback_database.opened(workspace) as database:
+        return keys.erase(database, what.annotator, datetime.now(UTC), write)
+
+
 def _traces(workspace: Workspace, what: Erased, write: bool) -> int:
     """Traces of the server's answers in MLflow. After the answers: see `serving.tracing`."""
     count = traces.remove(workspace.root, traces.ASKER, pseudonym(what.annotator), write)
@@ -243,7 +274,11 @@ def _store(workspace: Workspace) -> Path | str:
 
 Work = Callable[[Workspace, Erased, bool], int]
 
+SESSIONS = "sessions on the pages of the server"
+
 PLACES: dict[str, tuple[Callable[[Workspace], Path | str], Work]] = {
+    SESSIONS: (feedback_database.place, _sessions),
+    "keys, which are revoked and lose the name": (feedback_database.place, _keys),
     "ballots": (lambda w: w.ballots, lambda w, what, write: erasure.erase_votes(w.ballots, what.annotator, write)),
     "rows of derived tables": (lambda w: w.data, _tables),
     "texts in reports and records": (lambda w: w.data, _reports),

@@ -3,7 +3,9 @@
 from datetime import UTC, datetime
 from typing import TYPE_CHECKING
 
-from tasks.state import feedback_database
+from core.errors import BadParams
+from feedback.forgotten import pseudonym
+from tasks.state import feedback_database, tombstones
 from tasks.state.workspace import Workspace
 
 if TYPE_CHECKING:
@@ -14,9 +16,12 @@ def make(workspace: Workspace, name: str, role: "KeyRole") -> str:
     """Make a key, which is returned here and never again.
 
     Raises:
-        BadParams: the name cannot be used, or a key has it already.
+        BadParams: the name cannot be used, a key has it already, or it is that of a person who was forgotten.
     """
     from feedback.store import keys
+
+    if pseudonym(name) in tombstones.forgotten(workspace):
+        raise BadParams(f"{name} was forgotten, and stays so; choose another name, such as {name}-2")
 
     with feedback_database.opened(workspace) as database:
         return keys.make(database, name, role, datetime.now(UTC))

@@ -7,6 +7,7 @@ import pytest
 from core.errors import BadParams, NotFound
 from feedback.store import keys
 from feedback.store.database import Database
+from feedback.store.keys import KeyRole
 from tests.feedback.store.late import NOW
 
 
@@ -47,3 +48,13 @@ def test_what_cannot_be_a_name_or_is_no_key(db: Database) -> None:
             keys.make(db, name, "client", NOW)
     with pytest.raises(NotFound, match="there is no key called bo; there are: shop"):
         keys.revoke(db, "bo", NOW)
+
+
+def test_the_key_of_a_forgotten_annotator_is_revoked_and_loses_the_name(db: Database) -> None:
+    roles: dict[str, KeyRole] = {"ana": "annotator", "shop": "client"}
+    made = {name: keys.make(db, name, role, NOW) for name, role in roles.items()}
+    assert [keys.erase(db, name, NOW, write=False) for name in ("ana", "shop", "bo")] == [1, 0, 0]
+    assert [keys.erase(db, name, NOW, write=True) for name in ("ana", "shop", "ana")] == [1, 0, 0]
+    assert (keys.check(db, made["ana"]), keys.check(db, made["shop"]) is None, keys.exist(db)) == (None, False, True)
+    [gone] = [record for record in keys.every(db) if record.revoked_at]
+    assert gone.name == f"forgotten-{gone.id}"

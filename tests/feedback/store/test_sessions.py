@@ -47,3 +47,17 @@ def test_the_first_key_ends_the_sessions_that_were_begun_without_one(db: Databas
     token = sessions.begin(db, None, "ana", NOW)
     keys.make(db, "boss", "operator", NOW)
     assert sessions.find(db, token, NOW) is None
+
+
+def test_the_sessions_of_a_person_are_erased_with_and_without_a_key(db: Database) -> None:
+    boss = keys.check(db, keys.make(db, "boss", "operator", NOW))
+    tokens = [sessions.begin(db, None, name, NOW) for name in ("ana", "local:ana", "bo")]
+    ours = sessions.begin(db, boss, "ana", NOW), sessions.begin(db, boss, "local:ana", NOW)
+    assert sessions.erase(db, "local:ana", write=False) == 2
+    assert sessions.erase(db, "local:ana", write=True) == 2
+    assert (sessions.find(db, ours[0], NOW), sessions.find(db, ours[1], NOW)) == (("ana", "operator"), None)
+    assert sessions.erase(db, "ana", write=True) == 1
+    rows = db.read(lambda connection: connection.exec_driver_sql("select person from feedback_sessions").all())
+    assert sorted(row[0] for row in rows) == ["bo", "local:ana"]
+    assert sessions.find(db, tokens[0], NOW) is None
+    assert sessions.erase(db, "ana", write=True) == 0

@@ -1,5 +1,7 @@
 """Logging in and out: with a key, or with a name while there are none."""
 
+import sqlite3
+from contextlib import closing
 from datetime import UTC, datetime
 
 import pytest
@@ -11,6 +13,7 @@ from serving.context import Serving
 from serving.pages.forms import LOGIN
 from serving.pages.login import _own
 from serving.pages.visitors import SESSION
+from tasks.state.workspace import Workspace
 from tests.commands import Rounds
 from tests.cures import cures, words
 from tests.serving.pages.browsing import heading, log_in, submit
@@ -121,3 +124,46 @@ def test_the_first_page_and_the_one_that_was_asked_for(client: TestClient) -> No
 )
 def test_nobody_is_led_to_another_site(path: str, own: str) -> None:
     assert _own(path) == own
+
+
+def test_a_forgotten_person_is_logged_out_and_stays_out(serving: Serving, client: TestClient, rounds: Rounds) -> None:
+    log_in(client, name="ana")
+    command = ("feedback", "forget", "--annotator", "local:ana", "--yes", "-w", serving.workspace.root)
+    with closing(sqlite3.connect(serving.workspace.feedback_database)) as other:  # the log stays while one is open
+        other.execute("SELECT 1 FROM feedback_sessions").fetchall()
+        assert b"ana" in content(serving.workspace)
+        done = rounds(*command)
+        assert b"ana" not in content(serving.workspace)
+    assert (done.code, "Ended: 1 sessions on the pages of the server." in done.out) == (0, True), done
+    page = client.get("/label")
+    assert heading(page) == "Log in"
+    page = submit(client, page, "/login", name="ana")
+    assert (page.status_code, "ana was forgotten, and stays so. Log in under another name." in page.text) == (403, True)
+    assert b"ana" not in content(serving.workspace)
+    assert heading(log_in(client, name="bo")) == "Nothing to label now"
+
+
+def content(workspace: Workspace) -> bytes:
+    """The sessions, byte by byte: in the database, and in its write-ahead log."""
+    file = workspace.feedback_database
+    return b"".join(part.read_bytes() for part in file.parent.glob(f"{file.name}*") if not part.name.endswith("-shm"))
+
+
+def test_a_forgotten_person_with_a_key_is_logged_out_and_stays_out(
+    serving: Serving, client: TestClient, rounds: Rounds
+) -> None:
+    made(serving, "boss", "operator")
+    key = made(serving, "ana", "annotator")
+    log_in(client, key=key)
+    command, where = ("feedback", "forget", "--annotator", "ana"), ("-w", serving.workspace.root)
+    assert rounds(*command, "--yes", *where).code == 0
+    assert "ana was forgotten, and stays so." in log_in(client, key=key).text
+    assert "1 keys, which are revoked and lose the name" in " ".join(rounds(*command, "--purge", *where).out.split())
+    assert rounds(*command, "--purge", "--yes", *where).code == 0
+    assert "This key is not valid" in log_in(client, key=key).text
+    assert b"ana" not in content(serving.workspace)
+    refused = rounds("keys", "make", "ana", "--role", "annotator", *where)
+    assert (refused.code, "ana was forgotten, and stays so; choose another name, such as ana-2" in refused.err) == (
+        2,
+        True,
+    )

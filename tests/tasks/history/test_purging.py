@@ -2,6 +2,7 @@
 
 import json
 import shutil
+from datetime import UTC, datetime, timedelta
 from pathlib import Path
 
 import pyarrow.parquet as pq
@@ -13,7 +14,8 @@ from feedback.arrow import to_table
 from feedback.preferences import preference_table, vote_table
 from feedback.rows import VoteRow
 from feedback.schema import FeedbackEvent, Message, RejectedRecord
-from feedback.store import answers
+from feedback.store import answers, arrivals, keys, label_queues, label_tasks, sessions
+from feedback.store.queue import QueueItem
 from tasks.history.purging import Place, places
 from tasks.state import feedback_database, tables
 from tasks.state.choosing import at
@@ -121,6 +123,36 @@ def test_what_somebody_asked_the_server_is_nowhere_afterwards(workspace: Workspa
     assert files_with(workspace, system.content) == places_of_hers
     assert files_with(workspace, "we open at nine") == ["data/feedback.db", "mlflow.db"]
     assert found(workspace) == {}
+
+
+def test_the_name_is_in_no_byte_of_the_feedback_database_afterwards(workspace: Workspace) -> None:
+    """Events, what the person judged and holds, answers, items made from them, the key and the session."""
+    name, now = "ana-4711", datetime.now(UTC)
+    with feedback_database.opened(workspace) as database:
+        key = keys.check(database, keys.make(database, name, "annotator", now))
+        sessions.begin(database, key, name, now)
+        arrivals.put(database, [vote("9", annotator_id=name)], workspace.feedback, now)
+        answers.put(database, [answer("a", annotator=name)])
+        items = [QueueItem(f"item-{number}", {"kind": "rating", "responses": []}) for number in range(3)]
+        items.append(QueueItem("theirs", {"kind": "rating", "responses": [], "asker": name}))
+        label_queues.add(database, "main", items, 2)
+        until = now + timedelta(hours=1)
+        judged = label_tasks.take(database, name, now, until, lambda *_: "ordinary")
+        assert judged is not None
+        label_tasks.close(database, judged, "finished", 1, now)
+        assert label_tasks.take(database, name, now, until, lambda *_: "ordinary") is not None
+    assert files_with(workspace, name) == ["data/feedback.db"]
+    counted = {place.what: place.number for place in places(workspace, name, write=True)}
+    assert counted == {
+        "sessions on the pages of the server": 1,
+        "keys, which are revoked and lose the name": 1,
+        "events in the feedback database": 1,
+        "answers of the server in the feedback database": 1,
+        "answers of the server in labelling queues": 1,
+    }
+    assert files_with(workspace, name) == []
+    with feedback_database.opened(workspace) as database:
+        assert label_queues.states(database, now)[0][:5] == ("main", 3, 0, 6, 0)
 
 
 def test_files_of_running_services_are_left_alone(workspace: Workspace) -> None:
