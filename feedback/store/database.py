@@ -272,13 +272,14 @@ def _url(address: Path | str) -> URL:
 
 
 def _engine(url: URL) -> Engine:
+    """The engine; its errors do not quote values, which are texts of people: a server logs them with their causes."""
     if url.get_backend_name() == "sqlite":
-        engine = create_engine(url, poolclass=NullPool, connect_args={"timeout": WAIT})
+        engine = create_engine(url, poolclass=NullPool, hide_parameters=True, connect_args={"timeout": WAIT})
         event.listen(engine, "connect", _configure)
         event.listen(engine, "begin", _begin)
         return engine
     try:
-        return create_engine(url, pool_pre_ping=True, connect_args={"connect_timeout": WAIT})
+        return create_engine(url, pool_pre_ping=True, hide_parameters=True, connect_args={"connect_timeout": WAIT})
     except ImportError as error:
         raise missing_postgresql() from error
 

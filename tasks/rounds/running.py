@@ -133,7 +133,7 @@ class RunningRound:
             error = tracking.full_disk(error, self.round.workspace.root) or outages.explained(error) or error
         if isinstance(error, RoundsError):
             return type(error)(f"{where}: {error}\n{cure}")
-        return StepFailed(f"{where}: {type(error).__name__}: {error}\n{cure}")
+        return StepFailed(f"{where}: {type(error).__name__}: {tracking.without_statement(str(error))}\n{cure}")
 
     def _tags(self) -> dict[str, str]:
         opened = rounds.circumstances(self.round.workspace)

@@ -4,7 +4,15 @@ from typing import TYPE_CHECKING
 
 from tasks.tools.tracking.address import PAGES, VARIABLE, exists, is_local, served, uri
 from tasks.tools.tracking.aliases import CHAMPION, MISSING, aliased
-from tasks.tools.tracking.connection import NoTracking, answering, client, explained, full_disk, set_environment
+from tasks.tools.tracking.connection import (
+    NoTracking,
+    answering,
+    client,
+    explained,
+    full_disk,
+    set_environment,
+    without_statement,
+)
 from tasks.tools.tracking.experiments import (
     LINE,
     MOST_PARAMS,
@@ -60,4 +68,5 @@ __all__ = [
     "set_tags",
     "texts",
     "uri",
+    "without_statement",
 ]

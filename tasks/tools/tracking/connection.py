@@ -167,7 +167,7 @@ def explained(error: BaseException, root: Path) -> NoTracking | None:
         return None
     if known := full_disk(error, root):
         return known
-    address, text = uri(root), _without_statement(str(error))
+    address, text = uri(root), without_statement(str(error))
     reason = next((known for known in _CURES if known in text), None)
     if reason and not served(address):
         return NoTracking(f"{address}: {reason}; {_CURES[reason]}")
@@ -177,7 +177,7 @@ def explained(error: BaseException, root: Path) -> NoTracking | None:
     return NoTracking(f"{address}: MLflow does not answer; {cure}\n{text}")
 
 
-def _without_statement(text: str) -> str:
+def without_statement(text: str) -> str:
     """The message of an error without the SQL statement and its values, which may be texts of people."""
     return text.partition("\n[SQL:")[0]
 

@@ -2,6 +2,7 @@
 
 import subprocess
 import sys
+import traceback
 from pathlib import Path
 
 import pytest
@@ -158,3 +159,11 @@ def test_a_full_disk_is_named_and_what_was_stored_before_is_there_afterwards(tmp
     rows = opened.read(lambda connection: connection.exec_driver_sql("SELECT x FROM t").all())
     assert [tuple(row) for row in rows] == [(1,)]
     opened.close()
+
+
+def test_an_error_and_its_causes_do_not_quote_what_was_to_be_stored(db: Database) -> None:
+    values = {"name": "Ana, of Rose " + "Lane 7"}
+    with pytest.raises(NoDatabase) as error:
+        db.write(lambda connection: connection.execute(text("INSERT INTO nothing VALUES (:name)"), values))
+    printed = "".join(traceback.format_exception(error.value))
+    assert ("INSERT INTO nothing" in printed, "Rose Lane" in printed) == (True, False)
