@@ -221,7 +221,7 @@ def expire(
     workspace, out = current(folder), console()
     count = counted(answer_removal.expire(workspace, days, yes), "answer")
     out.print(f"Removed {count}." if yes else f"{count} can be removed; use --yes to remove them.")
-    for line in answer_removal.left_in_files(workspace) if yes else ():
+    for line in answer_removal.clear_prompts(workspace) if yes else ():
         out.print(completed(line), soft_wrap=True)
 
 
@@ -230,14 +230,14 @@ def redact(
     response_id: Annotated[str, typer.Argument(metavar="ID", help="The `response_id` of an answer of the server.")],
     folder: Folder = None,
 ) -> None:
-    """Remove prompt, text and asker of one answer of the server; feedback on it stays."""
+    """Remove prompt, text and asker of an answer of the server, and of others to the same request; feedback stays."""
     from tasks.history import answer_removal
     from tasks.state.choosing import current
 
     workspace, out = current(folder), console()
-    answer_removal.redact(workspace, response_id)
-    out.print("Removed prompt, text and asker of the answer.")
-    for line in answer_removal.left_in_files(workspace):
+    count = counted(answer_removal.redact(workspace, response_id), "answer")
+    out.print(f"Removed prompt, text and asker of {count}.")
+    for line in answer_removal.clear_prompts(workspace):
         out.print(completed(line), soft_wrap=True)
 
 

@@ -6,6 +6,7 @@ import typer
 from rich.filesize import decimal
 
 from cli.app import Folder, Panel, app
+from cli.display.commands import completed
 from cli.display.console import console
 
 
@@ -31,6 +32,8 @@ def gc(
     size = f"{len(unneeded.files)} objects, {decimal(unneeded.bytes)}"
     if unneeded.bases:
         size += f", and {len(unneeded.bases)} base models, {decimal(sum(base.bytes for base in unneeded.bases))}"
+    for line in unneeded.prompts.sentences:
+        out.print(completed(line), soft_wrap=True)
     if yes:
         out.print(f"Removed {size}; {unneeded.kept} are needed.")
     elif unneeded.files or unneeded.bases:

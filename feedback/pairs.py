@@ -10,6 +10,9 @@ from feedback.sources import AnswerPair
 
 _PAIR = TypeAdapter(AnswerPair)
 
+COLLECTED = "round-"
+"""The ids of the pairs that a round collected begin with it."""
+
 
 def write(path: Path, pairs: Sequence[AnswerPair]) -> None:
     """Write pairs to a file, atomically."""

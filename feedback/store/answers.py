@@ -5,11 +5,11 @@ forgotten, or one by one (`redact`). Feedback on them stays: it has its own copy
 """
 
 import json
-from collections.abc import Collection, Mapping, Sequence
+from collections.abc import Collection, Mapping, Sequence, Set
 from datetime import datetime
 from typing import Any, NamedTuple
 
-from sqlalchemy import ColumnElement, Connection, Row, delete, func, not_, select, update
+from sqlalchemy import ColumnElement, Connection, Row, delete, func, not_, select, true, update
 
 from feedback.schema import Message
 from feedback.store.database import Database
@@ -119,19 +119,29 @@ def own_texts(database: Database, annotator: str) -> frozenset[str]:
     return own - _texts(database, not_(is_own)) if own else own
 
 
-def redact(database: Database, response_id: str) -> bool:
-    """Remove prompt, text and asker of one answer; False if it is not stored."""
+def those_of_others(database: Database, texts: Set[str], annotator: str | None) -> frozenset[str]:
+    """Those of the texts that the answers to others than an asker have, in prompts or answers; None for all askers."""
+    others = true() if annotator is None else served_answers.c.annotator != annotator
+    return _texts(database, others, texts)
+
+
+def redact(database: Database, response_id: str) -> tuple[str, ...]:
+    """Remove prompt, text and asker of an answer, and of the others to the same request, which have the same prompt.
+
+    The disk is not freed: `Database.compact` does that.
+
+    Returns:
+        their response ids; empty if no such answer is stored.
+    """
     gone = json.dumps([{"role": "user", "content": GONE}])
+    own = select(served_answers.c.completion).where(served_answers.c.response_id == response_id)
     change = (
         update(served_answers)
-        .where(served_answers.c.response_id == response_id)
+        .where(served_answers.c.completion == own.scalar_subquery())
         .values(prompt=gone, text=json.dumps(GONE), annotator=GONE, facts="{}")
         .returning(served_answers.c.response_id)
     )
-    done = database.write(lambda connection: connection.execute(change).all())
-    if done:
-        database.compact()
-    return bool(done)
+    return tuple(database.write(lambda connection: connection.execute(change).scalars().all()))
 
 
 def _select(database: Database, *conditions: ColumnElement[bool]) -> list[ServedAnswer]:
@@ -139,7 +149,7 @@ def _select(database: Database, *conditions: ColumnElement[bool]) -> list[Served
     return [_answer(row) for row in database.read(lambda connection: connection.execute(query).all())]
 
 
-def _texts(database: Database, condition: ColumnElement[bool]) -> frozenset[str]:
+def _texts(database: Database, condition: ColumnElement[bool], among: Set[str] | None = None) -> frozenset[str]:
     query = select(served_answers.c.prompt, served_answers.c.text).where(condition)
 
     def work(connection: Connection) -> frozenset[str]:
@@ -147,7 +157,7 @@ def _texts(database: Database, condition: ColumnElement[bool]) -> frozenset[str]
         turns = (
             turn["content"] for row in rows for turn in [*json.loads(row.prompt), {"content": json.loads(row.text)}]
         )
-        return frozenset(turns)
+        return frozenset(text for text in turns if among is None or text in among)
 
     return database.read(work)
 

@@ -43,6 +43,9 @@ class Erased(NamedTuple):
     texts: frozenset[str]
     """Texts of prompts and answers that are in nobody else's event, of at least `MIN_TEXT` characters; with those of
     served answers."""
+    asked: frozenset[str] = frozenset()
+    """Texts of at least `MIN_TEXT` characters that the server has because of the annotator alone, also where somebody
+    gave feedback on them."""
 
     def has(self, value: Any, field: str = "") -> bool:
         """Whether a JSON value has any of it, in the fields that have annotators, ids and texts.
@@ -94,7 +97,16 @@ def erased(folder: Path, annotator: str, asked: Set[str] = frozenset()) -> Erase
         others = table.filter(pc.invert(_by(table, annotator)))
         ids -= set(others["prompt_id"].to_pylist())
         texts -= _texts_of(others)
-    return Erased(annotator, frozenset(ids), frozenset(text for text in texts if len(text) >= MIN_TEXT))
+    return Erased(annotator, frozenset(ids), _long(texts), _long(asked))
+
+
+def has_text(value: Any, texts: Set[str], field: str = "") -> bool:
+    """Whether a JSON value has one of the texts, in the fields that have texts of prompts and answers."""
+    if isinstance(value, dict):
+        return any(has_text(inner, texts, name) for name, inner in value.items())
+    if isinstance(value, list):
+        return any(has_text(inner, texts, field) for inner in value)
+    return isinstance(value, str) and field in _TEXTS and value in texts
 
 
 def erase_parts(folder: Path, annotator: str, write: bool) -> int:
@@ -215,6 +227,10 @@ def _erase_lines(file: Path, theirs: Callable[[dict[str, Any]], bool], write: bo
         with replacing(file) as draft:
             draft.write_bytes(b"".join(line + b"\n" for line in kept))
     return len(before) - len(kept)
+
+
+def _long(texts: Set[str]) -> frozenset[str]:
+    return frozenset(text for text in texts if len(text) >= MIN_TEXT)
 
 
 def _tables(folder: Path) -> Iterator[pa.Table]:

@@ -6,7 +6,7 @@ every annotator may get each of them, once.
 
 import json
 import re
-from collections.abc import Mapping, Sequence
+from collections.abc import Callable, Iterator, Mapping, Sequence, Set
 from datetime import datetime
 from typing import Any, NamedTuple
 
@@ -16,8 +16,9 @@ from core.errors import BadParams
 from feedback.label_roles import Role
 from feedback.store import queue
 from feedback.store.database import Database
+from feedback.store.erasure import has_text
 from feedback.store.queue import QueueItem, QueueProgress
-from feedback.store.tables import assignments, items
+from feedback.store.tables import assignments, items, served_answers
 
 PREFIX = "label:"
 """Of the names of these queues: those of the pairs of rounds have none."""
@@ -128,10 +129,43 @@ def erase(database: Database, field: str, value: str, write: bool) -> int:
         write: whether they are removed, and not only counted.
     """
     likely = items.c.record.contains(json.dumps(value), autoescape=True)
+    return _erase(database, lambda _, record: value in _values(record, field), write, likely)
+
+
+def erase_texts(database: Database, texts: Set[str], write: bool) -> int:
+    """Remove the items of all labelling queues that have one of the texts; returns their number.
+
+    Args:
+        database: the database.
+        texts: of prompts or answers.
+        write: whether they are removed, and not only counted.
+    """
+    return _erase(database, lambda _, record: has_text(record, texts), write) if texts else 0
+
+
+def erase_expired(database: Database) -> int:
+    """Remove the items made from answers of the server that are no longer stored; returns their number.
+
+    An item is kept while an answer to its asker has its prompt.
+    """
+    return _erase(database, _is_expired, True, items.c.record.contains('"asker"'))
+
+
+def texts(database: Database) -> Iterator[str]:
+    """The texts of the prompts of all items of labelling queues."""
+    query = select(items.c.record).where(is_item_of_one())
+    for record in database.read(lambda connection: connection.execute(query).scalars().all()):
+        yield from (turn["content"] for turn in json.loads(record).get("prompt", ()))
+
+
+def _erase(
+    database: Database, has: Callable[[Connection, Mapping[str, Any]], bool], write: bool, *likely: ColumnElement[bool]
+) -> int:
+    """Remove the items of whose records something is true, with their assignments; returns their number."""
 
     def work(connection: Connection) -> int:
-        query = select(items.c.queue, items.c.item, items.c.record).where(is_item_of_one(), likely)
-        found = [row for row in connection.execute(query).all() if value in _values(json.loads(row.record), field)]
+        query = select(items.c.queue, items.c.item, items.c.record).where(is_item_of_one(), *likely)
+        found = [row for row in connection.execute(query).all() if has(connection, json.loads(row.record))]
         for row in found if write else ():
             own = (assignments.c.queue == row.queue, assignments.c.item == row.item)
             connection.execute(delete(assignments).where(*own))
@@ -141,9 +175,18 @@ def erase(database: Database, field: str, value: str, write: bool) -> int:
     if not write:
         return database.read(work)
     count = database.write(work)
-    if count:
-        database.compact()
+    database.empty_log()  # also if there is none: an earlier attempt may have been killed after it removed them
     return count
+
+
+def _is_expired(connection: Connection, record: Mapping[str, Any]) -> bool:
+    """Whether the server no longer has an answer to the asker with the prompt of an item."""
+    asker = record.get("asker")
+    if asker is None:  # the word is elsewhere in the record
+        return False
+    prompt = json.dumps(record["prompt"], ensure_ascii=False)
+    own = (served_answers.c.annotator == asker, served_answers.c.prompt == prompt)
+    return connection.execute(select(served_answers.c.position).where(*own).limit(1)).first() is None
 
 
 def _values(record: Mapping[str, Any], field: str) -> list[Any]:

@@ -5,6 +5,7 @@ The database comes first: a server that is writing a trace of an answer asks it 
 
 from datetime import UTC, datetime, timedelta
 
+from tasks.history import collected_prompts
 from tasks.state import asked_files, served_answers
 from tasks.state.workspace import Workspace
 from tasks.tools import traces
@@ -24,20 +25,34 @@ def expire(workspace: Workspace, days: float, write: bool) -> int:
     return count
 
 
-def redact(workspace: Workspace, response_id: str) -> None:
-    """Remove prompt, text and asker of one answer, and its trace; feedback on it, which has its own copy, stays.
+def redact(workspace: Workspace, response_id: str) -> int:
+    """Remove prompt, text and asker of all answers to the request of an answer, and their traces.
+
+    Feedback on them, which has its own copy, stays.
+
+    Returns:
+        their number.
 
     Raises:
         NotFound: no such answer is stored.
         RoundsError: the database or MLflow does not answer; repeated, it continues.
     """
-    served_answers.redact(workspace, response_id)
-    traces.remove(workspace.root, traces.RESPONSE, response_id, write=True)
+    redacted = served_answers.redact(workspace, response_id)
+    for name in redacted:
+        traces.remove(workspace.root, traces.RESPONSE, name, write=True)
     traces.compact(workspace.root)
+    return len(redacted)
 
 
-def left_in_files(workspace: Workspace) -> list[str]:
-    """The files of `rounds feedback asked` that have prompts of answers that were removed, one sentence each."""
+def clear_prompts(workspace: Workspace) -> list[str]:
+    """Remove what rounds collected of prompts of answers that were removed; returns what was done and what is left.
+
+    Left are the files of `rounds feedback asked` that have such prompts, one sentence each.
+
+    Raises:
+        RoundsError: the database does not answer; repeated, it continues.
+    """
+    removed = collected_prompts.remove(workspace)
     known = {name for file in asked_files.read(workspace) for name in file.answers}
     kept = served_answers.kept(workspace, known) if known else frozenset[str]()
-    return [prompts.sentence for prompts in asked_files.without(workspace, kept)]
+    return [*removed.sentences, *(prompts.sentence for prompts in asked_files.without(workspace, kept))]

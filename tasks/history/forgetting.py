@@ -15,6 +15,7 @@ from core.settings import read, section
 from feedback.annotators import activity
 from feedback.forgotten import pseudonym
 from feedback.votes import UNKNOWN
+from tasks.history import collected_prompts
 from tasks.history.learned import Learned, learned
 from tasks.history.purging import SESSIONS, Place, end_sessions, places
 from tasks.people import keys
@@ -99,6 +100,8 @@ def purge(workspace: Workspace, annotator: str, by: str, why: str) -> Forgetting
         facts = facts._replace(places=tuple(places(workspace, annotator, write=True)))
         complete = all(place.problem is None for place in facts.places)
         tombstones.add(workspace, annotator, by, why, facts.ingested, facts.voted, purged=complete)
+        if complete:
+            collected_prompts.drop_asker(workspace, annotator)
         _note(workspace, PURGE, annotator, by, why, facts)
     return facts
 
@@ -148,7 +151,7 @@ def _beyond(workspace: Workspace, annotator: str) -> list[str]:
     data, knobs = DataGraph(workspace.root), _versioning(workspace)
     remote = data.remote_of(knobs.remote)
     lines = [f"the DVC remote {remote} ({data.address(remote)}) has the data of pushed rounds"] if remote else []
-    if any(annotator in str(entry.facts) for entry in audit.read(workspace.audit)):
+    if any(annotator == entry.who or annotator in str(entry.facts) for entry in audit.read(workspace.audit)):
         lines.append(
             f"{workspace.name(workspace.audit)} and its copy in MLflow name the annotator; lines are never rewritten"
         )

@@ -8,7 +8,8 @@ from pathlib import Path
 from typing import Any, NamedTuple
 
 from core.errors import NotFound
-from tasks.history import unneeded_bases
+from tasks.history import collected_prompts, unneeded_bases
+from tasks.history.collected_prompts import RemovedPrompts
 from tasks.registry import audit, consistency
 from tasks.registry.alias import Registry
 from tasks.registry.archive import Archive
@@ -35,6 +36,8 @@ class UnneededData(NamedTuple):
     """Number of objects that are needed."""
     bases: tuple[BaseRecord, ...] = ()
     """Stored base models that nothing names."""
+    prompts: RemovedPrompts = RemovedPrompts()
+    """What was removed of prompts whose answers are gone."""
 
 
 def garbage(workspace: Workspace) -> UnneededData:
@@ -57,6 +60,8 @@ def sweep(workspace: Workspace) -> UnneededData:
 
     The audit log gets a line, with the versions that were deleted in MLflow before.
 
+    So is what rounds collected of prompts whose answers were removed.
+
     Raises:
         RoundBusy: a round runs in the workspace.
         Inconsistent: log, records and registry contradict each other, so that the registry may lack versions that need
@@ -66,6 +71,7 @@ def sweep(workspace: Workspace) -> UnneededData:
     consistency.refuse(workspace, registry)
     with holding(workspace.lock, "garbage collection"):
         data.repair()
+        prompts = RemovedPrompts() if records.unfinished(workspace) else collected_prompts.remove_locked(workspace)
         with data.exclusive():
             unneeded = garbage(workspace)
             for file in unneeded.files:
@@ -73,7 +79,7 @@ def sweep(workspace: Workspace) -> UnneededData:
         for base in unneeded.bases:
             bases.remove(workspace, base.digest)
     _log(workspace, registry, unneeded)
-    return unneeded
+    return unneeded._replace(prompts=prompts)
 
 
 def _log(workspace: Workspace, registry: Registry, unneeded: UnneededData) -> None:

@@ -22,6 +22,7 @@ from feedback import packaging
 from feedback.forgotten import pseudonym
 from feedback.store import erasure, parquet
 from feedback.store.erasure import Erased, mentions
+from tasks.history import collected_prompts
 from tasks.state import feedback_database, receipts, served_answers, tables
 from tasks.state.workspace import Workspace
 from tasks.tools import traces, tracking
@@ -77,9 +78,12 @@ def _searched(workspace: Workspace, name: str, what: Erased, write: bool) -> Pla
 
 
 def _asked(workspace: Workspace, annotator: str) -> frozenset[str]:
-    """Texts that the server has because of the annotator; none if the database, which is a place, has a problem."""
+    """Texts that the server has because of the annotator, or had until the answer was removed.
+
+    None if the database, which is a place, has a problem.
+    """
     with suppress(RoundsError):
-        return served_answers.own_texts(workspace, annotator)
+        return served_answers.own_texts(workspace, annotator) | collected_prompts.of_asker(workspace, annotator)
     return frozenset()
 
 
@@ -157,11 +161,12 @@ def _page_has(page: Path, what: Erased) -> bool:
 
 def _cache(workspace: Workspace, what: Erased, write: bool) -> int:
     """Objects of the DVC cache, of all rounds; a list of the files of a folder has no content."""
+    collected = collected_prompts.remove_objects(workspace, what.asked, write)
     objects = DataGraph(workspace.root).objects()
     found = [file for md5, file in objects.items() if not md5.endswith(".dir") and _object_has(file, what)]
     for file in found if write else ():
         file.unlink()
-    return len(found)
+    return collected + len(found)
 
 
 def _object_has(file: Path, what: Erased) -> bool:
@@ -239,6 +244,10 @@ def _queued(workspace: Workspace, what: Erased, write: bool) -> int:
         return label_queues.erase(database, "asker", what.annotator, write)
 
 
+def _collected_items(workspace: Workspace, what: Erased, write: bool) -> int:
+    return collected_prompts.remove_items(workspace, what.asked, write)
+
+
 def _sessions(workspace: Workspace, what: Erased, write: bool) -> int:
     if not feedback_database.exists(workspace):
         return 0
@@ -280,6 +289,11 @@ PLACES: dict[str, tuple[Callable[[Workspace], Path | str], Work]] = {
     SESSIONS: (feedback_database.place, _sessions),
     "keys, which are revoked and lose the name": (feedback_database.place, _keys),
     "ballots": (lambda w: w.ballots, lambda w, what, write: erasure.erase_votes(w.ballots, what.annotator, write)),
+    "collected answers to their prompts": (
+        lambda w: w.answers,
+        lambda w, what, write: collected_prompts.remove_pairs(w, what.asked, write),
+    ),
+    "collected answers to their prompts in labelling queues": (feedback_database.place, _collected_items),
     "rows of derived tables": (lambda w: w.data, _tables),
     "texts in reports and records": (lambda w: w.data, _reports),
     "pages": (lambda w: w.data, _pages),

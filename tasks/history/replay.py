@@ -1,7 +1,7 @@
 """Replay: run a finished round again from its MLflow run and the DVC remote, and compare the outputs byte by byte.
 
-External data (`collect` may get prompts from sources, `ingest` reads feedback from them) is fetched by hash. Everything
-after that is computed again, in a separate folder. Nothing is written to MLflow or to the registry.
+External data (`ingest` reads feedback from sources) is fetched by hash. Everything after that is computed again, in a
+separate folder. Nothing is written to MLflow or to the registry.
 """
 
 import shutil
@@ -138,7 +138,7 @@ def _all_or_nothing(into: Path) -> Iterator[None]:
 
 def _rebuilt(workspace: Workspace, past: PastRound, saved: SavedFiles) -> Workspace:
     """The workspace as it was after opening, without the data that is fetched later."""
-    # `collect` is not run again: the labelled answers are fetched, and its report is copied from the round
+    # `collect` and `ingest` are not run again: the feedback is fetched, and the report is copied from the round
     for file in (workspace.round, workspace.opened, workspace.recorded, workspace.report("collect")):
         file.parent.mkdir(parents=True, exist_ok=True)
         shutil.copyfile(saved.folder / file.name, file)
@@ -210,7 +210,7 @@ def _holds(folder: Path, digest: str) -> bool:
 def _wanted(workspace: Workspace, recorded: Stages, steps: Sequence[str]) -> dict[str, str]:
     """Path → MD5 of the data from outside to fetch; for `evaluate`, also the votes and the data of the round before."""
     hashes = {entry["path"]: entry["md5"] for stage in recorded.values() for entry in _entries(stage)}
-    folders = [workspace.answers.parent, workspace.feedback]
+    folders = [workspace.feedback]
     if "evaluate" in steps:
         folders += [workspace.votes, workspace.previous]
     return {path: hashes[path] for path in map(workspace.name, folders)}

@@ -12,6 +12,8 @@ from feedback.forgotten import pseudonym
 from feedback.label_items import LabelItem
 from feedback.labels import LabelKind
 from feedback.schema import Message, Prompt, Response
+from feedback.sources import AnswerPair
+from feedback.store.erasure import GONE
 from tasks.state import feedback_database, tombstones
 from tasks.state.workspace import Workspace
 
@@ -40,7 +42,7 @@ def collected(workspace: Workspace, kind: LabelKind) -> list[LabelItem]:
     Raises:
         NotFound: there are none.
     """
-    pairs = pair_files.read(workspace.answers) if workspace.answers.exists() else []
+    pairs = [pair for pair in _pairs(workspace) if not _is_purged(pair)]
     if not pairs:
         raise NotFound(
             f"{workspace.answers} has no answers that were collected; add the source label_page to ingest.sources: the "
@@ -143,6 +145,15 @@ def remove(workspace: Workspace, name: str, write: bool) -> "LabelQueueState":
         with feedback_database.opened(workspace) as database:
             label_queues.remove(database, name)
     return known[name]
+
+
+def _pairs(workspace: Workspace) -> list[AnswerPair]:
+    return pair_files.read(workspace.answers) if workspace.answers.exists() else []
+
+
+def _is_purged(pair: AnswerPair) -> bool:
+    """Whether a purge replaced a text of the pair."""
+    return any(text == GONE for text in (*(turn.content for turn in pair.prompt), *(a.text for a in pair.responses)))
 
 
 def _served(workspace: Workspace, consents: Collection[str]) -> "list[ServedAnswer]":

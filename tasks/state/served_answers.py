@@ -10,7 +10,9 @@ from typing import TYPE_CHECKING
 from core.errors import NotFound
 from core.files import replacing
 from feedback.forgotten import pseudonym
+from feedback.store.erasure import MIN_TEXT
 from tasks.state import asked_files, feedback_database, tombstones
+from tasks.state.asked_files import WrittenPrompt
 from tasks.state.workspace import Workspace
 
 if TYPE_CHECKING:
@@ -21,14 +23,18 @@ _ROWS = 500
 
 
 def expire(workspace: Workspace, before: datetime, write: bool) -> int:
-    """Remove the answers from before a time; returns their number. Without `write`, they are counted."""
+    """Remove the answers from before a time, and what labelling queues have of them; returns the number of answers.
+
+    Without `write`, they are counted.
+    """
     if not feedback_database.exists(workspace):
         return 0
-    from feedback.store import answers
+    from feedback.store import answers, label_queues
 
     with feedback_database.opened(workspace) as database:
         count = answers.expire(database, before, write)
         if write:
+            label_queues.erase_expired(database)
             database.compact()
     return count
 
@@ -58,10 +64,24 @@ def own_texts(workspace: Workspace, annotator: str) -> frozenset[str]:
         return answers.own_texts(database, annotator)
 
 
-def redact(workspace: Workspace, response_id: str) -> None:
-    """Remove prompt, text and asker of one answer, and what labelling queues have of it.
+def those_of_others(workspace: Workspace, texts: frozenset[str], annotator: str | None) -> frozenset[str]:
+    """Those of the texts that stored answers to others than an asker have; None for all stored answers."""
+    if not texts or not feedback_database.exists(workspace):
+        return frozenset()
+    from feedback.store import answers
 
-    Feedback on it, which has its own copy, stays.
+    with feedback_database.opened(workspace) as database:
+        return answers.those_of_others(database, texts, annotator)
+
+
+def redact(workspace: Workspace, response_id: str) -> tuple[str, ...]:
+    """Remove prompt, text and asker of an answer, and what labelling queues have of it.
+
+    The other answers to the same request have the same prompt and asker: they are redacted with it. Feedback on them,
+    which has its own copy, stays.
+
+    Returns:
+        the response ids of all that were redacted.
 
     Raises:
         NotFound: no such answer is stored.
@@ -70,9 +90,12 @@ def redact(workspace: Workspace, response_id: str) -> None:
 
     if feedback_database.exists(workspace):
         with feedback_database.opened(workspace) as database:
-            label_queues.erase(database, "response_id", response_id, write=True)
-            if answers.redact(database, response_id):
-                return
+            if redacted := answers.redact(database, response_id):
+                for name in redacted:
+                    label_queues.erase(database, "response_id", name, write=True)
+                label_queues.erase_expired(database)  # those without an answer: demonstrations to be written
+                database.compact()
+                return redacted
     raise NotFound(f"no answer {response_id!r} is stored; use the `response_id` that the server gave")
 
 
@@ -83,7 +106,7 @@ def write_prompts(workspace: Workspace, target: Path, consents: Collection[str])
     first.
     """
     given = _consented(workspace, consents)
-    asked_files.add(workspace, target, consents, {answer.response_id: answer.annotator for answer in given})
+    asked_files.add(workspace, target, consents, {answer.response_id: _written(answer) for answer in given})
     lines = dict.fromkeys(map(_line, given))
     with replacing(target) as draft:
         draft.write_text("".join(f"{line}\n" for line in lines), encoding="utf-8")
@@ -99,6 +122,12 @@ def _consented(workspace: Workspace, consents: Collection[str]) -> "list[ServedA
     with feedback_database.opened(workspace) as database:
         found = answers.consented(database, consents, datetime.now(UTC))
     return [answer for answer in found if pseudonym(answer.annotator) not in gone]
+
+
+def _written(answer: "ServedAnswer") -> WrittenPrompt:
+    """System prompts are the application's, and texts that are too short for a person's stay in any case."""
+    own = (turn.content for turn in answer.prompt if turn.role != "system" and len(turn.content) >= MIN_TEXT)
+    return WrittenPrompt.of(answer.annotator, own)
 
 
 def _line(answer: "ServedAnswer") -> str:

@@ -82,7 +82,7 @@ def _pairs(
             if left.strip() and right.strip() and left != right:
                 ids = [f"round-{round.number}-{index:05d}-{ascii_lowercase[side]}" for side in sides]
                 shown = _response(ids[0], left, version), _response(ids[1], right, version)
-                yield AnswerPair(f"round-{round.number}-{number:05d}", prompt, shown)
+                yield AnswerPair(f"{pair_files.COLLECTED}{round.number}-{number:05d}", prompt, shown)
 
 
 def _response(response_id: str, text: str, version: str | None) -> Response:

@@ -106,6 +106,8 @@ def test_the_next_round_trains_on_nothing_of_a_forgotten_annotator(rounds: Round
     assert rounds("feedback", "forget", "--annotator", ANA, "--yes", "-w", workspace.root).code == 0
     [entry] = [entry for entry in audit.read(workspace.audit) if entry.event == forgetting.FORGET]
     assert (entry.who, entry.facts["rounds"], audit.verify(workspace.audit)) == ("cem", [2], [])
+    decided = rounds("feedback", "forget", "--annotator", "cem", "-w", workspace.root).out
+    assert "audit.jsonl and its copy in MLflow name the annotator" in " ".join(decided.split())
     assert "annotators were forgotten since then: 1" in rounds("plan", "-w", workspace.root, "-S", HOLD).out
     record = run_round(workspace, [*TINY, HOLD])
     assert (record.number, len(record.inputs.forgotten)) == (3, 1)

@@ -71,12 +71,21 @@ def test_the_answers_to_one_asker_are_removed(db: Database) -> None:
 
 def test_a_redacted_answer_has_no_text_prompt_or_asker(db: Database) -> None:
     answers.put(db, [answer("a", facts={"seed": 7})])
-    assert answers.redact(db, "a")
-    assert not answers.redact(db, "b")
+    assert answers.redact(db, "a") == ("a",)
+    assert answers.redact(db, "b") == ()
     stored = answers.find(db, ["a"])["a"]
     assert stored.redacted
     assert "a" not in {stored.text, stored.annotator, *(turn.content for turn in stored.prompt)}
     assert (stored.version, stored.facts) == ("3", {})
+
+
+def test_all_answers_to_the_request_are_redacted_because_they_have_the_same_prompt(db: Database) -> None:
+    answers.put(db, [answer("x", completion="x"), answer("x-1", completion="x", choice=1), answer("y")])
+    assert sorted(answers.redact(db, "x-1")) == ["x", "x-1"]
+    assert [name for name, stored in sorted(answers.find(db, ["x", "x-1", "y"]).items()) if stored.redacted] == [
+        "x",
+        "x-1",
+    ]
 
 
 def test_prompts_with_consent_are_those_of_the_time_before(db: Database) -> None:

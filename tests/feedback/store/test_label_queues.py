@@ -6,9 +6,11 @@ import pytest
 
 from core.errors import BadParams
 from feedback.label_roles import Role
-from feedback.store import label_queues, label_tasks, queue
+from feedback.store import answers, label_queues, label_tasks, queue
 from feedback.store.database import Database
 from feedback.store.queue import QueueItem
+from tests.feedback.examples import chat
+from tests.feedback.store.test_answers import answer
 
 NOW = datetime(2026, 11, 29, 12, tzinfo=UTC)
 HOUR = timedelta(hours=1)
@@ -16,6 +18,8 @@ ITEMS = [
     QueueItem(f"item-{number}", {"kind": "rating", "responses": [{"response_id": f"r{number}"}], "asker": "shop:bo"})
     for number in range(3)
 ]
+
+PROMPTS = [[turn.model_dump() for turn in chat(text)] for text in ("Where is it?", "Who are you?")]
 
 
 def ordinary(*_: object) -> Role:
@@ -84,3 +88,30 @@ def test_items_made_from_answers_of_the_server_are_erased_by_asker_or_answer(db:
     assert label_queues.erase(db, "asker", "shop", write=True) == 0
     assert label_queues.erase(db, "asker", "shop:bo", write=True) == 2
     assert label_queues.states(db, NOW) == []
+
+
+def test_items_expire_with_the_answers_that_they_were_made_from(db: Database) -> None:
+    """Kept is what the asker has an answer to, and what was not made from answers of the server."""
+    answers.put(db, [answer(name, prompt=chat(f"Où est {name} ?")) for name in ("a", "b")])
+    records = {
+        name: {"kind": "demonstration", "prompt": [turn.model_dump() for turn in chat(f"Où est {name} ?")]}
+        for name in ("a", "b", "c")
+    }
+    made = [QueueItem(name, record | {"responses": [], "asker": "shop:ana"}) for name, record in records.items()]
+    label_queues.add(db, "first", [*made, QueueItem("d", records["c"] | {"responses": []})], 1)
+    assert label_queues.erase_expired(db) == 1
+    assert label_queues.known(db) == {"a", "b", "d"}
+    answers.redact(db, "a")
+    assert label_queues.erase_expired(db) == 1
+    assert label_queues.known(db) == {"b", "d"}
+
+
+def test_items_with_a_text_are_erased_with_their_assignments(db: Database) -> None:
+    label_queues.add(db, "first", [QueueItem(f"{n}", {"kind": "x", "prompt": PROMPTS[n]}) for n in (0, 1)], 1)
+    task = label_tasks.take(db, "ana", NOW, NOW + HOUR, ordinary)
+    assert (task and task.item, sorted(label_queues.texts(db))) == ("0", ["Where is it?", "Who are you?"])
+    assert label_queues.erase_texts(db, set(), write=True) == 0
+    assert [label_queues.erase_texts(db, {"Where is it?"}, write) for write in (False, True, True)] == [1, 1, 0]
+    assert (label_queues.known(db), label_tasks.last(db, "ana")) == ({"1"}, None)
+    assert task is not None
+    assert label_tasks.named(db, task.task) is None
