@@ -49,12 +49,12 @@ def import_files(
     ] = False,
     folder: Folder = None,
 ) -> None:
-    """Add feedback to the inbox. With enough records, a Prefect deployment starts a round."""
+    """Add feedback to the inbox. With enough usable records, a Prefect deployment starts a round."""
     from feedback import fieldmap
     from tasks.state import handing_in, intake
     from tasks.state.choosing import current
     from tasks.state.receipts import Stated
-    from tasks.tools.events import configured, send_feedback_ready
+    from tasks.tools import announcing_readiness
 
     for option, value in (("--licence", licence), ("--consent", consent)):
         if value is not None and not value.strip():
@@ -67,7 +67,7 @@ def import_files(
     waiting = intake.count(workspace)
     counted = f"{waiting.records} records wait in {workspace.inbox}"
     out.print(f"{counted}; a deployment starts a round at {waiting.threshold} usable ones.", soft_wrap=True)
-    if waiting.enough and configured() and send_feedback_ready(workspace, *waiting):
+    if waiting.enough and announcing_readiness.announce(workspace):
         out.print("Notified the Prefect server that a round can start.")
 
 

@@ -119,7 +119,7 @@ class _Taking:
         usable = [event for event in self.events if isinstance(event, FeedbackEvent)]
         changed: dict[str, str] = {}
         if usable:
-            put, _ = receiving.store(workspace, database, usable)
+            put = receiving.store(workspace, database, usable)
             changed = {json.loads(rejected.record)["feedback_id"]: rejected.reason for rejected in put.changed}
         return [_result(event, changed) for event in self.events]
 

@@ -274,13 +274,13 @@ def _label(
     if task.state != "held":
         return _repeated(workspace, database, subject._replace(stored=max(task.stored - 1, 0)), task, judgement)
     events = label_events.events(subject, judgement)
-    put = receiving.store(workspace, database, events)[0] if events else None
+    put = receiving.store(workspace, database, events) if events else None
     if put and put.changed:
         # a judgement was stored, and its process killed before the task was closed: this one replaces it
         stored = _withdraw(workspace, database, subject, task._replace(stored=task.stored + 1))
         subject = subject._replace(stored=stored)
         events = label_events.events(subject, judgement)
-        put, _ = receiving.store(workspace, database, events)
+        put = receiving.store(workspace, database, events)
     state: State = "returned" if judgement.outcome == "skip" else "finished"
     label_tasks.close(database, task, state, subject.stored + bool(events), datetime.now(UTC))
     return JudgementReceipt(_id(events), repeated=put is not None and not put.new, continued=False)

@@ -1,8 +1,8 @@
-"""Receiving single events from programs: durable before they are acknowledged, and enough of them start a round.
+"""Receiving single events from programs: durable before they are acknowledged, then announced to Prefect.
 
-Programs call `receive`; serving, which builds events itself and keeps its database open, calls `store`. The check of
-the number is a count in the database: events that arrive often must not read the inbox each time. The 15-minute
-schedule counts the inbox as well. Feedback on the champion's answers is announced too, see `tasks.tools.announcing`.
+Programs call `receive`; serving, which builds events itself and keeps its database open, calls `store`. Enough usable
+feedback starts a round, see `tasks.tools.announcing_readiness`; feedback on the champion's answers starts a watch, see
+`tasks.tools.announcing`. Threads do both, so that storing waits for neither.
 """
 
 from collections.abc import Sequence
@@ -13,10 +13,9 @@ from core.errors import BadFeedback
 from feedback import forgotten, trust
 from feedback.canonical import UNKNOWN
 from feedback.schema import FeedbackEvent, RejectedRecord
-from tasks.state import feedback_database, intake, records, tombstones
+from tasks.state import feedback_database, intake, tombstones
 from tasks.state.workspace import Workspace
-from tasks.tools import announcing
-from tasks.tools.events import configured, send_feedback_ready
+from tasks.tools import announcing, announcing_readiness
 
 if TYPE_CHECKING:
     from feedback.store.arrivals import PutResult
@@ -34,8 +33,6 @@ class Received(NamedTuple):
     """Events whose id is stored with other content; they were not stored."""
     forgotten: int
     """Events of forgotten annotators; they were not stored."""
-    notified: bool
-    """True if the Prefect server was told that enough feedback waits for a round."""
 
 
 def receive(
@@ -46,8 +43,9 @@ def receive(
     Nothing that an event states of its giver is believed (`feedback.trust`): it is by `identity`, and an id in it
     names only an event of theirs.
 
-    Each time that the number of waiting events in the database passes a multiple of `ingest.threshold`, the Prefect
-    server is notified, if one is configured.
+    If enough usable feedback waits then, a thread announces it to the Prefect server within seconds, if one is
+    configured. A program that ends at once calls `announcing_readiness.announce` before, or leaves it to the 15-minute
+    schedule.
 
     Args:
         workspace: where they are stored.
@@ -68,22 +66,20 @@ def receive(
     taken = list(forgotten.kept(own, tombstones.forgotten(workspace)))
     intake.threshold(workspace)  # an error in params.yaml is found before a database is made
     with feedback_database.opened(workspace) as database:
-        put, notified = store(workspace, database, taken)
-    return Received(put.new, put.repeated, put.changed, len(events) - len(taken), notified)
+        put = store(workspace, database, taken)
+    return Received(put.new, put.repeated, put.changed, len(events) - len(taken))
 
 
-def store(workspace: Workspace, database: "Database", events: Sequence[FeedbackEvent]) -> tuple["PutResult", bool]:
-    """Store events whose givers were checked and are not forgotten; whether the Prefect server was notified.
+def store(workspace: Workspace, database: "Database", events: Sequence[FeedbackEvent]) -> "PutResult":
+    """Store events whose givers were checked and are not forgotten.
 
     Raises:
         BadFeedback, BadParams, NoDatabase: see `receive`.
     """
     from feedback.store import arrivals  # only here: SQLAlchemy takes a second to load
 
-    threshold = intake.threshold(workspace)
     put = arrivals.put(database, events, workspace.feedback, datetime.now(UTC), intake.limits(workspace))
     if put.new:
         announcing.stored(workspace, events)
-    count = arrivals.count_waiting(database, records.numbers(workspace)) if put.new else 0
-    enough = count // threshold > (count - put.new) // threshold
-    return put, enough and configured() and send_feedback_ready(workspace, count, threshold)
+        announcing_readiness.stored(workspace)
+    return put

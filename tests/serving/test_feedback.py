@@ -1,5 +1,6 @@
 """Feedback over HTTP: every form, about served answers and free-standing, stored once, each record with its result."""
 
+import threading
 from typing import Any
 
 import pytest
@@ -12,8 +13,10 @@ from feedback.votes import effective
 from serving.context import Serving
 from serving.feedback import NOT_OWN
 from tasks.state import intake, tombstones
+from tasks.state.intake import IngestSettings
 from tasks.state.workspace import Workspace
-from tasks.tools import receiving
+from tasks.tools import announcing_readiness
+from tasks.tools import events as prefect_events
 from tests.serving.served import PROMPT
 
 
@@ -249,22 +252,30 @@ def test_what_a_forgotten_person_says_is_refused(serving: Serving, client: TestC
     assert [event.annotator_id for event in events(serving)] == ["local:bo"]
 
 
-def test_enough_feedback_is_told_to_prefect(
+def test_enough_usable_feedback_is_told_to_prefect(
     serving: Serving, client: TestClient, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    """The third record passes the threshold of three; the fourth does not pass it again."""
-    counts: list[int] = []
+    """Two pairs start a round; the thumbs between them teach nothing, for no other thumb makes a pair with them."""
+    took: list[tuple[str, int]] = []
 
-    def sent(workspace: Workspace, count: int, threshold: int) -> bool:
-        counts.append(count)
+    def sent(name: str, resource: dict[str, str], payload: dict[str, int]) -> bool:
+        took.append((name, payload["pending"]))
         return True
 
-    monkeypatch.setattr(receiving, "configured", lambda: True)
-    monkeypatch.setattr(receiving, "send_feedback_ready", sent)
-    monkeypatch.setattr(intake, "threshold", lambda _: 3)
-    for user in ("ana", "bo", "cy", "di"):
-        give(client, {"response_id": answered(client), "user": user, "thumb": "up"})
-    assert counts == [3]
+    monkeypatch.setattr(prefect_events, "configured", lambda: True)
+    monkeypatch.setattr(prefect_events, "_send", sent)
+    monkeypatch.setattr(announcing_readiness, "GATHERED", 0.0)
+    monkeypatch.setattr(announcing_readiness, "REST", 0.0)
+    monkeypatch.setattr(intake, "settings", lambda *_: IngestSettings(threshold=2))
+    pair = {"prompt": "Is it open?", "chosen": "Yes, until six.", "rejected": "Why?"}
+    thumb = {"prompt": "Is it far?", "completion": "A mile.", "label": True}
+    for record in (pair, thumb, thumb, pair | {"prompt": "Is it closed?"}):
+        assert took == []
+        assert give(client, record)["stored"] == 1
+        for thread in threading.enumerate():
+            if thread.name == "announcing readiness":
+                thread.join()
+    assert took == [("feedback.threshold_reached", 2)]
 
 
 def test_without_the_database_nothing_is_acknowledged(serving: Serving, client: TestClient) -> None:
