@@ -10,7 +10,6 @@ from fastapi import APIRouter, Depends, Request
 from fastapi.responses import RedirectResponse, Response
 
 from core.errors import NotFound, RoundsError
-from core.urls import without_secrets
 from serving.context import serving_of
 from serving.errors import ApiError
 from serving.pages.dashboard_view import dashboard_view
@@ -20,7 +19,6 @@ from serving.pages.visitors import Operating, Visitor
 from tasks.history.dashboard import DashboardReader
 from tasks.pages.cost import duration, memory, money, sentence
 from tasks.state import records
-from tasks.state.records import RoundRecord
 from tasks.state.workspace import Workspace
 from tasks.tools import tracking
 from tasks.tools.deployments import APPROVE, ROLLBACK, ROUND, DeploymentRun, DeploymentRuns, NoPrefect, PrefectRuns
@@ -75,7 +73,7 @@ async def one_round(request: Request, visitor: Operating, number: int) -> Respon
         "duration": duration,
         "memory": memory,
         "sentence": sentence,
-        "mlflow": _mlflow(workspace, record),
+        "mlflow": tracking.run_page(workspace.root, record.experiment, record.run_id),
     }
     return page("dashboard_round.html.jinja", visitor, f"Round {number}", record=record, **told)
 
@@ -104,14 +102,6 @@ async def roll_back(request: Request, visitor: Operating, runs: Runs, fields: Po
         raise ApiError(400, f"{version!r} is no version; type its number, or nothing for the one before the champion")
     values = {"reason": _reason(fields), "to": version or None, "who": visitor.person}
     return await _started(request, visitor, runs, "rollback", ROLLBACK, values, fields)
-
-
-def _mlflow(workspace: Workspace, record: RoundRecord) -> str:
-    """The page of the round's run; empty if runs are in a file, which has no pages."""
-    address = tracking.uri(workspace.root)
-    if not tracking.served(address):
-        return ""
-    return f"{without_secrets(address).rstrip('/')}/#/experiments/{record.experiment}/runs/{record.run_id}"
 
 
 def _reason(fields: FormFields) -> str:
@@ -165,6 +155,7 @@ async def _shown(
         "board": gathered,
         "runs": running,
         "no_runs": no_runs,
+        "mlflow": tracking.pages(serving_of(request).workspace.root),
         "notice": notice,
         "failed": status != 200,
         "key": secrets.token_urlsafe(16),

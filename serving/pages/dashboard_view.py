@@ -1,11 +1,12 @@
 """The dashboard as a template shows it: charts, rows and sentences."""
 
+from collections.abc import Iterator
 from datetime import datetime
 from typing import NamedTuple
 
+from evaluation.statistics.annotators import AnnotatorAgreement
 from evaluation.statistics.intervals import wilson
-from feedback.label_quality import LabelQuality
-from tasks.history.dashboard import Dashboard, FinishedRound
+from tasks.history.dashboard import Dashboard, FeedbackNumbers, FinishedRound
 from tasks.pages import charts
 from tasks.pages.charts import Chart, Measured
 from tasks.pages.cost import duration
@@ -17,13 +18,19 @@ LISTED = 15
 """Rounds in the table, unless all are asked for."""
 
 
+NONE = "–"
+"""In place of a number that is not known."""
+
+
 class AnnotatorRow(NamedTuple):
     """One annotator as the table shows them."""
 
     name: str
-    judged: int
+    judged: str
     gold: str
     repeats: str
+    models: str
+    """How often models that did not learn from the annotator agree, and how often with all others."""
 
 
 class DashboardView(NamedTuple):
@@ -34,7 +41,7 @@ class DashboardView(NamedTuple):
     ends: str
     """When it is expected to end; empty if that is not known."""
     waiting: str
-    """What waits for the next round; empty if it cannot be counted."""
+    """What waits, and what starts the next round; empty if it cannot be counted."""
     charts: tuple[Chart, ...]
     rounds: tuple[FinishedRound, ...]
     """Newest first."""
@@ -70,7 +77,7 @@ def dashboard_view(board: Dashboard, all_rounds: bool = False) -> DashboardView:
         charts=tuple(_charts(board)),
         rounds=listed,
         hidden=len(newest) - len(listed),
-        annotators=tuple(map(_annotator, board.feedback.annotators)),
+        annotators=tuple(_annotators(board.feedback)),
         agreement=_agreement(board),
         today=board.days[-1].arrived,
         week=sum(day.arrived for day in board.days[-7:]),
@@ -102,8 +109,9 @@ def _at(end: datetime, now: datetime) -> str:
 def _waiting(board: Dashboard) -> str:
     if board.waiting is None:
         return ""
-    enough = "enough for a round if all can be used" if board.waiting.enough else "too few for a round by itself"
-    return f"{board.waiting.records:,} of {board.waiting.threshold:,} records wait: {enough}."
+    unused = board.records - board.waiting.usable
+    others = f" {unused:,} more wait from which no round can learn yet." if unused > 0 else ""
+    return f"{board.waiting}.{others} The next round starts {board.waiting.outlook}."
 
 
 def _agreement(board: Dashboard) -> str:
@@ -114,14 +122,27 @@ def _agreement(board: Dashboard) -> str:
     return f"{found.share:.0%} on {found.pairs:,} pairs with two judgements or more that wait{alpha}."
 
 
-def _annotator(quality: LabelQuality) -> AnnotatorRow:
-    gold, repeats = _share(quality.right, quality.gold), _share(quality.equal, quality.repeats)
-    return AnnotatorRow(quality.annotator, quality.judged, gold, repeats)
+def _annotators(numbers: FeedbackNumbers) -> Iterator[AnnotatorRow]:
+    """Those of the label page, then the others whose votes were compared with models."""
+    models: dict[str, str] = {}
+    for each in numbers.model_agreements:  # the first of an annotator is the most significant
+        models.setdefault(each.annotator, _agreed(each))
+    for quality in numbers.annotators:
+        gold, repeats = _share(quality.right, quality.gold), _share(quality.equal, quality.repeats)
+        found = models.pop(quality.annotator, NONE)
+        yield AnnotatorRow(quality.annotator, f"{quality.judged:,}", gold, repeats, found)
+    for name in sorted(models):
+        yield AnnotatorRow(name, NONE, NONE, NONE, models[name])
+
+
+def _agreed(found: AnnotatorAgreement) -> str:
+    of = f"{found.votes:,} new votes" if found.newest else f"{found.votes:,} votes"
+    return f"{found.agreement:.0%} of {of}, others {found.others:.0%} (p {found.p:.2g})"
 
 
 def _share(part: int, whole: int) -> str:
     if not whole:
-        return "–"
+        return NONE
     interval = wilson(part, whole)
     return f"{part} of {whole} ({interval.low:.0%} to {interval.high:.0%})"
 

@@ -5,7 +5,7 @@ Records of rounds are read once, and again only if their file has changed.
 
 import threading
 import time
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Iterator, Mapping
 from contextlib import contextmanager
 from dataclasses import dataclass, field
 from datetime import UTC, date, datetime, timedelta
@@ -15,18 +15,20 @@ from core.errors import RoundsError
 from core.stored import Stored, Value
 from evaluation.evals.true_utility import TRUE_GAIN
 from evaluation.evals.votes import VOTES, WIN_RATE
+from evaluation.statistics.annotators import AnnotatorAgreement
 from feedback import preferences
 from feedback.agreement import Agreement
 from feedback.label_quality import LabelQuality
 from feedback.measured import CURATE_AGREEMENT, CURATE_AGREEMENT_ALPHA
 from feedback.split import SplitSettings
-from tasks.people import label_filling, label_quality
+from tasks.people import ballot_throughput, label_filling, label_quality
 from tasks.registry import audit, incidents
 from tasks.rounds import round_progress
 from tasks.rounds.round_progress import EARLIER, OpenRoundState
 from tasks.state import feedback_database, intake, records
 from tasks.state.cost import RoundCost
-from tasks.state.intake import InboxCount
+from tasks.state.readiness import StartConditions, readiness
+from tasks.state.reports import RewardReport
 from tasks.state.workspace import Workspace
 from tasks.watch import drift
 
@@ -35,6 +37,9 @@ if TYPE_CHECKING:
 
 FRESH = 2.0
 """Seconds for which what was gathered is shown again."""
+
+REST = 20.0
+"""Multiple of the time that counting the usable records took for which the number is kept: all that wait are read."""
 
 SELDOM = 30.0
 """Seconds for which numbers over all feedback are kept: a workspace may have millions of events."""
@@ -107,7 +112,7 @@ class ChampionState(NamedTuple):
 
 
 class DayCount(NamedTuple):
-    """Feedback that arrived on one day."""
+    """Single events and fresh votes by people that arrived on one day."""
 
     day: date
     """UTC."""
@@ -121,6 +126,8 @@ class FeedbackNumbers:
     annotators: tuple[LabelQuality, ...] = ()
     agreement: Agreement | None = None
     """Agreement on the feedback that waits; None if no two people judged the same answers."""
+    model_agreements: tuple[AnnotatorAgreement, ...] = ()
+    """How far annotators agree with models that did not learn from them, as the last round's reward step found."""
 
 
 @dataclass(frozen=True)
@@ -132,8 +139,10 @@ class Dashboard:
     """None before the first round."""
     progress: OpenRoundState | None
     """None if no round is open."""
-    waiting: InboxCount | None
-    """None if it cannot be counted; `problems` says why."""
+    waiting: StartConditions | None
+    """The usable records that wait; None if they cannot be counted, and `problems` says why."""
+    records: int
+    """All that wait, usable or not."""
     rounds: tuple[FinishedRound, ...]
     """All finished rounds, oldest first."""
     days: tuple[DayCount, ...]
@@ -162,6 +171,7 @@ class DashboardReader:
         self._rounds: dict[int, tuple[int, FinishedRound]] = {}
         self._last: tuple[float, Dashboard] | None = None
         self._numbers: tuple[float, FeedbackNumbers] | None = None
+        self._waiting: tuple[float, StartConditions] | None = None
 
     def read(self) -> Dashboard:
         """The state now, at most `FRESH` seconds old."""
@@ -180,12 +190,13 @@ class DashboardReader:
         with problems.noted():
             self._read_rounds()
         progress = waiting = None
-        days: dict[date, int] = {}
+        every = 0
+        days: Mapping[date, int] = {}
         queues: tuple[LabelQueueState, ...] = ()
         with problems.noted():
             progress = self._progress(now)
         with problems.noted():
-            waiting = intake.count(workspace)
+            every, waiting = intake.new_records(workspace), self._start_conditions()
         with problems.noted():
             days, queues = _a_day(workspace, now), tuple(label_filling.queues(workspace))
         numbers = FeedbackNumbers()
@@ -199,6 +210,7 @@ class DashboardReader:
             champion=champion(workspace),
             progress=progress,
             waiting=waiting,
+            records=every,
             rounds=tuple(entry for _, (_, entry) in sorted(self._rounds.items())),
             days=_without_gaps(days, now),
             queues=queues,
@@ -228,6 +240,13 @@ class DashboardReader:
         if self._numbers is None or self._clock() >= self._numbers[0] + SELDOM:
             self._numbers = self._clock(), feedback_numbers(self._workspace)
         return self._numbers[1]
+
+    def _start_conditions(self) -> StartConditions:
+        if self._waiting is None or self._clock() >= self._waiting[0]:
+            began = self._clock()
+            found = readiness(self._workspace)
+            self._waiting = self._clock() + REST * (self._clock() - began), found
+        return self._waiting[1]
 
 
 class _Problems(list[str]):
@@ -261,19 +280,26 @@ def feedback_numbers(workspace: Workspace) -> FeedbackNumbers:
     """
     waiting = feedback_database.waiting_events(workspace)
     agreement = preferences.preferences(waiting, SplitSettings(), "").agreement if waiting else None
-    return FeedbackNumbers(tuple(label_quality.annotators(workspace)), agreement)
+    return FeedbackNumbers(tuple(label_quality.annotators(workspace)), agreement, _model_agreements(workspace))
 
 
-def _a_day(workspace: Workspace, now: datetime) -> dict[date, int]:
-    if not feedback_database.exists(workspace):
-        return {}
-    from feedback.store import throughput
-
-    with feedback_database.opened(workspace) as database:
-        return throughput.a_day(database, now - timedelta(days=DAYS))
+def _model_agreements(workspace: Workspace) -> tuple[AnnotatorAgreement, ...]:
+    report = workspace.report("reward")
+    return RewardReport.load(report).annotators if report.exists() else ()
 
 
-def _without_gaps(days: dict[date, int], now: datetime) -> tuple[DayCount, ...]:
+def _a_day(workspace: Workspace, now: datetime) -> Mapping[date, int]:
+    since = now - timedelta(days=DAYS)
+    days = ballot_throughput.a_day(workspace, since)
+    if feedback_database.exists(workspace):
+        from feedback.store import throughput
+
+        with feedback_database.opened(workspace) as database:
+            days.update(throughput.a_day(database, since))
+    return days
+
+
+def _without_gaps(days: Mapping[date, int], now: datetime) -> tuple[DayCount, ...]:
     first = now.date() - timedelta(days=DAYS - 1)
     every = (first + timedelta(days=number) for number in range(DAYS))
     return tuple(DayCount(day, days.get(day, 0)) for day in every)

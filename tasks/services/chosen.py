@@ -81,7 +81,8 @@ def services(
     if _own_mlflow(ports, databases):
         every.append(_mlflow(workspace, ports, databases, environment))
         pages = {tracking.PAGES: _mlflow_address(ports)}
-    every += [_worker(ports, {**environment, **pages}), _serving(workspace, ports, databases, environment)]
+    shown = {**pages, **environment}  # pages may have another address outside, behind a proxy
+    every += [_worker(ports, shown), _serving(workspace, ports, databases, shown)]
     return [service for service in every if service.name in (only or NAMES)]
 
 

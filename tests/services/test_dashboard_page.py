@@ -12,7 +12,13 @@ from serving.app import create_app
 from serving.context import Serving
 from serving.pages.dashboard import deployment_runs
 from serving.settings import ServingSettings
+from tasks.people import waiting
+from tasks.people.waiting import Candidate, Wait
+from tasks.registry import audit
+from tasks.state import records
+from tasks.state.cost import RoundCost
 from tasks.state.lock import holding
+from tasks.state.usage import StepUsage
 from tasks.state.workspace import Workspace
 from tests.services.browser import PHONE, browsing, logged_in, violations
 from tests.services.programs import in_a_browser
@@ -108,6 +114,70 @@ def test_the_page_follows_a_round_and_keeps_focus_and_text(browser: Browser, rou
             expect(reason).to_be_focused()
             expect(reason).to_have_value("half a sen")
             assert violations(page) == []
+
+
+def waits_for_approval(workspace: Workspace, number: int) -> Wait:
+    """The round was opened and waits for a person who approves its candidate."""
+    opened(workspace, number)
+    return waiting.begin(workspace, "approval", 3600, Candidate(key="ab", candidate="c" * 64))
+
+
+def test_the_form_to_approve_comes_and_goes_and_keeps_what_was_typed(browser: Browser, rounds: Workspace) -> None:
+    """Approval is asked for, then decided elsewhere while a reason is half typed; then another round asks."""
+    with visited(browser, rounds, Runs()) as page:
+        form, approve = page.locator("#approve"), page.get_by_role("button", name="Approve")
+        expect(form).to_be_hidden()
+        wait = waits_for_approval(rounds, 3)
+        expect(form).to_contain_text("Approve round 3", timeout=20_000)
+        reason = page.get_by_label("Reason for the decision")
+        reason.fill("half a sen")
+        page.get_by_role("heading", name="Dashboard").click()  # the form has no focus now
+        key = form.locator("[name=key]").input_value()
+        at = page.locator("#at").inner_text()
+        expect(page.locator("#at")).not_to_have_text(at, timeout=20_000)
+        expect(reason).to_have_value("half a sen")
+        assert form.locator("[name=key]").input_value() == key, "the form is sent once"
+        expect(approve).to_be_enabled()
+        assert violations(page) == []
+        waiting.end(rounds, wait)
+        expect(form).to_contain_text("Round 3 waits for approval no longer.", timeout=20_000)
+        expect(approve).to_be_disabled()
+        expect(reason).to_have_value("half a sen")
+        assert violations(page) == []
+        reason.fill("")
+        page.get_by_role("heading", name="Dashboard").click()
+        expect(form).to_be_hidden(timeout=20_000)
+        waits_for_approval(rounds, 4)
+        expect(form).to_contain_text("Approve round 4", timeout=20_000)
+
+
+def test_a_rollback_that_was_being_typed_cannot_be_sent_after_the_champion_has_changed(
+    browser: Browser, rounds: Workspace
+) -> None:
+    with visited(browser, rounds, Runs()) as page:
+        form, button = page.locator("#rollback"), page.get_by_role("button", name="Roll back")
+        page.get_by_label("Reason, for the audit log").fill("rude")
+        audit.append(rounds.audit, "promote", "rounds", model="policy", left="2", now="9", reason="won")
+        expect(button).to_be_disabled(timeout=20_000)
+        expect(form).to_contain_text("is champion no longer")
+        expect(page.get_by_label("Reason, for the audit log")).to_have_value("rude")
+        page.reload()
+        expect(form).to_contain_text("Empty: the one before version 9.")
+        expect(button).to_be_enabled()
+
+
+def test_the_table_of_rounds_fits_a_small_laptop(browser: Browser, rounds: Workspace) -> None:
+    """Eleven columns with long values, 1,100 pixels wide."""
+    used = StepUsage(wall=86_000.0, sampled=123_456_789, trained=999_999)
+    cost = RoundCost(steps={"policy": used}, hour=52.0, currency="USD")
+    last = records.read(rounds, 2)
+    win = {"evaluate/win_rate": 0.612, "evaluate/win_rate_low": 0.553, "evaluate/win_rate_high": 0.668}
+    changes = {"new_feedback": 123_456, "metrics": {**last.metrics, **win, "evaluate/votes": 12_345}, "cost": cost}
+    records.write(rounds, last.model_copy(update=changes))
+    with visited(browser, rounds, Runs(), viewport={"width": 1100, "height": 800}) as page:
+        table = page.locator("#rounds .scrolls")
+        expect(table).to_contain_text("1,242.22 USD")
+        assert table.evaluate("box => box.scrollWidth - box.clientWidth") == 0
 
 
 def test_without_scripts_the_page_is_that_of_the_moment(browser: Browser, rounds: Workspace) -> None:

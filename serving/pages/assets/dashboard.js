@@ -5,6 +5,24 @@ const EVERY = 4000;
 const live = document.getElementById("live");
 let said = document.querySelector("[data-say]")?.dataset.say ?? "";
 
+// Whether somebody has begun to fill a form.
+function begun(form) {
+  return [...form.elements].some((field) => (
+    field.type === "checkbox" ? field.checked !== field.defaultChecked
+      : field.matches("input, textarea") && field.value !== field.defaultValue));
+}
+
+// A form about the same thing as the fresh one stays: the key makes it start one run. One that somebody has begun to
+// fill stays in any case; it cannot be sent while what it is about has changed, nor while it is gone.
+function keepForm(old, fresh) {
+  const form = old.querySelector("form");
+  if (form === null) return false;
+  const same = fresh.querySelector("form")?.dataset.about === form.dataset.about;
+  for (const button of form.querySelectorAll("button")) button.disabled = !same;
+  form.querySelector("[data-outdated]").hidden = same;
+  return same || begun(form);
+}
+
 // A part in which somebody works stays as it is: neither focus nor a selection may be lost.
 function busy(part) {
   const selection = window.getSelection();
@@ -16,7 +34,7 @@ function busy(part) {
 function replace(page) {
   for (const fresh of page.querySelectorAll("[data-live]")) {
     const old = document.getElementById(fresh.id);
-    if (old === null || busy(old)) continue;
+    if (old === null || keepForm(old, fresh) || busy(old)) continue;
     for (const detail of old.querySelectorAll("details[open]")) {
       const again = fresh.querySelector(`#${CSS.escape(detail.id)}`);
       if (again !== null) again.open = true;

@@ -2,7 +2,7 @@
 
 from typing import TYPE_CHECKING
 
-from tasks.tools.tracking.address import PAGES, VARIABLE, exists, is_local, served, uri
+from tasks.tools.tracking.address import PAGES, VARIABLE, exists, is_local, pages, run_page, served, uri
 from tasks.tools.tracking.aliases import CHAMPION, MISSING, aliased
 from tasks.tools.tracking.connection import (
     NoTracking,
@@ -62,7 +62,9 @@ __all__ = [
     "full_disk",
     "is_local",
     "knows",
+    "pages",
     "rounds_experiment",
+    "run_page",
     "served",
     "set_environment",
     "set_tags",

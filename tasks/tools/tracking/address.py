@@ -9,7 +9,7 @@ from tasks.state.workspace import Workspace
 VARIABLE = "MLFLOW_TRACKING_URI"
 
 PAGES = "ROUNDS_MLFLOW_PAGES"
-"""The address of an MLflow server that shows the workspace's own database; `rounds up` sets it for its worker."""
+"""The address of an MLflow server that shows the workspace's own database; `rounds up` sets it for its services."""
 
 
 def uri(root: Path) -> str:
@@ -34,6 +34,12 @@ def pages(root: Path) -> str | None:
     if served(address):
         return urls.without_secrets(address).rstrip("/")
     return os.environ.get(PAGES) if is_local(root) else None
+
+
+def run_page(root: Path, experiment: str, run_id: str) -> str | None:
+    """The address of a run's page; None if no server is known that shows it."""
+    server = pages(root)
+    return f"{server}/#/experiments/{experiment}/runs/{run_id}" if server else None
 
 
 def served(address: str) -> bool:

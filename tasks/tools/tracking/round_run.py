@@ -14,7 +14,7 @@ from core.shown import noted, significant
 from tasks.state.line import ModelLine
 from tasks.state.metric_points import ReportedMetrics
 from tasks.state.workspace import Workspace
-from tasks.tools.tracking.address import pages, uri
+from tasks.tools.tracking.address import run_page, uri
 from tasks.tools.tracking.connection import client
 from tasks.tools.tracking.experiments import MOST_PARAMS, began_at, find_or_create, rounds_experiment, set_tags
 from tasks.tools.tracking.step_run import Status, StepRun, end, run_of_step
@@ -74,8 +74,7 @@ class RoundRun:
     @property
     def url(self) -> str | None:
         """The address of its page; None if no server is known that shows it."""
-        server = pages(self.root)
-        return f"{server}/#/experiments/{self.experiment}/runs/{self.run_id}" if server else None
+        return run_page(self.root, self.experiment, self.run_id)
 
     @property
     def page(self) -> str:

@@ -1,12 +1,13 @@
 from datetime import UTC, datetime, timedelta
 from typing import Any
 
+from evaluation.statistics.annotators import AnnotatorAgreement
 from feedback.agreement import Agreement
 from feedback.label_quality import LabelQuality
 from serving.pages.dashboard_view import LISTED, dashboard_view
 from tasks.history.dashboard import DAYS, Dashboard, DayCount, FeedbackNumbers, FinishedRound
 from tasks.rounds.round_progress import OpenRoundState, StepProgress
-from tasks.state.intake import InboxCount
+from tasks.state.readiness import StartConditions
 
 NOW = datetime(2026, 11, 30, 12, 0, tzinfo=UTC)
 STEP = StepProgress("policy", False, (3, 8), "kl 0.5", 42.0, 100.0)
@@ -23,7 +24,8 @@ def board(**changes: Any) -> Dashboard:
         "at": NOW,
         "champion": None,
         "progress": None,
-        "waiting": InboxCount(30, 40),
+        "waiting": StartConditions(30, 40, NOW - timedelta(hours=3), timedelta(days=7), NOW),
+        "records": 30,
         "rounds": (),
         "days": tuple(DayCount(NOW.date() - timedelta(days=DAYS - 1 - ix), ix) for ix in range(DAYS)),
         "queues": (),
@@ -37,9 +39,18 @@ def board(**changes: Any) -> Dashboard:
 def test_what_waits_and_what_arrived_is_told() -> None:
     view = dashboard_view(board())
     assert (view.now, view.ends) == ("No round is open.", "")
-    assert view.waiting == "30 of 40 records wait: too few for a round by itself."
+    rest = "The next round starts when 10 more usable records wait, at the latest 2026-12-07 09:00 UTC."
+    assert view.waiting == f"30 of 40 usable records wait, the oldest for 3 h. {rest}"
+    some = dashboard_view(board(records=34)).waiting
+    assert some == (
+        f"30 of 40 usable records wait, the oldest for 3 h. 4 more wait from which no round can learn yet. {rest}"
+    )
     assert (view.today, view.week) == (29, 29 + 28 + 27 + 26 + 25 + 24 + 23)
-    assert dashboard_view(board(waiting=InboxCount(40, 40))).waiting.endswith("enough for a round if all can be used.")
+    enough = StartConditions(40, 40, NOW, None, NOW)
+    assert dashboard_view(board(waiting=enough)).waiting == (
+        "40 of 40 usable records wait, the oldest for 0 min. "
+        "The next round starts now: 40 usable records wait, and 40 start a round."
+    )
     assert dashboard_view(board(waiting=None)).waiting == ""
 
 
@@ -82,5 +93,18 @@ def test_annotators_have_shares_with_intervals() -> None:
     numbers = FeedbackNumbers((LabelQuality("ana", 12, 10, 9, 0, 0),), Agreement(2, 0.5, 0.25))
     view = dashboard_view(board(feedback=numbers))
     [row] = view.annotators
-    assert (row.name, row.judged, row.gold, row.repeats) == ("ana", 12, "9 of 10 (60% to 98%)", "–")
+    assert row == ("ana", "12", "9 of 10 (60% to 98%)", "–", "–")
     assert view.agreement == "50% on 2 pairs with two judgements or more that wait, Krippendorff's alpha 0.25."
+
+
+def test_annotators_who_were_compared_with_models_are_listed_with_their_most_significant_comparison() -> None:
+    """Bob contradicts the others, above all in the newest round; cy was never on the label page."""
+    model_agreements = (
+        AnnotatorAgreement("bob", 40, 0.5, 0.8, 0.001, newest=True),
+        AnnotatorAgreement("bob", 90, 0.7, 0.8, 0.04),
+        AnnotatorAgreement("cy", 1200, 0.81, 0.79, 1.0),
+    )
+    numbers = FeedbackNumbers((LabelQuality("bob", 1234, 0, 0, 2, 1),), None, model_agreements)
+    bob, cy = dashboard_view(board(feedback=numbers)).annotators
+    assert bob == ("bob", "1,234", "–", "1 of 2 (9% to 91%)", "50% of 40 new votes, others 80% (p 0.001)")
+    assert cy == ("cy", "–", "–", "–", "81% of 1,200 votes, others 79% (p 1)")

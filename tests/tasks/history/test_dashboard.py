@@ -2,17 +2,22 @@
 
 from datetime import UTC, datetime, timedelta
 
+import pytest
+
+from evaluation.statistics.annotators import AnnotatorAgreement
 from evaluation.verdict import Finding, Verdict
-from feedback.schema import FeedbackEvent
+from feedback.schema import FeedbackEvent, Judgement
+from tasks.history import dashboard
 from tasks.history.dashboard import DAYS, FRESH, DashboardReader, champion
 from tasks.registry import audit
-from tasks.state import feedback_database, records
+from tasks.state import feedback_database, readiness, records
 from tasks.state.cost import RoundCost
 from tasks.state.lock import holding
 from tasks.state.records import RoundRecord
+from tasks.state.reports import RewardReport
 from tasks.state.usage import StepUsage
 from tasks.state.workspace import Workspace
-from tests.feedback.examples import vote
+from tests.feedback.examples import event, vote
 from tests.tasks.rounds.open_round import began, opened
 from tests.tasks.state.recorded import record
 
@@ -50,7 +55,7 @@ def test_a_new_workspace_has_nothing_to_show(workspace: Workspace) -> None:
     assert [day.arrived for day in board.days] == [0] * DAYS
     assert board.days[-1].day == board.at.date()
     assert board.waiting is not None
-    assert board.waiting.records == 0
+    assert (board.waiting.usable, board.records) == (0, 0)
 
 
 def test_rounds_have_their_results_and_their_cost(workspace: Workspace) -> None:
@@ -143,6 +148,61 @@ def test_feedback_is_counted_by_the_day_of_its_arrival(workspace: Workspace) -> 
     today = board.at.date()
     assert {day.day: day.arrived for day in board.days if day.arrived} == {today: 3, today - timedelta(days=2): 1}
     assert len(board.days) == DAYS
+
+
+def test_fresh_votes_are_counted_by_the_day_of_their_arrival_too(workspace: Workspace) -> None:
+    at = datetime.now(UTC) - timedelta(days=2)
+    stored(workspace, 2, vote("b"))
+    ballot = workspace.ballot("pairs", 1)
+    ballot.parent.mkdir(parents=True)
+    ballot.write_text(2 * (vote("c", ingested_at=at).model_dump_json() + "\n"))
+    board = DashboardReader(workspace).read()
+    assert {day.day: day.arrived for day in board.days if day.arrived} == {at.date(): 3}
+
+
+def test_usable_records_are_counted_apart_from_all_that_wait(workspace: Workspace) -> None:
+    """One vote and one abstention wait for three hours; the default is a round after 200 records, or 7 days."""
+    skip = event(native="2", judgements=(Judgement(outcome="skip"),))
+    stored(workspace, 3, vote("1"), skip)
+    board = DashboardReader(workspace).read()
+    assert board.waiting is not None
+    assert (board.waiting.usable, board.waiting.threshold, board.records) == (1, 200, 2)
+    assert board.waiting.due is not None
+    assert (board.waiting.due - board.at).days == 3, "seven days less three, and less the time of this test"
+
+
+def test_the_usable_records_are_kept_for_a_multiple_of_the_time_that_counting_took(
+    workspace: Workspace, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """Counting takes three seconds, so the number is kept for a minute from its end."""
+    hands = Hands()
+
+    def slow(workspace: Workspace) -> readiness.StartConditions:
+        hands.now += 3.0
+        return readiness.readiness(workspace)
+
+    monkeypatch.setattr(dashboard, "readiness", slow)
+    reader = DashboardReader(workspace, hands)
+    assert shown(reader) == (0, 0)
+    stored(workspace, 0, vote("1"))
+    hands.now = 62.9
+    assert shown(reader) == (0, 1)
+    hands.now = 65.0
+    assert shown(reader) == (1, 1)
+
+
+def shown(reader: DashboardReader) -> tuple[int, int]:
+    """The usable records, and all."""
+    board = reader.read()
+    assert board.waiting is not None
+    return board.waiting.usable, board.records
+
+
+def test_the_last_comparison_of_annotators_with_models_is_shown(workspace: Workspace) -> None:
+    assert DashboardReader(workspace).read().feedback.model_agreements == ()
+    found = AnnotatorAgreement("bob", 40, 0.5, 0.8, 0.001)
+    RewardReport(metrics={}, annotators=(found,)).save(workspace.report("reward"))
+    assert DashboardReader(workspace).read().feedback.model_agreements == (found,)
 
 
 def test_agreement_is_that_of_the_feedback_that_waits(workspace: Workspace) -> None:

@@ -72,6 +72,7 @@ def test_without_a_database_server_everything_is_in_the_workspace(workspace: Wor
     assert (worker["PREFECT_WORKER_QUERY_SECONDS"], worker["DO_NOT_TRACK"]) == ("2", "1")
     assert not {"MLFLOW_TRACKING_URI", "ROUNDS_FEEDBACK_DATABASE"} & worker.keys()
     assert worker["ROUNDS_MLFLOW_PAGES"] == "http://127.0.0.1:15000"
+    assert services["serving"].env["ROUNDS_MLFLOW_PAGES"] == "http://127.0.0.1:15000"
     assert chosen.exports(workspace, PORTS, None) == {
         "ROUNDS_WORKSPACE": str(root),
         "PREFECT_API_URL": "http://127.0.0.1:14200/api",
