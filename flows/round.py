@@ -18,6 +18,7 @@ from tasks.people import approval
 from tasks.people.waiting import WaitingForPeople
 from tasks.rounds import closing, opening
 from tasks.rounds.first import workspace_for_round
+from tasks.rounds.novelty import nothing_new
 from tasks.rounds.request import answer
 from tasks.rounds.running import RunningRound
 from tasks.state import records
@@ -49,12 +50,15 @@ def rlhf_round(
     wait: float = 0.0,
     reopen: bool = False,
     new: bool = True,
+    when_new_feedback: bool = False,
 ) -> RoundRecord | None:
     """feedback → preferences → reward model → policy → evaluation → verdict → registry.
 
     With `when_pending`, a round runs only if no other one runs, and one is unfinished, enough usable feedback waits, or
     some has waited long enough (`tasks.state.readiness`); otherwise the flow run succeeds at once, and its name gives
-    the reason. Without `new`, a round is not run again if another process has just finished one for the same request.
+    the reason. With `when_new_feedback`, a round runs only if one is unfinished, or if it would learn from feedback
+    that the last one did not have (`tasks.rounds.novelty`); otherwise the name and an artifact give the reason. Without
+    `new`, a round is not run again if another process has just finished one for the same request.
 
     If the round has to wait for people, a deployed run is suspended and holds no lock; any other run succeeds, and the
     round is continued later, like an interrupted one.
@@ -66,6 +70,7 @@ def rlhf_round(
         wait: Seconds to wait for a round that is already running.
         reopen: Discard the results of the unfinished round, and open it again.
         new: Run a round also if nothing has changed since the last one.
+        when_new_feedback: Run only if a round is unfinished, or would learn from new feedback, however little.
 
     Returns:
         the record of the round; None if no round was finished.
@@ -81,7 +86,10 @@ def rlhf_round(
             with one_at_a_time(target, wait) as announce, reporting(target):
                 if continuing:
                     return _continue(target, announce)
-                return _round(target, overrides, when_pending, reopen, new, announce)
+                if reason := _nothing_to_do(target, overrides, when_pending, when_new_feedback):
+                    name_run(f"nothing to do: {reason}")
+                    return None
+                return _round(target, overrides, reopen, new, announce)
         except RoundBusy as busy:
             if not when_pending:
                 raise
@@ -97,23 +105,33 @@ def _continue(workspace: Workspace, announce: Announce) -> RoundRecord | None:
     """Continue a round after a wait; if another run has finished it, return its record."""
     if not records.unfinished(workspace):
         return records.last(workspace)
-    return _round(workspace, (), when_pending=False, reopen=False, new=True, announce=announce)
+    return _round(workspace, (), reopen=False, new=True, announce=announce)
+
+
+def _nothing_to_do(
+    workspace: Workspace, overrides: Sequence[str], when_pending: bool, when_new_feedback: bool
+) -> str | None:
+    """Why no round runs now; None if one does."""
+    if records.unfinished(workspace):
+        return None
+    if when_new_feedback and (reason := nothing_new(workspace, overrides)):
+        artifacts.skip(workspace, reason)
+        return reason
+    if when_pending:
+        waiting = readiness(workspace, overrides)
+        if waiting.cause is None:
+            return str(waiting)
+        get_run_logger().info("a round starts: %s", waiting.cause)
+    return None
 
 
 def _round(
     workspace: Workspace,
     overrides: Sequence[str],
-    when_pending: bool,
     reopen: bool,
     new: bool,
     announce: Announce,
 ) -> RoundRecord | None:
-    if when_pending and not records.unfinished(workspace):
-        waiting = readiness(workspace, overrides)
-        if waiting.cause is None:
-            name_run(f"nothing to do: {waiting}")
-            return None
-        get_run_logger().info("a round starts: %s", waiting.cause)
     if not new and (record := answer(workspace, overrides)) is not None:
         name_run(f"nothing to do: round {record.number} has answered this request")
         return record

@@ -67,6 +67,9 @@ class Source(Plugin):
     labels: ClassVar[bool] = False
     """True if the source judges `Intake.pairs`, as the simulated annotator does: answers are then collected for it."""
 
+    by_people: ClassVar[bool] = False
+    """True if people judge these pairs, in their own time: without them, a round collects answers and nothing else."""
+
     simulated: ClassVar[bool] = False
     """True if its judgements are not those of people or of a service that people rely on."""
 

@@ -11,6 +11,7 @@ class LabelPage(Source):
     """Answers are collected for the labelling queue; what people say on the page arrives by itself."""
 
     labels: ClassVar[bool] = True
+    by_people: ClassVar[bool] = True
 
     def read(self, intake: Intake) -> Iterator[FeedbackEvent | RejectedRecord]:
         """Nothing: judgements are single events, which every round takes in."""

@@ -13,6 +13,7 @@ class People(Source):
     """Votes by people who use `rounds votes`. They are checked when pushed, and read when the round continues."""
 
     labels: ClassVar[bool] = True
+    by_people: ClassVar[bool] = True
 
     votes: int = Field(256, ge=1)
     """Number of votes, ties included and abstentions not, after which the round continues."""

@@ -25,6 +25,7 @@ from prefect.utilities.urls import url_for
 
 from core.log import Log
 from tasks.pages import round as pages
+from tasks.pages.markdown import escaped
 from tasks.rounds.running import RunningRound
 from tasks.state.records import RoundRecord
 from tasks.state.steps import BOOTSTRAP, STEPS
@@ -66,6 +67,15 @@ def leave(running: RunningRound, record: RoundRecord) -> None:
         _tolerating(lambda: create_table_artifact(rows, key=key(workspace, "gates"), description=title))
     if page := url_for("flow-run", obj_id=str(flow_run.id)):
         running.run.link_prefect(page)
+
+
+def skip(workspace: Workspace, reason: str) -> None:
+    """Leave the reason why no round was run."""
+    if not _wanted():
+        return
+    text = f"# No round\n\n{escaped(reason[:1].upper() + reason[1:])}."
+    about = "Why the last nightly run started no round."
+    _tolerating(lambda: create_markdown_artifact(text, key=key(workspace, "skipped"), description=about))
 
 
 class RoundProgress:

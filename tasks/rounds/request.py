@@ -88,10 +88,19 @@ def answered(workspace: Workspace, overrides: Sequence[str]) -> RoundRecord | No
         return None
     if feedback_database.waiting(workspace) or last.inputs.forgotten != tombstones.forgotten(workspace):
         return None
+    return last if is_same(workspace, overrides, last) else None
+
+
+def is_same(workspace: Workspace, overrides: Sequence[str], last: RoundRecord) -> bool:
+    """Whether knobs, code and the content of the sources are those of a round.
+
+    Raises:
+        BadParams, BadFeedback: see `answered`.
+    """
     if last.opened.code != rounds.code_digest():
-        return None
+        return False
     same = last.opened.written == _digest_as_written(workspace, overrides)
-    return last if same or last.opened.request == read_request(workspace, overrides).fingerprint else None
+    return same or last.opened.request == read_request(workspace, overrides).fingerprint
 
 
 def answer(workspace: Workspace, overrides: Sequence[str]) -> RoundRecord | None:

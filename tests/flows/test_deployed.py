@@ -9,11 +9,13 @@ from prefect.client.orchestration import get_client
 
 from flows.approve import approve
 from flows.rollback import rollback
+from flows.round import rlhf_round
 from flows.watch import watch
 from tasks.people import waiting
 from tasks.people.approval import AlreadyDecided, NotAsked
 from tasks.registry import audit
 from tasks.registry.alias import AliasConflict, Registry
+from tasks.state import records
 from tasks.state.choosing import at
 from tasks.state.workspace import Workspace
 from tests.tasks.people.test_approval import begin_wait
@@ -65,6 +67,14 @@ def test_an_approval_names_its_round_and_counts_once(surroundings: None, tmp_pat
     name, error = ran(approve, **{**asked, "round": 4})
     assert (name, type(error), "round 4 does not wait" in str(error)) == ("approve round 4", NotAsked, True)
     assert waiting.now(workspace) is not None
+
+
+def test_a_nightly_round_without_new_feedback_ends_at_once_and_says_so(continued: Workspace) -> None:
+    before = records.numbers(continued)
+    asked: dict[str, Any] = {"workspace": str(continued.root), "overrides": ["ingest.sources=[]"]}
+    name, record = ran(rlhf_round, **asked, when_new_feedback=True)
+    assert (name, record) == ("nothing to do: no new feedback: no record waits", None)
+    assert records.numbers(continued) == before
 
 
 def test_a_check_is_named_after_its_time_and_result(continued: Workspace) -> None:

@@ -99,6 +99,18 @@ def test_a_round_is_linked_with_its_run_both_ways_and_leaves_gates_and_summary(
     assert [row["gate"] for row in json.loads(left(continued, "gates")[-1].data)] == ["kl_budget"]
 
 
+def test_a_run_that_started_no_round_leaves_the_reason(surroundings: None, tmp_path: Path) -> None:
+    workspace = at(tmp_path / "workspace")
+
+    @flow
+    def work() -> None:
+        artifacts.skip(workspace, "no new feedback: 2 *records* wait")
+
+    work()
+    [artifact] = left(workspace, "skipped")
+    assert artifact.data == "# No round\n\nNo new feedback: 2 \\*records\\* wait."
+
+
 def test_a_server_that_is_gone_is_asked_once_a_step(
     surroundings: None, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
