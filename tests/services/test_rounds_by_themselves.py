@@ -68,7 +68,7 @@ def test_feedback_that_no_event_announced_starts_a_round_when_it_is_old(settled:
     file = settled.workspace.inbox / "old.jsonl"
     file.write_text(json.dumps(vote) + "\n")
     young = settled.ended(settled.start("round-on-feedback"))
-    assert young["name"] == "nothing to do: 1 of 80 usable records wait, the oldest for 0 min"
+    assert young["name"].startswith("nothing to do: 1 of 80 usable records wait, the oldest for "), young["name"]
     eight_days_ago = time.time() - 8 * 24 * 3600
     os.utime(file, (eight_days_ago, eight_days_ago))
     old = settled.ended(settled.start("round-on-feedback"))
