@@ -6,7 +6,6 @@ from typing import Any, NamedTuple
 from core.nested import Change, changed, flat
 from core.stored import Json
 from tasks.registry.archive import PastRound, SavedFiles
-from tasks.state.cost import WALL_SECONDS
 
 
 class RoundName(NamedTuple):
@@ -53,18 +52,13 @@ def difference(first: tuple[PastRound, SavedFiles], second: tuple[PastRound, Sav
         inputs=changed(_other_inputs(old), _other_inputs(new)),
         data=changed(_data(old), _data(new)),
         code=changed(_code(before), _code(after)),
-        metrics=changed(_measured(before), _measured(after)),
+        metrics=changed(old.metrics, new.metrics),
         verdict=changed(_verdict(before, old), _verdict(after, new)),
     )
 
 
 def _named(past: PastRound) -> RoundName:
     return RoundName(past.number, past.key, past.run_id)
-
-
-def _measured(past: PastRound) -> dict[str, float]:
-    """The metrics without the cost, which differs between two runs of one round."""
-    return {name: value for name, value in past.metrics.items() if not name.startswith(f"{WALL_SECONDS.step}/")}
 
 
 def _other_inputs(saved: SavedFiles) -> dict[str, Any]:

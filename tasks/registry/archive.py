@@ -13,6 +13,8 @@ from core.files import read_json
 from evaluation.verdict import Verdict
 from tasks.registry.line_store import LineStore
 from tasks.state.inputs import Inputs
+from tasks.state.reports import metrics_in
+from tasks.state.steps import MEASURING
 from tasks.tools import tracking
 from tasks.tools.tracking import NoFiles
 from tasks.tools.versioning import Stages, stages
@@ -51,6 +53,7 @@ class PastRound(NamedTuple):
     started: datetime
     tags: Mapping[str, str]
     metrics: Mapping[str, float]
+    """With three significant digits; `SavedFiles.metrics` has the others."""
     outputs: tuple[StepOutput, ...]
 
     @property
@@ -85,6 +88,11 @@ class SavedFiles(NamedTuple):
         """verdict.json; None for round 0, which has no gates."""
         path = self.folder / "verdict.json"
         return Verdict.from_json(read_json(path)) if path.exists() else None
+
+    @property
+    def metrics(self) -> dict[str, float]:
+        """The final metrics of the steps by full name, with all of their digits; without the cost."""
+        return {name: float(value) for name, value in metrics_in(self.folder, MEASURING).items()}
 
     @property
     def stages(self) -> Stages:

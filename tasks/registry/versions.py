@@ -12,6 +12,7 @@ from urllib.parse import unquote, urlsplit
 from core import outages
 from core.errors import BadModel, NotFound
 from core.files import digest, replacing
+from core.shown import significant
 from tasks.registry import audit
 from tasks.registry.ledger import REGISTER
 from tasks.registry.line_store import LineStore
@@ -240,7 +241,7 @@ class VersionStore(LineStore):
             self.store.log_model_artifacts(model_id, str(folder))
             start, step = tracking.began_at(self.store, run_id), int(tags["round"])
             sent = {metric.key for metric in model.metrics or ()}  # before a kill
-            new = {key: float(value) for key, value in metrics.items() if key not in sent}
+            new = {key: significant(float(value)) for key, value in metrics.items() if key not in sent}
             self.store.log_batch(run_id, [Metric(key, new[key], start, step, model_id=model_id) for key in new])
             self.store.finalize_logged_model(model_id, "READY")
         return model_id

@@ -72,9 +72,14 @@ class Seconds(Value):
 
 def metrics(round: Round, steps: Sequence[str]) -> Numbers:
     """The metrics of the steps' reports, by step and name: `evaluate/win_rate`."""
+    return metrics_in(round.workspace.reports, steps)
+
+
+def metrics_in(folder: Path, steps: Sequence[str]) -> Numbers:
+    """The same of a folder of reports, `<step>.json` each."""
     numbers: Numbers = {}
     for step in steps:
-        path = round.workspace.report(step)
+        path = folder / f"{step}.json"
         if path.exists():
             numbers |= {f"{step}/{name}": value for name, value in StepReport.load(path).metrics.items()}
     return numbers

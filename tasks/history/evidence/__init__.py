@@ -7,6 +7,7 @@ are in the workspace. The same records give the same bytes: the archive contains
 import hashlib
 import json
 from collections.abc import Callable, Iterable, Mapping
+from contextlib import suppress
 from pathlib import Path
 from typing import Any, NamedTuple
 from zipfile import ZIP_STORED, ZipFile, ZipInfo
@@ -19,7 +20,7 @@ from tasks.history.lineage import Lineage, lineage, survey
 from tasks.pages import cards
 from tasks.registry import audit
 from tasks.registry.alias import Registry
-from tasks.registry.archive import SAVED, Archive
+from tasks.registry.archive import SAVED, Archive, PastRound
 from tasks.registry.audit import AuditEntry
 from tasks.registry.bases import DIGEST_TAG
 from tasks.registry.incidents import CLOSED, NOTED, OPENED
@@ -163,8 +164,15 @@ def _saved(archive: Archive, version: ModelVersion) -> dict[str, bytes]:
 
 
 def _numbers(archive: Archive, version: ModelVersion) -> dict[str, bytes]:
-    metrics = [past.metrics for past in archive.rounds() if past.run_id == version.run_id]
-    return {"metrics.json": _json(dict(sorted(metrics[0].items())))} if metrics else {}
+    rounds = [past for past in archive.rounds() if past.run_id == version.run_id]
+    return {"metrics.json": _json(dict(sorted(_metrics(archive, rounds[0]).items())))} if rounds else {}
+
+
+def _metrics(archive: Archive, past: PastRound) -> dict[str, float]:
+    metrics = dict(past.metrics)
+    with suppress(NotFound), archive.saved(past) as saved:
+        metrics |= saved.metrics  # all digits
+    return metrics
 
 
 def _moves(archive: Archive, version: ModelVersion) -> dict[str, bytes]:

@@ -97,12 +97,15 @@ class RoundRun:
     def metrics(self, values: Mapping[str, float], step: int | None = None) -> None:
         """Log final metrics, by default with the round's number as step, so that a chart over rounds is one line.
 
+        Values have three significant digits, since MLflow's table of runs shows all that there are; the reports among
+        the files of the run have the others.
+
         Their timestamp is the start of the run, so logging them again after a kill gives the same points.
         """
         from mlflow.entities import Metric
 
         began, at_step = began_at(self.store, self.run_id), self.round if step is None else step
-        points = [Metric(key, float(value), began, at_step) for key, value in values.items()]
+        points = [Metric(key, significant(float(value)), began, at_step) for key, value in values.items()]
         self.store.log_batch(self.run_id, metrics=points)
 
     def tags(self, values: Mapping[str, str]) -> None:

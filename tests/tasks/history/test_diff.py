@@ -1,4 +1,5 @@
 import json
+from collections.abc import Mapping
 from pathlib import Path
 from typing import Any
 
@@ -12,10 +13,12 @@ from tasks.registry.archive import PastRound, SavedFiles
 from tasks.state.inputs import Base, Inputs
 from tests.tasks.history.worlds import COMMITS, KEYS, RUNS, past
 
+Measured = Mapping[str, Mapping[str, float]]
+
 VALUES = st.dictionaries(st.sampled_from("abc"), st.integers(0, 2))
 
 
-def saved(folder: Path, kl: float, feedback: str, verdict: str) -> SavedFiles:
+def saved(folder: Path, kl: float, feedback: str, verdict: str, metrics: Measured | None = None) -> SavedFiles:
     folder.mkdir()
     base, params = Base(name="scratch", digest="scratch"), {"policy": {"kl": kl, "steps": 4}}
     inputs = Inputs(number=1, seed=7, salt="", base=base, code="", feedback="", params=params)
@@ -24,14 +27,17 @@ def saved(folder: Path, kl: float, feedback: str, verdict: str) -> SavedFiles:
     (folder / "dvc.lock").write_text(yaml.safe_dump({"schema": "2.0", "stages": stages}))
     findings = [{"gate": "win_rate", "result": verdict, "reason": "votes"}]
     (folder / "verdict.json").write_text(json.dumps({"result": verdict, "findings": findings}))
+    for step, values in (metrics or {}).items():
+        (folder / f"{step}.json").write_text(json.dumps({"metrics": values}))
     return SavedFiles(folder)
 
 
 def test_differences_are_listed_by_section_and_equal_values_left_out(tmp_path: Path) -> None:
-    first = past(1, "promote")._replace(metrics={"evaluate/win_rate": 0.6, "curate/train": 40.0})
-    second = past(2, "hold")._replace(metrics={"evaluate/win_rate": 0.5, "curate/train": 40.0, "drift/psi": 0.1})
+    measured: Measured = {"evaluate": {"win_rate": 0.60001}, "curate": {"train": 40}}  # in the runs, both have 0.6
+    again: Measured = {"evaluate": {"win_rate": 0.60002}, "curate": {"train": 40}, "drift": {"psi": 0.1}}
     changes = difference(
-        (first, saved(tmp_path / "1", 0.3, "aa", "promote")), (second, saved(tmp_path / "2", 0.1, "bb", "hold"))
+        (past(1, "promote"), saved(tmp_path / "1", 0.3, "aa", "promote", measured)),
+        (past(2, "hold"), saved(tmp_path / "2", 0.1, "bb", "hold", again)),
     )
     assert changes.to_json() == {
         "rounds": [{"round": 1, "key": KEYS[1], "run": RUNS[1]}, {"round": 2, "key": KEYS[2], "run": RUNS[2]}],
@@ -39,7 +45,7 @@ def test_differences_are_listed_by_section_and_equal_values_left_out(tmp_path: P
         "inputs": {},
         "data": {"data/feedback": ["aa", "bb"]},
         "code": {"commit": [COMMITS[1], COMMITS[2]]},
-        "metrics": {"evaluate/win_rate": [0.6, 0.5], "drift/psi": [None, 0.1]},
+        "metrics": {"evaluate/win_rate": [0.60001, 0.60002], "drift/psi": [None, 0.1]},
         "verdict": {"result": ["promote", "hold"], "win_rate": ["promote: votes", "hold: votes"]},
     }
 

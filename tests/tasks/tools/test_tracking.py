@@ -125,13 +125,13 @@ def test_an_experiment_created_concurrently_is_used(home: Path) -> None:
 
 def test_final_numbers_of_rounds_make_one_line_over_rounds(home: Path) -> None:
     run = opened(home)
-    run.metrics({"reward/accuracy": 0.75, "evaluate/win_rate": 0.61})
+    run.metrics({"reward/accuracy": 0.75, "evaluate/win_rate": 0.65966796875, "curate/train": 12345})
     run.metrics({"reward/accuracy": 0.8}, step=7)
     run.tags({"verdict": "promote"})
     [first, second] = run.store.get_metric_history(run.run_id, "reward/accuracy")
     assert (first.step, first.value, second.step, second.value) == (3, 0.75, 7, 0.8)
     data = run.store.get_run(run.run_id).data
-    assert data.metrics["evaluate/win_rate"] == 0.61
+    assert (data.metrics["evaluate/win_rate"], data.metrics["curate/train"]) == (0.66, 12345)
     assert data.tags["verdict"] == "promote"
 
 
