@@ -12,7 +12,7 @@ from rich.text import Text
 
 from cli.display.console import plain
 from cli.display.record import COLOURS, agrees, decision, numbers, table
-from tasks.pages.cost import money
+from tasks.pages.cost import price_with_rates
 from tasks.state.records import RoundRecord
 from tasks.state.workspace import Workspace
 
@@ -92,7 +92,9 @@ def _end(record: RoundRecord, workspace: Workspace, spent: TimeSpent | None) -> 
     grid.add_column(style="bold", no_wrap=True)
     grid.add_column(overflow="fold")
     took = _time(*spent) if spent else _time(*_in_steps(record), " in its steps")
-    grid.add_row("time", f"{took}{_cost(record)}")
+    grid.add_row("time", f"{took}{_processors(record)}")
+    if record.cost and (price := price_with_rates(record.cost, record.metrics)):
+        grid.add_row("cost", price)
     option = _workspace(workspace)
     grid.add_row("details", f"rounds show {record.number}{option}")
     grid.add_row("compare", f"make ui, then http://127.0.0.1:5000: run {record.run_id[:8]}")
@@ -105,11 +107,9 @@ def _time(wall: float, learning: float, suffix: str = "") -> str:
     return f"{wall:.0f} s{suffix}: {learning:.0f} s learning, sampling, judging; {wall - learning:.0f} s other"
 
 
-def _cost(record: RoundRecord) -> str:
-    """What the steps cost in money, or the time of processors without a price; `rounds show` has the rest."""
-    if record.cost is None:
-        return ""
-    return f"; {money(record.cost) or f'CPU {record.cost.total.cpu:.0f} s'}"
+def _processors(record: RoundRecord) -> str:
+    """The time of processors; `rounds show` has what else the steps used."""
+    return f"; CPU {record.cost.total.cpu:.0f} s" if record.cost else ""
 
 
 def _in_steps(record: RoundRecord) -> TimeSpent:

@@ -2,6 +2,7 @@
 
 from collections.abc import Mapping
 
+from evaluation.evals.votes import VOTES
 from tasks.state.cost import RoundCost, points
 from tasks.state.usage import StepUsage
 
@@ -18,9 +19,23 @@ def sentence(cost: RoundCost, metrics: Mapping[str, float]) -> str:
     if used.sampled or used.trained:
         parts.append(f"{used.sampled:,} tokens sampled, {used.trained:,} trained on")
     parts.append(f"peak memory {memory(used)}")
-    if price := money(cost):
-        parts.append(f"{price}{_per_point(cost, metrics)}")
+    if price := price_with_rates(cost, metrics):
+        parts.append(price)
     return "; ".join(parts)
+
+
+def price_with_rates(cost: RoundCost, metrics: Mapping[str, float]) -> str:
+    """The cost in money, in all, per point of win rate above 50 % and per vote; empty without a price.
+
+    Args:
+        cost: of the round.
+        metrics: what the round measured, by full name. A rate whose number was not measured, or is 0, is left out.
+    """
+    counts = {"point of win rate above 50 %": points(metrics), "vote": metrics.get(VOTES.full)}
+    if cost.money is None:
+        return ""
+    rates = [f"{amount(cost.money / count)} {cost.currency} per {one}" for one, count in counts.items() if count]
+    return ", ".join([money(cost), *rates])
 
 
 def money(cost: RoundCost) -> str:
@@ -52,10 +67,3 @@ def duration(seconds: float) -> str:
         if whole >= size:
             return f"{whole // size} {unit} {whole % size // part} {smaller}"
     return f"{whole} s"
-
-
-def _per_point(cost: RoundCost, metrics: Mapping[str, float]) -> str:
-    gained = points(metrics)
-    if gained is None or cost.money is None:
-        return ""
-    return f", {amount(cost.money / gained)} {cost.currency} per point of win rate above 50 %"

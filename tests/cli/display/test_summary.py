@@ -82,14 +82,19 @@ def test_text_of_a_model_is_escaped(followed: Workspace) -> None:
     assert "\\x07" in text
 
 
-def test_the_time_has_its_price_or_the_time_of_processors(followed: Workspace) -> None:
+def test_the_summary_has_the_time_of_processors_and_the_price_in_all_and_per_point_and_vote(
+    followed: Workspace,
+) -> None:
     record = records.read(followed, 2)
     steps = {"policy": StepUsage(wall=1800.0, cpu=363.4)}
-    costs = {"CPU 363 s": RoundCost(steps=steps), "1.50 EUR": RoundCost(steps=steps, hour=3, currency="EUR")}
-    for told, cost in costs.items():
-        shown = lines(record.model_copy(update={"cost": cost}), followed)
+    metrics = {**record.metrics, "evaluate/win_rate": 0.6, "evaluate/votes": 300}
+    rates = "0.15 EUR per point of win rate above 50 %, 0.005 EUR per vote"
+    for hour, told in ((None, []), (3.0, [f"│ cost     1.50 EUR, {rates}"])):
+        cost = RoundCost(steps=steps, hour=hour, currency="EUR")
+        shown = lines(record.model_copy(update={"cost": cost, "metrics": metrics}), followed)
         [line] = [line for line in shown if line.startswith("│ time ")]
-        assert line.rstrip(" │").endswith(f"40 s other; {told}")
+        assert line.rstrip(" │").endswith("40 s other; CPU 363 s")
+        assert [line.rstrip(" │") for line in shown if line.startswith("│ cost ")] == told
 
 
 def test_show_has_every_gate_example_step_and_metric(rounds: Rounds, continued: Workspace) -> None:

@@ -20,11 +20,13 @@ def test_without_a_price_the_sentence_has_time_tokens_and_memory() -> None:
     assert text == "30 min 0 s (1 h 2 min of CPU); 12,345 tokens sampled, 678 trained on; peak memory 2.3 GB"
 
 
-def test_with_a_price_it_has_money_and_what_a_point_cost() -> None:
+def test_with_a_price_it_has_money_and_what_a_point_and_a_vote_cost() -> None:
     cost = RoundCost(steps={"policy": USED}, hour=3.0, currency="EUR")
     assert money(cost) == "1.50 EUR"
-    assert sentence(cost, {"evaluate/win_rate": 0.6}).endswith("; 1.50 EUR, 0.15 EUR per point of win rate above 50 %")
-    assert sentence(cost, {"evaluate/win_rate": 0.5}).endswith("; 1.50 EUR")
+    point, vote = "0.15 EUR per point of win rate above 50 %", "0.005 EUR per vote"
+    assert sentence(cost, {"evaluate/win_rate": 0.6, "evaluate/votes": 300}).endswith(f"; 1.50 EUR, {point}, {vote}")
+    assert sentence(cost, {"evaluate/win_rate": 0.5, "evaluate/votes": 300}).endswith(f"; 1.50 EUR, {vote}")
+    assert sentence(cost, {"evaluate/votes": 0}).endswith("; 1.50 EUR")
 
 
 def test_a_gpu_is_named_where_there_is_one() -> None:
