@@ -12,7 +12,7 @@ from rich.table import Table
 from cli.app import Folder, Json, Panel, app
 from cli.display.console import console, grid, plain, print_json
 from cli.display.record import COLOURS, decision, details, numbers, table
-from cli.display.summary import title
+from cli.display.summary import title, ui
 from core.errors import NotFound
 from tasks.pages.cost import duration, memory, sentence
 
@@ -21,8 +21,9 @@ if TYPE_CHECKING:
     from tasks.state.records import RoundRecord
     from tasks.state.workspace import Workspace
 
+
 UI = "http://127.0.0.1:5000"
-"""The address of `make ui`."""
+"""The address of MLflow's pages, with the command that `ui` names."""
 
 
 @app.command(rich_help_panel=Panel.ROUNDS)
@@ -136,6 +137,6 @@ def _locations(record: RoundRecord, workspace: Workspace) -> list[tuple[str, str
         ("key", record.key),
         ("finished", record.finished),
         ("run", record.run_id),
-        ("MLflow", f"make ui, then {page(UI, record.experiment)}"),
+        ("MLflow", f"{ui(workspace)}, then {page(UI, record.experiment)}"),
         ("reports", str(workspace.reports)),
     ]

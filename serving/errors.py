@@ -139,7 +139,7 @@ def install(app: FastAPI, respond: Respond) -> None:
 def invalid(problems: Sequence[Mapping[str, Any]]) -> ApiError:
     """The first problem of a request that does not have the form of its schema."""
     if not problems:
-        return ApiError(400, "the request is invalid; see /docs for its form")
+        return ApiError(400, "the request is invalid; see /openapi.json for its form")
     first = problems[0]
     name = ".".join(str(part) for part in first["loc"][1:] if _is_name(part)) or None
     if first["type"] == "json_invalid":

@@ -13,7 +13,9 @@
 (() => {
   "use strict";
   const { endpoint = "/v1/feedback", user } = document.currentScript.dataset;
-  const THUMBS = [["up", "👍", "Good answer"], ["down", "👎", "Bad answer"]];
+  const SVG = "http://www.w3.org/2000/svg";
+  const UPRIGHT = "M2 10h5v11H2zM9 21h8.5a2 2 0 0 0 1.9-1.4l2.2-7A2 2 0 0 0 19.7 9H14l.9-4.3A2.2 2.2 0 0 0 12.7 2L9 9.5z";
+  const THUMBS = [["up", "matrix(1 0 0 1 0 0)", "Good answer"], ["down", "matrix(1 0 0 -1 0 23)", "Bad answer"]];
   const PATIENCE = 60000, FIRST_WAIT = 500, LONGEST_WAIT = 16000, ANSWER_WITHIN = 15000; // milliseconds
   const PASSING = [429, 502, 503, 504];
   const keys = new Map(); // response id and thumb → the id of a thumb that is not acknowledged yet
@@ -46,11 +48,23 @@
     return (/^\d+$/.test(value) ? 1000 * Number(value) : Date.parse(value) - Date.now()) || 0;
   }
 
+  // Drawn, since many systems have no font with emoji; attributes only, which a strict content security policy allows.
+  function icon(transform) {
+    const drawing = document.createElementNS(SVG, "svg"), path = document.createElementNS(SVG, "path");
+    const looks = { viewBox: "0 0 24 24", width: 16, height: 16, fill: "currentColor", "aria-hidden": "true" };
+    for (const [name, value] of Object.entries(looks)) drawing.setAttribute(name, value);
+    path.setAttribute("d", UPRIGHT);
+    path.setAttribute("transform", transform);
+    drawing.append(path);
+    return drawing;
+  }
+
   function furnish(place) {
     if (place.querySelector("button[data-thumb]")) return;
-    const buttons = THUMBS.map(([thumb, sign, label]) => {
+    const buttons = THUMBS.map(([thumb, transform, label]) => {
       const button = document.createElement("button");
-      Object.assign(button, { type: "button", textContent: sign, title: label });
+      Object.assign(button, { type: "button", title: label });
+      button.append(icon(transform));
       button.dataset.thumb = thumb;
       button.setAttribute("aria-label", label);
       button.setAttribute("aria-pressed", "false");

@@ -49,6 +49,12 @@ def title(record: RoundRecord) -> Text:
     return Text.assemble((f"Round {record.number}", "bold"), ": ", (result, COLOURS[result]))
 
 
+def ui(workspace: Workspace) -> str:
+    """The command that starts MLflow's pages of the workspace."""
+    option = _workspace(workspace)
+    return f"rounds up --only mlflow{option}" if option else "make ui"
+
+
 def _gates(record: RoundRecord) -> RenderableType:
     findings = record.verdict.findings
     agreeing = sum(map(agrees, findings))
@@ -97,7 +103,7 @@ def _end(record: RoundRecord, workspace: Workspace, spent: TimeSpent | None) -> 
         grid.add_row("cost", price)
     option = _workspace(workspace)
     grid.add_row("details", f"rounds show {record.number}{option}")
-    grid.add_row("compare", f"make ui, then http://127.0.0.1:5000: run {record.run_id[:8]}")
+    grid.add_row("compare", f"{ui(workspace)}; run {record.run_id[:8]}")
     if step := _by_hand(record):
         grid.add_row("by hand", f"{step} --reason …{option}")
     return grid

@@ -99,6 +99,10 @@ def stored(serving: Serving) -> list[FeedbackEvent]:
 
 def test_a_click_is_feedback(page: Page, serving: Serving) -> None:
     with opened(page, serving, page_app(serving)) as thumbs:
+        drawn = thumbs.locator("button svg path")
+        expect(drawn).to_have_count(2)
+        boxes = [path.bounding_box() for path in drawn.all()]
+        assert [box is not None and box["width"] > 10 for box in boxes] == [True, True]
         thumbs.get_by_role("button", name="Good answer").click()
         expect(thumbs.get_by_role("status")).to_have_text("Thank you.")
         expect(thumbs.get_by_role("button", name="Good answer")).to_have_attribute("aria-pressed", "true")

@@ -1,24 +1,29 @@
 """Keys and limits: who is let in, and how often."""
 
+import re
 from collections.abc import Iterator
 from datetime import UTC, datetime
 from typing import Any
 
 import pytest
+from fastapi import APIRouter
+from fastapi.routing import APIRoute
 from starlette.testclient import TestClient
 
 from feedback.store import keys
 from feedback.store.keys import KeyRole
 from serving.access import REMEMBERED, Caller, RequestAllowance
-from serving.app import create_app
+from serving.app import ROUTERS, create_app
 from serving.context import Serving
 from serving.settings import ServingSettings
 from tasks.state.workspace import Workspace
 from tests.commands import Rounds
 from tests.cures import cures, words
+from tests.pages import ROOT
 from tests.serving import served
 from tests.serving.served import PROMPT
 
+DOCS = ROOT / "docs/serving.md"
 CHAT = {"messages": PROMPT, "max_tokens": 1}
 
 
@@ -47,6 +52,27 @@ def test_once_there_is_a_key_each_request_needs_one(serving: Serving, client: Te
         assert (response.status_code, response.json()["error"]["code"]) == (401, "invalid_api_key")
     assert client.post("/v1/chat/completions", json=CHAT, headers=own).status_code == 200
     assert client.get("/health/live").status_code == 200
+
+
+def test_the_routes_without_a_key_are_those_of_the_docs(serving: Serving, client: TestClient) -> None:
+    key(serving, "shop", "client")
+    routes = {(method, route.path) for router in ROUTERS for route in _routes(router) for method in route.methods or ()}
+    unlocked = {
+        path
+        for method, path in routes | {("GET", "/openapi.json")}
+        if client.request(method, _filled(path), follow_redirects=False).status_code in (200, 503)
+    }
+    assert unlocked == {"/health/live", "/health/ready", "/openapi.json", "/thumbs.js", "/assets/{name}", "/login"}
+    [sentence] = re.findall("(?s)These need none: (.*?) Pages need", DOCS.read_text(encoding="utf-8"))
+    assert {path.replace("{name}", "…") for path in unlocked} == set(re.findall("`(.+?)`", sentence))
+
+
+def _filled(path: str) -> str:
+    return path.replace("{name}", "pages.css").replace("{number}", "1").replace("{model:path}", "champion")
+
+
+def _routes(router: APIRouter) -> list[APIRoute]:
+    return [route for route in router.routes if isinstance(route, APIRoute)]
 
 
 @cures("serving.access.Gatekeeper.admit: rounds keys make NAME --role client")

@@ -55,6 +55,7 @@ def test_one_answer_gets_a_thumb(client: TestClient, workspace: Workspace) -> No
     answered = submit(client, page, "/chat", question=QUESTION, model="policy/2", other="")
     assert "where is my &lt;b&gt;parcel&lt;/b&gt;" in answered.text
     assert "<h3>policy/2</h3>" in answered.text
+    assert answered.text.count("<svg ") == 2  # the thumbs
     stored = submit(client, answered, "/chat/feedback", said="up")
     assert "Stored." in stored.text
     submit(client, answered, "/chat/feedback", said="up")  # sent twice

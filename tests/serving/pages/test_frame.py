@@ -11,6 +11,7 @@ from serving.context import Serving
 from serving.errors import TYPES
 from serving.pages.assets import FOLDER
 from serving.pages.frame import HEADERS, ROOTS, TEMPLATES, TITLES, is_page, page
+from serving.snippet import SCRIPT
 from tests.hostile import WORD, WORST, Elements, hidden_characters
 from tests.serving.pages.browsing import heading, log_in
 
@@ -36,6 +37,11 @@ def test_the_policy_lets_no_text_of_a_page_run() -> None:
 def test_nothing_is_loaded_from_elsewhere_or_inline(file: Path) -> None:
     text = file.read_text(encoding="utf-8")
     assert not [part for part in ("http://", "https://", "//cdn", "@import", "<style", " style=") if part in text]
+
+
+@pytest.mark.parametrize("file", [*TEMPLATES.iterdir(), *FOLDER.iterdir(), SCRIPT], ids=lambda file: file.name)
+def test_no_sign_needs_a_font_with_emoji(file: Path) -> None:
+    assert [sign for sign in file.read_text(encoding="utf-8") if ord(sign) >= 0x1F000] == []
 
 
 def test_pages_and_routes_of_programs_have_different_paths() -> None:
