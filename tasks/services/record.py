@@ -9,6 +9,8 @@ from core.descendants import started
 from core.errors import Damaged, RoundsError
 from core.files import write_json
 from core.stored import Stored, Value
+from tasks.services import orphans
+from tasks.services.service import GRACE
 from tasks.state.lock import holder
 from tasks.state.workspace import Workspace
 
@@ -47,6 +49,8 @@ class RunningServices(Stored):
     """Environment variables of the services' clients, without the feedback database."""
     postgresql: bool
     """Whether ROUNDS_POSTGRESQL was set."""
+    marks: tuple[str, ...] = ()
+    """Of this session, and of killed ones before it whose processes may still be there; see `orphans`."""
 
 
 def process_id(number: int) -> ProcessId:
@@ -79,6 +83,8 @@ def last(workspace: Workspace) -> RunningServices | None:
 def end(workspace: Workspace, patience: float) -> bool:
     """End the services of a workspace, and wait until every process of them is gone; False if there were none.
 
+    What is left of a `rounds up` that was killed together with its keepers is ended too.
+
     Args:
         workspace: the workspace.
         patience: seconds to wait.
@@ -103,7 +109,23 @@ def end(workspace: Workspace, patience: float) -> bool:
             f"services of {workspace.root} have not ended within {patience:.0f} s; run `kill -9 {numbers}`, which "
             "kills the processes that run them, and them with these"
         )
-    return bool(held)
+    return end_orphans(workspace, record) or bool(held)
+
+
+def end_orphans(workspace: Workspace, record: RunningServices) -> bool:
+    """End what killed keepers have left; False if there was nothing.
+
+    Raises:
+        NotEnding: processes do not end although they were killed.
+    """
+    found = orphans.end(record.marks, GRACE)
+    if left := orphans.running(record.marks):
+        numbers = ", ".join(map(str, left))
+        raise NotEnding(
+            f"processes {numbers} of the services of {workspace.root} were killed and have not ended: the kernel holds "
+            "them, mostly for a disk that does not answer; check the disk, then try again"
+        )
+    return found
 
 
 def _check_released(workspace: Workspace, record: RunningServices, patience: float) -> None:

@@ -3,11 +3,12 @@
 import os
 import sys
 from collections.abc import Callable, Mapping, Sequence
+from dataclasses import replace
 from typing import NamedTuple
 
 from core import descendants
 from core.errors import RoundsError
-from tasks.services import ports, record
+from tasks.services import orphans, ports, record
 from tasks.services.record import RunningServices
 from tasks.services.service import GRACE, Service
 from tasks.services.supervision import Stopped, Supervisor, stopping
@@ -44,6 +45,7 @@ def run(workspace: Workspace, host: Host) -> None:
 
     Raises:
         RoundBusy: they run already.
+        NotEnding: what a killed one has left does not end.
         PortTaken: see `tasks.services.ports.check`; nothing was started.
         ServiceFailed: a service did not start, or ended; all others were ended.
         OnlyLinux: the system is not Linux.
@@ -51,19 +53,22 @@ def run(workspace: Workspace, host: Host) -> None:
     if sys.platform != "linux":
         raise OnlyLinux("rounds up needs Linux; start the servers as docs/operations.md describes")
     with holding(workspace.services_lock, "rounds up", LOCK), stopping() as stop:
-        killed = record.last(workspace)
-        record.forget(workspace)
-        if killed:
-            record.wait_for_keepers(killed, KEEPERS)
+        mark = orphans.new_mark()
+        _end_killed(workspace, host, mark)
         ports.check(host.services)
         host.prepare()
         descendants.adopt_orphans()
-        supervisor = Supervisor(workspace.service_log, stop, lambda: _note(workspace, host, supervisor, False))
+
+        def note(ready: bool) -> None:
+            _note(workspace, host, (mark,), supervisor.keepers, ready)
+
+        supervisor = Supervisor(workspace.service_log, stop, lambda: note(False))
         try:
+            note(False)  # before the first process has the mark
             for service in host.services:
-                supervisor.start(service)
+                supervisor.start(replace(service, env=orphans.marked(service.env, mark)))
                 host.answers(service)
-            _note(workspace, host, supervisor, True)
+            note(True)
             host.ready(supervisor.problems(host.services))
             supervisor.watch()
         except Stopped:
@@ -74,13 +79,24 @@ def run(workspace: Workspace, host: Host) -> None:
             record.forget(workspace)
 
 
-def _note(workspace: Workspace, host: Host, supervisor: Supervisor, ready: bool) -> None:
+def _end_killed(workspace: Workspace, host: Host, mark: str) -> None:
+    """End what is left of a `rounds up` that was killed; killed meanwhile, this one leaves its marks to the next."""
+    killed = record.last(workspace)
+    if killed:
+        _note(workspace, host, (mark, *killed.marks), (), False)
+        record.wait_for_keepers(killed, KEEPERS)
+        record.end_orphans(workspace, killed)
+    record.forget(workspace)
+
+
+def _note(workspace: Workspace, host: Host, marks: tuple[str, ...], keepers: Sequence[int], ready: bool) -> None:
     known = RunningServices(
         process=record.process_id(os.getpid()),
-        keepers=tuple(map(record.process_id, supervisor.keepers)),
+        keepers=tuple(map(record.process_id, keepers)),
         ready=ready,
         links={service.title: service.link for service in host.services if service.link},
         exports=host.exports,
         postgresql=host.postgresql,
+        marks=marks,
     )
     record.write(workspace, known)

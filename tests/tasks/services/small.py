@@ -42,6 +42,13 @@ class Handler(http.server.BaseHTTPRequestHandler):
     def log_message(self, *words):
         pass
 
+if manner == "parent":  # the child prints a line when it runs, and ignores SIGTERM
+    import signal, subprocess
+    code = "import signal, time; signal.signal(signal.SIGTERM, signal.SIG_IGN); print(flush=True); time.sleep(600)"
+    child = subprocess.Popen([sys.executable, "-c", code], stdout=subprocess.PIPE, start_new_session=True)
+    child.stdout.readline()
+    with open(f"{folder}/{port}.child", "w") as file:
+        file.write(str(child.pid))
 if manner == "slow":
     time.sleep(0.5)
 if manner != "silent":

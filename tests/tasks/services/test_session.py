@@ -9,13 +9,14 @@ import sys
 from collections.abc import Iterator
 from pathlib import Path
 
+import psutil
 import pytest
 
 from core import descendants
-from tasks.services import record
+from tasks.services import orphans, record
 from tasks.state.lock import holder
 from tasks.state.workspace import PROJECT, Workspace
-from tests.tasks.services.kept import alive
+from tests.tasks.services.kept import alive, until
 from tests.tasks.services.small import free_port
 
 
@@ -116,6 +117,63 @@ def test_killed_services_are_ended_by_down_too(up: Started, workspace: Workspace
     up.kill()
     assert not record.end(workspace, 60)
     assert alive(services) == []
+
+
+@pytest.fixture
+def orphan(workspace: Workspace, tmp_path: Path) -> Iterator[int]:
+    """A process that was left when `rounds up` and its keepers were killed at once."""
+    started = Started(workspace, tmp_path, "parent", "slow")
+    services = started.until_ready()
+    known = record.running(workspace)
+    assert known is not None
+    killed = [started.process.pid, *(keeper.number for keeper in known.keepers)]
+    for kind in (signal.SIGSTOP, signal.SIGKILL):  # stopped, none can notice that another one ends
+        for number in killed:
+            os.kill(number, kind)
+    started.kill()
+    until(lambda: not runs(services), "the services end with their keepers")
+    child = int((tmp_path / f"{started.ports[0]}.child").read_text())
+    assert runs([child]) == [child]
+    yield child
+    for number in runs([child]):
+        os.kill(number, signal.SIGKILL)
+
+
+def runs(processes: list[int]) -> list[int]:
+    """Those that run; one that has ended may wait for its parent for long."""
+    return [number for number in processes if psutil.pid_exists(number) and psutil.Process(number).status() != "zombie"]
+
+
+@pytest.fixture
+def stranger() -> Iterator["subprocess.Popen[bytes]"]:
+    """A process of another session."""
+    env = orphans.marked(os.environ, orphans.new_mark())
+    with subprocess.Popen(["sleep", "600"], env=env) as process:
+        yield process
+        process.kill()
+
+
+def test_what_was_left_when_keepers_were_killed_too_is_ended_by_down(
+    orphan: int, stranger: "subprocess.Popen[bytes]", workspace: Workspace
+) -> None:
+    assert record.end(workspace, 60)
+    assert runs([orphan]) == []
+    assert not record.end(workspace, 60), "nothing is left"
+    assert stranger.poll() is None
+
+
+def test_what_was_left_when_keepers_were_killed_too_is_ended_by_the_next_start(
+    orphan: int, stranger: "subprocess.Popen[bytes]", workspace: Workspace, tmp_path: Path
+) -> None:
+    again = Started(workspace, tmp_path, "slow")
+    again.until_ready()
+    assert runs([orphan]) == []
+    assert stranger.poll() is None
+    known = record.running(workspace)
+    assert known is not None
+    assert len(known.marks) == 1
+    assert record.end(workspace, 60)
+    assert again.end() == ("ended\n", 0)
 
 
 def test_a_second_one_is_refused_and_the_first_stays(up: Started, workspace: Workspace, tmp_path: Path) -> None:
