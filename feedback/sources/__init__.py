@@ -1,7 +1,7 @@
 """Feedback sources, one file each: `use: hh_rlhf` loads `feedback/sources/hh_rlhf.py`."""
 
 from abc import abstractmethod
-from collections.abc import Callable, Iterator, Mapping, Sequence
+from collections.abc import Callable, Collection, Iterator, Mapping, Sequence
 from pathlib import Path
 from typing import Any, ClassVar, NamedTuple, Protocol, Self
 
@@ -11,7 +11,7 @@ from core.plugins import Plugin
 from feedback import packaging
 from feedback.limits import UNLIMITED, SizeLimitSettings
 from feedback.probes import Probes
-from feedback.schema import FeedbackEvent, Message, RejectedRecord, Response
+from feedback.schema import FeedbackEvent, Message, Prompt, RejectedRecord, Response
 from feedback.trust import Trust
 
 
@@ -59,6 +59,10 @@ class Traces(Protocol):
 
 OpenTraces = Callable[[str | None], Traces]
 """Opens the traces at an address; None for those of the workspace."""
+
+
+ConsentedPrompts = Callable[[Collection[str]], list[Prompt]]
+"""The prompts that people asked the server with one of these consents, and that may be used now."""
 
 
 class Source(Plugin):
@@ -123,6 +127,10 @@ class Source(Plugin):
 
     def reading(self, traces: OpenTraces) -> Self:
         """The source with access to traces; the source itself if it needs none."""
+        return self
+
+    def asking(self, consented: ConsentedPrompts) -> Self:
+        """The source with access to prompts that people asked the server; the source itself if it needs none."""
         return self
 
     def ceiling(self, pairs: Sequence[Mapping[str, Any]]) -> float | None:

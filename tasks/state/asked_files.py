@@ -32,7 +32,7 @@ class AskedFile(Value):
 
 
 class WrittenPrompt(Value):
-    """A prompt that was written to a file, so that a round may have collected it."""
+    """A prompt that was written to a file, or given to a round, so that a round may have collected it."""
 
     asker: str
     """SHA-256 of the id."""
@@ -50,7 +50,7 @@ class AskedFiles(Stored):
 
     files: tuple[AskedFile, ...] = ()
     prompts: Mapping[str, WrittenPrompt] = {}
-    """Response id → the prompt of the answer, also of files that were written again without it."""
+    """Response id → the prompt of the answer, also of no file, or of one that was written again without it."""
 
 
 class AskedPrompts(NamedTuple):
@@ -103,6 +103,14 @@ def add(workspace: Workspace, path: Path, consents: Iterable[str], prompts: Mapp
         known = _load(workspace)
         others = (file for file in known.files if file.path != new.path)
         write_json(workspace.asked, AskedFiles(files=(*others, new), prompts={**known.prompts, **prompts}).to_json())
+
+
+def note(workspace: Workspace, prompts: Mapping[str, WrittenPrompt]) -> None:
+    """Record prompts that a round may collect without a file, by response id. They are on disk when this returns."""
+    if prompts:
+        with _changing(workspace):
+            known = _load(workspace)
+            write_json(workspace.asked, AskedFiles(files=known.files, prompts={**known.prompts, **prompts}).to_json())
 
 
 def drop(workspace: Workspace, names: Iterable[str]) -> None:

@@ -10,6 +10,7 @@ from typing import TYPE_CHECKING
 from core.errors import NotFound
 from core.files import replacing
 from feedback.forgotten import pseudonym
+from feedback.schema import Prompt
 from feedback.store.erasure import MIN_TEXT
 from tasks.state import asked_files, feedback_database, tombstones
 from tasks.state.asked_files import WrittenPrompt
@@ -111,6 +112,17 @@ def write_prompts(workspace: Workspace, target: Path, consents: Collection[str])
     with replacing(target) as draft:
         draft.write_text("".join(f"{line}\n" for line in lines), encoding="utf-8")
     return len(lines)
+
+
+def prompts(workspace: Workspace, consents: Collection[str]) -> list[Prompt]:
+    """The same prompts, for a round that collects answers to them. Whose they are is recorded first.
+
+    Raises:
+        RoundsError: the database does not answer.
+    """
+    given = _consented(workspace, consents)
+    asked_files.note(workspace, {answer.response_id: _written(answer) for answer in given})
+    return list({_line(answer): answer.prompt for answer in given}.values())
 
 
 def _consented(workspace: Workspace, consents: Collection[str]) -> "list[ServedAnswer]":

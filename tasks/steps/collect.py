@@ -1,6 +1,7 @@
 """collect: the champion answers each prompt several times, for annotators to compare the answers in pairs."""
 
 from collections.abc import Iterator, Sequence
+from functools import partial
 from itertools import combinations
 from string import ascii_lowercase
 
@@ -15,7 +16,7 @@ from feedback.sources import AnswerPair
 from models.answering import answer
 from models.policy import ModelSettings
 from models.rollout import SamplingSettings
-from tasks.state import loading, templates
+from tasks.state import loading, served_answers, templates
 from tasks.state.intake import IngestSettings
 from tasks.state.reports import StepReport
 from tasks.state.round import Round
@@ -50,7 +51,8 @@ def collect(round: Round, log: StepLog) -> None:
 def _prompts(round: Round, ingest: IngestSettings, count: int) -> list[tuple[Message, ...]]:
     """Up to `count` prompts from the sources that offer prompts; if none does, prompts of stored feedback."""
     seed = round.seed_for("collect")
-    offered = [prompt for source in ingest.sources for prompt in source.prompts(count, seed)]
+    sources = [source.asking(partial(served_answers.prompts, round.workspace)) for source in ingest.sources]
+    offered = [prompt for source in sources for prompt in source.prompts(count, seed)]
     stored = () if offered else forgotten.prompts(round.workspace.feedback, count, seed, round.forgotten)
     return templates.taken(round, offered[:count] or stored)
 

@@ -40,6 +40,17 @@ def test_prompts_are_dropped_once_no_file_has_them(workspace: Workspace) -> None
     assert asked_files.written(workspace) == {"2": ANA, "3": BO}
 
 
+def test_prompts_that_a_round_was_given_are_known_without_a_file(workspace: Workspace) -> None:
+    asked_files.note(workspace, {})
+    assert not workspace.asked.exists()
+    asked_files.add(workspace, Path("/a"), ["opt-in"], {"1": ANA})
+    asked_files.note(workspace, {"3": BO})
+    assert asked_files.written(workspace) == {"1": ANA, "3": BO}
+    assert list(asked_files.of_asker(workspace, "shop:bo")) == []
+    asked_files.drop(workspace, ["1", "3"])
+    assert asked_files.written(workspace) == {"1": ANA}
+
+
 def test_the_sentence_has_the_command_with_its_consents(workspace: Workspace) -> None:
     asked_files.add(workspace, Path("/my prompts"), ["opt-in", "it's fine"], {"1": ANA})
     [prompts] = asked_files.of_asker(workspace, "shop:ana")

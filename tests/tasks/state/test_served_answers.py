@@ -9,7 +9,7 @@ import pytest
 from core.errors import BadFeedback, NotFound
 from feedback.sources.asked import Asked
 from feedback.store import answers
-from tasks.state import feedback_database, served_answers, tombstones
+from tasks.state import asked_files, feedback_database, served_answers, tombstones
 from tasks.state.workspace import Workspace
 from tests.commands import Rounds
 from tests.cures import cures, words
@@ -68,6 +68,27 @@ def test_prompts_with_consent_are_written_for_collect(rounds: Rounds, workspace:
     assert rounds(*typed[1:], "-w", workspace.root).out.startswith("Wrote 1 prompt to ")
     [prompt] = source.prompts(5, 0)
     assert [(turn.role, turn.content) for turn in prompt] == [("user", "Where is a?")]
+
+
+def test_a_round_gets_the_prompts_that_may_be_used_now(workspace: Workspace) -> None:
+    assert served_answers.prompts(workspace, ["opt-in"]) == []
+    given = {"consent": "opt-in", "answered_at": NOW}
+    old = NOW - timedelta(days=3)
+    put(
+        workspace,
+        *(answer(name, **given) for name in ("a", "redacted")),
+        answer("refused", answered_at=NOW),
+        answer("expired", consent="opt-in", answered_at=old),
+        answer("forgotten", **given, annotator="shop:bo"),
+    )
+    assert len(served_answers.prompts(workspace, ["opt-in"])) == 4
+    served_answers.redact(workspace, "redacted")
+    served_answers.expire(workspace, NOW - timedelta(days=2), write=True)
+    tombstones.add(workspace, "shop:bo", "tests", "asked", (), ())
+    [prompt] = served_answers.prompts(workspace, ["opt-in"])
+    assert [turn.content for turn in prompt] == ["Where is a?"]
+    assert asked_files.read(workspace) == ()
+    assert asked_files.written(workspace).keys() == {"a", "redacted", "expired", "forgotten"}, "rounds may have them"
 
 
 def test_a_purge_removes_the_answers_to_a_person(rounds: Rounds, workspace: Workspace) -> None:

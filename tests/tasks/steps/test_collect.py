@@ -1,10 +1,14 @@
 """Pairs of answers by the champion, for annotators to compare."""
 
+from datetime import UTC, datetime
 from pathlib import Path
 
 from core.files import read_json
 from feedback import pairs
+from feedback.store import answers
+from tasks.state import feedback_database
 from tasks.steps.collect import collect
+from tests.feedback.store.test_answers import answer
 from tests.tasks.steps.hand_written import Logged, opened, put
 
 LABELLED = {"sources": [{"use": "simulated", "demonstrations": 0}]}
@@ -30,6 +34,18 @@ def test_each_prompt_is_answered_twice_by_the_champion(tmp_path: Path, models: P
         assert (left.response_id, right.response_id) == (f"{pair.pair_id}-a", f"{pair.pair_id}-b")
         assert {left.model_version, right.model_version} == {"4"}
         assert left.text != right.text
+
+
+def test_prompts_with_consent_come_from_the_feedback_database(tmp_path: Path, models: Path) -> None:
+    sources = [{"use": "served"}, {"use": "label_page"}]
+    round = opened(tmp_path, champion="4", ingest={"sources": sources}, collect={"prompts": 5})
+    put(models / "policy", round.workspace.champion)
+    with feedback_database.opened(round.workspace) as database:
+        given = {"answered_at": datetime.now(UTC)}
+        answers.put(database, [answer("a", consent="opt-in", **given), answer("b", **given)])
+    collect(round, Logged())
+    [pair] = pairs.read(round.workspace.answers)
+    assert [turn.content for turn in pair.prompt] == ["Where is a?"]
 
 
 def test_every_two_of_three_answers_are_a_pair(tmp_path: Path, models: Path) -> None:
