@@ -1,8 +1,8 @@
 """`/health/live`, `/health/ready` and `/metrics`: for supervisors and for Prometheus."""
 
+import logging
 from typing import Annotated
 
-import anyio.to_thread
 from fastapi import APIRouter, Depends
 from fastapi.responses import JSONResponse, Response
 from pydantic import BaseModel
@@ -10,6 +10,7 @@ from pydantic import BaseModel
 from serving.access import GivenKey, Operator
 from serving.context import Serving, serving_of
 from serving.errors import responses
+from serving.storage import PROBED
 
 TEXT = "text/plain; version=0.0.4; charset=utf-8"
 
@@ -17,6 +18,8 @@ UNAVAILABLE = "unavailable"
 """In place of a reason, for whoever is no operator."""
 
 router = APIRouter(tags=["operation"])
+
+_logger = logging.getLogger(__name__)
 
 
 class Liveness(BaseModel):
@@ -49,9 +52,12 @@ async def live() -> Liveness:
 async def ready(serving: Annotated[Serving, Depends(serving_of)], key: GivenKey) -> JSONResponse:
     """Say whether requests can be answered: a version is loaded, its model works, and the database answers."""
     state, model = serving.follower.state, serving.follower.model_problem
-    database = await anyio.to_thread.run_sync(serving.storage.problem)
-    wrong = any((state.problem, model, database))
-    seen = wrong and await serving.gatekeeper.is_operator(key)
+    try:
+        database = await serving.storage.problem()
+        seen = any((state.problem, model, database)) and await serving.gatekeeper.is_operator(key)
+    except TimeoutError:
+        database, seen = f"no answer within {PROBED:.0f} s", False  # nor does it answer whose key this is
+        _logger.warning("the feedback database: %s; see whether its server hangs", database)
 
     def told(problem: str | None) -> str:
         return "ok" if problem is None else problem if seen else UNAVAILABLE

@@ -12,6 +12,7 @@ import anyio.to_thread
 
 from core.errors import BadFeedback, RoundsError
 from serving.errors import ApiError, unavailable
+from serving.latest import Latest
 from tasks.state import feedback_database
 from tasks.state.workspace import Workspace
 
@@ -23,7 +24,10 @@ Result = TypeVar("Result")
 _logger = logging.getLogger(__name__)
 
 THREADS = 32
-"""Threads that use the database at once; others encode prompts and answer `/health/ready`."""
+"""Threads that use the database at once; others encode prompts."""
+
+PROBED = 3.0
+"""Seconds within which the database answers, or has a problem."""
 
 PATIENCE = 2.0
 """Seconds between two attempts to open a database that cannot be opened."""
@@ -40,6 +44,7 @@ class Storage:
         self._threads = anyio.CapacityLimiter(THREADS)
         self._database: Database | None = None
         self._failed: tuple[float, RoundsError] | None = None
+        self._probe = Latest(self._probed, PROBED)
 
     def database(self) -> "Database":
         """The open database.
@@ -95,8 +100,15 @@ class Storage:
         found = self.run_here(lambda database: answers.find(database, [response_id]))
         return response_id in found and not found[response_id].redacted
 
-    def problem(self) -> str | None:
-        """Why the database cannot be used now; None if it answers."""
+    async def problem(self) -> str | None:
+        """Why the database cannot be used now; None if it answers.
+
+        Raises:
+            TimeoutError: it does not answer within `PROBED` seconds.
+        """
+        return await self._probe.result()
+
+    def _probed(self) -> str | None:
         from feedback.store import keys
 
         try:

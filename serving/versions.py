@@ -76,6 +76,7 @@ class Follower:
         self._host = ModelHost(base_folder, Capacity(settings.rows, settings.waiting))
         self._registry = Registry(workspace.root)
         self._line = POLICY
+        self._has_champion: bool | None = None
         self._versions = LoadedVersions(settings.waiting)
         self._failed: dict[str, FailedLoad] = {}
         self._lock = threading.Lock()
@@ -89,6 +90,11 @@ class Follower:
     def state(self) -> FollowerState:
         """What is known now."""
         return self._versions.state
+
+    @property
+    def has_champion(self) -> bool | None:
+        """Whether the alias named a version when the registry last answered; None before it has answered."""
+        return self._has_champion
 
     @property
     def waiting(self) -> int:
@@ -235,6 +241,7 @@ class Follower:
     def _follow(self) -> str | None:
         """Make the champion the version that answers, or have it loaded; returns why it does not answer."""
         champion = self._registry.champion()
+        self._has_champion = champion is not None
         self._line = self._registry.line
         if champion is None:
             reason = absent.why(self._registry)

@@ -5,18 +5,20 @@ from collections.abc import Mapping, Sequence
 from functools import cache, partial
 from typing import Annotated, Any
 
+import anyio
 import anyio.to_thread
 from fastapi import APIRouter, Depends, Request
 from fastapi.responses import RedirectResponse, Response
 
 from core.errors import NotFound, RoundsError
 from serving.context import serving_of
-from serving.errors import ApiError
+from serving.errors import ApiError, unavailable
+from serving.latest import Latest
 from serving.pages.dashboard_view import dashboard_view
 from serving.pages.forms import FormFields, Posted
 from serving.pages.frame import page
 from serving.pages.visitors import Operating, Visitor
-from tasks.history.dashboard import DashboardReader
+from tasks.history.dashboard import Dashboard, DashboardReader
 from tasks.pages.cost import duration, memory, money, sentence
 from tasks.state import records
 from tasks.state.workspace import Workspace
@@ -33,6 +35,18 @@ NOTICES = {
 LONGEST = 2000
 """Characters of a reason."""
 
+GATHERED = 10.0
+"""Seconds within which the state of the workspace is known: a database may hang."""
+
+PREFECT = 5.0
+"""Seconds within which the Prefect server has answered or was given up."""
+
+LISTED = 3.0
+"""Seconds for which the list of runs is shown again."""
+
+STARTING = 4
+"""Runs that are started at once. These threads are not those that encode prompts."""
+
 router = APIRouter(include_in_schema=False)
 
 
@@ -42,9 +56,30 @@ def reader_of(workspace: Workspace) -> DashboardReader:
     return DashboardReader(workspace)
 
 
+@cache
+def gathered_of(reader: DashboardReader) -> Latest[Dashboard]:
+    """What a reader gathers."""
+    return Latest(reader.read, GATHERED)
+
+
+@cache
+def listed_of(runs: DeploymentRuns) -> Latest[list[DeploymentRun]]:
+    """The runs that have not ended."""
+    return Latest(runs.running, PREFECT, LISTED)
+
+
+@cache
+def runs_of(workspace: Workspace) -> PrefectRuns:
+    """The runs of a workspace."""
+    return PrefectRuns(workspace)
+
+
 def deployment_runs(request: Request) -> DeploymentRuns:
     """The runs on the Prefect server."""
-    return PrefectRuns(serving_of(request).workspace)
+    return runs_of(serving_of(request).workspace)
+
+
+_starting = anyio.CapacityLimiter(STARTING)
 
 
 Runs = Annotated[DeploymentRuns, Depends(deployment_runs)]
@@ -131,10 +166,11 @@ async def _started(
     key = fields.get("key") or secrets.token_urlsafe(16)
     start = partial(runs.start, deployment, parameters, f"dashboard-{key}"[:200])
     try:
-        await anyio.to_thread.run_sync(start)
+        await anyio.to_thread.run_sync(start, limiter=_starting)
     except (NoPrefect, NotFound) as error:
         return await _shown(request, visitor, runs, str(error), status=503)
     reader_of(serving_of(request).workspace).forget()
+    listed_of(runs).forget()
     return RedirectResponse(f"/dashboard?done={action}", 303)
 
 
@@ -147,9 +183,8 @@ async def _shown(
     all_rounds: bool = False,
     template: str = "dashboard.html.jinja",
 ) -> Response:
-    reader = reader_of(serving_of(request).workspace)
-    gathered = await anyio.to_thread.run_sync(reader.read)
-    running, no_runs = await anyio.to_thread.run_sync(_running, runs)
+    gathered = await _gathered(serving_of(request).workspace)
+    running, no_runs = await _running(runs)
     values: dict[str, Any] = {
         "view": dashboard_view(gathered, all_rounds),
         "board": gathered,
@@ -166,9 +201,27 @@ async def _shown(
     return page(template, visitor, "Dashboard", status, **values)
 
 
-def _running(runs: DeploymentRuns) -> tuple[Sequence[DeploymentRun], str]:
+async def _gathered(workspace: Workspace) -> Dashboard:
+    """The state of the workspace.
+
+    Raises:
+        ApiError: it is not known within `GATHERED` seconds; status 503.
+    """
+    try:
+        return await gathered_of(reader_of(workspace)).result()
+    except TimeoutError as error:
+        raise unavailable(
+            f"the state of the workspace could not be read within {GATHERED:.0f} s; /health/ready says whether the "
+            "feedback database answers",
+            "no_state",
+        ) from error
+
+
+async def _running(runs: DeploymentRuns) -> tuple[Sequence[DeploymentRun], str]:
     """The runs that have not ended, or why they are not known."""
     try:
-        return runs.running(), ""
+        return await listed_of(runs).result(), ""
+    except TimeoutError:
+        return (), f"the Prefect server has not answered within {PREFECT:.0f} s; the next look may find an answer"
     except RoundsError as error:
         return (), str(error)

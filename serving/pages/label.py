@@ -17,7 +17,6 @@ from tasks.people import guidelines, labelling, nothing_to_label
 from tasks.people.labelling import AlreadyJudged, NothingToUndo, NotYours
 from tasks.people.nothing_to_label import WhyNothing
 from tasks.people.polls import NoPoll
-from tasks.tools.tracking import NoTracking
 
 if TYPE_CHECKING:
     from feedback.store.database import Database
@@ -136,8 +135,8 @@ def _task(
 
 
 def _why_nothing(serving: Serving, database: "Database", visitor: Visitor) -> WhyNothing | None:
-    """Why there is no task; None if there is one by now, or if the registry does not answer."""
-    try:
-        return nothing_to_label.why_nothing(serving.workspace, database, serving.settings.label, visitor.annotator)
-    except NoTracking:
-        return None
+    """Why there is no task; None if there is one by now, or if the registry has not answered yet."""
+    champion = serving.follower.has_champion
+    return nothing_to_label.why_nothing(
+        serving.workspace, database, serving.settings.label, visitor.annotator, champion
+    )

@@ -170,20 +170,21 @@ class DashboardReader:
         self._workspace, self._clock, self._lock = workspace, clock, threading.Lock()
         self._rounds: dict[int, tuple[int, FinishedRound]] = {}
         self._last: tuple[float, Dashboard] | None = None
+        self._forgotten = False
         self._numbers: tuple[float, FeedbackNumbers] | None = None
         self._waiting: tuple[float, StartConditions] | None = None
 
     def read(self) -> Dashboard:
         """The state now, at most `FRESH` seconds old."""
         with self._lock:
-            if self._last is None or self._clock() >= self._last[0] + FRESH:
+            if self._forgotten or self._last is None or self._clock() >= self._last[0] + FRESH:
+                self._forgotten = False
                 self._last = self._clock(), self._gathered()
             return self._last[1]
 
     def forget(self) -> None:
-        """Gather anew at the next call: something was started."""
-        with self._lock:
-            self._last = None
+        """Gather anew at the next call: something was started. Does not wait for a thread that gathers."""
+        self._forgotten = True
 
     def _gathered(self) -> Dashboard:
         workspace, now, problems = self._workspace, datetime.now(UTC), _Problems()

@@ -369,12 +369,12 @@ def _voted(task: "Assignment", order: Sequence[int]) -> dict[str, Any]:
 
 
 def _continue(workspace: Workspace) -> bool:
-    """Resume the run that waits, if there are enough votes; whether there are."""
+    """Have the run that waits resumed, if there are enough votes; whether there are."""
     from tasks.people.pending import pending
-    from tasks.tools.events import resume
+    from tasks.tools.events import resume_later
 
     awaited = pending(workspace)
     if awaited is None or not awaited.ready:
         return False
-    resume(awaited.wait.flow_run)
+    resume_later(awaited.wait.flow_run)
     return True

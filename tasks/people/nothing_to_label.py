@@ -5,10 +5,8 @@ from typing import TYPE_CHECKING, Literal, NamedTuple
 
 from tasks.people import labelling
 from tasks.people.label_settings import LabelSettings
-from tasks.registry.alias import Registry
 from tasks.state import intake
 from tasks.state.workspace import Workspace
-from tasks.tools import tracking
 
 if TYPE_CHECKING:
     from feedback.store.database import Database
@@ -38,13 +36,19 @@ class WhyNothing(NamedTuple):
 
 
 def why_nothing(
-    workspace: Workspace, database: "Database", settings: LabelSettings, annotator: str
+    workspace: Workspace, database: "Database", settings: LabelSettings, annotator: str, champion: bool | None
 ) -> WhyNothing | None:
-    """Why `labelling.take` found no task for an annotator, just before; None if there is one by now.
+    """Why `labelling.take` found no task for an annotator, just before; None if there is one by now, or nobody knows.
+
+    Args:
+        workspace: what is labelled.
+        database: its feedback database.
+        settings: what fills the queue `main`.
+        annotator: who has no task.
+        champion: whether there is one; None if that is not known.
 
     Raises:
         NoDatabase: the feedback database does not answer.
-        NoTracking: the registry does not answer.
         BadParams: params.yaml cannot be read.
     """
     from feedback.store import label_queues, label_tasks  # only here: SQLAlchemy takes a second to load
@@ -58,17 +62,16 @@ def why_nothing(
         return WhyNothing("left_to_others")
     if any(state.items for state in label_queues.states(database, now)):
         return WhyNothing("done")
-    return WhyNothing(_why_empty(workspace, settings))
+    why = _why_empty(workspace, settings, champion)
+    return WhyNothing(why) if why else None
 
 
-def _why_empty(workspace: Workspace, settings: LabelSettings) -> Reason:
+def _why_empty(workspace: Workspace, settings: LabelSettings, champion: bool | None) -> Reason | None:
     """Why no queue has items."""
     if not settings.fill:
         return "not_filled"
-    with tracking.answering(workspace.root):
-        champion = Registry(workspace.root).alias()
-    if champion is None:
-        return "no_champion"
+    if not champion:
+        return None if champion is None else "no_champion"
     if settings.fill == ("collected",) and not intake.collects(workspace):
         return "not_collected"
     return "no_answers"

@@ -1,8 +1,10 @@
 """Runs of this project's deployments on a Prefect server: start one, and list those that have not ended.
 
+A server that hangs is given up after seconds: by its own settings, the client would wait and repeat for minutes.
 Importing Prefect takes seconds, so functions import it.
 """
 
+import time
 from collections.abc import Iterator, Mapping
 from contextlib import contextmanager
 from datetime import UTC, datetime
@@ -28,6 +30,9 @@ DEPLOYMENTS = ("round-nightly", ROUND, "drift-watch", APPROVE, ROLLBACK)
 
 PATIENCE = 2.0
 """Seconds to wait for the server to accept a connection."""
+
+TOTAL = 2.5
+"""Seconds for all requests of one call: a server may accept connections and never answer."""
 
 NOT_ENDED = ("RUNNING", "PENDING", "PAUSED", "CANCELLING", "SCHEDULED")
 """States of runs that are listed; a scheduled one only from its time on."""
@@ -150,14 +155,29 @@ def _asking() -> Iterator["SyncPrefectClient"]:
     """A client of the server while the block runs."""
     from prefect.client.orchestration import get_client
     from prefect.exceptions import PrefectException
+    from prefect.settings import PREFECT_CLIENT_MAX_RETRIES, temporary_settings
 
     cure = "start it with the worker and all other services: `rounds up`"
     if not configured():
         raise NoPrefect(f"no Prefect server is configured; {cure}")
     if reason := unreachable(_address(), PATIENCE):
         raise NoPrefect(f"the Prefect server at {_address()} does not answer; {cure}\n{reason}")
+    end = time.monotonic() + TOTAL
+
+    def limit(request: httpx.Request) -> None:
+        left = max(end - time.monotonic(), 0.001)
+        request.extensions["timeout"] = dict.fromkeys(("connect", "read", "write", "pool"), left)
+
     try:
-        with get_client(sync_client=True) as client:
+        with (
+            temporary_settings({PREFECT_CLIENT_MAX_RETRIES: 0}),
+            get_client(httpx_settings={"event_hooks": {"request": [limit]}}, sync_client=True) as client,
+        ):
             yield client
+    except httpx.TimeoutException as error:
+        raise NoPrefect(
+            f"the Prefect server at {_address()} accepts connections and does not answer within {TOTAL} s; end the "
+            "services and start them again: `rounds up`"
+        ) from error
     except (httpx.HTTPError, PrefectException) as error:
         raise NoPrefect(f"the Prefect server at {_address()} failed; {cure}\n{error}") from error

@@ -4,6 +4,7 @@ Events can be lost, so a schedule backs up each of them. Importing Prefect takes
 """
 
 import logging
+import threading
 from collections.abc import Iterable, Mapping, Sequence
 from typing import Any, NamedTuple
 from uuid import NAMESPACE_OID, UUID, uuid4, uuid5
@@ -91,6 +92,14 @@ def resume(flow_run: str | None, run_input: dict[str, object] | None = None) -> 
         _logger.warning("Prefect run %s could not be resumed: %s", flow_run, error)
         return False
     return True
+
+
+def resume_later(flow_run: str | None) -> None:
+    """Have a thread resume a suspended run: who gave the last vote must not wait for the server.
+
+    If the run is not resumed, the schedule of rounds continues its round.
+    """
+    threading.Thread(target=resume, args=(flow_run,), name="resuming", daemon=True).start()
 
 
 def send_feedback_ready(workspace: Workspace, pending: int, threshold: int) -> bool:

@@ -29,6 +29,13 @@ PR_SET_PDEATHSIG = 1
 Found = TypeVar("Found")
 
 
+@contextmanager
+def hanging() -> Iterator[int]:
+    """The port of a server that accepts connections and never answers."""
+    with socket.create_server(("127.0.0.1", 0)) as server:
+        yield int(server.getsockname()[1])
+
+
 def free_port() -> int:
     """A port of the loopback address that nobody listens on."""
     with socket.socket() as probe:

@@ -9,8 +9,10 @@ from feedback.store.keys import KeyRole
 from models import concurrent
 from serving.app import create_app
 from serving.context import Serving
+from serving.latest import Latest
 from tasks.registry.alias import Registry
 from tasks.state.workspace import Workspace
+from tests.serving.hanging import Hanging
 from tests.serving.served import PROMPT, SETTINGS, until
 
 
@@ -40,6 +42,20 @@ def test_a_server_without_its_database_is_not_ready(serving: Serving, client: Te
     ready = client.get("/health/ready")
     assert (ready.status_code, ready.json()["ready"]) == (503, False)
     assert "no such table: feedback_keys" in ready.json()["database"]
+
+
+def test_a_server_whose_database_hangs_says_so_within_seconds(
+    serving: Serving, client: TestClient, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    hanging = Hanging()
+    monkeypatch.setattr(serving.storage, "_probe", Latest(hanging, 0.05))
+    try:
+        for _ in range(3):
+            ready = client.get("/health/ready")
+            assert (ready.status_code, ready.json()["database"]) == (503, "unavailable")
+        assert hanging.asked == 1
+    finally:
+        hanging.end()
 
 
 @pytest.mark.parametrize("role", ["operator", "client", None])

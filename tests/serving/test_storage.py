@@ -1,5 +1,7 @@
 """The database of the server: opened when it is there."""
 
+import asyncio
+
 import pytest
 
 from feedback.store import keys
@@ -15,9 +17,9 @@ def test_a_database_that_was_away_is_opened_when_it_is_back(workspace: Workspace
         with pytest.raises(ApiError, match="the feedback database cannot be used") as refused:
             storage.run_here(keys.exist)
         assert (refused.value.status, refused.value.code) == (503, "no_database")
-    assert "unable to open database file" in str(storage.problem())
+    assert "unable to open database file" in str(asyncio.run(storage.problem()))
     workspace.feedback_database.rmdir()
     storage._failed = None  # else the next attempt is in two seconds
     assert storage.run_here(keys.exist) is False
-    assert storage.problem() is None
+    assert asyncio.run(storage.problem()) is None
     storage.close()

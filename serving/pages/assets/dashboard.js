@@ -62,4 +62,10 @@ async function refresh() {
   }
 }
 
-setInterval(refresh, EVERY);
+// One after the other: a server that is slow to answer must not be asked more and more.
+async function follow() {
+  await refresh();
+  setTimeout(follow, EVERY);
+}
+
+setTimeout(follow, EVERY);

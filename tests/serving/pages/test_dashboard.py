@@ -10,7 +10,8 @@ from starlette.testclient import TestClient
 from evaluation.verdict import Finding, Verdict
 from serving.app import create_app
 from serving.context import Serving
-from serving.pages.dashboard import deployment_runs, reader_of
+from serving.pages import dashboard
+from serving.pages.dashboard import deployment_runs, gathered_of, reader_of
 from tasks.people import keys, waiting
 from tasks.people.waiting import Candidate
 from tasks.registry import audit
@@ -19,6 +20,7 @@ from tasks.state.cost import RoundCost
 from tasks.state.usage import StepUsage
 from tasks.state.workspace import Workspace
 from tasks.tools.deployments import DeploymentRun, NoPrefect
+from tests.serving.hanging import Hanging
 from tests.serving.pages.browsing import heading, log_in, submit
 from tests.tasks.rounds.open_round import opened
 from tests.tasks.state.recorded import record
@@ -212,3 +214,39 @@ def test_without_a_prefect_server_the_page_says_what_starts_it(client: TestClien
     assert (page.status_code, "rounds up" in page.text) == (200, True)
     answer = submit(client, page, "/dashboard/round")
     assert (answer.status_code, 'role="alert"' in answer.text) == (503, True)
+
+
+def test_a_prefect_server_that_hangs_takes_one_thread_and_the_rest_is_shown(
+    client: TestClient, runs: Runs, rounds: Workspace, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    log_in(client, name="ana")
+    monkeypatch.setattr(dashboard, "PREFECT", 0.05)
+    hanging = Hanging()
+    monkeypatch.setattr(runs, "running", hanging)
+    try:
+        for path in ("/dashboard", *["/dashboard/state"] * 5):
+            text = client.get(path).text
+            assert "the Prefect server has not answered within" in text
+            assert "Version 2" in text
+        assert hanging.asked == 1
+        assert client.get("/health/ready").json()["database"] == "ok"
+    finally:
+        hanging.end()
+
+
+def test_a_database_that_hangs_takes_one_thread_and_is_named(
+    client: TestClient, rounds: Workspace, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    log_in(client, name="ana")
+    monkeypatch.setattr(dashboard, "GATHERED", 0.05)
+    hanging = Hanging()
+    monkeypatch.setattr(reader_of(rounds), "read", hanging)
+    try:
+        for _ in range(5):
+            page = client.get("/dashboard")
+            assert (page.status_code, "could not be read within" in page.text) == (503, True)
+            reader_of(rounds).forget()
+        assert hanging.asked == 1
+    finally:
+        hanging.end()
+        gathered_of.cache_clear()

@@ -1,8 +1,11 @@
 """The pairs of a round that waits for votes, as tasks of the label page."""
 
+import time
 from pathlib import Path
+from uuid import uuid4
 
 import pytest
+from prefect.settings import PREFECT_API_URL, temporary_settings
 
 from tasks.people import polls, waiting
 from tasks.people.labelling import AlreadyJudged, NothingToUndo
@@ -10,6 +13,7 @@ from tasks.people.polls import NoPoll
 from tasks.people.waiting import VotesNeeded
 from tasks.state import feedback_database
 from tasks.state.workspace import Workspace
+from tests.services.programs import hanging
 from tests.tasks.people.desk import Desk, fill, furnished, side, stored
 from tests.tasks.people.waiting_round import opened
 
@@ -42,6 +46,23 @@ def test_the_pairs_of_a_waiting_round_come_first_and_votes_end_its_wait(voting: 
         assert (polls.count(voting), stored(db)) == (2, [])
         assert desk.next().kind == "comparison"
         assert desk.next().editable, "no more votes are wanted: the queue follows"
+
+
+def test_the_last_vote_is_saved_while_the_prefect_server_hangs(voting: Workspace) -> None:
+    """The run that waits would be resumed: by Prefect's settings, each request would wait for 60 s."""
+    wait = waiting.of(voting, "votes")
+    assert wait is not None
+    waiting.suspend(voting, wait, str(uuid4()))
+    with (
+        hanging() as port,
+        temporary_settings({PREFECT_API_URL: f"http://127.0.0.1:{port}/api"}),
+        feedback_database.opened(voting) as db,
+    ):
+        desk = Desk(voting, db)
+        desk.judge(desk.next(), preferred="tie")
+        began = time.monotonic()
+        assert desk.judge(desk.next(), preferred="tie").continued
+        assert time.monotonic() - began < 30
 
 
 def test_a_vote_is_taken_back_while_the_round_waits(voting: Workspace) -> None:

@@ -10,21 +10,20 @@ from tasks.people.nothing_to_label import WhyNothing
 from tasks.people.waiting import VotesNeeded
 from tasks.state import feedback_database, intake
 from tasks.state.workspace import Workspace
-from tests.serving import served
 from tests.tasks.people.desk import PLAIN, Desk, fill, furnished
 from tests.tasks.people.waiting_round import opened
 
 
-def why(desk: Desk, settings: LabelSettings = PLAIN) -> str:
+def why(desk: Desk, settings: LabelSettings = PLAIN, champion: bool = True) -> str:
     """The reason, when there is no task; without a time."""
-    reason, until = why_and_until(desk, settings)
+    reason, until = why_and_until(desk, settings, champion)
     assert until is None
     return reason
 
 
-def why_and_until(desk: Desk, settings: LabelSettings = PLAIN) -> WhyNothing:
+def why_and_until(desk: Desk, settings: LabelSettings = PLAIN, champion: bool = True) -> WhyNothing:
     assert desk.take() is None
-    found = nothing_to_label.why_nothing(desk.workspace, desk.db, settings, desk.annotator)
+    found = nothing_to_label.why_nothing(desk.workspace, desk.db, settings, desk.annotator, champion)
     assert found is not None
     return found
 
@@ -59,7 +58,7 @@ def test_a_task_that_has_come_in_the_meantime_is_no_nothing(workspace: Workspace
     desk = Desk(workspace, db)
     assert desk.take() is None
     fill(workspace, 1)
-    assert nothing_to_label.why_nothing(workspace, db, PLAIN, "ana") is None
+    assert nothing_to_label.why_nothing(workspace, db, PLAIN, "ana", True) is None
 
 
 def test_what_was_skipped_is_left_to_others_until_all_is_done(workspace: Workspace, db: Database) -> None:
@@ -85,8 +84,8 @@ def test_votes_that_a_round_still_wants_are_left_to_others(tmp_path: Path) -> No
 def test_an_empty_queue_waits_for_a_champion_then_for_its_answers(workspace: Workspace, db: Database) -> None:
     desk = Desk(workspace, db)
     assert why(desk, PLAIN.model_copy(update={"fill": ()})) == "not_filled"
-    assert why(desk) == "no_champion"
-    served.make(workspace)
+    assert why(desk, champion=False) == "no_champion"
+    assert nothing_to_label.why_nothing(workspace, db, PLAIN, "ana", None) is None, "nobody knows"
     assert intake.collects(workspace), "the simulated annotator has answers collected, without any setting"
     assert why(desk) == "no_answers"
     workspace.params.write_text("ingest: {sources: [{use: jsonl, path: votes.jsonl}]}\n")

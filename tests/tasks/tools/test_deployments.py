@@ -1,5 +1,6 @@
 """Runs on a real Prefect server, which has deployments and no worker; and what is said where there is none."""
 
+import time
 from datetime import UTC, datetime, timedelta
 from pathlib import Path
 from uuid import UUID, uuid4
@@ -11,8 +12,9 @@ from prefect.states import Completed, Scheduled
 
 from core.errors import NotFound
 from tasks.state.workspace import Workspace
+from tasks.tools import deployments
 from tasks.tools.deployments import APPROVE, ROLLBACK, ROUND, NoPrefect, PrefectRuns
-from tests.services.programs import free_port
+from tests.services.programs import free_port, hanging
 
 
 @pytest.fixture
@@ -65,6 +67,19 @@ def test_a_deployment_that_the_server_lacks_is_named(runs: PrefectRuns) -> None:
 def test_without_a_server_the_cure_is_to_start_one(tmp_path: Path) -> None:
     with temporary_settings({PREFECT_API_URL: None}), pytest.raises(NoPrefect, match="`rounds up`"):
         PrefectRuns(Workspace(tmp_path)).running()
+
+
+def test_a_server_that_accepts_and_never_answers_is_given_up(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    """By Prefect's settings, each request would wait for 60 s, and be repeated five times."""
+    monkeypatch.setattr(deployments, "TOTAL", 0.2)
+    runs = PrefectRuns(Workspace(tmp_path))
+    with hanging() as port, temporary_settings({PREFECT_API_URL: f"http://127.0.0.1:{port}/api"}):
+        began = time.monotonic()
+        with pytest.raises(NoPrefect, match="does not answer within 0.2 s"):
+            runs.running()
+        with pytest.raises(NoPrefect, match="does not answer within 0.2 s"):
+            runs.start(ROUND, {}, "key")
+        assert time.monotonic() - began < 30
 
 
 def test_a_server_that_is_down_is_named(tmp_path: Path) -> None:
