@@ -20,6 +20,7 @@ from serving.pages.frame import page
 from serving.pages.visitors import Operating, Visitor
 from tasks.history.dashboard import Dashboard, DashboardReader
 from tasks.pages.cost import duration, memory, money, sentence
+from tasks.people import candidate_review
 from tasks.state import records
 from tasks.state.workspace import Workspace
 from tasks.tools import tracking
@@ -99,10 +100,10 @@ async def state(request: Request, visitor: Operating, runs: Runs, all: bool = Fa
 
 @router.get("/dashboard/rounds/{number}")
 async def one_round(request: Request, visitor: Operating, number: int) -> Response:
-    """Show a finished round: its gates, its metrics, and what each step cost."""
+    """Show a finished round: its gates, answers, metrics, and what each step cost; or a candidate to be approved."""
     workspace = serving_of(request).workspace
     if not records.path(workspace, number).exists():
-        raise ApiError(404, f"round {number} has not finished here; go back to the dashboard")
+        return await _candidate(workspace, visitor, number)
     record = await anyio.to_thread.run_sync(records.read, workspace, number)
     told: dict[str, Any] = {
         "duration": duration,
@@ -111,6 +112,20 @@ async def one_round(request: Request, visitor: Operating, number: int) -> Respon
         "mlflow": tracking.run_page(workspace.root, record.experiment, record.run_id),
     }
     return page("dashboard_round.html.jinja", visitor, f"Round {number}", record=record, **told)
+
+
+async def _candidate(workspace: Workspace, visitor: Visitor, number: int) -> Response:
+    """Show the candidate of a round that waits for approval.
+
+    Raises:
+        ApiError: the round does not wait for approval; status 404.
+    """
+    review = await anyio.to_thread.run_sync(candidate_review.of, workspace, number)
+    if review is None:
+        raise ApiError(
+            404, f"round {number} has not finished here, and does not wait for approval; go back to the dashboard"
+        )
+    return page("dashboard_candidate.html.jinja", visitor, f"Round {number}", review=review)
 
 
 @router.post("/dashboard/round")

@@ -23,8 +23,10 @@ class WaitStatus(NamedTuple):
 
 
 _ACTIONS = {
-    "votes": "`rounds votes pull` hands out pairs, `rounds votes push FILE` stores votes",
-    "approval": "`rounds approve {} --by NAME --why REASON` approves the candidate, with `--refuse` it refuses it",
+    "votes": "People vote on the page /label of the server, or in files: `rounds votes pull` hands out pairs, "
+    "`rounds votes push FILE` stores votes",
+    "approval": "An operator decides on the page /dashboard of the server, or here: `rounds approve {} --by NAME "
+    "--why REASON` approves the candidate, with `--refuse` it refuses it",
 }
 
 

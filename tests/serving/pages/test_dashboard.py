@@ -8,12 +8,13 @@ import pytest
 from starlette.testclient import TestClient
 
 from evaluation.verdict import Finding, Verdict
+from feedback import pairs
 from serving.app import create_app
 from serving.context import Serving
 from serving.pages import dashboard
 from serving.pages.dashboard import deployment_runs, gathered_of, reader_of
 from tasks.people import keys, waiting
-from tasks.people.waiting import Candidate
+from tasks.people.waiting import Candidate, VotesNeeded
 from tasks.registry import audit
 from tasks.state import records
 from tasks.state.cost import RoundCost
@@ -22,6 +23,8 @@ from tasks.state.workspace import Workspace
 from tasks.tools.deployments import DeploymentRun, NoPrefect
 from tests.serving.hanging import Hanging
 from tests.serving.pages.browsing import heading, log_in, submit
+from tests.tasks.people.test_candidate_review import evaluated
+from tests.tasks.people.waiting_round import pair
 from tests.tasks.rounds.open_round import opened
 from tests.tasks.state.recorded import record
 
@@ -190,6 +193,42 @@ def test_a_candidate_is_approved_or_refused(
     values = {"round": 2, "by": "ana", "why": "it is rude", "refuse": refuse}
     assert runs.asked[0][:2] == ("approve", values)
     assert submit(client, page, "/dashboard/approve", **SURE, decision="later").status_code == 400
+
+
+def test_the_candidate_that_waits_for_approval_has_a_page(client: TestClient, rounds: Workspace) -> None:
+    log_in(client, name="ana")
+    opened(rounds, 2)
+    assert client.get("/dashboard/rounds/2").status_code == 404
+    evaluated(rounds)
+    waiting.begin(rounds, "approval", 3600, Candidate(key="ab", candidate="c" * 64))
+    reader_of(rounds).forget()
+    assert client.get("/dashboard").text.count('href="/dashboard/rounds/2"') == 2
+    text = client.get("/dashboard/rounds/2").text
+    for part in ("waits for approval", "60 % of 9", "evaluate/win_rate", "Maybe.", "Yes, until six.", "#approve"):
+        assert part in text
+
+
+def test_enter_in_the_form_to_approve_presses_no_button(client: TestClient, rounds: Workspace) -> None:
+    """A browser presses the first button of the form, and nothing if it is disabled."""
+    log_in(client, name="ana")
+    opened(rounds, 2)
+    waiting.begin(rounds, "approval", 3600, Candidate(key="ab", candidate="c" * 64))
+    reader_of(rounds).forget()
+    form = client.get("/dashboard").text.split('action="/dashboard/approve"')[1].split("</form>")[0]
+    buttons = re.findall(r"<button[^>]*>", form)
+    assert len(buttons) == 3
+    assert "disabled hidden" in buttons[0]
+    assert not any("disabled" in button for button in buttons[1:])
+
+
+def test_a_round_that_waits_for_votes_leads_to_the_label_page(client: TestClient, rounds: Workspace) -> None:
+    log_in(client, name="ana")
+    opened(rounds, 2)
+    pairs.write(rounds.pairs, [pair(0, "Yes.", "No.")])
+    waiting.begin(rounds, "votes", 3600, VotesNeeded(votes=4))
+    reader_of(rounds).forget()
+    now = client.get("/dashboard").text.split('id="now"')[1].split("</section>")[0]
+    assert '<a href="/label">' in now
 
 
 @pytest.mark.parametrize("path", ["/dashboard/round", "/dashboard/approve", "/dashboard/rollback"])
