@@ -144,10 +144,15 @@ def _warnings(out: Console, workspace: Workspace, registry: Registry) -> None:
 def _open_round(out: Console, workspace: Workspace) -> None:
     from tasks.people.pending import pending
     from tasks.state import records
+    from tasks.state.lock import holder
 
     if waits := pending(workspace):
         out.print(completed(str(waits)), style="yellow", soft_wrap=True)
-    elif records.unfinished(workspace):
+    elif not records.unfinished(workspace):
+        return
+    elif runs := holder(workspace.lock):
+        out.print(completed(f"In progress: {runs}; `rounds status --watch` follows it."), soft_wrap=True)
+    else:
         out.print(completed("A round is open; continue it with `rounds round`."), style="yellow", soft_wrap=True)
 
 

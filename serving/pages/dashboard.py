@@ -1,7 +1,7 @@
 """`/dashboard`: how the workspace is doing, for operators, and what they start from there."""
 
 import secrets
-from collections.abc import Mapping, Sequence
+from collections.abc import Mapping
 from functools import cache, partial
 from typing import Annotated, Any
 
@@ -18,16 +18,17 @@ from serving.pages.dashboard_view import dashboard_view
 from serving.pages.forms import FormFields, Posted
 from serving.pages.frame import page
 from serving.pages.visitors import Operating, Visitor
-from tasks.history.dashboard import Dashboard, DashboardReader
+from tasks.history.dashboard import Dashboard, DashboardReader, champion
 from tasks.pages.cost import duration, memory, money, sentence
 from tasks.people import candidate_review
 from tasks.state import records
 from tasks.state.workspace import Workspace
 from tasks.tools import tracking
-from tasks.tools.deployments import APPROVE, ROLLBACK, ROUND, DeploymentRun, DeploymentRuns, NoPrefect, PrefectRuns
+from tasks.tools.deployments import APPROVE, ROLLBACK, ROUND, DeploymentRuns, ListedRuns, NoPrefect, PrefectRuns
 
 NOTICES = {
     "round": "The round was asked for. A worker begins within seconds; if another round runs, this one ends at once.",
+    "reopen": "The round was asked for, and opens again. A worker begins within seconds.",
     "approve": "The decision was sent. It counts once its run has ended.",
     "rollback": "The rollback was asked for. The champion changes once its run has ended.",
 }
@@ -64,9 +65,9 @@ def gathered_of(reader: DashboardReader) -> Latest[Dashboard]:
 
 
 @cache
-def listed_of(runs: DeploymentRuns) -> Latest[list[DeploymentRun]]:
-    """The runs that have not ended."""
-    return Latest(runs.running, PREFECT, LISTED)
+def listed_of(runs: DeploymentRuns) -> Latest[ListedRuns]:
+    """The runs that have not ended, and those that failed."""
+    return Latest(runs.listed, PREFECT, LISTED)
 
 
 @cache
@@ -130,7 +131,11 @@ async def _candidate(workspace: Workspace, visitor: Visitor, number: int) -> Res
 
 @router.post("/dashboard/round")
 async def run_a_round(request: Request, visitor: Operating, runs: Runs, fields: Posted) -> Response:
-    """Ask for a round, whether or not enough feedback waits."""
+    """Ask for a round, whether or not enough feedback waits; or have the open one discarded and opened again."""
+    if fields.get("reopen") == "yes":
+        await _check_reopening(serving_of(request).workspace, fields)
+        values = {"when_pending": False, "reopen": True}
+        return await _started(request, visitor, runs, "reopen", ROUND, values, fields)
     return await _started(request, visitor, runs, "round", ROUND, {"when_pending": False}, fields)
 
 
@@ -151,7 +156,36 @@ async def roll_back(request: Request, visitor: Operating, runs: Runs, fields: Po
     if version and not version.isdecimal():
         raise ApiError(400, f"{version!r} is no version; type its number, or nothing for the one before the champion")
     values = {"reason": _reason(fields), "to": version or None, "who": visitor.person}
+    if problem := await anyio.to_thread.run_sync(_no_target, serving_of(request).workspace, version):
+        raise ApiError(400, problem)
     return await _started(request, visitor, runs, "rollback", ROLLBACK, values, fields)
+
+
+def _no_target(workspace: Workspace, version: str) -> str | None:
+    """Why nothing can be rolled back to a version; None if it can, or only the run finds out.
+
+    Other workspaces of a line may have made versions champion that this log does not know.
+    """
+    now = champion(workspace)
+    if now is None or not tracking.is_local(workspace.root) or (version in now.earlier if version else now.earlier):
+        return None
+    if not version:
+        return f"no version was champion before version {now.version}; there is nothing to roll back to"
+    known = ", ".join(now.earlier) or "none"
+    return f"version {version} was not champion before version {now.version}; go back, and type one of these: {known}"
+
+
+async def _check_reopening(workspace: Workspace, fields: FormFields) -> None:
+    """Refuse to discard a round that nobody confirmed, that runs, or that is another one than the form shows.
+
+    Raises:
+        ApiError: status 400 or 409.
+    """
+    if fields.get("confirmed") != "yes":
+        raise ApiError(400, "this was not confirmed; go back, and tick the box above the button")
+    progress = (await _gathered(workspace)).progress
+    if progress is None or progress.activity != "stands still" or fields.get("round") != str(progress.number):
+        raise ApiError(409, "the round has ended, or goes on; go back to the dashboard")
 
 
 def _reason(fields: FormFields) -> str:
@@ -199,11 +233,14 @@ async def _shown(
     template: str = "dashboard.html.jinja",
 ) -> Response:
     gathered = await _gathered(serving_of(request).workspace)
-    running, no_runs = await _running(runs)
+    listed, no_runs = await _listed(runs)
     values: dict[str, Any] = {
         "view": dashboard_view(gathered, all_rounds),
         "board": gathered,
-        "runs": running,
+        "runs": listed.running,
+        "failures": listed.failed,
+        "failed_round": listed.failed_round,
+        "rolls_back": _no_target(serving_of(request).workspace, "") is None,
         "no_runs": no_runs,
         "mlflow": tracking.pages(serving_of(request).workspace.root),
         "notice": notice,
@@ -232,11 +269,12 @@ async def _gathered(workspace: Workspace) -> Dashboard:
         ) from error
 
 
-async def _running(runs: DeploymentRuns) -> tuple[Sequence[DeploymentRun], str]:
-    """The runs that have not ended, or why they are not known."""
+async def _listed(runs: DeploymentRuns) -> tuple[ListedRuns, str]:
+    """The runs that people look at, or why they are not known."""
     try:
         return await listed_of(runs).result(), ""
     except TimeoutError:
-        return (), f"the Prefect server has not answered within {PREFECT:.0f} s; the next look may find an answer"
+        reason = f"the Prefect server has not answered within {PREFECT:.0f} s; the next look may find an answer"
     except RoundsError as error:
-        return (), str(error)
+        reason = str(error)
+    return ListedRuns(()), reason

@@ -109,6 +109,8 @@ class ChampionState(NamedTuple):
     reason: str
     rolled_back: bool
     """The last move was a rollback."""
+    earlier: tuple[str, ...]
+    """The other versions that were champion before, by this log."""
 
 
 class DayCount(NamedTuple):
@@ -270,7 +272,10 @@ def champion(workspace: Workspace) -> ChampionState | None:
         return None
     last = moves[-1]
     reason = str(last.facts.get("reason") or "")
-    return ChampionState(str(last.facts["now"]), last.at, last.who, reason, last.event == "rollback")
+    version = str(last.facts["now"])
+    known = (str(move.facts.get(name) or "") for move in moves for name in ("left", "now"))
+    earlier = tuple(dict.fromkeys(each for each in known if each not in ("", version)))
+    return ChampionState(version, last.at, last.who, reason, last.event == "rollback", earlier)
 
 
 def feedback_numbers(workspace: Workspace) -> FeedbackNumbers:

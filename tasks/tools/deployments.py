@@ -1,13 +1,13 @@
-"""Runs of this project's deployments on a Prefect server: start one, and list those that have not ended.
+"""Runs of this project's deployments on a Prefect server: start one, list those that have not ended or have failed.
 
 A server that hangs is given up after seconds: by its own settings, the client would wait and repeat for minutes.
 Importing Prefect takes seconds, so functions import it.
 """
 
 import time
-from collections.abc import Iterator, Mapping
+from collections.abc import Iterator, Mapping, Sequence
 from contextlib import contextmanager
-from datetime import UTC, datetime
+from datetime import UTC, datetime, timedelta
 from typing import TYPE_CHECKING, NamedTuple, Protocol
 from uuid import UUID
 
@@ -20,12 +20,16 @@ from tasks.tools.events import configured
 
 if TYPE_CHECKING:
     from prefect.client.orchestration import SyncPrefectClient
+    from prefect.client.schemas.filters import FlowRunFilter
     from prefect.client.schemas.objects import FlowRun
 
 ROUND, APPROVE, ROLLBACK = "round-on-feedback", "approve", "rollback"
 """Deployments of prefect.yaml that a person starts from the dashboard."""
 
-DEPLOYMENTS = ("round-nightly", ROUND, "drift-watch", APPROVE, ROLLBACK)
+ROUNDS = ("round-nightly", ROUND)
+"""Those that run rounds."""
+
+DEPLOYMENTS = (*ROUNDS, "drift-watch", APPROVE, ROLLBACK)
 """Every deployment of prefect.yaml."""
 
 PATIENCE = 2.0
@@ -37,8 +41,14 @@ TOTAL = 2.5
 NOT_ENDED = ("RUNNING", "PENDING", "PAUSED", "CANCELLING", "SCHEDULED")
 """States of runs that are listed; a scheduled one only from its time on."""
 
-MOST = 50
-"""Runs that are listed."""
+FAILED = ("FAILED", "CRASHED")
+"""States of runs that failed."""
+
+LOOK_BACK = timedelta(days=1)
+"""Time in which a run failed that is listed."""
+
+MOST, MOST_FAILED = 50, 5
+"""Runs that are listed: those that have not ended, and those that failed last."""
 
 
 class NoPrefect(RoundsError):
@@ -57,6 +67,22 @@ class DeploymentRun(NamedTuple):
     """When it began, or should have begun."""
     page: str
     """Its page on the server."""
+    message: str = ""
+    """What the state says, such as why it failed."""
+
+
+class ListedRuns(NamedTuple):
+    """The runs that people look at."""
+
+    running: tuple[DeploymentRun, ...]
+    """Those that have not ended, oldest first. A run of a schedule counts from its time on."""
+    failed: tuple[DeploymentRun, ...] = ()
+    """Those that failed in the last day, newest first."""
+
+    @property
+    def failed_round(self) -> DeploymentRun | None:
+        """The run of a round that failed last."""
+        return next((run for run in self.failed if run.deployment in ROUNDS), None)
 
 
 class DeploymentRuns(Protocol):
@@ -66,8 +92,8 @@ class DeploymentRuns(Protocol):
         """Start a run; the same key again gives the same run."""
         ...
 
-    def running(self) -> list[DeploymentRun]:
-        """The runs that have not ended, oldest first."""
+    def listed(self) -> ListedRuns:
+        """The runs that have not ended, and those that failed."""
         ...
 
 
@@ -105,28 +131,49 @@ class PrefectRuns:
             run = client.create_flow_run_from_deployment(ids[deployment], parameters=given, idempotency_key=key)
             return _described(run, deployment)
 
-    def running(self) -> list[DeploymentRun]:
-        """The runs that have not ended, oldest first. A run of a schedule counts from its time on.
+    def listed(self) -> ListedRuns:
+        """The runs that have not ended, and those that failed in the last day.
 
         Raises:
             NoPrefect: there is no server, or it does not answer.
         """
-        from prefect.client.schemas.filters import FlowRunFilter, FlowRunFilterDeploymentId, FlowRunFilterState
-        from prefect.client.schemas.filters import FlowRunFilterStateType as StateType
-        from prefect.client.schemas.objects import StateType as States
-        from prefect.client.schemas.sorting import FlowRunSort
-
         with _asking() as client:
             names: dict[UUID | None, str] = {number: name for name, number in _ids(client, *DEPLOYMENTS).items()}
-            wanted = FlowRunFilter(
-                deployment_id=FlowRunFilterDeploymentId(any_=[number for number in names if number]),
-                state=FlowRunFilterState(type=StateType(any_=[States(state) for state in NOT_ENDED])),
-            )
-            order = FlowRunSort.EXPECTED_START_TIME_ASC
-            found = client.read_flow_runs(flow_run_filter=wanted, sort=order, limit=MOST) if names else []
-        runs = [_described(run, name) for run in found if (name := names.get(run.deployment_id))]
+            if not names:
+                return ListedRuns(())
+            running, failed = _not_ended(client, names), _failed(client, names)
         now = datetime.now(UTC)
-        return [run for run in runs if run.since is None or run.since <= now]
+        return ListedRuns(tuple(run for run in running if run.since is None or run.since <= now), tuple(failed))
+
+
+def _not_ended(client: "SyncPrefectClient", names: Mapping[UUID | None, str]) -> list[DeploymentRun]:
+    from prefect.client.schemas.sorting import FlowRunSort
+
+    wanted = _in_state(names, NOT_ENDED)
+    order = FlowRunSort.EXPECTED_START_TIME_ASC
+    found = client.read_flow_runs(flow_run_filter=wanted, sort=order, limit=MOST)
+    return [_described(run, names[run.deployment_id]) for run in found]
+
+
+def _failed(client: "SyncPrefectClient", names: Mapping[UUID | None, str]) -> list[DeploymentRun]:
+    from prefect.client.schemas.filters import FlowRunFilterEndTime
+    from prefect.client.schemas.sorting import FlowRunSort
+
+    since = FlowRunFilterEndTime(after_=datetime.now(UTC) - LOOK_BACK)  # type: ignore[arg-type]  # Prefect's subclass
+    wanted = _in_state(names, FAILED).model_copy(update={"end_time": since})
+    found = client.read_flow_runs(flow_run_filter=wanted, sort=FlowRunSort.END_TIME_DESC, limit=MOST_FAILED)
+    return [_described(run, names[run.deployment_id]) for run in found]
+
+
+def _in_state(names: Mapping[UUID | None, str], states: Sequence[str]) -> "FlowRunFilter":
+    from prefect.client.schemas.filters import FlowRunFilter, FlowRunFilterDeploymentId, FlowRunFilterState
+    from prefect.client.schemas.filters import FlowRunFilterStateType as StateType
+    from prefect.client.schemas.objects import StateType as States
+
+    return FlowRunFilter(
+        deployment_id=FlowRunFilterDeploymentId(any_=[number for number in names if number]),
+        state=FlowRunFilterState(type=StateType(any_=[States(state) for state in states])),
+    )
 
 
 def _ids(client: "SyncPrefectClient", *names: str) -> dict[str, UUID]:
@@ -141,7 +188,8 @@ def _described(run: "FlowRun", deployment: str) -> DeploymentRun:
     state = run.state.name if run.state and run.state.name else str(run.state_name or "unknown")
     since = run.start_time or run.next_scheduled_start_time or run.expected_start_time
     page = f"{_address().removesuffix('/').removesuffix('/api')}/runs/flow-run/{run.id}"
-    return DeploymentRun(str(run.id), str(run.name), deployment, state, since, page)
+    message = str(run.state.message or "") if run.state else ""
+    return DeploymentRun(str(run.id), str(run.name), deployment, state, since, page, message)
 
 
 def _address() -> str:

@@ -166,6 +166,41 @@ def test_a_rollback_that_was_being_typed_cannot_be_sent_after_the_champion_has_c
         expect(button).to_be_enabled()
 
 
+def test_after_the_login_has_ended_the_page_says_that_it_is_not_up_to_date(browser: Browser, rounds: Workspace) -> None:
+    with visited(browser, rounds, Runs()) as page:
+        note = page.locator("#stale")
+        expect(note).to_be_hidden()
+        page.context.clear_cookies()
+        expect(note).to_contain_text("Not up to date: your login has ended. Log in", timeout=20_000)
+        assert violations(page) == []
+        note.get_by_role("link", name="Log in").click()
+        expect(page.get_by_role("button", name="Log in")).to_be_visible()
+
+
+def test_enter_on_the_tick_of_the_form_to_approve_sends_nothing(browser: Browser, rounds: Workspace) -> None:
+    runs = Runs()
+    waits_for_approval(rounds, 3)
+    with visited(browser, rounds, runs) as page:
+        page.get_by_label("Reason for the decision").fill("read them")
+        page.get_by_label("I have looked at the candidate").check()
+        page.keyboard.press("Enter")
+        page.get_by_role("button", name="Refuse").click()
+        expect(page.get_by_text("The decision was sent.")).to_be_visible()
+    assert [given["refuse"] for _, given, _ in runs.asked] == [True]
+
+
+def test_the_candidate_is_shown_without_barriers(browser: Browser, rounds: Workspace) -> None:
+    waits_for_approval(rounds, 3)
+    with visited(browser, rounds, Runs(), viewport=PHONE) as page:
+        page.get_by_role("link", name="Look at the candidate").click()
+        expect(page.get_by_role("heading", level=1)).to_contain_text("waits for approval")
+        expect(page.get_by_role("heading", name="Answers")).to_be_visible()
+        assert page.evaluate("document.documentElement.scrollWidth - document.documentElement.clientWidth") == 0
+        assert violations(page) == []
+        page.get_by_role("link", name="Decide on the dashboard").click()
+        expect(page.get_by_role("button", name="Approve")).to_be_visible()
+
+
 def test_the_table_of_rounds_fits_a_small_laptop(browser: Browser, rounds: Workspace) -> None:
     """Eleven columns with long values, 1,100 pixels wide."""
     used = StepUsage(wall=86_000.0, sampled=123_456_789, trained=999_999)

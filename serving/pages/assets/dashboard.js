@@ -50,15 +50,30 @@ function replace(page) {
   }
 }
 
+// Says that the page is not up to date; without a reason, that it is.
+function stale(reason, link) {
+  const note = document.getElementById("stale");
+  note.hidden = reason === "";
+  if (note.textContent.startsWith(reason) && reason !== "") return;
+  note.textContent = reason;
+  if (link === undefined) return;
+  const anchor = document.createElement("a");
+  anchor.href = "/login?next=/dashboard";
+  anchor.textContent = link;
+  note.append(" ", anchor);
+}
+
 async function refresh() {
   if (document.hidden) return;
   try {
     const response = await fetch(`/dashboard/state${window.location.search}`, { redirect: "manual" });
-    if (!response.ok) return;
+    if (response.type === "opaqueredirect") return stale("Not up to date: your login has ended.", "Log in");
+    if (!response.ok) return stale(`Not up to date: the server answers with status ${response.status}.`);
     replace(new DOMParser().parseFromString(await response.text(), "text/html"));
     document.getElementById("at").textContent = `${new Date().toISOString().slice(11, 19)} UTC`;
+    stale("");
   } catch {
-    // the server is being restarted: the next time may succeed
+    stale("Not up to date: the server does not answer.");
   }
 }
 

@@ -20,7 +20,7 @@ from tasks.state import records
 from tasks.state.cost import RoundCost
 from tasks.state.usage import StepUsage
 from tasks.state.workspace import Workspace
-from tasks.tools.deployments import DeploymentRun, NoPrefect
+from tasks.tools.deployments import DeploymentRun, ListedRuns, NoPrefect
 from tests.serving.hanging import Hanging
 from tests.serving.pages.browsing import heading, log_in, submit
 from tests.tasks.people.test_candidate_review import evaluated
@@ -39,19 +39,21 @@ class Runs:
     def __init__(self) -> None:
         self.asked: list[tuple[str, dict[str, object], str]] = []
         self.problem: str | None = None
+        self.failed: tuple[DeploymentRun, ...] = ()
 
     def start(self, deployment: str, parameters: Mapping[str, object], key: str) -> DeploymentRun:
         """Keep it."""
         if self.problem:
             raise NoPrefect(self.problem)
         self.asked.append((deployment, dict(parameters), key))
-        return self.running()[0]
+        return self.listed().running[0]
 
-    def running(self) -> list[DeploymentRun]:
-        """One run."""
+    def listed(self) -> ListedRuns:
+        """One run, and those that failed."""
         if self.problem:
             raise NoPrefect(self.problem)
-        return [DeploymentRun("id", "brave-owl", "round-on-feedback", "Running", AT, "http://127.0.0.1:4200/runs/id")]
+        run = DeploymentRun("id", "brave-owl", "round-on-feedback", "Running", AT, "http://127.0.0.1:4200/runs/id")
+        return ListedRuns((run,), self.failed)
 
 
 @pytest.fixture
@@ -178,6 +180,56 @@ def test_a_rollback_needs_a_reason_and_a_confirmation(client: TestClient, runs: 
     assert runs.asked[1][1]["to"] is None
 
 
+def test_a_version_that_was_never_champion_is_refused_before_a_run_is_asked_for(
+    client: TestClient, runs: Runs, rounds: Workspace
+) -> None:
+    log_in(client, name="ana")
+    answer = submit(client, client.get("/dashboard"), "/dashboard/rollback", **SURE, to="999")
+    assert (answer.status_code, runs.asked) == (400, [])
+    assert "version 999 was not champion before version 2; go back, and type one of these: 1" in answer.text
+
+
+def test_the_first_version_is_not_rolled_back(client: TestClient, workspace: Workspace) -> None:
+    workspace.audit.unlink(missing_ok=True)
+    audit.append(workspace.audit, "bootstrap", "rounds", model="policy", left="", now="1", reason="the first")
+    log_in(client, name="ana")
+    text = client.get("/dashboard").text
+    assert ("Version 1" in text, "/dashboard/rollback" in text) == (True, False)
+
+
+def test_runs_that_failed_are_listed_with_their_reason(client: TestClient, runs: Runs, rounds: Workspace) -> None:
+    log_in(client, name="ana")
+    page = "http://127.0.0.1:4200/runs/id"
+    runs.failed = (
+        DeploymentRun("b", "rollback to 999", "rollback", "Failed", AT, page, "NotFound: there is no <b>version</b>"),
+        DeploymentRun("c", "calm-cat", "round-on-feedback", "Crashed", AT, page, "BadFeedback: no pair is left"),
+    )
+    text = client.get("/dashboard").text
+    assert "rollback to 999" in text
+    assert "NotFound: there is no &lt;b&gt;version&lt;/b&gt;" in text
+    assert "The last run of a round failed" not in text, "no round stands still"
+
+
+def test_a_round_that_stands_still_says_why_and_is_opened_again(
+    client: TestClient, runs: Runs, rounds: Workspace
+) -> None:
+    log_in(client, name="ana")
+    page = "http://127.0.0.1:4200/runs/id"
+    runs.failed = (DeploymentRun("c", "calm-cat", "round-nightly", "Failed", AT, page, "BadFeedback: no pair is left"),)
+    opened(rounds, 2)
+    reader_of(rounds).forget()
+    shown = client.get("/dashboard")
+    assert "The last run of a round failed: BadFeedback: no pair is left" in shown.text
+    form = shown.text.split('id="reopen"')[1].split("</section>")[0]
+    fields = dict(re.findall(r'name="(token|key|reopen|round)" value="([^"]*)"', form))
+    assert client.post("/dashboard/round", data=fields).status_code == 400
+    assert client.post("/dashboard/round", data=fields | {"confirmed": "yes", "round": "1"}).status_code == 409
+    assert runs.asked == []
+    answer = client.post("/dashboard/round", data=fields | {"confirmed": "yes"})
+    assert "opens again" in answer.text
+    assert runs.asked[0][:2] == ("round-on-feedback", {"when_pending": False, "reopen": True})
+
+
 @pytest.mark.parametrize(("decision", "refuse"), [("approve", False), ("refuse", True)])
 def test_a_candidate_is_approved_or_refused(
     client: TestClient, runs: Runs, rounds: Workspace, decision: str, refuse: bool
@@ -261,7 +313,7 @@ def test_a_prefect_server_that_hangs_takes_one_thread_and_the_rest_is_shown(
     log_in(client, name="ana")
     monkeypatch.setattr(dashboard, "PREFECT", 0.05)
     hanging = Hanging()
-    monkeypatch.setattr(runs, "running", hanging)
+    monkeypatch.setattr(runs, "listed", hanging)
     try:
         for path in ("/dashboard", *["/dashboard/state"] * 5):
             text = client.get(path).text

@@ -115,10 +115,12 @@ def test_the_champion_is_that_of_the_last_move_of_the_log(workspace: Workspace) 
     now = champion(workspace)
     assert now is not None
     assert (now.version, now.who, now.reason, now.rolled_back) == ("2", "rounds", "won", False)
+    assert now.earlier == ("1",)
     audit.append(workspace.audit, "rollback", "bob", model="policy", left="2", now="1", reason="rude")
     back = champion(workspace)
     assert back is not None
     assert (back.version, back.who, back.reason, back.rolled_back) == ("1", "bob", "rude", True)
+    assert back.earlier == ("2",)
 
 
 def test_the_open_round_is_shown(workspace: Workspace) -> None:

@@ -8,7 +8,7 @@ from uuid import UUID, uuid4
 import pytest
 from prefect.client.orchestration import get_client
 from prefect.settings import PREFECT_API_URL, temporary_settings
-from prefect.states import Completed, Scheduled
+from prefect.states import Completed, Failed, Running, Scheduled
 
 from core.errors import NotFound
 from tasks.state.workspace import Workspace
@@ -54,9 +54,25 @@ def test_runs_that_have_not_ended_are_listed(runs: PrefectRuns) -> None:
         client.set_flow_run_state(UUID(ended.id), Completed(), force=True)
         tomorrow = datetime.now(UTC) + timedelta(days=1)
         client.set_flow_run_state(UUID(later.id), Scheduled(scheduled_time=tomorrow), force=True)
-    listed = {run.id: run for run in runs.running()}
+    listed = {run.id: run for run in runs.listed().running}
     assert (begun.id in listed, ended.id in listed, later.id in listed) == (True, False, False)
     assert listed[begun.id].deployment == APPROVE
+
+
+def test_runs_that_failed_are_listed_with_their_message_newest_first(runs: PrefectRuns) -> None:
+    first, second, done = (runs.start(ROUND, {}, uuid4().hex) for _ in range(3))
+    with get_client(sync_client=True) as client:
+        for run, message in ((first, "no pair is left"), (second, "no space")):
+            client.set_flow_run_state(UUID(run.id), Running(), force=True)
+            client.set_flow_run_state(UUID(run.id), Failed(message=message), force=True)
+        client.set_flow_run_state(UUID(done.id), Completed(), force=True)
+    listed = runs.listed()
+    assert [(run.id, run.message) for run in listed.failed[:2]] == [
+        (second.id, "no space"),
+        (first.id, "no pair is left"),
+    ]
+    assert listed.failed_round == listed.failed[0]
+    assert done.id not in {run.id for run in listed.failed}
 
 
 def test_a_deployment_that_the_server_lacks_is_named(runs: PrefectRuns) -> None:
@@ -66,7 +82,7 @@ def test_a_deployment_that_the_server_lacks_is_named(runs: PrefectRuns) -> None:
 
 def test_without_a_server_the_cure_is_to_start_one(tmp_path: Path) -> None:
     with temporary_settings({PREFECT_API_URL: None}), pytest.raises(NoPrefect, match="`rounds up`"):
-        PrefectRuns(Workspace(tmp_path)).running()
+        PrefectRuns(Workspace(tmp_path)).listed()
 
 
 def test_a_server_that_accepts_and_never_answers_is_given_up(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
@@ -76,7 +92,7 @@ def test_a_server_that_accepts_and_never_answers_is_given_up(tmp_path: Path, mon
     with hanging() as port, temporary_settings({PREFECT_API_URL: f"http://127.0.0.1:{port}/api"}):
         began = time.monotonic()
         with pytest.raises(NoPrefect, match=r"does not answer within 0\.2 s"):
-            runs.running()
+            runs.listed()
         with pytest.raises(NoPrefect, match=r"does not answer within 0\.2 s"):
             runs.start(ROUND, {}, "key")
         assert time.monotonic() - began < 30
