@@ -5,7 +5,7 @@ Importing Prefect takes seconds, so functions import it.
 """
 
 import time
-from collections.abc import Iterator, Mapping, Sequence
+from collections.abc import Hashable, Iterator, Mapping, Sequence
 from contextlib import contextmanager
 from datetime import UTC, datetime, timedelta
 from typing import TYPE_CHECKING, NamedTuple, Protocol
@@ -85,7 +85,7 @@ class ListedRuns(NamedTuple):
         return next((run for run in self.failed if run.deployment in ROUNDS), None)
 
 
-class DeploymentRuns(Protocol):
+class DeploymentRuns(Hashable, Protocol):
     """The runs of a workspace's deployments."""
 
     def start(self, deployment: str, parameters: Mapping[str, object], key: str) -> DeploymentRun:
@@ -159,7 +159,7 @@ def _failed(client: "SyncPrefectClient", names: Mapping[UUID | None, str]) -> li
     from prefect.client.schemas.filters import FlowRunFilterEndTime
     from prefect.client.schemas.sorting import FlowRunSort
 
-    since = FlowRunFilterEndTime(after_=datetime.now(UTC) - LOOK_BACK)  # type: ignore[arg-type]  # Prefect's subclass
+    since = FlowRunFilterEndTime(after_=datetime.now(UTC) - LOOK_BACK)
     wanted = _in_state(names, FAILED).model_copy(update={"end_time": since})
     found = client.read_flow_runs(flow_run_filter=wanted, sort=FlowRunSort.END_TIME_DESC, limit=MOST_FAILED)
     return [_described(run, names[run.deployment_id]) for run in found]

@@ -1,5 +1,6 @@
 """The serving app with its answers, feedback and keys on a real PostgreSQL server."""
 
+import asyncio
 from collections.abc import Iterator
 from pathlib import Path
 from typing import Any
@@ -103,8 +104,8 @@ def test_a_server_that_goes_away_and_comes_back_is_said_so(
     with postgres.serving() as url:
         monkeypatch.setenv(feedback_database.ADDRESS, url)
         serving = Serving.of(workspace, served.SETTINGS)
-        assert serving.storage.problem() is None
-    problem = serving.storage.problem()
+        assert asyncio.run(serving.storage.problem()) is None
+    problem = asyncio.run(serving.storage.problem())
     assert problem is not None
     assert "ROUNDS_FEEDBACK_DATABASE" in problem
     assert isinstance(serving.storage.database(), database.Database)

@@ -18,7 +18,7 @@ function keepForm(old, fresh) {
   const form = old.querySelector("form");
   if (form === null) return false;
   const same = fresh.querySelector("form")?.dataset.about === form.dataset.about;
-  for (const button of form.querySelectorAll("button:not(.inert)")) button.disabled = !same;
+  for (const button of form.querySelectorAll("button")) button.disabled = !same;
   form.querySelector("[data-outdated]").hidden = same;
   return same || begun(form);
 }

@@ -261,7 +261,7 @@ def test_the_candidate_that_waits_for_approval_has_a_page(client: TestClient, ro
 
 
 def test_enter_in_the_form_to_approve_presses_no_button(client: TestClient, rounds: Workspace) -> None:
-    """A browser presses the first button of the form, and nothing if it is disabled."""
+    """A browser presses the first button of the form, and `dialog` does nothing outside of one."""
     log_in(client, name="ana")
     opened(rounds, 2)
     waiting.begin(rounds, "approval", 3600, Candidate(key="ab", candidate="c" * 64))
@@ -269,8 +269,8 @@ def test_enter_in_the_form_to_approve_presses_no_button(client: TestClient, roun
     form = client.get("/dashboard").text.split('action="/dashboard/approve"')[1].split("</form>")[0]
     buttons = re.findall(r"<button[^>]*>", form)
     assert len(buttons) == 3
-    assert "disabled hidden" in buttons[0]
-    assert not any("disabled" in button for button in buttons[1:])
+    assert "dialog" in buttons[0]
+    assert not any("dialog" in button for button in buttons[1:])
 
 
 def test_a_round_that_waits_for_votes_leads_to_the_label_page(client: TestClient, rounds: Workspace) -> None:
