@@ -98,6 +98,21 @@ def test_reason_and_edit_are_written_without_a_mouse(browser: Browser, workspace
     assert edit["responses"][1]["messages"][0]["content"].endswith("And more.")
 
 
+@pytest.mark.parametrize("scripts", [True, False])
+def test_enter_on_the_box_of_an_edit_judges_nothing(browser: Browser, workspace: Workspace, scripts: bool) -> None:
+    fill(workspace, 2)
+    with serve(workspace) as address, visited(browser, address, java_script_enabled=scripts) as page:
+        first = task(page)
+        page.locator("summary", has_text="Edit this answer").first.click()
+        page.locator("#edit-left").fill("Edited.")
+        page.keyboard.press("Tab")
+        expect(page.locator("#edited-left")).to_be_focused()
+        page.keyboard.press("Enter")
+        page.wait_for_timeout(500)
+        assert (task(page), said(workspace)) == (first, [])
+        expect(page.locator("#edit-left")).to_have_value("Edited.")
+
+
 def test_criteria_are_answered_with_keys_after_the_overall_question(browser: Browser, workspace: Workspace) -> None:
     fill(workspace, 2)
     with serve(workspace, criteria=("tone", "facts")) as address, visited(browser, address) as page:

@@ -168,6 +168,7 @@
       return;
     }
     if (key === "Escape" && inField) { target.blur(); return; }
+    if (key === "Enter" && target.matches?.("input[type=checkbox]")) { event.preventDefault(); return; }
     if (inField || !(document.getElementById("use-keys")?.checked ?? false)) return;
     if (busy || document.body.dataset.ready !== "yes") return;
     if (key === "Enter") {

@@ -39,3 +39,27 @@ def heading(page: Response) -> str:
     """The main heading."""
     [text] = re.findall(r"<h1[^>]*>(.*?)</h1>", page.text, re.DOTALL)
     return str(text).strip()
+
+
+def default_button(page: Response, form: str) -> dict[str, str] | None:
+    """The attributes of the button that Enter in a form presses: the first one that belongs to it; None without one."""
+
+    class Buttons(HTMLParser):
+        first: dict[str, str] | None = None
+        inside = ""
+
+        def handle_starttag(self, tag: str, attrs: list[tuple[str, str | None]]) -> None:
+            given = {name: value or "" for name, value in attrs}
+            if tag == "form":
+                self.inside = given.get("id", "")
+            own = given.get("form", self.inside) == form and given.get("type", "submit") == "submit"
+            if tag == "button" and own and self.first is None:
+                self.first = given
+
+        def handle_endtag(self, tag: str) -> None:
+            if tag == "form":
+                self.inside = ""
+
+    parser = Buttons()
+    parser.feed(page.text)
+    return parser.first

@@ -16,7 +16,7 @@ from tasks.people.waiting import VotesNeeded
 from tasks.state import tombstones
 from tasks.state.workspace import Workspace
 from tests.hostile import WORD, WORST, Elements
-from tests.serving.pages.browsing import Forms, heading, log_in, submit
+from tests.serving.pages.browsing import Forms, default_button, heading, log_in, submit
 from tests.serving.pages.label_tasks import PLAIN, add, fill, said
 from tests.tasks.people.waiting_round import opened
 
@@ -183,6 +183,24 @@ def test_an_edit_is_a_correction_of_its_answer(workspace: Workspace, ana: TestCl
     _, edit = said(workspace)
     texts = [response["messages"][0]["content"] for response in edit["responses"]]
     assert (edit["kind"], texts[0].split()[1], texts[1]) == ("correction", right, "Better.\nStill.")
+
+
+@pytest.mark.parametrize("kind", ["comparison", "binary", "rating"])
+def test_enter_in_a_form_without_save_presses_a_button_that_does_nothing(
+    workspace: Workspace, ana: TestClient, kind: LabelKind
+) -> None:
+    fill(workspace, 1, kind)
+    assert default_button(ana.get("/label"), "judge") == {"disabled": "", "hidden": ""}
+
+
+def test_enter_in_a_form_with_save_presses_it(workspace: Workspace, ana: TestClient) -> None:
+    fill(workspace, 1, "critique")
+    assert default_button(ana.get("/label"), "judge") == {
+        "name": "said",
+        "value": "text",
+        "class": "main",
+        "data-keys": "Enter",
+    }
 
 
 def test_what_was_typed_stays_when_a_form_is_refused(workspace: Workspace, ana: TestClient) -> None:
