@@ -1,16 +1,22 @@
 """What every request passes, and what every response carries."""
 
+import logging
+import socket
 from collections.abc import Iterator
 from typing import Any
 
 import pytest
+from httpx2 import Client
 from starlette.testclient import TestClient
 
 from serving.app import create_app
 from serving.context import Serving
-from serving.guard import HEADERS, LOOPBACK
+from serving.guard import FORM, HEADERS, JSON, LOOPBACK
+from serving.pages.frame import is_page
 from serving.settings import ServingSettings
 from tasks.state.workspace import Workspace
+from tests.serving.pages.label_tasks import said
+from tests.serving.served import listening, until
 
 
 @pytest.fixture
@@ -80,6 +86,23 @@ def test_broken_json_and_unknown_paths_have_the_form_of_errors(client: TestClien
     assert (broken.status_code, broken.json()["error"]["code"]) == (400, "invalid_json")
     unknown = client.get("/nowhere")
     assert (unknown.status_code, unknown.json()["error"]["type"]) == (404, "not_found_error")
+
+
+@pytest.mark.parametrize("path", ["/v1/feedback", "/v1/chat/completions", "/login", "/nowhere"])
+def test_a_body_that_breaks_off_reaches_no_route(
+    workspace: Workspace, path: str, caplog: pytest.LogCaptureFixture
+) -> None:
+    """Over a real socket: the length of the whole body is stated, and the connection ends after one half of it."""
+    body = b'{"feedback": [{"prompt": "a", "chosen": "b", "rejected": "c"}]} '
+    head = (f"POST {path} HTTP/1.1", "Host: localhost", f"Content-Type: {FORM if is_page(path) else JSON}")
+    with listening(create_app(Serving.of(workspace, ServingSettings()))) as address, Client(base_url=address) as asking:
+        with socket.create_connection((asking.base_url.host, asking.base_url.port)) as sending:
+            sending.sendall("\r\n".join([*head, f"Content-Length: {2 * len(body)}", "", ""]).encode() + body)
+            sending.shutdown(socket.SHUT_WR)
+            assert sending.recv(1000) == b""
+        until(lambda: 'requests_total{route="other",status="499"} 1.0' in asking.get("/metrics").text)
+    assert said(workspace) == []
+    assert not [record for record in caplog.records if record.levelno >= logging.ERROR]
 
 
 def test_requests_are_counted_by_route_and_status(client: TestClient) -> None:
