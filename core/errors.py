@@ -33,9 +33,12 @@ RoundsError
 ├── Unverified          a version or audit lines that neither the audit log nor a trusted key vouches for
 ├── VersionRejected     a manual promotion of a version that the gates rejected
 ├── NoPoll              no round waits for votes
+├── VotedBefore         a person's vote on a pair that would replace one that was not taken back
 ├── NotYours            a task of the label page that the annotator does not have
 ├── AlreadyJudged       a task of the label page that the annotator judged otherwise before
 ├── NothingToUndo       no judgement that the annotator could take back
+├── TaskMoved           another request changed a task of the label page after it was read
+├── StoredOtherwise     an id is stored with other content, and all was to be stored or nothing
 ├── NotAsked            the round does not wait for approval
 │   └── AlreadyDecided  somebody has decided already, or the deadline has passed
 ├── ReplayDiffers       a replay that did not reproduce the same bytes

@@ -1,6 +1,7 @@
 """Which of an annotator's tasks are gold items and repeats: a fixed share, at places that nobody else can compute."""
 
 import hashlib
+from functools import lru_cache
 from typing import Literal
 
 Role = Literal["ordinary", "gold", "repeat"]
@@ -27,7 +28,13 @@ def _is_drawn(key: str, number: int, share: float) -> bool:
         return False
     length = round(1 / share)
     block, place = divmod(number, length)
-    return hashed(f"{key}\0{block}") % length == place
+    return _place(key, block, length) == place
+
+
+@lru_cache(4096)
+def _place(key: str, block: int, length: int) -> int:
+    """Which task of a block is drawn. All that are to come are counted for each page, many in one block."""
+    return hashed(f"{key}\0{block}") % length
 
 
 def hashed(text: str) -> int:

@@ -16,11 +16,11 @@ from typing import Any, NamedTuple, TypeVar
 from sqlalchemy import ColumnElement, Connection, delete, func, or_, select, update
 from sqlalchemy.sql.dml import ReturningInsert
 
-from core.errors import BadFeedback, Damaged
+from core.errors import BadFeedback, Damaged, RoundsError
 from feedback.limits import SizeLimitSettings, event_problem
 from feedback.schema import FeedbackEvent, RejectedRecord
 from feedback.store import identity, parquet
-from feedback.store.database import Database
+from feedback.store.database import Change, Database
 from feedback.store.tables import assignments, check_id, events, inserting
 
 _ROWS = 500
@@ -43,6 +43,10 @@ class PutResult(NamedTuple):
     """Events whose id was already stored, with other content: the stored one stays, these are not stored."""
 
 
+class StoredOtherwise(RoundsError):
+    """An id is stored with other content, and the events were to be stored as a whole or not at all."""
+
+
 class Claim(NamedTuple):
     """The events that a round has claimed."""
 
@@ -59,6 +63,7 @@ def put(
     folder: Path,
     now: datetime,
     limits: SizeLimitSettings = _DEFAULT,
+    together_with: Change | None = None,
 ) -> PutResult:
     """Store events, each id once; they are durable when this returns. All are stored, or none.
 
@@ -68,9 +73,11 @@ def put(
         folder: the Parquet parts; events whose ids are stored there are not stored again.
         now: the time of arrival.
         limits: how large an event and its texts may be.
+        together_with: written in the same transaction, after the events: both are stored, or neither is.
 
     Raises:
         BadFeedback: an id is too long, or contains a NUL character, or an event is too large.
+        StoredOtherwise: with `together_with`, where an event would be one of `PutResult.changed`; nothing was stored.
         NoDatabase: the database does not answer; nothing was stored.
     """
     first: dict[str, FeedbackEvent] = {}
@@ -81,8 +88,17 @@ def put(
         first.setdefault(event.feedback_id, event)
     in_parts = {name: identity.content(event) for name, event in parquet.with_ids(folder, first.keys()).items()}
     rows = [_row(event, now) for name, event in first.items() if name not in in_parts]
-    new, contents = database.write(lambda connection: _insert(connection, rows))
-    return _result(given, new, contents | in_parts)
+
+    def work(connection: Connection) -> PutResult:
+        new, contents = _insert(connection, rows)
+        result = _result(given, new, contents | in_parts)
+        if together_with is not None:
+            if result.changed:
+                raise StoredOtherwise(f"{result.changed[0].reason}; give it another id")
+            together_with(connection)
+        return result
+
+    return database.write(work)
 
 
 def find(database: Database, names: Collection[str], folder: Path) -> dict[str, FeedbackEvent]:

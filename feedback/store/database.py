@@ -42,6 +42,9 @@ _ATTEMPTS = 5
 
 Result = TypeVar("Result")
 
+Change = Callable[[Connection], None]
+"""Writes in the transaction of a connection. What it raises leaves nothing of the transaction."""
+
 
 class NoDatabase(RoundsError):
     """The feedback database does not answer, or rejects the connection."""

@@ -8,11 +8,12 @@ from collections.abc import Callable, Mapping
 from datetime import datetime
 from typing import Any, NamedTuple
 
-from sqlalchemy import Connection, Row, Select, and_, func, or_, select, update
+from sqlalchemy import ColumnElement, Connection, Row, Select, and_, func, or_, select, update
 
+from core.errors import RoundsError
 from feedback.label_roles import Role
 from feedback.store import label_queues, queue
-from feedback.store.database import Database
+from feedback.store.database import Change, Database
 from feedback.store.label_queues import ENDLESS, is_assignment_of_one, stored_name
 from feedback.store.queue import FINISHED, State, active, same_item
 from feedback.store.tables import assignments, inserting, items
@@ -23,6 +24,10 @@ APART = 5
 
 REPEATED = ("comparison", "binary", "rating")
 """Kinds of items that are repeated: two texts of one person are not compared."""
+
+
+class TaskMoved(RoundsError):
+    """A task is no longer as it was read: another request judged it, took it back, or it was handed back."""
 
 
 class Assignment(NamedTuple):
@@ -52,7 +57,11 @@ class AnnotatorCounts(NamedTuple):
     judged: int
     """Items judged in all, those of rounds included."""
     offered: int
-    """Items of labelling queues that the annotator holds or can still be given, gold and repeats left out."""
+    """Tasks of labelling queues that the annotator holds or will be given, gold items and repeats included.
+
+    Each task lowers it by one, so that it does not tell which ones are gold items and repeats. What others are given
+    lowers it too.
+    """
 
 
 def named(database: Database, task: str) -> Assignment | None:
@@ -111,26 +120,23 @@ def take(
     return database.write(work)
 
 
-def close(database: Database, task: Assignment, state: State, stored: int, now: datetime) -> None:
-    """Note that a task was judged (`finished`), or that others are to judge the item (`returned`).
+def closing(task: Assignment, state: State, stored: int, now: datetime) -> Change:
+    """What notes that a task was judged (`finished`), or that others are to judge the item (`returned`).
+
+    It raises `TaskMoved` if the task is no longer as it was read, so that of two judgements at once, one is noted.
 
     Args:
-        database: the database.
-        task: the task.
+        task: the task, as it was read.
         state: what it is now.
         stored: how many events there are on it now.
         now: the time.
     """
-    values = {"state": state, "stored": stored, "finished_at": now}
-    change = update(assignments).where(assignments.c.task == task.task, assignments.c.state == "held").values(values)
-    database.write(lambda connection: connection.execute(change))
+    return _moving(task, {"state": state, "stored": stored, "finished_at": now})
 
 
-def reopen(database: Database, task: Assignment, stored: int, until: datetime) -> None:
-    """Open a task again whose judgement was taken back."""
-    values = {"state": "held", "stored": stored, "finished_at": None, "expires_at": until}
-    change = update(assignments).where(assignments.c.task == task.task).values(values)
-    database.write(lambda connection: connection.execute(change))
+def reopening(task: Assignment, stored: int, until: datetime) -> Change:
+    """What opens a task again whose judgement was taken back. It raises `TaskMoved` as `closing` does."""
+    return _moving(task, {"state": "held", "stored": stored, "finished_at": None, "expires_at": until})
 
 
 def last(database: Database, annotator: str) -> Assignment | None:
@@ -140,21 +146,20 @@ def last(database: Database, annotator: str) -> Assignment | None:
     return _first(database, ordered.limit(1))
 
 
-def counts(database: Database, annotator: str, since: datetime, now: datetime) -> AnnotatorCounts:
-    """How many items an annotator judged, and can still be given."""
-    judged = select(func.count()).where(assignments.c.annotator == annotator, FINISHED)
-    held = select(func.count()).where(
-        assignments.c.annotator == annotator, is_assignment_of_one(), _ordinary(), _held()
-    )
+def counts(
+    database: Database, annotator: str, since: datetime, now: datetime, role: Callable[[str, int], Role]
+) -> AnnotatorCounts:
+    """How many items an annotator judged, and how many tasks are to come; `role` is that of `take`."""
+    own = assignments.c.annotator == annotator
+    judged = select(func.count()).where(own, FINISHED)
+    held = select(func.count()).where(own, is_assignment_of_one(), _held())
 
     def work(connection: Connection) -> AnnotatorCounts:
-        offers = [
-            select(func.count()).select_from(queue.offered(stored_name(name), annotator, now, False).subquery())
-            for name in label_queues.names(connection)
-        ]
-        numbers = (judged.where(assignments.c.finished_at >= since), judged, held, *offers)
-        today, every, own, *others = (connection.execute(query).scalar_one() for query in numbers)
-        return AnnotatorCounts(today, every, own + sum(others))
+        numbers = (judged.where(assignments.c.finished_at >= since), judged, held)
+        today, every, open_tasks = (connection.execute(query).scalar_one() for query in numbers)
+        names = label_queues.names(connection)
+        coming = sum(_coming(connection, name, annotator, now, role) for name in names)
+        return AnnotatorCounts(today, every, open_tasks + coming)
 
     return database.read(work)
 
@@ -191,9 +196,7 @@ def _given(
     """The next task of one queue; None if it has no ordinary item for the annotator."""
     main = stored_name(name)
     queue.lock(connection, main)
-    own = [stored_name(name, each) for each in ("ordinary", "gold", "repeat")]
-    had = select(func.count()).where(assignments.c.queue.in_(own), assignments.c.annotator == annotator)
-    kind = role(name, connection.execute(had).scalar_one())
+    kind = role(name, _had(connection, name, annotator))
     if kind != "ordinary" and connection.execute(queue.offered(main, annotator, now, False).limit(1)).first():
         drawn = _gold(connection, name, annotator, now, until) if kind == "gold" else None
         drawn = _repeated(connection, name, annotator, until) if kind == "repeat" else drawn
@@ -201,6 +204,41 @@ def _given(
             return _of(connection, stored_name(name, kind), drawn, annotator)
     given = queue.give(connection, main, annotator, 1, now, until)
     return _of(connection, main, given[0].item, annotator) if given else None
+
+
+def _had(connection: Connection, name: str, annotator: str) -> int:
+    """How many tasks of a queue an annotator had."""
+    own = [stored_name(name, each) for each in ("ordinary", "gold", "repeat")]
+    had = select(func.count()).where(assignments.c.queue.in_(own), assignments.c.annotator == annotator)
+    return int(connection.execute(had).scalar_one())
+
+
+def _coming(connection: Connection, name: str, annotator: str, now: datetime, role: Callable[[str, int], Role]) -> int:
+    """How many tasks of one queue the annotator will be given: the rules of `_given`, applied to the numbers alone."""
+    ordinary, gold = (
+        _count(connection, queue.offered(stored_name(name, each), annotator, now, False))
+        for each in ("ordinary", "gold")
+    )
+    judged = _unrepeated(name, annotator, or_(FINISHED, _held()))  # what is held is judged before the next task
+    first = connection.execute(judged.limit(1)).first()
+    can_repeat = first is None or json.loads(first.record)["kind"] in REPEATED
+    remembered, number = _count(connection, judged), _had(connection, name, annotator)
+    tasks = 0
+    while ordinary:
+        kind = role(name, number + tasks)
+        tasks += 1
+        if kind == "gold" and gold:
+            gold -= 1
+        elif kind == "repeat" and can_repeat and remembered > APART:
+            remembered -= 1
+        else:
+            ordinary -= 1
+            remembered += 1
+    return tasks
+
+
+def _count(connection: Connection, query: Select[Any]) -> int:
+    return int(connection.execute(select(func.count()).select_from(query.order_by(None).subquery())).scalar_one())
 
 
 def _gold(connection: Connection, name: str, annotator: str, now: datetime, until: datetime) -> str | None:
@@ -211,17 +249,8 @@ def _gold(connection: Connection, name: str, annotator: str, now: datetime, unti
 
 def _repeated(connection: Connection, name: str, annotator: str, until: datetime) -> str | None:
     """The item that the annotator judged first and not again; it is given again. None if all were judged just now."""
-    main, repeats = stored_name(name), stored_name(name, "repeat")
-    again = select(assignments.c.item).where(assignments.c.queue == repeats, assignments.c.annotator == annotator)
-    query = (
-        select(assignments.c.item, items.c.record)
-        .join(items, same_item())
-        .where(assignments.c.queue == main, assignments.c.annotator == annotator, FINISHED)
-        .where(assignments.c.item.not_in(again))
-        .order_by(assignments.c.finished_at, items.c.position)
-        .limit(APART + 1)
-    )
-    judged = connection.execute(query).all()
+    repeats = stored_name(name, "repeat")
+    judged = connection.execute(_unrepeated(name, annotator, FINISHED).limit(APART + 1)).all()
     if len(judged) <= APART:
         return None
     first = judged[0]
@@ -231,6 +260,19 @@ def _repeated(connection: Connection, name: str, annotator: str, until: datetime
     connection.execute(inserting(connection, items, [row], "queue", "item"))
     connection.execute(assignments.insert().values(queue.assignment(repeats, first.item, annotator, "held", until)))
     return str(first.item)
+
+
+def _unrepeated(name: str, annotator: str, condition: ColumnElement[bool]) -> Select[Any]:
+    """The ordinary items of an annotator that meet a condition and were not given again, those judged first first."""
+    repeats = stored_name(name, "repeat")
+    again = select(assignments.c.item).where(assignments.c.queue == repeats, assignments.c.annotator == annotator)
+    return (
+        select(assignments.c.item, items.c.record)
+        .join(items, same_item())
+        .where(assignments.c.queue == stored_name(name), assignments.c.annotator == annotator, condition)
+        .where(assignments.c.item.not_in(again))
+        .order_by(assignments.c.finished_at, items.c.position)
+    )
 
 
 def _resumed(
@@ -261,8 +303,15 @@ def _is_done(connection: Connection, task: Assignment, now: datetime) -> bool:
     return bool(connection.execute(query).scalar_one())
 
 
-def _ordinary() -> Any:
-    return assignments.c.queue.not_like("%#%")
+def _moving(task: Assignment, values: Mapping[str, Any]) -> Change:
+    own = (assignments.c.task == task.task, assignments.c.state == task.state, assignments.c.stored == task.stored)
+    change = update(assignments).where(*own).values(values).returning(assignments.c.task)
+
+    def work(connection: Connection) -> None:
+        if connection.execute(change).first() is None:
+            raise TaskMoved(f"the task {task.task} was changed by another request in the meantime; take the next task")
+
+    return work
 
 
 def _held() -> Any:

@@ -117,7 +117,7 @@ def _task(
         "Label",
         status,
         task=task,
-        progress=labelling.progress(serving.workspace, database, visitor.annotator),
+        progress=labelling.progress(serving.workspace, database, serving.settings.label, visitor.annotator),
         guidelines=guidelines.read(serving.workspace),
         notice=notice,
         refused=status != 200,
@@ -128,7 +128,7 @@ def _task(
         aside=ASIDE,
         question=QUESTIONS[task.kind] if task else "Nothing to label now",
         text_label=TEXTS.get(task.kind, "") if task else "",
-        cut=MOST if task and any(map(is_cut, task.answers)) else 0,
+        cut=MOST if task and any(map(is_cut, [*task.answers, *(turn.content for turn in task.prompt)])) else 0,
         why=why.reason if why else "",
         until=why.until if why else None,
     )

@@ -4,7 +4,7 @@ Tasks come from the pairs of a round that waits for votes, and then from the lab
 a vote, stored as `rounds votes push` stores it; any other one is an event for the next round.
 """
 
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 from datetime import UTC, datetime, timedelta
 from typing import TYPE_CHECKING, Any, NamedTuple
 
@@ -28,8 +28,6 @@ if TYPE_CHECKING:
     from feedback.store.database import Database
     from feedback.store.label_tasks import Assignment
     from feedback.store.queue import State
-
-_CURE = "take that judgement back first"
 
 _PROMPT = TypeAdapter(tuple[Message, ...])
 
@@ -67,7 +65,7 @@ class AnnotatorProgress(NamedTuple):
     left: int
     """Judgements that queues and the waiting round still want, of anybody."""
     left_for_you: int
-    """Items that this annotator can still be given."""
+    """Tasks that this annotator can still be given; each one that is judged lowers it by one."""
 
 
 def take(workspace: Workspace, database: "Database", settings: LabelSettings, annotator: str) -> LabelTask | None:
@@ -89,12 +87,7 @@ def take(workspace: Workspace, database: "Database", settings: LabelSettings, an
     if task is None and poll and _wants_votes(workspace, poll):
         task = _pair(workspace, database, annotator, settings)
     if task is None:
-        salt = identity.made(workspace).salt
-
-        def role(queue: str, number: int) -> label_roles.Role:
-            return label_roles.role(f"{salt}\0{queue}\0{annotator}", number, settings.gold, settings.repeats)
-
-        task = label_tasks.take(database, annotator, now, until, role)
+        task = label_tasks.take(database, annotator, now, until, _roles(workspace, settings, annotator))
     return task and _shown(workspace, settings, task)
 
 
@@ -108,7 +101,8 @@ def judge(
 ) -> JudgementReceipt:
     """Store a judgement; it is durable when this returns. Sent again, it changes nothing.
 
-    A task whose time is over can be judged, also if others have judged the item since.
+    A task whose time is over can be judged, also if others have judged the item since. Of two judgements of a task at
+    the same time, one is stored, and the other one is refused unless it says the same.
 
     Args:
         workspace: where it is stored.
@@ -125,11 +119,17 @@ def judge(
         NoPoll: it is a pair of a round that no longer waits for votes.
         NoDatabase: the feedback database does not answer; nothing was stored.
     """
+    from feedback.store.label_tasks import TaskMoved
+
     polls.check_person(workspace, annotator)
-    own = _own(database, annotator, task)
-    if _is_pair(own):
-        return _vote(workspace, settings, own, judgement)
-    return _label(workspace, database, _subject(workspace, settings, own), own, judgement)
+    while True:
+        own = _own(database, annotator, task)
+        if _is_pair(own):
+            return _vote(workspace, settings, own, judgement)
+        try:
+            return _label(workspace, database, _subject(workspace, settings, own), own, judgement)
+        except TaskMoved:  # another request changed it after it was read: it is read again
+            continue
 
 
 def undo(workspace: Workspace, database: "Database", settings: LabelSettings, annotator: str) -> LabelTask:
@@ -148,16 +148,20 @@ def undo(workspace: Workspace, database: "Database", settings: LabelSettings, an
     last = label_tasks.last(database, annotator)
     if last is None:
         raise NothingToUndo(f"{annotator} has judged nothing that could be taken back; judge a task first")
-    if _is_pair(last):
-        stored = _withdraw_vote(workspace, last)
-    else:
-        stored = _withdraw(workspace, database, _subject(workspace, settings, last), last)
     until = datetime.now(UTC) + timedelta(seconds=settings.hold)
-    label_tasks.reopen(database, last, stored, until)
+    try:
+        if _is_pair(last):
+            database.write(label_tasks.reopening(last, _withdraw_vote(workspace, last), until))
+        else:
+            _reopen(workspace, database, _subject(workspace, settings, last), last, until)
+    except label_tasks.TaskMoved as error:
+        raise NothingToUndo(
+            "another request changed the task of the last judgement at the same time; see the task that you have now"
+        ) from error
     return _shown(workspace, settings, last._replace(until=until))
 
 
-def progress(workspace: Workspace, database: "Database", annotator: str) -> AnnotatorProgress:
+def progress(workspace: Workspace, database: "Database", settings: LabelSettings, annotator: str) -> AnnotatorProgress:
     """How far an annotator is, and how much is left.
 
     Raises:
@@ -167,7 +171,7 @@ def progress(workspace: Workspace, database: "Database", annotator: str) -> Anno
 
     now, poll = datetime.now(UTC), _poll(workspace)
     midnight = now.replace(hour=0, minute=0, second=0, microsecond=0)
-    counts = label_tasks.counts(database, annotator, midnight, now)
+    counts = label_tasks.counts(database, annotator, midnight, now, _roles(workspace, settings, annotator))
     left = sum(state.wanted - state.finished for state in label_queues.states(database, now))
     votes = own_votes = 0
     if poll and _wants_votes(workspace, poll):
@@ -175,6 +179,16 @@ def progress(workspace: Workspace, database: "Database", annotator: str) -> Anno
         judged = queue.judged(database, pairs_id(workspace), annotator)
         own_votes = sum(pair.pair_id not in judged for pair in polls.handed_out(workspace))
     return AnnotatorProgress(counts.since, counts.judged, left + votes, counts.offered + own_votes)
+
+
+def _roles(workspace: Workspace, settings: LabelSettings, annotator: str) -> Callable[[str, int], label_roles.Role]:
+    """Queue, and how many tasks of it the annotator had → what the next one is to be."""
+    salt = identity.made(workspace).salt
+
+    def role(queue: str, number: int) -> label_roles.Role:
+        return label_roles.role(f"{salt}\0{queue}\0{annotator}", number, settings.gold, settings.repeats)
+
+    return role
 
 
 def _poll(workspace: Workspace) -> Wait | None:
@@ -268,22 +282,44 @@ def _subject(workspace: Workspace, settings: LabelSettings, task: "Assignment") 
 def _label(
     workspace: Workspace, database: "Database", subject: Subject, task: "Assignment", judgement: LabelJudgement
 ) -> JudgementReceipt:
-    """Store a judgement of an item of a labelling queue."""
-    from feedback.store import label_tasks
+    """Store a judgement of an item of a labelling queue.
+
+    Raises:
+        TaskMoved: the task is no longer as it was read; nothing was stored.
+    """
+    from feedback.store.arrivals import StoredOtherwise
 
     if task.state != "held":
         return _repeated(workspace, database, subject._replace(stored=max(task.stored - 1, 0)), task, judgement)
     events = label_events.events(subject, judgement)
-    put = receiving.store(workspace, database, events) if events else None
-    if put and put.changed:
-        # a judgement was stored, and its process killed before the task was closed: this one replaces it
-        stored = _withdraw(workspace, database, subject, task._replace(stored=task.stored + 1))
-        subject = subject._replace(stored=stored)
-        events = label_events.events(subject, judgement)
-        put = receiving.store(workspace, database, events)
+    try:
+        repeated = _close(workspace, database, task, judgement, events, task.stored + bool(events))
+    except StoredOtherwise:
+        # a round ingested judgements, and a backup replaced the database that knew of them: this one supersedes them
+        restored = task._replace(stored=_free(workspace, database, subject))
+        withdrawn, stored = _withdrawals(workspace, database, subject, restored)
+        events = label_events.events(subject._replace(stored=stored), judgement)
+        repeated = _close(workspace, database, task, judgement, [*withdrawn, *events], stored + bool(events))
+    return JudgementReceipt(_id(events), repeated, continued=False)
+
+
+def _close(
+    workspace: Workspace,
+    database: "Database",
+    task: "Assignment",
+    judgement: LabelJudgement,
+    events: Sequence[FeedbackEvent],
+    stored: int,
+) -> bool:
+    """Store the events of a judgement and close its task, in one transaction; whether they were stored before."""
+    from feedback.store import label_tasks
+
     state: State = "returned" if judgement.outcome == "skip" else "finished"
-    label_tasks.close(database, task, state, subject.stored + bool(events), datetime.now(UTC))
-    return JudgementReceipt(_id(events), repeated=put is not None and not put.new, continued=False)
+    closing = label_tasks.closing(task, state, stored, datetime.now(UTC))
+    if events:
+        return not receiving.store(workspace, database, events, closing).new
+    database.write(closing)
+    return False
 
 
 def _repeated(
@@ -293,22 +329,49 @@ def _repeated(
     events = label_events.events(subject, judgement)
     same = _contents(events) == _contents(_stored(workspace, database, subject)) if events else task.state == "returned"
     if not same:
-        raise AlreadyJudged(f"you judged the task {task.task} before, and otherwise; {_CURE}")
+        raise _judged_otherwise(task)
     return JudgementReceipt(_id(events), repeated=True, continued=False)
+
+
+def _judged_otherwise(task: "Assignment") -> AlreadyJudged:
+    return AlreadyJudged(f"you judged the task {task.task} before, and otherwise; take that judgement back first")
 
 
 def _id(events: Sequence[FeedbackEvent]) -> str | None:
     return events[0].feedback_id if events else None
 
 
-def _withdraw(workspace: Workspace, database: "Database", subject: Subject, task: "Assignment") -> int:
-    """Store what withdraws the last judgement of an item; returns the number of events on it."""
+def _reopen(workspace: Workspace, database: "Database", subject: Subject, task: "Assignment", until: datetime) -> None:
+    """Withdraw the last judgement of an item and open its task again, in one transaction.
+
+    Raises:
+        TaskMoved: the task is no longer as it was read; nothing was stored.
+    """
+    from feedback.store import label_tasks
+
+    withdrawn, stored = _withdrawals(workspace, database, subject, task)
+    reopening = label_tasks.reopening(task, stored, until)
+    if withdrawn:
+        receiving.store(workspace, database, withdrawn, reopening)
+    else:
+        database.write(reopening)
+
+
+def _withdrawals(
+    workspace: Workspace, database: "Database", subject: Subject, task: "Assignment"
+) -> tuple[list[FeedbackEvent], int]:
+    """What withdraws the last judgement of an item, and the number of events on it with these."""
     last = _stored(workspace, database, subject._replace(stored=max(task.stored - 1, 0)))
     if not last or label_events.is_abstention(last[0]):
-        return task.stored
-    events = label_events.withdrawals(subject._replace(stored=task.stored), last)
-    receiving.store(workspace, database, events)
-    return task.stored + 1
+        return [], task.stored
+    return label_events.withdrawals(subject._replace(stored=task.stored), last), task.stored + 1
+
+
+def _free(workspace: Workspace, database: "Database", subject: Subject) -> int:
+    """The number of the first event on an item that is not stored."""
+    while _stored(workspace, database, subject):
+        subject = subject._replace(stored=subject.stored + 1)
+    return subject.stored
 
 
 def _stored(workspace: Workspace, database: "Database", subject: Subject) -> list[FeedbackEvent]:
@@ -334,9 +397,12 @@ def _vote(
     if task.state != "held":
         if polls.repeats(record, polls.latest(workspace, task.annotator, task.item)):
             return JudgementReceipt(None, repeated=True, continued=False)
-        raise AlreadyJudged(f"you judged the task {task.task} before, and otherwise; {_CURE}")
-    polls.vote(workspace, record)
-    return JudgementReceipt(None, repeated=False, continued=_continue(workspace))
+        raise _judged_otherwise(task)
+    try:
+        received = polls.vote(workspace, record, replaces=False)
+    except polls.VotedBefore as error:
+        raise _judged_otherwise(task) from error
+    return JudgementReceipt(None, repeated=bool(received.repeated), continued=_continue(workspace))
 
 
 def _withdraw_vote(workspace: Workspace, task: "Assignment") -> int:

@@ -53,7 +53,7 @@ def why_nothing(
     """
     from feedback.store import label_queues, label_tasks  # only here: SQLAlchemy takes a second to load
 
-    now, progress = datetime.now(UTC), labelling.progress(workspace, database, annotator)
+    now, progress = datetime.now(UTC), labelling.progress(workspace, database, settings, annotator)
     if progress.left_for_you:
         return None
     if until := label_tasks.offered_at(database, annotator, now):

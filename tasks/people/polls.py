@@ -48,6 +48,10 @@ class NoPoll(RoundsError):
     """No round waits for votes."""
 
 
+class VotedBefore(RoundsError):
+    """The person has a vote on the pair that says something else, and it was not taken back."""
+
+
 class VotesReceived(NamedTuple):
     """Counts of the votes that were handed in."""
 
@@ -138,13 +142,19 @@ def push(workspace: Workspace, files: Sequence[Path]) -> VotesReceived:
     return _push(workspace, (line for file in files for line in lines.read(file)))
 
 
-def vote(workspace: Workspace, record: Record) -> VotesReceived:
+def vote(workspace: Workspace, record: Record, replaces: bool = True) -> VotesReceived:
     """Store one vote. It is on disk when this returns.
+
+    Args:
+        workspace: the workspace of the waiting round.
+        record: the vote.
+        replaces: whether it replaces another vote of the person on the pair that was not taken back.
 
     Raises:
         NoPoll, BadFeedback, NoDatabase: see `push`.
+        VotedBefore: without `replaces`, if there is such a vote; nothing was stored.
     """
-    return _push(workspace, [_line(record)])
+    return _push(workspace, [_line(record)], replaces)
 
 
 def latest(workspace: Workspace, annotator: str, pair: str) -> FeedbackEvent | None:
@@ -162,7 +172,7 @@ def repeats(record: Record, last: FeedbackEvent | None) -> bool:
     return last is not None and _given(_event(_line(record))) == _given(last)
 
 
-def _push(workspace: Workspace, votes: Iterable[lines.Line]) -> VotesReceived:
+def _push(workspace: Workspace, votes: Iterable[lines.Line], replaces: bool = True) -> VotesReceived:
     with waiting.changing(workspace):
         wait = poll(workspace)
         pairs = {pair.pair_id: pair for pair in handed_out(workspace)}
@@ -173,8 +183,11 @@ def _push(workspace: Workspace, votes: Iterable[lines.Line]) -> VotesReceived:
             raise BadFeedback(
                 f"{len(problems)} invalid votes, so nothing was accepted; correct or remove them:\n{shown}"
             )
+        given = [vote for vote in parsed if isinstance(vote, FeedbackEvent)]
+        if not replaces:
+            _check_first(workspace, given)
         with feedback_database.opened(workspace) as database:  # first: nothing is stored if it does not answer
-            received = _store(workspace, [vote for vote in parsed if isinstance(vote, FeedbackEvent)])
+            received = _store(workspace, given)
             _fill(workspace, database, wait)
     return received
 
@@ -303,6 +316,19 @@ def _check_person(annotator: str, gone: Sequence[str]) -> None:
     queue.check_annotator(annotator)
     if forgotten.pseudonym(annotator) in gone:
         raise BadFeedback(f"annotator {annotator!r} is forgotten, and stays so; use another id")
+
+
+def _check_first(workspace: Workspace, votes: Sequence[FeedbackEvent]) -> None:
+    """Check that no vote replaces one that was not taken back.
+
+    Raises:
+        VotedBefore: one would.
+    """
+    standing = {_voter_and_pair(vote): vote for vote in cast(workspace)}
+    for vote in votes:
+        last = standing.get(_voter_and_pair(vote))
+        if last is not None and not _is_withdrawal(last) and _given(vote) != _given(last):
+            raise VotedBefore(f"{vote.annotator_id} has another vote on {vote.source_id}; take that one back first")
 
 
 def _content(answer: Any) -> Any:

@@ -19,7 +19,7 @@ from tasks.tools import announcing, announcing_readiness
 
 if TYPE_CHECKING:
     from feedback.store.arrivals import PutResult
-    from feedback.store.database import Database
+    from feedback.store.database import Change, Database
 
 
 class Received(NamedTuple):
@@ -70,15 +70,28 @@ def receive(
     return Received(put.new, put.repeated, put.changed, len(events) - len(taken))
 
 
-def store(workspace: Workspace, database: "Database", events: Sequence[FeedbackEvent]) -> "PutResult":
+def store(
+    workspace: Workspace,
+    database: "Database",
+    events: Sequence[FeedbackEvent],
+    together_with: "Change | None" = None,
+) -> "PutResult":
     """Store events whose givers were checked and are not forgotten.
+
+    Args:
+        workspace: where they are stored.
+        database: its feedback database.
+        events: the events.
+        together_with: see `arrivals.put`.
 
     Raises:
         BadFeedback, BadParams, NoDatabase: see `receive`.
+        StoredOtherwise: see `arrivals.put`.
     """
     from feedback.store import arrivals  # only here: SQLAlchemy takes a second to load
 
-    put = arrivals.put(database, events, workspace.feedback, datetime.now(UTC), intake.limits(workspace))
+    now, limits = datetime.now(UTC), intake.limits(workspace)
+    put = arrivals.put(database, events, workspace.feedback, now, limits, together_with)
     if put.new:
         announcing.stored(workspace, events)
         announcing_readiness.stored(workspace)

@@ -35,7 +35,7 @@ def test_a_queue_is_made_filled_and_counted(db: Database) -> None:
     assert task is not None
     states = [("first", 3, 0, 9, 0, 1), ("second", 0, 1, 0, 0, 0)]  # wanted: 2 + 2 + 5
     assert label_queues.states(db, NOW) == states
-    label_tasks.close(db, task, "finished", 1, NOW)
+    db.write(label_tasks.closing(task, "finished", 1, NOW))
     assert label_queues.states(db, NOW)[0] == ("first", 3, 0, 9, 1, 0)
 
 

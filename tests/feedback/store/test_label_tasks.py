@@ -2,16 +2,19 @@
 
 from collections import Counter
 from concurrent.futures import ThreadPoolExecutor
+from contextlib import suppress
 from datetime import UTC, datetime, timedelta
+from pathlib import Path
 
 import pytest
 
 from core.errors import BadFeedback
 from feedback.label_roles import Role
-from feedback.store import label_queues, label_tasks, queue
+from feedback.store import arrivals, label_queues, label_tasks, queue
 from feedback.store.database import Database
-from feedback.store.label_tasks import APART, Assignment
+from feedback.store.label_tasks import APART, Assignment, TaskMoved
 from feedback.store.queue import QueueItem
+from tests.feedback.examples import vote
 
 NOW = datetime(2026, 11, 29, 12, tzinfo=UTC)
 HOUR = timedelta(hours=1)
@@ -32,8 +35,8 @@ def take(db: Database, annotator: str = "ana", now: datetime = NOW, role: Role =
 
 
 def judged(db: Database, task: Assignment, now: datetime = NOW) -> Assignment:
-    label_tasks.close(db, task, "finished", 1, now)
-    return task
+    db.write(label_tasks.closing(task, "finished", 1, now))
+    return task._replace(state="finished", stored=1, finished_at=now)
 
 
 def test_a_task_is_open_until_it_is_judged(db: Database) -> None:
@@ -47,9 +50,27 @@ def test_a_task_is_open_until_it_is_judged(db: Database) -> None:
     done = label_tasks.named(db, task.task)
     assert done is not None
     assert (done.state, done.finished_at, done.stored) == ("finished", NOW + HOUR, 1)
-    label_tasks.close(db, task, "returned", 7, NOW + 2 * HOUR)
+    with pytest.raises(TaskMoved):
+        db.write(label_tasks.closing(task, "returned", 7, NOW + 2 * HOUR))
     assert label_tasks.named(db, task.task) == done, "what is judged is not judged again"
     assert take(db).item == "item-1"
+
+
+def test_of_eight_judgements_of_a_task_at_once_one_is_noted_with_its_event(db: Database, tmp_path: Path) -> None:
+    label_queues.add(db, "q", items(1), 1)
+    task = take(db)
+
+    def judge(number: int) -> bool:
+        event = vote(str(number))
+        try:
+            closing = label_tasks.closing(task, "finished", 1, NOW)
+            return arrivals.put(db, [event], tmp_path, NOW, together_with=closing).new == 1
+        except TaskMoved:
+            return False
+
+    with ThreadPoolExecutor(8) as threads:
+        assert sorted(threads.map(judge, range(8))) == [False] * 7 + [True]
+    assert arrivals.count_waiting(db, ()) == 1
 
 
 def test_an_item_that_is_held_is_offered_once_enough_of_its_holders_are_late(db: Database) -> None:
@@ -59,8 +80,7 @@ def test_an_item_that_is_held_is_offered_once_enough_of_its_holders_are_late(db:
     first = take(db, "ana")
     assert label_tasks.offered_at(db, "cem", NOW) == NOW + HOUR
     second = take(db, "bob", NOW + HOUR)
-    judged(db, first, NOW + HOUR)
-    label_tasks.reopen(db, first, 2, NOW + 3 * HOUR)
+    db.write(label_tasks.reopening(judged(db, first, NOW + HOUR), 2, NOW + 3 * HOUR))
     assert label_tasks.offered_at(db, "cem", NOW + HOUR) == NOW + 3 * HOUR, "bob alone would still suffice"
     assert label_tasks.offered_at(db, "ana", NOW + HOUR) is None, "who had it does not get it again"
     assert label_tasks.offered_at(db, "cem", NOW + 3 * HOUR) is None, "it is offered now"
@@ -133,7 +153,9 @@ def test_the_last_judgement_is_opened_again_and_comes_first(db: Database) -> Non
     last = label_tasks.last(db, "ana")
     assert last is not None
     assert last.task == second.task
-    label_tasks.reopen(db, last, 2, NOW + 2 * HOUR)
+    db.write(label_tasks.reopening(last, 2, NOW + 2 * HOUR))
+    with pytest.raises(TaskMoved):
+        db.write(label_tasks.reopening(last, 2, NOW + 2 * HOUR))
     open_task = label_tasks.resume(db, "ana", NOW + HOUR, NOW + 3 * HOUR)
     assert open_task is not None
     assert (open_task.task, open_task.stored, open_task.until) == (second.task, 2, NOW + 3 * HOUR)
@@ -149,7 +171,7 @@ def test_a_pair_of_a_round_is_resumed_once_its_vote_was_taken_back(db: Database)
     vote = label_tasks.last(db, "ana")
     assert vote is not None
     assert vote.finished_at == NOW, "noted again, it is not a new judgement"
-    label_tasks.reopen(db, vote, 1, NOW + HOUR)
+    db.write(label_tasks.reopening(vote, 1, NOW + HOUR))
     assert label_tasks.resume(db, "ana", NOW, NOW + HOUR) is None
     resumed = label_tasks.resume(db, "ana", NOW, NOW + HOUR, votes="pairs")
     assert resumed is not None
@@ -163,8 +185,8 @@ def test_counts_of_one_annotator(db: Database) -> None:
     judged(db, take(db, role="gold"), NOW)
     take(db)
     take(db, "bob")
-    assert label_tasks.counts(db, "ana", NOW, NOW) == (1, 2, 2), "one held, one free"
-    assert label_tasks.counts(db, "bob", NOW, NOW) == (0, 0, 2)
+    assert label_tasks.counts(db, "ana", NOW, NOW, ordinary) == (1, 2, 2), "one held, one free"
+    assert label_tasks.counts(db, "bob", NOW, NOW, ordinary) == (0, 0, 2)
 
 
 def test_somebody_without_a_name_gets_nothing(db: Database) -> None:
@@ -181,7 +203,8 @@ def test_people_and_windows_at_once(db: Database) -> None:
     def work(name: str) -> None:
         while task := label_tasks.take(db, name, NOW, NOW + HOUR, ordinary):
             given.append((name, task.item))
-            judged(db, task)
+            with suppress(TaskMoved):  # the other window was faster
+                judged(db, task)
 
     with ThreadPoolExecutor(16) as pool:
         list(pool.map(work, [f"person-{number % 8}" for number in range(16)]))

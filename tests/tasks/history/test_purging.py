@@ -139,7 +139,7 @@ def test_the_name_is_in_no_byte_of_the_feedback_database_afterwards(workspace: W
         until = now + timedelta(hours=1)
         judged = label_tasks.take(database, name, now, until, lambda *_: "ordinary")
         assert judged is not None
-        label_tasks.close(database, judged, "finished", 1, now)
+        database.write(label_tasks.closing(judged, "finished", 1, now))
         assert label_tasks.take(database, name, now, until, lambda *_: "ordinary") is not None
     assert files_with(workspace, name) == ["data/feedback.db"]
     counted = {place.what: place.number for place in places(workspace, name, write=True)}

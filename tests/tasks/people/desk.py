@@ -45,7 +45,7 @@ class Desk:
         return labelling.undo(self.workspace, self.db, self.settings, self.annotator)
 
     def progress(self) -> labelling.AnnotatorProgress:
-        return labelling.progress(self.workspace, self.db, self.annotator)
+        return labelling.progress(self.workspace, self.db, self.settings, self.annotator)
 
 
 def answers(*texts: str) -> list[Response]:

@@ -1,7 +1,9 @@
 """The pairs of a round that waits for votes, as tasks of the label page."""
 
 import time
+from concurrent.futures import ThreadPoolExecutor
 from pathlib import Path
+from threading import Barrier
 from uuid import uuid4
 
 import pytest
@@ -63,6 +65,25 @@ def test_the_last_vote_is_saved_while_the_prefect_server_hangs(voting: Workspace
         began = time.monotonic()
         assert desk.judge(desk.next(), preferred="tie").continued
         assert time.monotonic() - began < 30
+
+
+def test_of_two_votes_on_a_pair_at_once_one_is_stored(voting: Workspace) -> None:
+    with feedback_database.opened(voting) as db:
+        desk = Desk(voting, db)
+        task, together = desk.next(), Barrier(2)
+
+        def vote(preferred: str) -> bool:
+            together.wait(60)
+            try:
+                return not desk.judge(task, preferred=preferred).repeated
+            except AlreadyJudged:
+                return False
+
+        with ThreadPoolExecutor(2) as threads:
+            assert sorted(threads.map(vote, ("left", "right"))) == [False, True]
+        assert len(polls.cast(voting)) == 1
+        desk.undo()
+        assert polls.count(voting) == 0
 
 
 def test_a_vote_is_taken_back_while_the_round_waits(voting: Workspace) -> None:

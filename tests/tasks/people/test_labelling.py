@@ -2,14 +2,17 @@
 
 from collections import Counter
 from concurrent.futures import ThreadPoolExecutor
+from threading import Barrier
 
 import pytest
 
 from core.errors import BadFeedback
+from feedback.labels import LabelTask
+from feedback.store import label_tasks
 from feedback.store.database import Database
 from feedback.votes import effective
 from tasks.people.label_settings import LabelSettings
-from tasks.people.labelling import AlreadyJudged, NotYours
+from tasks.people.labelling import AlreadyJudged, NothingToUndo, NotYours
 from tasks.state import tombstones
 from tasks.state.workspace import Workspace
 from tests.tasks.people.desk import PLAIN, Desk, fill, gold, stored
@@ -51,26 +54,79 @@ def test_a_judgement_that_is_sent_again_is_stored_once_and_another_one_is_refuse
     assert len(stored(db)) == 1
 
 
-def test_a_judgement_that_was_stored_before_a_kill_is_replaced_by_the_next_one(
-    workspace: Workspace, db: Database, monkeypatch: pytest.MonkeyPatch
+@pytest.mark.parametrize("others", [1, 2])
+def test_judgements_that_a_restored_database_does_not_know_of_are_replaced_by_the_next_one(
+    workspace: Workspace, db: Database, others: int
 ) -> None:
-    from feedback.store import label_tasks
-
     fill(workspace, 1)
     desk = Desk(workspace, db)
     task = desk.next()
-
-    def killed(*_: object) -> None:
-        raise KeyboardInterrupt
-
-    with monkeypatch.context() as patch:
-        patch.setattr(label_tasks, "close", killed)
-        with pytest.raises(KeyboardInterrupt):
-            desk.judge(task, preferred="left", correction="Maybe.")
+    for number in range(others):
+        if number:
+            desk.undo()
+        desk.judge(task, preferred="left", correction=f"Maybe {number}.")
+    judged = label_tasks.named(db, task.id)
+    assert judged is not None
+    db.write(label_tasks.reopening(judged, 0, judged.until))  # as it was before
     assert desk.next().id == task.id
     desk.judge(task, preferred="right")
     [last] = [event for event in effective(stored(db)) if event.judgements[0].outcome != "skip"]
     assert (last.judgements[0].ranks, last.kind) == ((2, 1) if last.shown_order == (0, 1) else (1, 2), "comparison")
+
+
+def test_of_two_judgements_at_once_one_is_stored_and_undo_takes_it_back(workspace: Workspace, db: Database) -> None:
+    fill(workspace, 20)
+    desk = Desk(workspace, db)
+
+    def answer(task: LabelTask, preferred: str, together: Barrier) -> bool:
+        together.wait(60)
+        try:
+            return not desk.judge(task, preferred=preferred, correction=f"{preferred}!").repeated
+        except AlreadyJudged:
+            return False
+
+    with ThreadPoolExecutor(2) as threads:
+        for _ in range(20):
+            task, together = desk.next(), Barrier(2)
+            done = threads.map(lambda said, t=task, b=together: answer(t, said, b), ("left", "right"))
+            assert sorted(done) == [False, True]
+    assert len(stored(db)) == 40, "each judgement with its edit, and nothing of what was refused"
+    for _ in range(20):
+        desk.undo()
+    assert {event.judgements[0].outcome for event in effective(stored(db))} == {"skip"}
+
+
+def test_the_same_judgement_twice_at_once_is_stored_once(workspace: Workspace, db: Database) -> None:
+    fill(workspace, 10)
+    desk = Desk(workspace, db)
+    with ThreadPoolExecutor(2) as threads:
+        for _ in range(10):
+            task = desk.next()
+            receipts = threads.map(lambda _, t=task: desk.judge(t, preferred="left"), range(2))
+            assert sorted(receipt.repeated for receipt in receipts) == [False, True]
+    assert len(stored(db)) == 10
+
+
+def test_two_who_take_the_same_judgement_back_take_back_that_one_alone(workspace: Workspace, db: Database) -> None:
+    fill(workspace, 2)
+    desk = Desk(workspace, db)
+    first = desk.next()
+    desk.judge(first, preferred="left")
+    desk.judge(desk.next(), preferred="left")
+
+    def undo(together: Barrier) -> str:
+        together.wait(60)
+        try:
+            return desk.undo().id
+        except NothingToUndo:
+            return "refused"
+
+    together = Barrier(2)
+    with ThreadPoolExecutor(2) as threads:
+        taken = set(threads.map(lambda _: undo(together), range(2)))
+    # one after the other they take back two; at the same time, one of them is refused
+    outcomes = Counter(event.judgements[0].outcome for event in effective(stored(db)))
+    assert outcomes["skip"] == len(taken - {"refused"})
 
 
 def test_nobody_judges_the_task_of_another_one(workspace: Workspace, db: Database) -> None:
@@ -132,6 +188,22 @@ def test_gold_items_and_repeats_are_mixed_in_and_look_like_others(workspace: Wor
     }
     assert len(events["active"]) == 40
     assert all(not event.flags for event in events["active"])
+
+
+@pytest.mark.parametrize("settings", [LabelSettings(gold=0.2, repeats=0.2), LabelSettings(gold=0.5, repeats=0.5)])
+def test_every_task_lowers_what_is_left_by_one_whatever_it_is(
+    workspace: Workspace, db: Database, settings: LabelSettings
+) -> None:
+    fill(workspace, 30)
+    gold(workspace, 3)
+    desk = Desk(workspace, db, settings=settings)
+    left = []
+    while task := desk.take():
+        left.append(desk.progress().left_for_you)
+        desk.judge(task, preferred="left")
+    assert {event.flags for event in stored(db)} == {(), ("gold",), ("repeat",)}
+    assert left == list(range(len(left), 0, -1))
+    assert desk.progress().left_for_you == 0
 
 
 def test_somebody_who_is_forgotten_gets_nothing(workspace: Workspace, db: Database) -> None:

@@ -76,12 +76,15 @@ def test_a_vote_that_is_taken_back_on_the_label_page_is_not_noted_again(workspac
     assert polls.repeats(vote(record, "ana", (1, 2)), first)
     assert not polls.repeats(vote(record, "ana", (2, 1)), first)
     assert not polls.repeats(vote(record, "bob", (1, 2)), polls.latest(workspace, "bob", record["source_id"]))
+    with pytest.raises(polls.VotedBefore, match="take that one back"):
+        polls.vote(workspace, vote(record, "ana", (2, 1)), replaces=False)
+    assert polls.vote(workspace, vote(record, "ana", (1, 2)), replaces=False) == (0, 0, 1)
     assert polls.vote(workspace, {**vote(record, "ana", (1, 2)), "judgements": [{"outcome": "skip"}]}) == (0, 1, 0)
     assert record not in polls.pull(workspace, "ana")
     with feedback_database.opened(workspace) as database:
         last = label_tasks.last(database, "ana")
         assert last is not None
-        label_tasks.reopen(database, last, 1, last.until)
+        database.write(label_tasks.reopening(last, 1, last.until))
     assert record in polls.pull(workspace, "ana")
 
 
