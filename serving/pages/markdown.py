@@ -1,7 +1,7 @@
 """Answers as a person reads them: Markdown as HTML, which nothing in an answer can break out of.
 
 HTML in an answer is shown as text. Images are not loaded, links do not tell where a reader comes from, and characters
-that change the direction of text or are not visible are shown as escapes.
+that override the direction of text or hide something are shown as escapes.
 """
 
 from collections.abc import MutableMapping, Sequence
@@ -19,13 +19,15 @@ from serving.pages import alignment
 from serving.pages.alignment import Block
 
 MOST = 50_000
-"""Characters of one answer. The rest of a longer one is left out, and the page says so."""
+"""Characters of one text. Of a longer one, the beginning and the end are shown, and the page says so."""
 
 SCHEMES = frozenset({"http", "https", "mailto"})
 """Links that work; others are shown as text."""
 
-NON_JOINER = "\u200c"
-"""Invisible, and needed in ordinary words of Persian, Urdu and others."""
+ORDINARY = frozenset("\u200b\u200c\u200e\u200f\u061c\u00ad\u2060\ufeff")
+"""Invisible, and usual in text: marks of direction between words of Hebrew and Arabic, the non-joiner in words of
+Persian and Urdu, where a line may break and where not, and the mark that begins a file. None reorders other words, as
+embeddings, overrides and isolates do."""
 
 _LISTS = frozenset({"bullet_list_open", "ordered_list_open"})
 _DIRECTED = frozenset({"paragraph_open", "heading_open", "blockquote_open", "list_item_open", "th_open", "td_open"})
@@ -58,7 +60,7 @@ def side_by_side(left: str, right: str) -> SideBySide:
 
 def as_text(text: str) -> Markup:
     """The text of a person, with its line breaks, and without a meaning for Markdown."""
-    return escape(_visible(text.replace("\r\n", "\n")[:MOST]))
+    return escape(_shown(text))
 
 
 def verbatim(text: str) -> Markup:
@@ -72,7 +74,7 @@ def is_cut(text: str) -> bool:
 
 
 def _parsed(text: str) -> list[Token]:
-    return _MARKDOWN.parse(_visible(text.replace("\r\n", "\n")[:MOST]))
+    return _MARKDOWN.parse(_shown(text))
 
 
 def _html(tokens: Sequence[Token]) -> Markup:
@@ -103,8 +105,16 @@ def _place(token: Token, classes: str) -> None:
         token.attrJoin("class", classes)
 
 
-def _visible(text: str) -> str:
-    return escaped(text, lambda character: character if character == NON_JOINER else f"⟦U+{ord(character):04X}⟧")
+def _shown(text: str) -> str:
+    """What a reader sees of a text: no hidden character, and of a long one no middle: its question is often at the end."""
+    if is_cut(text):
+        half = MOST // 2
+        text = f"{text[:half]}\n\n⟦{len(text) - 2 * half:,} characters are not shown here⟧\n\n{text[-half:]}"
+    return escaped(text.replace("\r\n", "\n"), _escape)
+
+
+def _escape(character: str) -> str:
+    return character if character in ORDINARY else f"⟦U+{ord(character):04X}⟧"
 
 
 def _markdown() -> MarkdownIt:

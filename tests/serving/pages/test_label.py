@@ -1,15 +1,20 @@
 """The label page without JavaScript: forms, and what is stored of them."""
 
 import re
+import socket
+from concurrent.futures import ThreadPoolExecutor
+from threading import Barrier
 from typing import Any
+from urllib.parse import urlencode
 
 import pytest
-from httpx2 import Response
+from httpx2 import Client, Response
 from starlette.testclient import TestClient
 
 from feedback.labels import LabelKind
 from serving.app import create_app
 from serving.context import Serving
+from serving.guard import FORM
 from serving.settings import ServingSettings
 from tasks.people import polls, waiting
 from tasks.people.waiting import VotesNeeded
@@ -18,6 +23,7 @@ from tasks.state.workspace import Workspace
 from tests.hostile import WORD, WORST, Elements
 from tests.serving.pages.browsing import Forms, default_button, heading, log_in, submit
 from tests.serving.pages.label_tasks import PLAIN, add, fill, said
+from tests.serving.served import listening
 from tests.tasks.people.waiting_round import opened
 
 
@@ -136,6 +142,22 @@ def test_a_judgement_that_is_sent_again_is_stored_once(workspace: Workspace, ana
     assert len(said(workspace)) == 1
 
 
+def test_of_two_windows_that_judge_a_task_otherwise_at_once_one_is_refused(
+    workspace: Workspace, ana: TestClient
+) -> None:
+    fill(workspace, 6)
+    for _ in range(6):
+        page, together = ana.get("/label"), Barrier(2)
+
+        def judge(said: str, page: Response = page, together: Barrier = together) -> int:
+            together.wait(60)
+            return submit(ana, page, "/label", said=said).status_code
+
+        with ThreadPoolExecutor(2) as threads:
+            assert sorted(threads.map(judge, ("left:3", "right:3"))) == [200, 409]
+    assert len(said(workspace)) == 6
+
+
 def test_undo_shows_the_task_again_and_the_judgement_no_longer_counts(workspace: Workspace, ana: TestClient) -> None:
     fill(workspace, 2)
     page = judge(ana, said="left:3")
@@ -190,7 +212,9 @@ def test_enter_in_a_form_without_save_presses_a_button_that_does_nothing(
     workspace: Workspace, ana: TestClient, kind: LabelKind
 ) -> None:
     fill(workspace, 1, kind)
-    assert default_button(ana.get("/label"), "judge") == {"disabled": "", "hidden": ""}
+    button = {"name": "said", "value": "", "formmethod": "dialog", "hidden": ""}
+    assert default_button(ana.get("/label"), "judge") == button
+    assert judge(ana, said="").status_code == 400, "in a browser that knows no dialogs"
 
 
 def test_enter_in_a_form_with_save_presses_it(workspace: Workspace, ana: TestClient) -> None:
@@ -268,6 +292,27 @@ def test_guidelines_are_shown_and_their_version_is_stored(workspace: Workspace, 
     assert said(workspace)[0]["guideline_version"] == version
 
 
+def test_a_form_that_breaks_off_is_not_a_judgement(workspace: Workspace) -> None:
+    """Over a real socket: the form has two criteria, and the connection ends after the first of them."""
+    fill(workspace, 1)
+    app = create_app(with_criteria(workspace, "tone", "facts"))
+    with listening(app) as address, Client(base_url=address, follow_redirects=True) as ana:
+        page = ana.post("/login", data=Forms(ana.get("/login").text).found["/login"] | {"name": "ana"})
+        fields = Forms(ana.get("/label").text).found["/label"] | {"said": "left:2", "criterion.tone": "left"}
+        form = urlencode(fields | {"criterion.facts": "right", "reason": "Because."}).encode()
+        cookies = "; ".join(f"{name}={value}" for name, value in ana.cookies.items())
+        head = f"POST /label HTTP/1.1\r\nHost: x\r\nCookie: {cookies}\r\nContent-Type: {FORM}\r\n"
+        with socket.create_connection((page.url.host, page.url.port)) as sending:
+            sending.sendall(f"{head}Content-Length: {len(form)}\r\n\r\n".encode() + urlencode(fields).encode())
+            sending.shutdown(socket.SHUT_WR)
+            assert sending.recv(1000) == b""
+        assert said(workspace) == []
+        again = ana.post("/label", content=form, headers={"Content-Type": FORM})
+    assert (again.status_code, "Saved." in again.text) == (200, True)
+    [event] = said(workspace)
+    assert len(event["judgements"]) == 3
+
+
 def test_progress_counts_what_is_done_and_left(workspace: Workspace, ana: TestClient) -> None:
     fill(workspace, 3)
     page = judge(ana, said="tie")
@@ -310,6 +355,17 @@ def test_a_hostile_text_changes_nothing_of_the_page(workspace: Workspace, ana: T
     assert [name for name in more if not name.startswith((*own, "span(class)", "a(href,rel", "t"))] == []
 
 
-def test_a_long_answer_is_cut_and_the_page_says_so(workspace: Workspace, ana: TestClient) -> None:
-    add(workspace, "Why?", "a " * 30_000, "b")
-    assert "An answer has more than 50000 characters, and its end is not shown." in ana.get("/label").text
+@pytest.mark.parametrize("long", ["prompt", "answer", "neither"])
+def test_of_a_long_text_the_end_is_shown_too_and_the_page_says_what_is_not(
+    workspace: Workspace, ana: TestClient, long: str
+) -> None:
+    filler = f"Begin {'a ' * 30_000}"
+    add(workspace, f"{filler if long == 'prompt' else ''}Why?", f"{filler if long == 'answer' else ''}So.", "b")
+    text = ana.get("/label").text
+    shown = "".join(re.split(r"<textarea.*?</textarea>", text, flags=re.DOTALL))
+    assert ("A text of this task has more than 50,000 characters." in shown) == (long != "neither")
+    if long != "neither":
+        end = "Why?" if long == "prompt" else "So."
+        assert f"⟦{10_006 + len(end):,} characters are not shown here⟧" in shown
+        assert "Begin a a" in shown
+        assert f"a a {end}" in shown

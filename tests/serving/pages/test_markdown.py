@@ -7,7 +7,7 @@ import pytest
 from hypothesis import given
 
 from serving.pages.alignment import MOST_ROWS
-from serving.pages.markdown import MOST, SideBySide, as_html, is_cut, side_by_side
+from serving.pages.markdown import MOST, ORDINARY, SideBySide, as_html, as_text, is_cut, side_by_side
 from tests.hostile import HOSTILE, WORST, Elements, hidden_characters
 
 SAFE = {
@@ -47,13 +47,24 @@ def test_markdown_is_shown_as_it_is_meant() -> None:
         ("[x](JaVaScRiPt:alert(1))", '<p dir="auto">[x](JaVaScRiPt:alert(1))</p>\n'),
         ("[x](data:text/html,x)", '<p dir="auto">[x](data:text/html,x)</p>\n'),
         ("[x](/logout)", '<p dir="auto">[x](/logout)</p>\n'),
-        ("a\u202eb\x00c\u200fd", '<p dir="auto">a⟦U+202E⟧b⟦U+0000⟧c⟦U+200F⟧d</p>\n'),
-        ("می\u200cروم", '<p dir="auto">می\u200cروم</p>\n'),
+        ("a\u202eb\x00c\u2066d\u202ae", '<p dir="auto">a⟦U+202E⟧b⟦U+0000⟧c⟦U+2066⟧d⟦U+202A⟧e</p>\n'),
         ("one\r\ntwo", '<p dir="auto">one<br />\ntwo</p>\n'),
     ],
 )
 def test_what_could_do_harm_is_text(text: str, html: str) -> None:
     assert as_html(text) == html
+
+
+@pytest.mark.parametrize("text", ["می\u200cروم", "\u200fשלום (C++\u200e) 5!", "Wort\u00adteil", "\ufeffText"])
+def test_invisible_characters_of_ordinary_text_stay_as_they_are(text: str) -> None:
+    assert as_html(text) == f'<p dir="auto">{text}</p>\n'
+    assert as_text(text) == text
+
+
+def test_of_a_long_text_the_middle_is_left_out() -> None:
+    text = "a" * 30_000 + "b" * 7 + "c" * 30_000
+    assert as_text(text) == "a" * 25_000 + "\n\n⟦10,007 characters are not shown here⟧\n\n" + "c" * 25_000
+    assert as_text("a" * MOST) == "a" * MOST
 
 
 def test_an_image_is_named_and_not_loaded() -> None:
@@ -100,7 +111,7 @@ def test_two_answers_have_no_other_html_than_one(left: str, right: str) -> None:
 def test_no_text_makes_another_element_or_attribute(text: str) -> None:
     elements = Elements(as_html(text))
     assert {found for found in elements.found if not re.fullmatch(r"h3\(class,dir\)", found)} <= SAFE
-    assert hidden_characters(elements.text) <= {"\u200c"}
+    assert hidden_characters(elements.text) <= ORDINARY
 
 
 def test_the_worst_text_has_only_links_that_lead_out() -> None:
