@@ -107,7 +107,7 @@ class Gatekeeper:
         return caller
 
     def count(self, name: str) -> None:
-        """Count one request that came with the key of this name.
+        """Count one request of a key by its name, or of a person who uses a server without keys.
 
         Raises:
             ApiError: too many came (429).
@@ -118,7 +118,7 @@ class Gatekeeper:
         if wait is not None:
             raise ApiError(
                 429,
-                f"more than {self._a_minute} requests a minute came with this key; wait {wait} s",
+                f"more than {self._a_minute} requests a minute came from you; wait {wait} s",
                 code="rate_limit_exceeded",
                 retry_after=wait,
             )

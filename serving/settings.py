@@ -26,7 +26,7 @@ class ServingSettings(BaseSettings):
     request_bytes: int = Field(4_000_000, ge=1_000)
     """Largest request (bytes)."""
     requests_per_minute: int = Field(600, ge=1)
-    """Requests that one key may make in a minute."""
+    """Requests that one key may make in a minute; without keys, each person on the pages, and all programs together."""
     retention_days: float | None = Field(90.0, gt=0)
     """Days after which answers are removed; null keeps them. Feedback on them stays."""
     hosts: tuple[str, ...] = ()

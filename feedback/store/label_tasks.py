@@ -123,7 +123,8 @@ def take(
 def closing(task: Assignment, state: State, stored: int, now: datetime) -> Change:
     """What notes that a task was judged (`finished`), or that others are to judge the item (`returned`).
 
-    It raises `TaskMoved` if the task is no longer as it was read, so that of two judgements at once, one is noted.
+    It raises `TaskMoved` if the task is no longer as it was read, so that of two judgements at once, one is noted. If
+    the clock was set back, the time that is noted is after that of the annotator's last judgement.
 
     Args:
         task: the task, as it was read.
@@ -131,7 +132,12 @@ def closing(task: Assignment, state: State, stored: int, now: datetime) -> Chang
         stored: how many events there are on it now.
         now: the time.
     """
-    return _moving(task, {"state": state, "stored": stored, "finished_at": now})
+
+    def work(connection: Connection) -> None:
+        at = queue.after_last(connection, task.annotator, now)
+        _moving(task, {"state": state, "stored": stored, "finished_at": at})(connection)
+
+    return work
 
 
 def reopening(task: Assignment, stored: int, until: datetime) -> Change:

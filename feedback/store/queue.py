@@ -228,6 +228,13 @@ def _insert(connection: Connection, rows: Sequence[dict[str, Any]]) -> int:
     return len(connection.execute(inserting(connection, items, rows, "queue", "item").returning(items.c.item)).all())
 
 
+def after_last(connection: Connection, annotator: str, now: datetime) -> datetime:
+    """The time, or one after the annotator's last judgement if the clock was set back: undo goes by these times."""
+    query = select(func.max(assignments.c.finished_at)).where(assignments.c.annotator == annotator)
+    last: datetime | None = connection.execute(query).scalar_one()
+    return now if last is None or last < now else last + timedelta(microseconds=1)
+
+
 def assignment(queue: str, item: str, annotator: str, state: State, expires: datetime) -> dict[str, Any]:
     """A new row: its name is random, so that nobody who knows queue and item can compute it."""
     return {
@@ -244,8 +251,9 @@ def _finish(connection: Connection, queue: str, annotator: str, names: Sequence[
     known = connection.execute(select(items.c.item).where(items.c.queue == queue, items.c.item.in_(names))).scalars()
     if missing := sorted(set(names) - set(known)):
         raise NotFound(f"the queue {queue} has no item {missing[0]!r}; use the ids of the items that were taken")
+    at = after_last(connection, annotator, now)
     for name in names:
-        row = assignment(queue, name, annotator, "finished", now) | {"finished_at": now}
+        row = assignment(queue, name, annotator, "finished", now) | {"finished_at": at}
         connection.execute(_upserting(connection, row))
 
 

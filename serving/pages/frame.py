@@ -80,7 +80,7 @@ def respond(connection: HTTPConnection, error: ApiError) -> Response:
         return error.response()
     response = page(
         "problem.html.jinja",
-        None,
+        getattr(connection.state, "visitor", None),
         TITLES[error.status],
         error.status,
         message=NO_PAGE if error.message in NAMELESS else error.message,

@@ -106,7 +106,7 @@ def _place(token: Token, classes: str) -> None:
 
 
 def _shown(text: str) -> str:
-    """What a reader sees of a text: no hidden character, and of a long one no middle: its question is often at the end."""
+    """What a reader sees of a text: hidden characters as escapes, and both ends of a long one."""
     if is_cut(text):
         half = MOST // 2
         text = f"{text[:half]}\n\n⟦{len(text) - 2 * half:,} characters are not shown here⟧\n\n{text[-half:]}"

@@ -57,7 +57,9 @@ def visiting(*roles: KeyRole) -> Callable[[Request], Awaitable[Visitor]]:
         visitor = await visitor_of(request)
         if visitor is None:
             raise LoginNeeded
-        serving_of(request).gatekeeper.count(visitor.caller.name)
+        request.state.visitor = visitor  # for the page of an error
+        # by the name of the key; without keys by the person, so that programs leave people their own allowance
+        serving_of(request).gatekeeper.count(visitor.annotator)
         if visitor.caller.role not in roles:
             raise ApiError(
                 403,

@@ -267,6 +267,37 @@ def test_a_person_who_was_logged_out_logs_in_and_loses_nothing(browser: Browser,
     assert event["annotator_id"] == "local:ana"
 
 
+def test_who_was_logged_out_and_judged_nothing_is_not_told_that_something_is_kept(
+    browser: Browser, workspace: Workspace
+) -> None:
+    fill(workspace, 2)
+    with serve(workspace) as address, visited(browser, address) as page:
+        press(page, "1")
+        page.context.clear_cookies(name=SESSION)
+        ready(page)
+        page.keyboard.press("u")
+        expect(page.get_by_role("alert")).to_have_text("You are logged out: log in")
+
+
+def test_too_many_requests_are_not_called_a_lost_connection(browser: Browser, workspace: Workspace) -> None:
+    fill(workspace, 2)
+
+    def limit(route: Route) -> None:
+        if route.request.method == "POST":
+            route.fulfill(status=429, body="")
+        else:
+            route.continue_()
+
+    with serve(workspace) as address, visited(browser, address) as page:
+        page.route("**/label", limit)
+        ready(page)
+        page.keyboard.press("1")
+        expect(page.get_by_role("alert")).to_contain_text("Too many requests came from you. Your judgement is kept")
+        page.unroute("**/label")
+        expect(page.locator(".turn")).to_contain_text("Question 1?", timeout=30_000)
+    assert len(said(workspace)) == 1
+
+
 def test_what_one_person_judged_is_not_sent_as_anothers(browser: Browser, workspace: Workspace) -> None:
     fill(workspace, 2)
     with serve(workspace) as address, visited(browser, address) as page:

@@ -51,18 +51,27 @@
     say([document.getElementById("notice")?.textContent, document.querySelector("h1")?.textContent].join(" "));
   }
 
-  /** One attempt to send fields, or to open the page without any; false if it has to be repeated. */
+  /** Why an attempt has to be repeated; empty if it has not. */
+  const obstacle = (response) => !response ? "No connection to the server."
+    : response.status === 429 ? "Too many requests came from you."
+    : response.status >= 500 ? "The server cannot answer now."
+    : "";
+
+  /** One attempt to send fields, or to open the page without any; why it has to be repeated, or empty. */
   async function attempt(path, fields) {
     const body = fields === null ? undefined : new URLSearchParams(fields);
     body?.set("token", token());
     const response = await fetch(path, { method: body ? "POST" : "GET", body }).catch(() => null);
-    if (!response || response.status === 429 || response.status >= 500) return false;
+    const reason = obstacle(response);
+    if (reason) return reason;
     if (new URL(response.url).pathname === "/login" || response.status === 403) {
-      warn("You are logged out. What you judged is kept in this tab, and is sent when you have logged in: ", "log in");
-      return true;
+      warn(kept()
+        ? "You are logged out. What you judged is kept in this tab, and is sent when you have logged in: "
+        : "You are logged out: ", "log in");
+      return "";
     }
     const text = await response.text().catch(() => null);
-    if (text === null) return false;
+    if (text === null) return obstacle(null);
     drop();
     const page = new DOMParser().parseFromString(text, "text/html");
     if (page.getElementById("task")) {
@@ -71,7 +80,7 @@
     } else {
       warn(page.querySelector(".notice")?.textContent ?? "The server did not understand what was sent. Open the page again.");
     }
-    return true;
+    return "";
   }
 
   async function send(path, fields) {
@@ -80,11 +89,12 @@
     const judged = path === "/label";
     if (judged) keep(fields);
     document.body.classList.add("sending");
-    for (let tries = 0; !(await (judged || !tries ? attempt(path, fields) : attempt("/label", null))); tries += 1) {
-      // a judgement may be sent twice; another undo would go further back, so that the page is opened to see what was done
-      warn(judged
-        ? "No connection to the server. Your judgement is kept in this tab and sent again until it is saved: leave the tab open."
-        : "No connection to the server. The page is opened again as soon as there is one.");
+    let reason;
+    // a judgement may be sent twice; another undo would go further back, so that the page is opened to see what was done
+    for (let tries = 0; (reason = await (judged || !tries ? attempt(path, fields) : attempt("/label", null))); tries += 1) {
+      warn(reason + (judged
+        ? " Your judgement is kept in this tab and sent again until it is saved: leave the tab open."
+        : " The page is opened again until it answers."));
       await later(PAUSES[Math.min(tries, PAUSES.length - 1)]);
     }
     document.body.classList.remove("sending");

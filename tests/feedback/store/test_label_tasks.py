@@ -164,6 +164,19 @@ def test_the_last_judgement_is_opened_again_and_comes_first(db: Database) -> Non
     assert before.task == first.task
 
 
+def test_the_last_judgement_is_the_last_one_also_if_the_clock_was_set_back(db: Database) -> None:
+    label_queues.add(db, "q", items(2), 1)
+    queue.add(db, "pairs", items(1))
+    tasks = [judged(db, take(db), now).task for now in (NOW, NOW - HOUR)]
+    last = label_tasks.last(db, "ana")
+    assert last is not None
+    assert (last.task, last.finished_at) == (tasks[1], NOW + timedelta(microseconds=1))
+    queue.finish(db, "pairs", "ana", ["item-0"], NOW - HOUR)
+    vote = label_tasks.last(db, "ana")
+    assert vote is not None
+    assert vote.queue == "pairs"
+
+
 def test_a_pair_of_a_round_is_resumed_once_its_vote_was_taken_back(db: Database) -> None:
     queue.add(db, "pairs", items(1))
     queue.finish(db, "pairs", "ana", ["item-0"], NOW)

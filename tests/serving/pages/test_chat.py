@@ -11,6 +11,7 @@ from starlette.testclient import TestClient
 
 from serving.app import create_app
 from serving.context import Serving
+from serving.pages.chat import compared
 from tasks.people import keys
 from tasks.state import feedback_database
 from tasks.state.workspace import Workspace
@@ -70,10 +71,33 @@ def test_two_answers_are_compared_without_their_versions(client: TestClient, wor
     articles = answered.text.partition("<section")[2].partition("</section>")[0]
     assert re.findall(r"<h3>(.*?)</h3>", articles) == ["Left", "Right"]
     assert "policy/" not in articles
+    assert re.findall(r'name="said" value="(\w+)"', answered.text) == ["left", "tie", "both_bad", "right"]
     submit(client, answered, "/chat/feedback", said="left")
     [event] = said(workspace)
     assert event["kind"] == "comparison"
     assert {response["model_version"] for response in event["responses"]} == {"1", "2"}
+
+
+def test_another_button_after_going_back_replaces_what_was_said(client: TestClient, workspace: Workspace) -> None:
+    log_in(client, name="ana")
+    answered = submit(client, client.get("/chat"), "/chat", question=QUESTION, model="champion", other="")
+    for thumb in ("up", "up", "down", "down", "up"):
+        assert "Stored." in submit(client, answered, "/chat/feedback", said=thumb).text
+    events = said(workspace)
+    assert [event["judgements"][0]["scores"] for event in events] == [[1.0], [0.0], [1.0]]
+    assert [event.get("supersedes") for event in events] == [None, *(event["feedback_id"] for event in events[:2])]
+
+
+@pytest.mark.parametrize(
+    ("answers", "said"),
+    [
+        (("Yes.", "No."), ["left", "tie", "both_bad", "right"]),
+        (("Yes.", "yes. "), ["tie", "both_bad"]),
+        (("", ""), ["tie", "both_bad"]),
+    ],
+)
+def test_of_two_answers_with_the_same_text_none_can_be_better(answers: tuple[str, str], said: list[str]) -> None:
+    assert list(compared(answers)) == said
 
 
 @pytest.mark.parametrize(
