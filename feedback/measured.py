@@ -182,6 +182,15 @@ CURATE_QUARANTINE_SHARE = Metric(
     "`data_quality` holds above .05.",
     rare=True,
 )
+CURATE_NOT_ALLOWED = Metric(
+    "not_allowed",
+    "curate",
+    "events",
+    "0",
+    "Active events that state a licence or consent that the gate `licence` does not allow. They, and what they "
+    "supersede, are left out of training and evaluation; `left_out` in data/reports/curate.json counts them by licence "
+    "and consent. Worry when it grows: people withhold their consent.",
+)
 CURATE_REFUSED = Metric(
     "refused",
     "curate",

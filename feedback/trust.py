@@ -54,7 +54,11 @@ RULES = (
     FieldTrust(("annotator_groups",), Trust.OPERATOR, "none, not kept"),
     FieldTrust(("annotator_type", "annotator_version"), Trust.OPERATOR, "the default"),
     FieldTrust(("created_at", "ingested_at"), Trust.OPERATOR, "the time of arrival"),
-    FieldTrust(("licence", "consent"), Trust.OPERATOR, "`none-stated`"),
+    FieldTrust(
+        ("licence", "consent"),
+        Trust.OPERATOR,
+        "HTTP: unless stricter, those of [the server](serving.md#licence-and-consent); a file: `none-stated`",
+    ),
     FieldTrust(("source",), Trust.OPERATOR, "HTTP: the name of the service; a file: `inbox:` and its name"),
     FieldTrust(("source_id",), Trust.OPERATOR, "HTTP: kept, within the giver's own; a file: the hash of the line"),
     FieldTrust(("round", "batch_id", "guideline_version"), Trust.OPERATOR, "the default"),

@@ -14,14 +14,16 @@ from feedback import forgotten, superseding
 from feedback.limits import SizeLimitSettings, event_problem, is_too_deep
 from feedback.schema import FeedbackEvent
 from feedback.superseding import Giver
+from feedback.terms import ServerTerms
 from feedback.trust import Trust
 from serving import statements
 from serving.access import AnyCaller, Caller
 from serving.context import Serving, serving_of
 from serving.errors import responses
-from serving.schema import Name
+from serving.names import A_NAME, Name, is_name
 from serving.statements import FeedbackStatement
 from tasks.state import intake, tombstones
+from tasks.state.gates import forbids_now
 from tasks.tools import receiving
 
 if TYPE_CHECKING:
@@ -111,9 +113,11 @@ class _Taking:
         """
         workspace = self.serving.workspace
         limits, names = intake.limits(workspace), tombstones.forgotten(workspace)
+        own = self.serving.settings.terms
+        terms = ServerTerms(own.licence, own.consent, forbids_now(workspace))
         self.events = [
             event if isinstance(event, str) or forgotten.is_kept(event, names) else FORGOTTEN
-            for event in (self._event(database, place, limits) for place in range(len(self.batch.feedback)))
+            for event in (self._event(database, place, limits, terms) for place in range(len(self.batch.feedback)))
         ]
         self._check_superseding(database)
         usable = [event for event in self.events if isinstance(event, FeedbackEvent)]
@@ -138,29 +142,31 @@ class _Taking:
             else:
                 known.setdefault(event.feedback_id, superseding.giver(event))
 
-    def _event(self, database: "Database", place: int, limits: SizeLimitSettings) -> FeedbackEvent | str:
+    def _event(
+        self, database: "Database", place: int, limits: SizeLimitSettings, terms: ServerTerms
+    ) -> FeedbackEvent | str:
         try:
-            event = self._read(database, place, self.batch.feedback[place])
+            event = self._read(database, place, self.batch.feedback[place], terms)
         except BadFeedback as error:
             return str(error)
         return event_problem(event, limits) or event
 
-    def _read(self, database: "Database", place: int, record: Mapping[str, Any]) -> FeedbackEvent:
+    def _read(self, database: "Database", place: int, record: Mapping[str, Any], terms: ServerTerms) -> FeedbackEvent:
         if is_too_deep(dict(record)):
             raise BadFeedback("the record has nesting that is too deep, expected at most 100 levels")
         user = self._user(record)
         if statements.is_about_answers(record):
             said = statements.stated({**record, "user": user})
             native = said.id or f"{self.key}/{place}"
-            return statements.about_answers(said, _named(database, said), self.caller, native)
+            return statements.about_answers(said, _named(database, said), self.caller, native, terms)
         native = _id_of(record) or f"{self.key}/{place}"
         rest = {name: value for name, value in record.items() if name not in ("user", "id", "source_id")}
-        return statements.free_standing(rest, user, self.caller, native)
+        return statements.free_standing(rest, user, self.caller, native, terms)
 
     def _user(self, record: Mapping[str, Any]) -> str | None:
         user = record.get("user", self.batch.user)
-        if user is not None and (not isinstance(user, str) or not 0 < len(user) <= 200 or not user.isprintable()):
-            raise BadFeedback("user is no name, expected a text of 1 to 200 printable characters")
+        if user is not None and not is_name(user):
+            raise BadFeedback(f"user is no name, expected {A_NAME}")
         if user is not None and not self.caller.names_users:
             raise BadFeedback(f"user is set and the key is that of one {self.caller.role}, expected none")
         return user
@@ -168,11 +174,11 @@ class _Taking:
 
 def _id_of(record: Mapping[str, Any]) -> str | None:
     """The own id of a free-standing record."""
-    value = record.get("id", record.get("source_id"))
+    value: object = record.get("id", record.get("source_id"))
     if value is None:
         return None
-    if not isinstance(value, str) or not 0 < len(value) <= 200 or not value.isprintable():
-        raise BadFeedback("id is no name, expected a text of 1 to 200 printable characters")
+    if not is_name(value):
+        raise BadFeedback(f"id is no name, expected {A_NAME}")
     return value
 
 

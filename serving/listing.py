@@ -9,7 +9,8 @@ from core.errors import RoundsError
 from serving.access import AnyCaller
 from serving.context import Serving, serving_of
 from serving.errors import ApiError, responses, unavailable
-from serving.schema import ListedModel, ModelList, Name
+from serving.names import Name
+from serving.schema import ListedModel, ModelList
 from tasks.registry.versions import CHAMPION
 
 router = APIRouter(tags=["chat"])

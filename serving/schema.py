@@ -4,6 +4,8 @@ from typing import Annotated, Literal
 
 from pydantic import BaseModel, BeforeValidator, ConfigDict, Field, StringConstraints
 
+from serving.names import Name
+
 
 def _whole(value: object) -> object:
     """A whole number that is written with a point, as in 3.0, which is one in JSON."""
@@ -24,8 +26,6 @@ Seed = Annotated[int, Field(strict=True, ge=-(2**63), lt=2**63), BeforeValidator
 Temperature = Annotated[float, Field(strict=True, ge=0, le=2)]
 One = Annotated[float, Field(strict=True, ge=1, le=1)]
 Zero = Annotated[float, Field(strict=True, ge=0, le=0)]
-Name = Annotated[str, StringConstraints(strict=True, min_length=1, max_length=200, pattern=r"^[^\x00-\x1f\x7f]+$")]
-"""A name of a person, without control characters."""
 
 
 class _Given(BaseModel):

@@ -5,7 +5,7 @@ from collections.abc import Iterable
 from pydantic import Field
 
 from core.settings import BaseSettings, override, parse, read
-from tasks.people.label_settings import LabelSettings
+from tasks.people.label_settings import LabelSettings, TermsSettings
 from tasks.state.workspace import Workspace
 
 
@@ -36,6 +36,8 @@ class ServingSettings(BaseSettings):
     """Whether each answer is also written to MLflow as a trace."""
     label: LabelSettings = LabelSettings()
     """What annotators are asked on the label page, and how often."""
+    terms: TermsSettings = TermsSettings()
+    """Licence and consent of the feedback that the server takes."""
 
 
 def settings(workspace: Workspace, overrides: Iterable[str] = ()) -> ServingSettings:

@@ -7,7 +7,7 @@ A record about served answers has `response_id` (or `response_ids`, or `completi
     {"response_ids": ["…", "…"], "ranks": [1, 2]}               {"response_id": "…", "label": "harmful"}
     {"completion_id": "…", "preferred": "left"}                 {"response_id": "…", "demonstration": "a good answer"}
 
-Any other record is free-standing, in one of the forms of docs/feedback.md.
+Who says it may state a `consent`. Any other record is free-standing, in one of the forms of docs/feedback.md.
 """
 
 from collections.abc import Mapping, Sequence
@@ -21,9 +21,11 @@ from feedback.faults import reason_of
 from feedback.schema import FeedbackEvent
 from feedback.sides import ABSTENTIONS, SIDES, TIES
 from feedback.store.answers import ServedAnswer
+from feedback.terms import ServerTerms
 from feedback.trust import Trust
 from serving.access import Caller
-from serving.schema import Name, Text
+from serving.names import Name
+from serving.schema import Text
 
 SOURCE = "http"
 """The `source` of events that came over HTTP."""
@@ -33,6 +35,9 @@ ABOUT = ("response_id", "response_ids", "completion_id")
 
 SAID = ("thumb", "rating", "preferred", "ranks", "correction", "critique", "label", "demonstration")
 """Fields that say something of them."""
+
+TERMS = ("licence", "license", "consent")
+"""Fields of a free-standing record that state its terms."""
 
 OUTCOMES = TIES | ABSTENTIONS
 """What `preferred` may be besides a side or an id → the outcome of a judgement."""
@@ -73,6 +78,8 @@ class FeedbackStatement(BaseModel):
     rationale: Text | None = None
     tags: Annotated[tuple[Name, ...], Field(max_length=20)] = ()
     duration_ms: Annotated[int, Field(strict=True, ge=0, lt=2**31)] | None = None
+    consent: Name | None = None
+    """What the person consents to. It holds unless the server's or the asker's is stricter."""
     supersedes: Name | None = None
     """The `feedback_id` of an earlier record of the same person, which counts no more."""
 
@@ -112,7 +119,7 @@ def stated(record: Mapping[str, Any]) -> FeedbackStatement:
 
 
 def about_answers(
-    said: FeedbackStatement, answers: Sequence[ServedAnswer], caller: Caller, native: str
+    said: FeedbackStatement, answers: Sequence[ServedAnswer], caller: Caller, native: str, terms: ServerTerms
 ) -> FeedbackEvent:
     """The event of a statement.
 
@@ -121,6 +128,7 @@ def about_answers(
         answers: the answers that it names, in its order, or as they were shown.
         caller: who sent it.
         native: its id within those of the giver.
+        terms: the licence and consent of what states none.
 
     Raises:
         BadFeedback: the answers do not fit together, or the event cannot be used.
@@ -143,18 +151,28 @@ def about_answers(
         record["shown_order"] = list(range(len(answers)))
     event = canonical.event(record, {"source": SOURCE}, Trust.OPERATOR)
     received = trust.received(event, caller.annotator(said.user), SOURCE, attributed=True)
-    return received.model_copy(update={"annotator_type": caller.annotator_type, "consent": first.consent})
+    consent = terms.consent_of(said.consent, *(answer.consent for answer in answers))
+    return _of_caller(received, caller, terms.licence_of(), consent)
 
 
-def free_standing(record: Mapping[str, Any], user: str | None, caller: Caller, native: str) -> FeedbackEvent:
+def free_standing(
+    record: Mapping[str, Any], user: str | None, caller: Caller, native: str, terms: ServerTerms
+) -> FeedbackEvent:
     """The event of a record in a form of docs/feedback.md, of which the server knows nothing.
 
     Raises:
         BadFeedback: it cannot be used.
     """
-    event = canonical.event(record, {"source": SOURCE, "source_id": native}, Trust.OUTSIDE)
+    said = {name: value for name, value in record.items() if name in TERMS and isinstance(value, str)}
+    rest = {name: value for name, value in record.items() if name not in said}
+    event = canonical.event(rest, {"source": SOURCE, "source_id": native}, Trust.OUTSIDE)
     received = trust.received(event, caller.annotator(user), SOURCE)
-    return received.model_copy(update={"annotator_type": caller.annotator_type})
+    licence = terms.licence_of(said.get("licence"), said.get("license"))
+    return _of_caller(received, caller, licence, terms.consent_of(said.get("consent")))
+
+
+def _of_caller(event: FeedbackEvent, caller: Caller, licence: str, consent: str) -> FeedbackEvent:
+    return event.model_copy(update={"annotator_type": caller.annotator_type, "licence": licence, "consent": consent})
 
 
 def _judged(said: FeedbackStatement, answers: Sequence[ServedAnswer]) -> tuple[str, list[dict[str, Any]]]:

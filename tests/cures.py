@@ -15,7 +15,7 @@ PACKAGES = ("core", "feedback", "models", "evaluation", "tasks", "flows", "servi
 QUOTED = re.compile(r"`((?:rounds|git|make|dvc|mlflow|prefect|pip|ln|createdb|iconv|jq) [^`]*|--[a-z][^`]*)`")
 """A command, or an option of the command that failed, in backticks."""
 
-OVERRIDE = re.compile(r"-S '?[a-z_.]+=(?:\[…\]|'?\"\"'?|\{[^}]*\}'?|[^\s,;)]+)|(?<=\bset )-S …")
+OVERRIDE = re.compile(r"-S '?[a-z_.]+=(?:\[…\]|'?\"\"'?|\{(?:[^{}]|\{[^}]*\})*\}'?|[^\s,;)]+)|(?<=\bset )-S …")
 """A knob to set for one round, or knobs that are computed."""
 
 VARIABLE = re.compile(r"\b(?:un)?set ((?:[A-Z0-9]+_)+[A-Z0-9]+|…(?= to))")

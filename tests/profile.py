@@ -1,6 +1,6 @@
 """The tiny profile: a whole round takes seconds. Its models are too small to learn much; it tests that a round runs."""
 
-from tasks.steps.verdict import GATES
+from tasks.state.gates import GATES
 
 TINY = (
     "model.width=32",

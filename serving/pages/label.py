@@ -68,7 +68,13 @@ def _judged(serving: Serving, database: "Database", visitor: Visitor, fields: Fo
     try:
         said = judging.judgement(fields)
         receipt = labelling.judge(
-            serving.workspace, database, serving.settings.label, visitor.annotator, fields.get("task", ""), said
+            serving.workspace,
+            database,
+            serving.settings.label,
+            visitor.annotator,
+            fields.get("task", ""),
+            said,
+            serving.settings.terms,
         )
     except tuple(STATUSES) as error:
         return _task(serving, database, visitor, str(error), fields, _status(error))
@@ -78,7 +84,7 @@ def _judged(serving: Serving, database: "Database", visitor: Visitor, fields: Fo
 
 def _undone(serving: Serving, database: "Database", visitor: Visitor) -> Response:
     try:
-        labelling.undo(serving.workspace, database, serving.settings.label, visitor.annotator)
+        labelling.undo(serving.workspace, database, serving.settings.label, visitor.annotator, serving.settings.terms)
     except tuple(STATUSES) as error:
         return _task(serving, database, visitor, str(error), status=_status(error))
     return RedirectResponse("/label?after=undone", 303)

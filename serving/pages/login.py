@@ -11,6 +11,7 @@ from fastapi.responses import RedirectResponse, Response
 from feedback.forgotten import pseudonym
 from serving.access import ANYBODY, Caller
 from serving.context import serving_of
+from serving.names import is_name
 from serving.pages.forms import LOGIN, FormFields, Posted
 from serving.pages.frame import is_page, page
 from serving.pages.visitors import SESSION, Annotating, form_token, visitor_of
@@ -86,7 +87,7 @@ def _admitted(workspace: Workspace, database: "Database", fields: FormFields) ->
             return Admission(None, f"The key {record.name} is that of an application, which has no pages.")
         return _begun(workspace, database, record, record.name)
     name = fields.get("name", "").strip()
-    if not 0 < len(name) <= LONGEST_NAME or not name.isprintable():
+    if not is_name(name, LONGEST_NAME):
         return Admission(None, f"Type a name of 1 to {LONGEST_NAME} letters, digits and other visible characters.")
     return _begun(workspace, database, None, name)
 

@@ -5,7 +5,7 @@ from typing import NamedTuple
 
 from core.errors import BadWorkspace, NotFound
 from feedback import forgotten, preferences, prompts, store
-from feedback.measured import CURATE_NEAR_COPIES, CURATE_TRAIN
+from feedback.measured import CURATE_NEAR_COPIES, CURATE_NOT_ALLOWED, CURATE_TRAIN
 from feedback.near_copies import NearCopies
 from feedback.rows import PreferenceRow
 from feedback.split import SplitName
@@ -16,7 +16,7 @@ from tasks.state import round as rounds
 from tasks.state import templates
 from tasks.state.round import Round
 from tasks.state.workspace import Workspace
-from tasks.steps.curate import CurateSettings
+from tasks.steps.curate import CurateSettings, permitted_events
 from tasks.tools import lines
 from tasks.tools.versioning import DataGraph
 
@@ -55,7 +55,10 @@ def material(workspace: Workspace, round_name: str) -> TrainingRecord:
         raise NotFound("round 0 trains no reward model; name a later round")
     kept = forgotten.kept(store.stored(workspace.feedback), round.forgotten)
     stored = (event for event in kept if event.round <= round.number)
-    record = TrainingRecord(round, past, templates.check(round, stored).taken)
+    taken = templates.check(round, stored).taken
+    if past is None or CURATE_NOT_ALLOWED.full in past.metrics:  # an older version left nothing out for its terms
+        taken = permitted_events(round, taken).events
+    record = TrainingRecord(round, past, taken)
     pairs = len(of_split(record.preferences(), "train"))
     if past and FEEDBACK_PURGED in past.tags:
         when = past.tags[FEEDBACK_PURGED]

@@ -1,8 +1,9 @@
-"""The settings of labelling: section `label` of `serving.yaml`. They are no part of a round, and change no result."""
+"""The settings of labelling, sections `label` and `terms` of `serving.yaml`: no part of a round."""
 
-from typing import Annotated, Literal
+from collections.abc import Mapping
+from typing import Annotated, Any, Literal
 
-from pydantic import Field
+from pydantic import Field, model_validator
 
 from core.settings import BaseSettings
 
@@ -30,8 +31,20 @@ class LabelSettings(BaseSettings):
     """Criteria that are asked after the overall question."""
     rating: int = Field(5, ge=2, le=10)
     """Best rating; the worst is 1."""
+
+    @model_validator(mode="before")
+    @classmethod
+    def _terms_have_moved(cls, values: Any) -> Any:
+        if isinstance(values, Mapping) and (moved := [name for name in ("licence", "consent") if name in values]):
+            raise ValueError(f"{' and '.join(moved)} hold for all feedback; write them in the section `terms`")
+        return values
+
+
+class TermsSettings(BaseSettings):
+    """Licence and consent of the feedback that the server takes: over HTTP, in the chat, and on the label page."""
+
     licence: str = Field("own", min_length=1)
-    """Licence of what annotators say (SPDX), for items that state none; `own`: it is this organisation's own."""
+    """Licence of what people say (SPDX), where a record or item states none; `own`: it is this organisation's own."""
     consent: str = Field("opt-in", min_length=1)
-    """Consent of the annotators to its use, for items that state none; the gate `licence` names those it allows. The
-    login says that the model learns from what is judged."""
+    """Consent of those who say it, where a request, record or item states none; the gate `licence` names those it
+    allows. The login says that the model learns from what is judged; applications have to tell their users."""

@@ -18,7 +18,7 @@ from feedback.schema import FeedbackEvent, Message
 from feedback.store import identity as event_identity
 from tasks.people import polls, waiting
 from tasks.people.ballots import pairs_id
-from tasks.people.label_settings import LabelSettings
+from tasks.people.label_settings import LabelSettings, TermsSettings
 from tasks.people.waiting import VotesNeeded, Wait
 from tasks.state import identity
 from tasks.state.workspace import Workspace
@@ -28,6 +28,8 @@ if TYPE_CHECKING:
     from feedback.store.database import Database
     from feedback.store.label_tasks import Assignment
     from feedback.store.queue import State
+
+_DEFAULT_TERMS = TermsSettings()
 
 _PROMPT = TypeAdapter(tuple[Message, ...])
 
@@ -98,6 +100,7 @@ def judge(
     annotator: str,
     task: str,
     judgement: LabelJudgement,
+    terms: TermsSettings = _DEFAULT_TERMS,
 ) -> JudgementReceipt:
     """Store a judgement; it is durable when this returns. Sent again, it changes nothing.
 
@@ -111,6 +114,7 @@ def judge(
         annotator: who judges.
         task: `LabelTask.id`.
         judgement: what the annotator says.
+        terms: section `terms` of `serving.yaml`.
 
     Raises:
         BadFeedback: the judgement does not fit the kind of the task, or the person is forgotten.
@@ -124,15 +128,22 @@ def judge(
     polls.check_person(workspace, annotator)
     while True:
         own = _own(database, annotator, task)
+        subject = _subject(workspace, settings, own, terms)
         if _is_pair(own):
-            return _vote(workspace, settings, own, judgement)
+            return _vote(workspace, subject, own, judgement)
         try:
-            return _label(workspace, database, _subject(workspace, settings, own), own, judgement)
+            return _label(workspace, database, subject, own, judgement)
         except TaskMoved:  # another request changed it after it was read: it is read again
             continue
 
 
-def undo(workspace: Workspace, database: "Database", settings: LabelSettings, annotator: str) -> LabelTask:
+def undo(
+    workspace: Workspace,
+    database: "Database",
+    settings: LabelSettings,
+    annotator: str,
+    terms: TermsSettings = _DEFAULT_TERMS,
+) -> LabelTask:
     """Take back the annotator's last judgement, and return its task, which is open again. Repeated, it goes further.
 
     The event stays, and another one supersedes it, whether or not a round has ingested it.
@@ -153,7 +164,7 @@ def undo(workspace: Workspace, database: "Database", settings: LabelSettings, an
         if _is_pair(last):
             database.write(label_tasks.reopening(last, _withdraw_vote(workspace, last), until))
         else:
-            _reopen(workspace, database, _subject(workspace, settings, last), last, until)
+            _reopen(workspace, database, _subject(workspace, settings, last, terms), last, until)
     except label_tasks.TaskMoved as error:
         raise NothingToUndo(
             "another request changed the task of the last judgement at the same time; see the task that you have now"
@@ -260,7 +271,7 @@ def _order(workspace: Workspace, task: "Assignment") -> tuple[int, ...]:
     return places if label_roles.hashed(key) % 2 else places[::-1]
 
 
-def _subject(workspace: Workspace, settings: LabelSettings, task: "Assignment") -> Subject:
+def _subject(workspace: Workspace, settings: LabelSettings, task: "Assignment", terms: TermsSettings) -> Subject:
     from feedback.store import label_queues
 
     _, role = label_queues.parsed(task.queue) or ("", "ordinary")
@@ -274,8 +285,8 @@ def _subject(workspace: Workspace, settings: LabelSettings, task: "Assignment") 
         criteria=settings.criteria,
         scale=(1, settings.rating),
         stored=task.stored,
-        licence=settings.licence,
-        consent=settings.consent,
+        licence=terms.licence,
+        consent=terms.consent,
     )
 
 
@@ -387,12 +398,9 @@ def _contents(events: Sequence[FeedbackEvent]) -> list[str]:
     return [event_identity.content(event) for event in events]
 
 
-def _vote(
-    workspace: Workspace, settings: LabelSettings, task: "Assignment", judgement: LabelJudgement
-) -> JudgementReceipt:
+def _vote(workspace: Workspace, subject: Subject, task: "Assignment", judgement: LabelJudgement) -> JudgementReceipt:
     """Store a judgement of a pair of the waiting round, as a vote; the last one that is wanted ends the wait."""
     _check_pair(workspace, task)
-    subject = _subject(workspace, settings, task)
     record = _voted(task, subject.shown_order) | label_events.vote(subject, judgement)
     if task.state != "held":
         if polls.repeats(record, polls.latest(workspace, task.annotator, task.item)):

@@ -16,13 +16,13 @@ from models.sft import SFTSettings
 from tasks.people.approval import ApprovalSettings
 from tasks.registry.audit import AuditSettings
 from tasks.registry.promotion import PromotionSettings
+from tasks.state.gates import VerdictSettings
 from tasks.state.intake import IngestSettings
 from tasks.steps.collect import CollectSettings
 from tasks.steps.curate import CurateSettings
 from tasks.steps.drift import DriftSettings
 from tasks.steps.evaluate import EvaluateSettings
 from tasks.steps.sample import SampleSettings
-from tasks.steps.verdict import VerdictSettings
 from tasks.steps.vote import VoteSettings
 from tasks.tools.versioning import VersioningSettings
 from tasks.watch.guards import WatchSettings

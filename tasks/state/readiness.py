@@ -9,8 +9,10 @@ from functools import partial
 from typing import NamedTuple
 
 from feedback import items
+from feedback.terms import forbidden
 from feedback.usable import usable
 from tasks.state import intake
+from tasks.state.gates import forbids_now
 from tasks.state.workspace import Workspace
 
 
@@ -71,7 +73,10 @@ def readiness(workspace: Workspace, overrides: Sequence[str] = (), now: datetime
     """
     knobs = intake.settings(workspace, overrides)
     arrivals = intake.new_arrivals(workspace)
-    found = usable([arrival.event for arrival in arrivals], partial(items.stored, workspace.feedback))
+    events = [arrival.event for arrival in arrivals]
+    left_out = forbidden(events, forbids_now(workspace, overrides)) if events else set()
+    allowed = [event for event in events if event.feedback_id not in left_out]
+    found = usable(allowed, partial(items.stored, workspace.feedback))
     ids = {event.feedback_id for event in found}
     oldest = min((arrival.at for arrival in arrivals if arrival.event.feedback_id in ids), default=None)
     max_wait = timedelta(days=knobs.max_wait_days) if knobs.max_wait_days else None

@@ -37,6 +37,8 @@ class CurateReport(StepReport):
     """Kind of feedback → number of events."""
     sources: dict[str, Annotated[Origin, AS_OBJECT]] = Field(default_factory=dict)
     terms: Annotated[UsageTerms, AS_OBJECT]
+    left_out: Annotated[UsageTerms, AS_OBJECT] = UsageTerms({}, {})
+    """Those of the events that state what is not allowed, and that were left out for it."""
 
 
 class RewardReport(StepReport):

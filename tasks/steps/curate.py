@@ -30,6 +30,7 @@ from feedback.measured import (
     CURATE_LEAKED,
     CURATE_MERGED,
     CURATE_NEAR_COPIES,
+    CURATE_NOT_ALLOWED,
     CURATE_PROMPTS,
     CURATE_QUARANTINE_SHARE,
     CURATE_QUARANTINED,
@@ -47,10 +48,19 @@ from feedback.preferences import Counts, Preferences
 from feedback.prompts import PromptRow
 from feedback.rows import DemonstrationRow, PreferenceRow
 from feedback.split import SplitSettings
-from feedback.stored import Event
-from feedback.terms import UsageTerms, terms_by_source, usage_terms
+from feedback.stored import Event, StoredEvent
+from feedback.terms import (
+    Permitted,
+    SourceTermsSettings,
+    UsageTerms,
+    permitted,
+    terms_by_source,
+    usage_terms,
+    with_stated,
+)
 from feedback.votes import first_rounds
-from tasks.state import tables, templates
+from tasks.state import gates, tables, templates
+from tasks.state.gates import VerdictSettings
 from tasks.state.intake import IngestSettings
 from tasks.state.leakage import leaked
 from tasks.state.reports import CurateReport, Numbers
@@ -77,6 +87,9 @@ class CurateSettings(BaseSettings):
     """Also use the preferred answers of the split `train` as demonstrations, for feedback that has none."""
     min_holdout: int = Field(20, ge=1)
     """Minimum number of held-out pairs. With fewer, the round stops: the reward model could not be evaluated."""
+    terms: dict[str, SourceTermsSettings] = Field(default_factory=dict)
+    """Source → licence and consent of its events that state none, such as `{http: {licence: own, consent: opt-in}}`.
+    A word that the gate `licence` does not allow, such as `consent: not asked`, leaves the events out."""
 
 
 @collecting.paused()
@@ -84,12 +97,13 @@ def curate(round: Round, log: StepLog) -> None:
     """Rebuild all derived tables from the feedback store, and the data card.
 
     Raises:
-        BadFeedback: no pair can be made of the feedback by the criterion, or there are pairs, but fewer than
-            `min_holdout` are held out.
+        BadFeedback: no pair can be made of the feedback by the criterion, or of that which is allowed, or there are
+            pairs, but fewer than `min_holdout` are held out.
     """
     knobs, workspace = round.knobs("curate", CurateSettings), round.workspace
     kept = forgotten.kept(store.stored(workspace.feedback), round.forgotten)
-    events, refused = templates.check(round, kept)
+    known, refused = templates.check(round, kept)
+    events, left_out, not_allowed = permitted_events(round, known)
     derived = preferences.preferences(events, knobs.split, round.salt, knobs.criterion, knobs.min_rating_difference)
     prompts = prompt_rows.prompts(events, knobs.split, round.salt)
     copies = NearCopies(prompts, first_rounds(events))
@@ -99,7 +113,7 @@ def curate(round: Round, log: StepLog) -> None:
     if knobs.chosen_as_demonstrations:
         demonstrations += _preferred_answers(pairs)
     if not _pairs_expected_later(round):
-        _check_pairs(round, events, derived, knobs)
+        _check_pairs(round, events, derived, knobs, left_out)
         _check_holdout(pairs, knobs)
     _write_splits(workspace.preferences, {split: _of(pairs, split) for split in SPLITS}, preferences.preference_table)
     used = {row.pair_id for row in pairs}
@@ -119,6 +133,7 @@ def curate(round: Round, log: StepLog) -> None:
         CURATE_PROMPTS: len(_of(prompts, "train")),
         CURATE_HOLDOUT_PROMPTS: len(_of(prompts, "holdout")),
         CURATE_REFUSED: len(refused),
+        CURATE_NOT_ALLOWED: not_allowed,
         CURATE_QUARANTINED: len(store.rejections(workspace.feedback)),
         **_quarantine_share(round),
         CURATE_LEAKED: leaked(workspace),
@@ -130,8 +145,15 @@ def curate(round: Round, log: StepLog) -> None:
         kinds=derived.counts.kinds,
         sources=terms_by_source(events),
         terms=_terms(events, pairs, demonstrations, prompts),
+        left_out=left_out,
     )
     report.save(workspace.report("curate"))
+
+
+def permitted_events(round: Round, events: Sequence[StoredEvent]) -> Permitted:
+    """The events with what the round's knobs state of their sources; those that are not allowed are not active."""
+    stated = with_stated(events, round.knobs("curate", CurateSettings).terms)
+    return permitted(stated, gates.forbids(round.knobs("verdict", VerdictSettings)))
 
 
 def _counts(counts: Counts) -> Numbers:
@@ -185,8 +207,17 @@ def _pairs_expected_later(round: Round) -> bool:
     return round.number == 0 and any(source.labels for source in round.knobs("ingest", IngestSettings).sources)
 
 
-def _check_pairs(round: Round, events: Sequence[Event], derived: Preferences, knobs: CurateSettings) -> None:
+def _check_pairs(
+    round: Round, events: Sequence[Event], derived: Preferences, knobs: CurateSettings, left_out: UsageTerms
+) -> None:
     """Stop if nothing can be learned from the feedback: opening sees only its beginning."""
+    if not derived.rows and left_out.licences:
+        named = [f"licence {name} ({count:,} events)" for name, count in left_out.licences.items()]
+        named += [f"consent {name} ({count:,} events)" for name, count in left_out.consents.items()]
+        raise BadFeedback(
+            "no preference pair is left without the feedback whose licence or consent is not allowed, which has "
+            f"{', '.join(named)}; bring feedback that is allowed, or allow this in verdict.gates.licence"
+        )
     if not derived.rows and (round.number > 0 or derived.counts.votes):
         reason = outlook(events, knobs.criterion, knobs.min_rating_difference).no_pairs()
         raise BadFeedback(reason)

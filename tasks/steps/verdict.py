@@ -1,41 +1,16 @@
 """verdict: applies the gates to the reports; each returns promote, hold or reject, with its reason and numbers."""
 
-from typing import Annotated
-
-from pydantic import Field, SerializeAsAny
-
 from core.files import read_json, write_json
-from core.plugins import chosen, used_by_name
-from core.settings import BaseSettings
+from core.plugins import chosen
 from core.stored import FORMAT
-from evaluation.gates import Gate
 from evaluation.verdict import GateInputs, Verdict
 from tasks.state import reports
+from tasks.state.gates import VerdictSettings
 from tasks.state.reports import CurateReport, RewardReport
 from tasks.state.round import Round
 from tasks.state.steplog import StepLog
 from tasks.state.workspace import champion_metrics
 from tasks.steps.vote import votes_requested
-
-GATES = (
-    *("data_quality", "annotators", "licence", "drift"),
-    *("reward_accuracy", "calibration"),
-    *("win_rate", "criteria", "slices", "safety", "red_team", "refusal", "length", "diversity"),
-    *("kl_budget", "overoptimisation", "cost"),
-)
-"""The gates used by default: on the data, the reward model, the answers, the training."""
-
-
-class VerdictSettings(BaseSettings):
-    """The gates that a candidate has to pass. Approval by a person is not a gate: see `approval`."""
-
-    gates: Annotated[dict[str, SerializeAsAny[Gate] | None], used_by_name("evaluation.gates", *GATES)] = Field(
-        default_factory=dict, validate_default=True
-    )
-    """Gates by name, with their knobs; `null` disables one. The verdict is the worst result of any gate."""
-    trust_judge: bool = False
-    """If there are no fresh votes, use the judge model's win rate. The judge is trained on the same people's votes and
-    shares their bias."""
 
 
 def verdict(round: Round, log: StepLog) -> None:

@@ -36,7 +36,8 @@ def up(tmp_path: Path) -> Iterator[Command]:
     workspace = furnished(tmp_path / "workspace")
     waits = [f"vote.annotator={{use: people, votes: {VOTES}}}", "approval.required=true"]
     few = [f"ingest.threshold={PAIRS + THUMBS}", "curate.min_holdout=2"]
-    workspace.params.write_text(yaml.safe_dump(override(read(workspace.params), [*waits, *few])))
+    default = ["verdict.gates.licence={}"]  # what people say here states terms that are allowed
+    workspace.params.write_text(yaml.safe_dump(override(read(workspace.params), [*waits, *few, *default])))
     # every task is a judgement that the round counts
     workspace.serving.write_text(yaml.safe_dump({"label": {"gold": 0, "repeats": 0}}))
     command = Command(workspace, surroundings())
@@ -198,5 +199,5 @@ def check_links(up: Command, run: Run) -> None:
     page = f"http://127.0.0.1:{up.ports.mlflow}/#/experiments/{record.experiment}/runs/{record.run_id}"
     assert page in newest["in-mlflow"]
     assert page in newest["summary"]
-    assert "kl_budget" in newest["gates"]
+    assert all(gate in newest["gates"] for gate in ("kl_budget", "licence"))
     assert float(newest["progress"]) == 100

@@ -15,10 +15,10 @@ from evaluation.evals.reward_model import REWARD_OVER_CHAMPION
 from evaluation.evals.safety import SAFETY_WIN_RATE
 from evaluation.evals.slices import SMALL_SLICES
 from evaluation.evals.votes import VOTES, WIN_RATE
-from evaluation.gates.licence import UNSTATED
 from evaluation.verdict import Verdict
 from feedback.measured import CURATE_AGREEMENT, CURATE_QUARANTINED
 from feedback.sources import Source
+from feedback.terms import UNSTATED
 from tasks.state.opening_facts import OpeningFacts
 from tasks.state.reports import CurateReport
 

@@ -59,6 +59,12 @@ def test_licence(licences: dict[str, int], consents: dict[str, int], result: Res
     assert fact in finding.reason
 
 
+def test_what_is_stated_and_not_allowed_is_forbidden() -> None:
+    terms = [("own", "opt-in"), ("none-stated", "none-stated"), ("CC-BY-NC-4.0", "opt-in"), ("own", "no")]
+    assert [LicenceGate().forbids(*each) for each in terms] == [False, False, True, True]
+    assert not LicenceGate(consents=("no",)).forbids("own", "no")
+
+
 def test_unstated_licences_and_consents_can_be_allowed() -> None:
     gate = LicenceGate(licences=("none-stated",), consents=("none-stated",))
     unstated = {"none-stated": 5}

@@ -58,7 +58,7 @@ def test_one_answer_gets_a_thumb(client: TestClient, workspace: Workspace) -> No
     assert "<h3>policy/2</h3>" in answered.text
     assert answered.text.count("<svg ") == 2  # the thumbs
     stored = submit(client, answered, "/chat/feedback", said="up")
-    assert "Stored." in stored.text
+    assert "Stored for the next round." in stored.text
     submit(client, answered, "/chat/feedback", said="up")  # sent twice
     [event] = said(workspace)
     assert (event["kind"], event["responses"][0]["model_version"]) == ("binary", "2")

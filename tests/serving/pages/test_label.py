@@ -17,6 +17,7 @@ from serving.context import Serving
 from serving.guard import FORM
 from serving.settings import ServingSettings
 from tasks.people import polls, waiting
+from tasks.people.label_settings import TermsSettings
 from tasks.people.waiting import VotesNeeded
 from tasks.state import tombstones
 from tasks.state.workspace import Workspace
@@ -369,3 +370,15 @@ def test_of_a_long_text_the_end_is_shown_too_and_the_page_says_what_is_not(
         assert f"⟦{10_006 + len(end):,} characters are not shown here⟧" in shown
         assert "Begin a a" in shown
         assert f"a a {end}" in shown
+
+
+def test_what_is_judged_has_the_terms_of_the_server(workspace: Workspace) -> None:
+    fill(workspace, 1)
+    terms = TermsSettings(licence="CC0-1.0", consent="contract")
+    with TestClient(create_app(Serving.of(workspace, ServingSettings(label=PLAIN, terms=terms)))) as client:
+        log_in(client, name="ana")
+        judge(client, said="left:1")
+        submit(client, client.get("/label"), "/label/undo")
+    judgement, withdrawal = said(workspace)
+    assert (judgement["licence"], judgement["consent"]) == ("CC0-1.0", "contract")
+    assert (withdrawal["licence"], withdrawal["consent"]) == ("CC0-1.0", "contract")

@@ -153,6 +153,14 @@ def test_the_data_card() -> None:
     card = data_card(facts())
     for line in ("| comparison | 1,154 |", "| licence MIT | 900 |", "| train | 700 pairs | the reward model |"):
         assert line in card.splitlines()
+    assert "left out" not in card
+
+
+def test_the_data_card_names_what_was_left_out() -> None:
+    left_out = {"licences": {"own": 2}, "consents": {"no": 2}}
+    card = data_card(facts(curate=CurateReport.from_json({**CURATED, "left_out": left_out})))
+    section = card.partition("not allowed:")[2].partition("## Kinds")[0]
+    assert section.splitlines()[-3:-1] == ["| licence own | 2 |", "| consent no | 2 |"]
 
 
 def test_text_from_feedback_is_escaped() -> None:
@@ -204,7 +212,7 @@ def test_a_description_fits_and_links_to_the_complete_card(gates: int) -> None:
 def hostile(text: str) -> CardFacts:
     """Facts with this text wherever somebody outside may have written one."""
     curated = {**CURATED, "kinds": {text: 1}, "sources": {text: {"events": 1, "licence": text, "consent": text}}}
-    curated["terms"] = {"licences": {text: 1}, "consents": {text: 1}}
+    curated["terms"] = curated["left_out"] = {"licences": {text: 1}, "consents": {text: 1}}
     found = (Finding(gate=text, result="hold", reason=text, numbers={text: 0.4}), WON)
     base = facts().inputs.model_copy(update={"base": Base(name=text, digest=text)})
     evaluated = EvaluateReport(metrics={}, examples=(Example(prompt=text, before=text, after=text),))

@@ -93,6 +93,14 @@ def test_feedback_of_forgotten_people_and_of_those_who_supersede_others_does_not
     assert readiness(workspace, now=NOON).usable == 0
 
 
+def test_feedback_that_may_not_be_learned_from_does_not_count(workspace: Workspace) -> None:
+    refused = vote("1", annotator_id="bo", consent="no")
+    with feedback_database.opened(workspace) as database:
+        arrivals.put(database, [refused, vote("2", annotator_id="ana", consent="opt-in")], workspace.feedback, NOON)
+    assert readiness(workspace, now=NOON).usable == 1
+    assert readiness(workspace, ["verdict.gates.licence=null"], NOON).usable == 2
+
+
 @pytest.mark.parametrize(
     ("time", "shown"),
     [

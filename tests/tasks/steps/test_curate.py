@@ -5,6 +5,7 @@ from pathlib import Path
 
 import pytest
 
+from core.errors import BadFeedback
 from core.files import read_json, write_text
 from evaluation.gates.data_quality import DataQualityGate
 from evaluation.verdict import GateInputs
@@ -133,3 +134,16 @@ def test_without_trust_the_copy_is_in_the_group_of_the_held_out_prompt(tmp_path:
     workspace, numbers, held_out, copy = claimed(tmp_path, trust=False)
     assert (numbers["near_copies"], numbers["leaked"]) == (0, 0)
     assert {held_out, copy} <= texts(workspace, "holdout")
+
+
+def test_a_round_without_any_feedback_that_is_allowed_says_what_was_left_out(
+    workspace: Workspace, tmp_path: Path
+) -> None:
+    file = written(tmp_path / "a.jsonl", range(30), 0)
+    stated = [{**json.loads(line), "licence": "CC-BY-NC-4.0"} for line in file.read_text().splitlines()]
+    file.write_text("".join(json.dumps(row) + "\n" for row in stated))
+    with pytest.raises(
+        BadFeedback, match=r"which has licence CC-BY-NC-4\.0 \(30 events\), consent none-stated"
+    ) as error:
+        curated(workspace, 1, file)
+    assert "verdict.gates.licence" in str(error.value)
