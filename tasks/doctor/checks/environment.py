@@ -8,7 +8,16 @@ from pathlib import Path
 from tasks.doctor.diagnosis import Diagnosis, error, path, warning
 from tasks.state.workspace import Workspace
 
-KNOWN = ("ROUNDS_FEEDBACK_DATABASE", "ROUNDS_LINE", "ROUNDS_MLFLOW_PAGES", "ROUNDS_POSTGRESQL", "ROUNDS_WORKSPACE")
+KNOWN = (
+    "ROUNDS_FEEDBACK_DATABASE",
+    "ROUNDS_LAUNCHER",
+    "ROUNDS_LAUNCH_FOLDER",
+    "ROUNDS_LINE",
+    "ROUNDS_MLFLOW_PAGES",
+    "ROUNDS_POSTGRESQL",
+    "ROUNDS_SERVICES",
+    "ROUNDS_WORKSPACE",
+)
 """Every environment variable of our own."""
 
 
