@@ -82,7 +82,7 @@ def test_another_button_after_going_back_replaces_what_was_said(client: TestClie
     log_in(client, name="ana")
     answered = submit(client, client.get("/chat"), "/chat", question=QUESTION, model="champion", other="")
     for thumb in ("up", "up", "down", "down", "up"):
-        assert "Stored." in submit(client, answered, "/chat/feedback", said=thumb).text
+        assert "Stored for the next round." in submit(client, answered, "/chat/feedback", said=thumb).text
     events = said(workspace)
     assert [event["judgements"][0]["scores"] for event in events] == [[1.0], [0.0], [1.0]]
     assert [event.get("supersedes") for event in events] == [None, *(event["feedback_id"] for event in events[:2])]
