@@ -112,7 +112,7 @@ def _nothing_to_do(
     workspace: Workspace, overrides: Sequence[str], when_pending: bool, when_new_feedback: bool
 ) -> str | None:
     """Why no round runs now; None if one does."""
-    if records.unfinished(workspace):
+    if not (when_pending or when_new_feedback) or records.unfinished(workspace):
         return None
     if when_new_feedback and (reason := nothing_new(workspace, overrides)):
         artifacts.skip(workspace, reason)

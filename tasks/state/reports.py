@@ -7,7 +7,7 @@ from typing import Annotated, Any
 from pydantic import Field, PlainSerializer
 
 from core.files import read_json, write_json
-from core.stored import Stored, Value
+from core.stored import Json, Stored, Value
 from evaluation.statistics.annotators import AnnotatorAgreement
 from feedback.terms import Origin, UsageTerms
 from tasks.state.round import Round
@@ -39,6 +39,11 @@ class CurateReport(StepReport):
     terms: Annotated[UsageTerms, AS_OBJECT]
     left_out: Annotated[UsageTerms, AS_OBJECT] = UsageTerms({}, {})
     """Those of the events that state what is not allowed, and that were left out for it."""
+
+    def to_json(self) -> Json:
+        """Without `left_out` if nothing was left out, as in reports of rounds that knew of none."""
+        values = super().to_json()
+        return values if any(self.left_out) else {name: value for name, value in values.items() if name != "left_out"}
 
 
 class RewardReport(StepReport):

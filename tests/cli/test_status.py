@@ -26,9 +26,7 @@ def test_the_command_that_follows_a_round(workspace: Workspace) -> None:
     opened(workspace.root)
     with holding(workspace.lock, "round 3"):
         _, *options = words(said(workspace), "rounds status")
-        command = [sys.executable, "-m", "cli", *options]
-        if "-w" not in options:
-            command += ["-w", str(workspace.root)]
+        command = [sys.executable, "-m", "cli", *options[:2], "-w", str(workspace.root)]
         with subprocess.Popen(command, cwd=PROJECT, stdout=subprocess.PIPE, text=True) as follower:
             assert follower.stdout is not None
             line = follower.stdout.readline()

@@ -82,7 +82,12 @@ def test_ranks_end_with_the_program_that_started_them(tmp_path: Path, number: in
         "from pathlib import Path; from models.launching import launch; "
         f"launch(2, {PROGRAM!r}, ['endless', {str(folder)!r}], Path({str(folder)!r}), print)"
     )
-    with subprocess.Popen([sys.executable, "-c", code], cwd=ROOT, stderr=subprocess.DEVNULL) as program:
+    with subprocess.Popen(
+        [sys.executable, "-c", code],
+        cwd=ROOT,
+        stderr=subprocess.DEVNULL,
+        preexec_fn=lambda: signal.signal(signal.SIGINT, signal.SIG_DFL),  # it is ignored in the background of a shell
+    ) as program:
         found = pids(folder, 2)
         os.kill(program.pid, number)
         program.wait(60)

@@ -202,7 +202,7 @@ def test_as_json_every_step_has_its_parts_and_every_part_its_knobs() -> None:
     values = json.loads(json.dumps(fit.estimate(settings(), Machine(2 * GB, None)).to_json()))
     [policy] = [step for step in values["steps"] if step["step"] == "policy"]
     assert {*values["knobs"], "libraries", "total", "step"} == policy.keys()
-    assert values["machine"] == {"memory": 2 * GB, "gpu": None, "disk": None}
+    assert values["machine"] == {"memory": 2 * GB, "gpu": None, "disk": None, "gpus": 0}
     assert values["written"] == sum(step["disk"] for step in values["steps"])
 
 
