@@ -109,13 +109,19 @@ def _reported(path: Path, process: subprocess.Popen[bytes]) -> Iterator[str]:
     read = 0
     while True:
         ended = process.poll() is not None
-        text = path.read_bytes()[read:] if path.exists() else b""
+        text = _after(path, read) if path.exists() else b""
         whole = text[: text.rfind(b"\n") + 1]
         read += len(whole)
         yield from whole.decode().splitlines()
         if ended:
             return
         time.sleep(_PAUSE)
+
+
+def _after(path: Path, start: int) -> bytes:
+    with path.open("rb") as file:
+        file.seek(start)
+        return file.read()
 
 
 def _failure(folder: Path, status: int, count: int) -> Failure:

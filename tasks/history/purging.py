@@ -10,7 +10,7 @@ from collections.abc import Callable, Iterator
 from contextlib import suppress
 from datetime import UTC, datetime
 from pathlib import Path
-from typing import Any, NamedTuple
+from typing import TYPE_CHECKING, Any, NamedTuple
 
 import pyarrow as pa
 import pyarrow.parquet as pq
@@ -27,6 +27,9 @@ from tasks.state import feedback_database, receipts, served_answers, tables
 from tasks.state.workspace import Workspace
 from tasks.tools import traces, tracking
 from tasks.tools.versioning import DataGraph
+
+if TYPE_CHECKING:
+    from feedback.store.database import Database
 
 _OWN = ("feedback", "votes", "inbox")
 """Folders of data/ that have a place of their own."""
@@ -217,53 +220,55 @@ def _handed_in(folder: Path, what: Erased, write: bool) -> int:
     return sum(erasure.erase_records(file, what.annotator, write) for file in named)
 
 
-def _database(workspace: Workspace, what: Erased, write: bool) -> int:
-    if not feedback_database.exists(workspace):
-        return 0
-    from feedback.store import arrivals  # only here: SQLAlchemy takes a second to load
+def _in_database(erase: Callable[["Database", Erased, bool], int]) -> Callable[[Workspace, Erased, bool], int]:
+    """The same for a workspace; nothing is found where no feedback database was created."""
 
-    with feedback_database.opened(workspace) as database:
-        return arrivals.erase(database, what.annotator, write)
+    def work(workspace: Workspace, what: Erased, write: bool) -> int:
+        if not feedback_database.exists(workspace):
+            return 0
+        with feedback_database.opened(workspace) as database:
+            return erase(database, what, write)
 
-
-def _served(workspace: Workspace, what: Erased, write: bool) -> int:
-    if not feedback_database.exists(workspace):
-        return 0
-    from feedback.store import answers  # as above
-
-    with feedback_database.opened(workspace) as database:
-        return answers.erase(database, what.annotator, write)
+    return work
 
 
-def _queued(workspace: Workspace, what: Erased, write: bool) -> int:
-    if not feedback_database.exists(workspace):
-        return 0
-    from feedback.store import label_queues  # as above
+@_in_database
+def _database(database: "Database", what: Erased, write: bool) -> int:
+    from feedback.store import arrivals  # only here, as in those below: SQLAlchemy takes a second to load
 
-    with feedback_database.opened(workspace) as database:
-        return label_queues.erase(database, "asker", what.annotator, write)
+    return arrivals.erase(database, what.annotator, write)
+
+
+@_in_database
+def _served(database: "Database", what: Erased, write: bool) -> int:
+    from feedback.store import answers
+
+    return answers.erase(database, what.annotator, write)
+
+
+@_in_database
+def _queued(database: "Database", what: Erased, write: bool) -> int:
+    from feedback.store import label_queues
+
+    return label_queues.erase(database, "asker", what.annotator, write)
 
 
 def _collected_items(workspace: Workspace, what: Erased, write: bool) -> int:
     return collected_prompts.remove_items(workspace, what.asked, write)
 
 
-def _sessions(workspace: Workspace, what: Erased, write: bool) -> int:
-    if not feedback_database.exists(workspace):
-        return 0
-    from feedback.store import sessions  # as above
+@_in_database
+def _sessions(database: "Database", what: Erased, write: bool) -> int:
+    from feedback.store import sessions
 
-    with feedback_database.opened(workspace) as database:
-        return sessions.erase(database, what.annotator, write)
+    return sessions.erase(database, what.annotator, write)
 
 
-def _keys(workspace: Workspace, what: Erased, write: bool) -> int:
-    if not feedback_database.exists(workspace):
-        return 0
-    from feedback.store import keys  # as above
+@_in_database
+def _keys(database: "Database", what: Erased, write: bool) -> int:
+    from feedback.store import keys
 
-    with feedback_database.opened(workspace) as database:
-        return keys.erase(database, what.annotator, datetime.now(UTC), write)
+    return keys.erase(database, what.annotator, datetime.now(UTC), write)
 
 
 def _traces(workspace: Workspace, what: Erased, write: bool) -> int:

@@ -4,6 +4,7 @@ import os
 import random
 import signal
 import time
+from functools import partial
 from pathlib import Path
 
 import pytest
@@ -37,7 +38,7 @@ def test_killed_anywhere_ranks_end_with_the_same_weights(victim: int, tmp_path: 
     for seed in range(MOMENTS):
         folder, shuffle = tmp_path / str(seed), random.Random(seed)
         folder.mkdir()
-        children = started(RANKS, lambda: training(folder), tmp_path / f"{seed}-killed")  # noqa: B023
+        children = started(RANKS, partial(training, folder), tmp_path / f"{seed}-killed")
         moment = shuffle.randrange(total)
         deadline = time.monotonic() + 60
         while steps(folder) < moment:
@@ -47,6 +48,6 @@ def test_killed_anywhere_ranks_end_with_the_same_weights(victim: int, tmp_path: 
         os.kill(children[victim], signal.SIGKILL)
         for child in children:  # the other one loses the connection and ends
             os.waitpid(child, 0)
-        again = on_ranks(RANKS, lambda: training(folder), tmp_path / f"{seed}-again")  # noqa: B023
+        again = on_ranks(RANKS, partial(training, folder), tmp_path / f"{seed}-again")
         for name, value in expected[0].items():
             assert all(torch.equal(got[name], value) for got in again), f"seed {seed}, killed after report {moment}"
