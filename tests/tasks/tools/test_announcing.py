@@ -4,16 +4,13 @@ import logging
 import os
 import threading
 import time
-from collections.abc import Mapping
 from pathlib import Path
-from typing import Any
 
 import pytest
 
 from core.files import write_json
 from feedback.schema import Judgement
 from tasks.registry.alias import Registry
-from tasks.state import feedback_database
 from tasks.state.choosing import at
 from tasks.state.workspace import Workspace
 from tasks.tools import announcing, events
@@ -22,33 +19,18 @@ from tasks.tools.receiving import receive
 from tasks.watch import watch
 from tests.feedback.examples import event, reply
 from tests.tasks.registry.test_registry import with_champion_2
+from tests.tasks.tools.prefect_server import PrefectServer
 
 pytestmark = pytest.mark.filterwarnings("ignore:The ``noload`` loader strategy:DeprecationWarning")
 
 
-class Server:
-    """A Prefect server that may be away, or not answer before it is released."""
-
-    def __init__(self) -> None:
-        self.away = False
-        self.released = threading.Event()
-        self.released.set()
-        self.took: list[tuple[str, str]] = []
-
-    def __call__(self, name: str, resource: Mapping[str, str], payload: Mapping[str, Any]) -> bool:
-        assert self.released.wait(60)
-        self.took.append((name, payload["champion"]))
-        return not self.away
+Server = PrefectServer[tuple[str, str]]
 
 
 @pytest.fixture
 def server(monkeypatch: pytest.MonkeyPatch) -> Server:
-    monkeypatch.delenv(feedback_database.ADDRESS, raising=False)
-    server = Server()
-    monkeypatch.setattr(events, "_send", server)
-    monkeypatch.setattr(events, "configured", lambda: True)
     monkeypatch.setattr(announcing, "GATHERED", 0.0)
-    return server
+    return Server(lambda name, payload: (name, payload["champion"])).connected(monkeypatch)
 
 
 @pytest.fixture

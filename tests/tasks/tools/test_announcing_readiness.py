@@ -22,38 +22,26 @@ from tasks.tools.receiving import receive
 from tests.feedback.examples import event as example
 from tests.feedback.examples import vote
 from tests.tasks.state.recorded import record
+from tests.tasks.tools.prefect_server import PrefectServer
 
 THRESHOLD = 3
 
 
-class Server:
-    """A Prefect server that may be away, or not answer before it is released."""
+Server = PrefectServer[int]
 
-    def __init__(self) -> None:
-        self.away = False
-        self.released = threading.Event()
-        self.released.set()
-        self.asked = threading.Event()
-        self.took: list[int] = []
-        """Of each event the number of usable records."""
 
-    def __call__(self, name: str, resource: Mapping[str, str], payload: Mapping[str, Any]) -> bool:
-        self.asked.set()
-        assert self.released.wait(60)
-        assert (name, payload["threshold"]) == (events.READY, THRESHOLD)
-        self.took.append(payload["pending"])
-        return not self.away
+def counted(name: str, payload: Mapping[str, Any]) -> int:
+    """The number of usable records of an event."""
+    assert (name, payload["threshold"]) == (events.READY, THRESHOLD)
+    count: int = payload["pending"]
+    return count
 
 
 @pytest.fixture
 def server(monkeypatch: pytest.MonkeyPatch) -> Server:
-    monkeypatch.delenv(feedback_database.ADDRESS, raising=False)
-    server = Server()
-    monkeypatch.setattr(events, "_send", server)
-    monkeypatch.setattr(events, "configured", lambda: True)
     monkeypatch.setattr(announcing_readiness, "GATHERED", 0.0)
     monkeypatch.setattr(announcing_readiness, "REST", 0.0)
-    return server
+    return Server(counted).connected(monkeypatch)
 
 
 @pytest.fixture
