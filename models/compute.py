@@ -18,6 +18,13 @@ Precision = Literal["float32", "tf32", "bfloat16"]
 """How exactly matrices are multiplied: TF32 is float32 whose inputs a GPU rounds to 10 bits of mantissa."""
 
 
+class Sharding(NamedTuple):
+    """The weights of a network are divided among the ranks (`models.sharding`)."""
+
+    offload: bool = False
+    """Keep weights, gradients and moments in the memory of the CPU while a GPU computes."""
+
+
 class Compute(NamedTuple):
     """How a network computes. Only the type changes results by more than rounding."""
 
@@ -29,6 +36,8 @@ class Compute(NamedTuple):
     checkpointing; Chen et al. 2016)."""
     compact: bool = False
     """On a CPU, return the memory of large tensors to the system when they are freed (`models.allocation`)."""
+    sharding: Sharding | None = None
+    """Where several ranks train: divide the weights among them. Otherwise each rank has all."""
 
 
 IN_FLOAT32 = Compute()

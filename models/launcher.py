@@ -98,11 +98,10 @@ def run_rank(work: Callable[[], None]) -> None:
         ranks.join()
         work()
         ranks.leave()
-    except Exception as error:
+    except BaseException as error:  # CheckpointException is no Exception
         traceback.print_exc()
         sys.stderr.flush()
-        lost = isinstance(error, ranks.RankLost)
-        noted = _Noted(type(error).__module__, type(error).__name__, str(error), time.time(), lost)
+        noted = _Noted(type(error).__module__, type(error).__name__, str(error), time.time(), ranks.lost(error))
         write_json(_note_of(Path(os.environ[FOLDER]), int(os.environ["RANK"])), noted._asdict())
         os._exit(1)  # without waiting for threads that wait for other ranks
 

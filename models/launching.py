@@ -12,13 +12,14 @@ import time
 from collections.abc import Callable, Iterator, Mapping, Sequence
 from contextlib import contextmanager, suppress
 from pathlib import Path
-from typing import NamedTuple
+from typing import NamedTuple, Self
 
-from pydantic import Field
+from pydantic import Field, model_validator
 
 from core.descendants import end_with_parent
 from core.files import read_json
 from core.settings import BaseSettings
+from models.compute import Sharding
 
 REPORTS, FAILURE = "reports.jsonl", "failure.json"
 """Files of a launch: a line for each report of the first rank, and why a rank has failed."""
@@ -32,9 +33,27 @@ _GRACE = 15.0
 class LaunchSettings(BaseSettings):
     """Training on several processes, which share the rows of each gradient step (data parallel)."""
 
+    @model_validator(mode="after")
+    def _check(self) -> Self:
+        if self.shard and self.processes == 1:
+            raise ValueError("launch.shard divides weights among processes; set launch.processes to 2 or more")
+        if self.offload and not self.shard:
+            raise ValueError("launch.offload needs launch.shard=true")
+        return self
+
     processes: int = Field(1, ge=1)
     """Processes that train together; 1 trains in the process of the round. On GPUs each has one; on CPUs each has
     `model.threads` threads. Another number gives the same result up to rounding."""
+    shard: bool = False
+    """Divide weights, gradients and moments among the processes (FSDP2), which then need less memory and send more.
+    Sampling and saving still collect the whole model."""
+    offload: bool = False
+    """With `shard` on GPUs: keep weights, gradients and moments in the memory of the CPU. Slower."""
+
+    @property
+    def sharding(self) -> Sharding | None:
+        """How weights are divided; None if they are not."""
+        return Sharding(self.offload) if self.shard else None
 
 
 class Failure(NamedTuple):

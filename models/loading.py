@@ -67,6 +67,8 @@ class Loader:
 
     def _base(self, digest: str) -> SharedBase:
         if digest not in self._bases:
-            model, tokenizer = load_model(self._base_folder(digest), torch_type(self._compute.dtype))
+            model, tokenizer = load_model(
+                self._base_folder(digest), torch_type(self._compute.dtype), self._compute.sharding
+            )
             self._bases[digest] = SharedBase(model, tokenizer, digest, self._compute)
         return self._bases[digest]

@@ -9,6 +9,7 @@ from torch.utils.checkpoint import checkpoint
 from transformers import PreTrainedModel
 
 from core.errors import BadModel
+from models import sharding
 
 CHUNK = 64 * 2**20
 """Bytes of float32 logits that are in memory at a time."""
@@ -70,8 +71,9 @@ def _check(model: PreTrainedModel, layer: nn.Module | None, logits: OutputLayer)
         raise BadModel(f"a model of the type {family} has no output layer; use a causal language model")
     ids = torch.tensor([[0, 1]], device=model.device)
     expected = model(input_ids=ids, use_cache=False).logits.float()
-    hidden = model.base_model(input_ids=ids, use_cache=False).last_hidden_state
-    if not torch.allclose(logits(hidden).float(), expected, rtol=1e-3, atol=1e-3 * float(expected.abs().max())):
+    hidden = sharding.inside(model, lambda ids: model.base_model(input_ids=ids, use_cache=False).last_hidden_state, ids)
+    computed = sharding.inside(model, logits, hidden).float()
+    if not torch.allclose(computed, expected, rtol=1e-3, atol=1e-3 * float(expected.abs().max())):
         raise BadModel(
             f"models of the type {family} compute their logits in a way that is not supported (not from the last "
             "hidden state by one layer); use a model of another type as model.base"

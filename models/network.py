@@ -8,7 +8,7 @@ and of a later forward pass would differ.
 import copy
 from abc import ABC, abstractmethod
 from collections.abc import Iterator, Mapping
-from contextlib import contextmanager
+from contextlib import AbstractContextManager, contextmanager
 from functools import cached_property
 from pathlib import Path
 
@@ -19,9 +19,9 @@ from transformers.modeling_layers import GradientCheckpointingLayer
 from transformers.utils import logging
 
 from core.errors import BadModel
-from models import allocation, logits, packing, saved
+from models import allocation, logits, packing, ranks, saved, sharding
 from models import tokenizer as tokenizers
-from models.compute import IN_FLOAT32, Compute, computing, torch_type
+from models.compute import IN_FLOAT32, Compute, computing, device, torch_type
 from models.logits import OutputLayer, token_logprobs
 from models.packing import Packed
 from models.tokens import Batch
@@ -36,9 +36,20 @@ class Network(ABC):
 
     @property
     def device(self) -> torch.device:
-        """The device of the weights."""
+        """Where the network computes."""
+        if self.divided:
+            return device()  # not where the weights are, with `Sharding.offload`
         result: torch.device = self.model.device
         return result
+
+    @property
+    def divided(self) -> bool:
+        """Whether each rank has only a part of the weights. Whatever computes is then called by all ranks at once."""
+        return sharding.is_divided(self.model)
+
+    def whole(self) -> AbstractContextManager[None]:
+        """Inside, this rank has all weights, so that it can compute without the others; without gradients only."""
+        return sharding.whole(self.model)
 
     @property
     def width(self) -> int:
@@ -68,13 +79,19 @@ class Network(ABC):
         """Replace the weights that are trained, in place."""
 
     def save(self, folder: Path, tokenizer: PreTrainedTokenizerBase) -> None:
-        """Write all that `reload` needs into an existing folder, as safetensors and JSON.
+        """Write all that `reload` needs into an existing folder, as safetensors and JSON. The first rank writes.
 
         Raises:
             BadModel: part of the tokenizer was lost.
         """
-        self._write(folder, tokenizer)
-        saved.check_tokenizer(tokenizer, self._tokenizer(folder), str(folder))
+
+        def write() -> None:
+            self._write(folder, tokenizer, weights)
+            saved.check_tokenizer(tokenizer, self._tokenizer(folder), str(folder))
+
+        weights = self._collected()
+        ranks.once(write)
+        ranks.wait()
 
     def reload(self, folder: Path) -> "Network":
         """What `save` wrote, as a further network in addition to this one.
@@ -86,8 +103,12 @@ class Network(ABC):
         saved.check_answers(self, again, str(folder))
         return again
 
+    def _collected(self) -> Mapping[str, Tensor]:
+        """The weights that are written, whole on the first rank."""
+        return self.state_dict()
+
     @abstractmethod
-    def _write(self, folder: Path, tokenizer: PreTrainedTokenizerBase) -> None:
+    def _write(self, folder: Path, tokenizer: PreTrainedTokenizerBase, weights: Mapping[str, Tensor]) -> None:
         """As `save`, unchecked."""
 
     @abstractmethod
@@ -127,9 +148,15 @@ class Network(ABC):
 
     def _states(self, **inputs: Tensor) -> Tensor:
         """The last hidden states of a forward pass, (B, T, H)."""
+        names, tensors = list(inputs), list(inputs.values())
+
+        def states(*tensors: Tensor) -> Tensor:
+            keywords = dict(zip(names, tensors, strict=True))
+            result: Tensor = self.model.base_model(**keywords, use_cache=False).last_hidden_state
+            return result
+
         with self.running():
-            states: Tensor = self.model.base_model(**inputs, use_cache=False).last_hidden_state
-        return states
+            return sharding.inside(self.model, states, *tensors)
 
     def logprobs(self, batch: Batch, temperature: float = 1.0) -> Tensor:
         """Log-probabilities of the answer tokens in nats: (B, T) float32 on the model's device.
@@ -143,8 +170,11 @@ class Network(ABC):
         """As `logprobs`, from the hidden states (B, T, H) of the batch, which is on the model's device."""
         predicts = batch.response.roll(-1, dims=1)  # prompts are never empty, so nothing wraps around
         tokens = batch.ids[batch.response]
+        layer, width = self._output_layer, self.vocabulary
         with self.running():
-            values = token_logprobs(hidden[predicts], tokens, self._output_layer, self.vocabulary, temperature)
+            values = sharding.inside(
+                self.model, lambda states: token_logprobs(states, tokens, layer, width, temperature), hidden[predicts]
+            )
         return torch.zeros(batch.ids.shape, device=self.device).masked_scatter(batch.response, values)
 
     @cached_property
@@ -165,6 +195,13 @@ class WholeNetwork(Network):
     def __init__(self, model: PreTrainedModel, compute: Compute = IN_FLOAT32) -> None:
         self.model, self.compute = model.eval(), compute
         allocation.prepare(self.device, compute.compact)
+        if compute.sharding and ranks.current().count > 1 and not self.divided:
+            sharding.divide(model, compute.sharding, self._collected_in)
+
+    @property
+    def _collected_in(self) -> torch.dtype | None:
+        """The type in which divided weights are collected; None is their own."""
+        return torch.bfloat16 if self.compute.dtype == "bfloat16" else None
 
     def parameters(self) -> list[nn.Parameter]:
         """The weights that are trained."""
@@ -172,26 +209,35 @@ class WholeNetwork(Network):
 
     def copy(self, name: str, trunk: bool = False) -> "WholeNetwork":
         """An independent copy for another role, with equal weights; see `Network.copy`."""
+        if self.divided and self.compute.sharding:
+            copied = sharding.copy_of(self.model, self.compute.sharding, self._collected_in, trunk)
+            return WholeNetwork(copied, self.compute)
         output = self.model.get_output_embeddings()
         without = {id(output): nn.Identity()} if trunk and output is not None else {}
         return WholeNetwork(copy.deepcopy(self.model, without), self.compute)
 
     def state_dict(self) -> Mapping[str, Tensor]:
         """The weights by name; those in memory, not copies."""
-        state: Mapping[str, Tensor] = self.model.state_dict()
+        state: Mapping[str, Tensor] = self.model.state_dict(keep_vars=True)  # tied weights are one tensor
         return state
 
     def load_state_dict(self, state: Mapping[str, Tensor]) -> None:
         """Replace the weights, in place."""
         self.model.load_state_dict(state)
 
-    def _write(self, folder: Path, tokenizer: PreTrainedTokenizerBase) -> None:
+    def _collected(self) -> Mapping[str, Tensor]:
+        whole: Mapping[str, Tensor] = sharding.collected(self.model) if self.divided else self.model.state_dict()
+        return whole
+
+    def _write(self, folder: Path, tokenizer: PreTrainedTokenizerBase, weights: Mapping[str, Tensor]) -> None:
         """Write model and tokenizer as transformers does."""
         logging.disable_progress_bar()
-        self.model.save_pretrained(folder)
+        self.model.save_pretrained(folder, state_dict=dict(weights))
         tokenizer.save_pretrained(folder)
 
     def _read(self, folder: Path) -> "WholeNetwork":
+        if sharding.is_shell(self.compute.sharding):
+            return WholeNetwork(sharding.shell(folder, self.model.dtype), self.compute)
         loaded, report = AutoModelForCausalLM.from_pretrained(
             folder, dtype=self.model.dtype, use_safetensors=True, local_files_only=True, output_loading_info=True
         )

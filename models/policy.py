@@ -12,12 +12,11 @@ from transformers import AutoConfig, AutoModelForCausalLM, PreTrainedModel, PreT
 from transformers.utils import logging
 
 from core.errors import BadModel, BadParams
-from core.files import replacing
 from core.settings import BaseSettings
-from models import adapters, base_files, families, rendering, saved, scratch
+from models import adapters, base_files, families, ranks, rendering, saved, scratch, sharding
 from models import tokenizer as tokenizers
 from models.adapters import AdapterSettings
-from models.compute import IN_FLOAT32, Compute, Dtype, chosen, device
+from models.compute import IN_FLOAT32, Compute, Dtype, Sharding, chosen, device
 from models.meta_model import meta_model
 from models.network import Network, WholeNetwork
 from models.tokens import Batch
@@ -84,19 +83,22 @@ class Policy:
         Raises:
             BadModel: see `load_model`.
         """
-        model, tokenizer = load_model(source, torch.float32)
+        model, tokenizer = load_model(source, torch.float32, compute.sharding)
         return cls(WholeNetwork(model, compute), tokenizer)
 
     def save(self, folder: Path) -> None:
-        """Write the weights (safetensors), and what belongs to them, to a folder, atomically.
+        """Write the weights (safetensors), and what belongs to them, to a folder, atomically. All ranks call it.
 
         Raises:
             BadModel: loaded again, it computes something else; nothing is kept then.
         """
-        with replacing(folder) as draft:
-            draft.mkdir(parents=True)
+
+        def work(draft: Path) -> None:
+            ranks.once(lambda: draft.mkdir(parents=True))
             self.network.save(draft, self.tokenizer)
             self._check_saved(draft)
+
+        ranks.write(folder, work, together=self.network.divided)
 
     @torch.no_grad()
     def _check_saved(self, folder: Path) -> None:
@@ -136,8 +138,12 @@ def end_ids_of(model: PreTrainedModel, tokenizer: PreTrainedTokenizerBase) -> li
     return sorted(valid | {tokenizer.eos_token_id})
 
 
-def load_model(source: str | Path, dtype: torch.dtype) -> tuple[PreTrainedModel, PreTrainedTokenizerBase]:
+def load_model(
+    source: str | Path, dtype: torch.dtype, how: Sharding | None = None
+) -> tuple[PreTrainedModel, PreTrainedTokenizerBase]:
     """A model in evaluation mode, on the GPU if there is one, and its tokenizer; no remote code, no pickles.
+
+    If it will be divided (`how`), it stays on the CPU, and ranks but the first load only its shapes.
 
     Raises:
         BadModel: the folder is missing, the weights are incomplete or not in safetensors, or the tokenizer is missing,
@@ -145,6 +151,8 @@ def load_model(source: str | Path, dtype: torch.dtype) -> tuple[PreTrainedModel,
     """
     logging.disable_progress_bar()
     _check_folder(source)
+    if sharding.is_shell(how):
+        return sharding.shell(source, dtype), tokenizers.load(source)
     try:
         model, report = AutoModelForCausalLM.from_pretrained(
             source, dtype=dtype, use_safetensors=True, trust_remote_code=False, output_loading_info=True
@@ -161,11 +169,15 @@ def load_model(source: str | Path, dtype: torch.dtype) -> tuple[PreTrainedModel,
     _check_tokenizer(source, model.get_input_embeddings().num_embeddings, tokenizer)
     if tokenizer.pad_token is None:
         tokenizer.pad_token = tokenizer.eos_token
-    return model.eval().to(device()), tokenizer
+    return model.eval().to("cpu" if how and ranks.current().count > 1 else device()), tokenizer
 
 
 def build(
-    base: ModelSettings, texts: Iterable[str], seed: int = 0, tokenizer: PreTrainedTokenizerBase | None = None
+    base: ModelSettings,
+    texts: Iterable[str],
+    seed: int = 0,
+    tokenizer: PreTrainedTokenizerBase | None = None,
+    how: Sharding | None = None,
 ) -> Policy:
     """Load or create the base model. A new model has random weights from `seed`.
 
@@ -174,13 +186,15 @@ def build(
         texts: what a new tokenizer is trained on.
         seed: seed of the initial weights of a new model.
         tokenizer: used for a new model instead of training a tokenizer; ignored if the base model is loaded.
+        how: how its weights are divided among ranks.
 
     Raises:
         BadModel: see `Policy.load`.
         BadParams: `width` is not a multiple of 2 × `heads`, or the token limits exceed the model's maximum positions.
     """
+    compute = base.compute._replace(sharding=how)
     if base.base != SCRATCH:
-        policy = Policy.load(base.base, base.compute)
+        policy = Policy.load(base.base, compute)
         _check_positions(policy.model.config, base)
         return policy
     _check_width(base)
@@ -194,7 +208,7 @@ def build(
         positions=base.max_prompt_tokens + base.max_answer_tokens,
         seed=seed,
     )
-    return Policy(WholeNetwork(model.to(device()), base.compute), tokenizer)
+    return Policy(WholeNetwork(model.to(device()), compute), tokenizer)
 
 
 def check_base(base: ModelSettings, champion: Path) -> None:

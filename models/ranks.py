@@ -7,14 +7,18 @@ KL controller and early stop are those of one process, up to rounding.
 
 import os
 from collections.abc import Callable, Iterator, Sequence
-from contextlib import contextmanager
+from contextlib import contextmanager, nullcontext
 from contextvars import ContextVar
 from dataclasses import dataclass
 from itertools import groupby
+from pathlib import Path
 from typing import NamedTuple, TypeVar
 
 import torch
 from torch import Tensor, distributed, nn
+from torch.distributed.tensor import DTensor
+
+from core.files import replacing
 
 Item = TypeVar("Item")
 
@@ -99,12 +103,52 @@ def once(work: Callable[[], None]) -> None:
             work()
 
 
+def write(target: Path, work: Callable[[Path], None], together: bool) -> None:
+    """Replace a file or folder, atomically, by what a function writes to the path that it gets.
+
+    Args:
+        target: what is replaced.
+        work: see there.
+        together: all ranks call the function, with the same path, because it needs what only other ranks have;
+            otherwise the first rank calls it alone.
+    """
+    if not together:
+        once(lambda: _replace(target, work))
+    elif current().count == 1:
+        _replace(target, work)
+    else:
+        with _replacing(target) as draft:
+            work(draft)
+
+
+def _replace(target: Path, work: Callable[[Path], None]) -> None:
+    with replacing(target) as draft:
+        work(draft)
+
+
+@contextmanager
+def _replacing(target: Path) -> Iterator[Path]:
+    """The first rank replaces the target; all have the same draft, and leave once all have written to it."""
+    with replacing(target) if current().first else nullcontext(target) as draft:
+        names = [str(draft)]
+        with _connected():
+            distributed.broadcast_object_list(names, device=torch.device("cpu"))
+        yield Path(names[0])
+        wait()
+    wait()
+
+
 @contextmanager
 def _connected() -> Iterator[None]:
     try:
         yield
-    except RuntimeError as error:  # of gloo, and NCCL's DistBackendError
+    except RuntimeError as error:
         raise RankLost(f"another rank has ended: {error}") from error
+
+
+def lost(error: BaseException) -> bool:
+    """Whether an error follows from the end of another rank: ours, and those of gloo and NCCL in a library."""
+    return isinstance(error, RankLost | distributed.DistBackendError) or "gloo/transport" in str(error)
 
 
 class SharedPart(NamedTuple):
@@ -140,13 +184,14 @@ def add_up(tensors: Sequence[Tensor]) -> None:
 
 
 def add_up_gradients(parameters: Sequence[nn.Parameter]) -> None:
-    """Replace the gradients of weights by their sums over all ranks."""
+    """Replace the gradients of weights by their sums over all ranks. Those of divided weights are sums already."""
     if current().count == 1:
         return
-    for weight in parameters:
+    whole = [weight for weight in parameters if not isinstance(weight, DTensor)]
+    for weight in whole:
         if weight.grad is None and weight.requires_grad:
             weight.grad = torch.zeros_like(weight)
-    add_up([weight.grad for weight in parameters if weight.grad is not None])
+    add_up([weight.grad for weight in whole if weight.grad is not None])
 
 
 def total(value: float) -> float:

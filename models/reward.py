@@ -31,7 +31,7 @@ from models.scorer import Scorer
 from models.seeding import generator
 from models.strength import StrengthSettings
 from models.tokens import Batch, Turn, encode_answers, encode_prompts, pad
-from models.training import training
+from models.training import adamw, clip, training
 from models.truncation import Truncation, measure
 
 NORMALISATION = "reward.json"
@@ -133,14 +133,19 @@ class RewardModel:
         return self.scorer.critic(self.std)
 
     def save(self, folder: Path) -> None:
-        """Write weights, tokenizer and normalisation to one folder.
+        """Write weights, tokenizer and normalisation to one folder, atomically. All ranks call it.
 
         Raises:
-            BadModel: loaded again, it gives other scores or probabilities.
+            BadModel: loaded again, it gives other scores or probabilities; nothing is kept then.
         """
-        self.scorer.save(folder)
-        write_json(folder / NORMALISATION, self._normalisation)
-        self._check_saved(folder)
+
+        def work(draft: Path) -> None:
+            self.scorer.save(draft)
+            ranks.once(lambda: write_json(draft / NORMALISATION, self._normalisation))
+            ranks.wait()
+            self._check_saved(draft)
+
+        ranks.write(folder, work, together=self.scorer.network.divided)
 
     @property
     def _normalisation(self) -> dict[str, float]:
@@ -274,7 +279,7 @@ def _train(
     scorer: Scorer, encoded: EncodedComparisons, knobs: RewardSettings, shuffle: torch.Generator, log: Log
 ) -> None:
     parameters = scorer.parameters()
-    optimiser = torch.optim.AdamW(parameters, knobs.learning_rate, weight_decay=knobs.weight_decay, fused=True)
+    optimiser = adamw(parameters, lr=knobs.learning_rate, weight_decay=knobs.weight_decay)
     total = knobs.epochs * -(-len(encoded.prompts) // knobs.batch)
     schedule = get_cosine_schedule_with_warmup(optimiser, round(knobs.warm_up * total), total)
     epochs = (encoded.minibatches(knobs.batch, shuffle) for _ in range(knobs.epochs))
@@ -282,7 +287,7 @@ def _train(
         for step, prompts in enumerate(prompts for minibatches in epochs for prompts in minibatches):
             optimiser.zero_grad()
             metrics = _accumulate(scorer, encoded, prompts, knobs.centring)
-            norm = torch.nn.utils.clip_grad_norm_(parameters, knobs.gradient_clip)
+            norm = clip(parameters, knobs.gradient_clip)
             optimiser.step()
             schedule.step()
             log({**metrics, REWARD_GRAD_NORM: norm.item()}, step, total)

@@ -67,11 +67,12 @@ def sample(
     ranks = current()
     decoders: list[DecodingLoop] = []  # of all batches: on a GPU, they keep the tensors and graphs of the one before
     batches = by_length([len(prompt) for prompt in prompts], sampling.batch, None)
-    for step, rows in enumerate(batches):
-        decoded = _decoded(policy, decoders, requests, ranks.own(rows))
-        token_counts.count_sampled(sum(len(answer.ids) for answer in decoded.values()))
-        answers.update(decoded)
-        log({"answers": len(answers)}, step, len(batches))
+    with policy.network.whole():
+        for step, rows in enumerate(batches):
+            decoded = _decoded(policy, decoders, requests, ranks.own(rows))
+            token_counts.count_sampled(sum(len(answer.ids) for answer in decoded.values()))
+            answers.update(decoded)
+            log({"answers": len(answers)}, step, len(batches))
     return _rollout(policy, prompts, _of_all_ranks(answers, len(prompts), limit))
 
 
@@ -85,7 +86,8 @@ def _decoded(
         with computing(policy.device, policy.network.compute.dtype):
             return decode(decoder, [requests[row] for row in own], stop)
 
-    parts = side_by_side.parts(rows, policy.model, policy.device)
+    # what collects divided weights belongs to one thread
+    parts = [rows] if policy.network.divided else side_by_side.parts(rows, policy.model, policy.device)
     while len(decoders) < len(parts):
         decoders.append(DecodingLoop(policy.model, policy.end_ids, policy.tokenizer.pad_token_id))
     with policy.network.running():

@@ -10,6 +10,7 @@ from torch import Tensor, nn
 from transformers import PreTrainedTokenizerBase
 
 from core.errors import BadModel
+from models import ranks
 from models.advantage import last_position
 from models.critic import Critic
 from models.network import Network
@@ -94,17 +95,17 @@ class Scorer:
         return Critic(self.network.copy("critic", trunk=True), head)
 
     def save(self, folder: Path) -> None:
-        """Write network, head and tokenizer to a folder, with weights in safetensors.
+        """Write network, head and tokenizer to a folder, with weights in safetensors. The first rank writes.
 
         `RewardModel.save` checks that it gives the same scores when it is loaded again.
 
         Raises:
             BadModel: part of the tokenizer was lost.
         """
-        folder.mkdir(parents=True, exist_ok=True)
+        ranks.once(lambda: folder.mkdir(parents=True, exist_ok=True))
         self.network.save(folder, self.tokenizer)
         prior = {"likelihood": torch.tensor(self.likelihood), "surprise": torch.tensor(self.surprise)}
-        save_file({**self.head.state_dict(), **prior}, folder / HEAD)
+        ranks.once(lambda: save_file({**self.head.state_dict(), **prior}, folder / HEAD))
 
     @classmethod
     def load(cls, policy: Policy, folder: Path) -> "Scorer":

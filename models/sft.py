@@ -20,7 +20,7 @@ from models.minibatches import shared_microbatches
 from models.policy import ModelSettings, Policy
 from models.seeding import generator
 from models.tokens import Batch, by_length, encode_answers, encode_prompts, pad
-from models.training import training
+from models.training import adamw, clip, training
 from models.truncation import cut, cut_share
 
 
@@ -93,13 +93,13 @@ def _train(policy: Policy, encoded: TokenisedDemonstrations, knobs: SFTSettings,
     """Train in place; returns the loss of every step, in nats per token."""
     plan, losses = _minibatches(encoded, knobs, seed), []
     weights = policy.network.parameters()
-    optimiser = torch.optim.AdamW(weights, knobs.learning_rate, weight_decay=knobs.weight_decay, fused=True)
+    optimiser = adamw(weights, lr=knobs.learning_rate, weight_decay=knobs.weight_decay)
     schedule = get_cosine_schedule_with_warmup(optimiser, round(knobs.warm_up * len(plan)), len(plan))
     with training(optimiser), compact(policy.device, policy.network.compute.compact):
         for step, rows in enumerate(plan):
             optimiser.zero_grad()
             losses.append(_accumulate(policy, encoded, rows))
-            norm = torch.nn.utils.clip_grad_norm_(weights, knobs.gradient_clip)
+            norm = clip(weights, knobs.gradient_clip)
             optimiser.step()
             schedule.step()
             _check(losses[-1], step, knobs)

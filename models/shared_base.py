@@ -22,7 +22,7 @@ from torch import Tensor, nn
 from transformers import PreTrainedModel, PreTrainedTokenizerBase
 
 from core.errors import BadModel
-from models import adapters, allocation
+from models import adapters, allocation, ranks, sharding
 from models.adapters import AdapterFacts, AdapterSettings
 from models.compute import IN_FLOAT32, Compute
 from models.network import Network
@@ -53,6 +53,8 @@ class SharedBase:
         self.model, self.tokenizer = model.eval().requires_grad_(False), tokenizer
         self.digest, self.compute = digest, compute
         allocation.prepare(model.device, compute.compact)
+        if compute.sharding and ranks.current().count > 1:
+            sharding.divide(model, compute.sharding, None)
         self._facts: dict[str, AdapterFacts] = {}
         self._tensors: dict[str, dict[str, nn.Parameter]] = {}
         self._trained: set[str] = set()
@@ -243,9 +245,9 @@ class AdapterNetwork(Network):
             for key, tensor in own.items():
                 tensor.copy_(state[key])
 
-    def _write(self, folder: Path, tokenizer: PreTrainedTokenizerBase) -> None:
+    def _write(self, folder: Path, tokenizer: PreTrainedTokenizerBase, weights: Mapping[str, Tensor]) -> None:
         """Write the adapter, the digest of its base, and the chat template."""
-        tensors = {key: tensor.detach().cpu() for key, tensor in self.state_dict().items()}
+        tensors = {key: tensor.detach().cpu() for key, tensor in weights.items()}
         adapters.write(folder, self.base.facts(self.name), tensors, tokenizer.chat_template)
 
     def _read(self, folder: Path) -> "AdapterNetwork":

@@ -180,7 +180,7 @@ class PPO(Algorithm):
         """The beginning of a run, or where it was interrupted."""
         engine.add_critic(shared=self.critic == "shared")
         progress = Progress(KLController(self.kl), generator(seed))
-        if checkpoints and (state := checkpoints.load()):
+        if checkpoints and (state := checkpoints.load({"engine": engine.layout()})):
             engine.load_state_dict(state["engine"])
             progress.load_state_dict(state["progress"])
         return progress

@@ -149,5 +149,9 @@ class Engine(ABC):
         """Weights and optimisers, for a checkpoint."""
 
     @abstractmethod
+    def layout(self) -> State:
+        """How the tensors of a checkpoint are divided among ranks here; see `Checkpoints.load`."""
+
+    @abstractmethod
     def load_state_dict(self, state: State) -> None:
         """Continue from a checkpoint."""

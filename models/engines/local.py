@@ -7,7 +7,7 @@ import torch
 from torch import Tensor, nn
 from torch.optim import AdamW
 
-from models import ranks, token_counts
+from models import ranks, token_counts, training
 from models.allocation import compact
 from models.checkpoints import State
 from models.compute import Precision, precision
@@ -18,7 +18,6 @@ from models.policy import Policy
 from models.reward import RewardModel
 from models.rollout import Rollout, SamplingSettings, sample
 from models.tokens import Batch
-from models.training import free
 
 
 class LocalEngine(Engine):
@@ -143,23 +142,34 @@ class LocalEngine(Engine):
             return {**state, "value_head": self._critic.head.state_dict()}
         return {**state, "critic": self._critic.state_dict(), "critic_optimiser": self._critic_optimiser.state_dict()}
 
+    def layout(self) -> State:
+        """How the weights and moments of a checkpoint are divided among ranks here."""
+        state: State = {
+            "policy": self.policy.network.state_dict(),
+            "policy_optimiser": training.layout(self._policy_optimiser),
+        }
+        if self._critic is None or self._critic_optimiser is None:
+            return state
+        critic = {"network": self._critic.network.state_dict()}
+        return {**state, "critic": critic, "critic_optimiser": training.layout(self._critic_optimiser)}
+
     def load_state_dict(self, state: State) -> None:
         """Continue from a checkpoint, in place."""
         self.policy.network.load_state_dict(state["policy"])
-        self._policy_optimiser.load_state_dict(state["policy_optimiser"])
+        training.load(self._policy_optimiser, state["policy_optimiser"])
         if self._critic is None:
             return
         if self._critic_optimiser is None:
             self._critic.head.load_state_dict(state["value_head"])
             return
         self._critic.load_state_dict(state["critic"])
-        self._critic_optimiser.load_state_dict(state["critic_optimiser"])
+        training.load(self._critic_optimiser, state["critic_optimiser"])
 
     def close(self) -> None:
         """Free everything but the policy when training has ended: gradients, moments, critic, reference and reward."""
         for optimiser in (self._policy_optimiser, self._critic_optimiser):
             if optimiser:
-                free(optimiser)
+                training.free(optimiser)
         del self._policy_optimiser, self._critic_optimiser, self._critic, self._reference, self._reward
 
     def _map(self, function: Callable[[Batch], Tensor], batch: Batch) -> Tensor:
@@ -195,7 +205,7 @@ class LocalEngine(Engine):
 
 def adam(parameters: Iterable[nn.Parameter]) -> AdamW:
     """Adam with eps 1e-5 and no weight decay, as in RLHF since Ziegler et al. 2019."""
-    return AdamW(parameters, eps=1e-5, weight_decay=0.0, fused=True)
+    return training.adamw(parameters, eps=1e-5, weight_decay=0.0)
 
 
 def descend(losses: Iterable[Tensor], optimiser: AdamW, step: Step) -> Tensor:
@@ -203,13 +213,13 @@ def descend(losses: Iterable[Tensor], optimiser: AdamW, step: Step) -> Tensor:
 
     Each loss is differentiated before the next is computed, so that one graph is in memory at a time.
     """
-    [group] = optimiser.param_groups
-    parameters: list[Any] = group["params"]
-    group["lr"] = step.learning_rate
+    parameters: list[Any] = [weight for group in optimiser.param_groups for weight in group["params"]]
+    for group in optimiser.param_groups:
+        group["lr"] = step.learning_rate
     optimiser.zero_grad()
     for loss in losses:
         torch.autograd.backward(loss)
     ranks.add_up_gradients(parameters)
-    norm = nn.utils.clip_grad_norm_(parameters, step.clip)
+    norm = training.clip(parameters, step.clip)
     optimiser.step()
     return norm

@@ -2,7 +2,7 @@
 
 from pathlib import Path
 
-from models.compute import Compute, chosen
+from models.compute import Compute, Sharding, chosen
 from models.loading import Loader
 from models.policy import ModelSettings
 from tasks.state import bases
@@ -11,9 +11,9 @@ from tasks.state.round import Round
 from tasks.state.workspace import Workspace
 
 
-def of_round(round: Round) -> Loader:
-    """A loader for the models of a round, which compute as its knobs say."""
-    return loader(round.workspace, round.knobs("model", ModelSettings).compute)
+def of_round(round: Round, how: Sharding | None = None) -> Loader:
+    """A loader for the models of a round, which compute as its knobs say, and are divided among the ranks of a step."""
+    return loader(round.workspace, round.knobs("model", ModelSettings).compute._replace(sharding=how))
 
 
 def outside(workspace: Workspace) -> Loader:

@@ -9,6 +9,7 @@ from models import adapters, ranks
 from models.adapters import AdapterSettings
 from models.algorithms import Algorithm
 from models.checkpoints import Checkpoints
+from models.compute import Sharding
 from models.engines.local import LocalEngine
 from models.loading import Loader
 from models.measured import POLICY_CUT_PROMPTS
@@ -30,8 +31,9 @@ def policy(round: Round, log: StepLog) -> None:
     algorithm: Algorithm = make("models.algorithms", round.values["policy"]["use"], round.values["policy"])
     prompts = load(table(workspace.prompts, "train"))["prompt"]
     sft = workspace.checkpoint("sft")
-    loader = loading.of_round(round)
-    candidate = _start(round, loader) if algorithm.start == "champion" else loader.trainable(sft, "policy")
+    how = algorithm.launch.sharding
+    loader = loading.of_round(round, how)
+    candidate = _start(round, loader, how) if algorithm.start == "champion" else loader.trainable(sft, "policy")
     checkpoints = Checkpoints(workspace.state("policy"), str(round.seed))
     encoded = encode_prompts(candidate.tokenizer, prompts, limits.max_prompt_tokens)
     losses: dict[str, float] = {POLICY_CUT_PROMPTS: cut_share(encoded)}
@@ -47,11 +49,8 @@ def policy(round: Round, log: StepLog) -> None:
         algorithm.train(engine, ids, limits.max_answer_tokens, checkpoints, note, round.seed_for("policy"))
     metrics = {name: value for name, value in last.items() if not name.startswith("time/")}
 
-    def save() -> None:
-        candidate.save(workspace.checkpoint("policy"))
-        StepReport(metrics=metrics).save(workspace.report("policy"))
-
-    ranks.once(save)
+    candidate.save(workspace.checkpoint("policy"))
+    ranks.once(lambda: StepReport(metrics=metrics).save(workspace.report("policy")))
 
 
 def _engine(round: Round, candidate: Policy, loader: Loader) -> LocalEngine:
@@ -59,13 +58,13 @@ def _engine(round: Round, candidate: Policy, loader: Loader) -> LocalEngine:
     return LocalEngine(candidate, loader.policy(reference), loader.reward_model(reward))
 
 
-def _start(round: Round, loader: Loader) -> Policy:
+def _start(round: Round, loader: Loader, how: Sharding | None) -> Policy:
     """The champion; after `rounds rebase`, what computes the same: the new base, or a new adapter of it."""
     champion, base, settings = round.workspace.champion, round.base, model.settings(round)
     if base is None or _continues(champion, base, settings.adapter):
         return loader.trainable(champion, "policy")
     if settings.adapter is None:
-        return build(settings, ())
+        return build(settings, (), how=how)
     return loader.new_adapter(base.digest, settings.adapter, "policy", round.seed_for("policy adapter"))
 
 

@@ -9,7 +9,6 @@ import numpy.typing as npt
 from datasets import Dataset
 
 from core.errors import BadFeedback, BadParams
-from core.files import replacing
 from core.log import progress_only
 from evaluation.statistics import annotators
 from models import likelihood_start, ranks
@@ -76,7 +75,7 @@ def reward(round: Round, log: StepLog) -> None:
             are cut to the token limit.
         BadParams: the likelihood term is no good start for a pretrained base (`models.likelihood_start`).
     """
-    loader = loading.of_round(round)
+    loader = loading.of_round(round, round.knobs("reward", RewardSettings).launch.sharding)
     pairs = _checked_pairs(round, loader, log)
     fitted = _fit(round, loader, "reward", pairs.train, pairs.judge, log)
     margins = {**fitted.margins, **_fit(round, loader, "judge", pairs.judge, pairs.train, log).margins}
@@ -124,11 +123,7 @@ def _fit(round: Round, loader: Loader, name: str, pairs: Dataset, others: Datase
         model = fit_in_place(start_model, pairs, knobs, limits, round.seed_for(name), reported)
         margins = _calibrate(model, others)
 
-    def save() -> None:
-        with replacing(round.workspace.checkpoint(name)) as draft:
-            model.save(draft)
-
-    ranks.once(save)
+    model.save(round.workspace.checkpoint(name))
     model.scorer.network.release()
     return _Fitted(model.truncated, model.temperature, model.scorer.surprise, dict(margins))
 

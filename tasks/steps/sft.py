@@ -6,6 +6,7 @@ from core.errors import BadFeedback
 from models import ranks
 from models import sft as finetuning
 from models import tokenizer as tokenizers
+from models.compute import Sharding
 from models.policy import ModelSettings, Policy, build
 from models.sft import SFTSettings
 from tasks.state import imports, loading, model
@@ -40,24 +41,21 @@ def sft(round: Round, log: StepLog) -> None:
     if base.base == "scratch" and len(demonstrations) == 0:
         raise BadFeedback(NO_DEMONSTRATIONS)
     with log.learning():
-        policy = _start(round, base, demonstrations)
+        policy = _start(round, base, demonstrations, knobs.launch.sharding)
         numbers = finetuning.fit(policy, demonstrations, knobs, base, seeded(round.sft_salt, "sft"), log)
 
-    def save() -> None:
-        policy.save(round.workspace.checkpoint("sft"))
-        StepReport(metrics=numbers).save(round.workspace.report("sft"))
-
-    ranks.once(save)
+    policy.save(round.workspace.checkpoint("sft"))
+    ranks.once(lambda: StepReport(metrics=numbers).save(round.workspace.report("sft")))
 
 
-def _start(round: Round, base: ModelSettings, demonstrations: Dataset) -> Policy:
+def _start(round: Round, base: ModelSettings, demonstrations: Dataset, how: Sharding | None) -> Policy:
     """The base model, an adapter of it that changes nothing yet, or the imported adapter."""
     if round.base and (imported := imports.adapter(round.workspace, round.base)):
-        return loading.of_round(round).policy(imported)
+        return loading.of_round(round, how).policy(imported)
     seed = seeded(round.sft_salt, "base")
     if base.adapter and round.base:
-        return loading.of_round(round).new_adapter(round.base.digest, base.adapter, "sft", seed)
-    return build(base, _texts(demonstrations), seed, tokenizers.of(round.workspace.champion))
+        return loading.of_round(round, how).new_adapter(round.base.digest, base.adapter, "sft", seed)
+    return build(base, _texts(demonstrations), seed, tokenizers.of(round.workspace.champion), how)
 
 
 def _texts(demonstrations: Dataset) -> list[str]:

@@ -3,6 +3,7 @@ from pathlib import Path
 import pytest
 import torch
 
+from models import checkpoints as module
 from models.checkpoints import Checkpoints
 
 
@@ -76,10 +77,33 @@ def test_a_leaf_that_is_neither_tensor_nor_plain_value_is_refused(tmp_path: Path
         Checkpoints(tmp_path / "state", "k").save({"optimiser": {"hook": lambda: None}})
 
 
-@pytest.mark.parametrize("file", ["tensors.safetensors", "state.json"])
-def test_a_truncated_file_loads_as_none(tmp_path: Path, file: str) -> None:
+@pytest.mark.parametrize("pattern", ["*.safetensors", "state.json"])
+@pytest.mark.parametrize("kept", [0.0, 0.5, None])
+def test_a_damaged_or_lost_file_loads_as_none(tmp_path: Path, pattern: str, kept: float | None) -> None:
     checkpoints = Checkpoints(tmp_path / "state", "k")
     checkpoints.save({"weight": torch.ones(3)})
-    content = (checkpoints.folder / file).read_bytes()
-    (checkpoints.folder / file).write_bytes(content[: len(content) // 2])
+    [file] = checkpoints.folder.glob(pattern)
+    content = file.read_bytes()
+    file.unlink()
+    if kept is not None:
+        file.write_bytes(content[: int(kept * len(content))])
+    assert checkpoints.load() is None
+
+
+def test_one_of_several_files_is_lost(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(module, "FILE", 40)
+    checkpoints = Checkpoints(tmp_path / "state", "k")
+    weights = {
+        "one": torch.ones(3),
+        "two": torch.full((4,), 2.0),
+        "three": torch.full((20,), 3.0),
+        "four": torch.ones(1),
+    }
+    checkpoints.save(weights)
+    files = sorted(checkpoints.folder.glob("*.safetensors"))
+    assert len(files) == 3  # 12 + 16 bytes, 80 bytes, 4 bytes
+    state = checkpoints.load()
+    assert state is not None
+    assert all(torch.equal(state[name], weight) for name, weight in weights.items())
+    files[1].unlink()
     assert checkpoints.load() is None

@@ -7,11 +7,13 @@ from pathlib import Path
 import pytest
 import torch
 from torch import Tensor, nn
+from torch.distributed.tensor import DTensor
 
 from models import ranks, sft
 from models.adapters import AdapterSettings
 from models.algorithms.ppo import PPO
 from models.checkpoints import Checkpoints
+from models.compute import Sharding
 from models.engines.local import LocalEngine
 from models.policy import ModelSettings, Policy, build
 from models.ranks import ALONE, Ranks, SharedPart, shared
@@ -79,12 +81,14 @@ def even(batch: Batch) -> Tensor:
     return ((batch.ids % 2 == 0) & batch.response).sum(1) / batch.response.sum(1)
 
 
-def start(adapter: bool) -> tuple[Policy, Policy]:
+def start(adapter: bool, how: Sharding | None = None) -> tuple[Policy, Policy]:
     """The policy and its reference."""
-    policy, reference = (build(SHAPE, ["where is my parcel"]) for _ in range(2))
+    texts = ["where is my parcel"]
     if not adapter:
+        policy, reference = (build(SHAPE, texts, how=how) for _ in range(2))
         return policy, reference
-    base = SharedBase(policy.model, policy.tokenizer, "0" * 16, SHAPE.compute)
+    policy = build(SHAPE, texts)
+    base = SharedBase(policy.model, policy.tokenizer, "0" * 16, SHAPE.compute._replace(sharding=how))
     first, second = (
         Policy(base.add(name, AdapterSettings(rank=2), seed=1), policy.tokenizer) for name in ("policy", "sft")
     )
@@ -101,35 +105,39 @@ def noting(logged: Logged) -> Callable[..., None]:
     return log
 
 
+def whole(tensor: Tensor) -> Tensor:
+    return tensor.full_tensor() if isinstance(tensor, DTensor) else tensor
+
+
 def result(policy: Policy, logged: Logged) -> dict[str, Tensor]:
     """The weights, and the metrics of each step."""
-    weights = {name: tensor.detach().clone() for name, tensor in policy.network.state_dict().items()}
+    weights = {name: whole(tensor.detach()).clone() for name, tensor in policy.network.state_dict().items()}
     return weights | {
         f"{ix} {name}": torch.tensor(value) for ix, each in enumerate(logged) for name, value in each.items()
     }
 
 
-def ppo(adapter: bool, critic: str) -> dict[str, Tensor]:
+def ppo(adapter: bool, critic: str, how: Sharding | None = None) -> dict[str, Tensor]:
     # seven answers on two or three ranks, in minibatches of three: one of them has a single row
     knobs = PPO(steps=3, episodes=7, minibatch=3, learning_rate=1e-3, critic_learning_rate=1e-3).model_copy(
         update={"critic": critic}
     )
-    policy, reference = start(adapter)
+    policy, reference = start(adapter, how)
     logged: Logged = []
     knobs.train(LocalEngine(policy, reference, even), PROMPTS, 6, log=noting(logged))
     return result(policy, logged)
 
 
-def reward(adapter: bool) -> dict[str, Tensor]:
-    policy, _ = start(adapter)
+def reward(adapter: bool, how: Sharding | None = None) -> dict[str, Tensor]:
+    policy, _ = start(adapter, how)
     logged: Logged = []
     model = fit(policy, PAIRS, RewardSettings(epochs=2, batch=5), SHAPE, seed=0, log=noting(logged))
     scorer = Policy(model.scorer.network, policy.tokenizer)
     return result(scorer, logged) | {"normalisation": torch.tensor([model.mean, model.std])}
 
 
-def supervised(adapter: bool) -> dict[str, Tensor]:
-    policy, _ = start(adapter)
+def supervised(adapter: bool, how: Sharding | None = None) -> dict[str, Tensor]:
+    policy, _ = start(adapter, how)
     rows = [{"prompt": row["prompt"], "completion": row["chosen"], "weight": 1.0 + ix} for ix, row in enumerate(PAIRS)]
     logged: Logged = []
     sft.fit(policy, rows, sft.SFTSettings(epochs=2, batch=5, learning_rate=1e-3), SHAPE, 0, noting(logged))
@@ -140,7 +148,7 @@ class _Interrupted(Exception):
     """Training ends here."""
 
 
-def interrupted(folder: Path, at: int | None) -> Callable[[], dict[str, Tensor]]:
+def interrupted(folder: Path, at: int | None, how: Sharding | None = None) -> Callable[[], dict[str, Tensor]]:
     """PPO with a checkpoint after each iteration, which ends in the iteration `at`, or at its end."""
 
     def work() -> dict[str, Tensor]:
@@ -148,7 +156,7 @@ def interrupted(folder: Path, at: int | None) -> Callable[[], dict[str, Tensor]]
             if step == at:
                 raise _Interrupted
 
-        policy, reference = start(adapter=False)
+        policy, reference = start(adapter=False, how=how)
         knobs = PPO(steps=4, episodes=7, minibatch=3, learning_rate=1e-3, critic_learning_rate=1e-3, checkpoint_every=1)
         with suppress(_Interrupted):
             knobs.train(LocalEngine(policy, reference, even), PROMPTS, 6, Checkpoints(folder, "run"), log)

@@ -1,7 +1,7 @@
 """A model that loses a part of itself when it is saved is noticed."""
 
 import copy
-from collections.abc import Callable
+from collections.abc import Callable, Mapping
 from pathlib import Path
 
 import pytest
@@ -29,8 +29,8 @@ class Lossy(WholeNetwork):
 
     loss: Loss
 
-    def _write(self, folder: Path, tokenizer: PreTrainedTokenizerBase) -> None:
-        super()._write(folder, tokenizer)
+    def _write(self, folder: Path, tokenizer: PreTrainedTokenizerBase, weights: Mapping[str, torch.Tensor]) -> None:
+        super()._write(folder, tokenizer, weights)
         self.loss(folder)
 
 
@@ -39,8 +39,8 @@ class LossyAdapter(AdapterNetwork):
 
     loss: Loss
 
-    def _write(self, folder: Path, tokenizer: PreTrainedTokenizerBase) -> None:
-        super()._write(folder, tokenizer)
+    def _write(self, folder: Path, tokenizer: PreTrainedTokenizerBase, weights: Mapping[str, torch.Tensor]) -> None:
+        super()._write(folder, tokenizer, weights)
         self.loss(folder)
 
 
