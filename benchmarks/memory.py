@@ -5,7 +5,7 @@
 
 Each measurement is a process of its own. It imports the project, makes a random Llama, runs one step on random rows of
 full length, and reports the peak of its resident memory above that after the import. `--base` measures a stored base
-with adapters too. `--table` prints the table of docs/engine.md, which is computed. Writes results/memory.{json,md};
+with adapters too. `--table` prints the tables of docs/engine.md, which are computed. Writes results/memory.{json,md};
 measurements of shapes that are not measured now stay in it.
 """
 
@@ -334,6 +334,32 @@ def computed() -> str:
     return "\n".join(lines)
 
 
+LARGE = {"70B (Llama-3.1-70B)": (128_256, 8192, 80, 64, 8, 28_672, False)}
+LARGE_WAYS = {
+    "full, bfloat16, recomputed": (None, Compute("bfloat16", 2048, recompute=True, compact=True)),
+    "adapters, bfloat16, recomputed": REAL_WAYS["adapters, bfloat16, recomputed"],
+}
+GPUS = (8, 64)
+
+
+def divided() -> str:
+    """The table of docs/engine.md for weights that are divided among GPUs: gigabytes of each."""
+    heads = "base", "trained", "GPUs", "sft", "reward", "policy", "policy, sampled elsewhere", "disk of policy"
+    lines = [f"| {' | '.join(heads)} |", "|---" * len(heads) + "|"]
+    for name, numbers in LARGE.items():
+        for way, (adapter, compute) in LARGE_WAYS.items():
+            for count in GPUS:
+                shape = memory.shape_of(_llama(*numbers), adapter)
+                roles = Roles(shape, compute, adapter is not None, parts=count)
+                sizes = REAL_SIZES._replace(static=True, rows=1, sampled=4)
+                policy = memory.policy(roles, sizes, "separate", from_sft=False)
+                elsewhere = policy._replace(cache=0)
+                needs = memory.sft(roles, sizes), memory.reward(roles, sizes, likelihood=False), policy, elsewhere
+                cells = [f"{(need.total - need.libraries) / 1e9:.0f}" for need in needs]
+                lines.append(f"| {name} | {way} | {count} | {' | '.join(cells)} | {policy.disk / 1e9:,.0f} |")
+    return "\n".join(lines)
+
+
 def _llama(vocabulary: int, width: int, layers: int, heads: int, keys: int, feed_forward: int, tied: bool) -> Any:
     return LlamaConfig(
         vocab_size=vocabulary,
@@ -382,7 +408,7 @@ def main() -> None:
     options.add_argument("--table", action="store_true")
     chosen = options.parse_args()
     if chosen.table:
-        print(computed())
+        print(computed(), divided(), sep="\n\n")
         return
     cases = [(shape, way, None) for shape in chosen.shapes for way in chosen.ways]
     if chosen.base:

@@ -79,6 +79,8 @@ class Roles(NamedTuple):
     compute: Compute
     adapters: bool
     """Roles are adapters of one base."""
+    parts: int = 1
+    """Ranks among which the weights are divided (`models.sharding`). Adapters are whole on each."""
 
 
 class Need(NamedTuple):
@@ -198,8 +200,8 @@ def sft(roles: Roles, batches: Batches) -> Need:
         moments=2 * one,
         activations=_training(roles, batches),
         cache=0,
-        copy=one,
-        disk=one,
+        copy=_saved(roles, batches),
+        disk=_stored(roles),
     )
 
 
@@ -219,8 +221,8 @@ def reward(roles: Roles, batches: Batches, likelihood: bool, answers: int = 2) -
         moments=2 * one,
         activations=_training(roles, batches, together=answers, logits_too=likelihood, packed=not likelihood),
         cache=0,
-        copy=one,
-        disk=2 * one,
+        copy=_saved(roles, batches),
+        disk=2 * _stored(roles),
     )
 
 
@@ -237,16 +239,18 @@ def policy(roles: Roles, batches: Batches, critic: Critic, from_sft: bool, check
     one = _trained(roles)
     value = _trained(roles, trunk=True) if critic == "separate" else 0
     start = one if roles.adapters and not from_sft else 0  # the champion's adapter, of which the policy is a copy
-    checkpoint = 3 * (one + value)  # weights and moments
-    on_cpu = checkpoint if checkpoints and not batches.static else 0  # it is read into the memory of the computer
+    stored = _stored(roles)
+    checkpoint = 3 * (stored + (_stored(roles, trunk=True) if critic == "separate" else 0))  # weights and moments
+    read = 3 * (one + value)  # the part of a rank
+    on_cpu = read if checkpoints and (not batches.static or roles.parts > 1) else 0
     return Need(
         weights=_base(roles) + 3 * one + value + start,
         gradients=one,
         moments=2 * (one + value),
         activations=_training(roles, batches),
         cache=max(_sampling(roles, batches), _scoring(roles, batches)),
-        copy=max(one, on_cpu),
-        disk=one + checkpoints * checkpoint,
+        copy=max(_saved(roles, batches), on_cpu),
+        disk=stored + checkpoints * checkpoint,
     )
 
 
@@ -278,14 +282,45 @@ def other_base(roles: Roles, whole: bool) -> int:
 
 
 def _base(roles: Roles) -> int:
-    size = 2 if roles.compute.dtype == "bfloat16" else 4
-    return size * roles.shape.parameters if roles.adapters else 0
+    return ceil(_size(roles) * roles.shape.parameters / roles.parts) if roles.adapters else 0
+
+
+def _size(roles: Roles) -> int:
+    """Bytes of a number of what is computed with."""
+    return 2 if roles.compute.dtype == "bfloat16" else 4
 
 
 def _trained(roles: Roles, trunk: bool = False) -> int:
-    """Bytes of the float32 weights of a role: all, or those of its adapter. A trunk has no output layer."""
-    without = roles.shape.output if trunk and not roles.adapters else 0
-    return 4 * (roles.shape.trained - without)
+    """Bytes of the float32 weights of a role on a rank: all, or those of its adapter. A trunk has no output layer."""
+    if roles.adapters:
+        return 4 * roles.shape.trained
+    without = roles.shape.output if trunk else 0
+    return ceil(4 * (roles.shape.trained - without) / roles.parts)
+
+
+def _stored(roles: Roles, trunk: bool = False) -> int:
+    """Bytes of the float32 weights of a role on the disk."""
+    return _trained(roles._replace(parts=1), trunk)
+
+
+def _saved(roles: Roles, batches: Batches) -> int:
+    """Bytes of a saved model that is compared, and of a divided one when the first rank collects it, on a CPU."""
+    whole = 0 if batches.static or roles.parts == 1 or roles.adapters else ceil(_stored(roles) / roles.parts)
+    return _trained(roles) + whole
+
+
+def _collected(roles: Roles) -> int:
+    """Bytes of what a rank collects at a time to train: two layers, of which one is fetched ahead, and the rest."""
+    if roles.parts == 1:
+        return 0
+    shape = roles.shape
+    rest = shape.vocabulary * shape.hidden + shape.output
+    return _size(roles) * (rest + 2 * (shape.parameters - rest) // shape.layers)
+
+
+def _whole(roles: Roles) -> int:
+    """Bytes of a whole model, which each rank collects to sample."""
+    return _size(roles) * roles.shape.parameters if roles.parts > 1 else 0
 
 
 def _training(roles: Roles, batches: Batches, together: int = 1, logits_too: bool = True, packed: bool = False) -> int:
@@ -299,7 +334,7 @@ def _training(roles: Roles, batches: Batches, together: int = 1, logits_too: boo
     # logits come before the first layer of the backward pass; the gradient of the output layer stays if it is tied
     output = 0 if roles.adapters or not logits_too else 4 * shape.vocabulary * shape.hidden
     used = kept + max(logits(shape, rows * batches.answer) if logits_too else 0, layer) + output
-    return round(used * (1 if compute.compact else FRAGMENTED_TRAINING)) + _casts(roles)
+    return round(used * (1 if compute.compact else FRAGMENTED_TRAINING)) + _casts(roles) + _collected(roles)
 
 
 def _packed_tokens(compute: Compute, batches: Batches, together: int) -> int:
@@ -320,19 +355,20 @@ def _sampling(roles: Roles, batches: Batches) -> int:
         step += 2 * rows * shape.vocabulary * 4  # rows are removed by halves
     copied = keys // (2 * shape.layers)  # the keys, or the values, of a layer
     used = max(first, keys + step + copied)
-    return round(used * (1 if compute.compact else FRAGMENTED_SAMPLING)) + _casts(roles)
+    return round(used * (1 if compute.compact else FRAGMENTED_SAMPLING)) + _casts(roles) + _whole(roles)
 
 
 def _scoring(roles: Roles, batches: Batches) -> int:
     """A microbatch of answers without gradients."""
     rows = max(min(roles.compute.microbatch_tokens // batches.width, batches.sampled), 1)
     layer = passing(roles.shape, roles.compute, rows * batches.width, roles.adapters)
-    return max(layer, logits(roles.shape, rows * batches.answer)) + _casts(roles)
+    return max(layer, logits(roles.shape, rows * batches.answer)) + _casts(roles) + _collected(roles)
 
 
 def _casts(roles: Roles) -> int:
-    """Copies in bfloat16 of weights that are kept in float32."""
-    return 2 * roles.shape.parameters if roles.compute.dtype == "bfloat16" and not roles.adapters else 0
+    """Copies in bfloat16 of weights that are kept in float32. Divided ones are collected in bfloat16."""
+    copied = roles.compute.dtype == "bfloat16" and not roles.adapters and roles.parts == 1
+    return 2 * roles.shape.parameters if copied else 0
 
 
 def _adapter_size(model: PreTrainedModel, knobs: AdapterSettings) -> int:

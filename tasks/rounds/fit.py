@@ -14,7 +14,7 @@ from models.rollout import SamplingSettings
 from tasks.rounds.continuity import Continued
 from tasks.rounds.disk import room
 from tasks.rounds.params import RoundSettings
-from tasks.rounds.smaller import Smaller, checkpoints, processes, smaller
+from tasks.rounds.smaller import Smaller, checkpoints, parts, processes, smaller
 from tasks.state.workspace import Workspace
 
 KNOBS = {
@@ -107,13 +107,16 @@ def _needs(params: RoundSettings, shape: Shape, on: Machine, champion: Continued
     answers = params.collect.answers  # to a prompt
     ranks = processes(params)
     demonstrations, pairs = sizes._replace(rows=params.sft.batch), sizes._replace(rows=params.reward.batch)
+    divided = {step: roles._replace(parts=count) for step, count in parts(params).items()}
     compared = pairs.shared(ranks["reward"])
     compared = compared._replace(rows=answers * compared.rows)
     learned = learned.shared(ranks["policy"])
     trained = {
-        "sft": memory.sft(roles, demonstrations.shared(ranks["sft"])),
-        "reward": memory.reward(roles, compared, likelihood, answers),
-        "policy": memory.policy(roles, learned, critic, algorithm.start != "champion", checkpoints(algorithm)),
+        "sft": memory.sft(divided["sft"], demonstrations.shared(ranks["sft"])),
+        "reward": memory.reward(divided["reward"], compared, likelihood, answers),
+        "policy": memory.policy(
+            divided["policy"], learned, critic, algorithm.start != "champion", checkpoints(algorithm)
+        ),
     }
     together = {  # on GPUs each process has one of its own
         step: need.on_ranks(ranks[step]) if ranks[step] > 1 and on.gpu is None else need

@@ -1,8 +1,8 @@
 """Settings of a round that need less memory or disk, in the order in which they are proposed.
 
 First those that change results by rounding only, or not at all: no training checkpoints (for the disk), fewer rows
-sampled together, one process, compact memory, smaller microbatches, gradient checkpointing. Then adapters, which train
-something else, and at last bfloat16.
+sampled together, weights divided among processes, on a CPU one process, compact memory, smaller microbatches, gradient
+checkpointing. Then adapters, which train something else, and at last bfloat16.
 """
 
 from collections.abc import Iterator
@@ -43,11 +43,11 @@ def smaller(params: RoundSettings, on: Machine, champion: Continued | None) -> I
         _adapters(model, champion),
         dict.fromkeys((model.gradient_checkpointing, True)),
         _microbatches(model, on),
-        (False, True) if on.gpu is None and any(count > 1 for count in processes(params).values()) else (False,),
+        _launches(params, on),
         (False, True),
         (True, False) if checkpoints(params.policy) else (True,),
     )
-    for dtype, adapter, recompute, (compact, tokens), one_process, fewer_rows, kept in choices:
+    for dtype, adapter, recompute, (compact, tokens), launches, fewer_rows, kept in choices:
         changes = {
             "dtype": dtype,
             "adapter": adapter,
@@ -56,9 +56,8 @@ def smaller(params: RoundSettings, on: Machine, champion: Continued | None) -> I
             "microbatch_tokens": tokens,
         }
         tried = params.model_copy(update={"model": model.model_copy(update=changes)})
-        if one_process:
-            for step in LAUNCHED:
-                tried = _changed(tried, step, launch=LaunchSettings())
+        for step, launch in launches.items():
+            tried = _changed(tried, step, launch=launch)
         if fewer_rows:
             tried = _with_fewer_rows(tried)
         if not kept:
@@ -82,6 +81,26 @@ def checkpoints(algorithm: Algorithm) -> int:
 def processes(params: RoundSettings) -> dict[str, int]:
     """In how many processes each step runs that can run in several."""
     return {step: getattr(params, step).launch.processes for step in LAUNCHED}
+
+
+def parts(params: RoundSettings) -> dict[str, int]:
+    """Among how many processes the weights of each of these steps are divided."""
+    return {step: count if getattr(params, step).launch.shard else 1 for step, count in processes(params).items()}
+
+
+def _launches(params: RoundSettings, on: Machine) -> list[dict[str, LaunchSettings]]:
+    """The processes of each step: as they are, with divided weights, on all GPUs, and on a CPU one."""
+    now: dict[str, LaunchSettings] = {step: getattr(params, step).launch for step in LAUNCHED}
+    divided = {
+        step: launch.model_copy(update={"shard": True}) if launch.processes > 1 else launch
+        for step, launch in now.items()
+    }
+    choices = [now, divided]
+    if on.gpus > 1:
+        choices.append(dict.fromkeys(LAUNCHED, LaunchSettings(processes=on.gpus, shard=True)))
+    if on.gpu is None:
+        choices.append(dict.fromkeys(LAUNCHED, LaunchSettings()))
+    return [choice for index, choice in enumerate(choices) if choice not in choices[:index]]
 
 
 def _dtypes(model: ModelSettings) -> list[Dtype]:
@@ -126,11 +145,18 @@ def _overrides(before: RoundSettings, after: RoundSettings) -> list[str]:
     old, new = before.model, after.model
     rows = {name: (_rows(before)[name], count) for name, count in _rows(after).items()}
     every = [getattr(each.policy, "checkpoint_every", None) for each in (before, after)]
-    counts = {step: (processes(before)[step], count) for step, count in processes(after).items()}
+    launches = {step: (getattr(before, step).launch, getattr(after, step).launch) for step in LAUNCHED}
     changed = {
         f"policy.checkpoint_every={every[1]}": every[0] != every[1],
         **{f"{name}={count}": count != former for name, (former, count) in rows.items()},
-        **{f"{step}.launch.processes={count}": count != former for step, (former, count) in counts.items()},
+        **{
+            f"{step}.launch.processes={launch.processes}": launch.processes != former.processes
+            for step, (former, launch) in launches.items()
+        },
+        **{
+            f"{step}.launch.shard={str(launch.shard).lower()}": launch.shard != former.shard
+            for step, (former, launch) in launches.items()
+        },
         "model.compact_memory=true": new.compact_memory != old.compact_memory,
         f"model.microbatch_tokens={new.microbatch_tokens}": new.microbatch_tokens != old.microbatch_tokens,
         "model.gradient_checkpointing=true": new.gradient_checkpointing != old.gradient_checkpointing,

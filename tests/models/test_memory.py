@@ -177,3 +177,25 @@ def test_processes_on_one_cpu_have_everything_but_the_files_several_times() -> N
 def test_a_process_has_its_part_of_the_rows() -> None:
     part = SIZES.shared(2)
     assert (part.rows, part.sampled) == (2, 4)  # of 4 and 7
+
+
+def test_divided_weights_are_whole_a_layer_at_a_time_and_to_sample() -> None:
+    shape, batches = memory.shape_of(SMALL, None), Batches(rows=1, prompt=4, answer=4, sampled=1)
+    whole, half = (Roles(shape, Compute(microbatch_tokens=8, compact=True), False, parts) for parts in (1, 2))
+    one, two = memory.sft(whole, batches), memory.sft(half, batches)
+    assert (one.weights, one.gradients, one.moments) == (7200, 7200, 14400)
+    assert (two.weights, two.gradients, two.moments) == (3600, 3600, 7200)
+    # two layers of 496 numbers with the last norm of 8, and embeddings of 100 x 8, in float32
+    assert two.activations - one.activations == 4 * (2 * 496 + 8 + 800)
+    assert two.copy == 3600 + 3600, "a saved model, and what the first rank collects, shared out"
+    assert two.disk == one.disk == 7200
+    sampled = [memory.policy(roles, batches, "separate", from_sft=True).cache for roles in (whole, half)]
+    assert sampled[1] - sampled[0] == 7200
+
+
+def test_adapters_of_a_divided_base_are_whole() -> None:
+    shape, batches = memory.shape_of(SMALL, AdapterSettings(rank=2)), Batches(rows=1, prompt=4, answer=4, sampled=1)
+    roles = Roles(shape, Compute("bfloat16", 8, compact=True), True, parts=2)
+    need = memory.policy(roles, batches, "separate", from_sft=True)
+    assert need.weights == 2 * 1800 // 2 + 4 * 4 * shape.trained
+    assert need.moments == 2 * 2 * 4 * shape.trained

@@ -83,8 +83,19 @@ def test_a_round_without_checkpoints_is_tried_next() -> None:
     assert fewer.params.policy.model_dump()["sampling"]["batch"] == 32
 
 
-def test_processes_that_share_one_memory_become_one() -> None:
+def test_processes_divide_the_weights_and_on_one_cpu_become_one() -> None:
     two = settings("policy.launch.processes=2", COMPACT)
-    one = "policy.launch.processes=1"
-    assert tried(two)[:4] == [[], ROWS, [one], [*ROWS, one]]
+    one, shard = "policy.launch.processes=1", "policy.launch.shard=true"
+    assert tried(two)[:6] == [[], ROWS, [shard], [*ROWS, shard], [one], [*ROWS, one]]
     assert not any(one in overrides for overrides in tried(two, GPU))
+    assert tried(two, GPU)[2] == [shard]
+    both = settings("policy.launch.processes=2", shard, COMPACT)
+    assert tried(both)[2] == [one, "policy.launch.shard=false"]
+
+
+def test_on_several_gpus_the_weights_are_divided_among_them() -> None:
+    every = tried(settings(), GPU._replace(gpus=4))
+    launches = [
+        f"{step}.launch.{what}" for what in ("processes=4", "shard=true") for step in ("sft", "reward", "policy")
+    ]
+    assert every[2] == launches
