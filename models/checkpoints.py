@@ -110,7 +110,7 @@ class Checkpoints:
         for name, shape in record["shapes"].items():
             found = stored[name]
             if not isinstance(found, TensorStorageMetadata) or list(found.size) != shape:
-                raise Damaged(f"{name} is incomplete")
+                raise Damaged(f"the tensor {name} of {self.folder} is incomplete; restore it from a backup")
             own, dtype = layout.get(name), found.properties.dtype
             tensors[name] = torch.empty_like(own) if isinstance(own, DTensor) else torch.empty(shape, dtype=dtype)
         if tensors:
