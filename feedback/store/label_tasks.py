@@ -62,6 +62,8 @@ class AnnotatorCounts(NamedTuple):
     Each task lowers it by one, so that it does not tell which ones are gold items and repeats. What others are given
     lowers it too.
     """
+    can_undo: bool
+    """Whether there is a last judgement (`last`), which may be a skip."""
 
 
 def named(database: Database, task: str) -> Assignment | None:
@@ -159,13 +161,14 @@ def counts(
     own = assignments.c.annotator == annotator
     judged = select(func.count()).where(own, FINISHED)
     held = select(func.count()).where(own, is_assignment_of_one(), _held())
+    ended = select(func.count()).where(own, assignments.c.finished_at.is_not(None))
 
     def work(connection: Connection) -> AnnotatorCounts:
-        numbers = (judged.where(assignments.c.finished_at >= since), judged, held)
-        today, every, open_tasks = (connection.execute(query).scalar_one() for query in numbers)
+        numbers = (judged.where(assignments.c.finished_at >= since), judged, held, ended)
+        today, every, open_tasks, finished = (connection.execute(query).scalar_one() for query in numbers)
         names = label_queues.names(connection)
         coming = sum(_coming(connection, name, annotator, now, role) for name in names)
-        return AnnotatorCounts(today, every, open_tasks + coming)
+        return AnnotatorCounts(today, every, open_tasks + coming, finished > 0)
 
     return database.read(work)
 

@@ -68,6 +68,8 @@ class AnnotatorProgress(NamedTuple):
     """Judgements that queues and the waiting round still want, of anybody."""
     left_for_you: int
     """Tasks that this annotator can still be given; each one that is judged lowers it by one."""
+    can_undo: bool
+    """Whether there is a last judgement; a skip is one too."""
 
 
 def take(workspace: Workspace, database: "Database", settings: LabelSettings, annotator: str) -> LabelTask | None:
@@ -189,7 +191,7 @@ def progress(workspace: Workspace, database: "Database", settings: LabelSettings
         votes = _wanted(poll) - polls.count(workspace)
         judged = queue.judged(database, pairs_id(workspace), annotator)
         own_votes = sum(pair.pair_id not in judged for pair in polls.handed_out(workspace))
-    return AnnotatorProgress(counts.since, counts.judged, left + votes, counts.offered + own_votes)
+    return AnnotatorProgress(counts.since, counts.judged, left + votes, counts.offered + own_votes, counts.can_undo)
 
 
 def _roles(workspace: Workspace, settings: LabelSettings, annotator: str) -> Callable[[str, int], label_roles.Role]:

@@ -198,8 +198,8 @@ def test_counts_of_one_annotator(db: Database) -> None:
     judged(db, take(db, role="gold"), NOW)
     take(db)
     take(db, "bob")
-    assert label_tasks.counts(db, "ana", NOW, NOW, ordinary) == (1, 2, 2), "one held, one free"
-    assert label_tasks.counts(db, "bob", NOW, NOW, ordinary) == (0, 0, 2)
+    assert label_tasks.counts(db, "ana", NOW, NOW, ordinary) == (1, 2, 2, True), "one held, one free"
+    assert label_tasks.counts(db, "bob", NOW, NOW, ordinary) == (0, 0, 2, False)
 
 
 def test_somebody_without_a_name_gets_nothing(db: Database) -> None:

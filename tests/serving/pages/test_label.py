@@ -175,6 +175,18 @@ def test_there_is_nothing_to_undo_at_first(workspace: Workspace, ana: TestClient
     assert (page.status_code, "judged nothing that could be taken back" in page.text) == (409, True)
 
 
+@pytest.mark.parametrize("kind", ["comparison", "demonstration"])
+def test_a_first_task_that_was_skipped_can_be_had_back(workspace: Workspace, ana: TestClient, kind: LabelKind) -> None:
+    """Nothing is judged, but the last judgement is a skip."""
+    fill(workspace, 2, kind=kind)
+    disabled = '<button data-keys="u" aria-keyshortcuts="u" disabled>'
+    assert disabled in ana.get("/label").text
+    page = judge(ana, said="skip")
+    assert ("<strong>0</strong> today" in page.text, disabled in page.text) == (True, False)
+    back = submit(ana, page, "/label/undo")
+    assert ("Question 0?" in back.text, disabled in back.text) == (True, True)
+
+
 def test_two_people_judge_one_item_and_see_nothing_of_each_other(
     workspace: Workspace, serving: Serving, ana: TestClient
 ) -> None:
@@ -336,6 +348,7 @@ def test_a_hostile_text_changes_nothing_of_the_page(workspace: Workspace, ana: T
         judge(ana, said="skip")
         return found
 
+    elements(WORD, "before")  # both pages offer to take something back
     harmless, hostile = elements(WORD, "first"), elements(WORST, "second")
     own = (
         "p(dir)",

@@ -158,12 +158,12 @@ def test_a_task_whose_time_is_over_can_be_judged_unless_it_was_handed_back(works
 def test_progress_counts_the_annotator_and_what_is_left(workspace: Workspace, db: Database) -> None:
     fill(workspace, 3, overlap=2)
     ana, bob = Desk(workspace, db), Desk(workspace, db, "bob")
-    assert ana.progress() == (0, 0, 6, 3)
+    assert ana.progress() == (0, 0, 6, 3, False)
     ana.judge(ana.next(), preferred="left")
-    assert ana.progress() == (1, 1, 5, 2)
+    assert ana.progress() == (1, 1, 5, 2, True)
     ana.next()
-    assert ana.progress() == (1, 1, 5, 2), "what is held is still to be judged"
-    assert bob.progress() == (0, 0, 5, 3)
+    assert ana.progress() == (1, 1, 5, 2, True), "what is held is still to be judged"
+    assert bob.progress() == (0, 0, 5, 3, False)
 
 
 def test_gold_items_and_repeats_are_mixed_in_and_look_like_others(workspace: Workspace, db: Database) -> None:
