@@ -6,6 +6,7 @@ that override the direction of text or hide something are shown as escapes.
 
 from collections.abc import MutableMapping, Sequence
 from typing import Any, NamedTuple
+from unicodedata import bidirectional
 from urllib.parse import urlsplit
 
 from markdown_it import MarkdownIt
@@ -30,7 +31,11 @@ Persian and Urdu, where a line may break and where not, and the mark that begins
 embeddings, overrides and isolates do."""
 
 _LISTS = frozenset({"bullet_list_open", "ordered_list_open"})
-_DIRECTED = frozenset({"paragraph_open", "heading_open", "blockquote_open", "list_item_open", "th_open", "td_open"})
+_DIRECTED = frozenset({"paragraph_open", "heading_open", "th_open", "td_open"})
+"""Their direction is that of their own text, which the browser finds."""
+_CONTAINERS = frozenset({*_LISTS, "blockquote_open", "table_open"})
+"""Their direction says on which side marks, bars and first columns are. The browser would not find it: it passes over
+text in elements that have a direction of their own."""
 
 
 class SideBySide(NamedTuple):
@@ -123,6 +128,8 @@ def _markdown() -> MarkdownIt:
     made.add_render_rule("image", _image)
     made.add_render_rule("link_open", _link)
     made.add_render_rule("fence", _fence)
+    made.add_render_rule("table_open", _table)
+    made.add_render_rule("table_close", _end_of_table)
     made.core.ruler.push("page", _for_a_page)
     return made
 
@@ -136,7 +143,7 @@ def _may_link(url: str) -> bool:
 
 def _for_a_page(state: Any) -> None:
     """Text of any direction, and headings below the ones of the page."""
-    for token in state.tokens:
+    for place, token in enumerate(state.tokens):
         if token.type in ("heading_open", "heading_close"):
             if token.nesting == 1:
                 token.attrSet("class", f"level-{token.tag[1:]}")
@@ -145,6 +152,21 @@ def _for_a_page(state: Any) -> None:
             token.attrSet("class", str(style).rpartition(":")[2])
         if token.type in _DIRECTED:
             token.attrSet("dir", "auto")
+        if token.type in _CONTAINERS:
+            token.attrSet("dir", _direction(state.tokens, place))
+
+
+def _direction(tokens: Sequence[Token], place: int) -> str:
+    """The direction of the first letter in a container that begins at a place."""
+    level = tokens[place].level
+    for number in range(place + 1, len(tokens)):
+        token = tokens[number]
+        if token.level == level:
+            break
+        kinds = map(bidirectional, token.content) if token.type == "inline" else ()
+        if kind := next((kind for kind in kinds if kind in ("L", "R", "AL")), None):
+            return "ltr" if kind == "L" else "rtl"
+    return "ltr"
 
 
 def _image(
@@ -169,6 +191,21 @@ def _fence(
     html = renderer.fence(tokens, index, options, env)
     classes = tokens[index].meta.get("classes")
     return html.replace("<pre>", f'<pre class="{classes}">', 1) if classes else html
+
+
+def _table(
+    renderer: RendererHTML, tokens: Sequence[Token], index: int, options: OptionsDict, env: MutableMapping[str, Any]
+) -> str:
+    """A table scrolls in a box of its own, which a keyboard reaches, where it is wider than the answer."""
+    classes = ["table", *str(tokens[index].attrs.pop("class", "")).split()]
+    table = renderer.renderToken(tokens, index, options, env)
+    return f'<div class="{" ".join(classes)}" tabindex="0" role="group" aria-label="Table">{table}'
+
+
+def _end_of_table(
+    renderer: RendererHTML, tokens: Sequence[Token], index: int, options: OptionsDict, env: MutableMapping[str, Any]
+) -> str:
+    return "</table></div>\n"
 
 
 _MARKDOWN = _markdown()

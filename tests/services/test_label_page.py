@@ -366,6 +366,43 @@ def test_on_a_phone_answers_are_below_each_other_and_nothing_sticks_out(browser:
         expect(page.get_by_role("heading", level=1)).to_have_text("Nothing to label now")
 
 
+HEBREW = "1. פתח את הקופסה\n2. סגור אותה\n\n> ציטוט\n\n- אחד\n\n- two"
+"""Of its lists, the second is loose, and has an item in English."""
+WIDE = f"|{'|'.join(f'heading{number}' for number in range(12))}|\n{'|--' * 12}|\n{'|cell' * 12}|\n"
+
+
+@pytest.mark.parametrize("kind", ["binary", "comparison"])
+def test_marks_of_text_from_right_to_left_are_in_its_card(
+    browser: Browser, workspace: Workspace, kind: LabelKind
+) -> None:
+    answers = (HEBREW,) if kind == "binary" else (HEBREW, "OK")
+    add(workspace, "?", *answers, kind=kind)
+    for size in ({"width": 1280, "height": 800}, PHONE):
+        with serve(workspace) as address, visited(browser, address, viewport=size) as page:
+            answer = page.locator(".answer", has_text="פתח")
+            edge = answer.evaluate("card => card.getBoundingClientRect().right")
+            items = answer.locator("li").evaluate_all(
+                "all => all.map(li => [getComputedStyle(li).direction, li.getBoundingClientRect().right])"
+            )
+            assert len(items) == 4
+            for direction, right in items:
+                assert (direction, edge - right > 30) == ("rtl", True), "a mark needs 20 pixels beside the item"
+            bar = answer.locator("blockquote").evaluate("quote => getComputedStyle(quote).borderRightWidth")
+            assert bar == "4px"
+
+
+def test_a_wide_table_scrolls_in_its_card_and_its_words_stay_whole(browser: Browser, workspace: Workspace) -> None:
+    add(workspace, "?", WIDE, "OK")
+    with serve(workspace) as address, visited(browser, address, viewport=PHONE) as page:
+        table = page.locator(".answer table")
+        assert table.locator("th").first.evaluate("cell => cell.clientHeight") < 45, "one line"
+        assert table.evaluate("table => table.clientWidth > table.parentElement.clientWidth")
+        assert page.evaluate("document.documentElement.scrollWidth") == PHONE["width"]
+        page.locator(".answer .table").focus()
+        page.keyboard.press("End")
+        assert violations(page) == []
+
+
 LONG = """Parcels leave our warehouse on Monday.
 
 Nobody else knows the carrier, and nobody can speed it up.

@@ -11,7 +11,8 @@ from serving.pages.markdown import MOST, ORDINARY, SideBySide, as_html, as_text,
 from tests.hostile import HOSTILE, WORST, Elements, hidden_characters
 
 SAFE = {
-    *("p(dir)", "h3(class,dir)", "blockquote(dir)", "ul()", "ol()", "ol(start)", "li(dir)", "em()", "strong()", "s()"),
+    *("p(dir)", "h3(class,dir)", "blockquote(dir)", "ul(dir)", "ol(dir)", "ol(dir,start)", "li()"),
+    *("em()", "strong()", "s()", "div(aria-label,class,role,tabindex)", "table(dir)"),
     *(
         "code()",
         "pre()",
@@ -22,7 +23,7 @@ SAFE = {
         "a(href,rel,target)",
         "a(href,rel,target,title)",
     ),
-    *("table()", "thead()", "tbody()", "tr()", "th(dir)", "td(dir)", "th(class,dir)", "td(class,dir)"),
+    *("thead()", "tbody()", "tr()", "th(dir)", "td(dir)", "th(class,dir)", "td(class,dir)"),
 }
 """The elements that an answer can have, with their attributes."""
 
@@ -33,7 +34,7 @@ def test_markdown_is_shown_as_it_is_meant() -> None:
         '<h3 class="level-1" dir="auto">Top</h3>\n'
         '<p dir="auto">A <strong>bold</strong> word, <code>code</code> and <a href="https://example.org/a" '
         'rel="noopener noreferrer nofollow" target="_blank">a link</a>.</p>\n'
-        '<ul>\n<li dir="auto">one</li>\n<li dir="auto">two</li>\n</ul>\n'
+        '<ul dir="ltr">\n<li>one</li>\n<li>two</li>\n</ul>\n'
         '<pre><code class="language-py">1 &lt; 2\n</code></pre>\n'
     )
 
@@ -61,6 +62,24 @@ def test_invisible_characters_of_ordinary_text_stay_as_they_are(text: str) -> No
     assert as_text(text) == text
 
 
+@pytest.mark.parametrize(
+    ("text", "directions"),
+    [
+        ("- אחד\n- two", [("ul", "rtl")]),
+        ("1. **12** أرسله\n\n2. two", [("ol", "rtl")]),  # a loose list: its items have paragraphs
+        ("> ציטוט", [("blockquote", "rtl")]),
+        ("- אחד\n  - one", [("ul", "rtl"), ("ul", "ltr")]),
+        ("- one\n  - אחד", [("ul", "ltr"), ("ul", "rtl")]),
+        ("|שם|b|\n|-|-|\n", [("table", "rtl")]),
+        ("- 1\n- 2\n\nאחד", [("ul", "ltr")]),  # without letters, and what follows is not in it
+    ],
+)
+def test_the_marks_of_a_container_are_on_the_side_where_its_first_letter_is(
+    text: str, directions: list[tuple[str, str]]
+) -> None:
+    assert re.findall(r'<(ul|ol|blockquote|table) dir="(\w+)"', as_html(text)) == directions
+
+
 def test_of_a_long_text_the_middle_is_left_out() -> None:
     text = "a" * 30_000 + "b" * 7 + "c" * 30_000
     assert as_text(text) == "a" * 25_000 + "\n\n⟦10,007 characters are not shown here⟧\n\n" + "c" * 25_000
@@ -75,7 +94,7 @@ def test_an_image_is_named_and_not_loaded() -> None:
 
 def without_rows(html: str) -> str:
     """The HTML of an answer that is aligned, as it would be alone."""
-    return re.sub(r' class="from-\d+ to-\d+"|(?<=level-\d) from-\d+ to-\d+', "", html)
+    return re.sub(r' class="from-\d+ to-\d+"|(?<=level-\d|="table) from-\d+ to-\d+', "", html)
 
 
 def test_each_block_of_two_answers_says_which_rows_it_takes() -> None:
@@ -84,13 +103,14 @@ def test_each_block_of_two_answers_says_which_rows_it_takes() -> None:
     assert pair.aligned
     assert pair.left == (
         '<h3 class="level-1 from-1 to-2" dir="auto">Top</h3>\n'
-        '<ul>\n<li dir="auto" class="from-2 to-3">one</li>\n'
-        '<li dir="auto" class="from-3 to-4">two\n<ul>\n<li dir="auto">three</li>\n</ul>\n</li>\n</ul>\n'
-        '<blockquote dir="auto" class="from-4 to-5">\n<p dir="auto">said</p>\n</blockquote>\n'
+        '<ul dir="ltr">\n<li class="from-2 to-3">one</li>\n'
+        '<li class="from-3 to-4">two\n<ul dir="ltr">\n<li>three</li>\n</ul>\n</li>\n</ul>\n'
+        '<blockquote dir="ltr" class="from-4 to-5">\n<p dir="auto">said</p>\n</blockquote>\n'
         '<pre class="from-5 to-6"><code class="language-py">x\n</code></pre>\n'
         '<pre class="from-6 to-7"><code>code\n</code></pre>\n'
         '<hr class="from-7 to-8" />\n'
-        '<table class="from-8 to-9">\n<thead>\n<tr>\n<th dir="auto">a</th>\n</tr>\n</thead>\n</table>\n'
+        '<div class="table from-8 to-9" tabindex="0" role="group" aria-label="Table"><table dir="ltr">\n'
+        '<thead>\n<tr>\n<th dir="auto">a</th>\n</tr>\n</thead>\n</table></div>\n'
     )
     assert pair.right == '<p dir="auto" class="from-1 to-10">Text.</p>\n'
     assert without_rows(pair.left) == as_html(left)
