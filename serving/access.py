@@ -13,8 +13,7 @@ from typing import TYPE_CHECKING, Annotated, NamedTuple
 from fastapi import Depends, Request, Security
 from fastapi.security import HTTPAuthorizationCredentials, HTTPBearer
 
-from feedback.store.keys import KeyRole
-from feedback.store.sessions import OPEN
+from feedback.store.keys import OPEN, KeyRole
 from serving.errors import ApiError
 from serving.storage import Storage
 

@@ -21,6 +21,9 @@ from feedback.store.tables import keys as table
 KeyRole = Literal["client", "annotator", "operator"]
 """An application that its users talk to, a person who judges, or a person who runs the workspace."""
 
+OPEN = "local"
+"""The name of whoever uses a server that has no keys: a person there is the annotator `local:PERSON`."""
+
 _FORM = re.compile(r"rounds_([0-9a-f]{12})_([A-Za-z0-9_-]{43})")
 _NAME = re.compile(r"[A-Za-z0-9][A-Za-z0-9._@-]{0,99}")
 
@@ -40,11 +43,17 @@ def make(database: Database, name: str, role: KeyRole, now: datetime) -> str:
     """Make a key; it is returned here and never again.
 
     Raises:
-        BadParams: the name has other characters than letters, digits and `. _ @ -`, or a key has it already.
+        BadParams: the name has other characters than letters, digits and `. _ @ -`, a key has it already, or it is that
+            of people without keys.
     """
     if not _NAME.fullmatch(name):
         raise BadParams(
             f"a key cannot be called {name[:40]!r}; use up to 100 letters, digits, dots, hyphens, underscores and @"
+        )
+    if name == OPEN:
+        raise BadParams(
+            f"a key cannot be called {OPEN}: people who judged on this server before it had keys are {OPEN}:NAME; "
+            f"choose another name, such as {OPEN}-app"
         )
     check_id("name", name)
     public, secret = secrets.token_hex(6), secrets.token_urlsafe(32)

@@ -13,15 +13,12 @@ from sqlalchemy import and_, delete, func, insert, or_, select
 
 from feedback.store import keys
 from feedback.store.database import Database
-from feedback.store.keys import KeyRecord, KeyRole
+from feedback.store.keys import OPEN, KeyRecord, KeyRole
 from feedback.store.tables import keys as key_table
 from feedback.store.tables import sessions as table
 
 LIFE = timedelta(days=14)
 """Time after which a person has to log in again."""
-
-OPEN = "local"
-"""The name of whoever uses a server that has no keys: a person there is the annotator `local:PERSON`."""
 
 
 class SessionRecord(NamedTuple):

@@ -46,6 +46,8 @@ def test_what_cannot_be_a_name_or_is_no_key(db: Database) -> None:
     for name in ("", "a b", "x" * 101, "-x", "a:b"):
         with pytest.raises(BadParams, match="a key cannot be called"):
             keys.make(db, name, "client", NOW)
+    with pytest.raises(BadParams, match=r"a key cannot be called local: .* choose another name, such as local-app"):
+        keys.make(db, "local", "client", NOW)
     with pytest.raises(NotFound, match="there is no key called bo; there are: shop"):
         keys.revoke(db, "bo", NOW)
 
