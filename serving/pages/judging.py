@@ -137,8 +137,8 @@ def _overall(said: str, fields: FormFields) -> dict[str, Any]:
         return {kind: fields[kind].strip() for kind in TEXTS if kind in fields}
     if said in ("up", "down"):
         return {"thumb": said}
-    if said.isdecimal():
-        return {"rating": int(said)}
+    if (rating := _number(said)) is not None:
+        return {"rating": rating}
     if not said:
         raise BadFeedback("nothing was chosen; use one of the buttons")
     preferred, _, strength = said.partition(":")
@@ -163,10 +163,12 @@ def _duration(fields: FormFields) -> int | None:
 
 
 def _value(text: str) -> str | int:
-    return int(text) if text.isdecimal() else text
+    number = _number(text)
+    return text if number is None else number
 
 
 def _number(text: str) -> int | None:
+    """A number of a form; None for other text, and for more digits than any form has: Python reads 4,300 at most."""
     return int(text) if text.isdecimal() and len(text) < 10 else None
 
 

@@ -20,6 +20,7 @@ def task(kind: LabelKind, scale: tuple[int, int] | None = None) -> LabelTask:
         ({"said": "left:3"}, {"preferred": "left", "strength": 3}),
         ({"said": "right:2"}, {"preferred": "right", "strength": 2}),
         ({"said": "tie"}, {"preferred": "tie"}),
+        ({"said": "9" * 5000}, {"preferred": "9" * 5000}),  # more digits than Python reads; no task has this choice
         ({"said": "both_bad"}, {"preferred": "both_bad"}),
         ({"said": "up"}, {"thumb": "up"}),
         ({"said": "4"}, {"rating": 4}),
@@ -31,6 +32,7 @@ def task(kind: LabelKind, scale: tuple[int, int] | None = None) -> LabelTask:
             {"preferred": "left", "strength": 2, "criteria": {"tone": "right", "length": "cannot_judge"}},
         ),
         ({"said": "5", "criterion.tone": "3"}, {"rating": 5, "criteria": {"tone": 3}}),
+        ({"said": "5", "criterion.tone": "9" * 5000}, {"rating": 5, "criteria": {"tone": "9" * 5000}}),
         (
             {"said": "tie", "edited_right": "1", "edit_left": "L", "edit_right": "R"},
             {"preferred": "tie", "corrected": "right", "correction": "R"},
