@@ -1,5 +1,6 @@
 """`/dashboard`: how the workspace is doing, for operators, and what they start from there."""
 
+import re
 import secrets
 from collections.abc import Mapping
 from functools import cache, partial
@@ -14,7 +15,7 @@ from core.errors import NotFound, RoundsError
 from serving.context import serving_of
 from serving.errors import ApiError, unavailable
 from serving.latest import Latest
-from serving.pages.dashboard_view import dashboard_view
+from serving.pages.dashboard_view import answering, dashboard_view
 from serving.pages.forms import FormFields, Posted
 from serving.pages.frame import page
 from serving.pages.visitors import Operating, Visitor
@@ -23,7 +24,7 @@ from tasks.pages.cost import duration, memory, money, sentence
 from tasks.people import candidate_review
 from tasks.state import records
 from tasks.state.workspace import Workspace
-from tasks.tools import tracking
+from tasks.tools import rounds_view, tracking
 from tasks.tools.deployments import APPROVE, ROLLBACK, ROUND, DeploymentRuns, ListedRuns, NoPrefect, PrefectRuns
 
 NOTICES = {
@@ -48,6 +49,9 @@ LISTED = 3.0
 
 STARTING = 4
 """Runs that are started at once. These threads are not those that encode prompts."""
+
+_ROUND = re.compile("[0-9]{1,9}")
+"""The number of a round in a form or an address."""
 
 router = APIRouter(include_in_schema=False)
 
@@ -99,10 +103,12 @@ async def state(request: Request, visitor: Operating, runs: Runs, all: bool = Fa
     return await _shown(request, visitor, runs, all_rounds=all, template="dashboard_state.html.jinja")
 
 
-@router.get("/dashboard/rounds/{number}")
-async def one_round(request: Request, visitor: Operating, number: int) -> Response:
+@router.get("/dashboard/rounds/{name}")
+async def one_round(request: Request, visitor: Operating, name: str) -> Response:
     """Show a finished round: its gates, answers, metrics, and what each step cost; or a candidate to be approved."""
-    workspace = serving_of(request).workspace
+    if not _ROUND.fullmatch(name):
+        raise ApiError(404, f"{name[:40]!r} is no number of a round; go back to the dashboard")
+    workspace, number = serving_of(request).workspace, int(name)
     if not records.path(workspace, number).exists():
         return await _candidate(workspace, visitor, number)
     record = await anyio.to_thread.run_sync(records.read, workspace, number)
@@ -143,7 +149,7 @@ async def run_a_round(request: Request, visitor: Operating, runs: Runs, fields: 
 async def decide(request: Request, visitor: Operating, runs: Runs, fields: Posted) -> Response:
     """Approve the candidate of a round that waits for it, or refuse it."""
     number, decision = fields.get("round", ""), fields.get("decision", "")
-    if not number.isdecimal() or decision not in ("approve", "refuse"):
+    if not _ROUND.fullmatch(number) or decision not in ("approve", "refuse"):
         raise ApiError(400, "the form names no round and no decision; open the dashboard again")
     values = {"round": int(number), "by": visitor.person, "why": _reason(fields), "refuse": decision == "refuse"}
     return await _started(request, visitor, runs, "approve", APPROVE, values, fields)
@@ -234,6 +240,9 @@ async def _shown(
 ) -> Response:
     gathered = await _gathered(serving_of(request).workspace)
     listed, no_runs = await _listed(runs)
+    mlflow = tracking.pages(serving_of(request).workspace.root)
+    if mlflow and gathered.rounds:
+        mlflow = rounds_view.page(mlflow, gathered.rounds[-1].experiment)
     values: dict[str, Any] = {
         "view": dashboard_view(gathered, all_rounds),
         "board": gathered,
@@ -242,7 +251,8 @@ async def _shown(
         "failed_round": listed.failed_round,
         "rolls_back": _no_target(serving_of(request).workspace, "") is None,
         "no_runs": no_runs,
-        "mlflow": tracking.pages(serving_of(request).workspace.root),
+        "mlflow": mlflow,
+        "answering": answering(serving_of(request).follower.state, gathered.champion),
         "notice": notice,
         "failed": status != 200,
         "key": secrets.token_urlsafe(16),

@@ -6,7 +6,8 @@ from typing import NamedTuple
 
 from evaluation.statistics.annotators import AnnotatorAgreement
 from evaluation.statistics.intervals import wilson
-from tasks.history.dashboard import Dashboard, FeedbackNumbers, FinishedRound
+from serving.loaded import FollowerState
+from tasks.history.dashboard import ChampionState, Dashboard, FeedbackNumbers, FinishedRound
 from tasks.pages import charts
 from tasks.pages.charts import Chart, Measured
 from tasks.pages.cost import duration
@@ -84,6 +85,14 @@ def dashboard_view(board: Dashboard, all_rounds: bool = False) -> DashboardView:
     )
 
 
+def answering(state: FollowerState, champion: ChampionState | None) -> str:
+    """Why another version than the champion of the audit log answers, or none; empty if it answers."""
+    if champion is None or (state.problem is None and state.champion == champion.version):
+        return ""
+    answers = f"Version {state.champion} answers" if state.champion else "No version answers"
+    return f"{answers}: {state.problem or 'the alias was moved without this audit log; `rounds doctor` says more'}"
+
+
 def _now(board: Dashboard) -> str:
     progress = board.progress
     if progress is None:
@@ -110,7 +119,8 @@ def _waiting(board: Dashboard) -> str:
     if board.waiting is None:
         return ""
     unused = board.records - board.waiting.usable
-    others = f" {unused:,} more wait from which no round can learn yet." if unused > 0 else ""
+    more = "1 more waits" if unused == 1 else f"{unused:,} more wait"
+    others = f" {more} from which no round can learn yet." if unused > 0 else ""
     return f"{board.waiting}.{others} The next round starts {board.waiting.outlook}."
 
 
@@ -155,7 +165,7 @@ def _charts(board: Dashboard) -> list[Chart]:
     if any(entry.true_gain for entry in rounds):
         found.append(charts.line("True gain by round", [_measured(each, each.true_gain) for each in rounds], ".2f", 0))
     days = [(f"{each.day:%d %b}", each.arrived) for each in board.days]
-    found.append(charts.bars(f"Judgements a day, last {len(days)} days", days))
+    found.append(charts.bars(f"Feedback a day, last {len(days)} days", days))
     if any(entry.agreement is not None for entry in rounds):
         agreed = [Measured(str(each.number), each.agreement) for each in rounds]
         found.append(charts.line("Agreement between annotators by round", agreed, ".0%"))

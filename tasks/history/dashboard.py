@@ -11,7 +11,7 @@ from dataclasses import dataclass, field
 from datetime import UTC, date, datetime, timedelta
 from typing import TYPE_CHECKING, NamedTuple
 
-from core.errors import RoundsError
+from core.errors import Damaged, RoundsError
 from core.stored import Stored, Value
 from evaluation.evals.true_utility import TRUE_GAIN
 from evaluation.evals.votes import VOTES, WIN_RATE
@@ -175,6 +175,7 @@ class DashboardReader:
         self._forgotten = False
         self._numbers: tuple[float, FeedbackNumbers] | None = None
         self._waiting: tuple[float, StartConditions] | None = None
+        self._audited: tuple[tuple[int, ...], list[str]] | None = None
 
     def read(self) -> Dashboard:
         """The state now, at most `FRESH` seconds old."""
@@ -208,6 +209,8 @@ class DashboardReader:
         alarms: tuple[str, ...] = ()
         with problems.noted():
             alarms = tuple(drift.newest(workspace).values())
+        with problems.noted():
+            self._check_audit()
         return Dashboard(
             at=now,
             champion=champion(workspace),
@@ -232,6 +235,22 @@ class DashboardReader:
             changed = path.stat().st_mtime_ns
             if number not in self._rounds or self._rounds[number][0] != changed:
                 self._rounds[number] = changed, FinishedRound.load(path)
+
+    def _check_audit(self) -> None:
+        """Check the audit log, from which the champion and the incidents are, if it has changed.
+
+        Raises:
+            Damaged: it is, so that what it says may be wrong.
+        """
+        log = self._workspace.audit
+        stamp = tuple(entry.st_mtime_ns for file in log.parent.glob(f"{log.name}*") for entry in [file.stat()])
+        if self._audited is None or self._audited[0] != stamp:
+            self._audited = stamp, audit.verify(log)
+        if problems := self._audited[1]:
+            raise Damaged(
+                f"the audit log is damaged, so the champion and incidents below may be wrong: {problems[0]}; "
+                "`rounds doctor` says how to mend it"
+            )
 
     def _progress(self, now: datetime) -> OpenRoundState | None:
         if not records.unfinished(self._workspace):

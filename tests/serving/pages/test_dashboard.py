@@ -128,7 +128,8 @@ def test_the_page_of_a_round_has_its_gates_and_the_cost_of_its_steps(client: Tes
     assert "60 % &lt;b&gt;of&lt;/b&gt; 9" in text
     assert "1 min 20 s" in text
     assert "evaluate/win_rate_low" in text
-    assert client.get("/dashboard/rounds/7").status_code == 404
+    for nothing in ("7", "-1", "one", "9" * 300, "9" * 5000):
+        assert client.get(f"/dashboard/rounds/{nothing}").status_code == 404
 
 
 def test_the_page_of_a_round_leads_to_its_run_on_a_server(
@@ -138,11 +139,17 @@ def test_the_page_of_a_round_leads_to_its_run_on_a_server(
     assert "/#/experiments/" not in client.get("/dashboard/rounds/1").text
     monkeypatch.setenv("ROUNDS_MLFLOW_PAGES", "http://127.0.0.1:5001")  # as `rounds up` sets it
     assert f"http://127.0.0.1:5001/#/experiments/1/runs/{1:032x}" in client.get("/dashboard/rounds/1").text
-    assert 'href="http://127.0.0.1:5001"' in client.get("/dashboard").text
+    assert 'href="http://127.0.0.1:5001/#/experiments/1/runs?' in client.get("/dashboard").text
     monkeypatch.setenv("MLFLOW_TRACKING_URI", "http://ana:secret@127.0.0.1:5000/")
     text = client.get("/dashboard/rounds/1").text
     assert f":5000/#/experiments/1/runs/{1:032x}" in text
     assert "secret" not in text
+
+
+def test_that_another_version_answers_than_the_champion_is_told(client: TestClient, rounds: Workspace) -> None:
+    """The audit log names version 2, which no registry has."""
+    log_in(client, name="ana")
+    assert "No version answers: " in client.get("/dashboard").text
 
 
 def test_the_state_is_the_part_that_changes(client: TestClient, rounds: Workspace) -> None:

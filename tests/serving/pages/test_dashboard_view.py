@@ -1,11 +1,14 @@
 from datetime import UTC, datetime, timedelta
 from typing import Any
 
+import pytest
+
 from evaluation.statistics.annotators import AnnotatorAgreement
 from feedback.agreement import Agreement
 from feedback.label_quality import LabelQuality
-from serving.pages.dashboard_view import LISTED, dashboard_view
-from tasks.history.dashboard import DAYS, Dashboard, DayCount, FeedbackNumbers, FinishedRound
+from serving.loaded import FollowerState
+from serving.pages.dashboard_view import LISTED, answering, dashboard_view
+from tasks.history.dashboard import DAYS, ChampionState, Dashboard, DayCount, FeedbackNumbers, FinishedRound
 from tasks.rounds.round_progress import OpenRoundState, StepProgress
 from tasks.state.readiness import StartConditions
 
@@ -45,6 +48,7 @@ def test_what_waits_and_what_arrived_is_told() -> None:
     assert some == (
         f"30 of 40 usable records wait, the oldest for 3 h. 4 more wait from which no round can learn yet. {rest}"
     )
+    assert "1 more waits from which no round" in dashboard_view(board(records=31)).waiting
     assert (view.today, view.week) == (29, 29 + 28 + 27 + 26 + 25 + 24 + 23)
     enough = StartConditions(40, 40, NOW, None, NOW)
     assert dashboard_view(board(waiting=enough)).waiting == (
@@ -67,7 +71,7 @@ def test_the_open_round_is_one_sentence() -> None:
 
 
 def test_charts_are_drawn_of_what_was_measured() -> None:
-    assert [chart.title for chart in dashboard_view(board()).charts] == ["Judgements a day, last 30 days"]
+    assert [chart.title for chart in dashboard_view(board()).charts] == ["Feedback a day, last 30 days"]
     won = {"evaluate/win_rate": 0.6, "evaluate/win_rate_low": 0.55, "evaluate/win_rate_high": 0.65}
     view = dashboard_view(board(rounds=(past(0), past(1, **won, **{"curate/agreement": 0.8}), past(2))))
     rates, days, agreed = view.charts
@@ -108,3 +112,20 @@ def test_annotators_who_were_compared_with_models_are_listed_with_their_most_sig
     bob, cy = dashboard_view(board(feedback=numbers)).annotators
     assert bob == ("bob", "1,234", "–", "1 of 2 (9% to 91%)", "50% of 40 new votes, others 80% (p 0.001)")
     assert cy == ("cy", "–", "–", "–", "81% of 1,200 votes, others 79% (p 1)")
+
+
+@pytest.mark.parametrize(
+    ("state", "told"),
+    [
+        (FollowerState("2", (), None), ""),
+        (FollowerState("1", (), "the files of version 2 differ"), "Version 1 answers: the files of version 2 differ"),
+        (FollowerState(None, (), "version 2 is being loaded"), "No version answers: version 2 is being loaded"),
+        (
+            FollowerState("3", (), None),
+            "Version 3 answers: the alias was moved without this audit log; `rounds doctor` says more",
+        ),
+    ],
+)
+def test_why_another_version_answers_than_the_champion(state: FollowerState, told: str) -> None:
+    assert answering(state, ChampionState("2", "", "rounds", "", False, ())) == told
+    assert answering(state, None) == ""

@@ -107,6 +107,26 @@ def test_a_damaged_record_is_a_problem_and_the_rest_is_shown(workspace: Workspac
     assert board.waiting is not None
 
 
+def test_a_damaged_audit_log_is_a_problem_until_it_is_mended(workspace: Workspace) -> None:
+    """Cut after its first move, it would name an earlier champion, and without a line none."""
+    for left, now in (("", "1"), ("1", "2")):
+        audit.append(workspace.audit, "promote", "rounds", model="policy", left=left, now=now, reason="won")
+    hands = Hands()
+    reader = DashboardReader(workspace, hands)
+    assert reader.read().problems == ()
+    whole = workspace.audit.read_bytes()
+    for damaged, version in ((whole.splitlines(keepends=True)[0], "1"), (b"", None), (b"\xff\n", None)):
+        workspace.audit.write_bytes(damaged)
+        hands.now += FRESH
+        board = reader.read()
+        assert (board.champion and board.champion.version) == version
+        [problem] = board.problems
+        assert problem.startswith("the audit log is damaged, so the champion and incidents below may be wrong: ")
+    workspace.audit.write_bytes(whole)
+    hands.now += FRESH
+    assert reader.read().problems == ()
+
+
 def test_the_champion_is_that_of_the_last_move_of_the_log(workspace: Workspace) -> None:
     assert champion(workspace) is None
     audit.append(workspace.audit, "bootstrap", "rounds", model="policy", left="", now="1", reason="the first")
