@@ -8,7 +8,7 @@
  * where a thumb is sent (default: /v1/feedback), for example a route of your own that adds the key.
  *
  * A thumb that the server does not acknowledge is sent again for a minute. It is stored once: it keeps its id until it is
- * acknowledged, also if a person clicks again.
+ * acknowledged, also if a person clicks again. The other thumb, clicked later on the same page, supersedes the first one.
  */
 (() => {
   "use strict";
@@ -18,14 +18,18 @@
   const THUMBS = [["up", "matrix(1 0 0 1 0 0)", "Good answer"], ["down", "matrix(1 0 0 -1 0 23)", "Bad answer"]];
   const PATIENCE = 60000, FIRST_WAIT = 500, LONGEST_WAIT = 16000, ANSWER_WITHIN = 15000; // milliseconds
   const PASSING = [429, 502, 503, 504];
-  const keys = new Map(); // response id and thumb → the id of a thumb that is not acknowledged yet
+  const keys = new Map(); // response id, thumb and what it supersedes → the id of a thumb that is not acknowledged yet
+  const given = new Map(); // response id → the thumb that was acknowledged last, and the id of its record
 
   class Refused extends Error {}
 
   async function send(id, thumb, onWait) {
-    const body = JSON.stringify({ feedback: [{ response_id: id, thumb }], ...(user ? { user } : {}) });
-    const name = `${id}-${thumb}`;
-    if (!keys.has(name)) keys.set(name, `${name}-${Date.now()}-${Math.random().toString(36).slice(2)}`);
+    const before = given.get(id);
+    if (before?.thumb === thumb) return;
+    const record = { response_id: id, thumb, ...(before?.record ? { supersedes: before.record } : {}) };
+    const body = JSON.stringify({ feedback: [record], ...(user ? { user } : {}) });
+    const name = `${id}-${thumb}-${before?.record ?? ""}`;
+    if (!keys.has(name)) keys.set(name, `${id}-${thumb}-${Date.now()}-${Math.random().toString(36).slice(2)}`);
     const headers = { "Content-Type": "application/json", "Idempotency-Key": keys.get(name) };
     const end = Date.now() + PATIENCE;
     for (let wait = FIRST_WAIT; ; wait = Math.min(2 * wait, LONGEST_WAIT)) {
@@ -33,7 +37,11 @@
       const request = { method: "POST", headers, body, signal, keepalive: true };
       const response = await fetch(endpoint, request).catch(() => null);
       const result = response?.ok ? await response.json().catch(() => null) : null;
-      if (result?.refused === 0) { keys.delete(name); return; }
+      if (result?.refused === 0) {
+        keys.delete(name);
+        given.set(id, { thumb, record: result.results?.[0]?.feedback_id });
+        return;
+      }
       if (result || (response && !response.ok && !PASSING.includes(response.status))) throw new Refused();
       const pause = Math.max(wait * (0.5 + Math.random() / 2), retryAfter(response));
       if (Date.now() + pause > end) throw new Error("not acknowledged");

@@ -141,6 +141,19 @@ def test_a_person_is_told_when_it_is_given_up_and_a_new_click_is_the_same_thumb(
         assert len(stored(serving)) == 1
 
 
+def test_the_other_thumb_replaces_the_first_and_the_same_one_is_stored_once(page: Page, serving: Serving) -> None:
+    with opened(page, serving, page_app(serving)) as thumbs:
+        status = thumbs.get_by_role("status")
+        for name in ("Good answer", "Good answer", "Bad answer", "Bad answer", "Good answer"):
+            status.evaluate("status => { status.textContent = '' }")
+            thumbs.get_by_role("button", name=name).click()
+            expect(status).to_have_text("Thank you.")
+            expect(thumbs.get_by_role("button", name=name)).to_have_attribute("aria-pressed", "true")
+        first, second, third = stored(serving)
+    assert [event.judgements[0].scores for event in (first, second, third)] == [(1.0,), (0.0,), (1.0,)]
+    assert (first.supersedes, second.supersedes, third.supersedes) == (None, first.feedback_id, second.feedback_id)
+
+
 def test_a_person_is_told_what_is_refused(page: Page, serving: Serving) -> None:
     with opened(page, serving, page_app(serving)) as thumbs:
         thumbs.evaluate("place => { place.dataset.responseId = 'nobody' }")
