@@ -36,7 +36,7 @@ from tasks.steps.sample import sample
 from tasks.steps.sft import sft
 from tasks.steps.verdict import verdict
 from tasks.steps.vote import await_votes, vote
-from tasks.tools.events import configured, send_feedback_ready
+from tasks.tools.announcing_readiness import announce_after_round
 
 Announce = Callable[[str], None]
 """Sets the description of the running round that others get when they find the workspace busy."""
@@ -146,8 +146,7 @@ def _round(
     artifacts.leave(running, record)
     cancel_suspended(workspace)
     name_run(f"round {record.number}: {record.verdict.result}")
-    if configured() and (waiting := readiness(workspace, overrides)).ready:  # it arrived while the round ran
-        send_feedback_ready(workspace, waiting.usable, waiting.threshold)
+    announce_after_round(workspace, overrides)
     return record
 
 

@@ -166,8 +166,8 @@ def _charts(board: Dashboard) -> list[Chart]:
         found.append(charts.line("True gain by round", [_measured(each, each.true_gain) for each in rounds], ".2f", 0))
     days = [(f"{each.day:%d %b}", each.arrived) for each in board.days]
     found.append(charts.bars(f"Feedback a day, last {len(days)} days", days))
-    if any(entry.agreement is not None for entry in rounds):
-        agreed = [Measured(str(each.number), each.agreement) for each in rounds]
+    if any(entry.agreement for entry in rounds):
+        agreed = [_measured(each, each.agreement) for each in rounds]
         found.append(charts.line("Agreement between annotators by round", agreed, ".0%"))
     return found
 

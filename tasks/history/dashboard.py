@@ -16,10 +16,11 @@ from core.stored import Stored, Value
 from evaluation.evals.true_utility import TRUE_GAIN
 from evaluation.evals.votes import VOTES, WIN_RATE
 from evaluation.statistics.annotators import AnnotatorAgreement
+from evaluation.statistics.intervals import wilson
 from feedback import preferences
 from feedback.agreement import Agreement
 from feedback.label_quality import LabelQuality
-from feedback.measured import CURATE_AGREEMENT, CURATE_AGREEMENT_ALPHA
+from feedback.measured import CURATE_AGREEMENT, CURATE_AGREEMENT_ALPHA, CURATE_SHARED_PAIRS
 from feedback.split import SplitSettings
 from tasks.people import ballot_throughput, label_filling, label_quality
 from tasks.registry import audit, incidents
@@ -43,6 +44,9 @@ REST = 20.0
 
 SELDOM = 30.0
 """Seconds for which numbers over all feedback are kept: a workspace may have millions of events."""
+
+ROLLBACK = "rollback"
+"""The event of a rollback in the audit log."""
 
 DAYS = 30
 """Days of which the throughput is shown."""
@@ -83,9 +87,15 @@ class FinishedRound(Stored):
         return None if votes is None else int(votes)
 
     @property
-    def agreement(self) -> float | None:
-        """Agreement between annotators over all feedback that the round had; None if no two judged the same."""
-        return self.metrics.get(CURATE_AGREEMENT.full)
+    def agreement(self) -> tuple[float, float, float] | None:
+        """Agreement between annotators over all feedback that the round had, with the 95 % interval of its pairs.
+
+        None if no two judged the same.
+        """
+        share, pairs = self.metrics.get(CURATE_AGREEMENT.full), int(self.metrics.get(CURATE_SHARED_PAIRS.full, 0))
+        if share is None:
+            return None
+        return (share, *wilson(share * pairs, pairs)[1:3]) if pairs else (share, share, share)
 
     @property
     def alpha(self) -> float | None:
@@ -110,7 +120,7 @@ class ChampionState(NamedTuple):
     rolled_back: bool
     """The last move was a rollback."""
     earlier: tuple[str, ...]
-    """The other versions that were champion before, by this log."""
+    """The other versions that were champion before, by this log, without those that were rolled back since."""
 
 
 class DayCount(NamedTuple):
@@ -292,9 +302,14 @@ def champion(workspace: Workspace) -> ChampionState | None:
     last = moves[-1]
     reason = str(last.facts.get("reason") or "")
     version = str(last.facts["now"])
-    known = (str(move.facts.get(name) or "") for move in moves for name in ("left", "now"))
-    earlier = tuple(dict.fromkeys(each for each in known if each not in ("", version)))
-    return ChampionState(version, last.at, last.who, reason, last.event == "rollback", earlier)
+    known: dict[str, bool] = {}
+    """Version → whether it may be champion again; in the order of their first moves."""
+    for move in moves:
+        left = str(move.facts.get("left") or "")
+        known[left] = known.get(left, True) and move.event != ROLLBACK
+        known[str(move.facts["now"])] = True
+    earlier = tuple(each for each, may in known.items() if may and each not in ("", version))
+    return ChampionState(version, last.at, last.who, reason, last.event == ROLLBACK, earlier)
 
 
 def feedback_numbers(workspace: Workspace) -> FeedbackNumbers:

@@ -8,6 +8,7 @@ that arrives while it counts makes it count again.
 import logging
 import threading
 import time
+from collections.abc import Sequence
 from pathlib import Path
 from typing import NamedTuple
 
@@ -23,6 +24,8 @@ GATHERED = 1.0
 REST = 20.0
 """Multiple of the time that a count took for which the next one waits: counting takes at most a twentieth of the time,
 however many records wait."""
+
+_UNKNOWN = "it is not known whether enough feedback waits for a round: %s"
 
 _logger = logging.getLogger(__name__)
 
@@ -77,6 +80,23 @@ def announce(workspace: Workspace) -> bool:
     return events.send_feedback_ready(workspace, usable, every.threshold)
 
 
+def announce_after_round(workspace: Workspace, overrides: Sequence[str]) -> None:
+    """Announce the usable records that arrived while a round ran, if they start the next one.
+
+    If they cannot be read, that is a line in the log, and the schedule looks again: the round has finished all the
+    same.
+    """
+    if not events.configured():
+        return
+    try:
+        waiting = readiness(workspace, overrides)
+    except (RoundsError, OSError) as error:
+        _logger.warning(_UNKNOWN, error)
+        return
+    if waiting.ready:
+        events.send_feedback_ready(workspace, waiting.usable, waiting.threshold)
+
+
 def _look(workspace: Workspace) -> None:
     time.sleep(max(GATHERED, _rested.get(workspace.root, 0.0) - time.monotonic()))
     with _looking:
@@ -86,6 +106,6 @@ def _look(workspace: Workspace) -> None:
         try:
             announce(workspace)
         except (RoundsError, OSError) as error:
-            _logger.warning("it is not known whether enough feedback waits for a round: %s", error)
+            _logger.warning(_UNKNOWN, error)
         now = time.monotonic()
         _rested[workspace.root] = now + REST * (now - begun)

@@ -73,12 +73,14 @@ def test_the_open_round_is_one_sentence() -> None:
 def test_charts_are_drawn_of_what_was_measured() -> None:
     assert [chart.title for chart in dashboard_view(board()).charts] == ["Feedback a day, last 30 days"]
     won = {"evaluate/win_rate": 0.6, "evaluate/win_rate_low": 0.55, "evaluate/win_rate_high": 0.65}
-    view = dashboard_view(board(rounds=(past(0), past(1, **won, **{"curate/agreement": 0.8}), past(2))))
+    agreed_on_one = {"curate/agreement": 0.0, "curate/shared_pairs": 1.0}
+    view = dashboard_view(board(rounds=(past(0), past(1, **won, **agreed_on_one), past(2))))
     rates, days, agreed = view.charts
     assert (rates.title, len(rates.points), rates.level is None) == ("Win rate by round", 1, False)
     assert rates.summary == "1: 60% (55% to 65%)."
     assert len(days.bars) == DAYS
     assert agreed.title == "Agreement between annotators by round"
+    assert agreed.summary == "1: 0% (0% to 79%)."  # z² / (1 + z²), z = 1.96
 
 
 def test_the_last_rounds_are_listed_newest_first_and_all_on_demand() -> None:

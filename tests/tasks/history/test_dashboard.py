@@ -63,7 +63,7 @@ def test_rounds_have_their_results_and_their_cost(workspace: Workspace) -> None:
         records.write(workspace, finished(number, Verdict() if number == 2 else WON))
     one, two = DashboardReader(workspace).read().rounds
     assert (one.number, one.version, one.verdict.result, two.verdict.result) == (1, "2", "promote", "hold")
-    assert (one.win_rate, one.votes, one.agreement, one.true_gain) == ((0.6, 0.55, 0.65), 400, 0.8, None)
+    assert (one.win_rate, one.votes, one.agreement, one.true_gain) == ((0.6, 0.55, 0.65), 400, (0.8, 0.8, 0.8), None)
     assert one.cost is not None
     assert (one.cost.total.sampled, one.cost.money, two.new_feedback) == (7, 0.05, 20)
 
@@ -140,7 +140,12 @@ def test_the_champion_is_that_of_the_last_move_of_the_log(workspace: Workspace) 
     back = champion(workspace)
     assert back is not None
     assert (back.version, back.who, back.reason, back.rolled_back) == ("1", "bob", "rude", True)
-    assert back.earlier == ("2",)
+    assert back.earlier == (), "a version that was rolled back does not come back by a rollback"
+    audit.append(workspace.audit, "force", "bob", model="policy", left="1", now="2", reason="a false alarm")
+    audit.append(workspace.audit, "promote", "rounds", model="policy", left="2", now="3", reason="won")
+    forced = champion(workspace)
+    assert forced is not None
+    assert forced.earlier == ("1", "2")
 
 
 def test_the_open_round_is_shown(workspace: Workspace) -> None:

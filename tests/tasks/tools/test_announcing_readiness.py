@@ -17,7 +17,7 @@ from feedback.store import arrivals
 from tasks.state import feedback_database, handing_in, intake, readiness, records
 from tasks.state.workspace import Workspace
 from tasks.tools import announcing_readiness, events
-from tasks.tools.announcing_readiness import announce
+from tasks.tools.announcing_readiness import announce, announce_after_round
 from tasks.tools.receiving import receive
 from tests.feedback.examples import event as example
 from tests.feedback.examples import vote
@@ -214,6 +214,28 @@ def test_feedback_that_cannot_be_read_is_a_line_in_the_log(
     assert "it is not known whether enough feedback waits for a round" in caplog.text
     part.unlink()
     give(workspace, usable("2"), usable("3"))
+    assert server.took == [3]
+
+
+def test_after_a_round_what_arrived_meanwhile_is_announced(workspace: Workspace, server: Server) -> None:
+    give(workspace, usable("1"), usable("2"))
+    announce_after_round(workspace, ())
+    assert server.took == []
+    give(workspace, usable("3"))
+    announce_after_round(workspace, ())
+    assert server.took == [3, 3], "once as it arrived, while the round ran, and once after it"
+    announce_after_round(workspace, ("ingest.threshold=4",))
+    assert server.took == [3, 3]
+
+
+def test_a_round_has_finished_also_if_it_is_not_known_what_waits(
+    workspace: Workspace, server: Server, caplog: pytest.LogCaptureFixture
+) -> None:
+    give(workspace, usable("1"), usable("2"), usable("3"))
+    workspace.params.write_text("ingest: [")  # somebody is editing it
+    with caplog.at_level(logging.WARNING):
+        announce_after_round(workspace, ())
+    assert "it is not known whether enough feedback waits for a round" in caplog.text
     assert server.took == [3]
 
 
