@@ -416,7 +416,7 @@ def _vote(workspace: Workspace, subject: Subject, task: "Assignment", judgement:
 
 
 def _withdraw_vote(workspace: Workspace, task: "Assignment") -> int:
-    """Take back a vote; returns that its pair was opened again."""
+    """Take back a vote, or that its pair was skipped; returns that the pair was opened again."""
     try:
         _check_pair(workspace, task)
     except polls.NoPoll as error:
@@ -424,8 +424,8 @@ def _withdraw_vote(workspace: Workspace, task: "Assignment") -> int:
             f"the last judgement of {task.annotator} is a vote, and its round no longer waits; judge another task first"
         ) from error
     last = polls.latest(workspace, task.annotator, task.item)
-    if last is not None and not label_events.is_abstention(last):
-        polls.vote(workspace, _voted(task, last.shown_order or (0, 1)) | {"judgements": [{"outcome": "skip"}]})
+    if last is not None and not polls.is_taken_back(last):
+        polls.take_back(workspace, _voted(task, last.shown_order or (0, 1)))
     return task.stored + 1
 
 

@@ -36,6 +36,10 @@ HOLD = timedelta(hours=2)
 SOURCE = "votes"
 """Source name of the votes by people on a round's pairs."""
 
+TAKEN_BACK = "taken_back"
+"""Tag of the judgement that takes a vote or a skip back on the label page, where the person then has the pair again. A
+vote that is withdrawn by pushing a skip has no such tag: its person has finished with the pair."""
+
 _ASSIGNED = ("ingested_at", "feedback_id", "supersedes")
 """Fields that this module sets; all others come from the annotator."""
 
@@ -157,6 +161,24 @@ def vote(workspace: Workspace, record: Record, replaces: bool = True) -> VotesRe
     return _push(workspace, [_line(record)], replaces)
 
 
+def take_back(workspace: Workspace, record: Record) -> None:
+    """Take back a person's last vote on a pair, or that they skipped it: they have the pair again.
+
+    Args:
+        workspace: the workspace of the waiting round.
+        record: the pair with the person's name, without judgements.
+
+    Raises:
+        NoPoll, BadFeedback, NoDatabase: see `push`.
+    """
+    _push(workspace, [_line({**record, "judgements": [{"outcome": "skip", "tags": [TAKEN_BACK]}]})])
+
+
+def is_taken_back(vote: FeedbackEvent) -> bool:
+    """Whether a stored vote takes the person's one before it back."""
+    return any(TAKEN_BACK in judgement.tags for judgement in vote.judgements)
+
+
 def latest(workspace: Workspace, annotator: str, pair: str) -> FeedbackEvent | None:
     """A person's last vote on a pair; None without one."""
     own = [vote for vote in cast(workspace) if _voter_and_pair(vote) == (annotator, pair)]
@@ -231,7 +253,7 @@ def _fill(workspace: Workspace, database: "Database", wait: Wait) -> None:
     queue.add(database, name, [queue.QueueItem(pair.pair_id, record(pair, wait.round)) for pair in pairs], each)
     voted: dict[str, set[str]] = {}
     for vote in {_voter_and_pair(vote): vote for vote in cast(workspace)}.values():
-        if not _is_withdrawal(vote):  # who took a vote back on the label page has the pair again
+        if not is_taken_back(vote):
             voted.setdefault(vote.annotator_id, set()).add(vote.source_id)
     for annotator, names in voted.items():
         queue.finish(database, name, annotator, sorted(names), datetime.now(UTC))
@@ -241,10 +263,6 @@ def _is_decisive(vote: FeedbackEvent) -> bool:
     overall = (judgement for judgement in vote.judgements if judgement.criterion == OVERALL)
     decided = any(judgement.outcome == "prefer" or judgement.outcome.startswith("tie") for judgement in overall)
     return decided and is_voter(vote) and vote.status == "active"
-
-
-def _is_withdrawal(vote: FeedbackEvent) -> bool:
-    return vote.supersedes is not None and all(judgement.outcome == "skip" for judgement in vote.judgements)
 
 
 def record(pair: AnswerPair, round: int) -> Record:
@@ -327,7 +345,7 @@ def _check_first(workspace: Workspace, votes: Sequence[FeedbackEvent]) -> None:
     standing = {_voter_and_pair(vote): vote for vote in cast(workspace)}
     for vote in votes:
         last = standing.get(_voter_and_pair(vote))
-        if last is not None and not _is_withdrawal(last) and _given(vote) != _given(last):
+        if last is not None and not is_taken_back(last) and _given(vote) != _given(last):
             raise VotedBefore(f"{vote.annotator_id} has another vote on {vote.source_id}; take that one back first")
 
 

@@ -103,3 +103,28 @@ def test_a_vote_is_taken_back_while_the_round_waits(voting: Workspace) -> None:
             desk.undo()
         with pytest.raises(NoPoll):
             desk.judge(task, preferred="right")
+
+
+def test_a_pair_that_was_judged_taken_back_and_then_skipped_is_done_with(voting: Workspace) -> None:
+    with feedback_database.opened(voting) as db:
+        desk = Desk(voting, db)
+        task = desk.next()
+        desk.judge(task, preferred="left")
+        desk.undo()
+        desk.judge(task, outcome="skip")
+        assert desk.next().id != task.id
+        assert desk.undo().id == task.id, "that it was skipped is taken back too"
+        assert desk.next().id == task.id
+        desk.judge(task, preferred="right")
+        assert (polls.count(voting), desk.next().id == task.id) == (1, False)
+
+
+def test_a_pair_whose_skip_is_taken_back_can_be_judged(voting: Workspace) -> None:
+    with feedback_database.opened(voting) as db:
+        desk = Desk(voting, db)
+        task = desk.next()
+        desk.judge(task, outcome="skip")
+        assert desk.undo().id == task.id
+        polls.pull(voting, "bo")  # which notes who has judged what
+        desk.judge(task, preferred="right")
+        assert polls.count(voting) == 1
