@@ -82,7 +82,12 @@ class Permitted(NamedTuple):
 
 def with_stated(events: Iterable[StoredEvent], stated: Mapping[str, SourceTermsSettings]) -> list[StoredEvent]:
     """The events, of which those that state no licence or consent have what is stated of their source."""
-    return [_with_stated(event, stated[event.source]) if event.source in stated else event for event in events]
+
+    def applied(event: StoredEvent) -> StoredEvent:
+        licence, consent = _terms_of(event, stated)
+        return event._replace(licence=licence, consent=consent)
+
+    return [applied(event) if event.source in stated else event for event in events]
 
 
 def permitted(events: Sequence[StoredEvent], forbids: Forbids) -> Permitted:
@@ -93,15 +98,17 @@ def permitted(events: Sequence[StoredEvent], forbids: Forbids) -> Permitted:
     return Permitted(kept, _counted(left_out), len(left_out)) if ids else Permitted(list(events), _counted([]), 0)
 
 
-def forbidden(events: Sequence[Event], forbids: Forbids) -> set[str]:
-    """The ids of events that state what is not allowed.
+def forbidden(
+    events: Sequence[Event], forbids: Forbids, stated: Mapping[str, SourceTermsSettings] | None = None
+) -> set[str]:
+    """The ids of events that state what is not allowed, or of whose source it is stated.
 
     What such an event supersedes is not used either: the person said something else later.
     """
     superseded = {event.feedback_id: event.supersedes for event in events}
     found: set[str] = set()
     for event in events:
-        each: str | None = event.feedback_id if forbids(event.licence, event.consent) else None
+        each: str | None = event.feedback_id if forbids(*_terms_of(event, stated or {})) else None
         while each is not None and each not in found:
             found.add(each)
             each = superseded.get(each)
@@ -142,8 +149,12 @@ def _counted(events: Sequence[Event]) -> UsageTerms:
     )
 
 
-def _with_stated(event: StoredEvent, terms: SourceTermsSettings) -> StoredEvent:
-    return event._replace(
-        licence=terms.licence if event.licence == UNSTATED else event.licence,
-        consent=terms.consent if event.consent == UNSTATED else event.consent,
+def _terms_of(event: Event, stated: Mapping[str, SourceTermsSettings]) -> tuple[str, str]:
+    """Licence and consent of an event: its own, else those that are stated of its source."""
+    terms = stated.get(event.source)
+    if terms is None:
+        return event.licence, event.consent
+    return (
+        terms.licence if event.licence == UNSTATED else event.licence,
+        terms.consent if event.consent == UNSTATED else event.consent,
     )

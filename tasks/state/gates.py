@@ -1,15 +1,18 @@
-"""The gates of a workspace, and what the gate `licence` lets feedback state: read by more steps than `verdict`."""
+"""The gates of a workspace, and what the gate `licence` lets feedback state: read by more steps than `verdict`.
 
-from collections.abc import Iterable
-from typing import Annotated
+Beside it, what the operator states of the feedback of a source, which the gate then reads.
+"""
+
+from collections.abc import Iterable, Mapping
+from typing import Annotated, Any
 
 from pydantic import Field, SerializeAsAny
 
 from core.plugins import chosen, used_by_name
-from core.settings import BaseSettings, override, read, section
+from core.settings import BaseSettings, override, parse, read, section
 from evaluation.gates import Gate
 from evaluation.gates.licence import LicenceGate
-from feedback.terms import Forbids, anything_goes
+from feedback.terms import Forbids, SourceTermsSettings, anything_goes
 from tasks.state.workspace import Workspace
 
 GATES = (
@@ -47,5 +50,27 @@ def forbids_now(workspace: Workspace, overrides: Iterable[str] = ()) -> Forbids:
     Raises:
         BadParams: params.yaml cannot be read, or a knob is invalid.
     """
-    values = read(workspace.params) if workspace.params.exists() else {}
-    return forbids(section(VerdictSettings, override(values, overrides), "verdict", workspace.params))
+    return forbids(section(VerdictSettings, _values(workspace, overrides), "verdict", workspace.params))
+
+
+class StatedTermsSettings(BaseSettings):
+    """What the operator states of the feedback of some sources."""
+
+    terms: dict[str, SourceTermsSettings] = Field(default_factory=dict)
+    """Source → licence and consent of its events that state none, such as `{http: {licence: own, consent: opt-in}}`.
+    A word that the gate `licence` does not allow, such as `consent: not asked`, leaves the events out."""
+
+
+def terms_now(workspace: Workspace, overrides: Iterable[str] = ()) -> dict[str, SourceTermsSettings]:
+    """`curate.terms` of params.yaml as it is now, with overrides on top.
+
+    Raises:
+        BadParams: params.yaml cannot be read, or a term is invalid.
+    """
+    section = _values(workspace, overrides).get("curate") or {}
+    own = {name: value for name, value in section.items() if name in StatedTermsSettings.model_fields}
+    return parse(StatedTermsSettings, own, str(workspace.params), ("curate",)).terms
+
+
+def _values(workspace: Workspace, overrides: Iterable[str]) -> Mapping[str, Any]:
+    return override(read(workspace.params) if workspace.params.exists() else {}, overrides)

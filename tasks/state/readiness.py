@@ -12,7 +12,7 @@ from feedback import items
 from feedback.terms import forbidden
 from feedback.usable import usable
 from tasks.state import intake
-from tasks.state.gates import forbids_now
+from tasks.state.gates import forbids_now, terms_now
 from tasks.state.workspace import Workspace
 
 
@@ -74,7 +74,8 @@ def readiness(workspace: Workspace, overrides: Sequence[str] = (), now: datetime
     knobs = intake.settings(workspace, overrides)
     arrivals = intake.new_arrivals(workspace)
     events = [arrival.event for arrival in arrivals]
-    left_out = forbidden(events, forbids_now(workspace, overrides)) if events else set()
+    forbids, stated = forbids_now(workspace, overrides), terms_now(workspace, overrides)
+    left_out = forbidden(events, forbids, stated) if events else set()
     allowed = [event for event in events if event.feedback_id not in left_out]
     found = usable(allowed, partial(items.stored, workspace.feedback))
     ids = {event.feedback_id for event in found}

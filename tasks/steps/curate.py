@@ -10,7 +10,6 @@ from pydantic import Field
 from core import collecting
 from core.errors import BadFeedback
 from core.files import replacing
-from core.settings import BaseSettings
 from feedback import forgotten, forms, preferences, store
 from feedback import prompts as prompt_rows
 from feedback.agreement import Agreement
@@ -51,7 +50,6 @@ from feedback.split import SplitSettings
 from feedback.stored import Event, StoredEvent
 from feedback.terms import (
     Permitted,
-    SourceTermsSettings,
     UsageTerms,
     permitted,
     terms_by_source,
@@ -60,7 +58,7 @@ from feedback.terms import (
 )
 from feedback.votes import first_rounds
 from tasks.state import gates, tables, templates
-from tasks.state.gates import VerdictSettings
+from tasks.state.gates import StatedTermsSettings, VerdictSettings
 from tasks.state.intake import IngestSettings
 from tasks.state.leakage import leaked
 from tasks.state.reports import CurateReport, Numbers
@@ -73,7 +71,7 @@ SIZES = (CURATE_TRAIN, CURATE_JUDGE, CURATE_HOLDOUT)
 """The metric of each split: its number of pairs."""
 
 
-class CurateSettings(BaseSettings):
+class CurateSettings(StatedTermsSettings):
     """How events become training data."""
 
     split: SplitSettings = SplitSettings()
@@ -87,9 +85,6 @@ class CurateSettings(BaseSettings):
     """Also use the preferred answers of the split `train` as demonstrations, for feedback that has none."""
     min_holdout: int = Field(20, ge=1)
     """Minimum number of held-out pairs. With fewer, the round stops: the reward model could not be evaluated."""
-    terms: dict[str, SourceTermsSettings] = Field(default_factory=dict)
-    """Source → licence and consent of its events that state none, such as `{http: {licence: own, consent: opt-in}}`.
-    A word that the gate `licence` does not allow, such as `consent: not asked`, leaves the events out."""
 
 
 @collecting.paused()

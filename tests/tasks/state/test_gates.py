@@ -5,7 +5,7 @@ from pathlib import Path
 import pytest
 
 from core.errors import BadParams
-from tasks.state.gates import GATES, VerdictSettings, forbids, forbids_now
+from tasks.state.gates import GATES, VerdictSettings, forbids, forbids_now, terms_now
 from tasks.state.workspace import Workspace
 
 
@@ -33,3 +33,14 @@ def test_it_is_that_of_params_yaml_as_it_is_now(tmp_path: Path) -> None:
     workspace.params.write_text("verdict: {gates: {licence: {consent: club}}}\n")
     with pytest.raises(BadParams, match=r"verdict\.gates\.licence\.consent"):
         forbids_now(workspace)
+
+
+def test_what_is_stated_of_sources_is_read_without_the_rest_of_its_section(tmp_path: Path) -> None:
+    workspace = Workspace(tmp_path)
+    assert terms_now(workspace) == {}
+    workspace.params.write_text("curate: {criterion: polite, terms: {http: {consent: 'no'}}}\n")
+    assert terms_now(workspace)["http"].consent == "no"
+    assert terms_now(workspace, ["curate.terms.http.consent=opt-in"])["http"].consent == "opt-in"
+    workspace.params.write_text("curate: {terms: {http: {consents: 'no'}}}\n")
+    with pytest.raises(BadParams, match=r"curate\.terms\.http\.consents"):
+        terms_now(workspace)

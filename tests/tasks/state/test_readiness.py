@@ -102,6 +102,19 @@ def test_feedback_that_may_not_be_learned_from_does_not_count(workspace: Workspa
 
 
 @pytest.mark.parametrize(
+    ("stated", "usable"),
+    [({}, 2), ({"http": {"consent": "no"}}, 1), ({"http": {"licence": "own"}}, 2), ({"chat": {"consent": "no"}}, 1)],
+)
+def test_what_is_stated_of_a_source_decides_about_its_feedback_that_states_nothing(
+    workspace: Workspace, stated: dict[str, dict[str, str]], usable: int
+) -> None:
+    given = [vote("1", annotator_id="bo", source="http"), vote("2", annotator_id="ana", source="chat")]
+    with feedback_database.opened(workspace) as database:
+        arrivals.put(database, given, workspace.feedback, NOON)
+    assert readiness(workspace, [f"curate.terms={json.dumps(stated)}"], NOON).usable == usable
+
+
+@pytest.mark.parametrize(
     ("time", "shown"),
     [
         (timedelta(seconds=-5), "0 min"),
