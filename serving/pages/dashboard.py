@@ -20,7 +20,9 @@ from serving.pages.forms import FormFields, Posted
 from serving.pages.frame import page
 from serving.pages.visitors import Operating, Visitor
 from tasks.history.dashboard import Dashboard, DashboardReader, champion
+from tasks.pages import drift_checks
 from tasks.pages.cost import duration, memory, money, sentence
+from tasks.pages.drift import p_value
 from tasks.people import candidate_review
 from tasks.state import records
 from tasks.state.workspace import Workspace
@@ -105,7 +107,7 @@ async def state(request: Request, visitor: Operating, runs: Runs, all: bool = Fa
 
 @router.get("/dashboard/rounds/{name}")
 async def one_round(request: Request, visitor: Operating, name: str) -> Response:
-    """Show a finished round: its gates, answers, metrics, and what each step cost; or a candidate to be approved."""
+    """Show a finished round: gates, drift, answers, metrics, and what each step cost; or a candidate to be approved."""
     if not _ROUND.fullmatch(name):
         raise ApiError(404, f"{name[:40]!r} is no number of a round; go back to the dashboard")
     workspace, number = serving_of(request).workspace, int(name)
@@ -117,6 +119,8 @@ async def one_round(request: Request, visitor: Operating, name: str) -> Response
         "memory": memory,
         "sentence": sentence,
         "mlflow": tracking.run_page(workspace.root, record.experiment, record.run_id),
+        "checks": await anyio.to_thread.run_sync(drift_checks.of, workspace, record),
+        "p_value": p_value,
     }
     return page("dashboard_round.html.jinja", visitor, f"Round {number}", record=record, **told)
 

@@ -83,10 +83,10 @@ class Trend(NamedTuple):
 
 def _bar(check: CheckedEffect) -> EffectBar:
     reach = (check.effect - check.zero) / (check.limit - check.zero)
-    return EffectBar(check, _title(check.name), min(max(reach, 0.0) * TICK, 1.0))
+    return EffectBar(check, check_title(check.name), min(max(reach, 0.0) * TICK, 1.0))
 
 
-def _title(name: str) -> str:
+def check_title(name: str) -> str:
     """The name of a check as text: `kl_rise` becomes `KL rise`."""
     words = (
         name.replace("_", " ").replace("auc", "AUC").replace("psi", "PSI").replace("kl ", "KL ").replace("wass", "Wass")
@@ -124,4 +124,4 @@ def _trend(check: CheckedEffect, history: Sequence[tuple[int, Metrics]]) -> Tren
         TrendPoint(round(14 + spacing * index, 1), height(value), value, number, alarm > 0)
         for index, (number, value, alarm) in enumerate(points)
     ]
-    return Trend(_title(check.name), height(check.limit), dots)
+    return Trend(check_title(check.name), height(check.limit), dots)

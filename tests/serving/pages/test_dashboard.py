@@ -105,6 +105,19 @@ def test_a_new_workspace_has_a_dashboard(client: TestClient) -> None:
     assert "/dashboard/rollback" not in page.text
 
 
+def test_a_drift_alarm_leads_to_what_explains_it(client: TestClient, rounds: Workspace) -> None:
+    alarm = {"drift/kl_rise": 7.0, "drift/kl_rise_p": 0.0004, "drift/kl_rise_alarm": 1.0}
+    done = records.read(rounds, 1)
+    records.write(rounds, done.model_copy(update={"metrics": METRICS | alarm}))
+    log_in(client, name="ana")
+    page = client.get("/dashboard").text
+    assert "round 1: drift/kl_rise 7" in page
+    [link] = re.findall(r'href="(/dashboard/rounds/[^"]*#drift)"', page)
+    explained = client.get(link).text
+    assert 'id="drift"' in explained
+    assert re.search(r"KL rise</th><td>alarm</td>.*&lt; .001", explained)
+
+
 def test_rounds_champion_cost_and_runs_are_shown(client: TestClient, rounds: Workspace) -> None:
     log_in(client, name="ana")
     text = client.get("/dashboard").text
