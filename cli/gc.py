@@ -36,7 +36,7 @@ def gc(
         out.print(completed(line), soft_wrap=True)
     if yes:
         out.print(f"Removed {size}; {unneeded.kept} are needed.")
-    elif unneeded.files or unneeded.bases:
+    elif unneeded.files or unneeded.bases or unneeded.prompts.any:
         out.print(f"{size} can be removed, {unneeded.kept} are needed; use --yes to remove them.")
     else:
         out.print(f"Nothing can be removed: all {unneeded.kept} objects are needed.")

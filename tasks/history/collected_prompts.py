@@ -39,12 +39,20 @@ class RemovedPrompts(NamedTuple):
     problem: str | None = None
     """What is left, and what to do about it; None if nothing is."""
 
+    dry: bool = False
+    """Nothing was removed: this is what would be."""
+
+    @property
+    def any(self) -> bool:
+        """Whether there was something to remove."""
+        return any(self[:3])
+
     @property
     def sentences(self) -> list[str]:
-        """What was done, and what is left; empty if there was nothing to do."""
+        """What was done, or would be, and what is left; empty if there was nothing to do."""
         counts = f"{self.pairs} collected pairs, {self.objects} objects of the DVC cache, {self.items} labelling items"
-        removed = [f"Removed with the prompts: {counts}."] if any(self[:3]) else []
-        return [*removed, *([self.problem] if self.problem else [])]
+        told = f"Collected of prompts that are gone: {counts}." if self.dry else f"Removed with the prompts: {counts}."
+        return [*([told] if self.any else []), *([self.problem] if self.problem else [])]
 
 
 def remove(workspace: Workspace) -> RemovedPrompts:
@@ -73,17 +81,30 @@ def remove_locked(workspace: Workspace) -> RemovedPrompts:
     Raises:
         RoundsError: the database does not answer.
     """
-    if not (gone := _removed(workspace)):
-        return RemovedPrompts()
-    texts = _of_removed(workspace)
-    pairs = remove_pairs(workspace, texts, write=True)
-    items = remove_items(workspace, texts, write=True)
+    gone = _removed(workspace)
+    removed = _remove(workspace, write=True)
+    if gone and removed.problem is None:
+        asked_files.drop(workspace, gone)
+    return removed
+
+
+def removable(workspace: Workspace) -> RemovedPrompts:
+    """What `remove_locked` would remove now; nothing while a round is open.
+
+    Raises:
+        RoundsError: the database does not answer.
+    """
+    return RemovedPrompts(dry=True) if records.unfinished(workspace) else _remove(workspace, write=False)
+
+
+def _remove(workspace: Workspace, write: bool) -> RemovedPrompts:
+    texts, problem, objects = _of_removed(workspace), None, 0
+    pairs, items = remove_pairs(workspace, texts, write), remove_items(workspace, texts, write)
     try:
-        objects = remove_objects(workspace, texts, write=True)
+        objects = remove_objects(workspace, texts, write)
     except BadWorkspace as error:  # the cache is shared
-        return RemovedPrompts(pairs, 0, items, str(error))
-    asked_files.drop(workspace, gone)
-    return RemovedPrompts(pairs, objects, items)
+        problem = str(error)
+    return RemovedPrompts(pairs, objects, items, problem, dry=not write)
 
 
 def drop_asker(workspace: Workspace, annotator: str) -> None:

@@ -37,7 +37,7 @@ class UnneededData(NamedTuple):
     bases: tuple[BaseRecord, ...] = ()
     """Stored base models that nothing names."""
     prompts: RemovedPrompts = RemovedPrompts()
-    """What was removed of prompts whose answers are gone."""
+    """What rounds collected of prompts whose answers are gone."""
 
 
 def garbage(workspace: Workspace) -> UnneededData:
@@ -52,7 +52,8 @@ def garbage(workspace: Workspace) -> UnneededData:
     needed = unfold(objects, {*_registered(workspace), *_present(workspace)}) | feedback(objects)
     files = tuple(sorted(file for md5, file in objects.items() if md5 not in needed))
     size = sum(file.stat().st_size for file in files)
-    return UnneededData(files, size, len(objects) - len(files), tuple(unneeded_bases.unneeded(workspace)))
+    unneeded, prompts = tuple(unneeded_bases.unneeded(workspace)), collected_prompts.removable(workspace)
+    return UnneededData(files, size, len(objects) - len(files), unneeded, prompts)
 
 
 def sweep(workspace: Workspace) -> UnneededData:

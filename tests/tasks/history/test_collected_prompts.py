@@ -80,9 +80,14 @@ def test_what_a_round_holds_is_removed_by_garbage_collection(rounds: Rounds, wor
         done = rounds("feedback", "expire", "--older-than", 1, "--yes", "-w", workspace.root)
     assert done.out.startswith("Removed 4 answers.\nrounds collected some of the prompts"), done.out
     assert left(workspace) == (3, 2, 3)
+    listed = rounds("gc", "-w", workspace.root).out
+    assert "Collected of prompts that are gone: 3 collected pairs, 2 objects of the DVC cache, 3 labelling" in listed
+    assert "use --yes to remove them" in listed
+    assert left(workspace) == (3, 2, 3), "they were only listed"
     swept = rounds(*words(done.out, "rounds gc --yes")[1:])
     assert "Removed with the prompts: 3 collected pairs, 2 objects" in swept.out, swept
     assert left_texts(workspace) == []
+    assert "Collected of prompts" not in rounds("gc", "-w", workspace.root).out
 
 
 def left_texts(workspace: Workspace) -> list[str]:
