@@ -1,8 +1,9 @@
-"""`rounds show`: everything about a finished round, including what its summary leaves out."""
+"""`rounds show`: everything about a finished round, and about the open one what there is so far."""
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Iterable, Mapping
+from datetime import UTC, datetime
 from typing import TYPE_CHECKING, Annotated
 
 import typer
@@ -17,8 +18,11 @@ from core.errors import NotFound
 from tasks.pages.cost import duration, memory, sentence
 
 if TYPE_CHECKING:
+    from evaluation.verdict import Finding
+    from tasks.rounds.so_far import OpenRoundResults
     from tasks.state.cost import RoundCost
     from tasks.state.records import RoundRecord
+    from tasks.state.reports import Example, Seconds
     from tasks.state.workspace import Workspace
 
 
@@ -29,15 +33,24 @@ UI = "http://127.0.0.1:5000"
 @app.command(rich_help_panel=Panel.ROUNDS)
 def show(
     number: Annotated[
-        int | None, typer.Argument(metavar="ROUND", help="The number of the round. Default: the last one.")
+        int | None, typer.Argument(metavar="ROUND", help="The number of the round. Default: the last finished one.")
     ] = None,
     json: Json = False,
     folder: Folder = None,
 ) -> None:
-    """Show a finished round in full: all gates, metrics and examples, the time of each step, and its files."""
+    """Show a round in full: gates, metrics, examples, the time of each step, its files; of the open one, so far."""
+    from tasks.rounds import so_far
+    from tasks.state import records
     from tasks.state.choosing import current
 
     workspace = current(folder)
+    opened = so_far.read(workspace)
+    if opened is not None and (opened.number == number or (number is None and not records.numbers(workspace))):
+        if json:
+            print_json(opened.to_json())
+        else:
+            _show_open(console(), opened, workspace)
+        return
     record = _record(workspace, number)
     if json:
         print_json(record.to_json())
@@ -68,10 +81,10 @@ def _show(out: Console, record: RoundRecord, workspace: Workspace) -> None:
     out.print(decision(record), soft_wrap=True)
     _section(out, "Numbers", table(iter([*numbers(record), *details(record)])))
     if record.verdict.findings:
-        _section(out, "Gates", _gates(record))
+        _section(out, "Gates", _gates(record.verdict.findings))
     if record.examples:
-        _section(out, "Answers", _examples(record))
-    _section(out, "Time", _times(record))
+        _section(out, "Answers", _examples(record.examples))
+    _section(out, "Time", _times(record.times))
     if record.cost:
         _section(out, "Cost", _cost(record.cost))
         out.print(sentence(record.cost, record.metrics), soft_wrap=True)
@@ -81,35 +94,50 @@ def _show(out: Console, record: RoundRecord, workspace: Workspace) -> None:
         out.print(plain(f"{name:<9}", style="bold").append_text(plain(text, style="not bold")), soft_wrap=True)
 
 
+def _show_open(out: Console, found: OpenRoundResults, workspace: Workspace) -> None:
+    """What there is of a round that has not finished."""
+    from cli.display.watched import table as progress
+
+    out.print(progress(workspace, datetime.now(UTC)))
+    if found.findings:
+        _section(out, "Gates", _gates(found.findings))
+    if found.examples:
+        _section(out, "Answers", _examples(found.examples))
+    if found.times:
+        _section(out, "Time of steps that have ended", _times(found.times))
+    if found.metrics:
+        _section(out, "Metrics of steps that have ended", _metrics(found.metrics))
+
+
 def _section(out: Console, heading: str, content: Table) -> None:
     out.print()
     out.print(heading, style="bold")
     out.print(content)
 
 
-def _gates(record: RoundRecord) -> Table:
+def _gates(findings: Iterable[Finding]) -> Table:
     grid = Table.grid(padding=(0, 2))
-    for finding in record.verdict.findings:
+    for finding in findings:
         grid.add_row(plain(finding.result, style=COLOURS[finding.result]), finding.gate, finding.reason)
     return grid
 
 
-def _examples(record: RoundRecord) -> Table:
+def _examples(examples: Iterable[Example]) -> Table:
     grid = Table.grid(padding=(0, 2))
     grid.add_column(style="dim", no_wrap=True)
     grid.add_column(overflow="fold")
-    for example in record.examples:
+    for example in examples:
         grid.add_row("prompt", plain(example.prompt, style="bold"))
         grid.add_row("before", example.before)
         grid.add_row("after", example.after)
     return grid
 
 
-def _times(record: RoundRecord) -> Table:
+def _times(times: Mapping[str, Seconds]) -> Table:
     grid = Table(box=None, padding=(0, 3, 0, 0), header_style="bold")
     for column in ("step", "seconds", "of which learning, sampling, judging"):
         grid.add_column(column, justify="left" if column == "step" else "right")
-    for step, took in record.times.items():
+    for step, took in times.items():
         grid.add_row(step, f"{took.wall:.1f}", f"{took.learning:.1f}")
     return grid
 
