@@ -7,11 +7,12 @@ from collections.abc import AsyncIterator, Sequence
 from contextlib import ExitStack
 from dataclasses import dataclass, field
 from datetime import UTC, datetime
+from typing import TYPE_CHECKING
 
 import anyio
 import anyio.to_thread
 
-from core.errors import BadFeedback, BadModel, BadParams, NotFound, RoundsError
+from core.errors import BadFeedback, BadModel, BadParams, Damaged, NotFound, RoundsError
 from feedback.schema import Message
 from feedback.store.answers import NO_CONSENT, ServedAnswer
 from models.concurrent import ModelUnavailable, QueueFull
@@ -22,6 +23,11 @@ from serving.generation import Generation, Piece, WrittenAnswer
 from serving.loaded import ServedVersion
 from serving.schema import ChatRequest, FinishReason, Usage
 from serving.versions import TooManyVersions
+from tasks.state import tombstones
+from tasks.state.workspace import Workspace
+
+if TYPE_CHECKING:
+    from feedback.store.database import Database
 
 SAMPLE = "sample"
 """Compare two samples of one version."""
@@ -109,12 +115,17 @@ class Exchange:
         """Store answers; they are durable when this returns.
 
         Raises:
-            ApiError: the database does not answer.
+            ApiError: the database does not answer, or the asker was forgotten meanwhile.
         """
         from feedback.store import answers
 
-        rows = [self._row(index) for index in indices]
-        await self.serving.storage.run(lambda database: answers.put(database, rows))
+        rows, annotator = [self._row(index) for index in indices], self.caller.annotator(self.asked.user)
+
+        def put(database: "Database") -> None:
+            _check_remembered(self.serving.workspace, annotator)
+            answers.put(database, rows)
+
+        await self.serving.storage.run(put)
         self.stored |= set(indices)
         for row in rows:
             self.serving.metrics.answers.labels(row.version, row.finish).inc()
@@ -185,11 +196,17 @@ async def begin(serving: Serving, asked: ChatRequest, caller: Caller) -> Exchang
             "insufficient_permissions",
         )
     began, asked_at, leases = time.monotonic(), datetime.now(UTC), ExitStack()
+    versions: list[ServedVersion] = []
+
+    def prepared() -> list[WrittenAnswer]:
+        _check_remembered(serving.workspace, caller.annotator(asked.user))
+        return _answers(versions, asked)
+
     try:
-        versions = [await _leased(serving, leases, asked.model, caller, "model")]
+        versions.append(await _leased(serving, leases, asked.model, caller, "model"))
         if asked.side_by_side not in (None, SAMPLE):
             versions.append(await _leased(serving, leases, str(asked.side_by_side), caller, "side_by_side"))
-        generation = Generation(await anyio.to_thread.run_sync(lambda: _answers(versions, asked)))
+        generation = Generation(await anyio.to_thread.run_sync(prepared))
         generation.start(0.0 if asked.stream or asked.stops else WHOLE)
     except QueueFull as error:
         leases.close()
@@ -230,6 +247,26 @@ async def _leased(serving: Serving, leases: ExitStack, name: str, caller: Caller
         raise
     except RoundsError as error:
         raise unavailable(f"version {name} cannot be loaded: {error}", "version_unavailable", retry_after=30) from error
+
+
+def _check_remembered(workspace: Workspace, annotator: str) -> None:
+    """Check that the asker is not forgotten: what they ask would be stored under a name that stays forgotten.
+
+    Raises:
+        ApiError: they are (403), or it is unknown who is, since the file is damaged (503).
+    """
+    try:
+        gone = tombstones.is_forgotten(workspace, annotator)
+    except Damaged as error:
+        raise unavailable(f"the workspace cannot be used: {error}", "bad_workspace", retry_after=30) from error
+    if gone:
+        raise ApiError(
+            403,
+            f"{annotator} was forgotten, and stays so: nothing that they ask is answered or stored; use another name "
+            "(`user`, or another key)",
+            "user",
+            "forgotten",
+        )
 
 
 def _answers(versions: Sequence[ServedVersion], asked: ChatRequest) -> list[WrittenAnswer]:

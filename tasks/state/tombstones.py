@@ -5,6 +5,7 @@ The file names an annotator by the SHA-256 of the id. Lines are only ever added;
 
 import fcntl
 from datetime import UTC, datetime
+from functools import lru_cache
 from typing import NamedTuple
 
 from core.errors import Damaged
@@ -55,6 +56,24 @@ def read(workspace: Workspace) -> list[Tombstone]:
 def forgotten(workspace: Workspace) -> tuple[str, ...]:
     """SHA-256 of the ids of all forgotten annotators, sorted."""
     return tuple(sorted({stone.annotator for stone in read(workspace)}))
+
+
+def is_forgotten(workspace: Workspace, annotator: str) -> bool:
+    """Whether an annotator, by id, is forgotten. The file is read again only after it has changed.
+
+    Raises:
+        Damaged: a line is not a tombstone.
+    """
+    try:
+        found = workspace.tombstones.stat()
+    except FileNotFoundError:
+        return False
+    return pseudonym(annotator) in _forgotten(workspace, (found.st_ino, found.st_mtime_ns, found.st_size))
+
+
+@lru_cache(8)
+def _forgotten(workspace: Workspace, state: tuple[int, int, int]) -> frozenset[str]:
+    return frozenset(forgotten(workspace))
 
 
 def about(workspace: Workspace, annotator: str) -> Forgotten:

@@ -20,10 +20,12 @@ from models.tokens import decode_answer, encode_prompts
 from serving.app import create_app
 from serving.context import Serving
 from tasks.registry.alias import Registry
-from tasks.state import feedback_database
+from tasks.state import feedback_database, tombstones
 from tasks.state.workspace import Workspace
 from tests.models.held import Held
 from tests.serving.served import PROMPT, SECONDS, SETTINGS, listening, policy_folder, promote, ready, until
+
+LATER = datetime(2999, 1, 1, tzinfo=UTC)
 
 
 @pytest.fixture
@@ -161,6 +163,34 @@ def test_an_answer_is_stored_with_who_asked(workspace: Workspace, client: TestCl
     assert (stored.facts["seed"], stored.tokens) == (7, body["usage"]["completion_tokens"])
     assert response.headers["x-rounds-version"] == "1"
     assert response.headers["x-rounds-response-id"] == body["id"]
+
+
+def test_a_forgotten_person_who_comes_back_is_told_so_and_nothing_of_theirs_is_stored(
+    workspace: Workspace, client: TestClient
+) -> None:
+    body = {"messages": PROMPT, "max_tokens": 2, "user": "ana"}
+    assert client.post("/v1/chat/completions", json=body).status_code == 200
+    tombstones.add(workspace, "local:ana", "boss", "asked", (), (), purged=True)
+    for stream in (False, True):
+        refused = client.post("/v1/chat/completions", json={**body, "stream": stream})
+        error = refused.json()["error"]
+        assert (refused.status_code, error["code"], error["param"]) == (403, "forgotten", "user")
+        assert "local:ana was forgotten" in error["message"]
+    with feedback_database.opened(workspace) as database:
+        assert len(answers.consented(database, [answers.NO_CONSENT], LATER)) == 1
+    assert client.post("/v1/chat/completions", json={**body, "user": "ana 2"}).status_code == 200
+
+
+def test_an_answer_to_a_person_who_is_forgotten_while_it_is_written_is_not_stored(
+    workspace: Workspace, asking: OpenAI
+) -> None:
+    stream = ask(asking, stream=True, user="ana", max_tokens=48)
+    next(iter(stream))
+    tombstones.add(workspace, "local:ana", "boss", "asked", (), (), purged=True)
+    with pytest.raises(openai.APIError, match="was forgotten"):
+        list(stream)
+    with feedback_database.opened(workspace) as database:
+        assert answers.consented(database, [answers.NO_CONSENT], LATER) == []
 
 
 def test_a_streamed_answer_is_durable_before_its_last_byte(serving: Serving, asking: OpenAI) -> None:

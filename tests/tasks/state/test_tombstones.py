@@ -29,6 +29,14 @@ def test_lines_are_added_and_never_have_the_id(workspace: Workspace) -> None:
     assert b"ana" not in workspace.tombstones.read_bytes()
 
 
+def test_who_is_forgotten_is_known_at_once(workspace: Workspace) -> None:
+    assert not tombstones.is_forgotten(workspace, "ana")
+    tombstones.add(workspace, "ana", "bo", "asked", (), ())
+    assert [tombstones.is_forgotten(workspace, name) for name in ("ana", "cem")] == [True, False]
+    tombstones.add(workspace, "cem", "bo", "left", (), ())
+    assert tombstones.is_forgotten(workspace, "cem")
+
+
 def test_a_damaged_line_stops_everything(workspace: Workspace) -> None:
     workspace.tombstones.write_text('{"annotator": \n')
     with pytest.raises(Damaged, match=r"tombstones\.jsonl:1"):
