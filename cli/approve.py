@@ -21,7 +21,10 @@ def approve(
     from tasks.people import approval
     from tasks.state.choosing import current
 
-    made, resumed = approval.decide_and_resume(current(folder), number, not refuse, by, why)
+    made, resumption = approval.decide_and_resume(current(folder), number, not refuse, by, why)
     decision = "refused" if refuse else "approved"
-    next_step = "its run was resumed" if resumed else "`rounds round` finishes the round"
-    console().print(completed(f"Round {number}: {decision} by {made.by}; {next_step}."), soft_wrap=True)
+    next_step = "its run was resumed" if resumption.resumed else "`rounds round` finishes the round"
+    out = console()
+    out.print(completed(f"Round {number}: {decision} by {made.by}; {next_step}."), soft_wrap=True)
+    if resumption.problem:
+        out.print(completed(f"Its run was not resumed: {resumption.problem}"), style="yellow", soft_wrap=True)

@@ -110,7 +110,7 @@ def _record_without_server(workspace: Workspace, before: RoundRecord | None, err
         RoundsError: the server went away before the round finished.
     """
     from tasks.state import records
-    from tasks.tools.events import configured
+    from tasks.tools.prefect_api import configured
 
     record = records.last(workspace)
     if record is None or record == before or record.number == 0:

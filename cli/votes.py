@@ -97,6 +97,8 @@ def _duration(text: str) -> timedelta:
 def _continued(wait: Wait) -> str:
     from tasks.tools.events import resume
 
-    if resume(wait.flow_run):
+    resumption = resume(wait.flow_run)
+    if resumption.resumed:
         return f"Enough votes: resumed the run of round {wait.round} on the Prefect server."
-    return f"Enough votes: continue round {wait.round} with `rounds round`."
+    problem = f" Its run was not resumed: {resumption.problem}" if resumption.problem else ""
+    return f"Enough votes: continue round {wait.round} with `rounds round`.{problem}"

@@ -33,5 +33,6 @@ def approve(round: int, by: str, why: str, refuse: bool = False, workspace: str 
     prepare()
     made = approval.decide_and_resume(current(Path(workspace) if workspace else None), round, not refuse, by, why)
     done = f"{'approve' if made.decision.approve else 'refuse'} round {made.decision.round}"
-    name_run(f"{done}: {'its run was resumed' if made.resumed else 'the next run of the round continues it'}")
+    resumed = made.resumption.resumed
+    name_run(f"{done}: {'its run was resumed' if resumed else 'the next run of the round continues it'}")
     return f"round {made.decision.round} {made.decision}"

@@ -10,7 +10,8 @@ from flows.orchestration.title import name_run
 from tasks.registry.alias import Registry
 from tasks.state.choosing import current
 from tasks.tools import lines
-from tasks.tools.events import configured, send_rollback
+from tasks.tools.events import send_rollback
+from tasks.tools.prefect_api import configured
 
 
 def _name() -> str:

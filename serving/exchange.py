@@ -22,7 +22,7 @@ from serving.errors import ApiError, unavailable
 from serving.generation import Generation, Piece, WrittenAnswer
 from serving.loaded import ServedVersion
 from serving.schema import ChatRequest, FinishReason, Usage
-from serving.versions import TooManyVersions
+from serving.versions import NO_REGISTRY, TooManyVersions, in_time
 from tasks.state import tombstones
 from tasks.state.workspace import Workspace
 
@@ -230,9 +230,12 @@ async def _leased(serving: Serving, leases: ExitStack, name: str, caller: Caller
         QueueFull: too many requests wait for versions.
     """
     follower = serving.follower
+    operates = caller.role == "operator"
     try:
-        reason = None if caller.role == "operator" else await asyncio.wrap_future(follower.refused(name))
-        if reason:
+        # an operator may ask all; but of a version that is not in memory, the registry has to answer for it in time
+        unasked = operates and follower.is_loaded(name)
+        reason = None if unasked else await in_time(follower.refused(name))
+        if reason and not operates:
             raise ApiError(403, f"{reason}; only an operator may ask it", param, "version_refused")
         lease = follower.lease(name)
         leases.callback(lease.close)
@@ -245,6 +248,8 @@ async def _leased(serving: Serving, leases: ExitStack, name: str, caller: Caller
         raise unavailable(str(error), "too_many_versions") from error
     except QueueFull:
         raise
+    except TimeoutError as error:
+        raise unavailable(f"version {name} cannot be looked up: {NO_REGISTRY}", "version_unavailable") from error
     except RoundsError as error:
         raise unavailable(f"version {name} cannot be loaded: {error}", "version_unavailable", retry_after=30) from error
 

@@ -1,6 +1,5 @@
 """`GET /v1/models`: the champion, and all versions that rounds registered."""
 
-import asyncio
 from typing import Annotated
 
 from fastapi import APIRouter, Depends
@@ -11,6 +10,7 @@ from serving.context import Serving, serving_of
 from serving.errors import ApiError, responses, unavailable
 from serving.names import Name
 from serving.schema import ListedModel, ModelList
+from serving.versions import NO_REGISTRY, in_time
 from tasks.registry.versions import CHAMPION
 
 router = APIRouter(tags=["chat"])
@@ -35,11 +35,11 @@ async def model(model: Name, _: AnyCaller, serving: Annotated[Serving, Depends(s
 async def _listed(serving: Serving) -> list[ListedModel]:
     state = serving.follower.state
     try:
-        registered = await asyncio.wrap_future(serving.follower.listed())
+        registered = await in_time(serving.follower.listed())
         versions = {version.version: int(version.created.timestamp()) for version in registered}
-    except RoundsError as error:
+    except (RoundsError, TimeoutError) as error:
         if state.champion is None:
-            raise unavailable(str(error), "no_champion") from error
+            raise unavailable(str(error) or NO_REGISTRY, "no_champion") from error
         versions = dict.fromkeys(state.loaded, 0)
     named = [ListedModel(id=f"policy/{number}", created=created) for number, created in versions.items()]
     champion = [ListedModel(id=CHAMPION, created=versions.get(state.champion, 0))] if state.champion else []

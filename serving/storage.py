@@ -29,6 +29,10 @@ THREADS = 32
 PROBED = 3.0
 """Seconds within which the database answers, or has a problem."""
 
+LONGEST = {True: 15.0, False: 45.0}
+"""Whether the database is on a server → seconds for which a request waits for it. SQLite's writers wait for each other
+for up to 30 s, which is no fault; a server may accept connections and never answer."""
+
 PATIENCE = 2.0
 """Seconds between two attempts to open a database that cannot be opened."""
 
@@ -45,6 +49,7 @@ class Storage:
         self._database: Database | None = None
         self._failed: tuple[float, RoundsError] | None = None
         self._probe = Latest(self._probed, PROBED)
+        self._longest = LONGEST[feedback_database.served()]
 
     def database(self) -> "Database":
         """The open database.
@@ -66,11 +71,24 @@ class Storage:
     async def run(self, work: Callable[["Database"], Result]) -> Result:
         """The result of a function that reads or writes the database, in a thread.
 
+        A thread whose database hangs goes on when that answers again, and may store then what was given up here.
+
         Raises:
-            ApiError: the database does not answer, or the workspace cannot be read; status 503.
+            ApiError: the database does not answer in time, or the workspace cannot be read; status 503.
             BadFeedback: what is to be stored cannot be.
         """
-        return await anyio.to_thread.run_sync(lambda: self.run_here(work), limiter=self._threads)
+        with anyio.move_on_after(self._longest):
+            return await anyio.to_thread.run_sync(
+                lambda: self.run_here(work), limiter=self._threads, abandon_on_cancel=True
+            )
+        _logger.warning(
+            "the feedback database has not answered for %.0f s; see whether its server hangs", self._longest
+        )
+        raise unavailable(
+            f"the feedback database has not answered for {self._longest:.0f} s; try again when /health/ready says that "
+            "it does (`database`), or have an operator look at its server",
+            "no_database",
+        )
 
     def run_here(self, work: Callable[["Database"], Result]) -> Result:
         """The same in this thread."""

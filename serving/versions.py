@@ -4,6 +4,7 @@ A new version is loaded and checked while the old one still answers. A request k
 by a lease. If the registry does not answer, or the new version cannot be loaded, the last one goes on.
 """
 
+import asyncio
 import logging
 import math
 import re
@@ -32,11 +33,29 @@ from tasks.tools import tracking
 RETRY = 30.0
 """Seconds until a champion that could not be loaded is tried again."""
 
+ANSWERED = 10.0
+"""Seconds within which the registry answers a request, or is given up."""
+
+NO_REGISTRY = (
+    f"MLflow's registry has not answered for {ANSWERED:.0f} s; ask the champion, which is in memory, or try again when "
+    "its server (MLFLOW_TRACKING_URI) answers"
+)
+
 Result = TypeVar("Result")
 
 _NUMBER = re.compile("[1-9][0-9]{0,8}")
 
 _logger = logging.getLogger(__name__)
+
+
+async def in_time(future: "Future[Result]") -> Result:
+    """What the registry answers.
+
+    Raises:
+        TimeoutError: it has not answered within `ANSWERED` seconds.
+        Exception: what the future fails with.
+    """
+    return await asyncio.wait_for(asyncio.wrap_future(future), ANSWERED)
 
 
 class TooManyVersions(RoundsError):
@@ -144,6 +163,10 @@ class Follower:
         if number is not None and not lease.future.done():
             self._later(partial(self._load_named, number))
         return lease
+
+    def is_loaded(self, name: str) -> bool:
+        """Whether the version of this name is in memory, so that nothing has to be asked of the registry."""
+        return name == CHAMPION or self._line.unprefixed(name).removeprefix("policy/") in self.state.loaded
 
     def listed(self) -> "Future[list[ModelVersion]]":
         """All versions that rounds registered, newest first; the future fails if the registry does not answer.

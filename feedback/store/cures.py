@@ -32,6 +32,10 @@ _POSTGRESQL = (
     ),
     _Cure(re.compile("no schema has been selected"), "create the schema with `CREATE SCHEMA NAME`, or correct it in"),
     _Cure(re.compile("read-only"), "name the primary server, not a read-only copy, in"),
+    _Cure(
+        re.compile("lock timeout"),
+        "wait for the process that keeps the lock, or name another database in",
+    ),
     _Cure(re.compile("resolve host|translate host"), "correct the host in"),
     _Cure(re.compile("too many (clients|connections)|connection slots"), "raise `max_connections`, or name another in"),
 )

@@ -32,6 +32,19 @@ VERSION_TABLE = "feedback_schema_version"
 WAIT = 30
 """Seconds that a writer waits for the writer before it."""
 
+CONNECTED = 10
+"""Seconds within which PostgreSQL accepts a connection and lets it in."""
+
+_WAITS = {
+    "connect_timeout": CONNECTED,
+    "keepalives_idle": 10,
+    "keepalives_interval": 5,
+    "keepalives_count": 3,
+    "tcp_user_timeout": 30_000,
+}
+"""Parameters of connections to PostgreSQL, which a URL can set otherwise. A connection to a machine that is gone ends
+after 25 s, or 30 s (in ms) after data that was not acknowledged: without these, the system keeps it for hours."""
+
 _LOCK = 0x726F756E6473
 """Key of the PostgreSQL advisory lock that is held while tables are created."""
 
@@ -39,6 +52,9 @@ _CONFLICTS = ("40001", "40P01")
 """SQLSTATE of a serialisation failure and of a deadlock: PostgreSQL rolled back, and asks to try again."""
 
 _ATTEMPTS = 5
+
+_DURABLE = text(f"SELECT set_config('synchronous_commit', 'on', true), set_config('lock_timeout', '{WAIT}s', true)")
+"""For one transaction: it is durable once committed, and waits for locks of others as long as SQLite's writers do."""
 
 Result = TypeVar("Result")
 
@@ -131,7 +147,7 @@ class Database:
     def _attempt(self, work: Callable[[Connection], Result]) -> Result:
         with self._engine.connect().execution_options(rounds_writes=True) as connection, connection.begin():
             if self.dialect == "postgresql":
-                connection.execute(text("SET LOCAL synchronous_commit = on"))
+                connection.execute(_DURABLE)
             return work(connection)
 
     @contextmanager
@@ -282,7 +298,8 @@ def _engine(url: URL) -> Engine:
         event.listen(engine, "begin", _begin)
         return engine
     try:
-        return create_engine(url, pool_pre_ping=True, hide_parameters=True, connect_args={"connect_timeout": WAIT})
+        waits = {name: value for name, value in _WAITS.items() if name not in url.query}
+        return create_engine(url, pool_pre_ping=True, hide_parameters=True, connect_args=waits)
     except ImportError as error:
         raise missing_postgresql() from error
 

@@ -31,7 +31,7 @@ from tasks.state.records import RoundRecord
 from tasks.state.steps import BOOTSTRAP, STEPS
 from tasks.state.workspace import Workspace
 from tasks.tools import lines
-from tasks.tools.events import configured
+from tasks.tools.prefect_api import configured
 
 EVERY = 5.0
 """Seconds between two updates of the progress; one takes 20 ms."""

@@ -21,7 +21,7 @@ from tasks.state.line import line_record
 from tasks.state.lock import holding
 from tasks.state.workspace import Workspace
 from tasks.tools import lines, tracking
-from tasks.tools.events import configured
+from tasks.tools.prefect_api import configured
 
 SLOT = "rlhf-round"
 """The server's global concurrency limit of a line is `rlhf-round.LINE`. A deployment's own limit would not hold across

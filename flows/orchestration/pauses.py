@@ -23,7 +23,8 @@ from tasks.people import approval, waiting
 from tasks.people.pending import pending
 from tasks.people.waiting import Wait
 from tasks.state.workspace import Workspace
-from tasks.tools.events import configured, suspended
+from tasks.tools.events import suspended
+from tasks.tools.prefect_api import configured
 
 
 class ApprovalForm(RunInput):

@@ -19,7 +19,7 @@ from core.errors import RoundsError, Unwritable
 from core.files import unwritable
 from core.proxies import exempt_loopback
 from tasks.state.lock import holding
-from tasks.tools.events import OWN_SERVERS, configured
+from tasks.tools.prefect_api import OWN_SERVERS, configured
 
 _GRACE = 5.0  # seconds for a clean shutdown of the server
 _GRACE_ALONE = 1.0  # the same if the command was killed or interrupted: nobody needs its answers any more

@@ -27,7 +27,8 @@ from tasks.people import candidate_review
 from tasks.state import records
 from tasks.state.workspace import Workspace
 from tasks.tools import rounds_view, tracking
-from tasks.tools.deployments import APPROVE, ROLLBACK, ROUND, DeploymentRuns, ListedRuns, NoPrefect, PrefectRuns
+from tasks.tools.deployments import APPROVE, ROLLBACK, ROUND, DeploymentRuns, ListedRuns, PrefectRuns
+from tasks.tools.prefect_api import NoPrefect
 
 NOTICES = {
     "round": "The round was asked for. A worker begins within seconds; if another round runs, this one ends at once.",

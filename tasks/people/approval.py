@@ -17,7 +17,7 @@ from tasks.people.waiting import Candidate, Wait, WaitingForPeople
 from tasks.registry import audit
 from tasks.state.round import Round
 from tasks.state.workspace import Workspace
-from tasks.tools.events import resume
+from tasks.tools.events import Resumption, resume
 
 _OVERRULE = (
     "to overrule that, finish the round with `rounds round`, then use `rounds promote VERSION --reason …`; "
@@ -120,7 +120,7 @@ class ApprovalResult(NamedTuple):
     """A decision, and whether it resumed a suspended run of Prefect."""
 
     decision: ApprovalDecision
-    resumed: bool
+    resumption: Resumption
 
 
 def decide_and_resume(workspace: Workspace, number: int, approve: bool, by: str, why: str) -> ApprovalResult:

@@ -20,7 +20,7 @@ from feedback.schema import FeedbackEvent
 from tasks.state import feedback_database
 from tasks.state.workspace import Workspace
 from tasks.tools import events as prefect_events
-from tasks.tools import lines, tracking
+from tasks.tools import lines, prefect_api, tracking
 
 LOST = 600.0
 """Seconds after which an announcement without a watch counts as lost; then feedback is announced again."""
@@ -61,7 +61,7 @@ def announce(workspace: Workspace, versions: set[str]) -> bool:
     Raises:
         RoundsError: MLflow or the feedback database does not answer.
     """
-    if not prefect_events.configured() or _announced(workspace):
+    if not prefect_api.configured() or _announced(workspace):
         return False
     champion = _champion(workspace)
     if champion not in versions or not _enough(workspace, champion):

@@ -16,7 +16,7 @@ from core.errors import RoundsError
 from tasks.state import intake, records
 from tasks.state.readiness import readiness
 from tasks.state.workspace import Workspace
-from tasks.tools import events
+from tasks.tools import events, prefect_api
 
 GATHERED = 1.0
 """Seconds for which records are gathered before they are counted: many may arrive at once."""
@@ -69,7 +69,7 @@ def announce(workspace: Workspace) -> bool:
     Raises:
         RoundsError: the feedback or params.yaml cannot be read.
     """
-    if not events.configured():
+    if not prefect_api.configured():
         return False
     finished, every = len(records.numbers(workspace)), intake.count(workspace)
     usable = readiness(workspace).usable if every.enough else 0
@@ -86,7 +86,7 @@ def announce_after_round(workspace: Workspace, overrides: Sequence[str]) -> None
     If they cannot be read, that is a line in the log, and the schedule looks again: the round has finished all the
     same.
     """
-    if not events.configured():
+    if not prefect_api.configured():
         return
     try:
         waiting = readiness(workspace, overrides)

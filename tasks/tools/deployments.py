@@ -1,22 +1,16 @@
 """Runs of this project's deployments on a Prefect server: start one, list those that have not ended or have failed.
 
-A server that hangs is given up after seconds: by its own settings, the client would wait and repeat for minutes.
 Importing Prefect takes seconds, so functions import it.
 """
 
-import time
-from collections.abc import Hashable, Iterator, Mapping, Sequence
-from contextlib import contextmanager
+from collections.abc import Hashable, Mapping, Sequence
 from datetime import UTC, datetime, timedelta
 from typing import TYPE_CHECKING, NamedTuple, Protocol
 from uuid import UUID
 
-import httpx
-
-from core.errors import NotFound, RoundsError
-from core.reachable import unreachable
+from core.errors import NotFound
 from tasks.state.workspace import Workspace
-from tasks.tools.events import configured
+from tasks.tools.prefect_api import address, asking
 
 if TYPE_CHECKING:
     from prefect.client.orchestration import SyncPrefectClient
@@ -32,9 +26,6 @@ ROUNDS = ("round-nightly", ROUND)
 DEPLOYMENTS = (*ROUNDS, "drift-watch", APPROVE, ROLLBACK)
 """Every deployment of prefect.yaml."""
 
-PATIENCE = 2.0
-"""Seconds to wait for the server to accept a connection."""
-
 TOTAL = 2.5
 """Seconds for all requests of one call: a server may accept connections and never answer."""
 
@@ -49,10 +40,6 @@ LOOK_BACK = timedelta(days=1)
 
 MOST, MOST_FAILED = 50, 5
 """Runs that are listed: those that have not ended, and those that failed last."""
-
-
-class NoPrefect(RoundsError):
-    """There is no Prefect server, or it does not answer."""
 
 
 class DeploymentRun(NamedTuple):
@@ -120,7 +107,7 @@ class PrefectRuns:
             NoPrefect: there is no server, or it does not answer.
             NotFound: the server does not have the deployment.
         """
-        with _asking() as client:
+        with asking(TOTAL) as client:
             ids = _ids(client, deployment)
             if deployment not in ids:
                 raise NotFound(
@@ -137,7 +124,7 @@ class PrefectRuns:
         Raises:
             NoPrefect: there is no server, or it does not answer.
         """
-        with _asking() as client:
+        with asking(TOTAL) as client:
             names: dict[UUID | None, str] = {number: name for name, number in _ids(client, *DEPLOYMENTS).items()}
             if not names:
                 return ListedRuns(())
@@ -187,45 +174,6 @@ def _ids(client: "SyncPrefectClient", *names: str) -> dict[str, UUID]:
 def _described(run: "FlowRun", deployment: str) -> DeploymentRun:
     state = run.state.name if run.state and run.state.name else str(run.state_name or "unknown")
     since = run.start_time or run.next_scheduled_start_time or run.expected_start_time
-    page = f"{_address().removesuffix('/').removesuffix('/api')}/runs/flow-run/{run.id}"
+    page = f"{address().removesuffix('/').removesuffix('/api')}/runs/flow-run/{run.id}"
     message = str(run.state.message or "") if run.state else ""
     return DeploymentRun(str(run.id), str(run.name), deployment, state, since, page, message)
-
-
-def _address() -> str:
-    from prefect.settings import PREFECT_API_URL
-
-    return str(PREFECT_API_URL.value())
-
-
-@contextmanager
-def _asking() -> Iterator["SyncPrefectClient"]:
-    """A client of the server while the block runs."""
-    from prefect.client.orchestration import get_client
-    from prefect.exceptions import PrefectException
-    from prefect.settings import PREFECT_CLIENT_MAX_RETRIES, temporary_settings
-
-    cure = "start it with the worker and all other services: `rounds up`"
-    if not configured():
-        raise NoPrefect(f"no Prefect server is configured; {cure}")
-    if reason := unreachable(_address(), PATIENCE):
-        raise NoPrefect(f"the Prefect server at {_address()} does not answer; {cure}\n{reason}")
-    end = time.monotonic() + TOTAL
-
-    def limit(request: httpx.Request) -> None:
-        left = max(end - time.monotonic(), 0.001)
-        request.extensions["timeout"] = dict.fromkeys(("connect", "read", "write", "pool"), left)
-
-    try:
-        with (
-            temporary_settings({PREFECT_CLIENT_MAX_RETRIES: 0}),
-            get_client(httpx_settings={"event_hooks": {"request": [limit]}}, sync_client=True) as client,
-        ):
-            yield client
-    except httpx.TimeoutException as error:
-        raise NoPrefect(
-            f"the Prefect server at {_address()} accepts connections and does not answer within {TOTAL} s; end the "
-            "services and start them again: `rounds up`"
-        ) from error
-    except (httpx.HTTPError, PrefectException) as error:
-        raise NoPrefect(f"the Prefect server at {_address()} failed; {cure}\n{error}") from error

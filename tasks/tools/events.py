@@ -6,15 +6,17 @@ Events can be lost, so a schedule backs up each of them. Importing Prefect takes
 import logging
 import threading
 from collections.abc import Iterable, Mapping, Sequence
-from typing import Any, NamedTuple
+from typing import TYPE_CHECKING, Any, NamedTuple
 from uuid import NAMESPACE_OID, UUID, uuid4, uuid5
-
-import httpx
 
 from core.files import read_json, write_json
 from core.shown import noted
 from tasks.state.workspace import Workspace
 from tasks.tools import lines
+from tasks.tools.prefect_api import NoPrefect, address, asking, configured
+
+if TYPE_CHECKING:
+    from prefect.client.orchestration import SyncPrefectClient
 
 READY = "feedback.threshold_reached"
 """Event: enough feedback waits to start a round. The trigger is in prefect.yaml."""
@@ -34,8 +36,8 @@ ROLLED_BACK = "champion.rolled_back"
 LINE = "rounds.line"
 """Label of an event's resource: the name of the line, see `tasks.tools.lines.label`. The payload has it as `line`."""
 
-OWN_SERVERS: set[str] = set()
-"""API addresses of temporary servers that this process started."""
+TOTAL = 10.0
+"""Seconds for all requests of one call: people wait for it, and a server may accept connections and never answer."""
 
 _logger = logging.getLogger(__name__)
 
@@ -51,47 +53,56 @@ class RollbackEvent(NamedTuple):
     reason: str
 
 
-def configured() -> bool:
-    """True if the user configured a Prefect server; a temporary one that this process started does not count."""
-    from prefect.settings import PREFECT_API_URL
+class Resumption(NamedTuple):
+    """What came of resuming a run."""
 
-    return PREFECT_API_URL.value() not in (None, *OWN_SERVERS)
+    resumed: bool
+    problem: str = ""
+    """Which server does not answer or refuses, and what to do; empty if no run is suspended, or it was resumed."""
 
 
 def suspended(flow_run: str) -> bool:
     """True if the server reports the run as suspended; False if it does not know the run or does not answer."""
-    from prefect.client.orchestration import get_client
-    from prefect.exceptions import ObjectNotFound
-
     try:
-        with get_client(sync_client=True) as client:
-            state = client.read_flow_run(UUID(flow_run)).state
-    except (ObjectNotFound, httpx.HTTPError) as error:
+        with asking(TOTAL) as client:
+            return _is_suspended(client, flow_run)
+    except NoPrefect as error:
         _logger.warning("the state of Prefect run %s cannot be read: %s", flow_run, error)
         return False
-    return state is not None and state.is_paused()
 
 
-def resume(flow_run: str | None, run_input: dict[str, object] | None = None) -> bool:
-    """Resume a suspended run; False if there is none, or the server does not answer.
+def resume(flow_run: str | None, run_input: dict[str, object] | None = None) -> Resumption:
+    """Resume a suspended run.
 
     Args:
         flow_run: id of the run; None if no run is suspended.
         run_input: the input that the run waits for.
     """
     if flow_run is None or not configured():
-        return False
-    from prefect.exceptions import PrefectException
-    from prefect.flow_runs import resume_flow_run
-
-    if not suspended(flow_run):
-        return False
+        return Resumption(False)
     try:
-        resume_flow_run(UUID(flow_run), run_input=run_input)
-    except (RuntimeError, PrefectException, httpx.HTTPError) as error:
+        with asking(TOTAL) as client:
+            if not _is_suspended(client, flow_run):
+                return Resumption(False)
+            answer = client.resume_flow_run(UUID(flow_run), run_input=run_input)
+    except NoPrefect as error:
         _logger.warning("Prefect run %s could not be resumed: %s", flow_run, error)
+        return Resumption(False, str(error))
+    if answer.status.value != "ACCEPT":
+        reason = getattr(answer.details, "reason", None) or "it gives no reason"
+        _logger.warning("Prefect run %s could not be resumed: %s", flow_run, reason)
+        return Resumption(False, f"the Prefect server at {address()} did not resume run {flow_run}: {reason}")
+    return Resumption(True)
+
+
+def _is_suspended(client: "SyncPrefectClient", flow_run: str) -> bool:
+    from prefect.exceptions import ObjectNotFound
+
+    try:
+        state = client.read_flow_run(UUID(flow_run)).state
+    except ObjectNotFound:
         return False
-    return True
+    return state is not None and state.is_paused()
 
 
 def resume_later(flow_run: str | None) -> None:
@@ -189,17 +200,15 @@ def _resource(name: str, workspace: Workspace) -> dict[str, str]:
 
 
 def _send(name: str, resource: dict[str, str], payload: Mapping[str, object], event_id: UUID | None = None) -> bool:
-    from prefect.client.orchestration import get_client
     from prefect.events import Event, Resource
-    from prefect.settings import PREFECT_API_URL
 
     about = _noted({**payload, "line": resource[LINE]})
     event = Event(event=name, resource=Resource(resource), payload=about, id=event_id or uuid4())
     try:
         # emit_event() sends in the background and silently drops events that it cannot send
-        with get_client(sync_client=True) as client:
+        with asking(TOTAL) as client:
             client.request("POST", "/events", json=[event.model_dump(mode="json")])
-    except httpx.HTTPError as error:
-        _logger.warning("the Prefect server at %s did not take the event: %s", PREFECT_API_URL.value(), error)
+    except NoPrefect as error:
+        _logger.warning("the event %s was not sent: %s", name, error)
         return False
     return True

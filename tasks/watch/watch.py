@@ -9,7 +9,8 @@ from tasks.registry.alias import Registry
 from tasks.state.intake import waiting_events
 from tasks.state.workspace import Workspace
 from tasks.tools.announcing import begin_watch
-from tasks.tools.events import configured, send_breach, send_drift_alarms, send_unsent_rollbacks
+from tasks.tools.events import send_breach, send_drift_alarms, send_unsent_rollbacks
+from tasks.tools.prefect_api import configured
 from tasks.watch.drift import InboxDriftReport, check_drift
 from tasks.watch.guards import GuardReport, alarm_count, guard, rolled_back
 

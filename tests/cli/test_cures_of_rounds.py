@@ -367,7 +367,7 @@ def test_a_server_that_goes_away(rounds: Rounds, unfinished: Workspace, monkeypa
     with monkeypatch.context() as patch:
         patch.setattr(flow, "rlhf_round", lost)
         failed = rounds("round", "-w", unfinished.root)
-        patch.setattr("tasks.tools.events.configured", lambda: True)
+        patch.setattr("tasks.tools.prefect_api.configured", lambda: True)
         configured = rounds("round", "-w", unfinished.root)
     assert "unset PREFECT_API_URL" in configured.err
     typed(rounds, failed, "rounds round")

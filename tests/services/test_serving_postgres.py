@@ -1,11 +1,14 @@
 """The serving app with its answers, feedback and keys on a real PostgreSQL server."""
 
 import asyncio
+import time
 from collections.abc import Iterator
 from pathlib import Path
 from typing import Any
 
+import psutil
 import pytest
+from sqlalchemy import Connection, text
 from starlette.testclient import TestClient
 
 from feedback.store import answers, arrivals, database
@@ -17,6 +20,7 @@ from tasks.history import forgetting
 from tasks.state import feedback_database
 from tests.commands import Rounds
 from tests.services import postgres
+from tests.services.programs import hanging
 from tests.serving import served
 from tests.serving.served import PROMPT
 from tests.workspaces import Furnish
@@ -110,3 +114,46 @@ def test_a_server_that_goes_away_and_comes_back_is_said_so(
     assert "ROUNDS_FEEDBACK_DATABASE" in problem
     assert isinstance(serving.storage.database(), database.Database)
     serving.storage.close()
+
+
+def test_a_server_that_hangs_takes_no_request_for_long(
+    serving: Serving, client: TestClient, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(serving.storage, "_longest", 1.0)
+    assert client.get("/v1/models").status_code == 200
+    pid = serving.storage.database().read(
+        lambda connection: connection.exec_driver_sql("SELECT pg_backend_pid()").scalar()
+    )
+    postmaster = psutil.Process(pid).parent()
+    assert postmaster is not None
+    stopped = [postmaster, *postmaster.children()]
+    try:
+        for process in stopped:
+            process.suspend()
+        began = time.monotonic()
+        for _ in range(3):
+            refused = client.post("/v1/chat/completions", json={"messages": PROMPT, "max_tokens": 2})
+            assert (refused.status_code, refused.json()["error"]["code"]) == (503, "no_database")
+        assert time.monotonic() - began < 30
+    finally:
+        for process in stopped:
+            process.resume()
+    served.until(lambda: client.get("/v1/models").status_code == 200)
+
+
+def test_a_lock_of_another_process_and_a_server_that_never_answers_are_given_up(
+    serving: Serving, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(database, "_DURABLE", text("SELECT set_config('lock_timeout', '100ms', true)"))
+    db = serving.storage.database()
+    lock = text("LOCK TABLE feedback_events IN EXCLUSIVE MODE")
+
+    def other(connection: Connection) -> None:
+        connection.execute(lock)
+        with pytest.raises(database.NoDatabase, match="lock timeout; wait for the process that keeps the lock"):
+            db.write(lambda second: second.execute(lock))
+
+    db.write(other)
+    monkeypatch.setattr(database, "_WAITS", {**database._WAITS, "connect_timeout": 2})
+    with hanging() as port, pytest.raises(database.NoDatabase, match="ROUNDS_FEEDBACK_DATABASE"):
+        database.connect(f"postgresql://rounds@127.0.0.1:{port}/postgres")

@@ -16,7 +16,7 @@ import signal
 
 import psutil
 from flows.orchestration.server import starting
-from tasks.tools.events import configured
+from tasks.tools.prefect_api import configured
 
 signal.signal(signal.SIGINT, signal.default_int_handler)  # a shell has background jobs ignore it, and so their children
 server = starting()

@@ -20,7 +20,8 @@ from tasks.state import records
 from tasks.state.cost import RoundCost
 from tasks.state.usage import StepUsage
 from tasks.state.workspace import Workspace
-from tasks.tools.deployments import DeploymentRun, ListedRuns, NoPrefect
+from tasks.tools.deployments import DeploymentRun, ListedRuns
+from tasks.tools.prefect_api import NoPrefect
 from tests.serving.hanging import Hanging
 from tests.serving.pages.browsing import heading, log_in, submit
 from tests.tasks.people.test_candidate_review import evaluated

@@ -76,7 +76,7 @@ def test_the_first_decision_counts(round: Round) -> None:
 
 def test_the_same_decision_made_again_is_the_one_that_was_made_also_when_the_round_has_continued(round: Round) -> None:
     made = approval.decide_and_resume(round.workspace, 3, True, "ana", "good")
-    assert made.resumed is False
+    assert made.resumption == (False, "")
     assert approval.decide_and_resume(round.workspace, 3, True, " ana", "good ") == made
     wait = waiting.of(round.workspace, "approval")
     assert wait is not None

@@ -7,7 +7,7 @@ from typing import Any, Generic, TypeVar
 import pytest
 
 from tasks.state import feedback_database
-from tasks.tools import events
+from tasks.tools import events, prefect_api
 
 Note = TypeVar("Note")
 
@@ -38,5 +38,5 @@ class PrefectServer(Generic[Note]):
         """The same, which gets the events of this process; the feedback database is a file."""
         patch.delenv(feedback_database.ADDRESS, raising=False)
         patch.setattr(events, "_send", self)
-        patch.setattr(events, "configured", lambda: True)
+        patch.setattr(prefect_api, "configured", lambda: True)
         return self

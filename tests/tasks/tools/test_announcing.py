@@ -13,7 +13,7 @@ from feedback.schema import Judgement
 from tasks.registry.alias import Registry
 from tasks.state.choosing import at
 from tasks.state.workspace import Workspace
-from tasks.tools import announcing, events
+from tasks.tools import announcing, prefect_api
 from tasks.tools.announcing import LOST, announce, begin_watch
 from tasks.tools.receiving import receive
 from tasks.watch import watch
@@ -135,7 +135,7 @@ def test_a_registry_that_does_not_answer_is_a_line_in_the_log(
 def test_without_a_server_nothing_is_asked(
     workspace: Workspace, server: Server, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    monkeypatch.setattr(events, "configured", lambda: False)
+    monkeypatch.setattr(prefect_api, "configured", lambda: False)
     judge(workspace, "ana", "bo", "cy")
     assert (server.took, workspace.watched("announced").exists()) == ([], False)
 

@@ -16,7 +16,7 @@ from feedback.schema import FeedbackEvent, Judgement
 from feedback.store import arrivals
 from tasks.state import feedback_database, handing_in, intake, readiness, records
 from tasks.state.workspace import Workspace
-from tasks.tools import announcing_readiness, events
+from tasks.tools import announcing_readiness, events, prefect_api
 from tasks.tools.announcing_readiness import announce, announce_after_round
 from tasks.tools.receiving import receive
 from tests.feedback.examples import event as example
@@ -242,6 +242,6 @@ def test_a_round_has_finished_also_if_it_is_not_known_what_waits(
 def test_without_a_server_nothing_is_counted(
     workspace: Workspace, server: Server, counts: list[int], monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    monkeypatch.setattr(events, "configured", lambda: False)
+    monkeypatch.setattr(prefect_api, "configured", lambda: False)
     give(workspace, usable("1"), usable("2"), usable("3"))
     assert (server.took, counts) == ([], [])

@@ -13,7 +13,8 @@ from prefect.states import Completed, Failed, Running, Scheduled
 from core.errors import NotFound
 from tasks.state.workspace import Workspace
 from tasks.tools import deployments
-from tasks.tools.deployments import APPROVE, ROLLBACK, ROUND, NoPrefect, PrefectRuns
+from tasks.tools.deployments import APPROVE, ROLLBACK, ROUND, PrefectRuns
+from tasks.tools.prefect_api import NoPrefect
 from tests.services.programs import free_port, hanging
 
 
