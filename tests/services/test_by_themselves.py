@@ -1,4 +1,5 @@
-"""From judgements on the label page to a champion and back, with the servers of `rounds up`; nobody starts a round."""
+"""From judgements on the label page to a champion and back, with the servers of `rounds up`: people judge, and nobody
+starts, approves or ends anything. Rounds that wait for approval are in test_votes_by_people.py."""
 
 import json
 from collections import Counter
@@ -32,9 +33,9 @@ PAIRS, THUMBS, VOTES = 20, 20, 6
 
 @pytest.fixture
 def up(tmp_path: Path) -> Iterator[Command]:
-    """Everything answers, in a workspace without rounds; its rounds will wait for votes by people and for approval."""
+    """Everything answers, in a workspace without rounds; its rounds will wait for votes by people."""
     workspace = furnished(tmp_path / "workspace")
-    waits = [f"vote.annotator={{use: people, votes: {VOTES}}}", "approval.required=true"]
+    waits = [f"vote.annotator={{use: people, votes: {VOTES}}}"]
     few = [f"ingest.threshold={PAIRS + THUMBS}", "curate.min_holdout=2"]
     default = ["verdict.gates.licence={}"]  # what people say here states terms that are allowed
     workspace.params.write_text(yaml.safe_dump(override(read(workspace.params), [*waits, *few, *default])))
@@ -151,12 +152,6 @@ def rolls_back(up: Command, to: str) -> None:
     assert Registry(up.workspace.root).alias() == to
 
 
-def start(up: Command, deployment: str, **parameters: Any) -> None:
-    """Start a deployment, as its button or its schedule does."""
-    [match] = up.ask("deployments/filter", {"deployments": {"name": {"any_": [deployment]}}})
-    up.ask(f"deployments/{match['id']}/create_flow_run", {"parameters": parameters})
-
-
 def test_feedback_becomes_a_champion_and_bad_feedback_on_it_a_rollback(up: Command) -> None:
     ask_people(up)
     send_thumbs(up)
@@ -171,10 +166,6 @@ def test_feedback_becomes_a_champion_and_bad_feedback_on_it_a_rollback(up: Comma
         for page in pages:
             look_again(page)
         judge(pages, VOTES)
-    assert named(up, "round 1 waits for approval", "PAUSED")["id"] == waiting["id"]
-    follows(up, "1")
-    start(up, "approve", round=1, by="ana", why="read twenty answers")
-    named(up, "approve round 1: its run was resumed", "COMPLETED")
     ended = named(up, "round 1: promote", "COMPLETED")
     assert ended["id"] == waiting["id"]
     version = records.read(up.workspace, 1).version
@@ -182,11 +173,19 @@ def test_feedback_becomes_a_champion_and_bad_feedback_on_it_a_rollback(up: Comma
     assert records.read(up.workspace, 1).metrics["evaluate/votes"] == VOTES
     follows(up, version)
     assert chat(up, "person 0")["system_fingerprint"].startswith(f"policy-{version}-")
+    assert started_by_hand(up) == []
     check_links(up, ended)
     dislike(up, people=3)
     rolls_back(up, to="1")
     follows(up, "1")
     assert "rolled back" in up.typed("status")
+    assert started_by_hand(up) == []
+
+
+def started_by_hand(up: Command) -> list[str]:
+    """The names of runs that neither a schedule nor an event started."""
+    runs: list[Run] = up.ask("flow_runs/filter")
+    return [run["name"] for run in runs if (run["created_by"] or {}).get("type") not in ("AUTOMATION", "SCHEDULE")]
 
 
 def check_links(up: Command, run: Run) -> None:

@@ -82,3 +82,13 @@ def test_approval_from_the_command_line_resumes_the_run(settled: Site) -> None:
     result = settled.flows("approve", str(number), *words)
     assert f"Round {number}: refused by bo; its run was resumed." in result.stdout, result.stderr
     assert settled.ended(run)["name"] == f"round {number}: hold"
+
+
+def test_approval_by_its_deployment_resumes_the_run(settled: Site) -> None:
+    """As the button of the dashboard starts it."""
+    number = records.numbers(settled.workspace)[-1] + 1
+    run = settled.start("round-nightly", overrides=["approval.required=true"])
+    suspended(settled, run, f"round {number} waits for approval")
+    made = settled.ended(settled.start("approve", round=number, by="ana", why="too curt", refuse=True))
+    assert (made["state_type"], made["name"]) == ("COMPLETED", f"refuse round {number}: its run was resumed")
+    assert settled.ended(run)["name"] == f"round {number}: hold"

@@ -5,7 +5,9 @@ from collections.abc import Iterator
 from uuid import uuid4
 
 import pytest
+from prefect.client.orchestration import get_client
 from prefect.settings import PREFECT_API_URL, temporary_settings
+from prefect.states import Running, Suspended
 
 from tasks.people import waiting
 from tasks.state.workspace import Workspace
@@ -55,3 +57,17 @@ def test_an_approval_is_recorded_and_says_which_server_does_not_answer(
     assert done.code == 0, done
     assert "approved by ana; `rounds round" in done.out
     assert f"Its run was not resumed: the Prefect server at {silent} accepts connections" in done.out
+
+
+def test_a_suspended_run_is_resumed_once(prefect: None) -> None:
+    with get_client(sync_client=True) as client:
+        flow = client.create_flow_from_name("waits")
+        deployment = client.create_deployment(flow_id=flow, name="waits")
+        run = client.create_flow_run_from_deployment(deployment)
+        client.set_flow_run_state(run.id, Running(), force=True)
+        client.set_flow_run_state(run.id, Suspended(timeout_seconds=600), force=True)
+    assert events.suspended(str(run.id))
+    assert events.resume(str(run.id)) == (True, "")
+    assert not events.suspended(str(run.id))
+    assert events.resume(str(run.id)) == (False, ""), "it is not suspended any more"
+    assert events.resume(str(uuid4())) == (False, ""), "the server does not know it"
