@@ -44,6 +44,7 @@ UNTYPED = {
     "flows.orchestration.server._serving: rounds up --only prefect": "runs on; its like: tests/services/test_up.py",
     "models.mismatch: set NVIDIA_TF32_OVERRIDE": "needs a GPU",
     "tasks.tools.prefect_api.asking: rounds up": "starts every service: typed by tests/services/test_up.py",
+    "tasks.tools.prefect_api._CURE: rounds up": "starts every service: typed by tests/services/test_up.py",
     "tasks.tools.deployments.PrefectRuns.start: rounds up": "starts every service: typed by tests/services/test_up.py",
     "tasks.services.record._request: rounds down": "typed on another machine; here: tests/services/test_up.py",
     "tasks.analysis.drift.page.available: make reports": "installs packages; tests/test_dependencies.py reads the lock",

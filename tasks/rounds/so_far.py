@@ -31,7 +31,7 @@ class OpenRoundResults(NamedTuple):
             "number": self.number,
             "finished": None,
             "times": {step: seconds.to_json() for step, seconds in self.times.items()},
-            "metrics": self.metrics,
+            "metrics": dict(self.metrics),
             "verdict": Verdict(findings=self.findings).to_json() if self.findings else None,
             "examples": [example.to_json() for example in self.examples],
         }
