@@ -43,11 +43,17 @@ def replay(
     with progress(out):
         result = run_again(workspace, round_name, into.resolve(), remote, judge, chosen(workspace.root, line))
     out.print(_table(result))
+    if result.asked:
+        out.print(
+            f"The scores of the step policy are those that this server gives now: {result.asked}.", soft_wrap=True
+        )
     names = ", ".join(output.what for output in result.differing)
     if names:
+        server = ", and the same reward server" if result.asked else ""
         raise ReplayDiffers(
             f"{result.past.name}, replayed in {result.workspace.root}: {names} differ; use the same package "
             "versions (requirements.txt), the same kind of CPU and the same number of threads (OMP_NUM_THREADS)"
+            + server
         )
     out.print(f"Identical: {result.past.name}, replayed in {result.workspace.root}.", soft_wrap=True)
 

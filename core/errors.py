@@ -13,6 +13,7 @@ RoundsError
 ├── NoTracking          MLflow does not answer, or rejects the address
 ├── NoDatabase          the feedback database does not answer
 ├── NoPrefect           there is no Prefect server, or it does not answer
+├── NoReward            a reward server does not answer, or not with one finite number for each text
 ├── NoServer            the PostgreSQL server of ROUNDS_POSTGRESQL does not answer
 ├── PortTaken           a service of `rounds up` cannot listen on its port
 ├── OtherSchema         a database that an earlier or later version of Prefect or MLflow wrote

@@ -25,7 +25,12 @@ def test_the_page_of_knobs_has_all_of_them() -> None:
     page = (PROJECT / "docs/params.md").read_text(encoding="utf-8")
     named = {line.split("`")[1] for line in page.splitlines() if line.startswith("| `")}
     values = RoundSettings().plain()
-    plugged = [values.pop("policy"), values["vote"].pop("annotator"), *values["ingest"]["sources"]]
+    plugged = [
+        values["policy"].pop("reward"),
+        values.pop("policy"),
+        values["vote"].pop("annotator"),
+        *values["ingest"]["sources"],
+    ]
     for section, group in (("evaluate", "evals"), ("verdict", "gates"), ("watch", "guards")):
         plugged += values[section].pop(group).values()
         assert f"{section}.{group}" in named

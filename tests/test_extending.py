@@ -27,6 +27,7 @@ from feedback.schema import FeedbackEvent, RejectedRecord
 from feedback.sources import Intake
 from models.engines.local import LocalEngine
 from models.policy import ModelSettings, Policy, build
+from models.rewards import ScoringContext
 from models.tokens import Batch
 from tasks.rounds.params import RoundSettings
 from tests import pages
@@ -91,7 +92,7 @@ SELECTED = [row for row in rows() if "`-S " in row[1] and "NAME" not in row[1]]
 def test_a_plug_in_is_used_without_a_default(row: list[str]) -> None:
     [command] = re.findall(r"`-S ([^`]+)`", row[1])
     settings = parse(RoundSettings, override({}, shlex.split(command)), command)
-    names = ("endings", "apologies", "spreadsheet", "reinforce", "insults")
+    names = ("endings", "apologies", "spreadsheet", "reinforce", "insults", "brevity")
     assert any(f"'use': '{name}'" in str(settings.plain()) for name in names)
 
 
@@ -113,6 +114,17 @@ def test_the_source_keeps_every_row(tmp_path: Path) -> None:
 def test_the_source_says_that_its_file_is_missing() -> None:
     with pytest.raises(BadFeedback, match=r"nowhere\.csv: there is no such file"):
         make("feedback.sources", "spreadsheet", {"path": "nowhere.csv"}).check()
+
+
+def test_the_reward_function_takes_a_price_for_each_token() -> None:
+    def two(batch: Batch) -> Tensor:
+        return torch.full((len(batch.ids),), 2.0)
+
+    model: Any = two
+    context = ScoringContext(tokenizer=model, end_ids=frozenset(), prompts={}, model=lambda: model)
+    response = torch.tensor([[False, True, True], [False, True, False]])
+    with make("models.rewards", "brevity", {"price": 0.5}).scoring(context) as score:
+        assert score(Batch(torch.ones(2, 3, dtype=torch.int64), response, response)).tolist() == [1.0, 1.5]
 
 
 @pytest.mark.learning

@@ -23,6 +23,7 @@ KINDS = {
     "source": "feedback.sources",
     "layout": "feedback.layouts",
     "algorithm": "models.algorithms",
+    "reward function": "models.rewards",
     "evaluation": "evaluation.evals",
     "gate": "evaluation.gates",
     "guard": "evaluation.guards",

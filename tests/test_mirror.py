@@ -170,7 +170,7 @@ def test_what_is_listed_exists(module: str, tests: str) -> None:
 
 
 PLUGINS = (
-    *("feedback/sources", "feedback/layouts", "models/algorithms"),
+    *("feedback/sources", "feedback/layouts", "models/algorithms", "models/rewards"),
     *("evaluation/evals", "evaluation/gates", "evaluation/guards", "evaluation/harms", "feedback/rules"),
 )
 

@@ -27,6 +27,7 @@ PACKAGES = sorted(init.parent.name for init in PROJECT.glob("*/__init__.py"))
 PLUGINS = (
     "feedback.sources",
     "models.algorithms",
+    "models.rewards",
     "evaluation.evals",
     "evaluation.gates",
     "evaluation.guards",

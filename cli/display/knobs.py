@@ -23,6 +23,7 @@ differ; `rounds params` prints the values in effect and their origin. [A round](
 
 PLUGINS = (
     ("models.algorithms", "policy"),
+    ("models.rewards", "policy.reward"),
     ("feedback.sources", "ingest.sources and vote.annotator"),
     ("evaluation.evals", "evaluate.evals"),
     ("evaluation.harms", "the harm of evaluate.evals.red_team"),

@@ -2,13 +2,17 @@
 
 from abc import abstractmethod
 from collections.abc import Sequence
-from typing import Literal
+from typing import Annotated, Literal
+
+from pydantic import SerializeAsAny
 
 from core.log import Log, ignore
-from core.plugins import Plugin
+from core.plugins import Plugin, used
 from models.checkpoints import Checkpoints
 from models.engines import Engine
 from models.launching import LaunchSettings
+from models.rewards import RewardFunction
+from models.rewards.learned import LearnedReward
 
 
 class Algorithm(Plugin):
@@ -16,6 +20,8 @@ class Algorithm(Plugin):
 
     start: Literal["sft", "champion"] = "champion"
     """Initial policy. The KL reference is the SFT policy in both cases, so that KL accumulates across rounds."""
+    reward: Annotated[SerializeAsAny[RewardFunction], used("models.rewards", default="learned")] = LearnedReward()
+    """What the policy is trained on: `learned`, the round's reward model, or `http`, a server of your own."""
     launch: LaunchSettings = LaunchSettings()
     """Training on several processes."""
 

@@ -13,7 +13,7 @@ from feedback.annotators import AnnotatorActivity, activity
 from tasks.registry import consistency
 from tasks.registry import incidents as log
 from tasks.registry.alias import Registry
-from tasks.registry.archive import FEEDBACK_PURGED, Archive, PastRound, StepOutput, matches_prefix
+from tasks.registry.archive import FEEDBACK_PURGED, REWARD_SERVER, Archive, PastRound, StepOutput, matches_prefix
 from tasks.registry.bases import ADAPTER_TAG, DIGEST_TAG
 from tasks.registry.consistency import Disagreement
 from tasks.registry.incidents import Incident
@@ -141,9 +141,11 @@ class TracedRound(NamedTuple):
     followed_by: tuple[int, ...]
     purged: str | None = None
     """When, and by whom, feedback that it read was purged: it cannot be replayed."""
+    reward_server: str | None = None
+    """The server whose scores its policy was trained on, with what it stated; None if there was none."""
 
     def to_json(self) -> Json:
-        """As plain values; `purged` only if feedback was purged."""
+        """As plain values; `purged` and `reward_server` only where there is one."""
         values = self._asdict() | {
             "parent": self.parent._asdict() if self.parent else None,
             "versions": [version.to_json() for version in self.versions],
@@ -151,7 +153,7 @@ class TracedRound(NamedTuple):
             **self.people.to_json(),
             "followed_by": list(self.followed_by),
         }
-        left_out = {"people"} if self.purged else {"people", "purged"}
+        left_out = {"people", *(name for name in ("purged", "reward_server") if values[name] is None)}
         return {name: value for name, value in values.items() if name not in left_out}
 
 
@@ -303,6 +305,7 @@ def _round(history: History, past: PastRound) -> TracedRound:
         ),
         followed_by=tuple(_followers(history, past, registered)),
         purged=past.tags.get(FEEDBACK_PURGED),
+        reward_server=past.tags.get(REWARD_SERVER),
     )
 
 

@@ -55,6 +55,8 @@ class Replay(NamedTuple):
     past: PastRound
     workspace: Workspace
     compared: tuple[ComparedOutput, ...]
+    asked: str | None = None
+    """The reward server that scored the answers, with what it stated when the round opened; None without one."""
 
     @property
     def differing(self) -> list[ComparedOutput]:
@@ -103,7 +105,8 @@ def replay(
     _run(target, steps)
     registered = [version for name in ("policy", "reward") for version in store.versions(name)]
     versions = [version for version in registered if version.run_id == past.run_id]
-    return Replay(past, target, (*_outputs(target, recorded, steps), *_weights(store, target, versions)))
+    compared = (*_outputs(target, recorded, steps), *_weights(store, target, versions))
+    return Replay(past, target, compared, rounds.inputs(target).reward_server())
 
 
 def _check_purged(past: PastRound, judge: bool) -> None:

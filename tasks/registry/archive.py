@@ -28,6 +28,9 @@ SAVED = "round"
 FEEDBACK_PURGED, VOTES_PURGED = "feedback_purged", "votes_purged"
 """Tags of the run of a round that lost feedback or votes to `rounds feedback forget --purge`: when, and by whom."""
 
+REWARD_SERVER = "reward_server"
+"""Tag of the run of a round whose policy was trained on the scores of a server: which, with what it stated."""
+
 _NUMBER = re.compile("[0-9]{1,9}")
 """The tag `round`; a run on which somebody edited it is no round."""
 

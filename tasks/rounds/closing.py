@@ -11,6 +11,7 @@ from feedback import store
 from tasks.pages import cards, plots
 from tasks.people import approval, ballots
 from tasks.registry import promotion
+from tasks.registry.archive import REWARD_SERVER
 from tasks.registry.bases import DIGEST_TAG, BaseVersions
 from tasks.registry.versions import ModelVersion
 from tasks.rounds import continuity, imported_model
@@ -181,7 +182,8 @@ def _finish(running: RunningRound, versions: Sequence[ModelVersion], verdict: Ve
     )
     running.run.metrics(costs.numbers(cost, numbers), round.number)
     running.registry.send()
-    running.run.tags({"verdict": verdict.result, "version": version.version})
+    scored = {REWARD_SERVER: server} if (server := record.inputs.reward_server()) else {}
+    running.run.tags({"verdict": verdict.result, "version": version.version, **scored})
     running.run.finish("FINISHED")
     _empty_inbox(workspace, round.inbox)
     if round.knobs("versioning", VersioningSettings).commit:

@@ -111,9 +111,10 @@ def resume(workspace: Workspace, overrides: Sequence[str]) -> Round:
 
 def _has(opened: Round, params: RoundSettings) -> bool:
     """Whether a round was opened with these parameters. `auto` accepts either type: the one that it stands for on this
-    machine need not be the one that it stood for where the round was opened."""
+    machine need not be the one that it stood for where the round was opened. What was looked up then counts as set."""
     if params.model.dtype == "auto":
         params = params.in_type(opened.knobs("model", ModelSettings).dtype)
+    params = params.with_reward(params.policy.reward.as_frozen(opened.values["policy"].get("reward") or {}))
     return params.plain() == opened.values
 
 
@@ -210,6 +211,7 @@ def check(workspace: Workspace, params: RoundSettings) -> None:
 
 def _check_inputs(workspace: Workspace, params: RoundSettings) -> None:
     check_adapter(params.model)
+    params.policy.reward.check()
     signing.check(workspace, params.audit)
     for source in traces.connected(params.ingest.sources, workspace.root):
         source.check()

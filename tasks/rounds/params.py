@@ -12,6 +12,7 @@ from models.algorithms.ppo import PPO
 from models.compute import Dtype, chosen
 from models.policy import ModelSettings
 from models.reward import RewardSettings
+from models.rewards import RewardFunction
 from models.sft import SFTSettings
 from tasks.people.approval import ApprovalSettings
 from tasks.registry.audit import AuditSettings
@@ -64,9 +65,18 @@ class RoundSettings(BaseSettings):
         return self.model_dump(mode="json")
 
     def frozen(self) -> dict[str, Any]:
-        """The knobs as plain values, as in round.yaml: the type in place of `auto`, which depends on the machine."""
-        return self.in_type(chosen(self.model.dtype)).plain()
+        """The knobs as plain values, as in round.yaml: the type in place of `auto`, which depends on the machine, and
+        what the reward function looks up.
+
+        Raises:
+            RoundsError: that cannot be looked up.
+        """
+        return self.in_type(chosen(self.model.dtype)).with_reward(self.policy.reward.frozen()).plain()
 
     def in_type(self, dtype: Dtype) -> "RoundSettings":
         """The same knobs with another `model.dtype`."""
         return self.model_copy(update={"model": self.model.model_copy(update={"dtype": dtype})})
+
+    def with_reward(self, reward: RewardFunction) -> "RoundSettings":
+        """The same knobs with another `policy.reward`."""
+        return self.model_copy(update={"policy": self.policy.model_copy(update={"reward": reward})})

@@ -95,6 +95,13 @@ class Inputs(Value):
             value = value[part]
         return value
 
+    def reward_server(self) -> str | None:
+        """The server that scores the answers that the policy is trained on, with what it stated; None without one."""
+        reward = self.params.get("policy", {}).get("reward")
+        if not isinstance(reward, Mapping) or "url" not in reward:
+            return None
+        return f"{reward['url']}, which stated {reward['states']}"
+
     def use(self, section: str, knob: str | None = None) -> str | None:
         """Name of the plug-in that a section, or one of its knobs, selects with `use`; None if it selects none."""
         value: Any = self.params[section]

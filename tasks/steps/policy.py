@@ -1,4 +1,4 @@
-"""policy: trains the round's candidate by reinforcement learning against the reward model."""
+"""policy: trains the round's candidate by reinforcement learning against the reward model, or a server's scores."""
 
 from collections.abc import Mapping
 from contextlib import closing
@@ -14,6 +14,7 @@ from models.engines.local import LocalEngine
 from models.loading import Loader
 from models.measured import POLICY_CUT_PROMPTS
 from models.policy import ModelSettings, Policy, build
+from models.rewards import ScoringContext
 from models.tokens import encode_prompts
 from models.truncation import cut_share
 from tasks.state import loading, model
@@ -45,17 +46,22 @@ def policy(round: Round, log: StepLog) -> None:
         log(last, iteration, total)
 
     ids = [prompt.ids for prompt in encoded]
-    with log.learning(), closing(_engine(round, candidate, loader)) as engine:
+    context = ScoringContext(
+        tokenizer=candidate.tokenizer,
+        end_ids=frozenset(candidate.end_ids),
+        prompts={tuple(row): turns for row, turns in zip(ids, prompts, strict=True)},
+        model=lambda: loader.reward_model(workspace.checkpoint("reward")),
+    )
+    with (
+        log.learning(),
+        algorithm.reward.scoring(context) as score,
+        closing(LocalEngine(candidate, loader.policy(sft), score)) as engine,
+    ):
         algorithm.train(engine, ids, limits.max_answer_tokens, checkpoints, note, round.seed_for("policy"))
     metrics = {name: value for name, value in last.items() if not name.startswith("time/")}
 
     candidate.save(workspace.checkpoint("policy"))
     ranks.once(lambda: StepReport(metrics=metrics).save(workspace.report("policy")))
-
-
-def _engine(round: Round, candidate: Policy, loader: Loader) -> LocalEngine:
-    reference, reward = (round.workspace.checkpoint(name) for name in ("sft", "reward"))
-    return LocalEngine(candidate, loader.policy(reference), loader.reward_model(reward))
 
 
 def _start(round: Round, loader: Loader, how: Sharding | None) -> Policy:

@@ -91,6 +91,16 @@ def test_an_unknown_name_is_repeated_in_the_error(query: str) -> None:
         lineage(world(), query)
 
 
+def test_a_round_whose_answers_a_server_scored_says_so() -> None:
+    history = world()
+    first, *others = history.rounds
+    server = 'http://127.0.0.1:9000/score, which stated {"version": 3}'
+    scored = first._replace(tags={**first.tags, "reward_server": server})
+    traced = {query: lineage_of(query, history._replace(rounds=[scored, *others]))["rounds"][0] for query in "01"}
+    assert traced["0"]["reward_server"] == server
+    assert "reward_server" not in traced["1"]
+
+
 def test_a_round_whose_feedback_was_purged_says_so() -> None:
     history = world()
     first, *others = history.rounds
