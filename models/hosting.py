@@ -11,7 +11,7 @@ from transformers import PreTrainedTokenizerBase
 
 from models import adapters
 from models.compute import Compute, Computed, torch_type
-from models.concurrent import Capacity, ConcurrentDecoder
+from models.concurrent import Capacity, ConcurrentDecoder, DecodingJob, Receive
 from models.decoding import DecodingRequest
 from models.detokenising import AnswerText
 from models.loading import BaseFolder
@@ -36,6 +36,24 @@ class HostedPolicy:
 
     def __post_init__(self) -> None:
         self._decoding = copy.deepcopy(self.tokenizer)
+
+    @property
+    def problem(self) -> str | None:
+        """Why the model cannot be asked now; None if it can."""
+        return self.decoder.problem
+
+    @property
+    def ended(self) -> bool:
+        """Whether the model failed so often that only another process can help."""
+        return self.decoder.ended
+
+    def submit(self, requests: Sequence[tuple[DecodingRequest, Receive]], every: float = 0.0) -> list[DecodingJob]:
+        """Queue requests; see `ConcurrentDecoder.submit`."""
+        return self.decoder.submit(requests, every)
+
+    def withdraw(self, jobs: Sequence[DecodingJob]) -> None:
+        """Stop requests."""
+        self.decoder.withdraw(jobs)
 
     def encoded(self, prompt: Sequence[Turn], limit: int) -> EncodedPrompt:
         """A conversation as token ids, rendered as in training.

@@ -32,6 +32,7 @@ LOGGING: dict[str, Any] = {
     "formatters": {"line": {"format": "%(asctime)s %(levelname)s %(name)s: %(message)s"}},
     "handlers": {"stderr": {"class": "logging.StreamHandler", "formatter": "line"}},
     "root": {"level": "INFO", "handlers": ["stderr"]},
+    "loggers": {"httpx": {"level": "WARNING"}},  # else a line for every look at an upstream server
 }
 
 

@@ -27,7 +27,8 @@ from serving.schema import (
 )
 
 VERSION, RESPONSE, TRUNCATED = "x-rounds-version", "x-rounds-response-id", "x-rounds-truncated-tokens"
-"""Headers of an answer: the version, the id for feedback, and how many tokens of the prompt were left out."""
+"""Headers of an answer: the version, the id for feedback, and how many tokens of the prompt were left out, if that is
+known here."""
 
 EVENT = {"type": "object", "properties": {"data": {"type": "string"}}, "required": ["data"]}
 """Schema of an event of a stream; its data is a `ChatCompletionChunk` as JSON, an error, or `[DONE]`."""
@@ -79,7 +80,8 @@ def headers(exchange: Exchange) -> dict[str, str]:
     """The headers of an answer."""
     first = exchange.generation.answers[0]
     told = {} if exchange.blinded else {VERSION: first.version.version}
-    return {**told, RESPONSE: exchange.id, TRUNCATED: str(first.truncated), "cache-control": "no-store"}
+    cut = {} if first.truncated is None else {TRUNCATED: str(first.truncated)}
+    return {**told, RESPONSE: exchange.id, **cut, "cache-control": "no-store"}
 
 
 async def _written(exchange: Exchange, request: Request) -> None:

@@ -16,10 +16,12 @@ from core.errors import BadFeedback, BadModel, BadParams, Damaged, NotFound, Rou
 from feedback.schema import Message
 from feedback.store.answers import NO_CONSENT, ServedAnswer
 from models.concurrent import ModelUnavailable, QueueFull
+from models.upstream import UpstreamModel
+from models.upstream_settings import NoUpstream
 from serving.access import Caller
 from serving.context import Serving
 from serving.errors import ApiError, unavailable
-from serving.generation import Generation, Piece, WrittenAnswer
+from serving.generation import DecodedAnswer, Generation, Piece, RelayedAnswer, WrittenAnswer
 from serving.loaded import ServedVersion
 from serving.schema import ChatRequest, FinishReason, Usage
 from serving.versions import NO_REGISTRY, TooManyVersions, in_time
@@ -250,6 +252,9 @@ async def _leased(serving: Serving, leases: ExitStack, name: str, caller: Caller
         raise
     except TimeoutError as error:
         raise unavailable(f"version {name} cannot be looked up: {NO_REGISTRY}", "version_unavailable") from error
+    except NoUpstream as error:
+        reason = f"the server that writes the answers {error.reason}"
+        raise unavailable(f"version {name} cannot be asked: {reason}", "version_unavailable", retry_after=30) from error
     except RoundsError as error:
         raise unavailable(f"version {name} cannot be loaded: {error}", "version_unavailable", retry_after=30) from error
 
@@ -284,24 +289,34 @@ def _answers(versions: Sequence[ServedVersion], asked: ChatRequest) -> list[Writ
     seed = secrets.randbits(63) if asked.seed is None else asked.seed
     if len(set(versions)) == 1:  # also where a version is compared with itself: two samples of it
         both = asked.side_by_side is not None
-        return _of_version(versions[0], asked, 2 if both else asked.n or 1, seed)
+        return list(_of_version(versions[0], asked, 2 if both else asked.n or 1, seed))
     own = [_of_version(version, asked, 1, seed)[0] for version in versions]
     return own if secrets.randbelow(2) else own[::-1]
 
 
-def _of_version(version: ServedVersion, asked: ChatRequest, count: int, seed: int) -> list[WrittenAnswer]:
+def _of_version(version: ServedVersion, asked: ChatRequest, count: int, seed: int) -> Sequence[WrittenAnswer]:
+    limit = min(asked.most_tokens or version.limits.max_answer_tokens, version.limits.max_answer_tokens)
+    temperature = 1.0 if asked.temperature is None else asked.temperature
+    if isinstance(version.writer, UpstreamModel):
+        relayed = version.writer.requests(turns(asked), count, limit, temperature, seed, asked.stops)
+        return [RelayedAnswer(version, request) for request in relayed]
+    hosted = version.writer
     try:
-        prompt = version.hosted.encoded(turns(asked), version.limits.max_prompt_tokens)
+        prompt = hosted.encoded(turns(asked), version.limits.max_prompt_tokens)
     except BadFeedback as error:
         raise ApiError(400, str(error), "messages", "invalid_value") from error
     except (BadParams, BadModel) as error:
         raise unavailable(str(error), "version_unavailable", retry_after=30) from error
-    limit = min(asked.most_tokens or version.limits.max_answer_tokens, version.limits.max_answer_tokens)
-    temperature = 1.0 if asked.temperature is None else asked.temperature
-    requests = version.hosted.requests(prompt.ids, count, limit, temperature, seed)
     return [
-        WrittenAnswer(version, len(prompt.ids), prompt.truncated, request, version.hosted.text(asked.stops))
-        for request in requests
+        DecodedAnswer(
+            version,
+            request,
+            len(prompt.ids),
+            prompt.truncated,
+            text=hosted.text(asked.stops),
+            end_ids=hosted.decoder.end_ids,
+        )
+        for request in hosted.requests(prompt.ids, count, limit, temperature, seed)
     ]
 
 

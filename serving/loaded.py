@@ -12,18 +12,23 @@ from core.errors import NotFound
 from models.concurrent import QueueFull
 from models.hosting import HostedPolicy
 from models.policy import ModelSettings
+from models.upstream import UpstreamModel
+
+AnswerWriter = HostedPolicy | UpstreamModel
+"""What writes the answers of a version: a policy in memory, or a server."""
 
 
 @dataclass(eq=False)
 class ServedVersion:
-    """A version in memory."""
+    """A version in memory, or one that an upstream server has."""
 
     version: str
     digest: str
-    """SHA-256 of its files, which were compared with it."""
+    """SHA-256 of its files, which were compared with it; those of an upstream server are its own affair."""
     limits: ModelSettings
     """Of the round that made it."""
-    hosted: HostedPolicy
+    writer: AnswerWriter
+    """What writes its answers."""
     users: int = 0
     """Requests that it answers now."""
     used: float = field(default_factory=time.monotonic)
@@ -209,7 +214,7 @@ class LoadedVersions:
                 for number, served in self._loaded.items()
                 if number not in (self._champion, self._next)
                 and not served.users
-                and (time.monotonic() - served.used >= idle or served.hosted.decoder.ended)
+                and (time.monotonic() - served.used >= idle or served.writer.ended)
             ]
             for served in unused:
                 del self._loaded[served.version]

@@ -5,6 +5,7 @@ from collections.abc import Iterable
 from pydantic import Field
 
 from core.settings import BaseSettings, override, parse, read
+from models.upstream_settings import UpstreamSettings
 from tasks.people.label_settings import LabelSettings, TermsSettings
 from tasks.state.workspace import Workspace
 
@@ -34,6 +35,8 @@ class ServingSettings(BaseSettings):
     accepts any."""
     traces: bool = False
     """Whether each answer is also written to MLflow as a trace."""
+    upstream: UpstreamSettings | None = None
+    """A server with OpenAI's interface that writes the answers; null: this server has the models in memory."""
     label: LabelSettings = LabelSettings()
     """What annotators are asked on the label page, and how often."""
     terms: TermsSettings = TermsSettings()

@@ -17,9 +17,13 @@ from pathlib import Path
 from typing import NamedTuple, TypeVar
 
 from core.errors import NotFound, RoundsError
-from models.concurrent import Capacity, QueueFull
-from models.hosting import ModelHost
-from serving.loaded import FollowerState, Lease, LoadedVersions, ServedVersion
+from models.compute import Compute
+from models.concurrent import Capacity, ConcurrentDecoder, QueueFull
+from models.hosting import HostedPolicy, ModelHost
+from models.upstream import Upstream, UpstreamModel
+from models.upstream_settings import NoUpstream
+from serving import relaying
+from serving.loaded import AnswerWriter, FollowerState, Lease, LoadedVersions, ServedVersion
 from serving.settings import ServingSettings
 from tasks.registry import absent
 from tasks.registry.alias import Registry
@@ -92,7 +96,9 @@ class Follower:
             return bases.folder(workspace, digest)
 
         self._workspace, self._settings, self._end = workspace, settings, end
-        self._host = ModelHost(base_folder, Capacity(settings.rows, settings.waiting))
+        capacity = Capacity(settings.rows, settings.waiting)
+        self._host = ModelHost(base_folder, capacity)
+        self._upstream = Upstream(settings.upstream, capacity, settings.poll) if settings.upstream else None
         self._registry = Registry(workspace.root)
         self._line = POLICY
         self._has_champion: bool | None = None
@@ -102,6 +108,7 @@ class Follower:
         self._calls: list[Callable[[], None]] = []
         self._wake = threading.Event()
         self._closed = False
+        self._handed: Future[None] | None = None
         self._thread = threading.Thread(target=self._run, name="follower", daemon=True)
         self._loader = ThreadPoolExecutor(1, "loader")
 
@@ -118,21 +125,23 @@ class Follower:
     @property
     def waiting(self) -> int:
         """Answers that wait for a model, and requests that wait for a version to be loaded."""
-        return self._versions.waiting + sum(decoder.waiting for decoder in self._host.decoders)
+        return self._versions.waiting + sum(each.waiting for each in self._asked_of())
 
     @property
     def active(self) -> int:
         """Answers that are being written."""
-        return sum(decoder.active for decoder in self._host.decoders)
+        return sum(each.active for each in self._asked_of())
 
     @property
     def model_problem(self) -> str | None:
         """Why the model of the champion cannot be asked now; None if it can, or there is none."""
         champion = self._versions.champion
-        return champion.hosted.decoder.problem if champion else None
+        return champion.writer.problem if champion else None
 
     def start(self) -> None:
         """Begin to follow the alias."""
+        if self._upstream:
+            self._upstream.start()
         self._thread.start()
 
     def close(self) -> None:
@@ -144,6 +153,8 @@ class Follower:
         self._loader.shutdown(cancel_futures=True)
         self._versions.fail_all(RuntimeError("the server is stopping"))
         self._host.close()
+        if self._upstream:
+            self._upstream.close()
 
     def lease(self, name: str) -> Lease:
         """The version that answers to a name, which stays in memory until the lease is closed; loaded first if need be.
@@ -232,11 +243,12 @@ class Follower:
         while not self._closed:
             self._call_all()
             champion = self._versions.champion
-            if champion and champion.hosted.decoder.ended and not told:
+            if champion and champion.writer.ended and not told:
                 told = True
-                self._end(str(champion.hosted.decoder.problem))
+                self._end(str(champion.writer.problem))
             if time.monotonic() - looked >= self._settings.poll:
                 self._look()
+                self._hand_over_again(champion)
                 self._free(self._settings.idle)
                 looked = time.monotonic()
             self._wake.wait(max(self._settings.poll - (time.monotonic() - looked), 0.0))
@@ -315,7 +327,8 @@ class Follower:
         except BaseException as error:
             if not isinstance(error, RoundsError):
                 _logger.exception("version %s could not be loaded", number)
-            self._failed[number] = FailedLoad(time.monotonic() + RETRY, str(error) or type(error).__name__)
+            pause = self._settings.poll if isinstance(error, NoUpstream) else RETRY
+            self._failed[number] = FailedLoad(time.monotonic() + pause, str(error) or type(error).__name__)
             self._versions.fail(number, error)
         else:
             self._failed.pop(number, None)
@@ -326,10 +339,39 @@ class Follower:
 
     def _read(self, version: ModelVersion) -> ServedVersion:
         registry = Registry(self._workspace.root)  # a new one: it reads the copy of the audit log once
-        limits = version_files.limits(self._workspace, version)
+        limits, digest = version_files.limits(self._workspace, version), registry.trust.known(version).digest
+        return ServedVersion(version.version, digest, limits, self._writer(registry, version, digest, limits.compute))
+
+    def _writer(self, registry: Registry, version: ModelVersion, digest: str, compute: Compute) -> AnswerWriter:
+        if self._upstream:
+            return relaying.found(self._workspace, registry, version, digest, self._upstream)
         with version_files.fetched(self._workspace, registry, version) as folder:  # compares the digest
-            hosted = self._host.load(folder, limits.compute)
-        return ServedVersion(version.version, registry.trust.known(version).digest, limits, hosted)
+            return self._host.load(folder, compute)
+
+    def _asked_of(self) -> "list[ConcurrentDecoder | Upstream]":
+        """All that write answers."""
+        return [*self._host.decoders, *([self._upstream] if self._upstream else [])]
+
+    def _hand_over_again(self, champion: ServedVersion | None) -> None:
+        """Have the champion handed over if the other server has forgotten it, as after a restart."""
+        writer = champion.writer if champion else None
+        if not champion or not isinstance(writer, UpstreamModel) or not writer.is_missing:
+            return
+        if writer.upstream.settings.adapters and (self._handed is None or self._handed.done()):
+            self._handed = self._loader.submit(self._found_again, champion.version, writer)
+
+    def _found_again(self, number: str, writer: UpstreamModel) -> None:
+        try:
+            with tracking.answering(self._workspace.root):
+                registry = Registry(self._workspace.root)
+                found = relaying.found(
+                    self._workspace, registry, registry.version(number), writer.digest, writer.upstream
+                )
+        except RoundsError as error:
+            _logger.warning("version %s was not handed over again: %s", number, error)
+        else:
+            writer.listed = found.listed
+            _logger.info("version %s was handed over again", number)
 
     def _free(self, idle: float) -> None:
         """Free the versions that nobody has used for so many seconds."""
@@ -338,7 +380,10 @@ class Follower:
 
     def _unload(self, served: ServedVersion) -> None:
         try:
-            self._host.unload(served.hosted)
+            if isinstance(served.writer, HostedPolicy):
+                self._host.unload(served.writer)
+            else:
+                relaying.forgotten(served.writer, served.version)
         except Exception:
             _logger.exception("version %s could not be freed", served.version)
 

@@ -69,7 +69,7 @@ async def ask(visitor: Operating, serving: Parts, fields: Posted) -> Response:
             pass
         await exchange.store(range(len(exchange.versions)))
     except DecodingFailed as error:
-        raise ApiError(500, f"the model failed: {error}") from error
+        raise error.told() from error
     finally:
         await exchange.close()
     return await _shown(visitor, serving, question, model, other, exchange)

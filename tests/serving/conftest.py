@@ -7,9 +7,15 @@ import pytest
 import torch
 from starlette.testclient import TestClient
 
+from models.adapters import AdapterSettings
+from models.policy import build
 from serving.app import create_app
 from serving.context import Serving
+from tasks.registry.bases import DIGEST_TAG
+from tasks.rounds.fetching import fetch
+from tasks.state import loading
 from tasks.state.workspace import Workspace
+from tests.models.conftest import TEXTS
 from tests.serving import served
 from tests.workspaces import Furnish, made_once, moved
 
@@ -34,6 +40,23 @@ def three_versions(furnish: Furnish, tmp_path_factory: pytest.TempPathFactory) -
 def workspace(three_versions: Workspace, tmp_path: Path) -> Workspace:
     """Versions 1, 2 and 3 of random weights; 1 is champion, and the gates rejected 3."""
     return moved(three_versions, tmp_path / "workspace")
+
+
+@pytest.fixture
+def adapted(workspace: Workspace, tmp_path: Path) -> Workspace:
+    """The workspace, in which versions 4 and 5 are adapters of one base."""
+    build(served.LIMITS, TEXTS, seed=9).save(tmp_path / "base")
+    base = fetch(workspace, str(tmp_path / "base"), "mine")
+    for number in (4, 5):
+        policy = loading.outside(workspace).new_adapter(base.digest, AdapterSettings(rank=2), "policy", number)
+        shuffle = torch.Generator().manual_seed(number)
+        with torch.no_grad():
+            for _, tensor in sorted(policy.network.state_dict().items()):
+                tensor.copy_(torch.randn(tensor.shape, generator=shuffle) * 0.2)
+        folder = served.policy_folder(workspace, number)
+        policy.save(folder)
+        assert served.register_folder(workspace, number, folder, {DIGEST_TAG: base.digest}) == str(number)
+    return workspace
 
 
 @pytest.fixture

@@ -13,8 +13,11 @@ from pathlib import Path
 import uvicorn
 from starlette.types import ASGIApp
 
+from models.concurrent import ConcurrentDecoder
+from models.hosting import HostedPolicy
 from models.policy import ModelSettings, build
 from serving.context import Serving
+from serving.loaded import ServedVersion
 from serving.settings import ServingSettings
 from tasks.registry.alias import Registry
 from tasks.state.inputs import Base, Inputs
@@ -67,6 +70,12 @@ def promote(workspace: Workspace, version: str) -> None:
     """Make a version champion."""
     registry = Registry(workspace.root)
     registry.promote(version, registry.alias(), "better", "tests")
+
+
+def decoder_of(version: ServedVersion) -> ConcurrentDecoder:
+    """What writes the answers of a version in memory."""
+    assert isinstance(version.writer, HostedPolicy)
+    return version.writer.decoder
 
 
 def until(condition: Callable[[], bool]) -> None:

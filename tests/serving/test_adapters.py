@@ -2,44 +2,17 @@
 
 from concurrent.futures import ThreadPoolExecutor
 from itertools import product
-from pathlib import Path
 
-import pytest
-import torch
 from starlette.testclient import TestClient
 
-from models.adapters import AdapterSettings
-from models.policy import build
 from serving.app import create_app
 from serving.context import Serving
-from tasks.registry.bases import DIGEST_TAG
-from tasks.rounds.fetching import fetch
-from tasks.state import loading
 from tasks.state.workspace import Workspace
-from tests.models.conftest import TEXTS
 from tests.models.held import Held
-from tests.serving import served
-from tests.serving.served import LIMITS, PROMPT, SETTINGS, until
+from tests.serving.served import PROMPT, SETTINGS, decoder_of, until
 
 ADAPTERS = ("4", "5")
 SEEDS = range(4)
-
-
-@pytest.fixture
-def adapted(workspace: Workspace, tmp_path: Path) -> Workspace:
-    """The workspace, in which versions 4 and 5 are adapters of one base."""
-    build(LIMITS, TEXTS, seed=9).save(tmp_path / "base")
-    base = fetch(workspace, str(tmp_path / "base"), "mine")
-    for number in (4, 5):
-        policy = loading.outside(workspace).new_adapter(base.digest, AdapterSettings(rank=2), "policy", number)
-        shuffle = torch.Generator().manual_seed(number)
-        with torch.no_grad():
-            for _, tensor in sorted(policy.network.state_dict().items()):
-                tensor.copy_(torch.randn(tensor.shape, generator=shuffle) * 0.2)
-        folder = served.policy_folder(workspace, number)
-        policy.save(folder)
-        assert served.register_folder(workspace, number, folder, {DIGEST_TAG: base.digest}) == str(number)
-    return workspace
 
 
 def ask(client: TestClient, version: str, seed: int) -> str:
@@ -59,9 +32,9 @@ def test_two_adapters_answer_in_one_batch_as_each_does_alone(adapted: Workspace)
 
     serving, asked = Serving.of(adapted, SETTINGS), list(product(ADAPTERS, SEEDS))
     with TestClient(create_app(serving)) as client, serving.follower.lease("4") as first:
-        decoder = first.hosted.decoder
+        decoder = decoder_of(first)
         with serving.follower.lease("5") as second, ThreadPoolExecutor(len(asked)) as pool:
-            assert second.hosted.decoder is decoder
+            assert decoder_of(second) is decoder
             with Held(decoder):
                 answers = [pool.submit(ask, client, version, seed) for version, seed in asked]
                 until(lambda: decoder.waiting == len(asked))

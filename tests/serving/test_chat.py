@@ -23,7 +23,7 @@ from tasks.registry.alias import Registry
 from tasks.state import feedback_database, tombstones
 from tasks.state.workspace import Workspace
 from tests.models.held import Held
-from tests.serving.served import PROMPT, SECONDS, SETTINGS, listening, policy_folder, promote, ready, until
+from tests.serving.served import PROMPT, SECONDS, SETTINGS, decoder_of, listening, policy_folder, promote, ready, until
 
 LATER = datetime(2999, 1, 1, tzinfo=UTC)
 
@@ -123,7 +123,7 @@ def test_versions_are_listed(asking: OpenAI) -> None:
 def test_an_alias_that_moves_in_a_stream_changes_the_next_answer(
     workspace: Workspace, serving: Serving, asking: OpenAI
 ) -> None:
-    with serving.follower.lease("1") as version, Held(version.hosted.decoder) as held:
+    with serving.follower.lease("1") as version, Held(decoder_of(version)) as held:
         stream = ask(asking, seed=7, stream=True)
         first = next(iter(stream))
         promote(workspace, "2")
@@ -137,7 +137,7 @@ def test_an_alias_that_moves_in_a_stream_changes_the_next_answer(
 
 
 def test_a_client_that_goes_away_frees_its_place_and_what_it_saw_is_stored(serving: Serving, asking: OpenAI) -> None:
-    with serving.follower.lease("1") as version, Held(version.hosted.decoder) as held:
+    with serving.follower.lease("1") as version, Held(decoder_of(version)) as held:
         stream = ask(asking, seed=7, stream=True)
         identity = next(iter(stream)).id
         stream.close()
@@ -275,7 +275,7 @@ def failing() -> Any:
 def test_a_model_that_fails_ends_its_answers_only(serving: Serving, client: TestClient) -> None:
     for stream in (False, True):
         with serving.follower.lease("1") as version:
-            loop: Any = version.hosted.decoder._loop
+            loop: Any = decoder_of(version)._loop
             loop.step = failing
             response = client.post("/v1/chat/completions", json={"messages": PROMPT, "stream": stream})
         text = response.text.split("data: ")[-1] if stream else response.text

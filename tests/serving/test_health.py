@@ -13,7 +13,7 @@ from serving.latest import Latest
 from tasks.registry.alias import Registry
 from tasks.state.workspace import Workspace
 from tests.serving.hanging import Hanging
-from tests.serving.served import PROMPT, SETTINGS, until
+from tests.serving.served import PROMPT, SETTINGS, decoder_of, until
 
 
 def test_a_server_that_answers_is_ready(client: TestClient) -> None:
@@ -88,7 +88,7 @@ def test_a_server_whose_model_fails_is_not_ready_and_asks_for_its_end(
     with TestClient(create_app(serving)) as client:
         until(lambda: serving.follower.state.champion == "1")
         with serving.follower.lease("1") as version:
-            network: Any = version.hosted.decoder._model
+            network: Any = decoder_of(version)._model
             network.model = None  # every forward pass fails
             failed = client.post("/v1/chat/completions", json={"messages": PROMPT})
             assert (failed.status_code, failed.json()["error"]["code"]) == (500, "decoding_failed")
@@ -108,10 +108,10 @@ def test_a_version_that_is_not_champion_and_fails_is_loaded_again(
     monkeypatch.setattr(concurrent, "PAUSE", 0.01)
     asked = {"messages": PROMPT, "model": "2"}
     with serving.follower.lease("2") as version:
-        network: Any = version.hosted.decoder._model
+        network: Any = decoder_of(version)._model
         network.model = None  # every forward pass fails
         assert client.post("/v1/chat/completions", json=asked).status_code == 500
-        until(lambda: version.hosted.decoder.ended)
+        until(lambda: decoder_of(version).ended)
         assert client.get("/health/ready").status_code == 200
     until(lambda: serving.follower.state.loaded == ("1",))
     assert client.post("/v1/chat/completions", json=asked).status_code == 200

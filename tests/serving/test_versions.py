@@ -16,7 +16,7 @@ from tasks.state import records
 from tasks.state.workspace import Workspace
 from tasks.tools.tracking import NoTracking, RoundRun
 from tests.models.held import Held
-from tests.serving.served import SECONDS, SETTINGS, promote, until
+from tests.serving.served import SECONDS, SETTINGS, decoder_of, promote, until
 from tests.tasks.state.recorded import record
 
 DIFFER = "policy version 2: the stored files differ from the registered ones"
@@ -65,7 +65,7 @@ def test_a_version_in_use_stays_until_it_is_given_back(workspace: Workspace, fol
 
 
 def test_the_new_version_is_loaded_while_the_old_one_works(workspace: Workspace, follower: Follower) -> None:
-    with follower.lease("champion") as version, Held(version.hosted.decoder):
+    with follower.lease("champion") as version, Held(decoder_of(version)):
         promote(workspace, "2")
         until(lambda: follower.state.champion == "2")
 

@@ -17,6 +17,7 @@ KNOWN = (
     "ROUNDS_POSTGRESQL",
     "ROUNDS_REWARD_TOKEN",
     "ROUNDS_SERVICES",
+    "ROUNDS_UPSTREAM_KEY",
     "ROUNDS_WORKSPACE",
 )
 """Every environment variable of our own."""

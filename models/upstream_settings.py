@@ -1,0 +1,176 @@
+"""Where a server with OpenAI's interface is that writes answers, and whether it has a version: `upstream` in
+serving.yaml."""
+
+import os
+from collections.abc import Mapping, Sequence
+from contextlib import suppress
+from typing import Annotated
+
+import httpx
+from pydantic import BeforeValidator, Field, model_validator
+
+from core.errors import RoundsError
+from core.settings import BaseSettings
+from core.shown import shortened
+
+KEY = "ROUNDS_UPSTREAM_KEY"
+"""The environment variable with a secret for the server, which is sent as `Authorization: Bearer`."""
+
+CONNECT = 5.0
+"""Seconds to connect."""
+
+LOADED = httpx.Timeout(60.0, connect=CONNECT)
+"""For a request to load an adapter."""
+
+LISTED = httpx.Timeout(12.0, connect=CONNECT)
+"""For the list of models: a server of this project waits 10 s for its registry."""
+
+SHOWN = 300
+"""Characters of a response that a message quotes."""
+
+DIGITS = 12
+"""Of a digest, in names."""
+
+_PASSES = (408, 425, 429, 500, 502, 503, 504)
+"""HTTP statuses of failures that may pass by themselves."""
+
+
+class NoUpstream(RoundsError):
+    """The server that is to write answers does not answer, or not in OpenAI's form."""
+
+    def __init__(self, message: str, reason: str, by_request: bool = False) -> None:
+        """An error.
+
+        Args:
+            message: what is wrong, and what to do, with the address, which only operators are told.
+            reason: what the server does, for everybody.
+            by_request: whether only this request is refused.
+        """
+        super().__init__(message)
+        self.reason, self.by_request = reason, by_request
+
+
+def _by_text(value: object) -> object:
+    """Numbers of versions as texts: YAML has them as numbers."""
+    return {str(key): name for key, name in value.items()} if isinstance(value, Mapping) else value
+
+
+class UpstreamSettings(BaseSettings):
+    """A server with OpenAI's interface that writes the answers."""
+
+    url: str = Field(pattern=r"^https?://[^\s/?#@]+(/[^\s?#@]*)?$")
+    """Its address, as OpenAI's clients take it: with `/v1`. A secret for it is read from ROUNDS_UPSTREAM_KEY."""
+    model: str = Field("policy/{version}", pattern=r"^[^{}]*\{(version|digest)\}([^{}]|\{version\}|\{digest\})*$")
+    """The name of a version there; `{version}` is its number, `{digest}` the first 12 digits of the digest of its
+    files."""
+    models: Annotated[dict[str, str], BeforeValidator(_by_text)] = Field({})
+    """Number of a version → its name there, where that is another one."""
+    adapters: str | None = Field(None, pattern="^/")
+    """A folder that the other server reads under the same path. Versions that are adapters are written there, and
+    handed over to a vLLM server when it does not have them; null: they are loaded there by hand."""
+    patience: float = Field(60.0, gt=0)
+    """Seconds without a new piece of an answer after which it is given up."""
+
+    @model_validator(mode="after")
+    def _named_by_content(self) -> "UpstreamSettings":
+        if self.adapters and "{digest}" not in self.model:
+            raise ValueError("`adapters` needs `{digest}` in `model`: vLLM mistakes a new adapter for one of its name")
+        return self
+
+    def name_of(self, version: str, digest: str) -> str:
+        """The name of a version there."""
+        known = self.models.get(version)
+        return known or self.model.replace("{version}", version).replace("{digest}", digest[:DIGITS])
+
+    def listed(self) -> list[str]:
+        """The names of what the server can be asked.
+
+        Raises:
+            NoUpstream: it does not say so.
+        """
+        try:
+            answer = httpx.get(f"{self.url.rstrip('/')}/models", headers=headers(), timeout=LISTED)
+        except httpx.HTTPError as error:
+            raise away(self, error) from error
+        return model_names(self, answer)
+
+    def check(self, version: str, digest: str) -> str:
+        """The name of a version there, after the server has listed it.
+
+        Raises:
+            NoUpstream: it does not answer, or does not know the version.
+        """
+        name, listed = self.name_of(version, digest), self.listed()
+        if name not in listed:
+            raise unknown(self, name, listed)
+        return name
+
+
+def asked(settings: UpstreamSettings, path: str, body: Mapping[str, str]) -> None:
+    """Post a request of vLLM's interface, which has to succeed.
+
+    Raises:
+        NoUpstream: it does not.
+    """
+    try:
+        answer = httpx.post(f"{settings.url.rstrip('/')}/{path}", json=body, headers=headers(), timeout=LOADED)
+    except httpx.HTTPError as error:
+        raise away(settings, error) from error
+    if answer.is_error:
+        raise refused(settings, answer.status_code, shown_bytes(answer.content))
+
+
+def trouble(settings: UpstreamSettings, reason: str, cure: str, by_request: bool = False) -> NoUpstream:
+    """The error that a server does something: why, what helps, and whether only this request is refused."""
+    return NoUpstream(f"upstream.url={settings.url}: the server {reason}; {cure}", reason, by_request)
+
+
+def model_names(settings: UpstreamSettings, answer: httpx.Response) -> list[str]:
+    """What a response lists.
+
+    Raises:
+        NoUpstream: it lists nothing.
+    """
+    if answer.status_code != 200:
+        raise refused(settings, answer.status_code, shown_bytes(answer.content))
+    with suppress(ValueError, TypeError, KeyError):
+        return [str(model["id"]) for model in answer.json()["data"]]
+    raise trouble(
+        settings,
+        f"lists no models under /models, but says {shown_bytes(answer.content)}",
+        "correct the address in serving.yaml: OpenAI's clients take one that ends with /v1",
+    )
+
+
+def away(settings: UpstreamSettings, error: Exception) -> NoUpstream:
+    """The error that a server does not answer."""
+    reason = f"{type(error).__name__}: {error}" if str(error) else type(error).__name__
+    return trouble(settings, f"does not answer ({reason})", "start it, or correct the address in serving.yaml")
+
+
+def unknown(settings: UpstreamSettings, name: str, listed: Sequence[str]) -> NoUpstream:
+    """The error that a server does not have a version."""
+    names = shortened(", ".join(listed) or "none", SHOWN)
+    return trouble(
+        settings,
+        f"has no model {name!r}, but {names}",
+        "load the version there under this name, or set upstream.model or upstream.models in serving.yaml",
+    )
+
+
+def refused(settings: UpstreamSettings, status: int, text: str) -> NoUpstream:
+    """The error that a server answers with a status that is none of success."""
+    cures = {401: f"put its secret into {KEY}", 403: f"put its secret into {KEY}", 404: "correct serving.yaml"}
+    cure = cures.get(status, "try again later" if status in _PASSES else "see its log")
+    return trouble(settings, f"answers with status {status}: {text}", cure, by_request=status in (400, 413, 422))
+
+
+def shown_bytes(text: bytes) -> str:
+    """A response, or a part of one, for messages."""
+    return repr(shortened(text.decode(errors="replace").strip(), SHOWN))
+
+
+def headers() -> dict[str, str]:
+    """With the secret, if there is one."""
+    key = os.environ.get(KEY)
+    return {"Authorization": f"Bearer {key}"} if key else {}
