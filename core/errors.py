@@ -10,6 +10,7 @@ RoundsError
 │   └── Inconsistent    audit log, records and registry contradict each other
 ├── Unwritable          a folder or a disk that cannot be written
 ├── NotInstalled        an optional package that a command needs is missing
+├── NoSampler           a vLLM server that samples does not start or answer, or answers otherwise than expected
 ├── NoTracking          MLflow does not answer, or rejects the address
 ├── NoDatabase          the feedback database does not answer
 ├── NoPrefect           there is no Prefect server, or it does not answer
@@ -90,6 +91,10 @@ class Unwritable(RoundsError):
 
 class NotInstalled(RoundsError):
     """An optional package that a command needs is missing, or cannot be imported."""
+
+
+class NoSampler(RoundsError):
+    """A vLLM server that samples does not start or answer, or answers otherwise than expected."""
 
 
 class NotFound(RoundsError):

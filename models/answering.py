@@ -9,7 +9,7 @@ import numpy.typing as npt
 from core.log import Log, ignore
 from models.minibatches import map_microbatches
 from models.policy import ModelSettings, Policy
-from models.rollout import Rollout, SamplingSettings, sample
+from models.rollout import Rollout, Sampler, SamplingSettings, sample
 from models.seeding import generator
 from models.tokens import Turn, encode_prompts
 from models.truncation import cut_share
@@ -36,6 +36,7 @@ def answer(
     limits: ModelSettings,
     seed: int,
     log: Log = ignore,
+    sampler: Sampler = sample,
 ) -> GeneratedAnswers:
     """Sample one answer per prompt.
 
@@ -44,7 +45,7 @@ def answer(
     """
     encoded = encode_prompts(policy.tokenizer, prompts, limits.max_prompt_tokens)
     ids = [prompt.ids for prompt in encoded]
-    rollout = sample(policy, ids, sampling, limits.max_answer_tokens, generator(seed), log=log)
+    rollout = sampler(policy, ids, sampling, limits.max_answer_tokens, generator(seed), log=log)
     tokens = rollout.batch.response.sum(dim=1).cpu().numpy()
     return GeneratedAnswers(rollout.answers, tokens, rollout.ended.cpu().numpy(), cut_share(encoded), rollout)
 

@@ -7,7 +7,7 @@ other rows of its batch.
 
 from collections.abc import Mapping, Sequence
 from threading import Event
-from typing import NamedTuple
+from typing import NamedTuple, Protocol
 
 import torch
 from pydantic import Field
@@ -43,6 +43,23 @@ class Rollout(NamedTuple):
     """(B,) bool: the answer ends with EOS; False if it was truncated at the limit"""
 
 
+class Sampler(Protocol):
+    """What samples the answers of a policy: `sample`, in this process, or a server (`models.engines.vllm`)."""
+
+    def __call__(
+        self,
+        policy: Policy,
+        prompts: Sequence[Sequence[int]],
+        sampling: SamplingSettings,
+        limit: int,
+        generator: torch.Generator,
+        greedy: bool = False,
+        log: Log = ignore,
+    ) -> Rollout:
+        """One answer per prompt; see `sample`."""
+        ...
+
+
 @torch.no_grad()  # gradient checkpointing would drop the cache
 def sample(
     policy: Policy,
@@ -73,7 +90,7 @@ def sample(
             token_counts.count_sampled(sum(len(answer.ids) for answer in decoded.values()))
             answers.update(decoded)
             log({"answers": len(answers)}, step, len(batches))
-    return _rollout(policy, prompts, _of_all_ranks(answers, len(prompts), limit))
+    return assembled(policy, prompts, _of_all_ranks(answers, len(prompts), limit))
 
 
 def _decoded(
@@ -115,7 +132,8 @@ def _of_all_ranks(own: Mapping[int, SampledAnswer], count: int, limit: int) -> l
     return [own[row] for row in range(count)]
 
 
-def _rollout(policy: Policy, prompts: Sequence[Sequence[int]], answers: Sequence[SampledAnswer]) -> Rollout:
+def assembled(policy: Policy, prompts: Sequence[Sequence[int]], answers: Sequence[SampledAnswer]) -> Rollout:
+    """The rollout of prompts and their answers, in the order of the prompts."""
     ids, end_ids = [answer.ids for answer in answers], policy.end_ids
     batch = pad(prompts, ids, policy.tokenizer.pad_token_id).to(policy.device)
     logprobs = torch.tensor([value for answer in answers for value in answer.logprobs], device=policy.device)

@@ -74,6 +74,8 @@ class Experience(NamedTuple):
     values: Tensor
     advantages: Tensor
     returns: Tensor
+    weights: Tensor
+    """Truncated importance weights; 1 if the sampler's log-probabilities are those of the trainer."""
 
     def rows(self, index: list[int], width: int) -> "Experience":
         """The first `width` columns of these rows."""
@@ -113,6 +115,10 @@ class PPO(Algorithm):
     """Clip range ε of the probability ratio: the surrogate objective clips the ratio to [1 - ε, 1 + ε]."""
     dual_clip: float = Field(3.0, gt=1)
     """Dual clip: the loss of a token with a negative advantage A is at most this times |A| (Ye et al. 2020)."""
+    max_importance: float = Field(2.0, ge=1)
+    """Truncated importance sampling (Yao et al. 2025): the loss of a token is multiplied by its probability in training
+    divided by that in sampling, which is at most this. The two differ in bfloat16 and TF32, and where a server
+    samples."""
     value_clip: float = Field(0.2, gt=0)
     """Clip range of the value loss, in units of score."""
     gradient_clip: float = Field(1.0, gt=0)
@@ -148,7 +154,7 @@ class PPO(Algorithm):
             # 1. rollout
             indices = draw(len(prompts), self.episodes, progress.iteration, seed)
             rollout = engine.sample([prompts[i] for i in indices], self.sampling, limit, progress.generator)
-            rollout, mismatch = engine.verified(rollout, self.sampling.temperature, progress.iteration, seed)
+            rollout, mismatch, ratio = engine.verified(rollout, self.sampling.temperature, progress.iteration, seed)
             progress.tokens += int(rollout.batch.response.sum())
             rollout_end = perf_counter()
             # 2. score
@@ -160,7 +166,7 @@ class PPO(Algorithm):
                 break
             score_end = perf_counter()
             # 3. advantages
-            experience = self._advantages(progress.controller.coefficient, rollout, scored)
+            experience = self._advantages(progress.controller.coefficient, rollout, scored, ratio)
             # 4. optimise
             metrics |= self._optimise(engine, progress, experience)
             progress.controller.update(metrics[POLICY_OBJECTIVE_KL], self.episodes)
@@ -208,11 +214,12 @@ class PPO(Algorithm):
             POLICY_ANSWER_ENDED: rollout.ended.float().mean().item(),
         }
 
-    def _advantages(self, coefficient: float, rollout: Rollout, scored: ScoredRollout) -> Experience:
+    def _advantages(self, coefficient: float, rollout: Rollout, scored: ScoredRollout, ratio: Tensor) -> Experience:
         mask = rollout.batch.response
         rewards = token_rewards(scored.scores, scored.kl, mask, coefficient)
         advantages, returns = gae(rewards, scored.values, mask, self.gamma, self.lam)
-        return Experience(rollout.batch, rollout.logprobs, scored.values, masked_whiten(advantages, mask), returns)
+        weights, whitened = ratio.clamp(max=self.max_importance), masked_whiten(advantages, mask)
+        return Experience(rollout.batch, rollout.logprobs, scored.values, whitened, returns, weights)
 
     def _optimise(self, engine: Engine, progress: Progress, experience: Experience) -> Metrics:
         """`epochs` passes over the minibatches. The metrics are means over all minibatches, weighted by token."""
@@ -257,7 +264,7 @@ class PPO(Algorithm):
             def mean(per_token: Tensor) -> Tensor:
                 return masked(per_token, old.batch.response).sum() / tokens
 
-            value = mean(surrogate.loss)
+            value = mean(old.weights * surrogate.loss)
             metrics: Updated = {
                 POLICY_LOSS: value.detach(),
                 POLICY_APPROX_KL: mean(surrogate.kl),

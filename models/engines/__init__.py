@@ -59,6 +59,9 @@ class VerifiedRollout(NamedTuple):
 
     rollout: Rollout
     mismatch: Mismatch
+    ratio: Tensor
+    """(B, T) probability of each answer token by the forward pass, divided by that of the sampler: importance weights.
+    1 where the sampler's log-probabilities were kept."""
 
 
 class Engine(ABC):
@@ -73,6 +76,11 @@ class Engine(ABC):
     @abstractmethod
     def precision(self) -> Precision:
         """How exactly the policy computes."""
+
+    @property
+    @abstractmethod
+    def samples_here(self) -> bool:
+        """Whether the sampler and the forward pass are the same code, which rounds alike in float32."""
 
     @property
     @abstractmethod
@@ -92,20 +100,22 @@ class Engine(ABC):
     def verified(self, rollout: Rollout, temperature: float, iteration: int, seed: int) -> VerifiedRollout:
         """A rollout whose log-probabilities were compared with those of a forward pass.
 
-        In float32 those of the sampler are kept, and a sample of rows is compared. In bfloat16 and TF32 the two differ
-        by more, and all are computed again.
+        In float32 those of the sampler are kept, and a sample of rows is compared. In bfloat16 and TF32, and where a
+        server samples, the two differ by more, and all are computed again.
 
         Raises:
             RolloutMismatch: they differ by more than rounding.
         """
-        recomputed = mismatch.recomputes(self.precision)
+        recomputed = mismatch.recomputes(self.precision) or not self.samples_here
         count = len(rollout.batch.ids)
         index = list(range(count)) if recomputed else mismatch.rows(count, iteration, seed)
         part = select_rows(rollout.batch, index)
         again = self.logprobs(part, temperature)
         difference = mismatch.measure(again, rollout.logprobs[index, : part.ids.shape[1]], part.response)
         mismatch.check(difference, self.precision, self.model_type, iteration)
-        return VerifiedRollout(rollout._replace(logprobs=again) if recomputed else rollout, difference)
+        if not recomputed:
+            return VerifiedRollout(rollout, difference, torch.ones_like(rollout.logprobs))
+        return VerifiedRollout(rollout._replace(logprobs=again), difference, (again - rollout.logprobs).exp())
 
     @abstractmethod
     def reference_logprobs(self, batch: Batch, temperature: float) -> Tensor:

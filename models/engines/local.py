@@ -16,22 +16,23 @@ from models.engines import Engine, Loss, Objective, Score, Step, Update
 from models.minibatches import lengths, map_microbatches, select_rows, shared_microbatches
 from models.policy import Policy
 from models.reward import RewardModel
-from models.rollout import Rollout, SamplingSettings, sample
+from models.rollout import Rollout, Sampler, SamplingSettings, sample
 from models.tokens import Batch
 
 
 class LocalEngine(Engine):
     """Policy, reference, reward and critic in this process."""
 
-    def __init__(self, policy: Policy, reference: Policy, reward: Score) -> None:
+    def __init__(self, policy: Policy, reference: Policy, reward: Score, sampler: Sampler = sample) -> None:
         """Nothing learns yet.
 
         Args:
             policy: trained in place.
             reference: the frozen policy that the KL penalty is measured against.
             reward: scores each prompt with its answer.
+            sampler: samples the policy's answers.
         """
-        self.policy, self._reference, self._reward = policy, reference, reward
+        self.policy, self._reference, self._reward, self._sampler = policy, reference, reward, sampler
         self._critic: Critic | None = None
         self._policy_optimiser = adam(policy.network.parameters())
         self._critic_optimiser: AdamW | None = None
@@ -40,6 +41,11 @@ class LocalEngine(Engine):
     def precision(self) -> Precision:
         """How exactly the policy computes."""
         return precision(self.policy.device, self.policy.network.compute.dtype)
+
+    @property
+    def samples_here(self) -> bool:
+        """Whether this process samples."""
+        return self._sampler is sample
 
     @property
     def model_type(self) -> str:
@@ -62,7 +68,7 @@ class LocalEngine(Engine):
         self, prompts: Sequence[Sequence[int]], sampling: SamplingSettings, limit: int, generator: torch.Generator
     ) -> Rollout:
         """Sample answers from the policy."""
-        return sample(self.policy, prompts, sampling, limit, generator)
+        return self._sampler(self.policy, prompts, sampling, limit, generator)
 
     def logprobs(self, batch: Batch, temperature: float) -> Tensor:
         """Log-probabilities of the answer tokens under the policy."""

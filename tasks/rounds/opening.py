@@ -22,7 +22,7 @@ from tasks.rounds.launched import run
 from tasks.rounds.params import RoundSettings
 from tasks.rounds.request import Request, parsed, read_request
 from tasks.rounds.running import Execute, RunningRound
-from tasks.state import feedback_database, graph, identity, inbox, metric_points, records, tombstones
+from tasks.state import feedback_database, graph, identity, inbox, metric_points, records, sampler, tombstones
 from tasks.state import round as rounds
 from tasks.state.inputs import Base, Champion, Inputs
 from tasks.state.opening_facts import OpeningFacts
@@ -212,6 +212,7 @@ def check(workspace: Workspace, params: RoundSettings) -> None:
 def _check_inputs(workspace: Workspace, params: RoundSettings) -> None:
     check_adapter(params.model)
     params.policy.reward.check()
+    sampler.check(params.sampler, params.model, params.policy.launch.processes)
     signing.check(workspace, params.audit)
     for source in traces.connected(params.ingest.sources, workspace.root):
         source.check()

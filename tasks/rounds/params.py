@@ -19,6 +19,7 @@ from tasks.registry.audit import AuditSettings
 from tasks.registry.promotion import PromotionSettings
 from tasks.state.gates import VerdictSettings
 from tasks.state.intake import IngestSettings
+from tasks.state.sampler import SamplerSettings
 from tasks.steps.collect import CollectSettings
 from tasks.steps.curate import CurateSettings
 from tasks.steps.drift import DriftSettings
@@ -35,6 +36,7 @@ class RoundSettings(BaseSettings):
     seed: int = Field(0, ge=0)
     """Random seed of the rounds in this workspace; another number gives an independent repetition."""
     model: ModelSettings = ModelSettings()
+    sampler: SamplerSettings = SamplerSettings()
     collect: CollectSettings = CollectSettings()
     ingest: IngestSettings = IngestSettings()
     curate: CurateSettings = CurateSettings()

@@ -14,7 +14,7 @@ from typing import TypeVar
 
 from core import interrupts
 from core.errors import RoundBusy, RoundsError
-from tasks.services.log_file import tail
+from core.log_file import tail
 from tasks.services.service import Service
 from tasks.state.lock import holding
 from tasks.state.workspace import PROJECT
@@ -197,7 +197,7 @@ class Supervisor:
         log.parent.mkdir(parents=True, exist_ok=True)
         with log.open("ab") as stream:
             keeper = subprocess.Popen(
-                [sys.executable, "-m", "tasks.services.keeper", str(log), str(service.grace), *command],
+                [sys.executable, "-m", "core.keeper", str(log), str(service.grace), *command],
                 cwd=PROJECT,  # Prefect reads the server's settings from pyproject.toml of the current folder
                 env=service.env,
                 stdin=subprocess.PIPE,

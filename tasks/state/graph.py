@@ -27,6 +27,7 @@ SHIPPED = (
     "2f3b79489e56f0ff617a85e9afb6659c8a03bd3409cebf32b90b8e9a0f98862a",
     "d0cff2f77f50c943f82d8657d241209171dd551ae32bcf2a6da99ee80d7edde2",
     "392f60ba156e4b714987acc6f6908d6503227e0326da47e2b3ed372935477871",
+    "4987bbd64cd1b5a72290d56a94d8ebb6d822fe875e46457cb14e38aa6ce29acb",
 )
 """SHA-256 of every dvc.yaml that was ever shipped, oldest first. A change of dvc.yaml appends its new digest."""
 

@@ -30,6 +30,17 @@ class StepReport(Stored):
     metrics: Numbers
 
 
+class SampledReport(StepReport):
+    """The report of a step that samples answers."""
+
+    sampler: str = "local"
+    """What sampled: `local`, or `vllm` with its version."""
+
+    def to_json(self) -> Json:
+        """Without `sampler` if the process of the round sampled, as in reports of rounds that knew of no other."""
+        return {name: value for name, value in super().to_json().items() if (name, value) != ("sampler", "local")}
+
+
 class CurateReport(StepReport):
     """The training data of this round."""
 

@@ -419,6 +419,10 @@ class Workspace:
         """What the processes of a step that trains in several have printed and reported."""
         return self.training / f"{step}.ranks"
 
+    def sampler(self, step: str) -> Path:
+        """Log of the server that samples in a step, and the adapters that it is given."""
+        return self.training / f"{step}.sampler"
+
     @property
     def reports(self) -> Path:
         """The reports of all steps."""

@@ -15,10 +15,10 @@ from feedback.schema import Message, Response
 from feedback.sources import AnswerPair
 from models.answering import answer
 from models.policy import ModelSettings
-from models.rollout import SamplingSettings
-from tasks.state import loading, served_answers, templates
+from models.rollout import Sampler, SamplingSettings
+from tasks.state import loading, sampler, served_answers, templates
 from tasks.state.intake import IngestSettings
-from tasks.state.reports import StepReport
+from tasks.state.reports import SampledReport
 from tasks.state.round import Round
 from tasks.state.steplog import StepLog
 
@@ -42,10 +42,11 @@ def collect(round: Round, log: StepLog) -> None:
     knobs, ingest = round.knobs("collect", CollectSettings), round.knobs("ingest", IngestSettings)
     labelled = any(source.labels for source in ingest.sources)
     prompts = _prompts(round, ingest, knobs.prompts) if labelled and round.champion else []
-    with log.learning():
-        texts, tokens = _answers(round, prompts, knobs, log) if prompts else ([], 0)
+    with log.learning(), sampler.of_step(round, "collect", knobs.batch) as sampling:
+        texts, tokens = _answers(round, prompts, knobs, log, sampling.sample) if prompts else ([], 0)
     pair_files.write(round.workspace.answers, list(_pairs(round, prompts, texts, knobs.answers)))
-    StepReport(metrics={COLLECT_ANSWERS: len(texts), COLLECT_TOKENS: tokens}).save(round.workspace.report("collect"))
+    metrics = {COLLECT_ANSWERS: len(texts), COLLECT_TOKENS: tokens}
+    SampledReport(metrics=metrics, sampler=sampling.name()).save(round.workspace.report("collect"))
 
 
 def _prompts(round: Round, ingest: IngestSettings, count: int) -> list[tuple[Message, ...]]:
@@ -58,14 +59,14 @@ def _prompts(round: Round, ingest: IngestSettings, count: int) -> list[tuple[Mes
 
 
 def _answers(
-    round: Round, prompts: Sequence[tuple[Message, ...]], knobs: CollectSettings, log: StepLog
+    round: Round, prompts: Sequence[tuple[Message, ...]], knobs: CollectSettings, log: StepLog, sampler: Sampler
 ) -> tuple[list[str], int]:
     """`knobs.answers` answers to each prompt, one after the other, and their total number of tokens."""
     limits = round.knobs("model", ModelSettings)
     champion = loading.of_round(round).policy(round.workspace.champion)
     sampling = SamplingSettings(temperature=knobs.temperature, batch=knobs.batch)
     repeated = [[turn.model_dump() for turn in prompt] for prompt in prompts for _ in range(knobs.answers)]
-    answers = answer(champion, repeated, sampling, limits, round.seed_for("collect"), log)
+    answers = answer(champion, repeated, sampling, limits, round.seed_for("collect"), log, sampler)
     return answers.texts, int(answers.tokens.sum())
 
 

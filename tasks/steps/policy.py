@@ -15,11 +15,12 @@ from models.loading import Loader
 from models.measured import POLICY_CUT_PROMPTS
 from models.policy import ModelSettings, Policy, build
 from models.rewards import ScoringContext
+from models.rollout import SamplingSettings
 from models.tokens import encode_prompts
 from models.truncation import cut_share
-from tasks.state import loading, model
+from tasks.state import loading, model, sampler
 from tasks.state.inputs import Base
-from tasks.state.reports import StepReport
+from tasks.state.reports import SampledReport
 from tasks.state.round import Round
 from tasks.state.steplog import StepLog
 from tasks.state.tables import load
@@ -52,16 +53,19 @@ def policy(round: Round, log: StepLog) -> None:
         prompts={tuple(row): turns for row, turns in zip(ids, prompts, strict=True)},
         model=lambda: loader.reward_model(workspace.checkpoint("reward")),
     )
+    rows = getattr(algorithm, "sampling", SamplingSettings()).batch
     with (
         log.learning(),
         algorithm.reward.scoring(context) as score,
-        closing(LocalEngine(candidate, loader.policy(sft), score)) as engine,
+        sampler.of_step(round, "policy", rows) as sampling,
+        closing(LocalEngine(candidate, loader.policy(sft), score, sampling.sample)) as engine,
     ):
         algorithm.train(engine, ids, limits.max_answer_tokens, checkpoints, note, round.seed_for("policy"))
     metrics = {name: value for name, value in last.items() if not name.startswith("time/")}
 
     candidate.save(workspace.checkpoint("policy"))
-    ranks.once(lambda: StepReport(metrics=metrics).save(workspace.report("policy")))
+    report = SampledReport(metrics=metrics, sampler=sampling.name())
+    ranks.once(lambda: report.save(workspace.report("policy")))
 
 
 def _start(round: Round, loader: Loader, how: Sharding | None) -> Policy:

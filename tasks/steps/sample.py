@@ -17,11 +17,11 @@ from models.answering import GeneratedAnswers, answer, divergence
 from models.loading import Loader
 from models.measured import SAMPLE_CUT_PROMPTS, SAMPLE_PROMPTS, SAMPLE_TOKENS
 from models.policy import ModelSettings, Policy
-from models.rollout import SamplingSettings
+from models.rollout import Sampler, SamplingSettings
 from models.tokens import Turn
 from tasks.people import ballots
-from tasks.state import loading, tables
-from tasks.state.reports import Numbers, StepReport
+from tasks.state import loading, sampler, tables
+from tasks.state.reports import Numbers, SampledReport
 from tasks.state.round import Round
 from tasks.state.steplog import StepLog
 from tasks.state.workspace import table
@@ -47,11 +47,16 @@ class SampleSettings(BaseSettings):
 def sample(round: Round, log: StepLog) -> None:
     """Write the answers of both models, and the blinded pairs for voters: which answer is on the left is random."""
     workspace, loader = round.workspace, loading.of_round(round)
-    prompts = _held_out_prompts(round, round.knobs("sample", SampleSettings).prompts)
+    knobs = round.knobs("sample", SampleSettings)
+    prompts = _held_out_prompts(round, knobs.prompts)
     folders = {CANDIDATE: workspace.checkpoint("policy"), CHAMPION: workspace.champion}
     with log.learning():
         # one model at a time is in memory (with adapters, one base): first both policies, then those that score
-        generated = [_generate(round, who, loader.policy(folder), prompts, log) for who, folder in folders.items()]
+        with sampler.of_step(round, "sample", knobs.batch) as sampling:
+            generated = [
+                _generate(round, who, loader.policy(folder), prompts, log, sampling.sample)
+                for who, folder in folders.items()
+            ]
         candidate, champion = _scored(round, loader, generated, prompts)
     blinded = ballots.draw(round, prompts, candidate.texts, champion.texts)
     pair_files.write(workspace.pairs, [side.pair for side in blinded if side])
@@ -62,7 +67,7 @@ def sample(round: Round, log: StepLog) -> None:
         SAMPLE_TOKENS: int(candidate.tokens.sum() + champion.tokens.sum()),
     }
     log(numbers, 0, 1)
-    StepReport(metrics=numbers).save(workspace.report("sample"))
+    SampledReport(metrics=numbers, sampler=sampling.name()).save(workspace.report("sample"))
 
 
 def _held_out_prompts(round: Round, count: int) -> list[GroupedPrompt]:
@@ -81,11 +86,11 @@ def _turns(prompts: Sequence[GroupedPrompt]) -> list[list[Turn]]:
 
 
 def _generate(
-    round: Round, who: str, policy: Policy, prompts: Sequence[GroupedPrompt], log: StepLog
+    round: Round, who: str, policy: Policy, prompts: Sequence[GroupedPrompt], log: StepLog, sampler: Sampler
 ) -> GeneratedAnswers:
     """One policy's answers."""
     sampling, limits = round.knobs("sample", SampleSettings).sampling, round.knobs("model", ModelSettings)
-    return answer(policy, _turns(prompts), sampling, limits, round.seed_for(who), log)
+    return answer(policy, _turns(prompts), sampling, limits, round.seed_for(who), log, sampler)
 
 
 def _scored(

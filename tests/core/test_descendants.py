@@ -6,7 +6,7 @@ import sys
 from pathlib import Path
 
 from core import descendants
-from tests.tasks.services.kept import family, numbers
+from tests.core.kept import family, numbers
 
 ENDS = """
 import subprocess, sys, time

@@ -21,7 +21,7 @@ from models.calibration import calibration
 from models.loading import Loader
 from models.reward import RewardModel
 from tasks.people import ballots
-from tasks.state import loading, tables
+from tasks.state import loading, sampler, tables
 from tasks.state.intake import IngestSettings
 from tasks.state.reports import EvaluateReport, Example
 from tasks.state.round import Round
@@ -63,19 +63,20 @@ def evaluate(round: Round, log: StepLog) -> None:
     with log.learning():
         pairs, judge_scale = _pairs(round, loader)
     probe_tables: dict[str, list[Row]] = {}
-    held_out = Holdout(
-        prompts=[tuple(Message(**turn) for turn in prompt["prompt"]) for prompt in prompts],
-        groups=[sample["group"] for sample in samples],
-        votes=_votes(round),
-        pairs=pairs,
-        flags=[prompt["flags"] for prompt in prompts],
-        judge_scale=judge_scale,
-        models=model_access(round, loader, sampling, log, probe_tables),
-        probes=_probes(round),
-    )
     numbers: Metrics = {}
-    for evaluation in chosen(round.knobs("evaluate", EvaluateSettings).evals):
-        numbers |= evaluation.run(candidate, champion, held_out)
+    with sampler.of_step(round, "evaluate", sampling.batch) as source:
+        held_out = Holdout(
+            prompts=[tuple(Message(**turn) for turn in prompt["prompt"]) for prompt in prompts],
+            groups=[sample["group"] for sample in samples],
+            votes=_votes(round),
+            pairs=pairs,
+            flags=[prompt["flags"] for prompt in prompts],
+            judge_scale=judge_scale,
+            models=model_access(round, loader, sampling, log, probe_tables, source.sample),
+            probes=_probes(round),
+        )
+        for evaluation in chosen(round.knobs("evaluate", EvaluateSettings).evals):
+            numbers |= evaluation.run(candidate, champion, held_out)
     numbers |= _ceiling(round) | {HOLDOUT_EQUAL_AFTER_CUT: _held_out(round) - len(pairs.chosen)}
     log(numbers, 0, 1)
     report = EvaluateReport(metrics=dict(numbers), examples=_examples(samples), calibration=_reliability(pairs))

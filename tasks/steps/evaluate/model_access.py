@@ -12,13 +12,18 @@ from models.answering import answer
 from models.loading import Loader
 from models.policy import ModelSettings, Policy
 from models.reward import RewardModel
-from models.rollout import SamplingSettings
+from models.rollout import Sampler, SamplingSettings, sample
 from tasks.state.round import Round
 from tasks.state.steplog import StepLog
 
 
 def model_access(
-    round: Round, loader: Loader, sampling: SamplingSettings, log: StepLog, probe_tables: dict[str, list[Row]]
+    round: Round,
+    loader: Loader,
+    sampling: SamplingSettings,
+    log: StepLog,
+    probe_tables: dict[str, list[Row]],
+    sampler: Sampler = sample,
 ) -> ModelAccess:
     """Access to the models of a round. A model is loaded for each call, and not kept in memory.
 
@@ -28,6 +33,7 @@ def model_access(
         sampling: how answers are sampled; the seed depends on round and model.
         log: adds the time of each call to its learning time.
         probe_tables: filled with the rows that evaluations store, by name.
+        sampler: samples the answers.
     """
     workspace = round.workspace
 
@@ -35,7 +41,7 @@ def model_access(
         with log.learning():
             models = {CANDIDATE: workspace.checkpoint("policy"), CHAMPION: workspace.champion}
             return BothAnswers(
-                *(_answers(round, who, loader.policy(path), prompts, sampling) for who, path in models.items())
+                *(_answers(round, who, loader.policy(path), prompts, sampling, sampler) for who, path in models.items())
             )
 
     def margins(rows: Sequence[Row]) -> BothMargins:
@@ -51,10 +57,10 @@ def model_access(
 
 
 def _answers(
-    round: Round, who: str, policy: Policy, prompts: Sequence[Prompt], sampling: SamplingSettings
+    round: Round, who: str, policy: Policy, prompts: Sequence[Prompt], sampling: SamplingSettings, sampler: Sampler
 ) -> list[str]:
     limits, seed = round.knobs("model", ModelSettings), round.seed_for(f"bench {who}")
-    return answer(policy, [_turns(prompt) for prompt in prompts], sampling, limits, seed).texts
+    return answer(policy, [_turns(prompt) for prompt in prompts], sampling, limits, seed, sampler=sampler).texts
 
 
 def _margins(model: RewardModel, rows: Sequence[Row]) -> npt.NDArray[np.float64]:

@@ -155,8 +155,10 @@ def test_without_a_gpu_the_precision_is_the_type() -> None:
 def test_below_the_limit_bfloat16_alone_replaces_the_samplers_log_probabilities(dtype: Computed, shift: float) -> None:
     made = engine(Compute(dtype))
     before = sampled(made, shift)
-    after, mismatch = made.verified(before, 1.0, iteration=0, seed=0)
+    after, mismatch, ratio = made.verified(before, 1.0, iteration=0, seed=0)
     assert mismatch.mean == pytest.approx(shift, rel=0.2)
     expected = made.logprobs(before.batch, 1.0) if dtype == "bfloat16" else before.logprobs
     assert torch.equal(after.logprobs, expected)
     assert not torch.equal(made.logprobs(before.batch, 1.0), before.logprobs)
+    expected = (after.logprobs - before.logprobs).exp() if dtype == "bfloat16" else torch.ones_like(ratio)
+    assert torch.equal(ratio, expected)

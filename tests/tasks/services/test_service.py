@@ -8,7 +8,7 @@ from subprocess import DEVNULL, Popen
 import pytest
 
 from tasks.services.service import ReadinessProbe, Service, StateProbe
-from tests.tasks.services.kept import until
+from tests.core.kept import until
 from tests.tasks.services.small import free_port, service
 
 

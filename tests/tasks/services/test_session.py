@@ -16,7 +16,7 @@ from core import descendants
 from tasks.services import orphans, record
 from tasks.state.lock import holder
 from tasks.state.workspace import PROJECT, Workspace
-from tests.tasks.services.kept import alive, until
+from tests.core.kept import alive, until
 from tests.tasks.services.small import free_port
 
 

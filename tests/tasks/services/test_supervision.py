@@ -16,7 +16,7 @@ from tasks.services import supervision
 from tasks.services.service import Service, StateProbe
 from tasks.services.supervision import ServiceFailed, Stopped, Supervisor, stopping
 from tasks.state.lock import holder, holding
-from tests.tasks.services.kept import alive, until
+from tests.core.kept import alive, until
 from tests.tasks.services.small import process, service
 
 SAYS = "import os, sys; print(os.environ['GREETING']); sys.exit(int(sys.argv[1]))"

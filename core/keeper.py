@@ -1,6 +1,6 @@
 """Runs one service, and ends every process below it when the program that started the keeper ends, however it ends.
 
-    python -m tasks.services.keeper LOG GRACE COMMAND…
+    python -m core.keeper LOG GRACE COMMAND…
 
 Standard input is a pipe: its end says that the parent is gone, also after SIGKILL. Then, on SIGTERM, and when the
 service itself ends, all descendants of the keeper get SIGTERM, and after GRACE seconds SIGKILL. Output of the service
@@ -20,7 +20,7 @@ from threading import Thread
 from typing import BinaryIO
 
 from core.descendants import adopt_orphans, end_children, end_with_parent
-from tasks.services.log_file import LogFile
+from core.log_file import LogFile
 
 NOT_FOUND = 127
 """Exit status if the command cannot be started, as a shell reports it."""

@@ -10,13 +10,13 @@ from pathlib import Path
 
 import pytest
 
-from tasks.services.keeper import NOT_FOUND
+from core.keeper import NOT_FOUND
 from tasks.state.workspace import PROJECT
-from tests.tasks.services.kept import WITHIN, alive, family, keeper, numbers, until
+from tests.core.kept import WITHIN, alive, family, keeper, numbers, until
 
 PARENT = """
 import subprocess, sys, time
-keeper = subprocess.Popen([sys.executable, "-m", "tasks.services.keeper", *sys.argv[1:]], stdin=subprocess.PIPE,
+keeper = subprocess.Popen([sys.executable, "-m", "core.keeper", *sys.argv[1:]], stdin=subprocess.PIPE,
                           start_new_session=True)
 print(keeper.pid, flush=True)
 time.sleep(600)
@@ -101,7 +101,7 @@ def test_the_service_ends_with_a_keeper_that_is_killed(tmp_path: Path) -> None:
 def test_a_service_can_be_interrupted_also_if_the_shell_ignores_interrupts(tmp_path: Path) -> None:
     """A shell without job control starts `rounds up &` so that it, and every program below it, ignores SIGINT."""
     inner = "import os, signal; os.kill(os.getpid(), signal.SIGINT)"
-    words = [sys.executable, "-m", "tasks.services.keeper", str(tmp_path / "log"), "1", sys.executable, "-c", inner]
+    words = [sys.executable, "-m", "core.keeper", str(tmp_path / "log"), "1", sys.executable, "-c", inner]
     program = f"import signal, subprocess; signal.signal(2, signal.SIG_IGN); print(subprocess.call({words}))"
     pipe: int = subprocess.PIPE
     with subprocess.Popen([sys.executable, "-c", program], cwd=PROJECT, stdin=pipe, stdout=pipe) as parent:
@@ -111,8 +111,8 @@ def test_a_service_can_be_interrupted_also_if_the_shell_ignores_interrupts(tmp_p
 
 def test_it_starts_without_a_package_of_others() -> None:
     program = (
-        "import sys; before = {*sys.modules}; import tasks.services.keeper; "
+        "import sys; before = {*sys.modules}; import core.keeper; "
         "print({name.partition('.')[0] for name in {*sys.modules} - before} - {*sys.stdlib_module_names})"
     )
     done = subprocess.run([sys.executable, "-c", program], cwd=PROJECT, capture_output=True, text=True, check=True)
-    assert literal_eval(done.stdout) == {"core", "tasks"}
+    assert literal_eval(done.stdout) == {"core"}

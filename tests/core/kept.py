@@ -29,7 +29,7 @@ time.sleep(600)
 
 def keeper(log: Path, grace: float, *command: str) -> "subprocess.Popen[bytes]":
     """A keeper, started as `rounds up` starts it."""
-    words = [sys.executable, "-m", "tasks.services.keeper", str(log), str(grace), *command]
+    words = [sys.executable, "-m", "core.keeper", str(log), str(grace), *command]
     return subprocess.Popen(words, cwd=PROJECT, stdin=subprocess.PIPE, start_new_session=True)
 
 

@@ -4,7 +4,7 @@ from pathlib import Path
 
 import pytest
 
-from tasks.services.log_file import LogFile, before, tail
+from core.log_file import LogFile, before, tail
 
 
 def test_a_log_grows_to_its_limit_and_one_file_before_it_is_kept(tmp_path: Path) -> None:

@@ -1,0 +1,161 @@
+"""Sampling by a vLLM server: the policy is handed over as an adapter, a file; scores and updates stay in the trainer.
+
+Each version of the adapter has a name of its own, made of its content: vLLM keeps the keys and values of prompts by the
+name of the adapter, and goes on using those of the former version if a new one has the same name, without an error.
+After each hand-over the log-probabilities of sampled tokens are compared with those of the trainer; scores of given
+texts would not show the error, since they are computed without the cache.
+"""
+
+import shutil
+from collections.abc import Callable, Sequence
+from pathlib import Path
+
+import torch
+
+from core.errors import BadModel
+from core.files import digest
+from core.log import Log, ignore
+from models import mismatch, peft_files, token_counts
+from models.compute import precision
+from models.loading import BaseFolder
+from models.mismatch import LIMITS, RolloutMismatch
+from models.policy import Policy
+from models.rollout import Rollout, SamplingSettings, assembled
+from models.shared_base import AdapterNetwork
+from models.tokens import pad
+from models.vllm_client import CompletionRequest, Decoding, VLLMClient
+from models.vllm_server import ServedBase
+
+SEEDS = 2**62
+"""Seeds of requests are below this."""
+
+COMPARED = 8
+"""Tokens that are sampled for the comparison after a hand-over, at most."""
+
+Connect = Callable[[ServedBase], VLLMClient]
+"""Starts a server for a base, or connects to one that runs, after it has ended the one before."""
+
+
+class VLLMSampler:
+    """A `Sampler`: the answers of policies that are adapters, from a vLLM server. Not thread-safe."""
+
+    def __init__(self, connect: Connect, base_folder: BaseFolder, folder: Path) -> None:
+        """Nothing is started yet.
+
+        Args:
+            connect: called when the first answers are sampled, and for another base or a larger rank.
+            base_folder: where bases are.
+            folder: for the adapters that are handed over; the server reads them there.
+        """
+        self._connect, self._base_folder, self._folder = connect, base_folder, folder
+        self._client: VLLMClient | None = None
+        self._served: ServedBase | None = None
+        self._name: str | None = None
+        self._probe: list[int] = []
+        shutil.rmtree(folder, ignore_errors=True)  # of a run that was killed
+
+    def __call__(
+        self,
+        policy: Policy,
+        prompts: Sequence[Sequence[int]],
+        sampling: SamplingSettings,
+        limit: int,
+        generator: torch.Generator,
+        greedy: bool = False,
+        log: Log = ignore,
+    ) -> Rollout:
+        """One answer of at most `limit` tokens per prompt; `greedy` takes the most likely tokens.
+
+        `generator` is on the CPU: it draws a seed for each prompt. With `greedy`, log-probabilities are those at
+        temperature 1.
+
+        Raises:
+            BadModel: the policy is no adapter.
+            NoSampler: the server does not answer.
+            RolloutMismatch: the server samples with other weights than those of the policy.
+        """
+        temperature = 0.0 if greedy else sampling.temperature
+        decoding = Decoding(limit, temperature, policy.end_ids, sampling.batch)
+        seeds = torch.randint(SEEDS, (len(prompts),), generator=generator).tolist()
+        self._probe = self._probe or list(max(prompts, key=len, default=[]))
+        client, name = self._handed_over(policy, sampling.temperature)
+        requests = [CompletionRequest(*request) for request in zip(prompts, seeds, strict=True)]
+        answers = client.complete(name, requests, decoding, log)
+        token_counts.count_sampled(sum(len(answer.ids) for answer in answers))
+        return assembled(policy, prompts, answers)
+
+    def _handed_over(self, policy: Policy, temperature: float) -> tuple[VLLMClient, str]:
+        """The server, and the name that the policy has there as it is now."""
+        network = policy.network
+        if not isinstance(network, AdapterNetwork):
+            raise BadModel(
+                "sampler.engine=vllm: the policy is a whole model, and only adapters are handed over to a server; set "
+                "-S sampler.engine=local, or train adapters with model.adapter"
+            )
+        client = self._connected(network)
+        draft = self._folder / "draft"
+        content = self._write(network, policy, draft)
+        name = f"{network.name}-{content[:16]}"
+        if name == self._name:
+            shutil.rmtree(draft)
+            return client, name
+        draft.rename(self._folder / name)
+        client.add_adapter(name, (self._folder / name).resolve())
+        self._check(client, policy, name, temperature, self._base_folder(network.base.digest))
+        self._remove_last(client)
+        self._name = name
+        return client, name
+
+    def _connected(self, network: AdapterNetwork) -> VLLMClient:
+        """A server with the base of an adapter, which takes adapters of its rank."""
+        wanted = ServedBase(network.base.digest, network.base.facts(network.name).rank)
+        served = self._served
+        if self._client and served and served.digest == wanted.digest and served.rank >= wanted.rank:
+            return self._client
+        self._client, self._served, self._name = self._connect(wanted), wanted, None
+        return self._client
+
+    def _write(self, network: AdapterNetwork, policy: Policy, folder: Path) -> str:
+        """Write an adapter in peft's format; its digest."""
+        shutil.rmtree(folder, ignore_errors=True)
+        own = folder.with_name("own")
+        shutil.rmtree(own, ignore_errors=True)
+        for made in (folder, own):
+            made.mkdir(parents=True)
+        network.save(own, policy.tokenizer)
+        peft_files.write(own, self._base_folder(network.base.digest), network.base.digest, folder)
+        shutil.rmtree(own)
+        return digest(folder)
+
+    def _remove_last(self, client: VLLMClient) -> None:
+        if self._name:
+            client.remove_adapter(self._name)
+            shutil.rmtree(self._folder / self._name)
+
+    @torch.no_grad()
+    def _check(self, client: VLLMClient, policy: Policy, name: str, temperature: float, base: Path) -> None:
+        """Compare a few sampled tokens, always of the same prompt: if the server has mistaken this adapter for another
+        one, it has kept keys and values of it.
+
+        Raises:
+            RolloutMismatch: they differ by more than rounding.
+        """
+        decoding = Decoding(COMPARED, temperature, policy.end_ids, 1)
+        [answer] = client.complete(name, [CompletionRequest(self._probe, 0)], decoding)
+        batch = pad([self._probe], [answer.ids], policy.tokenizer.pad_token_id).to(policy.device)
+        own = policy.logprobs(batch, temperature)[batch.response].cpu()
+        sampled = torch.tensor(answer.logprobs)
+        difference = mismatch.measure(own, sampled, torch.ones_like(own, dtype=torch.bool))
+        computed = precision(policy.device, policy.network.compute.dtype)
+        limit = LIMITS[computed]
+        if (value := getattr(difference, limit.statistic)) <= limit.nats:
+            return
+        worst = int((own - sampled).abs().argmax())
+        raise RolloutMismatch(
+            f"the vLLM server at {client.url} does not compute what the trainer computes: it sampled the token "
+            f"{answer.ids[worst]} with the log-probability {sampled[worst]:.4g}, which is {own[worst]:.4g} here; over "
+            f"{len(own)} tokens the difference is {value:.3g} nats ({limit.statistic}), more than {limit.nats:g}, the "
+            f"limit for {computed}. Start the server with the base {base}, --dtype "
+            f"{policy.network.compute.dtype} and --logprobs-mode processed_logprobs, let it start anew, or set "
+            "-S sampler.engine=local"
+        )

@@ -1,0 +1,160 @@
+"""A policy that a server samples: it gets each version as a file under a new name, and computes what the trainer does.
+
+The server is a small one in a thread (tests/models/fake_vllm.py); tests/engines/ asks a real one.
+"""
+
+from collections.abc import Iterator
+from contextlib import closing, contextmanager
+from pathlib import Path
+
+import pytest
+import torch
+
+from core.errors import BadModel
+from models import token_counts
+from models.engines import Loss, Step
+from models.engines.local import LocalEngine
+from models.engines.vllm import VLLMSampler
+from models.mismatch import RolloutMismatch
+from models.policy import Policy
+from models.rollout import SamplingSettings, sample
+from models.seeding import generator
+from models.shared_base import SharedBase
+from models.vllm_client import VLLMClient
+from models.vllm_server import ServedBase
+from tests.models.adapted import moved
+from tests.models.fake_vllm import FakeVLLM, serving
+
+PROMPTS = [[3, 9, 4], [3, 7], [5, 6, 7, 8]]
+COMPLETIONS = "/v1/completions"
+
+
+@pytest.fixture
+def adapter(tiny: Policy) -> Policy:
+    """A policy that is an adapter, and differs from its base."""
+    return Policy(moved(SharedBase(tiny.model, tiny.tokenizer, "a" * 64), "policy", 1), tiny.tokenizer)
+
+
+@pytest.fixture
+def fake(saved: Path) -> FakeVLLM:
+    return FakeVLLM(saved)
+
+
+class Connected:
+    """Connects to the small server, and notes for which bases."""
+
+    def __init__(self, url: str) -> None:
+        self._client = VLLMClient(url)
+        self.served: list[ServedBase] = []
+
+    def __call__(self, served: ServedBase) -> VLLMClient:
+        self.served.append(served)
+        return self._client
+
+    def close(self) -> None:
+        self._client.close()
+
+
+@contextmanager
+def connected(fake: FakeVLLM) -> Iterator[Connected]:
+    with serving(fake) as url, closing(Connected(url)) as connect:
+        yield connect
+
+
+@pytest.fixture
+def connect(fake: FakeVLLM) -> Iterator[Connected]:
+    with connected(fake) as made:
+        yield made
+
+
+@pytest.fixture
+def sampler(connect: Connected, saved: Path, tmp_path: Path) -> VLLMSampler:
+    return VLLMSampler(connect, lambda digest: saved, tmp_path / "adapters")
+
+
+def change(policy: Policy) -> None:
+    with torch.no_grad():
+        for weight in policy.network.parameters():
+            weight += 0.3
+
+
+def test_the_servers_log_probabilities_are_those_of_the_policy(
+    fake: FakeVLLM, sampler: VLLMSampler, adapter: Policy
+) -> None:
+    before = token_counts.so_far().sampled
+    rollout = sampler(adapter, PROMPTS, SamplingSettings(temperature=0.7), 5, generator(0))
+    batch = rollout.batch
+    assert token_counts.so_far().sampled - before == int(batch.response.sum())
+    assert [row[: len(prompt)].tolist() for row, prompt in zip(batch.ids, PROMPTS, strict=True)] == PROMPTS
+    torch.testing.assert_close(rollout.logprobs, adapter.logprobs(batch, 0.7), atol=1e-5, rtol=0)
+    asked = fake.bodies(COMPLETIONS)
+    assert {body["temperature"] for body in asked} == {0.7}
+    assert all(body["stop_token_ids"] == adapter.end_ids for body in asked)
+
+
+def test_greedy_answers_are_those_of_this_process(sampler: VLLMSampler, adapter: Policy) -> None:
+    made = [source(adapter, PROMPTS, SamplingSettings(), 6, generator(0), greedy=True) for source in (sample, sampler)]
+    assert torch.equal(made[0].batch.ids, made[1].batch.ids)
+    assert torch.equal(made[0].ended, made[1].ended)
+
+
+def test_a_row_has_a_seed_of_its_own(fake: FakeVLLM, sampler: VLLMSampler, adapter: Policy) -> None:
+    first, again = (sampler(adapter, PROMPTS * 4, SamplingSettings(batch=3), 6, generator(5)) for _ in range(2))
+    assert torch.equal(first.batch.ids, again.batch.ids)
+    other = sampler(adapter, PROMPTS * 4, SamplingSettings(), 6, generator(6))
+    assert not torch.equal(first.batch.ids, other.batch.ids)
+    seeds = [body["seed"] for body in fake.bodies(COMPLETIONS)[1:13]]
+    assert len(set(seeds)) == 12
+
+
+def test_a_version_is_handed_over_once_and_under_a_name_of_its_own(
+    fake: FakeVLLM, sampler: VLLMSampler, adapter: Policy, tmp_path: Path
+) -> None:
+    for _ in range(2):
+        sampler(adapter, PROMPTS, SamplingSettings(), 3, generator(0))
+    [first] = fake.adapters
+    change(adapter)
+    sampler(adapter, PROMPTS, SamplingSettings(), 3, generator(0))
+    [second] = fake.adapters
+    assert first != second
+    assert [body["lora_name"] for body in fake.bodies("/v1/load_lora_adapter")] == [first, second]
+    assert [path.name for path in (tmp_path / "adapters").iterdir()] == [second]
+
+
+def test_a_server_that_keeps_the_weights_before_is_noticed(saved: Path, adapter: Policy, tmp_path: Path) -> None:
+    with connected(FakeVLLM(saved, stale=True)) as connect:
+        source = VLLMSampler(connect, lambda digest: saved, tmp_path / "adapters")
+        source(adapter, PROMPTS, SamplingSettings(), 3, generator(0))
+        change(adapter)
+        with pytest.raises(RolloutMismatch, match=r"(?s)log-probability -.*, which is -.* here; .* limit for float32"):
+            source(adapter, PROMPTS, SamplingSettings(), 3, generator(0))
+
+
+def test_another_base_or_a_larger_rank_needs_another_server(
+    connect: Connected, sampler: VLLMSampler, tiny: Policy, adapter: Policy
+) -> None:
+    other = Policy(moved(SharedBase(tiny.copy("x").model, tiny.tokenizer, "b" * 64), "policy", 2), tiny.tokenizer)
+    for policy in (adapter, adapter, other):
+        sampler(policy, PROMPTS, SamplingSettings(), 3, generator(0))
+    assert connect.served == [ServedBase("a" * 64, 2), ServedBase("b" * 64, 2)]
+
+
+def test_a_whole_model_is_refused(sampler: VLLMSampler, tiny: Policy) -> None:
+    with pytest.raises(BadModel, match=r"whole model.*sampler\.engine=local"):
+        sampler(tiny, PROMPTS, SamplingSettings(), 3, generator(0))
+
+
+def test_an_engine_recomputes_what_a_server_sampled(sampler: VLLMSampler, adapter: Policy) -> None:
+    def nothing(logprobs: torch.Tensor, rows: list[int]) -> Loss:
+        return Loss(0 * logprobs.sum(), {})
+
+    engine = LocalEngine(adapter, adapter, lambda batch: batch.response.sum(1).float(), sampler)
+    rollout = engine.sample(PROMPTS, SamplingSettings(), 5, generator(0))
+    off = rollout._replace(logprobs=torch.where(rollout.batch.response, rollout.logprobs - 5e-4, 0.0))
+    kept, difference, ratio = engine.verified(off, 1.0, iteration=0, seed=0)
+    assert torch.equal(kept.logprobs, engine.logprobs(rollout.batch, 1.0))
+    assert difference.max == pytest.approx(5e-4, rel=0.1)
+    answers = rollout.batch.response
+    assert ratio[answers].tolist() == pytest.approx([1.0005] * int(answers.sum()), abs=1e-4)
+    assert set(ratio[~answers].tolist()) == {1.0}
+    engine.update_policy(rollout.batch, [0], 1.0, nothing, Step(1e-3, 1.0))
