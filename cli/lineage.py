@@ -76,6 +76,8 @@ def _add_round(tree: Tree, past: "TracedRound") -> None:
     branch.add(f"commit     {commit} (code {past.code})")
     if past.reward_server:
         branch.add(f"scored by  {past.reward_server}")
+    if past.sampler:
+        branch.add(f"sampled by {past.sampler}")
     if past.purged:
         branch.add(f"purged     feedback that it read, {past.purged}: it cannot be replayed")
     if past.parent:

@@ -149,8 +149,8 @@ class VLLMClient:
         if not 0 < len(ids) == len(logprobs) <= decoding.limit:
             raise NoSampler(
                 f"the vLLM server at {self.url} answered with {len(ids)} tokens and {len(logprobs)} log-probabilities "
-                f"where 1 to {decoding.limit} were asked for; use the version of vLLM that requirements-vllm.txt names, "
-                "or set -S sampler.engine=local"
+                f"where 1 to {decoding.limit} were asked for; use the version that requirements-vllm.txt names, or set "
+                "sampler.engine=local"
             )
         return SampledAnswer(ids, logprobs)
 
@@ -161,12 +161,12 @@ class VLLMClient:
             reason = f"{type(error).__name__}: {error}"
             raise NoSampler(
                 f"the vLLM server at {self.url} does not answer {path} ({reason}){self._trouble()}; start it again, or "
-                "set -S sampler.engine=local"
+                "set sampler.engine=local"
             ) from error
         if answer.is_error:
             raise NoSampler(
-                f"the vLLM server at {self.url} answers {path} with {answer.status_code}: {answer.text[:500]}; "
-                "start it as docs/engine.md says, or set -S sampler.engine=local"
+                f"the vLLM server at {self.url} answers {path} with {answer.status_code}: {answer.text[:500]}"
+                f"{self._trouble()}; start it as docs/engine.md says, or set sampler.engine=local"
             )
         return answer
 
@@ -178,7 +178,7 @@ class VLLMClient:
             raise NoSampler(
                 f"the vLLM server at {self.url} answers {answer.url.path} without "
                 f"{'.'.join(map(str, first['loc'])) or 'JSON'} ({first['msg']}); use the version of vLLM that "
-                "requirements-vllm.txt names, or set -S sampler.engine=local"
+                "requirements-vllm.txt names, or set sampler.engine=local"
             ) from error
 
 

@@ -19,7 +19,6 @@ from pydantic import Field
 from core.errors import NoSampler, NotInstalled
 from core.log_file import tail
 from core.settings import BaseSettings
-from models.compute import Computed
 
 LOG = "server.log"
 BASE_NAME = "base"
@@ -27,6 +26,9 @@ BASE_NAME = "base"
 
 RANKS = (8, 16, 32, 64, 128, 256, 320, 512)
 """The largest ranks of adapters that vLLM can be started with."""
+
+BATCHED_TOKENS = 2048
+"""Tokens that a server computes in one step, unless a single text may be longer."""
 
 _GRACE = 10.0
 """Seconds that the server has for its own end before it is killed."""
@@ -66,7 +68,8 @@ class ServerSize(NamedTuple):
     """Largest number of tokens of a prompt with its answer."""
     rows: int
     """Answers that it samples at once."""
-    dtype: Computed
+    dtype: str
+    """`float32` or `bfloat16`."""
     threads: int
     """On a CPU."""
 
@@ -94,6 +97,9 @@ def command(
         *("--host", "127.0.0.1", "--port", str(port)),
         *("--model", str(base), "--served-model-name", BASE_NAME),
         *("--dtype", size.dtype, "--max-model-len", str(size.tokens), "--max-num-seqs", str(size.rows)),
+        # a prompt is computed at once: vLLM draws a token for each part of one, and on a CPU, where it cannot take the
+        # random numbers of a seed back, ends with an error
+        *("--no-enable-chunked-prefill", "--max-num-batched-tokens", str(max(size.tokens, BATCHED_TOKENS))),
         *("--enable-lora", "--max-loras", "1", "--max-lora-rank", str(_rank(served.rank))),
         # of the tokens as they are drawn, at the temperature of the request; and no settings of the base's own
         *("--logprobs-mode", "processed_logprobs", "--generation-config", "vllm", "--seed", "0"),
@@ -165,12 +171,12 @@ class VLLMServer:
             if (status := self._keeper.poll()) is not None:
                 raise NoSampler(
                     f"the vLLM server ended with status {status} before it answered{self.trouble()}; correct "
-                    "sampler.vllm, install vLLM again with `make vllm`, or set -S sampler.engine=local"
+                    "sampler.vllm, install vLLM again (`make vllm`), or set sampler.engine=local"
                 )
             if time.monotonic() > until:
                 raise NoSampler(
                     f"the vLLM server did not answer within {limit:.0f} s{self.trouble()}; raise "
-                    "sampler.vllm.start_limit, or set -S sampler.engine=local"
+                    "sampler.vllm.start_limit, or set sampler.engine=local"
                 )
             time.sleep(_PAUSE)
 

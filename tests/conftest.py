@@ -58,7 +58,11 @@ def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:
 def _turn(path: str) -> int:
     if path == "tests/flows/test_first_round.py":
         return 0
-    return 2 if path.startswith(("tests/flows/", "tests/cli/", "tests/services/", "tests/upgrade/")) else 1
+    return (
+        2
+        if path.startswith(("tests/flows/", "tests/cli/", "tests/services/", "tests/engines/", "tests/upgrade/"))
+        else 1
+    )
 
 
 @pytest.fixture(scope="session")

@@ -30,6 +30,12 @@ def test_ci_runs_what_has_to_hold_and_nothing_else() -> None:
     assert (ROOT / ".ci/run").stat().st_mode & 0o111
 
 
+def test_the_night_runs_what_is_too_heavy_for_ci() -> None:
+    [job] = loaded(".github/workflows/nightly.yml")["jobs"].values()
+    assert [step["run"] for step in job["steps"] if "run" in step] == ["make test-engines"]
+    assert "test-engines" not in (ROOT / ".ci/run").read_text(encoding="utf-8")
+
+
 def test_a_hook_is_a_program_of_the_lock() -> None:
     [local] = loaded(".pre-commit-config.yaml")["repos"]
     assert local["repo"] == "local"

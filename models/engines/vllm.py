@@ -1,7 +1,7 @@
 """Sampling by a vLLM server: the policy is handed over as an adapter, a file; scores and updates stay in the trainer.
 
-Each version of the adapter has a name of its own, made of its content: vLLM keeps the keys and values of prompts by the
-name of the adapter, and goes on using those of the former version if a new one has the same name, without an error.
+Each version of the adapter has a name and a folder of its own, made of its content: vLLM keeps the keys and values of
+prompts by both, and goes on using those of the former version if a new one has the same, without an error.
 After each hand-over the log-probabilities of sampled tokens are compared with those of the trainer; scores of given
 texts would not show the error, since they are computed without the cache.
 """
@@ -90,7 +90,7 @@ class VLLMSampler:
         if not isinstance(network, AdapterNetwork):
             raise BadModel(
                 "sampler.engine=vllm: the policy is a whole model, and only adapters are handed over to a server; set "
-                "-S sampler.engine=local, or train adapters with model.adapter"
+                "sampler.engine=local, or train adapters with model.adapter"
             )
         client = self._connected(network)
         draft = self._folder / "draft"
@@ -157,5 +157,5 @@ class VLLMSampler:
             f"{len(own)} tokens the difference is {value:.3g} nats ({limit.statistic}), more than {limit.nats:g}, the "
             f"limit for {computed}. Start the server with the base {base}, --dtype "
             f"{policy.network.compute.dtype} and --logprobs-mode processed_logprobs, let it start anew, or set "
-            "-S sampler.engine=local"
+            "sampler.engine=local"
         )

@@ -13,7 +13,15 @@ from feedback.annotators import AnnotatorActivity, activity
 from tasks.registry import consistency
 from tasks.registry import incidents as log
 from tasks.registry.alias import Registry
-from tasks.registry.archive import FEEDBACK_PURGED, REWARD_SERVER, Archive, PastRound, StepOutput, matches_prefix
+from tasks.registry.archive import (
+    FEEDBACK_PURGED,
+    REWARD_SERVER,
+    SAMPLER_TAG,
+    Archive,
+    PastRound,
+    StepOutput,
+    matches_prefix,
+)
 from tasks.registry.bases import ADAPTER_TAG, DIGEST_TAG
 from tasks.registry.consistency import Disagreement
 from tasks.registry.incidents import Incident
@@ -143,9 +151,11 @@ class TracedRound(NamedTuple):
     """When, and by whom, feedback that it read was purged: it cannot be replayed."""
     reward_server: str | None = None
     """The server whose scores its policy was trained on, with what it stated; None if there was none."""
+    sampler: str | None = None
+    """The server that sampled its answers, with its version; None if the round's own process did."""
 
     def to_json(self) -> Json:
-        """As plain values; `purged` and `reward_server` only where there is one."""
+        """As plain values; `purged`, `reward_server` and `sampler` only where there is one."""
         values = self._asdict() | {
             "parent": self.parent._asdict() if self.parent else None,
             "versions": [version.to_json() for version in self.versions],
@@ -153,7 +163,8 @@ class TracedRound(NamedTuple):
             **self.people.to_json(),
             "followed_by": list(self.followed_by),
         }
-        left_out = {"people", *(name for name in ("purged", "reward_server") if values[name] is None)}
+        optional = ("purged", "reward_server", "sampler")
+        left_out = {"people", *(name for name in optional if values[name] is None)}
         return {name: value for name, value in values.items() if name not in left_out}
 
 
@@ -306,6 +317,7 @@ def _round(history: History, past: PastRound) -> TracedRound:
         followed_by=tuple(_followers(history, past, registered)),
         purged=past.tags.get(FEEDBACK_PURGED),
         reward_server=past.tags.get(REWARD_SERVER),
+        sampler=past.tags.get(SAMPLER_TAG),
     )
 
 

@@ -31,6 +31,9 @@ FEEDBACK_PURGED, VOTES_PURGED = "feedback_purged", "votes_purged"
 REWARD_SERVER = "reward_server"
 """Tag of the run of a round whose policy was trained on the scores of a server: which, with what it stated."""
 
+SAMPLER_TAG = "sampler"
+"""Tag of the run of a round whose answers a server sampled: which, with its version."""
+
 _NUMBER = re.compile("[0-9]{1,9}")
 """The tag `round`; a run on which somebody edited it is no round."""
 

@@ -11,7 +11,7 @@ from feedback import store
 from tasks.pages import cards, plots
 from tasks.people import approval, ballots
 from tasks.registry import promotion
-from tasks.registry.archive import REWARD_SERVER
+from tasks.registry.archive import REWARD_SERVER, SAMPLER_TAG
 from tasks.registry.bases import DIGEST_TAG, BaseVersions
 from tasks.registry.versions import ModelVersion
 from tasks.rounds import continuity, imported_model
@@ -22,7 +22,7 @@ from tasks.state import round as rounds
 from tasks.state.cost import RoundCost
 from tasks.state.line import ModelName
 from tasks.state.records import RecordedVersion, RoundRecord
-from tasks.state.reports import EvaluateReport, Example, Numbers, metrics, times
+from tasks.state.reports import EvaluateReport, Example, Numbers, metrics, samplers, times
 from tasks.state.steps import BOOTSTRAP, MEASURING
 from tasks.state.workspace import Workspace
 from tasks.steps import drift
@@ -182,8 +182,9 @@ def _finish(running: RunningRound, versions: Sequence[ModelVersion], verdict: Ve
     )
     running.run.metrics(costs.numbers(cost, numbers), round.number)
     running.registry.send()
+    sampled = {SAMPLER_TAG: ", ".join(names)} if (names := samplers(round)) else {}
     scored = {REWARD_SERVER: server} if (server := record.inputs.reward_server()) else {}
-    running.run.tags({"verdict": verdict.result, "version": version.version, **scored})
+    running.run.tags({"verdict": verdict.result, "version": version.version, **sampled, **scored})
     running.run.finish("FINISHED")
     _empty_inbox(workspace, round.inbox)
     if round.knobs("versioning", VersioningSettings).commit:

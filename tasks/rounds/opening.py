@@ -212,7 +212,7 @@ def check(workspace: Workspace, params: RoundSettings) -> None:
 def _check_inputs(workspace: Workspace, params: RoundSettings) -> None:
     check_adapter(params.model)
     params.policy.reward.check()
-    sampler.check(params.sampler, params.model, params.policy.launch.processes)
+    sampler.check(params.sampler, params.model.adapter is not None, params.policy.launch.processes, sampler.PYTHON)
     signing.check(workspace, params.audit)
     for source in traces.connected(params.ingest.sources, workspace.root):
         source.check()

@@ -30,6 +30,10 @@ class StepReport(Stored):
     metrics: Numbers
 
 
+SAMPLING = ("collect", "policy", "sample")
+"""The steps whose report says what sampled."""
+
+
 class SampledReport(StepReport):
     """The report of a step that samples answers."""
 
@@ -101,6 +105,12 @@ def metrics_in(folder: Path, steps: Sequence[str]) -> Numbers:
         if path.exists():
             numbers |= {f"{step}/{name}": value for name, value in StepReport.load(path).metrics.items()}
     return numbers
+
+
+def samplers(round: Round) -> list[str]:
+    """What sampled in the steps of a round other than its own process: `vllm`, with its version."""
+    paths = [round.workspace.report(step) for step in SAMPLING]
+    return sorted({SampledReport.load(path).sampler for path in paths if path.exists()} - {"local"})
 
 
 def times(round: Round) -> dict[str, Seconds]:

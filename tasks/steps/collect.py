@@ -16,7 +16,7 @@ from feedback.sources import AnswerPair
 from models.answering import answer
 from models.policy import ModelSettings
 from models.rollout import Sampler, SamplingSettings
-from tasks.state import loading, sampler, served_answers, templates
+from tasks.state import loading, sampling, served_answers, templates
 from tasks.state.intake import IngestSettings
 from tasks.state.reports import SampledReport
 from tasks.state.round import Round
@@ -42,11 +42,11 @@ def collect(round: Round, log: StepLog) -> None:
     knobs, ingest = round.knobs("collect", CollectSettings), round.knobs("ingest", IngestSettings)
     labelled = any(source.labels for source in ingest.sources)
     prompts = _prompts(round, ingest, knobs.prompts) if labelled and round.champion else []
-    with log.learning(), sampler.of_step(round, "collect", knobs.batch) as sampling:
-        texts, tokens = _answers(round, prompts, knobs, log, sampling.sample) if prompts else ([], 0)
+    with log.learning(), sampling.of_step(round, "collect", knobs.batch) as source:
+        texts, tokens = _answers(round, prompts, knobs, log, source.sample) if prompts else ([], 0)
     pair_files.write(round.workspace.answers, list(_pairs(round, prompts, texts, knobs.answers)))
     metrics = {COLLECT_ANSWERS: len(texts), COLLECT_TOKENS: tokens}
-    SampledReport(metrics=metrics, sampler=sampling.name()).save(round.workspace.report("collect"))
+    SampledReport(metrics=metrics, sampler=source.name()).save(round.workspace.report("collect"))
 
 
 def _prompts(round: Round, ingest: IngestSettings, count: int) -> list[tuple[Message, ...]]:

@@ -18,7 +18,7 @@ from models.rewards import ScoringContext
 from models.rollout import SamplingSettings
 from models.tokens import encode_prompts
 from models.truncation import cut_share
-from tasks.state import loading, model, sampler
+from tasks.state import loading, model, sampling
 from tasks.state.inputs import Base
 from tasks.state.reports import SampledReport
 from tasks.state.round import Round
@@ -57,14 +57,14 @@ def policy(round: Round, log: StepLog) -> None:
     with (
         log.learning(),
         algorithm.reward.scoring(context) as score,
-        sampler.of_step(round, "policy", rows) as sampling,
-        closing(LocalEngine(candidate, loader.policy(sft), score, sampling.sample)) as engine,
+        sampling.of_step(round, "policy", rows) as source,
+        closing(LocalEngine(candidate, loader.policy(sft), score, source.sample)) as engine,
     ):
         algorithm.train(engine, ids, limits.max_answer_tokens, checkpoints, note, round.seed_for("policy"))
     metrics = {name: value for name, value in last.items() if not name.startswith("time/")}
 
     candidate.save(workspace.checkpoint("policy"))
-    report = SampledReport(metrics=metrics, sampler=sampling.name())
+    report = SampledReport(metrics=metrics, sampler=source.name())
     ranks.once(lambda: report.save(workspace.report("policy")))
 
 

@@ -20,7 +20,7 @@ from models.policy import ModelSettings, Policy
 from models.rollout import Sampler, SamplingSettings
 from models.tokens import Turn
 from tasks.people import ballots
-from tasks.state import loading, sampler, tables
+from tasks.state import loading, sampling, tables
 from tasks.state.reports import Numbers, SampledReport
 from tasks.state.round import Round
 from tasks.state.steplog import StepLog
@@ -52,9 +52,9 @@ def sample(round: Round, log: StepLog) -> None:
     folders = {CANDIDATE: workspace.checkpoint("policy"), CHAMPION: workspace.champion}
     with log.learning():
         # one model at a time is in memory (with adapters, one base): first both policies, then those that score
-        with sampler.of_step(round, "sample", knobs.batch) as sampling:
+        with sampling.of_step(round, "sample", knobs.batch) as source:
             generated = [
-                _generate(round, who, loader.policy(folder), prompts, log, sampling.sample)
+                _generate(round, who, loader.policy(folder), prompts, log, source.sample)
                 for who, folder in folders.items()
             ]
         candidate, champion = _scored(round, loader, generated, prompts)
@@ -67,7 +67,7 @@ def sample(round: Round, log: StepLog) -> None:
         SAMPLE_TOKENS: int(candidate.tokens.sum() + champion.tokens.sum()),
     }
     log(numbers, 0, 1)
-    SampledReport(metrics=numbers, sampler=sampling.name()).save(workspace.report("sample"))
+    SampledReport(metrics=numbers, sampler=source.name()).save(workspace.report("sample"))
 
 
 def _held_out_prompts(round: Round, count: int) -> list[GroupedPrompt]:

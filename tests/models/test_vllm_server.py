@@ -102,6 +102,8 @@ def test_the_command_states_what_changes_results() -> None:
     assert pairs["--max-lora-rank"] == "16"  # the least that vLLM has for rank 12
     assert pairs["--kv-cache-memory-bytes"] == str(3 * 2**30)
     assert made[-1] == "--enforce-eager"
+    assert "--no-enable-chunked-prefill" in made
+    assert pairs["--max-num-batched-tokens"] == "2048"
     assert vllm_server.environment(SIZE, settings)["OMP_NUM_THREADS"] == "2"
 
 

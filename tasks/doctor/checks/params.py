@@ -10,17 +10,19 @@ from tasks.people.approval import ApprovalSettings
 from tasks.registry.audit import AuditSettings
 from tasks.registry.promotion import PromotionSettings
 from tasks.state.intake import IngestSettings
+from tasks.state.sampler import SamplerSettings
 from tasks.state.steps import STEPS
 from tasks.state.workspace import Workspace
 from tasks.tools import traces
 from tasks.tools.versioning import VersioningSettings
 from tasks.watch.guards import WatchSettings
 
-SECTIONS = (*STEPS, "seed", "model", "approval", "promotion", "watch", "versioning", "audit")
+SECTIONS = (*STEPS, "seed", "model", "sampler", "approval", "promotion", "watch", "versioning", "audit")
 """Every section of the parameters."""
 
 CHECKED: dict[str, type[BaseSettings]] = {
     "ingest": IngestSettings,
+    "sampler": SamplerSettings,
     "approval": ApprovalSettings,
     "promotion": PromotionSettings,
     "watch": WatchSettings,

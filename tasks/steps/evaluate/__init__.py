@@ -21,7 +21,7 @@ from models.calibration import calibration
 from models.loading import Loader
 from models.reward import RewardModel
 from tasks.people import ballots
-from tasks.state import loading, sampler, tables
+from tasks.state import loading, sampling, tables
 from tasks.state.intake import IngestSettings
 from tasks.state.reports import EvaluateReport, Example
 from tasks.state.round import Round
@@ -59,12 +59,12 @@ def evaluate(round: Round, log: StepLog) -> None:
     candidate, champion = _answers(samples, CANDIDATE), _answers(samples, CHAMPION)
     loader = loading.of_round(round)
     prompts = _prompts(round, samples)
-    sampling = round.knobs("sample", SampleSettings).sampling
+    sampled = round.knobs("sample", SampleSettings).sampling
     with log.learning():
         pairs, judge_scale = _pairs(round, loader)
     probe_tables: dict[str, list[Row]] = {}
     numbers: Metrics = {}
-    with sampler.of_step(round, "evaluate", sampling.batch) as source:
+    with sampling.of_step(round, "evaluate", sampled.batch) as source:
         held_out = Holdout(
             prompts=[tuple(Message(**turn) for turn in prompt["prompt"]) for prompt in prompts],
             groups=[sample["group"] for sample in samples],
@@ -72,7 +72,7 @@ def evaluate(round: Round, log: StepLog) -> None:
             pairs=pairs,
             flags=[prompt["flags"] for prompt in prompts],
             judge_scale=judge_scale,
-            models=model_access(round, loader, sampling, log, probe_tables, source.sample),
+            models=model_access(round, loader, sampled, log, probe_tables, source.sample),
             probes=_probes(round),
         )
         for evaluation in chosen(round.knobs("evaluate", EvaluateSettings).evals):

@@ -108,3 +108,12 @@ def test_a_round_whose_feedback_was_purged_says_so() -> None:
     traced = {query: lineage_of(query, history._replace(rounds=[purged, *others]))["rounds"][0] for query in "01"}
     assert traced["0"]["purged"] == "on 2026-11-29 by bo"
     assert "purged" not in traced["1"]
+
+
+def test_a_round_that_a_server_sampled_says_so() -> None:
+    history = world()
+    first, *others = history.rounds
+    sampled = first._replace(tags={**first.tags, "sampler": "vllm 0.32.0"})
+    traced = {query: lineage_of(query, history._replace(rounds=[sampled, *others]))["rounds"][0] for query in "01"}
+    assert traced["0"]["sampler"] == "vllm 0.32.0"
+    assert "sampler" not in traced["1"]
