@@ -91,6 +91,14 @@ class VLLMClient:
         """
         return self._parsed(_Version, self._ask("GET", "/version")).version
 
+    def models(self) -> list[str]:
+        """The names of what the server has: the base, and adapters.
+
+        Raises:
+            NoSampler: the server does not answer, or is no vLLM server.
+        """
+        return [model.id for model in self._parsed(_Models, self._ask("GET", "/v1/models")).data]
+
     def add_adapter(self, name: str, folder: Path) -> None:
         """Let the server load an adapter, in peft's format, from a folder that it can read.
 
@@ -184,6 +192,14 @@ class VLLMClient:
 
 class _Version(BaseModel):
     version: str
+
+
+class _Model(BaseModel):
+    id: str
+
+
+class _Models(BaseModel):
+    data: list[_Model]
 
 
 class _Logprobs(BaseModel):

@@ -171,7 +171,7 @@ class VLLMServer:
             if (status := self._keeper.poll()) is not None:
                 raise NoSampler(
                     f"the vLLM server ended with status {status} before it answered{self.trouble()}; correct "
-                    "sampler.vllm, install vLLM again (`make vllm`), or set sampler.engine=local"
+                    "sampler.vllm, install vLLM again, or set sampler.engine=local"
                 )
             if time.monotonic() > until:
                 raise NoSampler(

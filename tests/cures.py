@@ -43,7 +43,6 @@ UNTYPED = {
     "core.drivers.missing_postgresql: make postgres": "installs packages; tests/test_dependencies.py reads the lock",
     "flows.orchestration.server._serving: rounds up --only prefect": "runs on; its like: tests/services/test_up.py",
     "models.vllm_server.check_installed: make vllm": "installs packages: tests/engines/ starts what it has installed",
-    "models.vllm_server.VLLMServer._wait: make vllm": "the same, where an installation does not work",
     "models.mismatch: set NVIDIA_TF32_OVERRIDE": "needs a GPU",
     "tasks.tools.prefect_api.asking: rounds up": "starts every service: typed by tests/services/test_up.py",
     "tasks.tools.prefect_api._CURE: rounds up": "starts every service: typed by tests/services/test_up.py",

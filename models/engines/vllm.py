@@ -8,11 +8,12 @@ texts would not show the error, since they are computed without the cache.
 
 import shutil
 from collections.abc import Callable, Sequence
+from contextlib import suppress
 from pathlib import Path
 
 import torch
 
-from core.errors import BadModel
+from core.errors import BadModel, NoSampler
 from core.files import digest
 from core.log import Log, ignore
 from models import mismatch, peft_files, token_counts
@@ -84,6 +85,12 @@ class VLLMSampler:
         token_counts.count_sampled(sum(len(answer.ids) for answer in answers))
         return assembled(policy, prompts, answers)
 
+    def close(self) -> None:
+        """Let the server forget the policy, if it still answers."""
+        if self._client:
+            with suppress(NoSampler):
+                self._remove_last(self._client)
+
     def _handed_over(self, policy: Policy, temperature: float) -> tuple[VLLMClient, str]:
         """The server, and the name that the policy has there as it is now."""
         network = policy.network
@@ -100,6 +107,8 @@ class VLLMSampler:
             shutil.rmtree(draft)
             return client, name
         draft.rename(self._folder / name)
+        if name in client.models():  # of a round that was killed; its folder is gone
+            client.remove_adapter(name)
         client.add_adapter(name, (self._folder / name).resolve())
         self._check(client, policy, name, temperature, self._base_folder(network.base.digest))
         self._remove_last(client)
@@ -128,9 +137,10 @@ class VLLMSampler:
         return digest(folder)
 
     def _remove_last(self, client: VLLMClient) -> None:
-        if self._name:
-            client.remove_adapter(self._name)
-            shutil.rmtree(self._folder / self._name)
+        if name := self._name:
+            self._name = None
+            client.remove_adapter(name)
+            shutil.rmtree(self._folder / name)
 
     @torch.no_grad()
     def _check(self, client: VLLMClient, policy: Policy, name: str, temperature: float, base: Path) -> None:

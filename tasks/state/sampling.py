@@ -34,9 +34,12 @@ def of_step(round: Round, step: str, rows: int) -> Iterator[RoundSampler]:
     if knobs.engine == LOCAL:
         yield RoundSampler(sample, lambda: LOCAL)
         return
-    with closing(_Connection(round, knobs.vllm, step, rows)) as connection:
-        adapters = round.workspace.sampler(step) / "adapters"
-        yield RoundSampler(VLLMSampler(connection.connect, connection.base_folder, adapters), lambda: connection.name)
+    adapters = round.workspace.sampler(step) / "adapters"
+    with (
+        closing(_Connection(round, knobs.vllm, step, rows)) as connection,
+        closing(VLLMSampler(connection.connect, connection.base_folder, adapters)) as sampler,
+    ):
+        yield RoundSampler(sampler, lambda: connection.name)
 
 
 class _Connection:

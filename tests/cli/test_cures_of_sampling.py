@@ -21,6 +21,7 @@ def plan(rounds: Rounds, workspace: Workspace, *overrides: str) -> str:
 
 @cures(
     "tasks.state.sampler.check: -S sampler.engine=local",
+    "tasks.state.sampler.check_server: -S sampler.engine=local",
     "tasks.state.sampler.check: -S policy.launch.processes=1",
     "models.vllm_server.check_installed: -S sampler.engine=local",
 )

@@ -35,9 +35,14 @@ TOKENS = 300
 """Of a prompt whose keys and values fill several blocks of the server's cache, each of 128 tokens on a CPU."""
 
 SMALL = (
-    *("ingest.sources=[{use: rule, demonstrations: 16}]", "collect.prompts=80", "model.max_answer_tokens=24"),
+    *(
+        "ingest.sources=[{use: rule, demonstrations: 16}]",
+        "collect.prompts=40",
+        "collect.answers=2",
+        "model.max_answer_tokens=24",
+    ),
     *("curate.split={train: 0.4, judge: 0.2, holdout: 0.4}", "curate.min_holdout=5", "model.dtype=float32"),
-    *("policy.steps=2", "policy.episodes=8", "sample.prompts=24", "model.threads=1"),
+    *("policy.steps=1", "policy.episodes=8", "sample.prompts=16", "model.threads=1"),
 )
 """A few minutes of one core; every step of the preset runs."""
 
@@ -62,6 +67,7 @@ def prompts(adapted: Adapted) -> list[list[int]]:
 
 
 def sampler(served: Served, folder: Path, client: VLLMClient | None = None) -> VLLMSampler:
+    """A sampler for each test: an adapter that another one has left is handed over again."""
     return VLLMSampler(lambda base: client or served.client, lambda digest: served.folder, folder / "adapters")
 
 

@@ -62,6 +62,8 @@ class FakeVLLM:
                     return 200, ""
                 case "/version":
                     return 200, {"version": VERSION}
+                case "/v1/models":
+                    return 200, {"data": [{"id": name} for name in ("base", *self._adapters)]}
                 case "/v1/load_lora_adapter":
                     return self._load(body["lora_name"], Path(body["lora_path"]))
                 case "/v1/unload_lora_adapter":

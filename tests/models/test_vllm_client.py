@@ -62,6 +62,7 @@ def test_answers_are_in_the_order_of_the_requests(client: VLLMClient, lora: Path
 
 def test_an_adapter_that_is_there_is_refused(client: VLLMClient, lora: Path) -> None:
     client.add_adapter("mine", lora)
+    assert client.models() == ["base", "mine"]
     with pytest.raises(NoSampler, match=r"load_lora_adapter with 400: .* already been loaded"):
         client.add_adapter("mine", lora)
 

@@ -121,6 +121,20 @@ def test_a_version_is_handed_over_once_and_under_a_name_of_its_own(
     assert [path.name for path in (tmp_path / "adapters").iterdir()] == [second]
 
 
+def test_an_adapter_that_a_killed_round_left_is_handed_over_again(
+    fake: FakeVLLM, connect: Connected, adapter: Policy, saved: Path, tmp_path: Path
+) -> None:
+    """Its folder is gone, from which the server would read it again."""
+    for name in ("killed", "next"):
+        source = VLLMSampler(connect, lambda digest: saved, tmp_path / name)
+        source(adapter, PROMPTS, SamplingSettings(), 3, generator(0))
+    folders = [Path(body["lora_path"]).parent.name for body in fake.bodies("/v1/load_lora_adapter")]
+    assert folders == ["killed", "next"]
+    source.close()
+    assert fake.adapters == []
+    source.close()
+
+
 def test_a_server_that_keeps_the_weights_before_is_noticed(saved: Path, adapter: Policy, tmp_path: Path) -> None:
     with connected(FakeVLLM(saved, stale=True)) as connect:
         source = VLLMSampler(connect, lambda digest: saved, tmp_path / "adapters")

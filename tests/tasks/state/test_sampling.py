@@ -72,6 +72,7 @@ def test_a_policy_learns_from_what_a_server_samples(furnished: tuple[Round, Fake
     report = read_json(round.workspace.report("policy"))
     assert report["sampler"] == "vllm 0.32.0"
     assert 0 <= report["metrics"]["rollout_mismatch"] < 1e-4
+    assert fake.adapters == []
     assert len({body["lora_name"] for body in fake.bodies("/v1/load_lora_adapter")}) == 2  # one for each iteration
 
 
