@@ -75,10 +75,12 @@ class VLLMSampler:
             NoSampler: the server does not answer.
             RolloutMismatch: the server samples with other weights than those of the policy.
         """
+        if not prompts:
+            return assembled(policy, [], [])
         temperature = 0.0 if greedy else sampling.temperature
         decoding = Decoding(limit, temperature, policy.end_ids, sampling.batch)
         seeds = torch.randint(SEEDS, (len(prompts),), generator=generator).tolist()
-        self._probe = self._probe or list(max(prompts, key=len, default=[]))
+        self._probe = self._probe or max(map(list, prompts), key=len)
         client, name = self._handed_over(policy, sampling.temperature)
         requests = [CompletionRequest(*request) for request in zip(prompts, seeds, strict=True)]
         answers = client.complete(name, requests, decoding, log)

@@ -10,7 +10,7 @@ from core.errors import BadFeedback
 from core.log import Log, ignore
 from models.adapters import AdapterSettings
 from models.advantage import k1
-from models.algorithms.ppo import PPO
+from models.algorithms.ppo import PPO, ScoredRollout
 from models.checkpoints import Checkpoints
 from models.compute import Compute
 from models.engines.local import LocalEngine
@@ -22,7 +22,7 @@ from models.reward import RewardModel
 from models.rollout import Rollout, SamplingSettings, sample
 from models.scorer import Scorer
 from models.seeding import generator
-from models.tokens import Batch
+from models.tokens import Batch, pad
 
 TINY = ModelSettings(
     width=16, layers=1, heads=2, feed_forward=32, vocabulary=261, max_prompt_tokens=8, max_answer_tokens=4
@@ -230,3 +230,16 @@ def test_an_adapter_in_float32_learns_on_a_base_in_bfloat16(tmp_path: Path) -> N
 def test_no_prompts_is_an_error_with_a_cure() -> None:
     with pytest.raises(BadFeedback, match="ingest feedback"):
         QUICK.train(LocalEngine(policy(), policy(), counts), [], 4)
+
+
+def test_the_loss_of_a_token_is_weighted_by_its_truncated_importance() -> None:
+    """Tokens that training finds 3, .5 and 1 times as probable as the sampler did; at most 2 counts."""
+    batch = pad([[5]], [[6, 7, 8]], 0)
+    nothing, ratio = torch.zeros(1, 4), torch.tensor([[1.0, 3.0, 0.5, 1.0]])
+    rollout = Rollout(batch, nothing, ["…"], torch.tensor([True]))
+    algorithm = PPO(max_importance=2.0)
+    experience = algorithm._advantages(0.0, rollout, ScoredRollout(torch.tensor([1.0]), nothing, nothing), ratio)
+    assert experience.weights.tolist() == [[1.0, 2.0, 0.5, 1.0]]
+    loss = algorithm._policy_objective(experience, torch.tensor(3.0))(nothing, [0])
+    first, second, third = experience.advantages[0, 1:].tolist()
+    assert loss.value.item() == pytest.approx(-(2 * first + 0.5 * second + third) / 3)

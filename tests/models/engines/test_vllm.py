@@ -75,7 +75,7 @@ def sampler(connect: Connected, saved: Path, tmp_path: Path) -> VLLMSampler:
 def change(policy: Policy) -> None:
     with torch.no_grad():
         for weight in policy.network.parameters():
-            weight += 0.3
+            weight.add_(0.3)
 
 
 def test_the_servers_log_probabilities_are_those_of_the_policy(
@@ -96,6 +96,11 @@ def test_greedy_answers_are_those_of_this_process(sampler: VLLMSampler, adapter:
     made = [source(adapter, PROMPTS, SamplingSettings(), 6, generator(0), greedy=True) for source in (sample, sampler)]
     assert torch.equal(made[0].batch.ids, made[1].batch.ids)
     assert torch.equal(made[0].ended, made[1].ended)
+
+
+def test_without_prompts_nothing_is_asked(fake: FakeVLLM, sampler: VLLMSampler, adapter: Policy) -> None:
+    assert sampler(adapter, [], SamplingSettings(), 5, generator(0)).answers == []
+    assert fake.asked == []
 
 
 def test_a_row_has_a_seed_of_its_own(fake: FakeVLLM, sampler: VLLMSampler, adapter: Policy) -> None:

@@ -4,7 +4,7 @@ import pytest
 
 from models.vllm_server import free_port
 from tasks.state import sampler
-from tasks.state.workspace import Workspace
+from tasks.state.workspace import PROJECT, Workspace
 from tests.tasks.doctor.cures import diagnoses
 
 
@@ -13,7 +13,7 @@ def test_vllm_that_is_not_installed(workspace: Workspace, tmp_path: Path, monkey
     monkeypatch.setattr(sampler, "PYTHON", tmp_path / "none/bin/python")
     workspace.params.write_text("sampler: {engine: vllm}")
     [found] = diagnoses("sampler", workspace)
-    assert (found.severity, found.cure) == ("error", f"make -C {sampler.PROJECT} vllm")
+    assert (found.severity, found.cure) == ("error", f"make -C {PROJECT} vllm")
 
 
 def test_a_server_that_does_not_answer(workspace: Workspace) -> None:
