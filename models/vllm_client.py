@@ -171,6 +171,11 @@ class VLLMClient:
                 f"the vLLM server at {self.url} does not answer {path} ({reason}){self._trouble()}; start it again, or "
                 "set sampler.engine=local"
             ) from error
+        if answer.status_code == httpx.codes.UNAUTHORIZED:
+            raise NoSampler(
+                f"the vLLM server at {self.url} wants another key than that of this process; set VLLM_API_KEY to "
+                "the key of the server, or set sampler.engine=local"
+            )
         if answer.is_error:
             raise NoSampler(
                 f"the vLLM server at {self.url} answers {path} with {answer.status_code}: {answer.text[:500]}"

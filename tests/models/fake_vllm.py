@@ -23,18 +23,19 @@ VERSION = "0.32.0"
 class FakeVLLM:
     """What the server has loaded and was asked."""
 
-    def __init__(self, base: Path, stale: bool = False) -> None:
+    def __init__(self, base: Path, stale: bool = False, key: str | None = None) -> None:
         """No adapter yet.
 
         Args:
             base: folder of the base.
             stale: every adapter computes what the first one did.
+            key: what a request for anything below `/v1` has to have.
         """
         model, tokenizer = load_model(base, torch.float32)
         self._base, self._folder, self._stale = SharedBase(model, tokenizer, "0" * 16), base, stale
         self._adapters: dict[str, AdapterNetwork] = {}
         self._kept: list[AdapterNetwork] = []
-        self._lock = threading.Lock()
+        self._lock, self._key = threading.Lock(), key
         self.asked: list[tuple[str, Any]] = []
         """Path and body of each request, in their order."""
         self.keys: list[str | None] = []
@@ -51,9 +52,12 @@ class FakeVLLM:
         """The bodies of all requests for a path."""
         return [body for asked, body in self.asked if asked == path]
 
-    def answer(self, path: str, body: Any) -> tuple[int, Any]:
+    def answer(self, path: str, body: Any, authorization: str | None) -> tuple[int, Any]:
         """Status and JSON, or text, of the answer to a request."""
         with self._lock:
+            self.keys.append(authorization)
+            if self._key and path.startswith("/v1/") and authorization != f"Bearer {self._key}":
+                return 401, {"error": "Unauthorized"}
             self.asked.append((path, body))
             if path in self.broken:
                 return self.broken[path]
@@ -116,8 +120,7 @@ def serving(fake: FakeVLLM) -> Iterator[str]:
             pass
 
         def _reply(self, body: Any) -> None:
-            fake.keys.append(self.headers["Authorization"])
-            status, content = fake.answer(self.path, body)
+            status, content = fake.answer(self.path, body, self.headers["Authorization"])
             data = (content if isinstance(content, str) else json.dumps(content)).encode()
             self.send_response(status)
             self.send_header("Content-Length", str(len(data)))

@@ -1,6 +1,7 @@
 """What a vLLM server is asked, and what is said of one that answers otherwise than it should."""
 
 from collections.abc import Iterator
+from contextlib import closing
 from pathlib import Path
 
 import pytest
@@ -11,6 +12,7 @@ from models.policy import Policy
 from models.shared_base import SharedBase
 from models.vllm_client import KEY, CompletionRequest, Decoding, VLLMClient
 from models.vllm_server import free_port
+from tests.cures import cures
 from tests.models.adapted import moved
 from tests.models.fake_vllm import VERSION, FakeVLLM, serving
 
@@ -94,10 +96,16 @@ def test_a_server_that_is_gone_is_named_with_what_is_known_of_it() -> None:
     client.close()
 
 
-def test_the_key_is_that_of_the_environment(fake: FakeVLLM, monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setenv(KEY, "secret-key")
+@cures("models.vllm_client.VLLMClient._ask: set VLLM_API_KEY")
+def test_the_key_is_that_of_the_environment(saved: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.delenv(KEY, raising=False)
+    fake = FakeVLLM(saved, key="secret-key")
     with serving(fake) as url:
-        client = VLLMClient(url)
-        client.version()
-        client.close()
-    assert fake.keys == ["Bearer secret-key"]
+        with closing(VLLMClient(url)) as client:
+            assert client.version() == VERSION  # needs no key
+            with pytest.raises(NoSampler, match="set VLLM_API_KEY to the key of the server"):
+                client.models()
+        monkeypatch.setenv("VLLM_API_KEY", "secret-key")
+        with closing(VLLMClient(url)) as client:
+            assert client.models() == ["base"]
+    assert fake.keys == [None, None, "Bearer secret-key"]

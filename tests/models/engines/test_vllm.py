@@ -86,7 +86,7 @@ def test_the_servers_log_probabilities_are_those_of_the_policy(
     batch = rollout.batch
     assert token_counts.so_far().sampled - before == int(batch.response.sum())
     assert [row[: len(prompt)].tolist() for row, prompt in zip(batch.ids, PROMPTS, strict=True)] == PROMPTS
-    torch.testing.assert_close(rollout.logprobs, adapter.logprobs(batch, 0.7), atol=1e-5, rtol=0)
+    torch.testing.assert_close(rollout.logprobs, adapter.logprobs(batch, 0.7), atol=1e-4, rtol=0)
     asked = fake.bodies(COMPLETIONS)
     assert {body["temperature"] for body in asked} == {0.7}
     assert all(body["stop_token_ids"] == adapter.end_ids for body in asked)
