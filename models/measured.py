@@ -272,9 +272,10 @@ POLICY_ROLLOUT_MISMATCH = Metric(
     "nats",
     "near 0",
     "Largest absolute difference between a log-probability recorded during sampling and the same one from a forward "
-    "pass, over an eighth of the iteration's answers (4 to 16); in bfloat16 and TF32 over all answers, and the policy "
-    "is trained on those of the forward pass. In float32 the round stops above .001: PPO's ratios would compare two "
-    "different computations. In bfloat16 single tokens differ by up to .6; see `policy/rollout_mismatch_mean`.",
+    "pass, over an eighth of the iteration's answers (4 to 16); in bfloat16 and TF32, and if a vLLM server samples, "
+    "over all answers, and the policy is trained on those of the forward pass. In float32 the round stops above .001: "
+    "PPO's ratios would compare two different computations. In bfloat16 single tokens differ by up to .6; see "
+    "`policy/rollout_mismatch_mean`.",
 )
 POLICY_ROLLOUT_MISMATCH_MEAN = Metric(
     "rollout_mismatch_mean",
