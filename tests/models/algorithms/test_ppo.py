@@ -13,6 +13,7 @@ from models.advantage import k1
 from models.algorithms.ppo import PPO, ScoredRollout
 from models.checkpoints import Checkpoints
 from models.compute import Compute
+from models.engines import VerifiedRollout
 from models.engines.local import LocalEngine
 from models.kl import KLSettings
 from models.loading import Loader
@@ -56,6 +57,16 @@ class Biased(LocalEngine):
     ) -> Rollout:
         rollout = super().sample(prompts, sampling, limit, generator)
         return rollout._replace(logprobs=rollout.logprobs + 0.01 * rollout.batch.response)
+
+
+class Weighted(LocalEngine):
+    """Its sampler's probabilities are those of the forward pass divided by these numbers, one for each token."""
+
+    factors: Tensor
+
+    def verified(self, rollout: Rollout, temperature: float, iteration: int, seed: int) -> VerifiedRollout:
+        verified = super().verified(rollout, temperature, iteration, seed)
+        return verified._replace(ratio=self.factors[: verified.ratio.shape[1]].expand_as(verified.ratio))
 
 
 def trained(knobs: PPO = QUICK, checkpoints: Checkpoints | None = None, log: Log = ignore, seed: int = 0) -> Policy:
@@ -243,3 +254,14 @@ def test_the_loss_of_a_token_is_weighted_by_its_truncated_importance() -> None:
     loss = algorithm._policy_objective(experience, torch.tensor(3.0))(nothing, [0])
     first, second, third = experience.advantages[0, 1:].tolist()
     assert loss.value.item() == pytest.approx(-(2 * first + 0.5 * second + third) / 3)
+
+
+def test_training_weights_tokens_as_its_engine_says() -> None:
+    def learned(*factors: float) -> Policy:
+        engine = Weighted(policy(), policy(), counts)
+        engine.factors = torch.tensor(factors)
+        QUICK.model_copy(update={"max_importance": 2.0}).train(engine, PROMPTS, 4)
+        return engine.policy
+
+    assert same(learned(*[2.0] * 12), learned(*[5.0] * 12))
+    assert not same(learned(*[1.0, 2.0] * 6), learned(*[2.0, 1.0] * 6))
