@@ -1,6 +1,7 @@
 """Files that other programs read: CI, hooks, editor, citation, coverage, site."""
 
 import ast
+import re
 import tomllib
 from collections.abc import Iterator
 from pathlib import Path
@@ -30,8 +31,25 @@ def test_ci_runs_what_has_to_hold_and_nothing_else() -> None:
     assert (ROOT / ".ci/run").stat().st_mode & 0o111
 
 
+WORKFLOWS = sorted(path.relative_to(ROOT).as_posix() for path in (ROOT / ".github/workflows").iterdir())
+
+
+@pytest.mark.parametrize("name", WORKFLOWS)
+def test_a_workflow_only_reads_and_ends(name: str) -> None:
+    workflow = loaded(name)
+    assert workflow["permissions"] == {"contents": "read"}
+    assert workflow["concurrency"]
+    for job in workflow["jobs"].values():
+        assert job["timeout-minutes"] <= 120
+        assert all(("uses" in step) != ("run" in step) for step in job["steps"])
+        assert all(re.fullmatch(r"actions/[a-z-]+@v\d+", step["uses"]) for step in job["steps"] if "uses" in step)
+
+
 def test_the_night_runs_what_is_too_heavy_for_ci() -> None:
-    [job] = loaded(".github/workflows/nightly.yml")["jobs"].values()
+    workflow: dict[Any, Any] = dict(loaded(".github/workflows/nightly.yml"))
+    [timer] = workflow[True]["schedule"]  # YAML 1.1 reads the key `on` as true
+    assert re.fullmatch(r"[0-5]?\d ([01]?\d|2[0-3]) \* \* \*", timer["cron"])
+    [job] = workflow["jobs"].values()
     assert [step["run"] for step in job["steps"] if "run" in step] == ["make test-engines"]
     assert "test-engines" not in (ROOT / ".ci/run").read_text(encoding="utf-8")
 
