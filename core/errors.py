@@ -16,6 +16,7 @@ RoundsError
 ├── NoPrefect           there is no Prefect server, or it does not answer
 ├── NoReward            a reward server does not answer, or not with one finite number for each text
 ├── NoUpstream          the server that is to write the serving app's answers does not answer, or not as it should
+├── NoHandover          the handover cannot be reached, read or written
 ├── NoServer            the PostgreSQL server of ROUNDS_POSTGRESQL does not answer
 ├── PortTaken           a service of `rounds up` cannot listen on its port
 ├── OtherSchema         a database that an earlier or later version of Prefect or MLflow wrote

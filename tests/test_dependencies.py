@@ -35,7 +35,8 @@ BROUGHT = {
 """Package → the dependency whose interface it is part of."""
 
 LIBRARIES = {
-    *("httpx", "jinja2", "matplotlib", "numpy", "psutil", "pyarrow", "pydantic", "rich", "ruamel", "scipy", "yaml"),
+    *("fsspec", "httpx", "jinja2", "matplotlib", "numpy", "psutil", "pyarrow", "pydantic", "rich", "ruamel"),
+    *("scipy", "yaml"),
 }
 """Imported in `tasks/tools/` without being a tool: no service and no store of its own."""
 

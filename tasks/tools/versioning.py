@@ -8,6 +8,7 @@ from pathlib import Path
 from typing import Any
 
 import yaml
+from pydantic import Field
 
 from core.errors import BadWorkspace, Damaged
 from core.files import recover, unwritable, write_text
@@ -34,6 +35,9 @@ class VersioningSettings(BaseSettings):
     remote, if one is configured; "" disables pushing."""
     commit: bool = False
     """Commit dvc.lock to git at the end of a round."""
+    handover: str | None = Field(None, min_length=1)
+    """fsspec URL of a folder or bucket through which steps on other machines (`steps`) get and return files, such as
+    `s3://bucket/folder`. What a round leaves there is removed at its end, but for base models."""
 
 
 class DataGraph:
