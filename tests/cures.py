@@ -48,6 +48,7 @@ UNTYPED = {
     "tasks.tools.prefect_api._CURE: rounds up": "starts every service: typed by tests/services/test_up.py",
     "tasks.tools.deployments.PrefectRuns.start: rounds up": "starts every service: typed by tests/services/test_up.py",
     "tasks.services.record._request: rounds down": "typed on another machine; here: tests/services/test_up.py",
+    "core.filesystems.opened: pip install -r …": "installs packages; tests/test_dependencies.py reads the lock",
     "tasks.analysis.drift.page.available: make reports": "installs packages; tests/test_dependencies.py reads the lock",
 }
 """Place → why no test here types its command, and where it is tried."""

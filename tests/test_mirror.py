@@ -17,6 +17,8 @@ ELSEWHERE = {
     "models/shared_base.py": "models/test_adapters.py",
     "models/launcher.py": "models/test_launching.py",
     "tasks/rounds/rank.py": "tasks/rounds/test_launched.py",
+    "tasks/rounds/attempts.py": "tasks/rounds/test_placed.py",
+    "tasks/rounds/worker_step.py": "tasks/rounds/test_placed.py",
     "tasks/rounds/imported_model.py": "flows/test_imported.py",
     "tasks/rounds/importing.py": "flows/test_imported.py",
     "tasks/state/imports.py": "flows/test_imported.py",

@@ -34,7 +34,7 @@ PLUGINS = (
     "evaluation.harms",
     "feedback.rules",
 )
-SHARED = ("seed", "model", "sampler", "approval", "promotion", "watch", "versioning", "audit")
+SHARED = ("seed", "model", "sampler", "approval", "promotion", "watch", "versioning", "audit", "steps")
 """Sections that are no step's own."""
 
 HELP = """

@@ -43,6 +43,7 @@ WITHOUT_A_MODULE = {
 SETTINGS_ELSEWHERE = {
     "ingest": "tasks.state.intake: what waits is read by packages that may not import tasks.steps",
     "policy": "models.algorithms: the settings are those of the algorithm that is used",
+    "steps": "tasks.rounds.placement: it says where steps run; `tasks.steps` are the steps themselves",
     "verdict": "tasks.state.gates: what the gate `licence` allows is read by curate, and where feedback is counted",
 }
 """Section of the parameters → why its settings class is not in a module with its noun."""

@@ -8,7 +8,7 @@ from prefect.client.schemas.objects import State, TaskRun
 
 from core.errors import RoundsError, StepFailed
 from core.urls import without_secrets
-from tasks.rounds import launched
+from tasks.rounds import placed
 from tasks.state.round import Round
 from tasks.state.steplog import StepLog
 from tasks.steps import Step
@@ -37,7 +37,7 @@ def as_task(step: Step, round: Round, log: StepLog) -> None:
 def _run(step: Step, round: Round, log: StepLog) -> None:
     """Run the step; an error of a library is raised as ours, because Prefect stores its message, secrets and all."""
     try:
-        launched.run(step, round, log)
+        placed.run(step, round, log)
     except RoundsError:
         raise
     except Exception as error:

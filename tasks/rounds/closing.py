@@ -14,7 +14,7 @@ from tasks.registry import promotion
 from tasks.registry.archive import REWARD_SERVER, SAMPLER_TAG
 from tasks.registry.bases import DIGEST_TAG, BaseVersions
 from tasks.registry.versions import ModelVersion
-from tasks.rounds import continuity, imported_model
+from tasks.rounds import continuity, imported_model, placed
 from tasks.rounds.running import RunningRound
 from tasks.state import bases, records, usage
 from tasks.state import cost as costs
@@ -189,6 +189,7 @@ def _finish(running: RunningRound, versions: Sequence[ModelVersion], verdict: Ve
     _empty_inbox(workspace, round.inbox)
     if round.knobs("versioning", VersioningSettings).commit:
         git.commit(workspace.root, f"Round {round.number}: {verdict.result}")
+    placed.clear(round)
     records.write(workspace, record)  # last: until the record exists, a restarted round closes again
     return records.read(workspace, round.number)
 

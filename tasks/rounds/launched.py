@@ -14,6 +14,9 @@ from tasks.state.round import Round
 from tasks.state.steplog import StepLog
 from tasks.steps import Step
 
+PACKAGES = ("core", "evaluation", "feedback", "models", "tasks")
+"""Those that define errors which steps raise; nothing else is imported because another process names it."""
+
 
 class RankReport(Value):
     """What the first rank reports."""
@@ -81,7 +84,16 @@ class _Hearing:
 def _of_ours(error: RankFailed) -> Exception:
     """The error itself if it is one that a user can correct; a failed process otherwise."""
     failure = error.failure
-    kind = getattr(importlib.import_module(failure.module), failure.kind, None) if failure.module else None
-    if isinstance(kind, type) and issubclass(kind, RoundsError):
-        return kind(failure.message)
-    return error
+    return error_of(failure.module, failure.kind, failure.message) or error
+
+
+def error_of(module: str, kind: str, message: str) -> RoundsError | None:
+    """The error of another process if it is one that a user can correct; None if it is another, or if it was killed.
+
+    Args:
+        module: of its class; empty if there is none.
+        kind: the name of its class.
+        message: its message.
+    """
+    found = getattr(importlib.import_module(module), kind, None) if module.partition(".")[0] in PACKAGES else None
+    return found(message) if isinstance(found, type) and issubclass(found, RoundsError) else None

@@ -53,6 +53,8 @@ class UsageMeter:
         tokens = token_counts.so_far()
         self._seen = max(self._seen, machine.resident_memory())
         peak = machine.peak_memory()
+        if elsewhere := self._log.elsewhere:  # this process only waits
+            return elsewhere.model_copy(update={"wall": time.perf_counter() - self._wall})
         return StepUsage(
             wall=time.perf_counter() - self._wall,
             cpu=processor_time() - self._cpu,

@@ -16,10 +16,10 @@ from models.policy import ModelSettings, check_adapter, check_base
 from tasks.registry import audit, consistency, reference, signing
 from tasks.registry.alias import ModelVersion, Registry
 from tasks.registry.ledger import DROP, ledger
-from tasks.rounds import base, continuity, fit, foresight, imported_model
+from tasks.rounds import base, continuity, fit, foresight, imported_model, placed, placement
 from tasks.rounds.continuity import Continued
-from tasks.rounds.launched import run
 from tasks.rounds.params import RoundSettings
+from tasks.rounds.placed import run
 from tasks.rounds.request import Request, parsed, read_request
 from tasks.rounds.running import Execute, RunningRound
 from tasks.state import feedback_database, graph, identity, inbox, metric_points, records, sampler, tombstones
@@ -213,6 +213,7 @@ def _check_inputs(workspace: Workspace, params: RoundSettings) -> None:
     check_adapter(params.model)
     params.policy.reward.check()
     sampler.check(params.sampler, params.model.adapter is not None, params.policy.launch.processes, sampler.PYTHON)
+    placement.check(workspace, params.steps, params.versioning)
     signing.check(workspace, params.audit)
     for source in traces.connected(params.ingest.sources, workspace.root):
         source.check()
@@ -232,6 +233,7 @@ def drop(workspace: Workspace) -> None:
     with suppress(Damaged):
         if not records.unfinished(workspace):
             return
+        placed.clear(rounds.read(workspace))
     if key := metric_points.owner(workspace.metrics):
         # a copied workspace must not end the run of the original
         line = lines.settle(tracking.client(workspace.root), workspace.root)

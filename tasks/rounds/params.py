@@ -17,6 +17,7 @@ from models.sft import SFTSettings
 from tasks.people.approval import ApprovalSettings
 from tasks.registry.audit import AuditSettings
 from tasks.registry.promotion import PromotionSettings
+from tasks.rounds.placement import StepsSettings
 from tasks.state.gates import VerdictSettings
 from tasks.state.intake import IngestSettings
 from tasks.state.sampler import SamplerSettings
@@ -53,6 +54,7 @@ class RoundSettings(BaseSettings):
     watch: WatchSettings = WatchSettings()
     versioning: VersioningSettings = VersioningSettings()
     audit: AuditSettings = AuditSettings()
+    steps: StepsSettings = StepsSettings()
 
     @model_validator(mode="before")
     @classmethod

@@ -9,8 +9,9 @@ from core import outages
 from core.errors import BadFeedback, BadModel, BadParams, RoundsError, StepFailed
 from core.log import Log, ignore
 from tasks.registry.alias import Registry
-from tasks.rounds.launched import run
+from tasks.rounds import placement
 from tasks.rounds.metering import UsageMeter
+from tasks.rounds.placed import run
 from tasks.state import metric_points
 from tasks.state import round as rounds
 from tasks.state.prices import prices
@@ -35,7 +36,7 @@ SHOW: ContextVar[Show] = ContextVar("show", default=silent)
 """How progress is displayed. Not a parameter of the flow, because deployments cannot pass functions."""
 
 Execute = Callable[[Step, Round, StepLog], None]
-"""Runs a step: `tasks.rounds.launched.run`, or the same inside a Prefect task."""
+"""Runs a step: `tasks.rounds.placed.run`, or the same inside a Prefect task."""
 
 
 MEMORY_KNOBS = {
@@ -99,6 +100,8 @@ class RunningRound:
         finally:
             meter.note()
         self._note_time(name, time.perf_counter() - start, log.learning_seconds)
+        if place := placement.of(self.round, name):
+            child.tags({"work_pool": place.pool, "machine": (log.elsewhere and log.elsewhere.machine) or "none"})
         child.close("FINISHED")
 
     def deliver(self) -> None:

@@ -5,6 +5,7 @@ from collections.abc import Iterator, Mapping, Sequence
 from contextlib import contextmanager
 
 from core.log import Log
+from tasks.state.usage import StepUsage
 
 
 class StepLog:
@@ -16,6 +17,8 @@ class StepLog:
         self._since: float | None = None
         self.rank_memory = 0
         """Highest resident memory of a process that the step has started, in bytes; 0 if it has started none."""
+        self.elsewhere: StepUsage | None = None
+        """What the step has used on another machine; None if it runs here."""
 
     @property
     def learning_seconds(self) -> float:
@@ -34,6 +37,10 @@ class StepLog:
     def note_rank(self, learning: float, memory: int) -> None:
         """What a process that the step has started has used so far: seconds of training, bytes of memory."""
         self._learned, self.rank_memory = learning, max(self.rank_memory, memory)
+
+    def note_elsewhere(self, used: StepUsage, learning: float) -> None:
+        """What the step has used on another machine so far, with the seconds of training of its present attempt."""
+        self.elsewhere, self._learned = used, learning
 
     @contextmanager
     def learning(self) -> Iterator[None]:

@@ -30,9 +30,11 @@ class StepUsage(Value):
     report of this step. Of several processes that train together, that of the one that needs most, or of the first."""
     gpu_memory: int = 0
     """Peak of the tensors on the GPU, in bytes."""
+    machine: str | None = None
+    """Host name of the worker that ran it last; None if the process of the round did."""
 
     def plus(self, other: "StepUsage") -> "StepUsage":
-        """Both together: sums, and the higher peaks."""
+        """Both together: sums, the higher peaks, and the later machine."""
         return StepUsage(
             wall=self.wall + other.wall,
             cpu=self.cpu + other.cpu,
@@ -41,6 +43,19 @@ class StepUsage(Value):
             trained=self.trained + other.trained,
             memory=max(self.memory, other.memory),
             gpu_memory=max(self.gpu_memory, other.gpu_memory),
+            machine=other.machine or self.machine,
+        )
+
+    def without(self, counted: "StepUsage") -> "StepUsage":
+        """What was used beside what is counted already: differences, and the same peaks."""
+        return self.model_copy(
+            update={
+                "wall": self.wall - counted.wall,
+                "cpu": self.cpu - counted.cpu,
+                "gpu": self.gpu - counted.gpu,
+                "sampled": self.sampled - counted.sampled,
+                "trained": self.trained - counted.trained,
+            }
         )
 
 

@@ -17,7 +17,7 @@ from tasks.tools import traces
 from tasks.tools.versioning import VersioningSettings
 from tasks.watch.guards import WatchSettings
 
-SECTIONS = (*STEPS, "seed", "model", "sampler", "approval", "promotion", "watch", "versioning", "audit")
+SECTIONS = (*STEPS, "seed", "model", "sampler", "approval", "promotion", "watch", "versioning", "audit", "steps")
 """Every section of the parameters."""
 
 CHECKED: dict[str, type[BaseSettings]] = {

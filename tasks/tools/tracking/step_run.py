@@ -9,7 +9,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Literal, Protocol
 
 from tasks.state.metric_points import ReportedMetrics
-from tasks.tools.tracking.experiments import find_or_create
+from tasks.tools.tracking.experiments import find_or_create, set_tags
 
 if TYPE_CHECKING:  # importing MLflow takes seconds, so functions import it
     from mlflow import MlflowClient as MlflowClient
@@ -87,6 +87,11 @@ class StepRun:
             with self._tolerating_outage():
                 _send(self._parent, self.run_id, self._reported)
                 self._due = time.monotonic() + SEND_EVERY
+
+    def tags(self, values: Mapping[str, str]) -> None:
+        """Set tags of the run."""
+        with self._tolerating_outage():
+            set_tags(self._parent.store, self.run_id, values)
 
     def close(self, status: Status = "FINISHED") -> None:
         """Send unsent metrics and end the run."""

@@ -12,6 +12,16 @@ def test_amounts_add_up_and_the_higher_peak_counts() -> None:
     assert usage.total([]) == StepUsage()
 
 
+def test_the_machine_is_the_later_one_and_is_not_forgotten() -> None:
+    there = FIRST.model_copy(update={"machine": "gpu-1"})
+    assert FIRST.plus(there).machine == there.plus(SECOND).machine == "gpu-1"
+    assert there.plus(SECOND.model_copy(update={"machine": "gpu-2"})).machine == "gpu-2"
+
+
+def test_what_was_counted_before_does_not_count_again() -> None:
+    assert FIRST.plus(SECOND).without(FIRST) == SECOND.model_copy(update={"gpu_memory": 40})
+
+
 def test_what_is_noted_is_read_and_replaces_what_was_noted_of_the_step(workspace: Workspace) -> None:
     assert usage.read(workspace) == {}
     usage.note(workspace, "collect", FIRST)

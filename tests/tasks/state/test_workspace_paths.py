@@ -39,6 +39,7 @@ OTHERS = {
     "tasks/rounds/importing.py": "files of a draft, which is removed",
     "tasks/rounds/rebasing.py": "files of a draft, which is removed",
     "tasks/rounds/version_files.py": "files of a temporary folder",
+    "tasks/rounds/worker_step.py": "files of a temporary folder",
     "tasks/rounds/fetching.py": "files of a draft, which is removed",
     "tasks/tools/git.py": "the git repository at the root",
     "tasks/tools/versioning.py": "files of DVC at the root, named by what DVC is asked to keep",

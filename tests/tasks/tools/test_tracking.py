@@ -166,6 +166,8 @@ def test_steps_are_children_of_their_round_and_opened_once(home: Path) -> None:
     assert reward.run_id == again.run_id != policy.run_id
     tags = run.store.get_run(reward.run_id).data.tags
     assert (tags["mlflow.parentRunId"], tags["step"], tags["round"]) == (run.run_id, "reward", "3")
+    reward.tags({"work_pool": "gpu", "machine": "gpu-1"})
+    assert run.store.get_run(reward.run_id).data.tags.items() >= {"work_pool": "gpu", "machine": "gpu-1"}.items()
     reward.close("FAILED")
     assert run.store.get_run(reward.run_id).info.status == "FAILED"
 
