@@ -144,10 +144,13 @@ def _times(times: Mapping[str, Seconds]) -> Table:
 
 def _cost(cost: RoundCost) -> Table:
     """What each step used, killed attempts included."""
-    steps = grid("step", "time", "CPU, s", "GPU, s", "tokens sampled", "trained on", "peak memory")
+    elsewhere = ["machine"] if cost.total.machine else []
+    steps = grid("step", "time", "CPU, s", "GPU, s", "tokens sampled", "trained on", "peak memory", *elsewhere)
     for step, used in cost.steps.items():
         numbers = (f"{used.cpu:.1f}", f"{used.gpu:.1f}", f"{used.sampled:,}", f"{used.trained:,}", memory(used))
-        steps.add_row(step, duration(used.wall), *numbers)
+        steps.add_row(
+            step, duration(used.wall), *numbers, *([used.machine or "that of the round"] if elsewhere else [])
+        )
     return steps
 
 

@@ -15,6 +15,7 @@ from tasks.state.lock import holder
 from tasks.state.records import RoundRecord
 from tasks.state.reports import Seconds, times
 from tasks.state.steps import BOOTSTRAP, STEPS
+from tasks.state.usage import StepUsage
 from tasks.state.workspace import Workspace
 
 Activity = Literal["runs", "waits", "stands still"]
@@ -37,6 +38,8 @@ class StepProgress(NamedTuple):
     """How long it has run, killed attempts included."""
     expected: float | None
     """How long it took in earlier rounds, in seconds; None if it never ran."""
+    machine: str | None = None
+    """Host name of the worker that runs it, or ran it last; None if the process of the round does."""
 
 
 class OpenRoundState(NamedTuple):
@@ -121,16 +124,23 @@ def _step(
     ended = name in times(rounds.read(workspace))
     part = (latest.step + 1, latest.total) if latest.step is not None and latest.total and not ended else None
     metrics = {metric.partition("/")[2]: value for metric, value in latest.values.items()}
-    seconds = _seconds(workspace, name, now, runs and not ended)
-    return StepProgress(name, ended, part, numbers(name, metrics), seconds, expected.get(name))
+    used = _used(workspace, name)
+    seconds = _seconds(workspace, used, now, runs and not ended)
+    return StepProgress(name, ended, part, numbers(name, metrics), seconds, expected.get(name), used.machine)
 
 
-def _seconds(workspace: Workspace, name: str, now: datetime, running: bool) -> float:
-    """What was stored, and the time since if the step still runs."""
+def _used(workspace: Workspace, name: str) -> StepUsage:
+    """What was stored of a step."""
     with suppress(FileNotFoundError, Damaged):
-        stored = usage.read(workspace).get(name)
+        return usage.read(workspace).get(name, StepUsage())
+    return StepUsage()
+
+
+def _seconds(workspace: Workspace, used: StepUsage, now: datetime, running: bool) -> float:
+    """What was stored, and the time since if the step still runs."""
+    with suppress(FileNotFoundError):
         since = now - datetime.fromtimestamp(workspace.usage.stat().st_mtime, UTC)
-        return (stored.wall if stored else 0.0) + (max(since.total_seconds(), 0.0) if running else 0.0)
+        return used.wall + (max(since.total_seconds(), 0.0) if running else 0.0)
     return 0.0
 
 

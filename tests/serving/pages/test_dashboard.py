@@ -142,8 +142,18 @@ def test_the_page_of_a_round_has_its_gates_and_the_cost_of_its_steps(client: Tes
     assert "60 % &lt;b&gt;of&lt;/b&gt; 9" in text
     assert "1 min 20 s" in text
     assert "evaluate/win_rate_low" in text
+    assert "machine" not in text
     for nothing in ("7", "-1", "one", "9" * 300, "9" * 5000):
         assert client.get(f"/dashboard/rounds/{nothing}").status_code == 404
+
+
+def test_the_page_of_a_round_names_the_machines_of_its_steps(client: TestClient, rounds: Workspace) -> None:
+    steps = {"sft": StepUsage(wall=1.0), "policy": StepUsage(wall=90.0, machine="gpu-<1>")}
+    records.write(rounds, records.read(rounds, 1).model_copy(update={"cost": RoundCost(steps=steps)}))
+    log_in(client, name="ana")
+    text = client.get("/dashboard/rounds/1").text
+    assert "<td>gpu-&lt;1&gt;</td>" in text
+    assert "<td>that of the round</td>" in text
 
 
 def test_the_page_of_a_round_leads_to_its_run_on_a_server(

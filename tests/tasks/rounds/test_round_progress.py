@@ -7,11 +7,12 @@ from tasks.people import waiting
 from tasks.people.waiting import Candidate
 from tasks.rounds import round_progress
 from tasks.rounds.round_progress import expected_seconds
-from tasks.state import records
+from tasks.state import records, usage
 from tasks.state import round as rounds
 from tasks.state.lock import holding
 from tasks.state.reports import note_time
 from tasks.state.steps import STEPS
+from tasks.state.usage import StepUsage
 from tasks.state.workspace import Workspace
 from tests.tasks.rounds.open_round import NOW, began, opened, timed
 from tests.tasks.state.recorded import record
@@ -65,6 +66,16 @@ def test_a_round_runs_with_its_step_and_its_expected_end(workspace: Workspace) -
     # 58 s of the policy, and 20 s of each of sample, vote, evaluate, drift and verdict
     assert progress.end is not None
     assert (progress.end - NOW).total_seconds() == pytest.approx(158.0, abs=0.01)
+
+
+def test_the_machine_of_a_placed_step_is_named(workspace: Workspace) -> None:
+    opened(workspace, 4)
+    began(workspace, "policy", 40.0)
+    usage.note(workspace, "policy", StepUsage(wall=40.0, machine="gpu-1"))
+    progress = round_progress.read(workspace, NOW, [])
+    assert progress is not None
+    assert progress.step is not None
+    assert progress.step.machine == "gpu-1"
 
 
 def test_a_step_that_is_overdue_is_expected_to_end_at_once(workspace: Workspace) -> None:
