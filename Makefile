@@ -12,7 +12,7 @@ VLLM_READY := $(VLLM)/.ready
 FLOOR := 96
 
 .DEFAULT_GOAL := help
-.PHONY: help setup postgres reports s3 vllm up down round real status ui test test-rounds test-learning test-services test-engines chaos coverage check format lint types contracts docs site lock clean
+.PHONY: help setup postgres reports s3 s3-server vllm up down round real status ui test test-rounds test-learning test-services test-engines chaos coverage check format lint types contracts docs site lock clean
 
 help: ## list the commands
 	@grep -hE '^[a-z0-9-]+:.*##' $(MAKEFILE_LIST) | sed 's/:.*## /\t/' | expand -t 16
@@ -28,8 +28,11 @@ $(READY): requirements.txt pyproject.toml
 postgres: setup ## install the extra `postgres`: the driver for a feedback database on a PostgreSQL server
 	$(BIN)/pip install --quiet --disable-pip-version-check -r requirements-postgres.txt
 
-s3: setup ## install the extra `s3`: the driver for a DVC remote at s3://
+s3: setup ## install the extra `s3`: drivers for a DVC remote, a handover, feedback and artifacts at s3://
 	$(BIN)/pip install --quiet --disable-pip-version-check -r requirements-s3.txt
+
+s3-server: s3 ## install the extra `s3-server`: an S3-compatible server for tests
+	$(BIN)/pip install --quiet --disable-pip-version-check -r requirements-s3-server.txt
 
 vllm: $(VLLM_READY) ## install vLLM into an environment of its own, for `sampler.engine: vllm` (3.5 GB)
 
@@ -85,7 +88,7 @@ test-learning: setup ## run the tests marked `learning` again, with kernels with
 	ATEN_CPU_CAPABILITY=default $(BIN)/python -m pytest -q -n 2 --dist loadfile \
 		-m "learning and not services and not engines and not chaos and not gpu"
 
-test-services: postgres reports ## run tests with real servers (Prefect, PostgreSQL), a browser, and the extras
+test-services: postgres reports s3-server ## run tests with real servers (Prefect, PostgreSQL, S3), a browser, and the extras
 	@command -v chromium >/dev/null || { apt-get update -qq && apt-get install -qq -y chromium >/dev/null; } \
 		|| echo "no chromium here: the browser test is skipped"
 	@command -v initdb >/dev/null || ls /usr/lib/postgresql/*/bin/initdb >/dev/null 2>&1 \
@@ -142,7 +145,9 @@ lock: ## resolve pyproject.toml again into requirements.txt and those of the ext
 	build/lock/bin/pip freeze | sed 's/+cpu$$//' | grep -vxFf requirements.txt > requirements-postgres.txt
 	build/lock/bin/pip install --quiet --disable-pip-version-check $$($(PYTHON) -c "import tomllib; print(' '.join(repr(d) for d in tomllib.load(open('pyproject.toml', 'rb'))['project']['optional-dependencies']['s3']))")
 	build/lock/bin/pip freeze | sed 's/+cpu$$//' | grep -vxFf requirements.txt | grep -vxFf requirements-postgres.txt > requirements-s3.txt
-	build/lock/bin/pip uninstall --quiet --yes -r requirements-s3.txt
+	build/lock/bin/pip install --quiet --disable-pip-version-check $$($(PYTHON) -c "import tomllib; print(' '.join(repr(d) for d in tomllib.load(open('pyproject.toml', 'rb'))['project']['optional-dependencies']['s3-server']))")
+	build/lock/bin/pip freeze | sed 's/+cpu$$//' | grep -vxFf requirements.txt | grep -vxFf requirements-postgres.txt | grep -vxFf requirements-s3.txt > requirements-s3-server.txt
+	build/lock/bin/pip uninstall --quiet --yes -r requirements-s3.txt -r requirements-s3-server.txt
 	build/lock/bin/pip install --quiet --disable-pip-version-check $$($(PYTHON) -c "import tomllib; print(' '.join(repr(d) for d in tomllib.load(open('pyproject.toml', 'rb'))['project']['optional-dependencies']['reports']))")
 	build/lock/bin/pip freeze | sed 's/+cpu$$//' | grep -vxFf requirements.txt | grep -vxFf requirements-postgres.txt > requirements-reports.txt
 

@@ -8,7 +8,7 @@ from typing import Any, ClassVar, NamedTuple, Protocol, Self
 from core.errors import BadFeedback
 from core.files import digest
 from core.plugins import Plugin
-from feedback import packaging
+from feedback import packaging, remote_files
 from feedback.limits import UNLIMITED, SizeLimitSettings
 from feedback.probes import Probes
 from feedback.schema import FeedbackEvent, Message, Prompt, RejectedRecord, Response
@@ -108,11 +108,12 @@ class Source(Plugin):
         return []
 
     def _files_in(self, path: Path) -> list[Path]:
-        """A file, or all files of records below a folder, sorted by name.
+        """A file, or all files of records below a folder, sorted by name; of an object store, copies of them.
 
         Raises:
             BadFeedback: there is none; names the source.
         """
+        path = remote_files.local(path)
         files = packaging.files_in(path) if path.is_dir() else [path]
         if not files or not path.exists():
             raise BadFeedback(f"{path}: no file of records; set `path` of the source {self.name()} to one that exists")

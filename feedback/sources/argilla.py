@@ -42,7 +42,7 @@ class Argilla(RecordSource):
     editable: ClassVar[bool] = True
 
     path: Path
-    """A file (JSON, JSON lines or Parquet), or a folder of files."""
+    """A file (JSON, JSON lines or Parquet), a folder of files, or the URL of one such as `s3://bucket/folder`."""
     prompt: str
     """Field with the prompt, or the path of the prompt in it: a text or a chat."""
     answers: tuple[str, ...] = Field(min_length=1)

@@ -4,7 +4,7 @@ from collections.abc import Iterator
 from pathlib import Path
 
 from core.errors import BadFeedback
-from feedback import lines, packaging
+from feedback import lines, packaging, remote_files
 from feedback.schema import FeedbackEvent, RejectedRecord
 from feedback.sources import Intake, RecordSource
 
@@ -13,7 +13,8 @@ class JSONL(RecordSource):
     """Records in the forms of `feedback.canonical`. A record without `source` gets the name of its file."""
 
     path: Path
-    """A file of any kind in `feedback.packaging`, or a folder of `.jsonl` and `.jsonl.gz` files."""
+    """A file of any kind in `feedback.packaging`, or a folder of `.jsonl` and `.jsonl.gz` files, or the URL of
+    one, such as `s3://bucket/folder`."""
 
     def read(self, intake: Intake) -> Iterator[FeedbackEvent | RejectedRecord]:
         """All records, file by file, sorted by file name."""
@@ -28,11 +29,12 @@ class JSONL(RecordSource):
         Raises:
             BadFeedback: there is no such file or folder.
         """
-        if self.path.is_dir():
-            return sorted([*self.path.glob("*.jsonl"), *self.path.glob("*.jsonl.gz")])
-        if not self.path.is_file():
+        path = remote_files.local(self.path)
+        if path.is_dir():
+            return sorted([*path.glob("*.jsonl"), *path.glob("*.jsonl.gz")])
+        if not path.is_file():
             raise BadFeedback(f"{self.path}: no such file or folder; set `path` of the source jsonl to one that exists")
-        return [self.path]
+        return [path]
 
 
 def source_name(file: Path) -> str:

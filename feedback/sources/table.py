@@ -14,7 +14,8 @@ class Table(JSONL):
     """JSON lines, a JSON array, CSV, TSV, Parquet or Arrow, plain or compressed. `rounds feedback inspect` shows it."""
 
     path: Path
-    """A file, a folder of files, or `hf://datasets/OWNER/NAME[@REVISION][/CONFIG]` on the Hugging Face Hub."""
+    """A file, a folder of files, the URL of one such as `s3://bucket/folder`, or
+    `hf://datasets/OWNER/NAME[@REVISION][/CONFIG]` on the Hugging Face Hub."""
     split: str = "train"
     """Which part of a dataset on the hub is read."""
     map: FieldMap | None = None

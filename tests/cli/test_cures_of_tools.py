@@ -6,7 +6,6 @@ import subprocess
 import sys
 from collections.abc import Iterator
 from contextlib import chdir
-from importlib.util import find_spec
 from pathlib import Path
 
 import pytest
@@ -66,11 +65,10 @@ def test_remotes_that_are_missing_or_cannot_be_used(rounds: Rounds, workspace: W
     assert plan(rounds, workspace) == ""
 
 
-def test_a_remote_whose_driver_is_not_installed(workspace: Workspace) -> None:
+def test_a_remote_whose_driver_is_not_installed(workspace: Workspace, monkeypatch: pytest.MonkeyPatch) -> None:
     """Asked when a round opens, not when it pushes hours later."""
     dvc(workspace, ["dvc", "remote", "add", "--default", "store", "s3://bucket/rounds"])
-    if find_spec("dvc_s3"):
-        pytest.skip("the extra `s3` is installed")
+    monkeypatch.setitem(sys.modules, "dvc_s3", None)
     with pytest.raises(NotInstalled) as failure:
         DataGraph(workspace.root).check(VersioningSettings())
     command = words(str(failure.value), "pip install -r")

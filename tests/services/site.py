@@ -149,16 +149,26 @@ def answers(url: str) -> bool | None:
 
 
 @contextmanager
-def mlflow(workspace: Workspace, port: int, logs: Path) -> Iterator["Popen[bytes]"]:
-    """An MLflow server that keeps everything in the workspace, where the test can read it."""
+def mlflow(
+    workspace: Workspace, port: int, logs: Path, artifacts: str | None = None, **settings: str
+) -> Iterator["Popen[bytes]"]:
+    """An MLflow server that keeps everything in the workspace, where the test can read it.
+
+    Args:
+        workspace: has its database.
+        port: where it listens.
+        logs: the folder of its log.
+        artifacts: URL of the artifacts if they are not in the workspace.
+        settings: more variables of its environment.
+    """
     address = ["--host", "127.0.0.1", "--port", str(port), "--workers", "1"]
     options = [
         "--backend-store-uri",
         f"sqlite:///{workspace.root}/mlflow.db",
         "--artifacts-destination",
-        f"{workspace.root}/mlruns",
+        artifacts or f"{workspace.root}/mlruns",
     ]
-    env = surroundings(MLFLOW_SERVER_ENABLE_JOB_EXECUTION="false", MLFLOW_DISABLE_TELEMETRY="true")
+    env = surroundings(**settings, MLFLOW_SERVER_ENABLE_JOB_EXECUTION="false", MLFLOW_DISABLE_TELEMETRY="true")
     with running("mlflow", [str(BIN / "mlflow"), "server", *address, *options], env, logs) as server:
         eventually(lambda: answers(f"http://127.0.0.1:{port}/health"), "the MLflow server", logs)
         yield server

@@ -22,14 +22,14 @@ def state(workspace: Workspace, wanted: str | None) -> RemoteState | None:
 def test_the_remote_that_a_round_would_push_to(workspace: Workspace, tmp_path: Path) -> None:
     assert state(workspace, None) is None
     configure(
-        workspace, f"['remote \"store\"']\n    url = {tmp_path / 'remote'}\n['remote \"s\"']\n    url = s3://b/x\n"
+        workspace, f"['remote \"store\"']\n    url = {tmp_path / 'remote'}\n['remote \"s\"']\n    url = gs://b/x\n"
     )
     assert state(workspace, None) is None
     assert state(workspace, "") is None
     assert state(workspace, "store") == ("store", str(tmp_path / "remote"), None, None)
     driver = state(workspace, "s")
     assert driver is not None
-    assert driver.driver == "dvc-s3"
+    assert driver.driver == "dvc-gs"
     with pytest.raises(BadWorkspace, match="nowhere"):
         state(workspace, "nowhere")
 

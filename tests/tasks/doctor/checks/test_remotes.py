@@ -29,10 +29,10 @@ def test_a_folder_that_is_there_or_can_be_made(workspace: Workspace, tmp_path: P
 
 
 def test_a_remote_without_its_driver(workspace: Workspace) -> None:
-    configure(workspace, "s3://bucket/rounds")
+    configure(workspace, "gs://bucket/rounds")
     [found] = diagnoses("remotes", workspace)
     assert found.severity == "error"
-    assert str(found.cure) == f"{sys.executable} -m pip install dvc-s3"
+    assert str(found.cure) == f"{sys.executable} -m pip install dvc-gs"
 
 
 @cures(
