@@ -27,8 +27,8 @@ from tasks.state.round import Round
 from tasks.state.steplog import StepLog
 from tasks.state.usage import StepUsage
 from tasks.steps import Step
-from tasks.tools.deployments import NoPrefect
 from tasks.tools.handover import Handover, NoHandover
+from tasks.tools.prefect_api import NoPrefect
 from tasks.tools.work_pools import LOST, PoolRuns, RunState, StepRuns, starting
 
 ATTEMPTS = 3

@@ -103,7 +103,7 @@ def test_both_answers_are_whole_and_aligned_by_their_blocks(workspace: Workspace
     assert [name for name, _ in answers] == ["Answer A", "Answer B"]
     assert sorted((html for _, html in answers), key=len) == [
         '<p dir="auto" class="from-1 to-2">It rains.</p>\n'
-        '<ul>\n<li dir="auto" class="from-2 to-5">Take a coat.</li>\n</ul>\n',
+        '<ul dir="ltr">\n<li class="from-2 to-5">Take a coat.</li>\n</ul>\n',
         '<p dir="auto" class="from-1 to-2">Nobody knows.</p>\n'
         '<p dir="auto" class="from-2 to-3">Take a coat.</p>\n<p dir="auto" class="from-3 to-4">Bye.</p>\n',
     ]

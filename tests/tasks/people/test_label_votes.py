@@ -35,7 +35,9 @@ def test_the_pairs_of_a_waiting_round_come_first_and_votes_end_its_wait(voting: 
         task = desk.next()
         assert (task.prompt[0].content, task.editable) == ("Question 0?", False)
         assert sorted(task.answers) == ["No.", "Yes."]
-        assert desk.progress() == (0, 0, 3, 4), "two votes and an item; three pairs with different answers and an item"
+        assert desk.progress() == (0, 0, 3, 4, False), (
+            "two votes and an item; three pairs with different answers and an item"
+        )
         receipt = desk.judge(task, preferred=side(task, "Yes."), strength=3, reason="Clear.")
         assert receipt == (None, False, False)
         assert desk.judge(task, preferred=side(task, "Yes."), strength=3, reason="Clear.").repeated

@@ -18,8 +18,8 @@ from tasks.state.round import Round
 from tasks.state.usage import StepUsage
 from tasks.state.workspace import Workspace
 from tasks.steps.policy import policy
-from tasks.tools.deployments import NoPrefect
 from tasks.tools.handover import HandedFile, Handover, NoHandover
+from tasks.tools.prefect_api import NoPrefect
 from tasks.tools.work_pools import RunState
 from tests.tasks.rounds.handed import Died, Silent, Workers, furnished
 from tests.tasks.rounds.handed import placed as run_placed

@@ -10,7 +10,7 @@ from core.errors import BadParams, NotFound
 from tasks.rounds import placement
 from tasks.rounds.placement import StepPlace, StepsSettings
 from tasks.state.workspace import Workspace
-from tasks.tools.deployments import NoPrefect
+from tasks.tools.prefect_api import NoPrefect
 from tasks.tools.versioning import VersioningSettings
 from tests.tasks.steps.hand_written import opened
 
