@@ -94,6 +94,8 @@ test-services: postgres reports s3-server ## run tests with real servers (Prefec
 	@command -v initdb >/dev/null || ls /usr/lib/postgresql/*/bin/initdb >/dev/null 2>&1 \
 		|| { apt-get update -qq && apt-get install -qq -y postgresql >/dev/null; } \
 		|| echo "no PostgreSQL here: its tests are skipped"
+	@command -v ip >/dev/null || { apt-get update -qq && apt-get install -qq -y iproute2 >/dev/null; } \
+		|| echo "no iproute2 here: the test of two machines runs both on one"
 	$(BIN)/python -m pytest -q -m services
 
 test-engines: setup vllm ## run the tests marked `engines`: a round of a real model that a vLLM server samples

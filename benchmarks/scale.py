@@ -28,6 +28,7 @@ from models import launching, ranks
 from models.algorithms.ppo import PPO
 from models.compute import Compute
 from models.engines.local import LocalEngine
+from models.launching import LaunchSettings
 from models.measured import POLICY_TIME_ROLLOUT, POLICY_TIME_SCORE, POLICY_TIME_TRAIN
 from models.policy import Policy
 from models.tokens import Batch
@@ -110,7 +111,9 @@ def launched(shape: str, processes: int) -> Iteration:
     with tempfile.TemporaryDirectory() as folder:
         make(Path(folder) / "base", CASES[shape].config)
         arguments = [shape, str(processes), folder]
-        launching.launch(processes, "benchmarks.scale_rank", arguments, Path(folder), heard.append)
+        launching.launch(
+            LaunchSettings(processes=processes), "benchmarks.scale_rank", arguments, Path(folder), heard.append
+        )
     return Iteration(**json.loads(heard[-1]))
 
 

@@ -45,6 +45,8 @@ RoundsError
 ├── StoredOtherwise     an id is stored with other content, and all was to be stored or nothing
 ├── NotAsked            the round does not wait for approval
 │   └── AlreadyDecided  somebody has decided already, or the deadline has passed
+├── NoRendezvous        too few machines came for a step that trains on several
+├── RanksDiffer         machines that train together have different code, packages or workspaces
 ├── ReplayDiffers       a replay that did not reproduce the same bytes
 ├── RoundBusy           another process holds a lock
 └── StepFailed          a step of a round failed; names the step and the command that continues

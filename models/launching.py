@@ -1,11 +1,14 @@
 """Training on several processes: how a program starts the ranks, hears of them, and learns why one has failed.
 
 The ranks are started by torch's launcher (torchrun) in a process of its own, `models.launcher`, which ends with the
-program that started it, as the ranks end with the launcher.
+program that started it, as the ranks end with the launcher. With several machines, each has such a launcher: the
+program of the round starts one with `launch`, the others with `follow`.
 """
 
 import json
+import os
 import signal
+import socket
 import subprocess
 import sys
 import time
@@ -19,10 +22,13 @@ from pydantic import Field, model_validator
 from core.descendants import end_with_parent
 from core.files import read_json
 from core.settings import BaseSettings
+from models import rendezvous
 from models.compute import Sharding
+from models.rendezvous import Rendezvous
 
-REPORTS, FAILURE = "reports.jsonl", "failure.json"
-"""Files of a launch: a line for each report of the first rank, and why a rank has failed."""
+REPORTS, FAILURE, LOG = "reports.jsonl", "failure.json", "launcher.log"
+"""Files of a launch: a line for each report of the first rank; why a rank has failed; the launcher's own output. Each
+machine has the last two in a folder of its own."""
 
 _PAUSE = 0.1
 """Seconds between two looks at the reports."""
@@ -35,20 +41,30 @@ class LaunchSettings(BaseSettings):
 
     @model_validator(mode="after")
     def _check(self) -> Self:
-        if self.shard and self.processes == 1:
+        if self.shard and self.ranks == 1:
             raise ValueError("launch.shard divides weights among processes; set launch.processes to 2 or more")
         if self.offload and not self.shard:
             raise ValueError("launch.offload needs launch.shard=true")
         return self
 
     processes: int = Field(1, ge=1)
-    """Processes that train together; 1 trains in the process of the round. On GPUs each has one; on CPUs each has
-    `model.threads` threads. Another number gives the same result up to rounding."""
+    """Processes that train together, on each machine; 1 trains in the process of the round. On GPUs each has one; on
+    CPUs each has `model.threads` threads. Another number gives the same result up to rounding."""
+    nodes: int = Field(1, ge=1)
+    """Machines that train together. All see the folder of the workspace; `ROUNDS_RENDEZVOUS` is the address of the one
+    that runs the round, and the others run `rounds node` (docs/cluster.md)."""
+    join_minutes: float = Field(10.0, gt=0)
+    """With several machines: how long the machine of the round waits for the others."""
     shard: bool = False
     """Divide weights, gradients and moments among the processes (FSDP2), which then need less memory and send more.
     Sampling and saving still collect the whole model."""
     offload: bool = False
     """With `shard` on GPUs: keep weights, gradients and moments in the memory of the CPU. Slower."""
+
+    @property
+    def ranks(self) -> int:
+        """Processes of all machines."""
+        return self.processes * self.nodes
 
     @property
     def sharding(self) -> Sharding | None:
@@ -79,31 +95,53 @@ class RankFailed(RuntimeError):
         self.failure = failure
 
 
-def launch(processes: int, module: str, arguments: Sequence[str], folder: Path, hear: Callable[[str], None]) -> None:
+def launch(
+    settings: LaunchSettings, module: str, arguments: Sequence[str], folder: Path, hear: Callable[[str], None]
+) -> None:
     """Run `python -m MODULE ARGUMENT…` on several ranks until all have ended.
 
     Args:
-        processes: how many.
+        settings: how many, and on how many machines.
         module: its program calls `ranks.join` first and `ranks.leave` last.
-        arguments: the same for all ranks.
-        folder: an empty folder for output and reports.
+        arguments: the same for all ranks of this machine.
+        folder: an empty folder for output and reports, which all machines see.
         hear: receives each line that the first rank reports.
 
     Raises:
-        RankFailed: one of them failed; the others were ended.
+        BadParams: several machines are wanted, and this one cannot be met.
+        RankFailed: a rank failed, or too few machines came; the other ranks were ended.
     """
-    command = [sys.executable, "-m", "models.launcher", str(processes), str(folder), module, *arguments]
-    with _started(command, folder) as launcher:
-        for line in _reported(folder / REPORTS, launcher):
-            hear(line)
+    arranged = rendezvous.arrange(settings.nodes, settings.processes, settings.join_minutes)
+    arranged.save(folder)
+    try:
+        with _started(folder, folder, module, arguments) as launcher:
+            for line in _reported(folder / REPORTS, launcher):
+                hear(line)
+    finally:
+        (folder / rendezvous.FILE).unlink(missing_ok=True)
     if launcher.returncode:
-        raise RankFailed(_failure(folder, launcher.returncode, processes))
+        raise RankFailed(_failure(folder, launcher.returncode, arranged))
+
+
+def follow(module: str, arguments: Sequence[str], folder: Path, arranged: Rendezvous) -> None:
+    """Run the ranks of this machine, for a launch of another one in a folder that both see.
+
+    Raises:
+        RankFailed: one of them failed, or the machines did not meet.
+    """
+    own = folder / f"{socket.gethostname()}-{os.getpid()}"
+    own.mkdir(exist_ok=True)
+    with _started(folder, own, module, arguments) as launcher:
+        launcher.wait()
+    if launcher.returncode:
+        raise RankFailed(_failure(own, launcher.returncode, arranged))
 
 
 @contextmanager
-def _started(command: Sequence[str], folder: Path) -> Iterator[subprocess.Popen[bytes]]:
-    """A process in a session of its own, so that Ctrl-C reaches this program alone, which ends it."""
-    with (folder / "launcher.log").open("wb") as log:
+def _started(folder: Path, own: Path, module: str, arguments: Sequence[str]) -> Iterator[subprocess.Popen[bytes]]:
+    """A launcher in a session of its own, so that Ctrl-C reaches this program alone, which ends it."""
+    command = [sys.executable, "-m", "models.launcher", str(folder), str(own), module, *arguments]
+    with (own / LOG).open("wb") as log:
         process = subprocess.Popen(
             command,
             stdin=subprocess.DEVNULL,
@@ -143,11 +181,11 @@ def _after(path: Path, start: int) -> bytes:
         return file.read()
 
 
-def _failure(folder: Path, status: int, count: int) -> Failure:
-    if (folder / FAILURE).exists():
-        return Failure(**read_json(folder / FAILURE))
-    log = folder / "launcher.log"
-    return Failure(0, count, "", "", f"the launcher of the processes ended with status {status}", str(log))
+def _failure(own: Path, status: int, arranged: Rendezvous) -> Failure:
+    if (own / FAILURE).exists():
+        return Failure(**read_json(own / FAILURE))
+    message = f"the launcher of the processes ended with status {status}"
+    return Failure(0, arranged.ranks, "", "", message, str(own / LOG))
 
 
 def report(folder: Path, values: Mapping[str, object]) -> None:

@@ -6,7 +6,8 @@ KL controller and early stop are those of one process, up to rounding.
 """
 
 import os
-from collections.abc import Callable, Iterator, Sequence
+import socket
+from collections.abc import Callable, Iterator, Mapping, Sequence
 from contextlib import contextmanager, nullcontext
 from contextvars import ContextVar
 from dataclasses import dataclass
@@ -18,6 +19,7 @@ import torch
 from torch import Tensor, distributed, nn
 from torch.distributed.tensor import DTensor
 
+from core.errors import RoundsError
 from core.files import replacing
 
 Item = TypeVar("Item")
@@ -48,6 +50,10 @@ ALONE = Ranks(0, 1)
 
 class RankLost(RuntimeError):
     """Another rank has ended, so that this one cannot go on. The other one has the reason."""
+
+
+class RanksDiffer(RoundsError):
+    """The machines of a training have different code, packages or workspaces."""
 
 
 _ALONE: ContextVar[bool] = ContextVar("alone", default=False)
@@ -81,6 +87,28 @@ def join() -> None:
     with _connected():
         distributed.init_process_group("cpu:gloo,cuda:nccl" if torch.cuda.is_available() else "gloo")
         distributed.barrier()
+
+
+def agree(facts: Mapping[str, str]) -> None:
+    """Check that all ranks are told the same, such as versions of packages on machines that were set up separately.
+
+    Args:
+        facts: name → what this rank knows; the names are the same on all.
+
+    Raises:
+        RanksDiffer: a rank knows something else than the first one; the same error on all.
+    """
+    told: list[tuple[str, Mapping[str, str]] | None] = [None] * current().count
+    with _connected():
+        distributed.all_gather_object(told, (socket.gethostname(), dict(facts)))
+    (machine, first), *others = [each for each in told if each is not None]
+    for index, (other, different) in enumerate(others, 1):
+        for name, value in first.items():
+            if different[name] != value:
+                raise RanksDiffer(
+                    f"process {index}, on {other}, has {name} {different[name]}, and process 0, on {machine}, has "
+                    f"{value}; install the same of both and give all machines the same workspace"
+                )
 
 
 def leave() -> None:

@@ -14,7 +14,7 @@ from models.rollout import SamplingSettings
 from tasks.rounds.continuity import Continued
 from tasks.rounds.disk import room
 from tasks.rounds.params import RoundSettings
-from tasks.rounds.smaller import Smaller, checkpoints, parts, processes, smaller
+from tasks.rounds.smaller import Smaller, checkpoints, launches, parts, smaller
 from tasks.state.workspace import Workspace
 
 KNOBS = {
@@ -105,7 +105,8 @@ def _needs(params: RoundSettings, shape: Shape, on: Machine, champion: Continued
     likelihood = bool(likelihood_start.weight(params.reward.likelihood, knobs.base))
     critic: memory.Critic = getattr(algorithm, "critic", "none")
     answers = params.collect.answers  # to a prompt
-    ranks = processes(params)
+    ranks = {step: launch.ranks for step, launch in launches(params).items()}
+    together = {step: launch.processes for step, launch in launches(params).items()}
     demonstrations, pairs = sizes._replace(rows=params.sft.batch), sizes._replace(rows=params.reward.batch)
     divided = {step: roles._replace(parts=count) for step, count in parts(params).items()}
     compared = pairs.shared(ranks["reward"])
@@ -118,13 +119,13 @@ def _needs(params: RoundSettings, shape: Shape, on: Machine, champion: Continued
             divided["policy"], learned, critic, algorithm.start != "champion", checkpoints(algorithm)
         ),
     }
-    together = {  # on GPUs each process has one of its own
-        step: need.on_ranks(ranks[step]) if ranks[step] > 1 and on.gpu is None else need
+    used = {  # on GPUs each process has one of its own
+        step: need.on_ranks(together[step]) if together[step] > 1 and on.gpu is None else need
         for step, need in trained.items()
     }
     return {
         "collect": memory.sampling(roles, sizes._replace(sampled=params.collect.batch), models=1),
-        **together,
+        **used,
         "sample": memory.sampling(roles, sizes, models=5, other=other),
         "evaluate": memory.sampling(roles, sizes, models=5, other=other),
     }
@@ -136,11 +137,11 @@ def check(params: RoundSettings, fit: Fit) -> None:
     Raises:
         BadParams: it cannot fit; names the settings with which it would.
     """
-    for step, count in processes(params).items():
-        if fit.machine.gpus and count > fit.machine.gpus:
+    for step, launch in launches(params).items():
+        if fit.machine.gpus and launch.processes > fit.machine.gpus:
             raise BadParams(
-                f"{step}.launch.processes={count}, and this machine has {fit.machine.gpus} GPU; each process needs one "
-                f"of its own: set -S {step}.launch.processes={fit.machine.gpus}"
+                f"{step}.launch.processes={launch.processes}, and this machine has {fit.machine.gpus} GPU; each "
+                f"process needs one of its own: set -S {step}.launch.processes={fit.machine.gpus}"
             )
     if fit.fits:
         return

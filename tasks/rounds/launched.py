@@ -8,14 +8,19 @@ from collections.abc import Mapping
 from core.errors import RoundsError
 from core.stored import Value
 from models import launching, token_counts
-from models.launching import RankFailed
+from models.launching import LaunchSettings, RankFailed
 from tasks import steps
 from tasks.state.round import Round
 from tasks.state.steplog import StepLog
+from tasks.state.workspace import Workspace
 from tasks.steps import Step
 
 PACKAGES = ("core", "evaluation", "feedback", "models", "tasks")
 """Those that define errors which steps raise; nothing else is imported because another process names it."""
+
+
+PROGRAM = "tasks.rounds.rank"
+"""The program of a rank."""
 
 
 class RankReport(Value):
@@ -34,10 +39,14 @@ class RankReport(Value):
     total: int | None = None
 
 
-def processes(round: Round, step: str) -> int:
-    """How many processes a step runs in; 1 is this one."""
-    launch = (round.values.get(step) or {}).get("launch") or {}
-    return int(launch.get("processes", 1))
+def settings(round: Round, step: str) -> LaunchSettings:
+    """In how many processes a step runs; one is this one. Rounds may be older than the knobs."""
+    return LaunchSettings.model_validate((round.values.get(step) or {}).get("launch") or {})
+
+
+def arguments(workspace: Workspace, step: str) -> list[str]:
+    """Those of the program of a rank."""
+    return [step, str(workspace.root)]
 
 
 def run(step: Step, round: Round, log: StepLog) -> None:
@@ -49,7 +58,8 @@ def run(step: Step, round: Round, log: StepLog) -> None:
         RankFailed: any other.
     """
     name = step.__name__
-    if processes(round, name) == 1:
+    how = settings(round, name)
+    if how.ranks == 1:
         steps.run(step, round, log)
         return
     folder = round.workspace.ranks(name)
@@ -57,9 +67,7 @@ def run(step: Step, round: Round, log: StepLog) -> None:
     folder.mkdir(parents=True)
     hearing = _Hearing(log)
     try:
-        launching.launch(
-            processes(round, name), "tasks.rounds.rank", [name, str(round.workspace.root)], folder, hearing
-        )
+        launching.launch(how, PROGRAM, arguments(round.workspace, name), folder, hearing)
     except RankFailed as error:
         raise _of_ours(error) from None
 

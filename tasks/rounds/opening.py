@@ -12,6 +12,7 @@ from core.files import digest, recover, recover_all, replacing, write_json, writ
 from core.plugins import chosen
 from core.settings import override, read
 from feedback import store
+from models import rendezvous
 from models.policy import ModelSettings, check_adapter, check_base
 from tasks.registry import audit, consistency, reference, signing
 from tasks.registry.alias import ModelVersion, Registry
@@ -22,6 +23,7 @@ from tasks.rounds.params import RoundSettings
 from tasks.rounds.placed import run
 from tasks.rounds.request import Request, parsed, read_request
 from tasks.rounds.running import Execute, RunningRound
+from tasks.rounds.smaller import launches
 from tasks.state import feedback_database, graph, identity, inbox, metric_points, records, sampler, tombstones
 from tasks.state import round as rounds
 from tasks.state.inputs import Base, Champion, Inputs
@@ -212,8 +214,11 @@ def check(workspace: Workspace, params: RoundSettings) -> None:
 def _check_inputs(workspace: Workspace, params: RoundSettings) -> None:
     check_adapter(params.model)
     params.policy.reward.check()
-    sampler.check(params.sampler, params.model.adapter is not None, params.policy.launch.processes, sampler.PYTHON)
+    sampler.check(params.sampler, params.model.adapter is not None, params.policy.launch.ranks, sampler.PYTHON)
     placement.check(workspace, params.steps, params.versioning)
+    for step, launch in launches(params).items():
+        if getattr(params.steps, step).work_pool is None:  # else the worker's machine is the one that others meet
+            rendezvous.check(launch.nodes)
     signing.check(workspace, params.audit)
     for source in traces.connected(params.ingest.sources, workspace.root):
         source.check()

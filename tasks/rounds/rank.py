@@ -8,6 +8,7 @@ round's own process holds the lock, records the step and sends the metrics on.
 
 import sys
 from collections.abc import Mapping, Sequence
+from importlib.metadata import version
 from pathlib import Path
 
 from models import launcher, launching, ranks, token_counts
@@ -18,11 +19,21 @@ from tasks.state import round as rounds
 from tasks.state.steplog import StepLog
 from tasks.state.workspace import Workspace
 
+PACKAGES = ("torch", "transformers", "peft", "safetensors")
+"""Packages of which all machines need the same version."""
+
 
 def main(arguments: Sequence[str]) -> None:
     """Run the step as one of several processes."""
     name, root = arguments
     round = rounds.read(Workspace(Path(root)))
+    ranks.agree(
+        {
+            "round": f"{round.number} with the seed {round.seed}",
+            "code of rounds": rounds.code_digest(),
+            **{package: version(package) for package in PACKAGES},
+        }
+    )
     log = StepLog()
 
     def tell(metrics: Mapping[str, float], step: int | None, total: int | None = None) -> None:

@@ -5,7 +5,7 @@ sampled together, weights divided among processes, on a CPU one process, compact
 checkpointing. Then adapters, which train something else, and at last bfloat16.
 """
 
-from collections.abc import Iterator
+from collections.abc import Iterator, Mapping
 from itertools import product
 from typing import Any, NamedTuple
 
@@ -47,7 +47,7 @@ def smaller(params: RoundSettings, on: Machine, champion: Continued | None) -> I
         (False, True),
         (True, False) if checkpoints(params.policy) else (True,),
     )
-    for dtype, adapter, recompute, (compact, tokens), launches, fewer_rows, kept in choices:
+    for dtype, adapter, recompute, (compact, tokens), launched, fewer_rows, kept in choices:
         changes = {
             "dtype": dtype,
             "adapter": adapter,
@@ -56,7 +56,7 @@ def smaller(params: RoundSettings, on: Machine, champion: Continued | None) -> I
             "microbatch_tokens": tokens,
         }
         tried = params.model_copy(update={"model": model.model_copy(update=changes)})
-        for step, launch in launches.items():
+        for step, launch in launched.items():
             tried = _changed(tried, step, launch=launch)
         if fewer_rows:
             tried = _with_fewer_rows(tried)
@@ -78,29 +78,33 @@ def checkpoints(algorithm: Algorithm) -> int:
     return min(2, (steps - 1) // every)
 
 
-def processes(params: RoundSettings) -> dict[str, int]:
-    """In how many processes each step runs that can run in several."""
-    return {step: getattr(params, step).launch.processes for step in LAUNCHED}
+def launches(params: RoundSettings) -> dict[str, LaunchSettings]:
+    """The processes of each step that can run in several."""
+    return {step: getattr(params, step).launch for step in LAUNCHED}
 
 
 def parts(params: RoundSettings) -> dict[str, int]:
     """Among how many processes the weights of each of these steps are divided."""
-    return {step: count if getattr(params, step).launch.shard else 1 for step, count in processes(params).items()}
+    return {step: launch.ranks if launch.shard else 1 for step, launch in launches(params).items()}
 
 
 def _launches(params: RoundSettings, on: Machine) -> list[dict[str, LaunchSettings]]:
     """The processes of each step: as they are, with divided weights, on all GPUs, and on a CPU one."""
-    now: dict[str, LaunchSettings] = {step: getattr(params, step).launch for step in LAUNCHED}
+    now = launches(params)
     divided = {
-        step: launch.model_copy(update={"shard": True}) if launch.processes > 1 else launch
-        for step, launch in now.items()
+        step: launch.model_copy(update={"shard": True}) if launch.ranks > 1 else launch for step, launch in now.items()
     }
     choices = [now, divided]
     if on.gpus > 1:
-        choices.append(dict.fromkeys(LAUNCHED, LaunchSettings(processes=on.gpus, shard=True)))
+        choices.append(_each(now, processes=on.gpus, shard=True))
     if on.gpu is None:
-        choices.append(dict.fromkeys(LAUNCHED, LaunchSettings()))
+        choices.append(_each(now, processes=1, shard=False))
     return [choice for index, choice in enumerate(choices) if choice not in choices[:index]]
+
+
+def _each(now: Mapping[str, LaunchSettings], **knobs: object) -> dict[str, LaunchSettings]:
+    """The same knobs of each step, which stays on as many machines."""
+    return {step: launch.model_copy(update=knobs) for step, launch in now.items()}
 
 
 def _dtypes(model: ModelSettings) -> list[Dtype]:
@@ -145,17 +149,17 @@ def _overrides(before: RoundSettings, after: RoundSettings) -> list[str]:
     old, new = before.model, after.model
     rows = {name: (_rows(before)[name], count) for name, count in _rows(after).items()}
     every = [getattr(each.policy, "checkpoint_every", None) for each in (before, after)]
-    launches = {step: (getattr(before, step).launch, getattr(after, step).launch) for step in LAUNCHED}
+    changes = {step: (launch, launches(after)[step]) for step, launch in launches(before).items()}
     changed = {
         f"policy.checkpoint_every={every[1]}": every[0] != every[1],
         **{f"{name}={count}": count != former for name, (former, count) in rows.items()},
         **{
             f"{step}.launch.processes={launch.processes}": launch.processes != former.processes
-            for step, (former, launch) in launches.items()
+            for step, (former, launch) in changes.items()
         },
         **{
             f"{step}.launch.shard={str(launch.shard).lower()}": launch.shard != former.shard
-            for step, (former, launch) in launches.items()
+            for step, (former, launch) in changes.items()
         },
         "model.compact_memory=true": new.compact_memory != old.compact_memory,
         f"model.microbatch_tokens={new.microbatch_tokens}": new.microbatch_tokens != old.microbatch_tokens,

@@ -27,6 +27,9 @@ from tasks.state.usage import StepUsage
 from tasks.state.workspace import Workspace
 from tasks.tools.handover import Handover, NoHandover
 
+PREFIX = "rounds-step-"
+"""The name of a workspace of one step begins so, in the folder for temporary files."""
+
 MOST = 5.0
 """Seconds between two signs of life, at most."""
 RARELY = 10.0
@@ -55,7 +58,7 @@ def work(url: str, workspace_id: str, name: str) -> None:
     attempt = Attempt(Handover(url, workspace_id), name)
     if not attempt.current:
         raise SupersededError(name)
-    manifest, folder = attempt.manifest(), Path(tempfile.mkdtemp(prefix="rounds-step-"))
+    manifest, folder = attempt.manifest(), Path(tempfile.mkdtemp(prefix=PREFIX))
     step = WorkerStep(attempt, manifest, Workspace(folder))
     try:
         step.run()

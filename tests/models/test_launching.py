@@ -6,12 +6,15 @@ import signal
 import subprocess
 import sys
 import time
+from concurrent.futures import ThreadPoolExecutor
 from pathlib import Path
 
 import pytest
 
-from models.launching import RankFailed, launch
+from models import rendezvous
+from models.launching import LaunchSettings, RankFailed, follow, launch
 from tests.pages import ROOT
+from tests.services.programs import free_port
 
 PROGRAM = "tests.models.rank_program"
 
@@ -19,7 +22,7 @@ PROGRAM = "tests.models.rank_program"
 def launched(kind: str, folder: Path, processes: int = 2) -> list[dict[str, float]]:
     heard: list[str] = []
     folder.mkdir()
-    launch(processes, PROGRAM, [kind, str(folder)], folder, heard.append)
+    launch(LaunchSettings(processes=processes), PROGRAM, [kind, str(folder)], folder, heard.append)
     return [json.loads(line) for line in heard]
 
 
@@ -79,8 +82,8 @@ def test_ranks_end_with_the_program_that_started_them(tmp_path: Path, number: in
     folder = tmp_path / "ranks"
     folder.mkdir()
     code = (
-        "from pathlib import Path; from models.launching import launch; "
-        f"launch(2, {PROGRAM!r}, ['endless', {str(folder)!r}], Path({str(folder)!r}), print)"
+        "from pathlib import Path; from models.launching import LaunchSettings, launch; "
+        f"launch(LaunchSettings(processes=2), {PROGRAM!r}, ['endless', {str(folder)!r}], Path({str(folder)!r}), print)"
     )
     with subprocess.Popen(
         [sys.executable, "-c", code],
@@ -92,3 +95,72 @@ def test_ranks_end_with_the_program_that_started_them(tmp_path: Path, number: in
         os.kill(program.pid, number)
         program.wait(60)
     assert gone(found)
+
+
+class Machines:
+    """Two programs on this machine that act as the two machines of a launch."""
+
+    def __init__(self, kind: str, folder: Path, monkeypatch: pytest.MonkeyPatch, minutes: float = 2.0) -> None:
+        folder.mkdir()
+        monkeypatch.setenv(rendezvous.ADDRESS, f"127.0.0.1:{free_port()}")
+        self.folder, self.arguments, self.heard = folder, [kind, str(folder)], list[str]()
+        self.settings = LaunchSettings(nodes=2, join_minutes=minutes)
+
+    def lead(self) -> None:
+        """The machine of the round."""
+        launch(self.settings, PROGRAM, self.arguments, self.folder, self.heard.append)
+
+    def help(self) -> None:
+        """The other one."""
+        while (arranged := rendezvous.read(self.folder)) is None:
+            time.sleep(0.05)
+        follow(PROGRAM, self.arguments, self.folder, arranged)
+
+
+def test_two_machines_train_together(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    machines = Machines("fine", tmp_path / "ranks", monkeypatch)
+    with ThreadPoolExecutor(1) as threads:
+        helping = threads.submit(machines.help)
+        machines.lead()
+        helping.result()
+    assert [json.loads(line) for line in machines.heard] == [{"total": 3, "count": 2}]
+    assert not (tmp_path / "ranks" / rendezvous.FILE).exists()
+
+
+@pytest.mark.parametrize(
+    ("kind", "name", "said"),
+    [("bad", "BadFeedback", "row 7 has no answer; add one"), ("killed", "", "it was")],
+)
+def test_a_failure_on_one_machine_is_named_on_the_other(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch, kind: str, name: str, said: str
+) -> None:
+    machines = Machines(kind, tmp_path / "ranks", monkeypatch)
+    with ThreadPoolExecutor(1) as threads:
+        helping = threads.submit(machines.help)
+        with pytest.raises(RankFailed) as caught:
+            machines.lead()
+        with pytest.raises(RankFailed):
+            helping.result()
+    failure = caught.value.failure
+    assert (failure.rank, failure.of, failure.kind) == (1, 2, name)
+    assert failure.message.startswith(said)
+    assert Path(failure.log).exists()
+    assert gone(pids(tmp_path / "ranks", 2))
+
+
+def test_a_machine_that_does_not_come_is_waited_for_as_long_as_set(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    machines = Machines("fine", tmp_path / "ranks", monkeypatch, minutes=0.05)
+    with pytest.raises(RankFailed) as caught:
+        machines.lead()
+    assert caught.value.failure.kind == "NoRendezvous"
+    assert "fewer than 2 machines came to 127.0.0.1:" in str(caught.value)
+
+
+def test_a_call_of_a_machine_that_has_gone_is_told(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    machines = Machines("fine", tmp_path / "ranks", monkeypatch, minutes=0.05)
+    rendezvous.arrange(2, 1, 0.05).save(machines.folder)
+    with pytest.raises(RankFailed) as caught:
+        machines.help()
+    assert caught.value.failure.kind == "NoRendezvous"

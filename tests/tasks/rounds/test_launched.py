@@ -64,8 +64,11 @@ def test_an_error_that_a_user_can_correct_is_raised_as_it_is(tmp_path: Path, mod
     assert list(round.workspace.ranks("policy").glob("*/attempt_0/*/stderr.log"))
 
 
-@pytest.mark.parametrize(("values", "expected"), [({}, 1), ({"launch": {"processes": 3}}, 3)])
+@pytest.mark.parametrize(
+    ("values", "expected"),
+    [({}, 1), ({"launch": {"processes": 3}}, 3), ({"launch": {"processes": 3, "nodes": 2}}, 6)],
+)
 def test_rounds_that_were_opened_before_the_knob_existed_run_in_one(
     tmp_path: Path, values: dict[str, object], expected: int
 ) -> None:
-    assert launched.processes(opened(tmp_path, policy=values), "policy") == expected
+    assert launched.settings(opened(tmp_path, policy=values), "policy").ranks == expected

@@ -1,0 +1,35 @@
+"""`rounds node`: lend this machine to rounds that train on several machines."""
+
+from pathlib import Path
+from typing import Annotated
+
+import typer
+
+from cli.app import Folder, Panel, app
+from cli.display.console import console
+
+Below = Annotated[
+    Path | None,
+    typer.Option(
+        help="Instead of a workspace: the folder for temporary files (TMPDIR) of a worker of a work pool, for the "
+        "steps that it runs.",
+        file_okay=False,
+    ),
+]
+
+
+@app.command(rich_help_panel=Panel.SERVICES)
+def node(folder: Folder = None, below: Below = None) -> None:
+    """Train along in rounds that another machine runs in the same workspace (`launch.nodes`), until Ctrl-C.
+
+    All machines see the folder. They meet at the address in ROUNDS_RENDEZVOUS, an environment variable on the machine
+    of the round.
+    """
+    from tasks.rounds.following import follow, of_workers
+    from tasks.state.choosing import current
+
+    out = console()
+    where = below.resolve() if below else current(folder).root
+    out.print(f"Waits for steps that train on several machines, in {where}. Ctrl-C ends it.", soft_wrap=True)
+    workspaces = [] if below else [current(folder)]
+    follow(lambda: workspaces or of_workers(where), lambda text: out.print(text, soft_wrap=True, markup=False))
