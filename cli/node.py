@@ -25,7 +25,7 @@ def node(folder: Folder = None, below: Below = None) -> None:
     All machines see the folder. They meet at the address in ROUNDS_RENDEZVOUS, an environment variable on the machine
     of the round.
     """
-    from tasks.rounds.following import follow, of_workers
+    from tasks.rounds.node import follow, of_workers
     from tasks.state.choosing import current
 
     out = console()

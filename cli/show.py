@@ -148,9 +148,7 @@ def _cost(cost: RoundCost) -> Table:
     steps = grid("step", "time", "CPU, s", "GPU, s", "tokens sampled", "trained on", "peak memory", *elsewhere)
     for step, used in cost.steps.items():
         numbers = (f"{used.cpu:.1f}", f"{used.gpu:.1f}", f"{used.sampled:,}", f"{used.trained:,}", memory(used))
-        steps.add_row(
-            step, duration(used.wall), *numbers, *([used.machine or "that of the round"] if elsewhere else [])
-        )
+        steps.add_row(step, duration(used.wall), *numbers, *([used.machine or "–"] if elsewhere else []))
     return steps
 
 

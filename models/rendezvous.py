@@ -87,7 +87,7 @@ def _endpoint(nodes: int) -> str:
     if not found or not 0 < int(found["port"]) < 65536:
         raise BadParams(
             f"launch.nodes={nodes}: the {nodes} machines meet at {ADDRESS}={endpoint or '(not set)'}, expected the "
-            "address of this machine and a free port; type `export "
+            "address of this machine and a free port; set it, with `export "
             f"{ADDRESS}={socket.gethostname()}:29400` if the other machines know this one by that name"
         )
     _check_ours(endpoint, found["host"].strip("[]"))

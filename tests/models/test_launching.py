@@ -3,6 +3,7 @@
 import json
 import os
 import signal
+import socket
 import subprocess
 import sys
 import time
@@ -13,6 +14,7 @@ import pytest
 
 from models import rendezvous
 from models.launching import LaunchSettings, RankFailed, follow, launch
+from tests.cures import cures
 from tests.pages import ROOT
 from tests.services.programs import free_port
 
@@ -146,6 +148,22 @@ def test_a_failure_on_one_machine_is_named_on_the_other(
     assert failure.message.startswith(said)
     assert Path(failure.log).exists()
     assert gone(pids(tmp_path / "ranks", 2))
+
+
+@cures("models.launcher.not_met: set …")
+def test_a_port_in_use_is_named_and_another_one_works(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    machines = Machines("fine", tmp_path / "ranks", monkeypatch, minutes=1.0)
+    with socket.create_server(("", 0)) as taken:
+        monkeypatch.setenv(rendezvous.ADDRESS, f"127.0.0.1:{taken.getsockname()[1]}")
+        with pytest.raises(RankFailed) as caught:
+            machines.lead()
+    assert caught.value.failure.kind == "NoRendezvous"
+    assert "set ROUNDS_RENDEZVOUS" in str(caught.value)
+    monkeypatch.setenv(rendezvous.ADDRESS, f"127.0.0.1:{free_port()}")
+    with ThreadPoolExecutor(1) as threads:
+        helping = threads.submit(machines.help)
+        machines.lead()
+        helping.result()
 
 
 def test_a_machine_that_does_not_come_is_waited_for_as_long_as_set(

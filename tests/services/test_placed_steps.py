@@ -106,6 +106,11 @@ class Machines:
         """Return as soon as an attempt of `policy` has stored that."""
         eventually(lambda: self.values(f"policy/*/{name}.json") or None, name, self.root, 300)
 
+    def says(self, name: str, words: str) -> None:
+        """Return as soon as the coordinator of the workspace of that name has said so."""
+        log = self.root / f"coordinator-{name}.log"
+        eventually(lambda: words in log.read_text() or None, words, self.root, 300)
+
     def policies(self) -> list[str]:
         """The states of the runs of `policy`."""
         found = asked(f"{self.env['PREFECT_API_URL']}/flow_runs/filter")
@@ -221,6 +226,7 @@ def test_a_coordinator_that_is_killed(local: dict[str, object], tmp_path: Path) 
         assert machines.run("prefect", "work-pool", "create", POOL, "--type", "process").returncode == 0
         for _ in range(2):
             with machines.coordinator(workspace) as coordinator:
+                machines.says("coordinator", f"waits for a worker of the pool '{POOL}'")
                 [manifest] = machines.manifests(1)
                 coordinator.kill()
                 coordinator.wait()

@@ -19,6 +19,7 @@ from models.checkpoints import STATE
 from tasks.rounds.smaller import LAUNCHED
 from tasks.state import records
 from tasks.state.workspace import Workspace
+from tests.cures import cures, words
 from tests.profile import PROMOTE, TINY
 from tests.services.programs import eventually, free_port, running, surroundings
 from tests.workspaces import Furnish
@@ -81,6 +82,25 @@ def weights(workspace: Workspace) -> dict[str, torch.Tensor]:
         for step in LAUNCHED
         for name, tensor in load_file(workspace.checkpoint(step) / "model.safetensors").items()
     }
+
+
+@cures("models.launcher.not_met: rounds node", "models.launcher.not_met: rounds round")
+def test_a_machine_that_did_not_come_is_started_and_the_round_goes_on(
+    machines: tuple[Machine, Machine], furnish: Furnish, tmp_path: Path
+) -> None:
+    first, second = machines
+    workspace = furnish(tmp_path / "shared")
+    met = surroundings(ROUNDS_RENDEZVOUS=f"{first.address}:{free_port()}")
+    knobs = options(["sft.launch.nodes=2", "sft.launch.join_minutes=0.75"])
+    with running("alone", first.command("round", "-w", str(workspace.root), *knobs), met, tmp_path) as round:
+        assert round.wait(300) != 0
+    said = " ".join((tmp_path / "alone.log").read_text().split())
+    node, again = (words(said, begins)[1:] for begins in ("rounds node", "rounds round"))
+    helps = second.command(*node, "-w", str(workspace.root))
+    with running("node", helps, surroundings(), tmp_path):
+        eventually(lambda: (tmp_path / "node.log").read_text() or None, "the first line", tmp_path)
+        with running("round", first.command(*again, "-w", str(workspace.root), *knobs), met, tmp_path) as round:
+            eventually(lambda: "sft: done" in (tmp_path / "node.log").read_text() or None, "sft", tmp_path, 300)
 
 
 def test_a_round_trains_on_two_machines_and_goes_on_after_one_was_killed(

@@ -10,6 +10,7 @@ from feedback.schema import FeedbackEvent, Judgement
 from tasks.history import dashboard
 from tasks.history.dashboard import DAYS, FRESH, DashboardReader, champion
 from tasks.registry import audit
+from tasks.registry.alias import Registry
 from tasks.state import feedback_database, readiness, records
 from tasks.state.cost import RoundCost
 from tasks.state.lock import holding
@@ -17,7 +18,10 @@ from tasks.state.records import RoundRecord
 from tasks.state.reports import RewardReport
 from tasks.state.usage import StepUsage
 from tasks.state.workspace import Workspace
+from tests.commands import Rounds
+from tests.cures import cures, words
 from tests.feedback.examples import event, vote
+from tests.tasks.doctor.cures import mended
 from tests.tasks.rounds.open_round import began, opened
 from tests.tasks.state.recorded import record
 
@@ -123,6 +127,22 @@ def test_a_damaged_audit_log_is_a_problem_until_it_is_mended(workspace: Workspac
         [problem] = board.problems
         assert problem.startswith("the audit log is damaged, so the champion and incidents below may be wrong: ")
     workspace.audit.write_bytes(whole)
+    hands.now += FRESH
+    assert reader.read().problems == ()
+
+
+@pytest.mark.filterwarnings("ignore:The ``noload`` loader strategy:DeprecationWarning")
+@cures("tasks.history.dashboard.DashboardReader._check_audit: rounds doctor")
+def test_the_command_named_for_a_damaged_audit_log_mends_it(rounds: Rounds, continued: Workspace) -> None:
+    older = continued.audit.read_bytes()
+    Registry(continued.root).rollback(None, "rude", "ana")
+    continued.audit.write_bytes(older)
+    hands = Hands()
+    reader = DashboardReader(continued, hands)
+    [problem] = reader.read().problems
+    _, *command = words(problem, "rounds doctor")
+    assert "rounds audit restore" in rounds(*command, "-w", continued.root).out
+    mended("audit_log", continued, rounds, "error")
     hands.now += FRESH
     assert reader.read().problems == ()
 

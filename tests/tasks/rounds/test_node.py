@@ -6,7 +6,7 @@ import pytest
 
 from core.files import write_text
 from models import rendezvous
-from tasks.rounds.following import calls, of_workers
+from tasks.rounds.node import calls, of_workers
 from tasks.rounds.worker_step import PREFIX
 from tasks.state.workspace import Workspace
 
