@@ -7,6 +7,7 @@ import os
 import re
 import socket
 import uuid
+from ipaddress import ip_address
 from pathlib import Path
 from typing import NamedTuple
 
@@ -23,6 +24,9 @@ FILE = "rendezvous.json"
 """In the folder of a launch, which all machines see."""
 
 _FORM = re.compile(r"(?P<host>\[[^\]\s]+\]|[^\s:/]+):(?P<port>\d{1,5})")
+
+
+_INTERNET = (socket.AF_INET, socket.AF_INET6)
 
 
 class NoRendezvous(RoundsError):
@@ -87,25 +91,59 @@ def _endpoint(nodes: int) -> str:
     if not found or not 0 < int(found["port"]) < 65536:
         raise BadParams(
             f"launch.nodes={nodes}: the {nodes} machines meet at {ADDRESS}={endpoint or '(not set)'}, expected the "
-            "address of this machine and a free port; set it, with `export "
-            f"{ADDRESS}={socket.gethostname()}:29400` if the other machines know this one by that name"
+            f"address of the machine of the round and a free port; set it there, with `export {ADDRESS}={_proposed()}:29400` "
+            "if the other machines know it by that name"
         )
     _check_ours(endpoint, found["host"].strip("[]"))
     return endpoint
 
 
 def _check_ours(endpoint: str, host: str) -> None:
-    """The store is kept by this machine, so the address has to be one of its own."""
+    """The store is kept by this machine, so the address has to be one of its own, and one that others reach.
+
+    Many systems give the name of a machine to its loopback interface (/etc/hosts). A loopback address itself is
+    accepted: then all launchers run on this machine.
+    """
     try:
-        addresses = {str(found[4][0]) for found in socket.getaddrinfo(host, None)}
+        addresses = _resolved(host)
     except OSError as error:
         raise BadParams(f"{ADDRESS}={endpoint}: {host} is unknown here ({error}); set its address") from error
-    ours = {each.address.split("%")[0] for known in psutil.net_if_addrs().values() for each in known}
-    if not addresses & ours and not any(address.startswith("127.") for address in addresses):
+    outside, looped = _outside(), [address for address in addresses if ip_address(address).is_loopback]
+    found, reached = ", ".join(sorted(addresses)), ", ".join(outside)
+    if not looped and not addresses & {*outside}:
         raise BadParams(
-            f"{ADDRESS}={endpoint}: {', '.join(sorted(addresses))} is no address of this machine, which runs the round "
-            f"and has {', '.join(sorted(ours))}; set one of these that the other machines reach"
+            f"{ADDRESS}={endpoint}: {found} is no address of this machine, which runs the round and has {reached}; "
+            "set one of these that the other machines reach"
         )
+    if len(looped) == len(addresses) and outside and host != "localhost" and host not in addresses:
+        raise BadParams(
+            f"{ADDRESS}={endpoint}: {host} is {found} on this machine, where no other one reaches it; set one of its "
+            f"addresses that the other machines reach: {reached}"
+        )
+
+
+def _resolved(host: str) -> set[str]:
+    return {str(found[4][0]).split("%")[0] for found in socket.getaddrinfo(host, None)}
+
+
+def _outside() -> list[str]:
+    """The addresses of this machine that others may reach, IPv4 first."""
+    known = [each for interface in psutil.net_if_addrs().values() for each in interface]
+    named = {(each.family, each.address.split("%")[0]) for each in known if each.family in _INTERNET}
+    addresses = (address for _, address in sorted(named))
+    return [address for address in addresses if not ip_address(address).is_loopback]
+
+
+def _proposed() -> str:
+    """This machine's name if it is not that of the loopback interface; else an address."""
+    name, outside = socket.gethostname(), _outside()
+    try:
+        if _resolved(name) & {*outside}:
+            return name
+    except OSError:
+        pass
+    address = outside[0] if outside else "localhost"
+    return f"[{address}]" if ":" in address else address
 
 
 class Way(NamedTuple):

@@ -1,8 +1,11 @@
 """Where machines meet: the address is one of the machine of the round, and what is written there is read again."""
 
+import re
 import socket
 from pathlib import Path
+from typing import NamedTuple
 
+import psutil
 import pytest
 
 from core.errors import BadParams
@@ -46,6 +49,60 @@ def test_an_address_of_this_machine_is_accepted(host: str, monkeypatch: pytest.M
 def test_another_one_is_not(host: str, said: str, monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setenv(ADDRESS, f"{host}:29400")  # RFC 5737 and RFC 2606: nobody's
     with pytest.raises(BadParams, match=said):
+        check(2)
+
+
+class Known(NamedTuple):
+    """An address of an interface, as psutil gives it."""
+
+    family: socket.AddressFamily
+    address: str
+
+
+def addresses(monkeypatch: pytest.MonkeyPatch, outside: str | None, name: str) -> None:
+    """Give this machine a loopback address, another one, and an address for its name."""
+    known = {"lo": [Known(socket.AF_INET, "127.0.0.1")]}
+    if outside:
+        known["eth0"] = [
+            Known(socket.AF_PACKET, "02:00:00:00:00:01"),
+            Known(socket.AF_INET, outside),
+        ]
+
+    def found(host: str, *_: object) -> list[tuple[object, ...]]:
+        return [(socket.AF_INET, 0, 0, "", ({"gpu-1": name, "localhost": "127.0.0.1"}.get(host, host), 0))]
+
+    monkeypatch.setattr(psutil, "net_if_addrs", lambda: known)
+    monkeypatch.setattr(socket, "gethostname", lambda: "gpu-1")
+    monkeypatch.setattr(socket, "getaddrinfo", found)
+
+
+@pytest.mark.parametrize(
+    ("outside", "name", "proposed"),
+    [
+        ("192.0.2.7", "192.0.2.7", "gpu-1"),
+        ("192.0.2.7", "127.0.1.1", "192.0.2.7"),
+        ("2001:db8::7", "127.0.1.1", "[2001:db8::7]"),
+        (None, "127.0.1.1", "localhost"),
+    ],
+)
+def test_a_name_of_the_loopback_interface_is_not_proposed(
+    outside: str | None, name: str, proposed: str, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    addresses(monkeypatch, outside, name)
+    monkeypatch.delenv(ADDRESS, raising=False)
+    with pytest.raises(BadParams, match=rf"`export {ADDRESS}={re.escape(proposed)}:29400` there"):
+        check(2)
+    monkeypatch.setenv(ADDRESS, f"{proposed}:29400")
+    if outside != "2001:db8::7":  # this stand-in of the resolver knows IPv4 only
+        check(2)
+
+
+def test_a_name_that_is_the_loopback_interface_here_is_refused(monkeypatch: pytest.MonkeyPatch) -> None:
+    addresses(monkeypatch, "192.0.2.7", "127.0.1.1")
+    monkeypatch.setenv(ADDRESS, "gpu-1:29400")
+    with pytest.raises(
+        BadParams, match=r"gpu-1 is 127\.0\.1\.1 on this machine.*the other machines reach: 192\.0\.2\.7$"
+    ):
         check(2)
 
 
