@@ -35,7 +35,6 @@ WITHOUT_A_MODULE = {
     "cooldown": "a state of the champion alias: `Cooldown` in tasks/registry/alias",
     "feedback": "its noun is that of the package feedback; tasks/state/handing_in hands it in",
     "init": "makes a workspace: `new` in tasks/state/choosing",
-    "node": "what runs on a machine that helps another one: tasks/rounds/following",
     "show": "prints one record (tasks/state/records)",
     "status": "prints parts of several records",
 }
