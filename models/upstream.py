@@ -22,15 +22,15 @@ import httpx
 from pydantic import BaseModel, ValidationError
 
 from models.concurrent import STOPPING, Capacity, ModelUnavailable, QueueFull
+from models.model_server import bearer, explained, listed
 from models.upstream_settings import (
     CONNECT,
     DIGITS,
+    KEY,
     LISTED,
     NoUpstream,
     UpstreamSettings,
     away,
-    headers,
-    model_names,
     refused,
     shown_bytes,
     trouble,
@@ -176,7 +176,7 @@ class Upstream:
     async def _live(self) -> None:
         limits = httpx.Limits(max_connections=None, max_keepalive_connections=self._capacity.rows)
         timeout = httpx.Timeout(None, connect=CONNECT)
-        async with httpx.AsyncClient(headers=headers(), timeout=timeout, limits=limits) as self._http:
+        async with httpx.AsyncClient(headers=bearer(KEY), timeout=timeout, limits=limits) as self._http:
             self._watch = asyncio.create_task(self._watched())
             await self._end.wait()
             others = asyncio.all_tasks() - {asyncio.current_task()}
@@ -195,11 +195,11 @@ class Upstream:
         began = time.monotonic()
         try:
             answer = await self._http.get(f"{self._base}/models", timeout=LISTED)
-            self.names, self.looked, problem = model_names(self.settings, answer), began, None
+            self.names, self.looked, problem = listed(answer, self.settings.failed), began, None
         except NoUpstream as error:
             problem = str(error)
         except Exception as error:  # whatever it is, the next look may succeed
-            problem = str(away(self.settings, error))
+            problem = str(away(self.settings, explained(error)))
         if problem != self.problem:
             _logger.warning("%s", problem or f"upstream.url={self.settings.url}: the server answers again")
         self.problem = problem
@@ -253,7 +253,7 @@ class Upstream:
                 "see its log, or raise upstream.patience in serving.yaml",
             ) from error
         except httpx.HTTPError as error:
-            raise away(self.settings, error) from error
+            raise away(self.settings, explained(error)) from error
         receive(end.last())
 
 

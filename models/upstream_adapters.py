@@ -10,7 +10,7 @@ from tempfile import mkdtemp
 
 from core.errors import BadModel
 from models import adapters, peft_files
-from models.upstream_settings import UpstreamSettings, asked
+from models.upstream_settings import LOADED, UpstreamSettings
 
 
 def folder_of(settings: UpstreamSettings, name: str) -> Path:
@@ -45,7 +45,8 @@ def hand_over(settings: UpstreamSettings, name: str, saved: Path, base: Path | N
         draft.replace(folder)
     finally:
         shutil.rmtree(draft, ignore_errors=True)
-    asked(settings, "load_lora_adapter", {"lora_name": name, "lora_path": str(folder)})
+    with settings.server(LOADED) as server:
+        server.add_adapter(name, folder)
 
 
 def take_back(settings: UpstreamSettings, name: str) -> None:
@@ -54,5 +55,6 @@ def take_back(settings: UpstreamSettings, name: str) -> None:
     Raises:
         NoUpstream: the server does not do so.
     """
-    asked(settings, "unload_lora_adapter", {"lora_name": name})
+    with settings.server(LOADED) as server:
+        server.remove_adapter(name)
     shutil.rmtree(folder_of(settings, name), ignore_errors=True)

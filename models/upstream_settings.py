@@ -1,9 +1,7 @@
 """Where a server with OpenAI's interface is that writes answers, and whether it has a version: `upstream` in
 serving.yaml."""
 
-import os
 from collections.abc import Mapping, Sequence
-from contextlib import suppress
 from typing import Annotated
 
 import httpx
@@ -12,6 +10,7 @@ from pydantic import BeforeValidator, Field, model_validator
 from core.errors import RoundsError
 from core.settings import BaseSettings
 from core.shown import shortened
+from models.model_server import ModelServer, ServerFailure, bearer
 
 KEY = "ROUNDS_UPSTREAM_KEY"
 """The environment variable with a secret for the server, which is sent as `Authorization: Bearer`."""
@@ -20,7 +19,7 @@ CONNECT = 5.0
 """Seconds to connect."""
 
 LOADED = httpx.Timeout(60.0, connect=CONNECT)
-"""For a request to load an adapter."""
+"""For a request to load or to forget an adapter."""
 
 LISTED = httpx.Timeout(12.0, connect=CONNECT)
 """For the list of models: a server of this project waits 10 s for its registry."""
@@ -82,17 +81,32 @@ class UpstreamSettings(BaseSettings):
         known = self.models.get(version)
         return known or self.model.replace("{version}", version).replace("{digest}", digest[:DIGITS])
 
+    def server(self, patience: httpx.Timeout) -> ModelServer:
+        """The server; its errors are `NoUpstream`. To be closed."""
+        http = httpx.Client(base_url=self.url, headers=bearer(KEY), timeout=patience)
+        return ModelServer(http, self.failed)
+
     def listed(self) -> list[str]:
         """The names of what the server can be asked.
 
         Raises:
             NoUpstream: it does not say so.
         """
-        try:
-            answer = httpx.get(f"{self.url.rstrip('/')}/models", headers=headers(), timeout=LISTED)
-        except httpx.HTTPError as error:
-            raise away(self, error) from error
-        return model_names(self, answer)
+        with self.server(LISTED) as server:
+            return server.models()
+
+    def failed(self, failure: ServerFailure) -> NoUpstream:
+        """The error that the server did something else than answer."""
+        if failure.status is None:
+            return away(self, failure.reason)
+        shown = shown_bytes(failure.content)
+        if not failure.is_form:
+            return refused(self, failure.status, shown)
+        return trouble(
+            self,
+            f"lists no models under /models, but says {shown}",
+            "correct the address in serving.yaml: OpenAI's clients take one that ends with /v1",
+        )
 
     def check(self, version: str, digest: str) -> str:
         """The name of a version there, after the server has listed it.
@@ -106,45 +120,13 @@ class UpstreamSettings(BaseSettings):
         return name
 
 
-def asked(settings: UpstreamSettings, path: str, body: Mapping[str, str]) -> None:
-    """Post a request of vLLM's interface, which has to succeed.
-
-    Raises:
-        NoUpstream: it does not.
-    """
-    try:
-        answer = httpx.post(f"{settings.url.rstrip('/')}/{path}", json=body, headers=headers(), timeout=LOADED)
-    except httpx.HTTPError as error:
-        raise away(settings, error) from error
-    if answer.is_error:
-        raise refused(settings, answer.status_code, shown_bytes(answer.content))
-
-
 def trouble(settings: UpstreamSettings, reason: str, cure: str, by_request: bool = False) -> NoUpstream:
     """The error that a server does something: why, what helps, and whether only this request is refused."""
     return NoUpstream(f"upstream.url={settings.url}: the server {reason}; {cure}", reason, by_request)
 
 
-def model_names(settings: UpstreamSettings, answer: httpx.Response) -> list[str]:
-    """What a response lists.
-
-    Raises:
-        NoUpstream: it lists nothing.
-    """
-    if answer.status_code != 200:
-        raise refused(settings, answer.status_code, shown_bytes(answer.content))
-    with suppress(ValueError, TypeError, KeyError):
-        return [str(model["id"]) for model in answer.json()["data"]]
-    raise trouble(
-        settings,
-        f"lists no models under /models, but says {shown_bytes(answer.content)}",
-        "correct the address in serving.yaml: OpenAI's clients take one that ends with /v1",
-    )
-
-
-def away(settings: UpstreamSettings, error: Exception) -> NoUpstream:
+def away(settings: UpstreamSettings, reason: str) -> NoUpstream:
     """The error that a server does not answer."""
-    reason = f"{type(error).__name__}: {error}" if str(error) else type(error).__name__
     return trouble(settings, f"does not answer ({reason})", "start it, or correct the address in serving.yaml")
 
 
@@ -168,9 +150,3 @@ def refused(settings: UpstreamSettings, status: int, text: str) -> NoUpstream:
 def shown_bytes(text: bytes) -> str:
     """A response, or a part of one, for messages."""
     return repr(shortened(text.decode(errors="replace").strip(), SHOWN))
-
-
-def headers() -> dict[str, str]:
-    """With the secret, if there is one."""
-    key = os.environ.get(KEY)
-    return {"Authorization": f"Bearer {key}"} if key else {}

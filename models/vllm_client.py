@@ -5,18 +5,16 @@ Every setting that changes probabilities is stated: vLLM takes what a request le
 `generation_config.json`.
 """
 
-import os
 from collections.abc import Callable, Sequence
 from concurrent.futures import ThreadPoolExecutor, as_completed
-from pathlib import Path
-from typing import Any, NamedTuple, TypeVar
+from typing import NamedTuple
 
 import httpx
-from pydantic import BaseModel, ValidationError
+from pydantic import BaseModel
 
 from core.errors import NoSampler
 from core.log import Log, ignore
-from models.decoding import SampledAnswer
+from models.model_server import ModelServer, ServerFailure, bearer
 
 KEY = "VLLM_API_KEY"
 """The environment variable from which vLLM, and this client, take the key of the server."""
@@ -34,8 +32,6 @@ PROBABILITIES = {
     "min_tokens": 0,
 }
 """Settings with which a token is drawn from the probabilities of the model, and temperature alone changes those."""
-
-Parsed = TypeVar("Parsed", bound=BaseModel)
 
 
 class CompletionRequest(NamedTuple):
@@ -59,29 +55,33 @@ class Decoding(NamedTuple):
     """Requests that wait for an answer at the same time."""
 
 
-class VLLMClient:
-    """Talks to one server. Methods may be called from any thread."""
+class CompletionAnswer(NamedTuple):
+    """The sampled tokens of an answer, and their log-probabilities in nats."""
 
-    def __init__(self, url: str, trouble: Callable[[], str] = lambda: "") -> None:
+    ids: list[int]
+    logprobs: list[float]
+
+
+class VLLMClient(ModelServer):
+    """Talks to one server; its errors are `NoSampler`. Methods may be called from any thread."""
+
+    def __init__(self, url: str, trouble: Callable[[], str] = lambda: "", patience: float = PATIENCE) -> None:
         """Nothing is asked yet.
 
         Args:
             url: address of the server, without `/v1`.
             trouble: what is known of a server that does not answer, for messages.
+            patience: seconds to wait for an answer.
         """
         self.url, self._trouble = url.rstrip("/"), trouble
-        key = os.environ.get(KEY)
-        self._http = httpx.Client(
-            base_url=self.url,
-            headers={"Authorization": f"Bearer {key}"} if key else {},
-            timeout=httpx.Timeout(PATIENCE, connect=30.0),
+        http = httpx.Client(
+            base_url=f"{self.url}/v1",
+            headers=bearer(KEY),
+            timeout=httpx.Timeout(patience, connect=min(patience, 30.0)),
             trust_env=False,  # no proxy: the server is in the same network
             transport=httpx.HTTPTransport(retries=3, limits=httpx.Limits(max_connections=None)),
         )
-
-    def close(self) -> None:
-        """Close the connections."""
-        self._http.close()
+        super().__init__(http, self._no_sampler)
 
     def version(self) -> str:
         """The version of vLLM.
@@ -89,35 +89,11 @@ class VLLMClient:
         Raises:
             NoSampler: the server does not answer, or is no vLLM server.
         """
-        return self._parsed(_Version, self._ask("GET", "/version")).version
-
-    def models(self) -> list[str]:
-        """The names of what the server has: the base, and adapters.
-
-        Raises:
-            NoSampler: the server does not answer, or is no vLLM server.
-        """
-        return [model.id for model in self._parsed(_Models, self._ask("GET", "/v1/models")).data]
-
-    def add_adapter(self, name: str, folder: Path) -> None:
-        """Let the server load an adapter, in peft's format, from a folder that it can read.
-
-        Raises:
-            NoSampler: it cannot.
-        """
-        self._ask("POST", "/v1/load_lora_adapter", {"lora_name": name, "lora_path": str(folder)})
-
-    def remove_adapter(self, name: str) -> None:
-        """Let the server forget an adapter.
-
-        Raises:
-            NoSampler: it cannot.
-        """
-        self._ask("POST", "/v1/unload_lora_adapter", {"lora_name": name})
+        return self.parsed(_Version, self.ask("GET", f"{self.url}/version")).version
 
     def complete(
         self, model: str, requests: Sequence[CompletionRequest], decoding: Decoding, log: Log = ignore
-    ) -> list[SampledAnswer]:
+    ) -> list[CompletionAnswer]:
         """An answer to each request, in their order.
 
         Args:
@@ -139,7 +115,7 @@ class VLLMClient:
         finally:
             pool.shutdown(wait=False, cancel_futures=True)
 
-    def _complete(self, model: str, request: CompletionRequest, decoding: Decoding) -> SampledAnswer:
+    def _complete(self, model: str, request: CompletionRequest, decoding: Decoding) -> CompletionAnswer:
         body = {
             "model": model,
             "prompt": list(request.prompt),
@@ -152,7 +128,7 @@ class VLLMClient:
             "return_token_ids": True,
             "skip_special_tokens": False,
         }
-        [choice] = self._parsed(_Completion, self._ask("POST", "/v1/completions", body)).choices
+        [choice] = self.parsed(_Completion, self.ask("POST", "completions", body)).choices
         ids, logprobs = choice.token_ids, choice.logprobs.token_logprobs
         if not 0 < len(ids) == len(logprobs) <= decoding.limit:
             raise NoSampler(
@@ -160,51 +136,34 @@ class VLLMClient:
                 f"where 1 to {decoding.limit} were asked for; use the version that requirements-vllm.txt names, or set "
                 "sampler.engine=local"
             )
-        return SampledAnswer(ids, logprobs)
+        return CompletionAnswer(ids, logprobs)
 
-    def _ask(self, method: str, path: str, body: dict[str, Any] | None = None) -> httpx.Response:
-        try:
-            answer = self._http.request(method, path, json=body)
-        except httpx.HTTPError as error:
-            reason = f"{type(error).__name__}: {error}"
-            raise NoSampler(
-                f"the vLLM server at {self.url} does not answer {path} ({reason}){self._trouble()}; start it again, or "
+    def _no_sampler(self, failure: ServerFailure) -> NoSampler:
+        path, trouble = failure.path, self._trouble()
+        if failure.status is None:
+            return NoSampler(
+                f"the vLLM server at {self.url} does not answer {path} ({failure.reason}){trouble}; start it again, or "
                 "set sampler.engine=local"
-            ) from error
-        if answer.status_code == httpx.codes.UNAUTHORIZED:
-            raise NoSampler(
+            )
+        if failure.status == httpx.codes.UNAUTHORIZED:
+            return NoSampler(
                 f"the vLLM server at {self.url} wants another key than that of this process; set VLLM_API_KEY to "
                 "the key of the server, or set sampler.engine=local"
             )
-        if answer.is_error:
-            raise NoSampler(
-                f"the vLLM server at {self.url} answers {path} with {answer.status_code}: {answer.text[:500]}"
-                f"{self._trouble()}; start it as docs/engine.md says, or set sampler.engine=local"
-            )
-        return answer
-
-    def _parsed(self, kind: type[Parsed], answer: httpx.Response) -> Parsed:
-        try:
-            return kind.model_validate_json(answer.content)
-        except ValidationError as error:
-            first = error.errors()[0]
-            raise NoSampler(
-                f"the vLLM server at {self.url} answers {answer.url.path} without "
-                f"{'.'.join(map(str, first['loc'])) or 'JSON'} ({first['msg']}); use the version of vLLM that "
+        if failure.is_form:
+            return NoSampler(
+                f"the vLLM server at {self.url} answers {path} without {failure.reason}; use the version of vLLM that "
                 "requirements-vllm.txt names, or set sampler.engine=local"
-            ) from error
+            )
+        return NoSampler(
+            f"the vLLM server at {self.url} answers {path} with {failure.status}: "
+            f"{failure.content.decode(errors='replace')[:500]}{trouble}; start it as docs/engine.md says, or set "
+            "sampler.engine=local"
+        )
 
 
 class _Version(BaseModel):
     version: str
-
-
-class _Model(BaseModel):
-    id: str
-
-
-class _Models(BaseModel):
-    data: list[_Model]
 
 
 class _Logprobs(BaseModel):

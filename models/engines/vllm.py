@@ -18,6 +18,7 @@ from core.files import digest
 from core.log import Log, ignore
 from models import mismatch, peft_files, token_counts
 from models.compute import precision
+from models.decoding import SampledAnswer
 from models.loading import BaseFolder
 from models.mismatch import LIMITS, RolloutMismatch
 from models.policy import Policy
@@ -83,7 +84,7 @@ class VLLMSampler:
         self._probe = self._probe or max(map(list, prompts), key=len)
         client, name = self._handed_over(policy, sampling.temperature)
         requests = [CompletionRequest(*request) for request in zip(prompts, seeds, strict=True)]
-        answers = client.complete(name, requests, decoding, log)
+        answers = [SampledAnswer(*answer) for answer in client.complete(name, requests, decoding, log)]
         token_counts.count_sampled(sum(len(answer.ids) for answer in answers))
         return assembled(policy, prompts, answers)
 

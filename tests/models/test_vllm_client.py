@@ -96,7 +96,7 @@ def test_a_server_that_is_gone_is_named_with_what_is_known_of_it() -> None:
     client.close()
 
 
-@cures("models.vllm_client.VLLMClient._ask: set VLLM_API_KEY")
+@cures("models.vllm_client.VLLMClient._no_sampler: set VLLM_API_KEY")
 def test_the_key_is_that_of_the_environment(saved: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.delenv(KEY, raising=False)
     fake = FakeVLLM(saved, key="secret-key")
