@@ -13,7 +13,7 @@ from contextvars import ContextVar
 from dataclasses import dataclass
 from itertools import groupby
 from pathlib import Path
-from typing import NamedTuple, TypeVar
+from typing import Any, NamedTuple, TypeVar
 
 import torch
 from torch import Tensor, distributed, nn
@@ -129,6 +129,23 @@ def once(work: Callable[[], None]) -> None:
     if current().first:
         with alone():
             work()
+
+
+def told(work: Callable[[], Item]) -> Item:
+    """What a function returns that the first rank, alone, calls, on all ranks: anything that can be pickled.
+
+    Raises:
+        RankLost: on other ranks, if the first one fails.
+    """
+    results: list[Any] = [None]
+    if current().first:
+        with alone():
+            results = [work()]
+    if current().count > 1:
+        with _connected():
+            distributed.broadcast_object_list(results, device=torch.device("cpu"))
+    result: Item = results[0]
+    return result
 
 
 def write(target: Path, work: Callable[[Path], None], together: bool) -> None:

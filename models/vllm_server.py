@@ -5,6 +5,7 @@
 """
 
 import os
+import re
 import socket
 import subprocess
 import sys
@@ -29,6 +30,9 @@ RANKS = (8, 16, 32, 64, 128, 256, 320, 512)
 
 BATCHED_TOKENS = 2048
 """Tokens that a server computes in one step, unless a single text may be longer."""
+
+_TORCHRUN = re.compile(r"TORCHELASTIC_.*|MASTER_(ADDR|PORT)|((LOCAL_|GROUP_|ROLE_)?(RANK|WORLD_SIZE))|ROLE_NAME")
+"""Names of the environment variables that torchrun sets for a rank."""
 
 _GRACE = 10.0
 """Seconds that the server has for its own end before it is killed."""
@@ -142,7 +146,7 @@ class VLLMServer:
         self.url, self._log = f"http://127.0.0.1:{port}", folder / LOG
         self._keeper = subprocess.Popen(
             [sys.executable, "-m", "core.keeper", str(self._log), str(_GRACE), *words],
-            env={**os.environ, **variables},
+            env={**_own_environment(), **variables},
             stdin=subprocess.PIPE,
             stdout=subprocess.DEVNULL,
             stderr=subprocess.DEVNULL,
@@ -197,3 +201,8 @@ def free_port() -> int:
 
 def _rank(rank: int) -> int:
     return next((possible for possible in RANKS if possible >= rank), rank)
+
+
+def _own_environment() -> dict[str, str]:
+    """The environment without torchrun's variables, by which the server would wait for the ranks of a training."""
+    return {name: value for name, value in os.environ.items() if not _TORCHRUN.fullmatch(name)}

@@ -4,19 +4,22 @@ Each version of the adapter has a name and a folder of its own, made of its cont
 prompts by both, and goes on using those of the former version if a new one has the same, without an error.
 After each hand-over the log-probabilities of sampled tokens are compared with those of the trainer; scores of given
 texts would not show the error, since they are computed without the cache.
+
+Of several ranks the first one talks to the server, and tells the others what it answers.
 """
 
 import shutil
 from collections.abc import Callable, Sequence
 from contextlib import suppress
 from pathlib import Path
+from typing import NamedTuple
 
 import torch
 
 from core.errors import BadModel, NoSampler
 from core.files import digest
 from core.log import Log, ignore
-from models import mismatch, peft_files, token_counts
+from models import mismatch, peft_files, ranks, token_counts
 from models.compute import precision
 from models.decoding import SampledAnswer
 from models.loading import BaseFolder
@@ -38,8 +41,18 @@ Connect = Callable[[ServedBase], VLLMClient]
 """Starts a server for a base, or connects to one that runs, after it has ended the one before."""
 
 
+class Probe(NamedTuple):
+    """A few tokens that a server has sampled with an adapter that it has just loaded."""
+
+    url: str
+    answer: SampledAnswer
+
+
 class VLLMSampler:
-    """A `Sampler`: the answers of policies that are adapters, from a vLLM server. Not thread-safe."""
+    """A `Sampler`: the answers of policies that are adapters, from a vLLM server. Not thread-safe.
+
+    All ranks call it together. The first one alone has a connection.
+    """
 
     def __init__(self, connect: Connect, base_folder: BaseFolder, folder: Path) -> None:
         """Nothing is started yet.
@@ -53,8 +66,9 @@ class VLLMSampler:
         self._client: VLLMClient | None = None
         self._served: ServedBase | None = None
         self._name: str | None = None
+        self._next: str | None = None
         self._probe: list[int] = []
-        shutil.rmtree(folder, ignore_errors=True)  # of a run that was killed
+        ranks.once(lambda: shutil.rmtree(folder, ignore_errors=True))  # of a run that was killed
 
     def __call__(
         self,
@@ -82,9 +96,9 @@ class VLLMSampler:
         decoding = Decoding(limit, temperature, policy.end_ids, sampling.batch)
         seeds = torch.randint(SEEDS, (len(prompts),), generator=generator).tolist()
         self._probe = self._probe or max(map(list, prompts), key=len)
-        client, name = self._handed_over(policy, sampling.temperature)
+        self._hand_over(policy, sampling.temperature)
         requests = [CompletionRequest(*request) for request in zip(prompts, seeds, strict=True)]
-        answers = [SampledAnswer(*answer) for answer in client.complete(name, requests, decoding, log)]
+        answers = ranks.told(lambda: self._answers(requests, decoding, log))
         token_counts.count_sampled(sum(len(answer.ids) for answer in answers))
         return assembled(policy, prompts, answers)
 
@@ -94,29 +108,47 @@ class VLLMSampler:
             with suppress(NoSampler):
                 self._remove_last(self._client)
 
-    def _handed_over(self, policy: Policy, temperature: float) -> tuple[VLLMClient, str]:
-        """The server, and the name that the policy has there as it is now."""
+    def _hand_over(self, policy: Policy, temperature: float) -> None:
+        """Let the server have the policy as it is now."""
         network = policy.network
         if not isinstance(network, AdapterNetwork):
             raise BadModel(
                 "sampler.engine=vllm: the policy is a whole model, and only adapters are handed over to a server; set "
                 "sampler.engine=local, or train adapters with model.adapter"
             )
-        client = self._connected(network)
-        draft = self._folder / "draft"
-        content = self._write(network, policy, draft)
-        name = f"{network.name}-{content[:16]}"
+        own = self._folder / "own"
+        ranks.once(lambda: _emptied(own))
+        network.save(own, policy.tokenizer)  # by all ranks, like the comparison: each may have a part of the weights
+        if probe := ranks.told(lambda: self._added(network, own, Decoding(COMPARED, temperature, policy.end_ids, 1))):
+            self._check(probe, policy, temperature, self._base_folder(network.base.digest))
+            ranks.once(self._replace_last)
+
+    def _added(self, network: AdapterNetwork, own: Path, decoding: Decoding) -> Probe | None:
+        """What the server samples with an adapter that it did not have; None if it has it.
+
+        It always answers the same prompt: if it has mistaken this adapter for another one, it has kept keys and values
+        of that.
+        """
+        client, draft = self._connected(network), self._folder / "draft"
+        _emptied(draft)
+        peft_files.write(own, self._base_folder(network.base.digest), network.base.digest, draft)
+        shutil.rmtree(own)
+        name = f"{network.name}-{digest(draft)[:16]}"
         if name == self._name:
             shutil.rmtree(draft)
-            return client, name
+            return None
         draft.rename(self._folder / name)
         if name in client.models():  # of a round that was killed; its folder is gone
             client.remove_adapter(name)
         client.add_adapter(name, (self._folder / name).resolve())
-        self._check(client, policy, name, temperature, self._base_folder(network.base.digest))
-        self._remove_last(client)
-        self._name = name
-        return client, name
+        self._next = name
+        [answer] = client.complete(name, [CompletionRequest(self._probe, 0)], decoding)
+        return Probe(client.url, SampledAnswer(*answer))
+
+    def _answers(self, requests: Sequence[CompletionRequest], decoding: Decoding, log: Log) -> list[SampledAnswer]:
+        assert self._client is not None
+        assert self._name is not None
+        return [SampledAnswer(*answer) for answer in self._client.complete(self._name, requests, decoding, log)]
 
     def _connected(self, network: AdapterNetwork) -> VLLMClient:
         """A server with the base of an adapter, which takes adapters of its rank."""
@@ -127,17 +159,11 @@ class VLLMSampler:
         self._client, self._served, self._name = self._connect(wanted), wanted, None
         return self._client
 
-    def _write(self, network: AdapterNetwork, policy: Policy, folder: Path) -> str:
-        """Write an adapter in peft's format; its digest."""
-        shutil.rmtree(folder, ignore_errors=True)
-        own = folder.with_name("own")
-        shutil.rmtree(own, ignore_errors=True)
-        for made in (folder, own):
-            made.mkdir(parents=True)
-        network.save(own, policy.tokenizer)
-        peft_files.write(own, self._base_folder(network.base.digest), network.base.digest, folder)
-        shutil.rmtree(own)
-        return digest(folder)
+    def _replace_last(self) -> None:
+        """Let the server forget the version before the one that was compared."""
+        if self._client:
+            self._remove_last(self._client)
+        self._name = self._next
 
     def _remove_last(self, client: VLLMClient) -> None:
         if name := self._name:
@@ -146,15 +172,13 @@ class VLLMSampler:
             shutil.rmtree(self._folder / name)
 
     @torch.no_grad()
-    def _check(self, client: VLLMClient, policy: Policy, name: str, temperature: float, base: Path) -> None:
-        """Compare a few sampled tokens, always of the same prompt: if the server has mistaken this adapter for another
-        one, it has kept keys and values of it.
+    def _check(self, probe: Probe, policy: Policy, temperature: float, base: Path) -> None:
+        """Compare a few sampled tokens.
 
         Raises:
             RolloutMismatch: they differ by more than rounding.
         """
-        decoding = Decoding(COMPARED, temperature, policy.end_ids, 1)
-        [answer] = client.complete(name, [CompletionRequest(self._probe, 0)], decoding)
+        answer = probe.answer
         batch = pad([self._probe], [answer.ids], policy.tokenizer.pad_token_id).to(policy.device)
         own = policy.logprobs(batch, temperature)[batch.response].cpu()
         sampled = torch.tensor(answer.logprobs)
@@ -165,10 +189,16 @@ class VLLMSampler:
             return
         worst = int((own - sampled).abs().argmax())
         raise RolloutMismatch(
-            f"the vLLM server at {client.url} does not compute what the trainer computes: it sampled the token "
+            f"the vLLM server at {probe.url} does not compute what the trainer computes: it sampled the token "
             f"{answer.ids[worst]} with the log-probability {sampled[worst]:.4g}, which is {own[worst]:.4g} here; over "
             f"{len(own)} tokens the difference is {value:.3g} nats ({limit.statistic}), more than {limit.nats:g}, the "
             f"limit for {computed}. Start the server with the base {base}, --dtype "
             f"{policy.network.compute.dtype} and --logprobs-mode processed_logprobs, let it start anew, or set "
             "sampler.engine=local"
         )
+
+
+def _emptied(folder: Path) -> None:
+    """Make an empty folder."""
+    shutil.rmtree(folder, ignore_errors=True)
+    folder.mkdir(parents=True)

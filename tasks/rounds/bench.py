@@ -85,7 +85,7 @@ def engines(workspace: Workspace, overrides: Sequence[str], rows: int | None = N
     """
     params = opening.effective(workspace, overrides)
     check_adapter(params.model)
-    check(params.sampler.model_copy(update={"engine": "vllm"}), params.model.adapter is not None, 1, PYTHON)
+    check(params.sampler.model_copy(update={"engine": "vllm"}), params.model.adapter is not None, PYTHON)
     count = rows or _rows_of_policy(params)
     with lock.holding(workspace.lock, "rounds bench"):
         digest = base.settled(workspace, params.model.base).digest

@@ -214,7 +214,7 @@ def check(workspace: Workspace, params: RoundSettings) -> None:
 def _check_inputs(workspace: Workspace, params: RoundSettings) -> None:
     check_adapter(params.model)
     params.policy.reward.check()
-    sampler.check(params.sampler, params.model.adapter is not None, params.policy.launch.ranks, sampler.PYTHON)
+    sampler.check(params.sampler, params.model.adapter is not None, sampler.PYTHON)
     placement.check(workspace, params.steps, params.versioning)
     for step, launch in launches(params).items():
         if getattr(params.steps, step).work_pool is None:  # else the worker's machine is the one that others meet

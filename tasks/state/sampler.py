@@ -7,6 +7,7 @@ from core.errors import BadParams, NoSampler
 from core.reachable import unreachable
 from core.settings import BaseSettings
 from models import vllm_server
+from models.vllm_client import VLLMClient
 from models.vllm_server import VLLMSettings
 from tasks.state.workspace import PROJECT
 
@@ -16,7 +17,10 @@ PYTHON = PROJECT / ".venv-vllm/bin/python"
 LOCAL = "local"
 
 PATIENCE = 5.0
-"""Seconds to wait for a server when a round is opened."""
+"""Seconds to wait for a connection when a round is opened."""
+
+LISTED = 30.0
+"""Seconds to wait for the list of models: a server that is computing answers late."""
 
 
 class SamplerSettings(BaseSettings):
@@ -28,18 +32,17 @@ class SamplerSettings(BaseSettings):
     vllm: VLLMSettings = VLLMSettings()
 
 
-def check(knobs: SamplerSettings, adapters: bool, processes: int, python: Path) -> None:
+def check(knobs: SamplerSettings, adapters: bool, python: Path) -> None:
     """Check, before a round starts, that what samples can be used.
 
     Args:
         knobs: the section `sampler`.
         adapters: whether the round trains adapters.
-        processes: how many train the policy.
         python: the interpreter of the environment with vLLM.
 
     Raises:
         BadParams: a server cannot sample with these settings.
-        NoSampler: the server that is named does not answer.
+        NoSampler: the server that is named does not answer, refuses the key, or has no model.
         NotInstalled: vLLM is to be started, and is not there.
     """
     if knobs.engine == LOCAL:
@@ -50,16 +53,11 @@ def check(knobs: SamplerSettings, adapters: bool, processes: int, python: Path) 
             "would have to be started anew for each version of a whole model; set -S sampler.engine=local, or train "
             "adapters"
         )
-    if processes > 1:
-        raise BadParams(
-            f"sampler.engine=vllm samples for one process, and policy.launch.processes is {processes}; set -S "
-            "policy.launch.processes=1"
-        )
     check_server(knobs, python)
 
 
 def check_server(knobs: SamplerSettings, python: Path) -> None:
-    """Check that the server answers, or can be started.
+    """Check that the server answers and has a model, or can be started.
 
     Raises:
         NoSampler, NotInstalled: see `check`.
@@ -68,8 +66,15 @@ def check_server(knobs: SamplerSettings, python: Path) -> None:
         return
     if knobs.vllm.url is None:
         vllm_server.check_installed(python)
-    elif reason := unreachable(knobs.vllm.url, PATIENCE):
+        return
+    if reason := unreachable(knobs.vllm.url, PATIENCE):
         raise NoSampler(
             f"sampler.vllm.url={knobs.vllm.url}: no vLLM server answers ({reason}); start it, or set "
             "-S sampler.engine=local"
         )
+    with VLLMClient(knobs.vllm.url, patience=LISTED) as client:
+        if not client.models():
+            raise NoSampler(
+                f"sampler.vllm.url={knobs.vllm.url}: the server has no model; start it with the base of the round, as "
+                "docs/engine.md says, or set -S sampler.engine=local"
+            )

@@ -22,7 +22,6 @@ def plan(rounds: Rounds, workspace: Workspace, *overrides: str) -> str:
 @cures(
     "tasks.state.sampler.check: -S sampler.engine=local",
     "tasks.state.sampler.check_server: -S sampler.engine=local",
-    "tasks.state.sampler.check: -S policy.launch.processes=1",
     "models.vllm_server.check_installed: -S sampler.engine=local",
 )
 def test_a_server_that_cannot_sample(
@@ -36,9 +35,7 @@ def test_a_server_that_cannot_sample(
         ADAPTER,
         *(f"model.{name}={it}" for name, it in LIMITS.items()),
     ]
-    several = plan(rounds, workspace, *adapted, ENGINE, "policy.launch.processes=2")
-    assert "set -S policy.launch.processes=1" in several
-    missing = plan(rounds, workspace, *adapted, ENGINE, "policy.launch.processes=1")
+    missing = plan(rounds, workspace, *adapted, ENGINE, "policy.launch.processes=2")
     assert "install it with `make vllm`" in missing
     assert "set -S sampler.engine=local" in missing
     url = f"sampler.vllm.url=http://127.0.0.1:{free_port()}"

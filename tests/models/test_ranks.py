@@ -77,6 +77,18 @@ def test_sums_over_three_ranks(tmp_path: Path, monkeypatch: pytest.MonkeyPatch, 
         assert got["own"].item() == 5
 
 
+def told() -> dict[str, Tensor]:
+    here = ranks.current()
+    answer = ranks.told(lambda: {"rank": here.index, "alone": ranks.current() == ALONE})
+    return {name: torch.tensor(int(value)) for name, value in answer.items()}
+
+
+def test_all_ranks_are_told_what_the_first_one_alone_computed(tmp_path: Path) -> None:
+    for got in on_ranks(3, told, tmp_path / "told"):
+        assert got == {"rank": 0, "alone": 1}
+    assert ranks.told(lambda: "by itself") == "by itself"
+
+
 def even(batch: Batch) -> Tensor:
     return ((batch.ids % 2 == 0) & batch.response).sum(1) / batch.response.sum(1)
 

@@ -23,7 +23,8 @@ port, folder = int(sys.argv[1]), sys.argv[2]
 child = subprocess.Popen([sys.executable, "-c", "import time; time.sleep(600)"], start_new_session=True)
 with open(folder + "/pids", "w") as file:
     file.write(f"{os.getpid()} {child.pid}")
-print("listening", os.environ["OMP_NUM_THREADS"], flush=True)
+torchrun = [name for name in ("RANK", "LOCAL_RANK", "TORCHELASTIC_RUN_ID", "MASTER_PORT") if name in os.environ]
+print("listening", os.environ["OMP_NUM_THREADS"], torchrun, flush=True)
 class Handler(http.server.BaseHTTPRequestHandler):
     def do_GET(self):
         self.send_response(200 if self.path == "/health" else 404)
@@ -51,13 +52,16 @@ def pids(folder: Path) -> list[int]:
     return [int(number) for number in (folder / "pids").read_text().split()]
 
 
-def test_a_server_answers_until_it_is_closed(tmp_path: Path) -> None:
+def test_a_server_answers_until_it_is_closed(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    """A rank of a training starts it too: of the variables by which ranks meet it must not know."""
+    for name in ("RANK", "LOCAL_RANK", "TORCHELASTIC_RUN_ID", "MASTER_PORT"):
+        monkeypatch.setenv(name, "1")
     port = free_port()
     server = VLLMServer(words(port, tmp_path), {"OMP_NUM_THREADS": "3"}, port, tmp_path, 60)
     started = pids(tmp_path)
     assert server.url == f"http://127.0.0.1:{port}"
     assert alive(started) == started
-    assert "listening 3" in server.trouble()
+    assert "listening 3 []" in server.trouble()
     server.close()
     until(lambda: not alive(started), "the server and its child have ended")
 

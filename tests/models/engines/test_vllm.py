@@ -3,27 +3,35 @@
 The server is a small one in a thread (tests/models/fake_vllm.py); tests/engines/ asks a real one.
 """
 
-from collections.abc import Iterator
+import os
+from collections.abc import Callable, Iterator
 from contextlib import closing, contextmanager
 from pathlib import Path
 
 import pytest
 import torch
+from torch import Tensor
 
 from core.errors import BadModel
 from models import token_counts
+from models.adapters import AdapterSettings
+from models.algorithms.ppo import PPO
+from models.checkpoints import Checkpoints
+from models.compute import IN_FLOAT32, Sharding
 from models.engines import Loss, Step
 from models.engines.local import LocalEngine
 from models.engines.vllm import VLLMSampler
 from models.mismatch import RolloutMismatch
-from models.policy import Policy
+from models.policy import Policy, load_model
 from models.rollout import SamplingSettings, sample
 from models.seeding import generator
 from models.shared_base import SharedBase
+from models.tokens import Batch
 from models.vllm_client import VLLMClient
 from models.vllm_server import ServedBase
 from tests.models.adapted import moved
 from tests.models.fake_vllm import FakeVLLM, serving
+from tests.models.processes import on_ranks, started
 
 PROMPTS = [[3, 9, 4], [3, 7], [5, 6, 7, 8]]
 COMPLETIONS = "/v1/completions"
@@ -161,6 +169,63 @@ def test_another_base_or_a_larger_rank_needs_another_server(
 def test_a_whole_model_is_refused(sampler: VLLMSampler, tiny: Policy) -> None:
     with pytest.raises(BadModel, match=r"whole model.*sampler\.engine=local"):
         sampler(tiny, PROMPTS, SamplingSettings(), 3, generator(0))
+
+
+def even(batch: Batch) -> Tensor:
+    return ((batch.ids % 2 == 0) & batch.response).sum(1) / batch.response.sum(1)
+
+
+def training(url: str, saved: Path, folder: Path, how: Sharding | None) -> Callable[[], dict[str, Tensor]]:
+    """Two iterations of PPO on the answers of a server; the weights, and a rollout before."""
+
+    def work() -> dict[str, Tensor]:
+        model, tokenizer = load_model(saved, torch.float32)
+        base = SharedBase(model, tokenizer, "a" * 64, IN_FLOAT32._replace(sharding=how))
+        policy, reference = (
+            Policy(base.add(name, AdapterSettings(rank=2), 1), tokenizer) for name in ("policy", "sft")
+        )
+        connect, knobs = Connected(url), PPO(steps=2, episodes=7, minibatch=3, learning_rate=1e-2)
+        with (
+            closing(connect),
+            closing(VLLMSampler(connect, lambda digest: saved, folder / "adapters")) as sampler,
+            closing(LocalEngine(policy, reference, even, sampler)) as engine,
+        ):
+            first = sampler(policy, PROMPTS, SamplingSettings(), 6, generator(3))
+            before = {name: weight.detach().clone() for name, weight in policy.network.state_dict().items()}
+            knobs.train(engine, PROMPTS, 6, Checkpoints(folder / "state", "run"))
+            last = sampler(policy, PROMPTS, SamplingSettings(), 6, generator(3), greedy=True)
+        weights = {name: weight.detach().clone() for name, weight in policy.network.state_dict().items()}
+        assert any(not torch.equal(before[name], weight) for name, weight in weights.items())
+        rollouts = {"first": first.batch.ids, "logprobs": first.logprobs, "last": last.batch.ids}
+        return weights | rollouts | {"connected": torch.tensor(len(connect.served))}
+
+    return work
+
+
+@pytest.mark.parametrize("how", [None, Sharding(False)], ids=["whole", "shard"])
+def test_two_ranks_learn_from_the_answers_that_the_first_one_gets(
+    fake: FakeVLLM, saved: Path, tmp_path: Path, how: Sharding | None
+) -> None:
+    with serving(fake) as url:
+        [expected] = on_ranks(1, training(url, saved, tmp_path / "own", how), tmp_path / "one")
+        asked = len(fake.bodies(COMPLETIONS))
+        results = on_ranks(2, training(url, saved, tmp_path / "shared", how), tmp_path / "two")
+    assert [int(got.pop("connected")) for got in (expected, *results)] == [1, 1, 0]
+    assert len(fake.bodies(COMPLETIONS)) == 2 * asked
+    assert fake.adapters == []
+    for name, value in expected.items():
+        assert torch.equal(results[0][name], results[1][name]), f"{name} differs between ranks"
+        torch.testing.assert_close(results[0][name], value, rtol=0, atol=1e-4, msg=f"{name}: ".__add__)
+
+
+def test_a_server_that_fails_the_first_rank_ends_the_others(fake: FakeVLLM, saved: Path, tmp_path: Path) -> None:
+    fake.broken[COMPLETIONS] = 500, "out of memory"
+    with serving(fake) as url:
+        children = started(2, training(url, saved, tmp_path / "own", None), tmp_path / "two")
+        assert all(os.waitpid(child, 0)[1] for child in children)
+    first, second = ((tmp_path / "two" / f"{rank}.txt").read_text() for rank in range(2))
+    assert "with 500: out of memory" in first
+    assert second.startswith("RankLost(")
 
 
 def test_an_engine_recomputes_what_a_server_sampled(sampler: VLLMSampler, adapter: Policy) -> None:
