@@ -138,8 +138,7 @@ def _registered(workspace: Workspace) -> set[str]:
         )
     needed: set[str] = set()
     for run in runs:
-        with archive.saved(known[run]) as saved:
-            needed |= _hashes(saved.stages)
+        needed |= _hashes(archive.recorded(known[run]))
     return needed
 
 

@@ -1,7 +1,7 @@
 """Past rounds in MLflow, readable from any machine: tags, metrics, hashes of data, and saved files."""
 
 import re
-from collections.abc import Iterator, Mapping
+from collections.abc import Iterator, Mapping, Sequence
 from contextlib import contextmanager
 from datetime import UTC, datetime
 from pathlib import Path
@@ -193,16 +193,32 @@ class Archive(LineStore):
                 ) from error
             missing = [name for name in ("round.yaml", "dvc.lock") if not (files / name).exists()]
             if missing:
-                raise NotFound(
-                    f"{past.name}: missing from its saved files in MLflow ({SAVED}/): {', '.join(missing)}; "
-                    "restore them from a backup of the artifact store"
-                )
+                raise _lost(past, missing)
             yield SavedFiles(files)
+
+    def recorded(self, past: PastRound) -> Stages:
+        """The stages of the dvc.lock that was saved when the round closed; no other file is downloaded.
+
+        Raises:
+            NotFound: it is missing.
+        """
+        with TemporaryDirectory(prefix="rounds-") as folder:
+            try:
+                return stages(tracking.download(self.store, past.run_id, f"{SAVED}/dvc.lock", folder))
+            except NoFiles as error:
+                raise _lost(past, ["dvc.lock"]) from error
 
 
 def matches_prefix(name: str, text: str) -> bool:
     """True if the hexadecimal `name` begins with `text`, which must have at least six digits."""
     return re.fullmatch(r"[0-9a-f]{6,}(\.dir)?", text) is not None and name.startswith(text)
+
+
+def _lost(past: PastRound, names: Sequence[str]) -> NotFound:
+    return NotFound(
+        f"{past.name}: missing from its saved files in MLflow ({SAVED}/): {', '.join(names)}; restore them from a "
+        "backup of the artifact store"
+    )
 
 
 _SIDES = ("target", "left")

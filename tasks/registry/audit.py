@@ -21,7 +21,7 @@ from core.errors import Damaged
 from core.files import named, read_json, recover, write_json, write_text
 from core.settings import BaseSettings
 from core.shown import noted
-from tasks.state import records
+from tasks.state.records import RoundRecord
 from tasks.state.workspace import Workspace
 
 Facts = dict[str, Any]
@@ -175,10 +175,9 @@ def verify(path: Path) -> list[str]:
     return problems + _tail_problems(path, lines, head)
 
 
-def missing(workspace: Workspace) -> list[str]:
-    """Recorded promotions missing from the log, one sentence each: both lines and side file were removed."""
+def missing(workspace: Workspace, rounds: Iterable[RoundRecord]) -> list[str]:
+    """Promotions in records of rounds that the log lacks, one sentence each: both lines and side file were removed."""
     logged = {entry.facts.get("now") for entry in read(workspace.audit)}
-    rounds = [records.read(workspace, number) for number in records.numbers(workspace)]
     promoted = [record for record in rounds if record.verdict.result == "promote"]
     return [
         f"{workspace.audit}: no line records that version {record.version} of round {record.number} became champion"

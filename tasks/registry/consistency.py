@@ -8,6 +8,8 @@ import logging
 from collections import defaultdict
 from collections.abc import Collection, Iterable, Iterator, Sequence
 from contextlib import suppress
+from dataclasses import dataclass
+from functools import cached_property
 from typing import Literal, NamedTuple
 
 from core.errors import BadWorkspace, Damaged
@@ -54,7 +56,8 @@ class Disagreement(NamedTuple):
         return f"{self.problem}; {'; or '.join(self.cures)}" if self.cures else self.problem
 
 
-class RegistryState(NamedTuple):
+@dataclass(frozen=True)
+class RegistryState:
     """What the registry has."""
 
     versions: tuple[ModelVersion, ...]
@@ -67,11 +70,22 @@ class RegistryState(NamedTuple):
 
     def newest(self, model: str) -> int:
         """The highest version number of a model; 0 without versions."""
-        return max((int(version.version) for version in self.versions if version.name == model), default=0)
+        return self._newest.get(model, 0)
 
     def find(self, model: str, version: str) -> ModelVersion | None:
         """One version; None if it is missing."""
-        return next((v for v in self.versions if (v.name, v.version) == (model, version)), None)
+        return self._named.get((model, version))
+
+    @cached_property
+    def _named(self) -> dict[tuple[str, str], ModelVersion]:
+        return {(version.name, version.version): version for version in self.versions}
+
+    @cached_property
+    def _newest(self) -> dict[str, int]:
+        newest: dict[str, int] = {}
+        for version in self.versions:
+            newest[version.name] = max(int(version.version), newest.get(version.name, 0))
+        return newest
 
 
 class Recorded(NamedTuple):
@@ -151,22 +165,27 @@ def recorded(workspace: Workspace, lacking: Sequence[MirroredLine]) -> Recorded:
     Raises:
         Damaged: a record or the audit log's side file cannot be read.
     """
-    rounds = tuple(records.read(workspace, number) for number in records.numbers(workspace))
+    rounds = _rounds(workspace)
     return Recorded(
         log=ledger(audit.read(workspace.audit)),
-        problems=tuple(problems(workspace)),
+        problems=tuple(problems(workspace, rounds)),
         lacking=tuple(lacking),
         rounds=rounds,
         open=_open_key(workspace, rounds),
     )
 
 
-def problems(workspace: Workspace) -> list[str]:
-    """The problems of the log itself: see `audit.verify`."""
+def problems(workspace: Workspace, rounds: Sequence[RoundRecord] | None = None) -> list[str]:
+    """The problems of the log itself: see `audit.verify`. The records of rounds are read unless they are given."""
     try:
-        return [*audit.verify(workspace.audit), *audit.missing(workspace)]
+        found = audit.verify(workspace.audit)
+        return [*found, *audit.missing(workspace, _rounds(workspace) if rounds is None else rounds)]
     except Damaged as error:
         return [str(error)]
+
+
+def _rounds(workspace: Workspace) -> tuple[RoundRecord, ...]:
+    return tuple(records.read(workspace, number) for number in records.numbers(workspace))
 
 
 def _log(recorded: Recorded) -> Iterator[Disagreement]:
@@ -188,7 +207,7 @@ def _missing(recorded: Recorded, registry: RegistryState) -> Iterator[Disagreeme
     known = {(version.model, version.version): version.round for version in recorded.log.versions.values()}
     for record in recorded.rounds:
         known.setdefault(("policy", record.version), record.number)
-    older = [name for name in known if not registry.find(*name) and int(name[1]) > registry.newest(name[0])]
+    older = {name for name in known if not registry.find(*name) and int(name[1]) > registry.newest(name[0])}
     for model, version in sorted(known, key=lambda name: (name[0], int(name[1]))):
         if registry.find(model, version):
             continue
@@ -313,16 +332,17 @@ def _hints(recorded: Recorded, registry: RegistryState) -> Iterator[Disagreement
     log, elsewhere = recorded.log, recorded.elsewhere
     if elsewhere is None:
         return
+    unlogged = registry.promoted - log.champions.keys() - elsewhere.champions.keys()
     for version in registry.versions:
         if version.name == "policy" and log.of_own_round(version.version) and version.version not in registry.moving:
-            yield from _hints_of(version, log, elsewhere, registry.promoted)
+            yield from _hints_of(version, log, elsewhere, unlogged)
 
 
 def _hints_of(
-    version: ModelVersion, log: Ledger, elsewhere: Ledger, promoted: Collection[str]
+    version: ModelVersion, log: Ledger, elsewhere: Ledger, unlogged: Collection[str]
 ) -> Iterator[Disagreement]:
     number = version.version
-    if number in promoted and number not in {*log.champions, *elsewhere.champions}:
+    if number in unlogged:
         yield _hint(
             version, "journal", "was promoted by MLflow's journal, and no audit log has this: somebody wrote it"
         )
@@ -380,7 +400,7 @@ def _round_twice(registry: RegistryState) -> Iterator[Disagreement]:
 
 
 def _open_key(workspace: Workspace, rounds: Sequence[RoundRecord]) -> str | None:
-    finished = {record.key for record in rounds}
     with suppress(Damaged, OSError):
-        return next(iter(records.keys(workspace) - finished), None)
+        opened = records.opened_key(workspace)
+        return None if opened in {record.key for record in rounds} else opened
     return None

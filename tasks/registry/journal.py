@@ -15,7 +15,7 @@ from tasks.tools import tracking
 if TYPE_CHECKING:
     from tasks.tools.tracking import MlflowClient, Run
 
-MOST = 1000
+PAGE = 1000
 """Runs per request; MLflow's default."""
 
 MoveKind = Literal["bootstrap", "promote", "force", "rollback"]
@@ -67,14 +67,23 @@ class Journal:
         condition = f"tags.state = 'committed' and tags.target = '{target}'"
         return bool(self._search(condition, "attributes.start_time", 1))
 
-    def _search(self, condition: str, order: str, most: int = MOST) -> list[MoveIntent]:
-        """The intents that match; none if no move was ever intended. Reading creates nothing."""
+    def _search(self, condition: str, order: str, most: int | None = None) -> list[MoveIntent]:
+        """The intents that match, at most `most`; none if no move was ever intended. Reading creates nothing."""
         if self._versions.unused:
             return []
         experiment = tracking.find_experiment(self._store, self._versions.line.promotions)
         if experiment is None:
             return []
-        runs = self._store.search_runs([experiment], condition, order_by=[order], max_results=most)
+        runs: list[Run] = []
+        token: str | None = None
+        while most is None or not runs:
+            page = self._store.search_runs(
+                [experiment], condition, max_results=most or PAGE, order_by=[order], page_token=token
+            )
+            runs += page
+            token = page.token
+            if not token:
+                break
         return [_read(run) for run in runs]
 
     def targets(self) -> list[str]:

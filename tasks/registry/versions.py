@@ -31,6 +31,9 @@ _LOST = (
 """What to do about a version whose files are lost or damaged."""
 
 
+PAGE = 10_000
+"""Versions per request to MLflow."""
+
 NO_ROUND = -1
 """The round of a version whose tag `round` is missing or not a number."""
 
@@ -124,9 +127,18 @@ class VersionStore(LineStore):
         """All versions that rounds registered, newest first; other versions of the model are left out."""
         if self.unused:
             return []
-        registered = self.store.search_model_versions(f"name = '{self.line.model(name)}'")
-        versions = [_read(version, name) for version in registered if "round_key" in version.tags]
+        versions = [_read(version, name) for version in self._all(name) if "round_key" in version.tags]
         return sorted(versions, key=lambda version: int(version.version), reverse=True)
+
+    def _all(self, name: ModelName) -> Iterator[Any]:
+        """All versions of the model as MLflow has them, of rounds or not."""
+        condition, token = f"name = '{self.line.model(name)}'", None
+        while True:
+            page = self.store.search_model_versions(condition, max_results=PAGE, page_token=token)
+            yield from page
+            token = page.token
+            if not token:
+                return
 
     def fetch(self, version: ModelVersion, into: Path) -> Path:
         """Fetch the version's files to `into` and verify their digest, see `trust`. An existing folder is kept if that

@@ -146,9 +146,15 @@ def key(workspace: Workspace, number: int) -> str | None:
 def keys(workspace: Workspace) -> set[str]:
     """The keys of all rounds of this workspace, including an open one."""
     keys = {read(workspace, number).key for number in numbers(workspace)}
+    opened = opened_key(workspace)
+    return keys if opened is None else keys | {opened}
+
+
+def opened_key(workspace: Workspace) -> str | None:
+    """The key of the round that was opened last, finished or not; None if none was, or its files cannot be read."""
     with suppress(Damaged, FileNotFoundError, UnicodeDecodeError, yaml.YAMLError):
-        keys.add(rounds.key(workspace, rounds.circumstances(workspace).code))
-    return keys
+        return rounds.key(workspace, rounds.circumstances(workspace).code)
+    return None
 
 
 def metrics(workspace: Workspace, number: int) -> Numbers:

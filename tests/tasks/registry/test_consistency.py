@@ -4,6 +4,8 @@ import json
 import logging
 import shlex
 import shutil
+from collections.abc import Iterator
+from datetime import UTC, datetime
 from pathlib import Path
 
 import pytest
@@ -13,7 +15,8 @@ from core.files import write_json
 from evaluation.verdict import Finding, Verdict
 from tasks.registry import audit, consistency, signing
 from tasks.registry.alias import NeverChampion, Registry
-from tasks.registry.consistency import Disagreement, Inconsistent, inspect, refuse
+from tasks.registry.consistency import Disagreement, Inconsistent, RegistryState, inspect, refuse
+from tasks.registry.versions import ModelVersion
 from tasks.rounds import opening
 from tasks.state import records
 from tasks.state.workspace import Workspace
@@ -52,6 +55,38 @@ def found(workspace: Workspace) -> list[Disagreement]:
 
 def names(workspace: Workspace) -> list[tuple[str, str]]:
     return [(difference.severity, difference.identity) for difference in found(workspace)]
+
+
+def test_each_record_and_each_model_is_read_once(made: Workspace, monkeypatch: pytest.MonkeyPatch) -> None:
+    registry, read, asked = Registry(made.root), list[int](), list[str]()
+    real_read, client = records.read, type(registry.store)
+    real_search = client.search_model_versions
+
+    def search(self: object, condition: str, **options: object) -> object:
+        asked.append(condition)
+        return real_search(self, condition, **options)
+
+    monkeypatch.setattr(client, "search_model_versions", search)
+    monkeypatch.setattr(records, "read", lambda workspace, number: read.append(number) or real_read(workspace, number))
+    assert inspect(made, registry) == []
+    assert read == [0, 1, 2]
+    assert asked == ["name = 'policy'", "name = 'reward'"]
+
+
+def test_the_versions_are_looked_through_once_however_many_the_log_knows() -> None:
+    through: list[int] = []
+
+    class Versions(tuple[ModelVersion, ...]):
+        def __iter__(self) -> Iterator[ModelVersion]:
+            through.append(len(self))
+            return super().__iter__()
+
+    made = [ModelVersion.of("policy", str(number), "", {}, datetime.now(UTC)) for number in (1, 2, 3)]
+    state = RegistryState(Versions(made), "3")
+    assert [state.find("policy", str(number)) for number in range(5)] == [None, *made, None]
+    assert through == [3]
+    assert [state.newest(name) for name in ("policy", "reward", "policy")] == [3, 0, 3]
+    assert through == [3, 3]
 
 
 def opens(workspace: Workspace) -> bool:

@@ -11,7 +11,8 @@ import pytest
 from mlflow.exceptions import MlflowException
 
 from core.errors import BadModel, BadParams, NotFound
-from tasks.registry import audit
+from tasks.registry import audit, versions
+from tasks.registry import journal as journal_module
 from tasks.registry.alias import AliasConflict, CoolingDown, ModelVersion, NeverChampion, Registry, RolledBack
 from tasks.tools.tracking import RoundRun
 
@@ -124,6 +125,38 @@ def test_versions_are_newest_first_and_of_rounds_only(home: Path) -> None:
     assert registry.version("10").round == 2
     with pytest.raises(NotFound, match="no version 5 that a round registered"):
         registry.version("5")
+
+
+def test_versions_and_moves_that_fill_several_pages_are_read_to_the_end(
+    home: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    registry = with_champion_2(home)
+    registry.promote("3", "2", "it won", "rounds")
+    assert [version.version for version in registry.versions("policy")] == ["3", "2", "1"]
+    monkeypatch.setattr(versions, "PAGE", 2)
+    monkeypatch.setattr(journal_module, "PAGE", 2)
+    searched = spied(monkeypatch, type(registry.store), "search_model_versions")
+    assert [version.version for version in registry.versions("policy")] == ["3", "2", "1"]
+    assert searched == [2, 1]
+    searched = spied(monkeypatch, type(registry.store), "search_runs")
+    assert registry._journal.targets() == ["3", "2", "1"]
+    assert searched == [2, 1]
+    assert registry._journal.reached("1")
+    assert searched == [2, 1, 1]
+
+
+def spied(monkeypatch: pytest.MonkeyPatch, client: type, name: str) -> list[int]:
+    """How many entities each request gave."""
+    given: list[int] = []
+    real = getattr(client, name)
+
+    def request(*arguments: Any, **options: Any) -> Any:
+        page = real(*arguments, **options)
+        given.append(len(page))
+        return page
+
+    monkeypatch.setattr(client, name, request)
+    return given
 
 
 def test_a_fetched_version_has_the_registered_files(home: Path) -> None:
