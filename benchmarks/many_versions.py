@@ -57,13 +57,21 @@ ENOUGH = 60.0
 """Seconds. A command that takes longer is run once."""
 
 
+class Spent(NamedTuple):
+    """Wall and CPU seconds of one run of a command."""
+
+    wall: float
+    cpu: float
+    """Independent of other load on the machine and its disk."""
+
+
 class Timed(NamedTuple):
-    """Wall seconds of one command in both workspaces."""
+    """One command in both workspaces."""
 
     command: str
-    few: tuple[float, ...]
+    few: tuple[Spent, ...]
     """In the workspace with two rounds."""
-    many: tuple[float, ...]
+    many: tuple[Spent, ...]
 
 
 def prepared(into: Path, rounds: int, own: int) -> tuple[Workspace, Workspace]:
@@ -94,28 +102,28 @@ def _relocate(copied: Workspace, origin: Path) -> None:
     database.close()
 
 
-def typed(workspace: Workspace, words: Sequence[str]) -> float:
-    """Wall seconds of one command, as typed. A rollback is undone afterwards."""
+def typed(workspace: Workspace, words: Sequence[str]) -> Spent:
+    """One command, as typed. A rollback is undone afterwards."""
     command = [sys.executable, "-W", "ignore", "-m", "cli", *words, "-w", str(workspace.root)]
     environment = {name: value for name, value in os.environ.items() if not name.startswith(("MLFLOW_", "PREFECT_"))}
     before = Registry(workspace.root).alias() if words[0] == "rollback" else None
-    began = time.perf_counter()
+    began, used = time.perf_counter(), _cpu()
     ended = subprocess.run(command, cwd=PROJECT, env=environment, capture_output=True, text=True, check=False)
-    seconds = time.perf_counter() - began
+    spent = Spent(time.perf_counter() - began, _cpu() - used)
     if ended.returncode not in ((0, 1) if words[0] == "doctor" else (0,)):  # doctor warns of the machine
         raise RuntimeError(f"{words} in {workspace.root}: {ended.stdout}{ended.stderr}")
     if before is not None:
         registry = Registry(workspace.root)
         registry.promote(before, registry.alias(), "it was not", "benchmark", kind="force")
-    return seconds
+    return spent
 
 
-def measure(few: Workspace, many: Workspace, name: str, work: Callable[[Workspace], float], times: int) -> Timed:
+def measure(few: Workspace, many: Workspace, name: str, work: Callable[[Workspace], Spent], times: int) -> Timed:
     """The same work in both workspaces, alternating."""
-    took: dict[Path, list[float]] = {few.root: [], many.root: []}
+    took: dict[Path, list[Spent]] = {few.root: [], many.root: []}
     for time_ in range(times + 1):
         for workspace in (few, many):
-            if time_ > 1 and max(took[many.root]) > ENOUGH:
+            if time_ > 1 and max(spent.wall for spent in took[many.root]) > ENOUGH:
                 break
             took[workspace.root].append(work(workspace))
             if time_ == 1:
@@ -129,10 +137,10 @@ def page(times: int, few: Workspace, many: Workspace) -> list[Timed]:
     """The page of the dashboard: the first time in a process, and again after its two seconds."""
     readers = {workspace.root: DashboardReader(workspace) for workspace in (few, many)}
 
-    def first(workspace: Workspace) -> float:
+    def first(workspace: Workspace) -> Spent:
         return _seconds(DashboardReader(workspace).read)
 
-    def again(workspace: Workspace) -> float:
+    def again(workspace: Workspace) -> Spent:
         readers[workspace.root].forget()
         return _seconds(readers[workspace.root].read)
 
@@ -142,15 +150,22 @@ def page(times: int, few: Workspace, many: Workspace) -> list[Timed]:
     ]
 
 
-def _seconds(work: Callable[[], object]) -> float:
-    began = time.perf_counter()
+def _seconds(work: Callable[[], object]) -> Spent:
+    began, used = time.perf_counter(), _cpu()
     work()
-    return time.perf_counter() - began
+    return Spent(time.perf_counter() - began, _cpu() - used)
+
+
+def _cpu() -> float:
+    """CPU seconds of this process and of its finished child processes."""
+    spent = os.times()
+    return spent.user + spent.system + spent.children_user + spent.children_system
 
 
 def table(rows: Sequence[Timed]) -> str:
     """The result as Markdown."""
-    lines = ["| | 2 rounds: median s (range) | many: median s (range) | runs |", "|---|---|---|---|"]
+    heads = "2 rounds: wall, median s (range) | CPU s | many: wall, median s (range) | CPU s | runs"
+    lines = [f"| | {heads} |", "|---|---|---|---|---|---|"]
     return "\n".join([*lines, *map(_row, rows)])
 
 
@@ -158,8 +173,10 @@ def _row(row: Timed) -> str:
     return f"| {row.command} | {_spread(row.few)} | {_spread(row.many)} | {len(row.many)} |"
 
 
-def _spread(seconds: Sequence[float]) -> str:
-    return f"{median(seconds):.2f} ({min(seconds):.2f}–{max(seconds):.2f})"
+def _spread(spent: Sequence[Spent]) -> str:
+    walls = [each.wall for each in spent]
+    cpu = median(each.cpu for each in spent)
+    return f"{median(walls):.2f} ({min(walls):.2f}–{max(walls):.2f}) | {cpu:.2f}"
 
 
 def main() -> None:
