@@ -240,7 +240,7 @@ class _Template:
 
     def store(self, copied: Copy) -> None:
         """The files in the workspace: record, parts of feedback and votes, objects in DVC's cache."""
-        number, record = copied.number, self.record.to_json()
+        number, record = copied.number, dict[str, Any](self.record.to_json())
         policy, reward = record["registered"]
         record |= {
             "number": number,
@@ -334,14 +334,14 @@ class _MirrorOf(Mirror):
 
 
 def _row(table: str, row: Row, copied: Copy) -> Row:
-    changed = {name: copied.text(value) if isinstance(value, str) else value for name, value in row.items()}
+    changed: Row = {name: copied.text(value) if isinstance(value, str) else value for name, value in row.items()}
     for column in TIMES.get(table, ()):
         changed[column] += copied.later * 1000
     if table.endswith("tags"):
         name = changed.get("key", changed.get("tag_key"))
         column = "tag_value" if "tag_value" in changed else "value"
         if name in NUMBERS:
-            changed[column] = str(copied.number + NUMBERS[name])
+            changed[column] = str(copied.number + NUMBERS[str(name)])
     if table == "runs" and changed["name"].startswith("round "):
         changed["name"] = f"round {copied.number}"
     if table in ("model_versions", "model_version_tags"):

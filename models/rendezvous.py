@@ -91,8 +91,8 @@ def _endpoint(nodes: int) -> str:
     if not found or not 0 < int(found["port"]) < 65536:
         raise BadParams(
             f"launch.nodes={nodes}: the {nodes} machines meet at {ADDRESS}={endpoint or '(not set)'}, expected the "
-            f"address of the machine of the round and a free port; set it there, with `export {ADDRESS}={_proposed()}:29400` "
-            "if the other machines know it by that name"
+            "address of the machine of the round and a free port; set it there, with `export "
+            f"{ADDRESS}={_proposed()}:29400` if the other machines know it by that name"
         )
     _check_ours(endpoint, found["host"].strip("[]"))
     return endpoint

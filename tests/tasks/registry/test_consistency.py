@@ -7,6 +7,7 @@ import shutil
 from collections.abc import Iterator
 from datetime import UTC, datetime
 from pathlib import Path
+from typing import Any
 
 import pytest
 
@@ -19,6 +20,7 @@ from tasks.registry.consistency import Disagreement, Inconsistent, RegistryState
 from tasks.registry.versions import ModelVersion
 from tasks.rounds import opening
 from tasks.state import records
+from tasks.state.records import RoundRecord
 from tasks.state.workspace import Workspace
 from tasks.tools import tracking
 from tests.commands import Rounds
@@ -62,12 +64,16 @@ def test_each_record_and_each_model_is_read_once(made: Workspace, monkeypatch: p
     real_read, client = records.read, type(registry.store)
     real_search = client.search_model_versions
 
-    def search(self: object, condition: str, **options: object) -> object:
+    def search(self: Any, condition: str, **options: Any) -> Any:
         asked.append(condition)
         return real_search(self, condition, **options)
 
+    def read_one(workspace: Workspace, number: int) -> RoundRecord:
+        read.append(number)
+        return real_read(workspace, number)
+
     monkeypatch.setattr(client, "search_model_versions", search)
-    monkeypatch.setattr(records, "read", lambda workspace, number: read.append(number) or real_read(workspace, number))
+    monkeypatch.setattr(records, "read", read_one)
     assert inspect(made, registry) == []
     assert read == [0, 1, 2]
     assert asked == ["name = 'policy'", "name = 'reward'"]
