@@ -47,7 +47,7 @@ def growing(model: PreTrainedModel, pace: Pace | None = None) -> DecodingLoop:
 def assert_same(answers: Sequence[SampledAnswer], expected: Sequence[SampledAnswer], tolerance: float = 1e-5) -> None:
     assert [answer.ids for answer in answers] == [answer.ids for answer in expected]
     for answer, other in zip(answers, expected, strict=True):
-        assert answer.logprobs == pytest.approx(other.logprobs, abs=tolerance)
+        assert answer.logprobs == pytest.approx(other.logprobs, abs=tolerance, rel=tolerance)
 
 
 def of_limits(limits: Sequence[int], prompt: int = 3) -> list[DecodingRequest]:

@@ -33,6 +33,8 @@ OTHERS = {
     "tasks/services/chosen.py": "programs of the environment",
     "tasks/services/orphans.py": "files of the kernel",
     "tasks/state/reports.py": "reports in a folder of any kind",
+    "tasks/state/sampler.py": "the environment of vLLM, which `make vllm` installs beside the code",
+    "tasks/state/sampling.py": "the adapters in the folder of a sampler",
     "tasks/state/choosing.py": "the files that a folder of any kind may have",
     "tasks/registry/archive.py": "files of a run in MLflow",
     "tasks/rounds/imported_model.py": "files of a temporary folder",
