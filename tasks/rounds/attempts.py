@@ -38,6 +38,11 @@ class HandedFiles(Value):
     """Folders that have to exist, also if they are empty."""
     files: Mapping[str, HandedFile] = {}
 
+    @property
+    def digests(self) -> frozenset[str]:
+        """The SHA-256 of each file."""
+        return frozenset(file.sha256 for file in self.files.values())
+
 
 class HandedCheckpoint(Value):
     """A training checkpoint of an attempt."""
@@ -45,6 +50,8 @@ class HandedCheckpoint(Value):
     area: str
     """Where its files are in the handover."""
     files: HandedFiles
+    earlier: HandedFiles = HandedFiles()
+    """Those of the checkpoint before, which are still there."""
 
 
 class LatestAttempt(Value):
@@ -183,17 +190,19 @@ class Attempt:
         return HandedCheckpoint.from_json(value) if value else self.manifest().checkpoint
 
     def keep_checkpoint(self, copies: Workspace, folder: Path) -> None:
-        """Store a training checkpoint in the place of the one before.
+        """Store a training checkpoint in the place of the one before the last.
+
+        The last one stays: a coordinator that gives the step to another worker just now may have named its files.
 
         Args:
             copies: a workspace whose files nobody changes meanwhile.
             folder: the checkpoint in it.
         """
         value, place = self._read("checkpoint.json"), f"{self.name}/checkpoint"
-        before = HandedCheckpoint.from_json(value).files if value else HandedFiles()
+        before = HandedCheckpoint.from_json(value) if value else HandedCheckpoint(area=place, files=HandedFiles())
         files = store(self.handover, copies, [folder], place)
-        self._write("checkpoint.json", HandedCheckpoint(area=place, files=files).to_json())
-        for old in {file.sha256 for file in before.files.values()} - {file.sha256 for file in files.files.values()}:
+        self._write("checkpoint.json", HandedCheckpoint(area=place, files=files, earlier=before.files).to_json())
+        for old in before.earlier.digests - before.files.digests - files.digests:
             self.handover.drop(f"{place}/{old}")
 
     def _read(self, name: str) -> object:

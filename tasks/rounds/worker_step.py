@@ -167,7 +167,7 @@ class WorkerStep:
 
     def _store_checkpoint(self) -> None:
         """Store the training checkpoint if it is a new one. It may be replaced meanwhile, so its files are linked."""
-        if self._superseded.is_set():
+        if self._superseded.is_set() or not self._attempt.current:
             return
         folder = self._workspace.state(self._manifest.step)
         links = self._workspace.root / "links"

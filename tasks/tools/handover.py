@@ -9,7 +9,9 @@ import uuid
 from collections.abc import Iterator
 from contextlib import contextmanager, suppress
 from pathlib import Path
-from typing import Any
+from typing import Any, NoReturn
+
+from pydantic import Field
 
 from core import filesystems
 from core.errors import BadParams, Damaged, RoundsError
@@ -28,8 +30,8 @@ class NoHandover(RoundsError):
 class HandedFile(Value):
     """The content of a file."""
 
-    sha256: str
-    bytes: int
+    sha256: str = Field(pattern=r"^[0-9a-f]{64}$")
+    bytes: int = Field(ge=0)
 
 
 class Handover:
@@ -45,6 +47,7 @@ class Handover:
         Raises:
             BadParams: no other process could read what is written there, or fsspec does not know its scheme.
             NotInstalled: its driver is missing.
+            NoHandover: the server that keeps it does not answer.
         """
         scheme = url.partition("://")[0] if "://" in url else "file"
         if scheme in IN_ONE_PROCESS:
@@ -54,14 +57,15 @@ class Handover:
             )
         from fsspec.implementations.local import LocalFileSystem
 
-        try:
-            self._files, root = filesystems.opened(url)
-        except ValueError as error:
-            raise BadParams(f"versioning.handover={without_secrets(url)}: {error}; name a URL of fsspec") from error
-        self._root = posixpath.join(root, folder) if folder else root
-        self._local = isinstance(self._files, LocalFileSystem)
         self.url = without_secrets(url)
         """The address, for messages."""
+        with self._answering("reached"):
+            try:
+                self._files, self._root = filesystems.opened(url)
+            except ValueError as error:
+                raise BadParams(f"versioning.handover={self.url}: {error}; name a URL of fsspec") from error
+        self._local = isinstance(self._files, LocalFileSystem)
+        self._root = self._path(folder) if folder else self._root
 
     def put(self, file: Path, area: str) -> HandedFile:
         """Store the content of a file, unless it is there.
@@ -90,19 +94,24 @@ class Handover:
         source = self._path(f"{area}/{content.sha256}")
         target.parent.mkdir(parents=True, exist_ok=True)
         with self._answering("read"):
-            try:
-                self._files.get_file(source, str(target))
-            except FileNotFoundError:
+            size = self._size(source)
+            if size is None:
                 raise Damaged(
                     f"{self.url}: the file {content.sha256} is missing; run the step again, which stores it again"
-                ) from None
+                )
+            if size != content.bytes:  # before it is fetched: it might fill the disk
+                self._refuse(source, content, f"it had {size:,} bytes, not {content.bytes:,}")
+            self._files.get_file(source, str(target))
             if (found := digest(target)) != content.sha256:
                 target.unlink()
-                self._files.rm_file(source)
-                raise Damaged(
-                    f"{self.url}: the file {content.sha256} was damaged (its SHA-256 was {found}) and is removed; "
-                    "run the step again, which stores it again"
-                )
+                self._refuse(source, content, f"its SHA-256 was {found}")
+
+    def _refuse(self, source: str, content: HandedFile, reason: str) -> NoReturn:
+        self._files.rm_file(source)
+        raise Damaged(
+            f"{self.url}: the file {content.sha256} was damaged ({reason}) and is removed; run the step again, which "
+            "stores it again"
+        )
 
     def write(self, name: str, value: Any) -> None:
         """Store a JSON value under a name, atomically."""
@@ -124,14 +133,25 @@ class Handover:
             self._files.mv(draft, target)
 
     def read(self, name: str) -> Any:
-        """The JSON value with a name; None if there is none."""
+        """The JSON value with a name; None if there is none.
+
+        Raises:
+            Damaged: it is no JSON.
+            NoHandover: it cannot be read.
+        """
         text = self.read_text(name)
-        return None if text is None else json.loads(text)
+        try:
+            return None if text is None else json.loads(text)
+        except ValueError as error:
+            raise Damaged(
+                f"{self.url}: {name} is no JSON ({error}); run the step again, which stores it again"
+            ) from error
 
     def read_text(self, name: str) -> str | None:
         """The text with a name; None if there is none.
 
         Raises:
+            Damaged: it is no text.
             NoHandover: it cannot be read.
         """
         with self._answering("read"):
@@ -139,6 +159,10 @@ class Handover:
                 return bytes(self._files.cat_file(self._path(name))).decode()
             except FileNotFoundError:
                 return None
+            except UnicodeDecodeError as error:
+                raise Damaged(
+                    f"{self.url}: {name} is no text ({error}); run the step again, which stores it again"
+                ) from error
 
     def drop(self, name: str) -> None:
         """Remove a file, or a folder with all that is in it, if it is there.
@@ -170,6 +194,15 @@ class Handover:
         self.drop(name)
 
     def _path(self, name: str) -> str:
+        """The place of a name. Names come from files there, which somebody else may have written.
+
+        Raises:
+            Damaged: it would be outside.
+        """
+        if not all(part not in ("", ".", "..") for part in name.split("/")) or "\\" in name or "\0" in name:
+            raise Damaged(
+                f"{self.url}: {name!r} is no name below it; remove the file that has it, and run the step again"
+            )
         return posixpath.join(self._root, name)
 
     def _size(self, path: str) -> int | None:

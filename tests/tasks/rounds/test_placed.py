@@ -368,6 +368,19 @@ def test_what_a_lost_worker_stores_late_is_not_taken(round: Round, here: tuple[d
     assert log.elsewhere.machine != "late"
 
 
+def test_the_checkpoint_before_the_last_one_stays_for_a_worker_that_was_told_of_it(tmp_path: Path) -> None:
+    attempt = Attempt(Handover(f"file://{tmp_path / 'shared'}", "mine"), "policy/1")
+    copies = Workspace(tmp_path / "copies")
+    state = copies.state("policy")
+    state.mkdir(parents=True)
+    kept: list[set[str]] = []
+    for content in ("one", "two", "three"):
+        (state / "state.bin").write_text(content)
+        attempt.keep_checkpoint(copies, state)
+        kept.append({file.read_text() for file in (tmp_path / "shared/mine/policy/1/checkpoint").iterdir()})
+    assert kept == [{"one"}, {"one", "two"}, {"two", "three"}]
+
+
 def test_after_an_error_the_continued_round_runs_the_step_again(
     round: Round, here: tuple[dict[str, str], Logged], monkeypatch: pytest.MonkeyPatch
 ) -> None:

@@ -47,6 +47,44 @@ def test_a_file_with_other_content_is_refused_and_removed(handover: Handover, tm
         handover.get(content, "objects", tmp_path / "got")
 
 
+def test_a_file_of_another_size_is_refused_before_it_is_fetched(handover: Handover, tmp_path: Path) -> None:
+    content = put(handover, tmp_path, b"abc")
+    with pytest.raises(Damaged, match="it had 3 bytes, not 2"):
+        handover.get(content.model_copy(update={"bytes": 2}), "objects", tmp_path / "got")
+    assert not (tmp_path / "got").exists()
+
+
+@pytest.mark.parametrize("digest", ["../../victim", "/victim", "A" * 64, "a" * 63, f"{'a' * 64}\n"])
+def test_what_is_no_digest_names_no_file(digest: str) -> None:
+    with pytest.raises(Damaged, match="sha256"):
+        HandedFile.from_json({"sha256": digest, "bytes": 3})
+
+
+@pytest.mark.parametrize("name", ["../victim", "a/../../victim", "/victim", "", "a//b", "./a", "a\\b", "a\0b"])
+def test_a_name_outside_is_refused_and_nothing_is_read_or_removed(
+    handover: Handover, tmp_path: Path, name: str
+) -> None:
+    victim = tmp_path / "shared" / "victim"
+    victim.parent.mkdir()
+    victim.write_text("{}")
+    for act in (handover.read, handover.drop, lambda name: handover.write(name, 1)):
+        with pytest.raises(Damaged, match="is no name below it"):
+            act(name)
+    with pytest.raises(Damaged, match="is no name below it"):
+        handover.get(HandedFile(sha256="a" * 64, bytes=1), name, tmp_path / "got")
+    with pytest.raises(Damaged, match="is no name below it"):
+        Handover(f"file://{tmp_path / 'shared'}", name or "..")
+    assert victim.read_text() == "{}"
+
+
+@pytest.mark.parametrize("written", [b"{", b"\xff"])
+def test_a_value_that_cannot_be_read_is_damaged(handover: Handover, tmp_path: Path, written: bytes) -> None:
+    handover.write("a.json", 1)
+    (tmp_path / "shared" / "mine" / "a.json").write_bytes(written)
+    with pytest.raises(Damaged, match=r"a\.json is no"):
+        handover.read("a.json")
+
+
 def test_values_have_names_and_are_replaced(handover: Handover, tmp_path: Path) -> None:
     assert handover.read("a/b.json") is None
     for value in ({"one": 1}, {"two": [2.5, None]}):
