@@ -19,6 +19,7 @@ import time
 import warnings
 from collections.abc import Callable, Sequence
 from datetime import UTC, datetime
+from functools import partial
 from pathlib import Path
 from statistics import median
 from typing import NamedTuple
@@ -191,7 +192,7 @@ def main() -> None:
     chosen = options.parse_args()
     few, many = prepared(chosen.into.resolve(), chosen.rounds, chosen.own)
     rows = [
-        measure(few, many, f"`rounds {' '.join(words[:2])}`", lambda root, w=words: typed(root, w), chosen.times)  # type: ignore[misc]
+        measure(few, many, f"`rounds {' '.join(words[:2])}`", partial(typed, words=words), chosen.times)
         for words in COMMANDS
         if not chosen.only or words[0] in chosen.only
     ]
